@@ -1,0 +1,1 @@
+"""Loggos's engine: the protocol, its wire, its configuration and the process that runs it."""

@@ -1,0 +1,1 @@
+"""The protocol, pure: standard library only; no clock, file, socket, task or global random number."""

@@ -1,0 +1,158 @@
+"""What a step returns: what to write, what to send, what to tell.
+
+Rules that hold here:
+- The core performs nothing. The node commits the writes, then sends, then tells, in that order, at one place (D1).
+- A `stop` ends the site at once: evidence is committed, nothing is sent (A2, R1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from engine.core.entry import Entry
+from engine.core.ids import Ballot, EventId, SiteId, Slot, Tick
+from engine.core.messages import Message
+from engine.core.storage import EventState, Write
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    to: SiteId
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class SawLearned:
+    """A slot became learned here. `how`: `votes` (this site counted them), `chosen` or `known` (a peer said so)."""
+
+    slot: Slot
+    entry: Entry
+    how: str
+    ballot: Ballot | None
+    source: SiteId | None
+
+
+@dataclass(frozen=True, slots=True)
+class SawApplied:
+    """The prefix reached a slot (R2). `shown`: a new line of the timeline; `table`: the block table changed."""
+
+    slot: Slot
+    entry: Entry
+    void: bool
+    shown: bool
+    table: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SawOutcome:
+    """An event's outcome, told at most once each to `token` (None: nobody waits), `unknown` at most once before."""
+
+    token: int | None
+    id: EventId | None
+    outcome: EventState
+    slot: Slot | None
+    reason: str | None
+    to_author: SiteId | None
+    to_kind: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SawAttempt:
+    """An attempt at a slot moved: `preparing`, `accepting`, `adopting`, `waiting` (backing off), `ended`.
+
+    `why` is one sentence that a person reads; `until` is set while waiting.
+    """
+
+    slot: Slot
+    phase: str
+    ballot: Ballot | None
+    why: str
+    until: Tick | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SawHoles:
+    """The filler found unlearned used slots and asks for them: the lowest ones, and how many there are in all."""
+
+    slots: tuple[Slot, ...]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SawFilled:
+    """A slot that the filler worked on is settled: `recovered`, `no-op`, `learned`, or `no-quorum` for now."""
+
+    slot: Slot
+    result: str
+    kind: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SawRecovery:
+    """The recovery scanner: `scanning`, `copying` (`through` the bound, from `source`) or `done`."""
+
+    phase: str
+    bound: Slot | None
+    prefix: Slot
+    source: SiteId | None
+
+
+@dataclass(frozen=True, slots=True)
+class SawStanding:
+    """This site began or ceased to be a voter (D5)."""
+
+    voting: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SawPeer:
+    """A peer was heard again, or not for too long."""
+
+    peer: SiteId
+    up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SawProof:
+    """A peer answered a fresh challenge: it is where its datagram came from (the node adopts that address)."""
+
+    peer: SiteId
+
+
+@dataclass(frozen=True, slots=True)
+class SawRejected:
+    """A packet or message was dropped by rule; counted by `reason`."""
+
+    reason: str
+    peer: SiteId
+
+
+Observation = (
+    SawLearned
+    | SawApplied
+    | SawOutcome
+    | SawAttempt
+    | SawHoles
+    | SawFilled
+    | SawRecovery
+    | SawStanding
+    | SawPeer
+    | SawProof
+    | SawRejected
+)
+
+
+@dataclass(slots=True)
+class Effects:
+    writes: list[Write] = field(default_factory=list)
+    sends: list[Send] = field(default_factory=list)
+    observations: list[Observation] = field(default_factory=list)
+    stop: str | None = None
+
+    def extend(self, later: Effects) -> None:
+        """Appends a later step's effects, so that one commit covers both."""
+        self.writes.extend(later.writes)
+        self.sends.extend(later.sends)
+        self.observations.extend(later.observations)
+        self.stop = self.stop or later.stop

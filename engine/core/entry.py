@@ -1,0 +1,134 @@
+"""What a slot of the log holds.
+
+Rules that hold here:
+- An entry's body is opaque between its author and the state machine: the protocol compares it and carries it.
+- A body is one line, `KIND AT_MS ARGUMENT`, so that a store is readable with any SQLite tool.
+- A no-op has no author, number 0 and an empty body.
+- `follows` is the number of the author's entry that must be the last in effect before this one (E5).
+- A tweet is 1 to 280 code points after stripping; categories Cc, Cs, Zl and Zp are refused (CONTRACT, timeline).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from engine.core.ids import NUMBER_MAX, SITE_NAME, EventId, SiteId
+
+TEXT_MAX: Final = 280
+_REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+class BadOperation(ValueError):
+    """An operation that the rules of the timeline refuse. The message says what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tweet:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    target: SiteId
+
+
+@dataclass(frozen=True, slots=True)
+class Unblock:
+    target: SiteId
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """Takes the number of an event that its author gave up, so that the event can never take effect (E5)."""
+
+
+Operation = Tweet | Block | Unblock | Withdrawal
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is proposed, accepted and chosen. `author` is None for the no-op alone."""
+
+    author: SiteId | None
+    number: int
+    follows: int
+    body: str
+
+    @property
+    def id(self) -> EventId | None:
+        return None if self.author is None else EventId(self.author, self.number)
+
+
+NOOP: Final = Entry(None, 0, 0, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """An operation with its author's clock reading, in milliseconds since 1970 (shown, never trusted for order)."""
+
+    operation: Operation
+    at_ms: int
+
+
+def clean_text(text: str) -> str:
+    """The tweet that `text` asks for, stripped. Raises BadOperation."""
+    stripped = text.strip()
+    if not stripped:
+        raise BadOperation("a tweet needs at least 1 character that is not white space")
+    if len(stripped) > TEXT_MAX:
+        raise BadOperation(f"a tweet is at most {TEXT_MAX} characters, this one has {len(stripped)}: shorten it")
+    for position, character in enumerate(stripped, 1):
+        if unicodedata.category(character) in _REFUSED_CATEGORIES:
+            raise BadOperation(
+                f"character {position} is U+{ord(character):04X}, a control, surrogate or line separator:"
+                " write the tweet on one line without it"
+            )
+    return stripped
+
+
+def encode(stamped: Stamped) -> str:
+    """The body of an entry for this operation."""
+    match stamped.operation:
+        case Tweet(text):
+            return f"tweet {stamped.at_ms} {text}"
+        case Block(target):
+            return f"block {stamped.at_ms} {target}"
+        case Unblock(target):
+            return f"unblock {stamped.at_ms} {target}"
+        case Withdrawal():
+            return f"withdrawal {stamped.at_ms} "
+        case _:
+            assert_never(stamped.operation)
+
+
+def decode(body: str) -> Stamped:
+    """The operation in a body; exactly what `encode` writes is taken. Raises BadOperation."""
+    kind, _, rest = body.partition(" ")
+    at, separator, argument = rest.partition(" ")
+    if not separator or not at.isascii() or not at.isdigit() or len(at) > 16 or int(at) > NUMBER_MAX:
+        raise BadOperation("the body of an entry is KIND AT_MS ARGUMENT")
+    operation: Operation
+    match kind:
+        case "tweet":
+            if clean_text(argument) != argument:
+                raise BadOperation("the text of a tweet is stored stripped")
+            operation = Tweet(argument)
+        case "block" | "unblock":
+            if not SITE_NAME.match(argument):
+                raise BadOperation("a block names a site")
+            operation = Block(SiteId(argument)) if kind == "block" else Unblock(SiteId(argument))
+        case "withdrawal" if argument == "":
+            operation = Withdrawal()
+        case _:
+            raise BadOperation("the kind of an entry is tweet, block, unblock or withdrawal")
+    stamped = Stamped(operation, int(at))
+    if encode(stamped) != body:
+        raise BadOperation("the body of an entry has one spelling")
+    return stamped
+
+
+def kind_of(entry: Entry) -> str:
+    """`noop`, `tweet`, `block`, `unblock` or `withdrawal`."""
+    return "noop" if entry.author is None else entry.body.partition(" ")[0]

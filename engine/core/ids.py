@@ -1,0 +1,49 @@
+"""The names and numbers of the protocol, as types that do not mix.
+
+Rules that hold here:
+- A slot counts from 1, a round from 0; both are integers of 0 to 2**53 (W2).
+- Ballots are ordered by round as a number, then by site name. Ballot 0 of a site is a ballot, not "nothing" (B2, L2).
+- A tick is a millisecond of a clock that somebody hands in; the core reads no clock.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple, NewType
+
+SiteId = NewType("SiteId", str)
+Slot = NewType("Slot", int)
+Round = NewType("Round", int)
+Tick = NewType("Tick", int)
+StoreId = NewType("StoreId", str)
+Nonce = NewType("Nonce", int)
+
+NUMBER_MAX: Final = 2**53
+SITES_MAX: Final = 9
+SITE_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,15}\Z")
+STORE_ID: Final = re.compile(r"[0-9a-f]{16}\Z")
+
+
+class Ballot(NamedTuple):
+    """One attempt's number: totally ordered, never used twice (B1). Prints as `2.alice`."""
+
+    round: Round
+    site: SiteId
+
+    def __str__(self) -> str:
+        return f"{self.round}.{self.site}"
+
+
+class EventId(NamedTuple):
+    """An author and the author's own sequence number, from 1. Prints as `alice/17`."""
+
+    author: SiteId
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.author}/{self.number}"
+
+
+def quorum_size(sites: int) -> int:
+    """How many of `sites` make a majority: any two such sets share a site."""
+    return sites // 2 + 1

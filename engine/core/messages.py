@@ -1,0 +1,205 @@
+"""What sites say to each other: one frozen dataclass a message.
+
+Rules that hold here:
+- Messages carry many slots: spans are inclusive pairs `(first, last)`; `last` None means "and all after it" (A3).
+- A promise reports accepted ballots, never promised ones, and names exactly the slots that it covers (A4).
+- An acknowledgement names exactly the slots accepted at its ballot (B3).
+- Every question carries a nonce that is never reused; its answer carries the same (W1).
+- A packet is what one datagram carries: the lives (store ids) of both ends, the sender's commit number, messages (D5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from engine.core.entry import Entry
+from engine.core.ids import Ballot, Nonce, SiteId, Slot, StoreId, Tick
+
+
+class Cause(StrEnum):
+    """Why an acceptor refuses (A5)."""
+
+    SLOT = "slot"  # a promise or acceptance of this one slot is higher
+    RANGE = "range"  # a promise that covers a range is higher
+    NOT_VOTING = "not-voting"  # the site is not a voter (D5)
+    FAR = "far"  # the slot or the round is absurdly far ahead of what this site knows (R6)
+
+
+class Verdict(StrEnum):
+    """What a site answers to `hello` (D5)."""
+
+    UNPROVEN = "unproven"  # say hello again with this challenge as proof
+    RECORDED = "recorded"  # this life is durably recorded here
+    LOST_DISK = "lost-disk"  # another life, or a later commit, is remembered here
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedSlot:
+    slot: Slot
+    ballot: Ballot
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedSlot:
+    slot: Slot
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedSpan:
+    """Slots that an acceptor leaves out; `ballot` is the promise in the way, None where the cause is no ballot."""
+
+    first: Slot
+    last: Slot | None
+    ballot: Ballot | None
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenSlot:
+    """R0: the entry, or the ballot alone; never neither."""
+
+    slot: Slot
+    ballot: Ballot | None
+    entry: Entry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    ballot: Ballot
+    first: Slot
+    last: Slot | None
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """Covers `first` to `last` less `left_out`; a covered slot that is in neither tuple is empty at the acceptor."""
+
+    ballot: Ballot
+    first: Slot
+    last: Slot | None
+    accepted: tuple[AcceptedSlot, ...]
+    learned: tuple[LearnedSlot, ...]
+    left_out: tuple[RefusedSpan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    ballot: Ballot
+    entries: tuple[LearnedSlot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    ballot: Ballot
+    slots: tuple[Slot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """`ballot` is the one that was asked for; `phase` is `prepare` or `accept`."""
+
+    ballot: Ballot
+    phase: str
+    spans: tuple[RefusedSpan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    slots: tuple[ChosenSlot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Which of these slots are learned at the addressee? Answered by one or more `Known`."""
+
+    nonce: Nonce
+    spans: tuple[tuple[Slot, Slot], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Covers exactly `first` to `last`: what is not in `learned` is not learned at the sender."""
+
+    nonce: Nonce
+    first: Slot
+    last: Slot
+    learned: tuple[LearnedSlot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AskHighest:
+    nonce: Nonce
+
+
+@dataclass(frozen=True, slots=True)
+class Highest:
+    """The highest slot in which the sender, a voter, accepted or learned anything (0: none), and its prefix (R4)."""
+
+    nonce: Nonce
+    used_max: Slot
+    prefix: Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Asks what the addressee remembers of this site's store. `proof` is the addressee's challenge, None at first."""
+
+    nonce: Nonce
+    proof: Nonce | None
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """Answers `hello`. `challenge` is the proof to send where the verdict is UNPROVEN; `reason` is for people."""
+
+    nonce: Nonce
+    verdict: Verdict
+    challenge: Nonce | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Says that the sender lives; never answered.
+
+    `sent` is the sender's clock; `echo` the newest `sent` it heard from the addressee, `held_ms` how long ago it did.
+    """
+
+    leadership: str
+    voting: bool
+    prefix: Slot
+    used_max: Slot
+    sent: Tick
+    echo: Tick | None
+    held_ms: int
+
+
+Message = (
+    Prepare
+    | Promise
+    | Accept
+    | Accepted
+    | Refused
+    | Chosen
+    | Ask
+    | Known
+    | AskHighest
+    | Highest
+    | Hello
+    | Welcome
+    | Heartbeat
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """What one datagram says. `to_life` is None where the sender does not know the addressee's store yet."""
+
+    sender: SiteId
+    life: StoreId
+    commit: int
+    to_life: StoreId | None
+    messages: tuple[Message, ...]

@@ -1,0 +1,57 @@
+"""What a replica is told once: who it is, who the others are, and how long things take.
+
+Rules that hold here:
+- All times are in ticks (milliseconds); all names of a cluster are sorted, so that every site numbers them alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from engine.core.ids import SiteId, Tick, quorum_size
+
+WINDOW_SLOTS: Final = 65_536
+"""How far above its prefix a site votes or learns; what is further is asked for, not believed (R6)."""
+
+ROUND_LEAP_MAX: Final = 2**32
+"""How far above the highest round seen a prepare may reach (R6)."""
+
+BACKOFF_MAX: Final = Tick(2_000)
+"""The longest wait between two attempts of duelling proposers (B4)."""
+
+YIELD_MAX: Final = Tick(10_000)
+"""The longest that the hole filler yields to another attempt at one slot (R3)."""
+
+
+class Leadership(StrEnum):
+    NONE = "none"
+    LAST_AUTHOR = "last-author"
+    ELECTED = "elected"
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    heartbeat: Tick = Tick(500)
+    retransmit: Tick = Tick(200)
+    fill_every: Tick = Tick(3_000)
+    scan_every: Tick = Tick(15_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    site: SiteId
+    sites: tuple[SiteId, ...]  # sorted, this site included
+    leadership: Leadership
+    timings: Timings = Timings()
+    page_bytes: int = 1_100
+    """The budget for the entries of one message, so that it fits one datagram (A4, W4)."""
+
+    @property
+    def quorum(self) -> int:
+        return quorum_size(len(self.sites))
+
+    @property
+    def peers(self) -> tuple[SiteId, ...]:
+        return tuple(site for site in self.sites if site != self.site)

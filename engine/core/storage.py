@@ -1,0 +1,257 @@
+"""What a store keeps and what the core asks of it.
+
+Rules that hold here:
+- The core writes by returning `Write` values; one pass of the node is one commit of all of them (D1).
+- The core reads only learned entries, and only committed ones; everything else that it needs is loaded at start.
+- A failed write or sync is StoreFailed and stops the site (D2); a damaged row is StoreDamaged, by name (D3).
+- What is loaded does not grow with the log: unlearned slots, slots learned above the prefix, open events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from engine.core.entry import Entry
+from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId
+from engine.core.messages import LearnedSlot
+
+
+class StoreError(Exception):
+    """The store cannot be used; the message names the file, the row if there is one, and what to do."""
+
+
+class StoreFailed(StoreError):
+    """A write, a sync or a read failed (disk full, I/O error): the site stops and never retries (D2)."""
+
+
+class StoreDamaged(StoreError):
+    """A row does not match its checksum, or the file is not a sound database (D3)."""
+
+
+class StoreForeign(StoreError):
+    """The store belongs to another cluster, site or list of sites (D4)."""
+
+
+class StoreBusy(StoreError):
+    """Another process holds the store's lock (D4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """The acceptor's variables of one slot: maxPrepare, accNum, accVal."""
+
+    promised: Ballot | None
+    accepted: Ballot | None
+    entry: Entry | None
+
+
+NO_VOTE = Vote(None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class RangePromise:
+    """A promise of `ballot` for `first` to `last`, None for all after (A3)."""
+
+    first: Slot
+    last: Slot | None
+    ballot: Ballot
+
+
+class Standing(StrEnum):
+    """What a store is to the cluster (D5)."""
+
+    NEW = "new"  # never a voter yet
+    ADMITTED = "admitted"  # was a voter; each start is confirmed by floor(N/2) others
+    LEARNER = "learner"  # a peer remembers another life or a later commit: never a voter again
+
+
+class EventState(StrEnum):
+    """Where an event of this site stands. The last three are outcomes that are never taken back (E2)."""
+
+    QUEUED = "queued"  # durable, nothing that carries it has left
+    PROPOSED = "proposed"  # an accept that carries it may have left, for `slot`
+    UNKNOWN = "unknown"  # as PROPOSED, and no longer pushed
+    CREATED = "created"
+    LOST = "lost"
+    NOT_CREATED = "not-created"
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    number: int
+    body: str
+    state: EventState
+    slot: Slot | None = None
+    reason: str | None = None
+    to_author: SiteId | None = None  # with LOST: who won the slot (None: a no-op) ...
+    to_kind: str | None = None  # ... and with what kind of entry
+
+
+@dataclass(frozen=True, slots=True)
+class PeerMemory:
+    """The newest life and commit number that this site heard of a peer (D5)."""
+
+    site: SiteId
+    life: StoreId
+    commit: int
+
+
+@dataclass(frozen=True, slots=True)
+class WriteVote:
+    """The acceptor's state of an unlearned slot."""
+
+    slot: Slot
+    vote: Vote
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRanges:
+    """All range promises that stand, replacing those stored (A3)."""
+
+    ranges: tuple[RangePromise, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WriteLearned:
+    """A slot is learned. `vote` is the acceptor's state there, kept for people to read."""
+
+    slot: Slot
+    entry: Entry
+    vote: Vote
+
+
+@dataclass(frozen=True, slots=True)
+class WriteApplied:
+    """The prefix now reaches `slot`; what its entry did to the state machine.
+
+    `void`: it did not take effect (E5). `shown`: it is a tweet in effect, for the timeline. Where it took effect,
+    `entry.author`'s last number in effect becomes `entry.number`.
+    """
+
+    slot: Slot
+    entry: Entry
+    void: bool
+    shown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WriteBlock:
+    """`blocker` blocks `blocked` since `slot`; None: no longer."""
+
+    blocker: SiteId
+    blocked: SiteId
+    slot: Slot | None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRound:
+    """The highest round that this store ever used (B1)."""
+
+    round: Round
+
+
+@dataclass(frozen=True, slots=True)
+class WriteEvent:
+    event: EventRow
+
+
+@dataclass(frozen=True, slots=True)
+class WritePeer:
+    memory: PeerMemory
+
+
+@dataclass(frozen=True, slots=True)
+class WriteStanding:
+    standing: Standing
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteEvidence:
+    """A rule was broken by a peer or by this site: what was seen, kept for people (A2, R1)."""
+
+    rule: str
+    text: str
+
+
+Write = (
+    WriteVote
+    | WriteRanges
+    | WriteLearned
+    | WriteApplied
+    | WriteBlock
+    | WriteRound
+    | WriteEvent
+    | WritePeer
+    | WriteStanding
+    | WriteEvidence
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a store holds at start, as far as the replica keeps it in memory."""
+
+    life: StoreId
+    commit: int
+    standing: Standing
+    standing_why: str
+    round: Round
+    number_max: int  # of this site's events, 0 if none
+    prefix: Slot
+    used_max: Slot  # the highest slot with an accepted or learned entry, 0 if none
+    votes: dict[Slot, Vote]  # of unlearned slots
+    ahead: dict[Slot, Entry]  # learned above the prefix
+    ranges: tuple[RangePromise, ...]
+    blocks: dict[tuple[SiteId, SiteId], Slot]  # (blocker, blocked) -> slot
+    last_in_effect: dict[SiteId, int]
+    open_events: tuple[EventRow, ...]  # QUEUED, PROPOSED and UNKNOWN ones, by number
+    peers: dict[SiteId, PeerMemory]
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """A slot as the store has it. `void` is None until the prefix reaches the slot."""
+
+    slot: Slot
+    vote: Vote
+    learned: Entry | None
+    void: bool | None
+
+
+class LogReader(Protocol):
+    """The one thing that the core reads while it runs."""
+
+    def learned(self, first: Slot, last: Slot, bytes_max: int) -> Sequence[LearnedSlot]:
+        """Committed learned slots of `first` to `last`, ascending, until their bodies exceed `bytes_max` (one at
+        least). Raises StoreFailed, StoreDamaged."""
+
+
+class Storage(LogReader, Protocol):
+    """A site's store. One thread uses it; every method may raise StoreFailed or StoreDamaged."""
+
+    def load(self) -> Stored:
+        """Checks the meta rows and those of unlearned slots (D3), and returns them."""
+
+    def commit(self, writes: Sequence[Write]) -> int:
+        """Makes all of `writes` durable in one synced transaction; returns the store's new commit number (D1, D5)."""
+
+    def log_page(self, first: Slot, last: Slot, limit: int) -> list[LogRow]:
+        """The newest `limit` of the stored slots from `first` to `last`, ascending; unused slots have no row."""
+
+    def timeline(self, hidden: frozenset[SiteId], limit: int, before: Slot | None) -> list[LogRow]:
+        """The newest `limit` tweets in effect below `before`, without the authors in `hidden`; ascending."""
+
+    def timeline_count(self, hidden: frozenset[SiteId]) -> tuple[int, int]:
+        """How many tweets are in effect: those that `hidden` leaves, and those that it hides."""
+
+    def events(self, numbers: Sequence[int] | None, limit: int) -> list[EventRow]:
+        """This site's events: those asked for, or the newest `limit`; ascending."""
+
+    def scrub(self, after: Slot, rows_max: int) -> Slot | None:
+        """Checks up to `rows_max` rows above `after`; returns the last one checked, None at the end (D3)."""
+
+    def close(self) -> None: ...

@@ -1,0 +1,71 @@
+"""What a replica shows of itself: frozen pictures for status, panes and tests; nothing in them is shared or live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.core.entry import Entry
+from engine.core.ids import Ballot, SiteId, Slot, Tick
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptView:
+    """What this site is doing about a slot.
+
+    `phase`: `preparing`, `accepting`, `adopting`, `waiting` (backing off), `asking` or `yielding` (the hole filler).
+    """
+
+    slot: Slot
+    phase: str
+    ballot: Ballot | None
+    votes: tuple[SiteId, ...]
+    asked: tuple[SiteId, ...]
+    needed: int
+    entry: Entry | None
+    why: str
+    since: Tick
+
+
+@dataclass(frozen=True, slots=True)
+class PeerView:
+    """A peer as last heard. `rtt_ms` and `heard` are None where nothing was heard yet."""
+
+    site: SiteId
+    up: bool
+    voting: bool
+    rtt_ms: int | None
+    heard: Tick | None
+    prefix: Slot
+    used_max: Slot
+    leadership: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuorumView:
+    """How many voters this site reaches, itself included if it votes."""
+
+    reachable: int
+    needed: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaView:
+    """What `status` shows of the replica; `holes` names at most 1,000 of `holes_count` slots."""
+
+    quorum: QuorumView
+    leader: SiteId | None
+    prefix: Slot
+    learned_max: Slot
+    used_max: Slot
+    next: Slot
+    holes: tuple[Slot, ...]
+    holes_count: int
+    recovering: bool
+    voting: bool
+    voting_why: str
+    mismatch: str | None
+    unknown: int
+    fill_at: Tick | None
+    peers: tuple[PeerView, ...]
+    attempts: tuple[AttemptView, ...]

@@ -1,0 +1,1 @@
+"""The engine process: trio, UDP sockets and the control socket around one replica."""
