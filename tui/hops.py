@@ -1,0 +1,35 @@
+"""What the screen is asked to show, and what leaving it does.
+
+Rules that hold here:
+- Importing this file is cheap: the commands build hops without loading Textual.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from engine.core.ids import SiteId
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A site whose screen can be shown: its engine's control socket and log file."""
+
+    site: SiteId
+    socket_path: Path
+    log_path: Path
+
+    @property
+    def folder(self) -> Path:
+        """The site's folder, `DATA/SITE` (the socket may lie elsewhere)."""
+        return self.log_path.parent
+
+
+class Leaving(Enum):
+    """What becomes of the engines when the screen is left."""
+
+    ASK = "ask"  # this call started the engine: stop it, or leave it running?
+    STOPS_ALL = "stops-all"  # the demo: whoever called stops every engine afterwards
+    DETACHES = "detaches"  # the engine ran before and goes on
