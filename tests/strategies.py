@@ -106,7 +106,7 @@ chosen_slots: Final = st.builds(ChosenSlot, slots, ballots, st.none() | entries)
     ChosenSlot, slots, st.none(), entries
 )
 refused_spans: Final = st.builds(
-    lambda span, ballot, cause: RefusedSpan(*span, ballot, cause),
+    lambda span, ballot, cause: RefusedSpan(span[0], span[1], ballot, cause),
     open_spans(),
     st.none() | ballots,
     st.sampled_from(Cause),
@@ -119,7 +119,7 @@ def _few(items: SearchStrategy[Item]) -> SearchStrategy[tuple[Item, ...]]:
 
 prepares: Final = st.builds(lambda ballot, span: Prepare(ballot, *span), ballots, open_spans())
 promises: Final = st.builds(
-    lambda ballot, span, accepted, learned, left_out: Promise(ballot, *span, accepted, learned, left_out),
+    lambda ballot, span, accepted, learned, left_out: Promise(ballot, span[0], span[1], accepted, learned, left_out),
     ballots,
     open_spans(),
     _few(accepted_slots),
@@ -132,7 +132,7 @@ refusals: Final = st.builds(Refused, ballots, st.sampled_from(["prepare", "accep
 choices: Final = st.builds(Chosen, _few(chosen_slots))
 questions: Final = st.builds(Ask, nonces, _few(spans()))
 answers: Final = st.builds(
-    lambda nonce, span, learned: Known(nonce, *span, learned), nonces, spans(), _few(learned_slots)
+    lambda nonce, span, learned: Known(nonce, span[0], span[1], learned), nonces, spans(), _few(learned_slots)
 )
 highest_questions: Final = st.builds(AskHighest, nonces)
 highest_answers: Final = st.builds(Highest, nonces, slots_or_none_yet, slots_or_none_yet)

@@ -1,0 +1,32 @@
+"""The timeline's rule on characters (CONTRACT.md): the categories Cc, Cs, Zl and Zp are refused, all others taken."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+
+import pytest
+
+from engine.core.entry import BadOperation, clean_text
+
+
+def _is_taken(character: str) -> bool:
+    try:
+        return clean_text(f"a{character}a") == f"a{character}a"
+    except BadOperation:
+        return False
+
+
+def test_exactly_the_four_categories_are_refused() -> None:
+    refused = {"Cc", "Cs", "Zl", "Zp"}
+    wrong = [
+        point
+        for point in range(sys.maxunicode + 1)
+        if _is_taken(chr(point)) == (unicodedata.category(chr(point)) in refused)
+    ]
+    assert wrong == []
+
+
+def test_the_refusal_names_the_character_and_its_place() -> None:
+    with pytest.raises(BadOperation, match=r"character 3 is U\+001B"):
+        clean_text("  ab\x1b[2J")
