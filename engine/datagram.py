@@ -1,0 +1,49 @@
+"""What holds for any datagram: how large it may be, and for which reasons one is rejected.
+
+Rules that hold here:
+- A bad datagram is rejected whole, for one reason that `status` counts; it is never an error of this site (W2).
+- The reasons are words that people read in `status` and in the log.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+DATAGRAM_BYTES_MAX: Final = 60_000
+"""The largest sealed datagram that a site sends or takes; what is longer is OVERSIZE."""
+
+DATAGRAM_BYTES_FAR: Final = 1_400
+"""The default toward other hosts (W4): it passes Ethernet, and most tunnels, in one piece."""
+
+DATAGRAM_BYTES_LOOPBACK: Final = 16_384
+"""The default where both ends are loopback hosts."""
+
+
+class Reason(StrEnum):
+    """Why a datagram is rejected."""
+
+    # Before it is opened.
+    EMPTY = "empty"  # no byte at all
+    SHORT = "short"  # less than header and tag
+    OVERSIZE = "oversize"  # more than DATAGRAM_BYTES_MAX
+    VERSION = "version"  # not Loggos, or another version of its wire
+    NOT_FOR_US = "not-for-us"  # addressed to another site
+    SENDER = "sender"  # the sender is no other site of the cluster
+    FORGED = "forged"  # does not open: another key or cluster, changed, or cut short
+    # After it is opened: its sender has the key, and speaks otherwise than this version.
+    NOT_JSON = "not-json"  # lone surrogates and bytes that are not UTF-8 included
+    TYPE = "type"  # a value of another JSON type: a float or `true` for an integer, say
+    SHAPE = "shape"  # too many or too few fields
+    RANGE = "range"  # an integer outside its range, a span that ends before it begins, a word not among those allowed
+    MESSAGE = "message"  # an unknown type of message
+    SITE = "site"  # names a site that is not in the cluster
+    ENTRY = "entry"  # an entry that no author can have made
+
+
+class Rejected(Exception):
+    """A datagram is dropped, unanswered and without effect (W2, W3); `reason` is counted."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
