@@ -23,13 +23,13 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class SawLearned:
-    """A slot became learned here. `how`: `votes` (this site counted them), `chosen` or `known` (a peer said so)."""
+    """A slot became learned here. `how`: `votes` (this site counted them), `chosen` or `known` (`source` said so)."""
 
     slot: Slot
     entry: Entry
     how: str
     ballot: Ballot | None
-    source: SiteId | None
+    source: SiteId
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,81 +1,372 @@
-"""One site's part of the protocol: the facade that the node, the simulator and the lab drive."""
+"""One site's part of the protocol: the facade that the node, the simulator and the lab drive.
+
+Rules that hold here:
+- Every public step returns its effects and performs none; the caller commits, then sends, then tells (D1).
+- A message to this site itself is handled within the step, so that its vote is in the same commit.
+- A broken rule ends the site: the effects are the evidence and a `stop`, nothing is sent (A2, R1).
+- D5: until it is a voter a site answers no prepare, accept or highest-slot question with a vote, and proposes nothing.
+- R6: rounds far above any seen are refused, as slots are.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from random import Random
+from typing import assert_never
 
+from engine.core.acceptor import Acceptor
+from engine.core.broken import BrokenRule
 from engine.core.effects import Effects
 from engine.core.entry import Entry
-from engine.core.ids import SiteId, Slot, Tick
-from engine.core.messages import Message, Packet
-from engine.core.settings import Settings
-from engine.core.storage import LogReader, Stored, Vote
+from engine.core.filler import Filler
+from engine.core.ids import Ballot, SiteId, Slot, Tick
+from engine.core.learner import Learner, Origin
+from engine.core.lives import Lives
+from engine.core.messages import (
+    Accept,
+    Accepted,
+    Ask,
+    AskHighest,
+    Cause,
+    Chosen,
+    ChosenSlot,
+    Heartbeat,
+    Hello,
+    Highest,
+    Known,
+    Message,
+    Packet,
+    Prepare,
+    Promise,
+    Refused,
+    RefusedSpan,
+    Welcome,
+)
+from engine.core.microblog import Microblog
+from engine.core.pages import answer
+from engine.core.peers import Peers
+from engine.core.proposer import Accepting, Proposer, Rounds
+from engine.core.scanner import Scanner, highest
+from engine.core.sessions import Sessions, Submission
+from engine.core.settings import ROUND_LEAP_MAX, Settings
+from engine.core.step import Step
+from engine.core.storage import LogReader, Stored, Vote, WriteEvidence
 from engine.core.views import AttemptView, ReplicaView
 
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """An event to be placed. `token` comes back in its SawOutcome; `body` is `entry.encode(...)`."""
-
-    token: int
-    body: str
-    timeout: Tick
-    retry: bool
+HOLES_SHOWN_MAX = 1_000
 
 
 class Replica:
-    def __init__(self, settings: Settings, stored: Stored, log: LogReader, random: Random) -> None: ...
+    def __init__(self, settings: Settings, stored: Stored, log: LogReader, random: Random) -> None:
+        self._settings = settings
+        self._lives = Lives(settings, stored, random)
+        self._peers = Peers(settings)
+        self._microblog = Microblog(stored.blocks, stored.last_in_effect)
+        self._acceptor = Acceptor(stored.votes, stored.ranges, settings.page_bytes)
+        self._learner = Learner(stored, log, self._microblog, self._acceptor.forget)
+        self._rounds = Rounds(settings.site, stored.round)
+        for vote in stored.votes.values():
+            self._rounds.saw(vote.promised)
+        self._sessions = Sessions(settings.site, stored.number_max, stored.open_events)
+        for slot in self._sessions.open_slots:
+            self._learner.used(slot)
+        self._proposer = Proposer(settings, self._rounds, random, self._sessions.on_accepting, self._on_chosen)
+        self._filler = Filler(settings, self._learner, self._proposer, self._peers, random)
+        self._scanner = Scanner(settings, self._learner, self._peers, random)
+        self._pushed: Slot | None = None
+
+    # Steps
 
     def start(self, now: Tick) -> Effects:
         """Call once, first."""
-        raise NotImplementedError
+        step = Step(now, self._settings.site)
+        self._sessions.start(step)
+        self._lives.start(step)
+        return self._finish(step)
 
     def receive(self, now: Tick, packet: Packet) -> Effects:
         """A packet that opened under the cluster's key and was addressed to this site."""
-        raise NotImplementedError
+        step = Step(now, self._settings.site)
+        try:
+            for message in packet.messages:
+                match message:
+                    case Hello():
+                        fresh = self._lives.on_hello(step, packet, message)
+                    case Welcome():
+                        fresh = self._lives.on_welcome(step, packet, message)
+                    case _:
+                        fresh = self._lives.admits(step, packet)
+                        if fresh:
+                            self._handle(step, packet.sender, message)
+                if fresh:
+                    self._peers.heard(step, packet.sender)
+            return self._finish(step)
+        except BrokenRule as broken:
+            return self._stopped(broken)
 
     def submit(self, now: Tick, submission: Submission) -> Effects:
-        raise NotImplementedError
+        step = Step(now, self._settings.site)
+        self._sessions.submit(step, submission, self._lives.voting)
+        if self._lives.lost:
+            self._sessions.give_up(step, submission.token, self._lives.why)
+        return self._finish(step)
 
     def give_up(self, now: Tick, token: int) -> Effects:
         """As if the event's time had passed; the SawOutcome is in the effects. An unknown token does nothing."""
-        raise NotImplementedError
+        step = Step(now, self._settings.site)
+        self._sessions.give_up(step, token, f"given up by who submitted it; {self._stuck()}")
+        return self._finish(step)
 
     def fill(self, now: Tick, slots: Iterable[Slot]) -> Effects:
         """On demand (R3). Each slot that is a hole ends in one SawFilled or more (`no-quorum` is not the end)."""
-        raise NotImplementedError
+        step = Step(now, self._settings.site)
+        self._filler.fill(step, slots)
+        return self._finish(step)
 
     def tick(self, now: Tick) -> Effects:
         """Does what is due at `now`."""
-        raise NotImplementedError
+        step = Step(now, self._settings.site)
+        try:
+            voting = self._lives.voting
+            self._lives.tick(step)
+            for silent in self._peers.tick(step, voting, self._learner.prefix, self._learner.used_max):
+                self._lives.greet(step, silent)
+            self._scanner.tick(step, voting)
+            self._proposer.tick(step)
+            if not self._scanner.copying:
+                self._filler.tick(step, voting)
+            self._sessions.tick(step, self._stuck())
+            return self._finish(step)
+        except BrokenRule as broken:
+            return self._stopped(broken)
 
     def deadline(self) -> Tick:
         """When `tick` is next needed."""
-        raise NotImplementedError
+        times = [
+            self._peers.deadline(),
+            self._lives.deadline(),
+            self._scanner.deadline(),
+            self._proposer.deadline(),
+            None if self._scanner.copying else self._filler.deadline(),
+            self._sessions.deadline(),
+        ]
+        return min(time for time in times if time is not None)
 
     def committed(self, commit: int) -> None:
         """The store's commit number after the commit of the effects so far; packets tell it (D5)."""
+        self._lives.commit = commit
+        self._learner.committed()
 
     def packet(self, to: SiteId, messages: tuple[Message, ...]) -> Packet:
         """Wraps messages for a peer. Call after `committed`."""
-        raise NotImplementedError
+        lives = self._lives
+        return Packet(self._settings.site, lives.life, lives.commit, lives.to_life(to, messages), messages)
+
+    # Readings
+
+    @property
+    def prefix(self) -> Slot:
+        return self._learner.prefix
+
+    @property
+    def used_max(self) -> Slot:
+        return self._learner.used_max
 
     def view(self, attempts_max: int) -> ReplicaView:
-        raise NotImplementedError
+        slots = sorted({*self._proposer.slots, *self._filler.slots})[:attempts_max]
+        attempts = (self.attempt(slot) for slot in slots)
+        learner, lives = self._learner, self._lives
+        return ReplicaView(
+            quorum=self._peers.quorum(lives.voting),
+            leader=None,
+            prefix=learner.prefix,
+            learned_max=learner.learned_max,
+            used_max=learner.used_max,
+            next=Slot(learner.used_max + 1),
+            holes=tuple(learner.holes(Slot(1), HOLES_SHOWN_MAX)),
+            holes_count=learner.holes_count,
+            recovering=self._scanner.recovering,
+            voting=lives.voting,
+            voting_why=lives.why,
+            mismatch=self._peers.mismatch,
+            unknown=self._sessions.unknown,
+            fill_at=self._filler.next_look(),
+            peers=self._peers.views(),
+            attempts=tuple(attempt for attempt in attempts if attempt is not None),
+        )
 
     def attempt(self, slot: Slot) -> AttemptView | None:
-        raise NotImplementedError
+        return self._proposer.view(slot) or self._filler.view(slot)
 
     def vote(self, slot: Slot) -> Vote:
         """The acceptor's state of an unlearned slot (range promises included); NO_VOTE where there is none."""
-        raise NotImplementedError
+        return self._acceptor.vote(slot)
 
     def learned_ahead(self, slot: Slot) -> Entry | None:
         """A learned entry above the prefix; at or below the prefix, ask the store."""
-        raise NotImplementedError
+        return self._learner.entry(slot) if slot > self._learner.prefix else None
 
     def blocks(self) -> dict[tuple[SiteId, SiteId], Slot]:
         """(blocker, blocked) -> the slot since which it stands, of the prefix (R2)."""
-        raise NotImplementedError
+        return dict(self._microblog.blocks)
+
+    # Inside a step
+
+    def _finish(self, step: Step) -> Effects:
+        """Handles what the site said to itself, pushes the event whose turn it is, and keeps what was heard."""
+        try:
+            self._push(step)
+            while step.looped:
+                self._handle(step, self._settings.site, step.looped.popleft())
+                self._push(step)
+        except BrokenRule as broken:
+            return self._stopped(broken)
+        self._lives.remember(step)
+        step.effects.sends = [
+            send
+            for send in step.effects.sends
+            if self._lives.to_life(send.to, (send.message,)) or _greets(send.message)
+        ]
+        return step.effects
+
+    def _push(self, step: Step) -> None:
+        """L1: one event of this site at a time, at the slot after the highest one known to be used."""
+        if self._pushed is not None and self._sessions.aim != self._pushed:
+            self._proposer.end(step, self._pushed, "its event is settled or given up")
+            self._pushed = None
+        if not self._lives.voting:
+            for slot in self._proposer.slots:
+                self._proposer.end(step, slot, self._lives.why)
+            return
+        self._sessions.number(step, True)
+        if self._scanner.ready and self._sessions.waiting:
+            slot = Slot(self._learner.used_max + 1)
+            entry = self._sessions.turn(slot, self._microblog.last_in_effect(self._settings.site))
+            assert entry is not None
+            self._pushed = slot
+            self._proposer.start(step, slot, entry)
+
+    def _handle(self, step: Step, sender: SiteId, message: Message) -> None:
+        match message:
+            case Prepare():
+                self._on_prepare(step, sender, message)
+            case Promise():
+                for accepted in message.accepted:
+                    self._learner.used(accepted.slot)
+                for learned in message.learned:
+                    self._learn(step, learned.slot, learned.entry, Origin("known", None, sender))
+                self._proposer.on_promise(step, sender, message)
+            case Accept():
+                self._on_accept(step, sender, message)
+            case Accepted():
+                for slot in message.slots:
+                    self._learner.used(slot)
+                self._proposer.on_accepted(step, sender, message)
+            case Refused():
+                self._proposer.on_refused(step, sender, message)
+            case Chosen():
+                self._on_chosen_message(step, sender, message)
+            case Ask():
+                for known in answer(self._learner, message, self._settings.page_bytes):
+                    step.send(sender, known)
+            case Known():
+                for learned in message.learned:
+                    self._learn(step, learned.slot, learned.entry, Origin("known", None, sender))
+                self._filler.on_known(step, sender, message)
+                self._scanner.on_known(step, message)
+            case AskHighest():
+                if self._lives.voting:
+                    step.send(sender, highest(self._learner, message))
+            case Highest():
+                self._scanner.on_highest(step, sender, message, self._lives.voting)
+            case Heartbeat():
+                self._peers.on_heartbeat(step, sender, message)
+                if message.used_max > self._learner.used_max:
+                    self._scanner.scan_soon(step.now)
+            case Hello() | Welcome():
+                raise AssertionError("a site does not greet itself")
+            case _:
+                assert_never(message)
+
+    def _on_prepare(self, step: Step, sender: SiteId, message: Prepare) -> None:
+        cause = self._bars(message.ballot)
+        if cause is not None:
+            span = RefusedSpan(message.first, message.last, None, cause)
+            step.send(sender, Refused(message.ballot, "prepare", (span,)))
+            return
+        self._rounds.saw(message.ballot)
+        step.send(sender, self._acceptor.on_prepare(step, self._learner, message))
+        if sender != self._settings.site:
+            self._filler.saw_attempt(step, message.first)
+
+    def _on_accept(self, step: Step, sender: SiteId, message: Accept) -> None:
+        cause = self._bars(message.ballot)
+        if cause is not None:
+            spans = tuple(RefusedSpan(item.slot, item.slot, None, cause) for item in message.entries)
+            step.send(sender, Refused(message.ballot, "accept", spans))
+            return
+        self._rounds.saw(message.ballot)
+        step.send_all(sender, self._acceptor.on_accept(step, self._learner, message))
+        if sender != self._settings.site:
+            for item in message.entries:
+                self._filler.saw_attempt(step, item.slot)
+
+    def _bars(self, ballot: Ballot) -> Cause | None:
+        if not self._lives.voting:
+            return Cause.NOT_VOTING
+        return Cause.FAR if ballot.round > self._rounds.seen + ROUND_LEAP_MAX else None
+
+    def _on_chosen_message(self, step: Step, sender: SiteId, message: Chosen) -> None:
+        """R0: the entry itself, or this site's own accepted entry if it has exactly that ballot."""
+        for item in message.slots:
+            self._learner.used(item.slot)
+            entry = item.entry
+            if entry is None:
+                vote = self._acceptor.vote(item.slot)
+                entry = vote.entry if vote.accepted is not None and vote.accepted == item.ballot else None
+            if entry is not None:
+                self._learn(step, item.slot, entry, Origin("chosen", item.ballot, sender))
+
+    def _on_chosen(self, step: Step, slot: Slot, accepting: Accepting) -> None:
+        """A majority accepted: those who did need the ballot alone, the others the entry (R0)."""
+        ballot, entry = accepting.ballot, accepting.entry
+        self._learn(step, slot, entry, Origin("votes", ballot, self._settings.site))
+        for peer in self._settings.peers:
+            told = None if peer in accepting.accepted else entry
+            step.send(peer, Chosen((ChosenSlot(slot, ballot, told),)))
+
+    def _learn(self, step: Step, slot: Slot, entry: Entry, origin: Origin) -> None:
+        reached = self._learner.learn(step, slot, entry, origin)
+        if reached is None:
+            return
+        self._proposer.end(step, slot, f"slot {slot} is learned")
+        self._filler.on_learned(step, slot, entry, origin.how == "votes")
+        own = entry.author == self._settings.site
+        self._sessions.on_learned(step, slot, entry)
+        for applied in reached:
+            self._sessions.on_applied(step, applied.slot, applied.entry, applied.void)
+        if own and self._learner.prefix < slot:
+            self._filler.fill(step, self._learner.holes(Slot(1), HOLES_SHOWN_MAX))  # E4
+
+    def _stuck(self) -> str:
+        """Why events of this site do not get on, in words and counts."""
+        quorum = self._peers.quorum(self._lives.voting)
+        counts = f"{quorum.reachable} of {quorum.size} reachable, {quorum.needed} needed"
+        if not self._lives.voting:
+            return f"{self._settings.site} does not vote: {self._lives.why}"
+        if quorum.reachable < quorum.needed:
+            return f"no quorum: {counts}"
+        if not self._scanner.ready:
+            return f"still finding out how far the log goes; {counts}"
+        if self._pushed is None:
+            return f"other events of this site went first; {counts}"
+        attempt = self._proposer.view(self._pushed)
+        doing = "its slot is being settled" if attempt is None else attempt.why
+        return f"no majority agreed on slot {self._pushed} in time ({doing}); {counts}"
+
+    def _stopped(self, broken: BrokenRule) -> Effects:
+        return Effects(writes=[WriteEvidence(broken.rule, broken.evidence)], stop=str(broken))
+
+
+def _greets(message: Message) -> bool:
+    return isinstance(message, Hello | Welcome)

@@ -226,8 +226,8 @@ class LogReader(Protocol):
     """The one thing that the core reads while it runs."""
 
     def learned(self, first: Slot, last: Slot, bytes_max: int) -> Sequence[LearnedSlot]:
-        """Committed learned slots of `first` to `last`, ascending, until their bodies exceed `bytes_max` (one at
-        least). Raises StoreFailed, StoreDamaged."""
+        """The learned slots of `first` to `last`, all at or below the committed prefix: ascending, without a gap,
+        one at least, until their bodies exceed `bytes_max`. Raises StoreFailed, StoreDamaged (a missing row too)."""
 
 
 class Storage(LogReader, Protocol):

@@ -1,0 +1,224 @@
+"""One line of text for a message or an observation: the trace pane, the logs and the golden scenarios share it.
+
+Rules that hold here:
+- Each line says what it is about (slot, ballot) and why, in words that name sites, entries and ballots (A5).
+- Text of users is returned as it is; whoever paints it makes it inert.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from engine.core.effects import (
+    Observation,
+    SawApplied,
+    SawAttempt,
+    SawFilled,
+    SawHoles,
+    SawLearned,
+    SawOutcome,
+    SawPeer,
+    SawProof,
+    SawRecovery,
+    SawRejected,
+    SawStanding,
+)
+from engine.core.entry import Block, Entry, Tweet, Unblock, Withdrawal, decode
+from engine.core.ids import Ballot, Slot
+from engine.core.messages import (
+    Accept,
+    Accepted,
+    Ask,
+    AskHighest,
+    Cause,
+    Chosen,
+    Heartbeat,
+    Hello,
+    Highest,
+    Known,
+    Message,
+    Prepare,
+    Promise,
+    Refused,
+    RefusedSpan,
+    Verdict,
+    Welcome,
+)
+from engine.core.storage import EventState
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`type` is the word that filters and fault rules match; `slot` is the first that the line is about."""
+
+    type: str
+    slot: Slot | None
+    ballot: Ballot | None
+    note: str
+
+
+def entry(value: Entry) -> str:
+    """An entry in words: who did what. The text of a tweet stands last."""
+    if value.author is None:
+        return "no-op"
+    who = f"{value.author}/{value.number}"
+    match decode(value.body).operation:
+        case Tweet(text):
+            return f"{who} tweet {text}"
+        case Block(target):
+            return f"{who} block {target}"
+        case Unblock(target):
+            return f"{who} unblock {target}"
+        case Withdrawal():
+            return f"{who} withdrawal"
+
+
+def type_of(message: Message) -> str:
+    """The message's word: `prepare`, `promise`, `ask-highest`, ..."""
+    return _WORDS[type(message)]
+
+
+def message(value: Message) -> Line:
+    word = type_of(value)
+    match value:
+        case Prepare(ballot, first, last):
+            return Line(word, first, ballot, "" if last == first else _span(first, last))
+        case Promise():
+            return Line(word, value.first, value.ballot, _promise(value))
+        case Accept(ballot, entries):
+            return Line(word, entries[0].slot, ballot, _many([entry(item.entry) for item in entries]))
+        case Accepted(ballot, slots):
+            return Line(word, slots[0], ballot, "" if len(slots) == 1 else f"{len(slots)} slots")
+        case Refused(ballot, phase, spans):
+            return Line(word, spans[0].first, ballot, f"refused {phase} {ballot}: {_refusal(spans[0])}")
+        case Chosen(slots):
+            first = slots[0]
+            what = f"what was accepted at {first.ballot}" if first.entry is None else entry(first.entry)
+            return Line(
+                word, first.slot, first.ballot, what if len(slots) == 1 else f"{what} and {len(slots) - 1} more"
+            )
+        case Ask(_, asked):
+            return Line(word, asked[0][0], None, "chosen? " + ", ".join(_span(a, b) for a, b in asked[:8]))
+        case Known(_, first_slot, last_slot, learned):
+            if not learned:
+                return Line(word, first_slot, None, f"{_span(first_slot, last_slot)}: not learned here")
+            return Line(word, first_slot, None, _many([entry(item.entry) for item in learned]))
+        case AskHighest():
+            return Line(word, None, None, "how far does the log go?")
+        case Highest(_, used_max, prefix):
+            return Line(word, used_max or None, None, f"used up to {used_max}, learned without a gap up to {prefix}")
+        case Hello(_, proof):
+            return Line(word, None, None, "do you remember this store?" if proof is None else "the proof you asked for")
+        case Welcome(_, verdict, _, reason):
+            return Line(word, None, None, _VERDICTS[verdict] + (f": {reason}" if reason else ""))
+        case Heartbeat(leadership, voting, prefix, used_max):
+            state = "voter" if voting else "no voter"
+            return Line(word, None, None, f"{leadership}, {state}, learned to {prefix}, used to {used_max}")
+        case _:
+            assert_never(value)
+
+
+def observation(value: Observation) -> Line | None:
+    """The line of what this site concluded; None for what the trace does not show."""
+    match value:
+        case SawLearned(slot, what, how, ballot, source):
+            said = "this site counted a majority" if how == "votes" else f"{source} said so"
+            return Line("chosen", slot, ballot, f"{said}: {entry(what)}")
+        case SawApplied(slot, what, void=True):
+            return Line("void", slot, None, f"{entry(what)} follows number {what.follows}, which is not the last (E5)")
+        case SawApplied():
+            return None
+        case SawOutcome():
+            return Line(value.outcome, value.slot, None, _outcome(value))
+        case SawAttempt(_, phase) if phase == "ended":
+            return None
+        case SawAttempt(slot, phase, ballot, why, _):
+            return Line(phase, slot, ballot, why)
+        case SawHoles(slots, count):
+            more = f" and {count - len(slots)} more" if count > len(slots) else ""
+            return Line("hole", slots[0], None, f"asks the others about {', '.join(map(str, slots[:8]))}{more}")
+        case SawFilled(slot, result, kind):
+            return Line("filled", slot, None, result if kind is None or result == "no-op" else f"{result}: {kind}")
+        case SawRecovery("scanning"):
+            return Line("recovery", None, None, "asks a majority how far the log goes")
+        case SawRecovery("copying", bound, prefix, source):
+            return Line("recovery", bound, None, f"copies from {source}: has {prefix}, the log goes to {bound}")
+        case SawRecovery(_, bound, prefix, _):
+            return Line("recovery", bound, None, f"done: everything up to {prefix} is learned")
+        case SawStanding(voting, why):
+            return Line("voter" if voting else "learner", None, None, why)
+        case SawPeer(peer, up):
+            return Line("peer", None, None, f"{peer} is heard" if up else f"{peer} is not heard any more")
+        case SawRejected(reason, peer):
+            return Line("rejected", None, None, f"{reason} from {peer}")
+        case SawProof():
+            return None
+        case _:
+            assert_never(value)
+
+
+def _promise(value: Promise) -> str:
+    if value.learned:
+        return f"already chosen: {_many([entry(item.entry) for item in value.learned])}"
+    if value.accepted:
+        items = [f"accepted at {item.ballot}: {entry(item.entry)}" for item in value.accepted]
+        return _many(items)
+    covered = "" if value.first == value.last else f"{_span(value.first, value.last)}, "
+    left_out = f", less {len(value.left_out)} refused" if value.left_out else ""
+    return f"{covered}nothing accepted{left_out}"
+
+
+def _refusal(span: RefusedSpan) -> str:
+    match span.cause:
+        case Cause.SLOT:
+            return f"promised {span.ballot}"
+        case Cause.RANGE:
+            return f"promised {span.ballot} for {_span(span.first, span.last)}"
+        case Cause.NOT_VOTING:
+            return "does not vote (D5)"
+        case Cause.FAR:
+            return "too far ahead of what is known here (R6)"
+        case _:
+            assert_never(span.cause)
+
+
+def _outcome(value: SawOutcome) -> str:
+    name = "an event" if value.id is None else str(value.id)
+    if value.outcome is EventState.LOST:
+        winner = "a no-op" if value.to_author is None else f"{value.to_author}'s {value.to_kind}"
+        return f"{name} lost to {winner}"
+    return f"{name}: {value.reason}" if value.reason else name
+
+
+def _span(first: Slot, last: Slot | None) -> str:
+    if last is None:
+        return f"{first} and all after"
+    return str(first) if first == last else f"{first}-{last}"
+
+
+def _many(items: list[str]) -> str:
+    return items[0] if len(items) == 1 else f"{items[0]} (and {len(items) - 1} more)"
+
+
+_WORDS: dict[type[Message], str] = {
+    Prepare: "prepare",
+    Promise: "promise",
+    Accept: "accept",
+    Accepted: "accepted",
+    Refused: "refused",
+    Chosen: "chosen",
+    Ask: "ask",
+    Known: "known",
+    AskHighest: "ask-highest",
+    Highest: "highest",
+    Hello: "hello",
+    Welcome: "welcome",
+    Heartbeat: "heartbeat",
+}
+
+_VERDICTS = {
+    Verdict.UNPROVEN: "who are you? repeat this challenge",
+    Verdict.RECORDED: "recorded",
+    Verdict.LOST_DISK: "lost disk",
+}

@@ -1,0 +1,216 @@
+"""The hole filler: no slot stays unlearned for long.
+
+Rules that hold here:
+- R3: a hole is first asked for; what nobody knows is settled by the full synod proposing the no-op (B2 completes what
+  was accepted). After asking it waits a random part of `fill_every` (on demand: of 4 retransmits), then as long as
+  messages of another attempt there keep arriving, at most YIELD_MAX a slot; then it competes.
+- W1: every question carries a nonce; an answer counts once a site, for that nonce.
+- D5: a site that does not vote asks, and does not compete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+from engine.core.effects import SawFilled, SawHoles
+from engine.core.entry import NOOP, Entry, kind_of
+from engine.core.ids import NUMBER_MAX, Nonce, SiteId, Slot, Tick
+from engine.core.learner import Learner
+from engine.core.messages import Ask, Known
+from engine.core.pages import spans_of
+from engine.core.peers import Peers
+from engine.core.proposer import Proposer
+from engine.core.settings import YIELD_MAX, Settings
+from engine.core.step import Step
+from engine.core.views import AttemptView
+
+FILLING_MAX: Final = 64
+"""How many holes a site works on at a time (R6)."""
+
+COMPETE_RESENDS_MAX: Final = 5
+"""After so many unanswered repeats an attempt at a hole ends as `no-quorum`, until the next look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Peers are asked whether the slot is chosen."""
+
+    until: Tick
+    unanswered: frozenset[SiteId]
+
+
+@dataclass(frozen=True, slots=True)
+class Yielding:
+    """Nobody knew: another attempt, if there is one, goes first."""
+
+    until: Tick
+    latest: Tick
+
+
+@dataclass(frozen=True, slots=True)
+class Competing:
+    """The proposer runs a synod for the no-op."""
+
+
+@dataclass(slots=True)
+class _Fill:
+    slot: Slot
+    since: Tick
+    patience: Tick
+    phase: Asking | Yielding | Competing
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One `ask` of several slots, and whom it went to."""
+
+    slots: frozenset[Slot]
+    asked: frozenset[SiteId]
+
+
+class Filler:
+    def __init__(self, settings: Settings, learner: Learner, proposer: Proposer, peers: Peers, random: Random) -> None:
+        self._settings = settings
+        self._learner = learner
+        self._proposer = proposer
+        self._peers = peers
+        self._random = random
+        self._fills: dict[Slot, _Fill] = {}
+        self._questions: dict[Nonce, _Question] = {}
+        self._look_at = Tick(0)
+
+    def next_look(self) -> Tick | None:
+        """When it looks for holes next; None while there are none."""
+        return self._look_at if self._learner.holes_count else None
+
+    def look_soon(self, now: Tick) -> None:
+        self._look_at = now
+
+    def fill(self, step: Step, slots: Iterable[Slot]) -> None:
+        """On demand: those of `slots` that are holes and not yet worked on, without waiting for the next look."""
+        self._begin(
+            step,
+            [slot for slot in slots if not self._learner.is_learned(slot) and slot <= self._learner.used_max],
+            Tick(4 * self._settings.timings.retransmit),
+        )
+
+    def on_known(self, step: Step, sender: SiteId, message: Known) -> None:
+        """A peer's answer, after what it knows was learned: the rest of what it covers it does not know."""
+        question = self._questions.get(message.nonce)
+        if question is None or sender not in question.asked:
+            return
+        covered = {slot for slot in question.slots if message.first <= slot <= message.last}
+        for fill in [self._fills[slot] for slot in covered if slot in self._fills]:
+            if isinstance(fill.phase, Asking):
+                fill.phase = Asking(fill.phase.until, fill.phase.unanswered - {sender})
+                if not fill.phase.unanswered:
+                    self._yield(step, fill)
+
+    def saw_attempt(self, step: Step, slot: Slot) -> None:
+        """A message of another site's attempt at `slot` arrived: go on yielding (R3)."""
+        fill = self._fills.get(slot)
+        if fill is not None and isinstance(fill.phase, Yielding):
+            longer = step.now + self._random.randint(1, 4 * self._settings.timings.retransmit)
+            fill.phase = Yielding(Tick(min(fill.phase.latest, max(fill.phase.until, longer))), fill.phase.latest)
+
+    def on_learned(self, step: Step, slot: Slot, entry: Entry, by_votes: bool) -> None:
+        fill = self._fills.pop(slot, None)
+        if fill is None:
+            return
+        result = "learned"
+        if by_votes:
+            result = "no-op" if entry == NOOP else "recovered"
+        step.tell(SawFilled(slot, result, kind_of(entry)))
+
+    def tick(self, step: Step, voting: bool) -> None:
+        for fill in list(self._fills.values()):
+            match fill.phase:
+                case Asking(until, _) if step.now >= until:
+                    self._yield(step, fill)
+                case Yielding(until, _) if step.now >= until:
+                    self._compete(step, fill, voting)
+                case Competing():
+                    self._watch(step, fill)
+                case _:
+                    pass
+        self._questions = {
+            nonce: question
+            for nonce, question in self._questions.items()
+            if any(slot in self._fills and isinstance(self._fills[slot].phase, Asking) for slot in question.slots)
+        }
+        if self._learner.holes_count and step.now >= self._look_at:
+            self._look_at = Tick(step.now + self._settings.timings.fill_every)
+            self._begin(step, self._learner.holes(Slot(1), 2 * FILLING_MAX), self._settings.timings.fill_every)
+
+    def deadline(self) -> Tick | None:
+        times = [fill.phase.until for fill in self._fills.values() if not isinstance(fill.phase, Competing)]
+        look_at = self.next_look()
+        if look_at is not None:
+            times.append(look_at)
+        return min(times, default=None)
+
+    def view(self, slot: Slot) -> AttemptView | None:
+        fill = self._fills.get(slot)
+        if fill is None or isinstance(fill.phase, Competing):
+            return None
+        peers = tuple(self._settings.peers)
+        match fill.phase:
+            case Asking(_, unanswered):
+                phase, why = "asking", "asks the others whether it is chosen"
+                votes = tuple(peer for peer in peers if peer not in unanswered)
+            case Yielding():
+                phase, why, votes = (
+                    "yielding",
+                    "nobody knew it; lets other attempts go first, then proposes a no-op",
+                    (),
+                )
+        return AttemptView(slot, phase, None, votes, peers, len(peers), NOOP, why, fill.since)
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        return tuple(self._fills)
+
+    def _begin(self, step: Step, holes: list[Slot], patience: Tick) -> None:
+        for slot in holes:
+            if slot in self._fills:
+                self._fills[slot].patience = min(self._fills[slot].patience, patience)
+        free = FILLING_MAX - len(self._fills)
+        fresh = [s for s in holes if s not in self._fills and self._proposer.attempt(s) is None][: max(0, free)]
+        if not fresh:
+            return
+        step.tell(SawHoles(tuple(fresh), self._learner.holes_count))
+        asked = self._peers.up
+        until = Tick(step.now + 2 * self._settings.timings.retransmit)
+        for slot in fresh:
+            self._fills[slot] = _Fill(slot, step.now, patience, Asking(until, frozenset(asked)))
+        if asked:
+            nonce = Nonce(self._random.randrange(1, NUMBER_MAX))
+            self._questions[nonce] = _Question(frozenset(fresh), frozenset(asked))
+            step.cast(asked, Ask(nonce, spans_of(fresh)))
+        else:
+            for slot in fresh:
+                self._yield(step, self._fills[slot])
+
+    def _yield(self, step: Step, fill: _Fill) -> None:
+        alone = len(self._settings.sites) == 1
+        wait = 0 if alone else self._random.randint(0, fill.patience)
+        fill.phase = Yielding(Tick(step.now + wait), Tick(step.now + YIELD_MAX))
+
+    def _compete(self, step: Step, fill: _Fill, voting: bool) -> None:
+        if voting and self._proposer.attempt(fill.slot) is None:
+            fill.phase = Competing()
+            self._proposer.start(step, fill.slot, NOOP)
+        else:
+            del self._fills[fill.slot]
+
+    def _watch(self, step: Step, fill: _Fill) -> None:
+        attempt = self._proposer.attempt(fill.slot)
+        if attempt is None:
+            self._fills.pop(fill.slot, None)
+        elif attempt.resends > COMPETE_RESENDS_MAX:
+            del self._fills[fill.slot]
+            self._proposer.end(step, fill.slot, "no majority answers; it is tried again at the next look")
+            step.tell(SawFilled(fill.slot, "no-quorum", None))

@@ -1,0 +1,217 @@
+"""Lives: which store a site runs on, and whether it may vote.
+
+Rules that hold here:
+- D5: a store has a random id (its life) and a commit number; peers record durably the newest they heard of both. Until
+  it is a voter a site does not vote, propose, number events or count. Whoever remembers another life, or a later
+  commit, answers `lost-disk`: the site is a learner from then on, durably.
+- W1: a packet names both lives; another life's is dropped. A life is taken over only from a peer that answered a nonce
+  of ours (a welcome to our hello, or a hello with our challenge as proof): a replay proves nothing.
+- A hello is judged against what was remembered when its challenge was given out: later commits may overtake it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Final
+
+from engine.core.effects import SawProof, SawRejected, SawStanding
+from engine.core.ids import NUMBER_MAX, Nonce, SiteId, StoreId, Tick
+from engine.core.messages import Hello, Message, Packet, Verdict, Welcome
+from engine.core.settings import Settings
+from engine.core.step import Step
+from engine.core.storage import PeerMemory, Standing, Stored, WritePeer, WriteStanding
+
+HELLO_EVERY_MAX: Final = Tick(4_000)
+_NONCES_KEPT: Final = 8
+
+
+@dataclass(slots=True)
+class _Peer:
+    """`life` is whom we talk to; `memory` is what we recorded durably: they differ once a peer lost its disk."""
+
+    site: SiteId
+    life: StoreId | None
+    memory: PeerMemory | None
+    said_life: StoreId | None = None  # of its last hello, proven or not: whom a welcome answers
+    verdict: Verdict | None = None  # the peer's, to our last hello
+    recorded: bool = False  # the peer recorded our life, on this start of ours
+    nonces: list[Nonce] = field(default_factory=list)
+    proof: Nonce | None = None  # the peer's challenge, for our next hello
+    challenge: Nonce | None = None  # ours, to the peer
+    commit_at_challenge: int = 0  # what we remembered when we gave the challenge out
+    dirty: bool = False
+    hello_at: Tick = Tick(0)
+    hello_every: Tick = Tick(0)
+
+
+class Lives:
+    def __init__(self, settings: Settings, stored: Stored, random: Random) -> None:
+        self._settings = settings
+        self._random = random
+        self.life = stored.life
+        self.commit = stored.commit
+        self._standing = stored.standing
+        self._why = stored.standing_why
+        self._confirmed = False
+        self._peers = {
+            site: _Peer(site, memory.life if memory else None, memory)
+            for site in settings.peers
+            for memory in [stored.peers.get(site)]
+        }
+
+    @property
+    def voting(self) -> bool:
+        return self._confirmed and self._standing is Standing.ADMITTED
+
+    @property
+    def why(self) -> str:
+        """Why this site votes, or does not, in words."""
+        if self._standing is Standing.LEARNER:
+            return self._why
+        if self.voting:
+            return "voter"
+        needed, answered = self._needed(), self._answers()
+        if self._standing is Standing.NEW:
+            return f"new store: recorded by {answered} other sites, {needed} needed before it votes"
+        return f"starting: {answered} other sites confirmed this store, {needed} needed before it votes"
+
+    @property
+    def lost(self) -> bool:
+        """This site is a learner for good."""
+        return self._standing is Standing.LEARNER
+
+    def start(self, step: Step) -> None:
+        for peer in self._peers.values():
+            self._hello(step, peer)
+        self._judge(step)
+
+    def tick(self, step: Step) -> None:
+        for peer in self._peers.values():
+            if step.now >= peer.hello_at and peer.verdict is None:
+                self._hello(step, peer)
+
+    def greet(self, step: Step, site: SiteId) -> None:
+        """The peer is not heard: perhaps one of us has another life than the other thinks."""
+        peer = self._peers[site]
+        if peer.verdict is not None:
+            peer.verdict = None
+            peer.hello_every = Tick(0)
+            self._hello(step, peer)
+
+    def deadline(self) -> Tick | None:
+        return min((peer.hello_at for peer in self._peers.values() if peer.verdict is None), default=None)
+
+    def to_life(self, to: SiteId, messages: tuple[Message, ...]) -> StoreId | None:
+        """Whom a packet addresses: a welcome answers the life that said hello, a first hello anybody."""
+        peer = self._peers[to]
+        if any(isinstance(message, Welcome) for message in messages):
+            return peer.said_life
+        if any(isinstance(message, Hello) and message.proof is None for message in messages):
+            return None
+        return peer.life
+
+    def admits(self, step: Step, packet: Packet) -> bool:
+        """W1: both lives are right. Keeps the newest commit number heard. (Hellos and welcomes are not asked this.)"""
+        peer = self._peers[packet.sender]
+        if packet.to_life != self.life or packet.life != peer.life:
+            step.tell(SawRejected("other-life", packet.sender))
+            return False
+        if peer.memory is not None and peer.memory.life == packet.life and peer.memory.commit < packet.commit:
+            peer.memory = replace(peer.memory, commit=packet.commit)
+            peer.dirty = True
+        return True
+
+    def on_hello(self, step: Step, packet: Packet, message: Hello) -> bool:
+        """Answers with what is remembered; True where the hello proves that it is fresh."""
+        peer = self._peers[packet.sender]
+        peer.said_life = packet.life
+        if message.proof is None or message.proof != peer.challenge:
+            if peer.challenge is None:
+                peer.challenge = self._nonce()
+                peer.commit_at_challenge = 0 if peer.memory is None else peer.memory.commit
+            step.send(peer.site, Welcome(message.nonce, Verdict.UNPROVEN, peer.challenge, ""))
+            return False
+        peer.challenge = None
+        peer.life = packet.life
+        step.tell(SawProof(peer.site))
+        me, memory = self._settings.site, peer.memory
+        if memory is not None and memory.life != packet.life:
+            reason = f"{me} remembers another store of {peer.site}: its disk was lost or replaced"
+            step.send(peer.site, Welcome(message.nonce, Verdict.LOST_DISK, None, reason))
+        elif memory is not None and peer.commit_at_challenge > packet.commit:
+            reason = (
+                f"{me} heard commit {peer.commit_at_challenge} of {peer.site}'s store, which is now at {packet.commit}:"
+                " an old copy was put back"
+            )
+            step.send(peer.site, Welcome(message.nonce, Verdict.LOST_DISK, None, reason))
+        else:
+            if memory is None or memory.commit < packet.commit:
+                peer.memory = PeerMemory(peer.site, packet.life, packet.commit)
+                peer.dirty = False
+                step.write(WritePeer(peer.memory))
+            step.send(peer.site, Welcome(message.nonce, Verdict.RECORDED, None, ""))
+        return True
+
+    def on_welcome(self, step: Step, packet: Packet, message: Welcome) -> bool:
+        """Takes the verdict; True where the welcome answers a hello of ours."""
+        peer = self._peers[packet.sender]
+        if packet.to_life != self.life or message.nonce not in peer.nonces:
+            step.tell(SawRejected("stale-answer", packet.sender))
+            return False
+        peer.nonces.clear()
+        peer.life = packet.life
+        step.tell(SawProof(peer.site))
+        peer.proof = message.challenge
+        if message.verdict is Verdict.UNPROVEN:
+            peer.hello_every = Tick(0)
+            self._hello(step, peer)
+            return True
+        peer.verdict = message.verdict
+        if message.verdict is Verdict.RECORDED:
+            peer.recorded = True
+            self._judge(step)
+        elif self._standing is not Standing.LEARNER:
+            self._standing = Standing.LEARNER
+            self._why = f"lost-disk: {message.reason}. This site learns and serves, and never votes again"
+            step.write(WriteStanding(self._standing, self._why))
+            step.tell(SawStanding(False, self._why))
+        return True
+
+    def remember(self, step: Step) -> None:
+        """Writes the newest commit numbers heard beside whatever this step writes anyway."""
+        if not step.effects.writes:
+            return
+        for peer in self._peers.values():
+            if peer.dirty and peer.memory is not None:
+                peer.dirty = False
+                step.write(WritePeer(peer.memory))
+
+    def _needed(self) -> int:
+        others = len(self._settings.peers)
+        if self._standing is Standing.NEW:
+            return (others + others // 2 + 1) // 2  # ceil((N-1+f)/2), f = floor((N-1)/2)
+        return (others + 1) // 2  # floor(N/2)
+
+    def _answers(self) -> int:
+        return sum(peer.recorded for peer in self._peers.values())
+
+    def _judge(self, step: Step) -> None:
+        if self._confirmed or self._standing is Standing.LEARNER or self._answers() < self._needed():
+            return
+        self._confirmed = True
+        if self._standing is Standing.NEW:
+            self._standing = Standing.ADMITTED
+            self._why = ""
+            step.write(WriteStanding(self._standing, self._why))
+        step.tell(SawStanding(True, self.why))
+
+    def _hello(self, step: Step, peer: _Peer) -> None:
+        nonce = self._nonce()
+        peer.nonces = [*peer.nonces[-_NONCES_KEPT + 1 :], nonce]
+        peer.hello_every = Tick(min(HELLO_EVERY_MAX, max(self._settings.timings.retransmit, peer.hello_every * 2)))
+        peer.hello_at = Tick(step.now + peer.hello_every)
+        step.send(peer.site, Hello(nonce, peer.proof))
+
+    def _nonce(self) -> Nonce:
+        return Nonce(self._random.randrange(1, NUMBER_MAX))

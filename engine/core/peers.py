@@ -1,0 +1,123 @@
+"""Peers: who is heard, how far away and how far along each is.
+
+Rules that hold here:
+- A heartbeat is never answered; round trips are read off its echo.
+- What a peer claims (its prefix, its highest used slot) makes this site ask, never believe (R6).
+- Only voters count as reachable (D5).
+- L4: a peer of another leadership setting is safe, and shown as a mismatch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from engine.core.effects import SawPeer
+from engine.core.ids import SiteId, Slot, Tick
+from engine.core.messages import Heartbeat
+from engine.core.settings import Settings
+from engine.core.step import Step
+from engine.core.views import PeerView, QuorumView
+
+UP_BEATS: Final = 4
+"""A peer is up while it was heard within so many heartbeats."""
+
+
+@dataclass(slots=True)
+class _Peer:
+    site: SiteId
+    up: bool = False
+    heard: Tick | None = None
+    voting: bool = False
+    rtt_ms: int | None = None
+    prefix: Slot = Slot(0)
+    used_max: Slot = Slot(0)
+    leadership: str | None = None
+    sent: Tick | None = None  # its clock, when it sent the newest heartbeat that came ...
+    sent_heard: Tick = Tick(0)  # ... and ours then
+
+
+class Peers:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._peers = {site: _Peer(site) for site in settings.peers}
+        self._beat_at = Tick(0)
+
+    def heard(self, step: Step, site: SiteId) -> None:
+        peer = self._peers[site]
+        peer.heard = step.now
+        if not peer.up:
+            peer.up = True
+            step.tell(SawPeer(site, True))
+
+    def on_heartbeat(self, step: Step, site: SiteId, message: Heartbeat) -> None:
+        peer = self._peers[site]
+        peer.voting = message.voting
+        peer.leadership = message.leadership
+        self.claims(site, message.prefix, message.used_max)
+        peer.sent = message.sent
+        peer.sent_heard = step.now
+        if message.echo is not None and message.echo + message.held_ms <= step.now:
+            peer.rtt_ms = step.now - message.echo - message.held_ms
+
+    def claims(self, site: SiteId, prefix: Slot, used_max: Slot) -> None:
+        """The peer says how far along it is; a reason to ask it, no more."""
+        peer = self._peers[site]
+        peer.prefix = prefix
+        peer.used_max = used_max
+
+    def tick(self, step: Step, voting: bool, prefix: Slot, used_max: Slot) -> list[SiteId]:
+        """Sends the heartbeats that are due; returns the peers that are not heard any more, at each beat."""
+        if step.now < self._beat_at:
+            return []
+        self._beat_at = Tick(step.now + self._settings.timings.heartbeat)
+        silent: list[SiteId] = []
+        for peer in self._peers.values():
+            if peer.heard is None or step.now - peer.heard > UP_BEATS * self._settings.timings.heartbeat:
+                silent.append(peer.site)
+                if peer.up:
+                    peer.up = False
+                    step.tell(SawPeer(peer.site, False))
+            held_ms = 0 if peer.sent is None else step.now - peer.sent_heard
+            leadership = self._settings.leadership
+            step.send(
+                peer.site,
+                Heartbeat(leadership, voting, prefix, used_max, step.now, peer.sent, held_ms),
+            )
+        return silent
+
+    def deadline(self) -> Tick:
+        return self._beat_at
+
+    @property
+    def up(self) -> tuple[SiteId, ...]:
+        return tuple(peer.site for peer in self._peers.values() if peer.up)
+
+    @property
+    def used_max(self) -> Slot:
+        """The highest slot that any peer claims is used."""
+        return max((peer.used_max for peer in self._peers.values()), default=Slot(0))
+
+    def ahead_of(self, prefix: Slot) -> list[SiteId]:
+        """The peers that are up and claim a longer prefix, the longest first."""
+        ahead = [peer for peer in self._peers.values() if peer.up and peer.prefix > prefix]
+        return [peer.site for peer in sorted(ahead, key=lambda peer: peer.prefix, reverse=True)]
+
+    def quorum(self, voting: bool) -> QuorumView:
+        reachable = voting + sum(peer.up and peer.voting for peer in self._peers.values())
+        return QuorumView(reachable, self._settings.quorum, len(self._settings.sites))
+
+    @property
+    def mismatch(self) -> str | None:
+        """L4: which peers run another leadership setting than this site, in words."""
+        mine = self._settings.leadership
+        others = [p for p in self._peers.values() if p.leadership not in (None, mine)]
+        if not others:
+            return None
+        return f"this site runs {mine}, but " + ", ".join(f"{p.site} runs {p.leadership}" for p in others)
+
+    def views(self) -> tuple[PeerView, ...]:
+        return tuple(
+            PeerView(p.site, p.up, p.voting, p.rtt_ms, p.heard, p.prefix, p.used_max, p.leadership)
+            for p in self._peers.values()
+        )

@@ -1,0 +1,305 @@
+"""The proposer: full synods, one attempt a slot.
+
+Rules that hold here:
+- B1: every attempt takes a new round from one durable counter, written before its prepare leaves; never resumed.
+- B2 (P2c): it proposes the entry of the highest accepted ballot among a majority's promises, its own only where all
+  are empty. Ballot 0 counts as accepted: "none" is None, never a falsy ballot.
+- B3: votes are sets of sites, for exactly this ballot and slot; a repeat counts once, a late one not at all.
+- B4: after a defeat it waits a freshly drawn random time that grows with each defeat, at most BACKOFF_MAX.
+
+`promised` and `accepted` are the whole truth about one ballot; the class runs attempts over time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Final
+
+from engine.core.effects import SawAttempt
+from engine.core.entry import Entry, kind_of
+from engine.core.ids import Ballot, Round, SiteId, Slot, Tick
+from engine.core.messages import (
+    Accept,
+    Accepted,
+    AcceptedSlot,
+    Cause,
+    LearnedSlot,
+    Prepare,
+    Promise,
+    Refused,
+    RefusedSpan,
+)
+from engine.core.settings import BACKOFF_MAX, Settings
+from engine.core.step import Step
+from engine.core.storage import WriteRound
+from engine.core.views import AttemptView
+
+BACKOFF_FIRST: Final = Tick(20)
+RESEND_MAX: Final = Tick(2_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Preparing:
+    """Phase 1 of one ballot: who promised, and the highest accepted ballot that any of them reported."""
+
+    ballot: Ballot
+    promised: frozenset[SiteId] = frozenset()
+    found: AcceptedSlot | None = None
+    found_at: SiteId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepting:
+    """Phase 2 of one ballot: the one entry that this ballot carries, and who accepted it."""
+
+    ballot: Ballot
+    entry: Entry
+    accepted: frozenset[SiteId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Between two ballots (B4)."""
+
+    until: Tick
+
+
+def promised(phase: Preparing, site: SiteId, found: AcceptedSlot | None) -> Preparing:
+    """B2, B3: the phase after `site` promised, reporting `found` (None: it accepted nothing there)."""
+    if site in phase.promised:
+        return phase
+    higher = found is not None and (phase.found is None or found.ballot > phase.found.ballot)
+    return replace(
+        phase,
+        promised=phase.promised | {site},
+        found=found if higher else phase.found,
+        found_at=site if higher else phase.found_at,
+    )
+
+
+def to_propose(phase: Preparing, own: Entry, quorum: int) -> Accepting | None:
+    """B2: what this ballot may carry once a majority promised; None before."""
+    if len(phase.promised) < quorum:
+        return None
+    return Accepting(phase.ballot, own if phase.found is None else phase.found.entry)
+
+
+def accepted(phase: Accepting, site: SiteId) -> Accepting:
+    """B3: the phase after `site` accepted exactly this ballot."""
+    return phase if site in phase.accepted else replace(phase, accepted=phase.accepted | {site})
+
+
+class Rounds:
+    """B1: the one counter that all ballots of this store come from; what others used is only a hint to jump above."""
+
+    def __init__(self, site: SiteId, used: Round) -> None:
+        self._site = site
+        self._used = used
+        self.seen = used
+
+    def saw(self, ballot: Ballot | None) -> None:
+        if ballot is not None and ballot.round > self.seen:
+            self.seen = ballot.round
+
+    def take(self, step: Step) -> Ballot:
+        self._used = self.seen = Round(max(self._used, self.seen) + 1)
+        step.write(WriteRound(self._used))
+        return Ballot(self._used, self._site)
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One slot's synod over several ballots. `own` is proposed where nothing else must be."""
+
+    slot: Slot
+    own: Entry
+    since: Tick
+    phase: Preparing | Accepting | Waiting
+    resend_at: Tick
+    resend_every: Tick
+    resends: int = 0
+    defeats: int = 0
+    why: str = ""
+    refusals: dict[SiteId, RefusedSpan] = field(default_factory=dict)
+
+    @property
+    def adopting(self) -> bool:
+        return isinstance(self.phase, Accepting) and self.phase.entry != self.own
+
+
+class Proposer:
+    """All attempts of this site, one a slot at most.
+
+    `on_accepting(step, slot, entry)` is called in the step that first sends an accept of `entry`, before it leaves;
+    `on_chosen(step, slot, accepting)` when a majority accepted.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        rounds: Rounds,
+        random: Random,
+        on_accepting: Callable[[Step, Slot, Entry], None],
+        on_chosen: Callable[[Step, Slot, Accepting], None],
+    ) -> None:
+        self._settings = settings
+        self._rounds = rounds
+        self._random = random
+        self._on_accepting = on_accepting
+        self._on_chosen = on_chosen
+        self._attempts: dict[Slot, Attempt] = {}
+
+    def attempt(self, slot: Slot) -> Attempt | None:
+        return self._attempts.get(slot)
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        return tuple(self._attempts)
+
+    def start(self, step: Step, slot: Slot, own: Entry) -> None:
+        """Begins an attempt at a slot that has none."""
+        assert slot not in self._attempts, f"two attempts at slot {slot} (B1)"
+        attempt = Attempt(slot, own, step.now, Waiting(step.now), step.now, self._settings.timings.retransmit)
+        self._attempts[slot] = attempt
+        self._prepare(step, attempt)
+
+    def end(self, step: Step, slot: Slot, why: str) -> None:
+        """Stops pushing at this slot: it is learned, or its purpose is gone. What was sent stays sent."""
+        if self._attempts.pop(slot, None) is not None:
+            step.tell(SawAttempt(slot, "ended", None, why))
+
+    def on_promise(self, step: Step, sender: SiteId, message: Promise) -> None:
+        """A promise of one slot. (Promises of ranges belong to a leader's range ballot.)"""
+        attempt = self._attempts.get(message.first)
+        if attempt is None or not isinstance(attempt.phase, Preparing) or attempt.phase.ballot != message.ballot:
+            return
+        if message.last != message.first or message.learned or message.left_out:
+            return
+        found = next((item for item in message.accepted if item.slot == attempt.slot), None)
+        if found is not None:
+            self._rounds.saw(found.ballot)
+        attempt.phase = promised(attempt.phase, sender, found)
+        attempt.refusals.pop(sender, None)
+        proposal = to_propose(attempt.phase, attempt.own, self._settings.quorum)
+        if proposal is not None:
+            self._accept(step, attempt, attempt.phase, proposal)
+
+    def on_accepted(self, step: Step, sender: SiteId, message: Accepted) -> None:
+        for slot in message.slots:
+            attempt = self._attempts.get(slot)
+            if attempt is None or not isinstance(attempt.phase, Accepting) or attempt.phase.ballot != message.ballot:
+                continue
+            attempt.phase = accepted(attempt.phase, sender)
+            if len(attempt.phase.accepted) >= self._settings.quorum:
+                phase = attempt.phase
+                del self._attempts[slot]
+                self._on_chosen(step, slot, phase)
+
+    def on_refused(self, step: Step, sender: SiteId, message: Refused) -> None:
+        """A5: remembers who refused and why; the attempt is defeated when no majority is left for its ballot."""
+        for span in message.spans:
+            self._rounds.saw(span.ballot)
+            attempt = self._attempts.get(span.first)
+            if attempt is None or isinstance(attempt.phase, Waiting) or attempt.phase.ballot != message.ballot:
+                continue
+            if (message.phase == "prepare") != isinstance(attempt.phase, Preparing):
+                continue
+            attempt.refusals[sender] = span
+            if len(self._settings.sites) - self._outvoted(attempt) < self._settings.quorum:
+                self._defeat(step, attempt)
+
+    def tick(self, step: Step) -> None:
+        for attempt in list(self._attempts.values()):
+            if isinstance(attempt.phase, Waiting):
+                if step.now >= attempt.phase.until:
+                    self._prepare(step, attempt)
+            elif step.now >= attempt.resend_at:
+                self._resend(step, attempt)
+
+    def deadline(self) -> Tick | None:
+        return min(
+            (a.phase.until if isinstance(a.phase, Waiting) else a.resend_at for a in self._attempts.values()),
+            default=None,
+        )
+
+    def view(self, slot: Slot) -> AttemptView | None:
+        attempt = self._attempts.get(slot)
+        if attempt is None:
+            return None
+        sites, needed = self._settings.sites, self._settings.quorum
+        ballot: Ballot | None = None
+        votes: frozenset[SiteId] = frozenset()
+        entry = attempt.own
+        match attempt.phase:
+            case Preparing(ballot, votes, found, _):
+                phase = "preparing"
+                entry = entry if found is None else found.entry
+            case Accepting(ballot, entry, votes):
+                phase = "adopting" if attempt.adopting else "accepting"
+            case Waiting():
+                phase = "waiting"
+        return AttemptView(slot, phase, ballot, tuple(sorted(votes)), sites, needed, entry, attempt.why, attempt.since)
+
+    def _prepare(self, step: Step, attempt: Attempt) -> None:
+        ballot = self._rounds.take(step)
+        attempt.phase = Preparing(ballot)
+        attempt.refusals.clear()
+        attempt.resends = 0
+        attempt.resend_every = self._settings.timings.retransmit
+        attempt.resend_at = Tick(step.now + attempt.resend_every)
+        attempt.why = f"asks for promises of {ballot}"
+        step.tell(SawAttempt(attempt.slot, "preparing", ballot, attempt.why))
+        step.cast(self._settings.sites, Prepare(ballot, attempt.slot, attempt.slot))
+
+    def _accept(self, step: Step, attempt: Attempt, before: Preparing, phase: Accepting) -> None:
+        attempt.phase = phase
+        attempt.refusals.clear()
+        attempt.resends = 0
+        attempt.resend_every = self._settings.timings.retransmit
+        attempt.resend_at = Tick(step.now + attempt.resend_every)
+        if before.found is None:
+            attempt.why = f"a majority promised {phase.ballot} and had accepted nothing: proposes its own entry"
+        else:
+            author = phase.entry.author
+            what = "the no-op" if author is None else f"{author}'s {kind_of(phase.entry)}"
+            attempt.why = f"adopts {what}: {before.found_at} had accepted it at {before.found.ballot}"
+        step.tell(SawAttempt(attempt.slot, "adopting" if attempt.adopting else "accepting", phase.ballot, attempt.why))
+        self._on_accepting(step, attempt.slot, phase.entry)
+        step.cast(self._settings.sites, Accept(phase.ballot, (LearnedSlot(attempt.slot, phase.entry),)))
+
+    def _resend(self, step: Step, attempt: Attempt) -> None:
+        """Asks again those who have not answered; a ballot that somebody refused and that stays short is given up."""
+        if self._outvoted(attempt):
+            self._defeat(step, attempt)
+            return
+        attempt.resends += 1
+        attempt.resend_every = Tick(min(RESEND_MAX, attempt.resend_every * 2))
+        attempt.resend_at = Tick(step.now + attempt.resend_every)
+        match attempt.phase:
+            case Preparing(ballot, voters):
+                missing = [site for site in self._settings.sites if site not in voters]
+                step.cast(missing, Prepare(ballot, attempt.slot, attempt.slot))
+            case Accepting(ballot, entry, voters):
+                missing = [site for site in self._settings.sites if site not in voters]
+                step.cast(missing, Accept(ballot, (LearnedSlot(attempt.slot, entry),)))
+            case Waiting():
+                pass
+
+    def _outvoted(self, attempt: Attempt) -> int:
+        """How many sites hold a higher promise (sites that do not vote at all are no defeat, only missing)."""
+        return sum(span.cause in (Cause.SLOT, Cause.RANGE) for span in attempt.refusals.values())
+
+    def _defeat(self, step: Step, attempt: Attempt) -> None:
+        refusal = max(
+            (span for span in attempt.refusals.values() if span.ballot is not None),
+            key=lambda span: span.ballot or Ballot(Round(0), SiteId("")),
+        )
+        attempt.defeats += 1
+        longest = min(BACKOFF_MAX, BACKOFF_FIRST * 2**attempt.defeats)
+        until = Tick(step.now + self._random.randint(1, longest))
+        attempt.phase = Waiting(until)
+        attempt.refusals.clear()
+        attempt.why = f"refused: {refusal.ballot} is promised; waits {until - step.now} ms before a higher ballot"
+        step.tell(SawAttempt(attempt.slot, "waiting", None, attempt.why, until))

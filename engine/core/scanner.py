@@ -1,0 +1,206 @@
+"""The recovery scanner: how far the log goes, and catching up with it.
+
+Rules that hold here:
+- R4: it asks for the highest slot in which anything was accepted or learned; the maximum over a majority of voters,
+  this site included, bounds everything chosen before it asked, and there it stops. One peer's word is no bound.
+- Learned slots are copied in bulk from a peer that has them, a page at a time: the next question leaves when the last
+  one is answered. What no peer has learned is left to the hole filler (R3).
+- R6: a bound beyond the window is copied towards, never filled towards.
+- W1: every question carries a nonce; an answer counts once a site, for that nonce.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Final
+
+from engine.core.effects import SawRecovery
+from engine.core.ids import NUMBER_MAX, Nonce, SiteId, Slot, Tick
+from engine.core.learner import Learner
+from engine.core.messages import Ask, AskHighest, Highest, Known
+from engine.core.pages import PAGES_PER_ANSWER
+from engine.core.peers import Peers
+from engine.core.settings import WINDOW_SLOTS, Settings
+from engine.core.step import Step
+
+PAGE_SLOTS_MAX: Final = 4_096
+"""How many slots one question of the copying covers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    until: Tick
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Which is the highest used slot? `answers` are of this nonce, one a site."""
+
+    nonce: Nonce
+    answers: tuple[Highest, ...]
+    answered: frozenset[SiteId]
+    resend_at: Tick
+    resend_every: Tick
+
+
+@dataclass(frozen=True, slots=True)
+class Copying:
+    """Pages up to `bound` are asked of `source`; `pages` of this nonce's answer have come, the span up to `last`."""
+
+    bound: Slot
+    source: SiteId
+    nonce: Nonce
+    first: Slot
+    last: Slot
+    pages: int
+    prefix_asked: Slot
+    give_up_at: Tick
+    tried: frozenset[SiteId]
+
+
+class Scanner:
+    def __init__(self, settings: Settings, learner: Learner, peers: Peers, random: Random) -> None:
+        self._settings = settings
+        self._learner = learner
+        self._peers = peers
+        self._random = random
+        self._phase: Idle | Asking | Copying = Idle(Tick(0))
+        self._bound: Slot | None = None
+        self._ready = False
+        self._told_done = False
+
+    @property
+    def ready(self) -> bool:
+        """The first scan since the start is done: this site knows how far the log went."""
+        return self._ready
+
+    @property
+    def copying(self) -> bool:
+        return isinstance(self._phase, Copying)
+
+    @property
+    def recovering(self) -> bool:
+        """The log is known, or may be, to go further than the prefix."""
+        return not self._ready or (self._bound is not None and self._learner.prefix < self._bound)
+
+    def scan_soon(self, now: Tick) -> None:
+        """A peer claims more than this site knows."""
+        if isinstance(self._phase, Idle) and self._phase.until > now + self._settings.timings.fill_every:
+            self._phase = Idle(Tick(now + self._settings.timings.fill_every))
+
+    def on_highest(self, step: Step, sender: SiteId, message: Highest, voting: bool) -> None:
+        phase = self._phase
+        if not isinstance(phase, Asking) or message.nonce != phase.nonce or sender in phase.answered:
+            return
+        self._peers.claims(sender, message.prefix, message.used_max)
+        self._phase = replace(phase, answers=(*phase.answers, message), answered=phase.answered | {sender})
+        self._conclude(step, voting)
+
+    def on_known(self, step: Step, message: Known) -> None:
+        """A page of the answer came; what it holds is learned already."""
+        phase = self._phase
+        if not isinstance(phase, Copying) or message.nonce != phase.nonce:
+            return
+        phase = self._phase = replace(phase, pages=phase.pages + 1, give_up_at=Tick(step.now + self._patience()))
+        if phase.pages == PAGES_PER_ANSWER or message.last >= phase.last:
+            self._turn_page(step, phase)
+
+    def tick(self, step: Step, voting: bool) -> None:
+        match self._phase:
+            case Idle(until) if step.now >= until:
+                self._ask(step, voting)
+            case Asking() as phase if step.now >= phase.resend_at:
+                every = Tick(min(self._settings.timings.fill_every, phase.resend_every * 2))
+                self._phase = replace(phase, resend_at=Tick(step.now + every), resend_every=every)
+                missing = [peer for peer in self._settings.peers if peer not in phase.answered]
+                step.cast(missing, AskHighest(phase.nonce))
+                self._conclude(step, voting)
+            case Copying() as phase if step.now >= phase.give_up_at:
+                self._turn_page(step, phase)
+            case _:
+                pass
+        if self._bound is not None and self._learner.prefix >= self._bound:
+            self._reach(step)
+
+    def deadline(self) -> Tick:
+        match self._phase:
+            case Idle(until):
+                return until
+            case Asking(resend_at=at):
+                return at
+            case Copying(give_up_at=at):
+                return at
+
+    def _ask(self, step: Step, voting: bool) -> None:
+        every = self._settings.timings.retransmit
+        nonce = Nonce(self._random.randrange(1, NUMBER_MAX))
+        self._phase = Asking(nonce, (), frozenset(), Tick(step.now + every), every)
+        if not self._ready:
+            step.tell(SawRecovery("scanning", None, self._learner.prefix, None))
+        step.cast(self._settings.peers, AskHighest(nonce))
+        self._conclude(step, voting)
+
+    def _conclude(self, step: Step, voting: bool) -> None:
+        """R4: a majority of voters, this site included if it votes, bounds the log."""
+        phase = self._phase
+        if not isinstance(phase, Asking) or len(phase.answers) + voting < self._settings.quorum:
+            return
+        bound = max((answer.used_max for answer in phase.answers), default=Slot(0))
+        self._bound = Slot(max(bound, self._learner.used_max))
+        if self._bound <= self._learner.prefix + WINDOW_SLOTS:
+            self._learner.used(self._bound)
+        if self._learner.prefix >= self._bound:
+            self._reach(step)
+        else:
+            self._told_done = False
+            self._copy(step, self._bound, frozenset())
+
+    def _copy(self, step: Step, bound: Slot, tried: frozenset[SiteId]) -> None:
+        source = next((site for site in self._peers.ahead_of(self._learner.prefix) if site not in tried), None)
+        if source is None:
+            if bound > self._learner.prefix + WINDOW_SLOTS:
+                self._bound = self._learner.used_max  # nobody has what would lie between: not believed (R6)
+            self._rest(step)
+            return
+        first = Slot(self._learner.prefix + 1)
+        last = Slot(min(bound, self._learner.prefix + PAGE_SLOTS_MAX))
+        nonce = Nonce(self._random.randrange(1, NUMBER_MAX))
+        give_up_at = Tick(step.now + self._patience())
+        self._phase = Copying(bound, source, nonce, first, last, 0, self._learner.prefix, give_up_at, tried)
+        step.tell(SawRecovery("copying", bound, self._learner.prefix, source))
+        step.send(source, Ask(nonce, ((first, last),)))
+
+    def _turn_page(self, step: Step, phase: Copying) -> None:
+        if self._learner.prefix >= phase.bound:
+            self._rest(step)
+            return
+        progress = self._learner.prefix > phase.prefix_asked
+        self._copy(step, phase.bound, frozenset() if progress else phase.tried | {phase.source})
+
+    def _rest(self, step: Step) -> None:
+        """What remains is for the hole filler; the next scan comes in its time, sooner while this site is behind."""
+        assert self._bound is not None
+        timings = self._settings.timings
+        behind = self._learner.prefix < self._bound
+        self._phase = Idle(Tick(step.now + (timings.fill_every if behind else timings.scan_every)))
+        if not behind:
+            self._reach(step)
+
+    def _reach(self, step: Step) -> None:
+        """The prefix covers the bound: this site knows all that was chosen before it asked."""
+        if isinstance(self._phase, Asking | Copying):
+            self._phase = Idle(Tick(step.now + self._settings.timings.scan_every))
+        self._ready = True
+        if not self._told_done:
+            self._told_done = True
+            step.tell(SawRecovery("done", self._bound, self._learner.prefix, None))
+        self._bound = None
+
+    def _patience(self) -> Tick:
+        return Tick(2 * self._settings.timings.retransmit)
+
+
+def highest(learner: Learner, message: AskHighest) -> Highest:
+    """This voter's answer."""
+    return Highest(message.nonce, learner.used_max, learner.prefix)

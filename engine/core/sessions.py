@@ -1,0 +1,232 @@
+"""Sessions: the events of this site, from submission to outcome.
+
+Rules that hold here:
+- E1: an event's number is durable before it is proposed; its row goes with every change of its state.
+- E2: `created` and `lost` are said of a learned slot alone, `not-created` only where nothing that carries the event
+  left; else the outcome is `unknown`, kept durably, settled when its slot is learned, never pushed again.
+- E3, L1: one event is proposed at a time, in the order of submission; the next waits until it is settled.
+- E4: `created` is said when the prefix through its slot is learned here.
+- E5: an entry follows the last number of this author in effect.
+- D5: a site that does not vote gives out no numbers: submissions wait.
+- The clock of an event starts when it is submitted, and anew whenever an event of this site before it is settled: one
+  that waits its turn does not run out of time while the queue moves.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+from heapq import heappop, heappush
+from typing import Final
+
+from engine.core.effects import SawOutcome
+from engine.core.entry import Entry, kind_of
+from engine.core.ids import EventId, SiteId, Slot, Tick
+from engine.core.step import Step
+from engine.core.storage import EventRow, EventState, WriteEvent
+
+STOPPED_BEFORE: Final = "the engine stopped before the event was proposed"
+STOPPED_AFTER: Final = "the engine stopped after the event was proposed"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """An event to be placed. `token` comes back in its SawOutcome; `body` is `entry.encode(...)`."""
+
+    token: int
+    body: str
+    timeout: Tick
+    retry: bool
+
+
+@dataclass(slots=True)
+class _Event:
+    """An open event. `row` is None until it has a number; `submission` is None after a restart."""
+
+    row: EventRow | None
+    submission: Submission | None
+    submitted: Tick
+
+
+class Sessions:
+    """The queue is in the order of submission; `placed` events are PROPOSED or UNKNOWN, at most one is PROPOSED."""
+
+    def __init__(self, site: SiteId, number_max: int, open_events: tuple[EventRow, ...]) -> None:
+        self._site = site
+        self._number_max = number_max
+        self._unnumbered: deque[_Event] = deque()
+        self._queue: deque[_Event] = deque()
+        self._placed: dict[int, _Event] = {row.number: _Event(row, None, Tick(0)) for row in open_events}
+        self._by_token: dict[int, _Event] = {}
+        self._alarms: list[tuple[Tick, int]] = []
+        self._progress_at = Tick(0)
+        self._aim: Slot | None = None
+
+    @property
+    def aim(self) -> Slot | None:
+        """The slot at which the event whose turn it is is being pushed; None where none is."""
+        return self._aim
+
+    @property
+    def unknown(self) -> int:
+        return sum(event.row is not None and event.row.state is EventState.UNKNOWN for event in self._placed.values())
+
+    @property
+    def open_slots(self) -> list[Slot]:
+        """The slots that open events were proposed at: used, whatever else is known of them."""
+        return [
+            event.row.slot for event in self._placed.values() if event.row is not None and event.row.slot is not None
+        ]
+
+    def start(self, step: Step) -> None:
+        """What was open when the site stopped is not pushed any more (E2)."""
+        for event in list(self._placed.values()):
+            assert event.row is not None
+            if event.row.state is EventState.QUEUED:
+                row = replace(event.row, state=EventState.NOT_CREATED, slot=None, reason=STOPPED_BEFORE)
+                self._settle(step, event, row)
+            elif event.row.state is EventState.PROPOSED:
+                self._doubt(step, event, STOPPED_AFTER)
+
+    def submit(self, step: Step, submission: Submission, voting: bool) -> None:
+        event = _Event(None, submission, step.now)
+        self._by_token[submission.token] = event
+        heappush(self._alarms, (Tick(step.now + submission.timeout), submission.token))
+        self._unnumbered.append(event)
+        self.number(step, voting)
+
+    def number(self, step: Step, voting: bool) -> None:
+        """Gives every waiting submission its number, once this site votes (D5)."""
+        while voting and self._unnumbered:
+            event = self._unnumbered.popleft()
+            assert event.submission is not None
+            self._number_max += 1
+            event.row = EventRow(self._number_max, event.submission.body, EventState.QUEUED)
+            step.write(WriteEvent(event.row))
+            self._queue.append(event)
+
+    def turn(self, slot: Slot, follows: int) -> Entry | None:
+        """The entry to propose next, now aimed at `slot`; None where none waits, or one before it is not settled."""
+        if self._placed or not self._queue or self._aim is not None:
+            return None
+        row = self._queue[0].row
+        assert row is not None
+        self._aim = slot
+        return Entry(self._site, row.number, follows, row.body)
+
+    @property
+    def waiting(self) -> bool:
+        """An event could be aimed at a slot now."""
+        return bool(self._queue) and not self._placed and self._aim is None
+
+    def on_accepting(self, step: Step, slot: Slot, entry: Entry) -> None:
+        """An accept of `entry` is about to leave: if it is the aimed event's, that is durable first (E1, E2)."""
+        if slot != self._aim or not self._queue or entry.author != self._site:
+            return
+        event = self._queue[0]
+        assert event.row is not None
+        if event.row.number == entry.number:
+            self._queue.popleft()
+            event.row = replace(event.row, state=EventState.PROPOSED, slot=slot)
+            self._placed[entry.number] = event
+            step.write(WriteEvent(event.row))
+
+    def on_learned(self, step: Step, slot: Slot, entry: Entry) -> None:
+        """A slot is learned: whatever was aimed at it or proposed there, and is not `entry`, lost it (E2)."""
+        aimed = self._queue[0] if self._aim == slot and self._queue and not self._placed else None
+        if self._aim == slot:
+            self._aim = None
+        placed = [event for event in self._placed.values() if event.row is not None and event.row.slot == slot]
+        for event in placed if aimed is None else [aimed]:
+            row = event.row
+            assert row is not None
+            if entry.author == self._site and entry.number == row.number:
+                continue  # `created` waits for the prefix (E4)
+            if row.state is not EventState.UNKNOWN and event.submission is not None and event.submission.retry:
+                self._again(step, event, row)
+            else:
+                lost = replace(row, slot=slot, state=EventState.LOST, reason=None)
+                self._settle(step, event, replace(lost, to_author=entry.author, to_kind=kind_of(entry)))
+
+    def on_applied(self, step: Step, slot: Slot, entry: Entry, void: bool) -> None:
+        """The prefix reached a slot (E4)."""
+        event = self._placed.get(entry.number) if entry.author == self._site else None
+        if event is None or event.row is None:
+            return
+        if void:
+            reason = f"its entry at slot {slot} is void: it follows number {entry.follows}, which is not the last (E5)"
+            self._settle(step, event, replace(event.row, state=EventState.NOT_CREATED, slot=slot, reason=reason))
+        else:
+            self._settle(step, event, replace(event.row, state=EventState.CREATED, slot=slot, reason=None))
+
+    def give_up(self, step: Step, token: int, reason: str) -> None:
+        event = self._by_token.get(token)
+        if event is not None:
+            self._expire(step, event, reason)
+
+    def tick(self, step: Step, reason: str) -> None:
+        """`reason` says why events of this site do not get on at present."""
+        while self._alarms and self._alarms[0][0] <= step.now:
+            _, token = heappop(self._alarms)
+            event = self._by_token.get(token)
+            if event is None or event.submission is None:
+                continue
+            due = Tick(max(event.submitted, self._progress_at) + event.submission.timeout)
+            if due > step.now:
+                heappush(self._alarms, (due, token))
+            else:
+                self._expire(step, event, reason)
+
+    def deadline(self) -> Tick | None:
+        return self._alarms[0][0] if self._alarms else None
+
+    def _again(self, step: Step, event: _Event, row: EventRow) -> None:
+        """`--retry`: the loss is no outcome, the same event goes to the next slot (E1: this one can not hold it)."""
+        if self._placed.pop(row.number, None) is not None:
+            self._queue.appendleft(event)
+        event.row = replace(row, state=EventState.QUEUED, slot=None)
+        step.write(WriteEvent(event.row))
+
+    def _expire(self, step: Step, event: _Event, reason: str) -> None:
+        """Its time has passed: certainly nowhere if nothing left, in doubt otherwise (E2)."""
+        row = event.row
+        doubtful = next((e.row for e in self._placed.values() if e.row and e.row.state is EventState.UNKNOWN), None)
+        if doubtful is not None:
+            earlier = EventId(self._site, doubtful.number)
+            reason = f"waits for {earlier}, whose outcome is not known yet; {reason}"
+        if row is None:
+            self._unnumbered.remove(event)
+            self._tell(step, event, None, EventState.NOT_CREATED, reason)
+        elif row.state is EventState.QUEUED:
+            self._settle(step, event, replace(row, state=EventState.NOT_CREATED, reason=reason))
+        elif row.state is EventState.PROPOSED:
+            self._aim = None
+            self._doubt(step, event, reason)
+
+    def _doubt(self, step: Step, event: _Event, reason: str) -> None:
+        assert event.row is not None
+        said = f"{reason}; slot {event.row.slot} may still be chosen with it"
+        event.row = replace(event.row, state=EventState.UNKNOWN, reason=said)
+        step.write(WriteEvent(event.row))
+        self._tell(step, event, event.row, EventState.UNKNOWN, said)
+
+    def _settle(self, step: Step, event: _Event, row: EventRow) -> None:
+        if self._placed.pop(row.number, None) is None:
+            if self._queue and self._queue[0] is event:
+                self._aim = None
+            self._queue.remove(event)
+        if row.state is not EventState.NOT_CREATED:
+            self._progress_at = step.now
+        step.write(WriteEvent(row))
+        self._tell(step, event, row, row.state, row.reason)
+
+    def _tell(self, step: Step, event: _Event, row: EventRow | None, outcome: EventState, reason: str | None) -> None:
+        token = None
+        if event.submission is not None:
+            token = event.submission.token
+            self._by_token.pop(token, None)
+        if row is None:
+            step.tell(SawOutcome(token, None, outcome, None, reason, None, None))
+            return
+        id_ = EventId(self._site, row.number)
+        step.tell(SawOutcome(token, id_, outcome, row.slot, reason, row.to_author, row.to_kind))

@@ -1,0 +1,45 @@
+"""One step of a replica: the moment, and the effects gathered so far.
+
+Rules that hold here:
+- What a site sends to itself is looped back within the step, so that its own vote is in the same commit as what it
+  answers, and leaves no later than that (D1).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from engine.core.effects import Effects, Observation, Send
+from engine.core.ids import SiteId, Tick
+from engine.core.messages import Message
+from engine.core.storage import Write
+
+
+@dataclass(slots=True)
+class Step:
+    now: Tick
+    site: SiteId
+    effects: Effects = field(default_factory=Effects)
+    looped: deque[Message] = field(default_factory=deque)
+
+    def write(self, write: Write) -> None:
+        self.effects.writes.append(write)
+
+    def send(self, to: SiteId, message: Message) -> None:
+        if to == self.site:
+            self.looped.append(message)
+        else:
+            self.effects.sends.append(Send(to, message))
+
+    def cast(self, sites: Iterable[SiteId], message: Message) -> None:
+        for site in sites:
+            self.send(site, message)
+
+    def send_all(self, to: SiteId, messages: Iterable[Message]) -> None:
+        for message in messages:
+            self.send(to, message)
+
+    def tell(self, observation: Observation) -> None:
+        self.effects.observations.append(observation)
