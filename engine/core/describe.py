@@ -92,12 +92,9 @@ def message(value: Message) -> Line:
             return Line(word, slots[0], ballot, "" if len(slots) == 1 else f"{len(slots)} slots")
         case Refused(ballot, phase, spans):
             return Line(word, spans[0].first, ballot, f"refused {phase} {ballot}: {_refusal(spans[0])}")
-        case Chosen(slots):
-            first = slots[0]
-            what = f"what was accepted at {first.ballot}" if first.entry is None else entry(first.entry)
-            return Line(
-                word, first.slot, first.ballot, what if len(slots) == 1 else f"{what} and {len(slots) - 1} more"
-            )
+        case Chosen(chosen):
+            items = [f"as accepted at {c.ballot}" if c.entry is None else entry(c.entry) for c in chosen]
+            return Line(word, chosen[0].slot, chosen[0].ballot, _many(items))
         case Ask(_, asked):
             return Line(word, asked[0][0], None, "chosen? " + ", ".join(_span(a, b) for a, b in asked[:8]))
         case Known(_, first_slot, last_slot, learned):
