@@ -1,0 +1,288 @@
+"""W2: a packet is taken whole or rejected whole. W4: its messages are spread over datagrams that are small enough."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from typing import Final
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from engine.codec import Decoder, encode_packet
+from engine.core.entry import TEXT_MAX, Entry, Stamped, Tweet, encode
+from engine.core.ids import NUMBER_MAX, Ballot, Nonce, Round, SiteId, Slot, StoreId
+from engine.core.messages import Accept, AcceptedSlot, Ask, AskHighest, LearnedSlot, Message, Packet, Promise
+from engine.datagram import DATAGRAM_BYTES_FAR, Reason, Rejected
+from engine.seal import SEAL_BYTES
+from tests import strategies
+from tests.strategies import SITES
+
+ALICE, BOB, _CAROL = SITES
+LIFE: Final = StoreId("0123456789abcdef")
+DECODER: Final = Decoder(SITES)
+
+STRATEGIES: Final[dict[str, SearchStrategy[Message]]] = {
+    "prepare": strategies.prepares,
+    "promise": strategies.promises,
+    "accept": strategies.accepts,
+    "accepted": strategies.acceptances,
+    "refused": strategies.refusals,
+    "chosen": strategies.choices,
+    "ask": strategies.questions,
+    "known": strategies.answers,
+    "ask-highest": strategies.highest_questions,
+    "highest": strategies.highest_answers,
+    "hello": strategies.hellos,
+    "welcome": strategies.welcomes,
+    "heartbeat": strategies.heartbeats,
+}
+
+ENTRY: Final = ["alice", 7, 6, "tweet 1763776800000 hello"]
+MESSAGES: Final[dict[str, list[object]]] = {
+    "prepare": ["prepare", [2, "alice"], 1, None],
+    "promise": [
+        "promise",
+        [2, "alice"],
+        1,
+        None,
+        [[3, [1, "bob"], ENTRY]],
+        [[4, ENTRY]],
+        [[5, 6, [3, "bob"], "range"]],
+    ],
+    "accept": ["accept", [2, "alice"], [[3, ENTRY], [4, [None, 0, 0, ""]]]],
+    "accepted": ["accepted", [2, "alice"], [3, 4]],
+    "refused": ["refused", [2, "alice"], "accept", [[5, None, None, "not-voting"]]],
+    "chosen": ["chosen", [[3, [2, "alice"], None], [4, None, ENTRY]]],
+    "ask": ["ask", 9, [[3, 3], [5, 8]]],
+    "known": ["known", 9, 3, 8, [[4, ENTRY]]],
+    "ask-highest": ["ask-highest", 9],
+    "highest": ["highest", 9, 8, 0],
+    "hello": ["hello", 9, None],
+    "welcome": ["welcome", 9, "unproven", 4, "say hello again"],
+    "heartbeat": ["heartbeat", "none", True, 0, 8, 1_000, None, 0],
+}
+"""An example of each type, as it stands in a plaintext."""
+
+
+def _plaintext(*messages: object) -> bytes:
+    return orjson.dumps([LIFE, 5, None, messages])
+
+
+def _reason(plaintext: bytes) -> Reason:
+    with pytest.raises(Rejected) as rejected:
+        DECODER.packet(ALICE, plaintext)
+    return rejected.value.reason
+
+
+def _taken(plaintext: bytes) -> Packet | None:
+    try:
+        return DECODER.packet(ALICE, plaintext)
+    except Rejected:
+        return None
+
+
+def _packet(*messages: Message) -> Packet:
+    return Packet(ALICE, LIFE, 1_000_000_000, LIFE, messages)
+
+
+@pytest.mark.parametrize("word", STRATEGIES)
+@given(data=st.data())
+@settings(max_examples=40)
+def test_every_message_comes_back_as_it_was(word: str, data: st.DataObject) -> None:
+    packet = _packet(data.draw(STRATEGIES[word]))
+    [plaintext] = encode_packet(packet, 10**6)
+    assert orjson.loads(plaintext)[3][0][0] == word
+    assert DECODER.packet(ALICE, plaintext) == packet
+
+
+@pytest.mark.parametrize("word", MESSAGES)
+def test_the_examples_are_what_is_written(word: str) -> None:
+    plaintext = _plaintext(MESSAGES[word])
+    assert encode_packet(DECODER.packet(ALICE, plaintext), 10**6) == [plaintext]
+
+
+@given(packet=strategies.packets(ALICE), plaintext_bytes_max=st.integers(1, 4_000))
+def test_w4_a_packet_is_spread_over_plaintexts_that_fit(packet: Packet, plaintext_bytes_max: int) -> None:
+    plaintexts = encode_packet(packet, plaintext_bytes_max)
+    parts = [DECODER.packet(ALICE, plaintext) for plaintext in plaintexts]
+    assert tuple(message for part in parts for message in part.messages) == packet.messages
+    for part, plaintext in zip(parts, plaintexts, strict=True):
+        assert (part.life, part.commit, part.to_life) == (packet.life, packet.commit, packet.to_life)
+        assert len(plaintext) <= plaintext_bytes_max or len(part.messages) == 1
+    for one, other in itertools.pairwise(plaintexts):
+        first_of_other = orjson.dumps(orjson.loads(other)[3][0])
+        assert len(one) + len(b",") + len(first_of_other) > plaintext_bytes_max, (
+            "a message had room one plaintext before"
+        )
+
+
+def test_a_packet_without_messages_is_not_sent() -> None:
+    assert encode_packet(_packet(), 1_000) == []
+
+
+def test_w4_many_messages_share_a_datagram() -> None:
+    asks = tuple(AskHighest(Nonce(number)) for number in range(30))
+    assert len(encode_packet(_packet(*asks), 1_000)) == 1
+    assert len(encode_packet(_packet(*asks * 10), 1_000)) > 1
+
+
+@pytest.mark.parametrize(
+    "character", ["\U0001f600", "é", '"', "\\"], ids=["four bytes", "two bytes", "quote", "backslash"]
+)
+def test_w4_the_longest_entry_fits_a_datagram_toward_other_hosts(character: str) -> None:
+    names = SiteId("carlotta"), SiteId("reginald")
+    high = 1_000_000_000
+    entry = Entry(names[0], high, high - 1, encode(Stamped(Tweet(character * TEXT_MAX), 1_763_776_800_000)))
+    ballots = [Ballot(Round(high), name) for name in names]
+    slot = Slot(high)
+    promise = Promise(ballots[0], slot, slot, (AcceptedSlot(slot, ballots[1], entry),), (), ())
+    for message in (promise, Accept(ballots[0], (LearnedSlot(slot, entry),))):
+        [plaintext] = encode_packet(_packet(message), 1)
+        assert len(plaintext) + SEAL_BYTES <= DATAGRAM_BYTES_FAR
+
+
+@given(st.binary(max_size=300))
+def test_w2_no_bytes_are_an_error(noise: bytes) -> None:
+    assert _reason(noise) in Reason
+
+
+HOSTILE: Final[SearchStrategy[object]] = st.sampled_from(
+    [
+        *(None, True, False, "", "zoe", "alice", "prepare", "accept", "none", 1.0, 0.5, 1e300, [], {}, [[]], {"a": 1}),
+        *(-1, 0, 1, NUMBER_MAX, NUMBER_MAX + 1, 2**63, 2**64 - 1),
+    ]
+)
+
+
+def _places(value: object) -> list[tuple[list[object], int]]:
+    if not isinstance(value, list):
+        return []
+    here = [(value, index) for index in range(len(value))]
+    return here + [place for item in value for place in _places(item)]
+
+
+@pytest.mark.parametrize("word", MESSAGES)
+@given(data=st.data())
+@settings(max_examples=150)
+def test_w2_what_is_taken_is_exactly_what_was_said(word: str, data: st.DataObject) -> None:
+    """A changed, added or missing field is rejected, or it is another value that means exactly what it says."""
+    value = orjson.loads(_plaintext(copy.deepcopy(MESSAGES[word])))
+    for _change in range(data.draw(st.integers(1, 2))):
+        items, index = data.draw(st.sampled_from(_places(value)))
+        match data.draw(st.sampled_from(["replace", "insert", "remove"])):
+            case "replace":
+                items[index] = data.draw(HOSTILE)
+            case "insert":
+                items.insert(index, data.draw(HOSTILE))
+            case _:
+                del items[index]
+    plaintext = orjson.dumps(value)
+    packet = _taken(plaintext)
+    assert packet is None or encode_packet(packet, 10**6) == [plaintext]
+
+
+@pytest.mark.parametrize(
+    ("plaintext", "reason"),
+    [
+        (b"", Reason.NOT_JSON),
+        (b"{", Reason.NOT_JSON),
+        (b"[" * 100_000, Reason.NOT_JSON),
+        (b'["\\ud800",5,null,[]]', Reason.NOT_JSON),
+        (b'["\xed\xa0\x80",5,null,[]]', Reason.NOT_JSON),
+        (b"[NaN]", Reason.NOT_JSON),
+        (b"{}", Reason.TYPE),
+        (b"null", Reason.TYPE),
+        (b"[]", Reason.SHAPE),
+        (b'["0123456789abcdef",5,null,[],0]', Reason.SHAPE),
+        (b'["0123456789abcdef",5,null,[]]', Reason.SHAPE),
+        (b'["0123456789abcdef",5,null,[[]]]', Reason.SHAPE),
+        (b'["0123456789ABCDEF",5,null,[]]', Reason.RANGE),
+        (b'["0123456789abcdef\\n",5,null,[]]', Reason.RANGE),
+        (b'["0123456789abcdef",5,"0",[]]', Reason.RANGE),
+        (b'["0123456789abcdef",-1,null,[]]', Reason.RANGE),
+        (b'["0123456789abcdef",true,null,[]]', Reason.TYPE),
+        (b'["0123456789abcdef",5,null,{}]', Reason.TYPE),
+        (b'["0123456789abcdef",5,null,["hello"]]', Reason.TYPE),
+        (b'["0123456789abcdef",5,null,[[1]]]', Reason.TYPE),
+    ],
+)
+def test_w2_a_packet_of_another_form_is_rejected(plaintext: bytes, reason: Reason) -> None:
+    assert _reason(plaintext) is reason
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (["propose", 1], Reason.MESSAGE),
+        (["Prepare", [2, "alice"], 1, None], Reason.MESSAGE),
+        (["prepare", [2, "alice"], 1], Reason.SHAPE),
+        (["prepare", [2, "alice"], 1, None, None], Reason.SHAPE),
+        (["prepare", [2, "zoe"], 1, None], Reason.SITE),
+        (["prepare", [True, "alice"], 1, None], Reason.TYPE),
+        (["prepare", [2.0, "alice"], 1, None], Reason.TYPE),
+        (["prepare", [2, "alice"], "1", None], Reason.TYPE),
+        (["prepare", [2**53 + 1, "alice"], 1, None], Reason.RANGE),
+        (["prepare", [2**64 - 1, "alice"], 1, None], Reason.RANGE),
+        (["prepare", [-1, "alice"], 1, None], Reason.RANGE),
+        (["prepare", [2, "alice"], 0, None], Reason.RANGE),
+        (["prepare", [2, "alice"], 3, 2], Reason.RANGE),
+        (["accepted", [2, "alice"], [3, 0]], Reason.RANGE),
+        (["accepted", [2, "alice"], [3, True]], Reason.TYPE),
+        (["refused", [2, "alice"], "learn", []], Reason.RANGE),
+        (["refused", [2, "alice"], "accept", [[1, 1, None, "mood"]]], Reason.RANGE),
+        (["chosen", [[3, None, None]]], Reason.SHAPE),
+        (["ask", 9, [[3, None]]], Reason.TYPE),
+        (["ask", 9, [[4, 3]]], Reason.RANGE),
+        (["known", 9, 4, 3, []], Reason.RANGE),
+        (["ask-highest", None], Reason.TYPE),
+        (["welcome", 9, "welcome", None, ""], Reason.RANGE),
+        (["welcome", 9, "recorded", None, None], Reason.TYPE),
+        (["heartbeat", "none", 1, 0, 0, 0, None, 0], Reason.TYPE),
+        (["heartbeat", "anarchy", True, 0, 0, 0, None, 0], Reason.RANGE),
+    ],
+)
+def test_w2_a_message_of_another_form_is_rejected(message: list[object], reason: Reason) -> None:
+    assert _reason(_plaintext(message)) is reason
+    assert _reason(_plaintext(MESSAGES["hello"], message)) is reason, "the sound message before it was taken"
+
+
+@pytest.mark.parametrize("number", ["18446744073709551616", "1e3", "3.0", "-0.0"])
+def test_w2_a_number_that_json_reads_as_a_float_is_rejected(number: str) -> None:
+    assert _reason(b'["0123456789abcdef",5,null,[["ask-highest",%s]]]' % number.encode()) is Reason.TYPE
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        (["zoe", 7, 6, ENTRY[3]], Reason.SITE),
+        ([None, 7, 6, ENTRY[3]], Reason.ENTRY),
+        ([None, 1, 0, ""], Reason.ENTRY),
+        ([None, False, 0, ""], Reason.TYPE),
+        (["alice", 0, 0, ENTRY[3]], Reason.ENTRY),
+        (["alice", 7, 7, ENTRY[3]], Reason.ENTRY),
+        (["alice", 7, 6, ""], Reason.ENTRY),
+        (["alice", 7, 6, "tweet 1 "], Reason.ENTRY),
+        (["alice", 7, 6, "tweet 1  padded"], Reason.ENTRY),
+        (["alice", 7, 6, "tweet 01 again"], Reason.ENTRY),
+        (["alice", 7, 6, "tweet 1 " + "a" * (TEXT_MAX + 1)], Reason.ENTRY),
+        (["alice", 7, 6, "tweet 1 a\x1b[2Jb"], Reason.ENTRY),
+        (["alice", 7, 6, "block 1 Nobody!"], Reason.ENTRY),
+        (["alice", 7, 6, "drop 1 table"], Reason.ENTRY),
+        (["alice", 7, 6], Reason.SHAPE),
+        (None, Reason.TYPE),
+    ],
+)
+def test_w2_an_entry_that_no_author_made_is_rejected(entry: list[object] | None, reason: Reason) -> None:
+    assert _reason(_plaintext(["accept", [2, "alice"], [[3, entry]]])) is reason
+    assert _reason(_plaintext(["known", 9, 3, 3, [[3, entry]]])) is reason
+    if entry is not None:
+        assert _reason(_plaintext(["chosen", [[3, None, entry]]])) is reason
+
+
+def test_a_question_keeps_its_spans() -> None:
+    ask = Ask(Nonce(1), ((Slot(1), Slot(3)), (Slot(5), Slot(5))))
+    assert DECODER.packet(BOB, encode_packet(_packet(ask), 1_000)[0]).messages == (ask,)

@@ -1,0 +1,63 @@
+"""W1 to W4 of both rooms together: what a node sends is taken, and nothing else is, whatever the bytes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.core.messages import Packet
+from engine.datagram import Reason, Rejected
+from engine.seal import Seal
+from engine.wire import Wire
+from tests.strategies import SITES, packets
+
+KEY = bytes(range(32))
+ALICE, BOB, _CAROL = SITES
+
+
+def _wire(key: bytes | None = KEY) -> Wire:
+    return Wire(key, "island", SITES, BOB)
+
+
+@pytest.mark.parametrize("key", [KEY, None], ids=["key", "no key"])
+@given(packet=packets(ALICE), datagram_bytes_max=st.integers(100, 3_000))
+def test_a_packet_arrives(key: bytes | None, packet: Packet, datagram_bytes_max: int) -> None:
+    datagrams = Wire(key, "island", SITES, ALICE).seal(BOB, packet, datagram_bytes_max)
+    bob = _wire(key)
+    parts = [bob.open(datagram) for datagram in datagrams]
+    assert tuple(message for part in parts for message in part.messages) == packet.messages
+    assert {part.sender for part in parts} == {ALICE}
+    for part, datagram in zip(parts, datagrams, strict=True):
+        assert len(datagram) <= datagram_bytes_max or len(part.messages) == 1
+
+
+@given(noise=st.binary(max_size=200))
+def test_w2_noise_is_rejected(noise: bytes) -> None:
+    with pytest.raises(Rejected):
+        _wire().open(noise)
+
+
+@given(packet=packets(ALICE), data=st.data())
+def test_w2_a_mutilated_datagram_is_rejected(packet: Packet, data: st.DataObject) -> None:
+    datagram = bytearray(Wire(KEY, "island", SITES, ALICE).seal(BOB, packet, 3_000)[0])
+    start = data.draw(st.integers(0, len(datagram)))
+    instead = data.draw(st.binary(max_size=20))
+    mutilated = bytes(datagram[:start] + instead + datagram[start + data.draw(st.integers(0, 20)) :])
+    if mutilated == bytes(datagram):
+        return
+    with pytest.raises(Rejected):
+        _wire().open(mutilated)
+
+
+@given(plaintext=st.binary(max_size=200))
+def test_w2_noise_under_the_right_key_is_rejected(plaintext: bytes) -> None:
+    with pytest.raises(Rejected):
+        _wire().open(Seal(KEY, "island", SITES, ALICE).seal(BOB, plaintext))
+
+
+def test_w1_nothing_is_decoded_before_it_opened() -> None:
+    """What is not JSON, under another key, is forged: its content was not looked at."""
+    for plaintext in (b"not json", b"[]"):
+        with pytest.raises(Rejected, match=Reason.FORGED):
+            _wire().open(Seal(bytes(32), "island", SITES, ALICE).seal(BOB, plaintext))
