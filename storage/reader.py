@@ -1,0 +1,212 @@
+"""Reading a store: any connection to its file, the running site's own or another's, will do.
+
+Rules that hold here:
+- Every row is checked against its checksum before anything of it is believed; a damaged one is refused by name (D3).
+- A checksum cannot see a row that is gone, or an old one that came back. So every slot of the prefix must have a row,
+  and an applied one; and all that a start needs is summed up in the tally of the `meta` row.
+- All slots of the prefix are learned. What a start needs are the rows above it, found by key: no start reads the log.
+- Each call reads one snapshot, and ends it, so that the write-ahead log can be reset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+
+from engine.core.ids import NUMBER_MAX, SiteId, Slot
+from engine.core.messages import LearnedSlot
+from engine.core.storage import EventRow, LogRow, StoreDamaged
+from storage import rows
+from storage.errors import START_ANEW, damaged_row, sqlite_errors
+from storage.rows import IN_PREFIX, Meta, SlotRow, SlotState, Table, Values
+from storage.tail import Tail, Tally
+
+_SHOWN_BY: Final = "FROM slots INDEXED BY shown_by_author WHERE state = 'shown' AND author = ?"
+
+
+class Reader:
+    """Every method may raise StoreDamaged and StoreFailed."""
+
+    def __init__(self, db: apsw.Connection, path: Path) -> None:
+        self._db = db
+        self._path = path
+
+    def meta(self) -> Meta:
+        with self._snapshot("read the state of the store") as meta:
+            return meta
+
+    def tail(self) -> Tail:
+        """All that a start needs, checked row by row and in sum."""
+        tally = Tally()
+
+        def needed(table: Table, where: str = "", bindings: Sequence[Any] = ()) -> Iterator[Values]:
+            for values, checksum in self._checked(table, where, bindings):
+                tally.add(table, table.key_of(values), checksum)
+                yield values
+
+        with self._snapshot("read what a start needs") as meta:
+            above = map(rows.slot_of, needed(rows.SLOTS, "WHERE slot > ? ORDER BY slot", (meta.prefix,)))
+            tail = Tail(
+                meta=meta,
+                slots={row.slot: row for row in above},
+                ranges=tuple(map(rows.range_of, needed(rows.RANGES, "ORDER BY position"))),
+                blocks=dict(map(rows.block_of, needed(rows.BLOCKS))),
+                authors={author.site: author for author in map(rows.author_of, needed(rows.AUTHORS))},
+                open_events={event.number: event for event in map(rows.event_of, needed(rows.EVENTS, rows.WHERE_OPEN))},
+                peers={memory.site: memory for memory in map(rows.peer_of, needed(rows.PEERS))},
+                tally=tally,
+            )
+            if tally.total != meta.tally:
+                raise StoreDamaged(
+                    f"{self._path}: table meta, tally: a row is gone, or an old one came back, among slots above"
+                    f" {meta.prefix}, ranges, blocks, authors, open events and peers. {START_ANEW}"
+                )
+            for _ in self._slots(max(meta.prefix, Slot(1)), meta.prefix, meta.prefix):
+                pass
+            return tail
+
+    def learned(self, first: Slot, last: Slot, bytes_max: int) -> list[LearnedSlot]:
+        """As `LogReader.learned`."""
+        found: list[LearnedSlot] = []
+        size = 0
+        with self._snapshot("read the log") as meta, closing(self._slots(first, last, meta.prefix)) as page:
+            for row in page:
+                if row.learned is None:
+                    continue
+                size += len(row.learned.body.encode())
+                if found and size > bytes_max:
+                    break
+                found.append(LearnedSlot(row.slot, row.learned))
+        return found
+
+    def log_page(self, first: Slot, last: Slot, limit: int) -> list[LogRow]:
+        """As `Storage.log_page`."""
+        with self._snapshot("read the log") as meta:
+            newest = self._numbers(
+                "SELECT slot FROM slots WHERE slot BETWEEN ? AND ? ORDER BY slot DESC LIMIT ?", (first, last, limit)
+            )
+            start = Slot(newest[-1]) if len(newest) == limit else first
+            return [] if limit == 0 else [row.log_row() for row in self._slots(start, last, meta.prefix)]
+
+    def timeline(self, hidden: frozenset[SiteId], limit: int, before: Slot | None) -> list[LogRow]:
+        """As `Storage.timeline`. Each author's newest tweets come from the index, so hidden ones cost nothing."""
+        below = NUMBER_MAX + 1 if before is None else before
+        with self._snapshot("read the timeline") as meta:
+            slots: list[tuple[int, SiteId]] = []
+            for author in self._authors():
+                if author.site not in hidden:
+                    newest = self._numbers(
+                        f"SELECT slot {_SHOWN_BY} AND slot < ? ORDER BY slot DESC LIMIT ?", (author.site, below, limit)
+                    )
+                    slots.extend((slot, author.site) for slot in newest)
+            page = sorted(slots)[-limit:] if limit else []
+            return [self._shown(Slot(slot), site, meta.prefix).log_row() for slot, site in page]
+
+    def timeline_count(self, hidden: frozenset[SiteId]) -> tuple[int, int]:
+        """As `Storage.timeline_count`."""
+        with self._snapshot("read the timeline"):
+            authors = self._authors()
+        hides = sum(author.tweets for author in authors if author.site in hidden)
+        return sum(author.tweets for author in authors) - hides, hides
+
+    def events(self, numbers: Sequence[int] | None, limit: int) -> list[EventRow]:
+        """As `Storage.events`."""
+        with self._snapshot("read the events"):
+            if numbers is None:
+                found = list(self._checked(rows.EVENTS, "ORDER BY number DESC LIMIT ?", (limit,)))
+                return [rows.event_of(values) for values, _ in reversed(found)]
+            return [
+                rows.event_of(values)
+                for number in sorted(set(numbers))
+                for values, _ in self._checked(rows.EVENTS, "WHERE number = ?", (number,))
+            ]
+
+    def scrub(self, after: Slot, rows_max: int) -> Slot | None:
+        """As `Storage.scrub`: slots, and along with them this site's events, which count from 1 too.
+
+        Checks that the timeline's index knows each tweet. Up to `rows_max` rows of each table are read.
+        """
+        with self._snapshot("check the log") as meta:
+            paces = [
+                self._numbers(f"SELECT {key} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT ?", (after, rows_max))
+                for table, key in (("slots", "slot"), ("events", "number"))
+            ]
+            full = [numbers[-1] for numbers in paces if len(numbers) == rows_max]
+            through = Slot(min(full) if full else NUMBER_MAX)
+            for row in self._slots(Slot(after + 1), through, meta.prefix):
+                self._check_index(row)
+            for _ in self._checked(rows.EVENTS, "WHERE number > ? AND number <= ?", (after, through)):
+                pass
+            return through if full else None
+
+    @contextmanager
+    def _snapshot(self, doing: str) -> Iterator[Meta]:
+        with sqlite_errors(self._path, doing):
+            self._db.execute("BEGIN")
+            try:
+                found = [rows.meta_of(values) for values, _ in self._checked(rows.META)]
+                if len(found) != 1:
+                    raise StoreDamaged(f"{self._path}: table meta has {len(found)} rows instead of 1. {START_ANEW}")
+                yield found[0]
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+
+    def _slots(self, first: Slot, last: Slot, prefix: Slot) -> Generator[SlotRow]:
+        """The rows from `first` to `last`, ascending; those of the prefix are all there, and applied."""
+        due = max(first, Slot(1))
+        for values, _ in self._checked(rows.SLOTS, "WHERE slot BETWEEN ? AND ? ORDER BY slot", (first, last)):
+            row = rows.slot_of(values)
+            self._check_present(due, min(Slot(row.slot - 1), prefix))
+            if (row.slot <= prefix) != (row.state in IN_PREFIX):
+                raise damaged_row(self._path, "slots", f"slot {row.slot}", f"{row.state}, but the prefix is {prefix}")
+            due = Slot(row.slot + 1)
+            yield row
+        self._check_present(due, min(last, prefix))
+
+    def _check_present(self, due: Slot, through: Slot) -> None:
+        if due <= through:
+            raise damaged_row(self._path, "slots", f"slot {due}", "the row is gone")
+
+    def _shown(self, slot: Slot, author: SiteId, prefix: Slot) -> SlotRow:
+        for row in self._slots(slot, slot, prefix):
+            if row.state is SlotState.SHOWN and row.learned is not None and row.learned.author == author:
+                return row
+        raise damaged_row(self._path, "slots", f"slot {slot}", "index shown_by_author takes it for another tweet")
+
+    def _check_index(self, row: SlotRow) -> None:
+        if row.state is SlotState.SHOWN and row.learned is not None:
+            found = self._numbers(f"SELECT slot {_SHOWN_BY} AND slot = ?", (row.learned.author, row.slot))
+            if found != [row.slot]:
+                raise damaged_row(self._path, "slots", f"slot {row.slot}", "index shown_by_author has lost it")
+
+    def _authors(self) -> list[rows.Author]:
+        return [rows.author_of(values) for values, _ in self._checked(rows.AUTHORS)]
+
+    def _numbers(self, sql: str, bindings: Sequence[Any]) -> list[int]:
+        return [number for (number,) in self._db.execute(sql, bindings)]
+
+    def _checked(self, table: Table, rest: str = "", bindings: Sequence[Any] = ()) -> Iterator[tuple[Values, int]]:
+        """Rows of `table` and their checksums. Raises StoreDamaged, naming the row."""
+        with closing(self._db.execute(f"SELECT {table.selected} FROM {table.name} {rest}", bindings)) as cursor:
+            try:
+                for *values, checksum in cursor:
+                    if not table.is_sound(values, checksum):
+                        raise damaged_row(self._path, table.name, table.key_text(values), "not what its checksum says")
+                    yield tuple(values), checksum
+            except UnicodeDecodeError:
+                key = self._undecodable(table, rest, bindings)
+                raise damaged_row(self._path, table.name, key, "holds text that is not UTF-8") from None
+
+    def _undecodable(self, table: Table, rest: str, bindings: Sequence[Any]) -> str:
+        """The key of the first row whose text Python cannot take."""
+        columns = ", ".join(f"CAST({column} AS BLOB)" for column in table.columns)
+        for blobs in self._db.execute(f"SELECT {columns} FROM {table.name} {rest}", bindings):
+            texts = [(blob or b"").decode(errors="replace") for blob in blobs]
+            if any(text.encode() != (blob or b"") for text, blob in zip(texts, blobs, strict=True)):
+                return table.key_text(texts)
+        return "an unknown row"

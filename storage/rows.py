@@ -1,0 +1,249 @@
+"""Rows: the core's types as columns, sealed with a checksum.
+
+Rules that hold here:
+- A row's checksum is the CRC-32 of the row as a compact JSON array: the table's name, then all columns in the order of
+  the table, key first (D3). A row that strays to another key or table is damaged like one that changed. It guards
+  against rot, not against people ("nobody lies"); CRC-32 sees every burst of up to 32 bits, costs 0.1 us, and any
+  language recomputes it from JSON.
+- A slot has one row. Its entry is the learned one, or while there is none the accepted one. An accepted entry that is
+  not the learned one has columns of its own. They are NULL otherwise, and NULL takes no room.
+- Ballots are text as people read them, `2.alice`. An entry's number is NULL exactly where there is no entry; a no-op
+  has a number, and no author.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+import orjson
+
+from engine.core.entry import Entry
+from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId
+from engine.core.storage import EventRow, EventState, LogRow, PeerMemory, RangePromise, Standing, Vote
+
+Value = None | int | str
+Values = tuple[Value, ...]
+Key = tuple[Value, ...]
+
+
+class Table:
+    """A table's columns, key first, without the checksum; and the statements that write it."""
+
+    def __init__(self, name: str, key: Sequence[str], others: Sequence[str]) -> None:
+        self.name = name
+        self.key = tuple(key)
+        self.columns = (*key, *others)
+        self.selected = ", ".join((*self.columns, "checksum"))
+        self.put = f"REPLACE INTO {name} ({self.selected}) VALUES ({', '.join('?' * (len(self.columns) + 1))})"
+        self.delete = f"DELETE FROM {name} WHERE {' AND '.join(f'{column} = ?' for column in key)}"
+
+    def checksum(self, values: Sequence[object]) -> int:
+        """Raises TypeError for a value that no column holds, such as the bytes of a damaged row."""
+        return zlib.crc32(orjson.dumps((self.name, *values)))
+
+    def key_of(self, values: Values) -> Key:
+        return values[: len(self.key)]
+
+    def is_sound(self, values: Sequence[object], checksum: object) -> bool:
+        try:
+            return self.checksum(values) == checksum
+        except TypeError:
+            return False
+
+    def key_text(self, values: Sequence[object]) -> str:
+        """The key for a message, as `slot 41` or `blocker alice, blocked bob`."""
+        return ", ".join(f"{column} {value}" for column, value in zip(self.key, values, strict=False))
+
+
+META: Final = Table(
+    "meta",
+    ["site"],
+    [
+        *("cluster", "sites", "life", "commit_number", "standing", "standing_why"),
+        *("round", "number_max", "prefix", "tally"),
+    ],
+)
+SLOTS: Final = Table(
+    "slots",
+    ["slot"],
+    [
+        *("state", "promised", "accepted", "author", "number", "follows", "body"),
+        *("accepted_author", "accepted_number", "accepted_follows", "accepted_body"),
+    ],
+)
+RANGES: Final = Table("ranges", ["position"], ["first", "last", "ballot"])
+BLOCKS: Final = Table("blocks", ["blocker", "blocked"], ["slot"])
+AUTHORS: Final = Table("authors", ["author"], ["last_in_effect", "tweets"])
+EVENTS: Final = Table("events", ["number"], ["state", "slot", "reason", "to_author", "to_kind", "body"])
+PEERS: Final = Table("peers", ["site"], ["life", "commit_number"])
+EVIDENCE: Final = Table("evidence", ["commit_number", "position"], ["rule", "text"])
+
+TABLES: Final = (META, SLOTS, RANGES, BLOCKS, AUTHORS, EVENTS, PEERS, EVIDENCE)
+
+
+@dataclass(slots=True)
+class Meta:
+    """The one row about the whole store, which every commit moves on.
+
+    `tally` is the sum of the checksums of all rows that a start needs.
+    """
+
+    site: SiteId
+    cluster: str
+    sites: tuple[SiteId, ...]
+    life: StoreId
+    commit: int
+    standing: Standing
+    standing_why: str
+    round: Round
+    number_max: int
+    prefix: Slot
+    tally: int
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """An author's last number in effect (E5), and how many tweets of the author are in effect."""
+
+    site: SiteId
+    last_in_effect: int
+    tweets: int
+
+
+class SlotState(StrEnum):
+    PROMISED = "promised"  # unlearned, nothing accepted here
+    ACCEPTED = "accepted"  # unlearned
+    LEARNED = "learned"  # above the prefix
+    APPLIED = "applied"  # in the prefix: took effect, or is the no-op
+    SHOWN = "shown"  # in the prefix: a tweet in effect
+    VOID = "void"  # in the prefix: took no effect (E5)
+
+
+IN_PREFIX: Final = frozenset({SlotState.APPLIED, SlotState.SHOWN, SlotState.VOID})
+OPEN_EVENTS: Final = frozenset({EventState.QUEUED, EventState.PROPOSED, EventState.UNKNOWN})
+WHERE_OPEN: Final = "WHERE state IN ('queued', 'proposed', 'unknown') ORDER BY number"
+"""The condition of the index `open_events`, word for word: SQLite uses the index for no other."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRow:
+    slot: Slot
+    state: SlotState
+    vote: Vote
+    learned: Entry | None
+
+    def log_row(self) -> LogRow:
+        void = self.state is SlotState.VOID if self.state in IN_PREFIX else None
+        return LogRow(self.slot, self.vote, self.learned, void)
+
+
+def meta_values(meta: Meta) -> Values:
+    return (
+        *(meta.site, meta.cluster, " ".join(meta.sites), meta.life, meta.commit, meta.standing.value),
+        *(meta.standing_why, meta.round, meta.number_max, meta.prefix, meta.tally),
+    )
+
+
+def meta_of(values: Sequence[Any]) -> Meta:
+    site, cluster, sites, life, commit, standing, why, round_, number_max, prefix, tally = values
+    return Meta(
+        SiteId(site),
+        cluster,
+        tuple(SiteId(name) for name in sites.split()),
+        StoreId(life),
+        commit,
+        Standing(standing),
+        why,
+        Round(round_),
+        number_max,
+        Slot(prefix),
+        tally,
+    )
+
+
+def slot_values(row: SlotRow) -> Values:
+    vote, learned = row.vote, row.learned
+    entry = vote.entry if learned is None else learned
+    other = vote.entry if vote.entry != entry else None
+    return (
+        *(row.slot, row.state.value, _ballot_text(vote.promised), _ballot_text(vote.accepted)),
+        *_entry_values(entry),
+        *_entry_values(other),
+    )
+
+
+def slot_of(values: Sequence[Any]) -> SlotRow:
+    slot, state, promised, accepted, *entries = values
+    entry, other = _entry_of(entries[:4]), _entry_of(entries[4:])
+    voted = None if accepted is None else entry if other is None else other
+    vote = Vote(_ballot_of(promised), _ballot_of(accepted), voted)
+    learned = None if state in {SlotState.PROMISED, SlotState.ACCEPTED} else entry
+    return SlotRow(Slot(slot), SlotState(state), vote, learned)
+
+
+def range_values(position: int, promise: RangePromise) -> Values:
+    return (position, promise.first, promise.last, str(promise.ballot))
+
+
+def range_of(values: Sequence[Any]) -> RangePromise:
+    _, first, last, ballot = values
+    return RangePromise(Slot(first), None if last is None else Slot(last), _ballot(ballot))
+
+
+def block_of(values: Sequence[Any]) -> tuple[tuple[SiteId, SiteId], Slot]:
+    blocker, blocked, slot = values
+    return (SiteId(blocker), SiteId(blocked)), Slot(slot)
+
+
+def author_values(author: Author) -> Values:
+    return (author.site, author.last_in_effect, author.tweets)
+
+
+def author_of(values: Sequence[Any]) -> Author:
+    return Author(*values)
+
+
+def event_values(event: EventRow) -> Values:
+    return (
+        *(event.number, event.state.value, event.slot, event.reason),
+        *(event.to_author, event.to_kind, event.body),
+    )
+
+
+def event_of(values: Sequence[Any]) -> EventRow:
+    number, state, slot, reason, to_author, to_kind, body = values
+    return EventRow(number, body, EventState(state), slot, reason, to_author, to_kind)
+
+
+def peer_values(memory: PeerMemory) -> Values:
+    return (memory.site, memory.life, memory.commit)
+
+
+def peer_of(values: Sequence[Any]) -> PeerMemory:
+    return PeerMemory(*values)
+
+
+def _ballot_text(ballot: Ballot | None) -> str | None:
+    return None if ballot is None else str(ballot)
+
+
+def _ballot(text: str) -> Ballot:
+    round_, _, site = text.partition(".")
+    return Ballot(Round(int(round_)), SiteId(site))
+
+
+def _ballot_of(text: str | None) -> Ballot | None:
+    return None if text is None else _ballot(text)
+
+
+def _entry_values(entry: Entry | None) -> Values:
+    return (None,) * 4 if entry is None else (entry.author, entry.number, entry.follows, entry.body)
+
+
+def _entry_of(values: Sequence[Any]) -> Entry | None:
+    author, number, follows, body = values
+    return None if number is None else Entry(author, number, follows, body)

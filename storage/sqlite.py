@@ -1,0 +1,175 @@
+"""A site's store: one SQLite database in the site's folder, behind the core's Storage protocol.
+
+Rules that hold here:
+- One process, one thread, one connection (D4). A commit is one transaction of everything that a pass of the node wants
+  written, the commit number included (D1, D5).
+- The database is in WAL mode with synchronous=FULL: a commit returns after one sync of the write-ahead log, to which it
+  was appended. NORMAL would leave that sync to the next checkpoint, and a power cut could then take back a promise.
+- SQLite's automatic checkpoint swallows its errors, a failed sync among them (D2). So it is off, and the store runs its
+  own, which copies the log into the database, never waits for a reader, and lets the log start over.
+- After the first failure nothing is tried again: each later call is refused with the same reason, and closing leaves
+  the log for the next start (D2). What was acknowledged is in the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from engine.core.ids import SiteId, Slot
+from engine.core.messages import LearnedSlot
+from engine.core.storage import EventRow, LogRow, Stored, StoreFailed, Write
+from storage.errors import sqlite_errors
+from storage.lock import FolderLock
+from storage.reader import Reader
+from storage.schema import Identity, check_identity, check_schema, ensure_store, make_folder
+from storage.tail import Changes, Tail
+
+DATABASE: Final = "site.db"
+
+_WAL_PAGES_MAX: Final = 1_000  # 4 MB: a checkpoint about every 400 votes
+_WAL_BYTES_KEPT: Final = 16 * 2**20  # a log that grew under a long read shrinks to this when it starts over
+_BUSY_MS: Final = 2_000  # how long another program may keep the database locked
+_SYNCHRONOUS_FULL: Final = 2
+
+
+def open_store(folder: Path, identity: Identity) -> SqliteStorage:
+    """Opens the site's store in `folder`, making both where they are missing, and locks it for this process.
+
+    Raises StoreBusy, StoreForeign (both D4), StoreDamaged (D3), StoreFailed (D2).
+    """
+    path = folder / DATABASE
+    make_folder(folder)
+    with ExitStack() as undo:
+        lock = FolderLock.take(folder)
+        undo.callback(lock.release)
+        ensure_store(path, identity)
+        with sqlite_errors(path, "open"):
+            db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+            undo.callback(db.close, True)
+            _configure(db, path)
+            check_schema(db, path)
+        check_identity(Reader(db, path).meta(), identity, path)
+        undo.pop_all()
+    return SqliteStorage(db, path, lock)
+
+
+class SqliteStorage:
+    """Implements `engine.core.storage.Storage`."""
+
+    def __init__(self, db: apsw.Connection, path: Path, lock: FolderLock) -> None:
+        """Takes over an open, checked database and the lock; `open_store` is the way to get one."""
+        self._db = db
+        self._path = path
+        self._lock = lock
+        self._reader = Reader(db, path)
+        self._tail: Tail | None = None
+        self._refusal: str | None = None
+        self._wal_pages = 0
+        db.set_wal_hook(self._count_wal_pages)
+
+    def load(self) -> Stored:
+        with self._attempt():
+            self._tail = self._reader.tail()
+            return self._tail.stored()
+
+    def commit(self, writes: Sequence[Write]) -> int:
+        """As `Storage.commit`. Raises AssertionError for writes that break the contract; refuses all from then on."""
+        with self._attempt(Exception):
+            if self._tail is None:
+                self._tail = self._reader.tail()
+            if writes:
+                self._write(self._tail.advance(writes))
+            return self._tail.meta.commit
+
+    def learned(self, first: Slot, last: Slot, bytes_max: int) -> list[LearnedSlot]:
+        with self._attempt():
+            return self._reader.learned(first, last, bytes_max)
+
+    def log_page(self, first: Slot, last: Slot, limit: int) -> list[LogRow]:
+        with self._attempt():
+            return self._reader.log_page(first, last, limit)
+
+    def timeline(self, hidden: frozenset[SiteId], limit: int, before: Slot | None) -> list[LogRow]:
+        with self._attempt():
+            return self._reader.timeline(hidden, limit, before)
+
+    def timeline_count(self, hidden: frozenset[SiteId]) -> tuple[int, int]:
+        with self._attempt():
+            return self._reader.timeline_count(hidden)
+
+    def events(self, numbers: Sequence[int] | None, limit: int) -> list[EventRow]:
+        with self._attempt():
+            return self._reader.events(numbers, limit)
+
+    def scrub(self, after: Slot, rows_max: int) -> Slot | None:
+        with self._attempt():
+            return self._reader.scrub(after, rows_max)
+
+    def close(self) -> None:
+        """Lets go of the database and the lock; may be called again. Raises StoreFailed if a last checkpoint fails."""
+        try:
+            if self._refusal is None:
+                with self._attempt():
+                    self._checkpoint()
+                self._refusal = "the store is closed"
+        finally:
+            self._db.close(True)
+            self._lock.release()
+
+    @contextmanager
+    def _attempt(self, fatal: type[Exception] = StoreFailed) -> Iterator[None]:
+        """Refuses what comes after a failure; an exception of type `fatal` is such a failure (D2)."""
+        if self._refusal is not None:
+            raise StoreFailed(f"{self._path}: refused, because of what happened before: {self._refusal}")
+        try:
+            yield
+        except fatal as error:
+            self._refuse(str(error))
+            raise
+
+    def _refuse(self, why: str) -> None:
+        self._refusal = why
+        self._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+
+    def _write(self, changes: Changes) -> None:
+        with sqlite_errors(self._path, "commit"):
+            self._db.execute("BEGIN IMMEDIATE")
+            for table, keys in changes.deletes.items():
+                self._db.executemany(table.delete, keys)
+            for table, rows in changes.puts.items():
+                self._db.executemany(table.put, rows)
+            self._db.execute("COMMIT")
+        if self._wal_pages >= _WAL_PAGES_MAX:
+            self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        with sqlite_errors(self._path, "copy the write-ahead log into the database"):
+            try:
+                self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            except apsw.BusyError:
+                return  # another program does just that; the next commit looks again
+
+    def _count_wal_pages(self, _db: apsw.Connection, _name: str, pages: int) -> int:
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
+
+
+def _configure(db: apsw.Connection, path: Path) -> None:
+    db.set_busy_timeout(_BUSY_MS)
+    db.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+    db.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+    db.pragma("cell_size_check", True)
+    db.pragma("fullfsync", True)  # where a plain fsync stops at the drive's cache (macOS)
+    db.pragma("journal_size_limit", _WAL_BYTES_KEPT)
+    db.pragma("wal_autocheckpoint", 0)
+    journal = db.pragma("journal_mode", "WAL")
+    db.pragma("synchronous", "FULL")
+    if journal != "wal" or db.pragma("synchronous") != _SYNCHRONOUS_FULL:
+        raise StoreFailed(
+            f"{path}: this disk does not carry a write-ahead log. Choose a folder on a local disk with --data"
+        )
