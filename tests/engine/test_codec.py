@@ -155,7 +155,7 @@ HOSTILE: Final[SearchStrategy[object]] = st.sampled_from(
         *(None, True, False, "", "zoe", "alice", "prepare", "accept", "none", 1.0, 0.5, 1e300, [], {}, [[]], {"a": 1}),
         *(-1, 0, 1, NUMBER_MAX, NUMBER_MAX + 1, 2**63, 2**64 - 1),
     ]
-)
+).map(copy.deepcopy)  # a later change reaches into an earlier one
 
 
 def _places(value: object) -> list[tuple[list[object], int]]:
