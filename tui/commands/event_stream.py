@@ -1,0 +1,181 @@
+"""`tweet --stdin`: lines handed to an engine in order, and their outcomes told in the same order.
+
+Rules that hold here:
+- At most WINDOW lines are under way; each is told as soon as it and all before it have an outcome.
+- `unknown` is said of whatever the engine did not answer for; never that it failed (E2).
+- A signal hands in nothing further: the engine gives up what is under way, and its answers are still told.
+- An engine that is lost is not looked for again: trying an event twice would be two events (E1).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from tui.client import CODE_STOPPING, CODE_STORE_UNUSABLE, Answer, Client, EngineLost, RequestRefused
+from tui.commands.line_reader import LINE_BYTES_MAX, Line, LineReader
+from tui.commands.patient_call import GIVE_UP_S, SILENCE_S
+from tui.exits import ExitStatus, status_of_outcome
+from tui.interrupts import Interrupts
+from tui.json_shapes import Json, outcome, refused, unknown
+
+WINDOW: Final = 256
+
+REST_IDLE_S: Final = 1.0
+"""After the engine was lost: how long to wait for further lines, which are told as unknown, before leaving."""
+
+_DRAIN_BYTES_MAX: Final = 2**20
+
+
+@dataclass(slots=True)
+class _Place:
+    """A line's place in the order of telling; `told` is its outcome once there is one."""
+
+    line: Line
+    deadline: float
+    told: Json | None = None
+
+
+class EventStream:
+    """Runs once. `tell` gets each outcome in order; `flush` is called before the stream waits."""
+
+    def __init__(
+        self, client: Client, reader: LineReader, tell: Callable[[Json], None], flush: Callable[[], None]
+    ) -> None:
+        self._client = client
+        self._reader = reader
+        self._tell = tell
+        self._flush = flush
+        self._lines: deque[Line] = deque()
+        self._places: deque[_Place] = deque()
+        self._under_way: dict[int, _Place] = {}
+        self._statuses: set[ExitStatus] = set()
+        self._store_unusable = False
+        self.interrupted = False
+        self.not_submitted = 0
+        """Lines that were read and, after a signal, not handed in."""
+        self.lost: str | None = None
+        """Why the engine was lost, if it was."""
+
+    @property
+    def input_ended(self) -> bool:
+        return self._reader.ended
+
+    @property
+    def statuses(self) -> frozenset[ExitStatus]:
+        """The exit statuses of all that was told."""
+        return frozenset(self._statuses | ({ExitStatus.STORE_UNUSABLE} if self._store_unusable else set()))
+
+    def run(self, timeout_s: float, retry: bool) -> None:
+        """Until the input ends, a signal comes or the engine is lost, and everything handed in is told."""
+        with Interrupts() as interrupts:
+            try:
+                while self._hand_in(timeout_s, retry):
+                    self._turn(interrupts)
+            except EngineLost as lost:
+                self._store_unusable |= lost.exit_status == ExitStatus.STORE_UNUSABLE
+                self._lose(str(lost), interrupts)
+        self._tell_in_order()
+
+    def _hand_in(self, timeout_s: float, retry: bool) -> bool:
+        """Submits lines as far as the window allows. False: everything is told and there is nothing more."""
+        while self._lines and len(self._places) < WINDOW:
+            line = self._lines.popleft()
+            place = _Place(line, time.monotonic() + timeout_s + SILENCE_S)
+            self._places.append(place)
+            try:
+                params = {"kind": "tweet", "text": _text(line), "timeout_s": timeout_s, "retry": retry}
+            except _BadLine as bad:
+                place.told = refused(line.number, str(bad))
+            else:
+                self._under_way[self._client.request("submit", params)] = place
+        self._tell_in_order()
+        return bool(self._places or self._lines or not (self._reader.ended or self.interrupted))
+
+    def _turn(self, interrupts: Interrupts) -> None:
+        """Waits for what comes next: answers, further lines, a signal, or the end of patience."""
+        watched = {interrupts.fileno()}
+        if not self._lines and not self._reader.ended and not self.interrupted:
+            watched.add(self._reader.fileno())
+        arrived, ready = self._client.wait(self._patience_s(), watched)
+        for one in arrived:
+            if isinstance(one, Answer) and (place := self._under_way.pop(one.number, None)) is not None:
+                place.told = self._told(place, one)
+        if self._reader.fileno() in ready:
+            self._lines.extend(self._reader.read())
+        if interrupts.fileno() in ready:
+            self._interrupt(interrupts)
+        if self._patience_s() == 0:
+            raise EngineLost("the engine did not answer in time")
+
+    def _patience_s(self) -> float | None:
+        """Until the first event under way should long have been answered; None where there is none."""
+        first = next(iter(self._under_way.values()), None)
+        return None if first is None else max(0.0, first.deadline - time.monotonic())
+
+    def _interrupt(self, interrupts: Interrupts) -> None:
+        interrupts.clear()
+        if self.interrupted:
+            raise EngineLost("interrupted before the engine told what became of it")
+        self.interrupted = True
+        self.not_submitted = len(self._lines) + len(self._reader.drain(_DRAIN_BYTES_MAX))
+        self._lines.clear()
+        if self._under_way:
+            self._client.request("give_up", {"requests": list(self._under_way)})
+            for place in self._under_way.values():
+                place.deadline = time.monotonic() + GIVE_UP_S
+
+    def _told(self, place: _Place, answer: Answer) -> Json:
+        try:
+            return outcome(answer.value())
+        except RequestRefused as error:
+            if error.code == CODE_STORE_UNUSABLE:
+                self._store_unusable = True
+                return unknown(str(error))
+            return unknown(str(error)) if error.code == CODE_STOPPING else refused(place.line.number, str(error))
+
+    def _lose(self, reason: str, interrupts: Interrupts) -> None:
+        """Tells the rest as unknown: what is under way, what was read, and what input still brings."""
+        self.lost = reason
+        for place in self._under_way.values():
+            place.told = unknown(reason)
+        self._under_way.clear()
+        self._tell_in_order()
+        while True:
+            for _ in self._lines:
+                self._tell_one(unknown(f"not handed in: {reason}"))
+            self._lines.clear()
+            self._flush()
+            if self._reader.ended or self.interrupted or not interrupts.readable(self._reader.fileno(), REST_IDLE_S):
+                return
+            self._lines.extend(self._reader.read())
+
+    def _tell_in_order(self) -> None:
+        told = False
+        while self._places and (what := self._places[0].told) is not None:
+            self._places.popleft()
+            self._tell_one(what)
+            told = True
+        if told:
+            self._flush()
+
+    def _tell_one(self, what: Json) -> None:
+        self._statuses.add(status_of_outcome(what))
+        self._tell(what)
+
+
+class _BadLine(ValueError):
+    """A line that is no text. The message says what to write instead."""
+
+
+def _text(line: Line) -> str:
+    """The line's text; whether the timeline takes it is the engine's to say. Raises _BadLine."""
+    if line.content is None:
+        raise _BadLine(f"the line is longer than {LINE_BYTES_MAX} bytes: a tweet is at most 280 characters")
+    try:
+        return line.content.decode().strip()
+    except UnicodeDecodeError as error:
+        raise _BadLine(f"byte {error.start + 1} of the line is not UTF-8: write the line in UTF-8") from error

@@ -1,0 +1,63 @@
+"""`fill`: the plan, then what became of each hole.
+
+Rules that hold here:
+- Filling is the engine's work (R3); an interrupted or timed-out fill goes on there at the filler's own pace.
+- A slot that is not settled makes the exit status 11.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Final
+
+from tui import json_shapes
+from tui.client import Client, EngineLost, EngineSilent, failures_as_exits
+from tui.commands.patient_call import call_patiently
+from tui.exits import CommandFailed, ExitStatus
+from tui.output import Cell, Output, Style
+from tui.selection import select_site
+
+SLOTS_MAX: Final = 1_000
+_UNSETTLED: Final = "no-quorum"
+
+
+def run(arguments: Namespace) -> int:
+    place = select_site(arguments)
+    out = Output(arguments.json)
+    wanted = sorted(set(arguments.slots))
+    if len(wanted) > SLOTS_MAX:
+        raise CommandFailed(ExitStatus.BAD_INPUT, f"at most {SLOTS_MAX} slots at once: name fewer, or none for all")
+    params = {"slots": wanted or None}
+    with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
+        if not out.as_json:
+            _show_plan(out, client.call("plan", params)["lines"])
+        try:
+            filled = call_patiently(client, "fill", params, arguments.timeout)
+        except (EngineLost, EngineSilent) as lost:
+            raise CommandFailed(_status_of(lost), f"what became of the holes is not known: {lost}") from lost
+    lines = [json_shapes.fill_line(line) for line in filled.value["lines"]]
+    for line in lines:
+        if out.as_json:
+            out.json(line)
+    if not out.as_json:
+        out.table([(f"slot {line['slot']}", _result_cell(line["result"]), line["kind"] or "") for line in lines])
+    unsettled = any(line["result"] == _UNSETTLED for line in lines)
+    return ExitStatus.NOT_KNOWN if unsettled or filled.interrupted else ExitStatus.DONE
+
+
+def _show_plan(out: Output, plan: list[json_shapes.Json]) -> None:
+    if not plan:
+        out.line(Cell("no holes: every used slot is learned", Style.FAINT))
+        return
+    out.line(Cell("plan", Style.STRONG))
+    out.table([(f"slot {line['slot']}", str(line["state"]), str(line["action"])) for line in plan], indent="  ")
+    out.flush()
+
+
+def _result_cell(result: str) -> Cell:
+    return Cell(result, Style.DOUBT if result == _UNSETTLED else Style.GOOD)
+
+
+def _status_of(lost: EngineLost | EngineSilent) -> ExitStatus:
+    store_failed = isinstance(lost, EngineLost) and lost.exit_status == ExitStatus.STORE_UNUSABLE
+    return ExitStatus.STORE_UNUSABLE if store_failed else ExitStatus.NOT_KNOWN

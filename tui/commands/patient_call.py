@@ -1,0 +1,50 @@
+"""One request that may take its time, and that a signal ends early but truly.
+
+Rules that hold here:
+- A signal asks the engine to give the request up; what it then answers is the answer (CONTRACT: "Interrupted while
+  waiting: the same").
+- A second signal, or an engine that stays silent, ends the waiting: EngineSilent, the outcome is not known.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tui.client import Answer, Client, EngineSilent
+from tui.interrupts import Interrupts
+from tui.json_shapes import Json
+
+SILENCE_S: Final = 5.0
+"""How long after its own time a request's answer may take, before the engine counts as hung."""
+
+GIVE_UP_S: Final = 5.0
+"""How long the answer may take to arrive once the request was given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """What the engine answered, and whether a signal hurried it."""
+
+    value: Any
+    interrupted: bool
+
+
+def call_patiently(client: Client, method: str, params: Json, timeout_s: float) -> Patience:
+    """Calls `method`, to be answered within `timeout_s`. Raises RequestRefused, EngineLost, EngineSilent."""
+    with Interrupts() as interrupts:
+        number = client.request(method, {**params, "timeout_s": timeout_s})
+        deadline = time.monotonic() + timeout_s + SILENCE_S
+        while (left_s := deadline - time.monotonic()) > 0:
+            arrived, ready = client.wait(left_s, {interrupts.fileno()})
+            for one in arrived:
+                if isinstance(one, Answer) and one.number == number:
+                    return Patience(one.value(), bool(interrupts.caught))
+            if ready:
+                interrupts.clear()
+                if len(interrupts.caught) > 1:
+                    raise EngineSilent("interrupted before the engine told what became of it")
+                client.request("give_up", {"requests": [number]})
+                deadline = time.monotonic() + GIVE_UP_S
+        raise EngineSilent(f"the engine did not answer `{method}` in time")

@@ -1,0 +1,142 @@
+"""`view`, `log`, `events`, `blocks`, `data`: what a site knows, printed.
+
+Rules that hold here:
+- Nothing is submitted and nothing changes; an engine is needed all the same, for it owns the store.
+- A range is printed part by part, so that `| head` ends it early.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Final
+
+from tui import json_shapes
+from tui.client import Client, failures_as_exits
+from tui.commands.pages import data_pages, events_pages, log_pages, log_slots, newest_timeline
+from tui.commands.submit import print_outcome
+from tui.exits import CommandFailed, ExitStatus
+from tui.json_shapes import Json
+from tui.output import Cell, Output, Row, Style
+from tui.parser import LINES_DEFAULT
+from tui.selection import select_site
+
+_STATES: Final = {
+    "chosen": Cell("■ chosen"),
+    "accepted": Cell("◧ accepted", Style.DOUBT),
+    "promised": Cell("□ promised", Style.DOUBT),
+    "hole": Cell("? hole", Style.BAD),
+}
+_NOOP: Final = Cell("∅ no-op", Style.FAINT)
+_NOTHING: Final = "-"
+
+
+def view(arguments: Namespace) -> int:
+    with _asking(arguments) as (client, out):
+        page = newest_timeline(client, arguments.limit or LINES_DEFAULT)
+        timeline = [json_shapes.timeline_line(line) for line in page["lines"]]
+        if out.as_json:
+            for line in timeline:
+                out.json(line)
+            return ExitStatus.DONE
+        out.table([(f"#{line['slot']}", _local_time(line["at"]), line["author"], line["text"]) for line in timeline])
+        if not timeline:
+            out.line(Cell("no tweets to show yet", Style.FAINT))
+        if page["hidden"]:
+            out.line(Cell(f"{page['hidden']} tweets are hidden by blocks", Style.FAINT))
+        if waiting := page["waiting"]:
+            later = f"{waiting['later']} later entries are learned, not shown yet"
+            out.line(Cell(f"waiting for slot {waiting['slot']}: {later}", Style.DOUBT))
+    return ExitStatus.DONE
+
+
+def log(arguments: Namespace) -> int:
+    first, last, limit = arguments.first, arguments.last, arguments.limit
+    if first is not None and last is not None and first > last:
+        raise CommandFailed(ExitStatus.BAD_INPUT, f"--from {first} is above --to {last}: swap them")
+    if first is None and last is None and limit is None:
+        limit = LINES_DEFAULT
+    with _asking(arguments) as (client, out):
+        slots = log_slots(client, first, last, limit)
+        for page in log_pages(client, slots):
+            lines = [json_shapes.log_line(line) for line in page]
+            if out.as_json:
+                for line in lines:
+                    out.json(line)
+            else:
+                out.table([_log_row(line) for line in lines])
+            out.flush()
+        if not slots and not out.as_json:
+            out.line(Cell("no slot of the log is used there yet", Style.FAINT))
+    return ExitStatus.DONE
+
+
+def events(arguments: Namespace) -> int:
+    with _asking(arguments) as (client, out):
+        found = 0
+        for page in events_pages(client, arguments.ids, arguments.limit or LINES_DEFAULT):
+            for line in page:
+                print_outcome(out, json_shapes.outcome(line))
+            found += len(page)
+        if not found and not out.as_json:
+            out.line(Cell("no events", Style.FAINT))
+    return ExitStatus.DONE
+
+
+def blocks(arguments: Namespace) -> int:
+    with _asking(arguments) as (client, out):
+        table = [json_shapes.block_line(line) for line in client.call("blocks")["lines"]]
+        if out.as_json:
+            for line in table:
+                out.json(line)
+            return ExitStatus.DONE
+        out.table([(line["blocker"], "blocks", line["blocked"], f"since slot {line['slot']}") for line in table])
+        if not table:
+            out.line(Cell("nobody blocks anybody", Style.FAINT))
+    return ExitStatus.DONE
+
+
+def data(arguments: Namespace) -> int:
+    with _asking(arguments) as (client, out):
+        lines = [json_shapes.acceptor_line(line) for page in data_pages(client, arguments.slots) for line in page]
+        if out.as_json:
+            for line in lines:
+                out.json(line)
+            return ExitStatus.DONE
+        header = [Cell(name, Style.STRONG) for name in ("slot", "state", "maxPrepare", "accNum", "accVal")]
+        out.table([header, *(_acceptor_row(line) for line in lines)])
+        if not lines:
+            out.line(Cell("every used slot is learned", Style.FAINT))
+    return ExitStatus.DONE
+
+
+@contextmanager
+def _asking(arguments: Namespace) -> Iterator[tuple[Client, Output]]:
+    place = select_site(arguments)
+    with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
+        yield client, Output(arguments.json)
+
+
+def _log_row(line: Json) -> Row:
+    chosen_noop = line["state"] == "chosen" and line["kind"] == "noop"
+    state = _NOOP if chosen_noop else _STATES.get(line["state"], Cell(str(line["state"])))
+    kind = line["kind"] or _NOTHING
+    return (f"{line['slot']:>5}", state, kind, line["author"] or _NOTHING, line["id"] or _NOTHING, _content(line))
+
+
+def _acceptor_row(line: Json) -> Row:
+    entry = line["accVal"]
+    value = _NOTHING if entry is None else f"{entry['id'] or ''} {entry['kind']} {_content(entry)}".strip()
+    state = _STATES.get(line["state"], Cell(line["state"] or "unused", Style.FAINT))
+    return (f"{line['slot']:>5}", state, line["maxPrepare"] or _NOTHING, line["accNum"] or _NOTHING, value)
+
+
+def _content(entry: Json) -> str:
+    """What an entry says: a tweet's text, or whom it blocks."""
+    return entry["text"] or entry["target"] or ""
+
+
+def _local_time(at: str) -> str:
+    return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,86 @@
+"""`status`: where a site stands, as one object or as a panel.
+
+Rules that hold here:
+- What keeps the site from doing its work (no quorum, no vote, a mismatch, faults) stands in words, and first.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator
+from typing import Final
+
+from tui import json_shapes
+from tui.client import Client, failures_as_exits
+from tui.exits import ExitStatus
+from tui.json_shapes import Json
+from tui.output import Cell, Output, Row, Style
+from tui.selection import select_site
+
+_HOLES_SHOWN: Final = 12
+
+
+def run(arguments: Namespace) -> int:
+    place = select_site(arguments)
+    with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
+        said = client.call("status")
+    status = json_shapes.status(said)
+    out = Output(arguments.json)
+    if out.as_json:
+        out.json(status)
+        return ExitStatus.DONE
+    leader = status["leader"] or "-"
+    head = f"of {status['cluster']}   leadership {status['leadership']}, leader {leader}"
+    out.line(Cell(str(status["site"]), Style.STRONG), head)
+    for warning in _warnings(status):
+        out.line(Cell(f"! {warning}", Style.BAD))
+    out.table([*_facts(status), *_own_facts(said)])
+    out.table([_peer_row(name, peer) for name, peer in sorted(status["peers"].items())])
+    out.table(_counter_rows(status["counters"] or {}))
+    return ExitStatus.DONE
+
+
+def _warnings(status: Json) -> Iterator[str]:
+    quorum = status["quorum"]
+    if (quorum["reachable"] or 0) < (quorum["needed"] or 0):
+        yield "NO QUORUM: nothing can be created now; reading works"
+    if not status["voting"]:
+        yield f"not voting: {status['voting_why']}"
+    if status["mismatch"]:
+        yield str(status["mismatch"])
+    if status["faults"]:
+        yield f"FAULTS: {status['faults']} rules make this site's network bad; `loggos faults {status['site']} clear`"
+
+
+def _facts(status: Json) -> Iterator[Row]:
+    quorum = status["quorum"]
+    reached = f"{quorum['reachable']} of {quorum['size']} sites reachable, {quorum['needed']} needed"
+    enough = (quorum["reachable"] or 0) >= (quorum["needed"] or 0)
+    yield "quorum", Cell(reached, Style.GOOD if enough else Style.BAD)
+    yield "log", f"chosen through {status['chosen_through']}, highest {status['chosen_max']}, next {status['next']}"
+    holes = status["holes"] or []
+    more = f" and {len(holes) - _HOLES_SHOWN} more" if len(holes) > _HOLES_SHOWN else ""
+    yield "holes", Cell(" ".join(map(str, holes[:_HOLES_SHOWN])) + more, Style.DOUBT) if holes else "none"
+    yield "recovery", "scanning" if status["recovering"] else "done"
+    yield "events", f"{status['unknown']} with an outcome not known yet" if status["unknown"] else "all outcomes known"
+
+
+def _own_facts(said: Json) -> Iterator[Row]:
+    """What the control socket tells beside the contract's object; left out where this engine does not say it."""
+    for key, label in (("udp", "address"), ("data", "data"), ("pid", "process"), ("since", "since")):
+        if said.get(key) is not None:
+            yield label, str(said[key])
+
+
+def _peer_row(name: str, peer: Json) -> Row:
+    up = Cell("● up", Style.GOOD) if peer["up"] else Cell("○ down", Style.BAD)
+    rtt = "-" if peer["rtt_ms"] is None else f"{peer['rtt_ms']} ms"
+    return (name, up, rtt, f"chosen through {peer['chosen_through']}")
+
+
+def _counter_rows(counters: Json) -> Iterator[Row]:
+    for name, value in sorted(counters.items()):
+        if isinstance(value, dict):
+            yield name, " ".join(f"{key} {count}" for key, count in sorted(value.items())) or "none"
+        else:
+            yield name, str(value)

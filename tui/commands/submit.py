@@ -1,0 +1,114 @@
+"""`tweet`, `block`, `unblock`: events handed to the engine, and what became of them.
+
+Rules that hold here:
+- The exit status is the outcome's; interrupted, it is never 0 (CONTRACT, "Commands").
+- Whether the timeline takes an event is the engine's to say; here only what is no text at all is refused.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Final
+
+from tui.client import Client, EngineLost, EngineSilent, failures_as_exits
+from tui.commands.event_stream import EventStream
+from tui.commands.line_reader import LineReader
+from tui.commands.patient_call import call_patiently
+from tui.exits import CommandFailed, ExitStatus, status_of_many, status_of_outcome
+from tui.json_shapes import Json, outcome, unknown
+from tui.output import Cell, Output, Style, complain
+from tui.selection import select_site
+
+_STDIN: Final = 0
+
+_STYLES: Final = {"created": Style.GOOD, "lost": Style.BAD, "not-created": Style.BAD, "refused": Style.BAD}
+
+
+def tweet(arguments: Namespace) -> int:
+    if arguments.stdin == (arguments.text is not None):
+        raise CommandFailed(ExitStatus.BAD_INPUT, "write either the TEXT of one tweet, or --stdin for one a line")
+    if arguments.stdin:
+        return _stream(arguments)
+    return _one(arguments, {"kind": "tweet", "text": arguments.text, "retry": arguments.retry})
+
+
+def block(arguments: Namespace) -> int:
+    return _one(arguments, {"kind": "block", "target": arguments.other})
+
+
+def unblock(arguments: Namespace) -> int:
+    return _one(arguments, {"kind": "unblock", "target": arguments.other})
+
+
+def _one(arguments: Namespace, params: Json) -> int:
+    place = select_site(arguments)
+    out = Output(arguments.json)
+    interrupted = False
+    with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
+        try:
+            answered = call_patiently(client, "submit", params, arguments.timeout)
+        except (EngineLost, EngineSilent) as lost:
+            told, status = unknown(str(lost)), ExitStatus.NOT_KNOWN
+            if isinstance(lost, EngineLost) and lost.exit_status == ExitStatus.STORE_UNUSABLE:
+                status = ExitStatus.STORE_UNUSABLE
+        else:
+            told, interrupted = outcome(answered.value), answered.interrupted
+            status = status_of_outcome(told)
+    print_outcome(out, told)
+    return ExitStatus.NOT_KNOWN if interrupted and status == ExitStatus.DONE else status
+
+
+def _stream(arguments: Namespace) -> int:
+    place = select_site(arguments)
+    out = Output(arguments.json)
+    with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
+        reader = LineReader(_STDIN)
+        stream = EventStream(client, reader, lambda told: print_outcome(out, told), out.flush)
+        try:
+            stream.run(arguments.timeout, arguments.retry)
+        except BrokenPipeError:
+            # Nobody reads the outcomes any more; what is under way is settled all the same.
+            return ExitStatus.NOT_KNOWN
+    if stream.lost is not None:
+        complain(f"the engine of {place.site} was lost: {stream.lost}")
+    if not stream.interrupted:
+        return status_of_many(stream.statuses)
+    some = "" if stream.input_ended else "at least "
+    complain(f"interrupted: {some}{stream.not_submitted} more lines were not submitted, nothing of them is in the log")
+    if stream.not_submitted or not stream.input_ended:
+        return status_of_many(stream.statuses | {ExitStatus.NOT_IN_LOG})
+    return status_of_many(stream.statuses) or ExitStatus.NOT_KNOWN
+
+
+def print_outcome(out: Output, told: Json) -> None:
+    if out.as_json:
+        out.json(told)
+        return
+    said = str(told["outcome"])
+    out.line(Cell(said, _STYLES.get(said, Style.DOUBT)), _explained(told))
+
+
+def _explained(told: Json) -> str:
+    """What a person wants to know about an outcome; user text stands last."""
+    event = f" ({told['id']})" if told.get("id") else ""
+    match told["outcome"]:
+        case "created":
+            return f"at slot {told['slot']}{event}"
+        case "lost":
+            return f"{_slot(told)}went to {_winner(told['to'] or {})}{event}: try again with --retry"
+        case "refused":
+            return f"line {told['line']}: {told['reason']}"
+        case "not-created":
+            return f"{event.strip()} {told['reason']}".strip()
+        case _:
+            return f"{event.strip()} {_slot(told)}{told['reason']}".strip()
+
+
+def _slot(told: Json) -> str:
+    return f"slot {told['slot']}: " if told.get("slot") else ""
+
+
+def _winner(entry: Json) -> str:
+    if entry.get("author") is None:
+        return "a no-op"
+    return f"{entry['author']}'s {entry['kind']}"

@@ -1,0 +1,99 @@
+"""`trace`: the messages that a site sent and got, and what it concluded; with --follow as they come.
+
+Rules that hold here:
+- Following prints each line once: the subscription begins before the past is asked for, and what is in both is skipped.
+- Lines that the engine left out, because this reader is slow, are said on stderr.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+from tui import json_shapes
+from tui.client import Client, Notification, failures_as_exits
+from tui.exits import ExitStatus
+from tui.interrupts import Interrupts
+from tui.json_shapes import Json
+from tui.output import Cell, Output, Row, Style, complain
+from tui.selection import select_site
+
+_ARROWS: Final = {"out": "→", "in": "←", "self": "·"}
+
+
+def run(arguments: Namespace) -> int:
+    place = select_site(arguments)
+    out = Output(arguments.json)
+    past_params = {"limit": arguments.limit, "slot": arguments.slot}
+    with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
+        if arguments.follow:
+            client.call("subscribe", {"topics": ["trace"]})
+        past = [json_shapes.trace_line(line) for line in client.call("trace", past_params)["lines"]]
+        _print(out, past)
+        if arguments.follow:
+            _follow(client, out, past, arguments.slot)
+    return ExitStatus.DONE
+
+
+def _follow(client: Client, out: Output, past: list[Json], slot: int | None) -> None:
+    """Until a signal. `past` is what is printed already."""
+    printed = Counter(_key(line) for line in past)
+    with Interrupts() as interrupts:
+        while True:
+            out.flush()
+            arrived, ready = client.wait(None, {interrupts.fileno()})
+            if ready:
+                return
+            for one in arrived:
+                match one:
+                    case Notification("observed", {"items": [*items], "dropped": int(dropped)}):
+                        lines = [json_shapes.trace_line(item) for item in items if item.get("topic") == "trace"]
+                        wanted = [line for line in lines if slot is None or line["slot"] == slot]
+                        _print(out, _unprinted(wanted, printed))
+                        if dropped:
+                            complain(f"{dropped} trace lines were left out here: this reader is slow")
+                    case _:
+                        continue
+
+
+def _unprinted(lines: list[Json], printed: Counter[tuple[object, ...]]) -> Iterable[Json]:
+    """The lines that the past did not have. After the first such line there can be no other of the past."""
+    for position, line in enumerate(lines):
+        key = _key(line)
+        if not printed[key]:
+            printed.clear()
+            return lines[position:]
+        printed[key] -= 1
+    return []
+
+
+def _key(line: Json) -> tuple[object, ...]:
+    return tuple(line.values())
+
+
+def _print(out: Output, lines: Iterable[Json]) -> None:
+    if out.as_json:
+        for line in lines:
+            out.json(line)
+    else:
+        for line in lines:
+            out.line(*_columns(line))
+
+
+def _columns(line: Json) -> Row:
+    """Fixed widths: lines that come later stand under those that are printed."""
+    at = datetime.fromisoformat(line["at"]).astimezone().strftime("%H:%M:%S.%f")[:-3]
+    slot = "" if line["slot"] is None else f"#{line['slot']}"
+    note = line["note"] or ""
+    return (
+        Cell(at, Style.FAINT),
+        _ARROWS.get(line["dir"], "?"),
+        f"{line['peer'] or '':<16}",
+        f"{line['type']:<12}",
+        f"{slot:<8}",
+        f"{line['ballot'] or '-':<10}",
+        Cell(note, Style.DOUBT if "(rule " in note else Style.PLAIN),
+    )

@@ -1,0 +1,212 @@
+"""Engines as processes of their own: started by `open` and `demo`, and stopped again.
+
+Rules that hold here:
+- An engine has its own session: a Ctrl+C or a hangup of this terminal does not reach it.
+- An engine that `open` starts outlives it. One that `demo` starts has a pipe as standard input, of which the demo holds
+  the other end: however the demo ends, kill -9 included, the pipe ends too, and the engine stops as with SIGTERM
+  (`serve --until-eof`). A pipe is portable; PR_SET_PDEATHSIG is Linux's alone and watches a thread, not a process.
+- Everybody is asked to stop over the control socket; only own children are ever signalled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+import orjson
+
+from tui.client import Client, EngineLost, NoEngine
+from tui.exits import CommandFailed, ExitStatus
+
+READY_TIMEOUT_S: Final = 60.0
+STOP_TIMEOUT_S: Final = 10.0
+"""How long an engine may take to stop when asked, and again when signalled."""
+
+_LOG_TAIL_BYTES: Final = 8_192
+
+
+@dataclass(frozen=True, slots=True)
+class EnginePlace:
+    """Where a site's engine runs and is found; all paths are absolute."""
+
+    site: str
+    sites_path: Path
+    data_path: Path
+    folder: Path
+    socket_path: Path
+    log_path: Path
+
+
+class EngineProcess:
+    """A child that runs `loggos serve SITE`."""
+
+    def __init__(self, place: EnginePlace, process: subprocess.Popen[bytes], log_offset: int) -> None:
+        self.place = place
+        self._process = process
+        self._log_offset = log_offset
+
+    @classmethod
+    def start_alone(cls, place: EnginePlace) -> EngineProcess:
+        """Starts an engine that outlives this process. Raises CommandFailed if it cannot be started."""
+        return cls._start(place, (), subprocess.DEVNULL)
+
+    @classmethod
+    def start_bound(cls, place: EnginePlace) -> EngineProcess:
+        """Starts an engine that stops when this process ends. Raises CommandFailed if it cannot be started."""
+        return cls._start(place, ("--until-eof",), subprocess.PIPE)
+
+    @classmethod
+    def _start(cls, place: EnginePlace, options: Sequence[str], stdin: int) -> EngineProcess:
+        # -P: a folder of the same name where the command was typed must not be taken for the program.
+        paths = ("--sites", str(place.sites_path), "--data", str(place.data_path))
+        command = (sys.executable, "-P", "-m", "tui", *paths, "serve", place.site, *options)
+        try:
+            place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with place.log_path.open("ab") as log:
+                offset = log.tell()
+                process = subprocess.Popen(
+                    command, stdin=stdin, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+                )
+        except OSError as error:
+            raise CommandFailed(
+                ExitStatus.STORE_UNUSABLE,
+                f"cannot start the engine of {place.site}: {error.filename or place.folder}: {error.strerror}",
+            ) from error
+        return cls(place, process, offset)
+
+    @property
+    def process_id(self) -> int:
+        return self._process.pid
+
+    def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
+        """Until the engine takes commands. Raises CommandFailed with its message and exit status if it ends first."""
+        assert self._process.stdout is not None, "the ready line comes through a pipe"
+        with self._process.stdout as ready_line:
+            line = _read_line(ready_line, time.monotonic() + timeout_s)
+        if line is not None and _says_ready(line):
+            return
+        if line == b"":
+            raise self._failed_to_start()
+        self.kill()
+        what = "did not get ready in time" if line is None else "said something else than that it is ready"
+        raise CommandFailed(ExitStatus.NO_ENGINE, f"the engine of {self.place.site} {what}: see {self.place.log_path}")
+
+    def poll(self) -> int | None:
+        """The exit status, negative for a signal; None while it runs."""
+        return self._process.poll()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether it ended within `timeout_s`."""
+        try:
+            self._process.wait(max(0.0, timeout_s))
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def terminate(self) -> None:
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """Ends it at once, and waits for that."""
+        self._process.kill()
+        self._process.wait()
+
+    def close(self) -> None:
+        """Lets go of the pipes; an engine that is bound to this process stops."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def _failed_to_start(self) -> CommandFailed:
+        status = self._process.wait()
+        known = status if status in {int(each) for each in ExitStatus} - {0} else ExitStatus.NO_ENGINE
+        said = self._last_log_line() or f"see {self.place.log_path}"
+        return CommandFailed(known, f"the engine of {self.place.site} did not start ({how_it_ended(status)}): {said}")
+
+    def _last_log_line(self) -> str:
+        """The last thing that this engine wrote to its log."""
+        try:
+            with self.place.log_path.open("rb") as log:
+                end = log.seek(0, os.SEEK_END)
+                log.seek(max(self._log_offset, end - _LOG_TAIL_BYTES))
+                lines = log.read().decode("utf-8", "replace").strip().splitlines()
+        except OSError:
+            return ""
+        return lines[-1].removeprefix("loggos: ") if lines else ""
+
+
+def how_it_ended(status: int) -> str:
+    """An exit status of `subprocess` in words."""
+    if status >= 0:
+        return f"exit status {status}"
+    with contextlib.suppress(ValueError):
+        return f"killed by {signal.Signals(-status).name}"
+    return f"killed by signal {-status}"
+
+
+def is_running(place: EnginePlace) -> bool:
+    """Whether an engine answers at the site's socket."""
+    try:
+        Client.connect(place.socket_path).close()
+    except NoEngine:
+        return False
+    return True
+
+
+def stop_all(places: Iterable[EnginePlace], children: Sequence[EngineProcess]) -> None:
+    """Stops the engines of `places` wherever they were started; of `children`, none runs afterwards."""
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    with contextlib.ExitStack() as connections:
+        asked: list[Client] = []
+        for place in places:
+            with contextlib.suppress(NoEngine):
+                asked.append(connections.enter_context(Client.connect(place.socket_path)))
+        for client in asked:
+            client.request("stop", {})
+            with contextlib.suppress(EngineLost):
+                client.wait(0.0)
+        for client in asked:
+            client.wait_closed(deadline - time.monotonic())
+    running = [child for child in children if not child.wait(deadline - time.monotonic())]
+    for child in running:
+        child.terminate()
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    for child in running:
+        if not child.wait(deadline - time.monotonic()):
+            child.kill()
+    for child in children:
+        child.close()
+
+
+def _read_line(pipe: IO[bytes], deadline: float) -> bytes | None:
+    """One line with its line break; empty at the end of the pipe; None when the time passed."""
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    line = b""
+    while not line.endswith(b"\n"):
+        left_s = deadline - time.monotonic()
+        if left_s <= 0 or not poll.poll(left_s * 1000):
+            return None
+        # One byte at a time: the line is short, and nothing behind it may be taken.
+        byte = os.read(pipe.fileno(), 1)
+        if not byte:
+            return b""
+        line += byte
+    return line
+
+
+def _says_ready(line: bytes) -> bool:
+    try:
+        said = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(said, dict) and said.get("ready") is True

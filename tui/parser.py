@@ -1,0 +1,388 @@
+"""What can be typed: the commands with their arguments, their help, and an example each.
+
+Rules that hold here:
+- Nothing is imported here that a command needs to run: `--help` and a typing mistake cost no more than argparse.
+- --sites, --data and --json are taken before the command's name and after it.
+- A usage error is one line on stderr and exit status 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+from engine.core.ids import NUMBER_MAX, SITES_MAX
+from tui.exits import ExitStatus
+
+TIMEOUT_DEFAULT_S: Final = 10.0
+TIMEOUT_MAX_S: Final = 86_400.0
+LINES_DEFAULT: Final = 50
+LINES_MAX: Final = 1_000_000
+TRACE_LINES_DEFAULT: Final = 200
+TRACE_LINES_MAX: Final = 5_000
+DEMO_SIZE_DEFAULT: Final = 5
+
+_EVENT_ID: Final = re.compile(r"[a-z][a-z0-9-]{0,15}/[1-9][0-9]{0,15}\Z")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with one-line errors and no guessing of abbreviated options."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {' '.join(message.split())} (see `{self.prog} --help`)", file=sys.stderr)
+        raise SystemExit(ExitStatus.BAD_INPUT)
+
+
+def slot(text: str) -> int:
+    return _whole_number(text, "a slot", NUMBER_MAX)
+
+
+def number(text: str) -> int:
+    return _whole_number(text, "a number of the list", NUMBER_MAX)
+
+
+def lines(text: str) -> int:
+    return _whole_number(text, "a number of lines", LINES_MAX)
+
+
+def trace_lines(text: str) -> int:
+    return _whole_number(text, "a number of trace lines", TRACE_LINES_MAX)
+
+
+def size(text: str) -> int:
+    return _whole_number(text, "a number of sites", SITES_MAX)
+
+
+def seconds(text: str) -> float:
+    """Seconds above 0 and of at most a day."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= TIMEOUT_MAX_S:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: write seconds, above 0 and at most {TIMEOUT_MAX_S:.0f}")
+    return value
+
+
+def event_id(text: str) -> str:
+    if not _EVENT_ID.match(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no event id: write SITE/NUMBER, as in alice/17")
+    return text
+
+
+def _whole_number(text: str, what: str, highest: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 16 and 1 <= int(text) <= highest):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}: write a whole number of 1 to {highest}")
+    return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: `run` is `module:function`, imported when the command runs."""
+
+    name: str
+    run: str
+    summary: str
+    example: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    more: str = ""
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def description(self) -> str:
+        return f"{self.summary[0].upper()}{self.summary[1:]}.\n\n{self.more}".strip()
+
+
+def _site(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("site", metavar="SITE", help="a name in the sites file")
+
+
+def _timeout(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=seconds,
+        default=TIMEOUT_DEFAULT_S,
+        help="how long to push for the outcome (default: %(default)g)",
+    )
+
+
+def _limit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--limit", metavar="N", type=lines, help=f"the newest N (default: {LINES_DEFAULT})")
+
+
+def _init(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", metavar="NAME", nargs="*", help="names of the sites (default: five usual ones)")
+    parser.add_argument("--size", metavar="N", type=size, help="that many usual names instead of NAME ...")
+
+
+def _demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--size", metavar="N", type=size, help=f"number of sites (default: {DEMO_SIZE_DEFAULT})")
+    parser.add_argument("--headless", action="store_true", help="no screen: print a ready line, run until a signal")
+
+
+def _serve(parser: argparse.ArgumentParser) -> None:
+    _site(parser)
+    parser.add_argument(
+        "--until-eof",
+        action="store_true",
+        help="stop, as with SIGTERM, when standard input ends: a parent that dies takes the engine with it",
+    )
+
+
+def _tweet(parser: argparse.ArgumentParser) -> None:
+    _site(parser)
+    parser.add_argument("text", metavar="TEXT", nargs="?", help="1 to 280 characters; after -- if it starts with -")
+    parser.add_argument("--stdin", action="store_true", help="one tweet a line of standard input, kept in order")
+    _timeout(parser)
+    parser.add_argument("--retry", action="store_true", help="after a loss go on at the next slot, with the same id")
+
+
+def _block(parser: argparse.ArgumentParser) -> None:
+    _site(parser)
+    parser.add_argument("other", metavar="OTHER", help="the site that is blocked, or no longer")
+    _timeout(parser)
+
+
+def _view(parser: argparse.ArgumentParser) -> None:
+    _site(parser)
+    _limit(parser)
+
+
+def _log(parser: argparse.ArgumentParser) -> None:
+    _site(parser)
+    parser.add_argument("--from", metavar="K", type=slot, dest="first", help="from this slot on, without --limit all")
+    parser.add_argument("--to", metavar="K", type=slot, dest="last", help="up to this slot, without --limit all")
+    _limit(parser)
+
+
+def _events(parser: argparse.ArgumentParser) -> None:
+    _site(parser)
+    parser.add_argument("ids", metavar="ID", nargs="*", type=event_id, help="event ids, such as alice/17")
+    _limit(parser)
+
+
+def _slots(parser: argparse.ArgumentParser) -> None:
+    _site(parser)
+    parser.add_argument("slots", metavar="K", nargs="*", type=slot, help="slots")
+
+
+def _fill(parser: argparse.ArgumentParser) -> None:
+    _slots(parser)
+    _timeout(parser)
+
+
+def _trace(parser: argparse.ArgumentParser) -> None:
+    _site(parser)
+    parser.add_argument("--follow", action="store_true", help="go on with what happens, until Ctrl+C")
+    parser.add_argument("--slot", metavar="K", type=slot, help="only what is about this slot")
+    parser.add_argument(
+        "--limit",
+        metavar="N",
+        type=trace_lines,
+        default=TRACE_LINES_DEFAULT,
+        help="the newest N (default: %(default)d)",
+    )
+
+
+def _faults(parser: argparse.ArgumentParser) -> None:
+    _site(parser)
+    actions = parser.add_subparsers(metavar="ACTION", dest="action", parser_class=Parser, title="actions")
+
+    def action(name: str, summary: str, example: str) -> argparse.ArgumentParser:
+        added = actions.add_parser(
+            name, help=summary, description=summary, epilog=f"example: {example}", allow_abbrev=False
+        )
+        _add_global_options(added, argparse.SUPPRESS)
+        return added
+
+    action("list", "the rules, and the messages that are held (also without an action)", "loggos faults alice list")
+    add = action("add", "add a rule; the site obeys it at once", 'loggos faults alice add "from=* delay=200ms±50"')
+    add.add_argument("rule", metavar="RULE", nargs="+", help="as in: to=bob type=accept drop=50%%")
+    add.add_argument("--expires", metavar="SECONDS", type=seconds, help="the rule ends by itself after this time")
+    action("clear", "remove all rules; what is held is released", "loggos faults alice clear")
+    remove = action("remove", "remove one rule", "loggos faults alice remove 2")
+    remove.add_argument("number", metavar="N", type=number, help="the rule's number")
+    for name, summary in (("release", "send held messages now"), ("drop", "throw held messages away")):
+        held = action(name, f"{summary} (default: all)", f"loggos faults alice {name} 1 2")
+        held.add_argument("held", metavar="N", nargs="*", type=number, help="numbers of held messages")
+
+
+COMMANDS: Final = (
+    Command(
+        "init",
+        "tui.commands.init:run",
+        "write a commented sites file and a key for these names",
+        "loggos init ann ben cleo",
+        _init,
+        "Writes the sites file (--sites, $LOGGOS_SITES or ./sites.yaml) and beside it the\n"
+        "shared secret cluster.key (mode 0600). It never overwrites.\n\n"
+        '--json prints {"sites":FILE,"key":FILE,"names":[NAME, ...]}.',
+    ),
+    Command(
+        "demo",
+        "tui.commands.demo:run",
+        "make a cluster on loopback, start it, open the first site's screen",
+        "loggos demo --size 3",
+        _demo,
+        "Sites file, key and stores are in --data, else in the user's data folder under\n"
+        "loggos/demo-N; started again it goes on. Leaving it stops all its engines.\n\n"
+        '--headless prints {"ready":true,"sites":FILE,"data":DIR} and runs until SIGINT\n'
+        "or SIGTERM.",
+    ),
+    Command(
+        "open",
+        "tui.commands.open:run",
+        "the full-screen view of a site; starts its engine if none runs",
+        "loggos open alice",
+        _site,
+    ),
+    Command(
+        "serve",
+        "tui.commands.serve:run",
+        "run a site's engine alone, in the foreground",
+        "loggos serve alice --data /var/lib/loggos",
+        _serve,
+        "The first line on stdout, once it takes commands, is\n"
+        '{"ready":true,"site":...,"udp":...,"control":...}; its log goes to stderr.\n'
+        "SIGINT and SIGTERM stop it cleanly.",
+    ),
+    Command("stop", "tui.commands.stop:run", "stop a running engine cleanly", "loggos stop alice", _site),
+    Command(
+        "tweet",
+        "tui.commands.submit:tweet",
+        "write a tweet, or one for each line of standard input",
+        'loggos tweet alice "lunch at noon?"',
+        _tweet,
+        "With --stdin the outcomes are printed in the order of the lines; blank lines are\n"
+        "skipped, an invalid line is reported as refused and the rest goes on.\n\n"
+        "Exit status: 0 created; 10 certainly not in the log; 11 not known yet\n"
+        "(`loggos events SITE` tells later); of many lines the first of 3, 11, 10, 2, 0.",
+    ),
+    Command(
+        "block",
+        "tui.commands.submit:block",
+        "keep another site from seeing this site's tweets",
+        "loggos block alice bob",
+        _block,
+    ),
+    Command("unblock", "tui.commands.submit:unblock", "undo a block", "loggos unblock alice bob", _block),
+    Command(
+        "view", "tui.commands.read:view", "the timeline, as this site may see it", "loggos view alice --limit 20", _view
+    ),
+    Command(
+        "log",
+        "tui.commands.read:log",
+        "every slot of the log, with its state",
+        "loggos log alice --from 1 --to 40",
+        _log,
+        aliases=("view_log",),
+    ),
+    Command(
+        "events",
+        "tui.commands.read:events",
+        "outcomes of this site's events, those resolved later too",
+        "loggos events alice alice/17",
+        _events,
+    ),
+    Command("blocks", "tui.commands.read:blocks", "the block table", "loggos blocks alice", _site),
+    Command(
+        "data",
+        "tui.commands.read:data",
+        "the acceptor's variables of slots: maxPrepare, accNum, accVal",
+        "loggos data alice 41 42",
+        _slots,
+        "Without slots: those that are not learned yet.",
+    ),
+    Command("status", "tui.commands.status:run", "quorum, peers, holes, counters", "loggos status alice --json", _site),
+    Command(
+        "fill",
+        "tui.commands.fill:run",
+        "settle holes now: show the plan, then a result for each slot",
+        "loggos fill alice 41",
+        _fill,
+        "Without slots: all holes. A slot that is still unsettled makes the exit status 11.",
+    ),
+    Command(
+        "trace",
+        "tui.commands.trace:run",
+        "the messages that this site sent and got, and what it concluded",
+        "loggos trace alice --follow --slot 43",
+        _trace,
+    ),
+    Command(
+        "faults",
+        "tui.commands.faults:run",
+        "make the network of this site bad on purpose",
+        'loggos faults alice add "to=bob type=accept drop=50%" --expires 60',
+        _faults,
+        "Rules, one each:\n"
+        "  to=bob type=accept drop=50%\n"
+        "  from=* delay=200ms±50\n"
+        "  to=carol hold\n"
+        '  "partition alice,bob | carol,dave,erin"\n'
+        "They are never saved: a restart begins without any. What is held waits for release or drop.\n\n"
+        "--json prints one object:\n"
+        '  list            {"rules":[RULE, ...],"held":[HELD, ...],"seed":N}\n'
+        '  add             RULE: {"number","text","on","hits","expires_at"}\n'
+        '  clear, remove   {"removed":N}\n'
+        '  release         {"released":N}\n'
+        '  drop            {"dropped":N}\n'
+        'HELD is {"number","at","dir","peer","type","slot"}.',
+    ),
+)
+
+
+def build_parser() -> Parser:
+    """The whole command line. A parsed namespace has `sites`, `data`, `json`, and `run` of the command."""
+    parser = Parser(
+        prog="loggos",
+        description="A replicated timeline for a handful of sites that anyone can see through.",
+        epilog="example: loggos demo\n\n`loggos COMMAND --help` shows a command's arguments and an example.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--version",
+        action="store_const",
+        const="tui.commands.version:run",
+        dest="run",
+        help="print the version and exit",
+    )
+    _add_global_options(parser, None)
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command", parser_class=Parser, title="commands")
+    for command in COMMANDS:
+        added = commands.add_parser(
+            command.name,
+            aliases=command.aliases,
+            help=command.summary,
+            description="\n\n".join(
+                filter(None, (f"{command.summary[0].upper()}{command.summary[1:]}.", command.more))
+            ),
+            epilog=f"example: {command.example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        command.add_arguments(added)
+        added.set_defaults(run=command.run)
+        # Suppressed defaults: what was given before the command's name is not overwritten after it.
+        _add_global_options(added, argparse.SUPPRESS)
+    return parser
+
+
+def _add_global_options(parser: argparse.ArgumentParser, default: str | None) -> None:
+    options = parser.add_argument_group("options of all commands")
+    options.add_argument(
+        "--sites", metavar="FILE", default=default, help="the sites file (default: $LOGGOS_SITES, else ./sites.yaml)"
+    )
+    options.add_argument(
+        "--data", metavar="DIR", default=default, help="where stores are (default: $LOGGOS_DATA, else a user folder)"
+    )
+    options.add_argument(
+        "--json", action="store_true", default=default or False, help="print JSON: one object, or one a line"
+    )
