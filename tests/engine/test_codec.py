@@ -124,10 +124,14 @@ def test_a_packet_without_messages_is_not_sent() -> None:
     assert encode_packet(_packet(), 1_000) == []
 
 
-def test_w4_many_messages_share_a_datagram() -> None:
+def test_w4_messages_share_plaintexts_to_the_last_byte() -> None:
     asks = tuple(AskHighest(Nonce(number)) for number in range(30))
-    assert len(encode_packet(_packet(*asks), 1_000)) == 1
-    assert len(encode_packet(_packet(*asks * 10), 1_000)) > 1
+    [whole] = encode_packet(_packet(*asks), 10_000)
+    assert len(encode_packet(_packet(*asks), len(whole))) == 1
+    for plaintext_bytes_max in range(100, len(whole)):
+        plaintexts = encode_packet(_packet(*asks), plaintext_bytes_max)
+        assert len(plaintexts) > 1
+        assert max(len(plaintext) for plaintext in plaintexts) <= plaintext_bytes_max
 
 
 @pytest.mark.parametrize(
