@@ -1,0 +1,49 @@
+"""The two clocks of a site's process.
+
+Rules that hold here:
+- Protocol time is ticks: whole milliseconds since the process began, from trio's clock, which never goes back.
+- The wall's clock is read for people alone (`at`), and for the stamp of an event, which is shown and never ordered by.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Final
+
+import trio
+
+from engine.core.ids import Tick
+
+_WALL_SLACK_MS: Final = 20
+_WALL_MS_MAX: Final = 253_402_300_799_999  # 9999-12-31, the last day that ISO 8601 writes with four digits
+
+
+class Clock:
+    def __init__(self) -> None:
+        self._began_s = trio.current_time()
+        self._began_wall_ms = self.wall_ms()
+
+    def now(self) -> Tick:
+        return Tick(round((trio.current_time() - self._began_s) * 1000))
+
+    def trio_time_s(self, tick: Tick) -> float:
+        """When `now()` will say `tick`, on trio's clock."""
+        return self._began_s + tick / 1000
+
+    def wall_ms(self) -> int:
+        """Milliseconds since 1970."""
+        return time.time_ns() // 1_000_000
+
+    def wall_ms_of(self, tick: Tick) -> int:
+        """What the wall's clock said, or will say, at `tick`: the same at each call, unless that clock was set."""
+        began_wall_ms = self.wall_ms() - self.now()
+        if abs(began_wall_ms - self._began_wall_ms) > _WALL_SLACK_MS:
+            self._began_wall_ms = began_wall_ms
+        return self._began_wall_ms + tick
+
+
+def iso(wall_ms: int) -> str:
+    """`2026-11-21T12:00:00.123Z`. An author's clock may say anything: beyond the calendar it is the calendar's end."""
+    seconds, thousandths = divmod(min(max(wall_ms, 0), _WALL_MS_MAX), 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{thousandths:03d}Z"

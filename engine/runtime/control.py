@@ -1,0 +1,225 @@
+"""The control socket's server: connections, lines, queues. What the methods mean is the desk's and the queries' part.
+
+Rules that hold here:
+- The socket is made only while the store's lock is held, so whatever lies at its path is stale. Its mode is 0600.
+- A connection is one task that reads and one that writes; the node never waits for either.
+- A client that does not read is cut off at QUEUE_BYTES_MAX. Leaving out trace lines long before that is the
+  subscriptions' part; nothing else is ever left out.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections import deque
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from engine.runtime import jsonrpc
+from engine.runtime.inbox import Asked, Inbox
+from engine.runtime.jsonrpc import LINE_BYTES_MAX, CallFailed, CallId, ErrorCode
+from engine.runtime.requests import parse
+
+QUEUE_BYTES_MAX: Final = 8 * 1024 * 1024
+UNANSWERED_MAX: Final = 65_536
+SOCKET_MODE: Final = 0o600
+_CHUNK_BYTES: Final = 65_536
+_WRITE_BYTES: Final = 262_144
+_BACKLOG: Final = 64
+_FLUSH_S: Final = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class Connection:
+    """One client. The node answers and notifies through it without waiting."""
+
+    def __init__(self, stream: trio.SocketStream, number: int) -> None:
+        self._stream = stream
+        self._number = number
+        self._queue: deque[bytes] = deque()
+        self._queued_bytes = 0
+        self._unanswered = 0
+        self._work = trio.Event()
+        self._emptied = trio.lowlevel.ParkingLot()
+        self._scope = trio.CancelScope()
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    @property
+    def queued_bytes(self) -> int:
+        return self._queued_bytes
+
+    def answer(self, call_id: CallId, value: object) -> None:
+        line = jsonrpc.result(call_id, value)
+        self._unanswered -= 1
+        self.notify(line)
+
+    def fail(self, failed: CallFailed) -> None:
+        if failed.call_id is not None:
+            self._unanswered -= 1
+        self.notify(jsonrpc.failure(failed))
+
+    def notify(self, line: bytes) -> None:
+        if self._closed:
+            return
+        self._queue.append(line)
+        self._queued_bytes += len(line)
+        self._work.set()
+        if self._queued_bytes > QUEUE_BYTES_MAX:
+            _log.warning("client %d does not read: cut off with %d bytes waiting", self._number, self._queued_bytes)
+            self.close()
+
+    def close(self) -> None:
+        self._closed = True
+        self._scope.cancel()
+
+    async def serve(self, inbox: Inbox) -> None:
+        """Until the other end is done or the connection is closed."""
+        try:
+            with self._scope:
+                async with self._stream, trio.open_nursery() as nursery:
+                    nursery.start_soon(self._write)
+                    await self._read(inbox)
+                    # The other end may have shut down its sending half alone: it still gets its answers.
+                    await self._until_answered()
+                    nursery.cancel_scope.cancel()
+        except* (trio.BrokenResourceError, trio.ClosedResourceError):
+            _log.debug("client %d went away", self._number)
+        finally:
+            self._closed = True
+            self._emptied.unpark_all()
+
+    async def flushed(self) -> None:
+        """Until everything given to this connection was taken by the kernel."""
+        while self._queued_bytes and not self._closed:
+            await self._emptied.park()
+
+    async def _until_answered(self) -> None:
+        while self._unanswered > 0 or self._queued_bytes:
+            await self._emptied.park()
+
+    async def _write(self) -> None:
+        while True:
+            while self._queue:
+                batch = self._next_batch()
+                await self._stream.send_all(batch)
+                self._queued_bytes -= len(batch)
+            self._emptied.unpark_all()
+            self._work = trio.Event()
+            await self._work.wait()
+
+    def _next_batch(self) -> bytes:
+        lines = [self._queue.popleft()]
+        size = len(lines[0])
+        while self._queue and size < _WRITE_BYTES:
+            lines.append(self._queue.popleft())
+            size += len(lines[-1])
+        return b"".join(lines)
+
+    async def _read(self, inbox: Inbox) -> None:
+        rest = b""
+        while chunk := await self._stream.receive_some(_CHUNK_BYTES):
+            *lines, rest = (rest + chunk).split(b"\n")
+            asked = [each for line in lines if (each := self._asked(line)) is not None]
+            await inbox.put(asked)
+            if len(rest) > LINE_BYTES_MAX:
+                message = f"a line is at most {LINE_BYTES_MAX} bytes: the connection closes"
+                self.fail(CallFailed(ErrorCode.NOT_A_REQUEST, message))
+                return
+
+    def _asked(self, line: bytes) -> Asked | None:
+        """The request on a line; None if it was answered with an error, or is blank."""
+        if not line.strip():
+            return None
+        try:
+            call = jsonrpc.decode(line)
+        except CallFailed as failed:
+            self._unanswered += failed.call_id is not None
+            self.fail(failed)
+            return None
+        self._unanswered += 1
+        if self._unanswered > UNANSWERED_MAX:
+            message = f"{UNANSWERED_MAX} requests wait for their answers: wait for some before you ask more"
+            self.fail(CallFailed(ErrorCode.REFUSED, message, call.id))
+            return None
+        try:
+            return Asked(self, call.id, parse(call))
+        except CallFailed as failed:
+            self.fail(failed)
+            return None
+
+
+class ControlServer:
+    """Listens on the control socket; `close` takes it away, `finish` ends the connections."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connections: set[Connection] = set()
+        self._accepted = 0
+        self._accepting = trio.CancelScope()
+        self._listening = True
+        self._listener = _listen(path)
+
+    async def serve(self, inbox: Inbox) -> None:
+        """Until `close`, and then until the last connection is closed."""
+
+        async def handle(stream: trio.SocketStream) -> None:
+            self._accepted += 1
+            connection = Connection(stream, self._accepted)
+            self._connections.add(connection)
+            try:
+                await connection.serve(inbox)
+            finally:
+                self._connections.discard(connection)
+
+        async with trio.open_nursery() as nursery:
+            with self._accepting:
+                await trio.serve_listeners(handle, [self._listener], handler_nursery=nursery)
+
+    def close(self) -> None:
+        """Takes the socket away, once: nobody connects any more. While the lock is held, so it is this engine's."""
+        if not self._listening:
+            return
+        self._listening = False
+        self._accepting.cancel()
+        self._listener.socket.close()
+        self._path.unlink(missing_ok=True)
+
+    async def finish(self, reason: str, exit_status: int) -> None:
+        """Tells every client that the engine stops, waits a moment for slow ones and closes all connections."""
+        farewell = jsonrpc.notification("stopping", {"reason": reason, "exit_status": exit_status})
+        connections = list(self._connections)
+        for connection in connections:
+            connection.notify(farewell)
+        with trio.move_on_after(_FLUSH_S):
+            async with trio.open_nursery() as nursery:
+                for connection in connections:
+                    nursery.start_soon(connection.flushed)
+        for connection in connections:
+            connection.close()
+
+
+def _listen(path: Path) -> trio.SocketListener:
+    """Raises OSError; a path of more than 107 bytes is one."""
+    path.unlink(missing_ok=True)
+    listening = trio.socket.from_stdlib_socket(_bound(path))
+    listening.listen(_BACKLOG)
+    return trio.SocketListener(listening)
+
+
+def _bound(path: Path) -> socket.socket:
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        bound.bind(str(path))
+        # Nobody can connect before `listen`, so the mode is right before the first that could.
+        path.chmod(SOCKET_MODE)
+    except OSError:
+        bound.close()
+        raise
+    return bound

@@ -1,0 +1,34 @@
+"""What the node counts, for `status`.
+
+Rules that hold here:
+- Counters only rise, from the start of the process. A rejected datagram is counted by its reason (W2).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, fields
+
+from engine.runtime.faults import FaultCounts
+from engine.runtime.shapes import Shape
+from engine.runtime.udp import UdpCounts
+
+
+@dataclass(slots=True)
+class NodeCounts:
+    passes: int = 0
+    commits: int = 0
+    writes: int = 0
+    messages_in: int = 0
+    messages_out: int = 0
+    events: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)
+
+
+def counters_shape(node: NodeCounts, udp: UdpCounts, faults: FaultCounts) -> Shape:
+    return {**_values(udp), **_values(node), "faults": _values(faults)}
+
+
+def _values(counts: NodeCounts | UdpCounts | FaultCounts) -> Shape:
+    values = ((each.name, getattr(counts, each.name)) for each in fields(counts))
+    return {name: dict(value) if isinstance(value, Counter) else value for name, value in values}

@@ -1,0 +1,175 @@
+"""The desk: takes clients' requests to the replica, and brings the answers back when there are any.
+
+Rules that hold here:
+- A request is answered exactly once: with its outcome, when its time has passed, when it is given up, or when the
+  engine stops. What is found out after that goes to subscribers alone.
+- An event does not depend on its client: if the connection closes, the event goes on until its time has passed.
+- What the rules of the timeline refuse never reaches the replica.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import count
+
+from engine.core.effects import Effects, Observation, SawFilled, SawLearned, SawOutcome
+from engine.core.entry import NOOP, BadOperation, Block, Operation, Stamped, Tweet, Unblock, clean_text, encode, kind_of
+from engine.core.ids import SiteId, Slot, Tick
+from engine.core.replica import Replica
+from engine.core.sessions import Submission
+from engine.core.settings import Settings
+from engine.runtime.clock import Clock
+from engine.runtime.inbox import Asked, Client
+from engine.runtime.jsonrpc import CallFailed, CallId, ErrorCode
+from engine.runtime.queries import Queries
+from engine.runtime.requests import Action, EventKind, Fill, GiveUp, Refused, Submit
+from engine.runtime.shapes import Shape, fill_line, newest_that_fit
+
+
+@dataclass(slots=True)
+class _FillWait:
+    """A `fill` that is not settled: its slots that are not, and a line for each that is."""
+
+    deadline: Tick
+    open: set[Slot]
+    lines: dict[Slot, Shape] = field(default_factory=dict)
+
+
+class Desk:
+    def __init__(self, settings: Settings, replica: Replica, queries: Queries, clock: Clock) -> None:
+        self._settings = settings
+        self._replica = replica
+        self._queries = queries
+        self._clock = clock
+        self._tokens = count(1)
+        self._submits: dict[int, tuple[Client, CallId]] = {}
+        self._token_of: dict[tuple[Client, CallId], int] = {}
+        self._fills: dict[tuple[Client, CallId], _FillWait] = {}
+
+    def act(self, now: Tick, asked: Asked, action: Action) -> Effects:
+        """Steps the replica. Raises Refused, and then nothing was done."""
+        match action:
+            case Submit():
+                return self._submit(now, asked, action)
+            case GiveUp():
+                return self._give_up(now, asked, action)
+            case Fill():
+                return self._fill(now, asked, action)
+
+    def observe(self, observations: Iterable[Observation]) -> None:
+        """Answers the fills that these settle. (Outcomes come through `outcome`.)"""
+        if not self._fills:
+            return
+        learned: dict[Slot, SawLearned] = {}
+        for saw in observations:
+            match saw:
+                case SawFilled() if saw.result != "no-quorum":
+                    self._settle(saw.slot, fill_line(saw))
+                case SawLearned():
+                    learned[saw.slot] = saw
+                case _:
+                    pass
+        # A slot that was settled without the filler: by an event's own attempt, or by a peer that told.
+        for slot, saw in learned.items():
+            result = "no-op" if saw.how == "votes" and saw.entry == NOOP else "learned"
+            self._settle(slot, fill_line(SawFilled(slot, result, kind_of(saw.entry))))
+
+    def outcome(self, saw: SawOutcome, outcome: Shape) -> None:
+        """Answers who waits for this event, if anybody still does."""
+        waiting = None if saw.token is None else self._submits.pop(saw.token, None)
+        if waiting is not None:
+            del self._token_of[waiting]
+            client, call_id = waiting
+            client.answer(call_id, outcome)
+
+    def tick(self, now: Tick) -> None:
+        """Answers the fills whose time has passed."""
+        for key in [key for key, wait in self._fills.items() if wait.deadline <= now]:
+            self._answer_fill(key)
+
+    def deadline(self) -> Tick | None:
+        return min((wait.deadline for wait in self._fills.values()), default=None)
+
+    def abandon(self, code: ErrorCode, message: str) -> None:
+        """The engine stops: nothing that waits gets another answer."""
+        for client, call_id in [*self._submits.values(), *self._fills]:
+            client.fail(CallFailed(code, message, call_id))
+        self._submits.clear()
+        self._token_of.clear()
+        self._fills.clear()
+
+    def _submit(self, now: Tick, asked: Asked, submit: Submit) -> Effects:
+        body = encode(Stamped(self._operation(submit), self._clock.wall_ms()))
+        key = self._fresh_key(asked)
+        token = next(self._tokens)
+        self._submits[token] = key
+        self._token_of[key] = token
+        return self._replica.submit(now, Submission(token, body, submit.timeout, submit.retry))
+
+    def _operation(self, submit: Submit) -> Operation:
+        if submit.kind is EventKind.TWEET:
+            try:
+                return Tweet(clean_text(submit.argument))
+            except BadOperation as bad:
+                raise Refused(str(bad)) from None
+        if submit.argument not in self._settings.sites:
+            sites = ", ".join(self._settings.sites)
+            raise Refused(f"{submit.argument!r} is no site of this cluster: use one of {sites}")
+        target = SiteId(submit.argument)
+        if submit.kind is EventKind.UNBLOCK:
+            return Unblock(target)
+        if target == self._settings.site:
+            raise Refused("a site cannot block itself: name another site")
+        return Block(target)
+
+    def _give_up(self, now: Tick, asked: Asked, give_up: GiveUp) -> Effects:
+        effects = Effects()
+        given_up = 0
+        for call_id in dict.fromkeys(give_up.requests):
+            key = (asked.client, call_id)
+            if key in self._token_of:
+                effects.extend(self._replica.give_up(now, self._token_of[key]))
+                given_up += 1
+            elif key in self._fills:
+                self._answer_fill(key)
+                given_up += 1
+        asked.client.answer(asked.call_id, {"given_up": given_up})
+        return effects
+
+    def _fill(self, now: Tick, asked: Asked, fill: Fill) -> Effects:
+        key = self._fresh_key(asked)
+        used_max = self._replica.used_max
+        slots = self._replica.view(attempts_max=0).holes if fill.slots is None else fill.slots
+        if slots and slots[-1] > used_max:
+            raise Refused(f"slot {slots[-1]} is not used yet: the highest used slot is {used_max}")
+        chosen = self._queries.chosen(slots)
+        wait = _FillWait(Tick(now + fill.timeout), set(slots) - chosen.keys())
+        for slot, entry in chosen.items():
+            wait.lines[slot] = fill_line(SawFilled(slot, "chosen", kind_of(entry)))
+        self._fills[key] = wait
+        if not wait.open:
+            self._answer_fill(key)
+            return Effects()
+        return self._replica.fill(now, sorted(wait.open))
+
+    def _fresh_key(self, asked: Asked) -> tuple[Client, CallId]:
+        key = (asked.client, asked.call_id)
+        if key in self._token_of or key in self._fills:
+            raise Refused(f"the id {asked.call_id!r} is that of a request without an answer yet: use another")
+        return key
+
+    def _settle(self, slot: Slot, line: Shape) -> None:
+        for key in [key for key, wait in self._fills.items() if slot in wait.open]:
+            wait = self._fills[key]
+            wait.open.discard(slot)
+            wait.lines[slot] = line
+            if not wait.open:
+                self._answer_fill(key)
+
+    def _answer_fill(self, key: tuple[Client, CallId]) -> None:
+        wait = self._fills.pop(key)
+        for slot in wait.open:
+            wait.lines[slot] = fill_line(SawFilled(slot, "no-quorum", None))
+        client, call_id = key
+        client.answer(call_id, {"lines": newest_that_fit(line for _, line in sorted(wait.lines.items()))})

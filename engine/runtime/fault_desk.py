@@ -1,0 +1,54 @@
+"""What clients do to the fault rules of this site (docs/control.md, `faults`)."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from engine.core.ids import Tick
+from engine.runtime.clock import Clock
+from engine.runtime.fault_rules import BadRule
+from engine.runtime.faults import FaultLayer, NoSuchNumber
+from engine.runtime.requests import (
+    FaultAction,
+    FaultsAdd,
+    FaultsClear,
+    FaultsDrop,
+    FaultsRelease,
+    FaultsRemove,
+    FaultsSet,
+    Refused,
+)
+from engine.runtime.shapes import Shape, rule_shape
+
+
+class FaultDesk:
+    def __init__(self, layer: FaultLayer, clock: Clock) -> None:
+        self._layer = layer
+        self._clock = clock
+
+    def act(self, now: Tick, action: FaultAction) -> Shape:
+        """Does it and returns the answer. Raises Refused, and then nothing was done."""
+        try:
+            return self._act(now, action)
+        except (BadRule, NoSuchNumber) as bad:
+            raise Refused(str(bad)) from None
+
+    def _act(self, now: Tick, action: FaultAction) -> Shape:
+        layer = self._layer
+        match action:
+            case FaultsAdd(rule, expires):
+                state = layer.add(rule, None if expires is None else Tick(now + expires))
+                return rule_shape(state, self._clock)
+            case FaultsSet(number, on):
+                return rule_shape(layer.switch(number, on), self._clock)
+            case FaultsRemove(number):
+                layer.remove(now, number)
+                return {"removed": 1}
+            case FaultsClear():
+                return {"removed": layer.clear(now)}
+            case FaultsRelease(held):
+                return {"released": layer.release(now, held)}
+            case FaultsDrop(held):
+                return {"dropped": layer.drop(held)}
+            case _:
+                assert_never(action)

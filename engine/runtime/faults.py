@@ -1,0 +1,238 @@
+"""The bad network that a person asked for: rules that are on, messages under way, messages held.
+
+Rules that hold here:
+- It works on single messages: before sealing on the way out, after opening on the way in. Never saved.
+- While nothing is on and nothing is under way, `idle` is true and the node goes around this layer.
+- No task and no timer of its own: `deadline` is part of the node's, and `due` hands over what has waited long enough.
+- What it keeps is bounded: beyond HELD_MAX the oldest held message is dropped, beyond UNDER_WAY_MAX a delayed one is.
+- A rule that goes away (cleared, removed, expired) releases what it holds; switched off, it keeps it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final
+
+from engine.core.ids import SiteId, Tick
+from engine.core.messages import Message, Packet
+from engine.runtime.fault_rules import UNTOUCHED, BadRule, Direction, Fate, Rule, judge, parse
+from engine.runtime.paths import Address
+
+HELD_MAX: Final = 10_000
+UNDER_WAY_MAX: Final = 100_000
+RULES_MAX: Final = 100
+_SEEDS: Final = 2**32
+
+
+class NoSuchNumber(LookupError):
+    """A rule or a held message that is not there. The message names those that are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """One message on its way. `address`: where it came from, or where it must go if not to the peer's usual place."""
+
+    direction: Direction
+    peer: SiteId
+    packet: Packet  # with exactly one message
+    address: Address | None
+
+    @property
+    def message(self) -> Message:
+        return self.packet.messages[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    number: int
+    at_ms: int
+    flight: Flight
+    copies: int
+    rule: int
+
+
+@dataclass(slots=True)
+class RuleState:
+    rule: Rule
+    on: bool
+    hits: int
+    expires: Tick | None
+
+
+@dataclass(slots=True)
+class FaultCounts:
+    dropped: int = 0
+    delayed: int = 0
+    duplicated: int = 0
+    held: int = 0
+    overflowed: int = 0
+
+
+@dataclass(slots=True)
+class FaultLayer:
+    site: SiteId
+    sites: tuple[SiteId, ...]
+    seed: int
+    counts: FaultCounts = field(default_factory=FaultCounts)
+    changes: int = 0
+    """Grows whenever rules, hits or held messages change."""
+    rules: dict[int, RuleState] = field(default_factory=dict)
+    held: dict[int, Held] = field(default_factory=dict)
+    _random: Random = field(init=False)
+    _under_way: list[tuple[Tick, int, Flight]] = field(default_factory=list)
+    _on: list[Rule] = field(default_factory=list)
+    _rule_number: int = 0
+    _held_number: int = 0
+    _order: int = 0
+
+    def __post_init__(self) -> None:
+        self.seed %= _SEEDS
+        self._random = Random(self.seed)
+
+    @property
+    def idle(self) -> bool:
+        """True while every message passes untouched."""
+        return not self._on
+
+    @property
+    def rules_on(self) -> int:
+        return len(self._on)
+
+    # What a person does
+
+    def add(self, text: str, expires: Tick | None) -> RuleState:
+        """Puts a rule on, until `expires` if that is given. Raises BadRule."""
+        if len(self.rules) >= RULES_MAX:
+            raise BadRule(f"there are {RULES_MAX} rules already: remove some, or clear all")
+        rule = parse(self._rule_number + 1, text, self.site, self.sites)
+        self._rule_number += 1
+        state = self.rules[rule.number] = RuleState(rule, True, 0, expires)
+        self._refresh()
+        return state
+
+    def switch(self, number: int, on: bool) -> RuleState:
+        """Puts a rule on or off; it keeps what it holds. Raises NoSuchNumber."""
+        state = self._state(number)
+        state.on = on
+        self._refresh()
+        return state
+
+    def remove(self, now: Tick, number: int) -> None:
+        """Raises NoSuchNumber."""
+        self._state(number)
+        self._forget(now, [number])
+
+    def clear(self, now: Tick) -> int:
+        """Removes all rules and returns how many there were."""
+        count = len(self.rules)
+        self._forget(now, list(self.rules))
+        self.release(now, None)
+        return count
+
+    def release(self, now: Tick, numbers: Collection[int] | None) -> int:
+        """Lets held messages go on (None: all), in the order in which they came. Raises NoSuchNumber."""
+        released = self._let_go(numbers)
+        for held in released:
+            for _ in range(held.copies):
+                self._put_under_way(now, held.flight)
+        return len(released)
+
+    def drop(self, numbers: Collection[int] | None) -> int:
+        """Drops held messages (None: all). Raises NoSuchNumber."""
+        dropped = self._let_go(numbers)
+        self.counts.dropped += len(dropped)
+        return len(dropped)
+
+    # What happens to messages
+
+    def judge(self, direction: Direction, peer: SiteId, message: Message) -> Fate:
+        """What the rules that are on do to this message; counts their hits."""
+        if not self._on:
+            return UNTOUCHED
+        sender, to = (self.site, peer) if direction is Direction.OUT else (peer, self.site)
+        fate = judge(self._on, sender, to, message, self._random)
+        for number in fate.acted:
+            self.rules[number].hits += 1
+            self.changes += 1
+        if not fate.delays:
+            self.counts.dropped += 1
+        self.counts.duplicated += max(0, len(fate.delays) - 1)
+        return fate
+
+    def carry(self, now: Tick, at_ms: int, flight: Flight, fate: Fate) -> int:
+        """Takes a judged message over, and returns how many copies of it go on at once."""
+        if fate.held_by is not None and fate.delays:
+            self._hold(at_ms, flight, len(fate.delays), fate.held_by)
+            return 0
+        at_once = 0
+        for delay in fate.delays:
+            if delay == 0:
+                at_once += 1
+            else:
+                self.counts.delayed += 1
+                self._put_under_way(Tick(now + delay), flight)
+        return at_once
+
+    def due(self, now: Tick) -> Iterator[Flight]:
+        """Messages whose delay is over, in the order of their times; also ends rules that expire."""
+        expired = [number for number, state in self.rules.items() if state.expires is not None and state.expires <= now]
+        if expired:
+            self._forget(now, expired)
+        while self._under_way and self._under_way[0][0] <= now:
+            yield heapq.heappop(self._under_way)[2]
+
+    def deadline(self) -> Tick | None:
+        """When `due` is next needed."""
+        times = [state.expires for state in self.rules.values() if state.expires is not None]
+        if self._under_way:
+            times.append(self._under_way[0][0])
+        return min(times, default=None)
+
+    def _state(self, number: int) -> RuleState:
+        state = self.rules.get(number)
+        if state is None:
+            raise NoSuchNumber(f"there is no rule {number}: {_there_are(self.rules)}")
+        return state
+
+    def _refresh(self) -> None:
+        self.changes += 1
+        self._on = [state.rule for state in self.rules.values() if state.on]
+
+    def _forget(self, now: Tick, numbers: list[int]) -> None:
+        for number in numbers:
+            del self.rules[number]
+        self._refresh()
+        self.release(now, [held.number for held in self.held.values() if held.rule in numbers])
+
+    def _let_go(self, numbers: Collection[int] | None) -> list[Held]:
+        wanted = list(self.held) if numbers is None else sorted(set(numbers))
+        for number in wanted:
+            if number not in self.held:
+                raise NoSuchNumber(f"no message {number} is held: {_there_are(self.held)}")
+        self.changes += 1
+        return [self.held.pop(number) for number in wanted]
+
+    def _hold(self, at_ms: int, flight: Flight, copies: int, rule: int) -> None:
+        self._held_number += 1
+        self.counts.held += 1
+        self.held[self._held_number] = Held(self._held_number, at_ms, flight, copies, rule)
+        if len(self.held) > HELD_MAX:
+            del self.held[next(iter(self.held))]
+            self.counts.overflowed += 1
+
+    def _put_under_way(self, due: Tick, flight: Flight) -> None:
+        if len(self._under_way) >= UNDER_WAY_MAX:
+            self.counts.overflowed += 1
+            return
+        self._order += 1
+        heapq.heappush(self._under_way, (due, self._order, flight))
+
+
+def _there_are(numbers: Collection[int]) -> str:
+    if not numbers:
+        return "there is none"
+    first = list(numbers)[:10]
+    return f"there are {', '.join(map(str, first))}{', ...' if len(numbers) > len(first) else ''}"

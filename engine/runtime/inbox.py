@@ -1,0 +1,85 @@
+"""What waits for the node: clients' requests, and the bell that ends its sleep.
+
+Rules that hold here:
+- The node is one task; the tasks of sockets only put things here and ring. Nothing is awaited for each event.
+- What waits is bounded: a client that asks faster than the node answers is read more slowly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import trio
+
+from engine.runtime.jsonrpc import CallFailed, CallId
+from engine.runtime.requests import Request
+
+REQUESTS_MAX: Final = 4_096
+
+
+class Client(Protocol):
+    """One connection of the control socket, as the node sees it. Nothing here blocks or raises."""
+
+    @property
+    def closed(self) -> bool: ...
+
+    @property
+    def queued_bytes(self) -> int:
+        """What was given to it and not read by the other end yet."""
+
+    def answer(self, call_id: CallId, value: object) -> None: ...
+
+    def fail(self, failed: CallFailed) -> None: ...
+
+    def notify(self, line: bytes) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    client: Client
+    call_id: CallId
+    request: Request
+
+
+class Inbox:
+    def __init__(self) -> None:
+        self._requests: deque[Asked] = deque()
+        self._bell = trio.Event()
+        self._room = trio.lowlevel.ParkingLot()
+        self.stop_reason: str | None = None
+
+    def stop(self, reason: str) -> None:
+        """Asks the node to end cleanly."""
+        self.stop_reason = reason
+        self.ring()
+
+    def ring(self) -> None:
+        self._bell.set()
+
+    async def wait(self, until_s: float | None) -> None:
+        """Until the bell rings or trio's clock says `until_s`; a checkpoint in any case."""
+        with trio.move_on_at(math.inf if until_s is None else until_s):
+            await self._bell.wait()
+        self._bell = trio.Event()
+
+    async def put(self, asked: list[Asked]) -> None:
+        """Hands requests to the node; waits while too many wait there already."""
+        if not asked:
+            return
+        self._requests.extend(asked)
+        self.ring()
+        while len(self._requests) > REQUESTS_MAX:
+            await self._room.park()
+
+    def take(self, count_max: int) -> list[Asked]:
+        taken = [self._requests.popleft() for _ in range(min(count_max, len(self._requests)))]
+        if len(self._requests) <= REQUESTS_MAX:
+            self._room.unpark_all()
+        return taken
+
+    @property
+    def empty(self) -> bool:
+        return not self._requests

@@ -1,0 +1,88 @@
+"""JSON-RPC 2.0 as the control socket speaks it: one object a line (docs/control.md).
+
+Rules that hold here:
+- A line is at most LINE_BYTES_MAX bytes, both ways.
+- A call has an id (an integer or a string) and its params by name; there are no batches and no calls without an answer.
+- What a client sends wrong is one error with a sentence that says what to do; it never ends the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+import orjson
+
+LINE_BYTES_MAX: Final = 1024 * 1024
+_ID_CHARACTERS_MAX: Final = 200
+
+CallId = int | str
+
+
+class ErrorCode(IntEnum):
+    NOT_JSON = -32700
+    NOT_A_REQUEST = -32600
+    NO_SUCH_METHOD = -32601
+    BAD_PARAMS = -32602
+    REFUSED = 1  # the rules of the timeline or of `faults` do not allow it
+    STOPPING = 2
+    STORE = 3  # the store cannot be used
+
+
+class CallFailed(Exception):
+    """An answer that is an error. `call_id` is None where the line named none."""
+
+    def __init__(self, code: ErrorCode, message: str, call_id: CallId | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.call_id = call_id
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    id: CallId
+    method: str
+    params: Mapping[str, object]
+
+
+def decode(line: bytes) -> Call:
+    """The call on one line. Raises CallFailed."""
+    try:
+        said = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise CallFailed(ErrorCode.NOT_JSON, f"the line is not JSON ({error}): send one object a line") from None
+    if not isinstance(said, dict):
+        raise CallFailed(ErrorCode.NOT_A_REQUEST, "a request is one JSON object a line, not a batch or a bare value")
+    call_id = said.get("id")
+    if isinstance(call_id, bool) or not isinstance(call_id, int | str):
+        raise CallFailed(ErrorCode.NOT_A_REQUEST, 'a request needs an "id", an integer or a string')
+    if isinstance(call_id, str) and len(call_id) > _ID_CHARACTERS_MAX:
+        raise CallFailed(ErrorCode.NOT_A_REQUEST, f'an "id" is at most {_ID_CHARACTERS_MAX} characters')
+    if said.get("jsonrpc") != "2.0":
+        raise CallFailed(ErrorCode.NOT_A_REQUEST, 'a request says "jsonrpc":"2.0"', call_id)
+    method = said.get("method")
+    if not isinstance(method, str):
+        raise CallFailed(ErrorCode.NOT_A_REQUEST, 'a request names its "method"', call_id)
+    params = said.get("params")
+    if params is None:
+        params = {}
+    if not isinstance(params, dict):
+        raise CallFailed(ErrorCode.BAD_PARAMS, '"params" is an object with a value for each name', call_id)
+    return Call(call_id, method, params)
+
+
+def result(call_id: CallId, value: object) -> bytes:
+    """`value` is JSON-ready; parts of it may be `orjson.Fragment`."""
+    return orjson.dumps({"jsonrpc": "2.0", "id": call_id, "result": value}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def failure(failed: CallFailed) -> bytes:
+    said = {"code": int(failed.code), "message": failed.message}
+    return orjson.dumps({"jsonrpc": "2.0", "id": failed.call_id, "error": said}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def notification(method: str, params: Mapping[str, object]) -> bytes:
+    return orjson.dumps({"jsonrpc": "2.0", "method": method, "params": params}, option=orjson.OPT_APPEND_NEWLINE)

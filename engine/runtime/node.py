@@ -1,0 +1,339 @@
+"""The node: one task that owns the replica and drives it.
+
+Rules that hold here:
+- D1: a pass takes all that waits, steps the replica through it, then commits, then sends, then tells, then answers
+  questions, in that order, in `_perform` and nowhere else. What tells or answers shows nothing that is not durable.
+- D2: a failed store ends the site: nothing of the pass, or after it, is sent. A broken rule ends it too; its evidence
+  is committed first (A2, R1).
+- A pass is bounded, so that what is ready to leave does not wait for a flood to end.
+- Between passes it sleeps until something comes or the earliest deadline. There is no other timer.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from engine.core.effects import (
+    Effects,
+    Observation,
+    SawAttempt,
+    SawHoles,
+    SawOutcome,
+    SawPeer,
+    SawProof,
+    SawRecovery,
+    SawRejected,
+    SawStanding,
+)
+from engine.core.ids import SiteId, Slot, Tick
+from engine.core.messages import Welcome
+from engine.core.replica import Replica
+from engine.core.storage import Storage, StoreError, Write, WriteApplied, WriteLearned, WriteVote
+from engine.runtime.clock import Clock
+from engine.runtime.counters import NodeCounts
+from engine.runtime.desk import Desk
+from engine.runtime.fault_desk import FaultDesk
+from engine.runtime.faults import FaultLayer
+from engine.runtime.inbox import Asked, Inbox
+from engine.runtime.jsonrpc import CallFailed, ErrorCode
+from engine.runtime.links import Arrival, Departure, Links
+from engine.runtime.paths import Address, Paths
+from engine.runtime.queries import Queries
+from engine.runtime.requests import (
+    Blocks,
+    Data,
+    Events,
+    Faults,
+    FaultsAdd,
+    FaultsClear,
+    FaultsDrop,
+    FaultsRelease,
+    FaultsRemove,
+    FaultsSet,
+    Fill,
+    GiveUp,
+    Inspect,
+    Log,
+    Plan,
+    Query,
+    Refused,
+    Status,
+    Stop,
+    Submit,
+    Subscribe,
+    TraceLines,
+    View,
+)
+from engine.runtime.shapes import outcome_of
+from engine.runtime.subscriptions import Subscriptions
+from engine.runtime.trace import Trace
+from engine.runtime.udp import UdpSocket
+
+DATAGRAMS_PER_PASS: Final = 512
+REQUESTS_PER_PASS: Final = 1_024
+SCRUB_EVERY: Final = Tick(10_000)
+SCRUB_AGAIN_AFTER: Final = Tick(3_600_000)
+SCRUB_ROWS: Final = 200
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why the node stopped; `code` is what requests without an answer are told."""
+
+    reason: str
+    exit_status: int
+    code: ErrorCode
+
+
+@dataclass(frozen=True, slots=True)
+class NodeParts:
+    """What serves together as a node; all of it is this node's alone."""
+
+    replica: Replica
+    storage: Storage
+    clock: Clock
+    inbox: Inbox
+    udp: UdpSocket
+    paths: Paths
+    links: Links
+    desk: Desk
+    queries: Queries
+    faults: FaultLayer
+    subscriptions: Subscriptions
+    trace: Trace
+    counts: NodeCounts
+    resolve: Callable[[SiteId], None]
+    """Looks a peer's host name up again, without waiting."""
+
+
+def store_ending(error: BaseException) -> Ending:
+    """The ending for a StoreError (D2)."""
+    return Ending(str(error), 3, ErrorCode.STORE)
+
+
+class Node:
+    def __init__(self, parts: NodeParts) -> None:
+        self._parts = parts
+        self._replica = parts.replica
+        self._fault_desk = FaultDesk(parts.faults, parts.clock)
+        self._effects = Effects()
+        self._departures: list[Departure] = []
+        self._questions: list[tuple[Asked, Query]] = []
+        self._ending: Ending | None = None
+        self._faults_shown = 0
+        self._scrubbed = Slot(0)
+        self._scrub_at = SCRUB_EVERY
+
+    def start(self) -> None:
+        """The first pass: what the replica does at start. Raises StoreError."""
+        now = self._parts.clock.now()
+        self._take(self._replica.start(now))
+        self._perform(now)
+
+    async def run(self) -> Ending:
+        """Passes until something ends the site."""
+        parts = self._parts
+        try:
+            while self._ending is None:
+                await parts.inbox.wait(self._wake_at_s())
+                if parts.inbox.stop_reason is not None:
+                    self._ending = Ending(parts.inbox.stop_reason, 0, ErrorCode.STOPPING)
+                else:
+                    self._pass()
+            if self._ending.exit_status == 0:
+                parts.subscriptions.finish(parts.clock.now(), parts.queries)
+        except StoreError as error:
+            return store_ending(error)
+        return self._ending
+
+    def _wake_at_s(self) -> float | None:
+        parts = self._parts
+        if parts.udp.waiting or not parts.inbox.empty:
+            return -1.0
+        now = parts.clock.now()
+        times = (
+            self._replica.deadline(),
+            parts.desk.deadline(),
+            parts.faults.deadline(),
+            parts.subscriptions.deadline(),
+            parts.paths.deadline(now),
+            self._scrub_at,
+        )
+        return parts.clock.trio_time_s(min(time for time in times if time is not None))
+
+    # One pass
+
+    def _pass(self) -> None:
+        parts = self._parts
+        now = parts.clock.now()
+        parts.counts.passes += 1
+        for _ in range(min(DATAGRAMS_PER_PASS, len(parts.udp.waiting))):
+            for arrival in parts.links.take(now, parts.udp.waiting.popleft()):
+                self._receive(now, arrival)
+        for asked in parts.inbox.take(REQUESTS_PER_PASS):
+            self._request(now, asked)
+        for arrival in parts.links.due_in(now):
+            self._receive(now, arrival)
+        if self._replica.deadline() <= now:
+            self._take(self._replica.tick(now))
+        self._perform(now)
+        if self._ending is None:
+            self._afterwards(now)
+
+    def _afterwards(self, now: Tick) -> None:
+        """What waits for its time, and is no part of the protocol."""
+        parts = self._parts
+        parts.desk.tick(now)
+        for peer in parts.paths.to_resolve(now):
+            parts.resolve(peer)
+        self._scrub(now)
+        if self._faults_shown != parts.faults.changes:
+            self._faults_shown = parts.faults.changes
+            parts.subscriptions.faults()
+        parts.subscriptions.status()
+        parts.subscriptions.flush(now, parts.queries)
+
+    def _receive(self, now: Tick, arrival: Arrival) -> None:
+        effects = self._replica.receive(now, arrival.packet)
+        peer = arrival.packet.sender
+        if any(isinstance(saw, SawProof) for saw in effects.observations):
+            self._parts.paths.prove(peer, arrival.source)
+        # Only the greeting's answer goes where the greeting came from: the sender is not proved to be there (W1).
+        self._take(effects, welcome_to=arrival.source)
+
+    def _take(self, effects: Effects, welcome_to: Address | None = None) -> None:
+        self._departures += [
+            Departure(send.to, send.message, welcome_to if isinstance(send.message, Welcome) else None)
+            for send in effects.sends
+        ]
+        self._effects.extend(effects)
+
+    def _perform(self, now: Tick) -> None:
+        """Commit, then send, then tell, then answer: the one place where this order is (D1)."""
+        effects, self._effects = self._effects, Effects()
+        departures, self._departures = self._departures, []
+        questions, self._questions = self._questions, []
+        if effects.writes:
+            self._replica.committed(self._parts.storage.commit(effects.writes))
+            self._parts.counts.commits += 1
+            self._parts.counts.writes += len(effects.writes)
+        if effects.stop is not None:
+            self._ending = Ending(effects.stop, 12, ErrorCode.STOPPING)
+            return
+        self._parts.links.send(now, departures)
+        self._tell(effects)
+        for asked, query in questions:
+            self._answer(asked, query)
+
+    # What is told
+
+    def _tell(self, effects: Effects) -> None:
+        parts = self._parts
+        parts.desk.observe(effects.observations)
+        at_ms = parts.clock.wall_ms()
+        for saw in effects.observations:
+            parts.trace.observation(at_ms, saw)
+            self._note(saw)
+        parts.subscriptions.slots(slot for slot in map(_slot_of, effects.writes) if slot is not None)
+        parts.subscriptions.slots(slot for saw in effects.observations for slot in _slots_seen(saw))
+
+    def _note(self, saw: Observation) -> None:
+        parts = self._parts
+        match saw:
+            case SawOutcome():
+                parts.counts.events[saw.outcome] += 1
+                winner = parts.queries.entry_at(saw.slot) if saw.to_kind is not None else None
+                outcome = outcome_of(saw, winner)
+                parts.desk.outcome(saw, outcome)
+                parts.subscriptions.outcome(outcome)
+            case SawPeer(peer, up):
+                if up:
+                    parts.paths.heard(peer)
+                    _log.info("%s is heard", peer)
+                else:
+                    parts.paths.lost(peer)
+                    _log.info("%s is not heard any more", peer)
+            case SawStanding(voting, why):
+                _log.info("this site %s: %s", "votes" if voting else "does not vote", why)
+            case SawRecovery(phase, bound, prefix, source):
+                _log.info("recovery: %s (bound %s, learned through %d, source %s)", phase, bound, prefix, source)
+            case SawRejected(reason, _):
+                parts.counts.rejected[reason] += 1
+            case _:
+                pass
+
+    # Requests
+
+    def _request(self, now: Tick, asked: Asked) -> None:
+        parts, request = self._parts, asked.request
+        try:
+            match request:
+                case Submit() | GiveUp() | Fill():
+                    self._take(parts.desk.act(now, asked, request))
+                case FaultsAdd() | FaultsSet() | FaultsRemove() | FaultsClear() | FaultsRelease() | FaultsDrop():
+                    asked.client.answer(asked.call_id, self._fault_desk.act(now, request))
+                case (
+                    View()
+                    | Log()
+                    | Data()
+                    | Inspect()
+                    | Blocks()
+                    | Events()
+                    | Status()
+                    | Plan()
+                    | TraceLines()
+                    | Faults()
+                ):
+                    self._questions.append((asked, request))
+                case Subscribe(topics):
+                    parts.subscriptions.subscribe(asked.client, topics)
+                    asked.client.answer(asked.call_id, {"subscribed": sorted(topics)})
+                case Stop():
+                    asked.client.answer(asked.call_id, {"stopping": True})
+                    self._ending = Ending("asked to stop by a client", 0, ErrorCode.STOPPING)
+                case _:
+                    assert_never(request)
+        except Refused as refused:
+            asked.client.fail(CallFailed(ErrorCode.REFUSED, str(refused), asked.call_id))
+
+    def _answer(self, asked: Asked, query: Query) -> None:
+        try:
+            asked.client.answer(asked.call_id, self._parts.queries.answer(query))
+        except Refused as refused:
+            asked.client.fail(CallFailed(ErrorCode.REFUSED, str(refused), asked.call_id))
+        except StoreError as error:
+            asked.client.fail(CallFailed(ErrorCode.STORE, str(error), asked.call_id))
+            raise
+
+    def _scrub(self, now: Tick) -> None:
+        """Checks a few more rows of the store (D3). Raises StoreDamaged, which ends the site."""
+        if now < self._scrub_at:
+            return
+        last = self._parts.storage.scrub(self._scrubbed, SCRUB_ROWS)
+        self._scrubbed = Slot(0) if last is None else last
+        self._scrub_at = Tick(now + (SCRUB_AGAIN_AFTER if last is None else SCRUB_EVERY))
+
+
+def _slot_of(write: Write) -> Slot | None:
+    """The slot of the log that a write changes."""
+    match write:
+        case WriteVote() | WriteLearned() | WriteApplied():
+            return write.slot
+        case _:
+            return None
+
+
+def _slots_seen(saw: Observation) -> tuple[Slot, ...]:
+    """The slots of which an observation says something that no write says."""
+    match saw:
+        case SawAttempt():
+            return (saw.slot,)
+        case SawHoles():
+            return saw.slots
+        case _:
+            return ()

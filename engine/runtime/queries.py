@@ -1,0 +1,236 @@
+"""Answers to what clients ask about the log, the timeline and the events.
+
+Rules that hold here:
+- Nothing is changed, and everything is answered after the commit of the pass: no answer shows what is not durable.
+- The log is read in pages from the store; what is unlearned comes from the replica, range promises included.
+- R2: timeline and block table are those of the prefix. Blocks hide in the timeline alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final, assert_never
+
+from engine.core.entry import Entry
+from engine.core.ids import NUMBER_MAX, Slot
+from engine.core.replica import Replica
+from engine.core.settings import Settings
+from engine.core.storage import EventRow, LogRow, Storage
+from engine.runtime import shapes
+from engine.runtime.clock import Clock
+from engine.runtime.faults import FaultLayer
+from engine.runtime.jsonrpc import CallFailed, ErrorCode
+from engine.runtime.requests import (
+    SLOTS_MAX,
+    Blocks,
+    Data,
+    Events,
+    Faults,
+    Inspect,
+    Log,
+    Plan,
+    Query,
+    Refused,
+    Status,
+    TraceLines,
+    View,
+)
+from engine.runtime.shapes import Shape, newest_that_fit
+from engine.runtime.status import StatusBoard
+from engine.runtime.trace import Trace
+
+_SLOT_TRACE_LINES: Final = 200
+
+
+class Queries:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        replica: Replica,
+        storage: Storage,
+        trace: Trace,
+        fault_layer: FaultLayer,
+        board: StatusBoard,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._replica = replica
+        self._storage = storage
+        self._trace = trace
+        self._fault_layer = fault_layer
+        self._board = board
+        self._clock = clock
+
+    def answer(self, query: Query) -> Shape:
+        """Raises Refused, CallFailed for bad params, StoreError."""
+        match query:
+            case View():
+                return self._view(query)
+            case Log():
+                return self._log(query)
+            case Data():
+                return self._data(query)
+            case Inspect():
+                return self._inspect(query.slot)
+            case Blocks():
+                pairs = sorted(self._replica.blocks().items())
+                return {"lines": [shapes.block_line(blocker, blocked, slot) for (blocker, blocked), slot in pairs]}
+            case Events():
+                return self._events(query)
+            case Status():
+                return self.status()
+            case Plan():
+                return self._plan(query)
+            case TraceLines():
+                return {"lines": newest_that_fit(self._trace.newest(query.limit, query.slot))}
+            case Faults():
+                return self.faults()
+            case _:
+                assert_never(query)
+
+    # What subscribers are shown
+
+    def log_lines(self, slots: Iterable[Slot]) -> list[Shape]:
+        rows = sorted(self._rows(slots).items())
+        return [shapes.log_line(row, self._replica.attempt(slot), self._clock) for slot, row in rows]
+
+    def status(self) -> Shape:
+        return self._board.status()
+
+    def faults(self) -> Shape:
+        layer = self._fault_layer
+        return shapes.faults_shape(layer.rules.values(), layer.held.values(), layer.seed, self._clock)
+
+    # What others here ask
+
+    def chosen(self, slots: Iterable[Slot]) -> dict[Slot, Entry]:
+        """Which of `slots` are learned, and with what."""
+        return {slot: row.learned for slot, row in self._stored(slots).items() if row.learned is not None}
+
+    def entry_at(self, slot: Slot | None) -> Entry | None:
+        """The learned entry of a slot, None where there is none."""
+        return None if slot is None else self.chosen((slot,)).get(slot)
+
+    def _view(self, query: View) -> Shape:
+        me = self._settings.site
+        hidden = frozenset(blocker for blocker, blocked in self._replica.blocks() if blocked == me)
+        lines = [shapes.timeline_line(row) for row in self._storage.timeline(hidden, query.limit, query.before)]
+        shown_count, hidden_count = self._storage.timeline_count(hidden)
+        view = self._replica.view(attempts_max=0)
+        later = view.used_max - view.prefix - view.holes_count
+        waiting = {"slot": view.prefix + 1, "later": later} if view.used_max > view.prefix else None
+        return {
+            "lines": newest_that_fit(lines),
+            "shown": shown_count,
+            "hidden": hidden_count,
+            "prefix": view.prefix,
+            "waiting": waiting,
+        }
+
+    def _log(self, query: Log) -> Shape:
+        """The slots that are known to be used, and those above them that this site works on."""
+        view = self._replica.view(attempts_max=SLOTS_MAX)
+        top = max([view.used_max, *(attempt.slot for attempt in view.attempts)])
+        last = top if query.last is None else min(query.last, top)
+        first = max(query.first or 1, last - query.limit + 1)
+        lines = self.log_lines(Slot(slot) for slot in range(first, last + 1))
+        return {"lines": newest_that_fit(lines), "used_max": view.used_max, "prefix": view.prefix}
+
+    def _data(self, query: Data) -> Shape:
+        used_max = self._replica.used_max
+        slots = self._unlearned() if query.slots is None else query.slots
+        rows = sorted(self._rows(slots).items())
+        return {"lines": newest_that_fit(shapes.acceptor_line(row, slot <= used_max) for slot, row in rows)}
+
+    def _unlearned(self) -> list[Slot]:
+        """The holes, and the slot that is to be used next if something was promised there."""
+        view = self._replica.view(attempts_max=0)
+        slots = list(view.holes[:SLOTS_MAX])
+        if len(slots) < SLOTS_MAX and self._replica.vote(view.next).promised is not None:
+            slots.append(view.next)
+        return slots
+
+    def _inspect(self, slot: Slot) -> Shape:
+        row = self._rows([slot])[slot]
+        line = shapes.acceptor_line(row, used=slot <= self._replica.used_max)
+        return {
+            **line,
+            "learned": shapes.entry_shape(row.learned),
+            "void": bool(row.void),
+            "attempt": shapes.attempt_shape(self._replica.attempt(slot), self._clock),
+            "trace": newest_that_fit(self._trace.newest(_SLOT_TRACE_LINES, slot)),
+        }
+
+    def _events(self, query: Events) -> Shape:
+        numbers = None if query.ids is None else [self._number(event) for event in query.ids]
+        limit = query.limit if numbers is None else len(numbers)
+        rows = self._storage.events(numbers, limit)
+        if numbers is not None:
+            there = {row.number for row in rows}
+            missing = [number for number in numbers if number not in there]
+            if missing:
+                site = self._settings.site
+                raise Refused(f"{site} has no event {site}/{missing[0]}: see `events {site}`")
+        return {"lines": newest_that_fit(self._event(row) for row in rows)}
+
+    def _event(self, row: EventRow) -> Shape:
+        lost = row.to_kind is not None
+        return shapes.outcome_of_row(self._settings.site, row, self.entry_at(row.slot) if lost else None)
+
+    def _number(self, event: str) -> int:
+        author, _, number = event.partition("/")
+        if not (author and number.isascii() and number.isdigit() and len(number) <= 16):
+            raise CallFailed(ErrorCode.BAD_PARAMS, f"{event!r} is no event id: write for example alice/17")
+        if author != self._settings.site or not 1 <= int(number) <= NUMBER_MAX:
+            site = self._settings.site
+            raise Refused(f"{event!r} is no event of {site}: ask the site that it names")
+        return int(number)
+
+    def _plan(self, query: Plan) -> Shape:
+        view = self._replica.view(attempts_max=0)
+        slots = view.holes[:SLOTS_MAX] if query.slots is None else query.slots
+        rows = sorted(self._rows(slots).items())
+        return {"lines": newest_that_fit(self._plan_line(slot, row, view.used_max) for slot, row in rows)}
+
+    def _plan_line(self, slot: Slot, row: LogRow, used_max: Slot) -> Shape:
+        state = shapes.slot_state(row.learned, row.vote, used=slot <= used_max)
+        attempt = self._replica.attempt(slot)
+        if row.learned is not None:
+            action = "nothing: it is learned"
+        elif slot > used_max:
+            action = f"nothing: it is not used yet, the highest used slot is {used_max}"
+        elif attempt is not None:
+            action = f"goes on: {attempt.why}"
+        elif row.vote.accepted is not None:
+            action = "ask the others whether it is chosen, then complete the entry that was accepted"
+        else:
+            action = "ask the others whether it is chosen, then complete what they accepted, or propose a no-op"
+        return {"slot": slot, "state": state, "action": action}
+
+    def _rows(self, slots: Iterable[Slot]) -> dict[Slot, LogRow]:
+        """A row for each of `slots`, whether the store has one or not."""
+        wanted = list(slots)
+        stored = self._stored(wanted)
+        rows: dict[Slot, LogRow] = {}
+        for slot in wanted:
+            row = stored.get(slot)
+            if row is None or row.learned is None:
+                row = LogRow(slot, self._replica.vote(slot), None, None)
+            rows[slot] = row
+        return rows
+
+    def _stored(self, slots: Iterable[Slot]) -> dict[Slot, LogRow]:
+        rows: dict[Slot, LogRow] = {}
+        for first, last in _runs(sorted(slots)):
+            rows.update((row.slot, row) for row in self._storage.log_page(first, last, last - first + 1))
+        return rows
+
+
+def _runs(slots: list[Slot]) -> Iterator[tuple[Slot, Slot]]:
+    """The runs of consecutive slots in an ascending list."""
+    begin = 0
+    for index in range(1, len(slots) + 1):
+        if index == len(slots) or slots[index] != slots[index - 1] + 1:
+            yield slots[begin], slots[index - 1]
+            begin = index

@@ -1,0 +1,301 @@
+"""Runs one site: puts a node together from its parts, serves it, and ends it in good order.
+
+Rules that hold here:
+- The caller has opened the store, and so holds its lock: whatever control socket lies at the path is stale (D4).
+- It ends in this order: the control socket is taken away, the UDP socket is closed, the store is let go, requests
+  without an answer are told so, and then the connections close. Who starts the site again finds everything free.
+- Exit status: 0 stopped cleanly, 1 a bug, 3 the store failed, 4 an address in use, 12 a broken rule (CONTRACT.md).
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import orjson
+import trio
+
+from engine.core.ids import SiteId
+from engine.core.replica import Replica
+from engine.core.settings import Settings
+from engine.core.storage import Storage, StoreError
+from engine.runtime.clock import Clock
+from engine.runtime.control import ControlServer
+from engine.runtime.counters import NodeCounts
+from engine.runtime.desk import Desk
+from engine.runtime.faults import FaultLayer
+from engine.runtime.inbox import Inbox
+from engine.runtime.jsonrpc import CallFailed, ErrorCode
+from engine.runtime.links import Links, Sealer
+from engine.runtime.node import Ending, Node, NodeParts, store_ending
+from engine.runtime.paths import HostPort, Paths, show
+from engine.runtime.queries import Queries
+from engine.runtime.status import Identity, StatusBoard
+from engine.runtime.subscriptions import Subscriptions
+from engine.runtime.trace import Trace
+from engine.runtime.udp import UdpSocket
+
+_ADDRESS_STATUS: Final = 4
+_BAD_CONFIGURATION_STATUS: Final = 2
+_BUG_STATUS: Final = 1
+
+_log = logging.getLogger(__name__)
+
+
+class CannotServe(Exception):
+    """The site cannot start; the message says what to do, `exit_status` is CONTRACT.md's."""
+
+    def __init__(self, message: str, exit_status: int) -> None:
+        super().__init__(message)
+        self.exit_status = exit_status
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """All that a site is made of. The store is open, and closed by whoever serves the site."""
+
+    cluster: str
+    settings: Settings
+    addresses: Mapping[SiteId, HostPort]
+    wire: Sealer
+    datagram_bytes_max: int
+    storage: Storage
+    folder: Path
+    control: Path
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Where a site that takes commands is found."""
+
+    site: SiteId
+    udp: str
+    control: Path
+
+    def line(self) -> str:
+        said = {"ready": True, "site": self.site, "udp": self.udp, "control": str(self.control)}
+        return orjson.dumps(said).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    udp: UdpSocket
+    control: ControlServer
+
+    def close(self) -> None:
+        self.control.close()
+        self.udp.close()
+
+
+def serve(site: Site, lifeline: int | None = None) -> int:
+    """Runs the site until a client, SIGINT, SIGTERM or the end of `lifeline`, a file descriptor, stops it.
+
+    Logs to stderr, prints the ready line, closes the store. Returns the exit status. Raises CannotServe.
+    """
+    configure_log()
+    return trio.run(_serve, site, lifeline)
+
+
+async def _serve(site: Site, lifeline: int | None) -> int:
+    sockets = await open_sockets(site)
+    inbox = Inbox()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_watch_signals, inbox)
+        if lifeline is not None:
+            nursery.start_soon(_watch_lifeline, lifeline, inbox)
+        status = await run_site(site, sockets, inbox, _print_ready)
+        nursery.cancel_scope.cancel()
+    return status
+
+
+async def open_sockets(site: Site) -> Sockets:
+    """Binds both sockets, or closes the store and raises CannotServe."""
+    try:
+        udp = await _bind_udp(site)
+        try:
+            return Sockets(udp, ControlServer(site.control))
+        except OSError as error:
+            udp.close()
+            message = f"cannot make the control socket {site.control}: {error}"
+            raise CannotServe(message, _ADDRESS_STATUS) from error
+    except CannotServe:
+        site.storage.close()
+        raise
+
+
+async def run_site(site: Site, sockets: Sockets, inbox: Inbox, on_ready: Callable[[Ready], None]) -> int:
+    """Serves on these sockets until `inbox.stop`, a client's `stop`, or a failure; closes all. Returns the status."""
+    try:
+        return await _run_and_end(site, sockets, inbox, on_ready)
+    except Exception:
+        _log.exception("a bug ended this site; please report it with the lines below")
+        return _BUG_STATUS
+    finally:
+        sockets.close()
+        site.storage.close()
+
+
+async def _run_and_end(site: Site, sockets: Sockets, inbox: Inbox, on_ready: Callable[[Ready], None]) -> int:
+    async with trio.open_nursery() as connections:
+        connections.start_soon(sockets.control.serve, inbox)
+        desk, ending = await _run_node(site, sockets, inbox, on_ready)
+        sockets.close()
+        ending = _close_store(site.storage, ending)
+        level = logging.INFO if ending.exit_status == 0 else logging.CRITICAL
+        _log.log(level, "%s stops (exit status %d): %s", site.settings.site, ending.exit_status, ending.reason)
+        message = f"the engine of {site.settings.site} stops: {ending.reason}"
+        if desk is not None:
+            desk.abandon(ending.code, message)
+        for asked in inbox.take(sys.maxsize):
+            asked.client.fail(CallFailed(ending.code, message, asked.call_id))
+        await sockets.control.finish(ending.reason, ending.exit_status)
+        connections.cancel_scope.cancel()
+    return ending.exit_status
+
+
+def _close_store(storage: Storage, ending: Ending) -> Ending:
+    try:
+        storage.close()
+    except StoreError as error:
+        return store_ending(error) if ending.exit_status == 0 else ending
+    return ending
+
+
+async def _run_node(
+    site: Site, sockets: Sockets, inbox: Inbox, on_ready: Callable[[Ready], None]
+) -> tuple[Desk | None, Ending]:
+    """Runs the node until it ends; the desk knows who still waits then (None: there was no node yet)."""
+    desk: Desk | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            parts = await _assemble(site, sockets, inbox, nursery)
+            desk = parts.desk
+            node = Node(parts)
+            node.start()
+            nursery.start_soon(sockets.udp.read, inbox.ring)
+            on_ready(Ready(site.settings.site, show(sockets.udp.address), site.control))
+            ending = await node.run()
+            nursery.cancel_scope.cancel()
+    except* StoreError as failed:
+        ending = store_ending(next(_leaves(failed)))
+    except* Exception as bugs:
+        _log.exception("a bug ended this site; please report it with the lines below")
+        ending = Ending(f"a bug: {next(_leaves(bugs))!r}; its traceback is in the log", _BUG_STATUS, ErrorCode.STOPPING)
+    return desk, ending
+
+
+async def _assemble(site: Site, sockets: Sockets, inbox: Inbox, nursery: trio.Nursery) -> NodeParts:
+    """Puts a node together. Raises StoreError."""
+    settings, storage, udp = site.settings, site.storage, sockets.udp
+    clock, trace, counts = Clock(), Trace(), NodeCounts()
+    paths = Paths(udp.family, {peer: site.addresses[peer] for peer in settings.peers})
+    await paths.resolve_literals()
+    # Each start has chance of its own: nonces must not come again (W1), nor two sites draw the same waits (B4).
+    replica = Replica(settings, storage.load(), storage, Random())
+    faults = FaultLayer(settings.site, settings.sites, seed=Random().getrandbits(32))
+    identity = Identity(site.cluster, show(udp.address), site.folder, os.getpid(), site.version, clock.wall_ms())
+    board = StatusBoard(
+        identity=identity,
+        settings=settings,
+        replica=replica,
+        clock=clock,
+        counts=counts,
+        udp=udp,
+        paths=paths,
+        fault_layer=faults,
+    )
+    links = Links(
+        replica=replica,
+        wire=site.wire,
+        datagram_bytes_max=site.datagram_bytes_max,
+        udp=udp,
+        paths=paths,
+        faults=faults,
+        trace=trace,
+        counts=counts,
+        clock=clock,
+    )
+    queries = Queries(
+        settings=settings,
+        replica=replica,
+        storage=storage,
+        trace=trace,
+        fault_layer=faults,
+        board=board,
+        clock=clock,
+    )
+    return NodeParts(
+        replica=replica,
+        storage=storage,
+        clock=clock,
+        inbox=inbox,
+        udp=udp,
+        paths=paths,
+        links=links,
+        desk=Desk(settings, replica, queries, clock),
+        queries=queries,
+        faults=faults,
+        subscriptions=Subscriptions(trace),
+        trace=trace,
+        counts=counts,
+        resolve=lambda peer: nursery.start_soon(paths.resolve, peer),
+    )
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+async def _bind_udp(site: Site) -> UdpSocket:
+    me = site.settings.site
+    place = site.addresses[me]
+    where = f"{place[0]} port {place[1]}, the address of {me},"
+    try:
+        return await UdpSocket.bind(place)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            message = f"{where} is in use: stop the program that has it, or change the sites file"
+            raise CannotServe(message, _ADDRESS_STATUS) from error
+        message = f"{where} cannot be used on this machine ({error}): write one that this machine has in its sites file"
+        raise CannotServe(message, _BAD_CONFIGURATION_STATUS) from error
+
+
+async def _watch_signals(inbox: Inbox, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        async for number in signals:
+            inbox.stop(f"{signal.Signals(number).name} came")
+
+
+async def _watch_lifeline(descriptor: int, inbox: Inbox) -> None:
+    async with trio.lowlevel.FdStream(os.dup(descriptor)) as stream:
+        while await stream.receive_some():
+            pass
+    inbox.stop("the program that started this engine ended")
+
+
+def _print_ready(ready: Ready) -> None:
+    print(ready.line(), flush=True)
+
+
+def configure_log() -> None:
+    """One line each on stderr: UTC time, level, message."""
+    handler = logging.StreamHandler(sys.stderr)
+    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -1,0 +1,98 @@
+"""The status of a site: CONTRACT.md's object and what docs/control.md adds for screens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from engine.core.replica import Replica
+from engine.core.settings import Settings
+from engine.core.views import PeerView
+from engine.runtime.clock import Clock, iso
+from engine.runtime.counters import NodeCounts, counters_shape
+from engine.runtime.faults import FaultLayer
+from engine.runtime.paths import Paths
+from engine.runtime.shapes import Shape, attempt_shape
+from engine.runtime.udp import UdpSocket
+
+ATTEMPTS_MAX: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What stays the same while the process runs."""
+
+    cluster: str
+    udp: str
+    data: Path
+    pid: int
+    version: str
+    since_ms: int
+
+
+class StatusBoard:
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        settings: Settings,
+        replica: Replica,
+        clock: Clock,
+        counts: NodeCounts,
+        udp: UdpSocket,
+        paths: Paths,
+        fault_layer: FaultLayer,
+    ) -> None:
+        self._identity = identity
+        self._settings = settings
+        self._replica = replica
+        self._clock = clock
+        self._counts = counts
+        self._udp = udp
+        self._paths = paths
+        self._fault_layer = fault_layer
+
+    def status(self) -> Shape:
+        identity, settings = self._identity, self._settings
+        now = self._clock.now()
+        view = self._replica.view(ATTEMPTS_MAX)
+        quorum = view.quorum
+        fill_in_s = None if view.fill_at is None else round(max(0, view.fill_at - now) / 1000, 1)
+        return {
+            "site": settings.site,
+            "cluster": identity.cluster,
+            "leadership": settings.leadership,
+            "leader": view.leader,
+            "quorum": {"reachable": quorum.reachable, "needed": quorum.needed, "size": quorum.size},
+            "chosen_through": view.prefix,
+            "chosen_max": view.learned_max,
+            "next": view.next,
+            "holes": view.holes,
+            "recovering": view.recovering,
+            "voting": view.voting,
+            "voting_why": view.voting_why,
+            "mismatch": view.mismatch,
+            "faults": self._fault_layer.rules_on,
+            "unknown": view.unknown,
+            "fresh_at": None,
+            "peers": {peer.site: self._peer(peer, now) for peer in view.peers},
+            "counters": counters_shape(self._counts, self._udp.counts, self._fault_layer.counts),
+            "udp": identity.udp,
+            "pid": identity.pid,
+            "version": identity.version,
+            "since": iso(identity.since_ms),
+            "fill_in_s": fill_in_s,
+            "data": str(identity.data),
+            "attempts": [attempt_shape(attempt, self._clock) for attempt in view.attempts],
+        }
+
+    def _peer(self, peer: PeerView, now: int) -> Shape:
+        return {
+            "up": peer.up,
+            "rtt_ms": peer.rtt_ms,
+            "chosen_through": peer.prefix,
+            "heard_s": None if peer.heard is None else round((now - peer.heard) / 1000, 1),
+            "voting": peer.voting,
+            "address": self._paths.shown(peer.site),
+        }

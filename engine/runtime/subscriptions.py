@@ -1,0 +1,204 @@
+"""What subscribers are told, and when.
+
+Rules that hold here:
+- At most one notification in FLUSH_EVERY for a client; the first after a quiet time goes at once.
+- Status at most once in STATUS_EVERY, and only when it changed by more than what time alone changes: round trips,
+  ages and counters. So an idle engine sends nothing.
+- A line is made and encoded once, whoever subscribed. Nothing is made that nobody subscribed to.
+- Trace lines are left out, and counted, for a client that reads too slowly; all other topics always arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import orjson
+
+from engine.core.ids import Slot, Tick
+from engine.runtime import jsonrpc
+from engine.runtime.inbox import Client
+from engine.runtime.requests import Topic
+from engine.runtime.shapes import Shape
+from engine.runtime.trace import Trace
+
+FLUSH_EVERY: Final = Tick(100)
+STATUS_EVERY: Final = Tick(500)
+SLOW_BYTES: Final = 256 * 1024
+"""A client with this much unread gets no trace lines until it has read."""
+
+_CHUNK_BYTES: Final = 512 * 1024
+_ALONE: Final = frozenset({"counters", "fill_in_s"})
+_ALONE_OF_PEER: Final = frozenset({"rtt_ms", "heard_s"})
+
+
+class Picture(Protocol):
+    """What is shown of the site at this moment; made only when a notification goes out."""
+
+    def log_lines(self, slots: Iterable[Slot]) -> list[Shape]: ...
+
+    def status(self) -> Shape: ...
+
+    def faults(self) -> Shape: ...
+
+
+@dataclass(slots=True)
+class _Subscriber:
+    client: Client
+    topics: frozenset[Topic]
+    trace_seen: int
+    dropped: int = 0
+
+
+class Subscriptions:
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._subscribers: dict[Client, _Subscriber] = {}
+        self._topics: frozenset[Topic] = frozenset()
+        self._outcomes: list[Shape] = []
+        self._slots: set[Slot] = set()
+        self._faults_changed = False
+        self._status_changed = False
+        self._status_told: object = None
+        self._flushed = Tick(-FLUSH_EVERY)
+        self._status_taken = Tick(-STATUS_EVERY)
+
+    def subscribe(self, client: Client, topics: frozenset[Topic]) -> None:
+        """Adds topics for this client; it sees what happens from now on, and the status and faults of now."""
+        known = self._subscribers.get(client)
+        if known is None:
+            known = self._subscribers[client] = _Subscriber(client, frozenset(), self._trace.count)
+        if Topic.TRACE in topics - known.topics:
+            known.trace_seen = self._trace.count
+        known.topics |= topics
+        self._refresh()
+        if Topic.STATUS in topics:
+            self._status_told, self._status_changed = None, True
+        self._faults_changed |= Topic.FAULTS in topics
+
+    def wants(self, topic: Topic) -> bool:
+        return topic in self._topics
+
+    def outcome(self, outcome: Shape) -> None:
+        if self.wants(Topic.OUTCOME):
+            self._outcomes.append(outcome)
+
+    def slots(self, slots: Iterable[Slot]) -> None:
+        """Something about these slots changed."""
+        if self.wants(Topic.LOG):
+            self._slots.update(slots)
+
+    def faults(self) -> None:
+        """Rules, hits or held messages changed."""
+        self._faults_changed |= self.wants(Topic.FAULTS)
+
+    def status(self) -> None:
+        """The status may have changed."""
+        self._status_changed |= self.wants(Topic.STATUS)
+
+    def deadline(self) -> Tick | None:
+        """When `flush` is next needed."""
+        times = []
+        if self._outcomes or self._slots or self._faults_changed or self._trace_waits():
+            times.append(Tick(self._flushed + FLUSH_EVERY))
+        if self._status_changed:
+            times.append(Tick(max(self._flushed + FLUSH_EVERY, self._status_taken + STATUS_EVERY)))
+        return min(times, default=None)
+
+    def flush(self, now: Tick, picture: Picture) -> None:
+        """Sends what waits, if its time has come."""
+        deadline = self.deadline()
+        if deadline is None or deadline > now:
+            return
+        self._forget_closed()
+        self._flushed = now
+        items = self._items(now, picture)
+        encoded: dict[int, tuple[list[bytes], int]] = {}
+        for subscriber in self._subscribers.values():
+            mine = [item for topic, lines in items if topic in subscriber.topics for item in lines]
+            self._send(subscriber, self._trace_items(subscriber, encoded) + mine)
+
+    def finish(self, now: Tick, picture: Picture) -> None:
+        """Sends what waits although its time has not come, for the engine stops."""
+        self._flushed = Tick(now - FLUSH_EVERY)
+        self.flush(now, picture)
+
+    def _items(self, now: Tick, picture: Picture) -> list[tuple[Topic, list[bytes]]]:
+        """What waits for everybody, the trace apart, in the order in which it is told."""
+        items: list[tuple[Topic, list[bytes]]] = []
+        if self._slots:
+            items.append((Topic.LOG, _encoded(Topic.LOG, picture.log_lines(self._slots))))
+            self._slots = set()
+        if self._outcomes:
+            items.append((Topic.OUTCOME, _encoded(Topic.OUTCOME, self._outcomes)))
+            self._outcomes = []
+        if self._faults_changed:
+            items.append((Topic.FAULTS, _encoded(Topic.FAULTS, [picture.faults()])))
+            self._faults_changed = False
+        if self._status_changed and now >= self._status_taken + STATUS_EVERY:
+            self._status_taken, self._status_changed = now, False
+            status = picture.status()
+            if (essence := _essence(status)) != self._status_told:
+                self._status_told = essence
+                items.append((Topic.STATUS, _encoded(Topic.STATUS, [status])))
+        return items
+
+    def _trace_waits(self) -> bool:
+        count = self._trace.count
+        return self.wants(Topic.TRACE) and any(
+            Topic.TRACE in subscriber.topics and subscriber.trace_seen < count
+            for subscriber in self._subscribers.values()
+        )
+
+    def _trace_items(self, subscriber: _Subscriber, encoded: dict[int, tuple[list[bytes], int]]) -> list[bytes]:
+        """`encoded` keeps what was encoded in this flush already, by the count that it begins after."""
+        if Topic.TRACE not in subscriber.topics:
+            return []
+        since, subscriber.trace_seen = subscriber.trace_seen, self._trace.count
+        if subscriber.client.queued_bytes > SLOW_BYTES:
+            subscriber.dropped += subscriber.trace_seen - since
+            return []
+        if since not in encoded:
+            lines, missed = self._trace.after(since)
+            encoded[since] = _encoded(Topic.TRACE, lines), missed
+        items, missed = encoded[since]
+        subscriber.dropped += missed
+        return items
+
+    def _send(self, subscriber: _Subscriber, items: list[bytes]) -> None:
+        """One notification, or several where the items do not fit one line."""
+        while items:
+            size = count = 0
+            while count < len(items) and (count == 0 or size + len(items[count]) <= _CHUNK_BYTES):
+                size += len(items[count])
+                count += 1
+            chunk, items = items[:count], items[count:]
+            params = {"dropped": subscriber.dropped, "items": [orjson.Fragment(item) for item in chunk]}
+            subscriber.dropped = 0
+            subscriber.client.notify(jsonrpc.notification("observed", params))
+
+    def _forget_closed(self) -> None:
+        closed = [client for client in self._subscribers if client.closed]
+        for client in closed:
+            del self._subscribers[client]
+        if closed:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        self._topics = frozenset().union(*(subscriber.topics for subscriber in self._subscribers.values()))
+
+
+def _encoded(topic: Topic, lines: Iterable[Shape]) -> list[bytes]:
+    return [orjson.dumps({"topic": topic, **line}) for line in lines]
+
+
+def _essence(status: Shape) -> Shape:
+    """The status without what changes by time alone."""
+    peers = status["peers"]
+    assert isinstance(peers, dict)
+    kept = {name: value for name, value in status.items() if name not in _ALONE}
+    kept["peers"] = {
+        name: {key: value for key, value in peer.items() if key not in _ALONE_OF_PEER} for name, peer in peers.items()
+    }
+    return kept

@@ -1,0 +1,118 @@
+"""The newest messages and conclusions of this site, kept in memory.
+
+Rules that hold here:
+- Kept as they are and put in words only when somebody looks: a message costs one append. Pages, which are large, are
+  put in words at once, so that what is kept stays small.
+- Heartbeats are left out, for they say nothing new, unless a fault rule acted on them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Final
+
+from engine.core import describe
+from engine.core.describe import Line
+from engine.core.effects import Observation
+from engine.core.ids import SiteId, Slot
+from engine.core.messages import Heartbeat, Known, Message, Promise
+from engine.runtime.clock import iso
+from engine.runtime.coverage import covers
+from engine.runtime.fault_rules import Direction
+from engine.runtime.shapes import Shape, ballot
+
+KEPT_MAX: Final = 5_000
+_LARGE_SLOTS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class SelfLine:
+    """What the site concluded, in words."""
+
+    at_ms: int
+    line: Line
+
+
+@dataclass(frozen=True, slots=True)
+class MessageLine:
+    """A message that left or came. `line` is set where it is in words already; `acted` is what was done to it."""
+
+    at_ms: int
+    direction: Direction
+    peer: SiteId
+    message: Message
+    line: Line | None
+    acted: str | None
+
+
+class Trace:
+    def __init__(self) -> None:
+        self._kept: deque[SelfLine | MessageLine] = deque(maxlen=KEPT_MAX)
+        self.count = 0
+        """How many lines there were ever: the number of the next one."""
+
+    def message(self, at_ms: int, direction: Direction, peer: SiteId, message: Message, acted: str | None) -> None:
+        """Keeps a message; `acted` says what a fault rule or the socket did to it, None for nothing."""
+        if isinstance(message, Heartbeat) and acted is None:
+            return
+        line: Line | None = None
+        if isinstance(message, Known | Promise) and len(message.learned) > _LARGE_SLOTS:
+            line = describe.message(message)
+            message = replace(message, learned=())
+        self._keep(MessageLine(at_ms, direction, peer, message, line, acted))
+
+    def observation(self, at_ms: int, observation: Observation) -> None:
+        line = describe.observation(observation)
+        if line is not None:
+            self._keep(SelfLine(at_ms, line))
+
+    def newest(self, limit: int, slot: Slot | None) -> list[Shape]:
+        """The newest lines, those about `slot` alone if it is given; ascending."""
+        wanted = (kept for kept in reversed(self._kept) if slot is None or _concerns(kept, slot))
+        return [_shape(kept) for kept in reversed(list(islice(wanted, limit)))]
+
+    def after(self, count: int) -> tuple[list[Shape], int]:
+        """The lines since the trace had `count`, and how many of them are not kept any more."""
+        since = self.count - count
+        missed = max(0, since - len(self._kept))
+        return [_shape(kept) for kept in _last(self._kept, since - missed)], missed
+
+    def _keep(self, kept: SelfLine | MessageLine) -> None:
+        self._kept.append(kept)
+        self.count += 1
+
+
+def _last(kept: deque[SelfLine | MessageLine], count: int) -> Iterable[SelfLine | MessageLine]:
+    newest_first = list(islice(reversed(kept), count))
+    return reversed(newest_first)
+
+
+def _concerns(kept: SelfLine | MessageLine, slot: Slot) -> bool:
+    if isinstance(kept, SelfLine):
+        return kept.line.slot == slot
+    return covers(kept.message, slot, slot)
+
+
+def _shape(kept: SelfLine | MessageLine) -> Shape:
+    if isinstance(kept, SelfLine):
+        return _line(kept.at_ms, "self", None, kept.line, None)
+    line = describe.message(kept.message) if kept.line is None else kept.line
+    return _line(kept.at_ms, kept.direction, kept.peer, line, kept.acted)
+
+
+def _line(at_ms: int, direction: str, peer: SiteId | None, line: Line, acted: str | None) -> Shape:
+    note = line.note
+    if acted is not None:
+        note = f"{acted}; {note}" if note else acted
+    return {
+        "at": iso(at_ms),
+        "dir": direction,
+        "peer": peer,
+        "type": str(line.type),
+        "slot": line.slot,
+        "ballot": ballot(line.ballot),
+        "note": note,
+    }
