@@ -78,10 +78,11 @@ class EventStream:
             except EngineLost as lost:
                 self._store_unusable |= lost.exit_status == ExitStatus.STORE_UNUSABLE
                 self._lose(str(lost), interrupts)
-        self._tell_in_order()
+        self._flush()
 
     def _hand_in(self, timeout_s: float, retry: bool) -> bool:
         """Submits lines as far as the window allows. False: everything is told and there is nothing more."""
+        self._tell_in_order()
         while self._lines and len(self._places) < WINDOW:
             line = self._lines.popleft()
             place = _Place(line, time.monotonic() + timeout_s + SILENCE_S)
@@ -90,9 +91,9 @@ class EventStream:
                 params = {"kind": "tweet", "text": _text(line), "timeout_s": timeout_s, "retry": retry}
             except _BadLine as bad:
                 place.told = refused(line.number, str(bad))
+                self._tell_in_order()
             else:
                 self._under_way[self._client.request("submit", params)] = place
-        self._tell_in_order()
         return bool(self._places or self._lines or not (self._reader.ended or self.interrupted))
 
     def _turn(self, interrupts: Interrupts) -> None:
@@ -100,6 +101,7 @@ class EventStream:
         watched = {interrupts.fileno()}
         if not self._lines and not self._reader.ended and not self.interrupted:
             watched.add(self._reader.fileno())
+        self._flush()
         arrived, ready = self._client.wait(self._patience_s(), watched)
         for one in arrived:
             if isinstance(one, Answer) and (place := self._under_way.pop(one.number, None)) is not None:
@@ -154,13 +156,9 @@ class EventStream:
             self._lines.extend(self._reader.read())
 
     def _tell_in_order(self) -> None:
-        told = False
         while self._places and (what := self._places[0].told) is not None:
             self._places.popleft()
             self._tell_one(what)
-            told = True
-        if told:
-            self._flush()
 
     def _tell_one(self, what: Json) -> None:
         self._statuses.add(status_of_outcome(what))
