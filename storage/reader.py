@@ -89,8 +89,10 @@ class Reader:
             newest = self._numbers(
                 "SELECT slot FROM slots WHERE slot BETWEEN ? AND ? ORDER BY slot DESC LIMIT ?", (first, last, limit)
             )
+            if limit == 0:
+                return []
             start = Slot(newest[-1]) if len(newest) == limit else first
-            return [] if limit == 0 else [row.log_row() for row in self._slots(start, last, meta.prefix)]
+            return [row.log_row() for row in self._slots(start, last, meta.prefix)]
 
     def timeline(self, hidden: frozenset[SiteId], limit: int, before: Slot | None) -> list[LogRow]:
         """As `Storage.timeline`. Each author's newest tweets come from the index, so hidden ones cost nothing."""

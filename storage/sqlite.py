@@ -28,6 +28,7 @@ from storage.lock import FolderLock
 from storage.reader import Reader
 from storage.schema import Identity, check_identity, check_schema, ensure_store, make_folder
 from storage.tail import Changes, Tail
+from storage.wal import check_log
 
 DATABASE: Final = "site.db"
 
@@ -53,6 +54,7 @@ def open_store(folder: Path, identity: Identity) -> SqliteStorage:
             undo.callback(db.close, True)
             _configure(db, path)
             check_schema(db, path)
+            _empty_log(db, path)
         check_identity(Reader(db, path).meta(), identity, path)
         undo.pop_all()
     return SqliteStorage(db, path, lock)
@@ -117,6 +119,7 @@ class SqliteStorage:
                 with self._attempt():
                     self._checkpoint()
                 self._refusal = "the store is closed"
+                self._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
         finally:
             self._db.close(True)
             self._lock.release()
@@ -129,12 +132,8 @@ class SqliteStorage:
         try:
             yield
         except fatal as error:
-            self._refuse(str(error))
+            self._refusal = str(error)
             raise
-
-    def _refuse(self, why: str) -> None:
-        self._refusal = why
-        self._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
 
     def _write(self, changes: Changes) -> None:
         with sqlite_errors(self._path, "commit"):
@@ -161,6 +160,7 @@ class SqliteStorage:
 
 def _configure(db: apsw.Connection, path: Path) -> None:
     db.set_busy_timeout(_BUSY_MS)
+    db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # until all went well to the end
     db.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
     db.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
     db.pragma("cell_size_check", True)
@@ -173,3 +173,10 @@ def _configure(db: apsw.Connection, path: Path) -> None:
         raise StoreFailed(
             f"{path}: this disk does not carry a write-ahead log. Choose a folder on a local disk with --data"
         )
+
+
+def _empty_log(db: apsw.Connection, path: Path) -> None:
+    """Copies what a crash left in the log into the database. SQLite read the log when it first read the database."""
+    frames, _ = db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+    check_log(path.with_name(f"{path.name}-wal"), frames)
+    db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
