@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import selectors
 import socket
+import struct
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -32,6 +33,7 @@ ANSWER_TIMEOUT_S: Final = 30.0
 """How long a question that the engine answers from what it has may take, before the engine counts as hung."""
 
 _CHUNK_BYTES: Final = 2**18
+_CREDENTIALS: Final = struct.Struct("3i")  # process, user, group: struct ucred of unix(7)
 
 CODE_STOPPING: Final = 2
 CODE_STORE_UNUSABLE: Final = 3
@@ -183,6 +185,14 @@ class Client:
         except EngineLost:
             return True
         return False
+
+    def peer_process(self) -> int | None:
+        """The process at the other end; None where the system does not tell."""
+        if not hasattr(socket, "SO_PEERCRED"):
+            return None
+        credentials = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        process, _, _ = _CREDENTIALS.unpack(credentials)
+        return process or None
 
     def _write(self) -> None:
         try:

@@ -19,6 +19,10 @@ from typing import Final
 ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+class Interrupted(Exception):
+    """A signal ended a waiting that had nothing to finish."""
+
+
 class Interrupts:
     """A context that catches `signals`; `caught` holds those that came, in order."""
 

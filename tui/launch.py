@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
+import re
 import signal
 import subprocess
 import sys
@@ -20,18 +20,22 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import orjson
 
 from tui.client import Client, EngineLost, NoEngine
 from tui.exits import CommandFailed, ExitStatus
+from tui.interrupts import Interrupted, Interrupts
 
 READY_TIMEOUT_S: Final = 60.0
+"""How long an engine may take to open its store and its sockets."""
+
 STOP_TIMEOUT_S: Final = 10.0
 """How long an engine may take to stop when asked, and again when signalled."""
 
 _LOG_TAIL_BYTES: Final = 8_192
+_LOG_PREFIX: Final = re.compile(r"loggos: |\S+Z [A-Z]+ ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +91,21 @@ class EngineProcess:
     def process_id(self) -> int:
         return self._process.pid
 
-    def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
-        """Until the engine takes commands. Raises CommandFailed with its message and exit status if it ends first."""
+    def wait_ready(self, interrupts: Interrupts) -> None:
+        """Until the engine takes commands.
+
+        Raises CommandFailed with its message and exit status if it ends first, Interrupted if a signal came.
+        """
         assert self._process.stdout is not None, "the ready line comes through a pipe"
-        with self._process.stdout as ready_line:
-            line = _read_line(ready_line, time.monotonic() + timeout_s)
-        if line is not None and _says_ready(line):
-            return
+        with self._process.stdout as pipe:
+            line = _read_line(pipe.fileno(), interrupts, time.monotonic() + READY_TIMEOUT_S)
         if line == b"":
             raise self._failed_to_start()
-        self.kill()
-        what = "did not get ready in time" if line is None else "said something else than that it is ready"
-        raise CommandFailed(ExitStatus.NO_ENGINE, f"the engine of {self.place.site} {what}: see {self.place.log_path}")
+        if line is None or not _says_ready(line):
+            raise CommandFailed(
+                ExitStatus.NO_ENGINE,
+                f"the engine of {self.place.site} does not get ready: see {self.place.log_path}",
+            )
 
     def poll(self) -> int | None:
         """The exit status, negative for a signal; None while it runs."""
@@ -128,7 +135,7 @@ class EngineProcess:
 
     def _failed_to_start(self) -> CommandFailed:
         status = self._process.wait()
-        known = status if status in {int(each) for each in ExitStatus} - {0} else ExitStatus.NO_ENGINE
+        known = status if status > 0 else ExitStatus.NO_ENGINE
         said = self._last_log_line() or f"see {self.place.log_path}"
         return CommandFailed(known, f"the engine of {self.place.site} did not start ({how_it_ended(status)}): {said}")
 
@@ -141,7 +148,7 @@ class EngineProcess:
                 lines = log.read().decode("utf-8", "replace").strip().splitlines()
         except OSError:
             return ""
-        return lines[-1].removeprefix("loggos: ") if lines else ""
+        return _LOG_PREFIX.sub("", lines[-1]) if lines else ""
 
 
 def how_it_ended(status: int) -> str:
@@ -187,17 +194,15 @@ def stop_all(places: Iterable[EnginePlace], children: Sequence[EngineProcess]) -
         child.close()
 
 
-def _read_line(pipe: IO[bytes], deadline: float) -> bytes | None:
-    """One line with its line break; empty at the end of the pipe; None when the time passed."""
-    poll = select.poll()
-    poll.register(pipe, select.POLLIN)
+def _read_line(pipe: int, interrupts: Interrupts, deadline: float) -> bytes | None:
+    """One line with its line break; empty at the end of the pipe; None when the time passed. Raises Interrupted."""
     line = b""
     while not line.endswith(b"\n"):
-        left_s = deadline - time.monotonic()
-        if left_s <= 0 or not poll.poll(left_s * 1000):
+        if not interrupts.readable(pipe, max(0.0, deadline - time.monotonic())):
+            if interrupts.caught:
+                raise Interrupted
             return None
-        # One byte at a time: the line is short, and nothing behind it may be taken.
-        byte = os.read(pipe.fileno(), 1)
+        byte = os.read(pipe, 1)
         if not byte:
             return b""
         line += byte

@@ -3,6 +3,7 @@
 Rules that hold here:
 - A signal asks the engine to give the request up; what it then answers is the answer (CONTRACT: "Interrupted while
   waiting: the same").
+- An engine that stops refuses what it had already taken in: that is an engine lost, not a request refused.
 - A second signal, or an engine that stays silent, ends the waiting: EngineSilent, the outcome is not known.
 """
 
@@ -12,7 +13,8 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tui.client import Answer, Client, EngineSilent
+from tui.client import CODE_STOPPING, CODE_STORE_UNUSABLE, Answer, Client, EngineLost, EngineSilent, RequestRefused
+from tui.exits import ExitStatus
 from tui.interrupts import Interrupts
 from tui.json_shapes import Json
 
@@ -40,7 +42,7 @@ def call_patiently(client: Client, method: str, params: Json, timeout_s: float) 
             arrived, ready = client.wait(left_s, {interrupts.fileno()})
             for one in arrived:
                 if isinstance(one, Answer) and one.number == number:
-                    return Patience(one.value(), bool(interrupts.caught))
+                    return Patience(_value(one), bool(interrupts.caught))
             if ready:
                 interrupts.clear()
                 if len(interrupts.caught) > 1:
@@ -48,3 +50,15 @@ def call_patiently(client: Client, method: str, params: Json, timeout_s: float) 
                 client.request("give_up", {"requests": [number]})
                 deadline = time.monotonic() + GIVE_UP_S
         raise EngineSilent(f"the engine did not answer `{method}` in time")
+
+
+def _value(answer: Answer) -> Any:
+    """The result. Raises RequestRefused, EngineLost."""
+    try:
+        return answer.value()
+    except RequestRefused as error:
+        if error.code == CODE_STORE_UNUSABLE:
+            raise EngineLost(str(error), ExitStatus.STORE_UNUSABLE) from error
+        if error.code == CODE_STOPPING:
+            raise EngineLost(str(error)) from error
+        raise

@@ -1,0 +1,131 @@
+"""What can be typed (CONTRACT, "Commands"): global options on either side, numbers in range, one-line errors, help."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from tui.parser import COMMANDS, build_parser
+
+COMMAND_NAMES = [command.name for command in COMMANDS]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--sites", "s.yaml", "--data", "d", "--json", "view", "alice"],
+        ["view", "alice", "--sites", "s.yaml", "--data", "d", "--json"],
+        ["--sites", "s.yaml", "view", "--json", "alice", "--data", "d"],
+    ],
+)
+def test_global_options_are_taken_before_and_after_the_command(words: list[str]) -> None:
+    arguments = build_parser().parse_args(words)
+    assert (arguments.sites, arguments.data, arguments.json) == ("s.yaml", "d", True)
+    assert arguments.run == "tui.commands.read:view"
+
+
+def test_global_options_are_taken_after_the_action_of_faults() -> None:
+    arguments = build_parser().parse_args(["--data", "d", "faults", "alice", "add", "to=bob", "drop", "--json"])
+    assert (arguments.data, arguments.json, arguments.rule) == ("d", True, ["to=bob", "drop"])
+
+
+def test_without_options_none_is_set() -> None:
+    arguments = build_parser().parse_args(["status", "alice"])
+    assert (arguments.sites, arguments.data, arguments.json) == (None, None, False)
+
+
+def test_view_log_is_log() -> None:
+    assert build_parser().parse_args(["view_log", "alice"]).run == build_parser().parse_args(["log", "alice"]).run
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["log", "alice", "--from", "0"],
+        ["log", "alice", "--from", "-1"],
+        ["log", "alice", "--to", "1.5"],
+        ["log", "alice", "--limit", "0"],
+        ["log", "alice", "--limit", "٣"],
+        ["data", "alice", "9007199254740993"],
+        ["fill", "alice", "x"],
+        ["tweet", "alice", "hi", "--timeout", "nan"],
+        ["tweet", "alice", "hi", "--timeout", "inf"],
+        ["tweet", "alice", "hi", "--timeout", "0"],
+        ["tweet", "alice", "hi", "--timeout", "-3"],
+        ["demo", "--size", "10"],
+        ["demo", "--size", "0"],
+        ["init", "--size", "many"],
+        ["events", "alice", "17"],
+        ["faults", "alice", "add"],
+        ["faults", "alice", "remove", "x"],
+        ["faults", "alice", "explode"],
+        ["view"],
+        ["view", "alice", "--lim", "3"],
+        ["nope"],
+    ],
+)
+def test_what_is_wrong_is_one_line_and_status_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        build_parser().parse_args(words)
+    assert ended.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("loggos")
+    assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", [*COMMAND_NAMES, "view_log"])
+def test_every_command_explains_itself_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        build_parser().parse_args([name, "--help"])
+    assert ended.value.code == 0
+    assert "example: loggos " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("action", ["list", "add", "clear", "remove", "release", "drop"])
+def test_every_action_of_faults_explains_itself(action: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        build_parser().parse_args(["faults", "alice", action, "--help"])
+    assert ended.value.code == 0
+    assert "example: loggos faults " in capsys.readouterr().out
+
+
+def test_the_examples_can_be_typed() -> None:
+    for command in COMMANDS:
+        program, *words = shlex.split(command.example)
+        assert program == "loggos"
+        build_parser().parse_args(words)
+
+
+def test_what_is_not_built_yet_is_not_listed() -> None:
+    assert not {"lab", "audit", "explain"} & set(COMMAND_NAMES)
+    assert "--fresh" not in build_parser().format_help()
+
+
+def _run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tui", *words], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_version_and_no_command() -> None:
+    said = _run("--version")
+    assert (said.returncode, said.stderr) == (0, "")
+    assert said.stdout.startswith("loggos ")
+    assert _run().returncode == 2
+
+
+@pytest.mark.parametrize("module", ["read", "submit", "status", "fill", "trace", "faults", "stop", "open"])
+def test_client_commands_load_no_engine_part(module: str) -> None:
+    """DESIGN, "What else holds": the client commands import neither trio nor SQLite, nor the screen, nor ciphers."""
+    heavy = ("trio", "apsw", "sqlite3", "textual", "rich", "cryptography", "asyncio")
+    program = (
+        f"import sys, tui.cli, tui.commands.{module};"
+        f"sys.exit(','.join(name for name in {heavy!r} if name in sys.modules))"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert said.stderr == ""
+    assert said.returncode == 0

@@ -1,0 +1,53 @@
+"""`open`: the full-screen view of a site, with an engine of its own process behind it.
+
+Rules that hold here:
+- An engine that runs is attached to and goes on afterwards; one that is started here outlives the screen, unless the
+  person says stop on leaving.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from engine.core.ids import SiteId
+from tui.exits import ExitStatus
+from tui.hops import Hop, Leaving
+from tui.interrupts import Interrupted, Interrupts
+from tui.launch import EnginePlace, EngineProcess, is_running, stop_all
+from tui.selection import select_site
+
+
+def run(arguments: Namespace) -> int:
+    place = select_site(arguments)
+    leaving = Leaving.DETACHES
+    if not is_running(place):
+        try:
+            start(place)
+        except Interrupted:
+            return ExitStatus.DONE
+        leaving = Leaving.ASK
+    return show([hop(place)], leaving)
+
+
+def start(place: EnginePlace) -> None:
+    """Starts the site's engine; it runs on when this process ends. Raises CommandFailed, Interrupted."""
+    with Interrupts() as interrupts:
+        engine = EngineProcess.start_alone(place)
+        try:
+            engine.wait_ready(interrupts)
+        except BaseException:
+            stop_all([place], [engine])
+            raise
+        engine.close()
+
+
+def hop(place: EnginePlace) -> Hop:
+    return Hop(SiteId(place.site), place.socket_path, place.log_path)
+
+
+def show(hops: list[Hop], leaving: Leaving) -> int:
+    """Runs the screen until it is left; returns its exit status."""
+    # Textual takes longer to load than a plain command takes in all.
+    from tui.app import run_screen  # noqa: PLC0415
+
+    return run_screen(hops, leaving)
