@@ -27,7 +27,8 @@ def sqlite_errors(path: Path, doing: str) -> Iterator[None]:
     """Turns what SQLite raises while `doing` (as in "cannot commit") into StoreDamaged or StoreFailed."""
     try:
         yield
-    except (apsw.CorruptError, apsw.NotADBError) as error:
+    except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, UnicodeDecodeError) as error:
+        # The statements are the same every time, so one that SQLite refuses was met by other tables than ours.
         raise StoreDamaged(f"{path}: cannot {doing}: not a sound database ({_code(error)}). {START_ANEW}") from error
     except apsw.FullError as error:
         raise StoreFailed(f"{path}: cannot {doing}: the disk is full. Free some space, then start the site") from error
@@ -60,7 +61,7 @@ def damaged_row(path: Path, table: str, key: str, what: str) -> StoreDamaged:
     return StoreDamaged(f"{path}: table {table}, {key}: {what}. {START_ANEW}")
 
 
-def _code(error: apsw.Error) -> str:
+def _code(error: Exception) -> str:
     """SQLite's name of the error, as its documentation lists it."""
     codes = apsw.mapping_extended_result_codes | apsw.mapping_result_codes
     return str(codes.get(getattr(error, "extendedresult", -1), type(error).__name__))

@@ -128,9 +128,9 @@ class Reader:
             ]
 
     def scrub(self, after: Slot, rows_max: int) -> Slot | None:
-        """As `Storage.scrub`: slots, and along with them this site's events, which count from 1 too.
+        """As `Storage.scrub`: slots, and along with them this site's events, which count from 1 too; then the evidence.
 
-        Checks that the timeline's index knows each tweet. Up to `rows_max` rows of each table are read.
+        Checks that the timeline's index knows each tweet. Up to `rows_max` rows (1 or more) of each table are read.
         """
         with self._snapshot("check the log") as meta:
             paces = [
@@ -141,9 +141,11 @@ class Reader:
             through = Slot(min(full) if full else NUMBER_MAX)
             for row in self._slots(Slot(after + 1), through, meta.prefix):
                 self._check_index(row)
-            for _ in self._checked(rows.EVENTS, "WHERE number > ? AND number <= ?", (after, through)):
-                pass
-            return through if full else None
+            self._check(rows.EVENTS, "WHERE number > ? AND number <= ?", (after, through))
+            if full:
+                return through
+            self._check(rows.EVIDENCE)
+            return None
 
     @contextmanager
     def _snapshot(self, doing: str) -> Iterator[Meta]:
@@ -185,6 +187,10 @@ class Reader:
             found = self._numbers(f"SELECT slot {_SHOWN_BY} AND slot = ?", (row.learned.author, row.slot))
             if found != [row.slot]:
                 raise damaged_row(self._path, "slots", f"slot {row.slot}", "index shown_by_author has lost it")
+
+    def _check(self, table: Table, rest: str = "", bindings: Sequence[Any] = ()) -> None:
+        for _ in self._checked(table, rest, bindings):
+            pass
 
     def _authors(self) -> list[rows.Author]:
         return [rows.author_of(values) for values, _ in self._checked(rows.AUTHORS)]

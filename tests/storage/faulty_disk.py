@@ -40,8 +40,8 @@ class FaultyDisk(apsw.VFS):
     def __init__(self) -> None:
         super().__init__("faulty", "unix", makedefault=True)
         self.platters: dict[Path, _Platter] = {}
-        self.failing: dict[tuple[str, str], int] = {}  # ("sync" or "write", end of the file's name) -> SQLite error
-        self.tried: list[tuple[str, str]] = []  # the operations and names of files since the test last cleared it
+        self.failing: dict[tuple[str, str], int] = {}  # (operation, end of the file's name) -> SQLite's error code
+        self.tried: list[tuple[str, str]] = []  # operations (read, write, sync) and names of files, until cleared
         self.on_operation: Any = None  # called after each write and sync
 
     def __enter__(self) -> Self:
@@ -84,6 +84,10 @@ class _FaultyFile(apsw.VFSFile):
         self._disk = disk
         self._path = Path(filename or "temporary")
         self._platter = disk.platters.setdefault(self._path, _Platter(bytearray(self._path.read_bytes())))
+
+    def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802
+        self._disk.operate("read", self._path)
+        return super().xRead(amount, offset)
 
     def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802
         self._disk.operate("write", self._path)

@@ -1,0 +1,267 @@
+"""D3: damage is refused by name: never skipped, never truncated away, never answered with less than there was."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+import pytest
+
+from engine.core.entry import NOOP
+from engine.core.ids import NUMBER_MAX, Round, Slot
+from engine.core.storage import StoreDamaged, StoreError, Vote, WriteRound, WriteVote
+from storage.rows import TABLES
+from storage.sqlite import SqliteStorage
+from tests.storage.samples import ALICE, BOB, CAROL, a_row_in_each_table, accepted, ballot, open_sample, settle, tweet
+
+FLIPS: Final = 300
+
+
+def seen(store: SqliteStorage) -> object:
+    """All that a store can be asked for, after a full check."""
+    after: Slot | None = Slot(0)
+    while after is not None:
+        after = store.scrub(after, 3)
+    stored = store.load()
+    hidden: tuple[tuple[Any, ...], ...] = ((), (ALICE,), (BOB, CAROL))
+    return (
+        stored,
+        store.learned(Slot(1), stored.prefix, 1_000_000),
+        store.log_page(Slot(1), Slot(NUMBER_MAX), 1_000),
+        [(store.timeline(frozenset(them), 1_000, None), store.timeline_count(frozenset(them))) for them in hidden],
+        store.events(None, 1_000),
+    )
+
+
+def seen_in(folder: Path) -> object:
+    with closing(open_sample(folder)) as store:
+        return seen(store)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Of a closed store with a row or more in each table."""
+    folder = tmp_path / "site"
+    with closing(open_sample(folder)) as store:
+        store.commit(a_row_in_each_table())
+    return folder
+
+
+def alter(folder: Path, sql: str) -> None:
+    """As another program would do to the closed store, knowing nothing of checksums."""
+    with closing(sqlite3.connect(folder / "site.db", isolation_level=None)) as database:
+        assert database.execute(sql).rowcount == 1
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [(table.name, column) for table in TABLES for column in (*table.columns, "checksum")]
+)
+def test_a_changed_value_is_refused_by_table_key_and_file_d3(folder: Path, table: str, column: str) -> None:
+    """Every column of every row, its key included."""
+    with closing(sqlite3.connect(folder / "site.db")) as database:
+        types = {name: kind for _, name, kind, *_ in database.execute(f"PRAGMA table_info({table})")}
+        keys = next(each.key for each in TABLES if each.name == table)
+        found = database.execute(f"SELECT {', '.join(keys)} FROM {table}").fetchall()
+    assert found
+    value = f"coalesce({column}, 0) + 1000" if types[column] == "INTEGER" else f"coalesce({column}, '') || 'x'"
+    for key in found:
+        copy = shutil.copytree(folder, folder.with_name(f"copy of {'-'.join(map(str, key))}"))
+        where = " AND ".join(f"{name} = '{part}'" for name, part in zip(keys, key, strict=True))
+        alter(copy, f"UPDATE {table} SET {column} = {value} WHERE {where}")
+        with pytest.raises(StoreDamaged, match=re.escape(f"{copy / 'site.db'}: table ")) as damage:
+            seen_in(copy)
+        if column not in keys:
+            named = ", ".join(f"{name} {part}" for name, part in zip(keys, key, strict=True))
+            assert f"table {table}, {named}: not what its checksum says" in str(damage.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("slots WHERE slot = 1", "table slots, slot 1: the row is gone"),
+        ("slots WHERE slot = 3", "table slots, slot 3: the row is gone"),
+        ("slots WHERE slot = 4", "a row is gone"),
+        ("slots WHERE slot = 5", "a row is gone"),
+        ("slots WHERE slot = 6", "a row is gone"),
+        ("ranges", "a row is gone"),
+        ("blocks", "a row is gone"),
+        ("authors WHERE author = 'bob'", "a row is gone"),
+        ("events WHERE number = 2", "a row is gone"),
+        ("peers", "a row is gone"),
+        ("meta", "table meta has 0 rows"),
+    ],
+)
+def test_a_lost_row_is_noticed_d3(folder: Path, row: str, says: str) -> None:
+    """No checksum of a row sees that; a lost vote would let this site vote twice (A2)."""
+    alter(folder, f"DELETE FROM {row}")
+    with pytest.raises(StoreDamaged, match=says):
+        seen_in(folder)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        pytest.param(lambda store: store.learned(Slot(1), Slot(8), 1_000_000), id="learned over it"),
+        pytest.param(lambda store: store.learned(Slot(5), Slot(5), 1), id="learned there"),
+        pytest.param(lambda store: store.learned(Slot(5), Slot(8), 1), id="learned from it"),
+        pytest.param(lambda store: store.log_page(Slot(1), Slot(8), 8), id="page over it"),
+        pytest.param(lambda store: store.log_page(Slot(5), Slot(5), 8), id="page there"),
+        pytest.param(lambda store: store.log_page(Slot(1), Slot(8), 4), id="newest of a page"),
+        pytest.param(lambda store: store.scrub(Slot(0), 100), id="check over it"),
+        pytest.param(lambda store: store.scrub(Slot(3), 2), id="check to behind it"),
+        pytest.param(lambda store: store.scrub(Slot(4), 1), id="check from it"),
+    ],
+)
+def test_a_gap_in_the_prefix_is_noticed_by_whoever_reads_there_d3(
+    tmp_path: Path, read: Callable[[SqliteStorage], object]
+) -> None:
+    with closing(open_sample(tmp_path)) as store:
+        for slot in range(1, 9):
+            store.commit(settle(slot, NOOP))
+    alter(tmp_path, "DELETE FROM slots WHERE slot = 5")
+    with closing(open_sample(tmp_path)) as store:
+        assert store.load().prefix == 8
+        assert [item.slot for item in store.learned(Slot(6), Slot(8), 100)] == [6, 7, 8]
+        with pytest.raises(StoreDamaged, match="table slots, slot 5: the row is gone"):
+            read(store)
+
+
+def test_an_old_vote_that_came_back_is_noticed_d3_a2(tmp_path: Path) -> None:
+    """As after a write that the disk acknowledged and lost: the old row is sound in itself."""
+    with closing(open_sample(tmp_path)) as store:
+        store.commit([WriteVote(Slot(1), Vote(ballot(1), None, None))])
+    with closing(sqlite3.connect(tmp_path / "site.db")) as database:
+        (old,) = database.execute("SELECT * FROM slots").fetchall()
+    with closing(open_sample(tmp_path)) as store:
+        store.commit([WriteVote(Slot(1), accepted(2, tweet(ALICE, 1)))])
+    with closing(sqlite3.connect(tmp_path / "site.db")) as database:
+        database.execute(f"REPLACE INTO slots VALUES ({', '.join('?' * len(old))})", old)
+        database.commit()
+    with closing(open_sample(tmp_path)) as store, pytest.raises(StoreDamaged, match="or an old one came back"):
+        store.load()
+
+
+def test_an_old_state_of_the_store_with_newer_rows_is_noticed_d3(tmp_path: Path) -> None:
+    with closing(open_sample(tmp_path)) as store:
+        store.commit([WriteVote(Slot(1), Vote(ballot(1), None, None))])
+    with closing(sqlite3.connect(tmp_path / "site.db")) as database:
+        (old,) = database.execute("SELECT * FROM meta").fetchall()
+    with closing(open_sample(tmp_path)) as store:
+        store.commit(settle(1, NOOP))
+    with closing(sqlite3.connect(tmp_path / "site.db")) as database:
+        database.execute(f"REPLACE INTO meta VALUES ({', '.join('?' * len(old))})", old)
+        database.commit()
+    with closing(open_sample(tmp_path)) as store, pytest.raises(StoreDamaged):
+        store.load()
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("slots SET body = CAST(x'ff41' AS TEXT) WHERE slot = 3", "table slots, slot 3: holds text that is not UTF-8"),
+        ("peers SET life = CAST(x'c3' AS TEXT)", "table peers, site bob: holds text that is not UTF-8"),
+    ],
+)
+def test_text_that_is_no_text_is_refused_by_row_d3(folder: Path, row: str, says: str) -> None:
+    alter(folder, f"UPDATE {row}")
+    with pytest.raises(StoreDamaged, match=says):
+        seen_in(folder)
+
+
+def test_a_start_reads_nothing_of_the_prefix_but_its_end_d3(folder: Path) -> None:
+    """Damage further down is found when it is read, or by the paced check."""
+    alter(folder, "UPDATE slots SET body = 'x' WHERE slot = 1")
+    with closing(open_sample(folder)) as store:
+        assert store.load().prefix == 3
+        assert store.log_page(Slot(2), Slot(3), 10)
+        with pytest.raises(StoreDamaged, match="table slots, slot 1: not what its checksum says"):
+            store.log_page(Slot(1), Slot(3), 10)
+        with pytest.raises(StoreDamaged, match="table slots, slot 1: not what its checksum says"):
+            store.scrub(Slot(0), 10)
+
+
+def test_changed_tables_are_refused_d3(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "site.db")) as database:
+        database.execute("DROP INDEX shown_by_author")
+    with pytest.raises(StoreDamaged, match="its tables are not those of a store of version 1"):
+        open_sample(folder)
+
+
+def test_a_flipped_byte_anywhere_in_the_database_is_refused_or_harmless_d3(folder: Path) -> None:
+    """Page headers, keys, indexes, the schema: the store refuses, or shows exactly what it showed before."""
+    expected = seen_in(folder)
+    content = (folder / "site.db").read_bytes()
+    used = [offset for offset, byte in enumerate(content) if byte]
+    random = Random(3)
+    refused = 0
+    for _ in range(FLIPS):
+        offset = random.choice(used)
+        damaged = bytearray(content)
+        damaged[offset] ^= random.randrange(1, 256)
+        (folder / "site.db").write_bytes(damaged)
+        try:
+            assert seen_in(folder) == expected, offset
+        except StoreError:
+            refused += 1
+        for rest in ("site.db-wal", "site.db-shm"):
+            (folder / rest).unlink(missing_ok=True)
+    assert FLIPS // 4 < refused < FLIPS
+
+
+@pytest.fixture
+def crashed(tmp_path: Path) -> Path:
+    """The folder of a store whose process ended with ten commits in the write-ahead log alone."""
+    with closing(open_sample(tmp_path / "site")) as store:
+        for number in range(1, 11):
+            store.commit([WriteVote(Slot(number), accepted(number, tweet(ALICE, number)))])
+        return Path(shutil.copytree(tmp_path / "site", tmp_path / "crashed"))
+
+
+def test_a_flipped_byte_in_the_log_takes_no_acknowledged_commit_away_d3(crashed: Path) -> None:
+    """SQLite alone would go back to the commit before. Only the last commit can look as if the crash had torn it."""
+    log = crashed / "site.db-wal"
+    content = log.read_bytes()
+    random = Random(4)
+    refused = torn = 0
+    for _ in range(FLIPS // 3):
+        copy = Path(shutil.copytree(crashed, crashed.with_name("copy"), dirs_exist_ok=True))
+        damaged = bytearray(content)
+        damaged[random.randrange(len(content))] ^= random.randrange(1, 256)
+        (copy / log.name).write_bytes(damaged)
+        try:
+            with closing(open_sample(copy)) as store:
+                commit = store.load().commit
+        except StoreDamaged:
+            refused += 1
+            assert (copy / log.name).read_bytes() == damaged
+        else:
+            assert commit in {9, 10}
+            torn += commit == 9
+        (copy / "site.db-shm").unlink(missing_ok=True)
+    assert refused > 50
+    assert torn > 0
+
+
+def test_a_damaged_log_is_refused_again_and_again_d3(crashed: Path) -> None:
+    log = crashed / "site.db-wal"
+    damaged = bytearray(log.read_bytes())
+    damaged[5_000] ^= 1
+    log.write_bytes(damaged)
+    for _ in range(3):
+        with pytest.raises(StoreDamaged, match=r"which ends a commit that was acknowledged"):
+            open_sample(crashed)
+    assert log.read_bytes() == damaged
+
+
+def test_a_sound_log_left_by_a_crash_is_taken_whole_d1(crashed: Path) -> None:
+    with closing(open_sample(crashed)) as store:
+        assert store.load().commit == 10
+        assert (crashed / "site.db-wal").stat().st_size == 0
+        store.commit([WriteRound(Round(1))])
+    assert not (crashed / "site.db-wal").exists()

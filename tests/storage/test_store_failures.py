@@ -1,0 +1,185 @@
+"""D2: a failed write, sync or read ends the use of the store; nothing is tried again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+
+import storage.sqlite
+from engine.core.ids import Slot
+from engine.core.storage import Storage, StoreFailed, WriteVote
+from tests.storage.faulty_disk import FaultyDisk
+from tests.storage.samples import ALICE, accepted, open_sample, tweet
+
+ON_A_FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from engine.core.ids import Slot
+from engine.core.storage import StoreFailed, WriteVote
+from tests.storage.samples import ALICE, accepted, open_sample, tweet
+
+store = open_sample(Path(sys.argv[1]))
+store.load()
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
+number = 0
+try:
+    while True:
+        number = store.commit([WriteVote(Slot(number + 1), accepted(number + 1, tweet(ALICE, number + 1)))])
+except StoreFailed as failure:
+    print(number)
+    print(failure)
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+for use in (store.load, lambda: store.commit([]), lambda: store.log_page(Slot(1), Slot(9), 9)):
+    try:
+        use()
+    except StoreFailed as failure:
+        print(failure)
+store.close()
+"""
+
+
+@pytest.fixture
+def disk() -> Iterator[FaultyDisk]:
+    with FaultyDisk() as disk:
+        yield disk
+
+
+def vote(store: Storage, number: int) -> int:
+    return store.commit([WriteVote(Slot(number), accepted(number, tweet(ALICE, number)))])
+
+
+def assert_refuses_everything(store: Storage, disk: FaultyDisk) -> None:
+    """Even when the disk is well again, and down to the closing: not one read, write or sync is tried."""
+    disk.failing.clear()
+    disk.tried.clear()
+    for use in (
+        store.load,
+        lambda: store.commit([]),
+        lambda: vote(store, 9),
+        lambda: store.learned(Slot(1), Slot(1), 1),
+        lambda: store.log_page(Slot(1), Slot(1), 1),
+        lambda: store.timeline(frozenset(), 1, None),
+        lambda: store.timeline_count(frozenset()),
+        lambda: store.events(None, 1),
+        lambda: store.scrub(Slot(0), 1),
+    ):
+        with pytest.raises(StoreFailed, match="refused, because of what happened before"):
+            use()
+    store.close()
+    assert disk.tried == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "code", "says"),
+    [
+        ("sync", apsw.SQLITE_IOERR_FSYNC, "SQLITE_IOERR_FSYNC"),
+        ("write", apsw.SQLITE_IOERR_WRITE, "SQLITE_IOERR_WRITE"),
+        ("write", apsw.SQLITE_FULL, "the disk is full. Free some space"),
+    ],
+)
+def test_a_failed_commit_ends_the_use_of_the_store_d2(
+    tmp_path: Path, disk: FaultyDisk, operation: str, code: int, says: str
+) -> None:
+    store = open_sample(tmp_path)
+    assert [vote(store, number) for number in (1, 2, 3)] == [1, 2, 3]
+    disk.failing[operation, "-wal"] = code
+    with pytest.raises(StoreFailed, match=says) as failure:
+        vote(store, 4)
+    assert str(failure.value).startswith(f"{tmp_path / 'site.db'}: cannot commit")
+    assert_refuses_everything(store, disk)
+
+    store = open_sample(tmp_path)
+    stored = store.load()
+    assert stored.commit in {3, 4}
+    assert set(stored.votes) == set(range(1, stored.commit + 1))
+    store.close()
+
+
+@pytest.mark.parametrize("operation", ["sync", "write"])
+def test_a_failed_checkpoint_ends_the_use_of_the_store_d2(
+    tmp_path: Path, disk: FaultyDisk, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    """SQLite's own automatic checkpoint would hide this error and sync again later."""
+    monkeypatch.setattr(storage.sqlite, "_WAL_PAGES_MAX", 10)
+    store = open_sample(tmp_path)
+    vote(store, 1)
+    disk.failing[operation, "site.db"] = apsw.SQLITE_IOERR
+
+    def vote_on() -> None:
+        for number in range(2, 20):
+            vote(store, number)
+
+    with pytest.raises(StoreFailed, match="cannot copy the write-ahead log into the database"):
+        vote_on()
+    assert_refuses_everything(store, disk)
+
+
+def test_a_failed_read_ends_the_use_of_the_store_d2(tmp_path: Path, disk: FaultyDisk) -> None:
+    store = open_sample(tmp_path)
+    for number in range(1, 400):
+        vote(store, number)
+    store.close()
+    store = open_sample(tmp_path)
+    disk.failing["read", "site.db"] = apsw.SQLITE_IOERR_READ
+    with pytest.raises(StoreFailed, match="SQLITE_IOERR_READ"):
+        store.load()
+    assert_refuses_everything(store, disk)
+
+
+def test_a_failure_while_closing_is_told_and_lets_go_of_the_lock_d2(tmp_path: Path, disk: FaultyDisk) -> None:
+    store = open_sample(tmp_path)
+    vote(store, 1)
+    disk.failing["sync", "site.db"] = apsw.SQLITE_IOERR_FSYNC
+    with pytest.raises(StoreFailed, match="SQLITE_IOERR_FSYNC"):
+        store.close()
+    disk.failing.clear()
+    store = open_sample(tmp_path)
+    assert set(store.load().votes) == {1}
+    store.close()
+
+
+def test_a_broken_contract_ends_the_use_of_the_store(tmp_path: Path, disk: FaultyDisk) -> None:
+    store = open_sample(tmp_path)
+    vote(store, 1)
+    with pytest.raises(AssertionError):
+        store.commit([WriteVote(Slot(0), accepted(1, tweet(ALICE, 1)))])
+    assert_refuses_everything(store, disk)
+
+
+def test_a_really_full_disk_loses_nothing_acknowledged_d1_d2(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk; it makes the system's own write fail."""
+    run = subprocess.run(
+        [sys.executable, "-c", ON_A_FULL_DISK, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path.cwd(),
+    )
+    acknowledged, first, *later = run.stdout.splitlines()
+    assert int(acknowledged) > 10
+    assert first.startswith(f"{tmp_path / 'site.db'}: cannot commit")
+    assert [first in refusal for refusal in later] == [True] * 3
+    store = open_sample(tmp_path)
+    assert store.load().commit == int(acknowledged)
+    assert set(store.load().votes) == set(range(1, int(acknowledged) + 1))
+    assert vote(store, 1_000) == int(acknowledged) + 1
+    store.close()
+
+
+def test_another_writer_is_not_waited_for_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage.sqlite, "_BUSY_MS", 1)
+    store = open_sample(tmp_path)
+    store.load()
+    other = apsw.Connection(str(tmp_path / "site.db"))
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreFailed, match="another program has it locked"):
+        vote(store, 1)
+    other.close()
+    store.close()
