@@ -1,0 +1,178 @@
+"""The full-screen program: the screens of one site or several, and how they are left.
+
+Rules that hold here:
+- The terminal is restored whatever happens: leaving, signals, a hang-up, a crash (whose traceback is then printed).
+- Leaving never stops an engine unasked; what the screen was started for (`Leaving`) decides what is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import ClassVar, Final
+
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.screen import Screen
+from textual.theme import Theme
+
+from tui import keys
+from tui.hops import Hop, Leaving
+from tui.panes.composer import Composer
+from tui.panes.engine import exit_status
+from tui.screens.leave import Decision, leave_dialog
+from tui.screens.main import MainScreen
+from tui.site.model import UNANSWERED
+from tui.terminal import Terminal
+
+STOP_TIMEOUT_S: Final = 15.0
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+CALM: Final = Theme(
+    name="calm",
+    primary="#7aa2c8",
+    secondary="#8a8fa3",
+    accent="#7aa2c8",
+    warning="#d8a657",
+    error="#e0736a",
+    success="#8cb573",
+    foreground="#d4d4d0",
+    background="#15181c",
+    surface="#1a1e23",
+    panel="#242a31",
+    dark=True,
+)
+
+
+class LoggosApp(App[int]):
+    CSS_PATH = "screen.tcss"
+    TITLE = "loggos"
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    def __init__(self, hops: Sequence[Hop], leaving: Leaving) -> None:
+        self._colourless = "NO_COLOR" in os.environ
+        super().__init__(driver_class=Terminal, ansi_color=True if self._colourless else None)
+        self._hops = hops
+        self._leaving = leaving
+        self._at = 0
+        self._screens: dict[Hop, MainScreen] = {}
+        self._mouse_released = False
+        self.animation_level = "none"
+
+    @property
+    def main(self) -> MainScreen:
+        """The screen of the site that is shown, whatever lies over it."""
+        return next(screen for screen in self.screen_stack if isinstance(screen, MainScreen))
+
+    def on_mount(self) -> None:
+        self.register_theme(CALM)
+        self.theme = "ansi-dark" if self._colourless else CALM.name
+        loop = asyncio.get_running_loop()
+        for number in SIGNALS:
+            loop.add_signal_handler(number, self._end)
+        self._show_hop()
+
+    def _show_hop(self) -> None:
+        hop = self._hops[self._at]
+        if hop not in self._screens:
+            self._screens[hop] = MainScreen(hop, more=len(self._hops) > 1)
+            self.install_screen(self._screens[hop], hop.site)
+        if any(isinstance(screen, MainScreen) for screen in self.screen_stack):
+            self.switch_screen(hop.site)
+        else:
+            self.push_screen(hop.site)
+
+    def action_hop(self) -> None:
+        if len(self._hops) == 1:
+            self.main.remark("h goes to the next site's screen in the demo; here there is one site")
+            return
+        self._at = (self._at + 1) % len(self._hops)
+        self._show_hop()
+
+    def action_mouse(self) -> None:
+        terminal = self._driver
+        if not isinstance(terminal, Terminal):
+            return
+        self._mouse_released = not self._mouse_released
+        if self._mouse_released:
+            terminal.release_mouse()
+            self.main.remark("the mouse selects text as the terminal does; m gives it back")
+        else:
+            terminal.grab_mouse()
+            self.main.remark("the mouse is used here again")
+
+    # Leaving.
+
+    async def action_quit(self) -> None:
+        self.action_leave()
+
+    def action_help_quit(self) -> None:
+        self.action_leave()
+
+    def action_leave(self) -> None:
+        asks = self._leaving is not Leaving.DETACHES
+        if not asks or (self._leaving is Leaving.ASK and not self.main.model.live):
+            self._end()
+            return
+        dialog = leave_dialog(self.main.model.site, self.main.model.status, self._leaving)
+        self.push_screen(dialog, self._decided)
+
+    def action_detach(self) -> None:
+        if self._leaving is Leaving.STOPS_ALL:
+            self.action_leave()
+        else:
+            self._end()
+
+    def _decided(self, decision: Decision | None) -> None:
+        match decision:
+            case Decision.STOP:
+                self.main.board.doing = f"stopping the engine of {self.main.model.site}"
+                self.run_worker(self._stop(), group="stop")
+            case Decision.DETACH:
+                self._end()
+            case None:
+                pass
+
+    async def _stop(self) -> None:
+        """Asks the engine to stop, and leaves once it has let go of its store."""
+        model = self.main.model
+        try:
+            await model.link.call("stop")
+            await asyncio.wait_for(model.link.down.wait(), STOP_TIMEOUT_S)
+        except UNANSWERED as failed:
+            self.main.board.doing = None
+            self.main.complain(f"the engine does not stop: {failed}")
+        except TimeoutError:
+            self.main.board.doing = None
+            self.main.complain(f"the engine has not stopped within {STOP_TIMEOUT_S:.0f} s; d leaves it")
+        else:
+            self.exit(0)
+
+    def _end(self) -> None:
+        for screen in self._screens.values():
+            if screen.is_mounted:
+                screen.query_one(Composer).keep()
+        self.exit(exit_status(self.main.model))
+
+    # The palette.
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        for group, table in keys.GROUPS:
+            for key in table:
+                yield SystemCommand(
+                    f"{key.name} ({key.cap})", f"{group}: {key.what}", partial(self.run_action, key.action, self.main)
+                )
+        yield from super().get_system_commands(screen)
+
+
+def run_screen(hops: Sequence[Hop], leaving: Leaving) -> int:
+    """Shows the first of `hops` until it is left; returns the exit status.
+
+    0, or the status with which the engine stopped by itself, 5 if it went away without a word, 1 after a crash.
+    """
+    app = LoggosApp(hops, leaving)
+    status = app.run()
+    return app.return_code or 0 if status is None else status

@@ -1,0 +1,100 @@
+"""Every key of the main screen in one table: bindings, footer, help and palette are made from it.
+
+Rules that hold here:
+- Letters, not chords. A key means one thing everywhere, but for the keys of the pane that has the focus.
+- An action that has no key of its own is in the palette all the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from textual.binding import Binding, BindingType
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """`keys` as Textual names them, comma separated ("" for none); `cap` is what is printed on them."""
+
+    keys: str
+    cap: str
+    action: str
+    name: str
+    what: str
+
+
+WRITE: Final = (
+    Key("c", "c", "compose", "tweet", "write a tweet; Enter sends it, Esc keeps the draft"),
+    Key("b", "b", "block", "block", "block a site: it sees none of this site's tweets any more"),
+    Key("u", "u", "unblock", "unblock", "undo a block"),
+)
+OUTCOME: Final = (
+    Key("r", "r", "retry", "retry", "send an event again that is certainly not in the log"),
+    Key("e", "e", "edit", "edit", "take the text of the last outcome back into the composer"),
+    Key("w", "w", "wait", "wait", "keep watching an unknown outcome; it is told when it is known"),
+    Key("x", "x", "dismiss_outcome", "dismiss", "take the outcome line away (Esc too)"),
+    Key("o", "o", "outcomes", "outcomes", "all outcomes that this screen has told"),
+)
+LOOK: Final = (
+    Key("1", "1", "show('timeline')", "timeline", "what this site may read, in the order of the log"),
+    Key("2", "2", "show('blocks')", "blocks", "who blocks whom"),
+    Key("3", "3", "show('log')", "log", "every slot of the log with its state"),
+    Key("4", "4", "show('trace')", "trace", "the messages between this site and the others"),
+    Key("5", "5", "show('sites')", "sites", "the sites as seen from here, and counters"),
+    Key("6", "6", "show('faults')", "faults", "make this site's network bad on purpose"),
+    Key("tab", "tab", "next_pane", "next pane", "go to the next pane (Shift+Tab: the previous one)"),
+    Key("shift+tab", "shift+tab", "previous_pane", "previous pane", "go to the previous pane"),
+    Key("enter,i", "enter", "inspect", "inspect", "the acceptor's variables, votes and messages of a slot"),
+    Key("z", "z", "zoom", "zoom", "give the whole screen to one pane, and back"),
+    Key("slash", "/", "search", "search", "search the log or timeline; filter the trace"),
+    Key("n", "n", "next_match", "next match", "the next match of the search, further back"),
+    Key("N", "N", "next_hole", "next hole", "the next hole of the log"),
+    Key("g", "g", "go_to", "go to slot", "go to a slot by its number"),
+    Key("space", "space", "pause", "pause", "stop following, or follow again"),
+    Key("end", "end", "follow", "follow", "go to the newest and follow it"),
+)
+ACT: Final = (
+    Key("f", "f", "fill", "fill", "settle this hole now: learn it, complete it, or fill it with a no-op"),
+    Key("F", "F", "fill_all", "fill all", "settle all holes now"),
+    Key("y", "y", "copy", "copy", "copy the row to the clipboard (OSC 52)"),
+    Key("m", "m", "app.mouse", "mouse", "mouse off or on, for the terminal's own selection"),
+)
+LEAVE: Final = (
+    Key("h", "h", "app.hop", "next site", "the screen of the next site (in the demo)"),
+    Key("d", "d", "app.detach", "detach", "leave the screen, the engine keeps running"),
+    Key("q,ctrl+c,ctrl+q", "q", "app.leave", "quit", "leave; asks what to do with an engine that this call started"),
+    Key("question_mark", "?", "help", "keys", "all keys"),
+)
+CLOSE: Final = Key("escape", "esc", "back", "back", "close what is open; else dismiss the outcome")
+
+GROUPS: Final = (
+    ("Write", WRITE),
+    ("After an outcome", OUTCOME),
+    ("Look", LOOK),
+    ("Do", ACT),
+    ("Leave", (*LEAVE, CLOSE)),
+)
+
+MOVE: Final = (
+    ("↑ ↓  k j", "a row up or down"),
+    ("pgup pgdn", "a page up or down"),
+    ("home end", "the oldest; the newest, and follow it"),
+)
+FAULTS: Final = (
+    Key("a", "a", "add", "add", "add a fault rule"),
+    Key("p", "p", "partition", "partition", "cut the sites into groups"),
+    Key("space", "space", "switch", "on/off", "switch the rule on or off"),
+    Key("delete,backspace", "del", "remove", "remove", "remove the rule"),
+    Key("x", "x", "clear", "clear all", "remove all rules, and release what is held"),
+    Key("r", "r", "release", "release", "let held messages go: the selected one, else all"),
+    Key("d", "d", "drop", "drop", "throw held messages away: the selected one, else all"),
+)
+
+
+def bindings(*groups: tuple[Key, ...]) -> list[BindingType]:
+    """Textual's bindings of these keys."""
+    return [Binding(key.keys, key.action, key.name, show=False) for group in groups for key in group if key.keys]
+
+
+MAIN_BINDINGS: Final = bindings(*(group for _, group in GROUPS))

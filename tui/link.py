@@ -1,0 +1,174 @@
+"""The screen's connection to a site's engine: JSON-RPC 2.0 over the control socket (docs/control.md), in asyncio.
+
+Rules that hold here:
+- A call ends: in its result, in RpcError (the engine refuses), or in LinkLost (the connection went away first).
+- A lost connection is made again for as long as the link runs; it waits between tries, longer each time.
+- What the engine tells unasked goes to one listener, in the order in which it came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import orjson
+
+LINE_BYTES_MAX: Final = 2 * 1024 * 1024
+TOPICS: Final = ("trace", "log", "outcome", "status", "faults")
+RETRY_FIRST_S: Final = 0.1
+RETRY_MAX_S: Final = 3.0
+
+
+class LinkLost(Exception):
+    """The connection to the engine is gone; what was asked may or may not have been done."""
+
+
+class RpcError(Exception):
+    """The engine refused a call. The message is a sentence that says what to do; `code` as in docs/control.md."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Listener(Protocol):
+    """Who is told what the engine says unasked. The methods return at once."""
+
+    def connected(self) -> None:
+        """A connection is up and subscribed: nothing known before it is certain any more."""
+
+    def lost(self, why: str) -> None:
+        """The connection went away, or could not be made."""
+
+    def stopping(self, reason: str, exit_status: int) -> None:
+        """The engine stops by itself; `lost` follows."""
+
+    def observed(self, items: list[Mapping[str, Any]], dropped: int) -> None:
+        """Items of the subscribed topics; `dropped` trace items were left out before them."""
+
+
+class Link:
+    def __init__(self, socket_path: Path, listener: Listener) -> None:
+        self._socket_path = socket_path
+        self._listener = listener
+        self._writer: asyncio.StreamWriter | None = None
+        self._calls: dict[int, asyncio.Future[Any]] = {}
+        self._last_id = 0
+        self._retry_now = asyncio.Event()
+        self.down = asyncio.Event()
+        """Set while no engine is connected."""
+        self.down.set()
+
+    @property
+    def up(self) -> bool:
+        return self._writer is not None
+
+    async def run(self) -> None:
+        """Connects, listens and connects again, until cancelled."""
+        clock = asyncio.get_running_loop().time
+        wait_s = RETRY_FIRST_S
+        while True:
+            began = clock()
+            try:
+                reader, writer = await asyncio.open_unix_connection(self._socket_path, limit=LINE_BYTES_MAX)
+            except OSError as refused:
+                why = _why(refused)
+            else:
+                why = await self._serve(reader, writer)
+            if clock() - began > RETRY_MAX_S:
+                wait_s = RETRY_FIRST_S
+            self._retry_now.clear()
+            self._listener.lost(why)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._retry_now.wait(), wait_s)
+            wait_s = min(2 * wait_s, RETRY_MAX_S)
+
+    def retry_now(self) -> None:
+        """Ends the present wait between two tries."""
+        self._retry_now.set()
+
+    async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
+        """The result of one request. Raises RpcError, LinkLost."""
+        return await self._send(method, params)
+
+    def _send(self, method: str, params: Mapping[str, Any] | None) -> asyncio.Future[Any]:
+        if self._writer is None:
+            raise LinkLost("no engine is connected")
+        self._last_id += 1
+        request = {"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params or {}}
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._calls[self._last_id] = answer
+        # Requests are small and their number is bounded by what a person does, so the buffer needs no drain.
+        self._writer.write(orjson.dumps(request) + b"\n")
+        return answer
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
+        """Handles one connection until it ends; returns why it did."""
+        self._writer = writer
+        self.down.clear()
+        subscribed = self._send("subscribe", {"topics": list(TOPICS)})
+        subscribed.add_done_callback(_seen)
+        self._listener.connected()
+        try:
+            while line := await reader.readline():
+                self._take(line)
+        except (OSError, ValueError) as broken:  # ValueError: not JSON, or a line longer than the protocol has
+            return _why(broken)
+        else:
+            return "the engine closed the connection"
+        finally:
+            self._writer = None
+            self.down.set()
+            lost = LinkLost("the connection to the engine went away before it answered")
+            for answer in self._calls.values():
+                if not answer.done():
+                    answer.set_exception(lost)
+                    answer.add_done_callback(_seen)
+            self._calls.clear()
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    def _take(self, line: bytes) -> None:
+        message = orjson.loads(line)
+        match message:
+            case {"method": "observed", "params": {"items": items, "dropped": dropped}}:
+                self._listener.observed(items, dropped)
+            case {"method": "stopping", "params": {"reason": reason, "exit_status": exit_status}}:
+                self._listener.stopping(reason, exit_status)
+            case {"id": int(request), "result": result}:
+                self._answer(request).set_result(result)
+            case {"id": int(request), "error": {"code": code, "message": text}}:
+                answer = self._answer(request)
+                answer.set_exception(RpcError(code, text))
+                answer.add_done_callback(_seen)
+            case _:
+                raise ValueError("the engine sent what is no answer and no notification")
+
+    def _answer(self, request: int) -> asyncio.Future[Any]:
+        """The future of a request; of one that nobody awaits any more, or that was never made, a spare one."""
+        answer = self._calls.pop(request, None)
+        if answer is None or answer.done():
+            return asyncio.get_running_loop().create_future()
+        return answer
+
+
+def _seen(answer: asyncio.Future[Any]) -> None:
+    """Marks an error as looked at: a caller that was cancelled meanwhile never will."""
+    if not answer.cancelled():
+        answer.exception()
+
+
+def _why(error: Exception) -> str:
+    match error:
+        case FileNotFoundError():
+            return "no engine is running"
+        case ConnectionRefusedError():
+            return "no engine is running (its control socket is left over)"
+        case OSError():
+            return error.strerror or str(error)
+        case _:
+            return str(error)

@@ -1,0 +1,1 @@
+"""The panes of the screen: each paints one view of the model."""

@@ -1,0 +1,157 @@
+"""The composer: a mode in which letters are text; outside of it, a line that says how to begin.
+
+Rules that hold here:
+- Nothing typed is lost: Esc, a refusal, a lost quorum and leaving the screen keep the draft.
+- What the rules of the timeline refuse is refused here, with their reason, before anything is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.timer import Timer
+
+from engine.core.entry import TEXT_MAX, BadOperation, clean_text
+from tui.panes.editing import Edit
+from tui.panes.field import Field
+from tui.panes.paint import Painted
+from tui.rows import Part, Role, Row, row, wrapped
+from tui.site.draft import DraftFile
+
+SAVE_AFTER_S: Final = 1.0
+USUAL: Final = row(("enter", Role.KEY), (" sends · ", Role.DIM), ("esc", Role.KEY), (" keeps the draft", Role.DIM))
+
+
+class Hint(Painted):
+    """A sentence below what is typed."""
+
+    def __init__(self, said: Row, *, id: str) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._sentence = said
+
+    def tell(self, said: Row) -> None:
+        self._sentence = said
+        self.say()
+
+    def rows(self, width: int) -> Sequence[Row]:
+        return wrapped(self._sentence, width)
+
+
+class Composer(Vertical):
+    class Written(Message):
+        """A tweet that the rules allow, stripped."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    class Closed(Message):
+        """The composer gave the focus back."""
+
+    def __init__(self, site: str, drafts: DraftFile) -> None:
+        super().__init__(id="composer")
+        self._site = site
+        self._drafts = drafts
+        self._saving: Timer | None = None
+        self._kept = ""
+
+    def compose(self) -> ComposeResult:
+        self._kept = self._drafts.load()
+        yield Hint(self._invitation(), id="invitation")
+        yield Field(self._kept, id="draft")
+        yield Hint(USUAL, id="composer-hint")
+
+    def on_mount(self) -> None:
+        self.remove_class("-open")
+        self._show_count()
+
+    @property
+    def field(self) -> Field:
+        return self.query_one("#draft", Field)
+
+    @property
+    def is_open(self) -> bool:
+        return self.has_class("-open")
+
+    def open(self) -> None:
+        self.add_class("-open")
+        self.query_one("#composer-hint", Hint).tell(USUAL)
+        self.field.focus()
+
+    def close(self) -> None:
+        self._save()
+        self.remove_class("-open")
+        self.query_one("#invitation", Hint).tell(self._invitation())
+        self.post_message(self.Closed())
+
+    def take(self, text: str) -> None:
+        """Puts a text back to be edited; a draft that is there goes below it in the line, nothing is lost."""
+        draft = self.field.text.strip()
+        joined = text if not draft or draft == text else f"{text} {draft}"
+        self.field.put(Edit(joined, len(text)))
+        self.open()
+
+    def keep(self) -> None:
+        """Makes the draft durable before the screen is left."""
+        self._save()
+
+    def _invitation(self) -> Row:
+        draft = self.query_one("#draft", Field).text if self.is_mounted else self._kept
+        others = (Part("b", Role.KEY), Part(" block · ", Role.DIM), Part("u", Role.KEY), Part(" unblock", Role.DIM))
+        if draft.strip():
+            return row(" ", ("c", Role.KEY), (" goes on with the draft: ", Role.DIM), draft)
+        return (*row(" ", ("c", Role.KEY), (" write a tweet · ", Role.DIM)), *others)
+
+    def _show_count(self) -> None:
+        count = len(self.field.text.strip())
+        over = "" if count <= TEXT_MAX else f", {count - TEXT_MAX} too many"
+        self.border_title = Content(f"tweet as {self._site} · {count}/{TEXT_MAX}{over}")
+
+    def on_field_edited(self, event: Field.Edited) -> None:
+        event.stop()
+        self._show_count()
+        self.query_one("#composer-hint", Hint).tell(USUAL)
+        if self._saving is None:
+            self._saving = self.set_timer(SAVE_AFTER_S, self._save)
+
+    def on_field_pasted(self, event: Field.Pasted) -> None:
+        event.stop()
+        said = (
+            "the paste has several lines: a tweet is one line, so replace each line break (shown as \\n) before sending"
+        )
+        self.query_one("#composer-hint", Hint).tell(row((said, Role.WARN)))
+
+    def on_field_sent(self, event: Field.Sent) -> None:
+        event.stop()
+        try:
+            text = clean_text(self.field.text)
+        except BadOperation as refused:
+            self.query_one("#composer-hint", Hint).tell(row(("✗ ", Role.BAD), (f"not sent: {refused}", Role.BAD)))
+            return
+        self.field.put(Edit())
+        self.close()
+        self.post_message(self.Written(text))
+
+    def on_field_left(self, event: Field.Left) -> None:
+        event.stop()
+        self.close()
+
+    def _save(self) -> None:
+        if self._saving is not None:
+            self._saving.stop()
+            self._saving = None
+        text = self.field.text
+        if text == self._kept:
+            return
+        try:
+            self._drafts.save(text)
+        except OSError as failed:
+            said = f"the draft is kept in this screen only, it cannot be saved: {failed.strerror}"
+            self.query_one("#composer-hint", Hint).tell(row((said, Role.WARN)))
+        else:
+            self._kept = text

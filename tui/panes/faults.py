@@ -1,0 +1,143 @@
+"""Pane 6: rules that make this site's network bad on purpose, and what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
+
+from textual.binding import BindingType
+from textual.message import Message
+
+from tui import keys
+from tui.panes.page import Page
+from tui.rows import BLANK, Role, Row, row, wrapped
+from tui.site.model import UNANSWERED, Change, SiteModel
+from tui.site.shapes import Held, Rule
+from tui.site.wording import clock
+
+Selected = TypeVar("Selected", Rule, Held)
+
+EXAMPLES = (
+    "to=bob type=accept drop=50%",
+    "from=* delay=200ms±50",
+    "partition alice,bob | carol,dave,erin",
+    "to=carol hold",
+)
+
+
+class FaultsPane(Page):
+    """Rows: a header, the rules, then what is held; the keys act on the row that is selected."""
+
+    ASPECTS: ClassVar = Change.FAULTS | Change.CONNECTION
+    SELECTS: ClassVar = True
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keys.FAULTS)
+
+    class RuleWanted(Message):
+        """Somebody wants to add a rule; `begun` is how it may begin."""
+
+        def __init__(self, begun: str) -> None:
+            super().__init__()
+            self.begun = begun
+
+    class Answered(Message):
+        """What came of an action, in words."""
+
+        def __init__(self, words: str, refused: bool) -> None:
+            super().__init__()
+            self.words = words
+            self.refused = refused
+
+    def __init__(self, model: SiteModel) -> None:
+        super().__init__(model, id="faults")
+        self._meaning: list[Rule | Held | None] = []
+
+    def title(self) -> str:
+        on = sum(rule.on for rule in self.model.faults.rules)
+        return f"6 Faults · {on} on · this site only, never saved" if on else "6 Faults · this site only, never saved"
+
+    def write(self, width: int) -> Sequence[Row]:
+        faults = self.model.faults
+        self._meaning = []
+        lines: list[Row] = []
+
+        def say(said: Row, meaning: Rule | Held | None = None) -> None:
+            lines.append(said)
+            self._meaning.append(meaning)
+
+        if faults.rules:
+            say(row((f"{'':<8} {'hits':>7}  rule", Role.DIM)))
+        for rule in faults.rules:
+            until = "" if rule.expires_at is None else f"  until {clock(rule.expires_at)}"
+            box = ("[x] on ", Role.BAD) if rule.on else ("[ ] off", Role.DIM)
+            say(row(f"{rule.number:>2} ", box, f" {rule.hits:>5,}  {rule.text}", (until, Role.DIM)), rule)
+        if faults.held:
+            say(BLANK)
+            say(row((f"held: {len(faults.held)}", Role.WARN), ("   r release · d drop", Role.DIM)))
+        for held in faults.held:
+            arrow = "→" if held.dir == "out" else "←"
+            slot = "" if held.slot is None else f" #{held.slot}"
+            say(row(f"{clock(held.at)} {arrow} {held.peer} {held.type}{slot}"), held)
+        if not lines:
+            said = row(
+                "The network is left alone. ", ("a", Role.KEY), " adds a rule, ", ("p", Role.KEY), " partitions:"
+            )
+            for each in (BLANK, *wrapped(said, width)):
+                say(each)
+            for example in EXAMPLES:
+                say(row((f"  {example}", Role.DIM)))
+        return lines
+
+    # Actions.
+
+    def action_add(self) -> None:
+        self.post_message(self.RuleWanted(""))
+
+    def action_partition(self) -> None:
+        sites = self.model.sites
+        half = (len(sites) + 1) // 2
+        self.post_message(self.RuleWanted(f"partition {','.join(sites[:half])} | {','.join(sites[half:])}"))
+
+    def add(self, rule: str) -> None:
+        self._do("faults.add", {"rule": rule}, "rule {number} is on")
+
+    def action_switch(self) -> None:
+        rule = self._selected(Rule)
+        if rule is not None:
+            self._do("faults.set", {"number": rule.number, "on": not rule.on}, "")
+
+    def action_remove(self) -> None:
+        rule = self._selected(Rule)
+        if rule is not None:
+            self._do("faults.remove", {"number": rule.number}, f"rule {rule.number} is removed")
+
+    def action_clear(self) -> None:
+        self._do("faults.clear", {}, "all {removed} rules are removed; what was held goes on its way")
+
+    def action_release(self) -> None:
+        self._do_held("faults.release", "{released} released")
+
+    def action_drop(self) -> None:
+        self._do_held("faults.drop", "{dropped} dropped")
+
+    def _do_held(self, method: str, told: str) -> None:
+        if not self.model.faults.held:
+            self.post_message(self.Answered("no message is held: a rule such as `to=carol hold` holds them", True))
+            return
+        held = self._selected(Held)
+        self._do(method, {"held": None if held is None else [held.number]}, told)
+
+    def _selected(self, kind: type[Selected]) -> Selected | None:
+        meaning = self._meaning[self.cursor] if self.cursor < len(self._meaning) else None
+        return meaning if isinstance(meaning, kind) else None
+
+    def _do(self, method: str, params: Mapping[str, Any], told: str) -> None:
+        self.run_worker(self._ask(method, params, told), group="faults")
+
+    async def _ask(self, method: str, params: Mapping[str, Any], told: str) -> None:
+        try:
+            answer = await self.model.link.call(method, params)
+        except UNANSWERED as refused:
+            self.post_message(self.Answered(str(refused), True))
+            return
+        if told:
+            self.post_message(self.Answered(told.format_map(answer), False))

@@ -1,0 +1,152 @@
+"""The widget in which text is typed: the composer, and the prompts for a slot, a search or a fault rule.
+
+Textual's own inputs draw what was typed as it is; here it goes through `inert` (a pasted escape sequence or bidi mark
+shows as its name), and a paste of several lines is kept whole.
+
+Rules that hold here:
+- It takes every printable key while it has the focus, so letters are no commands then.
+- The cursor does not blink: a screen without traffic repaints nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from tui.panes.editing import Edit, laid_out
+from tui.panes.paint import Painted
+from tui.rows import Part, Role, Row, cut, first_character
+
+LINES_MAX: Final = 8
+
+
+class Field(Painted, can_focus=True):
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "left", show=False),
+        Binding("right", "right", show=False),
+        Binding("ctrl+left,alt+b", "word_left", show=False),
+        Binding("ctrl+right,alt+f", "word_right", show=False),
+        Binding("home,ctrl+a", "begin", show=False),
+        Binding("end,ctrl+e", "finish", show=False),
+        Binding("backspace,ctrl+h", "backspace", show=False),
+        Binding("delete,ctrl+d", "delete", show=False),
+        Binding("ctrl+w,alt+backspace", "cut_word", show=False),
+        Binding("ctrl+u", "cut_before", show=False),
+        Binding("ctrl+k", "cut_after", show=False),
+        Binding("enter", "send", show=False),
+        Binding("escape", "leave", show=False),
+    ]
+
+    class Edited(Message):
+        """The text changed."""
+
+        def __init__(self, field: Field) -> None:
+            super().__init__()
+            self.field = field
+
+        @property
+        def control(self) -> Field:
+            return self.field
+
+    class Sent(Edited):
+        """Enter."""
+
+    class Left(Edited):
+        """Escape."""
+
+    class Pasted(Edited):
+        """A paste of several lines, now in the text as it came."""
+
+    def __init__(self, text: str = "", *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.edit = Edit(text, len(text))
+
+    @property
+    def text(self) -> str:
+        return self.edit.text
+
+    def put(self, edit: Edit) -> None:
+        changed = edit.text != self.edit.text
+        self.edit = edit
+        self.say()
+        if changed:
+            self.post_message(self.Edited(self))
+
+    def rows(self, width: int) -> Sequence[Row]:
+        lines, (line, cell) = laid_out(self.edit, max(2, width))
+        first = max(0, min(line - LINES_MAX + 1, len(lines) - LINES_MAX))
+        seen = lines[first : first + LINES_MAX]
+        return [self._row(text, cell if first + index == line else None) for index, text in enumerate(seen)]
+
+    def _row(self, text: str, cursor: int | None) -> Row:
+        """A line, with the cursor on the character at cell `cursor`."""
+        if cursor is None or not self.has_focus:
+            return (Part(text),)
+        before = cut(text, cursor)
+        under = first_character(text[len(before) :])
+        return (Part(before), Part(under or " ", Role.CURSOR), Part(text[len(before) + len(under) :]))
+
+    def on_focus(self) -> None:
+        self.say()
+
+    def on_blur(self) -> None:
+        self.say()
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:  # noqa: ARG002
+        return character is not None and character.isprintable()
+
+    async def _on_key(self, event: events.Key) -> None:
+        if event.character is not None and event.is_printable:
+            event.stop()
+            event.prevent_default()
+            self.put(self.edit.insert(event.character))
+
+    def _on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        pasted = event.text.strip("\r\n")
+        self.put(self.edit.insert(pasted))
+        if len(pasted.splitlines()) > 1:
+            self.post_message(self.Pasted(self))
+
+    def action_left(self) -> None:
+        self.put(self.edit.move(-1))
+
+    def action_right(self) -> None:
+        self.put(self.edit.move(1))
+
+    def action_word_left(self) -> None:
+        self.put(self.edit.to(self.edit.word_left()))
+
+    def action_word_right(self) -> None:
+        self.put(self.edit.to(self.edit.word_right()))
+
+    def action_begin(self) -> None:
+        self.put(self.edit.to(0))
+
+    def action_finish(self) -> None:
+        self.put(self.edit.to(len(self.edit.text)))
+
+    def action_backspace(self) -> None:
+        self.put(self.edit.backspace())
+
+    def action_delete(self) -> None:
+        self.put(self.edit.delete())
+
+    def action_cut_word(self) -> None:
+        self.put(self.edit.cut_to(self.edit.word_left()))
+
+    def action_cut_before(self) -> None:
+        self.put(self.edit.cut_to(0))
+
+    def action_cut_after(self) -> None:
+        self.put(self.edit.cut_to_end())
+
+    def action_send(self) -> None:
+        self.post_message(self.Sent(self))
+
+    def action_leave(self) -> None:
+        self.post_message(self.Left(self))

@@ -1,0 +1,147 @@
+"""The inspector: one slot's acceptor variables, votes, attempt and messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from tui.panes.diagram import diagram, lane_width
+from tui.panes.page import Page
+from tui.rows import BLANK, Part, Role, Row, row, wrapped
+from tui.site.model import UNANSWERED, Change, SiteModel
+from tui.site.shapes import Attempt, EntryShape, SlotView
+from tui.site.wording import attempt_words, clock_ms
+
+
+class InspectorPane(Page):
+    ASPECTS: ClassVar = Change.LOG | Change.STATUS | Change.CONNECTION
+
+    def __init__(self, model: SiteModel) -> None:
+        super().__init__(model, id="inspector")
+        self.inspected: int | None = None
+        self._view: SlotView | None = None
+        self._stale = False
+        self._reading = False
+
+    def title(self) -> str:
+        if self.inspected is None:
+            return "Slot"
+        view = self._view
+        if view is None:
+            return f"Slot {self.inspected}"
+        attempt = view.attempt
+        if attempt is not None and attempt.phase == "adopting":
+            return f"Slot {view.slot} · adopting: proposing another's value, not its own"
+        return f"Slot {view.slot} · {view.state if attempt is None else attempt.phase}"
+
+    def inspect(self, slot: int) -> None:
+        self.inspected = slot
+        self._view = None
+        self._ask()
+        self.rewrite()
+
+    def slot(self) -> int | None:
+        return self.inspected
+
+    def write(self, width: int) -> Sequence[Row]:
+        view = self._view
+        if self.inspected is None:
+            return wrapped(row(("enter on a row of another pane shows its slot here", Role.DIM)), width)
+        if view is None:
+            return [row((f"reading slot {self.inspected} …", Role.DIM))]
+        lines = [*self._variables(view, width), *self._votes(view, width)]
+        if not view.trace:
+            return [*lines, BLANK, row(("no message about this slot is remembered", Role.DIM))]
+        sites = self.model.sites
+        if lane_width(width, len(sites)):
+            return [*lines, BLANK, *diagram(view.trace, self.model.site, sites, width)]
+        return [*lines, BLANK, *self._messages(view)]
+
+    def _variables(self, view: SlotView, width: int) -> list[Row]:
+        lines = [
+            row(
+                ("acceptor ", Role.DIM),
+                (self.model.site, Role.STRONG),
+                ("   maxPrepare ", Role.DIM),
+                view.max_prepare or "--",
+                ("   accNum ", Role.DIM),
+                view.acc_num or "--",
+            ),
+            *_entry("accVal ", view.acc_val, width),
+        ]
+        if view.learned is not None:
+            lines += _entry("learned", view.learned, width)
+            if view.void:
+                lines.append(row(("void: its author's events before it are missing, so it has no effect", Role.WARN)))
+        else:
+            lines.append(row(("learned  ", Role.DIM), ("not yet", Role.WARN)))
+        return lines
+
+    def _votes(self, view: SlotView, width: int) -> list[Row]:
+        attempt = view.attempt or self.model.ended.get(view.slot)
+        if attempt is None:
+            return []
+        over = view.attempt is None
+        parts = [Part(f"{'last votes' if over else 'votes'} for {attempt.ballot or '--'}  ", Role.DIM)]
+        for site in self.model.sites:
+            parts += _vote(site, attempt)
+        parts.append(Part(f" {len(attempt.votes)} of {attempt.needed}", Role.STRONG))
+        lines = wrapped(tuple(parts), width, indent=2)
+        if not over:
+            lines += wrapped(row((f"{attempt_words(attempt)}. {attempt.why}", Role.NOTE)), width)
+        return lines
+
+    def _messages(self, view: SlotView) -> list[Row]:
+        arrows = {"out": "→", "in": "←", "self": "*"}
+        return [
+            row(
+                (f"{clock_ms(line.at)} ", Role.DIM),
+                f"{arrows.get(line.dir, '·')} {line.peer or ''} {line.type} ",
+                (f"{line.ballot or ''} {line.note or ''}", Role.DIM),
+            )
+            for line in view.trace
+        ]
+
+    # What is read, and when.
+
+    def learn(self, change: Change) -> None:
+        if not self.display or self.inspected is None:
+            return
+        fresh = self.model.fresh_slots
+        if change & Change.CONNECTION or (change & Change.LOG and (fresh is None or self.inspected in fresh)):
+            self._ask()
+
+    def _ask(self) -> None:
+        self._stale = True
+        if not self._reading and self.model.live:
+            self._reading = True
+            self.run_worker(self._read(), group="inspector")
+
+    async def _read(self) -> None:
+        try:
+            while self._stale and self.inspected is not None:
+                self._stale = False
+                slot = self.inspected
+                view = await self.model.read_slot(slot)
+                if slot == self.inspected:
+                    self._view = view
+                    self.rewrite()
+        except UNANSWERED as failed:
+            self.model.complain(failed)
+        finally:
+            self._reading = False
+
+
+def _entry(label: str, entry: EntryShape | None, width: int) -> list[Row]:
+    if entry is None:
+        return [row((f"{label}  ", Role.DIM), "--")]
+    who = "no-op" if entry.author is None else f"{entry.id} {entry.kind} "
+    return wrapped(row((f"{label}  ", Role.DIM), (who, Role.NOTE), entry.text or entry.target or ""), width, indent=9)
+
+
+def _vote(site: str, attempt: Attempt) -> list[Part]:
+    if site in attempt.votes:
+        return [Part(f"{site} "), Part("✓  ", Role.GOOD)]
+    if site in attempt.asked:
+        return [Part(f"{site} "), Part("…  ", Role.NOTE)]
+    return [Part(f"{site} -  ", Role.DIM)]

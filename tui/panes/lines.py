@@ -1,0 +1,298 @@
+"""The Line-API widget under every pane that shows rows: it paints what is in view and holds nothing else.
+
+Rules that hold here:
+- What one reads never moves under the eye: only End (or Space) follows the newest row, moving up stops that.
+- New rows change the height of the scrolled area without a new layout of the screen.
+- Nothing is repainted that did not change; a row is painted once and its strip kept by the row's key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import ClassVar, Final
+
+from rich.style import Style
+from textual import events, scrollbar
+from textual.binding import Binding, BindingType
+from textual.cache import LRUCache
+from textual.content import Content
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from tui.panes.paint import ROLE_CLASSES, strip
+from tui.rows import Role, Row, plain, row
+from tui.site.model import Change, SiteModel
+
+STRIPS_MAX: Final = 1_024
+GUTTER: Final = 2
+"""Cells before each row, where the cursor's mark stands."""
+
+
+class Lines(ScrollView, can_focus=True, inherit_bindings=False):
+    """A pane of rows. A row is one line or several; what is not loaded is asked for when it comes into view."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = ROLE_CLASSES
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", show=False),
+        Binding("down,j", "move(1)", show=False),
+        Binding("pageup", "page(-1)", show=False),
+        Binding("pagedown", "page(1)", show=False),
+        Binding("home", "first", show=False),
+    ]
+
+    ASPECTS: ClassVar[Change] = Change(0)
+    """What of the model this pane shows."""
+    SELECTS: ClassVar[bool] = True
+    """Whether a row is selected and marked."""
+
+    class Chosen(Message):
+        """A double click on a row."""
+
+    class Retitled(Message):
+        """The title changed: the pane began or ceased to follow, was scrolled, or has other rows."""
+
+    def __init__(self, model: SiteModel, *, id: str) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.model = model
+        self.following = True
+        self.cursor = 0
+        self._strips: LRUCache[tuple[Hashable, int, bool], Strip] = LRUCache(STRIPS_MAX)
+        self._asked = False
+        self._title = ""
+
+    # What a pane says of its rows.
+
+    def rows_count(self) -> int:
+        raise NotImplementedError
+
+    def row_lines(self, index: int, width: int) -> Sequence[Row] | None:
+        """The lines of a row; None if it is not loaded."""
+        raise NotImplementedError
+
+    def row_key(self, index: int) -> Hashable:
+        """What stays with a row when others come before it."""
+        return index
+
+    def load(self, first: int, last: int) -> None:
+        """Rows of this range are in view and not loaded."""
+
+    def empty(self) -> Sequence[Row]:
+        """What stands there when there are no rows."""
+        return ()
+
+    def title(self) -> str:
+        raise NotImplementedError
+
+    def slot(self) -> int | None:
+        """The slot that the selected row is about."""
+        return None
+
+    def learn(self, change: Change) -> None:
+        """Some of ASPECTS changed."""
+        raise NotImplementedError
+
+    # Where rows lie. Panes whose rows are of several lines know better.
+
+    def lines_total(self) -> int:
+        return self.rows_count()
+
+    def y_of(self, index: int) -> int:
+        """The first line of a row in the scrolled area."""
+        return index
+
+    def at(self, y: int) -> tuple[int, int]:
+        """The row at a line of the scrolled area, and which of its lines that is."""
+        return y, 0
+
+    # Painting.
+
+    @property
+    def rows_height(self) -> int:
+        return self.scrollable_content_region.height
+
+    @property
+    def rows_width(self) -> int:
+        return max(1, self.scrollable_content_region.width - GUTTER)
+
+    def render_line(self, y: int) -> Strip:
+        width = self.scrollable_content_region.width
+        line = y + self.scroll_offset.y
+        if self.rows_count() == 0:
+            said = self.empty()
+            return strip(row("  ", *said[y]) if y < len(said) else (), width, self.style_of)
+        if line >= self.lines_total():
+            return Strip.blank(width, self.rich_style)
+        index, part = self.at(line)
+        selected = self.SELECTS and index == self.cursor
+        key = (self.row_key(index), part, selected)
+        kept = self._strips.get(key)
+        if kept is not None:
+            return kept
+        lines = self.row_lines(index, width - GUTTER)
+        if lines is None:
+            if not self._asked:
+                self._asked = True
+                self.call_next(self._load_view)
+            return strip(row("  ", ("…", Role.DIM)), width, self.style_of)
+        mark = "> " if selected and part == 0 else "  "
+        painted = strip(row(mark, *lines[part]), width, self._selected_style if selected else self.style_of)
+        self._strips[key] = painted
+        return painted
+
+    def _load_view(self) -> None:
+        """Asks for what is in view and not loaded, in one go."""
+        self._asked = False
+        top = self.scroll_offset.y
+        bottom = min(top + self.rows_height, self.lines_total()) - 1
+        if top <= bottom:
+            self.load(self.at(top)[0], self.at(bottom)[0])
+
+    def style_of(self, role: Role) -> Style:
+        return self.get_component_rich_style(f"role--{role.value}")
+
+    def _selected_style(self, role: Role) -> Style:
+        return self.get_component_rich_style(f"role--{role.value}", f"role--{Role.CURSOR.value}")
+
+    def notify_style_update(self) -> None:
+        self._strips.clear()
+        super().notify_style_update()
+
+    def on_resize(self) -> None:
+        self._strips.clear()
+        self.measure()
+
+    # Changes.
+
+    def on_mount(self) -> None:
+        self.show_title()
+
+    def on_show(self) -> None:
+        self.learn(self.ASPECTS)
+        self.measure()
+
+    def changed(self) -> None:
+        """All rows may read differently, or lie elsewhere."""
+        self._strips.clear()
+        self.measure()
+        self.refresh()
+
+    def row_changed(self, index: int) -> None:
+        """One row reads differently; it is repainted if it is in view."""
+        y, height = self._extent(index)
+        for part in range(height):
+            for selected in (False, True):
+                self._strips.discard((self.row_key(index), part, selected))
+        if -height < y - self.scroll_offset.y < self.rows_height:
+            self.refresh_lines(y, height)
+
+    def measure(self) -> None:
+        """The number of lines may have changed: sets the height of the scrolled area, and follows if that is on."""
+        total = self.lines_total()
+        if total != self.virtual_size.height:
+            if min(total, self.virtual_size.height) < self.rows_height:
+                self.refresh()  # lines that stood empty are in view
+            # Assigning the reactive would lay out the whole screen, for each new row.
+            self.set_reactive(ScrollView.virtual_size, Size(self.size.width, total))
+            self.vertical_scrollbar.window_virtual_size = total
+            self.vertical_scrollbar.window_size = self.rows_height
+        if self.following:
+            self._select(self.rows_count() - 1)
+            self._scroll(self.max_scroll_y)
+        else:
+            self._select(self.cursor)
+            self._scroll(min(self.scroll_offset.y, self.max_scroll_y))
+        self.show_title()
+
+    def show_title(self) -> None:
+        title = self.title()
+        if title != self._title:
+            self._title = title
+            self.border_title = Content(title)
+            self.post_message(self.Retitled())
+
+    # Moving.
+
+    def _select(self, index: int) -> None:
+        index = max(0, min(index, self.rows_count() - 1))
+        if index == self.cursor:
+            return
+        before, self.cursor = self.cursor, index
+        for each in (before, index):
+            if each < self.rows_count():
+                self.refresh_lines(*self._extent(each))
+
+    def _extent(self, index: int) -> tuple[int, int]:
+        """A row's first line in the scrolled area, and how many lines it has."""
+        y = self.y_of(index)
+        below = self.y_of(index + 1) if index + 1 < self.rows_count() else self.lines_total()
+        return y, below - y
+
+    def _scroll(self, y: int) -> None:
+        if y != self.scroll_offset.y:
+            self.scroll_to(y=y, animate=False, force=True)
+
+    def go(self, index: int) -> None:
+        """Selects a row and brings it into view; the pane no longer follows."""
+        self.unfollow()
+        self._select(index)
+        top, height = self._extent(self.cursor)
+        bottom = top + height
+        if top < self.scroll_offset.y:
+            self._scroll(top)
+        elif bottom > self.scroll_offset.y + self.rows_height:
+            self._scroll(min(top, bottom - self.rows_height))
+
+    def unfollow(self) -> None:
+        if self.following:
+            self.following = False
+            self.show_title()
+
+    def action_move(self, by: int) -> None:
+        if self.following and by > 0:
+            return
+        self.go(self.cursor + by)
+
+    def action_page(self, by: int) -> None:
+        if self.following and by > 0:
+            return
+        page = max(1, self.rows_height - 1)
+        target = max(0, min(self.y_of(self.cursor) + by * page, self.lines_total() - 1))
+        self.go(self.at(target)[0])
+
+    def action_first(self) -> None:
+        self.go(0)
+
+    def follow(self) -> None:
+        self.following = True
+        self.measure()
+
+    def pause(self) -> None:
+        if self.following:
+            self.unfollow()
+        else:
+            self.follow()
+
+    def on_mouse_scroll_up(self, _: events.MouseScrollUp) -> None:
+        self.unfollow()
+
+    def on_scroll_to(self, _: scrollbar.ScrollTo) -> None:
+        self.unfollow()
+
+    def on_scroll_up(self, _: scrollbar.ScrollUp) -> None:
+        self.unfollow()
+
+    def on_click(self, event: events.Click) -> None:
+        line = event.y - self.gutter.top + self.scroll_offset.y
+        if 0 <= line < self.lines_total() and event.y >= self.gutter.top:
+            self.go(self.at(line)[0])
+            if event.chain == 2:
+                self.post_message(self.Chosen())
+
+    def selected_text(self) -> str | None:
+        """The selected row as inert text, for the clipboard."""
+        if self.cursor >= self.rows_count():
+            return None
+        lines = self.row_lines(self.cursor, 10_000)
+        return None if lines is None else "\n".join(plain(line) for line in lines)

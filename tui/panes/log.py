@@ -1,0 +1,135 @@
+"""Pane 3: the raw log, every slot with its state (PROTOCOL.md "Words")."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import ClassVar, Final
+
+from tui.panes.lines import Lines
+from tui.rows import BLANK, Role, Row, fitted, row, wrapped
+from tui.site.model import UNANSWERED, Change, SiteModel
+from tui.site.shapes import LogLine
+from tui.site.wording import line_words
+
+NAME_MAX: Final = 16
+NAME_NARROW: Final = 8
+BALLOT_NARROW: Final = 10
+STATE_WIDTH: Final = 11
+
+_STATES: Final = {
+    "chosen": ("■", Role.GOOD),
+    "no-op": ("∅", Role.DIM),
+    "void": ("⊘", Role.DIM),
+    "accepted": ("◧", Role.WARN),
+    "promised": ("◇", Role.NOTE),
+    "hole": ("?", Role.BAD),
+}
+
+
+class LogPane(Lines):
+    """Row `index` is slot `index + 1`."""
+
+    ASPECTS: ClassVar = Change.LOG | Change.CONNECTION
+
+    def __init__(self, model: SiteModel) -> None:
+        super().__init__(model, id="log")
+
+    def title(self) -> str:
+        used = self.model.log.last
+        holes = 0 if self.model.status is None else len(self.model.status.holes)
+        top = min(used, self.scroll_offset.y + 1)
+        bottom = min(used, self.scroll_offset.y + self.rows_height)
+        seen = f"{top:,}-{bottom:,} of {used:,}" if used else "empty"
+        counted = f"{holes} hole{'' if holes == 1 else 's'}" if holes else ""
+        return " · ".join(part for part in (f"3 Log {seen}", counted, "" if self.following else "paused") if part)
+
+    def empty(self) -> Sequence[Row]:
+        said = row("The log is empty. Each event takes one slot; ", ("c", Role.KEY), " writes the first.")
+        return [BLANK, *wrapped(said, self.rows_width)]
+
+    def rows_count(self) -> int:
+        return self.model.log.last
+
+    def row_key(self, index: int) -> Hashable:
+        return index
+
+    def row_lines(self, index: int, width: int) -> Sequence[Row] | None:
+        line = self.model.log.line(index + 1)
+        return None if line is None else (self._log_row(line, width),)
+
+    def slot(self) -> int | None:
+        return self.cursor + 1 if self.rows_count() else None
+
+    def _log_row(self, line: LogLine, width: int) -> Row:
+        narrow = width < 100
+        names = max(map(len, self.model.sites))
+        name_width = min(names, NAME_NARROW if narrow else NAME_MAX) + 1
+        ballot_width = min(names + 3, BALLOT_NARROW) if narrow else names + 4
+        state, glyph, role = _state(line)
+        own = line.author == self.model.site
+        author = "--" if line.author is None else line.author + ("*" if own else "")
+        ballot = line.acc_num or line.max_prepare or "--"
+        kind = "--" if line.kind in {None, "noop"} else line.kind or ""
+        return (
+            *row(f"{line.slot:>{len(str(self.model.log.last))}} "),
+            *row((f"{glyph} {state:<{STATE_WIDTH - 1}}", role)),
+            *row((fitted(author, name_width) + " ", Role.STRONG if own else Role.NOTE)),
+            *row((fitted(ballot, ballot_width) + " ", Role.DIM)),
+            *row((fitted(kind, 7) + " ", Role.DIM)),
+            *self._detail(line),
+        )
+
+    def _detail(self, line: LogLine) -> Row:
+        attempt = line.attempt
+        if attempt is not None and line.state != "chosen":
+            entry = attempt.entry
+            words = (entry.text or entry.target or "") if entry is not None else line_words(line)
+            return row((f"[{len(attempt.votes)}/{attempt.needed}] ", Role.NOTE), words)
+        match line.state:
+            case "accepted":
+                return row(("[accepted here] ", Role.WARN), line_words(line))
+            case "promised":
+                return row(("promised, nothing accepted here", Role.DIM))
+            case "hole":
+                return row(("nothing heard; f fills it", Role.DIM))
+            case _:
+                role = Role.DIM if line.kind in {"noop", "void", "withdrawal"} else Role.PLAIN
+                return row((line_words(line), role))
+
+    # What is read, and when.
+
+    def learn(self, change: Change) -> None:
+        if not self.display:
+            return
+        fresh = self.model.fresh_slots
+        if fresh is None or change & Change.CONNECTION:
+            self.changed()
+            return
+        for slot in fresh:
+            if slot <= self.rows_count():
+                self.row_changed(slot - 1)
+        self.measure()
+
+    def load(self, first: int, last: int) -> None:
+        if self.model.live:
+            for slot in {first + 1, last + 1}:  # a view is never longer than a page
+                self.run_worker(self._load(slot), group="log")
+
+    async def _load(self, slot: int) -> None:
+        try:
+            await self.model.read_log(slot)
+        except UNANSWERED as failed:
+            self.model.complain(failed)
+
+    def go_to_slot(self, slot: int) -> None:
+        self.go(slot - 1)
+
+
+def _state(line: LogLine) -> tuple[str, str, Role]:
+    """The word, the glyph and the role of a slot's state; what this site does there says more than the state."""
+    if line.attempt is not None and line.state != "chosen":
+        return line.attempt.phase, "…", Role.NOTE
+    word = line.state
+    if line.state == "chosen":
+        word = {"noop": "no-op", "void": "void", "withdrawal": "void"}.get(line.kind or "", "chosen")
+    return word, *_STATES.get(word, ("·", Role.PLAIN))

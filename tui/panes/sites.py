@@ -1,0 +1,123 @@
+"""Pane 5: the sites as seen from here, this site's own standing, and its counters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+from tui.panes.page import Page
+from tui.rows import BLANK, Role, Row, fitted, row, wrapped
+from tui.site.model import Change, SiteModel
+from tui.site.shapes import Peer, Status
+from tui.site.wording import local_time, plural
+
+NARROW: Final = 60
+
+
+class SitesPane(Page):
+    ASPECTS: ClassVar = Change.STATUS | Change.CONNECTION
+
+    def __init__(self, model: SiteModel) -> None:
+        super().__init__(model, id="sites")
+
+    def title(self) -> str:
+        status = self.model.status
+        return "5 Sites" if status is None else f"5 Sites · {status.cluster}"
+
+    def write(self, width: int) -> Sequence[Row]:
+        status = self.model.status
+        if status is None:
+            return [BLANK, row(("Nothing heard from the engine yet.", Role.DIM))]
+        return [
+            *self._table(status, width),
+            BLANK,
+            *_standing(status, width),
+            BLANK,
+            *_counters(status.counters, width),
+        ]
+
+    def _table(self, status: Status, width: int) -> list[Row]:
+        names = max(map(len, status.sites)) + 1
+        narrow = width < NARROW
+        head = f"{'':<{names}} {'':<8} {'rtt':>7} {'prefix':>9}" + ("" if narrow else "  votes  address")
+        lines = [row((head, Role.DIM))]
+        for site in status.sites:
+            peer = status.peers.get(site)
+            if site == status.site or peer is None:
+                peer = Peer(True, status.voting, None, None, status.chosen_through, status.udp)
+            lines += self._site(site, peer, names, narrow, site == status.site)
+        return lines
+
+    def _site(self, site: str, peer: Peer, names: int, narrow: bool, here: bool) -> list[Row]:
+        glyph, word, role = ("●", "here", Role.GOOD) if here else _up(peer)
+        rtt = "" if peer.rtt_ms is None or not peer.up else f"{peer.rtt_ms} ms"
+        votes = "yes" if peer.voting else "no"
+        more = "" if narrow else f"  {votes:<5}  {peer.address or ''}"
+        lines = [
+            row(
+                (fitted(site + ("*" if here else ""), names) + " ", Role.STRONG if here else Role.PLAIN),
+                (f"{glyph} {word:<6} ", role),
+                (f"{rtt:>7} {peer.chosen_through:>9,}{more}", Role.PLAIN),
+            )
+        ]
+        if not peer.up and not here:
+            lines.append(row((f"{'':<{names}} {self._silence(site)}", Role.DIM)))
+        return lines
+
+    def _silence(self, site: str) -> str:
+        since = self.model.silent_since.get(site)
+        return "not heard yet" if since is None else f"last heard {since:%d %b %H:%M:%S}"
+
+
+def _up(peer: Peer) -> tuple[str, str, Role]:
+    if not peer.up:
+        return "○", "down", Role.BAD
+    return ("●", "up", Role.GOOD) if peer.voting else ("◐", "learner", Role.WARN)
+
+
+def _standing(status: Status, width: int) -> list[Row]:
+    """This site in sentences."""
+    lines = [
+        row(
+            f"{status.site} ",
+            ("votes" if status.voting else "does not vote", Role.GOOD if status.voting else Role.WARN),
+        )
+    ]
+    if status.voting_why:
+        lines += wrapped(row((status.voting_why, Role.DIM if status.voting else Role.WARN)), width)
+    if status.mismatch:
+        lines += wrapped(row((status.mismatch, Role.WARN)), width)
+    if status.recovering:
+        lines.append(row(("recovering: catching up with the others", Role.NOTE)))
+    leader = (
+        "no leader: every site proposes" if status.leadership == "none" else f"leader {status.leader or 'not known'}"
+    )
+    lines.append(row(("leadership ", Role.DIM), f"{status.leadership}, {leader}"))
+    lines.append(row(("prefix     ", Role.DIM), f"#{status.chosen_through:,}, highest chosen #{status.chosen_max:,}"))
+    if status.holes:
+        lines.append(row(("holes      ", Role.DIM), (plural(len(status.holes), "slot"), Role.BAD)))
+    since = "" if status.since is None else f", since {local_time(status.since):%d %b %H:%M}"
+    lines.append(row(("engine     ", Role.DIM), f"{status.version or '?'}, pid {status.pid}{since}"))
+    lines.append(row(("udp        ", Role.DIM), status.udp or ""))
+    lines.append(row(("store      ", Role.DIM), status.data or ""))
+    return lines
+
+
+def _counters(counters: Mapping[str, Any], width: int) -> list[Row]:
+    """Counters by name; groups of counters (rejected datagrams by reason) below theirs."""
+    lines: list[Row] = []
+    flat = [(name, value) for name, value in counters.items() if not isinstance(value, Mapping)]
+    column = max((len(name) for name, _ in flat), default=0) + 12
+    across = max(1, width // (column + 2))
+    for start in range(0, len(flat), across):
+        cells = [
+            f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}"
+            for name, value in flat[start : start + across]
+        ]
+        lines.append(row(("  ".join(cell.ljust(column) for cell in cells).rstrip(), Role.DIM)))
+    for name, group in counters.items():
+        if isinstance(group, Mapping):
+            total = sum(value for value in group.values() if isinstance(value, int))
+            lines.append(row(f"{name} {total:,}", ("" if group else " (none)", Role.DIM)))
+            lines += [row((f"  {value:>8,}  {reason}", Role.WARN)) for reason, value in sorted(group.items())]
+    return lines

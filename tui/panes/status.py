@@ -1,0 +1,181 @@
+"""The status bar: what one must know of the site at all times, in one line, and a second one for what is wrong.
+
+Rules that hold here:
+- It never ticks by itself: a countdown runs only while there are holes, times are told as times.
+- Where the line is too short, the least important parts become shorter first, then go.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual.timer import Timer
+
+from tui.panes.paint import Painted
+from tui.rows import Part, Role, Row, row, width_of, wrapped
+from tui.site.model import Gone, SiteModel, Stopped
+from tui.site.shapes import Peer, Status
+from tui.site.wording import clock
+
+WIDE = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of the bar in ever shorter forms; a higher `rank` is shortened earlier."""
+
+    rank: int
+    forms: tuple[Row, ...]
+
+
+class StatusBar(Painted):
+    def __init__(self, model: SiteModel) -> None:
+        super().__init__(id="status")
+        self.model = model
+        self._countdown: Timer | None = None
+
+    def rows(self, width: int) -> Sequence[Row]:
+        status = self.model.status
+        match self.model.connection:
+            case Stopped() | Gone() as over:
+                word = " ENGINE STOPPED " if isinstance(over, Stopped) else " NO ENGINE "
+                said = over.reason if isinstance(over, Stopped) else over.why
+                return [row((f" {self.model.site} ", Role.STRONG), (word, Role.ALARM), f"  {said}")]
+            case _ if status is None:
+                return [row((f" {self.model.site} ", Role.STRONG), (" connecting …", Role.DIM))]
+        return [_fit(self._segments(status, width), width), *_alarms(status, width)]
+
+    def _segments(self, status: Status, width: int) -> list[Segment]:
+        found = [
+            Segment(0, (row((status.site, Role.STRONG)),)),
+            _quorum(status, self._newest_at()),
+            Segment(
+                3,
+                (
+                    *((_peers(status, rtt=True),) if width >= WIDE else ()),
+                    _peers(status, rtt=False),
+                    row("".join(_glyph(status, site)[0] for site in status.sites)),
+                ),
+            ),
+        ]
+        if status.faults:
+            found.append(Segment(1, (row((f" FAULTS {status.faults} ", Role.ALARM)),)))
+        if not status.voting:
+            found.append(Segment(1, (row((" NOT VOTING ", Role.ALARM)),)))
+        if status.leadership == "none":
+            found.append(Segment(8, (row(("leadership none", Role.DIM)), row(("no leader", Role.DIM)), ())))
+        else:
+            found.append(Segment(4, (row(("lead ", Role.DIM), status.leader or "?"),)))
+        found.append(Segment(5, (row(("next ", Role.DIM), f"{status.next:,}"), ())))
+        if status.holes:
+            found.append(Segment(2, (row((f"holes {len(status.holes)}", Role.BAD)),)))
+            seconds = self.fill_in_s()
+            if seconds is not None:
+                text = row((f"fill in {seconds} s", Role.DIM))
+                found.append(Segment(7, (text, row((f"fill {seconds}s", Role.DIM)), ())))
+        if status.unknown:
+            found.append(Segment(2, (row((f"unknown {status.unknown}", Role.WARN)),)))
+        if status.recovering:
+            found.append(Segment(6, (row(("recovering", Role.NOTE)), ())))
+        return found
+
+    def fill_in_s(self) -> int | None:
+        """Whole seconds until the filler runs, counted on from the last status."""
+        status = self.model.status
+        if status is None or status.fill_in_s is None or not status.holes:
+            return None
+        return max(0, math.ceil(status.fill_in_s - (time.monotonic() - self.model.status_at)))
+
+    def learn(self) -> None:
+        self.say()
+        counting = self.model.live and bool(self.fill_in_s())
+        if counting and self._countdown is None:
+            self._countdown = self.set_interval(1.0, self.learn)
+        elif not counting and self._countdown is not None:
+            self._countdown.stop()
+            self._countdown = None
+
+    def _newest_at(self) -> str | None:
+        lines = self.model.timeline.lines
+        return lines[-1].at if lines else None
+
+
+def _quorum(status: Status, newest_at: str | None) -> Segment:
+    quorum = status.quorum
+    if quorum.reachable >= quorum.needed:
+        counts = f" {quorum.reachable}/{quorum.size}"
+        long = row(("QUORUM", Role.GOOD), counts, (f" need {quorum.needed}", Role.DIM))
+        return Segment(6, (long, row(("QUORUM", Role.GOOD), counts)))
+    alarm = (f" NO QUORUM {quorum.reachable}/{quorum.size} need {quorum.needed} ", Role.ALARM)
+    newest = "" if newest_at is None else f", newest tweet {clock(newest_at)}"
+    return Segment(
+        2, (row(alarm, (f" local reads{newest}", Role.WARN)), row(alarm, (" local reads", Role.WARN)), row(alarm))
+    )
+
+
+def _glyph(status: Status, site: str) -> tuple[str, Role]:
+    peer = status.peers.get(site)
+    if site == status.site or peer is None:
+        return ("●", Role.GOOD) if status.voting else ("◐", Role.WARN)
+    return _peer_glyph(peer)
+
+
+def _peer_glyph(peer: Peer) -> tuple[str, Role]:
+    if not peer.up:
+        return "○", Role.BAD
+    return ("●", Role.GOOD) if peer.voting else ("◐", Role.WARN)
+
+
+def _peers(status: Status, rtt: bool) -> Row:
+    parts: list[Part] = []
+    for site in status.sites:
+        peer = status.peers.get(site)
+        if parts:
+            parts.append(Part("  " if rtt else " "))
+        parts.append(Part(site))
+        parts.append(Part(*_glyph(status, site)))
+        if rtt and peer is None:
+            parts.append(Part(" here", Role.DIM))
+        elif rtt and peer is not None and peer.up and peer.rtt_ms is not None:
+            parts.append(Part(f" {peer.rtt_ms} ms", Role.DIM))
+        elif rtt and peer is not None and not peer.up:
+            parts.append(Part(" down", Role.DIM))
+    return tuple(parts)
+
+
+def _alarms(status: Status, width: int) -> list[Row]:
+    """What is wrong and lasts, in sentences below the bar."""
+    said = []
+    if not status.voting and status.voting_why:
+        said.append(f"{status.site} does not vote: {status.voting_why}")
+    if status.mismatch:
+        said.append(status.mismatch)
+    return [line for sentence in said for line in wrapped(row(" ", (sentence, Role.WARN)), width, indent=1)[:2]]
+
+
+def _fit(segments: Sequence[Segment], width: int) -> Row:
+    """The segments side by side, shortened by rank until they fit."""
+    chosen = [0] * len(segments)
+    while True:
+        line = _beside([segment.forms[form] for segment, form in zip(segments, chosen, strict=True)])
+        shrinkable = [
+            (segment.rank, index)
+            for index, (segment, form) in enumerate(zip(segments, chosen, strict=True))
+            if form + 1 < len(segment.forms)
+        ]
+        if not shrinkable or sum(width_of(part.text) for part in line) <= width:
+            return line
+        chosen[max(shrinkable)[1]] += 1
+
+
+def _beside(rows: Sequence[Row]) -> Row:
+    parts: list[Part] = [Part(" ")]
+    for each in rows:
+        if each:
+            if len(parts) > 1:
+                parts.append(Part("  "))
+            parts += each
+    return tuple(parts)

@@ -1,0 +1,230 @@
+"""Pane 1: the timeline, as this site may read it (PROTOCOL.md R2: the prefix without a gap)."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Hashable, Sequence
+from datetime import datetime
+from itertools import accumulate
+from typing import ClassVar, Final
+
+from tui.panes.lines import Lines
+from tui.rows import BLANK, Role, Row, fitted, row, wrapped
+from tui.site.model import UNANSWERED, Change, SiteModel
+from tui.site.shapes import TimelineLine
+from tui.site.timeline_window import TimelineWindow
+from tui.site.wording import day_or_clock, plural
+
+NAME_MAX: Final = 16
+NAME_NARROW: Final = 8
+HEIGHTS_MAX: Final = 4_096
+
+
+class TimelinePane(Lines):
+    """Tweets, each wrapped over as many lines as it needs. Rows that are not loaded count as one line."""
+
+    ASPECTS: ClassVar = Change.TIMELINE | Change.CONNECTION
+
+    def __init__(self, model: SiteModel) -> None:
+        super().__init__(model, id="timeline")
+        self._heights: list[int] = []  # line counts up to and with each held line
+        self._height_of: dict[int, int] = {}  # by slot, at _measured_width
+        self._measured_width = 0
+        self._reading = False
+        self._stale = True
+        self._wanted: int | None = None
+        self._wanted_slot: int | None = None
+
+    @property
+    def _window_rows(self) -> int:
+        return len(self.model.timeline.lines)
+
+    def title(self) -> str:
+        window = self.model.timeline
+        counted = f"{window.shown:,} shown" + (f", {window.hidden:,} hidden by blocks" if window.hidden else "")
+        status = self.model.status
+        stale = status is not None and status.quorum.reachable < status.quorum.needed
+        return " · ".join(
+            part
+            for part in ("1 Timeline", counted, "local reads" if stale else "", "" if self.following else "paused")
+            if part
+        )
+
+    def empty(self) -> Sequence[Row]:
+        window = self.model.timeline
+        if window.waiting is not None:
+            return [BLANK, *self._waiting_lines(self.rows_width)]
+        if window.hidden:
+            said = row(f"Nothing to read: {plural(window.hidden, 'tweet')} by sites that block this one.")
+            return [BLANK, *wrapped(said, self.rows_width)]
+        said = row("No entries yet. ", ("c", Role.KEY), " writes the first tweet.")
+        where = row((f"{self.model.hop.folder} · {plural(len(self.model.sites), 'site')}", Role.DIM))
+        return [BLANK, *wrapped(said, self.rows_width), *wrapped(where, self.rows_width)]
+
+    # Rows: the timeline, and one more that says what it waits for.
+
+    def rows_count(self) -> int:
+        window = self.model.timeline
+        return window.shown + (1 if window.waiting is not None and window.shown else 0)
+
+    def row_key(self, index: int) -> Hashable:
+        line = self.model.timeline.line(index)
+        if line is not None:
+            return line.slot
+        return -1 if index >= self.model.timeline.shown else ("row", index)
+
+    def row_lines(self, index: int, width: int) -> Sequence[Row] | None:
+        if index >= self.model.timeline.shown:
+            return self._waiting_lines(width)
+        line = self.model.timeline.line(index)
+        return None if line is None else self._tweet(line, width)
+
+    def slot(self) -> int | None:
+        line = self.model.timeline.line(self.cursor)
+        if line is not None:
+            return line.slot
+        waiting = self.model.timeline.waiting
+        return None if waiting is None else waiting.slot
+
+    def _tweet(self, line: TimelineLine, width: int) -> Sequence[Row]:
+        slot_width = len(str(self.model.timeline.prefix)) + 1
+        name_width = min(max(map(len, self.model.sites)), NAME_MAX if width >= 90 else NAME_NARROW) + 1
+        at = day_or_clock(line.at, datetime.now().astimezone())
+        own = line.author == self.model.site
+        name = line.author + ("*" if own else "")
+        head = row(
+            (f"#{line.slot}".rjust(slot_width), Role.DIM),
+            (f" {at:<8}" if len(at) > 5 else f" {at:<6}", Role.DIM),
+            (fitted(name, name_width) + " ", Role.STRONG if own else Role.NOTE),
+        )
+        indent = sum(len(part.text) for part in head)
+        return wrapped((*head, *row(line.text)), width, indent)
+
+    def _waiting_lines(self, width: int) -> Sequence[Row]:
+        waiting = self.model.timeline.waiting
+        if waiting is None:
+            return [BLANK]
+        later = "1 later entry is" if waiting.later == 1 else f"{waiting.later:,} later entries are"
+        return wrapped(row((f"waiting for slot {waiting.slot}: {later} learned, not shown yet", Role.WARN)), width)[:2]
+
+    # Where they lie.
+
+    def lines_total(self) -> int:
+        window = self.model.timeline
+        if not window.shown:
+            return 0
+        extra = len(self._waiting_lines(self.rows_width)) if window.waiting is not None else 0
+        return window.shown - self._window_rows + (self._heights[-1] if self._heights else 0) + extra
+
+    def y_of(self, index: int) -> int:
+        held = index - self.model.timeline.first_row
+        if held <= 0 or not self._heights:
+            return index
+        above = self._heights[min(held, self._window_rows) - 1]
+        return self.model.timeline.first_row + above + max(0, held - self._window_rows)
+
+    def at(self, y: int) -> tuple[int, int]:
+        window = self.model.timeline
+        line = y - window.first_row
+        if line < 0 or not self._heights:
+            return y, 0
+        if line >= self._heights[-1]:
+            after = window.first_row + self._window_rows + line - self._heights[-1]
+            surplus = max(0, after - window.shown)
+            return after - surplus, surplus
+        held = bisect_right(self._heights, line)
+        return window.first_row + held, line - (self._heights[held - 1] if held else 0)
+
+    def measure(self) -> None:
+        if self._measured_width != self.rows_width or len(self._height_of) > HEIGHTS_MAX:
+            self._measured_width = self.rows_width
+            self._height_of.clear()
+        self._heights = list(accumulate(map(self._height, self.model.timeline.lines)))
+        super().measure()
+
+    def _height(self, line: TimelineLine) -> int:
+        height = self._height_of.get(line.slot)
+        if height is None:
+            height = self._height_of[line.slot] = len(self._tweet(line, self.rows_width))
+        return height
+
+    # What is read, and when.
+
+    def learn(self, change: Change) -> None:
+        if change & Change.CONNECTION:
+            self.show_title()
+        self._stale = True
+        self._read()
+
+    def load(self, first: int, last: int) -> None:
+        window = self.model.timeline
+        if window.lines and first < window.first_row <= last + 1:
+            self._wanted = window.first_row - 1  # the run is just below: it grows upward
+        else:
+            missing = (each for each in range(last, first - 1, -1) if each < window.shown and not window.line(each))
+            self._wanted = next(missing, None)
+        self._read()
+
+    def go_to_slot(self, slot: int) -> None:
+        """Selects the last tweet at or below `slot`."""
+        self.unfollow()
+        self._wanted_slot = slot
+        self._read()
+
+    def _read(self) -> None:
+        """Reads what is wanted, one thing after the other; a pane that is not seen reads nothing."""
+        if self.display and self.is_attached and self.model.live and not self._reading:
+            self._reading = True
+            self.run_worker(self._read_all(), group="timeline")
+
+    async def _read_all(self) -> None:
+        try:
+            while self._stale or self._wanted is not None or self._wanted_slot is not None:
+                await self._read_next()
+        except UNANSWERED as failed:
+            self.model.complain(failed)
+        finally:
+            self._reading = False
+
+    async def _read_next(self) -> None:
+        epoch = self.model.timeline_epoch
+        window = self.model.timeline.copy()
+        if self._stale:
+            self._stale = False
+            window.tail(await self.model.read_timeline_tail(), jump=self.following)
+        elif self._wanted_slot is not None:
+            slot, self._wanted_slot = self._wanted_slot, None
+            await window.jump(slot, self.model.read_timeline)
+            self._take(window, epoch)
+            self.go(window.row_at(slot) or 0)
+            return
+        elif self._wanted is not None:
+            wanted, self._wanted = self._wanted, None
+            await window.load(wanted, self.model.read_timeline)
+        self._take(window, epoch)
+
+    def _take(self, window: TimelineWindow, epoch: int) -> None:
+        """Puts `window` in place; what is in view stays where it is."""
+        if epoch != self.model.timeline_epoch:
+            self._stale = True
+            return
+        before = self.model.timeline
+        top, part = self.at(self.scroll_offset.y)
+        moved = [self._same_row(before, window, index) for index in (top, self.cursor)]
+        unmoved = before.lines == window.lines and before.shown == window.shown and before.waiting == window.waiting
+        self.model.timeline = window
+        if unmoved:
+            self.show_title()
+            return
+        self.cursor = moved[1]
+        self.changed()
+        if not self.following:
+            self._scroll(self.y_of(moved[0]) + part)
+
+    @staticmethod
+    def _same_row(before: TimelineWindow, after: TimelineWindow, index: int) -> int:
+        """The row that holds afterwards what row `index` held before; the same number where that is not known."""
+        line = before.line(index)
+        row = None if line is None else after.row_at(line.slot)
+        found = None if row is None else after.line(row)
+        return index if row is None or found != line else row

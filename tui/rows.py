@@ -1,0 +1,114 @@
+"""Rows of text whose parts have roles: what the screen says, before it is painted.
+
+Rules that hold here:
+- Everything that leaves a row for a terminal or a clipboard is made inert on the way, here and in `panes.paint`.
+- A row never asks for a colour. It says what a part of it means (a role); the theme decides how that looks.
+- User text stands last in a row, so that a terminal that counts its width differently breaks nothing beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from rich.cells import cell_len, split_graphemes
+
+from tui.inert import inert
+
+
+class Role(StrEnum):
+    """What a part of a row means."""
+
+    PLAIN = "plain"
+    DIM = "dim"
+    STRONG = "strong"
+    GOOD = "good"
+    WARN = "warn"
+    BAD = "bad"
+    NOTE = "note"
+    KEY = "key"
+    ALARM = "alarm"
+    CURSOR = "cursor"
+
+
+class Part(NamedTuple):
+    text: str
+    role: Role = Role.PLAIN
+
+
+Row = tuple[Part, ...]
+BLANK: Final[Row] = ()
+
+
+def row(*parts: str | tuple[str, Role] | Part) -> Row:
+    """A row; a bare string is a part without emphasis."""
+    return tuple(Part(part) if isinstance(part, str) else Part(*part) for part in parts)
+
+
+def plain(parts: Row) -> str:
+    """The row as one inert line of text."""
+    return "".join(inert(part.text) for part in parts).rstrip()
+
+
+def width_of(text: str) -> int:
+    """How many cells the inert form of `text` takes."""
+    return cell_len(inert(text))
+
+
+def fitted(text: str, width: int) -> str:
+    """`text` made inert, cut with an ellipsis or padded to exactly `width` cells."""
+    shown = inert(text)
+    cells = cell_len(shown)
+    if cells > width:
+        shown = cut(shown, width - 1) + "…" if width > 0 else ""
+        cells = cell_len(shown)
+    return shown + " " * (width - cells)
+
+
+def wrapped(parts: Row, width: int, indent: int = 0) -> list[Row]:
+    """The row as lines of at most `width` cells, broken at spaces where there are any; later lines are indented."""
+    lines: list[list[Part]] = [[]]
+    left = width
+    for word, role in _words(parts):
+        for piece in _pieces(word, max(2, width - indent)):
+            if cell_len(piece.rstrip()) > left:
+                lines.append([Part(" " * indent)] if indent else [])
+                left = width - indent
+            lines[-1].append(Part(piece if cell_len(piece) <= left else piece.rstrip(), role))
+            left -= cell_len(piece)
+    return [tuple(line) for line in lines]
+
+
+def _words(parts: Row) -> Iterable[Part]:
+    for part in parts:
+        for word in re.findall(r"\s*\S+\s*|\s+", inert(part.text)):
+            yield Part(word, part.role)
+
+
+def _pieces(word: str, width: int) -> Iterable[str]:
+    while cell_len(word.rstrip()) > width:
+        head = cut(word, width)
+        yield head
+        word = word[len(head) :]
+    yield word
+
+
+def cut(shown: str, width: int) -> str:
+    """The longest head of `shown` in at most `width` cells: whole characters with their marks."""
+    if shown.isascii():
+        return shown[: max(0, width)]
+    cells = index = 0
+    for _, end, size in split_graphemes(shown)[0]:
+        if cells + size > width:
+            break
+        cells += size
+        index = end
+    return shown[:index]
+
+
+def first_character(shown: str) -> str:
+    """The first character of inert text with the marks that stand on it; "" of ""."""
+    spans = split_graphemes(shown)[0] if shown else []
+    return shown[: spans[0][1]] if spans else ""

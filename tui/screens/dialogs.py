@@ -1,0 +1,117 @@
+"""What comes over the main screen: a choice, or a text to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+
+from tui.panes.paint import Painted
+from tui.rows import BLANK, Part, Role, Row, wrapped
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Generic[Value]):
+    """`key` picks it at once; `value` is what the dialog then ends with."""
+
+    key: str
+    words: Row
+    value: Value
+
+
+class ChoiceDialog(ModalScreen[Value | None], Generic[Value]):
+    """Sentences, and things to choose from: by key, or with the arrows and Enter. Esc chooses nothing."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", show=False),
+        Binding("down,j,tab", "move(1)", show=False),
+        Binding("enter", "take", show=False),
+        Binding("escape,q,ctrl+c", "cancel", show=False),
+    ]
+
+    def __init__(self, title: str, sentences: Sequence[Row], choices: Sequence[Choice[Value]]) -> None:
+        super().__init__()
+        self._title = title
+        self._sentences = sentences
+        self._choices = choices
+        self._at = 0
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog") as box:
+            box.border_title = Content(self._title)
+            yield _Text(self._rows)
+
+    def _rows(self, width: int) -> Sequence[Row]:
+        lines = [line for sentence in self._sentences for line in wrapped(sentence, width)]
+        if lines:
+            lines.append(BLANK)
+        for index, choice in enumerate(self._choices):
+            mark = "> " if index == self._at else "  "
+            said = (Part(mark), Part(choice.key, Role.KEY), Part("  "), *choice.words)
+            lines += wrapped(said, width, indent=5)
+        return [*lines, BLANK, (Part("  esc", Role.KEY), Part("  back", Role.DIM))]
+
+    def on_key(self, event: events.Key) -> None:
+        for choice in self._choices:
+            if event.character == choice.key:
+                event.stop()
+                self.dismiss(choice.value)
+                return
+
+    def action_move(self, by: int) -> None:
+        self._at = (self._at + by) % max(1, len(self._choices))
+        self.query_one(_Text).say()
+
+    def action_take(self) -> None:
+        if self._choices:
+            self.dismiss(self._choices[self._at].value)
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+
+class TextDialog(ModalScreen[None]):
+    """A text to read; any of its closing keys takes it away."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark,enter,ctrl+c", "cancel", show=False),
+        Binding("up,k", "scroll(-1)", show=False),
+        Binding("down,j", "scroll(1)", show=False),
+        Binding("pageup", "scroll(-10)", show=False),
+        Binding("pagedown,space", "scroll(10)", show=False),
+    ]
+
+    def __init__(self, title: str, write: Callable[[int], Sequence[Row]]) -> None:
+        super().__init__()
+        self._title = title
+        self._write = write
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="dialog -tall", can_focus=False) as box:
+            box.border_title = Content(self._title)
+            box.border_subtitle = Content("esc closes")
+            yield _Text(self._write)
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+
+class _Text(Painted):
+    def __init__(self, write: Callable[[int], Sequence[Row]]) -> None:
+        super().__init__()
+        self._write = write
+
+    def rows(self, width: int) -> Sequence[Row]:
+        return self._write(width)

@@ -1,0 +1,50 @@
+"""All keys, from the one table of them; and all outcomes that were told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tui import keys
+from tui.rows import BLANK, Part, Role, Row, row, wrapped
+from tui.screens.dialogs import TextDialog
+from tui.site.notices import Notice
+from tui.site.wording import clock
+
+CAP_WIDTH = 11
+
+
+def help_dialog() -> TextDialog:
+    return TextDialog("All keys", _keys)
+
+
+def outcomes_dialog(history: Sequence[Notice]) -> TextDialog:
+    """The newest outcome first."""
+    return TextDialog("Outcomes", lambda width: _outcomes(history, width))
+
+
+def _keys(width: int) -> Sequence[Row]:
+    lines: list[Row] = []
+    for name, group in (*keys.GROUPS, ("In Faults", keys.FAULTS)):
+        lines.append(row((name, Role.STRONG)))
+        lines += _described(((key.cap, key.what) for key in group), width)
+        lines.append(BLANK)
+    lines.append(row(("Move", Role.STRONG)))
+    lines += _described((*keys.MOVE, ("ctrl+p", "every action by name")), width)
+    return lines
+
+
+def _described(caps: Iterable[tuple[str, str]], width: int) -> list[Row]:
+    found: list[Row] = []
+    for cap, what in caps:
+        found += wrapped((Part(f"  {cap:<{CAP_WIDTH}}", Role.KEY), Part(what)), width, indent=CAP_WIDTH + 2)
+    return found
+
+
+def _outcomes(history: Sequence[Notice], width: int) -> Sequence[Row]:
+    if not history:
+        return [row(("Nothing was told yet.", Role.DIM))]
+    return [
+        line
+        for notice in reversed(history)
+        for line in wrapped((Part(f"{clock(notice.at)} ", Role.DIM), *notice.said), width, indent=11)
+    ]

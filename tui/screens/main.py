@@ -1,0 +1,265 @@
+"""The screen of one site: its panes, which of them are seen, and what the keys do.
+
+Rules that hold here:
+- Below 120 columns one pane is seen, with the trace's end beneath it; from there on they stand side by side.
+- Panes read the model and are told what changed; only this file knows where they stand.
+- What is left unsent or untold (a draft, an outcome) is never lost by moving between panes or sites.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+
+from tui import keys
+from tui.hops import Hop
+from tui.keys import Key
+from tui.panes.bars import KeyBar, OutcomeLine, TabBar
+from tui.panes.blocks import BlocksPane
+from tui.panes.composer import Composer, Hint
+from tui.panes.engine import EnginePanel
+from tui.panes.faults import FaultsPane
+from tui.panes.inspector import InspectorPane
+from tui.panes.lines import Lines
+from tui.panes.log import LogPane
+from tui.panes.page import Page
+from tui.panes.prompt import Prompt
+from tui.panes.sites import SitesPane
+from tui.panes.status import StatusBar
+from tui.panes.timeline import TimelinePane
+from tui.panes.trace import TracePane
+from tui.rows import Role, Row, row
+from tui.screens.help import help_dialog
+from tui.screens.site import SiteScreen
+from tui.site.draft import DraftFile
+from tui.site.model import ALL_CHANGES, UNANSWERED, Change
+
+WIDE: Final = 120
+SMALL_WIDTH: Final = 60
+SMALL_HEIGHT: Final = 16
+TAIL_HEIGHT: Final = 20
+"""From this height on, the trace's end is seen below another pane."""
+
+TABS: Final = ("timeline", "blocks", "log", "trace", "sites", "faults")
+
+
+class MainScreen(SiteScreen):
+    BINDINGS: ClassVar[list[BindingType]] = keys.MAIN_BINDINGS
+
+    def __init__(self, hop: Hop, more: bool) -> None:
+        """`more`: there are other sites to hop to."""
+        super().__init__(hop)
+        self.more = more
+        self.active = "timeline"
+        self.zoomed = False
+        self._before_inspector: str | None = None
+        self._panes: dict[str, Lines] = {}
+
+    def compose(self) -> ComposeResult:
+        model = self.model
+        self._panes = {
+            "timeline": TimelinePane(model),
+            "log": LogPane(model),
+            "blocks": BlocksPane(model),
+            "sites": SitesPane(model),
+            "faults": FaultsPane(model),
+            "inspector": InspectorPane(model),
+            "trace": TracePane(model),
+        }
+        yield StatusBar(model)
+        yield TabBar(TABS)
+        yield EnginePanel(model)
+        yield Hint(row((f"too small: {SMALL_WIDTH}x{SMALL_HEIGHT} needed", Role.WARN)), id="too-small")
+        with Vertical(id="house"):
+            with Horizontal(id="top"):
+                yield self._panes["timeline"]
+                yield self._panes["log"]
+                with Vertical(id="side"):
+                    for name in ("blocks", "sites", "faults", "inspector"):
+                        yield self._panes[name]
+            yield self._panes["trace"]
+        yield OutcomeLine(self.board, self.submissions)
+        yield Composer(model.site, DraftFile(model.hop.folder))
+        yield Prompt()
+        yield KeyBar(self._footer_keys)
+
+    def on_mount(self) -> None:
+        self.model.watch(self._learn)
+        self._arrange()
+        self._learn(ALL_CHANGES)
+        self.pane.focus()
+        self.run_worker(self.model.link.run(), group="link")
+
+    # Which panes are seen.
+
+    @property
+    def pane(self) -> Lines:
+        return self._panes[self.active]
+
+    @property
+    def wide(self) -> bool:
+        return self.size.width >= WIDE and not self.zoomed
+
+    def on_resize(self) -> None:
+        self._arrange()
+
+    def _arrange(self) -> None:
+        small = self.size.width < SMALL_WIDTH or self.size.height < SMALL_HEIGHT
+        side = self.active if self.active in {"faults", "inspector"} else "sites"
+        if self.wide:
+            if side == "sites" and self._before_inspector is not None:
+                side = "inspector"
+            seen = {"timeline", "log", "blocks", "trace", side}
+        else:
+            seen = {self.active}
+            if self.size.height >= TAIL_HEIGHT and not self.zoomed:
+                seen.add("trace")
+        for name, pane in self._panes.items():
+            pane.display = name in seen and not small
+        self.query_one("#side").display = bool(seen & {"blocks", "sites", "faults", "inspector"})
+        self.query_one("#top").display = seen != {"trace"}
+        self.query_one(TabBar).display = not self.wide and not small
+        self.query_one(Composer).display = not small or self.query_one(Composer).is_open
+        self.query_one(KeyBar).display = not small
+        self.query_one("#too-small").display = small
+        self.set_class(self.wide, "-wide")
+        self.set_class(small, "-small")
+        self._tell_tabs()
+
+    def _tell_tabs(self) -> None:
+        following = row(("follow ▼", Role.DIM)) if self.pane.following else row(("paused · end follows", Role.WARN))
+        shown: Row = () if isinstance(self.pane, Page) else following
+        active = self._before_inspector if self.active == "inspector" else self.active
+        self.query_one(TabBar).tell(active or "", shown)
+        self.query_one(KeyBar).say()
+
+    def on_lines_retitled(self) -> None:
+        self._tell_tabs()
+
+    def on_lines_chosen(self) -> None:
+        self.action_inspect()
+
+    def on_tab_bar_picked(self, event: TabBar.Picked) -> None:
+        self.action_show(event.name)
+
+    def on_descendant_focus(self) -> None:
+        focused = next((name for name, pane in self._panes.items() if pane.has_focus), None)
+        if focused is not None and focused != self.active:
+            self.active = focused
+            self._arrange()
+        self._tell_tabs()
+
+    def _footer_keys(self) -> list[Key]:
+        wanted = {
+            "timeline": ("compose", "inspect", "search", "pause", "zoom"),
+            "log": ("inspect", "fill", "fill_all", "search", "zoom"),
+            "trace": ("pause", "search", "inspect", "copy", "zoom"),
+            "inspector": ("fill", "copy", "zoom", "back"),
+            "faults": (),
+        }.get(self.active, ("compose", "block", "unblock", "zoom"))
+        every = {key.action: key for _, group in keys.GROUPS for key in group}
+        first = list(keys.FAULTS[:5]) if self.active == "faults" else [every[action] for action in wanted]
+        hop = [every["app.hop"]] if self.more and len(first) < 5 else []
+        return [*first, *hop, every["help"], every["app.leave"]]
+
+    # What changed.
+
+    def _learn(self, change: Change) -> None:
+        if not self.is_mounted:
+            return
+        for pane in self._panes.values():
+            if change & pane.ASPECTS:
+                pane.learn(change)
+        if change & (Change.STATUS | Change.CONNECTION | Change.TIMELINE):
+            self.query_one(StatusBar).learn()
+        if change & Change.CONNECTION:
+            self.query_one(EnginePanel).learn()
+            if self.model.live:
+                self.run_worker(self.submissions.reconcile(), group="site")
+        self.tell_outcome()
+
+    def tell_outcome(self) -> None:
+        if self.is_mounted:
+            self.query_one(OutcomeLine).learn()
+
+    # Keys: panes.
+
+    def action_show(self, name: str) -> None:
+        self.active = name
+        self._before_inspector = None
+        self._arrange()
+        self.pane.focus()
+        if name == "sites" and self.model.live:
+            self.run_worker(self._refresh_status(), group="site")
+
+    async def _refresh_status(self) -> None:
+        try:
+            await self.model.read_status()
+        except UNANSWERED as failed:
+            self.model.complain(failed)
+
+    def action_next_pane(self) -> None:
+        self._step(1)
+
+    def action_previous_pane(self) -> None:
+        self._step(-1)
+
+    def _step(self, by: int) -> None:
+        here = TABS.index(self.active) if self.active in TABS else 0
+        self.action_show(TABS[(here + by) % len(TABS)])
+
+    def action_inspect(self) -> None:
+        slot = self.pane.slot()
+        if slot is None:
+            self.remark("select a row that is about a slot, in Timeline, Log or Trace")
+            return
+        if self.active != "inspector":
+            self._before_inspector = self.active
+        inspector = self._panes["inspector"]
+        if not self.wide:
+            self.active = "inspector"
+        self._arrange()
+        if isinstance(inspector, InspectorPane):
+            inspector.inspect(slot)
+        self.pane.focus()
+
+    def action_zoom(self) -> None:
+        self.zoomed = not self.zoomed
+        self._arrange()
+
+    def action_pause(self) -> None:
+        self.pane.pause()
+
+    def action_follow(self) -> None:
+        self.pane.follow()
+
+    def action_back(self) -> None:
+        if self.board.doing is not None:
+            self.workers.cancel_group(self, "search")
+        elif self._before_inspector is not None:
+            self.action_show(self._before_inspector)
+        elif self.zoomed:
+            self.action_zoom()
+        else:
+            self.board.dismiss()
+
+    def action_copy(self) -> None:
+        text = self.pane.selected_text()
+        if text is None:
+            self.remark("no row is selected")
+            return
+        self.app.copy_to_clipboard(text)
+        self.remark("copied; a terminal without OSC 52 ignores it, then m and the mouse help")
+
+    def on_composer_closed(self) -> None:
+        self._arrange()
+        self.pane.focus()
+
+    def on_prompt_closed(self) -> None:
+        self.pane.focus()
+
+    def action_help(self) -> None:
+        self.app.push_screen(help_dialog())

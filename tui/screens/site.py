@@ -1,0 +1,252 @@
+"""What the keys of a site's screen ask the site to do: write, fill, search, and what follows an outcome.
+
+Rules that hold here:
+- Where panes stand is no concern of this file: it knows them by name, and which one is used.
+- Whatever is asked ends in a sentence on the notice board.
+"""
+
+from __future__ import annotations
+
+from textual.screen import Screen
+
+from engine.core.entry import Operation, Tweet
+from tui.hops import Hop
+from tui.panes.composer import Composer
+from tui.panes.faults import EXAMPLES, FaultsPane
+from tui.panes.lines import Lines
+from tui.panes.log import LogPane
+from tui.panes.prompt import Prompt
+from tui.panes.timeline import TimelinePane
+from tui.panes.trace import TracePane
+from tui.rows import Role, row
+from tui.screens.dialogs import Choice, ChoiceDialog
+from tui.screens.help import outcomes_dialog
+from tui.site.model import UNANSWERED, SiteModel
+from tui.site.notices import Mood, Notice, NoticeBoard, Offer
+from tui.site.search import find_in_log, find_in_timeline
+from tui.site.submissions import Submissions, site_operation
+
+
+class SiteScreen(Screen[None]):
+    def __init__(self, hop: Hop) -> None:
+        super().__init__()
+        self.model = SiteModel(hop, lambda work: self.run_worker(work, group="site"))
+        self.board = NoticeBoard(self.tell_outcome)
+        self.submissions = Submissions(self.model, self.board, self.tell_outcome)
+        self.model.on_complaint = self.complain
+        self._search = ""
+
+    @property
+    def pane(self) -> Lines:
+        """The pane that is used."""
+        raise NotImplementedError
+
+    def action_show(self, name: str) -> None:
+        """Goes to a pane."""
+        raise NotImplementedError
+
+    def tell_outcome(self) -> None:
+        """The outcome line may have to say something else."""
+        raise NotImplementedError
+
+    def complain(self, words: str) -> None:
+        shown = self.board.shown
+        notice = Notice(row(("✗ ", Role.BAD), words), Mood.BAD)
+        if shown is None or shown.said != notice.said:
+            self.board.add(notice)
+
+    def remark(self, words: str) -> None:
+        """Says something that is no outcome; the next word replaces it."""
+        self.board.remark(Notice(row(("· ", Role.NOTE), words), Mood.GOOD))
+
+    # Writing.
+
+    def action_compose(self) -> None:
+        self.query_one(Composer).open()
+
+    def on_composer_written(self, event: Composer.Written) -> None:
+        self._submit(Tweet(event.text))
+
+    def action_block(self) -> None:
+        self._choose_site("block")
+
+    def action_unblock(self) -> None:
+        self._choose_site("unblock")
+
+    def _choose_site(self, kind: str) -> None:
+        mine = {line.blocked: line.slot for line in self.model.blocks or () if line.blocker == self.model.site}
+        others = [site for site in self.model.sites if site != self.model.site]
+        choices = []
+        for number, site in enumerate(others, 1):
+            since = f"blocked since #{mine[site]}" if site in mine else "not blocked"
+            choices.append(Choice(str(number), row(f"{site}  ", (since, Role.DIM)), site))
+        what = {
+            "block": "A blocked site sees none of this site's tweets, old ones included, until it is unblocked.",
+            "unblock": "It sees this site's tweets again, those in between included.",
+        }[kind]
+
+        def chosen(site: str | None) -> None:
+            if site is not None:
+                self._submit(site_operation(kind, site))
+
+        self.app.push_screen(ChoiceDialog(f"{kind.capitalize()} as {self.model.site}", [row(what)], choices), chosen)
+
+    def _submit(self, operation: Operation) -> None:
+        self.run_worker(self.submissions.submit(operation), group="submit")
+
+    # After an outcome.
+
+    def action_retry(self) -> None:
+        notice = self.board.shown
+        if not self.model.live:
+            self.model.link.retry_now()
+        elif notice is not None and Offer.RETRY in notice.offers and notice.operation is not None:
+            self.board.dismiss()
+            self._submit(notice.operation)
+        else:
+            self.remark("there is nothing to send again: r is offered after an event that is certainly in no log")
+
+    def action_edit(self) -> None:
+        notice = self.board.shown
+        if notice is not None and Offer.EDIT in notice.offers and isinstance(notice.operation, Tweet):
+            self.board.dismiss()
+            self.query_one(Composer).take(notice.operation.text)
+        else:
+            self.remark("there is nothing to edit: e is offered after a tweet that is in no log")
+
+    def action_wait(self) -> None:
+        notice = self.board.shown
+        if notice is not None and Offer.WAIT in notice.offers:
+            self.board.dismiss()
+            self.remark("its outcome is told here as soon as it is known; the status bar counts unknown ones")
+
+    def action_dismiss_outcome(self) -> None:
+        self.board.dismiss()
+
+    def action_outcomes(self) -> None:
+        self.app.push_screen(outcomes_dialog(self.board.history))
+
+    # Filling.
+
+    def action_fill(self) -> None:
+        holes = set() if self.model.status is None else set(self.model.status.holes)
+        slot = self.pane.slot()
+        notice = self.board.shown
+        if slot in holes and slot is not None:
+            self._fill([slot])
+        elif notice is not None and Offer.SETTLE in notice.offers and notice.slot is not None:
+            self._fill([notice.slot])
+        elif not holes:
+            self.remark("there is no hole to fill: every used slot is learned")
+        else:
+            self.remark("this row is no hole: N goes to the next one, F fills all of them")
+
+    def action_fill_all(self) -> None:
+        self._fill(None)
+
+    def _fill(self, slots: list[int] | None) -> None:
+        self.run_worker(self.submissions.fill(slots), group="fill")
+
+    # Going somewhere.
+
+    def action_go_to(self) -> None:
+        last = self.model.log.last
+        self.query_one(Prompt).ask("go to slot", f"1 to {last:,}", self._go_to)
+
+    def _go_to(self, typed: str) -> str | None:
+        number = typed.lstrip("#").replace(",", "")
+        if not (number.isascii() and number.isdigit() and 1 <= int(number) <= max(1, self.model.log.last)):
+            return f"a slot is a number of 1 to {self.model.log.last:,}"
+        self.go_to_slot(int(number))
+        return None
+
+    def go_to_slot(self, slot: int) -> None:
+        """Shows a slot, in the timeline if that is used, else in the log."""
+        if not isinstance(self.pane, TimelinePane | LogPane):
+            self.action_show("log")
+        pane = self.pane
+        if isinstance(pane, TimelinePane | LogPane):
+            pane.go_to_slot(slot)
+
+    def action_next_hole(self) -> None:
+        holes = () if self.model.status is None else self.model.status.holes
+        if not holes:
+            self.remark("there is no hole: every used slot is learned")
+            return
+        self.action_show("log")
+        here = self.pane.slot() or 0
+        self.go_to_slot(next((hole for hole in holes if hole > here), holes[0]))
+
+    def action_search(self) -> None:
+        prompt = self.query_one(Prompt)
+        if isinstance(self.pane, TracePane):
+            shown = " ".join(self.model.trace.words)
+            hint = "words that a line must hold, e.g. accept #43 bob; -word: must not; nothing: all lines"
+            prompt.ask("filter the trace", hint, self._filter, shown)
+            return
+        if not isinstance(self.pane, TimelinePane | LogPane):
+            self.action_show("log")
+        where = "timeline" if isinstance(self.pane, TimelinePane) else "log"
+        prompt.ask(f"search the {where}", "from the selected row back; n goes on, esc stops", self._find, self._search)
+
+    def _filter(self, words: str) -> str | None:
+        pane = self.pane
+        if isinstance(pane, TracePane):
+            pane.filter(words)
+        return None
+
+    def _find(self, words: str) -> str | None:
+        self._search = words
+        if words:
+            self._look(self.model.log.last + 1 if self.pane.following else (self.pane.slot() or 0) + 1)
+        return None
+
+    def action_next_match(self) -> None:
+        if not self._search:
+            self.action_search()
+            return
+        if not isinstance(self.pane, TimelinePane | LogPane):
+            self.action_show("log")
+        self._look(self.pane.slot() or 1)
+
+    def _look(self, below: int) -> None:
+        pane = self.pane
+        if isinstance(pane, TimelinePane | LogPane):
+            self.run_worker(self._look_for(pane, self._search, below), group="search", exclusive=True)
+
+    async def _look_for(self, pane: TimelinePane | LogPane, words: str, below: int) -> None:
+        find = find_in_timeline if isinstance(pane, TimelinePane) else find_in_log
+
+        def progress(slot: int) -> None:
+            self.board.doing = f"searching below #{slot:,}; esc stops · {words}"
+
+        try:
+            slot = await find(self.model, words, below, progress)
+        except UNANSWERED as failed:
+            self.model.complain(failed)
+            return
+        finally:
+            self.board.doing = None
+        if slot is None:
+            self.remark(f"nothing found below #{below:,} (end, then n, begins at the newest): {words}")
+        else:
+            pane.go_to_slot(slot)
+
+    # Faults.
+
+    def on_faults_pane_rule_wanted(self, event: FaultsPane.RuleWanted) -> None:
+        self.query_one(Prompt).ask("add a fault rule", f"e.g. {'   '.join(EXAMPLES[:2])}", self._add_rule, event.begun)
+
+    def _add_rule(self, rule: str) -> str | None:
+        if not rule:
+            return "a rule says whom it is about and what happens, e.g. to=bob drop=50%"
+        pane = self.pane
+        if isinstance(pane, FaultsPane):
+            pane.add(rule)
+        return None
+
+    def on_faults_pane_answered(self, event: FaultsPane.Answered) -> None:
+        if event.refused:
+            self.complain(event.words)
+        else:
+            self.remark(event.words)

@@ -1,0 +1,42 @@
+"""A tweet that is being written: it survives closing the composer, the loss of the quorum, and leaving the screen.
+
+Rules that hold here:
+- The file is one site's, `DATA/SITE/draft`, replaced whole, so that it is the old draft or the new one.
+- A draft that cannot be written is kept in memory; the composer says so.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Final
+
+DRAFT_BYTES_MAX: Final = 64 * 1024
+
+
+class DraftFile:
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "draft"
+
+    def load(self) -> str:
+        """What was left unsent, "" if nothing was or it cannot be read."""
+        try:
+            with self._path.open("rb") as file:
+                return file.read(DRAFT_BYTES_MAX).decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+    def save(self, text: str) -> None:
+        """Replaces the draft. Raises OSError."""
+        if not text:
+            self._path.unlink(missing_ok=True)
+            return
+        descriptor, name = tempfile.mkstemp(prefix=".draft-", dir=self._path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(text.encode("utf-8", "replace"))
+            Path(name).replace(self._path)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
+            raise

@@ -1,0 +1,329 @@
+"""What is known of one site, fed by its engine's answers and notifications; panes read it and are told what changed.
+
+Rules that hold here:
+- It knows nothing of widgets: whoever watches is told which aspects changed, and reads them.
+- What it holds is bounded, whatever the length of the log: pages, a window, a ring, the newest outcomes.
+- After a connection was lost nothing that was known counts as known; it is read anew when the engine is back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Flag, auto
+from pathlib import Path
+from typing import Any, Final
+
+from tui.hops import Hop
+from tui.link import Link, LinkLost, RpcError
+from tui.site import shapes
+from tui.site.log_pages import LogPages, page_of, span_of
+from tui.site.shapes import Attempt, BadAnswer, BlockLine, Faults, LogLine, Outcome, SlotView, Status, TimelinePage
+from tui.site.timeline_window import PAGE_LINES, TimelineWindow
+from tui.site.trace_ring import TraceRing
+
+OUTCOMES_MAX: Final = 200
+ENDED_MAX: Final = 64
+LOG_TAIL_BYTES: Final = 4_096
+LOG_TAIL_LINES: Final = 6
+TRACE_LINES: Final = 200
+
+
+class Change(Flag):
+    """Aspects of the model that changed."""
+
+    CONNECTION = auto()
+    STATUS = auto()
+    LOG = auto()
+    TIMELINE = auto()
+    BLOCKS = auto()
+    TRACE = auto()
+    FAULTS = auto()
+    OUTCOME = auto()
+
+
+ALL_CHANGES: Final = Change(sum(change.value for change in Change))
+
+
+@dataclass(frozen=True, slots=True)
+class Connecting:
+    """Nothing was heard yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """The engine is connected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The engine said that it stops, and why; `exit_status` is its own (0: it was asked to)."""
+
+    reason: str
+    exit_status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The connection went away without a word; `log_tail` is the end of the engine's log file."""
+
+    why: str
+    log_tail: tuple[str, ...]
+
+
+UNANSWERED: Final = (RpcError, LinkLost, BadAnswer)
+"""How a question to the engine can end other than in its answer."""
+
+Connection = Connecting | Up | Stopped | Gone
+Spawn = Callable[[Coroutine[Any, Any, None]], object]
+Watcher = Callable[[Change], None]
+
+
+class SiteModel:
+    def __init__(self, hop: Hop, spawn: Spawn) -> None:
+        self.hop = hop
+        self.site: str = hop.site
+        self.link = Link(hop.socket_path, self)
+        self.connection: Connection = Connecting()
+        self.status: Status | None = None
+        self.status_at = time.monotonic()
+        self.silent_since: dict[str, datetime] = {}
+        """Peers that are not heard, and when they last were (local time): set once, so that no text of it ticks."""
+        self.attempts: dict[int, Attempt] = {}
+        self.ended: OrderedDict[int, Attempt] = OrderedDict()
+        """The last picture of attempts that are over, for the sentence that tells their outcome."""
+        self.log = LogPages()
+        self.fresh_slots: set[int] | None = None
+        """While watchers are told of LOG: the slots that changed, None if any may have."""
+        self.timeline = TimelineWindow()
+        self.timeline_epoch = 0
+        """Rises when the lines that were read so far count no longer."""
+        self.blocks: tuple[BlockLine, ...] | None = None
+        self.trace = TraceRing()
+        self.faults: Faults = shapes.NO_FAULTS
+        self.outcomes: OrderedDict[str, Outcome] = OrderedDict()
+        self.on_outcome: Callable[[Outcome | None, Outcome], None] = lambda _before, _now: None
+        """Told of each outcome that the engine reports unasked, with what was known of that event before."""
+        self.on_complaint: Callable[[str], None] = lambda _words: None
+        """Told why the engine refused something that a pane asked."""
+        self._spawn = spawn
+        self._watchers: list[Watcher] = []
+        self._asked_pages: set[int] = set()
+
+    def watch(self, watcher: Watcher) -> None:
+        self._watchers.append(watcher)
+
+    @property
+    def live(self) -> bool:
+        return isinstance(self.connection, Up)
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """All sites of the cluster as far as they are known, sorted."""
+        return (self.site,) if self.status is None else self.status.sites
+
+    def forget_timeline(self) -> None:
+        """What is hidden changed, or the connection was lost: lines are read anew."""
+        self.timeline = self.timeline.copy()
+        self.timeline.lines.clear()
+        self.timeline_epoch += 1
+
+    def known_outcome(self, outcome: Outcome) -> None:
+        """Remembers the newest word about an event."""
+        if outcome.id is None:
+            return
+        self.outcomes[outcome.id] = outcome
+        self.outcomes.move_to_end(outcome.id)
+        while len(self.outcomes) > OUTCOMES_MAX:
+            self.outcomes.popitem(last=False)
+
+    def complain(self, failed: Exception) -> None:
+        """Tells why a question was refused; that the connection is gone is told elsewhere."""
+        if not isinstance(failed, LinkLost):
+            self.on_complaint(str(failed))
+
+    # What the engine says unasked (tui.link.Listener).
+
+    def connected(self) -> None:
+        self.connection = Up()
+        self.attempts.clear()
+        self.log.forget()
+        self.forget_timeline()
+        self.blocks = None
+        self._asked_pages.clear()
+        self._spawn(self._read_anew())
+        self._tell(ALL_CHANGES)
+
+    def lost(self, why: str) -> None:
+        match self.connection:
+            case Up() | Connecting():
+                self.connection = Gone(why, _tail(self.hop.log_path))
+                self._tell(Change.CONNECTION | Change.STATUS)
+            case Stopped() | Gone():
+                pass  # the first word about it is the one that explains
+
+    def stopping(self, reason: str, exit_status: int) -> None:
+        self.connection = Stopped(reason, exit_status)
+        self._tell(Change.CONNECTION | Change.STATUS)
+
+    def observed(self, items: list[Mapping[str, Any]], dropped: int) -> None:
+        changed = Change(0)
+        if dropped:
+            self.trace.left_out(dropped, datetime.now(UTC).isoformat())
+            changed |= Change.TRACE
+        trace: list[shapes.TraceLine] = []
+        self.fresh_slots = set()
+        for item in items:
+            match item.get("topic"):
+                case "trace":
+                    trace.append(shapes.trace_line(item))
+                case "log":
+                    changed |= self._take_log(shapes.log_line(item))
+                case "status":
+                    self._take_status(shapes.status(item))
+                    changed |= Change.STATUS
+                case "faults":
+                    self.faults = shapes.faults(item)
+                    changed |= Change.FAULTS
+                case "outcome":
+                    self._take_outcome(shapes.outcome(item))
+                    changed |= Change.OUTCOME
+                case _:
+                    pass  # a topic of a later version
+        if trace:
+            self.trace.extend(trace)
+            changed |= Change.TRACE
+        if changed:
+            self._tell(changed)
+        self.fresh_slots = None
+
+    # What is asked of the engine. All may raise RpcError and LinkLost.
+
+    async def read_status(self) -> None:
+        self._take_status(shapes.status(await self.link.call("status")))
+        self._tell(Change.STATUS)
+
+    async def read_trace(self) -> None:
+        """Starts the trace anew with the newest lines that the engine remembers."""
+        answer = await self.link.call("trace", {"limit": TRACE_LINES})
+        self.trace.restart(map(shapes.trace_line, answer["lines"]))
+        self._tell(Change.TRACE)
+
+    async def read_log(self, slot: int) -> None:
+        """Fetches the page of `slot`, unless that is under way."""
+        page = page_of(slot)
+        if page in self._asked_pages:
+            return
+        self._asked_pages.add(page)
+        first, last = span_of(page)
+        try:
+            answer = await self.link.call("log", {"from": first, "to": last, "limit": last - first + 1})
+            self.log.merge(page, shapes.log_page(answer))
+        finally:
+            self._asked_pages.discard(page)
+        self._tell(Change.LOG)
+
+    async def slot_line(self, slot: int) -> LogLine | None:
+        """The line of one slot, fetched if need be."""
+        if self.log.line(slot) is None:
+            await self.read_log(slot)
+        return self.log.line(slot)
+
+    async def read_timeline(self, limit: int, before: int | None) -> TimelinePage:
+        return shapes.timeline_page(await self.link.call("view", {"limit": limit, "before": before}))
+
+    async def read_timeline_tail(self) -> TimelinePage:
+        return await self.read_timeline(PAGE_LINES, None)
+
+    async def read_blocks(self) -> None:
+        blocks = shapes.block_lines(await self.link.call("blocks"))
+        if blocks != self.blocks:
+            self.blocks = blocks
+            self._tell(Change.BLOCKS)
+
+    async def read_slot(self, slot: int) -> SlotView:
+        return shapes.slot_view(await self.link.call("slot", {"slot": slot}))
+
+    async def read_events(self, limit: int) -> list[Outcome]:
+        """The newest events of this site, ascending."""
+        answer = await self.link.call("events", {"limit": limit})
+        outcomes = [shapes.outcome(line) for line in answer["lines"]]
+        for outcome in outcomes:
+            self.known_outcome(outcome)
+        return outcomes
+
+    async def _read_anew(self) -> None:
+        """Everything that is not read page by page, after a connection was made."""
+        try:
+            await self.read_status()
+            self.faults = shapes.faults(await self.link.call("faults"))
+            await self.read_trace()
+            await self.read_events(OUTCOMES_MAX // 4)
+            newest = shapes.log_page(await self.link.call("log", {"limit": 1}))
+        except UNANSWERED as failed:
+            self.complain(failed)
+            return
+        self.log.used_max = newest.used_max
+        self.log.prefix = newest.prefix
+        self._tell(ALL_CHANGES)
+
+    def _take_status(self, status: Status) -> None:
+        self.status = status
+        self.status_at = time.monotonic()
+        for name, peer in status.peers.items():
+            if peer.up:
+                self.silent_since.pop(name, None)
+            elif peer.heard_s is not None and name not in self.silent_since:
+                self.silent_since[name] = datetime.now().astimezone() - timedelta(seconds=peer.heard_s)
+        now = {attempt.slot: attempt for attempt in status.attempts}
+        for slot in self.attempts.keys() - now.keys():
+            self._end_attempt(slot)
+        self.attempts = now
+        self.log.prefix = status.chosen_through
+
+    def _take_log(self, line: LogLine) -> Change:
+        self.log.learn(line)
+        if self.fresh_slots is not None:
+            self.fresh_slots.add(line.slot)
+        if line.attempt is not None:
+            self.attempts[line.slot] = line.attempt
+        elif line.slot in self.attempts:
+            self._end_attempt(line.slot)
+        changed = Change.LOG
+        if line.state == "chosen":
+            changed |= Change.TIMELINE
+            if line.kind in {"block", "unblock"}:
+                changed |= Change.BLOCKS
+                self.blocks = None
+                if line.target == self.site:
+                    self.forget_timeline()
+        return changed
+
+    def _end_attempt(self, slot: int) -> None:
+        self.ended[slot] = self.attempts.pop(slot)
+        while len(self.ended) > ENDED_MAX:
+            self.ended.popitem(last=False)
+
+    def _take_outcome(self, outcome: Outcome) -> None:
+        before = self.outcomes.get(outcome.id or "")
+        self.known_outcome(outcome)
+        self.on_outcome(before, outcome)
+
+    def _tell(self, change: Change) -> None:
+        for watcher in self._watchers:
+            watcher(change)
+
+
+def _tail(path: Path) -> tuple[str, ...]:
+    """The last lines of the engine's log file; none where it cannot be read."""
+    try:
+        with path.open("rb") as log:
+            log.seek(0, 2)
+            log.seek(max(0, log.tell() - LOG_TAIL_BYTES))
+            text = log.read().decode("utf-8", "replace")
+    except OSError:
+        return ()
+    return tuple(text.splitlines()[-LOG_TAIL_LINES:])

@@ -1,0 +1,101 @@
+"""What the outcome line shows: sentences that stay until they are dismissed.
+
+Rules that hold here:
+- Bad news is never replaced by good news: it waits in line until it was dismissed.
+- Good news is replaced by newer news; everything is kept in the history for a while.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Final
+
+from engine.core.entry import Operation
+from tui.rows import Row
+
+HISTORY_MAX: Final = 200
+WAITING_MAX: Final = 20
+
+
+class Offer(Enum):
+    """What one can do next about an outcome."""
+
+    RETRY = "retry"
+    EDIT = "edit"
+    SETTLE = "settle"
+    WAIT = "wait"
+
+
+class Mood(Enum):
+    GOOD = "good"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A sentence, what it offers, and what those offers are about."""
+
+    said: Row
+    mood: Mood
+    offers: tuple[Offer, ...] = ()
+    operation: Operation | None = None
+    slot: int | None = None
+    at: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
+
+
+class NoticeBoard:
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self.history: deque[Notice] = deque(maxlen=HISTORY_MAX)
+        self._bad: deque[Notice] = deque(maxlen=WAITING_MAX)
+        self._good: Notice | None = None
+        self._doing: str | None = None
+        self._changed = changed
+
+    @property
+    def doing(self) -> str | None:
+        """What is under way (a fill, a search), in words; shown before any notice."""
+        return self._doing
+
+    @doing.setter
+    def doing(self, words: str | None) -> None:
+        self._doing = words
+        self._changed()
+
+    @property
+    def shown(self) -> Notice | None:
+        """The notice that the outcome line shows: the newest good one, else the newest bad one."""
+        return self._good or (self._bad[-1] if self._bad else None)
+
+    @property
+    def waiting(self) -> int:
+        """How many bad ones wait beneath the one that is shown."""
+        return len(self._bad) - (0 if self._good is not None else min(1, len(self._bad)))
+
+    def add(self, notice: Notice) -> None:
+        self.history.append(notice)
+        if notice.mood is Mood.BAD:
+            self._good = None
+            self._bad.append(notice)
+        else:
+            self._good = notice
+        self._changed()
+
+    def remark(self, notice: Notice) -> None:
+        """Shows something that is no outcome and need not be kept."""
+        self._good = notice
+        self._changed()
+
+    def dismiss(self) -> bool:
+        """Takes away what is shown; False if nothing was."""
+        if self._good is not None:
+            self._good = None
+        elif self._bad:
+            self._bad.pop()
+        else:
+            return False
+        self._changed()
+        return True

@@ -1,0 +1,219 @@
+"""What this screen asks its site to do: events, fills; each ends in a sentence on the notice board.
+
+Rules that hold here:
+- An event's text is never lost: what is not in the log can be had back into the composer.
+- A connection that breaks in between leaves the outcome unknown until the engine's own list of events tells it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from engine.core.entry import Block, Operation, Tweet, Unblock
+from engine.core.ids import SiteId
+from tui.link import LinkLost, RpcError
+from tui.rows import Role, Row, row
+from tui.site import shapes, wording
+from tui.site.model import UNANSWERED, SiteModel
+from tui.site.notices import Mood, Notice, NoticeBoard, Offer
+from tui.site.shapes import Attempt, BadAnswer, LogLine, Outcome
+
+TIMEOUT_S: Final = 10.0
+FILL_TIMEOUT_S: Final = 10.0
+EVENTS_READ: Final = 50
+
+
+@dataclass(eq=False, slots=True)
+class Pending:
+    """An event without an outcome yet. `number_before` is the newest event number known when it was sent."""
+
+    operation: Operation
+    number_before: int
+    began: float
+    orphaned: bool = False
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self.began
+
+
+class Submissions:
+    def __init__(self, model: SiteModel, board: NoticeBoard, changed: Callable[[], None]) -> None:
+        self.pending: list[Pending] = []
+        self._model = model
+        self._board = board
+        self._changed = changed
+        self._told: dict[str, Operation] = {}
+        model.on_outcome = self._heard
+
+    async def submit(self, operation: Operation) -> None:
+        """Sends an event and tells its outcome when there is one."""
+        pending = Pending(operation, self._number_max(), time.monotonic())
+        self.pending.append(pending)
+        self._changed()
+        try:
+            answer = await self._model.link.call("submit", _params(operation))
+        except RpcError as refused:
+            self._end(pending, Notice(wording.refused(str(refused)), Mood.BAD, _again(refused), operation))
+        except LinkLost:
+            pending.orphaned = True
+            self._changed()
+        else:
+            await self._tell(pending, shapes.outcome(answer))
+
+    async def fill(self, slots: Sequence[int] | None) -> None:
+        """Fills these slots, or all holes, and tells what became of them."""
+        self._board.doing = f"filling {'all holes' if slots is None else f'slot {wording.listed(slots)}'}"
+        try:
+            params = {"slots": None if slots is None else list(slots), "timeout_s": FILL_TIMEOUT_S}
+            lines = shapes.fill_lines(await self._model.link.call("fill", params))
+        except (RpcError, BadAnswer) as refused:
+            notice = Notice(wording.refused(str(refused)), Mood.BAD)
+        except LinkLost as lost:
+            notice = Notice(row(("? ", Role.WARN), f"the fill was not answered: {lost}"), Mood.BAD)
+        else:
+            unsettled = any(line.result == "no-quorum" for line in lines)
+            notice = Notice(wording.filled(lines), Mood.BAD if unsettled else Mood.GOOD)
+        finally:
+            self._board.doing = None
+        self._board.add(notice)
+
+    async def reconcile(self) -> None:
+        """The connection is back: finds out what became of the events that were under way when it broke."""
+        for pending in [each for each in self.pending if each.orphaned]:
+            try:
+                await self._adopt(pending)
+            except UNANSWERED as failed:
+                self._model.complain(failed)
+                return
+
+    def words(self) -> Row | None:
+        """The sentence about the events that are under way; None when none is."""
+        if not self.pending:
+            return None
+        first = self.pending[0]
+        more = f" · {len(self.pending) - 1} more wait" if len(self.pending) > 1 else ""
+        if first.orphaned:
+            return row(
+                ("? ", Role.WARN), "the engine went away before it told the outcome; asked again once it is back"
+            )
+        attempt = self._attempt_for(first)
+        doing = "sent, waiting for its turn" if attempt is None else f"#{attempt.slot} {wording.attempt_words(attempt)}"
+        return row(("… ", Role.NOTE), doing, (f" · {first.elapsed_s:.1f} s{more}", Role.DIM))
+
+    def _attempt_for(self, pending: Pending) -> Attempt | None:
+        words = wording.operation_words(pending.operation, self._model.site)
+        working = [each for each in self._model.attempts.values() if each.phase not in {"asking", "yielding"}]
+        for attempt in working:
+            entry = attempt.entry
+            if (
+                entry is not None
+                and entry.author == self._model.site
+                and words.endswith(entry.text or entry.target or "")
+            ):
+                return attempt
+        return working[0] if working else None
+
+    async def _tell(self, pending: Pending, outcome: Outcome) -> None:
+        elapsed_ms = None if pending.orphaned else pending.elapsed_s * 1_000
+        if outcome.id is not None:
+            self._told[outcome.id] = pending.operation
+        self._model.known_outcome(outcome)
+        words = wording.operation_words(pending.operation, self._model.site)
+        match outcome.outcome:
+            case "created":
+                ended = self._model.ended.get(outcome.slot or 0) or self._model.attempts.get(outcome.slot or 0)
+                said, mood, offers = wording.created(words, outcome, ended, elapsed_ms), Mood.GOOD, ()
+                self._end(pending, Notice(said, mood, offers, pending.operation, outcome.slot))
+            case "lost":
+                said = wording.lost(outcome, await self._line(outcome.slot))
+                self._end(pending, Notice(said, Mood.BAD, (Offer.RETRY, Offer.EDIT), pending.operation, outcome.slot))
+            case "not-created":
+                said = wording.not_created(outcome)
+                self._end(pending, Notice(said, Mood.BAD, (Offer.RETRY, Offer.EDIT), pending.operation))
+            case _:
+                said = wording.unknown(outcome)
+                self._end(pending, Notice(said, Mood.BAD, (Offer.SETTLE, Offer.WAIT), pending.operation, outcome.slot))
+
+    async def _adopt(self, pending: Pending) -> None:
+        """Looks for an orphaned event among the engine's newest ones."""
+        newer = [each for each in await self._model.read_events(EVENTS_READ) if _number(each) > pending.number_before]
+        for outcome in newer:
+            line = await self._line(outcome.slot)
+            if line is not None and line.id == outcome.id and _same(line, pending.operation):
+                await self._tell(pending, outcome)
+                return
+        if not newer:
+            gone = Outcome("not-created", None, None, "the engine went away before it took the event", None, None)
+            await self._tell(pending, gone)
+            return
+        why = "the engine went away before it told; `loggos events` lists this site's events"
+        newest = newer[-1]
+        await self._tell(pending, Outcome("unknown", newest.id, newest.slot, newest.reason or why, None, None))
+
+    async def _line(self, slot: int | None) -> LogLine | None:
+        if slot is None:
+            return None
+        try:
+            return await self._model.slot_line(slot)
+        except UNANSWERED:
+            return None
+
+    def _heard(self, before: Outcome | None, now: Outcome) -> None:
+        """An outcome that nobody here waits for: told where it settles what was unknown."""
+        if before is None or before.outcome != "unknown" or now.outcome == "unknown":
+            return
+        operation = self._told.get(now.id or "")
+        words = "" if operation is None else wording.operation_words(operation, self._model.site)
+        mood = Mood.GOOD if now.outcome == "created" else Mood.BAD
+        offers = () if mood is Mood.GOOD or operation is None else (Offer.RETRY, Offer.EDIT)
+        self._board.add(Notice(wording.settled(words, now), mood, offers, operation, now.slot))
+
+    def _end(self, pending: Pending, notice: Notice) -> None:
+        self.pending.remove(pending)
+        self._board.add(notice)
+
+    def _number_max(self) -> int:
+        return max((_number(outcome) for outcome in self._model.outcomes.values()), default=0)
+
+
+def _params(operation: Operation) -> dict[str, Any]:
+    params: dict[str, Any] = {"timeout_s": TIMEOUT_S, "retry": False}
+    match operation:
+        case Tweet(text):
+            return {"kind": "tweet", "text": text, **params}
+        case Block(target):
+            return {"kind": "block", "target": target, **params}
+        case Unblock(target):
+            return {"kind": "unblock", "target": target, **params}
+        case _:
+            raise TypeError("a person submits tweets, blocks and unblocks")
+
+
+def _again(refused: RpcError) -> tuple[Offer, ...]:
+    """A refusal by the rules is edited; one of a stopping engine can be tried again."""
+    return (Offer.EDIT,) if refused.code == 1 else (Offer.RETRY, Offer.EDIT)
+
+
+def _number(outcome: Outcome) -> int:
+    return 0 if outcome.id is None else int(outcome.id.rpartition("/")[2])
+
+
+def _same(line: LogLine, operation: Operation) -> bool:
+    match operation:
+        case Tweet(text):
+            return line.kind == "tweet" and line.text == text
+        case Block(target):
+            return line.kind == "block" and line.target == target
+        case Unblock(target):
+            return line.kind == "unblock" and line.target == target
+        case _:
+            return False
+
+
+def site_operation(kind: str, target: str) -> Operation:
+    """The operation of `block` and `unblock`."""
+    return Block(SiteId(target)) if kind == "block" else Unblock(SiteId(target))

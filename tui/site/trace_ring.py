@@ -1,0 +1,71 @@
+"""The message trace that the screen holds: the newest lines, numbered, filtered by words.
+
+Rules that hold here:
+- What one reads does not move: while held, old lines stay and what no longer fits is counted instead of kept.
+- A line's number never changes, so that painted rows can be kept by number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from tui.site.shapes import TraceLine
+
+LINES_MAX: Final = 4_000
+
+
+class Numbered(NamedTuple):
+    number: int
+    line: TraceLine
+
+
+class TraceRing:
+    def __init__(self) -> None:
+        self.words: tuple[str, ...] = ()
+        self.rows: list[Numbered] = []
+        """The lines that match, ascending."""
+        self.held = False
+        self.skipped = 0
+        """Lines that came while held and found no room."""
+        self._all: list[Numbered] = []
+        self.count = 0
+        """How many lines came in all."""
+
+    def restart(self, lines: Iterable[TraceLine]) -> None:
+        """Begins anew with what the engine remembers."""
+        self._all.clear()
+        self.rows = []
+        self.skipped = 0
+        self.extend(lines)
+
+    def extend(self, lines: Iterable[TraceLine]) -> None:
+        for line in lines:
+            if self.held and len(self._all) >= LINES_MAX:
+                self.skipped += 1
+                continue
+            numbered = Numbered(self.count, line)
+            self.count += 1
+            self._all.append(numbered)
+            if self._matches(line):
+                self.rows.append(numbered)
+        if len(self._all) > LINES_MAX and not self.held:
+            del self._all[: len(self._all) - LINES_MAX // 2]
+            oldest = self._all[0].number
+            self.rows = [row for row in self.rows if row.number >= oldest]
+
+    def left_out(self, count: int, at: str) -> None:
+        """The engine left out `count` lines because the screen was slow."""
+        self.extend([TraceLine(at, "self", None, "left-out", None, None, f"{count} messages not shown")])
+
+    def filter(self, words: str) -> None:
+        """Keeps lines that hold every word; a word that starts with '-' must not be there."""
+        self.words = tuple(words.casefold().split())
+        self.rows = [row for row in self._all if self._matches(row.line)]
+
+    def _matches(self, line: TraceLine) -> bool:
+        if not self.words:
+            return line.type != "heartbeat"
+        fields = (line.dir, line.peer, line.type, f"#{line.slot}", line.ballot, line.note)
+        text = " ".join(field for field in fields if field).casefold()
+        return all(word[1:] not in text if word.startswith("-") else word in text for word in self.words)

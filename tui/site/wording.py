@@ -1,0 +1,196 @@
+"""What happened, in sentences that are true (PROTOCOL.md E2).
+
+Rules that hold here:
+- "Failed" and "lost" are said only of what can never be in the log; else it is unknown, and that is said.
+- A sentence says what was done or not done, then why; user text comes last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import assert_never
+
+from engine.core.entry import Block, Operation, Tweet, Unblock, Withdrawal
+from tui.rows import Part, Role, Row, row
+from tui.site.shapes import Attempt, FillLine, LogLine, Outcome
+
+_RESULTS = {
+    "recovered": "recovered: an entry accepted there was completed",
+    "no-op": "filled with a no-op",
+    "learned": "learned from a peer that had it",
+    "chosen": "was chosen already",
+    "no-quorum": "not settled yet: no majority answered",
+}
+
+
+@lru_cache(1024)
+def local_time(at: str) -> datetime:
+    """A UTC time of the control socket as local time."""
+    return datetime.fromisoformat(at).astimezone()
+
+
+def clock(at: str) -> str:
+    """`14:05:09`"""
+    return local_time(at).strftime("%H:%M:%S")
+
+
+def clock_ms(at: str) -> str:
+    """`14:05:09.120`"""
+    return local_time(at).strftime("%H:%M:%S.%f")[:-3]
+
+
+def day_or_clock(at: str, now: datetime) -> str:
+    """`14:05` if it was on the day of `now`, else `21 Nov`, else `Nov 2025`; at most 8 cells."""
+    then = local_time(at)
+    if then.date() == now.date():
+        return then.strftime("%H:%M")
+    return then.strftime("%d %b") if then.year == now.year else then.strftime("%b %Y")
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def listed(names: Sequence[object], limit: int = 12) -> str:
+    """`41 43 44`, at most `limit` of them."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return " ".join(str(name) for name in names[:limit]) + more
+
+
+def operation_words(operation: Operation, author: str) -> str:
+    match operation:
+        case Tweet(text):
+            return text
+        case Block(target):
+            return f"{author} blocks {target}"
+        case Unblock(target):
+            return f"{author} unblocks {target}"
+        case Withdrawal():
+            return f"{author} withdraws an event"
+        case _:
+            assert_never(operation)
+
+
+def line_words(line: LogLine) -> str:
+    """What the entry in a slot says."""
+    match line.kind:
+        case "tweet":
+            return line.text or ""
+        case "block":
+            return f"{line.author} blocks {line.target}"
+        case "unblock":
+            return f"{line.author} unblocks {line.target}"
+        case "noop":
+            return "fills the gap"
+        case "void":
+            return "did not take effect"
+        case "withdrawal":
+            return f"{line.author} gives up an event"
+        case _:
+            return ""
+
+
+def attempt_words(attempt: Attempt) -> str:
+    """`accepting: 1 of 3 votes, waiting for bob carol`."""
+    answers = {"preparing": "promises", "asking": "answers"}.get(attempt.phase, "votes")
+    silent = [site for site in attempt.asked if site not in attempt.votes]
+    count = f"{len(attempt.votes)} of {attempt.needed} {answers}"
+    waiting = f", waiting for {' '.join(silent)}" if silent else ""
+    match attempt.phase:
+        case "waiting" | "yielding":
+            return f"{'backing off' if attempt.phase == 'waiting' else 'yielding'}: {attempt.why}"
+        case "adopting":
+            return f"adopting another's value: {count}{waiting}"
+        case phase:
+            return f"{phase}: {count}{waiting}"
+
+
+def created(words: str, outcome: Outcome, ended: Attempt | None, elapsed_ms: float | None) -> Row:
+    how = []
+    if ended is not None and ended.ballot is not None:
+        how.append(f"ballot {ended.ballot}")
+        if ended.votes:
+            how.append(f"votes {' '.join(ended.votes)}")
+    if elapsed_ms is not None:
+        how.append(f"{elapsed_ms:,.0f} ms")
+    details = f" ({', '.join(how)})" if how else ""
+    return row(("✓ ", Role.GOOD), (f"created at slot {outcome.slot}", Role.GOOD), (f"{details}: ", Role.DIM), words)
+
+
+def lost(outcome: Outcome, winner: LogLine | None) -> Row:
+    """`winner` is what the slot holds instead."""
+    if outcome.to_author is None:
+        to = "a no-op that fills the gap"
+    else:
+        to = f"{outcome.to_author}'s {outcome.to_kind or 'entry'}"
+    parts = [Part("✗ ", Role.BAD), Part("lost", Role.BAD), Part(f": slot {outcome.slot} went to {to}")]
+    parts.append(Part(". Yours is in no log."))
+    if winner is not None and winner.kind == "tweet" and winner.text:
+        parts += [Part(" Theirs: ", Role.DIM), Part(winner.text, Role.DIM)]
+    return tuple(parts)
+
+
+def not_created(outcome: Outcome) -> Row:
+    why = _sentence(outcome.reason or "it was given up before anything left this site")
+    return row(("✗ ", Role.BAD), ("not created", Role.BAD), f": {why} It is in no log.")
+
+
+def unknown(outcome: Outcome) -> Row:
+    where = "" if outcome.slot is None else f" of slot {outcome.slot}"
+    why = _sentence(outcome.reason or "no majority answered in time")
+    return row(
+        ("? ", Role.WARN),
+        ("outcome unknown", Role.WARN),
+        f"{where}: {why} It may still be chosen: sending it again now could post it twice.",
+    )
+
+
+def settled(words: str, outcome: Outcome) -> Row:
+    """An outcome that was unknown is known now."""
+    what = f"{outcome.id or 'the event'}, unknown until now, "
+    match outcome.outcome:
+        case "created":
+            return row(("✓ ", Role.GOOD), what, (f"is created at slot {outcome.slot}", Role.GOOD), ": ", words)
+        case "lost":
+            return row(("✗ ", Role.BAD), what, ("is lost", Role.BAD), f": slot {outcome.slot} holds another. ", words)
+        case _:
+            return row(("✗ ", Role.BAD), what, ("is not created", Role.BAD), ". It is in no log. ", words)
+
+
+def refused(reason: str) -> Row:
+    return row(("✗ ", Role.BAD), ("refused", Role.BAD), f": {reason}")
+
+
+def filled(lines: Sequence[FillLine]) -> Row:
+    """The result of a fill, slot by slot while they are few."""
+    if not lines:
+        return row(("✓ ", Role.GOOD), "there is no hole to fill")
+    unsettled = [line.slot for line in lines if line.result == "no-quorum"]
+    glyph, role = ("? ", Role.WARN) if unsettled else ("✓ ", Role.GOOD)
+    if len(lines) <= 3:
+        said = "; ".join(f"slot {line.slot} {_RESULTS.get(line.result, line.result)}" for line in lines)
+        return row((glyph, role), said)
+    counts: dict[str, int] = {}
+    for line in lines:
+        counts[line.result] = counts.get(line.result, 0) + 1
+    said = ", ".join(f"{count} {result}" for result, count in sorted(counts.items()))
+    return row((glyph, role), f"{plural(len(lines), 'slot')}: {said}")
+
+
+def quorum_after(reachable: int, needed: int, size: int, voting_here: bool) -> str:
+    """What stopping this site's engine does to the others."""
+    left = reachable - 1 if voting_here else reachable
+    if size == 1:
+        return "this is the only site: nothing can be created while it is stopped"
+    if left >= needed:
+        return f"{left} of {size} voters remain, {needed} needed: the others go on"
+    return (
+        f"only {left} of {size} voters remain, {needed} needed: nothing new can be created until"
+        f" {'one returns' if needed - left == 1 else f'{needed - left} return'}"
+    )
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
