@@ -14,10 +14,13 @@ A plaintext is `[life, commit, to_life, [message, ...]]`; a message is an array 
     highest      nonce, used_max, prefix
     hello        nonce, proof or null
     welcome      nonce, verdict, challenge or null, reason
-    heartbeat    leadership, voting, prefix, used_max, sent, echo or null, held_ms
+    heartbeat    leadership, voting, prefix, used_max, sent, echo or null, held_ms,
+                 leads or null, reaches, hears or null
+    hand-on      [entry, ...], relayed
 
-A ballot is `[round, site]`; an entry `[author or null, number, follows, body]`; refused `[first, last, ballot or null,
-cause]`; a `last` of null means "and all after". The fields are those of `engine.core.messages`, in their order.
+A ballot is `[round, site]`, and so are `leads` and `hears`; an entry `[author or null, number, follows, body]`; refused
+`[first, last, ballot or null, cause]`; a `last` of null means "and all after". The fields are those of
+`engine.core.messages`, in their order.
 
 Rules that hold here:
 - A packet is taken whole or rejected whole (W2). Whatever the bytes are, decoding ends in a Packet or in Rejected.
@@ -45,6 +48,7 @@ from engine.core.messages import (
     Cause,
     Chosen,
     ChosenSlot,
+    HandOn,
     Heartbeat,
     Hello,
     Highest,
@@ -108,14 +112,21 @@ def _fields(message: Message) -> list[object]:
             return ["hello", nonce, proof]
         case Welcome(nonce, verdict, challenge, reason):
             return ["welcome", nonce, verdict, challenge, reason]
-        case Heartbeat(leadership, voting, prefix, used_max, sent, echo, held_ms):
-            return ["heartbeat", leadership, voting, prefix, used_max, sent, echo, held_ms]
+        case Heartbeat(leadership, voting, prefix, used_max, sent, echo, held_ms, leads, reaches, hears):
+            fields = ["heartbeat", leadership, voting, prefix, used_max, sent, echo, held_ms]
+            return [*fields, _ballot_or_none(leads), reaches, _ballot_or_none(hears)]
+        case HandOn(entries, relayed):
+            return ["hand-on", [_entry(entry) for entry in entries], relayed]
         case _:
             assert_never(message)
 
 
 def _ballot(ballot: Ballot) -> list[object]:
     return [ballot.round, ballot.site]
+
+
+def _ballot_or_none(ballot: Ballot | None) -> list[object] | None:
+    return None if ballot is None else _ballot(ballot)
 
 
 def _entry(entry: Entry) -> list[object]:
@@ -127,14 +138,11 @@ def _learned(slots: Sequence[LearnedSlot]) -> list[list[object]]:
 
 
 def _chosen(one: ChosenSlot) -> list[object]:
-    ballot = None if one.ballot is None else _ballot(one.ballot)
-    return [one.slot, ballot, None if one.entry is None else _entry(one.entry)]
+    return [one.slot, _ballot_or_none(one.ballot), None if one.entry is None else _entry(one.entry)]
 
 
 def _refused(spans: Sequence[RefusedSpan]) -> list[list[object]]:
-    return [
-        [span.first, span.last, None if span.ballot is None else _ballot(span.ballot), span.cause] for span in spans
-    ]
+    return [[span.first, span.last, _ballot_or_none(span.ballot), span.cause] for span in spans]
 
 
 class Decoder:
@@ -156,6 +164,7 @@ class Decoder:
             "hello": self._hello,
             "welcome": self._welcome,
             "heartbeat": self._heartbeat,
+            "hand-on": self._hand_on,
         }
 
     def packet(self, sender: SiteId, plaintext: bytes) -> Packet:
@@ -203,23 +212,23 @@ class Decoder:
 
     def _accept(self, fields: list[object]) -> Accept:
         _, ballot, entries = _array(fields, 3)
-        return Accept(self._ballot(ballot), self._learned_slots(entries))
+        return Accept(self._ballot(ballot), self._learned_slots(_some(entries)))
 
     def _accepted(self, fields: list[object]) -> Accepted:
         _, ballot, slots = _array(fields, 3)
-        return Accepted(self._ballot(ballot), tuple([_slot(slot) for slot in _list(slots)]))
+        return Accepted(self._ballot(ballot), tuple([_slot(slot) for slot in _some(slots)]))
 
     def _refused(self, fields: list[object]) -> Refused:
         _, ballot, phase, spans = _array(fields, 4)
-        return Refused(self._ballot(ballot), _word(phase, _PHASES), self._refused_spans(spans))
+        return Refused(self._ballot(ballot), _word(phase, _PHASES), self._refused_spans(_some(spans)))
 
     def _chosen(self, fields: list[object]) -> Chosen:
         _, slots = _array(fields, 2)
-        return Chosen(tuple([self._chosen_slot(one) for one in _list(slots)]))
+        return Chosen(tuple([self._chosen_slot(one) for one in _some(slots)]))
 
     def _ask(self, fields: list[object]) -> Ask:
         _, nonce, spans = _array(fields, 3)
-        return Ask(_nonce(nonce), tuple([_span(*_array(span, 2)) for span in _list(spans)]))
+        return Ask(_nonce(nonce), tuple([_span(*_array(span, 2)) for span in _some(spans)]))
 
     def _known(self, fields: list[object]) -> Known:
         _, nonce, first, last, learned = _array(fields, 5)
@@ -247,18 +256,29 @@ class Decoder:
         )
 
     def _heartbeat(self, fields: list[object]) -> Heartbeat:
-        _, leadership, voting, prefix, used_max, sent, echo, held_ms = _array(fields, 8)
-        if type(voting) is not bool:
-            raise Rejected(Reason.TYPE)
+        _, leadership, voting, prefix, used_max, sent, echo, held_ms, leads, reaches, hears = _array(fields, 11)
         return Heartbeat(
             _word(leadership, _LEADERSHIPS),
-            voting,
+            _truth(voting),
             _slot_or_0(prefix),
             _slot_or_0(used_max),
             Tick(_number(sent)),
             None if echo is None else Tick(_number(echo)),
             _number(held_ms),
+            self._ballot_or_none(leads),
+            _truth(reaches),
+            self._ballot_or_none(hears),
         )
+
+    def _hand_on(self, fields: list[object]) -> HandOn:
+        _, entries, relayed = _array(fields, 3)
+        events = tuple([self._entry(entry) for entry in _some(entries)])
+        if any(event.author is None for event in events):
+            raise Rejected(Reason.ENTRY)
+        return HandOn(events, _truth(relayed))
+
+    def _ballot_or_none(self, value: object) -> Ballot | None:
+        return None if value is None else self._ballot(value)
 
     def _ballot(self, value: object) -> Ballot:
         number, site = _array(value, 2)
@@ -334,6 +354,20 @@ def _array(value: object, length: int) -> list[object]:
         raise Rejected(Reason.TYPE)
     if len(value) != length:
         raise Rejected(Reason.SHAPE)
+    return value
+
+
+def _some(value: object) -> list[object]:
+    """A list of at least one: a message about nothing is none."""
+    array = _list(value)
+    if not array:
+        raise Rejected(Reason.SHAPE)
+    return array
+
+
+def _truth(value: object) -> bool:
+    if type(value) is not bool:
+        raise Rejected(Reason.TYPE)
     return value
 
 

@@ -32,6 +32,7 @@ from engine.core.messages import (
     Cause,
     Chosen,
     ChosenSlot,
+    HandOn,
     Heartbeat,
     Hello,
     Highest,
@@ -117,6 +118,11 @@ def _few(items: SearchStrategy[Item]) -> SearchStrategy[tuple[Item, ...]]:
     return st.lists(items, max_size=3).map(tuple)
 
 
+def _some(items: SearchStrategy[Item]) -> SearchStrategy[tuple[Item, ...]]:
+    """At least one: a message about nothing is none (W2)."""
+    return st.lists(items, min_size=1, max_size=3).map(tuple)
+
+
 prepares: Final = st.builds(lambda ballot, span: Prepare(ballot, *span), ballots, open_spans())
 promises: Final = st.builds(
     lambda ballot, span, accepted, learned, left_out: Promise(ballot, span[0], span[1], accepted, learned, left_out),
@@ -126,11 +132,11 @@ promises: Final = st.builds(
     _few(learned_slots),
     _few(refused_spans),
 )
-accepts: Final = st.builds(Accept, ballots, _few(learned_slots))
-acceptances: Final = st.builds(Accepted, ballots, _few(slots))
-refusals: Final = st.builds(Refused, ballots, st.sampled_from(["prepare", "accept"]), _few(refused_spans))
-choices: Final = st.builds(Chosen, _few(chosen_slots))
-questions: Final = st.builds(Ask, nonces, _few(spans()))
+accepts: Final = st.builds(Accept, ballots, _some(learned_slots))
+acceptances: Final = st.builds(Accepted, ballots, _some(slots))
+refusals: Final = st.builds(Refused, ballots, st.sampled_from(["prepare", "accept"]), _some(refused_spans))
+choices: Final = st.builds(Chosen, _some(chosen_slots))
+questions: Final = st.builds(Ask, nonces, _some(spans()))
 answers: Final = st.builds(
     lambda nonce, span, learned: Known(nonce, span[0], span[1], learned), nonces, spans(), _few(learned_slots)
 )
@@ -147,7 +153,11 @@ heartbeats: Final = st.builds(
     ticks,
     st.none() | ticks,
     _numbers(0),
+    st.none() | ballots,
+    st.booleans(),
+    st.none() | ballots,
 )
+handings: Final = st.builds(HandOn, _some(_authored()), st.booleans())
 
 messages: Final[SearchStrategy[Message]] = st.one_of(
     prepares,
@@ -163,6 +173,7 @@ messages: Final[SearchStrategy[Message]] = st.one_of(
     hellos,
     welcomes,
     heartbeats,
+    handings,
 )
 
 

@@ -33,6 +33,7 @@ from engine.core.messages import (
     AskHighest,
     Cause,
     Chosen,
+    HandOn,
     Heartbeat,
     Hello,
     Highest,
@@ -111,7 +112,12 @@ def message(value: Message) -> Line:
             return Line(word, None, None, _VERDICTS[verdict] + (f": {reason}" if reason else ""))
         case Heartbeat(leadership, voting, prefix, used_max):
             state = "voter" if voting else "no voter"
-            return Line(word, None, None, f"{leadership}, {state}, learned to {prefix}, used to {used_max}")
+            leads = "" if value.leads is None else f", leads with {value.leads}"
+            return Line(
+                word, None, value.leads, f"{leadership}, {state}, learned to {prefix}, used to {used_max}{leads}"
+            )
+        case HandOn(entries, relayed):
+            return Line(word, None, None, _many([entry(item) for item in entries]) + (" (relayed)" if relayed else ""))
         case _:
             assert_never(value)
 
@@ -212,6 +218,7 @@ _WORDS: dict[type[Message], str] = {
     Hello: "hello",
     Welcome: "welcome",
     Heartbeat: "heartbeat",
+    HandOn: "hand-on",
 }
 
 _VERDICTS = {

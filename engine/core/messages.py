@@ -166,6 +166,8 @@ class Heartbeat:
     """Says that the sender lives; never answered.
 
     `sent` is the sender's clock; `echo` the newest `sent` it heard from the addressee, `held_ms` how long ago it did.
+    Of leadership (L3): the range ballot that it leads with, whether it reaches a majority of voters both ways, and the
+    ballot of the live leader that it hears itself.
     """
 
     leadership: str
@@ -175,6 +177,17 @@ class Heartbeat:
     sent: Tick
     echo: Tick | None
     held_ms: int
+    leads: Ballot | None = None
+    reaches: bool = False
+    hears: Ballot | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HandOn:
+    """Events of one author for the leader, in the order of their numbers (L3). `relayed`: it has had its one hop."""
+
+    entries: tuple[Entry, ...]
+    relayed: bool
 
 
 Message = (
@@ -191,6 +204,7 @@ Message = (
     | Hello
     | Welcome
     | Heartbeat
+    | HandOn
 )
 
 

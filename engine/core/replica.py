@@ -30,6 +30,7 @@ from engine.core.messages import (
     Cause,
     Chosen,
     ChosenSlot,
+    HandOn,
     Heartbeat,
     Hello,
     Highest,
@@ -283,6 +284,8 @@ class Replica:
                 self._peers.on_heartbeat(step, sender, message)
                 if message.used_max > self._learner.used_max:
                     self._scanner.scan_soon(step.now)
+            case HandOn():
+                pass
             case Hello() | Welcome():
                 raise AssertionError("a site does not greet itself")
             case _:

@@ -16,6 +16,8 @@ from engine.core.messages import (
     Ask,
     AskHighest,
     Chosen,
+    HandOn,
+    HandOn,
     Heartbeat,
     Hello,
     Highest,
@@ -43,7 +45,7 @@ def covers(message: Message, first: Slot, last: Slot) -> bool:
             return any(first <= chosen.slot <= last for chosen in message.slots)
         case Ask():
             return any(_meets(span_first, span_last, first, last) for span_first, span_last in message.spans)
-        case AskHighest() | Highest() | Hello() | Welcome() | Heartbeat():
+        case AskHighest() | Highest() | Hello() | Welcome() | Heartbeat() | HandOn():
             return False
         case _:
             assert_never(message)

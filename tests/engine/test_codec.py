@@ -39,6 +39,7 @@ STRATEGIES: Final[dict[str, SearchStrategy[Message]]] = {
     "hello": strategies.hellos,
     "welcome": strategies.welcomes,
     "heartbeat": strategies.heartbeats,
+    "hand-on": strategies.handings,
 }
 
 ENTRY: Final = ["alice", 7, 6, "tweet 1763776800000 hello"]
@@ -63,7 +64,8 @@ MESSAGES: Final[dict[str, list[object]]] = {
     "highest": ["highest", 9, 8, 0],
     "hello": ["hello", 9, None],
     "welcome": ["welcome", 9, "unproven", 4, "say hello again"],
-    "heartbeat": ["heartbeat", "none", True, 0, 8, 1_000, None, 0],
+    "heartbeat": ["heartbeat", "none", True, 0, 8, 1_000, None, 0, None, False, None],
+    "hand-on": ["hand-on", [ENTRY], False],
 }
 """An example of each type, as it stands in a plaintext."""
 
@@ -245,8 +247,8 @@ def test_w2_a_packet_of_another_form_is_rejected(plaintext: bytes, reason: Reaso
         (["ask-highest", None], Reason.TYPE),
         (["welcome", 9, "welcome", None, ""], Reason.RANGE),
         (["welcome", 9, "recorded", None, None], Reason.TYPE),
-        (["heartbeat", "none", 1, 0, 0, 0, None, 0], Reason.TYPE),
-        (["heartbeat", "anarchy", True, 0, 0, 0, None, 0], Reason.RANGE),
+        (["heartbeat", "none", 1, 0, 0, 0, None, 0, None, False, None], Reason.TYPE),
+        (["heartbeat", "anarchy", True, 0, 0, 0, None, 0, None, False, None], Reason.RANGE),
     ],
 )
 def test_w2_a_message_of_another_form_is_rejected(message: list[object], reason: Reason) -> None:
