@@ -1,0 +1,219 @@
+"""sites.yaml -> Cluster: who the sites are, where, under which key, and how long things take.
+
+Rules that hold here:
+- What CONTRACT.md does not allow in the file is refused before anything starts: one message with the file, the line and
+  what to write instead (ConfigError; exit status 2).
+- Nothing is looked up but the key: whether a host is loopback is read off its name.
+- Without a key only loopback hosts are taken (W1).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from engine.addresses import Address, parse_address
+from engine.cluster_key import BadKey, read_key
+from engine.core.ids import SITE_NAME, SITES_MAX, SiteId, Tick
+from engine.core.settings import Leadership, Settings, Timings
+from engine.datagram import DATAGRAM_BYTES_FAR, DATAGRAM_BYTES_LOOPBACK, DATAGRAM_BYTES_MAX
+from engine.plain_yaml import ConfigError, Section, Text, read_section
+
+CLUSTER_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,31}\Z")
+
+ENVELOPE_BYTES: Final = 300
+"""What a datagram holds beside the entries of one message, at most: seal, packet, the message's own fields (W4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A sites.yaml that holds."""
+
+    path: Path
+    name: str
+    leadership: Leadership
+    key: bytes | None = field(repr=False)
+    addresses: Mapping[SiteId, Address]
+    """In the order of the file."""
+    timings: Timings
+    datagram_max_bytes: int | None
+    """As the file says; `datagram_bytes_max` is what holds."""
+
+    @property
+    def sites(self) -> tuple[SiteId, ...]:
+        """Sorted, so that every site numbers them alike."""
+        return tuple(sorted(self.addresses))
+
+    def find(self, name: str) -> SiteId:
+        """The site of that name. Raises ConfigError."""
+        if name not in self.addresses:
+            raise ConfigError(self.path, None, f"has no site {name!r}{_perhaps(name, self.addresses)}")
+        return SiteId(name)
+
+    @property
+    def datagram_bytes_max(self) -> int:
+        """How long a sealed datagram may be (W4)."""
+        if self.datagram_max_bytes is not None:
+            return self.datagram_max_bytes
+        on_loopback = all(address.is_loopback for address in self.addresses.values())
+        return DATAGRAM_BYTES_LOOPBACK if on_loopback else DATAGRAM_BYTES_FAR
+
+    def settings(self, site: SiteId) -> Settings:
+        page_bytes = self.datagram_bytes_max - ENVELOPE_BYTES
+        return Settings(site, self.sites, self.leadership, self.timings, page_bytes)
+
+
+_DEFAULTS: Final = Timings()
+_RANGES: Final[Mapping[str, tuple[float, float]]] = {
+    "heartbeat_ms": (50, 60_000),
+    "retransmit_ms": (10, 10_000),
+    "fill_every_s": (0.1, 3_600),
+    "scan_every_s": (0.1, 86_400),
+    "datagram_max_bytes": (DATAGRAM_BYTES_FAR, DATAGRAM_BYTES_MAX),
+}
+_WHOLE: Final = re.compile(r"[0-9]{1,9}\Z")
+_DECIMAL: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?\Z")
+_EXAMPLES: Final = {
+    "cluster": "`cluster: paxos-island`",
+    "leadership": "`leadership: none`",
+    "key": "`key: cluster.key`",
+    "sites": "`sites:` and below it, indented, a line such as `alice: 127.0.0.1:7001` for each site",
+}
+_SETTINGS: Final = (*_EXAMPLES, *_RANGES)
+
+
+def read_cluster(path: Path) -> Cluster:
+    """Raises ConfigError."""
+    return _Reader(path, read_section(path)).cluster()
+
+
+def check_site_name(name: str) -> SiteId:
+    """Raises ValueError with what to write instead."""
+    if not SITE_NAME.match(name):
+        raise ValueError(
+            f"a site's name is 1 to 16 characters of a-z, 0-9 and '-', a letter first: write another than {name!r}"
+        )
+    return SiteId(name)
+
+
+class _Reader:
+    """One file. Every method raises ConfigError."""
+
+    def __init__(self, path: Path, section: Section) -> None:
+        self._path = path
+        self._section = section
+
+    def cluster(self) -> Cluster:
+        for setting, line in self._section.lines.items():
+            if setting not in _SETTINGS:
+                raise self._error(line, f"{setting!r} is no setting{_perhaps(setting, _SETTINGS)}")
+        name = self._name()
+        leadership = self._leadership()
+        addresses = self._addresses()
+        return Cluster(
+            path=self._path,
+            name=name,
+            leadership=leadership,
+            key=self._key(),
+            addresses=addresses,
+            timings=Timings(
+                heartbeat=self._ticks("heartbeat_ms", 1, _DEFAULTS.heartbeat),
+                retransmit=self._ticks("retransmit_ms", 1, _DEFAULTS.retransmit),
+                fill_every=self._ticks("fill_every_s", 1_000, _DEFAULTS.fill_every),
+                scan_every=self._ticks("scan_every_s", 1_000, _DEFAULTS.scan_every),
+            ),
+            datagram_max_bytes=self._whole("datagram_max_bytes"),
+        )
+
+    def _name(self) -> str:
+        name = self._required("cluster")
+        if not CLUSTER_NAME.match(name.text):
+            form = "1 to 32 characters of a-z, 0-9 and '-', a letter first"
+            raise self._error(name.line, f"a cluster's name is {form}: write another than {name.text!r}")
+        return name.text
+
+    def _leadership(self) -> Leadership:
+        leadership = self._required("leadership")
+        try:
+            return Leadership(leadership.text)
+        except ValueError:
+            words = ", ".join(Leadership)
+            raise self._error(leadership.line, f"leadership is one of {words}, not {leadership.text!r}") from None
+
+    def _addresses(self) -> dict[SiteId, Address]:
+        sites = self._section.items.get("sites")
+        if sites is None:
+            raise self._missing("sites")
+        if not isinstance(sites, Section):
+            raise self._error(sites.line, f"names no sites: write {_EXAMPLES['sites']}")
+        if not 1 <= len(sites.items) <= SITES_MAX:
+            line = self._section.lines["sites"]
+            raise self._error(line, f"a cluster has 1 to {SITES_MAX} sites, not {len(sites.items)}: take some out")
+        addresses: dict[SiteId, Address] = {}
+        for name, value in sites.items.items():
+            line = sites.lines[name]
+            try:
+                site, address = check_site_name(name), parse_address(self._text(name, value).text)
+            except ValueError as error:
+                raise self._error(line, str(error)) from None
+            for other, taken in addresses.items():
+                if taken == address:
+                    raise self._error(line, f"{other} has the address {address} already: give {site} another")
+            if "key" not in self._section.items and not address.is_loopback:
+                why = f"{site} is at {address}, not on loopback, so the sites need a shared key"
+                raise self._error(line, f"{why}: write {_EXAMPLES['key']}; `loggos init` makes one")
+            addresses[site] = address
+        return addresses
+
+    def _key(self) -> bytes | None:
+        if "key" not in self._section.items:
+            return None
+        name = self._required("key")
+        try:
+            return read_key(self._path.parent / name.text)
+        except BadKey as error:
+            raise self._error(name.line, str(error)) from None
+
+    def _ticks(self, setting: str, unit_ms: int, default: Tick) -> Tick:
+        number = self._number(setting)
+        return default if number is None else Tick(round(number * unit_ms))
+
+    def _whole(self, setting: str) -> int | None:
+        number = self._number(setting)
+        return None if number is None else round(number)
+
+    def _number(self, setting: str) -> float | None:
+        if setting not in self._section.items:
+            return None
+        given = self._required(setting)
+        least, most = _RANGES[setting]
+        form, kind = (_DECIMAL, "a number") if setting.endswith("_s") else (_WHOLE, "a whole number")
+        if not form.match(given.text) or not least <= float(given.text) <= most:
+            raise self._error(given.line, f"{setting} is {kind} of {least} to {most}, not {given.text!r}")
+        return float(given.text)
+
+    def _required(self, setting: str) -> Text:
+        if setting not in self._section.items:
+            raise self._missing(setting)
+        return self._text(setting, self._section.items[setting])
+
+    def _text(self, name: str, value: Text | Section) -> Text:
+        if not isinstance(value, Text):
+            raise self._error(value.line, f"{name!r} takes one value: write `{name}: ...` on one line")
+        return value
+
+    def _missing(self, setting: str) -> ConfigError:
+        return self._error(self._section.line, f"{setting!r} is missing: write {_EXAMPLES[setting]}")
+
+    def _error(self, line: int, message: str) -> ConfigError:
+        return ConfigError(self._path, line, message)
+
+
+def _perhaps(name: str, names: Iterable[str]) -> str:
+    """How to go on from a name that is none of `names`."""
+    close = difflib.get_close_matches(name, names, n=1)
+    return f": did you mean {close[0]!r}?" if close else f": write one of {', '.join(names)}"

@@ -1,0 +1,93 @@
+"""Where the files are: the sites file, DATA, and what lies in DATA/SITE (CONTRACT.md, Files of a site).
+
+Rules that hold here:
+- An option comes before its environment variable, and that before the default; an empty variable is none.
+- Every process finds the same control socket for the same DATA and site, whatever its working folder is.
+- The folders of a site are its user's alone (mode 0700).
+- Clients import this: the standard library and platformdirs only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+
+APPLICATION: Final = "loggos"
+SOCKET_PATH_BYTES_MAX: Final = 100
+"""What the address of a Unix socket holds everywhere: 108 bytes on Linux, 104 elsewhere, a zero at the end."""
+
+
+class PlaceError(Exception):
+    """No usable place; the message says what to do (exit status 2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SitePlaces:
+    """A site's files; all paths are absolute."""
+
+    folder: Path
+    db: Path
+    control: Path
+    log: Path
+    lock: Path
+
+    def create(self) -> None:
+        """Makes the folders that are missing. Raises PlaceError."""
+        for folder in (self.folder, self.control.parent):
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise PlaceError(
+                    f"cannot make the folder {folder} ({error.strerror}): name another with --data"
+                ) from None
+
+
+def sites_file(option: str | None, environ: Mapping[str, str] = os.environ) -> Path:
+    """`--sites`, else $LOGGOS_SITES, else ./sites.yaml."""
+    return Path(option or environ.get("LOGGOS_SITES") or "sites.yaml")
+
+
+def data_folder(option: str | None, cluster: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """DATA: `--data`, else $LOGGOS_DATA, else `loggos/<cluster>` in the user's data folder. Absolute, no symlinks."""
+    named = option or environ.get("LOGGOS_DATA")
+    folder = Path(named) if named else platformdirs.user_data_path(APPLICATION) / cluster
+    return folder.resolve()
+
+
+def site_places(data: Path, site: str) -> SitePlaces:
+    """The files of a site below DATA. Raises PlaceError."""
+    folder = data.resolve() / site
+    return SitePlaces(folder, folder / "site.db", _control(folder), folder / "engine.log", folder / "lock")
+
+
+def _control(folder: Path) -> Path:
+    control = folder / "control.sock"
+    if _fits(control):
+        return control
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    short = _runtime_folder() / f"{digest}.sock"
+    if not _fits(short):
+        raise PlaceError(f"{control} and {short} are both too long for a socket: name a shorter folder with --data")
+    return short
+
+
+def _fits(path: Path) -> bool:
+    return len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX
+
+
+def _runtime_folder() -> Path:
+    """platformdirs makes sure that the folder is this user's alone, in a shared /tmp too."""
+    with warnings.catch_warnings():
+        # Where there is no XDG_RUNTIME_DIR, the folder in /tmp that it warns of is what is wanted.
+        warnings.simplefilter("ignore", platformdirs.RuntimeDirWarning)
+        try:
+            return platformdirs.user_runtime_path(APPLICATION, ensure_exists=True)
+        except OSError as error:
+            raise PlaceError(f"no folder for a socket ({error}): name a shorter folder with --data") from None

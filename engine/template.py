@@ -1,0 +1,134 @@
+"""A new cluster's files: a commented sites.yaml and its key.
+
+Rules that hold here:
+- Neither file is ever written over. If the sites file cannot be made, no key is left behind.
+- What is written is what `engine.config` reads; the sites.yaml of the repository is this text, without a key.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from engine.addresses import Address
+from engine.cluster_key import new_key_text
+from engine.config import check_site_name
+from engine.core.ids import SITES_MAX, SiteId
+from engine.plain_yaml import ConfigError
+
+DEFAULT_NAMES: Final = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan")
+DEFAULT_SIZE: Final = 5
+PORT_FIRST: Final = 7_001
+KEY_NAME: Final = "cluster.key"
+
+_KEY_LINE: Final = f"""\
+# The secret that all sites share, a file beside this one: 64 hexadecimal digits that only its owner may read (mode
+# 0600). Copy it to every site, and nowhere else. It may be left out only if every host below is loopback.
+key: {KEY_NAME}
+"""
+_NO_KEY_LINE: Final = f"""\
+# The secret that all sites share, a file beside this one: 64 hexadecimal digits that only its owner may read (mode
+# 0600). `loggos init` makes one. It may be left out only if every host below is loopback, as here; without it anybody
+# on this machine can speak as a site.
+# key: {KEY_NAME}
+"""
+_TEXT: Final = """\
+# The sites of one Loggos cluster. Every site has a file like this one. The addresses may differ between them (NAT, a
+# relay in between); cluster, names of the sites and key may not.
+
+# Names the cluster: 1 to 32 characters of a-z, 0-9 and '-', a letter first. Datagrams of another cluster are dropped.
+cluster: {cluster}
+
+# Who may propose without asking first: none (everybody runs the full protocol for each entry), last-author (who wrote
+# the entry before) or elected (one leader at a time).
+leadership: none
+
+{key}
+# 1 to 9 sites, each as name: host:port. A name is 1 to 16 characters of a-z, 0-9 and '-', a letter first. IPv6 stands
+# in brackets and quotes: "[::1]:7001". Host names are resolved when a site starts. The port is UDP.
+sites:
+{sites}
+# What may be set besides, with the values that hold when it is not.
+# heartbeat_ms: 500          # how often a site tells the others that it lives (50 to 60000)
+# retransmit_ms: 200         # how long to wait for an answer before asking again (10 to 10000)
+# fill_every_s: 3            # how often to look for holes in the log and fill them (0.1 to 3600)
+# scan_every_s: 15           # how often to ask the others for what was missed (0.1 to 86400)
+# datagram_max_bytes: 1400   # the longest datagram (1400 to 60000); 16384 where every host is loopback
+"""
+
+
+def choose_names(names: Sequence[str], size: int | None) -> tuple[SiteId, ...]:
+    """The names given, filled up to `size` with usual ones. Raises ValueError with what to write instead."""
+    chosen = [check_site_name(name) for name in names]
+    if len(set(chosen)) != len(chosen):
+        raise ValueError("every site needs a name of its own: write each name once")
+    wanted = size if size is not None else len(chosen) or DEFAULT_SIZE
+    if not 1 <= wanted <= SITES_MAX:
+        raise ValueError(f"a cluster has 1 to {SITES_MAX} sites, not {wanted}")
+    if len(chosen) > wanted:
+        raise ValueError(f"{len(chosen)} names are too many for a cluster of {wanted}: leave --size out")
+    spare = [SiteId(name) for name in DEFAULT_NAMES if name not in chosen]
+    return (*chosen, *spare[: wanted - len(chosen)])
+
+
+def loopback_addresses(names: Sequence[SiteId]) -> dict[SiteId, Address]:
+    """These sites on 127.0.0.1, at ports from PORT_FIRST on."""
+    return {name: Address("127.0.0.1", PORT_FIRST + index) for index, name in enumerate(names)}
+
+
+def fresh_cluster_name() -> str:
+    """A name that no other cluster of this user has: the stores of a cluster are found by it."""
+    return f"island-{secrets.token_hex(3)}"
+
+
+def render(cluster: str, addresses: Mapping[SiteId, Address], *, with_key: bool) -> str:
+    """The text of a sites.yaml."""
+    width = max(len(name) for name in addresses) + 1
+    sites = "".join(f"  {f'{name}:':<{width}} {_quoted(address)}\n" for name, address in addresses.items())
+    return _TEXT.format(cluster=cluster, key=_KEY_LINE if with_key else _NO_KEY_LINE, sites=sites)
+
+
+def write_files(path: Path, cluster: str, addresses: Mapping[SiteId, Address]) -> Path:
+    """Writes `path` and, beside it, a new key; returns the key's path. Raises ConfigError."""
+    key_path = path.parent / KEY_NAME
+    if path.exists():
+        raise _exists(path)
+    _create(key_path, new_key_text(), mode=0o600)
+    try:
+        _create(path, render(cluster, addresses, with_key=True), mode=0o644)
+    except ConfigError:
+        key_path.unlink()
+        raise
+    return key_path
+
+
+def _create(path: Path, text: str, *, mode: int) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except FileExistsError:
+        raise _exists(path) from None
+    except OSError as error:
+        raise _cannot_write(path, error) from None
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        path.unlink()
+        raise _cannot_write(path, error) from None
+
+
+def _quoted(address: Address) -> str:
+    return f'"{address}"' if ":" in address.host else str(address)
+
+
+def _exists(path: Path) -> ConfigError:
+    return ConfigError(
+        path, None, "exists already and is never written over: name another with --sites, or move it away"
+    )
+
+
+def _cannot_write(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(path, None, f"cannot be written ({error.strerror}): name another place with --sites")
