@@ -2,7 +2,8 @@
 
 Rules that hold here:
 - The lock is the kernel's (flock on `lock`), so it ends with the process, however that ends.
-- The file holds the process id for people alone; nothing decides by it. It stays: removing it would let two in.
+- The file holds the process id of the last holder, for people; nothing decides by it. It stays: removing it would let
+  two in.
 """
 
 from __future__ import annotations
@@ -48,6 +49,5 @@ class FolderLock:
     def release(self) -> None:
         """May be called again."""
         if self._descriptor is not None:
-            descriptor, self._descriptor = self._descriptor, None
-            os.ftruncate(descriptor, 0)
-            os.close(descriptor)
+            os.close(self._descriptor)
+            self._descriptor = None

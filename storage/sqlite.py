@@ -72,7 +72,7 @@ class SqliteStorage:
         self._tail: Tail | None = None
         self._refusal: str | None = None
         self._wal_pages = 0
-        db.set_wal_hook(self._count_wal_pages)
+        db.set_wal_hook(self._count_wal_pages)  # in the place of SQLite's own, the automatic checkpoint
 
     def load(self) -> Stored:
         with self._attempt():
@@ -81,7 +81,7 @@ class SqliteStorage:
 
     def commit(self, writes: Sequence[Write]) -> int:
         """As `Storage.commit`. Raises AssertionError for writes that break the contract; refuses all from then on."""
-        with self._attempt(Exception):
+        with self._attempt(BaseException):
             if self._tail is None:
                 self._tail = self._reader.tail()
             if writes:
@@ -125,7 +125,7 @@ class SqliteStorage:
             self._lock.release()
 
     @contextmanager
-    def _attempt(self, fatal: type[Exception] = StoreFailed) -> Iterator[None]:
+    def _attempt(self, fatal: type[BaseException] = StoreFailed) -> Iterator[None]:
         """Refuses what comes after a failure; an exception of type `fatal` is such a failure (D2)."""
         if self._refusal is not None:
             raise StoreFailed(f"{self._path}: refused, because of what happened before: {self._refusal}")
@@ -166,7 +166,6 @@ def _configure(db: apsw.Connection, path: Path) -> None:
     db.pragma("cell_size_check", True)
     db.pragma("fullfsync", True)  # where a plain fsync stops at the drive's cache (macOS)
     db.pragma("journal_size_limit", _WAL_BYTES_KEPT)
-    db.pragma("wal_autocheckpoint", 0)
     journal = db.pragma("journal_mode", "WAL")
     db.pragma("synchronous", "FULL")
     if journal != "wal" or db.pragma("synchronous") != _SYNCHRONOUS_FULL:

@@ -15,12 +15,25 @@ import pytest
 
 from engine.core.entry import NOOP
 from engine.core.ids import NUMBER_MAX, Round, Slot
-from engine.core.storage import StoreDamaged, StoreError, Vote, WriteRound, WriteVote
+from engine.core.storage import StoreDamaged, StoreError, Vote, Write, WriteRound, WriteVote
 from storage.rows import TABLES
 from storage.sqlite import SqliteStorage
-from tests.storage.samples import ALICE, BOB, CAROL, a_row_in_each_table, accepted, ballot, open_sample, settle, tweet
+from tests.storage.samples import (
+    ALICE,
+    BOB,
+    CAROL,
+    a_row_in_each_table,
+    accepted,
+    apply,
+    ballot,
+    learn,
+    open_sample,
+    settle,
+    tweet,
+)
 
 FLIPS: Final = 300
+PAGE_BYTES: Final = 4_096
 
 
 def seen(store: SqliteStorage) -> object:
@@ -53,10 +66,10 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def alter(folder: Path, sql: str) -> None:
+def alter(folder: Path, sql: str, values: tuple[Any, ...] = ()) -> None:
     """As another program would do to the closed store, knowing nothing of checksums."""
     with closing(sqlite3.connect(folder / "site.db", isolation_level=None)) as database:
-        assert database.execute(sql).rowcount == 1
+        assert database.execute(sql, values).rowcount == 1
 
 
 @pytest.mark.parametrize(
@@ -132,33 +145,71 @@ def test_a_gap_in_the_prefix_is_noticed_by_whoever_reads_there_d3(
             read(store)
 
 
-def test_an_old_vote_that_came_back_is_noticed_d3_a2(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("row", "before", "after", "says"),
+    [
+        pytest.param(
+            "slots",
+            [WriteVote(Slot(1), Vote(ballot(1), None, None))],
+            [WriteVote(Slot(1), accepted(2, tweet(ALICE, 1)))],
+            "or an old one came back",
+            id="a vote (A2)",
+        ),
+        pytest.param(
+            "slots WHERE slot = 1",
+            [learn(1, NOOP), learn(2, NOOP)],
+            [apply(1, NOOP), apply(2, NOOP)],
+            "table slots, slot 1: learned, but the prefix is 2",
+            id="a slot of the prefix",
+        ),
+        pytest.param(
+            "meta",
+            [WriteVote(Slot(1), Vote(ballot(1), None, None))],
+            settle(1, NOOP),
+            "table slots, slot 1: applied, but the prefix is 0|or an old one came back",
+            id="the state of the store",
+        ),
+    ],
+)
+def test_an_old_row_that_came_back_is_noticed_d3(
+    tmp_path: Path, row: str, before: list[Write], after: list[Write], says: str
+) -> None:
     """As after a write that the disk acknowledged and lost: the old row is sound in itself."""
     with closing(open_sample(tmp_path)) as store:
-        store.commit([WriteVote(Slot(1), Vote(ballot(1), None, None))])
+        store.commit(before)
     with closing(sqlite3.connect(tmp_path / "site.db")) as database:
-        (old,) = database.execute("SELECT * FROM slots").fetchall()
+        (old,) = database.execute(f"SELECT * FROM {row}").fetchall()
     with closing(open_sample(tmp_path)) as store:
-        store.commit([WriteVote(Slot(1), accepted(2, tweet(ALICE, 1)))])
-    with closing(sqlite3.connect(tmp_path / "site.db")) as database:
-        database.execute(f"REPLACE INTO slots VALUES ({', '.join('?' * len(old))})", old)
-        database.commit()
-    with closing(open_sample(tmp_path)) as store, pytest.raises(StoreDamaged, match="or an old one came back"):
-        store.load()
+        store.commit(after)
+    alter(tmp_path, f"REPLACE INTO {row.split(maxsplit=1)[0]} VALUES ({', '.join('?' * len(old))})", old)
+    with pytest.raises(StoreDamaged, match=says):
+        seen_in(tmp_path)
 
 
-def test_an_old_state_of_the_store_with_newer_rows_is_noticed_d3(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sound", "damaged", "says"),
+    [
+        (b"bob\x03", b"bib\x03", "table slots, slot 3: index shown_by_author has lost it"),
+        (b"bob\x03", b"bob\x02", "table slots, slot 2: index shown_by_author takes it for another tweet"),
+    ],
+)
+def test_a_damaged_index_hides_no_tweet_for_good_d3(tmp_path: Path, sound: bytes, damaged: bytes, says: str) -> None:
     with closing(open_sample(tmp_path)) as store:
-        store.commit([WriteVote(Slot(1), Vote(ballot(1), None, None))])
+        store.commit([*settle(1, NOOP), *settle(2, tweet(ALICE, 1)), *settle(3, tweet(BOB, 1))])
     with closing(sqlite3.connect(tmp_path / "site.db")) as database:
-        (old,) = database.execute("SELECT * FROM meta").fetchall()
-    with closing(open_sample(tmp_path)) as store:
-        store.commit(settle(1, NOOP))
-    with closing(sqlite3.connect(tmp_path / "site.db")) as database:
-        database.execute(f"REPLACE INTO meta VALUES ({', '.join('?' * len(old))})", old)
-        database.commit()
-    with closing(open_sample(tmp_path)) as store, pytest.raises(StoreDamaged):
-        store.load()
+        sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'shown_by_author'"
+        ((page,),) = database.execute(sql).fetchall()
+    content = (tmp_path / "site.db").read_bytes()
+    index = content[(page - 1) * PAGE_BYTES : page * PAGE_BYTES]
+    assert index.count(sound) == 1
+    (tmp_path / "site.db").write_bytes(content.replace(index, index.replace(sound, damaged)))
+
+    def read_and_check() -> None:
+        assert [row.slot for row in store.timeline(frozenset(), 10, None)] == [2]
+        store.scrub(Slot(0), 10)
+
+    with closing(open_sample(tmp_path)) as store, pytest.raises(StoreDamaged, match=says):
+        read_and_check()
 
 
 @pytest.mark.parametrize(
@@ -248,13 +299,23 @@ def test_a_flipped_byte_in_the_log_takes_no_acknowledged_commit_away_d3(crashed:
     assert torn > 0
 
 
-def test_a_damaged_log_is_refused_again_and_again_d3(crashed: Path) -> None:
+@pytest.mark.parametrize(
+    ("offset", "says"),
+    [
+        (3, "the header is damaged"),
+        (10, "the header is damaged"),
+        (17, "the header is damaged"),
+        (31, "the header is damaged"),
+        (5_000, "which ends a commit that was acknowledged"),
+    ],
+)
+def test_a_damaged_log_is_refused_again_and_again_d3(crashed: Path, offset: int, says: str) -> None:
     log = crashed / "site.db-wal"
     damaged = bytearray(log.read_bytes())
-    damaged[5_000] ^= 1
+    damaged[offset] ^= 1
     log.write_bytes(damaged)
     for _ in range(3):
-        with pytest.raises(StoreDamaged, match=r"which ends a commit that was acknowledged"):
+        with pytest.raises(StoreDamaged, match=re.escape(f"{log}: ") + f".*{says}"):
             open_sample(crashed)
     assert log.read_bytes() == damaged
 
