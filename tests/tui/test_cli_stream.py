@@ -118,9 +118,12 @@ def test_an_invalid_line_is_refused_by_its_number_and_the_rest_goes_on(tmp_path:
             _create(engine, request)
 
     too_long = b"y" * (LINE_BYTES_MAX + 70_000)
-    feeder = threading.Thread(
-        target=lambda: (typed.say(b"good\n\n\xff\xfe\n" + b"x" * 281 + b"\n" + too_long + b"\nlast\n"), typed.end())
-    )
+
+    def feed() -> None:
+        typed.say(b"good\n\n\xff\xfe\n" + b"x" * 281 + b"\n" + too_long + b"\nlast\n")
+        typed.end()
+
+    feeder = threading.Thread(target=feed)
     feeder.start()
     with ScriptedEngine(tmp_path / "s", refuse_long) as engine:
         stream, told = _run(engine, typed)

@@ -2,7 +2,7 @@
 
 Rules that hold here:
 - One demo a folder (kernel lock). Its sites file, key and ports are made once; started again it goes on.
-- However the demo ends, none of its engines runs afterwards: it stops them all, and those it started also stop by
+- However the demo ends, none of its engines runs afterwards: it stops them all, and those that it started also stop by
   themselves when its process is gone (`tui.launch`).
 - An engine that dies is reported; the others go on, as does the demo.
 """
@@ -20,36 +20,126 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
+from engine.addresses import Address
+from engine.config import Cluster, read_cluster
+from engine.core.ids import SiteId
+from engine.places import data_folder
+from engine.template import DEFAULT_SIZE, choose_names, write_files
 from tui.commands.open import hop, show
 from tui.exits import CommandFailed, ExitStatus
 from tui.hops import Leaving
 from tui.interrupts import ENDING_SIGNALS, Interrupted, Interrupts
 from tui.launch import EnginePlace, EngineProcess, how_it_ended, is_running, stop_all
 from tui.output import Output, complain
+from tui.selection import engine_place, refusals_as_exits
 
-_LOCK_NAME: Final = "demo.lock"
+_HOST: Final = "127.0.0.1"
 
 
 def run(arguments: Namespace) -> int:
     if arguments.sites is not None:
         raise CommandFailed(ExitStatus.BAD_INPUT, "the demo makes its own sites file: leave --sites out, use --data")
-    folder = demo_folder(arguments)
-    with _only_demo_in(folder):
-        sites_path = _sites_file(folder, arguments.size)
-        places = engine_places(sites_path, folder)
-        _refuse_running(places)
-        children: list[EngineProcess] = []
+    # A data folder in the environment is that of a real cluster; the demo's own never mixes with it.
+    folder = data_folder(arguments.data, f"demo-{arguments.size or DEFAULT_SIZE}", environ={})
+    with _only_demo_in(folder), refusals_as_exits():
+        cluster = _cluster(folder, arguments.size)
+        places = [engine_place(cluster, folder, site) for site in cluster.addresses]
+        for place in places:
+            if is_running(place):
+                how = f"stop it with `loggos --sites {cluster.path} --data {folder} stop {place.site}`"
+                raise CommandFailed(ExitStatus.ALREADY_RUNNING, f"the engine of {place.site} runs already: {how}")
+        return _run_all(places, cluster.path, folder, headless=arguments.headless)
+
+
+def _run_all(places: Sequence[EnginePlace], sites_path: Path, folder: Path, *, headless: bool) -> int:
+    """Starts all engines, shows the screen or waits for a signal, and stops all engines."""
+    children: list[EngineProcess] = []
+    try:
+        with Interrupts() as interrupts:
+            # All start side by side; each child is known to `stop_all` as soon as it is there.
+            for place in places:
+                children.append(EngineProcess.start_bound(place))  # noqa: PERF401
+            for child in children:
+                child.wait_ready(interrupts)
+            if headless:
+                out = Output(as_json=True)
+                out.json({"ready": True, "sites": str(sites_path), "data": str(folder)})
+                out.flush()
+                _watch(children, interrupts)
+        return ExitStatus.DONE if headless else show([hop(place) for place in places], Leaving.STOPS_ALL)
+    except Interrupted:
+        return ExitStatus.DONE
+    finally:
+        # A second signal must not leave engines behind.
+        with Interrupts():
+            stop_all(places, children)
+
+
+def _watch(children: Sequence[EngineProcess], interrupts: Interrupts) -> None:
+    """Until a signal ends the demo; reports engines that end before."""
+    reported: set[str] = set()
+    with Interrupts((*ENDING_SIGNALS, signal.SIGCHLD)) as watched:
+        poll = select.poll()
+        poll.register(watched.fileno(), select.POLLIN)
+        while not {*interrupts.caught, *watched.caught}.intersection(ENDING_SIGNALS):
+            watched.clear()
+            for child in children:
+                status = child.poll()
+                if status is not None and child.place.site not in reported:
+                    reported.add(child.place.site)
+                    complain(_obituary(child.place, status))
+            poll.poll()
+
+
+def _obituary(place: EnginePlace, status: int) -> str:
+    again = f"loggos --sites {place.sites_path} --data {place.data_path} serve {place.site}"
+    return f"the engine of {place.site} ended ({how_it_ended(status)}), the others go on; again: {again}"
+
+
+@contextmanager
+def _only_demo_in(folder: Path) -> Iterator[None]:
+    """Holds the folder's lock. Raises CommandFailed if another demo does."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / "demo.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise CommandFailed(
+            ExitStatus.BAD_INPUT, f"cannot use the folder {folder} ({error.strerror}): name another with --data"
+        ) from error
+    try:
         try:
-            with Interrupts() as interrupts:
-                _start(places, children, interrupts)
-                if arguments.headless:
-                    Output(as_json=True).announce({"ready": True, "sites": str(sites_path), "data": str(folder)})
-                    _watch(children, interrupts)
-                    return ExitStatus.DONE
-            return show([hop(place) for place in places], Leaving.STOPS_ALL)
-        except Interrupted:
-            return ExitStatus.DONE
-        finally:
-            # A second signal must not leave engines behind.
-            with Interrupts():
-                stop_all(places, children)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CommandFailed(
+                ExitStatus.ALREADY_RUNNING,
+                f"a demo runs in {folder} already: leave it first, or name another with --data",
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _cluster(folder: Path, size: int | None) -> Cluster:
+    """The demo's cluster, made at its first start. Raises ConfigError, CommandFailed."""
+    path = folder / "sites.yaml"
+    if not path.exists():
+        names = choose_names((), size)
+        write_files(path, f"demo-{len(names)}", _free_addresses(names))
+    cluster = read_cluster(path)
+    if size is not None and size != len(cluster.addresses):
+        raise CommandFailed(
+            ExitStatus.BAD_INPUT,
+            f"{path} has {len(cluster.addresses)} sites, not {size}: leave --size out, or name another --data",
+        )
+    return cluster
+
+
+def _free_addresses(names: Sequence[SiteId]) -> dict[SiteId, Address]:
+    """Loopback ports that nobody uses now; all are held while the next is drawn, so that they differ."""
+    with ExitStack() as held:
+        addresses: dict[SiteId, Address] = {}
+        for name in names:
+            bound = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            bound.bind((_HOST, 0))
+            addresses[name] = Address(_HOST, bound.getsockname()[1])
+        return addresses

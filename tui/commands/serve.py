@@ -1,0 +1,54 @@
+"""`serve`: the engine alone, in the foreground; the one place where engine, wire and store are joined.
+
+Rules that hold here:
+- No other command imports this module: it loads trio, SQLite and the ciphers.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from importlib.metadata import version
+from typing import Final
+
+from engine.config import Cluster
+from engine.core.storage import StoreBusy, StoreError
+from engine.places import site_places
+from engine.runtime.serve import CannotServe, Site, serve
+from engine.wire import Wire
+from storage.schema import Identity
+from storage.sqlite import open_store
+from tui.exits import CommandFailed, ExitStatus
+from tui.launch import EnginePlace
+from tui.selection import refusals_as_exits, select_site_and_cluster
+
+_STDIN: Final = 0
+
+
+def run(arguments: Namespace) -> int:
+    place, cluster = select_site_and_cluster(arguments)
+    try:
+        return serve(join(cluster, place), _STDIN if arguments.until_eof else None)
+    except CannotServe as error:
+        raise CommandFailed(error.exit_status, str(error)) from error
+    except StoreBusy as error:
+        raise CommandFailed(ExitStatus.ALREADY_RUNNING, str(error)) from error
+    except StoreError as error:
+        raise CommandFailed(ExitStatus.STORE_UNUSABLE, str(error)) from error
+
+
+def join(cluster: Cluster, place: EnginePlace) -> Site:
+    """All parts of a site, its store open and locked. Raises StoreError, CommandFailed."""
+    site = cluster.find(place.site)
+    with refusals_as_exits():
+        site_places(place.data_path, site).create()
+    return Site(
+        cluster=cluster.name,
+        settings=cluster.settings(site),
+        addresses=cluster.addresses,
+        wire=Wire(cluster.key, cluster.name, cluster.sites, site),
+        datagram_bytes_max=cluster.datagram_bytes_max,
+        storage=open_store(place.folder, Identity(cluster.name, site, cluster.sites)),
+        folder=place.folder,
+        control=place.socket_path,
+        version=version("loggos"),
+    )

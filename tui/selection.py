@@ -1,0 +1,58 @@
+"""Which cluster, which data and which site a command is about (CONTRACT, "Files of a site").
+
+Rules that hold here:
+- What is wrong with the sites file, or with a name, ends the command with status 2 before anything starts.
+- All paths are absolute from here on: an engine may be started with another working folder.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from engine.config import Cluster, read_cluster
+from engine.places import PlaceError, data_folder, site_places, sites_file
+from engine.plain_yaml import ConfigError
+from tui.exits import CommandFailed, ExitStatus
+from tui.launch import EnginePlace
+
+
+def select_site(arguments: Namespace) -> EnginePlace:
+    """Where the engine of the site that was named is. Raises CommandFailed."""
+    return select_site_and_cluster(arguments)[0]
+
+
+def select_site_and_cluster(arguments: Namespace) -> tuple[EnginePlace, Cluster]:
+    """The same with the cluster of the sites file. Raises CommandFailed."""
+    with refusals_as_exits():
+        cluster = read_cluster(sites_file(arguments.sites).absolute())
+        if arguments.site not in cluster.addresses:
+            names = ", ".join(cluster.addresses)
+            raise CommandFailed(
+                ExitStatus.BAD_INPUT, f"{cluster.path} has no site {arguments.site!r}: write one of {names}"
+            )
+        return engine_place(cluster, data_folder(arguments.data, cluster.name), arguments.site), cluster
+
+
+def engine_place(cluster: Cluster, data_path: Path, site: str) -> EnginePlace:
+    """Where the engine of `site` is. Raises PlaceError."""
+    places = site_places(data_path, site)
+    return EnginePlace(
+        site=site,
+        sites_path=cluster.path,
+        data_path=data_path,
+        folder=places.folder,
+        socket_path=places.control,
+        log_path=places.log,
+    )
+
+
+@contextmanager
+def refusals_as_exits() -> Iterator[None]:
+    """Turns what the sites file and the places refuse into the command's end."""
+    try:
+        yield
+    except (ConfigError, PlaceError) as error:
+        raise CommandFailed(ExitStatus.BAD_INPUT, str(error)) from error
