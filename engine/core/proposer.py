@@ -24,14 +24,12 @@ from engine.core.messages import (
     Accept,
     Accepted,
     AcceptedSlot,
-    Cause,
     LearnedSlot,
     Prepare,
     Promise,
     Refused,
-    RefusedSpan,
 )
-from engine.core.settings import BACKOFF_MAX, Settings
+from engine.core.settings import BACKOFF_MAX, ROUND_LEAP_MAX, Settings
 from engine.core.step import Step
 from engine.core.storage import WriteRound
 from engine.core.views import AttemptView
@@ -92,7 +90,10 @@ def accepted(phase: Accepting, site: SiteId) -> Accepting:
 
 
 class Rounds:
-    """B1: the one counter that all ballots of this store come from; what others used is only a hint to jump above."""
+    """B1: the one counter that all ballots of this store come from; what others used is only a hint to jump above.
+
+    A hint that is absurdly far is not followed: rounds would be used up for good (R6).
+    """
 
     def __init__(self, site: SiteId, used: Round) -> None:
         self._site = site
@@ -100,7 +101,7 @@ class Rounds:
         self.seen = used
 
     def saw(self, ballot: Ballot | None) -> None:
-        if ballot is not None and ballot.round > self.seen:
+        if ballot is not None and self.seen < ballot.round <= self.seen + ROUND_LEAP_MAX:
             self.seen = ballot.round
 
     def take(self, step: Step) -> Ballot:
@@ -122,7 +123,7 @@ class Attempt:
     resends: int = 0
     defeats: int = 0
     why: str = ""
-    refusals: dict[SiteId, RefusedSpan] = field(default_factory=dict)
+    refusals: dict[SiteId, Ballot] = field(default_factory=dict)  # who refused, and the promise in the way
 
     @property
     def adopting(self) -> bool:
@@ -206,8 +207,10 @@ class Proposer:
                 continue
             if (message.phase == "prepare") != isinstance(attempt.phase, Preparing):
                 continue
-            attempt.refusals[sender] = span
-            if len(self._settings.sites) - self._outvoted(attempt) < self._settings.quorum:
+            if span.ballot is None:
+                continue  # a site that does not vote, or is far behind, is no rival: it is missing
+            attempt.refusals[sender] = span.ballot
+            if len(self._settings.sites) - len(attempt.refusals) < self._settings.quorum:
                 self._defeat(step, attempt)
 
     def tick(self, step: Step) -> None:
@@ -271,7 +274,7 @@ class Proposer:
 
     def _resend(self, step: Step, attempt: Attempt) -> None:
         """Asks again those who have not answered; a ballot that somebody refused and that stays short is given up."""
-        if self._outvoted(attempt):
+        if attempt.refusals:
             self._defeat(step, attempt)
             return
         attempt.resends += 1
@@ -287,19 +290,12 @@ class Proposer:
             case Waiting():
                 pass
 
-    def _outvoted(self, attempt: Attempt) -> int:
-        """How many sites hold a higher promise (sites that do not vote at all are no defeat, only missing)."""
-        return sum(span.cause in (Cause.SLOT, Cause.RANGE) for span in attempt.refusals.values())
-
     def _defeat(self, step: Step, attempt: Attempt) -> None:
-        refusal = max(
-            (span for span in attempt.refusals.values() if span.ballot is not None),
-            key=lambda span: span.ballot or Ballot(Round(0), SiteId("")),
-        )
+        highest = max(attempt.refusals.values())
         attempt.defeats += 1
         longest = min(BACKOFF_MAX, BACKOFF_FIRST * 2**attempt.defeats)
         until = Tick(step.now + self._random.randint(1, longest))
         attempt.phase = Waiting(until)
         attempt.refusals.clear()
-        attempt.why = f"refused: {refusal.ballot} is promised; waits {until - step.now} ms before a higher ballot"
+        attempt.why = f"refused: {highest} is promised; waits {until - step.now} ms before a higher ballot"
         step.tell(SawAttempt(attempt.slot, "waiting", None, attempt.why, until))

@@ -1,0 +1,101 @@
+"""One ballot of the proposer, as pure functions: B2 (P2c) and B3."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.core.entry import NOOP, Entry
+from engine.core.ids import Ballot, SiteId, Slot
+from engine.core.messages import AcceptedSlot
+from engine.core.proposer import Accepting, Preparing, accepted, promised, to_propose
+from tests.core.stage import ALICE, BOB, CAROL, DAVE, ERIN, SITES, ballot, tweet
+
+MINE = tweet(ALICE, 7)
+NINE = ballot(9, ALICE)
+
+
+def found(number: Ballot, entry: Entry) -> AcceptedSlot:
+    return AcceptedSlot(Slot(1), number, entry)
+
+
+def heard(*reports: tuple[SiteId, AcceptedSlot | None]) -> Preparing:
+    phase = Preparing(NINE)
+    for site, report in reports:
+        phase = promised(phase, site, report)
+    return phase
+
+
+def test_b2_nothing_is_proposed_before_a_majority_promised() -> None:
+    assert to_propose(heard((ALICE, None), (BOB, None)), MINE, quorum=3) is None
+
+
+def test_b2_its_own_entry_only_where_a_majority_had_accepted_nothing() -> None:
+    assert to_propose(heard((ALICE, None), (BOB, None), (CAROL, None)), MINE, quorum=3) == Accepting(NINE, MINE)
+
+
+def test_b2_one_accepted_entry_among_them_is_proposed_instead() -> None:
+    phase = heard((ALICE, None), (BOB, found(ballot(1, BOB), tweet(BOB, 1))), (CAROL, None))
+    assert to_propose(phase, MINE, quorum=3) == Accepting(NINE, tweet(BOB, 1))
+
+
+@pytest.mark.parametrize("order", list(permutations([BOB, CAROL, DAVE])))
+def test_b2_the_highest_accepted_ballot_wins_in_whatever_order_promises_come(order: tuple[SiteId, ...]) -> None:
+    reports = {
+        BOB: found(ballot(2, BOB), tweet(BOB, 1)),
+        CAROL: found(ballot(10, ALICE), tweet(CAROL, 1)),
+        DAVE: found(ballot(9, ERIN), tweet(DAVE, 1)),
+    }
+    phase = heard(*((site, reports[site]) for site in order))
+    assert to_propose(phase, MINE, quorum=3) == Accepting(NINE, tweet(CAROL, 1))
+
+
+def test_b2_an_entry_accepted_at_ballot_0_is_not_nothing() -> None:
+    """Trap: `if accepted_round:` would take bob's ballot 0 for none, and overwrite what may be chosen."""
+    zero = found(ballot(0, BOB), tweet(BOB, 1))
+    for reports in permutations([(ALICE, None), (BOB, zero), (CAROL, None)]):
+        assert to_propose(heard(*reports), MINE, quorum=3) == Accepting(NINE, tweet(BOB, 1))
+
+
+def test_b2_an_accepted_no_op_is_an_entry_like_any_other() -> None:
+    phase = heard((ALICE, found(ballot(1, BOB), NOOP)), (BOB, None), (CAROL, None))
+    assert to_propose(phase, MINE, quorum=3) == Accepting(NINE, NOOP)
+
+
+def test_b3_one_sites_promise_counts_once() -> None:
+    """Trap: promises counted as messages, where they are sites."""
+    assert to_propose(heard((ALICE, None), (BOB, None), (BOB, None), (BOB, None)), MINE, quorum=3) is None
+
+
+def test_b3_one_sites_acceptance_counts_once() -> None:
+    phase = Accepting(NINE, MINE)
+    for site in (ALICE, BOB, BOB, BOB):
+        phase = accepted(phase, site)
+    assert phase.accepted == {ALICE, BOB}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(SITES),
+            st.none() | st.builds(ballot, st.integers(0, 3), st.sampled_from(SITES)),
+        ),
+        max_size=10,
+    )
+)
+def test_b2_p2c_over_any_promises(reports: list[tuple[SiteId, Ballot | None]]) -> None:
+    """Of each site's first report: the entry of the highest ballot among a majority of sites, its own if none."""
+    phase = Preparing(NINE)
+    first: dict[SiteId, Ballot | None] = {}
+    for site, number in reports:
+        first.setdefault(site, number)
+        report = None if number is None else found(number, tweet(number.site, number.round + 1))
+        phase = promised(phase, site, report)
+    proposal = to_propose(phase, MINE, quorum=3)
+    assert (proposal is not None) == (len(first) >= 3)
+    if proposal is not None:
+        highest = max((number for number in first.values() if number is not None), default=None)
+        assert proposal.entry == (MINE if highest is None else tweet(highest.site, highest.round + 1))
