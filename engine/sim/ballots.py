@@ -1,0 +1,193 @@
+"""The truth about votes: what the acceptors durably promised and accepted, and so which entry is chosen for a slot.
+
+Rules that hold here:
+- A slot's entry is chosen once a majority has durably accepted it at one ballot, whoever knows of it; for ever, also when
+  some of those disks are lost later. Two entries are never chosen for a slot.
+- A ballot carries one entry a slot. P2c: when it is first seen proposed there is a majority whose members, as each was
+  when it promised that ballot, had all accepted nothing, or whose highest accepted ballot carries that entry (B2).
+- A1, A2: what a site durably promised and accepted never goes back, nor does what it claims in its messages.
+- D1: what a message claims is durable when it leaves.
+- Everything is kept by slot and looked up, so that a vote costs the same however long the run is.
+"""
+
+from __future__ import annotations
+
+from engine.core.entry import Entry
+from engine.core.ids import Ballot, SiteId, Slot, quorum_size
+from engine.core.messages import Accepted, AcceptedSlot, Cause, ChosenSlot, Promise, Refused
+from engine.core.storage import NO_VOTE, Vote
+from engine.sim.violation import violate
+
+
+class SlotBook:
+    """All that is known of a slot. Sites are indices; sets of sites are bit masks."""
+
+    __slots__ = ("accept_claimed", "acceptors", "chosen", "promise_claimed", "promises", "proposals", "votes")
+
+    def __init__(self, sites: int) -> None:
+        self.chosen: Entry | None = None
+        self.votes: list[Vote] = [NO_VOTE] * sites
+        """The durable vote of each site, also after the site learned the slot."""
+        self.proposals: dict[Ballot, Entry] = {}
+        self.acceptors: dict[Ballot, int] = {}
+        self.promises: dict[Ballot, dict[int, Vote]] = {}
+        """Ballot -> site -> the vote that the site had when it promised that ballot."""
+        self.promise_claimed: list[Ballot | None] = [None] * sites
+        """The highest ballot that each site said, in a message, to have promised or accepted."""
+        self.accept_claimed: list[Ballot | None] = [None] * sites
+
+
+class Ballots:
+    def __init__(self, names: tuple[SiteId, ...]) -> None:
+        self._names = names
+        self._quorum = quorum_size(len(names))
+        self.books: dict[Slot, SlotBook] = {}
+        self.newly_chosen: list[Slot] = []
+        """What was chosen since somebody emptied this list."""
+
+    def book(self, slot: Slot) -> SlotBook:
+        book = self.books.get(slot)
+        if book is None:
+            book = self.books[slot] = SlotBook(len(self._names))
+        return book
+
+    # What becomes durable
+
+    def voted(self, site: int, slot: Slot, vote: Vote) -> None:
+        """A vote became durable."""
+        book = self.book(slot)
+        before = book.votes[site]
+        self._never_back(site, slot, before, vote)
+        book.votes[site] = vote
+        ballot = vote.accepted
+        if ballot is not None and ballot != before.accepted:
+            assert vote.entry is not None
+            self._accepted(site, slot, book, ballot, vote.entry)
+        elif vote.promised is not None and vote.promised != before.promised:
+            book.promises.setdefault(vote.promised, {})[site] = before
+
+    def learned(self, site: int, slot: Slot, entry: Entry, vote: Vote) -> None:
+        """A learned entry became durable, beside the vote that the site had there."""
+        book = self.book(slot)
+        if book.chosen is None:
+            violate("R0", f"learned {entry}, which no majority has accepted", slot=slot, site=self._names[site])
+        if book.chosen != entry:
+            violate("R1", f"learned {entry}, but {book.chosen} is chosen", slot=slot, site=self._names[site])
+        if vote is not book.votes[site]:
+            self._never_back(site, slot, book.votes[site], vote)
+
+    def _never_back(self, site: int, slot: Slot, before: Vote, vote: Vote) -> None:
+        if before.promised is not None and (vote.promised is None or vote.promised < before.promised):
+            told = f"its promise went back from {before.promised} to {vote.promised}"
+            violate("A1", told, slot=slot, site=self._names[site])
+        if before.accepted is not None and (vote.accepted is None or vote.accepted < before.accepted):
+            told = f"its accepted ballot went back from {before.accepted} to {vote.accepted}"
+            violate("A2", told, slot=slot, site=self._names[site])
+
+    def _accepted(self, site: int, slot: Slot, book: SlotBook, ballot: Ballot, entry: Entry) -> None:
+        promised = book.votes[site].promised
+        if promised is None or promised < ballot:
+            told = f"accepted {ballot} and left its promise at {promised}"
+            violate("A2", told, slot=slot, site=self._names[site])
+        self.proposed(slot, ballot, entry)
+        mask = book.acceptors[ballot] = book.acceptors.get(ballot, 0) | 1 << site
+        if mask.bit_count() < self._quorum:
+            return
+        if book.chosen is None:
+            book.chosen = entry
+            self.newly_chosen.append(slot)
+        elif book.chosen != entry:
+            told = f"{entry} is chosen at {ballot}, and {book.chosen} was chosen before"
+            violate("agreement", told, slot=slot)
+
+    def proposed(self, slot: Slot, ballot: Ballot, entry: Entry) -> None:
+        """An entry is seen proposed at a ballot, in an accept that leaves or in a vote that is durable."""
+        book = self.book(slot)
+        known = book.proposals.get(ballot)
+        if known is None:
+            self._p2c(slot, book, ballot, entry)
+            book.proposals[ballot] = entry
+        elif known is not entry and known != entry:
+            violate("B1", f"{ballot} proposes {entry}, and proposed {known} before", slot=slot)
+
+    def _p2c(self, slot: Slot, book: SlotBook, ballot: Ballot, entry: Entry) -> None:
+        votes = book.promises.get(ballot, {}).values()
+        if len(votes) < self._quorum:
+            told = f"{ballot} proposes {entry} after {len(votes)} promises, {self._quorum} are needed"
+            violate("B2", told, slot=slot, site=ballot.site)
+        empty = sum(vote.accepted is None for vote in votes)
+        if empty >= self._quorum:
+            return
+        for highest in votes:
+            if highest.accepted is None or highest.entry != entry:
+                continue
+            below = sum(vote.accepted is not None and vote.accepted <= highest.accepted for vote in votes)
+            if empty + below >= self._quorum:
+                return
+        seen = ", ".join(f"{vote.accepted}: {vote.entry}" for vote in votes if vote.accepted is not None)
+        told = f"{ballot} proposes {entry}, which no majority of its promises allows ({seen}; {empty} empty)"
+        violate("B2", told, slot=slot, site=ballot.site)
+
+    # What is claimed in messages, each before it leaves
+
+    def promise_sent(self, site: int, message: Promise) -> None:
+        """Of one slot that the site has not learned."""
+        slot, ballot, name = message.first, message.ballot, self._names[site]
+        book = self.book(slot)
+        promised = book.votes[site].promised
+        if promised is None or promised < ballot:
+            violate("D1", f"promises {ballot}; its disk says {promised}", slot=slot, site=name)
+        self._claim(book, site, slot, ballot)
+        reported = self._reported(site, book, slot, message.accepted)
+        before = book.accept_claimed[site]
+        if before is not None and (reported is None or reported < before):
+            told = f"promises {ballot} reporting {reported}, after it said to have accepted {before}"
+            violate("A4", told, slot=slot, site=name)
+
+    def _reported(self, site: int, book: SlotBook, slot: Slot, accepted: tuple[AcceptedSlot, ...]) -> Ballot | None:
+        if not accepted:
+            return None
+        ballot, entry = accepted[0].ballot, accepted[0].entry
+        if not book.acceptors.get(ballot, 0) >> site & 1 or book.proposals[ballot] != entry:
+            told = f"reports {entry} as accepted at {ballot}, which is not what it accepted there"
+            violate("A4", told, slot=slot, site=self._names[site])
+        return ballot
+
+    def accepted_sent(self, site: int, message: Accepted) -> None:
+        for slot in message.slots:
+            book = self.book(slot)
+            if not book.acceptors.get(message.ballot, 0) >> site & 1:
+                told = f"says that it accepted {message.ballot}; its disk does not"
+                violate("D1", told, slot=slot, site=self._names[site])
+            self._claim(book, site, slot, message.ballot)
+            before = book.accept_claimed[site]
+            if before is None or before < message.ballot:
+                book.accept_claimed[site] = message.ballot
+
+    def _claim(self, book: SlotBook, site: int, slot: Slot, ballot: Ballot) -> None:
+        before = book.promise_claimed[site]
+        if before is not None and ballot < before:
+            told = f"answers {ballot} with a vote, after it answered {before}"
+            violate("A1", told, slot=slot, site=self._names[site])
+        book.promise_claimed[site] = ballot
+
+    def refused_sent(self, site: int, message: Refused) -> None:
+        """A5: the ballot in the way is durable, and higher."""
+        for span in message.spans:
+            if span.cause is not Cause.SLOT:
+                continue
+            promised = self.book(span.first).votes[site].promised
+            if span.ballot is None or promised is None or promised < span.ballot or span.ballot <= message.ballot:
+                told = f"refuses {message.ballot} because of {span.ballot}; its disk says {promised}"
+                violate("A5", told, slot=span.first, site=self._names[site])
+
+    def chosen_sent(self, site: int, item: ChosenSlot) -> None:
+        """R0: the entry is the chosen one, or the ballot is one at which a majority accepted it."""
+        book, name = self.book(item.slot), self._names[site]
+        if item.entry is not None and item.entry != book.chosen:
+            violate("R0", f"says that {item.entry} is chosen; {book.chosen} is", slot=item.slot, site=name)
+        if item.ballot is not None:
+            votes = book.acceptors.get(item.ballot, 0).bit_count()
+            if votes < self._quorum or book.proposals[item.ballot] != book.chosen:
+                told = f"says that {item.ballot} is chosen; {votes} sites accepted it"
+                violate("R0", told, slot=item.slot, site=name)

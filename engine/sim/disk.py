@@ -1,0 +1,257 @@
+"""A site's disk: what is written waits for a sync, and a crash in between keeps any prefix of it.
+
+Rules that hold here:
+- A commit is written whole or not at all, as a store's transaction is. `append` writes it, `sync` makes all that was
+  written durable; `commit` is both (D1).
+- A crash keeps the first so many unsynced commits and loses the others.
+- After a failure the disk refuses everything until it is opened again (D2). A damaged row is refused by name (D3).
+- A wiped disk is a new store with a new life; a copy that is put back is the old life at its old commit (D5).
+- What the core reads while it runs is synced: it never reads a commit whose sync it has not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, field, fields
+from typing import Final, assert_never
+
+from engine.core.entry import Entry
+from engine.core.ids import Round, SiteId, Slot, StoreId
+from engine.core.messages import LearnedSlot
+from engine.core.storage import (
+    EventRow,
+    EventState,
+    PeerMemory,
+    RangePromise,
+    Standing,
+    Stored,
+    StoreDamaged,
+    StoreFailed,
+    Vote,
+    Write,
+    WriteApplied,
+    WriteBlock,
+    WriteEvent,
+    WriteEvidence,
+    WriteLearned,
+    WritePeer,
+    WriteRanges,
+    WriteRound,
+    WriteStanding,
+    WriteVote,
+)
+
+_OPEN: Final = frozenset({EventState.QUEUED, EventState.PROPOSED, EventState.UNKNOWN})
+
+
+@dataclass(slots=True)
+class Image:
+    """What a disk holds durably."""
+
+    life: StoreId
+    commit: int = 0
+    standing: Standing = Standing.NEW
+    standing_why: str = ""
+    round: Round = Round(0)
+    number_max: int = 0
+    prefix: Slot = Slot(0)
+    used_max: Slot = Slot(0)
+    log: list[Entry] = field(default_factory=list)  # slot 1 first, through the prefix
+    votes: dict[Slot, Vote] = field(default_factory=dict)
+    ahead: dict[Slot, Entry] = field(default_factory=dict)
+    ranges: tuple[RangePromise, ...] = ()
+    blocks: dict[tuple[SiteId, SiteId], Slot] = field(default_factory=dict)
+    last_in_effect: dict[SiteId, int] = field(default_factory=dict)
+    events: dict[int, EventRow] = field(default_factory=dict)
+    open_events: dict[int, EventRow] = field(default_factory=dict)
+    peers: dict[SiteId, PeerMemory] = field(default_factory=dict)
+    evidence: list[WriteEvidence] = field(default_factory=list)
+
+    def duplicate(self) -> Image:
+        """A copy that later commits do not change."""
+        return Image(**{each.name: copy(getattr(self, each.name)) for each in fields(self)})
+
+    def entry(self, slot: Slot) -> Entry | None:
+        """The learned entry of a slot."""
+        return self.log[slot - 1] if slot <= self.prefix else self.ahead.get(slot)
+
+    def take(self, writes: Sequence[Write]) -> None:
+        """One commit."""
+        self.commit += 1
+        for write in writes:
+            self._take(write)
+
+    def _take(self, write: Write) -> None:
+        match write:
+            case WriteVote():
+                self.votes[write.slot] = write.vote
+                if write.slot > self.used_max and write.vote.accepted is not None:
+                    self.used_max = write.slot
+            case WriteRound():
+                self.round = write.round
+            case WriteLearned():
+                self.votes.pop(write.slot, None)
+                self.ahead[write.slot] = write.entry
+                self.used_max = max(self.used_max, write.slot)
+            case WriteApplied():
+                self._apply(write)
+            case WriteEvent():
+                event = write.event
+                self.events[event.number] = event
+                self.number_max = max(self.number_max, event.number)
+                if event.state in _OPEN:
+                    self.open_events[event.number] = event
+                else:
+                    self.open_events.pop(event.number, None)
+            case WritePeer():
+                self.peers[write.memory.site] = write.memory
+            case WriteBlock(blocker, blocked, slot):
+                if slot is None:
+                    self.blocks.pop((blocker, blocked), None)
+                else:
+                    self.blocks[blocker, blocked] = slot
+            case WriteStanding(standing, why):
+                self.standing, self.standing_why = standing, why
+            case WriteRanges(ranges):
+                self.ranges = ranges
+            case WriteEvidence():
+                self.evidence.append(write)
+            case _:
+                assert_never(write)
+
+    def _apply(self, write: WriteApplied) -> None:
+        learned = self.ahead.pop(write.slot, None)
+        assert write.slot == self.prefix + 1 and learned == write.entry, f"slot {write.slot} is applied out of turn (R2)"
+        self.prefix = write.slot
+        self.log.append(learned)
+        if not write.void and learned.author is not None:
+            self.last_in_effect[learned.author] = learned.number
+
+
+class SimDisk:
+    """Implements what the core and the node's tail use of `engine.core.storage.Storage`."""
+
+    def __init__(self, name: str, life: StoreId) -> None:
+        self.name = name
+        self.image = Image(life)
+        self.full = False
+        """The next write fails."""
+        self.sync_fails = False
+        """The next sync fails."""
+        self._unsynced: list[Sequence[Write]] = []
+        self._damaged: set[Slot | None] = set()
+        self._refusal: str | None = None
+
+    # What a store offers
+
+    def load(self) -> Stored:
+        """Raises StoreDamaged where a row that a start needs is damaged (D3)."""
+        image = self.image
+        self._check([None, *image.votes, *image.ahead])
+        return Stored(
+            life=image.life,
+            commit=image.commit,
+            standing=image.standing,
+            standing_why=image.standing_why,
+            round=image.round,
+            number_max=image.number_max,
+            prefix=image.prefix,
+            used_max=image.used_max,
+            votes=dict(image.votes),
+            ahead=dict(image.ahead),
+            ranges=image.ranges,
+            blocks=dict(image.blocks),
+            last_in_effect=dict(image.last_in_effect),
+            open_events=tuple(image.open_events[number] for number in sorted(image.open_events)),
+            peers=dict(image.peers),
+        )
+
+    def commit(self, writes: Sequence[Write]) -> int:
+        if writes:
+            self.append(writes)
+            self.sync()
+        return self.image.commit
+
+    def learned(self, first: Slot, last: Slot, bytes_max: int) -> list[LearnedSlot]:
+        self._refuse()
+        if not 1 <= first <= last <= self.image.prefix:
+            raise StoreDamaged(f"{self.name}: slots {first} to {last} are not all there")
+        items: list[LearnedSlot] = []
+        for number in range(first, last + 1):
+            slot = Slot(number)
+            if self._damaged:
+                self._check([slot])
+            entry = self.image.log[slot - 1]
+            items.append(LearnedSlot(slot, entry))
+            bytes_max -= len(entry.body)
+            if bytes_max < 0:
+                break
+        return items
+
+    # The two stages of a commit
+
+    def append(self, writes: Sequence[Write]) -> None:
+        """Writes one commit. Raises StoreFailed where the disk is full; nothing of it is written then."""
+        self._refuse()
+        if self.full:
+            self._fail("the disk is full")
+        self._unsynced.append(writes)
+
+    def sync(self) -> int:
+        """Makes durable what was written; returns the commit number. Raises StoreFailed, and then nobody knows."""
+        self._refuse()
+        if self.sync_fails:
+            self._fail("the sync failed")
+        for writes in self._unsynced:
+            self.image.take(writes)
+        self._unsynced.clear()
+        return self.image.commit
+
+    @property
+    def unsynced(self) -> int:
+        """How many commits are written and not synced."""
+        return len(self._unsynced)
+
+    # What happens to disks
+
+    def settle(self, kept: int) -> list[Write]:
+        """The process is gone: the first `kept` unsynced commits turn out to be durable, the others are lost.
+
+        Opens the disk again; returns the writes that were kept.
+        """
+        writes = [write for commit in self._unsynced[:kept] for write in commit]
+        for commit in self._unsynced[:kept]:
+            self.image.take(commit)
+        self._unsynced.clear()
+        self._refusal = None
+        self.heal()
+        return writes
+
+    def heal(self) -> None:
+        """There is room again, and the next sync works."""
+        self.full = self.sync_fails = False
+
+    def damage(self, slot: Slot | None) -> None:
+        """Flips a bit in the row of a slot, None: in the one row about the whole store."""
+        self._damaged.add(slot)
+
+    def replace(self, image: Image) -> None:
+        """Another store is here now: an empty one, or a copy that was put back."""
+        self._unsynced.clear()
+        self._damaged.clear()
+        self.image = image
+
+    def _check(self, slots: Sequence[Slot | None]) -> None:
+        for slot in slots:
+            if slot in self._damaged:
+                row = "its meta row" if slot is None else f"the row of slot {slot}"
+                raise StoreDamaged(f"{self.name}: {row} does not match its checksum")
+
+    def _refuse(self) -> None:
+        if self._refusal is not None:
+            raise StoreFailed(f"{self.name}: refused, because of what happened before: {self._refusal}")
+
+    def _fail(self, why: str) -> None:
+        self._refusal = why
+        raise StoreFailed(f"{self.name}: {why}")

@@ -1,0 +1,142 @@
+"""The links between the sites: each loses, repeats, delays and reorders datagrams in its own way.
+
+Rules that hold here:
+- A packet travels as the bytes that the production codec makes of it.
+- A cut link takes nothing in; what was on its way arrives. Cuts overlap: a link is whole when all of them have ended.
+- A datagram may come again at any time later, also when its sender or addressee has another life by then (W1).
+- Whoever drives the world by hand has everything held, and lets go what is to arrive (`hold`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Final
+
+from engine.core.ids import Tick
+from engine.core.messages import Message
+from engine.sim.plan import CLEAR, Weather
+
+_LATE_MIN: Final = 50
+_REMEMBERED_MAX: Final = 32
+_REMEMBER: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """`messages` is what the sender meant, for people and for truth; the addressee reads `payload`."""
+
+    number: int
+    sent_at: Tick
+    sender: int
+    to: int
+    payload: bytes
+    messages: tuple[Message, ...]
+
+
+class Link:
+    """One direction between two sites."""
+
+    __slots__ = ("cuts", "remembered", "weather")
+
+    def __init__(self, weather: Weather) -> None:
+        self.weather = weather
+        self.cuts = 0
+        self.remembered: list[Datagram] = []
+
+
+class Network:
+    """`schedule(at, call, datagram)` has `arrive` called at that time."""
+
+    def __init__(
+        self,
+        links: tuple[tuple[Weather, ...], ...],
+        random: Random,
+        schedule: Callable[[int, Callable[[Any], None], Any], None],
+        arrive: Callable[[Datagram], None],
+    ) -> None:
+        self.links = [[Link(weather) for weather in row] for row in links]
+        self.hold = False
+        """Nothing leaves for its addressee by itself."""
+        self.held: dict[int, Datagram] = {}
+        self.sent = 0
+        self.lost = 0
+        self.repeated = 0
+        self.stale = 0
+        self.late = 0
+        self._random = random.random
+        self._schedule = schedule
+        self._arrive = arrive
+
+    def send(self, now: Tick, sender: int, to: int, payload: bytes, messages: tuple[Message, ...]) -> tuple[int, bool]:
+        """Takes a datagram in; returns its number, and whether it will arrive at least once."""
+        self.sent = number = self.sent + 1
+        datagram = Datagram(number, now, sender, to, payload, messages)
+        if self.hold:
+            self.held[number] = datagram
+            return number, True
+        link = self.links[sender][to]
+        weather = link.weather
+        random = self._random
+        if weather.stale:
+            self._recall(now, link, datagram)
+        if link.cuts or random() < weather.loss:
+            self.lost += 1
+            return number, False
+        self._schedule(now + self._delay(weather), self._arrive, datagram)
+        if weather.duplicate and random() < weather.duplicate:
+            self.repeated += 1
+            self._schedule(now + self._delay(weather) + self._delay(weather), self._arrive, datagram)
+        return number, True
+
+    def _delay(self, weather: Weather) -> int:
+        random = self._random
+        if weather.late and random() < weather.late:
+            self.late += 1
+            return int(_LATE_MIN * (weather.late_max / _LATE_MIN) ** random())
+        return weather.delay_min + int(random() * weather.delay_spread)
+
+    def _recall(self, now: Tick, link: Link, datagram: Datagram) -> None:
+        """Remembers some datagrams of a link, and now and then sends one of them again."""
+        remembered, random = link.remembered, self._random
+        if remembered and random() < link.weather.stale and not link.cuts:
+            self.stale += 1
+            again = remembered[int(random() * len(remembered))]
+            self._schedule(now + self._delay(link.weather), self._arrive, again)
+        if random() < _REMEMBER:
+            if len(remembered) < _REMEMBERED_MAX:
+                remembered.append(datagram)
+            else:
+                remembered[int(random() * _REMEMBERED_MAX)] = datagram
+
+    # By hand
+
+    def release(self, number: int, *, keep: bool = False) -> None:
+        """Lets a held datagram arrive; `keep` holds a duplicate of it. Raises KeyError where none is held."""
+        datagram = self.held[number] if keep else self.held.pop(number)
+        self._arrive(datagram)
+
+    def drop(self, number: int) -> None:
+        """A held datagram is lost. Raises KeyError where none is held."""
+        self.lost += 1
+        del self.held[number]
+
+    # Faults
+
+    def cut(self, links: Iterable[tuple[int, int]]) -> None:
+        for sender, to in links:
+            self.links[sender][to].cuts += 1
+
+    def mend(self, links: Iterable[tuple[int, int]]) -> None:
+        """Ends one cut of each of these links."""
+        for sender, to in links:
+            link = self.links[sender][to]
+            link.cuts = max(0, link.cuts - 1)
+
+    def calm(self) -> None:
+        """All links are whole and fast from now on; what was delayed arrives in its time."""
+        for row in self.links:
+            for link in row:
+                link.weather = CLEAR
+                link.cuts = 0

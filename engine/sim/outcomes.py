@@ -1,0 +1,144 @@
+"""The truth about events: what was submitted, what its author says became of it, and what did.
+
+Rules that hold here:
+- Every submission has a body of its own, so that an entry in the log names its submission.
+- E1: a number names one event, and an event is in effect at most once.
+- E2: `created` names the slot at which the event is in effect, within its author's durable prefix; an event that was
+  said to be lost or not created is never in effect, before or after. A final outcome is told once and never changes,
+  over restarts too.
+- E3: an author's events are in effect in the order in which they were submitted.
+- E4: an event stands above all that were said to be created before it was submitted, anywhere.
+- D1: what is told, and what leaves in an accept, is durable at its author.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from engine.core.effects import SawOutcome
+from engine.core.entry import Entry
+from engine.core.ids import EventId, SiteId, Slot
+from engine.core.storage import EventRow, EventState
+from engine.sim.disk import Image
+from engine.sim.violation import violate
+
+FINAL: Final = frozenset({EventState.CREATED, EventState.LOST, EventState.NOT_CREATED})
+
+
+@dataclass(slots=True)
+class Event:
+    """One submission. `order` counts all submissions; `above` is the highest slot acknowledged before it."""
+
+    site: SiteId
+    order: int
+    above: Slot
+    number: int | None = None
+    said: EventState | None = None  # durably
+    told: EventState | None = None
+    slot: Slot | None = None  # at which it is in effect
+    proposed: list[Slot] = field(default_factory=list)  # the slots at which it durably was
+
+
+class Outcomes:
+    def __init__(self) -> None:
+        self.by_body: dict[str, Event] = {}
+        self.by_token: dict[int, Event] = {}
+        self.by_id: dict[EventId, Event] = {}
+        self.acknowledged: Slot = Slot(0)
+        self._last_in_effect: dict[SiteId, Event] = {}
+
+    def submitted(self, site: SiteId, token: int, body: str) -> None:
+        assert body not in self.by_body, "every submission has a body of its own"
+        event = Event(site, len(self.by_body), self.acknowledged)
+        self.by_body[body] = self.by_token[token] = event
+
+    def recorded(self, site: SiteId, row: EventRow, image: Image, *, replaced: bool) -> EventState | None:
+        """An event's row became durable at its author; returns what it said before. `replaced`: on another store."""
+        event = self.by_body[row.body]
+        id_ = EventId(site, row.number)
+        if self.by_id.setdefault(id_, event) is not event or event.number not in (None, row.number):
+            violate("E1", f"{id_} names two events, or has two numbers", slot=row.slot, site=site)
+        event.number = row.number
+        before, event.said = event.said, row.state
+        if before in FINAL and row.state is not before and not replaced:
+            violate("E2", f"{id_} was {before} and becomes {row.state}", slot=row.slot, site=site)
+        match row.state:
+            case EventState.CREATED:
+                self._created(id_, event, row.slot, image.prefix)
+            case EventState.LOST | EventState.NOT_CREATED:
+                if event.slot is not None:
+                    violate("E2", f"{id_} is {row.state}, but in effect", slot=event.slot, site=site)
+            case EventState.PROPOSED:
+                assert row.slot is not None
+                event.proposed.append(row.slot)
+            case EventState.QUEUED | EventState.UNKNOWN:
+                pass
+        return before
+
+    def _created(self, id_: EventId, event: Event, slot: Slot | None, prefix: Slot) -> None:
+        if event.slot is None or event.slot != slot:
+            violate("E2", f"{id_} is created at {slot}; it is in effect at {event.slot}", slot=slot, site=event.site)
+        if prefix < event.slot:
+            violate("E4", f"{id_} is created, but the prefix is {prefix}", slot=slot, site=event.site)
+
+    def pushed(self, site: SiteId, slot: Slot, entry: Entry) -> None:
+        """An accept of its author's own event leaves: that the event is proposed at this slot is durable (E1, E2)."""
+        event = self.by_body.get(entry.body)
+        if event is None or event.site != site or event.number != entry.number or slot not in event.proposed:
+            told = f"an accept of {entry} leaves, but its disk does not say that it is proposed here"
+            violate("D1", told, slot=slot, site=site)
+
+    def handed_on(self, site: SiteId, entry: Entry) -> None:
+        """An event leaves for the leader: it is durable at its author, with this number (E1)."""
+        event = self.by_body.get(entry.body)
+        if event is None or event.site != entry.author or event.number != entry.number:
+            violate("D1", f"hands on {entry}, which its author has no durable event for", site=site)
+
+    def in_effect(self, slot: Slot, entry: Entry) -> None:
+        """The chosen log reached a slot, and its entry takes effect."""
+        event = self.by_body.get(entry.body)
+        if event is None or event.site != entry.author:
+            violate("E1", f"{entry} was never submitted at its author", slot=slot)
+        if event.slot is not None:
+            violate("E1", f"{entry.id} is in effect at {event.slot} too", slot=slot)
+        for said in (event.said, event.told):
+            if said in (EventState.LOST, EventState.NOT_CREATED):
+                violate("E2", f"{entry.id} takes effect, and was said to be {said}", slot=slot, site=event.site)
+        if slot <= event.above:
+            told = f"{entry.id} was submitted after slot {event.above} was acknowledged"
+            violate("E4", told, slot=slot, site=event.site)
+        last = self._last_in_effect.get(event.site)
+        if last is not None and last.order > event.order:
+            violate("E3", f"{entry.id} takes effect after one that was submitted later", slot=slot, site=event.site)
+        event.slot = slot
+        self._last_in_effect[event.site] = event
+
+    def told(self, site: SiteId, saw: SawOutcome, image: Image, *, replaced: bool) -> Event:
+        """An outcome is told, after the commit that it rests on. Returns the event, with what was told of it before."""
+        event = self.by_token[saw.token] if saw.token is not None else None
+        if saw.id is not None:
+            event = event or self.by_id.get(saw.id)
+            row = image.events.get(saw.id.number)
+            if row is None or (row.state is not saw.outcome and saw.outcome in FINAL):
+                told = f"{saw.id} is told {saw.outcome}; its disk says {row.state if row else 'nothing'}"
+                violate("D1", told, slot=saw.slot, site=site)
+        if event is None:
+            violate("E2", f"an outcome is told of no event: {saw}", slot=saw.slot, site=site)
+        if event.told in FINAL and not (replaced and event.told is saw.outcome):
+            violate("E2", f"{saw.id} was told {event.told}, and is told {saw.outcome}", slot=saw.slot, site=site)
+        if event.told is EventState.UNKNOWN and saw.outcome is EventState.UNKNOWN and not replaced:
+            violate("E2", f"{saw.id} is told unknown twice", slot=saw.slot, site=site)
+        match saw.outcome:
+            case EventState.CREATED:
+                assert saw.id is not None
+                self._created(saw.id, event, saw.slot, image.prefix)
+                self.acknowledged = max(self.acknowledged, saw.slot or Slot(0))
+            case EventState.LOST | EventState.NOT_CREATED:
+                if event.slot is not None:
+                    violate("E2", f"{saw.id} is told {saw.outcome}, but is in effect", slot=event.slot, site=site)
+            case EventState.UNKNOWN:
+                pass
+            case EventState.QUEUED | EventState.PROPOSED:
+                violate("E2", f"{saw.id} is told {saw.outcome}, which is no outcome", slot=saw.slot, site=site)
+        return event

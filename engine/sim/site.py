@@ -1,0 +1,375 @@
+"""One site of the world: its disk, and the process that runs a production replica on it.
+
+Rules that hold here:
+- The order is the node's: a pass steps the replica through all that waits, commits once, sends, tells (D1). Between any
+  two of these the process may end (`CrashPoint`); what was then written and not synced may be lost.
+- A process's clock begins at 0 and shows nothing of the world's. A new process knows what its disk holds, and no more.
+- A process that syncs or is paused takes nothing in; what arrives waits, as in a socket's buffer, which has an end.
+- D2: a failed store ends the process. D3: a store that refuses a damaged row stays down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Final, assert_never
+
+from engine.codec import encode_packet
+from engine.core.effects import Effects, SawOutcome, Send
+from engine.core.ids import SiteId, Slot, Tick
+from engine.core.messages import Hello, Message, Welcome
+from engine.core.replica import Replica
+from engine.core.sessions import Submission
+from engine.core.settings import Settings
+from engine.core.storage import StoreDamaged, StoreFailed
+from engine.sim.disk import SimDisk
+from engine.sim.network import Datagram
+from engine.sim.sometimes import CrashPoint
+from engine.sim.violation import violate
+
+if TYPE_CHECKING:
+    from engine.sim.world import World
+
+WAITING_MAX: Final = 256
+"""How many inputs wait for a process that takes nothing in; later datagrams are lost."""
+
+_FRAME_BYTES: Final = 250
+"""What a packet takes beside the entries of one message."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """Of these slots, or of all holes."""
+
+    slots: tuple[Slot, ...] | None
+
+
+Input = Datagram | Submission | GiveUp | Fill
+
+
+@dataclass(slots=True)
+class Fuse:
+    """The process ends at the `points`-th crash point from now."""
+
+    points: int
+    kept: float
+    down_ms: int | None
+
+
+class SimSite:
+    def __init__(self, world: World, index: int, settings: Settings, disk: SimDisk) -> None:
+        self.name: SiteId = settings.site
+        self.index = index
+        self.settings = settings
+        self.disk = disk
+        self.replica: Replica | None = None
+        self.refused: str | None = None
+        """Why this site stays down: its store is damaged."""
+        self.process = 0
+        """Counts the processes of this site."""
+        self.fuse: Fuse | None = None
+        self.awaited: set[int] = set()
+        """The tokens of submissions to this process that no outcome was told of yet."""
+        self.disk_ms = 0
+        self.tick_late_ms = 0
+        self._world = world
+        self._truth = world.truth
+        self._network = world.network
+        self._began = 0  # the world's time at which this process's clock showed 0
+        self._pauses = 0
+        self._syncing = False
+        self._waiting: list[Input] = []
+        self._synced_late: tuple[Effects, Slot] | None = None  # a pass whose sync ended in a pause
+        self._alarm: int | None = None  # the world's time of the wake-up that is scheduled
+        self._deadline = 0  # the replica's deadline, in the world's time
+
+    @property
+    def up(self) -> bool:
+        return self.replica is not None
+
+    @property
+    def stalled(self) -> bool:
+        return self._syncing or self._pauses > 0
+
+    def clock(self) -> Tick:
+        return Tick(self._world.now - self._began)
+
+    # The process
+
+    def start(self) -> None:
+        """Begins a process on what the disk holds. A store that is refused keeps the site down (D3)."""
+        assert self.replica is None, "a site runs one process (D4)"
+        world = self._world
+        self.process += 1
+        try:
+            stored = self.disk.load()
+        except StoreDamaged as damaged:
+            self._refuse(str(damaged))
+            return
+        self._truth.started(self.index, stored)
+        self._began = world.now
+        self._pauses = 0
+        self._syncing = False
+        self._waiting.clear()
+        self._synced_late = None
+        self._alarm = None
+        self.awaited.clear()
+        self.replica = world.make_replica(self.settings, stored, self.disk, Random(world.random.getrandbits(64)))
+        world.note(self, "start", "")
+        self._perform(self.replica.start(Tick(0)))
+
+    def end(self, why: str, kept: float) -> None:
+        """The process is gone. Of what it wrote and did not sync, the share `kept` (0 to 1) turns out to be durable."""
+        assert self.replica is not None
+        self.replica = None
+        self.fuse = None
+        unsynced = self.disk.unsynced
+        kept_commits = int(kept * (unsynced + 1))
+        writes = self.disk.settle(min(kept_commits, unsynced))
+        if writes:
+            self._world.reached("unsynced commit kept")
+            self._truth.durable(self.index, writes)
+        elif unsynced:
+            self._world.reached("unsynced commit lost")
+        self._world.note(self, "end", why)
+
+    def _refuse(self, why: str) -> None:
+        self.refused = why
+        self._world.reached("store refused")
+        self._world.note(self, "refused", why)
+
+    @property
+    def paused(self) -> bool:
+        return self._pauses > 0
+
+    def pause(self) -> None:
+        """It takes nothing in, and does nothing, until `resume` was called as often."""
+        self._pauses += 1
+
+    def resume(self) -> None:
+        """Ends one pause, if there is one; what waited is then one pass."""
+        if not self._pauses:
+            return
+        self._pauses -= 1
+        if self._pauses:
+            return
+        if self._synced_late is not None:
+            effects, self._synced_late = self._synced_late, None
+            self._sync(*effects)
+        elif not self._syncing:
+            self._catch_up()
+
+    def leap(self, by_ms: int) -> None:
+        """Its clock leaps ahead."""
+        self._began -= by_ms
+        self._deadline -= by_ms
+        self._set_alarm()
+
+    # Passes
+
+    def take(self, item: Input) -> bool:
+        """Something arrives, or a user asks; False where nobody is there, or no room."""
+        replica = self.replica
+        if replica is None:
+            return False
+        if self._syncing or self._pauses:
+            if len(self._waiting) >= WAITING_MAX:
+                return False
+            self._waiting.append(item)
+            return True
+        self._pass([item])
+        return True
+
+    def wake(self, at: int) -> None:
+        """The scheduled wake-up of this time; without effect where another one took its place."""
+        if self.replica is None or at != self._alarm:
+            return
+        self._alarm = None
+        if self._syncing or self._pauses:
+            return
+        if self._deadline > self._world.now:
+            self._set_alarm()
+        else:
+            self.tick()
+
+    def tick(self) -> None:
+        """The replica does what is due."""
+        replica = self.replica
+        assert replica is not None
+        self._world.mark("tick", self.index)
+        self._perform(replica.tick(self.clock()))
+
+    def _catch_up(self) -> None:
+        """All that waited is one pass."""
+        waiting = self._waiting[:]
+        self._waiting.clear()
+        if len(waiting) > 1:
+            self._world.reached("inputs merged into one pass")
+        self._pass(waiting)
+
+    def _pass(self, items: list[Input]) -> None:
+        replica = self.replica
+        assert replica is not None
+        now = self.clock()
+        merged: Effects | None = None
+        try:
+            for item in items:
+                effects = self._step(replica, now, item)
+                if merged is None:
+                    merged = effects
+                else:
+                    merged.extend(effects)
+            if len(items) != 1 and replica.deadline() <= now:
+                effects = replica.tick(now)
+                if merged is None:
+                    merged = effects
+                else:
+                    merged.extend(effects)
+        except StoreDamaged as damaged:
+            self.end("its store is damaged", 0.0)
+            self._refuse(str(damaged))
+            return
+        self._perform(merged or Effects())
+
+    def _step(self, replica: Replica, now: Tick, item: Input) -> Effects:
+        match item:
+            case Datagram():
+                world = self._world
+                world.mark("deliver", item.number)
+                return replica.receive(now, world.decoder.packet(world.names[item.sender], item.payload))
+            case Submission():
+                self._world.mark("submit", item.token)
+                self.awaited.add(item.token)
+                return replica.submit(now, item)
+            case GiveUp():
+                self._world.mark("give up", item.token)
+                return replica.give_up(now, item.token)
+            case Fill():
+                self._world.mark("fill", self.index)
+                return replica.fill(now, replica.view(0).holes if item.slots is None else item.slots)
+            case _:
+                assert_never(item)
+
+    def _perform(self, effects: Effects) -> None:
+        """Commits; what rests on that comes after, in `_leave`, once the sync is done (D1)."""
+        if effects.stop is not None:
+            violate("R1", f"a site stopped itself: {effects.stop}", site=self.name)
+        used_before = self.disk.image.used_max
+        if effects.writes:
+            if self._burns(CrashPoint.BEFORE_COMMIT):
+                return
+            try:
+                self.disk.append(effects.writes)
+            except StoreFailed as failed:
+                self._world.stopped(self, str(failed))
+                return
+            if self._burns(CrashPoint.TORN_COMMIT):
+                return
+            if self.disk_ms:
+                self._syncing = True
+                pending = (self.process, effects, used_before)
+                self._world.at(self._world.now + self.disk_ms, self._synced, pending)
+                return
+            self._sync(effects, used_before)
+        else:
+            self._leave(effects, used_before)
+
+    def _synced(self, pending: tuple[int, Effects, Slot]) -> None:
+        process, effects, used_before = pending
+        if process != self.process or self.replica is None:
+            return
+        if self._pauses:
+            self._synced_late = (effects, used_before)
+        else:
+            self._sync(effects, used_before)
+
+    def _sync(self, effects: Effects, used_before: Slot) -> None:
+        replica = self.replica
+        assert replica is not None
+        self._syncing = False
+        try:
+            commit = self.disk.sync()
+        except StoreFailed as failed:
+            self._world.stopped(self, str(failed))
+            return
+        self._world.mark("commit", commit)
+        self._truth.durable(self.index, effects.writes)
+        replica.committed(commit)
+        if self._burns(CrashPoint.AFTER_COMMIT):
+            return
+        self._leave(effects, used_before)
+
+    def _leave(self, effects: Effects, used_before: Slot) -> None:
+        """Sends, then tells."""
+        if effects.sends:
+            self._truth.sending(self.index, effects.sends, used_before)
+            if not self._send(effects.sends):
+                return
+        if effects.observations and not self._tell(effects):
+            return
+        replica = self.replica
+        assert replica is not None
+        self._deadline = self._began + replica.deadline()
+        if self._waiting:
+            self._catch_up()
+        else:
+            self._set_alarm()
+
+    def _send(self, sends: list[Send]) -> bool:
+        """Messages to one site share a packet, but a greeting, which is addressed to another life (D5), has its own."""
+        bundles: dict[SiteId, list[Message]] = {}
+        for send in sends:
+            if isinstance(send.message, Hello | Welcome):
+                if not self._send_packet(send.to, (send.message,)):
+                    return False
+            else:
+                bundles.setdefault(send.to, []).append(send.message)
+        return all(self._send_packet(to, tuple(messages)) for to, messages in bundles.items()) and not self._burns(
+            CrashPoint.BEFORE_TELL
+        )
+
+    def _send_packet(self, to: SiteId, messages: tuple[Message, ...]) -> bool:
+        replica, world = self.replica, self._world
+        assert replica is not None
+        packet = replica.packet(to, messages)
+        self._truth.packed(self.index, to, packet)
+        for payload in encode_packet(packet, self.settings.page_bytes + _FRAME_BYTES):
+            world.send(self.index, world.index[to], payload, messages)
+            if self._burns(CrashPoint.BETWEEN_SENDS):
+                return False
+        return True
+
+    def _tell(self, effects: Effects) -> bool:
+        world = self._world
+        for saw in effects.observations:
+            world.told(self, saw)
+            if isinstance(saw, SawOutcome):
+                self._truth.told(self.index, saw)
+                if saw.token is not None:
+                    self.awaited.discard(saw.token)
+                if self._burns(CrashPoint.BETWEEN_TELLS):
+                    return False
+        return True
+
+    def _burns(self, point: CrashPoint) -> bool:
+        """The process may end here; True where it does."""
+        fuse = self.fuse
+        if fuse is None:
+            return False
+        fuse.points -= 1
+        if fuse.points > 0:
+            return False
+        self._world.crashed(self, point, fuse)
+        return True
+
+    def _set_alarm(self) -> None:
+        """The world wakes this site when its replica's next deadline has come, or a little later."""
+        at = max(self._deadline + self.tick_late_ms, self._world.now)
+        if self._alarm is None or at < self._alarm:
+            self._alarm = at
+            self._world.at(at, self.wake, at)

@@ -1,0 +1,87 @@
+"""What runs reached: a campaign that never met a duel or a torn commit has shown nothing about them.
+
+Rules that hold here:
+- A state has a name in plain words; it counts each time that it is reached.
+- A campaign fails if a state of EXPECTED was reached in none of its runs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import StrEnum
+from typing import Final
+
+from engine.core.effects import (
+    Observation,
+    SawAttempt,
+    SawFilled,
+    SawOutcome,
+    SawRecovery,
+    SawRejected,
+)
+
+
+class CrashPoint(StrEnum):
+    """Between which two effects a process ends."""
+
+    IDLE = "crash while idle"
+    BEFORE_COMMIT = "crash before the commit"
+    TORN_COMMIT = "crash between write and sync"
+    AFTER_COMMIT = "crash after the commit, before the first send"
+    BETWEEN_SENDS = "crash between two sends"
+    BEFORE_TELL = "crash after the last send, before the first outcome is told"
+    BETWEEN_TELLS = "crash between two outcomes"
+
+
+class Reached:
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def __call__(self, state: str) -> None:
+        self.counts[state] += 1
+
+    def observed(self, saw: Observation) -> None:
+        match saw:
+            case SawAttempt():
+                if saw.phase in _ATTEMPTS:
+                    self.counts[_ATTEMPTS[saw.phase]] += 1
+            case SawOutcome():
+                self.counts[f"told {saw.outcome.value}"] += 1
+            case SawFilled():
+                self.counts[f"hole: {saw.result}"] += 1
+            case SawRecovery():
+                if saw.phase == "copying":
+                    self.counts["copies from a peer"] += 1
+            case SawRejected():
+                self.counts[f"rejected: {saw.reason}"] += 1
+            case _:
+                pass
+
+
+_ATTEMPTS: Final = {"waiting": "proposer is defeated", "adopting": "entry is adopted"}
+
+EXPECTED: Final = (
+    *(point.value for point in CrashPoint),
+    *_ATTEMPTS.values(),
+    "told created",
+    "told lost",
+    "told not-created",
+    "told unknown",
+    "hole: learned",
+    "hole: no-op",
+    "hole: recovered",
+    "hole: no-quorum",
+    "copies from a peer",
+    "rejected: other-life",
+    "rejected: stale-answer",
+    "quorum that just sufficed",
+    "event goes to the next slot",
+    "unknown settled: created",
+    "unknown settled: lost",
+    "lost disk detected",
+    "stale datagram",
+    "inputs merged into one pass",
+    "unsynced commit kept",
+    "unsynced commit lost",
+    "store refused",
+)

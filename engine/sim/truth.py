@@ -1,0 +1,341 @@
+"""What is true in the world, checked at every step: against the disks, not against what sites say of themselves.
+
+Rules that hold here:
+- The world says what became durable, what is about to leave and what was told; each is checked when it happens, at a
+  cost that does not grow with the run. The first violation ends it.
+- Votes are judged by `Ballots`, the log by `Replay`, events by `Outcomes`; here are the rules that tie them together:
+- R1, R2: what a site applies is what a replay of the chosen log gives, void entries and block table included.
+- B1: a round is durable before its prepare leaves, names one attempt at one slot, and is above all used before a start.
+- R4: `highest` covers all that its sender had durably accepted or learned.
+- D5: only a store that enough peers recorded votes, proposes or counts; one that was wiped or put back never does, if it
+  ever voted; and nobody else is called a lost disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from engine.core.effects import SawOutcome, Send
+from engine.core.entry import Entry
+from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId
+from engine.core.messages import (
+    Accept,
+    Accepted,
+    Ask,
+    AskHighest,
+    Chosen,
+    HandOn,
+    Heartbeat,
+    Hello,
+    Highest,
+    Known,
+    LearnedSlot,
+    Message,
+    Packet,
+    Prepare,
+    Promise,
+    Refused,
+    Verdict,
+    Welcome,
+)
+from engine.core.storage import (
+    EventState,
+    PeerMemory,
+    Standing,
+    Stored,
+    Write,
+    WriteApplied,
+    WriteBlock,
+    WriteEvent,
+    WriteEvidence,
+    WriteLearned,
+    WritePeer,
+    WriteRanges,
+    WriteRound,
+    WriteStanding,
+    WriteVote,
+)
+from engine.sim.ballots import Ballots
+from engine.sim.disk import Image, SimDisk
+from engine.sim.outcomes import FINAL, Event, Outcomes
+from engine.sim.replay import Pair, Replay
+from engine.sim.sometimes import Reached
+from engine.sim.violation import violate
+
+
+@dataclass(slots=True)
+class _Site:
+    """What is known of one site over all its lives."""
+
+    name: SiteId
+    disk: SimDisk
+    round_at_start: Round = Round(0)
+    confirmed: int = 0  # who recorded this store since the process began, as a mask
+    ever_voted: bool = False
+    replaced: bool = False  # wiped or put back, ever
+    barred: bool = False  # ... after it had voted: never again (D5)
+    blocks: dict[Pair, Slot] = field(default_factory=dict)
+    block_due: tuple[Pair, Slot | None] | None = None
+
+
+class Truth:
+    def __init__(self, names: tuple[SiteId, ...], disks: Sequence[SimDisk], reached: Reached) -> None:
+        self.ballots = Ballots(names)
+        self.replay = Replay()
+        self.outcomes = Outcomes()
+        self._sites = [_Site(name, disk) for name, disk in zip(names, disks, strict=True)]
+        self._index = {name: index for index, name in enumerate(names)}
+        self._rounds: dict[Ballot, Slot] = {}
+        self._recorded: dict[StoreId, int] = {}  # life -> who ever recorded it durably, as a mask
+        self._reached = reached
+        others = len(names) - 1
+        self._to_admit = (others + others // 2 + 1) // 2  # ceil((N-1+f)/2), f = floor((N-1)/2)
+        self._to_confirm = (others + 1) // 2  # floor(N/2)
+
+    def chosen(self, slot: Slot) -> Entry | None:
+        book = self.ballots.books.get(slot)
+        return None if book is None else book.chosen
+
+    # Lives
+
+    def started(self, index: int, stored: Stored) -> None:
+        """A process begins on what its store holds."""
+        site = self._sites[index]
+        site.round_at_start = stored.round
+        site.confirmed = 0
+        if stored.blocks != site.blocks:
+            violate("R2", f"starts with the block table {stored.blocks}, a replay gives {site.blocks}", site=site.name)
+
+    def replaced(self, index: int, image: Image) -> None:
+        """A site's store was wiped, or an old copy was put back."""
+        site = self._sites[index]
+        site.replaced = True
+        site.barred = site.barred or site.ever_voted
+        site.blocks = dict(image.blocks)
+        site.block_due = None
+
+    def ever_voted(self, index: int) -> bool:
+        return self._sites[index].ever_voted
+
+    def barred(self, index: int) -> bool:
+        return self._sites[index].barred
+
+    # What becomes durable
+
+    def durable(self, index: int, writes: Iterable[Write]) -> None:
+        """These writes, whole commits, are on the site's disk now."""
+        site = self._sites[index]
+        for write in writes:
+            match write:
+                case WriteVote():
+                    self._may_vote(site, "votes")
+                    self.ballots.voted(index, write.slot, write.vote)
+                    if self.ballots.newly_chosen:
+                        self._advance()
+                case WriteRound() | WriteRanges():
+                    pass
+                case WriteLearned():
+                    if site.replaced:
+                        self._learned_again(site, write)
+                    else:
+                        self.ballots.learned(index, write.slot, write.entry, write.vote)
+                case WriteApplied():
+                    self._applied(site, write)
+                case WriteBlock():
+                    self._block(site, write)
+                case WriteEvent():
+                    self._event(site, write)
+                case WritePeer():
+                    life = write.memory.life
+                    self._recorded[life] = self._recorded.get(life, 0) | 1 << index
+                case WriteStanding():
+                    self._standing(site, write)
+                case WriteEvidence():
+                    violate(write.rule, write.text, site=site.name)
+                case _:
+                    assert_never(write)
+        if site.block_due is not None:
+            violate("R2", f"keeps no change of the block table, a replay has {site.block_due}", site=site.name)
+
+    def _advance(self) -> None:
+        """The replay goes as far as slots are chosen without a gap."""
+        self.ballots.newly_chosen.clear()
+        while (entry := self.chosen(self.replay.next)) is not None:
+            slot = self.replay.next
+            applied = self.replay.apply(entry)
+            if applied.void:
+                self._reached("void entry")
+            elif entry.author is not None:
+                self.outcomes.in_effect(slot, entry)
+
+    def _learned_again(self, site: _Site, write: WriteLearned) -> None:
+        if self.chosen(write.slot) != write.entry:
+            violate("R1", f"learned {write.entry}", slot=write.slot, site=site.name)
+
+    def _applied(self, site: _Site, write: WriteApplied) -> None:
+        slot = write.slot
+        if slot >= self.replay.next:
+            violate("R2", f"applies what is not chosen up to here: {write.entry}", slot=slot, site=site.name)
+        applied = self.replay.applied[slot - 1]
+        if write.entry != applied.entry or write.void != applied.void or write.shown != applied.shown:
+            violate("R2", f"applies {write}, a replay gives {applied}", slot=slot, site=site.name)
+        if site.block_due is not None:
+            violate("R2", f"keeps no change of the block table, a replay has {site.block_due}", site=site.name)
+        site.block_due = applied.table
+
+    def _block(self, site: _Site, write: WriteBlock) -> None:
+        pair = (write.blocker, write.blocked)
+        if site.block_due != (pair, write.slot):
+            violate("R2", f"keeps {write}, a replay gives {site.block_due}", site=site.name)
+        site.block_due = None
+        if write.slot is None:
+            del site.blocks[pair]
+        else:
+            site.blocks[pair] = write.slot
+
+    def _event(self, site: _Site, write: WriteEvent) -> None:
+        row = write.event
+        before = self.outcomes.recorded(site.name, row, site.disk.image, replaced=site.replaced)
+        if before is EventState.PROPOSED and row.state is EventState.QUEUED:
+            self._reached("event goes to the next slot")
+        if before is EventState.UNKNOWN and row.state in FINAL:
+            self._reached(f"unknown settled: {row.state.value}")
+
+    # D5
+
+    def _standing(self, site: _Site, write: WriteStanding) -> None:
+        match write.standing:
+            case Standing.ADMITTED:
+                recorded = self._recorded.get(site.disk.image.life, 0) & ~(1 << self._index[site.name])
+                if recorded.bit_count() < self._to_admit:
+                    told = f"admitted, recorded by {recorded.bit_count()} peers, {self._to_admit} are needed"
+                    violate("D5", told, site=site.name)
+                self._may_not_be_barred(site, "is admitted")
+                site.ever_voted = True
+            case Standing.LEARNER:
+                self._reached("lost disk detected")
+                if not site.replaced:
+                    violate("D5", f"called a lost disk, which it is not: {write.why}", site=site.name)
+            case Standing.NEW:
+                violate("D5", "becomes new again", site=site.name)
+            case _:
+                assert_never(write.standing)
+
+    def _may_vote(self, site: _Site, does: str) -> None:
+        self._may_not_be_barred(site, does)
+        if site.disk.image.standing is not Standing.ADMITTED or site.confirmed.bit_count() < self._to_confirm:
+            told = f"{does}, but only {site.confirmed.bit_count()} peers confirmed its store since it started"
+            violate("D5", told, site=site.name)
+
+    def _may_not_be_barred(self, site: _Site, does: str) -> None:
+        if site.barred:
+            violate("D5", f"{does} on a store that is not the one it voted with", site=site.name)
+
+    def _welcomes(self, site: _Site, to: SiteId, message: Welcome, life: StoreId | None) -> None:
+        if message.verdict is not Verdict.RECORDED:
+            return
+        memory: PeerMemory | None = site.disk.image.peers.get(to)
+        if memory is None or memory.life != life:
+            violate("D1", f"says that it recorded {to}'s store {life}; its disk says {memory}", site=site.name)
+        peer = self._sites[self._index[to]]
+        if peer.disk.image.life == life:
+            peer.confirmed |= 1 << self._index[site.name]
+
+    # What leaves
+
+    def sending(self, index: int, sends: Sequence[Send], used_before: Slot) -> None:
+        """These messages are about to leave. `used_before`: what the disk said before this pass's commit."""
+        site = self._sites[index]
+        for send in sends:
+            message = send.message
+            match message:
+                case Heartbeat():
+                    if message.prefix > site.disk.image.prefix:
+                        violate("D1", f"claims a prefix of {message.prefix}", slot=message.prefix, site=site.name)
+                    if message.voting:
+                        self._may_vote(site, "says that it votes")
+                case Prepare():
+                    self._prepare(site, message)
+                case Promise():
+                    self._may_vote(site, "promises")
+                    if message.learned:
+                        self._knows(site, message.learned)
+                    else:
+                        self.ballots.promise_sent(index, message)
+                case Accept():
+                    self._accept(site, message)
+                case Accepted():
+                    self._may_vote(site, "says that it accepted")
+                    self.ballots.accepted_sent(index, message)
+                case Refused():
+                    self.ballots.refused_sent(index, message)
+                case Chosen():
+                    for item in message.slots:
+                        if site.disk.image.entry(item.slot) is None:
+                            violate("D1", "says chosen; its disk has not learned it", slot=item.slot, site=site.name)
+                        self.ballots.chosen_sent(index, item)
+                case Known():
+                    self._knows(site, message.learned)
+                case Highest():
+                    self._may_vote(site, "says how far the log goes")
+                    if message.used_max < used_before:
+                        told = f"says that it used no more than {message.used_max}; its disk says {used_before}"
+                        violate("R4", told, slot=used_before, site=site.name)
+                case HandOn():
+                    for entry in message.entries:
+                        self.outcomes.handed_on(site.name, entry)
+                case Welcome() | Hello() | Ask() | AskHighest():
+                    pass
+                case _:
+                    assert_never(message)
+
+    def packed(self, index: int, to: SiteId, packet: Packet) -> None:
+        """A greeting is about to leave, addressed to a life (D5)."""
+        message: Message = packet.messages[0]
+        if isinstance(message, Welcome):
+            self._welcomes(self._sites[index], to, message, packet.to_life)
+
+    def _prepare(self, site: _Site, message: Prepare) -> None:
+        self._may_vote(site, "proposes")
+        self._round(site, message.ballot, message.first)
+
+    def _round(self, site: _Site, ballot: Ballot, slot: Slot) -> None:
+        if ballot.site != site.name or ballot.round > site.disk.image.round:
+            told = f"uses {ballot}; the highest round on its disk is {site.disk.image.round}"
+            violate("B1", told, slot=slot, site=site.name)
+        if ballot.round <= site.round_at_start:
+            told = f"uses {ballot}, though round {site.round_at_start} was used before it started"
+            violate("B1", told, slot=slot, site=site.name)
+        if self._rounds.setdefault(ballot, slot) != slot:
+            violate("B1", f"uses {ballot} at slot {self._rounds[ballot]} too", slot=slot, site=site.name)
+
+    def _accept(self, site: _Site, message: Accept) -> None:
+        self._may_vote(site, "proposes")
+        for item in message.entries:
+            slot, entry = item.slot, item.entry
+            self._round(site, message.ballot, slot)
+            self.ballots.proposed(slot, message.ballot, entry)
+            if entry.author == site.name:
+                self.outcomes.pushed(site.name, slot, entry)
+
+    def _knows(self, site: _Site, learned: Iterable[LearnedSlot]) -> None:
+        for item in learned:
+            if site.disk.image.entry(item.slot) != item.entry:
+                told = f"says that {item.entry} is chosen; its disk has not learned it"
+                violate("D1", told, slot=item.slot, site=site.name)
+
+    # What is told
+
+    def submitted(self, index: int, token: int, body: str) -> None:
+        self.outcomes.submitted(self._sites[index].name, token, body)
+
+    def told(self, index: int, saw: SawOutcome) -> Event:
+        """An outcome is told to whoever waits at this site."""
+        site = self._sites[index]
+        event = self.outcomes.told(site.name, saw, site.disk.image, replaced=site.replaced)
+        if event.told is EventState.UNKNOWN and saw.outcome in FINAL:
+            self._reached("unknown settled later")
+        event.told = saw.outcome
+        return event

@@ -1,0 +1,278 @@
+"""The simulated world: production replicas on faulty disks and links, under one seed and a virtual clock.
+
+Rules that hold here:
+- One heap of (time, sequence number, call) orders everything that happens, one random generator decides everything that
+  is left to chance. The same setup and the same calls give the same run, byte for byte: `digest` tells.
+- The world is stepped one event at a time, or run up to a time. What it does to itself, it does by the same methods that
+  somebody who drives it by hand calls: `submit`, `crash`, `restart`, `pause`, `cut`, `wipe`, ...; with `network.hold`
+  set, datagrams arrive only when they are let go.
+- A world is forked by making it anew and doing the same again up to the fork.
+- Truth is checked at every step; Violated ends the run.
+- A step is one atomic thing: an input handed to a site, a tick, a commit, a datagram sent or lost, an observation told,
+  the end or the start of a process, a fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
+from heapq import heappop, heappush
+from random import Random
+from typing import Any, Final, Protocol
+from zlib import crc32
+
+from engine.codec import Decoder
+from engine.core.effects import Observation
+from engine.core.entry import Operation, Stamped, encode
+from engine.core.ids import SiteId, StoreId, Tick, quorum_size
+from engine.core.messages import Message
+from engine.core.replica import Replica
+from engine.core.sessions import Submission
+from engine.core.settings import Settings
+from engine.core.storage import LogReader, Stored
+from engine.sim.disk import Image, SimDisk
+from engine.sim.network import Datagram, Network
+from engine.sim.plan import Setup
+from engine.sim.site import Fill, Fuse, GiveUp, SimSite
+from engine.sim.sometimes import CrashPoint, Reached
+from engine.sim.truth import Truth
+
+_MARKS_MAX: Final = 1_024
+
+MakeReplica = Callable[[Settings, Stored, LogReader, Random], Replica]
+
+
+class Watcher(Protocol):
+    """Somebody who looks on: a trace, a diagram, a screen. `now` is the world's time."""
+
+    def sent(self, now: int, sender: SiteId, to: SiteId, number: int, messages: tuple[Message, ...], lost: bool) -> None:
+        """A datagram left; `lost`: it will never arrive."""
+
+    def arrived(self, now: int, to: SiteId, datagram: Datagram, taken: bool) -> None:
+        """A datagram arrived; not `taken`: nobody was there, or no room."""
+
+    def told(self, now: int, site: SiteId, saw: Observation) -> None:
+        """A site says what it concluded."""
+
+    def happened(self, now: int, site: SiteId | None, what: str, why: str) -> None:
+        """A process started or ended, a fault began or ended."""
+
+
+class World:
+    def __init__(self, setup: Setup, make_replica: MakeReplica = Replica, watcher: Watcher | None = None) -> None:
+        self.setup = setup
+        self.names = setup.names
+        self.index = {name: index for index, name in enumerate(setup.names)}
+        self.now = 0
+        self.steps = 0
+        self.random = Random(setup.seed)
+        self.reached = Reached()
+        self.watcher = watcher
+        self.make_replica = make_replica
+        self.on_stopped: Callable[[int], None] = _stays_down
+        """Called with each site that stopped itself; whoever drives the world may have it started again."""
+        self.decoder = Decoder(setup.names)
+        self.network = Network(setup.links, self.random, self.at, self._arrive)
+        disks = [SimDisk(name, self._new_life()) for name in setup.names]
+        self.truth = Truth(setup.names, disks, self.reached)
+        self._heap: list[tuple[int, int, Callable[[Any], None], Any]] = []
+        self._sequence = 0
+        self._tokens = 0
+        self._marks: list[str] = []
+        self._hash = blake2b(digest_size=16)
+        self.sites = [
+            SimSite(self, index, Settings(name, setup.names, setup.leadership, setup.timings, setup.page_bytes), disk)
+            for index, (name, disk) in enumerate(zip(setup.names, disks, strict=True))
+        ]
+        for site in self.sites:
+            site.disk_ms = setup.disk_ms[site.index]
+            site.tick_late_ms = setup.tick_late_ms
+
+    # Time
+
+    def at(self, when: int, call: Callable[[Any], None], argument: Any) -> None:
+        """Has `call(argument)` made at the world's time `when`; calls of the same time are made in this order."""
+        self._sequence = sequence = self._sequence + 1
+        heappush(self._heap, (when, sequence, call, argument))
+
+    def step(self) -> bool:
+        """The next event; False where there is none."""
+        if not self._heap:
+            return False
+        self.now, _, call, argument = heappop(self._heap)
+        call(argument)
+        return True
+
+    def run(self, until: int) -> None:
+        """All events up to the world's time `until`, which is then the time."""
+        heap = self._heap
+        while heap and heap[0][0] <= until:
+            self.now, _, call, argument = heappop(heap)
+            call(argument)
+        self.now = max(self.now, until)
+
+    def in_flight(self) -> list[Datagram]:
+        """The datagrams that will arrive by themselves, in that order, then those that are held."""
+        flying = [argument for _, _, _, argument in sorted(self._heap, key=_when) if isinstance(argument, Datagram)]
+        return flying + list(self.network.held.values())
+
+    # What users do
+
+    def submit(self, site: int, operation: Operation, timeout: Tick, *, retry: bool) -> int | None:
+        """Submits at a site that is up; returns the token that its outcome will carry, None where nobody is there."""
+        if not self.sites[site].up:
+            return None
+        self._tokens = token = self._tokens + 1
+        body = encode(Stamped(operation, token))
+        self.truth.submitted(site, token, body)
+        self.sites[site].take(Submission(token, body, timeout, retry))
+        return token
+
+    def give_up(self, site: int, token: int) -> None:
+        self.sites[site].take(GiveUp(token))
+
+    def fill(self, site: int) -> None:
+        """All holes that the site knows of (R3)."""
+        self.sites[site].take(Fill(None))
+
+    # What happens to processes
+
+    def start(self, site: int) -> None:
+        """Begins a process where none runs and the store is not refused."""
+        if not self.sites[site].up and self.sites[site].refused is None:
+            self.sites[site].start()
+
+    def crash(self, site: int, kept: float = 0.0) -> None:
+        """Ends the process, if one runs, between two passes or while it syncs."""
+        if self.sites[site].up:
+            self.reached(CrashPoint.IDLE.value)
+            self.sites[site].end("crash", kept)
+
+    def light(self, site: int, fuse: Fuse) -> None:
+        """The process will end at a crash point to come."""
+        if self.sites[site].up:
+            self.sites[site].fuse = fuse
+
+    def crashed(self, site: SimSite, point: CrashPoint, fuse: Fuse) -> None:
+        """A fuse has burnt down."""
+        self.reached(point.value)
+        site.end(point.value, fuse.kept)
+        if fuse.down_ms is not None:
+            self.at(self.now + fuse.down_ms, self.start, site.index)
+
+    def stopped(self, site: SimSite, why: str) -> None:
+        """A site stopped itself, for its store failed (D2)."""
+        self.reached("store failed")
+        site.end(why, self.random.random())
+        self.on_stopped(site.index)
+
+    def pause(self, site: int, for_ms: int) -> None:
+        if self.sites[site].up:
+            self.sites[site].pause()
+            self.note(self.sites[site], "pause", f"{for_ms} ms")
+            self.at(self.now + for_ms, self._resume, (site, self.sites[site].process))
+
+    def _resume(self, who: tuple[int, int]) -> None:
+        site, process = who
+        if process == self.sites[site].process:
+            self.sites[site].resume()
+
+    def leap(self, site: int, by_ms: int) -> None:
+        """The process's clock leaps ahead."""
+        if self.sites[site].up:
+            self.note(self.sites[site], "clock", f"leaps {by_ms} ms ahead")
+            self.sites[site].leap(by_ms)
+
+    # What happens to stores; their processes have ended before
+
+    def wipe(self, site: int) -> None:
+        """The store is gone, and another one is in its place (D5)."""
+        self.replace(site, Image(self._new_life()))
+
+    def copy(self, site: int) -> Image:
+        """The durable state of a store, as it is now."""
+        return self.sites[site].disk.image.duplicate()
+
+    def replace(self, site: int, image: Image) -> None:
+        assert not self.sites[site].up
+        self.sites[site].disk.replace(image)
+        self.truth.replaced(site, image)
+        self.note(self.sites[site], "replaced", f"the store is {image.life} at commit {image.commit}")
+
+    # What happens to links
+
+    def cut(self, links: Iterable[tuple[int, int]], for_ms: int | None, shape: str) -> None:
+        pairs = tuple(links)
+        self.network.cut(pairs)
+        self.note(None, "cut", shape)
+        if for_ms is not None:
+            self.at(self.now + for_ms, self.network.mend, pairs)
+
+    def calm(self) -> None:
+        """Nothing is bad any more, but for what is lost: links, disks and processes are well, all sites are up."""
+        self.note(None, "calm", "")
+        self.network.calm()
+        for site in self.sites:
+            site.fuse = None
+            site.disk.heal()
+            while site.paused:
+                site.resume()
+            self.start(site.index)
+
+    # What sites do
+
+    def send(self, sender: int, to: int, payload: bytes, messages: tuple[Message, ...]) -> None:
+        number, arrives = self.network.send(Tick(self.now), sender, to, payload, messages)
+        self.mark(f"send {crc32(payload)}", number)
+        if self.watcher is not None:
+            self.watcher.sent(self.now, self.names[sender], self.names[to], number, messages, not arrives)
+
+    def _arrive(self, datagram: Datagram) -> None:
+        if self.watcher is not None:
+            site = self.sites[datagram.to]
+            self.watcher.arrived(self.now, site.name, datagram, site.up)
+        if not self.sites[datagram.to].take(datagram):
+            self.mark("nobody", datagram.number)
+
+    def told(self, site: SimSite, saw: Observation) -> None:
+        self.mark("told", site.index)
+        self.reached.observed(saw)
+        if self.watcher is not None:
+            self.watcher.told(self.now, site.name, saw)
+
+    def note(self, site: SimSite | None, what: str, why: str) -> None:
+        """A fault, or the start or end of a process."""
+        self.mark(what, -1 if site is None else site.index)
+        if self.watcher is not None:
+            self.watcher.happened(self.now, None if site is None else site.name, what, why)
+
+    def quorum_just_suffices(self) -> bool:
+        return sum(site.up and not site.stalled for site in self.sites) == quorum_size(len(self.sites))
+
+    # The digest
+
+    def mark(self, what: str, number: int) -> None:
+        """One atomic thing was done."""
+        self.steps += 1
+        marks = self._marks
+        marks.append(f"{self.now} {what} {number}\n")
+        if len(marks) >= _MARKS_MAX:
+            self._hash.update("".join(marks).encode())
+            marks.clear()
+
+    def digest(self) -> str:
+        """Names everything that happened so far: equal digests, equal runs."""
+        self._hash.update("".join(self._marks).encode())
+        self._marks.clear()
+        return self._hash.hexdigest()
+
+    def _new_life(self) -> StoreId:
+        return StoreId(f"{self.random.getrandbits(64):016x}")
+
+
+def _stays_down(_: int) -> None:
+    pass
+
+
+def _when(event: tuple[int, int, Callable[[Any], None], Any]) -> tuple[int, int]:
+    return event[0], event[1]
