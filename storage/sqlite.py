@@ -52,10 +52,12 @@ def open_store(folder: Path, identity: Identity) -> SqliteStorage:
         with sqlite_errors(path, "open"):
             db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
             undo.callback(db.close, True)
-            _configure(db, path)
+            _configure(db)
             check_schema(db, path)
-            _empty_log(db, path)
         check_identity(Reader(db, path).meta(), identity, path)
+        with sqlite_errors(path, "open"):
+            _make_durable(db, path)
+            _empty_log(db, path)
         undo.pop_all()
     return SqliteStorage(db, path, lock)
 
@@ -132,7 +134,7 @@ class SqliteStorage:
         try:
             yield
         except fatal as error:
-            self._refusal = str(error)
+            self._refusal = str(error) or type(error).__name__
             raise
 
     def _write(self, changes: Changes) -> None:
@@ -158,12 +160,17 @@ class SqliteStorage:
         return apsw.SQLITE_OK
 
 
-def _configure(db: apsw.Connection, path: Path) -> None:
+def _configure(db: apsw.Connection) -> None:
+    """Settings that leave the file as it is, since it may be another's."""
     db.set_busy_timeout(_BUSY_MS)
     db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # until all went well to the end
     db.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
     db.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
     db.pragma("cell_size_check", True)
+
+
+def _make_durable(db: apsw.Connection, path: Path) -> None:
+    """Raises StoreFailed where a commit could not be made durable."""
     db.pragma("fullfsync", True)  # where a plain fsync stops at the drive's cache (macOS)
     db.pragma("journal_size_limit", _WAL_BYTES_KEPT)
     journal = db.pragma("journal_mode", "WAL")

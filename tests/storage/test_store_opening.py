@@ -124,8 +124,10 @@ def test_another_programs_database_is_refused_d4(tmp_path: Path) -> None:
     database = sqlite3.connect(tmp_path / "site.db")
     database.execute("CREATE TABLE recipes (name)")
     database.close()
+    before = (tmp_path / "site.db").read_bytes()
     with pytest.raises(StoreForeign, match="not a store of Loggos"):
         open_sample(tmp_path)
+    assert (tmp_path / "site.db").read_bytes() == before
 
 
 def test_another_version_of_the_tables_is_refused_by_number(tmp_path: Path) -> None:
