@@ -215,5 +215,5 @@ class _Reader:
 
 def _perhaps(name: str, names: Iterable[str]) -> str:
     """How to go on from a name that is none of `names`."""
-    close = difflib.get_close_matches(name, names, n=1)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
     return f": did you mean {close[0]!r}?" if close else f": write one of {', '.join(names)}"

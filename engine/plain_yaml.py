@@ -105,13 +105,20 @@ def _refuse_unplain(path: Path, text: str) -> None:
 
 
 def _not_yaml(path: Path, text: str, error: yaml.MarkedYAMLError) -> ConfigError:
-    line = None if error.problem_mark is None else error.problem_mark.line + 1
-    written = text.splitlines()[line - 1] if line is not None and line <= len(text.splitlines()) else ""
-    instead = 'write an IPv6 address in quotes, as "[::1]:7001"' if "]:" in written else "write `name: value` lines"
-    if "\t" in written:
-        instead = "indent with spaces, not tabs"
+    in_quotes = error.context is not None and "quoted scalar" in error.context
+    mark = error.context_mark if in_quotes else error.problem_mark
+    line = 1 if mark is None else mark.line + 1
     if isinstance(error, yaml.composer.ComposerError):
         return ConfigError(path, line, "holds a second document: take the line `---` and what follows out")
+    written = "".join(text.splitlines()[line - 1 : line])
+    if in_quotes:
+        instead = "end the quoted text on its line"
+    elif "\t" in written:
+        instead = "indent with spaces, not tabs"
+    elif "]:" in written:
+        instead = 'write an IPv6 address in quotes, as "[::1]:7001"'
+    else:
+        instead = "write `name: value` lines, those of the sites indented alike"
     return ConfigError(path, line, f"is not YAML ({error.problem}): {instead}")
 
 
