@@ -17,7 +17,6 @@ from engine.core.messages import (
     AskHighest,
     Chosen,
     HandOn,
-    HandOn,
     Heartbeat,
     Hello,
     Highest,

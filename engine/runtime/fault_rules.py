@@ -40,6 +40,7 @@ MESSAGE_TYPES: Final = (
     "hello",
     "welcome",
     "heartbeat",
+    "hand-on",
 )
 
 _PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%\Z")

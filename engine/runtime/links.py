@@ -86,7 +86,7 @@ class Links:
         try:
             packet = self._wire.open(datagram.data)
         except Rejected as rejected:
-            self._counts.rejected[rejected.reason] += 1
+            self._counts.rejected[rejected.reason.value] += 1
             return []
         self._counts.messages_in += len(packet.messages)
         at_ms = self._clock.wall_ms()

@@ -246,7 +246,7 @@ class Node:
         parts = self._parts
         match saw:
             case SawOutcome():
-                parts.counts.events[saw.outcome] += 1
+                parts.counts.events[saw.outcome.value] += 1
                 winner = parts.queries.entry_at(saw.slot) if saw.to_kind is not None else None
                 outcome = outcome_of(saw, winner)
                 parts.desk.outcome(saw, outcome)

@@ -93,7 +93,10 @@ class Paths:
 async def resolve(host: str, port: int, family: socket.AddressFamily) -> Address:
     """The first address of `host` in this family. Raises OSError (socket.gaierror) where there is none."""
     flags = socket.AI_V4MAPPED | socket.AI_ALL if family == socket.AF_INET6 else 0
-    found = await trio.socket.getaddrinfo(host, port, family, socket.SOCK_DGRAM, 0, flags)
+    try:
+        found = await trio.socket.getaddrinfo(host, port, family, socket.SOCK_DGRAM, 0, flags)
+    except UnicodeError as error:
+        raise socket.gaierror(socket.EAI_NONAME, f"{host!r} is no host name: {error}") from None
     address = found[0][4]
     if len(address) == 4:
         return (str(address[0]), int(address[1]), int(address[2]), int(address[3]))

@@ -12,14 +12,13 @@ from collections.abc import Iterable, Iterator
 from typing import Final, assert_never
 
 from engine.core.entry import Entry
-from engine.core.ids import NUMBER_MAX, Slot
+from engine.core.ids import EventId, Slot
 from engine.core.replica import Replica
 from engine.core.settings import Settings
 from engine.core.storage import EventRow, LogRow, Storage
 from engine.runtime import shapes
 from engine.runtime.clock import Clock
 from engine.runtime.faults import FaultLayer
-from engine.runtime.jsonrpc import CallFailed, ErrorCode
 from engine.runtime.requests import (
     SLOTS_MAX,
     Blocks,
@@ -63,7 +62,7 @@ class Queries:
         self._clock = clock
 
     def answer(self, query: Query) -> Shape:
-        """Raises Refused, CallFailed for bad params, StoreError."""
+        """Raises Refused, StoreError."""
         match query:
             case View():
                 return self._view(query)
@@ -178,14 +177,10 @@ class Queries:
         lost = row.to_kind is not None
         return shapes.outcome_of_row(self._settings.site, row, self.entry_at(row.slot) if lost else None)
 
-    def _number(self, event: str) -> int:
-        author, _, number = event.partition("/")
-        if not (author and number.isascii() and number.isdigit() and len(number) <= 16):
-            raise CallFailed(ErrorCode.BAD_PARAMS, f"{event!r} is no event id: write for example alice/17")
-        if author != self._settings.site or not 1 <= int(number) <= NUMBER_MAX:
-            site = self._settings.site
-            raise Refused(f"{event!r} is no event of {site}: ask the site that it names")
-        return int(number)
+    def _number(self, event: EventId) -> int:
+        if event.author != self._settings.site:
+            raise Refused(f"{event} is no event of {self._settings.site}: ask {event.author}")
+        return event.number
 
     def _plan(self, query: Plan) -> Shape:
         view = self._replica.view(attempts_max=0)

@@ -8,12 +8,13 @@ Rules that hold here:
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from engine.core.ids import NUMBER_MAX, Slot, Tick
+from engine.core.ids import NUMBER_MAX, EventId, SiteId, Slot, Tick
 from engine.runtime.jsonrpc import Call, CallFailed, CallId, ErrorCode
 
 LINES_MAX: Final = 1_000
@@ -21,6 +22,7 @@ LINES_MAX: Final = 1_000
 
 SLOTS_MAX: Final = 1_000
 _SECONDS_MAX: Final = 31_536_000
+_EVENT_ID: Final = re.compile(r"([a-z][a-z0-9-]{0,15})/([1-9][0-9]{0,15})\Z")
 
 
 class Refused(Exception):
@@ -92,7 +94,7 @@ class Blocks:
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    ids: tuple[str, ...] | None
+    ids: tuple[EventId, ...] | None
     limit: int
 
 
@@ -251,6 +253,16 @@ class _Params:
             raise self.bad(f"{name!r} is a list of strings, at most {LINES_MAX}")
         return tuple(value)
 
+    def event_ids(self, name: str) -> tuple[EventId, ...] | None:
+        names = self.names(name)
+        return None if names is None else tuple(self._event_id(each) for each in names)
+
+    def _event_id(self, text: str) -> EventId:
+        found = _EVENT_ID.match(text)
+        if not found or not _is_integer(int(found[2]), 1):
+            raise self.bad(f"{text!r} is no event id: write for example alice/17")
+        return EventId(SiteId(found[1]), int(found[2]))
+
     def call_ids(self, name: str) -> tuple[CallId, ...]:
         value = self._take(name)
         if not isinstance(value, list) or any(
@@ -323,7 +335,7 @@ _READERS: Final[Mapping[str, Callable[[_Params], Request]]] = {
     "data": lambda params: Data(params.slots()),
     "slot": _inspect,
     "blocks": lambda _: Blocks(),
-    "events": lambda params: Events(params.names("ids"), params.limit(50)),
+    "events": lambda params: Events(params.event_ids("ids"), params.limit(50)),
     "status": lambda _: Status(),
     "plan": lambda params: Plan(params.slots()),
     "fill": lambda params: Fill(params.slots(), params.timeout()),

@@ -1,0 +1,159 @@
+"""The fault layer: what is under way, what is held, and when it goes on."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.core.describe import type_of
+from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId, Tick
+from engine.core.messages import Packet, Prepare
+from engine.runtime import faults
+from engine.runtime.fault_rules import BadRule, Direction
+from engine.runtime.faults import FaultLayer, Flight, NoSuchNumber
+
+ALICE, BOB, CAROL = SiteId("alice"), SiteId("bob"), SiteId("carol")
+NOW = Tick(1_000)
+
+
+def layer(seed: int = 7) -> FaultLayer:
+    return FaultLayer(ALICE, (ALICE, BOB, CAROL), seed)
+
+
+def flight(slot: int = 1, peer: SiteId = BOB) -> Flight:
+    message = Prepare(Ballot(Round(1), ALICE), Slot(slot), Slot(slot))
+    return Flight(Direction.OUT, peer, Packet(ALICE, StoreId("0" * 16), 1, None, (message,)), None)
+
+
+def carry(made: FaultLayer, what: Flight, now: Tick = NOW) -> int:
+    return made.carry(now, 0, what, made.judge(what.direction, what.peer, what.message))
+
+
+def slots(flights: list[Flight]) -> list[int]:
+    return [each.message.first for each in flights if isinstance(each.message, Prepare)]
+
+
+def test_without_rules_the_layer_is_idle_and_touches_nothing() -> None:
+    made = layer()
+    assert made.idle
+    assert made.deadline() is None
+    assert carry(made, flight()) == 1
+    rule = made.add("to=bob drop", None)
+    assert not made.idle
+    made.switch(rule.rule.number, on=False)
+    assert made.idle
+
+
+def test_a_delayed_message_is_due_at_its_time_in_the_order_of_times() -> None:
+    made = layer()
+    slow = made.add("slot=1 delay=200ms", None)
+    made.add("slot=2 delay=100ms", None)
+    assert [carry(made, flight(slot)) for slot in (1, 2, 3)] == [0, 0, 1]
+    assert made.deadline() == NOW + 100
+    assert list(made.due(Tick(NOW + 99))) == []
+    assert slots(list(made.due(Tick(NOW + 100)))) == [2]
+    made.remove(NOW, slow.rule.number)
+    assert slots(list(made.due(Tick(NOW + 200)))) == [1], "a delay that began goes on without its rule"
+    assert made.deadline() is None
+
+
+def test_held_messages_wait_until_released_or_dropped_by_number() -> None:
+    made = layer()
+    made.add("to=bob hold", None)
+    assert [carry(made, flight(slot)) for slot in (1, 2, 3)] == [0, 0, 0]
+    assert list(made.held) == [1, 2, 3]
+    assert made.release(NOW, [2]) == 1
+    assert made.drop([1]) == 1
+    assert slots(list(made.due(NOW))) == [2]
+    assert list(made.held) == [3]
+    with pytest.raises(NoSuchNumber, match="no message 9 is held: there are 3"):
+        made.release(NOW, [3, 9])
+    assert list(made.held) == [3], "a request that is refused changes nothing"
+
+
+def test_clearing_releases_what_is_held_in_its_order() -> None:
+    made = layer()
+    made.add("hold", None)
+    for slot in (1, 2, 3):
+        carry(made, flight(slot))
+    assert made.clear(NOW) == 1
+    assert made.idle
+    assert slots(list(made.due(NOW))) == [1, 2, 3]
+
+
+def test_removing_one_rule_releases_what_that_rule_holds_alone() -> None:
+    made = layer()
+    first = made.add("to=bob hold", None)
+    made.add("to=carol hold", None)
+    carry(made, flight(1, BOB))
+    carry(made, flight(2, CAROL))
+    made.remove(NOW, first.rule.number)
+    assert slots(list(made.due(NOW))) == [1]
+    assert list(made.held) == [2]
+
+
+def test_a_rule_ends_when_it_expires_and_releases_what_it_holds() -> None:
+    made = layer()
+    made.add("hold", Tick(NOW + 500))
+    carry(made, flight(1))
+    assert made.deadline() == NOW + 500
+    assert list(made.due(Tick(NOW + 499))) == []
+    assert slots(list(made.due(Tick(NOW + 500)))) == [1]
+    assert made.idle
+    assert not made.rules
+
+
+def test_a_duplicate_of_a_held_message_goes_on_twice() -> None:
+    made = layer()
+    made.add("dup hold", None)
+    carry(made, flight(1))
+    made.release(NOW, None)
+    assert slots(list(made.due(NOW))) == [1, 1]
+
+
+def test_what_is_held_and_under_way_is_bounded_and_the_loss_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faults, "HELD_MAX", 3)
+    monkeypatch.setattr(faults, "UNDER_WAY_MAX", 2)
+    made = layer()
+    hold = made.add("hold", None)
+    for slot in range(1, 6):
+        carry(made, flight(slot))
+    assert slots([each.flight for each in made.held.values()]) == [3, 4, 5], "the oldest goes"
+    assert made.counts.overflowed == 2
+    made.drop(None)
+    made.remove(NOW, hold.rule.number)
+    made.add("delay=10ms", None)
+    for slot in range(1, 5):
+        carry(made, flight(slot))
+    assert slots(list(made.due(Tick(NOW + 10)))) == [1, 2]
+    assert made.counts.overflowed == 4
+
+
+def test_hits_count_what_a_rule_did_and_the_same_seed_does_the_same() -> None:
+    def dropped(made: FaultLayer) -> list[bool]:
+        rule = made.add("drop=50%", None)
+        fates = [not made.judge(Direction.OUT, BOB, flight().message).delays for _ in range(50)]
+        assert rule.hits == sum(fates) == made.counts.dropped
+        return fates
+
+    assert dropped(layer(7)) == dropped(layer(7))
+    assert dropped(layer(7)) != dropped(layer(8))
+
+
+def test_the_number_of_rules_is_bounded_and_numbers_are_not_used_again() -> None:
+    made = layer()
+    for _ in range(faults.RULES_MAX):
+        made.add("drop", None)
+    with pytest.raises(BadRule, match="clear all"):
+        made.add("drop", None)
+    made.clear(NOW)
+    assert made.add("drop", None).rule.number == faults.RULES_MAX + 1
+    with pytest.raises(NoSuchNumber, match=f"there is no rule 1: there are {faults.RULES_MAX + 1}"):
+        made.switch(1, on=False)
+
+
+def test_the_hits_of_a_rule_on_one_type_leave_others_alone() -> None:
+    made = layer()
+    made.add("type=accept drop", None)
+    assert type_of(flight().message) == "prepare"
+    assert carry(made, flight()) == 1
+    assert made.counts.dropped == 0

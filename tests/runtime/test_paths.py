@@ -1,0 +1,129 @@
+"""Where peers are: configured, proved by a fresh challenge (W1), looked for again."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+import trio
+
+from engine.core.ids import SiteId, Tick
+from engine.core.messages import Heartbeat, Hello, Welcome
+from engine.runtime.paths import RESOLVE_EVERY, Address, Paths, resolve, show
+from tests.runtime.peer import Peer, bound, waiting
+from tests.runtime.sites import cluster, status_where
+
+ALICE, BOB, CAROL = SiteId("alice"), SiteId("bob"), SiteId("carol")
+
+
+async def test_w1_a_peer_behind_nat_is_answered_where_it_proved_to_be(tmp_path: Path) -> None:
+    async with cluster(tmp_path, "alice", "bob", "carol") as sites:
+        alice = await sites.start("alice")
+        bob = Peer(BOB, sites.sites, ALICE, alice.place, sites.addresses[BOB])
+        translated = bound()
+        await bob.greet(through=translated)
+        await bob.hears(Heartbeat, through=translated)
+        address = f"127.0.0.1:{translated.getsockname()[1]}"
+        assert (await alice.call("status"))["peers"]["bob"]["address"] == address
+        # Bob says nothing more: alice does not hear him and looks for him where the sites file says.
+        waiting(bob.socket)
+        await bob.hears(Heartbeat)
+        configured = f"127.0.0.1:{sites.addresses[BOB][1]}"
+        assert (await alice.call("status"))["peers"]["bob"]["address"] == configured
+        translated.close()
+        bob.close()
+
+
+async def test_w1_a_hello_sent_again_from_elsewhere_is_answered_there_and_moves_nothing(tmp_path: Path) -> None:
+    async with cluster(tmp_path, "alice", "bob", "carol") as sites:
+        alice = await sites.start("alice")
+        bob = Peer(BOB, sites.sites, ALICE, alice.place, sites.addresses[BOB])
+        recorded = await bob.greet()
+        thief = bound()
+        await thief.sendto(recorded, alice.place)
+        await bob.hears(Welcome, through=thief)
+        configured = f"127.0.0.1:{sites.addresses[BOB][1]}"
+        assert (await alice.call("status"))["peers"]["bob"]["address"] == configured
+        await bob.hears(Heartbeat)
+        assert all(len(datagram) < 400 for datagram in waiting(thief)), "W3: an answer is small"
+        thief.close()
+        bob.close()
+
+
+async def test_a_greeting_has_a_packet_of_its_own(tmp_path: Path) -> None:
+    """A first hello addresses any life, so whatever went with it would be dropped (D5)."""
+    async with cluster(tmp_path, "alice", "bob", "carol") as sites:
+        alice = await sites.start("alice")
+        bob = Peer(BOB, sites.sites, ALICE, alice.place, sites.addresses[BOB])
+        await bob.hears(Hello)
+        await bob.greet()
+        for datagram in waiting(bob.socket):
+            messages = bob.wire.open(datagram).messages
+            assert len(messages) == 1 or not any(isinstance(message, Hello | Welcome) for message in messages)
+        bob.close()
+
+
+async def test_names_are_resolved_at_start_and_again_while_their_peer_is_silent_at_a_bounded_rate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known: dict[str, str] = {"127.0.0.1": "127.0.0.1"}
+    asked: list[str] = []
+
+    async def resolver(host: str, port: int, _: socket.AddressFamily) -> Address:
+        await trio.lowlevel.checkpoint()
+        asked.append(host)
+        if host not in known:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return known[host], port
+
+    monkeypatch.setattr("engine.runtime.paths.resolve", resolver)
+    paths = Paths(socket.AF_INET, {BOB: ("bob.example", 7002), CAROL: ("127.0.0.1", 7003)})
+    await paths.resolve_literals()
+    assert paths.of(CAROL) == ("127.0.0.1", 7003)
+    assert paths.to_resolve(Tick(0)) == [BOB]
+    await paths.resolve(BOB)
+    assert paths.of(BOB) is None
+    assert paths.shown(BOB) == "bob.example:7002"
+    assert paths.to_resolve(Tick(RESOLVE_EVERY - 1)) == []
+    assert paths.deadline(Tick(5)) == RESOLVE_EVERY
+    known["bob.example"] = "192.0.2.7"
+    assert paths.to_resolve(RESOLVE_EVERY) == [BOB]
+    await paths.resolve(BOB)
+    assert paths.of(BOB) == ("192.0.2.7", 7002)
+    paths.heard(BOB)
+    assert paths.to_resolve(Tick(10 * RESOLVE_EVERY)) == []
+    assert paths.deadline(Tick(5)) is None, "a cluster whose sites hear each other asks no resolver"
+    del known["bob.example"]
+    paths.lost(BOB)
+    await paths.resolve(BOB)
+    assert paths.of(BOB) == ("192.0.2.7", 7002), "a resolver that is down takes nothing away"
+    assert asked == ["127.0.0.1", *["bob.example"] * 3]
+
+
+async def test_what_is_no_host_name_has_no_address() -> None:
+    with pytest.raises(socket.gaierror, match="is no host name"):
+        await resolve("a" * 70 + ".example", 7001, socket.AF_INET)
+
+
+def test_a_proof_at_the_configured_address_keeps_nothing() -> None:
+    paths = Paths(socket.AF_INET, {BOB: ("127.0.0.1", 7002)})
+    paths.prove(BOB, ("192.0.2.7", 999))
+    assert paths.of(BOB) == ("192.0.2.7", 999)
+    paths.lost(BOB)
+    assert paths.of(BOB) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"), [(("127.0.0.1", 7001), "127.0.0.1:7001"), (("::1", 7001, 0, 0), "[::1]:7001")]
+)
+def test_addresses_are_shown_as_sites_files_have_them(address: Address, shown: str) -> None:
+    assert show(address) == shown
+
+
+async def test_sites_speak_over_ipv6(tmp_path: Path) -> None:
+    async with cluster(tmp_path, "alice", "bob") as sites:
+        sites.addresses = {site: ("::1", port) for site, (_, port) in sites.addresses.items()}
+        await sites.start_all()
+        status = await status_where(sites.running["alice"], lambda status: status["quorum"]["reachable"] == 2)
+        assert status["udp"] == f"[::1]:{sites.addresses[ALICE][1]}"

@@ -1,0 +1,216 @@
+"""Notifications: how often, of what, to whom, and what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import orjson
+
+from engine.core.effects import SawPeer
+from engine.core.ids import SiteId, Slot, Tick
+from engine.runtime import trace as trace_module
+from engine.runtime.jsonrpc import LINE_BYTES_MAX, CallFailed, CallId
+from engine.runtime.requests import Topic
+from engine.runtime.shapes import Shape
+from engine.runtime.subscriptions import FLUSH_EVERY, SLOW_BYTES, STATUS_EVERY, Subscriptions
+from engine.runtime.trace import KEPT_MAX, Trace
+
+BOB = SiteId("bob")
+NOW = Tick(5_000)
+
+
+class FakeClient:
+    def __init__(self) -> None:
+        self.closed = False
+        self.queued_bytes = 0
+        self.lines: list[bytes] = []
+
+    def answer(self, call_id: CallId, value: object) -> None:
+        raise AssertionError(call_id, value)
+
+    def fail(self, failed: CallFailed) -> None:
+        raise failed
+
+    def notify(self, line: bytes) -> None:
+        self.lines.append(line)
+
+    @property
+    def params(self) -> list[Shape]:
+        return [orjson.loads(line)["params"] for line in self.lines]
+
+    @property
+    def topics(self) -> list[str]:
+        return [str(item["topic"]) for params in self.params for item in _items(params)]
+
+
+def _items(params: Shape) -> list[Shape]:
+    items = params["items"]
+    assert isinstance(items, list)
+    return items
+
+
+class FakePicture:
+    def __init__(self) -> None:
+        self.peers: dict[str, Shape] = {"bob": {"up": True, "rtt_ms": 1, "heard_s": 0.1, "chosen_through": 3}}
+        self.counters = 0
+        self.made: list[str] = []
+
+    def log_lines(self, slots: Iterable[Slot]) -> list[Shape]:
+        self.made.append("log")
+        return [{"slot": slot} for slot in sorted(slots)]
+
+    def status(self) -> Shape:
+        self.made.append("status")
+        self.counters += 1
+        return {"next": 4, "fill_in_s": self.counters / 10, "counters": {"n": self.counters}, "peers": self.peers}
+
+    def faults(self) -> Shape:
+        self.made.append("faults")
+        return {"rules": []}
+
+
+def a_line(trace: Trace) -> None:
+    trace.observation(0, SawPeer(BOB, True))
+
+
+def test_the_first_goes_at_once_and_then_at_most_ten_a_second() -> None:
+    trace, client, picture = Trace(), FakeClient(), FakePicture()
+    subscriptions = Subscriptions(trace)
+    subscriptions.subscribe(client, frozenset({Topic.OUTCOME, Topic.LOG}))
+    assert subscriptions.deadline() is None, "nothing to tell needs no timer"
+    for number in range(3):
+        subscriptions.outcome({"id": f"alice/{number}"})
+        subscriptions.slots([Slot(number + 1), Slot(1)])
+        subscriptions.flush(Tick(NOW + number), picture)
+    assert len(client.lines) == 1
+    assert subscriptions.deadline() == NOW + FLUSH_EVERY
+    subscriptions.flush(Tick(NOW + FLUSH_EVERY - 1), picture)
+    assert len(client.lines) == 1
+    subscriptions.flush(Tick(NOW + FLUSH_EVERY), picture)
+    assert client.topics == ["log", "outcome", "log", "log", "log", "outcome", "outcome"]
+    assert subscriptions.deadline() is None
+
+
+def test_status_is_sent_when_more_than_time_changed_it_and_at_most_twice_a_second() -> None:
+    client, picture = FakeClient(), FakePicture()
+    subscriptions = Subscriptions(Trace())
+    subscriptions.subscribe(client, frozenset({Topic.STATUS}))
+    subscriptions.flush(NOW, picture)
+    assert client.topics == ["status"], "a new subscriber is told how things stand"
+    now = NOW
+    for _ in range(10):
+        now = Tick(now + STATUS_EVERY)
+        subscriptions.status()
+        picture.peers["bob"] |= {"rtt_ms": now, "heard_s": now / 1000}
+        subscriptions.flush(now, picture)
+    assert client.topics == ["status"], "round trips, ages and counters are no change"
+    picture.peers["bob"]["up"] = False
+    subscriptions.status()
+    subscriptions.flush(Tick(now + 1), picture)
+    assert client.topics == ["status"], "not again within half a second"
+    assert subscriptions.deadline() == now + STATUS_EVERY
+    subscriptions.flush(Tick(now + STATUS_EVERY), picture)
+    assert client.topics == ["status", "status"]
+
+
+def test_nothing_is_made_that_nobody_subscribed_to() -> None:
+    trace, client, picture = Trace(), FakeClient(), FakePicture()
+    subscriptions = Subscriptions(trace)
+    subscriptions.subscribe(client, frozenset({Topic.TRACE}))
+    a_line(trace)
+    subscriptions.slots([Slot(1)])
+    subscriptions.outcome({})
+    subscriptions.faults()
+    subscriptions.status()
+    subscriptions.flush(NOW, picture)
+    assert picture.made == []
+    assert client.topics == ["trace"]
+
+
+def test_each_client_gets_its_topics_alone_and_a_closed_one_is_forgotten() -> None:
+    trace, picture = Trace(), FakePicture()
+    one, other = FakeClient(), FakeClient()
+    subscriptions = Subscriptions(trace)
+    subscriptions.subscribe(one, frozenset({Topic.TRACE}))
+    subscriptions.subscribe(other, frozenset({Topic.OUTCOME}))
+    subscriptions.subscribe(other, frozenset({Topic.LOG}))
+    a_line(trace)
+    subscriptions.slots([Slot(7)])
+    subscriptions.outcome({"id": "alice/1"})
+    subscriptions.flush(NOW, picture)
+    assert (one.topics, other.topics) == (["trace"], ["log", "outcome"])
+    other.closed = True
+    a_line(trace)
+    subscriptions.flush(Tick(NOW + FLUSH_EVERY), picture)
+    assert not subscriptions.wants(Topic.LOG)
+    assert subscriptions.wants(Topic.TRACE)
+
+
+def test_a_subscriber_sees_the_trace_from_then_on() -> None:
+    trace, client = Trace(), FakeClient()
+    subscriptions = Subscriptions(trace)
+    a_line(trace)
+    subscriptions.subscribe(client, frozenset({Topic.OUTCOME}))
+    a_line(trace)
+    subscriptions.subscribe(client, frozenset({Topic.TRACE}))
+    assert subscriptions.deadline() is None
+    a_line(trace)
+    subscriptions.flush(NOW, FakePicture())
+    assert client.topics == ["trace"]
+
+
+def test_a_slow_client_misses_trace_lines_with_their_number_and_nothing_else() -> None:
+    trace, client, picture = Trace(), FakeClient(), FakePicture()
+    subscriptions = Subscriptions(trace)
+    subscriptions.subscribe(client, frozenset({Topic.TRACE, Topic.OUTCOME, Topic.LOG}))
+    client.queued_bytes = SLOW_BYTES + 1
+    for _ in range(40):
+        a_line(trace)
+    subscriptions.outcome({"id": "alice/1"})
+    subscriptions.slots([Slot(9)])
+    subscriptions.flush(NOW, picture)
+    assert client.topics == ["log", "outcome"]
+    assert client.params[0]["dropped"] == 40
+    for _ in range(2):
+        a_line(trace)
+    subscriptions.flush(Tick(NOW + FLUSH_EVERY), picture)
+    assert len(client.lines) == 1
+    client.queued_bytes = 0
+    a_line(trace)
+    subscriptions.flush(Tick(NOW + 2 * FLUSH_EVERY), picture)
+    assert client.params[1]["dropped"] == 2
+    assert [item["topic"] for item in _items(client.params[1])] == ["trace"]
+
+
+def test_more_lines_than_the_trace_keeps_are_counted_as_dropped() -> None:
+    trace, client = Trace(), FakeClient()
+    subscriptions = Subscriptions(trace)
+    subscriptions.subscribe(client, frozenset({Topic.TRACE}))
+    for _ in range(KEPT_MAX + 30):
+        a_line(trace)
+    subscriptions.flush(NOW, FakePicture())
+    assert client.params[0]["dropped"] == 30
+    assert len(client.topics) == KEPT_MAX == trace_module.KEPT_MAX
+
+
+def test_a_notification_fits_one_line_however_much_there_is() -> None:
+    client = FakeClient()
+    subscriptions = Subscriptions(Trace())
+    subscriptions.subscribe(client, frozenset({Topic.OUTCOME}))
+    for number in range(3_000):
+        subscriptions.outcome({"id": f"alice/{number}", "reason": "x" * 500})
+    subscriptions.flush(NOW, FakePicture())
+    assert len(client.lines) > 1
+    assert max(map(len, client.lines)) < LINE_BYTES_MAX
+    assert len(client.topics) == 3_000
+
+
+def test_what_waits_is_told_when_the_engine_stops() -> None:
+    client, picture = FakeClient(), FakePicture()
+    subscriptions = Subscriptions(Trace())
+    subscriptions.subscribe(client, frozenset({Topic.OUTCOME}))
+    subscriptions.outcome({"id": "alice/1"})
+    subscriptions.flush(NOW, picture)
+    subscriptions.outcome({"id": "alice/2"})
+    subscriptions.finish(NOW, picture)
+    assert client.topics == ["outcome", "outcome"]
