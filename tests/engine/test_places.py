@@ -1,0 +1,110 @@
+"""Where files are found (CONTRACT.md, Files of a site): options, variables, defaults, and sockets of long paths."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.places import SOCKET_PATH_BYTES_MAX, PlaceError, data_folder, site_places, sites_file
+
+
+LONG = Path("/" + "/".join(["long"] * 60))
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The user's runtime folder, with a short path, as real ones have."""
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        yield Path(folder)
+
+
+def test_the_sites_file_is_the_option_else_the_variable_else_here() -> None:
+    assert sites_file("a.yaml", {"LOGGOS_SITES": "b.yaml"}) == Path("a.yaml")
+    assert sites_file(None, {"LOGGOS_SITES": "b.yaml"}) == Path("b.yaml")
+    assert sites_file(None, {"LOGGOS_SITES": ""}) == Path("sites.yaml")
+    assert sites_file(None, {}) == Path("sites.yaml")
+
+
+def test_data_is_the_option_else_the_variable_else_the_users_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    assert data_folder("/a", "island", {"LOGGOS_DATA": "/b"}) == Path("/a")
+    assert data_folder(None, "island", {"LOGGOS_DATA": "/b"}) == Path("/b")
+    for nothing in ({}, {"LOGGOS_DATA": ""}):
+        assert data_folder(None, "island", nothing) == tmp_path / "home" / "loggos" / "island"
+
+
+def test_data_is_one_folder_however_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    monkeypatch.chdir(tmp_path)
+    assert {data_folder(name, "island", {}) for name in ("real", "./link", str(tmp_path / "link"))} == {
+        tmp_path / "real"
+    }
+    assert site_places(Path("link"), "alice").folder == tmp_path / "real" / "alice"
+
+
+def test_the_files_of_a_site(tmp_path: Path) -> None:
+    places = site_places(tmp_path, "alice")
+    assert places.folder == tmp_path / "alice"
+    assert places.db == tmp_path / "alice" / "site.db"
+    assert places.log == tmp_path / "alice" / "engine.log"
+    assert places.lock == tmp_path / "alice" / "lock"
+
+
+def test_a_socket_is_in_the_sites_folder_as_long_as_its_path_fits(runtime: Path) -> None:
+    longest = "/" + "d" * (SOCKET_PATH_BYTES_MAX - len("//alice/control.sock"))
+    control = site_places(Path(longest), "alice").control
+    assert control == Path(longest, "alice", "control.sock")
+    assert len(os.fsencode(control)) == SOCKET_PATH_BYTES_MAX
+    assert site_places(Path(longest + "d"), "alice").control.parent == runtime / "loggos"
+
+
+@pytest.mark.usefixtures("runtime")
+def test_a_socket_of_a_long_path_is_one_of_its_own_and_can_be_bound(tmp_path: Path) -> None:
+    long = tmp_path / ("d" * 200)
+    places = [site_places(folder, site) for folder in (long, long / "other") for site in ("alice", "bob")]
+    assert len({place.control for place in places}) == 4
+    assert site_places(long, "alice") == places[0]
+    places[0].create()
+    assert stat.S_IMODE(places[0].control.parent.stat().st_mode) == 0o700
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(places[0].control))
+
+
+def test_without_a_runtime_folder_there_is_one_of_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    control = site_places(LONG, "alice").control
+    assert len(os.fsencode(control)) <= SOCKET_PATH_BYTES_MAX
+    status = control.parent.stat()
+    assert status.st_uid == os.geteuid()
+    assert stat.S_IMODE(status.st_mode) == 0o700
+
+
+def test_a_runtime_folder_that_is_too_long_is_refused(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = runtime / ("d" * 90)
+    long.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
+    with pytest.raises(PlaceError, match="name a shorter folder with --data"):
+        site_places(LONG, "alice")
+
+
+def test_folders_are_made_for_their_user_alone(tmp_path: Path) -> None:
+    places = site_places(tmp_path / "new" / "data", "alice")
+    places.create()
+    places.create()
+    assert stat.S_IMODE(places.folder.stat().st_mode) == 0o700
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PlaceError, match=r"cannot make the folder .*/file/alice \(Not a directory\)"):
+        site_places(tmp_path / "file", "alice").create()
