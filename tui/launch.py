@@ -18,8 +18,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import orjson
@@ -27,6 +25,7 @@ import orjson
 from tui.client import Client, EngineLost, NoEngine
 from tui.exits import CommandFailed, ExitStatus
 from tui.interrupts import Interrupted, Interrupts
+from tui.selection import EnginePlace
 
 READY_TIMEOUT_S: Final = 60.0
 """How long an engine may take to open its store and its sockets."""
@@ -36,18 +35,6 @@ STOP_TIMEOUT_S: Final = 10.0
 
 _LOG_TAIL_BYTES: Final = 8_192
 _LOG_PREFIX: Final = re.compile(r"loggos: |\S+Z [A-Z]+ ")
-
-
-@dataclass(frozen=True, slots=True)
-class EnginePlace:
-    """Where a site's engine runs and is found; all paths are absolute."""
-
-    site: str
-    sites_path: Path
-    data_path: Path
-    folder: Path
-    socket_path: Path
-    log_path: Path
 
 
 class EngineProcess:

@@ -55,7 +55,7 @@ class Output:
 
     def line(self, *cells: Cell | str) -> None:
         """One line for people; the cells stand one space apart."""
-        print(" ".join(self._painted(_cell(each), 0) for each in cells))
+        print(" ".join(self._painted(_cell(each), 0) for each in cells).rstrip())
 
     def table(self, rows: Iterable[Row], indent: str = "") -> None:
         """Rows of the same number of cells, aligned; the last cell is as long as it is."""

@@ -10,13 +10,25 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine.config import Cluster, read_cluster
 from engine.places import PlaceError, data_folder, site_places, sites_file
 from engine.plain_yaml import ConfigError
 from tui.exits import CommandFailed, ExitStatus
-from tui.launch import EnginePlace
+
+
+@dataclass(frozen=True, slots=True)
+class EnginePlace:
+    """Where a site's engine runs and is found; all paths are absolute."""
+
+    site: str
+    sites_path: Path
+    data_path: Path
+    folder: Path
+    socket_path: Path
+    log_path: Path
 
 
 def select_site(arguments: Namespace) -> EnginePlace:

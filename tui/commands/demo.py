@@ -29,9 +29,9 @@ from tui.commands.open import hop, show
 from tui.exits import CommandFailed, ExitStatus
 from tui.hops import Leaving
 from tui.interrupts import ENDING_SIGNALS, Interrupted, Interrupts
-from tui.launch import EnginePlace, EngineProcess, how_it_ended, is_running, stop_all
+from tui.launch import EngineProcess, how_it_ended, is_running, stop_all
 from tui.output import Output, complain
-from tui.selection import engine_place, refusals_as_exits
+from tui.selection import EnginePlace, engine_place, refusals_as_exits
 
 _HOST: Final = "127.0.0.1"
 

@@ -13,8 +13,8 @@ from engine.core.ids import SiteId
 from tui.exits import ExitStatus
 from tui.hops import Hop, Leaving
 from tui.interrupts import Interrupted, Interrupts
-from tui.launch import EnginePlace, EngineProcess, is_running, stop_all
-from tui.selection import select_site
+from tui.launch import EngineProcess, is_running, stop_all
+from tui.selection import EnginePlace, select_site
 
 
 def run(arguments: Namespace) -> int:

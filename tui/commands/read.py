@@ -30,6 +30,7 @@ _STATES: Final = {
     "hole": Cell("? hole", Style.BAD),
 }
 _NOOP: Final = Cell("∅ no-op", Style.FAINT)
+_ACCEPTOR_HEADER: Final = [Cell(name, Style.STRONG) for name in ("slot", "state", "maxPrepare", "accNum", "accVal")]
 _NOTHING: Final = "-"
 
 
@@ -45,10 +46,10 @@ def view(arguments: Namespace) -> int:
         if not timeline:
             out.line(Cell("no tweets to show yet", Style.FAINT))
         if page["hidden"]:
-            out.line(Cell(f"{page['hidden']} tweets are hidden by blocks", Style.FAINT))
+            out.line(Cell(f"hidden by blocks: {page['hidden']}", Style.FAINT))
         if waiting := page["waiting"]:
-            later = f"{waiting['later']} later entries are learned, not shown yet"
-            out.line(Cell(f"waiting for slot {waiting['slot']}: {later}", Style.DOUBT))
+            later = f"learned above it and not shown yet: {waiting['later']}"
+            out.line(Cell(f"waiting for slot {waiting['slot']}; {later}", Style.DOUBT))
     return ExitStatus.DONE
 
 
@@ -105,9 +106,9 @@ def data(arguments: Namespace) -> int:
             for line in lines:
                 out.json(line)
             return ExitStatus.DONE
-        header = [Cell(name, Style.STRONG) for name in ("slot", "state", "maxPrepare", "accNum", "accVal")]
-        out.table([header, *(_acceptor_row(line) for line in lines)])
-        if not lines:
+        if lines:
+            out.table([_ACCEPTOR_HEADER, *(_acceptor_row(line) for line in lines)])
+        else:
             out.line(Cell("every used slot is learned", Style.FAINT))
     return ExitStatus.DONE
 

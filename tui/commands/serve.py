@@ -18,8 +18,7 @@ from engine.wire import Wire
 from storage.schema import Identity
 from storage.sqlite import open_store
 from tui.exits import CommandFailed, ExitStatus
-from tui.launch import EnginePlace
-from tui.selection import refusals_as_exits, select_site_and_cluster
+from tui.selection import EnginePlace, refusals_as_exits, select_site_and_cluster
 
 _STDIN: Final = 0
 

@@ -35,8 +35,11 @@ def run(arguments: Namespace) -> int:
     for warning in _warnings(status):
         out.line(Cell(f"! {warning}", Style.BAD))
     out.table([*_facts(status), *_own_facts(said)])
-    out.table([_peer_row(name, peer) for name, peer in sorted(status["peers"].items())])
-    out.table(_counter_rows(status["counters"] or {}))
+    if status["peers"]:
+        out.line(Cell("peers", Style.STRONG))
+        out.table([_peer_row(name, peer) for name, peer in sorted(status["peers"].items())], indent="  ")
+    out.line(Cell("counters", Style.STRONG))
+    out.table(_counter_rows(status["counters"] or {}), indent="  ")
     return ExitStatus.DONE
 
 
