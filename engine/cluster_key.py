@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import stat
 from pathlib import Path
 from typing import Final
@@ -42,4 +41,4 @@ def read_key(path: Path) -> bytes:
 
 def new_key_text() -> str:
     """The content of a file with a new random key."""
-    return secrets.token_hex(KEY_BYTES) + "\n"
+    return os.urandom(KEY_BYTES).hex() + "\n"
