@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import ClassVar, Final
 
@@ -159,13 +159,14 @@ class LoggosApp(App[int]):
 
     # The palette.
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002
         for group, table in keys.GROUPS:
             for key in table:
-                yield SystemCommand(
-                    f"{key.name} ({key.cap})", f"{group}: {key.what}", partial(self.run_action, key.action, self.main)
-                )
-        yield from super().get_system_commands(screen)
+                yield SystemCommand(f"{key.name} ({key.cap})", f"{group}: {key.what}", self._runner(key.action))
+        yield SystemCommand("theme", "Look: other colours", self.action_change_theme)
+
+    def _runner(self, action: str) -> Callable[[], Awaitable[bool]]:
+        return partial(self.run_action, action, self.main)
 
 
 def run_screen(hops: Sequence[Hop], leaving: Leaving) -> int:

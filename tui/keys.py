@@ -53,6 +53,7 @@ LOOK: Final = (
     Key("g", "g", "go_to", "go to slot", "go to a slot by its number"),
     Key("space", "space", "pause", "pause", "stop following, or follow again"),
     Key("end", "end", "follow", "follow", "go to the newest and follow it"),
+    Key("escape", "esc", "back", "back", "close what is open; else take the outcome line away"),
 )
 ACT: Final = (
     Key("f", "f", "fill", "fill", "settle this hole now: learn it, complete it, or fill it with a no-op"),
@@ -66,14 +67,12 @@ LEAVE: Final = (
     Key("q,ctrl+c,ctrl+q", "q", "app.leave", "quit", "leave; asks what to do with an engine that this call started"),
     Key("question_mark", "?", "help", "keys", "all keys"),
 )
-CLOSE: Final = Key("escape", "esc", "back", "back", "close what is open; else dismiss the outcome")
-
 GROUPS: Final = (
     ("Write", WRITE),
     ("After an outcome", OUTCOME),
     ("Look", LOOK),
     ("Do", ACT),
-    ("Leave", (*LEAVE, CLOSE)),
+    ("Leave", LEAVE),
 )
 
 MOVE: Final = (
@@ -89,6 +88,13 @@ FAULTS: Final = (
     Key("x", "x", "clear", "clear all", "remove all rules, and release what is held"),
     Key("r", "r", "release", "release", "let held messages go: the selected one, else all"),
     Key("d", "d", "drop", "drop", "throw held messages away: the selected one, else all"),
+)
+
+
+TYPING: Final = (
+    Key("enter", "enter", "send", "send", "send what is typed"),
+    Key("escape", "esc", "leave", "back", "keep it and go back"),
+    Key("ctrl+u", "ctrl+u", "cut_before", "clear", "delete what stands before the cursor"),
 )
 
 

@@ -3,20 +3,23 @@
 Rules that hold here:
 - The observer's lane is the first one; a message that this site neither sent nor received is not known here.
 - What is sent to several sites at once is one line, with an arrowhead (or ✗, where a fault took it) in each lane.
+- Lanes hold arrows alone; what the message says stands to the right of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
-from tui.rows import Role, Row, row
+from tui.rows import Role, Row, fitted, row
 from tui.site.shapes import TraceLine
 from tui.site.wording import local_time
 
-LANE_MIN: Final = 8
-TIME_WIDTH: Final = 8
+LANE_MIN: Final = 4
+LANE_MAX: Final = 10
+TIME_WIDTH: Final = 9
+LABEL_MIN: Final = 12
 TOGETHER_MS: Final = 5.0
 
 
@@ -27,14 +30,15 @@ class Step:
     at_ms: float
     dir: str
     label: str
+    note: str
     sites: tuple[str, ...]
     dropped: tuple[str, ...]
 
 
 def lane_width(width: int, sites: int) -> int:
     """The cells of a lane, 0 where the diagram does not fit."""
-    lane = (width - TIME_WIDTH - 2) // max(1, sites)
-    return min(lane, 16) if lane >= LANE_MIN else 0
+    lane = (width - TIME_WIDTH - LABEL_MIN) // max(1, sites)
+    return min(lane, LANE_MAX) if lane >= LANE_MIN else 0
 
 
 def steps(trace: Sequence[TraceLine]) -> list[Step]:
@@ -45,59 +49,56 @@ def steps(trace: Sequence[TraceLine]) -> list[Step]:
     found: list[Step] = []
     for line in trace:
         at_ms = (local_time(line.at) - began).total_seconds() * 1_000
-        label = " ".join(part for part in (line.type, line.ballot) if part)
-        dropped = (line.peer,) if line.peer and line.note and ("DROP" in line.note or "HOLD" in line.note) else ()
-        sites = (line.peer,) if line.peer and line.dir != "self" else ()
+        step = _step(line, at_ms)
         last = found[-1] if found else None
-        if (
-            last is not None
-            and line.dir == last.dir == "out"
-            and label == last.label
-            and at_ms - last.at_ms <= TOGETHER_MS
-            and not set(sites) & set(last.sites)
-        ):
-            found[-1] = Step(last.at_ms, last.dir, label, last.sites + sites, last.dropped + dropped)
+        if last is not None and _together(last, step):
+            found[-1] = replace(last, sites=last.sites + step.sites, dropped=last.dropped + step.dropped)
         else:
-            found.append(Step(at_ms, line.dir, label, sites, dropped))
+            found.append(step)
     return found
 
 
 def diagram(trace: Sequence[TraceLine], observer: str, sites: Sequence[str], width: int) -> list[Row]:
-    """The rows of the diagram in `width` cells, at least LANE_MIN a lane."""
+    """The rows of the diagram; `lane_width` says whether it fits."""
     lanes = [observer, *(site for site in sites if site != observer)]
     lane = lane_width(width, len(lanes))
-    head = "".join(f"{site[: lane - 1]:<{lane}}" for site in lanes)
+    head = "".join(f"{fitted(site, lane - 1)} " for site in lanes)
     return [
-        row((f"{'ms':>{TIME_WIDTH - 2}}    {head}".rstrip(), Role.DIM)),
+        row((f"{'ms':>{TIME_WIDTH - 2}}  {head}", Role.DIM)),
         *(_row(step, lanes, lane) for step in steps(trace)),
     ]
 
 
+def _step(line: TraceLine, at_ms: float) -> Step:
+    note = line.note or ""
+    peers = () if line.peer is None or line.dir == "self" else (line.peer,)
+    taken = peers if "DROP" in note or "HOLD" in note else ()
+    label = " ".join(part for part in (line.type, line.ballot) if part)
+    return Step(at_ms, line.dir, label, "" if peers and line.dir == "out" and not taken else note, peers, taken)
+
+
+def _together(last: Step, step: Step) -> bool:
+    """Whether two messages of this site left at once and say the same."""
+    return (
+        last.dir == step.dir == "out"
+        and last.label == step.label
+        and step.at_ms - last.at_ms <= TOGETHER_MS
+        and not set(step.sites) & set(last.sites)
+    )
+
+
 def _row(step: Step, lanes: Sequence[str], lane: int) -> Row:
     time = (f"{step.at_ms:>{TIME_WIDTH - 2}.1f}  ", Role.DIM)
-    if step.dir == "self" or not step.sites:
-        return row(time, ("  ◆ ", Role.STRONG), (step.label, Role.STRONG))
-    reached = [lanes.index(site) for site in step.sites if site in lanes]
+    room = lane * len(lanes)
+    reached = {lanes.index(site) for site in step.sites if site in lanes}
+    note = (f"  {step.note}" if step.note else "", Role.DIM)
     if not reached:
-        return row(time, f"    {step.label}")
+        return row(time, (f"{'◆':<{room}}", Role.STRONG), (step.label, Role.STRONG), note)
     end = max(reached) * lane
-    cells = list(_canvas(step.label, end, step.dir))
-    for index in reached:
-        taken = lanes[index] in step.dropped
-        if step.dir == "out":
-            cells[index * lane] = "✗" if taken else "▶"
+    cells = ["─"] * (end + 1)
+    cells[0], cells[end] = ("●", "▶") if step.dir == "out" else ("◀", "●")
+    if step.dir == "out":
+        for index in reached:
+            cells[index * lane] = "✗" if lanes[index] in step.dropped else "▶"
     role = Role.WARN if step.dropped else Role.NOTE if step.dir == "out" else Role.GOOD
-    return row(time, ("  " + "".join(cells), role))
-
-
-def _canvas(label: str, end: int, direction: str) -> Iterator[str]:
-    """The line from this site's lane to the furthest one, with the label in it."""
-    first, last = ("●", "▶") if direction == "out" else ("◀", "●")
-    room = max(0, end - 3)
-    shown = label if len(label) <= room else label[: max(0, room - 1)] + "…" if room else ""
-    yield from _joined([first, "─", *shown], end, last)
-
-
-def _joined(head: Iterable[str], end: int, last: str) -> list[str]:
-    cells = list(head)[:end]
-    return [*cells, *("─" * (end - len(cells))), last]
+    return row(time, (f"{''.join(cells):<{room}}", role), step.label, note)

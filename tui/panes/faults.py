@@ -55,7 +55,7 @@ class FaultsPane(Page):
         on = sum(rule.on for rule in self.model.faults.rules)
         return f"6 Faults · {on} on · this site only, never saved" if on else "6 Faults · this site only, never saved"
 
-    def write(self, width: int) -> Sequence[Row]:
+    def write(self, width: int) -> Sequence[Row]:  # noqa: ARG002
         faults = self.model.faults
         self._meaning = []
         lines: list[Row] = []
@@ -77,15 +77,26 @@ class FaultsPane(Page):
             arrow = "→" if held.dir == "out" else "←"
             slot = "" if held.slot is None else f" #{held.slot}"
             say(row(f"{clock(held.at)} {arrow} {held.peer} {held.type}{slot}"), held)
-        if not lines:
-            said = row(
-                "The network is left alone. ", ("a", Role.KEY), " adds a rule, ", ("p", Role.KEY), " partitions:"
-            )
-            for each in (BLANK, *wrapped(said, width)):
-                say(each)
-            for example in EXAMPLES:
-                say(row((f"  {example}", Role.DIM)))
         return lines
+
+    def measure(self) -> None:
+        """Headings are not selected: the next row below, or above, is."""
+        here = min(self.cursor, len(self._meaning) - 1)
+        order = [*range(here, len(self._meaning)), *range(here, -1, -1)] if self._meaning else []
+        self.cursor = next((index for index in order if self._meaning[index] is not None), 0)
+        super().measure()
+
+    def action_move(self, by: int) -> None:
+        index = self.cursor + by
+        while 0 <= index < len(self._meaning) and self._meaning[index] is None:
+            index += by
+        if 0 <= index < len(self._meaning):
+            self.go(index)
+
+    def empty(self) -> Sequence[Row]:
+        said = row("The network is left alone. ", ("a", Role.KEY), " adds a rule, ", ("p", Role.KEY), " partitions:")
+        examples = [row((f"  {example}", Role.DIM)) for example in EXAMPLES]
+        return [BLANK, *wrapped(said, self.rows_width), *examples]
 
     # Actions.
 

@@ -58,15 +58,16 @@ class InspectorPane(Page):
         return [*lines, BLANK, *self._messages(view)]
 
     def _variables(self, view: SlotView, width: int) -> list[Row]:
+        acceptor = row(
+            ("acceptor ", Role.DIM),
+            (f"{self.model.site}   ", Role.STRONG),
+            ("maxPrepare ", Role.DIM),
+            f"{view.max_prepare or '--'}   ",
+            ("accNum ", Role.DIM),
+            view.acc_num or "--",
+        )
         lines = [
-            row(
-                ("acceptor ", Role.DIM),
-                (self.model.site, Role.STRONG),
-                ("   maxPrepare ", Role.DIM),
-                view.max_prepare or "--",
-                ("   accNum ", Role.DIM),
-                view.acc_num or "--",
-            ),
+            *wrapped(acceptor, width, indent=9),
             *_entry("accVal ", view.acc_val, width),
         ]
         if view.learned is not None:

@@ -21,6 +21,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from tui.inert import inert
 from tui.panes.paint import ROLE_CLASSES, strip
 from tui.rows import Role, Row, plain, row
 from tui.site.model import Change, SiteModel
@@ -125,7 +126,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         if line >= self.lines_total():
             return Strip.blank(width, self.rich_style)
         index, part = self.at(line)
-        selected = self.SELECTS and index == self.cursor
+        selected = self.SELECTS and self.has_focus and index == self.cursor
         key = (self.row_key(index), part, selected)
         kept = self._strips.get(key)
         if kept is not None:
@@ -162,6 +163,16 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
     def on_resize(self) -> None:
         self._strips.clear()
         self.measure()
+
+    def on_focus(self) -> None:
+        self._repaint_cursor()
+
+    def on_blur(self) -> None:
+        self._repaint_cursor()
+
+    def _repaint_cursor(self) -> None:
+        if self.cursor < self.rows_count():
+            self.refresh_lines(*self._extent(self.cursor))
 
     # Changes.
 
@@ -206,7 +217,8 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         self.show_title()
 
     def show_title(self) -> None:
-        title = self.title()
+        framed = self.styles.border_left[0] != ""  # a title within a whole frame is spaced by Textual
+        title = inert(self.title()) if framed else f" {inert(self.title())} "
         if title != self._title:
             self._title = title
             self.border_title = Content(title)

@@ -84,7 +84,7 @@ class LogPane(Lines):
         if attempt is not None and line.state != "chosen":
             entry = attempt.entry
             words = (entry.text or entry.target or "") if entry is not None else line_words(line)
-            return row((f"[{len(attempt.votes)}/{attempt.needed}] ", Role.NOTE), words)
+            return row((f"[{len(attempt.votes)} of {attempt.needed}] ", Role.NOTE), words)
         match line.state:
             case "accepted":
                 return row(("[accepted here] ", Role.WARN), line_words(line))

@@ -77,7 +77,8 @@ class StatusBar(Painted):
                 text = row((f"fill in {seconds} s", Role.DIM))
                 found.append(Segment(7, (text, row((f"fill {seconds}s", Role.DIM)), ())))
         if status.unknown:
-            found.append(Segment(2, (row((f"unknown {status.unknown}", Role.WARN)),)))
+            words = row((f"unknown {status.unknown}", Role.WARN))
+            found.append(Segment(2, (words, row((f"?{status.unknown}", Role.WARN)))))
         if status.recovering:
             found.append(Segment(6, (row(("recovering", Role.NOTE)), ())))
         return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Hashable, Sequence
-from datetime import datetime
 from itertools import accumulate
 from typing import ClassVar, Final
 
@@ -17,6 +16,8 @@ from tui.site.wording import day_or_clock, plural
 
 NAME_MAX: Final = 16
 NAME_NARROW: Final = 8
+ROOMY: Final = 60
+"""From this width on, the lines of a tweet stand below each other; in less they begin below the date."""
 HEIGHTS_MAX: Final = 4_096
 
 
@@ -89,22 +90,24 @@ class TimelinePane(Lines):
     def _tweet(self, line: TimelineLine, width: int) -> Sequence[Row]:
         slot_width = len(str(self.model.timeline.prefix)) + 1
         name_width = min(max(map(len, self.model.sites)), NAME_MAX if width >= 90 else NAME_NARROW) + 1
-        at = day_or_clock(line.at, datetime.now().astimezone())
+        at = day_or_clock(line.at)
         own = line.author == self.model.site
         name = line.author + ("*" if own else "")
         head = row(
             (f"#{line.slot}".rjust(slot_width), Role.DIM),
-            (f" {at:<8}" if len(at) > 5 else f" {at:<6}", Role.DIM),
+            (f" {at:<6} ", Role.DIM),
             (fitted(name, name_width) + " ", Role.STRONG if own else Role.NOTE),
         )
-        indent = sum(len(part.text) for part in head)
+        indent = sum(len(part.text) for part in head) if width >= ROOMY else slot_width + 1
         return wrapped((*head, *row(line.text)), width, indent)
 
     def _waiting_lines(self, width: int) -> Sequence[Row]:
         waiting = self.model.timeline.waiting
         if waiting is None:
             return [BLANK]
-        later = "1 later entry is" if waiting.later == 1 else f"{waiting.later:,} later entries are"
+        later = {0: "no later entry is", 1: "1 later entry is"}.get(
+            waiting.later, f"{waiting.later:,} later entries are"
+        )
         return wrapped(row((f"waiting for slot {waiting.slot}: {later} learned, not shown yet", Role.WARN)), width)[:2]
 
     # Where they lie.

@@ -79,19 +79,15 @@ class TracePane(Lines):
     def learn(self, change: Change) -> None:  # noqa: ARG002
         if not self.display:
             return
-        if self._rate_timer is None:
-            self._begin_rate()
+        if self._rate_timer is None and self.model.trace.arrived != self._newest:
+            self._rate_timer = self.set_interval(RATE_EVERY_S, self._count_rate)
         self.measure()
         if self.following:
             self.refresh()
 
-    def _begin_rate(self) -> None:
-        self._newest = self.model.trace.count
-        self._rate_timer = self.set_interval(RATE_EVERY_S, self._count_rate)
-
     def _count_rate(self) -> None:
         """Once a second while messages come; it ends with them, so that an idle screen has no timer."""
-        now = self.model.trace.count
+        now = self.model.trace.arrived
         self._rate, self._newest = now - self._newest, now
         if not self._rate and self._rate_timer is not None:
             self._rate_timer.stop()

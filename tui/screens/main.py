@@ -103,6 +103,10 @@ class MainScreen(SiteScreen):
     def wide(self) -> bool:
         return self.size.width >= WIDE and not self.zoomed
 
+    @property
+    def _typing(self) -> bool:
+        return self.query_one(Composer).is_open or self.query_one(Prompt).is_open
+
     def on_resize(self) -> None:
         self._arrange()
 
@@ -115,7 +119,8 @@ class MainScreen(SiteScreen):
             seen = {"timeline", "log", "blocks", "trace", side}
         else:
             seen = {self.active}
-            if self.size.height >= TAIL_HEIGHT and not self.zoomed:
+            room = self.size.height - (4 if self._typing else 0)
+            if room >= TAIL_HEIGHT and not self.zoomed and self.active != "inspector":
                 seen.add("trace")
         for name, pane in self._panes.items():
             pane.display = name in seen and not small
@@ -147,12 +152,13 @@ class MainScreen(SiteScreen):
 
     def on_descendant_focus(self) -> None:
         focused = next((name for name, pane in self._panes.items() if pane.has_focus), None)
-        if focused is not None and focused != self.active:
+        if focused is not None:
             self.active = focused
-            self._arrange()
-        self._tell_tabs()
+        self._arrange()
 
     def _footer_keys(self) -> list[Key]:
+        if self._typing:
+            return list(keys.TYPING)
         wanted = {
             "timeline": ("compose", "inspect", "search", "pause", "zoom"),
             "log": ("inspect", "fill", "fill_all", "search", "zoom"),
@@ -259,6 +265,7 @@ class MainScreen(SiteScreen):
         self.pane.focus()
 
     def on_prompt_closed(self) -> None:
+        self._arrange()
         self.pane.focus()
 
     def action_help(self) -> None:

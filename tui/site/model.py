@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from tui.hops import Hop
 from tui.link import Link, LinkLost, RpcError
-from tui.site import shapes
+from tui.site import shapes, wording
 from tui.site.log_pages import LogPages, page_of, span_of
 from tui.site.shapes import Attempt, BadAnswer, BlockLine, Faults, LogLine, Outcome, SlotView, Status, TimelinePage
 from tui.site.timeline_window import PAGE_LINES, TimelineWindow
@@ -277,7 +277,7 @@ class SiteModel:
             if peer.up:
                 self.silent_since.pop(name, None)
             elif peer.heard_s is not None and name not in self.silent_since:
-                self.silent_since[name] = datetime.now().astimezone() - timedelta(seconds=peer.heard_s)
+                self.silent_since[name] = wording.now() - timedelta(seconds=peer.heard_s)
         now = {attempt.slot: attempt for attempt in status.attempts}
         for slot in self.attempts.keys() - now.keys():
             self._end_attempt(slot)

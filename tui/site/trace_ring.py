@@ -7,7 +7,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from tui.site.shapes import TraceLine
@@ -29,23 +29,28 @@ class TraceRing:
         self.skipped = 0
         """Lines that came while held and found no room."""
         self._all: list[Numbered] = []
-        self.count = 0
-        """How many lines came in all."""
+        self._next = 0
+        self.arrived = 0
+        """How many lines came since the start, those that were remembered from before apart."""
 
     def restart(self, lines: Iterable[TraceLine]) -> None:
         """Begins anew with what the engine remembers."""
         self._all.clear()
         self.rows = []
         self.skipped = 0
-        self.extend(lines)
+        self._add(lines)
 
-    def extend(self, lines: Iterable[TraceLine]) -> None:
+    def extend(self, lines: Sequence[TraceLine]) -> None:
+        self.arrived += len(lines)
+        self._add(lines)
+
+    def _add(self, lines: Iterable[TraceLine]) -> None:
         for line in lines:
             if self.held and len(self._all) >= LINES_MAX:
                 self.skipped += 1
                 continue
-            numbered = Numbered(self.count, line)
-            self.count += 1
+            numbered = Numbered(self._next, line)
+            self._next += 1
             self._all.append(numbered)
             if self._matches(line):
                 self.rows.append(numbered)

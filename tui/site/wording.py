@@ -41,12 +41,17 @@ def clock_ms(at: str) -> str:
     return local_time(at).strftime("%H:%M:%S.%f")[:-3]
 
 
-def day_or_clock(at: str, now: datetime) -> str:
-    """`14:05` if it was on the day of `now`, else `21 Nov`, else `Nov 2025`; at most 8 cells."""
-    then = local_time(at)
-    if then.date() == now.date():
+def now() -> datetime:
+    """The present local time."""
+    return datetime.now().astimezone()
+
+
+def day_or_clock(at: str) -> str:
+    """`14:05` if it was today, else `21 Nov`, else `Nov 2025`; at most 8 cells."""
+    then, today = local_time(at), now()
+    if then.date() == today.date():
         return then.strftime("%H:%M")
-    return then.strftime("%d %b") if then.year == now.year else then.strftime("%b %Y")
+    return then.strftime("%d %b") if then.year == today.year else then.strftime("%b %Y")
 
 
 def plural(count: int, noun: str) -> str:

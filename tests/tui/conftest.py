@@ -1,0 +1,47 @@
+"""Coroutine tests of this folder run in asyncio, as Textual does; pytest-trio has those of all others."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tui.site import wording
+
+HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Before pytest-trio looks for coroutines, those of this folder become plain functions."""
+    for item in items:
+        if HERE in item.path.parents and isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            item.obj = _in_asyncio(item.obj)
+
+
+def _in_asyncio(test: Any) -> Any:
+    @functools.wraps(test)
+    def run(**fixtures: Any) -> None:
+        asyncio.run(test(**fixtures))
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _fixed_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Golden files hold local times of one day."""
+    monkeypatch.setattr(wording, "now", lambda: datetime(2026, 11, 21, 14, 0, tzinfo=UTC))
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    time.tzset()
+    wording.local_time.cache_clear()
+    yield
+    monkeypatch.undo()
+    time.tzset()

@@ -1,0 +1,235 @@
+"""A stand-in for a running engine: docs/control.md over a real Unix socket, in the event loop of the test.
+
+Its log is computed, not stored, so that a million slots cost nothing; what it says unasked is up to the test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+
+from engine.core.ids import SiteId
+from tui.hops import Hop
+
+Json = dict[str, Any]
+
+BEGAN = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+SITES = ("alice", "bob", "carol", "dave", "erin")
+
+
+class Refused(Exception):
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def at(seconds: float) -> str:
+    return (BEGAN + timedelta(seconds=seconds)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def entry(
+    kind: str, author: str | None, number: int | None, text: str | None = None, target: str | None = None
+) -> Json:
+    event = None if author is None else f"{author}/{number}"
+    return {"kind": kind, "author": author, "id": event, "text": text, "target": target}
+
+
+def log_line(slot: int, kind: str | None = "tweet", author: str | None = "bob", **other: Any) -> Json:
+    """A chosen slot unless `state` says otherwise."""
+    number = slot if author is not None else None
+    line = {"slot": slot, "state": "chosen", **entry(kind or "", author, number), "accNum": f"1.{author or 'alice'}"}
+    line |= {"kind": kind, "maxPrepare": f"1.{author or 'alice'}", "at": at(slot), "attempt": None}
+    if kind == "tweet" and "text" not in other:
+        line["text"] = f"tweet number {slot}"
+    return line | other
+
+
+def attempt(slot: int, phase: str, votes: tuple[str, ...], text: str = "", author: str = "alice") -> Json:
+    asked = ("alice", "bob", "carol")
+    return {
+        "slot": slot, "phase": phase, "ballot": "2.alice", "votes": votes, "asked": asked, "needed": 3,
+        "entry": entry("tweet", author, 9, text), "why": "counting answers", "since": at(slot),
+    }  # fmt: skip
+
+
+def trace_line(seconds: float, direction: str, peer: str | None, kind: str, **other: Any) -> Json:
+    line = {"at": at(seconds), "dir": direction, "peer": peer, "type": kind, "slot": None, "ballot": None, "note": ""}
+    return line | other
+
+
+class EngineDouble:
+    """Serves any number of connections until the block ends."""
+
+    def __init__(self, folder: Path, site: str = "alice", sites: tuple[str, ...] = SITES) -> None:
+        self.folder = folder / site
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.hop = Hop(SiteId(site), folder / f"{site}.sock", self.folder / "engine.log")
+        self.site = site
+        self.sites = sites
+        self.calls: list[tuple[str, Json]] = []
+        self.used_max = 0
+        self.special: dict[int, Json] = {}
+        """Slots whose line is not the usual tweet."""
+        self.usual: Callable[[int], Json] = log_line
+        self.trace: list[Json] = []
+        self.blocks: list[Json] = []
+        self.events: list[Json] = []
+        self.rules: list[Json] = []
+        self.held: list[Json] = []
+        self.slots: dict[int, Json] = {}
+        self.hidden = 0
+        self.status_changes: Json = {}
+        self.on: dict[str, Callable[[Json], Any]] = {}
+        """Methods that the test answers itself; a coroutine is awaited."""
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_unix_server(self._serve, self.hop.socket_path, limit=2**21)
+
+    async def stop(self) -> None:
+        """Closes every connection, as an engine that ends does."""
+        if self._server is not None:
+            self._server.close()
+        for writer in list(self._writers):
+            writer.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._server is not None:
+            await self._server.wait_closed()
+        self.hop.socket_path.unlink(missing_ok=True)
+
+    def called(self, method: str) -> list[Json]:
+        return [params for name, params in self.calls if name == method]
+
+    def tell(self, *items: Json, dropped: int = 0) -> None:
+        """One notification to everybody who is connected."""
+        self.send({"method": "observed", "params": {"dropped": dropped, "items": list(items)}})
+
+    def send(self, message: Json) -> None:
+        for writer in self._writers:
+            writer.write(orjson.dumps({"jsonrpc": "2.0", **message}) + b"\n")
+
+    def append(self, **line: Any) -> None:
+        """One more slot is chosen, and told."""
+        self.used_max += 1
+        self.special[self.used_max] = log_line(self.used_max, **line)
+        self.tell({"topic": "log", **self.special[self.used_max]}, {"topic": "status", **self.status()})
+
+    # What it answers.
+
+    def line(self, slot: int) -> Json:
+        return self.special.get(slot) or self.usual(slot)
+
+    def prefix(self) -> int:
+        unlearned = [slot for slot, line in self.special.items() if line["state"] != "chosen"]
+        return min(unlearned, default=self.used_max + 1) - 1
+
+    def holes(self) -> list[int]:
+        return sorted(slot for slot, line in self.special.items() if line["state"] != "chosen" and slot < self.used_max)
+
+    def status(self) -> Json:
+        up = {"up": True, "rtt_ms": 3, "chosen_through": self.prefix(), "heard_s": 0.1, "voting": True}
+        peers = {
+            site: up | {"address": f"127.0.0.1:{7000 + number}"}
+            for number, site in enumerate(self.sites, 1)
+            if site != self.site
+        }
+        status = {
+            "site": self.site, "cluster": "paxos-island", "leadership": "none", "leader": None,
+            "quorum": {"reachable": len(self.sites), "needed": len(self.sites) // 2 + 1, "size": len(self.sites)},
+            "chosen_through": self.prefix(), "chosen_max": self.used_max, "next": self.used_max + 1,
+            "holes": self.holes(), "recovering": False, "voting": True, "voting_why": "", "mismatch": None,
+            "faults": sum(rule["on"] for rule in self.rules), "unknown": 0, "fresh_at": None, "peers": peers,
+            "counters": {"datagrams_in": 1204, "datagrams_out": 1190, "rejected": {}}, "udp": "127.0.0.1:7001",
+            "pid": 4711, "version": "0.1.0", "since": at(0), "fill_in_s": None, "data": "/data/alice", "attempts": [],
+        }  # fmt: skip
+        return status | self.status_changes
+
+    def faults(self) -> Json:
+        return {"rules": self.rules, "held": self.held, "seed": 42}
+
+    def answer(self, method: str, params: Json) -> Any:
+        match method:
+            case "subscribe":
+                return {"subscribed": params["topics"]}
+            case "status":
+                return self.status()
+            case "faults":
+                return self.faults()
+            case "trace":
+                return {"lines": self.trace[-params["limit"] :]}
+            case "events":
+                return {"lines": self.events[-params["limit"] :]}
+            case "blocks":
+                return {"lines": self.blocks}
+            case "log":
+                last = min(params.get("to") or self.used_max, self.used_max)
+                first = max(params.get("from") or 1, last - params.get("limit", 50) + 1)
+                lines = [self.line(slot) for slot in range(first, last + 1)]
+                return {"lines": lines, "used_max": self.used_max, "prefix": self.prefix()}
+            case "view":
+                return self._view(params["limit"], params["before"])
+            case "slot":
+                return self.slots[params["slot"]]
+            case _:
+                raise Refused(-32601, f"no such method: {method}")
+
+    def _view(self, limit: int, before: int | None) -> Json:
+        lines: list[Json] = []
+        slot = self.prefix() if before is None else min(before - 1, self.prefix())
+        while slot >= 1 and len(lines) < limit:
+            line = self.line(slot)
+            if line["kind"] == "tweet":
+                lines.append({key: line[key] for key in ("slot", "author", "text", "at")})
+            slot -= 1
+        other = sum(line["kind"] != "tweet" for at_slot, line in self.special.items() if at_slot <= self.prefix())
+        later = sum(line["state"] == "chosen" for at_slot, line in self.special.items() if at_slot > self.prefix())
+        waiting = {"slot": self.prefix() + 1, "later": later} if self.prefix() < self.used_max else None
+        return {
+            "lines": lines[::-1], "shown": self.prefix() - other - self.hidden, "hidden": self.hidden,
+            "prefix": self.prefix(), "waiting": waiting,
+        }  # fmt: skip
+
+    # The socket.
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            while line := await reader.readline():
+                task = asyncio.create_task(self._reply(orjson.loads(line), writer))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+                if orjson.loads(line)["method"] not in self.on:
+                    await task
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+    async def _reply(self, request: Mapping[str, Any], writer: asyncio.StreamWriter) -> None:
+        method, params = request["method"], request["params"]
+        self.calls.append((method, params))
+        reply: Json = {"jsonrpc": "2.0", "id": request["id"]}
+        try:
+            own = self.on.get(method)
+            result = self.answer(method, params) if own is None else own(params)
+            reply["result"] = await result if asyncio.iscoroutine(result) else result
+        except Refused as refused:
+            reply["error"] = {"code": refused.code, "message": str(refused)}
+        writer.write(orjson.dumps(reply) + b"\n")

@@ -1,0 +1,177 @@
+"""What the screen looks like, as golden text (LOGGOS_REWRITE_GOLDEN=1 rewrites it), at 80x24 and 160x48."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.tui.engine_double import EngineDouble, at, attempt, entry, log_line, trace_line
+from tests.tui.pilots import NARROW, WIDE, matches_golden, screen_of, shown, until, until_shown
+
+LONG = "a tweet that is longer than a line of the timeline, so that it is wrapped over two or three lines of it"
+
+
+def island(engine: EngineDouble) -> None:
+    """A log with every kind of slot."""
+    engine.used_max = 43
+    projector = attempt(43, "adopting", ("alice",), "who has the projector", "carol")
+    for line in (
+        log_line(36, author="carol", text="standup moved to 10"),
+        log_line(37, author="alice", text=LONG),
+        log_line(38, "block", "dave", target="erin"),
+        log_line(39, "noop", None),
+        log_line(40, author="dave", state="accepted", text="back in 5"),
+        log_line(41, None, None, state="hole", accNum=None, maxPrepare=None),
+        log_line(42, author="bob", text="room 4"),
+        log_line(43, author="carol", state="accepted", text="who has the projector", attempt=projector),
+    ):
+        engine.special[line["slot"]] = line
+    engine.blocks = [{"blocker": "dave", "blocked": "erin", "slot": 38}]
+    about = {"slot": 43, "ballot": "2.alice"}
+    engine.trace = [
+        trace_line(100, "out", "bob", "prepare", **about),
+        trace_line(100.001, "out", "dave", "prepare", note="DROP (rule 1)", **about),
+        trace_line(100.004, "in", "bob", "promise", **about),
+        trace_line(100.011, "in", "carol", "promise", slot=43, ballot="2.alice", note="accepted 1.carol carol/3"),
+        trace_line(100.0115, "out", "carol", "accept", note="adopted carol's value", **about),
+    ]
+    engine.slots[43] = {
+        "slot": 43, "state": "accepted", "maxPrepare": "2.alice", "accNum": "1.carol", "void": False, "learned": None,
+        "accVal": entry("tweet", "carol", 3, "who has the projector"), "attempt": projector, "trace": engine.trace,
+    }  # fmt: skip
+    engine.rules = [
+        {"number": 1, "text": "to=dave drop=100%", "on": True, "hits": 31, "expires_at": None},
+        {"number": 2, "text": "from=* type=promise delay=200ms±50", "on": False, "hits": 0, "expires_at": at(7200)},
+        {"number": 3, "text": "type=accept hold", "on": True, "hits": 2, "expires_at": None},
+    ]
+    engine.held = [{"number": 1, "at": at(100), "dir": "out", "peer": "carol", "type": "accept", "slot": 43}]
+    down = {
+        "up": False,
+        "rtt_ms": None,
+        "chosen_through": 31,
+        "heard_s": 14.0,
+        "voting": True,
+        "address": "127.0.0.1:7004",
+    }
+    peers = engine.status()["peers"] | {"dave": down}
+    engine.status_changes = {
+        "peers": peers,
+        "quorum": {"reachable": 4, "needed": 3, "size": 5},
+        "counters": {"datagrams_in": 1204, "datagrams_out": 1190, "rejected": {"not authentic": 3, "oversize": 1}},
+    }
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=["80x24", "160x48"])
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("timeline", "1"),
+        ("blocks", "2"),
+        ("log", "3"),
+        ("trace", "4"),
+        ("sites", "5"),
+        ("faults", "6"),
+        ("inspector", "3,enter"),
+        ("zoomed", "3,z"),
+        ("composer", "c,h,i,!"),
+        ("help", "question_mark"),
+        ("choose", "b"),
+    ],
+)
+async def test_golden(tmp_path: Path, size: tuple[int, int], name: str, keys: str) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        island(engine)
+        async with screen_of(engine, size=size) as pilot:
+            await until_shown(pilot, "#37")
+            for key in keys.split(","):
+                await pilot.press(key)
+            if name == "inspector":
+                await until_shown(pilot, "votes for")
+            if name == "blocks" or (size == WIDE and name != "zoomed"):
+                await until_shown(pilot, "since #38")
+            await pilot.pause()
+            matches_golden(pilot.app, f"{name}-{size[0]}x{size[1]}")
+
+
+async def test_an_empty_site_says_what_will_be_there(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        await until_shown(pilot, "No entries yet. c writes the first tweet.")
+        matches = {"2": "Nobody blocks anybody. b blocks a site", "3": "The log is empty", "4": "No messages yet"}
+        for key, words in matches.items():
+            await pilot.press(key)
+            await until_shown(pilot, words)
+        await pilot.press("6")
+        await until_shown(pilot, "The network is left alone. a adds a rule")
+
+
+async def test_a_screen_that_is_too_small_keeps_status_and_outcome(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine, size=(40, 12)) as pilot:
+        await until_shown(pilot, "too small: 60x16 needed")
+        assert "alice" in shown(pilot.app)[0]
+        assert "QUORUM" in shown(pilot.app)[0]
+        pilot.app.main.remark("an outcome")
+        await until_shown(pilot, "an outcome")
+        await pilot.resize_terminal(*NARROW)
+        await until_shown(pilot, "No entries yet")
+        assert not any("too small" in line for line in shown(pilot.app))
+
+
+async def test_no_quorum_is_an_alarm_and_reads_are_marked_local(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 3
+        engine.status_changes = {"quorum": {"reachable": 2, "needed": 3, "size": 5}}
+        async with screen_of(engine) as pilot:
+            await until_shown(pilot, "NO QUORUM 2/5 need 3")
+            await until_shown(pilot, "local reads")
+            strip = pilot.app.screen._compositor.render_strips()[0]
+            alarm = next(segment for segment in strip if "NO QUORUM" in segment.text)
+            assert alarm.style is not None
+            assert alarm.style.reverse
+
+
+async def test_who_does_not_vote_is_told_why(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.status_changes = {"voting": False, "voting_why": "new store: 1 of 3 sites have recorded it"}
+        async with screen_of(engine) as pilot:
+            await until_shown(pilot, "NOT VOTING")
+            await until_shown(pilot, "alice does not vote: new store: 1 of 3 sites have recorded it")
+
+
+async def test_the_bar_fits_at_every_width_and_with_long_names(tmp_path: Path) -> None:
+    sites = tuple(f"a-long-site-name{number}"[:15] + str(number) for number in range(1, 10))
+    async with EngineDouble(tmp_path, site=sites[0], sites=sites) as engine:
+        engine.status_changes = {"faults": 2, "unknown": 3, "recovering": True}
+        async with screen_of(engine, size=(60, 24)) as pilot:
+            for width in (60, 80, 100, 119, 120, 160, 240):
+                await pilot.resize_terminal(width, 24)
+                await until(pilot, lambda width=width: pilot.app.size.width == width, "never resized")
+                await pilot.pause()
+                assert "…" not in shown(pilot.app)[0]
+                assert "FAULTS 2" in shown(pilot.app)[0]
+
+
+async def test_a_countdown_runs_while_there_are_holes(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        island(engine)
+        engine.status_changes |= {"fill_in_s": 8.0, "faults": 0}
+        engine.rules = []
+        async with screen_of(engine, size=(100, 24)) as pilot:
+            await until_shown(pilot, "fill in 8 s")
+            await until_shown(pilot, "fill in 7 s")
+            engine.special.clear()
+            engine.tell({"topic": "status", **engine.status()})
+            await until(pilot, lambda: "fill in" not in shown(pilot.app)[0], "the countdown goes on")
+
+
+async def test_no_colour_leaves_glyphs_words_and_attributes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with EngineDouble(tmp_path) as engine:
+        island(engine)
+        async with screen_of(engine) as pilot:
+            await pilot.press("3")
+            await until_shown(pilot, "◧ accepted")
+            console = pilot.app.console
+            written = "".join(strip.render(console) for strip in pilot.app.screen._compositor.render_strips())
+            for start in ("\x1b[38", "\x1b[48", ";38;", ";48;"):
+                assert start not in written
