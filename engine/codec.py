@@ -322,7 +322,7 @@ class Decoder:
             raise Rejected(Reason.SHAPE)
         return ChosenSlot(
             _slot(slot),
-            None if ballot is None else self._ballot(ballot),
+            self._ballot_or_none(ballot),
             None if entry is None else self._entry(entry),
         )
 
@@ -332,9 +332,7 @@ class Decoder:
     def _refused_span(self, value: object) -> RefusedSpan:
         first, last, ballot, cause = _array(value, 4)
         first_slot, last_slot = _open_span(first, last)
-        return RefusedSpan(
-            first_slot, last_slot, None if ballot is None else self._ballot(ballot), Cause(_word(cause, _CAUSES))
-        )
+        return RefusedSpan(first_slot, last_slot, self._ballot_or_none(ballot), Cause(_word(cause, _CAUSES)))
 
 
 _PHASES: Final = frozenset({"prepare", "accept"})

@@ -13,7 +13,6 @@ import pytest
 
 from engine.places import SOCKET_PATH_BYTES_MAX, PlaceError, data_folder, site_places, sites_file
 
-
 LONG = Path("/" + "/".join(["long"] * 60))
 
 
