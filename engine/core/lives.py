@@ -6,7 +6,8 @@ Rules that hold here:
   commit, answers `lost-disk`: the site is a learner from then on, durably.
 - W1: a packet names both lives; another life's is dropped. A life is taken over only from a peer that answered a nonce
   of ours (a welcome to our hello, or a hello with our challenge as proof): a replay proves nothing.
-- A hello is judged against what was remembered when its challenge was given out: later commits may overtake it.
+- A hello is judged against what was remembered when its challenge was given out: later commits may overtake it. Each
+  hello has a challenge of its own: one that an old duplicate brought out proves nothing of a store that came later.
 """
 
 from __future__ import annotations
@@ -26,6 +27,14 @@ HELLO_EVERY_MAX: Final = Tick(4_000)
 _NONCES_KEPT: Final = 8
 
 
+@dataclass(frozen=True, slots=True)
+class _Challenge:
+    """What a hello has to come back with; `commit` is what was remembered of the peer when it was given out."""
+
+    proof: Nonce
+    commit: int
+
+
 @dataclass(slots=True)
 class _Peer:
     """`life` is whom we talk to; `memory` is what we recorded durably: they differ once a peer lost its disk."""
@@ -38,8 +47,7 @@ class _Peer:
     recorded: bool = False  # the peer recorded our life, on this start of ours
     nonces: list[Nonce] = field(default_factory=list)
     proof: Nonce | None = None  # the peer's challenge, for our next hello
-    challenge: Nonce | None = None  # ours, to the peer
-    commit_at_challenge: int = 0  # what we remembered when we gave the challenge out
+    challenges: dict[Nonce, _Challenge] = field(default_factory=dict)  # ours, by the nonce of the peer's hello
     dirty: bool = False
     hello_at: Tick = Tick(0)
     hello_every: Tick = Tick(0)
@@ -126,22 +134,20 @@ class Lives:
         """Answers with what is remembered; True where the hello proves that it is fresh."""
         peer = self._peers[packet.sender]
         peer.said_life = packet.life
-        if message.proof is None or message.proof != peer.challenge:
-            if peer.challenge is None:
-                peer.challenge = self._nonce()
-                peer.commit_at_challenge = 0 if peer.memory is None else peer.memory.commit
-            step.send(peer.site, Welcome(message.nonce, Verdict.UNPROVEN, peer.challenge, ""))
+        challenge = next((given for given in peer.challenges.values() if given.proof == message.proof), None)
+        if challenge is None:
+            step.send(peer.site, Welcome(message.nonce, Verdict.UNPROVEN, self._challenge(peer, message.nonce), ""))
             return False
-        peer.challenge = None
+        peer.challenges.clear()
         peer.life = packet.life
         step.tell(SawProof(peer.site))
         me, memory = self._settings.site, peer.memory
         if memory is not None and memory.life != packet.life:
             reason = f"{me} remembers another store of {peer.site}: its disk was lost or replaced"
             step.send(peer.site, Welcome(message.nonce, Verdict.LOST_DISK, None, reason))
-        elif memory is not None and peer.commit_at_challenge > packet.commit:
+        elif memory is not None and challenge.commit > packet.commit:
             reason = (
-                f"{me} heard commit {peer.commit_at_challenge} of {peer.site}'s store, which is now at {packet.commit}:"
+                f"{me} heard commit {challenge.commit} of {peer.site}'s store, which is now at {packet.commit}:"
                 " an old copy was put back"
             )
             step.send(peer.site, Welcome(message.nonce, Verdict.LOST_DISK, None, reason))
@@ -212,6 +218,13 @@ class Lives:
         peer.hello_every = Tick(min(HELLO_EVERY_MAX, max(self._settings.timings.retransmit, peer.hello_every * 2)))
         peer.hello_at = Tick(step.now + peer.hello_every)
         step.send(peer.site, Hello(nonce, peer.proof))
+
+    def _challenge(self, peer: _Peer, hello: Nonce) -> Nonce:
+        if hello not in peer.challenges:
+            while len(peer.challenges) >= _NONCES_KEPT:
+                del peer.challenges[next(iter(peer.challenges))]
+            peer.challenges[hello] = _Challenge(self._nonce(), 0 if peer.memory is None else peer.memory.commit)
+        return peer.challenges[hello].proof
 
     def _nonce(self) -> Nonce:
         return Nonce(self._random.randrange(1, NUMBER_MAX))
