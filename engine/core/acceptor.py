@@ -81,12 +81,12 @@ def prepare(vote: Vote, ranged: Ballot | None, ballot: Ballot) -> Vote | Barred:
 
 def accept(vote: Vote, ranged: Ballot | None, ballot: Ballot, entry: Entry) -> Vote | Barred:
     """A2: the vote after accepting (ballot, entry). Raises BrokenRule where the ballot already carries another."""
+    if vote.accepted == ballot and vote.entry != entry:
+        raise BrokenRule("A2", f"ballot {ballot} proposes {entry}, and {vote.entry} was accepted at that ballot")
     barred = _bar(vote, ranged, ballot)
     if barred is not None:
         return barred
     if vote.accepted == ballot:
-        if vote.entry != entry:
-            raise BrokenRule("A2", f"ballot {ballot} proposes {entry}, and {vote.entry} was accepted at that ballot")
         return vote
     return Vote(promised=ballot, accepted=ballot, entry=entry)
 

@@ -10,7 +10,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -29,6 +29,9 @@ from engine.core.views import AttemptView
 
 FILLING_MAX: Final = 64
 """How many holes a site works on at a time (R6)."""
+
+WANTED_MAX: Final = 1_000
+"""How many slots may wait to be filled on demand."""
 
 COMPETE_RESENDS_MAX: Final = 5
 """After so many unanswered repeats an attempt at a hole ends as `no-quorum`, until the next look."""
@@ -72,7 +75,19 @@ class _Question:
 
 
 class Filler:
-    def __init__(self, settings: Settings, learner: Learner, proposer: Proposer, peers: Peers, random: Random) -> None:
+    """`busy(slot)`: this site is proposing there already."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        learner: Learner,
+        proposer: Proposer,
+        peers: Peers,
+        random: Random,
+        *,
+        busy: Callable[[Slot], bool],
+    ) -> None:
+        self._busy = busy
         self._settings = settings
         self._learner = learner
         self._proposer = proposer
@@ -80,22 +95,21 @@ class Filler:
         self._random = random
         self._fills: dict[Slot, _Fill] = {}
         self._questions: dict[Nonce, _Question] = {}
+        self._wanted: dict[Slot, None] = {}
+        self._soon = Tick(4 * settings.timings.retransmit)
+        self._looking = False
         self._look_at = Tick(0)
 
     def next_look(self) -> Tick | None:
         """When it looks for holes next; None while there are none."""
         return self._look_at if self._learner.holes_count else None
 
-    def look_soon(self, now: Tick) -> None:
-        self._look_at = now
-
     def fill(self, step: Step, slots: Iterable[Slot]) -> None:
         """On demand: those of `slots` that are holes and not yet worked on, without waiting for the next look."""
-        self._begin(
-            step,
-            [slot for slot in slots if not self._learner.is_learned(slot) and slot <= self._learner.used_max],
-            Tick(4 * self._settings.timings.retransmit),
-        )
+        for slot in slots:
+            if len(self._wanted) < WANTED_MAX and slot <= self._learner.used_max:
+                self._wanted[slot] = None
+        self._work_on(step)
 
     def on_known(self, step: Step, sender: SiteId, message: Known) -> None:
         """A peer's answer, after what it knows was learned: the rest of what it covers it does not know."""
@@ -125,25 +139,29 @@ class Filler:
             result = "no-op" if entry == NOOP else "recovered"
         step.tell(SawFilled(slot, result, kind_of(entry)))
 
-    def tick(self, step: Step, voting: bool) -> None:
+    def tick(self, step: Step, competes: bool) -> None:
+        """`competes`: this site may propose a no-op itself (D5, L3); else it asks again."""
+        again: list[_Fill] = []
         for fill in list(self._fills.values()):
             match fill.phase:
                 case Asking(until, _) if step.now >= until:
                     self._yield(step, fill)
+                case Yielding(until, _) if step.now >= until and competes:
+                    self._compete(step, fill)
                 case Yielding(until, _) if step.now >= until:
-                    self._compete(step, fill, voting)
+                    again.append(fill)
                 case Competing():
                     self._watch(step, fill)
                 case _:
                     pass
+        if again:
+            self._ask(step, again)
         self._questions = {
             nonce: question
             for nonce, question in self._questions.items()
             if any(slot in self._fills and isinstance(self._fills[slot].phase, Asking) for slot in question.slots)
         }
-        if self._learner.holes_count and step.now >= self._look_at:
-            self._look_at = Tick(step.now + self._settings.timings.fill_every)
-            self._begin(step, self._learner.holes(Slot(1), 2 * FILLING_MAX), self._settings.timings.fill_every)
+        self._work_on(step)
 
     def deadline(self) -> Tick | None:
         times = [fill.phase.until for fill in self._fills.values() if not isinstance(fill.phase, Competing)]
@@ -162,45 +180,63 @@ class Filler:
                 phase, why = "asking", "asks the others whether it is chosen"
                 votes = tuple(peer for peer in peers if peer not in unanswered)
             case Yielding():
-                phase, why, votes = (
-                    "yielding",
-                    "nobody knew it; lets other attempts go first, then proposes a no-op",
-                    (),
-                )
+                phase, votes = "yielding", ()
+                why = "nobody knew it; lets other attempts go first, then proposes a no-op"
         return AttemptView(slot, phase, None, votes, peers, len(peers), NOOP, why, fill.since)
 
     @property
     def slots(self) -> tuple[Slot, ...]:
         return tuple(self._fills)
 
+    def _work_on(self, step: Step) -> None:
+        """Begins what is wanted on demand, then the lowest holes: when it is time, and on until none is left."""
+        every = self._settings.timings.fill_every
+        self._wanted = {slot: None for slot in self._wanted if not self._learner.is_learned(slot)}
+        self._begin(step, list(self._wanted), self._soon)
+        if not self._learner.holes_count:
+            self._looking = False
+            self._look_at = Tick(step.now + every)  # what is used from now on has that long to be learned
+        elif step.now >= self._look_at or (self._looking and not self._fills):
+            self._looking = True
+            self._look_at = Tick(step.now + every)
+            self._begin(step, self._learner.holes(Slot(1), 2 * FILLING_MAX), every)
+
     def _begin(self, step: Step, holes: list[Slot], patience: Tick) -> None:
-        for slot in holes:
-            if slot in self._fills:
-                self._fills[slot].patience = min(self._fills[slot].patience, patience)
+        for fill in [self._fills[slot] for slot in holes if slot in self._fills]:
+            if fill.patience > patience:
+                fill.patience = patience
+                if isinstance(fill.phase, Yielding):
+                    sooner = Tick(step.now + self._random.randint(0, patience))
+                    fill.phase = Yielding(min(fill.phase.until, sooner), fill.phase.latest)
         free = FILLING_MAX - len(self._fills)
-        fresh = [s for s in holes if s not in self._fills and self._proposer.attempt(s) is None][: max(0, free)]
+        fresh = [s for s in holes if s not in self._fills and not self._busy(s)][: max(0, free)]
         if not fresh:
             return
         step.tell(SawHoles(tuple(fresh), self._learner.holes_count))
+        for slot in fresh:
+            self._fills[slot] = _Fill(slot, step.now, patience, Competing())
+        self._ask(step, [self._fills[slot] for slot in fresh])
+
+    def _ask(self, step: Step, fills: list[_Fill]) -> None:
         asked = self._peers.up
         until = Tick(step.now + 2 * self._settings.timings.retransmit)
-        for slot in fresh:
-            self._fills[slot] = _Fill(slot, step.now, patience, Asking(until, frozenset(asked)))
+        for fill in fills:
+            fill.phase = Asking(until, frozenset(asked))
+            if not asked:
+                self._yield(step, fill)
         if asked:
+            slots = [fill.slot for fill in fills]
             nonce = Nonce(self._random.randrange(1, NUMBER_MAX))
-            self._questions[nonce] = _Question(frozenset(fresh), frozenset(asked))
-            step.cast(asked, Ask(nonce, spans_of(fresh)))
-        else:
-            for slot in fresh:
-                self._yield(step, self._fills[slot])
+            self._questions[nonce] = _Question(frozenset(slots), frozenset(asked))
+            step.cast(asked, Ask(nonce, spans_of(slots)))
 
     def _yield(self, step: Step, fill: _Fill) -> None:
         alone = len(self._settings.sites) == 1
         wait = 0 if alone else self._random.randint(0, fill.patience)
         fill.phase = Yielding(Tick(step.now + wait), Tick(step.now + YIELD_MAX))
 
-    def _compete(self, step: Step, fill: _Fill, voting: bool) -> None:
-        if voting and self._proposer.attempt(fill.slot) is None:
+    def _compete(self, step: Step, fill: _Fill) -> None:
+        if not self._busy(fill.slot):
             fill.phase = Competing()
             self._proposer.start(step, fill.slot, NOOP)
         else:
@@ -212,5 +248,6 @@ class Filler:
             self._fills.pop(fill.slot, None)
         elif attempt.resends > COMPETE_RESENDS_MAX:
             del self._fills[fill.slot]
+            self._wanted.pop(fill.slot, None)
             self._proposer.end(step, fill.slot, "no majority answers; it is tried again at the next look")
             step.tell(SawFilled(fill.slot, "no-quorum", None))

@@ -94,8 +94,9 @@ class Learner:
         while slot <= last and slot <= self._prefix:
             yield LearnedSlot(slot, self._recent[slot])
             slot = Slot(slot + 1)
-        for above in sorted(at for at in self._ahead if slot <= at <= last):
-            yield LearnedSlot(above, self._ahead[above])
+        if slot <= last and self._ahead:
+            for above in sorted(at for at in self._ahead if slot <= at <= last):
+                yield LearnedSlot(above, self._ahead[above])
 
     def holes(self, first: Slot, limit: int) -> list[Slot]:
         """The lowest `limit` holes from `first` on."""

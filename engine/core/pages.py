@@ -17,12 +17,13 @@ from engine.core.messages import Ask, Known, LearnedSlot
 PAGES_PER_ANSWER: Final = 16
 """One question is answered with at most so many messages (W3)."""
 
-_OVERHEAD_BYTES: Final = 80
+_OVERHEAD_BYTES: Final = 128
 
 
 def cost_bytes(entry: Entry) -> int:
-    """What an entry takes in a message, at most: its body and slot, ballot, author, numbers, brackets around it."""
-    return len(entry.body.encode()) + _OVERHEAD_BYTES
+    """What an entry takes in a message, at most: its body as JSON, and slot, ballot, author, numbers around it."""
+    body = entry.body
+    return len(body.encode()) + body.count('"') + body.count("\\") + _OVERHEAD_BYTES
 
 
 def spans_of(slots: Iterable[Slot]) -> tuple[tuple[Slot, Slot], ...]:

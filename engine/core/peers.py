@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.core.effects import SawPeer
-from engine.core.ids import SiteId, Slot, Tick
+from engine.core.ids import Ballot, SiteId, Slot, Tick
 from engine.core.messages import Heartbeat
 from engine.core.settings import Settings
 from engine.core.step import Step
@@ -32,9 +32,23 @@ class _Peer:
     rtt_ms: int | None = None
     prefix: Slot = Slot(0)
     used_max: Slot = Slot(0)
+    echoed: Tick | None = None  # our clock, when we sent the newest of our heartbeats that it heard
     leadership: str | None = None
     sent: Tick | None = None  # its clock, when it sent the newest heartbeat that came ...
     sent_heard: Tick = Tick(0)  # ... and ours then
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a heartbeat says of leadership (L3): the range ballot its sender leads with, whether it reaches a majority
+    of voters both ways, and the ballot of the live leader that it hears itself."""
+
+    leads: Ballot | None
+    reaches: bool
+    hears: Ballot | None
+
+
+NO_CLAIM: Final = Claim(None, False, None)
 
 
 class Peers:
@@ -57,6 +71,8 @@ class Peers:
         self.claims(site, message.prefix, message.used_max)
         peer.sent = message.sent
         peer.sent_heard = step.now
+        if message.echo is not None and message.echo <= step.now:
+            peer.echoed = message.echo
         if message.echo is not None and message.echo + message.held_ms <= step.now:
             peer.rtt_ms = step.now - message.echo - message.held_ms
 
@@ -66,7 +82,13 @@ class Peers:
         peer.prefix = prefix
         peer.used_max = used_max
 
-    def tick(self, step: Step, voting: bool, prefix: Slot, used_max: Slot) -> list[SiteId]:
+    def linked(self, now: Tick, within: Tick) -> int:
+        """How many voters are heard and hear this site, both within this time."""
+        return sum(
+            p.up and p.voting and p.echoed is not None and now - p.echoed <= within for p in self._peers.values()
+        )
+
+    def tick(self, step: Step, voting: bool, prefix: Slot, used_max: Slot, claim: Claim) -> list[SiteId]:
         """Sends the heartbeats that are due; returns the peers that are not heard any more, at each beat."""
         if step.now < self._beat_at:
             return []
@@ -82,9 +104,24 @@ class Peers:
             leadership = self._settings.leadership
             step.send(
                 peer.site,
-                Heartbeat(leadership, voting, prefix, used_max, step.now, peer.sent, held_ms),
+                Heartbeat(
+                    leadership,
+                    voting,
+                    prefix,
+                    used_max,
+                    step.now,
+                    peer.sent,
+                    held_ms,
+                    claim.leads,
+                    claim.reaches,
+                    claim.hears,
+                ),
             )
         return silent
+
+    def beat_now(self, now: Tick) -> None:
+        """Something changed that the others should hear at once."""
+        self._beat_at = now
 
     def deadline(self) -> Tick:
         return self._beat_at

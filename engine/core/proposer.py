@@ -129,6 +129,11 @@ class Attempt:
     def adopting(self) -> bool:
         return isinstance(self.phase, Accepting) and self.phase.entry != self.own
 
+    @property
+    def at_zero(self) -> bool:
+        """It skipped the prepare (L2)."""
+        return isinstance(self.phase, Accepting) and self.phase.ballot.round == 0
+
 
 class Proposer:
     """All attempts of this site, one a slot at most.
@@ -161,10 +166,13 @@ class Proposer:
 
     def start(self, step: Step, slot: Slot, own: Entry) -> None:
         """Begins an attempt at a slot that has none."""
-        assert slot not in self._attempts, f"two attempts at slot {slot} (B1)"
-        attempt = Attempt(slot, own, step.now, Waiting(step.now), step.now, self._settings.timings.retransmit)
-        self._attempts[slot] = attempt
-        self._prepare(step, attempt)
+        self._prepare(step, self._begin(step, slot, own))
+
+    def start_at_zero(self, step: Step, slot: Slot, own: Entry) -> None:
+        """L2: begins with accept at ballot 0, without a prepare; the caller knows that this site may, and only once."""
+        attempt = self._begin(step, slot, own)
+        attempt.why = "wrote the slot before: accept at ballot 0, without a prepare (L2)"
+        self._accept(step, attempt, Accepting(Ballot(Round(0), self._settings.site), own))
 
     def end(self, step: Step, slot: Slot, why: str) -> None:
         """Stops pushing at this slot: it is learned, or its purpose is gone. What was sent stays sent."""
@@ -185,7 +193,8 @@ class Proposer:
         attempt.refusals.pop(sender, None)
         proposal = to_propose(attempt.phase, attempt.own, self._settings.quorum)
         if proposal is not None:
-            self._accept(step, attempt, attempt.phase, proposal)
+            attempt.why = _why(attempt.phase, attempt.own, proposal.entry)
+            self._accept(step, attempt, proposal)
 
     def on_accepted(self, step: Step, sender: SiteId, message: Accepted) -> None:
         for slot in message.slots:
@@ -210,7 +219,9 @@ class Proposer:
             if span.ballot is None:
                 continue  # a site that does not vote, or is far behind, is no rival: it is missing
             attempt.refusals[sender] = span.ballot
-            if len(self._settings.sites) - len(attempt.refusals) < self._settings.quorum:
+            if attempt.at_zero:
+                self._fall_back(step, attempt, f"{sender} promised {span.ballot}")
+            elif len(self._settings.sites) - len(attempt.refusals) < self._settings.quorum:
                 self._defeat(step, attempt)
 
     def tick(self, step: Step) -> None:
@@ -245,35 +256,37 @@ class Proposer:
                 phase = "waiting"
         return AttemptView(slot, phase, ballot, tuple(sorted(votes)), sites, needed, entry, attempt.why, attempt.since)
 
-    def _prepare(self, step: Step, attempt: Attempt) -> None:
-        ballot = self._rounds.take(step)
-        attempt.phase = Preparing(ballot)
-        attempt.refusals.clear()
-        attempt.resends = 0
-        attempt.resend_every = self._settings.timings.retransmit
-        attempt.resend_at = Tick(step.now + attempt.resend_every)
-        attempt.why = f"asks for promises of {ballot}"
-        step.tell(SawAttempt(attempt.slot, "preparing", ballot, attempt.why))
-        step.cast(self._settings.sites, Prepare(ballot, attempt.slot, attempt.slot))
+    def _begin(self, step: Step, slot: Slot, own: Entry) -> Attempt:
+        assert slot not in self._attempts, f"two attempts at slot {slot} (B1)"
+        attempt = Attempt(slot, own, step.now, Waiting(step.now), step.now, self._settings.timings.retransmit)
+        self._attempts[slot] = attempt
+        return attempt
 
-    def _accept(self, step: Step, attempt: Attempt, before: Preparing, phase: Accepting) -> None:
+    def _enter(self, step: Step, attempt: Attempt, phase: Preparing | Accepting) -> None:
         attempt.phase = phase
         attempt.refusals.clear()
         attempt.resends = 0
         attempt.resend_every = self._settings.timings.retransmit
         attempt.resend_at = Tick(step.now + attempt.resend_every)
-        if before.found is None:
-            attempt.why = f"a majority promised {phase.ballot} and had accepted nothing: proposes its own entry"
-        else:
-            author = phase.entry.author
-            what = "the no-op" if author is None else f"{author}'s {kind_of(phase.entry)}"
-            attempt.why = f"adopts {what}: {before.found_at} had accepted it at {before.found.ballot}"
+
+    def _prepare(self, step: Step, attempt: Attempt) -> None:
+        ballot = self._rounds.take(step)
+        self._enter(step, attempt, Preparing(ballot))
+        attempt.why = f"asks for promises of {ballot}"
+        step.tell(SawAttempt(attempt.slot, "preparing", ballot, attempt.why))
+        step.cast(self._settings.sites, Prepare(ballot, attempt.slot, attempt.slot))
+
+    def _accept(self, step: Step, attempt: Attempt, phase: Accepting) -> None:
+        self._enter(step, attempt, phase)
         step.tell(SawAttempt(attempt.slot, "adopting" if attempt.adopting else "accepting", phase.ballot, attempt.why))
         self._on_accepting(step, attempt.slot, phase.entry)
         step.cast(self._settings.sites, Accept(phase.ballot, (LearnedSlot(attempt.slot, phase.entry),)))
 
     def _resend(self, step: Step, attempt: Attempt) -> None:
         """Asks again those who have not answered; a ballot that somebody refused and that stays short is given up."""
+        if attempt.at_zero:
+            self._fall_back(step, attempt, "no majority answered")
+            return
         if attempt.refusals:
             self._defeat(step, attempt)
             return
@@ -290,6 +303,12 @@ class Proposer:
             case Waiting():
                 pass
 
+    def _fall_back(self, step: Step, attempt: Attempt, because: str) -> None:
+        """L2: ballot 0 did not do; the same entry goes on by the full synod."""
+        self._prepare(step, attempt)
+        attempt.why = f"{because}: falls back from ballot 0 to the full synod"
+        step.tell(SawAttempt(attempt.slot, "fallback", None, attempt.why))
+
     def _defeat(self, step: Step, attempt: Attempt) -> None:
         highest = max(attempt.refusals.values())
         attempt.defeats += 1
@@ -299,3 +318,15 @@ class Proposer:
         attempt.refusals.clear()
         attempt.why = f"refused: {highest} is promised; waits {until - step.now} ms before a higher ballot"
         step.tell(SawAttempt(attempt.slot, "waiting", None, attempt.why, until))
+
+
+def _why(phase: Preparing, own: Entry, entry: Entry) -> str:
+    """Why this entry is proposed (B2), in one sentence."""
+    if phase.found is None:
+        what = "a no-op" if own.author is None else "its own entry"
+        return f"a majority promised {phase.ballot} and had accepted nothing: proposes {what}"
+    where = f"{phase.found_at} had accepted it at {phase.found.ballot}"
+    if entry == own:
+        return f"proposes its own entry again: {where}" if own.author else f"proposes the no-op: {where}"
+    what = "the no-op" if entry.author is None else f"{entry.author}'s {kind_of(entry)}"
+    return f"adopts {what}: {where}"

@@ -3,7 +3,8 @@
 Rules that hold here:
 - Every public step returns its effects and performs none; the caller commits, then sends, then tells (D1).
 - A message to this site itself is handled within the step, so that its vote is in the same commit.
-- A broken rule ends the site: the effects are the evidence and a `stop`, nothing is sent (A2, R1).
+- A broken rule ends the site: the effects are the evidence and a `stop`, nothing is sent (A2, R1). Every later step
+  does nothing but repeat the `stop`.
 - D5: until it is a voter a site answers no prepare, accept or highest-slot question with a vote, and proposes nothing.
 - R6: rounds far above any seen are refused, as slots are.
 """
@@ -17,6 +18,7 @@ from typing import assert_never
 from engine.core.acceptor import Acceptor
 from engine.core.broken import BrokenRule
 from engine.core.effects import Effects
+from engine.core.elected import Elected
 from engine.core.entry import Entry
 from engine.core.filler import Filler
 from engine.core.ids import Ballot, SiteId, Slot, Tick
@@ -45,13 +47,13 @@ from engine.core.messages import (
 )
 from engine.core.microblog import Microblog
 from engine.core.pages import answer
-from engine.core.peers import Peers
+from engine.core.peers import NO_CLAIM, Peers
 from engine.core.proposer import Accepting, Proposer, Rounds
 from engine.core.scanner import Scanner, highest
 from engine.core.sessions import Sessions, Submission
-from engine.core.settings import ROUND_LEAP_MAX, Settings
+from engine.core.settings import ROUND_LEAP_MAX, Leadership, Settings
 from engine.core.step import Step
-from engine.core.storage import LogReader, Stored, Vote, WriteEvidence
+from engine.core.storage import NO_VOTE, LogReader, Stored, Vote, WriteEvidence
 from engine.core.views import AttemptView, ReplicaView
 
 HOLES_SHOWN_MAX = 1_000
@@ -66,28 +68,46 @@ class Replica:
         self._acceptor = Acceptor(stored.votes, stored.ranges, settings.page_bytes)
         self._learner = Learner(stored, log, self._microblog, self._acceptor.forget)
         self._rounds = Rounds(settings.site, stored.round)
-        for vote in stored.votes.values():
-            self._rounds.saw(vote.promised)
+        for ballot in (*(vote.promised for vote in stored.votes.values()), *(held.ballot for held in stored.ranges)):
+            self._rounds.saw(ballot)
         self._sessions = Sessions(settings.site, stored.number_max, stored.open_events)
         for slot in self._sessions.open_slots:
             self._learner.used(slot)
-        self._proposer = Proposer(settings, self._rounds, random, self._sessions.on_accepting, self._on_chosen)
-        self._filler = Filler(settings, self._learner, self._proposer, self._peers, random)
+        self._proposer = Proposer(settings, self._rounds, random, self._on_accepting, self._on_chosen)
+        self._filler = Filler(settings, self._learner, self._proposer, self._peers, random, busy=self._proposing)
         self._scanner = Scanner(settings, self._learner, self._peers, random)
         self._pushed: Slot | None = None
+        self._stopped: str | None = None
+        self._now = Tick(0)
+        self._led: Ballot | None = None
+        self._elected: Elected | None = None
+        if settings.leadership is Leadership.ELECTED:
+            self._elected = Elected(
+                settings,
+                rounds=self._rounds,
+                learner=self._learner,
+                proposer=self._proposer,
+                peers=self._peers,
+                sessions=self._sessions,
+                microblog=self._microblog,
+                random=random,
+                on_chosen=self._on_chosen,
+            )
 
     # Steps
 
     def start(self, now: Tick) -> Effects:
         """Call once, first."""
-        step = Step(now, self._settings.site)
+        step = self._step(now)
         self._sessions.start(step)
         self._lives.start(step)
         return self._finish(step)
 
     def receive(self, now: Tick, packet: Packet) -> Effects:
         """A packet that opened under the cluster's key and was addressed to this site."""
-        step = Step(now, self._settings.site)
+        step = self._step(now)
+        if self._stopped is not None:
+            return step.effects
         try:
             for message in packet.messages:
                 match message:
@@ -97,16 +117,18 @@ class Replica:
                         fresh = self._lives.on_welcome(step, packet, message)
                     case _:
                         fresh = self._lives.admits(step, packet)
-                        if fresh:
-                            self._handle(step, packet.sender, message)
                 if fresh:
                     self._peers.heard(step, packet.sender)
+                    if not _greets(message):
+                        self._handle(step, packet.sender, message)
             return self._finish(step)
         except BrokenRule as broken:
-            return self._stopped(broken)
+            return self._stop(broken)
 
     def submit(self, now: Tick, submission: Submission) -> Effects:
-        step = Step(now, self._settings.site)
+        step = self._step(now)
+        if self._stopped is not None:
+            return step.effects
         self._sessions.submit(step, submission, self._lives.voting)
         if self._lives.lost:
             self._sessions.give_up(step, submission.token, self._lives.why)
@@ -114,32 +136,43 @@ class Replica:
 
     def give_up(self, now: Tick, token: int) -> Effects:
         """As if the event's time had passed; the SawOutcome is in the effects. An unknown token does nothing."""
-        step = Step(now, self._settings.site)
+        step = self._step(now)
+        if self._stopped is not None:
+            return step.effects
         self._sessions.give_up(step, token, f"given up by who submitted it; {self._stuck()}")
         return self._finish(step)
 
     def fill(self, now: Tick, slots: Iterable[Slot]) -> Effects:
         """On demand (R3). Each slot that is a hole ends in one SawFilled or more (`no-quorum` is not the end)."""
-        step = Step(now, self._settings.site)
+        step = self._step(now)
+        if self._stopped is not None:
+            return step.effects
         self._filler.fill(step, slots)
         return self._finish(step)
 
     def tick(self, now: Tick) -> Effects:
         """Does what is due at `now`."""
-        step = Step(now, self._settings.site)
+        step = self._step(now)
+        if self._stopped is not None:
+            return step.effects
         try:
             voting = self._lives.voting
             self._lives.tick(step)
-            for silent in self._peers.tick(step, voting, self._learner.prefix, self._learner.used_max):
-                self._lives.greet(step, silent)
             self._scanner.tick(step, voting)
             self._proposer.tick(step)
+            competes, claim = voting, NO_CLAIM
+            if self._elected is not None:
+                self._elected.tick(step, voting, self._scanner.ready and not self._scanner.copying)
+                competes = voting and self._elected.fills(now)
+                claim = self._elected.claim(now, voting)
             if not self._scanner.copying:
-                self._filler.tick(step, voting)
+                self._filler.tick(step, competes)
+            for silent in self._peers.tick(step, voting, self._learner.prefix, self._learner.used_max, claim):
+                self._lives.greet(step, silent)
             self._sessions.tick(step, self._stuck())
             return self._finish(step)
         except BrokenRule as broken:
-            return self._stopped(broken)
+            return self._stop(broken)
 
     def deadline(self) -> Tick:
         """When `tick` is next needed."""
@@ -150,6 +183,7 @@ class Replica:
             self._proposer.deadline(),
             None if self._scanner.copying else self._filler.deadline(),
             self._sessions.deadline(),
+            None if self._elected is None else self._elected.deadline(),
         ]
         return min(time for time in times if time is not None)
 
@@ -179,7 +213,7 @@ class Replica:
         learner, lives = self._learner, self._lives
         return ReplicaView(
             quorum=self._peers.quorum(lives.voting),
-            leader=None,
+            leader=self._leader(),
             prefix=learner.prefix,
             learned_max=learner.learned_max,
             used_max=learner.used_max,
@@ -197,7 +231,8 @@ class Replica:
         )
 
     def attempt(self, slot: Slot) -> AttemptView | None:
-        return self._proposer.view(slot) or self._filler.view(slot)
+        flight = None if self._elected is None else self._elected.leader.view(slot)
+        return flight or self._proposer.view(slot) or self._filler.view(slot)
 
     def vote(self, slot: Slot) -> Vote:
         """The acceptor's state of an unlearned slot (range promises included); NO_VOTE where there is none."""
@@ -213,6 +248,10 @@ class Replica:
 
     # Inside a step
 
+    def _step(self, now: Tick) -> Step:
+        self._now = now
+        return Step(now, self._settings.site, Effects(stop=self._stopped))
+
     def _finish(self, step: Step) -> Effects:
         """Handles what the site said to itself, pushes the event whose turn it is, and keeps what was heard."""
         try:
@@ -221,7 +260,7 @@ class Replica:
                 self._handle(step, self._settings.site, step.looped.popleft())
                 self._push(step)
         except BrokenRule as broken:
-            return self._stopped(broken)
+            return self._stop(broken)
         self._lives.remember(step)
         step.effects.sends = [
             send
@@ -240,12 +279,36 @@ class Replica:
                 self._proposer.end(step, slot, self._lives.why)
             return
         self._sessions.number(step, True)
-        if self._scanner.ready and self._sessions.waiting:
+        if self._elected is not None:
+            self._elected.push(step, True)
+            if self._elected.leader.ballot != self._led:
+                self._led = self._elected.leader.ballot
+                self._peers.beat_now(step.now)
+        elif self._scanner.ready and self._sessions.waiting:
             slot = Slot(self._learner.used_max + 1)
             entry = self._sessions.turn(slot, self._microblog.last_in_effect(self._settings.site))
             assert entry is not None
             self._pushed = slot
-            self._proposer.start(step, slot, entry)
+            if self._skips_prepare(slot):
+                self._proposer.start_at_zero(step, slot, entry)
+            else:
+                self._proposer.start(step, slot, entry)
+
+    def _skips_prepare(self, slot: Slot) -> bool:
+        """L2: this site authored what it learned at the slot before, and has promised or accepted nothing at this one:
+        what it sends at ballot 0 is its own acceptor's in the same commit, so that it can send it once alone."""
+        if self._settings.leadership is not Leadership.LAST_AUTHOR or self._acceptor.vote(slot) != NO_VOTE:
+            return False
+        before = self._learner.entry(Slot(slot - 1)) if slot > 1 else None
+        return before is not None and before.author == self._settings.site
+
+    def _proposing(self, slot: Slot) -> bool:
+        flying = self._elected is not None and self._elected.leader.view(slot) is not None
+        return flying or self._proposer.attempt(slot) is not None
+
+    def _leader(self) -> SiteId | None:
+        followed = None if self._elected is None else self._elected.follows(self._now)
+        return None if followed is None else followed.ballot.site
 
     def _handle(self, step: Step, sender: SiteId, message: Message) -> None:
         match message:
@@ -256,25 +319,37 @@ class Replica:
                     self._learner.used(accepted.slot)
                 for learned in message.learned:
                     self._learn(step, learned.slot, learned.entry, Origin("known", None, sender))
-                self._proposer.on_promise(step, sender, message)
+                if self._elected is not None and self._elected.leader.owns(message.ballot):
+                    self._elected.leader.on_promise(step, sender, message)
+                else:
+                    self._proposer.on_promise(step, sender, message)
             case Accept():
                 self._on_accept(step, sender, message)
             case Accepted():
                 for slot in message.slots:
                     self._learner.used(slot)
-                self._proposer.on_accepted(step, sender, message)
+                if self._elected is not None and self._elected.leader.owns(message.ballot):
+                    self._elected.leader.on_accepted(step, sender, message)
+                else:
+                    self._proposer.on_accepted(step, sender, message)
             case Refused():
-                self._proposer.on_refused(step, sender, message)
+                if self._elected is not None and self._elected.leader.owns(message.ballot):
+                    self._elected.leader.on_refused(step, sender, message)
+                else:
+                    self._proposer.on_refused(step, sender, message)
             case Chosen():
                 self._on_chosen_message(step, sender, message)
             case Ask():
+                if self._elected is not None and self._elected.leader.ballot is not None:
+                    for _, last in message.spans:
+                        self._learner.used(last)  # L3: others ask the leader to fill
                 for known in answer(self._learner, message, self._settings.page_bytes):
                     step.send(sender, known)
             case Known():
                 for learned in message.learned:
                     self._learn(step, learned.slot, learned.entry, Origin("known", None, sender))
                 self._filler.on_known(step, sender, message)
-                self._scanner.on_known(step, message)
+                self._scanner.on_known(step, sender, message)
             case AskHighest():
                 if self._lives.voting:
                     step.send(sender, highest(self._learner, message))
@@ -282,10 +357,13 @@ class Replica:
                 self._scanner.on_highest(step, sender, message, self._lives.voting)
             case Heartbeat():
                 self._peers.on_heartbeat(step, sender, message)
+                if self._elected is not None:
+                    self._elected.on_heartbeat(step, sender, message)
                 if message.used_max > self._learner.used_max:
                     self._scanner.scan_soon(step.now)
             case HandOn():
-                pass
+                if self._elected is not None:
+                    self._elected.on_hand_on(step, message)
             case Hello() | Welcome():
                 raise AssertionError("a site does not greet itself")
             case _:
@@ -298,9 +376,12 @@ class Replica:
             step.send(sender, Refused(message.ballot, "prepare", (span,)))
             return
         self._rounds.saw(message.ballot)
-        step.send(sender, self._acceptor.on_prepare(step, self._learner, message))
+        reply = self._acceptor.on_prepare(step, self._learner, message)
+        step.send(sender, reply)
         if sender != self._settings.site:
             self._filler.saw_attempt(step, message.first)
+            if self._elected is not None and message.last is None and isinstance(reply, Promise):
+                self._elected.on_range_promised(step)
 
     def _on_accept(self, step: Step, sender: SiteId, message: Accept) -> None:
         cause = self._bars(message.ballot)
@@ -321,6 +402,7 @@ class Replica:
 
     def _on_chosen_message(self, step: Step, sender: SiteId, message: Chosen) -> None:
         """R0: the entry itself, or this site's own accepted entry if it has exactly that ballot."""
+        missed: list[Slot] = []
         for item in message.slots:
             self._learner.used(item.slot)
             entry = item.entry
@@ -329,6 +411,16 @@ class Replica:
                 entry = vote.entry if vote.accepted is not None and vote.accepted == item.ballot else None
             if entry is not None:
                 self._learn(step, item.slot, entry, Origin("chosen", item.ballot, sender))
+            elif self._elected is not None and not self._learner.is_learned(item.slot):
+                missed.append(item.slot)
+        if missed:
+            self._filler.fill(step, missed)
+
+    def _on_accepting(self, step: Step, slot: Slot, entry: Entry) -> None:
+        """From here on the slot may be used somewhere, even where this site's own acceptor refuses: it is a hole until
+        it is learned, and the filler sees to it."""
+        self._learner.used(slot)
+        self._sessions.on_accepting(step, slot, entry)
 
     def _on_chosen(self, step: Step, slot: Slot, accepting: Accepting) -> None:
         """A majority accepted: those who did need the ballot alone, the others the entry (R0)."""
@@ -346,10 +438,15 @@ class Replica:
         self._filler.on_learned(step, slot, entry, origin.how == "votes")
         own = entry.author == self._settings.site
         self._sessions.on_learned(step, slot, entry)
+        if self._elected is not None:
+            self._elected.leader.on_learned(slot)
         for applied in reached:
             self._sessions.on_applied(step, applied.slot, applied.entry, applied.void)
+            if self._elected is not None:
+                self._elected.leader.on_applied(applied.entry)
         if own and self._learner.prefix < slot:
-            self._filler.fill(step, self._learner.holes(Slot(1), HOLES_SHOWN_MAX))  # E4
+            below = self._learner.holes(Slot(1), HOLES_SHOWN_MAX)
+            self._filler.fill(step, [hole for hole in below if hole < slot])  # E4
 
     def _stuck(self) -> str:
         """Why events of this site do not get on, in words and counts."""
@@ -359,16 +456,21 @@ class Replica:
             return f"{self._settings.site} does not vote: {self._lives.why}"
         if quorum.reachable < quorum.needed:
             return f"no quorum: {counts}"
+        if self._elected is not None and self._leader() is None:
+            return f"no leader is heard; {counts}"
         if not self._scanner.ready:
             return f"still finding out how far the log goes; {counts}"
-        if self._pushed is None:
-            return f"other events of this site went first; {counts}"
-        attempt = self._proposer.view(self._pushed)
-        doing = "its slot is being settled" if attempt is None else attempt.why
-        return f"no majority agreed on slot {self._pushed} in time ({doing}); {counts}"
+        attempt = None if self._pushed is None else self._proposer.view(self._pushed)
+        if attempt is not None:
+            return f"no majority agreed on slot {self._pushed} in time ({attempt.why}); {counts}"
+        hole = next(iter(self._learner.holes(Slot(1), 1)), None)
+        if hole is not None:
+            return f"slot {hole} before it is not settled yet; {counts}"
+        return f"its turn did not come; {counts}"
 
-    def _stopped(self, broken: BrokenRule) -> Effects:
-        return Effects(writes=[WriteEvidence(broken.rule, broken.evidence)], stop=str(broken))
+    def _stop(self, broken: BrokenRule) -> Effects:
+        self._stopped = str(broken)
+        return Effects(writes=[WriteEvidence(broken.rule, broken.evidence)], stop=self._stopped)
 
 
 def _greets(message: Message) -> bool:

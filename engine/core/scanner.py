@@ -5,7 +5,8 @@ Rules that hold here:
   this site included, bounds everything chosen before it asked, and there it stops. One peer's word is no bound.
 - Learned slots are copied in bulk from a peer that has them, a page at a time: the next question leaves when the last
   one is answered. What no peer has learned is left to the hole filler (R3).
-- R6: a bound beyond the window is copied towards, never filled towards.
+- R6: a bound beyond the window is copied towards, never filled towards. It is given up only when every peer that claims
+  to be ahead has answered that it lacks what comes next; silence disproves nothing.
 - W1: every question carries a nonce; an answer counts once a site, for that nonce.
 """
 
@@ -46,7 +47,10 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Copying:
-    """Pages up to `bound` are asked of `source`; `pages` of this nonce's answer have come, the span up to `last`."""
+    """Pages up to `bound` are asked of `source`; `pages` of this nonce's answer have come, the span up to `last`.
+
+    Since the prefix moved last, `tried` were asked, and `lacking` answered that they lack the slot after it.
+    """
 
     bound: Slot
     source: SiteId
@@ -57,6 +61,7 @@ class Copying:
     prefix_asked: Slot
     give_up_at: Tick
     tried: frozenset[SiteId]
+    lacking: frozenset[SiteId]
 
 
 class Scanner:
@@ -97,13 +102,17 @@ class Scanner:
         self._phase = replace(phase, answers=(*phase.answers, message), answered=phase.answered | {sender})
         self._conclude(step, voting)
 
-    def on_known(self, step: Step, message: Known) -> None:
+    def on_known(self, step: Step, sender: SiteId, message: Known) -> None:
         """A page of the answer came; what it holds is learned already."""
         phase = self._phase
-        if not isinstance(phase, Copying) or message.nonce != phase.nonce:
+        if not isinstance(phase, Copying) or message.nonce != phase.nonce or sender != phase.source:
             return
-        phase = self._phase = replace(phase, pages=phase.pages + 1, give_up_at=Tick(step.now + self._patience()))
-        if phase.pages == PAGES_PER_ANSWER or message.last >= phase.last:
+        lacking = phase.lacking
+        if message.first <= self._learner.prefix + 1 <= message.last:
+            lacking |= {phase.source}
+        give_up_at = Tick(step.now + self._patience())
+        phase = self._phase = replace(phase, pages=phase.pages + 1, give_up_at=give_up_at, lacking=lacking)
+        if phase.pages == PAGES_PER_ANSWER or self._learner.prefix >= phase.last or phase.source in lacking:
             self._turn_page(step, phase)
 
     def tick(self, step: Step, voting: bool) -> None:
@@ -154,29 +163,33 @@ class Scanner:
             self._reach(step)
         else:
             self._told_done = False
-            self._copy(step, self._bound, frozenset())
+            self._copy(step, self._bound, frozenset(), frozenset())
 
-    def _copy(self, step: Step, bound: Slot, tried: frozenset[SiteId]) -> None:
-        source = next((site for site in self._peers.ahead_of(self._learner.prefix) if site not in tried), None)
+    def _copy(self, step: Step, bound: Slot, tried: frozenset[SiteId], lacking: frozenset[SiteId]) -> None:
+        prefix = self._learner.prefix
+        source = next((site for site in self._peers.ahead_of(prefix) if site not in tried), None)
         if source is None:
-            if bound > self._learner.prefix + WINDOW_SLOTS:
+            claiming = {peer.site for peer in self._peers.views() if peer.prefix > prefix}
+            if bound > prefix + WINDOW_SLOTS and claiming <= lacking:
                 self._bound = self._learner.used_max  # nobody has what would lie between: not believed (R6)
             self._rest(step)
             return
-        first = Slot(self._learner.prefix + 1)
-        last = Slot(min(bound, self._learner.prefix + PAGE_SLOTS_MAX))
+        first = Slot(prefix + 1)
+        last = Slot(min(bound, prefix + PAGE_SLOTS_MAX))
         nonce = Nonce(self._random.randrange(1, NUMBER_MAX))
         give_up_at = Tick(step.now + self._patience())
-        self._phase = Copying(bound, source, nonce, first, last, 0, self._learner.prefix, give_up_at, tried)
-        step.tell(SawRecovery("copying", bound, self._learner.prefix, source))
+        self._phase = Copying(bound, source, nonce, first, last, 0, prefix, give_up_at, tried, lacking)
+        step.tell(SawRecovery("copying", bound, prefix, source))
         step.send(source, Ask(nonce, ((first, last),)))
 
     def _turn_page(self, step: Step, phase: Copying) -> None:
         if self._learner.prefix >= phase.bound:
             self._rest(step)
             return
-        progress = self._learner.prefix > phase.prefix_asked
-        self._copy(step, phase.bound, frozenset() if progress else phase.tried | {phase.source})
+        if self._learner.prefix > phase.prefix_asked:
+            self._copy(step, phase.bound, frozenset(), frozenset())
+        else:
+            self._copy(step, phase.bound, phase.tried | {phase.source}, phase.lacking)
 
     def _rest(self, step: Step) -> None:
         """What remains is for the hole filler; the next scan comes in its time, sooner while this site is behind."""

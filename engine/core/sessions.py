@@ -4,9 +4,11 @@ Rules that hold here:
 - E1: an event's number is durable before it is proposed; its row goes with every change of its state.
 - E2: `created` and `lost` are said of a learned slot alone, `not-created` only where nothing that carries the event
   left; else the outcome is `unknown`, kept durably, settled when its slot is learned, never pushed again.
-- E3, L1: one event is proposed at a time, in the order of submission; the next waits until it is settled.
+- E3: events are proposed in the order of submission. L1: one at a time, the next waits until it is settled; or, handed
+  on to a leader (L3), many in a chain: E5 keeps their order whatever is lost, repeated or reordered.
 - E4: `created` is said when the prefix through its slot is learned here.
-- E5: an entry follows the last number of this author in effect.
+- E5: an entry follows the last number of this author in effect, or the one before it in the chain that is handed on. An
+  event that may have left and is given up is withdrawn under its own number: one of both takes effect, once.
 - D5: a site that does not vote gives out no numbers: submissions wait.
 - The clock of an event starts when it is submitted, and anew whenever an event of this site before it is settled: one
   that waits its turn does not run out of time while the queue moves.
@@ -20,7 +22,7 @@ from heapq import heappop, heappush
 from typing import Final
 
 from engine.core.effects import SawOutcome
-from engine.core.entry import Entry, kind_of
+from engine.core.entry import Entry, Stamped, Withdrawal, decode, encode, kind_of
 from engine.core.ids import EventId, SiteId, Slot, Tick
 from engine.core.step import Step
 from engine.core.storage import EventRow, EventState, WriteEvent
@@ -49,7 +51,8 @@ class _Event:
 
 
 class Sessions:
-    """The queue is in the order of submission; `placed` events are PROPOSED or UNKNOWN, at most one is PROPOSED."""
+    """The queue is in the order of submission, after all that is `placed`: PROPOSED or UNKNOWN, at a slot of this
+    site's own synod, or (slot None) handed on to a leader."""
 
     def __init__(self, site: SiteId, number_max: int, open_events: tuple[EventRow, ...]) -> None:
         self._site = site
@@ -57,6 +60,11 @@ class Sessions:
         self._unnumbered: deque[_Event] = deque()
         self._queue: deque[_Event] = deque()
         self._placed: dict[int, _Event] = {row.number: _Event(row, None, Tick(0)) for row in open_events}
+        self._at: dict[Slot, _Event] = {
+            event.row.slot: event
+            for event in self._placed.values()
+            if event.row is not None and event.row.slot is not None
+        }
         self._by_token: dict[int, _Event] = {}
         self._alarms: list[tuple[Tick, int]] = []
         self._progress_at = Tick(0)
@@ -70,6 +78,11 @@ class Sessions:
     @property
     def unknown(self) -> int:
         return sum(event.row is not None and event.row.state is EventState.UNKNOWN for event in self._placed.values())
+
+    @property
+    def outstanding(self) -> bool:
+        """Something that was handed on is not settled."""
+        return any(event.row is not None and event.row.slot is None for event in self._placed.values())
 
     @property
     def open_slots(self) -> list[Slot]:
@@ -107,57 +120,92 @@ class Sessions:
 
     def turn(self, slot: Slot, follows: int) -> Entry | None:
         """The entry to propose next, now aimed at `slot`; None where none waits, or one before it is not settled."""
-        if self._placed or not self._queue or self._aim is not None:
+        if not self.waiting:
             return None
-        row = self._queue[0].row
-        assert row is not None
         self._aim = slot
-        return Entry(self._site, row.number, follows, row.body)
+        event = next(iter(self._placed.values()), None) or self._queue[0]
+        return self._entry(event, follows)
 
     @property
     def waiting(self) -> bool:
-        """An event could be aimed at a slot now."""
-        return bool(self._queue) and not self._placed and self._aim is None
+        """An event, or the withdrawal of one that was handed on, could be aimed at a slot now."""
+        if self._aim is not None:
+            return False
+        first = next(iter(self._placed.values()), None)
+        return bool(self._queue) if first is None else first.row is not None and first.row.slot is None
+
+    def hand(self, step: Step, last_in_effect: int, limit: int) -> list[Entry]:
+        """The events that are handed on for the first time now, in a chain after all that are (L3, E5)."""
+        entries: list[Entry] = []
+        handed = (n for n, event in reversed(self._placed.items()) if event.row is not None and event.row.slot is None)
+        follows = next(handed, last_in_effect)
+        while self._queue and len(self._placed) < limit:
+            event = self._queue.popleft()
+            assert event.row is not None
+            event.row = replace(event.row, state=EventState.PROPOSED, slot=None)
+            step.write(WriteEvent(event.row))
+            self._placed[event.row.number] = event
+            entries.append(self._entry(event, follows))
+            follows = event.row.number
+        return entries
+
+    def chain(self, last_in_effect: int, limit: int) -> list[Entry]:
+        """What was handed on and is not settled, or its withdrawal: to be handed on again, the first `limit`."""
+        entries: list[Entry] = []
+        follows = last_in_effect
+        for number, event in self._placed.items():
+            if event.row is not None and event.row.slot is None:
+                entries.append(self._entry(event, follows))
+                follows = number
+                if len(entries) == limit:
+                    break
+        return entries
 
     def on_accepting(self, step: Step, slot: Slot, entry: Entry) -> None:
         """An accept of `entry` is about to leave: if it is the aimed event's, that is durable first (E1, E2)."""
-        if slot != self._aim or not self._queue or entry.author != self._site:
+        if slot != self._aim or self._placed or not self._queue or entry.author != self._site:
             return
         event = self._queue[0]
         assert event.row is not None
         if event.row.number == entry.number:
             self._queue.popleft()
             event.row = replace(event.row, state=EventState.PROPOSED, slot=slot)
-            self._placed[entry.number] = event
+            self._placed[entry.number] = self._at[slot] = event
             step.write(WriteEvent(event.row))
 
     def on_learned(self, step: Step, slot: Slot, entry: Entry) -> None:
         """A slot is learned: whatever was aimed at it or proposed there, and is not `entry`, lost it (E2)."""
-        aimed = self._queue[0] if self._aim == slot and self._queue and not self._placed else None
+        event = self._at.pop(slot, None)
         if self._aim == slot:
             self._aim = None
-        placed = [event for event in self._placed.values() if event.row is not None and event.row.slot == slot]
-        for event in placed if aimed is None else [aimed]:
-            row = event.row
-            assert row is not None
-            if entry.author == self._site and entry.number == row.number:
-                continue  # `created` waits for the prefix (E4)
-            if row.state is not EventState.UNKNOWN and event.submission is not None and event.submission.retry:
-                self._again(step, event, row)
-            else:
-                lost = replace(row, slot=slot, state=EventState.LOST, reason=None)
-                self._settle(step, event, replace(lost, to_author=entry.author, to_kind=kind_of(entry)))
+            if event is None and not self._placed and self._queue:
+                event = self._queue[0]
+        if event is None:
+            return
+        row = event.row
+        assert row is not None
+        if entry.author == self._site and entry.number == row.number:
+            return  # `created` waits for the prefix (E4)
+        if row.state is not EventState.UNKNOWN and event.submission is not None and event.submission.retry:
+            self._again(step, event, row)
+        else:
+            lost = replace(row, slot=slot, state=EventState.LOST, reason=None)
+            self._settle(step, event, replace(lost, to_author=entry.author, to_kind=kind_of(entry)))
 
     def on_applied(self, step: Step, slot: Slot, entry: Entry, void: bool) -> None:
-        """The prefix reached a slot (E4)."""
-        event = self._placed.get(entry.number) if entry.author == self._site else None
-        if event is None or event.row is None:
+        """The prefix reached a slot (E4): a number of this site in effect settles it, and all before it (E2, E5)."""
+        if entry.author != self._site or void:
             return
-        if void:
-            reason = f"its entry at slot {slot} is void: it follows number {entry.follows}, which is not the last (E5)"
-            self._settle(step, event, replace(event.row, state=EventState.NOT_CREATED, slot=slot, reason=reason))
-        else:
-            self._settle(step, event, replace(event.row, state=EventState.CREATED, slot=slot, reason=None))
+        while self._placed and next(iter(self._placed)) <= entry.number:
+            event = next(iter(self._placed.values()))
+            row = event.row
+            assert row is not None
+            if row.number == entry.number and row.body == entry.body:
+                self._settle(step, event, replace(row, state=EventState.CREATED, slot=slot, reason=None))
+                continue
+            what = "its withdrawal" if row.number == entry.number else f"the later event {entry.id}"
+            reason = f"{what} took effect at slot {slot}"
+            self._settle(step, event, replace(row, state=EventState.NOT_CREATED, slot=slot, reason=reason))
 
     def give_up(self, step: Step, token: int, reason: str) -> None:
         event = self._by_token.get(token)
@@ -179,6 +227,15 @@ class Sessions:
 
     def deadline(self) -> Tick | None:
         return self._alarms[0][0] if self._alarms else None
+
+    def _entry(self, event: _Event, follows: int) -> Entry:
+        """The event's entry, or its withdrawal where it was given up."""
+        row = event.row
+        assert row is not None
+        body = row.body
+        if row.state is EventState.UNKNOWN:
+            body = encode(Stamped(Withdrawal(), decode(row.body).at_ms))
+        return Entry(self._site, row.number, follows, body)
 
     def _again(self, step: Step, event: _Event, row: EventRow) -> None:
         """`--retry`: the loss is no outcome, the same event goes to the next slot (E1: this one can not hold it)."""
@@ -205,16 +262,22 @@ class Sessions:
 
     def _doubt(self, step: Step, event: _Event, reason: str) -> None:
         assert event.row is not None
-        said = f"{reason}; slot {event.row.slot} may still be chosen with it"
+        slot = event.row.slot
+        where = (
+            "it was handed on and is being withdrawn" if slot is None else f"slot {slot} may still be chosen with it"
+        )
+        said = f"{reason}; {where}"
         event.row = replace(event.row, state=EventState.UNKNOWN, reason=said)
         step.write(WriteEvent(event.row))
         self._tell(step, event, event.row, EventState.UNKNOWN, said)
 
     def _settle(self, step: Step, event: _Event, row: EventRow) -> None:
         if self._placed.pop(row.number, None) is None:
-            if self._queue and self._queue[0] is event:
+            if self._queue and self._queue[0] is event and not self._placed:
                 self._aim = None
             self._queue.remove(event)
+        elif event.row is not None and event.row.slot is not None:
+            self._at.pop(event.row.slot, None)
         if row.state is not EventState.NOT_CREATED:
             self._progress_at = step.now
         step.write(WriteEvent(row))

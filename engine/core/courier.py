@@ -1,0 +1,93 @@
+"""The courier: hands the events of this site to the leader, until they are settled (L3).
+
+Rules that hold here:
+- E3, E5: events leave in the order of their numbers, each naming the one before it in the chain.
+- What is not settled is handed on again, from the start of the chain: to a new leader at once, to the same one after a
+  growing time without progress. Repeats are harmless (E1, E5).
+- D1: an event is durable before it leaves; that it may have left is part of the same write (E2).
+- One hop: what was relayed is not relayed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from engine.core.election import Heard
+from engine.core.entry import Entry
+from engine.core.ids import SiteId, Tick
+from engine.core.messages import HandOn
+from engine.core.pages import cost_bytes
+from engine.core.proposer import RESEND_MAX
+from engine.core.sessions import Sessions
+from engine.core.settings import Settings
+from engine.core.step import Step
+
+HANDED_MAX: Final = 4_096
+"""How many events of this site may be on their way to a leader."""
+
+AGAIN_MAX: Final = 256
+"""How many of them are handed on again at a time."""
+
+
+class Courier:
+    """`offer(step, entry)` gives an entry to this site's own leader."""
+
+    def __init__(self, settings: Settings, sessions: Sessions, offer: Callable[[Step, Entry], None]) -> None:
+        self._settings = settings
+        self._sessions = sessions
+        self._offer = offer
+        self._to: Heard | None = None
+        self._again_at = Tick(0)
+        self._again_every = settings.timings.retransmit
+        self._settled_through = 0
+
+    def push(self, step: Step, to: Heard | None, last_in_effect: int) -> None:
+        """Hands on what is new, and all of it where the leader is new; `to` is None while no leader is heard."""
+        changed, self._to = to != self._to, to
+        if to is None:
+            return
+        fresh = self._sessions.hand(step, last_in_effect, HANDED_MAX)
+        if last_in_effect != self._settled_through:
+            self._settled_through = last_in_effect
+            self._again_every = self._settings.timings.retransmit
+            self._again_at = Tick(step.now + 2 * self._again_every)
+        if changed or step.now >= self._again_at:
+            self._again_every = Tick(min(RESEND_MAX, self._again_every * 2))
+            self._again_at = Tick(step.now + self._again_every)
+            fresh = self._sessions.chain(last_in_effect, HANDED_MAX if changed else AGAIN_MAX)
+        self._hand(step, to, fresh)
+
+    def deadline(self) -> Tick | None:
+        return self._again_at if self._to is not None and self._sessions.outstanding else None
+
+    def _hand(self, step: Step, to: Heard, entries: list[Entry]) -> None:
+        if to.ballot.site == self._settings.site:
+            for entry in entries:
+                self._offer(step, entry)
+            return
+        for message in handings(entries, self._settings.page_bytes):
+            step.send(to.via, message)
+
+
+def handings(entries: list[Entry], page_bytes: int) -> list[HandOn]:
+    """The entries in order, cut into messages that fit a datagram (W4)."""
+    messages: list[HandOn] = []
+    page: list[Entry] = []
+    budget = page_bytes
+    for entry in entries:
+        cost = cost_bytes(entry)
+        if page and cost > budget:
+            messages.append(HandOn(tuple(page), False))
+            page, budget = [], page_bytes
+        page.append(entry)
+        budget -= cost
+    if page:
+        messages.append(HandOn(tuple(page), False))
+    return messages
+
+
+def relayed(message: HandOn, leader: SiteId, step: Step) -> None:
+    """Passes a peer's events to the leader that this site hears, the one hop."""
+    if not message.relayed:
+        step.send(leader, HandOn(message.entries, True))

@@ -1,0 +1,104 @@
+"""The election: which site leads, when the setting is `elected` (L3; after Ng et al., "Omni-Paxos", section 5).
+
+Rules that hold here:
+- A leader must reach a majority of voters, both ways; what it says of that is in its heartbeats.
+- A site that hears a live leader that reaches a majority, or hears a peer that does, leaves it alone.
+- A site that reaches a majority and knows of no such leader stands for election after an election timeout and a
+  freshly drawn part of one. Only this starts a higher range ballot.
+- No clock of another site is trusted: "hears" means within the election timeout of this site's own clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+from engine.core.ids import Ballot, SiteId, Tick
+from engine.core.messages import Heartbeat
+from engine.core.peers import Claim, Peers
+from engine.core.settings import Settings
+from engine.core.step import Step
+
+TIMEOUT_BEATS: Final = 4
+"""An election timeout in heartbeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The leader this site follows. `via` is the peer that hears it, where this site itself does not."""
+
+    ballot: Ballot
+    via: SiteId
+
+
+STAND_MAX: Final = Tick(2_000)
+"""The longest that a site waits before it stands once it may (B4)."""
+
+
+class Election:
+    def __init__(self, settings: Settings, peers: Peers, random: Random) -> None:
+        self._settings = settings
+        self._peers = peers
+        self._random = random
+        self._claims: dict[SiteId, tuple[Claim, Tick]] = {}
+        self._stand_at: Tick | None = None
+        self._defeats = 0
+        self._quiet_until = Tick(0)
+
+    @property
+    def timeout(self) -> Tick:
+        return Tick(TIMEOUT_BEATS * self._settings.timings.heartbeat)
+
+    def on_heartbeat(self, step: Step, sender: SiteId, message: Heartbeat) -> None:
+        self._claims[sender] = (Claim(message.leads, message.reaches, message.hears), step.now)
+
+    def reaches(self, now: Tick, voting: bool) -> bool:
+        """This voter and the voters that it hears, and that hear it, are a majority."""
+        return voting and 1 + self._peers.linked(now, self.timeout) >= self._settings.quorum
+
+    def hears(self, now: Tick) -> Ballot | None:
+        """The highest ballot of a live leader that reaches a majority and that this site hears itself."""
+        fresh = (claim for _, claim in self._fresh(now))
+        return max((claim.leads for claim in fresh if claim.leads and claim.reaches), default=None)
+
+    def follows(self, now: Tick) -> Heard | None:
+        """The leader to hand events to: heard directly, else through a peer that hears it; None while there is none."""
+        heard = self.hears(now)
+        if heard is not None:
+            return Heard(heard, heard.site)
+        relayed = [
+            (claim.hears, site)
+            for site, claim in self._fresh(now)
+            if claim.hears and claim.hears.site != self._settings.site
+        ]
+        return Heard(*max(relayed)) if relayed else None
+
+    def stands(self, now: Tick, voting: bool, leading: bool) -> bool:
+        """Whether this site stands for election now. Asked at every step in which time passed."""
+        if leading or self.follows(now) is not None:
+            self._stand_at = None
+            self._defeats = 0
+            return False
+        if now < self._quiet_until or not self.reaches(now, voting):
+            self._stand_at = None
+            return False
+        if self._stand_at is None:
+            longest = min(STAND_MAX, self._settings.timings.heartbeat * 2**self._defeats)
+            self._stand_at = Tick(now + self._random.randint(1, longest))
+        if now < self._stand_at:
+            return False
+        self._stand_at = None
+        self._defeats += 1
+        return True
+
+    def promised(self, now: Tick) -> None:
+        """This site promised a range ballot of another: that election may take its time."""
+        self._quiet_until = Tick(now + self.timeout)
+
+    def deadline(self) -> Tick | None:
+        return self._stand_at
+
+    def _fresh(self, now: Tick) -> Iterator[tuple[SiteId, Claim]]:
+        return ((site, claim) for site, (claim, at) in self._claims.items() if now - at <= self.timeout)

@@ -1,0 +1,346 @@
+"""The leader: one prepare for all slots from the first unlearned one on, then accept rounds alone (L3).
+
+Rules that hold here:
+- L3: an established leader re-proposes what the promises hold, fills the gaps between them with no-ops, then needs only
+  accept rounds, many slots in flight.
+- A4: a promise counts once all its pages came; a slot that a promise left out has one promise less.
+- A leader refused because of a single slot settles that slot by synod and keeps its range; because of a range, it
+  steps down. Nothing that was in flight is taken back: the next leader finds it.
+- E3, E5: of each author it proposes entries in the order of their numbers, each once at a time; what does not continue
+  the author's chain waits at its author, who hands it on again.
+- B1: its range ballot is a fresh round; B3: votes are sets of sites for exactly this ballot and slot.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import Final
+
+from engine.core.effects import SawAttempt
+from engine.core.entry import NOOP, Entry
+from engine.core.ids import Ballot, SiteId, Slot, Tick
+from engine.core.learner import Learner
+from engine.core.messages import Accept, Accepted, AcceptedSlot, Cause, LearnedSlot, Prepare, Promise, Refused
+from engine.core.pages import cost_bytes
+from engine.core.proposer import RESEND_MAX, Accepting, Proposer, Rounds, accepted
+from engine.core.settings import WINDOW_SLOTS, Settings
+from engine.core.step import Step
+from engine.core.views import AttemptView
+
+FLIGHTS_MAX: Final = 2_048
+"""How many slots are in flight at a time; what is handed on beyond that waits, boundedly, at the leader."""
+
+BACKLOG_MAX: Final = 8_192
+
+
+@dataclass(slots=True)
+class Campaign:
+    """Phase 1 for all slots from `first` on. `wanted`: the next page's slot of each site, None once all came."""
+
+    ballot: Ballot
+    first: Slot
+    wanted: dict[SiteId, Slot | None]
+    found: dict[Slot, AcceptedSlot] = field(default_factory=dict)
+    left_out: dict[Slot, set[SiteId]] = field(default_factory=dict)
+    give_up_at: Tick = Tick(0)
+    resend_at: Tick = Tick(0)
+
+    @property
+    def complete(self) -> set[SiteId]:
+        return {site for site, slot in self.wanted.items() if slot is None}
+
+
+@dataclass(slots=True)
+class Flight:
+    """Phase 2 of one slot."""
+
+    slot: Slot
+    phase: Accepting
+    since: Tick
+    resend_at: Tick
+    resend_every: Tick
+    refused: set[SiteId] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Reign:
+    """Phase 2 of all slots from `first` on; `next` is the next slot to propose at."""
+
+    ballot: Ballot
+    promised: frozenset[SiteId]
+    left_out: dict[Slot, set[SiteId]]
+    next: Slot
+    flights: dict[Slot, Flight] = field(default_factory=dict)
+    due: list[tuple[Tick, Slot]] = field(default_factory=list)
+    backlog: deque[Entry] = field(default_factory=deque)
+    tails: dict[SiteId, int] = field(default_factory=dict)
+    pending: dict[SiteId, int] = field(default_factory=dict)
+
+
+class Leader:
+    """`on_chosen(step, slot, accepting)` is called for each slot that a majority accepted at the range ballot."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        rounds: Rounds,
+        learner: Learner,
+        proposer: Proposer,
+        on_chosen: Callable[[Step, Slot, Accepting], None],
+    ) -> None:
+        self._settings = settings
+        self._rounds = rounds
+        self._learner = learner
+        self._proposer = proposer
+        self._on_chosen = on_chosen
+        self._campaign: Campaign | None = None
+        self._reign: Reign | None = None
+
+    @property
+    def ballot(self) -> Ballot | None:
+        """The range ballot this site leads with."""
+        return None if self._reign is None else self._reign.ballot
+
+    @property
+    def busy(self) -> bool:
+        """It leads, or stands for election."""
+        return self._reign is not None or self._campaign is not None
+
+    def owns(self, ballot: Ballot) -> bool:
+        """Answers to this ballot are the leader's, not those of a synod (B1: a ballot has one purpose)."""
+        held = self._campaign or self._reign
+        return held is not None and held.ballot == ballot
+
+    def stand(self, step: Step, give_up_at: Tick) -> None:
+        """Starts phase 1 of a fresh range ballot."""
+        ballot = self._rounds.take(step)
+        first = Slot(self._learner.prefix + 1)
+        wanted: dict[SiteId, Slot | None] = dict.fromkeys(self._settings.sites, first)
+        resend_at = Tick(step.now + self._settings.timings.retransmit)
+        self._campaign = Campaign(ballot, first, wanted, give_up_at=give_up_at, resend_at=resend_at)
+        step.tell(SawAttempt(first, "standing", ballot, f"stands for election from slot {first} on"))
+        step.cast(self._settings.sites, Prepare(ballot, first, None))
+
+    def step_down(self, step: Step, why: str) -> None:
+        held = self._campaign or self._reign
+        if held is not None:
+            first = self._campaign.first if self._campaign else Slot(self._learner.prefix + 1)
+            step.tell(SawAttempt(first, "steps down", held.ballot, why))
+        self._campaign = self._reign = None
+
+    def on_promise(self, step: Step, sender: SiteId, message: Promise) -> None:
+        campaign = self._campaign
+        if campaign is None or message.ballot != campaign.ballot or campaign.wanted[sender] != message.first:
+            return
+        if any(span.cause is not Cause.SLOT for span in message.left_out):
+            for span in message.left_out:
+                self._rounds.saw(span.ballot)
+            return
+        for item in message.accepted:
+            found = campaign.found.get(item.slot)
+            if found is None or item.ballot > found.ballot:
+                campaign.found[item.slot] = item
+        for span in message.left_out:
+            self._rounds.saw(span.ballot)
+            campaign.left_out.setdefault(span.first, set()).add(sender)
+        if message.last is None:
+            campaign.wanted[sender] = None
+            if len(campaign.complete) >= self._settings.quorum:
+                self._take_over(step, campaign)
+        else:
+            page = Slot(message.last + 1)
+            campaign.wanted[sender] = page
+            step.send(sender, Prepare(campaign.ballot, page, None))
+
+    def on_accepted(self, step: Step, sender: SiteId, message: Accepted) -> None:
+        reign = self._reign
+        if reign is None or message.ballot != reign.ballot:
+            return
+        for slot in message.slots:
+            flight = reign.flights.get(slot)
+            if flight is None:
+                continue
+            flight.phase = accepted(flight.phase, sender)
+            if len(flight.phase.accepted) >= self._settings.quorum:
+                del reign.flights[slot]
+                self._on_chosen(step, slot, flight.phase)
+        self._launch(step, reign)
+
+    def on_refused(self, step: Step, sender: SiteId, message: Refused) -> None:
+        """A5: a range in the way ends the reign; a single slot is settled by synod once no majority is left for it."""
+        for span in message.spans:
+            self._rounds.saw(span.ballot)
+        held = self._campaign or self._reign
+        if held is None or held.ballot != message.ballot:
+            return
+        outranked = next((span for span in message.spans if span.cause is Cause.RANGE), None)
+        if outranked is not None:
+            self.step_down(step, f"{sender} promised {outranked.ballot} for a range that covers slot {outranked.first}")
+            return
+        reign = self._reign
+        for span in message.spans if reign is not None else ():
+            flight = reign.flights.get(span.first) if reign is not None else None
+            if reign is None or flight is None or span.cause is not Cause.SLOT:
+                continue
+            flight.refused.add(sender)
+            if len(self._settings.sites) - len(flight.refused) < self._settings.quorum:
+                self._settle(step, reign, flight)
+
+    def offer(self, step: Step, entry: Entry, last_in_effect: int) -> None:
+        """An author's entry: proposed if it continues what this leader has of that author, else left to its author."""
+        reign = self._reign
+        assert entry.author is not None
+        if reign is None or len(reign.backlog) >= BACKLOG_MAX:
+            return
+        if entry.follows != reign.tails.get(entry.author, last_in_effect):
+            return
+        reign.tails[entry.author] = entry.number
+        reign.pending[entry.author] = reign.pending.get(entry.author, 0) + 1
+        reign.backlog.append(entry)
+        self._launch(step, reign)
+
+    def on_applied(self, entry: Entry) -> None:
+        """An author's entry was applied, in effect or void: where none is pending, the log alone tells its chain."""
+        reign, author = self._reign, entry.author
+        if reign is None or author is None or author not in reign.pending:
+            return
+        reign.pending[author] -= 1
+        if reign.pending[author] <= 0:
+            del reign.pending[author]
+            reign.tails.pop(author, None)
+
+    def on_learned(self, slot: Slot) -> None:
+        """What was in flight there is settled, by whatever was chosen."""
+        if self._reign is not None:
+            self._reign.flights.pop(slot, None)
+
+    def tick(self, step: Step) -> None:
+        campaign = self._campaign
+        if campaign is not None:
+            if step.now >= campaign.give_up_at:
+                self.step_down(step, "no majority promised in an election timeout")
+            elif step.now >= campaign.resend_at:
+                campaign.resend_at = Tick(step.now + self._settings.timings.retransmit)
+                for site, slot in campaign.wanted.items():
+                    if slot is not None:
+                        step.send(site, Prepare(campaign.ballot, slot, None))
+        if self._reign is not None:
+            self._resend(step, self._reign)
+            self._fill(step, self._reign)
+
+    def deadline(self) -> Tick | None:
+        if self._campaign is not None:
+            return min(self._campaign.give_up_at, self._campaign.resend_at)
+        return self._reign.due[0][0] if self._reign is not None and self._reign.due else None
+
+    def view(self, slot: Slot) -> AttemptView | None:
+        flight = None if self._reign is None else self._reign.flights.get(slot)
+        if flight is None:
+            return None
+        phase, sites, needed = flight.phase, self._settings.sites, self._settings.quorum
+        why = f"leads with {phase.ballot}: accept without prepare"
+        votes = tuple(sorted(phase.accepted))
+        return AttemptView(slot, "accepting", phase.ballot, votes, sites, needed, phase.entry, why, flight.since)
+
+    def _take_over(self, step: Step, campaign: Campaign) -> None:
+        """L3: what the promises hold is re-proposed, gaps become no-ops, slots short of promises go to the synod."""
+        self._campaign = None
+        top = max((self._learner.learned_max, *campaign.found), default=Slot(0))
+        reign = Reign(campaign.ballot, frozenset(campaign.complete), campaign.left_out, Slot(top + 1))
+        self._reign = reign
+        step.tell(
+            SawAttempt(campaign.first, "leads", campaign.ballot, f"{', '.join(sorted(campaign.complete))} promised")
+        )
+        flights: list[Flight] = []
+        for slot in map(Slot, range(campaign.first, top + 1)):
+            if self._learner.is_learned(slot):
+                continue
+            found = campaign.found.get(slot)
+            flight = self._flight(step, reign, slot, NOOP if found is None else found.entry)
+            if flight is not None:
+                flights.append(flight)
+        self._send(step, self._settings.sites, reign.ballot, flights)
+
+    def _fill(self, step: Step, reign: Reign) -> None:
+        """Slots that somebody used beyond what this leader proposed at become no-ops (what a majority accepted there
+        before it promised is no gap: the promises told it)."""
+        flights: list[Flight] = []
+        while reign.next <= self._learner.used_max and len(reign.flights) < FLIGHTS_MAX:
+            slot = reign.next
+            reign.next = Slot(slot + 1)
+            if not self._learner.is_learned(slot) and self._proposer.attempt(slot) is None:
+                flight = self._flight(step, reign, slot, NOOP)
+                if flight is not None:
+                    flights.append(flight)
+        self._send(step, self._settings.sites, reign.ballot, flights)
+
+    def _launch(self, step: Step, reign: Reign) -> None:
+        flights: list[Flight] = []
+        while (
+            reign.backlog
+            and len(reign.flights) < FLIGHTS_MAX
+            and reign.next <= self._learner.prefix + WINDOW_SLOTS // 2
+        ):
+            slot = reign.next
+            reign.next = Slot(slot + 1)
+            if self._learner.is_learned(slot) or self._proposer.attempt(slot) is not None:
+                continue
+            flight = self._flight(step, reign, slot, reign.backlog.popleft())
+            if flight is not None:
+                flights.append(flight)
+        self._send(step, self._settings.sites, reign.ballot, flights)
+
+    def _flight(self, step: Step, reign: Reign, slot: Slot, entry: Entry) -> Flight | None:
+        """The slot's accept round at the range ballot; None where too few promised that slot: a synod settles it."""
+        left_out = reign.left_out.get(slot, set())
+        if len(reign.promised - left_out) < self._settings.quorum:
+            if self._proposer.attempt(slot) is None:
+                self._proposer.start(step, slot, entry)
+            return None
+        every = self._settings.timings.retransmit
+        flight = Flight(slot, Accepting(reign.ballot, entry), step.now, Tick(step.now + every), every)
+        reign.flights[slot] = flight
+        heappush(reign.due, (flight.resend_at, slot))
+        return flight
+
+    def _settle(self, step: Step, reign: Reign, flight: Flight) -> None:
+        del reign.flights[flight.slot]
+        if self._proposer.attempt(flight.slot) is None:
+            self._proposer.start(step, flight.slot, flight.phase.entry)
+
+    def _resend(self, step: Step, reign: Reign) -> None:
+        missing: dict[SiteId, list[Flight]] = {}
+        while reign.due and reign.due[0][0] <= step.now:
+            _, slot = heappop(reign.due)
+            flight = reign.flights.get(slot)
+            if flight is None:
+                continue
+            if flight.refused:
+                self._settle(step, reign, flight)
+                continue
+            flight.resend_every = Tick(min(RESEND_MAX, flight.resend_every * 2))
+            flight.resend_at = Tick(step.now + flight.resend_every)
+            heappush(reign.due, (flight.resend_at, slot))
+            for site in self._settings.sites:
+                if site not in flight.phase.accepted:
+                    missing.setdefault(site, []).append(flight)
+        for site, flights in missing.items():
+            self._send(step, (site,), reign.ballot, flights)
+
+    def _send(self, step: Step, sites: Iterable[SiteId], ballot: Ballot, flights: list[Flight]) -> None:
+        """Accepts of many slots, cut into messages that fit a datagram (W4)."""
+        sites = tuple(sites)
+        items: list[LearnedSlot] = []
+        budget = self._settings.page_bytes
+        for flight in flights:
+            cost = cost_bytes(flight.phase.entry)
+            if items and cost > budget:
+                step.cast(sites, Accept(ballot, tuple(items)))
+                items, budget = [], self._settings.page_bytes
+            items.append(LearnedSlot(flight.slot, flight.phase.entry))
+            budget -= cost
+        if items:
+            step.cast(sites, Accept(ballot, tuple(items)))
