@@ -1,0 +1,64 @@
+# Sets Loggos up in .venv and runs it. Needs Python 3.11 or newer, and a package index that pip reaches.
+#
+#   make demo    five sites on this machine, and the screen of the first
+#   make test    lint, types and all tests
+#   make lint    lint and types alone
+#   make format  lays the code out as `make lint` wants it
+#   make lock    pins the newest dependencies that pyproject.toml allows
+#
+# PYTHON=/path/to/python3 names the interpreter, ARGS="--size 3" is handed to the command, TESTS=tests/core selects tests.
+
+VENV := .venv
+BIN := $(VENV)/bin
+IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14; do \
+	$$python -c '$(IS_NEW_ENOUGH)' 2>/dev/null && echo $$python && break; done)
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-annotate --allow-unsafe --all-build-deps
+
+.PHONY: help demo test lint format lock
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(VENV)/run.stamp
+	@$(BIN)/loggos demo $(ARGS)
+
+test: lint
+	$(BIN)/pytest $(TESTS)
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(VENV)/dev.stamp
+	$(PIP_COMPILE) --upgrade --output-file requirements.txt pyproject.toml
+	$(PIP_COMPILE) --upgrade --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
+
+# What is installed is up to date as long as no file that says what to install is newer than the stamp.
+$(VENV)/run.stamp: requirements.txt pyproject.toml
+	$(call install,requirements.txt)
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.txt pyproject.toml
+	$(call install,requirements-dev.txt)
+	@touch $(VENV)/run.stamp $@
+
+# A virtual environment that was left half made, or whose interpreter has gone, is made anew.
+define install
+	@$(BIN)/python -c 'import pip; $(IS_NEW_ENOUGH)' 2>/dev/null || { \
+		if ! "$(PYTHON)" -c '$(IS_NEW_ENOUGH)' 2>/dev/null; then \
+			echo 'Loggos needs Python 3.11 or newer: install it, or name it with PYTHON=/path/to/python3' >&2; exit 1; fi; \
+		if ! "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null; then \
+			echo '$(PYTHON) has no venv module: install it (Debian and Ubuntu: apt install python3-venv)' >&2; exit 1; fi; \
+		echo 'Setting up $(VENV) with $(PYTHON) ...'; "$(PYTHON)" -m venv --clear $(VENV); }
+	@echo 'Installing $(1) ...'
+	@$(PIP_INSTALL) --require-hashes --requirement $(1)
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+endef
