@@ -170,14 +170,19 @@ def stop_all(places: Iterable[EnginePlace], children: Sequence[EngineProcess]) -
                 client.wait(0.0)
         for client in asked:
             client.wait_closed(deadline - time.monotonic())
-    running = [child for child in children if not child.wait(deadline - time.monotonic())]
-    for child in running:
-        child.terminate()
+    stop_children([child for child in children if not child.wait(deadline - time.monotonic())])
+    for child in children:
+        child.close()
+
+
+def stop_children(children: Sequence[EngineProcess]) -> None:
+    """Stops these by signals alone, so that no engine of another's is meant; none runs afterwards."""
     deadline = time.monotonic() + STOP_TIMEOUT_S
-    for child in running:
+    for child in children:
+        child.terminate()
+    for child in children:
         if not child.wait(deadline - time.monotonic()):
             child.kill()
-    for child in children:
         child.close()
 
 

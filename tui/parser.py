@@ -75,6 +75,15 @@ def event_id(text: str) -> str:
     return text
 
 
+def utf8_text(text: str) -> str:
+    """Text that can be sent on; what the shell handed over as other bytes cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise argparse.ArgumentTypeError(f"character {error.start + 1} is not UTF-8: write it in UTF-8") from None
+    return text
+
+
 def _whole_number(text: str, what: str, highest: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 16 and 1 <= int(text) <= highest):
         raise argparse.ArgumentTypeError(f"{text!r} is not {what}: write a whole number of 1 to {highest}")
@@ -137,7 +146,9 @@ def _serve(parser: argparse.ArgumentParser) -> None:
 
 def _tweet(parser: argparse.ArgumentParser) -> None:
     _site(parser)
-    parser.add_argument("text", metavar="TEXT", nargs="?", help="1 to 280 characters; after -- if it starts with -")
+    parser.add_argument(
+        "text", metavar="TEXT", nargs="?", type=utf8_text, help="1 to 280 characters; after -- if it starts with -"
+    )
     parser.add_argument("--stdin", action="store_true", help="one tweet a line of standard input, kept in order")
     _timeout(parser)
     parser.add_argument("--retry", action="store_true", help="after a loss go on at the next slot, with the same id")
@@ -145,7 +156,7 @@ def _tweet(parser: argparse.ArgumentParser) -> None:
 
 def _block(parser: argparse.ArgumentParser) -> None:
     _site(parser)
-    parser.add_argument("other", metavar="OTHER", help="the site that is blocked, or no longer")
+    parser.add_argument("other", metavar="OTHER", type=utf8_text, help="the site that is blocked, or no longer")
     _timeout(parser)
 
 
@@ -203,7 +214,7 @@ def _faults(parser: argparse.ArgumentParser) -> None:
 
     action("list", "the rules, and the messages that are held (also without an action)", "loggos faults alice list")
     add = action("add", "add a rule; the site obeys it at once", 'loggos faults alice add "from=* delay=200ms±50"')
-    add.add_argument("rule", metavar="RULE", nargs="+", help="as in: to=bob type=accept drop=50%%")
+    add.add_argument("rule", metavar="RULE", nargs="+", type=utf8_text, help="as in: to=bob type=accept drop=50%%")
     add.add_argument("--expires", metavar="SECONDS", type=seconds, help="the rule ends by itself after this time")
     action("clear", "remove all rules; what is held is released", "loggos faults alice clear")
     remove = action("remove", "remove one rule", "loggos faults alice remove 2")

@@ -16,6 +16,7 @@ from tui.client import Client
 from tui.commands.event_stream import WINDOW, EventStream
 from tui.commands.line_reader import LINE_BYTES_MAX, LineReader
 from tui.exits import ExitStatus, status_of_many
+from tui.interrupts import Interrupts
 
 TIMEOUT_S = 10.0
 
@@ -55,9 +56,9 @@ def _create(engine: ScriptedEngine, request: Json) -> None:
 
 def _run(engine: ScriptedEngine, typed: Typed) -> tuple[EventStream, list[Json]]:
     told: list[Json] = []
-    with Client.connect(engine.path) as client:
+    with Client.connect(engine.path) as client, Interrupts() as interrupts:
         stream = EventStream(client, LineReader(typed.reading), told.append, lambda: None)
-        stream.run(TIMEOUT_S, retry=False)
+        stream.run(interrupts, TIMEOUT_S, retry=False)
     return stream, told
 
 
@@ -146,8 +147,12 @@ def test_results_come_before_the_input_ends(tmp_path: Path, typed: Typed) -> Non
             typed.end()
 
     typed.say(b"first\n")
-    with ScriptedEngine(tmp_path / "s", _create) as engine, Client.connect(engine.path) as client:
-        EventStream(client, LineReader(typed.reading), converse, lambda: None).run(TIMEOUT_S, retry=False)
+    with (
+        ScriptedEngine(tmp_path / "s", _create) as engine,
+        Client.connect(engine.path) as client,
+        Interrupts() as interrupts,
+    ):
+        EventStream(client, LineReader(typed.reading), converse, lambda: None).run(interrupts, TIMEOUT_S, retry=False)
     assert len(told) == 5
 
 

@@ -29,7 +29,8 @@ from tui.commands.open import hop, show
 from tui.exits import CommandFailed, ExitStatus
 from tui.hops import Leaving
 from tui.interrupts import ENDING_SIGNALS, Interrupted, Interrupts
-from tui.launch import EngineProcess, how_it_ended, is_running, stop_all
+from tui.json_shapes import Json
+from tui.launch import EngineProcess, how_it_ended, is_running, stop_all, stop_children
 from tui.output import Output, complain
 from tui.selection import EnginePlace, engine_place, refusals_as_exits
 
@@ -56,32 +57,46 @@ def _run_all(places: Sequence[EnginePlace], sites_path: Path, folder: Path, *, h
     children: list[EngineProcess] = []
     try:
         with Interrupts() as interrupts:
-            # All start side by side; each child is known to `stop_all` as soon as it is there.
-            for place in places:
-                children.append(EngineProcess.start_bound(place))  # noqa: PERF401
-            for child in children:
-                child.wait_ready(interrupts)
-            if headless:
-                out = Output(as_json=True)
-                out.json({"ready": True, "sites": str(sites_path), "data": str(folder)})
-                out.flush()
-                _watch(children, interrupts)
-        return ExitStatus.DONE if headless else show([hop(place) for place in places], Leaving.STOPS_ALL)
+            children = _start(places, interrupts)
+        if interrupts.caught:
+            return ExitStatus.DONE
+        if headless:
+            _watch(children, {"ready": True, "sites": str(sites_path), "data": str(folder)})
+            return ExitStatus.DONE
+        return show([hop(place) for place in places], Leaving.STOPS_ALL)
     except Interrupted:
         return ExitStatus.DONE
     finally:
-        # A second signal must not leave engines behind.
-        with Interrupts():
-            stop_all(places, children)
+        if children:
+            # A second signal must not leave engines behind.
+            with Interrupts():
+                stop_all(places, children)
 
 
-def _watch(children: Sequence[EngineProcess], interrupts: Interrupts) -> None:
-    """Until a signal ends the demo; reports engines that end before."""
+def _start(places: Sequence[EnginePlace], interrupts: Interrupts) -> list[EngineProcess]:
+    """Starts all engines side by side. Raises CommandFailed or Interrupted; then none of them runs."""
+    children: list[EngineProcess] = []
+    try:
+        for place in places:
+            children.append(EngineProcess.start_bound(place))  # noqa: PERF401  (one that fails leaves those before)
+        for child in children:
+            child.wait_ready(interrupts)
+    except (CommandFailed, Interrupted):
+        stop_children(children)
+        raise
+    return children
+
+
+def _watch(children: Sequence[EngineProcess], ready: Json) -> None:
+    """Prints the ready line; until a signal ends the demo, reports engines that end before."""
     reported: set[str] = set()
     with Interrupts((*ENDING_SIGNALS, signal.SIGCHLD)) as watched:
+        out = Output(as_json=True)
+        out.json(ready)
+        out.flush()
         poll = select.poll()
         poll.register(watched.fileno(), select.POLLIN)
-        while not {*interrupts.caught, *watched.caught}.intersection(ENDING_SIGNALS):
+        while set(watched.caught).isdisjoint(ENDING_SIGNALS):
             watched.clear()
             for child in children:
                 status = child.poll()

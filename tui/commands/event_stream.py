@@ -69,15 +69,14 @@ class EventStream:
         """The exit statuses of all that was told."""
         return frozenset(self._statuses | ({ExitStatus.STORE_UNUSABLE} if self._store_unusable else set()))
 
-    def run(self, timeout_s: float, retry: bool) -> None:
+    def run(self, interrupts: Interrupts, timeout_s: float, retry: bool) -> None:
         """Until the input ends, a signal comes or the engine is lost, and everything handed in is told."""
-        with Interrupts() as interrupts:
-            try:
-                while self._hand_in(timeout_s, retry):
-                    self._turn(interrupts)
-            except EngineLost as lost:
-                self._store_unusable |= lost.exit_status == ExitStatus.STORE_UNUSABLE
-                self._lose(str(lost), interrupts)
+        try:
+            while self._hand_in(timeout_s, retry):
+                self._turn(interrupts)
+        except EngineLost as lost:
+            self._store_unusable |= lost.exit_status == ExitStatus.STORE_UNUSABLE
+            self._lose(str(lost), interrupts)
         self._flush()
 
     def _hand_in(self, timeout_s: float, retry: bool) -> bool:

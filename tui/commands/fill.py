@@ -12,8 +12,10 @@ from typing import Final
 
 from tui import json_shapes
 from tui.client import Client, EngineLost, EngineSilent, failures_as_exits
-from tui.commands.patient_call import call_patiently
+from tui.commands.patient_call import call_patiently, status_of_loss
 from tui.exits import CommandFailed, ExitStatus
+from tui.interrupts import Interrupts
+from tui.json_shapes import Json
 from tui.output import Cell, Output, Style
 from tui.selection import select_site
 
@@ -22,30 +24,27 @@ _UNSETTLED: Final = "no-quorum"
 
 
 def run(arguments: Namespace) -> int:
-    place = select_site(arguments)
-    out = Output(arguments.json)
-    wanted = sorted(set(arguments.slots))
-    if len(wanted) > SLOTS_MAX:
-        raise CommandFailed(ExitStatus.BAD_INPUT, f"at most {SLOTS_MAX} slots at once: name fewer, or none for all")
-    params = {"slots": wanted or None}
-    with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
-        if not out.as_json:
-            _show_plan(out, client.call("plan", params)["lines"])
-        try:
-            filled = call_patiently(client, "fill", params, arguments.timeout)
-        except (EngineLost, EngineSilent) as lost:
-            raise CommandFailed(_status_of(lost), f"what became of the holes is not known: {lost}") from lost
+    with Interrupts() as interrupts:
+        place = select_site(arguments)
+        out = Output(arguments.json)
+        wanted = sorted(set(arguments.slots))
+        if len(wanted) > SLOTS_MAX:
+            raise CommandFailed(ExitStatus.BAD_INPUT, f"at most {SLOTS_MAX} slots at once: name fewer, or none for all")
+        params = {"slots": wanted or None}
+        with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
+            if not out.as_json:
+                _show_plan(out, client.call("plan", params)["lines"])
+            try:
+                filled = call_patiently(client, interrupts, "fill", params, arguments.timeout)
+            except (EngineLost, EngineSilent) as lost:
+                raise CommandFailed(status_of_loss(lost), f"what became of the holes is not known: {lost}") from lost
     lines = [json_shapes.fill_line(line) for line in filled.value["lines"]]
-    for line in lines:
-        if out.as_json:
-            out.json(line)
-    if not out.as_json:
-        out.table([(f"slot {line['slot']}", _result_cell(line["result"]), line["kind"] or "") for line in lines])
+    _show_results(out, lines)
     unsettled = any(line["result"] == _UNSETTLED for line in lines)
     return ExitStatus.NOT_KNOWN if unsettled or filled.interrupted else ExitStatus.DONE
 
 
-def _show_plan(out: Output, plan: list[json_shapes.Json]) -> None:
+def _show_plan(out: Output, plan: list[Json]) -> None:
     if not plan:
         out.line(Cell("no holes: every used slot is learned", Style.FAINT))
         return
@@ -54,10 +53,13 @@ def _show_plan(out: Output, plan: list[json_shapes.Json]) -> None:
     out.flush()
 
 
+def _show_results(out: Output, lines: list[Json]) -> None:
+    if out.as_json:
+        for line in lines:
+            out.json(line)
+    else:
+        out.table([(f"slot {line['slot']}", _result_cell(line["result"]), line["kind"] or "") for line in lines])
+
+
 def _result_cell(result: str) -> Cell:
     return Cell(result, Style.DOUBT if result == _UNSETTLED else Style.GOOD)
-
-
-def _status_of(lost: EngineLost | EngineSilent) -> ExitStatus:
-    store_failed = isinstance(lost, EngineLost) and lost.exit_status == ExitStatus.STORE_UNUSABLE
-    return ExitStatus.STORE_UNUSABLE if store_failed else ExitStatus.NOT_KNOWN

@@ -10,35 +10,38 @@ from __future__ import annotations
 from argparse import Namespace
 
 from engine.core.ids import SiteId
-from tui.exits import ExitStatus
+from tui.exits import CommandFailed, ExitStatus
 from tui.hops import Hop, Leaving
 from tui.interrupts import Interrupted, Interrupts
-from tui.launch import EngineProcess, is_running, stop_all
+from tui.launch import EngineProcess, is_running, stop_children
 from tui.selection import EnginePlace, select_site
 
 
 def run(arguments: Namespace) -> int:
     place = select_site(arguments)
-    leaving = Leaving.DETACHES
-    if not is_running(place):
-        try:
-            start(place)
-        except Interrupted:
-            return ExitStatus.DONE
-        leaving = Leaving.ASK
+    try:
+        leaving = Leaving.DETACHES if is_running(place) else _start(place)
+    except Interrupted:
+        return ExitStatus.DONE
     return show([hop(place)], leaving)
 
 
-def start(place: EnginePlace) -> None:
+def _start(place: EnginePlace) -> Leaving:
     """Starts the site's engine; it runs on when this process ends. Raises CommandFailed, Interrupted."""
     with Interrupts() as interrupts:
         engine = EngineProcess.start_alone(place)
         try:
             engine.wait_ready(interrupts)
-        except BaseException:
-            stop_all([place], [engine])
+        except CommandFailed as failed:
+            stop_children([engine])
+            if failed.status == ExitStatus.ALREADY_RUNNING and is_running(place):
+                return Leaving.DETACHES  # another call was quicker
+            raise
+        except Interrupted:
+            stop_children([engine])
             raise
         engine.close()
+        return Leaving.ASK
 
 
 def hop(place: EnginePlace) -> Hop:

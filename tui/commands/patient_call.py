@@ -33,23 +33,22 @@ class Patience:
     interrupted: bool
 
 
-def call_patiently(client: Client, method: str, params: Json, timeout_s: float) -> Patience:
+def call_patiently(client: Client, interrupts: Interrupts, method: str, params: Json, timeout_s: float) -> Patience:
     """Calls `method`, to be answered within `timeout_s`. Raises RequestRefused, EngineLost, EngineSilent."""
-    with Interrupts() as interrupts:
-        number = client.request(method, {**params, "timeout_s": timeout_s})
-        deadline = time.monotonic() + timeout_s + SILENCE_S
-        while (left_s := deadline - time.monotonic()) > 0:
-            arrived, ready = client.wait(left_s, {interrupts.fileno()})
-            for one in arrived:
-                if isinstance(one, Answer) and one.number == number:
-                    return Patience(_value(one), bool(interrupts.caught))
-            if ready:
-                interrupts.clear()
-                if len(interrupts.caught) > 1:
-                    raise EngineSilent("interrupted before the engine told what became of it")
-                client.request("give_up", {"requests": [number]})
-                deadline = time.monotonic() + GIVE_UP_S
-        raise EngineSilent(f"the engine did not answer `{method}` in time")
+    number = client.request(method, {**params, "timeout_s": timeout_s})
+    deadline = time.monotonic() + timeout_s + SILENCE_S
+    while (left_s := deadline - time.monotonic()) > 0:
+        arrived, ready = client.wait(left_s, {interrupts.fileno()})
+        for one in arrived:
+            if isinstance(one, Answer) and one.number == number:
+                return Patience(_value(one), bool(interrupts.caught))
+        if ready:
+            interrupts.clear()
+            if len(interrupts.caught) > 1:
+                raise EngineSilent("interrupted before the engine told what became of it")
+            client.request("give_up", {"requests": [number]})
+            deadline = time.monotonic() + GIVE_UP_S
+    raise EngineSilent(f"the engine did not answer `{method}` in time")
 
 
 def _value(answer: Answer) -> Any:
@@ -62,3 +61,9 @@ def _value(answer: Answer) -> Any:
         if error.code == CODE_STOPPING:
             raise EngineLost(str(error)) from error
         raise
+
+
+def status_of_loss(lost: EngineLost | EngineSilent) -> ExitStatus:
+    """What a call without an answer means: the store failed, or nobody knows."""
+    store_failed = isinstance(lost, EngineLost) and lost.exit_status == ExitStatus.STORE_UNUSABLE
+    return ExitStatus.STORE_UNUSABLE if store_failed else ExitStatus.NOT_KNOWN

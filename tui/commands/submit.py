@@ -13,8 +13,9 @@ from typing import Final
 from tui.client import Client, EngineLost, EngineSilent, failures_as_exits
 from tui.commands.event_stream import EventStream
 from tui.commands.line_reader import LineReader
-from tui.commands.patient_call import call_patiently
+from tui.commands.patient_call import call_patiently, status_of_loss
 from tui.exits import CommandFailed, ExitStatus, status_of_many, status_of_outcome
+from tui.interrupts import Interrupts
 from tui.json_shapes import Json, outcome, unknown
 from tui.output import Cell, Output, Style, complain
 from tui.selection import select_site
@@ -41,36 +42,41 @@ def unblock(arguments: Namespace) -> int:
 
 
 def _one(arguments: Namespace, params: Json) -> int:
-    place = select_site(arguments)
-    out = Output(arguments.json)
-    interrupted = False
-    with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
-        try:
-            answered = call_patiently(client, "submit", params, arguments.timeout)
-        except (EngineLost, EngineSilent) as lost:
-            told, status = unknown(str(lost)), ExitStatus.NOT_KNOWN
-            if isinstance(lost, EngineLost) and lost.exit_status == ExitStatus.STORE_UNUSABLE:
-                status = ExitStatus.STORE_UNUSABLE
-        else:
-            told, interrupted = outcome(answered.value), answered.interrupted
-            status = status_of_outcome(told)
-    print_outcome(out, told)
-    return ExitStatus.NOT_KNOWN if interrupted and status == ExitStatus.DONE else status
+    with Interrupts() as interrupts:
+        place = select_site(arguments)
+        out = Output(arguments.json)
+        with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
+            if interrupts.caught:
+                raise CommandFailed(ExitStatus.NOT_IN_LOG, "interrupted: nothing was submitted")
+            try:
+                answered = call_patiently(client, interrupts, "submit", params, arguments.timeout)
+            except (EngineLost, EngineSilent) as lost:
+                print_outcome(out, unknown(str(lost)))
+                return status_of_loss(lost)
+        told = outcome(answered.value)
+        print_outcome(out, told)
+        status = status_of_outcome(told)
+        return ExitStatus.NOT_KNOWN if answered.interrupted and status == ExitStatus.DONE else status
 
 
 def _stream(arguments: Namespace) -> int:
-    place = select_site(arguments)
-    out = Output(arguments.json)
-    with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
-        reader = LineReader(_STDIN)
-        stream = EventStream(client, reader, lambda told: print_outcome(out, told), out.flush)
-        try:
-            stream.run(arguments.timeout, arguments.retry)
-        except BrokenPipeError:
-            # Nobody reads the outcomes any more; what is under way is settled all the same.
-            return ExitStatus.NOT_KNOWN
+    with Interrupts() as interrupts:
+        place = select_site(arguments)
+        out = Output(arguments.json)
+        with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
+            stream = EventStream(client, LineReader(_STDIN), lambda told: print_outcome(out, told), out.flush)
+            try:
+                stream.run(interrupts, arguments.timeout, arguments.retry)
+            except BrokenPipeError:
+                # Nobody reads the outcomes any more; what is under way is settled all the same.
+                return ExitStatus.NOT_KNOWN
+    return _status_of_stream(stream, place.site)
+
+
+def _status_of_stream(stream: EventStream, site: str) -> int:
+    """The exit status; what the outcomes alone do not say is said on stderr."""
     if stream.lost is not None:
-        complain(f"the engine of {place.site} was lost: {stream.lost}")
+        complain(f"the engine of {site} was lost: {stream.lost}")
     if not stream.interrupted:
         return status_of_many(stream.statuses)
     some = "" if stream.input_ended else "at least "

@@ -1,0 +1,196 @@
+"""Real engines as processes on free loopback ports, and the commands as processes against them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from engine.addresses import Address
+from engine.core.ids import SiteId
+from engine.places import site_places
+from engine.template import write_files
+from tui.client import Client, NoEngine
+
+Json = dict[str, Any]
+
+BOUND_S = 60.0
+"""How long anything in these tests may take, on a machine that does much else."""
+
+PROGRAM = (sys.executable, "-m", "tui")
+
+_TIMINGS = "heartbeat_ms: 100\nretransmit_ms: 50\nfill_every_s: 0.3\nscan_every_s: 1\n"
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    """Waits for a condition that nothing else announces."""
+    deadline = time.monotonic() + BOUND_S
+    while not condition():
+        assert time.monotonic() < deadline, f"not in time: {what}"
+        time.sleep(0.02)
+
+
+def environment() -> dict[str, str]:
+    """This process's, without what would change a command."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("LOGGOS_") and name != "NO_COLOR"}
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command printed, and how it ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[Json]:
+        """The JSON lines of stdout."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+def run(*words: str, stdin: bytes = b"", cwd: Path | None = None) -> Said:
+    """A command until it ends."""
+    done = subprocess.run(
+        [*PROGRAM, *words], input=stdin, capture_output=True, timeout=BOUND_S, check=False, env=environment(), cwd=cwd
+    )
+    return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+class Engine:
+    """`loggos serve SITE` in the foreground."""
+
+    def __init__(self, words: Sequence[str], log: Path) -> None:
+        with log.open("ab") as stderr:
+            self.process = subprocess.Popen(
+                [*PROGRAM, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, env=environment()
+            )
+
+    @cached_property
+    def ready(self) -> bytes:
+        """The first line on stdout, once it is there."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.close()
+
+    def close(self) -> None:
+        """Ends it if it still runs."""
+        self.process.kill()
+        self.process.wait(BOUND_S)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+class RealCluster:
+    """A sites file with a key, and those engines that were started; all end with the context."""
+
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        self.folder = folder
+        self.sites_path = folder / "sites.yaml"
+        self.data_path = folder / "data"
+        self.names = tuple(names)
+        self.engines: dict[str, Engine] = {}
+        write_files(self.sites_path, "test-island", free_addresses(names))
+        with self.sites_path.open("a") as file:
+            file.write(_TIMINGS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for engine in self.engines.values():
+            engine.close()
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        return ("--sites", str(self.sites_path), "--data", str(self.data_path))
+
+    def run(self, *words: str, stdin: bytes = b"") -> Said:
+        return run(*self.options, *words, stdin=stdin)
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """A command that goes on; the caller ends it."""
+        return subprocess.Popen(
+            [*PROGRAM, *self.options, *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(),
+        )
+
+    def socket_path(self, name: str) -> Path:
+        return site_places(self.data_path, name).control
+
+    def serve(self, *names: str) -> None:
+        """Starts these engines side by side and waits until each takes commands."""
+        for name in names:
+            if name in self.engines:
+                self.engines[name].close()
+            self.engines[name] = Engine([*self.options, "serve", name], self.folder / f"{name}.log")
+        for name in names:
+            assert self.engines[name].ready, f"{name} does not start: see its log"
+
+    def serve_all(self) -> None:
+        """Starts every engine, and waits until each votes and reaches all the others."""
+        self.serve(*self.names)
+        for name in self.names:
+            self.until_reached(name, len(self.names))
+
+    def until_reached(self, name: str, sites: int) -> None:
+        """Until `name` counts exactly so many voters, itself included."""
+        until(lambda: self.ask(name, "status")["quorum"]["reachable"] == sites, f"{name} reaches {sites} sites")
+
+    def until_learned(self, name: str, slot: int) -> None:
+        until(lambda: self.ask(name, "status")["chosen_through"] >= slot, f"{name} learns slot {slot}")
+
+    def ask(self, name: str, method: str, params: Json | None = None) -> Json:
+        with Client.connect(self.socket_path(name)) as client:
+            answer: Json = client.call(method, params, BOUND_S)
+        return answer
+
+
+def free_addresses(names: Sequence[str]) -> dict[SiteId, Address]:
+    with ExitStack() as held:
+        addresses = {}
+        for name in names:
+            bound = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            bound.bind(("127.0.0.1", 0))
+            addresses[SiteId(name)] = Address("127.0.0.1", bound.getsockname()[1])
+    return addresses
+
+
+def engine_runs(socket_path: Path) -> bool:
+    try:
+        Client.connect(socket_path).close()
+    except NoEngine:
+        return False
+    return True
+
+
+def process_runs(process_id: int) -> bool:
+    """Whether it runs; one that ended and that nobody waited for yet does not."""
+    try:
+        state = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def interrupt(process: subprocess.Popen[bytes], number: signal.Signals) -> Said:
+    """Sends the signal and takes what the command still says."""
+    process.send_signal(number)
+    out, err = process.communicate(timeout=BOUND_S)
+    return Said(process.returncode, out.decode(), err.decode())

@@ -1,0 +1,250 @@
+"""The commands as processes against three real engines: outcomes, shapes, pages, signals (CONTRACT, "Commands")."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.tui.real_cluster import BOUND_S, Json, RealCluster, interrupt, process_runs, until
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
+    with RealCluster(tmp_path_factory.mktemp("cli"), ("alice", "bob", "carol")) as three:
+        three.serve_all()
+        yield three
+
+
+def _tweet(cluster: RealCluster, site: str, text: str) -> Json:
+    said = cluster.run("tweet", site, text, "--retry", "--json")
+    assert (said.status, said.err) == (0, "")
+    return said.lines[0]
+
+
+def test_the_first_line_of_serve_says_where_it_is(cluster: RealCluster) -> None:
+    ready = json.loads(cluster.engines["bob"].ready)
+    assert list(ready) == ["ready", "site", "udp", "control"]
+    assert ready["ready"] is True
+    assert ready["site"] == "bob"
+    assert ready["udp"].startswith("127.0.0.1:")
+    assert ready["control"] == str(cluster.socket_path("bob"))
+
+
+def test_a_tweet_is_in_the_log_and_timeline_of_another_site(cluster: RealCluster) -> None:
+    outcome = _tweet(cluster, "alice", "  lunch at noon?  ")
+    assert list(outcome) == ["outcome", "id", "slot", "to", "reason"]
+    assert outcome["outcome"] == "created"
+    slot = outcome["slot"]
+    cluster.until_learned("bob", slot)
+    [line] = cluster.run("log", "bob", "--from", str(slot), "--to", str(slot), "--json").lines
+    assert list(line) == ["slot", "state", "kind", "author", "id", "text", "target"]
+    assert list(line.values()) == [slot, "chosen", "tweet", "alice", outcome["id"], "lunch at noon?", None]
+    shown = cluster.run("view", "bob", "--json").lines[-1]
+    assert list(shown) == ["slot", "author", "text", "at"]
+    assert (shown["slot"], shown["author"], shown["text"]) == (slot, "alice", "lunch at noon?")
+    assert "lunch at noon?" in cluster.run("view", "bob").out
+    assert cluster.run("events", "alice", outcome["id"], "--json").lines == [outcome]
+
+
+def test_hostile_text_is_stored_as_it_is_and_printed_inert(cluster: RealCluster) -> None:
+    text = "[@click=app.quit]x[/] \u202eevil\u200b " + "\U0001f600" * 3
+    slot = _tweet(cluster, "alice", text)["slot"]
+    for command in (("view", "alice"), ("log", "alice"), ("data", "alice", str(slot)), ("trace", "alice")):
+        printed = cluster.run(*command).out
+        assert "[@click=app.quit]x[/] \\u202eevil\\u200b" in printed
+        assert all(line.isprintable() for line in printed.splitlines())
+    assert cluster.run("log", "alice", "--json").lines[-1]["text"] == text
+
+
+@pytest.mark.parametrize("text", ["", "   ", "x" * 281, "a\nb", "\x1b[2J", "\udcff"])
+def test_what_is_no_tweet_is_bad_input_in_one_line(cluster: RealCluster, text: str) -> None:
+    said = cluster.run("tweet", "alice", text)
+    assert (said.status, said.out) == (2, "")
+    assert said.err.count("\n") == 1
+
+
+def test_blocks_hide_tweets_and_show_in_the_table(cluster: RealCluster) -> None:
+    assert _tweet(cluster, "carol", "carol speaks")["outcome"] == "created"
+    blocked = cluster.run("block", "carol", "bob", "--json").lines[0]
+    assert blocked["outcome"] == "created"
+    cluster.until_learned("bob", blocked["slot"])
+    [row] = cluster.run("blocks", "bob", "--json").lines
+    assert list(row.items()) == [("blocker", "carol"), ("blocked", "bob"), ("slot", blocked["slot"])]
+    assert "carol speaks" not in cluster.run("view", "bob").out
+    assert "carol speaks" in cluster.run("view", "alice").out
+    assert "carol speaks" in cluster.run("log", "bob").out
+    freed = cluster.run("unblock", "carol", "bob", "--json").lines[0]
+    cluster.until_learned("bob", freed["slot"])
+    assert "carol speaks" in cluster.run("view", "bob").out
+
+
+@pytest.mark.parametrize("other", ["alice", "zoe", "Alice"])
+def test_blocking_yourself_or_nobody_is_bad_input(cluster: RealCluster, other: str) -> None:
+    said = cluster.run("block", "alice", other)
+    assert (said.status, said.out) == (2, "")
+
+
+def test_three_hundred_lines_keep_their_order(cluster: RealCluster) -> None:
+    lines = [f"line {number}" for number in range(300)]
+    stdin = "\n\n".join(lines).encode() + b"\n\xff\n" + b"z" * 281
+    said = cluster.run("tweet", "bob", "--stdin", "--json", "--retry", "--timeout", "50", stdin=stdin)
+    *outcomes, not_utf8, too_long = said.lines
+    assert said.status == 2
+    assert [outcome["outcome"] for outcome in outcomes] == ["created"] * 300
+    slots = [outcome["slot"] for outcome in outcomes]
+    assert slots == sorted(slots)
+    assert [refused["line"] for refused in (not_utf8, too_long)] == [600, 601]
+    assert all(list(refused) == ["outcome", "line", "reason"] for refused in (not_utf8, too_long))
+    logged = cluster.run("log", "bob", "--from", str(slots[0]), "--to", str(slots[-1]), "--json").lines
+    assert [line["text"] for line in logged if line["author"] == "bob"] == lines
+    assert [line["slot"] for line in logged] == list(range(slots[0], slots[-1] + 1))
+
+
+def test_the_newest_lines_come_ascending_however_many(cluster: RealCluster) -> None:
+    """Needs the log of the test before: more lines than one answer of the engine holds."""
+    assert len(cluster.run("log", "bob", "--json").lines) == 50
+    assert len(cluster.run("view", "bob", "--json").lines) == 50
+    for command in ("log", "view", "view_log"):
+        slots = [line["slot"] for line in cluster.run(command, "bob", "--limit", "250", "--json").lines]
+        assert len(slots) == 250
+        assert slots == sorted(set(slots))
+    assert cluster.run("view", "bob", "--limit", "1", "--json").lines[0]["text"]
+
+
+def test_a_reader_that_goes_away_is_no_error(cluster: RealCluster) -> None:
+    process = cluster.start("log", "bob", "--from", "1")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    with process:
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+def test_status_is_the_contracts_object_and_a_readable_panel(cluster: RealCluster) -> None:
+    [status] = cluster.run("status", "alice", "--json").lines
+    assert (status["site"], status["quorum"]) == ("alice", {"reachable": 3, "needed": 2, "size": 3})
+    assert list(status["peers"]) == ["bob", "carol"]
+    assert "rejected" in status["counters"]
+    assert "3 of 3 sites reachable, 2 needed" in cluster.run("status", "alice").out
+
+
+def test_data_shows_the_acceptors_variables(cluster: RealCluster) -> None:
+    used, unused = cluster.run("data", "alice", "1", "900000", "--json").lines
+    assert list(used) == ["slot", "maxPrepare", "accNum", "accVal", "state"]
+    assert list(used["accVal"]) == ["kind", "author", "id", "text", "target"]
+    assert used["state"] == "chosen"
+    assert unused == {"slot": 900000, "maxPrepare": None, "accNum": None, "accVal": None, "state": None}
+    assert "maxPrepare" in cluster.run("data", "alice", "1").out
+
+
+def test_fill_reports_a_line_for_each_slot(cluster: RealCluster) -> None:
+    said = cluster.run("fill", "alice", "1", "--json")
+    assert (said.status, said.err) == (0, "")
+    [line] = said.lines
+    assert list(line) == ["slot", "result", "kind"]
+    assert (line["slot"], line["result"]) == (1, "chosen")
+
+
+def test_faults_are_added_listed_and_cleared(cluster: RealCluster) -> None:
+    added = cluster.run("faults", "alice", "add", "to=bob", "type=accept", "hold", "--expires", "600", "--json").lines[
+        0
+    ]
+    assert list(added) == ["number", "text", "on", "hits", "expires_at"]
+    assert (added["text"], added["on"]) == ("to=bob type=accept hold", True)
+    _tweet(cluster, "alice", "held toward bob")
+    until(lambda: cluster.ask("alice", "faults")["held"], "a message is held")
+    [shown] = cluster.run("faults", "alice", "--json").lines
+    assert list(shown) == ["rules", "held", "seed"]
+    assert list(shown["held"][0]) == ["number", "at", "dir", "peer", "type", "slot"]
+    assert cluster.run("faults", "alice", "drop", str(shown["held"][0]["number"]), "--json").lines == [{"dropped": 1}]
+    assert "FAULTS" in cluster.run("status", "alice").out
+    assert cluster.run("faults", "alice", "remove", str(added["number"]), "--json").lines == [{"removed": 1}]
+    assert cluster.run("faults", "alice", "clear", "--json").lines == [{"removed": 0}]
+    assert cluster.run("faults", "alice", "add", "explode").status == 2
+
+
+def test_trace_follows_until_a_signal_and_prints_nothing_twice(cluster: RealCluster) -> None:
+    process = cluster.start("trace", "alice", "--follow", "--limit", "1", "--json")
+    assert process.stdout is not None
+    seen = [process.stdout.readline()]
+    slot = _tweet(cluster, "alice", "traced")["slot"]
+    while not ((line := json.loads(seen[-1]))["type"] == "created" and line["slot"] == slot):
+        assert list(line) == ["at", "dir", "peer", "type", "slot", "ballot", "note"]
+        seen.append(process.stdout.readline())
+    said = interrupt(process, signal.SIGINT)
+    assert (said.status, said.err) == (0, "")
+    accepts = [line for line in map(json.loads, seen) if line["type"] == "accept" and line["slot"] == slot]
+    assert sorted(line["peer"] for line in accepts) == ["bob", "carol"]
+
+
+def test_an_event_of_another_site_is_asked_for_there(cluster: RealCluster) -> None:
+    said = cluster.run("events", "alice", "bob/1")
+    assert said.status == 2
+    assert "bob" in said.err
+
+
+def test_a_second_engine_of_a_site_is_refused(cluster: RealCluster) -> None:
+    said = cluster.run("serve", "alice")
+    assert (said.status, said.out) == (4, "")
+    assert said.err.count("\n") == 1
+
+
+def test_an_address_in_use_is_refused(cluster: RealCluster, tmp_path: Path) -> None:
+    words = ["--sites", str(cluster.sites_path), "--data", str(tmp_path), "serve", "alice"]
+    said = cluster.run(*words)
+    assert said.status == 4
+    assert "in use" in said.err
+
+
+def test_the_store_of_another_cluster_is_refused(cluster: RealCluster, tmp_path: Path) -> None:
+    renamed = tmp_path / "sites.yaml"
+    renamed.write_text(cluster.sites_path.read_text().replace("test-island", "other-island"))
+    (tmp_path / "cluster.key").write_bytes((cluster.folder / "cluster.key").read_bytes())
+    (tmp_path / "cluster.key").chmod(0o600)
+    cluster.run("stop", "carol")
+    said = cluster.run("serve", "carol", "--sites", str(renamed))
+    assert said.status == 3
+    assert "test-island" in said.err
+    cluster.serve("carol")
+    cluster.until_reached("carol", 3)
+
+
+def test_stop_returns_when_everything_is_free_again(cluster: RealCluster) -> None:
+    engine = cluster.engines["carol"].process
+    said = cluster.run("stop", "carol", "--json")
+    assert (said.status, said.lines) == (0, [{"stopped": True, "site": "carol"}])
+    assert not process_runs(engine.pid)
+    assert engine.wait(BOUND_S) == 0
+    assert cluster.run("stop", "carol").status == 5
+    cluster.serve("carol")
+    assert json.loads(cluster.engines["carol"].ready)["ready"] is True
+    cluster.until_reached("carol", 3)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_an_engine_cleanly(cluster: RealCluster, number: signal.Signals) -> None:
+    engine = cluster.engines["carol"].process
+    engine.send_signal(number)
+    assert engine.wait(BOUND_S) == 0
+    cluster.serve("carol")
+    cluster.until_reached("carol", 3)
+
+
+def test_a_parent_that_ends_takes_its_engine_along(cluster: RealCluster) -> None:
+    """`serve --until-eof`: what `demo` relies on."""
+    cluster.run("stop", "carol")
+    process = cluster.start("serve", "carol", "--until-eof")
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["ready"] is True
+    with process:
+        assert process.stdin is not None
+        process.stdin.close()
+    assert process.returncode == 0
+    cluster.serve("carol")
+    cluster.until_reached("carol", 3)

@@ -1,0 +1,125 @@
+"""Commands without an engine: `init`, what is refused, and exit status 5 (CONTRACT, "sites.yaml" and "Exit status")."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.tui.real_cluster import RealCluster, run
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[RealCluster]:
+    with RealCluster(tmp_path, ("alice", "bob", "carol")) as three:
+        yield three
+
+
+def test_init_writes_a_sites_file_and_a_key_for_its_owner_alone(tmp_path: Path) -> None:
+    said = run("init", "ann", "ben", "--json", cwd=tmp_path)
+    assert (said.status, said.err) == (0, "")
+    sites, key = tmp_path / "sites.yaml", tmp_path / "cluster.key"
+    assert said.lines == [{"sites": str(sites), "key": str(key), "names": ["ann", "ben"]}]
+    assert list(said.lines[0]) == ["sites", "key", "names"]
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert "ann: 127.0.0.1:" in sites.read_text()
+
+
+def test_init_never_overwrites(tmp_path: Path) -> None:
+    assert run("init", cwd=tmp_path).status == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    again = run("init", "zoe", cwd=tmp_path)
+    assert again.status == 2
+    assert "never written over" in again.err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("names", [("Ann",), ("ann", "ann"), ("1a",), ("x" * 17,), tuple(f"s{n}" for n in range(10))])
+def test_init_refuses_bad_names(tmp_path: Path, names: tuple[str, ...]) -> None:
+    said = run("init", *names, cwd=tmp_path)
+    assert said.status == 2
+    assert said.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_sites_file_one_line_says_what_to_do(tmp_path: Path) -> None:
+    said = run("view", "alice", cwd=tmp_path)
+    assert said.status == 2
+    assert "loggos init" in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_a_bad_sites_file_is_refused_with_file_and_line(cluster: RealCluster) -> None:
+    with cluster.sites_path.open("a") as file:
+        file.write("colour: blue\n")
+    said = cluster.run("serve", "alice")
+    assert said.status == 2
+    assert said.err.startswith(f"loggos: {cluster.sites_path}:")
+    assert "colour" in said.err
+    assert not cluster.data_path.exists()
+
+
+@pytest.mark.parametrize("command", [("view", "zoe"), ("serve", "zoe"), ("open", "zoe"), ("tweet", "zoe", "hi")])
+def test_an_unknown_site_is_refused_with_the_names_there_are(cluster: RealCluster, command: tuple[str, ...]) -> None:
+    said = cluster.run(*command)
+    assert said.status == 2
+    assert "alice, bob, carol" in said.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("tweet", "alice", "hi"),
+        ("tweet", "alice", "--stdin"),
+        ("block", "alice", "bob"),
+        ("view", "alice"),
+        ("events", "alice"),
+        ("status", "alice"),
+        ("fill", "alice"),
+        ("trace", "alice", "--follow"),
+        ("faults", "alice", "clear"),
+        ("stop", "alice"),
+    ],
+)
+def test_without_an_engine_the_status_is_5_and_nothing_is_made(cluster: RealCluster, command: tuple[str, ...]) -> None:
+    said = cluster.run(*command, stdin=b"one\ntwo\n")
+    assert (said.status, said.out) == (5, "")
+    assert "loggos open alice" in said.err
+    assert said.err.count("\n") == 1
+    assert not cluster.data_path.exists()
+
+
+def test_a_socket_left_over_is_no_engine(cluster: RealCluster) -> None:
+    cluster.socket_path("alice").parent.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left_over:
+        left_over.bind(str(cluster.socket_path("alice")))
+    assert cluster.run("status", "alice").status == 5
+
+
+@pytest.mark.parametrize(
+    "words", [("tweet", "alice"), ("tweet", "alice", "hi", "--stdin"), ("log", "alice", "--from", "3", "--to", "2")]
+)
+def test_contradictions_are_bad_usage(cluster: RealCluster, words: tuple[str, ...]) -> None:
+    assert cluster.run(*words).status == 2
+
+
+def test_the_option_comes_before_the_environment_and_that_before_the_folder(
+    cluster: RealCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message of status 5 names the socket that was looked for, and so the data folder that was taken."""
+    with TemporaryDirectory(prefix="lg-") as short:  # where a socket's path is not too long for DATA
+        program = ("--sites", str(cluster.sites_path), "status", "alice")
+        given = {**os.environ, "LOGGOS_DATA": f"{short}/e", "XDG_DATA_HOME": f"{short}/x"}
+        monkeypatch.setattr("tests.tui.real_cluster.environment", lambda: given)
+        assert f"{short}/o/alice" in run(*program, "--data", f"{short}/o").err
+        assert f"{short}/e/alice" in run(*program).err
+        del given["LOGGOS_DATA"]
+        assert f"{short}/x/loggos/test-island/alice" in run(*program).err
+        given["LOGGOS_SITES"] = f"{short}/nowhere.yaml"
+        assert f"{short}/nowhere.yaml" in run("status", "alice").err
+        assert f"{short}/x/loggos/test-island/alice" in run(*program).err
