@@ -15,7 +15,7 @@ from typing import Final
 
 from engine.core.election import Heard
 from engine.core.entry import Entry
-from engine.core.ids import SiteId, Tick
+from engine.core.ids import NEVER, SiteId, Tick
 from engine.core.messages import HandOn
 from engine.core.pages import cost_bytes
 from engine.core.proposer import RESEND_MAX
@@ -58,8 +58,8 @@ class Courier:
             fresh = self._sessions.chain(last_in_effect, HANDED_MAX if changed else AGAIN_MAX)
         self._hand(step, to, fresh)
 
-    def deadline(self) -> Tick | None:
-        return self._again_at if self._to is not None and self._sessions.outstanding else None
+    def deadline(self) -> Tick:
+        return self._again_at if self._to is not None and self._sessions.outstanding else NEVER
 
     def _hand(self, step: Step, to: Heard, entries: list[Entry]) -> None:
         if to.ballot.site == self._settings.site:

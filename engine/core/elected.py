@@ -97,9 +97,8 @@ class Elected:
         if heard is not None:
             relayed(message, heard.site, step)
 
-    def deadline(self) -> Tick | None:
-        times = (self.leader.deadline(), self._courier.deadline(), self._election.deadline())
-        return min((time for time in times if time is not None), default=None)
+    def deadline(self) -> Tick:
+        return min(self.leader.deadline(), self._courier.deadline(), self._election.deadline())
 
     def _offer(self, step: Step, entry: Entry) -> None:
         assert entry.author is not None

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from engine.core.ids import Ballot, SiteId, Tick
+from engine.core.ids import NEVER, Ballot, SiteId, Tick
 from engine.core.messages import Heartbeat
 from engine.core.peers import Claim, Peers
 from engine.core.settings import Settings
@@ -97,8 +97,8 @@ class Election:
         """This site promised a range ballot of another: that election may take its time."""
         self._quiet_until = Tick(now + self.timeout)
 
-    def deadline(self) -> Tick | None:
-        return self._stand_at
+    def deadline(self) -> Tick:
+        return NEVER if self._stand_at is None else self._stand_at
 
     def _fresh(self, now: Tick) -> Iterator[tuple[SiteId, Claim]]:
         return ((site, claim) for site, (claim, at) in self._claims.items() if now - at <= self.timeout)

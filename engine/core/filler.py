@@ -17,7 +17,7 @@ from typing import Final
 
 from engine.core.effects import SawFilled, SawHoles
 from engine.core.entry import NOOP, Entry, kind_of
-from engine.core.ids import NUMBER_MAX, Nonce, SiteId, Slot, Tick
+from engine.core.ids import NEVER, NUMBER_MAX, Nonce, SiteId, Slot, Tick
 from engine.core.learner import Learner
 from engine.core.messages import Ask, Known
 from engine.core.pages import spans_of
@@ -163,12 +163,12 @@ class Filler:
         }
         self._work_on(step)
 
-    def deadline(self) -> Tick | None:
-        times = [fill.phase.until for fill in self._fills.values() if not isinstance(fill.phase, Competing)]
-        look_at = self.next_look()
-        if look_at is not None:
-            times.append(look_at)
-        return min(times, default=None)
+    def deadline(self) -> Tick:
+        due = self._look_at if self._learner.holes_count else NEVER
+        for fill in self._fills.values():
+            if not isinstance(fill.phase, Competing):
+                due = min(due, fill.phase.until)
+        return due
 
     def view(self, slot: Slot) -> AttemptView | None:
         fill = self._fills.get(slot)

@@ -20,6 +20,9 @@ Nonce = NewType("Nonce", int)
 
 NUMBER_MAX: Final = 2**53
 SITES_MAX: Final = 9
+NEVER: Final = Tick(2**62)
+"""The deadline of what waits for no time."""
+
 SITE_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,15}\Z")
 STORE_ID: Final = re.compile(r"[0-9a-f]{16}\Z")
 

@@ -21,7 +21,7 @@ from typing import Final
 
 from engine.core.effects import SawAttempt
 from engine.core.entry import NOOP, Entry
-from engine.core.ids import Ballot, SiteId, Slot, Tick
+from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick
 from engine.core.learner import Learner
 from engine.core.messages import Accept, Accepted, AcceptedSlot, Cause, LearnedSlot, Prepare, Promise, Refused
 from engine.core.pages import cost_bytes
@@ -231,10 +231,10 @@ class Leader:
             self._resend(step, self._reign)
             self._fill(step, self._reign)
 
-    def deadline(self) -> Tick | None:
+    def deadline(self) -> Tick:
         if self._campaign is not None:
             return min(self._campaign.give_up_at, self._campaign.resend_at)
-        return self._reign.due[0][0] if self._reign is not None and self._reign.due else None
+        return self._reign.due[0][0] if self._reign is not None and self._reign.due else NEVER
 
     def view(self, slot: Slot) -> AttemptView | None:
         flight = None if self._reign is None else self._reign.flights.get(slot)

@@ -17,7 +17,7 @@ from random import Random
 from typing import Final
 
 from engine.core.effects import SawProof, SawRejected, SawStanding
-from engine.core.ids import NUMBER_MAX, Nonce, SiteId, StoreId, Tick
+from engine.core.ids import NEVER, NUMBER_MAX, Nonce, SiteId, StoreId, Tick
 from engine.core.messages import Hello, Message, Packet, Verdict, Welcome
 from engine.core.settings import Settings
 from engine.core.step import Step
@@ -107,16 +107,25 @@ class Lives:
             peer.hello_every = Tick(0)
             self._hello(step, peer)
 
-    def deadline(self) -> Tick | None:
-        return min((peer.hello_at for peer in self._peers.values() if peer.verdict is None), default=None)
+    def deadline(self) -> Tick:
+        due = NEVER
+        for peer in self._peers.values():
+            if peer.verdict is None and peer.hello_at < due:
+                due = peer.hello_at
+        return due
+
+    def knows(self, site: SiteId) -> bool:
+        """There is a life of this peer to talk to."""
+        return self._peers[site].life is not None
 
     def to_life(self, to: SiteId, messages: tuple[Message, ...]) -> StoreId | None:
         """Whom a packet addresses: a welcome answers the life that said hello, a first hello anybody."""
         peer = self._peers[to]
-        if any(isinstance(message, Welcome) for message in messages):
-            return peer.said_life
-        if any(isinstance(message, Hello) and message.proof is None for message in messages):
-            return None
+        for message in messages:
+            if isinstance(message, Welcome):
+                return peer.said_life
+            if isinstance(message, Hello) and message.proof is None:
+                return None
         return peer.life
 
     def admits(self, step: Step, packet: Packet) -> bool:

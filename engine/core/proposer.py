@@ -19,7 +19,7 @@ from typing import Final
 
 from engine.core.effects import SawAttempt
 from engine.core.entry import Entry, kind_of
-from engine.core.ids import Ballot, Round, SiteId, Slot, Tick
+from engine.core.ids import NEVER, Ballot, Round, SiteId, Slot, Tick
 from engine.core.messages import (
     Accept,
     Accepted,
@@ -232,11 +232,11 @@ class Proposer:
             elif step.now >= attempt.resend_at:
                 self._resend(step, attempt)
 
-    def deadline(self) -> Tick | None:
-        return min(
-            (a.phase.until if isinstance(a.phase, Waiting) else a.resend_at for a in self._attempts.values()),
-            default=None,
-        )
+    def deadline(self) -> Tick:
+        due = NEVER
+        for attempt in self._attempts.values():
+            due = min(due, attempt.phase.until if isinstance(attempt.phase, Waiting) else attempt.resend_at)
+        return due
 
     def view(self, slot: Slot) -> AttemptView | None:
         attempt = self._attempts.get(slot)

@@ -21,7 +21,7 @@ from engine.core.effects import Effects
 from engine.core.elected import Elected
 from engine.core.entry import Entry
 from engine.core.filler import Filler
-from engine.core.ids import Ballot, SiteId, Slot, Tick
+from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick
 from engine.core.learner import Learner, Origin
 from engine.core.lives import Lives
 from engine.core.messages import (
@@ -176,16 +176,15 @@ class Replica:
 
     def deadline(self) -> Tick:
         """When `tick` is next needed."""
-        times = [
+        return min(
             self._peers.deadline(),
             self._lives.deadline(),
             self._scanner.deadline(),
             self._proposer.deadline(),
-            None if self._scanner.copying else self._filler.deadline(),
+            NEVER if self._scanner.copying else self._filler.deadline(),
             self._sessions.deadline(),
-            None if self._elected is None else self._elected.deadline(),
-        ]
-        return min(time for time in times if time is not None)
+            NEVER if self._elected is None else self._elected.deadline(),
+        )
 
     def committed(self, commit: int) -> None:
         """The store's commit number after the commit of the effects so far; packets tell it (D5)."""
@@ -263,9 +262,7 @@ class Replica:
             return self._stop(broken)
         self._lives.remember(step)
         step.effects.sends = [
-            send
-            for send in step.effects.sends
-            if self._lives.to_life(send.to, (send.message,)) or _greets(send.message)
+            send for send in step.effects.sends if self._lives.knows(send.to) or _greets(send.message)
         ]
         return step.effects
 

@@ -23,7 +23,7 @@ from typing import Final
 
 from engine.core.effects import SawOutcome
 from engine.core.entry import Entry, Stamped, Withdrawal, decode, encode, kind_of
-from engine.core.ids import EventId, SiteId, Slot, Tick
+from engine.core.ids import NEVER, EventId, SiteId, Slot, Tick
 from engine.core.step import Step
 from engine.core.storage import EventRow, EventState, WriteEvent
 
@@ -225,8 +225,8 @@ class Sessions:
             else:
                 self._expire(step, event, reason)
 
-    def deadline(self) -> Tick | None:
-        return self._alarms[0][0] if self._alarms else None
+    def deadline(self) -> Tick:
+        return self._alarms[0][0] if self._alarms else NEVER
 
     def _entry(self, event: _Event, follows: int) -> Entry:
         """The event's entry, or its withdrawal where it was given up."""
