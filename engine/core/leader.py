@@ -6,8 +6,8 @@ Rules that hold here:
 - A4: a promise counts once all its pages came; a slot that a promise left out has one promise less.
 - A leader refused because of a single slot settles that slot by synod and keeps its range; because of a range, it
   steps down. Nothing that was in flight is taken back: the next leader finds it.
-- E3, E5: of each author it proposes entries in the order of their numbers, each once at a time; what does not continue
-  the author's chain waits at its author, who hands it on again.
+- E3, E5: of each author it proposes entries in the order of their chain, each once at a time. What this leader does not
+  propose its author hands on again.
 - B1: its range ballot is a fresh round; B3: votes are sets of sites for exactly this ballot and slot.
 """
 
@@ -78,6 +78,7 @@ class Reign:
     backlog: deque[Entry] = field(default_factory=deque)
     tails: dict[SiteId, int] = field(default_factory=dict)
     pending: dict[SiteId, int] = field(default_factory=dict)
+    early: dict[SiteId, dict[int, Entry]] = field(default_factory=dict)  # by the number that they follow
 
 
 class Leader:
@@ -190,16 +191,24 @@ class Leader:
                 self._settle(step, reign, flight)
 
     def offer(self, step: Step, entry: Entry, last_in_effect: int) -> None:
-        """An author's entry: proposed if it continues what this leader has of that author, else left to its author."""
-        reign = self._reign
-        assert entry.author is not None
+        """An author's entry: proposed once it continues what this leader has of that author. One that came before what
+        it follows waits for that, boundedly; what is dropped, its author hands on again."""
+        reign, author = self._reign, entry.author
+        assert author is not None
         if reign is None or len(reign.backlog) >= BACKLOG_MAX:
             return
-        if entry.follows != reign.tails.get(entry.author, last_in_effect):
+        tail = reign.tails.get(author, last_in_effect)
+        early = reign.early.setdefault(author, {})
+        if entry.follows != tail:
+            if entry.follows > tail and len(early) < BACKLOG_MAX:
+                early[entry.follows] = entry
             return
-        reign.tails[entry.author] = entry.number
-        reign.pending[entry.author] = reign.pending.get(entry.author, 0) + 1
-        reign.backlog.append(entry)
+        following: Entry | None = entry
+        while following is not None:
+            reign.tails[author] = following.number
+            reign.pending[author] = reign.pending.get(author, 0) + 1
+            reign.backlog.append(following)
+            following = early.pop(following.number, None)
         self._launch(step, reign)
 
     def on_applied(self, entry: Entry) -> None:
@@ -211,6 +220,7 @@ class Leader:
         if reign.pending[author] <= 0:
             del reign.pending[author]
             reign.tails.pop(author, None)
+            reign.early.pop(author, None)
 
     def on_learned(self, slot: Slot) -> None:
         """What was in flight there is settled, by whatever was chosen."""
