@@ -1,0 +1,164 @@
+"""The house stays as DESIGN.md lays it out: which room may import which, and how a file looks."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[1]
+ROOMS: Final = ("engine", "storage", "tui")
+LINES_MAX: Final = 450
+
+CORE_MAY_IMPORT: Final = frozenset(
+    {
+        *("__future__", "bisect", "collections", "collections.abc", "dataclasses", "enum", "functools", "heapq"),
+        *("itertools", "math", "operator", "random", "re", "typing"),
+    }
+)
+"""What of the standard library is pure: no clock, file, socket, thread or task."""
+
+ENGINE_PROCESS: Final = ("trio", "apsw", "cryptography", "storage", "engine.runtime", "engine.wire", "engine.seal")
+"""What only the process of an engine needs."""
+
+COMPOSITION_ROOT: Final = "tui.commands.serve"
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """`module` as it is imported in line `line`; `names` are those taken from it, none for `import module`."""
+
+    line: int
+    module: str
+    names: tuple[str, ...]
+
+    def is_of(self, *rooms: str) -> bool:
+        """Whether it reaches into one of these packages or modules, or imports one from its parent."""
+        reached = {self.module, *(f"{self.module}.{name}" for name in self.names)}
+        return any(module == room or module.startswith(f"{room}.") for module in reached for room in rooms)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    path: Path
+
+    @property
+    def module(self) -> str:
+        return ".".join(self.path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+    def is_of(self, *rooms: str) -> bool:
+        return any(self.module == room or self.module.startswith(f"{room}.") for room in rooms)
+
+    def imports(self) -> Iterator[Import]:
+        """Those inside functions too."""
+        for node in ast.walk(ast.parse(self.path.read_text())):
+            match node:
+                case ast.Import():
+                    yield from (Import(node.lineno, alias.name, ()) for alias in node.names)
+                case ast.ImportFrom():
+                    assert node.level == 0, f"{self.path}:{node.lineno}: name the module in full"
+                    yield Import(node.lineno, node.module or "", tuple(alias.name for alias in node.names))
+
+
+SOURCES: Final = [Source(path) for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
+TESTS: Final = [Source(path) for path in sorted((ROOT / "tests").rglob("*.py"))]
+
+
+def _crossings(sources: list[Source], *forbidden: str) -> list[str]:
+    return [
+        f"{source.path.relative_to(ROOT)}:{one.line}: imports {one.module}"
+        for source in sources
+        for one in source.imports()
+        if one.is_of(*forbidden)
+    ]
+
+
+def _rooms(*rooms: str) -> list[Source]:
+    chosen = [source for source in SOURCES if source.is_of(*rooms)]
+    assert chosen, f"{rooms} are gone: this test would hold nothing"
+    return chosen
+
+
+def test_the_core_is_pure() -> None:
+    wrong = [
+        f"{source.path.relative_to(ROOT)}:{one.line}: imports {one.module}"
+        for source in _rooms("engine.core")
+        for one in source.imports()
+        if not (one.module in CORE_MAY_IMPORT or one.is_of("engine.core"))
+    ]
+    assert wrong == []
+
+
+def test_the_core_takes_chance_from_outside() -> None:
+    """A seed replays a run only if nothing draws from a generator that all share."""
+    wrong = [
+        f"{source.path.relative_to(ROOT)}:{one.line}: takes {one.names or 'all'} from random"
+        for source in _rooms("engine.core", "engine.sim")
+        for one in source.imports()
+        if one.module == "random" and one.names != ("Random",)
+    ]
+    assert wrong == []
+
+
+def test_the_engine_knows_no_storage_and_no_screen() -> None:
+    assert _crossings(_rooms("engine"), "storage", "tui") == []
+
+
+def test_the_store_knows_the_core_alone() -> None:
+    engine = [
+        source.module for source in _rooms("engine") if not source.is_of("engine.core") and source.module != "engine"
+    ]
+    assert _crossings(_rooms("storage"), "tui", *engine) == []
+
+
+def test_the_simulator_and_the_running_engine_do_not_know_each_other() -> None:
+    assert _crossings(_rooms("engine.sim"), *ENGINE_PROCESS) == []
+    real = [source for source in _rooms("engine") if not source.is_of("engine.sim")]
+    assert _crossings(real, "engine.sim") == []
+
+
+def test_one_composition_root_joins_engine_wire_and_store() -> None:
+    others = [source for source in _rooms("tui") if source.module != COMPOSITION_ROOT]
+    assert _crossings(others, *ENGINE_PROCESS) == []
+
+
+def test_panes_know_the_client_and_core_types_alone() -> None:
+    outside_core = [
+        source.module for source in _rooms("engine") if not source.is_of("engine.core") and source.module != "engine"
+    ]
+    assert _crossings(_rooms("tui.panes", "tui.screens", "tui.site"), "storage", "tui.commands", *outside_core) == []
+
+
+@pytest.mark.parametrize("module", ["tui.cli", "tui.client", "tui.output", "tui.commands.read", "tui.commands.submit"])
+def test_a_client_command_loads_nothing_heavy(module: str) -> None:
+    program = f"import sys, {module}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert not {"trio", "apsw", "sqlite3", "textual", "cryptography"} & set(loaded.stdout.split())
+
+
+def test_serving_does_not_load_the_screen() -> None:
+    program = f"import sys, tui.cli, {COMPOSITION_ROOT}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert not {"textual", "rich"} & set(loaded.stdout.split())
+
+
+def test_every_module_opens_with_a_docstring() -> None:
+    bare = [source.module for source in SOURCES + TESTS if not ast.get_docstring(ast.parse(source.path.read_text()))]
+    assert bare == []
+
+
+def test_no_file_has_outgrown_its_reader() -> None:
+    lengths = {source.module: len(source.path.read_text().splitlines()) for source in SOURCES}
+    assert {module: lines for module, lines in lengths.items() if lines > LINES_MAX} == {}
+
+
+def test_nothing_is_left_for_later() -> None:
+    marks = ("TO" + "DO", "FIX" + "ME", "XX" + "X")
+    left = [source.module for source in SOURCES + TESTS if any(mark in source.path.read_text() for mark in marks)]
+    assert left == []
