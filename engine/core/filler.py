@@ -20,7 +20,7 @@ from engine.core.entry import NOOP, Entry, kind_of
 from engine.core.ids import NEVER, NUMBER_MAX, Nonce, SiteId, Slot, Tick
 from engine.core.learner import Learner
 from engine.core.messages import Ask, Known
-from engine.core.pages import spans_of
+from engine.core.pages import PAGES_PER_ANSWER, spans_of
 from engine.core.peers import Peers
 from engine.core.proposer import Proposer
 from engine.core.settings import YIELD_MAX, Settings
@@ -224,8 +224,11 @@ class Filler:
             fill.phase = Asking(until, frozenset(asked))
             if not asked:
                 self._yield(step, fill)
-        if asked:
-            slots = [fill.slot for fill in fills]
+        if not asked:
+            return
+        # One answer has room for so many slots at the least: more in one question would stay unanswered (W3).
+        for start in range(0, len(fills), PAGES_PER_ANSWER):
+            slots = [fill.slot for fill in fills[start : start + PAGES_PER_ANSWER]]
             nonce = Nonce(self._random.randrange(1, NUMBER_MAX))
             self._questions[nonce] = _Question(frozenset(slots), frozenset(asked))
             step.cast(asked, Ask(nonce, spans_of(slots)))

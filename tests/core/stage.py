@@ -23,6 +23,7 @@ from engine.core.messages import (
     AskHighest,
     Chosen,
     ChosenSlot,
+    Heartbeat,
     Hello,
     Highest,
     LearnedSlot,
@@ -94,6 +95,12 @@ def chosen(slot: int, entry: Entry | None, number: Ballot | None = None) -> Chos
     return Chosen((ChosenSlot(Slot(slot), number, entry),))
 
 
+def beat(used_max: int = 0, prefix: int | None = None, *, voting: bool = True) -> Heartbeat:
+    """The sign of life of a site that learned everything up to `used_max`, or only up to `prefix`."""
+    through = Slot(used_max if prefix is None else prefix)
+    return Heartbeat("none", voting, through, Slot(used_max), Tick(0), None, 0)
+
+
 def sent(effects: Effects, kind: type[AnyMessage]) -> list[tuple[SiteId, AnyMessage]]:
     """The messages of one type, with their addressees."""
     return [(send.to, send.message) for send in effects.sends if isinstance(send.message, kind)]
@@ -154,6 +161,16 @@ class Stage:
 
     def wait(self, ticks: int) -> Effects:
         return self.tick(self.now + ticks)
+
+    def live(self, ticks: int) -> Effects:
+        """As `wait`, while all peers are heard, twice a second."""
+        until = self.now + ticks
+        effects = Effects()
+        while self.now < until:
+            for peer in self.settings.peers:
+                effects.extend(self.hear(peer, beat()))
+            effects.extend(self.tick(min(until, self.now + 500)))
+        return effects
 
     def submit(self, token: int, text: str = "hello", timeout: int = MINUTE, *, retry: bool = False) -> Effects:
         body = encode(Stamped(Tweet(text), 1_000))
