@@ -6,8 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.messages import Packet
-from engine.datagram import Reason, Rejected
+from engine.config import ENVELOPE_BYTES
+from engine.core.entry import Entry, Stamped, Tweet, encode
+from engine.core.ids import NUMBER_MAX, Ballot, Round, SiteId, Slot, StoreId
+from engine.core.messages import AcceptedSlot, Packet, Promise
+from engine.core.pages import cost_bytes
+from engine.datagram import DATAGRAM_BYTES_FAR, DATAGRAM_BYTES_LOOPBACK, DATAGRAM_BYTES_MAX, Reason, Rejected
 from engine.seal import Seal
 from engine.wire import Wire
 from tests.strategies import SITES, packets
@@ -61,3 +65,24 @@ def test_w1_nothing_is_decoded_before_it_opened() -> None:
     for plaintext in (b"not json", b"[]"):
         with pytest.raises(Rejected, match=Reason.FORGED):
             _wire().open(Seal(bytes(32), "island", SITES, ALICE).seal(BOB, plaintext))
+
+
+@pytest.mark.parametrize("datagram_bytes_max", [DATAGRAM_BYTES_FAR, DATAGRAM_BYTES_LOOPBACK, DATAGRAM_BYTES_MAX])
+@pytest.mark.parametrize(
+    "text", ["a", "a" * 200, "\U0001f600" * 30, '"' * 100], ids=["short", "long", "wide", "quoted"]
+)
+def test_w4_a_page_of_entries_fits_a_datagram(datagram_bytes_max: int, text: str) -> None:
+    """The budget that `Cluster.settings` hands the core, spent as the core spends it, with names and numbers at their
+    longest: the longest message of entries, a promise, is still within the limit."""
+    sites = SiteId("a" * 16), SiteId("b" * 16)
+    entry = Entry(sites[0], NUMBER_MAX, NUMBER_MAX - 1, encode(Stamped(Tweet(text), NUMBER_MAX)))
+    ballot = Ballot(Round(NUMBER_MAX), sites[1])
+    item = AcceptedSlot(Slot(NUMBER_MAX), ballot, entry)
+    page = (item,) * ((datagram_bytes_max - ENVELOPE_BYTES) // cost_bytes(entry))
+    promise = Promise(ballot, Slot(NUMBER_MAX), Slot(NUMBER_MAX), page, (), ())
+    life = StoreId("f" * 16)
+    packet = Packet(sites[0], life, NUMBER_MAX, life, (promise,))
+    [datagram] = Wire(KEY, "island", sites, sites[0]).seal(sites[1], packet, datagram_bytes_max)
+    assert len(page) > 1
+    assert len(datagram) <= datagram_bytes_max
+    assert Wire(KEY, "island", sites, sites[1]).open(datagram) == packet
