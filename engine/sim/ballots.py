@@ -6,16 +6,20 @@ Rules that hold here:
 - A ballot carries one entry a slot. P2c: when it is first seen proposed there is a majority whose members, as each was
   when it promised that ballot, had all accepted nothing, or whose highest accepted ballot carries that entry (B2).
 - A1, A2: what a site durably promised and accepted never goes back, nor does what it claims in its messages.
+- A3: a range promise counts for each slot that it covers, with the votes that the site had when it made it.
+- L2: ballot 0 needs no promises; what it carries is durable at its proposer before it leaves.
 - D1: what a message claims is durable when it leaves.
 - Everything is kept by slot and looked up, so that a vote costs the same however long the run is.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, SiteId, Slot, quorum_size
 from engine.core.messages import Accepted, AcceptedSlot, Cause, ChosenSlot, Promise, Refused
-from engine.core.storage import NO_VOTE, Vote
+from engine.core.storage import NO_VOTE, RangePromise, Vote
 from engine.sim.violation import violate
 
 
@@ -37,11 +41,28 @@ class SlotBook:
         self.accept_claimed: list[Ballot | None] = [None] * sites
 
 
+class RangeBook(NamedTuple):
+    """A site's promise of all slots from `first` on, and its votes there when it made it."""
+
+    first: Slot
+    votes: dict[Slot, Vote]
+
+    def vote(self, slot: Slot, ballot: Ballot) -> Vote | None:
+        """What it had at a slot that it promised; None where the slot is not covered, or was left out."""
+        vote = self.votes.get(slot, NO_VOTE)
+        left_out = slot < self.first or (vote.promised is not None and vote.promised > ballot)
+        return None if left_out else vote
+
+
 class Ballots:
     def __init__(self, names: tuple[SiteId, ...]) -> None:
         self._names = names
         self._quorum = quorum_size(len(names))
         self.books: dict[Slot, SlotBook] = {}
+        self._ranges: list[tuple[RangePromise, ...]] = [()] * len(names)
+        self._range_promises: dict[Ballot, dict[int, RangeBook]] = {}
+        self._range_claims: list[list[tuple[Slot, Ballot]]] = [[] for _ in names]
+        """The range promises that each site said, in a message, to have made: from which slot on."""
         self.newly_chosen: list[Slot] = []
         """What was chosen since somebody emptied this list."""
 
@@ -64,7 +85,30 @@ class Ballots:
             assert vote.entry is not None
             self._accepted(site, slot, book, ballot, vote.entry)
         elif vote.promised is not None and vote.promised != before.promised:
+            self._above_ranges(site, slot, vote.promised)
             book.promises.setdefault(vote.promised, {})[site] = before
+
+    def ranged(self, site: int, ranges: tuple[RangePromise, ...], prefix: Slot) -> None:
+        """A site's range promises became durable. Those at or below its prefix may be forgotten."""
+        before, self._ranges[site] = self._ranges[site], ranges
+        for held in before:
+            spots = [held.first, *(new.first for new in ranges if held.first < new.first)]
+            for slot in (max(spot, Slot(prefix + 1)) for spot in spots):
+                now = _covering(ranges, slot)
+                if (held.last is None or slot <= held.last) and (now is None or now < held.ballot):
+                    told = f"its range promise went back from {held.ballot} to {now}"
+                    violate("A1", told, slot=slot, site=self._names[site])
+        known = {held.ballot for held in before}
+        for new in ranges:
+            if new.ballot not in known:
+                votes = {slot: book.votes[site] for slot, book in self.books.items() if slot >= new.first}
+                self._range_promises.setdefault(new.ballot, {}).setdefault(site, RangeBook(new.first, votes))
+
+    def _above_ranges(self, site: int, slot: Slot, ballot: Ballot) -> None:
+        covering = _covering(self._ranges[site], slot)
+        if covering is not None and ballot < covering:
+            told = f"votes for {ballot}, after it promised {covering} for a range"
+            violate("A3", told, slot=slot, site=self._names[site])
 
     def learned(self, site: int, slot: Slot, entry: Entry, vote: Vote) -> None:
         """A learned entry became durable, beside the vote that the site had there."""
@@ -89,6 +133,7 @@ class Ballots:
         if promised is None or promised < ballot:
             told = f"accepted {ballot} and left its promise at {promised}"
             violate("A2", told, slot=slot, site=self._names[site])
+        self._above_ranges(site, slot, ballot)
         self.proposed(slot, ballot, entry)
         mask = book.acceptors[ballot] = book.acceptors.get(ballot, 0) | 1 << site
         if mask.bit_count() < self._quorum:
@@ -105,13 +150,16 @@ class Ballots:
         book = self.book(slot)
         known = book.proposals.get(ballot)
         if known is None:
-            self._p2c(slot, book, ballot, entry)
+            if ballot.round:
+                self._p2c(slot, book, ballot, entry)
             book.proposals[ballot] = entry
         elif known is not entry and known != entry:
             violate("B1", f"{ballot} proposes {entry}, and proposed {known} before", slot=slot)
 
     def _p2c(self, slot: Slot, book: SlotBook, ballot: Ballot, entry: Entry) -> None:
-        votes = book.promises.get(ballot, {}).values()
+        of_range = self._range_promises.get(ballot, {})
+        ranged = [held.vote(slot, ballot) for site, held in of_range.items()]
+        votes = [*book.promises.get(ballot, {}).values(), *(vote for vote in ranged if vote is not None)]
         if len(votes) < self._quorum:
             told = f"{ballot} proposes {entry} after {len(votes)} promises, {self._quorum} are needed"
             violate("B2", told, slot=slot, site=ballot.site)
@@ -144,6 +192,27 @@ class Ballots:
             told = f"promises {ballot} reporting {reported}, after it said to have accepted {before}"
             violate("A4", told, slot=slot, site=name)
 
+    def range_promise_sent(self, site: int, message: Promise, prefix: Slot) -> None:
+        """A page of a promise of all slots from some slot on: it covers `first` to `last`, less those left out. The
+        site has learned all slots of `prefix`, and keeps no promise there."""
+        first, last, ballot, name = message.first, message.last, message.ballot, self._names[site]
+        held = _covering(self._ranges[site], max(first, Slot(prefix + 1)))
+        if held is None or held < ballot:
+            violate("D1", f"promises {ballot} from here on; its disk says {held}", slot=first, site=name)
+        learned = {item.slot for item in message.learned}
+        reported = {item.slot: item.ballot for item in message.accepted}
+        left_out = {span.first for span in message.left_out}
+        for slot, book in self.books.items():
+            if slot < first or (last is not None and slot > last) or slot in left_out or slot in learned:
+                continue
+            before = book.accept_claimed[site]
+            if before is not None and (slot not in reported or reported[slot] < before):
+                told = f"promises {ballot} reporting {reported.get(slot)}, after it said to have accepted {before}"
+                violate("A4", told, slot=slot, site=name)
+        for item in message.accepted:
+            self._reported(site, self.book(item.slot), item.slot, (item,))
+        self._range_claims[site].append((first, ballot))
+
     def _reported(self, site: int, book: SlotBook, slot: Slot, accepted: tuple[AcceptedSlot, ...]) -> Ballot | None:
         if not accepted:
             return None
@@ -169,15 +238,21 @@ class Ballots:
         if before is not None and ballot < before:
             told = f"answers {ballot} with a vote, after it answered {before}"
             violate("A1", told, slot=slot, site=self._names[site])
+        for first, promised in self._range_claims[site]:
+            if slot >= first and ballot < promised:
+                told = f"answers {ballot} with a vote, after it promised {promised} from slot {first} on"
+                violate("A3", told, slot=slot, site=self._names[site])
         book.promise_claimed[site] = ballot
 
     def refused_sent(self, site: int, message: Refused) -> None:
         """A5: the ballot in the way is durable, and higher."""
         for span in message.spans:
-            if span.cause is not Cause.SLOT:
+            if span.ballot is None:
                 continue
             promised = self.book(span.first).votes[site].promised
-            if span.ballot is None or promised is None or promised < span.ballot or span.ballot <= message.ballot:
+            if span.cause is Cause.RANGE:
+                promised = max(filter(None, (promised, _covering(self._ranges[site], span.first))), default=None)
+            if promised is None or promised < span.ballot or span.ballot <= message.ballot:
                 told = f"refuses {message.ballot} because of {span.ballot}; its disk says {promised}"
                 violate("A5", told, slot=span.first, site=self._names[site])
 
@@ -191,3 +266,11 @@ class Ballots:
             if votes < self._quorum or book.proposals[item.ballot] != book.chosen:
                 told = f"says that {item.ballot} is chosen; {votes} sites accepted it"
                 violate("R0", told, slot=item.slot, site=name)
+
+
+def _covering(ranges: tuple[RangePromise, ...], slot: Slot) -> Ballot | None:
+    """The ballot that a range promise holds a slot to."""
+    for held in ranges:
+        if held.first <= slot and (held.last is None or slot <= held.last):
+            return held.ballot
+    return None

@@ -10,9 +10,8 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from engine.core.ids import Tick
 from engine.core.messages import Message
@@ -23,8 +22,7 @@ _REMEMBERED_MAX: Final = 32
 _REMEMBER: Final = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Datagram:
+class Datagram(NamedTuple):
     """`messages` is what the sender meant, for people and for truth; the addressee reads `payload`."""
 
     number: int

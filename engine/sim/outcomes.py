@@ -38,6 +38,8 @@ class Event:
     told: EventState | None = None
     slot: Slot | None = None  # at which it is in effect
     proposed: list[Slot] = field(default_factory=list)  # the slots at which it durably was
+    handed_on: bool = False  # durably
+    withdrawn: Slot | None = None  # at which its withdrawal is in effect
 
 
 class Outcomes:
@@ -70,8 +72,10 @@ class Outcomes:
                 if event.slot is not None:
                     violate("E2", f"{id_} is {row.state}, but in effect", slot=event.slot, site=site)
             case EventState.PROPOSED:
-                assert row.slot is not None
-                event.proposed.append(row.slot)
+                if row.slot is None:
+                    event.handed_on = True
+                else:
+                    event.proposed.append(row.slot)
             case EventState.QUEUED | EventState.UNKNOWN:
                 pass
         return before
@@ -83,36 +87,47 @@ class Outcomes:
             violate("E4", f"{id_} is created, but the prefix is {prefix}", slot=slot, site=event.site)
 
     def pushed(self, site: SiteId, slot: Slot, entry: Entry) -> None:
-        """An accept of its author's own event leaves: that the event is proposed at this slot is durable (E1, E2)."""
-        event = self.by_body.get(entry.body)
-        if event is None or event.site != site or event.number != entry.number or slot not in event.proposed:
-            told = f"an accept of {entry} leaves, but its disk does not say that it is proposed here"
+        """An accept of an author's entry leaves: it is durable there that it is proposed at this slot, or that it was
+        handed on (E1, E2)."""
+        event = self._event_of(entry)
+        if slot not in event.proposed and not event.handed_on:
+            told = f"an accept of {entry} leaves, but its author's disk does not say that it is proposed here"
             violate("D1", told, slot=slot, site=site)
 
     def handed_on(self, site: SiteId, entry: Entry) -> None:
-        """An event leaves for the leader: it is durable at its author, with this number (E1)."""
-        event = self.by_body.get(entry.body)
-        if event is None or event.site != entry.author or event.number != entry.number:
-            violate("D1", f"hands on {entry}, which its author has no durable event for", site=site)
+        """An event leaves for the leader: that it does is durable at its author (E1, E2)."""
+        if not self._event_of(entry).handed_on:
+            violate("D1", f"hands on {entry}; its author's disk does not say so", site=site)
+
+    def _event_of(self, entry: Entry) -> Event:
+        """E1: the event that an entry carries, or withdraws (E5), has this number durably."""
+        id_ = entry.id
+        event = None if id_ is None else self.by_id.get(id_)
+        if event is None or (self.by_body.get(entry.body) is not event and not _withdraws(entry)):
+            violate("E1", f"{entry} is no event of its author's", site=entry.author)
+        if _withdraws(entry) and event.said is None:
+            violate("E1", f"{entry} withdraws what was never recorded", site=entry.author)
+        return event
 
     def in_effect(self, slot: Slot, entry: Entry) -> None:
         """The chosen log reached a slot, and its entry takes effect."""
-        event = self.by_body.get(entry.body)
-        if event is None or event.site != entry.author:
-            violate("E1", f"{entry} was never submitted at its author", slot=slot)
-        if event.slot is not None:
-            violate("E1", f"{entry.id} is in effect at {event.slot} too", slot=slot)
-        for said in (event.said, event.told):
-            if said in (EventState.LOST, EventState.NOT_CREATED):
-                violate("E2", f"{entry.id} takes effect, and was said to be {said}", slot=slot, site=event.site)
+        event = self._event_of(entry)
+        if event.slot is not None or event.withdrawn is not None:
+            violate("E1", f"{entry.id} is in effect at {event.slot or event.withdrawn} too", slot=slot)
         if slot <= event.above:
             told = f"{entry.id} was submitted after slot {event.above} was acknowledged"
             violate("E4", told, slot=slot, site=event.site)
         last = self._last_in_effect.get(event.site)
         if last is not None and last.order > event.order:
             violate("E3", f"{entry.id} takes effect after one that was submitted later", slot=slot, site=event.site)
-        event.slot = slot
         self._last_in_effect[event.site] = event
+        if _withdraws(entry):
+            event.withdrawn = slot
+            return
+        for said in (event.said, event.told):
+            if said in (EventState.LOST, EventState.NOT_CREATED):
+                violate("E2", f"{entry.id} takes effect, and was said to be {said}", slot=slot, site=event.site)
+        event.slot = slot
 
     def told(self, site: SiteId, saw: SawOutcome, image: Image, *, replaced: bool) -> Event:
         """An outcome is told, after the commit that it rests on. Returns the event, with what was told of it before."""
@@ -142,3 +157,7 @@ class Outcomes:
             case EventState.QUEUED | EventState.PROPOSED:
                 violate("E2", f"{saw.id} is told {saw.outcome}, which is no outcome", slot=saw.slot, site=site)
         return event
+
+
+def _withdraws(entry: Entry) -> bool:
+    return entry.body.startswith("withdrawal ")

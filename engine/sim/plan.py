@@ -41,7 +41,8 @@ class Setup:
 
     seed: int
     names: tuple[SiteId, ...]
-    leadership: Leadership
+    leadership: tuple[Leadership, ...]
+    """Of each site: sites of different settings stay safe together (L4)."""
     timings: Timings
     page_bytes: int
     links: tuple[tuple[Weather, ...], ...]

@@ -81,6 +81,7 @@ class SimSite:
         self._truth = world.truth
         self._network = world.network
         self._began = 0  # the world's time at which this process's clock showed 0
+        self._packet_bytes = settings.page_bytes + _FRAME_BYTES
         self._pauses = 0
         self._syncing = False
         self._waiting: list[Input] = []
@@ -113,12 +114,6 @@ class SimSite:
             return
         self._truth.started(self.index, stored)
         self._began = world.now
-        self._pauses = 0
-        self._syncing = False
-        self._waiting.clear()
-        self._synced_late = None
-        self._alarm = None
-        self.awaited.clear()
         self.replica = world.make_replica(self.settings, stored, self.disk, Random(world.random.getrandbits(64)))
         world.note(self, "start", "")
         self._perform(self.replica.start(Tick(0)))
@@ -128,6 +123,12 @@ class SimSite:
         assert self.replica is not None
         self.replica = None
         self.fuse = None
+        self.awaited.clear()
+        self._pauses = 0
+        self._syncing = False
+        self._waiting.clear()
+        self._synced_late = None
+        self._alarm = None
         unsynced = self.disk.unsynced
         kept_commits = int(kept * (unsynced + 1))
         writes = self.disk.settle(min(kept_commits, unsynced))
@@ -261,14 +262,14 @@ class SimSite:
             violate("R1", f"a site stopped itself: {effects.stop}", site=self.name)
         used_before = self.disk.image.used_max
         if effects.writes:
-            if self._burns(CrashPoint.BEFORE_COMMIT):
+            if self.fuse and self._burns(CrashPoint.BEFORE_COMMIT):
                 return
             try:
                 self.disk.append(effects.writes)
             except StoreFailed as failed:
                 self._world.stopped(self, str(failed))
                 return
-            if self._burns(CrashPoint.TORN_COMMIT):
+            if self.fuse and self._burns(CrashPoint.TORN_COMMIT):
                 return
             if self.disk_ms:
                 self._syncing = True
@@ -300,7 +301,7 @@ class SimSite:
         self._world.mark("commit", commit)
         self._truth.durable(self.index, effects.writes)
         replica.committed(commit)
-        if self._burns(CrashPoint.AFTER_COMMIT):
+        if self.fuse and self._burns(CrashPoint.AFTER_COMMIT):
             return
         self._leave(effects, used_before)
 
@@ -324,23 +325,28 @@ class SimSite:
         """Messages to one site share a packet, but a greeting, which is addressed to another life (D5), has its own."""
         bundles: dict[SiteId, list[Message]] = {}
         for send in sends:
-            if isinstance(send.message, Hello | Welcome):
-                if not self._send_packet(send.to, (send.message,)):
+            message, to = send.message, send.to
+            if isinstance(message, Hello | Welcome):
+                if not self._send_packet(to, [message]):
                     return False
+            elif to in bundles:
+                bundles[to].append(message)
             else:
-                bundles.setdefault(send.to, []).append(send.message)
-        return all(self._send_packet(to, tuple(messages)) for to, messages in bundles.items()) and not self._burns(
-            CrashPoint.BEFORE_TELL
-        )
+                bundles[to] = [message]
+        for to, messages in bundles.items():
+            if not self._send_packet(to, messages):
+                return False
+        return not (self.fuse and self._burns(CrashPoint.BEFORE_TELL))
 
-    def _send_packet(self, to: SiteId, messages: tuple[Message, ...]) -> bool:
+    def _send_packet(self, to: SiteId, messages: list[Message]) -> bool:
         replica, world = self.replica, self._world
         assert replica is not None
-        packet = replica.packet(to, messages)
-        self._truth.packed(self.index, to, packet)
-        for payload in encode_packet(packet, self.settings.page_bytes + _FRAME_BYTES):
-            world.send(self.index, world.index[to], payload, messages)
-            if self._burns(CrashPoint.BETWEEN_SENDS):
+        packet = replica.packet(to, tuple(messages))
+        if isinstance(messages[0], Welcome):
+            self._truth.welcoming(self.index, to, messages[0], packet.to_life)
+        for payload in encode_packet(packet, self._packet_bytes):
+            world.send(self.index, to, payload, packet.messages)
+            if self.fuse and self._burns(CrashPoint.BETWEEN_SENDS):
                 return False
         return True
 
@@ -352,15 +358,14 @@ class SimSite:
                 self._truth.told(self.index, saw)
                 if saw.token is not None:
                     self.awaited.discard(saw.token)
-                if self._burns(CrashPoint.BETWEEN_TELLS):
+                if self.fuse and self._burns(CrashPoint.BETWEEN_TELLS):
                     return False
         return True
 
     def _burns(self, point: CrashPoint) -> bool:
         """The process may end here; True where it does."""
         fuse = self.fuse
-        if fuse is None:
-            return False
+        assert fuse is not None
         fuse.points -= 1
         if fuse.points > 0:
             return False

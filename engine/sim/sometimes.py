@@ -9,15 +9,21 @@ from __future__ import annotations
 
 from collections import Counter
 from enum import StrEnum
-from typing import Final
+from typing import Final, assert_never
 
 from engine.core.effects import (
     Observation,
+    SawApplied,
     SawAttempt,
     SawFilled,
+    SawHoles,
+    SawLearned,
     SawOutcome,
+    SawPeer,
+    SawProof,
     SawRecovery,
     SawRejected,
+    SawStanding,
 )
 
 
@@ -42,9 +48,13 @@ class Reached:
 
     def observed(self, saw: Observation) -> None:
         match saw:
+            case SawLearned() | SawApplied() | SawProof() | SawPeer() | SawHoles() | SawStanding():
+                pass
             case SawAttempt():
                 if saw.phase in _ATTEMPTS:
                     self.counts[_ATTEMPTS[saw.phase]] += 1
+            case SawRejected():
+                self.counts[f"rejected: {saw.reason}"] += 1
             case SawOutcome():
                 self.counts[f"told {saw.outcome.value}"] += 1
             case SawFilled():
@@ -52,10 +62,8 @@ class Reached:
             case SawRecovery():
                 if saw.phase == "copying":
                     self.counts["copies from a peer"] += 1
-            case SawRejected():
-                self.counts[f"rejected: {saw.reason}"] += 1
             case _:
-                pass
+                assert_never(saw)
 
 
 _ATTEMPTS: Final = {"waiting": "proposer is defeated", "adopting": "entry is adopted"}

@@ -47,7 +47,7 @@ def draw(seed: int) -> Plan:
     setup = Setup(
         seed=random.getrandbits(48),
         names=NAMES[:sites],
-        leadership=Leadership.NONE,
+        leadership=_leadership(random, sites),
         timings=Timings(
             heartbeat=Tick(random.choice((500, 1_000, 1_000, 2_000))),
             retransmit=Tick(random.choice((50, 100, 200, 400))),
@@ -61,6 +61,12 @@ def draw(seed: int) -> Plan:
     )
     acts = [*_users(random, sites, calm_at), *_faults(random, sites, calm_at)]
     return Plan(setup, tuple(sorted(acts, key=lambda act: act.at)), calm_at)
+
+
+def _leadership(random: Random, sites: int) -> tuple[Leadership, ...]:
+    if random.random() < 0.1:
+        return tuple(random.choice(tuple(Leadership)) for _ in range(sites))
+    return (random.choice(tuple(Leadership)),) * sites
 
 
 # The links

@@ -4,6 +4,7 @@ Rules that hold here:
 - The world says what became durable, what is about to leave and what was told; each is checked when it happens, at a
   cost that does not grow with the run. The first violation ends it.
 - Votes are judged by `Ballots`, the log by `Replay`, events by `Outcomes`; here are the rules that tie them together:
+- L2: ballot 0 is used by the author of the slot before alone, and once.
 - R1, R2: what a site applies is what a replay of the chosen log gives, void entries and block table included.
 - B1: a round is durable before its prepare leaves, names one attempt at one slot, and is above all used before a start.
 - R4: `highest` covers all that its sender had durably accepted or learned.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Final, assert_never
 
 from engine.core.effects import SawOutcome, Send
 from engine.core.entry import Entry
@@ -32,8 +33,6 @@ from engine.core.messages import (
     Highest,
     Known,
     LearnedSlot,
-    Message,
-    Packet,
     Prepare,
     Promise,
     Refused,
@@ -42,7 +41,6 @@ from engine.core.messages import (
 )
 from engine.core.storage import (
     EventState,
-    PeerMemory,
     Standing,
     Stored,
     Write,
@@ -63,6 +61,10 @@ from engine.sim.outcomes import FINAL, Event, Outcomes
 from engine.sim.replay import Pair, Replay
 from engine.sim.sometimes import Reached
 from engine.sim.violation import violate
+
+
+_WHOLE_LOG: Final = Slot(0)
+"""The purpose of a leader's range ballot."""
 
 
 @dataclass(slots=True)
@@ -134,8 +136,11 @@ class Truth:
                     self.ballots.voted(index, write.slot, write.vote)
                     if self.ballots.newly_chosen:
                         self._advance()
-                case WriteRound() | WriteRanges():
+                case WriteRound():
                     pass
+                case WriteRanges():
+                    self._may_vote(site, "promises")
+                    self.ballots.ranged(index, write.ranges, site.disk.image.prefix)
                 case WriteLearned():
                     if site.replaced:
                         self._learned_again(site, write)
@@ -233,16 +238,6 @@ class Truth:
         if site.barred:
             violate("D5", f"{does} on a store that is not the one it voted with", site=site.name)
 
-    def _welcomes(self, site: _Site, to: SiteId, message: Welcome, life: StoreId | None) -> None:
-        if message.verdict is not Verdict.RECORDED:
-            return
-        memory: PeerMemory | None = site.disk.image.peers.get(to)
-        if memory is None or memory.life != life:
-            violate("D1", f"says that it recorded {to}'s store {life}; its disk says {memory}", site=site.name)
-        peer = self._sites[self._index[to]]
-        if peer.disk.image.life == life:
-            peer.confirmed |= 1 << self._index[site.name]
-
     # What leaves
 
     def sending(self, index: int, sends: Sequence[Send], used_before: Slot) -> None:
@@ -260,9 +255,10 @@ class Truth:
                     self._prepare(site, message)
                 case Promise():
                     self._may_vote(site, "promises")
-                    if message.learned:
-                        self._knows(site, message.learned)
-                    else:
+                    self._knows(site, message.learned)
+                    if self._rounds.get(message.ballot) == _WHOLE_LOG:
+                        self.ballots.range_promise_sent(index, message, site.disk.image.prefix)
+                    elif not message.learned:
                         self.ballots.promise_sent(index, message)
                 case Accept():
                     self._accept(site, message)
@@ -291,34 +287,55 @@ class Truth:
                 case _:
                     assert_never(message)
 
-    def packed(self, index: int, to: SiteId, packet: Packet) -> None:
-        """A greeting is about to leave, addressed to a life (D5)."""
-        message: Message = packet.messages[0]
-        if isinstance(message, Welcome):
-            self._welcomes(self._sites[index], to, message, packet.to_life)
+    def welcoming(self, index: int, to: SiteId, message: Welcome, life: StoreId | None) -> None:
+        """A welcome is about to leave for a life of `to` (D5)."""
+        site = self._sites[index]
+        if message.verdict is not Verdict.RECORDED:
+            return
+        memory = site.disk.image.peers.get(to)
+        if memory is None or memory.life != life:
+            violate("D1", f"says that it recorded {to}'s store {life}; its disk says {memory}", site=site.name)
+        peer = self._sites[self._index[to]]
+        if peer.disk.image.life == life:
+            peer.confirmed |= 1 << index
 
     def _prepare(self, site: _Site, message: Prepare) -> None:
         self._may_vote(site, "proposes")
-        self._round(site, message.ballot, message.first)
+        self._round(site, message.ballot, message.first, _WHOLE_LOG if message.last is None else message.first)
 
-    def _round(self, site: _Site, ballot: Ballot, slot: Slot) -> None:
+    def _round(self, site: _Site, ballot: Ballot, slot: Slot, purpose: Slot) -> None:
+        """B1: a ballot has one purpose, a slot or the whole log, and its round is durable and was never used before."""
         if ballot.site != site.name or ballot.round > site.disk.image.round:
             told = f"uses {ballot}; the highest round on its disk is {site.disk.image.round}"
             violate("B1", told, slot=slot, site=site.name)
         if ballot.round <= site.round_at_start:
             told = f"uses {ballot}, though round {site.round_at_start} was used before it started"
             violate("B1", told, slot=slot, site=site.name)
-        if self._rounds.setdefault(ballot, slot) != slot:
+        if self._rounds.setdefault(ballot, purpose) != purpose:
             violate("B1", f"uses {ballot} at slot {self._rounds[ballot]} too", slot=slot, site=site.name)
 
     def _accept(self, site: _Site, message: Accept) -> None:
         self._may_vote(site, "proposes")
         for item in message.entries:
-            slot, entry = item.slot, item.entry
-            self._round(site, message.ballot, slot)
-            self.ballots.proposed(slot, message.ballot, entry)
-            if entry.author == site.name:
+            slot, entry, ballot = item.slot, item.entry, message.ballot
+            if ballot.round == 0:
+                self._ballot_zero(site, slot, ballot, entry)
+            else:
+                whole_log = self._rounds.get(ballot) == _WHOLE_LOG
+                self._round(site, ballot, slot, _WHOLE_LOG if whole_log else slot)
+            self.ballots.proposed(slot, ballot, entry)
+            if entry.author is not None:
                 self.outcomes.pushed(site.name, slot, entry)
+
+    def _ballot_zero(self, site: _Site, slot: Slot, ballot: Ballot, entry: Entry) -> None:
+        """L2: only the author of what is learned at the slot before, with an entry of its own that is durable first."""
+        before = None if slot == 1 else site.disk.image.entry(Slot(slot - 1))
+        if ballot.site != site.name or before is None or before.author != site.name:
+            violate("L2", f"uses {ballot} after {before}", slot=slot, site=site.name)
+        if entry.author != site.name:
+            violate("L2", f"uses {ballot} for {entry}", slot=slot, site=site.name)
+        if not self.ballots.book(slot).acceptors.get(ballot, 0) >> self._index[site.name] & 1:
+            violate("L2", f"an accept of {ballot} leaves, which its disk does not have", slot=slot, site=site.name)
 
     def _knows(self, site: _Site, learned: Iterable[LearnedSlot]) -> None:
         for item in learned:

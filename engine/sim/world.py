@@ -81,7 +81,7 @@ class World:
         self._marks: list[str] = []
         self._hash = blake2b(digest_size=16)
         self.sites = [
-            SimSite(self, index, Settings(name, setup.names, setup.leadership, setup.timings, setup.page_bytes), disk)
+            SimSite(self, index, Settings(name, setup.names, setup.leadership[index], setup.timings, setup.page_bytes), disk)
             for index, (name, disk) in enumerate(zip(setup.names, disks, strict=True))
         ]
         for site in self.sites:
@@ -221,11 +221,11 @@ class World:
 
     # What sites do
 
-    def send(self, sender: int, to: int, payload: bytes, messages: tuple[Message, ...]) -> None:
-        number, arrives = self.network.send(Tick(self.now), sender, to, payload, messages)
+    def send(self, sender: int, to: SiteId, payload: bytes, messages: tuple[Message, ...]) -> None:
+        number, arrives = self.network.send(Tick(self.now), sender, self.index[to], payload, messages)
         self.mark(f"send {crc32(payload)}", number)
         if self.watcher is not None:
-            self.watcher.sent(self.now, self.names[sender], self.names[to], number, messages, not arrives)
+            self.watcher.sent(self.now, self.names[sender], to, number, messages, not arrives)
 
     def _arrive(self, datagram: Datagram) -> None:
         if self.watcher is not None:

@@ -1,0 +1,52 @@
+"""A run in words: one line for each thing that happens, as the trace pane of a site would say it, of all sites at once.
+
+Rules that hold here:
+- Lines are those of `engine.core.describe`; what is lost, comes again or finds nobody is marked at the end of its line.
+- The columns: the world's milliseconds, the site, a direction or `--`, the other site, the word of the message, slot and
+  ballot, the note.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from engine.core import describe
+from engine.core.effects import Observation
+from engine.core.ids import SiteId
+from engine.core.messages import Heartbeat, Message
+from engine.sim.network import Datagram
+
+
+class Trace:
+    """A `Watcher` that gives each line to `write`. Heartbeats, which say the same all the time, are left out."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+
+    def sent(self, now: int, sender: SiteId, to: SiteId, number: int, messages: tuple[Message, ...], lost: bool) -> None:
+        fate = f"✗ lost (#{number})" if lost else f"(#{number})"
+        for line in _lines(messages):
+            self._write(f"{now:>8} {sender:>8} -> {to:<8} {line} {fate}")
+
+    def arrived(self, now: int, to: SiteId, datagram: Datagram, taken: bool) -> None:
+        fate = "" if taken else " ✗ nobody there"
+        for line in _lines(datagram.messages):
+            self._write(f"{now:>8} {to:>8} <- {'':<8} {line} (#{datagram.number}){fate}")
+
+    def told(self, now: int, site: SiteId, saw: Observation) -> None:
+        line = describe.observation(saw)
+        if line is not None:
+            self._write(f"{now:>8} {site:>8} -- {'':<8} {_line(line)}")
+
+    def happened(self, now: int, site: SiteId | None, what: str, why: str) -> None:
+        self._write(f"{now:>8} {site or '':>8} ** {what} {why}")
+
+
+def _lines(messages: tuple[Message, ...]) -> Iterator[str]:
+    return (_line(describe.message(message)) for message in messages if not isinstance(message, Heartbeat))
+
+
+def _line(line: describe.Line) -> str:
+    slot = "" if line.slot is None else f"#{line.slot}"
+    ballot = "" if line.ballot is None else str(line.ballot)
+    return f"{line.type:<11} {slot:<5} {ballot:<8} {line.note}"
