@@ -40,12 +40,8 @@ def select_site_and_cluster(arguments: Namespace) -> tuple[EnginePlace, Cluster]
     """The same with the cluster of the sites file. Raises CommandFailed."""
     with refusals_as_exits():
         cluster = read_cluster(sites_file(arguments.sites).absolute())
-        if arguments.site not in cluster.addresses:
-            names = ", ".join(cluster.addresses)
-            raise CommandFailed(
-                ExitStatus.BAD_INPUT, f"{cluster.path} has no site {arguments.site!r}: write one of {names}"
-            )
-        return engine_place(cluster, data_folder(arguments.data, cluster.name), arguments.site), cluster
+        site = cluster.find(arguments.site)
+        return engine_place(cluster, data_folder(arguments.data, cluster.name), site), cluster
 
 
 def engine_place(cluster: Cluster, data_path: Path, site: str) -> EnginePlace:
