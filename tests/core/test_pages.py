@@ -1,0 +1,113 @@
+"""Answers of many entries: exact about what they cover (A4), bounded in number (W3) and in length (W4)."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.codec import encode_packet
+from engine.core.entry import Entry
+from engine.core.ids import NUMBER_MAX, Ballot, Nonce, Round, SiteId, Slot, StoreId
+from engine.core.messages import AcceptedSlot, Ask, Known, LearnedSlot, Message, Packet, Promise
+from engine.core.pages import PAGES_PER_ANSWER, cost_bytes, spans_of
+from engine.core.settings import Leadership, Settings
+from tests.core.stage import ALICE, BOB, SITES, Stage, chosen, sent_to, shorter, tweet
+from tests.strategies import entries
+
+THREE = Settings(ALICE, SITES[:3], Leadership.NONE)
+
+
+def answers(stage: Stage, *spans: tuple[int, int]) -> list[Known]:
+    question = Ask(Nonce(3), tuple((Slot(first), Slot(last)) for first, last in spans))
+    pages = sent_to(stage.hear(BOB, question), BOB, Known)
+    assert all(page.nonce == 3 for page in pages)
+    return pages
+
+
+def knowing(slots: set[int], page_bytes: int = 1_100) -> Stage:
+    stage = Stage(settings=shorter(THREE, page_bytes)).vote()
+    stage.hear(BOB, *(chosen(slot, tweet(BOB, slot, text="x" * (slot % 40 + 1))) for slot in sorted(slots)))
+    return stage
+
+
+def test_what_is_not_learned_is_covered_and_left_out() -> None:
+    (page,) = answers(knowing({1, 3}), (1, 4))
+    assert (page.first, page.last) == (1, 4)
+    assert [item.slot for item in page.learned] == [1, 3]
+
+
+def test_w3_one_question_is_answered_with_a_bounded_number_of_messages() -> None:
+    stage = knowing(set(range(1, 400)), page_bytes=200)
+    pages = answers(stage, (1, NUMBER_MAX))
+    assert len(pages) == PAGES_PER_ANSWER
+    assert len(answers(stage, *((slot, slot) for slot in range(1, 400)))) == PAGES_PER_ANSWER
+
+
+def test_r6_a_question_about_absurdly_many_slots_costs_no_more_than_its_answer() -> None:
+    (page,) = answers(knowing({1, 2}), (1, NUMBER_MAX))
+    assert (page.first, page.last) == (1, NUMBER_MAX)
+    assert len(page.learned) == 2
+
+
+def test_an_entry_longer_than_a_page_has_a_page_of_its_own() -> None:
+    stage = Stage(settings=shorter(THREE, page_bytes=50)).vote()
+    for slot in (1, 2):
+        stage.hear(BOB, chosen(slot, tweet(BOB, slot, text="x" * 280)))
+    assert [[item.slot for item in page.learned] for page in answers(stage, (1, 2))] == [[1], [2]]
+
+
+SPANS = st.lists(
+    st.tuples(st.integers(1, 60), st.integers(0, 30)).map(lambda span: (span[0], span[0] + span[1])),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(st.sets(st.integers(1, 60)), SPANS, st.integers(1, 600))
+def test_a4_each_page_says_exactly_what_it_covers_and_nothing_is_silently_left_out(
+    slots: set[int], spans: list[tuple[int, int]], page_bytes: int
+) -> None:
+    stage = knowing(slots, page_bytes)
+    asked = [slot for first, last in spans for slot in range(first, last + 1)]
+    covered: list[int] = []
+    pages = answers(stage, *spans)
+    for page in pages:
+        within = range(page.first, page.last + 1)
+        assert [item.slot for item in page.learned] == [slot for slot in within if slot in slots]
+        assert all(item.entry == stage.store.log[item.slot] for item in page.learned)
+        assert len(page.learned) <= 1 or sum(cost_bytes(item.entry) for item in page.learned) <= page_bytes
+        covered += within
+    assert covered == asked[: len(covered)], "in the order of the question, without a gap"
+    assert covered == asked or len(pages) == PAGES_PER_ANSWER
+
+
+@given(st.sets(st.integers(1, 40)))
+def test_spans_are_the_slots_in_as_few_pairs_as_possible(slots: set[int]) -> None:
+    spans = spans_of(Slot(slot) for slot in sorted(slots))
+    assert [slot for first, last in spans for slot in range(first, last + 1)] == sorted(slots)
+    assert all(later[0] > earlier[1] + 1 for earlier, later in pairwise(spans))
+
+
+# W4
+
+
+LIFE = StoreId("f" * 16)
+FRAME_BYTES = 300
+"""More than all of a message but its entries: three numbers and a ballot, and the packet around it."""
+
+
+def length(message: Message) -> int:
+    (plaintext,) = encode_packet(Packet(ALICE, LIFE, NUMBER_MAX, LIFE, (message,)), 1_000_000)
+    return len(plaintext)
+
+
+@given(st.lists(entries, min_size=1, max_size=5))
+def test_w4_an_entrys_cost_is_what_it_takes_in_a_datagram_at_most(some: list[Entry]) -> None:
+    """In ordinary logs: slots, numbers and rounds of up to ten digits. JSON writes a quote as two characters."""
+    learned = tuple(LearnedSlot(Slot(10**10), entry) for entry in some)
+    accepted = tuple(AcceptedSlot(Slot(10**10), Ballot(Round(10**10), SiteId("a" * 16)), entry) for entry in some)
+    budget = sum(cost_bytes(entry) for entry in some)
+    assert length(Known(Nonce(NUMBER_MAX), Slot(1), Slot(10**10), learned)) <= budget + FRAME_BYTES
+    assert length(Promise(Ballot(Round(1), ALICE), Slot(1), None, accepted, (), ())) <= budget + FRAME_BYTES

@@ -1,0 +1,252 @@
+"""The recovery scanner (R4): how far the log goes, where it stops, and copying in bulk."""
+
+from __future__ import annotations
+
+from engine.core.effects import Effects, SawRecovery
+from engine.core.ids import Nonce, Slot
+from engine.core.messages import Ask, AskHighest, Highest, Known, LearnedSlot
+from engine.core.scanner import PAGE_SLOTS_MAX
+from engine.core.settings import WINDOW_SLOTS
+from engine.core.storage import Vote
+from tests.core.stage import (
+    ALICE,
+    BOB,
+    CAROL,
+    DAVE,
+    ERIN,
+    Stage,
+    accept,
+    ballot,
+    beat,
+    chosen,
+    new_store,
+    sent,
+    sent_to,
+    told,
+    tweet,
+)
+
+
+def question(effects: Effects) -> Nonce:
+    """The nonce of the one question how far the log goes."""
+    (nonce,) = {message.nonce for _, message in sent(effects, AskHighest)}
+    return nonce
+
+
+def highest(nonce: Nonce, used_max: int, prefix: int | None = None) -> Highest:
+    return Highest(nonce, Slot(used_max), Slot(used_max if prefix is None else prefix))
+
+
+def learned(stage: Stage, through: int) -> Stage:
+    """Slots 1 to `through` are chosen, and this site knows it."""
+    stage.hear(CAROL, *(chosen(slot, tweet(CAROL, slot)) for slot in range(1, through + 1)))
+    return stage
+
+
+def copy_from(stage: Stage, source: Stage, effects: Effects) -> int:
+    """Carries questions and answers between the two until no more is asked; returns how many questions it took."""
+    questions = 0
+    while asked := sent_to(effects, source.site, Ask):
+        assert len(asked) == 1, "the next question leaves when the last one is answered"
+        questions += 1
+        effects = Effects()
+        for known in sent_to(source.hear(stage.site, asked[0]), stage.site, Known):
+            effects.extend(stage.hear(source.site, known))
+    return questions
+
+
+# The bound
+
+
+def test_r4_at_start_all_are_asked_how_far_the_log_goes() -> None:
+    effects = Stage(5).vote().tick()
+    assert {site for site, _ in sent(effects, AskHighest)} == {BOB, CAROL, DAVE, ERIN}
+    assert [saw.phase for saw in told(effects, SawRecovery)] == ["scanning"]
+
+
+def test_r4_one_peers_maximum_is_no_bound() -> None:
+    """Trap: bob says that nothing is used; what alice, carol and dave chose is not known to him."""
+    stage = Stage(5).vote()
+    nonce = question(stage.tick())
+    for _ in range(3):
+        assert not told(stage.hear(BOB, highest(nonce, 0)), SawRecovery), "a repeat counts once"
+    assert stage.replica.view(0).recovering
+    effects = stage.hear(CAROL, highest(nonce, 0))
+    assert [saw.phase for saw in told(effects, SawRecovery)] == ["done"], "with itself, three of five"
+
+
+def test_r4_the_bound_is_the_highest_of_a_majority() -> None:
+    stage = Stage(5).vote()
+    nonce = question(stage.tick())
+    stage.hear(BOB, highest(nonce, 7, prefix=0))
+    stage.hear(CAROL, highest(nonce, 3, prefix=0))
+    view = stage.replica.view(0)
+    assert view.recovering
+    assert view.holes == (1, 2, 3, 4, 5, 6, 7), "what no peer has learned is left to the hole filler"
+    learned(stage, 6)
+    stage.wait(500)
+    assert stage.replica.view(0).recovering
+    stage.hear(DAVE, chosen(7, tweet(CAROL, 7)))
+    assert [saw.phase for saw in told(stage.wait(500), SawRecovery)] == ["done"]
+    assert not stage.replica.view(0).recovering
+
+
+def test_r4_what_this_site_accepted_itself_bounds_too() -> None:
+    stage = Stage(3)
+    stage.store.votes[Slot(4)] = Vote(ballot(1, BOB), ballot(1, BOB), tweet(BOB, 1))
+    again = stage.restarted().vote()
+    again.answer_scan(again.tick(), used_max=0)
+    assert again.replica.view(0).recovering
+    assert again.replica.view(0).holes == (1, 2, 3, 4)
+
+
+def test_r4_a_promise_does_not_bound_the_log() -> None:
+    """A promise uses nothing: else each scan would be led on by attempts that never wrote anything."""
+    stage = Stage(3).vote()
+    stage.hear(BOB, accept(ballot(1, BOB), 2, tweet(BOB, 1)))
+    nonce = question(stage.tick())
+    (answer,) = sent_to(stage.hear(BOB, AskHighest(nonce)), BOB, Highest)
+    assert answer == highest(nonce, 2, prefix=0)
+
+
+def test_d5_a_site_that_does_not_vote_needs_a_majority_of_the_others() -> None:
+    stage = Stage(5, store=new_store(ALICE))
+    stage.welcome([BOB, CAROL], stage.start())
+    nonce = question(stage.tick())
+    for peer in (BOB, CAROL):
+        assert not told(stage.hear(peer, highest(nonce, 0)), SawRecovery)
+    stage.welcome([DAVE], stage.wait(300))
+    assert stage.replica.view(0).voting
+    effects = stage.wait(3_000)
+    assert [saw.phase for saw in told(effects, SawRecovery)] == ["done"], "its own word counts as well now"
+
+
+def test_w1_an_answer_to_another_question_does_not_count() -> None:
+    stage = Stage(3).vote()
+    nonce = question(stage.tick())
+    stage.hear(BOB, highest(Nonce(nonce + 1), 0))
+    assert stage.replica.view(0).recovering
+    stage.hear(BOB, highest(nonce, 0))
+    assert not stage.replica.view(0).recovering
+
+
+def test_r4_only_those_who_have_not_answered_are_asked_again() -> None:
+    stage = Stage(5).vote()
+    nonce = question(stage.tick())
+    stage.hear(BOB, highest(nonce, 0))
+    effects = stage.wait(1_000)
+    assert question(effects) == nonce
+    assert {site for site, _ in sent(effects, AskHighest)} == {CAROL, DAVE, ERIN}
+
+
+def test_r4_when_it_is_done_it_stops_until_the_next_time() -> None:
+    stage = Stage(3).ready()
+    assert not sent(stage.live(stage.settings.timings.scan_every - 1_000), AskHighest)
+    assert question(stage.live(1_100))
+
+
+def test_r4_a_peer_that_claims_more_is_a_reason_to_ask() -> None:
+    stage = Stage(3).ready()
+    stage.hear(BOB, beat(used_max=9))
+    effects = stage.wait(stage.settings.timings.fill_every)
+    assert question(effects)
+
+
+# Copying
+
+
+def test_r4_learned_slots_are_copied_in_bulk_from_a_peer_that_has_them() -> None:
+    """Twice as many slots as one question covers: two questions at least, and far fewer than there are slots."""
+    through = PAGE_SLOTS_MAX + 500
+    bob = learned(Stage(3, site=BOB).vote(), through)
+    alice = Stage(3).vote()
+    effects = alice.answer_scan(alice.tick(), used_max=through)
+    questions = copy_from(alice, bob, effects)
+    assert alice.store.log == bob.store.log
+    assert not alice.replica.view(0).recovering
+    assert 2 <= questions < through / 50
+
+
+def test_r4_the_peer_that_is_furthest_along_is_asked_alone() -> None:
+    stage = Stage(5).vote()
+    nonce = question(stage.tick())
+    stage.hear(BOB, highest(nonce, 9, prefix=4))
+    effects = stage.hear(CAROL, highest(nonce, 9, prefix=9))
+    assert [(site, message.spans) for site, message in sent(effects, Ask)] == [(CAROL, ((1, 9),))]
+    assert told(effects, SawRecovery) == [SawRecovery("copying", Slot(9), Slot(0), CAROL)]
+
+
+def test_r4_a_source_that_is_silent_is_replaced_by_another() -> None:
+    stage = Stage(5).vote()
+    nonce = question(stage.tick())
+    stage.hear(BOB, highest(nonce, 9, prefix=4))
+    stage.hear(CAROL, highest(nonce, 9, prefix=9))
+    effects = stage.wait(3 * stage.settings.timings.retransmit)
+    assert [site for site, _ in sent(effects, Ask)] == [BOB]
+
+
+def test_w1_a_page_of_another_question_or_site_turns_no_page() -> None:
+    stage = Stage(3).vote()
+    effects = stage.answer_scan(stage.tick(), used_max=3)
+    ((source, asked),) = sent(effects, Ask)
+    other = CAROL if source == BOB else BOB
+    for sender, nonce in ((source, Nonce(asked.nonce + 1)), (other, asked.nonce)):
+        assert not sent(stage.hear(sender, Known(nonce, Slot(1), Slot(3), ())), Ask)
+
+
+def test_r4_what_a_page_holds_is_learned_whoever_sent_it() -> None:
+    """Learned is learned: a late page, or one of an earlier question, is as good."""
+    stage = Stage(3).ready()
+    stage.hear(BOB, Known(Nonce(5), Slot(1), Slot(1), (LearnedSlot(Slot(1), tweet(BOB, 1)),)))
+    assert stage.replica.prefix == 1
+
+
+FAR = WINDOW_SLOTS + 30_000
+
+
+def behind_the_window() -> tuple[Stage, Effects]:
+    stage = Stage(3).vote()
+    effects = stage.answer_scan(stage.tick(), used_max=FAR)
+    assert sent(effects, Ask)
+    return stage, effects
+
+
+def test_r4_a_bound_beyond_the_window_stands_while_its_sources_are_silent() -> None:
+    """One lost datagram must not make a site that is far behind believe that it knows the whole log."""
+    stage, _ = behind_the_window()
+    effects = stage.wait(30_000)
+    assert stage.replica.view(0).recovering
+    assert not [saw for saw in told(effects, SawRecovery) if saw.phase == "done"]
+    assert sent(effects, AskHighest), "it asks again"
+
+
+def test_r4_a_bound_beyond_the_window_is_copied_towards() -> None:
+    stage, effects = behind_the_window()
+    ((source, asked),) = sent(effects, Ask)
+    page = tuple(LearnedSlot(Slot(slot), tweet(CAROL, slot)) for slot in range(1, 9))
+    for first in range(16):
+        items = tuple(LearnedSlot(Slot(item.slot + 8 * first), tweet(CAROL, item.slot + 8 * first)) for item in page)
+        effects = stage.hear(source, Known(asked.nonce, items[0].slot, items[-1].slot, items))
+    ((_, following),) = sent(effects, Ask)
+    assert following.spans[0][0] == 129
+    assert stage.replica.view(0).holes_count == 0, "it is not filled towards (R6)"
+
+
+def test_r6_a_bound_beyond_the_window_that_nobody_has_is_given_up() -> None:
+    """Each peer that claims to be ahead says that it lacks the very next slot: the claim was absurd."""
+    stage, effects = behind_the_window()
+    stage.hear(CAROL, beat(used_max=FAR))
+    for peer in (BOB, CAROL):
+        (asked,) = sent_to(effects, peer, Ask)
+        effects = stage.hear(peer, Known(asked.nonce, *asked.spans[0], ()))
+    assert [saw.phase for saw in told(effects, SawRecovery)] == ["done"]
+    assert stage.replica.view(0).holes_count == 0
+
+
+def test_r4_a_site_that_was_away_catches_up_and_proposes_after_all_that_it_missed() -> None:
+    """The prefix that it comes to is the one of its source, and its next slot is the one after."""
+    bob = learned(Stage(3, site=BOB).vote(), 300)
+    alice = learned(Stage(3).vote(), 20).restarted().vote()
+    copy_from(alice, bob, alice.answer_scan(alice.tick(), used_max=300))
+    view = alice.replica.view(0)
+    assert (view.prefix, view.next, view.recovering) == (300, 301, False)
