@@ -7,8 +7,8 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import math
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -47,8 +47,9 @@ class Asked:
 class Inbox:
     def __init__(self) -> None:
         self._requests: deque[Asked] = deque()
-        self._bell = trio.Event()
         self._room = trio.lowlevel.ParkingLot()
+        self._rung = False
+        self._sleep: trio.CancelScope | None = None
         self.stop_reason: str | None = None
 
     def stop(self, reason: str) -> None:
@@ -57,13 +58,22 @@ class Inbox:
         self.ring()
 
     def ring(self) -> None:
-        self._bell.set()
+        self._rung = True
+        if self._sleep is not None:
+            self._sleep.cancel()
 
-    async def wait(self, until_s: float | None) -> None:
-        """Until the bell rings or trio's clock says `until_s`; a checkpoint in any case."""
-        with trio.move_on_at(math.inf if until_s is None else until_s):
-            await self._bell.wait()
-        self._bell = trio.Event()
+    async def wait(self, something: Callable[[], Awaitable[None]], until_s: float) -> None:
+        """Until `something` happens, the bell rings or trio's clock says `until_s`; a checkpoint in any case.
+
+        The node itself waits for its socket: a task of its own that only woke the node would double what a wake costs.
+        """
+        if self._rung or self._requests:
+            await trio.lowlevel.checkpoint()
+        else:
+            with trio.CancelScope(deadline=until_s) as self._sleep:
+                await something()
+            self._sleep = None
+        self._rung = False
 
     async def put(self, asked: list[Asked]) -> None:
         """Hands requests to the node; waits while too many wait there already."""
@@ -79,7 +89,3 @@ class Inbox:
         if len(self._requests) <= REQUESTS_MAX:
             self._room.unpark_all()
         return taken
-
-    @property
-    def empty(self) -> bool:
-        return not self._requests

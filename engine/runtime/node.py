@@ -140,7 +140,7 @@ class Node:
         parts = self._parts
         try:
             while self._ending is None:
-                await parts.inbox.wait(self._wake_at_s())
+                await parts.inbox.wait(parts.udp.readable, self._wake_at_s())
                 if parts.inbox.stop_reason is not None:
                     self._ending = Ending(parts.inbox.stop_reason, 0, ErrorCode.STOPPING)
                 else:
@@ -151,17 +151,15 @@ class Node:
             return store_ending(error)
         return self._ending
 
-    def _wake_at_s(self) -> float | None:
+    def _wake_at_s(self) -> float:
+        """When the next pass is due, on trio's clock."""
         parts = self._parts
-        if parts.udp.waiting or not parts.inbox.empty:
-            return -1.0
-        now = parts.clock.now()
         times = (
             self._replica.deadline(),
             parts.desk.deadline(),
             parts.faults.deadline(),
             parts.subscriptions.deadline(),
-            parts.paths.deadline(now),
+            parts.paths.deadline(),
             self._scrub_at,
         )
         return parts.clock.trio_time_s(min(time for time in times if time is not None))
@@ -172,8 +170,8 @@ class Node:
         parts = self._parts
         now = parts.clock.now()
         parts.counts.passes += 1
-        for _ in range(min(DATAGRAMS_PER_PASS, len(parts.udp.waiting))):
-            for arrival in parts.links.take(now, parts.udp.waiting.popleft()):
+        for datagram in parts.udp.receive(DATAGRAMS_PER_PASS):
+            for arrival in parts.links.take(now, datagram):
                 self._receive(now, arrival)
         for asked in parts.inbox.take(REQUESTS_PER_PASS):
             self._request(now, asked)

@@ -36,8 +36,9 @@ class Paths:
         self._resolved: dict[SiteId, Address] = {}
         self._proved: dict[SiteId, Address] = {}
         self._named = {peer for peer, (host, _) in peers.items() if not _is_literal(host)}
-        self._silent = set(peers)
-        self._resolve_next: dict[SiteId, Tick] = {}
+        self._resolve_at = dict.fromkeys(self._named, Tick(0))
+        """When to look each silent named peer up; a peer that is heard is not in it."""
+        self._resolved_at: dict[SiteId, Tick] = {}
 
     def of(self, peer: SiteId) -> Address | None:
         """Where to send to; None while its host name has no address."""
@@ -57,11 +58,12 @@ class Paths:
             self._proved[peer] = source
 
     def heard(self, peer: SiteId) -> None:
-        self._silent.discard(peer)
+        self._resolve_at.pop(peer, None)
 
     def lost(self, peer: SiteId) -> None:
         """The peer was not heard for too long."""
-        self._silent.add(peer)
+        if peer in self._named:
+            self._resolve_at[peer] = Tick(self._resolved_at.get(peer, -RESOLVE_EVERY) + RESOLVE_EVERY)
         if self._proved.pop(peer, None) is not None:
             _log.info("%s is looked for at its configured address again", peer)
 
@@ -79,15 +81,16 @@ class Paths:
             _log.warning("the host name %s of %s has no address: %s", host, peer, error)
 
     def to_resolve(self, now: Tick) -> list[SiteId]:
-        """Named peers that are silent and due to be asked for; they are due again RESOLVE_EVERY later."""
-        due = [peer for peer in sorted(self._silent & self._named) if self._resolve_next.get(peer, now) <= now]
+        """Named peers that are silent and due to be looked up; they are due again RESOLVE_EVERY later."""
+        due = [peer for peer, at in self._resolve_at.items() if at <= now]
         for peer in due:
-            self._resolve_next[peer] = Tick(now + RESOLVE_EVERY)
+            self._resolved_at[peer] = now
+            self._resolve_at[peer] = Tick(now + RESOLVE_EVERY)
         return due
 
-    def deadline(self, now: Tick) -> Tick | None:
+    def deadline(self) -> Tick | None:
         """When `to_resolve` is next needed."""
-        return min((self._resolve_next.get(peer, now) for peer in self._silent & self._named), default=None)
+        return min(self._resolve_at.values(), default=None)
 
 
 async def resolve(host: str, port: int, family: socket.AddressFamily) -> Address:

@@ -182,7 +182,6 @@ async def _run_node(
             desk = parts.desk
             node = Node(parts)
             node.start()
-            nursery.start_soon(sockets.udp.read, inbox.ring)
             on_ready(Ready(site.settings.site, show(sockets.udp.address), site.control))
             ending = await node.run()
             nursery.cancel_scope.cancel()

@@ -2,7 +2,7 @@
 
 Rules that hold here:
 - Nothing that the network does ends the site: errors of a datagram are counted by name and the datagram is lost.
-- A wake of the reader drains the socket; what waits for the node is bounded, the kernel's buffer takes the rest.
+- The node takes what waits at the socket at the beginning of a pass, up to a bound; the kernel's buffer keeps the rest.
 - The buffers are asked for and what was granted is logged: a burst larger than the buffer is lost silently.
 """
 
@@ -11,8 +11,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,7 +20,6 @@ import trio
 from engine.runtime.paths import Address, HostPort, resolve
 
 BUFFER_BYTES: Final = 4 * 1024 * 1024
-WAITING_MAX: Final = 2_048
 _DATAGRAM_BYTES_MAX: Final = 65_535
 _BROKEN_SOCKET: Final = frozenset({errno.EBADF, errno.ENOTSOCK})
 
@@ -50,7 +48,7 @@ class UdpSocket:
         self.family = bound.family
         self.address: Address = bound.getsockname()
         self.counts = UdpCounts()
-        self.waiting: deque[Datagram] = deque()
+        self._buffer = memoryview(bytearray(_DATAGRAM_BYTES_MAX))
 
     @classmethod
     async def bind(cls, at: HostPort) -> UdpSocket:
@@ -72,14 +70,28 @@ class UdpSocket:
     def close(self) -> None:
         self._socket.close()
 
-    async def read(self, wake: Callable[[], None]) -> None:
-        """Moves datagrams to `waiting` for ever, calling `wake` after each drain."""
-        while True:
-            await trio.lowlevel.wait_readable(self._socket)
-            self._drain()
-            wake()
-            while len(self.waiting) >= WAITING_MAX:
-                await trio.lowlevel.checkpoint()
+    async def readable(self) -> None:
+        """Until a datagram, or an error, waits at the socket."""
+        await trio.lowlevel.wait_readable(self._socket)
+
+    def receive(self, count_max: int) -> list[Datagram]:
+        """What waits at the socket, at most so many, without waiting for more."""
+        counts = self.counts
+        received: list[Datagram] = []
+        for _ in range(count_max):
+            try:
+                size, source = self._socket.recvfrom_into(self._buffer)
+            except BlockingIOError:
+                break
+            except OSError as error:
+                if error.errno in _BROKEN_SOCKET:
+                    raise
+                counts.receive_errors[_name(error)] += 1
+                continue
+            counts.datagrams_in += 1
+            counts.bytes_in += size
+            received.append(Datagram(self._buffer[:size].tobytes(), source))
+        return received
 
     def send(self, data: bytes, to: Address) -> str | None:
         """Sends at once or never. Returns the name of what went wrong, None where the kernel took the datagram."""
@@ -92,22 +104,6 @@ class UdpSocket:
         self.counts.datagrams_out += 1
         self.counts.bytes_out += len(data)
         return None
-
-    def _drain(self) -> None:
-        counts, waiting = self.counts, self.waiting
-        for _ in range(WAITING_MAX - len(waiting)):
-            try:
-                data, source = self._socket.recvfrom(_DATAGRAM_BYTES_MAX)
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if error.errno in _BROKEN_SOCKET:
-                    raise
-                counts.receive_errors[_name(error)] += 1
-                continue
-            counts.datagrams_in += 1
-            counts.bytes_in += len(data)
-            waiting.append(Datagram(data, source))
 
 
 def _name(error: OSError) -> str:

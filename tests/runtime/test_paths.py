@@ -86,16 +86,17 @@ async def test_names_are_resolved_at_start_and_again_while_their_peer_is_silent_
     assert paths.of(BOB) is None
     assert paths.shown(BOB) == "bob.example:7002"
     assert paths.to_resolve(Tick(RESOLVE_EVERY - 1)) == []
-    assert paths.deadline(Tick(5)) == RESOLVE_EVERY
+    assert paths.deadline() == RESOLVE_EVERY
     known["bob.example"] = "192.0.2.7"
     assert paths.to_resolve(RESOLVE_EVERY) == [BOB]
     await paths.resolve(BOB)
     assert paths.of(BOB) == ("192.0.2.7", 7002)
     paths.heard(BOB)
     assert paths.to_resolve(Tick(10 * RESOLVE_EVERY)) == []
-    assert paths.deadline(Tick(5)) is None, "a cluster whose sites hear each other asks no resolver"
+    assert paths.deadline() is None, "a cluster whose sites hear each other asks no resolver"
     del known["bob.example"]
     paths.lost(BOB)
+    assert paths.deadline() == 2 * RESOLVE_EVERY, "the rate is bounded however often a peer comes and goes"
     await paths.resolve(BOB)
     assert paths.of(BOB) == ("192.0.2.7", 7002), "a resolver that is down takes nothing away"
     assert asked == ["127.0.0.1", *["bob.example"] * 3]
