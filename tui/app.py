@@ -11,11 +11,10 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from functools import partial
 from typing import ClassVar, Final
 
 from textual.app import App, SystemCommand
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.theme import Theme
 
@@ -50,7 +49,10 @@ CALM: Final = Theme(
 class LoggosApp(App[int]):
     CSS_PATH = "screen.tcss"
     TITLE = "loggos"
-    BINDINGS: ClassVar[list[BindingType]] = []
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c,ctrl+q", "quit", show=False, priority=True),
+        Binding("ctrl+z", "suspend_process", show=False, priority=True),
+    ]
 
     def __init__(self, hops: Sequence[Hop], leaving: Leaving) -> None:
         self._colourless = "NO_COLOR" in os.environ
@@ -107,9 +109,9 @@ class LoggosApp(App[int]):
     # Leaving.
 
     async def action_quit(self) -> None:
-        self.action_leave()
-
-    def action_help_quit(self) -> None:
+        """Ctrl+C, whatever lies over the main screen."""
+        while not isinstance(self.screen, MainScreen):
+            self.pop_screen()
         self.action_leave()
 
     def action_leave(self) -> None:
@@ -166,7 +168,17 @@ class LoggosApp(App[int]):
         yield SystemCommand("theme", "Look: other colours", self.action_change_theme)
 
     def _runner(self, action: str) -> Callable[[], Awaitable[bool]]:
-        return partial(self.run_action, action, self.main)
+        async def run() -> bool:
+            self.main.stop_typing()
+            return await self.run_action(action, self.main)
+
+        return run
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The keys of the main screen that are the program's are declined with the others."""
+        if action in {"hop", "mouse", "leave", "detach"} and isinstance(self.screen, MainScreen):
+            return self.screen.check_action(f"app.{action}", parameters)
+        return True
 
 
 def run_screen(hops: Sequence[Hop], leaving: Leaving) -> int:

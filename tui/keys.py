@@ -2,7 +2,6 @@
 
 Rules that hold here:
 - Letters, not chords. A key means one thing everywhere, but for the keys of the pane that has the focus.
-- An action that has no key of its own is in the palette all the same.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from textual.binding import Binding, BindingType
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """`keys` as Textual names them, comma separated ("" for none); `cap` is what is printed on them."""
+    """`keys` as Textual names them, comma separated; `cap` is what is printed on them."""
 
     keys: str
     cap: str
@@ -64,7 +63,7 @@ ACT: Final = (
 LEAVE: Final = (
     Key("h", "h", "app.hop", "next site", "the screen of the next site (in the demo)"),
     Key("d", "d", "app.detach", "detach", "leave the screen, the engine keeps running"),
-    Key("q,ctrl+c,ctrl+q", "q", "app.leave", "quit", "leave; asks what to do with an engine that this call started"),
+    Key("q", "q", "app.leave", "quit", "leave; asks what to do with an engine that this call started"),
     Key("question_mark", "?", "help", "keys", "all keys"),
 )
 GROUPS: Final = (
@@ -99,8 +98,12 @@ TYPING: Final = (
 
 
 def bindings(*groups: tuple[Key, ...]) -> list[BindingType]:
-    """Textual's bindings of these keys."""
-    return [Binding(key.keys, key.action, key.name, show=False) for group in groups for key in group if key.keys]
+    """Textual's bindings of these keys.
+
+    They have priority, so that an action is done before the next key is looked at: what is typed right after `c` goes
+    into the composer, however fast it comes. While something is typed the screen declines them (`check_action`).
+    """
+    return [Binding(key.keys, key.action, key.name, show=False, priority=True) for group in groups for key in group]
 
 
 MAIN_BINDINGS: Final = bindings(*(group for _, group in GROUPS))

@@ -1,7 +1,7 @@
 """The screen's connection to a site's engine: JSON-RPC 2.0 over the control socket (docs/control.md), in asyncio.
 
 Rules that hold here:
-- A call ends: in its result, in RpcError (the engine refuses), or in LinkLost (the connection went away first).
+- A call ends: in its result, in RpcError (the engine refuses), or in LinkLost (the connection is gone).
 - A lost connection is made again for as long as the link runs; it waits between tries, longer each time.
 - What the engine tells unasked goes to one listener, in the order in which it came.
 """
@@ -24,6 +24,10 @@ RETRY_MAX_S: Final = 3.0
 
 class LinkLost(Exception):
     """The connection to the engine is gone; what was asked may or may not have been done."""
+
+
+class NotSent(LinkLost):
+    """No engine was connected, so nothing was asked."""
 
 
 class RpcError(Exception):
@@ -96,7 +100,7 @@ class Link:
 
     def _send(self, method: str, params: Mapping[str, Any] | None) -> asyncio.Future[Any]:
         if self._writer is None:
-            raise LinkLost("no engine is connected")
+            raise NotSent("no engine is connected")
         self._last_id += 1
         request = {"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params or {}}
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

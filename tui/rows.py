@@ -9,11 +9,13 @@ Rules that hold here:
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from rich.cells import cell_len, split_graphemes
+from rich import cells
+from rich.cells import split_graphemes
 
 from tui.inert import inert
 
@@ -52,6 +54,14 @@ def plain(parts: Row) -> str:
     return "".join(inert(part.text) for part in parts).rstrip()
 
 
+def cell_len(shown: str) -> int:
+    """How many cells inert text takes: as the C library, and with it most terminals, count spacing marks (of
+    Devanagari, say), not as Rich does."""
+    if shown.isascii():
+        return len(shown)
+    return cells.cell_len(shown) + sum(unicodedata.category(character) == "Mc" for character in shown)
+
+
 def width_of(text: str) -> int:
     """How many cells the inert form of `text` takes."""
     return cell_len(inert(text))
@@ -60,11 +70,9 @@ def width_of(text: str) -> int:
 def fitted(text: str, width: int) -> str:
     """`text` made inert, cut with an ellipsis or padded to exactly `width` cells."""
     shown = inert(text)
-    cells = cell_len(shown)
-    if cells > width:
+    if cell_len(shown) > width:
         shown = cut(shown, width - 1) + "…" if width > 0 else ""
-        cells = cell_len(shown)
-    return shown + " " * (width - cells)
+    return shown + " " * (width - cell_len(shown))
 
 
 def wrapped(parts: Row, width: int, indent: int = 0) -> list[Row]:
@@ -99,11 +107,11 @@ def cut(shown: str, width: int) -> str:
     """The longest head of `shown` in at most `width` cells: whole characters with their marks."""
     if shown.isascii():
         return shown[: max(0, width)]
-    cells = index = 0
-    for _, end, size in split_graphemes(shown)[0]:
-        if cells + size > width:
+    taken = index = 0
+    for start, end, _ in split_graphemes(shown)[0]:
+        taken += cell_len(shown[start:end])
+        if taken > width:
             break
-        cells += size
         index = end
     return shown[:index]
 

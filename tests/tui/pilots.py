@@ -1,4 +1,4 @@
-"""Driving the screen in tests: waiting for what it shows, and its text for golden files."""
+"""Driving the screen in tests: keys, waiting for what it shows, and its text for golden files."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from textual import events
 from textual.pilot import Pilot
 
 from tests.tui.engine_double import EngineDouble
 from tui.app import LoggosApp
 from tui.hops import Leaving
+from tui.panes.lines import Lines
+from tui.panes.trace import TracePane
+from tui.screens.main import MainScreen
 
 BOUND_S = 10.0
 NARROW = (80, 24)
@@ -21,47 +25,80 @@ GOLDEN = Path(__file__).parent / "golden"
 REWRITE = "LOGGOS_REWRITE_GOLDEN"
 
 
-def shown(app: LoggosApp) -> list[str]:
-    """The lines of the screen as text, without trailing spaces."""
-    strips = app.screen._compositor.render_strips()
-    return [strip.text.rstrip() for strip in strips]
+class Driven:
+    """A screen that runs without a terminal."""
 
+    def __init__(self, app: LoggosApp, pilot: Pilot[int]) -> None:
+        self.app = app
+        self._pilot = pilot
 
-def text(app: LoggosApp) -> str:
-    return "\n".join(shown(app))
+    @property
+    def main(self) -> MainScreen:
+        return self.app.main
 
+    def lines(self) -> list[str]:
+        """What the screen shows, without trailing spaces."""
+        return [strip.text.rstrip() for strip in self.app.screen._compositor.render_strips()]
 
-async def until(pilot: Pilot[int], holds: Callable[[], object], what: str) -> None:
-    """Waits until `holds`, bounded; the failure shows the screen."""
-    try:
-        async with asyncio.timeout(BOUND_S):
-            while not holds():
-                await pilot.pause()
-    except TimeoutError:
-        raise AssertionError(f"{what}\n{text(pilot.app)}") from None  # type: ignore[arg-type]
+    @property
+    def trace(self) -> TracePane:
+        return self.main.query_one(TracePane)
 
+    def text(self) -> str:
+        return "\n".join(self.lines())
 
-async def until_shown(pilot: Pilot[int], words: str) -> None:
-    await until(pilot, lambda: words in text(pilot.app), f"never shown: {words!r}")  # type: ignore[arg-type]
+    def rows(self, pane: Lines) -> list[str]:
+        """What a pane shows within its frame, without the scroll bar."""
+        region = pane.scrollable_content_region
+        return [line[region.x : region.right].rstrip() for line in self.lines()[region.y : region.bottom]]
+
+    async def press(self, *keys: str) -> None:
+        await self._pilot.press(*keys)
+
+    async def pause(self) -> None:
+        """Lets everything that is under way happen."""
+        await self._pilot.pause()
+
+    async def resize(self, width: int, height: int) -> None:
+        await self._pilot.resize_terminal(width, height)
+        await self.until(lambda: self.app.size == (width, height), "never resized")
+        await self.pause()
+
+    async def wheel_up(self, pane: Lines) -> None:
+        x, y = pane.content_region.offset
+        self.app.post_message(events.MouseScrollUp(None, x, y, 0, -1, 0, False, False, False, screen_x=x, screen_y=y))
+        await self.pause()
+
+    async def until(self, holds: Callable[[], object], what: str) -> None:
+        """Waits until `holds`, bounded; the failure shows the screen."""
+        try:
+            async with asyncio.timeout(BOUND_S):
+                while not holds():
+                    await self._pilot.pause()
+        except TimeoutError:
+            raise AssertionError(f"{what}\n{self.text()}") from None
+
+    async def until_shown(self, words: str) -> None:
+        await self.until(lambda: words in self.text(), f"never shown: {words!r}")
+
+    def matches_golden(self, name: str) -> None:
+        """Compares the screen with golden/NAME.txt; with LOGGOS_REWRITE_GOLDEN=1 it writes that file instead."""
+        path = GOLDEN / f"{name}.txt"
+        now = self.text() + "\n"
+        if os.environ.get(REWRITE):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(now, encoding="utf-8")
+        assert now == path.read_text(encoding="utf-8"), f"{name} reads differently; {REWRITE}=1 rewrites golden files"
 
 
 @asynccontextmanager
 async def screen_of(
     *engines: EngineDouble, size: tuple[int, int] = NARROW, leaving: Leaving = Leaving.DETACHES
-) -> AsyncIterator[Pilot[int]]:
+) -> AsyncIterator[Driven]:
     """The screen, attached to the first of `engines`."""
     app = LoggosApp([engine.hop for engine in engines], leaving)
     async with app.run_test(size=size) as pilot:
-        await until(pilot, lambda: app.main.model.live and app.main.model.status is not None, "never attached")
-        await pilot.pause()
-        yield pilot
-
-
-def matches_golden(app: LoggosApp, name: str) -> None:
-    """Compares the screen with golden/NAME.txt; with LOGGOS_REWRITE_GOLDEN=1 it writes that file instead."""
-    path = GOLDEN / f"{name}.txt"
-    now = text(app) + "\n"
-    if os.environ.get(REWRITE):
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(now, encoding="utf-8")
-    assert now == path.read_text(encoding="utf-8"), f"{name} reads differently; {REWRITE}=1 rewrites the golden files"
+        driven = Driven(app, pilot)
+        await driven.until(lambda: app.main.model.live and app.main.model.status is not None, "never attached")
+        await driven.pause()
+        yield driven

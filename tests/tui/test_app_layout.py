@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.tui.engine_double import EngineDouble, at, attempt, entry, log_line, trace_line
-from tests.tui.pilots import NARROW, WIDE, matches_golden, screen_of, shown, until, until_shown
+from tests.tui.pilots import NARROW, WIDE, screen_of
 
 LONG = "a tweet that is longer than a line of the timeline, so that it is wrapped over two or three lines of it"
 
@@ -83,38 +83,38 @@ async def test_golden(tmp_path: Path, size: tuple[int, int], name: str, keys: st
     async with EngineDouble(tmp_path) as engine:
         island(engine)
         async with screen_of(engine, size=size) as pilot:
-            await until_shown(pilot, "#37")
+            await pilot.until_shown("#37")
             for key in keys.split(","):
                 await pilot.press(key)
             if name == "inspector":
-                await until_shown(pilot, "votes for")
+                await pilot.until_shown("votes for")
             if name == "blocks" or (size == WIDE and name != "zoomed"):
-                await until_shown(pilot, "since #38")
+                await pilot.until_shown("since #38")
             await pilot.pause()
-            matches_golden(pilot.app, f"{name}-{size[0]}x{size[1]}")
+            pilot.matches_golden(f"{name}-{size[0]}x{size[1]}")
 
 
 async def test_an_empty_site_says_what_will_be_there(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
-        await until_shown(pilot, "No entries yet. c writes the first tweet.")
+        await pilot.until_shown("No entries yet. c writes the first tweet.")
         matches = {"2": "Nobody blocks anybody. b blocks a site", "3": "The log is empty", "4": "No messages yet"}
         for key, words in matches.items():
             await pilot.press(key)
-            await until_shown(pilot, words)
+            await pilot.until_shown(words)
         await pilot.press("6")
-        await until_shown(pilot, "The network is left alone. a adds a rule")
+        await pilot.until_shown("The network is left alone. a adds a rule")
 
 
 async def test_a_screen_that_is_too_small_keeps_status_and_outcome(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, screen_of(engine, size=(40, 12)) as pilot:
-        await until_shown(pilot, "too small: 60x16 needed")
-        assert "alice" in shown(pilot.app)[0]
-        assert "QUORUM" in shown(pilot.app)[0]
-        pilot.app.main.remark("an outcome")
-        await until_shown(pilot, "an outcome")
-        await pilot.resize_terminal(*NARROW)
-        await until_shown(pilot, "No entries yet")
-        assert not any("too small" in line for line in shown(pilot.app))
+        await pilot.until_shown("too small: 60x16 needed")
+        assert "alice" in pilot.lines()[0]
+        assert "QUORUM" in pilot.lines()[0]
+        pilot.main.remark("an outcome")
+        await pilot.until_shown("an outcome")
+        await pilot.resize(*NARROW)
+        await pilot.until_shown("No entries yet")
+        assert not any("too small" in line for line in pilot.lines())
 
 
 async def test_no_quorum_is_an_alarm_and_reads_are_marked_local(tmp_path: Path) -> None:
@@ -122,8 +122,8 @@ async def test_no_quorum_is_an_alarm_and_reads_are_marked_local(tmp_path: Path) 
         engine.used_max = 3
         engine.status_changes = {"quorum": {"reachable": 2, "needed": 3, "size": 5}}
         async with screen_of(engine) as pilot:
-            await until_shown(pilot, "NO QUORUM 2/5 need 3")
-            await until_shown(pilot, "local reads")
+            await pilot.until_shown("NO QUORUM 2/5 need 3")
+            await pilot.until_shown("local reads")
             strip = pilot.app.screen._compositor.render_strips()[0]
             alarm = next(segment for segment in strip if "NO QUORUM" in segment.text)
             assert alarm.style is not None
@@ -134,8 +134,8 @@ async def test_who_does_not_vote_is_told_why(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine:
         engine.status_changes = {"voting": False, "voting_why": "new store: 1 of 3 sites have recorded it"}
         async with screen_of(engine) as pilot:
-            await until_shown(pilot, "NOT VOTING")
-            await until_shown(pilot, "alice does not vote: new store: 1 of 3 sites have recorded it")
+            await pilot.until_shown("NOT VOTING")
+            await pilot.until_shown("alice does not vote: new store: 1 of 3 sites have recorded it")
 
 
 async def test_the_bar_fits_at_every_width_and_with_long_names(tmp_path: Path) -> None:
@@ -144,11 +144,9 @@ async def test_the_bar_fits_at_every_width_and_with_long_names(tmp_path: Path) -
         engine.status_changes = {"faults": 2, "unknown": 3, "recovering": True}
         async with screen_of(engine, size=(60, 24)) as pilot:
             for width in (60, 80, 100, 119, 120, 160, 240):
-                await pilot.resize_terminal(width, 24)
-                await until(pilot, lambda width=width: pilot.app.size.width == width, "never resized")
-                await pilot.pause()
-                assert "…" not in shown(pilot.app)[0]
-                assert "FAULTS 2" in shown(pilot.app)[0]
+                await pilot.resize(width, 24)
+                assert "…" not in pilot.lines()[0]
+                assert "FAULTS 2" in pilot.lines()[0]
 
 
 async def test_a_countdown_runs_while_there_are_holes(tmp_path: Path) -> None:
@@ -157,11 +155,11 @@ async def test_a_countdown_runs_while_there_are_holes(tmp_path: Path) -> None:
         engine.status_changes |= {"fill_in_s": 8.0, "faults": 0}
         engine.rules = []
         async with screen_of(engine, size=(100, 24)) as pilot:
-            await until_shown(pilot, "fill in 8 s")
-            await until_shown(pilot, "fill in 7 s")
+            await pilot.until_shown("fill in 8 s")
+            await pilot.until_shown("fill in 7 s")
             engine.special.clear()
             engine.tell({"topic": "status", **engine.status()})
-            await until(pilot, lambda: "fill in" not in shown(pilot.app)[0], "the countdown goes on")
+            await pilot.until(lambda: "fill in" not in pilot.lines()[0], "the countdown goes on")
 
 
 async def test_no_colour_leaves_glyphs_words_and_attributes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +168,7 @@ async def test_no_colour_leaves_glyphs_words_and_attributes(tmp_path: Path, monk
         island(engine)
         async with screen_of(engine) as pilot:
             await pilot.press("3")
-            await until_shown(pilot, "◧ accepted")
+            await pilot.until_shown("◧ accepted")
             console = pilot.app.console
             written = "".join(strip.render(console) for strip in pilot.app.screen._compositor.render_strips())
             for start in ("\x1b[38", "\x1b[48", ";38;", ";48;"):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.cells import cell_len
 
 from tui.inert import MARKS_MAX, inert
 from tui.panes.editing import Edit, cells, laid_out
-from tui.rows import Part, Role, cut, fitted, plain, row, width_of, wrapped
+from tui.rows import Part, Role, cell_len, cut, fitted, plain, row, width_of, wrapped
 
 WIDE = "統" * 280
 
@@ -29,6 +28,10 @@ WIDE = "統" * 280
         ("no\u00a0break\u3000wide", "no break  wide"),
         ("e\u0301", "e\u0301"),
         ("\u0301first", "\\u0301first"),
+        ("\u2764\ufe0f 1\ufe0f\u20e3 \U0001f44d\U0001f3fd", "\u2764 1\u20e3 \U0001f44d\\U0001f3fd"),
+        ("\U0001f1eb\U0001f1f7 \U0001f600", "\U0001f1eb\U0001f1f7 \U0001f600"),
+        ("\u3164x", "\\u3164x"),
+        ("\u0915\u093f\u0924\u093e\u092c", "\u0915\u093f\u0924\u093e\u092c"),
         (WIDE, WIDE),
     ],
 )

@@ -7,7 +7,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from textual.app import ComposeResult
@@ -50,11 +50,10 @@ class Composer(Vertical):
             super().__init__()
             self.text = text
 
-    class Closed(Message):
-        """The composer gave the focus back."""
-
-    def __init__(self, site: str, drafts: DraftFile) -> None:
+    def __init__(self, site: str, drafts: DraftFile, done: Callable[[], None]) -> None:
+        """`done` is called when the composer no longer needs the focus."""
         super().__init__(id="composer")
+        self._done = done
         self._site = site
         self._drafts = drafts
         self._saving: Timer | None = None
@@ -81,13 +80,14 @@ class Composer(Vertical):
     def open(self) -> None:
         self.add_class("-open")
         self.query_one("#composer-hint", Hint).tell(USUAL)
-        self.field.focus()
+        self.screen.set_focus(self.field)
 
     def close(self) -> None:
         self._save()
         self.remove_class("-open")
         self.query_one("#invitation", Hint).tell(self._invitation())
-        self.post_message(self.Closed())
+        self._done()
+        self.field.let_go()
 
     def take(self, text: str) -> None:
         """Puts a text back to be edited; a draft that is there goes below it in the line, nothing is lost."""
@@ -132,6 +132,7 @@ class Composer(Vertical):
             text = clean_text(self.field.text)
         except BadOperation as refused:
             self.query_one("#composer-hint", Hint).tell(row(("✗ ", Role.BAD), (f"not sent: {refused}", Role.BAD)))
+            event.field.go_on()
             return
         self.field.put(Edit())
         self.close()

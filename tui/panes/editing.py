@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from rich.cells import cell_len
-
 from tui.inert import inert
+from tui.rows import cell_len
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from textual.binding import BindingType
@@ -32,13 +32,6 @@ class FaultsPane(Page):
     SELECTS: ClassVar = True
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keys.FAULTS)
 
-    class RuleWanted(Message):
-        """Somebody wants to add a rule; `begun` is how it may begin."""
-
-        def __init__(self, begun: str) -> None:
-            super().__init__()
-            self.begun = begun
-
     class Answered(Message):
         """What came of an action, in words."""
 
@@ -47,8 +40,10 @@ class FaultsPane(Page):
             self.words = words
             self.refused = refused
 
-    def __init__(self, model: SiteModel) -> None:
+    def __init__(self, model: SiteModel, ask_rule: Callable[[str], None]) -> None:
+        """`ask_rule` lets somebody type a rule that begins as it says, and hands it to `add`."""
         super().__init__(model, id="faults")
+        self._ask_rule = ask_rule
         self._meaning: list[Rule | Held | None] = []
 
     def title(self) -> str:
@@ -101,12 +96,12 @@ class FaultsPane(Page):
     # Actions.
 
     def action_add(self) -> None:
-        self.post_message(self.RuleWanted(""))
+        self._ask_rule("")
 
     def action_partition(self) -> None:
         sites = self.model.sites
         half = (len(sites) + 1) // 2
-        self.post_message(self.RuleWanted(f"partition {','.join(sites[:half])} | {','.join(sites[half:])}"))
+        self._ask_rule(f"partition {','.join(sites[:half])} | {','.join(sites[half:])}")
 
     def add(self, rule: str) -> None:
         self._do("faults.add", {"rule": rule}, "rule {number} is on")

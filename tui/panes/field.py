@@ -5,6 +5,7 @@ shows as its name), and a paste of several lines is kept whole.
 
 Rules that hold here:
 - It takes every printable key while it has the focus, so letters are no commands then.
+- After Enter or Esc it waits for its owner's word, `go_on` or `let_go`; keys that come before it are kept.
 - The cursor does not blink: a screen without traffic repaints nothing.
 """
 
@@ -37,8 +38,6 @@ class Field(Painted, can_focus=True):
         Binding("ctrl+w,alt+backspace", "cut_word", show=False),
         Binding("ctrl+u", "cut_before", show=False),
         Binding("ctrl+k", "cut_after", show=False),
-        Binding("enter", "send", show=False),
-        Binding("escape", "leave", show=False),
     ]
 
     class Edited(Message):
@@ -64,6 +63,8 @@ class Field(Painted, can_focus=True):
     def __init__(self, text: str = "", *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self.edit = Edit(text, len(text))
+        self._handed_over = False
+        self._early: list[events.Key] = []
 
     @property
     def text(self) -> str:
@@ -100,10 +101,37 @@ class Field(Painted, can_focus=True):
         return character is not None and character.isprintable()
 
     async def _on_key(self, event: events.Key) -> None:
-        if event.character is not None and event.is_printable:
-            event.stop()
-            event.prevent_default()
+        if self._handed_over:
+            self._early.append(event)  # typed ahead: whoever has the line decides where it goes
+        elif event.key == "enter":
+            self._hand_over(self.Sent(self))
+        elif event.key == "escape":
+            self._hand_over(self.Left(self))
+        elif event.character is not None and event.is_printable:
             self.put(self.edit.insert(event.character))
+        else:
+            return
+        event.stop()
+        event.prevent_default()
+
+    def _hand_over(self, message: Edited) -> None:
+        self._handed_over = True
+        self.post_message(message)
+
+    def go_on(self) -> None:
+        """The line was refused: it is edited further."""
+        for event in self._taken_early():
+            self.post_message(event)
+
+    def let_go(self) -> None:
+        """The line is done with: keys that were typed ahead are commands again."""
+        for event in self._taken_early():
+            self.app.post_message(event)
+
+    def _taken_early(self) -> list[events.Key]:
+        early, self._early = self._early, []
+        self._handed_over = False
+        return [events.Key(event.key, event.character) for event in early]
 
     def _on_paste(self, event: events.Paste) -> None:
         event.stop()
@@ -144,9 +172,3 @@ class Field(Painted, can_focus=True):
 
     def action_cut_after(self) -> None:
         self.put(self.edit.cut_to_end())
-
-    def action_send(self) -> None:
-        self.post_message(self.Sent(self))
-
-    def action_leave(self) -> None:
-        self.post_message(self.Left(self))

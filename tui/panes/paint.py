@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Size
@@ -18,7 +17,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.inert import inert
-from tui.rows import Role, Row, cut
+from tui.rows import Role, Row, cell_len, cut
 
 StyleOf = Callable[[Role], Style]
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.message import Message
 
 from tui.panes.composer import Hint
 from tui.panes.editing import Edit
@@ -19,11 +18,10 @@ Answer = Callable[[str], str | None]
 
 
 class Prompt(Vertical):
-    class Closed(Message):
-        """The prompt gave the focus back."""
-
-    def __init__(self) -> None:
+    def __init__(self, done: Callable[[], None]) -> None:
+        """`done` is called when the prompt no longer needs the focus."""
         super().__init__(id="prompt")
+        self._done = done
         self._answer: Answer = lambda _: None
 
     def compose(self) -> ComposeResult:
@@ -41,11 +39,12 @@ class Prompt(Vertical):
         self.query_one(Hint).tell(row((hint, Role.DIM)))
         self.query_one(Field).put(Edit(begun, len(begun)))
         self.add_class("-open")
-        self.query_one(Field).focus()
+        self.screen.set_focus(self.query_one(Field))
 
     def close(self) -> None:
         self.remove_class("-open")
-        self.post_message(self.Closed())
+        self._done()
+        self.query_one(Field).let_go()
 
     def on_field_edited(self, event: Field.Edited) -> None:
         event.stop()
@@ -60,6 +59,7 @@ class Prompt(Vertical):
             self.close()
         else:
             self.query_one(Hint).tell(row((refused, Role.BAD)))
+            event.field.go_on()
 
     def on_field_left(self, event: Field.Left) -> None:
         event.stop()

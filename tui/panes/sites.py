@@ -83,8 +83,8 @@ def _standing(status: Status, width: int) -> list[Row]:
             ("votes" if status.voting else "does not vote", Role.GOOD if status.voting else Role.WARN),
         )
     ]
-    if status.voting_why:
-        lines += wrapped(row((status.voting_why, Role.DIM if status.voting else Role.WARN)), width)
+    if status.voting_why and not status.voting:
+        lines += wrapped(row((status.voting_why, Role.WARN)), width)
     if status.mismatch:
         lines += wrapped(row((status.mismatch, Role.WARN)), width)
     if status.recovering:

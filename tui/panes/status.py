@@ -51,7 +51,8 @@ class StatusBar(Painted):
     def _segments(self, status: Status, width: int) -> list[Segment]:
         found = [
             Segment(0, (row((status.site, Role.STRONG)),)),
-            _quorum(status, self._newest_at()),
+            _quorum(status),
+            *self._local_reads(status),
             Segment(
                 3,
                 (
@@ -66,7 +67,7 @@ class StatusBar(Painted):
         if not status.voting:
             found.append(Segment(1, (row((" NOT VOTING ", Role.ALARM)),)))
         if status.leadership == "none":
-            found.append(Segment(8, (row(("leadership none", Role.DIM)), row(("no leader", Role.DIM)), ())))
+            found.append(Segment(8, (row(("leadership none", Role.DIM)), row(("mode none", Role.DIM)), ())))
         else:
             found.append(Segment(4, (row(("lead ", Role.DIM), status.leader or "?"),)))
         found.append(Segment(5, (row(("next ", Role.DIM), f"{status.next:,}"), ())))
@@ -99,22 +100,25 @@ class StatusBar(Painted):
             self._countdown.stop()
             self._countdown = None
 
-    def _newest_at(self) -> str | None:
+    def _local_reads(self, status: Status) -> list[Segment]:
+        """Without a quorum what is read here may be old; the time is told, not the age, which would tick."""
+        if status.quorum.reachable >= status.quorum.needed:
+            return []
         lines = self.model.timeline.lines
-        return lines[-1].at if lines else None
+        forms = [row(("local reads", Role.WARN)), row()]
+        if lines:
+            forms.insert(0, row((f"local reads, newest tweet {clock(lines[-1].at)}", Role.WARN)))
+        return [Segment(5, tuple(forms))]
 
 
-def _quorum(status: Status, newest_at: str | None) -> Segment:
+def _quorum(status: Status) -> Segment:
     quorum = status.quorum
     if quorum.reachable >= quorum.needed:
         counts = f" {quorum.reachable}/{quorum.size}"
         long = row(("QUORUM", Role.GOOD), counts, (f" need {quorum.needed}", Role.DIM))
         return Segment(6, (long, row(("QUORUM", Role.GOOD), counts)))
     alarm = (f" NO QUORUM {quorum.reachable}/{quorum.size} need {quorum.needed} ", Role.ALARM)
-    newest = "" if newest_at is None else f", newest tweet {clock(newest_at)}"
-    return Segment(
-        2, (row(alarm, (f" local reads{newest}", Role.WARN)), row(alarm, (" local reads", Role.WARN)), row(alarm))
-    )
+    return Segment(2, (row(alarm),))
 
 
 def _glyph(status: Status, site: str) -> tuple[str, Role]:

@@ -24,7 +24,7 @@ HEIGHTS_MAX: Final = 4_096
 class TimelinePane(Lines):
     """Tweets, each wrapped over as many lines as it needs. Rows that are not loaded count as one line."""
 
-    ASPECTS: ClassVar = Change.TIMELINE | Change.CONNECTION
+    ASPECTS: ClassVar = Change.TIMELINE | Change.STATUS | Change.CONNECTION
 
     def __init__(self, model: SiteModel) -> None:
         super().__init__(model, id="timeline")
@@ -58,6 +58,8 @@ class TimelinePane(Lines):
         if window.hidden:
             said = row(f"Nothing to read: {plural(window.hidden, 'tweet')} by sites that block this one.")
             return [BLANK, *wrapped(said, self.rows_width)]
+        if not self.model.live and not window.prefix:
+            return [BLANK, row(("Nothing was read from the engine yet.", Role.DIM))]
         said = row("No entries yet. ", ("c", Role.KEY), " writes the first tweet.")
         where = row((f"{self.model.hop.folder} · {plural(len(self.model.sites), 'site')}", Role.DIM))
         return [BLANK, *wrapped(said, self.rows_width), *wrapped(where, self.rows_width)]
@@ -154,10 +156,13 @@ class TimelinePane(Lines):
     # What is read, and when.
 
     def learn(self, change: Change) -> None:
-        if change & Change.CONNECTION:
+        if change & Change.STATUS:
             self.show_title()
-        self._stale = True
-        self._read()
+            if self.rows_count() == 0:
+                self.refresh()
+        if change & (Change.TIMELINE | Change.CONNECTION):
+            self._stale = True
+            self._read()
 
     def load(self, first: int, last: int) -> None:
         window = self.model.timeline

@@ -22,6 +22,7 @@ from tui.panes.blocks import BlocksPane
 from tui.panes.composer import Composer, Hint
 from tui.panes.engine import EnginePanel
 from tui.panes.faults import FaultsPane
+from tui.panes.field import Field
 from tui.panes.inspector import InspectorPane
 from tui.panes.lines import Lines
 from tui.panes.log import LogPane
@@ -42,6 +43,9 @@ SMALL_WIDTH: Final = 60
 SMALL_HEIGHT: Final = 16
 TAIL_HEIGHT: Final = 20
 """From this height on, the trace's end is seen below another pane."""
+
+FAULTS_OWN: Final = {"pause", "dismiss_outcome", "retry", "app.detach"}
+"""Actions whose keys mean something else in the pane of faults."""
 
 TABS: Final = ("timeline", "blocks", "log", "trace", "sites", "faults")
 
@@ -65,7 +69,7 @@ class MainScreen(SiteScreen):
             "log": LogPane(model),
             "blocks": BlocksPane(model),
             "sites": SitesPane(model),
-            "faults": FaultsPane(model),
+            "faults": FaultsPane(model, self.ask_rule),
             "inspector": InspectorPane(model),
             "trace": TracePane(model),
         }
@@ -82,15 +86,15 @@ class MainScreen(SiteScreen):
                         yield self._panes[name]
             yield self._panes["trace"]
         yield OutcomeLine(self.board, self.submissions)
-        yield Composer(model.site, DraftFile(model.hop.folder))
-        yield Prompt()
+        yield Composer(model.site, DraftFile(model.hop.folder), self._typed)
+        yield Prompt(self._typed)
         yield KeyBar(self._footer_keys)
 
     def on_mount(self) -> None:
         self.model.watch(self._learn)
         self._arrange()
         self._learn(ALL_CHANGES)
-        self.pane.focus()
+        self.set_focus(self.pane)
         self.run_worker(self.model.link.run(), group="link")
 
     # Which panes are seen.
@@ -102,10 +106,6 @@ class MainScreen(SiteScreen):
     @property
     def wide(self) -> bool:
         return self.size.width >= WIDE and not self.zoomed
-
-    @property
-    def _typing(self) -> bool:
-        return self.query_one(Composer).is_open or self.query_one(Prompt).is_open
 
     def on_resize(self) -> None:
         self._arrange()
@@ -151,7 +151,7 @@ class MainScreen(SiteScreen):
         self.action_show(event.name)
 
     def on_descendant_focus(self) -> None:
-        focused = next((name for name, pane in self._panes.items() if pane.has_focus), None)
+        focused = next((name for name, pane in self._panes.items() if pane is self.focused), None)
         if focused is not None:
             self.active = focused
         self._arrange()
@@ -197,7 +197,7 @@ class MainScreen(SiteScreen):
         self.active = name
         self._before_inspector = None
         self._arrange()
-        self.pane.focus()
+        self.set_focus(self.pane)
         if name == "sites" and self.model.live:
             self.run_worker(self._refresh_status(), group="site")
 
@@ -230,7 +230,7 @@ class MainScreen(SiteScreen):
         self._arrange()
         if isinstance(inspector, InspectorPane):
             inspector.inspect(slot)
-        self.pane.focus()
+        self.set_focus(self.pane)
 
     def action_zoom(self) -> None:
         self.zoomed = not self.zoomed
@@ -260,13 +260,25 @@ class MainScreen(SiteScreen):
         self.app.copy_to_clipboard(text)
         self.remark("copied; a terminal without OSC 52 ignores it, then m and the mouse help")
 
-    def on_composer_closed(self) -> None:
-        self._arrange()
-        self.pane.focus()
+    # Typing.
 
-    def on_prompt_closed(self) -> None:
+    @property
+    def _typing(self) -> bool:
+        return isinstance(self.focused, Field)
+
+    def stop_typing(self) -> None:
+        """Closes what is typed into; a draft is kept."""
+        for line in (self.query_one(Composer), self.query_one(Prompt)):
+            if line.is_open:
+                line.close()
+
+    def _typed(self) -> None:
+        self.set_focus(self.pane)
         self._arrange()
-        self.pane.focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Letters are text while something is typed; a pane's own keys come before the screen's."""
+        return not self._typing and not (self.active == "faults" and action in FAULTS_OWN)
 
     def action_help(self) -> None:
         self.app.push_screen(help_dialog())

@@ -234,8 +234,9 @@ class SiteScreen(Screen[None]):
 
     # Faults.
 
-    def on_faults_pane_rule_wanted(self, event: FaultsPane.RuleWanted) -> None:
-        self.query_one(Prompt).ask("add a fault rule", f"e.g. {'   '.join(EXAMPLES[:2])}", self._add_rule, event.begun)
+    def ask_rule(self, begun: str) -> None:
+        """Lets a fault rule be typed."""
+        self.query_one(Prompt).ask("add a fault rule", f"e.g. {'   '.join(EXAMPLES[:2])}", self._add_rule, begun)
 
     def _add_rule(self, rule: str) -> str | None:
         if not rule:

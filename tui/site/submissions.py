@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from engine.core.entry import Block, Operation, Tweet, Unblock
 from engine.core.ids import SiteId
-from tui.link import LinkLost, RpcError
+from tui.link import LinkLost, NotSent, RpcError
 from tui.rows import Role, Row, row
 from tui.site import shapes, wording
 from tui.site.model import UNANSWERED, SiteModel
@@ -58,6 +58,9 @@ class Submissions:
             answer = await self._model.link.call("submit", _params(operation))
         except RpcError as refused:
             self._end(pending, Notice(wording.refused(str(refused)), Mood.BAD, _again(refused), operation))
+        except NotSent as failed:
+            said = row(("✗ ", Role.BAD), ("not sent", Role.BAD), f": {failed}")
+            self._end(pending, Notice(said, Mood.BAD, (Offer.RETRY, Offer.EDIT), operation))
         except LinkLost:
             pending.orphaned = True
             self._changed()
@@ -129,13 +132,13 @@ class Submissions:
                 said, mood, offers = wording.created(words, outcome, ended, elapsed_ms), Mood.GOOD, ()
                 self._end(pending, Notice(said, mood, offers, pending.operation, outcome.slot))
             case "lost":
-                said = wording.lost(outcome, await self._line(outcome.slot))
+                said = wording.lost(words, outcome, await self._line(outcome.slot))
                 self._end(pending, Notice(said, Mood.BAD, (Offer.RETRY, Offer.EDIT), pending.operation, outcome.slot))
             case "not-created":
-                said = wording.not_created(outcome)
+                said = wording.not_created(words, outcome)
                 self._end(pending, Notice(said, Mood.BAD, (Offer.RETRY, Offer.EDIT), pending.operation))
             case _:
-                said = wording.unknown(outcome)
+                said = wording.unknown(words, outcome)
                 self._end(pending, Notice(said, Mood.BAD, (Offer.SETTLE, Offer.WAIT), pending.operation, outcome.slot))
 
     async def _adopt(self, pending: Pending) -> None:

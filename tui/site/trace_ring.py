@@ -13,6 +13,8 @@ from typing import Final, NamedTuple
 from tui.site.shapes import TraceLine
 
 LINES_MAX: Final = 4_000
+BACKGROUND: Final = frozenset({"heartbeat", "ask-highest", "highest", "hello", "welcome"})
+"""What sites say to each other all the time, whether something happens or not: shown if the filter names it."""
 
 
 class Numbered(NamedTuple):
@@ -69,8 +71,8 @@ class TraceRing:
         self.rows = [row for row in self._all if self._matches(row.line)]
 
     def _matches(self, line: TraceLine) -> bool:
-        if not self.words:
-            return line.type != "heartbeat"
+        if line.type in BACKGROUND and not any(word in line.type for word in self.words):
+            return False
         fields = (line.dir, line.peer, line.type, f"#{line.slot}", line.ballot, line.note)
         text = " ".join(field for field in fields if field).casefold()
         return all(word[1:] not in text if word.startswith("-") else word in text for word in self.words)

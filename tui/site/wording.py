@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import assert_never
+from typing import Final, assert_never
 
 from engine.core.entry import Block, Operation, Tweet, Unblock, Withdrawal
-from tui.rows import Part, Role, Row, row
+from tui.rows import Role, Row, fitted, row, width_of
 from tui.site.shapes import Attempt, FillLine, LogLine, Outcome
+
+SHORT: Final = 24
 
 _RESULTS = {
     "recovered": "recovered: an entry accepted there was completed",
@@ -78,6 +80,11 @@ def operation_words(operation: Operation, author: str) -> str:
             assert_never(operation)
 
 
+def shortened(text: str) -> str:
+    """`text` in at most SHORT cells."""
+    return fitted(text, SHORT).rstrip() if width_of(text) > SHORT else text
+
+
 def line_words(line: LogLine) -> str:
     """What the entry in a slot says."""
     match line.kind:
@@ -116,7 +123,7 @@ def created(words: str, outcome: Outcome, ended: Attempt | None, elapsed_ms: flo
     how = []
     if ended is not None and ended.ballot is not None:
         how.append(f"ballot {ended.ballot}")
-        if ended.votes:
+        if len(ended.votes) >= ended.needed:  # else its last picture is older than its last votes
             how.append(f"votes {' '.join(ended.votes)}")
     if elapsed_ms is not None:
         how.append(f"{elapsed_ms:,.0f} ms")
@@ -124,32 +131,27 @@ def created(words: str, outcome: Outcome, ended: Attempt | None, elapsed_ms: flo
     return row(("✓ ", Role.GOOD), (f"created at slot {outcome.slot}", Role.GOOD), (f"{details}: ", Role.DIM), words)
 
 
-def lost(outcome: Outcome, winner: LogLine | None) -> Row:
+def lost(words: str, outcome: Outcome, winner: LogLine | None) -> Row:
     """`winner` is what the slot holds instead."""
     if outcome.to_author is None:
         to = "a no-op that fills the gap"
     else:
-        to = f"{outcome.to_author}'s {outcome.to_kind or 'entry'}"
-    parts = [Part("✗ ", Role.BAD), Part("lost", Role.BAD), Part(f": slot {outcome.slot} went to {to}")]
-    parts.append(Part(". Yours is in no log."))
-    if winner is not None and winner.kind == "tweet" and winner.text:
-        parts += [Part(" Theirs: ", Role.DIM), Part(winner.text, Role.DIM)]
-    return tuple(parts)
+        theirs = f" “{shortened(line_words(winner))}”" if winner is not None and winner.kind == "tweet" else ""
+        to = f"{outcome.to_author}'s {outcome.to_kind or 'entry'}{theirs}"
+    said = f": slot {outcome.slot} went to {to}. Yours is in no log: "
+    return row(("✗ ", Role.BAD), ("lost", Role.BAD), said, (words, Role.DIM))
 
 
-def not_created(outcome: Outcome) -> Row:
+def not_created(words: str, outcome: Outcome) -> Row:
     why = _sentence(outcome.reason or "it was given up before anything left this site")
-    return row(("✗ ", Role.BAD), ("not created", Role.BAD), f": {why} It is in no log.")
+    return row(("✗ ", Role.BAD), ("not created", Role.BAD), f": {why} It is in no log: ", (words, Role.DIM))
 
 
-def unknown(outcome: Outcome) -> Row:
+def unknown(words: str, outcome: Outcome) -> Row:
     where = "" if outcome.slot is None else f" of slot {outcome.slot}"
     why = _sentence(outcome.reason or "no majority answered in time")
-    return row(
-        ("? ", Role.WARN),
-        ("outcome unknown", Role.WARN),
-        f"{where}: {why} It may still be chosen: sending it again now could post it twice.",
-    )
+    risk = "It may still be chosen: sending it again now could post it twice. "
+    return row(("? ", Role.WARN), ("outcome unknown", Role.WARN), f"{where}: {why} {risk}", (words, Role.DIM))
 
 
 def settled(words: str, outcome: Outcome) -> Row:

@@ -1,0 +1,254 @@
+"""Composing, its draft, and the outcome line: true sentences (E2), and nothing typed is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual import events
+
+from engine.core.entry import Tweet
+from tests.tui.engine_double import EngineDouble, Json, Refused, attempt, log_line
+from tests.tui.pilots import screen_of
+from tui.panes.composer import Composer
+from tui.panes.prompt import Prompt
+
+CREATED = {"outcome": "created", "id": "alice/1", "slot": 1}
+LOST = {"outcome": "lost", "id": "alice/1", "slot": 1, "to": {"author": "bob", "kind": "tweet"}}
+NOT_CREATED = {"outcome": "not-created", "id": "alice/1", "reason": "no quorum: 2 of 5 reachable, 3 needed"}
+UNKNOWN = {"outcome": "unknown", "id": "alice/1", "slot": 1, "reason": "the accept reached bob, no majority answered"}
+
+
+async def test_a_tweet_is_created_and_says_where(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        answer: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
+        engine.on["submit"] = lambda _: _answered(answer)
+        async with screen_of(engine) as pilot:
+            await pilot.press("c", *"hello", "enter")
+            await pilot.until(lambda: engine.called("submit"), "never submitted")
+            assert engine.called("submit") == [{"kind": "tweet", "text": "hello", "timeout_s": 10.0, "retry": False}]
+            await pilot.until_shown("sent, waiting for its turn")
+            engine.tell(
+                {
+                    "topic": "log",
+                    **log_line(1, None, None, state="promised", attempt=attempt(1, "preparing", ("alice",), "hello")),
+                }
+            )
+            await pilot.until_shown("#1 preparing: 1 of 3 promises, waiting for bob carol")
+            votes = attempt(1, "accepting", ("alice", "bob", "carol"), "hello")
+            engine.tell({"topic": "log", **log_line(1, author="alice", state="accepted", text="hello", attempt=votes)})
+            await pilot.until_shown("#1 accepting: 3 of 3 votes")
+            engine.append(author="alice", text="hello")
+            answer.set_result(CREATED)
+            await pilot.until_shown("✓ created at slot 1 (ballot 2.alice, votes alice bob carol")
+            await pilot.until_shown("alice* hello")
+            await pilot.press("x")
+            await pilot.until(lambda: "created at slot" not in pilot.text(), "never dismissed")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words", "offers"),
+    [
+        (LOST, "✗ lost: slot 1 went to bob's tweet “tweet number 1”. Yours is in no log: hello", "r retry · e edit"),
+        (
+            NOT_CREATED,
+            "✗ not created: no quorum: 2 of 5 reachable, 3 needed. It is in no log: hello",
+            "r retry · e edit",
+        ),
+        (
+            UNKNOWN,
+            "It may still be chosen: sending it again now could post it twice. hello",
+            "f settle slot 1 · w wait",
+        ),
+    ],
+    ids=["lost", "not-created", "unknown"],
+)
+async def test_bad_outcomes_are_told_in_true_sentences(tmp_path: Path, outcome: Json, words: str, offers: str) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 1
+        engine.on["submit"] = lambda _: outcome
+        async with screen_of(engine, size=(120, 24)) as pilot:
+            await pilot.press("c", *"hello", "enter")
+            await pilot.until_shown(offers)
+            said = " ".join(" ".join(pilot.lines()).split())
+            assert words in said
+            assert "fail" not in said
+            assert "created at" not in said
+
+
+async def test_what_is_lost_is_sent_again_or_edited(tmp_path: Path) -> None:
+    answers = iter([NOT_CREATED, NOT_CREATED, CREATED])
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = lambda _: next(answers)
+        async with screen_of(engine) as pilot:
+            await pilot.press("c", *"hello", "enter")
+            await pilot.until_shown("r retry")
+            await pilot.press("r")
+            await pilot.until(lambda: len(engine.called("submit")) == 2, "never sent again")
+            await pilot.until_shown("r retry")
+            await pilot.press("e")
+            await pilot.until(lambda: pilot.main.query_one(Composer).field.text == "hello", "never edited")
+            await pilot.press(*"!", "enter")
+            await pilot.until_shown("created at slot 1")
+            assert [call["text"] for call in engine.called("submit")] == ["hello", "hello", "hello!"]
+
+
+async def test_an_unknown_outcome_is_settled_and_told_when_it_is_known(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 1
+        engine.on["submit"] = lambda _: UNKNOWN
+        engine.on["fill"] = lambda _: {"lines": [{"slot": 1, "result": "recovered", "kind": "tweet"}]}
+        async with screen_of(engine) as pilot:
+            await pilot.press("c", *"hello", "enter")
+            await pilot.until_shown("f settle slot 1")
+            await pilot.press("r")
+            await pilot.until_shown("there is nothing to send again")
+            await pilot.press("x", "f")
+            await pilot.until(lambda: engine.called("fill"), "never filled")
+            assert engine.called("fill")[0]["slots"] == [1]
+            await pilot.until_shown("slot 1 recovered: an entry accepted there was completed")
+            engine.tell({"topic": "outcome", **CREATED})
+            await pilot.until_shown("alice/1, unknown until now, is created at slot 1: hello")
+
+
+async def test_bad_news_waits_beneath_good_news(tmp_path: Path) -> None:
+    answers = iter([NOT_CREATED, CREATED])
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = lambda _: next(answers)
+        async with screen_of(engine) as pilot:
+            await pilot.press("c", *"one", "enter")
+            await pilot.until_shown("not created")
+            await pilot.press("c", *"two", "enter")
+            await pilot.until_shown("created at slot 1")
+            await pilot.until_shown("1 more below")
+            await pilot.press("escape")
+            await pilot.until_shown("not created")
+            await pilot.press("o")
+            await pilot.until_shown("Outcomes")
+            assert sum("created" in line for line in pilot.lines()) >= 2
+
+
+async def test_what_the_rules_refuse_is_refused_before_it_is_sent(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        await pilot.press("c")
+        field = pilot.main.query_one(Composer).field
+        field.post_message(events.Paste("two\nlines\n"))
+        await pilot.until_shown("two\\nlines")
+        await pilot.until_shown("the paste has several lines")
+        await pilot.press("enter")
+        await pilot.until_shown("not sent: character 4 is U+000A")
+        assert field.text == "two\nlines"
+        await pilot.press("home", "right", "right", "right", "delete", *" ", "enter")
+        await pilot.until(lambda: engine.called("submit"), "never submitted")
+        assert engine.called("submit")[0]["text"] == "two lines"
+
+
+async def test_an_event_that_the_engine_refuses_can_be_edited(tmp_path: Path) -> None:
+    def refuse(_: Json) -> Json:
+        raise Refused(1, "blocking yourself is refused: name another site")
+
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = refuse
+        async with screen_of(engine) as pilot:
+            await pilot.press("c", *"x", "enter")
+            await pilot.until_shown("✗ refused: blocking yourself is refused: name another site")
+            await pilot.until_shown("e edit")
+
+
+async def test_the_draft_survives_escape_a_lost_quorum_and_leaving(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        async with screen_of(engine) as pilot:
+            await pilot.press("c", *"half a th", "escape")
+            await pilot.until_shown("c goes on with the draft: half a th")
+            engine.status_changes = {"quorum": {"reachable": 2, "needed": 3, "size": 5}}
+            engine.tell({"topic": "status", **engine.status()})
+            await pilot.until_shown("NO QUORUM")
+            await pilot.press("c", *"ought")
+            pilot.app.action_detach()
+        assert (engine.folder / "draft").read_text() == "half a thought"
+        async with screen_of(engine) as pilot:
+            await pilot.until_shown("c goes on with the draft: half a thought")
+            await pilot.press("c", "enter")
+            await pilot.until(lambda: engine.called("submit"), "never submitted")
+        assert not (engine.folder / "draft").exists()
+
+
+async def test_letters_are_text_while_something_is_typed(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        await pilot.press("c", *"qdhz6 /?")
+        assert pilot.main.query_one(Composer).field.text == "qdhz6 /?"
+        await pilot.press("escape", "g", *"q12x")
+        assert pilot.main.query_one(Prompt).is_open
+        assert pilot.main.active == "timeline"
+
+
+async def test_keys_that_come_in_one_burst_keep_their_order(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = lambda _: CREATED
+        async with screen_of(engine) as pilot:
+            for key in ("c", *"one", "enter", "c", *"two", "enter", "3", "6", "a", *"to=x", "escape", "2"):
+                character = key if len(key) == 1 else None
+                pilot.app.post_message(events.Key(key, character))
+            await pilot.until(lambda: len(engine.called("submit")) == 2, "never submitted")
+            assert sorted(call["text"] for call in engine.called("submit")) == ["one", "two"]
+            await pilot.until(lambda: pilot.main.active == "blocks", "never at blocks")
+            assert not engine.called("faults.add")
+
+
+async def test_blocking_names_a_site(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.blocks = [{"blocker": "alice", "blocked": "bob", "slot": 7}]
+        engine.on["submit"] = lambda _: CREATED
+        async with screen_of(engine) as pilot:
+            await pilot.press("2")
+            await pilot.until_shown("alice blocks bob")
+            await pilot.press("b")
+            await pilot.until_shown("bob  blocked since #7")
+            await pilot.press("2")
+            await pilot.until_shown("alice blocks carol")
+            await pilot.press("u", "enter")
+            await pilot.until(lambda: len(engine.called("submit")) == 2, "never submitted")
+            assert [(call["kind"], call["target"]) for call in engine.called("submit")] == [
+                ("block", "carol"),
+                ("unblock", "bob"),
+            ]
+
+
+@pytest.mark.parametrize("known", ["created", "nothing"])
+async def test_an_event_whose_engine_died_is_told_when_it_is_back(tmp_path: Path, known: str) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = lambda _: asyncio.sleep(60)
+        async with screen_of(engine) as pilot:
+            await pilot.press("c", *"hello", "enter")
+            await pilot.until(lambda: engine.called("submit"), "never submitted")
+            await engine.stop()
+            await pilot.until_shown("the engine went away before it told the outcome")
+            if known == "created":
+                engine.used_max = 1
+                engine.special[1] = log_line(1, author="alice", text="hello", id="alice/1")
+                engine.events = [CREATED]
+            await engine.start()
+            pilot.main.model.link.retry_now()
+            words = "created at slot 1" if known == "created" else "the engine went away before it took the event"
+            await pilot.until_shown(words)
+
+
+async def test_without_an_engine_nothing_is_sent_and_nothing_is_lost(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        await engine.stop()
+        await pilot.until_shown("NO ENGINE")
+        await pilot.press("c", *"hello", "enter")
+        await pilot.until_shown("not sent: no engine is connected")
+        notice = pilot.main.board.shown
+        assert notice is not None
+        assert notice.operation == Tweet("hello")
+
+
+def _answered(future: asyncio.Future[Json]) -> Coroutine[Any, Any, Json]:
+    async def wait() -> Json:
+        return await future
+
+    return wait()

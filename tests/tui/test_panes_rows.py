@@ -1,0 +1,214 @@
+"""Panes of many rows: what is held is bounded, what one reads never moves, and an idle screen writes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+
+from tests.tui.engine_double import EngineDouble, log_line, trace_line
+from tests.tui.pilots import WIDE, screen_of
+from tui.site.log_pages import PAGE_SLOTS, PAGES_MAX
+from tui.site.timeline_window import LINES_MAX
+
+MILLION = 1_000_000
+
+
+async def test_a_million_slots_are_a_few_pages(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = MILLION
+        async with screen_of(engine) as pilot:
+            model = pilot.main.model
+            await pilot.press("3")
+            await pilot.until_shown("> 1000000 ■ chosen")
+            await pilot.press("home")
+            await pilot.until_shown(">       1 ■ chosen")
+            await pilot.press("g", *"500000", "enter")
+            await pilot.until_shown(">  500000 ■ chosen")
+            await pilot.press("pageup")
+            await pilot.until(lambda: model.log.line(499_980) is not None, "never read")
+            await pilot.press("end")
+            await pilot.until_shown("> 1000000 ■ chosen")
+            assert sum(len(page) for page in model.log._pages.values()) <= PAGES_MAX * PAGE_SLOTS
+            assert len(engine.called("log")) < 20
+
+
+async def test_a_million_tweets_are_a_window(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = MILLION
+        async with screen_of(engine) as pilot:
+            model = pilot.main.model
+            await pilot.until_shown("1,000,000 shown")
+            await pilot.until_shown("tweet number 1000000")
+            await pilot.press("home")
+            await pilot.until_shown("tweet number 1")
+            assert pilot.rows(pilot.main.pane)[0].startswith(">       #1 ")
+            for _ in range(3):
+                await pilot.press("pagedown")
+            await pilot.until_shown("tweet number 30")
+            await pilot.press("g", *"500000", "enter")
+            await pilot.until_shown(">  #500000 ")
+            for _ in range(12):
+                await pilot.press("pageup")
+            await pilot.until(lambda: "…" not in pilot.rows(pilot.main.pane)[0], "never read")
+            numbers = [int(line.split()[-1]) for line in pilot.rows(pilot.main.pane)]
+            assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+            await pilot.press("end")
+            await pilot.until_shown("> #1000000")
+            assert len(model.timeline.lines) <= LINES_MAX
+            assert len(engine.called("view")) < 30
+
+
+@pytest.mark.parametrize("key", ["1", "3", "4"], ids=["timeline", "log", "trace"])
+async def test_what_one_reads_never_moves(tmp_path: Path, key: str) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 60
+        engine.trace = [trace_line(number, "in", "bob", "accept", slot=number) for number in range(40)]
+        async with screen_of(engine, size=WIDE) as pilot:
+            await pilot.press(key)
+            pane = pilot.main.pane
+            await pilot.until(lambda: pane.rows_count() >= 40, "never filled")
+            await pilot.pause()
+            await pilot.press("up")
+            before = pilot.rows(pane)
+            for number in range(5):
+                engine.append(text=f"later {number}")
+                engine.tell({"topic": "trace", **trace_line(100 + number, "in", "bob", "chosen", slot=100)})
+            await pilot.until(lambda: pilot.main.model.log.used_max == engine.used_max, "never learned")
+            await pilot.pause()
+            assert pilot.rows(pane) == before
+            await pilot.press("end")
+            await pilot.until(lambda: pilot.rows(pane) != before, "never followed")
+            assert pane.following
+
+
+async def test_space_pauses_and_the_wheel_does(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 60
+        async with screen_of(engine) as pilot:
+            await pilot.press("3")
+            await pilot.until_shown("follow ▼")
+            await pilot.press("space")
+            await pilot.until_shown("paused · end follows")
+            await pilot.press("space")
+            await pilot.until_shown("follow ▼")
+            await pilot.wheel_up(pilot.main.pane)
+            await pilot.until_shown("paused")
+
+
+async def test_new_rows_do_not_lay_out_the_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 60
+        async with screen_of(engine) as pilot:
+            await pilot.press("3")
+            await pilot.until_shown("> 60")
+            layouts = Mock(wraps=pilot.app.screen._refresh_layout)
+            monkeypatch.setattr(pilot.app.screen, "_refresh_layout", layouts)
+            for number in range(20):
+                engine.append(text=f"later {number}")
+            await pilot.until_shown("> 80 ■ chosen")
+            layouts.assert_not_called()
+
+
+async def test_an_idle_screen_repaints_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two seconds without traffic: not one display update, and no timer left that could cause one."""
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 60
+        async with screen_of(engine, size=WIDE) as pilot:
+            engine.append(text="the last one")
+            engine.tell({"topic": "trace", **trace_line(1, "in", "bob", "chosen", slot=61)})
+            await pilot.until_shown("the last one")
+            await pilot.until(lambda: pilot.trace._rate_timer is None, "the rate is counted on")
+            await pilot.pause()
+            painted: list[object] = []
+            monkeypatch.setattr(pilot.app, "_display", lambda *update: painted.append(update))
+            await asyncio.sleep(2)
+            engine.tell({"topic": "status", **engine.status()})
+            await asyncio.sleep(0.5)
+            assert painted == []
+
+
+async def test_a_row_that_changes_is_repainted_in_place(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 20
+        async with screen_of(engine) as pilot:
+            await pilot.press("3")
+            await pilot.until_shown("20 ■ chosen")
+            engine.special[15] = log_line(15, author="carol", text="now it reads so")
+            engine.tell({"topic": "log", **engine.special[15]})
+            await pilot.until_shown("15 ■ chosen    carol  1.carol  tweet   now it reads so")
+
+
+async def test_search_goes_back_page_by_page_and_next_goes_on(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 5_000
+        for slot in (700, 3_200):
+            engine.special[slot] = log_line(slot, text=f"a Needle in {slot}")
+        async with screen_of(engine) as pilot:
+            await pilot.press("3", "slash", *"needle", "enter")
+            await pilot.until_shown("> 3200 ■ chosen")
+            await pilot.press("n")
+            await pilot.until_shown(">  700 ■ chosen")
+            await pilot.press("n")
+            await pilot.until_shown("nothing found below #700")
+            await pilot.press("1", "slash", "enter")
+            await pilot.until_shown("a Needle in 3200")
+
+
+async def test_next_hole(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 300
+        for slot in (40, 200):
+            engine.special[slot] = log_line(slot, None, None, state="hole", accNum=None, maxPrepare=None)
+        engine.on["fill"] = lambda _: {"lines": [{"slot": 200, "result": "no-op", "kind": "noop"}]}
+        async with screen_of(engine) as pilot:
+            await pilot.press("3", "home", "N")
+            await pilot.until_shown(">  40 ? hole")
+            await pilot.press("N")
+            await pilot.until_shown("> 200 ? hole")
+            await pilot.press("f")
+            await pilot.until_shown("slot 200 filled with a no-op")
+            await pilot.press("F")
+            await pilot.until(lambda: len(engine.called("fill")) == 2, "never filled")
+            assert [call["slots"] for call in engine.called("fill")] == [[200], None]
+
+
+async def test_the_trace_is_filtered_and_counts_what_was_left_out(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.trace = [trace_line(1, "out", "bob", "accept", slot=9), trace_line(2, "in", "carol", "promise", slot=9)]
+        async with screen_of(engine) as pilot:
+            await pilot.press("4")
+            await pilot.until_shown("carol promise")
+            engine.tell(dropped=12)
+            await pilot.until_shown("12 messages not shown")
+            await pilot.press("slash", *"promise -bob", "enter")
+            await pilot.until_shown("filter: promise -bob")
+            assert len(pilot.rows(pilot.main.pane)[0].split()) > 3
+            assert "accept" not in "".join(pilot.rows(pilot.main.pane))
+            await pilot.press("slash", *" nothing at all", "enter")
+            await pilot.until_shown("No message matches. / changes the filter.")
+
+
+async def test_a_block_of_this_site_hides_and_the_unblock_shows_again(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 3
+        async with screen_of(engine) as pilot:
+            await pilot.until_shown("3 shown")
+            usual = engine.usual
+            engine.usual = lambda slot: usual(slot) | {"author": "carol"}
+            engine.hidden = 3
+            engine.append(kind="block", author="bob", target="alice")
+            await pilot.until_shown("0 shown, 3 hidden by blocks")
+            await pilot.until_shown("3 tweets by sites that block this one")
+
+
+async def test_the_selected_row_is_copied_inert(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 1
+        engine.special[1] = log_line(1, text="\u202egnirts")
+        async with screen_of(engine) as pilot:
+            await pilot.until_shown("u202e")
+            await pilot.press("y")
+            assert pilot.app.clipboard == "#1 12:00  bob    \\u202egnirts"
