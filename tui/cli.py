@@ -29,20 +29,20 @@ def main() -> int:
     if arguments.run is None:
         parser.print_help(sys.stderr)
         return ExitStatus.BAD_INPUT
+    status = int(ExitStatus.DONE)
     try:
         status = _command(arguments.run)(arguments)
         sys.stdout.flush()
     except CommandFailed as failed:
         complain(str(failed))
-        return failed.status
+        status = failed.status
     except BrokenPipeError:
         _forget_stdout()
-        return ExitStatus.DONE
     except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+        status = 128 + signal.SIGINT
     except OSError as error:
         complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        return ExitStatus.BAD_INPUT
+        status = ExitStatus.BAD_INPUT
     return status
 
 

@@ -3,91 +3,22 @@
 Rules that hold here:
 - Nothing is imported here that a command needs to run: `--help` and a typing mistake cost no more than argparse.
 - --sites, --data and --json are taken before the command's name and after it.
-- A usage error is one line on stderr and exit status 2.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final
 
-from engine.core.ids import NUMBER_MAX, SITES_MAX
-from tui.exits import ExitStatus
+from tui import typed_words as words
+from tui.typed_words import CommandParser, Parser
 
 TIMEOUT_DEFAULT_S: Final = 10.0
-TIMEOUT_MAX_S: Final = 86_400.0
 LINES_DEFAULT: Final = 50
-LINES_MAX: Final = 1_000_000
 TRACE_LINES_DEFAULT: Final = 200
-TRACE_LINES_MAX: Final = 5_000
 DEMO_SIZE_DEFAULT: Final = 5
-
-_EVENT_ID: Final = re.compile(r"[a-z][a-z0-9-]{0,15}/[1-9][0-9]{0,15}\Z")
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse, with one-line errors and no guessing of abbreviated options."""
-
-    def error(self, message: str) -> NoReturn:
-        print(f"{self.prog}: {' '.join(message.split())} (see `{self.prog} --help`)", file=sys.stderr)
-        raise SystemExit(ExitStatus.BAD_INPUT)
-
-
-def slot(text: str) -> int:
-    return _whole_number(text, "a slot", NUMBER_MAX)
-
-
-def number(text: str) -> int:
-    return _whole_number(text, "a number of the list", NUMBER_MAX)
-
-
-def lines(text: str) -> int:
-    return _whole_number(text, "a number of lines", LINES_MAX)
-
-
-def trace_lines(text: str) -> int:
-    return _whole_number(text, "a number of trace lines", TRACE_LINES_MAX)
-
-
-def size(text: str) -> int:
-    return _whole_number(text, "a number of sites", SITES_MAX)
-
-
-def seconds(text: str) -> float:
-    """Seconds above 0 and of at most a day."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value <= TIMEOUT_MAX_S:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: write seconds, above 0 and at most {TIMEOUT_MAX_S:.0f}")
-    return value
-
-
-def event_id(text: str) -> str:
-    if not _EVENT_ID.match(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no event id: write SITE/NUMBER, as in alice/17")
-    return text
-
-
-def utf8_text(text: str) -> str:
-    """Text that can be sent on; what the shell handed over as other bytes cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise argparse.ArgumentTypeError(f"character {error.start + 1} is not UTF-8: write it in UTF-8") from None
-    return text
-
-
-def _whole_number(text: str, what: str, highest: int) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 16 and 1 <= int(text) <= highest):
-        raise argparse.ArgumentTypeError(f"{text!r} is not {what}: write a whole number of 1 to {highest}")
-    return int(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,23 +46,23 @@ def _timeout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",
-        type=seconds,
+        type=words.seconds,
         default=TIMEOUT_DEFAULT_S,
         help="how long to push for the outcome (default: %(default)g)",
     )
 
 
 def _limit(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--limit", metavar="N", type=lines, help=f"the newest N (default: {LINES_DEFAULT})")
+    parser.add_argument("--limit", metavar="N", type=words.lines, help=f"the newest N (default: {LINES_DEFAULT})")
 
 
 def _init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", metavar="NAME", nargs="*", help="names of the sites (default: five usual ones)")
-    parser.add_argument("--size", metavar="N", type=size, help="that many usual names instead of NAME ...")
+    parser.add_argument("--size", metavar="N", type=words.size, help="that many usual names instead of NAME ...")
 
 
 def _demo(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--size", metavar="N", type=size, help=f"number of sites (default: {DEMO_SIZE_DEFAULT})")
+    parser.add_argument("--size", metavar="N", type=words.size, help=f"number of sites (default: {DEMO_SIZE_DEFAULT})")
     parser.add_argument("--headless", action="store_true", help="no screen: print a ready line, run until a signal")
 
 
@@ -147,7 +78,11 @@ def _serve(parser: argparse.ArgumentParser) -> None:
 def _tweet(parser: argparse.ArgumentParser) -> None:
     _site(parser)
     parser.add_argument(
-        "text", metavar="TEXT", nargs="?", type=utf8_text, help="1 to 280 characters; after -- if it starts with -"
+        "text",
+        metavar="TEXT",
+        nargs="?",
+        type=words.utf8_text,
+        help="1 to 280 characters; after -- if it starts with -",
     )
     parser.add_argument("--stdin", action="store_true", help="one tweet a line of standard input, kept in order")
     _timeout(parser)
@@ -156,7 +91,7 @@ def _tweet(parser: argparse.ArgumentParser) -> None:
 
 def _block(parser: argparse.ArgumentParser) -> None:
     _site(parser)
-    parser.add_argument("other", metavar="OTHER", type=utf8_text, help="the site that is blocked, or no longer")
+    parser.add_argument("other", metavar="OTHER", type=words.utf8_text, help="the site that is blocked, or no longer")
     _timeout(parser)
 
 
@@ -167,20 +102,28 @@ def _view(parser: argparse.ArgumentParser) -> None:
 
 def _log(parser: argparse.ArgumentParser) -> None:
     _site(parser)
-    parser.add_argument("--from", metavar="K", type=slot, dest="first", help="from this slot on, without --limit all")
-    parser.add_argument("--to", metavar="K", type=slot, dest="last", help="up to this slot, without --limit all")
+    parser.add_argument(
+        "--from", metavar="K", type=words.slot, dest="first", help="from this slot on, without --limit all"
+    )
+    parser.add_argument("--to", metavar="K", type=words.slot, dest="last", help="up to this slot, without --limit all")
     _limit(parser)
 
 
 def _events(parser: argparse.ArgumentParser) -> None:
     _site(parser)
-    parser.add_argument("ids", metavar="ID", nargs="*", type=event_id, help="event ids, such as alice/17")
-    _limit(parser)
+    parser.add_argument("ids", metavar="ID", nargs="*", type=words.event_id, help="event ids, such as alice/17")
+    parser.add_argument(
+        "--limit",
+        metavar="N",
+        type=words.event_lines,
+        default=LINES_DEFAULT,
+        help="the newest N (default: %(default)d)",
+    )
 
 
 def _slots(parser: argparse.ArgumentParser) -> None:
     _site(parser)
-    parser.add_argument("slots", metavar="K", nargs="*", type=slot, help="slots")
+    parser.add_argument("slots", metavar="K", nargs="*", type=words.slot, help="slots")
 
 
 def _fill(parser: argparse.ArgumentParser) -> None:
@@ -191,11 +134,11 @@ def _fill(parser: argparse.ArgumentParser) -> None:
 def _trace(parser: argparse.ArgumentParser) -> None:
     _site(parser)
     parser.add_argument("--follow", action="store_true", help="go on with what happens, until Ctrl+C")
-    parser.add_argument("--slot", metavar="K", type=slot, help="only what is about this slot")
+    parser.add_argument("--slot", metavar="K", type=words.slot, help="only what is about this slot")
     parser.add_argument(
         "--limit",
         metavar="N",
-        type=trace_lines,
+        type=words.trace_lines,
         default=TRACE_LINES_DEFAULT,
         help="the newest N (default: %(default)d)",
     )
@@ -203,7 +146,7 @@ def _trace(parser: argparse.ArgumentParser) -> None:
 
 def _faults(parser: argparse.ArgumentParser) -> None:
     _site(parser)
-    actions = parser.add_subparsers(metavar="ACTION", dest="action", parser_class=Parser, title="actions")
+    actions = parser.add_subparsers(metavar="ACTION", dest="action", parser_class=CommandParser, title="actions")
 
     def action(name: str, summary: str, example: str) -> argparse.ArgumentParser:
         added = actions.add_parser(
@@ -214,14 +157,16 @@ def _faults(parser: argparse.ArgumentParser) -> None:
 
     action("list", "the rules, and the messages that are held (also without an action)", "loggos faults alice list")
     add = action("add", "add a rule; the site obeys it at once", 'loggos faults alice add "from=* delay=200ms±50"')
-    add.add_argument("rule", metavar="RULE", nargs="+", type=utf8_text, help="as in: to=bob type=accept drop=50%%")
-    add.add_argument("--expires", metavar="SECONDS", type=seconds, help="the rule ends by itself after this time")
+    add.add_argument(
+        "rule", metavar="RULE", nargs="+", type=words.utf8_text, help="as in: to=bob type=accept drop=50%%"
+    )
+    add.add_argument("--expires", metavar="SECONDS", type=words.seconds, help="the rule ends by itself after this time")
     action("clear", "remove all rules; what is held is released", "loggos faults alice clear")
     remove = action("remove", "remove one rule", "loggos faults alice remove 2")
-    remove.add_argument("number", metavar="N", type=number, help="the rule's number")
+    remove.add_argument("number", metavar="N", type=words.number, help="the rule's number")
     for name, summary in (("release", "send held messages now"), ("drop", "throw held messages away")):
         held = action(name, f"{summary} (default: all)", f"loggos faults alice {name} 1 2")
-        held.add_argument("held", metavar="N", nargs="*", type=number, help="numbers of held messages")
+        held.add_argument("held", metavar="N", nargs="*", type=words.number, help="numbers of held messages")
 
 
 COMMANDS: Final = (
@@ -366,7 +311,7 @@ def build_parser() -> Parser:
         help="print the version and exit",
     )
     _add_global_options(parser, None)
-    commands = parser.add_subparsers(metavar="COMMAND", dest="command", parser_class=Parser, title="commands")
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command", parser_class=CommandParser, title="commands")
     for command in COMMANDS:
         added = commands.add_parser(
             command.name,

@@ -27,6 +27,26 @@ def test_global_options_are_taken_before_and_after_the_command(words: list[str])
     assert arguments.run == "tui.commands.read:view"
 
 
+@pytest.mark.parametrize(
+    ("words", "taken"),
+    [
+        (["tweet", "alice", "--timeout", "3", "hi"], {"site": "alice", "text": "hi", "timeout": 3.0}),
+        (["tweet", "--json", "alice", "--retry", "hi"], {"site": "alice", "text": "hi", "retry": True, "json": True}),
+        (["tweet", "alice", "--retry", "--", "-5 degrees"], {"text": "-5 degrees", "retry": True}),
+        (["block", "alice", "--json", "bob"], {"site": "alice", "other": "bob", "json": True}),
+        (["fill", "alice", "--timeout", "3", "41", "42"], {"slots": [41, 42], "timeout": 3.0}),
+        (["data", "alice", "--json", "41"], {"slots": [41], "json": True}),
+        (["events", "alice", "--json", "alice/1"], {"ids": ["alice/1"], "json": True}),
+        (["init", "ann", "--size", "3", "ben"], {"names": ["ann", "ben"], "size": 3}),
+        (["faults", "alice", "add", "to=bob", "--expires", "9", "drop"], {"rule": ["to=bob", "drop"], "expires": 9.0}),
+        (["faults", "alice", "release", "--json", "1", "2"], {"held": [1, 2], "json": True}),
+    ],
+)
+def test_options_are_taken_anywhere_among_the_words(words: list[str], taken: dict[str, object]) -> None:
+    arguments = vars(build_parser().parse_args(words))
+    assert {name: arguments[name] for name in taken} == taken
+
+
 def test_global_options_are_taken_after_the_action_of_faults() -> None:
     arguments = build_parser().parse_args(["--data", "d", "faults", "alice", "add", "to=bob", "drop", "--json"])
     assert (arguments.data, arguments.json, arguments.rule) == ("d", True, ["to=bob", "drop"])
@@ -59,6 +79,9 @@ def test_view_log_is_log() -> None:
         ["demo", "--size", "0"],
         ["init", "--size", "many"],
         ["events", "alice", "17"],
+        ["events", "alice", "--limit", "501"],
+        ["tweet", "alice", "two", "words"],
+        ["tweet", "alice", "\udcff"],
         ["faults", "alice", "add"],
         ["faults", "alice", "remove", "x"],
         ["faults", "alice", "explode"],

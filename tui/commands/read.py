@@ -15,8 +15,8 @@ from typing import Final
 
 from tui import json_shapes
 from tui.client import Client, failures_as_exits
+from tui.commands.outcomes import explained, outcome_cell
 from tui.commands.pages import data_pages, events_pages, log_pages, log_slots, newest_timeline
-from tui.commands.submit import print_outcome
 from tui.exits import CommandFailed, ExitStatus
 from tui.json_shapes import Json
 from tui.output import Cell, Output, Row, Style
@@ -76,12 +76,14 @@ def log(arguments: Namespace) -> int:
 
 def events(arguments: Namespace) -> int:
     with _asking(arguments) as (client, out):
-        found = 0
-        for page in events_pages(client, arguments.ids, arguments.limit or LINES_DEFAULT):
-            for line in page:
-                print_outcome(out, json_shapes.outcome(line))
-            found += len(page)
-        if not found and not out.as_json:
+        pages = events_pages(client, arguments.ids, arguments.limit)
+        told = [json_shapes.outcome(line) for page in pages for line in page]
+        if out.as_json:
+            for outcome in told:
+                out.json(outcome)
+            return ExitStatus.DONE
+        out.table([(outcome["id"] or _NOTHING, outcome_cell(outcome), explained(outcome)) for outcome in told])
+        if not told:
             out.line(Cell("no events", Style.FAINT))
     return ExitStatus.DONE
 

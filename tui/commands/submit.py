@@ -13,16 +13,15 @@ from typing import Final
 from tui.client import Client, EngineLost, EngineSilent, failures_as_exits
 from tui.commands.event_stream import EventStream
 from tui.commands.line_reader import LineReader
+from tui.commands.outcomes import print_outcome
 from tui.commands.patient_call import call_patiently, status_of_loss
 from tui.exits import CommandFailed, ExitStatus, status_of_many, status_of_outcome
 from tui.interrupts import Interrupts
 from tui.json_shapes import Json, outcome, unknown
-from tui.output import Cell, Output, Style, complain
+from tui.output import Output, complain
 from tui.selection import select_site
 
 _STDIN: Final = 0
-
-_STYLES: Final = {"created": Style.GOOD, "lost": Style.BAD, "not-created": Style.BAD, "refused": Style.BAD}
 
 
 def tweet(arguments: Namespace) -> int:
@@ -84,37 +83,3 @@ def _status_of_stream(stream: EventStream, site: str) -> int:
     if stream.not_submitted or not stream.input_ended:
         return status_of_many(stream.statuses | {ExitStatus.NOT_IN_LOG})
     return status_of_many(stream.statuses) or ExitStatus.NOT_KNOWN
-
-
-def print_outcome(out: Output, told: Json) -> None:
-    if out.as_json:
-        out.json(told)
-        return
-    said = str(told["outcome"])
-    out.line(Cell(said, _STYLES.get(said, Style.DOUBT)), _explained(told))
-
-
-def _explained(told: Json) -> str:
-    """What a person wants to know about an outcome; user text stands last."""
-    event = f" ({told['id']})" if told.get("id") else ""
-    match told["outcome"]:
-        case "created":
-            return f"at slot {told['slot']}{event}"
-        case "lost":
-            return f"{_slot(told)}went to {_winner(told['to'] or {})}{event}: try again with --retry"
-        case "refused":
-            return f"line {told['line']}: {told['reason']}"
-        case "not-created":
-            return f"{event.strip()} {told['reason']}".strip()
-        case _:
-            return f"{event.strip()} {_slot(told)}{told['reason']}".strip()
-
-
-def _slot(told: Json) -> str:
-    return f"slot {told['slot']}: " if told.get("slot") else ""
-
-
-def _winner(entry: Json) -> str:
-    if entry.get("author") is None:
-        return "a no-op"
-    return f"{entry['author']}'s {entry['kind']}"

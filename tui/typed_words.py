@@ -1,0 +1,110 @@
+"""How single words of the command line are read: numbers, times, event ids, text.
+
+Rules that hold here:
+- What is wrong is refused with the word and what to write instead; nothing is rounded, cut or guessed.
+- A usage error is one line on stderr and exit status 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+import sys
+from typing import Any, Final, NoReturn
+
+from engine.core.ids import NUMBER_MAX, SITES_MAX
+from tui.exits import ExitStatus
+
+TIMEOUT_MAX_S: Final = 86_400.0
+LINES_MAX: Final = 1_000_000
+EVENTS_MAX: Final = 500
+"""As many outcomes as one answer of the engine surely holds."""
+
+TRACE_LINES_MAX: Final = 5_000
+
+_EVENT_ID: Final = re.compile(r"[a-z][a-z0-9-]{0,15}/[1-9][0-9]{0,15}\Z")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with one-line errors and no guessing of abbreviated options."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {' '.join(message.split())} (see `{self.prog} --help`)", file=sys.stderr)
+        raise SystemExit(ExitStatus.BAD_INPUT)
+
+
+class CommandParser(Parser):
+    """Takes options anywhere among the words: argparse alone gives up `tweet alice --retry TEXT` after `alice`."""
+
+    _in_order = False
+
+    def add_subparsers(self, **settings: Any) -> Any:
+        """The words of an action are its own parser's to mix."""
+        self._in_order = True
+        return super().add_subparsers(**settings)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self._in_order:
+            return super().parse_known_args(args, namespace)
+        self._in_order = True  # argparse's way of mixing calls this method again
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._in_order = False
+
+
+def slot(text: str) -> int:
+    return _whole_number(text, "a slot", NUMBER_MAX)
+
+
+def number(text: str) -> int:
+    return _whole_number(text, "a number of the list", NUMBER_MAX)
+
+
+def lines(text: str) -> int:
+    return _whole_number(text, "a number of lines", LINES_MAX)
+
+
+def event_lines(text: str) -> int:
+    return _whole_number(text, "a number of events", EVENTS_MAX)
+
+
+def trace_lines(text: str) -> int:
+    return _whole_number(text, "a number of trace lines", TRACE_LINES_MAX)
+
+
+def size(text: str) -> int:
+    return _whole_number(text, "a number of sites", SITES_MAX)
+
+
+def seconds(text: str) -> float:
+    """Seconds above 0 and of at most a day."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= TIMEOUT_MAX_S:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: write seconds, above 0 and at most {TIMEOUT_MAX_S:.0f}")
+    return value
+
+
+def event_id(text: str) -> str:
+    if not _EVENT_ID.match(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no event id: write SITE/NUMBER, as in alice/17")
+    return text
+
+
+def utf8_text(text: str) -> str:
+    """Text that can be sent on; what the shell handed over as other bytes cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise argparse.ArgumentTypeError(f"character {error.start + 1} is not UTF-8: write it in UTF-8") from None
+    return text
+
+
+def _whole_number(text: str, what: str, highest: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 16 and 1 <= int(text) <= highest):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}: write a whole number of 1 to {highest}")
+    return int(text)
