@@ -67,7 +67,11 @@ class Flight:
 
 @dataclass(slots=True)
 class Reign:
-    """Phase 2 of all slots from `first` on; `next` is the next slot to propose at."""
+    """Phase 2 of all slots; `next` is the next slot to propose at.
+
+    Of each author: how many entries handed on are neither applied nor lost (`pending`; those that have a slot are
+    `placed`), and the number of the last one (`tails`).
+    """
 
     ballot: Ballot
     promised: frozenset[SiteId]
@@ -76,6 +80,7 @@ class Reign:
     flights: dict[Slot, Flight] = field(default_factory=dict)
     due: list[tuple[Tick, Slot]] = field(default_factory=list)
     backlog: deque[Entry] = field(default_factory=deque)
+    placed: dict[Slot, Entry] = field(default_factory=dict)
     tails: dict[SiteId, int] = field(default_factory=dict)
     pending: dict[SiteId, int] = field(default_factory=dict)
     early: dict[SiteId, dict[int, Entry]] = field(default_factory=dict)  # by the number that they follow
@@ -212,20 +217,19 @@ class Leader:
         self._launch(step, reign)
 
     def on_applied(self, entry: Entry) -> None:
-        """An author's entry was applied, in effect or void: where none is pending, the log alone tells its chain."""
-        reign, author = self._reign, entry.author
-        if reign is None or author is None or author not in reign.pending:
-            return
-        reign.pending[author] -= 1
-        if reign.pending[author] <= 0:
-            del reign.pending[author]
-            reign.tails.pop(author, None)
-            reign.early.pop(author, None)
-
-    def on_learned(self, slot: Slot) -> None:
-        """What was in flight there is settled, by whatever was chosen."""
+        """An author's entry was applied, in effect or void."""
         if self._reign is not None:
-            self._reign.flights.pop(slot, None)
+            _no_longer_pending(self._reign, entry.author)
+
+    def on_learned(self, slot: Slot, entry: Entry) -> None:
+        """What was in flight there is settled; where something else was chosen, an entry placed there is lost."""
+        reign = self._reign
+        if reign is None:
+            return
+        reign.flights.pop(slot, None)
+        placed = reign.placed.pop(slot, None)
+        if placed is not None and placed != entry:
+            _no_longer_pending(reign, placed.author)
 
     def tick(self, step: Step) -> None:
         campaign = self._campaign
@@ -298,7 +302,8 @@ class Leader:
             reign.next = Slot(slot + 1)
             if self._learner.is_learned(slot) or self._proposer.attempt(slot) is not None:
                 continue
-            flight = self._flight(step, reign, slot, reign.backlog.popleft())
+            entry = reign.placed[slot] = reign.backlog.popleft()
+            flight = self._flight(step, reign, slot, entry)
             if flight is not None:
                 flights.append(flight)
         self._send(step, self._settings.sites, reign.ballot, flights)
@@ -354,3 +359,14 @@ class Leader:
             budget -= cost
         if items:
             step.cast(sites, Accept(ballot, tuple(items)))
+
+
+def _no_longer_pending(reign: Reign, author: SiteId | None) -> None:
+    """Where nothing of an author is pending, the log alone tells its chain."""
+    if author is None or author not in reign.pending:
+        return
+    reign.pending[author] -= 1
+    if reign.pending[author] <= 0:
+        del reign.pending[author]
+        reign.tails.pop(author, None)
+        reign.early.pop(author, None)

@@ -436,7 +436,7 @@ class Replica:
         own = entry.author == self._settings.site
         self._sessions.on_learned(step, slot, entry)
         if self._elected is not None:
-            self._elected.leader.on_learned(slot)
+            self._elected.leader.on_learned(slot, entry)
         for applied in reached:
             self._sessions.on_applied(step, applied.slot, applied.entry, applied.void)
             if self._elected is not None:
