@@ -70,10 +70,10 @@ def run(*words: str, stdin: bytes = b"", cwd: Path | None = None) -> Said:
 class Engine:
     """`loggos serve SITE` in the foreground."""
 
-    def __init__(self, words: Sequence[str], log: Path) -> None:
+    def __init__(self, words: Sequence[str], log: Path, program: Sequence[str] = PROGRAM) -> None:
         with log.open("ab") as stderr:
             self.process = subprocess.Popen(
-                [*PROGRAM, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, env=environment()
+                [*program, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, env=environment()
             )
 
     @cached_property
