@@ -25,7 +25,7 @@ def found(number: Ballot, entry: Entry) -> AcceptedSlot:
 def heard(*reports: tuple[SiteId, AcceptedSlot | None]) -> Preparing:
     phase = Preparing(NINE)
     for site, report in reports:
-        phase = promised(phase, site, report)
+        phase = promised(phase, site, NINE, report)
     return phase
 
 
@@ -73,7 +73,7 @@ def test_b3_one_sites_promise_counts_once() -> None:
 def test_b3_one_sites_acceptance_counts_once() -> None:
     phase = Accepting(NINE, MINE)
     for site in (ALICE, BOB, BOB, BOB):
-        phase = accepted(phase, site)
+        phase = accepted(phase, site, NINE)
     assert phase.accepted == {ALICE, BOB}
 
 
@@ -93,7 +93,7 @@ def test_b2_p2c_over_any_promises(reports: list[tuple[SiteId, Ballot | None]]) -
     for site, number in reports:
         first.setdefault(site, number)
         report = None if number is None else found(number, tweet(number.site, number.round + 1))
-        phase = promised(phase, site, report)
+        phase = promised(phase, site, NINE, report)
     proposal = to_propose(phase, MINE, quorum=3)
     assert (proposal is not None) == (len(first) >= 3)
     if proposal is not None:
