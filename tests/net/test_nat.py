@@ -98,7 +98,7 @@ def test_a_site_behind_nat_is_a_site_like_any_other(machines: dict[str, Machine]
     until(partial(machines["carol"].reaches, 3), "carol reaches the others again")
     machines["alice"].stop()
     machines["alice"].serve()
-    until(lambda: machines["alice"].reached() == 3, "alice reaches carol through carol's new greeting")
+    until(partial(machines["alice"].reaches, 3), "alice reaches carol through carol's new greeting")
     assert machines["carol"].run("tweet", "carol", "and is back").status == 0
     logs = [_log(machine) for machine in machines.values()]
     until(lambda: len(_log(machines["bob"])) == 5, "bob learns the last tweet")
