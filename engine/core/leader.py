@@ -25,7 +25,7 @@ from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick
 from engine.core.learner import Learner
 from engine.core.messages import Accept, Accepted, AcceptedSlot, Cause, LearnedSlot, Prepare, Promise, Refused
 from engine.core.pages import cost_bytes
-from engine.core.proposer import RESEND_MAX, Accepting, Proposer, Rounds, accepted
+from engine.core.proposer import RESEND_MAX, Accepting, Proposer, Rounds, accepted, is_chosen
 from engine.core.settings import WINDOW_SLOTS, Settings
 from engine.core.step import Step
 from engine.core.views import AttemptView
@@ -169,8 +169,8 @@ class Leader:
             flight = reign.flights.get(slot)
             if flight is None:
                 continue
-            flight.phase = accepted(flight.phase, sender)
-            if len(flight.phase.accepted) >= self._settings.quorum:
+            flight.phase = accepted(flight.phase, sender, message.ballot)
+            if is_chosen(flight.phase, self._settings.quorum):
                 del reign.flights[slot]
                 self._on_chosen(step, slot, flight.phase)
         self._launch(step, reign)

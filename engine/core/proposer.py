@@ -7,7 +7,8 @@ Rules that hold here:
 - B3: votes are sets of sites, for exactly this ballot and slot; a repeat counts once, a late one not at all.
 - B4: after a defeat it waits a freshly drawn random time that grows with each defeat, at most BACKOFF_MAX.
 
-`promised` and `accepted` are the whole truth about one ballot; the class runs attempts over time.
+`promised`, `to_propose`, `accepted` and `is_chosen` are the whole truth about one ballot, `may_skip_prepare` about
+ballot 0; the class runs attempts over time.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from engine.core.messages import (
 )
 from engine.core.settings import BACKOFF_MAX, ROUND_LEAP_MAX, Settings
 from engine.core.step import Step
-from engine.core.storage import WriteRound
+from engine.core.storage import NO_VOTE, Vote, WriteRound
 from engine.core.views import AttemptView
 
 BACKOFF_FIRST: Final = Tick(20)
@@ -64,9 +65,10 @@ class Waiting:
     until: Tick
 
 
-def promised(phase: Preparing, site: SiteId, found: AcceptedSlot | None) -> Preparing:
-    """B2, B3: the phase after `site` promised, reporting `found` (None: it accepted nothing there)."""
-    if site in phase.promised:
+def promised(phase: Preparing, site: SiteId, ballot: Ballot, found: AcceptedSlot | None) -> Preparing:
+    """B2, B3: the phase after `site` promised `ballot`, reporting `found` (None: it accepted nothing there). Unchanged
+    by what does not count: a repeat, or the promise of another ballot."""
+    if ballot != phase.ballot or site in phase.promised:
         return phase
     higher = found is not None and (phase.found is None or found.ballot > phase.found.ballot)
     return replace(
@@ -84,9 +86,23 @@ def to_propose(phase: Preparing, own: Entry, quorum: int) -> Accepting | None:
     return Accepting(phase.ballot, own if phase.found is None else phase.found.entry)
 
 
-def accepted(phase: Accepting, site: SiteId) -> Accepting:
-    """B3: the phase after `site` accepted exactly this ballot."""
-    return phase if site in phase.accepted else replace(phase, accepted=phase.accepted | {site})
+def accepted(phase: Accepting, site: SiteId, ballot: Ballot) -> Accepting:
+    """B3: the phase after `site` accepted at `ballot`. Unchanged by a repeat, or where it is another ballot."""
+    if ballot != phase.ballot or site in phase.accepted:
+        return phase
+    return replace(phase, accepted=phase.accepted | {site})
+
+
+def is_chosen(phase: Accepting, quorum: int) -> bool:
+    """A majority accepted this ballot: its entry is chosen, for ever."""
+    return len(phase.accepted) >= quorum
+
+
+def may_skip_prepare(site: SiteId, before: Entry | None, vote: Vote) -> bool:
+    """L2: `site` may send an accept at its ballot 0 where it learned its own entry at the slot before, and has promised
+    and accepted nothing at this one: its own acceptor's vote, in the commit that ballot 0 leaves with, is what keeps it
+    from a second time, over restarts too."""
+    return before is not None and before.author == site and vote == NO_VOTE
 
 
 class Rounds:
@@ -182,14 +198,17 @@ class Proposer:
     def on_promise(self, step: Step, sender: SiteId, message: Promise) -> None:
         """A promise of one slot. (Promises of ranges belong to a leader's range ballot.)"""
         attempt = self._attempts.get(message.first)
-        if attempt is None or not isinstance(attempt.phase, Preparing) or attempt.phase.ballot != message.ballot:
+        if attempt is None or not isinstance(attempt.phase, Preparing):
             return
         if message.last != message.first or message.learned or message.left_out:
             return
         found = next((item for item in message.accepted if item.slot == attempt.slot), None)
+        phase = promised(attempt.phase, sender, message.ballot, found)
+        if phase is attempt.phase:
+            return
+        attempt.phase = phase
         if found is not None:
             self._rounds.saw(found.ballot)
-        attempt.phase = promised(attempt.phase, sender, found)
         attempt.refusals.pop(sender, None)
         proposal = to_propose(attempt.phase, attempt.own, self._settings.quorum)
         if proposal is not None:
@@ -199,11 +218,10 @@ class Proposer:
     def on_accepted(self, step: Step, sender: SiteId, message: Accepted) -> None:
         for slot in message.slots:
             attempt = self._attempts.get(slot)
-            if attempt is None or not isinstance(attempt.phase, Accepting) or attempt.phase.ballot != message.ballot:
+            if attempt is None or not isinstance(attempt.phase, Accepting):
                 continue
-            attempt.phase = accepted(attempt.phase, sender)
-            if len(attempt.phase.accepted) >= self._settings.quorum:
-                phase = attempt.phase
+            attempt.phase = phase = accepted(attempt.phase, sender, message.ballot)
+            if is_chosen(phase, self._settings.quorum):
                 del self._attempts[slot]
                 self._on_chosen(step, slot, phase)
 

@@ -48,12 +48,12 @@ from engine.core.messages import (
 from engine.core.microblog import Microblog
 from engine.core.pages import answer
 from engine.core.peers import NO_CLAIM, Peers
-from engine.core.proposer import Accepting, Proposer, Rounds
+from engine.core.proposer import Accepting, Proposer, Rounds, may_skip_prepare
 from engine.core.scanner import Scanner, highest
 from engine.core.sessions import Sessions, Submission
 from engine.core.settings import ROUND_LEAP_MAX, Leadership, Settings
 from engine.core.step import Step
-from engine.core.storage import NO_VOTE, LogReader, Stored, Vote, WriteEvidence
+from engine.core.storage import LogReader, Stored, Vote, WriteEvidence
 from engine.core.views import AttemptView, ReplicaView
 
 HOLES_SHOWN_MAX = 1_000
@@ -292,12 +292,10 @@ class Replica:
                 self._proposer.start(step, slot, entry)
 
     def _skips_prepare(self, slot: Slot) -> bool:
-        """L2: this site authored what it learned at the slot before, and has promised or accepted nothing at this one:
-        what it sends at ballot 0 is its own acceptor's in the same commit, so that it can send it once alone."""
-        if self._settings.leadership is not Leadership.LAST_AUTHOR or self._acceptor.vote(slot) != NO_VOTE:
+        if self._settings.leadership is not Leadership.LAST_AUTHOR or slot == 1:
             return False
-        before = self._learner.entry(Slot(slot - 1)) if slot > 1 else None
-        return before is not None and before.author == self._settings.site
+        before = self._learner.entry(Slot(slot - 1))
+        return may_skip_prepare(self._settings.site, before, self._acceptor.vote(slot))
 
     def _proposing(self, slot: Slot) -> bool:
         flying = self._elected is not None and self._elected.leader.view(slot) is not None

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, SiteId, Slot
 from engine.core.messages import AcceptedSlot
-from engine.core.proposer import Accepting, Preparing, accepted, promised, to_propose
+from engine.core.proposer import Accepting, Preparing, accepted, is_chosen, may_skip_prepare, promised, to_propose
+from engine.core.storage import NO_VOTE, Vote
 from tests.core.stage import ALICE, BOB, CAROL, DAVE, ERIN, SITES, ballot, tweet
 
 MINE = tweet(ALICE, 7)
@@ -75,6 +76,34 @@ def test_b3_one_sites_acceptance_counts_once() -> None:
     for site in (ALICE, BOB, BOB, BOB):
         phase = accepted(phase, site, NINE)
     assert phase.accepted == {ALICE, BOB}
+
+
+@pytest.mark.parametrize("other", [ballot(8, ALICE), ballot(9, BOB), ballot(10, ALICE)])
+def test_b3_votes_of_another_ballot_do_not_count(other: Ballot) -> None:
+    """Trap: stale promises of an earlier ballot counted."""
+    preparing, accepting = Preparing(NINE), Accepting(NINE, MINE)
+    assert promised(preparing, BOB, other, found(ballot(1, BOB), tweet(BOB, 1))) is preparing
+    assert accepted(accepting, BOB, other) is accepting
+
+
+def test_b3_a_majority_decides() -> None:
+    assert not is_chosen(Accepting(NINE, MINE, frozenset({ALICE, BOB})), quorum=3)
+    assert is_chosen(Accepting(NINE, MINE, frozenset({ALICE, BOB, CAROL})), quorum=3)
+
+
+@pytest.mark.parametrize(
+    ("before", "vote", "may"),
+    [
+        pytest.param(tweet(ALICE, 6), NO_VOTE, True, id="its own entry stands before"),
+        pytest.param(tweet(BOB, 6), NO_VOTE, False, id="another's entry stands before"),
+        pytest.param(NOOP, NO_VOTE, False, id="a no-op stands before"),
+        pytest.param(None, NO_VOTE, False, id="the slot before is not learned"),
+        pytest.param(tweet(ALICE, 6), Vote(ballot(1, BOB), None, None), False, id="it promised here"),
+        pytest.param(tweet(ALICE, 6), Vote(ballot(0), ballot(0), MINE), False, id="it used ballot 0 here"),
+    ],
+)
+def test_l2_who_may_use_ballot_0(before: Entry | None, vote: Vote, may: bool) -> None:
+    assert may_skip_prepare(ALICE, before, vote) is may
 
 
 @given(
