@@ -97,7 +97,7 @@ def message(value: Message) -> Line:
             items = [f"as accepted at {c.ballot}" if c.entry is None else entry(c.entry) for c in chosen]
             return Line(word, chosen[0].slot, chosen[0].ballot, _many(items))
         case Ask(_, asked):
-            return Line(word, asked[0][0], None, "chosen? " + ", ".join(_span(a, b) for a, b in asked[:8]))
+            return Line(word, asked[0][0], None, "chosen? " + _first_of([_span(a, b) for a, b in asked], len(asked)))
         case Known(_, first_slot, last_slot, learned):
             if not learned:
                 return Line(word, first_slot, None, f"{_span(first_slot, last_slot)}: not learned here")
@@ -139,8 +139,7 @@ def observation(value: Observation) -> Line | None:
         case SawAttempt(slot, phase, ballot, why, _):
             return Line(phase, slot, ballot, why)
         case SawHoles(slots, count):
-            more = f" and {count - len(slots)} more" if count > len(slots) else ""
-            return Line("hole", slots[0], None, f"asks the others about {', '.join(map(str, slots[:8]))}{more}")
+            return Line("hole", slots[0], None, f"asks the others about {_first_of([str(s) for s in slots], count)}")
         case SawFilled(slot, result, kind):
             return Line("filled", slot, None, result if kind is None or result == "no-op" else f"{result}: {kind}")
         case SawRecovery("scanning"):
@@ -198,6 +197,12 @@ def _span(first: Slot, last: Slot | None) -> str:
     if last is None:
         return f"{first} and all after"
     return str(first) if first == last else f"{first}-{last}"
+
+
+def _first_of(items: list[str], count: int) -> str:
+    """The first few of `count` items."""
+    few = items[:8]
+    return ", ".join(few) + (f" and {count - len(few)} more" if count > len(few) else "")
 
 
 def _many(items: list[str]) -> str:

@@ -1,0 +1,222 @@
+"""Golden lines: what the trace, the logs and the scenarios say of each message and each conclusion.
+
+A line reads `type slot ballot | note`, with `-` where there is none.
+"""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+from hypothesis import given
+
+from engine.core import describe
+from engine.core.effects import (
+    Observation,
+    SawApplied,
+    SawAttempt,
+    SawFilled,
+    SawHoles,
+    SawLearned,
+    SawOutcome,
+    SawPeer,
+    SawProof,
+    SawRecovery,
+    SawRejected,
+    SawStanding,
+)
+from engine.core.entry import NOOP, Block, Entry, Operation, Stamped, Unblock, Withdrawal, encode
+from engine.core.ids import EventId, Nonce, SiteId, Slot, Tick
+from engine.core.messages import (
+    Accept,
+    AcceptedSlot,
+    Ask,
+    AskHighest,
+    Cause,
+    HandOn,
+    Heartbeat,
+    Hello,
+    Highest,
+    Known,
+    LearnedSlot,
+    Message,
+    Prepare,
+    Promise,
+    Refused,
+    RefusedSpan,
+    Verdict,
+    Welcome,
+)
+from engine.core.storage import EventState
+from tests.core.stage import (
+    ALICE,
+    BOB,
+    CAROL,
+    accept,
+    accepted,
+    already_chosen,
+    ballot,
+    beat,
+    chosen,
+    prepare,
+    promise,
+    tweet,
+)
+from tests.strategies import messages
+
+LUNCH = tweet(ALICE, 17, text="lunch at noon?")
+TWO = ballot(2, ALICE)
+
+
+def made(author: SiteId, number: int, operation: Operation) -> Entry:
+    return Entry(author, number, number - 1, encode(Stamped(operation, 5)))
+
+
+def shown(line: describe.Line | None) -> str:
+    if line is None:
+        return "nothing"
+    return f"{line.type} {line.slot or '-'} {line.ballot or '-'} | {line.note}"
+
+
+def refused(ballot_held: bool, cause: Cause, phase: str = "prepare") -> Refused:
+    held = ballot(3, CAROL) if ballot_held else None
+    last = None if cause is Cause.RANGE else Slot(43)
+    return Refused(TWO, phase, (RefusedSpan(Slot(43), last, held, cause),))
+
+
+MESSAGES: list[tuple[Message, str]] = [
+    (prepare(TWO, 43), "prepare 43 2.alice | "),
+    (Prepare(TWO, Slot(43), Slot(50)), "prepare 43 2.alice | 43-50"),
+    (Prepare(TWO, Slot(43), None), "prepare 43 2.alice | 43 and all after"),
+    (promise(TWO, 43), "promise 43 2.alice | nothing accepted"),
+    (
+        promise(TWO, 43, (ballot(0, BOB), LUNCH)),
+        "promise 43 2.alice | accepted at 0.bob: alice/17 tweet lunch at noon?",
+    ),
+    (already_chosen(TWO, 43, NOOP), "promise 43 2.alice | already chosen: no-op"),
+    (
+        Promise(TWO, Slot(43), None, (), (), (RefusedSpan(Slot(44), Slot(44), ballot(3, BOB), Cause.SLOT),)),
+        "promise 43 2.alice | 43 and all after, nothing accepted, less 1 refused",
+    ),
+    (
+        Promise(TWO, Slot(43), Slot(49), (AcceptedSlot(Slot(44), ballot(1, BOB), NOOP),) * 3, (), ()),
+        "promise 43 2.alice | accepted at 1.bob: no-op (and 2 more)",
+    ),
+    (accept(TWO, 43, LUNCH), "accept 43 2.alice | alice/17 tweet lunch at noon?"),
+    (
+        Accept(TWO, (LearnedSlot(Slot(43), made(BOB, 4, Block(CAROL))), LearnedSlot(Slot(44), NOOP))),
+        "accept 43 2.alice | bob/4 block carol (and 1 more)",
+    ),
+    (accepted(TWO, 43), "accepted 43 2.alice | "),
+    (accepted(TWO, 43, 44), "accepted 43 2.alice | 2 slots"),
+    (refused(True, Cause.SLOT), "refused 43 2.alice | refused prepare 2.alice: promised 3.carol"),
+    (
+        refused(True, Cause.RANGE, "accept"),
+        "refused 43 2.alice | refused accept 2.alice: promised 3.carol for 43 and all after",
+    ),
+    (refused(False, Cause.NOT_VOTING), "refused 43 2.alice | refused prepare 2.alice: does not vote (D5)"),
+    (
+        refused(False, Cause.FAR),
+        "refused 43 2.alice | refused prepare 2.alice: too far ahead of what is known here (R6)",
+    ),
+    (chosen(43, made(BOB, 5, Unblock(CAROL)), TWO), "chosen 43 2.alice | bob/5 unblock carol"),
+    (chosen(43, None, TWO), "chosen 43 2.alice | as accepted at 2.alice"),
+    (Ask(Nonce(1), ((Slot(3), Slot(3)), (Slot(7), Slot(9)))), "ask 3 - | chosen? 3, 7-9"),
+    (
+        Ask(Nonce(1), tuple((Slot(slot), Slot(slot)) for slot in range(1, 20, 2))),
+        "ask 1 - | chosen? 1, 3, 5, 7, 9, 11, 13, 15 and 2 more",
+    ),
+    (Known(Nonce(1), Slot(3), Slot(3), ()), "known 3 - | 3: not learned here"),
+    (
+        Known(Nonce(1), Slot(3), Slot(9), (LearnedSlot(Slot(3), made(ALICE, 6, Withdrawal())),)),
+        "known 3 - | alice/6 withdrawal",
+    ),
+    (AskHighest(Nonce(1)), "ask-highest - - | how far does the log go?"),
+    (Highest(Nonce(1), Slot(43), Slot(40)), "highest 43 - | used up to 43, learned without a gap up to 40"),
+    (Highest(Nonce(1), Slot(0), Slot(0)), "highest - - | used up to 0, learned without a gap up to 0"),
+    (Hello(Nonce(1), None), "hello - - | do you remember this store?"),
+    (Hello(Nonce(1), Nonce(2)), "hello - - | the proof you asked for"),
+    (Welcome(Nonce(1), Verdict.UNPROVEN, Nonce(2), ""), "welcome - - | who are you? repeat this challenge"),
+    (Welcome(Nonce(1), Verdict.RECORDED, None, ""), "welcome - - | recorded"),
+    (Welcome(Nonce(1), Verdict.LOST_DISK, None, "its disk was lost"), "welcome - - | lost disk: its disk was lost"),
+    (beat(used_max=43, prefix=40), "heartbeat - - | none, voter, learned to 40, used to 43"),
+    (beat(voting=False), "heartbeat - - | none, no voter, learned to 0, used to 0"),
+    (
+        Heartbeat("elected", True, Slot(0), Slot(0), Tick(0), None, 0, TWO, reaches=True),
+        "heartbeat - 2.alice | elected, voter, learned to 0, used to 0, leads with 2.alice",
+    ),
+    (HandOn((LUNCH, LUNCH), relayed=True), "hand-on - - | alice/17 tweet lunch at noon? (and 1 more) (relayed)"),
+]
+
+ID = EventId(ALICE, 17)
+
+OBSERVATIONS: list[tuple[Observation, str]] = [
+    (
+        SawLearned(Slot(43), LUNCH, "votes", TWO, ALICE),
+        "chosen 43 2.alice | this site counted a majority: alice/17 tweet lunch at noon?",
+    ),
+    (SawLearned(Slot(43), NOOP, "chosen", None, BOB), "chosen 43 - | bob said so: no-op"),
+    (SawApplied(Slot(43), LUNCH, void=False, shown=True, table=False), "nothing"),
+    (
+        SawApplied(Slot(43), LUNCH, void=True, shown=False, table=False),
+        "void 43 - | alice/17 tweet lunch at noon? follows number 16, which is not the last (E5)",
+    ),
+    (SawOutcome(1, ID, EventState.CREATED, Slot(43), None, None, None), "created 43 - | alice/17"),
+    (SawOutcome(1, ID, EventState.LOST, Slot(43), None, BOB, "block"), "lost 43 - | alice/17 lost to bob's block"),
+    (SawOutcome(1, ID, EventState.LOST, Slot(43), None, None, "noop"), "lost 43 - | alice/17 lost to a no-op"),
+    (
+        SawOutcome(1, None, EventState.NOT_CREATED, None, "no quorum: 2 of 5 reachable, 3 needed", None, None),
+        "not-created - - | an event: no quorum: 2 of 5 reachable, 3 needed",
+    ),
+    (
+        SawOutcome(1, ID, EventState.UNKNOWN, Slot(43), "given up", None, None),
+        "unknown 43 - | alice/17: given up",
+    ),
+    (
+        SawAttempt(Slot(43), "preparing", TWO, "asks for promises of 2.alice"),
+        "preparing 43 2.alice | asks for promises of 2.alice",
+    ),
+    (SawAttempt(Slot(43), "waiting", None, "refused", Tick(9)), "waiting 43 - | refused"),
+    (SawAttempt(Slot(43), "ended", None, "slot 43 is learned"), "nothing"),
+    (SawHoles((Slot(3), Slot(5)), 2), "hole 3 - | asks the others about 3, 5"),
+    (
+        SawHoles(tuple(Slot(slot) for slot in range(1, 11)), 30),
+        "hole 1 - | asks the others about 1, 2, 3, 4, 5, 6, 7, 8 and 22 more",
+    ),
+    (SawFilled(Slot(3), "recovered", "tweet"), "filled 3 - | recovered: tweet"),
+    (SawFilled(Slot(3), "no-op", "noop"), "filled 3 - | no-op"),
+    (SawFilled(Slot(3), "no-quorum", None), "filled 3 - | no-quorum"),
+    (SawRecovery("scanning", None, Slot(0), None), "recovery - - | asks a majority how far the log goes"),
+    (SawRecovery("copying", Slot(43), Slot(2), BOB), "recovery 43 - | copies from bob: has 2, the log goes to 43"),
+    (SawRecovery("done", Slot(43), Slot(43), None), "recovery 43 - | done: everything up to 43 is learned"),
+    (SawStanding(True, "voter"), "voter - - | voter"),
+    (SawStanding(False, "lost-disk: bob says so"), "learner - - | lost-disk: bob says so"),
+    (SawPeer(BOB, up=True), "peer - - | bob is heard"),
+    (SawPeer(BOB, up=False), "peer - - | bob is not heard any more"),
+    (SawProof(BOB), "nothing"),
+    (SawRejected("other-life", BOB), "rejected - - | other-life from bob"),
+]
+
+
+@pytest.mark.parametrize(("value", "line"), MESSAGES, ids=[line for _, line in MESSAGES])
+def test_messages(value: Message, line: str) -> None:
+    assert shown(describe.message(value)) == line
+    assert describe.type_of(value) == line.split(maxsplit=1)[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "line"), OBSERVATIONS, ids=[f"{n} {line}" for n, (_, line) in enumerate(OBSERVATIONS)]
+)
+def test_observations(value: Observation, line: str) -> None:
+    assert shown(describe.observation(value)) == line
+
+
+def test_every_kind_of_message_and_observation_is_among_them() -> None:
+    assert {type(value) for value, _ in MESSAGES} == set(get_args(Message))
+    assert {type(value) for value, _ in OBSERVATIONS} == set(get_args(Observation))
+
+
+@given(messages)
+def test_whatever_the_wire_lets_through_has_a_line(message: Message) -> None:
+    line = describe.message(message)
+    assert line.type == describe.type_of(message)
