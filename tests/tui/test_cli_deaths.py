@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.tui.real_cluster import BOUND_S, RealCluster, interrupt, until
+from tests.tui.scripted_engine import Json, ScriptedEngine
 
 PATIENT = ("--timeout", "3600")
 
@@ -57,6 +59,24 @@ def test_an_interrupted_tweet_tells_what_is_true_at_once(alone: RealCluster, num
     assert said.status in {10, 11}
     assert f'"outcome":"{"not-created" if said.status == 10 else "unknown"}"' in said.out
     assert said.out.count("\n") == 1
+
+
+def test_interrupted_is_never_0_even_if_the_event_was_created_meanwhile(cluster: RealCluster) -> None:
+    submitted = threading.Event()
+
+    def create_when_given_up(engine: ScriptedEngine, request: Json) -> None:
+        if request["method"] == "submit":
+            submitted.set()
+        else:
+            created = {"outcome": "created", "id": "alice/1", "slot": 1, "to": None, "reason": None}
+            engine.answer(engine.requests[0], created)
+
+    cluster.socket_path("alice").parent.mkdir(parents=True)
+    with ScriptedEngine(cluster.socket_path("alice"), create_when_given_up):
+        process = cluster.start("tweet", "alice", "just in time", "--json", *PATIENT)
+        assert submitted.wait(BOUND_S)
+        said = interrupt(process, signal.SIGINT)
+    assert (said.status, said.lines[0]["outcome"]) == (11, "created")
 
 
 def test_interrupted_lines_that_were_not_handed_in_get_no_event(alone: RealCluster) -> None:

@@ -93,7 +93,7 @@ def test_a_signal_ends_the_waiting_for_an_engine(place: EnginePlace) -> None:
         with pytest.raises(Interrupted):
             engine.wait_ready(interrupts)
     stop_children([engine])
-    assert engine.poll() is not None
+    assert engine.poll() in {0, -signal.SIGTERM}
 
 
 def test_an_engine_that_does_not_answer_is_killed_by_its_parent_alone(
