@@ -99,7 +99,9 @@ def test_b3_a_majority_decides() -> None:
         pytest.param(NOOP, NO_VOTE, False, id="a no-op stands before"),
         pytest.param(None, NO_VOTE, False, id="the slot before is not learned"),
         pytest.param(tweet(ALICE, 6), Vote(ballot(1, BOB), None, None), False, id="it promised here"),
-        pytest.param(tweet(ALICE, 6), Vote(ballot(0), ballot(0), MINE), False, id="it used ballot 0 here"),
+        pytest.param(
+            tweet(ALICE, 6), Vote(ballot(0, ALICE), ballot(0, ALICE), MINE), False, id="it used ballot 0 here"
+        ),
     ],
 )
 def test_l2_who_may_use_ballot_0(before: Entry | None, vote: Vote, may: bool) -> None:
