@@ -17,6 +17,7 @@ from tests.core.stage import ALICE, BOB, CAROL, DAVE, ERIN, SITES, ballot, tweet
 
 MINE = tweet(ALICE, 7)
 NINE = ballot(9, ALICE)
+ZERO = ballot(0, ALICE)
 
 
 def found(number: Ballot, entry: Entry) -> AcceptedSlot:
