@@ -19,7 +19,7 @@ import apsw
 
 from engine.core.ids import NUMBER_MAX, SiteId, Slot
 from engine.core.messages import LearnedSlot
-from engine.core.storage import EventRow, LogRow, StoreDamaged
+from engine.core.storage import EventRow, LogRow, StoreDamaged, WriteEvidence
 from storage import rows
 from storage.errors import START_ANEW, damaged_row, sqlite_errors
 from storage.rows import IN_PREFIX, Meta, SlotRow, SlotState, Table, Values
@@ -126,6 +126,30 @@ class Reader:
                 for number in sorted(set(numbers))
                 for values, _ in self._checked(rows.EVENTS, "WHERE number = ?", (number,))
             ]
+
+    def slot_rows(self, first: Slot, last: Slot) -> list[SlotRow]:
+        """The rows from `first` to `last` as they are, ascending; the index must know each tweet.
+
+        Whether the rows of the prefix are all there is for the caller to see.
+        """
+        with self._snapshot("read the log"):
+            checked = self._checked(rows.SLOTS, "WHERE slot BETWEEN ? AND ? ORDER BY slot", (first, last))
+            found = [rows.slot_of(values) for values, _ in checked]
+            for row in found:
+                self._check_index(row)
+            return found
+
+    def event_rows(self, first: int, last: int) -> list[EventRow]:
+        """This site's events from number `first` to `last`, ascending."""
+        with self._snapshot("read the events"):
+            checked = self._checked(rows.EVENTS, "WHERE number BETWEEN ? AND ? ORDER BY number", (first, last))
+            return [rows.event_of(values) for values, _ in checked]
+
+    def evidence(self) -> list[WriteEvidence]:
+        """What this site kept of rules that were broken, oldest first (A2, R1)."""
+        with self._snapshot("read the evidence"):
+            checked = self._checked(rows.EVIDENCE, "ORDER BY commit_number, position")
+            return [rows.evidence_of(values) for values, _ in checked]
 
     def scrub(self, after: Slot, rows_max: int) -> Slot | None:
         """As `Storage.scrub`: slots, and along with them this site's events, which count from 1 too; then the evidence.

@@ -23,7 +23,16 @@ import orjson
 
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId
-from engine.core.storage import EventRow, EventState, LogRow, PeerMemory, RangePromise, Standing, Vote
+from engine.core.storage import (
+    EventRow,
+    EventState,
+    LogRow,
+    PeerMemory,
+    RangePromise,
+    Standing,
+    Vote,
+    WriteEvidence,
+)
 
 Value = None | int | str
 Values = tuple[Value, ...]
@@ -225,6 +234,11 @@ def peer_values(memory: PeerMemory) -> Values:
 
 def peer_of(values: Sequence[Any]) -> PeerMemory:
     return PeerMemory(*values)
+
+
+def evidence_of(values: Sequence[Any]) -> WriteEvidence:
+    _, _, rule, text = values
+    return WriteEvidence(rule, text)
 
 
 def _ballot_text(ballot: Ballot | None) -> str | None:

@@ -52,7 +52,7 @@ def open_store(folder: Path, identity: Identity) -> SqliteStorage:
         with sqlite_errors(path, "open"):
             db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
             undo.callback(db.close, True)
-            _configure(db)
+            configure(db)
             check_schema(db, path)
         check_identity(Reader(db, path).meta(), identity, path)
         with sqlite_errors(path, "open"):
@@ -160,7 +160,7 @@ class SqliteStorage:
         return apsw.SQLITE_OK
 
 
-def _configure(db: apsw.Connection) -> None:
+def configure(db: apsw.Connection) -> None:
     """Settings that leave the file as it is, since it may be another's."""
     db.set_busy_timeout(_BUSY_MS)
     db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # until all went well to the end

@@ -1,0 +1,1 @@
+"""The audit: stores of a real cluster, held against the rules of the protocol."""

@@ -1,0 +1,161 @@
+"""An audit from beginning to end.
+
+Rules that hold here:
+- It ends at the highest slot that any store had when it began, however fast running sites go on.
+- The log is read in pages of all stores side by side: what is in memory does not grow with it.
+- What a running site changes is read in the order in which it cannot mislead: first what each store holds, then the
+  log, and at last what only grows: the rounds and commit numbers, which must cover all the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from engine.core.entry import BadOperation, Entry
+from engine.core.ids import SiteId, Slot
+from engine.core.microblog import Microblog
+from engine.core.storage import StoreError
+from storage.audit.events import Events
+from storage.audit.replays import Replay
+from storage.audit.report import AuditedSite, Findings, Report, Unreadable
+from storage.audit.stores import Store, begin, find_folders, of_one_cluster
+from storage.audit.votes import Rows, Votes
+from storage.beside import read_beside
+
+PAGE_SLOTS: Final = 256
+
+
+def audit(places: Sequence[Path]) -> Report:
+    """Reads all stores in `places`: data folders, or folders of sites.
+
+    Raises AuditRefused where there is no store, or two of one site; StoreFailed where one fails while it is read.
+    """
+    findings = Findings()
+    begun: list[Store] = []
+    unreadable: list[Unreadable] = []
+    with ExitStack() as opened:
+        for folder in find_folders(places):
+            try:
+                store = begin(opened.enter_context(read_beside(folder)), findings)
+            except StoreError as error:
+                unreadable.append(Unreadable(folder, str(error)))
+                continue
+            if store is not None:
+                begun.append(store)
+        return _Audit(of_one_cluster(begun, findings), findings).run(tuple(unreadable))
+
+
+class _Audit:
+    def __init__(self, stores: Sequence[Store], findings: Findings) -> None:
+        self._stores = {store.site: store for store in sorted(stores, key=lambda each: each.site)}
+        self._findings = findings
+        sites = stores[0].begun.meta.sites if stores else ()
+        self._missing = tuple(site for site in sites if site not in self._stores)
+        unseen = len(sites) - sum(store.is_original for store in stores)
+        self._votes = Votes(len(sites), unseen, self._rows_of, findings)
+        self._replays = {site: Replay(store, findings) for site, store in self._stores.items()}
+        self._log = _Log(self._stores, findings)
+
+    def run(self, unreadable: tuple[Unreadable, ...]) -> Report:
+        before: Entry | None = None
+        for slot, rows in self._slots():
+            before = self._votes.judge(slot, rows, before)
+            for site, replay in self._replays.items():
+                replay.take(slot, rows.get(site))
+            self._log.take(slot, rows)
+        self._log.finish()
+        self._hold_rounds()
+        self._hold_lives()
+        return Report(
+            sites=tuple(self._summary(store) for store in self._stores.values()),
+            missing=self._missing,
+            slots=self._log.through,
+            events=sum(self._log.in_effect.values()),
+            violations=tuple(self._findings.kept),
+            violations_found=self._findings.count,
+            unreadable=unreadable,
+        )
+
+    def _slots(self) -> Iterator[tuple[Slot, Rows]]:
+        """Every slot up to the end, with the sound rows of those stores that have one."""
+        end = max((store.row_max for store in self._stores.values()), default=Slot(0))
+        for first in range(1, end + 1, PAGE_SLOTS):
+            last = Slot(min(end, first + PAGE_SLOTS - 1))
+            pages = {site: store.slot_rows(Slot(first), last) for site, store in self._stores.items()}
+            for slot in map(Slot, range(first, last + 1)):
+                yield slot, {site: page[slot] for site, page in pages.items() if slot in page}
+
+    def _rows_of(self, slot: Slot) -> Rows:
+        rows = {site: store.slot_rows(slot, slot) for site, store in self._stores.items()}
+        return {site: found[slot] for site, found in rows.items() if slot in found}
+
+    def _hold_rounds(self) -> None:
+        """B1: a site's durable round covers every ballot of it that stands anywhere."""
+        for site, store in self._stores.items():
+            for promise in store.begun.ranges:
+                self._votes.saw(promise.ballot, promise.first, site)
+        for site, (ballot, slot, seen_at) in sorted(self._votes.highest.items()):
+            store_of_ballot = self._stores.get(site)
+            if store_of_ballot is None or not store_of_ballot.is_original:
+                continue
+            highest = store_of_ballot.reader.meta().round
+            if ballot.round > highest:
+                sentence = f"{seen_at} holds its ballot {ballot}, but its store has used no round above {highest}"
+                self._findings.add("B1", sentence, slot=slot, site=site)
+
+    def _hold_lives(self) -> None:
+        """D5: a store that votes is the one that its peers remember, and no older than they do."""
+        for store in self._stores.values():
+            for memory in store.begun.peers.values():
+                peer = self._stores.get(memory.site)
+                if peer is None or not peer.is_original:
+                    continue
+                meta = peer.reader.meta()
+                if memory.life != meta.life:
+                    sentence = f"votes on store {meta.life}, but {store.site} remembers {memory.life} of it"
+                    self._findings.add("D5", sentence, site=peer.site)
+                elif memory.commit > meta.commit:
+                    sentence = f"is at commit {meta.commit}, but {store.site} heard of {memory.commit}: an old copy"
+                    self._findings.add("D5", sentence, site=peer.site)
+
+    def _summary(self, store: Store) -> AuditedSite:
+        return AuditedSite(
+            site=store.site,
+            folder=store.folder,
+            standing=store.begun.meta.standing,
+            prefix=store.prefix,
+            used_max=store.begun.stored().used_max,
+            events=self._log.in_effect.get(store.site, 0),
+        )
+
+
+class _Log:
+    """The log that the stores hold together, from slot 1 as far as some store has the next slot learned."""
+
+    def __init__(self, stores: dict[SiteId, Store], findings: Findings) -> None:
+        self.through = Slot(0)
+        self.in_effect: dict[SiteId, int] = {}
+        self._microblog = Microblog({}, {})
+        self._events = {site: Events(store, findings) for site, store in stores.items()}
+
+    def take(self, slot: Slot, rows: Rows) -> None:
+        entry = next((row.learned for row in rows.values() if row.learned is not None), None)
+        if slot != self.through + 1 or entry is None:
+            return
+        try:
+            applied = self._microblog.apply(slot, entry)
+        except BadOperation:
+            return  # the replay of each store that has it says so
+        self.through = slot
+        if applied.void or entry.author is None:
+            return
+        self.in_effect[entry.author] = self.in_effect.get(entry.author, 0) + 1
+        if entry.author in self._events:
+            self._events[entry.author].in_effect(slot, entry)
+
+    def finish(self) -> None:
+        for events in self._events.values():
+            events.finish(self.through)

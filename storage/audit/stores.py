@@ -1,0 +1,158 @@
+"""The stores of one audit: where they are, whose they are, and their rows without the damaged ones.
+
+Rules that hold here:
+- D3: a damaged row is named and left out; the audit goes on with all others.
+- D4: stores of another cluster or list of sites are named and left out: there is nothing to hold them against.
+- What is read at the beginning of an audit is the measure of all that follows: of a running site, later rows are newer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from engine.core.ids import SiteId, Slot
+from engine.core.storage import EventRow, Standing, StoreDamaged
+from storage.audit.report import Findings
+from storage.beside import OutsideStore
+from storage.reader import Reader
+from storage.rows import IN_PREFIX, SlotRow
+from storage.sqlite import DATABASE
+from storage.tail import Tail
+
+EVENTS_PAGE: Final = 256
+
+_Row = TypeVar("_Row")
+
+
+class AuditRefused(Exception):
+    """The folders cannot be audited together; the message says what to name instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """One site's store. `begun` is what it held when the audit began."""
+
+    folder: Path
+    reader: Reader
+    begun: Tail
+    findings: Findings
+
+    @property
+    def site(self) -> SiteId:
+        return self.begun.meta.site
+
+    @property
+    def prefix(self) -> Slot:
+        return self.begun.meta.prefix
+
+    @property
+    def row_max(self) -> Slot:
+        """The highest slot with a row, a mere promise included."""
+        return max(self.begun.slots, default=self.prefix)
+
+    @property
+    def is_original(self) -> bool:
+        """It votes, so all that its site ever voted is in it (D5); a new or a lost disk may lack that."""
+        return self.begun.meta.standing is Standing.ADMITTED
+
+    def slot_rows(self, first: Slot, last: Slot) -> dict[Slot, SlotRow]:
+        """The sound rows of these slots."""
+        found = self._sound(lambda a, b: self.reader.slot_rows(Slot(a), Slot(b)), first, last, self._damaged_slot)
+        return {row.slot: row for row in found}
+
+    def events(self) -> Iterator[EventRow]:
+        """The sound rows of this site's events, in the order of their numbers, a page at a time."""
+        for first in range(1, self.begun.meta.number_max + 1, EVENTS_PAGE):
+            yield from self._sound(self.reader.event_rows, first, first + EVENTS_PAGE - 1, self._damaged_event)
+
+    def _sound(
+        self,
+        read: Callable[[int, int], list[_Row]],
+        first: int,
+        last: int,
+        damaged: Callable[[int, StoreDamaged], None],
+    ) -> list[_Row]:
+        """The rows from `first` to `last`, less those that cannot be read even alone."""
+        try:
+            return read(first, last)
+        except StoreDamaged as damage:
+            if first == last:
+                damaged(first, damage)
+                return []
+        middle = (first + last) // 2
+        return [*self._sound(read, first, middle, damaged), *self._sound(read, middle + 1, last, damaged)]
+
+    def _damaged_slot(self, slot: int, damage: StoreDamaged) -> None:
+        self.findings.add("D3", str(damage), slot=Slot(slot), site=self.site)
+
+    def _damaged_event(self, _number: int, damage: StoreDamaged) -> None:
+        self.findings.add("D3", str(damage), site=self.site)
+
+
+def find_folders(places: Sequence[Path]) -> list[Path]:
+    """The folders with a store: each place itself, else those in it. Raises AuditRefused where there is none."""
+    found: dict[Path, None] = {}
+    for place in places:
+        try:
+            within = [place] if _has_store(place) else sorted(filter(_has_store, place.iterdir()))
+        except OSError as error:
+            raise AuditRefused(f"cannot read the folder {place} ({error.strerror}): name a data folder") from error
+        if not within:
+            raise AuditRefused(f"no store ({DATABASE}) is in {place} or in a folder of it: name a data folder")
+        found.update(dict.fromkeys(folder.resolve() for folder in within))
+    return list(found)
+
+
+def _has_store(folder: Path) -> bool:
+    """The log of a database that is gone is a store too, a damaged one (D3)."""
+    return any((folder / name).exists() for name in (DATABASE, f"{DATABASE}-wal"))
+
+
+def begin(outside: OutsideStore, findings: Findings) -> Store | None:
+    """Reads what a store holds now; None where a row that everything rests on is damaged (D3)."""
+    meta = outside.reader.meta()
+    try:
+        outside.check_log()
+        store = Store(outside.folder, outside.reader, outside.reader.tail(), findings)
+    except StoreDamaged as damage:
+        findings.add("D3", str(damage), site=meta.site)
+        return None
+    for row in store.begun.slots.values():
+        if row.state in IN_PREFIX:
+            findings.add("R2", f"is {row.state}, but the prefix is {store.prefix}", slot=row.slot, site=store.site)
+    for kept in outside.reader.evidence():
+        findings.add(kept.rule, f"kept as evidence: {kept.text}", site=store.site)
+    return store
+
+
+def of_one_cluster(stores: Sequence[Store], findings: Findings) -> list[Store]:
+    """Those of the cluster that most belong to (D4). Raises AuditRefused where two are of one site."""
+    if not stores:
+        return []
+    [(identity, _)] = Counter(map(_identity, stores)).most_common(1)
+    kept: dict[SiteId, Store] = {}
+    for store in stores:
+        if _identity(store) != identity:
+            is_of, others = _in_words(_identity(store)), _in_words(identity)
+            findings.add("D4", f"{store.folder} is a store of {is_of}, the others are of {others}", site=store.site)
+            continue
+        if store.site not in store.begun.meta.sites:
+            findings.add("D4", f"{store.folder} is of a site that its own list does not name", site=store.site)
+            continue
+        twin = kept.setdefault(store.site, store)
+        if twin is not store:
+            raise AuditRefused(f"{twin.folder} and {store.folder} are both stores of {store.site}: name one of them")
+    return list(kept.values())
+
+
+def _identity(store: Store) -> tuple[str, tuple[SiteId, ...]]:
+    return store.begun.meta.cluster, store.begun.meta.sites
+
+
+def _in_words(identity: tuple[str, tuple[SiteId, ...]]) -> str:
+    cluster, sites = identity
+    return f"cluster {cluster} with {', '.join(sites)}"
