@@ -86,6 +86,6 @@ class Inbox:
 
     def take(self, count_max: int) -> list[Asked]:
         taken = [self._requests.popleft() for _ in range(min(count_max, len(self._requests)))]
-        if len(self._requests) <= REQUESTS_MAX:
+        if self._room and len(self._requests) <= REQUESTS_MAX:
             self._room.unpark_all()
         return taken

@@ -47,18 +47,31 @@ class Peer:
         await (through or self.socket).sendto(datagram, self.to_place)
         return datagram
 
+    def say_at_once(self, *packets: tuple[Message, ...]) -> None:
+        """Sends a datagram for each, before the site can take the first."""
+        with socket.socket(fileno=os.dup(self.socket.fileno())) as raw:
+            for messages in packets:
+                raw.sendto(self.sealed(*messages), self.to_place)
+
     async def hears(
         self, kind: type[M], through: UdpSocket | None = None, fits: Callable[[M], bool] = lambda _: True
     ) -> M:
         """The next message of this kind that arrives at that socket."""
+        while True:
+            packet = await self.hears_packet(kind, through)
+            for message in packet.messages:
+                if isinstance(message, kind) and fits(message):
+                    return message
+
+    async def hears_packet(self, kind: type[M], through: UdpSocket | None = None) -> Packet:
+        """The next packet with such a message."""
         with trio.fail_after(WITHIN_S):
             while True:
                 data, _ = await (through or self.socket).recvfrom(65_535)
                 packet = self.wire.open(data)
                 self.to_life = packet.life
-                for message in packet.messages:
-                    if isinstance(message, kind) and fits(message):
-                        return message
+                if any(isinstance(message, kind) for message in packet.messages):
+                    return packet
 
     async def greet(self, through: UdpSocket | None = None) -> bytes:
         """Says hello until the site knows this life (W1, D5), and returns the datagram with the first hello."""
