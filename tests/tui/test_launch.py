@@ -134,7 +134,7 @@ class Demo:
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Demo]:
-    started = Demo(tmp_path / "demo", "--size", "3")
+    started = Demo(tmp_path / "demo", "--size", "2")
     yield started
     started.process.kill()
     started.process.communicate(timeout=BOUND_S)
@@ -146,7 +146,7 @@ def test_a_signal_ends_the_demo_and_all_its_engines(demo: Demo, tmp_path: Path, 
     assert json.loads(demo.ready) == {"ready": True, "sites": str(folder / "sites.yaml"), "data": str(folder)}
     assert list(json.loads(demo.ready)) == ["ready", "sites", "data"]
     engines = [_process_id(place) for place in demo.places()]
-    assert len(engines) == 3
+    assert len(engines) == 2
     assert demo.end(number) == (0, b"")
     assert not any(process_runs(engine) for engine in engines)
 
