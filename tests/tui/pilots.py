@@ -55,6 +55,9 @@ class Driven:
     async def press(self, *keys: str) -> None:
         await self._pilot.press(*keys)
 
+    def paste(self, text: str) -> None:
+        self.app.post_message(events.Paste(text))
+
     async def pause(self) -> None:
         """Lets everything that is under way happen."""
         await self._pilot.pause()

@@ -32,6 +32,10 @@ class TimelineWindow:
         self.hidden = 0
         self.prefix = 0
         self.waiting: Waiting | None = None
+        self.at_start = False
+        """The run begins with the oldest line of all."""
+        self.at_end = False
+        """The run ends with the newest line of all, as far as was heard."""
 
     def copy(self) -> TimelineWindow:
         """For `load`, which changes it step by step; then the copy takes its place at once."""
@@ -53,13 +57,18 @@ class TimelineWindow:
         """Takes the newest page. Where it does not touch the run, the run is replaced by it only if `jump`."""
         self._count(page)
         if self.lines and page.lines and page.lines[0].slot <= self.lines[-1].slot:
-            self._join(page)
+            last = self.lines[-1].slot
+            self.lines.extend(line for line in page.lines if line.slot > last)
+            self.at_end = True
         elif jump or not self.lines:
-            self.lines = list(page.lines)
-            self.first_row = page.shown - len(page.lines)
+            self._replace(page)
+            self.at_end = True
+        else:
+            self.at_end = False
+        self._place()
 
     async def load(self, row: int, fetch: Fetch) -> None:
-        """Holds `row` afterwards, if there is such a row. Raises what `fetch` raises."""
+        """Holds `row` afterwards, or is nearer to it. Raises what `fetch` raises."""
         if self.line(row) is not None:
             return
         last = self.first_row + len(self.lines) - 1
@@ -69,10 +78,22 @@ class TimelineWindow:
             await self._down(fetch)
         elif row < PAGE_LINES:
             self.lines.clear()
-            self.first_row = 0
+            self.at_start = True
             await self._down(fetch)
         else:
             await self._leap(row, fetch)
+
+    async def jump(self, slot: int, fetch: Fetch) -> None:
+        """Replaces the run by the lines at and below `slot`, placed where they probably lie."""
+        page = await fetch(PAGE_LINES, slot + 1)
+        self._count(page)
+        self._replace(page)
+        self.at_end = slot >= self.prefix
+        self.first_row = round(self.shown * slot / max(1, self.prefix)) - len(self.lines)
+        if self.lines:
+            self._place()
+        else:
+            await self._down(fetch)
 
     async def _leap(self, row: int, fetch: Fetch) -> None:
         """Goes far: takes the lines that end where `row` probably lies, and calls the last of them `row`."""
@@ -80,39 +101,29 @@ class TimelineWindow:
         stride = PAGE_LINES
         while True:
             share = (row + 1 - rows_below) / max(1, self.shown - rows_below)
-            slot += max(stride, round((self.prefix - slot) * share))
+            left = self.prefix - slot
+            slot += max(1, round(left * share), min(stride, left // 2))
             page = await fetch(PAGE_LINES, slot + 1)
             self._count(page)
             rows_below = len(page.lines)
             if rows_below == PAGE_LINES or slot >= self.prefix:
                 break
             stride *= 2  # all lines below the slot are on the page, so `row` lies further on
-        self.lines = list(page.lines)
-        self.first_row = max(0, min(row + 1, self.shown) - rows_below)
-
-    async def jump(self, slot: int, fetch: Fetch) -> None:
-        """Replaces the run by the lines at and below `slot`, placed where they probably lie."""
-        page = await fetch(PAGE_LINES, slot + 1)
-        self._count(page)
-        self.lines = list(page.lines)
-        if len(page.lines) < PAGE_LINES:
-            self.first_row = 0
-        else:
-            estimate = round(self.shown * slot / max(1, self.prefix))
-            self.first_row = max(1, min(estimate, self.shown) - len(page.lines))
-        if not self.lines:
-            await self._down(fetch)
+        self._replace(page)
+        self.at_end = slot >= self.prefix
+        self.first_row = row + 1 - rows_below
+        self._place()
 
     async def _up(self, fetch: Fetch) -> None:
         page = await fetch(PAGE_LINES, self.lines[0].slot)
         self._count(page)
         self.lines[:0] = page.lines
         self.first_row -= len(page.lines)
-        if len(page.lines) < PAGE_LINES:
-            self.first_row = 0
-        elif self.first_row <= 0:
-            self.first_row = 1  # the estimate was too low: there is more above
-        del self.lines[LINES_MAX:]
+        self.at_start = len(page.lines) < PAGE_LINES
+        if len(self.lines) > LINES_MAX:
+            del self.lines[LINES_MAX:]
+            self.at_end = False
+        self._place()
 
     async def _down(self, fetch: Fetch) -> None:
         known = self.lines[-1].slot if self.lines else 0
@@ -121,32 +132,35 @@ class TimelineWindow:
             page = await fetch(PAGE_LINES, known + 1 + stride)
             self._count(page)
             later = [line for line in page.lines if line.slot > known]
-            if known + stride >= self.prefix and len(later) < PAGE_LINES:
-                self._join(page)
-                return
-            if later and (len(later) < PAGE_LINES or stride <= PAGE_LINES):
-                self.lines.extend(later)
-                self._trim()
-                if self.first_row + len(self.lines) >= self.shown:
-                    self.first_row = self.shown - len(self.lines) - 1  # the estimate was too high: there is more below
-                return
-            if later:
+            if len(later) == PAGE_LINES and stride > PAGE_LINES:
                 stride //= 2  # the oldest of so many may not be the next one
-            else:
-                known += stride  # only entries there that the timeline does not show
-                stride *= 2
+                continue
+            self.at_end = known + stride >= self.prefix
+            if later or self.at_end:
+                break
+            known += stride  # only entries there that the timeline does not show
+            stride *= 2
+        self.lines.extend(later)
+        self._place()
 
-    def _join(self, newest: TimelinePage) -> None:
-        """The newest page touches the run, or the run is empty and nothing lies before the page."""
-        last = self.lines[-1].slot if self.lines else 0
-        self.lines.extend(line for line in newest.lines if line.slot > last)
-        self._trim()
-        self.first_row = self.shown - len(self.lines)
+    def _replace(self, page: TimelinePage) -> None:
+        self.lines = list(page.lines)
+        self.at_start = len(page.lines) < PAGE_LINES
 
-    def _trim(self) -> None:
+    def _place(self) -> None:
+        """Trims the run, and puts it where it lies, or where it can lie as far as is known."""
         surplus = max(0, len(self.lines) - LINES_MAX)
         del self.lines[:surplus]
         self.first_row += surplus
+        self.at_start = self.at_start and not surplus
+        room = self.shown - len(self.lines)
+        if self.at_start:
+            self.first_row = 0
+        elif self.at_end:
+            self.first_row = room
+        else:
+            unseen = 1 if room >= 2 else 0  # a row at least on each side, where there is room for them
+            self.first_row = max(unseen, min(self.first_row, room - unseen))
 
     def _count(self, page: TimelinePage) -> None:
         self.shown = page.shown

@@ -1,0 +1,155 @@
+"""The engine's end is shown with its reason, in words; the screen stays, and attaches again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from engine.core.ids import SiteId
+from tests.tui.engine_double import EngineDouble
+from tests.tui.pilots import screen_of
+from tui.app import LoggosApp
+from tui.hops import Hop, Leaving
+
+FULL = "OSError: [Errno 28] No space left on device"
+
+
+async def test_an_engine_that_stops_says_why_and_its_status_is_the_screens(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 3
+        async with screen_of(engine, leaving=Leaving.ASK) as pilot:
+            await pilot.until_shown("tweet number 3")
+            engine.send({"method": "stopping", "params": {"reason": FULL, "exit_status": 3}})
+            await engine.stop()
+            await pilot.until_shown("ENGINE STOPPED")
+            await pilot.until_shown(FULL)
+            await pilot.until_shown("q quits (exit 3)")
+            await pilot.until_shown("This site no longer votes. Acknowledged entries are on disk.")
+            await pilot.until_shown("tweet number 3")
+            await pilot.press("q")
+            await pilot.until(lambda: pilot.app.return_value is not None, "never left")
+            assert pilot.app.return_value == 3
+
+
+async def test_an_engine_that_goes_without_a_word_shows_the_end_of_its_log(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.hop.log_path.write_text("old\n" * 200 + "14:05:09 starting\n14:05:10 \x1b[31mkilled\n")
+        async with screen_of(engine) as pilot:
+            await engine.stop()
+            await pilot.until_shown("NO ENGINE")
+            await pilot.until_shown("14:05:10 \\x1b[31mkilled")
+            await pilot.until_shown("q quits (exit 5)")
+
+
+async def test_an_engine_that_comes_back_is_attached_again(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 1
+        async with screen_of(engine) as pilot:
+            await pilot.until_shown("tweet number 1")
+            await engine.stop()
+            await pilot.until_shown("NO ENGINE")
+            engine.used_max = 2
+            await engine.start()
+            await pilot.press("r")
+            await pilot.until_shown("tweet number 2")
+            assert "NO ENGINE" not in pilot.text()
+            assert len(engine.called("subscribe")) == 2
+
+
+async def test_waiting_for_an_engine_tries_ever_more_rarely_and_paints_once(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        await engine.stop()
+        await pilot.until_shown("NO ENGINE")
+        await pilot.pause()
+        painted: list[object] = []
+        pilot.app._display = lambda *update: painted.append(update)  # type: ignore[method-assign]
+        before = os.times()
+        await asyncio.sleep(1)
+        after = os.times()
+        assert painted == []
+        assert after.user + after.system - before.user - before.system < 0.5
+
+
+async def test_an_answer_of_another_version_is_told(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        engine.on["blocks"] = lambda _: {"lines": [{"blocker": "alice"}]}
+        await pilot.press("2")
+        await pilot.until_shown("the engine's answer has no 'blocked': it is of another version, restart it")
+
+
+async def test_a_screen_without_any_engine_says_so(tmp_path: Path) -> None:
+    hop = Hop(SiteId("alice"), tmp_path / "none.sock", tmp_path / "engine.log")
+    app = LoggosApp([hop], Leaving.DETACHES)
+    async with app.run_test(size=(80, 24)) as pilot:
+        async with asyncio.timeout(10):
+            while "no engine is running" not in "".join(strip.text for strip in app.screen._compositor.render_strips()):
+                await pilot.pause()
+        await pilot.press("q")
+    assert app.return_value == 5
+
+
+@pytest.mark.parametrize(
+    ("reachable", "words"),
+    [(5, "4 of 5 voters remain, 3 needed: the others go on"), (3, "only 2 of 5 voters remain, 3 needed: nothing new")],
+)
+async def test_leaving_asks_and_says_what_stopping_does(tmp_path: Path, reachable: int, words: str) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.status_changes = {"quorum": {"reachable": reachable, "needed": 3, "size": 5}}
+        async with screen_of(engine, leaving=Leaving.ASK) as pilot:
+            await pilot.press("q")
+            await pilot.until_shown("stop the engine of alice")
+            assert words in " ".join(pilot.text().replace("│", " ").split())
+            await pilot.press("escape")
+            await pilot.until(lambda: pilot.app.screen is pilot.main, "never went back")
+            assert pilot.app.return_value is None
+            await pilot.press("ctrl+c", "l")
+            await pilot.until(lambda: pilot.app.return_value is not None, "never left")
+            assert pilot.app.return_value == 0
+            assert not engine.called("stop")
+
+
+async def test_stopping_waits_until_the_engine_has_let_go(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["stop"] = lambda _: {"stopping": True}
+        async with screen_of(engine, leaving=Leaving.ASK) as pilot:
+            await pilot.press("q", "s")
+            await pilot.until_shown("stopping the engine of alice")
+            assert pilot.app.return_value is None
+            await engine.stop()
+            await pilot.until(lambda: pilot.app.return_value is not None, "never left")
+            assert pilot.app.return_value == 0
+
+
+async def test_who_only_attached_leaves_without_being_asked(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        await pilot.press("q")
+        await pilot.until(lambda: pilot.app.return_value is not None, "never left")
+        assert pilot.app.return_value == 0
+        assert not engine.called("stop")
+
+
+async def test_the_detach_key_never_asks(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine, leaving=Leaving.ASK) as pilot:
+        await pilot.press("d")
+        await pilot.until(lambda: pilot.app.return_value is not None, "never left")
+        assert pilot.app.return_value == 0
+
+
+async def test_the_demo_hops_and_confirms_leaving(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as alice, EngineDouble(tmp_path, site="bob") as bob:
+        alice.used_max = bob.used_max = 2
+        async with screen_of(alice, bob, leaving=Leaving.STOPS_ALL) as pilot:
+            await pilot.press("c", *"half", "escape", "h")
+            await pilot.until(lambda: pilot.lines()[0].startswith(" bob  QUORUM"), "never at bob")
+            await pilot.until_shown("tweet number 2")
+            await pilot.press("h")
+            await pilot.until_shown("c goes on with the draft: half")
+            await pilot.press("q")
+            await pilot.until_shown("leave the demo: all its sites stop")
+            await pilot.press("y")
+            await pilot.until(lambda: pilot.app.return_value is not None, "never left")
+            assert pilot.app.return_value == 0
+            assert not alice.called("stop")

@@ -1,0 +1,173 @@
+"""The link: every call ends, what is told unasked keeps its order, a lost connection is made again without spinning."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tui.engine_double import EngineDouble, Refused, trace_line
+from tui.link import TOPICS, Link, LinkLost, NotSent, RpcError
+
+BOUND_S = 10.0
+
+
+class Heard:
+    """What the link told, in order."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, Any]] = []
+        self._news = asyncio.Event()
+
+    def connected(self) -> None:
+        self._note("connected", None)
+
+    def lost(self, why: str) -> None:
+        self._note("lost", why)
+
+    def stopping(self, reason: str, exit_status: int) -> None:
+        self._note("stopping", (reason, exit_status))
+
+    def observed(self, items: list[Mapping[str, Any]], dropped: int) -> None:
+        self._note("observed", ([item["topic"] for item in items], dropped))
+
+    def _note(self, what: str, about: Any) -> None:
+        self.said.append((what, about))
+        self._news.set()
+
+    async def until(self, what: str, times: int = 1) -> None:
+        async with asyncio.timeout(BOUND_S):
+            while sum(name == what for name, _ in self.said) < times:
+                self._news.clear()
+                await self._news.wait()
+
+
+@asynccontextmanager
+async def linked(engine: EngineDouble) -> AsyncIterator[tuple[Link, Heard]]:
+    heard = Heard()
+    link = Link(engine.hop.socket_path, heard)
+    running = asyncio.create_task(link.run())
+    try:
+        yield link, heard
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_it_subscribes_to_everything_and_calls_are_answered_in_any_order(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        late: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        async def answer_late() -> Any:
+            return await late
+
+        engine.on["submit"] = lambda _: answer_late()
+        async with linked(engine) as (link, heard):
+            await heard.until("connected")
+            slow = asyncio.create_task(link.call("submit"))
+            assert (await link.call("status"))["site"] == "alice"
+            late.set_result({"outcome": "created"})
+            assert await slow == {"outcome": "created"}
+            assert engine.called("subscribe") == [{"topics": list(TOPICS)}]
+
+
+async def test_a_refusal_is_told_with_its_code(tmp_path: Path) -> None:
+    def refuse(_: Any) -> Any:
+        raise Refused(1, "to blocks nobody: name a site")
+
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = refuse
+        async with linked(engine) as (link, heard):
+            await heard.until("connected")
+            with pytest.raises(RpcError, match="name a site") as refused:
+                await link.call("submit")
+            assert refused.value.code == 1
+
+
+async def test_a_call_ends_when_the_connection_does_and_none_is_made_without_one(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = lambda _: asyncio.sleep(BOUND_S)
+        async with linked(engine) as (link, heard):
+            await heard.until("connected")
+            call = asyncio.create_task(link.call("submit"))
+            assert await link.call("status")
+            await engine.stop()
+            with pytest.raises(LinkLost):
+                await call
+            await heard.until("lost")
+            with pytest.raises(NotSent):
+                await link.call("status")
+            assert not link.up
+
+
+async def test_what_is_told_unasked_keeps_its_order(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, linked(engine) as (link, heard):
+        await heard.until("connected")
+        await link.call("status")
+        engine.tell(
+            {"topic": "trace", **trace_line(1, "in", "bob", "accept")},
+            {"topic": "status", **engine.status()},
+            dropped=3,
+        )
+        engine.send({"method": "stopping", "params": {"reason": "disk full", "exit_status": 3}})
+        await heard.until("stopping")
+        await engine.stop()
+        await heard.until("lost")
+        assert [name for name, _ in heard.said] == ["connected", "observed", "stopping", "lost"]
+        assert heard.said[1] == ("observed", (["trace", "status"], 3))
+        assert heard.said[2] == ("stopping", ("disk full", 3))
+
+
+async def test_it_connects_again_when_the_engine_is_back(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, linked(engine) as (link, heard):
+        await heard.until("connected")
+        assert await link.call("status")
+        await engine.stop()
+        await heard.until("lost")
+        await engine.start()
+        link.retry_now()
+        await heard.until("connected", times=2)
+        assert (await link.call("status"))["site"] == "alice"
+
+
+async def test_without_an_engine_it_waits_longer_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+
+    async def no_wait(waiting: Any, timeout: float) -> None:  # noqa: ASYNC109
+        waiting.close()
+        waited.append(timeout)
+        await asyncio.sleep(0)
+        raise TimeoutError
+
+    monkeypatch.setattr(asyncio, "wait_for", no_wait)
+    engine = EngineDouble(tmp_path)
+    async with linked(engine) as (_, heard):
+        await heard.until("lost", times=8)
+    assert waited[:6] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.0]
+    assert heard.said[0] == ("lost", "no engine is running")
+
+
+@pytest.mark.parametrize(
+    "line", [b"not json\n", b'{"id":true}\n', b"[]\n", b'{"method":"observed","params":{"items":[{}]}}\n']
+)
+async def test_what_is_no_message_ends_the_connection(tmp_path: Path, line: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(line)
+        await reader.read()
+        writer.close()
+
+    path = tmp_path / "odd.sock"
+    server = await asyncio.start_unix_server(serve, path)
+    heard = Heard()
+    running = asyncio.create_task(Link(path, heard).run())
+    await heard.until("lost")
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    server.close()
+    await server.wait_closed()
+    assert heard.said[0] == ("connected", None)
