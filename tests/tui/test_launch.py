@@ -138,6 +138,7 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
     yield started
     started.process.kill()
     started.process.communicate(timeout=BOUND_S)
+    stop_all(started.places(), [])  # whatever a broken demo left behind
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
