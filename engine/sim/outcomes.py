@@ -13,6 +13,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -40,6 +41,7 @@ class Event:
     proposed: list[Slot] = field(default_factory=list)  # the slots at which it durably was
     handed_on: bool = False  # durably
     withdrawn: Slot | None = None  # at which its withdrawal is in effect
+    reopened: bool = False  # its author runs on an old copy, on which it was open
 
 
 class Outcomes:
@@ -55,15 +57,23 @@ class Outcomes:
         event = Event(site, len(self.by_body), self.acknowledged)
         self.by_body[body] = self.by_token[token] = event
 
-    def recorded(self, site: SiteId, row: EventRow, image: Image, *, replaced: bool) -> EventState | None:
-        """An event's row became durable at its author; returns what it said before. `replaced`: on another store."""
+    def reopened(self, site: SiteId, rows: Iterable[EventRow]) -> None:
+        """An old copy was put back, and these events are open on it: it cannot know what was said of them since."""
+        for row in rows:
+            event = self.by_id[EventId(site, row.number)]
+            event.reopened = True
+
+    def recorded(self, site: SiteId, row: EventRow, image: Image) -> EventState | None:
+        """An event's row became durable at its author; returns what it said before."""
         event = self.by_body[row.body]
         id_ = EventId(site, row.number)
         if self.by_id.setdefault(id_, event) is not event or event.number not in (None, row.number):
             violate("E1", f"{id_} names two events, or has two numbers", slot=row.slot, site=site)
         event.number = row.number
         before, event.said = event.said, row.state
-        if before in FINAL and row.state is not before and not replaced:
+        if event.reopened:
+            return before
+        if before in FINAL and row.state is not before:
             violate("E2", f"{id_} was {before} and becomes {row.state}", slot=row.slot, site=site)
         match row.state:
             case EventState.CREATED:
@@ -124,12 +134,12 @@ class Outcomes:
         if _withdraws(entry):
             event.withdrawn = slot
             return
-        for said in (event.said, event.told):
+        for said in () if event.reopened else (event.said, event.told):
             if said in (EventState.LOST, EventState.NOT_CREATED):
                 violate("E2", f"{entry.id} takes effect, and was said to be {said}", slot=slot, site=event.site)
         event.slot = slot
 
-    def told(self, site: SiteId, saw: SawOutcome, image: Image, *, replaced: bool) -> Event:
+    def told(self, site: SiteId, saw: SawOutcome, image: Image) -> Event:
         """An outcome is told, after the commit that it rests on. Returns the event, with what was told of it before."""
         event = self.by_token[saw.token] if saw.token is not None else None
         if saw.id is not None:
@@ -140,9 +150,11 @@ class Outcomes:
                 violate("D1", told, slot=saw.slot, site=site)
         if event is None:
             violate("E2", f"an outcome is told of no event: {saw}", slot=saw.slot, site=site)
-        if event.told in FINAL and not (replaced and event.told is saw.outcome):
+        if event.reopened:
+            return event
+        if event.told in FINAL:
             violate("E2", f"{saw.id} was told {event.told}, and is told {saw.outcome}", slot=saw.slot, site=site)
-        if event.told is EventState.UNKNOWN and saw.outcome is EventState.UNKNOWN and not replaced:
+        if event.told is EventState.UNKNOWN and saw.outcome is EventState.UNKNOWN:
             violate("E2", f"{saw.id} is told unknown twice", slot=saw.slot, site=site)
         match saw.outcome:
             case EventState.CREATED:

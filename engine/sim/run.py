@@ -38,7 +38,7 @@ from engine.sim.plan import (
     Wipe,
 )
 from engine.sim.site import Fuse
-from engine.sim.violation import violate
+from engine.sim.violation import OutOfModel, violate
 from engine.sim.world import MakeReplica, Watcher, World
 
 SETTLE_MS: Final = 120_000
@@ -76,9 +76,13 @@ class Run:
     def complete(self) -> Report:
         """Raises Violated."""
         world = self.world
-        world.run(self.plan.calm_at)
-        world.calm()
-        settled_ms = self._settle() if self._can_settle() else None
+        try:
+            world.run(self.plan.calm_at)
+            world.calm()
+            settled_ms = self._settle() if self._can_settle() else None
+        except OutOfModel:
+            world.reached("out of the model")
+            settled_ms = None
         acts = self.acts + Counter({
             "datagram lost": world.network.lost,
             "datagram repeated": world.network.repeated,
@@ -173,13 +177,7 @@ class Run:
         copy, name = self._copies.pop(site, None), world.names[site]
         if copy is None or site in self._lost:
             return False
-        believers = 0
-        for peer in world.sites:
-            memory = peer.disk.image.peers.get(name)
-            if peer.index == site:
-                continue
-            if memory is None or peer.index in self._lost or (memory.life == copy.life and memory.commit <= copy.commit):
-                believers += 1
+        believers = world.truth.believers(name, copy) + len(self._lost - {site})
         if believers >= len(world.sites) // 2 or not self._lose(site):
             return False
         world.crash(site)

@@ -342,8 +342,6 @@ class SimSite:
         replica, world = self.replica, self._world
         assert replica is not None
         packet = replica.packet(to, tuple(messages))
-        if isinstance(messages[0], Welcome):
-            self._truth.welcoming(self.index, to, messages[0], packet.to_life)
         for payload in encode_packet(packet, self._packet_bytes):
             world.send(self.index, to, payload, packet.messages)
             if self.fuse and self._burns(CrashPoint.BETWEEN_SENDS):

@@ -16,11 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, assert_never
+from typing import Final, NamedTuple, assert_never
 
 from engine.core.effects import SawOutcome, Send
 from engine.core.entry import Entry
-from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId
+from engine.core.ids import Ballot, Nonce, Round, SiteId, Slot, StoreId
 from engine.core.messages import (
     Accept,
     Accepted,
@@ -60,7 +60,7 @@ from engine.sim.disk import Image, SimDisk
 from engine.sim.outcomes import FINAL, Event, Outcomes
 from engine.sim.replay import Pair, Replay
 from engine.sim.sometimes import Reached
-from engine.sim.violation import violate
+from engine.sim.violation import OutOfModel, violate
 
 
 _WHOLE_LOG: Final = Slot(0)
@@ -73,6 +73,7 @@ class _Site:
 
     name: SiteId
     disk: SimDisk
+    process: int = 0
     round_at_start: Round = Round(0)
     confirmed: int = 0  # who recorded this store since the process began, as a mask
     ever_voted: bool = False
@@ -80,6 +81,14 @@ class _Site:
     barred: bool = False  # ... after it had voted: never again (D5)
     blocks: dict[Pair, Slot] = field(default_factory=dict)
     block_due: tuple[Pair, Slot | None] | None = None
+
+
+class _Asked(NamedTuple):
+    """Who sent a hello."""
+
+    site: _Site
+    life: StoreId
+    process: int
 
 
 class Truth:
@@ -91,6 +100,7 @@ class Truth:
         self._index = {name: index for index, name in enumerate(names)}
         self._rounds: dict[Ballot, Slot] = {}
         self._recorded: dict[StoreId, int] = {}  # life -> who ever recorded it durably, as a mask
+        self._hellos: dict[Nonce, _Asked] = {}
         self._reached = reached
         others = len(names) - 1
         self._to_admit = (others + others // 2 + 1) // 2  # ceil((N-1+f)/2), f = floor((N-1)/2)
@@ -105,6 +115,7 @@ class Truth:
     def started(self, index: int, stored: Stored) -> None:
         """A process begins on what its store holds."""
         site = self._sites[index]
+        site.process += 1
         site.round_at_start = stored.round
         site.confirmed = 0
         if stored.blocks != site.blocks:
@@ -117,6 +128,7 @@ class Truth:
         site.barred = site.barred or site.ever_voted
         site.blocks = dict(image.blocks)
         site.block_due = None
+        self.outcomes.reopened(site.name, image.open_events.values())
 
     def ever_voted(self, index: int) -> bool:
         return self._sites[index].ever_voted
@@ -202,7 +214,7 @@ class Truth:
 
     def _event(self, site: _Site, write: WriteEvent) -> None:
         row = write.event
-        before = self.outcomes.recorded(site.name, row, site.disk.image, replaced=site.replaced)
+        before = self.outcomes.recorded(site.name, row, site.disk.image)
         if before is EventState.PROPOSED and row.state is EventState.QUEUED:
             self._reached("event goes to the next slot")
         if before is EventState.UNKNOWN and row.state in FINAL:
@@ -235,8 +247,18 @@ class Truth:
             violate("D5", told, site=site.name)
 
     def _may_not_be_barred(self, site: _Site, does: str) -> None:
-        if site.barred:
-            violate("D5", f"{does} on a store that is not the one it voted with", site=site.name)
+        if not site.barred:
+            return
+        if self.believers(site.name, site.disk.image) >= self._to_confirm:
+            raise OutOfModel(f"{site.name} {does} on an old copy that enough peers cannot contradict any more")
+        violate("D5", f"{does} on a store that is not the one it voted with", site=site.name)
+
+    def believers(self, name: SiteId, image: Image) -> int:
+        """How many other sites durably remember nothing that contradicts this store of `name`."""
+        memories = [site.disk.image.peers.get(name) for site in self._sites if site.name != name]
+        return sum(
+            memory is None or (memory.life == image.life and memory.commit <= image.commit) for memory in memories
+        )
 
     # What leaves
 
@@ -282,21 +304,25 @@ class Truth:
                 case HandOn():
                     for entry in message.entries:
                         self.outcomes.handed_on(site.name, entry)
-                case Welcome() | Hello() | Ask() | AskHighest():
+                case Hello():
+                    self._hellos[message.nonce] = _Asked(site, site.disk.image.life, site.process)
+                case Welcome():
+                    self._welcome(site, index, message)
+                case Ask() | AskHighest():
                     pass
                 case _:
                     assert_never(message)
 
-    def welcoming(self, index: int, to: SiteId, message: Welcome, life: StoreId | None) -> None:
-        """A welcome is about to leave for a life of `to` (D5)."""
-        site = self._sites[index]
+    def _welcome(self, site: _Site, index: int, message: Welcome) -> None:
+        """D5: who says that it recorded a store has its life on disk. The nonce tells which store is meant."""
         if message.verdict is not Verdict.RECORDED:
             return
-        memory = site.disk.image.peers.get(to)
-        if memory is None or memory.life != life:
-            violate("D1", f"says that it recorded {to}'s store {life}; its disk says {memory}", site=site.name)
-        peer = self._sites[self._index[to]]
-        if peer.disk.image.life == life:
+        asked = self._hellos[message.nonce]
+        peer = asked.site
+        memory = site.disk.image.peers.get(peer.name)
+        if memory is None or memory.life != asked.life:
+            violate("D1", f"says that it recorded {peer.name}'s store {asked.life}; its disk has {memory}", site=site.name)
+        if asked.process == peer.process:
             peer.confirmed |= 1 << index
 
     def _prepare(self, site: _Site, message: Prepare) -> None:
@@ -351,7 +377,7 @@ class Truth:
     def told(self, index: int, saw: SawOutcome) -> Event:
         """An outcome is told to whoever waits at this site."""
         site = self._sites[index]
-        event = self.outcomes.told(site.name, saw, site.disk.image, replaced=site.replaced)
+        event = self.outcomes.told(site.name, saw, site.disk.image)
         if event.told is EventState.UNKNOWN and saw.outcome in FINAL:
             self._reached("unknown settled later")
         event.told = saw.outcome

@@ -34,5 +34,9 @@ class Violated(Exception):
         self.violation = violation
 
 
+class OutOfModel(Exception):
+    """The run came to where the protocol promises nothing: what follows shows nothing either."""
+
+
 def violate(rule: str, sentence: str, *, slot: Slot | None = None, site: SiteId | None = None) -> NoReturn:
     raise Violated(Violation(rule, slot, site, sentence))
