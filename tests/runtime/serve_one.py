@@ -1,0 +1,35 @@
+"""A program for tests: `python -m tests.runtime.serve_one FOLDER PORT` serves a cluster of one until it is stopped."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from engine.core.ids import SiteId
+from engine.core.settings import Leadership, Settings
+from engine.runtime.serve import Site, serve
+from engine.wire import Wire
+from storage.schema import Identity
+from storage.sqlite import open_store
+from tests.runtime.sites import CLUSTER, KEY, QUICK
+
+
+def main() -> int:
+    folder, port = Path(sys.argv[1]), int(sys.argv[2])
+    alice = SiteId("alice")
+    site = Site(
+        cluster=CLUSTER,
+        settings=Settings(alice, (alice,), Leadership.NONE, QUICK),
+        addresses={alice: ("127.0.0.1", port)},
+        wire=Wire(KEY, CLUSTER, (alice,), alice),
+        datagram_bytes_max=16_384,
+        storage=open_store(folder, Identity(CLUSTER, alice, (alice,))),
+        folder=folder,
+        control=folder / "control.sock",
+        version="0",
+    )
+    return serve(site, sys.stdin.fileno())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""An engine as a process: its ready line, its log, what stops it, and its exit status."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import orjson
+import pytest
+import trio
+
+from tests.runtime.sites import WITHIN_S, free_ports
+
+LOG_LINE = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO|WARNING|CRITICAL) \S.*\Z")
+
+
+def sends(number: signal.Signals) -> Callable[[trio.Process], None]:
+    return lambda process: process.send_signal(number)
+
+
+def closes_its_standard_input(process: trio.Process) -> None:
+    assert isinstance(process.stdin, trio.lowlevel.FdStream)
+    process.stdin.close()
+
+
+@pytest.mark.parametrize(
+    ("stop", "reason"),
+    [
+        (sends(signal.SIGTERM), b"SIGTERM came"),
+        (sends(signal.SIGINT), b"SIGINT came"),
+        (closes_its_standard_input, b"the program that started this engine ended"),
+    ],
+)
+async def test_an_engine_says_when_it_is_ready_and_stops_cleanly(
+    tmp_path: Path, stop: Callable[[trio.Process], None], reason: bytes
+) -> None:
+    (port,) = free_ports(1)
+    command = [sys.executable, "-m", "tests.runtime.serve_one", str(tmp_path), str(port)]
+    with (tmp_path / "engine.log").open("wb") as log, trio.fail_after(WITHIN_S):
+        process = await _open(command, log)
+        assert process.stdout is not None
+        said = orjson.loads(await process.stdout.receive_some())
+        control = tmp_path / "control.sock"
+        assert said == {"ready": True, "site": "alice", "udp": f"127.0.0.1:{port}", "control": str(control)}
+        async with await trio.open_unix_socket(str(control)) as stream:
+            await stream.send_all(b'{"jsonrpc":"2.0","id":1,"method":"status"}\n')
+            assert b'"site":"alice"' in await stream.receive_some()
+        stop(process)
+        assert await process.wait() == 0
+        await process.stdout.aclose()
+        if process.stdin is not None:
+            await process.stdin.aclose()
+    lines = (tmp_path / "engine.log").read_bytes().splitlines()
+    assert all(LOG_LINE.match(line) for line in lines), lines
+    assert reason in lines[-1]
+    assert not control.exists()
+
+
+async def _open(command: list[str], log: IO[bytes]) -> trio.Process:
+    return await trio.lowlevel.open_process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
