@@ -28,6 +28,7 @@ ENGINE_PROCESS: Final = ("trio", "apsw", "cryptography", "storage", "engine.runt
 """What only the process of an engine needs."""
 
 COMPOSITION_ROOT: Final = "tui.commands.serve"
+AUDITOR: Final = "tui.commands.audit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +125,14 @@ def test_the_simulator_and_the_running_engine_do_not_know_each_other() -> None:
 
 
 def test_one_composition_root_joins_engine_wire_and_store() -> None:
-    others = [source for source in _rooms("tui") if source.module != COMPOSITION_ROOT]
+    others = [source for source in _rooms("tui") if source.module not in {COMPOSITION_ROOT, AUDITOR}]
     assert _crossings(others, *ENGINE_PROCESS) == []
+
+
+def test_the_audit_knows_stores_and_nothing_else_of_an_engine() -> None:
+    assert _crossings(_rooms(AUDITOR), *(set(ENGINE_PROCESS) - {"storage"})) == []
+    beyond = {one.module for source in _rooms(AUDITOR) for one in source.imports() if one.is_of("storage")}
+    assert all(module.startswith("storage.audit.") for module in beyond)
 
 
 def test_panes_know_the_client_and_core_types_alone() -> None:

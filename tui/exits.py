@@ -20,6 +20,7 @@ class ExitStatus(IntEnum):
     NO_ENGINE = 5  # nothing was submitted
     NOT_IN_LOG = 10  # the event is certainly not in the log
     NOT_KNOWN = 11  # the outcome is not known yet
+    VIOLATION = 12  # an audit or a scenario found a rule broken
 
 
 class CommandFailed(Exception):

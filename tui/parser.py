@@ -169,6 +169,12 @@ def _faults(parser: argparse.ArgumentParser) -> None:
         held.add_argument("held", metavar="N", nargs="*", type=words.number, help="numbers of held messages")
 
 
+def _audit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "places", metavar="DATA_DIR", nargs="+", type=words.utf8_text, help="a data folder, or the folder of one site"
+    )
+
+
 COMMANDS: Final = (
     Command(
         "init",
@@ -290,6 +296,23 @@ COMMANDS: Final = (
         '  release         {"released":N}\n'
         '  drop            {"dropped":N}\n'
         'HELD is {"number","at","dir","peer","type","slot"}.',
+    ),
+    Command(
+        "audit",
+        "tui.commands.audit:run",
+        "read the stores of stopped or running sites and check that they agree",
+        "loggos audit /var/lib/loggos",
+        _audit,
+        "Holds the stores in these folders against the rules of the protocol, and against each\n"
+        "other. Engines may run meanwhile; nothing is written. Copies of stores of several\n"
+        "machines can be audited together if their sites were stopped while they were copied.\n\n"
+        "Exit status: 0 no violation; 12 a rule is broken; 3 a store cannot be read.\n\n"
+        "--json prints one object:\n"
+        '  {"sites":[SITE, ...],"missing":[NAME, ...],"slots":N,"events":N,\n'
+        '   "violations":[VIOLATION, ...],"violations_found":N,\n'
+        '   "unreadable":[{"folder","reason"}, ...]}\n'
+        'SITE is {"site","folder","standing","prefix","used_max","events"}, VIOLATION is\n'
+        '{"rule","slot","site","sentence"}; of many violations the first 1,000 are listed.',
     ),
 )
 

@@ -1,0 +1,100 @@
+"""`audit`: the stores of a cluster, running or stopped, held against the rules of the protocol.
+
+Rules that hold here:
+- No engine is asked: the stores are read beside it, without their lock, and nothing is written (`storage.beside`).
+- A violation ends with status 12; otherwise a store that could not be read with 3: what was not seen was not audited.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from engine.core.storage import StoreError
+from storage.audit.report import AuditedSite, Report, Violation
+from storage.audit.run import audit
+from storage.audit.stores import AuditRefused
+from tui.exits import CommandFailed, ExitStatus
+from tui.json_shapes import Json
+from tui.output import Cell, Output, Row, Style, complain
+
+_STANDINGS = {"admitted": "voter", "new": "new, no voter yet", "learner": "learner, its disk was lost"}
+
+
+def run(arguments: Namespace) -> int:
+    try:
+        report = audit([Path(place).absolute() for place in arguments.places])
+    except AuditRefused as error:
+        raise CommandFailed(ExitStatus.BAD_INPUT, str(error)) from error
+    except StoreError as error:
+        raise CommandFailed(ExitStatus.STORE_UNUSABLE, str(error)) from error
+    out = Output(arguments.json)
+    if out.as_json:
+        out.json(_shape(report))
+    else:
+        _print(out, report)
+    for unreadable in report.unreadable:
+        complain(f"cannot be audited: {unreadable.reason}")
+    if report.violations_found:
+        return ExitStatus.VIOLATION
+    return ExitStatus.STORE_UNUSABLE if report.unreadable else ExitStatus.DONE
+
+
+def _shape(report: Report) -> Json:
+    """One object; the keys are documented in --help and docs/commands.md."""
+    return {
+        "sites": [_site_shape(each) for each in report.sites],
+        "missing": list(report.missing),
+        "slots": report.slots,
+        "events": report.events,
+        "violations": [_violation_shape(each) for each in report.violations],
+        "violations_found": report.violations_found,
+        "unreadable": [{"folder": str(each.folder), "reason": each.reason} for each in report.unreadable],
+    }
+
+
+def _site_shape(site: AuditedSite) -> Json:
+    return {
+        "site": site.site,
+        "folder": str(site.folder),
+        "standing": site.standing.value,
+        "prefix": site.prefix,
+        "used_max": site.used_max,
+        "events": site.events,
+    }
+
+
+def _violation_shape(violation: Violation) -> Json:
+    return {
+        "rule": violation.rule,
+        "slot": violation.slot,
+        "site": violation.site,
+        "sentence": violation.sentence,
+    }
+
+
+def _print(out: Output, report: Report) -> None:
+    header = [Cell(name, Style.STRONG) for name in ("site", "prefix", "used to", "events", "standing", "store")]
+    if report.sites:
+        out.table([header, *(_site_row(each) for each in report.sites)])
+    if report.missing:
+        out.line(Cell(f"no store here of {', '.join(report.missing)}: their votes are not seen", Style.DOUBT))
+    for violation in report.violations:
+        where = "" if violation.slot is None else f"slot {violation.slot}"
+        who = "" if violation.site is None else f"at {violation.site}"
+        out.line(Cell(violation.rule, Style.BAD), *filter(None, (where, who)), "-", violation.sentence)
+    kept, found = len(report.violations), report.violations_found
+    if found > kept:
+        out.line(f"and {found - kept} violations more")
+    if found:
+        verdict = Cell("1 violation" if found == 1 else f"{found} violations", Style.BAD)
+    elif report.sites:
+        verdict = Cell("no violation", Style.GOOD)
+    else:
+        verdict = Cell("nothing audited", Style.BAD)
+    out.line(verdict, f"in {len(report.sites)} stores, {report.slots} slots, {report.events} events in effect")
+
+
+def _site_row(site: AuditedSite) -> Row:
+    numbers = (f"{site.prefix:>6}", f"{site.used_max:>7}", f"{site.events:>6}")
+    return (str(site.site), *numbers, _STANDINGS[site.standing.value], str(site.folder))
