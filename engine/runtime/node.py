@@ -12,7 +12,9 @@ Rules that hold here:
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -123,7 +125,7 @@ class Node:
         self._fault_desk = FaultDesk(parts.faults, parts.clock)
         self._effects = Effects()
         self._departures: list[Departure] = []
-        self._questions: list[tuple[Asked, Query]] = []
+        self._questions: deque[tuple[Asked, Query]] = deque()
         self._ending: Ending | None = None
         self._faults_shown = 0
         self._scrubbed = Slot(0)
@@ -151,6 +153,13 @@ class Node:
             return store_ending(error)
         return self._ending
 
+    def abandon(self, code: ErrorCode, message: str) -> None:
+        """Tells everybody who waits for an answer that there will be none."""
+        self._parts.desk.abandon(code, message)
+        unanswered = [asked for asked, _ in self._questions] + self._parts.inbox.take(sys.maxsize)
+        for asked in unanswered:
+            asked.client.fail(CallFailed(code, message, asked.call_id))
+
     def _wake_at_s(self) -> float:
         """When the next pass is due, on trio's clock."""
         parts = self._parts
@@ -170,18 +179,24 @@ class Node:
         parts = self._parts
         now = parts.clock.now()
         parts.counts.passes += 1
-        for datagram in parts.udp.receive(DATAGRAMS_PER_PASS):
-            for arrival in parts.links.take(now, datagram):
-                self._receive(now, arrival)
-        for asked in parts.inbox.take(REQUESTS_PER_PASS):
-            self._request(now, asked)
-        for arrival in parts.links.due_in(now):
+        for arrival in self._arrivals(now):
             self._receive(now, arrival)
-        if self._replica.deadline() <= now:
-            self._take(self._replica.tick(now))
+            if self._effects.stop is not None:
+                break  # A broken replica is not stepped again.
+        else:
+            for asked in parts.inbox.take(REQUESTS_PER_PASS):
+                self._request(now, asked)
+            if self._replica.deadline() <= now:
+                self._take(self._replica.tick(now))
         self._perform(now)
         if self._ending is None:
             self._afterwards(now)
+
+    def _arrivals(self, now: Tick) -> Iterator[Arrival]:
+        """What came, and what a fault rule let come only now."""
+        for datagram in self._parts.udp.receive(DATAGRAMS_PER_PASS):
+            yield from self._parts.links.take(now, datagram)
+        yield from self._parts.links.due_in(now)
 
     def _afterwards(self, now: Tick) -> None:
         """What waits for its time, and is no part of the protocol."""
@@ -215,7 +230,6 @@ class Node:
         """Commit, then send, then tell, then answer: the one place where this order is (D1)."""
         effects, self._effects = self._effects, Effects()
         departures, self._departures = self._departures, []
-        questions, self._questions = self._questions, []
         if effects.writes:
             self._replica.committed(self._parts.storage.commit(effects.writes))
             self._parts.counts.commits += 1
@@ -225,8 +239,8 @@ class Node:
             return
         self._parts.links.send(now, departures)
         self._tell(effects)
-        for asked, query in questions:
-            self._answer(asked, query)
+        while self._questions:
+            self._answer(*self._questions.popleft())
 
     # What is told
 

@@ -34,7 +34,7 @@ from engine.runtime.counters import NodeCounts
 from engine.runtime.desk import Desk
 from engine.runtime.faults import FaultLayer
 from engine.runtime.inbox import Inbox
-from engine.runtime.jsonrpc import CallFailed, ErrorCode
+from engine.runtime.jsonrpc import ErrorCode
 from engine.runtime.links import Links, Sealer
 from engine.runtime.node import Ending, Node, NodeParts, store_ending
 from engine.runtime.paths import HostPort, Paths, show
@@ -148,16 +148,14 @@ async def run_site(site: Site, sockets: Sockets, inbox: Inbox, on_ready: Callabl
 async def _run_and_end(site: Site, sockets: Sockets, inbox: Inbox, on_ready: Callable[[Ready], None]) -> int:
     async with trio.open_nursery() as connections:
         connections.start_soon(sockets.control.serve, inbox)
-        desk, ending = await _run_node(site, sockets, inbox, on_ready)
+        node, ending = await _run_node(site, sockets, inbox, on_ready)
         sockets.close()
         ending = _close_store(site.storage, ending)
         level = logging.INFO if ending.exit_status == 0 else logging.CRITICAL
         _log.log(level, "%s stops (exit status %d): %s", site.settings.site, ending.exit_status, ending.reason)
         message = f"the engine of {site.settings.site} stops: {ending.reason}"
-        if desk is not None:
-            desk.abandon(ending.code, message)
-        for asked in inbox.take(sys.maxsize):
-            asked.client.fail(CallFailed(ending.code, message, asked.call_id))
+        if node is not None:
+            node.abandon(ending.code, message)
         await sockets.control.finish(ending.reason, ending.exit_status)
         connections.cancel_scope.cancel()
     return ending.exit_status
@@ -173,14 +171,12 @@ def _close_store(storage: Storage, ending: Ending) -> Ending:
 
 async def _run_node(
     site: Site, sockets: Sockets, inbox: Inbox, on_ready: Callable[[Ready], None]
-) -> tuple[Desk | None, Ending]:
-    """Runs the node until it ends; the desk knows who still waits then (None: there was no node yet)."""
-    desk: Desk | None = None
+) -> tuple[Node | None, Ending]:
+    """Runs the node until it ends; it knows who still waits then (None: it could not be put together)."""
+    node: Node | None = None
     try:
         async with trio.open_nursery() as nursery:
-            parts = await _assemble(site, sockets, inbox, nursery)
-            desk = parts.desk
-            node = Node(parts)
+            node = Node(await _assemble(site, sockets, inbox, nursery))
             node.start()
             on_ready(Ready(site.settings.site, show(sockets.udp.address), site.control))
             ending = await node.run()
@@ -190,7 +186,7 @@ async def _run_node(
     except* Exception as bugs:
         _log.exception("a bug ended this site; please report it with the lines below")
         ending = Ending(f"a bug: {next(_leaves(bugs))!r}; its traceback is in the log", _BUG_STATUS, ErrorCode.STOPPING)
-    return desk, ending
+    return node, ending
 
 
 async def _assemble(site: Site, sockets: Sockets, inbox: Inbox, nursery: trio.Nursery) -> NodeParts:
