@@ -1,0 +1,143 @@
+"""A real terminal is given back as it was, however the screen ends: left, signalled, hung up or crashed."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import pty
+import re
+import signal
+import sys
+import termios
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tui.engine_double import EngineDouble
+
+BOUND_S = 30.0
+ROOT = Path(__file__).parents[2]
+
+SCREEN = """
+import sys
+from pathlib import Path
+from tui.app import LoggosApp, run_screen
+from tui.hops import Hop, Leaving
+from engine.core.ids import SiteId
+
+class Crash(Exception):
+    pass
+
+def crash(self):
+    raise Crash("a bug of the screen")
+
+LoggosApp.action_mouse = crash
+hop = Hop(SiteId("alice"), Path(sys.argv[1]), Path(sys.argv[2]))
+sys.exit(run_screen([hop], Leaving.DETACHES))
+"""
+
+ENTERED = b"\x1b[?1049h"
+RESTORED = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?2004l", b"\x1b[?1000l", b"\x1b[?1004l")
+
+
+class Terminal:
+    """A pseudo-terminal with the screen in it."""
+
+    def __init__(self, process: asyncio.subprocess.Process, master: int, slave: int) -> None:
+        self.process = process
+        self.master = master
+        self.slave = slave
+        self.written = b""
+        self._news = asyncio.Event()
+
+    def readable(self) -> None:
+        try:
+            self.written += os.read(self.master, 65_536)
+        except OSError:
+            asyncio.get_running_loop().remove_reader(self.master)
+        self._news.set()
+
+    async def until_written(self, pattern: bytes) -> None:
+        async with asyncio.timeout(BOUND_S):
+            while not re.search(pattern, self.written):
+                self._news.clear()
+                await self._news.wait()
+
+    def type(self, keys: bytes) -> None:
+        os.write(self.master, keys)
+
+    def hang_up(self) -> None:
+        """Takes the terminal away."""
+        if self.master >= 0:
+            asyncio.get_running_loop().remove_reader(self.master)
+            os.close(self.master)
+            os.close(self.slave)
+            self.master = self.slave = -1
+
+    async def ended(self) -> int:
+        async with asyncio.timeout(BOUND_S):
+            return await self.process.wait()
+
+
+@asynccontextmanager
+async def terminal(engine: EngineDouble) -> AsyncIterator[tuple[Terminal, list[Any]]]:
+    """The screen, once it shows the site, and the terminal's modes before."""
+    master, slave = pty.openpty()
+    before = termios.tcgetattr(slave)
+    script = engine.folder / "screen.py"
+    script.write_text(SCREEN)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, script, engine.hop.socket_path, engine.hop.log_path,
+        stdin=slave, stdout=slave, stderr=slave, start_new_session=True, preexec_fn=_take_terminal,
+        env={**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT), "COLUMNS": "80", "LINES": "24"},
+    )  # fmt: skip
+    screen = Terminal(process, master, slave)
+    asyncio.get_running_loop().add_reader(master, screen.readable)
+    try:
+        await screen.until_written(b"QUORUM")
+        yield screen, before
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        screen.hang_up()
+
+
+def _take_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+@pytest.mark.parametrize("way", ["q", "ctrl+c", "SIGTERM", "SIGHUP", "SIGINT", "crash"])
+async def test_the_terminal_is_given_back(tmp_path: Path, way: str) -> None:
+    async with EngineDouble(tmp_path) as engine, terminal(engine) as (screen, before):
+        assert ENTERED in screen.written
+        match way:
+            case "q":
+                screen.type(b"q")
+            case "ctrl+c":
+                screen.type(b"\x03")
+            case "crash":
+                screen.type(b"m")
+            case name:
+                screen.process.send_signal(signal.Signals[name])
+        status = await screen.ended()
+        await screen.until_written(re.escape(RESTORED[0]))
+        assert status == (1 if way == "crash" else 0)
+        for sequence in RESTORED:
+            assert screen.written.rindex(sequence) > screen.written.rindex(ENTERED)
+        if way == "crash":
+            await screen.until_written(b"a bug of the screen")
+            assert screen.written.rindex(b"a bug of the screen") > screen.written.rindex(RESTORED[0])
+        assert termios.tcgetattr(screen.slave) == before
+
+
+async def test_a_hang_up_ends_the_screen(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, terminal(engine) as (screen, _):
+        screen.hang_up()
+        engine.used_max = 3
+        engine.append(text="somebody writes on")
+        assert await screen.ended() == 0
