@@ -33,6 +33,7 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final, assert_never
 
 import orjson
@@ -383,7 +384,12 @@ def _word(value: object, words: frozenset[str]) -> str:
 
 
 def _store_id(value: object) -> StoreId:
-    text = _text(value)
+    return _store_id_of(_text(value))
+
+
+@lru_cache(maxsize=64)
+def _store_id_of(text: str) -> StoreId:
+    """Every packet names two of the same few."""
     if not STORE_ID.match(text):
         raise Rejected(Reason.RANGE)
     return StoreId(text)

@@ -17,6 +17,7 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from typing import Final
@@ -212,8 +213,8 @@ class Sessions:
         if event is not None:
             self._expire(step, event, reason)
 
-    def tick(self, step: Step, reason: str) -> None:
-        """`reason` says why events of this site do not get on at present."""
+    def tick(self, step: Step, reason: Callable[[], str]) -> None:
+        """`reason()` says why events of this site do not get on at present."""
         while self._alarms and self._alarms[0][0] <= step.now:
             _, token = heappop(self._alarms)
             event = self._by_token.get(token)
@@ -223,7 +224,7 @@ class Sessions:
             if due > step.now:
                 heappush(self._alarms, (due, token))
             else:
-                self._expire(step, event, reason)
+                self._expire(step, event, reason())
 
     def deadline(self) -> Tick:
         return self._alarms[0][0] if self._alarms else NEVER
