@@ -4,7 +4,7 @@ Rules that hold here:
 - A packet travels as the bytes that the production codec makes of it.
 - A cut link takes nothing in; what was on its way arrives. Cuts overlap: a link is whole when all of them have ended.
 - A datagram may come again at any time later, also when its sender or addressee has another life by then (W1).
-- Whoever drives the world by hand has everything held, and lets go what is to arrive (`hold`).
+- Whoever drives the world by hand says what is held (`hold`), and lets go what is to arrive.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class Network:
         arrive: Callable[[Datagram], None],
     ) -> None:
         self.links = [[Link(weather) for weather in row] for row in links]
-        self.hold = False
-        """Nothing leaves for its addressee by itself."""
+        self.hold: Callable[[Datagram], bool] | None = None
+        """Which datagrams do not leave for their addressee by themselves; None: all do."""
         self.held: dict[int, Datagram] = {}
         self.sent = 0
         self.lost = 0
@@ -71,10 +71,10 @@ class Network:
         """Takes a datagram in; returns its number, and whether it will arrive at least once."""
         self.sent = number = self.sent + 1
         datagram = Datagram(number, now, sender, to, payload, messages)
-        if self.hold:
+        link = self.links[sender][to]
+        if self.hold is not None and not link.cuts and self.hold(datagram):
             self.held[number] = datagram
             return number, True
-        link = self.links[sender][to]
         weather = link.weather
         random = self._random
         if weather.stale:

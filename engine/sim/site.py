@@ -54,11 +54,12 @@ Input = Datagram | Submission | GiveUp | Fill
 
 @dataclass(slots=True)
 class Fuse:
-    """The process ends at the `points`-th crash point from now."""
+    """The process ends at the `points`-th crash point from now; `only`: points of other kinds do not count."""
 
     points: int
     kept: float
     down_ms: int | None
+    only: CrashPoint | None = None
 
 
 class SimSite:
@@ -364,6 +365,8 @@ class SimSite:
         """The process may end here; True where it does."""
         fuse = self.fuse
         assert fuse is not None
+        if fuse.only is not None and fuse.only is not point:
+            return False
         fuse.points -= 1
         if fuse.points > 0:
             return False
