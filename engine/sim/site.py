@@ -23,6 +23,7 @@ from engine.core.sessions import Submission
 from engine.core.settings import Settings
 from engine.core.storage import StoreDamaged, StoreFailed
 from engine.sim.disk import SimDisk
+from engine.sim.marks import Mark
 from engine.sim.network import Datagram
 from engine.sim.sometimes import CrashPoint
 from engine.sim.violation import violate
@@ -97,9 +98,6 @@ class SimSite:
     @property
     def stalled(self) -> bool:
         return self._syncing or self._pauses > 0
-
-    def clock(self) -> Tick:
-        return Tick(self._world.now - self._began)
 
     # The process
 
@@ -184,12 +182,12 @@ class SimSite:
                 return False
             self._waiting.append(item)
             return True
-        self._pass([item])
+        self._pass((item,))
         return True
 
     def wake(self, at: int) -> None:
         """The scheduled wake-up of this time; without effect where another one took its place."""
-        if self.replica is None or at != self._alarm:
+        if at != self._alarm:
             return
         self._alarm = None
         if self._syncing or self._pauses:
@@ -201,58 +199,53 @@ class SimSite:
 
     def tick(self) -> None:
         """The replica does what is due."""
-        replica = self.replica
-        assert replica is not None
-        self._world.mark("tick", self.index)
-        self._perform(replica.tick(self.clock()))
+        self._pass(())
 
     def _catch_up(self) -> None:
         """All that waited is one pass."""
-        waiting = self._waiting[:]
+        waiting = tuple(self._waiting)
         self._waiting.clear()
         if len(waiting) > 1:
             self._world.reached("inputs merged into one pass")
         self._pass(waiting)
 
-    def _pass(self, items: list[Input]) -> None:
+    def _pass(self, items: tuple[Input, ...]) -> None:
+        """Steps the replica through these inputs, and through what is due unless it is a single input."""
         replica = self.replica
         assert replica is not None
-        now = self.clock()
-        merged: Effects | None = None
+        now = Tick(self._world.now - self._began)
         try:
-            for item in items:
-                effects = self._step(replica, now, item)
-                if merged is None:
-                    merged = effects
-                else:
-                    merged.extend(effects)
-            if len(items) != 1 and replica.deadline() <= now:
-                effects = replica.tick(now)
-                if merged is None:
-                    merged = effects
-                else:
-                    merged.extend(effects)
+            effects = self._step(replica, now, items[0]) if items else self._tick(replica, now)
+            if len(items) > 1:
+                for item in items[1:]:
+                    effects.extend(self._step(replica, now, item))
+                if replica.deadline() <= now:
+                    effects.extend(self._tick(replica, now))
         except StoreDamaged as damaged:
             self.end("its store is damaged", 0.0)
             self._refuse(str(damaged))
             return
-        self._perform(merged or Effects())
+        self._perform(effects)
+
+    def _tick(self, replica: Replica, now: Tick) -> Effects:
+        self._world.mark(Mark.TICK, self.index)
+        return replica.tick(now)
 
     def _step(self, replica: Replica, now: Tick, item: Input) -> Effects:
         match item:
             case Datagram():
                 world = self._world
-                world.mark("deliver", item.number)
+                world.mark(Mark.DELIVER, item.number)
                 return replica.receive(now, world.decoder.packet(world.names[item.sender], item.payload))
             case Submission():
-                self._world.mark("submit", item.token)
+                self._world.mark(Mark.SUBMIT, item.token)
                 self.awaited.add(item.token)
                 return replica.submit(now, item)
             case GiveUp():
-                self._world.mark("give up", item.token)
+                self._world.mark(Mark.GIVE_UP, item.token)
                 return replica.give_up(now, item.token)
             case Fill():
-                self._world.mark("fill", self.index)
+                self._world.mark(Mark.FILL, self.index)
                 return replica.fill(now, replica.view(0).holes if item.slots is None else item.slots)
             case _:
                 assert_never(item)
@@ -299,7 +292,7 @@ class SimSite:
         except StoreFailed as failed:
             self._world.stopped(self, str(failed))
             return
-        self._world.mark("commit", commit)
+        self._world.mark(Mark.COMMIT, commit)
         self._truth.durable(self.index, effects.writes)
         replica.committed(commit)
         if self.fuse and self._burns(CrashPoint.AFTER_COMMIT):

@@ -15,10 +15,9 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from hashlib import blake2b
 from heapq import heappop, heappush
 from random import Random
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 from zlib import crc32
 
 from engine.codec import Decoder
@@ -31,13 +30,12 @@ from engine.core.sessions import Submission
 from engine.core.settings import Settings
 from engine.core.storage import LogReader, Stored
 from engine.sim.disk import Image, SimDisk
+from engine.sim.marks import Mark, Marks
 from engine.sim.network import Datagram, Network
 from engine.sim.plan import Setup
 from engine.sim.site import Fill, Fuse, GiveUp, SimSite
 from engine.sim.sometimes import CrashPoint, Reached
 from engine.sim.truth import Truth
-
-_MARKS_MAX: Final = 1_024
 
 MakeReplica = Callable[[Settings, Stored, LogReader, Random], Replica]
 
@@ -45,7 +43,9 @@ MakeReplica = Callable[[Settings, Stored, LogReader, Random], Replica]
 class Watcher(Protocol):
     """Somebody who looks on: a trace, a diagram, a screen. `now` is the world's time."""
 
-    def sent(self, now: int, sender: SiteId, to: SiteId, number: int, messages: tuple[Message, ...], lost: bool) -> None:
+    def sent(
+        self, now: int, sender: SiteId, to: SiteId, number: int, messages: tuple[Message, ...], lost: bool
+    ) -> None:
         """A datagram left; `lost`: it will never arrive."""
 
     def arrived(self, now: int, to: SiteId, datagram: Datagram, taken: bool) -> None:
@@ -64,7 +64,6 @@ class World:
         self.names = setup.names
         self.index = {name: index for index, name in enumerate(setup.names)}
         self.now = 0
-        self.steps = 0
         self.random = Random(setup.seed)
         self.reached = Reached()
         self.watcher = watcher
@@ -78,10 +77,11 @@ class World:
         self._heap: list[tuple[int, int, Callable[[Any], None], Any]] = []
         self._sequence = 0
         self._tokens = 0
-        self._marks: list[str] = []
-        self._hash = blake2b(digest_size=16)
+        self._marks = Marks()
         self.sites = [
-            SimSite(self, index, Settings(name, setup.names, setup.leadership[index], setup.timings, setup.page_bytes), disk)
+            SimSite(
+                self, index, Settings(name, setup.names, setup.leadership[index], setup.timings, setup.page_bytes), disk
+            )
             for index, (name, disk) in enumerate(zip(setup.names, disks, strict=True))
         ]
         for site in self.sites:
@@ -223,7 +223,7 @@ class World:
 
     def send(self, sender: int, to: SiteId, payload: bytes, messages: tuple[Message, ...]) -> None:
         number, arrives = self.network.send(Tick(self.now), sender, self.index[to], payload, messages)
-        self.mark(f"send {crc32(payload)}", number)
+        self.mark(Mark.SEND, crc32(payload, number))
         if self.watcher is not None:
             self.watcher.sent(self.now, self.names[sender], to, number, messages, not arrives)
 
@@ -232,17 +232,17 @@ class World:
             site = self.sites[datagram.to]
             self.watcher.arrived(self.now, site.name, datagram, site.up)
         if not self.sites[datagram.to].take(datagram):
-            self.mark("nobody", datagram.number)
+            self.mark(Mark.NOBODY, datagram.number)
 
     def told(self, site: SimSite, saw: Observation) -> None:
-        self.mark("told", site.index)
+        self.mark(Mark.TELL, site.index)
         self.reached.observed(saw)
         if self.watcher is not None:
             self.watcher.told(self.now, site.name, saw)
 
     def note(self, site: SimSite | None, what: str, why: str) -> None:
         """A fault, or the start or end of a process."""
-        self.mark(what, -1 if site is None else site.index)
+        self.mark(Mark.EVENT, crc32(what.encode(), len(self.sites) if site is None else site.index))
         if self.watcher is not None:
             self.watcher.happened(self.now, None if site is None else site.name, what, why)
 
@@ -251,20 +251,17 @@ class World:
 
     # The digest
 
-    def mark(self, what: str, number: int) -> None:
+    def mark(self, what: Mark, number: int) -> None:
         """One atomic thing was done."""
-        self.steps += 1
-        marks = self._marks
-        marks.append(f"{self.now} {what} {number}\n")
-        if len(marks) >= _MARKS_MAX:
-            self._hash.update("".join(marks).encode())
-            marks.clear()
+        self._marks.add(what, self.now, number)
+
+    @property
+    def steps(self) -> int:
+        return self._marks.steps
 
     def digest(self) -> str:
         """Names everything that happened so far: equal digests, equal runs."""
-        self._hash.update("".join(self._marks).encode())
-        self._marks.clear()
-        return self._hash.hexdigest()
+        return self._marks.digest()
 
     def _new_life(self) -> StoreId:
         return StoreId(f"{self.random.getrandbits(64):016x}")
