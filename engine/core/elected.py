@@ -9,63 +9,33 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Callable
-from random import Random
 
 from engine.core.courier import Courier, relayed
 from engine.core.election import Election, Heard
 from engine.core.entry import Entry
-from engine.core.ids import SiteId, Slot, Tick
+from engine.core.ids import Ballot, SiteId, Slot, Tick
 from engine.core.leader import Leader
-from engine.core.learner import Learner
-from engine.core.messages import HandOn, Heartbeat
-from engine.core.microblog import Microblog
-from engine.core.peers import Claim, Peers
-from engine.core.proposer import Accepting, Proposer, Rounds
-from engine.core.sessions import Sessions
-from engine.core.settings import Settings
+from engine.core.messages import Accepted, Ask, HandOn, Heartbeat, Promise, Refused
+from engine.core.peers import Claim
+from engine.core.policy import Parts
+from engine.core.proposer import Accepting
 from engine.core.step import Step
+from engine.core.views import AttemptView
 
 
 class Elected:
     """`on_chosen(step, slot, accepting)` is called for each slot that a majority accepted at this leader's ballot."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        rounds: Rounds,
-        learner: Learner,
-        proposer: Proposer,
-        peers: Peers,
-        sessions: Sessions,
-        microblog: Microblog,
-        random: Random,
-        on_chosen: Callable[[Step, Slot, Accepting], None],
-    ) -> None:
-        self._settings = settings
-        self._peers = peers
-        self._microblog = microblog
-        self._election = Election(settings, peers, random)
-        self.leader = Leader(settings, rounds, learner, proposer, on_chosen)
-        self._courier = Courier(settings, sessions, self._offer)
-
-    def claim(self, now: Tick, voting: bool) -> Claim:
-        """What this site's next heartbeats say."""
-        election = self._election
-        return Claim(self.leader.ballot, election.reaches(now, voting), election.hears(now))
-
-    def follows(self, now: Tick) -> Heard | None:
-        """The leader that this site gives its events to, itself included."""
-        mine = self.leader.ballot
-        return self._election.follows(now) if mine is None else Heard(mine, self._settings.site)
-
-    def fills(self, now: Tick) -> bool:
-        """This site settles holes itself."""
-        return self.leader.ballot is not None or self._election.follows(now) is None
+    def __init__(self, parts: Parts, on_chosen: Callable[[Step, Slot, Accepting], None]) -> None:
+        self._parts = parts
+        self._site = parts.settings.site
+        self._election = Election(parts.settings, parts.peers, parts.random)
+        self._leader = Leader(parts.settings, parts.rounds, parts.learner, parts.proposer, on_chosen)
+        self._courier = Courier(parts.settings, parts.sessions, self._offer)
+        self._said: Ballot | None = None
 
     def tick(self, step: Step, voting: bool, caught_up: bool) -> None:
-        """`caught_up`: this site knows how far the log goes, and is not copying it."""
-        leader, election = self.leader, self._election
+        leader, election = self._leader, self._election
         if leader.ballot is not None:
             outranked = election.hears(step.now)
             if outranked is not None and outranked > leader.ballot:
@@ -76,20 +46,40 @@ class Elected:
         if caught_up and election.stands(step.now, voting, leader.busy):
             leader.stand(step, Tick(step.now + election.timeout))
 
-    def push(self, step: Step, voting: bool) -> None:
-        """Hands on what waits, if there is a leader."""
-        to = self.follows(step.now) if voting else None
-        self._courier.push(step, to, self._microblog.last_in_effect(self._settings.site))
+    def push(self, step: Step, ready: bool) -> None:
+        """Hands on what waits, if there is a leader; a change of this site's own leading is told at once."""
+        self._courier.push(step, self._follows(step.now), self._parts.last_in_effect)
+        if self._leader.ballot != self._said:
+            self._said = self._leader.ballot
+            self._parts.peers.beat_now(step.now)
+
+    def deadline(self) -> Tick:
+        return min(self._leader.deadline(), self._courier.deadline(), self._election.deadline())
+
+    def on_promise(self, step: Step, sender: SiteId, message: Promise) -> None:
+        if self._leader.owns(message.ballot):
+            self._leader.on_promise(step, sender, message)
+        else:
+            self._parts.proposer.on_promise(step, sender, message)
+
+    def on_accepted(self, step: Step, sender: SiteId, message: Accepted) -> None:
+        if self._leader.owns(message.ballot):
+            self._leader.on_accepted(step, sender, message)
+        else:
+            self._parts.proposer.on_accepted(step, sender, message)
+
+    def on_refused(self, step: Step, sender: SiteId, message: Refused) -> None:
+        if self._leader.owns(message.ballot):
+            self._leader.on_refused(step, sender, message)
+        else:
+            self._parts.proposer.on_refused(step, sender, message)
 
     def on_heartbeat(self, step: Step, sender: SiteId, message: Heartbeat) -> None:
         self._election.on_heartbeat(step, sender, message)
 
-    def on_range_promised(self, step: Step) -> None:
-        self._election.promised(step.now)
-
     def on_hand_on(self, step: Step, message: HandOn) -> None:
         """Events of a peer, or of the peer that could not reach the leader itself: one hop."""
-        if self.leader.ballot is not None:
+        if self._leader.ballot is not None:
             for entry in message.entries:
                 self._offer(step, entry)
             return
@@ -97,9 +87,47 @@ class Elected:
         if heard is not None:
             relayed(message, heard.site, step)
 
-    def deadline(self) -> Tick:
-        return min(self.leader.deadline(), self._courier.deadline(), self._election.deadline())
+    def on_asked(self, message: Ask) -> None:
+        """L3: others ask the leader to fill. What they miss was used somewhere."""
+        if self._leader.ballot is not None:
+            for _, last in message.spans:
+                self._parts.learner.used(last)
+
+    def on_promised(self, step: Step, message: Promise) -> None:
+        """An election of another is under way: it may take its time."""
+        if message.first != message.last:
+            self._election.promised(step.now)
+
+    def on_learned(self, slot: Slot, entry: Entry) -> None:
+        self._leader.on_learned(slot, entry)
+
+    def on_applied(self, entry: Entry) -> None:
+        self._leader.on_applied(entry)
+
+    def claim(self, now: Tick, voting: bool) -> Claim:
+        return Claim(self._leader.ballot, self._election.reaches(now, voting), self._election.hears(now))
+
+    def fills(self, now: Tick) -> bool:
+        return self._leader.ballot is not None or self._election.follows(now) is None
+
+    def leader(self, now: Tick) -> SiteId | None:
+        followed = self._follows(now)
+        return None if followed is None else followed.ballot.site
+
+    def view(self, slot: Slot) -> AttemptView | None:
+        return self._leader.view(slot)
+
+    def aim(self) -> Slot | None:
+        return None
+
+    def stuck(self, now: Tick) -> str | None:
+        return "no leader is heard" if self._follows(now) is None else None
+
+    def _follows(self, now: Tick) -> Heard | None:
+        """The leader to hand events to, itself included."""
+        mine = self._leader.ballot
+        return self._election.follows(now) if mine is None else Heard(mine, self._site)
 
     def _offer(self, step: Step, entry: Entry) -> None:
         assert entry.author is not None
-        self.leader.offer(step, entry, self._microblog.last_in_effect(entry.author))
+        self._leader.offer(step, entry, self._parts.microblog.last_in_effect(entry.author))

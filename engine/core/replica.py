@@ -46,9 +46,11 @@ from engine.core.messages import (
     Welcome,
 )
 from engine.core.microblog import Microblog
+from engine.core.one_by_one import OneByOne
 from engine.core.pages import answer
-from engine.core.peers import NO_CLAIM, Peers
-from engine.core.proposer import Accepting, Proposer, Rounds, may_skip_prepare
+from engine.core.peers import Peers
+from engine.core.policy import Parts, Policy
+from engine.core.proposer import Accepting, Proposer, Rounds
 from engine.core.scanner import Scanner, highest
 from engine.core.sessions import Sessions, Submission
 from engine.core.settings import ROUND_LEAP_MAX, Leadership, Settings
@@ -79,20 +81,22 @@ class Replica:
         self._pushed: Slot | None = None
         self._stopped: str | None = None
         self._now = Tick(0)
-        self._led: Ballot | None = None
-        self._elected: Elected | None = None
+        parts = Parts(
+            settings,
+            random,
+            self._peers,
+            self._microblog,
+            self._acceptor,
+            self._learner,
+            self._rounds,
+            self._sessions,
+            self._proposer,
+        )
+        self._policy: Policy
         if settings.leadership is Leadership.ELECTED:
-            self._elected = Elected(
-                settings,
-                rounds=self._rounds,
-                learner=self._learner,
-                proposer=self._proposer,
-                peers=self._peers,
-                sessions=self._sessions,
-                microblog=self._microblog,
-                random=random,
-                on_chosen=self._on_chosen,
-            )
+            self._policy = Elected(parts, self._on_chosen)
+        else:
+            self._policy = OneByOne(parts)
 
     # Steps
 
@@ -160,13 +164,10 @@ class Replica:
             self._lives.tick(step)
             self._scanner.tick(step, voting)
             self._proposer.tick(step)
-            competes, claim = voting, NO_CLAIM
-            if self._elected is not None:
-                self._elected.tick(step, voting, self._scanner.ready and not self._scanner.copying)
-                competes = voting and self._elected.fills(now)
-                claim = self._elected.claim(now, voting)
+            self._policy.tick(step, voting, self._scanner.ready and not self._scanner.copying)
             if not self._scanner.copying:
-                self._filler.tick(step, competes)
+                self._filler.tick(step, voting and self._policy.fills(now))
+            claim = self._policy.claim(now, voting)
             for silent in self._peers.tick(step, voting, self._learner.prefix, self._learner.used_max, claim):
                 self._lives.greet(step, silent)
             self._sessions.tick(step, self._stuck)
@@ -183,7 +184,7 @@ class Replica:
             self._proposer.deadline(),
             NEVER if self._scanner.copying else self._filler.deadline(),
             self._sessions.deadline(),
-            NEVER if self._elected is None else self._elected.deadline(),
+            self._policy.deadline(),
         )
 
     def committed(self, commit: int) -> None:
@@ -212,7 +213,7 @@ class Replica:
         learner, lives = self._learner, self._lives
         return ReplicaView(
             quorum=self._peers.quorum(lives.voting),
-            leader=self._leader(),
+            leader=self._policy.leader(self._now),
             prefix=learner.prefix,
             learned_max=learner.learned_max,
             used_max=learner.used_max,
@@ -230,8 +231,7 @@ class Replica:
         )
 
     def attempt(self, slot: Slot) -> AttemptView | None:
-        flight = None if self._elected is None else self._elected.leader.view(slot)
-        return flight or self._proposer.view(slot) or self._filler.view(slot)
+        return self._policy.view(slot) or self._proposer.view(slot) or self._filler.view(slot)
 
     def vote(self, slot: Slot) -> Vote:
         """The acceptor's state of an unlearned slot (range promises included); NO_VOTE where there is none."""
@@ -267,43 +267,19 @@ class Replica:
         return step.effects
 
     def _push(self, step: Step) -> None:
-        """L1: one event of this site at a time, at the slot after the highest one known to be used."""
-        if self._pushed is not None and self._sessions.aim != self._pushed:
+        """Ends the attempt whose event is settled or given up, and sends what waits on its way, if this site votes."""
+        if self._pushed is not None and self._policy.aim() != self._pushed:
             self._proposer.end(step, self._pushed, "its event is settled or given up")
-            self._pushed = None
-        if not self._lives.voting:
+        if self._lives.voting:
+            self._sessions.number(step, True)
+            self._policy.push(step, self._scanner.ready)
+        else:
             for slot in self._proposer.slots:
                 self._proposer.end(step, slot, self._lives.why)
-            return
-        self._sessions.number(step, True)
-        if self._elected is not None:
-            self._elected.push(step, True)
-            if self._elected.leader.ballot != self._led:
-                self._led = self._elected.leader.ballot
-                self._peers.beat_now(step.now)
-        elif self._scanner.ready and self._sessions.waiting:
-            slot = Slot(self._learner.used_max + 1)
-            entry = self._sessions.turn(slot, self._microblog.last_in_effect(self._settings.site))
-            assert entry is not None
-            self._pushed = slot
-            if self._skips_prepare(slot):
-                self._proposer.start_at_zero(step, slot, entry)
-            else:
-                self._proposer.start(step, slot, entry)
-
-    def _skips_prepare(self, slot: Slot) -> bool:
-        if self._settings.leadership is not Leadership.LAST_AUTHOR or slot == 1:
-            return False
-        before = self._learner.entry(Slot(slot - 1))
-        return may_skip_prepare(self._settings.site, before, self._acceptor.vote(slot))
+        self._pushed = self._policy.aim()
 
     def _proposing(self, slot: Slot) -> bool:
-        flying = self._elected is not None and self._elected.leader.view(slot) is not None
-        return flying or self._proposer.attempt(slot) is not None
-
-    def _leader(self) -> SiteId | None:
-        followed = None if self._elected is None else self._elected.follows(self._now)
-        return None if followed is None else followed.ballot.site
+        return self._proposer.attempt(slot) is not None or self._policy.view(slot) is not None
 
     def _handle(self, step: Step, sender: SiteId, message: Message) -> None:
         match message:
@@ -314,30 +290,19 @@ class Replica:
                     self._learner.used(accepted.slot)
                 for learned in message.learned:
                     self._learn(step, learned.slot, learned.entry, Origin("known", None, sender))
-                if self._elected is not None and self._elected.leader.owns(message.ballot):
-                    self._elected.leader.on_promise(step, sender, message)
-                else:
-                    self._proposer.on_promise(step, sender, message)
+                self._policy.on_promise(step, sender, message)
             case Accept():
                 self._on_accept(step, sender, message)
             case Accepted():
                 for slot in message.slots:
                     self._learner.used(slot)
-                if self._elected is not None and self._elected.leader.owns(message.ballot):
-                    self._elected.leader.on_accepted(step, sender, message)
-                else:
-                    self._proposer.on_accepted(step, sender, message)
+                self._policy.on_accepted(step, sender, message)
             case Refused():
-                if self._elected is not None and self._elected.leader.owns(message.ballot):
-                    self._elected.leader.on_refused(step, sender, message)
-                else:
-                    self._proposer.on_refused(step, sender, message)
+                self._policy.on_refused(step, sender, message)
             case Chosen():
                 self._on_chosen_message(step, sender, message)
             case Ask():
-                if self._elected is not None and self._elected.leader.ballot is not None:
-                    for _, last in message.spans:
-                        self._learner.used(last)  # L3: others ask the leader to fill
+                self._policy.on_asked(message)
                 for known in answer(self._learner, message, self._settings.page_bytes):
                     step.send(sender, known)
             case Known():
@@ -352,13 +317,11 @@ class Replica:
                 self._scanner.on_highest(step, sender, message, self._lives.voting)
             case Heartbeat():
                 self._peers.on_heartbeat(step, sender, message)
-                if self._elected is not None:
-                    self._elected.on_heartbeat(step, sender, message)
+                self._policy.on_heartbeat(step, sender, message)
                 if message.used_max > self._learner.used_max:
                     self._scanner.scan_soon(step.now)
             case HandOn():
-                if self._elected is not None:
-                    self._elected.on_hand_on(step, message)
+                self._policy.on_hand_on(step, message)
             case Hello() | Welcome():
                 raise AssertionError("a site does not greet itself")
             case _:
@@ -375,8 +338,8 @@ class Replica:
         step.send(sender, reply)
         if sender != self._settings.site:
             self._filler.saw_attempt(step, message.first)
-            if self._elected is not None and message.last is None and isinstance(reply, Promise):
-                self._elected.on_range_promised(step)
+            if isinstance(reply, Promise):
+                self._policy.on_promised(step, reply)
 
     def _on_accept(self, step: Step, sender: SiteId, message: Accept) -> None:
         cause = self._bars(message.ballot)
@@ -406,7 +369,7 @@ class Replica:
                 entry = vote.entry if vote.accepted is not None and vote.accepted == item.ballot else None
             if entry is not None:
                 self._learn(step, item.slot, entry, Origin("chosen", item.ballot, sender))
-            elif self._elected is not None and not self._learner.is_learned(item.slot):
+            elif not self._learner.is_learned(item.slot):
                 missed.append(item.slot)
         if missed:
             self._filler.fill(step, missed)
@@ -433,12 +396,10 @@ class Replica:
         self._filler.on_learned(step, slot, entry, origin.how == "votes")
         own = entry.author == self._settings.site
         self._sessions.on_learned(step, slot, entry)
-        if self._elected is not None:
-            self._elected.leader.on_learned(slot, entry)
+        self._policy.on_learned(slot, entry)
         for applied in reached:
             self._sessions.on_applied(step, applied.slot, applied.entry, applied.void)
-            if self._elected is not None:
-                self._elected.leader.on_applied(applied.entry)
+            self._policy.on_applied(applied.entry)
         if own and self._learner.prefix < slot:
             below = self._learner.holes(Slot(1), HOLES_SHOWN_MAX)
             self._filler.fill(step, [hole for hole in below if hole < slot])  # E4
@@ -451,13 +412,11 @@ class Replica:
             return f"{self._settings.site} does not vote: {self._lives.why}"
         if quorum.reachable < quorum.needed:
             return f"no quorum: {counts}"
-        if self._elected is not None and self._leader() is None:
-            return f"no leader is heard; {counts}"
         if not self._scanner.ready:
             return f"still finding out how far the log goes; {counts}"
-        attempt = None if self._pushed is None else self._proposer.view(self._pushed)
-        if attempt is not None:
-            return f"no majority agreed on slot {self._pushed} in time ({attempt.why}); {counts}"
+        stuck = self._policy.stuck(self._now)
+        if stuck is not None:
+            return f"{stuck}; {counts}"
         hole = next(iter(self._learner.holes(Slot(1), 1)), None)
         if hole is not None:
             return f"slot {hole} before it is not settled yet; {counts}"
