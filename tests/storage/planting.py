@@ -1,0 +1,190 @@
+"""Three stores of one cluster that agree, and a hand that changes rows as no engine would.
+
+Rules that hold here:
+- What is planted is sound on its face: checksums and the tally are computed anew, so that only the audit can find it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+
+from engine.core.entry import NOOP, Block, Entry, Operation, Stamped, Tweet, Unblock, Withdrawal, encode
+from engine.core.ids import Ballot, Round, SiteId, Slot
+from engine.core.microblog import Microblog
+from engine.core.storage import (
+    NO_VOTE,
+    EventRow,
+    EventState,
+    PeerMemory,
+    RangePromise,
+    Standing,
+    Vote,
+    Write,
+    WriteApplied,
+    WriteEvent,
+    WriteLearned,
+    WritePeer,
+    WriteRanges,
+    WriteRound,
+    WriteStanding,
+    WriteVote,
+)
+from storage.rows import AUTHORS, BLOCKS, META, PEERS, RANGES, SLOTS, WHERE_OPEN, Table, Value
+from storage.schema import Identity
+from storage.sqlite import SqliteStorage, open_store
+from tests.storage.samples import ALICE, AT_MS, BOB, CAROL, ballot
+
+SITES: Final = (ALICE, BOB, CAROL)
+NAMES: Final = ("alice", "bob", "carol")
+
+
+def entry(author: SiteId, number: int, follows: int, operation: Operation) -> Entry:
+    return Entry(author, number, follows, encode(Stamped(operation, AT_MS)))
+
+
+LOG: Final = (
+    (entry(ALICE, 1, 0, Tweet("lunch at noon?")), ballot(1, ALICE), (ALICE, BOB)),
+    (entry(BOB, 1, 0, Block(CAROL)), ballot(2, BOB), (BOB, CAROL)),
+    (NOOP, ballot(3, CAROL), (ALICE, BOB)),
+    (entry(CAROL, 2, 0, Tweet("me too")), ballot(3, CAROL), SITES),
+    (entry(ALICE, 2, 1, Tweet("standup moved to 10")), ballot(4, ALICE), (ALICE, BOB)),
+    (entry(ALICE, 3, 2, Tweet("no, 11")), ballot(0, ALICE), (ALICE, CAROL)),
+    (entry(CAROL, 1, 0, Tweet("late")), ballot(5, CAROL), SITES),
+    (entry(BOB, 2, 1, Withdrawal()), ballot(3, BOB), (ALICE, BOB)),
+    (entry(BOB, 3, 2, Unblock(CAROL)), ballot(4, BOB), SITES),
+    (entry(BOB, 4, 3, Block(ALICE)), ballot(5, BOB), SITES),
+)
+"""Slot 1 first: the entry, the ballot that chose it, and who accepted it. Slot 7 is void."""
+
+PREFIXES: Final[Mapping[SiteId, int]] = {ALICE: 10, BOB: 10, CAROL: 8}
+"""carol has learned slot 10 too, above her prefix."""
+
+_EVENTS: Final[Mapping[SiteId, Sequence[tuple[int, EventState, int | None]]]] = {
+    ALICE: ((1, EventState.CREATED, 1), (2, EventState.CREATED, 5), (3, EventState.CREATED, 6)),
+    BOB: (
+        (1, EventState.CREATED, 2),
+        (2, EventState.NOT_CREATED, 8),
+        (3, EventState.CREATED, 9),
+        (4, EventState.CREATED, 10),
+        (5, EventState.UNKNOWN, 11),
+    ),
+    CAROL: ((1, EventState.NOT_CREATED, 4), (2, EventState.CREATED, 4), (3, EventState.LOST, 6)),
+}
+_WITHDRAWN: Final = encode(Stamped(Tweet("never mind"), AT_MS))
+
+
+def make_cluster(data: Path) -> Path:
+    """Makes the folders `alice`, `bob` and `carol` in `data`; nothing is wrong with them."""
+    lives = {}
+    for site in SITES:
+        with closing(open_store(data / site, Identity("paxos-island", site, SITES))) as store:
+            lives[site] = store.load().life
+            store.commit(_history(site))
+    for site in SITES:
+        with closing(open_store(data / site, Identity("paxos-island", site, SITES))) as store:
+            store.commit([WritePeer(PeerMemory(peer, lives[peer], 1)) for peer in SITES if peer != site])
+    return data
+
+
+def _history(site: SiteId) -> list[Write]:
+    """Everything that a site did, in one commit."""
+    microblog = Microblog({}, {})
+    writes: list[Write] = [WriteStanding(Standing.ADMITTED, ""), WriteRound(Round(7))]
+    for slot, (chosen, at, voters) in enumerate(LOG[: PREFIXES[site]], start=1):
+        vote = Vote(at, at, chosen) if site in voters else NO_VOTE
+        applied = microblog.apply(Slot(slot), chosen)
+        writes.append(WriteLearned(Slot(slot), chosen, vote))
+        writes.append(WriteApplied(Slot(slot), chosen, applied.void, applied.shown))
+        if applied.table is not None:
+            writes.append(applied.table)
+    if site == CAROL:
+        chosen, at, _ = LOG[9]
+        writes.append(WriteLearned(Slot(10), chosen, Vote(at, at, chosen)))
+    if site == ALICE:
+        pending = entry(BOB, 5, 4, Tweet("pending"))
+        writes.append(WriteVote(Slot(11), Vote(ballot(6, BOB), ballot(6, BOB), pending)))
+    writes.append(WriteVote(Slot(12), Vote(ballot(7, CAROL), None, None)))
+    writes.append(WriteRanges((RangePromise(Slot(13), None, ballot(7, BOB)),)))
+    bodies = {(chosen.author, chosen.number): chosen.body for chosen, *_ in LOG}
+    for number, state, at_slot in _EVENTS[site]:
+        body = bodies.get((site, number), _WITHDRAWN)
+        body = _WITHDRAWN if body.startswith("withdrawal") else body
+        writes.append(WriteEvent(EventRow(number, body, state, None if at_slot is None else Slot(at_slot))))
+    return writes
+
+
+class Planter:
+    """Changes rows of a closed store; leaving seals the tally and the meta row."""
+
+    def __init__(self, folder: Path) -> None:
+        self._db = apsw.Connection(str(folder / "site.db"))
+
+    def __enter__(self) -> Planter:
+        self._db.execute("BEGIN")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._change(META, "1", {"tally": self._tally()})
+        self._db.execute("COMMIT")
+        self._db.close()
+
+    def change(self, table: Table, where: str, **columns: Value) -> None:
+        """Sets columns of the one row that `where` names."""
+        self._change(table, where, columns)
+
+    def put(self, table: Table, *values: Value) -> None:
+        """In the place of the row with this key, if there is one."""
+        self._db.execute(table.put, (*values, table.checksum(values)))
+
+    def delete(self, table: Table, where: str) -> None:
+        self._db.execute(f"DELETE FROM {table.name} WHERE {where}")
+        assert self._db.changes() == 1
+
+    def slot(self, slot: int, state: str, learned: Entry | None, vote: Vote = NO_VOTE) -> None:
+        """The row of a slot, in the place of the one that is there."""
+        shown = learned if learned is not None else vote.entry
+        other = vote.entry if vote.entry != shown else None
+        self.put(SLOTS, slot, state, _text(vote.promised), _text(vote.accepted), *_values(shown), *_values(other))
+
+    def _change(self, table: Table, where: str, columns: Mapping[str, Value]) -> None:
+        row: tuple[Any, ...]
+        [row] = self._db.execute(f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE {where}").fetchall()
+        self._db.execute(f"DELETE FROM {table.name} WHERE {where}")
+        self.put(table, *(columns.get(name, value) for name, value in zip(table.columns, row, strict=True)))
+
+    def _tally(self) -> int:
+        """The sum of the checksums of all rows that a start needs."""
+        needed = ["slots WHERE slot > (SELECT prefix FROM meta)", f"events {WHERE_OPEN}"]
+        needed += [table.name for table in (RANGES, BLOCKS, AUTHORS, PEERS)]
+        return sum(checksum for rest in needed for (checksum,) in self._db.execute(f"SELECT checksum FROM {rest}"))
+
+
+def vote(at: Ballot, voted: Entry | None, promised: Ballot | None = None) -> Vote:
+    """An acceptance at `at`, which is promised too unless another promise is given."""
+    return replace(Vote(at, at, voted), promised=promised or at)
+
+
+def damage(folder: Path, sql: str) -> None:
+    """Changes the store without sealing anything."""
+    with closing(apsw.Connection(str(folder / "site.db"))) as db:
+        db.execute(sql)
+        assert db.changes() == 1
+
+
+def open_beside(folder: Path, site: SiteId) -> SqliteStorage:
+    """The store as its engine opens it."""
+    return open_store(folder, Identity("paxos-island", site, SITES))
+
+
+def _text(at: Ballot | None) -> str | None:
+    return None if at is None else str(at)
+
+
+def _values(shown: Entry | None) -> Iterable[Value]:
+    return (None,) * 4 if shown is None else (shown.author, shown.number, shown.follows, shown.body)
