@@ -52,7 +52,12 @@ def steps(trace: Sequence[TraceLine]) -> list[Step]:
         step = _step(line, at_ms)
         last = found[-1] if found else None
         if last is not None and _together(last, step):
-            found[-1] = replace(last, sites=last.sites + step.sites, dropped=last.dropped + step.dropped)
+            found[-1] = replace(
+                last,
+                note=step.note or last.note,
+                sites=last.sites + step.sites,
+                dropped=last.dropped + step.dropped,
+            )
         else:
             found.append(step)
     return found

@@ -1,0 +1,83 @@
+"""The pane of faults: rules and what is held, by keys that act on the selected row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.tui.engine_double import EngineDouble, Json, Refused, at
+from tests.tui.pilots import screen_of
+
+
+def rule(number: int, text: str, on: bool) -> Json:
+    return {"number": number, "text": text, "on": on, "hits": 7, "expires_at": None}
+
+
+def held(number: int, peer: str) -> Json:
+    return {"number": number, "at": at(number), "dir": "out", "peer": peer, "type": "accept", "slot": 43}
+
+
+async def test_a_rule_is_added_or_refused_with_its_reason(tmp_path: Path) -> None:
+    def add(params: Json) -> Json:
+        if "nobody" in params["rule"]:
+            raise Refused(1, "nobody is no site: name one of alice, bob, carol, dave, erin")
+        engine.rules.append(rule(1, params["rule"], True))
+        engine.tell({"topic": "faults", **engine.faults()}, {"topic": "status", **engine.status()})
+        return engine.rules[-1]
+
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["faults.add"] = add
+        async with screen_of(engine) as pilot:
+            await pilot.press("6", "a", *"to=nobody drop=100%", "enter")
+            await pilot.until_shown("✗ nobody is no site: name one of")
+            await pilot.press("x", "a", *"to=bob drop=50%", "enter")
+            await pilot.until_shown(">  1 [x] on      7  to=bob drop=50%")
+            await pilot.until_shown("FAULTS 1")
+            await pilot.until_shown("rule 1 is on")
+
+
+async def test_a_partition_begins_with_the_sites(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["faults.add"] = lambda params: rule(1, params["rule"], True)
+        async with screen_of(engine) as pilot:
+            await pilot.press("6", "p")
+            await pilot.until_shown("partition alice,bob,carol | dave,erin")
+            await pilot.press("enter")
+            await pilot.until(lambda: engine.called("faults.add"), "never added")
+            assert engine.called("faults.add") == [{"rule": "partition alice,bob,carol | dave,erin"}]
+
+
+async def test_keys_act_on_the_selected_row(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.rules = [rule(1, "to=bob drop=50%", True), rule(2, "type=accept hold", True)]
+        engine.held = [held(4, "bob"), held(5, "carol")]
+        engine.on["faults.set"] = lambda _: engine.rules[1]
+        engine.on["faults.remove"] = lambda _: {"removed": 1}
+        engine.on["faults.release"] = lambda _: {"released": 1}
+        engine.on["faults.drop"] = lambda _: {"dropped": 1}
+        engine.on["faults.clear"] = lambda _: {"removed": 2}
+        async with screen_of(engine) as pilot:
+            await pilot.press("6", "down", "space")
+            await pilot.until(lambda: engine.called("faults.set"), "never switched")
+            assert engine.called("faults.set") == [{"number": 2, "on": False}]
+            await pilot.press("delete")
+            await pilot.until_shown("rule 2 is removed")
+            await pilot.press("r")
+            await pilot.until(lambda: engine.called("faults.release"), "never released")
+            await pilot.press("down", "down", "d")
+            await pilot.until(lambda: engine.called("faults.drop"), "never dropped")
+            assert engine.called("faults.release") == [{"held": None}]  # no held message was selected
+            assert engine.called("faults.drop") == [{"held": [5]}]
+            await pilot.press("x")
+            await pilot.until(lambda: engine.called("faults.clear"), "never cleared")
+            assert pilot.app.return_value is None  # d is the detach key elsewhere
+
+
+async def test_keys_without_anything_to_act_on_say_so(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        await pilot.press("6", "d")
+        await pilot.until_shown("no message is held")
+        await pilot.press("space", "delete")
+        await pilot.pause()
+        assert not engine.called("faults.set")
+        assert not engine.called("faults.remove")
+        assert pilot.app.return_value is None
