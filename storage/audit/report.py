@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from engine.core.entry import Entry, kind_of
+from engine.core.entry import Entry
 from engine.core.ids import SiteId, Slot
 from engine.core.storage import Standing
 
@@ -74,8 +74,6 @@ class Report:
     unreadable: tuple[Unreadable, ...]
 
 
-def named(entry: Entry | None) -> str:
-    """An entry in a sentence: `bob/3 (tweet)`."""
-    if entry is None:
-        return "nothing"
-    return "the no-op" if entry.id is None else f"{entry.id} ({kind_of(entry)}, after {entry.follows})"
+def named(entry: Entry) -> str:
+    """An entry in a sentence, whole, so that two that differ read differently."""
+    return "the no-op" if entry.id is None else f"{entry.id} (after {entry.follows}: {entry.body})"
