@@ -1,1 +1,1 @@
-"""The simulated world: production replicas under one seed, a virtual clock, a faulty network and disk, and the truth."""
+"""The simulated world: production replicas, one seed, a virtual clock, a faulty network and disk, the truth."""

@@ -1,8 +1,8 @@
 """The truth about votes: what the acceptors durably promised and accepted, and so which entry is chosen for a slot.
 
 Rules that hold here:
-- A slot's entry is chosen once a majority has durably accepted it at one ballot, whoever knows of it; for ever, also when
-  some of those disks are lost later. Two entries are never chosen for a slot.
+- A slot's entry is chosen once a majority has durably accepted it at one ballot, whoever knows of it; for ever, also
+  when some of those disks are lost later. Two entries are never chosen for a slot.
 - A ballot carries one entry a slot. P2c: when it is first seen proposed there is a majority whose members, as each was
   when it promised that ballot, had all accepted nothing, or whose highest accepted ballot carries that entry (B2).
 - A1, A2: what a site durably promised and accepted never goes back, nor does what it claims in its messages.

@@ -42,6 +42,7 @@ from engine.core.storage import (
     WriteVote,
 )
 
+_NO_ROUND: Final = Round(0)
 _OPEN: Final = frozenset({EventState.QUEUED, EventState.PROPOSED, EventState.UNKNOWN})
 
 
@@ -53,7 +54,7 @@ class Image:
     commit: int = 0
     standing: Standing = Standing.NEW
     standing_why: str = ""
-    round: Round = Round(0)
+    round: Round = _NO_ROUND
     number_max: int = 0
     prefix: Slot = Slot(0)
     used_max: Slot = Slot(0)
@@ -122,7 +123,8 @@ class Image:
 
     def _apply(self, write: WriteApplied) -> None:
         learned = self.ahead.pop(write.slot, None)
-        assert write.slot == self.prefix + 1 and learned == write.entry, f"slot {write.slot} is applied out of turn (R2)"
+        assert learned is not None, f"slot {write.slot} is applied, but not learned (R2)"
+        assert write.slot == self.prefix + 1, f"slot {write.slot} is applied out of turn (R2)"
         self.prefix = write.slot
         self.log.append(learned)
         if not write.void and learned.author is not None:

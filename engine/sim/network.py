@@ -67,26 +67,28 @@ class Network:
         self._schedule = schedule
         self._arrive = arrive
 
-    def send(self, now: Tick, sender: int, to: int, payload: bytes, messages: tuple[Message, ...]) -> tuple[int, bool]:
-        """Takes a datagram in; returns its number, and whether it will arrive at least once."""
+    def send(
+        self, now: Tick, sender: int, to: int, payload: bytes, messages: tuple[Message, ...]
+    ) -> tuple[Datagram, bool]:
+        """Takes a datagram in; returns it, and whether it will arrive at least once."""
         self.sent = number = self.sent + 1
         datagram = Datagram(number, now, sender, to, payload, messages)
         link = self.links[sender][to]
         if self.hold is not None and not link.cuts and self.hold(datagram):
             self.held[number] = datagram
-            return number, True
+            return datagram, True
         weather = link.weather
         random = self._random
         if weather.stale:
             self._recall(now, link, datagram)
         if link.cuts or random() < weather.loss:
             self.lost += 1
-            return number, False
+            return datagram, False
         self._schedule(now + self._delay(weather), self._arrive, datagram)
         if weather.duplicate and random() < weather.duplicate:
             self.repeated += 1
             self._schedule(now + self._delay(weather) + self._delay(weather), self._arrive, datagram)
-        return number, True
+        return datagram, True
 
     def _delay(self, weather: Weather) -> int:
         random = self._random

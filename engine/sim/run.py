@@ -5,9 +5,9 @@ Rules that hold here:
   (wiped, damaged, or an old copy put back), and an old copy is put back only where enough peers can contradict it, that
   is, fewer than floor(N/2) others cannot (D5; the rest is outside of the model). No other disk is lost before the site
   with the old copy knows.
-- From `calm_at` on all links are whole and fast, all processes run but those whose store is refused. If enough voters can
-  be had, everything settles within SETTLE_MS of the world's time: one prefix everywhere that reaches every used slot, no
-  recovery and no attempt going on, an outcome for every event.
+- From `calm_at` on all links are whole and fast, all processes run but those whose store is refused. If enough voters
+  can be had, everything settles within SETTLE_MS of the world's time: one prefix everywhere that reaches every used
+  slot, no recovery and no attempt going on, an outcome for every event.
 """
 
 from __future__ import annotations

@@ -104,18 +104,17 @@ def _users(random: Random, sites: int, calm_at: Tick) -> list[Act]:
     busy = random.choice((1, sites, sites))  # how many sites have users
     first = Tick(random.choice((0, 500, 2_000)))
     last = Tick(first + int((calm_at - first) * random.choice((0.02, 0.3, 1.0))))
-    acts: list[Act] = []
-    for _ in range(count):
-        acts.append(
-            Submit(
-                at=Tick(random.randint(first, last)),
-                site=random.randrange(busy),
-                operation=_operation(random, sites),
-                timeout=Tick(random.choice((200, 2_000, 10_000, 10_000))),
-                retry=random.random() < 0.4,
-                give_up_ms=random.randint(1, 3_000) if random.random() < 0.1 else None,
-            )
+    acts: list[Act] = [
+        Submit(
+            at=Tick(random.randint(first, last)),
+            site=random.randrange(busy),
+            operation=_operation(random, sites),
+            timeout=Tick(random.choice((200, 2_000, 10_000, 10_000))),
+            retry=random.random() < 0.4,
+            give_up_ms=random.randint(1, 3_000) if random.random() < 0.1 else None,
         )
+        for _ in range(count)
+    ]
     acts.extend(FillHoles(_moment(random, calm_at), random.randrange(sites)) for _ in range(random.choice((0, 0, 2))))
     return acts
 

@@ -1,14 +1,14 @@
 """A run in words: one line for each thing that happens, as the trace pane of a site would say it, of all sites at once.
 
 Rules that hold here:
-- Lines are those of `engine.core.describe`; what is lost, comes again or finds nobody is marked at the end of its line.
-- The columns: the world's milliseconds, the site, a direction or `--`, the other site, the word of the message, slot and
-  ballot, the note.
+- Lines are those of `engine.core.describe`; what is lost or finds nobody is marked at the end of its line.
+- The columns: the world's milliseconds, the site, a direction or `--`, the other site, the word of the message, slot
+  and ballot, the note.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from engine.core import describe
 from engine.core.effects import Observation
@@ -20,18 +20,21 @@ from engine.sim.network import Datagram
 class Trace:
     """A `Watcher` that gives each line to `write`. Heartbeats, which say the same all the time, are left out."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self, names: Sequence[SiteId], write: Callable[[str], None]) -> None:
+        self._names = names
         self._write = write
 
-    def sent(self, now: int, sender: SiteId, to: SiteId, number: int, messages: tuple[Message, ...], lost: bool) -> None:
-        fate = f"✗ lost (#{number})" if lost else f"(#{number})"
-        for line in _lines(messages):
-            self._write(f"{now:>8} {sender:>8} -> {to:<8} {line} {fate}")
-
-    def arrived(self, now: int, to: SiteId, datagram: Datagram, taken: bool) -> None:
-        fate = "" if taken else " ✗ nobody there"
+    def sent(self, now: int, datagram: Datagram, *, lost: bool) -> None:
+        fate = "✗ lost " if lost else ""
+        sender, to = self._names[datagram.sender], self._names[datagram.to]
         for line in _lines(datagram.messages):
-            self._write(f"{now:>8} {to:>8} <- {'':<8} {line} (#{datagram.number}){fate}")
+            self._write(f"{now:>8} {sender:>8} -> {to:<8} {line} {fate}(#{datagram.number})")
+
+    def arrived(self, now: int, datagram: Datagram, *, taken: bool) -> None:
+        fate = "" if taken else "✗ nobody there "
+        sender, to = self._names[datagram.sender], self._names[datagram.to]
+        for line in _lines(datagram.messages):
+            self._write(f"{now:>8} {to:>8} <- {sender:<8} {line} {fate}(#{datagram.number})")
 
     def told(self, now: int, site: SiteId, saw: Observation) -> None:
         line = describe.observation(saw)

@@ -8,8 +8,8 @@ Rules that hold here:
 - R1, R2: what a site applies is what a replay of the chosen log gives, void entries and block table included.
 - B1: a round is durable before its prepare leaves, names one attempt at one slot, and is above all used before a start.
 - R4: `highest` covers all that its sender had durably accepted or learned.
-- D5: only a store that enough peers recorded votes, proposes or counts; one that was wiped or put back never does, if it
-  ever voted; and nobody else is called a lost disk.
+- D5: only a store that enough peers recorded votes, proposes or counts; one that was wiped or put back never does, if
+  it ever voted; and nobody else is called a lost disk.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ from engine.sim.replay import Pair, Replay
 from engine.sim.sometimes import Reached
 from engine.sim.violation import OutOfModel, violate
 
+_NO_ROUND: Final = Round(0)
 
 _WHOLE_LOG: Final = Slot(0)
 """The purpose of a leader's range ballot."""
@@ -74,7 +75,7 @@ class _Site:
     name: SiteId
     disk: SimDisk
     process: int = 0
-    round_at_start: Round = Round(0)
+    round_at_start: Round = _NO_ROUND
     confirmed: int = 0  # who recorded this store since the process began, as a mask
     ever_voted: bool = False
     replaced: bool = False  # wiped or put back, ever
@@ -321,7 +322,9 @@ class Truth:
         peer = asked.site
         memory = site.disk.image.peers.get(peer.name)
         if memory is None or memory.life != asked.life:
-            violate("D1", f"says that it recorded {peer.name}'s store {asked.life}; its disk has {memory}", site=site.name)
+            violate(
+                "D1", f"says that it recorded {peer.name}'s store {asked.life}; its disk has {memory}", site=site.name
+            )
         if asked.process == peer.process:
             peer.confirmed |= 1 << index
 

@@ -1,11 +1,11 @@
 """The simulated world: production replicas on faulty disks and links, under one seed and a virtual clock.
 
 Rules that hold here:
-- One heap of (time, sequence number, call) orders everything that happens, one random generator decides everything that
-  is left to chance. The same setup and the same calls give the same run, byte for byte: `digest` tells.
-- The world is stepped one event at a time, or run up to a time. What it does to itself, it does by the same methods that
-  somebody who drives it by hand calls: `submit`, `crash`, `restart`, `pause`, `cut`, `wipe`, ...; with `network.hold`
-  set, datagrams arrive only when they are let go.
+- One heap of (time, sequence number, call) orders everything that happens, one random generator decides everything
+  that is left to chance. The same setup and the same calls give the same run, byte for byte: `digest` tells.
+- The world is stepped one event at a time, or run up to a time. What it does to itself, it does by the same methods
+  that somebody who drives it by hand calls: `submit`, `crash`, `start`, `pause`, `cut`, `wipe`, ...; what
+  `network.hold` picks arrives only when it is let go.
 - A world is forked by making it anew and doing the same again up to the fork.
 - Truth is checked at every step; Violated ends the run.
 - A step is one atomic thing: an input handed to a site, a tick, a commit, a datagram sent or lost, an observation told,
@@ -43,13 +43,11 @@ MakeReplica = Callable[[Settings, Stored, LogReader, Random], Replica]
 class Watcher(Protocol):
     """Somebody who looks on: a trace, a diagram, a screen. `now` is the world's time."""
 
-    def sent(
-        self, now: int, sender: SiteId, to: SiteId, number: int, messages: tuple[Message, ...], lost: bool
-    ) -> None:
-        """A datagram left; `lost`: it will never arrive."""
+    def sent(self, now: int, datagram: Datagram, *, lost: bool) -> None:
+        """A datagram left; `lost`: it will not arrive."""
 
-    def arrived(self, now: int, to: SiteId, datagram: Datagram, taken: bool) -> None:
-        """A datagram arrived; not `taken`: nobody was there, or no room."""
+    def arrived(self, now: int, datagram: Datagram, *, taken: bool) -> None:
+        """A datagram arrived, before it is handled; not `taken`: nobody was there."""
 
     def told(self, now: int, site: SiteId, saw: Observation) -> None:
         """A site says what it concluded."""
@@ -78,12 +76,11 @@ class World:
         self._sequence = 0
         self._tokens = 0
         self._marks = Marks()
-        self.sites = [
-            SimSite(
-                self, index, Settings(name, setup.names, setup.leadership[index], setup.timings, setup.page_bytes), disk
-            )
-            for index, (name, disk) in enumerate(zip(setup.names, disks, strict=True))
+        settings = [
+            Settings(name, setup.names, leadership, setup.timings, setup.page_bytes)
+            for name, leadership in zip(setup.names, setup.leadership, strict=True)
         ]
+        self.sites = [SimSite(self, index, each, disks[index]) for index, each in enumerate(settings)]
         for site in self.sites:
             site.disk_ms = setup.disk_ms[site.index]
             site.tick_late_ms = setup.tick_late_ms
@@ -222,16 +219,16 @@ class World:
     # What sites do
 
     def send(self, sender: int, to: SiteId, payload: bytes, messages: tuple[Message, ...]) -> None:
-        number, arrives = self.network.send(Tick(self.now), sender, self.index[to], payload, messages)
-        self.mark(Mark.SEND, crc32(payload, number))
+        datagram, arrives = self.network.send(Tick(self.now), sender, self.index[to], payload, messages)
+        self.mark(Mark.SEND, crc32(payload, datagram.number))
         if self.watcher is not None:
-            self.watcher.sent(self.now, self.names[sender], to, number, messages, not arrives)
+            self.watcher.sent(self.now, datagram, lost=not arrives)
 
     def _arrive(self, datagram: Datagram) -> None:
+        site = self.sites[datagram.to]
         if self.watcher is not None:
-            site = self.sites[datagram.to]
-            self.watcher.arrived(self.now, site.name, datagram, site.up)
-        if not self.sites[datagram.to].take(datagram):
+            self.watcher.arrived(self.now, datagram, taken=site.up)
+        if not site.take(datagram):
             self.mark(Mark.NOBODY, datagram.number)
 
     def told(self, site: SimSite, saw: Observation) -> None:
