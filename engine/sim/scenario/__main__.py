@@ -1,0 +1,46 @@
+"""Runs scenario files: `python -m engine.sim.scenario [--show trace|diagram|both|nothing] FILE...`
+
+Rules that hold here:
+- Exit status: 0 as expected; 12 a rule is violated, or an expectation failed; 2 a file cannot be read or understood.
+- With several files, all are run, and the worst status counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Final
+
+from engine.sim.scenario.commands import ScenarioError
+from engine.sim.scenario.parse import read
+from engine.sim.scenario.transcript import Transcript
+
+UNREADABLE: Final = 2
+VIOLATED: Final = 12
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m engine.sim.scenario", description="Runs scenario files.")
+    parser.add_argument("--show", choices=("trace", "diagram", "both", "nothing"), default="trace")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    arguments = parser.parse_args()
+    return max(_run(file, arguments.show) for file in arguments.files)
+
+
+def _run(file: Path, show: str) -> int:
+    try:
+        transcript = Transcript(read(file))
+    except (ScenarioError, OSError) as bad:
+        print(bad, file=sys.stderr)
+        return UNREADABLE
+    if show in ("trace", "both"):
+        print(*transcript.trace, sep="\n")
+    if show in ("diagram", "both"):
+        print(*transcript.diagram, sep="\n")
+    print(f"{file}: {transcript.verdict}")
+    return 0 if transcript.as_expected else VIOLATED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

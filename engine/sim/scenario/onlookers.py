@@ -1,0 +1,57 @@
+"""Who looks on at a scenario: several watchers at once, as a person would have it told.
+
+Rules that hold here:
+- Times count from the end of the start-up; datagrams are numbered from 1.
+- Heartbeats and greetings are left out: they say the same all the time. What follows from them is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.core.effects import Observation, SawOutcome
+from engine.core.ids import EventId, SiteId, Tick
+from engine.sim.network import Datagram
+from engine.sim.scenario.patterns import is_upkeep
+from engine.sim.world import Watcher
+
+
+class Onlookers:
+    """A `Watcher` that passes on to others, and remembers the outcomes that were told."""
+
+    def __init__(self, watchers: Sequence[Watcher]) -> None:
+        self.began = 0
+        """The world's time that is told as 0."""
+        self.outcomes: dict[EventId, SawOutcome] = {}
+        self._watchers = watchers
+        self._numbers: dict[int, int] = {}
+
+    def sent(self, now: int, datagram: Datagram, *, lost: bool) -> None:
+        shown = self._shown(datagram)
+        if shown is not None:
+            for watcher in self._watchers:
+                watcher.sent(now - self.began, shown, lost=lost)
+
+    def arrived(self, now: int, datagram: Datagram, *, taken: bool) -> None:
+        shown = self._shown(datagram)
+        if shown is not None:
+            for watcher in self._watchers:
+                watcher.arrived(now - self.began, shown, taken=taken)
+
+    def told(self, now: int, site: SiteId, saw: Observation) -> None:
+        if isinstance(saw, SawOutcome) and saw.id is not None:
+            self.outcomes[saw.id] = saw
+        for watcher in self._watchers:
+            watcher.told(now - self.began, site, saw)
+
+    def happened(self, now: int, site: SiteId | None, what: str, why: str) -> None:
+        for watcher in self._watchers:
+            watcher.happened(now - self.began, site, what, why)
+
+    def _shown(self, datagram: Datagram) -> Datagram | None:
+        """The datagram as it is told; None where nothing of it is."""
+        messages = tuple(message for message in datagram.messages if not is_upkeep(message))
+        if not messages:
+            return None
+        number = self._numbers.setdefault(datagram.number, len(self._numbers) + 1)
+        return datagram._replace(number=number, sent_at=Tick(datagram.sent_at - self.began), messages=messages)

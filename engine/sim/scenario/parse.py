@@ -1,0 +1,225 @@
+"""Reads a scenario file: the setup first, then either commands, or a plan of timed acts.
+
+Rules that hold here:
+- Plain text, one command a line; blank lines, and lines that begin with `#`, say nothing.
+- What is wrong is one ScenarioError that names file and line and says what to write instead.
+- Links are fixed and fast (1 ms, nothing lost) where the file says nothing else, so that all is in its lines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from engine.core.ids import SITE_NAME, SITES_MAX, Round, SiteId, Tick
+from engine.core.settings import Leadership, Timings
+from engine.sim.plan import Plan, Setup, Weather
+from engine.sim.scenario.commands import Line, Scenario, ScenarioError
+from engine.sim.scenario.parse_commands import command
+from engine.sim.scenario.plans import PlanReader
+from engine.sim.scenario.words import BadLine, Words
+
+STEADY: Final = Weather(delay_min=1, delay_spread=1)
+"""A link on which everything takes 1 ms."""
+
+_SETUP_USAGE: Final = {
+    "sites": "sites alice bob carol",
+    "seed": "seed 7",
+    "leadership": "leadership none|last-author|elected, or leadership SITE none SITE elected ...",
+    "leader": "leader SITE",
+    "round": "round SITE 3",
+    "heartbeat": "heartbeat 500 ms",
+    "retransmit": "retransmit 200 ms",
+    "fill-every": "fill-every 3 s",
+    "scan-every": "scan-every 15 s",
+    "page": "page 1100 bytes",
+    "disk": "disk [SITE] 5 ms",
+    "timers": "timers late 30 ms",
+    "link": "link SITE SITE [loss 0.1] [duplicate 0.1] [delay 1 ms] [spread 4 ms] [late 0.01 late-max 20 s]"
+    " [stale 0.1]",
+    "links": "links [loss 0.1] ..., as link, for all links",
+}
+
+
+@dataclass(slots=True)
+class _Draft:
+    """The file as far as it is read."""
+
+    seed: int = 1
+    names: tuple[SiteId, ...] = ()
+    leadership: dict[SiteId, Leadership] = field(default_factory=dict)
+    timings: dict[str, Tick] = field(default_factory=dict)
+    page_bytes: int = 1_100
+    disk_ms: dict[SiteId, int] = field(default_factory=dict)
+    tick_late_ms: int = 0
+    links: dict[tuple[SiteId, SiteId], Weather] = field(default_factory=dict)
+    leader: SiteId | None = None
+    rounds: dict[SiteId, Round] = field(default_factory=dict)
+    lines: list[Line] = field(default_factory=list)
+    plan: PlanReader | None = None
+
+    def setup(self) -> Setup:
+        names = self.names
+        return Setup(
+            seed=self.seed,
+            names=names,
+            leadership=tuple(self.leadership.get(name, Leadership.NONE) for name in names),
+            timings=Timings(**self.timings),
+            page_bytes=self.page_bytes,
+            links=tuple(tuple(self.links.get((a, b), STEADY) for b in names) for a in names),
+            disk_ms=tuple(self.disk_ms.get(name, 0) for name in names),
+            tick_late_ms=self.tick_late_ms,
+        )
+
+
+def read(path: Path) -> Scenario | Plan:
+    """Raises ScenarioError, or OSError where the file cannot be read."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as bad:
+        raise ScenarioError(str(path), 1, f"this is not UTF-8 text ({bad.reason}): save it as UTF-8") from None
+    return parse(text, str(path))
+
+
+def parse(text: str, file: str) -> Scenario | Plan:
+    """`file` is its name, for errors. Raises ScenarioError."""
+    draft = _Draft()
+    number = 0
+    for number, raw in enumerate(text.splitlines(), start=1):
+        line = raw.strip()
+        if line and not line.startswith("#"):
+            try:
+                _take(draft, number, line)
+            except BadLine as bad:
+                raise ScenarioError(file, number, str(bad)) from None
+    if draft.plan is not None:
+        if draft.plan.calm_at is None:
+            raise ScenarioError(file, number, "the plan has no end; write: calm at 5000 ms")
+        return Plan(draft.setup(), tuple(draft.plan.acts), draft.plan.calm_at)
+    if not draft.lines:
+        raise ScenarioError(file, max(number, 1), "nothing is done here: write commands under the setup, as in run 1 s")
+    return Scenario(file, draft.setup(), draft.leader, tuple(draft.rounds.items()), tuple(draft.lines))
+
+
+def _take(draft: _Draft, number: int, line: str) -> None:
+    words = Words(line, draft.names)
+    if draft.plan is not None:
+        draft.plan.take(words)
+    elif words.peek() in _SETUP_USAGE:
+        if draft.lines:
+            raise BadLine(f"{words.peek()!r} belongs to the setup: write it above the first command")
+        _set_up(draft, words)
+    elif not draft.names:
+        raise BadLine(f"the sites must be named first; write: {_SETUP_USAGE['sites']}")
+    elif line == "plan" and not draft.lines:
+        draft.plan = PlanReader(draft.names)
+    else:
+        draft.lines.append(Line(number, line, command(words)))
+
+
+def _set_up(draft: _Draft, words: Words) -> None:
+    word = words.take()
+    if not draft.names and word not in ("sites", "seed"):
+        raise BadLine(f"the sites must be named first; write: {_SETUP_USAGE['sites']}")
+    try:
+        _set(draft, words, word)
+        words.end()
+    except BadLine as bad:
+        raise BadLine(f"{bad}; write: {_SETUP_USAGE[word]}") from None
+
+
+def _set(draft: _Draft, words: Words, word: str) -> None:
+    match word:
+        case "sites":
+            draft.names = _names(words)
+        case "seed":
+            draft.seed = words.number("a seed")
+        case "leadership":
+            _leadership(draft, words)
+        case "leader":
+            draft.leader = words.site()
+        case "round":
+            site = words.site()
+            draft.rounds[site] = Round(words.number("a round"))
+        case "heartbeat" | "retransmit" | "fill-every" | "scan-every":
+            draft.timings[word.replace("-", "_")] = Tick(_positive(words.ms()))
+        case "page":
+            draft.page_bytes = words.number("a size")
+            words.need("bytes")
+        case "disk":
+            sites = words.some_sites() or draft.names
+            draft.disk_ms |= dict.fromkeys(sites, words.ms())
+        case "timers":
+            words.need("late")
+            draft.tick_late_ms = words.ms()
+        case "link":
+            link = (words.site(), words.site())
+            draft.links[link] = _weather(words)
+        case _:
+            weather = _weather(words)
+            draft.links |= {(a, b): weather for a in draft.names for b in draft.names}
+
+
+def _positive(ms: int) -> int:
+    if ms == 0:
+        raise BadLine("this time must be 1 ms or more")
+    return ms
+
+
+def _names(words: Words) -> tuple[SiteId, ...]:
+    names: list[SiteId] = []
+    while not words.done:
+        name = words.take()
+        if not SITE_NAME.match(name):
+            raise BadLine(
+                f"{name!r} is no name of a site: write 1 to 16 characters of a-z, 0-9 and '-', a letter first"
+            )
+        names.append(SiteId(name))
+    if not 1 <= len(names) <= SITES_MAX or sorted(set(names)) != names:
+        raise BadLine(f"name 1 to {SITES_MAX} sites, each once, in alphabetical order")
+    return tuple(names)
+
+
+def _leadership(draft: _Draft, words: Words) -> None:
+    sites = words.some_sites()
+    if not sites:
+        draft.leadership |= dict.fromkeys(draft.names, _mode(words))
+        return
+    while sites:
+        draft.leadership |= dict.fromkeys(sites, _mode(words))
+        sites = words.some_sites()
+
+
+def _mode(words: Words) -> Leadership:
+    word = words.take("none, last-author or elected")
+    if word not in tuple(Leadership):
+        raise BadLine(f"{word!r} is no kind of leadership")
+    return Leadership(word)
+
+
+def _weather(words: Words) -> Weather:
+    loss = duplicate = late = stale = 0.0
+    delay_min_ms, spread_ms, late_max_ms = STEADY.delay_min, STEADY.delay_spread, 0
+    while not words.done:
+        word = words.take()
+        match word:
+            case "loss":
+                loss = words.fraction("a share that is lost")
+            case "duplicate":
+                duplicate = words.fraction("a share that comes twice")
+            case "delay":
+                delay_min_ms = words.ms()
+            case "spread":
+                spread_ms = _positive(words.ms())
+            case "late":
+                late = words.fraction("a share that is late")
+            case "late-max":
+                late_max_ms = words.ms()
+            case "stale":
+                stale = words.fraction("a share with which an old one comes again")
+            case _:
+                raise BadLine(f"{word!r} is nothing that a link does")
+    if late and late_max_ms == 0:
+        raise BadLine("what is late needs its late-max")
+    return Weather(loss, duplicate, delay_min_ms, spread_ms, late, late_max_ms, stale)

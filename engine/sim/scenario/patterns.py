@@ -1,0 +1,113 @@
+"""Patterns of messages: which of them a command is about.
+
+Rules that hold here:
+- A datagram matches where one of its messages does: messages to one site share a datagram.
+- Greetings and heartbeats match where they are named, and not otherwise: they keep the cluster alive and are rarely
+  what a scenario is about.
+- A pattern says what must hold; what it leaves out is free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, assert_never
+
+from engine.core import describe
+from engine.core.ids import Ballot, SiteId, Slot
+from engine.core.messages import (
+    Accept,
+    Accepted,
+    Ask,
+    AskHighest,
+    Chosen,
+    HandOn,
+    Heartbeat,
+    Hello,
+    Highest,
+    Known,
+    Message,
+    Prepare,
+    Promise,
+    Refused,
+    Welcome,
+)
+
+UPKEEP: Final = frozenset({"heartbeat", "hello", "welcome"})
+
+TYPES: Final = (
+    *("prepare", "promise", "accept", "accepted", "refused", "chosen", "ask", "known", "ask-highest", "highest"),
+    *("hand-on", "heartbeat", "hello", "welcome"),
+)
+
+
+class Which(StrEnum):
+    """Of those that match, in the order in which they were sent."""
+
+    ALL = "all"
+    FIRST = "first"
+    LAST = "last"
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """`types`, `senders` and `addressees` are free where they are empty."""
+
+    which: Which = Which.ALL
+    types: frozenset[str] = frozenset()
+    senders: frozenset[SiteId] = frozenset()
+    addressees: frozenset[SiteId] = frozenset()
+    slot: Slot | None = None
+    ballot: Ballot | None = None
+
+    def matches(self, sender: SiteId, to: SiteId, messages: tuple[Message, ...]) -> bool:
+        if (self.senders and sender not in self.senders) or (self.addressees and to not in self.addressees):
+            return False
+        return any(self._is_about(message) for message in messages)
+
+    def _is_about(self, message: Message) -> bool:
+        word = describe.type_of(message)
+        if (word not in self.types) if self.types else (word in UPKEEP):
+            return False
+        if self.ballot is not None and self.ballot not in _ballots(message):
+            return False
+        return self.slot is None or any(
+            first <= self.slot and (last is None or self.slot <= last) for first, last in _spans(message)
+        )
+
+
+def is_upkeep(message: Message) -> bool:
+    return describe.type_of(message) in UPKEEP
+
+
+def _ballots(message: Message) -> tuple[Ballot | None, ...]:
+    match message:
+        case Prepare(ballot) | Promise(ballot) | Accept(ballot) | Accepted(ballot) | Refused(ballot):
+            return (ballot,)
+        case Chosen(slots):
+            return tuple(item.ballot for item in slots)
+        case Ask() | Known() | AskHighest() | Highest() | Hello() | Welcome() | Heartbeat() | HandOn():
+            return ()
+        case _:
+            assert_never(message)
+
+
+def _spans(message: Message) -> Iterator[tuple[Slot, Slot | None]]:
+    match message:
+        case Prepare(first=first, last=last) | Promise(first=first, last=last) | Known(first=first, last=last):
+            yield first, last
+        case Accept(entries=items):
+            yield from ((item.slot, item.slot) for item in items)
+        case Accepted(slots=slots):
+            yield from ((slot, slot) for slot in slots)
+        case Refused(spans=spans):
+            yield from ((span.first, span.last) for span in spans)
+        case Chosen(slots=chosen):
+            yield from ((item.slot, item.slot) for item in chosen)
+        case Ask(spans=asked):
+            yield from asked
+        case AskHighest() | Highest() | Hello() | Welcome() | Heartbeat() | HandOn():
+            return
+        case _:
+            assert_never(message)

@@ -1,0 +1,64 @@
+"""What a scenario shows: its commands with what each brought about, as a trace or as a diagram.
+
+Rules that hold here:
+- A trace is golden: the same file gives the same lines, byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.core.replica import Replica
+from engine.sim.diagram import Diagram
+from engine.sim.plan import Plan
+from engine.sim.run import Run
+from engine.sim.scenario.commands import Expectation, Line, Scenario
+from engine.sim.scenario.onlookers import Onlookers
+from engine.sim.scenario.play import Play, Unexpected
+from engine.sim.trace import Trace
+from engine.sim.violation import Violated
+from engine.sim.world import MakeReplica, Watcher
+
+
+class Transcript:
+    """`trace` and `diagram` are the lines so far; `verdict` says how it ended, `as_expected` whether it should."""
+
+    def __init__(self, what: Scenario | Plan, make_replica: MakeReplica = Replica) -> None:
+        names = what.setup.names
+        self.trace: list[str] = []
+        self._diagram = Diagram(names, running=isinstance(what, Scenario))
+        self.as_expected = True
+        self.verdict = "as expected"
+        watchers: list[Watcher] = [Trace(names, self._wrote), self._diagram]
+        try:
+            match what:
+                case Scenario():
+                    Play(what, make_replica, watchers).complete(self._next)
+                case Plan():
+                    Run(what, make_replica, Onlookers(watchers)).complete()
+        except Violated as violated:
+            self._ends_badly(f"violates {violated}")
+        except Unexpected as unexpected:
+            self._ends_badly(str(unexpected))
+
+    @property
+    def diagram(self) -> list[str]:
+        return self._diagram.lines
+
+    def lines(self) -> Iterator[str]:
+        """The golden text."""
+        yield from self.trace
+        yield f"= {self.verdict}"
+
+    def _wrote(self, line: str) -> None:
+        self.trace.append(line.rstrip())
+
+    def _next(self, line: Line) -> None:
+        self.trace.append(f"> {line.words}")
+        if not isinstance(line.command, Expectation):
+            self._diagram.says(line.words)
+
+    def _ends_badly(self, verdict: str) -> None:
+        self.as_expected = False
+        self.verdict = verdict
+        self._diagram.says(verdict)

@@ -1,0 +1,143 @@
+"""Scenario files: each goes as it says, and reads as recorded (LOGGOS_REWRITE_GOLDEN=1 records anew).
+
+The scenarios are those of tests/scripts; each names in its comments the rule that it keeps.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from engine.sim.plan import Plan
+from engine.sim.scenario.commands import Scenario, ScenarioError
+from engine.sim.scenario.parse import parse, read
+from engine.sim.scenario.transcript import Transcript
+
+SCRIPTS: Final = Path(__file__).parents[1] / "scripts"
+SCENARIOS: Final = sorted(SCRIPTS.glob("*.scenario"))
+REWRITE: Final = "LOGGOS_REWRITE_GOLDEN"
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_goes_as_expected_and_as_recorded(path: Path) -> None:
+    transcript = Transcript(_by_name(path))
+    assert transcript.as_expected, transcript.verdict
+    recorded = path.with_suffix(".trace")
+    now = "\n".join(transcript.lines()) + "\n"
+    if os.environ.get(REWRITE):
+        recorded.write_text(now, encoding="utf-8")
+    assert now == recorded.read_text(encoding="utf-8"), f"{path.stem} goes differently; {REWRITE}=1 records it anew"
+
+
+def test_no_trace_is_left_without_its_scenario() -> None:
+    assert {path.stem for path in SCRIPTS.glob("*.trace")} == {path.stem for path in SCENARIOS}
+
+
+def _by_name(path: Path) -> Scenario | Plan:
+    """Traces hold no folder of this machine."""
+    return parse(path.read_text(encoding="utf-8"), path.name)
+
+
+# What does not go as it says
+
+
+def _played(text: str) -> Transcript:
+    return Transcript(parse(text, "some.scenario"))
+
+
+_THREE: Final = "sites alice bob carol\n"
+
+
+@pytest.mark.parametrize(
+    ("expectation", "truth"),
+    [
+        ("slot 1 at bob: promised nothing", "bob promised 1.alice"),
+        ("slot 1 at bob: promised 1.alice accepted 1.bob", "bob accepted alice/1 tweet hello at 1.alice"),
+        ('slot 1 at bob: accepted 1.alice "bye"', "bob accepted alice/1 tweet hello at 1.alice"),
+        ("slot 1 at carol: not learned", "carol learned alice/1 tweet hello"),
+        ("slot 1 at carol: learned bob/1", "carol learned alice/1 tweet hello"),
+        ("outcome alice/1 lost", "alice/1 was told to be created at 1"),
+        ("outcome alice/1 created at 2", "alice/1 was told to be created at 1"),
+        ("outcome bob/1 created", "nothing was told of bob/1 yet"),
+        ("all learned 1 = no-op", "alice learned alice/1 tweet hello"),
+        ("bob learned 2 = alice/1", "bob learned nothing"),
+        ("chosen 1 = nothing", "alice/1 tweet hello is chosen"),
+        ("chosen 2 = alice/1", "nothing is chosen"),
+        ("hole 1 at bob", "the holes at bob are []"),
+        ("down bob", "bob is up, voting, not leading"),
+        ("not voting bob", "bob is up, voting, not leading"),
+        ("leading bob", "bob is up, voting, not leading"),
+        ("stopped bob by D2", "bob was stopped by nothing"),
+        ("any held", "0 are; held: nothing"),
+        ("violation agreement", "no rule was broken"),
+    ],
+)
+def test_an_expectation_that_fails_says_what_is_true(expectation: str, truth: str) -> None:
+    played = _played(f"{_THREE}alice tweets hello\nrun until quiet\nexpect {expectation}")
+    assert not played.as_expected
+    assert played.verdict == f"some.scenario:4: expect {expectation}: {truth}"
+
+
+@pytest.mark.parametrize(
+    ("command", "problem"),
+    [
+        ("deliver accept", "nothing that is held matches; held: prepare 1 1.alice from alice to bob"),
+        ("drop prepare from bob", "nothing that is held matches"),
+        ("restart alice", "alice runs already"),
+        ("put back alice", "there is no copy of alice's store: write copy alice above"),
+        ("give up alice/9", "there is no event alice/9"),
+    ],
+)
+def test_a_command_that_finds_nothing_to_do_says_so(command: str, problem: str) -> None:
+    played = _played(f"{_THREE}hold\nalice tweets hello\n{command}")
+    assert not played.as_expected
+    assert played.verdict.startswith(f"some.scenario:4: {command}: {problem}")
+
+
+# What cannot be read
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "instead"),
+    [
+        ("run 3 s", 1, "write: sites alice bob carol"),
+        ("sites bob alice\nrun 3 s", 1, "each once, in alphabetical order"),
+        ("sites Bob\nrun 3 s", 1, "'Bob' is no name of a site"),
+        ("sites alice\n# nothing is done", 2, "write commands under the setup"),
+        (f"{_THREE}run 3 s\nseed 4", 3, "write it above the first command"),
+        (f"{_THREE}leadership chosen", 2, "write: leadership none|last-author|elected"),
+        (f"{_THREE}delivr all", 2, "did you mean 'deliver'?"),
+        (f"{_THREE}deliver promises", 2, "'promises' is no type of message: write one of prepare, promise,"),
+        (f"{_THREE}deliver prepare to dave", 2, "'dave' is no site: write one of alice, bob, carol"),
+        (f"{_THREE}deliver prepare ballot 2", 2, "write ROUND.SITE, as in 2.alice"),
+        (f"{_THREE}run 300", 2, "write: run 300 ms, or run until quiet"),
+        (f"{_THREE}run 300 hours", 2, "'hours' is no unit of time: write ms, s or min"),
+        (f"{_THREE}crash alice between meals", 2, "write: crash SITE"),
+        (f"{_THREE}cut alice bob", 2, "write: cut SITE... | SITE..."),
+        (f"{_THREE}alice tweets", 2, "a tweet needs at least 1 character"),
+        (f'{_THREE}alice tweets "hello" soon', 2, "write: SITE tweets"),
+        (f"{_THREE}expect slot 0 at bob: learned", 2, "slots count from 1"),
+        (f"{_THREE}expect slot 1 at bob:", 2, "nothing is expected of the slot"),
+        (f"{_THREE}expect outcome alice/1 won", 2, "'won' is no outcome: write created"),
+        (f"{_THREE}expect rain", 2, "'rain' is nothing that can be expected; write: expect slot N at SITE"),
+        (f"{_THREE}plan\nalice tweets hello", 3, "write at 100 ms ACT, or calm at 5000 ms"),
+        (f"{_THREE}plan\nat 5 ms alice naps", 3, "'naps' is nothing that a user does; write: at 100 ms SITE"),
+        (f"{_THREE}plan\nat 5 ms fill bob\nat 4 ms fill bob", 4, "keep them in order"),
+        (f"{_THREE}plan\nat 5 ms fill bob", 3, "write: calm at 5000 ms"),
+    ],
+)
+def test_what_cannot_be_read_is_named_with_its_line(text: str, number: int, instead: str) -> None:
+    with pytest.raises(ScenarioError) as refused:
+        parse(text, "some.scenario")
+    assert str(refused.value).startswith(f"some.scenario:{number}: ")
+    assert instead in str(refused.value)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "noise.scenario"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ScenarioError, match="save it as UTF-8"):
+        read(path)
