@@ -1,7 +1,8 @@
 """Peers: who is heard, how far away and how far along each is.
 
 Rules that hold here:
-- A heartbeat is never answered; round trips are read off its echo.
+- A heartbeat is never answered; round trips are read off its echo. One that is nearly due leaves when another site's
+  comes, so that sites fall into one beat, and an idle site wakes once a beat instead of once a peer.
 - What a peer claims (its prefix, its highest used slot) makes this site ask, never believe (R6).
 - Only voters count as reachable (D5).
 - L4: a peer of another leadership setting is safe, and shown as a mismatch.
@@ -71,6 +72,8 @@ class Peers:
         self.claims(site, message.prefix, message.used_max)
         peer.sent = message.sent
         peer.sent_heard = step.now
+        if self._beat_at - step.now <= self._settings.timings.heartbeat // 4:
+            self._beat_at = min(self._beat_at, step.now)
         if message.echo is not None and message.echo <= step.now:
             peer.echoed = message.echo
         if message.echo is not None and message.echo + message.held_ms <= step.now:
