@@ -153,6 +153,10 @@ class LoggosApp(App[int]):
         else:
             self.exit(0)
 
+    def hung_up(self) -> None:
+        """The terminal is gone: nobody is there to be asked."""
+        self._end()
+
     def _end(self) -> None:
         for screen in self._screens.values():
             if screen.is_mounted:

@@ -1,14 +1,19 @@
 """The terminal as the screen drives it: Textual's driver, and what it leaves to be done.
 
 Rules that hold here:
-- A terminal that went away (hang-up) never blocks the screen: what is written then goes nowhere, so it can end.
+- A terminal that went away (hang-up) ends the screen, whether or not a signal tells of it: what is written then goes
+  nowhere, and nobody waits for keys.
 """
 
 from __future__ import annotations
 
+import asyncio
+import select
 import sys
+from collections.abc import Callable
 from io import TextIOWrapper
-from typing import IO, Any, cast
+from threading import Thread
+from typing import IO, Any, Protocol, cast
 
 from textual.drivers.linux_driver import LinuxDriver
 
@@ -39,11 +44,31 @@ class _Forgiving:
         return self._file.fileno()
 
 
+class Ending(Protocol):
+    """A program that can be told that its terminal is gone."""
+
+    def hung_up(self) -> None: ...
+
+
 class Terminal(LinuxDriver):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         # The writer thread would die of a broken terminal and leave its full queue to block the event loop.
         self._file = cast(TextIOWrapper, _Forgiving(sys.__stderr__ or sys.stderr))
+        self._watched = False
+
+    def start_application_mode(self) -> None:
+        cast(Any, super()).start_application_mode()
+        if self.input_tty and not self._watched:
+            self._watched = True
+            loop = asyncio.get_running_loop()
+            hung_up = cast(Ending, self._app).hung_up
+
+            def tell() -> None:
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(hung_up)
+
+            Thread(target=_await_hang_up, args=(self.fileno, tell), name="hang-up", daemon=True).start()
 
     def release_mouse(self) -> None:
         """The terminal's own selection works again."""
@@ -51,3 +76,11 @@ class Terminal(LinuxDriver):
 
     def grab_mouse(self) -> None:
         self._enable_mouse_support()
+
+
+def _await_hang_up(terminal: int, tell: Callable[[], None]) -> None:
+    """Sleeps until the terminal is gone; a session's leader alone gets a signal of that."""
+    poll = select.poll()
+    poll.register(terminal, 0)  # no event is asked for: only the hang-up is told
+    poll.poll()
+    tell()

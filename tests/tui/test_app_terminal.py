@@ -10,7 +10,7 @@ import re
 import signal
 import sys
 import termios
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -84,15 +84,17 @@ class Terminal:
 
 
 @asynccontextmanager
-async def terminal(engine: EngineDouble) -> AsyncIterator[tuple[Terminal, list[Any]]]:
-    """The screen, once it shows the site, and the terminal's modes before."""
+async def terminal(
+    engine: EngineDouble, in_child: Callable[[], None] | None = None
+) -> AsyncIterator[tuple[Terminal, list[Any]]]:
+    """The screen, once it shows the site, and the terminal's modes before. `in_child` runs before the screen does."""
     master, slave = pty.openpty()
     before = termios.tcgetattr(slave)
     script = engine.folder / "screen.py"
     script.write_text(SCREEN)
     process = await asyncio.create_subprocess_exec(
         sys.executable, script, engine.hop.socket_path, engine.hop.log_path,
-        stdin=slave, stdout=slave, stderr=slave, start_new_session=True, preexec_fn=_take_terminal,
+        stdin=slave, stdout=slave, stderr=slave, start_new_session=True, preexec_fn=in_child,
         env={**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT), "COLUMNS": "80", "LINES": "24"},
     )  # fmt: skip
     screen = Terminal(process, master, slave)
@@ -113,7 +115,7 @@ def _take_terminal() -> None:
 
 @pytest.mark.parametrize("way", ["q", "ctrl+c", "SIGTERM", "SIGHUP", "SIGINT", "crash"])
 async def test_the_terminal_is_given_back(tmp_path: Path, way: str) -> None:
-    async with EngineDouble(tmp_path) as engine, terminal(engine) as (screen, before):
+    async with EngineDouble(tmp_path) as engine, terminal(engine, _take_terminal) as (screen, before):
         assert ENTERED in screen.written
         match way:
             case "q":
@@ -135,9 +137,10 @@ async def test_the_terminal_is_given_back(tmp_path: Path, way: str) -> None:
         assert termios.tcgetattr(screen.slave) == before
 
 
-async def test_a_hang_up_ends_the_screen(tmp_path: Path) -> None:
-    async with EngineDouble(tmp_path) as engine, terminal(engine) as (screen, _):
+@pytest.mark.parametrize("signalled", [True, False], ids=["with a signal", "without one"])
+async def test_a_hang_up_ends_the_screen(tmp_path: Path, signalled: bool) -> None:
+    async with EngineDouble(tmp_path) as engine, terminal(engine, _take_terminal if signalled else None) as (screen, _):
         screen.hang_up()
-        engine.used_max = 3
-        engine.append(text="somebody writes on")
+        for number in range(100):
+            engine.append(text=f"somebody writes on: {number}")
         assert await screen.ended() == 0
