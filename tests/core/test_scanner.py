@@ -186,12 +186,14 @@ def test_r4_a_source_that_is_silent_is_replaced_by_another() -> None:
 
 
 def test_w1_a_page_of_another_question_or_site_turns_no_page() -> None:
+    """Bob is asked; carol is next once bob himself says, to this very question, that he has nothing."""
     stage = Stage(3).vote()
     effects = stage.answer_scan(stage.tick(), used_max=3)
-    ((source, asked),) = sent(effects, Ask)
-    other = CAROL if source == BOB else BOB
-    for sender, nonce in ((source, Nonce(asked.nonce + 1)), (other, asked.nonce)):
+    stage.hear(CAROL, beat(used_max=3))
+    (asked,) = sent_to(effects, BOB, Ask)
+    for sender, nonce in ((BOB, Nonce(asked.nonce + 1)), (CAROL, asked.nonce)):
         assert not sent(stage.hear(sender, Known(nonce, Slot(1), Slot(3), ())), Ask)
+    assert sent_to(stage.hear(BOB, Known(asked.nonce, Slot(1), Slot(3), ())), CAROL, Ask)
 
 
 def test_r4_what_a_page_holds_is_learned_whoever_sent_it() -> None:

@@ -81,10 +81,12 @@ def test_b1_the_round_goes_above_every_ballot_seen() -> None:
 
 
 def test_b1_a_round_is_never_resumed_after_a_restart() -> None:
-    """The second start knows the round from the store alone: nobody answers, nothing was promised."""
+    """Not even where nothing but the counter tells of it: its slot is learned, and nobody promised anything since."""
     stage = Stage(5).ready()
     number = asked(stage.submit(1))
-    again = stage.restarted().ready()
+    stage.hear(BOB, chosen(1, tweet(BOB, 1)))
+    again = stage.restarted().vote()
+    again.answer_scan(again.tick(), used_max=1)
     assert asked(again.submit(2)) > number
 
 
