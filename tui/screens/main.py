@@ -126,6 +126,7 @@ class MainScreen(SiteScreen):
             pane.display = name in seen and not small
         self.query_one("#side").display = bool(seen & {"blocks", "sites", "faults", "inspector"})
         self.query_one("#top").display = seen != {"trace"}
+        self._panes["trace"].set_class(seen == {"trace"}, "-alone")
         self.query_one(TabBar).display = not self.wide and not small
         self.query_one(Composer).display = not small or self.query_one(Composer).is_open
         self.query_one(KeyBar).display = not small
