@@ -18,7 +18,7 @@ from engine.core.broken import BrokenRule
 from engine.core.effects import SawApplied, SawLearned
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, SiteId, Slot
-from engine.core.messages import LearnedSlot
+from engine.core.messages import ChosenSlot, LearnedSlot
 from engine.core.microblog import Microblog
 from engine.core.settings import WINDOW_SLOTS
 from engine.core.step import Step
@@ -35,6 +35,14 @@ class Origin:
     how: str
     ballot: Ballot | None
     source: SiteId
+
+
+def chosen_entry(said: ChosenSlot, vote: Vote) -> Entry | None:
+    """R0: what a site learns that has this vote: the entry, where it is told, else its own accepted one if that has
+    exactly the ballot; None where it has not."""
+    if said.entry is not None:
+        return said.entry
+    return vote.entry if vote.accepted is not None and vote.accepted == said.ballot else None
 
 
 class Learner:

@@ -22,7 +22,7 @@ from engine.core.elected import Elected
 from engine.core.entry import Entry
 from engine.core.filler import Filler
 from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick
-from engine.core.learner import Learner, Origin
+from engine.core.learner import Learner, Origin, chosen_entry
 from engine.core.lives import Lives
 from engine.core.messages import (
     Accept,
@@ -359,14 +359,10 @@ class Replica:
         return Cause.FAR if ballot.round > self._rounds.seen + ROUND_LEAP_MAX else None
 
     def _on_chosen_message(self, step: Step, sender: SiteId, message: Chosen) -> None:
-        """R0: the entry itself, or this site's own accepted entry if it has exactly that ballot."""
         missed: list[Slot] = []
         for item in message.slots:
             self._learner.used(item.slot)
-            entry = item.entry
-            if entry is None:
-                vote = self._acceptor.vote(item.slot)
-                entry = vote.entry if vote.accepted is not None and vote.accepted == item.ballot else None
+            entry = chosen_entry(item, self._acceptor.vote(item.slot))
             if entry is not None:
                 self._learn(step, item.slot, entry, Origin("chosen", item.ballot, sender))
             elif not self._learner.is_learned(item.slot):
