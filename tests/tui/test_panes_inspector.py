@@ -76,3 +76,29 @@ async def test_enter_inspects_and_what_happens_there_is_followed(tmp_path: Path)
             await pilot.until_shown("learned  bob/3 tweet their words")
             await pilot.press("escape")
             await pilot.until_shown("[3 Log]")
+
+
+async def test_a_chosen_slot_names_who_accepted_it(tmp_path: Path) -> None:
+    """Promises, other ballots and what a fault took are no votes (B3)."""
+    trace = [
+        trace_line(0.1, "in", "erin", "promise", slot=3, ballot="2.alice"),
+        trace_line(0.2, "in", "dave", "accepted", slot=3, ballot="1.alice"),
+        trace_line(0.3, "in", "carol", "accepted", slot=3, ballot="2.alice", note="DROP (rule 1)"),
+        trace_line(0.4, "in", "bob", "accepted", slot=3, ballot="2.alice"),
+        trace_line(0.5, "in", "erin", "accepted", slot=3, ballot="2.alice"),
+        trace_line(0.6, "self", None, "chosen", slot=3, ballot="2.alice", note="this site counted a majority"),
+    ]
+    mine = entry("tweet", "alice", 1, "my words")
+    view = {
+        "slot": 3, "state": "chosen", "maxPrepare": "2.alice", "accNum": "2.alice", "void": False, "learned": mine,
+        "accVal": mine, "attempt": None, "trace": trace,
+    }  # fmt: skip
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 3
+        engine.slots[3] = view
+        async with screen_of(engine) as pilot:
+            await pilot.press("3", "enter")
+            await pilot.until_shown("accepts seen of 2.alice  alice ✓  bob ✓  carol -  dave -  erin ✓   3 of 5")
+            engine.slots[3] = view | {"trace": [trace[-1] | {"note": "bob said so"}]}
+            engine.tell({"topic": "log", **log_line(3, text="my words")})
+            await pilot.until(lambda: "accepts seen" not in pilot.text(), "votes that nobody told this site")

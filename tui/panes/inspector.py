@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from tui.panes.diagram import diagram, lane_width
+from tui.panes.diagram import diagram, is_taken, lane_width
 from tui.panes.page import Page
 from tui.rows import BLANK, Part, Role, Row, row, wrapped
 from tui.site.model import UNANSWERED, Change, SiteModel
@@ -79,18 +79,37 @@ class InspectorPane(Page):
         return lines
 
     def _votes(self, view: SlotView, width: int) -> list[Row]:
-        attempt = view.attempt or self.model.ended.get(view.slot)
+        attempt = view.attempt
         if attempt is None:
-            return []
-        over = view.attempt is None
-        parts = [Part(f"{'last votes' if over else 'votes'} for {attempt.ballot or '--'}  ", Role.DIM)]
+            return self._accepted(view, width)
+        parts = [Part(f"votes for {attempt.ballot or '--'}  ", Role.DIM)]
         for site in self.model.sites:
             parts += _vote(site, attempt)
         parts.append(Part(f" {len(attempt.votes)} of {attempt.needed}", Role.STRONG))
         lines = wrapped(tuple(parts), width, indent=2)
-        if not over:
-            lines += wrapped(row((f"{attempt_words(attempt)}. {attempt.why}", Role.NOTE)), width)
-        return lines
+        return lines + wrapped(row((f"{attempt_words(attempt)}. {attempt.why}", Role.NOTE)), width)
+
+    def _accepted(self, view: SlotView, width: int) -> list[Row]:
+        """Who accepted the ballot that this site saw chosen, from the messages that are remembered.
+
+        A site that was only told what is chosen got no votes, and nothing is said of them.
+        """
+        chosen = next((line for line in reversed(view.trace) if line.dir == "self" and line.type == "chosen"), None)
+        ballot = None if chosen is None else chosen.ballot
+        voters = {
+            line.peer
+            for line in view.trace
+            if (line.dir, line.type, line.ballot) == ("in", "accepted", ballot) and not is_taken(line)
+        }
+        if ballot is None or not voters:
+            return []
+        if view.acc_num == ballot:
+            voters.add(self.model.site)
+        parts = [Part(f"accepts seen of {ballot}  ", Role.DIM)]
+        for site in self.model.sites:
+            parts += [Part(f"{site} "), Part("✓  ", Role.GOOD) if site in voters else Part("-  ", Role.DIM)]
+        parts.append(Part(f" {len(voters)} of {len(self.model.sites)}", Role.STRONG))
+        return wrapped(tuple(parts), width, indent=2)
 
     def _messages(self, view: SlotView) -> list[Row]:
         arrows = {"out": "→", "in": "←", "self": "*"}
