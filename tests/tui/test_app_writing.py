@@ -158,6 +158,16 @@ async def test_an_event_that_the_engine_refuses_can_be_edited(tmp_path: Path) ->
             await pilot.until_shown("e edit")
 
 
+async def test_a_long_draft_takes_one_line_while_the_composer_is_closed(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        await pilot.press("c")
+        pilot.paste("漢" * 280)
+        await pilot.press("escape")
+        await pilot.until_shown("c goes on with the draft: 漢")
+        assert sum("漢" in line for line in pilot.lines()) == 1
+        assert pilot.lines()[-2].endswith("…")
+
+
 async def test_the_draft_survives_escape_a_lost_quorum_and_leaving(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine:
         async with screen_of(engine) as pilot:

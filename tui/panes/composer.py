@@ -42,6 +42,13 @@ class Hint(Painted):
         return wrapped(self._sentence, width)
 
 
+class Invitation(Hint):
+    """What stands in the composer's place while it is closed: one line, of however long a draft."""
+
+    def rows(self, width: int) -> Sequence[Row]:  # noqa: ARG002
+        return (self._sentence,)
+
+
 class Composer(Vertical):
     class Written(Message):
         """A tweet that the rules allow, stripped."""
@@ -61,7 +68,7 @@ class Composer(Vertical):
 
     def compose(self) -> ComposeResult:
         self._kept = self._drafts.load()
-        yield Hint(self._invitation(), id="invitation")
+        yield Invitation(self._invitation(), id="invitation")
         yield Field(self._kept, id="draft")
         yield Hint(USUAL, id="composer-hint")
 
@@ -85,7 +92,7 @@ class Composer(Vertical):
     def close(self) -> None:
         self._save()
         self.remove_class("-open")
-        self.query_one("#invitation", Hint).tell(self._invitation())
+        self.query_one(Invitation).tell(self._invitation())
         self._done()
         self.field.let_go()
 
