@@ -113,7 +113,7 @@ async def test_new_rows_do_not_lay_out_the_screen(tmp_path: Path, monkeypatch: p
 
 
 async def test_an_idle_screen_repaints_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two seconds without traffic: not one display update, and no timer left that could cause one."""
+    """Without traffic nothing is painted, nor when sites only say that they are there."""
     async with EngineDouble(tmp_path) as engine:
         engine.used_max = 60
         async with screen_of(engine, size=WIDE) as pilot:
@@ -126,6 +126,7 @@ async def test_an_idle_screen_repaints_nothing(tmp_path: Path, monkeypatch: pyte
             monkeypatch.setattr(pilot.app, "_display", lambda *update: painted.append(update))
             await asyncio.sleep(2)
             engine.tell({"topic": "status", **engine.status()})
+            engine.tell({"topic": "trace", **trace_line(2, "in", "bob", "ask-highest")})
             await asyncio.sleep(0.5)
             assert painted == []
 
@@ -138,7 +139,7 @@ async def test_a_row_that_changes_is_repainted_in_place(tmp_path: Path) -> None:
             await pilot.until_shown("20 ■ chosen")
             engine.special[15] = log_line(15, author="carol", text="now it reads so")
             engine.tell({"topic": "log", **engine.special[15]})
-            await pilot.until_shown("15 ■ chosen    carol  1.carol  tweet   now it reads so")
+            await pilot.until_shown("15 ■ chosen    carol  1.carol    tweet   now it reads so")
 
 
 async def test_search_goes_back_page_by_page_and_next_goes_on(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from tui.site.wording import line_words
 
 NAME_MAX: Final = 16
 NAME_NARROW: Final = 8
-BALLOT_NARROW: Final = 10
+BALLOT_NARROW: Final = 12
+ROUND_DIGITS: Final = 4
 STATE_WIDTH: Final = 11
 
 _STATES: Final = {
@@ -64,7 +65,7 @@ class LogPane(Lines):
         narrow = width < 100
         names = max(map(len, self.model.sites))
         name_width = min(names, NAME_NARROW if narrow else NAME_MAX) + 1
-        ballot_width = min(names + 3, BALLOT_NARROW) if narrow else names + 4
+        ballot_width = min(names + 1 + ROUND_DIGITS, BALLOT_NARROW) if narrow else names + 3 + ROUND_DIGITS
         state, glyph, role = _state(line)
         own = line.author == self.model.site
         author = "--" if line.author is None else line.author + ("*" if own else "")

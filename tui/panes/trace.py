@@ -15,6 +15,8 @@ from tui.site.wording import clock_ms
 
 NAME_MAX: Final = 8
 TYPE_WIDTH: Final = 12
+ROUND_DIGITS: Final = 4
+BALLOT_MAX: Final = 16
 RATE_EVERY_S: Final = 1.0
 
 _ARROWS: Final = {"out": ("→", Role.NOTE), "in": ("←", Role.GOOD), "self": ("*", Role.STRONG)}
@@ -28,6 +30,7 @@ class TracePane(Lines):
     def __init__(self, model: SiteModel) -> None:
         super().__init__(model, id="trace")
         self._newest = 0
+        self._shown = -1
         self._rate = 0
         self._rate_timer: Timer | None = None
 
@@ -70,7 +73,7 @@ class TracePane(Lines):
             (f"{arrow} {fitted(line.peer or '', names)} ", role),
             f"{fitted(line.type, TYPE_WIDTH)} ",
             (f"{'' if line.slot is None else f'#{line.slot}':<7} ", Role.PLAIN),
-            (f"{fitted(line.ballot or '', min(names + 3, 12))} ", Role.DIM),
+            (f"{fitted(line.ballot or '', min(names + 1 + ROUND_DIGITS, BALLOT_MAX))} ", Role.DIM),
             (note, Role.WARN if alarming else Role.DIM),
         )
 
@@ -81,9 +84,13 @@ class TracePane(Lines):
             return
         if self._rate_timer is None and self.model.trace.arrived != self._newest:
             self._rate_timer = self.set_interval(RATE_EVERY_S, self._count_rate)
-        self.measure()
-        if self.following:
-            self.refresh()
+        ring = self.model.trace
+        shown = ring.rows[-1].number if ring.rows else -1
+        if shown != self._shown:  # else nothing that came matches
+            self._shown = shown
+            self.measure()
+            if self.following:
+                self.refresh()
 
     def _count_rate(self) -> None:
         """Once a second while messages come; it ends with them, so that an idle screen has no timer."""

@@ -33,7 +33,7 @@ class TraceRing:
         self._all: list[Numbered] = []
         self._next = 0
         self.arrived = 0
-        """How many lines came since the start, those that were remembered from before apart."""
+        """How many lines came since the start, without background talk and what was remembered from before."""
 
     def restart(self, lines: Iterable[TraceLine]) -> None:
         """Begins anew with what the engine remembers."""
@@ -43,7 +43,7 @@ class TraceRing:
         self._add(lines)
 
     def extend(self, lines: Sequence[TraceLine]) -> None:
-        self.arrived += len(lines)
+        self.arrived += sum(line.type not in BACKGROUND for line in lines)
         self._add(lines)
 
     def _add(self, lines: Iterable[TraceLine]) -> None:
