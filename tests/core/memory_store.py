@@ -43,6 +43,7 @@ class MemoryStore:
         self.standing = standing
         self.standing_why = ""
         self.commits = 0
+        self.reads = 0
         self.round = Round(0)
         self.prefix = Slot(0)
         self.votes: dict[Slot, Vote] = {}
@@ -82,6 +83,7 @@ class MemoryStore:
 
     def learned(self, first: Slot, last: Slot, bytes_max: int) -> Sequence[LearnedSlot]:
         assert 1 <= first <= last <= self.prefix, "the core reads committed slots of the prefix only"
+        self.reads += 1
         items: list[LearnedSlot] = []
         for slot in range(first, last + 1):
             items.append(LearnedSlot(Slot(slot), self.log[Slot(slot)]))

@@ -289,6 +289,15 @@ def test_r3_what_others_settle_meanwhile_is_not_competed_for() -> None:
     assert not sent(stage.wait(15_000), Prepare)
 
 
+def test_r3_what_others_settle_while_it_competes_ends_its_attempt() -> None:
+    stage = with_hole()
+    nobody_knows(stage, stage.fill(1))
+    number = sent(stage.wait(4 * stage.settings.timings.retransmit), Prepare)[0][1].ballot
+    assert told(stage.hear(CAROL, chosen(1, THEIRS)), SawFilled) == [SawFilled(Slot(1), "learned", "tweet")]
+    assert not sent(stage.hear(BOB, promise(number, 1)), Accept)
+    assert phase(stage) is None
+
+
 def test_a_cluster_of_one_fills_alone() -> None:
     """What its own acceptor took before a crash is completed; there is nobody to ask or to yield to."""
     stage = Stage(1)

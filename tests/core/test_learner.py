@@ -167,3 +167,4 @@ def test_entries_that_left_memory_are_read_from_the_store() -> None:
     for slot in (1, RECENT_SLOTS - 1, RECENT_SLOTS, 2 * RECENT_SLOTS - 1):
         (answer,) = sent_to(stage.hear(CAROL, prepare(ballot(1, CAROL), slot)), CAROL, Promise)
         assert answer.learned == (LearnedSlot(Slot(slot), tweet(BOB, slot)),)
+    assert stage.store.reads == 2, "the newest ones are at hand, and memory does not grow with the log"

@@ -311,10 +311,10 @@ def test_e3_events_keep_the_order_of_submission_whatever_is_lost_and_retried() -
     slot = Slot(0)
     for rival in range(1, 7):
         number, slot = aimed(effects)
+        stage.hear(BOB, promise(number, slot))
         if rival % 2:
             effects = stage.hear(BOB, chosen(slot, tweet(BOB, rival, follows=rival - 2 if rival > 1 else 0)))
         else:
-            stage.hear(BOB, promise(number, slot))
             effects = stage.hear(BOB, accepted(number, slot))
     mine = [entry for _, entry in sorted(stage.store.log.items()) if entry.author == ALICE]
     assert [entry.number for entry in mine] == [1, 2, 3]
