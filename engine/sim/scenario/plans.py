@@ -200,7 +200,7 @@ def _setup(setup: Setup) -> Iterator[str]:
 
 def _weather(weather: Weather) -> str:
     said = [f"delay {weather.delay_min} ms spread {weather.delay_spread} ms"]
-    if weather.late:
+    if weather.late or weather.late_max:
         said.append(f"late {weather.late} late-max {weather.late_max} ms")
     said += [f"{word} {share}" for word in ("loss", "duplicate", "stale") if (share := getattr(weather, word))]
     return " ".join(said)

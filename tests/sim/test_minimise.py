@@ -1,0 +1,88 @@
+"""The minimiser: a failing plan becomes small, stays failing by the same rule, and is a file that anybody can run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import pytest
+
+from engine.core.ids import Round
+from engine.core.replica import Replica
+from engine.core.settings import Settings
+from engine.core.storage import LogReader, Stored
+from engine.sim.minimise import Failure, failure_of, minimise, save
+from engine.sim.plan import Plan
+from engine.sim.scenario import plans
+from engine.sim.scenario.parse import parse, read
+from engine.sim.swarm import draw
+from engine.sim.world import MakeReplica
+
+LINES_MAX: Final = 30
+SEEDS: Final = range(200)
+
+
+def forgets_its_votes(settings: Settings, stored: Stored, log: LogReader, random: Random) -> Replica:
+    """A restart loses what was promised and accepted (A1, A2)."""
+    return Replica(settings, replace(stored, votes={}), log, random)
+
+
+def forgets_its_rounds(settings: Settings, stored: Stored, log: LogReader, random: Random) -> Replica:
+    """A restart begins with round 1 again (B1)."""
+    return Replica(settings, replace(stored, round=Round(0)), log, random)
+
+
+def _failing(make_replica: MakeReplica, acts_max: int) -> tuple[Plan, Failure]:
+    """The first of the seeds with a plan of so many acts that fails."""
+    for seed in SEEDS:
+        plan = draw(seed)
+        if len(plan.acts) <= acts_max:
+            failure = failure_of(plan, make_replica)
+            if failure is not None:
+                return plan, failure
+    raise AssertionError("no seed fails: this breakage is not seen any more")
+
+
+@pytest.mark.parametrize("make_replica", [forgets_its_votes, forgets_its_rounds])
+def test_a_failing_plan_becomes_small_and_fails_by_the_same_rule(make_replica: MakeReplica, tmp_path: Path) -> None:
+    plan, failure = _failing(make_replica, acts_max=8)
+    minimised = minimise(plan, make_replica, runs_max=150)
+    path = tmp_path / "found.scenario"
+    printed = save(minimised, path, make_replica)
+
+    assert len(minimised.plan.acts) < len(plan.acts)
+    assert minimised.failure.rule == failure.rule
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES_MAX
+    assert str(path) in printed[0]
+    assert printed[-1].lstrip("─ ").startswith(f"violates {failure.rule} "), "the diagram ends with what was broken"
+
+    again = read(path)
+    assert again == minimised.plan
+    assert isinstance(again, Plan)
+    assert failure_of(again, make_replica) == minimised.failure
+    assert failure_of(again) is None, "the replica as it should be keeps the rule on the same schedule"
+
+
+def test_minimising_is_deterministic() -> None:
+    plan, _ = _failing(forgets_its_votes, acts_max=12)
+    assert minimise(plan, forgets_its_votes, 60) == minimise(plan, forgets_its_votes, 60)
+
+
+def test_a_plan_that_holds_is_refused() -> None:
+    with pytest.raises(ValueError, match="does not fail"):
+        minimise(next(plan for plan in map(draw, SEEDS) if failure_of(plan) is None))
+
+
+def test_a_plan_is_read_back_as_it_was_written() -> None:
+    """Every kind of act and of weather: what the swarm draws, to the last digit."""
+    for seed in range(1_000):
+        plan = draw(seed)
+        again = parse(plans.write(plan, f"seed {seed}"), "some.scenario")
+        assert isinstance(again, Plan)
+        assert again.acts == plan.acts
+        assert again.calm_at == plan.calm_at
+        assert replace(again.setup, links=()) == replace(plan.setup, links=())
+        between = [(i, j) for i in range(len(plan.setup.names)) for j in range(len(plan.setup.names)) if i != j]
+        assert all(again.setup.links[i][j] == plan.setup.links[i][j] for i, j in between)
