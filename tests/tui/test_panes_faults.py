@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.tui.engine_double import EngineDouble, Json, Refused, at
-from tests.tui.pilots import screen_of
+from tests.tui.pilots import WIDE, screen_of
 
 
 def rule(number: int, text: str, on: bool) -> Json:
@@ -81,3 +81,29 @@ async def test_keys_without_anything_to_act_on_say_so(tmp_path: Path) -> None:
         assert not engine.called("faults.set")
         assert not engine.called("faults.remove")
         assert pilot.app.return_value is None
+
+
+async def test_a_long_rule_is_told_whole(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.rules = [rule(1, "partition alice,bob | carol,dave,erin", True), rule(2, "to=bob drop", True)]
+        async with screen_of(engine, size=WIDE) as pilot:
+            await pilot.press("6")
+            await pilot.until_shown("partition alice,bob |")
+            await pilot.until_shown("carol,dave,erin ")
+            await pilot.press("down")
+            await pilot.until_shown(">  2 [x] on")
+
+
+async def test_an_outcome_offers_no_key_that_is_the_panes_own(tmp_path: Path) -> None:
+    """Here x removes all rules, and r releases what is held."""
+    refusal = {"outcome": "not-created", "id": "alice/1", "slot": None, "to": None, "reason": "no quorum"}
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = lambda _: refusal
+        async with screen_of(engine) as pilot:
+            await pilot.press("c", *"hello", "enter")
+            await pilot.until_shown("r retry · e edit · x dismiss")
+            await pilot.press("6")
+            await pilot.until_shown("   e edit · esc dismiss")
+            assert "retry" not in pilot.text()
+            await pilot.press("escape")
+            await pilot.until(lambda: "not created" not in pilot.text(), "never dismissed")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from textual import events
@@ -74,10 +74,12 @@ class TabBar(Painted):
 class OutcomeLine(Painted):
     """What came of the last event, until it is dismissed; before that, what is under way."""
 
-    def __init__(self, board: NoticeBoard, submissions: Submissions) -> None:
+    def __init__(self, board: NoticeBoard, submissions: Submissions, taken: Callable[[], Collection[str]]) -> None:
+        """`taken`: keys that mean something else in the pane that is used, so that they are not offered."""
         super().__init__(id="outcome")
         self._board = board
         self._submissions = submissions
+        self._taken = taken
         self._elapsing: Timer | None = None
 
     def rows(self, width: int) -> Sequence[Row]:
@@ -95,12 +97,13 @@ class OutcomeLine(Painted):
     def _offers(self, notice: Notice) -> Row:
         """The keys for what one can do next; a line of its own, because user text ends the sentence above."""
         parts: list[Part] = [Part("   ")]
+        taken = self._taken()
         for offer in notice.offers:
-            if offer is not Offer.SETTLE or notice.slot is not None:
-                key, words = _OFFERS[offer]
+            key, words = _OFFERS[offer]
+            if key not in taken and (offer is not Offer.SETTLE or notice.slot is not None):
                 parts += [Part(key, Role.KEY), Part(f" {words.format(slot=notice.slot)} · ", Role.DIM)]
         more = f" ({self._board.waiting} more below)" if self._board.waiting else ""
-        return (*parts, Part("x", Role.KEY), Part(f" dismiss{more}", Role.DIM))
+        return (*parts, Part("esc" if "x" in taken else "x", Role.KEY), Part(f" dismiss{more}", Role.DIM))
 
     def learn(self) -> None:
         self.say()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from textual.binding import BindingType
 from textual.message import Message
@@ -16,6 +16,8 @@ from tui.site.shapes import Held, Rule
 from tui.site.wording import clock
 
 Selected = TypeVar("Selected", Rule, Held)
+
+RULE_INDENT: Final = 18
 
 EXAMPLES = (
     "to=bob type=accept drop=50%",
@@ -50,7 +52,7 @@ class FaultsPane(Page):
         on = sum(rule.on for rule in self.model.faults.rules)
         return f"6 Faults · {on} on · this site only, never saved" if on else "6 Faults · this site only, never saved"
 
-    def write(self, width: int) -> Sequence[Row]:  # noqa: ARG002
+    def write(self, width: int) -> Sequence[Row]:
         faults = self.model.faults
         self._meaning = []
         lines: list[Row] = []
@@ -64,7 +66,11 @@ class FaultsPane(Page):
         for rule in faults.rules:
             until = "" if rule.expires_at is None else f"  until {clock(rule.expires_at)}"
             box = ("[x] on ", Role.BAD) if rule.on else ("[ ] off", Role.DIM)
-            say(row(f"{rule.number:>2} ", box, f" {rule.hits:>5,}  {rule.text}", (until, Role.DIM)), rule)
+            said = row(f"{rule.number:>2} ", box, f" {rule.hits:>5,}  {rule.text}", (until, Role.DIM))
+            first, *more = wrapped(said, width, indent=RULE_INDENT)
+            say(first, rule)
+            for line in more:
+                say(line)
         if faults.held:
             say(BLANK)
             say(row((f"held: {len(faults.held)}", Role.WARN), ("   r release · d drop", Role.DIM)))
@@ -117,7 +123,7 @@ class FaultsPane(Page):
             self._do("faults.remove", {"number": rule.number}, f"rule {rule.number} is removed")
 
     def action_clear(self) -> None:
-        self._do("faults.clear", {}, "all {removed} rules are removed; what was held goes on its way")
+        self._do("faults.clear", {}, "no rule is left (removed: {removed}); what was held goes on its way")
 
     def action_release(self) -> None:
         self._do_held("faults.release", "{released} released")

@@ -85,7 +85,7 @@ class MainScreen(SiteScreen):
                     for name in ("blocks", "sites", "faults", "inspector"):
                         yield self._panes[name]
             yield self._panes["trace"]
-        yield OutcomeLine(self.board, self.submissions)
+        yield OutcomeLine(self.board, self.submissions, self._keys_taken)
         yield Composer(model.site, DraftFile(model.hop.folder), self._typed)
         yield Prompt(self._typed)
         yield KeyBar(self._footer_keys)
@@ -155,7 +155,12 @@ class MainScreen(SiteScreen):
         focused = next((name for name, pane in self._panes.items() if pane is self.focused), None)
         if focused is not None:
             self.active = focused
+            self.tell_outcome()
         self._arrange()
+
+    def _keys_taken(self) -> set[str]:
+        """Keys of the pane that is used, before the screen's."""
+        return {key.cap for key in keys.FAULTS} if self.active == "faults" else set()
 
     def _footer_keys(self) -> list[Key]:
         if self._typing:
