@@ -26,7 +26,7 @@ demo: $(VENV)/run.stamp
 	@$(BIN)/loggos demo $(ARGS)
 
 test: lint
-	$(BIN)/pytest $(TESTS)
+	$(BIN)/pytest --numprocesses auto --dist worksteal $(TESTS)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
