@@ -1,0 +1,84 @@
+"""`python -m tests.chaos`: a campaign with real processes.
+
+Exit status: 0 all held; 2 bad usage, or namespaces cannot be used; 12 a violation; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from engine.core.settings import Leadership
+from tests.chaos.campaign import Setup, run
+from tests.chaos.namespaces import NamespacesUnavailable
+
+_PASSED: Final = 0
+_BAD_USAGE: Final = 2
+_VIOLATION: Final = 12
+_INTERRUPTED: Final = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parse(arguments)
+    seed = time.time_ns() // 1_000_000 if options.seed is None else options.seed
+    setup = Setup(seed, options.seconds, options.sites, options.leadership, options.namespaces)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    folder = Path(tempfile.mkdtemp(prefix="loggos-chaos-"))
+    print(f"seed {seed}: {setup.sites} sites for {setup.seconds:g} s in {folder}", flush=True)
+    kept = True
+    try:
+        report = run(setup, folder, lambda line: print(line, flush=True))
+        kept = not report.passed
+        print(report.text())
+    except NamespacesUnavailable as error:
+        kept = False
+        print(f"chaos: {error}", file=sys.stderr)
+        return _BAD_USAGE
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    finally:
+        if kept:
+            print(f"kept: {folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(folder)
+    if report.passed:
+        return _PASSED
+    again = f"--seconds {setup.seconds:g} --sites {setup.sites} --leadership {setup.leadership}"
+    print(f"again: python -m tests.chaos --seed {seed} {again}{' --namespaces' if setup.namespaces else ''}")
+    return _VIOLATION
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.chaos",
+        description="Kills, freezes and cuts apart real engines while users write, then checks all that was told.",
+        epilog="example: python -m tests.chaos --seconds 60 --namespaces",
+    )
+    parser.add_argument("--seconds", type=float, default=180.0, help="how long faults go on (default: %(default)g)")
+    parser.add_argument("--seed", type=int, help="of the schedule and the users (default: a new one each time)")
+    parser.add_argument("--sites", type=int, default=5, help="how many, 3 to 9 (default: %(default)d)")
+    parser.add_argument("--leadership", choices=list(Leadership), default=Leadership.NONE, help="(default: none)")
+    parser.add_argument(
+        "--namespaces", action="store_true", help="cut sites apart by network namespaces; needs Linux and root"
+    )
+    options = parser.parse_args(arguments)
+    if options.seconds < 2 or not 3 <= options.sites <= 9:
+        parser.error("a campaign takes 2 seconds or more, and 3 to 9 sites")
+    return options
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

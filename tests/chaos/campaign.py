@@ -1,0 +1,322 @@
+"""A campaign: real engines, users at each, faults by schedule; then peace, an audit, and the verdict.
+
+Rules that hold here:
+- Everything that a campaign starts ends with it, and it touches nothing else.
+- It waits for conditions, bounded; that one does not come is a violation too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import json
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+from engine.addresses import Address
+from engine.core.ids import SiteId
+from engine.template import DEFAULT_NAMES, write_files
+from tests.chaos.engines import Engines
+from tests.chaos.namespaces import NamespaceNetwork
+from tests.chaos.network import Network, RuledNetwork, add_rule
+from tests.chaos.report import Report, count_told, longest_stall_s
+from tests.chaos.schedule import (
+    Deafness,
+    Fault,
+    Frozen,
+    Killed,
+    Partition,
+    Rule,
+    Stopped,
+    Unplugged,
+    draw,
+)
+from tests.chaos.users import Submission, User
+from tests.chaos.verdict import Log, judge, read_log, same_logs, same_views
+from tests.tui.real_cluster import PROGRAM, environment, free_addresses
+from tui.client import Client
+from tui.commands.pages import events_pages, log_pages, log_slots, newest_timeline
+from tui.exits import ExitStatus
+from tui.json_shapes import log_line
+
+Json = dict[str, Any]
+
+READY_MAX_S: Final = 60.0
+CONVERGED_MAX_S: Final = 90.0
+USERS_PER_SITE: Final = 2
+_AUDIT_EVERY_S: Final = 10.0
+_PORT: Final = 7_001
+_TIMINGS: Final = "heartbeat_ms: 100\nretransmit_ms: 50\nfill_every_s: 0.3\nscan_every_s: 1\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    seed: int
+    seconds: float
+    sites: int = 5
+    leadership: str = "none"
+    namespaces: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return DEFAULT_NAMES[: self.sites]
+
+
+def run(setup: Setup, folder: Path, say: Callable[[str], None]) -> Report:
+    """Runs a campaign in an empty folder; `say` gets a line now and then. Raises NamespacesUnavailable."""
+    network: Network = NamespaceNetwork(setup.names) if setup.namespaces else RuledNetwork()
+    with contextlib.closing(network):
+        engines = Engines(_write_sites(setup, folder, network), folder / "data", setup.names, network.wrap)
+        with contextlib.closing(engines):
+            return _Campaign(setup, network, engines, say).run()
+
+
+def _write_sites(setup: Setup, folder: Path, network: Network) -> Path:
+    path = folder / "sites.yaml"
+    if setup.namespaces:
+        addresses = {SiteId(name): Address(network.host(name), _PORT) for name in setup.names}
+    else:
+        addresses = free_addresses(setup.names)
+    write_files(path, "chaos-island", addresses)
+    text = path.read_text().replace("leadership: none", f"leadership: {setup.leadership}", 1)
+    path.write_text(text + _TIMINGS)
+    return path
+
+
+class _Campaign:
+    def __init__(self, setup: Setup, network: Network, engines: Engines, say: Callable[[str], None]) -> None:
+        self._setup = setup
+        self._network = network
+        self._engines = engines
+        self._say = say
+        self._report = Report(setup.seed, setup.seconds, setup.sites, setup.leadership, network.name)
+        self._closing = threading.Event()
+        self._audit_process: subprocess.Popen[bytes] | None = None
+
+    def run(self) -> Report:
+        report, engines = self._report, self._engines
+        for name in engines.names:
+            engines.start(name)
+        engines.until_ready(READY_MAX_S)
+        users = self._users()
+        begun = time.monotonic()
+        try:
+            self._trouble(begun)
+            over = time.monotonic()
+            self._heal()
+        finally:
+            self._closing.set()
+        self._say("healed; waiting for all to agree")
+        report.converged_s = self._converge(users, over)
+        submissions = [each for user in users for each in user.submissions]
+        report.stalled_s = longest_stall_s(submissions, begun, over)
+        report.told = count_told(submissions)
+        if report.converged_s is not None:
+            self._hold_against_logs(submissions)
+            self._audit_running(wait=True)
+        self._audit_stopped()
+        report.wrong += engines.ended
+        return report
+
+    def _users(self) -> list[User]:
+        names = self._engines.names
+        users = [
+            User(
+                site,
+                [name for name in names if name != site],
+                self._engines.sockets[site],
+                name=f"{site}-{number}",
+                seed=f"{self._setup.seed} {site} {number}",
+                closing=self._closing,
+            )
+            for site in names
+            for number in range(USERS_PER_SITE)
+        ]
+        for user in users:
+            user.start()
+        return users
+
+    # While it lasts
+
+    def _trouble(self, begun: float) -> None:
+        """Runs the schedule; ends early only where an engine ended by itself or an audit found something."""
+        order = count()
+        actions: list[tuple[float, int, Callable[[], None]]] = []
+        for fault in draw(Random(self._setup.seed), self._engines.names, self._setup.seconds):
+            heapq.heappush(actions, (begun + fault.begins_s, next(order), self._beginning(fault)))
+            heapq.heappush(actions, (begun + fault.ends_s, next(order), self._ending(fault)))
+        for number in range(1, int(self._setup.seconds / _AUDIT_EVERY_S) + 1):
+            at = begun + number * _AUDIT_EVERY_S - _AUDIT_EVERY_S / 2
+            heapq.heappush(actions, (at, next(order), lambda: self._audit_running(wait=False)))
+        heapq.heappush(actions, (begun + self._setup.seconds, next(order), lambda: None))
+        idle = threading.Event()
+        while actions:
+            at, _, act = heapq.heappop(actions)
+            idle.wait(max(0.0, at - time.monotonic()))
+            self._engines.notice_ends()
+            act()
+            if self._engines.ended or self._report.wrong:
+                self._say("a violation: the campaign ends early")
+                for *_, rest in sorted(actions, key=lambda each: each[:2]):
+                    rest()
+                return
+
+    def _beginning(self, fault: Fault) -> Callable[[], None]:
+        lasts_s = fault.ends_s - fault.begins_s
+        trouble, report, engines = fault.trouble, self._report, self._engines
+
+        def begin() -> None:
+            report.faults[_kind(fault)] += 1
+            match trouble:
+                case Rule(_, sites, text):
+                    add_rule(engines, sites, text, lasts_s)
+                case Partition() | Deafness() | Unplugged():
+                    self._network.begin(engines, trouble, lasts_s)
+                case Killed(sites):
+                    report.hits["killed"] += engines.kill(sites)
+                case Frozen(sites):
+                    report.hits["frozen"] += engines.freeze(sites)
+                case Stopped(site):
+                    report.hits["stopped"] += engines.stop(site)
+
+        return begin
+
+    def _ending(self, fault: Fault) -> Callable[[], None]:
+        trouble = fault.trouble
+
+        def end() -> None:
+            match trouble:
+                case Rule():
+                    pass  # it was given its time
+                case Partition() | Deafness() | Unplugged():
+                    self._network.end(trouble)
+                case Killed(sites):
+                    for site in sites:
+                        self._engines.start(site)
+                case Frozen(sites):
+                    self._engines.thaw(sites)
+                case Stopped(site):
+                    self._engines.start(site)
+
+        return end
+
+    def _audit_running(self, *, wait: bool) -> None:
+        """Takes the result of the last audit, and begins another one."""
+        if self._audit_process is not None:
+            self._take_audit(self._audit_process)
+        self._audit_process = self._start_audit()
+        if wait:
+            self._take_audit(self._audit_process)
+            self._audit_process = None
+
+    def _start_audit(self) -> subprocess.Popen[bytes]:
+        command = [*PROGRAM, "audit", str(self._engines.data), "--json"]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+
+    def _take_audit(self, process: subprocess.Popen[bytes]) -> Json | None:
+        out, err = process.communicate()
+        self._report.audits += 1
+        if process.returncode not in {ExitStatus.DONE, ExitStatus.VIOLATION}:
+            said = err.decode(errors="replace").strip()
+            self._report.wrong.append(f"an audit ended with status {process.returncode}: {said}")
+            return None
+        audit: Json = json.loads(out)
+        for each in audit["violations"]:
+            where = f"slot {each['slot']} " if each["slot"] is not None else ""
+            self._report.wrong.append(f"audit: {each['rule']} {where}at {each['site']}: {each['sentence']}")
+        return audit
+
+    # When it is over
+
+    def _heal(self) -> None:
+        self._engines.thaw(self._engines.names)
+        for name in self._engines.names:
+            self._engines.start(name)
+            self._engines.ask(name, "faults.clear")
+
+    def _converge(self, users: list[User], since: float) -> float | None:
+        """How long it took until every user has its answers and all sites are alike; None: too long."""
+        deadline = since + CONVERGED_MAX_S
+        report, engines = self._report, self._engines
+        poll = threading.Event()
+        while True:
+            engines.notice_ends()
+            statuses = {name: engines.ask(name, "status") for name in engines.names}
+            waiting = [user.name for user in users if user.is_alive()]
+            differs = _differs(statuses, len(engines.names))
+            if not waiting and differs is None:
+                return time.monotonic() - since
+            if engines.ended or time.monotonic() > deadline:
+                break
+            poll.wait(0.1)
+        why = differs or f"{', '.join(waiting)} still wait for answers"
+        report.wrong.append(f"liveness: not converged {time.monotonic() - since:.1f} s after all faults ended: {why}")
+        for user in users:
+            user.join()
+            report.wrong.extend(f"liveness: {user.name} got no answer" for _ in user.unanswered)
+        return None
+
+    def _hold_against_logs(self, submissions: list[Submission]) -> None:
+        report = self._report
+        logs: dict[str, Log] = {}
+        views: dict[str, list[Json]] = {}
+        settled: dict[str, Json] = {}
+        for name in self._engines.names:
+            with Client.connect(self._engines.sockets[name]) as client:
+                slots = log_slots(client, None, None, None)
+                logs[name] = read_log(log_line(line) for page in log_pages(client, slots) for line in page)
+                views[name] = newest_timeline(client, len(slots))["lines"]
+                if ids := _told_unknown(name, submissions):
+                    settled |= {line["id"]: line for page in events_pages(client, ids, 0) for line in page}
+        log = logs[self._engines.names[0]]
+        report.slots = len(log.lines)
+        report.settled = Counter(each["outcome"] for each in settled.values())
+        report.wrong += [*same_logs(logs), *same_views(log, views), *judge(submissions, log, settled)]
+
+    def _audit_stopped(self) -> None:
+        if self._audit_process is not None:
+            self._take_audit(self._audit_process)
+        for name in self._engines.names:
+            self._engines.stop(name)
+        running = self._report.audits
+        self._report.audited = self._take_audit(self._start_audit())
+        self._report.audits = running
+
+
+def _told_unknown(site: str, submissions: list[Submission]) -> list[str]:
+    """The ids of this site's events of which users were told no more than that."""
+    told = [each.outcome for each in submissions if each.site == site and each.outcome is not None]
+    return [outcome["id"] for outcome in told if outcome["outcome"] == "unknown"]
+
+
+def _kind(fault: Fault) -> str:
+    trouble = fault.trouble
+    return trouble.kind if isinstance(trouble, Rule) else type(trouble).__name__.lower()
+
+
+def _differs(statuses: dict[str, Json | None], sites: int) -> str | None:
+    """Why the sites are not alike and at rest; None: they are."""
+    known: dict[str, Json] = {}
+    for name, status in statuses.items():
+        if status is None:
+            return f"{name} does not answer"
+        known[name] = status
+    top = max(status["chosen_max"] for status in known.values())
+    for name, status in known.items():
+        reachable = status["quorum"]["reachable"]
+        if reachable < sites:
+            return f"{name} reaches {reachable} of {sites}: {status['voting_why']}"
+        if status["chosen_through"] != top or status["holes"] or status["next"] != top + 1:
+            holes = status["holes"][:5]
+            return f"{name} is at {status['chosen_through']} of {top}, next {status['next']}, holes {holes}"
+        if status["recovering"] or status["unknown"]:
+            return f"{name}: recovering {status['recovering']}, {status['unknown']} events unknown"
+    return None

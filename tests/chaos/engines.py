@@ -1,0 +1,151 @@
+"""The engines of a campaign: `loggos serve` as processes that are killed, frozen, stopped and started again.
+
+Rules that hold here:
+- Only own children are signalled. However the campaign ends, they end too: their standard input is its pipe, and where
+  the system has `setpriv` the kernel kills them, frozen ones included, when it dies.
+- An engine that ends without having been told to is a finding.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from engine.places import site_places
+from tests.tui.real_cluster import PROGRAM, environment
+from tui.client import Client, EngineLost, EngineSilent, NoEngine
+from tui.exits import ExitStatus
+
+Json = dict[str, Any]
+
+CALL_TIMEOUT_S: Final = 5.0
+STOP_TIMEOUT_S: Final = 15.0
+
+
+class Engines:
+    """`wrap(site)` is put before the command of a site's engine. One thread uses this; paths may be read by all."""
+
+    def __init__(self, sites_path: Path, data: Path, names: Sequence[str], wrap: Callable[[str], list[str]]) -> None:
+        self.sites_path = sites_path
+        self.data = data
+        self.names = tuple(names)
+        self.sockets: Mapping[str, Path] = {name: site_places(data, name).control for name in names}
+        self.ended: list[str] = []
+        """What was said of engines that ended by themselves."""
+        self._wrap = wrap
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._frozen: set[str] = set()
+        self._guard = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        return ("--sites", str(self.sites_path), "--data", str(self.data))
+
+    @property
+    def responsive(self) -> tuple[str, ...]:
+        """The sites whose engines run and are not frozen."""
+        return tuple(name for name in self.names if name in self._running and name not in self._frozen)
+
+    def start(self, site: str) -> None:
+        """Does nothing where it runs."""
+        if site in self._running:
+            return
+        folder = self.data / site
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        command = [*self._wrap(site), *self._guard, *PROGRAM, *self.options, "serve", site, "--until-eof"]
+        with (folder / "engine.log").open("ab") as log:
+            self._running[site] = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+                env=environment(),
+            )
+
+    def kill(self, sites: Sequence[str]) -> int:
+        """`kill -9` to all of them at once; returns how many of them ran."""
+        hit = [(site, self._running.pop(site)) for site in sites if site in self._running]
+        for site, process in hit:
+            process.send_signal(signal.SIGKILL)
+            self._frozen.discard(site)
+        for _, process in hit:
+            _reap(process)
+        return len(hit)
+
+    def freeze(self, sites: Sequence[str]) -> int:
+        """SIGSTOP; returns how many of them ran."""
+        hit = [site for site in sites if site in self._running]
+        for site in hit:
+            self._running[site].send_signal(signal.SIGSTOP)
+            self._frozen.add(site)
+        return len(hit)
+
+    def thaw(self, sites: Sequence[str]) -> None:
+        for site in sites:
+            if site in self._frozen:
+                self._frozen.discard(site)
+                self._running[site].send_signal(signal.SIGCONT)
+
+    def stop(self, site: str) -> bool:
+        """Asks it to stop, and waits for that; False where it did not run."""
+        process = self._running.get(site)
+        if process is None:
+            return False
+        self.thaw([site])
+        process.send_signal(signal.SIGTERM)
+        try:
+            status = process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.ended.append(f"the engine of {site} did not stop within {STOP_TIMEOUT_S:g} s of SIGTERM")
+            self.kill([site])
+            return True
+        del self._running[site]
+        if status != ExitStatus.DONE:
+            self.ended.append(f"the engine of {site} was asked to stop, and ended with status {status}")
+        _reap(process)
+        return True
+
+    def notice_ends(self) -> None:
+        """Keeps, with the end of its log, what ended by itself; such an engine is not started again."""
+        for site, process in list(self._running.items()):
+            status = process.poll()
+            if status is not None:
+                del self._running[site]
+                _reap(process)
+                said = (self.data / site / "engine.log").read_text(errors="replace").strip().splitlines()[-1:]
+                self.ended.append(f"the engine of {site} ended by itself with status {status}: {''.join(said)}")
+
+    def ask(self, site: str, method: str, params: Json | None = None) -> Json | None:
+        """An engine's answer; None where it does not take commands now."""
+        try:
+            with Client.connect(self.sockets[site]) as client:
+                answer: Json = client.call(method, params, CALL_TIMEOUT_S)
+        except (NoEngine, EngineLost, EngineSilent):
+            return None
+        return answer
+
+    def until_ready(self, within_s: float) -> None:
+        """Waits until every engine votes and reaches all others."""
+        deadline = time.monotonic() + within_s
+        for name in self.names:
+            while (status := self.ask(name, "status")) is None or status["quorum"]["reachable"] < len(self.names):
+                self.notice_ends()
+                if self.ended or time.monotonic() > deadline:
+                    raise TimeoutError(f"{name} does not get ready: {status}, {self.ended}, see {self.data / name}")
+                time.sleep(0.02)
+
+    def close(self) -> None:
+        """None of them runs afterwards."""
+        self.kill(list(self._running))
+
+
+def _reap(process: subprocess.Popen[bytes]) -> None:
+    process.wait()
+    if process.stdin is not None:
+        process.stdin.close()

@@ -1,0 +1,90 @@
+"""What a campaign saw, for a person to read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Final
+
+from tests.chaos.users import Submission
+
+Json = dict[str, Any]
+
+SHOWN_MAX: Final = 50
+
+
+@dataclass(slots=True)
+class Report:
+    seed: int
+    seconds: float
+    sites: int
+    leadership: str
+    network: str
+    faults: Counter[str] = field(default_factory=Counter)
+    hits: Counter[str] = field(default_factory=Counter)
+    """How many engines were killed, frozen, stopped."""
+    told: Counter[str] = field(default_factory=Counter)
+    settled: Counter[str] = field(default_factory=Counter)
+    """What became of those that were told `unknown`."""
+    stalled_s: float = 0.0
+    converged_s: float | None = None
+    slots: int = 0
+    audits: int = 0
+    audited: Json | None = None
+    """The audit of the stopped sites."""
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        return not self.wrong
+
+    def text(self) -> str:
+        converged = "did NOT converge" if self.converged_s is None else f"converged after {self.converged_s:.1f} s"
+        again = f"settled later: {_counts(self.settled)}" if self.settled else "none was left unknown for long"
+        lines = [
+            ("campaign", f"seed {self.seed}, {self.seconds:g} s, {self.sites} sites, leadership {self.leadership}"),
+            ("network", self.network),
+            ("events", f"{sum(self.told.values())} submitted: {_counts(self.told)}"),
+            ("unknown", again),
+            ("faults", f"{sum(self.faults.values())}: {_counts(self.faults)}"),
+            ("engines", _counts(self.hits) or "none was touched"),
+            ("progress", f"longest time without an event created: {self.stalled_s:.1f} s"),
+            ("healed", f"{converged}; {self.slots} slots in the log"),
+            ("audit", f"{self.audits} beside running engines, {_audited(self.audited)}"),
+        ]
+        text = [f"{name:<9} {what}" for name, what in lines]
+        if self.passed:
+            return "\n".join([*text, "verdict   all that was told is true, and no rule is broken"])
+        shown = [f"          {sentence}" for sentence in self.wrong[:SHOWN_MAX]]
+        if len(self.wrong) > SHOWN_MAX:
+            shown.append(f"          and {len(self.wrong) - SHOWN_MAX} more")
+        return "\n".join([*text, f"verdict   VIOLATED: {len(self.wrong)}", *shown])
+
+
+def count_told(submissions: Sequence[Submission]) -> Counter[str]:
+    return Counter("nothing told" if each.outcome is None else each.outcome["outcome"] for each in submissions)
+
+
+def longest_stall_s(submissions: Sequence[Submission], begun_s: float, over_s: float) -> float:
+    """The longest time between two events that were told `created`, from the first fault on to the last."""
+    created = [
+        each.ended_s
+        for each in submissions
+        if each.outcome is not None and each.outcome["outcome"] == "created" and each.ended_s is not None
+    ]
+    times = sorted([begun_s, over_s, *(at for at in created if begun_s < at < over_s)])
+    return max(after - before for before, after in pairwise(times))
+
+
+def _counts(counter: Counter[str]) -> str:
+    return ", ".join(f"{what} {count}" for what, count in counter.most_common())
+
+
+def _audited(audit: Json | None) -> str:
+    if audit is None:
+        return "none at the end"
+    if audit["violations_found"]:
+        return f"at the end {audit['violations_found']} violations"
+    return f"at the end {audit['slots']} slots and {audit['events']} events: no violation"

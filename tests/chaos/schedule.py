@@ -1,0 +1,161 @@
+"""What goes wrong in a campaign, and when: drawn from one seed before it begins.
+
+Rules that hold here:
+- Pure: the same seed gives the same schedule. What the machine makes of it is another time's matter each time.
+- A site has one trouble of its process at a time; troubles of the network overlap as they like.
+- Every fault ends by itself, the last ones together with the schedule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from random import Random
+from typing import Final
+
+Names = tuple[str, ...]
+
+GAP_MAX_S: Final = 3.0
+"""The longest time from one fault to the next."""
+
+_MESSAGES: Final = ("prepare", "promise", "accept", "accepted", "refused", "chosen", "known", "highest", "heartbeat")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule of the engines' own fault layer, at each of `sites`. `kind` is its name in the report."""
+
+    kind: str
+    sites: Names
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """Sites of different groups do not hear each other."""
+
+    groups: tuple[Names, ...]
+
+    def side_of(self, site: str) -> int:
+        return next(side for side, group in enumerate(self.groups) if site in group)
+
+
+@dataclass(frozen=True, slots=True)
+class Deafness:
+    """What `site` sends never reaches `peer`; the other way it does."""
+
+    site: str
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unplugged:
+    """A site whose network is gone. `locally`: its own interface is down, so that sending fails there."""
+
+    site: str
+    locally: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """`kill -9`, all of them at once; they start again when the fault ends."""
+
+    sites: Names
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """SIGSTOP until the fault ends."""
+
+    sites: Names
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """SIGTERM, and a new start when the fault ends."""
+
+    site: str
+
+
+Trouble = Rule | Partition | Deafness | Unplugged | Killed | Frozen | Stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Times are seconds since the schedule began."""
+
+    begins_s: float
+    ends_s: float
+    trouble: Trouble
+
+
+def draw(random: Random, names: Sequence[str], seconds: float) -> list[Fault]:
+    """The faults of a campaign, in the order in which they begin."""
+    faults: list[Fault] = []
+    free_at = dict.fromkeys(names, 0.0)
+    now = random.uniform(0.5, 1.5)
+    while now < seconds - 1:
+        lasts = min(random.choice((0.3, 1.0, 2.0, 4.0, 8.0)) * random.uniform(0.5, 1.5), seconds - now)
+        trouble = _trouble(random, [name for name in names if free_at[name] <= now], tuple(names))
+        if isinstance(trouble, Killed | Frozen | Stopped):
+            for name in _sites_of(trouble):
+                free_at[name] = now + lasts
+        faults.append(Fault(now, now + lasts, trouble))
+        now += random.uniform(0.2, GAP_MAX_S)
+    return faults
+
+
+def _sites_of(trouble: Killed | Frozen | Stopped) -> Names:
+    return (trouble.site,) if isinstance(trouble, Stopped) else trouble.sites
+
+
+def _trouble(random: Random, free: Sequence[str], names: Names) -> Trouble:
+    """`free`: the sites whose processes are well."""
+    if free and random.random() < 0.4:
+        return _process_trouble(random, free)
+    site, peer = random.sample(names, 2)
+    match random.randrange(9):
+        case 0 | 1 | 2:
+            return Partition(_groups(random, names))
+        case 3:
+            return Deafness(site, peer)
+        case 4:
+            return Unplugged(site, random.random() < 0.5)
+        case 5:
+            return Rule("loss", _some(random, names), f"from=* drop={random.choice((5, 20, 50))}%")
+        case 6:
+            return Rule("duplication", _some(random, names), f"to=* dup={random.choice((10, 50))}%")
+        case 7:
+            delay_ms = random.choice((20, 100, 400))
+            return Rule("delay", _some(random, names), f"to=* delay={delay_ms}ms±{delay_ms}")
+        case _:
+            types = ",".join(random.sample(_MESSAGES, 2))
+            action = random.choice(("drop", "hold"))
+            return Rule(f"{action} of some types", (site,), f"to={peer} type={types} {action}")
+
+
+def _process_trouble(random: Random, free: Sequence[str]) -> Trouble:
+    match random.randrange(10):
+        case 0:
+            return Killed(tuple(free))
+        case 1 | 2 | 3 | 4:
+            return Killed(_some(random, free[: len(free) // 2 + 1]))
+        case 5 | 6 | 7:
+            return Frozen(_some(random, free))
+        case _:
+            return Stopped(random.choice(free))
+
+
+def _some(random: Random, names: Sequence[str]) -> Names:
+    """One site most of the time, sometimes several, sometimes all."""
+    count = random.choice((1, 1, 1, 2, 3, len(names)))
+    return tuple(sorted(random.sample(list(names), min(count, len(names)))))
+
+
+def _groups(random: Random, names: Names) -> tuple[Names, ...]:
+    """Two groups or three; none is empty."""
+    shuffled = random.sample(names, len(names))
+    cuts = sorted(random.sample(range(1, len(names)), random.choice((1, 1, min(2, len(names) - 1)))))
+    edges = [0, *cuts, len(names)]
+    return tuple(tuple(sorted(shuffled[a:b])) for a, b in pairwise(edges))

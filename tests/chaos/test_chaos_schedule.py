@@ -1,0 +1,74 @@
+"""A campaign's schedule: one seed draws one, every fault ends, and no engine has two troubles at once."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from random import Random
+
+import pytest
+
+from engine.core.ids import SiteId
+from engine.runtime.fault_rules import parse
+from tests.chaos.network import cut_rules
+from tests.chaos.schedule import Deafness, Fault, Frozen, Killed, Partition, Rule, Stopped, Unplugged, draw
+
+NAMES = ("alice", "bob", "carol", "dave", "erin")
+SEEDS = range(40)
+SECONDS = 60.0
+
+
+def schedule(seed: int, names: tuple[str, ...] = NAMES) -> list[Fault]:
+    return draw(Random(seed), names, SECONDS)
+
+
+def test_a_seed_draws_the_same_schedule_again_and_others_draw_others() -> None:
+    assert all(schedule(seed) == schedule(seed) for seed in SEEDS)
+    assert len({str(schedule(seed)) for seed in SEEDS}) == len(SEEDS)
+
+
+def test_every_fault_ends_with_the_schedule_at_the_latest_and_they_follow_each_other_closely() -> None:
+    for faults in map(schedule, SEEDS):
+        assert all(0 < fault.begins_s < fault.ends_s <= SECONDS for fault in faults)
+        begins = [0.0, *(fault.begins_s for fault in faults), SECONDS]
+        assert all(0 <= after - before <= 3.5 for before, after in pairwise(begins))
+
+
+def test_a_process_has_one_trouble_at_a_time() -> None:
+    for faults in map(schedule, SEEDS):
+        free_at = dict.fromkeys(NAMES, 0.0)
+        for fault in faults:
+            match fault.trouble:
+                case Killed(sites) | Frozen(sites):
+                    pass
+                case Stopped(site):
+                    sites = (site,)
+                case _:
+                    continue
+            assert sites
+            for site in sites:
+                assert free_at[site] <= fault.begins_s
+                free_at[site] = fault.ends_s
+
+
+@pytest.mark.parametrize("names", [NAMES[:3], NAMES])
+def test_every_kind_of_trouble_is_drawn_and_every_rule_is_one(names: tuple[str, ...]) -> None:
+    """The engines' own parser takes each rule; a partition names all sites, each once."""
+    sites = tuple(map(SiteId, names))
+    seen: set[str] = set()
+    for faults in (schedule(seed, names) for seed in SEEDS):
+        for fault in faults:
+            trouble = fault.trouble
+            seen.add(trouble.kind if isinstance(trouble, Rule) else type(trouble).__name__)
+            rules: list[Rule] = []
+            if isinstance(trouble, Rule):
+                rules = [trouble]
+            elif isinstance(trouble, Partition | Deafness | Unplugged):
+                rules = cut_rules(trouble, names)
+            for rule in rules:
+                for site in rule.sites:
+                    if f"to={site} " not in rule.text:
+                        parse(1, rule.text, SiteId(site), sites)
+            if isinstance(trouble, Partition):
+                assert sorted(name for group in trouble.groups for name in group) == sorted(names)
+    assert {"Partition", "Deafness", "Unplugged", "Killed", "Frozen", "Stopped"} < seen
+    assert {"loss", "duplication", "delay", "drop of some types", "hold of some types"} < seen
