@@ -154,7 +154,9 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         return self.get_component_rich_style(f"role--{role.value}")
 
     def _selected_style(self, role: Role) -> Style:
-        return self.get_component_rich_style(f"role--{role.value}", f"role--{Role.CURSOR.value}")
+        """What the part means keeps its colour; the cursor is what it stands on."""
+        cursor = self.style_of(Role.CURSOR)
+        return self.style_of(role) + Style(bgcolor=cursor.bgcolor, reverse=cursor.reverse or None)
 
     def notify_style_update(self) -> None:
         self._strips.clear()
