@@ -2,6 +2,7 @@
 #
 #   make demo    five sites on this machine, and the screen of the first
 #   make test    lint, types and all tests
+#   make chaos   kills and cuts apart real engines for SECONDS, then checks all that was told
 #   make lint    lint and types alone
 #   make format  lays the code out as `make lint` wants it
 #   make lock    pins the newest dependencies that pyproject.toml allows
@@ -17,7 +18,10 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-annotate --allow-unsafe --all-build-deps
 
-.PHONY: help demo test lint format lock
+SECONDS ?= 180
+LEADERSHIP ?= none
+
+.PHONY: help demo test chaos lint format lock
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -27,6 +31,9 @@ demo: $(VENV)/run.stamp
 
 test: lint
 	$(BIN)/pytest --numprocesses auto --dist worksteal $(TESTS)
+
+chaos: $(VENV)/run.stamp
+	@$(BIN)/python -m tests.chaos --seconds $(SECONDS) --leadership $(LEADERSHIP) $(ARGS)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
