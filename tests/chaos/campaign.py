@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, takewhile
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -52,7 +52,7 @@ Json = dict[str, Any]
 READY_MAX_S: Final = 60.0
 CONVERGED_MAX_S: Final = 90.0
 USERS_PER_SITE: Final = 2
-_AUDIT_EVERY_S: Final = 10.0
+_AUDIT_EVERY_S: Final = 8.0
 _PORT: Final = 7_001
 _TIMINGS: Final = "heartbeat_ms: 100\nretransmit_ms: 50\nfill_every_s: 0.3\nscan_every_s: 1\n"
 
@@ -153,10 +153,10 @@ class _Campaign:
         for fault in draw(Random(self._setup.seed), self._engines.names, self._setup.seconds):
             heapq.heappush(actions, (begun + fault.begins_s, next(order), self._beginning(fault)))
             heapq.heappush(actions, (begun + fault.ends_s, next(order), self._ending(fault)))
-        for number in range(1, int(self._setup.seconds / _AUDIT_EVERY_S) + 1):
-            at = begun + number * _AUDIT_EVERY_S - _AUDIT_EVERY_S / 2
+        over = begun + self._setup.seconds
+        for at in takewhile(lambda at: at < over, count(begun + _AUDIT_EVERY_S / 2, _AUDIT_EVERY_S)):
             heapq.heappush(actions, (at, next(order), lambda: self._audit_running(wait=False)))
-        heapq.heappush(actions, (begun + self._setup.seconds, next(order), lambda: None))
+        heapq.heappush(actions, (over, next(order), lambda: None))
         idle = threading.Event()
         while actions:
             at, _, act = heapq.heappop(actions)
