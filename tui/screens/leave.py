@@ -27,6 +27,6 @@ def leave_dialog(site: str, status: Status | None, leaving: Leaving) -> ChoiceDi
         after = quorum_after(quorum.reachable, quorum.needed, quorum.size, status.voting)
         role = Role.DIM if quorum.reachable - status.voting >= quorum.needed else Role.WARN
         stop = row(f"stop the engine of {site}: ", (after, role))
-    run = row("leave it running: ", ("the site keeps voting; `loggos open` attaches again", Role.DIM))
+    run = row("leave it running: ", ("it goes on as it is; `loggos open` attaches again", Role.DIM))
     started = row(f"This call started the engine of {site}. What becomes of it?")
-    return ChoiceDialog("Leave", (started,), (Choice("s", stop, Decision.STOP), Choice("l", run, Decision.DETACH)))
+    return ChoiceDialog("Leave", (started,), (Choice("l", run, Decision.DETACH), Choice("s", stop, Decision.STOP)))
