@@ -36,7 +36,7 @@ from engine.core.messages import (
     Refused,
     RefusedSpan,
 )
-from engine.core.pages import cost_bytes
+from engine.core.pages import SPAN_BYTES, cost_bytes
 from engine.core.settings import WINDOW_SLOTS
 from engine.core.step import Step
 from engine.core.storage import NO_VOTE, RangePromise, Vote, WriteRanges, WriteVote
@@ -193,34 +193,38 @@ class Acceptor:
         return self._report_range(log, message, left_out)
 
     def _report_range(self, log: LearnedLog, message: Prepare, left_out: tuple[RefusedSpan, ...]) -> Promise:
-        """A4: everything accepted or learned in the span up to what fits; `last` says how far that is."""
+        """A4: everything accepted, learned or left out in the span up to what fits; `last` says how far that is."""
         barred = {span.first for span in left_out if span.cause is Cause.SLOT}
-        budget = self._page_bytes
-        accepted: list[AcceptedSlot] = []
-        learned: list[LearnedSlot] = []
-        last = message.last
-        top = Slot(log.prefix + WINDOW_SLOTS) if last is None else last
+        top = Slot(log.prefix + WINDOW_SLOTS) if message.last is None else message.last
         voted = (
             report
             for slot, vote in sorted(self._votes.items())
             if message.first <= slot <= top and slot not in barred
             for report in _report(slot, vote)
         )
-        items: Iterator[AcceptedSlot | LearnedSlot]
-        items = merge(log.learned(message.first, top), voted, key=lambda item: item.slot)
+        budget = self._page_bytes
+        accepted: list[AcceptedSlot] = []
+        learned: list[LearnedSlot] = []
+        spans: list[RefusedSpan] = []
+        last = message.last
+        reached = message.first  # nothing is cut between two items of one slot, or before the first
+        items: Iterator[AcceptedSlot | LearnedSlot | RefusedSpan]
+        items = merge(log.learned(message.first, top), voted, sorted(left_out, key=_first_of), key=_first_of)
         for item in items:
-            slot = item.slot
-            cost = cost_bytes(item.entry)
-            if budget < cost and (accepted or learned):
-                last = Slot(slot - 1)
+            cost = SPAN_BYTES if isinstance(item, RefusedSpan) else cost_bytes(item.entry)
+            if budget < cost and reached < _first_of(item):
+                last = Slot(_first_of(item) - 1)
                 break
             budget -= cost
-            if isinstance(item, AcceptedSlot):
-                accepted.append(item)
-            else:
-                learned.append(item)
-        within = tuple(span for span in left_out if last is None or span.first <= last)
-        return Promise(message.ballot, message.first, last, tuple(accepted), tuple(learned), within)
+            reached = _first_of(item)
+            match item:
+                case AcceptedSlot():
+                    accepted.append(item)
+                case LearnedSlot():
+                    learned.append(item)
+                case RefusedSpan():
+                    spans.append(item)
+        return Promise(message.ballot, message.first, last, tuple(accepted), tuple(learned), tuple(spans))
 
     def _left_out(self, message: Prepare, prefix: Slot) -> Iterator[RefusedSpan]:
         for held in self._ranges:
@@ -256,3 +260,7 @@ def _report(slot: Slot, vote: Vote) -> tuple[AcceptedSlot, ...]:
 def _covers(span: RefusedSpan, message: Prepare) -> bool:
     reaches = span.last is None or (message.last is not None and span.last >= message.last)
     return span.first <= message.first and reaches
+
+
+def _first_of(item: AcceptedSlot | LearnedSlot | RefusedSpan) -> Slot:
+    return item.first if isinstance(item, RefusedSpan) else item.slot

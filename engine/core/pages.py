@@ -17,6 +17,9 @@ from engine.core.messages import Ask, Known, LearnedSlot
 PAGES_PER_ANSWER: Final = 16
 """One question is answered with at most so many messages (W3)."""
 
+SPAN_BYTES: Final = 96
+"""What a refused span takes in a message, at most."""
+
 _OVERHEAD_BYTES: Final = 128
 
 

@@ -230,6 +230,26 @@ def held(ranges: tuple[RangePromise, ...], slot: int) -> list[Ballot]:
     return [r.ballot for r in ranges if r.first <= slot and (r.last is None or slot <= r.last)]
 
 
+def test_a4_what_a_promise_leaves_out_is_cut_to_a_datagram_too_and_never_lost() -> None:
+    """Many single slots are promised to another: the pages together leave out each of them, and none is silent."""
+    stage = Stage(settings=THREE).vote()
+    barred = list(range(2, 202, 2))
+    for slot in barred:
+        stage.hear(CAROL, prepare(ballot(9, CAROL), slot))
+    left_out: list[int] = []
+    first: int | None = 1
+    pages = 0
+    while first is not None:
+        page = promise_of(stage, BOB, prepare_range(ballot(5, BOB), first, None))
+        assert page.first == first
+        assert len(page.left_out) <= THREE.page_bytes // 48
+        left_out += [span.first for span in page.left_out]
+        first = None if page.last is None else page.last + 1
+        pages += 1
+    assert pages > 1
+    assert left_out == barred
+
+
 @given(st.lists(range_promises(), max_size=6), st.integers(0, 5))
 def test_a3_ranges_are_at_every_slot_the_highest_of_all_that_were_promised(
     promised: list[RangePromise], prefix: int
