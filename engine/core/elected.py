@@ -43,7 +43,8 @@ class Elected:
             elif not election.reaches(step.now, voting):
                 leader.step_down(step, "no majority hears it and is heard")
         leader.tick(step)
-        if caught_up and election.stands(step.now, voting, leader.busy):
+        # Asked in any case: a moment to stand at that is left standing would wake the site without end.
+        if election.stands(step.now, voting and caught_up, leader.busy):
             leader.stand(step, Tick(step.now + election.timeout))
 
     def push(self, step: Step, ready: bool) -> None:
