@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from engine.core.entry import Operation
 from engine.core.ids import SiteId, Tick
 from engine.core.settings import Leadership, Timings
+from engine.sim.sometimes import CrashPoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +77,14 @@ class FillHoles:
 class Crash:
     """The process ends at the `points`-th crash point from `at` on, 0: at once, and starts again `down_ms` later.
 
-    `kept` (0 to 1) is how much of what was written and not synced turns out to be durable.
+    `only`: crash points of other kinds do not count. `kept` (0 to 1) is how much of what was written and not synced
+    turns out to be durable.
     """
 
     at: Tick
     site: int
     points: int
+    only: CrashPoint | None
     kept: float
     down_ms: int
 

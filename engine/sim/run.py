@@ -87,8 +87,9 @@ class Run:
             "datagram lost": world.network.lost,
             "datagram repeated": world.network.repeated,
             "datagram late": world.network.late,
-            "datagram stale": world.network.stale,
+            "datagram of before": world.network.stale,
         })  # fmt: skip
+        world.reached.counts["datagram of before comes again"] += world.network.stale
         slots = len(world.truth.replay.applied)
         return Report(world.now, world.steps, settled_ms, slots, acts, world.reached.counts, world.digest())
 
@@ -108,9 +109,9 @@ class Run:
                     world.at(world.now + act.give_up_ms, self._give_up, (act.site, token))
             case FillHoles(site=site):
                 world.fill(site)
-            case Crash(site=site, points=points, kept=kept, down_ms=down_ms):
+            case Crash(site=site, points=points, only=only, kept=kept, down_ms=down_ms):
                 if points:
-                    world.light(site, Fuse(points, kept, down_ms))
+                    world.light(site, Fuse(points, kept, down_ms, only))
                 else:
                     world.crash(site, kept)
                     world.at(world.now + down_ms, world.start, site)

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 WAITING_MAX: Final = 256
 """How many inputs wait for a process that takes nothing in; later datagrams are lost."""
 
+SPINS_MAX: Final = 20
+"""How often a process may tick at one time: a deadline that a tick leaves in the past would keep it busy for ever."""
+
 _FRAME_BYTES: Final = 250
 """What a packet takes beside the entries of one message."""
 
@@ -89,6 +92,8 @@ class SimSite:
         self._waiting: list[Input] = []
         self._synced_late: tuple[Effects, Slot] | None = None  # a pass whose sync ended in a pause
         self._alarm: int | None = None  # the world's time of the wake-up that is scheduled
+        self._ticked_at = Tick(-1)
+        self._spins = 0  # how often it ticked at that time
         self._deadline = 0  # the replica's deadline, in the world's time
 
     @property
@@ -229,6 +234,10 @@ class SimSite:
 
     def _tick(self, replica: Replica, now: Tick) -> Effects:
         self._world.mark(Mark.TICK, self.index)
+        self._spins = self._spins + 1 if now == self._ticked_at else 0
+        self._ticked_at = now
+        if self._spins > SPINS_MAX:
+            violate("liveness", f"ticks {SPINS_MAX} times at {now} ms, and still wants to tick", site=self.name)
         return replica.tick(now)
 
     def _step(self, replica: Replica, now: Tick, item: Input) -> Effects:

@@ -87,7 +87,7 @@ EXPECTED: Final = (
     "unknown settled: created",
     "unknown settled: lost",
     "lost disk detected",
-    "stale datagram",
+    "datagram of before comes again",
     "inputs merged into one pass",
     "unsynced commit kept",
     "unsynced commit lost",

@@ -33,8 +33,11 @@ from engine.sim.plan import (
     Weather,
     Wipe,
 )
+from engine.sim.sometimes import CrashPoint
 
 NAMES: Final = tuple(SiteId(name) for name in ("alice", "bob", "carol", "dave", "erin", "frank", "grace"))
+
+_CRASH_POINTS: Final = tuple(point for point in CrashPoint if point is not CrashPoint.IDLE)
 
 _SIZES: Final = (1, 2, 3, 4, 5, 7)
 _SIZE_WEIGHTS: Final = (3, 7, 42, 7, 35, 6)
@@ -102,7 +105,7 @@ def _disk_ms(random: Random) -> int:
 def _users(random: Random, sites: int, calm_at: Tick) -> list[Act]:
     count = int(2 * 20 ** random.random())
     busy = random.choice((1, sites, sites))  # how many sites have users
-    first = Tick(random.choice((0, 500, 2_000)))
+    first = Tick(random.choice((0, 1_000, 2_000)))
     last = Tick(first + int((calm_at - first) * random.choice((0.02, 0.3, 1.0))))
     acts: list[Act] = [
         Submit(
@@ -153,7 +156,8 @@ def _crashes(random: Random, sites: int, calm_at: Tick) -> list[Act]:
         Crash(
             at=_moment(random, calm_at),
             site=random.randrange(sites),
-            points=random.choice((0, random.randint(1, 5), random.randint(1, 30))),
+            points=random.choice((0, random.randint(1, 3), random.randint(1, 20))),
+            only=random.choice((None, None, None, *_CRASH_POINTS)),
             kept=random.random(),
             down_ms=_down_ms(random),
         )

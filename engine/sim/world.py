@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from zlib import crc32
 
 from engine.codec import Decoder
-from engine.core.effects import Observation
+from engine.core.effects import Observation, SawLearned
 from engine.core.entry import Operation, Stamped, encode
 from engine.core.ids import SiteId, StoreId, Tick, quorum_size
 from engine.core.messages import Message
@@ -234,6 +234,8 @@ class World:
     def told(self, site: SimSite, saw: Observation) -> None:
         self.mark(Mark.TELL, site.index)
         self.reached.observed(saw)
+        if isinstance(saw, SawLearned) and saw.how == "votes" and self._just_a_quorum():
+            self.reached("quorum that just sufficed")
         if self.watcher is not None:
             self.watcher.told(self.now, site.name, saw)
 
@@ -243,7 +245,8 @@ class World:
         if self.watcher is not None:
             self.watcher.happened(self.now, None if site is None else site.name, what, why)
 
-    def quorum_just_suffices(self) -> bool:
+    def _just_a_quorum(self) -> bool:
+        """One site less that runs, and nothing more can be chosen."""
         return sum(site.up and not site.stalled for site in self.sites) == quorum_size(len(self.sites))
 
     # The digest

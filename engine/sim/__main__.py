@@ -1,0 +1,93 @@
+"""`python -m engine.sim`: a campaign over many seeds, or one seed again, with its trace.
+
+Exit status: 0 all held; 2 bad usage; 12 a violation was found, or a campaign was too tame to find any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from engine.sim.campaign import Tally, campaign
+from engine.sim.run import Run
+from engine.sim.swarm import draw
+from engine.sim.trace import Trace
+from engine.sim.violation import Violated
+
+_PASSED: Final = 0
+_VIOLATION: Final = 12
+_LINE_EVERY_S: Final = {True: 1.0, False: 20.0}  # on a terminal, and in a log
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m engine.sim",
+        description="Runs the protocol in a simulated world full of faults and checks it at every step.",
+        epilog="example: python -m engine.sim --minutes 5",
+    )
+    parser.add_argument(
+        "--minutes", type=float, help="how long the campaign lasts (default: 1, unless --seeds is given)"
+    )
+    parser.add_argument("--seeds", type=int, help="how many seeds it runs")
+    parser.add_argument("--first", type=int, help="the first seed (default: a new one each time)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many processes (default: all cores)")
+    parser.add_argument("--seed", type=int, help="run this one seed, no campaign")
+    parser.add_argument("--trace", action="store_true", help="with --seed: print everything that happens")
+    options = parser.parse_args(arguments)
+    if options.trace and options.seed is None:
+        parser.error("--trace shows one run: say which with --seed")
+    if options.jobs < 1:
+        parser.error("--jobs is at least 1")
+    if options.seed is not None:
+        return one(options.seed, trace=options.trace)
+    minutes = 1.0 if options.minutes is None and options.seeds is None else options.minutes
+    first = time.time_ns() // 1_000_000 if options.first is None else options.first
+    return many(first, options.seeds, minutes, options.jobs)
+
+
+def one(seed: int, *, trace: bool) -> int:
+    """Runs a seed again."""
+    plan = draw(seed)
+    run = Run(plan, watcher=Trace(plan.setup.names, print) if trace else None)
+    if trace:
+        print(plan.setup)
+        for act in plan.acts:
+            print(act)
+    try:
+        report = run.complete()
+    except Violated as violated:
+        print(f"seed {seed}: VIOLATION after {run.world.steps} steps, at {run.world.now} ms: {violated}")
+        return _VIOLATION
+    settled = "too few voters were left" if report.settled_ms is None else f"settled in {report.settled_ms} ms"
+    print(f"seed {seed}: {report.slots} slots, {report.steps} steps, {settled}, digest {report.digest}")
+    return _PASSED
+
+
+def many(first: int, seeds: int | None, minutes: float | None, jobs: int) -> int:
+    """A campaign with its progress on stderr and its report on stdout."""
+    terminal = sys.stderr.isatty()
+    print(f"seeds from {first} on, {jobs} processes", file=sys.stderr)
+    tally = Tally()
+    said_at = time.monotonic()
+    try:
+        for tally in campaign(first, seeds, minutes, jobs):
+            if time.monotonic() >= said_at + _LINE_EVERY_S[terminal]:
+                said_at = time.monotonic()
+                print(
+                    f"\r\x1b[K{tally.line}" if terminal else tally.line, end="" if terminal else "\n", file=sys.stderr
+                )
+    except KeyboardInterrupt:
+        print("\ninterrupted: this is what there is so far", file=sys.stderr)
+    if terminal:
+        print("\r\x1b[K", end="", file=sys.stderr)
+    for line in tally.report():
+        print(line)
+    return _PASSED if tally.passed else _VIOLATION
+
+
+if __name__ == "__main__":
+    sys.exit(main())
