@@ -26,7 +26,7 @@ from engine.core.ids import SiteId
 from engine.template import DEFAULT_NAMES, write_files
 from tests.chaos.engines import Engines
 from tests.chaos.namespaces import NamespaceNetwork
-from tests.chaos.network import Network, RuledNetwork, add_rule
+from tests.chaos.network import Cut, Network, RuledNetwork, add_rule
 from tests.chaos.report import Report, count_told, longest_stall_s
 from tests.chaos.schedule import (
     Deafness,
@@ -98,6 +98,7 @@ class _Campaign:
         self._engines = engines
         self._say = say
         self._report = Report(setup.seed, setup.seconds, setup.sites, setup.leadership, network.name)
+        self._cuts: list[Cut] = []
         self._closing = threading.Event()
         self._audit_process: subprocess.Popen[bytes] | None = None
 
@@ -116,14 +117,16 @@ class _Campaign:
             self._closing.set()
         self._say("healed; waiting for all to agree")
         report.converged_s = self._converge(users, over)
-        submissions = [each for user in users for each in user.submissions]
-        report.stalled_s = longest_stall_s(submissions, begun, over)
-        report.told = count_told(submissions)
         if report.converged_s is not None:
-            self._hold_against_logs(submissions)
+            self._hold_against_logs([each for user in users for each in user.submissions])
             self._audit_running(wait=True)
         self._audit_stopped()
         report.wrong += engines.ended
+        for user in users:
+            user.join()
+        submissions = [each for user in users for each in user.submissions]
+        report.stalled_s = longest_stall_s(submissions, begun, over)
+        report.told = count_told(submissions)
         return report
 
     def _users(self) -> list[User]:
@@ -165,8 +168,6 @@ class _Campaign:
             act()
             if self._engines.ended or self._report.wrong:
                 self._say("a violation: the campaign ends early")
-                for *_, rest in sorted(actions, key=lambda each: each[:2]):
-                    rest()
                 return
 
     def _beginning(self, fault: Fault) -> Callable[[], None]:
@@ -179,6 +180,7 @@ class _Campaign:
                 case Rule(_, sites, text):
                     add_rule(engines, sites, text, lasts_s)
                 case Partition() | Deafness() | Unplugged():
+                    self._cuts.append(trouble)
                     self._network.begin(engines, trouble, lasts_s)
                 case Killed(sites):
                     report.hits["killed"] += engines.kill(sites)
@@ -197,6 +199,7 @@ class _Campaign:
                 case Rule():
                     pass  # it was given its time
                 case Partition() | Deafness() | Unplugged():
+                    self._cuts.remove(trouble)
                     self._network.end(trouble)
                 case Killed(sites):
                     for site in sites:
@@ -237,6 +240,8 @@ class _Campaign:
     # When it is over
 
     def _heal(self) -> None:
+        for cut in self._cuts:
+            self._network.end(cut)
         self._engines.thaw(self._engines.names)
         for name in self._engines.names:
             self._engines.start(name)
@@ -254,14 +259,13 @@ class _Campaign:
             differs = _differs(statuses, len(engines.names))
             if not waiting and differs is None:
                 return time.monotonic() - since
-            if engines.ended or time.monotonic() > deadline:
+            if engines.ended:
+                return None
+            if time.monotonic() > deadline:
                 break
             poll.wait(0.1)
         why = differs or f"{', '.join(waiting)} still wait for answers"
         report.wrong.append(f"liveness: not converged {time.monotonic() - since:.1f} s after all faults ended: {why}")
-        for user in users:
-            user.join()
-            report.wrong.extend(f"liveness: {user.name} got no answer" for _ in user.unanswered)
         return None
 
     def _hold_against_logs(self, submissions: list[Submission]) -> None:

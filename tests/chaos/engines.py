@@ -62,7 +62,7 @@ class Engines:
             self._running[site] = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
                 env=environment(),
@@ -106,7 +106,7 @@ class Engines:
             self.kill([site])
             return True
         del self._running[site]
-        if status != ExitStatus.DONE:
+        if status != ExitStatus.DONE and _was_ready(process):
             self.ended.append(f"the engine of {site} was asked to stop, and ended with status {status}")
         _reap(process)
         return True
@@ -145,7 +145,13 @@ class Engines:
         self.kill(list(self._running))
 
 
+def _was_ready(process: subprocess.Popen[bytes]) -> bool:
+    """Whether an engine that ended had said that it takes commands: before, SIGTERM ends it as any program."""
+    return process.stdout is not None and bool(process.stdout.readline())
+
+
 def _reap(process: subprocess.Popen[bytes]) -> None:
     process.wait()
-    if process.stdin is not None:
-        process.stdin.close()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()

@@ -21,9 +21,6 @@ from tui.client import CODE_STOPPING, Answer, Client, EngineLost, NoEngine, Requ
 
 Json = dict[str, Any]
 
-ANSWER_MAX_S: Final = 90.0
-"""How long after the last fault an answer may still take: a submission's time starts anew while the queue moves."""
-
 _TIMEOUTS_S: Final = (0.1, 0.5, 2.0, 5.0, 15.0)
 _BATCHES: Final = (1, 1, 1, 2, 5, 12)
 _GIVES_UP: Final = 0.08
@@ -48,15 +45,13 @@ class Submission:
 
 
 class User(threading.Thread):
-    """Submits until `closing` is set, then waits for what is under way."""
+    """Submits until `closing` is set, then waits for what is under way, as long as its engine lives."""
 
     def __init__(
         self, site: str, others: Sequence[str], socket_path: Path, *, name: str, seed: str, closing: threading.Event
     ) -> None:
         super().__init__(name=name, daemon=True)
         self.submissions: list[Submission] = []
-        self.unanswered: list[Submission] = []
-        """What an engine that lives did not answer in time."""
         self._site = site
         self._others = tuple(others)
         self._socket_path = socket_path
@@ -100,18 +95,12 @@ class User(threading.Thread):
                 submission.ended_s = now
 
     def _collect(self, client: Client, under_way: dict[int, Submission], until_s: float | None) -> None:
-        """Takes answers until none is due, or `until_s`; after the campaign's end not for ever."""
-        closed_at: float | None = None
+        """Takes answers until none is due, or `until_s`. Raises EngineLost."""
         while under_way:
-            now = time.monotonic()
-            if until_s is not None and now >= until_s:
+            left_s = None if until_s is None else until_s - time.monotonic()
+            if left_s is not None and left_s <= 0:
                 return
-            if self._closing.is_set():
-                closed_at = closed_at or now
-                if now > closed_at + ANSWER_MAX_S:
-                    self.unanswered.extend(under_way.values())
-                    raise EngineLost("the engine does not answer")
-            arrived, _ = client.wait(min(0.5, (until_s or now + 0.5) - now))
+            arrived, _ = client.wait(left_s)
             for one in arrived:
                 if isinstance(one, Answer) and one.number in under_way:
                     _answered(under_way.pop(one.number), one)
