@@ -9,7 +9,7 @@ from unittest.mock import Mock
 import pytest
 
 from tests.tui.engine_double import EngineDouble, log_line, trace_line
-from tests.tui.pilots import WIDE, screen_of
+from tests.tui.pilots import NARROW, WIDE, screen_of
 from tui.site.log_pages import PAGE_SLOTS, PAGES_MAX
 from tui.site.timeline_window import LINES_MAX
 
@@ -82,6 +82,25 @@ async def test_what_one_reads_never_moves(tmp_path: Path, key: str) -> None:
             await pilot.press("end")
             await pilot.until(lambda: pilot.rows(pane) != before, "never followed")
             assert pane.following
+
+
+async def test_a_screen_that_was_resized_while_another_was_shown_is_painted_whole(tmp_path: Path) -> None:
+    """It is painted in its new width before its panes are told of that: tweets then take fewer lines, or more."""
+    async with EngineDouble(tmp_path) as alice, EngineDouble(tmp_path, "bob") as bob:
+        for engine in (alice, bob):
+            for number in range(12):
+                engine.append(text=f"{number}" + "漢字" * 70)
+        async with screen_of(alice, bob) as pilot:
+            await pilot.until_shown("漢字")
+            for size in (WIDE, NARROW, WIDE):
+                await pilot.press("h")
+                await pilot.until_shown("漢字")
+                await pilot.resize(*size)
+                await pilot.press("h")
+                await pilot.until_shown("11漢字")
+                await pilot.pause()
+                last = pilot.text().partition("11漢字")[2].partition("4 Trace")[0]
+                assert last.count("漢") >= 69
 
 
 async def test_space_pauses_and_the_wheel_does(tmp_path: Path) -> None:

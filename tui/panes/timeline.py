@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Hashable, Sequence
 from itertools import accumulate
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 from tui.panes.lines import Lines
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
@@ -21,16 +21,28 @@ ROOMY: Final = 60
 HEIGHTS_MAX: Final = 4_096
 
 
+class Columns(NamedTuple):
+    """What decides how many lines a tweet takes, in cells."""
+
+    width: int
+    slot: int
+    name: int
+
+
 class TimelinePane(Lines):
-    """Tweets, each wrapped over as many lines as it needs. Rows that are not loaded count as one line."""
+    """Tweets, each wrapped over as many lines as it needs. Rows that are not loaded count as one line.
+
+    A screen may be painted in a new width before this pane is told of it. Until then rows are painted in the columns in
+    which they were measured, so that every line that was counted is there.
+    """
 
     ASPECTS: ClassVar = Change.TIMELINE | Change.STATUS | Change.CONNECTION
 
     def __init__(self, model: SiteModel) -> None:
         super().__init__(model, id="timeline")
         self._heights: list[int] = []  # line counts up to and with each held line
-        self._height_of: dict[int, int] = {}  # by slot, at _measured_width
-        self._measured_width = 0
+        self._height_of: dict[int, int] = {}  # by slot, in these columns
+        self._columns = Columns(1, 1, 1)
         self._reading = False
         self._stale = True
         self._wanted: int | None = None
@@ -54,7 +66,7 @@ class TimelinePane(Lines):
     def empty(self) -> Sequence[Row]:
         window = self.model.timeline
         if window.waiting is not None:
-            return [BLANK, *self._waiting_lines(self.rows_width)]
+            return [BLANK, *self._waiting_lines()]
         if window.hidden:
             said = row(f"Nothing to read: {plural(window.hidden, 'tweet')} by sites that block this one.")
             return [BLANK, *wrapped(said, self.rows_width)]
@@ -76,11 +88,11 @@ class TimelinePane(Lines):
             return line.slot
         return -1 if index >= self.model.timeline.shown else ("row", index)
 
-    def row_lines(self, index: int, width: int) -> Sequence[Row] | None:
+    def row_lines(self, index: int, width: int) -> Sequence[Row] | None:  # noqa: ARG002
         if index >= self.model.timeline.shown:
-            return self._waiting_lines(width)
+            return self._waiting_lines()
         line = self.model.timeline.line(index)
-        return None if line is None else self._tweet(line, width)
+        return None if line is None else self._tweet(line)
 
     def slot(self) -> int | None:
         line = self.model.timeline.line(self.cursor)
@@ -89,9 +101,13 @@ class TimelinePane(Lines):
         waiting = self.model.timeline.waiting
         return None if waiting is None else waiting.slot
 
-    def _tweet(self, line: TimelineLine, width: int) -> Sequence[Row]:
-        slot_width = len(str(self.model.timeline.prefix)) + 1
-        name_width = min(max(map(len, self.model.sites)), NAME_MAX if width >= 90 else NAME_NARROW) + 1
+    def _fitting_columns(self) -> Columns:
+        width = self.rows_width
+        name = min(max(map(len, self.model.sites)), NAME_MAX if width >= 90 else NAME_NARROW) + 1
+        return Columns(width, len(str(self.model.timeline.prefix)) + 1, name)
+
+    def _tweet(self, line: TimelineLine) -> Sequence[Row]:
+        width, slot_width, name_width = self._columns
         at = day_or_clock(line.at)
         own = line.author == self.model.site
         name = line.author + ("*" if own else "")
@@ -103,14 +119,15 @@ class TimelinePane(Lines):
         indent = sum(len(part.text) for part in head) if width >= ROOMY else slot_width + 1
         return wrapped((*head, *row(line.text)), width, indent)
 
-    def _waiting_lines(self, width: int) -> Sequence[Row]:
+    def _waiting_lines(self) -> Sequence[Row]:
         waiting = self.model.timeline.waiting
         if waiting is None:
             return [BLANK]
         later = {0: "no later entry is", 1: "1 later entry is"}.get(
             waiting.later, f"{waiting.later:,} later entries are"
         )
-        return wrapped(row((f"waiting for slot {waiting.slot}: {later} learned, not shown yet", Role.WARN)), width)[:2]
+        said = row((f"waiting for slot {waiting.slot}: {later} learned, not shown yet", Role.WARN))
+        return wrapped(said, self._columns.width)[:2]
 
     # Where they lie.
 
@@ -118,7 +135,7 @@ class TimelinePane(Lines):
         window = self.model.timeline
         if not window.shown:
             return 0
-        extra = len(self._waiting_lines(self.rows_width)) if window.waiting is not None else 0
+        extra = len(self._waiting_lines()) if window.waiting is not None else 0
         return window.shown - self._window_rows + (self._heights[-1] if self._heights else 0) + extra
 
     def y_of(self, index: int) -> int:
@@ -141,16 +158,18 @@ class TimelinePane(Lines):
         return window.first_row + held, line - (self._heights[held - 1] if held else 0)
 
     def measure(self) -> None:
-        if self._measured_width != self.rows_width or len(self._height_of) > HEIGHTS_MAX:
-            self._measured_width = self.rows_width
+        columns = self._fitting_columns()
+        if columns != self._columns or len(self._height_of) > HEIGHTS_MAX:
+            self._columns = columns
             self._height_of.clear()
+            self._strips.clear()
         self._heights = list(accumulate(map(self._height, self.model.timeline.lines)))
         super().measure()
 
     def _height(self, line: TimelineLine) -> int:
         height = self._height_of.get(line.slot)
         if height is None:
-            height = self._height_of[line.slot] = len(self._tweet(line, self.rows_width))
+            height = self._height_of[line.slot] = len(self._tweet(line))
         return height
 
     # What is read, and when.
@@ -160,6 +179,8 @@ class TimelinePane(Lines):
             self.show_title()
             if self.rows_count() == 0:
                 self.refresh()
+            elif self.display and self._fitting_columns() != self._columns:
+                self.changed()
         if change & (Change.TIMELINE | Change.CONNECTION):
             self._stale = True
             self._read()
