@@ -2,18 +2,22 @@
 
 Rules that hold here:
 - Times count from the end of the start-up; datagrams are numbered from 1.
-- Heartbeats and greetings are left out: they say the same all the time. What follows from them is told.
+- Heartbeats and greetings are left out, and that one came too late: they say the same all the time. What follows from
+  them is told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
-from engine.core.effects import Observation, SawOutcome
+from engine.core.effects import Observation, SawOutcome, SawRejected
 from engine.core.ids import EventId, SiteId, Tick
 from engine.sim.network import Datagram
 from engine.sim.scenario.patterns import is_upkeep
 from engine.sim.world import Watcher
+
+_LATE_GREETING: Final = "stale-answer"
 
 
 class Onlookers:
@@ -41,6 +45,8 @@ class Onlookers:
     def told(self, now: int, site: SiteId, saw: Observation) -> None:
         if isinstance(saw, SawOutcome) and saw.id is not None:
             self.outcomes[saw.id] = saw
+        if isinstance(saw, SawRejected) and saw.reason == _LATE_GREETING:
+            return
         for watcher in self._watchers:
             watcher.told(now - self.began, site, saw)
 

@@ -250,8 +250,10 @@ def _noise(world: World) -> str | None:
         view = site.replica.view(1)
         if view.prefix < used_max:
             return f"{site.name} has learned to {view.prefix}, slot {used_max} is used"
-        if view.recovering or view.attempts or site.awaited:
-            return f"{site.name} goes on: {view.attempts or 'waits for outcomes'}"
+        if view.recovering or view.attempts:
+            return f"{site.name} goes on: {view.attempts or 'looks how far the log goes'}"
+        if site.awaited or (view.voting and site.disk.image.open_events):
+            return f"{site.name} has events without an outcome"
     held = world.network.held
     for datagram in world.in_flight():
         if datagram.number not in held and not all(is_upkeep(message) for message in datagram.messages):

@@ -21,6 +21,7 @@ from engine.sim.world import MakeReplica, World
 
 _READY_MAX_MS: Final = 30_000
 _SEEDS_TRIED: Final = 64
+_LOOK_MS: Final = 10
 
 
 def ready(scenario: Scenario, make_replica: MakeReplica) -> World:
@@ -43,7 +44,7 @@ def _started(scenario: Scenario, setup: Setup, make_replica: MakeReplica) -> Wor
     while not _is_ready(world):
         if world.now > _READY_MAX_MS:
             raise ScenarioError(scenario.file, 1, "the sites do not come up with these links: write better ones")
-        world.run(world.now + 1)
+        world.run(world.now + _LOOK_MS)
     return world
 
 
