@@ -141,3 +141,16 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ScenarioError, match="save it as UTF-8"):
         read(path)
+
+
+def test_the_examples_of_the_guide_are_true() -> None:
+    """docs/scenarios.md: its first scenario goes as it says, its plan and its expectations can be read."""
+    guide = (SCRIPTS.parents[1] / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    blocks = [block.splitlines() for block in guide.split("\n\n")]
+    code = ["\n".join(line[4:] for line in block) for block in blocks if all(line.startswith("    ") for line in block)]
+    stories = [text for text in code if "\nsites " in f"\n{text}"]
+    assert len(stories) == 2
+    assert all(Transcript(parse(story, "guide.scenario")).as_expected for story in stories)
+    expectations = next(text for text in code if text.startswith("expect "))
+    uncommented = "\n".join(line.partition("  #")[0] for line in expectations.splitlines())
+    assert isinstance(parse(f"{_THREE}{uncommented}", "guide.scenario"), Scenario)
