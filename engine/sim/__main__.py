@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from engine.sim.campaign import Tally, campaign
+from engine.sim.minimise import save_seed
 from engine.sim.run import Run
 from engine.sim.swarm import draw
 from engine.sim.trace import Trace
@@ -37,20 +38,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many processes (default: all cores)")
     parser.add_argument("--seed", type=int, help="run this one seed, no campaign")
     parser.add_argument("--trace", action="store_true", help="with --seed: print everything that happens")
+    parser.add_argument(
+        "--minimise", action="store_true", help="with --seed: make a plan that fails small, and save it"
+    )
     options = parser.parse_args(arguments)
     if options.trace and options.seed is None:
         parser.error("--trace shows one run: say which with --seed")
+    if options.minimise and options.seed is None:
+        parser.error("--minimise takes one run: say which with --seed")
     if options.jobs < 1:
         parser.error("--jobs is at least 1")
     if options.seed is not None:
-        return one(options.seed, trace=options.trace)
+        return one(options.seed, trace=options.trace, smaller=options.minimise)
     minutes = 1.0 if options.minutes is None and options.seeds is None else options.minutes
     first = time.time_ns() // 1_000_000 if options.first is None else options.first
     return many(first, options.seeds, minutes, options.jobs)
 
 
-def one(seed: int, *, trace: bool) -> int:
-    """Runs a seed again."""
+def one(seed: int, *, trace: bool, smaller: bool) -> int:
+    """Runs a seed again; `smaller`: minimises it where it fails."""
     plan = draw(seed)
     run = Run(plan, watcher=Trace(plan.setup.names, print) if trace else None)
     if trace:
@@ -61,6 +67,8 @@ def one(seed: int, *, trace: bool) -> int:
         report = run.complete()
     except Violated as violated:
         print(f"seed {seed}: VIOLATION after {run.world.steps} steps, at {run.world.now} ms: {violated}")
+        if smaller:
+            print(*save_seed(seed), sep="\n")
         return _VIOLATION
     settled = "too few voters were left" if report.settled_ms is None else f"settled in {report.settled_ms} ms"
     print(f"seed {seed}: {report.slots} slots, {report.steps} steps, {settled}, digest {report.digest}")
@@ -86,6 +94,8 @@ def many(first: int, seeds: int | None, minutes: float | None, jobs: int) -> int
         print("\r\x1b[K", end="", file=sys.stderr)
     for line in tally.report():
         print(line)
+    for failure in tally.failures[:1]:
+        print(*save_seed(failure.seed), sep="\n")
     return _PASSED if tally.passed else _VIOLATION
 
 

@@ -42,11 +42,14 @@ from engine.sim.run import Run
 from engine.sim.scenario import plans
 from engine.sim.scenario.parse import STEADY
 from engine.sim.scenario.transcript import Transcript
+from engine.sim.swarm import draw
 from engine.sim.violation import OutOfModel, Violated
 from engine.sim.world import MakeReplica
 
 RUNS_MAX: Final = 1_500
 LIVENESS: Final = "liveness"
+FOUND: Final = Path("build", "failures")
+"""Where a campaign saves what it finds, from the current directory."""
 
 _SEEDS_TRIED: Final = 4
 _DOWN_MS: Final = 100
@@ -123,6 +126,11 @@ def save(minimised: Minimised, path: Path, make_replica: MakeReplica = Replica) 
     path.write_text(text, encoding="utf-8")
     diagram = Transcript(minimised.plan, make_replica).diagram
     return [f"minimised in {minimised.runs} runs; .venv/bin/python -m engine.sim.scenario {path}", text, *diagram]
+
+
+def save_seed(seed: int, folder: Path = FOUND) -> list[str]:
+    """Minimises what a campaign found, and saves it; returns what to print."""
+    return save(minimise(draw(seed)), folder / f"seed-{seed}.scenario")
 
 
 class _Search:

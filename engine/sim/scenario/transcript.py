@@ -12,7 +12,7 @@ from engine.core.replica import Replica
 from engine.sim.diagram import Diagram
 from engine.sim.plan import Plan
 from engine.sim.run import Run
-from engine.sim.scenario.commands import Expectation, Line, Scenario
+from engine.sim.scenario.commands import Expectation, Line, Scenario, ScenarioError
 from engine.sim.scenario.onlookers import Onlookers
 from engine.sim.scenario.play import Play, Unexpected
 from engine.sim.trace import Trace
@@ -21,7 +21,10 @@ from engine.sim.world import MakeReplica, Watcher
 
 
 class Transcript:
-    """`trace` and `diagram` are the lines so far; `verdict` says how it ended, `as_expected` whether it should."""
+    """`trace` and `diagram` are its lines; `verdict` says how it ended, `as_expected` whether it should have.
+
+    Raises ScenarioError.
+    """
 
     def __init__(self, what: Scenario | Plan, make_replica: MakeReplica = Replica) -> None:
         names = what.setup.names
@@ -40,6 +43,10 @@ class Transcript:
             self._ends_badly(f"violates {violated}")
         except Unexpected as unexpected:
             self._ends_badly(str(unexpected))
+        except ScenarioError:
+            raise
+        except Exception as error:  # whatever escapes the core is a finding, to be shown with all that led to it
+            self._ends_badly(f"{error!r} escapes")
 
     @property
     def diagram(self) -> list[str]:
