@@ -38,6 +38,7 @@ from tests.chaos.schedule import (
     Stopped,
     Unplugged,
     draw,
+    majority_spans,
 )
 from tests.chaos.users import Submission, User
 from tests.chaos.verdict import Log, judge, read_log, same_logs, same_views
@@ -98,6 +99,7 @@ class _Campaign:
         self._engines = engines
         self._say = say
         self._report = Report(setup.seed, setup.seconds, setup.sites, setup.leadership, network.name)
+        self._faults = draw(Random(setup.seed), engines.names, setup.seconds)
         self._cuts: list[Cut] = []
         self._closing = threading.Event()
         self._audit_process: subprocess.Popen[bytes] | None = None
@@ -126,6 +128,8 @@ class _Campaign:
             user.join()
         submissions = [each for user in users for each in user.submissions]
         report.stalled_s = longest_stall_s(submissions, begun, over)
+        spans = [(begun + a, min(begun + b, over)) for a, b in majority_spans(self._faults, engines.names)]
+        report.stalled_whole_s = max((longest_stall_s(submissions, a, b) for a, b in spans if a < b), default=0.0)
         report.told = count_told(submissions)
         return report
 
@@ -153,7 +157,7 @@ class _Campaign:
         """Runs the schedule; ends early only where an engine ended by itself or an audit found something."""
         order = count()
         actions: list[tuple[float, int, Callable[[], None]]] = []
-        for fault in draw(Random(self._setup.seed), self._engines.names, self._setup.seconds):
+        for fault in self._faults:
             heapq.heappush(actions, (begun + fault.begins_s, next(order), self._beginning(fault)))
             heapq.heappush(actions, (begun + fault.ends_s, next(order), self._ending(fault)))
         over = begun + self._setup.seconds

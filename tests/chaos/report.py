@@ -29,6 +29,8 @@ class Report:
     settled: Counter[str] = field(default_factory=Counter)
     """What became of those that were told `unknown`."""
     stalled_s: float = 0.0
+    stalled_whole_s: float = 0.0
+    """The same while a majority ran and was not cut apart, the time that engines take to start included."""
     converged_s: float | None = None
     slots: int = 0
     audits: int = 0
@@ -50,7 +52,11 @@ class Report:
             ("unknown", again),
             ("faults", f"{sum(self.faults.values())}: {_counts(self.faults)}"),
             ("engines", _counts(self.hits) or "none was touched"),
-            ("progress", f"longest time without an event created: {self.stalled_s:.1f} s"),
+            (
+                "progress",
+                f"longest time without an event created: {self.stalled_s:.1f} s;"
+                f" with a majority that could talk: {self.stalled_whole_s:.1f} s",
+            ),
             ("healed", f"{converged}; {self.slots} slots in the log"),
             ("audit", f"{self.audits} beside running engines, {_audited(self.audited)}"),
         ]
@@ -68,7 +74,7 @@ def count_told(submissions: Sequence[Submission]) -> Counter[str]:
 
 
 def longest_stall_s(submissions: Sequence[Submission], begun_s: float, over_s: float) -> float:
-    """The longest time between two events that were told `created`, from the first fault on to the last."""
+    """The longest time in which no event was told to be created, within the span of these two times."""
     created = [
         each.ended_s
         for each in submissions

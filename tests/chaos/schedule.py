@@ -10,14 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 from random import Random
 from typing import Final
+
+from engine.core.ids import quorum_size
 
 Names = tuple[str, ...]
 
 GAP_MAX_S: Final = 3.0
 """The longest time from one fault to the next."""
+
+WIDE_MAX_S: Final = 2.0
+"""The longest time for which no majority of engines runs."""
 
 _MESSAGES: Final = ("prepare", "promise", "accept", "accepted", "refused", "chosen", "known", "highest", "heartbeat")
 
@@ -99,11 +104,44 @@ def draw(random: Random, names: Sequence[str], seconds: float) -> list[Fault]:
         lasts = min(random.choice((0.3, 1.0, 2.0, 4.0, 8.0)) * random.uniform(0.5, 1.5), seconds - now)
         trouble = _trouble(random, [name for name in names if free_at[name] <= now], tuple(names))
         if isinstance(trouble, Killed | Frozen | Stopped):
-            for name in _sites_of(trouble):
-                free_at[name] = now + lasts
+            hit = _sites_of(trouble)
+            if len(hit) >= quorum_size(len(names)):
+                lasts = min(lasts, WIDE_MAX_S)
+            free_at.update(dict.fromkeys(hit, now + lasts))
         faults.append(Fault(now, now + lasts, trouble))
         now += random.uniform(0.2, GAP_MAX_S)
     return faults
+
+
+def majority_spans(faults: Sequence[Fault], names: Sequence[str]) -> list[tuple[float, float]]:
+    """The times, in seconds since the schedule began, at which a majority runs and is not cut apart."""
+    edges = sorted({0.0, *(edge for fault in faults for edge in (fault.begins_s, fault.ends_s))})
+    spans: list[tuple[float, float]] = []
+    for begin, end in pairwise(edges):
+        standing = [fault.trouble for fault in faults if fault.begins_s <= begin < fault.ends_s]
+        if any(_is_whole(group, standing) for group in combinations(names, quorum_size(len(names)))):
+            joins = bool(spans) and spans[-1][1] == begin
+            spans[-1:] = [(spans[-1][0], end)] if joins else [*spans[-1:], (begin, end)]
+    return spans
+
+
+def _is_whole(group: Names, standing: Sequence[Trouble]) -> bool:
+    members = set(group)
+    for trouble in standing:
+        match trouble:
+            case Killed(sites) | Frozen(sites):
+                broken = not members.isdisjoint(sites)
+            case Stopped(site) | Unplugged(site):
+                broken = site in members
+            case Deafness(site, peer):
+                broken = {site, peer} <= members
+            case Partition():
+                broken = len({trouble.side_of(site) for site in members}) > 1
+            case Rule():
+                broken = False  # it makes everything slow, no more
+        if broken:
+            return False
+    return True
 
 
 def _sites_of(trouble: Killed | Frozen | Stopped) -> Names:

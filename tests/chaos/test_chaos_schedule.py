@@ -10,7 +10,19 @@ import pytest
 from engine.core.ids import SiteId
 from engine.runtime.fault_rules import parse
 from tests.chaos.network import cut_rules
-from tests.chaos.schedule import Deafness, Fault, Frozen, Killed, Partition, Rule, Stopped, Unplugged, draw
+from tests.chaos.schedule import (
+    GAP_MAX_S,
+    Deafness,
+    Fault,
+    Frozen,
+    Killed,
+    Partition,
+    Rule,
+    Stopped,
+    Unplugged,
+    draw,
+    majority_spans,
+)
 
 NAMES = ("alice", "bob", "carol", "dave", "erin")
 SEEDS = range(40)
@@ -30,7 +42,7 @@ def test_every_fault_ends_with_the_schedule_at_the_latest_and_they_follow_each_o
     for faults in map(schedule, SEEDS):
         assert all(0 < fault.begins_s < fault.ends_s <= SECONDS for fault in faults)
         begins = [0.0, *(fault.begins_s for fault in faults), SECONDS]
-        assert all(0 <= after - before <= 3.5 for before, after in pairwise(begins))
+        assert all(0 <= after - before <= GAP_MAX_S + 1 for before, after in pairwise(begins))
 
 
 def test_a_process_has_one_trouble_at_a_time() -> None:
@@ -48,6 +60,26 @@ def test_a_process_has_one_trouble_at_a_time() -> None:
             for site in sites:
                 assert free_at[site] <= fault.begins_s
                 free_at[site] = fault.ends_s
+
+
+def test_the_times_when_a_majority_can_talk_are_known() -> None:
+    faults = [
+        Fault(1, 4, Killed(("alice",))),
+        Fault(2, 3, Deafness("bob", "carol")),
+        Fault(5, 9, Partition((("alice", "bob"), ("carol", "dave", "erin")))),
+        Fault(6, 7, Unplugged("erin", locally=True)),
+        Fault(8, 12, Frozen(("dave",))),
+        Fault(9, 10, Stopped("carol")),
+        Fault(10, 11, Deafness("bob", "carol")),
+        Fault(11, 12, Rule("loss", ("alice",), "from=* drop=50%")),
+    ]
+    assert majority_spans(faults, NAMES) == [(0, 6), (7, 8), (9, 12)]
+    assert majority_spans(faults[:2], NAMES[:3]) == [(0, 2), (3, 4)]
+
+
+def test_a_majority_can_talk_most_of_the_time_and_not_always() -> None:
+    whole = sum(end - begin for seed in SEEDS for begin, end in majority_spans(schedule(seed), NAMES))
+    assert 0.4 < whole / (SECONDS * len(SEEDS)) < 0.8
 
 
 @pytest.mark.parametrize("names", [NAMES[:3], NAMES])
