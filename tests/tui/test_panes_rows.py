@@ -88,11 +88,12 @@ async def test_a_screen_that_was_resized_while_another_was_shown_is_painted_whol
     """It is painted in its new width before its panes are told of that: tweets then take fewer lines, or more."""
     async with EngineDouble(tmp_path) as alice, EngineDouble(tmp_path, "bob") as bob:
         for engine in (alice, bob):
+            engine.blocks = [{"blocker": "dave", "blocked": "erin", "slot": 1}]
             for number in range(12):
                 engine.append(text=f"{number}" + "漢字" * 70)
         async with screen_of(alice, bob) as pilot:
             await pilot.until_shown("漢字")
-            for size in (WIDE, NARROW, WIDE):
+            for size in (WIDE, NARROW, (120, 30), WIDE):
                 await pilot.press("h")
                 await pilot.until_shown("漢字")
                 await pilot.resize(*size)
@@ -101,6 +102,22 @@ async def test_a_screen_that_was_resized_while_another_was_shown_is_painted_whol
                 await pilot.pause()
                 last = pilot.text().partition("11漢字")[2].partition("4 Trace")[0]
                 assert last.count("漢") >= 69
+                if size == WIDE:
+                    await pilot.until_shown("alice bob   carol dave  erin")
+
+
+async def test_keys_move_again_after_the_screen_was_too_small(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 60
+        async with screen_of(engine) as pilot:
+            await pilot.press("3")
+            await pilot.until_shown("> 60 ■ chosen")
+            await pilot.resize(40, 10)
+            await pilot.until_shown("too small")
+            await pilot.resize(*NARROW)
+            await pilot.until_shown("> 60 ■ chosen")
+            await pilot.press("up")
+            await pilot.until_shown("> 59 ■ chosen")
 
 
 async def test_space_pauses_and_the_wheel_does(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from tui.site.submissions import Submissions
 ELAPSED_EVERY_S: Final = 0.2
 OUTCOME_LINES_MAX: Final = 3
 FOOTER_KEYS_MAX: Final = 7
+KEPT: Final = 2
+"""How many of the last keys of the footer are never left out."""
 
 _OFFERS: Final = {
     Offer.RETRY: ("r", "retry"),
@@ -60,6 +62,8 @@ class TabBar(Painted):
             for name, label in zip(self._names, self._labels(), strict=True)
         ]
         used = sum(len(part.text) for part in (*parts, *self._right))
+        if used >= width:
+            return [tuple(parts)]
         return [(*parts, Part(" " * max(1, width - used - 1)), *self._right)]
 
     def on_click(self, event: events.Click) -> None:
@@ -116,19 +120,17 @@ class OutcomeLine(Painted):
 
 
 class KeyBar(Painted):
-    """At most seven keys of what has the focus."""
+    """At most seven keys of what has the focus; the last ones, which are help and quit, stay where there is no room."""
 
     def __init__(self, keys: Callable[[], Sequence[Key]]) -> None:
         super().__init__(id="keys")
         self._keys = keys
 
     def rows(self, width: int) -> Sequence[Row]:
+        keys = list(self._keys()[:FOOTER_KEYS_MAX])
+        while len(keys) > KEPT and sum(len(key.cap) + len(key.name) + 3 for key in keys) > width + 1:
+            del keys[-1 - KEPT]
         parts: list[Part] = [Part(" ")]
-        used = 1
-        for key in self._keys()[:FOOTER_KEYS_MAX]:
-            size = len(key.cap) + len(key.name) + 3
-            if used + size > width + 2:
-                break
+        for key in keys:
             parts += [Part(key.cap, Role.KEY), Part(f" {key.name}  ", Role.DIM)]
-            used += size
         return [tuple(parts)]

@@ -61,6 +61,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         self.cursor = 0
         self._strips: LRUCache[tuple[Hashable, int, bool], Strip] = LRUCache(STRIPS_MAX)
         self._asked = False
+        self._cursor_seen = True
         self._title = ""
 
     # What a pane says of its rows.
@@ -163,8 +164,8 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         super().notify_style_update()
 
     def on_resize(self) -> None:
-        self._strips.clear()
-        self.measure()
+        # The screen may have been painted in the new size already, with the rows of the old one.
+        self.changed()
 
     def on_focus(self) -> None:
         self._repaint_cursor()
@@ -237,6 +238,10 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
             if each < self.rows_count():
                 self.refresh_lines(*self._extent(each))
 
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self.show_title()
+
     def _extent(self, index: int) -> tuple[int, int]:
         """A row's first line in the scrolled area, and how many lines it has."""
         y = self.y_of(index)
@@ -251,12 +256,16 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         """Selects a row and brings it into view; the pane no longer follows."""
         self.unfollow()
         self._select(index)
+        self._bring_into_view()
+
+    def _bring_into_view(self) -> None:
         top, height = self._extent(self.cursor)
         bottom = top + height
         if top < self.scroll_offset.y:
             self._scroll(top)
         elif bottom > self.scroll_offset.y + self.rows_height:
             self._scroll(min(top, bottom - self.rows_height))
+        self._cursor_seen = True
 
     def unfollow(self) -> None:
         if self.following:
@@ -289,13 +298,27 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
             self.follow()
 
     def on_mouse_scroll_up(self, _: events.MouseScrollUp) -> None:
-        self.unfollow()
+        self._scrolled()
+
+    def on_mouse_scroll_down(self, _: events.MouseScrollDown) -> None:
+        self._note_view()
 
     def on_scroll_to(self, _: scrollbar.ScrollTo) -> None:
-        self.unfollow()
+        self._scrolled()
 
     def on_scroll_up(self, _: scrollbar.ScrollUp) -> None:
+        self._scrolled()
+
+    def _scrolled(self) -> None:
+        """Somebody looks for older rows: what is read then must not move."""
         self.unfollow()
+        self._note_view()
+
+    def _note_view(self) -> None:
+        """Whether the cursor is in view decides what a resize keeps in view."""
+        if self.cursor < self.rows_count():
+            above = self.y_of(self.cursor) - self.scroll_offset.y
+            self._cursor_seen = 0 <= above < self.rows_height
 
     def on_click(self, event: events.Click) -> None:
         line = event.y - self.gutter.top + self.scroll_offset.y

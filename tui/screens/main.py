@@ -109,6 +109,8 @@ class MainScreen(SiteScreen):
 
     def on_resize(self) -> None:
         self._arrange()
+        if self.focused is None and self.pane.display:
+            self.set_focus(self.pane)  # it lost the focus while there was no room for it
 
     def _arrange(self) -> None:
         small = self.size.width < SMALL_WIDTH or self.size.height < SMALL_HEIGHT
@@ -134,6 +136,13 @@ class MainScreen(SiteScreen):
         self.set_class(self.wide, "-wide")
         self.set_class(small, "-small")
         self._tell_tabs()
+        self.call_after_refresh(self._retitle)
+
+    def _retitle(self) -> None:
+        """Titles name the rows in view, and are spaced by the frame: both are known after the layout."""
+        for pane in self._panes.values():
+            if pane.display:
+                pane.show_title()
 
     def _tell_tabs(self) -> None:
         following = row(("follow ▼", Role.DIM)) if self.pane.following else row(("paused · end follows", Role.WARN))
