@@ -5,7 +5,6 @@ Rules that hold here:
   zero-width marks) and nothing acts (control sequences). The store keeps the original.
 - Spaces stay spaces: any other space of Unicode is shown as plain ones of its width.
 - No mark reaches outside its own cell: combining marks stand on a character, at most a few of them.
-- What terminals give different widths is shown another way, where that can be (`tui.rows` counts the rest).
 """
 
 from __future__ import annotations
@@ -19,12 +18,13 @@ MARKS_MAX: Final = 3
 _WIDE_SPACE: Final = "\u3000"
 
 _EMOJI_FORM: Final = "\ufe0f"
-"""Asks for the colour form of the character before it. Terminals disagree whether that is wider, so after a symbol or
-a digit it is left out, which shows the same character in its plain form."""
+"""Asks for the colour form of the character before it; elsewhere it would hide."""
 
-_NAMED: Final = frozenset("\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff\u115f\u1160\u3164\uffa0")
-"""Printable by Unicode, but shown as escapes: skin tones, which are a character of their own on some terminals and
-none on others, and fillers, which show nothing."""
+_EMOJI_BASES: Final = frozenset("#*0123456789\u203c\u2049\u3030\u303d")
+"""Characters that have a colour form and are no symbols."""
+
+_FILLERS: Final = frozenset("\u115f\u1160\u3164\uffa0")
+"""Letters by Unicode, which show nothing."""
 
 
 def escaped(character: str) -> str:
@@ -44,16 +44,21 @@ def inert(text: str) -> str:
         if category == "Zs":
             shown.append("  " if character == _WIDE_SPACE else " ")
             marks = 0
-        elif not character.isprintable() or character in _NAMED:
+        elif not character.isprintable() or character in _FILLERS:
             shown.append(escaped(character))
             marks = MARKS_MAX
-        elif character == _EMOJI_FORM and before[:1] in {"S", "P", "N"}:
-            pass
+        elif character == _EMOJI_FORM and not _has_emoji_form(before):
+            shown.append(escaped(character))
         elif category in {"Mn", "Me"}:
             shown.append(character if marks < MARKS_MAX else escaped(character))
             marks += 1
         else:
             shown.append(character)
             marks = 0
-        before = category
+        before = character
     return "".join(shown)
+
+
+def _has_emoji_form(character: str) -> bool:
+    """Whether a character may have a colour form: a symbol beyond ASCII, or one of a few others."""
+    return character in _EMOJI_BASES or (not character.isascii() and unicodedata.category(character)[0] == "S")

@@ -19,6 +19,8 @@ from rich.cells import split_graphemes
 
 from tui.inert import inert
 
+SKIN_TONES: Final = frozenset("\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
+
 
 class Role(StrEnum):
     """What a part of a row means."""
@@ -55,11 +57,18 @@ def plain(parts: Row) -> str:
 
 
 def cell_len(shown: str) -> int:
-    """How many cells inert text takes: as the C library, and with it most terminals, count spacing marks (of
-    Devanagari, say), not as Rich does."""
+    """How many cells inert text takes at most: terminals, and Rich, differ about spacing marks and skin tones."""
     if shown.isascii():
         return len(shown)
-    return cells.cell_len(shown) + sum(unicodedata.category(character) == "Mc" for character in shown)
+    return cells.cell_len(shown) + sum(_more(character) for character in shown)
+
+
+def _more(character: str) -> int:
+    """How many cells more than Rich counts some terminals give a character."""
+    if character in SKIN_TONES:
+        return 2
+    category = unicodedata.category(character)
+    return 1 if category == "Mc" or (category == "No" and character > "\u3000") else 0
 
 
 def width_of(text: str) -> int:

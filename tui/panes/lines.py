@@ -165,7 +165,10 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
 
     def on_resize(self) -> None:
         # The screen may have been painted in the new size already, with the rows of the old one.
+        seen = self._cursor_seen
         self.changed()
+        if seen and self.SELECTS and not self.following and self.rows_count():
+            self._bring_into_view()
 
     def on_focus(self) -> None:
         self._repaint_cursor()

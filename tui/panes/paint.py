@@ -25,22 +25,23 @@ ROLE_CLASSES = {f"role--{role.value}" for role in Role}
 
 
 def strip(parts: Row, width: int, style_of: StyleOf) -> Strip:
-    """The row in exactly `width` cells; what does not fit ends in an ellipsis."""
+    """The row in exactly `width` cells; what does not fit ends in an ellipsis.
+
+    Text is cut by the widest count, so that no terminal runs over; it is filled up by Rich's, as Textual expects.
+    """
     segments: list[Segment] = []
     left = width
     for part in parts:
         shown = inert(part.text)
-        cells = cell_len(shown)
-        if cells > left:
+        if cell_len(shown) > left:
             shown = cut(shown, left - 1) + "…" if left > 0 else ""
-            cells = cell_len(shown)
             segments.append(Segment(shown, style_of(part.role)))
-            left -= cells
             break
         segments.append(Segment(shown, style_of(part.role)))
-        left -= cells
-    if left > 0:
-        segments.append(Segment(" " * left, style_of(Role.PLAIN)))
+        left -= cell_len(shown)
+    missing = width - sum(segment.cell_length for segment in segments)
+    if missing > 0:
+        segments.append(Segment(" " * missing, style_of(Role.PLAIN)))
     return Strip(segments, width)
 
 

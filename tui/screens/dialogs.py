@@ -14,6 +14,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 
 from tui.panes.paint import Painted
+from tui.placing import place
 from tui.rows import BLANK, Part, Role, Row, wrapped
 
 Value = TypeVar("Value")
@@ -40,6 +41,7 @@ class ChoiceDialog(ModalScreen[Value | None], Generic[Value]):
 
     def __init__(self, title: str, sentences: Sequence[Row], choices: Sequence[Choice[Value]]) -> None:
         super().__init__()
+        place(self)
         self._title = title
         self._sentences = sentences
         self._choices = choices
@@ -92,6 +94,7 @@ class TextDialog(ModalScreen[None]):
 
     def __init__(self, title: str, write: Callable[[int], Sequence[Row]]) -> None:
         super().__init__()
+        place(self)
         self._title = title
         self._write = write
 

@@ -18,6 +18,7 @@ from tui.panes.log import LogPane
 from tui.panes.prompt import Prompt
 from tui.panes.timeline import TimelinePane
 from tui.panes.trace import TracePane
+from tui.placing import place
 from tui.rows import Role, row
 from tui.screens.dialogs import Choice, ChoiceDialog
 from tui.screens.help import outcomes_dialog
@@ -30,6 +31,7 @@ from tui.site.submissions import Submissions, site_operation
 class SiteScreen(Screen[None]):
     def __init__(self, hop: Hop) -> None:
         super().__init__()
+        place(self)
         self.model = SiteModel(hop, lambda work: self.run_worker(work, group="site"))
         self.board = NoticeBoard(self.tell_outcome)
         self.submissions = Submissions(self.model, self.board, self.tell_outcome)
