@@ -8,7 +8,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from random import Random
@@ -21,8 +21,10 @@ Names = tuple[str, ...]
 GAP_MAX_S: Final = 3.0
 """The longest time from one fault to the next."""
 
-WIDE_MAX_S: Final = 2.0
-"""The longest time for which no majority of engines runs."""
+DEAD_MAX_S: Final = 6.0
+"""The longest time for which no majority can talk: then nothing happens that could go wrong."""
+
+BRIEF_S: Final = 0.3
 
 _MESSAGES: Final = ("prepare", "promise", "accept", "accepted", "refused", "chosen", "known", "highest", "heartbeat")
 
@@ -103,14 +105,24 @@ def draw(random: Random, names: Sequence[str], seconds: float) -> list[Fault]:
     while now < seconds - 1:
         lasts = min(random.choice((0.3, 1.0, 2.0, 4.0, 8.0)) * random.uniform(0.5, 1.5), seconds - now)
         trouble = _trouble(random, [name for name in names if free_at[name] <= now], tuple(names))
-        if isinstance(trouble, Killed | Frozen | Stopped):
-            hit = _sites_of(trouble)
-            if len(hit) >= quorum_size(len(names)):
-                lasts = min(lasts, WIDE_MAX_S)
-            free_at.update(dict.fromkeys(hit, now + lasts))
-        faults.append(Fault(now, now + lasts, trouble))
+        fault = _bearable(faults, (Fault(now, now + each, trouble) for each in (lasts, lasts / 4, BRIEF_S)), names)
+        if fault is not None:
+            faults.append(fault)
+            if isinstance(trouble, Killed | Frozen | Stopped):
+                free_at.update(dict.fromkeys(_sites_of(trouble), fault.ends_s))
         now += random.uniform(0.2, GAP_MAX_S)
     return faults
+
+
+def _bearable(faults: Sequence[Fault], candidates: Iterable[Fault], names: Sequence[str]) -> Fault | None:
+    """The first candidate that leaves some majority whole often enough."""
+    for candidate in candidates:
+        recent = [fault for fault in faults if fault.ends_s > candidate.begins_s - DEAD_MAX_S]
+        whole = majority_spans([*recent, candidate], names)
+        edges = [end for _, end in whole], [*(begin for begin, _ in whole[1:]), candidate.ends_s]
+        if all(after - before <= DEAD_MAX_S for before, after in zip(*edges, strict=True)):
+            return candidate
+    return None
 
 
 def majority_spans(faults: Sequence[Fault], names: Sequence[str]) -> list[tuple[float, float]]:

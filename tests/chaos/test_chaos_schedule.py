@@ -11,6 +11,7 @@ from engine.core.ids import SiteId
 from engine.runtime.fault_rules import parse
 from tests.chaos.network import cut_rules
 from tests.chaos.schedule import (
+    DEAD_MAX_S,
     GAP_MAX_S,
     Deafness,
     Fault,
@@ -42,7 +43,7 @@ def test_every_fault_ends_with_the_schedule_at_the_latest_and_they_follow_each_o
     for faults in map(schedule, SEEDS):
         assert all(0 < fault.begins_s < fault.ends_s <= SECONDS for fault in faults)
         begins = [0.0, *(fault.begins_s for fault in faults), SECONDS]
-        assert all(0 <= after - before <= GAP_MAX_S + 1 for before, after in pairwise(begins))
+        assert all(0 <= after - before <= 3 * GAP_MAX_S for before, after in pairwise(begins))
 
 
 def test_a_process_has_one_trouble_at_a_time() -> None:
@@ -78,8 +79,12 @@ def test_the_times_when_a_majority_can_talk_are_known() -> None:
 
 
 def test_a_majority_can_talk_most_of_the_time_and_not_always() -> None:
-    whole = sum(end - begin for seed in SEEDS for begin, end in majority_spans(schedule(seed), NAMES))
-    assert 0.4 < whole / (SECONDS * len(SEEDS)) < 0.8
+    spans = {seed: majority_spans(schedule(seed), NAMES) for seed in SEEDS}
+    whole = sum(end - begin for each in spans.values() for begin, end in each)
+    assert 0.5 < whole / (SECONDS * len(SEEDS)) < 0.9
+    for each in spans.values():
+        ends, begins = [end for _, end in each], [begin for begin, _ in each[1:]]
+        assert all(begin - end <= DEAD_MAX_S for end, begin in zip(ends, begins, strict=False))
 
 
 @pytest.mark.parametrize("names", [NAMES[:3], NAMES])
