@@ -2,6 +2,8 @@
 #
 #   make demo    five sites on this machine, and the screen of the first
 #   make test    lint, types and all tests
+#   make simulate  runs seeds of the simulated world for MINUTES, on all cores
+#   make mutants   breaks the rules one by one, and shows which check catches each
 #   make chaos   kills and cuts apart real engines for SECONDS, then checks all that was told
 #   make lint    lint and types alone
 #   make format  lays the code out as `make lint` wants it
@@ -18,10 +20,11 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-annotate --allow-unsafe --all-build-deps
 
+MINUTES ?= 5
 SECONDS ?= 180
 LEADERSHIP ?= none
 
-.PHONY: help demo test chaos lint format lock
+.PHONY: help demo test simulate mutants chaos lint format lock
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -31,6 +34,12 @@ demo: $(VENV)/run.stamp
 
 test: lint
 	$(BIN)/pytest --numprocesses auto --dist worksteal $(TESTS)
+
+simulate: $(VENV)/run.stamp
+	@$(BIN)/python -m engine.sim --minutes $(MINUTES) $(ARGS)
+
+mutants: $(VENV)/run.stamp
+	@$(BIN)/python -m engine.sim.mutants
 
 chaos: $(VENV)/run.stamp
 	@$(BIN)/python -m tests.chaos --seconds $(SECONDS) --leadership $(LEADERSHIP) $(ARGS)

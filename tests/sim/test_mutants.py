@@ -1,0 +1,13 @@
+"""The net is tight: every deliberate breakage of a rule is caught, and soon."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.sim.mutants import MUTANTS, Mutant, hunt
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant.rule} {mutant.what}")
+def test_a_broken_rule_is_caught_within_a_minute(mutant: Mutant) -> None:
+    verdict = hunt(mutant)
+    assert verdict.by is not None, verdict.line

@@ -1,0 +1,38 @@
+"""Seeds of the simulated world: the truth holds in each, all states are reached, and a seed is a run for ever."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from engine.sim.campaign import JUDGED_FROM, campaign
+
+PRINT_DIGEST = (
+    "from engine.sim.run import Run; from engine.sim.swarm import draw; print(Run(draw({})).complete().digest)"
+)
+
+
+@pytest.mark.timeout(500)
+def test_the_truth_holds_over_many_seeds_and_every_state_is_reached() -> None:
+    *_, tally = campaign(0, JUDGED_FROM, None, os.cpu_count() or 1)
+    assert tally.seeds == JUDGED_FROM
+    assert tally.passed, "\n".join(tally.report())
+
+
+@pytest.mark.parametrize("seed", [3, 11, 28])
+def test_a_seed_is_the_same_run_whatever_the_hash_seed_is(seed: int) -> None:
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", PRINT_DIGEST.format(seed)],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            check=True,
+            text=True,
+            timeout=100,
+        ).stdout
+        for hash_seed in ("0", "1", "4711")
+    }
+    assert len(digests) == 1
