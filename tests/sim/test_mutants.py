@@ -7,6 +7,7 @@ import pytest
 from engine.sim.mutants import MUTANTS, Mutant, hunt
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant.rule} {mutant.what}")
 def test_a_broken_rule_is_caught_within_a_minute(mutant: Mutant) -> None:
     verdict = hunt(mutant)
