@@ -5,6 +5,7 @@
 #   make simulate  runs seeds of the simulated world for MINUTES, on all cores
 #   make mutants   breaks the rules one by one, and shows which check catches each
 #   make chaos   kills and cuts apart real engines for SECONDS, then checks all that was told
+#   make picture  draws docs/screen.svg from the screen of a real demo cluster
 #   make lint    lint and types alone
 #   make format  lays the code out as `make lint` wants it
 #   make lock    pins the newest dependencies that pyproject.toml allows
@@ -24,7 +25,7 @@ MINUTES ?= 5
 SECONDS ?= 180
 LEADERSHIP ?= none
 
-.PHONY: help demo test simulate mutants chaos lint format lock
+.PHONY: help demo test simulate mutants chaos picture lint format lock
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -43,6 +44,9 @@ mutants: $(VENV)/run.stamp
 
 chaos: $(VENV)/run.stamp
 	@$(BIN)/python -m tests.chaos --seconds $(SECONDS) --leadership $(LEADERSHIP) $(ARGS)
+
+picture: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.tui.picture
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -123,7 +123,7 @@ class _Campaign:
             self._hold_against_logs([each for user in users for each in user.submissions])
             self._audit_running(wait=True)
         self._audit_stopped()
-        report.wrong += engines.ended
+        report.wrong = list(dict.fromkeys([*report.wrong, *engines.ended]))
         for user in users:
             user.join()
         submissions = [each for user in users for each in user.submissions]

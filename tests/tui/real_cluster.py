@@ -97,7 +97,7 @@ class Engine:
 class RealCluster:
     """A sites file with a key, and those engines that were started; all end with the context."""
 
-    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+    def __init__(self, folder: Path, names: Sequence[str], timings: str = _TIMINGS) -> None:
         self.folder = folder
         self.sites_path = folder / "sites.yaml"
         self.data_path = folder / "data"
@@ -105,7 +105,7 @@ class RealCluster:
         self.engines: dict[str, Engine] = {}
         write_files(self.sites_path, "test-island", free_addresses(names))
         with self.sites_path.open("a") as file:
-            file.write(_TIMINGS)
+            file.write(timings)
 
     def __enter__(self) -> Self:
         return self

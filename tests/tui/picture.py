@@ -1,0 +1,118 @@
+"""Draws docs/screen.svg: the screen of one of five real sites on loopback (`make picture`).
+
+What is seen was done: tweets, a block, a hole that was filled with a no-op, and one that is still open. The sites live
+in a temporary folder; the file is refused if it names a place of this machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from engine.core.ids import SiteId
+from engine.places import site_places
+from tests.tui.pilots import WIDE, Driven
+from tests.tui.real_cluster import Json, RealCluster
+from tui.app import LoggosApp
+from tui.hops import Hop, Leaving
+
+PICTURE: Final = Path(__file__).parents[2] / "docs" / "screen.svg"
+SITES: Final = ("alice", "bob", "carol", "dave", "erin")
+TIMINGS: Final = "heartbeat_ms: 200\nfill_every_s: 120\nscan_every_s: 2\n"
+"""Holes stay open until they are seen."""
+
+_FONT_FILES: Final = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+_PLACES_HERE: Final = re.compile(r"/(?:home|root|tmp|Users|work|var)/")
+
+
+class Story:
+    """What happens at the sites, told through their control sockets."""
+
+    def __init__(self, cluster: RealCluster) -> None:
+        self._cluster = cluster
+
+    async def ask(self, site: str, method: str, **params: object) -> Json:
+        return await asyncio.to_thread(self._cluster.ask, site, method, dict(params))
+
+    async def tweet(self, site: str, text: str, timeout_s: float = 10) -> None:
+        await self.ask(site, "submit", kind="tweet", text=text, timeout_s=timeout_s)
+
+    async def leave_a_hole(self, theirs: str, after: str) -> int:
+        """Dave's tweet reaches bob alone, who writes behind it and cannot settle it; returns dave's slot."""
+        slot: int = (await self.ask("dave", "status"))["next"]
+        await self.ask("dave", "faults.add", rule="to=alice,carol,erin type=accept drop")
+        await self.tweet("dave", theirs, timeout_s=1)
+        await self.ask("dave", "faults.add", rule="partition dave | alice,bob,carol,erin")
+        await self.ask("bob", "faults.add", rule=f"to=* type=prepare,accept slot={slot} drop")
+        await self.tweet("bob", after, timeout_s=2)
+        return slot
+
+    async def mend(self, *sites: str) -> None:
+        """Takes all faults away, and waits until all sites know the same."""
+        for site in sites:
+            await self.ask(site, "faults.clear")
+        for site in SITES:
+            await asyncio.to_thread(self._cluster.until_reached, site, len(SITES))
+        last = (await self.ask("alice", "status"))["chosen_max"]
+        for site in SITES:
+            while (await self.ask(site, "status"))["chosen_through"] < last:
+                await self.ask(site, "fill", timeout_s=1)
+
+
+async def _act(story: Story, pilot: Driven) -> None:
+    for site, text in (
+        ("bob", "standup moved to 10"),
+        ("alice", "lunch at noon?"),
+        ("carol", "the harbour lights are on again"),
+        ("erin", "who has the projector?"),
+        ("dave", "back in five minutes"),
+    ):
+        await story.tweet(site, text)
+    await story.ask("dave", "submit", kind="block", target="erin", timeout_s=10)
+    filled = await story.leave_a_hole("the projector is with me", "room 4 is free until noon")
+    await pilot.press("3")
+    await pilot.until_shown(f"{filled} ◇ promised")
+    await story.ask("alice", "faults.add", rule=f"from=bob,dave type=promise slot={filled} drop")
+    await pilot.press("N", "f")
+    await pilot.until_shown(f"slot {filled} filled with a no-op")
+    await story.mend("alice", "bob", "dave")
+    await pilot.press("c", *"deploy is green", "enter")
+    await pilot.until_shown("created at slot")
+    opened = await story.leave_a_hole("so is the staging one", "then I go on with the release notes")
+    await pilot.until_shown(f"{opened} ◇ promised")
+    await pilot.until_shown("dave○ down")
+    await pilot.press("g", *str(filled), "enter")
+    await pilot.until(lambda: re.search(rf"> +{filled} ∅ no-op", pilot.text()), "never gone to")
+    await pilot.press("enter")
+    await pilot.until_shown("accepts seen of")
+    await pilot.until(lambda: pilot.trace._rate_timer is None, "the trace never rests")
+    await pilot.pause()
+
+
+async def _draw(cluster: RealCluster) -> str:
+    places = site_places(cluster.data_path, "alice")
+    app = LoggosApp([Hop(SiteId("alice"), places.control, places.log)], Leaving.DETACHES)
+    async with app.run_test(size=WIDE) as pilot:
+        driven = Driven(app, pilot)
+        await driven.until_shown("QUORUM 5/5")
+        await _act(Story(cluster), driven)
+        return app.export_screenshot(title="loggos")
+
+
+def main() -> None:
+    os.environ.pop("NO_COLOR", None)
+    with tempfile.TemporaryDirectory() as folder, RealCluster(Path(folder), SITES, TIMINGS) as cluster:
+        cluster.serve_all()
+        drawn = _FONT_FILES.sub("", asyncio.run(_draw(cluster)))
+    found = _PLACES_HERE.search(drawn)
+    if found is not None:
+        raise SystemExit(f"the picture names a place of this machine ({found[0]}): nothing is written")
+    PICTURE.write_text("\n".join(line.rstrip() for line in drawn.splitlines()) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
