@@ -131,8 +131,11 @@ class Truth:
         site.block_due = None
         self.outcomes.reopened(site.name, image.open_events.values())
 
-    def ever_voted(self, index: int) -> bool:
-        return self._sites[index].ever_voted
+    def shows(self, index: int, blocks: dict[Pair, Slot]) -> None:
+        """A site shows this block table for its prefix."""
+        site = self._sites[index]
+        if blocks != site.blocks:
+            violate("R2", f"shows the block table {blocks}, a replay gives {site.blocks}", site=site.name)
 
     def barred(self, index: int) -> bool:
         return self._sites[index].barred

@@ -1,0 +1,197 @@
+"""The truth about events and the log fails whoever breaks its rule: each rule is broken here once (E1-E5, R2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from engine.core.effects import SawOutcome
+from engine.core.entry import NOOP, Entry
+from engine.core.ids import EventId, SiteId, Slot, StoreId
+from engine.core.storage import EventRow, EventState
+from engine.sim.disk import Image
+from engine.sim.outcomes import Outcomes
+from engine.sim.replay import Replay
+from engine.sim.violation import Violated
+
+ALICE, BOB = SiteId("alice"), SiteId("bob")
+FIRST, SECOND = "tweet 1 one", "tweet 2 two"
+
+
+@contextmanager
+def violates(rule: str) -> Iterator[None]:
+    with pytest.raises(Violated) as caught:
+        yield
+    assert caught.value.violation.rule == rule
+
+
+class Author:
+    """One author's part: what its disk says, and what it tells."""
+
+    def __init__(self) -> None:
+        self.outcomes = Outcomes()
+        self.image = Image(StoreId("0" * 16))
+        for token, body in enumerate((FIRST, SECOND), 1):
+            self.outcomes.submitted(ALICE, token, body)
+
+    def records(self, number: int, body: str, state: EventState, slot: int | None = None) -> None:
+        row = EventRow(number, body, state, None if slot is None else Slot(slot))
+        self.image.events[number] = row
+        self.outcomes.recorded(ALICE, row, self.image)
+
+    def tells(self, number: int, outcome: EventState, slot: int | None = None) -> None:
+        at = None if slot is None else Slot(slot)
+        saw = SawOutcome(number, EventId(ALICE, number), outcome, at, None, None, None)
+        self.outcomes.told(ALICE, saw, self.image).told = outcome
+
+    def takes_effect(self, slot: int, number: int, body: str, follows: int = 0) -> None:
+        self.outcomes.in_effect(Slot(slot), Entry(ALICE, number, follows, body))
+
+
+@pytest.fixture
+def author() -> Author:
+    return Author()
+
+
+def test_e1_a_number_names_one_event(author: Author) -> None:
+    author.records(1, FIRST, EventState.QUEUED)
+    with violates("E1"):
+        author.records(1, SECOND, EventState.QUEUED)
+
+
+def test_e1_an_event_has_one_number(author: Author) -> None:
+    author.records(1, FIRST, EventState.QUEUED)
+    with violates("E1"):
+        author.records(2, FIRST, EventState.QUEUED)
+
+
+def test_e1_an_event_takes_effect_once(author: Author) -> None:
+    author.records(1, FIRST, EventState.PROPOSED, 1)
+    author.takes_effect(1, 1, FIRST)
+    with violates("E1"):
+        author.takes_effect(2, 1, FIRST)
+
+
+def test_e1_nothing_takes_effect_that_nobody_submitted(author: Author) -> None:
+    author.records(1, FIRST, EventState.PROPOSED, 1)
+    with violates("E1"):
+        author.takes_effect(1, 1, "tweet 9 nobody's")
+
+
+@pytest.mark.parametrize("said", [EventState.LOST, EventState.NOT_CREATED])
+def test_e2_what_was_said_to_be_nowhere_never_takes_effect(author: Author, said: EventState) -> None:
+    author.records(1, FIRST, EventState.PROPOSED, 1)
+    author.records(1, FIRST, said, 1)
+    with violates("E2"):
+        author.takes_effect(1, 1, FIRST)
+
+
+@pytest.mark.parametrize("said", [EventState.LOST, EventState.NOT_CREATED])
+def test_e2_what_is_in_effect_is_not_said_to_be_nowhere(author: Author, said: EventState) -> None:
+    author.records(1, FIRST, EventState.PROPOSED, 1)
+    author.takes_effect(1, 1, FIRST)
+    with violates("E2"):
+        author.records(1, FIRST, said, 1)
+
+
+def test_e2_created_names_the_slot_at_which_the_event_is_in_effect(author: Author) -> None:
+    author.records(1, FIRST, EventState.PROPOSED, 1)
+    author.takes_effect(1, 1, FIRST)
+    author.image.prefix = Slot(2)
+    with violates("E2"):
+        author.records(1, FIRST, EventState.CREATED, 2)
+
+
+def test_e2_a_final_outcome_never_changes(author: Author) -> None:
+    author.records(1, FIRST, EventState.NOT_CREATED)
+    with violates("E2"):
+        author.records(1, FIRST, EventState.QUEUED)
+
+
+def test_e2_a_final_outcome_is_told_once(author: Author) -> None:
+    author.records(1, FIRST, EventState.NOT_CREATED)
+    author.tells(1, EventState.NOT_CREATED)
+    with violates("E2"):
+        author.tells(1, EventState.NOT_CREATED)
+
+
+def test_d1_an_outcome_is_told_once_it_is_durable(author: Author) -> None:
+    author.records(1, FIRST, EventState.QUEUED)
+    with violates("D1"):
+        author.tells(1, EventState.NOT_CREATED)
+
+
+def test_d1_an_accept_leaves_once_it_is_durable_that_the_event_is_proposed(author: Author) -> None:
+    entry = Entry(ALICE, 1, 0, FIRST)
+    author.records(1, FIRST, EventState.QUEUED)
+    with violates("D1"):
+        author.outcomes.pushed(ALICE, Slot(1), entry)
+    author.records(1, FIRST, EventState.PROPOSED, 1)
+    author.outcomes.pushed(ALICE, Slot(1), entry)
+    with violates("D1"):
+        author.outcomes.pushed(ALICE, Slot(2), entry)
+
+
+def test_d1_an_event_is_handed_on_once_that_is_durable(author: Author) -> None:
+    entry = Entry(ALICE, 1, 0, FIRST)
+    author.records(1, FIRST, EventState.QUEUED)
+    with violates("D1"):
+        author.outcomes.handed_on(ALICE, entry)
+    author.records(1, FIRST, EventState.PROPOSED)
+    author.outcomes.handed_on(ALICE, entry)
+
+
+def test_e3_an_author_s_events_take_effect_in_the_order_of_submission(author: Author) -> None:
+    author.records(1, SECOND, EventState.PROPOSED, 1)
+    author.records(2, FIRST, EventState.PROPOSED, 2)
+    author.takes_effect(1, 1, SECOND)
+    with violates("E3"):
+        author.takes_effect(2, 2, FIRST, follows=1)
+
+
+def test_e4_an_acknowledged_event_stands_before_what_is_submitted_after(author: Author) -> None:
+    author.records(1, FIRST, EventState.PROPOSED, 5)
+    author.takes_effect(5, 1, FIRST)
+    author.image.prefix = Slot(5)
+    author.records(1, FIRST, EventState.CREATED, 5)
+    author.tells(1, EventState.CREATED, 5)
+    author.outcomes.submitted(ALICE, 3, "tweet 3 later")
+    author.records(3, "tweet 3 later", EventState.PROPOSED, 4)
+    with violates("E4"):
+        author.takes_effect(4, 3, "tweet 3 later")
+
+
+def test_e4_created_is_said_once_the_prefix_reaches_the_slot(author: Author) -> None:
+    author.records(1, FIRST, EventState.PROPOSED, 5)
+    author.takes_effect(5, 1, FIRST)
+    author.image.prefix = Slot(4)
+    with violates("E4"):
+        author.records(1, FIRST, EventState.CREATED, 5)
+
+
+def test_e5_a_withdrawn_event_never_takes_effect(author: Author) -> None:
+    author.records(1, FIRST, EventState.PROPOSED)
+    author.records(1, FIRST, EventState.UNKNOWN)
+    author.takes_effect(1, 1, "withdrawal 1 ")
+    with violates("E1"):
+        author.takes_effect(2, 1, FIRST)
+
+
+def test_e5_an_entry_that_does_not_follow_its_author_s_last_is_void() -> None:
+    replay = Replay()
+    assert not replay.apply(Entry(ALICE, 1, 0, FIRST)).void
+    assert replay.apply(Entry(ALICE, 3, 2, SECOND)).void
+    assert replay.apply(Entry(ALICE, 1, 0, FIRST)).void
+    assert not replay.apply(Entry(ALICE, 3, 1, SECOND)).void
+    assert not replay.apply(NOOP).void
+
+
+def test_r2_the_block_table_changes_where_a_line_of_it_does() -> None:
+    replay = Replay()
+    assert replay.apply(Entry(ALICE, 1, 0, "block 1 bob")).table == ((ALICE, BOB), 1)
+    assert replay.apply(Entry(ALICE, 2, 1, "block 1 bob")).table is None, "blocked already"
+    assert replay.apply(Entry(ALICE, 3, 2, "block 1 alice")).table is None, "nobody blocks himself"
+    assert replay.apply(Entry(ALICE, 4, 3, "unblock 1 bob")).table == ((ALICE, BOB), None)
+    assert replay.apply(Entry(ALICE, 5, 4, "unblock 1 bob")).table is None
