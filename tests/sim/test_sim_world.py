@@ -1,0 +1,329 @@
+"""The simulated world, driven by hand: its network, its processes, and that it does the same again."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.core.effects import Effects, Observation, SawOutcome
+from engine.core.entry import Tweet
+from engine.core.ids import SiteId, Slot, Tick
+from engine.core.messages import Accept, Heartbeat, Hello
+from engine.core.settings import Leadership, Timings
+from engine.core.storage import EventState, Standing
+from engine.sim.network import Datagram
+from engine.sim.plan import CLEAR, Setup, Weather
+from engine.sim.site import Fuse, SimSite
+from engine.sim.sometimes import CrashPoint
+from engine.sim.violation import Violated
+from engine.sim.world import World
+
+NAMES = (SiteId("alice"), SiteId("bob"), SiteId("carol"))
+UP_MS = 3_000
+
+
+class Onlooker:
+    """A watcher that keeps what it saw."""
+
+    def __init__(self) -> None:
+        self.world: World | None = None
+        self.sent_by: list[int] = []
+        self.sent_unsynced = 0
+        self.outcomes: list[SawOutcome] = []
+        self.events: list[tuple[int, SiteId | None, str]] = []
+
+    def sent(self, now: int, datagram: Datagram, *, lost: bool) -> None:
+        assert self.world is not None
+        assert now == self.world.now
+        assert not lost or not self.world.network.hold
+        self.sent_by.append(datagram.sender)
+        self.sent_unsynced += self.world.sites[datagram.sender].disk.unsynced
+
+    def arrived(self, now: int, datagram: Datagram, *, taken: bool) -> None:
+        assert now >= datagram.sent_at
+        assert self.world is not None
+        assert taken == self.world.sites[datagram.to].up
+
+    def told(self, now: int, site: SiteId, saw: Observation) -> None:
+        assert now >= 0
+        assert site in NAMES
+        if isinstance(saw, SawOutcome):
+            self.outcomes.append(saw)
+
+    def happened(self, now: int, site: SiteId | None, what: str, why: str) -> None:
+        assert why is not None
+        self.events.append((now, site, what))
+
+
+def setup(weather: Weather = CLEAR, disk_ms: int = 0, seed: int = 1) -> Setup:
+    return Setup(
+        seed=seed,
+        names=NAMES,
+        leadership=(Leadership.NONE,) * 3,
+        timings=Timings(),
+        page_bytes=1_100,
+        links=((weather,) * 3,) * 3,
+        disk_ms=(disk_ms,) * 3,
+        tick_late_ms=0,
+    )
+
+
+def begun(made: Setup, onlooker: Onlooker | None = None) -> World:
+    """A world whose processes begin at once; nothing has happened yet."""
+    world = World(made, watcher=onlooker)
+    if onlooker is not None:
+        onlooker.world = world
+    for site in world.sites:
+        world.at(0, world.start, site.index)
+    return world
+
+
+def voting(made: Setup, onlooker: Onlooker | None = None) -> World:
+    """A world in which all sites vote and know how far the log goes."""
+    world = begun(made, onlooker)
+    world.run(UP_MS)
+    return world
+
+
+def tweet(world: World, site: int = 0) -> None:
+    world.submit(site, Tweet("t"), Tick(5_000), retry=False)
+
+
+def prefixes(world: World) -> list[Slot]:
+    return [site.disk.image.prefix for site in world.sites]
+
+
+@pytest.mark.parametrize("disk_ms", [0, 5])
+def test_a_tweet_comes_to_all_logs_and_its_author_is_told(disk_ms: int) -> None:
+    onlooker = Onlooker()
+    world = voting(setup(disk_ms=disk_ms), onlooker)
+    tweet(world)
+    world.run(UP_MS + 1_000)
+    assert prefixes(world) == [1, 1, 1]
+    assert [(saw.outcome, saw.slot) for saw in onlooker.outcomes] == [(EventState.CREATED, 1)]
+    assert onlooker.sent_unsynced == 0, "nothing leaves before it is synced (D1)"
+
+
+def test_a_process_that_sends_before_it_syncs_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    sync = SimSite._sync
+
+    def hasty(site: SimSite, effects: Effects, used_before: Slot) -> None:
+        site._leave(effects, used_before)
+        sync(site, effects, used_before)
+
+    monkeypatch.setattr(SimSite, "_sync", hasty)
+    with pytest.raises(Violated) as caught:
+        voting(setup())
+    assert caught.value.violation.rule == "D1"
+
+
+def test_the_same_seed_and_the_same_calls_are_the_same_run() -> None:
+    worlds = [begun(setup(Weather(loss=0.2, delay_spread=40))) for _ in range(2)]
+    for _ in range(500):
+        assert all(world.step() for world in worlds)
+    first, second = worlds
+    assert (first.now, first.steps, first.digest()) == (second.now, second.steps, second.digest())
+    tweet(second)  # from here on they are two
+    for world in worlds:
+        world.run(UP_MS)
+    assert first.digest() != second.digest()
+
+
+def test_another_seed_is_another_run() -> None:
+    weather = Weather(loss=0.2)
+    assert voting(setup(weather, seed=1)).digest() != voting(setup(weather, seed=2)).digest()
+
+
+def test_to_look_at_the_digest_changes_nothing() -> None:
+    watched, alone = begun(setup()), begun(setup())
+    for _ in range(200):
+        watched.step()
+        alone.step()
+        watched.digest()
+    assert watched.digest() == alone.digest()
+
+
+# The network
+
+
+def test_what_is_held_arrives_when_it_is_let_go() -> None:
+    world = voting(setup())
+    world.network.hold = lambda datagram: any(isinstance(message, Accept) for message in datagram.messages)
+    tweet(world)
+    world.run(UP_MS + 100)
+    held = [datagram for datagram in world.in_flight() if datagram.number in world.network.held]
+    assert [datagram.to for datagram in held] == [1, 2]
+    assert prefixes(world) == [0, 0, 0]
+    world.network.release(held[0].number, keep=True)
+    world.network.release(held[0].number)  # the same again, as a duplicate
+    world.network.drop(held[1].number)
+    world.run(UP_MS + 150)
+    assert prefixes(world)[0] == 1, "a majority of two is enough"
+    with pytest.raises(KeyError):
+        world.network.release(held[0].number)
+
+
+def test_cuts_overlap_and_a_link_is_whole_when_all_have_ended() -> None:
+    world = voting(setup())
+    alone = [(0, 1), (0, 2), (1, 0), (2, 0)]
+    world.cut(alone, 1_000, "alone")
+    world.cut(alone, 3_000, "alone")
+    tweet(world)
+    world.run(UP_MS + 2_000)
+    assert prefixes(world) == [0, 0, 0]
+    world.run(UP_MS + 8_000)
+    assert prefixes(world) == [1, 1, 1]
+
+
+def test_a_cut_is_one_way() -> None:
+    onlooker = Onlooker()
+    world = voting(setup(), onlooker)
+    world.cut([(0, 1), (0, 2)], None, "one-way")
+    lost = world.network.lost
+    tweet(world)
+    world.run(UP_MS + 2_000)
+    assert world.network.lost > lost
+    assert prefixes(world) == [0, 0, 0], "nobody hears alice"
+    replica = world.sites[0].replica
+    assert replica is not None
+    assert all(peer.up for peer in replica.view(0).peers), "alice hears everybody"
+
+
+def test_weather_loses_repeats_delays_and_brings_back() -> None:
+    weather = Weather(loss=0.3, duplicate=0.5, late=0.2, late_max=2_000, stale=0.3)
+    world = voting(setup(weather))
+    network = world.network
+    assert min(network.lost, network.repeated, network.late, network.stale) > 0
+    assert 0.2 < network.lost / network.sent < 0.4
+
+
+def test_calm_ends_all_that_is_bad() -> None:
+    world = voting(setup(Weather(loss=1.0)))
+    world.crash(1)
+    world.pause(2, 100_000)
+    world.calm()
+    world.run(UP_MS + 10_000)
+    tweet(world)
+    world.run(UP_MS + 12_000)
+    assert prefixes(world) == [1, 1, 1]
+
+
+# The processes
+
+
+def test_a_process_s_clock_begins_at_0() -> None:
+    world = voting(setup())
+    world.crash(0)
+    world.run(UP_MS + 500)
+    world.start(0)
+    world.network.hold = lambda _: True
+    world.run(UP_MS + 2_000)
+    beats = [m for datagram in world.in_flight() for m in datagram.messages if isinstance(m, Heartbeat)]
+    assert min(beat.sent for beat in beats if beat.sent is not None) < 2_000 < world.now
+
+
+@pytest.mark.parametrize("point", [point for point in CrashPoint if point is not CrashPoint.IDLE])
+@pytest.mark.parametrize("kept", [0.0, 0.99])
+def test_a_process_ends_between_any_two_effects_and_nothing_is_untrue_after(point: CrashPoint, kept: float) -> None:
+    world = voting(setup())
+    tokens = 2 if point is CrashPoint.BETWEEN_TELLS else 1
+    world.light(0, Fuse(tokens, kept, 500, point))
+    for _ in range(tokens):
+        tweet(world)
+    world.run(UP_MS + 30_000)
+    assert world.reached.counts[point.value] == 1
+    assert world.sites[0].process == 2
+    assert len(set(prefixes(world))) == 1
+    assert not world.sites[0].disk.image.open_events
+
+
+@pytest.mark.parametrize(("kept", "rounds"), [(0.0, 0), (0.99, 1)])
+def test_d1_a_torn_commit_is_there_or_not_and_nothing_of_it_left(kept: float, rounds: int) -> None:
+    onlooker = Onlooker()
+    world = voting(setup(), onlooker)
+    world.light(0, Fuse(1, kept, None, CrashPoint.TORN_COMMIT))
+    before = len(onlooker.sent_by)
+    tweet(world)
+    assert not world.sites[0].up
+    assert len(onlooker.sent_by) == before
+    assert world.sites[0].disk.image.round == rounds
+
+
+def test_a_paused_process_does_nothing_and_then_all_that_waited_is_one_pass() -> None:
+    onlooker = Onlooker()
+    world = voting(setup(), onlooker)
+    world.pause(0, 5_000)
+    before = onlooker.sent_by.count(0)
+    world.run(UP_MS + 4_999)
+    assert onlooker.sent_by.count(0) == before
+    world.run(UP_MS + 5_001)
+    assert onlooker.sent_by.count(0) > before
+    assert world.reached.counts["inputs merged into one pass"] == 1
+
+
+def test_a_slow_disk_merges_what_arrives_meanwhile() -> None:
+    world = voting(setup(disk_ms=40))
+    for site in (0, 1, 2):
+        tweet(world, site)
+    world.run(UP_MS + 5_000)
+    assert world.reached.counts["inputs merged into one pass"] > 0
+    assert len(set(prefixes(world))) == 1
+
+
+def test_d2_a_failed_store_ends_the_process_and_its_operator_is_asked() -> None:
+    world = voting(setup())
+    stopped: list[int] = []
+    world.on_stopped = stopped.append
+    world.sites[0].disk.sync_fails = True
+    tweet(world)
+    assert stopped == [0]
+    assert not world.sites[0].up
+    world.start(0)
+    world.run(UP_MS + 5_000)
+    assert world.sites[0].up
+    assert not world.sites[0].disk.image.open_events
+
+
+def test_d3_a_damaged_store_is_refused_by_name_and_stays_down() -> None:
+    world = voting(setup())
+    world.sites[0].disk.damage(None)
+    world.crash(0)
+    for _ in range(2):
+        world.start(0)
+        assert not world.sites[0].up
+    assert world.sites[0].refused is not None
+    assert "meta" in world.sites[0].refused
+
+
+@pytest.mark.parametrize("what", ["wiped", "old copy"])
+def test_d5_a_lost_disk_is_found_out_and_never_votes_again(what: str) -> None:
+    world = voting(setup())
+    copy = world.copy(0)
+    for _ in range(3):
+        tweet(world)
+        world.run(world.now + 2_000)
+    world.crash(0)
+    if what == "wiped":
+        world.wipe(0)
+    else:
+        world.replace(0, copy)
+    world.start(0)
+    world.run(world.now + 10_000)
+    assert world.sites[0].disk.image.standing is Standing.LEARNER
+    assert world.truth.barred(0)
+    assert prefixes(world) == [3, 3, 3], "it learns"
+
+
+def test_w1_what_was_sent_in_an_earlier_life_is_dropped() -> None:
+    world = voting(setup())
+    world.network.hold = lambda datagram: datagram.to == 0 and not isinstance(datagram.messages[0], Hello)
+    world.run(UP_MS + 2_000)
+    old = list(world.network.held)
+    world.network.hold = None
+    world.crash(0)
+    world.wipe(0)
+    world.start(0)
+    world.run(world.now + 1_000)
+    before = world.reached.counts["rejected: other-life"]
+    for number in old:
+        world.network.release(number)
+    assert world.reached.counts["rejected: other-life"] == before + len(old)
