@@ -1,0 +1,72 @@
+"""What seeds found in the core, each as the smallest world that shows it."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.core.elected import Elected
+from engine.core.election import Election
+from engine.core.entry import Tweet
+from engine.core.ids import NEVER, SiteId, Tick
+from engine.core.scanner import Scanner
+from engine.core.settings import Leadership, Timings
+from engine.core.storage import EventState
+from engine.sim.plan import CLEAR, Setup
+from engine.sim.world import World
+
+NAMES = (SiteId("alice"), SiteId("bob"), SiteId("carol"))
+
+
+def leading(leadership: tuple[Leadership, ...], seed: int) -> tuple[World, int]:
+    """A world in which a leader is heard by all that follow one, and that leader's index."""
+    world = World(Setup(seed, NAMES, leadership, Timings(), 1_100, ((CLEAR,) * 3,) * 3, (0, 0, 0), 0))
+    for site in world.sites:
+        world.start(site.index)
+    while True:
+        world.run(world.now + 100)
+        assert world.now < 30_000, "nobody comes to lead"
+        leaders = {
+            site.replica.view(0).leader
+            for site in world.sites
+            if site.replica is not None and site.settings.leadership is Leadership.ELECTED
+        }
+        leader = leaders.pop()
+        if leader is not None and not leaders:
+            return world, world.index[leader]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_l3_a_leader_whose_slot_went_to_another_entry_goes_on_with_its_author_s_events(seed: int) -> None:
+    """L4: alice, who follows no leader, wins a slot by synod at which the leader had placed an event."""
+    world, leader = leading((Leadership.NONE, Leadership.ELECTED, Leadership.ELECTED), seed)
+    world.cut([(site, leader) for site in range(3) if site != leader], 300, "deaf")
+    world.submit(0, Tweet("t"), Tick(10_000), retry=False)
+    world.run(world.now + 200)
+    assert world.truth.chosen(world.truth.replay.next) is None
+    assert len(world.truth.replay.applied) == 1, "alice's event is chosen, and the leader does not know"
+    for _ in range(3):
+        world.submit(leader, Tweet("t"), Tick(10_000), retry=False)
+    world.run(world.now + 9_000)
+    events = world.sites[leader].disk.image.events
+    assert [event.state for event in events.values()] == [EventState.CREATED] * 3
+
+
+def test_l3_a_moment_to_stand_at_that_comes_while_a_site_copies_does_not_keep_it_busy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, leader = leading((Leadership.ELECTED,) * 3, 1)
+    world.crash(leader)
+    while not any(election.deadline() < NEVER for election in elections(world)):
+        assert world.step()
+    monkeypatch.setattr(Scanner, "copying", property(lambda _: True))
+    world.run(world.now + 10_000)  # a site that ticks without end is a violation
+    monkeypatch.undo()
+    world.run(world.now + 10_000)
+    leaders = {site.replica.view(0).leader for site in world.sites if site.replica is not None}
+    assert len(leaders) == 1
+    assert leaders < set(NAMES) - {world.names[leader]}
+
+
+def elections(world: World) -> list[Election]:
+    policies = [site.replica._policy for site in world.sites if site.replica is not None]
+    return [policy._election for policy in policies if isinstance(policy, Elected)]
