@@ -230,7 +230,8 @@ class Run:
                 return f"{site.name} learned to {replica.prefix}, used to {replica.used_max}; chosen to {prefix}"
             if site.awaited or site.disk.image.open_events:
                 return f"{site.name} has events without an outcome: {list(site.disk.image.open_events.values())}"
-            self.world.truth.shows(site.index, replica.blocks())
+            if not site.stalled:  # while it syncs, it is ahead of its disk
+                self.world.truth.shows(site.index, replica.blocks())
             view = replica.view(1)
             if view.recovering or view.attempts:
                 return f"{site.name} goes on: recovering {view.recovering}, {view.attempts}"
