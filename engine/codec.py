@@ -72,12 +72,16 @@ _END: Final = b"]]"
 
 def encode_packet(packet: Packet, plaintext_bytes_max: int) -> list[bytes]:
     """The plaintexts that together say `packet`, each at most `plaintext_bytes_max` long unless one message is more."""
+    fields = [_fields(message) for message in packet.messages]
+    whole = orjson.dumps([packet.life, packet.commit, packet.to_life, fields])
+    if len(whole) <= plaintext_bytes_max and fields:
+        return [whole]
     start = orjson.dumps([packet.life, packet.commit, packet.to_life])[:-1] + b",["
     room = plaintext_bytes_max - len(start) - len(_END)
     groups: list[list[bytes]] = []
     left = 0
-    for message in packet.messages:
-        text = orjson.dumps(_fields(message))
+    for message in fields:
+        text = orjson.dumps(message)
         if len(text) > left or not groups:
             groups.append([])
             left = room
