@@ -233,7 +233,7 @@ class SimSite:
         self._perform(effects)
 
     def _tick(self, replica: Replica, now: Tick) -> Effects:
-        self._world.mark(Mark.TICK, self.index)
+        self._world.mark(Mark.TICK, self._world.now, self.index)
         self._spins = self._spins + 1 if now == self._ticked_at else 0
         self._ticked_at = now
         if self._spins > SPINS_MAX:
@@ -244,17 +244,17 @@ class SimSite:
         match item:
             case Datagram():
                 world = self._world
-                world.mark(Mark.DELIVER, item.number)
+                world.mark(Mark.DELIVER, world.now, item.number)
                 return replica.receive(now, world.decoder.packet(world.names[item.sender], item.payload))
             case Submission():
-                self._world.mark(Mark.SUBMIT, item.token)
+                self._world.mark(Mark.SUBMIT, self._world.now, item.token)
                 self.awaited.add(item.token)
                 return replica.submit(now, item)
             case GiveUp():
-                self._world.mark(Mark.GIVE_UP, item.token)
+                self._world.mark(Mark.GIVE_UP, self._world.now, item.token)
                 return replica.give_up(now, item.token)
             case Fill():
-                self._world.mark(Mark.FILL, self.index)
+                self._world.mark(Mark.FILL, self._world.now, self.index)
                 return replica.fill(now, replica.view(0).holes if item.slots is None else item.slots)
             case _:
                 assert_never(item)
@@ -301,7 +301,7 @@ class SimSite:
         except StoreFailed as failed:
             self._world.stopped(self, str(failed))
             return
-        self._world.mark(Mark.COMMIT, commit)
+        self._world.mark(Mark.COMMIT, self._world.now, commit)
         self._truth.durable(self.index, effects.writes)
         replica.committed(commit)
         if self.fuse and self._burns(CrashPoint.AFTER_COMMIT):

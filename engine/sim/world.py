@@ -76,6 +76,8 @@ class World:
         self._sequence = 0
         self._tokens = 0
         self._marks = Marks()
+        self.mark = self._marks.add
+        """Called with what was done, now, and a number: see `Mark`."""
         settings = [
             Settings(name, setup.names, leadership, setup.timings, setup.page_bytes)
             for name, leadership in zip(setup.names, setup.leadership, strict=True)
@@ -220,7 +222,7 @@ class World:
 
     def send(self, sender: int, to: SiteId, payload: bytes, messages: tuple[Message, ...]) -> None:
         datagram, arrives = self.network.send(Tick(self.now), sender, self.index[to], payload, messages)
-        self.mark(Mark.SEND, crc32(payload, datagram.number))
+        self.mark(Mark.SEND, self.now, crc32(payload, datagram.number))
         if self.watcher is not None:
             self.watcher.sent(self.now, datagram, lost=not arrives)
 
@@ -229,10 +231,10 @@ class World:
         if self.watcher is not None:
             self.watcher.arrived(self.now, datagram, taken=site.up)
         if not site.take(datagram):
-            self.mark(Mark.NOBODY, datagram.number)
+            self.mark(Mark.NOBODY, self.now, datagram.number)
 
     def told(self, site: SimSite, saw: Observation) -> None:
-        self.mark(Mark.TELL, site.index)
+        self.mark(Mark.TELL, self.now, site.index)
         self.reached.observed(saw)
         if isinstance(saw, SawLearned) and saw.how == "votes" and self._just_a_quorum():
             self.reached("quorum that just sufficed")
@@ -241,7 +243,8 @@ class World:
 
     def note(self, site: SimSite | None, what: str, why: str) -> None:
         """A fault, or the start or end of a process."""
-        self.mark(Mark.EVENT, crc32(what.encode(), len(self.sites) if site is None else site.index))
+        number = crc32(what.encode(), len(self.sites) if site is None else site.index)
+        self.mark(Mark.EVENT, self.now, number)
         if self.watcher is not None:
             self.watcher.happened(self.now, None if site is None else site.name, what, why)
 
@@ -250,10 +253,6 @@ class World:
         return sum(site.up and not site.stalled for site in self.sites) == quorum_size(len(self.sites))
 
     # The digest
-
-    def mark(self, what: Mark, number: int) -> None:
-        """One atomic thing was done."""
-        self._marks.add(what, self.now, number)
 
     @property
     def steps(self) -> int:
