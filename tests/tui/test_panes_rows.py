@@ -249,3 +249,15 @@ async def test_the_selected_row_is_copied_inert(tmp_path: Path) -> None:
             await pilot.until_shown("u202e")
             await pilot.press("y")
             assert pilot.app.clipboard == "#1 12:00  bob    \\u202egnirts"
+
+
+async def test_the_title_of_the_log_counts_holes_as_they_are_now(tmp_path: Path) -> None:
+    """A status may come after the last change of the log."""
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 20
+        engine.status_changes = {"holes": [7]}
+        async with screen_of(engine) as pilot:
+            await pilot.press("3")
+            await pilot.until_shown("of 20 · 1 hole")
+            engine.tell({"topic": "status", **engine.status(), "holes": []})
+            await pilot.until(lambda: "1 hole" not in pilot.text(), "a hole that is none is still counted")

@@ -30,7 +30,7 @@ _STATES: Final = {
 class LogPane(Lines):
     """Row `index` is slot `index + 1`."""
 
-    ASPECTS: ClassVar = Change.LOG | Change.CONNECTION
+    ASPECTS: ClassVar = Change.LOG | Change.CONNECTION | Change.STATUS
 
     def __init__(self, model: SiteModel) -> None:
         super().__init__(model, id="log")
@@ -101,6 +101,10 @@ class LogPane(Lines):
 
     def learn(self, change: Change) -> None:
         if not self.display:
+            return
+        if change & Change.STATUS:
+            self.show_title()  # it counts the holes
+        if not change & (Change.LOG | Change.CONNECTION):
             return
         fresh = self.model.fresh_slots
         if fresh is None or change & Change.CONNECTION:
