@@ -58,7 +58,8 @@ class SawOutcome:
 
 @dataclass(frozen=True, slots=True)
 class SawAttempt:
-    """An attempt at a slot moved: `preparing`, `accepting`, `adopting`, `waiting` (backing off), `ended`.
+    """An attempt at a slot moved: `preparing`, `fallback` (ballot 0 did not do: prepares, L2), `accepting`, `adopting`,
+    `waiting` (backing off), `ended`; or an election did: `standing`, `leads`, `steps down` (L3).
 
     `why` is one sentence that a person reads; `until` is set while waiting.
     """

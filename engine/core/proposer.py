@@ -238,7 +238,7 @@ class Proposer:
                 continue  # a site that does not vote, or is far behind, is no rival: it is missing
             attempt.refusals[sender] = span.ballot
             if attempt.at_zero:
-                self._fall_back(step, attempt, f"{sender} promised {span.ballot}")
+                self._fall_back(step, attempt, f"{sender} refused ballot 0, it promised {span.ballot}")
             elif len(self._settings.sites) - len(attempt.refusals) < self._settings.quorum:
                 self._defeat(step, attempt)
 
@@ -289,9 +289,12 @@ class Proposer:
 
     def _prepare(self, step: Step, attempt: Attempt) -> None:
         ballot = self._rounds.take(step)
-        self._enter(step, attempt, Preparing(ballot))
         attempt.why = f"asks for promises of {ballot}"
         step.tell(SawAttempt(attempt.slot, "preparing", ballot, attempt.why))
+        self._ask(step, attempt, ballot)
+
+    def _ask(self, step: Step, attempt: Attempt, ballot: Ballot) -> None:
+        self._enter(step, attempt, Preparing(ballot))
         step.cast(self._settings.sites, Prepare(ballot, attempt.slot, attempt.slot))
 
     def _accept(self, step: Step, attempt: Attempt, phase: Accepting) -> None:
@@ -303,7 +306,7 @@ class Proposer:
     def _resend(self, step: Step, attempt: Attempt) -> None:
         """Asks again those who have not answered; a ballot that somebody refused and that stays short is given up."""
         if attempt.at_zero:
-            self._fall_back(step, attempt, "no majority answered")
+            self._fall_back(step, attempt, "no majority took ballot 0")
             return
         if attempt.refusals:
             self._defeat(step, attempt)
@@ -323,9 +326,10 @@ class Proposer:
 
     def _fall_back(self, step: Step, attempt: Attempt, because: str) -> None:
         """L2: ballot 0 did not do; the same entry goes on by the full synod."""
-        self._prepare(step, attempt)
-        attempt.why = f"{because}: falls back from ballot 0 to the full synod"
-        step.tell(SawAttempt(attempt.slot, "fallback", None, attempt.why))
+        ballot = self._rounds.take(step)
+        attempt.why = f"{because}: goes on with {ballot}"
+        step.tell(SawAttempt(attempt.slot, "fallback", ballot, attempt.why))
+        self._ask(step, attempt, ballot)
 
     def _defeat(self, step: Step, attempt: Attempt) -> None:
         highest = max(attempt.refusals.values())
