@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from engine.addresses import Address
 from engine.core.ids import SiteId
+from engine.core.settings import Leadership
 from engine.template import DEFAULT_NAMES, write_files
 from tests.chaos.engines import Engines
 from tests.chaos.namespaces import NamespaceNetwork
@@ -42,7 +43,7 @@ from tests.chaos.schedule import (
 )
 from tests.chaos.users import Submission, User
 from tests.chaos.verdict import Log, judge, read_log, same_logs, same_views
-from tests.tui.real_cluster import PROGRAM, environment, free_addresses
+from tests.tui.real_cluster import PROGRAM, environment, free_addresses, with_leadership
 from tui.client import Client
 from tui.commands.pages import events_pages, log_pages, log_slots, newest_timeline
 from tui.exits import ExitStatus
@@ -63,7 +64,7 @@ class Setup:
     seed: int
     seconds: float
     sites: int = 5
-    leadership: str = "none"
+    leadership: Leadership = Leadership.NONE
     namespaces: bool = False
 
     @property
@@ -87,8 +88,7 @@ def _write_sites(setup: Setup, folder: Path, network: Network) -> Path:
     else:
         addresses = free_addresses(setup.names)
     write_files(path, "chaos-island", addresses)
-    text = path.read_text().replace("leadership: none", f"leadership: {setup.leadership}", 1)
-    path.write_text(text + _TIMINGS)
+    path.write_text(with_leadership(path.read_text(), setup.leadership) + _TIMINGS)
     return path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from typing import Any, Self
 
 from engine.addresses import Address
 from engine.core.ids import SiteId
+from engine.core.settings import Leadership
 from engine.places import site_places
 from engine.template import write_files
 from tui.client import Client, NoEngine
@@ -97,15 +99,20 @@ class Engine:
 class RealCluster:
     """A sites file with a key, and those engines that were started; all end with the context."""
 
-    def __init__(self, folder: Path, names: Sequence[str], timings: str = _TIMINGS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        names: Sequence[str],
+        timings: str = _TIMINGS,
+        leadership: Leadership = Leadership.NONE,
+    ) -> None:
         self.folder = folder
         self.sites_path = folder / "sites.yaml"
         self.data_path = folder / "data"
         self.names = tuple(names)
         self.engines: dict[str, Engine] = {}
         write_files(self.sites_path, "test-island", free_addresses(names))
-        with self.sites_path.open("a") as file:
-            file.write(timings)
+        self.sites_path.write_text(with_leadership(self.sites_path.read_text(), leadership) + timings)
 
     def __enter__(self) -> Self:
         return self
@@ -160,6 +167,13 @@ class RealCluster:
         with Client.connect(self.socket_path(name)) as client:
             answer: Json = client.call(method, params, BOUND_S)
         return answer
+
+
+def with_leadership(sites_text: str, leadership: Leadership) -> str:
+    """The text of a sites file, with this setting."""
+    changed, times = re.subn(r"^leadership: .*$", f"leadership: {leadership}", sites_text, flags=re.MULTILINE)
+    assert times == 1, sites_text
+    return changed
 
 
 def free_addresses(names: Sequence[str]) -> dict[SiteId, Address]:

@@ -1,0 +1,94 @@
+"""A cluster of real engines that elect a leader, and what tests of leadership do with it.
+
+Rules that hold here:
+- The timings are those that a cluster has by default, so that bounds are those that a user sees.
+- Links are cut by fault rules on live sites, which act on greetings and heartbeats too; nothing here needs root.
+- Everything waits for conditions, bounded.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from engine.core.election import TIMEOUT_BEATS
+from engine.core.settings import Leadership, Timings
+from tests.tui.real_cluster import BOUND_S, RealCluster, until
+from tui.client import Client
+from tui.exits import ExitStatus
+
+Json = dict[str, Any]
+
+ELECTION_TIMEOUT_S: Final = TIMEOUT_BEATS * Timings().heartbeat / 1000
+
+FIVE: Final = ("alice", "bob", "carol", "dave", "erin")
+
+
+class LedCluster(RealCluster):
+    """`serve_all` first."""
+
+    def __init__(self, folder: Path, names: Sequence[str] = FIVE) -> None:
+        super().__init__(folder, names, timings="", leadership=Leadership.ELECTED)
+
+    def leader_of(self, followers: Iterable[str], *, not_any_more: str | None = None) -> str:
+        """The leader, once all these sites follow the same one, another than `not_any_more`."""
+        sites = tuple(followers)
+        leaders: set[str | None] = set()
+
+        def agree() -> bool:
+            leaders.clear()
+            leaders.update(self.ask(site, "status")["leader"] for site in sites)
+            return len(leaders) == 1 and leaders.isdisjoint({None, not_any_more})
+
+        until(agree, f"{', '.join(sites)} follow one leader")
+        [leader] = leaders
+        assert leader is not None
+        return leader
+
+    def cut(self, links: Iterable[tuple[str, str]]) -> None:
+        """From now on nothing passes between these pairs of sites, in either direction."""
+        for site, peer in links:
+            self.ask(site, "faults.add", {"rule": f"partition {site} | {peer}"})
+
+    def mend(self) -> None:
+        for site in self.names:
+            self.ask(site, "faults.clear")
+
+    def tweet(self, site: str, text: str) -> float:
+        """How many seconds it took until a tweet was told to be created."""
+        submitted_s = time.monotonic()
+        with Client.connect(self.socket_path(site)) as client:
+            params = {"kind": "tweet", "text": text, "retry": False, "timeout_s": BOUND_S}
+            outcome: Json = client.call("submit", params, 2 * BOUND_S)
+        assert outcome["outcome"] == "created", outcome
+        return time.monotonic() - submitted_s
+
+    def times(self, site: str, type_: str) -> int:
+        """How often the site's own lines in its message trace are of this type."""
+        lines = self.ask(site, "trace", {"limit": 1_000})["lines"]
+        return sum(line["dir"] == "self" and line["type"] == type_ for line in lines)
+
+    def texts_once_alike(self) -> list[str]:
+        """The texts of the log, once all sites have the same one without a hole and no event is in doubt (R1, R2)."""
+
+        def settled() -> bool:
+            told = [self.ask(name, "status") for name in self.names]
+            top = max(each["next"] for each in told) - 1
+            return all(
+                each["chosen_through"] == top and not each["holes"] and not each["unknown"] and not each["recovering"]
+                for each in told
+            )
+
+        until(settled, "all sites have one log, and every event an outcome")
+        first, *others = [self.ask(name, "log", {"limit": 200})["lines"] for name in self.names]
+        for other in others:
+            assert _identities(other) == _identities(first)
+        audit = self.run("audit", str(self.data_path))
+        assert audit.status == ExitStatus.DONE, audit.out
+        return [line["text"] for line in first if line["kind"] == "tweet"]
+
+
+def _identities(lines: list[Json]) -> list[tuple[Any, ...]]:
+    return [(line["slot"], line["state"], line["kind"], line["id"], line["text"]) for line in lines]
