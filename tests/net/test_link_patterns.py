@@ -1,7 +1,7 @@
 """Three patterns of cut links that stop other protocols for good, with real processes (L3).
 
-After Ng, Haridi and Carbone, "Omni-Paxos: Breaking the Barriers of Partial Connectivity" (2023), section 2. In each, some
-site can reach a majority, and a tweet must be created within ten election timeouts of the cut.
+After Ng, Haridi and Carbone, "Omni-Paxos: Breaking the Barriers of Partial Connectivity" (2023), section 2. In each,
+some site can reach a majority, and a tweet must be created within ten election timeouts of the cut.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def test_quorum_loss_a_leader_left_with_one_link_is_replaced(tmp_path: Path) -> 
 
 
 def test_constrained_election_only_a_site_that_is_behind_can_lead(tmp_path: Path) -> None:
-    """The leader is cut off from all, and the others are left with their links to a site that missed what was chosen."""
+    """The leader is cut off from all; the others are left with their links to a site that missed what was chosen."""
     with LedCluster(tmp_path) as cluster:
         cluster.serve_all()
         leader = cluster.leader_of(FIVE)
