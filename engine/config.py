@@ -79,7 +79,7 @@ _WHOLE: Final = re.compile(r"[0-9]{1,9}\Z")
 _DECIMAL: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?\Z")
 _EXAMPLES: Final = {
     "cluster": "`cluster: paxos-island`",
-    "leadership": "`leadership: none`",
+    "leadership": "`leadership: elected`",
     "key": "`key: cluster.key`",
     "sites": "`sites:` and below it, indented, a line such as `alice: 127.0.0.1:7001` for each site",
 }

@@ -42,9 +42,9 @@ _TEXT: Final = """\
 # Names the cluster: 1 to 32 characters of a-z, 0-9 and '-', a letter first. Datagrams of another cluster are dropped.
 cluster: {cluster}
 
-# Who may propose without asking first: none (everybody runs the full protocol for each entry), last-author (who wrote
-# the entry before) or elected (one leader at a time).
-leadership: none
+# Who may propose without asking first: elected (one leader at a time, the quickest), last-author (who wrote the entry
+# before) or none (everybody runs the full protocol for each entry). All sites should say the same.
+leadership: elected
 
 {key}
 # 1 to 9 sites, each as name: host:port. A name is 1 to 16 characters of a-z, 0-9 and '-', a letter first. IPv6 stands
@@ -52,7 +52,8 @@ leadership: none
 sites:
 {sites}
 # What may be set besides, with the values that hold when it is not.
-# heartbeat_ms: 500          # how often a site tells the others that it lives (50 to 60000)
+# heartbeat_ms: 500          # how often a site tells the others that it lives, a leader twice as often (50 to 60000);
+#                            # a leader that is silent for two of these is replaced
 # retransmit_ms: 200         # how long to wait for an answer before asking again (10 to 10000)
 # fill_every_s: 3            # how often to look for holes in the log and fill them (0.1 to 3600)
 # scan_every_s: 15           # how often to ask the others for what was missed (0.1 to 86400)

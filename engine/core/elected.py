@@ -36,6 +36,7 @@ class Elected:
 
     def tick(self, step: Step, voting: bool, caught_up: bool) -> None:
         leader, election = self._leader, self._election
+        election.tick(step)
         if leader.ballot is not None:
             outranked = election.hears(step.now)
             if outranked is not None and outranked > leader.ballot:

@@ -6,6 +6,8 @@ Rules that hold here:
 - A site that reaches a majority and knows of no such leader stands for election after an election timeout and a
   freshly drawn part of one. Only this starts a higher range ballot.
 - No clock of another site is trusted: "hears" means within the election timeout of this site's own clock.
+- A leader's heartbeats come twice as often as others' (`engine.core.peers`), so that an election timeout is four of its
+  beats. Whether a majority is reached both ways is judged over as many beats of the followers.
 """
 
 from __future__ import annotations
@@ -17,11 +19,11 @@ from typing import Final
 
 from engine.core.ids import NEVER, Ballot, SiteId, Tick
 from engine.core.messages import Heartbeat
-from engine.core.peers import Claim, Peers
+from engine.core.peers import UP_BEATS, Claim, Peers
 from engine.core.settings import Settings
 from engine.core.step import Step
 
-TIMEOUT_BEATS: Final = 4
+TIMEOUT_BEATS: Final = 2
 """An election timeout in heartbeats."""
 
 
@@ -46,17 +48,24 @@ class Election:
         self._stand_at: Tick | None = None
         self._defeats = 0
         self._quiet_until = Tick(0)
-
-    @property
-    def timeout(self) -> Tick:
-        return Tick(TIMEOUT_BEATS * self._settings.timings.heartbeat)
+        self.timeout = Tick(TIMEOUT_BEATS * settings.timings.heartbeat)
+        self._link = Tick(UP_BEATS * settings.timings.heartbeat)
 
     def on_heartbeat(self, step: Step, sender: SiteId, message: Heartbeat) -> None:
         self._claims[sender] = (Claim(message.leads, message.reaches, message.hears), step.now)
 
+    def tick(self, step: Step) -> None:
+        """Forgets what was said too long ago. Who ceases to hear a leader says so at once: others may follow through
+        it."""
+        stale = [site for site, (_, at) in self._claims.items() if step.now - at > self.timeout]
+        for site in stale:
+            claim, _ = self._claims.pop(site)
+            if claim.leads and claim.reaches:
+                self._peers.beat_now(step.now)
+
     def reaches(self, now: Tick, voting: bool) -> bool:
         """This voter and the voters that it hears, and that hear it, are a majority."""
-        return voting and 1 + self._peers.linked(now, self.timeout) >= self._settings.quorum
+        return voting and 1 + self._peers.linked(now, self._link) >= self._settings.quorum
 
     def hears(self, now: Tick) -> Ballot | None:
         """The highest ballot of a live leader that reaches a majority and that this site hears itself."""
@@ -98,7 +107,8 @@ class Election:
         self._quiet_until = Tick(now + self.timeout)
 
     def deadline(self) -> Tick:
-        return NEVER if self._stand_at is None else self._stand_at
+        silent_at = (at + self.timeout + 1 for claim, at in self._claims.values() if claim.leads or claim.hears)
+        return Tick(min((NEVER if self._stand_at is None else self._stand_at, *silent_at)))
 
     def _fresh(self, now: Tick) -> Iterator[tuple[SiteId, Claim]]:
         return ((site, claim) for site, (claim, at) in self._claims.items() if now - at <= self.timeout)

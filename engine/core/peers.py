@@ -23,6 +23,9 @@ from engine.core.views import PeerView, QuorumView
 UP_BEATS: Final = 4
 """A peer is up while it was heard within so many heartbeats."""
 
+LEADING_BEATS: Final = 2
+"""How many times as often a leader beats: the others wait for it (L3), and nobody else's silence is that urgent."""
+
 
 @dataclass(slots=True)
 class _Peer:
@@ -95,7 +98,8 @@ class Peers:
         """Sends the heartbeats that are due; returns the peers that are not heard any more, at each beat."""
         if step.now < self._beat_at:
             return []
-        self._beat_at = Tick(step.now + self._settings.timings.heartbeat)
+        every = self._settings.timings.heartbeat
+        self._beat_at = Tick(step.now + (every if claim.leads is None else every // LEADING_BEATS))
         silent: list[SiteId] = []
         for peer in self._peers.values():
             if peer.heard is None or step.now - peer.heard > UP_BEATS * self._settings.timings.heartbeat:

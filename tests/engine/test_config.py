@@ -115,7 +115,7 @@ def test_a_site_that_is_not_there_is_refused_with_a_guess(folder: Path) -> None:
     ("old", "new", "line", "instead"),
     [
         ("cluster: paxos-island\n", "", 1, "'cluster' is missing: write `cluster: paxos-island`"),
-        ("leadership: elected\n", "", 1, "'leadership' is missing: write `leadership: none`"),
+        ("leadership: elected\n", "", 1, "'leadership' is missing: write `leadership: elected`"),
         (GOOD[GOOD.index("sites:") :], "", 1, "'sites' is missing: write `sites:`"),
         ("cluster: p", "cluster: P", 1, "1 to 32 characters of a-z, 0-9 and '-'"),
         ("cluster: paxos-island", "cluster:", 1, "1 to 32 characters"),

@@ -39,7 +39,7 @@ def test_the_files_written_are_a_cluster(tmp_path: Path) -> None:
     key_path = template.write_files(tmp_path / "sites.yaml", "island", addresses)
     cluster = read_cluster(tmp_path / "sites.yaml")
     assert list(cluster.addresses.items()) == list(addresses.items())
-    assert (cluster.name, cluster.leadership, cluster.timings) == ("island", Leadership.NONE, Timings())
+    assert (cluster.name, cluster.leadership, cluster.timings) == ("island", Leadership.ELECTED, Timings())
     assert cluster.key == bytes.fromhex(key_path.read_text())
     assert stat.S_IMODE(key_path.stat().st_mode) == 0o600
 

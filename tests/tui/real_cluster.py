@@ -97,7 +97,10 @@ class Engine:
 
 
 class RealCluster:
-    """A sites file with a key, and those engines that were started; all end with the context."""
+    """A sites file with a key, and those engines that were started; all end with the context.
+
+    Without a leader unless asked for: a site's own proposals are what most of these tests hold, drop and look at.
+    """
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.real_cluster import BOUND_S, Json, RealCluster, interrupt, process_runs, until
+from tests.tui.real_cluster import BOUND_S, Json, RealCluster, Said, interrupt, process_runs, until
 
 
 @pytest.fixture(scope="module")
@@ -88,10 +88,18 @@ def test_blocking_yourself_or_nobody_is_bad_input(cluster: RealCluster, other: s
     assert (said.status, said.out) == (2, "")
 
 
-def test_three_hundred_lines_keep_their_order(cluster: RealCluster) -> None:
-    lines = [f"line {number}" for number in range(300)]
-    stdin = "\n\n".join(lines).encode() + b"\n\xff\n" + b"z" * 281
-    said = cluster.run("tweet", "bob", "--stdin", "--json", "--retry", "--timeout", "50", stdin=stdin)
+LINES = tuple(f"line {number}" for number in range(300))
+
+
+@pytest.fixture(scope="module")
+def long_log(cluster: RealCluster) -> Said:
+    """Three hundred lines tweeted by Bob, and two that are none."""
+    stdin = "\n\n".join(LINES).encode() + b"\n\xff\n" + b"z" * 281
+    return cluster.run("tweet", "bob", "--stdin", "--json", "--retry", "--timeout", "50", stdin=stdin)
+
+
+def test_three_hundred_lines_keep_their_order(cluster: RealCluster, long_log: Said) -> None:
+    said = long_log
     *outcomes, not_utf8, too_long = said.lines
     assert said.status == 2
     assert [outcome["outcome"] for outcome in outcomes] == ["created"] * 300
@@ -100,12 +108,13 @@ def test_three_hundred_lines_keep_their_order(cluster: RealCluster) -> None:
     assert [refused["line"] for refused in (not_utf8, too_long)] == [600, 601]
     assert all(list(refused) == ["outcome", "line", "reason"] for refused in (not_utf8, too_long))
     logged = cluster.run("log", "bob", "--from", str(slots[0]), "--to", str(slots[-1]), "--json").lines
-    assert [line["text"] for line in logged if line["author"] == "bob"] == lines
+    assert [line["text"] for line in logged if line["author"] == "bob"] == list(LINES)
     assert [line["slot"] for line in logged] == list(range(slots[0], slots[-1] + 1))
 
 
+@pytest.mark.usefixtures("long_log")
 def test_the_newest_lines_come_ascending_however_many(cluster: RealCluster) -> None:
-    """Needs the log of the test before: more lines than one answer of the engine holds."""
+    """More lines than one answer of the engine holds."""
     assert len(cluster.run("log", "bob", "--json").lines) == 50
     assert len(cluster.run("view", "bob", "--json").lines) == 50
     for command in ("log", "view", "view_log"):
