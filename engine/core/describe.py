@@ -15,6 +15,7 @@ from engine.core.effects import (
     SawApplied,
     SawAttempt,
     SawFilled,
+    SawFresh,
     SawHoles,
     SawLearned,
     SawOutcome,
@@ -23,6 +24,7 @@ from engine.core.effects import (
     SawRecovery,
     SawRejected,
     SawStanding,
+    SawUnconfirmed,
 )
 from engine.core.entry import Block, Entry, Tweet, Unblock, Withdrawal, decode
 from engine.core.ids import Ballot, Slot
@@ -148,6 +150,11 @@ def observation(value: Observation) -> Line | None:
             return Line("recovery", bound, None, f"copies from {source}: has {prefix}, the log goes to {bound}")
         case SawRecovery(_, bound, prefix, _):
             return Line("recovery", bound, None, f"done: everything up to {prefix} is learned")
+        case SawFresh(_, bound, _, took_ms, voters):
+            note = f"everything chosen until {took_ms} ms ago is here: slot {bound} by {', '.join(voters)}"
+            return Line("fresh", bound or None, None, note)
+        case SawUnconfirmed(_, bound, reason):
+            return Line("fresh", bound, None, f"not confirmed: {reason}")
         case SawStanding(voting, why):
             return Line("voter" if voting else "learner", None, None, why)
         case SawPeer(peer, up):

@@ -99,6 +99,27 @@ class SawRecovery:
 
 
 @dataclass(frozen=True, slots=True)
+class SawFresh:
+    """A read is confirmed (R5): all that was chosen before `asked` is in the prefix, which covers `bound`, the highest
+    slot that a majority, `voters`, reported. `token` is the read's, `took_ms` how long ago `asked` is."""
+
+    token: int
+    bound: Slot
+    asked: Tick
+    took_ms: Tick
+    voters: tuple[SiteId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SawUnconfirmed:
+    """A read ended without being confirmed (R5); `bound` is None where no majority answered."""
+
+    token: int
+    bound: Slot | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class SawStanding:
     """This site began or ceased to be a voter (D5)."""
 
@@ -137,6 +158,8 @@ Observation = (
     | SawHoles
     | SawFilled
     | SawRecovery
+    | SawFresh
+    | SawUnconfirmed
     | SawStanding
     | SawPeer
     | SawProof

@@ -21,6 +21,7 @@ from engine.core.effects import Effects
 from engine.core.elected import Elected
 from engine.core.entry import Entry
 from engine.core.filler import Filler
+from engine.core.fresh import FreshReads
 from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick
 from engine.core.learner import Learner, Origin, chosen_entry
 from engine.core.lives import Lives
@@ -78,6 +79,9 @@ class Replica:
         self._proposer = Proposer(settings, self._rounds, random, self._on_accepting, self._on_chosen)
         self._filler = Filler(settings, self._learner, self._proposer, self._peers, random, busy=self._proposing)
         self._scanner = Scanner(settings, self._learner, self._peers, random)
+        self._reads = FreshReads(
+            settings, self._learner, self._peers, random, scanner=self._scanner, filler=self._filler
+        )
         self._pushed: Slot | None = None
         self._stopped: str | None = None
         self._now = Tick(0)
@@ -146,6 +150,23 @@ class Replica:
         self._sessions.give_up(step, token, f"given up by who submitted it; {self._stuck()}")
         return self._finish(step)
 
+    def confirm(self, now: Tick, token: int, timeout: Tick) -> Effects:
+        """A certain read begins (R5): it ends in one SawFresh or SawUnconfirmed with this token, in these effects or in
+        later ones. Tokens of open reads differ."""
+        step = self._step(now)
+        if self._stopped is not None:
+            return step.effects
+        self._reads.begin(step, token, timeout, self._lives.voting)
+        return self._finish(step)
+
+    def give_up_fresh(self, now: Tick, token: int) -> Effects:
+        """As if the read's time had passed; the SawUnconfirmed is in the effects. An unknown token does nothing."""
+        step = self._step(now)
+        if self._stopped is not None:
+            return step.effects
+        self._reads.give_up(step, token, self._lives.voting, "given up by who asked")
+        return self._finish(step)
+
     def fill(self, now: Tick, slots: Iterable[Slot]) -> Effects:
         """On demand (R3). Each slot that is a hole ends in one SawFilled or more (`no-quorum` is not the end)."""
         step = self._step(now)
@@ -171,6 +192,7 @@ class Replica:
             for silent in self._peers.tick(step, voting, self._learner.prefix, self._learner.used_max, claim):
                 self._lives.greet(step, silent)
             self._sessions.tick(step, self._stuck)
+            self._reads.tick(step, self._lives.voting)
             return self._finish(step)
         except BrokenRule as broken:
             return self._stop(broken)
@@ -184,6 +206,7 @@ class Replica:
             self._proposer.deadline(),
             NEVER if self._scanner.copying else self._filler.deadline(),
             self._sessions.deadline(),
+            self._reads.deadline(),
             self._policy.deadline(),
         )
 
@@ -225,6 +248,7 @@ class Replica:
             voting_why=lives.why,
             mismatch=self._peers.mismatch,
             unknown=self._sessions.unknown,
+            fresh_at=self._reads.confirmed_at,
             fill_at=self._filler.next_look(),
             peers=self._peers.views(),
             attempts=tuple(attempt for attempt in attempts if attempt is not None),
@@ -260,6 +284,7 @@ class Replica:
                 self._push(step)
         except BrokenRule as broken:
             return self._stop(broken)
+        self._reads.reach(step)
         self._lives.remember(step)
         step.effects.sends = [
             send for send in step.effects.sends if self._lives.knows(send.to) or _greets(send.message)
@@ -315,6 +340,7 @@ class Replica:
                     step.send(sender, highest(self._learner, message))
             case Highest():
                 self._scanner.on_highest(step, sender, message, self._lives.voting)
+                self._reads.on_highest(step, sender, message, self._lives.voting)
             case Heartbeat():
                 self._peers.on_heartbeat(step, sender, message)
                 self._policy.on_heartbeat(step, sender, message)

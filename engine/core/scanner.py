@@ -94,6 +94,13 @@ class Scanner:
         if isinstance(self._phase, Idle) and self._phase.until > now + self._settings.timings.fill_every:
             self._phase = Idle(Tick(now + self._settings.timings.fill_every))
 
+    def catch_up(self, step: Step, bound: Slot) -> None:
+        """A majority's bound that somebody waits for (R5): what peers have learned of it is copied now."""
+        if isinstance(self._phase, Idle) and self._peers.ahead_of(self._learner.prefix):
+            self._bound = max(bound, self._bound or bound)
+            self._told_done = False
+            self._copy(step, self._bound, frozenset(), frozenset())
+
     def on_highest(self, step: Step, sender: SiteId, message: Highest, voting: bool) -> None:
         phase = self._phase
         if not isinstance(phase, Asking) or message.nonce != phase.nonce or sender in phase.answered:

@@ -51,7 +51,8 @@ class QuorumView:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaView:
-    """What `status` shows of the replica; `holes` names at most 1,000 of `holes_count` slots."""
+    """What `status` shows of the replica; `holes` names at most 1,000 of `holes_count` slots. `fresh_at`: what was
+    chosen before is in the prefix, as a read confirmed last (R5)."""
 
     quorum: QuorumView
     leader: SiteId | None
@@ -66,6 +67,7 @@ class ReplicaView:
     voting_why: str
     mismatch: str | None
     unknown: int
+    fresh_at: Tick | None
     fill_at: Tick | None
     peers: tuple[PeerView, ...]
     attempts: tuple[AttemptView, ...]

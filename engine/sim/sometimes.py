@@ -16,6 +16,7 @@ from engine.core.effects import (
     SawApplied,
     SawAttempt,
     SawFilled,
+    SawFresh,
     SawHoles,
     SawLearned,
     SawOutcome,
@@ -24,6 +25,7 @@ from engine.core.effects import (
     SawRecovery,
     SawRejected,
     SawStanding,
+    SawUnconfirmed,
 )
 
 
@@ -59,6 +61,10 @@ class Reached:
                 self.counts[f"told {saw.outcome.value}"] += 1
             case SawFilled():
                 self.counts[f"hole: {saw.result}"] += 1
+            case SawFresh():
+                self.counts["read confirmed"] += 1
+            case SawUnconfirmed():
+                self.counts["read unconfirmed"] += 1
             case SawRecovery():
                 if saw.phase == "copying":
                     self.counts["copies from a peer"] += 1
@@ -80,6 +86,9 @@ EXPECTED: Final = (
     "hole: recovered",
     "hole: no-quorum",
     "copies from a peer",
+    "read confirmed",
+    "read unconfirmed",
+    "read waits for its prefix",
     "rejected: other-life",
     "rejected: stale-answer",
     "quorum that just sufficed",

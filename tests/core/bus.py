@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from random import Random
 
-from engine.core.effects import Effects, SawOutcome
-from engine.core.ids import EventId, SiteId, Tick
+from engine.core.effects import Effects, SawFresh, SawOutcome
+from engine.core.ids import EventId, SiteId, Slot, Tick
 from engine.core.messages import Packet
 from engine.core.settings import Leadership, Settings
 from engine.core.storage import EventState
@@ -24,6 +24,10 @@ class Bus:
         self.outcomes: dict[SiteId, list[SawOutcome]] = {site: [] for site in SITES[:size]}
         self.order: list[EventId] = []
         """The events that were created, in the order in which that was told."""
+        self.created_max = Slot(0)
+        """The highest slot of them."""
+        self.shown: dict[int, Slot] = {}
+        """By the token of a confirmed read, the prefix that it showed."""
         self._random = None if seed is None else Random(seed)
         self._copies = copies
         self._moving: list[tuple[SiteId, Packet]] = []
@@ -41,6 +45,12 @@ class Bus:
         """Returns the event's token."""
         self._tokens += 1
         self._take(site, self.stages[site].submit(self._tokens, text, timeout, retry=retry))
+        return self._tokens
+
+    def confirm(self, site: SiteId, timeout: int = MINUTE) -> int:
+        """A certain read begins (R5); returns its token."""
+        self._tokens += 1
+        self._take(site, self.stages[site].confirm(self._tokens, timeout))
         return self._tokens
 
     def run(self, ticks: int) -> None:
@@ -98,3 +108,6 @@ class Bus:
             self.outcomes[site].append(saw)
             if saw.outcome is EventState.CREATED and saw.id is not None:
                 self.order.append(saw.id)
+                self.created_max = max(self.created_max, saw.slot or Slot(0))
+        for read in told(effects, SawFresh):
+            self.shown[read.token] = self.stages[site].store.load().prefix

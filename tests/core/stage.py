@@ -179,6 +179,13 @@ class Stage:
     def give_up(self, token: int) -> Effects:
         return self._perform(self.replica.give_up(self.now, token))
 
+    def confirm(self, token: int, timeout: int = MINUTE) -> Effects:
+        """A certain read begins (R5)."""
+        return self._perform(self.replica.confirm(self.now, token, Tick(timeout)))
+
+    def give_up_fresh(self, token: int) -> Effects:
+        return self._perform(self.replica.give_up_fresh(self.now, token))
+
     def fill(self, *slots: int) -> Effects:
         return self._perform(self.replica.fill(self.now, map(Slot, slots)))
 

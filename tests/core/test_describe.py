@@ -16,6 +16,7 @@ from engine.core.effects import (
     SawApplied,
     SawAttempt,
     SawFilled,
+    SawFresh,
     SawHoles,
     SawLearned,
     SawOutcome,
@@ -24,6 +25,7 @@ from engine.core.effects import (
     SawRecovery,
     SawRejected,
     SawStanding,
+    SawUnconfirmed,
 )
 from engine.core.entry import NOOP, Block, Entry, Operation, Stamped, Unblock, Withdrawal, encode
 from engine.core.ids import EventId, Nonce, SiteId, Slot, Tick
@@ -189,6 +191,14 @@ OBSERVATIONS: list[tuple[Observation, str]] = [
     (SawRecovery("scanning", None, Slot(0), None), "recovery - - | asks a majority how far the log goes"),
     (SawRecovery("copying", Slot(43), Slot(2), BOB), "recovery 43 - | copies from bob: has 2, the log goes to 43"),
     (SawRecovery("done", Slot(43), Slot(43), None), "recovery 43 - | done: everything up to 43 is learned"),
+    (
+        SawFresh(1, Slot(43), Tick(5_000), Tick(12), (ALICE, BOB)),
+        "fresh 43 - | everything chosen until 12 ms ago is here: slot 43 by alice, bob",
+    ),
+    (
+        SawUnconfirmed(1, None, "2 of 5 answered, 3 needed"),
+        "fresh - - | not confirmed: 2 of 5 answered, 3 needed",
+    ),
     (SawStanding(True, "voter"), "voter - - | voter"),
     (SawStanding(False, "lost-disk: bob says so"), "learner - - | lost-disk: bob says so"),
     (SawPeer(BOB, up=True), "peer - - | bob is heard"),
