@@ -4,6 +4,7 @@
 #   make test    lint, types and all tests
 #   make simulate  runs seeds of the simulated world for MINUTES, on all cores
 #   make mutants   breaks the rules one by one, and shows which check catches each
+#   make ladder  prints what an event costs under each leadership setting
 #   make chaos   kills and cuts apart real engines for SECONDS, then checks all that was told
 #   make picture  draws docs/screen.svg from the screen of a real demo cluster
 #   make lint    lint and types alone
@@ -25,7 +26,7 @@ MINUTES ?= 5
 SECONDS ?= 180
 LEADERSHIP ?= none
 
-.PHONY: help demo test simulate mutants chaos picture lint format lock
+.PHONY: help demo test simulate mutants ladder chaos picture lint format lock
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -41,6 +42,9 @@ simulate: $(VENV)/run.stamp
 
 mutants: $(VENV)/run.stamp
 	@$(BIN)/python -m engine.sim.mutants
+
+ladder: $(VENV)/run.stamp
+	@$(BIN)/python -m engine.sim.ladder $(ARGS)
 
 chaos: $(VENV)/run.stamp
 	@$(BIN)/python -m tests.chaos --seconds $(SECONDS) --leadership $(LEADERSHIP) $(ARGS)

@@ -47,8 +47,9 @@ class Courier:
         changed, self._to = to != self._to, to
         if to is None:
             return
+        first = not self._sessions.outstanding
         fresh = self._sessions.hand(step, last_in_effect, HANDED_MAX)
-        if last_in_effect != self._settled_through:
+        if last_in_effect != self._settled_through or (first and fresh):
             self._settled_through = last_in_effect
             self._again_every = self._settings.timings.retransmit
             self._again_at = Tick(step.now + 2 * self._again_every)

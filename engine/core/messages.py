@@ -207,6 +207,9 @@ Message = (
     | HandOn
 )
 
+Housekeeping = Heartbeat | Hello | Welcome | AskHighest | Highest
+"""What sites say to each other whether or not anybody submits anything: no cost of an event."""
+
 
 @dataclass(frozen=True, slots=True)
 class Packet:
