@@ -5,7 +5,8 @@
 #   make simulate  runs seeds of the simulated world for MINUTES, on all cores
 #   make mutants   breaks the rules one by one, and shows which check catches each
 #   make ladder  prints what an event costs under each leadership setting
-#   make chaos   kills and cuts apart real engines for SECONDS, then checks all that was told
+#   make chaos   kills and cuts apart real engines for SECONDS, then checks all that was told;
+#                with LEADERSHIP=none, last-author or elected that setting alone, else each in turn
 #   make picture  draws docs/screen.svg from the screen of a real demo cluster
 #   make lint    lint and types alone
 #   make format  lays the code out as `make lint` wants it
@@ -24,7 +25,7 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --s
 
 MINUTES ?= 5
 SECONDS ?= 180
-LEADERSHIP ?= none
+LEADERSHIP ?= all
 
 .PHONY: help demo test simulate mutants ladder chaos picture lint format lock
 

@@ -28,16 +28,18 @@ from engine.template import DEFAULT_NAMES, write_files
 from tests.chaos.engines import Engines
 from tests.chaos.namespaces import NamespaceNetwork
 from tests.chaos.network import Cut, Network, RuledNetwork, add_rule
-from tests.chaos.report import Report, count_told, longest_stall_s
+from tests.chaos.report import NO_STALL, Report, Stall, count_told, longest_stall
 from tests.chaos.schedule import (
     Deafness,
     Fault,
     Frozen,
     Killed,
+    LongPause,
     Partition,
     Rule,
     Stopped,
     Unplugged,
+    describe,
     draw,
     majority_spans,
 )
@@ -127,11 +129,20 @@ class _Campaign:
         for user in users:
             user.join()
         submissions = [each for user in users for each in user.submissions]
-        report.stalled_s = longest_stall_s(submissions, begun, over)
-        spans = [(begun + a, min(begun + b, over)) for a, b in majority_spans(self._faults, engines.names)]
-        report.stalled_whole_s = max((longest_stall_s(submissions, a, b) for a, b in spans if a < b), default=0.0)
+        lasted_s = over - begun
+        whole = [(a, min(b, lasted_s)) for a, b in majority_spans(self._faults, engines.names) if a < lasted_s]
+        report.stalled = self._longest_stall(submissions, begun, [(0.0, lasted_s)])
+        report.stalled_whole = self._longest_stall(submissions, begun, whole)
         report.told = count_told(submissions)
         return report
+
+    def _longest_stall(self, submissions: list[Submission], begun: float, spans: list[tuple[float, float]]) -> Stall:
+        """Of those within these spans of the schedule's time, with the faults that stood meanwhile."""
+        found = [longest_stall(submissions, begun + first, begun + last) for first, last in spans]
+        longest = max(found, key=lambda stall: stall.seconds, default=NO_STALL)
+        begins_s, ends_s = longest.begins_s - begun, longest.ends_s - begun
+        standing = [fault for fault in self._faults if fault.begins_s < ends_s and fault.ends_s > begins_s]
+        return Stall(begins_s, ends_s, tuple(describe(fault) for fault in standing))
 
     def _users(self) -> list[User]:
         names = self._engines.names
@@ -192,6 +203,8 @@ class _Campaign:
                     report.hits["frozen"] += engines.freeze(sites)
                 case Stopped(site):
                     report.hits["stopped"] += engines.stop(site)
+                case LongPause(otherwise):
+                    self._pause(otherwise, lasts_s)
 
         return begin
 
@@ -212,8 +225,28 @@ class _Campaign:
                     self._engines.thaw(sites)
                 case Stopped(site):
                     self._engines.start(site)
+                case LongPause():
+                    self._resume()
 
         return end
+
+    def _pause(self, otherwise: str, lasts_s: float) -> None:
+        leader = self._leader()
+        site = leader or otherwise
+        if self._engines.pause(site):
+            self._report.hits["paused"] += 1
+            self._report.pause = f"{site}, {'who led' if leader else 'as nobody led'}, stood still for {lasts_s:g} s"
+
+    def _resume(self) -> None:
+        if self._engines.pausing is not None:
+            self._report.pause = f"{self._report.pause}; when it went on, {self._leader() or 'nobody'} led"
+            self._engines.resume()
+
+    def _leader(self) -> str | None:
+        """Whom most sites that answer follow."""
+        statuses = [self._engines.ask(site, "status") for site in self._engines.responsive]
+        leaders = Counter(status["leader"] for status in statuses if status is not None)
+        return leaders.most_common(1)[0][0] if leaders else None
 
     def _audit_running(self, *, wait: bool) -> None:
         """Takes the result of the last audit, and begins another one."""
@@ -246,6 +279,7 @@ class _Campaign:
     def _heal(self) -> None:
         for cut in self._cuts:
             self._network.end(cut)
+        self._resume()
         self._engines.thaw(self._engines.names)
         for name in self._engines.names:
             self._engines.start(name)
@@ -307,7 +341,13 @@ def _told_unknown(site: str, submissions: list[Submission]) -> list[str]:
 
 def _kind(fault: Fault) -> str:
     trouble = fault.trouble
-    return trouble.kind if isinstance(trouble, Rule) else type(trouble).__name__.lower()
+    match trouble:
+        case Rule(kind):
+            return kind
+        case LongPause():
+            return "long pause"
+        case _:
+            return type(trouble).__name__.lower()
 
 
 def _differs(statuses: dict[str, Json | None], sites: int) -> str | None:

@@ -37,6 +37,8 @@ class Engines:
         self.sockets: Mapping[str, Path] = {name: site_places(data, name).control for name in names}
         self.ended: list[str] = []
         """What was said of engines that ended by themselves."""
+        self.pausing: str | None = None
+        """The site whose engine stands still until `resume`."""
         self._wrap = wrap
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._frozen: set[str] = set()
@@ -70,7 +72,7 @@ class Engines:
 
     def kill(self, sites: Sequence[str]) -> int:
         """`kill -9` to all of them at once; returns how many of them ran."""
-        hit = [(site, self._running.pop(site)) for site in sites if site in self._running]
+        hit = [(site, self._running.pop(site)) for site in sites if site in self._running and site != self.pausing]
         for site, process in hit:
             process.send_signal(signal.SIGKILL)
             self._frozen.discard(site)
@@ -80,7 +82,7 @@ class Engines:
 
     def freeze(self, sites: Sequence[str]) -> int:
         """SIGSTOP; returns how many of them ran."""
-        hit = [site for site in sites if site in self._running]
+        hit = [site for site in sites if site in self._running and site != self.pausing]
         for site in hit:
             self._running[site].send_signal(signal.SIGSTOP)
             self._frozen.add(site)
@@ -88,14 +90,28 @@ class Engines:
 
     def thaw(self, sites: Sequence[str]) -> None:
         for site in sites:
-            if site in self._frozen:
+            if site in self._frozen and site != self.pausing:
                 self._frozen.discard(site)
                 self._running[site].send_signal(signal.SIGCONT)
 
+    def pause(self, site: str) -> bool:
+        """SIGSTOP; until `resume` nothing else is done to it. False where it does not run, or is frozen already."""
+        if site not in self.responsive:
+            return False
+        self.freeze([site])
+        self.pausing = site
+        return True
+
+    def resume(self) -> None:
+        """Ends the pause, where there is one."""
+        site, self.pausing = self.pausing, None
+        if site is not None:
+            self.thaw([site])
+
     def stop(self, site: str) -> bool:
-        """Asks it to stop, and waits for that; False where it did not run."""
+        """Asks it to stop, and waits for that; False where it did not run, or is paused."""
         process = self._running.get(site)
-        if process is None:
+        if process is None or site == self.pausing:
             return False
         self.thaw([site])
         process.send_signal(signal.SIGTERM)
@@ -142,6 +158,7 @@ class Engines:
 
     def close(self) -> None:
         """None of them runs afterwards."""
+        self.pausing = None
         self.kill(list(self._running))
 
 

@@ -15,6 +15,22 @@ Json = dict[str, Any]
 SHOWN_MAX: Final = 50
 
 
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """A time in which no event was told to be created; `during`: the faults that stood then, in words."""
+
+    begins_s: float
+    ends_s: float
+    during: tuple[str, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        return self.ends_s - self.begins_s
+
+
+NO_STALL: Final = Stall(0, 0)
+
+
 @dataclass(slots=True)
 class Report:
     seed: int
@@ -25,11 +41,14 @@ class Report:
     faults: Counter[str] = field(default_factory=Counter)
     hits: Counter[str] = field(default_factory=Counter)
     """How many engines were killed, frozen, stopped."""
+    pause: str | None = None
+    """What became of the leader that stood still for long."""
     told: Counter[str] = field(default_factory=Counter)
     settled: Counter[str] = field(default_factory=Counter)
     """What became of those that were told `unknown`."""
-    stalled_s: float = 0.0
-    stalled_whole_s: float = 0.0
+    stalled: Stall = NO_STALL
+    """The longest; times are since the faults began."""
+    stalled_whole: Stall = NO_STALL
     """The same while a majority ran and was not cut apart, the time that engines take to start included."""
     converged_s: float | None = None
     slots: int = 0
@@ -52,11 +71,9 @@ class Report:
             ("unknown", again),
             ("faults", f"{sum(self.faults.values())}: {_counts(self.faults)}"),
             ("engines", _counts(self.hits) or "none was touched"),
-            (
-                "progress",
-                f"longest time without an event created: {self.stalled_s:.1f} s;"
-                f" with a majority that could talk: {self.stalled_whole_s:.1f} s",
-            ),
+            ("pause", self.pause or "no leader stood still for long"),
+            ("progress", f"longest time without an event created: {_stall(self.stalled)}"),
+            ("", f"the same with a majority that could talk: {_stall(self.stalled_whole)}"),
             ("healed", f"{converged}; {self.slots} slots in the log"),
             ("audit", f"{self.audits} beside running engines, {_audited(self.audited)}"),
         ]
@@ -73,7 +90,7 @@ def count_told(submissions: Sequence[Submission]) -> Counter[str]:
     return Counter("nothing told" if each.outcome is None else each.outcome["outcome"] for each in submissions)
 
 
-def longest_stall_s(submissions: Sequence[Submission], begun_s: float, over_s: float) -> float:
+def longest_stall(submissions: Sequence[Submission], begun_s: float, over_s: float) -> Stall:
     """The longest time in which no event was told to be created, within the span of these two times."""
     created = [
         each.ended_s
@@ -81,7 +98,12 @@ def longest_stall_s(submissions: Sequence[Submission], begun_s: float, over_s: f
         if each.outcome is not None and each.outcome["outcome"] == "created" and each.ended_s is not None
     ]
     times = sorted([begun_s, over_s, *(at for at in created if begun_s < at < over_s)])
-    return max(after - before for before, after in pairwise(times))
+    return max((Stall(before, after) for before, after in pairwise(times)), key=lambda stall: stall.seconds)
+
+
+def _stall(stall: Stall) -> str:
+    during = f", while {'; '.join(stall.during)}" if stall.during else ""
+    return f"{stall.seconds:.1f} s, from second {stall.begins_s:.1f} on{during}"
 
 
 def _counts(counter: Counter[str]) -> str:

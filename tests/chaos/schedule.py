@@ -2,7 +2,8 @@
 
 Rules that hold here:
 - Pure: the same seed gives the same schedule. What the machine makes of it is another time's matter each time.
-- A site has one trouble of its process at a time; troubles of the network overlap as they like.
+- A site has one trouble of its process at a time; troubles of the network overlap as they like. Whom a long pause hits
+  is known only when it begins, so it may meet a site that is to be killed or frozen: then the pause stands.
 - Every fault ends by itself, the last ones together with the schedule.
 """
 
@@ -25,6 +26,12 @@ DEAD_MAX_S: Final = 6.0
 """The longest time for which no majority can talk: then nothing happens that could go wrong."""
 
 BRIEF_S: Final = 0.3
+
+LONG_PAUSE_S: Final = 60.0
+"""How long a leader stands still once, in a schedule that has room for it."""
+
+LONG_PAUSE_BEGINS_S: Final = (2.0, 6.0)
+_ROOM_FOR_LONG_PAUSE_S: Final = 80.0
 
 _MESSAGES: Final = ("prepare", "promise", "accept", "accepted", "refused", "chosen", "known", "highest", "heartbeat")
 
@@ -85,7 +92,14 @@ class Stopped:
     site: str
 
 
-Trouble = Rule | Partition | Deafness | Unplugged | Killed | Frozen | Stopped
+@dataclass(frozen=True, slots=True)
+class LongPause:
+    """SIGSTOP, until the fault ends, of the site that leads when it begins; of this one where none leads."""
+
+    otherwise: str
+
+
+Trouble = Rule | Partition | Deafness | Unplugged | Killed | Frozen | Stopped | LongPause
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +115,9 @@ def draw(random: Random, names: Sequence[str], seconds: float) -> list[Fault]:
     """The faults of a campaign, in the order in which they begin."""
     faults: list[Fault] = []
     free_at = dict.fromkeys(names, 0.0)
+    if seconds >= _ROOM_FOR_LONG_PAUSE_S:
+        begins = random.uniform(*LONG_PAUSE_BEGINS_S)
+        faults.append(Fault(begins, begins + LONG_PAUSE_S, LongPause(random.choice(names))))
     now = random.uniform(0.5, 1.5)
     while now < seconds - 1:
         lasts = min(random.choice((0.3, 1.0, 2.0, 4.0, 8.0)) * random.uniform(0.5, 1.5), seconds - now)
@@ -111,11 +128,11 @@ def draw(random: Random, names: Sequence[str], seconds: float) -> list[Fault]:
             if isinstance(trouble, Killed | Frozen | Stopped):
                 free_at.update(dict.fromkeys(_sites_of(trouble), fault.ends_s))
         now += random.uniform(0.2, GAP_MAX_S)
-    return faults
+    return sorted(faults, key=lambda fault: fault.begins_s)
 
 
 def _bearable(faults: Sequence[Fault], candidates: Iterable[Fault], names: Sequence[str]) -> Fault | None:
-    """The first candidate that leaves some majority whole often enough."""
+    """The first candidate that leaves some majority whole often enough. `faults`: those drawn before."""
     for candidate in candidates:
         recent = [fault for fault in faults if fault.ends_s > candidate.begins_s - DEAD_MAX_S]
         whole = majority_spans([*recent, candidate], names)
@@ -131,7 +148,12 @@ def majority_spans(faults: Sequence[Fault], names: Sequence[str]) -> list[tuple[
     spans: list[tuple[float, float]] = []
     for begin, end in pairwise(edges):
         standing = [fault.trouble for fault in faults if fault.begins_s <= begin < fault.ends_s]
-        if any(_is_whole(group, standing) for group in combinations(names, quorum_size(len(names)))):
+        whole = [group for group in combinations(names, quorum_size(len(names))) if _is_whole(group, standing)]
+        if any(isinstance(trouble, LongPause) for trouble in standing):
+            sure = all(any(name not in group for group in whole) for name in names)
+        else:
+            sure = bool(whole)
+        if sure:
             joins = bool(spans) and spans[-1][1] == begin
             spans[-1:] = [(spans[-1][0], end)] if joins else [*spans[-1:], (begin, end)]
     return spans
@@ -151,9 +173,33 @@ def _is_whole(group: Names, standing: Sequence[Trouble]) -> bool:
                 broken = len({trouble.side_of(site) for site in members}) > 1
             case Rule():
                 broken = False  # it makes everything slow, no more
+            case LongPause():
+                broken = False  # whom it hits is not known here
         if broken:
             return False
     return True
+
+
+def describe(fault: Fault) -> str:
+    """What a person reads of it."""
+    trouble = fault.trouble
+    match trouble:
+        case Rule(kind, sites):
+            return f"{kind} at {', '.join(sites)}"
+        case Partition(groups):
+            return "partition " + " | ".join(",".join(group) for group in groups)
+        case Deafness(site, peer):
+            return f"{peer} deaf to {site}"
+        case Unplugged(site):
+            return f"{site} unplugged"
+        case Killed(sites):
+            return f"{', '.join(sites)} killed"
+        case Frozen(sites):
+            return f"{', '.join(sites)} frozen"
+        case Stopped(site):
+            return f"{site} stopped"
+        case LongPause():
+            return "a long pause"
 
 
 def _sites_of(trouble: Killed | Frozen | Stopped) -> Names:

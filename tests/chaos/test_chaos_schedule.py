@@ -13,10 +13,12 @@ from tests.chaos.network import cut_rules
 from tests.chaos.schedule import (
     DEAD_MAX_S,
     GAP_MAX_S,
+    LONG_PAUSE_S,
     Deafness,
     Fault,
     Frozen,
     Killed,
+    LongPause,
     Partition,
     Rule,
     Stopped,
@@ -76,6 +78,20 @@ def test_the_times_when_a_majority_can_talk_are_known() -> None:
     ]
     assert majority_spans(faults, NAMES) == [(0, 6), (7, 8), (9, 12)]
     assert majority_spans(faults[:2], NAMES[:3]) == [(0, 2), (3, 4)]
+
+
+def test_a_long_pause_may_hit_any_site_and_a_majority_is_one_without_it() -> None:
+    pause = Fault(0, 10, LongPause("alice"))
+    assert majority_spans([pause, Fault(2, 3, Killed(("bob",)))], NAMES) == [(0, 10)]
+    assert majority_spans([pause, Fault(2, 3, Killed(("bob", "carol")))], NAMES) == [(0, 2), (3, 10)]
+
+
+def test_a_long_schedule_has_one_long_pause() -> None:
+    for seed in SEEDS:
+        [pause] = [fault for fault in draw(Random(seed), NAMES, 90) if isinstance(fault.trouble, LongPause)]
+        assert pause.ends_s - pause.begins_s == pytest.approx(LONG_PAUSE_S)
+        assert 0 < pause.begins_s < pause.ends_s < 90
+        assert not [fault for fault in schedule(seed) if isinstance(fault.trouble, LongPause)]
 
 
 def test_a_majority_can_talk_most_of_the_time_and_not_always() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.report import Report, count_told, longest_stall_s
+from tests.chaos.report import Report, Stall, count_told, longest_stall
 from tests.chaos.users import Submission
 from tests.chaos.verdict import judge, read_log, same_logs, same_views
 
@@ -170,13 +170,15 @@ def test_the_report_says_what_happened_and_what_is_wrong() -> None:
     report = Report(seed=7, seconds=3, sites=5, leadership="none", network="fault rules")
     report.told = count_told(ALL)
     report.converged_s = 0.4
-    report.stalled_s = longest_stall_s(ALL, 0.0, 20.0)
+    report.stalled = longest_stall(ALL, 0.0, 20.0)
+    report.stalled_whole = Stall(2.0, 5.5, ("bob killed", "loss at carol"))
     report.faults = Counter({"partition": 2, "killed": 1})
     text = report.text()
     assert "7 submitted: created 3," in text
     assert "nothing told 1" in text
     assert "partition 2, killed 1" in text
     assert "longest time without an event created: 14.0 s" in text
+    assert "3.5 s, from second 2.0 on, while bob killed; loss at carol" in text
     assert "no rule is broken" in text
     report.wrong = [f"R1 slot {slot}" for slot in range(60)]
     assert not report.passed
