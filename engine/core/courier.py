@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from engine.core.effects import SawHanded
 from engine.core.election import Heard
 from engine.core.entry import Entry
-from engine.core.ids import NEVER, SiteId, Tick
+from engine.core.ids import NEVER, EventId, SiteId, Tick
 from engine.core.messages import HandOn
 from engine.core.pages import cost_bytes
 from engine.core.proposer import RESEND_MAX
@@ -69,6 +70,8 @@ class Courier:
             return
         for message in handings(entries, self._settings.page_bytes):
             step.send(to.via, message)
+        if entries:
+            step.tell(SawHanded(EventId(self._settings.site, entries[0].number), len(entries), to.ballot, to.via))
 
 
 def handings(entries: list[Entry], page_bytes: int) -> list[HandOn]:

@@ -7,6 +7,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -16,6 +17,7 @@ from engine.core.effects import (
     SawAttempt,
     SawFilled,
     SawFresh,
+    SawHanded,
     SawHoles,
     SawLearned,
     SawOutcome,
@@ -27,7 +29,7 @@ from engine.core.effects import (
     SawUnconfirmed,
 )
 from engine.core.entry import Block, Entry, Tweet, Unblock, Withdrawal, decode
-from engine.core.ids import Ballot, Slot
+from engine.core.ids import Ballot, SiteId, Slot
 from engine.core.messages import (
     Accept,
     Accepted,
@@ -35,6 +37,7 @@ from engine.core.messages import (
     AskHighest,
     Cause,
     Chosen,
+    ChosenSlot,
     HandOn,
     Heartbeat,
     Hello,
@@ -77,6 +80,12 @@ def entry(value: Entry) -> str:
             return f"{who} withdrawal"
 
 
+def names(sites: Iterable[SiteId]) -> str:
+    """`alice, bob and carol`"""
+    *others, last = sorted(sites)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def type_of(message: Message) -> str:
     """The message's word: `prepare`, `promise`, `ask-highest`, ..."""
     return _WORDS[type(message)]
@@ -86,24 +95,29 @@ def message(value: Message) -> Line:
     word = type_of(value)
     match value:
         case Prepare(ballot, first, last):
-            return Line(word, first, ballot, "" if last == first else _span(first, last))
+            return Line(
+                word, first, ballot, "asks for a promise" + ("" if last == first else f" of {_span(first, last)}")
+            )
         case Promise():
             return Line(word, value.first, value.ballot, _promise(value))
         case Accept(ballot, entries):
-            return Line(word, entries[0].slot, ballot, _many([entry(item.entry) for item in entries]))
+            asks = "asks to accept" if ballot.round else "asks to accept without a prepare (L2)"
+            return Line(word, entries[0].slot, ballot, f"{asks}: {_many([entry(item.entry) for item in entries])}")
         case Accepted(ballot, slots):
-            return Line(word, slots[0], ballot, "" if len(slots) == 1 else f"{len(slots)} slots")
+            many = "" if len(slots) == 1 else f"{len(slots)} slots, "
+            return Line(word, slots[0], ballot, f"{many}nothing higher was promised")
         case Refused(ballot, phase, spans):
             return Line(word, spans[0].first, ballot, f"refused {phase} {ballot}: {_refusal(spans[0])}")
         case Chosen(chosen):
-            items = [f"as accepted at {c.ballot}" if c.entry is None else entry(c.entry) for c in chosen]
-            return Line(word, chosen[0].slot, chosen[0].ballot, _many(items))
+            return Line(word, chosen[0].slot, chosen[0].ballot, _many([_chosen(item) for item in chosen]))
         case Ask(_, asked):
-            return Line(word, asked[0][0], None, "chosen? " + _first_of([_span(a, b) for a, b in asked], len(asked)))
+            return Line(
+                word, asked[0][0], None, "are they chosen? " + _first_of([_span(a, b) for a, b in asked], len(asked))
+            )
         case Known(_, first_slot, last_slot, learned):
             if not learned:
                 return Line(word, first_slot, None, f"{_span(first_slot, last_slot)}: not learned here")
-            return Line(word, first_slot, None, _many([entry(item.entry) for item in learned]))
+            return Line(word, first_slot, None, f"learned here: {_many([entry(item.entry) for item in learned])}")
         case AskHighest():
             return Line(word, None, None, "how far does the log go?")
         case Highest(_, used_max, prefix):
@@ -115,11 +129,14 @@ def message(value: Message) -> Line:
         case Heartbeat(leadership, voting, prefix, used_max):
             state = "voter" if voting else "no voter"
             leads = "" if value.leads is None else f", leads with {value.leads}"
+            if value.hears is not None:
+                leads += f", hears {value.hears.site} lead with {value.hears}"
             return Line(
                 word, None, value.leads, f"{leadership}, {state}, learned to {prefix}, used to {used_max}{leads}"
             )
         case HandOn(entries, relayed):
-            return Line(word, None, None, _many([entry(item) for item in entries]) + (" (relayed)" if relayed else ""))
+            asks = "passes on, for the leader to propose" if relayed else "asks the leader to propose"
+            return Line(word, None, None, f"{asks}: {_many([entry(item) for item in entries])}")
         case _:
             assert_never(value)
 
@@ -127,9 +144,8 @@ def message(value: Message) -> Line:
 def observation(value: Observation) -> Line | None:
     """The line of what this site concluded; None for what the trace does not show."""
     match value:
-        case SawLearned(slot, what, how, ballot, source):
-            said = "this site counted a majority" if how == "votes" else f"{source} said so"
-            return Line("chosen", slot, ballot, f"{said}: {entry(what)}")
+        case SawLearned(slot, what, _, ballot, _):
+            return Line("chosen", slot, ballot, f"{_learned_from(value)}: {entry(what)}")
         case SawApplied(slot, what, void=True):
             return Line("void", slot, None, f"{entry(what)} follows number {what.follows}, which is not the last (E5)")
         case SawApplied():
@@ -141,24 +157,29 @@ def observation(value: Observation) -> Line | None:
         case SawAttempt(slot, phase, ballot, why, _):
             return Line(phase, slot, ballot, why)
         case SawHoles(slots, count):
-            return Line("hole", slots[0], None, f"asks the others about {_first_of([str(s) for s in slots], count)}")
+            which = _first_of([str(slot) for slot in slots], count)
+            return Line("hole", slots[0], None, f"used, not learned here: asks the others about {which}")
         case SawFilled(slot, result, kind):
-            return Line("filled", slot, None, result if kind is None or result == "no-op" else f"{result}: {kind}")
+            of = "" if kind is None or result == "no-op" else f" ({kind})"
+            return Line("filled", slot, None, f"{_RESULTS.get(result, result)}{of}")
         case SawRecovery("scanning"):
             return Line("recovery", None, None, "asks a majority how far the log goes")
         case SawRecovery("copying", bound, prefix, source):
             return Line("recovery", bound, None, f"copies from {source}: has {prefix}, the log goes to {bound}")
         case SawRecovery(_, bound, prefix, _):
-            return Line("recovery", bound, None, f"done: everything up to {prefix} is learned")
+            return Line("recovery", bound or None, None, _recovered(prefix))
         case SawFresh(_, bound, _, took_ms, voters):
             note = f"everything chosen until {took_ms} ms ago is here: slot {bound} by {', '.join(voters)}"
             return Line("fresh", bound or None, None, note)
         case SawUnconfirmed(_, bound, reason):
             return Line("fresh", bound, None, f"not confirmed: {reason}")
         case SawStanding(voting, why):
-            return Line("voter" if voting else "learner", None, None, why)
+            said = "enough other sites know this store (D5)" if voting else why
+            return Line("voter" if voting else "learner", None, None, said)
         case SawPeer(peer, up):
-            return Line("peer", None, None, f"{peer} is heard" if up else f"{peer} is not heard any more")
+            return Line("peer", None, None, f"{peer} is heard" if up else f"{peer} was silent for too long")
+        case SawHanded(_, _, leader):
+            return Line("hand-on", None, leader, _handed(value))
         case SawRejected(reason, peer):
             return Line("rejected", None, None, f"{reason} from {peer}")
         case SawProof():
@@ -170,12 +191,37 @@ def observation(value: Observation) -> Line | None:
 def _promise(value: Promise) -> str:
     if value.learned:
         return f"already chosen: {_many([entry(item.entry) for item in value.learned])}"
+    promised = "promised" if value.first == value.last else f"promised {_span(value.first, value.last)}"
     if value.accepted:
-        items = [f"accepted at {item.ballot}: {entry(item.entry)}" for item in value.accepted]
-        return _many(items)
-    covered = "" if value.first == value.last else f"{_span(value.first, value.last)}, "
+        items = [f"accepted at {item.ballot} before: {entry(item.entry)}" for item in value.accepted]
+        return f"{promised}, {_many(items)}"
     left_out = f", less {len(value.left_out)} refused" if value.left_out else ""
-    return f"{covered}nothing accepted{left_out}"
+    return f"{promised}, nothing accepted before{left_out}"
+
+
+def _chosen(item: ChosenSlot) -> str:
+    if item.entry is None:
+        return f"a majority accepted what was accepted at {item.ballot}"
+    return f"{'learned here' if item.ballot is None else 'a majority accepted it'}: {entry(item.entry)}"
+
+
+def _learned_from(value: SawLearned) -> str:
+    if value.how == "votes":
+        return f"{names(value.votes)} accepted it"
+    if value.how == "chosen" and value.ballot is not None:
+        return f"{value.source} counted a majority"
+    return f"{value.source} had learned it"
+
+
+def _recovered(prefix: Slot) -> str:
+    return f"done: everything up to {prefix} is learned" if prefix else "done: a majority knows of no used slot"
+
+
+def _handed(value: SawHanded) -> str:
+    more = f" and {value.count - 1} more" if value.count > 1 else ""
+    leader = value.leader.site
+    to = f"{leader}, who leads" if value.via == leader else f"{value.via}, who hears {leader} lead"
+    return f"{value.first}{more} handed to {to}"
 
 
 def _refusal(span: RefusedSpan) -> str:
@@ -197,6 +243,8 @@ def _outcome(value: SawOutcome) -> str:
     if value.outcome is EventState.LOST:
         winner = "a no-op" if value.to_author is None else f"{value.to_author}'s {value.to_kind}"
         return f"{name} lost to {winner}"
+    if value.outcome is EventState.CREATED:
+        return f"{name}: learned here, and every slot before it"
     return f"{name}: {value.reason}" if value.reason else name
 
 
@@ -231,6 +279,13 @@ _WORDS: dict[type[Message], str] = {
     Welcome: "welcome",
     Heartbeat: "heartbeat",
     HandOn: "hand-on",
+}
+
+_RESULTS = {
+    "recovered": "recovered: what was accepted there is chosen now",
+    "no-op": "no-op: no entry was found there",
+    "learned": "learned: another site knew it",
+    "no-quorum": "no-quorum: no majority answered; tried again at the next look",
 }
 
 _VERDICTS = {

@@ -23,13 +23,14 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class SawLearned:
-    """A slot became learned here. `how`: `votes` (this site counted them), `chosen` or `known` (`source` said so)."""
+    """A slot became learned here. `how`: `votes` (this site counted those), `chosen` or `known` (`source` said so)."""
 
     slot: Slot
     entry: Entry
     how: str
     ballot: Ballot | None
     source: SiteId
+    votes: frozenset[SiteId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,17 @@ class SawHoles:
 
     slots: tuple[Slot, ...]
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SawHanded:
+    """`count` events of this site, `first` the first of them, left for the leader of ballot `leader`: to that site
+    itself, or to `via`, who hears it (L3)."""
+
+    first: EventId
+    count: int
+    leader: Ballot
+    via: SiteId
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +168,7 @@ Observation = (
     | SawOutcome
     | SawAttempt
     | SawHoles
+    | SawHanded
     | SawFilled
     | SawRecovery
     | SawFresh

@@ -25,7 +25,7 @@ from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick
 from engine.core.learner import Learner
 from engine.core.messages import Accept, Accepted, AcceptedSlot, Cause, LearnedSlot, Prepare, Promise, Refused
 from engine.core.pages import cost_bytes
-from engine.core.proposer import RESEND_MAX, Accepting, Proposer, Rounds, accepted, is_chosen
+from engine.core.proposer import RESEND_MAX, Accepting, Proposer, Rounds, accepted, is_chosen, why_adopted
 from engine.core.settings import WINDOW_SLOTS, Settings
 from engine.core.step import Step
 from engine.core.views import AttemptView
@@ -35,15 +35,21 @@ FLIGHTS_MAX: Final = 2_048
 
 BACKLOG_MAX: Final = 8_192
 
+_WHY_NOOP: Final = "no promise held an entry for this slot, and a later one is used: proposes a no-op"
+
 
 @dataclass(slots=True)
 class Campaign:
-    """Phase 1 for all slots from `first` on. `wanted`: the next page's slot of each site, None once all came."""
+    """Phase 1 for all slots from `first` on.
+
+    `wanted`: the next page's slot of each site, None once all came. `found`: what was accepted at the highest ballot,
+    and a site that did.
+    """
 
     ballot: Ballot
     first: Slot
     wanted: dict[SiteId, Slot | None]
-    found: dict[Slot, AcceptedSlot] = field(default_factory=dict)
+    found: dict[Slot, tuple[AcceptedSlot, SiteId]] = field(default_factory=dict)
     left_out: dict[Slot, set[SiteId]] = field(default_factory=dict)
     give_up_at: Tick = Tick(0)
     resend_at: Tick = Tick(0)
@@ -127,7 +133,14 @@ class Leader:
         wanted: dict[SiteId, Slot | None] = dict.fromkeys(self._settings.sites, first)
         resend_at = Tick(step.now + self._settings.timings.retransmit)
         self._campaign = Campaign(ballot, first, wanted, give_up_at=give_up_at, resend_at=resend_at)
-        step.tell(SawAttempt(first, "standing", ballot, f"stands for election from slot {first} on"))
+        step.tell(
+            SawAttempt(
+                first,
+                "standing",
+                ballot,
+                f"hears no leader that reaches a majority: stands for all slots from {first} on",
+            )
+        )
         step.cast(self._settings.sites, Prepare(ballot, first, None))
 
     def step_down(self, step: Step, why: str) -> None:
@@ -147,8 +160,8 @@ class Leader:
             return
         for item in message.accepted:
             found = campaign.found.get(item.slot)
-            if found is None or item.ballot > found.ballot:
-                campaign.found[item.slot] = item
+            if found is None or item.ballot > found[0].ballot:
+                campaign.found[item.slot] = (item, sender)
         for span in message.left_out:
             self._rounds.saw(span.ballot)
             campaign.left_out.setdefault(span.first, set()).add(sender)
@@ -265,15 +278,20 @@ class Leader:
         top = max((self._learner.learned_max, *campaign.found), default=Slot(0))
         reign = Reign(campaign.ballot, frozenset(campaign.complete), campaign.left_out, Slot(top + 1))
         self._reign = reign
-        step.tell(
-            SawAttempt(campaign.first, "leads", campaign.ballot, f"{', '.join(sorted(campaign.complete))} promised")
-        )
+        promised = " and ".join(sorted(campaign.complete))
+        why = f"{promised} promised all slots from {campaign.first} on"
+        step.tell(SawAttempt(campaign.first, "leads", campaign.ballot, why))
         flights: list[Flight] = []
         for slot in map(Slot, range(campaign.first, top + 1)):
             if self._learner.is_learned(slot):
                 continue
             found = campaign.found.get(slot)
-            flight = self._flight(step, reign, slot, NOOP if found is None else found.entry)
+            if found is None:
+                step.tell(SawAttempt(slot, "accepting", reign.ballot, _WHY_NOOP))
+                flight = self._flight(step, reign, slot, NOOP)
+            else:
+                step.tell(SawAttempt(slot, "adopting", reign.ballot, why_adopted(*found)))
+                flight = self._flight(step, reign, slot, found[0].entry)
             if flight is not None:
                 flights.append(flight)
         self._send(step, self._settings.sites, reign.ballot, flights)
@@ -286,6 +304,7 @@ class Leader:
             slot = reign.next
             reign.next = Slot(slot + 1)
             if not self._learner.is_learned(slot) and self._proposer.attempt(slot) is None:
+                step.tell(SawAttempt(slot, "accepting", reign.ballot, _WHY_NOOP))
                 flight = self._flight(step, reign, slot, NOOP)
                 if flight is not None:
                     flights.append(flight)
@@ -324,6 +343,8 @@ class Leader:
     def _settle(self, step: Step, reign: Reign, flight: Flight) -> None:
         del reign.flights[flight.slot]
         if self._proposer.attempt(flight.slot) is None:
+            why = f"{' and '.join(sorted(flight.refused))} promised higher for this slot alone: settles it by a synod"
+            step.tell(SawAttempt(flight.slot, "fallback", reign.ballot, why))
             self._proposer.start(step, flight.slot, flight.phase.entry)
 
     def _resend(self, step: Step, reign: Reign) -> None:

@@ -30,11 +30,12 @@ _READ_BYTES: Final = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """How a site came to know what was chosen: `votes` (it counted them), `chosen` or `known` (`source` said so)."""
+    """How a site came to know what was chosen: `votes` (it counted those), `chosen` or `known` (`source` said so)."""
 
     how: str
     ballot: Ballot | None
     source: SiteId
+    votes: frozenset[SiteId] = frozenset()
 
 
 def chosen_entry(said: ChosenSlot, vote: Vote) -> Entry | None:
@@ -133,7 +134,7 @@ class Learner:
         self.used(slot)
         self._ahead[slot] = entry
         step.write(WriteLearned(slot, entry, self._forget(slot)))
-        step.tell(SawLearned(slot, entry, origin.how, origin.ballot, origin.source))
+        step.tell(SawLearned(slot, entry, origin.how, origin.ballot, origin.source, origin.votes))
         return self._advance(step)
 
     def _advance(self, step: Step) -> list[SawApplied]:

@@ -289,7 +289,7 @@ class Proposer:
 
     def _prepare(self, step: Step, attempt: Attempt) -> None:
         ballot = self._rounds.take(step)
-        attempt.why = f"asks for promises of {ballot}"
+        attempt.why = f"asks for promises of {ballot}, for {_named(attempt.own)}"
         step.tell(SawAttempt(attempt.slot, "preparing", ballot, attempt.why))
         self._ask(step, attempt, ballot)
 
@@ -333,22 +333,31 @@ class Proposer:
 
     def _defeat(self, step: Step, attempt: Attempt) -> None:
         highest = max(attempt.refusals.values())
+        refusing = " and ".join(site for site, ballot in sorted(attempt.refusals.items()) if ballot == highest)
         attempt.defeats += 1
         longest = min(BACKOFF_MAX, BACKOFF_FIRST * 2**attempt.defeats)
         until = Tick(step.now + self._random.randint(1, longest))
         attempt.phase = Waiting(until)
         attempt.refusals.clear()
-        attempt.why = f"refused: {highest} is promised; waits {until - step.now} ms before a higher ballot"
+        attempt.why = f"refused: {refusing} promised {highest}; waits {until - step.now} ms before a higher ballot"
         step.tell(SawAttempt(attempt.slot, "waiting", None, attempt.why, until))
 
 
 def _why(phase: Preparing, own: Entry, entry: Entry) -> str:
     """Why this entry is proposed (B2), in one sentence."""
-    if phase.found is None:
-        what = "a no-op" if own.author is None else "its own entry"
-        return f"a majority promised {phase.ballot} and had accepted nothing: proposes {what}"
-    where = f"{phase.found_at} had accepted it at {phase.found.ballot}"
+    if phase.found is None or phase.found_at is None:
+        return f"a majority promised {phase.ballot} and had accepted nothing: proposes {_named(own)}"
     if entry == own:
-        return f"proposes its own entry again: {where}" if own.author else f"proposes the no-op: {where}"
-    what = "the no-op" if entry.author is None else f"{entry.author}'s {kind_of(entry)}"
-    return f"adopts {what}: {where}"
+        what = "its own entry" if own.author else "the no-op"
+        return f"proposes {what} again: {phase.found_at} had accepted it at {phase.found.ballot}"
+    return why_adopted(phase.found, phase.found_at)
+
+
+def why_adopted(found: AcceptedSlot, at: SiteId) -> str:
+    """`adopts bob's entry: carol had accepted it at 3.alice`"""
+    what = "the no-op" if found.entry.author is None else f"{found.entry.author}'s entry"
+    return f"adopts {what}: {at} had accepted it at {found.ballot}"
+
+
+def _named(own: Entry) -> str:
+    return "a no-op" if own.author is None else f"its own {kind_of(own)}"

@@ -405,7 +405,7 @@ class Replica:
     def _on_chosen(self, step: Step, slot: Slot, accepting: Accepting) -> None:
         """A majority accepted: those who did need the ballot alone, the others the entry (R0)."""
         ballot, entry = accepting.ballot, accepting.entry
-        self._learn(step, slot, entry, Origin("votes", ballot, self._settings.site))
+        self._learn(step, slot, entry, Origin("votes", ballot, self._settings.site, accepting.accepted))
         for peer in self._settings.peers:
             told = None if peer in accepting.accepted else entry
             step.send(peer, Chosen((ChosenSlot(slot, ballot, told),)))

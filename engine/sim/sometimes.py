@@ -17,6 +17,7 @@ from engine.core.effects import (
     SawAttempt,
     SawFilled,
     SawFresh,
+    SawHanded,
     SawHoles,
     SawLearned,
     SawOutcome,
@@ -52,6 +53,8 @@ class Reached:
         match saw:
             case SawLearned() | SawApplied() | SawProof() | SawPeer() | SawHoles() | SawStanding():
                 pass
+            case SawHanded():
+                self.counts["events are handed on"] += 1
             case SawAttempt():
                 if saw.phase in _ATTEMPTS:
                     self.counts[_ATTEMPTS[saw.phase]] += 1

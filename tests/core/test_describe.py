@@ -17,6 +17,7 @@ from engine.core.effects import (
     SawAttempt,
     SawFilled,
     SawFresh,
+    SawHanded,
     SawHoles,
     SawLearned,
     SawOutcome,
@@ -87,30 +88,31 @@ def refused(ballot_held: bool, cause: Cause, phase: str = "prepare") -> Refused:
 
 
 MESSAGES: list[tuple[Message, str]] = [
-    (prepare(TWO, 43), "prepare 43 2.alice | "),
-    (Prepare(TWO, Slot(43), Slot(50)), "prepare 43 2.alice | 43-50"),
-    (Prepare(TWO, Slot(43), None), "prepare 43 2.alice | 43 and all after"),
-    (promise(TWO, 43), "promise 43 2.alice | nothing accepted"),
+    (prepare(TWO, 43), "prepare 43 2.alice | asks for a promise"),
+    (Prepare(TWO, Slot(43), Slot(50)), "prepare 43 2.alice | asks for a promise of 43-50"),
+    (Prepare(TWO, Slot(43), None), "prepare 43 2.alice | asks for a promise of 43 and all after"),
+    (promise(TWO, 43), "promise 43 2.alice | promised, nothing accepted before"),
     (
         promise(TWO, 43, (ballot(0, BOB), LUNCH)),
-        "promise 43 2.alice | accepted at 0.bob: alice/17 tweet lunch at noon?",
+        "promise 43 2.alice | promised, accepted at 0.bob before: alice/17 tweet lunch at noon?",
     ),
     (already_chosen(TWO, 43, NOOP), "promise 43 2.alice | already chosen: no-op"),
     (
         Promise(TWO, Slot(43), None, (), (), (RefusedSpan(Slot(44), Slot(44), ballot(3, BOB), Cause.SLOT),)),
-        "promise 43 2.alice | 43 and all after, nothing accepted, less 1 refused",
+        "promise 43 2.alice | promised 43 and all after, nothing accepted before, less 1 refused",
     ),
     (
         Promise(TWO, Slot(43), Slot(49), (AcceptedSlot(Slot(44), ballot(1, BOB), NOOP),) * 3, (), ()),
-        "promise 43 2.alice | accepted at 1.bob: no-op (and 2 more)",
+        "promise 43 2.alice | promised 43-49, accepted at 1.bob before: no-op (and 2 more)",
     ),
-    (accept(TWO, 43, LUNCH), "accept 43 2.alice | alice/17 tweet lunch at noon?"),
+    (accept(ballot(0, ALICE), 43, NOOP), "accept 43 0.alice | asks to accept without a prepare (L2): no-op"),
+    (accept(TWO, 43, LUNCH), "accept 43 2.alice | asks to accept: alice/17 tweet lunch at noon?"),
     (
         Accept(TWO, (LearnedSlot(Slot(43), made(BOB, 4, Block(CAROL))), LearnedSlot(Slot(44), NOOP))),
-        "accept 43 2.alice | bob/4 block carol (and 1 more)",
+        "accept 43 2.alice | asks to accept: bob/4 block carol (and 1 more)",
     ),
-    (accepted(TWO, 43), "accepted 43 2.alice | "),
-    (accepted(TWO, 43, 44), "accepted 43 2.alice | 2 slots"),
+    (accepted(TWO, 43), "accepted 43 2.alice | nothing higher was promised"),
+    (accepted(TWO, 43, 44), "accepted 43 2.alice | 2 slots, nothing higher was promised"),
     (refused(True, Cause.SLOT), "refused 43 2.alice | refused prepare 2.alice: promised 3.carol"),
     (
         refused(True, Cause.RANGE, "accept"),
@@ -121,17 +123,18 @@ MESSAGES: list[tuple[Message, str]] = [
         refused(False, Cause.FAR),
         "refused 43 2.alice | refused prepare 2.alice: too far ahead of what is known here (R6)",
     ),
-    (chosen(43, made(BOB, 5, Unblock(CAROL)), TWO), "chosen 43 2.alice | bob/5 unblock carol"),
-    (chosen(43, None, TWO), "chosen 43 2.alice | as accepted at 2.alice"),
-    (Ask(Nonce(1), ((Slot(3), Slot(3)), (Slot(7), Slot(9)))), "ask 3 - | chosen? 3, 7-9"),
+    (chosen(43, made(BOB, 5, Unblock(CAROL)), TWO), "chosen 43 2.alice | a majority accepted it: bob/5 unblock carol"),
+    (chosen(43, NOOP), "chosen 43 - | learned here: no-op"),
+    (chosen(43, None, TWO), "chosen 43 2.alice | a majority accepted what was accepted at 2.alice"),
+    (Ask(Nonce(1), ((Slot(3), Slot(3)), (Slot(7), Slot(9)))), "ask 3 - | are they chosen? 3, 7-9"),
     (
         Ask(Nonce(1), tuple((Slot(slot), Slot(slot)) for slot in range(1, 20, 2))),
-        "ask 1 - | chosen? 1, 3, 5, 7, 9, 11, 13, 15 and 2 more",
+        "ask 1 - | are they chosen? 1, 3, 5, 7, 9, 11, 13, 15 and 2 more",
     ),
     (Known(Nonce(1), Slot(3), Slot(3), ()), "known 3 - | 3: not learned here"),
     (
         Known(Nonce(1), Slot(3), Slot(9), (LearnedSlot(Slot(3), made(ALICE, 6, Withdrawal())),)),
-        "known 3 - | alice/6 withdrawal",
+        "known 3 - | learned here: alice/6 withdrawal",
     ),
     (AskHighest(Nonce(1)), "ask-highest - - | how far does the log go?"),
     (Highest(Nonce(1), Slot(43), Slot(40)), "highest 43 - | used up to 43, learned without a gap up to 40"),
@@ -147,23 +150,36 @@ MESSAGES: list[tuple[Message, str]] = [
         Heartbeat("elected", True, Slot(0), Slot(0), Tick(0), None, 0, TWO, reaches=True),
         "heartbeat - 2.alice | elected, voter, learned to 0, used to 0, leads with 2.alice",
     ),
-    (HandOn((LUNCH, LUNCH), relayed=True), "hand-on - - | alice/17 tweet lunch at noon? (and 1 more) (relayed)"),
+    (
+        Heartbeat("elected", True, Slot(0), Slot(0), Tick(0), None, 0, hears=TWO),
+        "heartbeat - - | elected, voter, learned to 0, used to 0, hears alice lead with 2.alice",
+    ),
+    (HandOn((LUNCH,), relayed=False), "hand-on - - | asks the leader to propose: alice/17 tweet lunch at noon?"),
+    (
+        HandOn((LUNCH, LUNCH), relayed=True),
+        "hand-on - - | passes on, for the leader to propose: alice/17 tweet lunch at noon? (and 1 more)",
+    ),
 ]
 
 ID = EventId(ALICE, 17)
 
 OBSERVATIONS: list[tuple[Observation, str]] = [
     (
-        SawLearned(Slot(43), LUNCH, "votes", TWO, ALICE),
-        "chosen 43 2.alice | this site counted a majority: alice/17 tweet lunch at noon?",
+        SawLearned(Slot(43), LUNCH, "votes", TWO, ALICE, frozenset({CAROL, BOB, ALICE})),
+        "chosen 43 2.alice | alice, bob and carol accepted it: alice/17 tweet lunch at noon?",
     ),
-    (SawLearned(Slot(43), NOOP, "chosen", None, BOB), "chosen 43 - | bob said so: no-op"),
+    (SawLearned(Slot(43), NOOP, "chosen", TWO, BOB), "chosen 43 2.alice | bob counted a majority: no-op"),
+    (SawLearned(Slot(43), NOOP, "chosen", None, BOB), "chosen 43 - | bob had learned it: no-op"),
+    (SawLearned(Slot(43), NOOP, "known", None, BOB), "chosen 43 - | bob had learned it: no-op"),
     (SawApplied(Slot(43), LUNCH, void=False, shown=True, table=False), "nothing"),
     (
         SawApplied(Slot(43), LUNCH, void=True, shown=False, table=False),
         "void 43 - | alice/17 tweet lunch at noon? follows number 16, which is not the last (E5)",
     ),
-    (SawOutcome(1, ID, EventState.CREATED, Slot(43), None, None, None), "created 43 - | alice/17"),
+    (
+        SawOutcome(1, ID, EventState.CREATED, Slot(43), None, None, None),
+        "created 43 - | alice/17: learned here, and every slot before it",
+    ),
     (SawOutcome(1, ID, EventState.LOST, Slot(43), None, BOB, "block"), "lost 43 - | alice/17 lost to bob's block"),
     (SawOutcome(1, ID, EventState.LOST, Slot(43), None, None, "noop"), "lost 43 - | alice/17 lost to a no-op"),
     (
@@ -180,14 +196,22 @@ OBSERVATIONS: list[tuple[Observation, str]] = [
     ),
     (SawAttempt(Slot(43), "waiting", None, "refused", Tick(9)), "waiting 43 - | refused"),
     (SawAttempt(Slot(43), "ended", None, "slot 43 is learned"), "nothing"),
-    (SawHoles((Slot(3), Slot(5)), 2), "hole 3 - | asks the others about 3, 5"),
+    (SawHoles((Slot(3), Slot(5)), 2), "hole 3 - | used, not learned here: asks the others about 3, 5"),
     (
         SawHoles(tuple(Slot(slot) for slot in range(1, 11)), 30),
-        "hole 1 - | asks the others about 1, 2, 3, 4, 5, 6, 7, 8 and 22 more",
+        "hole 1 - | used, not learned here: asks the others about 1, 2, 3, 4, 5, 6, 7, 8 and 22 more",
     ),
-    (SawFilled(Slot(3), "recovered", "tweet"), "filled 3 - | recovered: tweet"),
-    (SawFilled(Slot(3), "no-op", "noop"), "filled 3 - | no-op"),
-    (SawFilled(Slot(3), "no-quorum", None), "filled 3 - | no-quorum"),
+    (SawHanded(ID, 1, ballot(2, BOB), BOB), "hand-on - 2.bob | alice/17 handed to bob, who leads"),
+    (
+        SawHanded(ID, 3, ballot(2, BOB), CAROL),
+        "hand-on - 2.bob | alice/17 and 2 more handed to carol, who hears bob lead",
+    ),
+    (SawFilled(Slot(3), "recovered", "tweet"), "filled 3 - | recovered: what was accepted there is chosen now (tweet)"),
+    (SawFilled(Slot(3), "no-op", "noop"), "filled 3 - | no-op: no entry was found there"),
+    (
+        SawFilled(Slot(3), "no-quorum", None),
+        "filled 3 - | no-quorum: no majority answered; tried again at the next look",
+    ),
     (SawRecovery("scanning", None, Slot(0), None), "recovery - - | asks a majority how far the log goes"),
     (SawRecovery("copying", Slot(43), Slot(2), BOB), "recovery 43 - | copies from bob: has 2, the log goes to 43"),
     (SawRecovery("done", Slot(43), Slot(43), None), "recovery 43 - | done: everything up to 43 is learned"),
@@ -199,10 +223,11 @@ OBSERVATIONS: list[tuple[Observation, str]] = [
         SawUnconfirmed(1, None, "2 of 5 answered, 3 needed"),
         "fresh - - | not confirmed: 2 of 5 answered, 3 needed",
     ),
-    (SawStanding(True, "voter"), "voter - - | voter"),
+    (SawRecovery("done", Slot(0), Slot(0), None), "recovery - - | done: a majority knows of no used slot"),
+    (SawStanding(True, "voter"), "voter - - | enough other sites know this store (D5)"),
     (SawStanding(False, "lost-disk: bob says so"), "learner - - | lost-disk: bob says so"),
     (SawPeer(BOB, up=True), "peer - - | bob is heard"),
-    (SawPeer(BOB, up=False), "peer - - | bob is not heard any more"),
+    (SawPeer(BOB, up=False), "peer - - | bob was silent for too long"),
     (SawProof(BOB), "nothing"),
     (SawRejected("other-life", BOB), "rejected - - | other-life from bob"),
 ]

@@ -260,12 +260,12 @@ def test_an_attempt_shows_what_a_person_wants_to_know() -> None:
     attempt = stage.replica.attempt(Slot(1))
     assert attempt is not None
     assert (attempt.phase, attempt.ballot, attempt.votes, attempt.needed) == ("preparing", number, (ALICE, BOB), 3)
-    assert attempt.why == "asks for promises of 1.alice"
+    assert attempt.why == "asks for promises of 1.alice, for its own tweet"
     stage.hear(CAROL, promise(number, 1))
     attempt = stage.replica.attempt(Slot(1))
     assert attempt is not None
     assert (attempt.phase, attempt.votes) == ("accepting", (ALICE,))
-    assert attempt.why == "a majority promised 1.alice and had accepted nothing: proposes its own entry"
+    assert attempt.why == "a majority promised 1.alice and had accepted nothing: proposes its own tweet"
 
 
 def test_the_outcome_of_a_lost_event_needs_no_further_step() -> None:

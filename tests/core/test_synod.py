@@ -150,7 +150,9 @@ def test_b3_acknowledgements_count_for_exactly_their_ballot_and_slots() -> None:
     stage.hear(BOB, accepted(number, 1), accepted(number, 1), accepted(number, 1))
     assert stage.replica.prefix == 0, "alice and bob are two of five"
     effects = stage.hear(CAROL, accepted(number, 1))
-    assert told(effects, SawLearned) == [SawLearned(Slot(1), HELLO, "votes", number, ALICE)]
+    assert told(effects, SawLearned) == [
+        SawLearned(Slot(1), HELLO, "votes", number, ALICE, frozenset({ALICE, BOB, CAROL}))
+    ]
 
 
 def test_r0_those_who_accepted_are_told_the_ballot_alone_the_others_the_entry() -> None:
@@ -173,7 +175,7 @@ def test_b2_a_found_entry_is_adopted_and_completed() -> None:
     effects = stage.hear(CAROL, promise(number, 1))
     assert [message.entries for _, message in sent(effects, Accept)] == [(LearnedSlot(Slot(1), theirs),)] * 4
     (attempt,) = told(effects, SawAttempt)
-    assert (attempt.phase, attempt.why) == ("adopting", "adopts erin's tweet: bob had accepted it at 0.erin")
+    assert (attempt.phase, attempt.why) == ("adopting", "adopts erin's entry: bob had accepted it at 0.erin")
     assert not written(effects, WriteEvent), "its own event has not left this site"
 
 
@@ -257,7 +259,7 @@ def test_a5_a_defeated_proposer_goes_above_the_ballot_that_it_was_told() -> None
     number = asked(stage.submit(1))
     for site in (BOB, CAROL):
         effects = stage.hear(site, refuse(number, ballot(41, CAROL), cause=Cause.RANGE))
-    assert defeated(effects).why.startswith("refused: 41.carol is promised; waits ")
+    assert defeated(effects).why.startswith("refused: bob and carol promised 41.carol; waits ")
     assert asked(stage.wait(BACKOFF_MAX)) == ballot(42, ALICE)
 
 

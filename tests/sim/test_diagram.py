@@ -28,26 +28,29 @@ DRAWN: Final = """
     ms     alice        bob        carol
 ── hold
 ── alice tweets "hello"
-     0        ●           │           │  preparing #1 1.alice asks for promises of 1.alice
+     0        ●           │           │  preparing #1 1.alice asks for promises of 1.alice, for its
+              │           │           │  own tweet
 ── deliver prepare to bob
-     1        ├──────────▶│           │  prepare #1 1.alice
+     1        ├──────────▶│           │  prepare #1 1.alice asks for a promise
 ── drop prepare to carol
-              ├───────────✗           │  ✗ lost: prepare #1 1.alice
+              ├───────────✗           │  ✗ lost: prepare #1 1.alice asks for a promise
 ── deliver promise
-     2        │◀──────────┤           │  promise #1 1.alice nothing accepted
+     2        │◀──────────┤           │  promise #1 1.alice promised, nothing accepted before
               ●           │           │  accepting #1 1.alice a majority promised 1.alice and had
-              │           │           │  accepted nothing: proposes its own entry
+              │           │           │  accepted nothing: proposes its own tweet
 ── crash carol
               │           │           X  end crash
 ── deliver accept
-     3        ├──────────▶│           ┊  accept #1 1.alice alice/1 tweet hello
-              ├───────────┼──────────▶✗  ✗ nobody there: accept #1 1.alice alice/1 tweet hello
+     3        ├──────────▶│           ┊  accept #1 1.alice asks to accept: alice/1 tweet hello
+              ├───────────┼──────────▶✗  ✗ nobody there: accept #1 1.alice asks to accept: alice/1
+              │           │           ┊  tweet hello
 ── run 10 ms
 ── deliver accepted
-    14        │◀──────────┤           ┊  accepted #1 1.alice (left at 3 ms)
-              ●           │           ┊  chosen #1 1.alice this site counted a majority: alice/1
-              │           │           ┊  tweet hello
-              ●           │           ┊  created #1 alice/1
+    14        │◀──────────┤           ┊  accepted #1 1.alice nothing higher was promised (left at 3
+              │           │           ┊  ms)
+              ●           │           ┊  chosen #1 1.alice alice and bob accepted it: alice/1 tweet
+              │           │           ┊  hello
+              ●           │           ┊  created #1 alice/1: learned here, and every slot before it
 """
 
 
