@@ -143,28 +143,22 @@ class Replica:
         return self._finish(step)
 
     def give_up(self, now: Tick, token: int) -> Effects:
-        """As if the event's time had passed; the SawOutcome is in the effects. An unknown token does nothing."""
+        """As if the time of an event or a read had passed: its SawOutcome or SawUnconfirmed is in the effects. An unknown
+        token does nothing."""
         step = self._step(now)
         if self._stopped is not None:
             return step.effects
         self._sessions.give_up(step, token, f"given up by who submitted it; {self._stuck()}")
+        self._reads.give_up(step, token, self._lives.voting, "given up by who asked")
         return self._finish(step)
 
     def confirm(self, now: Tick, token: int, timeout: Tick) -> Effects:
-        """A certain read begins (R5): it ends in one SawFresh or SawUnconfirmed with this token, in these effects or in
-        later ones. Tokens of open reads differ."""
+        """A certain read begins (R5): it ends in one SawFresh or SawUnconfirmed with this token, now or later. No other
+        open read or event has this token."""
         step = self._step(now)
         if self._stopped is not None:
             return step.effects
         self._reads.begin(step, token, timeout, self._lives.voting)
-        return self._finish(step)
-
-    def give_up_fresh(self, now: Tick, token: int) -> Effects:
-        """As if the read's time had passed; the SawUnconfirmed is in the effects. An unknown token does nothing."""
-        step = self._step(now)
-        if self._stopped is not None:
-            return step.effects
-        self._reads.give_up(step, token, self._lives.voting, "given up by who asked")
         return self._finish(step)
 
     def fill(self, now: Tick, slots: Iterable[Slot]) -> Effects:

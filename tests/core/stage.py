@@ -183,9 +183,6 @@ class Stage:
         """A certain read begins (R5)."""
         return self._perform(self.replica.confirm(self.now, token, Tick(timeout)))
 
-    def give_up_fresh(self, token: int) -> Effects:
-        return self._perform(self.replica.give_up_fresh(self.now, token))
-
     def fill(self, *slots: int) -> Effects:
         return self._perform(self.replica.fill(self.now, map(Slot, slots)))
 

@@ -184,7 +184,7 @@ def test_r5_a_question_whose_reads_were_given_up_makes_room_for_the_next() -> No
     stage = Stage(3).ready()
     stage.confirm(1)
     stage.confirm(2)
-    effects = stage.give_up_fresh(1)
+    effects = stage.give_up(1)
     assert reason(effects) == "given up by who asked; 1 of 3 answered, 2 needed"
     assert confirmed(stage.hear(BOB, highest(question(effects), 0))) == [2]
 
@@ -298,7 +298,7 @@ def test_r5_a_read_that_is_over_asks_nothing_more() -> None:
     stage.wait(500)
     assert not sent(stage.wait(5_000), AskHighest)
     stage.confirm(2, timeout=500)
-    stage.give_up_fresh(2)
+    stage.give_up(2)
     assert not sent(stage.wait(5_000), AskHighest)
 
 
