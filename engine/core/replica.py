@@ -143,8 +143,8 @@ class Replica:
         return self._finish(step)
 
     def give_up(self, now: Tick, token: int) -> Effects:
-        """As if the time of an event or a read had passed: its SawOutcome or SawUnconfirmed is in the effects. An unknown
-        token does nothing."""
+        """As if the time of an event or a read had passed; what is told of it is in the effects. An unknown token does
+        nothing."""
         step = self._step(now)
         if self._stopped is not None:
             return step.effects
