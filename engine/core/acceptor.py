@@ -14,7 +14,7 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from heapq import merge
 from itertools import pairwise
 from typing import Final, Protocol
@@ -40,11 +40,12 @@ from engine.core.pages import SPAN_BYTES, cost_bytes
 from engine.core.settings import WINDOW_SLOTS
 from engine.core.step import Step
 from engine.core.storage import NO_VOTE, RangePromise, Vote, WriteRanges, WriteVote
+from engine.core.value import value
 
 _BEYOND: Final = NUMBER_MAX + 1
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Barred:
     """The promise in the way, and whether the slot's own or a range's (A5)."""
 

@@ -8,7 +8,6 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import assert_never
 
 from engine.core.effects import (
@@ -52,9 +51,10 @@ from engine.core.messages import (
     Welcome,
 )
 from engine.core.storage import EventState
+from engine.core.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Line:
     """`type` is the word that filters and fault rules match; `slot` is the first that the line is about."""
 

@@ -13,15 +13,16 @@ from engine.core.entry import Entry
 from engine.core.ids import Ballot, EventId, SiteId, Slot, Tick
 from engine.core.messages import Message
 from engine.core.storage import EventState, Write
+from engine.core.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Send:
     to: SiteId
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SawLearned:
     """A slot became learned here. `how`: `votes` (this site counted those), `chosen` or `known` (`source` said so)."""
 
@@ -33,7 +34,7 @@ class SawLearned:
     votes: frozenset[SiteId] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SawApplied:
     """The prefix reached a slot (R2). `shown`: a new line of the timeline; `table`: the block table changed."""
 
@@ -44,7 +45,7 @@ class SawApplied:
     table: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SawOutcome:
     """An event's outcome, told at most once each to `token` (None: nobody waits), `unknown` at most once before."""
 
@@ -57,7 +58,7 @@ class SawOutcome:
     to_kind: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SawAttempt:
     """An attempt at a slot moved: `preparing`, `fallback` (ballot 0 did not do: prepares, L2), `accepting`, `adopting`,
     `waiting` (backing off), `ended`; or an election did: `standing`, `leads`, `steps down` (L3).
@@ -72,7 +73,7 @@ class SawAttempt:
     until: Tick | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SawHoles:
     """The filler found unlearned used slots and asks for them: the lowest ones, and how many there are in all."""
 
@@ -80,7 +81,7 @@ class SawHoles:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SawHanded:
     """`count` events of this site, `first` the first of them, left for the leader of ballot `leader`: to that site
     itself, or to `via`, who hears it (L3)."""
@@ -91,7 +92,7 @@ class SawHanded:
     via: SiteId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SawFilled:
     """A slot that the filler worked on is settled: `recovered`, `no-op`, `learned`, or `no-quorum` for now."""
 
@@ -100,7 +101,7 @@ class SawFilled:
     kind: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SawRecovery:
     """The recovery scanner: `scanning`, `copying` (`through` the bound, from `source`) or `done`."""
 
@@ -110,7 +111,7 @@ class SawRecovery:
     source: SiteId | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SawFresh:
     """A read is confirmed (R5): all that was chosen before `asked` is in the prefix, which covers `bound`, the highest
     slot that a majority, `voters`, reported. `token` is the read's, `took_ms` how long ago `asked` is."""
@@ -122,7 +123,7 @@ class SawFresh:
     voters: tuple[SiteId, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SawUnconfirmed:
     """A read ended without being confirmed (R5); `bound` is None where no majority answered."""
 
@@ -131,7 +132,7 @@ class SawUnconfirmed:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SawStanding:
     """This site began or ceased to be a voter (D5)."""
 
@@ -139,7 +140,7 @@ class SawStanding:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SawPeer:
     """A peer was heard again, or not for too long."""
 
@@ -147,14 +148,14 @@ class SawPeer:
     up: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SawProof:
     """A peer answered a fresh challenge: it is where its datagram came from (the node adopts that address)."""
 
     peer: SiteId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SawRejected:
     """A packet or message was dropped by rule; counted by `reason`."""
 

@@ -13,7 +13,6 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from random import Random
 from typing import Final
 
@@ -22,12 +21,13 @@ from engine.core.messages import Heartbeat
 from engine.core.peers import UP_BEATS, Claim, Peers
 from engine.core.settings import Settings
 from engine.core.step import Step
+from engine.core.value import value
 
 TIMEOUT_BEATS: Final = 2
 """An election timeout in heartbeats."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Heard:
     """The leader this site follows. `via` is the peer that hears it, where this site itself does not."""
 

@@ -11,10 +11,10 @@ Rules that hold here:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final, assert_never
 
 from engine.core.ids import NUMBER_MAX, SITE_NAME, EventId, SiteId
+from engine.core.value import value
 
 TEXT_MAX: Final = 280
 _REFUSED: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
@@ -25,22 +25,22 @@ class BadOperation(ValueError):
     """An operation that the rules of the timeline refuse. The message says what to write instead."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Tweet:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Block:
     target: SiteId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Unblock:
     target: SiteId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Withdrawal:
     """Takes the number of an event that its author gave up, so that the event can never take effect (E5)."""
 
@@ -48,7 +48,7 @@ class Withdrawal:
 Operation = Tweet | Block | Unblock | Withdrawal
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entry:
     """What is proposed, accepted and chosen. `author` is None for the no-op alone."""
 
@@ -65,7 +65,7 @@ class Entry:
 NOOP: Final = Entry(None, 0, 0, "")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Stamped:
     """An operation with its author's clock reading, in milliseconds since 1970 (shown, never trusted for order)."""
 

@@ -25,6 +25,7 @@ from engine.core.peers import Peers
 from engine.core.proposer import Proposer
 from engine.core.settings import YIELD_MAX, Settings
 from engine.core.step import Step
+from engine.core.value import value
 from engine.core.views import AttemptView
 
 FILLING_MAX: Final = 64
@@ -37,7 +38,7 @@ COMPETE_RESENDS_MAX: Final = 5
 """After so many unanswered repeats an attempt at a hole ends as `no-quorum`, until the next look."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Asking:
     """Peers are asked whether the slot is chosen."""
 
@@ -45,7 +46,7 @@ class Asking:
     unanswered: frozenset[SiteId]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Yielding:
     """Nobody knew: another attempt, if there is one, goes first."""
 
@@ -53,7 +54,7 @@ class Yielding:
     latest: Tick
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Competing:
     """The proposer runs a synod for the no-op."""
 
@@ -66,7 +67,7 @@ class _Fill:
     phase: Asking | Yielding | Competing
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Question:
     """One `ask` of several slots, and whom it went to."""
 

@@ -11,7 +11,6 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from engine.core.broken import BrokenRule
@@ -23,12 +22,13 @@ from engine.core.microblog import Microblog
 from engine.core.settings import WINDOW_SLOTS
 from engine.core.step import Step
 from engine.core.storage import LogReader, Stored, Vote, WriteApplied, WriteLearned
+from engine.core.value import value
 
 RECENT_SLOTS: Final = 1_024
 _READ_BYTES: Final = 65_536
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Origin:
     """How a site came to know what was chosen: `votes` (it counted those), `chosen` or `known` (`source` said so)."""
 

@@ -22,12 +22,13 @@ from engine.core.messages import Hello, Message, Packet, Verdict, Welcome
 from engine.core.settings import Settings
 from engine.core.step import Step
 from engine.core.storage import PeerMemory, Standing, Stored, WritePeer, WriteStanding
+from engine.core.value import value
 
 HELLO_EVERY_MAX: Final = Tick(4_000)
 _NONCES_KEPT: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Challenge:
     """What a hello has to come back with; `commit` is what was remembered of the peer when it was given out."""
 

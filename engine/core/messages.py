@@ -10,11 +10,11 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, Nonce, SiteId, Slot, StoreId, Tick
+from engine.core.value import value
 
 
 class Cause(StrEnum):
@@ -34,20 +34,20 @@ class Verdict(StrEnum):
     LOST_DISK = "lost-disk"  # another life, or a later commit, is remembered here
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AcceptedSlot:
     slot: Slot
     ballot: Ballot
     entry: Entry
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LearnedSlot:
     slot: Slot
     entry: Entry
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RefusedSpan:
     """Slots that an acceptor leaves out; `ballot` is the promise in the way, None where the cause is no ballot."""
 
@@ -57,7 +57,7 @@ class RefusedSpan:
     cause: Cause
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ChosenSlot:
     """R0: the entry, or the ballot alone; never neither."""
 
@@ -66,14 +66,14 @@ class ChosenSlot:
     entry: Entry | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Prepare:
     ballot: Ballot
     first: Slot
     last: Slot | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Promise:
     """Covers `first` to `last` less `left_out`; a covered slot that is in neither tuple is empty at the acceptor."""
 
@@ -85,19 +85,19 @@ class Promise:
     left_out: tuple[RefusedSpan, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Accept:
     ballot: Ballot
     entries: tuple[LearnedSlot, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Accepted:
     ballot: Ballot
     slots: tuple[Slot, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Refused:
     """`ballot` is the one that was asked for; `phase` is `prepare` or `accept`."""
 
@@ -106,12 +106,12 @@ class Refused:
     spans: tuple[RefusedSpan, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Chosen:
     slots: tuple[ChosenSlot, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ask:
     """Which of these slots are learned at the addressee? Answered by one or more `Known`."""
 
@@ -119,7 +119,7 @@ class Ask:
     spans: tuple[tuple[Slot, Slot], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Known:
     """Covers exactly `first` to `last`: what is not in `learned` is not learned at the sender."""
 
@@ -129,12 +129,12 @@ class Known:
     learned: tuple[LearnedSlot, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AskHighest:
     nonce: Nonce
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Highest:
     """The highest slot in which the sender, a voter, accepted or learned anything (0: none), and its prefix (R4)."""
 
@@ -143,7 +143,7 @@ class Highest:
     prefix: Slot
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Hello:
     """Asks what the addressee remembers of this site's store. `proof` is the addressee's challenge, None at first."""
 
@@ -151,7 +151,7 @@ class Hello:
     proof: Nonce | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Welcome:
     """Answers `hello`. `challenge` is the proof to send where the verdict is UNPROVEN; `reason` is for people."""
 
@@ -161,7 +161,7 @@ class Welcome:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Heartbeat:
     """Says that the sender lives; never answered.
 
@@ -182,7 +182,7 @@ class Heartbeat:
     hears: Ballot | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HandOn:
     """Events of one author for the leader, in the order of their numbers (L3). `relayed`: it has had its one hop."""
 
@@ -211,7 +211,7 @@ Housekeeping = Heartbeat | Hello | Welcome | AskHighest | Highest
 """What sites say to each other whether or not anybody submits anything: no cost of an event."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Packet:
     """What one datagram says. `to_life` is None where the sender does not know the addressee's store yet."""
 

@@ -9,15 +9,15 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import assert_never
 
 from engine.core.entry import Block, Entry, Tweet, Unblock, Withdrawal, decode
 from engine.core.ids import SiteId, Slot
 from engine.core.storage import WriteBlock
+from engine.core.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Applied:
     """What an entry did: `void` (E5), `shown` (a tweet in effect), `table` (the change of the block table)."""
 

@@ -33,13 +33,14 @@ from engine.core.messages import (
 from engine.core.settings import BACKOFF_MAX, ROUND_LEAP_MAX, Settings
 from engine.core.step import Step
 from engine.core.storage import NO_VOTE, Vote, WriteRound
+from engine.core.value import value
 from engine.core.views import AttemptView
 
 BACKOFF_FIRST: Final = Tick(20)
 RESEND_MAX: Final = Tick(2_000)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Preparing:
     """Phase 1 of one ballot: who promised, and the highest accepted ballot that any of them reported."""
 
@@ -49,7 +50,7 @@ class Preparing:
     found_at: SiteId | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Accepting:
     """Phase 2 of one ballot: the one entry that this ballot carries, and who accepted it."""
 
@@ -58,7 +59,7 @@ class Accepting:
     accepted: frozenset[SiteId] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Waiting:
     """Between two ballots (B4)."""
 

@@ -12,7 +12,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
 from typing import Final
 
@@ -24,17 +24,18 @@ from engine.core.pages import PAGES_PER_ANSWER
 from engine.core.peers import Peers
 from engine.core.settings import WINDOW_SLOTS, Settings
 from engine.core.step import Step
+from engine.core.value import value
 
 PAGE_SLOTS_MAX: Final = 4_096
 """How many slots one question of the copying covers."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Idle:
     until: Tick
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Asking:
     """Which is the highest used slot? `answers` are of this nonce, one a site."""
 
@@ -45,7 +46,7 @@ class Asking:
     resend_every: Tick
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Copying:
     """Pages up to `bound` are asked of `source`; `pages` of this nonce's answer have come, the span up to `last`.
 

@@ -27,12 +27,13 @@ from engine.core.entry import Entry, Stamped, Withdrawal, decode, encode, kind_o
 from engine.core.ids import NEVER, EventId, SiteId, Slot, Tick
 from engine.core.step import Step
 from engine.core.storage import EventRow, EventState, WriteEvent
+from engine.core.value import value
 
 STOPPED_BEFORE: Final = "the engine stopped before the event was proposed"
 STOPPED_AFTER: Final = "the engine stopped after the event was proposed"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Submission:
     """An event to be placed. `token` comes back in its SawOutcome; `body` is `entry.encode(...)`."""
 

@@ -6,11 +6,11 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from engine.core.ids import SiteId, Tick, quorum_size
+from engine.core.value import value
 
 WINDOW_SLOTS: Final = 65_536
 """How far above its prefix a site votes or learns; what is further is asked for, not believed (R6)."""
@@ -31,7 +31,7 @@ class Leadership(StrEnum):
     ELECTED = "elected"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Timings:
     heartbeat: Tick = Tick(500)
     retransmit: Tick = Tick(200)
@@ -39,7 +39,7 @@ class Timings:
     scan_every: Tick = Tick(15_000)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Settings:
     site: SiteId
     sites: tuple[SiteId, ...]  # sorted, this site included

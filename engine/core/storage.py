@@ -10,13 +10,13 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId
 from engine.core.messages import LearnedSlot
+from engine.core.value import value
 
 
 class StoreError(Exception):
@@ -39,7 +39,7 @@ class StoreBusy(StoreError):
     """Another process holds the store's lock (D4)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Vote:
     """The acceptor's variables of one slot: maxPrepare, accNum, accVal."""
 
@@ -51,7 +51,7 @@ class Vote:
 NO_VOTE = Vote(None, None, None)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RangePromise:
     """A promise of `ballot` for `first` to `last`, None for all after (A3)."""
 
@@ -79,7 +79,7 @@ class EventState(StrEnum):
     NOT_CREATED = "not-created"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class EventRow:
     number: int
     body: str
@@ -90,7 +90,7 @@ class EventRow:
     to_kind: str | None = None  # ... and with what kind of entry
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PeerMemory:
     """The newest life and commit number that this site heard of a peer (D5)."""
 
@@ -99,7 +99,7 @@ class PeerMemory:
     commit: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WriteVote:
     """The acceptor's state of an unlearned slot."""
 
@@ -107,14 +107,14 @@ class WriteVote:
     vote: Vote
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WriteRanges:
     """All range promises that stand, replacing those stored (A3)."""
 
     ranges: tuple[RangePromise, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WriteLearned:
     """A slot is learned. `vote` is the acceptor's state there, kept for people to read."""
 
@@ -123,7 +123,7 @@ class WriteLearned:
     vote: Vote
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WriteApplied:
     """The prefix now reaches `slot`; what its entry did to the state machine.
 
@@ -137,7 +137,7 @@ class WriteApplied:
     shown: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WriteBlock:
     """`blocker` blocks `blocked` since `slot`; None: no longer."""
 
@@ -146,30 +146,30 @@ class WriteBlock:
     slot: Slot | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WriteRound:
     """The highest round that this store ever used (B1)."""
 
     round: Round
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WriteEvent:
     event: EventRow
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WritePeer:
     memory: PeerMemory
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WriteStanding:
     standing: Standing
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WriteEvidence:
     """A rule was broken by a peer or by this site: what was seen, kept for people (A2, R1)."""
 
@@ -191,7 +191,7 @@ Write = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Stored:
     """What a store holds at start, as far as the replica keeps it in memory."""
 
@@ -212,7 +212,7 @@ class Stored:
     peers: dict[SiteId, PeerMemory]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LogRow:
     """A slot as the store has it. `void` is None until the prefix reaches the slot."""
 

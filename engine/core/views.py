@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, SiteId, Slot, Tick
+from engine.core.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AttemptView:
     """What this site is doing about a slot.
 
@@ -26,7 +25,7 @@ class AttemptView:
     since: Tick
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PeerView:
     """A peer as last heard. `rtt_ms` and `heard` are None where nothing was heard yet."""
 
@@ -40,7 +39,7 @@ class PeerView:
     leadership: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class QuorumView:
     """How many voters this site reaches, itself included if it votes."""
 
@@ -49,7 +48,7 @@ class QuorumView:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReplicaView:
     """What `status` shows of the replica; `holes` names at most 1,000 of `holes_count` slots. `fresh_at`: what was
     chosen before is in the prefix, as a read confirmed last (R5)."""
