@@ -46,7 +46,7 @@ class Elected:
         leader.tick(step)
         # Asked in any case: a moment to stand at that is left standing would wake the site without end.
         if election.stands(step.now, voting and caught_up, leader.busy):
-            leader.stand(step, Tick(step.now + election.timeout))
+            leader.stand(step, election.timeout)
 
     def push(self, step: Step, ready: bool) -> None:
         """Hands on what waits, if there is a leader; a change of this site's own leading is told at once."""

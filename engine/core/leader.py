@@ -43,7 +43,8 @@ class Campaign:
     """Phase 1 for all slots from `first` on.
 
     `wanted`: the next page's slot of each site, None once all came. `found`: what was accepted at the highest ballot,
-    and a site that did.
+    and a site that did. It is given up when no page came for `patience`: a dead leader may have left more in flight than
+    fits into one election timeout, and who sends pages has promised.
     """
 
     ballot: Ballot
@@ -51,6 +52,7 @@ class Campaign:
     wanted: dict[SiteId, Slot | None]
     found: dict[Slot, tuple[AcceptedSlot, SiteId]] = field(default_factory=dict)
     left_out: dict[Slot, set[SiteId]] = field(default_factory=dict)
+    patience: Tick = Tick(0)
     give_up_at: Tick = Tick(0)
     resend_at: Tick = Tick(0)
 
@@ -126,13 +128,14 @@ class Leader:
         held = self._campaign or self._reign
         return held is not None and held.ballot == ballot
 
-    def stand(self, step: Step, give_up_at: Tick) -> None:
+    def stand(self, step: Step, patience: Tick) -> None:
         """Starts phase 1 of a fresh range ballot."""
         ballot = self._rounds.take(step)
         first = Slot(self._learner.prefix + 1)
         wanted: dict[SiteId, Slot | None] = dict.fromkeys(self._settings.sites, first)
         resend_at = Tick(step.now + self._settings.timings.retransmit)
-        self._campaign = Campaign(ballot, first, wanted, give_up_at=give_up_at, resend_at=resend_at)
+        give_up_at = Tick(step.now + patience)
+        self._campaign = Campaign(ballot, first, wanted, patience=patience, give_up_at=give_up_at, resend_at=resend_at)
         step.tell(
             SawAttempt(
                 first,
@@ -172,6 +175,7 @@ class Leader:
         else:
             page = Slot(message.last + 1)
             campaign.wanted[sender] = page
+            campaign.give_up_at = Tick(step.now + campaign.patience)
             step.send(sender, Prepare(campaign.ballot, page, None))
 
     def on_accepted(self, step: Step, sender: SiteId, message: Accepted) -> None:
