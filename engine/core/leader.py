@@ -43,8 +43,8 @@ class Campaign:
     """Phase 1 for all slots from `first` on.
 
     `wanted`: the next page's slot of each site, None once all came. `found`: what was accepted at the highest ballot,
-    and a site that did. It is given up when no page came for `patience`: a dead leader may have left more in flight than
-    fits into one election timeout, and who sends pages has promised.
+    and a site that did. It is given up when no page came for `patience`: a dead leader may have left more in flight
+    than fits into one election timeout, and who sends pages has promised.
     """
 
     ballot: Ballot

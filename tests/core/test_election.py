@@ -1,4 +1,4 @@
-"""The election's times (L3): how often a leader is heard, how soon its silence is noticed, how long an election may take."""
+"""The election's times (L3): how soon a leader's silence is noticed, and how long an election may take."""
 
 from __future__ import annotations
 
