@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, fields
 
+from engine.runtime.costs import Costs
 from engine.runtime.faults import FaultCounts
 from engine.runtime.shapes import Shape
 from engine.runtime.udp import UdpCounts
@@ -23,6 +24,7 @@ class NodeCounts:
     messages_out: int = 0
     events: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
+    costs: Costs = field(default_factory=Costs)
 
 
 def counters_shape(node: NodeCounts, udp: UdpCounts, faults: FaultCounts) -> Shape:
@@ -31,4 +33,14 @@ def counters_shape(node: NodeCounts, udp: UdpCounts, faults: FaultCounts) -> Sha
 
 def _values(counts: NodeCounts | UdpCounts | FaultCounts) -> Shape:
     values = ((each.name, getattr(counts, each.name)) for each in fields(counts))
-    return {name: dict(value) if isinstance(value, Counter) else value for name, value in values}
+    return {name: _shown(value) for name, value in values}
+
+
+def _shown(value: object) -> object:
+    match value:
+        case Counter():
+            return dict(value)
+        case Costs():
+            return value.shape()
+        case _:
+            return value

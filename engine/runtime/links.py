@@ -89,6 +89,7 @@ class Links:
             self._counts.rejected[rejected.reason.value] += 1
             return []
         self._counts.messages_in += len(packet.messages)
+        self._counts.costs.took(packet.messages, len(datagram.data))
         at_ms = self._clock.wall_ms()
         if self._faults.idle:
             for message in packet.messages:
@@ -156,9 +157,7 @@ class Links:
             self._udp.counts.send_errors["no-address"] += 1
             return f"NOT SENT (the host name of {to} has no address)"
         self._counts.messages_out += len(packet.messages)
-        failed = [
-            error
-            for datagram in self._wire.seal(to, packet, self._datagram_bytes_max)
-            if (error := self._udp.send(datagram, place)) is not None
-        ]
+        datagrams = self._wire.seal(to, packet, self._datagram_bytes_max)
+        self._counts.costs.sent(packet.messages, [len(datagram) for datagram in datagrams])
+        failed = [error for datagram in datagrams if (error := self._udp.send(datagram, place)) is not None]
         return f"NOT SENT ({failed[0]})" if failed else None

@@ -21,6 +21,7 @@ from typing import Final, assert_never
 from engine.core.effects import (
     Effects,
     Observation,
+    SawApplied,
     SawAttempt,
     SawHoles,
     SawOutcome,
@@ -234,6 +235,7 @@ class Node:
             self._replica.committed(self._parts.storage.commit(effects.writes))
             self._parts.counts.commits += 1
             self._parts.counts.writes += len(effects.writes)
+            self._parts.counts.costs.committed(effects.writes)
         if effects.stop is not None:
             self._ending = Ending(effects.stop, 12, ErrorCode.STOPPING)
             return
@@ -276,6 +278,8 @@ class Node:
                 _log.info("recovery: %s (bound %s, learned through %d, source %s)", phase, bound, prefix, source)
             case SawRejected(reason, _):
                 parts.counts.rejected[reason] += 1
+            case SawApplied():
+                parts.counts.costs.applied(saw)
             case _:
                 pass
 

@@ -155,7 +155,12 @@ class EngineDouble:
             "chosen_through": self.prefix(), "chosen_max": self.used_max, "next": self.used_max + 1,
             "holes": self.holes(), "recovering": False, "voting": True, "voting_why": "", "mismatch": None,
             "faults": sum(rule["on"] for rule in self.rules), "unknown": 0, "fresh_at": None, "peers": peers,
-            "counters": {"datagrams_in": 1204, "datagrams_out": 1190, "rejected": {}}, "udp": "127.0.0.1:7001",
+            "counters": {
+                "datagrams_in": 1204, "datagrams_out": 1190, "rejected": {},
+                "costs": {
+                    "events": 37, "per_event": {"messages": 12.38, "datagrams": 4.9, "bytes": 1945.6, "syncs": 2.97},
+                },
+            }, "udp": "127.0.0.1:7001",
             "pid": 4711, "version": "0.1.0", "since": at(0), "fill_in_s": None, "data": "/data/alice", "attempts": [],
         }  # fmt: skip
         return status | self.status_changes

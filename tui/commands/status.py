@@ -10,7 +10,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import Final
 
-from tui import json_shapes
+from tui import costs, json_shapes
 from tui.client import Client, failures_as_exits
 from tui.exits import ExitStatus
 from tui.json_shapes import Json
@@ -65,6 +65,8 @@ def _facts(status: Json) -> Iterator[Row]:
     more = f" and {len(holes) - _HOLES_SHOWN} more" if len(holes) > _HOLES_SHOWN else ""
     yield "holes", Cell(" ".join(map(str, holes[:_HOLES_SHOWN])) + more, Style.DOUBT) if holes else "none"
     yield "recovery", "scanning" if status["recovering"] else "done"
+    if "costs" in (status["counters"] or {}):
+        yield "costs", costs.in_words(status["counters"]["costs"])
     yield "events", f"{status['unknown']} with an outcome not known yet" if status["unknown"] else "all outcomes known"
 
 
@@ -83,6 +85,8 @@ def _peer_row(name: str, peer: Json) -> Row:
 
 def _counter_rows(counters: Json) -> Iterator[Row]:
     for name, value in sorted(counters.items()):
+        if name == "costs":
+            continue  # it has a line of its own
         if isinstance(value, dict):
             yield name, " ".join(f"{key} {count}" for key, count in sorted(value.items())) or "none"
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
+from tui import costs
 from tui.panes.page import Page
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
 from tui.site.model import Change, SiteModel
@@ -33,7 +34,7 @@ class SitesPane(Page):
             BLANK,
             *_standing(status, width),
             BLANK,
-            *_counters(status.counters, width),
+            *_counters({name: value for name, value in status.counters.items() if name != "costs"}, width),
         ]
 
     def _table(self, status: Status, width: int) -> list[Row]:
@@ -96,6 +97,8 @@ def _standing(status: Status, width: int) -> list[Row]:
     lines.append(row(("prefix     ", Role.DIM), f"#{status.chosen_through:,}, highest chosen #{status.chosen_max:,}"))
     if status.holes:
         lines.append(row(("holes      ", Role.DIM), (plural(len(status.holes), "slot"), Role.BAD)))
+    if "costs" in status.counters:
+        lines.append(row(("costs      ", Role.DIM), costs.in_words(status.counters["costs"])))
     since = "" if status.since is None else f", since {local_time(status.since):%d %b %H:%M}"
     lines.append(row(("engine     ", Role.DIM), f"{status.version or '?'}, pid {status.pid}{since}"))
     lines.append(row(("udp        ", Role.DIM), status.udp or ""))

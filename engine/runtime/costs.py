@@ -1,0 +1,84 @@
+"""What events cost this site: what it sends, takes and syncs for them, from the start of the process.
+
+Rules that hold here:
+- What flows without any event too is left out: the messages of `Housekeeping`, datagrams of nothing else, and commits
+  that only keep what peers' stores are called (D5). So an idle cluster adds nothing.
+- The figures of one event are of what this site sent and synced, over the events that took effect here (E5), whoever
+  wrote them: those of all sites add up to what the cluster spends on an event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from engine.core.effects import SawApplied
+from engine.core.messages import Housekeeping, Message
+from engine.core.storage import Write, WritePeer, WriteStanding
+from engine.runtime.shapes import Shape
+
+_DIGITS: Final = 2
+
+
+@dataclass(slots=True)
+class Costs:
+    """`events`: the entries of any author that took effect here."""
+
+    events: int = 0
+    messages_in: int = 0
+    messages_out: int = 0
+    datagrams_in: int = 0
+    datagrams_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    commits: int = 0
+
+    def took(self, messages: Iterable[Message], size_bytes: int) -> None:
+        """A datagram came, and opened."""
+        counted = _of_events(messages)
+        if counted:
+            self.messages_in += counted
+            self.datagrams_in += 1
+            self.bytes_in += size_bytes
+
+    def sent(self, messages: Iterable[Message], sizes_bytes: Sequence[int]) -> None:
+        """A packet left in datagrams of these sizes."""
+        counted = _of_events(messages)
+        if counted:
+            self.messages_out += counted
+            self.datagrams_out += len(sizes_bytes)
+            self.bytes_out += sum(sizes_bytes)
+
+    def committed(self, writes: Iterable[Write]) -> None:
+        self.commits += not all(isinstance(write, WritePeer | WriteStanding) for write in writes)
+
+    def applied(self, saw: SawApplied) -> None:
+        """The prefix reached an entry."""
+        self.events += saw.entry.author is not None and not saw.void
+
+    def shape(self) -> Shape:
+        """docs/control.md: the totals, and the quotients, null while there is no event."""
+        return {
+            "events": self.events,
+            "messages_in": self.messages_in,
+            "messages_out": self.messages_out,
+            "datagrams_in": self.datagrams_in,
+            "datagrams_out": self.datagrams_out,
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+            "commits": self.commits,
+            "per_event": {
+                "messages": self._per_event(self.messages_out),
+                "datagrams": self._per_event(self.datagrams_out),
+                "bytes": self._per_event(self.bytes_out),
+                "syncs": self._per_event(self.commits),
+            },
+        }
+
+    def _per_event(self, count: int) -> float | None:
+        return round(count / self.events, _DIGITS) if self.events else None
+
+
+def _of_events(messages: Iterable[Message]) -> int:
+    return sum(not isinstance(message, Housekeeping) for message in messages)

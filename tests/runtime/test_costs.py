@@ -1,0 +1,79 @@
+"""What events cost, as `status` counts it: nothing while the cluster is idle, and over all sites what it spends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from engine.core.effects import SawApplied
+from engine.core.entry import NOOP, Entry, Operation, Stamped, Tweet, encode
+from engine.core.ids import Ballot, Nonce, Round, SiteId, Slot, StoreId, Tick
+from engine.core.messages import AskHighest, Heartbeat, Prepare
+from engine.core.storage import PeerMemory, WritePeer, WriteRound
+from engine.runtime.costs import Costs
+from tests.runtime.sites import Running, cluster, status_where
+
+ALICE = SiteId("alice")
+BEAT = Heartbeat("none", True, Slot(0), Slot(0), Tick(1), None, 0)
+PREPARE = Prepare(Ballot(Round(1), ALICE), Slot(1), Slot(1))
+
+
+def applied(entry: Entry, *, void: bool = False) -> SawApplied:
+    return SawApplied(Slot(1), entry, void, shown=False, table=False)
+
+
+def entry(operation: Operation) -> Entry:
+    return Entry(ALICE, 1, 0, encode(Stamped(operation, 0)))
+
+
+def test_upkeep_is_no_cost_of_events() -> None:
+    costs = Costs()
+    costs.took([BEAT], 150)
+    costs.sent([BEAT, AskHighest(Nonce(1))], [200])
+    costs.committed([WritePeer(PeerMemory(ALICE, StoreId("0" * 16), 7))])
+    assert costs == Costs()
+
+
+def test_what_carries_an_event_counts_and_upkeep_beside_it_does_not() -> None:
+    costs = Costs()
+    costs.took([BEAT, PREPARE], 250)
+    costs.sent([PREPARE, PREPARE], [900, 300])
+    costs.committed([WritePeer(PeerMemory(ALICE, StoreId("0" * 16), 7)), WriteRound(Round(1))])
+    assert costs == Costs(0, 1, 2, 1, 2, 250, 1_200, 1)
+
+
+def test_quotients_are_over_the_entries_that_took_effect() -> None:
+    """E5: a void entry and a no-op are no events."""
+    costs = Costs(messages_out=9, datagrams_out=6, bytes_out=1_000, commits=4)
+    assert costs.shape()["per_event"] == {"messages": None, "datagrams": None, "bytes": None, "syncs": None}
+    for saw in (applied(NOOP), applied(entry(Tweet("again")), void=True), *[applied(entry(Tweet("hello")))] * 3):
+        costs.applied(saw)
+    assert costs.shape()["events"] == 3
+    assert costs.shape()["per_event"] == {"messages": 3.0, "datagrams": 2.0, "bytes": 333.33, "syncs": 1.33}
+
+
+async def costs_of(running: Running) -> Any:
+    return (await running.call("status"))["counters"]["costs"]
+
+
+async def beats(running: Running, count: int) -> None:
+    """Until the site sent so many more messages."""
+    sent = (await running.call("status"))["counters"]["messages_out"]
+    await status_where(running, lambda status: status["counters"]["messages_out"] >= sent + count)
+
+
+async def test_the_sites_together_tell_what_an_event_costs_and_an_idle_cluster_adds_nothing(tmp_path: Path) -> None:
+    async with cluster(tmp_path, "alice", "bob", "carol") as sites:
+        await sites.start_all()
+        outcomes = [await sites.running["alice"].call("submit", kind="tweet", text=f"tweet {n}") for n in range(5)]
+        assert {outcome["outcome"] for outcome in outcomes} == {"created"}
+        for running in sites.running.values():
+            await status_where(running, lambda status: status["chosen_through"] == 5)
+        told = [await costs_of(running) for running in sites.running.values()]
+        assert [costs["events"] for costs in told] == [5, 5, 5]
+        assert sum(costs["per_event"]["messages"] for costs in told) >= 10.0, "prepare, accept and chosen, to two sites"
+        assert sum(costs["per_event"]["syncs"] for costs in told) >= 8.0
+
+        for running, before in zip(sites.running.values(), told, strict=True):
+            await beats(running, 20)
+            assert await costs_of(running) == before

@@ -1,0 +1,24 @@
+"""What an event costs, in one line for people."""
+
+from __future__ import annotations
+
+import pytest
+
+from tui.costs import in_words
+
+
+@pytest.mark.parametrize(
+    ("events", "each", "words"),
+    [
+        (37, (12.38, 1945.6, 2.97), "12.4 messages, 1.9 KiB, 3.0 syncs an event (37 events since start)"),
+        (1, (4.0, 690.4, 3.0), "4.0 messages, 690 bytes, 3.0 syncs an event (1 event since start)"),
+        (12_000, (0.4, 90.0, 0.02), "0.4 messages, 90 bytes, 0.0 syncs an event (12,000 events since start)"),
+    ],
+)
+def test_what_an_event_costs(events: int, each: tuple[float, float, float], words: str) -> None:
+    messages, size, syncs = each
+    assert in_words({"events": events, "per_event": {"messages": messages, "bytes": size, "syncs": syncs}}) == words
+
+
+def test_without_an_event_there_is_nothing_to_divide_by() -> None:
+    assert in_words({"events": 0, "per_event": {"messages": None, "bytes": None, "syncs": None}}) == "none since start"
