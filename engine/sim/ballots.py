@@ -63,6 +63,8 @@ class Ballots:
         self._range_promises: dict[Ballot, dict[int, RangeBook]] = {}
         self._range_claims: list[list[tuple[Slot, Ballot]]] = [[] for _ in names]
         """The range promises that each site said, in a message, to have made: from which slot on."""
+        self.chosen_max = Slot(0)
+        """The highest slot at which a majority has durably accepted one entry."""
         self.newly_chosen: list[Slot] = []
         """What was chosen since somebody emptied this list."""
 
@@ -141,6 +143,7 @@ class Ballots:
         if book.chosen is None:
             book.chosen = entry
             self.newly_chosen.append(slot)
+            self.chosen_max = max(self.chosen_max, slot)
         elif book.chosen != entry:
             told = f"{entry} is chosen at {ballot}, and {book.chosen} was chosen before"
             violate("agreement", told, slot=slot)

@@ -99,7 +99,7 @@ class Tally:
         return not self.failures and not (self.seeds >= JUDGED_FROM and self.missing)
 
 
-_USERS: Final = frozenset({"Submit", "FillHoles", "TakeCopy"})
+_USERS: Final = frozenset({"Submit", "FillHoles", "Read", "TakeCopy"})
 
 
 def run_seeds(seeds: range) -> Tally:

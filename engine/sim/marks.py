@@ -26,6 +26,7 @@ class Mark:
     SUBMIT: Final = 7
     GIVE_UP: Final = 8
     FILL: Final = 9
+    READ: Final = 11
     EVENT: Final = 10  # a fault, or the start or end of a process; the number names which
 
 

@@ -32,6 +32,7 @@ from engine.sim.plan import (
     Pause,
     Plan,
     PutBack,
+    Read,
     Setup,
     Submit,
     TakeCopy,
@@ -244,6 +245,7 @@ def _spared(act: Act, site: int, names: Sequence[SiteId]) -> Act | None:
         case (
             Submit()
             | FillHoles()
+            | Read()
             | Crash()
             | Pause()
             | ClockJump()
@@ -339,6 +341,8 @@ def _plainer(act: Act) -> Iterator[Act]:
                 yield replace(act, links=tuple(each for each in act.links if each != link))
         case FlipBit():
             yield replace(act, where=None)
+        case Read():
+            yield replace(act, timeout=Tick(10_000))
         case FillDisk() | Wipe() | PutBack():
             yield replace(act, down_ms=_DOWN_MS)
         case FillHoles() | Pause() | ClockJump() | TakeCopy():

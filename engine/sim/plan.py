@@ -74,6 +74,15 @@ class FillHoles:
 
 
 @dataclass(frozen=True, slots=True)
+class Read:
+    """A user asks for a certain view (R5)."""
+
+    at: Tick
+    site: int
+    timeout: Tick
+
+
+@dataclass(frozen=True, slots=True)
 class Crash:
     """The process ends at the `points`-th crash point from `at` on, 0: at once, and starts again `down_ms` later.
 
@@ -183,6 +192,7 @@ class PutBack:
 Act = (
     Submit
     | FillHoles
+    | Read
     | Crash
     | CrashAll
     | Pause

@@ -7,7 +7,7 @@ Rules that hold here:
   with the old copy knows.
 - From `calm_at` on all links are whole and fast, all processes run but those whose store is refused. If enough voters
   can be had, everything settles within SETTLE_MS of the world's time: one prefix everywhere that reaches every used
-  slot, no recovery and no attempt going on, an outcome for every event.
+  slot, no recovery and no attempt going on, an outcome for every event. Then each site has a read confirmed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from engine.core.ids import quorum_size
+from engine.core.ids import Tick, quorum_size
 from engine.core.replica import Replica
 from engine.core.storage import Standing
 from engine.sim.disk import Image
@@ -33,6 +33,7 @@ from engine.sim.plan import (
     Pause,
     Plan,
     PutBack,
+    Read,
     Submit,
     TakeCopy,
     Wipe,
@@ -42,7 +43,9 @@ from engine.sim.violation import OutOfModel, violate
 from engine.sim.world import MakeReplica, Watcher, World
 
 SETTLE_MS: Final = 120_000
+READ_MS: Final = Tick(10_000)
 _LOOK_MS: Final = 250
+_READ_LOOK_MS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,8 @@ class Run:
                     world.at(world.now + act.give_up_ms, self._give_up, (act.site, token))
             case FillHoles(site=site):
                 world.fill(site)
+            case Read(site=site, timeout=timeout):
+                world.read(site, timeout)
             case Crash(site=site, points=points, only=only, kept=kept, down_ms=down_ms):
                 if points:
                     world.light(site, Fuse(points, kept, down_ms, only))
@@ -217,7 +222,21 @@ class Run:
             if world.now >= self.plan.calm_at + SETTLE_MS:
                 violate("liveness", f"{SETTLE_MS} ms after all faults ended: {left}")
             world.run(world.now + _LOOK_MS)
-        return world.now - self.plan.calm_at
+        settled_ms = world.now - self.plan.calm_at
+        self._read()
+        return settled_ms
+
+    def _read(self) -> None:
+        """R5: a read at each site that runs is confirmed. One whose time passes is not, so that it comes too late."""
+        world = self.world
+        began = world.now
+        running = [site for site in world.sites if site.up]
+        for site in running:
+            world.read(site.index, READ_MS)
+        while any(site.awaited for site in running):
+            if world.now >= began + READ_MS // 2:
+                violate("liveness", f"a read is not confirmed {READ_MS // 2} ms after it began in a settled world")
+            world.run(world.now + _READ_LOOK_MS)
 
     def _unsettled(self) -> str | None:
         """What is still going on, in words."""

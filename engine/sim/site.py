@@ -15,7 +15,7 @@ from random import Random
 from typing import TYPE_CHECKING, Final, assert_never
 
 from engine.codec import encode_packet
-from engine.core.effects import Effects, SawOutcome, Send
+from engine.core.effects import Effects, SawFresh, SawOutcome, SawUnconfirmed, Send
 from engine.core.ids import SiteId, Slot, Tick
 from engine.core.messages import Hello, Message, Welcome
 from engine.core.replica import Replica
@@ -53,7 +53,15 @@ class Fill:
     slots: tuple[Slot, ...] | None
 
 
-Input = Datagram | Submission | GiveUp | Fill
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """A certain read (R5)."""
+
+    token: int
+    timeout: Tick
+
+
+Input = Datagram | Submission | GiveUp | Fill | Confirm
 
 
 @dataclass(slots=True)
@@ -79,7 +87,7 @@ class SimSite:
         """Counts the processes of this site."""
         self.fuse: Fuse | None = None
         self.awaited: set[int] = set()
-        """The tokens of submissions to this process that no outcome was told of yet."""
+        """The tokens of events and reads of this process of which nothing was told yet."""
         self.disk_ms = 0
         self.tick_late_ms = 0
         self._world = world
@@ -256,6 +264,11 @@ class SimSite:
             case Fill():
                 self._world.mark(Mark.FILL, self._world.now, self.index)
                 return replica.fill(now, replica.view(0).holes if item.slots is None else item.slots)
+            case Confirm():
+                self._world.mark(Mark.READ, self._world.now, item.token)
+                self._truth.read_begins(self.index, item.token, now)
+                self.awaited.add(item.token)
+                return replica.confirm(now, item.token, item.timeout)
             case _:
                 assert_never(item)
 
@@ -361,6 +374,11 @@ class SimSite:
                     self.awaited.discard(saw.token)
                 if self.fuse and self._burns(CrashPoint.BETWEEN_TELLS):
                     return False
+            elif isinstance(saw, SawFresh | SawUnconfirmed):
+                assert self.replica is not None
+                self._truth.shows(self.index, self.replica.blocks())
+                self._truth.read_ends(self.index, saw)
+                self.awaited.discard(saw.token)
         return True
 
     def _burns(self, point: CrashPoint) -> bool:

@@ -27,6 +27,7 @@ from engine.sim.plan import (
     Pause,
     Plan,
     PutBack,
+    Read,
     Setup,
     Submit,
     TakeCopy,
@@ -63,6 +64,7 @@ def draw(seed: int) -> Plan:
         tick_late_ms=random.choice((0, 0, 1, 30)),
     )
     acts = [*_users(random, sites, calm_at), *_faults(random, sites, calm_at)]
+    acts += _readers(random, sites, [act.at for act in acts if isinstance(act, Submit)])
     return Plan(setup, tuple(sorted(acts, key=lambda act: act.at)), calm_at)
 
 
@@ -119,6 +121,16 @@ def _users(random: Random, sites: int, calm_at: Tick) -> list[Act]:
         for _ in range(count)
     ]
     acts.extend(FillHoles(_moment(random, calm_at), random.randrange(sites)) for _ in range(random.choice((0, 0, 2))))
+    return acts
+
+
+def _readers(random: Random, sites: int, submitted: list[Tick]) -> list[Act]:
+    """They read soon after something was submitted, often several at one site in the same moment."""
+    acts: list[Act] = []
+    for _ in range(random.choice((0, 1, 4, 16))):
+        at, site = random.choice(submitted) + int(1_000 ** random.random()), random.randrange(sites)
+        timeout = Tick(random.choice((200, 2_000, 10_000)))
+        acts.extend(Read(Tick(at + 3 * number), site, timeout) for number in range(random.choice((1, 1, 3))))
     return acts
 
 

@@ -3,7 +3,8 @@
 Rules that hold here:
 - The world says what became durable, what is about to leave and what was told; each is checked when it happens, at a
   cost that does not grow with the run. The first violation ends it.
-- Votes are judged by `Ballots`, the log by `Replay`, events by `Outcomes`; here are the rules that tie them together:
+- Votes are judged by `Ballots`, the log by `Replay`, events by `Outcomes`, certain reads by `Reads`; here are the rules
+  that tie them together:
 - L2: ballot 0 is used by the author of the slot before alone, and once.
 - R1, R2: what a site applies is what a replay of the chosen log gives, void entries and block table included.
 - B1: a round is durable before its prepare leaves, names one attempt at one slot, and is above all used before a start.
@@ -18,9 +19,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, assert_never
 
-from engine.core.effects import SawOutcome, Send
+from engine.core.effects import SawFresh, SawOutcome, SawUnconfirmed, Send
 from engine.core.entry import Entry
-from engine.core.ids import Ballot, Nonce, Round, SiteId, Slot, StoreId
+from engine.core.ids import Ballot, Nonce, Round, SiteId, Slot, StoreId, Tick, quorum_size
 from engine.core.messages import (
     Accept,
     Accepted,
@@ -58,6 +59,7 @@ from engine.core.storage import (
 from engine.sim.ballots import Ballots
 from engine.sim.disk import Image, SimDisk
 from engine.sim.outcomes import FINAL, Event, Outcomes
+from engine.sim.reads import Begun, Reads
 from engine.sim.replay import Pair, Replay
 from engine.sim.sometimes import Reached
 from engine.sim.violation import OutOfModel, violate
@@ -97,6 +99,7 @@ class Truth:
         self.ballots = Ballots(names)
         self.replay = Replay()
         self.outcomes = Outcomes()
+        self.reads = Reads(quorum_size(len(names)))
         self._sites = [_Site(name, disk) for name, disk in zip(names, disks, strict=True)]
         self._index = {name: index for index, name in enumerate(names)}
         self._rounds: dict[Ballot, Slot] = {}
@@ -388,3 +391,22 @@ class Truth:
             self._reached("unknown settled later")
         event.told = saw.outcome
         return event
+
+    # Certain reads
+
+    def read_begins(self, index: int, token: int, now: Tick) -> None:
+        """A site takes up a read (R5), at `now` of its process's clock."""
+        prefix = self._sites[index].disk.image.prefix
+        self.reads.began(token, Begun(now, self.ballots.chosen_max, self.outcomes.acknowledged, prefix))
+
+    def read_ends(self, index: int, saw: SawFresh | SawUnconfirmed) -> None:
+        """A site tells what became of a read, after the commit that this rests on."""
+        site = self._sites[index]
+        if isinstance(saw, SawUnconfirmed):
+            self.reads.ended(site.name, saw.token)
+            return
+        begun = self.reads.confirmed(site.name, saw, site.disk.image.prefix)
+        if saw.bound > begun.prefix:
+            self._reached("read waits for its prefix")
+        if site.name in saw.voters and not (site.ever_voted and site.confirmed.bit_count() >= self._to_confirm):
+            violate("D5", "counts itself in a read, and does not vote", site=site.name)

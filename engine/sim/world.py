@@ -33,7 +33,7 @@ from engine.sim.disk import Image, SimDisk
 from engine.sim.marks import Mark, Marks
 from engine.sim.network import Datagram, Network
 from engine.sim.plan import Setup
-from engine.sim.site import Fill, Fuse, GiveUp, SimSite
+from engine.sim.site import Confirm, Fill, Fuse, GiveUp, SimSite
 from engine.sim.sometimes import CrashPoint, Reached
 from engine.sim.truth import Truth
 
@@ -129,6 +129,14 @@ class World:
 
     def give_up(self, site: int, token: int) -> None:
         self.sites[site].take(GiveUp(token))
+
+    def read(self, site: int, timeout: Tick) -> int | None:
+        """A certain read (R5) at a site that is up; returns its token, None where nobody is there."""
+        if not self.sites[site].up:
+            return None
+        self._tokens = token = self._tokens + 1
+        self.sites[site].take(Confirm(token, timeout))
+        return token
 
     def fill(self, site: int) -> None:
         """All holes that the site knows of (R3)."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from engine.core.effects import Effects, Observation, SawOutcome
+from engine.core.effects import Effects, Observation, SawFresh, SawOutcome
 from engine.core.entry import Tweet
 from engine.core.ids import SiteId, Slot, Tick
 from engine.core.messages import Accept, Heartbeat, Hello
+from engine.core.replica import Replica
 from engine.core.settings import Leadership, Timings
 from engine.core.storage import EventState, Standing
 from engine.sim.network import Datagram
@@ -327,3 +328,34 @@ def test_w1_what_was_sent_in_an_earlier_life_is_dropped() -> None:
     for number in old:
         world.network.release(number)
     assert world.reached.counts["rejected: other-life"] == before + len(old)
+
+
+# Certain reads
+
+
+def test_r5_a_read_that_two_sites_can_bound_is_confirmed_and_one_that_is_cut_off_is_not() -> None:
+    world = voting(setup())
+    tweet(world)
+    world.cut([(0, 1), (1, 0), (0, 2), (2, 0)], for_ms=None, shape="alice alone")
+    for site in (0, 1):
+        world.read(site, Tick(1_000))
+    world.run(UP_MS + 2_000)
+    assert (world.reached.counts["read confirmed"], world.reached.counts["read unconfirmed"]) == (1, 1)
+    assert not world.sites[1].awaited
+
+
+def test_r5_a_read_of_what_was_never_asked_for_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A site that takes its own word for it, while the others have chosen what it has not heard of."""
+    world = voting(setup())
+    world.cut([(1, 0), (2, 0)], for_ms=None, shape="alice hears nobody")
+    tweet(world, 1)
+    world.run(UP_MS + 1_000)
+
+    def confirm(replica: Replica, now: Tick, token: int, _timeout: Tick) -> Effects:
+        told = SawFresh(token, replica.prefix, now, Tick(0), NAMES)
+        return Effects(observations=[told])
+
+    monkeypatch.setattr(Replica, "confirm", confirm)
+    with pytest.raises(Violated) as caught:
+        world.read(0, Tick(1_000))
+    assert caught.value.violation.rule == "R5"

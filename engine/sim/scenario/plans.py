@@ -28,6 +28,7 @@ from engine.sim.plan import (
     Pause,
     Plan,
     PutBack,
+    Read,
     Setup,
     Submit,
     TakeCopy,
@@ -50,7 +51,10 @@ _USAGES: Final = {
     "copy": "at 100 ms copy SITE",
     "put": "at 100 ms put back SITE down 300 ms",
 }
-_USER: Final = 'at 100 ms SITE tweets "TEXT"|blocks SITE|unblocks SITE timeout 500 ms [retry] [giving up after 300 ms]'
+_USER: Final = (
+    'at 100 ms SITE tweets "TEXT"|blocks SITE|unblocks SITE timeout 500 ms [retry] [giving up after 300 ms],'
+    " or SITE reads timeout 500 ms"
+)
 
 
 class PlanReader:
@@ -82,7 +86,7 @@ class PlanReader:
 
     def _act(self, words: Words, at: Tick) -> Act:
         if words.peek() in self._index:
-            return self._submit(words, at)
+            return self._user(words, at)
         match words.take("an act"):
             case "fill":
                 return FillHoles(at, self._site(words))
@@ -115,8 +119,10 @@ class PlanReader:
     def _site(self, words: Words) -> int:
         return self._index[words.site()]
 
-    def _submit(self, words: Words, at: Tick) -> Submit:
+    def _user(self, words: Words, at: Tick) -> Submit | Read:
         site = self._site(words)
+        if words.takes("reads", "timeout"):
+            return Read(at, site, Tick(words.ms()))
         operation: Operation
         match words.take("an action"):
             case "tweets":
@@ -214,6 +220,8 @@ def _act(act: Act, names: tuple[SiteId, ...]) -> str:
             return f"{names[site]} {_operation(operation)} timeout {timeout} ms{again}{gives_up}"
         case FillHoles(_, site):
             return f"fill {names[site]}"
+        case Read(_, site, timeout):
+            return f"{names[site]} reads timeout {timeout} ms"
         case Crash(_, site, points, only, kept, down_ms):
             point = f" point {points}" if points else ""
             kind = f" only {POINTS[only]}" if only else ""

@@ -1,0 +1,61 @@
+"""The truth about certain reads: what was chosen when each began, and what it shows (R5).
+
+Rules that hold here:
+- R5: a confirmed read shows every slot that was chosen before it began, by the votes on the acceptors' disks, and with
+  them every event that was acknowledged anywhere before it began.
+- It asked for its bound after it began, and a majority answered, of which each is counted once.
+- D1: the prefix that it shows is durable. That the prefix is what a replay gives is checked where it is applied (R2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.core.effects import SawFresh
+from engine.core.ids import SiteId, Slot, Tick
+from engine.sim.violation import violate
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A read began at `at` of its process's clock, when these were the highest slots chosen and acknowledged."""
+
+    at: Tick
+    chosen: Slot
+    acknowledged: Slot
+    prefix: Slot
+
+
+class Reads:
+    def __init__(self, quorum: int) -> None:
+        self._quorum = quorum
+        self._open: dict[int, Begun] = {}
+
+    def began(self, token: int, begun: Begun) -> None:
+        assert token not in self._open, "every read has a token of its own"
+        self._open[token] = begun
+
+    def ended(self, site: SiteId, token: int) -> Begun:
+        """A read is answered, once; returns how it began."""
+        begun = self._open.pop(token, None)
+        if begun is None:
+            violate("R5", f"answers read {token}, which nobody waits for", site=site)
+        return begun
+
+    def confirmed(self, site: SiteId, saw: SawFresh, prefix: Slot) -> Begun:
+        """A read is confirmed on a durable `prefix`."""
+        begun = self.ended(site, saw.token)
+        if prefix < begun.acknowledged:
+            told = f"a confirmed read shows slots through {prefix}; this one was acknowledged before it began"
+            violate("R5", told, slot=begun.acknowledged, site=site)
+        if prefix < begun.chosen:
+            told = f"a confirmed read shows slots through {prefix}; this one was chosen before it began"
+            violate("R5", told, slot=begun.chosen, site=site)
+        if prefix < saw.bound:
+            violate("R5", f"a confirmed read shows slots through {prefix}", slot=saw.bound, site=site)
+        if saw.asked < begun.at:
+            violate("R5", f"a read that began at {begun.at} ms rests on a question of {saw.asked} ms", site=site)
+        if len(set(saw.voters)) < self._quorum:
+            told = f"a read is confirmed by {', '.join(saw.voters)}; {self._quorum} sites are needed"
+            violate("R5", told, slot=saw.bound, site=site)
+        return begun

@@ -1,0 +1,73 @@
+"""The truth about certain reads fails whoever breaks its rule: each is broken here once (R5, D5, W1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from engine.core.effects import SawFresh, SawUnconfirmed
+from engine.core.ids import SiteId, Slot, Tick
+from engine.sim.reads import Begun, Reads
+from engine.sim.violation import Violated
+
+ALICE, BOB, CAROL = SiteId("alice"), SiteId("bob"), SiteId("carol")
+BEGAN = Tick(100)
+
+
+@contextmanager
+def violates(rule: str) -> Iterator[None]:
+    with pytest.raises(Violated) as caught:
+        yield
+    assert caught.value.violation.rule == rule
+
+
+def saw(bound: int = 7, asked: int = BEGAN, voters: tuple[SiteId, ...] = (ALICE, BOB)) -> SawFresh:
+    return SawFresh(1, Slot(bound), Tick(asked), Tick(0), voters)
+
+
+@pytest.fixture
+def reads() -> Reads:
+    """Three sites; a read begins when slot 7 is chosen and slot 5 is acknowledged."""
+    reads = Reads(2)
+    reads.began(1, Begun(BEGAN, Slot(7), Slot(5), Slot(0)))
+    return reads
+
+
+def test_r5_a_read_that_shows_all_that_was_chosen_is_confirmed(reads: Reads) -> None:
+    assert reads.confirmed(ALICE, saw(), Slot(7)).chosen == 7
+
+
+@pytest.mark.parametrize(
+    "breaks",
+    [
+        lambda reads: reads.confirmed(ALICE, saw(bound=4), Slot(4)),
+        lambda reads: reads.confirmed(ALICE, saw(bound=6), Slot(6)),
+        lambda reads: reads.confirmed(ALICE, saw(bound=9), Slot(8)),
+        lambda reads: reads.confirmed(ALICE, saw(asked=BEGAN - 1), Slot(7)),
+        lambda reads: reads.confirmed(ALICE, saw(voters=(ALICE,)), Slot(7)),
+        lambda reads: reads.confirmed(ALICE, saw(voters=(ALICE, ALICE)), Slot(7)),
+        lambda reads: (reads.confirmed(ALICE, saw(), Slot(7)), reads.confirmed(ALICE, saw(), Slot(7))),
+        lambda reads: (reads.ended(ALICE, 1), reads.confirmed(ALICE, saw(), Slot(7))),
+    ],
+    ids=[
+        "acknowledged",
+        "chosen",
+        "bound",
+        "asked before",
+        "one site",
+        "twice the same site",
+        "twice",
+        "after its end",
+    ],
+)
+def test_r5_a_read_is_confirmed_once_for_a_majority_asked_since_it_began(
+    reads: Reads, breaks: Callable[[Reads], object]
+) -> None:
+    with violates("R5"):
+        breaks(reads)
+
+
+def test_a_read_that_ended_unconfirmed_says_nothing_of_the_log(reads: Reads) -> None:
+    assert reads.ended(ALICE, SawUnconfirmed(1, None, "1 of 3 answered, 2 needed").token).chosen == 7
