@@ -3,6 +3,7 @@
 #   make demo    five sites on this machine, and the screen of the first
 #   make test    lint, types and all tests
 #   make simulate  runs seeds of the simulated world for MINUTES, on all cores
+#   make worlds  searches small worlds whole: every order of every message and crash
 #   make mutants   breaks the rules one by one, and shows which check catches each
 #   make ladder  prints what an event costs under each leadership setting
 #   make chaos   kills and cuts apart real engines for SECONDS, then checks all that was told;
@@ -27,7 +28,7 @@ MINUTES ?= 5
 SECONDS ?= 180
 LEADERSHIP ?= all
 
-.PHONY: help demo test simulate mutants ladder chaos picture lint format lock
+.PHONY: help demo test simulate worlds mutants ladder chaos picture lint format lock
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -40,6 +41,9 @@ test: lint
 
 simulate: $(VENV)/run.stamp
 	@$(BIN)/python -m engine.sim --minutes $(MINUTES) $(ARGS)
+
+worlds: $(VENV)/run.stamp
+	@$(BIN)/python -m engine.sim.worlds $(ARGS)
 
 mutants: $(VENV)/run.stamp
 	@$(BIN)/python -m engine.sim.mutants

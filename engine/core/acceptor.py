@@ -122,6 +122,10 @@ class Acceptor:
     def votes(self) -> dict[Slot, Vote]:
         return self._votes
 
+    @property
+    def ranges(self) -> tuple[RangePromise, ...]:
+        return self._ranges
+
     def vote(self, slot: Slot) -> Vote:
         """The slot's variables with the range promise that covers it folded in."""
         vote = self._votes.get(slot, NO_VOTE)

@@ -1,0 +1,156 @@
+"""A proposer as a value: what it does to a ballot is done by the production step functions.
+
+Rules that hold here:
+- B1: an attempt's ballot comes from the production counter, as memory or as the disk has it; none is taken twice.
+- One attempt at a time, and none at a slot that it has learned.
+- Between two steps nothing is half counted: `phase` is None, or the beginning of a phase.
+- What it sent stays sent: `sent` grows only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from engine.core import proposer
+from engine.core.describe import entry as in_words
+from engine.core.entry import Entry
+from engine.core.ids import Ballot, Round, SiteId, Slot, quorum_size
+from engine.core.messages import Accept, Accepted, Chosen, ChosenSlot, LearnedSlot, Message, Prepare, Promise
+from engine.core.proposer import Accepting, Preparing, Rounds
+from engine.core.step import Step
+from engine.core.storage import WriteRound
+from engine.sim.violation import violate
+from engine.sim.worlds import logs, truth
+from engine.sim.worlds.truth import Witness
+
+ACCEPTORS: Final = 3
+QUORUM: Final = quorum_size(ACCEPTORS)
+
+Mail = list[tuple[SiteId, Message]]
+"""Messages with their senders."""
+
+_NO_ROUND: Final = Round(0)
+
+
+@dataclass(frozen=True, slots=True)
+class ProposerState:
+    """`aim` is what its last attempt would propose, and where; `taken` are the ballots of all its attempts."""
+
+    aim: LearnedSlot | None = None
+    phase: Preparing | Accepting | None = None
+    round: Round = _NO_ROUND
+    disk_round: Round = _NO_ROUND
+    taken: frozenset[Ballot] = frozenset()
+    learned: logs.Log = frozenset()
+    sent: frozenset[Message] = frozenset()
+
+    @property
+    def awaited(self) -> tuple[type[Message], ...]:
+        """The votes that it counts at present."""
+        match self.phase:
+            case Preparing():
+                return (Promise,)
+            case Accepting():
+                return (Accepted,)
+            case None:
+                return ()
+
+    def witness(self) -> Witness:
+        return Witness(proposed=truth.proposed(self.sent), learned=self.learned)
+
+
+def begin(site: SiteId, state: ProposerState, used: Round, heard_of: Ballot, aim: LearnedSlot) -> ProposerState:
+    """A new attempt, with the counter at `used`, after a ballot of another was seen. What was begun before ends: it may
+    have been a defeat, or a crash. Raises Violated (B1)."""
+    rounds = Rounds(site, used)
+    rounds.saw(heard_of)
+    step = Step(logs.NOW, site)
+    ballot = rounds.take(step)
+    if ballot in state.taken:
+        violate("B1", f"{ballot} is taken for a second attempt", slot=aim.slot, site=site)
+    disk_round = state.disk_round
+    for write in step.effects.writes:
+        assert isinstance(write, WriteRound), f"a counter does not write {write}"
+        disk_round = write.round
+    return replace(
+        state,
+        aim=aim,
+        phase=Preparing(ballot),
+        round=rounds.seen,
+        disk_round=disk_round,
+        taken=state.taken | {ballot},
+        sent=state.sent | {Prepare(ballot, aim.slot, aim.slot)},
+    )
+
+
+def hear(state: ProposerState, mail: Mail) -> Iterator[tuple[str, ProposerState]]:
+    """What it comes to by taking these messages, any of them, in any order, and again: each state in which it has
+    something to say to others, or has learned something. Raises Violated (R1)."""
+    half_counted = [state]
+    known = {state}
+    for before in half_counted:
+        for sender, message in mail:
+            if isinstance(message, Chosen) and before is not state:
+                continue  # what is half counted then would be half counted in a state
+            after = _take(before, sender, message)
+            if after in known:
+                continue
+            known.add(after)
+            if after.learned != state.learned:
+                (item,) = after.learned - state.learned
+                yield f"learns that slot {item.slot} holds {in_words(item.entry)}", after
+            elif after.sent != state.sent:
+                assert isinstance(after.phase, Accepting)
+                yield f"has a majority for {after.phase.ballot}, and proposes {in_words(after.phase.entry)}", after
+            else:
+                half_counted.append(after)
+
+
+def _take(state: ProposerState, sender: SiteId, message: Message) -> ProposerState:
+    aim = state.aim
+    match message:
+        case Chosen(slots=(said,)):
+            return state if said.entry is None else _learn(state, LearnedSlot(said.slot, said.entry))
+        case Promise(first=slot) if aim is not None and slot == aim.slot:
+            return _take_promise(state, aim, sender, message)
+        case Accepted(slots=slots) if aim is not None and aim.slot in slots:
+            return _take_accepted(state, aim, sender, message)
+        case _:
+            return state
+
+
+def _take_promise(state: ProposerState, aim: LearnedSlot, sender: SiteId, message: Promise) -> ProposerState:
+    if not isinstance(state.phase, Preparing):
+        return state
+    found = message.accepted[0] if message.accepted else None
+    phase = proposer.promised(state.phase, sender, message.ballot, found)
+    proposal = proposer.to_propose(phase, aim.entry, QUORUM)
+    if proposal is None:
+        return replace(state, phase=phase)
+    accept = Accept(proposal.ballot, (LearnedSlot(aim.slot, proposal.entry),))
+    return replace(state, phase=proposal, sent=state.sent | {accept})
+
+
+def _take_accepted(state: ProposerState, aim: LearnedSlot, sender: SiteId, message: Accepted) -> ProposerState:
+    if not isinstance(state.phase, Accepting):
+        return state
+    phase = proposer.accepted(state.phase, sender, message.ballot)
+    if not proposer.is_chosen(phase, QUORUM):
+        return replace(state, phase=phase)
+    learned = _learn(state, LearnedSlot(aim.slot, phase.entry))
+    return replace(learned, sent=learned.sent.union(told(aim.slot, phase.ballot, phase.entry)))
+
+
+def told(slot: Slot, ballot: Ballot, entry: Entry) -> Iterator[Chosen]:
+    """What others are told once a majority accepted: the entry, or the ballot alone (R0)."""
+    return (Chosen((ChosenSlot(slot, ballot, said),)) for said in (entry, None))
+
+
+def _learn(state: ProposerState, item: LearnedSlot) -> ProposerState:
+    learned = logs.learn(state.learned, item)
+    if learned is state.learned:
+        return state
+    ends = state.aim is not None and state.aim.slot == item.slot
+    return replace(state, phase=None if ends else state.phase, learned=learned)

@@ -1,0 +1,215 @@
+"""A small world: its cast, three acceptors, and all messages that were ever sent.
+
+Rules that hold here:
+- A state is the number of the state of each of the cast, then of each acceptor; numbers are given as states are found.
+- Acceptors on a site of their own stand in the order of their numbers: who is who is all that this forgets.
+- Each question is put to the production functions once; the answers are kept, as numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from engine.core import describe
+from engine.core.ids import SiteId
+from engine.core.messages import Accept, Chosen, LearnedSlot, Message, Prepare
+from engine.sim.worlds import acceptors, truth
+from engine.sim.worlds.acceptors import AcceptorState
+from engine.sim.worlds.casts import Actor, ActorState, LastAuthor
+from engine.sim.worlds.proposers import ACCEPTORS, ProposerState
+from engine.sim.worlds.search import Move, State
+from engine.sim.worlds.truth import Witness
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+_NAMES: Final = tuple(SiteId(name) for name in ("x", "y", "z"))
+
+_ANOTHER: Final = SiteId("another")
+"""Who tells a proposer what is chosen: it does not ask who."""
+
+_Choices = tuple[tuple[str, int], ...]
+"""What may happen to one component, in words, and the number of its state then."""
+
+_Kinds = tuple[type[Message], ...]
+
+
+class _Numbers(Generic[Key]):
+    """Numbers for values, in the order in which they are met."""
+
+    def __init__(self) -> None:
+        self.values: list[Key] = []
+        self._numbers: dict[Key, int] = {}
+
+    def __call__(self, value: Key) -> int:
+        number = self._numbers.setdefault(value, len(self.values))
+        if number == len(self.values):
+            self.values.append(value)
+        return number
+
+
+class _Answers(dict[Key, Value]):
+    """The answers to questions, each asked once, when it first comes up."""
+
+    def __init__(self, ask: Callable[[Key], Value]) -> None:
+        super().__init__()
+        self._ask = ask
+
+    def __missing__(self, key: Key) -> Value:
+        answer = self[key] = self._ask(key)
+        return answer
+
+
+class _Listener(NamedTuple):
+    """One of the cast that waits for something: its place, the kinds of vote that it counts, and what others tell it,
+    as a number of `mails`."""
+
+    place: int
+    site: SiteId
+    awaited: _Kinds
+    told: int
+
+
+class _Cast(NamedTuple):
+    """What follows from the states of all of the cast: what they sent to acceptors, as a number of `mails`; what they
+    may begin; who listens; what they are witnesses of."""
+
+    mail: int
+    begun: tuple[tuple[SiteId, str, State], ...]
+    listening: tuple[_Listener, ...]
+    witnesses: State
+
+
+class Stage:
+    """`takes`: the messages that acceptors take. `settled`: what everybody learned before the world begins, when each
+    acceptor is in the state `initial`. Who is on one site with an acceptor stands first in the cast, its acceptor at
+    the same place among acceptors."""
+
+    def __init__(
+        self,
+        cast: tuple[Actor, ...],
+        takes: tuple[type[Message], ...],
+        settled: frozenset[LearnedSlot],
+        initial: AcceptorState,
+    ) -> None:
+        self._cast = cast
+        self._takes = takes
+        self._homes = tuple(each for each in cast if isinstance(each, LastAuthor))
+        assert self._homes == cast[: len(self._homes)], "who is at home with an acceptor stands first"
+        self._names = (*(each.site for each in self._homes), *_NAMES)[:ACCEPTORS]
+        self._actors = _Numbers[ActorState]()
+        self._acceptors = _Numbers[AcceptorState]()
+        self._mails = _Numbers[tuple[Message, ...]]()
+        self._witnesses = _Numbers[Witness]()
+        self._said = _Answers(self._votes_of)
+        self._testimony = _Answers(self._testimony_of)
+        self._together = _Answers(self._cast_of)
+        self._taken = _Answers(self._take)
+        self._heard = _Answers(self._hear)
+        self._begun_at_zero = _Answers(self._begin_at_zero)
+        self._true: set[State] = set()
+        self.initial: State = (
+            *(self._actors(each.start(settled)) for each in cast),
+            *(self._acceptors(initial) for _ in range(ACCEPTORS)),
+        )
+
+    def canonical(self, state: State) -> State:
+        fixed = len(self._cast) + len(self._homes)
+        return state[:fixed] + tuple(sorted(state[fixed:]))
+
+    def moves(self, state: State) -> Iterator[Move]:
+        count = len(self._cast)
+        actors, voters = state[:count], state[count:]
+        cast = self._together[actors]
+        for index, voter in enumerate(voters):
+            for what, after in self._taken[voter, cast.mail]:
+                yield self._names[index], what, (*actors, *voters[:index], after, *voters[index + 1 :])
+        for site, what, afterwards in cast.begun:
+            yield site, what, afterwards + voters
+        for place, site, awaited, told in cast.listening:
+            said = sorted([self._said[awaited, voter] for voter in voters])
+            for what, after in self._heard[place, actors[place], told, *said]:
+                yield site, what, (*actors[:place], after, *actors[place + 1 :], *voters)
+        for index, home in enumerate(self._homes):
+            for what, after, voted in self._begun_at_zero[index, actors[index], voters[index]]:
+                moved = (*actors[:index], after, *actors[index + 1 :])
+                yield home.site, what, (*moved, *voters[:index], voted, *voters[index + 1 :])
+
+    def check(self, state: State) -> None:
+        """Many states have the same witnesses, who are heard once."""
+        count = len(self._cast)
+        cast = self._together[state[:count]].witnesses
+        voters = tuple(sorted([self._testimony[voter] for voter in state[count:]]))
+        if cast + voters not in self._true:
+            heard = self._witnesses.values
+            truth.check([heard[number] for number in cast], [heard[number] for number in voters])
+            self._true.add(cast + voters)
+
+    # The questions
+
+    def _votes_of(self, awaited_and_voter: tuple[_Kinds, int]) -> int:
+        awaited, voter = awaited_and_voter
+        return self._mails(_sorted(vote for vote in self._acceptors.values[voter].sent if isinstance(vote, awaited)))
+
+    def _testimony_of(self, voter: int) -> int:
+        return self._witnesses(self._acceptors.values[voter].witness())
+
+    def _cast_of(self, numbers: State) -> _Cast:
+        states = [self._actors.values[number] for number in numbers]
+        sent = _sorted(message for state in states for message in state.sent)
+        nothing, chosen = self._mails(()), self._mails(tuple(each for each in sent if isinstance(each, Chosen)))
+        begun = tuple(
+            (each.site, what, (*numbers[:index], self._actors(after), *numbers[index + 1 :]))
+            for index, (each, state) in enumerate(zip(self._cast, states, strict=True))
+            for what, after in each.attempts(state)
+        )
+        return _Cast(
+            mail=self._mails(tuple(message for message in sent if isinstance(message, self._takes))),
+            begun=begun,
+            listening=tuple(
+                _Listener(index, each.site, state.awaited, chosen if each.listens else nothing)
+                for index, (each, state) in enumerate(zip(self._cast, states, strict=True))
+            ),
+            witnesses=tuple(self._witnesses(state.witness()) for state in states),
+        )
+
+    def _take(self, voter_and_mail: tuple[int, int]) -> _Choices:
+        """What an acceptor comes to."""
+        voter, mail = voter_and_mail
+        before = self._acceptors.values[voter]
+        found = {self._acceptors(acceptors.restart(before)): "starts again"}
+        for message in self._mails.values[mail]:
+            assert isinstance(message, Prepare | Accept | Chosen)
+            found.setdefault(self._acceptors(acceptors.take(before, message)), f"takes {_in_words(message)}")
+        return tuple((what, after) for after, what in found.items() if after != voter)
+
+    def _hear(self, question: State) -> _Choices:
+        """What one of the cast comes to by counting votes, and by what others tell it. Asked: its place, its state,
+        what others tell it, and what the acceptors said, in any order."""
+        index, actor, told, *said = question
+        mail = [
+            (site, message) for site, votes in zip(_NAMES, said, strict=True) for message in self._mails.values[votes]
+        ]
+        mail.extend((_ANOTHER, message) for message in self._mails.values[told])
+        heard = self._cast[index].hear(self._actors.values[actor], mail)
+        return tuple((what, self._actors(after)) for what, after in heard)
+
+    def _begin_at_zero(self, question: tuple[int, int, int]) -> tuple[tuple[str, int, int], ...]:
+        """How one that is at home with an acceptor may skip the prepare. Asked: its place, and both their states."""
+        index, actor, voter = question
+        state = self._actors.values[actor]
+        assert isinstance(state, ProposerState)
+        begun = self._homes[index].at_zero(state, self._acceptors.values[voter])
+        return tuple((what, self._actors(after), self._acceptors(voted)) for what, after, voted in begun)
+
+
+def _sorted(messages: Iterable[Message]) -> tuple[Message, ...]:
+    """Each once, in an order that is the same in every run."""
+    return tuple(sorted(set(messages), key=repr))
+
+
+def _in_words(message: Message) -> str:
+    line = describe.message(message)
+    where = "" if line.slot is None else f"at slot {line.slot}"
+    return " ".join(str(part) for part in (line.type, line.ballot, where, line.note) if part)

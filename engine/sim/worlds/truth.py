@@ -1,0 +1,114 @@
+"""What is true in every state of a small world, whoever knows of it.
+
+Rules that hold here:
+- B1: a ballot carries one entry a slot.
+- P2c (Lamport, "Paxos Made Simple", section 2.2), for each proposal of round 1 or more: there is a majority of
+  acceptors that either accepted nothing below its ballot, or whose highest acceptance below it carries its entry. So a
+  no-op never takes the place of what may be chosen (R3), nor does an entry that of another.
+- Agreement: at most one entry is chosen for a slot. R1: what is learned is chosen. Nothing that was chosen is taken
+  back, so that what anybody learned, and told its users of, is neither lost nor different elsewhere (R2, E4).
+- E1: an event is in effect at most once in what is chosen without a gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import combinations
+
+from engine.core.describe import entry as in_words
+from engine.core.entry import Entry
+from engine.core.ids import Ballot, EventId, Slot, quorum_size
+from engine.core.messages import Accept, LearnedSlot, Message
+from engine.core.microblog import Microblog
+from engine.sim.violation import violate
+
+Proposal = tuple[Slot, Ballot, Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """What became of one proposer or acceptor: what it ever accepted, ever proposed in an accept, and learned."""
+
+    accepted: frozenset[Proposal] = frozenset()
+    proposed: frozenset[Proposal] = frozenset()
+    learned: frozenset[LearnedSlot] = frozenset()
+
+
+def proposed(sent: Iterable[Message]) -> frozenset[Proposal]:
+    """What the accepts among these messages propose."""
+    accepts = (message for message in sent if isinstance(message, Accept))
+    return frozenset((item.slot, accept.ballot, item.entry) for accept in accepts for item in accept.entries)
+
+
+def check(proposers: list[Witness], acceptors: list[Witness]) -> None:
+    """Raises Violated."""
+    everybody = [*proposers, *acceptors]
+    proposed = frozenset[Proposal]().union(*(each.proposed | each.accepted for each in everybody))
+    _one_entry_a_ballot(proposed)
+    accepted = tuple(each.accepted for each in acceptors)
+    for proposal in sorted(proposed, key=_slot_and_ballot):
+        _p2c(accepted, proposal)
+    log = _chosen(accepted)
+    for item in sorted(frozenset[LearnedSlot]().union(*(each.learned for each in everybody)), key=repr):
+        if log.get(item.slot) != item.entry:
+            chosen = log.get(item.slot)
+            said = "nothing" if chosen is None else in_words(chosen)
+            violate("R1", f"{in_words(item.entry)} is learned; chosen is {said}", slot=item.slot)
+    _once(log)
+
+
+def _one_entry_a_ballot(proposed: Iterable[Proposal]) -> None:
+    carried: dict[tuple[Slot, Ballot], Entry] = {}
+    for slot, ballot, entry in sorted(proposed, key=repr):
+        known = carried.setdefault((slot, ballot), entry)
+        if known != entry:
+            violate("B1", f"{ballot} carries {in_words(known)}, and {in_words(entry)}", slot=slot)
+
+
+def _p2c(accepted: tuple[frozenset[Proposal], ...], proposal: Proposal) -> None:
+    slot, ballot, entry = proposal
+    if ballot.round == 0:
+        return
+    highest = [
+        max(
+            ((number, value) for at, number, value in each if at == slot and number < ballot), default=None, key=_number
+        )
+        for each in accepted
+    ]
+    for majority in combinations(highest, quorum_size(len(accepted))):
+        found = max((each for each in majority if each is not None), default=None, key=_number)
+        if found is None or found[1] == entry:
+            return
+    below = ", ".join("nothing" if each is None else f"{in_words(each[1])} at {each[0]}" for each in highest)
+    violate("B2", f"{ballot} proposes {in_words(entry)}; accepted before by the acceptors: {below}", slot=slot)
+
+
+def _number(accepted: tuple[Ballot, Entry]) -> Ballot:
+    return accepted[0]
+
+
+def _slot_and_ballot(proposal: Proposal) -> tuple[Slot, Ballot]:
+    return proposal[:2]
+
+
+def _chosen(accepted: tuple[frozenset[Proposal], ...]) -> dict[Slot, Entry]:
+    """What a majority accepted at one ballot."""
+    chosen: dict[Slot, Entry] = {}
+    for slot, ballot, entry in sorted(frozenset().union(*accepted), key=_slot_and_ballot):
+        votes = sum((slot, ballot, entry) in each for each in accepted)
+        if votes >= quorum_size(len(accepted)) and chosen.setdefault(slot, entry) != entry:
+            other = in_words(chosen[slot])
+            violate("agreement", f"{in_words(entry)} is chosen at {ballot}, and {other} was chosen before", slot=slot)
+    return chosen
+
+
+def _once(log: dict[Slot, Entry]) -> None:
+    machine = Microblog({}, {})
+    slot, in_effect = Slot(1), set[EventId]()
+    while (entry := log.get(slot)) is not None:
+        if not machine.apply(slot, entry).void and entry.id is not None:
+            if entry.id in in_effect:
+                violate("E1", f"{entry.id} is in effect twice", slot=slot)
+            in_effect.add(entry.id)
+        slot = Slot(slot + 1)
