@@ -4,6 +4,7 @@ Rules that hold here:
 - A request is answered exactly once: with its outcome, when its time has passed, when it is given up, or when the
   engine stops. What is found out after that goes to subscribers alone.
 - An event does not depend on its client: if the connection closes, the event goes on until its time has passed.
+- A certain read is answered with the timeline in any case, which says whether it is confirmed (R5).
 - What the rules of the timeline refuse never reaches the replica.
 """
 
@@ -13,7 +14,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count
 
-from engine.core.effects import Effects, Observation, SawFilled, SawLearned, SawOutcome
+from engine.core.effects import (
+    Effects,
+    Observation,
+    SawFilled,
+    SawFresh,
+    SawLearned,
+    SawOutcome,
+    SawUnconfirmed,
+)
 from engine.core.entry import NOOP, BadOperation, Block, Operation, Stamped, Tweet, Unblock, clean_text, encode, kind_of
 from engine.core.ids import SiteId, Slot, Tick
 from engine.core.replica import Replica
@@ -23,7 +32,7 @@ from engine.runtime.clock import Clock
 from engine.runtime.inbox import Asked, Client
 from engine.runtime.jsonrpc import CallFailed, CallId, ErrorCode
 from engine.runtime.queries import Queries
-from engine.runtime.requests import Action, EventKind, Fill, GiveUp, Refused, Submit
+from engine.runtime.requests import Action, EventKind, Fill, FreshView, GiveUp, Refused, Submit, View
 from engine.runtime.shapes import Shape, fill_line, newest_that_fit
 
 
@@ -36,6 +45,15 @@ class _FillWait:
     lines: dict[Slot, Shape] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _ReadWait:
+    """A `view` that waits to be confirmed, and who asked for it."""
+
+    client: Client
+    call_id: CallId
+    view: View
+
+
 class Desk:
     def __init__(self, settings: Settings, replica: Replica, queries: Queries, clock: Clock) -> None:
         self._settings = settings
@@ -44,6 +62,7 @@ class Desk:
         self._clock = clock
         self._tokens = count(1)
         self._submits: dict[int, tuple[Client, CallId]] = {}
+        self._reads: dict[int, _ReadWait] = {}
         self._token_of: dict[tuple[Client, CallId], int] = {}
         self._fills: dict[tuple[Client, CallId], _FillWait] = {}
 
@@ -56,6 +75,8 @@ class Desk:
                 return self._give_up(now, asked, action)
             case Fill():
                 return self._fill(now, asked, action)
+            case FreshView():
+                return self._confirm(now, asked, action)
 
     def observe(self, observations: Iterable[Observation]) -> None:
         """Answers the fills that these settle. (Outcomes come through `outcome`.)"""
@@ -83,6 +104,14 @@ class Desk:
             client, call_id = waiting
             client.answer(call_id, outcome)
 
+    def read(self, saw: SawFresh | SawUnconfirmed) -> None:
+        """Answers who waits for this read. Raises StoreError."""
+        waiting = self._reads[saw.token]
+        shape = self._queries.view(waiting.view, saw)
+        del self._reads[saw.token]
+        del self._token_of[waiting.client, waiting.call_id]
+        waiting.client.answer(waiting.call_id, shape)
+
     def tick(self, now: Tick) -> None:
         """Answers the fills whose time has passed."""
         for key in [key for key, wait in self._fills.items() if wait.deadline <= now]:
@@ -93,8 +122,10 @@ class Desk:
 
     def abandon(self, code: ErrorCode, message: str) -> None:
         """The engine stops: nothing that waits gets another answer."""
-        for client, call_id in [*self._submits.values(), *self._fills]:
+        reads = [(wait.client, wait.call_id) for wait in self._reads.values()]
+        for client, call_id in [*self._submits.values(), *reads, *self._fills]:
             client.fail(CallFailed(code, message, call_id))
+        self._reads.clear()
         self._submits.clear()
         self._token_of.clear()
         self._fills.clear()
@@ -106,6 +137,13 @@ class Desk:
         self._submits[token] = key
         self._token_of[key] = token
         return self._replica.submit(now, Submission(token, body, submit.timeout, submit.retry))
+
+    def _confirm(self, now: Tick, asked: Asked, fresh: FreshView) -> Effects:
+        client, call_id = key = self._fresh_key(asked)
+        token = next(self._tokens)
+        self._reads[token] = _ReadWait(client, call_id, fresh.view)
+        self._token_of[key] = token
+        return self._replica.confirm(now, token, fresh.timeout)
 
     def _operation(self, submit: Submit) -> Operation:
         if submit.kind is EventKind.TWEET:

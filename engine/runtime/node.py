@@ -23,6 +23,7 @@ from engine.core.effects import (
     Observation,
     SawApplied,
     SawAttempt,
+    SawFresh,
     SawHoles,
     SawOutcome,
     SawPeer,
@@ -30,6 +31,7 @@ from engine.core.effects import (
     SawRecovery,
     SawRejected,
     SawStanding,
+    SawUnconfirmed,
 )
 from engine.core.ids import SiteId, Slot, Tick
 from engine.core.messages import Welcome
@@ -57,6 +59,7 @@ from engine.runtime.requests import (
     FaultsRemove,
     FaultsSet,
     Fill,
+    FreshView,
     GiveUp,
     Inspect,
     Log,
@@ -265,6 +268,8 @@ class Node:
                 outcome = outcome_of(saw, winner)
                 parts.desk.outcome(saw, outcome)
                 parts.subscriptions.outcome(outcome)
+            case SawFresh() | SawUnconfirmed():
+                parts.desk.read(saw)
             case SawPeer(peer, up):
                 if up:
                     parts.paths.heard(peer)
@@ -289,7 +294,7 @@ class Node:
         parts, request = self._parts, asked.request
         try:
             match request:
-                case Submit() | GiveUp() | Fill():
+                case Submit() | GiveUp() | Fill() | FreshView():
                     self._take(parts.desk.act(now, asked, request))
                 case FaultsAdd() | FaultsSet() | FaultsRemove() | FaultsClear() | FaultsRelease() | FaultsDrop():
                     asked.client.answer(asked.call_id, self._fault_desk.act(now, request))

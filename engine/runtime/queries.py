@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final, assert_never
 
+from engine.core.effects import SawFresh, SawUnconfirmed
 from engine.core.entry import Entry
 from engine.core.ids import EventId, Slot
 from engine.core.replica import Replica
@@ -65,7 +66,7 @@ class Queries:
         """Raises Refused, StoreError."""
         match query:
             case View():
-                return self._view(query)
+                return self.view(query)
             case Log():
                 return self._log(query)
             case Data():
@@ -87,6 +88,24 @@ class Queries:
                 return self.faults()
             case _:
                 assert_never(query)
+
+    def view(self, query: View, read: SawFresh | SawUnconfirmed | None = None) -> Shape:
+        """The timeline; `read` is what became of the certain read that asked for it (R5). Raises StoreError."""
+        me = self._settings.site
+        hidden = frozenset(blocker for blocker, blocked in self._replica.blocks() if blocked == me)
+        lines = [shapes.timeline_line(row) for row in self._storage.timeline(hidden, query.limit, query.before)]
+        shown_count, hidden_count = self._storage.timeline_count(hidden)
+        view = self._replica.view(attempts_max=0)
+        later = view.used_max - view.prefix - view.holes_count
+        waiting = {"slot": view.prefix + 1, "later": later} if view.used_max > view.prefix else None
+        return {
+            "lines": newest_that_fit(lines),
+            "shown": shown_count,
+            "hidden": hidden_count,
+            "prefix": view.prefix,
+            "waiting": waiting,
+            "fresh": None if read is None else shapes.read_shape(read, self._clock),
+        }
 
     # What subscribers are shown
 
@@ -110,22 +129,6 @@ class Queries:
     def entry_at(self, slot: Slot | None) -> Entry | None:
         """The learned entry of a slot, None where there is none."""
         return None if slot is None else self.chosen((slot,)).get(slot)
-
-    def _view(self, query: View) -> Shape:
-        me = self._settings.site
-        hidden = frozenset(blocker for blocker, blocked in self._replica.blocks() if blocked == me)
-        lines = [shapes.timeline_line(row) for row in self._storage.timeline(hidden, query.limit, query.before)]
-        shown_count, hidden_count = self._storage.timeline_count(hidden)
-        view = self._replica.view(attempts_max=0)
-        later = view.used_max - view.prefix - view.holes_count
-        waiting = {"slot": view.prefix + 1, "later": later} if view.used_max > view.prefix else None
-        return {
-            "lines": newest_that_fit(lines),
-            "shown": shown_count,
-            "hidden": hidden_count,
-            "prefix": view.prefix,
-            "waiting": waiting,
-        }
 
     def _log(self, query: Log) -> Shape:
         """The slots that are known to be used, and those above them that this site works on."""

@@ -71,6 +71,14 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
+class FreshView:
+    """A view that lacks nothing that was chosen before it was asked for (R5)."""
+
+    view: View
+    timeout: Tick
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     first: Slot | None
     last: Slot | None
@@ -161,7 +169,7 @@ class Stop:
     pass
 
 
-Action = Submit | GiveUp | Fill
+Action = Submit | GiveUp | Fill | FreshView
 """Steps the replica; its answer may come much later."""
 
 FaultAction = FaultsAdd | FaultsSet | FaultsRemove | FaultsClear | FaultsRelease | FaultsDrop
@@ -308,6 +316,11 @@ def _submit(params: _Params) -> Submit:
     return Submit(kind, argument, params.timeout(), params.truth("retry", default=False))
 
 
+def _view(params: _Params) -> View | FreshView:
+    view, timeout = View(params.limit(50), params.slot_or_none("before")), params.timeout()
+    return FreshView(view, timeout) if params.truth("fresh", default=False) else view
+
+
 def _inspect(params: _Params) -> Inspect:
     return Inspect(Slot(params.integer("slot", None)))
 
@@ -330,7 +343,7 @@ def _subscribe(params: _Params) -> Subscribe:
 _READERS: Final[Mapping[str, Callable[[_Params], Request]]] = {
     "submit": _submit,
     "give_up": lambda params: GiveUp(params.call_ids("requests")),
-    "view": lambda params: View(params.limit(50), params.slot_or_none("before")),
+    "view": _view,
     "log": _log,
     "data": lambda params: Data(params.slots()),
     "slot": _inspect,

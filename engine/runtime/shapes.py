@@ -8,12 +8,12 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, assert_never
 
 import orjson
 
 from engine.core import describe
-from engine.core.effects import SawFilled, SawOutcome
+from engine.core.effects import SawFilled, SawFresh, SawOutcome, SawUnconfirmed
 from engine.core.entry import Entry, kind_of
 from engine.core.ids import Ballot, EventId, SiteId, Slot
 from engine.core.storage import EventRow, EventState, LogRow, Vote
@@ -182,6 +182,18 @@ def _winner(author: SiteId | None, kind: str | None, winner: Entry | None) -> Sh
     if full is not None and winner is not None and winner.author == author:
         return full
     return {"kind": kind or "noop", "author": author, "id": None, "text": None, "target": None}
+
+
+def read_shape(read: SawFresh | SawUnconfirmed, clock: Clock) -> Shape:
+    """What became of a certain read: `at` is when its majority was asked (R5)."""
+    match read:
+        case SawFresh(_, bound, asked, _, voters):
+            at = iso(clock.wall_ms_of(asked))
+            return {"confirmed": True, "bound": bound, "at": at, "voters": voters, "reason": None}
+        case SawUnconfirmed(_, bound, reason):
+            return {"confirmed": False, "bound": bound, "at": None, "voters": [], "reason": reason}
+        case _:
+            assert_never(read)
 
 
 def fill_line(filled: SawFilled) -> Shape:

@@ -75,7 +75,7 @@ class StatusBoard:
             "mismatch": view.mismatch,
             "faults": self._fault_layer.rules_on,
             "unknown": view.unknown,
-            "fresh_at": None,
+            "fresh_at": None if view.fresh_at is None else iso(self._clock.wall_ms_of(view.fresh_at)),
             "peers": {peer.site: self._peer(peer, now) for peer in view.peers},
             "counters": counters_shape(self._counts, self._udp.counts, self._fault_layer.counts),
             "udp": identity.udp,

@@ -51,6 +51,7 @@ async def said_to(client: Client, line: bytes) -> dict[str, Any]:
             7,
             "'before' is a slot",
         ),
+        (b'{"jsonrpc":"2.0","id":7,"method":"view","params":{"fresh":1}}', -32602, 7, "'fresh' is true or false"),
         (b'{"jsonrpc":"2.0","id":7,"method":"log","params":{"from":5,"to":4}}', -32602, 7, "swap them"),
         (b'{"jsonrpc":"2.0","id":7,"method":"slot"}', -32602, 7, "'slot' is an integer"),
         (b'{"jsonrpc":"2.0","id":7,"method":"data","params":{"slots":[0]}}', -32602, 7, "list of integers"),
