@@ -10,7 +10,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from engine.core.effects import SawHanded
@@ -32,9 +32,9 @@ AGAIN_MAX: Final = 256
 
 
 class Courier:
-    """`offer(step, entry)` gives an entry to this site's own leader."""
+    """`offer(step, entries)` gives entries, one at least, to this site's own leader."""
 
-    def __init__(self, settings: Settings, sessions: Sessions, offer: Callable[[Step, Entry], None]) -> None:
+    def __init__(self, settings: Settings, sessions: Sessions, offer: Callable[[Step, Sequence[Entry]], None]) -> None:
         self._settings = settings
         self._sessions = sessions
         self._offer = offer
@@ -65,8 +65,8 @@ class Courier:
 
     def _hand(self, step: Step, to: Heard, entries: list[Entry]) -> None:
         if to.ballot.site == self._settings.site:
-            for entry in entries:
-                self._offer(step, entry)
+            if entries:
+                self._offer(step, entries)
             return
         for message in handings(entries, self._settings.page_bytes):
             step.send(to.via, message)

@@ -8,7 +8,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from engine.core.courier import Courier, relayed
 from engine.core.election import Election, Heard
@@ -82,8 +82,7 @@ class Elected:
     def on_hand_on(self, step: Step, message: HandOn) -> None:
         """Events of a peer, or of the peer that could not reach the leader itself: one hop."""
         if self._leader.ballot is not None:
-            for entry in message.entries:
-                self._offer(step, entry)
+            self._offer(step, message.entries)
             return
         heard = self._election.hears(step.now)
         if heard is not None:
@@ -130,6 +129,8 @@ class Elected:
         mine = self._leader.ballot
         return self._election.follows(now) if mine is None else Heard(mine, self._site)
 
-    def _offer(self, step: Step, entry: Entry) -> None:
-        assert entry.author is not None
-        self._leader.offer(step, entry, self._parts.microblog.last_in_effect(entry.author))
+    def _offer(self, step: Step, entries: Sequence[Entry]) -> None:
+        """Entries of one author, of this leader itself or handed on."""
+        author = entries[0].author
+        assert author is not None
+        self._leader.offer(step, entries, self._parts.microblog.last_in_effect(author))

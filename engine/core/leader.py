@@ -50,11 +50,11 @@ class Campaign:
     ballot: Ballot
     first: Slot
     wanted: dict[SiteId, Slot | None]
+    patience: Tick
+    give_up_at: Tick
+    resend_at: Tick
     found: dict[Slot, tuple[AcceptedSlot, SiteId]] = field(default_factory=dict)
     left_out: dict[Slot, set[SiteId]] = field(default_factory=dict)
-    patience: Tick = Tick(0)
-    give_up_at: Tick = Tick(0)
-    resend_at: Tick = Tick(0)
 
     @property
     def complete(self) -> set[SiteId]:
@@ -129,13 +129,12 @@ class Leader:
         return held is not None and held.ballot == ballot
 
     def stand(self, step: Step, patience: Tick) -> None:
-        """Starts phase 1 of a fresh range ballot."""
+        """Starts phase 1 of a fresh range ballot. It is given up when no page of a promise comes for so long."""
         ballot = self._rounds.take(step)
         first = Slot(self._learner.prefix + 1)
         wanted: dict[SiteId, Slot | None] = dict.fromkeys(self._settings.sites, first)
         resend_at = Tick(step.now + self._settings.timings.retransmit)
-        give_up_at = Tick(step.now + patience)
-        self._campaign = Campaign(ballot, first, wanted, patience=patience, give_up_at=give_up_at, resend_at=resend_at)
+        self._campaign = Campaign(ballot, first, wanted, patience, Tick(step.now + patience), resend_at)
         step.tell(
             SawAttempt(
                 first,
@@ -212,26 +211,13 @@ class Leader:
             if len(self._settings.sites) - len(flight.refused) < self._settings.quorum:
                 self._settle(step, reign, flight)
 
-    def offer(self, step: Step, entry: Entry, last_in_effect: int) -> None:
-        """An author's entry: proposed once it continues what this leader has of that author. One that came before what
-        it follows waits for that, boundedly; what is dropped, its author hands on again."""
-        reign, author = self._reign, entry.author
-        assert author is not None
-        if reign is None or len(reign.backlog) >= BACKLOG_MAX:
-            return
-        tail = reign.tails.get(author, last_in_effect)
-        early = reign.early.setdefault(author, {})
-        if entry.follows != tail:
-            if entry.follows > tail and len(early) < BACKLOG_MAX:
-                early[entry.follows] = entry
-            return
-        following: Entry | None = entry
-        while following is not None:
-            reign.tails[author] = following.number
-            reign.pending[author] = reign.pending.get(author, 0) + 1
-            reign.backlog.append(following)
-            following = early.pop(following.number, None)
-        self._launch(step, reign)
+    def offer(self, step: Step, entries: Iterable[Entry], last_in_effect: int) -> None:
+        """Entries of one author, of whom `last_in_effect` is the last number in effect here."""
+        reign = self._reign
+        if reign is not None:
+            for entry in entries:
+                self._enqueue(reign, entry, last_in_effect)
+            self._launch(step, reign)
 
     def on_applied(self, entry: Entry) -> None:
         """An author's entry was applied, in effect or void."""
@@ -313,6 +299,26 @@ class Leader:
                 if flight is not None:
                     flights.append(flight)
         self._send(step, self._settings.sites, reign.ballot, flights)
+
+    def _enqueue(self, reign: Reign, entry: Entry, last_in_effect: int) -> None:
+        """E3, E5: an entry is proposed once it continues what this leader has of its author. One that came before what
+        it follows waits for that, boundedly; what is dropped, its author hands on again."""
+        author = entry.author
+        assert author is not None
+        if len(reign.backlog) >= BACKLOG_MAX:
+            return
+        tail = reign.tails.get(author, last_in_effect)
+        early = reign.early.setdefault(author, {})
+        if entry.follows != tail:
+            if entry.follows > tail and len(early) < BACKLOG_MAX:
+                early[entry.follows] = entry
+            return
+        following: Entry | None = entry
+        while following is not None:
+            reign.tails[author] = following.number
+            reign.pending[author] = reign.pending.get(author, 0) + 1
+            reign.backlog.append(following)
+            following = early.pop(following.number, None)
 
     def _launch(self, step: Step, reign: Reign) -> None:
         flights: list[Flight] = []
