@@ -97,6 +97,13 @@ def _block(parser: argparse.ArgumentParser) -> None:
 
 def _view(parser: argparse.ArgumentParser) -> None:
     _site(parser)
+    parser.add_argument("--fresh", action="store_true", help="first confirm with a majority that nothing is missing")
+    parser.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=words.seconds,
+        help=f"with --fresh: how long to wait for that (default: {TIMEOUT_DEFAULT_S:g})",
+    )
     _limit(parser)
 
 
@@ -235,7 +242,15 @@ COMMANDS: Final = (
     ),
     Command("unblock", "tui.commands.submit:unblock", "undo a block", "loggos unblock alice bob", _block),
     Command(
-        "view", "tui.commands.read:view", "the timeline, as this site may see it", "loggos view alice --limit 20", _view
+        "view",
+        "tui.commands.read:view",
+        "the timeline, as this site may see it",
+        "loggos view alice --fresh --limit 20",
+        _view,
+        "With --fresh it shows everything that was chosen anywhere before the call: a\n"
+        "majority is asked how far the log goes, and the view waits until all of that is\n"
+        "here. Where this is not confirmed in time, what is known here is shown as\n"
+        "perhaps stale, stderr says why, and the exit status is 11.",
     ),
     Command(
         "log",

@@ -125,7 +125,6 @@ def test_the_examples_can_be_typed() -> None:
 
 def test_what_is_not_built_yet_is_not_listed() -> None:
     assert not {"lab", "explain"} & set(COMMAND_NAMES)
-    assert "--fresh" not in build_parser().format_help()
 
 
 def _run(*words: str) -> subprocess.CompletedProcess[str]:

@@ -18,7 +18,16 @@ PAGE_LINES: Final = 200
 
 def newest_timeline(client: Client, limit: int) -> Json:
     """The newest `limit` lines of the timeline, in the first answer's other words (docs/control.md, `view`)."""
-    first: Json = client.call("view", {"limit": min(limit, PAGE_LINES)})
+    return with_older(client, client.call("view", newest_page(limit)), limit)
+
+
+def newest_page(limit: int) -> Json:
+    """What to ask `view` for first."""
+    return {"limit": min(limit, PAGE_LINES)}
+
+
+def with_older(client: Client, first: Json, limit: int) -> Json:
+    """`first`, the answer to `newest_page`, with the older lines that it lacks, up to `limit` in all."""
     parts = [first["lines"]]
     left = limit - len(parts[-1])
     while left > 0 and parts[-1] and parts[-1][0]["slot"] > 1:

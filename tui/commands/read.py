@@ -3,6 +3,7 @@
 Rules that hold here:
 - Nothing is submitted and nothing changes; an engine is needed all the same, for it owns the store.
 - A range is printed part by part, so that `| head` ends it early.
+- R5: `view --fresh` shows what is here in any case, and ends with 11 where nothing confirmed that it is all.
 """
 
 from __future__ import annotations
@@ -14,13 +15,23 @@ from datetime import datetime
 from typing import Final
 
 from tui import json_shapes
-from tui.client import Client, failures_as_exits
+from tui.client import Client, EngineLost, EngineSilent, failures_as_exits
 from tui.commands.outcomes import explained, outcome_cell
-from tui.commands.pages import data_pages, events_pages, log_pages, log_slots, newest_timeline
+from tui.commands.pages import (
+    data_pages,
+    events_pages,
+    log_pages,
+    log_slots,
+    newest_page,
+    newest_timeline,
+    with_older,
+)
+from tui.commands.patient_call import Patience, call_patiently, status_of_loss
 from tui.exits import CommandFailed, ExitStatus
+from tui.interrupts import Interrupts
 from tui.json_shapes import Json
-from tui.output import Cell, Output, Row, Style
-from tui.parser import LINES_DEFAULT
+from tui.output import Cell, Output, Row, Style, complain
+from tui.parser import LINES_DEFAULT, TIMEOUT_DEFAULT_S
 from tui.selection import select_site
 
 _STATES: Final = {
@@ -35,22 +46,58 @@ _NOTHING: Final = "-"
 
 
 def view(arguments: Namespace) -> int:
+    limit = arguments.limit or LINES_DEFAULT
+    if arguments.fresh:
+        return _fresh_view(arguments, limit)
+    if arguments.timeout is not None:
+        raise CommandFailed(ExitStatus.BAD_INPUT, "--timeout is for --fresh: leave it out, or add --fresh")
     with _asking(arguments) as (client, out):
-        page = newest_timeline(client, arguments.limit or LINES_DEFAULT)
-        timeline = [json_shapes.timeline_line(line) for line in page["lines"]]
-        if out.as_json:
-            for line in timeline:
-                out.json(line)
-            return ExitStatus.DONE
-        out.table([(f"#{line['slot']}", _local_time(line["at"]), line["author"], line["text"]) for line in timeline])
-        if not timeline:
-            out.line(Cell("no tweets to show yet", Style.FAINT))
-        if page["hidden"]:
-            out.line(Cell(f"hidden by blocks: {page['hidden']}", Style.FAINT))
-        if waiting := page["waiting"]:
-            later = f"learned above it and not shown yet: {waiting['later']}"
-            out.line(Cell(f"waiting for slot {waiting['slot']}; {later}", Style.DOUBT))
+        _print_timeline(out, newest_timeline(client, limit))
     return ExitStatus.DONE
+
+
+def _fresh_view(arguments: Namespace, limit: int) -> ExitStatus:
+    with Interrupts() as interrupts, _asking(arguments) as (client, out):
+        timeout_s = TIMEOUT_DEFAULT_S if arguments.timeout is None else arguments.timeout
+        asked = {**newest_page(limit), "fresh": True}
+        try:
+            answer = call_patiently(client, interrupts, "view", asked, timeout_s)
+        except (EngineLost, EngineSilent) as lost:
+            raise CommandFailed(status_of_loss(lost), f"nothing was confirmed: {lost}") from lost
+        _print_timeline(out, with_older(client, answer.value, limit))
+        return _print_confirmation(out, answer)
+
+
+def _print_timeline(out: Output, page: Json) -> None:
+    timeline = [json_shapes.timeline_line(line) for line in page["lines"]]
+    if out.as_json:
+        for line in timeline:
+            out.json(line)
+        return
+    out.table([(f"#{line['slot']}", _local_time(line["at"]), line["author"], line["text"]) for line in timeline])
+    if not timeline:
+        out.line(Cell("no tweets to show yet", Style.FAINT))
+    if page["hidden"]:
+        out.line(Cell(f"hidden by blocks: {page['hidden']}", Style.FAINT))
+    if waiting := page["waiting"]:
+        later = f"learned above it and not shown yet: {waiting['later']}"
+        out.line(Cell(f"waiting for slot {waiting['slot']}; {later}", Style.DOUBT))
+
+
+def _print_confirmation(out: Output, answer: Patience) -> ExitStatus:
+    """What became of a certain read; the exit status says it too."""
+    read = answer.value["fresh"]
+    if not read["confirmed"]:
+        if not out.as_json:
+            out.line(Cell("perhaps stale: what is known here, and not confirmed to be all", Style.DOUBT))
+        out.flush()
+        complain(f"not confirmed that nothing is missing: {read['reason']}")
+        return ExitStatus.NOT_KNOWN
+    if not out.as_json:
+        asked_at = datetime.fromisoformat(read["at"]).astimezone().strftime("%H:%M:%S")
+        said = f"confirmed by {', '.join(read['voters'])}: nothing chosen before {asked_at} is missing"
+        out.line(Cell(said, Style.GOOD))
+    return ExitStatus.NOT_KNOWN if answer.interrupted else ExitStatus.DONE
 
 
 def log(arguments: Namespace) -> int:

@@ -1,0 +1,98 @@
+"""`view --fresh` as a process against real engines: what it shows, says and ends with (R5, exit status 11)."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from tests.tui.real_cluster import RealCluster, interrupt, until
+
+SLOW = "heartbeat_ms: 100\nretransmit_ms: 50\nfill_every_s: 60\nscan_every_s: 60\n"
+"""Nothing is filled or copied unless somebody asks for it."""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
+    with RealCluster(tmp_path_factory.mktemp("fresh"), ("alice", "bob", "carol"), SLOW) as three:
+        three.serve_all()
+        yield three
+
+
+def _tweet(cluster: RealCluster, site: str, text: str) -> int:
+    [outcome] = cluster.run("tweet", site, text, "--retry", "--json").lines
+    assert outcome["outcome"] == "created"
+    slot: int = outcome["slot"]
+    return slot
+
+
+@pytest.fixture
+def deaf(cluster: RealCluster) -> Iterator[str]:
+    """Carol, who does not hear what is chosen."""
+    cluster.run("faults", "carol", "add", "from=* type=chosen drop")
+    yield "carol"
+    cluster.run("faults", "carol", "clear")
+
+
+def test_r5_it_shows_what_was_created_elsewhere_before_the_call(cluster: RealCluster, deaf: str) -> None:
+    slot = _tweet(cluster, "alice", "lunch at noon?")
+    assert "lunch at noon?" not in cluster.run("view", deaf).out
+    said = cluster.run("view", deaf, "--fresh", "--timeout", "50")
+    assert (said.status, said.err) == (0, "")
+    *lines, confirmed = said.out.splitlines()
+    assert lines[-1].startswith(f"#{slot} ")
+    assert re.fullmatch(r"confirmed by [a-z, ]+: nothing chosen before \d\d:\d\d:\d\d is missing", confirmed), confirmed
+    assert cluster.ask(deaf, "status")["fresh_at"] is not None
+
+
+def test_with_json_the_lines_are_those_of_view(cluster: RealCluster, deaf: str) -> None:
+    _tweet(cluster, "bob", "for programs")
+    said = cluster.run("view", deaf, "--fresh", "--json", "--timeout", "50")
+    assert (said.status, said.err) == (0, "")
+    assert said.lines[-1]["text"] == "for programs"
+    assert all(list(line) == ["slot", "author", "text", "at"] for line in said.lines)
+
+
+def test_unconfirmed_it_shows_what_is_here_says_the_counts_and_ends_with_11(cluster: RealCluster) -> None:
+    _tweet(cluster, "alice", "known here")
+    cluster.run("faults", "alice", "add", "from=* type=highest drop")
+    said = cluster.run("view", "alice", "--fresh", "--timeout", "0.3")
+    as_json = cluster.run("view", "alice", "--fresh", "--timeout", "0.3", "--json")
+    cluster.run("faults", "alice", "clear")
+    assert said.status == as_json.status == 11
+    assert "known here" in said.out
+    assert said.out.splitlines()[-1] == "perhaps stale: what is known here, and not confirmed to be all"
+    assert said.err == as_json.err == "loggos: not confirmed that nothing is missing: 1 of 3 answered, 2 needed\n"
+    assert as_json.lines[-1]["text"] == "known here"
+
+
+def test_an_unsettled_slot_below_the_bound_is_named(cluster: RealCluster) -> None:
+    cluster.run("faults", "carol", "add", "from=* type=chosen,known,promise drop")
+    slot = _tweet(cluster, "alice", "carol does not hear that this is chosen")
+    said = cluster.run("view", "carol", "--fresh", "--timeout", "0.3")
+    cluster.run("faults", "carol", "clear")
+    assert said.status == 11
+    assert said.err.endswith(f": slot {slot} is not settled yet, the bound is slot {slot}\n")
+
+
+def test_a_signal_ends_the_wait_with_what_is_known(cluster: RealCluster) -> None:
+    cluster.run("faults", "alice", "add", "from=* type=highest drop")
+    process = cluster.start("view", "alice", "--fresh", "--timeout", "500")
+    asked = [line for line in cluster.ask("alice", "trace")["lines"] if line["type"] == "ask-highest"]
+    until(
+        lambda: [line for line in cluster.ask("alice", "trace")["lines"] if line["type"] == "ask-highest"] != asked,
+        "the question leaves",
+    )
+    said = interrupt(process, signal.SIGINT)
+    cluster.run("faults", "alice", "clear")
+    assert said.status == 11
+    assert said.out.splitlines()[-1].startswith("perhaps stale")
+    assert "given up by who asked; 1 of 3 answered, 2 needed" in said.err
+
+
+def test_a_timeout_without_fresh_is_bad_input(cluster: RealCluster) -> None:
+    said = cluster.run("view", "alice", "--timeout", "3")
+    assert (said.status, said.out) == (2, "")
+    assert said.err == "loggos: --timeout is for --fresh: leave it out, or add --fresh\n"
