@@ -34,7 +34,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Final, assert_never
+from typing import Final, assert_never, cast
 
 import orjson
 
@@ -91,35 +91,47 @@ def encode_packet(packet: Packet, plaintext_bytes_max: int) -> list[bytes]:
 
 
 def _fields(message: Message) -> list[object]:
+    """What is sent most often comes first. (A pattern that binds fields takes twice as long as reading them.)"""
     match message:
-        case Prepare(ballot, first, last):
-            return ["prepare", _ballot(ballot), first, last]
+        case Heartbeat():
+            return [
+                "heartbeat",
+                message.leadership,
+                message.voting,
+                message.prefix,
+                message.used_max,
+                message.sent,
+                message.echo,
+                message.held_ms,
+                _ballot_or_none(message.leads),
+                message.reaches,
+                _ballot_or_none(message.hears),
+            ]
+        case Hello():
+            return ["hello", message.nonce, message.proof]
+        case Welcome():
+            return ["welcome", message.nonce, message.verdict, message.challenge, message.reason]
+        case AskHighest():
+            return ["ask-highest", message.nonce]
+        case Highest():
+            return ["highest", message.nonce, message.used_max, message.prefix]
+        case Prepare():
+            return ["prepare", _ballot(message.ballot), message.first, message.last]
         case Promise(ballot, first, last, accepted, learned, left_out):
             votes = [[vote.slot, _ballot(vote.ballot), _entry(vote.entry)] for vote in accepted]
             return ["promise", _ballot(ballot), first, last, votes, _learned(learned), _refused(left_out)]
-        case Accept(ballot, entries):
-            return ["accept", _ballot(ballot), _learned(entries)]
-        case Accepted(ballot, slots):
-            return ["accepted", _ballot(ballot), slots]
+        case Accept():
+            return ["accept", _ballot(message.ballot), _learned(message.entries)]
+        case Accepted():
+            return ["accepted", _ballot(message.ballot), message.slots]
         case Refused(ballot, phase, spans):
             return ["refused", _ballot(ballot), phase, _refused(spans)]
-        case Chosen(chosen):
-            return ["chosen", [_chosen(one) for one in chosen]]
+        case Chosen():
+            return ["chosen", [_chosen(one) for one in message.slots]]
         case Ask(nonce, asked):
             return ["ask", nonce, asked]
         case Known(nonce, first, last, learned):
             return ["known", nonce, first, last, _learned(learned)]
-        case AskHighest(nonce):
-            return ["ask-highest", nonce]
-        case Highest(nonce, used_max, prefix):
-            return ["highest", nonce, used_max, prefix]
-        case Hello(nonce, proof):
-            return ["hello", nonce, proof]
-        case Welcome(nonce, verdict, challenge, reason):
-            return ["welcome", nonce, verdict, challenge, reason]
-        case Heartbeat(leadership, voting, prefix, used_max, sent, echo, held_ms, leads, reaches, hears):
-            fields = ["heartbeat", leadership, voting, prefix, used_max, sent, echo, held_ms]
-            return [*fields, _ballot_or_none(leads), reaches, _ballot_or_none(hears)]
         case HandOn(entries, relayed):
             return ["hand-on", [_entry(entry) for entry in entries], relayed]
         case _:
@@ -154,7 +166,7 @@ class Decoder:
     """Takes plaintexts of the other sites of one cluster. Every method raises Rejected, and nothing else."""
 
     def __init__(self, sites: Sequence[SiteId]) -> None:
-        self._sites = frozenset(sites)
+        self._sites: dict[str, SiteId] = {site: site for site in sites}
         self._decoders: dict[str, Callable[[list[object]], Message]] = {
             "prepare": self._prepare,
             "promise": self._promise,
@@ -179,21 +191,16 @@ class Decoder:
         except orjson.JSONDecodeError:
             raise Rejected(Reason.NOT_JSON) from None
         life, commit, to_life, messages = _array(value, 4)
-        packet = Packet(
+        return Packet(
             sender,
             _store_id(life),
             _number(commit),
             None if to_life is None else _store_id(to_life),
-            tuple([self._message(message) for message in _list(messages)]),
+            tuple([self._message(message) for message in _some(messages)]),
         )
-        if not packet.messages:
-            raise Rejected(Reason.SHAPE)
-        return packet
 
     def _message(self, value: object) -> Message:
-        fields = _list(value)
-        if not fields:
-            raise Rejected(Reason.SHAPE)
+        fields = _some(value)
         decode_fields = self._decoders.get(_text(fields[0]))
         if decode_fields is None:
             raise Rejected(Reason.MESSAGE)
@@ -267,8 +274,8 @@ class Decoder:
             _truth(voting),
             _slot_or_0(prefix),
             _slot_or_0(used_max),
-            Tick(_number(sent)),
-            None if echo is None else Tick(_number(echo)),
+            _tick(sent),
+            None if echo is None else _tick(echo),
             _number(held_ms),
             self._ballot_or_none(leads),
             _truth(reaches),
@@ -287,11 +294,11 @@ class Decoder:
 
     def _ballot(self, value: object) -> Ballot:
         number, site = _array(value, 2)
-        return Ballot(Round(_number(number)), self._site(site))
+        return Ballot(_round(number), self._site(site))
 
     def _site(self, value: object) -> SiteId:
-        name = SiteId(_text(value))
-        if name not in self._sites:
+        name = self._sites.get(_text(value))
+        if name is None:
             raise Rejected(Reason.SITE)
         return name
 
@@ -362,10 +369,11 @@ def _array(value: object, length: int) -> list[object]:
 
 def _some(value: object) -> list[object]:
     """A list of at least one: a message about nothing is none."""
-    array = _list(value)
-    if not array:
+    if type(value) is not list:
+        raise Rejected(Reason.TYPE)
+    if not value:
         raise Rejected(Reason.SHAPE)
-    return array
+    return value
 
 
 def _truth(value: object) -> bool:
@@ -381,10 +389,11 @@ def _text(value: object) -> str:
 
 
 def _word(value: object, words: frozenset[str]) -> str:
-    word = _text(value)
-    if word not in words:
+    if type(value) is not str:
+        raise Rejected(Reason.TYPE)
+    if value not in words:
         raise Rejected(Reason.RANGE)
-    return word
+    return value
 
 
 def _store_id(value: object) -> StoreId:
@@ -407,19 +416,18 @@ def _number(value: object) -> int:
     return value
 
 
-def _nonce(value: object) -> Nonce:
-    return Nonce(_number(value))
-
-
-def _slot_or_0(value: object) -> Slot:
-    return Slot(_number(value))
+# A number is checked once; what it counts is a matter of types alone.
+_nonce = cast("Callable[[object], Nonce]", _number)
+_round = cast("Callable[[object], Round]", _number)
+_slot_or_0 = cast("Callable[[object], Slot]", _number)
+_tick = cast("Callable[[object], Tick]", _number)
 
 
 def _slot(value: object) -> Slot:
-    number = _number(value)
+    number = _slot_or_0(value)
     if number == 0:
         raise Rejected(Reason.RANGE)
-    return Slot(number)
+    return number
 
 
 def _span(first: object, last: object) -> tuple[Slot, Slot]:

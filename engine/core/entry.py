@@ -11,6 +11,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, assert_never
 
 from engine.core.ids import NUMBER_MAX, SITE_NAME, EventId, SiteId
@@ -104,8 +105,12 @@ def encode(stamped: Stamped) -> str:
             assert_never(stamped.operation)
 
 
+@lru_cache(maxsize=256)
 def decode(body: str) -> Stamped:
-    """The operation in a body; exactly what `encode` writes is taken. Raises BadOperation."""
+    """The operation in a body; exactly what `encode` writes is taken. Raises BadOperation.
+
+    The last ones are remembered: a site meets a body in each message about its slot, and once more when it applies it.
+    """
     kind, _, rest = body.partition(" ")
     at, separator, argument = rest.partition(" ")
     if not separator or not at.isascii() or not at.isdigit() or len(at) > 16 or int(at) > NUMBER_MAX:
