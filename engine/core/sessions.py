@@ -196,7 +196,10 @@ class Sessions:
 
     def on_applied(self, step: Step, slot: Slot, entry: Entry, void: bool) -> None:
         """The prefix reached a slot (E4): a number of this site in effect settles it, and all before it (E2, E5)."""
-        if entry.author != self._site or void:
+        if entry.author != self._site:
+            return
+        if void:
+            self._push_again(step, slot, entry)
             return
         while self._placed and next(iter(self._placed)) <= entry.number:
             event = next(iter(self._placed.values()))
@@ -245,6 +248,14 @@ class Sessions:
             self._queue.appendleft(event)
         event.row = replace(row, state=EventState.QUEUED, slot=None)
         step.write(WriteEvent(event.row))
+
+    def _push_again(self, step: Step, slot: Slot, entry: Entry) -> None:
+        """E5: an event of this site's own synod was chosen, and is void there: neither created nor lost. From here on
+        it is as one that was handed on: it, or its withdrawal, goes on until that or a later number takes effect."""
+        event = self._placed.get(entry.number)
+        if event is not None and event.row is not None and event.row.slot == slot:
+            event.row = replace(event.row, slot=None)
+            step.write(WriteEvent(event.row))
 
     def _expire(self, step: Step, event: _Event, reason: str) -> None:
         """Its time has passed: certainly nowhere if nothing left, in doubt otherwise (E2)."""
