@@ -12,7 +12,6 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from random import Random
 from typing import Final
 
@@ -69,8 +68,14 @@ class Election:
 
     def hears(self, now: Tick) -> Ballot | None:
         """The highest ballot of a live leader that reaches a majority and that this site hears itself."""
-        fresh = (claim for _, claim in self._fresh(now))
-        return max((claim.leads for claim in fresh if claim.leads and claim.reaches), default=None)
+        highest: Ballot | None = None
+        for claim, at in self._claims.values():
+            leads = claim.leads
+            if leads is None or not claim.reaches or now - at > self.timeout:
+                continue
+            if highest is None or leads > highest:
+                highest = leads
+        return highest
 
     def follows(self, now: Tick) -> Heard | None:
         """The leader to hand events to: heard directly, else through a peer that hears it; None while there is none."""
@@ -79,8 +84,8 @@ class Election:
             return Heard(heard, heard.site)
         relayed = [
             (claim.hears, site)
-            for site, claim in self._fresh(now)
-            if claim.hears and claim.hears.site != self._settings.site
+            for site, (claim, at) in self._claims.items()
+            if claim.hears and claim.hears.site != self._settings.site and now - at <= self.timeout
         ]
         return Heard(*max(relayed)) if relayed else None
 
@@ -107,8 +112,9 @@ class Election:
         self._quiet_until = Tick(now + self.timeout)
 
     def deadline(self) -> Tick:
-        silent_at = (at + self.timeout + 1 for claim, at in self._claims.values() if claim.leads or claim.hears)
-        return Tick(min((NEVER if self._stand_at is None else self._stand_at, *silent_at)))
-
-    def _fresh(self, now: Tick) -> Iterator[tuple[SiteId, Claim]]:
-        return ((site, claim) for site, (claim, at) in self._claims.items() if now - at <= self.timeout)
+        due = NEVER if self._stand_at is None else self._stand_at
+        for claim, at in self._claims.values():
+            silent_at = at + self.timeout + 1
+            if silent_at < due and (claim.leads or claim.hears):
+                due = Tick(silent_at)
+        return due

@@ -17,7 +17,7 @@ from typing import Final
 
 from engine.core.effects import SawFilled, SawHoles
 from engine.core.entry import NOOP, Entry, kind_of
-from engine.core.ids import NEVER, NUMBER_MAX, Nonce, SiteId, Slot, Tick
+from engine.core.ids import NEVER, Nonce, SiteId, Slot, Tick, new_nonce
 from engine.core.learner import Learner
 from engine.core.messages import Ask, Known
 from engine.core.pages import PAGES_PER_ANSWER, spans_of
@@ -167,8 +167,8 @@ class Filler:
     def deadline(self) -> Tick:
         due = self._look_at if self._learner.holes_count else NEVER
         for fill in self._fills.values():
-            if not isinstance(fill.phase, Competing):
-                due = min(due, fill.phase.until)
+            if not isinstance(fill.phase, Competing) and fill.phase.until < due:
+                due = fill.phase.until
         return due
 
     def view(self, slot: Slot) -> AttemptView | None:
@@ -192,8 +192,9 @@ class Filler:
     def _work_on(self, step: Step) -> None:
         """Begins what is wanted on demand, then the lowest holes: when it is time, and on until none is left."""
         every = self._settings.timings.fill_every
-        self._wanted = {slot: None for slot in self._wanted if not self._learner.is_learned(slot)}
-        self._begin(step, list(self._wanted), self._soon)
+        if self._wanted:
+            self._wanted = {slot: None for slot in self._wanted if not self._learner.is_learned(slot)}
+            self._begin(step, list(self._wanted), self._soon)
         if not self._learner.holes_count:
             self._looking = False
             self._look_at = Tick(step.now + every)  # what is used from now on has that long to be learned
@@ -230,7 +231,7 @@ class Filler:
         # One answer has room for so many slots at the least: more in one question would stay unanswered (W3).
         for start in range(0, len(fills), PAGES_PER_ANSWER):
             slots = [fill.slot for fill in fills[start : start + PAGES_PER_ANSWER]]
-            nonce = Nonce(self._random.randrange(1, NUMBER_MAX))
+            nonce = new_nonce(self._random)
             self._questions[nonce] = _Question(frozenset(slots), frozenset(asked))
             step.cast(asked, Ask(nonce, spans_of(slots)))
 

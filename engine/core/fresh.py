@@ -22,7 +22,7 @@ from random import Random
 
 from engine.core.effects import SawFresh, SawUnconfirmed
 from engine.core.filler import FILLING_MAX, Filler
-from engine.core.ids import NEVER, NUMBER_MAX, Nonce, SiteId, Slot, Tick
+from engine.core.ids import NEVER, Nonce, SiteId, Slot, Tick, new_nonce
 from engine.core.learner import Learner
 from engine.core.messages import AskHighest, Highest
 from engine.core.peers import Peers
@@ -146,6 +146,8 @@ class FreshReads:
             self._push(step)
 
     def deadline(self) -> Tick:
+        if not self._open:
+            return NEVER
         while self._alarms and self._alarms[0][1] not in self._open:
             heappop(self._alarms)
         due = min(self._push_at, self._alarms[0][0] if self._alarms else NEVER)
@@ -154,7 +156,7 @@ class FreshReads:
     def _ask(self, step: Step, voting: bool) -> None:
         """A new question, for all reads that none was asked for yet."""
         every = self._settings.timings.retransmit
-        nonce = Nonce(self._random.randrange(1, NUMBER_MAX))
+        nonce = new_nonce(self._random)
         self._question = _Question(nonce, step.now, self._next, Tick(step.now + every), every)
         self._next = set()
         step.cast(self._settings.peers, AskHighest(nonce))

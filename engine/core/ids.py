@@ -9,6 +9,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import re
+from random import Random
 from typing import Final, NamedTuple, NewType
 
 SiteId = NewType("SiteId", str)
@@ -45,6 +46,11 @@ class EventId(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.author}/{self.number}"
+
+
+def new_nonce(random: Random) -> Nonce:
+    """A number that was never used before, as far as chance can tell: 53 bits, and not 0."""
+    return Nonce(1 + random.getrandbits(53))
 
 
 def quorum_size(sites: int) -> int:

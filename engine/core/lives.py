@@ -12,12 +12,12 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
 from engine.core.effects import SawProof, SawRejected, SawStanding
-from engine.core.ids import NEVER, NUMBER_MAX, Nonce, SiteId, StoreId, Tick
+from engine.core.ids import NEVER, Nonce, SiteId, StoreId, Tick, new_nonce
 from engine.core.messages import Hello, Message, Packet, Verdict, Welcome
 from engine.core.settings import Settings
 from engine.core.step import Step
@@ -68,6 +68,8 @@ class Lives:
             for site in settings.peers
             for memory in [stored.peers.get(site)]
         }
+        self.strangers = {peer.site for peer in self._peers.values() if peer.life is None}
+        """The peers with no life yet to talk to."""
 
     @property
     def voting(self) -> bool:
@@ -115,10 +117,6 @@ class Lives:
                 due = peer.hello_at
         return due
 
-    def knows(self, site: SiteId) -> bool:
-        """There is a life of this peer to talk to."""
-        return self._peers[site].life is not None
-
     def to_life(self, to: SiteId, messages: tuple[Message, ...]) -> StoreId | None:
         """Whom a packet addresses: a welcome answers the life that said hello, a first hello anybody."""
         peer = self._peers[to]
@@ -136,7 +134,7 @@ class Lives:
             step.tell(SawRejected("other-life", packet.sender))
             return False
         if peer.memory is not None and peer.memory.life == packet.life and peer.memory.commit < packet.commit:
-            peer.memory = replace(peer.memory, commit=packet.commit)
+            peer.memory = PeerMemory(peer.site, packet.life, packet.commit)
             peer.dirty = True
         return True
 
@@ -149,8 +147,7 @@ class Lives:
             step.send(peer.site, Welcome(message.nonce, Verdict.UNPROVEN, self._challenge(peer, message.nonce), ""))
             return False
         peer.challenges.clear()
-        peer.life = packet.life
-        step.tell(SawProof(peer.site))
+        self._meet(step, peer, packet.life)
         me, memory = self._settings.site, peer.memory
         if memory is not None and memory.life != packet.life:
             reason = f"{me} remembers another store of {peer.site}: its disk was lost or replaced"
@@ -176,8 +173,7 @@ class Lives:
             step.tell(SawRejected("stale-answer", packet.sender))
             return False
         peer.nonces.clear()
-        peer.life = packet.life
-        step.tell(SawProof(peer.site))
+        self._meet(step, peer, packet.life)
         peer.proof = message.challenge
         if message.verdict is Verdict.UNPROVEN:
             peer.hello_every = Tick(0)
@@ -229,6 +225,12 @@ class Lives:
         peer.hello_at = Tick(step.now + peer.hello_every)
         step.send(peer.site, Hello(nonce, peer.proof))
 
+    def _meet(self, step: Step, peer: _Peer, life: StoreId) -> None:
+        """The peer proved that this is its life."""
+        peer.life = life
+        self.strangers.discard(peer.site)
+        step.tell(SawProof(peer.site))
+
     def _challenge(self, peer: _Peer, hello: Nonce) -> Nonce:
         if hello not in peer.challenges:
             while len(peer.challenges) >= _NONCES_KEPT:
@@ -237,4 +239,4 @@ class Lives:
         return peer.challenges[hello].proof
 
     def _nonce(self) -> Nonce:
-        return Nonce(self._random.randrange(1, NUMBER_MAX))
+        return new_nonce(self._random)

@@ -11,6 +11,7 @@ Rules that hold here:
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, Nonce, SiteId, Slot, StoreId, Tick
@@ -209,6 +210,9 @@ Message = (
 
 Housekeeping = Heartbeat | Hello | Welcome | AskHighest | Highest
 """What sites say to each other whether or not anybody submits anything: no cost of an event."""
+
+GREETINGS: Final = (Hello, Welcome)
+"""They go to whoever has the peer's name, the others to a known life of it (D5)."""
 
 
 @value

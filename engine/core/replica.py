@@ -11,6 +11,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from random import Random
 from typing import assert_never
@@ -26,6 +27,7 @@ from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick
 from engine.core.learner import Learner, Origin, chosen_entry
 from engine.core.lives import Lives
 from engine.core.messages import (
+    GREETINGS,
     Accept,
     Accepted,
     Ask,
@@ -120,15 +122,15 @@ class Replica:
             for message in packet.messages:
                 match message:
                     case Hello():
-                        fresh = self._lives.on_hello(step, packet, message)
+                        if self._lives.on_hello(step, packet, message):
+                            self._peers.heard(step, packet.sender)
                     case Welcome():
-                        fresh = self._lives.on_welcome(step, packet, message)
+                        if self._lives.on_welcome(step, packet, message):
+                            self._peers.heard(step, packet.sender)
                     case _:
-                        fresh = self._lives.admits(step, packet)
-                if fresh:
-                    self._peers.heard(step, packet.sender)
-                    if not _greets(message):
-                        self._handle(step, packet.sender, message)
+                        if self._lives.admits(step, packet):
+                            self._peers.heard(step, packet.sender)
+                            self._handle(step, packet.sender, message)
             return self._finish(step)
         except BrokenRule as broken:
             return self._stop(broken)
@@ -267,7 +269,7 @@ class Replica:
 
     def _step(self, now: Tick) -> Step:
         self._now = now
-        return Step(now, self._settings.site, Effects(stop=self._stopped))
+        return Step(now, self._settings.site, Effects([], [], [], self._stopped), deque())
 
     def _finish(self, step: Step) -> Effects:
         """Handles what the site said to itself, pushes the event whose turn it is, and keeps what was heard."""
@@ -280,10 +282,12 @@ class Replica:
             return self._stop(broken)
         self._reads.reach(step)
         self._lives.remember(step)
-        step.effects.sends = [
-            send for send in step.effects.sends if self._lives.knows(send.to) or _greets(send.message)
-        ]
-        return step.effects
+        strangers, effects = self._lives.strangers, step.effects
+        if strangers and effects.sends:
+            effects.sends = [
+                send for send in effects.sends if send.to not in strangers or isinstance(send.message, GREETINGS)
+            ]
+        return effects
 
     def _push(self, step: Step) -> None:
         """Ends the attempt whose event is settled or given up, and sends what waits on its way, if this site votes."""
@@ -302,6 +306,11 @@ class Replica:
 
     def _handle(self, step: Step, sender: SiteId, message: Message) -> None:
         match message:
+            case Heartbeat():
+                self._peers.on_heartbeat(step, sender, message)
+                self._policy.on_heartbeat(step, sender, message)
+                if message.used_max > self._learner.used_max:
+                    self._scanner.scan_soon(step.now)
             case Prepare():
                 self._on_prepare(step, sender, message)
             case Promise():
@@ -335,11 +344,6 @@ class Replica:
             case Highest():
                 self._scanner.on_highest(step, sender, message, self._lives.voting)
                 self._reads.on_highest(step, sender, message, self._lives.voting)
-            case Heartbeat():
-                self._peers.on_heartbeat(step, sender, message)
-                self._policy.on_heartbeat(step, sender, message)
-                if message.used_max > self._learner.used_max:
-                    self._scanner.scan_soon(step.now)
             case HandOn():
                 self._policy.on_hand_on(step, message)
             case Hello() | Welcome():
@@ -441,7 +445,3 @@ class Replica:
     def _stop(self, broken: BrokenRule) -> Effects:
         self._stopped = str(broken)
         return Effects(writes=[WriteEvidence(broken.rule, broken.evidence)], stop=self._stopped)
-
-
-def _greets(message: Message) -> bool:
-    return isinstance(message, Hello | Welcome)

@@ -17,7 +17,7 @@ from random import Random
 from typing import Final
 
 from engine.core.effects import SawRecovery
-from engine.core.ids import NUMBER_MAX, Nonce, SiteId, Slot, Tick
+from engine.core.ids import Nonce, SiteId, Slot, Tick, new_nonce
 from engine.core.learner import Learner
 from engine.core.messages import Ask, AskHighest, Highest, Known
 from engine.core.pages import PAGES_PER_ANSWER
@@ -142,16 +142,16 @@ class Scanner:
 
     def deadline(self) -> Tick:
         match self._phase:
-            case Idle(until):
-                return until
-            case Asking(resend_at=at):
-                return at
-            case Copying(give_up_at=at):
-                return at
+            case Idle() as phase:
+                return phase.until
+            case Asking() as phase:
+                return phase.resend_at
+            case Copying() as phase:
+                return phase.give_up_at
 
     def _ask(self, step: Step, voting: bool) -> None:
         every = self._settings.timings.retransmit
-        nonce = Nonce(self._random.randrange(1, NUMBER_MAX))
+        nonce = new_nonce(self._random)
         self._phase = Asking(nonce, (), frozenset(), Tick(step.now + every), every)
         if not self._ready:
             step.tell(SawRecovery("scanning", None, self._learner.prefix, None))
@@ -184,7 +184,7 @@ class Scanner:
             return
         first = Slot(prefix + 1)
         last = Slot(min(bound, prefix + PAGE_SLOTS_MAX))
-        nonce = Nonce(self._random.randrange(1, NUMBER_MAX))
+        nonce = new_nonce(self._random)
         give_up_at = Tick(step.now + self._patience())
         self._phase = Copying(bound, source, nonce, first, last, 0, prefix, give_up_at, tried, lacking)
         step.tell(SawRecovery("copying", bound, prefix, source))

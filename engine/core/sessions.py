@@ -84,7 +84,8 @@ class Sessions:
     @property
     def outstanding(self) -> bool:
         """Something that was handed on is not settled."""
-        return any(event.row is not None and event.row.slot is None for event in self._placed.values())
+        placed = self._placed  # mostly empty
+        return bool(placed) and any(event.row is not None and event.row.slot is None for event in placed.values())
 
     @property
     def open_slots(self) -> list[Slot]:
@@ -133,8 +134,10 @@ class Sessions:
         """An event, or the withdrawal of one that was handed on, could be aimed at a slot now."""
         if self._aim is not None:
             return False
-        first = next(iter(self._placed.values()), None)
-        return bool(self._queue) if first is None else first.row is not None and first.row.slot is None
+        if not self._placed:
+            return bool(self._queue)
+        first = next(iter(self._placed.values()))
+        return first.row is not None and first.row.slot is None
 
     def hand(self, step: Step, last_in_effect: int, limit: int) -> list[Entry]:
         """The events that are handed on for the first time now, in a chain after all that are (L3, E5)."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 from engine.codec import encode_packet
 from engine.core.effects import Effects, SawFresh, SawOutcome, SawUnconfirmed, Send
 from engine.core.ids import SiteId, Slot, Tick
-from engine.core.messages import Hello, Message, Welcome
+from engine.core.messages import GREETINGS, Message
 from engine.core.replica import Replica
 from engine.core.sessions import Submission
 from engine.core.settings import Settings
@@ -342,7 +342,7 @@ class SimSite:
         bundles: dict[SiteId, list[Message]] = {}
         for send in sends:
             message, to = send.message, send.to
-            if isinstance(message, Hello | Welcome):
+            if isinstance(message, GREETINGS):
                 if not self._send_packet(to, [message]):
                     return False
             elif to in bundles:
