@@ -207,7 +207,7 @@ class EngineDouble:
         waiting = {"slot": self.prefix() + 1, "later": later} if self.prefix() < self.used_max else None
         return {
             "lines": lines[::-1], "shown": self.prefix() - other - self.hidden, "hidden": self.hidden,
-            "prefix": self.prefix(), "waiting": waiting,
+            "prefix": self.prefix(), "waiting": waiting, "fresh": None,
         }  # fmt: skip
 
     # The socket.

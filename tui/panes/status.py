@@ -106,7 +106,9 @@ class StatusBar(Painted):
             return []
         lines = self.model.timeline.lines
         forms = [row(("local reads", Role.WARN)), row()]
-        if lines:
+        if status.fresh_at is not None:
+            forms.insert(0, row((f"local reads, confirmed {clock(status.fresh_at)}", Role.WARN)))
+        elif lines:
             forms.insert(0, row((f"local reads, newest tweet {clock(lines[-1].at)}", Role.WARN)))
         return [Segment(5, tuple(forms))]
 

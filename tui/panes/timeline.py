@@ -9,6 +9,7 @@ from typing import ClassVar, Final, NamedTuple
 
 from tui.panes.lines import Lines
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
+from tui.site.certainty import title_words
 from tui.site.model import UNANSWERED, Change, SiteModel
 from tui.site.shapes import TimelineLine
 from tui.site.timeline_window import TimelineWindow
@@ -55,13 +56,9 @@ class TimelinePane(Lines):
     def title(self) -> str:
         window = self.model.timeline
         counted = f"{window.shown:,} shown" + (f", {window.hidden:,} hidden by blocks" if window.hidden else "")
-        status = self.model.status
-        stale = status is not None and status.quorum.reachable < status.quorum.needed
-        return " · ".join(
-            part
-            for part in ("1 Timeline", counted, "local reads" if stale else "", "" if self.following else "paused")
-            if part
-        )
+        certain = title_words(self.model.certainty, self.model.status)
+        paused = "" if self.following else "paused"
+        return " · ".join(part for part in ("1 Timeline", counted, certain, paused) if part)
 
     def empty(self) -> Sequence[Row]:
         window = self.model.timeline

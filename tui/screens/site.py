@@ -22,6 +22,7 @@ from tui.placing import place
 from tui.rows import Role, row
 from tui.screens.dialogs import Choice, ChoiceDialog
 from tui.screens.help import outcomes_dialog
+from tui.site.certainty import Confirming, sentence
 from tui.site.model import UNANSWERED, SiteModel
 from tui.site.notices import Mood, Notice, NoticeBoard, Offer
 from tui.site.search import find_in_log, find_in_timeline
@@ -148,6 +149,28 @@ class SiteScreen(Screen[None]):
 
     def _fill(self, slots: list[int] | None) -> None:
         self.run_worker(self.submissions.fill(slots), group="fill")
+
+    # Certain reads.
+
+    def action_confirm(self) -> None:
+        """In the timeline: whether it lacks anything that was chosen by now (R5)."""
+        if not isinstance(self.pane, TimelinePane):
+            self.action_show("timeline")
+        if isinstance(self.model.certainty, Confirming):
+            self.remark("a majority is being asked already: the title of the timeline tells when it has answered")
+        else:
+            self.run_worker(self._confirm(), group="confirm")
+
+    async def _confirm(self) -> None:
+        try:
+            read = await self.model.confirm_timeline()
+        except UNANSWERED as failed:
+            self.model.complain(failed)
+            return
+        if read.at is None:
+            self.complain(sentence(read))
+        else:
+            self.remark(sentence(read))
 
     # Going somewhere.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Flag, auto
 from pathlib import Path
@@ -20,8 +20,20 @@ from typing import Any, Final
 from tui.hops import Hop
 from tui.link import Link, LinkLost, RpcError
 from tui.site import shapes, wording
+from tui.site.certainty import Certainty, Confirming, Settled, Unconfirmed
 from tui.site.log_pages import LogPages, page_of, span_of
-from tui.site.shapes import Attempt, BadAnswer, BlockLine, Faults, LogLine, Outcome, SlotView, Status, TimelinePage
+from tui.site.shapes import (
+    Attempt,
+    BadAnswer,
+    BlockLine,
+    Faults,
+    FreshRead,
+    LogLine,
+    Outcome,
+    SlotView,
+    Status,
+    TimelinePage,
+)
 from tui.site.timeline_window import PAGE_LINES, TimelineWindow
 from tui.site.trace_ring import TraceRing
 
@@ -30,6 +42,8 @@ ENDED_MAX: Final = 64
 LOG_TAIL_BYTES: Final = 4_096
 LOG_TAIL_LINES: Final = 6
 TRACE_LINES: Final = 200
+CONFIRM_S: Final = 10
+"""How long a certain read waits for a majority, and for what is missing."""
 
 
 class Change(Flag):
@@ -99,6 +113,7 @@ class SiteModel:
         self.fresh_slots: set[int] | None = None
         """While watchers are told of LOG: the slots that changed, None if any may have."""
         self.timeline = TimelineWindow()
+        self.certainty: Certainty = Settled()
         self.timeline_epoch = 0
         """Rises when the lines that were read so far count no longer."""
         self.blocks: tuple[BlockLine, ...] | None = None
@@ -151,6 +166,7 @@ class SiteModel:
         self.connection = Up()
         self.attempts.clear()
         self.log.forget()
+        self.certainty = Settled()
         self.forget_timeline()
         self.blocks = None
         self._asked_pages.clear()
@@ -238,6 +254,29 @@ class SiteModel:
     async def read_timeline_tail(self) -> TimelinePage:
         return await self.read_timeline(PAGE_LINES, None)
 
+    async def confirm_timeline(self) -> FreshRead:
+        """Has a majority say how far the log goes, and waits until all of that is here, or the time has passed (R5)."""
+        self.certainty = Confirming()
+        self._tell(Change.STATUS)
+        try:
+            answer = await self.link.call("view", {"limit": 1, "before": None, "fresh": True, "timeout_s": CONFIRM_S})
+            read = shapes.fresh_read(answer)
+        except UNANSWERED:
+            self._confirmed(Settled())
+            raise
+        if read.at is None:
+            self._confirmed(Unconfirmed(read.reason or "no reason is told"))
+            return read
+        if self.status is not None:
+            self.status = replace(self.status, fresh_at=max(read.at, self.status.fresh_at or read.at))
+        self._confirmed(Settled())
+        return read
+
+    def _confirmed(self, certainty: Certainty) -> None:
+        """The timeline's title says so once the lines are read that were missing."""
+        self.certainty = certainty
+        self._tell(Change.TIMELINE)
+
     async def read_blocks(self) -> None:
         blocks = shapes.block_lines(await self.link.call("blocks"))
         if blocks != self.blocks:
@@ -271,6 +310,9 @@ class SiteModel:
         self._tell(ALL_CHANGES)
 
     def _take_status(self, status: Status) -> None:
+        known = None if self.status is None else self.status.fresh_at
+        if isinstance(self.certainty, Unconfirmed) and status.fresh_at != known:
+            self.certainty = Settled()  # another client's read was confirmed since
         self.status = status
         self.status_at = time.monotonic()
         for name, peer in status.peers.items():

@@ -90,6 +90,16 @@ class TimelinePage:
 
 
 @dataclass(frozen=True, slots=True)
+class FreshRead:
+    """What became of a certain read: `at` is the moment before which nothing is missing, None where that is not
+    confirmed, because of `reason`."""
+
+    at: str | None
+    voters: tuple[str, ...]
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class LogPage:
     lines: tuple[LogLine, ...]
     used_max: int
@@ -198,6 +208,7 @@ class Status:
     mismatch: str | None
     faults: int
     unknown: int
+    fresh_at: str | None
     peers: Mapping[str, Peer]
     counters: Mapping[str, Any]
     udp: str | None
@@ -292,6 +303,12 @@ def timeline_page(raw: Json) -> TimelinePage:
     )
 
 
+def fresh_read(raw: Json) -> FreshRead:
+    """Of a `view` that was asked to be fresh."""
+    read = _key(raw, "fresh")
+    return FreshRead(_key(read, "at"), tuple(_key(read, "voters")), _key(read, "reason"))
+
+
 def block_lines(raw: Json) -> tuple[BlockLine, ...]:
     return tuple(
         BlockLine(_key(line, "blocker"), _key(line, "blocked"), _key(line, "slot")) for line in _key(raw, "lines")
@@ -359,6 +376,7 @@ def status(raw: Json) -> Status:
         mismatch=_key(raw, "mismatch"),
         faults=_key(raw, "faults"),
         unknown=_key(raw, "unknown"),
+        fresh_at=_key(raw, "fresh_at"),
         peers={name: _peer(peer) for name, peer in _key(raw, "peers").items()},
         counters=_key(raw, "counters"),
         udp=raw.get("udp"),

@@ -1,0 +1,58 @@
+"""How certain the timeline is that it lacks nothing, in words (PROTOCOL.md R5).
+
+Rules that hold here:
+- `confirmed` names the moment before which nothing is missing; that stays true whatever happens later.
+- Only a majority's answers confirm: a quorum that is heard confirms nothing, and its loss unsays nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from tui.site.shapes import FreshRead, Status
+from tui.site.wording import clock
+
+
+@dataclass(frozen=True, slots=True)
+class Confirming:
+    """A majority is being asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """The last question got no majority's answer in time, or the prefix did not come that far."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """No question is open: what the status says of the last confirmation holds."""
+
+
+Certainty = Confirming | Unconfirmed | Settled
+
+
+def title_words(certainty: Certainty, status: Status | None) -> str:
+    """For a title: `confirmed 14:05:09`, `confirming ...`, `unconfirmed: 2 of 5 answered`; nothing where nobody asked
+    and a quorum is heard."""
+    match certainty:
+        case Confirming():
+            return "confirming …"
+        case Unconfirmed(reason):
+            return f"unconfirmed: {reason.partition(',')[0]}"
+        case Settled():
+            stale = status is not None and status.quorum.reachable < status.quorum.needed
+            at = None if status is None else status.fresh_at
+            confirmed = "" if at is None else f"confirmed {clock(at)}"
+            return ", ".join(part for part in (confirmed, "local reads" if stale else "") if part)
+        case _:
+            assert_never(certainty)
+
+
+def sentence(read: FreshRead) -> str:
+    """What became of a question, for the outcome line."""
+    if read.at is None:
+        return f"not confirmed that nothing is missing: {read.reason}"
+    return f"confirmed by {', '.join(read.voters)}: nothing chosen before {clock(read.at)} is missing"
