@@ -71,6 +71,8 @@ _THREE: Final = "sites alice bob carol\n"
         ("not voting bob", "bob is up, voting, not leading"),
         ("leading bob", "bob is up, voting, not leading"),
         ("stopped bob by D2", "bob was stopped by nothing"),
+        ("all follow bob", "alice follows nobody"),
+        ("1 election", "0 were won"),
         ("any held", "0 are; held: nothing"),
         ("violation agreement", "no rule was broken"),
     ],
@@ -84,6 +86,7 @@ def test_an_expectation_that_fails_says_what_is_true(expectation: str, truth: st
 @pytest.mark.parametrize(
     ("command", "problem"),
     [
+        ("run until outcome alice/1 created within 2 s", "2000 ms later nothing was told of alice/1 yet"),
         ("deliver accept", "nothing that is held matches; held: prepare 1 1.alice from alice to bob"),
         ("drop prepare from bob", "nothing that is held matches"),
         ("restart alice", "alice runs already"),
@@ -115,6 +118,8 @@ def test_a_command_that_finds_nothing_to_do_says_so(command: str, problem: str) 
         (f"{_THREE}deliver prepare ballot 2", 2, "write ROUND.SITE, as in 2.alice"),
         (f"{_THREE}run 300", 2, "write: run 300 ms, or run until quiet"),
         (f"{_THREE}run 300 hours", 2, "'hours' is no unit of time: write ms, s or min"),
+        (f"{_THREE}run until leading bob", 2, "the end of the line stands where 'within' should"),
+        (f"{_THREE}run until any held within 3 s", 2, "'any' is nothing that can be expected"),
         (f"{_THREE}crash alice between meals", 2, "write: crash SITE"),
         (f"{_THREE}cut alice bob", 2, "write: cut SITE... | SITE..."),
         (f"{_THREE}alice tweets", 2, "a tweet needs at least 1 character"),

@@ -1,9 +1,9 @@
-"""What a scenario is made of: its setup, its commands, its expectations; one frozen dataclass each.
+"""What a scenario is made of: its setup and its commands, one frozen dataclass each.
 
 Rules that hold here:
 - A command is one line of the file, done at one moment of the world's clock.
 - Sites are named; times are milliseconds.
-- An expectation says only what it names: `promised 2.alice` says nothing of what is accepted there.
+- What is expected is a command too (`engine.sim.scenario.expected`).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from enum import StrEnum
 from typing import Final
 
 from engine.core.entry import Operation
-from engine.core.ids import Ballot, EventId, Round, SiteId, Slot, Tick
-from engine.core.storage import EventState
+from engine.core.ids import EventId, Round, SiteId, Slot, Tick
 from engine.sim.plan import Setup
+from engine.sim.scenario.expected import Checkable, Expectation
 from engine.sim.scenario.patterns import Pattern
 from engine.sim.sometimes import CrashPoint
 
@@ -126,6 +126,14 @@ class RunUntilQuiet:
     """Until every site that runs has all that is used, and nobody does anything but say that it lives."""
 
 
+@dataclass(frozen=True, slots=True)
+class RunUntil:
+    """Until this holds, which must be within so long."""
+
+    expected: Checkable
+    within_ms: int
+
+
 # Processes and stores
 
 
@@ -200,143 +208,6 @@ class FailNext:
     fault: Fault
 
 
-# Expectations
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """Any tweet with this text."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class NoopEntry:
-    """The no-op."""
-
-
-What = EventId | Text | NoopEntry
-
-
-@dataclass(frozen=True, slots=True)
-class Promised:
-    ballot: Ballot | None
-
-
-@dataclass(frozen=True, slots=True)
-class AcceptedIs:
-    """`what` is None where any entry will do, and where `ballot` is None: nothing is accepted."""
-
-    ballot: Ballot | None
-    what: What | None
-
-
-@dataclass(frozen=True, slots=True)
-class LearnedIs:
-    """`what` is None where any entry will do."""
-
-    what: What | None
-
-
-@dataclass(frozen=True, slots=True)
-class NotLearned:
-    pass
-
-
-Fact = Promised | AcceptedIs | LearnedIs | NotLearned
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectSlot:
-    slot: Slot
-    site: SiteId
-    facts: tuple[Fact, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectOutcome:
-    """What was told last of the event; None: nothing yet. `slot` is None where any will do."""
-
-    event: EventId
-    outcome: EventState | None
-    slot: Slot | None
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectLearned:
-    """These sites, or (none named) all of them."""
-
-    sites: tuple[SiteId, ...]
-    slot: Slot
-    what: What
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectChosen:
-    """A majority has durably accepted it at one ballot, whoever knows; None: nothing is chosen."""
-
-    slot: Slot
-    what: What | None
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectHole:
-    """The site knows that the slot is used, and has not learned it."""
-
-    slot: Slot
-    site: SiteId
-
-
-class State(StrEnum):
-    UP = "up"
-    DOWN = "down"
-    VOTING = "voting"
-    NOT_VOTING = "not voting"
-    LEADING = "leading"
-    NOT_LEADING = "not leading"
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectState:
-    site: SiteId
-    state: State
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectStopped:
-    """The site stopped itself by this rule: its store failed (D2), is refused (D3), or a broken rule was seen."""
-
-    site: SiteId
-    rule: str
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectHeld:
-    """How many datagrams that match are held; `count` is None where one or more will do."""
-
-    pattern: Pattern
-    count: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectViolation:
-    """The run ends here, at the latest, with a violation of this rule (of a replica that is broken on purpose)."""
-
-    rule: str
-
-
-Expectation = (
-    ExpectSlot
-    | ExpectOutcome
-    | ExpectLearned
-    | ExpectChosen
-    | ExpectHole
-    | ExpectState
-    | ExpectStopped
-    | ExpectHeld
-    | ExpectViolation
-)
-
 Command = (
     Submits
     | GivesUp
@@ -351,6 +222,7 @@ Command = (
     | Mend
     | RunFor
     | RunUntilQuiet
+    | RunUntil
     | CrashNow
     | CrashAt
     | Restart

@@ -10,13 +10,15 @@ from __future__ import annotations
 from typing import assert_never
 
 from engine.core import describe
-from engine.core.effects import SawOutcome
 from engine.core.entry import NOOP, Entry, Tweet, decode
 from engine.core.ids import EventId, SiteId, Slot
 from engine.core.storage import NO_VOTE, Vote
-from engine.sim.scenario.commands import (
+from engine.sim.scenario.expected import (
     AcceptedIs,
+    Checkable,
     ExpectChosen,
+    ExpectElections,
+    ExpectFollowing,
     ExpectHole,
     ExpectLearned,
     ExpectOutcome,
@@ -33,26 +35,16 @@ from engine.sim.scenario.commands import (
     Text,
     What,
 )
+from engine.sim.scenario.onlookers import Onlookers
 from engine.sim.world import World
-
-Checkable = (
-    ExpectSlot
-    | ExpectOutcome
-    | ExpectLearned
-    | ExpectChosen
-    | ExpectHole
-    | ExpectState
-    | ExpectStopped
-    | ExpectViolation
-)
 
 
 class Checker:
-    """`outcomes`: what was told last of each event; `failed`: the sites that stopped because their store failed."""
+    """`failed`: the sites that stopped because their store failed."""
 
-    def __init__(self, world: World, outcomes: dict[EventId, SawOutcome], failed: set[SiteId]) -> None:
+    def __init__(self, world: World, onlookers: Onlookers, failed: set[SiteId]) -> None:
         self._world = world
-        self._outcomes = outcomes
+        self._onlookers = onlookers
         self._failed = failed
 
     def wrong(self, expected: Checkable) -> str | None:
@@ -82,6 +74,11 @@ class Checker:
             case ExpectStopped(site, rule):
                 stopped = self._stopped_by(site)
                 return None if rule == stopped else f"{site} was stopped by {stopped or 'nothing'}"
+            case ExpectFollowing(sites, leader):
+                return self._following_wrong(sites, leader)
+            case ExpectElections(count):
+                elections = self._onlookers.elections
+                return None if elections == count else f"{elections} were won"
             case ExpectViolation():
                 return "no rule was broken"
             case _:
@@ -122,13 +119,21 @@ class Checker:
                 assert_never(fact)
 
     def _outcome_wrong(self, expected: ExpectOutcome) -> str | None:
-        saw = self._outcomes.get(expected.event)
+        saw = self._onlookers.outcomes.get(expected.event)
         if saw is None:
             return None if expected.outcome is None else f"nothing was told of {expected.event} yet"
         if saw.outcome is expected.outcome and expected.slot in (None, saw.slot):
             return None
         at = "" if saw.slot is None else f" at {saw.slot}"
         return f"{expected.event} was told to be {saw.outcome.value}{at}"
+
+    def _following_wrong(self, sites: tuple[SiteId, ...], leader: SiteId | None) -> str | None:
+        for site in self._world.sites:
+            if site.name in sites or (not sites and site.replica is not None):
+                followed = None if site.replica is None else site.replica.view(0).leader
+                if followed != leader:
+                    return f"{site.name} follows {followed or 'nobody'}"
+        return None
 
     def _states(self, site: SiteId) -> list[State]:
         replica = self._world.sites[self._world.index[site]].replica

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from engine.core.effects import Observation, SawOutcome, SawRejected
+from engine.core.effects import Observation, SawAttempt, SawOutcome, SawRejected
 from engine.core.ids import EventId, SiteId, Tick
 from engine.sim.network import Datagram
 from engine.sim.scenario.patterns import is_upkeep
@@ -21,12 +21,14 @@ _LATE_GREETING: Final = "stale-answer"
 
 
 class Onlookers:
-    """A `Watcher` that passes on to others, and remembers the outcomes that were told."""
+    """A `Watcher` that passes on to others, and remembers the outcomes that were told, and who came to lead."""
 
     def __init__(self, watchers: Sequence[Watcher]) -> None:
         self.began = 0
         """The world's time that is told as 0."""
         self.outcomes: dict[EventId, SawOutcome] = {}
+        self.elections = 0
+        """How often a site came to lead."""
         self._watchers = watchers
         self._numbers: dict[int, int] = {}
 
@@ -45,6 +47,8 @@ class Onlookers:
     def told(self, now: int, site: SiteId, saw: Observation) -> None:
         if isinstance(saw, SawOutcome) and saw.id is not None:
             self.outcomes[saw.id] = saw
+        if isinstance(saw, SawAttempt) and saw.phase == "leads":
+            self.elections += 1
         if isinstance(saw, SawRejected) and saw.reason == _LATE_GREETING:
             return
         for watcher in self._watchers:

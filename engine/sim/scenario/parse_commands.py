@@ -37,11 +37,12 @@ from engine.sim.scenario.commands import (
     Release,
     Restart,
     RunFor,
+    RunUntil,
     RunUntilQuiet,
     Submits,
     WipeStore,
 )
-from engine.sim.scenario.parse_expectations import EXPECT_USAGE, expectation, pattern
+from engine.sim.scenario.parse_expectations import EXPECT_USAGE, checkable, expectation, pattern
 from engine.sim.scenario.words import BadLine, Words
 from engine.sim.sometimes import CrashPoint
 
@@ -60,7 +61,7 @@ USAGES: Final = {
     "duplicate": f"duplicate {PATTERN}",
     "cut": "cut SITE... | SITE... (both ways, more groups with more bars), or cut SITE... > SITE...",
     "mend": "mend",
-    "run": "run 300 ms, or run until quiet",
+    "run": "run 300 ms, or run until quiet, or run until EXPECTATION within 3 s",
     "crash": "crash SITE [before commit | between write and sync keeping all|nothing | between commit and send"
     " | between sends | between send and outcome | between outcomes]",
     "restart": "restart [SITE...]",
@@ -141,7 +142,13 @@ def _mend(_: Words) -> Command:
 
 
 def _run(words: Words) -> Command:
-    return RunUntilQuiet() if words.takes("until", "quiet") else RunFor(words.ms())
+    if words.takes("until", "quiet"):
+        return RunUntilQuiet()
+    if words.takes("until"):
+        expected = checkable(words)
+        words.need("within")
+        return RunUntil(expected, words.ms())
+    return RunFor(words.ms())
 
 
 def _crash(words: Words) -> Command:

@@ -10,10 +10,13 @@ from typing import Final
 
 from engine.core.ids import Ballot, SiteId, Slot
 from engine.core.storage import EventState
-from engine.sim.scenario.commands import (
+from engine.sim.scenario.expected import (
     AcceptedIs,
+    Checkable,
     Expectation,
     ExpectChosen,
+    ExpectElections,
+    ExpectFollowing,
     ExpectHeld,
     ExpectHole,
     ExpectLearned,
@@ -38,6 +41,7 @@ EXPECT_USAGE: Final = (
     " | expect outcome EVENT created|lost|not-created|unknown|open [at N] | expect all|SITE... learned N = ENTRY"
     " | expect chosen N = ENTRY|nothing | expect hole N at SITE"
     " | expect up|down|voting|leading|not voting|not leading SITE | expect stopped SITE by RULE"
+    " | expect all|SITE... follow SITE|nobody | expect N|no elections"
     ' | expect N|no|any held [PATTERN] | expect violation RULE; an ENTRY is SITE/NUMBER, "TEXT" or no-op'
 )
 
@@ -71,6 +75,23 @@ def pattern(words: Words) -> Pattern:
 
 def expectation(words: Words) -> Expectation:
     """To the end of the line. Raises BadLine."""
+    if words.takes("no", "elections"):
+        return ExpectElections(0)
+    if words.takes("no", "held"):
+        return ExpectHeld(pattern(words), 0)
+    if words.takes("any", "held"):
+        return ExpectHeld(pattern(words), None)
+    if words.peek().isdigit():
+        count = words.number()
+        if words.takes("elections") or words.takes("election"):
+            return ExpectElections(count)
+        words.need("held")
+        return ExpectHeld(pattern(words), count)
+    return checkable(words)
+
+
+def checkable(words: Words) -> Checkable:
+    """What can be told from the world alone; other words may follow it. Raises BadLine."""
     if words.takes("slot"):
         return _slot(words)
     if words.takes("outcome"):
@@ -92,25 +113,15 @@ def expectation(words: Words) -> Expectation:
     for state in State:
         if words.takes(*state.value.split()):
             return ExpectState(words.site(), state)
-    return _learned_or_held(words)
-
-
-def _learned_or_held(words: Words) -> Expectation:
     sites = words.some_sites()
-    if sites or words.takes("all"):
-        words.need("learned")
-        slot = words.slot()
-        words.need("=")
-        return ExpectLearned(sites, slot, words.what())
-    if words.takes("no", "held"):
-        return ExpectHeld(pattern(words), 0)
-    if words.takes("any", "held"):
-        return ExpectHeld(pattern(words), None)
-    if not words.peek().isdigit():
+    if not sites and not words.takes("all"):
         raise BadLine(f"{words.peek()!r} is nothing that can be expected")
-    count = words.number()
-    words.need("held")
-    return ExpectHeld(pattern(words), count)
+    if words.takes("follow") or words.takes("follows"):
+        return ExpectFollowing(sites, None if words.takes("nobody") else words.site())
+    words.need("learned")
+    slot = words.slot()
+    words.need("=")
+    return ExpectLearned(sites, slot, words.what())
 
 
 def _slot(words: Words) -> ExpectSlot:

@@ -26,15 +26,6 @@ from engine.sim.scenario.commands import (
     Deliver,
     Drop,
     Duplicate,
-    ExpectChosen,
-    ExpectHeld,
-    ExpectHole,
-    ExpectLearned,
-    ExpectOutcome,
-    ExpectSlot,
-    ExpectState,
-    ExpectStopped,
-    ExpectViolation,
     FailNext,
     Fault,
     Fills,
@@ -48,12 +39,27 @@ from engine.sim.scenario.commands import (
     Release,
     Restart,
     RunFor,
+    RunUntil,
     RunUntilQuiet,
     Scenario,
     Submits,
     WipeStore,
 )
 from engine.sim.scenario.expectations import Checker
+from engine.sim.scenario.expected import (
+    Checkable,
+    ExpectChosen,
+    ExpectElections,
+    ExpectFollowing,
+    ExpectHeld,
+    ExpectHole,
+    ExpectLearned,
+    ExpectOutcome,
+    ExpectSlot,
+    ExpectState,
+    ExpectStopped,
+    ExpectViolation,
+)
 from engine.sim.scenario.holding import Holding, words
 from engine.sim.scenario.onlookers import Onlookers
 from engine.sim.scenario.patterns import is_upkeep
@@ -85,7 +91,7 @@ class Play:
         self._cuts: list[tuple[tuple[int, int], ...]] = []
         self._copies: dict[SiteId, Image] = {}
         self._failed: set[SiteId] = set()
-        self._checker = Checker(self.world, self.onlookers.outcomes, self._failed)
+        self._checker = Checker(self.world, self.onlookers, self._failed)
 
     def complete(self, before: Callable[[Line], None] = lambda _: None) -> None:
         """Does all lines; `before` is told of each. Raises Unexpected, Violated or ScenarioError."""
@@ -154,6 +160,8 @@ class Play:
                 world.run(world.now + ms)
             case RunUntilQuiet():
                 return self._run_until_quiet()
+            case RunUntil(expected, within_ms):
+                return self._run_until(expected, within_ms)
             case CrashNow(site):
                 return self._running(site, lambda: world.crash(index[site]))
             case CrashAt(site, point, kept):
@@ -187,6 +195,8 @@ class Play:
                 | ExpectHole()
                 | ExpectState()
                 | ExpectStopped()
+                | ExpectFollowing()
+                | ExpectElections()
                 | ExpectViolation()
             ):
                 return self._checker.wrong(command)
@@ -230,6 +240,15 @@ class Play:
         self.world.cut(pairs, None, shape)
 
     # Time
+
+    def _run_until(self, expected: Checkable, within_ms: int) -> str | None:
+        world = self.world
+        latest = world.now + within_ms
+        while (wrong := self._checker.wrong(expected)) is not None:
+            if world.now >= latest:
+                return f"{within_ms} ms later {wrong}"
+            world.run(min(latest, world.now + 10))
+        return None
 
     def _run_until_quiet(self) -> str | None:
         world = self.world

@@ -12,7 +12,8 @@ from engine.core.replica import Replica
 from engine.sim.diagram import Diagram
 from engine.sim.plan import Plan
 from engine.sim.run import Run
-from engine.sim.scenario.commands import Expectation, Line, Scenario, ScenarioError
+from engine.sim.scenario.commands import Line, Scenario, ScenarioError
+from engine.sim.scenario.expected import Expectation
 from engine.sim.scenario.onlookers import Onlookers
 from engine.sim.scenario.play import Play, Unexpected
 from engine.sim.trace import Trace

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Final, TypeVar
 
 from engine.core.ids import NUMBER_MAX, Ballot, EventId, Round, SiteId, Slot
-from engine.sim.scenario.commands import NoopEntry, Text, What
+from engine.sim.scenario.expected import NoopEntry, Text, What
 
 _Meant = TypeVar("_Meant")
 
