@@ -17,6 +17,9 @@ A plaintext is `[life, commit, to_life, [message, ...]]`; a message is an array 
     heartbeat    leadership, voting, prefix, used_max, sent, echo or null, held_ms,
                  leads or null, reaches, hears or null
     hand-on      [entry, ...], relayed
+    ask-slot     nonce, slot
+    slot-state   nonce, slot, voting, promised or null, accepted or null, digest or null, entry or null, learned,
+                 null or [how, ballot or null, source, [site, ...], ago_ms], [[act, ballot, ago_ms], ...]
 
 A ballot is `[round, site]`, and so are `leads` and `hears`; an entry `[author or null, number, follows, body]`; refused
 `[first, last, ballot or null, cause]`; a `last` of null means "and all after". The fields are those of
@@ -24,8 +27,8 @@ A ballot is `[round, site]`, and so are `leads` and `hears`; an entry `[author o
 
 Rules that hold here:
 - A packet is taken whole or rejected whole (W2). Whatever the bytes are, decoding ends in a Packet or in Rejected.
-- Integers are JSON integers of 0 to 2**53, slots of 1 to 2**53; `true`, `1.0` and `2**64` are none. Every site named is
-  in the cluster. An entry is the no-op or one that its author can have made.
+- Numbers are taken strictly (`engine.strict`). Every site named is in the cluster. An entry is the no-op or one that
+  its author can have made.
 - The messages of a packet are spread over as many plaintexts as they need (W4), in their order. No message is split:
   what it covers is its own claim (A4, B3). One that is too long for any datagram goes alone.
 """
@@ -33,39 +36,61 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import Final, assert_never, cast
+from typing import Final, assert_never
 
 import orjson
 
 from engine.core.entry import NOOP, BadOperation, Entry, decode
-from engine.core.ids import NUMBER_MAX, STORE_ID, Ballot, Nonce, Round, SiteId, Slot, StoreId, Tick
+from engine.core.ids import Ballot, SiteId
 from engine.core.messages import (
     Accept,
     Accepted,
     AcceptedSlot,
+    Act,
     Ask,
     AskHighest,
+    AskSlot,
     Cause,
     Chosen,
     ChosenSlot,
+    Deed,
     HandOn,
     Heartbeat,
     Hello,
     Highest,
     Known,
     LearnedSlot,
+    Learning,
     Message,
     Packet,
     Prepare,
     Promise,
     Refused,
     RefusedSpan,
+    SlotState,
     Verdict,
     Welcome,
 )
 from engine.core.settings import Leadership
 from engine.datagram import Reason, Rejected
+from engine.strict import (
+    as_array,
+    as_digest,
+    as_list,
+    as_nonce,
+    as_number,
+    as_open_span,
+    as_round,
+    as_slot,
+    as_slot_or_0,
+    as_some,
+    as_span,
+    as_store_id,
+    as_text,
+    as_tick,
+    as_truth,
+    as_word,
+)
 
 _END: Final = b"]]"
 
@@ -134,8 +159,26 @@ def _fields(message: Message) -> list[object]:
             return ["known", nonce, first, last, _learned(learned)]
         case HandOn(entries, relayed):
             return ["hand-on", [_entry(entry) for entry in entries], relayed]
+        case AskSlot(nonce, slot):
+            return ["ask-slot", nonce, slot]
+        case SlotState():
+            return _slot_state(message)
         case _:
             assert_never(message)
+
+
+def _slot_state(state: SlotState) -> list[object]:
+    learning = state.learning
+    return [
+        *("slot-state", state.nonce, state.slot, state.voting),
+        *(_ballot_or_none(state.promised), _ballot_or_none(state.accepted), state.digest),
+        None if state.entry is None else _entry(state.entry),
+        state.learned,
+        None
+        if learning is None
+        else [learning.how, _ballot_or_none(learning.ballot), learning.source, learning.votes, learning.ago_ms],
+        [[deed.act, _ballot(deed.ballot), deed.ago_ms] for deed in state.deeds],
+    ]
 
 
 def _ballot(ballot: Ballot) -> list[object]:
@@ -182,6 +225,8 @@ class Decoder:
             "welcome": self._welcome,
             "heartbeat": self._heartbeat,
             "hand-on": self._hand_on,
+            "ask-slot": self._ask_slot,
+            "slot-state": self._slot_state,
         }
 
     def packet(self, sender: SiteId, plaintext: bytes) -> Packet:
@@ -190,121 +235,155 @@ class Decoder:
             value: object = orjson.loads(plaintext)
         except orjson.JSONDecodeError:
             raise Rejected(Reason.NOT_JSON) from None
-        life, commit, to_life, messages = _array(value, 4)
+        life, commit, to_life, messages = as_array(value, 4)
         return Packet(
             sender,
-            _store_id(life),
-            _number(commit),
-            None if to_life is None else _store_id(to_life),
-            tuple([self._message(message) for message in _some(messages)]),
+            as_store_id(life),
+            as_number(commit),
+            None if to_life is None else as_store_id(to_life),
+            tuple([self._message(message) for message in as_some(messages)]),
         )
 
     def _message(self, value: object) -> Message:
-        fields = _some(value)
-        decode_fields = self._decoders.get(_text(fields[0]))
+        fields = as_some(value)
+        decode_fields = self._decoders.get(as_text(fields[0]))
         if decode_fields is None:
             raise Rejected(Reason.MESSAGE)
         return decode_fields(fields)
 
     def _prepare(self, fields: list[object]) -> Prepare:
-        _, ballot, first, last = _array(fields, 4)
-        return Prepare(self._ballot(ballot), *_open_span(first, last))
+        _, ballot, first, last = as_array(fields, 4)
+        return Prepare(self._ballot(ballot), *as_open_span(first, last))
 
     def _promise(self, fields: list[object]) -> Promise:
-        _, ballot, first, last, accepted, learned, left_out = _array(fields, 7)
-        first_slot, last_slot = _open_span(first, last)
+        _, ballot, first, last, accepted, learned, left_out = as_array(fields, 7)
+        first_slot, last_slot = as_open_span(first, last)
         return Promise(
             self._ballot(ballot),
             first_slot,
             last_slot,
-            tuple([self._accepted_slot(one) for one in _list(accepted)]),
+            tuple([self._accepted_slot(one) for one in as_list(accepted)]),
             self._learned_slots(learned),
             self._refused_spans(left_out),
         )
 
     def _accept(self, fields: list[object]) -> Accept:
-        _, ballot, entries = _array(fields, 3)
-        return Accept(self._ballot(ballot), self._learned_slots(_some(entries)))
+        _, ballot, entries = as_array(fields, 3)
+        return Accept(self._ballot(ballot), self._learned_slots(as_some(entries)))
 
     def _accepted(self, fields: list[object]) -> Accepted:
-        _, ballot, slots = _array(fields, 3)
-        return Accepted(self._ballot(ballot), tuple([_slot(slot) for slot in _some(slots)]))
+        _, ballot, slots = as_array(fields, 3)
+        return Accepted(self._ballot(ballot), tuple([as_slot(slot) for slot in as_some(slots)]))
 
     def _refused(self, fields: list[object]) -> Refused:
-        _, ballot, phase, spans = _array(fields, 4)
-        return Refused(self._ballot(ballot), _word(phase, _PHASES), self._refused_spans(_some(spans)))
+        _, ballot, phase, spans = as_array(fields, 4)
+        return Refused(self._ballot(ballot), as_word(phase, _PHASES), self._refused_spans(as_some(spans)))
 
     def _chosen(self, fields: list[object]) -> Chosen:
-        _, slots = _array(fields, 2)
-        return Chosen(tuple([self._chosen_slot(one) for one in _some(slots)]))
+        _, slots = as_array(fields, 2)
+        return Chosen(tuple([self._chosen_slot(one) for one in as_some(slots)]))
 
     def _ask(self, fields: list[object]) -> Ask:
-        _, nonce, spans = _array(fields, 3)
-        return Ask(_nonce(nonce), tuple([_span(*_array(span, 2)) for span in _some(spans)]))
+        _, nonce, spans = as_array(fields, 3)
+        return Ask(as_nonce(nonce), tuple([as_span(*as_array(span, 2)) for span in as_some(spans)]))
 
     def _known(self, fields: list[object]) -> Known:
-        _, nonce, first, last, learned = _array(fields, 5)
-        return Known(_nonce(nonce), *_span(first, last), self._learned_slots(learned))
+        _, nonce, first, last, learned = as_array(fields, 5)
+        return Known(as_nonce(nonce), *as_span(first, last), self._learned_slots(learned))
 
     def _ask_highest(self, fields: list[object]) -> AskHighest:
-        _, nonce = _array(fields, 2)
-        return AskHighest(_nonce(nonce))
+        _, nonce = as_array(fields, 2)
+        return AskHighest(as_nonce(nonce))
 
     def _highest(self, fields: list[object]) -> Highest:
-        _, nonce, used_max, prefix = _array(fields, 4)
-        return Highest(_nonce(nonce), _slot_or_0(used_max), _slot_or_0(prefix))
+        _, nonce, used_max, prefix = as_array(fields, 4)
+        return Highest(as_nonce(nonce), as_slot_or_0(used_max), as_slot_or_0(prefix))
 
     def _hello(self, fields: list[object]) -> Hello:
-        _, nonce, proof = _array(fields, 3)
-        return Hello(_nonce(nonce), None if proof is None else _nonce(proof))
+        _, nonce, proof = as_array(fields, 3)
+        return Hello(as_nonce(nonce), None if proof is None else as_nonce(proof))
 
     def _welcome(self, fields: list[object]) -> Welcome:
-        _, nonce, verdict, challenge, reason = _array(fields, 5)
+        _, nonce, verdict, challenge, reason = as_array(fields, 5)
         return Welcome(
-            _nonce(nonce),
-            Verdict(_word(verdict, _VERDICTS)),
-            None if challenge is None else _nonce(challenge),
-            _text(reason),
+            as_nonce(nonce),
+            Verdict(as_word(verdict, _VERDICTS)),
+            None if challenge is None else as_nonce(challenge),
+            as_text(reason),
         )
 
     def _heartbeat(self, fields: list[object]) -> Heartbeat:
-        _, leadership, voting, prefix, used_max, sent, echo, held_ms, leads, reaches, hears = _array(fields, 11)
+        _, leadership, voting, prefix, used_max, sent, echo, held_ms, leads, reaches, hears = as_array(fields, 11)
         return Heartbeat(
-            _word(leadership, _LEADERSHIPS),
-            _truth(voting),
-            _slot_or_0(prefix),
-            _slot_or_0(used_max),
-            _tick(sent),
-            None if echo is None else _tick(echo),
-            _number(held_ms),
+            as_word(leadership, _LEADERSHIPS),
+            as_truth(voting),
+            as_slot_or_0(prefix),
+            as_slot_or_0(used_max),
+            as_tick(sent),
+            None if echo is None else as_tick(echo),
+            as_number(held_ms),
             self._ballot_or_none(leads),
-            _truth(reaches),
+            as_truth(reaches),
             self._ballot_or_none(hears),
         )
 
     def _hand_on(self, fields: list[object]) -> HandOn:
-        _, entries, relayed = _array(fields, 3)
-        events = tuple([self._entry(entry) for entry in _some(entries)])
+        _, entries, relayed = as_array(fields, 3)
+        events = tuple([self._entry(entry) for entry in as_some(entries)])
         if any(event.author is None for event in events):
             raise Rejected(Reason.ENTRY)
-        return HandOn(events, _truth(relayed))
+        return HandOn(events, as_truth(relayed))
+
+    def _ask_slot(self, fields: list[object]) -> AskSlot:
+        _, nonce, slot = as_array(fields, 3)
+        return AskSlot(as_nonce(nonce), as_slot(slot))
+
+    def _slot_state(self, fields: list[object]) -> SlotState:
+        _, nonce, slot, voting, promised, accepted, digest, entry, learned, learning, deeds = as_array(fields, 11)
+        if (accepted is None) != (digest is None):
+            raise Rejected(Reason.SHAPE)
+        return SlotState(
+            as_nonce(nonce),
+            as_slot(slot),
+            as_truth(voting),
+            self._ballot_or_none(promised),
+            self._ballot_or_none(accepted),
+            None if digest is None else as_digest(digest),
+            None if entry is None else self._entry(entry),
+            as_truth(learned),
+            None if learning is None else self._learning(learning),
+            tuple([self._deed(deed) for deed in as_list(deeds)]),
+        )
+
+    def _learning(self, value: object) -> Learning:
+        how, ballot, source, votes, ago_ms = as_array(value, 5)
+        voters = tuple([self._site(site) for site in as_list(votes)])
+        return Learning(
+            as_word(how, _HOWS), self._ballot_or_none(ballot), self._site(source), voters, as_number(ago_ms)
+        )
+
+    def _deed(self, value: object) -> Deed:
+        act, ballot, ago_ms = as_array(value, 3)
+        return Deed(Act(as_word(act, _ACTS)), self._ballot(ballot), as_number(ago_ms))
 
     def _ballot_or_none(self, value: object) -> Ballot | None:
         return None if value is None else self._ballot(value)
 
     def _ballot(self, value: object) -> Ballot:
-        number, site = _array(value, 2)
-        return Ballot(_round(number), self._site(site))
+        number, site = as_array(value, 2)
+        return Ballot(as_round(number), self._site(site))
 
     def _site(self, value: object) -> SiteId:
-        name = self._sites.get(_text(value))
+        name = self._sites.get(as_text(value))
         if name is None:
             raise Rejected(Reason.SITE)
         return name
 
     def _entry(self, value: object) -> Entry:
-        author, number, follows, body = _array(value, 4)
-        entry = Entry(None if author is None else self._site(author), _number(number), _number(follows), _text(body))
+        author, number, follows, body = as_array(value, 4)
+        entry = Entry(
+            None if author is None else self._site(author), as_number(number), as_number(follows), as_text(body)
+        )
         if author is None:
             if entry != NOOP:
                 raise Rejected(Reason.ENTRY)
@@ -318,124 +397,38 @@ class Decoder:
         return entry
 
     def _learned_slots(self, value: object) -> tuple[LearnedSlot, ...]:
-        return tuple([self._learned_slot(one) for one in _list(value)])
+        return tuple([self._learned_slot(one) for one in as_list(value)])
 
     def _learned_slot(self, value: object) -> LearnedSlot:
-        slot, entry = _array(value, 2)
-        return LearnedSlot(_slot(slot), self._entry(entry))
+        slot, entry = as_array(value, 2)
+        return LearnedSlot(as_slot(slot), self._entry(entry))
 
     def _accepted_slot(self, value: object) -> AcceptedSlot:
-        slot, ballot, entry = _array(value, 3)
-        return AcceptedSlot(_slot(slot), self._ballot(ballot), self._entry(entry))
+        slot, ballot, entry = as_array(value, 3)
+        return AcceptedSlot(as_slot(slot), self._ballot(ballot), self._entry(entry))
 
     def _chosen_slot(self, value: object) -> ChosenSlot:
-        slot, ballot, entry = _array(value, 3)
+        slot, ballot, entry = as_array(value, 3)
         if ballot is None and entry is None:  # R0
             raise Rejected(Reason.SHAPE)
         return ChosenSlot(
-            _slot(slot),
+            as_slot(slot),
             self._ballot_or_none(ballot),
             None if entry is None else self._entry(entry),
         )
 
     def _refused_spans(self, value: object) -> tuple[RefusedSpan, ...]:
-        return tuple([self._refused_span(one) for one in _list(value)])
+        return tuple([self._refused_span(one) for one in as_list(value)])
 
     def _refused_span(self, value: object) -> RefusedSpan:
-        first, last, ballot, cause = _array(value, 4)
-        first_slot, last_slot = _open_span(first, last)
-        return RefusedSpan(first_slot, last_slot, self._ballot_or_none(ballot), Cause(_word(cause, _CAUSES)))
+        first, last, ballot, cause = as_array(value, 4)
+        first_slot, last_slot = as_open_span(first, last)
+        return RefusedSpan(first_slot, last_slot, self._ballot_or_none(ballot), Cause(as_word(cause, _CAUSES)))
 
 
 _PHASES: Final = frozenset({"prepare", "accept"})
+_ACTS: Final = frozenset(act.value for act in Act)
+_HOWS: Final = frozenset({"votes", "chosen", "known"})
 _CAUSES: Final = frozenset(cause.value for cause in Cause)
 _VERDICTS: Final = frozenset(verdict.value for verdict in Verdict)
 _LEADERSHIPS: Final = frozenset(leadership.value for leadership in Leadership)
-
-
-def _list(value: object) -> list[object]:
-    if type(value) is not list:
-        raise Rejected(Reason.TYPE)
-    return value
-
-
-def _array(value: object, length: int) -> list[object]:
-    if type(value) is not list:
-        raise Rejected(Reason.TYPE)
-    if len(value) != length:
-        raise Rejected(Reason.SHAPE)
-    return value
-
-
-def _some(value: object) -> list[object]:
-    """A list of at least one: a message about nothing is none."""
-    if type(value) is not list:
-        raise Rejected(Reason.TYPE)
-    if not value:
-        raise Rejected(Reason.SHAPE)
-    return value
-
-
-def _truth(value: object) -> bool:
-    if type(value) is not bool:
-        raise Rejected(Reason.TYPE)
-    return value
-
-
-def _text(value: object) -> str:
-    if type(value) is not str:
-        raise Rejected(Reason.TYPE)
-    return value
-
-
-def _word(value: object, words: frozenset[str]) -> str:
-    if type(value) is not str:
-        raise Rejected(Reason.TYPE)
-    if value not in words:
-        raise Rejected(Reason.RANGE)
-    return value
-
-
-def _store_id(value: object) -> StoreId:
-    return _store_id_of(_text(value))
-
-
-@lru_cache(maxsize=64)
-def _store_id_of(text: str) -> StoreId:
-    """Every packet names two of the same few."""
-    if not STORE_ID.match(text):
-        raise Rejected(Reason.RANGE)
-    return StoreId(text)
-
-
-def _number(value: object) -> int:
-    if type(value) is not int:
-        raise Rejected(Reason.TYPE)
-    if not 0 <= value <= NUMBER_MAX:
-        raise Rejected(Reason.RANGE)
-    return value
-
-
-# A number is checked once; what it counts is a matter of types alone.
-_nonce = cast("Callable[[object], Nonce]", _number)
-_round = cast("Callable[[object], Round]", _number)
-_slot_or_0 = cast("Callable[[object], Slot]", _number)
-_tick = cast("Callable[[object], Tick]", _number)
-
-
-def _slot(value: object) -> Slot:
-    number = _slot_or_0(value)
-    if number == 0:
-        raise Rejected(Reason.RANGE)
-    return number
-
-
-def _span(first: object, last: object) -> tuple[Slot, Slot]:
-    span = _slot(first), _slot(last)
-    if span[0] > span[1]:
-        raise Rejected(Reason.RANGE)
-    return span
-
-
-def _open_span(first: object, last: object) -> tuple[Slot, Slot | None]:
-    return _span(first, last) if last is not None else (_slot(first), None)

@@ -19,7 +19,7 @@ import apsw
 
 from engine.core.ids import NUMBER_MAX, SiteId, Slot
 from engine.core.messages import LearnedSlot
-from engine.core.storage import EventRow, LogRow, StoreDamaged, WriteEvidence
+from engine.core.storage import NO_VOTE, EventRow, LogRow, StoreDamaged, Vote, WriteEvidence
 from storage import rows
 from storage.errors import START_ANEW, damaged_row, sqlite_errors
 from storage.rows import IN_PREFIX, Meta, SlotRow, SlotState, Table, Values
@@ -82,6 +82,11 @@ class Reader:
                     break
                 found.append(LearnedSlot(row.slot, row.learned))
         return found
+
+    def voted(self, slot: Slot) -> Vote:
+        """As `LogReader.voted`."""
+        page = self.log_page(slot, slot, 1)
+        return page[0].vote if page else NO_VOTE
 
     def log_page(self, first: Slot, last: Slot, limit: int) -> list[LogRow]:
         """As `Storage.log_page`."""

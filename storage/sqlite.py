@@ -22,7 +22,7 @@ import apsw
 
 from engine.core.ids import SiteId, Slot
 from engine.core.messages import LearnedSlot
-from engine.core.storage import EventRow, LogRow, Stored, StoreFailed, Write
+from engine.core.storage import EventRow, LogRow, Stored, StoreFailed, Vote, Write
 from storage.errors import sqlite_errors
 from storage.lock import FolderLock
 from storage.reader import Reader
@@ -93,6 +93,10 @@ class SqliteStorage:
     def learned(self, first: Slot, last: Slot, bytes_max: int) -> list[LearnedSlot]:
         with self._attempt():
             return self._reader.learned(first, last, bytes_max)
+
+    def voted(self, slot: Slot) -> Vote:
+        with self._attempt():
+            return self._reader.voted(slot)
 
     def log_page(self, first: Slot, last: Slot, limit: int) -> list[LogRow]:
         with self._attempt():

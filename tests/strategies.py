@@ -27,23 +27,28 @@ from engine.core.messages import (
     Accept,
     Accepted,
     AcceptedSlot,
+    Act,
     Ask,
     AskHighest,
+    AskSlot,
     Cause,
     Chosen,
     ChosenSlot,
+    Deed,
     HandOn,
     Heartbeat,
     Hello,
     Highest,
     Known,
     LearnedSlot,
+    Learning,
     Message,
     Packet,
     Prepare,
     Promise,
     Refused,
     RefusedSpan,
+    SlotState,
     Verdict,
     Welcome,
 )
@@ -158,6 +163,25 @@ heartbeats: Final = st.builds(
     st.none() | ballots,
 )
 handings: Final = st.builds(HandOn, _some(_authored()), st.booleans())
+slot_questions: Final = st.builds(AskSlot, nonces, slots)
+learnings: Final = st.builds(
+    Learning, st.sampled_from(["votes", "chosen", "known"]), st.none() | ballots, site_ids, _few(site_ids), _numbers(0)
+)
+deeds: Final = st.builds(Deed, st.sampled_from(Act), ballots, _numbers(0))
+slot_states: Final = st.builds(
+    lambda nonce, slot, voting, promised, vote, entry, learned, learning, acts: SlotState(
+        nonce, slot, voting, promised, vote[0], vote[1], entry, learned, learning, acts
+    ),
+    nonces,
+    slots,
+    st.booleans(),
+    st.none() | ballots,
+    st.just((None, None)) | st.tuples(ballots, entries.map(lambda entry: entry.digest)),
+    st.none() | entries,
+    st.booleans(),
+    st.none() | learnings,
+    _few(deeds),
+)
 
 messages: Final[SearchStrategy[Message]] = st.one_of(
     prepares,
@@ -174,6 +198,8 @@ messages: Final[SearchStrategy[Message]] = st.one_of(
     welcomes,
     heartbeats,
     handings,
+    slot_questions,
+    slot_states,
 )
 
 

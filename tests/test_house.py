@@ -18,8 +18,8 @@ LINES_MAX: Final = 450
 
 CORE_MAY_IMPORT: Final = frozenset(
     {
-        *("__future__", "bisect", "collections", "collections.abc", "dataclasses", "enum", "functools", "heapq"),
-        *("itertools", "math", "operator", "random", "re", "typing"),
+        *("__future__", "bisect", "collections", "collections.abc", "dataclasses", "enum", "functools", "hashlib"),
+        *("heapq", "itertools", "math", "operator", "random", "re", "typing"),
     }
 )
 """What of the standard library is pure: no clock, file, socket, thread or task."""

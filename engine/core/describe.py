@@ -7,13 +7,13 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import assert_never
 
 from engine.core.effects import (
     Observation,
     SawApplied,
     SawAttempt,
+    SawBiography,
     SawFilled,
     SawFresh,
     SawHanded,
@@ -28,12 +28,13 @@ from engine.core.effects import (
     SawUnconfirmed,
 )
 from engine.core.entry import Block, Entry, Tweet, Unblock, Withdrawal, decode
-from engine.core.ids import Ballot, SiteId, Slot
+from engine.core.ids import Ballot, Slot, named
 from engine.core.messages import (
     Accept,
     Accepted,
     Ask,
     AskHighest,
+    AskSlot,
     Cause,
     Chosen,
     ChosenSlot,
@@ -47,6 +48,7 @@ from engine.core.messages import (
     Promise,
     Refused,
     RefusedSpan,
+    SlotState,
     Verdict,
     Welcome,
 )
@@ -78,12 +80,6 @@ def entry(value: Entry) -> str:
             return f"{who} unblock {target}"
         case Withdrawal():
             return f"{who} withdrawal"
-
-
-def names(sites: Iterable[SiteId]) -> str:
-    """`alice, bob and carol`"""
-    *others, last = sorted(sites)
-    return f"{', '.join(others)} and {last}" if others else last
 
 
 def type_of(message: Message) -> str:
@@ -137,6 +133,10 @@ def message(value: Message) -> Line:
         case HandOn(entries, relayed):
             asks = "passes on, for the leader to propose" if relayed else "asks the leader to propose"
             return Line(word, None, None, f"{asks}: {_many([entry(item) for item in entries])}")
+        case AskSlot(_, slot):
+            return Line(word, slot, None, "what happened there, as far as you know?")
+        case SlotState(_, slot, _, promised, accepted):
+            return Line(word, slot, accepted or promised, _state(value))
         case _:
             assert_never(value)
 
@@ -178,6 +178,8 @@ def observation(value: Observation) -> Line | None:
             return Line("voter" if voting else "learner", None, None, said)
         case SawPeer(peer, up):
             return Line("peer", None, None, f"{peer} is heard" if up else f"{peer} was silent for too long")
+        case SawBiography(_, told):
+            return Line("explained", None, None, f"slot {told.slot}: {told.sentence}")
         case SawHanded(_, _, leader):
             return Line("hand-on", None, leader, _handed(value))
         case SawRejected(reason, peer):
@@ -199,6 +201,15 @@ def _promise(value: Promise) -> str:
     return f"{promised}, nothing accepted before{left_out}"
 
 
+def _state(value: SlotState) -> str:
+    of = "" if value.entry is None else f": {entry(value.entry)}"
+    if value.learned:
+        return f"learned{of}"
+    if value.accepted is not None:
+        return f"accepted{of}"
+    return "promised, nothing accepted" if value.promised is not None else "nothing promised, nothing accepted"
+
+
 def _chosen(item: ChosenSlot) -> str:
     if item.entry is None:
         return f"a majority accepted what was accepted at {item.ballot}"
@@ -207,7 +218,7 @@ def _chosen(item: ChosenSlot) -> str:
 
 def _learned_from(value: SawLearned) -> str:
     if value.how == "votes":
-        return f"{names(value.votes)} accepted it"
+        return f"{named(value.votes)} accepted it"
     if value.how == "chosen" and value.ballot is not None:
         return f"{value.source} counted a majority"
     return f"{value.source} had learned it"
@@ -279,6 +290,8 @@ _WORDS: dict[type[Message], str] = {
     Welcome: "welcome",
     Heartbeat: "heartbeat",
     HandOn: "hand-on",
+    AskSlot: "ask-slot",
+    SlotState: "slot-state",
 }
 
 _RESULTS = {

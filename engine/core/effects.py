@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from engine.core.biography import Biography
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, EventId, SiteId, Slot, Tick
 from engine.core.messages import Message
@@ -133,6 +134,14 @@ class SawUnconfirmed:
 
 
 @value
+class SawBiography:
+    """What was found out about a slot, for who asked with `token`."""
+
+    token: int
+    biography: Biography
+
+
+@value
 class SawStanding:
     """This site began or ceased to be a voter (D5)."""
 
@@ -174,6 +183,7 @@ Observation = (
     | SawRecovery
     | SawFresh
     | SawUnconfirmed
+    | SawBiography
     | SawStanding
     | SawPeer
     | SawProof

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from hashlib import sha256
 from typing import Final, assert_never
 
 from engine.core.ids import NUMBER_MAX, SITE_NAME, EventId, SiteId
@@ -62,6 +63,13 @@ class Entry:
     def id(self) -> EventId | None:
         return None if self.author is None else EventId(self.author, self.number)
 
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits that tell entries apart where there is no room for the entry (W4)."""
+        return sha256(f"{self.author} {self.number} {self.follows} {self.body}".encode()).hexdigest()[:16]
+
+
+DIGEST: Final = re.compile(r"[0-9a-f]{16}\Z")
 
 NOOP: Final = Entry(None, 0, 0, "")
 

@@ -9,6 +9,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from random import Random
 from typing import Final, NamedTuple, NewType
 
@@ -51,6 +52,12 @@ class EventId(NamedTuple):
 def new_nonce(random: Random) -> Nonce:
     """A number that was never used before, as far as chance can tell: 53 bits, and not 0."""
     return Nonce(1 + random.getrandbits(53))
+
+
+def named(sites: Iterable[SiteId]) -> str:
+    """`alice, bob and carol`; `nobody` where there is none."""
+    *others, last = sorted(sites) or [SiteId("nobody")]
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def quorum_size(sites: int) -> int:

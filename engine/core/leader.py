@@ -21,7 +21,7 @@ from typing import Final
 
 from engine.core.effects import SawAttempt
 from engine.core.entry import NOOP, Entry
-from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick
+from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick, named
 from engine.core.learner import Learner
 from engine.core.messages import Accept, Accepted, AcceptedSlot, Cause, LearnedSlot, Prepare, Promise, Refused
 from engine.core.pages import cost_bytes
@@ -268,8 +268,7 @@ class Leader:
         top = max((self._learner.learned_max, *campaign.found), default=Slot(0))
         reign = Reign(campaign.ballot, frozenset(campaign.complete), campaign.left_out, Slot(top + 1))
         self._reign = reign
-        promised = " and ".join(sorted(campaign.complete))
-        why = f"{promised} promised all slots from {campaign.first} on"
+        why = f"{named(campaign.complete)} promised all slots from {campaign.first} on"
         step.tell(SawAttempt(campaign.first, "leads", campaign.ballot, why))
         flights: list[Flight] = []
         for slot in map(Slot, range(campaign.first, top + 1)):
@@ -353,7 +352,7 @@ class Leader:
     def _settle(self, step: Step, reign: Reign, flight: Flight) -> None:
         del reign.flights[flight.slot]
         if self._proposer.attempt(flight.slot) is None:
-            why = f"{' and '.join(sorted(flight.refused))} promised higher for this slot alone: settles it by a synod"
+            why = f"{named(flight.refused)} promised higher for this slot alone: settles it by a synod"
             step.tell(SawAttempt(flight.slot, "fallback", reign.ballot, why))
             self._proposer.start(step, flight.slot, flight.phase.entry)
 

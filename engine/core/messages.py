@@ -27,6 +27,13 @@ class Cause(StrEnum):
     FAR = "far"  # the slot or the round is absurdly far ahead of what this site knows (R6)
 
 
+class Act(StrEnum):
+    """What an acceptor did at a ballot."""
+
+    PROMISED = "promised"
+    ACCEPTED = "accepted"
+
+
 class Verdict(StrEnum):
     """What a site answers to `hello` (D5)."""
 
@@ -191,6 +198,55 @@ class HandOn:
     relayed: bool
 
 
+@value
+class AskSlot:
+    """What happened at this slot, as far as the addressee knows? For people alone; answered by one `SlotState`."""
+
+    nonce: Nonce
+    slot: Slot
+
+
+@value
+class Deed:
+    """What the sender's acceptor did, `ago_ms` before it said so."""
+
+    act: Act
+    ballot: Ballot
+    ago_ms: int
+
+
+@value
+class Learning:
+    """How the sender came to know the choice: `votes` (it counted those), `chosen` or `known` (`source` said so)."""
+
+    how: str
+    ballot: Ballot | None
+    source: SiteId
+    votes: tuple[SiteId, ...]
+    ago_ms: int
+
+
+@value
+class SlotState:
+    """What the sender's store has of a slot, and what the sender remembers since it started.
+
+    `promised` and `accepted` are maxPrepare and accNum; `digest` is that of the accepted entry. `entry` is the learned
+    one where `learned`, else the accepted one; None where there is none, or where it is too long (W4).
+    `learning` is None where that is not remembered; `deeds` are the newest that fit, oldest first.
+    """
+
+    nonce: Nonce
+    slot: Slot
+    voting: bool
+    promised: Ballot | None
+    accepted: Ballot | None
+    digest: str | None
+    entry: Entry | None
+    learned: bool
+    learning: Learning | None
+    deeds: tuple[Deed, ...]
+
+
 Message = (
     Prepare
     | Promise
@@ -206,6 +262,8 @@ Message = (
     | Welcome
     | Heartbeat
     | HandOn
+    | AskSlot
+    | SlotState
 )
 
 Housekeeping = Heartbeat | Hello | Welcome | AskHighest | Highest

@@ -20,7 +20,7 @@ from typing import Final
 
 from engine.core.effects import SawAttempt
 from engine.core.entry import Entry, kind_of
-from engine.core.ids import NEVER, Ballot, Round, SiteId, Slot, Tick
+from engine.core.ids import NEVER, Ballot, Round, SiteId, Slot, Tick, named
 from engine.core.messages import (
     Accept,
     Accepted,
@@ -334,7 +334,7 @@ class Proposer:
 
     def _defeat(self, step: Step, attempt: Attempt) -> None:
         highest = max(attempt.refusals.values())
-        refusing = " and ".join(site for site, ballot in sorted(attempt.refusals.items()) if ballot == highest)
+        refusing = named(site for site, ballot in attempt.refusals.items() if ballot == highest)
         attempt.defeats += 1
         longest = min(BACKOFF_MAX, BACKOFF_FIRST * 2**attempt.defeats)
         until = Tick(step.now + self._random.randint(1, longest))

@@ -12,11 +12,12 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import assert_never
 
 from engine.core.acceptor import Acceptor
+from engine.core.biographer import Biographer
 from engine.core.broken import BrokenRule
 from engine.core.effects import Effects
 from engine.core.elected import Elected
@@ -32,6 +33,7 @@ from engine.core.messages import (
     Accepted,
     Ask,
     AskHighest,
+    AskSlot,
     Cause,
     Chosen,
     ChosenSlot,
@@ -46,6 +48,7 @@ from engine.core.messages import (
     Promise,
     Refused,
     RefusedSpan,
+    SlotState,
     Welcome,
 )
 from engine.core.microblog import Microblog
@@ -59,6 +62,7 @@ from engine.core.sessions import Sessions, Submission
 from engine.core.settings import ROUND_LEAP_MAX, Leadership, Settings
 from engine.core.step import Step
 from engine.core.storage import LogReader, Stored, Vote, WriteEvidence
+from engine.core.stuck import InTheWay, why_stuck
 from engine.core.views import AttemptView, ReplicaView
 
 HOLES_SHOWN_MAX = 1_000
@@ -84,6 +88,7 @@ class Replica:
         self._reads = FreshReads(
             settings, self._learner, self._peers, random, scanner=self._scanner, filler=self._filler
         )
+        self._biographer = Biographer(settings, self._acceptor, self._learner, log, peers=self._peers, random=random)
         self._pushed: Slot | None = None
         self._stopped: str | None = None
         self._now = Tick(0)
@@ -157,19 +162,16 @@ class Replica:
     def confirm(self, now: Tick, token: int, timeout: Tick) -> Effects:
         """A certain read begins (R5): it ends in one SawFresh or SawUnconfirmed with this token, now or later. No other
         open read or event has this token."""
-        step = self._step(now)
-        if self._stopped is not None:
-            return step.effects
-        self._reads.begin(step, token, timeout, self._lives.voting)
-        return self._finish(step)
+        return self._act(now, lambda step: self._reads.begin(step, token, timeout, self._lives.voting))
+
+    def explain(self, now: Tick, token: int, slot: Slot, timeout: Tick) -> Effects:
+        """What happened at a slot, with what the others answer within `timeout`: it ends in one SawBiography with this
+        token, in these effects or in later ones. Nothing else comes of it."""
+        return self._act(now, lambda step: self._biographer.ask(step, token, slot, timeout, self._lives.voting))
 
     def fill(self, now: Tick, slots: Iterable[Slot]) -> Effects:
         """On demand (R3). Each slot that is a hole ends in one SawFilled or more (`no-quorum` is not the end)."""
-        step = self._step(now)
-        if self._stopped is not None:
-            return step.effects
-        self._filler.fill(step, slots)
-        return self._finish(step)
+        return self._act(now, lambda step: self._filler.fill(step, slots))
 
     def tick(self, now: Tick) -> Effects:
         """Does what is due at `now`."""
@@ -189,6 +191,7 @@ class Replica:
                 self._lives.greet(step, silent)
             self._sessions.tick(step, self._stuck)
             self._reads.tick(step, self._lives.voting)
+            self._biographer.tick(step)
             return self._finish(step)
         except BrokenRule as broken:
             return self._stop(broken)
@@ -203,6 +206,7 @@ class Replica:
             NEVER if self._scanner.copying else self._filler.deadline(),
             self._sessions.deadline(),
             self._reads.deadline(),
+            self._biographer.deadline(),
             self._policy.deadline(),
         )
 
@@ -210,6 +214,7 @@ class Replica:
         """The store's commit number after the commit of the effects so far; packets tell it (D5)."""
         self._lives.commit = commit
         self._learner.committed()
+        self._biographer.committed()
 
     def packet(self, to: SiteId, messages: tuple[Message, ...]) -> Packet:
         """Wraps messages for a peer. Call after `committed`."""
@@ -267,6 +272,13 @@ class Replica:
 
     # Inside a step
 
+    def _act(self, now: Tick, act: Callable[[Step], None]) -> Effects:
+        step = self._step(now)
+        if self._stopped is not None:
+            return step.effects
+        act(step)
+        return self._finish(step)
+
     def _step(self, now: Tick) -> Step:
         self._now = now
         return Step(now, self._settings.site, Effects([], [], [], self._stopped), deque())
@@ -282,6 +294,7 @@ class Replica:
             return self._stop(broken)
         self._reads.reach(step)
         self._lives.remember(step)
+        self._biographer.remember(step)
         strangers, effects = self._lives.strangers, step.effects
         if strangers and effects.sends:
             effects.sends = [
@@ -346,6 +359,10 @@ class Replica:
                 self._reads.on_highest(step, sender, message, self._lives.voting)
             case HandOn():
                 self._policy.on_hand_on(step, message)
+            case AskSlot():
+                step.send(sender, self._biographer.answer(step.now, message, self._lives.voting))
+            case SlotState():
+                self._biographer.on_slot_state(step, sender, message)
             case Hello() | Welcome():
                 raise AssertionError("a site does not greet itself")
             case _:
@@ -425,22 +442,8 @@ class Replica:
             self._filler.fill(step, [hole for hole in below if hole < slot])  # E4
 
     def _stuck(self) -> str:
-        """Why events of this site do not get on, in words and counts."""
-        quorum = self._peers.quorum(self._lives.voting)
-        counts = f"{quorum.reachable} of {quorum.size} reachable, {quorum.needed} needed"
-        if not self._lives.voting:
-            return f"{self._settings.site} does not vote: {self._lives.why}"
-        if quorum.reachable < quorum.needed:
-            return f"no quorum: {counts}"
-        if not self._scanner.ready:
-            return f"still finding out how far the log goes; {counts}"
-        stuck = self._policy.stuck(self._now)
-        if stuck is not None:
-            return f"{stuck}; {counts}"
-        hole = next(iter(self._learner.holes(Slot(1), 1)), None)
-        if hole is not None:
-            return f"slot {hole} before it is not settled yet; {counts}"
-        return f"its turn did not come; {counts}"
+        parts = InTheWay(self._lives, self._peers, self._scanner, self._policy, self._learner)
+        return why_stuck(self._now, self._settings.site, parts)
 
     def _stop(self, broken: BrokenRule) -> Effects:
         self._stopped = str(broken)

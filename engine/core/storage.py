@@ -223,11 +223,15 @@ class LogRow:
 
 
 class LogReader(Protocol):
-    """The one thing that the core reads while it runs."""
+    """What the core reads while it runs: learned entries, and for people how this site voted there."""
 
     def learned(self, first: Slot, last: Slot, bytes_max: int) -> Sequence[LearnedSlot]:
         """The learned slots of `first` to `last`, all at or below the committed prefix: ascending, without a gap,
         one at least, until their bodies exceed `bytes_max`. Raises StoreFailed, StoreDamaged (a missing row too)."""
+
+    def voted(self, slot: Slot) -> Vote:
+        """The acceptor's state with which a slot was learned, in an earlier commit; NO_VOTE where none is kept. Raises
+        as `learned` does."""
 
 
 class Storage(LogReader, Protocol):

@@ -2,7 +2,7 @@
 
 Rules that hold here:
 - A span whose last slot is None covers all slots after its first (A3).
-- A message about no slot (a greeting, a heartbeat) covers none.
+- A message about no slot (a greeting, a heartbeat) covers none; nor does a question about a slot's past.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from engine.core.messages import (
     Accepted,
     Ask,
     AskHighest,
+    AskSlot,
     Chosen,
     HandOn,
     Heartbeat,
@@ -25,6 +26,7 @@ from engine.core.messages import (
     Prepare,
     Promise,
     Refused,
+    SlotState,
     Welcome,
 )
 
@@ -44,7 +46,7 @@ def covers(message: Message, first: Slot, last: Slot) -> bool:
             return any(first <= chosen.slot <= last for chosen in message.slots)
         case Ask():
             return any(_meets(span_first, span_last, first, last) for span_first, span_last in message.spans)
-        case AskHighest() | Highest() | Hello() | Welcome() | Heartbeat() | HandOn():
+        case AskHighest() | Highest() | Hello() | Welcome() | Heartbeat() | HandOn() | AskSlot() | SlotState():
             return False
         case _:
             assert_never(message)

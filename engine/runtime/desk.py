@@ -17,6 +17,7 @@ from itertools import count
 from engine.core.effects import (
     Effects,
     Observation,
+    SawBiography,
     SawFilled,
     SawFresh,
     SawLearned,
@@ -32,8 +33,8 @@ from engine.runtime.clock import Clock
 from engine.runtime.inbox import Asked, Client
 from engine.runtime.jsonrpc import CallFailed, CallId, ErrorCode
 from engine.runtime.queries import Queries
-from engine.runtime.requests import Action, EventKind, Fill, FreshView, GiveUp, Refused, Submit, View
-from engine.runtime.shapes import Shape, fill_line, newest_that_fit
+from engine.runtime.requests import Action, EventKind, Explain, Fill, FreshView, GiveUp, Refused, Submit, View
+from engine.runtime.shapes import Shape, biography_shape, fill_line, newest_that_fit
 
 
 @dataclass(slots=True)
@@ -65,6 +66,7 @@ class Desk:
         self._reads: dict[int, _ReadWait] = {}
         self._token_of: dict[tuple[Client, CallId], int] = {}
         self._fills: dict[tuple[Client, CallId], _FillWait] = {}
+        self._explains: dict[int, tuple[Client, CallId]] = {}
 
     def act(self, now: Tick, asked: Asked, action: Action) -> Effects:
         """Steps the replica. Raises Refused, and then nothing was done."""
@@ -77,9 +79,15 @@ class Desk:
                 return self._fill(now, asked, action)
             case FreshView():
                 return self._confirm(now, asked, action)
+            case Explain(slot, timeout):
+                token = next(self._tokens)
+                self._explains[token] = (asked.client, asked.call_id)
+                return self._replica.explain(now, token, slot, timeout)
 
     def observe(self, observations: Iterable[Observation]) -> None:
-        """Answers the fills that these settle. (Outcomes come through `outcome`.)"""
+        """Answers the fills that these settle, and whoever asked for a biography. (Outcomes come through `outcome`.)"""
+        if self._explains:
+            self._explain(observations)
         if not self._fills:
             return
         learned: dict[Slot, SawLearned] = {}
@@ -123,12 +131,13 @@ class Desk:
     def abandon(self, code: ErrorCode, message: str) -> None:
         """The engine stops: nothing that waits gets another answer."""
         reads = [(wait.client, wait.call_id) for wait in self._reads.values()]
-        for client, call_id in [*self._submits.values(), *reads, *self._fills]:
+        for client, call_id in [*self._submits.values(), *reads, *self._fills, *self._explains.values()]:
             client.fail(CallFailed(code, message, call_id))
         self._reads.clear()
         self._submits.clear()
         self._token_of.clear()
         self._fills.clear()
+        self._explains.clear()
 
     def _submit(self, now: Tick, asked: Asked, submit: Submit) -> Effects:
         body = encode(Stamped(self._operation(submit), self._clock.wall_ms()))
@@ -196,6 +205,13 @@ class Desk:
         if key in self._token_of or key in self._fills:
             raise Refused(f"the id {asked.call_id!r} is that of a request without an answer yet: use another")
         return key
+
+    def _explain(self, observations: Iterable[Observation]) -> None:
+        for saw in observations:
+            if isinstance(saw, SawBiography):
+                client, call_id = self._explains.pop(saw.token)
+                void = self._queries.is_void(saw.biography.slot)
+                client.answer(call_id, biography_shape(saw.biography, void, self._clock))
 
     def _settle(self, slot: Slot, line: Shape) -> None:
         for key in [key for key, wait in self._fills.items() if slot in wait.open]:

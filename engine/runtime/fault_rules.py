@@ -41,6 +41,8 @@ MESSAGE_TYPES: Final = (
     "welcome",
     "heartbeat",
     "hand-on",
+    "ask-slot",
+    "slot-state",
 )
 
 _PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%\Z")

@@ -51,6 +51,7 @@ from engine.runtime.requests import (
     Blocks,
     Data,
     Events,
+    Explain,
     Faults,
     FaultsAdd,
     FaultsClear,
@@ -294,7 +295,7 @@ class Node:
         parts, request = self._parts, asked.request
         try:
             match request:
-                case Submit() | GiveUp() | Fill() | FreshView():
+                case Submit() | GiveUp() | Fill() | FreshView() | Explain():
                     self._take(parts.desk.act(now, asked, request))
                 case FaultsAdd() | FaultsSet() | FaultsRemove() | FaultsClear() | FaultsRelease() | FaultsDrop():
                     asked.client.answer(asked.call_id, self._fault_desk.act(now, request))

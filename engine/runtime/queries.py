@@ -130,6 +130,11 @@ class Queries:
         """The learned entry of a slot, None where there is none."""
         return None if slot is None else self.chosen((slot,)).get(slot)
 
+    def is_void(self, slot: Slot) -> bool:
+        """Whether the slot is in the prefix with an entry that did not take effect (E5)."""
+        row = self._stored((slot,)).get(slot)
+        return row is not None and bool(row.void)
+
     def _log(self, query: Log) -> Shape:
         """The slots that are known to be used, and those above them that this site works on."""
         view = self._replica.view(attempts_max=SLOTS_MAX)

@@ -21,6 +21,7 @@ LINES_MAX: Final = 1_000
 """The most lines in one answer: a larger `limit` is taken as this."""
 
 SLOTS_MAX: Final = 1_000
+EXPLAIN_TIMEOUT_S: Final = 1.0
 _SECONDS_MAX: Final = 31_536_000
 _EVENT_ID: Final = re.compile(r"([a-z][a-z0-9-]{0,15})/([1-9][0-9]{0,15})\Z")
 
@@ -169,7 +170,13 @@ class Stop:
     pass
 
 
-Action = Submit | GiveUp | Fill | FreshView
+@dataclass(frozen=True, slots=True)
+class Explain:
+    slot: Slot
+    timeout: Tick
+
+
+Action = Submit | GiveUp | Fill | Explain | FreshView
 """Steps the replica; its answer may come much later."""
 
 FaultAction = FaultsAdd | FaultsSet | FaultsRemove | FaultsClear | FaultsRelease | FaultsDrop
@@ -325,6 +332,13 @@ def _inspect(params: _Params) -> Inspect:
     return Inspect(Slot(params.integer("slot", None)))
 
 
+def _explain(params: _Params) -> Explain:
+    slot = Slot(params.integer("slot", None))
+    timeout = params.seconds("timeout_s", EXPLAIN_TIMEOUT_S)
+    assert timeout is not None
+    return Explain(slot, timeout)
+
+
 def _log(params: _Params) -> Log:
     request = Log(params.slot_or_none("from"), params.slot_or_none("to"), params.limit(50))
     if request.first is not None and request.last is not None and request.first > request.last:
@@ -347,6 +361,7 @@ _READERS: Final[Mapping[str, Callable[[_Params], Request]]] = {
     "log": _log,
     "data": lambda params: Data(params.slots()),
     "slot": _inspect,
+    "explain": _explain,
     "blocks": lambda _: Blocks(),
     "events": lambda params: Events(params.event_ids("ids"), params.limit(50)),
     "status": lambda _: Status(),

@@ -13,6 +13,7 @@ from typing import Final, assert_never
 import orjson
 
 from engine.core import describe
+from engine.core.biography import Biography, SiteAccount
 from engine.core.effects import SawFilled, SawFresh, SawOutcome, SawUnconfirmed
 from engine.core.entry import Entry, kind_of
 from engine.core.ids import Ballot, EventId, SiteId, Slot
@@ -137,6 +138,48 @@ def attempt_shape(attempt: AttemptView | None, clock: Clock) -> Shape | None:
         "entry": entry_shape(attempt.entry),
         "why": attempt.why,
         "since": iso(clock.wall_ms_of(attempt.since)),
+    }
+
+
+def biography_shape(told: Biography, void: bool, clock: Clock) -> Shape:
+    """`void`: the entry in the slot did not take effect here. Times are this site's clock."""
+    quorum = told.quorum
+    return {
+        "slot": told.slot,
+        "state": str(told.stage),
+        "may_be_chosen": told.may_be_chosen,
+        "sentence": told.sentence,
+        "entry": entry_shape(told.entry),
+        "void": void,
+        "quorum": None
+        if quorum is None
+        else {"ballot": str(quorum.ballot), "sites": quorum.sites, "counted_by": quorum.counted_by},
+        "sites": [_site_shape(site, clock) for site in told.sites],
+        "ballots": [
+            {
+                "ballot": str(each.ballot),
+                "promised": each.promised,
+                "accepted": each.accepted,
+                "chosen": each.chosen,
+                "entry": entry_shape(each.entry),
+            }
+            for each in told.ballots
+        ],
+    }
+
+
+def _site_shape(site: SiteAccount, clock: Clock) -> Shape:
+    return {
+        "site": site.site,
+        "answered": site.answered,
+        "voting": site.voting,
+        "maxPrepare": ballot(site.promised),
+        "accNum": ballot(site.accepted),
+        "accVal": entry_shape(site.entry),
+        "learned": site.learned,
+        "learned_at": None if site.learned_at is None else iso(clock.wall_ms_of(site.learned_at)),
+        "learned_how": site.learned_how,
+        "learned_from": site.learned_from,
     }
 
 

@@ -20,6 +20,7 @@ from engine.core.entry import Entry
 from engine.core.ids import Round, SiteId, Slot, StoreId
 from engine.core.messages import LearnedSlot
 from engine.core.storage import (
+    NO_VOTE,
     EventRow,
     EventState,
     PeerMemory,
@@ -174,6 +175,10 @@ class SimDisk:
             self.append(writes)
             self.sync()
         return self.image.commit
+
+    def voted(self, slot: Slot) -> Vote:  # noqa: ARG002
+        """Nothing: this disk keeps no votes of learned slots, which are for people alone."""
+        return NO_VOTE
 
     def learned(self, first: Slot, last: Slot, bytes_max: int) -> list[LearnedSlot]:
         self._refuse()

@@ -15,6 +15,7 @@ from engine.core.effects import (
     Observation,
     SawApplied,
     SawAttempt,
+    SawBiography,
     SawFilled,
     SawFresh,
     SawHanded,
@@ -51,7 +52,7 @@ class Reached:
 
     def observed(self, saw: Observation) -> None:
         match saw:
-            case SawLearned() | SawApplied() | SawProof() | SawPeer() | SawHoles() | SawStanding():
+            case SawLearned() | SawApplied() | SawProof() | SawPeer() | SawHoles() | SawStanding() | SawBiography():
                 pass
             case SawHanded():
                 self.counts["events are handed on"] += 1

@@ -27,6 +27,7 @@ from engine.core.messages import (
     Accepted,
     Ask,
     AskHighest,
+    AskSlot,
     Chosen,
     HandOn,
     Heartbeat,
@@ -37,6 +38,7 @@ from engine.core.messages import (
     Prepare,
     Promise,
     Refused,
+    SlotState,
     Verdict,
     Welcome,
 )
@@ -315,7 +317,12 @@ class Truth:
                     self._hellos[message.nonce] = _Asked(site, site.disk.image.life, site.process)
                 case Welcome():
                     self._welcome(site, index, message)
-                case Ask() | AskHighest():
+                case SlotState():
+                    if message.learned and site.disk.image.entry(message.slot) is None:
+                        violate(
+                            "D1", "says that it has learned it; its disk has not", slot=message.slot, site=site.name
+                        )
+                case Ask() | AskHighest() | AskSlot():
                     pass
                 case _:
                     assert_never(message)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from random import Random
 
-from engine.core.effects import Effects, SawFresh, SawOutcome
+from engine.core.biography import Biography
+from engine.core.effects import Effects, SawBiography, SawFresh, SawOutcome
 from engine.core.ids import EventId, SiteId, Slot, Tick
 from engine.core.messages import Packet
 from engine.core.settings import Leadership, Settings
@@ -28,6 +29,8 @@ class Bus:
         """The highest slot of them."""
         self.shown: dict[int, Slot] = {}
         """By the token of a confirmed read, the prefix that it showed."""
+        self.biographies: list[Biography] = []
+        """As they were told."""
         self._random = None if seed is None else Random(seed)
         self._copies = copies
         self._moving: list[tuple[SiteId, Packet]] = []
@@ -52,6 +55,10 @@ class Bus:
         self._tokens += 1
         self._take(site, self.stages[site].confirm(self._tokens, timeout))
         return self._tokens
+
+    def explain(self, site: SiteId, slot: int) -> None:
+        """Somebody asks `site` what happened at a slot."""
+        self._take(site, self.stages[site].explain(1, slot))
 
     def run(self, ticks: int) -> None:
         """Delivers what moves and does what is due, for so long."""
@@ -109,5 +116,6 @@ class Bus:
             if saw.outcome is EventState.CREATED and saw.id is not None:
                 self.order.append(saw.id)
                 self.created_max = max(self.created_max, saw.slot or Slot(0))
+        self.biographies += [saw.biography for saw in told(effects, SawBiography)]
         for read in told(effects, SawFresh):
             self.shown[read.token] = self.stages[site].store.load().prefix

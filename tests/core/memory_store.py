@@ -14,6 +14,7 @@ from engine.core.entry import Entry
 from engine.core.ids import Round, SiteId, Slot, StoreId
 from engine.core.messages import LearnedSlot
 from engine.core.storage import (
+    NO_VOTE,
     EventRow,
     EventState,
     PeerMemory,
@@ -47,6 +48,7 @@ class MemoryStore:
         self.round = Round(0)
         self.prefix = Slot(0)
         self.votes: dict[Slot, Vote] = {}
+        self.voted_at: dict[Slot, Vote] = {}
         self.log: dict[Slot, Entry] = {}
         self.ranges: tuple[RangePromise, ...] = ()
         self.blocks: dict[tuple[SiteId, SiteId], Slot] = {}
@@ -92,13 +94,17 @@ class MemoryStore:
                 break
         return items
 
+    def voted(self, slot: Slot) -> Vote:
+        return self.voted_at.get(slot, NO_VOTE)
+
     def _apply(self, write: Write) -> None:
         match write:
             case WriteVote(slot, vote):
                 self.votes[slot] = vote
             case WriteRanges(ranges):
                 self.ranges = ranges
-            case WriteLearned(slot, entry, _):
+            case WriteLearned(slot, entry, vote):
+                self.voted_at[slot] = vote
                 assert self.log.setdefault(slot, entry) == entry, f"slot {slot} is learned anew (R1)"
                 self.votes.pop(slot, None)
             case WriteApplied(slot, entry, void, _):

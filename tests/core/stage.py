@@ -183,6 +183,10 @@ class Stage:
         """A certain read begins (R5)."""
         return self._perform(self.replica.confirm(self.now, token, Tick(timeout)))
 
+    def explain(self, token: int, slot: int, timeout: int = 1_000) -> Effects:
+        """Somebody asks what happened at a slot."""
+        return self._perform(self.replica.explain(self.now, token, Slot(slot), Tick(timeout)))
+
     def fill(self, *slots: int) -> Effects:
         return self._perform(self.replica.fill(self.now, map(Slot, slots)))
 

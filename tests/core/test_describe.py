@@ -5,16 +5,19 @@ A line reads `type slot ballot | note`, with `-` where there is none.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
 from hypothesis import given
 
 from engine.core import describe
+from engine.core.biography import Answer, tell
 from engine.core.effects import (
     Observation,
     SawApplied,
     SawAttempt,
+    SawBiography,
     SawFilled,
     SawFresh,
     SawHanded,
@@ -35,6 +38,7 @@ from engine.core.messages import (
     AcceptedSlot,
     Ask,
     AskHighest,
+    AskSlot,
     Cause,
     HandOn,
     Heartbeat,
@@ -47,6 +51,7 @@ from engine.core.messages import (
     Promise,
     Refused,
     RefusedSpan,
+    SlotState,
     Verdict,
     Welcome,
 )
@@ -55,6 +60,7 @@ from tests.core.stage import (
     ALICE,
     BOB,
     CAROL,
+    SITES,
     accept,
     accepted,
     already_chosen,
@@ -79,6 +85,10 @@ def shown(line: describe.Line | None) -> str:
     if line is None:
         return "nothing"
     return f"{line.type} {line.slot or '-'} {line.ballot or '-'} | {line.note}"
+
+
+def unused(slot: int) -> SlotState:
+    return SlotState(Nonce(1), Slot(slot), True, None, None, None, None, False, None, ())
 
 
 def refused(ballot_held: bool, cause: Cause, phase: str = "prepare") -> Refused:
@@ -154,6 +164,17 @@ MESSAGES: list[tuple[Message, str]] = [
         Heartbeat("elected", True, Slot(0), Slot(0), Tick(0), None, 0, hears=TWO),
         "heartbeat - - | elected, voter, learned to 0, used to 0, hears alice lead with 2.alice",
     ),
+    (AskSlot(Nonce(1), Slot(43)), "ask-slot 43 - | what happened there, as far as you know?"),
+    (unused(43), "slot-state 43 - | nothing promised, nothing accepted"),
+    (replace(unused(43), promised=TWO), "slot-state 43 2.alice | promised, nothing accepted"),
+    (
+        replace(unused(43), promised=TWO, accepted=ballot(1, BOB), digest=NOOP.digest, entry=NOOP),
+        "slot-state 43 1.bob | accepted: no-op",
+    ),
+    (
+        replace(unused(43), promised=TWO, accepted=TWO, digest=LUNCH.digest, entry=LUNCH, learned=True),
+        "slot-state 43 2.alice | learned: alice/17 tweet lunch at noon?",
+    ),
     (HandOn((LUNCH,), relayed=False), "hand-on - - | asks the leader to propose: alice/17 tweet lunch at noon?"),
     (
         HandOn((LUNCH, LUNCH), relayed=True),
@@ -202,6 +223,11 @@ OBSERVATIONS: list[tuple[Observation, str]] = [
         "hole 1 - | used, not learned here: asks the others about 1, 2, 3, 4, 5, 6, 7, 8 and 22 more",
     ),
     (SawHanded(ID, 1, ballot(2, BOB), BOB), "hand-on - 2.bob | alice/17 handed to bob, who leads"),
+    (
+        SawBiography(1, tell(Slot(43), ALICE, SITES[:3], {ALICE: Answer(unused(43), Tick(0))})),
+        "explained - - | slot 43: empty: nothing promised, nothing accepted;"
+        " bob and carol did not answer: may be chosen",
+    ),
     (
         SawHanded(ID, 3, ballot(2, BOB), CAROL),
         "hand-on - 2.bob | alice/17 and 2 more handed to carol, who hears bob lead",

@@ -40,6 +40,8 @@ STRATEGIES: Final[dict[str, SearchStrategy[Message]]] = {
     "welcome": strategies.welcomes,
     "heartbeat": strategies.heartbeats,
     "hand-on": strategies.handings,
+    "ask-slot": strategies.slot_questions,
+    "slot-state": strategies.slot_states,
 }
 
 ENTRY: Final = ["alice", 7, 6, "tweet 1763776800000 hello"]
@@ -66,6 +68,20 @@ MESSAGES: Final[dict[str, list[object]]] = {
     "welcome": ["welcome", 9, "unproven", 4, "say hello again"],
     "heartbeat": ["heartbeat", "none", True, 0, 8, 1_000, None, 0, None, False, None],
     "hand-on": ["hand-on", [ENTRY], False],
+    "ask-slot": ["ask-slot", 9, 43],
+    "slot-state": [
+        "slot-state",
+        9,
+        43,
+        True,
+        [3, "bob"],
+        [2, "alice"],
+        "0123456789abcdef",
+        ENTRY,
+        True,
+        ["votes", [2, "alice"], "alice", ["alice", "bob"], 41],
+        [["promised", [2, "alice"], 50], ["accepted", [2, "alice"], 45]],
+    ],
 }
 """An example of each type, as it stands in a plaintext."""
 
@@ -255,6 +271,24 @@ def test_w2_a_packet_of_another_form_is_rejected(plaintext: bytes, reason: Reaso
         (["welcome", 9, "welcome", None, ""], Reason.RANGE),
         (["welcome", 9, "recorded", None, None], Reason.TYPE),
         (["heartbeat", "none", 1, 0, 0, 0, None, 0, None, False, None], Reason.TYPE),
+        (["ask-slot", 9, 0], Reason.RANGE),
+        (["ask-slot", 9], Reason.SHAPE),
+        (["slot-state", 9, 43, 1, None, None, None, None, False, None, []], Reason.TYPE),
+        (["slot-state", 9, 43, True, None, [1, "bob"], None, None, False, None, []], Reason.SHAPE),
+        (["slot-state", 9, 43, True, None, None, "0123456789abcdef", None, False, None, []], Reason.SHAPE),
+        (["slot-state", 9, 43, True, None, [1, "bob"], "0123456789ABCDEF", None, False, None, []], Reason.RANGE),
+        (["slot-state", 9, 43, True, [2**53 + 1, "bob"], None, None, None, False, None, []], Reason.RANGE),
+        (["slot-state", 9, 43, True, None, None, None, None, True, ["said", None, "bob", [], 1], []], Reason.RANGE),
+        (["slot-state", 9, 43, True, None, None, None, None, True, ["known", None, "zoe", [], 1], []], Reason.SITE),
+        (
+            ["slot-state", 9, 43, True, None, None, None, None, True, ["votes", None, "bob", ["zoe"], 1], []],
+            Reason.SITE,
+        ),
+        (["slot-state", 9, 43, True, None, None, None, None, False, None, [["refused", [1, "bob"], 1]]], Reason.RANGE),
+        (
+            ["slot-state", 9, 43, True, None, None, None, None, False, None, [["promised", [1, "bob"], -1]]],
+            Reason.RANGE,
+        ),
         (["heartbeat", "anarchy", True, 0, 0, 0, None, 0, None, False, None], Reason.RANGE),
     ],
 )

@@ -14,6 +14,7 @@ from engine.core.messages import (
     Accepted,
     Ask,
     AskHighest,
+    AskSlot,
     Chosen,
     ChosenSlot,
     HandOn,
@@ -26,6 +27,7 @@ from engine.core.messages import (
     Prepare,
     Promise,
     Refused,
+    SlotState,
     Verdict,
     Welcome,
 )
@@ -53,6 +55,8 @@ ONE_OF_EACH: tuple[Message, ...] = (
     Welcome(Nonce(1), Verdict.RECORDED, None, ""),
     HEARTBEAT,
     HandOn((NOOP,), relayed=False),
+    AskSlot(Nonce(1), Slot(43)),
+    SlotState(Nonce(1), Slot(43), True, None, None, None, None, False, None, ()),
 )
 
 

@@ -44,6 +44,7 @@ class RecordedStorage:
         self._real = real
         self.load = real.load
         self.learned = real.learned
+        self.voted = real.voted
         self.log_page = real.log_page
         self.timeline = real.timeline
         self.timeline_count = real.timeline_count

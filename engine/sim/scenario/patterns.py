@@ -21,6 +21,7 @@ from engine.core.messages import (
     Accepted,
     Ask,
     AskHighest,
+    AskSlot,
     Chosen,
     HandOn,
     Heartbeat,
@@ -31,6 +32,7 @@ from engine.core.messages import (
     Prepare,
     Promise,
     Refused,
+    SlotState,
     Welcome,
 )
 
@@ -38,7 +40,7 @@ UPKEEP: Final = frozenset({"heartbeat", "hello", "welcome"})
 
 TYPES: Final = (
     *("prepare", "promise", "accept", "accepted", "refused", "chosen", "ask", "known", "ask-highest", "highest"),
-    *("hand-on", "heartbeat", "hello", "welcome"),
+    *("hand-on", "ask-slot", "slot-state", "heartbeat", "hello", "welcome"),
 )
 
 
@@ -87,7 +89,18 @@ def _ballots(message: Message) -> tuple[Ballot | None, ...]:
             return (ballot,)
         case Chosen(slots):
             return tuple(item.ballot for item in slots)
-        case Ask() | Known() | AskHighest() | Highest() | Hello() | Welcome() | Heartbeat() | HandOn():
+        case (
+            Ask()
+            | Known()
+            | AskHighest()
+            | Highest()
+            | Hello()
+            | Welcome()
+            | Heartbeat()
+            | HandOn()
+            | AskSlot()
+            | SlotState()
+        ):
             return ()
         case _:
             assert_never(message)
@@ -107,7 +120,7 @@ def _spans(message: Message) -> Iterator[tuple[Slot, Slot | None]]:
             yield from ((item.slot, item.slot) for item in chosen)
         case Ask(spans=asked):
             yield from asked
-        case AskHighest() | Highest() | Hello() | Welcome() | Heartbeat() | HandOn():
+        case AskHighest() | Highest() | Hello() | Welcome() | Heartbeat() | HandOn() | AskSlot() | SlotState():
             return
         case _:
             assert_never(message)

@@ -57,6 +57,9 @@ class _NoRows:
     def learned(self, first: Slot, last: Slot, bytes_max: int) -> Sequence[LearnedSlot]:
         raise StoreDamaged(f"a small world keeps no rows: {first} to {last}, {bytes_max} bytes")
 
+    def voted(self, slot: Slot) -> Vote:
+        raise StoreDamaged(f"a small world keeps no rows: {slot}")
+
 
 def _nothing_to_forget(_: Slot) -> Vote:
     return NO_VOTE
