@@ -98,12 +98,16 @@ class Filler:
         self._questions: dict[Nonce, _Question] = {}
         self._wanted: dict[Slot, None] = {}
         self._soon = Tick(4 * settings.timings.retransmit)
-        self._looking = False
         self._look_at = Tick(0)
+        self._seen = learner.used_max  # at the last look: what is above was used since
+        self._due = Slot(0)  # holes up to here are worked on until none is left
 
     def next_look(self) -> Tick | None:
-        """When it looks for holes next; None while there are none."""
-        return self._look_at if self._learner.holes_count else None
+        """When it works on the lowest hole at the latest; None while there are none."""
+        lowest = next(iter(self._learner.holes(Slot(1), 1)), None)
+        if lowest is None:
+            return None
+        return self._look_at if lowest <= self._seen else Tick(self._look_at + self._between_looks)
 
     def fill(self, step: Step, slots: Iterable[Slot]) -> None:
         """On demand: those of `slots` that are holes and not yet worked on, without waiting for the next look."""
@@ -190,18 +194,26 @@ class Filler:
         return tuple(self._fills)
 
     def _work_on(self, step: Step) -> None:
-        """Begins what is wanted on demand, then the lowest holes: when it is time, and on until none is left."""
-        every = self._settings.timings.fill_every
+        """Begins what is wanted on demand, then the lowest holes that two looks saw, and on until none of those is
+        left. What is used at one look and learned at the next is no hole but an entry on its way: nobody is asked."""
         if self._wanted:
             self._wanted = {slot: None for slot in self._wanted if not self._learner.is_learned(slot)}
             self._begin(step, list(self._wanted), self._soon)
         if not self._learner.holes_count:
-            self._looking = False
-            self._look_at = Tick(step.now + every)  # what is used from now on has that long to be learned
-        elif step.now >= self._look_at or (self._looking and not self._fills):
-            self._looking = True
-            self._look_at = Tick(step.now + every)
-            self._begin(step, self._learner.holes(Slot(1), 2 * FILLING_MAX), every)
+            self._seen = self._learner.used_max
+            self._look_at = Tick(step.now + self._between_looks)
+            return
+        looks = step.now >= self._look_at
+        if looks:
+            self._due, self._seen = self._seen, self._learner.used_max
+            self._look_at = Tick(step.now + self._between_looks)
+        if self._learner.prefix < self._due and (looks or not self._fills):
+            holes = self._learner.holes(Slot(1), 2 * FILLING_MAX)
+            self._begin(step, [hole for hole in holes if hole <= self._due], self._settings.timings.fill_every)
+
+    @property
+    def _between_looks(self) -> Tick:
+        return Tick(self._settings.timings.fill_every // 2)
 
     def _begin(self, step: Step, holes: list[Slot], patience: Tick) -> None:
         for fill in [self._fills[slot] for slot in holes if slot in self._fills]:

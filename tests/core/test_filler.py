@@ -72,6 +72,19 @@ def phase(stage: Stage, slot: int = 1) -> str | None:
     return None if attempt is None else attempt.phase
 
 
+def flow(stage: Stage, first: int, ticks: int) -> Effects:
+    """Bob's events come in a stream: each slot is used before the one below it is learned."""
+    effects = Effects()
+    slot, until = first, stage.now + ticks
+    stage.hear(BOB, accept(ballot(1, BOB), slot, tweet(BOB, slot)))
+    while stage.now < until:
+        stage.hear(BOB, accept(ballot(1, BOB), slot + 1, tweet(BOB, slot + 1)))
+        stage.hear(BOB, chosen(slot, tweet(BOB, slot)))
+        effects.extend(stage.live(100))
+        slot += 1
+    return effects
+
+
 # Asking
 
 
@@ -100,6 +113,23 @@ def test_r3_without_being_asked_a_hole_is_asked_for_in_its_time() -> None:
     assert (peers, slots) == ({BOB, CAROL}, [1])
     stage.hear(BOB, Known(nonce, Slot(1), Slot(1), (LearnedSlot(Slot(1), THEIRS),)))
     assert stage.replica.prefix == 2
+
+
+def test_r3_what_is_used_and_learned_in_a_stream_is_no_hole() -> None:
+    """There is an unlearned slot at every look, and never the same one: nobody is asked, nothing is competed for."""
+    stage = Stage(3).ready()
+    effects = flow(stage, 1, 4 * stage.settings.timings.fill_every)
+    assert stage.replica.view(0).holes
+    assert not sent(effects, Ask)
+    assert not sent(effects, Prepare)
+
+
+def test_r3_a_hole_in_a_stream_is_asked_for_in_its_time() -> None:
+    stage = Stage(3).ready()
+    flow(stage, 1, stage.settings.timings.fill_every)
+    lost = stage.replica.used_max
+    effects = flow(stage, lost + 1, stage.settings.timings.fill_every + 500)
+    assert asked(effects)[2] == [lost]
 
 
 def test_r3_a_log_without_holes_asks_nobody_anything() -> None:
