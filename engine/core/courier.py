@@ -3,7 +3,8 @@
 Rules that hold here:
 - E3, E5: events leave in the order of their numbers, each naming the one before it in the chain.
 - What is not settled is handed on again, from the start of the chain: to a new leader at once, to the same one after a
-  growing time without progress. Repeats are harmless (E1, E5).
+  growing time without progress. Repeats are harmless (E1, E5). Perhaps it was chosen, and the word of it was lost: so
+  this site asks for its holes too.
 - D1: an event is durable before it leaves; that it may have left is part of the same write (E2).
 - One hop: what was relayed is not relayed again.
 """
@@ -32,12 +33,20 @@ AGAIN_MAX: Final = 256
 
 
 class Courier:
-    """`offer(step, entries)` gives entries, one at least, to this site's own leader."""
+    """`offer(step, entries)` gives entries, one at least, to this site's own leader; `ask(step)` asks the others for
+    the holes here."""
 
-    def __init__(self, settings: Settings, sessions: Sessions, offer: Callable[[Step, Sequence[Entry]], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        sessions: Sessions,
+        offer: Callable[[Step, Sequence[Entry]], None],
+        ask: Callable[[Step], None],
+    ) -> None:
         self._settings = settings
         self._sessions = sessions
         self._offer = offer
+        self._ask = ask
         self._to: Heard | None = None
         self._again_at = Tick(0)
         self._again_every = settings.timings.retransmit
@@ -58,6 +67,8 @@ class Courier:
             self._again_every = Tick(min(RESEND_MAX, self._again_every * 2))
             self._again_at = Tick(step.now + self._again_every)
             fresh = self._sessions.chain(last_in_effect, HANDED_MAX if changed else AGAIN_MAX)
+            if fresh and not changed:
+                self._ask(step)
         self._hand(step, to, fresh)
 
     def deadline(self) -> Tick:

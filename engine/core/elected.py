@@ -24,14 +24,17 @@ from engine.core.views import AttemptView
 
 
 class Elected:
-    """`on_chosen(step, slot, accepting)` is called for each slot that a majority accepted at this leader's ballot."""
+    """`on_chosen(step, slot, accepting)` is called for each slot that a majority accepted at this leader's ballot;
+    `ask(step)` asks the others for the holes here."""
 
-    def __init__(self, parts: Parts, on_chosen: Callable[[Step, Slot, Accepting], None]) -> None:
+    def __init__(
+        self, parts: Parts, on_chosen: Callable[[Step, Slot, Accepting], None], ask: Callable[[Step], None]
+    ) -> None:
         self._parts = parts
         self._site = parts.settings.site
         self._election = Election(parts.settings, parts.peers, parts.random)
         self._leader = Leader(parts.settings, parts.rounds, parts.learner, parts.proposer, on_chosen)
-        self._courier = Courier(parts.settings, parts.sessions, self._offer)
+        self._courier = Courier(parts.settings, parts.sessions, self._offer, ask)
         self._said: Ballot | None = None
 
     def tick(self, step: Step, voting: bool, caught_up: bool) -> None:

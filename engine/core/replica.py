@@ -19,10 +19,11 @@ from typing import assert_never
 from engine.core.acceptor import Acceptor
 from engine.core.biographer import Biographer
 from engine.core.broken import BrokenRule
+from engine.core.bundle import bundled
 from engine.core.effects import Effects
 from engine.core.elected import Elected
 from engine.core.entry import Entry
-from engine.core.filler import Filler
+from engine.core.filler import FILLING_MAX, Filler
 from engine.core.fresh import FreshReads
 from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick
 from engine.core.learner import Learner, Origin, chosen_entry
@@ -105,7 +106,7 @@ class Replica:
         )
         self._policy: Policy
         if settings.leadership is Leadership.ELECTED:
-            self._policy = Elected(parts, self._on_chosen)
+            self._policy = Elected(parts, self._on_chosen, self._ask_for_holes)
         else:
             self._policy = OneByOne(parts)
 
@@ -217,9 +218,11 @@ class Replica:
         self._biographer.committed()
 
     def packet(self, to: SiteId, messages: tuple[Message, ...]) -> Packet:
-        """Wraps messages for a peer. Call after `committed`."""
-        lives = self._lives
-        return Packet(self._settings.site, lives.life, lives.commit, lives.to_life(to, messages), messages)
+        """Wraps messages for a peer, those that say the same of several slots as one. Call after `committed`."""
+        lives, me = self._lives, self._settings.site
+        if len(messages) > 1:
+            messages = tuple(bundled(messages, self._settings.page_bytes))
+        return Packet(me, lives.life, lives.commit, lives.to_life(to, messages), messages)
 
     # Readings
 
@@ -440,6 +443,10 @@ class Replica:
         if own and self._learner.prefix < slot:
             below = self._learner.holes(Slot(1), HOLES_SHOWN_MAX)
             self._filler.fill(step, [hole for hole in below if hole < slot])  # E4
+
+    def _ask_for_holes(self, step: Step) -> None:
+        """The lowest ones, at once (R3)."""
+        self._filler.fill(step, self._learner.holes(Slot(1), FILLING_MAX))
 
     def _stuck(self) -> str:
         parts = InTheWay(self._lives, self._peers, self._scanner, self._policy, self._learner)

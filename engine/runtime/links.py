@@ -133,8 +133,9 @@ class Links:
             self._send_together(at_ms, to, messages, address)
 
     def _send_together(self, at_ms: int, to: SiteId, messages: list[Message], address: Address | None) -> None:
-        failed = self._send_packet(to, self._replica.packet(to, tuple(messages)), address)
-        for message in messages:
+        packet = self._replica.packet(to, tuple(messages))
+        failed = self._send_packet(to, packet, address)
+        for message in packet.messages:
             self._trace.message(at_ms, Direction.OUT, to, message, failed)
 
     def _send_judged(self, now: Tick, at_ms: int, departure: Departure) -> None:

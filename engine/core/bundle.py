@@ -1,0 +1,71 @@
+"""What leaves for one site together: messages of a kind that stand side by side become one.
+
+Rules that hold here:
+- Messages carry many slots: to say the same of each slot in a message of its own costs both ends the rest of it.
+- Nothing is said that the single messages did not say: exactly their slots, at exactly their ballot (A4, B3).
+- Order stays, and each message fits a datagram (W4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from engine.core.messages import Accept, Accepted, Chosen, ChosenSlot, HandOn, Message
+from engine.core.pages import cost_bytes
+
+_SLOT_BYTES: Final = 20
+_BALLOT_BYTES: Final = 64
+
+
+def bundled(messages: Iterable[Message], page_bytes: int) -> Iterator[Message]:
+    """The messages, each joined with those right after it that say the same of more slots, up to `page_bytes`."""
+    last: Message | None = None
+    room = 0
+    for message in messages:
+        size = _size_bytes(message)
+        joined = None if last is None or size > room else _joined(last, message)
+        if joined is None:
+            if last is not None:
+                yield last
+            last, room = message, page_bytes - size
+        else:
+            last, room = joined, room - size
+    if last is not None:
+        yield last
+
+
+def _joined(one: Message, other: Message) -> Message | None:
+    """Both in one message; None where they do not say the same."""
+    match one, other:
+        case Accept(ballot, entries), Accept(same, more) if ballot == same:
+            return Accept(ballot, entries + more)
+        case Accepted(ballot, slots), Accepted(same, added) if ballot == same:
+            return Accepted(ballot, slots + added)
+        case Chosen(chosen), Chosen(later):
+            return Chosen(chosen + later)
+        case HandOn(events, relayed), HandOn(following, again):
+            if (events[-1].author, relayed) == (following[0].author, again):
+                return HandOn(events + following, relayed)
+            return None
+        case _:
+            return None
+
+
+def _size_bytes(message: Message) -> int:
+    """What its entries take, at most; of messages that are not joined, nothing."""
+    match message:
+        case Accept(entries=entries):
+            return sum(cost_bytes(item.entry) for item in entries)
+        case Accepted(slots=slots):
+            return _SLOT_BYTES * len(slots)
+        case Chosen(chosen):
+            return sum(map(_chosen_bytes, chosen))
+        case HandOn(entries=events):
+            return sum(map(cost_bytes, events))
+        case _:
+            return 0
+
+
+def _chosen_bytes(item: ChosenSlot) -> int:
+    return _BALLOT_BYTES if item.entry is None else cost_bytes(item.entry)
