@@ -142,6 +142,11 @@ def test_l4_other_leaderships_are_shown_as_a_mismatch() -> None:
     stage.hear(BOB, Heartbeat("elected", True, Slot(0), Slot(0), Tick(0), None, 0))
     stage.hear(CAROL, Heartbeat("none", True, Slot(0), Slot(0), Tick(0), None, 0))
     assert stage.replica.view(0).mismatch == "this site runs none, but bob runs elected"
+    stage.hear(CAROL, Heartbeat("last-author", True, Slot(0), Slot(0), Tick(0), None, 0))
+    assert stage.replica.view(0).mismatch == "this site runs none, but bob runs elected, carol runs last-author"
+    for peer in (BOB, CAROL):
+        stage.hear(peer, Heartbeat("none", True, Slot(0), Slot(0), Tick(0), None, 0))
+    assert stage.replica.view(0).mismatch is None, "they were started anew with the right setting"
 
 
 def test_l4_accepts_of_other_leaderships_are_judged_by_the_same_acceptor() -> None:
