@@ -19,6 +19,13 @@ _BLOCK_LINE: Final = ("blocker", "blocked", "slot")
 _ACCEPTOR_LINE: Final = ("slot", "maxPrepare", "accNum", "accVal", "state")
 _FILL_LINE: Final = ("slot", "result", "kind")
 _TRACE_LINE: Final = ("at", "dir", "peer", "type", "slot", "ballot", "note")
+_BIOGRAPHY: Final = (*("slot", "state", "may_be_chosen", "sentence", "entry", "void", "quorum", "sites", "ballots"),)
+_BIOGRAPHY_QUORUM: Final = ("ballot", "sites", "counted_by")
+_BIOGRAPHY_SITE: Final = (
+    *("site", "answered", "voting", "maxPrepare", "accNum", "accVal"),
+    *("learned", "learned_at", "learned_how", "learned_from"),
+)
+_BIOGRAPHY_BALLOT: Final = ("ballot", "promised", "accepted", "chosen", "entry")
 _RULE: Final = ("number", "text", "on", "hits", "expires_at")
 _HELD: Final = ("number", "at", "dir", "peer", "type", "slot")
 _QUORUM: Final = ("reachable", "needed", "size")
@@ -93,6 +100,19 @@ def fill_line(said: Json) -> Json:
 
 def trace_line(said: Json) -> Json:
     return _pick(_TRACE_LINE, said)
+
+
+def biography(said: Json) -> Json:
+    picked = _pick(_BIOGRAPHY, said)
+    picked["entry"] = _entry(picked["entry"])
+    picked["quorum"] = None if picked["quorum"] is None else _pick(_BIOGRAPHY_QUORUM, picked["quorum"])
+    picked["sites"] = [
+        {**_pick(_BIOGRAPHY_SITE, each), "accVal": _entry(each.get("accVal"))} for each in picked["sites"]
+    ]
+    picked["ballots"] = [
+        {**_pick(_BIOGRAPHY_BALLOT, each), "entry": _entry(each.get("entry"))} for each in picked["ballots"]
+    ]
+    return picked
 
 
 def rule(said: Json) -> Json:

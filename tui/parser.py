@@ -18,6 +18,7 @@ from tui.typed_words import CommandParser, Parser
 TIMEOUT_DEFAULT_S: Final = 10.0
 LINES_DEFAULT: Final = 50
 TRACE_LINES_DEFAULT: Final = 200
+EXPLAIN_TIMEOUT_DEFAULT_S: Final = 1.0
 DEMO_SIZE_DEFAULT: Final = 5
 
 
@@ -136,6 +137,18 @@ def _slots(parser: argparse.ArgumentParser) -> None:
 def _fill(parser: argparse.ArgumentParser) -> None:
     _slots(parser)
     _timeout(parser)
+
+
+def _explain(parser: argparse.ArgumentParser) -> None:
+    _site(parser)
+    parser.add_argument("slot", metavar="K", type=words.slot, help="a slot, from 1")
+    parser.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=words.seconds,
+        default=EXPLAIN_TIMEOUT_DEFAULT_S,
+        help="how long to wait for the other sites' answers (default: %(default)g)",
+    )
 
 
 def _trace(parser: argparse.ArgumentParser) -> None:
@@ -284,6 +297,23 @@ COMMANDS: Final = (
         "loggos fill alice 41",
         _fill,
         "Without slots: all holes. A slot that is still unsettled makes the exit status 11.",
+    ),
+    Command(
+        "explain",
+        "tui.commands.explain:run",
+        "the biography of a slot: who promised, who accepted, which quorum chose, who knew when",
+        "loggos explain alice 43",
+        _explain,
+        "This site asks the others what they have of the slot and what they remember. Who does not\n"
+        "answer in time, and what nobody knows any more, is left blank. Nothing is changed.\n\n"
+        "States: empty; promised; accepted (by a minority, or no majority is known); chosen (and not\n"
+        "learned here); learned.\n\n"
+        "--json prints one object:\n"
+        '  {"slot","state","may_be_chosen","sentence","entry":ENTRY,"void",\n'
+        '   "quorum":{"ballot","sites":[NAME, ...],"counted_by"},"sites":[SITE, ...],"ballots":[BALLOT, ...]}\n'
+        'SITE is {"site","answered","voting","maxPrepare","accNum","accVal":ENTRY,\n'
+        '"learned","learned_at","learned_how","learned_from"}, BALLOT is\n'
+        '{"ballot","promised":[NAME, ...],"accepted":[NAME, ...],"chosen","entry":ENTRY}.',
     ),
     Command(
         "trace",

@@ -152,6 +152,28 @@ def test_data_shows_the_acceptors_variables(cluster: RealCluster) -> None:
     assert "maxPrepare" in cluster.run("data", "alice", "1").out
 
 
+def test_explain_tells_who_accepted_and_who_knew(cluster: RealCluster) -> None:
+    slot = _tweet(cluster, "carol", "explain me")["slot"]
+    for site in ("alice", "bob"):
+        cluster.until_learned(site, slot)
+    said = cluster.run("explain", "alice", str(slot), "--timeout", "30", "--json")
+    assert (said.status, said.err) == (0, "")
+    [told] = said.lines
+    assert list(told) == ["slot", "state", "may_be_chosen", "sentence", "entry", "void", "quorum", "sites", "ballots"]
+    assert (told["state"], told["entry"]["text"]) == ("learned", "explain me")
+    assert [site["learned"] for site in told["sites"]] == [True, True, True]
+    shown = cluster.run("explain", "alice", str(slot), "--timeout", "30").out
+    header, *_ = [line for line in shown.splitlines() if line.startswith("site ")]
+    assert header.split() == ["site", "maxPrepare", "accNum", "learned", "accVal"]
+    assert "learned here: " in shown
+
+
+def test_explain_of_a_slot_that_nobody_used(cluster: RealCluster) -> None:
+    said = cluster.run("explain", "alice", "900000", "--timeout", "30")
+    assert said.status == 0
+    assert "nothing accepted" in said.out
+
+
 def test_fill_reports_a_line_for_each_slot(cluster: RealCluster) -> None:
     said = cluster.run("fill", "alice", "1", "--json")
     assert (said.status, said.err) == (0, "")

@@ -1,0 +1,105 @@
+"""A slot's biography on the control socket, among real sites with real stores: states, the dead, restarts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.core.ids import Tick
+from engine.core.settings import Timings
+from tests.runtime.sites import Cluster, RpcFailed, Running, cluster, status_where
+
+NEVER_FILLS = Timings(heartbeat=Tick(50), retransmit=Tick(30), fill_every=Tick(60_000), scan_every=Tick(60_000))
+SITE_KEYS = "site answered voting maxPrepare accNum accVal learned learned_at learned_how learned_from"
+
+
+async def started(sites: Cluster) -> list[Running]:
+    """All of them, ready to propose."""
+    await sites.start_all()
+    for running in sites.running.values():
+        await status_where(running, lambda status: not status["recovering"] and status["voting"])
+    return list(sites.running.values())
+
+
+async def explained(running: Running, slot: int, timeout_s: float = 20) -> Any:
+    return await running.call("explain", slot=slot, timeout_s=timeout_s)
+
+
+async def test_a_learned_slot_names_its_quorum_and_who_knew_when(tmp_path: Path) -> None:
+    async with cluster(tmp_path, "alice", "bob", "carol") as sites:
+        alice, bob, carol = await started(sites)
+        outcome = await alice.call("submit", kind="tweet", text="hello")
+        slot = outcome["slot"]
+        for running in (bob, carol):
+            await status_where(running, lambda status: status["chosen_through"] >= slot)
+        told = await explained(bob, slot)
+        assert " ".join(told) == "slot state may_be_chosen sentence entry void quorum sites ballots"
+        assert (told["state"], told["entry"]["text"], told["void"]) == ("learned", "hello", False)
+        assert told["quorum"]["counted_by"] == "alice"
+        assert len(told["quorum"]["sites"]) == 2
+        assert [" ".join(site) for site in told["sites"]] == [SITE_KEYS] * 3
+        assert [site["learned_how"] for site in told["sites"]] == ["votes", "chosen", "chosen"]
+        assert all(site["learned_at"].endswith("Z") for site in told["sites"])
+        assert [ballot["chosen"] for ballot in told["ballots"]][-1]
+
+
+async def test_a_minority_and_the_dead_may_be_a_majority_and_nothing_changes_by_asking(tmp_path: Path) -> None:
+    async with cluster(tmp_path, "alice", "bob", "carol", "dave", "erin", timings=NEVER_FILLS) as sites:
+        alice, bob, _, dave, erin = await started(sites)
+        for other in ("bob", "carol", "dave"):
+            await erin.call("faults.add", rule=f"to={other} type=accept drop")
+        outcome = await erin.call("submit", kind="tweet", text="of a minority", timeout_s=0.5)
+        assert (outcome["outcome"], outcome["slot"]) == ("unknown", 1)
+        told = await explained(bob, 1)
+        assert (told["state"], told["may_be_chosen"], told["quorum"]) == ("accepted", False, None)
+        ballot = told["ballots"][0]
+        assert ballot["accepted"] == ["alice", "erin"]
+        assert told["entry"]["text"] == "of a minority"
+        assert told["sites"][0]["accVal"]["text"] == "of a minority"
+        assert told["sites"][1]["accVal"] is None
+        await dave.stop()
+        told = await explained(bob, 1, timeout_s=1)
+        assert (told["state"], told["may_be_chosen"]) == ("accepted", True)
+        assert told["sites"][3] == dict.fromkeys(SITE_KEYS.split()) | {"site": "dave", "answered": False}
+        assert "dave did not answer: may be chosen" in told["sentence"]
+        assert (await alice.call("status"))["chosen_through"] == 0
+
+
+async def test_after_restarts_the_rows_still_prove_the_quorum_and_times_are_blank(tmp_path: Path) -> None:
+    async with cluster(tmp_path, "alice", "bob", "carol") as sites:
+        alice, bob, carol = await started(sites)
+        slot = (await alice.call("submit", kind="tweet", text="hello"))["slot"]
+        for running in (alice, bob, carol):
+            await status_where(running, lambda status: status["chosen_through"] >= slot)
+            await running.stop()
+        alice, *_ = await started(sites)
+        told = await explained(alice, slot)
+        assert told["state"] == "learned"
+        assert told["quorum"]["counted_by"] is None
+        assert len(told["quorum"]["sites"]) >= 2
+        assert [site["learned"] for site in told["sites"]] == [True, True, True]
+        assert [site["learned_at"] for site in told["sites"]] == [None, None, None]
+
+
+async def test_a_slot_of_the_future_is_empty_and_what_is_no_slot_is_refused(tmp_path: Path) -> None:
+    async with cluster(tmp_path, "alice") as sites:
+        (alice,) = await started(sites)
+        told = await explained(alice, 2**53)
+        assert (told["state"], told["may_be_chosen"], told["ballots"]) == ("empty", False, [])
+        for bad in (0, -1, 1.5, True, "1", 2**53 + 1, None):
+            with pytest.raises(RpcFailed) as failed:
+                await alice.call("explain", slot=bad)
+            assert failed.value.code == -32602
+
+
+async def test_the_questions_are_no_part_of_the_slots_trace(tmp_path: Path) -> None:
+    async with cluster(tmp_path, "alice", "bob", "carol") as sites:
+        alice, *_ = await started(sites)
+        slot = (await alice.call("submit", kind="tweet", text="hello"))["slot"]
+        await explained(alice, slot)
+        about = (await alice.call("trace", slot=slot))["lines"]
+        assert not {"ask-slot", "slot-state", "explained"} & {line["type"] for line in about}
+        everything = (await alice.call("trace"))["lines"]
+        assert {"ask-slot", "slot-state", "explained"} <= {line["type"] for line in everything}

@@ -1,0 +1,79 @@
+"""`explain` for people: a row for each site, the ballots in order, and `--` for what nobody knows any more."""
+
+from __future__ import annotations
+
+import pytest
+
+from tui import json_shapes
+from tui.commands.explain import show
+from tui.json_shapes import Json
+from tui.output import Output
+
+TEXT = "deploy [b]is[/b] green\x1b[2J"
+ENTRY: Json = {"kind": "tweet", "author": "alice", "id": "alice/17", "text": TEXT, "target": None}
+SILENT: Json = {"site": "carol", "answered": False}
+ANSWERED: Json = {
+    "site": "alice", "answered": True, "voting": True, "maxPrepare": "2.alice", "accNum": "2.alice", "accVal": ENTRY,
+    "learned": True, "learned_at": "2026-11-21T12:00:00.123Z", "learned_how": "votes", "learned_from": "alice",
+}  # fmt: skip
+TOLD: Json = {
+    "slot": 43, "state": "learned", "may_be_chosen": True, "sentence": "learned here: and so on.", "entry": ENTRY,
+    "void": False, "quorum": {"ballot": "2.alice", "sites": ["alice", "bob"], "counted_by": "alice"},
+    "sites": [
+        ANSWERED,
+        ANSWERED | {"site": "bob", "accVal": None, "learned_at": None, "learned_how": None, "learned_from": None},
+        json_shapes.biography({"sites": [SILENT], "ballots": []})["sites"][0],
+    ],
+    "ballots": [
+        {"ballot": "1.bob", "promised": ["bob"], "accepted": [], "chosen": False, "entry": None},
+        {"ballot": "2.alice", "promised": [], "accepted": ["alice", "bob"], "chosen": True, "entry": ENTRY},
+    ],
+}  # fmt: skip
+
+
+def shown(told: Json, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    show(Output(as_json=False), json_shapes.biography(told))
+    return capsys.readouterr().out.splitlines()
+
+
+def test_a_row_for_each_site_and_ballot_and_a_sentence_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = shown(TOLD, capsys)
+    assert lines[0] == "slot 43 ■ learned here"
+    assert lines[1] == "entry  alice/17 tweet deploy [b]is[/b] green\\x1b[2J"
+    assert [line.split()[0] for line in lines[2:]] == [
+        *("site", "alice", "bob", "carol"),
+        *("ballot", "1.bob", "2.alice"),
+        *("quorum", "learned"),
+    ]
+    assert "counted the votes" in lines[3]
+    assert lines[4].split()[3:] == ["yes,", "--", "--"]
+    assert lines[5].split() == ["carol", "--", "--", "did", "not", "answer", "--"]
+    assert lines[9] == "quorum alice bob at 2.alice, counted by alice"
+    assert lines[-1] == "learned here: and so on."
+
+
+def test_user_text_is_inert_and_the_last_on_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    for line in shown(TOLD, capsys):
+        assert "\x1b" not in line
+        if "deploy" in line:
+            assert line.endswith("deploy [b]is[/b] green\\x1b[2J")
+
+
+def test_what_is_not_known_is_blank(capsys: pytest.CaptureFixture[str]) -> None:
+    empty = {**TOLD, "state": "empty", "entry": None, "quorum": None, "ballots": [], "sites": [SILENT]}
+    lines = shown(empty, capsys)
+    assert lines[0] == "slot 43 □ empty"
+    assert lines[-2] == "quorum --"
+
+
+def test_void_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(TOLD | {"void": True}, capsys)[0].endswith("void: it did not take effect (E5)")
+
+
+def test_all_keys_are_always_there() -> None:
+    told = json_shapes.biography({"sites": [SILENT], "ballots": [{}]})
+    assert list(told["sites"][0]) == [
+        *("site", "answered", "voting", "maxPrepare", "accNum", "accVal"),
+        *("learned", "learned_at", "learned_how", "learned_from"),
+    ]
+    assert list(told["ballots"][0]) == ["ballot", "promised", "accepted", "chosen", "entry"]

@@ -1,0 +1,112 @@
+"""`explain`: the biography of a slot, from what this site has and what the others answer.
+
+Rules that hold here:
+- What nobody knows any more, or who did not answer, is `--` (null with --json), never a guess.
+- Nothing is changed by asking; the engine tells what it has when the time is over.
+- User text stands last on a line.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+from tui import json_shapes
+from tui.client import ANSWER_TIMEOUT_S, Client, failures_as_exits
+from tui.exits import ExitStatus
+from tui.json_shapes import Json
+from tui.output import Cell, Output, Row, Style
+from tui.selection import select_site
+
+_BLANK: Final = "--"
+_STATES: Final = {
+    "empty": Cell("□ empty", Style.FAINT),
+    "promised": Cell("□ promised, nothing accepted", Style.DOUBT),
+    "accepted": Cell("◧ accepted, no majority is known", Style.DOUBT),
+    "chosen": Cell("■ chosen, not learned here yet", Style.GOOD),
+    "learned": Cell("■ learned here", Style.GOOD),
+}
+
+
+def run(arguments: Namespace) -> int:
+    place = select_site(arguments)
+    out = Output(arguments.json)
+    params = {"slot": arguments.slot, "timeout_s": arguments.timeout}
+    with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
+        said = client.call("explain", params, timeout_s=arguments.timeout + ANSWER_TIMEOUT_S)
+    told = json_shapes.biography(said)
+    if out.as_json:
+        out.json(told)
+    else:
+        show(out, told)
+    return ExitStatus.DONE
+
+
+def show(out: Output, told: Json) -> None:
+    """`told` has the shape of `json_shapes.biography`."""
+    void = Cell("void: it did not take effect (E5)", Style.DOUBT) if told["void"] else ""
+    out.line(Cell(f"slot {told['slot']}", Style.STRONG), _STATES.get(told["state"], Cell(told["state"])), void)
+    if told["entry"] is not None:
+        out.line("entry ", _entry_words(told["entry"]))
+    out.table([_header("site", "maxPrepare", "accNum", "learned", "accVal"), *map(_site_row, told["sites"])])
+    if told["ballots"]:
+        out.table([_header("ballot", "promised by", "accepted by", "", "entry"), *map(_ballot_row, told["ballots"])])
+    out.line(Cell("quorum", Style.STRONG), _quorum_words(told["quorum"]))
+    out.line(told["sentence"])
+
+
+def _header(*names: str) -> Row:
+    return [Cell(name, Style.STRONG) for name in names]
+
+
+def _site_row(site: Json) -> Row:
+    if not site["answered"]:
+        return (site["site"], _BLANK, _BLANK, Cell("did not answer", Style.DOUBT), _BLANK)
+    value = _BLANK if site["accVal"] is None else _entry_words(site["accVal"])
+    learned = "" if site["voting"] else "does not vote; "
+    return (site["site"], site["maxPrepare"] or _BLANK, site["accNum"] or _BLANK, learned + _learned(site), value)
+
+
+def _learned(site: Json) -> str:
+    if not site["learned"]:
+        return "not yet"
+    if site["learned_at"] is None:
+        return f"yes, {_BLANK}"
+    at = datetime.fromisoformat(site["learned_at"]).astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    match site["learned_how"]:
+        case "votes":
+            return f"{at}, counted the votes"
+        case "chosen":
+            return f"{at}, told by {site['learned_from']}"
+        case _:
+            return f"{at}, copied from {site['learned_from']}"
+
+
+def _ballot_row(ballot: Json) -> Row:
+    chosen = Cell("chosen", Style.GOOD) if ballot["chosen"] else ""
+    value = _BLANK if ballot["entry"] is None else _entry_words(ballot["entry"])
+    return (ballot["ballot"], _names(ballot["promised"]), _names(ballot["accepted"]), chosen, value)
+
+
+def _quorum_words(quorum: Json | None) -> str:
+    if quorum is None:
+        return _BLANK
+    by = "" if quorum["counted_by"] is None else f", counted by {quorum['counted_by']}"
+    return f"{_names(quorum['sites'])} at {quorum['ballot']}{by}"
+
+
+def _names(sites: Sequence[str]) -> str:
+    return " ".join(sites) or _BLANK
+
+
+def _entry_words(entry: Json) -> str:
+    """Who did what; the text comes last."""
+    return "no-op" if entry["author"] is None else " ".join(_parts(entry))
+
+
+def _parts(entry: Json) -> Iterator[str]:
+    yield from (entry["id"], entry["kind"])
+    if content := entry["text"] or entry["target"]:
+        yield content
