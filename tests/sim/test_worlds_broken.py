@@ -15,12 +15,12 @@ import engine.core.acceptor
 import engine.core.learner
 import engine.core.proposer
 from engine.core.acceptor import Acceptor, Barred
-from engine.core.entry import Entry
+from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, Round, SiteId, Slot
 from engine.core.messages import AcceptedSlot, ChosenSlot
 from engine.core.proposer import Accepting, Preparing, Rounds
 from engine.core.step import Step
-from engine.core.storage import Vote, WriteVote
+from engine.core.storage import NO_VOTE, Vote, WriteVote
 from engine.sim.worlds.__main__ import main
 from engine.sim.worlds.catalog import WORLDS
 from engine.sim.worlds.search import Counterexample, search
@@ -123,6 +123,34 @@ def _own_entry_of_any(_: Any) -> Any:
     return chosen_entry
 
 
+def _noop_over_accepted(original: Any) -> Any:
+    def to_propose(phase: Preparing, own: Entry, quorum: int) -> Accepting | None:
+        proposal: Accepting | None = original(phase, own, quorum)
+        return proposal if proposal is None or own != NOOP else replace(proposal, entry=NOOP)
+
+    return to_propose
+
+
+def _zero_is_none(original: Any) -> Any:
+    def promised(phase: Preparing, site: SiteId, ballot: Ballot, found: AcceptedSlot | None) -> Preparing:
+        seen = found if found is not None and found.ballot.round else None
+        return original(phase, site, ballot, seen)  # type: ignore[no-any-return]
+
+    return promised
+
+
+def _zero_again(_: Any) -> Any:
+    return lambda site, before, _vote: before is not None and before.author == site
+
+
+def _zero_after_any(_: Any) -> Any:
+    return lambda _site, before, vote: before is not None and vote == NO_VOTE
+
+
+def _zero_over_promises(_: Any) -> Any:
+    return lambda site, before, vote: before is not None and before.author == site and vote.accepted is None
+
+
 _acceptor = engine.core.acceptor
 _learner = engine.core.learner
 _proposer = engine.core.proposer
@@ -134,11 +162,18 @@ BREAKAGES: Final = (
     Breakage("B2", "proposes its own entry", _proposer, "to_propose", _own_entry, "duel", "B2", 10),
     Breakage("B2", "first instead of highest", _proposer, "promised", _first_found, "synod p q p", "B2", 15),
     Breakage("B3", "counts a promise twice", _proposer, "promised", _promise_twice, "duel", "B2", 8),
-    Breakage("B3", "counts stale promises", _proposer, "promised", _promise_of_any_ballot, "synod p q p", "B2", 8),
+    Breakage("B3", "counts stale promises", _proposer, "promised", _promise_of_any_ballot, "synod p q p", "B2", 11),
     Breakage("B3", "counts a vote twice", _proposer, "accepted", _vote_twice, "duel", "R1", 6),
     Breakage("D1", "promises are not durable", Acceptor, "_keep", _promise_in_memory, "duel", "B2", 11),
     Breakage("D1", "acceptances are not durable", Acceptor, "_keep", _accept_in_memory, "duel", "B2", 11),
+    Breakage("L2", "reads ballot 0 as none", _proposer, "promised", _zero_is_none, "ballot 0", "B2", 6),
+    Breakage("L2", "its entry changed after a crash", Acceptor, "_keep", _accept_in_memory, "ballot 0", "B1", 2),
+    Breakage("L2", "again", _proposer, "may_skip_prepare", _zero_again, "ballot 0", "A2", 1),
+    Breakage("L2", "over a promise", _proposer, "may_skip_prepare", _zero_over_promises, "ballot 0 and back", "B1", 4),
+    Breakage("L2", "after a no-op", _proposer, "may_skip_prepare", _zero_after_any, "after a no-op", "agreement", 4),
+    Breakage("L2", "after another's", _proposer, "may_skip_prepare", _zero_after_any, "last author", "agreement", 12),
     Breakage("R0", "any own entry is chosen", _learner, "chosen_entry", _own_entry_of_any, "duel, and told", "R1", 13),
+    Breakage("R3", "fills over what was accepted", _proposer, "to_propose", _noop_over_accepted, "hole", "B2", 10),
 )  # fmt: skip
 
 
@@ -160,7 +195,7 @@ def test_the_shortest_way_is_told_in_words_and_the_search_ends_with_12(
     assert main(["duel"]) == 12
     said = capsys.readouterr().out.splitlines()[1:]
     expected = (
-        "duel                 VIOLATION in one slot, two proposers, two ballots: 1.p 1.q; the shortest way to it:",
+        "duel                     VIOLATION in one slot, two proposers, two ballots: 1.p 1.q; the shortest way to it:",
         "  1. p asks for promises of 1.p at slot 1",
         "  2. x takes prepare 1.p at slot 1",
         "  3. y takes prepare 1.p at slot 1",

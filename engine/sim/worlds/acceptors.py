@@ -12,14 +12,14 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 from engine.core import learner
 from engine.core.acceptor import Acceptor
 from engine.core.broken import BrokenRule
-from engine.core.ids import SiteId, Slot
+from engine.core.ids import Ballot, SiteId, Slot
 from engine.core.learner import Learner
 from engine.core.messages import Accept, Accepted, Chosen, LearnedSlot, Message, Prepare, Promise
 from engine.core.microblog import Microblog
@@ -34,6 +34,10 @@ SLOT_MAX: Final = Slot(2)
 
 _PAGE_BYTES: Final = 1_100
 _ITSELF: Final = SiteId("acceptor")
+
+
+Counted = frozenset[tuple[Ballot, type[Message], Slot | None]]
+"""What is counted somewhere: votes of a ballot, of a kind, for a slot; None: for all slots from one on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,24 @@ def take(state: AcceptorState, message: Prepare | Accept | Chosen) -> AcceptorSt
 def restart(state: AcceptorState) -> AcceptorState:
     """It crashes, and comes back with its disk."""
     return replace(state, memory=None)
+
+
+def forget(state: AcceptorState, counted: Counted) -> AcceptorState:
+    """Without the votes that nobody will count."""
+    votes = (vote for vote in state.sent if isinstance(vote, Promise | Accepted))
+    return replace(state, sent=frozenset(part for vote in votes for part in _open_part(vote, counted)))
+
+
+def _open_part(vote: Promise | Accepted, counted: Counted) -> Iterator[Message]:
+    match vote:
+        case Promise():
+            slot = vote.first if vote.first == vote.last else None
+            if (vote.ballot, Promise, slot) in counted:
+                yield vote
+        case Accepted():
+            slots = tuple(slot for slot in vote.slots if (vote.ballot, Accepted, slot) in counted)
+            if slots:
+                yield replace(vote, slots=slots)
 
 
 def _step(step: Step, acceptor: Acceptor, log: Learner, message: Prepare | Accept | Chosen) -> list[Message]:

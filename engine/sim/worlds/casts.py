@@ -16,10 +16,10 @@ from typing import Any, NamedTuple, Protocol
 
 from engine.core import proposer
 from engine.core.ids import Ballot, Round, SiteId, Slot
-from engine.core.messages import Accept, LearnedSlot, Message
+from engine.core.messages import Accept, Chosen, LearnedSlot, Message
 from engine.core.proposer import Accepting
 from engine.sim.worlds import acceptors, logs, proposers
-from engine.sim.worlds.acceptors import AcceptorState
+from engine.sim.worlds.acceptors import AcceptorState, Counted
 from engine.sim.worlds.proposers import Mail, ProposerState
 from engine.sim.worlds.truth import Witness
 
@@ -35,6 +35,10 @@ class ActorState(Protocol):
     @property
     def awaited(self) -> tuple[type[Message], ...]:
         """The votes that it counts at present."""
+
+    @property
+    def open(self) -> Counted:
+        """What of that is not counted to the end: no other vote comes to anything any more (B3)."""
 
     def witness(self) -> Witness: ...
 
@@ -71,7 +75,10 @@ class Actor(Protocol):
         """What it may begin by itself. Raises Violated."""
 
     def hear(self, state: Any, mail: Mail) -> Iterator[Choice]:
-        """What it may come to by taking messages. Raises Violated."""
+        """What it may come to by counting votes, of as many acceptors as make a majority. Raises Violated."""
+
+    def listen(self, state: Any, said: Chosen) -> Iterator[Choice]:
+        """What it comes to by being told what is chosen. Raises Violated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +116,9 @@ class Contender:
 
     def hear(self, state: ProposerState, mail: Mail) -> Iterator[Choice]:
         return (Choice(what, after) for what, after in proposers.hear(state, mail))
+
+    def listen(self, state: ProposerState, said: Chosen) -> Iterator[Choice]:
+        return (Choice(what, after) for what, after in proposers.listen(state, said))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,46 +11,69 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from engine.core.entry import Entry
+from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, Round, SiteId, Slot
 from engine.core.messages import Accept, Chosen, LearnedSlot, Message, Prepare
 from engine.sim.worlds.acceptors import AcceptorState
-from engine.sim.worlds.casts import Actor, Contender
+from engine.sim.worlds.casts import Actor, Author, Contender, LastAuthor
 from engine.sim.worlds.search import Searched
-from engine.sim.worlds.stage import Stage
+from engine.sim.worlds.stage import ForgetfulStage, Stage
 
 P: Final = SiteId("p")
 Q: Final = SiteId("q")
+F: Final = SiteId("f")
 
 _FIRST: Final = Slot(1)
+_ASKED: Final[tuple[type[Message], ...]] = (Prepare, Accept)
+_TOLD: Final[tuple[type[Message], ...]] = (Prepare, Accept, Chosen)
 
 
 @dataclass(frozen=True, slots=True)
 class SmallWorld:
-    """`settled` is the entry of slot 1 that everybody learned before the world begins."""
+    """`takes`: what acceptors take. `settled`: the entry of slot 1 that everybody learned before the world begins."""
 
     name: str
     about: str
     cast: tuple[Actor, ...]
     pinned: Searched
-    takes: tuple[type[Message], ...] = (Prepare, Accept)
+    takes: tuple[type[Message], ...] = _ASKED
     settled: Entry | None = None
+    kind: type[Stage] = ForgetfulStage
 
     def stage(self) -> Stage:
         if self.settled is None:
-            return Stage(self.cast, self.takes, frozenset(), AcceptorState())
+            return self.kind(self.cast, self.takes, frozenset(), AcceptorState())
         log = frozenset({LearnedSlot(_FIRST, self.settled)})
         accepted = frozenset({(_FIRST, Ballot(Round(1), P), self.settled)})
-        return Stage(self.cast, self.takes, log, AcceptorState(learned=log, accepted=accepted))
+        return self.kind(self.cast, self.takes, log, AcceptorState(learned=log, accepted=accepted))
 
 
 def _tweet(author: SiteId, number: int = 1) -> Entry:
     return Entry(author, number, number - 1, f"tweet 0 {author}")
 
 
-def _contender(site: SiteId, *rounds: int) -> Contender:
-    """Proposes its first event at slot 1."""
-    return Contender(site, LearnedSlot(_FIRST, _tweet(site)), tuple(map(Round, rounds)))
+def _rounds(numbers: tuple[int, ...]) -> tuple[Round, ...]:
+    return tuple(map(Round, numbers))
+
+
+def _contender(site: SiteId, *rounds: int, slot: int = 1) -> Contender:
+    """Proposes its first event."""
+    return Contender(site, LearnedSlot(Slot(slot), _tweet(site)), _rounds(rounds))
+
+
+def _filler(site: SiteId, *rounds: int) -> Contender:
+    """Proposes the no-op at slot 1."""
+    return Contender(site, LearnedSlot(_FIRST, NOOP), _rounds(rounds))
+
+
+def _author(site: SiteId, *rounds: int, then: tuple[int, ...]) -> Author:
+    """Proposes its first event at slot 1, and goes on to slot 2."""
+    return Author(site, LearnedSlot(_FIRST, _tweet(site)), _rounds(rounds), _rounds(then))
+
+
+def _last_author(site: SiteId, *rounds: int, then: tuple[int, ...]) -> LastAuthor:
+    """The same, with ballot 0 where it may."""
+    return LastAuthor(site, LearnedSlot(_FIRST, _tweet(site)), _rounds(rounds), _rounds(then))
 
 
 DUEL: Final = SmallWorld(
@@ -58,22 +81,88 @@ DUEL: Final = SmallWorld(
     "one slot, two proposers, two ballots: 1.p 1.q",
     (_contender(P, 1), _contender(Q, 1)),
     Searched(states=7_320, steps=22_750, depth=24),
+    kind=Stage,
+)
+
+TOLD: Final = SmallWorld(
+    "duel, and told",
+    "the same, and acceptors are told what is chosen, by the entry or by the ballot alone",
+    (_contender(P, 1), _contender(Q, 1)),
+    Searched(states=38_276, steps=121_212, depth=27),
+    takes=_TOLD,
+    kind=Stage,
+)
+
+ZERO: Final = SmallWorld(
+    "ballot 0",
+    "p wrote slot 1, and at slot 2 has ballot 0 alone; q has 1.q there",
+    (_last_author(P, then=()), _contender(Q, 1, slot=2)),
+    Searched(states=1_326, steps=3_835, depth=16),
+    settled=_tweet(P),
+    kind=Stage,
 )
 
 QUICK: Final = (
     DUEL,
-    SmallWorld(
-        "duel, and told",
-        "the same, and acceptors are told what is chosen, by the entry or by the ballot alone",
-        (_contender(P, 1), _contender(Q, 1)),
-        Searched(states=38_276, steps=121_212, depth=27),
-        takes=(Prepare, Accept, Chosen),
-    ),
+    TOLD,
     SmallWorld(
         "synod p q p",
         "one slot, two proposers, three ballots: 1.p 1.q 2.p",
         (_contender(P, 1, 2), _contender(Q, 1)),
         Searched(states=816_949, steps=2_575_971, depth=35),
+        kind=Stage,
+    ),
+    SmallWorld(
+        "synod of four",
+        "one slot, two proposers, four ballots: 1.p 1.q 2.p 2.q",
+        (_contender(P, 1, 2), _contender(Q, 1, 2)),
+        Searched(states=31_596, steps=224_148, depth=30),
+    ),
+    SmallWorld(
+        "synod of three sites",
+        "one slot, three proposers, three ballots: 1.f 1.p 1.q",
+        (_contender(P, 1), _contender(Q, 1), _contender(F, 1)),
+        Searched(states=4_946, steps=33_676, depth=24),
+    ),
+    SmallWorld(
+        "hole",
+        "p proposes at slot 1, then at slot 2 what lost, or the next event; q fills slot 1: 1.p 1.q, then 2.p",
+        (_author(P, 1, then=(2,)), _filler(Q, 1)),
+        Searched(states=2_596, steps=27_253, depth=24),
+    ),
+    SmallWorld(
+        "hole, and told",
+        "the same, and acceptors are told what is chosen, by the entry or by the ballot alone",
+        (_author(P, 1, then=(2,)), _filler(Q, 1)),
+        Searched(states=25_799, steps=256_723, depth=30),
+        takes=_TOLD,
+    ),
+    ZERO,
+    SmallWorld(
+        "ballot 0 and back",
+        "p wrote slot 1, and at slot 2 has ballot 0 and 1.p; q has 1.q there",
+        (_last_author(P, then=(1,)), _contender(Q, 1, slot=2)),
+        Searched(states=8_889, steps=57_082, depth=19),
+        settled=_tweet(P),
+    ),
+    SmallWorld(
+        "last author",
+        "p proposes at slot 1; then at slot 2, p has ballot 0 if it learned that, and q has 2.q",
+        (_last_author(P, 1, then=()), _last_author(Q, then=(2,))),
+        Searched(states=6_819, steps=80_256, depth=21),
+    ),
+    SmallWorld(
+        "last authors",
+        "p and q propose at slot 1; then at slot 2, who learned there what it wrote has ballot 0",
+        (_last_author(P, 1, then=()), _last_author(Q, 1, then=())),
+        Searched(states=6_704, steps=61_892, depth=21),
+    ),
+    SmallWorld(
+        "after a no-op",
+        "slot 1 is a no-op: at slot 2 nobody has ballot 0; q has 1.q there",
+        (_last_author(P, then=()), _last_author(Q, then=(1,))),
+        Searched(states=85, steps=422, depth=9),
+        settled=NOOP,
     ),
 )
 
@@ -83,12 +172,34 @@ LONG: Final = (
         "one slot, two proposers, three ballots: 1.p 2.p 2.q",
         (_contender(P, 1, 2), _contender(Q, 2)),
         Searched(states=780_765, steps=2_461_993, depth=35),
+        kind=Stage,
     ),
     SmallWorld(
         "synod p q q",
         "one slot, two proposers, three ballots: 1.p 1.q 2.q",
         (_contender(P, 1), _contender(Q, 1, 2)),
         Searched(states=801_395, steps=2_526_583, depth=35),
+        kind=Stage,
+    ),
+    SmallWorld(
+        "hole, nothing forgotten",
+        "as `hole`, and states hold all votes",
+        (_author(P, 1, then=(2,)), _filler(Q, 1)),
+        Searched(states=925_282, steps=4_554_636, depth=36),
+        kind=Stage,
+    ),
+    SmallWorld(
+        "ballot 0 and back twice",
+        "p wrote slot 1, and at slot 2 has ballot 0, 1.p and 2.p; q has 1.q there",
+        (_last_author(P, then=(1, 2)), _contender(Q, 1, slot=2)),
+        Searched(states=167_779, steps=1_180_348, depth=26),
+        settled=_tweet(P),
+    ),
+    SmallWorld(
+        "last authors and back",
+        "as `last authors`, and q has 2.q at slot 2 too",
+        (_last_author(P, 1, then=()), _last_author(Q, 1, then=(2,))),
+        Searched(states=321_298, steps=4_087_972, depth=28),
     ),
 )
 

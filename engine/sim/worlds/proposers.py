@@ -23,10 +23,13 @@ from engine.core.step import Step
 from engine.core.storage import WriteRound
 from engine.sim.violation import violate
 from engine.sim.worlds import logs, truth
+from engine.sim.worlds.acceptors import Counted
 from engine.sim.worlds.truth import Witness
 
-ACCEPTORS: Final = 3
-QUORUM: Final = quorum_size(ACCEPTORS)
+VOTERS: Final = tuple(SiteId(name) for name in ("x", "y", "z"))
+"""The acceptors, where they are on sites of their own."""
+
+QUORUM: Final = quorum_size(len(VOTERS))
 
 Mail = list[tuple[SiteId, Message]]
 """Messages with their senders."""
@@ -57,6 +60,12 @@ class ProposerState:
             case None:
                 return ()
 
+    @property
+    def open(self) -> Counted:
+        if self.aim is None or self.phase is None:
+            return frozenset()
+        return frozenset({(self.phase.ballot, self.awaited[0], self.aim.slot)})
+
     def witness(self) -> Witness:
         return Witness(proposed=truth.proposed(self.sent), learned=self.learned)
 
@@ -86,14 +95,12 @@ def begin(site: SiteId, state: ProposerState, used: Round, heard_of: Ballot, aim
 
 
 def hear(state: ProposerState, mail: Mail) -> Iterator[tuple[str, ProposerState]]:
-    """What it comes to by taking these messages, any of them, in any order, and again: each state in which it has
+    """What it comes to by counting these votes, any of them, in any order, and again: each state in which it has
     something to say to others, or has learned something. Raises Violated (R1)."""
     half_counted = [state]
     known = {state}
     for before in half_counted:
         for sender, message in mail:
-            if isinstance(message, Chosen) and before is not state:
-                continue  # what is half counted then would be half counted in a state
             after = _take(before, sender, message)
             if after in known:
                 continue
@@ -108,11 +115,17 @@ def hear(state: ProposerState, mail: Mail) -> Iterator[tuple[str, ProposerState]
                 half_counted.append(after)
 
 
+def listen(state: ProposerState, said: Chosen) -> Iterator[tuple[str, ProposerState]]:
+    """What it comes to by being told an entry. Raises Violated (R1)."""
+    (item,) = said.slots
+    if item.entry is not None:
+        after = _learn(state, LearnedSlot(item.slot, item.entry))
+        yield f"is told that slot {item.slot} holds {in_words(item.entry)}", after
+
+
 def _take(state: ProposerState, sender: SiteId, message: Message) -> ProposerState:
     aim = state.aim
     match message:
-        case Chosen(slots=(said,)):
-            return state if said.entry is None else _learn(state, LearnedSlot(said.slot, said.entry))
         case Promise(first=slot) if aim is not None and slot == aim.slot:
             return _take_promise(state, aim, sender, message)
         case Accepted(slots=slots) if aim is not None and aim.slot in slots:

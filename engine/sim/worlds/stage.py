@@ -9,25 +9,21 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import Final, Generic, NamedTuple, TypeVar
+from itertools import combinations
+from typing import Generic, NamedTuple, TypeVar
 
 from engine.core import describe
 from engine.core.ids import SiteId
-from engine.core.messages import Accept, Chosen, LearnedSlot, Message, Prepare
+from engine.core.messages import Accept, Accepted, Chosen, LearnedSlot, Message, Prepare, Promise
 from engine.sim.worlds import acceptors, truth
-from engine.sim.worlds.acceptors import AcceptorState
+from engine.sim.worlds.acceptors import AcceptorState, Counted
 from engine.sim.worlds.casts import Actor, ActorState, LastAuthor
-from engine.sim.worlds.proposers import ACCEPTORS, ProposerState
+from engine.sim.worlds.proposers import QUORUM, VOTERS, ProposerState
 from engine.sim.worlds.search import Move, State
 from engine.sim.worlds.truth import Witness
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
-
-_NAMES: Final = tuple(SiteId(name) for name in ("x", "y", "z"))
-
-_ANOTHER: Final = SiteId("another")
-"""Who tells a proposer what is chosen: it does not ask who."""
 
 _Choices = tuple[tuple[str, int], ...]
 """What may happen to one component, in words, and the number of its state then."""
@@ -97,7 +93,7 @@ class Stage:
         self._takes = takes
         self._homes = tuple(each for each in cast if isinstance(each, LastAuthor))
         assert self._homes == cast[: len(self._homes)], "who is at home with an acceptor stands first"
-        self._names = (*(each.site for each in self._homes), *_NAMES)[:ACCEPTORS]
+        self._names = (*(each.site for each in self._homes), *VOTERS)[: len(VOTERS)]
         self._actors = _Numbers[ActorState]()
         self._acceptors = _Numbers[AcceptorState]()
         self._mails = _Numbers[tuple[Message, ...]]()
@@ -107,11 +103,13 @@ class Stage:
         self._together = _Answers(self._cast_of)
         self._taken = _Answers(self._take)
         self._heard = _Answers(self._hear)
+        self._counted = _Answers(self._count)
+        self._listened = _Answers(self._listen)
         self._begun_at_zero = _Answers(self._begin_at_zero)
         self._true: set[State] = set()
         self.initial: State = (
             *(self._actors(each.start(settled)) for each in cast),
-            *(self._acceptors(initial) for _ in range(ACCEPTORS)),
+            *(self._acceptors(initial) for _ in VOTERS),
         )
 
     def canonical(self, state: State) -> State:
@@ -128,7 +126,7 @@ class Stage:
         for site, what, afterwards in cast.begun:
             yield site, what, afterwards + voters
         for place, site, awaited, told in cast.listening:
-            said = sorted([self._said[awaited, voter] for voter in voters])
+            said = sorted([self._said[site, awaited, voter] for voter in voters])
             for what, after in self._heard[place, actors[place], told, *said]:
                 yield site, what, (*actors[:place], after, *actors[place + 1 :], *voters)
         for index, home in enumerate(self._homes):
@@ -148,9 +146,12 @@ class Stage:
 
     # The questions
 
-    def _votes_of(self, awaited_and_voter: tuple[_Kinds, int]) -> int:
-        awaited, voter = awaited_and_voter
-        return self._mails(_sorted(vote for vote in self._acceptors.values[voter].sent if isinstance(vote, awaited)))
+    def _votes_of(self, question: tuple[SiteId, _Kinds, int]) -> int:
+        """The votes of these kinds that an acceptor sent to a site."""
+        site, awaited, voter = question
+        sent = self._acceptors.values[voter].sent
+        votes = (vote for vote in sent if isinstance(vote, Promise | Accepted) and isinstance(vote, awaited))
+        return self._mails(_sorted(vote for vote in votes if vote.ballot.site == site))
 
     def _testimony_of(self, voter: int) -> int:
         return self._witnesses(self._acceptors.values[voter].witness())
@@ -187,13 +188,30 @@ class Stage:
     def _hear(self, question: State) -> _Choices:
         """What one of the cast comes to by counting votes, and by what others tell it. Asked: its place, its state,
         what others tell it, and what the acceptors said, in any order."""
-        index, actor, told, *said = question
+        place, actor, told, *said = question
+        found: dict[int, str] = {}
+        for majority in combinations(said, QUORUM):
+            for what, after in self._counted[place, actor, *majority]:
+                found.setdefault(after, what)
+        for what, after in self._listened[place, actor, told]:
+            found.setdefault(after, what)
+        return tuple((what, after) for after, what in found.items() if after != actor)
+
+    def _count(self, question: State) -> _Choices:
+        """What one of the cast comes to by counting the votes of a majority, whoever that is."""
+        place, actor, *said = question
         mail = [
-            (site, message) for site, votes in zip(_NAMES, said, strict=True) for message in self._mails.values[votes]
+            (site, message) for site, votes in zip(VOTERS, said, strict=False) for message in self._mails.values[votes]
         ]
-        mail.extend((_ANOTHER, message) for message in self._mails.values[told])
-        heard = self._cast[index].hear(self._actors.values[actor], mail)
-        return tuple((what, self._actors(after)) for what, after in heard)
+        counted = self._cast[place].hear(self._actors.values[actor], mail)
+        return tuple((what, self._actors(after)) for what, after in counted)
+
+    def _listen(self, question: tuple[int, int, int]) -> _Choices:
+        """What one of the cast comes to by being told what is chosen."""
+        place, actor, told = question
+        each, state = self._cast[place], self._actors.values[actor]
+        said = (message for message in self._mails.values[told] if isinstance(message, Chosen))
+        return tuple((what, self._actors(after)) for message in said for what, after in each.listen(state, message))
 
     def _begin_at_zero(self, question: tuple[int, int, int]) -> tuple[tuple[str, int, int], ...]:
         """How one that is at home with an acceptor may skip the prepare. Asked: its place, and both their states."""
@@ -202,6 +220,38 @@ class Stage:
         assert isinstance(state, ProposerState)
         begun = self._homes[index].at_zero(state, self._acceptors.values[voter])
         return tuple((what, self._actors(after), self._acceptors(voted)) for what, after, voted in begun)
+
+
+class ForgetfulStage(Stage):
+    """The same, where a state does not hold the votes that nobody counts any more.
+
+    B3 says that they come to nothing, which is for a Stage to show. An acceptor may send again what is forgotten. The
+    states are those of a Stage, less these votes: the tests search some worlds both ways."""
+
+    def __init__(
+        self,
+        cast: tuple[Actor, ...],
+        takes: tuple[type[Message], ...],
+        settled: frozenset[LearnedSlot],
+        initial: AcceptorState,
+    ) -> None:
+        super().__init__(cast, takes, settled, initial)
+        self._open = _Answers(self._open_of)
+        self._kept = _Answers(self._keep)
+        self._counted_sets = _Numbers[Counted]()
+
+    def canonical(self, state: State) -> State:
+        count = len(self._cast)
+        actors = state[:count]
+        counted, kept = self._open[actors], self._kept
+        return super().canonical(actors + tuple([kept[counted, voter] for voter in state[count:]]))
+
+    def _open_of(self, actors: State) -> int:
+        return self._counted_sets(frozenset().union(*(self._actors.values[number].open for number in actors)))
+
+    def _keep(self, question: tuple[int, int]) -> int:
+        counted, voter = question
+        return self._acceptors(acceptors.forget(self._acceptors.values[voter], self._counted_sets.values[counted]))
 
 
 def _sorted(messages: Iterable[Message]) -> tuple[Message, ...]:
