@@ -310,6 +310,7 @@ class Truth:
                     if message.used_max < used_before:
                         told = f"says that it used no more than {message.used_max}; its disk says {used_before}"
                         violate("R4", told, slot=used_before, site=site.name)
+                    self.reads.answered(send.to, site.name, message.nonce)
                 case HandOn():
                     for entry in message.entries:
                         self.outcomes.handed_on(site.name, entry)
@@ -322,7 +323,9 @@ class Truth:
                         violate(
                             "D1", "says that it has learned it; its disk has not", slot=message.slot, site=site.name
                         )
-                case Ask() | AskHighest() | AskSlot():
+                case AskHighest():
+                    self.reads.asked(message.nonce)
+                case Ask() | AskSlot():
                     pass
                 case _:
                     assert_never(message)
@@ -403,8 +406,8 @@ class Truth:
 
     def read_begins(self, index: int, token: int, now: Tick) -> None:
         """A site takes up a read (R5), at `now` of its process's clock."""
-        prefix = self._sites[index].disk.image.prefix
-        self.reads.began(token, Begun(now, self.ballots.chosen_max, self.outcomes.acknowledged, prefix))
+        prefix, questions = self._sites[index].disk.image.prefix, self.reads.questions
+        self.reads.began(token, Begun(now, self.ballots.chosen_max, self.outcomes.acknowledged, prefix, questions))
 
     def read_ends(self, index: int, saw: SawFresh | SawUnconfirmed) -> None:
         """A site tells what became of a read, after the commit that this rests on."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from engine.core.effects import SawFresh, SawUnconfirmed
-from engine.core.ids import SiteId, Slot, Tick
+from engine.core.ids import Nonce, SiteId, Slot, Tick
 from engine.sim.reads import Begun, Reads
 from engine.sim.violation import Violated
 
@@ -29,9 +29,16 @@ def saw(bound: int = 7, asked: int = BEGAN, voters: tuple[SiteId, ...] = (ALICE,
 
 @pytest.fixture
 def reads() -> Reads:
-    """Three sites; a read begins when slot 7 is chosen and slot 5 is acknowledged."""
+    """Three sites; a read of alice's begins when slot 7 is chosen and slot 5 is acknowledged. Carol answers alice's
+    question of before, bob the one of this read."""
     reads = Reads(2)
-    reads.began(1, Begun(BEGAN, Slot(7), Slot(5), Slot(0)))
+    reads.asked(Nonce(1))
+    reads.began(1, Begun(BEGAN, Slot(7), Slot(5), Slot(0), reads.questions))
+    reads.asked(Nonce(2))
+    reads.asked(Nonce(1))
+    reads.answered(ALICE, CAROL, Nonce(1))
+    reads.answered(ALICE, BOB, Nonce(2))
+    reads.answered(ALICE, BOB, Nonce(1))
     return reads
 
 
@@ -46,6 +53,7 @@ def test_r5_a_read_that_shows_all_that_was_chosen_is_confirmed(reads: Reads) -> 
         lambda reads: reads.confirmed(ALICE, saw(bound=6), Slot(6)),
         lambda reads: reads.confirmed(ALICE, saw(bound=9), Slot(8)),
         lambda reads: reads.confirmed(ALICE, saw(asked=BEGAN - 1), Slot(7)),
+        lambda reads: reads.confirmed(ALICE, saw(voters=(ALICE, CAROL)), Slot(7)),
         lambda reads: reads.confirmed(ALICE, saw(voters=(ALICE,)), Slot(7)),
         lambda reads: reads.confirmed(ALICE, saw(voters=(ALICE, ALICE)), Slot(7)),
         lambda reads: (reads.confirmed(ALICE, saw(), Slot(7)), reads.confirmed(ALICE, saw(), Slot(7))),
@@ -56,6 +64,7 @@ def test_r5_a_read_that_shows_all_that_was_chosen_is_confirmed(reads: Reads) -> 
         "chosen",
         "bound",
         "asked before",
+        "older answer",
         "one site",
         "twice the same site",
         "twice",
