@@ -159,7 +159,10 @@ class Peers:
         others = [p for p in self._peers.values() if p.leadership not in (None, mine)]
         if not others:
             return None
-        return f"this site runs {mine}, but " + ", ".join(f"{p.site} runs {p.leadership}" for p in others)
+        theirs = ", ".join(f"{p.site} runs {p.leadership}" for p in others)
+        return (
+            f"this site runs leadership {mine}, but {theirs}: safe, but slower; write one setting in every sites file"
+        )
 
     def views(self) -> tuple[PeerView, ...]:
         return tuple(

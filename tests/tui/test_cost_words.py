@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tests.tui.engine_double import EngineDouble
+from tests.tui.pilots import WIDE, screen_of
 from tui.costs import in_words
 
 
@@ -22,3 +26,9 @@ def test_what_an_event_costs(events: int, each: tuple[float, float, float], word
 
 def test_without_an_event_there_is_nothing_to_divide_by() -> None:
     assert in_words({"events": 0, "per_event": {"messages": None, "bytes": None, "syncs": None}}) == "none since start"
+
+
+async def test_the_sites_pane_shows_it(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine, size=WIDE) as pilot:
+        await pilot.press("5", "z")
+        await pilot.until_shown("costs      12.4 messages, 1.9 KiB, 3.0 syncs an event (37 events since start)")

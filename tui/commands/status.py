@@ -10,7 +10,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import Final
 
-from tui import costs, json_shapes
+from tui import costs, json_shapes, leading
 from tui.client import Client, failures_as_exits
 from tui.exits import ExitStatus
 from tui.json_shapes import Json
@@ -29,8 +29,7 @@ def run(arguments: Namespace) -> int:
     if out.as_json:
         out.json(status)
         return ExitStatus.DONE
-    leader = status["leader"] or "-"
-    head = f"of {status['cluster']}   leadership {status['leadership']}, leader {leader}"
+    head = f"of {status['cluster']}   leadership {leading.in_words(status['leadership'], status['leader'])}"
     out.line(Cell(str(status["site"]), Style.STRONG), head)
     for warning in _warnings(status):
         out.line(Cell(f"! {warning}", Style.BAD))
@@ -49,6 +48,8 @@ def _warnings(status: Json) -> Iterator[str]:
         yield "NO QUORUM: nothing can be created now; reading works"
     if not status["voting"]:
         yield f"not voting: {status['voting_why']}"
+    elif leading.lacks_leader(status["leadership"], status["leader"]):
+        yield f"{leading.NO_LEADER}: events wait until a site that reaches a majority is elected"
     if status["mismatch"]:
         yield str(status["mismatch"])
     if status["faults"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
-from tui import costs
+from tui import costs, leading
 from tui.panes.page import Page
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
 from tui.site.model import Change, SiteModel
@@ -90,10 +90,9 @@ def _standing(status: Status, width: int) -> list[Row]:
         lines += wrapped(row((status.mismatch, Role.WARN)), width)
     if status.recovering:
         lines.append(row(("recovering: catching up with the others", Role.NOTE)))
-    leader = (
-        "no leader: every site proposes" if status.leadership == "none" else f"leader {status.leader or 'not known'}"
-    )
-    lines.append(row(("leadership ", Role.DIM), f"{status.leadership}, {leader}"))
+    role = Role.WARN if leading.lacks_leader(status.leadership, status.leader) else Role.PLAIN
+    said = row(("leadership ", Role.DIM), (leading.in_words(status.leadership, status.leader), role))
+    lines += wrapped(said, width, indent=11)
     lines.append(row(("prefix     ", Role.DIM), f"#{status.chosen_through:,}, highest chosen #{status.chosen_max:,}"))
     if status.holes:
         lines.append(row(("holes      ", Role.DIM), (plural(len(status.holes), "slot"), Role.BAD)))

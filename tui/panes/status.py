@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from textual.timer import Timer
 
+from tui import leading
 from tui.panes.paint import Painted
 from tui.rows import Part, Role, Row, row, width_of, wrapped
 from tui.site.model import Gone, SiteModel, Stopped
@@ -66,10 +67,9 @@ class StatusBar(Painted):
             found.append(Segment(1, (row((f" FAULTS {status.faults} ", Role.ALARM)),)))
         if not status.voting:
             found.append(Segment(1, (row((" NOT VOTING ", Role.ALARM)),)))
-        if status.leadership == "none":
-            found.append(Segment(8, (row(("leadership none", Role.DIM)), row(("mode none", Role.DIM)), ())))
-        else:
-            found.append(Segment(4, (row(("lead ", Role.DIM), status.leader or "?"),)))
+        if status.mismatch:
+            found.append(Segment(1, (row((" MISMATCH ", Role.ALARM)),)))
+        found.append(_leading(status))
         found.append(Segment(5, (row(("next ", Role.DIM), f"{status.next:,}"), ())))
         if status.holes:
             found.append(Segment(2, (row((f"holes {len(status.holes)}", Role.BAD)),)))
@@ -111,6 +111,15 @@ class StatusBar(Painted):
         elif lines:
             forms.insert(0, row((f"local reads, newest tweet {clock(lines[-1].at)}", Role.WARN)))
         return [Segment(5, tuple(forms))]
+
+
+def _leading(status: Status) -> Segment:
+    mode = status.leadership
+    if leading.lacks_leader(mode, status.leader):
+        return Segment(4, (row((leading.NO_LEADER, Role.WARN)), row(("no leader", Role.WARN))))
+    if status.leader is None:
+        return Segment(8, (row((f"leadership {mode}", Role.DIM)), row((f"mode {mode}", Role.DIM)), ()))
+    return Segment(4, (row(("lead ", Role.DIM), status.leader),))
 
 
 def _quorum(status: Status) -> Segment:

@@ -1,0 +1,84 @@
+"""Who leads, and that the sites' settings differ: in the bar, in the Sites pane, and in `loggos status` (L3, L4)."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.core.settings import Leadership
+from tests.tui.engine_double import EngineDouble
+from tests.tui.pilots import NARROW, WIDE, screen_of
+from tests.tui.real_cluster import RealCluster, until, with_leadership
+
+MISMATCH = (
+    "this site runs leadership elected, but bob runs none: safe, but slower; write one setting in every sites file"
+)
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+@pytest.mark.parametrize(
+    ("status", "bar", "pane"),
+    [
+        ({"leadership": "elected", "leader": "bob"}, "lead bob", "leadership elected, lead bob"),
+        ({"leadership": "elected", "leader": None}, "no leader", "leadership elected, no leader heard"),
+        ({"leadership": "last-author", "leader": None}, "QUORUM", "leadership last-author: "),
+        ({"leadership": "none", "leader": None}, "QUORUM", "leadership none: every site"),
+    ],
+)
+async def test_the_bar_and_the_pane_say_who_leads(
+    tmp_path: Path, size: tuple[int, int], status: dict[str, Any], bar: str, pane: str
+) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.status_changes = status
+        async with screen_of(engine, size=size) as pilot:
+            await pilot.press("5")
+            await pilot.until_shown(pane)
+            assert bar in pilot.lines()[0]
+            assert "lead ?" not in pilot.text()
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_l4_settings_that_differ_are_a_badge_and_a_sentence(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.status_changes = {"leadership": "elected", "leader": "carol", "mismatch": MISMATCH}
+        async with screen_of(engine, size=size) as pilot:
+            await pilot.press("5")
+            await pilot.until_shown("bob runs none: safe, but slower")
+            assert " MISMATCH " in pilot.lines()[0]
+            assert "lead carol" in pilot.lines()[0]
+            engine.status_changes = {"leadership": "elected", "leader": "carol", "mismatch": None}
+            engine.tell({"topic": "status", **engine.status()})
+            await pilot.until(lambda: "MISMATCH" not in pilot.text(), "it stays")
+
+
+def _mismatch(cluster: RealCluster, name: str) -> object:
+    return cluster.ask(name, "status")["mismatch"]
+
+
+def test_l4_real_sites_of_two_settings_say_so_and_agree(tmp_path: Path) -> None:
+    """Two sites elect, the third proposes by itself: all of their events are in one log."""
+    with RealCluster(tmp_path, ("alice", "bob", "carol"), leadership=Leadership.ELECTED) as cluster:
+        cluster.serve("alice", "bob")
+        mixed = tmp_path / "carol.yaml"
+        mixed.write_text(with_leadership(cluster.sites_path.read_text(), Leadership.NONE))
+        cluster.sites_path, elected = mixed, cluster.sites_path
+        cluster.serve("carol")
+        cluster.sites_path = elected
+        for name in cluster.names:
+            until(partial(_mismatch, cluster, name), f"{name} sees the mismatch")
+        until(lambda: cluster.ask("alice", "status")["leader"], "one of both is elected")
+        outcomes = [cluster.run("tweet", name, f"from {name}", "--retry", "--json").lines[0] for name in cluster.names]
+        assert {outcome["outcome"] for outcome in outcomes} == {"created"}
+        for name in cluster.names:
+            cluster.until_learned(name, max(outcome["slot"] for outcome in outcomes))
+        logs = [cluster.run("log", name, "--json").out for name in cluster.names]
+        assert logs[0] == logs[1] == logs[2]
+
+        said = cluster.run("status", "alice").out
+        leader = cluster.ask("alice", "status")["leader"]
+        assert f"leadership elected, lead {leader}" in said
+        assert "! this site runs leadership elected, but carol runs none: safe, but slower" in said
+        assert "leadership none: every site proposes" in cluster.run("status", "carol").out

@@ -1,0 +1,22 @@
+"""Who leads, in words: of a site's status (PROTOCOL.md L1-L3)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from engine.core.settings import Leadership
+
+NO_LEADER: Final = "no leader heard"
+
+
+def lacks_leader(leadership: str, leader: str | None) -> bool:
+    """The setting wants a leader, and this site follows none."""
+    return leadership == Leadership.ELECTED and leader is None
+
+
+def in_words(leadership: str, leader: str | None) -> str:
+    if leadership == Leadership.NONE:
+        return "none: every site proposes"
+    if leadership == Leadership.LAST_AUTHOR:
+        return "last-author: who wrote the entry before needs no prepare"
+    return f"elected, {NO_LEADER if leader is None else f'lead {leader}'}"
