@@ -60,7 +60,9 @@ def as_word(value: object, words: frozenset[str]) -> str:
 
 
 def as_store_id(value: object) -> StoreId:
-    return _store_id_of(as_text(value))
+    if type(value) is not str:
+        raise Rejected(Reason.TYPE)
+    return _store_id_of(value)
 
 
 @lru_cache(maxsize=64)

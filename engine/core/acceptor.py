@@ -77,7 +77,7 @@ def _bar(vote: Vote, ranged: Ballot | None, ballot: Ballot) -> Barred | None:
 def prepare(vote: Vote, ranged: Ballot | None, ballot: Ballot) -> Vote | Barred:
     """A1: the vote after promising `ballot`, unchanged where this repeats the promise that still stands."""
     barred = _bar(vote, ranged, ballot)
-    return barred or (vote if vote.promised == ballot else replace(vote, promised=ballot))
+    return barred or (vote if vote.promised == ballot else Vote(ballot, vote.accepted, vote.entry))
 
 
 def accept(vote: Vote, ranged: Ballot | None, ballot: Ballot, entry: Entry) -> Vote | Barred:

@@ -63,6 +63,8 @@ class Lives:
         self._standing = stored.standing
         self._why = stored.standing_why
         self._confirmed = False
+        self.voting = False
+        """This process may vote: its store is admitted, and enough others confirmed it since the start (D5)."""
         self._peers = {
             site: _Peer(site, memory.life if memory else None, memory)
             for site in settings.peers
@@ -70,10 +72,6 @@ class Lives:
         }
         self.strangers = {peer.site for peer in self._peers.values() if peer.life is None}
         """The peers with no life yet to talk to."""
-
-    @property
-    def voting(self) -> bool:
-        return self._confirmed and self._standing is Standing.ADMITTED
 
     @property
     def why(self) -> str:
@@ -185,6 +183,7 @@ class Lives:
             self._judge(step)
         elif self._standing is not Standing.LEARNER:
             self._standing = Standing.LEARNER
+            self.voting = False
             self._why = f"lost-disk: {message.reason}. This site learns and serves, and never votes again"
             step.write(WriteStanding(self._standing, self._why))
             step.tell(SawStanding(False, self._why))
@@ -211,7 +210,7 @@ class Lives:
     def _judge(self, step: Step) -> None:
         if self._confirmed or self._standing is Standing.LEARNER or self._answers() < self._needed():
             return
-        self._confirmed = True
+        self._confirmed = self.voting = True
         if self._standing is Standing.NEW:
             self._standing = Standing.ADMITTED
             self._why = ""

@@ -14,7 +14,7 @@ ballot 0; the class runs attempts over time.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
@@ -72,12 +72,8 @@ def promised(phase: Preparing, site: SiteId, ballot: Ballot, found: AcceptedSlot
     if ballot != phase.ballot or site in phase.promised:
         return phase
     higher = found is not None and (phase.found is None or found.ballot > phase.found.ballot)
-    return replace(
-        phase,
-        promised=phase.promised | {site},
-        found=found if higher else phase.found,
-        found_at=site if higher else phase.found_at,
-    )
+    by = phase.promised | {site}
+    return Preparing(ballot, by, found, site) if higher else Preparing(ballot, by, phase.found, phase.found_at)
 
 
 def to_propose(phase: Preparing, own: Entry, quorum: int) -> Accepting | None:
@@ -91,7 +87,7 @@ def accepted(phase: Accepting, site: SiteId, ballot: Ballot) -> Accepting:
     """B3: the phase after `site` accepted at `ballot`. Unchanged by a repeat, or where it is another ballot."""
     if ballot != phase.ballot or site in phase.accepted:
         return phase
-    return replace(phase, accepted=phase.accepted | {site})
+    return Accepting(ballot, phase.entry, phase.accepted | {site})
 
 
 def is_chosen(phase: Accepting, quorum: int) -> bool:

@@ -11,7 +11,6 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from random import Random
 from typing import assert_never
@@ -284,14 +283,14 @@ class Replica:
 
     def _step(self, now: Tick) -> Step:
         self._now = now
-        return Step(now, self._settings.site, Effects([], [], [], self._stopped), deque())
+        return Step(now, self._settings.site, Effects([], [], [], self._stopped), [])
 
     def _finish(self, step: Step) -> Effects:
         """Handles what the site said to itself, pushes the event whose turn it is, and keeps what was heard."""
         try:
             self._push(step)
-            while step.looped:
-                self._handle(step, self._settings.site, step.looped.popleft())
+            for message in step.looped:  # what they bring about may loop back too
+                self._handle(step, self._settings.site, message)
                 self._push(step)
         except BrokenRule as broken:
             return self._stop(broken)

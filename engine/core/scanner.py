@@ -73,13 +73,9 @@ class Scanner:
         self._random = random
         self._phase: Idle | Asking | Copying = Idle(Tick(0))
         self._bound: Slot | None = None
-        self._ready = False
-        self._told_done = False
-
-    @property
-    def ready(self) -> bool:
+        self.ready = False
         """The first scan since the start is done: this site knows how far the log went."""
-        return self._ready
+        self._told_done = False
 
     @property
     def copying(self) -> bool:
@@ -88,7 +84,7 @@ class Scanner:
     @property
     def recovering(self) -> bool:
         """The log is known, or may be, to go further than the prefix."""
-        return not self._ready or (self._bound is not None and self._learner.prefix < self._bound)
+        return not self.ready or (self._bound is not None and self._learner.prefix < self._bound)
 
     def scan_soon(self, now: Tick) -> None:
         """A peer claims more than this site knows."""
@@ -153,7 +149,7 @@ class Scanner:
         every = self._settings.timings.retransmit
         nonce = new_nonce(self._random)
         self._phase = Asking(nonce, (), frozenset(), Tick(step.now + every), every)
-        if not self._ready:
+        if not self.ready:
             step.tell(SawRecovery("scanning", None, self._learner.prefix, None))
         step.cast(self._settings.peers, AskHighest(nonce))
         self._conclude(step, voting)
@@ -212,7 +208,7 @@ class Scanner:
         """The prefix covers the bound: this site knows all that was chosen before it asked."""
         if isinstance(self._phase, Asking | Copying):
             self._phase = Idle(Tick(step.now + self._settings.timings.scan_every))
-        self._ready = True
+        self.ready = True
         if not self._told_done:
             self._told_done = True
             step.tell(SawRecovery("done", self._bound, self._learner.prefix, None))

@@ -6,6 +6,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from dataclasses import field
 from enum import StrEnum
 from typing import Final
 
@@ -48,10 +49,9 @@ class Settings:
     page_bytes: int = 1_100
     """The budget for the entries of one message, so that it fits one datagram (A4, W4)."""
 
-    @property
-    def quorum(self) -> int:
-        return quorum_size(len(self.sites))
+    quorum: int = field(init=False)
+    peers: tuple[SiteId, ...] = field(init=False)  # all but this site
 
-    @property
-    def peers(self) -> tuple[SiteId, ...]:
-        return tuple(site for site in self.sites if site != self.site)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "quorum", quorum_size(len(self.sites)))
+        object.__setattr__(self, "peers", tuple(site for site in self.sites if site != self.site))

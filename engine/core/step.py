@@ -7,7 +7,6 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -22,7 +21,7 @@ class Step:
     now: Tick
     site: SiteId
     effects: Effects = field(default_factory=Effects)
-    looped: deque[Message] = field(default_factory=deque)
+    looped: list[Message] = field(default_factory=list)
 
     def write(self, write: Write) -> None:
         self.effects.writes.append(write)

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from random import Random
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from engine.core.ids import Tick
 from engine.core.messages import Message
+from engine.core.value import value
 from engine.sim.plan import CLEAR, Weather
 
 _LATE_MIN: Final = 50
@@ -22,7 +23,8 @@ _REMEMBERED_MAX: Final = 32
 _REMEMBER: Final = 0.1
 
 
-class Datagram(NamedTuple):
+@value
+class Datagram:
     """`messages` is what the sender meant, for people and for truth; the addressee reads `payload`."""
 
     number: int

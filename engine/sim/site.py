@@ -368,17 +368,18 @@ class SimSite:
         world = self._world
         for saw in effects.observations:
             world.told(self, saw)
-            if isinstance(saw, SawOutcome):
-                self._truth.told(self.index, saw)
-                if saw.token is not None:
+            match saw:
+                case SawOutcome():
+                    self._truth.told(self.index, saw)
+                    if saw.token is not None:
+                        self.awaited.discard(saw.token)
+                    if self.fuse and self._burns(CrashPoint.BETWEEN_TELLS):
+                        return False
+                case SawFresh() | SawUnconfirmed():
+                    assert self.replica is not None
+                    self._truth.shows(self.index, self.replica.blocks())
+                    self._truth.read_ends(self.index, saw)
                     self.awaited.discard(saw.token)
-                if self.fuse and self._burns(CrashPoint.BETWEEN_TELLS):
-                    return False
-            elif isinstance(saw, SawFresh | SawUnconfirmed):
-                assert self.replica is not None
-                self._truth.shows(self.index, self.replica.blocks())
-                self._truth.read_ends(self.index, saw)
-                self.awaited.discard(saw.token)
         return True
 
     def _burns(self, point: CrashPoint) -> bool:

@@ -282,6 +282,14 @@ class Truth:
                         violate("D1", f"claims a prefix of {message.prefix}", slot=message.prefix, site=site.name)
                     if message.voting:
                         self._may_vote(site, "says that it votes")
+                case Hello():
+                    self._hellos[message.nonce] = _Asked(site, site.disk.image.life, site.process)
+                case Welcome():
+                    self._welcome(site, index, message)
+                case AskHighest():
+                    self.reads.asked(message.nonce)
+                case Ask() | AskSlot():
+                    pass
                 case Prepare():
                     self._prepare(site, message)
                 case Promise():
@@ -314,19 +322,11 @@ class Truth:
                 case HandOn():
                     for entry in message.entries:
                         self.outcomes.handed_on(site.name, entry)
-                case Hello():
-                    self._hellos[message.nonce] = _Asked(site, site.disk.image.life, site.process)
-                case Welcome():
-                    self._welcome(site, index, message)
                 case SlotState():
                     if message.learned and site.disk.image.entry(message.slot) is None:
                         violate(
                             "D1", "says that it has learned it; its disk has not", slot=message.slot, site=site.name
                         )
-                case AskHighest():
-                    self.reads.asked(message.nonce)
-                case Ask() | AskSlot():
-                    pass
                 case _:
                     assert_never(message)
 

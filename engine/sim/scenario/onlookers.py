@@ -9,6 +9,7 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from engine.core.effects import Observation, SawAttempt, SawOutcome, SawRejected
@@ -64,4 +65,4 @@ class Onlookers:
         if not messages:
             return None
         number = self._numbers.setdefault(datagram.number, len(self._numbers) + 1)
-        return datagram._replace(number=number, sent_at=Tick(datagram.sent_at - self.began), messages=messages)
+        return replace(datagram, number=number, sent_at=Tick(datagram.sent_at - self.began), messages=messages)
