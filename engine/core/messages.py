@@ -266,8 +266,9 @@ Message = (
     | SlotState
 )
 
-Housekeeping = Heartbeat | Hello | Welcome | AskHighest | Highest
-"""What sites say to each other whether or not anybody submits anything: no cost of an event."""
+Housekeeping = Heartbeat | Hello | Welcome | AskHighest | Highest | AskSlot | SlotState
+"""What sites say to each other whether or not anybody submits anything, people's questions included: no cost of an
+event."""
 
 GREETINGS: Final = (Hello, Welcome)
 """They go to whoever has the peer's name, the others to a known life of it (D5)."""

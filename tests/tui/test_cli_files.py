@@ -81,6 +81,17 @@ def test_a_bad_sites_file_is_refused_with_file_and_line(cluster: RealCluster) ->
     assert not cluster.data_path.exists()
 
 
+@pytest.mark.parametrize("words", [("open", "alice"), ("demo",)])
+def test_a_screen_without_a_terminal_is_refused_and_nothing_is_started(
+    cluster: RealCluster, words: tuple[str, ...]
+) -> None:
+    options = cluster.options if words[0] == "open" else ("--data", str(cluster.data_path))
+    said = run(*options, *words)
+    assert (said.status, said.out) == (2, "")
+    assert said.err.startswith("loggos: the screen needs a terminal, and here is none")
+    assert not cluster.data_path.exists()
+
+
 @pytest.mark.parametrize("words", [("view", "zoe"), ("serve", "zoe"), ("open", "zoe"), ("tweet", "zoe", "hi")])
 def test_an_unknown_site_is_refused_with_the_names_there_are(command: Command, words: tuple[str, ...]) -> None:
     status, _, err = command(*words)

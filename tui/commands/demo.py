@@ -25,7 +25,7 @@ from engine.config import Cluster, read_cluster
 from engine.core.ids import SiteId
 from engine.places import data_folder
 from engine.template import DEFAULT_SIZE, choose_names, write_files
-from tui.commands.open import hop, show
+from tui.commands.open import hop, need_terminal, show
 from tui.exits import CommandFailed, ExitStatus
 from tui.hops import Leaving
 from tui.interrupts import ENDING_SIGNALS, Interrupted, Interrupts
@@ -40,6 +40,8 @@ _HOST: Final = "127.0.0.1"
 def run(arguments: Namespace) -> int:
     if arguments.sites is not None:
         raise CommandFailed(ExitStatus.BAD_INPUT, "the demo makes its own sites file: leave --sites out, use --data")
+    if not arguments.headless:
+        need_terminal("`loggos demo --headless` runs the sites alone")
     # A data folder in the environment is that of a real cluster; the demo's own never mixes with it.
     folder = data_folder(arguments.data, f"demo-{arguments.size or DEFAULT_SIZE}", environ={})
     with _only_demo_in(folder), refusals_as_exits():

@@ -25,15 +25,15 @@ def run(arguments: Namespace) -> int:
                 params = {"rule": " ".join(arguments.rule), "expires_s": arguments.expires}
                 _say(out, rule := json_shapes.rule(client.call("faults.add", params)), f"rule {rule['number']} added")
             case "remove":
-                _count(out, client.call("faults.remove", {"number": arguments.number}), "removed", "rules removed")
+                _count(out, client.call("faults.remove", {"number": arguments.number}), "removed", "rule")
             case "clear":
-                _count(out, client.call("faults.clear"), "removed", "rules removed, what was held is released")
+                _count(out, client.call("faults.clear"), "removed", "rule", "; what was held is released")
             case "release":
                 params = {"held": arguments.held or None}
-                _count(out, client.call("faults.release", params), "released", "held messages released")
+                _count(out, client.call("faults.release", params), "released", "held message")
             case "drop":
                 params = {"held": arguments.held or None}
-                _count(out, client.call("faults.drop", params), "dropped", "held messages dropped")
+                _count(out, client.call("faults.drop", params), "dropped", "held message")
             case _:
                 _show(out, json_shapes.faults(client.call("faults")))
     return ExitStatus.DONE
@@ -46,8 +46,10 @@ def _say(out: Output, value: Json, sentence: str) -> None:
         out.line(sentence)
 
 
-def _count(out: Output, said: Json, key: str, what: str) -> None:
-    _say(out, {key: said.get(key)}, f"{said.get(key)} {what}")
+def _count(out: Output, said: Json, done: str, noun: str, more: str = "") -> None:
+    """`done` names the count, and what was done: `2 rules removed`."""
+    count = said.get(done)
+    _say(out, {done: count}, f"{count} {noun}{'' if count == 1 else 's'} {done}{more}")
 
 
 def _show(out: Output, faults: Json) -> None:

@@ -7,6 +7,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 
 from engine.core.ids import SiteId
@@ -19,6 +20,7 @@ from tui.selection import EnginePlace, select_site
 
 def run(arguments: Namespace) -> int:
     place = select_site(arguments)
+    need_terminal(f"`loggos serve {place.site}` runs the engine alone")
     try:
         leaving = Leaving.DETACHES if is_running(place) else _start(place)
     except Interrupted:
@@ -42,6 +44,12 @@ def _start(place: EnginePlace) -> Leaving:
             raise
         engine.close()
         return Leaving.ASK
+
+
+def need_terminal(instead: str) -> None:
+    """Raises CommandFailed where there is none: before anything is started. The screen is drawn on stderr."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise CommandFailed(ExitStatus.BAD_INPUT, f"the screen needs a terminal, and here is none: {instead}")
 
 
 def hop(place: EnginePlace) -> Hop:

@@ -44,11 +44,12 @@ def run(arguments: Namespace) -> int:
 
 def _warnings(status: Json) -> Iterator[str]:
     quorum = status["quorum"]
-    if (quorum["reachable"] or 0) < (quorum["needed"] or 0):
+    enough = (quorum["reachable"] or 0) >= (quorum["needed"] or 0)
+    if not enough:
         yield "NO QUORUM: nothing can be created now; reading works"
     if not status["voting"]:
         yield f"not voting: {status['voting_why']}"
-    elif leading.lacks_leader(status["leadership"], status["leader"]):
+    elif enough and leading.lacks_leader(status["leadership"], status["leader"]):
         yield f"{leading.NO_LEADER}: events wait until a site that reaches a majority is elected"
     if status["mismatch"]:
         yield str(status["mismatch"])
