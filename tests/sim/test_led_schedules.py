@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -20,6 +21,9 @@ from engine.sim.scenario.commands import Scenario
 from engine.sim.scenario.parse import parse
 from engine.sim.scenario.patterns import is_upkeep
 from engine.sim.scenario.ready import ready
+
+pytestmark = pytest.mark.timeout(600)
+"""A schedule that fails is made smaller for up to five minutes."""
 
 LONG: Final = Tick(3_600_000)
 SETTLE_MS: Final = 60_000
