@@ -330,7 +330,7 @@ class Decoder:
     def _hand_on(self, fields: list[object]) -> HandOn:
         _, entries, relayed = as_array(fields, 3)
         events = tuple([self._entry(entry) for entry in as_some(entries)])
-        if any(event.author is None for event in events):
+        if events[0].author is None or any(event.author != events[0].author for event in events):
             raise Rejected(Reason.ENTRY)
         return HandOn(events, as_truth(relayed))
 

@@ -5,6 +5,7 @@ The cluster is `SITES`, three of them; numbers reach up to 2**53, with the small
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from hypothesis import strategies as st
@@ -162,7 +163,12 @@ heartbeats: Final = st.builds(
     st.booleans(),
     st.none() | ballots,
 )
-handings: Final = st.builds(HandOn, _some(_authored()), st.booleans())
+handings: Final = st.builds(
+    lambda author, events, relayed: HandOn(tuple(replace(event, author=author) for event in events), relayed),
+    site_ids,
+    _some(_authored()),
+    st.booleans(),
+)
 slot_questions: Final = st.builds(AskSlot, nonces, slots)
 learnings: Final = st.builds(
     Learning, st.sampled_from(["votes", "chosen", "known"]), st.none() | ballots, site_ids, _few(site_ids), _numbers(0)

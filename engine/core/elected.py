@@ -125,7 +125,12 @@ class Elected:
         return None
 
     def stuck(self, now: Tick) -> str | None:
-        return "no leader is heard" if self._follows(now) is None else None
+        followed = self._follows(now)
+        if followed is None:
+            return "no leader is heard"
+        if self._parts.learner.holes_count:
+            return None
+        return f"{followed.ballot.site} leads, and it is not in the log yet"
 
     def _follows(self, now: Tick) -> Heard | None:
         """The leader to hand events to, itself included."""

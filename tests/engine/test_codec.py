@@ -260,6 +260,7 @@ def test_w2_a_packet_of_another_form_is_rejected(plaintext: bytes, reason: Reaso
         (["ask", 9, []], Reason.SHAPE),
         (["hand-on", [], False], Reason.SHAPE),
         (["hand-on", [[None, 0, 0, ""]], False], Reason.ENTRY),
+        (["hand-on", [ENTRY, ["bob", *ENTRY[1:]]], False], Reason.ENTRY),
         (["accepted", [2, "alice"], [3, True]], Reason.TYPE),
         (["refused", [2, "alice"], "learn", []], Reason.RANGE),
         (["refused", [2, "alice"], "accept", [[1, 1, None, "mood"]]], Reason.RANGE),
