@@ -57,6 +57,29 @@ def attempt(slot: int, phase: str, votes: tuple[str, ...], text: str = "", autho
     }  # fmt: skip
 
 
+def site_account(site: str, ballot: str | None = None, **other: Any) -> Json:
+    """A site that answered and has learned nothing, unless `other` says otherwise."""
+    account = {
+        "site": site, "answered": True, "voting": True, "maxPrepare": ballot, "accNum": None, "accVal": None,
+        "learned": False, "learned_at": None, "learned_how": None, "learned_from": None,
+    }  # fmt: skip
+    return account | other
+
+
+def silent_account(site: str) -> Json:
+    return dict.fromkeys(site_account(site)) | {"site": site, "answered": False}
+
+
+def biography(slot: int, names: tuple[str, ...] = SITES, **other: Any) -> Json:
+    """A slot of which nobody but the first site answered anything, unless `other` says otherwise."""
+    told = {
+        "slot": slot, "state": "empty", "may_be_chosen": True, "sentence": "empty: nobody answered: may be chosen",
+        "entry": None, "void": False, "quorum": None, "ballots": [],
+        "sites": [site_account(names[0]), *map(silent_account, names[1:])],
+    }  # fmt: skip
+    return told | other
+
+
 def trace_line(seconds: float, direction: str, peer: str | None, kind: str, **other: Any) -> Json:
     line = {"at": at(seconds), "dir": direction, "peer": peer, "type": kind, "slot": None, "ballot": None, "note": ""}
     return line | other
@@ -82,6 +105,7 @@ class EngineDouble:
         self.rules: list[Json] = []
         self.held: list[Json] = []
         self.slots: dict[int, Json] = {}
+        self.biographies: dict[int, Json] = {}
         self.hidden = 0
         self.status_changes: Json = {}
         self.on: dict[str, Callable[[Json], Any]] = {}
@@ -189,6 +213,8 @@ class EngineDouble:
                 return {"lines": lines, "used_max": self.used_max, "prefix": self.prefix()}
             case "view":
                 return self._view(params["limit"], params["before"])
+            case "explain":
+                return self.biographies.get(params["slot"]) or biography(params["slot"], self.sites)
             case "slot":
                 return self.slots[params["slot"]]
             case _:

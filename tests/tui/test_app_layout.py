@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.engine_double import EngineDouble, at, attempt, entry, log_line, trace_line
+from tests.tui.engine_double import (
+    EngineDouble,
+    at,
+    attempt,
+    biography,
+    entry,
+    log_line,
+    silent_account,
+    site_account,
+    trace_line,
+)
 from tests.tui.pilots import NARROW, WIDE, screen_of
 
 LONG = "a tweet that is longer than a line of the timeline, so that it is wrapped over two or three lines of it"
@@ -40,6 +50,23 @@ def island(engine: EngineDouble) -> None:
         "slot": 43, "state": "accepted", "maxPrepare": "2.alice", "accNum": "1.carol", "void": False, "learned": None,
         "accVal": entry("tweet", "carol", 3, "who has the projector"), "attempt": projector, "trace": engine.trace,
     }  # fmt: skip
+    engine.biographies[43] = biography(
+        43,
+        state="accepted",
+        sentence="accepted by alice and carol at 1.carol: no majority is known; dave did not answer: may be chosen",
+        sites=[
+            site_account("alice", "2.alice", accNum="1.carol"),
+            site_account("bob", "2.alice"),
+            site_account("carol", "1.carol", accNum="1.carol"),
+            silent_account("dave"),
+            site_account("erin"),
+        ],
+        ballots=[
+            {"ballot": "1.carol", "promised": ["carol"], "accepted": ["alice", "carol"], "chosen": False,
+             "entry": entry("tweet", "carol", 3, "who has the projector")},
+            {"ballot": "2.alice", "promised": ["alice", "bob"], "accepted": [], "chosen": False, "entry": None},
+        ],
+    )  # fmt: skip
     engine.rules = [
         {"number": 1, "text": "to=dave drop=100%", "on": True, "hits": 31, "expires_at": None},
         {"number": 2, "text": "from=* type=promise delay=200ms±50", "on": False, "hits": 0, "expires_at": at(7200)},
@@ -91,6 +118,7 @@ async def test_golden(tmp_path: Path, name: str, size: tuple[int, int]) -> None:
                 await pilot.press(key)
             if name == "inspector":
                 await pilot.until_shown("votes for")
+                await pilot.until_shown("no majority is")
             if name == "blocks" or size == WIDE:
                 await pilot.until_shown("since #38")
             await pilot.pause()

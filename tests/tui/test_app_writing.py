@@ -11,7 +11,7 @@ import pytest
 from textual import events
 
 from engine.core.entry import Tweet
-from tests.tui.engine_double import EngineDouble, Json, Refused, attempt, log_line
+from tests.tui.engine_double import EngineDouble, Json, Refused, attempt, biography, log_line
 from tests.tui.pilots import screen_of
 from tui.panes.composer import Composer
 from tui.panes.prompt import Prompt
@@ -27,6 +27,8 @@ async def test_a_tweet_is_created_and_says_where(tmp_path: Path) -> None:
         answer: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
         engine.on["submit"] = lambda _: _answered(answer)
         async with screen_of(engine) as pilot:
+            quorum = {"ballot": "2.bob", "sites": ["alice", "bob", "carol"], "counted_by": "bob"}
+            engine.biographies[1] = biography(1, state="learned", quorum=quorum)
             await pilot.press("c", *"hello", "enter")
             await pilot.until(lambda: engine.called("submit"), "never submitted")
             assert engine.called("submit") == [{"kind": "tweet", "text": "hello", "timeout_s": 10.0, "retry": False}]
@@ -43,10 +45,24 @@ async def test_a_tweet_is_created_and_says_where(tmp_path: Path) -> None:
             await pilot.until_shown("#1 accepting: 3 of 3 votes")
             engine.append(author="alice", text="hello")
             answer.set_result(CREATED)
-            await pilot.until_shown("✓ created at slot 1 (ballot 2.alice, votes alice bob carol")
+            await pilot.until_shown("✓ created at slot 1 (ballot 2.bob, votes alice bob carol")
             await pilot.until_shown("alice* hello")
             await pilot.press("x")
             await pilot.until(lambda: "created at slot" not in pilot.text(), "never dismissed")
+
+
+async def test_an_event_of_a_follower_is_handed_to_the_leader_which_knows_the_votes(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        answer: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
+        engine.on["submit"] = lambda _: _answered(answer)
+        engine.status_changes = {"leadership": "elected", "leader": "bob"}
+        async with screen_of(engine) as pilot:
+            await pilot.press("c", *"hello", "enter")
+            await pilot.until_shown("handed to bob, who leads")
+            answer.set_result(CREATED)
+            await pilot.until_shown("✓ created at slot 1 (")
+            await pilot.until(lambda: engine.called("explain") == [{"slot": 1}], "who chose it was never asked")
+            assert "votes" not in pilot.text(), "nobody told who voted"
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,23 @@
-"""The inspector: acceptor variables, votes, and the messages about a slot as a space-time diagram."""
+"""The inspector: acceptor variables, votes, a slot's biography, and its messages as a space-time diagram."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
-from tests.tui.engine_double import SITES, EngineDouble, attempt, entry, log_line, trace_line
+from tests.tui.engine_double import (
+    SITES,
+    EngineDouble,
+    Json,
+    at,
+    attempt,
+    biography,
+    entry,
+    log_line,
+    silent_account,
+    site_account,
+    trace_line,
+)
 from tests.tui.pilots import screen_of
 from tui.panes.diagram import diagram, lane_width, steps
 from tui.rows import plain
@@ -78,27 +91,69 @@ async def test_enter_inspects_and_what_happens_there_is_followed(tmp_path: Path)
             await pilot.until_shown("[3 Log]")
 
 
-async def test_a_chosen_slot_names_who_accepted_it(tmp_path: Path) -> None:
-    """Promises, other ballots and what a fault took are no votes (B3)."""
-    trace = [
-        trace_line(0.1, "in", "erin", "promise", slot=3, ballot="2.alice"),
-        trace_line(0.2, "in", "dave", "accepted", slot=3, ballot="1.alice"),
-        trace_line(0.3, "in", "carol", "accepted", slot=3, ballot="2.alice", note="DROP (rule 1)"),
-        trace_line(0.4, "in", "bob", "accepted", slot=3, ballot="2.alice"),
-        trace_line(0.5, "in", "erin", "accepted", slot=3, ballot="2.alice"),
-        trace_line(0.6, "self", None, "chosen", slot=3, ballot="2.alice", note="this site counted a majority"),
-    ]
+async def test_what_the_others_say_stands_beside_what_this_site_has(tmp_path: Path) -> None:
     mine = entry("tweet", "alice", 1, "my words")
     view = {
         "slot": 3, "state": "chosen", "maxPrepare": "2.alice", "accNum": "2.alice", "void": False, "learned": mine,
-        "accVal": mine, "attempt": None, "trace": trace,
+        "accVal": mine, "attempt": None, "trace": [],
     }  # fmt: skip
+    learned = {"accNum": "2.alice", "learned": True, "learned_at": at(7), "learned_how": "chosen"}
+    carried = {"ballot": "2.alice", "promised": ["bob"], "accepted": ["alice", "bob", "erin"], "chosen": True}
     async with EngineDouble(tmp_path) as engine:
         engine.used_max = 3
         engine.slots[3] = view
+        engine.biographies[3] = biography(
+            3,
+            state="learned",
+            sentence="learned here: alice, bob and erin accepted it at 2.alice, 3 of 5",
+            quorum={"ballot": "2.alice", "sites": ["alice", "bob", "erin"], "counted_by": "alice"},
+            sites=[
+                site_account("alice", "2.alice", **learned | {"learned_how": "votes", "learned_from": "alice"}),
+                site_account("bob", "2.alice", **learned | {"learned_from": "alice"}),
+                site_account("carol", "3.carol", learned=True),
+                silent_account("dave"),
+                site_account("erin", "2.alice", voting=False),
+            ],
+            ballots=[carried | {"entry": mine}],
+        )
         async with screen_of(engine) as pilot:
             await pilot.press("3", "enter")
-            await pilot.until_shown("accepts seen of 2.alice  alice ✓  bob ✓  carol -  dave -  erin ✓   3 of 5")
-            engine.slots[3] = view | {"trace": [trace[-1] | {"note": "bob said so"}]}
+            await pilot.until_shown("learned here: alice, bob and erin accepted it at 2.alice, 3 of 5")
+            assert any(line.split()[:3] == ["alice", "2.alice", "2.alice"] for line in pilot.lines())
+            for words in ("by alice", "yes, --", "-- did not answer", "not yet; does not vote"):
+                assert words in pilot.text()
+            assert "ballot 2.alice  promised bob  accepted alice bob erin  alice/1 tweet  chosen" in pilot.text()
+            said = " ".join(pilot.text().split())
+            assert "quorum of 2.alice alice ✓ bob ✓ carol - dave - erin ✓ 3 of 5, counted by alice" in said
+            assert engine.called("explain") == [{"slot": 3}]
             engine.tell({"topic": "log", **log_line(3, text="my words")})
-            await pilot.until(lambda: "accepts seen" not in pilot.text(), "votes that nobody told this site")
+            await pilot.until_shown("the slot changed since: a asks all sites again")
+            engine.biographies[3] |= {"sentence": "learned here: asked again"}
+            await pilot.press("a")
+            await pilot.until_shown("learned here: asked again")
+            await pilot.until(lambda: "changed since" not in pilot.text(), "what was just told is not outdated")
+            assert len(engine.called("explain")) == 2
+
+
+async def test_the_slot_is_shown_while_the_others_are_asked(tmp_path: Path) -> None:
+    """Dead sites are waited for a while: what this site has does not wait."""
+    answer = asyncio.Event()
+
+    async def explain(params: Json) -> Json:
+        await answer.wait()
+        return biography(params["slot"])
+
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 3
+        engine.on["explain"] = explain
+        engine.slots[3] = {
+            "slot": 3, "state": "promised", "maxPrepare": "2.alice", "accNum": None, "void": False, "learned": None,
+            "accVal": None, "attempt": None, "trace": [],
+        }  # fmt: skip
+        async with screen_of(engine) as pilot:
+            await pilot.press("3", "enter")
+            await pilot.until_shown("maxPrepare 2.alice   accNum --")
+            await pilot.until_shown("the other sites are asked …")
+            answer.set()
+            await pilot.until_shown("empty: nobody answered: may be chosen")
+            assert "a ask again" in pilot.text()

@@ -1,13 +1,20 @@
-"""The inspector: one slot's acceptor variables, votes, attempt and messages."""
+"""The inspector: one slot's acceptor variables, votes and attempt here, its biography, and the messages about it.
+
+Rules that hold here:
+- What this site has is read at once, and again whenever the slot changes. The other sites are asked when the slot is
+  opened, and on a key; where the slot changed since, that is said.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import ClassVar
 
-from tui.panes.diagram import diagram, is_taken, lane_width
+from tui.panes.biography import biography_rows
+from tui.panes.diagram import diagram, lane_width
 from tui.panes.page import Page
 from tui.rows import BLANK, Part, Role, Row, row, wrapped
+from tui.site.biography import Biography
 from tui.site.model import UNANSWERED, Change, SiteModel
 from tui.site.shapes import Attempt, EntryShape, SlotView
 from tui.site.wording import attempt_words, clock_ms
@@ -20,6 +27,9 @@ class InspectorPane(Page):
         super().__init__(model, id="inspector")
         self.inspected: int | None = None
         self._view: SlotView | None = None
+        self._told: Biography | None = None
+        self._outdated = False
+        self._asking = False
         self._stale = False
         self._reading = False
 
@@ -37,8 +47,17 @@ class InspectorPane(Page):
     def inspect(self, slot: int) -> None:
         self.inspected = slot
         self._view = None
+        self._told = None
         self._ask()
+        self.ask_sites()
         self.rewrite()
+
+    def ask_sites(self) -> None:
+        """Asks all sites what they know of the slot."""
+        if self.inspected is not None and self.model.live:
+            self._asking = True
+            self.run_worker(self._explain(self.inspected), group="biography", exclusive=True)
+            self.rewrite()
 
     def slot(self) -> int | None:
         return self.inspected
@@ -49,7 +68,7 @@ class InspectorPane(Page):
             return wrapped(row(("enter on a row of another pane shows its slot here", Role.DIM)), width)
         if view is None:
             return [row((f"reading slot {self.inspected} …", Role.DIM))]
-        lines = [*self._variables(view, width), *self._votes(view, width)]
+        lines = [*self._variables(view, width), *self._votes(view, width), *self._biography(width)]
         if not view.trace:
             return [*lines, BLANK, row(("no message about this slot is remembered", Role.DIM))]
         sites = self.model.sites
@@ -81,7 +100,7 @@ class InspectorPane(Page):
     def _votes(self, view: SlotView, width: int) -> list[Row]:
         attempt = view.attempt
         if attempt is None:
-            return self._accepted(view, width)
+            return []
         parts = [Part(f"votes for {attempt.ballot or '--'}  ", Role.DIM)]
         for site in self.model.sites:
             parts += _vote(site, attempt)
@@ -89,27 +108,15 @@ class InspectorPane(Page):
         lines = wrapped(tuple(parts), width, indent=2)
         return lines + wrapped(row((f"{attempt_words(attempt)}. {attempt.why}", Role.NOTE)), width)
 
-    def _accepted(self, view: SlotView, width: int) -> list[Row]:
-        """Who accepted the ballot that this site saw chosen, from the messages that are remembered.
-
-        A site that was only told what is chosen got no votes, and nothing is said of them.
-        """
-        chosen = next((line for line in reversed(view.trace) if line.dir == "self" and line.type == "chosen"), None)
-        ballot = None if chosen is None else chosen.ballot
-        voters = {
-            line.peer
-            for line in view.trace
-            if (line.dir, line.type, line.ballot) == ("in", "accepted", ballot) and not is_taken(line)
-        }
-        if ballot is None or not voters:
-            return []
-        if view.acc_num == ballot:
-            voters.add(self.model.site)
-        parts = [Part(f"accepts seen of {ballot}  ", Role.DIM)]
-        for site in self.model.sites:
-            parts += [Part(f"{site} "), Part("✓  ", Role.GOOD) if site in voters else Part("-  ", Role.DIM)]
-        parts.append(Part(f" {len(voters)} of {len(self.model.sites)}", Role.STRONG))
-        return wrapped(tuple(parts), width, indent=2)
+    def _biography(self, width: int) -> list[Row]:
+        if self._told is None:
+            return [row(("the other sites are asked …", Role.DIM))] if self._asking else []
+        lines = biography_rows(self._told, width)
+        if self._asking:
+            lines.append(row(("all sites are asked again …", Role.DIM)))
+        elif self._outdated:
+            lines.append(row(("the slot changed since: ", Role.NOTE), ("a", Role.KEY), " asks all sites again"))
+        return lines
 
     def _messages(self, view: SlotView) -> list[Row]:
         arrows = {"out": "→", "in": "←", "self": "*"}
@@ -129,6 +136,7 @@ class InspectorPane(Page):
             return
         fresh = self.model.fresh_slots
         if change & Change.CONNECTION or (change & Change.LOG and (fresh is None or self.inspected in fresh)):
+            self._outdated = True
             self._ask()
 
     def _ask(self) -> None:
@@ -136,6 +144,17 @@ class InspectorPane(Page):
         if not self._reading and self.model.live:
             self._reading = True
             self.run_worker(self._read(), group="inspector")
+
+    async def _explain(self, slot: int) -> None:
+        try:
+            told = await self.model.explain(slot)
+        except UNANSWERED as failed:
+            self.model.complain(failed)
+        else:
+            if slot == self.inspected:
+                self._told, self._outdated = told, False
+        self._asking = False
+        self.rewrite()
 
     async def _read(self) -> None:
         try:

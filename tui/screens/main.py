@@ -44,7 +44,7 @@ SMALL_HEIGHT: Final = 16
 TAIL_HEIGHT: Final = 20
 """From this height on, the trace's end is seen below another pane."""
 
-FAULTS_OWN: Final = {"pause", "dismiss_outcome", "retry", "app.detach"}
+FAULTS_OWN: Final = {"ask", "pause", "dismiss_outcome", "retry", "app.detach"}
 """Actions whose keys mean something else in the pane of faults."""
 
 TABS: Final = ("timeline", "blocks", "log", "trace", "sites", "faults")
@@ -178,7 +178,7 @@ class MainScreen(SiteScreen):
             "timeline": ("compose", "inspect", "search", "pause", "zoom"),
             "log": ("inspect", "fill", "fill_all", "search", "zoom"),
             "trace": ("pause", "search", "inspect", "copy", "zoom"),
-            "inspector": ("fill", "copy", "zoom", "back"),
+            "inspector": ("ask", "fill", "copy", "zoom", "back"),
             "faults": (),
         }.get(self.active, ("compose", "block", "unblock", "zoom"))
         every = {key.action: key for _, group in keys.GROUPS for key in group}
@@ -246,6 +246,13 @@ class MainScreen(SiteScreen):
         if isinstance(inspector, InspectorPane):
             inspector.inspect(slot)
         self.set_focus(self.pane)
+
+    def action_ask(self) -> None:
+        inspector = self._panes["inspector"]
+        if isinstance(inspector, InspectorPane) and inspector.display:
+            inspector.ask_sites()
+        else:
+            self.remark("enter on a row shows its slot; a asks the other sites again there")
 
     def action_zoom(self) -> None:
         self.zoomed = not self.zoomed

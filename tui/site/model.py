@@ -20,6 +20,7 @@ from typing import Any, Final
 from tui.hops import Hop
 from tui.link import Link, LinkLost, RpcError
 from tui.site import shapes, wording
+from tui.site.biography import Biography, biography
 from tui.site.certainty import Certainty, Confirming, Settled, Unconfirmed
 from tui.site.log_pages import LogPages, page_of, span_of
 from tui.site.shapes import (
@@ -38,7 +39,6 @@ from tui.site.timeline_window import PAGE_LINES, TimelineWindow
 from tui.site.trace_ring import TraceRing
 
 OUTCOMES_MAX: Final = 200
-ENDED_MAX: Final = 64
 LOG_TAIL_BYTES: Final = 4_096
 LOG_TAIL_LINES: Final = 6
 TRACE_LINES: Final = 200
@@ -107,8 +107,6 @@ class SiteModel:
         self.silent_since: dict[str, datetime] = {}
         """Peers that are not heard, and when they last were (local time): set once, so that no text of it ticks."""
         self.attempts: dict[int, Attempt] = {}
-        self.ended: OrderedDict[int, Attempt] = OrderedDict()
-        """The last picture of attempts that are over, for the sentence that tells their outcome."""
         self.log = LogPages()
         self.fresh_slots: set[int] | None = None
         """While watchers are told of LOG: the slots that changed, None if any may have."""
@@ -286,6 +284,10 @@ class SiteModel:
     async def read_slot(self, slot: int) -> SlotView:
         return shapes.slot_view(await self.link.call("slot", {"slot": slot}))
 
+    async def explain(self, slot: int) -> Biography:
+        """What happened at a slot, as far as the sites that answer within a second know."""
+        return biography(await self.link.call("explain", {"slot": slot}))
+
     async def read_events(self, limit: int) -> list[Outcome]:
         """The newest events of this site, ascending."""
         answer = await self.link.call("events", {"limit": limit})
@@ -320,10 +322,7 @@ class SiteModel:
                 self.silent_since.pop(name, None)
             elif peer.heard_s is not None and name not in self.silent_since:
                 self.silent_since[name] = wording.now() - timedelta(seconds=peer.heard_s)
-        now = {attempt.slot: attempt for attempt in status.attempts}
-        for slot in self.attempts.keys() - now.keys():
-            self._end_attempt(slot)
-        self.attempts = now
+        self.attempts = {attempt.slot: attempt for attempt in status.attempts}
         self.log.prefix = status.chosen_through
 
     def _take_log(self, line: LogLine) -> Change:
@@ -332,8 +331,8 @@ class SiteModel:
             self.fresh_slots.add(line.slot)
         if line.attempt is not None:
             self.attempts[line.slot] = line.attempt
-        elif line.slot in self.attempts:
-            self._end_attempt(line.slot)
+        else:
+            self.attempts.pop(line.slot, None)
         changed = Change.LOG
         if line.state == "chosen":
             changed |= Change.TIMELINE
@@ -343,11 +342,6 @@ class SiteModel:
                 if line.target == self.site:
                     self.forget_timeline()
         return changed
-
-    def _end_attempt(self, slot: int) -> None:
-        self.ended[slot] = self.attempts.pop(slot)
-        while len(self.ended) > ENDED_MAX:
-            self.ended.popitem(last=False)
 
     def _take_outcome(self, outcome: Outcome) -> None:
         before = self.outcomes.get(outcome.id or "")

@@ -84,6 +84,13 @@ class NoticeBoard:
             self._good = notice
         self._changed()
 
+    def amend(self, told: Notice, better: Notice) -> None:
+        """Something more is known of what `told` says: `better` stands in its place, wherever that still is."""
+        self.history = deque((better if notice is told else notice for notice in self.history), self.history.maxlen)
+        if self._good is told:
+            self._good = better
+        self._changed()
+
     def remark(self, notice: Notice) -> None:
         """Shows something that is no outcome and need not be kept."""
         self._good = notice

@@ -240,7 +240,8 @@ class SlotView:
     trace: tuple[TraceLine, ...]
 
 
-def _key(raw: Json, name: str) -> Any:
+def key(raw: Json, name: str) -> Any:
+    """A part of an answer that is always there. Raises BadAnswer."""
     try:
         return raw[name]
     except (KeyError, TypeError) as missing:
@@ -250,135 +251,133 @@ def _key(raw: Json, name: str) -> Any:
 def entry_shape(raw: Json | None) -> EntryShape | None:
     if raw is None:
         return None
-    return EntryShape(_key(raw, "kind"), _key(raw, "author"), _key(raw, "id"), _key(raw, "text"), _key(raw, "target"))
+    return EntryShape(key(raw, "kind"), key(raw, "author"), key(raw, "id"), key(raw, "text"), key(raw, "target"))
 
 
 def attempt(raw: Json | None) -> Attempt | None:
     if raw is None:
         return None
     return Attempt(
-        slot=_key(raw, "slot"),
-        phase=_key(raw, "phase"),
-        ballot=_key(raw, "ballot"),
-        votes=tuple(_key(raw, "votes")),
-        asked=tuple(_key(raw, "asked")),
-        needed=_key(raw, "needed"),
-        entry=entry_shape(_key(raw, "entry")),
-        why=_key(raw, "why"),
-        since=_key(raw, "since"),
+        slot=key(raw, "slot"),
+        phase=key(raw, "phase"),
+        ballot=key(raw, "ballot"),
+        votes=tuple(key(raw, "votes")),
+        asked=tuple(key(raw, "asked")),
+        needed=key(raw, "needed"),
+        entry=entry_shape(key(raw, "entry")),
+        why=key(raw, "why"),
+        since=key(raw, "since"),
     )
 
 
 def log_line(raw: Json) -> LogLine:
     return LogLine(
-        slot=_key(raw, "slot"),
-        state=_key(raw, "state"),
-        kind=_key(raw, "kind"),
-        author=_key(raw, "author"),
-        id=_key(raw, "id"),
-        text=_key(raw, "text"),
-        target=_key(raw, "target"),
-        acc_num=_key(raw, "accNum"),
-        max_prepare=_key(raw, "maxPrepare"),
-        at=_key(raw, "at"),
-        attempt=attempt(_key(raw, "attempt")),
+        slot=key(raw, "slot"),
+        state=key(raw, "state"),
+        kind=key(raw, "kind"),
+        author=key(raw, "author"),
+        id=key(raw, "id"),
+        text=key(raw, "text"),
+        target=key(raw, "target"),
+        acc_num=key(raw, "accNum"),
+        max_prepare=key(raw, "maxPrepare"),
+        at=key(raw, "at"),
+        attempt=attempt(key(raw, "attempt")),
     )
 
 
 def log_page(raw: Json) -> LogPage:
-    return LogPage(tuple(map(log_line, _key(raw, "lines"))), _key(raw, "used_max"), _key(raw, "prefix"))
+    return LogPage(tuple(map(log_line, key(raw, "lines"))), key(raw, "used_max"), key(raw, "prefix"))
 
 
 def timeline_page(raw: Json) -> TimelinePage:
-    waiting = _key(raw, "waiting")
+    waiting = key(raw, "waiting")
     return TimelinePage(
         lines=tuple(
-            TimelineLine(_key(line, "slot"), _key(line, "author"), _key(line, "text"), _key(line, "at"))
-            for line in _key(raw, "lines")
+            TimelineLine(key(line, "slot"), key(line, "author"), key(line, "text"), key(line, "at"))
+            for line in key(raw, "lines")
         ),
-        shown=_key(raw, "shown"),
-        hidden=_key(raw, "hidden"),
-        prefix=_key(raw, "prefix"),
-        waiting=None if waiting is None else Waiting(_key(waiting, "slot"), _key(waiting, "later")),
+        shown=key(raw, "shown"),
+        hidden=key(raw, "hidden"),
+        prefix=key(raw, "prefix"),
+        waiting=None if waiting is None else Waiting(key(waiting, "slot"), key(waiting, "later")),
     )
 
 
 def fresh_read(raw: Json) -> FreshRead:
     """Of a `view` that was asked to be fresh."""
-    read = _key(raw, "fresh")
-    return FreshRead(_key(read, "at"), tuple(_key(read, "voters")), _key(read, "reason"))
+    read = key(raw, "fresh")
+    return FreshRead(key(read, "at"), tuple(key(read, "voters")), key(read, "reason"))
 
 
 def block_lines(raw: Json) -> tuple[BlockLine, ...]:
-    return tuple(
-        BlockLine(_key(line, "blocker"), _key(line, "blocked"), _key(line, "slot")) for line in _key(raw, "lines")
-    )
+    return tuple(BlockLine(key(line, "blocker"), key(line, "blocked"), key(line, "slot")) for line in key(raw, "lines"))
 
 
 def trace_line(raw: Json) -> TraceLine:
     return TraceLine(
-        _key(raw, "at"),
-        _key(raw, "dir"),
-        _key(raw, "peer"),
-        _key(raw, "type"),
-        _key(raw, "slot"),
-        _key(raw, "ballot"),
-        _key(raw, "note"),
+        key(raw, "at"),
+        key(raw, "dir"),
+        key(raw, "peer"),
+        key(raw, "type"),
+        key(raw, "slot"),
+        key(raw, "ballot"),
+        key(raw, "note"),
     )
 
 
 def outcome(raw: Json) -> Outcome:
     to = raw.get("to")
     return Outcome(
-        outcome=_key(raw, "outcome"),
-        id=_key(raw, "id"),
+        outcome=key(raw, "outcome"),
+        id=key(raw, "id"),
         slot=raw.get("slot"),
         reason=raw.get("reason"),
-        to_author=None if to is None else _key(to, "author"),
-        to_kind=None if to is None else _key(to, "kind"),
+        to_author=None if to is None else key(to, "author"),
+        to_kind=None if to is None else key(to, "kind"),
     )
 
 
 def fill_lines(raw: Json) -> tuple[FillLine, ...]:
-    return tuple(FillLine(_key(line, "slot"), _key(line, "result"), line.get("kind")) for line in _key(raw, "lines"))
+    return tuple(FillLine(key(line, "slot"), key(line, "result"), line.get("kind")) for line in key(raw, "lines"))
 
 
 def faults(raw: Json) -> Faults:
     return Faults(
         rules=tuple(
-            Rule(_key(rule, "number"), _key(rule, "text"), _key(rule, "on"), _key(rule, "hits"), rule.get("expires_at"))
-            for rule in _key(raw, "rules")
+            Rule(key(rule, "number"), key(rule, "text"), key(rule, "on"), key(rule, "hits"), rule.get("expires_at"))
+            for rule in key(raw, "rules")
         ),
         held=tuple(
-            Held(_key(held, "number"), _key(held, "at"), _key(held, "dir"), _key(held, "peer"), _key(held, "type"),
+            Held(key(held, "number"), key(held, "at"), key(held, "dir"), key(held, "peer"), key(held, "type"),
                  held.get("slot"))
-            for held in _key(raw, "held")
+            for held in key(raw, "held")
         ),
         seed=raw.get("seed"),
     )  # fmt: skip
 
 
 def status(raw: Json) -> Status:
-    quorum = _key(raw, "quorum")
+    quorum = key(raw, "quorum")
     return Status(
-        site=_key(raw, "site"),
-        cluster=_key(raw, "cluster"),
-        leadership=_key(raw, "leadership"),
-        leader=_key(raw, "leader"),
-        quorum=Quorum(_key(quorum, "reachable"), _key(quorum, "needed"), _key(quorum, "size")),
-        chosen_through=_key(raw, "chosen_through"),
-        chosen_max=_key(raw, "chosen_max"),
-        next=_key(raw, "next"),
-        holes=tuple(_key(raw, "holes")),
-        recovering=_key(raw, "recovering"),
-        voting=_key(raw, "voting"),
-        voting_why=_key(raw, "voting_why"),
-        mismatch=_key(raw, "mismatch"),
-        faults=_key(raw, "faults"),
-        unknown=_key(raw, "unknown"),
-        fresh_at=_key(raw, "fresh_at"),
-        peers={name: _peer(peer) for name, peer in _key(raw, "peers").items()},
-        counters=_key(raw, "counters"),
+        site=key(raw, "site"),
+        cluster=key(raw, "cluster"),
+        leadership=key(raw, "leadership"),
+        leader=key(raw, "leader"),
+        quorum=Quorum(key(quorum, "reachable"), key(quorum, "needed"), key(quorum, "size")),
+        chosen_through=key(raw, "chosen_through"),
+        chosen_max=key(raw, "chosen_max"),
+        next=key(raw, "next"),
+        holes=tuple(key(raw, "holes")),
+        recovering=key(raw, "recovering"),
+        voting=key(raw, "voting"),
+        voting_why=key(raw, "voting_why"),
+        mismatch=key(raw, "mismatch"),
+        faults=key(raw, "faults"),
+        unknown=key(raw, "unknown"),
+        fresh_at=key(raw, "fresh_at"),
+        peers={name: _peer(peer) for name, peer in key(raw, "peers").items()},
+        counters=key(raw, "counters"),
         udp=raw.get("udp"),
         pid=raw.get("pid"),
         version=raw.get("version"),
@@ -391,24 +390,24 @@ def status(raw: Json) -> Status:
 
 def _peer(raw: Json) -> Peer:
     return Peer(
-        up=_key(raw, "up"),
+        up=key(raw, "up"),
         voting=raw.get("voting", True),
-        rtt_ms=_key(raw, "rtt_ms"),
+        rtt_ms=key(raw, "rtt_ms"),
         heard_s=raw.get("heard_s"),
-        chosen_through=_key(raw, "chosen_through"),
+        chosen_through=key(raw, "chosen_through"),
         address=raw.get("address"),
     )
 
 
 def slot_view(raw: Json) -> SlotView:
     return SlotView(
-        slot=_key(raw, "slot"),
-        state=_key(raw, "state"),
-        max_prepare=_key(raw, "maxPrepare"),
-        acc_num=_key(raw, "accNum"),
-        acc_val=entry_shape(_key(raw, "accVal")),
-        learned=entry_shape(_key(raw, "learned")),
-        void=_key(raw, "void"),
-        attempt=attempt(_key(raw, "attempt")),
-        trace=tuple(map(trace_line, _key(raw, "trace"))),
+        slot=key(raw, "slot"),
+        state=key(raw, "state"),
+        max_prepare=key(raw, "maxPrepare"),
+        acc_num=key(raw, "accNum"),
+        acc_val=entry_shape(key(raw, "accVal")),
+        learned=entry_shape(key(raw, "learned")),
+        void=key(raw, "void"),
+        attempt=attempt(key(raw, "attempt")),
+        trace=tuple(map(trace_line, key(raw, "trace"))),
     )

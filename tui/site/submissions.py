@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from engine.core.entry import Block, Operation, Tweet, Unblock
@@ -104,8 +104,15 @@ class Submissions:
                 ("? ", Role.WARN), "the engine went away before it told the outcome; asked again once it is back"
             )
         attempt = self._attempt_for(first)
-        doing = "sent, waiting for its turn" if attempt is None else f"#{attempt.slot} {wording.attempt_words(attempt)}"
+        doing = self._waits() if attempt is None else f"#{attempt.slot} {wording.attempt_words(attempt)}"
         return row(("… ", Role.NOTE), doing, (f" · {first.elapsed_s:.1f} s{more}", Role.DIM))
+
+    def _waits(self) -> str:
+        """Where an event is that this site itself does nothing about."""
+        status = self._model.status
+        if status is not None and status.voting and status.leader not in (None, self._model.site):
+            return f"handed to {status.leader}, who leads"
+        return "sent, waiting for its turn"
 
     def _attempt_for(self, pending: Pending) -> Attempt | None:
         words = wording.operation_words(pending.operation, self._model.site)
@@ -128,9 +135,10 @@ class Submissions:
         words = wording.operation_words(pending.operation, self._model.site)
         match outcome.outcome:
             case "created":
-                ended = self._model.ended.get(outcome.slot or 0) or self._model.attempts.get(outcome.slot or 0)
-                said, mood, offers = wording.created(words, outcome, ended, elapsed_ms), Mood.GOOD, ()
-                self._end(pending, Notice(said, mood, offers, pending.operation, outcome.slot))
+                said = wording.created(words, outcome, None, elapsed_ms)
+                notice = Notice(said, Mood.GOOD, (), pending.operation, outcome.slot)
+                self._end(pending, notice)
+                await self._name_votes(notice, words, outcome, elapsed_ms)
             case "lost":
                 said = wording.lost(words, outcome, await self._line(outcome.slot))
                 self._end(pending, Notice(said, Mood.BAD, (Offer.RETRY, Offer.EDIT), pending.operation, outcome.slot))
@@ -140,6 +148,18 @@ class Submissions:
             case _:
                 said = wording.unknown(words, outcome)
                 self._end(pending, Notice(said, Mood.BAD, (Offer.SETTLE, Offer.WAIT), pending.operation, outcome.slot))
+
+    async def _name_votes(self, told: Notice, words: str, outcome: Outcome, elapsed_ms: float | None) -> None:
+        """Who chose it: the leader that counted the votes knows, and it may be another site."""
+        if outcome.slot is None:
+            return
+        try:
+            quorum = (await self._model.explain(outcome.slot)).quorum
+        except UNANSWERED:
+            return  # the sentence is true without it
+        if quorum is not None:
+            better = replace(told, said=wording.created(words, outcome, quorum, elapsed_ms))
+            self._board.amend(told, better)
 
     async def _adopt(self, pending: Pending) -> None:
         """Looks for an orphaned event among the engine's newest ones."""

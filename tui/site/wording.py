@@ -14,6 +14,7 @@ from typing import Final, assert_never
 
 from engine.core.entry import Block, Operation, Tweet, Unblock, Withdrawal
 from tui.rows import Role, Row, fitted, row, width_of
+from tui.site.biography import SlotQuorum
 from tui.site.shapes import Attempt, FillLine, LogLine, Outcome
 
 SHORT: Final = 24
@@ -119,12 +120,11 @@ def attempt_words(attempt: Attempt) -> str:
             return f"{phase}: {count}{waiting}"
 
 
-def created(words: str, outcome: Outcome, ended: Attempt | None, elapsed_ms: float | None) -> Row:
+def created(words: str, outcome: Outcome, quorum: SlotQuorum | None, elapsed_ms: float | None) -> Row:
+    """`quorum` is None while nobody has told who chose it."""
     how = []
-    if ended is not None and ended.ballot is not None:
-        how.append(f"ballot {ended.ballot}")
-        if len(ended.votes) >= ended.needed:  # else its last picture is older than its last votes
-            how.append(f"votes {' '.join(ended.votes)}")
+    if quorum is not None:
+        how += [f"ballot {quorum.ballot}", f"votes {' '.join(quorum.sites)}"]
     if elapsed_ms is not None:
         how.append(f"{elapsed_ms:,.0f} ms")
     details = f" ({', '.join(how)})" if how else ""
