@@ -178,13 +178,11 @@ def observation(value: Observation) -> Line | None:
             return Line("voter" if voting else "learner", None, None, said)
         case SawPeer(peer, up):
             return Line("peer", None, None, f"{peer} is heard" if up else f"{peer} was silent for too long")
-        case SawBiography(_, told):
-            return Line("explained", None, None, f"slot {told.slot}: {told.sentence}")
         case SawHanded(_, _, leader):
             return Line("hand-on", None, leader, _handed(value))
         case SawRejected(reason, peer):
             return Line("rejected", None, None, f"{reason} from {peer}")
-        case SawProof():
+        case SawProof() | SawBiography():
             return None
         case _:
             assert_never(value)

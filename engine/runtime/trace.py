@@ -3,7 +3,8 @@
 Rules that hold here:
 - Kept as they are and put in words only when somebody looks: a message costs one append. Pages, which are large, are
   put in words at once, so that what is kept stays small.
-- Heartbeats are left out, for they say nothing new, unless a fault rule acted on them.
+- Left out, unless a fault rule acted on them, are heartbeats, which say nothing new, and questions about a slot's past,
+  which people ask.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from engine.core import describe
 from engine.core.describe import Line
 from engine.core.effects import Observation
 from engine.core.ids import SiteId, Slot
-from engine.core.messages import Heartbeat, Known, Message, Promise
+from engine.core.messages import AskSlot, Heartbeat, Known, Message, Promise, SlotState
 from engine.runtime.clock import iso
 from engine.runtime.coverage import covers
 from engine.runtime.fault_rules import Direction
 from engine.runtime.shapes import Shape, ballot
 
 KEPT_MAX: Final = 5_000
+LEFT_OUT: Final = (Heartbeat, AskSlot, SlotState)
 _LARGE_SLOTS: Final = 8
 
 
@@ -56,7 +58,7 @@ class Trace:
 
     def message(self, at_ms: int, direction: Direction, peer: SiteId, message: Message, acted: str | None) -> None:
         """Keeps a message; `acted` says what a fault rule or the socket did to it, None for nothing."""
-        if isinstance(message, Heartbeat) and acted is None:
+        if acted is None and isinstance(message, LEFT_OUT):
             return
         line: Line | None = None
         if isinstance(message, Known | Promise) and len(message.learned) > _LARGE_SLOTS:

@@ -225,8 +225,7 @@ OBSERVATIONS: list[tuple[Observation, str]] = [
     (SawHanded(ID, 1, ballot(2, BOB), BOB), "hand-on - 2.bob | alice/17 handed to bob, who leads"),
     (
         SawBiography(1, tell(Slot(43), ALICE, SITES[:3], {ALICE: Answer(unused(43), Tick(0))})),
-        "explained - - | slot 43: empty: nothing promised, nothing accepted;"
-        " bob and carol did not answer: may be chosen",
+        "nothing",
     ),
     (
         SawHanded(ID, 3, ballot(2, BOB), CAROL),

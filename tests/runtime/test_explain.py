@@ -94,12 +94,16 @@ async def test_a_slot_of_the_future_is_empty_and_what_is_no_slot_is_refused(tmp_
             assert failed.value.code == -32602
 
 
-async def test_the_questions_are_no_part_of_the_slots_trace(tmp_path: Path) -> None:
+async def test_the_questions_are_no_part_of_the_trace_unless_a_fault_took_them(tmp_path: Path) -> None:
     async with cluster(tmp_path, "alice", "bob", "carol") as sites:
         alice, *_ = await started(sites)
         slot = (await alice.call("submit", kind="tweet", text="hello"))["slot"]
         await explained(alice, slot)
-        about = (await alice.call("trace", slot=slot))["lines"]
-        assert not {"ask-slot", "slot-state", "explained"} & {line["type"] for line in about}
-        everything = (await alice.call("trace"))["lines"]
-        assert {"ask-slot", "slot-state", "explained"} <= {line["type"] for line in everything}
+        asking = {"ask-slot", "slot-state"}
+        assert not asking & {line["type"] for line in (await alice.call("trace"))["lines"]}
+        await alice.call("faults.add", rule="to=bob type=ask-slot drop")
+        told = await explained(alice, slot, timeout_s=0.2)
+        assert [site["answered"] for site in told["sites"]] == [True, False, True]
+        dropped = [line for line in (await alice.call("trace"))["lines"] if line["type"] in asking]
+        assert {(line["type"], line["peer"], line["slot"]) for line in dropped} == {("ask-slot", "bob", slot)}
+        assert not asking & {line["type"] for line in (await alice.call("trace", slot=slot))["lines"]}
