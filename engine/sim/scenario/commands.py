@@ -58,6 +58,14 @@ class Fills:
     site: SiteId
 
 
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """A certain read (R5)."""
+
+    site: SiteId
+    timeout: Tick
+
+
 # Messages
 
 
@@ -212,6 +220,7 @@ Command = (
     Submits
     | GivesUp
     | Fills
+    | Reads
     | Hold
     | Release
     | Deliver

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from engine.core import describe
+from engine.core.effects import SawFresh, SawUnconfirmed
 from engine.core.entry import NOOP, Entry, Tweet, decode
 from engine.core.ids import EventId, SiteId, Slot
 from engine.core.storage import NO_VOTE, Vote
@@ -22,6 +23,7 @@ from engine.sim.scenario.expected import (
     ExpectHole,
     ExpectLearned,
     ExpectOutcome,
+    ExpectRead,
     ExpectSlot,
     ExpectState,
     ExpectStopped,
@@ -31,6 +33,7 @@ from engine.sim.scenario.expected import (
     NoopEntry,
     NotLearned,
     Promised,
+    ReadState,
     State,
     Text,
     What,
@@ -54,6 +57,8 @@ class Checker:
                 return next((sentence for sentence in wrong if sentence is not None), None)
             case ExpectOutcome():
                 return self._outcome_wrong(expected)
+            case ExpectRead():
+                return self._read_wrong(expected)
             case ExpectLearned(sites, slot, what):
                 for site in sites or self._world.names:
                     entry = self._learned(slot, site)
@@ -126,6 +131,19 @@ class Checker:
             return None
         at = "" if saw.slot is None else f" at {saw.slot}"
         return f"{expected.event} was told to be {saw.outcome.value}{at}"
+
+    def _read_wrong(self, expected: ExpectRead) -> str | None:
+        token = self._onlookers.newest_read.get(expected.site)
+        if token is None:
+            return f"{expected.site} was asked for no read"
+        match self._onlookers.reads.get(token):
+            case None:
+                state, bound, said = ReadState.OPEN, None, "the read is open"
+            case SawFresh(bound=bound):
+                state, said = ReadState.CONFIRMED, f"the read is confirmed at {bound}"
+            case SawUnconfirmed(bound=bound, reason=reason):
+                state, said = ReadState.UNCONFIRMED, f"the read is unconfirmed: {reason}"
+        return None if state is expected.state and expected.bound in (None, bound) else said
 
     def _following_wrong(self, sites: tuple[SiteId, ...], leader: SiteId | None) -> str | None:
         for site in self._world.sites:

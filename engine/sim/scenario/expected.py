@@ -74,6 +74,21 @@ class ExpectOutcome:
     slot: Slot | None
 
 
+class ReadState(StrEnum):
+    CONFIRMED = "confirmed"
+    UNCONFIRMED = "unconfirmed"
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectRead:
+    """What became of the site's newest certain read (R5); `bound` is None where any will do."""
+
+    site: SiteId
+    state: ReadState
+    bound: Slot | None
+
+
 @dataclass(frozen=True, slots=True)
 class ExpectLearned:
     """These sites, or (none named) all of them."""
@@ -155,6 +170,7 @@ class ExpectElections:
 Checkable = (
     ExpectSlot
     | ExpectOutcome
+    | ExpectRead
     | ExpectLearned
     | ExpectChosen
     | ExpectHole

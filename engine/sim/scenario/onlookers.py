@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from engine.core.effects import Observation, SawAttempt, SawOutcome, SawRejected
+from engine.core.effects import Observation, SawAttempt, SawFresh, SawOutcome, SawRejected, SawUnconfirmed
 from engine.core.ids import EventId, SiteId, Tick
 from engine.sim.network import Datagram
 from engine.sim.scenario.patterns import is_upkeep
@@ -28,6 +28,10 @@ class Onlookers:
         self.began = 0
         """The world's time that is told as 0."""
         self.outcomes: dict[EventId, SawOutcome] = {}
+        self.reads: dict[int, SawFresh | SawUnconfirmed] = {}
+        """What was told of each certain read, by its token."""
+        self.newest_read: dict[SiteId, int] = {}
+        """The token of each site's newest certain read."""
         self.elections = 0
         """How often a site came to lead."""
         self._watchers = watchers
@@ -48,6 +52,8 @@ class Onlookers:
     def told(self, now: int, site: SiteId, saw: Observation) -> None:
         if isinstance(saw, SawOutcome) and saw.id is not None:
             self.outcomes[saw.id] = saw
+        if isinstance(saw, SawFresh | SawUnconfirmed):
+            self.reads[saw.token] = saw
         if isinstance(saw, SawAttempt) and saw.phase == "leads":
             self.elections += 1
         if isinstance(saw, SawRejected) and saw.reason == _LATE_GREETING:

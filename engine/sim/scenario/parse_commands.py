@@ -34,6 +34,7 @@ from engine.sim.scenario.commands import (
     Mend,
     PauseFor,
     PutBackStore,
+    Reads,
     Release,
     Restart,
     RunFor,
@@ -49,7 +50,9 @@ from engine.sim.sometimes import CrashPoint
 TIMEOUT_MS: Final = 10_000
 
 PATTERN: Final = "[all|first|last] [TYPE...] [from SITE...] [to SITE...] [slot N] [ballot ROUND.SITE]"
-USER: Final = 'SITE tweets "TEXT" | SITE blocks|unblocks SITE, then [timeout 500 ms] [retry]'
+USER: Final = (
+    'SITE tweets "TEXT" | SITE blocks|unblocks SITE, then [timeout 500 ms] [retry] | SITE reads [timeout 500 ms]'
+)
 
 USAGES: Final = {
     "give": "give up SITE/NUMBER",
@@ -83,6 +86,8 @@ def command(words: Words) -> Command:
     first = words.take("a command")
     if first in words.sites and words.peek() in _ACTIONS:
         return _with_usage(USER, words, lambda: _submits(words, SiteId(first)))
+    if first in words.sites and words.takes("reads"):
+        return _with_usage(USER, words, lambda: _reads(words, SiteId(first)))
     if first not in USAGES:
         near = get_close_matches(first, [*USAGES, *words.sites], 1)
         meant = f"did you mean {near[0]!r}? " if near else ""
@@ -119,6 +124,10 @@ def _submits(words: Words, site: SiteId) -> Submits:
             words.need("timeout")
             timeout_ms = words.ms()
     return Submits(site, operation, Tick(timeout_ms), retry)
+
+
+def _reads(words: Words, site: SiteId) -> Reads:
+    return Reads(site, Tick(words.ms() if words.takes("timeout") else TIMEOUT_MS))
 
 
 def _gives_up(words: Words) -> Command:

@@ -21,6 +21,7 @@ from engine.sim.scenario.expected import (
     ExpectHole,
     ExpectLearned,
     ExpectOutcome,
+    ExpectRead,
     ExpectSlot,
     ExpectState,
     ExpectStopped,
@@ -29,6 +30,7 @@ from engine.sim.scenario.expected import (
     LearnedIs,
     NotLearned,
     Promised,
+    ReadState,
     State,
 )
 from engine.sim.scenario.patterns import TYPES, Pattern, Which
@@ -39,7 +41,7 @@ _OUTCOMES: Final = (EventState.CREATED, EventState.LOST, EventState.NOT_CREATED,
 EXPECT_USAGE: Final = (
     "expect slot N at SITE: [promised BALLOT|nothing] [accepted BALLOT [ENTRY]|nothing] [learned [ENTRY] | not learned]"
     " | expect outcome EVENT created|lost|not-created|unknown|open [at N] | expect all|SITE... learned N = ENTRY"
-    " | expect chosen N = ENTRY|nothing | expect hole N at SITE"
+    " | expect read of SITE confirmed|unconfirmed|open [at N] | expect chosen N = ENTRY|nothing | expect hole N at SITE"
     " | expect up|down|voting|leading|not voting|not leading SITE | expect stopped SITE by RULE"
     " | expect all|SITE... follow SITE|nobody | expect N|no elections"
     ' | expect N|no|any held [PATTERN] | expect violation RULE; an ENTRY is SITE/NUMBER, "TEXT" or no-op'
@@ -96,6 +98,9 @@ def checkable(words: Words) -> Checkable:
         return _slot(words)
     if words.takes("outcome"):
         return _outcome(words)
+    if words.takes("read", "of"):
+        site, became = words.site(), words.one_of({each: each.value for each in ReadState}, "state of a read")
+        return ExpectRead(site, became, words.slot() if words.takes("at") else None)
     if words.takes("chosen"):
         slot = words.slot()
         words.need("=")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import permutations
 from typing import Final, assert_never
 
-from engine.core.ids import EventId, SiteId
+from engine.core.ids import EventId, SiteId, Tick
 from engine.core.replica import Replica
 from engine.sim.disk import Image
 from engine.sim.scenario.commands import (
@@ -36,6 +36,7 @@ from engine.sim.scenario.commands import (
     Mend,
     PauseFor,
     PutBackStore,
+    Reads,
     Release,
     Restart,
     RunFor,
@@ -55,6 +56,7 @@ from engine.sim.scenario.expected import (
     ExpectHole,
     ExpectLearned,
     ExpectOutcome,
+    ExpectRead,
     ExpectSlot,
     ExpectState,
     ExpectStopped,
@@ -132,6 +134,8 @@ class Play:
                 return None if token is not None else f"{site} does not run"
             case GivesUp(event):
                 return self._gives_up(event)
+            case Reads(site, timeout):
+                return self._running(site, lambda: self._reads(site, timeout))
             case Fills(site):
                 return self._running(site, lambda: world.fill(index[site]))
             case Hold(pattern):
@@ -190,6 +194,7 @@ class Play:
             case (
                 ExpectSlot()
                 | ExpectOutcome()
+                | ExpectRead()
                 | ExpectLearned()
                 | ExpectChosen()
                 | ExpectHole()
@@ -213,6 +218,11 @@ class Play:
             return f"{site} does not run"
         do()
         return None
+
+    def _reads(self, site: SiteId, timeout: Tick) -> None:
+        token = self.world.read(self.world.index[site], timeout)
+        assert token is not None, "the site runs"
+        self.onlookers.newest_read[site] = token
 
     def _gives_up(self, id_: EventId) -> str | None:
         outcomes = self.world.truth.outcomes
