@@ -35,6 +35,9 @@ class _Seen:
     def check(self, state: State) -> None:
         self._stage.check(state)
 
+    def kept(self, state: State) -> State:
+        return state
+
     def canonical(self, state: State) -> State:
         found = self._canonical(state)
         self.reduced.add(self._stage.canonical(found))

@@ -17,6 +17,7 @@ import engine.core.proposer
 from engine.core.acceptor import Acceptor, Barred
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, Round, SiteId, Slot
+from engine.core.leader import Campaign, Leader
 from engine.core.messages import AcceptedSlot, ChosenSlot
 from engine.core.proposer import Accepting, Preparing, Rounds
 from engine.core.step import Step
@@ -151,6 +152,18 @@ def _zero_over_promises(_: Any) -> Any:
     return lambda site, before, vote: before is not None and before.author == site and vote.accepted is None
 
 
+def _no_range_promise(_: Any) -> Any:
+    return lambda _self, _slot: None
+
+
+def _forget_what_promises_hold(original: Any) -> Any:
+    def take_over(self: Leader, step: Step, campaign: Campaign) -> None:
+        campaign.found.clear()
+        original(self, step, campaign)
+
+    return take_over
+
+
 _acceptor = engine.core.acceptor
 _learner = engine.core.learner
 _proposer = engine.core.proposer
@@ -172,6 +185,8 @@ BREAKAGES: Final = (
     Breakage("L2", "over a promise", _proposer, "may_skip_prepare", _zero_over_promises, "ballot 0 and back", "B1", 4),
     Breakage("L2", "after a no-op", _proposer, "may_skip_prepare", _zero_after_any, "after a no-op", "agreement", 4),
     Breakage("L2", "after another's", _proposer, "may_skip_prepare", _zero_after_any, "last author", "agreement", 12),
+    Breakage("A3", "holds no range promise", Acceptor, "_ranged", _no_range_promise, "leaders", "B2", 13),
+    Breakage("L3", "forgets a dead leader", Leader, "_take_over", _forget_what_promises_hold, "leaders", "B2", 12),
     Breakage("R0", "any own entry is chosen", _learner, "chosen_entry", _own_entry_of_any, "duel, and told", "R1", 13),
     Breakage("R3", "fills over what was accepted", _proposer, "to_propose", _noop_over_accepted, "hole", "B2", 10),
 )  # fmt: skip

@@ -16,6 +16,7 @@ from engine.core.ids import Ballot, Round, SiteId, Slot
 from engine.core.messages import Accept, Chosen, LearnedSlot, Message, Prepare
 from engine.sim.worlds.acceptors import AcceptorState
 from engine.sim.worlds.casts import Actor, Author, Contender, LastAuthor
+from engine.sim.worlds.leaders import Leads
 from engine.sim.worlds.search import Searched
 from engine.sim.worlds.stage import ForgetfulStage, Stage
 
@@ -75,6 +76,14 @@ def _last_author(site: SiteId, *rounds: int, then: tuple[int, ...]) -> LastAutho
     """The same, with ballot 0 where it may."""
     return LastAuthor(site, LearnedSlot(_FIRST, _tweet(site)), _rounds(rounds), _rounds(then))
 
+
+def _leads(site: SiteId, *handed: tuple[Entry, ...], synods: tuple[int, ...] = ()) -> Leads:
+    """Stands for election in round 1; `handed` are the events that it is handed together."""
+    return Leads(site, (Round(1),), _rounds(synods), handed)
+
+
+_A1: Final = _tweet(SiteId("a"), 1)
+_A2: Final = _tweet(SiteId("a"), 2)
 
 DUEL: Final = SmallWorld(
     "duel",
@@ -164,6 +173,24 @@ QUICK: Final = (
         Searched(states=85, steps=422, depth=9),
         settled=NOOP,
     ),
+    SmallWorld(
+        "leaders",
+        "two leaders, 1.p and 1.q: p is handed two events together, q the first of them",
+        (_leads(P, (_A1, _A2)), _leads(Q, (_A1,))),
+        Searched(states=8_484, steps=83_786, depth=23),
+    ),
+    SmallWorld(
+        "leaders and gaps",
+        "two leaders, 1.p and 1.q: p is handed two events one by one, q none",
+        (_leads(P, (_A1,), (_A2,)), _leads(Q)),
+        Searched(states=24_936, steps=240_274, depth=26),
+    ),
+    SmallWorld(
+        "slot settled alone",
+        "q leads with 1.q, and settles slots by synods with 3.q; p fills slot 1 with 2.p",
+        (_leads(Q, (_A1,), synods=(3,)), _filler(P, 2)),
+        Searched(states=45_022, steps=564_132, depth=29),
+    ),
 )
 
 LONG: Final = (
@@ -200,6 +227,12 @@ LONG: Final = (
         "as `last authors`, and q has 2.q at slot 2 too",
         (_last_author(P, 1, then=()), _last_author(Q, 1, then=(2,))),
         Searched(states=321_298, steps=4_087_972, depth=28),
+    ),
+    SmallWorld(
+        "leaders, one by one",
+        "two leaders, 1.p and 1.q: both are handed two events, one by one",
+        (_leads(P, (_A1,), (_A2,)), _leads(Q, (_A1,), (_A2,))),
+        Searched(states=131_737, steps=1_409_636, depth=28),
     ),
 )
 

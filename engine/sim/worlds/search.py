@@ -30,8 +30,11 @@ class World(Protocol):
     def moves(self, state: State) -> Iterable[Move]:
         """All that can happen next. Raises Violated where a step itself breaks a rule."""
 
+    def kept(self, state: State) -> State:
+        """The same state without what is forgotten of it."""
+
     def canonical(self, state: State) -> State:
-        """The one of the states that are the same as this but for names."""
+        """The one of the states that are the same as this but for names, and for what is forgotten."""
 
     def check(self, state: State) -> None:
         """Raises Violated."""
@@ -112,6 +115,7 @@ def _told(world: World, states: list[State]) -> tuple[str, ...]:
     """The same way in words, under names that stay the same from step to step."""
     state, lines = world.initial, []
     for number, after in enumerate(states[1:], 1):
-        who, what, state = next(move for move in world.moves(state) if world.canonical(move[2]) == after)
+        who, what, reached = next(move for move in world.moves(state) if world.canonical(move[2]) == after)
+        state = world.kept(reached)
         lines.append(f"{number:>3}. {who} {what}")
     return tuple(lines)

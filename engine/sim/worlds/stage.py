@@ -112,6 +112,9 @@ class Stage:
             *(self._acceptors(initial) for _ in VOTERS),
         )
 
+    def kept(self, state: State) -> State:
+        return state
+
     def canonical(self, state: State) -> State:
         fixed = len(self._cast) + len(self._homes)
         return state[:fixed] + tuple(sorted(state[fixed:]))
@@ -240,11 +243,14 @@ class ForgetfulStage(Stage):
         self._kept = _Answers(self._keep)
         self._counted_sets = _Numbers[Counted]()
 
-    def canonical(self, state: State) -> State:
+    def kept(self, state: State) -> State:
         count = len(self._cast)
         actors = state[:count]
         counted, kept = self._open[actors], self._kept
-        return super().canonical(actors + tuple([kept[counted, voter] for voter in state[count:]]))
+        return actors + tuple([kept[counted, voter] for voter in state[count:]])
+
+    def canonical(self, state: State) -> State:
+        return super().canonical(self.kept(state))
 
     def _open_of(self, actors: State) -> int:
         return self._counted_sets(frozenset().union(*(self._actors.values[number].open for number in actors)))
