@@ -13,6 +13,9 @@ from typing import Final
 DATAGRAM_BYTES_MAX: Final = 60_000
 """The largest sealed datagram that a site sends or takes; what is longer is OVERSIZE."""
 
+SEAL_BYTES: Final = 44
+"""How much longer a datagram is than its plaintext: header and tag (`engine.seal`)."""
+
 DATAGRAM_BYTES_FAR: Final = 1_400
 """The default toward other hosts (W4): it passes Ethernet, and most tunnels, in one piece."""
 

@@ -34,7 +34,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from engine.core.ids import SiteId
-from engine.datagram import DATAGRAM_BYTES_MAX, Reason, Rejected
+from engine.datagram import DATAGRAM_BYTES_MAX, SEAL_BYTES, Reason, Rejected
 
 MAGIC: Final = 0x4C
 VERSION: Final = 1
@@ -42,8 +42,7 @@ SALT_BYTES: Final = 16
 COUNTER_BYTES: Final = 8
 HEADER_BYTES: Final = 4 + SALT_BYTES + COUNTER_BYTES
 TAG_BYTES: Final = 16
-SEAL_BYTES: Final = HEADER_BYTES + TAG_BYTES
-"""How much longer a datagram is than its plaintext."""
+assert HEADER_BYTES + TAG_BYTES == SEAL_BYTES
 
 COUNTER_MAX: Final = 2**32
 """Datagrams under one salt: far below what AES-GCM bears under one key (NIST SP 800-38D, section 8.3)."""

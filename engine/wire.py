@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from engine.codec import Decoder, encode_packet
 from engine.core.ids import SiteId
 from engine.core.messages import Packet
-from engine.seal import SEAL_BYTES, Seal
+from engine.datagram import SEAL_BYTES
+from engine.seal import Seal
 
 
 class Wire:

@@ -116,6 +116,10 @@ class Filler:
                 self._wanted[slot] = None
         self._work_on(step)
 
+    def fill_lowest(self, step: Step) -> None:
+        """On demand: the holes that hold up the prefix."""
+        self.fill(step, self._learner.holes(Slot(1), FILLING_MAX))
+
     def on_known(self, step: Step, sender: SiteId, message: Known) -> None:
         """A peer's answer, after what it knows was learned: the rest of what it covers it does not know."""
         question = self._questions.get(message.nonce)

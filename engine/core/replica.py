@@ -22,7 +22,7 @@ from engine.core.bundle import bundled
 from engine.core.effects import Effects
 from engine.core.elected import Elected
 from engine.core.entry import Entry
-from engine.core.filler import FILLING_MAX, Filler
+from engine.core.filler import Filler
 from engine.core.fresh import FreshReads
 from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick
 from engine.core.learner import Learner, Origin, chosen_entry
@@ -105,7 +105,7 @@ class Replica:
         )
         self._policy: Policy
         if settings.leadership is Leadership.ELECTED:
-            self._policy = Elected(parts, self._on_chosen, self._ask_for_holes)
+            self._policy = Elected(parts, self._on_chosen, self._filler.fill_lowest)
         else:
             self._policy = OneByOne(parts)
 
@@ -218,10 +218,8 @@ class Replica:
 
     def packet(self, to: SiteId, messages: tuple[Message, ...]) -> Packet:
         """Wraps messages for a peer, those that say the same of several slots as one. Call after `committed`."""
-        lives, me = self._lives, self._settings.site
-        if len(messages) > 1:
-            messages = tuple(bundled(messages, self._settings.page_bytes))
-        return Packet(me, lives.life, lives.commit, lives.to_life(to, messages), messages)
+        lives, said = self._lives, tuple(bundled(messages, self._settings.page_bytes))
+        return Packet(self._settings.site, lives.life, lives.commit, lives.to_life(to, said), said)
 
     # Readings
 
@@ -442,10 +440,6 @@ class Replica:
         if own and self._learner.prefix < slot:
             below = self._learner.holes(Slot(1), HOLES_SHOWN_MAX)
             self._filler.fill(step, [hole for hole in below if hole < slot])  # E4
-
-    def _ask_for_holes(self, step: Step) -> None:
-        """The lowest ones, at once (R3)."""
-        self._filler.fill(step, self._learner.holes(Slot(1), FILLING_MAX))
 
     def _stuck(self) -> str:
         parts = InTheWay(self._lives, self._peers, self._scanner, self._policy, self._learner)

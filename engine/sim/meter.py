@@ -12,7 +12,7 @@ from engine.core.effects import Observation, SawOutcome
 from engine.core.ids import SiteId
 from engine.core.messages import Housekeeping
 from engine.core.storage import EventState
-from engine.seal import SEAL_BYTES
+from engine.datagram import SEAL_BYTES
 from engine.sim.network import Datagram
 from engine.sim.world import World
 

@@ -15,7 +15,7 @@ from engine.core.biography import Answer, Biography, Quorum, Stage, tell
 from engine.core.entry import NOOP, TEXT_MAX, Entry, Stamped, Tweet, encode
 from engine.core.ids import NUMBER_MAX, Ballot, Nonce, Round, SiteId, Slot, StoreId, Tick
 from engine.core.messages import Act, Deed, Learning, Packet, SlotState
-from engine.seal import SEAL_BYTES
+from engine.datagram import SEAL_BYTES
 from tests.core.stage import ALICE, BOB, CAROL, DAVE, ERIN, SITES, ballot, tweet
 
 ONE, TWO, THREE = ballot(1, ALICE), ballot(2, BOB), ballot(3, CAROL)

@@ -16,8 +16,7 @@ from engine.codec import Decoder, encode_packet
 from engine.core.entry import TEXT_MAX, Entry, Stamped, Tweet, encode
 from engine.core.ids import NUMBER_MAX, Ballot, Nonce, Round, SiteId, Slot, StoreId
 from engine.core.messages import Accept, AcceptedSlot, Ask, AskHighest, LearnedSlot, Message, Packet, Promise
-from engine.datagram import DATAGRAM_BYTES_FAR, Reason, Rejected
-from engine.seal import SEAL_BYTES
+from engine.datagram import DATAGRAM_BYTES_FAR, SEAL_BYTES, Reason, Rejected
 from tests import strategies
 from tests.strategies import SITES
 

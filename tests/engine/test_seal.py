@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from engine import seal as seal_module
 from engine.core.ids import SiteId
-from engine.datagram import DATAGRAM_BYTES_MAX, Reason, Rejected
-from engine.seal import HEADER_BYTES, SEAL_BYTES, VERSION, Seal
+from engine.datagram import DATAGRAM_BYTES_MAX, SEAL_BYTES, Reason, Rejected
+from engine.seal import HEADER_BYTES, VERSION, Seal
 from tests.strategies import SITES
 
 KEY = bytes(range(32))
