@@ -165,11 +165,12 @@ class Filler:
                     pass
         if again:
             self._ask(step, again)
-        self._questions = {
-            nonce: question
-            for nonce, question in self._questions.items()
-            if any(slot in self._fills and isinstance(self._fills[slot].phase, Asking) for slot in question.slots)
-        }
+        if self._questions:
+            self._questions = {
+                nonce: question
+                for nonce, question in self._questions.items()
+                if any(slot in self._fills and isinstance(self._fills[slot].phase, Asking) for slot in question.slots)
+            }
         self._work_on(step)
 
     def deadline(self) -> Tick:

@@ -63,15 +63,19 @@ class Lives:
         self._standing = stored.standing
         self._why = stored.standing_why
         self._confirmed = False
-        self.voting = False
-        """This process may vote: its store is admitted, and enough others confirmed it since the start (D5)."""
         self._peers = {
             site: _Peer(site, memory.life if memory else None, memory)
             for site in settings.peers
             for memory in [stored.peers.get(site)]
         }
+        self._unanswered = list(self._peers.values())
         self.strangers = {peer.site for peer in self._peers.values() if peer.life is None}
         """The peers with no life yet to talk to."""
+
+    @property
+    def voting(self) -> bool:
+        """This process may vote: its store is admitted, and enough others confirmed it since the start (D5)."""
+        return self._confirmed and self._standing is Standing.ADMITTED
 
     @property
     def why(self) -> str:
@@ -96,24 +100,20 @@ class Lives:
         self._judge(step)
 
     def tick(self, step: Step) -> None:
-        for peer in self._peers.values():
-            if step.now >= peer.hello_at and peer.verdict is None:
+        for peer in self._unanswered:
+            if step.now >= peer.hello_at:
                 self._hello(step, peer)
 
     def greet(self, step: Step, site: SiteId) -> None:
         """The peer is not heard: perhaps one of us has another life than the other thinks."""
         peer = self._peers[site]
         if peer.verdict is not None:
-            peer.verdict = None
+            self._judged(peer, None)
             peer.hello_every = Tick(0)
             self._hello(step, peer)
 
     def deadline(self) -> Tick:
-        due = NEVER
-        for peer in self._peers.values():
-            if peer.verdict is None and peer.hello_at < due:
-                due = peer.hello_at
-        return due
+        return min((peer.hello_at for peer in self._unanswered), default=NEVER) if self._unanswered else NEVER
 
     def to_life(self, to: SiteId, messages: tuple[Message, ...]) -> StoreId | None:
         """Whom a packet addresses: a welcome answers the life that said hello, a first hello anybody."""
@@ -177,13 +177,12 @@ class Lives:
             peer.hello_every = Tick(0)
             self._hello(step, peer)
             return True
-        peer.verdict = message.verdict
+        self._judged(peer, message.verdict)
         if message.verdict is Verdict.RECORDED:
             peer.recorded = True
             self._judge(step)
         elif self._standing is not Standing.LEARNER:
             self._standing = Standing.LEARNER
-            self.voting = False
             self._why = f"lost-disk: {message.reason}. This site learns and serves, and never votes again"
             step.write(WriteStanding(self._standing, self._why))
             step.tell(SawStanding(False, self._why))
@@ -210,7 +209,7 @@ class Lives:
     def _judge(self, step: Step) -> None:
         if self._confirmed or self._standing is Standing.LEARNER or self._answers() < self._needed():
             return
-        self._confirmed = self.voting = True
+        self._confirmed = True
         if self._standing is Standing.NEW:
             self._standing = Standing.ADMITTED
             self._why = ""
@@ -223,6 +222,11 @@ class Lives:
         peer.hello_every = Tick(min(HELLO_EVERY_MAX, max(self._settings.timings.retransmit, peer.hello_every * 2)))
         peer.hello_at = Tick(step.now + peer.hello_every)
         step.send(peer.site, Hello(nonce, peer.proof))
+
+    def _judged(self, peer: _Peer, verdict: Verdict | None) -> None:
+        """This is the peer's verdict to our last hello, None: there is none yet, and we go on saying hello."""
+        peer.verdict = verdict
+        self._unanswered = [peer for peer in self._peers.values() if peer.verdict is None]
 
     def _meet(self, step: Step, peer: _Peer, life: StoreId) -> None:
         """The peer proved that this is its life."""
