@@ -164,6 +164,14 @@ def _forget_what_promises_hold(original: Any) -> Any:
     return take_over
 
 
+def _nothing_is_left_out(original: Any) -> Any:
+    def take_over(self: Leader, step: Step, campaign: Campaign) -> None:
+        campaign.left_out.clear()
+        original(self, step, campaign)
+
+    return take_over
+
+
 _acceptor = engine.core.acceptor
 _learner = engine.core.learner
 _proposer = engine.core.proposer
@@ -187,6 +195,7 @@ BREAKAGES: Final = (
     Breakage("L2", "after another's", _proposer, "may_skip_prepare", _zero_after_any, "last author", "agreement", 12),
     Breakage("A3", "holds no range promise", Acceptor, "_ranged", _no_range_promise, "leaders", "B2", 13),
     Breakage("L3", "forgets a dead leader", Leader, "_take_over", _forget_what_promises_hold, "leaders", "B2", 12),
+    Breakage("L3", "leaves nothing out", Leader, "_take_over", _nothing_is_left_out, "slot left out", "B2", 13),
     Breakage("R0", "any own entry is chosen", _learner, "chosen_entry", _own_entry_of_any, "duel, and told", "R1", 13),
     Breakage("R3", "fills over what was accepted", _proposer, "to_propose", _noop_over_accepted, "hole", "B2", 10),
 )  # fmt: skip

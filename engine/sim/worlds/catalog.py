@@ -186,6 +186,12 @@ QUICK: Final = (
         Searched(states=24_936, steps=240_274, depth=26),
     ),
     SmallWorld(
+        "slot left out",
+        "q leads with 1.q; p proposes at slot 1 with 1.p and 2.p, which promises of 1.q leave out",
+        (_leads(Q, (_A1,)), _contender(P, 1, 2)),
+        Searched(states=53_498, steps=580_004, depth=30),
+    ),
+    SmallWorld(
         "slot settled alone",
         "q leads with 1.q, and settles slots by synods with 3.q; p fills slot 1 with 2.p",
         (_leads(Q, (_A1,), synods=(3,)), _filler(P, 2)),

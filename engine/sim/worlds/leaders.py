@@ -118,6 +118,10 @@ class LeaderState:
     sent: frozenset[Message] = frozenset()
 
     @property
+    def leads(self) -> bool:
+        return self.desk.leader.ballot is not None
+
+    @property
     def awaited(self) -> tuple[type[Message], ...]:
         """The votes that it counts at present."""
         leader, attempts = self.desk.leader, self.desk.proposer.slots
@@ -194,8 +198,8 @@ class Leads:
                     continue
                 known.add(after)
                 what = _news(state, after)
-                if what is None:
-                    half_counted.append(after)
+                if what is None or (_of_ranges(message) and not after.leads):
+                    half_counted.append(after)  # with what the promise says is chosen, which others may say too
                 else:
                     yield Choice(what, after)
 
