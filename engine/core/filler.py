@@ -120,6 +120,10 @@ class Filler:
         """On demand: the holes that hold up the prefix."""
         self.fill(step, self._learner.holes(Slot(1), FILLING_MAX))
 
+    def fill_through(self, step: Step, last: Slot) -> None:
+        """On demand: the holes up to `last`."""
+        self.fill(step, [hole for hole in self._learner.holes(Slot(1), WANTED_MAX) if hole <= last])
+
     def on_known(self, step: Step, sender: SiteId, message: Known) -> None:
         """A peer's answer, after what it knows was learned: the rest of what it covers it does not know."""
         question = self._questions.get(message.nonce)

@@ -61,10 +61,10 @@ class FreshReads:
         settings: Settings,
         learner: Learner,
         peers: Peers,
-        random: Random,
-        *,
         scanner: Scanner,
         filler: Filler,
+        *,
+        random: Random,
     ) -> None:
         self._settings = settings
         self._learner = learner
@@ -187,8 +187,7 @@ class FreshReads:
         if bound > self._learner.prefix + FILLING_MAX:
             self._scanner.catch_up(step, bound)
         if not self._scanner.copying:
-            holes = self._learner.holes(Slot(1), FILLING_MAX)
-            self._filler.fill(step, [hole for hole in holes if hole <= bound])
+            self._filler.fill_through(step, bound)
 
     def _leave(self, token: int, voting: bool) -> tuple[Slot | None, str]:
         """Takes a read out of where it is; returns its bound, and what it waited for in words and counts."""

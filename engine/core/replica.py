@@ -85,9 +85,7 @@ class Replica:
         self._proposer = Proposer(settings, self._rounds, random, self._on_accepting, self._on_chosen)
         self._filler = Filler(settings, self._learner, self._proposer, self._peers, random, busy=self._proposing)
         self._scanner = Scanner(settings, self._learner, self._peers, random)
-        self._reads = FreshReads(
-            settings, self._learner, self._peers, random, scanner=self._scanner, filler=self._filler
-        )
+        self._reads = FreshReads(settings, self._learner, self._peers, self._scanner, self._filler, random=random)
         self._biographer = Biographer(settings, self._acceptor, self._learner, log, peers=self._peers, random=random)
         self._pushed: Slot | None = None
         self._stopped: str | None = None
@@ -150,8 +148,7 @@ class Replica:
         return self._finish(step)
 
     def give_up(self, now: Tick, token: int) -> Effects:
-        """As if the time of an event or a read had passed; what is told of it is in the effects. An unknown token does
-        nothing."""
+        """As if the time of an event or a read had passed. An unknown token does nothing."""
         step = self._step(now)
         if self._stopped is not None:
             return step.effects
@@ -160,8 +157,7 @@ class Replica:
         return self._finish(step)
 
     def confirm(self, now: Tick, token: int, timeout: Tick) -> Effects:
-        """A certain read begins (R5): it ends in one SawFresh or SawUnconfirmed with this token, now or later. No other
-        open read or event has this token."""
+        """A certain read begins (R5); one SawFresh or SawUnconfirmed will name its token, which nothing open has."""
         return self._act(now, lambda step: self._reads.begin(step, token, timeout, self._lives.voting))
 
     def explain(self, now: Tick, token: int, slot: Slot, timeout: Tick) -> Effects:
@@ -431,15 +427,13 @@ class Replica:
             return
         self._proposer.end(step, slot, f"slot {slot} is learned")
         self._filler.on_learned(step, slot, entry, origin.how == "votes")
-        own = entry.author == self._settings.site
         self._sessions.on_learned(step, slot, entry)
         self._policy.on_learned(slot, entry)
         for applied in reached:
             self._sessions.on_applied(step, applied.slot, applied.entry, applied.void)
             self._policy.on_applied(applied.entry)
-        if own and self._learner.prefix < slot:
-            below = self._learner.holes(Slot(1), HOLES_SHOWN_MAX)
-            self._filler.fill(step, [hole for hole in below if hole < slot])  # E4
+        if entry.author == self._settings.site and self._learner.prefix < slot:
+            self._filler.fill_through(step, slot)  # E4
 
     def _stuck(self) -> str:
         parts = InTheWay(self._lives, self._peers, self._scanner, self._policy, self._learner)
