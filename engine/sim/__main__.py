@@ -14,6 +14,7 @@ from typing import Final
 
 from engine.sim.campaign import Tally, campaign
 from engine.sim.minimise import save_seed
+from engine.sim.mutants.catalogue import broken_by
 from engine.sim.run import Run
 from engine.sim.swarm import draw
 from engine.sim.trace import Trace
@@ -41,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--minimise", action="store_true", help="with --seed: make a plan that fails small, and save it"
     )
+    parser.add_argument(
+        "--mutant", help="break a rule on purpose: a name of engine.sim.mutants, a1-promises-any-ballot"
+    )
     options = parser.parse_args(arguments)
     if options.trace and options.seed is None:
         parser.error("--trace shows one run: say which with --seed")
@@ -48,11 +52,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--minimise takes one run: say which with --seed")
     if options.jobs < 1:
         parser.error("--jobs is at least 1")
+    try:
+        broken = broken_by(options.mutant)
+    except KeyError as unknown:
+        parser.error(unknown.args[0])
     if options.seed is not None:
-        return one(options.seed, trace=options.trace, smaller=options.minimise)
+        with broken:
+            return one(options.seed, trace=options.trace, smaller=options.minimise)
     minutes = 1.0 if options.minutes is None and options.seeds is None else options.minutes
     first = time.time_ns() // 1_000_000 if options.first is None else options.first
-    return many(first, options.seeds, minutes, options.jobs)
+    return many(first, options.seeds, minutes, options.jobs, options.mutant)
 
 
 def one(seed: int, *, trace: bool, smaller: bool) -> int:
@@ -75,14 +84,14 @@ def one(seed: int, *, trace: bool, smaller: bool) -> int:
     return _PASSED
 
 
-def many(first: int, seeds: int | None, minutes: float | None, jobs: int) -> int:
+def many(first: int, seeds: int | None, minutes: float | None, jobs: int, mutant: str | None = None) -> int:
     """A campaign with its progress on stderr and its report on stdout."""
     terminal = sys.stderr.isatty()
     print(f"seeds from {first} on, {jobs} processes", file=sys.stderr)
     tally = Tally()
     said_at = time.monotonic()
     try:
-        for tally in campaign(first, seeds, minutes, jobs):
+        for tally in campaign(first, seeds, minutes, jobs, mutant):
             if time.monotonic() >= said_at + _LINE_EVERY_S[terminal]:
                 said_at = time.monotonic()
                 print(
@@ -95,7 +104,8 @@ def many(first: int, seeds: int | None, minutes: float | None, jobs: int) -> int
     for line in tally.report():
         print(line)
     for failure in tally.failures[:1]:
-        print(*save_seed(failure.seed), sep="\n")
+        with broken_by(mutant):
+            print(*save_seed(failure.seed), sep="\n")
     return _PASSED if tally.passed else _VIOLATION
 
 

@@ -14,11 +14,13 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count, islice
 from multiprocessing import get_context
 from typing import Final
 
+from engine.sim.mutants.catalogue import broken_by
 from engine.sim.run import Run
 from engine.sim.sometimes import EXPECTED
 from engine.sim.swarm import draw
@@ -33,13 +35,17 @@ _FAILURES_MAX: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Failure:
+    """`mutant` names what was broken on purpose, if anything was."""
+
     seed: int
     what: str
+    mutant: str | None = None
 
     @property
     def command(self) -> str:
         """Replays the run and shows all of it."""
-        return f".venv/bin/python -m engine.sim --seed {self.seed} --trace"
+        broken = "" if self.mutant is None else f" --mutant {self.mutant}"
+        return f".venv/bin/python -m engine.sim --seed {self.seed} --trace{broken}"
 
 
 @dataclass(slots=True)
@@ -102,8 +108,15 @@ class Tally:
 _USERS: Final = frozenset({"Submit", "FillHoles", "Read", "TakeCopy"})
 
 
-def run_seeds(seeds: range) -> Tally:
-    """Runs them one after the other, in this process."""
+def run_seeds(seeds: range, mutant: str | None = None) -> Tally:
+    """Runs them one after the other, in this process, with that mutant in force."""
+    with broken_by(mutant):
+        tally = _run_seeds(seeds)
+    tally.failures = [replace(failure, mutant=mutant) for failure in tally.failures]
+    return tally
+
+
+def _run_seeds(seeds: range) -> Tally:
     tally = Tally(seeds=len(seeds))
     began = time.process_time()
     # A world is one large cycle that lives until its run is over: it is looked for then, among what this run made.
@@ -136,10 +149,12 @@ def _run_seed(seed: int, tally: Tally) -> None:
         tally.reached += report.reached
 
 
-def campaign(first: int, seeds: int | None, minutes: float | None, jobs: int) -> Iterator[Tally]:
+def campaign(
+    first: int, seeds: int | None, minutes: float | None, jobs: int, mutant: str | None = None
+) -> Iterator[Tally]:
     """Runs seeds from `first` on, so many, or for so long, with `jobs` processes; yields the tally again and again.
 
-    Ends early after a handful of failures.
+    Ends early after a handful of failures. `mutant`: a rule is broken on purpose, to see what comes of it.
     """
     total = Tally()
     ends_at = None if minutes is None else time.monotonic() + 60 * minutes
@@ -148,7 +163,7 @@ def campaign(first: int, seeds: int | None, minutes: float | None, jobs: int) ->
     with get_context("spawn").Pool(jobs) as pool:
         # Few chunks are handed out at a time: `imap` on its own would draw an endless iterator dry.
         while batch := list(islice(chunks, 4 * jobs)):
-            for tally in pool.imap_unordered(run_seeds, batch):
+            for tally in pool.imap_unordered(partial(run_seeds, mutant=mutant), batch):
                 total.add(tally)
                 yield total
             if len(total.failures) >= _FAILURES_MAX or (ends_at is not None and time.monotonic() >= ends_at):

@@ -20,6 +20,7 @@ from typing import Final
 from engine.core.effects import SawOutcome
 from engine.core.entry import Entry
 from engine.core.ids import EventId, SiteId, Slot
+from engine.core.messages import HandOn
 from engine.core.storage import EventRow, EventState
 from engine.sim.disk import Image
 from engine.sim.violation import violate
@@ -40,6 +41,7 @@ class Event:
     slot: Slot | None = None  # at which it is in effect
     proposed: list[Slot] = field(default_factory=list)  # the slots at which it durably was
     handed_on: bool = False  # durably
+    follows: set[int] = field(default_factory=set)  # the numbers that its author said it follows (E5)
     withdrawn: Slot | None = None  # at which its withdrawal is in effect
     reopened: bool = False  # its author runs on an old copy, on which it was open
 
@@ -103,11 +105,31 @@ class Outcomes:
         if slot not in event.proposed and not event.handed_on:
             told = f"an accept of {entry} leaves, but its author's disk does not say that it is proposed here"
             violate("D1", told, slot=slot, site=site)
+        self._as_its_author_said(site, event, entry)
 
-    def handed_on(self, site: SiteId, entry: Entry) -> None:
-        """An event leaves for the leader: that it does is durable at its author (E1, E2)."""
-        if not self._event_of(entry).handed_on:
-            violate("D1", f"hands on {entry}; its author's disk does not say so", site=site)
+    def handed_on(self, site: SiteId, message: HandOn) -> None:
+        """Events leave for the leader: that they do is durable at their author (E1, E2); a peer's have one hop (L3)."""
+        for entry in message.entries:
+            event = self._event_of(entry)
+            if not event.handed_on:
+                violate("D1", f"hands on {entry}; its author's disk does not say so", site=site)
+            if entry.author != site and not message.relayed:
+                violate("L3", f"hands on {entry} of a peer as if it were its own", site=site)
+            self._as_its_author_said(site, event, entry)
+
+    def voted_for_its_own(self, entry: Entry) -> None:
+        """The author's own vote for its event is durable, and may be found there before an accept ever leaves."""
+        event = None if entry.id is None else self.by_id.get(entry.id)
+        if event is not None:
+            event.follows.add(entry.follows)
+
+    def _as_its_author_said(self, site: SiteId, event: Event, entry: Entry) -> None:
+        """E5: which number an event follows is for its author to say."""
+        if entry.author == site:
+            event.follows.add(entry.follows)
+        elif entry.follows not in event.follows:
+            told = f"says that {entry.id} follows {entry.follows}; its author said {sorted(event.follows)}"
+            violate("E5", told, site=site)
 
     def _event_of(self, entry: Entry) -> Event:
         """E1: the event that an entry carries, or withdraws (E5), has this number durably."""

@@ -15,7 +15,7 @@ from random import Random
 from typing import TYPE_CHECKING, Final, assert_never
 
 from engine.codec import encode_packet
-from engine.core.effects import Effects, SawFresh, SawOutcome, SawUnconfirmed, Send
+from engine.core.effects import Effects, SawFresh, SawOutcome, SawRecovery, SawUnconfirmed, Send
 from engine.core.ids import SiteId, Slot, Tick
 from engine.core.messages import GREETINGS, Message
 from engine.core.replica import Replica
@@ -92,7 +92,9 @@ class SimSite:
         self.tick_late_ms = 0
         self._world = world
         self._truth = world.truth
+        self._elections = world.elections
         self._network = world.network
+        self._passed_at = Tick(0)  # this process's clock in the pass that is under way, or was the last
         self._began = 0  # the world's time at which this process's clock showed 0
         self._packet_bytes = settings.page_bytes + _FRAME_BYTES
         self._pauses = 0
@@ -125,7 +127,9 @@ class SimSite:
             self._refuse(str(damaged))
             return
         self._truth.started(self.index, stored)
+        self._elections.started(self.index)
         self._began = world.now
+        self._passed_at = Tick(0)
         self.replica = world.make_replica(self.settings, stored, self.disk, Random(world.random.getrandbits(64)))
         world.note(self, "start", "")
         self._perform(self.replica.start(Tick(0)))
@@ -226,7 +230,7 @@ class SimSite:
         """Steps the replica through these inputs, and through what is due unless it is a single input."""
         replica = self.replica
         assert replica is not None
-        now = Tick(self._world.now - self._began)
+        now = self._passed_at = Tick(self._world.now - self._began)
         try:
             effects = self._step(replica, now, items[0]) if items else self._tick(replica, now)
             if len(items) > 1:
@@ -253,7 +257,9 @@ class SimSite:
             case Datagram():
                 world = self._world
                 world.mark(Mark.DELIVER, world.now, item.number)
-                return replica.receive(now, world.decoder.packet(world.names[item.sender], item.payload))
+                packet = world.decoder.packet(world.names[item.sender], item.payload)
+                self._elections.received(self.index, now, packet)
+                return replica.receive(now, packet)
             case Submission():
                 self._world.mark(Mark.SUBMIT, self._world.now, item.token)
                 self.awaited.add(item.token)
@@ -325,6 +331,7 @@ class SimSite:
         """Sends, then tells."""
         if effects.sends:
             self._truth.sending(self.index, effects.sends, used_before)
+            self._elections.sending(self.index, self._passed_at, effects.sends)
             if not self._send(effects.sends):
                 return
         if effects.observations and not self._tell(effects):
@@ -375,6 +382,8 @@ class SimSite:
                         self.awaited.discard(saw.token)
                     if self.fuse and self._burns(CrashPoint.BETWEEN_TELLS):
                         return False
+                case SawRecovery(phase="done"):
+                    self._truth.recovered(self.index, saw.prefix)
                 case SawFresh() | SawUnconfirmed():
                     assert self.replica is not None
                     self._truth.shows(self.index, self.replica.blocks())

@@ -148,7 +148,7 @@ def _moment(random: Random, calm_at: Tick) -> Tick:
 
 def _faults(random: Random, sites: int, calm_at: Tick) -> list[Act]:
     acts: list[Act] = []
-    for kind in (_crashes, _restarts_of_all, _pauses, _clock_jumps, _cuts, _failed_disks, _lost_disks):
+    for kind in _KINDS:
         if random.random() < 0.35:
             acts.extend(kind(random, sites, calm_at))
     return acts
@@ -248,3 +248,42 @@ def _lost_disks(random: Random, sites: int, calm_at: Tick) -> list[Act]:
             case _:
                 acts.append(FlipBit(at, site, random.choice((None, random.random(), random.random()))))
     return acts
+
+
+def _abandoned(random: Random, sites: int, calm_at: Tick) -> list[Act]:
+    """Slots in which only their author has accepted anything. It tells of them, to whoever asks how far the log goes,
+    and goes away for long: the others settle the slot as a no-op, and go on."""
+    acts: list[Act] = []
+    for _ in range(_count(random) if sites > 1 else 0):
+        at, (author, other) = _moment(random, calm_at), random.sample(range(sites), 2)
+        back = Tick(at + random.randint(10, 100))
+        away = Tick(back + random.randint(150, 800))
+        later = Tick(away + random.randint(1_000, 8_000))
+        acts.append(_tweet(at, author))
+        acts.append(Crash(at, author, random.randint(1, 2), CrashPoint.AFTER_COMMIT, 0.0, back - at))
+        acts.append(Crash(back, other, 0, None, 0.0, random.randint(10, 100)))
+        acts.append(Crash(away, author, 0, None, 0.0, random.randint(5_000, 20_000)))
+        acts.append(_tweet(later, random.choice((author, other))))
+    return [act for act in acts if act.at < calm_at]
+
+
+def _bursts(random: Random, sites: int, calm_at: Tick) -> list[Act]:
+    """Many events at once at a site that goes mute in the middle, and away at the end: if it leads, there are gaps
+    between what it had in flight."""
+    acts: list[Act] = []
+    for _ in range(_count(random)):
+        at, site, count = _moment(random, calm_at), random.randrange(sites), random.randint(3, 8)
+        links = tuple((site, other) for other in range(sites) if other != site)
+        acts.extend(_tweet(Tick(at + number), site) for number in range(count))
+        acts.append(Cut(Tick(at + random.randint(1, count - 1)), links, random.randint(1, 3), "one-way"))
+        acts.append(Crash(Tick(at + count + random.randint(0, 50)), site, 0, None, 0.0, _down_ms(random)))
+    return [act for act in acts if act.at < calm_at]
+
+
+def _tweet(at: Tick, site: int) -> Submit:
+    return Submit(at, site, Tweet("t"), Tick(10_000), retry=False, give_up_ms=None)
+
+
+_KINDS: Final = (
+    *(_crashes, _restarts_of_all, _pauses, _clock_jumps, _cuts, _failed_disks, _lost_disks, _abandoned, _bursts),
+)

@@ -8,9 +8,10 @@ Rules that hold here:
 - L2: ballot 0 is used by the author of the slot before alone, and once.
 - R1, R2: what a site applies is what a replay of the chosen log gives, void entries and block table included.
 - B1: a round is durable before its prepare leaves, names one attempt at one slot, and is above all used before a start.
-- R4: `highest` covers all that its sender had durably accepted or learned.
+- R4: `highest` covers all that its sender had durably accepted or learned; who says for the first time since its start
+  that it has recovered has all that was chosen before it first asked.
 - D5: only a store that enough peers recorded votes, proposes or counts; one that was wiped or put back never does, if
-  it ever voted; and nobody else is called a lost disk.
+  it ever voted; nobody else is called a lost disk; and a peer's store that is remembered is not replaced by another.
 """
 
 from __future__ import annotations
@@ -81,6 +82,9 @@ class _Site:
     process: int = 0
     round_at_start: Round = _NO_ROUND
     confirmed: int = 0  # who recorded this store since the process began, as a mask
+    to_recover: Slot | None = None  # what was chosen when the process first asked how far the log goes
+    recovered: bool = False  # ... and it said that it has all that
+    remembers: dict[SiteId, StoreId] = field(default_factory=dict)
     ever_voted: bool = False
     replaced: bool = False  # wiped or put back, ever
     barred: bool = False  # ... after it had voted: never again (D5)
@@ -107,6 +111,7 @@ class Truth:
         self._rounds: dict[Ballot, Slot] = {}
         self._recorded: dict[StoreId, int] = {}  # life -> who ever recorded it durably, as a mask
         self._hellos: dict[Nonce, _Asked] = {}
+        self._chosen_max = Slot(0)
         self._reached = reached
         others = len(names) - 1
         self._to_admit = (others + others // 2 + 1) // 2  # ceil((N-1+f)/2), f = floor((N-1)/2)
@@ -124,6 +129,8 @@ class Truth:
         site.process += 1
         site.round_at_start = stored.round
         site.confirmed = 0
+        site.to_recover = None
+        site.recovered = False
         if stored.blocks != site.blocks:
             violate("R2", f"starts with the block table {stored.blocks}, a replay gives {site.blocks}", site=site.name)
 
@@ -134,6 +141,7 @@ class Truth:
         site.barred = site.barred or site.ever_voted
         site.blocks = dict(image.blocks)
         site.block_due = None
+        site.remembers = {peer: memory.life for peer, memory in image.peers.items()}
         self.outcomes.reopened(site.name, image.open_events.values())
 
     def shows(self, index: int, blocks: dict[Pair, Slot]) -> None:
@@ -155,6 +163,8 @@ class Truth:
                 case WriteVote():
                     self._may_vote(site, "votes")
                     self.ballots.voted(index, write.slot, write.vote)
+                    if write.vote.entry is not None and write.vote.entry.author == site.name:
+                        self.outcomes.voted_for_its_own(write.vote.entry)
                     if self.ballots.newly_chosen:
                         self._advance()
                 case WriteRound():
@@ -174,7 +184,10 @@ class Truth:
                 case WriteEvent():
                     self._event(site, write)
                 case WritePeer():
-                    life = write.memory.life
+                    peer, life = write.memory.site, write.memory.life
+                    if site.remembers.setdefault(peer, life) != life:
+                        told = f"remembers {peer}'s store as {life}, and knew another: {site.remembers[peer]}"
+                        violate("D5", told, site=site.name)
                     self._recorded[life] = self._recorded.get(life, 0) | 1 << index
                 case WriteStanding():
                     self._standing(site, write)
@@ -187,6 +200,7 @@ class Truth:
 
     def _advance(self) -> None:
         """The replay goes as far as slots are chosen without a gap."""
+        self._chosen_max = max(self._chosen_max, *self.ballots.newly_chosen)
         self.ballots.newly_chosen.clear()
         while (entry := self.chosen(self.replay.next)) is not None:
             slot = self.replay.next
@@ -287,6 +301,8 @@ class Truth:
                 case Welcome():
                     self._welcome(site, index, message)
                 case AskHighest():
+                    if site.to_recover is None:
+                        site.to_recover = self.ballots.chosen_max
                     self.reads.asked(message.nonce)
                 case Ask() | AskSlot():
                     pass
@@ -320,8 +336,7 @@ class Truth:
                         violate("R4", told, slot=used_before, site=site.name)
                     self.reads.answered(send.to, site.name, message.nonce)
                 case HandOn():
-                    for entry in message.entries:
-                        self.outcomes.handed_on(site.name, entry)
+                    self.outcomes.handed_on(site.name, message)
                 case SlotState():
                     if message.learned and site.disk.image.entry(message.slot) is None:
                         violate(
@@ -392,6 +407,14 @@ class Truth:
 
     def submitted(self, index: int, token: int, body: str) -> None:
         self.outcomes.submitted(self._sites[index].name, token, body)
+
+    def recovered(self, index: int, prefix: Slot) -> None:
+        """A site says that it has recovered, up to here."""
+        site = self._sites[index]
+        if not site.recovered and site.to_recover is not None and prefix < site.to_recover:
+            told = f"recovered {prefix} slots; {site.to_recover} were chosen before it asked"
+            violate("R4", told, slot=site.to_recover, site=site.name)
+        site.recovered = True
 
     def told(self, index: int, saw: SawOutcome) -> Event:
         """An outcome is told to whoever waits at this site."""

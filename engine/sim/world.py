@@ -30,6 +30,7 @@ from engine.core.sessions import Submission
 from engine.core.settings import Settings
 from engine.core.storage import LogReader, Stored
 from engine.sim.disk import Image, SimDisk
+from engine.sim.elections import Elections
 from engine.sim.marks import Mark, Marks
 from engine.sim.network import Datagram, Network
 from engine.sim.plan import Setup
@@ -82,6 +83,7 @@ class World:
             Settings(name, setup.names, leadership, setup.timings, setup.page_bytes)
             for name, leadership in zip(setup.names, setup.leadership, strict=True)
         ]
+        self.elections = Elections(settings, disks)
         self.sites = [SimSite(self, index, each, disks[index]) for index, each in enumerate(settings)]
         for site in self.sites:
             site.disk_ms = setup.disk_ms[site.index]

@@ -10,6 +10,7 @@ import pytest
 from engine.core.effects import SawOutcome
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import EventId, SiteId, Slot, StoreId
+from engine.core.messages import HandOn
 from engine.core.storage import EventRow, EventState
 from engine.sim.disk import Image
 from engine.sim.outcomes import Outcomes
@@ -138,9 +139,9 @@ def test_d1_an_event_is_handed_on_once_that_is_durable(author: Author) -> None:
     entry = Entry(ALICE, 1, 0, FIRST)
     author.records(1, FIRST, EventState.QUEUED)
     with violates("D1"):
-        author.outcomes.handed_on(ALICE, entry)
+        author.outcomes.handed_on(ALICE, HandOn((entry,), False))
     author.records(1, FIRST, EventState.PROPOSED)
-    author.outcomes.handed_on(ALICE, entry)
+    author.outcomes.handed_on(ALICE, HandOn((entry,), False))
 
 
 def test_e3_an_author_s_events_take_effect_in_the_order_of_submission(author: Author) -> None:

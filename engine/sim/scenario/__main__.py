@@ -1,4 +1,4 @@
-"""Runs scenario files: `python -m engine.sim.scenario [--show trace|diagram|both|nothing] FILE...`
+"""Runs scenario files: `python -m engine.sim.scenario [--show trace|diagram|both|nothing] [--mutant NAME] FILE...`
 
 Rules that hold here:
 - Exit status: 0 as expected; 12 a rule is violated, or an expectation failed; 2 a file cannot be read or understood.
@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from engine.sim.mutants.catalogue import broken_by
 from engine.sim.scenario.commands import ScenarioError
 from engine.sim.scenario.parse import read
 from engine.sim.scenario.transcript import Transcript
@@ -20,12 +22,20 @@ UNREADABLE: Final = 2
 VIOLATED: Final = 12
 
 
-def main() -> int:
+def main(options: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m engine.sim.scenario", description="Runs scenario files.")
     parser.add_argument("--show", choices=("trace", "diagram", "both", "nothing"), default="trace")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    arguments = parser.parse_args()
-    return max(_run(file, arguments.show) for file in arguments.files)
+    parser.add_argument(
+        "--mutant", help="break a rule on purpose: a name of engine.sim.mutants, a1-promises-any-ballot"
+    )
+    arguments = parser.parse_args(options)
+    try:
+        broken = broken_by(arguments.mutant)
+    except KeyError as unknown:
+        parser.error(unknown.args[0])
+    with broken:
+        return max(_run(file, arguments.show) for file in arguments.files)
 
 
 def _run(file: Path, show: str) -> int:

@@ -1,0 +1,1 @@
+"""Deliberate breakages of the rules: is the net tight?"""

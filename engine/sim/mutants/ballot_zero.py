@@ -1,0 +1,120 @@
+"""Mutants of the short cut of `last-author` (L2): who may use ballot 0, when, how often, and what it falls back to."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import engine.core.acceptor
+import engine.core.one_by_one
+from engine.core.acceptor import Acceptor, Barred
+from engine.core.entry import NOOP, Entry
+from engine.core.ids import Ballot, Round, SiteId, Slot
+from engine.core.one_by_one import OneByOne
+from engine.core.proposer import Accepting, Attempt, Proposer
+from engine.core.step import Step
+from engine.core.storage import NO_VOTE, EventState, Vote
+from engine.sim.mutants.mutant import Mutant, Patch
+
+
+def _again(_: Any) -> Any:
+    return lambda site, before, _vote: before is not None and before.author == site
+
+
+def _below_the_own_promise(_: Any) -> Any:
+    def may_skip(site: SiteId, before: Entry | None, vote: Vote) -> bool:
+        return before is not None and before.author == site and vote.accepted is None
+
+    return may_skip
+
+
+def _after_anybody(_: Any) -> Any:
+    return lambda _site, before, _vote: before is not None
+
+
+def _after_a_noop(original: Any) -> Any:
+    def may_skip(site: SiteId, before: Entry | None, vote: Vote) -> bool:
+        return bool(original(site, before, vote)) or (before == NOOP and vote == NO_VOTE)
+
+    return may_skip
+
+
+def _after_what_is_not_learned(original: Any) -> Any:
+    def push(self: OneByOne, step: Step, ready: bool) -> None:
+        """Does not wait for the slot at which the event before is in doubt: the next one follows at ballot 0."""
+        original(self, step, ready)
+        sessions, slot = self._parts.sessions, Slot(self._parts.learner.used_max + 1)
+        doubtful = next(iter(sessions._placed.values()), None)
+        if not ready or not self._skips or doubtful is None or doubtful.row is None or not sessions._queue:
+            return
+        if doubtful.row.state is EventState.UNKNOWN and doubtful.row.slot == slot - 1 and sessions.aim is None:
+            sessions._aim = slot
+            entry = sessions._entry(sessions._queue[0], doubtful.row.number)
+            self._parts.proposer.start_at_zero(step, slot, entry)
+
+    return push
+
+
+def _only_in_memory(original: Any) -> Any:
+    def keep(self: Acceptor, step: Step, slot: Slot, before: Vote, after: Vote) -> None:
+        if after.accepted is not None and after.accepted.round == 0:
+            self.votes[slot] = after
+        else:
+            original(self, step, slot, before, after)
+
+    return keep
+
+
+def _taken_below_a_promise(original: Any) -> Any:
+    def accept(vote: Vote, ranged: Ballot | None, ballot: Ballot, entry: Entry) -> Vote | Barred:
+        if ballot.round == 0 and vote.accepted is None:
+            return Vote(ballot, ballot, entry)
+        return original(vote, ranged, ballot, entry)  # type: ignore[no-any-return]
+
+    return accept
+
+
+def _taken_below_a_range(original: Any) -> Any:
+    def accept(vote: Vote, ranged: Ballot | None, ballot: Ballot, entry: Entry) -> Vote | Barred:
+        return original(vote, ranged if ballot.round else None, ballot, entry)  # type: ignore[no-any-return]
+
+    return accept
+
+
+def _falls_back_to_round_0(_: Any) -> Any:
+    def fall_back(self: Proposer, step: Step, attempt: Attempt, _because: str) -> None:
+        self._ask(step, attempt, Ballot(Round(0), self._settings.site))
+
+    return fall_back
+
+
+def _falls_back_without_a_prepare(_: Any) -> Any:
+    def fall_back(self: Proposer, step: Step, attempt: Attempt, _because: str) -> None:
+        self._accept(step, attempt, Accepting(self._rounds.take(step), attempt.own))
+
+    return fall_back
+
+
+def _falls_back_to_another_entry(_: Any) -> Any:
+    def fall_back(self: Proposer, step: Step, attempt: Attempt, _because: str) -> None:
+        self._accept(step, attempt, Accepting(Ballot(Round(0), self._settings.site), NOOP))
+
+    return fall_back
+
+
+_skipping = (engine.core.one_by_one, "may_skip_prepare")
+_accepting = (engine.core.acceptor, "accept")
+_falling_back = (Proposer, "_fall_back")
+
+MUTANTS: Final = (
+    Mutant("L2", "uses ballot 0 at a slot it has voted in", (Patch(*_skipping, _again),)),
+    Mutant("L2", "uses ballot 0 at a slot it has promised", (Patch(*_skipping, _below_the_own_promise),)),
+    Mutant("L2", "uses ballot 0 after anybody's entry", (Patch(*_skipping, _after_anybody),)),
+    Mutant("L2", "uses ballot 0 after a no-op", (Patch(*_skipping, _after_a_noop),)),
+    Mutant("L2", "uses ballot 0 after its own unlearned entry", (Patch(OneByOne, "push", _after_what_is_not_learned),)),
+    Mutant("L2", "ballot 0 is not durable before it leaves", (Patch(Acceptor, "_keep", _only_in_memory),)),
+    Mutant("L2", "takes ballot 0 below a promise", (Patch(*_accepting, _taken_below_a_promise),)),
+    Mutant("L2", "takes ballot 0 below a range promise", (Patch(*_accepting, _taken_below_a_range),)),
+    Mutant("L2", "falls back to round 0", (Patch(*_falling_back, _falls_back_to_round_0),)),
+    Mutant("L2", "falls back without a prepare", (Patch(*_falling_back, _falls_back_without_a_prepare),)),
+    Mutant("L2", "falls back to another entry at ballot 0", (Patch(*_falling_back, _falls_back_to_another_entry),)),
+)

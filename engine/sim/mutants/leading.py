@@ -1,0 +1,192 @@
+"""Mutants of elections, leaders and couriers (L3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+import engine.core.elected
+from engine.core.elected import Elected
+from engine.core.election import Election
+from engine.core.entry import Entry
+from engine.core.ids import Ballot, SiteId, Slot, Tick
+from engine.core.leader import Campaign, Leader, Reign
+from engine.core.messages import Accepted, Cause, HandOn, Promise, Refused
+from engine.core.peers import Claim
+from engine.core.step import Step
+from engine.sim.mutants.mutant import Mutant, Patch
+
+# Phase 1
+
+
+def _forget_the_dead_leaders_flights(original: Any) -> Any:
+    def take_over(self: Leader, step: Step, campaign: Campaign) -> None:
+        campaign.found.clear()
+        original(self, step, campaign)
+
+    return take_over
+
+
+def _first_page_is_all(original: Any) -> Any:
+    def on_promise(self: Leader, step: Step, sender: SiteId, message: Promise) -> None:
+        original(self, step, sender, replace(message, last=None))
+
+    return on_promise
+
+
+def _left_out_is_ignored(original: Any) -> Any:
+    def on_promise(self: Leader, step: Step, sender: SiteId, message: Promise) -> None:
+        original(self, step, sender, replace(message, left_out=()))
+
+    return on_promise
+
+
+def _leave_gaps(original: Any) -> Any:
+    def flight(self: Leader, step: Step, reign: Reign, slot: Slot, entry: Entry) -> Any:
+        return None if entry.author is None else original(self, step, reign, slot, entry)
+
+    return flight
+
+
+def _nobody_fills_under_a_leader(_: Any) -> Any:
+    def fills(self: Elected, now: Tick) -> bool:
+        return self._leader.ballot is None and self._election.follows(now) is None
+
+    return fills
+
+
+@dataclass(frozen=True, slots=True)
+class _SameRound:
+    """Stands in the place of the counter of rounds."""
+
+    ballot: Ballot
+
+    def take(self, _step: Step) -> Ballot:
+        return self.ballot
+
+
+def _ballot_of_the_last_time(original: Any) -> Any:
+    last: WeakKeyDictionary[Leader, Ballot] = WeakKeyDictionary()
+
+    def stand(self: Leader, step: Step, patience: Tick) -> None:
+        """It stands with the ballot that it stood with before, having forgotten what it proposed at it."""
+        rounds: Any = self._rounds
+        self._rounds = rounds if self not in last else _SameRound(last[self])  # type: ignore[assignment]
+        original(self, step, patience)
+        self._rounds = rounds
+        assert self._campaign is not None
+        last[self] = self._campaign.ballot
+
+    return stand
+
+
+# Phase 2
+
+
+def _votes_of_older_reigns(original: Any) -> Any:
+    def on_accepted(self: Elected, step: Step, sender: SiteId, message: Accepted) -> None:
+        leads = self._leader.ballot
+        original(self, step, sender, message)
+        if leads is not None and message.ballot != leads:
+            self._leader.on_accepted(step, sender, replace(message, ballot=leads))
+
+    return on_accepted
+
+
+def _goes_on_when_outranked(original: Any) -> Any:
+    def on_refused(self: Leader, step: Step, sender: SiteId, message: Refused) -> None:
+        spans = tuple(span for span in message.spans if span.cause is not Cause.RANGE)
+        original(self, step, sender, replace(message, spans=spans))
+
+    return on_refused
+
+
+def _goes_on_unchecked(_: Any) -> Any:
+    def tick(self: Elected, step: Step, voting: bool, caught_up: bool) -> None:
+        self._election.tick(step)
+        self._leader.tick(step)
+        if self._election.stands(step.now, voting and caught_up, self._leader.busy):
+            self._leader.stand(step, self._election.timeout)
+
+    return tick
+
+
+def _chains_what_overtook(original: Any) -> Any:
+    def enqueue(self: Leader, reign: Reign, entry: Entry, last_in_effect: int) -> None:
+        assert entry.author is not None
+        tail = reign.tails.get(entry.author, last_in_effect)
+        original(self, reign, replace(entry, follows=min(tail, entry.follows)), last_in_effect)
+
+    return enqueue
+
+
+# The election
+
+
+def _stands_whoever_leads(original: Any) -> Any:
+    def stands(self: Election, now: Tick, voting: bool, leading: bool) -> bool:
+        claims = dict(self._claims)
+        self._claims.clear()
+        try:
+            return original(self, now, voting, leading)  # type: ignore[no-any-return]
+        finally:
+            self._claims.update(claims)
+
+    return stands
+
+
+def _claims_to_reach(_: Any) -> Any:
+    return lambda _self, _now, voting: voting
+
+
+def _hears_by_hearsay(_: Any) -> Any:
+    def claim(self: Elected, now: Tick, voting: bool) -> Claim:
+        follows = self._election.follows(now)
+        return Claim(
+            self._leader.ballot, self._election.reaches(now, voting), None if follows is None else follows.ballot
+        )
+
+    return claim
+
+
+def _everybody_fills(_: Any) -> Any:
+    return lambda _self, _now: True
+
+
+# The courier
+
+
+def _relays_without_end(_: Any) -> Any:
+    def relayed(message: HandOn, leader: SiteId, step: Step) -> None:
+        step.send(leader, message)
+
+    return relayed
+
+
+_elected = engine.core.elected
+
+MUTANTS: Final = (
+    Mutant(
+        "L3",
+        "forgets what a dead leader had in flight",
+        (Patch(Leader, "_take_over", _forget_the_dead_leaders_flights),),
+    ),
+    Mutant("L3", "takes the first page of a promise for all of it", (Patch(Leader, "on_promise", _first_page_is_all),)),
+    Mutant("L3", "ignores what a promise leaves out", (Patch(Leader, "on_promise", _left_out_is_ignored),)),
+    Mutant(
+        "L3",
+        "leaves gaps, and nobody fills them while it leads",
+        (Patch(Leader, "_flight", _leave_gaps), Patch(Elected, "fills", _nobody_fills_under_a_leader)),
+    ),
+    Mutant("B1", "stands again with the ballot of the last time", (Patch(Leader, "stand", _ballot_of_the_last_time),)),
+    Mutant("B3", "counts votes of its older reigns", (Patch(Elected, "on_accepted", _votes_of_older_reigns),)),
+    Mutant("L3", "goes on when a range promise outranks it", (Patch(Leader, "on_refused", _goes_on_when_outranked),)),
+    Mutant("L3", "goes on leading, whoever is heard", (Patch(Elected, "tick", _goes_on_unchecked),)),
+    Mutant("E5", "the leader chains what overtook", (Patch(Leader, "_enqueue", _chains_what_overtook),)),
+    Mutant("L3", "stands although it hears a leader", (Patch(Election, "stands", _stands_whoever_leads),)),
+    Mutant("L3", "claims to reach a majority in any case", (Patch(Election, "reaches", _claims_to_reach),)),
+    Mutant("L3", "tells hearsay of a leader as heard", (Patch(Elected, "claim", _hears_by_hearsay),)),
+    Mutant("L3", "everybody fills while one leads", (Patch(Elected, "fills", _everybody_fills),)),
+    Mutant("L3", "relays events again and again", (Patch(_elected, "relayed", _relays_without_end),)),
+)

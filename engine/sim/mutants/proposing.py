@@ -1,0 +1,121 @@
+"""Mutants of the proposer: its rounds (B1), what it proposes (B2, R3), what it counts (B3)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+import engine.core.proposer
+from engine.core.entry import NOOP, Entry
+from engine.core.ids import Ballot, Round, SiteId
+from engine.core.messages import AcceptedSlot
+from engine.core.proposer import Accepting, Preparing, Rounds
+from engine.core.step import Step
+from engine.sim.mutants.mutant import Mutant, Patch
+
+
+def _rounds_in_memory(_: Any) -> Any:
+    def take(self: Any, _step: Step) -> Ballot:
+        self._used = self.seen = Round(max(self._used, self.seen) + 1)
+        return Ballot(self._used, self._site)
+
+    return take
+
+
+def _rounds_from_0(original: Any) -> Any:
+    def begin(self: Rounds, site: SiteId, _used: Round) -> None:
+        original(self, site, Round(0))
+
+    return begin
+
+
+def _own_entry(_: Any) -> Any:
+    def to_propose(phase: Preparing, own: Entry, quorum: int) -> Accepting | None:
+        return None if len(phase.promised) < quorum else Accepting(phase.ballot, own)
+
+    return to_propose
+
+
+def _noop_over_accepted(original: Any) -> Any:
+    def to_propose(phase: Preparing, own: Entry, quorum: int) -> Accepting | None:
+        proposal: Accepting | None = original(phase, own, quorum)
+        return proposal if proposal is None or own != NOOP else replace(proposal, entry=NOOP)
+
+    return to_propose
+
+
+def _too_few_promises(original: Any) -> Any:
+    return lambda phase, own, quorum: original(phase, own, quorum - 1 or 1)
+
+
+def _too_few_votes(original: Any) -> Any:
+    return lambda phase, quorum: original(phase, quorum - 1 or 1)
+
+
+def _first_found(original: Any) -> Any:
+    def promised(phase: Preparing, site: SiteId, ballot: Ballot, found: AcceptedSlot | None) -> Preparing:
+        return original(phase, site, ballot, found if phase.found is None else None)  # type: ignore[no-any-return]
+
+    return promised
+
+
+def _lowest_found(original: Any) -> Any:
+    def promised(phase: Preparing, site: SiteId, ballot: Ballot, found: AcceptedSlot | None) -> Preparing:
+        after: Preparing = original(phase, site, ballot, found)
+        if phase.found is not None and found is not None and found.ballot < phase.found.ballot:
+            return replace(after, found=found, found_at=site)
+        return replace(after, found=phase.found, found_at=phase.found_at) if phase.found is not None else after
+
+    return promised
+
+
+def _zero_is_none(original: Any) -> Any:
+    def promised(phase: Preparing, site: SiteId, ballot: Ballot, found: AcceptedSlot | None) -> Preparing:
+        seen = found if found is not None and found.ballot.round else None
+        return original(phase, site, ballot, seen)  # type: ignore[no-any-return]
+
+    return promised
+
+
+def _promise_of_any_ballot(original: Any) -> Any:
+    return lambda phase, site, _ballot, found: original(phase, site, phase.ballot, found)
+
+
+def _vote_of_any_ballot(original: Any) -> Any:
+    return lambda phase, site, _ballot: original(phase, site, phase.ballot)
+
+
+def _vote_twice(original: Any) -> Any:
+    def accepted(phase: Accepting, site: SiteId, ballot: Ballot) -> Accepting:
+        after: Accepting = original(phase, site, ballot)
+        return replace(after, accepted=after.accepted | {SiteId(f"{site}'")}) if site in phase.accepted else after
+
+    return accepted
+
+
+def _promise_twice(original: Any) -> Any:
+    def promised(phase: Preparing, site: SiteId, ballot: Ballot, found: AcceptedSlot | None) -> Preparing:
+        after: Preparing = original(phase, site, ballot, found)
+        repeats = site in phase.promised and ballot == phase.ballot
+        return replace(after, promised=after.promised | {SiteId(f"{site}'")}) if repeats else after
+
+    return promised
+
+
+_proposer = engine.core.proposer
+
+MUTANTS: Final = (
+    Mutant("B1", "rounds are not durable before they are used", (Patch(Rounds, "take", _rounds_in_memory),)),
+    Mutant("B1", "rounds begin anew at a start", (Patch(Rounds, "__init__", _rounds_from_0),)),
+    Mutant("B2", "proposes its own entry whatever was found", (Patch(_proposer, "to_propose", _own_entry),)),
+    Mutant("B2", "proposes what was found first", (Patch(_proposer, "promised", _first_found),)),
+    Mutant("B2", "proposes what was found at the lowest ballot", (Patch(_proposer, "promised", _lowest_found),)),
+    Mutant("B2", "takes ballot 0 for nothing", (Patch(_proposer, "promised", _zero_is_none),)),
+    Mutant("B2", "one promise short of a majority is enough", (Patch(_proposer, "to_propose", _too_few_promises),)),
+    Mutant("B3", "counts a promise twice", (Patch(_proposer, "promised", _promise_twice),)),
+    Mutant("B3", "counts promises of other ballots", (Patch(_proposer, "promised", _promise_of_any_ballot),)),
+    Mutant("B3", "counts a vote twice", (Patch(_proposer, "accepted", _vote_twice),)),
+    Mutant("B3", "counts votes of other ballots", (Patch(_proposer, "accepted", _vote_of_any_ballot),)),
+    Mutant("B3", "one vote short of a majority is enough", (Patch(_proposer, "is_chosen", _too_few_votes),)),
+    Mutant("R3", "fills with a no-op what was accepted", (Patch(_proposer, "to_propose", _noop_over_accepted),)),
+)

@@ -1,0 +1,146 @@
+"""Mutants of the acceptor (A1 to A4), and of what it keeps (D1, D2)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+import engine.core.acceptor
+from engine.core.acceptor import Acceptor, Barred
+from engine.core.entry import Entry
+from engine.core.ids import Ballot, Slot
+from engine.core.messages import AcceptedSlot, Prepare, Promise
+from engine.core.step import Step
+from engine.core.storage import StoreFailed, Vote, WriteVote
+from engine.sim.disk import SimDisk
+from engine.sim.mutants.mutant import Mutant, Patch
+
+
+def _promise_anything(_: Any) -> Any:
+    def prepare(vote: Vote, _ranged: Ballot | None, ballot: Ballot) -> Vote | Barred:
+        return replace(vote, promised=ballot)
+
+    return prepare
+
+
+def _accept_anything(_: Any) -> Any:
+    def accept(_vote: Vote, _ranged: Ballot | None, ballot: Ballot, entry: Entry) -> Vote | Barred:
+        return Vote(ballot, ballot, entry)
+
+    return accept
+
+
+def _accept_without_raising(original: Any) -> Any:
+    def accept(vote: Vote, ranged: Ballot | None, ballot: Ballot, entry: Entry) -> Vote | Barred:
+        after = original(vote, ranged, ballot, entry)
+        return after if isinstance(after, Barred) else replace(after, promised=vote.promised)
+
+    return accept
+
+
+def _forget_votes(_: Any) -> Any:
+    def keep(_self: Acceptor, step: Step, slot: Slot, before: Vote, after: Vote) -> None:
+        if after is not before:
+            step.write(WriteVote(slot, after))
+
+    return keep
+
+
+def _prune_when_promising(original: Any) -> Any:
+    def prepare_range(self: Acceptor, step: Step, log: Any, message: Prepare) -> Any:
+        answer = original(self, step, log, message)
+        if isinstance(answer, Promise):
+            self._votes.clear()
+        return answer
+
+    return prepare_range
+
+
+def _no_range_promise(_: Any) -> Any:
+    return lambda _self, _slot: None
+
+
+def _range_ends_where_it_is_used(original: Any) -> Any:
+    def prepare_range(self: Acceptor, step: Step, log: Any, message: Prepare) -> Any:
+        if message.last is not None:
+            return original(self, step, log, message)
+        last = max((message.first, *self._votes))
+        answer = original(self, step, log, replace(message, last=last))
+        covers_all = isinstance(answer, Promise) and answer.last == last
+        return replace(answer, last=None) if covers_all else answer
+
+    return prepare_range
+
+
+def _report_the_promise(_: Any) -> Any:
+    def report(slot: Slot, vote: Vote) -> tuple[AcceptedSlot, ...]:
+        return () if vote.promised is None or vote.entry is None else (AcceptedSlot(slot, vote.promised, vote.entry),)
+
+    return report
+
+
+def _report_nothing(_: Any) -> Any:
+    return lambda _slot, _vote: ()
+
+
+def _silently_short(original: Any) -> Any:
+    def report_range(self: Acceptor, log: Any, message: Prepare, left_out: Any) -> Promise:
+        answer: Promise = original(self, log, message, left_out)
+        return replace(answer, last=message.last)
+
+    return report_range
+
+
+def _promise_in_memory(_: Any) -> Any:
+    def keep(self: Acceptor, step: Step, slot: Slot, before: Vote, after: Vote) -> None:
+        self.votes[slot] = after
+        if after.accepted != before.accepted:
+            step.write(WriteVote(slot, after))
+
+    return keep
+
+
+def _accept_in_memory(_: Any) -> Any:
+    def keep(self: Acceptor, step: Step, slot: Slot, before: Vote, after: Vote) -> None:
+        self.votes[slot] = after
+        if after.accepted == before.accepted and after is not before:
+            step.write(WriteVote(slot, after))
+
+    return keep
+
+
+def _sync_errors_ignored(original: Any) -> Any:
+    def sync(self: SimDisk) -> int:
+        """What the failed sync was to make durable is gone; the next one says that all is well."""
+        try:
+            return original(self)  # type: ignore[no-any-return]
+        except StoreFailed:
+            self.settle(0)
+            return self.image.commit
+
+    return sync
+
+
+_acceptor = engine.core.acceptor
+
+MUTANTS: Final = (
+    Mutant("A1", "promises any ballot", (Patch(_acceptor, "prepare", _promise_anything),)),
+    Mutant("A2", "accepts any ballot", (Patch(_acceptor, "accept", _accept_anything),)),
+    Mutant("A2", "accepting does not raise the promise", (Patch(_acceptor, "accept", _accept_without_raising),)),
+    Mutant("A2", "forgets the votes of unlearned slots", (Patch(Acceptor, "_keep", _forget_votes),)),
+    Mutant("A2", "a range promise prunes the votes", (Patch(Acceptor, "_prepare_range", _prune_when_promising),)),
+    Mutant("A3", "range promises are not held", (Patch(Acceptor, "_ranged", _no_range_promise),)),
+    Mutant(
+        "A3",
+        "a range promise ends at the highest slot voted in",
+        (Patch(Acceptor, "_prepare_range", _range_ends_where_it_is_used),),
+    ),
+    Mutant(
+        "A4", "reports the promised ballot, not the accepted one", (Patch(_acceptor, "_report", _report_the_promise),)
+    ),
+    Mutant("A4", "reports nothing accepted", (Patch(_acceptor, "_report", _report_nothing),)),
+    Mutant("A4", "a range promise is silently short", (Patch(Acceptor, "_report_range", _silently_short),)),
+    Mutant("D1", "promises are not durable", (Patch(Acceptor, "_keep", _promise_in_memory),)),
+    Mutant("D1", "acceptances are not durable", (Patch(Acceptor, "_keep", _accept_in_memory),)),
+    Mutant("D2", "a failed sync is ignored", (Patch(SimDisk, "sync", _sync_errors_ignored),)),
+)
