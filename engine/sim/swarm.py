@@ -254,7 +254,7 @@ def _abandoned(random: Random, sites: int, calm_at: Tick) -> list[Act]:
     """Slots in which only their author has accepted anything. It tells of them, to whoever asks how far the log goes,
     and goes away for long: the others settle the slot as a no-op, and go on."""
     acts: list[Act] = []
-    for _ in range(_count(random) if sites > 1 else 0):
+    for _ in range(2 * _count(random) if sites > 1 else 0):
         at, (author, other) = _moment(random, calm_at), random.sample(range(sites), 2)
         back = Tick(at + random.randint(10, 100))
         away = Tick(back + random.randint(150, 800))
@@ -263,7 +263,7 @@ def _abandoned(random: Random, sites: int, calm_at: Tick) -> list[Act]:
         acts.append(Crash(at, author, random.randint(1, 2), CrashPoint.AFTER_COMMIT, 0.0, back - at))
         acts.append(Crash(back, other, 0, None, 0.0, random.randint(10, 100)))
         acts.append(Crash(away, author, 0, None, 0.0, random.randint(5_000, 20_000)))
-        acts.append(_tweet(later, random.choice((author, other))))
+        acts.append(_tweet(later, other))
     return [act for act in acts if act.at < calm_at]
 
 
@@ -276,7 +276,7 @@ def _bursts(random: Random, sites: int, calm_at: Tick) -> list[Act]:
         links = tuple((site, other) for other in range(sites) if other != site)
         acts.extend(_tweet(Tick(at + number), site) for number in range(count))
         acts.append(Cut(Tick(at + random.randint(1, count - 1)), links, random.randint(1, 3), "one-way"))
-        acts.append(Crash(Tick(at + count + random.randint(0, 50)), site, 0, None, 0.0, _down_ms(random)))
+        acts.append(Crash(Tick(at + count + random.randint(0, 20)), site, 0, None, 0.0, random.randint(2_000, 20_000)))
     return [act for act in acts if act.at < calm_at]
 
 

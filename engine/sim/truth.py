@@ -111,7 +111,6 @@ class Truth:
         self._rounds: dict[Ballot, Slot] = {}
         self._recorded: dict[StoreId, int] = {}  # life -> who ever recorded it durably, as a mask
         self._hellos: dict[Nonce, _Asked] = {}
-        self._chosen_max = Slot(0)
         self._reached = reached
         others = len(names) - 1
         self._to_admit = (others + others // 2 + 1) // 2  # ceil((N-1+f)/2), f = floor((N-1)/2)
@@ -200,7 +199,6 @@ class Truth:
 
     def _advance(self) -> None:
         """The replay goes as far as slots are chosen without a gap."""
-        self._chosen_max = max(self._chosen_max, *self.ballots.newly_chosen)
         self.ballots.newly_chosen.clear()
         while (entry := self.chosen(self.replay.next)) is not None:
             slot = self.replay.next

@@ -12,7 +12,7 @@ from engine.core.ids import Ballot, Round, SiteId, Slot
 from engine.core.one_by_one import OneByOne
 from engine.core.proposer import Accepting, Attempt, Proposer
 from engine.core.step import Step
-from engine.core.storage import NO_VOTE, EventState, Vote
+from engine.core.storage import NO_VOTE, EventRow, EventState, Vote
 from engine.sim.mutants.mutant import Mutant, Patch
 
 
@@ -42,16 +42,37 @@ def _after_what_is_not_learned(original: Any) -> Any:
     def push(self: OneByOne, step: Step, ready: bool) -> None:
         """Does not wait for the slot at which the event before is in doubt: the next one follows at ballot 0."""
         original(self, step, ready)
-        sessions, slot = self._parts.sessions, Slot(self._parts.learner.used_max + 1)
-        doubtful = next(iter(sessions._placed.values()), None)
-        if not ready or not self._skips or doubtful is None or doubtful.row is None or not sessions._queue:
-            return
-        if doubtful.row.state is EventState.UNKNOWN and doubtful.row.slot == slot - 1 and sessions.aim is None:
-            sessions._aim = slot
-            entry = sessions._entry(sessions._queue[0], doubtful.row.number)
-            self._parts.proposer.start_at_zero(step, slot, entry)
+        doubtful = _in_doubt(self) if ready else None
+        if doubtful is not None and doubtful.slot == self._parts.learner.used_max:
+            _zero_at(self, step, Slot(doubtful.slot + 1), doubtful.number)
 
     return push
+
+
+def _in_the_place_of_what_is_in_doubt(original: Any) -> Any:
+    def push(self: OneByOne, step: Step, ready: bool) -> None:
+        """The next event takes the slot at which the one before it is in doubt, at ballot 0 again, and at once."""
+        original(self, step, ready)
+        doubtful = _in_doubt(self)
+        if doubtful is not None and doubtful.slot is not None:
+            self._parts.proposer.end(step, doubtful.slot, "")
+            _zero_at(self, step, doubtful.slot, self._parts.last_in_effect)
+
+    return push
+
+
+def _in_doubt(policy: OneByOne) -> EventRow | None:
+    """The event whose outcome is unknown, where another one waits for it."""
+    sessions = policy._parts.sessions
+    first = next(iter(sessions._placed.values()), None)
+    waits = policy._skips and sessions.aim is None and sessions._queue
+    return first.row if first is not None and first.row and first.row.state is EventState.UNKNOWN and waits else None
+
+
+def _zero_at(policy: OneByOne, step: Step, slot: Slot, follows: int) -> None:
+    sessions = policy._parts.sessions
+    sessions._aim = slot
+    policy._parts.proposer.start_at_zero(step, slot, sessions._entry(sessions._queue[0], follows))
 
 
 def _only_in_memory(original: Any) -> Any:
@@ -111,6 +132,11 @@ MUTANTS: Final = (
     Mutant("L2", "uses ballot 0 after anybody's entry", (Patch(*_skipping, _after_anybody),)),
     Mutant("L2", "uses ballot 0 after a no-op", (Patch(*_skipping, _after_a_noop),)),
     Mutant("L2", "uses ballot 0 after its own unlearned entry", (Patch(OneByOne, "push", _after_what_is_not_learned),)),
+    Mutant(
+        "L2",
+        "uses ballot 0 again, for the next event",
+        (Patch(OneByOne, "push", _in_the_place_of_what_is_in_doubt),),
+    ),
     Mutant("L2", "ballot 0 is not durable before it leaves", (Patch(Acceptor, "_keep", _only_in_memory),)),
     Mutant("L2", "takes ballot 0 below a promise", (Patch(*_accepting, _taken_below_a_promise),)),
     Mutant("L2", "takes ballot 0 below a range promise", (Patch(*_accepting, _taken_below_a_range),)),

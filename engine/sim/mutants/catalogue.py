@@ -17,6 +17,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *events.MUTANTS,
 )
 
+RARE: Final[tuple[Mutant, ...]] = leading.RARE
+"""What the swarm meets too seldom to be caught within a minute; a scenario catches it."""
+
 
 def broken_by(name: str | None) -> AbstractContextManager[None]:
     """The mutant of this name in force; nothing broken where it is None. Raises KeyError."""
@@ -25,7 +28,8 @@ def broken_by(name: str | None) -> AbstractContextManager[None]:
 
 def named(name: str) -> Mutant:
     """The mutant of this name. Raises KeyError, whose text says which names there are."""
-    found = next((mutant for mutant in MUTANTS if mutant.name == name), None)
+    every = (*MUTANTS, *RARE)
+    found = next((mutant for mutant in every if mutant.name == name), None)
     if found is None:
-        raise KeyError(f"{name!r} is no mutant: take one of {', '.join(mutant.name for mutant in MUTANTS)}")
+        raise KeyError(f"{name!r} is no mutant: take one of {', '.join(mutant.name for mutant in every)}")
     return found

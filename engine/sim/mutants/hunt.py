@@ -8,8 +8,10 @@ Rules that hold here:
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from typing import Final
 
 from engine.datagram import Rejected
@@ -48,6 +50,16 @@ def hunt(mutant: Mutant, first: int = 0, cpu_s_max: float = CPU_S_MAX) -> Verdic
             if by is not None or cpu_s >= cpu_s_max:
                 return Verdict(mutant.rule, mutant.what, by, seed, cpu_s)
     raise AssertionError("seeds do not end")
+
+
+def pins(path: Path) -> dict[str, int]:
+    """Mutant -> a seed that caught it, of a file that `pin` wrote."""
+    lines = (line.split() for line in path.read_text(encoding="utf-8").splitlines())
+    return {name: int(seed) for name, seed in lines}
+
+
+def pin(path: Path, seeds: Mapping[str, int]) -> None:
+    path.write_text("".join(f"{name} {seed}\n" for name, seed in sorted(seeds.items())), encoding="utf-8")
 
 
 def hunt_named(name: str) -> Verdict:

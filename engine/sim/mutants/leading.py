@@ -174,11 +174,6 @@ MUTANTS: Final = (
     ),
     Mutant("L3", "takes the first page of a promise for all of it", (Patch(Leader, "on_promise", _first_page_is_all),)),
     Mutant("L3", "ignores what a promise leaves out", (Patch(Leader, "on_promise", _left_out_is_ignored),)),
-    Mutant(
-        "L3",
-        "leaves gaps, and nobody fills them while it leads",
-        (Patch(Leader, "_flight", _leave_gaps), Patch(Elected, "fills", _nobody_fills_under_a_leader)),
-    ),
     Mutant("B1", "stands again with the ballot of the last time", (Patch(Leader, "stand", _ballot_of_the_last_time),)),
     Mutant("B3", "counts votes of its older reigns", (Patch(Elected, "on_accepted", _votes_of_older_reigns),)),
     Mutant("L3", "goes on when a range promise outranks it", (Patch(Leader, "on_refused", _goes_on_when_outranked),)),
@@ -189,4 +184,12 @@ MUTANTS: Final = (
     Mutant("L3", "tells hearsay of a leader as heard", (Patch(Elected, "claim", _hears_by_hearsay),)),
     Mutant("L3", "everybody fills while one leads", (Patch(Elected, "fills", _everybody_fills),)),
     Mutant("L3", "relays events again and again", (Patch(_elected, "relayed", _relays_without_end),)),
+)
+
+RARE: Final = (
+    Mutant(
+        "L3",
+        "leaves gaps, and nobody fills them while it leads",
+        (Patch(Leader, "_flight", _leave_gaps), Patch(Elected, "fills", _nobody_fills_under_a_leader)),
+    ),
 )

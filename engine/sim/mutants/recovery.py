@@ -1,11 +1,14 @@
-"""Mutants of holes (R3), recovery (R4) and lost disks (D5)."""
+"""Mutants of holes (R3), recovery (R4), certain reads (R5) and lost disks (D5)."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 import engine.core.replica
 from engine.core.filler import Filler
+from engine.core.fresh import FreshReads
+from engine.core.ids import SiteId, Tick
 from engine.core.learner import Learner
 from engine.core.lives import Lives
 from engine.core.messages import AskHighest, Highest
@@ -40,6 +43,43 @@ def _one_answer_is_enough(original: Any) -> Any:
     return conclude
 
 
+def _read_of_a_minority(original: Any) -> Any:
+    def conclude(self: FreshReads, step: Step, voting: bool) -> None:
+        settings = self._settings
+        self._settings = replace(settings, sites=settings.sites[2:] or settings.sites)  # one less is a quorum of these
+        original(self, step, voting)
+        self._settings = settings
+
+    return conclude
+
+
+def _read_takes_stale_answers(original: Any) -> Any:
+    def on_highest(self: FreshReads, step: Step, sender: SiteId, message: Highest, voting: bool) -> None:
+        question = self._question
+        original(self, step, sender, message if question is None else replace(message, nonce=question.nonce), voting)
+
+    return on_highest
+
+
+def _read_does_not_wait(original: Any) -> Any:
+    def reach(self: FreshReads, step: Step) -> None:
+        for waiting in self._waiting:
+            waiting.bound = min(waiting.bound, self._learner.prefix)
+        original(self, step)
+
+    return reach
+
+
+def _read_joins_what_was_asked(original: Any) -> Any:
+    def begin(self: FreshReads, step: Step, token: int, timeout: Tick, voting: bool) -> None:
+        original(self, step, token, timeout, voting)
+        if self._question is not None:
+            self._question.reads |= self._next
+            self._next.clear()
+
+    return begin
+
+
 def _everybody_votes(_: Any) -> Any:
     return property(lambda _self: True)
 
@@ -60,6 +100,12 @@ MUTANTS: Final = (
         (Patch(engine.core.replica, "highest", _highest_is_the_prefix),),
     ),
     Mutant("R4", "trusts the highest slot that one peer tells", (Patch(Scanner, "_conclude", _one_answer_is_enough),)),
+    Mutant("R5", "a read asks less than a majority", (Patch(FreshReads, "_conclude", _read_of_a_minority),)),
+    Mutant(
+        "R5", "a read takes answers to other questions", (Patch(FreshReads, "on_highest", _read_takes_stale_answers),)
+    ),
+    Mutant("R5", "a read does not wait for its bound", (Patch(FreshReads, "reach", _read_does_not_wait),)),
+    Mutant("R5", "a read joins a question that is out", (Patch(FreshReads, "begin", _read_joins_what_was_asked),)),
     Mutant("D5", "every store votes at once", (Patch(Lives, "voting", _everybody_votes),)),
     Mutant("D5", "nobody remembers a store", (Patch(Lives, "on_hello", _nobody_remembers),)),
 )

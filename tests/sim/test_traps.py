@@ -1,0 +1,49 @@
+"""The traps that caught others: each has a scenario, and the scenario fails where the rule that it keeps is broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from engine.sim.mutants.catalogue import RARE, named
+from engine.sim.scenario.parse import parse
+from engine.sim.scenario.transcript import Transcript
+
+SCRIPTS: Final = Path(__file__).parents[1] / "scripts"
+
+_IN_FLIGHT: Final = "trap-l3-in-flight-of-a-dead-leader"
+
+TRAPS: Final = {
+    "trap-a2-accept-raises-promise": "a2-accepting-does-not-raise-the-promise",
+    "trap-a2-votes-are-kept": "a2-forgets-the-votes-of-unlearned-slots",
+    "trap-a4-accepted-ballot-is-reported": "a4-reports-the-promised-ballot-not-the-accepted-one",
+    "trap-a4-range-promise-in-pages": "a4-a-range-promise-is-silently-short",
+    "trap-b2-ballot-zero-is-a-ballot": "b2-takes-ballot-0-for-nothing",
+    "trap-b3-promise-counted-twice": "b3-counts-a-promise-twice",
+    "trap-b3-stale-promise": "b3-counts-promises-of-other-ballots",
+    "trap-d1-promise-is-durable": "d1-promises-are-not-durable",
+    "trap-d2-failed-sync": "d2-a-failed-sync-is-ignored",
+    "trap-d5-fresh-disk": "d5-every-store-votes-at-once",
+    "trap-e2-unknown-is-not-failed": "e2-says-not-created-of-an-event-that-left",
+    "trap-l2-ballot-zero-after-a-crash": "l2-uses-ballot-0-again-for-the-next-event",
+    "trap-l2-ballot-zero-before-a-crash": "l2-ballot-0-is-not-durable-before-it-leaves",
+    _IN_FLIGHT: "l3-forgets-what-a-dead-leader-had-in-flight",
+    "trap-l3-paused-leader": "l3-goes-on-leading-whoever-is-heard",
+    "trap-r4-one-peers-maximum": "r4-trusts-the-highest-slot-that-one-peer-tells",
+}
+
+
+def test_each_trap_names_the_mutant_that_it_catches() -> None:
+    assert {path.stem for path in SCRIPTS.glob("trap-*.scenario")} == set(TRAPS)
+
+
+@pytest.mark.parametrize(("trap", "mutant"), [*TRAPS.items(), *((_IN_FLIGHT, mutant.name) for mutant in RARE)])
+def test_a_trap_catches_whoever_breaks_its_rule(trap: str, mutant: str) -> None:
+    path = SCRIPTS / f"{trap}.scenario"
+    scenario = parse(path.read_text(encoding="utf-8"), path.name)
+    with named(mutant).in_force():
+        transcript = Transcript(scenario)
+    assert not transcript.as_expected, "the scenario goes as expected with the rule broken: make it stricter"
+    assert "escapes" not in transcript.verdict, "it is the mutant that fails, not what it did"
