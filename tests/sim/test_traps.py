@@ -32,6 +32,7 @@ TRAPS: Final = {
     _IN_FLIGHT: "l3-forgets-what-a-dead-leader-had-in-flight",
     "trap-l3-paused-leader": "l3-goes-on-leading-whoever-is-heard",
     "trap-r4-one-peers-maximum": "r4-trusts-the-highest-slot-that-one-peer-tells",
+    "trap-r5-answer-of-before": "r5-a-read-takes-answers-to-other-questions",
 }
 
 
