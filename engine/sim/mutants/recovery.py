@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from random import Random
 from typing import Any, Final
 
 import engine.core.replica
@@ -14,9 +13,7 @@ from engine.core.learner import Learner
 from engine.core.lives import Lives
 from engine.core.messages import AskHighest, Highest
 from engine.core.scanner import Asking, Scanner
-from engine.core.settings import Settings
 from engine.core.step import Step
-from engine.core.storage import Stored
 from engine.sim.mutants.mutant import Mutant, Patch
 
 
@@ -83,12 +80,8 @@ def _read_joins_what_was_asked(original: Any) -> Any:
     return begin
 
 
-def _everybody_votes(original: Any) -> Any:
-    def begin(self: Lives, settings: Settings, stored: Stored, random: Random) -> None:
-        original(self, settings, stored, random)
-        self.voting = True
-
-    return begin
+def _everybody_votes(_: Any) -> Any:
+    return property(lambda _self: True)
 
 
 def _nobody_remembers(original: Any) -> Any:
@@ -113,6 +106,6 @@ MUTANTS: Final = (
     ),
     Mutant("R5", "a read does not wait for its bound", (Patch(FreshReads, "reach", _read_does_not_wait),)),
     Mutant("R5", "a read joins a question that is out", (Patch(FreshReads, "begin", _read_joins_what_was_asked),)),
-    Mutant("D5", "every store votes at once", (Patch(Lives, "__init__", _everybody_votes),)),
+    Mutant("D5", "every store votes at once", (Patch(Lives, "voting", _everybody_votes),)),
     Mutant("D5", "nobody remembers a store", (Patch(Lives, "on_hello", _nobody_remembers),)),
 )
