@@ -1,0 +1,54 @@
+"""The way of a failing seed: a campaign finds it, says how to replay it, makes it small, and saves it as a scenario."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from engine.sim.__main__ import main as simulate
+from engine.sim.minimise import FOUND, failure_of
+from engine.sim.mutants.catalogue import broken_by
+from engine.sim.plan import Plan
+from engine.sim.scenario.__main__ import main as play
+from engine.sim.scenario.parse import read
+
+MUTANT: Final = "a2-forgets-the-votes-of-unlearned-slots"
+SEEDS: Final = "10"
+LINES_MAX: Final = 30
+VIOLATED: Final = 12
+
+
+@pytest.mark.timeout(300)
+def test_a_campaign_over_a_broken_rule_ends_with_a_small_scenario_that_shows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A2, broken on purpose: the file fails by the same rule with the rule broken, and holds without."""
+    monkeypatch.chdir(tmp_path)
+    assert simulate(["--first", "0", "--seeds", SEEDS, "--jobs", "1", "--mutant", MUTANT]) == VIOLATED
+    printed = capsys.readouterr().out
+    (saved,) = FOUND.iterdir()
+    seed = saved.stem.removeprefix("seed-")
+    assert f"replay it: .venv/bin/python -m engine.sim --seed {seed} --trace --mutant {MUTANT}" in printed
+    assert str(saved) in printed
+
+    plan = read(saved)
+    assert isinstance(plan, Plan)
+    assert len(saved.read_text(encoding="utf-8").splitlines()) <= LINES_MAX
+    with broken_by(MUTANT):
+        failure = failure_of(plan)
+    assert failure is not None
+    assert f"violates {failure.rule} " in printed, "the diagram ends with the rule that the file breaks"
+    assert failure_of(plan) is None
+
+    assert play(["--show", "nothing", "--mutant", MUTANT, str(saved)]) == VIOLATED
+    assert play(["--show", "nothing", str(saved)]) == 0
+    assert simulate(["--seed", seed, "--mutant", MUTANT]) == VIOLATED
+
+
+def test_an_unknown_mutant_is_refused_with_the_names_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        simulate(["--mutant", "a9"])
+    assert refused.value.code == 2
+    assert MUTANT in capsys.readouterr().err
