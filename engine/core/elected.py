@@ -2,13 +2,15 @@
 
 Rules that hold here:
 - A leader that no longer reaches a majority, or hears one of a higher ballot, steps down.
-- Only the leader fills slots of its range; others ask it, and fill themselves only while no leader is heard.
+- Only the leader fills slots of its range; others ask it, and fill themselves only where no leader was heard for long.
+  An election settles all that a dead leader left at once; duels of all sites over each slot would only delay it.
 - L4: nothing here is trusted by anybody: acceptors judge ballots alone, whatever the setting of their site.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from engine.core.courier import Courier, relayed
 from engine.core.election import Election, Heard
@@ -21,6 +23,9 @@ from engine.core.policy import Parts
 from engine.core.proposer import Accepting
 from engine.core.step import Step
 from engine.core.views import AttemptView
+
+FILLS_AFTER_TIMEOUTS: Final = 10
+"""Without a leader for so many election timeouts, a site fills holes itself."""
 
 
 class Elected:
@@ -36,6 +41,7 @@ class Elected:
         self._leader = Leader(parts.settings, parts.rounds, parts.learner, parts.proposer, on_chosen)
         self._courier = Courier(parts.settings, parts.sessions, self._offer, ask)
         self._said: Ballot | None = None
+        self._led_at = Tick(0)
 
     def tick(self, step: Step, voting: bool, caught_up: bool) -> None:
         leader, election = self._leader, self._election
@@ -47,9 +53,12 @@ class Elected:
             elif not election.reaches(step.now, voting):
                 leader.step_down(step, "no majority hears it and is heard")
         leader.tick(step)
+        if self._follows(step.now) is not None:
+            self._led_at = step.now
         # Asked in any case: a moment to stand at that is left standing would wake the site without end.
-        if election.stands(step.now, voting and caught_up, leader.busy):
-            leader.stand(step, election.timeout)
+        leads = leader.ballot is not None
+        if election.stands(step.now, voting and caught_up, leading=leads, standing=leader.busy and not leads):
+            leader.stand(step, election.patience)
 
     def push(self, step: Step, ready: bool) -> None:
         """Hands on what waits, if there is a leader; a change of this site's own leading is told at once."""
@@ -112,7 +121,8 @@ class Elected:
         return Claim(self._leader.ballot, self._election.reaches(now, voting), self._election.hears(now))
 
     def fills(self, now: Tick) -> bool:
-        return self._leader.ballot is not None or self._election.follows(now) is None
+        leaderless = now - self._led_at
+        return self._leader.ballot is not None or leaderless > FILLS_AFTER_TIMEOUTS * self._election.timeout
 
     def leader(self, now: Tick) -> SiteId | None:
         followed = self._follows(now)

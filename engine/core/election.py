@@ -25,6 +25,8 @@ from engine.core.value import value
 TIMEOUT_BEATS: Final = 2
 """An election timeout in heartbeats."""
 
+PATIENCE_DOUBLINGS_MAX: Final = 3
+
 
 @value
 class Heard:
@@ -89,13 +91,14 @@ class Election:
         ]
         return Heard(*max(relayed)) if relayed else None
 
-    def stands(self, now: Tick, voting: bool, leading: bool) -> bool:
-        """Whether this site stands for election now. Asked at every step in which time passed."""
+    def stands(self, now: Tick, voting: bool, *, leading: bool, standing: bool) -> bool:
+        """Whether this site stands for election now: once at a time, and after each defeat it waits for longer (B4).
+        Asked at every step in which time passed."""
         if leading or self.follows(now) is not None:
             self._stand_at = None
             self._defeats = 0
             return False
-        if now < self._quiet_until or not self.reaches(now, voting):
+        if standing or now < self._quiet_until or not self.reaches(now, voting):
             self._stand_at = None
             return False
         if self._stand_at is None:
@@ -106,6 +109,11 @@ class Election:
         self._stand_at = None
         self._defeats += 1
         return True
+
+    @property
+    def patience(self) -> Tick:
+        """How long a candidate waits for promises: longer after each defeat, for sites may be that slow at present."""
+        return Tick(self.timeout * 2 ** min(max(self._defeats - 1, 0), PATIENCE_DOUBLINGS_MAX))
 
     def promised(self, now: Tick) -> None:
         """This site promised a range ballot of another: that election may take its time."""

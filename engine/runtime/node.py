@@ -81,6 +81,11 @@ from engine.runtime.udp import UdpSocket
 
 DATAGRAMS_PER_PASS: Final = 512
 REQUESTS_PER_PASS: Final = 1_024
+REQUESTS_TAKEN_MAX: Final = Tick(50)
+"""How long a pass takes requests in: heartbeats leave only at its end, and others wait for them (L3). Datagrams have no
+such bound, for what waits there may be the heartbeat without which the tick would find a leader silent."""
+
+_REQUESTS_AT_ONCE: Final = 8
 SCRUB_EVERY: Final = Tick(10_000)
 SCRUB_AGAIN_AFTER: Final = Tick(3_600_000)
 SCRUB_ROWS: Final = 200
@@ -189,8 +194,7 @@ class Node:
             if self._effects.stop is not None:
                 break  # A broken replica is not stepped again.
         else:
-            for asked in parts.inbox.take(REQUESTS_PER_PASS):
-                self._request(now, asked)
+            self._take_requests(now)
             if self._replica.deadline() <= now:
                 self._take(self._replica.tick(now))
         self._perform(now)
@@ -202,6 +206,16 @@ class Node:
         for datagram in self._parts.udp.receive(DATAGRAMS_PER_PASS):
             yield from self._parts.links.take(now, datagram)
         yield from self._parts.links.due_in(now)
+
+    def _take_requests(self, now: Tick) -> None:
+        """Some of them in any pass, however many datagrams came; the others wait for the next one."""
+        parts = self._parts
+        for _ in range(0, REQUESTS_PER_PASS, _REQUESTS_AT_ONCE):
+            requests = parts.inbox.take(_REQUESTS_AT_ONCE)
+            for asked in requests:
+                self._request(now, asked)
+            if len(requests) < _REQUESTS_AT_ONCE or parts.clock.now() > now + REQUESTS_TAKEN_MAX:
+                break
 
     def _afterwards(self, now: Tick) -> None:
         """What waits for its time, and is no part of the protocol."""

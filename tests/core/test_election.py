@@ -66,3 +66,17 @@ def test_an_election_whose_pages_cease_is_given_up() -> None:
     number, first = standing(stage)
     stage.hear(BOB, range_promise(number, first, first, found=[(first, ballot(0, BOB), tweet(BOB, 1))]))
     assert "steps down" in phases(among_all(stage, TIMEOUT))
+
+
+def test_b4_after_a_defeat_a_candidate_waits_for_promises_for_longer() -> None:
+    """Nobody answers: each attempt goes on for twice as long as the one before, up to a bound."""
+    stage = elected()
+    lasted: list[int] = []
+    while len(lasted) < 6:
+        standing(stage)
+        stood_at = stage.now
+        while "steps down" not in phases(among_all(stage, BEAT // 2)):
+            pass
+        lasted.append(stage.now - stood_at)
+    assert all(TIMEOUT * 2**count <= each + BEAT for count, each in enumerate(lasted[:4]))
+    assert max(lasted) <= TIMEOUT * 8 + BEAT
