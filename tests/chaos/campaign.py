@@ -25,6 +25,7 @@ from engine.addresses import Address
 from engine.core.ids import SiteId
 from engine.core.settings import Leadership
 from engine.template import DEFAULT_NAMES, write_files
+from tests.chaos.agreement import hold_against_logs, unrest
 from tests.chaos.engines import Engines
 from tests.chaos.namespaces import NamespaceNetwork
 from tests.chaos.network import Cut, Network, RuledNetwork, add_rule
@@ -44,12 +45,8 @@ from tests.chaos.schedule import (
     majority_spans,
 )
 from tests.chaos.users import Submission, User
-from tests.chaos.verdict import Log, judge, read_log, same_logs, same_views
 from tests.tui.real_cluster import PROGRAM, environment, free_addresses, with_leadership
-from tui.client import Client
-from tui.commands.pages import events_pages, log_pages, log_slots, newest_timeline
 from tui.exits import ExitStatus
-from tui.json_shapes import log_line
 
 Json = dict[str, Any]
 
@@ -294,7 +291,7 @@ class _Campaign:
             engines.notice_ends()
             statuses = {name: engines.ask(name, "status") for name in engines.names}
             waiting = [user.name for user in users if user.is_alive()]
-            differs = _differs(statuses, len(engines.names))
+            differs = unrest(statuses)
             if not waiting and differs is None:
                 return time.monotonic() - since
             if engines.ended:
@@ -307,21 +304,10 @@ class _Campaign:
         return None
 
     def _hold_against_logs(self, submissions: list[Submission]) -> None:
-        report = self._report
-        logs: dict[str, Log] = {}
-        views: dict[str, list[Json]] = {}
-        settled: dict[str, Json] = {}
-        for name in self._engines.names:
-            with Client.connect(self._engines.sockets[name]) as client:
-                slots = log_slots(client, None, None, None)
-                logs[name] = read_log(log_line(line) for page in log_pages(client, slots) for line in page)
-                views[name] = newest_timeline(client, len(slots))["lines"]
-                if ids := _told_unknown(name, submissions):
-                    settled |= {line["id"]: line for page in events_pages(client, ids, 0) for line in page}
-        log = logs[self._engines.names[0]]
-        report.slots = len(log.lines)
-        report.settled = Counter(each["outcome"] for each in settled.values())
-        report.wrong += [*same_logs(logs), *same_views(log, views), *judge(submissions, log, settled)]
+        judgement = hold_against_logs(self._engines.sockets, submissions)
+        self._report.slots = len(judgement.log.lines)
+        self._report.settled = judgement.settled
+        self._report.wrong += judgement.wrong
 
     def _audit_stopped(self) -> None:
         if self._audit_process is not None:
@@ -333,12 +319,6 @@ class _Campaign:
         self._report.audits = running
 
 
-def _told_unknown(site: str, submissions: list[Submission]) -> list[str]:
-    """The ids of this site's events of which users were told no more than that."""
-    told = [each.outcome for each in submissions if each.site == site and each.outcome is not None]
-    return [outcome["id"] for outcome in told if outcome["outcome"] == "unknown"]
-
-
 def _kind(fault: Fault) -> str:
     trouble = fault.trouble
     match trouble:
@@ -348,23 +328,3 @@ def _kind(fault: Fault) -> str:
             return "long pause"
         case _:
             return type(trouble).__name__.lower()
-
-
-def _differs(statuses: dict[str, Json | None], sites: int) -> str | None:
-    """Why the sites are not alike and at rest; None: they are."""
-    known: dict[str, Json] = {}
-    for name, status in statuses.items():
-        if status is None:
-            return f"{name} does not answer"
-        known[name] = status
-    top = max(status["chosen_max"] for status in known.values())
-    for name, status in known.items():
-        reachable = status["quorum"]["reachable"]
-        if reachable < sites:
-            return f"{name} reaches {reachable} of {sites}: {status['voting_why']}"
-        if status["chosen_through"] != top or status["holes"] or status["next"] != top + 1:
-            holes = status["holes"][:5]
-            return f"{name} is at {status['chosen_through']} of {top}, next {status['next']}, holes {holes}"
-        if status["recovering"] or status["unknown"]:
-            return f"{name}: recovering {status['recovering']}, {status['unknown']} events unknown"
-    return None

@@ -13,6 +13,7 @@ from tests.chaos.users import Submission
 Json = dict[str, Any]
 
 SHOWN_MAX: Final = 50
+SHOWN_FAULTS_MAX: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,8 @@ def longest_stall(submissions: Sequence[Submission], begun_s: float, over_s: flo
 
 
 def _stall(stall: Stall) -> str:
-    during = f", while {'; '.join(stall.during)}" if stall.during else ""
+    shown = [*stall.during[:SHOWN_FAULTS_MAX], *(["..."] if len(stall.during) > SHOWN_FAULTS_MAX else [])]
+    during = f", while {'; '.join(shown)}" if shown else ""
     return f"{stall.seconds:.1f} s, from second {stall.begins_s:.1f} on{during}"
 
 

@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from engine.core.election import TIMEOUT_BEATS
 from engine.core.settings import Leadership, Timings
+from tests.chaos.agreement import hold_against_logs, unrest
+from tests.chaos.users import Submission
 from tests.tui.real_cluster import BOUND_S, RealCluster, until
 from tui.client import Client
 from tui.exits import ExitStatus
@@ -31,6 +33,7 @@ class LedCluster(RealCluster):
 
     def __init__(self, folder: Path, names: Sequence[str] = FIVE) -> None:
         super().__init__(folder, names, timings="", leadership=Leadership.ELECTED)
+        self._submissions: list[Submission] = []
 
     def leader_of(self, followers: Iterable[str], *, not_any_more: str | None = None) -> str:
         """The leader, once all these sites follow the same one, another than `not_any_more`."""
@@ -56,14 +59,21 @@ class LedCluster(RealCluster):
         for site in self.names:
             self.ask(site, "faults.clear")
 
+    def submitting(self, site: str, text: str) -> Submission:
+        """Notes that a tweet is about to be submitted."""
+        submission = Submission(site, site, len(self._submissions), "tweet", text, False, time.monotonic())
+        self._submissions.append(submission)
+        return submission
+
     def tweet(self, site: str, text: str) -> float:
         """How many seconds it took until a tweet was told to be created."""
-        submitted_s = time.monotonic()
+        submission = self.submitting(site, text)
         with Client.connect(self.socket_path(site)) as client:
-            params = {"kind": "tweet", "text": text, "retry": False, "timeout_s": BOUND_S}
-            outcome: Json = client.call("submit", params, 2 * BOUND_S)
-        assert outcome["outcome"] == "created", outcome
-        return time.monotonic() - submitted_s
+            submission.outcome = client.call("submit", params_of(submission), 2 * BOUND_S)
+        submission.ended_s = time.monotonic()
+        assert submission.outcome is not None
+        assert submission.outcome["outcome"] == "created", submission.outcome
+        return submission.ended_s - submission.submitted_s
 
     def times(self, site: str, type_: str) -> int:
         """How often the site's own lines in its message trace are of this type."""
@@ -71,24 +81,18 @@ class LedCluster(RealCluster):
         return sum(line["dir"] == "self" and line["type"] == type_ for line in lines)
 
     def texts_once_alike(self) -> list[str]:
-        """The texts of the log, once all sites have the same one without a hole and no event is in doubt (R1, R2)."""
-
-        def settled() -> bool:
-            told = [self.ask(name, "status") for name in self.names]
-            top = max(each["next"] for each in told) - 1
-            return all(
-                each["chosen_through"] == top and not each["holes"] and not each["unknown"] and not each["recovering"]
-                for each in told
-            )
-
-        until(settled, "all sites have one log, and every event an outcome")
-        first, *others = [self.ask(name, "log", {"limit": 200})["lines"] for name in self.names]
-        for other in others:
-            assert _identities(other) == _identities(first)
+        """The texts of the log, once all sites have the same one, what was told is true, and an audit found nothing."""
+        until_at_rest(self)
+        judgement = hold_against_logs({name: self.socket_path(name) for name in self.names}, self._submissions)
+        assert judgement.wrong == []
         audit = self.run("audit", str(self.data_path))
         assert audit.status == ExitStatus.DONE, audit.out
-        return [line["text"] for line in first if line["kind"] == "tweet"]
+        return [line["text"] for line in judgement.log.lines.values() if line["kind"] == "tweet"]
 
 
-def _identities(lines: list[Json]) -> list[tuple[Any, ...]]:
-    return [(line["slot"], line["state"], line["kind"], line["id"], line["text"]) for line in lines]
+def params_of(submission: Submission) -> Json:
+    return {"kind": "tweet", "text": submission.argument, "retry": submission.retry, "timeout_s": BOUND_S}
+
+
+def until_at_rest(cluster: RealCluster) -> None:
+    until(lambda: unrest({name: cluster.ask(name, "status") for name in cluster.names}) is None, "all sites are alike")

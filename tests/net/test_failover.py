@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from tests.net.led_cluster import ELECTION_TIMEOUT_S, FIVE, LedCluster
+from tests.net.led_cluster import ELECTION_TIMEOUT_S, FIVE, LedCluster, params_of
 from tests.tui.real_cluster import until
 from tui.client import Client
 
@@ -53,9 +53,8 @@ def test_a_leader_that_was_stopped_and_goes_on_steps_down(tmp_path: Path) -> Non
         with Client.connect(cluster.socket_path(leader)) as client:
             process = cluster.engines[leader].process
             process.send_signal(signal.SIGSTOP)
-            params = {"kind": "tweet", "retry": False, "timeout_s": 60}
             for number in range(20):
-                client.request("submit", {**params, "text": f"waits {number}"})
+                client.request("submit", params_of(cluster.submitting(leader, f"waits {number}")))
             client.wait(0)
             new = cluster.leader_of(others, not_any_more=leader)
             for number in range(5):
