@@ -106,8 +106,10 @@ def _goes_on_unchecked(_: Any) -> Any:
     def tick(self: Elected, step: Step, voting: bool, caught_up: bool) -> None:
         self._election.tick(step)
         self._leader.tick(step)
-        if self._election.stands(step.now, voting and caught_up, self._leader.busy):
-            self._leader.stand(step, self._election.timeout)
+        leads = self._leader.ballot is not None
+        standing = self._leader.busy and not leads
+        if self._election.stands(step.now, voting and caught_up, leading=leads, standing=standing):
+            self._leader.stand(step, self._election.patience)
 
     return tick
 
