@@ -9,7 +9,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from engine.core.courier import Courier, relayed
@@ -38,8 +38,8 @@ class Elected:
         self._parts = parts
         self._site = parts.settings.site
         self._election = Election(parts.settings, parts.peers, parts.random)
-        self._leader = Leader(parts.settings, parts.rounds, parts.learner, parts.proposer, on_chosen)
-        self._courier = Courier(parts.settings, parts.sessions, self._offer, ask)
+        self._leader = Leader(parts, on_chosen)
+        self._courier = Courier(parts.settings, parts.sessions, self._leader.offer, ask)
         self._said: Ballot | None = None
         self._led_at = Tick(0)
 
@@ -94,7 +94,7 @@ class Elected:
     def on_hand_on(self, step: Step, message: HandOn) -> None:
         """Events of a peer, or of the peer that could not reach the leader itself: one hop."""
         if self._leader.ballot is not None:
-            self._offer(step, message.entries)
+            self._leader.offer(step, message.entries)
             return
         heard = self._election.hears(step.now)
         if heard is not None:
@@ -146,9 +146,3 @@ class Elected:
         """The leader to hand events to, itself included."""
         mine = self._leader.ballot
         return self._election.follows(now) if mine is None else Heard(mine, self._site)
-
-    def _offer(self, step: Step, entries: Sequence[Entry]) -> None:
-        """Entries of one author, of this leader itself or handed on."""
-        author = entries[0].author
-        assert author is not None
-        self._leader.offer(step, entries, self._parts.microblog.last_in_effect(author))

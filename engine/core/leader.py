@@ -6,8 +6,7 @@ Rules that hold here:
 - A4: a promise counts once all its pages came; a slot that a promise left out has one promise less.
 - A leader refused because of a single slot settles that slot by synod and keeps its range; because of a range, it
   steps down. Nothing that was in flight is taken back: the next leader finds it.
-- E3, E5: of each author it proposes entries in the order of their chain, each once at a time. What this leader does not
-  propose its author hands on again.
+- E3, E5: of each author it proposes entries in the order of their chain, each once at a time (`engine.core.chains`).
 - B1: its range ballot is a fresh round; B3: votes are sets of sites for exactly this ballot and slot.
 """
 
@@ -19,14 +18,15 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Final
 
+from engine.core.chains import Chains
 from engine.core.effects import SawAttempt
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick, named
-from engine.core.learner import Learner
 from engine.core.messages import Accept, Accepted, AcceptedSlot, Cause, LearnedSlot, Prepare, Promise, Refused
 from engine.core.pages import cost_bytes
-from engine.core.proposer import RESEND_MAX, Accepting, Proposer, Rounds, accepted, is_chosen, why_adopted
-from engine.core.settings import WINDOW_SLOTS, Settings
+from engine.core.policy import Parts
+from engine.core.proposer import RESEND_MAX, Accepting, accepted, is_chosen, why_adopted
+from engine.core.settings import WINDOW_SLOTS
 from engine.core.step import Step
 from engine.core.views import AttemptView
 
@@ -75,40 +75,29 @@ class Flight:
 
 @dataclass(slots=True)
 class Reign:
-    """Phase 2 of all slots; `next` is the next slot to propose at.
-
-    Of each author: how many entries handed on are neither applied nor lost (`pending`; those that have a slot are
-    `placed`), and the number of the last one (`tails`).
-    """
+    """Phase 2 of all slots; `next` is the next slot to propose at. What is taken of the authors' chains waits in the
+    `backlog`, then it is `placed` at a slot until that is learned."""
 
     ballot: Ballot
     promised: frozenset[SiteId]
     left_out: dict[Slot, set[SiteId]]
     next: Slot
+    chains: Chains
     flights: dict[Slot, Flight] = field(default_factory=dict)
     due: list[tuple[Tick, Slot]] = field(default_factory=list)
     backlog: deque[Entry] = field(default_factory=deque)
     placed: dict[Slot, Entry] = field(default_factory=dict)
-    tails: dict[SiteId, int] = field(default_factory=dict)
-    pending: dict[SiteId, int] = field(default_factory=dict)
-    early: dict[SiteId, dict[int, Entry]] = field(default_factory=dict)  # by the number that they follow
 
 
 class Leader:
     """`on_chosen(step, slot, accepting)` is called for each slot that a majority accepted at the range ballot."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        rounds: Rounds,
-        learner: Learner,
-        proposer: Proposer,
-        on_chosen: Callable[[Step, Slot, Accepting], None],
-    ) -> None:
-        self._settings = settings
-        self._rounds = rounds
-        self._learner = learner
-        self._proposer = proposer
+    def __init__(self, parts: Parts, on_chosen: Callable[[Step, Slot, Accepting], None]) -> None:
+        self._settings = parts.settings
+        self._rounds = parts.rounds
+        self._learner = parts.learner
+        self._proposer = parts.proposer
+        self._microblog = parts.microblog
         self._on_chosen = on_chosen
         self._campaign: Campaign | None = None
         self._reign: Reign | None = None
@@ -211,18 +200,20 @@ class Leader:
             if len(self._settings.sites) - len(flight.refused) < self._settings.quorum:
                 self._settle(step, reign, flight)
 
-    def offer(self, step: Step, entries: Iterable[Entry], last_in_effect: int) -> None:
-        """Entries of one author, of whom `last_in_effect` is the last number in effect here."""
+    def offer(self, step: Step, entries: Iterable[Entry]) -> None:
+        """Entries of authors, in the order of their chains."""
         reign = self._reign
-        if reign is not None:
-            for entry in entries:
-                self._enqueue(reign, entry, last_in_effect)
-            self._launch(step, reign)
+        if reign is None:
+            return
+        for entry in entries:
+            if len(reign.backlog) < BACKLOG_MAX:
+                reign.backlog.extend(reign.chains.take(entry))
+        self._launch(step, reign)
 
     def on_applied(self, entry: Entry) -> None:
         """An author's entry was applied, in effect or void."""
         if self._reign is not None:
-            _no_longer_pending(self._reign, entry.author)
+            self._reign.chains.applied(entry)
 
     def on_learned(self, slot: Slot, entry: Entry) -> None:
         """What was in flight there is settled; where something else was chosen, an entry placed there is lost."""
@@ -232,7 +223,7 @@ class Leader:
         reign.flights.pop(slot, None)
         placed = reign.placed.pop(slot, None)
         if placed is not None and placed != entry:
-            _no_longer_pending(reign, placed.author)
+            reign.chains.lost(placed)
 
     def tick(self, step: Step) -> None:
         campaign = self._campaign
@@ -266,21 +257,26 @@ class Leader:
         """L3: what the promises hold is re-proposed, gaps become no-ops, slots short of promises go to the synod."""
         self._campaign = None
         top = max((self._learner.learned_max, *campaign.found), default=Slot(0))
-        reign = Reign(campaign.ballot, frozenset(campaign.complete), campaign.left_out, Slot(top + 1))
+        chains = Chains(self._microblog.last_in_effect)
+        reign = Reign(campaign.ballot, frozenset(campaign.complete), campaign.left_out, Slot(top + 1), chains)
         self._reign = reign
         why = f"{named(campaign.complete)} promised all slots from {campaign.first} on"
         step.tell(SawAttempt(campaign.first, "leads", campaign.ballot, why))
         flights: list[Flight] = []
-        for slot in map(Slot, range(campaign.first, top + 1)):
-            if self._learner.is_learned(slot):
+        for slot in map(Slot, range(self._learner.prefix + 1, top + 1)):
+            learned = self._learner.entry(slot)
+            if learned is not None:
+                chains.found(learned)
                 continue
             found = campaign.found.get(slot)
             if found is None:
                 step.tell(SawAttempt(slot, "accepting", reign.ballot, _WHY_NOOP))
                 flight = self._flight(step, reign, slot, NOOP)
             else:
+                entry = reign.placed[slot] = found[0].entry
+                chains.found(entry)
                 step.tell(SawAttempt(slot, "adopting", reign.ballot, why_adopted(*found)))
-                flight = self._flight(step, reign, slot, found[0].entry)
+                flight = self._flight(step, reign, slot, entry)
             if flight is not None:
                 flights.append(flight)
         self._send(step, self._settings.sites, reign.ballot, flights)
@@ -298,26 +294,6 @@ class Leader:
                 if flight is not None:
                     flights.append(flight)
         self._send(step, self._settings.sites, reign.ballot, flights)
-
-    def _enqueue(self, reign: Reign, entry: Entry, last_in_effect: int) -> None:
-        """E3, E5: an entry is proposed once it continues what this leader has of its author. One that came before what
-        it follows waits for that, boundedly; what is dropped, its author hands on again."""
-        author = entry.author
-        assert author is not None
-        if len(reign.backlog) >= BACKLOG_MAX:
-            return
-        tail = reign.tails.get(author, last_in_effect)
-        early = reign.early.setdefault(author, {})
-        if entry.follows != tail:
-            if entry.follows > tail and len(early) < BACKLOG_MAX:
-                early[entry.follows] = entry
-            return
-        following: Entry | None = entry
-        while following is not None:
-            reign.tails[author] = following.number
-            reign.pending[author] = reign.pending.get(author, 0) + 1
-            reign.backlog.append(following)
-            following = early.pop(following.number, None)
 
     def _launch(self, step: Step, reign: Reign) -> None:
         flights: list[Flight] = []
@@ -389,14 +365,3 @@ class Leader:
             budget -= cost
         if items:
             step.cast(sites, Accept(ballot, tuple(items)))
-
-
-def _no_longer_pending(reign: Reign, author: SiteId | None) -> None:
-    """Where nothing of an author is pending, the log alone tells its chain."""
-    if author is None or author not in reign.pending:
-        return
-    reign.pending[author] -= 1
-    if reign.pending[author] <= 0:
-        del reign.pending[author]
-        reign.tails.pop(author, None)
-        reign.early.pop(author, None)
