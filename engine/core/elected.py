@@ -38,7 +38,14 @@ class Elected:
         self._parts = parts
         self._site = parts.settings.site
         self._election = Election(parts.settings, parts.peers, parts.random)
-        self._leader = Leader(parts, on_chosen)
+        self._leader = Leader(
+            parts.settings,
+            parts.rounds,
+            parts.learner,
+            parts.proposer,
+            last_in_effect=parts.microblog.last_in_effect,
+            on_chosen=on_chosen,
+        )
         self._courier = Courier(parts.settings, parts.sessions, self._leader.offer, ask)
         self._said: Ballot | None = None
         self._led_at = Tick(0)

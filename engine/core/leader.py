@@ -22,11 +22,11 @@ from engine.core.chains import Chains
 from engine.core.effects import SawAttempt
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick, named
+from engine.core.learner import Learner
 from engine.core.messages import Accept, Accepted, AcceptedSlot, Cause, LearnedSlot, Prepare, Promise, Refused
 from engine.core.pages import cost_bytes
-from engine.core.policy import Parts
-from engine.core.proposer import RESEND_MAX, Accepting, accepted, is_chosen, why_adopted
-from engine.core.settings import WINDOW_SLOTS
+from engine.core.proposer import RESEND_MAX, Accepting, Proposer, Rounds, accepted, is_chosen, why_adopted
+from engine.core.settings import WINDOW_SLOTS, Settings
 from engine.core.step import Step
 from engine.core.views import AttemptView
 
@@ -90,14 +90,24 @@ class Reign:
 
 
 class Leader:
-    """`on_chosen(step, slot, accepting)` is called for each slot that a majority accepted at the range ballot."""
+    """`on_chosen(step, slot, accepting)` is called for each slot that a majority accepted at the range ballot.
+    `last_in_effect(author)` is the author's last number in effect in this site's prefix."""
 
-    def __init__(self, parts: Parts, on_chosen: Callable[[Step, Slot, Accepting], None]) -> None:
-        self._settings = parts.settings
-        self._rounds = parts.rounds
-        self._learner = parts.learner
-        self._proposer = parts.proposer
-        self._microblog = parts.microblog
+    def __init__(
+        self,
+        settings: Settings,
+        rounds: Rounds,
+        learner: Learner,
+        proposer: Proposer,
+        *,
+        last_in_effect: Callable[[SiteId], int],
+        on_chosen: Callable[[Step, Slot, Accepting], None],
+    ) -> None:
+        self._settings = settings
+        self._rounds = rounds
+        self._learner = learner
+        self._proposer = proposer
+        self._last_in_effect = last_in_effect
         self._on_chosen = on_chosen
         self._campaign: Campaign | None = None
         self._reign: Reign | None = None
@@ -257,7 +267,7 @@ class Leader:
         """L3: what the promises hold is re-proposed, gaps become no-ops, slots short of promises go to the synod."""
         self._campaign = None
         top = max((self._learner.learned_max, *campaign.found), default=Slot(0))
-        chains = Chains(self._microblog.last_in_effect)
+        chains = Chains(self._last_in_effect)
         reign = Reign(campaign.ballot, frozenset(campaign.complete), campaign.left_out, Slot(top + 1), chains)
         self._reign = reign
         why = f"{named(campaign.complete)} promised all slots from {campaign.first} on"

@@ -66,7 +66,14 @@ class Desk:
         self.learner = logs.learner(log, self.microblog)
         self.rounds = Rounds(settings.site, used)
         self.proposer = Proposer(settings, self.rounds, _CHANCE, self._on_accepting, self._on_chosen)
-        self.leader = Leader(settings, self.rounds, self.learner, self.proposer, self._on_chosen)
+        self.leader = Leader(
+            settings,
+            self.rounds,
+            self.learner,
+            self.proposer,
+            last_in_effect=self.microblog.last_in_effect,
+            on_chosen=self._on_chosen,
+        )
 
     def copy(self) -> Desk:
         return deepcopy(self, {id(shared): shared for shared in (self.settings, _CHANCE)})
@@ -302,9 +309,7 @@ def _refused(seen: Round, slot: Slot, desk: Desk, step: Step) -> None:
 
 
 def _offer(events: tuple[Entry, ...], desk: Desk, step: Step) -> None:
-    author = events[0].author
-    assert author is not None
-    desk.leader.offer(step, events, desk.microblog.last_in_effect(author))
+    desk.leader.offer(step, events)
 
 
 def _look(desk: Desk, step: Step) -> None:
