@@ -7,6 +7,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import engine.core.elected
+from engine.core.chains import Chains
 from engine.core.elected import Elected
 from engine.core.election import Election
 from engine.core.entry import Entry
@@ -115,12 +116,11 @@ def _goes_on_unchecked(_: Any) -> Any:
 
 
 def _chains_what_overtook(original: Any) -> Any:
-    def enqueue(self: Leader, reign: Reign, entry: Entry, last_in_effect: int) -> None:
+    def take(self: Chains, entry: Entry) -> Any:
         assert entry.author is not None
-        tail = reign.tails.get(entry.author, last_in_effect)
-        original(self, reign, replace(entry, follows=min(tail, entry.follows)), last_in_effect)
+        return original(self, replace(entry, follows=min(self.tail(entry.author), entry.follows)))
 
-    return enqueue
+    return take
 
 
 # The election
@@ -180,7 +180,7 @@ MUTANTS: Final = (
     Mutant("B3", "counts votes of its older reigns", (Patch(Elected, "on_accepted", _votes_of_older_reigns),)),
     Mutant("L3", "goes on when a range promise outranks it", (Patch(Leader, "on_refused", _goes_on_when_outranked),)),
     Mutant("L3", "goes on leading, whoever is heard", (Patch(Elected, "tick", _goes_on_unchecked),)),
-    Mutant("E5", "the leader chains what overtook", (Patch(Leader, "_enqueue", _chains_what_overtook),)),
+    Mutant("E5", "the leader chains what overtook", (Patch(Chains, "take", _chains_what_overtook),)),
     Mutant("L3", "stands although it hears a leader", (Patch(Election, "stands", _stands_whoever_leads),)),
     Mutant("L3", "claims to reach a majority in any case", (Patch(Election, "reaches", _claims_to_reach),)),
     Mutant("L3", "tells hearsay of a leader as heard", (Patch(Elected, "claim", _hears_by_hearsay),)),
