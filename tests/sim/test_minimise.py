@@ -47,7 +47,7 @@ def _failing(make_replica: MakeReplica, acts: range) -> tuple[Plan, Failure]:
 
 @pytest.mark.parametrize("make_replica", [forgets_its_votes, forgets_its_rounds])
 def test_a_failing_plan_becomes_small_and_fails_by_the_same_rule(make_replica: MakeReplica, tmp_path: Path) -> None:
-    plan, failure = _failing(make_replica, range(8, 20))
+    plan, failure = _failing(make_replica, range(8, 40))
     minimised = minimise(plan, make_replica, runs_max=150)
     path = tmp_path / "found.scenario"
     printed = save(minimised, path, make_replica)
@@ -66,7 +66,7 @@ def test_a_failing_plan_becomes_small_and_fails_by_the_same_rule(make_replica: M
 
 
 def test_minimising_is_deterministic() -> None:
-    plan, _ = _failing(forgets_its_votes, range(8, 20))
+    plan, _ = _failing(forgets_its_votes, range(8, 40))
     assert minimise(plan, forgets_its_votes, 60) == minimise(plan, forgets_its_votes, 60)
 
 
