@@ -13,7 +13,7 @@ from engine.core.election import Election
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, SiteId, Slot, Tick
 from engine.core.leader import Campaign, Leader, Reign
-from engine.core.messages import Accepted, Cause, HandOn, Promise, Refused
+from engine.core.messages import Cause, HandOn, Promise, Refused
 from engine.core.peers import Claim
 from engine.core.step import Step
 from engine.sim.mutants.mutant import Mutant, Patch
@@ -85,16 +85,6 @@ def _ballot_of_the_last_time(original: Any) -> Any:
 # Phase 2
 
 
-def _votes_of_older_reigns(original: Any) -> Any:
-    def on_accepted(self: Elected, step: Step, sender: SiteId, message: Accepted) -> None:
-        leads = self._leader.ballot
-        original(self, step, sender, message)
-        if leads is not None and message.ballot != leads:
-            self._leader.on_accepted(step, sender, replace(message, ballot=leads))
-
-    return on_accepted
-
-
 def _goes_on_when_outranked(original: Any) -> Any:
     def on_refused(self: Leader, step: Step, sender: SiteId, message: Refused) -> None:
         spans = tuple(span for span in message.spans if span.cause is not Cause.RANGE)
@@ -127,11 +117,11 @@ def _chains_what_overtook(original: Any) -> Any:
 
 
 def _stands_whoever_leads(original: Any) -> Any:
-    def stands(self: Election, now: Tick, voting: bool, leading: bool) -> bool:
+    def stands(self: Election, now: Tick, voting: bool, *, leading: bool, standing: bool) -> bool:
         claims = dict(self._claims)
         self._claims.clear()
         try:
-            return original(self, now, voting, leading)  # type: ignore[no-any-return]
+            return original(self, now, voting, leading=leading, standing=standing)  # type: ignore[no-any-return]
         finally:
             self._claims.update(claims)
 
@@ -177,7 +167,6 @@ MUTANTS: Final = (
     Mutant("L3", "takes the first page of a promise for all of it", (Patch(Leader, "on_promise", _first_page_is_all),)),
     Mutant("L3", "ignores what a promise leaves out", (Patch(Leader, "on_promise", _left_out_is_ignored),)),
     Mutant("B1", "stands again with the ballot of the last time", (Patch(Leader, "stand", _ballot_of_the_last_time),)),
-    Mutant("B3", "counts votes of its older reigns", (Patch(Elected, "on_accepted", _votes_of_older_reigns),)),
     Mutant("L3", "goes on when a range promise outranks it", (Patch(Leader, "on_refused", _goes_on_when_outranked),)),
     Mutant("L3", "goes on leading, whoever is heard", (Patch(Elected, "tick", _goes_on_unchecked),)),
     Mutant("E5", "the leader chains what overtook", (Patch(Chains, "take", _chains_what_overtook),)),
