@@ -13,7 +13,7 @@ from engine.core.election import Election
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, SiteId, Slot, Tick
 from engine.core.leader import Campaign, Leader, Reign
-from engine.core.messages import Cause, HandOn, Promise, Refused
+from engine.core.messages import Accepted, Cause, HandOn, Promise, Refused
 from engine.core.peers import Claim
 from engine.core.step import Step
 from engine.sim.mutants.mutant import Mutant, Patch
@@ -83,6 +83,16 @@ def _ballot_of_the_last_time(original: Any) -> Any:
 
 
 # Phase 2
+
+
+def _votes_of_older_reigns(original: Any) -> Any:
+    def on_accepted(self: Elected, step: Step, sender: SiteId, message: Accepted) -> None:
+        leads = self._leader.ballot
+        original(self, step, sender, message)
+        if leads is not None and message.ballot != leads:
+            self._leader.on_accepted(step, sender, replace(message, ballot=leads))
+
+    return on_accepted
 
 
 def _goes_on_when_outranked(original: Any) -> Any:
@@ -183,4 +193,5 @@ RARE: Final = (
         "leaves gaps, and nobody fills them while it leads",
         (Patch(Leader, "_flight", _leave_gaps), Patch(Elected, "fills", _nobody_fills_under_a_leader)),
     ),
+    Mutant("B3", "counts votes of its older reigns", (Patch(Elected, "on_accepted", _votes_of_older_reigns),)),
 )
