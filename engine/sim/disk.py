@@ -61,6 +61,7 @@ class Image:
     used_max: Slot = Slot(0)
     log: list[Entry] = field(default_factory=list)  # slot 1 first, through the prefix
     votes: dict[Slot, Vote] = field(default_factory=dict)
+    voted: dict[Slot, Vote] = field(default_factory=dict)  # of learned slots, as it was then
     ahead: dict[Slot, Entry] = field(default_factory=dict)
     ranges: tuple[RangePromise, ...] = ()
     blocks: dict[tuple[SiteId, SiteId], Slot] = field(default_factory=dict)
@@ -94,6 +95,7 @@ class Image:
                 self.round = write.round
             case WriteLearned():
                 self.votes.pop(write.slot, None)
+                self.voted[write.slot] = write.vote
                 self.ahead[write.slot] = write.entry
                 self.used_max = max(self.used_max, write.slot)
             case WriteApplied():
@@ -176,9 +178,8 @@ class SimDisk:
             self.sync()
         return self.image.commit
 
-    def voted(self, slot: Slot) -> Vote:  # noqa: ARG002
-        """Nothing: this disk keeps no votes of learned slots, which are for people alone."""
-        return NO_VOTE
+    def voted(self, slot: Slot) -> Vote:
+        return self.image.voted.get(slot, NO_VOTE)
 
     def learned(self, first: Slot, last: Slot, bytes_max: int) -> list[LearnedSlot]:
         self._refuse()

@@ -8,6 +8,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+import selectors
 import shutil
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from typing import Any, Final
 
 from engine.places import site_places
 from tests.tui.real_cluster import PROGRAM, environment
-from tui.client import Client, EngineLost, EngineSilent, NoEngine
+from tui.client import Client, EngineLost, EngineSilent, NoEngine, Notification
 from tui.exits import ExitStatus
 
 Json = dict[str, Any]
@@ -147,19 +148,44 @@ class Engines:
         return answer
 
     def until_ready(self, within_s: float) -> None:
-        """Waits until every engine votes and reaches all others."""
+        """Waits until every engine votes and reaches all others. Raises TimeoutError."""
         deadline = time.monotonic() + within_s
         for name in self.names:
-            while (status := self.ask(name, "status")) is None or status["quorum"]["reachable"] < len(self.names):
+            try:
+                self._until_it_takes_commands(name, deadline)
+                with Client.connect(self.sockets[name]) as client:
+                    _until_all_are_reached(client, len(self.names), deadline)
+            except (NoEngine, EngineLost, EngineSilent, TimeoutError) as error:
                 self.notice_ends()
-                if self.ended or time.monotonic() > deadline:
-                    raise TimeoutError(f"{name} does not get ready: {status}, {self.ended}, see {self.data / name}")
-                time.sleep(0.02)
+                raise TimeoutError(f"{name} is not ready: {error}, {self.ended}, see {self.data / name}") from error
 
     def close(self) -> None:
         """None of them runs afterwards."""
         self.pausing = None
         self.kill(list(self._running))
+
+    def _until_it_takes_commands(self, site: str, deadline: float) -> None:
+        """Its first line is there, or its end is; the line itself is for `_was_ready`."""
+        process = self._running.get(site)
+        if process is None or process.stdout is None:
+            raise NoEngine("its engine does not run")
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            if not selector.select(max(0.0, deadline - time.monotonic())):
+                raise TimeoutError("its engine takes no commands")
+
+
+def _until_all_are_reached(client: Client, size: int, deadline: float) -> None:
+    """Each change of its status is told by the engine. A site counts itself where it votes (D5)."""
+    client.call("subscribe", {"topics": ["status"]}, CALL_TIMEOUT_S)
+    status: Json = client.call("status", None, CALL_TIMEOUT_S)
+    while status["quorum"]["reachable"] < size:
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError(f"it reaches too few: {status}")
+        arrived, _ = client.wait(left_s)
+        told = [item for one in arrived if isinstance(one, Notification) for item in one.params.get("items", ())]
+        status = next((item for item in reversed(told) if item["topic"] == "status"), status)
 
 
 def _was_ready(process: subprocess.Popen[bytes]) -> bool:

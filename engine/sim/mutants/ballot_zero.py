@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import engine.core.acceptor
@@ -85,18 +86,18 @@ def _only_in_memory(original: Any) -> Any:
     return keep
 
 
-def _taken_below_a_promise(original: Any) -> Any:
+def _taken_below_a_promise(original: Callable[..., Vote | Barred]) -> Any:
     def accept(vote: Vote, ranged: Ballot | None, ballot: Ballot, entry: Entry) -> Vote | Barred:
         if ballot.round == 0 and vote.accepted is None:
             return Vote(ballot, ballot, entry)
-        return original(vote, ranged, ballot, entry)  # type: ignore[no-any-return]
+        return original(vote, ranged, ballot, entry)
 
     return accept
 
 
-def _taken_below_a_range(original: Any) -> Any:
+def _taken_below_a_range(original: Callable[..., Vote | Barred]) -> Any:
     def accept(vote: Vote, ranged: Ballot | None, ballot: Ballot, entry: Entry) -> Vote | Barred:
-        return original(vote, ranged if ballot.round else None, ballot, entry)  # type: ignore[no-any-return]
+        return original(vote, ranged if ballot.round else None, ballot, entry)
 
     return accept
 

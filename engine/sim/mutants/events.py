@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -27,10 +28,10 @@ def _proposed_in_memory(_: Any) -> Any:
     return on_accepting
 
 
-def _handed_on_in_memory(original: Any) -> Any:
+def _handed_on_in_memory(original: Callable[..., list[Entry]]) -> Any:
     def hand(self: Sessions, step: Step, last_in_effect: int, limit: int) -> list[Entry]:
         durable = Step(step.now, step.site)
-        return original(self, durable, last_in_effect, limit)  # type: ignore[no-any-return]
+        return original(self, durable, last_in_effect, limit)
 
     return hand
 
@@ -60,21 +61,21 @@ def _follow_the_number_before(original: Any) -> Any:
     return entry
 
 
-def _never_void(original: Any) -> Any:
+def _never_void(original: Callable[..., Applied]) -> Any:
     def apply(self: Microblog, slot: Slot, entry: Entry) -> Applied:
         if entry.author is not None:
             last = self.last_in_effect(entry.author)
             entry = replace(entry, follows=last, number=max(entry.number, last + 1))
-        return original(self, slot, entry)  # type: ignore[no-any-return]
+        return original(self, slot, entry)
 
     return apply
 
 
-def _any_higher_number(original: Any) -> Any:
+def _any_higher_number(original: Callable[..., Applied]) -> Any:
     def apply(self: Microblog, slot: Slot, entry: Entry) -> Applied:
         if entry.author is not None and entry.number > self.last_in_effect(entry.author):
             entry = replace(entry, follows=self.last_in_effect(entry.author))
-        return original(self, slot, entry)  # type: ignore[no-any-return]
+        return original(self, slot, entry)
 
     return apply
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -15,6 +16,7 @@ from engine.core.ids import Ballot, SiteId, Slot, Tick
 from engine.core.leader import Campaign, Leader, Reign
 from engine.core.messages import Accepted, Cause, HandOn, Promise, Refused
 from engine.core.peers import Claim
+from engine.core.proposer import Rounds
 from engine.core.step import Step
 from engine.sim.mutants.mutant import Mutant, Patch
 
@@ -57,14 +59,15 @@ def _nobody_fills_under_a_leader(_: Any) -> Any:
     return fills
 
 
-@dataclass(frozen=True, slots=True)
-class _SameRound:
-    """Stands in the place of the counter of rounds."""
+class _SameRound(Rounds):
+    """Counts no further: each attempt has the ballot of the one before."""
 
-    ballot: Ballot
+    def __init__(self, ballot: Ballot) -> None:
+        super().__init__(ballot.site, ballot.round)
+        self._ballot = ballot
 
     def take(self, _step: Step) -> Ballot:
-        return self.ballot
+        return self._ballot
 
 
 def _ballot_of_the_last_time(original: Any) -> Any:
@@ -72,8 +75,8 @@ def _ballot_of_the_last_time(original: Any) -> Any:
 
     def stand(self: Leader, step: Step, patience: Tick) -> None:
         """It stands with the ballot that it stood with before, having forgotten what it proposed at it."""
-        rounds: Any = self._rounds
-        self._rounds = rounds if self not in last else _SameRound(last[self])  # type: ignore[assignment]
+        rounds = self._rounds
+        self._rounds = _SameRound(last[self]) if self in last else rounds
         original(self, step, patience)
         self._rounds = rounds
         assert self._campaign is not None
@@ -126,12 +129,12 @@ def _chains_what_overtook(original: Any) -> Any:
 # The election
 
 
-def _stands_whoever_leads(original: Any) -> Any:
+def _stands_whoever_leads(original: Callable[..., bool]) -> Any:
     def stands(self: Election, now: Tick, voting: bool, *, leading: bool, standing: bool) -> bool:
         claims = dict(self._claims)
         self._claims.clear()
         try:
-            return original(self, now, voting, leading=leading, standing=standing)  # type: ignore[no-any-return]
+            return original(self, now, voting, leading=leading, standing=standing)
         finally:
             self._claims.update(claims)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -52,9 +53,9 @@ def _too_few_votes(original: Any) -> Any:
     return lambda phase, quorum: original(phase, quorum - 1 or 1)
 
 
-def _first_found(original: Any) -> Any:
+def _first_found(original: Callable[..., Preparing]) -> Any:
     def promised(phase: Preparing, site: SiteId, ballot: Ballot, found: AcceptedSlot | None) -> Preparing:
-        return original(phase, site, ballot, found if phase.found is None else None)  # type: ignore[no-any-return]
+        return original(phase, site, ballot, found if phase.found is None else None)
 
     return promised
 
@@ -69,10 +70,10 @@ def _lowest_found(original: Any) -> Any:
     return promised
 
 
-def _zero_is_none(original: Any) -> Any:
+def _zero_is_none(original: Callable[..., Preparing]) -> Any:
     def promised(phase: Preparing, site: SiteId, ballot: Ballot, found: AcceptedSlot | None) -> Preparing:
         seen = found if found is not None and found.ballot.round else None
-        return original(phase, site, ballot, seen)  # type: ignore[no-any-return]
+        return original(phase, site, ballot, seen)
 
     return promised
 

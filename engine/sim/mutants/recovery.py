@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -84,10 +85,10 @@ def _everybody_votes(_: Any) -> Any:
     return property(lambda _self: True)
 
 
-def _nobody_remembers(original: Any) -> Any:
+def _nobody_remembers(original: Callable[..., bool]) -> Any:
     def on_hello(self: Lives, step: Step, packet: Any, message: Any) -> bool:
         self._peers[packet.sender].memory = None
-        return original(self, step, packet, message)  # type: ignore[no-any-return]
+        return original(self, step, packet, message)
 
     return on_hello
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -109,11 +110,11 @@ def _accept_in_memory(_: Any) -> Any:
     return keep
 
 
-def _sync_errors_ignored(original: Any) -> Any:
+def _sync_errors_ignored(original: Callable[..., int]) -> Any:
     def sync(self: SimDisk) -> int:
         """What the failed sync was to make durable is gone; the next one says that all is well."""
         try:
-            return original(self)  # type: ignore[no-any-return]
+            return original(self)
         except StoreFailed:
             self.settle(0)
             return self.image.commit
