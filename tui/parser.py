@@ -289,7 +289,9 @@ COMMANDS: Final = (
         _slots,
         "Without slots: those that are not learned yet.",
     ),
-    Command("status", "tui.commands.status:run", "quorum, leader, peers, holes, costs, counters", "loggos status alice --json", _site),
+    Command(
+        "status", "tui.commands.status:run", "quorum, leader, peers, holes, costs", "loggos status alice --json", _site
+    ),
     Command(
         "fill",
         "tui.commands.fill:run",
