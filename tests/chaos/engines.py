@@ -43,6 +43,8 @@ class Engines:
         self._wrap = wrap
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._frozen: set[str] = set()
+        self._ready: set[str] = set()
+        """The sites whose engines were heard to take commands: their first line is read."""
         self._guard = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
 
     @property
@@ -60,6 +62,7 @@ class Engines:
             return
         folder = self.data / site
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._ready.discard(site)
         command = [*self._wrap(site), *self._guard, *PROGRAM, *self.options, "serve", site, "--until-eof"]
         with (folder / "engine.log").open("ab") as log:
             self._running[site] = subprocess.Popen(
@@ -123,7 +126,7 @@ class Engines:
             self.kill([site])
             return True
         del self._running[site]
-        if status != ExitStatus.DONE and _was_ready(process):
+        if status != ExitStatus.DONE and self._says_it_is_ready(site, process):
             self.ended.append(f"the engine of {site} was asked to stop, and ended with status {status}")
         _reap(process)
         return True
@@ -165,7 +168,9 @@ class Engines:
         self.kill(list(self._running))
 
     def _until_it_takes_commands(self, site: str, deadline: float) -> None:
-        """Its first line is there, or its end is; the line itself is for `_was_ready`."""
+        """Raises NoEngine where it ends instead, as soon as that end can be noticed; TimeoutError."""
+        if site in self._ready:
+            return
         process = self._running.get(site)
         if process is None or process.stdout is None:
             raise NoEngine("its engine does not run")
@@ -173,6 +178,16 @@ class Engines:
             selector.register(process.stdout, selectors.EVENT_READ)
             if not selector.select(max(0.0, deadline - time.monotonic())):
                 raise TimeoutError("its engine takes no commands")
+        if not self._says_it_is_ready(site, process):
+            # Its output closes before the system tells its status.
+            process.wait(STOP_TIMEOUT_S)
+            raise NoEngine("its engine ended")
+
+    def _says_it_is_ready(self, site: str, process: subprocess.Popen[bytes]) -> bool:
+        """Whether it says, or said before it ended, that it takes commands: before, SIGTERM ends it as any program."""
+        if site not in self._ready and process.stdout is not None and process.stdout.readline():
+            self._ready.add(site)
+        return site in self._ready
 
 
 def _until_all_are_reached(client: Client, size: int, deadline: float) -> None:
@@ -186,11 +201,6 @@ def _until_all_are_reached(client: Client, size: int, deadline: float) -> None:
         arrived, _ = client.wait(left_s)
         told = [item for one in arrived if isinstance(one, Notification) for item in one.params.get("items", ())]
         status = next((item for item in reversed(told) if item["topic"] == "status"), status)
-
-
-def _was_ready(process: subprocess.Popen[bytes]) -> bool:
-    """Whether an engine that ended had said that it takes commands: before, SIGTERM ends it as any program."""
-    return process.stdout is not None and bool(process.stdout.readline())
 
 
 def _reap(process: subprocess.Popen[bytes]) -> None:
