@@ -250,7 +250,7 @@ def _sentence(stage: Stage, evidence: _Evidence, quorum: Quorum | None) -> str:
     match stage:
         case Stage.LEARNED | Stage.CHOSEN:
             start = "learned here" if stage is Stage.LEARNED else "chosen, not learned here yet"
-            how = "which quorum chose it is not known any more"
+            how = f"which quorum chose it is not known {'to those that answered' if evidence.silent else 'any more'}"
             if quorum is not None:
                 counts = f"{len(quorum.sites)} of {len(evidence.sites)}"
                 how = f"{named(quorum.sites)} accepted it at {quorum.ballot}, {counts}"

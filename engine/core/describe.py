@@ -103,7 +103,8 @@ def message(value: Message) -> Line:
             many = "" if len(slots) == 1 else f"{len(slots)} slots, "
             return Line(word, slots[0], ballot, f"{many}nothing higher was promised")
         case Refused(ballot, phase, spans):
-            return Line(word, spans[0].first, ballot, f"refused {phase} {ballot}: {_refusal(spans[0])}")
+            whys = _many([_refusal(span) for span in spans])
+            return Line(word, spans[0].first, ballot, f"refused {phase} {ballot}: {whys}")
         case Chosen(chosen):
             return Line(word, chosen[0].slot, chosen[0].ballot, _many([_chosen(item) for item in chosen]))
         case Ask(_, asked):
@@ -189,14 +190,16 @@ def observation(value: Observation) -> Line | None:
 
 
 def _promise(value: Promise) -> str:
-    if value.learned:
-        return f"already chosen: {_many([entry(item.entry) for item in value.learned])}"
+    learned = [f"already chosen: {entry(item.entry)}" for item in value.learned]
+    if learned and value.first == value.last:
+        return learned[0]
     promised = "promised" if value.first == value.last else f"promised {_span(value.first, value.last)}"
-    if value.accepted:
-        items = [f"accepted at {item.ballot} before: {entry(item.entry)}" for item in value.accepted]
-        return f"{promised}, {_many(items)}"
-    left_out = f", less {len(value.left_out)} refused" if value.left_out else ""
-    return f"{promised}, nothing accepted before{left_out}"
+    if value.left_out:
+        refused = [f"{_span(span.first, span.last)}, where it {_refusal(span)}" for span in value.left_out]
+        promised += f" except {_many(refused)}"
+    accepted = [f"accepted at {item.ballot} before: {entry(item.entry)}" for item in value.accepted]
+    found = [_many(items) for items in (learned, accepted) if items]
+    return ", ".join([promised, *(found or ["nothing accepted before"])])
 
 
 def _state(value: SlotState) -> str:

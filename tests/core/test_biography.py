@@ -126,7 +126,7 @@ def test_a_majority_of_the_variables_proves_the_choice() -> None:
 def test_who_has_learned_proves_the_choice_too() -> None:
     found = told(3, EMPTY, learned(THEIRS))
     assert (found.stage, found.entry, found.quorum) == (Stage.CHOSEN, THEIRS, None)
-    assert "which quorum chose it is not known any more; learned by bob" in found.sentence
+    assert "which quorum chose it is not known to those that answered; learned by bob" in found.sentence
 
 
 def test_who_counted_the_votes_names_the_quorum() -> None:
@@ -149,6 +149,7 @@ def test_what_nobody_remembers_is_blank() -> None:
     """After restarts rows alone are left: the variables, and the entry."""
     found = told(3, learned(OURS, None, accepted(ONE, OURS)), learned(OURS, None), learned(OURS, None))
     assert (found.stage, found.quorum) == (Stage.LEARNED, None)
+    assert found.sentence.startswith("learned here: which quorum chose it is not known any more;")
     assert [site.learned_at for site in found.sites] == [None, None, None]
     (only,) = found.ballots
     assert (only.ballot, only.accepted, only.chosen) == (ONE, (ALICE,), False)

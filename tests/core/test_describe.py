@@ -109,11 +109,23 @@ MESSAGES: list[tuple[Message, str]] = [
     (already_chosen(TWO, 43, NOOP), "promise 43 2.alice | already chosen: no-op"),
     (
         Promise(TWO, Slot(43), None, (), (), (RefusedSpan(Slot(44), Slot(44), ballot(3, BOB), Cause.SLOT),)),
-        "promise 43 2.alice | promised 43 and all after, nothing accepted before, less 1 refused",
+        "promise 43 2.alice | promised 43 and all after except 44, where it promised 3.bob, nothing accepted before",
     ),
     (
         Promise(TWO, Slot(43), Slot(49), (AcceptedSlot(Slot(44), ballot(1, BOB), NOOP),) * 3, (), ()),
         "promise 43 2.alice | promised 43-49, accepted at 1.bob before: no-op (and 2 more)",
+    ),
+    (
+        Promise(
+            TWO,
+            Slot(43),
+            None,
+            (AcceptedSlot(Slot(46), ballot(1, BOB), LUNCH),),
+            (LearnedSlot(Slot(45), NOOP),),
+            (RefusedSpan(Slot(44), Slot(44), ballot(3, BOB), Cause.SLOT),) * 2,
+        ),
+        "promise 43 2.alice | promised 43 and all after except 44, where it promised 3.bob (and 1 more), "
+        "already chosen: no-op, accepted at 1.bob before: alice/17 tweet lunch at noon?",
     ),
     (accept(ballot(0, ALICE), 43, NOOP), "accept 43 0.alice | asks to accept without a prepare (L2): no-op"),
     (accept(TWO, 43, LUNCH), "accept 43 2.alice | asks to accept: alice/17 tweet lunch at noon?"),
@@ -127,6 +139,10 @@ MESSAGES: list[tuple[Message, str]] = [
     (
         refused(True, Cause.RANGE, "accept"),
         "refused 43 2.alice | refused accept 2.alice: promised 3.carol for 43 and all after",
+    ),
+    (
+        Refused(TWO, "accept", tuple(RefusedSpan(Slot(s), Slot(s), ballot(4, BOB), Cause.SLOT) for s in (43, 44))),
+        "refused 43 2.alice | refused accept 2.alice: promised 4.bob (and 1 more)",
     ),
     (refused(False, Cause.NOT_VOTING), "refused 43 2.alice | refused prepare 2.alice: does not vote (D5)"),
     (

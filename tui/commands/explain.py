@@ -1,7 +1,7 @@
 """`explain`: the biography of a slot, from what this site has and what the others answer.
 
 Rules that hold here:
-- What nobody knows any more, or who did not answer, is `--` (null with --json), never a guess.
+- What nobody knows any more, or who did not answer, is `--` or said to be unknown (null with --json), never a guess.
 - Nothing is changed by asking; the engine tells what it has when the time is over.
 - User text stands last on a line.
 """
@@ -73,7 +73,7 @@ def _learned(site: Json) -> str:
     if not site["learned"]:
         return "not yet"
     if site["learned_at"] is None:
-        return f"yes, {_BLANK}"
+        return "yes, time unknown"
     at = datetime.fromisoformat(site["learned_at"]).astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     match site["learned_how"]:
         case "votes":

@@ -1,7 +1,7 @@
 """A slot's biography as rows: the sentence, a line for each site, the ballots in order, the quorum that chose.
 
 Rules that hold here:
-- What nobody knows any more, and what a site that did not answer knows, is `--`.
+- What nobody knows any more, and what a site that did not answer knows, is `--` or said to be unknown.
 - No text of a user stands here: an entry is told by its id and kind.
 """
 
@@ -54,7 +54,7 @@ def _learned(site: SiteAccount) -> Part:
     if not site.learned:
         return Part("not yet" if site.voting else "not yet; does not vote", Role.NOTE)
     if site.learned_at is None:
-        return Part(f"yes, {BLANK}", Role.GOOD)
+        return Part("yes, time unknown", Role.GOOD)
     how = {"votes": "counted", "chosen": f"by {site.learned_from}"}.get(
         site.learned_how or "", f"from {site.learned_from}"
     )
