@@ -7,7 +7,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from engine.core.effects import (
     Observation,
@@ -276,7 +276,7 @@ def _many(items: list[str]) -> str:
     return items[0] if len(items) == 1 else f"{items[0]} (and {len(items) - 1} more)"
 
 
-_WORDS: dict[type[Message], str] = {
+_WORDS: Final[dict[type[Message], str]] = {
     Prepare: "prepare",
     Promise: "promise",
     Accept: "accept",
@@ -294,6 +294,9 @@ _WORDS: dict[type[Message], str] = {
     AskSlot: "ask-slot",
     SlotState: "slot-state",
 }
+
+MESSAGE_TYPES: Final = tuple(_WORDS.values())
+"""The words of all messages, as `type_of` gives them."""
 
 _RESULTS = {
     "recovered": "recovered: what was accepted there is chosen now",

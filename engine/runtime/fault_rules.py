@@ -18,32 +18,13 @@ from enum import StrEnum
 from random import Random
 from typing import Final
 
-from engine.core.describe import type_of
+from engine.core.describe import MESSAGE_TYPES, type_of
 from engine.core.ids import NUMBER_MAX, SiteId, Slot, Tick
 from engine.core.messages import Message
 from engine.runtime.coverage import covers
 
 DELAY_MS_MAX: Final = 600_000
 RULE_CHARACTERS_MAX: Final = 500
-
-MESSAGE_TYPES: Final = (
-    "prepare",
-    "promise",
-    "accept",
-    "accepted",
-    "refused",
-    "chosen",
-    "ask",
-    "known",
-    "ask-highest",
-    "highest",
-    "hello",
-    "welcome",
-    "heartbeat",
-    "hand-on",
-    "ask-slot",
-    "slot-state",
-)
 
 _PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%\Z")
 _DELAY: Final = re.compile(r"([0-9]{1,6})(?:ms)?(?:(?:±|\+-|\+/-)([0-9]{1,6})(?:ms)?)?\Z")

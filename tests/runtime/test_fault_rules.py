@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from engine.core.describe import type_of
+from engine.core.describe import MESSAGE_TYPES, type_of
 from engine.core.entry import NOOP
 from engine.core.ids import Ballot, Nonce, Round, SiteId, Slot, Tick
 from engine.core.messages import (
@@ -31,7 +31,7 @@ from engine.core.messages import (
     Verdict,
     Welcome,
 )
-from engine.runtime.fault_rules import DELAY_MS_MAX, MESSAGE_TYPES, UNTOUCHED, BadRule, Fate, judge, parse
+from engine.runtime.fault_rules import DELAY_MS_MAX, UNTOUCHED, BadRule, Fate, judge, parse
 
 ALICE, BOB, CAROL, DAVE, ERIN = (SiteId(name) for name in ("alice", "bob", "carol", "dave", "erin"))
 SITES = (ALICE, BOB, CAROL, DAVE, ERIN)

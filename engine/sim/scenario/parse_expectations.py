@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from engine.core.describe import MESSAGE_TYPES
 from engine.core.ids import Ballot, SiteId, Slot
 from engine.core.storage import EventState
 from engine.sim.scenario.expected import (
@@ -33,7 +34,7 @@ from engine.sim.scenario.expected import (
     ReadState,
     State,
 )
-from engine.sim.scenario.patterns import TYPES, Pattern, Which
+from engine.sim.scenario.patterns import Pattern, Which
 from engine.sim.scenario.words import BadLine, Words
 
 _OUTCOMES: Final = (EventState.CREATED, EventState.LOST, EventState.NOT_CREATED, EventState.UNKNOWN)
@@ -66,12 +67,12 @@ def pattern(words: Words) -> Pattern:
             slot = words.slot()
         elif words.takes("ballot"):
             ballot = words.ballot()
-        elif word in TYPES:
+        elif word in MESSAGE_TYPES:
             types.add(words.take().rstrip(","))
         elif word in tuple(Which):
             which = Which(words.take())
         else:
-            raise BadLine(f"{word!r} is no type of message: write one of {', '.join(TYPES)}")
+            raise BadLine(f"{word!r} is no type of message: write one of {', '.join(MESSAGE_TYPES)}")
     return Pattern(which, frozenset(types), frozenset(senders), frozenset(addressees), slot, ballot)
 
 

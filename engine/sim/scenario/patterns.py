@@ -38,11 +38,6 @@ from engine.core.messages import (
 
 UPKEEP: Final = frozenset({"heartbeat", "hello", "welcome"})
 
-TYPES: Final = (
-    *("prepare", "promise", "accept", "accepted", "refused", "chosen", "ask", "known", "ask-highest", "highest"),
-    *("hand-on", "ask-slot", "slot-state", "heartbeat", "hello", "welcome"),
-)
-
 
 class Which(StrEnum):
     """Of those that match, in the order in which they were sent."""
