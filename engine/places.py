@@ -33,10 +33,8 @@ class SitePlaces:
     """A site's files; all paths are absolute."""
 
     folder: Path
-    db: Path
     control: Path
     log: Path
-    lock: Path
 
     def create(self) -> None:
         """Makes the folders that are missing. Raises PlaceError."""
@@ -64,7 +62,7 @@ def data_folder(option: str | None, cluster: str, environ: Mapping[str, str] = o
 def site_places(data: Path, site: str) -> SitePlaces:
     """The files of a site below DATA. Raises PlaceError."""
     folder = data.resolve() / site
-    return SitePlaces(folder, folder / "site.db", _control(folder), folder / "engine.log", folder / "lock")
+    return SitePlaces(folder, _control(folder), folder / "engine.log")
 
 
 def _control(folder: Path) -> Path:

@@ -37,13 +37,11 @@ class SawLearned:
 
 @value
 class SawApplied:
-    """The prefix reached a slot (R2). `shown`: a new line of the timeline; `table`: the block table changed."""
+    """The prefix reached a slot (R2). `void`: its entry did not take effect (E5)."""
 
     slot: Slot
     entry: Entry
     void: bool
-    shown: bool
-    table: bool
 
 
 @value

@@ -146,6 +146,6 @@ class Learner:
             step.write(WriteApplied(slot, entry, applied.void, applied.shown))
             if applied.table is not None:
                 step.write(applied.table)
-            reached.append(SawApplied(slot, entry, applied.void, applied.shown, applied.table is not None))
+            reached.append(SawApplied(slot, entry, applied.void))
             step.tell(reached[-1])
         return reached

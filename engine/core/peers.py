@@ -138,11 +138,6 @@ class Peers:
     def up(self) -> tuple[SiteId, ...]:
         return tuple(peer.site for peer in self._peers.values() if peer.up)
 
-    @property
-    def used_max(self) -> Slot:
-        """The highest slot that any peer claims is used."""
-        return max((peer.used_max for peer in self._peers.values()), default=Slot(0))
-
     def ahead_of(self, prefix: Slot) -> list[SiteId]:
         """The peers that are up and claim a longer prefix, the longest first."""
         ahead = [peer for peer in self._peers.values() if peer.up and peer.prefix > prefix]
@@ -165,7 +160,4 @@ class Peers:
         )
 
     def views(self) -> tuple[PeerView, ...]:
-        return tuple(
-            PeerView(p.site, p.up, p.voting, p.rtt_ms, p.heard, p.prefix, p.used_max, p.leadership)
-            for p in self._peers.values()
-        )
+        return tuple(PeerView(p.site, p.up, p.voting, p.rtt_ms, p.heard, p.prefix) for p in self._peers.values())

@@ -258,10 +258,6 @@ class Replica:
         """The acceptor's state of an unlearned slot (range promises included); NO_VOTE where there is none."""
         return self._acceptor.vote(slot)
 
-    def learned_ahead(self, slot: Slot) -> Entry | None:
-        """A learned entry above the prefix; at or below the prefix, ask the store."""
-        return self._learner.entry(slot) if slot > self._learner.prefix else None
-
     def blocks(self) -> dict[tuple[SiteId, SiteId], Slot]:
         """(blocker, blocked) -> the slot since which it stands, of the prefix (R2)."""
         return dict(self._microblog.blocks)

@@ -56,7 +56,6 @@ class Copying:
     bound: Slot
     source: SiteId
     nonce: Nonce
-    first: Slot
     last: Slot
     pages: int
     prefix_asked: Slot
@@ -182,7 +181,7 @@ class Scanner:
         last = Slot(min(bound, prefix + PAGE_SLOTS_MAX))
         nonce = new_nonce(self._random)
         give_up_at = Tick(step.now + self._patience())
-        self._phase = Copying(bound, source, nonce, first, last, 0, prefix, give_up_at, tried, lacking)
+        self._phase = Copying(bound, source, nonce, last, 0, prefix, give_up_at, tried, lacking)
         step.tell(SawRecovery("copying", bound, prefix, source))
         step.send(source, Ask(nonce, ((first, last),)))
 

@@ -35,8 +35,6 @@ class PeerView:
     rtt_ms: int | None
     heard: Tick | None
     prefix: Slot
-    used_max: Slot
-    leadership: str | None
 
 
 @value

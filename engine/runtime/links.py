@@ -11,7 +11,6 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -27,8 +26,6 @@ from engine.runtime.faults import FaultLayer, Flight
 from engine.runtime.paths import Address, Paths
 from engine.runtime.trace import Trace
 from engine.runtime.udp import Datagram, UdpSocket
-
-_log = logging.getLogger(__name__)
 
 
 class Sealer(Protocol):

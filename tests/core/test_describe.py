@@ -208,9 +208,9 @@ OBSERVATIONS: list[tuple[Observation, str]] = [
     (SawLearned(Slot(43), NOOP, "chosen", TWO, BOB), "chosen 43 2.alice | bob counted a majority: no-op"),
     (SawLearned(Slot(43), NOOP, "chosen", None, BOB), "chosen 43 - | bob had learned it: no-op"),
     (SawLearned(Slot(43), NOOP, "known", None, BOB), "chosen 43 - | bob had learned it: no-op"),
-    (SawApplied(Slot(43), LUNCH, void=False, shown=True, table=False), "nothing"),
+    (SawApplied(Slot(43), LUNCH, void=False), "nothing"),
     (
-        SawApplied(Slot(43), LUNCH, void=True, shown=False, table=False),
+        SawApplied(Slot(43), LUNCH, void=True),
         "void 43 - | alice/17 tweet lunch at noon? follows number 16, which is not the last (E5)",
     ),
     (

@@ -54,9 +54,7 @@ def test_data_is_one_folder_however_it_is_named(tmp_path: Path, monkeypatch: pyt
 def test_the_files_of_a_site(tmp_path: Path) -> None:
     places = site_places(tmp_path, "alice")
     assert places.folder == tmp_path / "alice"
-    assert places.db == tmp_path / "alice" / "site.db"
     assert places.log == tmp_path / "alice" / "engine.log"
-    assert places.lock == tmp_path / "alice" / "lock"
 
 
 def test_a_socket_is_in_the_sites_folder_as_long_as_its_path_fits(runtime: Path) -> None:

@@ -19,7 +19,7 @@ PREPARE = Prepare(Ballot(Round(1), ALICE), Slot(1), Slot(1))
 
 
 def applied(entry: Entry, *, void: bool = False) -> SawApplied:
-    return SawApplied(Slot(1), entry, void, shown=False, table=False)
+    return SawApplied(Slot(1), entry, void)
 
 
 def entry(operation: Operation) -> Entry:
