@@ -19,7 +19,7 @@ from engine.core.acceptor import Acceptor
 from engine.core.biography import Answer, tell
 from engine.core.chronicle import Chronicle
 from engine.core.effects import SawBiography
-from engine.core.ids import NEVER, NUMBER_MAX, Nonce, SiteId, Slot, Tick
+from engine.core.ids import NEVER, Nonce, SiteId, Slot, Tick, new_nonce
 from engine.core.learner import Learner
 from engine.core.messages import AskSlot, Deed, Learning, SlotState
 from engine.core.pages import cost_bytes
@@ -84,7 +84,7 @@ class Biographer:
     def ask(self, step: Step, token: int, slot: Slot, timeout: Tick, voting: bool) -> None:
         while len(self._inquiries) >= INQUIRIES_MAX:
             self._tell(step, next(iter(self._inquiries)))
-        nonce = Nonce(self._random.randrange(1, NUMBER_MAX))
+        nonce = new_nonce(self._random)
         every = self._settings.timings.retransmit
         inquiry = _Inquiry(token, slot, Tick(step.now + timeout), Tick(step.now + every), every)
         inquiry.answers[self._settings.site] = Answer(self._state(step.now, AskSlot(nonce, slot), voting), step.now)

@@ -217,7 +217,7 @@ class Lives:
         step.tell(SawStanding(True, self.why))
 
     def _hello(self, step: Step, peer: _Peer) -> None:
-        nonce = self._nonce()
+        nonce = new_nonce(self._random)
         peer.nonces = [*peer.nonces[-_NONCES_KEPT + 1 :], nonce]
         peer.hello_every = Tick(min(HELLO_EVERY_MAX, max(self._settings.timings.retransmit, peer.hello_every * 2)))
         peer.hello_at = Tick(step.now + peer.hello_every)
@@ -238,8 +238,7 @@ class Lives:
         if hello not in peer.challenges:
             while len(peer.challenges) >= _NONCES_KEPT:
                 del peer.challenges[next(iter(peer.challenges))]
-            peer.challenges[hello] = _Challenge(self._nonce(), 0 if peer.memory is None else peer.memory.commit)
+            peer.challenges[hello] = _Challenge(
+                new_nonce(self._random), 0 if peer.memory is None else peer.memory.commit
+            )
         return peer.challenges[hello].proof
-
-    def _nonce(self) -> Nonce:
-        return new_nonce(self._random)
