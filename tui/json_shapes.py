@@ -19,7 +19,7 @@ _BLOCK_LINE: Final = ("blocker", "blocked", "slot")
 _ACCEPTOR_LINE: Final = ("slot", "maxPrepare", "accNum", "accVal", "state")
 _FILL_LINE: Final = ("slot", "result", "kind")
 _TRACE_LINE: Final = ("at", "dir", "peer", "type", "slot", "ballot", "note")
-_BIOGRAPHY: Final = (*("slot", "state", "may_be_chosen", "sentence", "entry", "void", "quorum", "sites", "ballots"),)
+_BIOGRAPHY: Final = ("slot", "state", "may_be_chosen", "sentence", "entry", "void", "quorum", "sites", "ballots")
 _BIOGRAPHY_QUORUM: Final = ("ballot", "sites", "counted_by")
 _BIOGRAPHY_SITE: Final = (
     *("site", "answered", "voting", "maxPrepare", "accNum", "accVal"),

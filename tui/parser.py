@@ -387,9 +387,7 @@ def build_parser() -> Parser:
             command.name,
             aliases=command.aliases,
             help=command.summary,
-            description="\n\n".join(
-                filter(None, (f"{command.summary[0].upper()}{command.summary[1:]}.", command.more))
-            ),
+            description=command.description,
             epilog=f"example: {command.example}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from tui.panes.lines import Lines
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
 from tui.site.model import UNANSWERED, Change, SiteModel
 from tui.site.shapes import LogLine
-from tui.site.wording import line_words
+from tui.site.wording import line_words, plural
 
 NAME_MAX: Final = 16
 NAME_NARROW: Final = 8
@@ -41,7 +41,7 @@ class LogPane(Lines):
         top = min(used, self.scroll_offset.y + 1)
         bottom = min(used, self.scroll_offset.y + self.rows_height)
         seen = f"{top:,}-{bottom:,} of {used:,}" if used else "empty"
-        counted = f"{holes} hole{'' if holes == 1 else 's'}" if holes else ""
+        counted = plural(holes, "hole") if holes else ""
         return " · ".join(part for part in (f"3 Log {seen}", counted, "" if self.following else "paused") if part)
 
     def empty(self) -> Sequence[Row]:
@@ -50,9 +50,6 @@ class LogPane(Lines):
 
     def rows_count(self) -> int:
         return self.model.log.last
-
-    def row_key(self, index: int) -> Hashable:
-        return index
 
     def row_lines(self, index: int, width: int) -> Sequence[Row] | None:
         line = self.model.log.line(index + 1)
