@@ -18,10 +18,10 @@ from enum import StrEnum
 from random import Random
 from typing import Final
 
+from engine.core.coverage import covers
 from engine.core.describe import MESSAGE_TYPES, type_of
 from engine.core.ids import NUMBER_MAX, SiteId, Slot, Tick
 from engine.core.messages import Message
-from engine.runtime.coverage import covers
 
 DELAY_MS_MAX: Final = 600_000
 RULE_CHARACTERS_MAX: Final = 500

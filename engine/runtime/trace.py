@@ -16,12 +16,12 @@ from itertools import islice
 from typing import Final
 
 from engine.core import describe
+from engine.core.coverage import covers
 from engine.core.describe import Line
 from engine.core.effects import Observation
 from engine.core.ids import SiteId, Slot
 from engine.core.messages import AskSlot, Heartbeat, Known, Message, Promise, SlotState
 from engine.runtime.clock import iso
-from engine.runtime.coverage import covers
 from engine.runtime.fault_rules import Direction
 from engine.runtime.shapes import Shape, ballot
 

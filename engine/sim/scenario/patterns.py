@@ -9,12 +9,12 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, assert_never
 
 from engine.core import describe
+from engine.core.coverage import covers
 from engine.core.ids import Ballot, SiteId, Slot
 from engine.core.messages import (
     Accept,
@@ -69,9 +69,7 @@ class Pattern:
             return False
         if self.ballot is not None and self.ballot not in _ballots(message):
             return False
-        return self.slot is None or any(
-            first <= self.slot and (last is None or self.slot <= last) for first, last in _spans(message)
-        )
+        return self.slot is None or covers(message, self.slot, self.slot)
 
 
 def is_upkeep(message: Message) -> bool:
@@ -97,25 +95,5 @@ def _ballots(message: Message) -> tuple[Ballot | None, ...]:
             | SlotState()
         ):
             return ()
-        case _:
-            assert_never(message)
-
-
-def _spans(message: Message) -> Iterator[tuple[Slot, Slot | None]]:
-    match message:
-        case Prepare(first=first, last=last) | Promise(first=first, last=last) | Known(first=first, last=last):
-            yield first, last
-        case Accept(entries=items):
-            yield from ((item.slot, item.slot) for item in items)
-        case Accepted(slots=slots):
-            yield from ((slot, slot) for slot in slots)
-        case Refused(spans=spans):
-            yield from ((span.first, span.last) for span in spans)
-        case Chosen(slots=chosen):
-            yield from ((item.slot, item.slot) for item in chosen)
-        case Ask(spans=asked):
-            yield from asked
-        case AskHighest() | Highest() | Hello() | Welcome() | Heartbeat() | HandOn() | AskSlot() | SlotState():
-            return
         case _:
             assert_never(message)
