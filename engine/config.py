@@ -1,8 +1,8 @@
 """sites.yaml -> Cluster: who the sites are, where, under which key, and how long things take.
 
 Rules that hold here:
-- What CONTRACT.md does not allow in the file is refused before anything starts: one message with the file, the line and
-  what to write instead (ConfigError; exit status 2).
+- What the comments of sites.yaml do not allow is refused before anything starts: one message with the file, the line
+  and what to write instead (ConfigError; exit status 2).
 - Nothing is looked up but the key: whether a host is loopback is read off its name.
 - Without a key only loopback hosts are taken (W1).
 """

@@ -1,4 +1,4 @@
-"""Where the files are: the sites file, DATA, and what lies in DATA/SITE (CONTRACT.md, Files of a site).
+"""Where the files are: the sites file, DATA, and what lies in DATA/SITE (docs/commands.md).
 
 Rules that hold here:
 - An option comes before its environment variable, and that before the default; an empty variable is none.

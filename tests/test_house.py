@@ -1,4 +1,4 @@
-"""The house stays as DESIGN.md lays it out: which room may import which, and how a file looks."""
+"""The house stays as ARCHITECTURE.md lays it out: which room may import which, and how a file looks."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 Rules that hold here:
 - A command's module is imported when the command runs: the plain ones load neither trio, SQLite, cryptography nor
   Textual, so that a shell loop over them is quick.
-- What goes wrong is one line on stderr and a status of CONTRACT.md; a reader that went away (`| head`) is no error.
+- What goes wrong is one line on stderr and a status of docs/commands.md; a reader that left (`| head`) is no error.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How a command ends: the exit statuses that scripts rely on, and the one exception that carries one.
 
 Rules that hold here:
-- A status means one thing in every command (CONTRACT, "Exit status").
+- A status means one thing in every command (docs/commands.md, "Exit status").
 - A failure is one line on stderr that says what to do instead; never a traceback.
 """
 
@@ -45,6 +45,6 @@ def status_of_outcome(outcome: Mapping[str, Any]) -> ExitStatus:
 
 
 def status_of_many(statuses: Collection[ExitStatus]) -> ExitStatus:
-    """The first that applies of 3, 11, 10, 2, 0 (CONTRACT, `--stdin`)."""
+    """The first that applies of 3, 11, 10, 2, 0 (docs/commands.md, "Events")."""
     order = (ExitStatus.STORE_UNUSABLE, ExitStatus.NOT_KNOWN, ExitStatus.NOT_IN_LOG, ExitStatus.BAD_INPUT)
     return next((status for status in order if status in statuses), ExitStatus.DONE)

@@ -1,8 +1,8 @@
-"""The JSON that the commands print: CONTRACT.md, "Shapes".
+"""The JSON that the commands print: docs/commands.md, "Shapes".
 
 Rules that hold here:
 - A shape has all its keys, always, in the order written here; what does not apply is null.
-- The control socket may say more (docs/control.md); it is left out, so that scripts rely on the contract alone.
+- The control socket may say more (docs/control.md); it is left out, so that scripts rely on those alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who leads, in words: of a site's status (PROTOCOL.md L1-L3)."""
+"""Who leads, in words: of a site's status (docs/protocol.md L1-L3)."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Rules that hold here:
 - JSON is UTF-8 bytes, one object a line, the keys of a shape in the order of `tui.json_shapes`.
-- For people, user text is the last thing on a line, and every text passes through `inert` (CONTRACT, timeline).
+- For people, user text is the last thing on a line, and every text passes through `inert`.
 - Colour is for terminals alone, never under NO_COLOR, and never the only sign of a state.
 """
 

@@ -1,4 +1,4 @@
-"""Which cluster, which data and which site a command is about (CONTRACT, "Files of a site").
+"""Which cluster, which data and which site a command is about (docs/commands.md).
 
 Rules that hold here:
 - What is wrong with the sites file, or with a name, ends the command with status 2 before anything starts.

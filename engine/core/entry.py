@@ -5,7 +5,7 @@ Rules that hold here:
 - A body is one line, `KIND AT_MS ARGUMENT`, so that a store is readable with any SQLite tool.
 - A no-op has no author, number 0 and an empty body.
 - `follows` is the number of the author's entry that must be the last in effect before this one (E5).
-- A tweet is 1 to 280 code points after stripping; categories Cc, Cs, Zl and Zp are refused (CONTRACT, timeline).
+- A tweet is 1 to 280 code points after stripping; categories Cc, Cs, Zl and Zp are refused (docs/commands.md).
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ Rules that hold here:
 - The caller has opened the store, and so holds its lock: whatever control socket lies at the path is stale (D4).
 - It ends in this order: the control socket is taken away, the UDP socket is closed, the store is let go, requests
   without an answer are told so, and then the connections close. Who starts the site again finds everything free.
-- Exit status: 0 stopped cleanly, 1 a bug, 3 the store failed, 4 an address in use, 12 a broken rule (CONTRACT.md).
+- Exit status: 0 stopped cleanly, 1 a bug, 2 an address that this machine does not have, 3 the store failed, 4 an
+  address in use, 12 a broken rule (docs/commands.md).
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ _log = logging.getLogger(__name__)
 
 
 class CannotServe(Exception):
-    """The site cannot start; the message says what to do, `exit_status` is CONTRACT.md's."""
+    """The site cannot start; the message says what to do, `exit_status` is docs/commands.md's."""
 
     def __init__(self, message: str, exit_status: int) -> None:
         super().__init__(message)

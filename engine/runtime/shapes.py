@@ -1,4 +1,4 @@
-"""Core values as the JSON shapes of CONTRACT.md and docs/control.md.
+"""Core values as the JSON shapes of docs/commands.md and docs/control.md.
 
 Rules that hold here:
 - All keys of a shape are always there, null where they do not apply.

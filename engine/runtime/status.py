@@ -1,4 +1,4 @@
-"""The status of a site: CONTRACT.md's object and what docs/control.md adds for screens."""
+"""The status of a site: the object of docs/commands.md, and what docs/control.md adds for screens."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """What an audit found.
 
 Rules that hold here:
-- A violation names the rule of PROTOCOL.md, the slot and the site where there is one, and says in a sentence what was
-  seen against what.
+- A violation names the rule of docs/protocol.md, the slot and the site where there is one, and says in a sentence what
+  was seen against what.
 - However much is wrong, memory is bounded: the first violations are kept, the others counted.
 """
 

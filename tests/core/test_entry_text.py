@@ -1,4 +1,4 @@
-"""The timeline's rule on characters (CONTRACT.md): the categories Cc, Cs, Zl and Zp are refused, all others taken."""
+"""The timeline's rule on characters (docs/commands.md): the categories Cc, Cs, Zl and Zp are refused, no others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state machine: what takes effect (E5), what is shown, and the block table (CONTRACT, rules of the timeline)."""
+"""The state machine: what takes effect (E5), what is shown, and the block table (docs/commands.md, "The timeline")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""host:port, as CONTRACT.md (sites.yaml) takes it."""
+"""host:port, as sites.yaml takes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""sites.yaml as CONTRACT.md has it; anything else is refused with one message: file, line, what to write instead."""
+"""sites.yaml as its own comments have it; else it is refused with one message: file, line, what to write instead."""
 
 from __future__ import annotations
 

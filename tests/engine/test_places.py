@@ -1,4 +1,4 @@
-"""Where files are found (CONTRACT.md, Files of a site): options, variables, defaults, and sockets of long paths."""
+"""Where files are found (docs/commands.md): options, variables, defaults, and sockets of long paths."""
 
 from __future__ import annotations
 

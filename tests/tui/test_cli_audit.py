@@ -1,4 +1,4 @@
-"""`loggos audit` over the stores of real engines: running, killed, stopped, changed (CONTRACT, "Commands")."""
+"""`loggos audit` over the stores of real engines: running, killed, stopped, changed (docs/commands.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands as processes against three real engines: outcomes, shapes, pages, signals (CONTRACT, "Commands")."""
+"""The commands as processes against three real engines: outcomes, shapes, pages, signals (docs/commands.md)."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_a_reader_that_goes_away_is_no_error(cluster: RealCluster) -> None:
     assert process.returncode == 0
 
 
-def test_status_is_the_contracts_object_and_a_readable_panel(cluster: RealCluster) -> None:
+def test_status_is_the_object_that_is_promised_and_a_readable_panel(cluster: RealCluster) -> None:
     [status] = cluster.run("status", "alice", "--json").lines
     assert (status["site"], status["quorum"]) == ("alice", {"reachable": 3, "needed": 2, "size": 3})
     assert list(status["peers"]) == ["bob", "carol"]

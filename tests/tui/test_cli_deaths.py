@@ -1,4 +1,4 @@
-"""True outcomes when engines die, without a quorum, and when the command is interrupted (E2; CONTRACT, "Commands")."""
+"""True outcomes when engines die, without a quorum, and when the command is interrupted (E2; docs/commands.md)."""
 
 from __future__ import annotations
 

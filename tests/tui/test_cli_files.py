@@ -1,4 +1,4 @@
-"""Commands without an engine: `init`, what is refused, and exit status 5 (CONTRACT, "sites.yaml" and "Exit status")."""
+"""Commands without an engine: `init`, what is refused, and exit status 5 (docs/commands.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands print (CONTRACT, "Shapes" and "Rules of the timeline"): keys, order, inert text, colour."""
+"""What the commands print (docs/commands.md, "Shapes"): keys, order, inert text, colour."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def test_who_won_a_slot_is_an_entry() -> None:
     assert list(told["to"]) == ["kind", "author", "id", "text", "target"]
 
 
-def test_a_log_line_has_exactly_the_contracts_keys_and_target() -> None:
+def test_a_log_line_has_exactly_the_keys_that_are_promised() -> None:
     said = {"slot": 1, "state": "hole", "attempt": {}, "accNum": "1.bob", "maxPrepare": None, "at": None}
     assert list(json_shapes.log_line(said)) == ["slot", "state", "kind", "author", "id", "text", "target"]
 
 
-def test_status_has_exactly_the_contracts_keys() -> None:
+def test_status_has_exactly_the_keys_that_are_promised() -> None:
     peer = {"up": True, "rtt_ms": 3, "chosen_through": 4, "heard_s": 0.1, "address": "127.0.0.1:1"}
     said: Json = {"site": "alice", "pid": 3, "peers": {"bob": peer}, "quorum": {"size": 2, "needed": 2, "reachable": 1}}
     status = json_shapes.status(said)

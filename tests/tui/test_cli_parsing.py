@@ -1,4 +1,4 @@
-"""What can be typed (CONTRACT, "Commands"): global options on either side, numbers in range, one-line errors, help."""
+"""What can be typed (docs/commands.md): global options on either side, numbers in range, one-line errors, help."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tweet --stdin` (CONTRACT, "Commands"): order, the window, refused lines, signals, and an engine that is lost."""
+"""`tweet --stdin` (docs/commands.md): order, the window, refused lines, signals, and an engine that is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Engines as processes of their own, and the demo (CONTRACT, "Commands"): who starts them, and who ends them."""
+"""Engines as processes of their own, and the demo (docs/commands.md): who starts them, and who ends them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What became of an event, in one line.
 
 Rules that hold here:
-- Nothing is called failed: an outcome is named as the contract names it, with the slot and the reason.
+- Nothing is called failed: an outcome is named as docs/commands.md names it, with the slot and the reason.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """One request that may take its time, and that a signal ends early but truly.
 
 Rules that hold here:
-- A signal asks the engine to give the request up; what it then answers is the answer (CONTRACT: "Interrupted while
-  waiting: the same").
+- A signal asks the engine to give the request up; what it then answers is the answer (docs/commands.md, "Events").
 - An engine that stops refuses what it had already taken in: that is an engine lost, not a request refused.
 - A second signal, or an engine that stays silent, ends the waiting: EngineSilent, the outcome is not known.
 """

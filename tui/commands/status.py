@@ -73,7 +73,7 @@ def _facts(status: Json) -> Iterator[Row]:
 
 
 def _own_facts(said: Json) -> Iterator[Row]:
-    """What the control socket tells beside the contract's object; left out where this engine does not say it."""
+    """What the control socket tells beside what docs/commands.md promises; left out where this engine does not."""
     for key, label in (("udp", "address"), ("data", "data"), ("pid", "process"), ("since", "since")):
         if said.get(key) is not None:
             yield label, str(said[key])

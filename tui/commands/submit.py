@@ -1,7 +1,7 @@
 """`tweet`, `block`, `unblock`: events handed to the engine, and what became of them.
 
 Rules that hold here:
-- The exit status is the outcome's; interrupted, it is never 0 (CONTRACT, "Commands").
+- The exit status is the outcome's; interrupted, it is never 0 (docs/commands.md).
 - Whether the timeline takes an event is the engine's to say; here only what is no text at all is refused.
 """
 

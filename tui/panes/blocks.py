@@ -1,4 +1,4 @@
-"""Pane 2: the block table as a matrix, the row's site blocks the column's (PROTOCOL.md R2: of the prefix)."""
+"""Pane 2: the block table as a matrix, the row's site blocks the column's (docs/protocol.md R2: of the prefix)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pane 3: the raw log, every slot with its state (PROTOCOL.md "Words")."""
+"""Pane 3: the raw log, every slot with its state (docs/protocol.md "Words")."""
 
 from __future__ import annotations
 

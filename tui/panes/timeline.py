@@ -1,4 +1,4 @@
-"""Pane 1: the timeline, as this site may read it (PROTOCOL.md R2: the prefix without a gap)."""
+"""Pane 1: the timeline, as this site may read it (docs/protocol.md R2: the prefix without a gap)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How certain the timeline is that it lacks nothing, in words (PROTOCOL.md R5).
+"""How certain the timeline is that it lacks nothing, in words (docs/protocol.md R5).
 
 Rules that hold here:
 - `confirmed` names the moment before which nothing is missing; that stays true whatever happens later.

@@ -1,4 +1,4 @@
-"""What happened, in sentences that are true (PROTOCOL.md E2).
+"""What happened, in sentences that are true (docs/protocol.md E2).
 
 Rules that hold here:
 - "Failed" and "lost" are said only of what can never be in the log; else it is unknown, and that is said.
