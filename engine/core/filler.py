@@ -100,6 +100,7 @@ class Filler:
         self._soon = Tick(4 * settings.timings.retransmit)
         self._look_at = Tick(0)
         self._seen = learner.used_max  # at the last look: what is above was used since
+        self._competes = True
         self._due = Slot(0)  # holes up to here are worked on until none is left
 
     def next_look(self) -> Tick | None:
@@ -154,6 +155,7 @@ class Filler:
 
     def tick(self, step: Step, competes: bool) -> None:
         """`competes`: this site may propose a no-op itself (D5, L3); else it asks again."""
+        self._competes = competes
         again: list[_Fill] = []
         for fill in list(self._fills.values()):
             match fill.phase:
@@ -195,7 +197,8 @@ class Filler:
                 votes = tuple(peer for peer in peers if peer not in unanswered)
             case Yielding():
                 phase, votes = "yielding", ()
-                why = "nobody knew it; lets other attempts go first, then proposes a no-op"
+                then = "proposes a no-op" if self._competes else "asks again, until another site has settled it"
+                why = f"nobody knew it; lets other attempts go first, then {then}"
         return AttemptView(slot, phase, None, votes, peers, len(peers), NOOP, why, fill.since)
 
     @property

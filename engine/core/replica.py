@@ -62,7 +62,7 @@ from engine.core.sessions import Sessions, Submission
 from engine.core.settings import ROUND_LEAP_MAX, Leadership, Settings
 from engine.core.step import Step
 from engine.core.storage import LogReader, Stored, Vote, WriteEvidence
-from engine.core.stuck import InTheWay, why_stuck
+from engine.core.stuck import InTheWay, why_stuck, why_unsettled
 from engine.core.views import AttemptView, ReplicaView
 
 HOLES_SHOWN_MAX = 1_000
@@ -181,7 +181,7 @@ class Replica:
             self._proposer.tick(step)
             self._policy.tick(step, voting, self._scanner.ready and not self._scanner.copying)
             if not self._scanner.copying:
-                self._filler.tick(step, voting and self._policy.fills(now))
+                self._filler.tick(step, self.fills)
             claim = self._policy.claim(now, voting)
             for silent in self._peers.tick(step, voting, self._learner.prefix, self._learner.used_max, claim):
                 self._lives.greet(step, silent)
@@ -253,6 +253,15 @@ class Replica:
 
     def attempt(self, slot: Slot) -> AttemptView | None:
         return self._policy.view(slot) or self._proposer.view(slot) or self._filler.view(slot)
+
+    @property
+    def fills(self) -> bool:
+        """This site settles holes itself (D5, L3); else it asks those that do."""
+        return self._lives.voting and self._policy.fills(self._now)
+
+    def why_unsettled(self, slot: Slot) -> str:
+        """Why a hole is not settled yet, in words and counts."""
+        return why_unsettled(self._now, self._settings.site, self.attempt(slot), self._in_the_way())
 
     def vote(self, slot: Slot) -> Vote:
         """The acceptor's state of an unlearned slot (range promises included); NO_VOTE where there is none."""
@@ -432,8 +441,10 @@ class Replica:
             self._filler.fill_through(step, slot)  # E4
 
     def _stuck(self) -> str:
-        parts = InTheWay(self._lives, self._peers, self._scanner, self._policy, self._learner)
-        return why_stuck(self._now, self._settings.site, parts)
+        return why_stuck(self._now, self._settings.site, self._in_the_way())
+
+    def _in_the_way(self) -> InTheWay:
+        return InTheWay(self._lives, self._peers, self._scanner, self._policy, self._learner)
 
     def _stop(self, broken: BrokenRule) -> Effects:
         self._stopped = str(broken)

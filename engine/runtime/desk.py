@@ -225,5 +225,7 @@ class Desk:
         wait = self._fills.pop(key)
         for slot in wait.open:
             wait.lines[slot] = fill_line(SawFilled(slot, "no-quorum", None))
+        why = f"slot {min(wait.open)}: {self._replica.why_unsettled(min(wait.open))}" if wait.open else None
         client, call_id = key
-        client.answer(call_id, {"lines": newest_that_fit(line for _, line in sorted(wait.lines.items()))})
+        lines = newest_that_fit(line for _, line in sorted(wait.lines.items()))
+        client.answer(call_id, {"lines": lines, "why": why})

@@ -205,6 +205,8 @@ class Queries:
             action = f"nothing: it is not used yet, the highest used slot is {used_max}"
         elif attempt is not None:
             action = f"goes on: {attempt.why}"
+        elif not self._replica.fills:
+            action = "ask the others whether it is chosen, until one of them has settled it"
         elif row.vote.accepted is not None:
             action = "ask the others whether it is chosen, then complete the entry that was accepted"
         else:

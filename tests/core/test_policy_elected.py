@@ -298,8 +298,20 @@ def test_l3_while_a_leader_is_heard_others_ask_and_do_not_fill() -> None:
     assert sent(effects, Ask)
     assert BOB in {to for to, _ in sent(effects, Ask)}, "the leader is asked"
     assert not sent(effects, Prepare)
+    assert stage.replica.why_unsettled(Slot(1)) == ("bob leads, and has not settled it yet; 3 of 3 reachable, 2 needed")
 
 
 def test_l3_while_no_leader_is_heard_they_fill_themselves() -> None:
     effects = with_a_hole(elected()).live(20_000)
     assert {message.first for message in slot_prepares(effects)} == {Slot(1), Slot(2)}
+
+
+def test_r3_what_keeps_a_hole_is_said() -> None:
+    stage = with_a_hole(elected())
+    among(stage, lambda: [(CAROL, beat_of(stage, deaf=True)), (BOB, beat_of(stage, deaf=True))], 2_000)
+    assert stage.replica.why_unsettled(Slot(1)) == (
+        "no leader is heard; the next one settles it, or alice itself after some time without one;"
+        " 3 of 3 reachable, 2 needed"
+    )
+    stage.live(20_000)
+    assert stage.replica.why_unsettled(Slot(1)) == "no quorum: 1 of 3 reachable, 2 needed"

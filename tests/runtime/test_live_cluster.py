@@ -216,8 +216,11 @@ async def test_a_hole_is_planned_and_filled_on_demand(tmp_path: Path) -> None:
         (filled,) = (await client.answer(request))["lines"]
         assert filled == {"slot": slot, "result": filled["result"], "kind": "tweet"}
         assert filled["result"] in ("learned", "recovered")
-        assert await bob.call("fill", slots=[slot]) == {"lines": [{"slot": slot, "result": "chosen", "kind": "tweet"}]}
-        assert await bob.call("fill") == {"lines": []}
+        assert await bob.call("fill", slots=[slot]) == {
+            "lines": [{"slot": slot, "result": "chosen", "kind": "tweet"}],
+            "why": None,
+        }
+        assert await bob.call("fill") == {"lines": [], "why": None}
         inspected = await bob.call("slot", slot=slot)
         assert (inspected["state"], inspected["learned"], inspected["void"]) == ("chosen", data["accVal"], False)
         types = {line["type"] for line in inspected["trace"]}
@@ -235,11 +238,16 @@ async def test_a_fill_that_finds_no_quorum_says_so_when_its_time_has_passed(tmp_
         await status_where(bob, lambda status: status["holes"] == [slot])
         await bob.call("faults.add", rule="partition bob | alice,carol")
         filled = await bob.call("fill", slots=[slot], timeout_s=0.2)
-        assert filled == {"lines": [{"slot": slot, "result": "no-quorum", "kind": None}]}
+        assert filled["lines"] == [{"slot": slot, "result": "no-quorum", "kind": None}]
+        assert filled["why"].startswith(f"slot {slot}: ")
+        await status_where(bob, lambda status: status["quorum"]["reachable"] == 1)
         client = await bob.client()
         request = await client.send("fill", timeout_s=1_000)
         assert await client.call("give_up", requests=[request]) == {"given_up": 1}
-        assert await client.answer(request) == filled
+        assert await client.answer(request) == {
+            "lines": filled["lines"],
+            "why": f"slot {slot}: no quorum: 1 of 3 reachable, 2 needed",
+        }
 
 
 async def test_held_messages_are_listed_released_and_dropped(tmp_path: Path) -> None:

@@ -130,6 +130,19 @@ async def test_an_unknown_outcome_is_settled_and_told_when_it_is_known(tmp_path:
             await pilot.until_shown("alice/1, unknown until now, is created at slot 1: hello")
 
 
+async def test_a_fill_that_settles_nothing_says_what_keeps_the_slot(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 1
+        engine.on["submit"] = lambda _: UNKNOWN
+        lines = [{"slot": 1, "result": "no-quorum", "kind": None}]
+        engine.on["fill"] = lambda _: {"lines": lines, "why": "slot 1: bob leads, and has not settled it yet"}
+        async with screen_of(engine) as pilot:
+            await pilot.press("c", *"hello", "enter")
+            await pilot.until_shown("f settle slot 1")
+            await pilot.press("f")
+            await pilot.until_shown("slot 1 not settled yet. The engine goes on with slot 1: bob leads")
+
+
 async def test_bad_news_waits_beneath_good_news(tmp_path: Path) -> None:
     answers = iter([NOT_CREATED, CREATED])
     async with EngineDouble(tmp_path) as engine:

@@ -16,7 +16,7 @@ from tui.commands.patient_call import call_patiently, status_of_loss
 from tui.exits import CommandFailed, ExitStatus
 from tui.interrupts import Interrupts
 from tui.json_shapes import Json
-from tui.output import Cell, Output, Style
+from tui.output import Cell, Output, Style, complain
 from tui.selection import select_site
 
 SLOTS_MAX: Final = 1_000
@@ -41,6 +41,9 @@ def run(arguments: Namespace) -> int:
     lines = [json_shapes.fill_line(line) for line in filled.value["lines"]]
     _show_results(out, lines)
     unsettled = any(line["result"] == _UNSETTLED for line in lines)
+    if unsettled:
+        out.flush()
+        complain(f"not settled yet, and the engine goes on with it by itself: {filled.value['why']}")
     return ExitStatus.NOT_KNOWN if unsettled or filled.interrupted else ExitStatus.DONE
 
 

@@ -146,6 +146,14 @@ class FillLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Filled:
+    """What became of a fill; `why` is what keeps the lowest slot that is not settled, None where all are."""
+
+    lines: tuple[FillLine, ...]
+    why: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     number: int
     text: str
@@ -338,8 +346,9 @@ def outcome(raw: Json) -> Outcome:
     )
 
 
-def fill_lines(raw: Json) -> tuple[FillLine, ...]:
-    return tuple(FillLine(key(line, "slot"), key(line, "result"), line.get("kind")) for line in key(raw, "lines"))
+def filled(raw: Json) -> Filled:
+    lines = (FillLine(key(line, "slot"), key(line, "result"), line.get("kind")) for line in key(raw, "lines"))
+    return Filled(tuple(lines), raw.get("why"))
 
 
 def faults(raw: Json) -> Faults:

@@ -72,14 +72,14 @@ class Submissions:
         self._board.doing = f"filling {'all holes' if slots is None else f'slot {wording.listed(slots)}'}"
         try:
             params = {"slots": None if slots is None else list(slots), "timeout_s": FILL_TIMEOUT_S}
-            lines = shapes.fill_lines(await self._model.link.call("fill", params))
+            told = shapes.filled(await self._model.link.call("fill", params))
         except (RpcError, BadAnswer) as refused:
             notice = Notice(wording.refused(str(refused)), Mood.BAD)
         except LinkLost as lost:
             notice = Notice(row(("? ", Role.WARN), f"the fill was not answered: {lost}"), Mood.BAD)
         else:
-            unsettled = any(line.result == "no-quorum" for line in lines)
-            notice = Notice(wording.filled(lines), Mood.BAD if unsettled else Mood.GOOD)
+            unsettled = any(line.result == "no-quorum" for line in told.lines)
+            notice = Notice(wording.filled(told), Mood.BAD if unsettled else Mood.GOOD)
         finally:
             self._board.doing = None
         self._board.add(notice)

@@ -15,7 +15,7 @@ from typing import Final, assert_never
 from engine.core.entry import Block, Operation, Tweet, Unblock, Withdrawal
 from tui.rows import Role, Row, fitted, row, width_of
 from tui.site.biography import SlotQuorum
-from tui.site.shapes import Attempt, FillLine, LogLine, Outcome
+from tui.site.shapes import Attempt, Filled, LogLine, Outcome
 
 SHORT: Final = 24
 
@@ -24,7 +24,7 @@ _RESULTS = {
     "no-op": "filled with a no-op",
     "learned": "learned from a peer that had it",
     "chosen": "was chosen already",
-    "no-quorum": "not settled yet: no majority answered",
+    "no-quorum": "not settled yet",
 }
 
 
@@ -170,20 +170,22 @@ def refused(reason: str) -> Row:
     return row(("✗ ", Role.BAD), ("refused", Role.BAD), f": {reason}")
 
 
-def filled(lines: Sequence[FillLine]) -> Row:
-    """The result of a fill, slot by slot while they are few."""
+def filled(told: Filled) -> Row:
+    """The result of a fill, slot by slot while they are few, and what keeps the lowest that is not settled."""
+    lines = told.lines
     if not lines:
         return row(("✓ ", Role.GOOD), "there is no hole to fill")
     unsettled = [line.slot for line in lines if line.result == "no-quorum"]
     glyph, role = ("? ", Role.WARN) if unsettled else ("✓ ", Role.GOOD)
+    because = f". The engine goes on with {told.why}" if told.why else ""
     if len(lines) <= 3:
         said = "; ".join(f"slot {line.slot} {_RESULTS.get(line.result, line.result)}" for line in lines)
-        return row((glyph, role), said)
+        return row((glyph, role), f"{said}{because}")
     counts: dict[str, int] = {}
     for line in lines:
         counts[line.result] = counts.get(line.result, 0) + 1
     said = ", ".join(f"{count} {result}" for result, count in sorted(counts.items()))
-    return row((glyph, role), f"{plural(len(lines), 'slot')}: {said}")
+    return row((glyph, role), f"{plural(len(lines), 'slot')}: {said}{because}")
 
 
 def quorum_after(reachable: int, needed: int, size: int, voting_here: bool) -> str:
