@@ -308,10 +308,13 @@ def test_l3_while_no_leader_is_heard_they_fill_themselves() -> None:
 
 def test_r3_what_keeps_a_hole_is_said() -> None:
     stage = with_a_hole(elected())
+    assert stage.replica.why_unsettled(Slot(1)) == "no quorum: 1 of 3 reachable, 2 needed"
     among(stage, lambda: [(CAROL, beat_of(stage, deaf=True)), (BOB, beat_of(stage, deaf=True))], 2_000)
     assert stage.replica.why_unsettled(Slot(1)) == (
         "no leader is heard; the next one settles it, or alice itself after some time without one;"
         " 3 of 3 reachable, 2 needed"
     )
     stage.live(20_000)
-    assert stage.replica.why_unsettled(Slot(1)) == "no quorum: 1 of 3 reachable, 2 needed"
+    why = stage.replica.why_unsettled(Slot(1))
+    assert why.startswith("asks for promises of ")
+    assert why.endswith(".alice, for a no-op; 3 of 3 reachable, 2 needed")
