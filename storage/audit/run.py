@@ -17,7 +17,7 @@ from typing import Final
 from engine.core.entry import BadOperation, Entry
 from engine.core.ids import SiteId, Slot
 from engine.core.microblog import Microblog
-from engine.core.storage import StoreError
+from engine.core.storage import Standing, StoreError
 from storage.audit.events import Events
 from storage.audit.replays import Replay
 from storage.audit.report import AuditedSite, Findings, Report, Unreadable
@@ -69,6 +69,7 @@ class _Audit:
         self._log.finish()
         self._hold_rounds()
         self._hold_lives()
+        self._hold_admission()
         return Report(
             sites=tuple(self._summary(store) for store in self._stores.values()),
             missing=self._missing,
@@ -97,6 +98,7 @@ class _Audit:
         for site, store in self._stores.items():
             for promise in store.begun.ranges:
                 self._votes.saw(promise.ballot, promise.first, site)
+                self._votes.voters.setdefault(site, promise.first)
         for site, (ballot, slot, seen_at) in sorted(self._votes.highest.items()):
             store_of_ballot = self._stores.get(site)
             if store_of_ballot is None or not store_of_ballot.is_original:
@@ -120,6 +122,22 @@ class _Audit:
                 elif memory.commit > meta.commit:
                     sentence = f"is at commit {meta.commit}, but {store.site} heard of {memory.commit}: an old copy"
                     self._findings.add("D5", sentence, site=peer.site)
+
+    def _hold_admission(self) -> None:
+        """D5: a store votes that enough peers recorded; who remembers another store of its site never does."""
+        for site, slot in sorted(self._votes.voters.items()):
+            meta = self._stores[site].reader.meta()
+            others = len(meta.sites) - 1
+            needed = (others + others // 2 + 1) // 2  # ceil((N-1+f)/2), f = floor((N-1)/2)
+            memories = [store.begun.peers.get(site) for store in self._stores.values()]
+            against = sum(memory is not None and memory.life != meta.life for memory in memories)
+            if meta.standing is Standing.NEW:
+                self._findings.add("D5", "votes, though its store was never admitted", slot=slot, site=site)
+            elif meta.standing is Standing.LEARNER and others - against < needed:
+                sentence = (
+                    f"votes on store {meta.life}, which was never admitted: others, {against} here, remember another"
+                )
+                self._findings.add("D5", sentence, slot=slot, site=site)
 
     def _summary(self, store: Store) -> AuditedSite:
         return AuditedSite(

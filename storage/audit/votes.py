@@ -41,6 +41,8 @@ class Votes:
         self._reread = reread
         self._findings = findings
         self._highest: dict[SiteId, tuple[Ballot, Slot, SiteId]] = {}
+        self.voters: dict[SiteId, Slot] = {}
+        """The stores that hold a vote, each with the first slot where it does."""
 
     @property
     def highest(self) -> Mapping[SiteId, tuple[Ballot, Slot, SiteId]]:
@@ -74,6 +76,8 @@ class Votes:
         accepted: dict[Ballot, Acceptances] = {}
         for site, row in rows.items():
             promised, ballot, entry = row.vote.promised, row.vote.accepted, row.vote.entry
+            if promised is not None or ballot is not None:
+                self.voters.setdefault(site, slot)
             if promised is not None:
                 self.saw(promised, slot, site)
             if ballot is None:

@@ -248,6 +248,19 @@ CASES: dict[str, tuple[Plant, tuple[str, int | None, str | None], str]] = {
         ("D5", None, "bob"),
         "is at commit 2, but alice heard of 99: an old copy",
     ),
+    "a vote on a store that was never admitted": (
+        in_store("carol", lambda p: p.change(META, "1", standing="new")),
+        ("D5", 2, "carol"),
+        "votes, though its store was never admitted",
+    ),
+    "a vote on the store that replaced a lost one": (
+        both(
+            in_store("bob", lambda p: p.change(META, "1", standing="learner")),
+            in_store("alice", lambda p: p.change(PEERS, "site = 'bob'", life="00000000000000ff")),
+        ),
+        ("D5", 1, "bob"),
+        "which was never admitted: others, 1 here, remember another",
+    ),
     "a damaged row of the log": (
         lambda data: damage(data / "bob", "UPDATE slots SET body = body || 'x' WHERE slot = 4"),
         ("D3", 4, "bob"),
