@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Final
 
 from engine.core.settings import Leadership
+from engine.sim.mutants.catalogue import broken_by
 from tests.chaos.campaign import Setup, run
 from tests.chaos.namespaces import NamespacesUnavailable
 
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seed = time.time_ns() // 1_000_000 if options.seed is None else options.seed
     shares = SHARES if options.leadership == ALL else {Leadership(options.leadership): 1.0}
     setups = [
-        Setup(seed, round(options.seconds * share, 1), options.sites, leadership, options.namespaces)
+        Setup(seed, round(options.seconds * share, 1), options.sites, leadership, options.namespaces, options.mutant)
         for leadership, share in shares.items()
     ]
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -60,8 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             shutil.rmtree(folder)
     for setup in failed:
         again = f"--seconds {setup.seconds:g} --sites {setup.sites} --leadership {setup.leadership}"
-        print(f"again: python -m tests.chaos --seed {seed} {again}{' --namespaces' if setup.namespaces else ''}")
+        print(f"again: python -m tests.chaos --seed {seed} {again}{_flags(setup)}")
     return _VIOLATION if failed else _PASSED
+
+
+def _flags(setup: Setup) -> str:
+    mutant = "" if setup.mutant is None else f" --mutant {setup.mutant}"
+    return f"{' --namespaces' if setup.namespaces else ''}{mutant}"
 
 
 def _passes(setup: Setup, folder: Path) -> bool:
@@ -96,7 +102,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--namespaces", action="store_true", help="cut sites apart by network namespaces; needs Linux and root"
     )
+    parser.add_argument("--mutant", help="break a rule in all engines: a name of engine.sim.mutants")
     options = parser.parse_args(arguments)
+    try:
+        broken_by(options.mutant)
+    except KeyError as unknown:
+        parser.error(unknown.args[0])
     if options.seconds < 8 or not 3 <= options.sites <= 9:
         parser.error("campaigns take 8 seconds or more in all, and 3 to 9 sites")
     return options

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,11 @@ from tui.json_shapes import log_line
 Json = dict[str, Any]
 
 
-def unrest(statuses: Mapping[str, Json | None]) -> str | None:
-    """Why these sites, all of a cluster, are not alike and at rest; None: they are. A status of None: no answer."""
+def unrest(statuses: Mapping[str, Json | None], lost: Collection[str] = ()) -> str | None:
+    """Why these sites, all of a cluster, are not alike and at rest; None: they are. A status of None: no answer.
+
+    Those of `lost` have lost their disks: they learn, and are voters no more (D5).
+    """
     known: dict[str, Json] = {}
     for name, status in statuses.items():
         if status is None:
@@ -27,12 +30,14 @@ def unrest(statuses: Mapping[str, Json | None]) -> str | None:
     top = max(status["chosen_max"] for status in known.values())
     for name, status in known.items():
         reachable = status["quorum"]["reachable"]
-        if reachable < len(known):
-            return f"{name} reaches {reachable} of {len(known)}: {status['voting_why']}"
+        if reachable != len(known) - len(lost):
+            return f"{name} reaches {reachable} of {len(known) - len(lost)} voters: {status['voting_why']}"
+        if status["voting"] == (name in lost):
+            return f"{name} {'votes' if status['voting'] else 'does not vote'}: {status['voting_why']}"
         if status["chosen_through"] != top or status["holes"] or status["next"] != top + 1:
             holes = status["holes"][:5]
             return f"{name} is at {status['chosen_through']} of {top}, next {status['next']}, holes {holes}"
-        if status["recovering"] or status["unknown"]:
+        if status["recovering"] or (status["unknown"] and name not in lost):
             return f"{name}: recovering {status['recovering']}, {status['unknown']} events unknown"
     return None
 
@@ -46,8 +51,16 @@ class Judgement:
     wrong: list[str]
 
 
-def hold_against_logs(sockets: Mapping[str, Path], submissions: Sequence[Submission]) -> Judgement:
-    """Reads the logs of all sites, which are at rest, through their control sockets (R1, R2, E1 to E4)."""
+def hold_against_logs(
+    sockets: Mapping[str, Path], submissions: Sequence[Submission], lost: Collection[str] = ()
+) -> Judgement:
+    """Reads the logs of all sites, which are at rest, through their control sockets (R1, R2, E1 to E4).
+
+    Those of `lost` have lost their disks: what their users were told holds, and what they were not told, nobody knows.
+    """
+    submissions = [
+        replace(each, outcome=None) if each.site in lost and _is_unknown(each) else each for each in submissions
+    ]
     logs: dict[str, Log] = {}
     views: dict[str, list[Json]] = {}
     settled: dict[str, Json] = {}
@@ -65,5 +78,9 @@ def hold_against_logs(sockets: Mapping[str, Path], submissions: Sequence[Submiss
 
 def _told_unknown(site: str, submissions: Sequence[Submission]) -> list[str]:
     """The ids of this site's events of which users were told no more than that."""
-    told = [each.outcome for each in submissions if each.site == site and each.outcome is not None]
-    return [outcome["id"] for outcome in told if outcome["outcome"] == "unknown"]
+    told = [each.outcome for each in submissions if each.site == site and _is_unknown(each)]
+    return [outcome["id"] for outcome in told if outcome is not None]
+
+
+def _is_unknown(submission: Submission) -> bool:
+    return submission.outcome is not None and submission.outcome["outcome"] == "unknown"

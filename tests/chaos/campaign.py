@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count, takewhile
 from pathlib import Path
@@ -26,6 +26,7 @@ from engine.core.ids import SiteId
 from engine.core.settings import Leadership
 from engine.template import DEFAULT_NAMES, write_files
 from tests.chaos.agreement import hold_against_logs, unrest
+from tests.chaos.disks import Disks, stored_votes
 from tests.chaos.engines import Engines
 from tests.chaos.namespaces import NamespaceNetwork
 from tests.chaos.network import Cut, Network, RuledNetwork, add_rule
@@ -37,14 +38,17 @@ from tests.chaos.schedule import (
     Killed,
     LongPause,
     Partition,
+    PutBack,
     Rule,
     Stopped,
     Unplugged,
+    Wiped,
     describe,
     draw,
     majority_spans,
 )
 from tests.chaos.users import Submission, User
+from tests.chaos.witness import Witness, hold_against_stores
 from tests.tui.real_cluster import PROGRAM, environment, free_addresses, with_leadership
 from tui.exits import ExitStatus
 
@@ -65,6 +69,8 @@ class Setup:
     sites: int = 5
     leadership: Leadership = Leadership.NONE
     namespaces: bool = False
+    mutant: str | None = None
+    """The rule that all engines break, to see whether the campaign finds it."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -75,7 +81,9 @@ def run(setup: Setup, folder: Path, say: Callable[[str], None]) -> Report:
     """Runs a campaign in an empty folder; `say` gets a line now and then. Raises NamespacesUnavailable."""
     network: Network = NamespaceNetwork(setup.names) if setup.namespaces else RuledNetwork()
     with contextlib.closing(network):
-        engines = Engines(_write_sites(setup, folder, network), folder / "data", setup.names, network.wrap)
+        engines = Engines(
+            _write_sites(setup, folder, network), folder / "data", setup.names, network.wrap, setup.mutant
+        )
         with contextlib.closing(engines):
             return _Campaign(setup, network, engines, say).run()
 
@@ -96,6 +104,7 @@ class _Campaign:
         self._setup = setup
         self._network = network
         self._engines = engines
+        self._disks = Disks(engines)
         self._say = say
         self._report = Report(setup.seed, setup.seconds, setup.sites, setup.leadership, network.name)
         self._faults = draw(Random(setup.seed), engines.names, setup.seconds)
@@ -109,6 +118,9 @@ class _Campaign:
             engines.start(name)
         engines.until_ready(READY_MAX_S)
         users = self._users()
+        witnesses = [Witness(name, engines.sockets[name], self._closing) for name in engines.names]
+        for witness in witnesses:
+            witness.start()
         begun = time.monotonic()
         try:
             self._trouble(begun)
@@ -122,6 +134,7 @@ class _Campaign:
             self._hold_against_logs([each for user in users for each in user.submissions])
             self._audit_running(wait=True)
         self._audit_stopped()
+        self._hold_against_stores(witnesses)
         report.wrong = list(dict.fromkeys([*report.wrong, *engines.ended]))
         for user in users:
             user.join()
@@ -202,6 +215,12 @@ class _Campaign:
                     report.hits["stopped"] += engines.stop(site)
                 case LongPause(otherwise):
                     self._pause(otherwise, lasts_s)
+                case Wiped(site):
+                    self._finish_audit()
+                    report.hits["wiped"] += self._disks.wipe(site)
+                case PutBack(site):
+                    self._finish_audit()
+                    self._disks.copy(site)
 
         return begin
 
@@ -224,6 +243,11 @@ class _Campaign:
                     self._engines.start(site)
                 case LongPause():
                     self._resume()
+                case Wiped(site):
+                    self._engines.start(site)
+                case PutBack(site):
+                    self._finish_audit()
+                    self._report.hits["put back"] += self._disks.put_back(site)
 
         return end
 
@@ -247,10 +271,13 @@ class _Campaign:
 
     def _audit_running(self, *, wait: bool) -> None:
         """Takes the result of the last audit, and begins another one."""
-        if self._audit_process is not None:
-            self._take_audit(self._audit_process)
+        self._finish_audit()
         self._audit_process = self._start_audit()
         if wait:
+            self._finish_audit()
+
+    def _finish_audit(self) -> None:
+        if self._audit_process is not None:
             self._take_audit(self._audit_process)
             self._audit_process = None
 
@@ -291,10 +318,13 @@ class _Campaign:
             engines.notice_ends()
             statuses = {name: engines.ask(name, "status") for name in engines.names}
             waiting = [user.name for user in users if user.is_alive()]
-            differs = unrest(statuses)
+            differs = unrest(statuses, self._disks.lost_s)
             if not waiting and differs is None:
                 return time.monotonic() - since
             if engines.ended:
+                return None
+            if risen := [name for name in self._disks.lost_s if (statuses[name] or {}).get("voting")]:
+                report.wrong.append(f"D5: {', '.join(risen)} lost the disk, and says that it votes")
                 return None
             if time.monotonic() > deadline:
                 break
@@ -304,14 +334,21 @@ class _Campaign:
         return None
 
     def _hold_against_logs(self, submissions: list[Submission]) -> None:
-        judgement = hold_against_logs(self._engines.sockets, submissions)
+        judgement = hold_against_logs(self._engines.sockets, submissions, self._disks.lost_s)
         self._report.slots = len(judgement.log.lines)
         self._report.settled = judgement.settled
         self._report.wrong += judgement.wrong
 
+    def _hold_against_stores(self, witnesses: Sequence[Witness]) -> None:
+        for witness in witnesses:
+            witness.join()
+        sayings = [each for witness in witnesses for each in witness.sayings]
+        self._report.claims = sum(len(each.promised) + len(each.accepted) for each in sayings)
+        stores = {name: stored_votes(self._engines.data / name) for name in self._engines.names}
+        self._report.wrong += hold_against_stores(sayings, stores, self._disks.lost_s)
+
     def _audit_stopped(self) -> None:
-        if self._audit_process is not None:
-            self._take_audit(self._audit_process)
+        self._finish_audit()
         for name in self._engines.names:
             self._engines.stop(name)
         running = self._report.audits

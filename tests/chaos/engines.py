@@ -12,12 +12,14 @@ import selectors
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from engine.places import site_places
+from tests.chaos.broken_engine import MODULE
 from tests.tui.real_cluster import PROGRAM, environment
 from tui.client import Client, EngineLost, EngineSilent, NoEngine, Notification
 from tui.exits import ExitStatus
@@ -31,7 +33,15 @@ STOP_TIMEOUT_S: Final = 15.0
 class Engines:
     """`wrap(site)` is put before the command of a site's engine. One thread uses this; paths may be read by all."""
 
-    def __init__(self, sites_path: Path, data: Path, names: Sequence[str], wrap: Callable[[str], list[str]]) -> None:
+    def __init__(
+        self,
+        sites_path: Path,
+        data: Path,
+        names: Sequence[str],
+        wrap: Callable[[str], list[str]],
+        mutant: str | None = None,
+    ) -> None:
+        """`mutant` names the rule that all engines break."""
         self.sites_path = sites_path
         self.data = data
         self.names = tuple(names)
@@ -41,6 +51,7 @@ class Engines:
         self.pausing: str | None = None
         """The site whose engine stands still until `resume`."""
         self._wrap = wrap
+        self._program = PROGRAM if mutant is None else (sys.executable, "-m", MODULE, mutant)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._frozen: set[str] = set()
         self._ready: set[str] = set()
@@ -63,7 +74,7 @@ class Engines:
         folder = self.data / site
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._ready.discard(site)
-        command = [*self._wrap(site), *self._guard, *PROGRAM, *self.options, "serve", site, "--until-eof"]
+        command = [*self._wrap(site), *self._guard, *self._program, *self.options, "serve", site, "--until-eof"]
         with (folder / "engine.log").open("ab") as log:
             self._running[site] = subprocess.Popen(
                 command,

@@ -54,6 +54,8 @@ class Report:
     converged_s: float | None = None
     slots: int = 0
     audits: int = 0
+    claims: int = 0
+    """How many promises and acceptances engines told of, in messages, and were held to (D1)."""
     audited: Json | None = None
     """The audit of the stopped sites."""
     wrong: list[str] = field(default_factory=list)
@@ -77,6 +79,7 @@ class Report:
             ("", f"the same with a majority that could talk: {_stall(self.stalled_whole)}"),
             ("healed", f"{converged}; {self.slots} slots in the log"),
             ("audit", f"{self.audits} beside running engines, {_audited(self.audited)}"),
+            ("traces", f"{self.claims} promises and acceptances in messages, each held against its store"),
         ]
         text = [f"{name:<9} {what}" for name, what in lines]
         if self.passed:

@@ -4,6 +4,7 @@ Rules that hold here:
 - Pure: the same seed gives the same schedule. What the machine makes of it is another time's matter each time.
 - A site has one trouble of its process at a time; troubles of the network overlap as they like. Whom a long pause hits
   is known only when it begins, so it may meet a site that is to be killed or frozen: then the pause stands.
+- One site at most loses its disk, after the long pause: so the others can go on without it (D5).
 - Every fault ends by itself, the last ones together with the schedule.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
+from math import inf
 from random import Random
 from typing import Final
 
@@ -32,6 +34,11 @@ LONG_PAUSE_S: Final = 60.0
 
 LONG_PAUSE_BEGINS_S: Final = (2.0, 6.0)
 _ROOM_FOR_LONG_PAUSE_S: Final = 80.0
+
+_AFTER_LOST_DISK_S: Final = 3.0
+"""How much of a schedule is left at least when a site runs on what is no longer its store."""
+
+_LASTS_MAX_S: Final = 12.0
 
 _MESSAGES: Final = ("prepare", "promise", "accept", "accepted", "refused", "chosen", "known", "highest", "heartbeat")
 
@@ -99,7 +106,23 @@ class LongPause:
     otherwise: str
 
 
-Trouble = Rule | Partition | Deafness | Unplugged | Killed | Frozen | Stopped | LongPause
+@dataclass(frozen=True, slots=True)
+class Wiped:
+    """`kill -9`, and the store is gone; the site starts with a new one when the fault ends (D5)."""
+
+    site: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """A copy of the store is made when the fault begins, and takes the store's place when it ends (D5). In between the
+    site goes on."""
+
+    site: str
+
+
+LostDisk = Wiped | PutBack
+Trouble = LostDisk | Rule | Partition | Deafness | Unplugged | Killed | Frozen | Stopped | LongPause
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +141,12 @@ def draw(random: Random, names: Sequence[str], seconds: float) -> list[Fault]:
     if seconds >= _ROOM_FOR_LONG_PAUSE_S:
         begins = random.uniform(*LONG_PAUSE_BEGINS_S)
         faults.append(Fault(begins, begins + LONG_PAUSE_S, LongPause(random.choice(names))))
+    faults.append(_lost_disk(random, names, max((fault.ends_s for fault in faults), default=0.0), seconds))
     now = random.uniform(0.5, 1.5)
     while now < seconds - 1:
         lasts = min(random.choice((0.3, 1.0, 2.0, 4.0, 8.0)) * random.uniform(0.5, 1.5), seconds - now)
-        trouble = _trouble(random, [name for name in names if free_at[name] <= now], tuple(names))
+        away = _site_at_risk(faults, now)
+        trouble = _trouble(random, [name for name in names if free_at[name] <= now and name != away], tuple(names))
         fault = _bearable(faults, (Fault(now, now + each, trouble) for each in (lasts, lasts / 4, BRIEF_S)), names)
         if fault is not None:
             faults.append(fault)
@@ -131,10 +156,26 @@ def draw(random: Random, names: Sequence[str], seconds: float) -> list[Fault]:
     return sorted(faults, key=lambda fault: fault.begins_s)
 
 
+def _lost_disk(random: Random, names: Sequence[str], after_s: float, seconds: float) -> Fault:
+    """One, at some time after the first third."""
+    kind = random.choice((Wiped, PutBack))
+    lasts = min(random.uniform(0.5, 2.0) if kind is Wiped else random.uniform(3.0, 6.0), seconds / 3)
+    ends = random.uniform(max(after_s, seconds / 3) + lasts, max(after_s + lasts, seconds - _AFTER_LOST_DISK_S))
+    return Fault(ends - lasts, ends, kind(random.choice(names)))
+
+
+def _site_at_risk(faults: Sequence[Fault], now_s: float) -> str | None:
+    """Whose disk is about to be lost, so that nothing else may happen to its process."""
+    for fault in faults:
+        if isinstance(fault.trouble, LostDisk) and fault.begins_s - _LASTS_MAX_S <= now_s < fault.ends_s:
+            return fault.trouble.site
+    return None
+
+
 def _bearable(faults: Sequence[Fault], candidates: Iterable[Fault], names: Sequence[str]) -> Fault | None:
     """The first candidate that leaves some majority whole often enough. `faults`: those drawn before."""
     for candidate in candidates:
-        recent = [fault for fault in faults if fault.ends_s > candidate.begins_s - DEAD_MAX_S]
+        recent = [fault for fault in faults if _stands_until_s(fault) > candidate.begins_s - DEAD_MAX_S]
         whole = majority_spans([*recent, candidate], names)
         edges = [end for _, end in whole], [*(begin for begin, _ in whole[1:]), candidate.ends_s]
         if all(after - before <= DEAD_MAX_S for before, after in zip(*edges, strict=True)):
@@ -147,7 +188,7 @@ def majority_spans(faults: Sequence[Fault], names: Sequence[str]) -> list[tuple[
     edges = sorted({0.0, *(edge for fault in faults for edge in (fault.begins_s, fault.ends_s))})
     spans: list[tuple[float, float]] = []
     for begin, end in pairwise(edges):
-        standing = [fault.trouble for fault in faults if fault.begins_s <= begin < fault.ends_s]
+        standing = [fault.trouble for fault in faults if fault.begins_s <= begin < _stands_until_s(fault)]
         whole = [group for group in combinations(names, quorum_size(len(names))) if _is_whole(group, standing)]
         if any(isinstance(trouble, LongPause) for trouble in standing):
             sure = all(any(name not in group for group in whole) for name in names)
@@ -159,13 +200,18 @@ def majority_spans(faults: Sequence[Fault], names: Sequence[str]) -> list[tuple[
     return spans
 
 
+def _stands_until_s(fault: Fault) -> float:
+    """A site that lost its disk never votes again (D5)."""
+    return inf if isinstance(fault.trouble, LostDisk) else fault.ends_s
+
+
 def _is_whole(group: Names, standing: Sequence[Trouble]) -> bool:
     members = set(group)
     for trouble in standing:
         match trouble:
             case Killed(sites) | Frozen(sites):
                 broken = not members.isdisjoint(sites)
-            case Stopped(site) | Unplugged(site):
+            case Stopped(site) | Unplugged(site) | Wiped(site) | PutBack(site):
                 broken = site in members
             case Deafness(site, peer):
                 broken = {site, peer} <= members
@@ -200,6 +246,10 @@ def describe(fault: Fault) -> str:
             return f"{site} stopped"
         case LongPause():
             return "a long pause"
+        case Wiped(site):
+            return f"{site} wiped"
+        case PutBack(site):
+            return f"an old copy of {site}'s store put back"
 
 
 def _sites_of(trouble: Killed | Frozen | Stopped) -> Names:

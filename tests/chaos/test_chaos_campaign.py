@@ -24,8 +24,8 @@ NEEDS_NAMESPACES = pytest.mark.skipif(
     os.geteuid() != 0 or not all(map(shutil.which, ("ip", "unshare", "nsenter"))),
     reason="network namespaces need root, iproute2 and util-linux",
 )
-SEED = 79
-"""Its schedule has kills, freezes, a clean stop, a partition and rules within a few seconds."""
+SEED = 999
+"""Its schedule has kills, freezes, a clean stop, a partition, rules and a wiped store within a few seconds."""
 
 RECEIVER = """
 import socket
@@ -44,12 +44,14 @@ with contextlib.suppress(OSError):  # its own interface may be down
 """
 
 
-def test_a_short_campaign_holds_e1_to_e4(tmp_path: Path) -> None:
+def test_a_short_campaign_holds_d1_d5_and_e1_to_e4(tmp_path: Path) -> None:
     report = run(Setup(seed=SEED, seconds=9), tmp_path, print)
     print(report.text())
     assert report.wrong == []
     assert report.told["created"] > 10
-    assert report.hits.keys() == {"killed", "frozen", "stopped"}
+    assert report.hits.keys() == {"killed", "frozen", "stopped", "wiped"}
+    assert report.hits["wiped"] == 1
+    assert report.claims > 100
     assert report.faults["partition"] > 0
     assert report.audits > 1
     assert report.audited is not None

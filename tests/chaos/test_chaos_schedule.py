@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 from random import Random
 
@@ -19,10 +20,13 @@ from tests.chaos.schedule import (
     Frozen,
     Killed,
     LongPause,
+    LostDisk,
     Partition,
+    PutBack,
     Rule,
     Stopped,
     Unplugged,
+    Wiped,
     draw,
     majority_spans,
 )
@@ -32,12 +36,13 @@ SEEDS = range(40)
 SECONDS = 60.0
 
 
+@cache
 def schedule(seed: int, names: tuple[str, ...] = NAMES) -> list[Fault]:
     return draw(Random(seed), names, SECONDS)
 
 
 def test_a_seed_draws_the_same_schedule_again_and_others_draw_others() -> None:
-    assert all(schedule(seed) == schedule(seed) for seed in SEEDS)
+    assert all(schedule(seed) == draw(Random(seed), NAMES, SECONDS) for seed in SEEDS)
     assert len({str(schedule(seed)) for seed in SEEDS}) == len(SEEDS)
 
 
@@ -55,7 +60,7 @@ def test_a_process_has_one_trouble_at_a_time() -> None:
             match fault.trouble:
                 case Killed(sites) | Frozen(sites):
                     pass
-                case Stopped(site):
+                case Stopped(site) | Wiped(site) | PutBack(site):
                     sites = (site,)
                 case _:
                     continue
@@ -84,6 +89,24 @@ def test_a_long_pause_may_hit_any_site_and_a_majority_is_one_without_it() -> Non
     pause = Fault(0, 10, LongPause("alice"))
     assert majority_spans([pause, Fault(2, 3, Killed(("bob",)))], NAMES) == [(0, 10)]
     assert majority_spans([pause, Fault(2, 3, Killed(("bob", "carol")))], NAMES) == [(0, 2), (3, 10)]
+
+
+def test_a_site_that_lost_its_disk_is_in_no_majority_any_more_d5() -> None:
+    for lost in (Wiped("alice"), PutBack("alice")):
+        faults = [Fault(1, 2, lost), Fault(3, 5, Killed(("bob", "carol"))), Fault(6, 7, Killed(("bob",)))]
+        assert majority_spans(faults, NAMES) == [(0, 3), (5, 7)]
+
+
+def test_one_disk_is_lost_after_the_long_pause_and_before_the_end_d5() -> None:
+    for seconds in (9.0, 90.0):
+        kinds = set()
+        for seed in SEEDS[:10]:
+            faults = draw(Random(seed), NAMES, seconds)
+            [lost] = [fault for fault in faults if isinstance(fault.trouble, LostDisk)]
+            kinds.add(type(lost.trouble))
+            assert seconds / 3 <= lost.begins_s < lost.ends_s < seconds - 2.9
+            assert all(fault.ends_s <= lost.begins_s for fault in faults if isinstance(fault.trouble, LongPause))
+        assert kinds == {Wiped, PutBack}
 
 
 def test_a_long_schedule_has_one_long_pause() -> None:
@@ -123,5 +146,5 @@ def test_every_kind_of_trouble_is_drawn_and_every_rule_is_one(names: tuple[str, 
                         parse(1, rule.text, SiteId(site), sites)
             if isinstance(trouble, Partition):
                 assert sorted(name for group in trouble.groups for name in group) == sorted(names)
-    assert {"Partition", "Deafness", "Unplugged", "Killed", "Frozen", "Stopped"} < seen
+    assert {"Partition", "Deafness", "Unplugged", "Killed", "Frozen", "Stopped", "Wiped", "PutBack"} < seen
     assert {"loss", "duplication", "delay", "drop of some types", "hold of some types"} < seen
