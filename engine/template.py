@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +25,7 @@ DEFAULT_NAMES: Final = ("alice", "bob", "carol", "dave", "erin", "frank", "grace
 DEFAULT_SIZE: Final = 5
 PORT_FIRST: Final = 7_001
 KEY_NAME: Final = "cluster.key"
+_LOOPBACK: Final = "127.0.0.1"
 
 _KEY_LINE: Final = f"""\
 # The secret that all sites share, a file beside this one: 64 hexadecimal digits that only its owner may read (mode
@@ -77,7 +80,18 @@ def choose_names(names: Sequence[str], size: int | None) -> tuple[SiteId, ...]:
 
 def loopback_addresses(names: Sequence[SiteId]) -> dict[SiteId, Address]:
     """These sites on 127.0.0.1, at ports from PORT_FIRST on."""
-    return {name: Address("127.0.0.1", PORT_FIRST + index) for index, name in enumerate(names)}
+    return {name: Address(_LOOPBACK, PORT_FIRST + index) for index, name in enumerate(names)}
+
+
+def free_addresses(names: Sequence[SiteId]) -> dict[SiteId, Address]:
+    """The same at ports that nobody uses now; all are held while the next is drawn, so that they differ."""
+    with ExitStack() as held:
+        addresses: dict[SiteId, Address] = {}
+        for name in names:
+            bound = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            bound.bind((_LOOPBACK, 0))
+            addresses[name] = Address(_LOOPBACK, bound.getsockname()[1])
+        return addresses
 
 
 def fresh_cluster_name() -> str:

@@ -7,7 +7,6 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from engine.runtime.inbox import Inbox
 from engine.runtime.links import Sealer
 from engine.runtime.paths import HostPort
 from engine.runtime.serve import Ready, Site, open_sockets, run_site
+from engine.template import free_addresses
 from engine.wire import Wire
 from storage.schema import Identity
 from storage.sqlite import open_store
@@ -45,14 +45,8 @@ class RpcFailed(Exception):
 
 def free_ports(count: int) -> list[int]:
     """Ports of UDP on loopback that nobody has at this moment."""
-    taken = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
-    try:
-        for each in taken:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in taken]
-    finally:
-        for each in taken:
-            each.close()
+    names = [SiteId(str(number)) for number in range(count)]
+    return [address.port for address in free_addresses(names).values()]
 
 
 class Client:

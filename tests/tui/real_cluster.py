@@ -6,22 +6,19 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from engine.addresses import Address
 from engine.core.ids import SiteId
 from engine.core.settings import Leadership
 from engine.places import site_places
-from engine.template import write_files
+from engine.template import free_addresses, write_files
 from tui.client import Client, NoEngine
 
 Json = dict[str, Any]
@@ -114,7 +111,7 @@ class RealCluster:
         self.data_path = folder / "data"
         self.names = tuple(names)
         self.engines: dict[str, Engine] = {}
-        write_files(self.sites_path, "test-island", free_addresses(names))
+        write_files(self.sites_path, "test-island", free_addresses([SiteId(name) for name in names]))
         self.sites_path.write_text(with_leadership(self.sites_path.read_text(), leadership) + timings)
 
     def __enter__(self) -> Self:
@@ -177,16 +174,6 @@ def with_leadership(sites_text: str, leadership: Leadership) -> str:
     changed, times = re.subn(r"^leadership: .*$", f"leadership: {leadership}", sites_text, flags=re.MULTILINE)
     assert times == 1, sites_text
     return changed
-
-
-def free_addresses(names: Sequence[str]) -> dict[SiteId, Address]:
-    with ExitStack() as held:
-        addresses = {}
-        for name in names:
-            bound = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            bound.bind(("127.0.0.1", 0))
-            addresses[SiteId(name)] = Address("127.0.0.1", bound.getsockname()[1])
-    return addresses
 
 
 def engine_runs(socket_path: Path) -> bool:

@@ -13,18 +13,14 @@ import fcntl
 import os
 import select
 import signal
-import socket
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
-from engine.addresses import Address
 from engine.config import Cluster, read_cluster
-from engine.core.ids import SiteId
 from engine.places import data_folder
-from engine.template import DEFAULT_SIZE, choose_names, write_files
+from engine.template import DEFAULT_SIZE, choose_names, free_addresses, write_files
 from tui.commands.open import hop, need_terminal, show
 from tui.exits import CommandFailed, ExitStatus
 from tui.hops import Leaving
@@ -33,8 +29,6 @@ from tui.json_shapes import Json
 from tui.launch import EngineProcess, how_it_ended, is_running, stop_all, stop_children
 from tui.output import Output, complain
 from tui.selection import EnginePlace, engine_place, refusals_as_exits
-
-_HOST: Final = "127.0.0.1"
 
 
 def run(arguments: Namespace) -> int:
@@ -141,7 +135,7 @@ def _cluster(folder: Path, size: int | None) -> Cluster:
     path = folder / "sites.yaml"
     if not path.exists():
         names = choose_names((), size)
-        write_files(path, f"demo-{len(names)}", _free_addresses(names))
+        write_files(path, f"demo-{len(names)}", free_addresses(names))
     cluster = read_cluster(path)
     if size is not None and size != len(cluster.addresses):
         raise CommandFailed(
@@ -149,14 +143,3 @@ def _cluster(folder: Path, size: int | None) -> Cluster:
             f"{path} has {len(cluster.addresses)} sites, not {size}: leave --size out, or name another --data",
         )
     return cluster
-
-
-def _free_addresses(names: Sequence[SiteId]) -> dict[SiteId, Address]:
-    """Loopback ports that nobody uses now; all are held while the next is drawn, so that they differ."""
-    with ExitStack() as held:
-        addresses: dict[SiteId, Address] = {}
-        for name in names:
-            bound = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            bound.bind((_HOST, 0))
-            addresses[name] = Address(_HOST, bound.getsockname()[1])
-        return addresses
