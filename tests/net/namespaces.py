@@ -66,13 +66,6 @@ class Hosts:
         for host in self._made:
             subprocess.run(("ip", "netns", "del", self.namespace(host)), check=False, capture_output=True, timeout=30)
 
-    def cut(self, host: str) -> None:
-        """Takes the host's cable out of the switch."""
-        self._in("switch", "ip", "link", "set", host, "down")
-
-    def mend(self, host: str) -> None:
-        self._in("switch", "ip", "link", "set", host, "up")
-
     def _make(self, host: str) -> None:
         _run("ip", "netns", "add", self.namespace(host))
         self._made.append(host)
