@@ -53,6 +53,10 @@ class Output:
         """One object on a line of its own."""
         sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))
 
+    def json_lines(self, values: Iterable[Any]) -> None:
+        for value in values:
+            self.json(value)
+
     def line(self, *cells: Cell | str) -> None:
         """One line for people; the cells stand one space apart."""
         print(" ".join(self._painted(_cell(each), 0) for each in cells).rstrip())

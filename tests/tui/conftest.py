@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tui.site import wording
+from tui import times
 
 HERE = Path(__file__).parent
 
@@ -37,11 +37,11 @@ def _in_asyncio(test: Any) -> Any:
 @pytest.fixture(autouse=True)
 def _fixed_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Golden files hold local times of one day."""
-    monkeypatch.setattr(wording, "now", lambda: datetime(2026, 11, 21, 14, 0, tzinfo=UTC))
+    monkeypatch.setattr(times, "now", lambda: datetime(2026, 11, 21, 14, 0, tzinfo=UTC))
     monkeypatch.setenv("TZ", "UTC")
     monkeypatch.delenv("NO_COLOR", raising=False)
     time.tzset()
-    wording.local_time.cache_clear()
+    times.local_time.cache_clear()
     yield
     monkeypatch.undo()
     time.tzset()

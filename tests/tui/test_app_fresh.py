@@ -11,7 +11,7 @@ import pytest
 from tests.tui.engine_double import EngineDouble, Json, Refused, at
 from tests.tui.pilots import WIDE, Driven, screen_of
 from tui.panes.timeline import TimelinePane
-from tui.site.wording import clock
+from tui.times import clock
 
 ASKED = at(7_509)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import Final
 
 from tui import json_shapes
@@ -19,6 +18,7 @@ from tui.exits import ExitStatus
 from tui.json_shapes import Json
 from tui.output import Cell, Output, Row, Style
 from tui.selection import select_site
+from tui.times import clock_ms, local_time
 
 _BLANK: Final = "--"
 _STATES: Final = {
@@ -74,7 +74,7 @@ def _learned(site: Json) -> str:
         return "not yet"
     if site["learned_at"] is None:
         return "yes, time unknown"
-    at = datetime.fromisoformat(site["learned_at"]).astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    at = f"{local_time(site['learned_at']):%Y-%m-%d} {clock_ms(site['learned_at'])}"
     match site["learned_how"]:
         case "votes":
             return f"{at}, counted the votes"

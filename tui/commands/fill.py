@@ -58,8 +58,7 @@ def _show_plan(out: Output, plan: list[Json]) -> None:
 
 def _show_results(out: Output, lines: list[Json]) -> None:
     if out.as_json:
-        for line in lines:
-            out.json(line)
+        out.json_lines(lines)
     else:
         out.table([(f"slot {line['slot']}", _result_cell(line["result"]), line["kind"] or "") for line in lines])
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Final
 
 from tui import json_shapes
@@ -33,6 +32,7 @@ from tui.json_shapes import Json
 from tui.output import Cell, Output, Row, Style, complain
 from tui.parser import LINES_DEFAULT, TIMEOUT_DEFAULT_S
 from tui.selection import select_site
+from tui.times import clock, local_time
 
 _STATES: Final = {
     "chosen": Cell("■ chosen"),
@@ -71,8 +71,7 @@ def _fresh_view(arguments: Namespace, limit: int) -> ExitStatus:
 def _print_timeline(out: Output, page: Json) -> None:
     timeline = [json_shapes.timeline_line(line) for line in page["lines"]]
     if out.as_json:
-        for line in timeline:
-            out.json(line)
+        out.json_lines(timeline)
         return
     out.table([(f"#{line['slot']}", _local_time(line["at"]), line["author"], line["text"]) for line in timeline])
     if not timeline:
@@ -94,8 +93,7 @@ def _print_confirmation(out: Output, answer: Patience) -> ExitStatus:
         complain(f"not confirmed that nothing is missing: {read['reason']}")
         return ExitStatus.NOT_KNOWN
     if not out.as_json:
-        asked_at = datetime.fromisoformat(read["at"]).astimezone().strftime("%H:%M:%S")
-        said = f"confirmed by {', '.join(read['voters'])}: nothing chosen before {asked_at} is missing"
+        said = f"confirmed by {', '.join(read['voters'])}: nothing chosen before {clock(read['at'])} is missing"
         out.line(Cell(said, Style.GOOD))
     return ExitStatus.NOT_KNOWN if answer.interrupted else ExitStatus.DONE
 
@@ -111,8 +109,7 @@ def log(arguments: Namespace) -> int:
         for page in log_pages(client, slots):
             lines = [json_shapes.log_line(line) for line in page]
             if out.as_json:
-                for line in lines:
-                    out.json(line)
+                out.json_lines(lines)
             else:
                 out.table([_log_row(line) for line in lines])
             out.flush()
@@ -126,8 +123,7 @@ def events(arguments: Namespace) -> int:
         pages = events_pages(client, arguments.ids, arguments.limit)
         told = [json_shapes.outcome(line) for page in pages for line in page]
         if out.as_json:
-            for outcome in told:
-                out.json(outcome)
+            out.json_lines(told)
             return ExitStatus.DONE
         out.table([(outcome["id"] or _NOTHING, outcome_cell(outcome), explained(outcome)) for outcome in told])
         if not told:
@@ -139,8 +135,7 @@ def blocks(arguments: Namespace) -> int:
     with _asking(arguments) as (client, out):
         table = [json_shapes.block_line(line) for line in client.call("blocks")["lines"]]
         if out.as_json:
-            for line in table:
-                out.json(line)
+            out.json_lines(table)
             return ExitStatus.DONE
         out.table([(line["blocker"], "blocks", line["blocked"], f"since slot {line['slot']}") for line in table])
         if not table:
@@ -152,8 +147,7 @@ def data(arguments: Namespace) -> int:
     with _asking(arguments) as (client, out):
         lines = [json_shapes.acceptor_line(line) for page in data_pages(client, arguments.slots) for line in page]
         if out.as_json:
-            for line in lines:
-                out.json(line)
+            out.json_lines(lines)
             return ExitStatus.DONE
         if lines:
             out.table([_ACCEPTOR_HEADER, *(_acceptor_row(line) for line in lines)])
@@ -189,4 +183,4 @@ def _content(entry: Json) -> str:
 
 
 def _local_time(at: str) -> str:
-    return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M")
+    return f"{local_time(at):%Y-%m-%d %H:%M}"

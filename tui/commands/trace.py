@@ -10,7 +10,6 @@ from __future__ import annotations
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Final
 
 from tui import json_shapes
@@ -20,6 +19,7 @@ from tui.interrupts import Interrupts
 from tui.json_shapes import Json
 from tui.output import Cell, Output, Row, Style, complain
 from tui.selection import select_site
+from tui.times import clock_ms
 
 _ARROWS: Final = {"out": "→", "in": "←", "self": "·"}
 
@@ -76,8 +76,7 @@ def _key(line: Json) -> tuple[object, ...]:
 
 def _print(out: Output, lines: Iterable[Json]) -> None:
     if out.as_json:
-        for line in lines:
-            out.json(line)
+        out.json_lines(lines)
     else:
         for line in lines:
             out.line(*_columns(line))
@@ -85,11 +84,10 @@ def _print(out: Output, lines: Iterable[Json]) -> None:
 
 def _columns(line: Json) -> Row:
     """Fixed widths: lines that come later stand under those that are printed."""
-    at = datetime.fromisoformat(line["at"]).astimezone().strftime("%H:%M:%S.%f")[:-3]
     slot = "" if line["slot"] is None else f"#{line['slot']}"
     note = line["note"] or ""
     return (
-        Cell(at, Style.FAINT),
+        Cell(clock_ms(line["at"]), Style.FAINT),
         _ARROWS.get(line["dir"], "?"),
         f"{line['peer'] or '':<16}",
         f"{line['type']:<12}",

@@ -13,7 +13,7 @@ from typing import Final
 from tui.rows import Part, Role, Row, fitted, row, wrapped
 from tui.site.biography import Biography, SiteAccount
 from tui.site.shapes import EntryShape
-from tui.site.wording import clock_ms
+from tui.times import clock_ms
 
 BLANK: Final = "--"
 NAME_MAX: Final = 16

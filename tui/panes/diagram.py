@@ -14,7 +14,7 @@ from typing import Final
 
 from tui.rows import Role, Row, fitted, row
 from tui.site.shapes import TraceLine
-from tui.site.wording import local_time
+from tui.times import local_time
 
 LANE_MIN: Final = 4
 LANE_MAX: Final = 10

@@ -13,7 +13,7 @@ from tui.panes.page import Page
 from tui.rows import BLANK, Role, Row, row, wrapped
 from tui.site.model import UNANSWERED, Change, SiteModel
 from tui.site.shapes import Held, Rule
-from tui.site.wording import clock
+from tui.times import clock
 
 Selected = TypeVar("Selected", Rule, Held)
 

@@ -17,7 +17,8 @@ from tui.rows import BLANK, Part, Role, Row, row, wrapped
 from tui.site.biography import Biography
 from tui.site.model import UNANSWERED, Change, SiteModel
 from tui.site.shapes import Attempt, EntryShape, SlotView
-from tui.site.wording import attempt_words, clock_ms
+from tui.site.wording import attempt_words
+from tui.times import clock_ms
 
 
 class InspectorPane(Page):

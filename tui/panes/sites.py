@@ -10,7 +10,8 @@ from tui.panes.page import Page
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
 from tui.site.model import Change, SiteModel
 from tui.site.shapes import Peer, Status
-from tui.site.wording import local_time, plural
+from tui.site.wording import plural
+from tui.times import local_time
 
 NARROW: Final = 60
 

@@ -19,7 +19,7 @@ from tui.panes.paint import Painted
 from tui.rows import Part, Role, Row, row, width_of, wrapped
 from tui.site.model import Gone, SiteModel, Stopped
 from tui.site.shapes import Peer, Status
-from tui.site.wording import clock
+from tui.times import clock
 
 WIDE = 120
 

@@ -13,7 +13,8 @@ from tui.site.certainty import title_words
 from tui.site.model import UNANSWERED, Change, SiteModel
 from tui.site.shapes import TimelineLine
 from tui.site.timeline_window import TimelineWindow
-from tui.site.wording import day_or_clock, plural
+from tui.site.wording import plural
+from tui.times import day_or_clock
 
 NAME_MAX: Final = 16
 NAME_NARROW: Final = 8

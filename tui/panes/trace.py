@@ -11,7 +11,7 @@ from tui.panes.lines import Lines
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
 from tui.site.model import UNANSWERED, Change, SiteModel
 from tui.site.shapes import TraceLine
-from tui.site.wording import clock_ms
+from tui.times import clock_ms
 
 NAME_MAX: Final = 8
 TYPE_WIDTH: Final = 12

@@ -8,7 +8,7 @@ from tui import keys
 from tui.rows import BLANK, Part, Role, Row, row, wrapped
 from tui.screens.dialogs import TextDialog
 from tui.site.notices import Notice
-from tui.site.wording import clock
+from tui.times import clock
 
 CAP_WIDTH = 11
 

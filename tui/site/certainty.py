@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from tui.site.shapes import FreshRead, Status
-from tui.site.wording import clock
+from tui.times import clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,10 @@ from enum import Flag, auto
 from pathlib import Path
 from typing import Any, Final
 
+from tui import times
 from tui.hops import Hop
 from tui.link import Link, LinkLost, RpcError
-from tui.site import shapes, wording
+from tui.site import shapes
 from tui.site.biography import Biography, biography
 from tui.site.certainty import Certainty, Confirming, Settled, Unconfirmed
 from tui.site.log_pages import LogPages, page_of, span_of
@@ -321,7 +322,7 @@ class SiteModel:
             if peer.up:
                 self.silent_since.pop(name, None)
             elif peer.heard_s is not None and name not in self.silent_since:
-                self.silent_since[name] = wording.now() - timedelta(seconds=peer.heard_s)
+                self.silent_since[name] = times.now() - timedelta(seconds=peer.heard_s)
         self.attempts = {attempt.slot: attempt for attempt in status.attempts}
         self.log.prefix = status.chosen_through
 
