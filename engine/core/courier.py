@@ -19,7 +19,7 @@ from engine.core.election import Heard
 from engine.core.entry import Entry
 from engine.core.ids import NEVER, EventId, SiteId, Tick
 from engine.core.messages import HandOn
-from engine.core.pages import cost_bytes
+from engine.core.pages import cost_bytes, paged
 from engine.core.proposer import RESEND_MAX
 from engine.core.sessions import Sessions
 from engine.core.settings import Settings
@@ -79,30 +79,13 @@ class Courier:
             if entries:
                 self._offer(step, entries)
             return
-        for message in handings(entries, self._settings.page_bytes):
-            step.send(to.via, message)
+        for page in paged(entries, cost_bytes, self._settings.page_bytes):
+            step.send(to.via, HandOn(page, relayed=False))
         if entries:
             step.tell(SawHanded(EventId(self._settings.site, entries[0].number), len(entries), to.ballot, to.via))
-
-
-def handings(entries: list[Entry], page_bytes: int) -> list[HandOn]:
-    """The entries in order, cut into messages that fit a datagram (W4)."""
-    messages: list[HandOn] = []
-    page: list[Entry] = []
-    budget = page_bytes
-    for entry in entries:
-        cost = cost_bytes(entry)
-        if page and cost > budget:
-            messages.append(HandOn(tuple(page), False))
-            page, budget = [], page_bytes
-        page.append(entry)
-        budget -= cost
-    if page:
-        messages.append(HandOn(tuple(page), False))
-    return messages
 
 
 def relayed(message: HandOn, leader: SiteId, step: Step) -> None:
     """Passes a peer's events to the leader that this site hears, the one hop."""
     if not message.relayed:
-        step.send(leader, HandOn(message.entries, True))
+        step.send(leader, HandOn(message.entries, relayed=True))

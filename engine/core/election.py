@@ -25,6 +25,9 @@ from engine.core.value import value
 TIMEOUT_BEATS: Final = 2
 """An election timeout in heartbeats."""
 
+STAND_MAX: Final = Tick(2_000)
+"""The longest that a site waits before it stands once it may (B4)."""
+
 PATIENCE_DOUBLINGS_MAX: Final = 3
 
 
@@ -34,10 +37,6 @@ class Heard:
 
     ballot: Ballot
     via: SiteId
-
-
-STAND_MAX: Final = Tick(2_000)
-"""The longest that a site waits before it stands once it may (B4)."""
 
 
 class Election:

@@ -24,7 +24,7 @@ from engine.core.entry import NOOP, Entry
 from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick, named
 from engine.core.learner import Learner
 from engine.core.messages import Accept, Accepted, AcceptedSlot, Cause, LearnedSlot, Prepare, Promise, Refused
-from engine.core.pages import cost_bytes
+from engine.core.pages import cost_bytes, paged
 from engine.core.proposer import RESEND_MAX, Accepting, Proposer, Rounds, accepted, is_chosen, why_adopted
 from engine.core.settings import WINDOW_SLOTS, Settings
 from engine.core.step import Step
@@ -202,9 +202,11 @@ class Leader:
             self.step_down(step, f"{sender} promised {outranked.ballot} for a range that covers slot {outranked.first}")
             return
         reign = self._reign
-        for span in message.spans if reign is not None else ():
-            flight = reign.flights.get(span.first) if reign is not None else None
-            if reign is None or flight is None or span.cause is not Cause.SLOT:
+        if reign is None:
+            return
+        for span in message.spans:
+            flight = reign.flights.get(span.first)
+            if flight is None or span.cause is not Cause.SLOT:
                 continue
             flight.refused.add(sender)
             if len(self._settings.sites) - len(flight.refused) < self._settings.quorum:
@@ -239,7 +241,7 @@ class Leader:
         campaign = self._campaign
         if campaign is not None:
             if step.now >= campaign.give_up_at:
-                self.step_down(step, "no majority promised in an election timeout")
+                self.step_down(step, "no majority promised in time")
             elif step.now >= campaign.resend_at:
                 campaign.resend_at = Tick(step.now + self._settings.timings.retransmit)
                 for site, slot in campaign.wanted.items():
@@ -266,7 +268,7 @@ class Leader:
     def _take_over(self, step: Step, campaign: Campaign) -> None:
         """L3: what the promises hold is re-proposed, gaps become no-ops, slots short of promises go to the synod."""
         self._campaign = None
-        top = max((self._learner.learned_max, *campaign.found), default=Slot(0))
+        top = max((self._learner.learned_max, *campaign.found))
         chains = Chains(self._last_in_effect)
         reign = Reign(campaign.ballot, frozenset(campaign.complete), campaign.left_out, Slot(top + 1), chains)
         self._reign = reign
@@ -281,14 +283,12 @@ class Leader:
             found = campaign.found.get(slot)
             if found is None:
                 step.tell(SawAttempt(slot, "accepting", reign.ballot, _WHY_NOOP))
-                flight = self._flight(step, reign, slot, NOOP)
+                flights += self._flight(step, reign, slot, NOOP)
             else:
                 entry = reign.placed[slot] = found[0].entry
                 chains.found(entry)
                 step.tell(SawAttempt(slot, "adopting", reign.ballot, why_adopted(*found)))
-                flight = self._flight(step, reign, slot, entry)
-            if flight is not None:
-                flights.append(flight)
+                flights += self._flight(step, reign, slot, entry)
         self._send(step, self._settings.sites, reign.ballot, flights)
 
     def _fill(self, step: Step, reign: Reign) -> None:
@@ -300,9 +300,7 @@ class Leader:
             reign.next = Slot(slot + 1)
             if not self._learner.is_learned(slot) and self._proposer.attempt(slot) is None:
                 step.tell(SawAttempt(slot, "accepting", reign.ballot, _WHY_NOOP))
-                flight = self._flight(step, reign, slot, NOOP)
-                if flight is not None:
-                    flights.append(flight)
+                flights += self._flight(step, reign, slot, NOOP)
         self._send(step, self._settings.sites, reign.ballot, flights)
 
     def _launch(self, step: Step, reign: Reign) -> None:
@@ -317,23 +315,21 @@ class Leader:
             if self._learner.is_learned(slot) or self._proposer.attempt(slot) is not None:
                 continue
             entry = reign.placed[slot] = reign.backlog.popleft()
-            flight = self._flight(step, reign, slot, entry)
-            if flight is not None:
-                flights.append(flight)
+            flights += self._flight(step, reign, slot, entry)
         self._send(step, self._settings.sites, reign.ballot, flights)
 
-    def _flight(self, step: Step, reign: Reign, slot: Slot, entry: Entry) -> Flight | None:
-        """The slot's accept round at the range ballot; None where too few promised that slot: a synod settles it."""
+    def _flight(self, step: Step, reign: Reign, slot: Slot, entry: Entry) -> list[Flight]:
+        """The slot's accept round at the range ballot; none where too few promised that slot: a synod settles it."""
         left_out = reign.left_out.get(slot, set())
         if len(reign.promised - left_out) < self._settings.quorum:
             if self._proposer.attempt(slot) is None:
                 self._proposer.start(step, slot, entry)
-            return None
+            return []
         every = self._settings.timings.retransmit
         flight = Flight(slot, Accepting(reign.ballot, entry), step.now, Tick(step.now + every), every)
         reign.flights[slot] = flight
         heappush(reign.due, (flight.resend_at, slot))
-        return flight
+        return [flight]
 
     def _settle(self, step: Step, reign: Reign, flight: Flight) -> None:
         del reign.flights[flight.slot]
@@ -361,17 +357,8 @@ class Leader:
         for site, flights in missing.items():
             self._send(step, (site,), reign.ballot, flights)
 
-    def _send(self, step: Step, sites: Iterable[SiteId], ballot: Ballot, flights: list[Flight]) -> None:
+    def _send(self, step: Step, sites: tuple[SiteId, ...], ballot: Ballot, flights: list[Flight]) -> None:
         """Accepts of many slots, cut into messages that fit a datagram (W4)."""
-        sites = tuple(sites)
-        items: list[LearnedSlot] = []
-        budget = self._settings.page_bytes
-        for flight in flights:
-            cost = cost_bytes(flight.phase.entry)
-            if items and cost > budget:
-                step.cast(sites, Accept(ballot, tuple(items)))
-                items, budget = [], self._settings.page_bytes
-            items.append(LearnedSlot(flight.slot, flight.phase.entry))
-            budget -= cost
-        if items:
-            step.cast(sites, Accept(ballot, tuple(items)))
+        items = (LearnedSlot(flight.slot, flight.phase.entry) for flight in flights)
+        for page in paged(items, lambda item: cost_bytes(item.entry), self._settings.page_bytes):
+            step.cast(sites, Accept(ballot, page))

@@ -1,18 +1,21 @@
-"""Answers of many entries, cut into messages that fit a datagram.
+"""Many entries, cut into messages that fit a datagram.
 
 Rules that hold here:
+- A page is as long as its budget at the most, unless one entry alone is longer (W4).
 - An answer is a bounded number of messages of a bounded size, each saying exactly which slots it covers (W3, W4, A4).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, TypeVar
 
 from engine.core.entry import Entry
 from engine.core.ids import Slot
 from engine.core.learner import Learner
 from engine.core.messages import Ask, Known, LearnedSlot
+
+Item = TypeVar("Item")
 
 PAGES_PER_ANSWER: Final = 16
 """One question is answered with at most so many messages (W3)."""
@@ -27,6 +30,21 @@ def cost_bytes(entry: Entry) -> int:
     """What an entry takes in a message, at most: its body as JSON, and slot, ballot, author, numbers around it."""
     body = entry.body
     return len(body.encode()) + body.count('"') + body.count("\\") + _OVERHEAD_BYTES
+
+
+def paged(items: Iterable[Item], cost_of: Callable[[Item], int], page_bytes: int) -> Iterator[tuple[Item, ...]]:
+    """The items in order, in pages."""
+    page: list[Item] = []
+    budget = page_bytes
+    for item in items:
+        cost = cost_of(item)
+        if page and cost > budget:
+            yield tuple(page)
+            page, budget = [], page_bytes
+        page.append(item)
+        budget -= cost
+    if page:
+        yield tuple(page)
 
 
 def spans_of(slots: Iterable[Slot]) -> tuple[tuple[Slot, Slot], ...]:

@@ -175,7 +175,7 @@ def test_l3_an_election_that_no_majority_answers_is_given_up() -> None:
     effects = among_all(stage, TIMEOUT)
     assert "steps down" in phases(effects)
     (why,) = {saw.why for saw in told(effects, SawAttempt) if saw.phase == "steps down"}
-    assert why == "no majority promised in an election timeout"
+    assert why == "no majority promised in time"
 
 
 def test_l3_a_promise_for_another_ballot_counts_for_nothing() -> None:

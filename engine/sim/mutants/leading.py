@@ -47,7 +47,7 @@ def _left_out_is_ignored(original: Any) -> Any:
 
 def _leave_gaps(original: Any) -> Any:
     def flight(self: Leader, step: Step, reign: Reign, slot: Slot, entry: Entry) -> Any:
-        return None if entry.author is None else original(self, step, reign, slot, entry)
+        return [] if entry.author is None else original(self, step, reign, slot, entry)
 
     return flight
 
