@@ -14,14 +14,15 @@ from typing import Any
 
 import pytest
 
+from engine.core.ids import SiteId
 from engine.core.settings import Leadership
 from engine.core.storage import Vote
-from engine.template import write_files
+from engine.template import free_addresses, write_files
 from tests.chaos.disks import Disks, stored_votes
 from tests.chaos.engines import Engines
 from tests.chaos.network import RuledNetwork
 from tests.chaos.witness import Sayings, Witness, ballot_of, hold_against_stores
-from tests.tui.real_cluster import free_addresses, until, with_leadership
+from tests.tui.real_cluster import until, with_leadership
 from tui.client import Client
 
 Json = dict[str, Any]
@@ -122,7 +123,7 @@ class Three:
 @contextmanager
 def three(folder: Path, mutant: str | None) -> Iterator[Three]:
     path = folder / "sites.yaml"
-    write_files(path, "witness-island", free_addresses(NAMES))
+    write_files(path, "witness-island", free_addresses([SiteId(name) for name in NAMES]))
     path.write_text(with_leadership(path.read_text(), Leadership.NONE))
     with ExitStack() as stack:
         engines = Engines(path, folder / "data", NAMES, RuledNetwork().wrap, mutant)
