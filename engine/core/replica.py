@@ -106,6 +106,7 @@ class Replica:
             self._policy = Elected(parts, self._on_chosen, self._filler.fill_lowest)
         else:
             self._policy = OneByOne(parts)
+        self._in_the_way = InTheWay(self._lives, self._peers, self._scanner, self._policy, self._learner)
 
     # Steps
 
@@ -261,7 +262,7 @@ class Replica:
 
     def why_unsettled(self, slot: Slot) -> str:
         """Why a hole is not settled yet, in words and counts."""
-        return why_unsettled(self._now, self._settings.site, self.attempt(slot), self._in_the_way())
+        return why_unsettled(self._now, self._settings.site, self.attempt(slot), self._in_the_way)
 
     def vote(self, slot: Slot) -> Vote:
         """The acceptor's state of an unlearned slot (range promises included); NO_VOTE where there is none."""
@@ -441,10 +442,7 @@ class Replica:
             self._filler.fill_through(step, slot)  # E4
 
     def _stuck(self) -> str:
-        return why_stuck(self._now, self._settings.site, self._in_the_way())
-
-    def _in_the_way(self) -> InTheWay:
-        return InTheWay(self._lives, self._peers, self._scanner, self._policy, self._learner)
+        return why_stuck(self._now, self._settings.site, self._in_the_way)
 
     def _stop(self, broken: BrokenRule) -> Effects:
         self._stopped = str(broken)
