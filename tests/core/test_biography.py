@@ -94,6 +94,20 @@ def test_who_remembers_a_lower_acceptance_proves_the_majority() -> None:
     assert (found.stage, found.quorum) == (Stage.CHOSEN, Quorum(ONE, (ALICE, BOB), None))
 
 
+def test_the_first_majority_is_the_quorum_that_chose() -> None:
+    """Carol settled anew, and counted, what 1.alice had chosen without anybody knowing."""
+    deed = Deed(Act.ACCEPTED, ONE, 40)
+    counted = Learning("votes", THREE, CAROL, (BOB, CAROL), 10)
+    found = told(
+        3,
+        accepted(THREE, OURS, deed),
+        accepted(THREE, OURS, deed),
+        learned(OURS, counted, accepted(THREE, OURS)),
+    )
+    assert found.quorum == Quorum(ONE, (ALICE, BOB), None)
+    assert [(each.ballot, each.chosen) for each in found.ballots] == [(ONE, True), (THREE, True)]
+
+
 def test_d5_who_does_not_vote_may_have_lost_an_acceptance() -> None:
     found = told(3, accepted(ONE, OURS), EMPTY, replace(EMPTY, voting=False))
     assert (found.stage, found.may_be_chosen) == (Stage.ACCEPTED, True)

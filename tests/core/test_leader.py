@@ -82,6 +82,14 @@ def test_l3_trap_in_flight_entries_of_a_dead_leader_go_on_at_their_slots() -> No
     assert proposed(effects) == [(number, 1, NOOP), (number, 2, tweet(BOB, 1))]
 
 
+def test_a2_new_events_go_above_all_that_is_proposed_again() -> None:
+    """A slot of its range carries one entry at its ballot, for as long as it leads."""
+    stage = elected()
+    number, _ = standing(stage)
+    stage.hear(BOB, range_promise(number, 1, found=[(2, ONE_BOB, tweet(CAROL, 1))]))
+    assert tweets(stage, 1, 2) == [(number, 3, tweet(BOB, 1)), (number, 4, tweet(BOB, 2))]
+
+
 @pytest.mark.parametrize("order", [(BOB, CAROL), (CAROL, BOB)])
 def test_b2_of_what_was_accepted_in_a_slot_the_highest_ballot_counts(order: tuple[SiteId, SiteId]) -> None:
     reports = {BOB: (1, TWO_BOB, tweet(BOB, 2)), CAROL: (1, ballot(10, ALICE), tweet(CAROL, 1))}
