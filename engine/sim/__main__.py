@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -58,14 +59,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(unknown.args[0])
     if options.seed is not None:
         with broken:
-            return one(options.seed, trace=options.trace, smaller=options.minimise)
+            return one(options.seed, trace=options.trace, smaller=options.minimise, mutant=options.mutant)
     minutes = 1.0 if options.minutes is None and options.seeds is None else options.minutes
     first = time.time_ns() // 1_000_000 if options.first is None else options.first
     return many(first, options.seeds, minutes, options.jobs, options.mutant)
 
 
-def one(seed: int, *, trace: bool, smaller: bool) -> int:
-    """Runs a seed again; `smaller`: minimises it where it fails."""
+def one(seed: int, *, trace: bool, smaller: bool, mutant: str | None = None) -> int:
+    """Runs a seed again; `smaller`: minimises it where it fails. `mutant` is in force."""
     plan = draw(seed)
     run = Run(plan, watcher=Trace(plan.setup.names, print) if trace else None)
     if trace:
@@ -77,7 +78,7 @@ def one(seed: int, *, trace: bool, smaller: bool) -> int:
     except Violated as violated:
         print(f"seed {seed}: VIOLATION after {run.world.steps} steps, at {run.world.now} ms: {violated}")
         if smaller:
-            print(*save_seed(seed), sep="\n")
+            print(*save_seed(seed, mutant), sep="\n")
         return _VIOLATION
     settled = "too few voters were left" if report.settled_ms is None else f"settled in {report.settled_ms} ms"
     print(f"seed {seed}: {report.slots} slots, {report.steps} steps, {settled}, digest {report.digest}")
@@ -94,9 +95,7 @@ def many(first: int, seeds: int | None, minutes: float | None, jobs: int, mutant
         for tally in campaign(first, seeds, minutes, jobs, mutant):
             if time.monotonic() >= said_at + _LINE_EVERY_S[terminal]:
                 said_at = time.monotonic()
-                print(
-                    f"\r\x1b[K{tally.line}" if terminal else tally.line, end="" if terminal else "\n", file=sys.stderr
-                )
+                _say(tally.line, terminal=terminal)
     except KeyboardInterrupt:
         print("\ninterrupted: this is what there is so far", file=sys.stderr)
     if terminal:
@@ -105,8 +104,16 @@ def many(first: int, seeds: int | None, minutes: float | None, jobs: int, mutant
         print(line)
     for failure in tally.failures[:1]:
         with broken_by(mutant):
-            print(*save_seed(failure.seed), sep="\n")
+            print(*save_seed(failure.seed, mutant), sep="\n")
     return _PASSED if tally.passed else _VIOLATION
+
+
+def _say(line: str, *, terminal: bool) -> None:
+    """The progress: on a terminal always the same row, so no more than it holds."""
+    if terminal:
+        print(f"\r\x1b[K{line[: shutil.get_terminal_size().columns - 1]}", end="", file=sys.stderr, flush=True)
+    else:
+        print(line, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -79,13 +79,15 @@ class Tally:
     @property
     def line(self) -> str:
         """One line for people."""
-        faults = sum(number for what, number in self.acts.items() if what not in _USERS)
+        faults = {kind: sum(self.acts[act] for act in acts) for kind, acts in _FAULTS.items()}
+        by_kind = ", ".join(f"{kind} {number}" for kind, number in faults.items())
         reached = len(EXPECTED) - len(self.missing)
         cpu_s = self.cpu_s or 1.0
         return (
             f"{self.seeds} seeds, {self.virtual_ms / 3_600_000:.1f} simulated hours, {self.steps} steps"
-            f" ({self.steps / cpu_s:.0f}/s and {self.virtual_ms / 60_000 / cpu_s:.1f} h/min a core), {faults} faults,"
-            f" {reached} of {len(EXPECTED)} states reached, {len(self.failures)} failures"
+            f" ({self.steps / cpu_s:.0f}/s and {self.virtual_ms / 60_000 / cpu_s:.1f} h/min a core),"
+            f" {reached} of {len(EXPECTED)} states reached, {len(self.failures)} failures,"
+            f" {sum(faults.values())} faults: {by_kind}"
         )
 
     def report(self) -> Iterator[str]:
@@ -105,7 +107,16 @@ class Tally:
         return not self.failures and not (self.seeds >= JUDGED_FROM and self.missing)
 
 
-_USERS: Final = frozenset({"Submit", "FillHoles", "Read", "TakeCopy"})
+_FAULTS: Final = {
+    "crashes": ("Crash", "CrashAll"),
+    "pauses": ("Pause",),
+    "clock jumps": ("ClockJump",),
+    "cuts": ("Cut",),
+    "disks failed": ("FailSync", "FillDisk"),
+    "disks lost": ("FlipBit", "Wipe", "PutBack"),
+    "datagrams": ("datagram lost", "datagram repeated", "datagram late", "datagram of before"),
+}
+"""Kinds of faults, and the acts of each as a report counts them."""
 
 
 def run_seeds(seeds: range, mutant: str | None = None) -> Tally:

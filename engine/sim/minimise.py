@@ -120,18 +120,23 @@ def minimise(plan: Plan, make_replica: MakeReplica = Replica, runs_max: int = RU
     return Minimised(search.plan, search.failure, search.runs)
 
 
-def save(minimised: Minimised, path: Path, make_replica: MakeReplica = Replica) -> list[str]:
-    """Writes the scenario file; returns what to print: where it is, what it says, its diagram."""
+def save(minimised: Minimised, path: Path, make_replica: MakeReplica = Replica, mutant: str | None = None) -> list[str]:
+    """Writes the scenario file; returns what to print: how to run it, what it says, its diagram.
+
+    `mutant` names the rule that is broken on purpose now, and must be again for the file to fail.
+    """
     text = minimised.text()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     diagram = Transcript(minimised.plan, make_replica).diagram
-    return [f"minimised in {minimised.runs} runs; .venv/bin/python -m engine.sim.scenario {path}", text, *diagram]
+    broken = "" if mutant is None else f"--mutant {mutant} "
+    command = f".venv/bin/python -m engine.sim.scenario {broken}{path}"
+    return [f"minimised in {minimised.runs} runs; {command}", text, *diagram]
 
 
-def save_seed(seed: int, folder: Path = FOUND) -> list[str]:
-    """Minimises what a campaign found, and saves it; returns what to print."""
-    return save(minimise(draw(seed)), folder / f"seed-{seed}.scenario")
+def save_seed(seed: int, mutant: str | None = None, folder: Path = FOUND) -> list[str]:
+    """Minimises what a campaign found with this mutant in force, and saves it; returns what to print."""
+    return save(minimise(draw(seed)), folder / f"seed-{seed}.scenario", mutant=mutant)
 
 
 class _Search:

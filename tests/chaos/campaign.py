@@ -58,6 +58,8 @@ READY_MAX_S: Final = 60.0
 CONVERGED_MAX_S: Final = 90.0
 USERS_PER_SITE: Final = 2
 _AUDIT_EVERY_S: Final = 8.0
+_LEADER_EVERY_S: Final = 0.3
+_PAUSE_MIN_S: Final = 45.0
 _PORT: Final = 7_001
 _TIMINGS: Final = "heartbeat_ms: 100\nretransmit_ms: 50\nfill_every_s: 0.3\nscan_every_s: 1\n"
 
@@ -108,6 +110,8 @@ class _Campaign:
         self._say = say
         self._report = Report(setup.seed, setup.seconds, setup.sites, setup.leadership, network.name)
         self._faults = draw(Random(setup.seed), engines.names, setup.seconds)
+        self._actions: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = count()
         self._cuts: list[Cut] = []
         self._closing = threading.Event()
         self._audit_process: subprocess.Popen[bytes] | None = None
@@ -176,24 +180,26 @@ class _Campaign:
 
     def _trouble(self, begun: float) -> None:
         """Runs the schedule; ends early only where an engine ended by itself or an audit found something."""
-        order = count()
-        actions: list[tuple[float, int, Callable[[], None]]] = []
         for fault in self._faults:
-            heapq.heappush(actions, (begun + fault.begins_s, next(order), self._beginning(fault)))
-            heapq.heappush(actions, (begun + fault.ends_s, next(order), self._ending(fault)))
+            self._at(begun + fault.begins_s, self._beginning(fault))
+            self._at(begun + fault.ends_s, self._ending(fault))
         over = begun + self._setup.seconds
         for at in takewhile(lambda at: at < over, count(begun + _AUDIT_EVERY_S / 2, _AUDIT_EVERY_S)):
-            heapq.heappush(actions, (at, next(order), lambda: self._audit_running(wait=False)))
-        heapq.heappush(actions, (over, next(order), lambda: None))
+            self._at(at, lambda: self._audit_running(wait=False))
+        self._at(over, lambda: None)
         idle = threading.Event()
-        while actions:
-            at, _, act = heapq.heappop(actions)
+        while self._actions:
+            at, _, act = heapq.heappop(self._actions)
             idle.wait(max(0.0, at - time.monotonic()))
             self._engines.notice_ends()
             act()
             if self._engines.ended or self._report.wrong:
                 self._say("a violation: the campaign ends early")
                 return
+
+    def _at(self, at: float, act: Callable[[], None]) -> None:
+        """Has this done at that time; what is to be done at one time is done in this order."""
+        heapq.heappush(self._actions, (at, next(self._order), act))
 
     def _beginning(self, fault: Fault) -> Callable[[], None]:
         lasts_s = fault.ends_s - fault.begins_s
@@ -214,7 +220,7 @@ class _Campaign:
                 case Stopped(site):
                     report.hits["stopped"] += engines.stop(site)
                 case LongPause(otherwise):
-                    self._pause(otherwise, lasts_s)
+                    self._pause(otherwise, time.monotonic() + lasts_s)
                 case Wiped(site):
                     self._finish_audit()
                     report.hits["wiped"] += self._disks.wipe(site)
@@ -251,12 +257,17 @@ class _Campaign:
 
         return end
 
-    def _pause(self, otherwise: str, lasts_s: float) -> None:
+    def _pause(self, otherwise: str, ends: float) -> None:
+        """Of the leader; where there is to be one, it is waited for, as long as a long pause is left."""
         leader = self._leader()
+        lasts_s = ends - time.monotonic()
+        if leader is None and self._setup.leadership is Leadership.ELECTED and lasts_s > _PAUSE_MIN_S:
+            self._at(time.monotonic() + _LEADER_EVERY_S, lambda: self._pause(otherwise, ends))
+            return
         site = leader or otherwise
         if self._engines.pause(site):
             self._report.hits["paused"] += 1
-            self._report.pause = f"{site}, {'who led' if leader else 'as nobody led'}, stood still for {lasts_s:g} s"
+            self._report.pause = f"{site}, {'who led' if leader else 'as nobody led'}, stood still for {lasts_s:.0f} s"
 
     def _resume(self) -> None:
         if self._engines.pausing is not None:

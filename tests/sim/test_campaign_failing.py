@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from engine.sim.__main__ import main as simulate
+from engine.sim.campaign import JUDGED_FROM, Tally
 from engine.sim.minimise import FOUND, failure_of
 from engine.sim.mutants.catalogue import broken_by
 from engine.sim.plan import Plan
 from engine.sim.scenario.__main__ import main as play
 from engine.sim.scenario.parse import read
+from engine.sim.sometimes import EXPECTED
 
 MUTANT: Final = "a2-forgets-the-votes-of-unlearned-slots"
 SEEDS: Final = "10"
@@ -31,7 +34,7 @@ def test_a_campaign_over_a_broken_rule_ends_with_a_small_scenario_that_shows_it(
     (saved,) = FOUND.iterdir()
     seed = saved.stem.removeprefix("seed-")
     assert f"replay it: .venv/bin/python -m engine.sim --seed {seed} --trace --mutant {MUTANT}" in printed
-    assert str(saved) in printed
+    assert f"python -m engine.sim.scenario --mutant {MUTANT} {saved}" in printed
 
     plan = read(saved)
     assert isinstance(plan, Plan)
@@ -45,6 +48,22 @@ def test_a_campaign_over_a_broken_rule_ends_with_a_small_scenario_that_shows_it(
     assert play(["--show", "nothing", "--mutant", MUTANT, str(saved)]) == VIOLATED
     assert play(["--show", "nothing", str(saved)]) == 0
     assert simulate(["--seed", seed, "--mutant", MUTANT]) == VIOLATED
+
+
+def test_a_campaign_that_never_reached_a_state_fails_and_names_it() -> None:
+    reached = Counter(EXPECTED[1:])
+    tame = Tally(seeds=JUDGED_FROM, reached=reached)
+    assert not tame.passed
+    assert f"NEVER REACHED: {EXPECTED[0]}" in list(tame.report())
+    assert Tally(seeds=JUDGED_FROM - 1, reached=reached).passed, "too few seeds to tell"
+    assert Tally(seeds=JUDGED_FROM, reached=Counter(EXPECTED)).passed
+
+
+def test_the_progress_of_a_campaign_tells_its_faults_by_kind() -> None:
+    acts = Counter({"Crash": 3, "CrashAll": 1, "Wipe": 2, "datagram lost": 40, "Submit": 7})
+    line = Tally(seeds=5, acts=acts, virtual_ms=7_200_000, steps=100, cpu_s=2.0).line
+    assert line.startswith("5 seeds, 2.0 simulated hours, 100 steps (50/s ")
+    assert "46 faults: crashes 4, pauses 0, clock jumps 0, cuts 0, disks failed 0, disks lost 2, datagrams 40" in line
 
 
 def test_an_unknown_mutant_is_refused_with_the_names_there_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,67 @@
+"""What seeds draw: every fault that a world has, in all its shapes, and no plan has them all (swarm testing)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, get_args
+
+from engine.core.settings import Leadership
+from engine.sim.plan import Act, Crash, Cut, FlipBit, Plan, Weather
+from engine.sim.sometimes import CrashPoint
+from engine.sim.swarm import draw
+
+PLANS: Final = [draw(seed) for seed in range(400)]
+SHAPES: Final = {"one-way", "alone", "split", "star", "chain", "bridge"}
+
+
+def kinds(plan: Plan) -> set[type]:
+    return {type(act) for act in plan.acts}
+
+
+def test_every_act_is_drawn_and_each_is_left_out_by_many_plans() -> None:
+    for kind in get_args(Act):
+        having = sum(kind in kinds(plan) for plan in PLANS)
+        assert having > 10, kind
+        assert having < len(PLANS) - 10 or kind.__name__ == "Submit", kind
+
+
+def test_cuts_of_every_shape_crashes_of_every_phase_and_both_rows_of_a_disk_are_drawn() -> None:
+    acts = [act for plan in PLANS for act in plan.acts]
+    assert {act.shape for act in acts if isinstance(act, Cut)} == SHAPES
+    phases = {act.only for act in acts if isinstance(act, Crash)}
+    assert phases == {None, *CrashPoint} - {CrashPoint.IDLE}
+    assert any(act.points == 0 for act in acts if isinstance(act, Crash)), "a crash while idle"
+    assert {act.where is None for act in acts if isinstance(act, FlipBit)} == {True, False}
+
+
+def test_links_lose_repeat_reorder_delay_for_minutes_and_bring_back_what_is_old() -> None:
+    every = [weather for plan in PLANS for row in plan.setup.links for weather in row]
+    bad: tuple[Callable[[Weather], bool], ...] = (
+        lambda w: w.loss >= 0.5,
+        lambda w: w.duplicate >= 0.3,
+        lambda w: w.delay_spread >= 300,
+        lambda w: w.late > 0 and w.late_max >= 120_000,
+        lambda w: w.stale > 0,
+    )
+    for is_bad in bad:
+        assert any(map(is_bad, every))
+        assert any(not is_bad(weather) for weather in every)
+    assert any(len({*map(_directed, _pairs(plan))}) > 1 for plan in PLANS), "the two ways of a link differ"
+
+
+def test_slow_disks_late_timers_sites_of_all_numbers_and_settings_are_drawn() -> None:
+    setups = [plan.setup for plan in PLANS]
+    assert {len(setup.names) for setup in setups} == {1, 2, 3, 4, 5, 7}
+    assert any(max(setup.disk_ms) > 0 for setup in setups)
+    assert any(setup.tick_late_ms > 0 for setup in setups)
+    assert {setup.leadership[0] for setup in setups} == set(Leadership)
+    assert any(len(set(setup.leadership)) > 1 for setup in setups), "sites of different settings (L4)"
+
+
+def _pairs(plan: Plan) -> list[tuple[Weather, Weather]]:
+    links = plan.setup.links
+    return [(links[a][b], links[b][a]) for a in range(len(links)) for b in range(a)]
+
+
+def _directed(pair: tuple[Weather, Weather]) -> bool:
+    return pair[0] == pair[1]
