@@ -40,6 +40,7 @@ from engine.core.storage import Storage, StoreError, Write, WriteApplied, WriteL
 from engine.runtime.clock import Clock
 from engine.runtime.counters import NodeCounts
 from engine.runtime.desk import Desk
+from engine.runtime.ending import Ending, EndStatus, store_ending
 from engine.runtime.fault_desk import FaultDesk
 from engine.runtime.faults import FaultLayer
 from engine.runtime.inbox import Asked, Inbox
@@ -94,15 +95,6 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """Why the node stopped; `code` is what requests without an answer are told."""
-
-    reason: str
-    exit_status: int
-    code: ErrorCode
-
-
-@dataclass(frozen=True, slots=True)
 class NodeParts:
     """What serves together as a node; all of it is this node's alone."""
 
@@ -121,11 +113,6 @@ class NodeParts:
     counts: NodeCounts
     resolve: Callable[[SiteId], None]
     """Looks a peer's host name up again, without waiting."""
-
-
-def store_ending(error: BaseException) -> Ending:
-    """The ending for a StoreError (D2)."""
-    return Ending(str(error), 3, ErrorCode.STORE)
 
 
 class Node:
@@ -154,10 +141,10 @@ class Node:
             while self._ending is None:
                 await parts.inbox.wait(parts.udp.readable, self._wake_at_s())
                 if parts.inbox.stop_reason is not None:
-                    self._ending = Ending(parts.inbox.stop_reason, 0, ErrorCode.STOPPING)
+                    self._ending = Ending(parts.inbox.stop_reason, EndStatus.CLEAN, ErrorCode.STOPPING)
                 else:
                     self._pass()
-            if self._ending.exit_status == 0:
+            if self._ending.status is EndStatus.CLEAN:
                 parts.subscriptions.finish(parts.clock.now(), parts.queries)
         except StoreError as error:
             return store_ending(error)
@@ -255,7 +242,7 @@ class Node:
             self._parts.counts.writes += len(effects.writes)
             self._parts.counts.costs.committed(effects.writes)
         if effects.stop is not None:
-            self._ending = Ending(effects.stop, 12, ErrorCode.STOPPING)
+            self._ending = Ending(effects.stop, EndStatus.BROKEN_RULE, ErrorCode.STOPPING)
             return
         self._parts.links.send(now, departures)
         self._tell(effects)
@@ -331,7 +318,7 @@ class Node:
                     asked.client.answer(asked.call_id, {"subscribed": sorted(topics)})
                 case Stop():
                     asked.client.answer(asked.call_id, {"stopping": True})
-                    self._ending = Ending("asked to stop by a client", 0, ErrorCode.STOPPING)
+                    self._ending = Ending("asked to stop by a client", EndStatus.CLEAN, ErrorCode.STOPPING)
                 case _:
                     assert_never(request)
         except Refused as refused:

@@ -4,8 +4,7 @@ Rules that hold here:
 - The caller has opened the store, and so holds its lock: whatever control socket lies at the path is stale (D4).
 - It ends in this order: the control socket is taken away, the UDP socket is closed, the store is let go, requests
   without an answer are told so, and then the connections close. Who starts the site again finds everything free.
-- Exit status: 0 stopped cleanly, 1 a bug, 2 an address that this machine does not have, 3 the store failed, 4 an
-  address in use, 12 a broken rule (docs/commands.md).
+- The exit status is an EndStatus (`engine.runtime.ending`).
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Final
 
 import orjson
 import trio
@@ -33,11 +31,12 @@ from engine.runtime.clock import Clock
 from engine.runtime.control import ControlServer
 from engine.runtime.counters import NodeCounts
 from engine.runtime.desk import Desk
+from engine.runtime.ending import Ending, EndStatus, store_ending
 from engine.runtime.faults import FaultLayer
 from engine.runtime.inbox import Inbox
 from engine.runtime.jsonrpc import ErrorCode
 from engine.runtime.links import Links, Sealer
-from engine.runtime.node import Ending, Node, NodeParts, store_ending
+from engine.runtime.node import Node, NodeParts
 from engine.runtime.paths import HostPort, Paths, show
 from engine.runtime.queries import Queries
 from engine.runtime.status import Identity, StatusBoard
@@ -45,19 +44,15 @@ from engine.runtime.subscriptions import Subscriptions
 from engine.runtime.trace import Trace
 from engine.runtime.udp import UdpSocket
 
-_ADDRESS_STATUS: Final = 4
-_BAD_CONFIGURATION_STATUS: Final = 2
-_BUG_STATUS: Final = 1
-
 _log = logging.getLogger(__name__)
 
 
 class CannotServe(Exception):
-    """The site cannot start; the message says what to do, `exit_status` is docs/commands.md's."""
+    """The site cannot start; the message says what to do."""
 
-    def __init__(self, message: str, exit_status: int) -> None:
+    def __init__(self, message: str, status: EndStatus) -> None:
         super().__init__(message)
-        self.exit_status = exit_status
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +123,7 @@ async def open_sockets(site: Site) -> Sockets:
         except OSError as error:
             udp.close()
             message = f"cannot make the control socket {site.control}: {error}"
-            raise CannotServe(message, _ADDRESS_STATUS) from error
+            raise CannotServe(message, EndStatus.ADDRESS_IN_USE) from error
     except CannotServe:
         site.storage.close()
         raise
@@ -140,7 +135,7 @@ async def run_site(site: Site, sockets: Sockets, inbox: Inbox, on_ready: Callabl
         return await _run_and_end(site, sockets, inbox, on_ready)
     except Exception:
         _log.exception("a bug ended this site; please report it with the lines below")
-        return _BUG_STATUS
+        return EndStatus.BUG
     finally:
         sockets.close()
         site.storage.close()
@@ -152,21 +147,21 @@ async def _run_and_end(site: Site, sockets: Sockets, inbox: Inbox, on_ready: Cal
         node, ending = await _run_node(site, sockets, inbox, on_ready)
         sockets.close()
         ending = _close_store(site.storage, ending)
-        level = logging.INFO if ending.exit_status == 0 else logging.CRITICAL
-        _log.log(level, "%s stops (exit status %d): %s", site.settings.site, ending.exit_status, ending.reason)
+        level = logging.INFO if ending.status is EndStatus.CLEAN else logging.CRITICAL
+        _log.log(level, "%s stops (exit status %d): %s", site.settings.site, ending.status, ending.reason)
         message = f"the engine of {site.settings.site} stops: {ending.reason}"
         if node is not None:
             node.abandon(ending.code, message)
-        await sockets.control.finish(ending.reason, ending.exit_status)
+        await sockets.control.finish(ending.reason, ending.status)
         connections.cancel_scope.cancel()
-    return ending.exit_status
+    return ending.status
 
 
 def _close_store(storage: Storage, ending: Ending) -> Ending:
     try:
         storage.close()
     except StoreError as error:
-        return store_ending(error) if ending.exit_status == 0 else ending
+        return store_ending(error) if ending.status is EndStatus.CLEAN else ending
     return ending
 
 
@@ -186,7 +181,8 @@ async def _run_node(
         ending = store_ending(next(_leaves(failed)))
     except* Exception as bugs:
         _log.exception("a bug ended this site; please report it with the lines below")
-        ending = Ending(f"a bug: {next(_leaves(bugs))!r}; its traceback is in the log", _BUG_STATUS, ErrorCode.STOPPING)
+        reason = f"a bug: {next(_leaves(bugs))!r}; its traceback is in the log"
+        ending = Ending(reason, EndStatus.BUG, ErrorCode.STOPPING)
     return node, ending
 
 
@@ -265,9 +261,9 @@ async def _bind_udp(site: Site) -> UdpSocket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             message = f"{where} is in use: stop the program that has it, or change the sites file"
-            raise CannotServe(message, _ADDRESS_STATUS) from error
+            raise CannotServe(message, EndStatus.ADDRESS_IN_USE) from error
         message = f"{where} cannot be used on this machine ({error}): write one that this machine has in its sites file"
-        raise CannotServe(message, _BAD_CONFIGURATION_STATUS) from error
+        raise CannotServe(message, EndStatus.BAD_CONFIGURATION) from error
 
 
 async def _watch_signals(inbox: Inbox, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

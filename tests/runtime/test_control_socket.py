@@ -13,6 +13,7 @@ import pytest
 import trio
 
 from engine.runtime import control
+from engine.runtime.ending import EndStatus
 from engine.runtime.jsonrpc import LINE_BYTES_MAX
 from engine.runtime.requests import Topic
 from engine.runtime.serve import CannotServe
@@ -233,11 +234,11 @@ async def test_an_address_in_use_is_said_with_status_4(tmp_path: Path) -> None:
         sites.addresses = dict.fromkeys(sites.sites, sites.addresses[sites.sites[0]])
         with pytest.raises(CannotServe, match="is in use: stop the program that has it") as refused:
             await sites.start("bob")
-        assert refused.value.exit_status == 4
+        assert refused.value.status == EndStatus.ADDRESS_IN_USE
         sites.addresses = dict(zip(sites.sites, [("192.0.2.1", 7001), ("192.0.2.1", 7002)], strict=True))
         with pytest.raises(CannotServe, match="write one that this machine has") as refused:
             await sites.start("bob")
-        assert refused.value.exit_status == 2
+        assert refused.value.status == EndStatus.BAD_CONFIGURATION
         sites.addresses = {site: ("127.0.0.1", port) for site, port in zip(sites.sites, free_ports(2), strict=True)}
         assert (await (await sites.start("bob")).call("status"))["site"] == "bob", "the store was let go each time"
 

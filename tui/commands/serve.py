@@ -28,7 +28,7 @@ def run(arguments: Namespace) -> int:
     try:
         return serve(join(cluster, place), _STDIN if arguments.until_eof else None)
     except CannotServe as error:
-        raise CommandFailed(error.exit_status, str(error)) from error
+        raise CommandFailed(error.status, str(error)) from error
     except StoreBusy as error:
         raise CommandFailed(ExitStatus.ALREADY_RUNNING, str(error)) from error
     except StoreError as error:
