@@ -1,17 +1,17 @@
 # Sets Loggos up in .venv and runs it. Needs Python 3.11 or newer, and a package index that pip reaches.
 #
-#   make demo    five sites on this machine, and the screen of the first
-#   make test    lint, types and all tests
+#   make demo      five sites on this machine, and the screen of the first
+#   make test      lint, types and all tests
 #   make simulate  runs seeds of the simulated world for MINUTES, on all cores
-#   make worlds  searches small worlds whole: every order of every message and crash
+#   make worlds    searches small worlds whole: every order of every message and crash
 #   make mutants   breaks the rules one by one, and shows which check catches each
-#   make ladder  prints what an event costs under each leadership setting
-#   make chaos   kills and cuts apart real engines for SECONDS, then checks all that was told;
-#                with LEADERSHIP=none, last-author or elected that setting alone, else each in turn
-#   make picture  draws docs/screen.svg from the screen of a real demo cluster
-#   make lint    lint and types alone
-#   make format  lays the code out as `make lint` wants it
-#   make lock    pins the newest dependencies that pyproject.toml allows
+#   make ladder    prints what an event costs under each leadership setting
+#   make chaos     kills and cuts apart real engines for SECONDS, then checks all that was told;
+#                  with LEADERSHIP=none, last-author or elected that setting alone, else each in turn
+#   make picture   draws docs/screen.svg from the screen of a real demo cluster
+#   make lint      lint and types alone
+#   make format    lays the code out as `make lint` wants it
+#   make lock      pins the newest dependencies that pyproject.toml allows
 #
 # PYTHON=/path/to/python3 names the interpreter, ARGS="--size 3" is handed to the command, TESTS=tests/core selects tests.
 

@@ -12,7 +12,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from rich.console import Console
 from rich.control import Control
@@ -49,8 +49,8 @@ class PlacingCompositor(Compositor):
         if simplify:  # for a picture, where nothing is shifted
             return super().render_full_update(simplify=simplify)
         self._dirty_regions = {self.size.region}
-        update: Any = self.render_partial_update()  # what is asked for is something to display: either kind is
-        return update  # type: ignore[no-any-return]
+        # What is asked for is something to display, as either kind of update is.
+        return cast("LayoutUpdate", self.render_partial_update())
 
     def render_partial_update(self) -> ChopsUpdate | None:
         update = super().render_partial_update()
