@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -163,6 +164,28 @@ def test_every_module_opens_with_a_docstring() -> None:
 def test_no_file_has_outgrown_its_reader() -> None:
     lengths = {source.module: len(source.path.read_text().splitlines()) for source in SOURCES}
     assert {module: lines for module, lines in lengths.items() if lines > LINES_MAX} == {}
+
+
+def test_every_rule_that_is_cited_is_in_the_protocol() -> None:
+    rules = set(re.findall(r"^- ([A-Z]\d)", (ROOT / "docs/protocol.md").read_text(), re.MULTILINE))
+    kinds = "".join(sorted({rule[0] for rule in rules}))
+    cited = {rule for source in SOURCES + TESTS for rule in re.findall(rf"\b[{kinds}]\d\b", source.path.read_text())}
+    assert cited == rules
+
+
+def test_every_page_that_is_named_is_there() -> None:
+    named = {
+        page
+        for source in SOURCES + TESTS
+        for page in re.findall(r"\b(?:docs/\w+|[A-Z]+)\.md\b", source.path.read_text())
+    }
+    assert [page for page in sorted(named) if not (ROOT / page).is_file()] == []
+
+
+def test_every_module_of_the_engine_has_its_place_in_the_architecture() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    modules = [path.stem for room in ("engine", "engine/core") for path in (ROOT / room).glob("[a-z]*.py")]
+    assert [module for module in modules if not re.search(rf"\b{module}\b", text)] == []
 
 
 def test_nothing_is_left_for_later() -> None:
