@@ -44,7 +44,6 @@ class SlotQuorum:
 class Biography:
     """What the sites that answered know of a slot."""
 
-    slot: int
     state: str
     may_be_chosen: bool
     sentence: str
@@ -56,7 +55,6 @@ class Biography:
 def biography(raw: Json) -> Biography:
     quorum = key(raw, "quorum")
     return Biography(
-        slot=key(raw, "slot"),
         state=key(raw, "state"),
         may_be_chosen=key(raw, "may_be_chosen"),
         sentence=key(raw, "sentence"),

@@ -80,4 +80,4 @@ class LogPages:
 
 
 def _unheard(slot: int) -> LogLine:
-    return LogLine(slot, "hole", None, None, None, None, None, None, None, None, None)
+    return LogLine(slot, "hole", None, None, None, None, None, None, None, None)

@@ -42,7 +42,6 @@ class Attempt:
     needed: int
     entry: EntryShape | None
     why: str
-    since: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,6 @@ class LogLine:
     target: str | None
     acc_num: str | None
     max_prepare: str | None
-    at: str | None
     attempt: Attempt | None
 
 
@@ -142,7 +140,6 @@ class Outcome:
 class FillLine:
     slot: int
     result: str
-    kind: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +173,9 @@ class Held:
 class Faults:
     rules: tuple[Rule, ...]
     held: tuple[Held, ...]
-    seed: int | None
 
 
-NO_FAULTS = Faults((), (), None)
+NO_FAULTS = Faults((), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +270,6 @@ def attempt(raw: Json | None) -> Attempt | None:
         needed=key(raw, "needed"),
         entry=entry_shape(key(raw, "entry")),
         why=key(raw, "why"),
-        since=key(raw, "since"),
     )
 
 
@@ -289,7 +284,6 @@ def log_line(raw: Json) -> LogLine:
         target=key(raw, "target"),
         acc_num=key(raw, "accNum"),
         max_prepare=key(raw, "maxPrepare"),
-        at=key(raw, "at"),
         attempt=attempt(key(raw, "attempt")),
     )
 
@@ -347,7 +341,7 @@ def outcome(raw: Json) -> Outcome:
 
 
 def filled(raw: Json) -> Filled:
-    lines = (FillLine(key(line, "slot"), key(line, "result"), line.get("kind")) for line in key(raw, "lines"))
+    lines = (FillLine(key(line, "slot"), key(line, "result")) for line in key(raw, "lines"))
     return Filled(tuple(lines), raw.get("why"))
 
 
@@ -362,7 +356,6 @@ def faults(raw: Json) -> Faults:
                  held.get("slot"))
             for held in key(raw, "held")
         ),
-        seed=raw.get("seed"),
     )  # fmt: skip
 
 
