@@ -4,7 +4,7 @@ Rules that hold here:
 - E3, E5: events leave in the order of their numbers, each naming the one before it in the chain.
 - What is not settled is handed on again, from the start of the chain: to a new leader at once, to the same one after a
   growing time without progress. Repeats are harmless (E1, E5). Perhaps it was chosen, and the word of it was lost: so
-  this site asks for its holes too.
+  this site asks for what it is missing too.
 - D1: an event is durable before it leaves; that it may have left is part of the same write (E2).
 - One hop: what was relayed is not relayed again.
 """
@@ -34,7 +34,7 @@ AGAIN_MAX: Final = 256
 
 class Courier:
     """`offer(step, entries)` gives entries, one at least, to this site's own leader; `ask(step)` asks the others for
-    the holes here."""
+    what is missing here."""
 
     def __init__(
         self,

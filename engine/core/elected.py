@@ -30,7 +30,7 @@ FILLS_AFTER_TIMEOUTS: Final = 10
 
 class Elected:
     """`on_chosen(step, slot, accepting)` is called for each slot that a majority accepted at this leader's ballot;
-    `ask(step)` asks the others for the holes here."""
+    `ask(step)` asks the others for what is missing here."""
 
     def __init__(
         self, parts: Parts, on_chosen: Callable[[Step, Slot, Accepting], None], ask: Callable[[Step], None]

@@ -143,6 +143,10 @@ class Peers:
         ahead = [peer for peer in self._peers.values() if peer.up and peer.prefix > prefix]
         return [peer.site for peer in sorted(ahead, key=lambda peer: peer.prefix, reverse=True)]
 
+    def used_above(self, slot: Slot) -> bool:
+        """A peer that is up claims that a higher slot than this is used."""
+        return any(peer.up and peer.used_max > slot for peer in self._peers.values())
+
     def quorum(self, voting: bool) -> QuorumView:
         reachable = voting + sum(peer.up and peer.voting for peer in self._peers.values())
         return QuorumView(reachable, self._settings.quorum, len(self._settings.sites))

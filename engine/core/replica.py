@@ -103,7 +103,7 @@ class Replica:
         )
         self._policy: Policy
         if settings.leadership is Leadership.ELECTED:
-            self._policy = Elected(parts, self._on_chosen, self._filler.fill_lowest)
+            self._policy = Elected(parts, self._on_chosen, self._ask_for_the_missing)
         else:
             self._policy = OneByOne(parts)
         self._in_the_way = InTheWay(self._lives, self._peers, self._scanner, self._policy, self._learner)
@@ -315,6 +315,12 @@ class Replica:
             for slot in self._proposer.slots:
                 self._proposer.end(step, slot, self._lives.why)
         self._pushed = self._policy.aim()
+
+    def _ask_for_the_missing(self, step: Step) -> None:
+        """What this site waits for may be chosen already, and the word of it lost: in a hole, or above all that is
+        known here to be used."""
+        self._filler.fill_lowest(step)
+        self._scanner.scan_now(step, self._lives.voting)
 
     def _proposing(self, slot: Slot) -> bool:
         return self._proposer.attempt(slot) is not None or self._policy.view(slot) is not None

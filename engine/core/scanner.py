@@ -90,6 +90,11 @@ class Scanner:
         if isinstance(self._phase, Idle) and self._phase.until > now + self._settings.timings.fill_every:
             self._phase = Idle(Tick(now + self._settings.timings.fill_every))
 
+    def scan_now(self, step: Step, voting: bool) -> None:
+        """This site waits for something, and a peer claims slots above all that is known here to be used."""
+        if isinstance(self._phase, Idle) and self._peers.used_above(self._learner.used_max):
+            self._ask(step, voting)
+
     def catch_up(self, step: Step, bound: Slot) -> None:
         """A majority's bound that somebody waits for (R5): what peers have learned of it is copied now."""
         if isinstance(self._phase, Idle) and self._peers.ahead_of(self._learner.prefix):

@@ -10,7 +10,7 @@ from engine.core.courier import AGAIN_MAX
 from engine.core.effects import Effects, SawOutcome
 from engine.core.entry import Entry, Stamped, Withdrawal, encode
 from engine.core.ids import Slot
-from engine.core.messages import Ask, HandOn, Prepare
+from engine.core.messages import Ask, AskHighest, HandOn, Prepare
 from engine.core.storage import EventState, WriteEvent
 from tests.core.led import (
     BEAT,
@@ -136,6 +136,17 @@ def test_l3_so_many_are_handed_on_again_at_a_time() -> None:
         again = entries(follows_bob(stage, BEAT // 2))
     assert [entry.number for entry in again[:AGAIN_MAX]] == list(range(1, AGAIN_MAX + 1))
     assert len(again) <= AGAIN_MAX
+
+
+def test_l3_who_waits_for_an_event_asks_how_far_the_log_goes_when_a_peer_claims_more() -> None:
+    """Carol passes its events to a leader that it does not hear, and no word of what is chosen comes back."""
+    stage = led(THREE)
+    stage.submit(1, "one")
+    nothing_used = among(stage, lambda: [(CAROL, beat_of(stage, hears=THREE))], 1_000)
+    assert handed(nothing_used)
+    assert not sent(nothing_used, AskHighest)
+    effects = among(stage, lambda: [(CAROL, beat_of(stage, hears=THREE, used_max=1))], 2_000)
+    assert CAROL in {to for to, _ in sent(effects, AskHighest)}
 
 
 def test_l3_an_event_that_is_settled_is_not_handed_on_again() -> None:
