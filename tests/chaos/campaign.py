@@ -26,7 +26,7 @@ from engine.core.ids import SiteId
 from engine.core.settings import Leadership
 from engine.template import DEFAULT_NAMES, free_addresses, write_files
 from tests.chaos.agreement import hold_against_logs, unrest
-from tests.chaos.disks import Disks, stored_votes
+from tests.chaos.disks import Disks, stored_votes, unsettled
 from tests.chaos.engines import Engines
 from tests.chaos.namespaces import NamespaceNetwork
 from tests.chaos.network import Cut, Network, RuledNetwork, add_rule
@@ -357,6 +357,9 @@ class _Campaign:
         self._report.claims = sum(len(each.promised) + len(each.accepted) for each in sayings)
         stores = {name: stored_votes(self._engines.data / name) for name in self._engines.names}
         self._report.wrong += hold_against_stores(sayings, stores, self._disks.lost_s)
+        for name in self._engines.names if self._report.converged_s is not None else ():
+            if name not in self._disks.lost_s:
+                self._report.wrong += unsettled(self._engines.data / name)
 
     def _audit_stopped(self) -> None:
         self._finish_audit()

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from engine.core.ids import SiteId, Slot
+from engine.core.ids import EventId, SiteId, Slot
 from engine.core.storage import Vote
 from storage.beside import read_beside
 from tests.chaos.engines import Engines
@@ -75,6 +75,13 @@ class Disks:
         self.lost_s[site] = time.monotonic()
         for name in _PARTS:
             (self._engines.data / site / name).unlink(missing_ok=True)
+
+
+def unsettled(folder: Path) -> list[str]:
+    """The site's events without an outcome in a store that no engine uses now, in words (E2)."""
+    with read_beside(folder) as outside:
+        rows = outside.reader.tail().open_events.values()
+        return [f"E2: {EventId(SiteId(folder.name), row.number)} is still {row.state} in its store" for row in rows]
 
 
 def stored_votes(folder: Path) -> dict[int, Vote]:

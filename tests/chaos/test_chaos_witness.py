@@ -105,9 +105,10 @@ class Three:
     def sayings(self) -> list[Sayings]:
         return [each for witness in self._witnesses for each in witness.sayings]
 
-    def heard_a_promise_of(self, site: str) -> bool:
-        """One that another site got from it."""
-        return any(who == site for each in self.sayings() if each.site != site for who, _ in list(each.promised))
+    def all_said(self, type_: str) -> bool:
+        """Whether each site but the proposer, alice, was traced to have said this."""
+        said = [each.promised if type_ == "promise" else each.accepted for each in self.sayings()]
+        return {who for each in said for who, _ in list(each)} >= {"bob", "carol"}
 
     def judgement(self) -> list[str]:
         """After all engines have stopped."""
@@ -144,14 +145,21 @@ def submit(engines: Engines, site: str, timeout_s: float) -> Json:
     return outcome
 
 
-@pytest.mark.parametrize("mutant", [None, "d1-promises-are-not-durable"])
-def test_a_promise_that_a_kill_undoes_is_found_d1(tmp_path: Path, mutant: str | None) -> None:
-    """All accepts are lost, so that the promise is the last that carol's store is told; then she is killed."""
+@pytest.mark.parametrize(
+    ("said", "lost", "mutant"),
+    [
+        ("promise", "accept", None),
+        ("promise", "accept", "d1-promises-are-not-durable"),
+        ("accepted", "accepted", "d1-acceptances-are-not-durable"),
+    ],
+)
+def test_a_vote_that_a_kill_undoes_is_found_d1(tmp_path: Path, said: str, lost: str, mutant: str | None) -> None:
+    """What follows is lost, so that this vote is the last that stores are told; then all are killed."""
     with three(tmp_path, mutant) as cluster:
         for name in NAMES:
-            cluster.engines.ask(name, "faults.add", {"rule": "to=* type=accept drop"})
+            cluster.engines.ask(name, "faults.add", {"rule": f"to=* type={lost} drop"})
         assert submit(cluster.engines, "alice", 0.5)["outcome"] != "created"
-        until(lambda: cluster.heard_a_promise_of("carol"), "a promise of carol's arrives")
+        until(lambda: cluster.all_said(said), f"bob and carol say {said}")
         cluster.engines.kill(NAMES)
         found = cluster.judgement()
     assert bool(found) == (mutant is not None), found

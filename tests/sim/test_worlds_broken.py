@@ -65,6 +65,7 @@ _ANY_OWN: Final = Mutant(
 BREAKAGES: Final = (
     Breakage(named("a2-accepting-does-not-raise-the-promise"), "duel", "A2", 9),
     Breakage(named("a3-range-promises-are-not-held"), "leaders", "B2", 13),
+    Breakage(named("a3-range-promises-are-not-held"), "leaders, and told", "B2", 13),
     Breakage(named("a4-reports-the-promised-ballot-not-the-accepted-one"), "synod p q p", "B2", 15),
     Breakage(named("b1-rounds-are-not-durable-before-they-are-used"), "duel", "B1", 1),
     Breakage(named("b2-proposes-its-own-entry-whatever-was-found"), "duel", "B2", 10),
@@ -81,6 +82,7 @@ BREAKAGES: Final = (
     Breakage(_AFTER_ANY, "after a no-op", "agreement", 4),
     Breakage(_AFTER_ANY, "last author", "agreement", 12),
     Breakage(named("l3-forgets-what-a-dead-leader-had-in-flight"), "leaders", "B2", 12),
+    Breakage(named("l3-forgets-what-a-dead-leader-had-in-flight"), "leader and synod, and told", "B2", 11),
     Breakage(named("l3-ignores-what-a-promise-leaves-out"), "slot left out", "B2", 13),
     Breakage(_ANY_OWN, "duel, and told", "R1", 13),
     Breakage(named("r3-fills-with-a-no-op-what-was-accepted"), "hole", "B2", 10),

@@ -186,6 +186,20 @@ QUICK: Final = (
         Searched(states=25_092, steps=241_792, depth=26),
     ),
     SmallWorld(
+        "leaders, and told",
+        "two leaders, 1.p and 1.q: p is handed an event, q none; acceptors are told what is chosen",
+        (_leads(P, (_A1,)), _leads(Q)),
+        Searched(states=10_881, steps=83_046, depth=24),
+        takes=_TOLD,
+    ),
+    SmallWorld(
+        "leader and synod, and told",
+        "q leads with 1.q; p proposes at slot 1 with 1.p; acceptors are told what is chosen",
+        (_leads(Q), _contender(P, 1)),
+        Searched(states=2_654, steps=15_622, depth=22),
+        takes=_TOLD,
+    ),
+    SmallWorld(
         "slot left out",
         "q leads with 1.q; p proposes at slot 1 with 1.p and 2.p, which promises of 1.q leave out",
         (_leads(Q, (_A1,)), _contender(P, 1, 2)),
@@ -233,6 +247,13 @@ LONG: Final = (
         "as `last authors`, and q has 2.q at slot 2 too",
         (_last_author(P, 1, then=()), _last_author(Q, 1, then=(2,))),
         Searched(states=321_298, steps=4_087_972, depth=28),
+    ),
+    SmallWorld(
+        "leader with an event and synod, and told",
+        "as `leader and synod, and told`, and q is handed an event",
+        (_leads(Q, (_A1,)), _contender(P, 1)),
+        Searched(states=157_392, steps=1_366_465, depth=31),
+        takes=_TOLD,
     ),
     SmallWorld(
         "leaders, one by one",

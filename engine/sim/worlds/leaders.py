@@ -6,7 +6,9 @@ Rules that hold here:
 - A refusal may come whether it is deserved or not: it is no vote, so that what a leader does then must be safe anyway.
 - Between two steps nothing is half counted: of what acceptors said, a majority is counted in one step, of one slot or
   of all slots from one on.
-- Who is who is forgotten: two acceptors, whose votes make a majority, have the same two names each time.
+- Who is who is forgotten: two acceptors, whose votes make a majority, have the same two names each time. So nothing
+  that is half counted stays in a state, not even what such a promise says is chosen: later the same acceptor would come
+  by the other name, and its promise would count twice (B3).
 - Slots above SLOT_MAX, and rounds that the cast does not give it, are beyond the world: no step leads there.
 """
 
