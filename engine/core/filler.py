@@ -105,7 +105,7 @@ class Filler:
 
     def next_look(self) -> Tick | None:
         """When it works on the lowest hole at the latest; None while there are none."""
-        lowest = next(iter(self._learner.holes(Slot(1), 1)), None)
+        lowest = next(iter(self._learner.holes(1)), None)
         if lowest is None:
             return None
         return self._look_at if lowest <= self._seen else Tick(self._look_at + self._between_looks)
@@ -119,11 +119,11 @@ class Filler:
 
     def fill_lowest(self, step: Step) -> None:
         """On demand: the holes that hold up the prefix."""
-        self.fill(step, self._learner.holes(Slot(1), FILLING_MAX))
+        self.fill(step, self._learner.holes(FILLING_MAX))
 
     def fill_through(self, step: Step, last: Slot) -> None:
         """On demand: the holes up to `last`."""
-        self.fill(step, [hole for hole in self._learner.holes(Slot(1), WANTED_MAX) if hole <= last])
+        self.fill(step, [hole for hole in self._learner.holes(WANTED_MAX) if hole <= last])
 
     def on_known(self, step: Step, sender: SiteId, message: Known) -> None:
         """A peer's answer, after what it knows was learned: the rest of what it covers it does not know."""
@@ -220,7 +220,7 @@ class Filler:
             self._due, self._seen = self._seen, self._learner.used_max
             self._look_at = Tick(step.now + self._between_looks)
         if self._learner.prefix < self._due and (looks or not self._fills):
-            holes = self._learner.holes(Slot(1), 2 * FILLING_MAX)
+            holes = self._learner.holes(2 * FILLING_MAX)
             self._begin(step, [hole for hole in holes if hole <= self._due], self._settings.timings.fill_every)
 
     @property

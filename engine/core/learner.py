@@ -107,10 +107,10 @@ class Learner:
             for above in sorted(at for at in self._ahead if slot <= at <= last):
                 yield LearnedSlot(above, self._ahead[above])
 
-    def holes(self, first: Slot, limit: int) -> list[Slot]:
-        """The lowest `limit` holes from `first` on."""
+    def holes(self, limit: int) -> list[Slot]:
+        """The lowest `limit` holes."""
         found: list[Slot] = []
-        slot = max(first, self._prefix + 1)
+        slot = self._prefix + 1
         while slot <= self._used_max and len(found) < limit:
             if slot not in self._ahead:
                 found.append(Slot(slot))

@@ -239,7 +239,7 @@ class Replica:
             learned_max=learner.learned_max,
             used_max=learner.used_max,
             next=Slot(learner.used_max + 1),
-            holes=tuple(learner.holes(Slot(1), HOLES_SHOWN_MAX)),
+            holes=tuple(learner.holes(HOLES_SHOWN_MAX)),
             holes_count=learner.holes_count,
             recovering=self._scanner.recovering,
             voting=lives.voting,

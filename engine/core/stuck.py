@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.core.ids import SiteId, Slot, Tick
+from engine.core.ids import SiteId, Tick
 from engine.core.learner import Learner
 from engine.core.lives import Lives
 from engine.core.peers import Peers
@@ -36,7 +36,7 @@ def why_stuck(now: Tick, site: SiteId, parts: InTheWay) -> str:
     stuck = parts.policy.stuck(now)
     if stuck is not None:
         return f"{stuck}; {counts}"
-    hole = next(iter(parts.learner.holes(Slot(1), 1)), None)
+    hole = next(iter(parts.learner.holes(1)), None)
     if hole is not None:
         return f"slot {hole} before it is not settled yet; {counts}"
     return f"its turn did not come; {counts}"
