@@ -12,11 +12,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeGuard
 
 from engine.core.ids import NUMBER_MAX, EventId, SiteId, Slot, Tick
 from engine.runtime.jsonrpc import Call, CallFailed, CallId, ErrorCode
 
+LINES_DEFAULT: Final = 50
 LINES_MAX: Final = 1_000
 """The most lines in one answer: a larger `limit` is taken as this."""
 
@@ -225,25 +226,23 @@ class _Params:
             raise self.bad(f"{name!r} is needed, a string")
         return value
 
-    def integer(self, name: str, default: int | None, low: int = 1) -> int:
+    def integer(self, name: str, default: int | None) -> int:
         value = self._take(name)
         if value is _MISSING and default is not None:
             return default
-        if not _is_integer(value, low):
-            raise self.bad(f"{name!r} is an integer, {low} or more")
-        assert isinstance(value, int)
+        if not _is_count(value):
+            raise self.bad(f"{name!r} is an integer, 1 or more")
         return value
 
-    def limit(self, default: int) -> int:
-        return min(self.integer("limit", default), LINES_MAX)
+    def limit(self) -> int:
+        return min(self.integer("limit", LINES_DEFAULT), LINES_MAX)
 
     def slot_or_none(self, name: str) -> Slot | None:
         value = self._take(name)
         if value is _MISSING:
             return None
-        if not _is_integer(value, 1):
+        if not _is_count(value):
             raise self.bad(f"{name!r} is a slot: an integer, 1 or more")
-        assert isinstance(value, int)
         return Slot(value)
 
     def slots(self) -> tuple[Slot, ...] | None:
@@ -254,7 +253,7 @@ class _Params:
         value = self._take(name)
         if value is _MISSING:
             return None
-        if not isinstance(value, list) or not all(_is_integer(each, 1) for each in value):
+        if not isinstance(value, list) or not all(map(_is_count, value)):
             raise self.bad(f"{name!r} is a list of integers, each 1 or more")
         if len(value) > SLOTS_MAX:
             raise self.bad(f"{name!r} names at most {SLOTS_MAX} at once: ask in parts")
@@ -274,7 +273,7 @@ class _Params:
 
     def _event_id(self, text: str) -> EventId:
         found = _EVENT_ID.match(text)
-        if not found or not _is_integer(int(found[2]), 1):
+        if not found or not _is_count(int(found[2])):
             raise self.bad(f"{text!r} is no event id: write for example alice/17")
         return EventId(SiteId(found[1]), int(found[2]))
 
@@ -309,8 +308,8 @@ class _Params:
         return timeout
 
 
-def _is_integer(value: object, low: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= NUMBER_MAX
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= NUMBER_MAX
 
 
 def _submit(params: _Params) -> Submit:
@@ -324,7 +323,7 @@ def _submit(params: _Params) -> Submit:
 
 
 def _view(params: _Params) -> View | FreshView:
-    view, timeout = View(params.limit(50), params.slot_or_none("before")), params.timeout()
+    view, timeout = View(params.limit(), params.slot_or_none("before")), params.timeout()
     return FreshView(view, timeout) if params.truth("fresh", default=False) else view
 
 
@@ -340,7 +339,7 @@ def _explain(params: _Params) -> Explain:
 
 
 def _log(params: _Params) -> Log:
-    request = Log(params.slot_or_none("from"), params.slot_or_none("to"), params.limit(50))
+    request = Log(params.slot_or_none("from"), params.slot_or_none("to"), params.limit())
     if request.first is not None and request.last is not None and request.first > request.last:
         raise params.bad("'from' is above 'to': swap them")
     return request
@@ -363,7 +362,7 @@ _READERS: Final[Mapping[str, Callable[[_Params], Request]]] = {
     "slot": _inspect,
     "explain": _explain,
     "blocks": lambda _: Blocks(),
-    "events": lambda params: Events(params.event_ids("ids"), params.limit(50)),
+    "events": lambda params: Events(params.event_ids("ids"), params.limit()),
     "status": lambda _: Status(),
     "plan": lambda params: Plan(params.slots()),
     "fill": lambda params: Fill(params.slots(), params.timeout()),

@@ -40,14 +40,14 @@ class Verdict:
         return f"{self.rule:<4} {self.what:<56} {self.cpu_s:6.1f} s, to seed {self.seed:>4}: {caught}"
 
 
-def hunt(mutant: Mutant, first: int = 0, cpu_s_max: float = CPU_S_MAX) -> Verdict:
+def hunt(mutant: Mutant, first: int = 0) -> Verdict:
     """Runs the seeds from `first` on with the mutant in force."""
     began = time.process_time()
     with mutant.in_force():
         for seed in count(first):
             by = _caught(seed)
             cpu_s = time.process_time() - began
-            if by is not None or cpu_s >= cpu_s_max:
+            if by is not None or cpu_s >= CPU_S_MAX:
                 return Verdict(mutant.rule, mutant.what, by, seed, cpu_s)
     raise AssertionError("seeds do not end")
 
