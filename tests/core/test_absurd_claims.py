@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -24,13 +27,15 @@ from engine.core.messages import (
     RefusedSpan,
 )
 from engine.core.pages import PAGES_PER_ANSWER
-from engine.core.settings import ROUND_LEAP_MAX, WINDOW_SLOTS
+from engine.core.settings import ROUND_LEAP_MAX, WINDOW_SLOTS, Leadership, Settings
 from engine.core.storage import NO_VOTE
+from tests.core.led import elected, leading, standing
 from tests.core.stage import (
     ALICE,
     BOB,
     CAROL,
     MINUTE,
+    SITES,
     Stage,
     accept,
     accepted,
@@ -140,13 +145,30 @@ def test_r6_a_leap_within_bounds_is_followed() -> None:
 # Anything
 
 
+def _stands() -> Stage:
+    stage = elected()
+    standing(stage)
+    return stage
+
+
+BEGUN: Final[dict[str, Callable[[], Stage]]] = {
+    "none": lambda: Stage(3).ready(),
+    "last-author": lambda: Stage(settings=Settings(ALICE, SITES[:3], Leadership.LAST_AUTHOR)).ready(),
+    "elected, follows nobody": elected,
+    "elected, stands": _stands,
+    "elected, leads": lambda: leading()[0],
+}
+"""Each setting has answers of its own to what comes."""
+
+
+@pytest.mark.parametrize("begin", BEGUN.values(), ids=BEGUN)
 @given(st.lists(st.tuples(st.sampled_from([BOB, CAROL]), messages), max_size=12), st.integers(0, 9))
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_w2_w3_whatever_the_wire_lets_through_is_no_crash_and_has_a_bounded_answer(
-    heard: list[tuple[SiteId, Message]], wait_every: int
+    begin: Callable[[], Stage], heard: list[tuple[SiteId, Message]], wait_every: int
 ) -> None:
     """A contradiction ends the site in an orderly way (A2, R1); nothing raises, or is answered without bound."""
-    stage = Stage(3).ready()
+    stage = begin()
     stage.submit(1)
     for index, (sender, message) in enumerate(heard):
         describe.message(message)
