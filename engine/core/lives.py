@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from engine.core.effects import SawProof, SawRejected, SawStanding
+from engine.core.effects import Effects, SawProof, SawRejected, SawStanding
 from engine.core.ids import NEVER, Nonce, SiteId, StoreId, Tick, new_nonce
-from engine.core.messages import Hello, Message, Packet, Verdict, Welcome
+from engine.core.messages import GREETINGS, Hello, Message, Packet, Verdict, Welcome
 from engine.core.settings import Settings
 from engine.core.step import Step
 from engine.core.storage import PeerMemory, Standing, Stored, WritePeer, WriteStanding
@@ -69,7 +69,7 @@ class Lives:
             for memory in [stored.peers.get(site)]
         }
         self._unanswered = list(self._peers.values())
-        self.strangers = {peer.site for peer in self._peers.values() if peer.life is None}
+        self._strangers = {peer.site for peer in self._peers.values() if peer.life is None}
         """The peers with no life yet to talk to."""
 
     @property
@@ -197,6 +197,14 @@ class Lives:
                 peer.dirty = False
                 step.write(WritePeer(peer.memory))
 
+    def hold_back(self, effects: Effects) -> None:
+        """To a peer with no life yet to talk to goes nothing but greetings."""
+        strangers = self._strangers
+        if strangers and effects.sends:
+            effects.sends = [
+                send for send in effects.sends if send.to not in strangers or isinstance(send.message, GREETINGS)
+            ]
+
     def _needed(self) -> int:
         others = len(self._settings.peers)
         if self._standing is Standing.NEW:
@@ -231,7 +239,7 @@ class Lives:
     def _meet(self, step: Step, peer: _Peer, life: StoreId) -> None:
         """The peer proved that this is its life."""
         peer.life = life
-        self.strangers.discard(peer.site)
+        self._strangers.discard(peer.site)
         step.tell(SawProof(peer.site))
 
     def _challenge(self, peer: _Peer, hello: Nonce) -> Nonce:

@@ -28,7 +28,6 @@ from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick
 from engine.core.learner import Learner, Origin, chosen_entry
 from engine.core.lives import Lives
 from engine.core.messages import (
-    GREETINGS,
     Accept,
     Accepted,
     Ask,
@@ -297,12 +296,8 @@ class Replica:
         self._reads.reach(step)
         self._lives.remember(step)
         self._biographer.remember(step)
-        strangers, effects = self._lives.strangers, step.effects
-        if strangers and effects.sends:
-            effects.sends = [
-                send for send in effects.sends if send.to not in strangers or isinstance(send.message, GREETINGS)
-            ]
-        return effects
+        self._lives.hold_back(step.effects)
+        return step.effects
 
     def _push(self, step: Step) -> None:
         """Ends the attempt whose event is settled or given up, and sends what waits on its way, if this site votes."""
