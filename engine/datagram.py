@@ -36,10 +36,7 @@ class Reason(StrEnum):
     FORGED = "forged"  # does not open: another key or cluster, changed, or cut short
     # After it is opened: its sender has the key, and speaks otherwise than this version.
     NOT_JSON = "not-json"  # lone surrogates and bytes that are not UTF-8 included
-    TYPE = "type"  # a value of another JSON type: a float or `true` for an integer, say
-    SHAPE = "shape"  # too many or too few fields
-    RANGE = "range"  # an integer outside its range, a span that ends before it begins, a word not among those allowed
-    MESSAGE = "message"  # an unknown type of message
+    MESSAGE = "message"  # an unknown type or field, a missing one, a value of a wrong type or out of its range
     SITE = "site"  # names a site that is not in the cluster
     ENTRY = "entry"  # an entry that no author can have made
 

@@ -5,11 +5,11 @@ The cluster is `SITES`, three of them; numbers reach up to 2**53, with the small
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final, TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
+from msgspec.structs import replace
 
 from engine.core.entry import (
     NOOP,

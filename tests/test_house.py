@@ -21,9 +21,10 @@ CORE_MAY_IMPORT: Final = frozenset(
     {
         *("__future__", "bisect", "collections", "collections.abc", "dataclasses", "enum", "functools", "hashlib"),
         *("heapq", "itertools", "math", "operator", "random", "re", "typing"),
+        *("msgspec", "msgspec.structs"),
     }
 )
-"""What of the standard library is pure: no clock, file, socket, thread or task."""
+"""What is pure, of the standard library and of what makes the core's values: no clock, file, socket, thread or task."""
 
 ENGINE_PROCESS: Final = ("trio", "apsw", "cryptography", "storage", "engine.runtime", "engine.wire", "engine.seal")
 """What only the process of an engine needs."""

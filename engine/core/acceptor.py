@@ -14,10 +14,11 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from heapq import merge
 from itertools import pairwise
 from typing import Final, Protocol
+
+from msgspec.structs import replace
 
 from engine.core.broken import BrokenRule
 from engine.core.entry import Entry
@@ -40,13 +41,12 @@ from engine.core.pages import SPAN_BYTES, cost_bytes
 from engine.core.settings import WINDOW_SLOTS
 from engine.core.step import Step
 from engine.core.storage import NO_VOTE, RangePromise, Vote, WriteRanges, WriteVote
-from engine.core.value import value
+from engine.core.value import Value
 
 _BEYOND: Final = NUMBER_MAX + 1
 
 
-@value
-class Barred:
+class Barred(Value):
     """The promise in the way, and whether the slot's own or a range's (A5)."""
 
     ballot: Ballot

@@ -11,9 +11,11 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 from typing import Final
+
+from msgspec.structs import replace
 
 from engine.core.acceptor import Acceptor
 from engine.core.biography import Answer, tell

@@ -19,7 +19,7 @@ from typing import assert_never
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, SiteId, Slot, Tick, named, quorum_size
 from engine.core.messages import Act, SlotState
-from engine.core.value import value
+from engine.core.value import Value
 
 
 class Stage(StrEnum):
@@ -32,16 +32,14 @@ class Stage(StrEnum):
     LEARNED = "learned"  # at the site that asks
 
 
-@value
-class Answer:
+class Answer(Value):
     """What a site said of the slot, and when that was heard."""
 
     state: SlotState
     heard: Tick
 
 
-@value
-class SiteAccount:
+class SiteAccount(Value):
     """One site's part. Everything but `site` and `answered` is None where it is not known."""
 
     site: SiteId
@@ -56,8 +54,7 @@ class SiteAccount:
     learned_from: SiteId | None
 
 
-@value
-class BallotAccount:
+class BallotAccount(Value):
     """Who is known to have promised and accepted this ballot; `chosen`: a majority did, or somebody who counted it."""
 
     ballot: Ballot
@@ -67,8 +64,7 @@ class BallotAccount:
     chosen: bool
 
 
-@value
-class Quorum:
+class Quorum(Value):
     """A majority that accepted `ballot`. `counted_by` remembers that it decided on these votes; None: the sites' own
     variables tell it."""
 
@@ -77,8 +73,7 @@ class Quorum:
     counted_by: SiteId | None
 
 
-@value
-class Biography:
+class Biography(Value):
     """`entry` is what is chosen, or accepted at the highest ballot known; `sites` are all, sorted; `ballots` ascend."""
 
     slot: Slot
@@ -91,8 +86,7 @@ class Biography:
     ballots: tuple[BallotAccount, ...]
 
 
-@value
-class _Evidence:
+class _Evidence(Value):
     """What the answers say together. `accepted`: who is known to have accepted which ballot; `proved`: ballots that a
     majority accepted, ascending."""
 

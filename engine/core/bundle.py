@@ -8,7 +8,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from engine.core.messages import Accept, Accepted, Chosen, ChosenSlot, HandOn, Message
@@ -18,8 +18,12 @@ _SLOT_BYTES: Final = 20
 _BALLOT_BYTES: Final = 64
 
 
-def bundled(messages: Iterable[Message], page_bytes: int) -> Iterator[Message]:
+def bundled(messages: Sequence[Message], page_bytes: int) -> tuple[Message, ...]:
     """The messages, each joined with those right after it that say the same of more slots, up to `page_bytes`."""
+    return tuple(_joining(messages, page_bytes) if len(messages) > 1 else messages)
+
+
+def _joining(messages: Sequence[Message], page_bytes: int) -> Iterator[Message]:
     last: Message | None = None
     room = 0
     for message in messages:

@@ -16,7 +16,7 @@ from engine.core.effects import Effects, SawLearned
 from engine.core.ids import Ballot, Slot, Tick
 from engine.core.messages import Act
 from engine.core.storage import RangePromise, Vote, WriteLearned, WriteRanges, WriteVote
-from engine.core.value import value
+from engine.core.value import Value
 
 SLOTS_MAX: Final = 4_096
 RANGES_MAX: Final = 16
@@ -24,8 +24,7 @@ ACTS_MAX: Final = 16
 """How many votes of a slot are remembered; the newest."""
 
 
-@value
-class Voted:
+class Voted(Value):
     act: Act
     ballot: Ballot
     at: Tick
@@ -41,8 +40,7 @@ class _Past:
     learned_at: Tick = Tick(0)
 
 
-@value
-class Learned:
+class Learned(Value):
     saw: SawLearned
     vote: Vote
     at: Tick

@@ -53,11 +53,10 @@ from engine.core.messages import (
     Welcome,
 )
 from engine.core.storage import EventState
-from engine.core.value import value
+from engine.core.value import Value
 
 
-@value
-class Line:
+class Line(Value):
     """`type` is the word that filters and fault rules match; `slot` is the first that the line is about."""
 
     type: str

@@ -7,36 +7,33 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct
 
 from engine.core.biography import Biography
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, EventId, SiteId, Slot, Tick
-from engine.core.messages import Message
+from engine.core.messages import How, Message
 from engine.core.storage import EventState, Write
-from engine.core.value import value
+from engine.core.value import Value
 
 
-@value
-class Send:
+class Send(Value):
     to: SiteId
     message: Message
 
 
-@value
-class SawLearned:
+class SawLearned(Value):
     """A slot became learned here. `how`: `votes` (this site counted those), `chosen` or `known` (`source` said so)."""
 
     slot: Slot
     entry: Entry
-    how: str
+    how: How
     ballot: Ballot | None
     source: SiteId
     votes: frozenset[SiteId] = frozenset()
 
 
-@value
-class SawApplied:
+class SawApplied(Value):
     """The prefix reached a slot (R2). `void`: its entry did not take effect (E5)."""
 
     slot: Slot
@@ -44,8 +41,7 @@ class SawApplied:
     void: bool
 
 
-@value
-class SawOutcome:
+class SawOutcome(Value):
     """An event's outcome, told at most once each to `token` (None: nobody waits), `unknown` at most once before."""
 
     token: int | None
@@ -57,8 +53,7 @@ class SawOutcome:
     to_kind: str | None
 
 
-@value
-class SawAttempt:
+class SawAttempt(Value):
     """An attempt at a slot moved: `preparing`, `fallback` (ballot 0 did not do: prepares, L2), `accepting`, `adopting`,
     `waiting` (backing off), `ended`; or an election did: `standing`, `leads`, `steps down` (L3).
 
@@ -72,16 +67,14 @@ class SawAttempt:
     until: Tick | None = None
 
 
-@value
-class SawHoles:
+class SawHoles(Value):
     """The filler found unlearned used slots and asks for them: the lowest ones, and how many there are in all."""
 
     slots: tuple[Slot, ...]
     count: int
 
 
-@value
-class SawHanded:
+class SawHanded(Value):
     """`count` events of this site, `first` the first of them, left for the leader of ballot `leader`: to that site
     itself, or to `via`, who hears it (L3)."""
 
@@ -91,8 +84,7 @@ class SawHanded:
     via: SiteId
 
 
-@value
-class SawFilled:
+class SawFilled(Value):
     """A slot that the filler worked on is settled: `recovered`, `no-op`, `learned`, or `no-quorum` for now."""
 
     slot: Slot
@@ -100,8 +92,7 @@ class SawFilled:
     kind: str | None
 
 
-@value
-class SawRecovery:
+class SawRecovery(Value):
     """The recovery scanner: `scanning`, `copying` (`through` the bound, from `source`) or `done`."""
 
     phase: str
@@ -110,8 +101,7 @@ class SawRecovery:
     source: SiteId | None
 
 
-@value
-class SawFresh:
+class SawFresh(Value):
     """A read is confirmed (R5): all that was chosen before `asked` is in the prefix, which covers `bound`, the highest
     slot that a majority, `voters`, reported. `token` is the read's, `took_ms` how long ago `asked` is."""
 
@@ -122,8 +112,7 @@ class SawFresh:
     voters: tuple[SiteId, ...]
 
 
-@value
-class SawUnconfirmed:
+class SawUnconfirmed(Value):
     """A read ended without being confirmed (R5); `bound` is None where no majority answered."""
 
     token: int
@@ -131,39 +120,34 @@ class SawUnconfirmed:
     reason: str
 
 
-@value
-class SawBiography:
+class SawBiography(Value):
     """What was found out about a slot, for who asked with `token`."""
 
     token: int
     biography: Biography
 
 
-@value
-class SawStanding:
+class SawStanding(Value):
     """This site began or ceased to be a voter (D5)."""
 
     voting: bool
     why: str
 
 
-@value
-class SawPeer:
+class SawPeer(Value):
     """A peer was heard again, or not for too long."""
 
     peer: SiteId
     up: bool
 
 
-@value
-class SawProof:
+class SawProof(Value):
     """A peer answered a fresh challenge: it is where its datagram came from (the node adopts that address)."""
 
     peer: SiteId
 
 
-@value
-class SawRejected:
+class SawRejected(Value):
     """A packet or message was dropped by rule; counted by `reason`."""
 
     reason: str
@@ -189,11 +173,10 @@ Observation = (
 )
 
 
-@dataclass(slots=True)
-class Effects:
-    writes: list[Write] = field(default_factory=list)
-    sends: list[Send] = field(default_factory=list)
-    observations: list[Observation] = field(default_factory=list)
+class Effects(Struct, gc=False):
+    writes: list[Write] = []
+    sends: list[Send] = []
+    observations: list[Observation] = []
     stop: str | None = None
 
     def extend(self, later: Effects) -> None:

@@ -20,7 +20,7 @@ from engine.core.messages import Heartbeat
 from engine.core.peers import UP_BEATS, Claim, Peers
 from engine.core.settings import Settings
 from engine.core.step import Step
-from engine.core.value import value
+from engine.core.value import Value
 
 TIMEOUT_BEATS: Final = 2
 """An election timeout in heartbeats."""
@@ -31,8 +31,7 @@ STAND_MAX: Final = Tick(2_000)
 PATIENCE_DOUBLINGS_MAX: Final = 3
 
 
-@value
-class Heard:
+class Heard(Value):
     """The leader this site follows. `via` is the peer that hears it, where this site itself does not."""
 
     ballot: Ballot

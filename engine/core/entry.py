@@ -15,8 +15,8 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final, assert_never
 
-from engine.core.ids import NUMBER_MAX, SITE_NAME, EventId, SiteId
-from engine.core.value import value
+from engine.core.ids import NUMBER_MAX, SITE_NAME, EventId, From0, SiteId
+from engine.core.value import Row, Value
 
 TEXT_MAX: Final = 280
 _REFUSED: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
@@ -27,36 +27,31 @@ class BadOperation(ValueError):
     """An operation that the rules of the timeline refuse. The message says what to write instead."""
 
 
-@value
-class Tweet:
+class Tweet(Value):
     text: str
 
 
-@value
-class Block:
+class Block(Value):
     target: SiteId
 
 
-@value
-class Unblock:
+class Unblock(Value):
     target: SiteId
 
 
-@value
-class Withdrawal:
+class Withdrawal(Value):
     """Takes the number of an event that its author gave up, so that the event can never take effect (E5)."""
 
 
 Operation = Tweet | Block | Unblock | Withdrawal
 
 
-@value
-class Entry:
+class Entry(Row):
     """What is proposed, accepted and chosen. `author` is None for the no-op alone."""
 
     author: SiteId | None
-    number: int
-    follows: int
+    number: From0[int]
+    follows: From0[int]
     body: str
 
     @property
@@ -69,13 +64,12 @@ class Entry:
         return sha256(f"{self.author} {self.number} {self.follows} {self.body}".encode()).hexdigest()[:16]
 
 
-DIGEST: Final = re.compile(r"[0-9a-f]{16}\Z")
+DIGEST: Final = re.compile(r"\A[0-9a-f]{16}\Z")
 
 NOOP: Final = Entry(None, 0, 0, "")
 
 
-@value
-class Stamped:
+class Stamped(Value):
     """An operation with its author's clock reading, in milliseconds since 1970 (shown, never trusted for order)."""
 
     operation: Operation

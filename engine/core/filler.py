@@ -25,7 +25,7 @@ from engine.core.peers import Peers
 from engine.core.proposer import Proposer
 from engine.core.settings import YIELD_MAX, Settings
 from engine.core.step import Step
-from engine.core.value import value
+from engine.core.value import Value
 from engine.core.views import AttemptView
 
 FILLING_MAX: Final = 64
@@ -38,24 +38,21 @@ COMPETE_RESENDS_MAX: Final = 5
 """After so many unanswered repeats an attempt at a hole ends as `no-quorum`, until the next look."""
 
 
-@value
-class Asking:
+class Asking(Value):
     """Peers are asked whether the slot is chosen."""
 
     until: Tick
     unanswered: frozenset[SiteId]
 
 
-@value
-class Yielding:
+class Yielding(Value):
     """Nobody knew: another attempt, if there is one, goes first."""
 
     until: Tick
     latest: Tick
 
 
-@value
-class Competing:
+class Competing(Value):
     """The proposer runs a synod for the no-op."""
 
 
@@ -67,8 +64,7 @@ class _Fill:
     phase: Asking | Yielding | Competing
 
 
-@value
-class _Question:
+class _Question(Value):
     """One `ask` of several slots, and whom it went to."""
 
     slots: frozenset[Slot]

@@ -11,7 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from random import Random
-from typing import Final, NamedTuple, NewType
+from typing import Annotated, Final, NewType, TypeVar
+
+from msgspec import Meta
+
+from engine.core.value import Row, Value
 
 SiteId = NewType("SiteId", str)
 Slot = NewType("Slot", int)
@@ -21,6 +25,11 @@ StoreId = NewType("StoreId", str)
 Nonce = NewType("Nonce", int)
 
 NUMBER_MAX: Final = 2**53
+Kind = TypeVar("Kind")
+From0 = Annotated[Kind, Meta(ge=0, le=NUMBER_MAX)]
+From1 = Annotated[Kind, Meta(ge=1, le=NUMBER_MAX)]
+"""A number in a row: what a decoder takes for it (W2)."""
+
 SITES_MAX: Final = 9
 NEVER: Final = Tick(2**62)
 """The deadline of what waits for no time."""
@@ -29,17 +38,17 @@ SITE_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,15}\Z")
 STORE_ID: Final = re.compile(r"[0-9a-f]{16}\Z")
 
 
-class Ballot(NamedTuple):
+class Ballot(Row, order=True):
     """One attempt's number: totally ordered, never used twice (B1). Prints as `2.alice`."""
 
-    round: Round
+    round: From0[Round]
     site: SiteId
 
     def __str__(self) -> str:
         return f"{self.round}.{self.site}"
 
 
-class EventId(NamedTuple):
+class EventId(Value, order=True):
     """An author and the author's own sequence number, from 1. Prints as `alice/17`."""
 
     author: SiteId

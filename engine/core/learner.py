@@ -17,22 +17,21 @@ from engine.core.broken import BrokenRule
 from engine.core.effects import SawApplied, SawLearned
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, SiteId, Slot
-from engine.core.messages import ChosenSlot, LearnedSlot
+from engine.core.messages import ChosenSlot, How, LearnedSlot
 from engine.core.microblog import Microblog
 from engine.core.settings import WINDOW_SLOTS
 from engine.core.step import Step
 from engine.core.storage import LogReader, Stored, Vote, WriteApplied, WriteLearned
-from engine.core.value import value
+from engine.core.value import Value
 
 RECENT_SLOTS: Final = 1_024
 _READ_BYTES: Final = 65_536
 
 
-@value
-class Origin:
+class Origin(Value):
     """How a site came to know what was chosen: `votes` (it counted those), `chosen` or `known` (`source` said so)."""
 
-    how: str
+    how: How
     ballot: Ballot | None
     source: SiteId
     votes: frozenset[SiteId] = frozenset()

@@ -22,14 +22,13 @@ from engine.core.messages import GREETINGS, Hello, Message, Packet, Verdict, Wel
 from engine.core.settings import Settings
 from engine.core.step import Step
 from engine.core.storage import PeerMemory, Standing, Stored, WritePeer, WriteStanding
-from engine.core.value import value
+from engine.core.value import Value
 
 HELLO_EVERY_MAX: Final = Tick(4_000)
 _NONCES_KEPT: Final = 8
 
 
-@value
-class _Challenge:
+class _Challenge(Value):
     """What a hello has to come back with; `commit` is what was remembered of the peer when it was given out."""
 
     proof: Nonce
@@ -113,7 +112,10 @@ class Lives:
             self._hello(step, peer)
 
     def deadline(self) -> Tick:
-        return min((peer.hello_at for peer in self._unanswered), default=NEVER) if self._unanswered else NEVER
+        due = NEVER
+        for peer in self._unanswered:
+            due = min(due, peer.hello_at)
+        return due
 
     def to_life(self, to: SiteId, messages: tuple[Message, ...]) -> StoreId | None:
         """Whom a packet addresses: a welcome answers the life that said hello, a first hello anybody."""

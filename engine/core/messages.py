@@ -1,4 +1,4 @@
-"""What sites say to each other: one frozen dataclass a message.
+"""What sites say to each other: one frozen row a message, which is also how it is written and read (W2).
 
 Rules that hold here:
 - Messages carry many slots: spans are inclusive pairs `(first, last)`; `last` None means "and all after it" (A3).
@@ -11,11 +11,14 @@ Rules that hold here:
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final, Literal, TypeVar
 
-from engine.core.entry import Entry
-from engine.core.ids import Ballot, Nonce, SiteId, Slot, StoreId, Tick
-from engine.core.value import value
+from msgspec import Meta
+
+from engine.core.entry import DIGEST, Entry
+from engine.core.ids import Ballot, From0, From1, Nonce, SiteId, Slot, StoreId, Tick
+from engine.core.settings import Leadership
+from engine.core.value import Row, Value
 
 
 class Cause(StrEnum):
@@ -42,135 +45,125 @@ class Verdict(StrEnum):
     LOST_DISK = "lost-disk"  # another life, or a later commit, is remembered here
 
 
-@value
-class AcceptedSlot:
-    slot: Slot
+Phase = Literal["prepare", "accept"]
+How = Literal["votes", "chosen", "known"]
+Part = TypeVar("Part")
+Some = Annotated[tuple[Part, ...], Meta(min_length=1)]
+"""A message about nothing is none."""
+
+
+class AcceptedSlot(Row):
+    slot: From1[Slot]
     ballot: Ballot
     entry: Entry
 
 
-@value
-class LearnedSlot:
-    slot: Slot
+class LearnedSlot(Row):
+    slot: From1[Slot]
     entry: Entry
 
 
-@value
-class RefusedSpan:
+class RefusedSpan(Row):
     """Slots that an acceptor leaves out; `ballot` is the promise in the way, None where the cause is no ballot."""
 
-    first: Slot
-    last: Slot | None
+    first: From1[Slot]
+    last: From1[Slot] | None
     ballot: Ballot | None
     cause: Cause
 
 
-@value
-class ChosenSlot:
+class ChosenSlot(Row):
     """R0: the entry, or the ballot alone; never neither."""
 
-    slot: Slot
+    slot: From1[Slot]
     ballot: Ballot | None
     entry: Entry | None
 
 
-@value
-class Prepare:
+class Prepare(Row, tag="prepare"):
     ballot: Ballot
-    first: Slot
-    last: Slot | None
+    first: From1[Slot]
+    last: From1[Slot] | None
 
 
-@value
-class Promise:
+class Promise(Row, tag="promise"):
     """Covers `first` to `last` less `left_out`; a covered slot that is in neither tuple is empty at the acceptor."""
 
     ballot: Ballot
-    first: Slot
-    last: Slot | None
+    first: From1[Slot]
+    last: From1[Slot] | None
     accepted: tuple[AcceptedSlot, ...]
     learned: tuple[LearnedSlot, ...]
     left_out: tuple[RefusedSpan, ...]
 
 
-@value
-class Accept:
+class Accept(Row, tag="accept"):
     ballot: Ballot
-    entries: tuple[LearnedSlot, ...]
+    entries: Some[LearnedSlot]
 
 
-@value
-class Accepted:
+class Accepted(Row, tag="accepted"):
     ballot: Ballot
-    slots: tuple[Slot, ...]
+    slots: Some[From1[Slot]]
 
 
-@value
-class Refused:
+class Refused(Row, tag="refused"):
     """`ballot` is the one that was asked for; `phase` is `prepare` or `accept`."""
 
     ballot: Ballot
-    phase: str
-    spans: tuple[RefusedSpan, ...]
+    phase: Phase
+    spans: Some[RefusedSpan]
 
 
-@value
-class Chosen:
-    slots: tuple[ChosenSlot, ...]
+class Chosen(Row, tag="chosen"):
+    slots: Some[ChosenSlot]
 
 
-@value
-class Ask:
+class Ask(Row, tag="ask"):
     """Which of these slots are learned at the addressee? Answered by one or more `Known`."""
 
-    nonce: Nonce
-    spans: tuple[tuple[Slot, Slot], ...]
+    nonce: From0[Nonce]
+    spans: Some[tuple[From1[Slot], From1[Slot]]]
 
 
-@value
-class Known:
+class Known(Row, tag="known"):
     """Covers exactly `first` to `last`: what is not in `learned` is not learned at the sender."""
 
-    nonce: Nonce
-    first: Slot
-    last: Slot
+    nonce: From0[Nonce]
+    first: From1[Slot]
+    last: From1[Slot]
     learned: tuple[LearnedSlot, ...]
 
 
-@value
-class AskHighest:
-    nonce: Nonce
+class AskHighest(Row, tag="ask-highest"):
+    nonce: From0[Nonce]
 
 
-@value
-class Highest:
+class Highest(Row, tag="highest"):
     """The highest slot in which the sender, a voter, accepted or learned anything (0: none), and its prefix (R4)."""
 
-    nonce: Nonce
-    used_max: Slot
-    prefix: Slot
+    nonce: From0[Nonce]
+    used_max: From0[Slot]
+    prefix: From0[Slot]
 
 
-@value
-class Hello:
+class Hello(Row, tag="hello"):
     """Asks what the addressee remembers of this site's store. `proof` is the addressee's challenge, None at first."""
 
-    nonce: Nonce
-    proof: Nonce | None
+    nonce: From0[Nonce]
+    proof: From0[Nonce] | None
 
 
-@value
-class Welcome:
+class Welcome(Row, tag="welcome"):
     """Answers `hello`. `challenge` is the proof to send where the verdict is UNPROVEN; `reason` is for people."""
 
-    nonce: Nonce
+    nonce: From0[Nonce]
     verdict: Verdict
-    challenge: Nonce | None
+    challenge: From0[Nonce] | None
     reason: str
 
 
-@value
-class Heartbeat:
+class Heartbeat(Row, tag="heartbeat"):
     """Says that the sender lives; never answered.
 
     `sent` is the sender's clock; `echo` the newest `sent` it heard from the addressee, `held_ms` how long ago it did.
@@ -178,56 +171,51 @@ class Heartbeat:
     ballot of the live leader that it hears itself.
     """
 
-    leadership: str
+    leadership: Leadership
     voting: bool
-    prefix: Slot
-    used_max: Slot
-    sent: Tick
-    echo: Tick | None
-    held_ms: int
-    leads: Ballot | None = None
-    reaches: bool = False
-    hears: Ballot | None = None
+    prefix: From0[Slot]
+    used_max: From0[Slot]
+    sent: From0[Tick]
+    echo: From0[Tick] | None
+    held_ms: From0[int]
+    leads: Ballot | None
+    reaches: bool
+    hears: Ballot | None
 
 
-@value
-class HandOn:
+class HandOn(Row, tag="hand-on"):
     """Events of one author for the leader, in the order of their numbers (L3). `relayed`: it has had its one hop."""
 
-    entries: tuple[Entry, ...]
+    entries: Some[Entry]
     relayed: bool
 
 
-@value
-class AskSlot:
+class AskSlot(Row, tag="ask-slot"):
     """What happened at this slot, as far as the addressee knows? For people alone; answered by one `SlotState`."""
 
-    nonce: Nonce
-    slot: Slot
+    nonce: From0[Nonce]
+    slot: From1[Slot]
 
 
-@value
-class Deed:
+class Deed(Row):
     """What the sender's acceptor did, `ago_ms` before it said so."""
 
     act: Act
     ballot: Ballot
-    ago_ms: int
+    ago_ms: From0[int]
 
 
-@value
-class Learning:
+class Learning(Row):
     """How the sender came to know the choice: `votes` (it counted those), `chosen` or `known` (`source` said so)."""
 
-    how: str
+    how: How
     ballot: Ballot | None
     source: SiteId
     votes: tuple[SiteId, ...]
-    ago_ms: int
+    ago_ms: From0[int]
 
 
-@value
-class SlotState:
+class SlotState(Row, tag="slot-state"):
     """What the sender's store has of a slot, and what the sender remembers since it started.
 
     `promised` and `accepted` are maxPrepare and accNum; `digest` is that of the accepted entry. `entry` is the learned
@@ -235,12 +223,12 @@ class SlotState:
     `learning` is None where that is not remembered; `deeds` are the newest that fit, oldest first.
     """
 
-    nonce: Nonce
-    slot: Slot
+    nonce: From0[Nonce]
+    slot: From1[Slot]
     voting: bool
     promised: Ballot | None
     accepted: Ballot | None
-    digest: str | None
+    digest: Annotated[str, Meta(pattern=DIGEST.pattern)] | None
     entry: Entry | None
     learned: bool
     learning: Learning | None
@@ -274,8 +262,7 @@ GREETINGS: Final = (Hello, Welcome)
 """They go to whoever has the peer's name, the others to a known life of it (D5)."""
 
 
-@value
-class Packet:
+class Packet(Value):
     """What one datagram says. `to_life` is None where the sender does not know the addressee's store yet."""
 
     sender: SiteId

@@ -14,11 +14,10 @@ from typing import assert_never
 from engine.core.entry import Block, Entry, Tweet, Unblock, Withdrawal, decode
 from engine.core.ids import SiteId, Slot
 from engine.core.storage import WriteBlock
-from engine.core.value import value
+from engine.core.value import Value
 
 
-@value
-class Applied:
+class Applied(Value):
     """What an entry did: `void` (E5), `shown` (a tweet in effect), `table` (the change of the block table)."""
 
     void: bool

@@ -18,7 +18,7 @@ from engine.core.ids import Ballot, SiteId, Slot, Tick
 from engine.core.messages import Heartbeat
 from engine.core.settings import Settings
 from engine.core.step import Step
-from engine.core.value import value
+from engine.core.value import Value
 from engine.core.views import PeerView, QuorumView
 
 UP_BEATS: Final = 4
@@ -43,8 +43,7 @@ class _Peer:
     sent_heard: Tick = Tick(0)  # ... and ours then
 
 
-@value
-class Claim:
+class Claim(Value):
     """What a heartbeat says of leadership (L3): the range ballot its sender leads with, whether it reaches a majority
     of voters both ways, and the ballot of the live leader that it hears itself."""
 

@@ -8,6 +8,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
@@ -22,11 +23,10 @@ from engine.core.proposer import Proposer, Rounds
 from engine.core.sessions import Sessions
 from engine.core.settings import Settings
 from engine.core.step import Step
-from engine.core.value import value
 from engine.core.views import AttemptView
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Parts:
     """What a replica is made of, as far as policies work with it."""
 

@@ -33,15 +33,14 @@ from engine.core.messages import (
 from engine.core.settings import BACKOFF_MAX, ROUND_LEAP_MAX, Settings
 from engine.core.step import Step
 from engine.core.storage import NO_VOTE, Vote, WriteRound
-from engine.core.value import value
+from engine.core.value import Value
 from engine.core.views import AttemptView
 
 BACKOFF_FIRST: Final = Tick(20)
 RESEND_MAX: Final = Tick(2_000)
 
 
-@value
-class Preparing:
+class Preparing(Value):
     """Phase 1 of one ballot: who promised, and the highest accepted ballot that any of them reported."""
 
     ballot: Ballot
@@ -50,8 +49,7 @@ class Preparing:
     found_at: SiteId | None = None
 
 
-@value
-class Accepting:
+class Accepting(Value):
     """Phase 2 of one ballot: the one entry that this ballot carries, and who accepted it."""
 
     ballot: Ballot
@@ -59,8 +57,7 @@ class Accepting:
     accepted: frozenset[SiteId] = frozenset()
 
 
-@value
-class Waiting:
+class Waiting(Value):
     """Between two ballots (B4)."""
 
     until: Tick
@@ -250,7 +247,8 @@ class Proposer:
     def deadline(self) -> Tick:
         due = NEVER
         for attempt in self._attempts.values():
-            due = min(due, attempt.phase.until if isinstance(attempt.phase, Waiting) else attempt.resend_at)
+            at = attempt.phase.until if isinstance(attempt.phase, Waiting) else attempt.resend_at
+            due = min(due, at)
         return due
 
     def view(self, slot: Slot) -> AttemptView | None:

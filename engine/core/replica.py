@@ -214,7 +214,7 @@ class Replica:
 
     def packet(self, to: SiteId, messages: tuple[Message, ...]) -> Packet:
         """Wraps messages for a peer, those that say the same of several slots as one. Call after `committed`."""
-        lives, said = self._lives, tuple(bundled(messages, self._settings.page_bytes))
+        lives, said = self._lives, bundled(messages, self._settings.page_bytes)
         return Packet(self._settings.site, lives.life, lives.commit, lives.to_life(to, said), said)
 
     # Readings
@@ -282,7 +282,7 @@ class Replica:
 
     def _step(self, now: Tick) -> Step:
         self._now = now
-        return Step(now, self._settings.site, Effects([], [], [], self._stopped), [])
+        return Step(now, self._settings.site, Effects(stop=self._stopped))
 
     def _finish(self, step: Step) -> Effects:
         """Handles what the site said to itself, pushes the event whose turn it is, and keeps what was heard."""
@@ -321,12 +321,19 @@ class Replica:
         return self._proposer.attempt(slot) is not None or self._policy.view(slot) is not None
 
     def _handle(self, step: Step, sender: SiteId, message: Message) -> None:
+        """What a quiet cluster says is looked for first."""
         match message:
             case Heartbeat():
                 self._peers.on_heartbeat(step, sender, message)
                 self._policy.on_heartbeat(step, sender, message)
                 if message.used_max > self._learner.used_max:
                     self._scanner.scan_soon(step.now)
+            case AskHighest():
+                if self._lives.voting:
+                    step.send(sender, highest(self._learner, message))
+            case Highest():
+                self._scanner.on_highest(step, sender, message, self._lives.voting)
+                self._reads.on_highest(step, sender, message, self._lives.voting)
             case Prepare():
                 self._on_prepare(step, sender, message)
             case Promise():
@@ -354,12 +361,6 @@ class Replica:
                     self._learn(step, learned.slot, learned.entry, Origin("known", None, sender))
                 self._filler.on_known(step, sender, message)
                 self._scanner.on_known(step, sender, message)
-            case AskHighest():
-                if self._lives.voting:
-                    step.send(sender, highest(self._learner, message))
-            case Highest():
-                self._scanner.on_highest(step, sender, message, self._lives.voting)
-                self._reads.on_highest(step, sender, message, self._lives.voting)
             case HandOn():
                 self._policy.on_hand_on(step, message)
             case AskSlot():

@@ -12,9 +12,10 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from dataclasses import replace
 from random import Random
 from typing import Final
+
+from msgspec.structs import replace
 
 from engine.core.effects import SawRecovery
 from engine.core.ids import Nonce, SiteId, Slot, Tick, new_nonce
@@ -24,19 +25,17 @@ from engine.core.pages import PAGES_PER_ANSWER
 from engine.core.peers import Peers
 from engine.core.settings import WINDOW_SLOTS, Settings
 from engine.core.step import Step
-from engine.core.value import value
+from engine.core.value import Value
 
 PAGE_SLOTS_MAX: Final = 4_096
 """How many slots one question of the copying covers."""
 
 
-@value
-class Idle:
+class Idle(Value):
     until: Tick
 
 
-@value
-class Asking:
+class Asking(Value):
     """Which is the highest used slot? `answers` are of this nonce, one a site."""
 
     nonce: Nonce
@@ -46,8 +45,7 @@ class Asking:
     resend_every: Tick
 
 
-@value
-class Copying:
+class Copying(Value):
     """Pages up to `bound` are asked of `source`; `pages` of this nonce's answer have come, the span up to `last`.
 
     Since the prefix moved last, `tried` were asked, and `lacking` answered that they lack the slot after it.

@@ -18,23 +18,24 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Final
+
+from msgspec.structs import replace
 
 from engine.core.effects import SawOutcome
 from engine.core.entry import Entry, Stamped, Withdrawal, decode, encode, kind_of
 from engine.core.ids import NEVER, EventId, SiteId, Slot, Tick
 from engine.core.step import Step
 from engine.core.storage import EventRow, EventState, WriteEvent
-from engine.core.value import value
+from engine.core.value import Value
 
 STOPPED_BEFORE: Final = "the engine stopped before the event was proposed"
 STOPPED_AFTER: Final = "the engine stopped after the event was proposed"
 
 
-@value
-class Submission:
+class Submission(Value):
     """An event to be placed. `token` comes back in its SawOutcome; `body` is `entry.encode(...)`."""
 
     token: int

@@ -6,12 +6,11 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from engine.core.ids import SiteId, Tick, quorum_size
-from engine.core.value import value
 
 WINDOW_SLOTS: Final = 65_536
 """How far above its prefix a site votes or learns; what is further is asked for, not believed (R6)."""
@@ -32,7 +31,7 @@ class Leadership(StrEnum):
     ELECTED = "elected"
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Timings:
     heartbeat: Tick = Tick(500)
     retransmit: Tick = Tick(200)
@@ -40,7 +39,7 @@ class Timings:
     scan_every: Tick = Tick(15_000)
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Settings:
     site: SiteId
     sites: tuple[SiteId, ...]  # sorted, this site included

@@ -8,7 +8,8 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from engine.core.effects import Effects, Observation, Send
 from engine.core.ids import SiteId, Tick
@@ -16,8 +17,7 @@ from engine.core.messages import Message
 from engine.core.storage import Write
 
 
-@dataclass(slots=True)
-class Step:
+class Step(Struct, gc=False):
     now: Tick
     site: SiteId
     effects: Effects = field(default_factory=Effects)

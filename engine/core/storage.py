@@ -16,7 +16,7 @@ from typing import Protocol
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId
 from engine.core.messages import LearnedSlot
-from engine.core.value import value
+from engine.core.value import Value
 
 
 class StoreError(Exception):
@@ -39,8 +39,7 @@ class StoreBusy(StoreError):
     """Another process holds the store's lock (D4)."""
 
 
-@value
-class Vote:
+class Vote(Value):
     """The acceptor's variables of one slot: maxPrepare, accNum, accVal."""
 
     promised: Ballot | None
@@ -51,8 +50,7 @@ class Vote:
 NO_VOTE = Vote(None, None, None)
 
 
-@value
-class RangePromise:
+class RangePromise(Value):
     """A promise of `ballot` for `first` to `last`, None for all after (A3)."""
 
     first: Slot
@@ -79,8 +77,7 @@ class EventState(StrEnum):
     NOT_CREATED = "not-created"
 
 
-@value
-class EventRow:
+class EventRow(Value):
     number: int
     body: str
     state: EventState
@@ -90,8 +87,7 @@ class EventRow:
     to_kind: str | None = None  # ... and with what kind of entry
 
 
-@value
-class PeerMemory:
+class PeerMemory(Value):
     """The newest life and commit number that this site heard of a peer (D5)."""
 
     site: SiteId
@@ -99,23 +95,20 @@ class PeerMemory:
     commit: int
 
 
-@value
-class WriteVote:
+class WriteVote(Value):
     """The acceptor's state of an unlearned slot."""
 
     slot: Slot
     vote: Vote
 
 
-@value
-class WriteRanges:
+class WriteRanges(Value):
     """All range promises that stand, replacing those stored (A3)."""
 
     ranges: tuple[RangePromise, ...]
 
 
-@value
-class WriteLearned:
+class WriteLearned(Value):
     """A slot is learned. `vote` is the acceptor's state there, kept for people to read."""
 
     slot: Slot
@@ -123,8 +116,7 @@ class WriteLearned:
     vote: Vote
 
 
-@value
-class WriteApplied:
+class WriteApplied(Value):
     """The prefix now reaches `slot`; what its entry did to the state machine.
 
     `void`: it did not take effect (E5). `shown`: it is a tweet in effect, for the timeline. Where it took effect,
@@ -137,8 +129,7 @@ class WriteApplied:
     shown: bool
 
 
-@value
-class WriteBlock:
+class WriteBlock(Value):
     """`blocker` blocks `blocked` since `slot`; None: no longer."""
 
     blocker: SiteId
@@ -146,31 +137,26 @@ class WriteBlock:
     slot: Slot | None
 
 
-@value
-class WriteRound:
+class WriteRound(Value):
     """The highest round that this store ever used (B1)."""
 
     round: Round
 
 
-@value
-class WriteEvent:
+class WriteEvent(Value):
     event: EventRow
 
 
-@value
-class WritePeer:
+class WritePeer(Value):
     memory: PeerMemory
 
 
-@value
-class WriteStanding:
+class WriteStanding(Value):
     standing: Standing
     why: str
 
 
-@value
-class WriteEvidence:
+class WriteEvidence(Value):
     """A rule was broken by a peer or by this site: what was seen, kept for people (A2, R1)."""
 
     rule: str
@@ -191,8 +177,7 @@ Write = (
 )
 
 
-@value
-class Stored:
+class Stored(Value):
     """What a store holds at start, as far as the replica keeps it in memory."""
 
     life: StoreId
@@ -212,8 +197,7 @@ class Stored:
     peers: dict[SiteId, PeerMemory]
 
 
-@value
-class LogRow:
+class LogRow(Value):
     """A slot as the store has it. `void` is None until the prefix reaches the slot."""
 
     slot: Slot

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, SiteId, Slot, Tick
-from engine.core.value import value
+from engine.core.value import Value
 
 
-@value
-class AttemptView:
+class AttemptView(Value):
     """What this site is doing about a slot.
 
     `phase`: `preparing`, `accepting`, `adopting`, `waiting` (backing off), `asking` or `yielding` (the hole filler).
@@ -25,8 +24,7 @@ class AttemptView:
     since: Tick
 
 
-@value
-class PeerView:
+class PeerView(Value):
     """A peer as last heard. `rtt_ms` and `heard` are None where nothing was heard yet."""
 
     site: SiteId
@@ -37,8 +35,7 @@ class PeerView:
     prefix: Slot
 
 
-@value
-class QuorumView:
+class QuorumView(Value):
     """How many voters this site reaches, itself included if it votes."""
 
     reachable: int
@@ -46,8 +43,7 @@ class QuorumView:
     size: int
 
 
-@value
-class ReplicaView:
+class ReplicaView(Value):
     """What `status` shows of the replica; `holes` names at most 1,000 of `holes_count` slots. `fresh_at`: what was
     chosen before is in the prefix, as a read confirmed last (R5)."""
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from engine.core.ids import Tick
 from engine.core.messages import Message
-from engine.core.value import value
+from engine.core.value import Value
 from engine.sim.plan import CLEAR, Weather
 
 _LATE_MIN: Final = 50
@@ -23,8 +23,7 @@ _REMEMBERED_MAX: Final = 32
 _REMEMBER: Final = 0.1
 
 
-@value
-class Datagram:
+class Datagram(Value):
     """`messages` is what the sender meant, for people and for truth; the addressee reads `payload`."""
 
     number: int

@@ -42,7 +42,7 @@ def beat_of(
     """A voter's heartbeat; `deaf`: it does not hear this site."""
     echo = None if deaf else stage.now
     used = Slot(used_max)
-    return Heartbeat("elected", True, used, used, stage.now, echo, 0, leads, reaches, hears)
+    return Heartbeat(Leadership.ELECTED, True, used, used, stage.now, echo, 0, leads, reaches, hears)
 
 
 def among(stage: Stage, heard: Callable[[], Iterable[tuple[SiteId, Heartbeat]]], ticks: int) -> Effects:

@@ -98,7 +98,7 @@ def chosen(slot: int, entry: Entry | None, number: Ballot | None = None) -> Chos
 def beat(used_max: int = 0, prefix: int | None = None, *, voting: bool = True) -> Heartbeat:
     """The sign of life of a site that learned everything up to `used_max`, or only up to `prefix`."""
     through = Slot(used_max if prefix is None else prefix)
-    return Heartbeat("none", voting, through, Slot(used_max), Tick(0), None, 0)
+    return Heartbeat(Leadership.NONE, voting, through, Slot(used_max), Tick(0), None, 0, None, False, None)
 
 
 def sent(effects: Effects, kind: type[AnyMessage]) -> list[tuple[SiteId, AnyMessage]]:

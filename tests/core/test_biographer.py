@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from engine.core.biography import Biography, Stage
 from engine.core.chronicle import SLOTS_MAX

@@ -5,11 +5,11 @@ A line reads `type slot ballot | note`, with `-` where there is none.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import get_args
 
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 
 from engine.core import describe
 from engine.core.biography import Answer, tell
@@ -47,6 +47,7 @@ from engine.core.messages import (
     Known,
     LearnedSlot,
     Message,
+    Phase,
     Prepare,
     Promise,
     Refused,
@@ -55,6 +56,7 @@ from engine.core.messages import (
     Verdict,
     Welcome,
 )
+from engine.core.settings import Leadership
 from engine.core.storage import EventState
 from tests.core.stage import (
     ALICE,
@@ -91,7 +93,7 @@ def unused(slot: int) -> SlotState:
     return SlotState(Nonce(1), Slot(slot), True, None, None, None, None, False, None, ())
 
 
-def refused(ballot_held: bool, cause: Cause, phase: str = "prepare") -> Refused:
+def refused(ballot_held: bool, cause: Cause, phase: Phase = "prepare") -> Refused:
     held = ballot(3, CAROL) if ballot_held else None
     last = None if cause is Cause.RANGE else Slot(43)
     return Refused(TWO, phase, (RefusedSpan(Slot(43), last, held, cause),))
@@ -173,11 +175,11 @@ MESSAGES: list[tuple[Message, str]] = [
     (beat(used_max=43, prefix=40), "heartbeat - - | none, voter, learned to 40, used to 43"),
     (beat(voting=False), "heartbeat - - | none, no voter, learned to 0, used to 0"),
     (
-        Heartbeat("elected", True, Slot(0), Slot(0), Tick(0), None, 0, TWO, reaches=True),
+        Heartbeat(Leadership.ELECTED, True, Slot(0), Slot(0), Tick(0), None, 0, TWO, True, None),
         "heartbeat - 2.alice | elected, voter, learned to 0, used to 0, leads with 2.alice",
     ),
     (
-        Heartbeat("elected", True, Slot(0), Slot(0), Tick(0), None, 0, hears=TWO),
+        Heartbeat(Leadership.ELECTED, True, Slot(0), Slot(0), Tick(0), None, 0, None, False, TWO),
         "heartbeat - - | elected, voter, learned to 0, used to 0, hears alice lead with 2.alice",
     ),
     (AskSlot(Nonce(1), Slot(43)), "ask-slot 43 - | what happened there, as far as you know?"),

@@ -10,9 +10,10 @@ import pytest
 from engine.core.effects import Effects, SawAttempt, SawFresh, SawUnconfirmed
 from engine.core.filler import FILLING_MAX
 from engine.core.ids import NUMBER_MAX, Nonce, Slot
-from engine.core.messages import Ask, AskHighest, Heartbeat, Highest, Known, Prepare, Promise
+from engine.core.messages import Ask, AskHighest, Highest, Known, Prepare, Promise
 from engine.core.settings import Leadership, Settings
 from tests.core.bus import Bus
+from tests.core.led import beat_of
 from tests.core.stage import (
     ALICE,
     BOB,
@@ -144,7 +145,7 @@ def test_r5_a_leader_has_no_lease_and_asks_as_the_others_do() -> None:
     effects = Effects()
     while not (asked := sent_to(effects, BOB, Prepare)):
         for peer in (BOB, CAROL):
-            stage.hear(peer, Heartbeat("elected", True, Slot(0), Slot(0), stage.now, stage.now, 0))
+            stage.hear(peer, beat_of(stage, reaches=False))
         effects = stage.wait(100)
     ballot_of_all, first = asked[0].ballot, asked[0].first
     leads = told(stage.hear(BOB, Promise(ballot_of_all, first, None, (), (), ())), SawAttempt)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from engine.core.effects import Effects, SawOutcome
-from engine.core.ids import Ballot, SiteId, Slot, Tick
+from engine.core.ids import Ballot, EventId, SiteId, Slot, Tick
 from engine.core.messages import Accept, Heartbeat, LearnedSlot, Message, Prepare
+from engine.core.settings import Leadership
 from engine.core.storage import EventState
 from tests.core.stage import (
     ALICE,
@@ -64,7 +65,7 @@ def test_l1_the_next_slot_is_the_one_after_the_highest_known_to_be_used(heard: M
 
 def test_l1_a_peers_mere_claim_makes_it_ask_and_uses_nothing() -> None:
     stage = Stage(3).ready()
-    stage.hear(BOB, Heartbeat("none", True, Slot(9), Slot(9), Tick(0), None, 0))
+    stage.hear(BOB, Heartbeat(Leadership.NONE, True, Slot(9), Slot(9), Tick(0), None, 0, None, False, None))
     assert stage.replica.view(0).next == 1
 
 
@@ -77,7 +78,7 @@ def test_l1_one_event_is_proposed_at_a_time_and_the_next_when_it_is_settled() ->
     second = aimed(effects)
     assert second.first == 2
     assert outcomes(decide(stage, second)) == [(2, EventState.CREATED, 2)]
-    assert [entry.id for entry in stage.store.log.values()] == [(ALICE, 1), (ALICE, 2)]
+    assert [entry.id for entry in stage.store.log.values()] == [EventId(ALICE, 1), EventId(ALICE, 2)]
 
 
 def test_l1_who_loses_the_slot_says_so_and_does_not_take_the_next_one() -> None:
@@ -143,13 +144,13 @@ def _mixed(theirs: str) -> str:
 def test_l4_other_leaderships_are_shown_as_a_mismatch() -> None:
     stage = Stage(3).ready()
     assert stage.replica.view(0).mismatch is None
-    stage.hear(BOB, Heartbeat("elected", True, Slot(0), Slot(0), Tick(0), None, 0))
-    stage.hear(CAROL, Heartbeat("none", True, Slot(0), Slot(0), Tick(0), None, 0))
+    stage.hear(BOB, Heartbeat(Leadership.ELECTED, True, Slot(0), Slot(0), Tick(0), None, 0, None, False, None))
+    stage.hear(CAROL, Heartbeat(Leadership.NONE, True, Slot(0), Slot(0), Tick(0), None, 0, None, False, None))
     assert stage.replica.view(0).mismatch == _mixed("bob runs elected")
-    stage.hear(CAROL, Heartbeat("last-author", True, Slot(0), Slot(0), Tick(0), None, 0))
+    stage.hear(CAROL, Heartbeat(Leadership.LAST_AUTHOR, True, Slot(0), Slot(0), Tick(0), None, 0, None, False, None))
     assert stage.replica.view(0).mismatch == _mixed("bob runs elected, carol runs last-author")
     for peer in (BOB, CAROL):
-        stage.hear(peer, Heartbeat("none", True, Slot(0), Slot(0), Tick(0), None, 0))
+        stage.hear(peer, Heartbeat(Leadership.NONE, True, Slot(0), Slot(0), Tick(0), None, 0, None, False, None))
     assert stage.replica.view(0).mismatch is None, "they were started anew with the right setting"
 
 

@@ -20,6 +20,7 @@ from engine.core.messages import (
     Promise,
 )
 from engine.core.peers import UP_BEATS
+from engine.core.settings import Leadership
 from engine.core.storage import (
     EventState,
     WriteApplied,
@@ -196,7 +197,8 @@ def test_round_trips_are_read_off_the_echo_of_a_heartbeat_which_is_never_answere
     effects = stage.wait(1_000)
     (first, *_) = [message for site, message in sent(effects, Heartbeat) if site == BOB]
     stage.wait(40)
-    echo = Heartbeat("none", True, Slot(0), Slot(0), Tick(77), first.sent, held_ms=stage.now - first.sent - 30)
+    held_ms = stage.now - first.sent - 30
+    echo = Heartbeat(Leadership.NONE, True, Slot(0), Slot(0), Tick(77), first.sent, held_ms, None, False, None)
     answer = stage.hear(BOB, echo)
     assert not answer.sends
     (bob, _) = stage.replica.view(0).peers
@@ -207,7 +209,7 @@ def test_round_trips_are_read_off_the_echo_of_a_heartbeat_which_is_never_answere
 
 def test_an_absurd_echo_is_no_round_trip() -> None:
     stage = Stage(3).vote()
-    stage.hear(BOB, Heartbeat("none", True, Slot(0), Slot(0), Tick(5), Tick(10**9), 0))
+    stage.hear(BOB, Heartbeat(Leadership.NONE, True, Slot(0), Slot(0), Tick(5), Tick(10**9), 0, None, False, None))
     assert stage.replica.view(0).peers[0].rtt_ms is None
 
 

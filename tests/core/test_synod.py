@@ -7,7 +7,7 @@ from random import Random
 
 from engine.core.effects import Effects, SawAttempt, SawLearned
 from engine.core.ids import Ballot, Round, Slot, Tick
-from engine.core.messages import Accept, Cause, Chosen, ChosenSlot, LearnedSlot, Prepare, Refused, RefusedSpan
+from engine.core.messages import Accept, Cause, Chosen, ChosenSlot, LearnedSlot, Phase, Prepare, Refused, RefusedSpan
 from engine.core.proposer import RESEND_MAX
 from engine.core.settings import BACKOFF_MAX
 from engine.core.storage import EventState, WriteEvent, WriteRound, WriteVote
@@ -50,7 +50,7 @@ def asked(effects: Effects) -> Ballot:
 
 
 def refuse(
-    number: Ballot, by: Ballot | None, phase: str = "prepare", cause: Cause = Cause.SLOT, slot: int = 1
+    number: Ballot, by: Ballot | None, phase: Phase = "prepare", cause: Cause = Cause.SLOT, slot: int = 1
 ) -> Refused:
     return Refused(number, phase, (RefusedSpan(Slot(slot), Slot(slot), by, cause),))
 

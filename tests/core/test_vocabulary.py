@@ -45,7 +45,7 @@ def test_any_two_majorities_share_a_site_and_one_fewer_would_not_do(sites: int) 
 
 def test_an_event_id_names_author_and_number_and_a_no_op_has_none() -> None:
     assert str(EventId(ALICE, 17)) == "alice/17"
-    assert tweet(ALICE, 17).id == (ALICE, 17)
+    assert tweet(ALICE, 17).id == EventId(ALICE, 17)
     assert NOOP.id is None
 
 

@@ -9,12 +9,13 @@ from engine.core.effects import SawApplied
 from engine.core.entry import NOOP, Entry, Operation, Stamped, Tweet, encode
 from engine.core.ids import Ballot, Nonce, Round, SiteId, Slot, StoreId, Tick
 from engine.core.messages import AskHighest, Heartbeat, Prepare
+from engine.core.settings import Leadership
 from engine.core.storage import PeerMemory, WritePeer, WriteRound
 from engine.runtime.costs import Costs
 from tests.runtime.sites import Running, cluster, status_where
 
 ALICE = SiteId("alice")
-BEAT = Heartbeat("none", True, Slot(0), Slot(0), Tick(1), None, 0)
+BEAT = Heartbeat(Leadership.NONE, True, Slot(0), Slot(0), Tick(1), None, 0, None, False, None)
 PREPARE = Prepare(Ballot(Round(1), ALICE), Slot(1), Slot(1))
 
 

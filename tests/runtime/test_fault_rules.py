@@ -31,6 +31,7 @@ from engine.core.messages import (
     Verdict,
     Welcome,
 )
+from engine.core.settings import Leadership
 from engine.runtime.fault_rules import DELAY_MS_MAX, UNTOUCHED, BadRule, Fate, judge, parse
 
 ALICE, BOB, CAROL, DAVE, ERIN = (SiteId(name) for name in ("alice", "bob", "carol", "dave", "erin"))
@@ -38,7 +39,7 @@ SITES = (ALICE, BOB, CAROL, DAVE, ERIN)
 BALLOT = Ballot(Round(2), ALICE)
 PREPARE = Prepare(BALLOT, Slot(43), Slot(43))
 ACCEPT = Accept(BALLOT, (LearnedSlot(Slot(43), NOOP),))
-HEARTBEAT = Heartbeat("none", True, Slot(3), Slot(4), Tick(5), None, 0)
+HEARTBEAT = Heartbeat(Leadership.NONE, True, Slot(3), Slot(4), Tick(5), None, 0, None, False, None)
 
 ONE_OF_EACH: tuple[Message, ...] = (
     PREPARE,

@@ -8,6 +8,7 @@ from random import Random
 from typing import Final
 
 import pytest
+from msgspec import structs
 
 from engine.core.ids import Round
 from engine.core.replica import Replica
@@ -26,12 +27,12 @@ SEEDS: Final = range(200)
 
 def forgets_its_votes(settings: Settings, stored: Stored, log: LogReader, random: Random) -> Replica:
     """A restart loses what was promised and accepted (A1, A2)."""
-    return Replica(settings, replace(stored, votes={}), log, random)
+    return Replica(settings, structs.replace(stored, votes={}), log, random)
 
 
 def forgets_its_rounds(settings: Settings, stored: Stored, log: LogReader, random: Random) -> Replica:
     """A restart begins with round 1 again (B1)."""
-    return Replica(settings, replace(stored, round=Round(0)), log, random)
+    return Replica(settings, structs.replace(stored, round=Round(0)), log, random)
 
 
 def _failing(make_replica: MakeReplica, acts: range) -> tuple[Plan, Failure]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import apsw
+from msgspec.structs import replace
 
 from engine.core.entry import NOOP, Block, Entry, Operation, Stamped, Tweet, Unblock, Withdrawal, encode
 from engine.core.ids import Ballot, Round, SiteId, Slot

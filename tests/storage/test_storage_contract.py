@@ -6,11 +6,11 @@ A disk is a place that a store can be opened on again. Each implementation has a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import pytest
+from msgspec.structs import replace
 
 from engine.core.entry import NOOP, Block, Entry, Stamped, Withdrawal, encode
 from engine.core.ids import NUMBER_MAX, STORE_ID, Ballot, Round, SiteId, Slot, StoreId

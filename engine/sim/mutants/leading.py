@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final
 from weakref import WeakKeyDictionary
+
+from msgspec.structs import replace
 
 import engine.core.elected
 from engine.core.chains import Chains

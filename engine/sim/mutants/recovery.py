@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
+from msgspec import structs
+
 import engine.core.replica
 from engine.core.filler import Filler
 from engine.core.fresh import FreshReads
@@ -57,7 +59,9 @@ def _read_of_a_minority(original: Any) -> Any:
 def _read_takes_stale_answers(original: Any) -> Any:
     def on_highest(self: FreshReads, step: Step, sender: SiteId, message: Highest, voting: bool) -> None:
         question = self._question
-        original(self, step, sender, message if question is None else replace(message, nonce=question.nonce), voting)
+        original(
+            self, step, sender, message if question is None else structs.replace(message, nonce=question.nonce), voting
+        )
 
     return on_highest
 

@@ -9,8 +9,9 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from engine.core.effects import Observation, SawAttempt, SawFresh, SawOutcome, SawRejected, SawUnconfirmed
 from engine.core.ids import EventId, SiteId, Tick

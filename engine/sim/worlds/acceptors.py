@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+from msgspec import structs
+
 from engine.core import learner
 from engine.core.acceptor import Acceptor
 from engine.core.broken import BrokenRule
@@ -111,7 +113,7 @@ def _open_part(vote: Promise | Accepted, counted: Counted) -> Iterator[Message]:
         case Accepted():
             slots = tuple(slot for slot in vote.slots if (vote.ballot, Accepted, slot) in counted)
             if slots:
-                yield replace(vote, slots=slots)
+                yield structs.replace(vote, slots=slots)
 
 
 def _step(step: Step, acceptor: Acceptor, log: Learner, message: Prepare | Accept | Chosen) -> list[Message]:

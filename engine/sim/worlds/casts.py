@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
+from msgspec import structs
+
 from engine.core import proposer
 from engine.core.ids import Ballot, Round, SiteId, Slot
 from engine.core.messages import Accept, Chosen, LearnedSlot, Message
@@ -142,8 +144,8 @@ class Author(Contender):
             return ()
         number = first.entry.number
         if learned == first.entry:
-            return (LearnedSlot(slot, replace(first.entry, number=number + 1, follows=number)),)
-        return (LearnedSlot(slot, first.entry), LearnedSlot(slot, replace(first.entry, number=number + 1)))
+            return (LearnedSlot(slot, structs.replace(first.entry, number=number + 1, follows=number)),)
+        return (LearnedSlot(slot, first.entry), LearnedSlot(slot, structs.replace(first.entry, number=number + 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,7 @@ class LastAuthor(Author):
         aims = Author.aims(self, state)
         if state.aim is None or not aims or state.aim.slot != aims[0].slot or aims[0].slot == self.aim.slot:
             return aims
-        return (*aims, replace(aims[0], entry=replace(aims[0].entry, number=aims[-1].entry.number + 1)))
+        return (*aims, structs.replace(aims[0], entry=structs.replace(aims[0].entry, number=aims[-1].entry.number + 1)))
 
     def at_zero(self, state: ProposerState, home: AcceptorState) -> Iterator[ChoiceAtHome]:
         """With its own acceptor's vote in the same commit; it may crash before the accept leaves."""

@@ -22,6 +22,8 @@ from itertools import product
 from random import Random
 from typing import Final
 
+from msgspec import structs
+
 from engine.core.broken import BrokenRule
 from engine.core.describe import entry as in_words
 from engine.core.entry import Entry
@@ -280,7 +282,7 @@ def _of_slot(kind: type[Promise] | type[Accepted], slot: Slot, message: Message)
         case Promise(first=first, last=last) if kind is Promise and first == last == slot:
             return (message,)
         case Accepted(slots=slots) if kind is Accepted and slot in slots:
-            return (replace(message, slots=(slot,)),)
+            return (structs.replace(message, slots=(slot,)),)
         case _:
             return ()
 
