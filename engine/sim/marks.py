@@ -7,11 +7,13 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from array import array
 from hashlib import blake2b
 from typing import Final
 
-_KEPT_MAX: Final = 3 * 1_024
+import msgspec
+
+_CHUNK_MARKS: Final = 1_024
+_bytes_of: Final = msgspec.msgpack.Encoder().encode
 
 
 class Mark:
@@ -33,24 +35,24 @@ class Mark:
 class Marks:
     def __init__(self) -> None:
         self._hash = blake2b(digest_size=16)
-        self._kept: list[int] = []
+        self._kept: list[tuple[int, int, int]] = []
         self._hashed = 0
-
-    def add(self, what: int, now: int, number: int) -> None:
-        kept = self._kept
-        kept += (what, now, number)
-        if len(kept) >= _KEPT_MAX:
-            self._flush()
+        self.add = self._kept.append
+        """Takes `(what, now, number)`."""
 
     @property
     def steps(self) -> int:
-        return (self._hashed + len(self._kept)) // 3
+        return self._hashed + len(self._kept)
 
     def digest(self) -> str:
-        self._flush()
-        return self._hash.hexdigest()
+        self.fold()
+        whole = self._hash.copy()
+        whole.update(_bytes_of(self._kept))
+        return whole.hexdigest()
 
-    def _flush(self) -> None:
-        self._hash.update(array("q", self._kept))
-        self._hashed += len(self._kept)
-        self._kept.clear()
+    def fold(self) -> None:
+        """Called now and then, it keeps few marks in memory. When it is called changes nothing of the digest."""
+        while len(self._kept) >= _CHUNK_MARKS:
+            self._hash.update(_bytes_of(self._kept[:_CHUNK_MARKS]))
+            del self._kept[:_CHUNK_MARKS]
+            self._hashed += _CHUNK_MARKS

@@ -245,7 +245,7 @@ class SimSite:
         self._perform(effects)
 
     def _tick(self, replica: Replica, now: Tick) -> Effects:
-        self._world.mark(Mark.TICK, self._world.now, self.index)
+        self._world.mark((Mark.TICK, self._world.now, self.index))
         self._spins = self._spins + 1 if now == self._ticked_at else 0
         self._ticked_at = now
         if self._spins > SPINS_MAX:
@@ -256,22 +256,22 @@ class SimSite:
         match item:
             case Datagram():
                 world = self._world
-                world.mark(Mark.DELIVER, world.now, item.number)
+                world.mark((Mark.DELIVER, world.now, item.number))
                 packet = world.decoder.packet(world.names[item.sender], item.payload)
                 self._elections.received(self.index, now, packet)
                 return replica.receive(now, packet)
             case Submission():
-                self._world.mark(Mark.SUBMIT, self._world.now, item.token)
+                self._world.mark((Mark.SUBMIT, self._world.now, item.token))
                 self.awaited.add(item.token)
                 return replica.submit(now, item)
             case GiveUp():
-                self._world.mark(Mark.GIVE_UP, self._world.now, item.token)
+                self._world.mark((Mark.GIVE_UP, self._world.now, item.token))
                 return replica.give_up(now, item.token)
             case Fill():
-                self._world.mark(Mark.FILL, self._world.now, self.index)
+                self._world.mark((Mark.FILL, self._world.now, self.index))
                 return replica.fill(now, replica.view(0).holes if item.slots is None else item.slots)
             case Confirm():
-                self._world.mark(Mark.READ, self._world.now, item.token)
+                self._world.mark((Mark.READ, self._world.now, item.token))
                 self._truth.read_begins(self.index, item.token, now)
                 self.awaited.add(item.token)
                 return replica.confirm(now, item.token, item.timeout)
@@ -320,7 +320,7 @@ class SimSite:
         except StoreFailed as failed:
             self._world.stopped(self, str(failed))
             return
-        self._world.mark(Mark.COMMIT, self._world.now, commit)
+        self._world.mark((Mark.COMMIT, self._world.now, commit))
         self._truth.durable(self.index, effects.writes)
         replica.committed(commit)
         if self.fuse and self._burns(CrashPoint.AFTER_COMMIT):

@@ -78,7 +78,7 @@ class World:
         self._tokens = 0
         self._marks = Marks()
         self.mark = self._marks.add
-        """Called with what was done, now, and a number: see `Mark`."""
+        """Called with `(what was done, now, a number)`: see `Mark`."""
         settings = [
             Settings(name, setup.names, leadership, setup.timings, setup.page_bytes)
             for name, leadership in zip(setup.names, setup.leadership, strict=True)
@@ -106,10 +106,11 @@ class World:
 
     def run(self, until: int) -> None:
         """All events up to the world's time `until`, which is then the time."""
-        heap = self._heap
+        heap, fold = self._heap, self._marks.fold
         while heap and heap[0][0] <= until:
             self.now, _, call, argument = heappop(heap)
             call(argument)
+            fold()
         self.now = max(self.now, until)
 
     def in_flight(self) -> list[Datagram]:
@@ -232,7 +233,7 @@ class World:
 
     def send(self, sender: int, to: SiteId, payload: bytes, messages: tuple[Message, ...]) -> None:
         datagram, arrives = self.network.send(Tick(self.now), sender, self.index[to], payload, messages)
-        self.mark(Mark.SEND, self.now, crc32(payload, datagram.number))
+        self.mark((Mark.SEND, self.now, crc32(payload, datagram.number)))
         if self.watcher is not None:
             self.watcher.sent(self.now, datagram, lost=not arrives)
 
@@ -241,10 +242,10 @@ class World:
         if self.watcher is not None:
             self.watcher.arrived(self.now, datagram, taken=site.up)
         if not site.take(datagram):
-            self.mark(Mark.NOBODY, self.now, datagram.number)
+            self.mark((Mark.NOBODY, self.now, datagram.number))
 
     def told(self, site: SimSite, saw: Observation) -> None:
-        self.mark(Mark.TELL, self.now, site.index)
+        self.mark((Mark.TELL, self.now, site.index))
         self.reached.observed(saw)
         if isinstance(saw, SawLearned) and saw.how == "votes" and self._just_a_quorum():
             self.reached("quorum that just sufficed")
@@ -254,7 +255,7 @@ class World:
     def note(self, site: SimSite | None, what: str, why: str) -> None:
         """A fault, or the start or end of a process."""
         number = crc32(what.encode(), len(self.sites) if site is None else site.index)
-        self.mark(Mark.EVENT, self.now, number)
+        self.mark((Mark.EVENT, self.now, number))
         if self.watcher is not None:
             self.watcher.happened(self.now, None if site is None else site.name, what, why)
 
