@@ -56,15 +56,13 @@ from engine.core.pages import answer
 from engine.core.peers import Peers
 from engine.core.policy import Parts, Policy
 from engine.core.proposer import Accepting, Proposer, Rounds
+from engine.core.readings import Readings
 from engine.core.scanner import Scanner, highest
 from engine.core.sessions import Sessions, Submission
 from engine.core.settings import ROUND_LEAP_MAX, Leadership, Settings
 from engine.core.step import Step
 from engine.core.storage import LogReader, Stored, Vote, WriteEvidence
-from engine.core.stuck import InTheWay, why_stuck, why_unsettled
 from engine.core.views import AttemptView, ReplicaView
-
-HOLES_SHOWN_MAX = 1_000
 
 
 class Replica:
@@ -105,7 +103,18 @@ class Replica:
             self._policy = Elected(parts, self._on_chosen, self._ask_for_the_missing)
         else:
             self._policy = OneByOne(parts)
-        self._in_the_way = InTheWay(self._lives, self._peers, self._scanner, self._policy, self._learner)
+        self._readings = Readings(
+            settings.site,
+            self._lives,
+            self._peers,
+            self._learner,
+            self._scanner,
+            self._proposer,
+            self._filler,
+            self._sessions,
+            self._reads,
+            self._policy,
+        )
 
     # Steps
 
@@ -152,7 +161,7 @@ class Replica:
         step = self._step(now)
         if self._stopped is not None:
             return step.effects
-        self._sessions.give_up(step, token, f"given up by who submitted it; {self._stuck()}")
+        self._sessions.give_up(step, token, f"given up by who submitted it; {self._readings.why_stuck(now)}")
         self._reads.give_up(step, token, self._lives.voting, "given up by who asked")
         return self._finish(step)
 
@@ -185,7 +194,7 @@ class Replica:
             claim = self._policy.claim(now, voting)
             for silent in self._peers.tick(step, voting, self._learner.prefix, self._learner.used_max, claim):
                 self._lives.greet(step, silent)
-            self._sessions.tick(step, self._stuck)
+            self._sessions.tick(step, lambda: self._readings.why_stuck(now))
             self._reads.tick(step, self._lives.voting)
             self._biographer.tick(step)
             return self._finish(step)
@@ -227,41 +236,20 @@ class Replica:
     def used_max(self) -> Slot:
         return self._learner.used_max
 
-    def view(self, attempts_max: int) -> ReplicaView:
-        slots = sorted({*self._proposer.slots, *self._filler.slots})[:attempts_max]
-        attempts = (self.attempt(slot) for slot in slots)
-        learner, lives = self._learner, self._lives
-        return ReplicaView(
-            quorum=self._peers.quorum(lives.voting),
-            leader=self._policy.leader(self._now),
-            prefix=learner.prefix,
-            learned_max=learner.learned_max,
-            used_max=learner.used_max,
-            next=Slot(learner.used_max + 1),
-            holes=tuple(learner.holes(HOLES_SHOWN_MAX)),
-            holes_count=learner.holes_count,
-            recovering=self._scanner.recovering,
-            voting=lives.voting,
-            voting_why=lives.why,
-            mismatch=self._peers.mismatch,
-            unknown=self._sessions.unknown,
-            fresh_at=self._reads.confirmed_at,
-            fill_at=self._filler.next_look(),
-            peers=self._peers.views(),
-            attempts=tuple(attempt for attempt in attempts if attempt is not None),
-        )
-
-    def attempt(self, slot: Slot) -> AttemptView | None:
-        return self._policy.view(slot) or self._proposer.view(slot) or self._filler.view(slot)
-
     @property
     def fills(self) -> bool:
         """This site settles holes itself (D5, L3); else it asks those that do."""
-        return self._lives.voting and self._policy.fills(self._now)
+        return self._readings.fills(self._now)
+
+    def view(self, attempts_max: int) -> ReplicaView:
+        return self._readings.view(self._now, attempts_max)
+
+    def attempt(self, slot: Slot) -> AttemptView | None:
+        return self._readings.attempt(slot)
 
     def why_unsettled(self, slot: Slot) -> str:
         """Why a hole is not settled yet, in words and counts."""
-        return why_unsettled(self._now, self._settings.site, self.attempt(slot), self._in_the_way)
+        return self._readings.why_unsettled(self._now, slot)
 
     def vote(self, slot: Slot) -> Vote:
         """The acceptor's state of an unlearned slot (range promises included); NO_VOTE where there is none."""
@@ -442,9 +430,6 @@ class Replica:
             self._policy.on_applied(applied.entry)
         if entry.author == self._settings.site and self._learner.prefix < slot:
             self._filler.fill_through(step, slot)  # E4
-
-    def _stuck(self) -> str:
-        return why_stuck(self._now, self._settings.site, self._in_the_way)
 
     def _stop(self, broken: BrokenRule) -> Effects:
         self._stopped = str(broken)
