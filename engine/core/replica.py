@@ -300,8 +300,7 @@ class Replica:
         self._pushed = self._policy.aim()
 
     def _ask_for_the_missing(self, step: Step) -> None:
-        """What this site waits for may be chosen already, and the word of it lost: in a hole, or above all that is
-        known here to be used."""
+        """What this site waits for may be chosen, and the word of it lost: in a hole, or above all known to be used."""
         self._filler.fill_lowest(step)
         self._scanner.scan_now(step, self._lives.voting)
 
