@@ -248,13 +248,14 @@ class Ballots:
         book.promise_claimed[site] = ballot
 
     def refused_sent(self, site: int, message: Refused) -> None:
-        """A5: the ballot in the way is durable, and higher."""
+        """A5: the ballot in the way is durable, and higher; it is the slot's, or a range's, as the refusal says."""
         for span in message.spans:
             if span.ballot is None:
                 continue
-            promised = self.book(span.first).votes[site].promised
             if span.cause is Cause.RANGE:
-                promised = max(filter(None, (promised, _covering(self._ranges[site], span.first))), default=None)
+                promised = _highest_from(self._ranges[site], span.first)
+            else:
+                promised = self.book(span.first).votes[site].promised
             if promised is None or promised < span.ballot or span.ballot <= message.ballot:
                 told = f"refuses {message.ballot} because of {span.ballot}; its disk says {promised}"
                 violate("A5", told, slot=span.first, site=self._names[site])
@@ -277,3 +278,8 @@ def _covering(ranges: tuple[RangePromise, ...], slot: Slot) -> Ballot | None:
         if held.first <= slot and (held.last is None or slot <= held.last):
             return held.ballot
     return None
+
+
+def _highest_from(ranges: tuple[RangePromise, ...], slot: Slot) -> Ballot | None:
+    """The highest ballot of the range promises that reach up to this slot or beyond: of a prefix none is kept."""
+    return max((held.ballot for held in ranges if held.last is None or slot <= held.last), default=None)

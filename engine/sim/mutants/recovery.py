@@ -1,4 +1,4 @@
-"""Mutants of holes (R3), recovery (R4), certain reads (R5) and lost disks (D5)."""
+"""Mutants of learning (R1, R2), holes (R3), recovery (R4), certain reads (R5) and lost disks (D5)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,28 @@ from msgspec import structs
 import engine.core.replica
 from engine.core.filler import Filler
 from engine.core.fresh import FreshReads
-from engine.core.ids import SiteId, Tick
+from engine.core.ids import SiteId, Slot, Tick
 from engine.core.learner import Learner
 from engine.core.lives import Lives
 from engine.core.messages import AskHighest, Highest
+from engine.core.microblog import Applied, Microblog
 from engine.core.scanner import Asking, Scanner
 from engine.core.step import Step
 from engine.sim.mutants.mutant import Mutant, Patch
+
+
+def _learned_is_what_is_applied(_: Any) -> Any:
+    def is_learned(self: Learner, slot: Slot) -> bool:
+        return slot <= self.prefix
+
+    return is_learned
+
+
+def _blocks_stand_for_ever(_: Any) -> Any:
+    def unblock(_self: Microblog, _blocker: SiteId, _blocked: SiteId) -> Applied:
+        return Applied(void=False, shown=False, table=None)
+
+    return unblock
 
 
 def _never_compete(_: Any) -> Any:
@@ -97,12 +112,20 @@ def _nobody_remembers(original: Callable[..., bool]) -> Any:
     return on_hello
 
 
+_replica = engine.core.replica
+
 MUTANTS: Final = (
+    Mutant(
+        "R1",
+        "what is learned above a hole is learned anew",
+        (Patch(Learner, "is_learned", _learned_is_what_is_applied),),
+    ),
+    Mutant("R2", "blocks stand for ever", (Patch(Microblog, "_unblock", _blocks_stand_for_ever),)),
     Mutant("R3", "the filler never competes", (Patch(Filler, "_compete", _never_compete),)),
     Mutant(
         "R4",
         "tells its prefix as the highest slot it used",
-        (Patch(engine.core.replica, "highest", _highest_is_the_prefix),),
+        (Patch(_replica, "highest", _highest_is_the_prefix),),
     ),
     Mutant("R4", "trusts the highest slot that one peer tells", (Patch(Scanner, "_conclude", _one_answer_is_enough),)),
     Mutant("R5", "a read asks less than a majority", (Patch(FreshReads, "_conclude", _read_of_a_minority),)),

@@ -1,4 +1,4 @@
-"""Mutants of the acceptor (A1 to A4), and of what it keeps (D1, D2)."""
+"""Mutants of the acceptor (A1 to A5), and of what it keeps (D1, D2)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import engine.core.acceptor
 from engine.core.acceptor import Acceptor, Barred
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, Slot
-from engine.core.messages import AcceptedSlot, Prepare, Promise
+from engine.core.messages import AcceptedSlot, Cause, Prepare, Promise
 from engine.core.step import Step
 from engine.core.storage import StoreFailed, Vote, WriteVote
 from engine.sim.disk import SimDisk
@@ -111,6 +111,22 @@ def _accept_in_memory(_: Any) -> Any:
     return keep
 
 
+def _refuse_with_the_asked_ballot(original: Any) -> Any:
+    def bar(vote: Vote, ranged: Ballot | None, ballot: Ballot) -> Barred | None:
+        barred = original(vote, ranged, ballot)
+        return None if barred is None else replace(barred, ballot=ballot)
+
+    return bar
+
+
+def _blame_a_range(original: Any) -> Any:
+    def bar(vote: Vote, ranged: Ballot | None, ballot: Ballot) -> Barred | None:
+        barred = original(vote, ranged, ballot)
+        return None if barred is None else replace(barred, cause=Cause.RANGE)
+
+    return bar
+
+
 def _sync_errors_ignored(original: Callable[..., int]) -> Any:
     def sync(self: SimDisk) -> int:
         """What the failed sync was to make durable is gone; the next one says that all is well."""
@@ -142,6 +158,10 @@ MUTANTS: Final = (
     ),
     Mutant("A4", "reports nothing accepted", (Patch(_acceptor, "_report", _report_nothing),)),
     Mutant("A4", "a range promise is silently short", (Patch(Acceptor, "_report_range", _silently_short),)),
+    Mutant(
+        "A5", "names another ballot than that in the way", (Patch(_acceptor, "_bar", _refuse_with_the_asked_ballot),)
+    ),
+    Mutant("A5", "blames a range for what one slot refuses", (Patch(_acceptor, "_bar", _blame_a_range),)),
     Mutant("D1", "promises are not durable", (Patch(Acceptor, "_keep", _promise_in_memory),)),
     Mutant("D1", "acceptances are not durable", (Patch(Acceptor, "_keep", _accept_in_memory),)),
     Mutant("D2", "a failed sync is ignored", (Patch(SimDisk, "sync", _sync_errors_ignored),)),

@@ -256,6 +256,13 @@ LONG: Final = (
         takes=_TOLD,
     ),
     SmallWorld(
+        "leaders and two events, and told",
+        "two leaders, 1.p and 1.q: p is handed two events together, q none; acceptors are told what is chosen",
+        (_leads(P, (_A1, _A2)), _leads(Q)),
+        Searched(states=2_094_971, steps=20_723_540, depth=30),
+        takes=_TOLD,
+    ),
+    SmallWorld(
         "leaders, one by one",
         "two leaders, 1.p and 1.q: both are handed two events, one by one",
         (_leads(P, (_A1,), (_A2,)), _leads(Q, (_A1,), (_A2,))),
