@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.codec import encode_packet
-from engine.core.entry import Entry
+from engine.core.entry import TEXT_MAX, Entry, Stamped, Tweet, encode
 from engine.core.ids import NUMBER_MAX, Ballot, Nonce, Round, SiteId, Slot, StoreId
-from engine.core.messages import AcceptedSlot, Ask, Known, LearnedSlot, Message, Packet, Promise
+from engine.core.messages import (
+    Accept,
+    AcceptedSlot,
+    Ask,
+    Chosen,
+    ChosenSlot,
+    HandOn,
+    Known,
+    LearnedSlot,
+    Message,
+    Packet,
+    Promise,
+)
 from engine.core.pages import PAGES_PER_ANSWER, cost_bytes, spans_of
 from engine.core.settings import Leadership, Settings
+from engine.datagram import DATAGRAM_BYTES_FAR, SEAL_BYTES
 from tests.core.stage import ALICE, BOB, SITES, Stage, chosen, sent_to, shorter, tweet
 from tests.strategies import entries
 
@@ -111,3 +125,26 @@ def test_w4_an_entrys_cost_is_what_it_takes_in_a_datagram_at_most(some: list[Ent
     budget = sum(cost_bytes(entry) for entry in some)
     assert length(Known(Nonce(NUMBER_MAX), Slot(1), Slot(10**10), learned)) <= budget + FRAME_BYTES
     assert length(Promise(Ballot(Round(1), ALICE), Slot(1), None, accepted, (), ())) <= budget + FRAME_BYTES
+
+
+ETHERNET_BYTES = 1_452
+"""What one Ethernet frame of 1,500 bytes holds beside the headers of IPv6 and UDP."""
+
+
+@pytest.mark.parametrize(("number", "bytes_max"), [(10**9 - 1, DATAGRAM_BYTES_FAR), (NUMBER_MAX, ETHERNET_BYTES)])
+def test_w4_the_longest_tweet_is_one_datagram_in_whatever_message(number: int, bytes_max: int) -> None:
+    """280 characters of four bytes, by the longest name: with numbers of nine digits below the limit; with the largest
+    that there are above it, and still in one frame."""
+    name = SiteId("a" * 16)
+    entry = Entry(name, number, number - 1, encode(Stamped(Tweet("\N{GRINNING FACE}" * TEXT_MAX), 10**13)))
+    slot, at, nonce = Slot(number), Ballot(Round(number), name), Nonce(NUMBER_MAX)
+    for message in (
+        Promise(at, slot, slot, (AcceptedSlot(slot, at, entry),), (), ()),
+        Promise(at, slot, None, (), (LearnedSlot(slot, entry),), ()),
+        Accept(at, (LearnedSlot(slot, entry),)),
+        Chosen((ChosenSlot(slot, at, entry),)),
+        Known(nonce, slot, slot, (LearnedSlot(slot, entry),)),
+        HandOn((entry,), relayed=False),
+    ):
+        (plaintext,) = encode_packet(Packet(name, LIFE, number, LIFE, (message,)), 1_000_000)
+        assert len(plaintext) + SEAL_BYTES <= bytes_max
