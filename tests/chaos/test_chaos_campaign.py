@@ -14,6 +14,7 @@ import pytest
 
 from engine.core.ids import SiteId
 from engine.template import free_addresses, write_files
+from tests.chaos.__main__ import main
 from tests.chaos.campaign import Setup, run
 from tests.chaos.engines import Engines
 from tests.chaos.namespaces import NamespaceNetwork
@@ -121,6 +122,13 @@ def test_cuts_of_namespaces_are_real_and_end_again(tmp_path: Path) -> None:
             network.end(one)
             assert arrives_again("carol", "bob")
             assert not any(arrives(sender, to) for sender, to in ways[:3])
+
+
+def test_an_unknown_mutant_is_refused_before_anything_starts(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main(["--mutant", "a9"])
+    assert refused.value.code == 2
+    assert "d1-promises-are-not-durable" in capsys.readouterr().err
 
 
 def test_an_engine_that_ends_by_itself_is_a_finding(tmp_path: Path) -> None:
