@@ -31,8 +31,11 @@ PAGE_SLOTS_MAX: Final = 4_096
 """How many slots one question of the copying covers."""
 
 
+# Each phase says when `tick` is `due`: what it does then is the phase's.
+
+
 class Idle(Value):
-    until: Tick
+    due: Tick
 
 
 class Asking(Value):
@@ -41,7 +44,7 @@ class Asking(Value):
     nonce: Nonce
     answers: tuple[Highest, ...]
     answered: frozenset[SiteId]
-    resend_at: Tick
+    due: Tick
     resend_every: Tick
 
 
@@ -57,7 +60,7 @@ class Copying(Value):
     last: Slot
     pages: int
     prefix_asked: Slot
-    give_up_at: Tick
+    due: Tick
     tried: frozenset[SiteId]
     lacking: frozenset[SiteId]
 
@@ -85,7 +88,7 @@ class Scanner:
 
     def scan_soon(self, now: Tick) -> None:
         """A peer claims more than this site knows."""
-        if isinstance(self._phase, Idle) and self._phase.until > now + self._settings.timings.fill_every:
+        if isinstance(self._phase, Idle) and self._phase.due > now + self._settings.timings.fill_every:
             self._phase = Idle(Tick(now + self._settings.timings.fill_every))
 
     def scan_now(self, step: Step, voting: bool) -> None:
@@ -116,22 +119,22 @@ class Scanner:
         lacking = phase.lacking
         if message.first <= self._learner.prefix + 1 <= message.last:
             lacking |= {phase.source}
-        give_up_at = Tick(step.now + self._patience())
-        phase = self._phase = replace(phase, pages=phase.pages + 1, give_up_at=give_up_at, lacking=lacking)
+        due = Tick(step.now + self._patience())
+        phase = self._phase = replace(phase, pages=phase.pages + 1, due=due, lacking=lacking)
         if phase.pages == PAGES_PER_ANSWER or self._learner.prefix >= phase.last or phase.source in lacking:
             self._turn_page(step, phase)
 
     def tick(self, step: Step, voting: bool) -> None:
         match self._phase:
-            case Idle(until) if step.now >= until:
+            case Idle(due) if step.now >= due:
                 self._ask(step, voting)
-            case Asking() as phase if step.now >= phase.resend_at:
+            case Asking() as phase if step.now >= phase.due:
                 every = Tick(min(self._settings.timings.fill_every, phase.resend_every * 2))
-                self._phase = replace(phase, resend_at=Tick(step.now + every), resend_every=every)
+                self._phase = replace(phase, due=Tick(step.now + every), resend_every=every)
                 missing = [peer for peer in self._settings.peers if peer not in phase.answered]
                 step.cast(missing, AskHighest(phase.nonce))
                 self._conclude(step, voting)
-            case Copying() as phase if step.now >= phase.give_up_at:
+            case Copying() as phase if step.now >= phase.due:
                 self._turn_page(step, phase)
             case _:
                 pass
@@ -139,13 +142,7 @@ class Scanner:
             self._reach(step)
 
     def deadline(self) -> Tick:
-        match self._phase:
-            case Idle() as phase:
-                return phase.until
-            case Asking() as phase:
-                return phase.resend_at
-            case Copying() as phase:
-                return phase.give_up_at
+        return self._phase.due
 
     def _ask(self, step: Step, voting: bool) -> None:
         every = self._settings.timings.retransmit
@@ -183,8 +180,8 @@ class Scanner:
         first = Slot(prefix + 1)
         last = Slot(min(bound, prefix + PAGE_SLOTS_MAX))
         nonce = new_nonce(self._random)
-        give_up_at = Tick(step.now + self._patience())
-        self._phase = Copying(bound, source, nonce, last, 0, prefix, give_up_at, tried, lacking)
+        due = Tick(step.now + self._patience())
+        self._phase = Copying(bound, source, nonce, last, 0, prefix, due, tried, lacking)
         step.tell(SawRecovery("copying", bound, prefix, source))
         step.send(source, Ask(nonce, ((first, last),)))
 

@@ -52,6 +52,8 @@ class Reached:
 
     def observed(self, saw: Observation) -> None:
         match saw:
+            case SawRejected():
+                self.counts[f"rejected: {saw.reason}"] += 1
             case SawLearned() | SawApplied() | SawProof() | SawPeer() | SawHoles() | SawStanding() | SawBiography():
                 pass
             case SawHanded():
@@ -59,8 +61,6 @@ class Reached:
             case SawAttempt():
                 if saw.phase in _ATTEMPTS:
                     self.counts[_ATTEMPTS[saw.phase]] += 1
-            case SawRejected():
-                self.counts[f"rejected: {saw.reason}"] += 1
             case SawOutcome():
                 self.counts[f"told {saw.outcome.value}"] += 1
             case SawFilled():

@@ -55,7 +55,7 @@ def _one_answer_is_enough(original: Any) -> Any:
         if isinstance(phase, Asking) and (phase.answers or len(settings.sites) == 1):
             missing = max(0, settings.quorum - len(phase.answers) - voting)
             answers = phase.answers + phase.answers[-1:] * missing
-            self._phase = Asking(phase.nonce, answers, phase.answered, phase.resend_at, phase.resend_every)
+            self._phase = Asking(phase.nonce, answers, phase.answered, phase.due, phase.resend_every)
         original(self, step, voting)
 
     return conclude
