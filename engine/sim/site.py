@@ -15,7 +15,7 @@ from random import Random
 from typing import TYPE_CHECKING, Final, assert_never
 
 from engine.codec import encode_packet
-from engine.core.effects import Effects, SawFresh, SawOutcome, SawRecovery, SawUnconfirmed, Send
+from engine.core.effects import Effects, SawAttempt, SawFresh, SawOutcome, SawRecovery, SawUnconfirmed, Send
 from engine.core.ids import SiteId, Slot, Tick
 from engine.core.messages import GREETINGS, Message
 from engine.core.replica import Replica
@@ -23,6 +23,7 @@ from engine.core.sessions import Submission
 from engine.core.settings import Settings
 from engine.core.storage import StoreDamaged, StoreFailed
 from engine.sim.disk import SimDisk
+from engine.sim.duels import Duels
 from engine.sim.marks import Mark
 from engine.sim.network import Datagram
 from engine.sim.sometimes import CrashPoint
@@ -94,6 +95,7 @@ class SimSite:
         self._truth = world.truth
         self._elections = world.elections
         self._network = world.network
+        self._duels = Duels(self.name)
         self._passed_at = Tick(0)  # this process's clock in the pass that is under way, or was the last
         self._began = 0  # the world's time at which this process's clock showed 0
         self._packet_bytes = settings.page_bytes + _FRAME_BYTES
@@ -128,6 +130,7 @@ class SimSite:
             return
         self._truth.started(self.index, stored)
         self._elections.started(self.index)
+        self._duels = Duels(self.name)
         self._began = world.now
         self._passed_at = Tick(0)
         self.replica = world.make_replica(self.settings, stored, self.disk, Random(world.random.getrandbits(64)))
@@ -382,6 +385,8 @@ class SimSite:
                         self.awaited.discard(saw.token)
                     if self.fuse and self._burns(CrashPoint.BETWEEN_TELLS):
                         return False
+                case SawAttempt(phase="waiting"):
+                    self._duels.waits(self._passed_at, saw)
                 case SawRecovery(phase="done"):
                     self._truth.recovered(self.index, saw.prefix)
                 case SawFresh() | SawUnconfirmed():

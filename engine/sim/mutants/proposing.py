@@ -1,4 +1,4 @@
-"""Mutants of the proposer: its rounds (B1), what it proposes (B2, R3), what it counts (B3)."""
+"""Mutants of the proposer: its rounds (B1), what it proposes (B2, R3), what it counts (B3), how it waits (B4)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 import engine.core.proposer
+from engine.core.effects import SawAttempt
 from engine.core.entry import NOOP, Entry
-from engine.core.ids import Ballot, Round, SiteId
+from engine.core.ids import Ballot, Round, SiteId, Tick
 from engine.core.messages import AcceptedSlot
-from engine.core.proposer import Accepting, Preparing, Rounds
+from engine.core.proposer import Accepting, Attempt, Preparing, Proposer, Rounds, Waiting
 from engine.core.step import Step
 from engine.sim.mutants.mutant import Mutant, Patch
 
@@ -95,6 +96,21 @@ def _vote_twice(original: Any) -> Any:
     return accepted
 
 
+def _waits(for_ms: int) -> Callable[[Any], Any]:
+    def broken(original: Any) -> Any:
+        def defeat(self: Proposer, step: Step, attempt: Attempt) -> None:
+            original(self, step, attempt)
+            waiting = step.effects.observations.pop()
+            assert isinstance(waiting, SawAttempt)
+            until = Tick(step.now + for_ms)
+            attempt.phase = Waiting(until)
+            step.tell(replace(waiting, until=until))
+
+        return defeat
+
+    return broken
+
+
 def _promise_twice(original: Any) -> Any:
     def promised(phase: Preparing, site: SiteId, ballot: Ballot, found: AcceptedSlot | None) -> Preparing:
         after: Preparing = original(phase, site, ballot, found)
@@ -119,5 +135,7 @@ MUTANTS: Final = (
     Mutant("B3", "counts a vote twice", (Patch(_proposer, "accepted", _vote_twice),)),
     Mutant("B3", "counts votes of other ballots", (Patch(_proposer, "accepted", _vote_of_any_ballot),)),
     Mutant("B3", "one vote short of a majority is enough", (Patch(_proposer, "is_chosen", _too_few_votes),)),
+    Mutant("B4", "tries again at once after a defeat", (Patch(Proposer, "_defeat", _waits(0)),)),
+    Mutant("B4", "waits ten minutes after a defeat", (Patch(Proposer, "_defeat", _waits(600_000)),)),
     Mutant("R3", "fills with a no-op what was accepted", (Patch(_proposer, "to_propose", _noop_over_accepted),)),
 )

@@ -1,0 +1,33 @@
+"""The truth about duels: how long a defeated proposer waits (B4).
+
+Rules that hold here:
+- B4: a wait ends ahead, after BACKOFF_MAX at most, and sooner after the first defeats in a row at one slot. That it is
+  drawn afresh cannot be told of one wait.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from engine.core.effects import SawAttempt
+from engine.core.ids import SiteId, Slot, Tick
+from engine.core.proposer import BACKOFF_FIRST
+from engine.core.settings import BACKOFF_MAX
+from engine.sim.violation import violate
+
+
+class Duels:
+    """Of one process: its defeats die with it."""
+
+    def __init__(self, site: SiteId) -> None:
+        self._site = site
+        self._defeats: Counter[Slot] = Counter()
+
+    def waits(self, now: Tick, saw: SawAttempt) -> None:
+        """A defeat is told, `now` by the process's clock."""
+        self._defeats[saw.slot] += 1
+        defeats = self._defeats[saw.slot]
+        longest = min(BACKOFF_MAX, BACKOFF_FIRST * 2**defeats)
+        if saw.until is None or not now < saw.until <= now + longest:
+            told = f"defeated {defeats} times, waits from {now} until {saw.until}; {longest} ms are the most"
+            violate("B4", told, slot=saw.slot, site=self._site)
