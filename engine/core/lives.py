@@ -121,10 +121,11 @@ class Lives:
         """Whom a packet addresses: a welcome answers the life that said hello, a first hello anybody."""
         peer = self._peers[to]
         for message in messages:
-            if isinstance(message, Welcome):
-                return peer.said_life
-            if isinstance(message, Hello) and message.proof is None:
-                return None
+            if type(message) in GREETINGS:
+                if isinstance(message, Welcome):
+                    return peer.said_life
+                if isinstance(message, Hello) and message.proof is None:
+                    return None
         return peer.life
 
     def admits(self, step: Step, packet: Packet) -> bool:
@@ -137,6 +138,16 @@ class Lives:
             peer.memory = PeerMemory(peer.site, packet.life, packet.commit)
             peer.dirty = True
         return True
+
+    def greeted(self, step: Step, packet: Packet, message: Message) -> bool:
+        """Takes one of the GREETINGS; True where it proves that its sender is there now."""
+        match message:
+            case Hello():
+                return self.on_hello(step, packet, message)
+            case Welcome():
+                return self.on_welcome(step, packet, message)
+            case _:
+                raise AssertionError(f"a {type(message).__name__} greets nobody")
 
     def on_hello(self, step: Step, packet: Packet, message: Hello) -> bool:
         """Answers with what is remembered; True where the hello proves that it is fresh."""
@@ -204,7 +215,7 @@ class Lives:
         strangers = self._strangers
         if strangers and effects.sends:
             effects.sends = [
-                send for send in effects.sends if send.to not in strangers or isinstance(send.message, GREETINGS)
+                send for send in effects.sends if send.to not in strangers or type(send.message) in GREETINGS
             ]
 
     def _needed(self) -> int:

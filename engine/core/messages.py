@@ -258,7 +258,7 @@ Housekeeping = Heartbeat | Hello | Welcome | AskHighest | Highest | AskSlot | Sl
 """What sites say to each other whether or not anybody submits anything, people's questions included: no cost of an
 event."""
 
-GREETINGS: Final = (Hello, Welcome)
+GREETINGS: Final[frozenset[type]] = frozenset({Hello, Welcome})
 """They go to whoever has the peer's name, the others to a known life of it (D5)."""
 
 

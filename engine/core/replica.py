@@ -28,6 +28,7 @@ from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick
 from engine.core.learner import Learner, Origin, chosen_entry
 from engine.core.lives import Lives
 from engine.core.messages import (
+    GREETINGS,
     Accept,
     Accepted,
     Ask,
@@ -132,17 +133,12 @@ class Replica:
             return step.effects
         try:
             for message in packet.messages:
-                match message:
-                    case Hello():
-                        if self._lives.on_hello(step, packet, message):
-                            self._peers.heard(step, packet.sender)
-                    case Welcome():
-                        if self._lives.on_welcome(step, packet, message):
-                            self._peers.heard(step, packet.sender)
-                    case _:
-                        if self._lives.admits(step, packet):
-                            self._peers.heard(step, packet.sender)
-                            self._handle(step, packet.sender, message)
+                if type(message) in GREETINGS:
+                    if self._lives.greeted(step, packet, message):
+                        self._peers.heard(step, packet.sender)
+                elif self._lives.admits(step, packet):
+                    self._peers.heard(step, packet.sender)
+                    self._handle(step, packet.sender, message)
             return self._finish(step)
         except BrokenRule as broken:
             return self._stop(broken)

@@ -13,7 +13,7 @@ Rules that hold here:
 from __future__ import annotations
 
 from random import Random
-from typing import Final
+from typing import Final, assert_never
 
 from msgspec.structs import replace
 
@@ -79,7 +79,7 @@ class Scanner:
 
     @property
     def copying(self) -> bool:
-        return isinstance(self._phase, Copying)
+        return type(self._phase) is Copying
 
     @property
     def recovering(self) -> bool:
@@ -125,24 +125,28 @@ class Scanner:
             self._turn_page(step, phase)
 
     def tick(self, step: Step, voting: bool) -> None:
-        match self._phase:
-            case Idle(due) if step.now >= due:
-                self._ask(step, voting)
-            case Asking() as phase if step.now >= phase.due:
-                every = Tick(min(self._settings.timings.fill_every, phase.resend_every * 2))
-                self._phase = replace(phase, due=Tick(step.now + every), resend_every=every)
-                missing = [peer for peer in self._settings.peers if peer not in phase.answered]
-                step.cast(missing, AskHighest(phase.nonce))
-                self._conclude(step, voting)
-            case Copying() as phase if step.now >= phase.due:
-                self._turn_page(step, phase)
-            case _:
-                pass
+        if step.now >= self._phase.due:
+            self._go_on(step, voting)
         if self._bound is not None and self._learner.prefix >= self._bound:
             self._reach(step)
 
     def deadline(self) -> Tick:
         return self._phase.due
+
+    def _go_on(self, step: Step, voting: bool) -> None:
+        match self._phase:
+            case Idle():
+                self._ask(step, voting)
+            case Asking() as phase:
+                every = Tick(min(self._settings.timings.fill_every, phase.resend_every * 2))
+                self._phase = replace(phase, due=Tick(step.now + every), resend_every=every)
+                missing = [peer for peer in self._settings.peers if peer not in phase.answered]
+                step.cast(missing, AskHighest(phase.nonce))
+                self._conclude(step, voting)
+            case Copying() as phase:
+                self._turn_page(step, phase)
+            case _:
+                assert_never(self._phase)
 
     def _ask(self, step: Step, voting: bool) -> None:
         every = self._settings.timings.retransmit

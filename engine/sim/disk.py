@@ -87,6 +87,8 @@ class Image:
 
     def _take(self, write: Write) -> None:
         match write:
+            case WritePeer():
+                self.peers[write.memory.site] = write.memory
             case WriteVote():
                 self.votes[write.slot] = write.vote
                 if write.slot > self.used_max and write.vote.accepted is not None:
@@ -108,8 +110,6 @@ class Image:
                     self.open_events[event.number] = event
                 else:
                     self.open_events.pop(event.number, None)
-            case WritePeer():
-                self.peers[write.memory.site] = write.memory
             case WriteBlock(blocker, blocked, slot):
                 if slot is None:
                     self.blocks.pop((blocker, blocked), None)

@@ -92,10 +92,11 @@ class Elections:
             match send.message:
                 case Heartbeat() as heartbeat:
                     self._beats(index, now, heartbeat)
-                case Prepare(ballot, slot, None):
-                    self._stands(index, now, ballot, slot)
-                case Prepare(_, slot, last) if last == slot:
-                    self._proposes(index, now, slot)
+                case Prepare(ballot, slot, last):
+                    if last is None:
+                        self._stands(index, now, ballot, slot)
+                    elif last == slot:
+                        self._proposes(index, now, slot)
                 case _:
                     pass
 

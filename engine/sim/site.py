@@ -352,7 +352,7 @@ class SimSite:
         bundles: dict[SiteId, list[Message]] = {}
         for send in sends:
             message, to = send.message, send.to
-            if isinstance(message, GREETINGS):
+            if type(message) in GREETINGS:
                 if not self._send_packet(to, [message]):
                     return False
             elif to in bundles:

@@ -54,7 +54,7 @@ class Reached:
         match saw:
             case SawRejected():
                 self.counts[f"rejected: {saw.reason}"] += 1
-            case SawLearned() | SawApplied() | SawProof() | SawPeer() | SawHoles() | SawStanding() | SawBiography():
+            case SawProof() | SawPeer() | SawLearned() | SawApplied() | SawHoles() | SawStanding() | SawBiography():
                 pass
             case SawHanded():
                 self.counts["events are handed on"] += 1

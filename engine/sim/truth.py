@@ -159,6 +159,12 @@ class Truth:
         site = self._sites[index]
         for write in writes:
             match write:
+                case WritePeer():
+                    peer, life = write.memory.site, write.memory.life
+                    if site.remembers.setdefault(peer, life) != life:
+                        told = f"remembers {peer}'s store as {life}, and knew another: {site.remembers[peer]}"
+                        violate("D5", told, site=site.name)
+                    self._recorded[life] = self._recorded.get(life, 0) | 1 << index
                 case WriteVote():
                     self._may_vote(site, "votes")
                     self.ballots.voted(index, write.slot, write.vote)
@@ -182,12 +188,6 @@ class Truth:
                     self._block(site, write)
                 case WriteEvent():
                     self._event(site, write)
-                case WritePeer():
-                    peer, life = write.memory.site, write.memory.life
-                    if site.remembers.setdefault(peer, life) != life:
-                        told = f"remembers {peer}'s store as {life}, and knew another: {site.remembers[peer]}"
-                        violate("D5", told, site=site.name)
-                    self._recorded[life] = self._recorded.get(life, 0) | 1 << index
                 case WriteStanding():
                     self._standing(site, write)
                 case WriteEvidence():
@@ -302,6 +302,12 @@ class Truth:
                     if site.to_recover is None:
                         site.to_recover = self.ballots.chosen_max
                     self.reads.asked(message.nonce)
+                case Highest():
+                    self._may_vote(site, "says how far the log goes")
+                    if message.used_max < used_before:
+                        told = f"says that it used no more than {message.used_max}; its disk says {used_before}"
+                        violate("R4", told, slot=used_before, site=site.name)
+                    self.reads.answered(send.to, site.name, message.nonce)
                 case Ask() | AskSlot():
                     pass
                 case Prepare():
@@ -327,12 +333,6 @@ class Truth:
                         self.ballots.chosen_sent(index, item)
                 case Known():
                     self._knows(site, message.learned)
-                case Highest():
-                    self._may_vote(site, "says how far the log goes")
-                    if message.used_max < used_before:
-                        told = f"says that it used no more than {message.used_max}; its disk says {used_before}"
-                        violate("R4", told, slot=used_before, site=site.name)
-                    self.reads.answered(send.to, site.name, message.nonce)
                 case HandOn():
                     self.outcomes.handed_on(site.name, message)
                 case SlotState():
