@@ -66,7 +66,7 @@ class Chronicle:
                 case _:
                     pass
         for saw in effects.observations:
-            if isinstance(saw, SawLearned):
+            if type(saw) is SawLearned:
                 past = self._past(saw.slot)
                 past.learned, past.learned_at = saw, now
 

@@ -70,7 +70,7 @@ class Elections:
             return
         process, sender = self._processes[index], packet.sender
         for message in packet.messages:
-            if isinstance(message, Heartbeat):
+            if type(message) is Heartbeat:
                 if message.echo is not None and message.echo <= now:
                     process.echoed[sender] = max(message.echo, process.echoed.get(sender, _NEVER))
                 if message.leads is not None and message.reaches:
@@ -79,7 +79,7 @@ class Elections:
                     process.surely[sender] = _Heard(message, now)
                 else:
                     process.surely.pop(sender, None)
-            elif isinstance(message, Refused) and message.ballot == process.stood:
+            elif type(message) is Refused and message.ballot == process.stood:
                 in_the_way = any(span.cause is Cause.RANGE for span in message.spans)
                 if in_the_way and self._knows(self._settings[index].site, packet):
                     process.outranked = message.ballot
@@ -89,16 +89,14 @@ class Elections:
         if not self._elects[index]:
             return
         for send in sends:
-            match send.message:
-                case Heartbeat() as heartbeat:
-                    self._beats(index, now, heartbeat)
-                case Prepare(ballot, slot, last):
-                    if last is None:
-                        self._stands(index, now, ballot, slot)
-                    elif last == slot:
-                        self._proposes(index, now, slot)
-                case _:
-                    pass
+            message = send.message
+            if type(message) is Heartbeat:
+                self._beats(index, now, message)
+            elif type(message) is Prepare:
+                if message.last is None:
+                    self._stands(index, now, message.ballot, message.first)
+                elif message.last == message.first:
+                    self._proposes(index, now, message.first)
 
     def _knows(self, site: SiteId, packet: Packet) -> bool:
         """Both lives are the present ones, and the addressee durably knows the sender's."""

@@ -38,6 +38,9 @@ WAITING_MAX: Final = 256
 SPINS_MAX: Final = 20
 """How often a process may tick at one time: a deadline that a tick leaves in the past would keep it busy for ever."""
 
+_JUDGED: Final[frozenset[type]] = frozenset({SawAttempt, SawFresh, SawOutcome, SawRecovery, SawUnconfirmed})
+"""The observations that are held against the truth as they are told."""
+
 _FRAME_BYTES: Final = 250
 """What a packet takes beside the entries of one message."""
 
@@ -378,6 +381,8 @@ class SimSite:
         world = self._world
         for saw in effects.observations:
             world.told(self, saw)
+            if type(saw) not in _JUDGED:
+                continue
             match saw:
                 case SawOutcome():
                     self._truth.told(self.index, saw)

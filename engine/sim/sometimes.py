@@ -52,9 +52,11 @@ class Reached:
 
     def observed(self, saw: Observation) -> None:
         match saw:
+            case SawProof() | SawPeer():
+                pass
             case SawRejected():
                 self.counts[f"rejected: {saw.reason}"] += 1
-            case SawProof() | SawPeer() | SawLearned() | SawApplied() | SawHoles() | SawStanding() | SawBiography():
+            case SawLearned() | SawApplied() | SawHoles() | SawStanding() | SawBiography():
                 pass
             case SawHanded():
                 self.counts["events are handed on"] += 1

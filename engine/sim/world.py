@@ -247,7 +247,7 @@ class World:
     def told(self, site: SimSite, saw: Observation) -> None:
         self.mark((Mark.TELL, self.now, site.index))
         self.reached.observed(saw)
-        if isinstance(saw, SawLearned) and saw.how == "votes" and self._just_a_quorum():
+        if type(saw) is SawLearned and saw.how == "votes" and self._just_a_quorum():
             self.reached("quorum that just sufficed")
         if self.watcher is not None:
             self.watcher.told(self.now, site.name, saw)
