@@ -278,10 +278,13 @@ class Replica:
         except BrokenRule as broken:
             return self._stop(broken)
         self._reads.reach(step)
-        self._lives.remember(step)
-        self._biographer.remember(step)
-        self._lives.hold_back(step.effects)
-        return step.effects
+        effects = step.effects
+        if effects.writes or effects.observations:
+            self._lives.remember(step)
+            self._biographer.remember(step)
+        if effects.sends:
+            self._lives.hold_back(effects)
+        return effects
 
     def _push(self, step: Step) -> None:
         """Ends the attempt whose event is settled or given up, and sends what waits on its way, if this site votes."""
