@@ -162,12 +162,8 @@ def observation(value: Observation) -> Line | None:
         case SawFilled(slot, result, kind):
             of = "" if kind is None or result == "no-op" else f" ({kind})"
             return Line("filled", slot, None, f"{_RESULTS.get(result, result)}{of}")
-        case SawRecovery("scanning"):
-            return Line("recovery", None, None, "asks a majority how far the log goes")
-        case SawRecovery("copying", bound, prefix, source):
-            return Line("recovery", bound, None, f"copies from {source}: has {prefix}, the log goes to {bound}")
-        case SawRecovery(_, bound, prefix, _):
-            return Line("recovery", bound or None, None, _recovered(prefix))
+        case SawRecovery():
+            return recovery(value)
         case SawFresh(_, bound, _, took_ms, voters):
             note = f"everything chosen until {took_ms} ms ago is here: slot {bound} by {', '.join(voters)}"
             return Line("fresh", bound or None, None, note)
@@ -186,6 +182,17 @@ def observation(value: Observation) -> Line | None:
             return None
         case _:
             assert_never(value)
+
+
+def recovery(value: SawRecovery) -> Line:
+    """The line of the recovery scanner."""
+    match value:
+        case SawRecovery("scanning"):
+            return Line("recovery", None, None, "asks a majority how far the log goes")
+        case SawRecovery("copying", bound, prefix, source):
+            return Line("recovery", bound, None, f"copies from {source}: has {prefix}, the log goes to {bound}")
+        case SawRecovery(_, bound, prefix, _):
+            return Line("recovery", bound or None, None, _recovered(prefix))
 
 
 def _promise(value: Promise) -> str:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+from engine.core import describe
 from engine.core.effects import (
     Effects,
     Observation,
@@ -281,8 +282,8 @@ class Node:
                     _log.info("%s is not heard any more", peer)
             case SawStanding(voting, why):
                 _log.info("this site %s: %s", "votes" if voting else "does not vote", why)
-            case SawRecovery(phase, bound, prefix, source):
-                _log.info("recovery: %s (bound %s, learned through %d, source %s)", phase, bound, prefix, source)
+            case SawRecovery():
+                _log.info("recovery: %s", describe.recovery(saw).note)
             case SawRejected(reason, _):
                 parts.counts.rejected[reason] += 1
             case SawApplied():
