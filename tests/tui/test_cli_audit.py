@@ -61,6 +61,7 @@ def test_some_stores_of_a_cluster_say_what_is_missing(cluster: RealCluster) -> N
     said = run("audit", str(cluster.data_path / "alice"))
     assert said.status == 0
     assert "no store here of bob, carol: their votes are not seen" in said.out
+    assert "no violation in 1 store, " in said.out
 
 
 def test_a_violation_is_a_line_and_status_12(copy: Path) -> None:

@@ -87,12 +87,17 @@ def _print(out: Output, report: Report) -> None:
     if found > kept:
         out.line(f"and {found - kept} violations more")
     if found:
-        verdict = Cell("1 violation" if found == 1 else f"{found} violations", Style.BAD)
+        verdict = Cell(_counted(found, "violation"), Style.BAD)
     elif report.sites:
         verdict = Cell("no violation", Style.GOOD)
     else:
         verdict = Cell("nothing audited", Style.BAD)
-    out.line(verdict, f"in {len(report.sites)} stores, {report.slots} slots, {report.events} events in effect")
+    stores, slots = _counted(len(report.sites), "store"), _counted(report.slots, "slot")
+    out.line(verdict, f"in {stores}, {slots}, {_counted(report.events, 'event')} in effect")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
 def _site_row(site: AuditedSite) -> Row:
