@@ -229,7 +229,8 @@ class MainScreen(SiteScreen):
         self._step(-1)
 
     def _step(self, by: int) -> None:
-        here = TABS.index(self.active) if self.active in TABS else 0
+        tab = self._before_inspector if self.active == "inspector" else self.active
+        here = TABS.index(tab) if tab in TABS else 0
         self.action_show(TABS[(here + by) % len(TABS)])
 
     def action_inspect(self) -> None:
@@ -240,8 +241,7 @@ class MainScreen(SiteScreen):
         if self.active != "inspector":
             self._before_inspector = self.active
         inspector = self._panes["inspector"]
-        if not self.wide:
-            self.active = "inspector"
+        self.active = "inspector"
         self._arrange()
         if isinstance(inspector, InspectorPane):
             inspector.inspect(slot)
