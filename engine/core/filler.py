@@ -194,7 +194,7 @@ class Filler:
             case Yielding():
                 phase, votes = "yielding", ()
                 then = "proposes a no-op" if self._competes else "asks again, until another site has settled it"
-                why = f"nobody knew it; lets other attempts go first, then {then}"
+                why = f"no answer settled it; lets other attempts go first, then {then}"
         return AttemptView(slot, phase, None, votes, peers, len(peers), NOOP, why, fill.since)
 
     @property

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from tests.tui.engine_double import (
     SITES,
     EngineDouble,
@@ -18,7 +20,7 @@ from tests.tui.engine_double import (
     site_account,
     trace_line,
 )
-from tests.tui.pilots import screen_of
+from tests.tui.pilots import NARROW, WIDE, screen_of
 from tui.panes.diagram import diagram, lane_width, steps
 from tui.rows import plain
 from tui.site.shapes import TraceLine
@@ -30,6 +32,14 @@ def traced(*lines: tuple[float, str, str | None, str, str]) -> list[TraceLine]:
         shape(trace_line(seconds, direction, peer, kind, slot=43, ballot="2.alice", note=note))
         for seconds, direction, peer, kind, note in lines
     ]
+
+
+def unlearned(slot: int) -> Json:
+    """The inspector's view of a slot in which this site promised, and nothing else happened."""
+    return {
+        "slot": slot, "state": "promised", "maxPrepare": "2.alice", "accNum": None, "void": False, "learned": None,
+        "accVal": None, "attempt": None, "trace": [],
+    }  # fmt: skip
 
 
 def test_what_leaves_for_several_sites_together_is_one_line() -> None:
@@ -91,6 +101,41 @@ async def test_enter_inspects_and_what_happens_there_is_followed(tmp_path: Path)
             await pilot.until_shown("[3 Log]")
 
 
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=str)
+async def test_enter_goes_into_the_slot_so_that_zoom_is_of_it_and_back_leads_where_one_was(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 3
+        engine.slots[3] = unlearned(3)
+        async with screen_of(engine, size=size) as pilot:
+            await pilot.until_shown("tweet number 3")
+            await pilot.press("3", "enter", "z")
+            await pilot.until_shown("━ Slot 3 · promised ━")
+            assert "a ask again" in pilot.text()
+            await pilot.press("z", "tab")
+            await pilot.until(lambda: pilot.main.active == "trace", "the pane after that of the log")
+            await pilot.press("3", "enter", "escape")
+            await pilot.until(lambda: pilot.main.active == "log", "never back in the log")
+
+
+async def test_what_the_hole_filler_does_is_said_once(tmp_path: Path) -> None:
+    why = "no answer settled it; lets other attempts go first"
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 3
+        asking = attempt(3, "asking", ("bob",)) | {"ballot": None, "why": "asks the others whether it is chosen"}
+        engine.slots[3] = unlearned(3) | {"attempt": asking}
+        async with screen_of(engine) as pilot:
+            await pilot.press("3", "enter")
+            await pilot.until_shown("answers  alice …  bob ✓  carol …  dave -  erin -   1 of 3")
+            engine.slots[3] |= {"attempt": attempt(3, "yielding", ()) | {"ballot": None, "why": why}}
+            engine.tell({"topic": "log", **log_line(3, None, None, state="promised")})
+            await pilot.until_shown(f"yielding: {why}")
+            said = " ".join(pilot.text().split())
+            assert said.count("lets other attempts") == 1
+            assert "0 of 3" not in said, "nobody is asked for anything"
+
+
 async def test_what_the_others_say_stands_beside_what_this_site_has(tmp_path: Path) -> None:
     mine = entry("tweet", "alice", 1, "my words")
     view = {
@@ -146,10 +191,7 @@ async def test_the_slot_is_shown_while_the_others_are_asked(tmp_path: Path) -> N
     async with EngineDouble(tmp_path) as engine:
         engine.used_max = 3
         engine.on["explain"] = explain
-        engine.slots[3] = {
-            "slot": 3, "state": "promised", "maxPrepare": "2.alice", "accNum": None, "void": False, "learned": None,
-            "accVal": None, "attempt": None, "trace": [],
-        }  # fmt: skip
+        engine.slots[3] = unlearned(3)
         async with screen_of(engine) as pilot:
             await pilot.press("3", "enter")
             await pilot.until_shown("maxPrepare 2.alice   accNum --")

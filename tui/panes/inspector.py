@@ -102,12 +102,17 @@ class InspectorPane(Page):
         attempt = view.attempt
         if attempt is None:
             return []
-        parts = [Part(f"votes for {attempt.ballot or '--'}  ", Role.DIM)]
+        words = attempt_words(attempt)
+        because = "" if words.endswith(attempt.why) else f". {attempt.why}"
+        said = wrapped(row((f"{words}{because}", Role.NOTE)), width)
+        if attempt.phase in {"waiting", "yielding"}:
+            return said  # nobody is asked for anything meanwhile
+        asked_for = "answers" if attempt.ballot is None else f"votes for {attempt.ballot}"
+        parts = [Part(f"{asked_for}  ", Role.DIM)]
         for site in self.model.sites:
             parts += _vote(site, attempt)
         parts.append(Part(f" {len(attempt.votes)} of {attempt.needed}", Role.STRONG))
-        lines = wrapped(tuple(parts), width, indent=2)
-        return lines + wrapped(row((f"{attempt_words(attempt)}. {attempt.why}", Role.NOTE)), width)
+        return [*wrapped(tuple(parts), width, indent=2), *said]
 
     def _biography(self, width: int) -> list[Row]:
         if self._told is None:
