@@ -42,6 +42,7 @@ async def test_an_engine_that_goes_without_a_word_shows_the_end_of_its_log(tmp_p
             await pilot.until_shown("NO ENGINE")
             await pilot.until_shown("14:05:10 \\x1b[31mkilled")
             await pilot.until_shown("q quits (exit 5)")
+            assert "`loggos serve alice` starts it" in " ".join(pilot.text().split())
 
 
 async def test_an_engine_that_comes_back_is_attached_again(tmp_path: Path) -> None:

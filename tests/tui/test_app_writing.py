@@ -65,6 +65,28 @@ async def test_an_event_of_a_follower_is_handed_to_the_leader_which_knows_the_vo
             assert "votes" not in pilot.text(), "nobody told who voted"
 
 
+async def test_an_event_that_no_leader_is_heard_for_waits_here(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = lambda _: _answered(asyncio.get_running_loop().create_future())
+        engine.status_changes = {"leadership": "elected", "leader": None}
+        async with screen_of(engine) as pilot:
+            await pilot.press("c", *"hello", "enter")
+            await pilot.until_shown("kept here: no leader is heard that it could be handed to")
+
+
+async def test_keys_that_follow_an_outcome_say_so_without_one(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        await pilot.until_shown("No entries yet")
+        said = {
+            "r": "there is nothing to send again",
+            "e": "there is nothing to edit",
+            "w": "there is nothing to wait for",
+        }
+        for key, words in said.items():
+            await pilot.press(key)
+            await pilot.until_shown(words)
+
+
 @pytest.mark.parametrize(
     ("outcome", "words", "offers"),
     [

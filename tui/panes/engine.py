@@ -47,8 +47,7 @@ class EnginePanel(Painted):
                 lines += [row((f"   {line}", Role.DIM)) for line in log_tail]
             case _:
                 return []
-        quits = f" quits (exit {exit_status(self.model)})"
-        keys = row(
-            " ", ("q", Role.KEY), quits, " · ", ("r", Role.KEY), " tries again now; if it comes back, it is attached"
-        )
+        quits = f" quits (exit {exit_status(self.model)}) · "
+        back = f" tries again now. `loggos serve {self.model.site}` starts it; once it is back, it is attached"
+        keys = row(" ", ("q", Role.KEY), quits, ("r", Role.KEY), back)
         return [*lines, *wrapped(keys, width, indent=1), BLANK]

@@ -122,6 +122,8 @@ class SiteScreen(Screen[None]):
         if notice is not None and Offer.WAIT in notice.offers:
             self.board.dismiss()
             self.remark("its outcome is told here as soon as it is known; the status bar counts unknown ones")
+        else:
+            self.remark("there is nothing to wait for: w is offered after an event whose outcome is unknown")
 
     def action_dismiss_outcome(self) -> None:
         self.board.dismiss()

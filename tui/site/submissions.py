@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from engine.core.entry import Block, Operation, Tweet, Unblock
 from engine.core.ids import SiteId
+from tui import leading
 from tui.link import LinkLost, NotSent, RpcError
 from tui.rows import Role, Row, row
 from tui.site import shapes, wording
@@ -112,6 +113,8 @@ class Submissions:
         status = self._model.status
         if status is not None and status.voting and status.leader not in (None, self._model.site):
             return f"handed to {status.leader}, who leads"
+        if status is not None and leading.lacks_leader(status.leadership, status.leader):
+            return "kept here: no leader is heard that it could be handed to"
         return "sent, waiting for its turn"
 
     def _attempt_for(self, pending: Pending) -> Attempt | None:
