@@ -27,6 +27,7 @@ from engine.sim.plan import Setup, Weather
 from engine.sim.scenario.commands import Scenario
 from engine.sim.scenario.ready import ready
 from engine.sim.world import World
+from engine.template import DEFAULT_NAMES
 
 ONE_WAY_MS: Final = 70
 SYNC_MS: Final = 1
@@ -36,7 +37,6 @@ PAUSE_MS: Final = 300
 """Between an outcome and the next event, where they come one by one: time for all sites to learn it."""
 
 LOSS: Final = 0.1
-_NAMES: Final = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan")
 _AUTHOR: Final = SiteId("alice")
 _TIMEOUT: Final = Tick(600_000)
 _SETTLE_MS: Final = 60_000
@@ -127,7 +127,7 @@ def measure(rung: Rung, load: Workload) -> Cost:
 
 
 def _setup(rung: Rung, load: Workload) -> Setup:
-    names = tuple(map(SiteId, _NAMES[: load.sites]))
+    names = tuple(map(SiteId, DEFAULT_NAMES[: load.sites]))
     link = Weather(loss=load.loss, delay_min=ONE_WAY_MS, delay_spread=1)
     return Setup(
         seed=1,
@@ -185,7 +185,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog="example: python -m engine.sim.ladder --sites 3",
     )
     parser.add_argument(
-        "--sites", type=int, choices=range(2, len(_NAMES) + 1), help="how many sites (default: a table of 3, one of 5)"
+        "--sites",
+        type=int,
+        choices=range(2, len(DEFAULT_NAMES) + 1),
+        help="how many sites (default: a table of 3, one of 5)",
     )
     options = parser.parse_args(arguments)
     for sites in SIZES if options.sites is None else (options.sites,):

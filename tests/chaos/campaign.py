@@ -49,7 +49,7 @@ from tests.chaos.schedule import (
 )
 from tests.chaos.users import Submission, User
 from tests.chaos.witness import Witness, hold_against_stores
-from tests.tui.real_cluster import PROGRAM, environment, with_leadership
+from tests.real_cluster import PROGRAM, environment, with_leadership
 from tui.exits import ExitStatus
 
 Json = dict[str, Any]

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from engine.places import site_places
 from tests.chaos.broken_engine import MODULE
-from tests.tui.real_cluster import PROGRAM, environment
+from tests.real_cluster import PROGRAM, environment
 from tui.client import Client, EngineLost, EngineSilent, NoEngine, Notification
 from tui.exits import ExitStatus
 

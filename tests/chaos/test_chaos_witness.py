@@ -22,7 +22,7 @@ from tests.chaos.disks import Disks, stored_votes
 from tests.chaos.engines import Engines
 from tests.chaos.network import RuledNetwork
 from tests.chaos.witness import Sayings, Witness, ballot_of, hold_against_stores
-from tests.tui.real_cluster import until, with_leadership
+from tests.real_cluster import until, with_leadership
 from tui.client import Client
 
 Json = dict[str, Any]

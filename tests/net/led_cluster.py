@@ -17,7 +17,7 @@ from engine.core.election import TIMEOUT_BEATS
 from engine.core.settings import Leadership, Timings
 from tests.chaos.agreement import hold_against_logs, unrest
 from tests.chaos.users import Submission
-from tests.tui.real_cluster import BOUND_S, RealCluster, until
+from tests.real_cluster import BOUND_S, RealCluster, until
 from tui.client import Client
 from tui.exits import ExitStatus
 

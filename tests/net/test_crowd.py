@@ -18,7 +18,7 @@ from tests.chaos.agreement import hold_against_logs
 from tests.chaos.report import count_told
 from tests.chaos.users import Submission
 from tests.net.led_cluster import FIVE, until_at_rest
-from tests.tui.real_cluster import BOUND_S, RealCluster
+from tests.real_cluster import BOUND_S, RealCluster
 from tui.exits import ExitStatus
 
 LINES: Final = {Leadership.ELECTED: 100, Leadership.LAST_AUTHOR: 20}

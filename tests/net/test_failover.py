@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.net.led_cluster import ELECTION_TIMEOUT_S, FIVE, LedCluster, params_of
-from tests.tui.real_cluster import until
+from tests.real_cluster import until
 from tui.client import Client
 
 FAILOVER_MAX_S: Final = 3 * ELECTION_TIMEOUT_S

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.net.led_cluster import ELECTION_TIMEOUT_S, FIVE, LedCluster
-from tests.tui.real_cluster import until
+from tests.real_cluster import until
 
 PROGRESS_MAX_S: Final = 10 * ELECTION_TIMEOUT_S
 

@@ -17,7 +17,7 @@ from engine.core.ids import SiteId
 from engine.places import site_places
 from engine.template import write_files
 from tests.net.namespaces import MISSING, Hosts
-from tests.tui.real_cluster import PROGRAM, Engine, Said, run, until
+from tests.real_cluster import PROGRAM, Engine, Said, run, until
 from tui.client import Client
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))

@@ -15,8 +15,8 @@ from typing import Final
 
 from engine.core.ids import SiteId
 from engine.places import site_places
+from tests.real_cluster import Json, RealCluster
 from tests.tui.pilots import WIDE, Driven
-from tests.tui.real_cluster import Json, RealCluster
 from tui.app import LoggosApp
 from tui.hops import Hop, Leaving
 

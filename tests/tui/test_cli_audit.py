@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from storage.rows import SLOTS
+from tests.real_cluster import RealCluster, run
 from tests.storage.planting import Planter
-from tests.tui.real_cluster import RealCluster, run
 
 TWEETS = 40
 

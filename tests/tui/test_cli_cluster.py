@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.real_cluster import BOUND_S, Json, RealCluster, Said, interrupt, process_runs, until
+from tests.real_cluster import BOUND_S, Json, RealCluster, Said, interrupt, process_runs, until
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.real_cluster import BOUND_S, RealCluster, interrupt, until
+from tests.real_cluster import BOUND_S, RealCluster, interrupt, until
 from tests.tui.scripted_engine import Json, ScriptedEngine
 
 PATIENT = ("--timeout", "3600")

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.tui.real_cluster import RealCluster, run
+from tests.real_cluster import RealCluster, run
 from tui.cli import main
 
 
@@ -154,7 +154,7 @@ def test_the_option_comes_before_the_environment_and_that_before_the_folder(
     with TemporaryDirectory(prefix="lg-") as short:  # where a socket's path is not too long for DATA
         program = ("--sites", str(cluster.sites_path), "status", "alice")
         given = {**os.environ, "LOGGOS_DATA": f"{short}/e", "XDG_DATA_HOME": f"{short}/x"}
-        monkeypatch.setattr("tests.tui.real_cluster.environment", lambda: given)
+        monkeypatch.setattr("tests.real_cluster.environment", lambda: given)
         assert f"{short}/o/alice" in run(*program, "--data", f"{short}/o").err
         assert f"{short}/e/alice" in run(*program).err
         del given["LOGGOS_DATA"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.tui.real_cluster import RealCluster, interrupt, until
+from tests.real_cluster import RealCluster, interrupt, until
 
 SLOW = "heartbeat_ms: 100\nretransmit_ms: 50\nfill_every_s: 60\nscan_every_s: 60\n"
 """Nothing is filled or copied unless somebody asks for it."""

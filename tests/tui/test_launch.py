@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from engine.config import read_cluster
-from tests.tui.real_cluster import (
+from tests.real_cluster import (
     BOUND_S,
     PROGRAM,
     Engine,

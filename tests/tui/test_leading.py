@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from engine.core.settings import Leadership
+from tests.real_cluster import RealCluster, until, with_leadership
 from tests.tui.engine_double import EngineDouble
 from tests.tui.pilots import NARROW, WIDE, screen_of
-from tests.tui.real_cluster import RealCluster, until, with_leadership
 
 MISMATCH = (
     "this site runs leadership elected, but bob runs none: safe, but slower; write one setting in every sites file"

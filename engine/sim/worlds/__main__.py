@@ -20,13 +20,15 @@ _PASSED: Final = 0
 _OTHER_COUNT: Final = 1
 _VIOLATION: Final = 12
 
+_WIDTH: Final = max(len(world.name) for world in WORLDS)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     names = [world.name for world in WORLDS]
     parser = argparse.ArgumentParser(
         prog="python -m engine.sim.worlds",
         description="Searches small worlds whole: every order of every message and crash, each state checked.",
-        epilog="\n".join(("worlds:", *(f"  {world.name:<24} {world.about}" for world in WORLDS), "", _EXAMPLE)),
+        epilog="\n".join(("worlds:", *(f"  {world.name:<{_WIDTH}} {world.about}" for world in WORLDS), "", _EXAMPLE)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("worlds", nargs="*", metavar="WORLD", help="which to search (default: all)")
@@ -35,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:
         parser.error(f"there is no world {unknown[0]!r}: name one of {', '.join(names)}")
     chosen = [world for world in WORLDS if world.name in options.worlds or not options.worlds]
-    print(f"{'world':<24} {'states':>10} {'steps':>11} {'depth':>5} {'CPU s':>7}", flush=True)
+    print(f"{'world':<{_WIDTH}} {'states':>10} {'steps':>11} {'depth':>5} {'CPU s':>7}", flush=True)
     return max([_report(world) for world in chosen])
 
 
@@ -45,13 +47,13 @@ def _report(world: SmallWorld) -> int:
     try:
         found = search(world.stage())
     except Counterexample as counterexample:
-        print(f"{world.name:<24} VIOLATION in {world.about}; the shortest way to it:")
+        print(f"{world.name:<{_WIDTH}} VIOLATION in {world.about}; the shortest way to it:")
         print(counterexample, flush=True)
         return _VIOLATION
     cpu_s = time.process_time() - began
     figures = f"{found.states:>10,} {found.steps:>11,} {found.depth:>5} {cpu_s:>7.1f}"
     said = "as pinned" if found == world.pinned else f"NOT AS PINNED, {world.pinned}"
-    print(f"{world.name:<24} {figures}  {said}", flush=True)
+    print(f"{world.name:<{_WIDTH}} {figures}  {said}", flush=True)
     return _PASSED if found == world.pinned else _OTHER_COUNT
 
 
