@@ -259,6 +259,22 @@ async def test_keys_that_come_in_one_burst_keep_their_order(tmp_path: Path) -> N
             assert not engine.called("faults.add")
 
 
+@pytest.mark.parametrize("keys", ["b11", "b22q", "???", "b\t111"])
+async def test_a_dialog_ends_once_whatever_comes_in_one_burst(tmp_path: Path, keys: str) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = lambda _: CREATED
+        async with screen_of(engine) as pilot:
+            await pilot.until_shown("No entries yet")
+            await pilot.press(keys[0])
+            await pilot.until(lambda: pilot.app.screen is not pilot.main, "no dialog")
+            for key in keys[1:]:
+                pilot.app.post_message(events.Key({"\t": "tab", "?": "question_mark"}.get(key, key), key))
+            await pilot.until(lambda: pilot.app.screen is pilot.main, "never back")
+            await pilot.pause()
+            assert pilot.app.screen is pilot.main
+            assert len(engine.called("submit")) == (1 if keys[0] == "b" else 0)
+
+
 async def test_blocking_names_a_site(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine:
         engine.blocks = [{"blocker": "alice", "blocked": "bob", "slot": 7}]

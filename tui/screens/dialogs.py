@@ -29,7 +29,19 @@ class Choice(Generic[Value]):
     value: Value
 
 
-class ChoiceDialog(ModalScreen[Value | None], Generic[Value]):
+class _Dialog(ModalScreen[Value | None], Generic[Value]):
+    """What ends once: keys that were on their way here when it ended are dropped. Textual would call back again, and
+    take away the screen beneath."""
+
+    def end(self, value: Value | None) -> None:
+        if self.app.screen is self:
+            self.dismiss(value)
+
+    def action_cancel(self) -> None:
+        self.end(None)
+
+
+class ChoiceDialog(_Dialog[Value]):
     """Sentences, and things to choose from: by key, or with the arrows and Enter. Esc chooses nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -66,7 +78,7 @@ class ChoiceDialog(ModalScreen[Value | None], Generic[Value]):
         for choice in self._choices:
             if event.character == choice.key:
                 event.stop()
-                self.dismiss(choice.value)
+                self.end(choice.value)
                 return
 
     def action_move(self, by: int) -> None:
@@ -75,13 +87,10 @@ class ChoiceDialog(ModalScreen[Value | None], Generic[Value]):
 
     def action_take(self) -> None:
         if self._choices:
-            self.dismiss(self._choices[self._at].value)
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)
+            self.end(self._choices[self._at].value)
 
 
-class TextDialog(ModalScreen[None]):
+class TextDialog(_Dialog[None]):
     """A text to read; any of its closing keys takes it away."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -106,9 +115,6 @@ class TextDialog(ModalScreen[None]):
 
     def action_scroll(self, by: int) -> None:
         self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)
 
 
 class _Text(Painted):
