@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 
 from engine.sim.plan import Plan
+from engine.sim.scenario.__main__ import main as play
 from engine.sim.scenario.commands import Scenario, ScenarioError
 from engine.sim.scenario.parse import parse, read
 from engine.sim.scenario.transcript import Transcript
@@ -122,6 +123,8 @@ def test_a_command_that_finds_nothing_to_do_says_so(command: str, problem: str) 
         (f"{_THREE}run until any held within 3 s", 2, "'any' is nothing that can be expected"),
         (f"{_THREE}crash alice between meals", 2, "write: crash SITE"),
         (f"{_THREE}cut alice bob", 2, "write: cut SITE... | SITE..."),
+        (f"{_THREE}alice tweet hello", 2, "'tweet' is nothing that a user does; write: SITE tweets"),
+        (f"{_THREE}alice", 2, "'alice' begins no command: write give"),
         (f"{_THREE}alice tweets", 2, "a tweet needs at least 1 character"),
         (f'{_THREE}alice tweets "hello" soon', 2, "write: SITE tweets"),
         (f"{_THREE}expect slot 0 at bob: learned", 2, "slots count from 1"),
@@ -146,6 +149,12 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ScenarioError, match="save it as UTF-8"):
         read(path)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "nowhere.scenario"
+    assert play([str(path)]) == 2
+    assert capsys.readouterr().err == f"{path}: cannot be read (No such file or directory): name a scenario file\n"
 
 
 def test_the_examples_of_the_guide_are_true() -> None:

@@ -41,8 +41,11 @@ def main(options: Sequence[str] | None = None) -> int:
 def _run(file: Path, show: str) -> int:
     try:
         transcript = Transcript(read(file))
-    except (ScenarioError, OSError) as bad:
+    except ScenarioError as bad:
         print(bad, file=sys.stderr)
+        return UNREADABLE
+    except OSError as bad:
+        print(f"{file}: cannot be read ({bad.strerror}): name a scenario file", file=sys.stderr)
         return UNREADABLE
     if show in ("trace", "both"):
         print(*transcript.trace, sep="\n")

@@ -88,8 +88,10 @@ def command(words: Words) -> Command:
         return _with_usage(USER, words, lambda: _submits(words, SiteId(first)))
     if first in words.sites and words.takes("reads"):
         return _with_usage(USER, words, lambda: _reads(words, SiteId(first)))
+    if first in words.sites and not words.done:
+        raise BadLine(f"{words.peek()!r} is nothing that a user does; write: {USER}")
     if first not in USAGES:
-        near = get_close_matches(first, [*USAGES, *words.sites], 1)
+        near = [] if first in words.sites else get_close_matches(first, [*USAGES, *words.sites], 1)
         meant = f"did you mean {near[0]!r}? " if near else ""
         raise BadLine(f"{first!r} begins no command: {meant}write {', '.join(USAGES)}, or {USER}")
     return _with_usage(USAGES[first], words, lambda: _READERS[first](words))
