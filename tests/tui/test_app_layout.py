@@ -18,6 +18,7 @@ from tests.tui.engine_double import (
     trace_line,
 )
 from tests.tui.pilots import NARROW, WIDE, screen_of
+from tui.panes.sites import SitesPane
 
 LONG = "a tweet that is longer than a line of the timeline, so that it is wrapped over two or three lines of it"
 
@@ -134,6 +135,17 @@ async def test_an_empty_site_says_what_will_be_there(tmp_path: Path) -> None:
             await pilot.until_shown(words)
         await pilot.press("6")
         await pilot.until_shown("The network is left alone. a adds a rule")
+
+
+async def test_where_panes_just_fit_beside_each_other_the_sites_keep_their_prefix(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 37
+        async with screen_of(engine, size=(120, 30)) as pilot:
+            await pilot.until_shown("#37")
+            sites = pilot.main.query_one(SitesPane)
+            await pilot.until(lambda: len(pilot.rows(sites)) > 5, "never shown")
+            assert pilot.rows(sites)[0].split() == ["prefix"]
+            assert [line.split()[-1] for line in pilot.rows(sites)[1:6]] == ["37"] * 5
 
 
 async def test_a_screen_that_is_too_small_keeps_status_and_outcome(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple, Self
 
 from tui import costs, leading
 from tui.panes.page import Page
@@ -13,7 +13,23 @@ from tui.site.shapes import Peer, Status
 from tui.site.wording import plural
 from tui.times import local_time
 
-NARROW: Final = 60
+ROOMY: Final = 60
+"""From this width on, the table says who votes, and where."""
+RTT: Final = 7
+STATE: Final = 10
+PREFIX: Final = 10
+
+
+class Columns(NamedTuple):
+    """Of the table, in cells; `rtt` is 0 where there is no room for it (the status bar has it too)."""
+
+    name: int
+    rtt: int
+    address: bool
+
+    @classmethod
+    def fitting(cls, name: int, width: int) -> Self:
+        return cls(name, RTT if name + STATE + RTT + PREFIX <= width else 0, width >= ROOMY)
 
 
 class SitesPane(Page):
@@ -39,31 +55,30 @@ class SitesPane(Page):
         ]
 
     def _table(self, status: Status, width: int) -> list[Row]:
-        names = max(map(len, status.sites)) + 1
-        narrow = width < NARROW
-        head = f"{'':<{names}} {'':<8} {'rtt':>7} {'prefix':>9}" + ("" if narrow else "  votes  address")
-        lines = [row((head, Role.DIM))]
+        columns = Columns.fitting(max(map(len, status.sites)) + 1, width)
+        rtt, more = "rtt" if columns.rtt else "", "  votes  address" if columns.address else ""
+        lines = [row((f"{'':<{columns.name + STATE}}{rtt:>{columns.rtt}}{'prefix':>{PREFIX}}{more}", Role.DIM))]
         for site in status.sites:
             peer = status.peers.get(site)
             if site == status.site or peer is None:
                 peer = Peer(True, status.voting, None, None, status.chosen_through, status.udp)
-            lines += self._site(site, peer, names, narrow, site == status.site)
+            lines += self._site(site, peer, columns, site == status.site)
         return lines
 
-    def _site(self, site: str, peer: Peer, names: int, narrow: bool, here: bool) -> list[Row]:
+    def _site(self, site: str, peer: Peer, columns: Columns, here: bool) -> list[Row]:
         glyph, word, role = ("●", "here", Role.GOOD) if here else _up(peer)
-        rtt = "" if peer.rtt_ms is None or not peer.up else f"{peer.rtt_ms} ms"
+        rtt = "" if peer.rtt_ms is None or not peer.up or not columns.rtt else f"{peer.rtt_ms} ms"
         votes = "yes" if peer.voting else "no"
-        more = "" if narrow else f"  {votes:<5}  {peer.address or ''}"
+        more = f"  {votes:<5}  {peer.address or ''}" if columns.address else ""
         lines = [
             row(
-                (fitted(site + ("*" if here else ""), names) + " ", Role.STRONG if here else Role.PLAIN),
+                (fitted(site + ("*" if here else ""), columns.name) + " ", Role.STRONG if here else Role.PLAIN),
                 (f"{glyph} {word:<6} ", role),
-                (f"{rtt:>7} {peer.chosen_through:>9,}{more}", Role.PLAIN),
+                (f"{rtt:>{columns.rtt}}{peer.chosen_through:>{PREFIX},}{more}", Role.PLAIN),
             )
         ]
         if not peer.up and not here:
-            lines.append(row((f"{'':<{names}} {self._silence(site)}", Role.DIM)))
+            lines.append(row((f"{'':<{columns.name}} {self._silence(site)}", Role.DIM)))
         return lines
 
     def _silence(self, site: str) -> str:
