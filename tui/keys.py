@@ -70,7 +70,7 @@ ACT: Final = (
 )
 LEAVE: Final = (
     Key("h", "h", "app.hop", "next site", "the screen of the next site (in the demo)"),
-    Key("d", "d", "app.detach", "detach", "leave the screen, the engine keeps running"),
+    Key("d", "d", "app.detach", "detach", "leave the screen, the engine keeps running (a demo stops, as with q)"),
     Key("q", "q", "app.leave", "quit", "leave; asks what to do with an engine that this call started"),
     Key("question_mark", "?", "help", "keys", "all keys"),
 )
