@@ -216,15 +216,23 @@ class Run:
                     pass
         return voters >= quorum_size(len(world.sites))
 
-    def _settle(self) -> int:
+    def _settle(self) -> int | None:
+        """How long it takes; None where a damaged row is met only now (D3), and too few voters are left without it."""
         world = self.world
+        refused = self._refused()
         while (left := self._unsettled()) is not None:
             if world.now >= self.plan.calm_at + SETTLE_MS:
+                if self._refused() > refused and not self._can_settle():
+                    return None
                 violate("liveness", f"{SETTLE_MS} ms after all faults ended: {left}")
             world.run(world.now + _LOOK_MS)
         settled_ms = world.now - self.plan.calm_at
         self._read()
         return settled_ms
+
+    def _refused(self) -> int:
+        """How many stores are refused by now."""
+        return sum(site.refused is not None for site in self.world.sites)
 
     def _read(self) -> None:
         """R5: a read at each site that runs is confirmed. One whose time passes is not, so that it comes too late."""

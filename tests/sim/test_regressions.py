@@ -11,8 +11,30 @@ from engine.core.ids import NEVER, SiteId, Tick
 from engine.core.scanner import Scanner
 from engine.core.settings import Leadership, Timings
 from engine.core.storage import EventState
-from engine.sim.plan import CLEAR, Setup
+from engine.sim.plan import CLEAR, Plan, Setup
+from engine.sim.run import Run
+from engine.sim.scenario.parse import parse
 from engine.sim.world import World
+
+DAMAGE_MET_IN_THE_CALM = """\
+sites alice bob carol
+seed 3
+leadership none
+page 1100 bytes
+links delay 1 ms spread 1 ms late 0.0 late-max 1000 ms loss 0.3 duplicate 0.1
+link alice carol delay 1 ms spread 40 ms late 0.0 late-max 180000 ms
+link bob alice delay 1 ms spread 1 ms late 0.1 late-max 1000 ms loss 0.02
+link bob carol delay 1 ms spread 300 ms late 0.1 late-max 20000 ms loss 0.1 duplicate 0.3
+link carol alice delay 1 ms spread 5 ms late 0.0 late-max 20000 ms duplicate 0.3
+link carol bob delay 1 ms spread 1 ms late 0.01 late-max 180000 ms loss 0.3
+plan
+at 1887 ms bob tweets "t" timeout 10000 ms
+at 1887 ms crash bob point 2 only between commit and send keeping 0.0 down 100 ms
+at 2305 ms crash bob keeping 0.0 down 19064 ms
+at 2850 ms damage bob row 0.33252442841973906
+calm at 7418 ms
+"""
+"""Carol is no voter yet when bob, on whose record she depends, meets a damaged row of his store (D3, D5)."""
 
 NAMES = (SiteId("alice"), SiteId("bob"), SiteId("carol"))
 
@@ -70,3 +92,11 @@ def test_l3_a_moment_to_stand_at_that_comes_while_a_site_copies_does_not_keep_it
 def elections(world: World) -> list[Election]:
     policies = [site.replica._policy for site in world.sites if site.replica is not None]
     return [policy._election for policy in policies if isinstance(policy, Elected)]
+
+
+def test_d3_a_store_that_is_refused_only_in_the_calm_is_not_waited_for() -> None:
+    plan = parse(DAMAGE_MET_IN_THE_CALM, "met-in-the-calm.scenario")
+    assert isinstance(plan, Plan)
+    report = Run(plan).complete()
+    assert report.reached["store refused"] == 1
+    assert report.settled_ms is None, "too few voters are left to settle anything"
