@@ -74,6 +74,10 @@ class Elected:
             self._said = self._leader.ballot
             self._parts.peers.beat_now(step.now)
 
+    def withdraw(self, step: Step) -> None:
+        """The leader can: a withdrawal is no new number, and void wherever the event or a later one took effect."""
+        self._courier.push(step, self._follows(step.now), self._parts.last_in_effect)
+
     def deadline(self) -> Tick:
         return min(self._leader.deadline(), self._courier.deadline(), self._election.deadline())
 

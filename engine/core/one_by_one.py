@@ -44,6 +44,9 @@ class OneByOne:
         before = parts.learner.entry(Slot(slot - 1)) if slot > 1 else None
         return may_skip_prepare(parts.settings.site, before, parts.acceptor.vote(slot))
 
+    def withdraw(self, step: Step) -> None:
+        """Only this site would propose it: what stands at a slot is settled with that slot, whoever settles it."""
+
     def deadline(self) -> Tick:
         return NEVER
 

@@ -53,6 +53,9 @@ class Policy(Protocol):
     def push(self, step: Step, ready: bool) -> None:
         """Sends the events of this voter on their way. `ready`: the first scan since the start is done."""
 
+    def withdraw(self, step: Step) -> None:
+        """This site never votes again (D5), and all its events are given up: has withdrawn what may have left (E5)."""
+
     def deadline(self) -> Tick: ...
 
     def on_promise(self, step: Step, sender: SiteId, message: Promise) -> None: ...

@@ -148,8 +148,6 @@ class Replica:
         if self._stopped is not None:
             return step.effects
         self._sessions.submit(step, submission, self._lives.voting)
-        if self._lives.lost:
-            self._sessions.give_up(step, submission.token, self._lives.why)
         return self._finish(step)
 
     def give_up(self, now: Tick, token: int) -> Effects:
@@ -296,6 +294,9 @@ class Replica:
         else:
             for slot in self._proposer.slots:
                 self._proposer.end(step, slot, self._lives.why)
+            if self._lives.lost:
+                self._sessions.give_up_all(step, self._lives.why)
+                self._policy.withdraw(step)
         self._pushed = self._policy.aim()
 
     def _ask_for_the_missing(self, step: Step) -> None:

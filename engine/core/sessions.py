@@ -221,6 +221,11 @@ class Sessions:
         if event is not None:
             self._expire(step, event, reason)
 
+    def give_up_all(self, step: Step, reason: str) -> None:
+        """This site proposes nothing any more (D5)."""
+        for token in list(self._by_token):
+            self.give_up(step, token, reason)
+
     def tick(self, step: Step, reason: Callable[[], str]) -> None:
         """`reason()` says why events of this site do not get on at present."""
         while self._alarms and self._alarms[0][0] <= step.now:

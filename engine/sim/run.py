@@ -71,6 +71,7 @@ class Run:
         self._put_back: set[int] = set()
         self._copies: dict[int, Image] = {}
         self._down_ms: dict[int, int] = {}
+        self._refused_in_time = 0
         for site in self.world.sites:
             self.world.at(0, self.world.start, site.index)
         for act in plan.acts:
@@ -81,6 +82,7 @@ class Run:
         world = self.world
         try:
             world.run(self.plan.calm_at)
+            self._refused_in_time = self._refused()
             world.calm()
             settled_ms = self._settle() if self._can_settle() else None
         except OutOfModel:
@@ -217,12 +219,11 @@ class Run:
         return voters >= quorum_size(len(world.sites))
 
     def _settle(self) -> int | None:
-        """How long it takes; None where a damaged row is met only now (D3), and too few voters are left without it."""
+        """How long it takes; None where too few are left for it."""
         world = self.world
-        refused = self._refused()
         while (left := self._unsettled()) is not None:
             if world.now >= self.plan.calm_at + SETTLE_MS:
-                if self._refused() > refused and not self._can_settle():
+                if self._too_few_are_left():
                     return None
                 violate("liveness", f"{SETTLE_MS} ms after all faults ended: {left}")
             world.run(world.now + _LOOK_MS)
@@ -234,6 +235,10 @@ class Run:
         """How many stores are refused by now."""
         return sum(site.refused is not None for site in self.world.sites)
 
+    def _too_few_are_left(self) -> bool:
+        """A damaged row was met only in the calm (D3), and without that site too few can be voters."""
+        return self._refused() > self._refused_in_time and not self._can_settle()
+
     def _read(self) -> None:
         """R5: a read at each site that runs is confirmed. One whose time passes is not, so that it comes too late."""
         world = self.world
@@ -243,6 +248,8 @@ class Run:
             world.read(site.index, READ_MS)
         while any(site.awaited for site in running):
             if world.now >= began + READ_MS // 2:
+                if self._too_few_are_left():
+                    return
                 violate("liveness", f"a read is not confirmed {READ_MS // 2} ms after it began in a settled world")
             world.run(world.now + _READ_LOOK_MS)
 

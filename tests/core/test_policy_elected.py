@@ -10,7 +10,7 @@ from engine.core.courier import AGAIN_MAX
 from engine.core.effects import Effects, SawOutcome
 from engine.core.entry import Entry, Stamped, Withdrawal, encode
 from engine.core.ids import Slot
-from engine.core.messages import Ask, AskHighest, HandOn, Prepare
+from engine.core.messages import Ask, AskHighest, HandOn, Hello, Prepare, Verdict, Welcome
 from engine.core.storage import EventState, WriteEvent
 from tests.core.led import (
     BEAT,
@@ -25,7 +25,7 @@ from tests.core.led import (
     settle,
     slot_prepares,
 )
-from tests.core.stage import ALICE, BOB, CAROL, Stage, accept, ballot, chosen, sent, told, tweet, written
+from tests.core.stage import ALICE, BOB, CAROL, Stage, accept, ballot, chosen, sent, sent_to, told, tweet, written
 
 THREE = ballot(3, BOB)
 FOUR = ballot(4, CAROL)
@@ -243,6 +243,37 @@ def test_e2_after_a_restart_what_was_handed_on_is_unknown_withdrawn_and_settled_
     assert set(entries(effects)) == {withdrawal(1, 0), TWO}
     effects = again.hear(BOB, chosen(1, withdrawal(1, 0)), chosen(2, TWO))
     assert outcomes(effects) == [(None, EventState.NOT_CREATED, 1), (2, EventState.CREATED, 2)]
+
+
+def test_e2_d5_who_lost_its_disk_has_what_it_handed_on_withdrawn_and_hands_on_nothing_else() -> None:
+    """It never votes again, and gives out no number; the leader does the rest."""
+    stage = led(THREE)
+    stage.submit(1, "one")
+    again = stage.restarted()
+    hellos = again.start()
+    (hello,) = sent_to(hellos, CAROL, Hello)
+    again.welcome([BOB], hellos)
+    lost = again.hear(CAROL, Welcome(hello.nonce, Verdict.LOST_DISK, None, "an old copy was put back"))
+    assert not again.replica.view(0).voting
+    lost.extend(again.submit(2, "two"))
+    assert outcomes(lost) == [(2, EventState.NOT_CREATED, None)]
+    effects = follows_bob(again, 3_000)
+    assert set(entries(effects)) == {withdrawal(1, 0)}
+    assert outcomes(again.hear(BOB, chosen(1, withdrawal(1, 0)))) == [(None, EventState.NOT_CREATED, 1)]
+    assert not entries(follows_bob(again, 3_000))
+
+
+def test_e2_d5_what_waits_when_the_disk_turns_out_to_be_lost_is_told_at_once() -> None:
+    stage = led(THREE).restarted()
+    greetings = stage.start()
+    stage.welcome([BOB], greetings)
+    stage.answer_scan(stage.tick())
+    stage.hear(BOB, beat_of(stage, leads=THREE))
+    assert entries(stage.submit(1, "one")) == [ONE]
+    (hello,) = sent_to(greetings, CAROL, Hello)
+    effects = stage.hear(CAROL, Welcome(hello.nonce, Verdict.LOST_DISK, None, "an old copy was put back"))
+    assert outcomes(effects) == [(1, EventState.UNKNOWN, None)]
+    assert set(entries(follows_bob(stage, 3_000))) == {withdrawal(1, 0)}
 
 
 @pytest.mark.parametrize("retry", [False, True])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from engine.core.elected import Elected
@@ -13,28 +15,11 @@ from engine.core.settings import Leadership, Timings
 from engine.core.storage import EventState
 from engine.sim.plan import CLEAR, Plan, Setup
 from engine.sim.run import Run
-from engine.sim.scenario.parse import parse
+from engine.sim.scenario.parse import read
 from engine.sim.world import World
 
-DAMAGE_MET_IN_THE_CALM = """\
-sites alice bob carol
-seed 3
-leadership none
-page 1100 bytes
-links delay 1 ms spread 1 ms late 0.0 late-max 1000 ms loss 0.3 duplicate 0.1
-link alice carol delay 1 ms spread 40 ms late 0.0 late-max 180000 ms
-link bob alice delay 1 ms spread 1 ms late 0.1 late-max 1000 ms loss 0.02
-link bob carol delay 1 ms spread 300 ms late 0.1 late-max 20000 ms loss 0.1 duplicate 0.3
-link carol alice delay 1 ms spread 5 ms late 0.0 late-max 20000 ms duplicate 0.3
-link carol bob delay 1 ms spread 1 ms late 0.01 late-max 180000 ms loss 0.3
-plan
-at 1887 ms bob tweets "t" timeout 10000 ms
-at 1887 ms crash bob point 2 only between commit and send keeping 0.0 down 100 ms
-at 2305 ms crash bob keeping 0.0 down 19064 ms
-at 2850 ms damage bob row 0.33252442841973906
-calm at 7418 ms
-"""
-"""Carol is no voter yet when bob, on whose record she depends, meets a damaged row of his store (D3, D5)."""
+FOUND = sorted(Path(__file__).with_name("found").glob("*.scenario"))
+"""Minimised plans that failed."""
 
 NAMES = (SiteId("alice"), SiteId("bob"), SiteId("carol"))
 
@@ -94,9 +79,10 @@ def elections(world: World) -> list[Election]:
     return [policy._election for policy in policies if isinstance(policy, Elected)]
 
 
-def test_d3_a_store_that_is_refused_only_in_the_calm_is_not_waited_for() -> None:
-    plan = parse(DAMAGE_MET_IN_THE_CALM, "met-in-the-calm.scenario")
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
+def test_what_a_seed_found_holds(path: Path) -> None:
+    plan = read(path)
     assert isinstance(plan, Plan)
     report = Run(plan).complete()
-    assert report.reached["store refused"] == 1
-    assert report.settled_ms is None, "too few voters are left to settle anything"
+    if report.settled_ms is None:
+        assert report.reached["store refused"], "nothing else may keep it from settling"
