@@ -85,6 +85,7 @@ class _Site:
     to_recover: Slot | None = None  # what was chosen when the process first asked how far the log goes
     recovered: bool = False  # ... and it said that it has all that
     remembers: dict[SiteId, StoreId] = field(default_factory=dict)
+    standing: Standing = Standing.NEW  # on its disk before the pass that is looked at
     ever_voted: bool = False
     replaced: bool = False  # wiped or put back, ever
     barred: bool = False  # ... after it had voted: never again (D5)
@@ -128,6 +129,7 @@ class Truth:
         site.process += 1
         site.round_at_start = stored.round
         site.confirmed = 0
+        site.standing = stored.standing
         site.to_recover = None
         site.recovered = False
         if stored.blocks != site.blocks:
@@ -235,6 +237,8 @@ class Truth:
 
     def _event(self, site: _Site, write: WriteEvent) -> None:
         row = write.event
+        if row.state is EventState.QUEUED:
+            self._may_not_be_barred(site, "gives out a number")
         before = self.outcomes.recorded(site.name, row, site.disk.image)
         if before is EventState.PROPOSED and row.state is EventState.QUEUED:
             self._reached("event goes to the next slot")
@@ -263,7 +267,9 @@ class Truth:
 
     def _may_vote(self, site: _Site, does: str) -> None:
         self._may_not_be_barred(site, does)
-        if site.disk.image.standing is not Standing.ADMITTED or site.confirmed.bit_count() < self._to_confirm:
+        # A pass may learn that the disk is lost after it voted as a voter.
+        admitted = Standing.ADMITTED in (site.standing, site.disk.image.standing)
+        if not admitted or site.confirmed.bit_count() < self._to_confirm:
             told = f"{does}, but only {site.confirmed.bit_count()} peers confirmed its store since it started"
             violate("D5", told, site=site.name)
 
@@ -342,6 +348,7 @@ class Truth:
                         )
                 case _:
                     assert_never(message)
+        site.standing = site.disk.image.standing
 
     def _welcome(self, site: _Site, index: int, message: Welcome) -> None:
         """D5: who says that it recorded a store has its life on disk. The nonce tells which store is meant."""

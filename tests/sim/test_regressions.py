@@ -85,4 +85,4 @@ def test_what_a_seed_found_holds(path: Path) -> None:
     assert isinstance(plan, Plan)
     report = Run(plan).complete()
     if report.settled_ms is None:
-        assert report.reached["store refused"], "nothing else may keep it from settling"
+        assert report.reached["store refused"] or report.reached["out of the model"], "nothing else may keep it"
