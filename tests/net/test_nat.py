@@ -82,8 +82,13 @@ def machines(tmp_path: Path) -> Iterator[dict[str, Machine]]:
                 machine.stop()
 
 
-def _log(machine: Machine) -> list[object]:
+def _log(machine: Machine) -> list[tuple[int, str, str | None]]:
     return [(line["slot"], line["state"], line["id"]) for line in machine.run("log", machine.name, "--json").lines]
+
+
+def _events(machine: Machine) -> set[str]:
+    """A leader that comes after another may have put no-ops between them."""
+    return {event for _, _, event in _log(machine) if event is not None}
 
 
 def test_a_site_behind_nat_is_a_site_like_any_other(machines: dict[str, Machine]) -> None:
@@ -100,6 +105,5 @@ def test_a_site_behind_nat_is_a_site_like_any_other(machines: dict[str, Machine]
     machines["alice"].serve()
     until(partial(machines["alice"].reaches, 3), "alice reaches carol through carol's new greeting")
     assert machines["carol"].run("tweet", "carol", "and is back").status == 0
-    logs = [_log(machine) for machine in machines.values()]
-    until(lambda: len(_log(machines["bob"])) == 5, "bob learns the last tweet")
-    assert all(log == logs[0] for log in [_log(machine) for machine in machines.values()])
+    until(lambda: all(len(_events(machine)) == 5 for machine in machines.values()), "all learn the five tweets")
+    until(lambda: len({tuple(_log(machine)) for machine in machines.values()}) == 1, "the logs are equal")

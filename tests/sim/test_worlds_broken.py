@@ -105,7 +105,7 @@ def test_the_shortest_way_is_told_in_words_and_the_search_ends_with_12(
         assert main(["duel"]) == 12
     said = capsys.readouterr().out.splitlines()[1:]
     expected = (
-        "duel                     VIOLATION in one slot, two proposers, two ballots: 1.p 1.q; the shortest way to it:",
+        "duel: VIOLATION in one slot, two proposers, two ballots: 1.p 1.q; the shortest way to it:",
         "  1. p asks for promises of 1.p at slot 1",
         "  2. x takes prepare 1.p at slot 1",
         "  3. y takes prepare 1.p at slot 1",

@@ -47,7 +47,7 @@ def _report(world: SmallWorld) -> int:
     try:
         found = search(world.stage())
     except Counterexample as counterexample:
-        print(f"{world.name:<{_WIDTH}} VIOLATION in {world.about}; the shortest way to it:")
+        print(f"{world.name}: VIOLATION in {world.about}; the shortest way to it:")
         print(counterexample, flush=True)
         return _VIOLATION
     cpu_s = time.process_time() - began
