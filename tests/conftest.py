@@ -3,15 +3,38 @@
 Rules that hold here:
 - Tests are packages by folder (`tests.core.test_acceptor`); what several share is imported by name, as
   `from tests.strategies import packets`.
+- Signals mean what they do in a terminal, though the run was started in the background or under `nohup`: a process
+  that inherits "ignored" goes on ignoring, and so would every engine and command that a test starts.
 - Hypothesis has no deadline (two cores are shared by all); on CI its examples are the same on every run.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import settings
+
+from tests.time_limit import (
+    pytest_runtest_call,
+    pytest_runtest_setup,
+    pytest_runtest_teardown,
+    pytest_timeout_cancel_timer,
+    pytest_timeout_set_timer,
+)
+
+__all__ = [
+    "pytest_runtest_call",
+    "pytest_runtest_setup",
+    "pytest_runtest_teardown",
+    "pytest_timeout_cancel_timer",
+    "pytest_timeout_set_timer",
+]
 
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda _number, _frame: None)  # survived here, and not ignored in what is started

@@ -1,0 +1,60 @@
+"""A time limit ends its own test, whatever that was in, and leaves the next ones of the same worker alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+NEVER_ENDING = {
+    "trio, idle": "async def test_over() -> None:\n    await trio.sleep_forever()",
+    "trio, in a nursery of its own": (
+        "async def test_over() -> None:\n"
+        "    async with trio.open_nursery() as nursery:\n"
+        "        nursery.start_soon(trio.sleep_forever)\n"
+        "        await trio.sleep_forever()"
+    ),
+    "trio, always busy": "async def test_over() -> None:\n    while True:\n        await trio.lowlevel.checkpoint()",
+    "trio, without a checkpoint": "async def test_over() -> None:\n    while True:\n        pass",
+    "a run of trio's own": "def test_over() -> None:\n    trio.run(trio.sleep_forever)",
+    "a run of asyncio": "def test_over() -> None:\n    asyncio.run(asyncio.sleep(3600))",
+    "plain": "def test_over() -> None:\n    time.sleep(3600)",
+    "a fixture": (
+        "@pytest.fixture\ndef slow() -> None:\n    time.sleep(3600)\n\ndef test_over(slow: None) -> None:\n    pass"
+    ),
+}
+
+FOLLOWING = """
+
+async def test_trio() -> None:
+    await trio.sleep(0)
+
+def test_run_of_trio() -> None:
+    trio.run(trio.sleep, 0)
+
+def test_run_of_asyncio() -> None:
+    asyncio.run(asyncio.sleep(0))
+"""
+
+
+@pytest.mark.parametrize("body", NEVER_ENDING.values(), ids=NEVER_ENDING)
+def test_a_limit_ends_its_own_test_alone(tmp_path: Path, body: str) -> None:
+    path = tmp_path / "test_limited.py"
+    path.write_text(f"import asyncio, time\nimport pytest, trio\n\n{body}\n{FOLLOWING}")
+    (tmp_path / "conftest.py").write_text("from tests.time_limit import *\n")
+    options = ("-p", "no:cacheprovider", "-p", "no:randomly", "-o", "trio_mode=true", "-o", f"pythonpath={ROOT}")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--timeout=0.3", "-q", f"--rootdir={tmp_path}", *options, str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        timeout=60,
+    )
+    assert "the time limit of 0.3 s is over" in done.stdout, done.stdout + done.stderr
+    assert "3 passed" in done.stdout
+    assert "1 failed" in done.stdout or "1 error" in done.stdout
