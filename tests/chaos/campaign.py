@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count, takewhile
 from pathlib import Path
@@ -48,7 +48,7 @@ from tests.chaos.schedule import (
     majority_spans,
 )
 from tests.chaos.users import Submission, User
-from tests.chaos.witness import Witness, hold_against_stores
+from tests.chaos.witness import hold_against_stores
 from tests.real_cluster import PROGRAM, environment, with_leadership
 from tui.exits import ExitStatus
 
@@ -122,9 +122,6 @@ class _Campaign:
             engines.start(name)
         engines.until_ready(READY_MAX_S)
         users = self._users()
-        witnesses = [Witness(name, engines.sockets[name], self._closing) for name in engines.names]
-        for witness in witnesses:
-            witness.start()
         begun = time.monotonic()
         try:
             self._trouble(begun)
@@ -138,7 +135,7 @@ class _Campaign:
             self._hold_against_logs([each for user in users for each in user.submissions])
             self._audit_running(wait=True)
         self._audit_stopped()
-        self._hold_against_stores(witnesses)
+        self._hold_against_stores()
         report.wrong = list(dict.fromkeys([*report.wrong, *engines.ended]))
         for user in users:
             user.join()
@@ -350,10 +347,8 @@ class _Campaign:
         self._report.settled = judgement.settled
         self._report.wrong += judgement.wrong
 
-    def _hold_against_stores(self, witnesses: Sequence[Witness]) -> None:
-        for witness in witnesses:
-            witness.join()
-        sayings = [each for witness in witnesses for each in witness.sayings]
+    def _hold_against_stores(self) -> None:
+        sayings = self._engines.sayings()
         self._report.claims = sum(len(each.promised) + len(each.accepted) for each in sayings)
         stores = {name: stored_votes(self._engines.data / name) for name in self._engines.names}
         self._report.wrong += hold_against_stores(sayings, stores, self._disks.lost_s)

@@ -4,6 +4,7 @@ Rules that hold here:
 - Only own children are signalled. However the campaign ends, they end too: their standard input is its pipe, and where
   the system has `setpriv` the kernel kills them, frozen ones included, when it dies.
 - An engine that ends without having been told to is a finding.
+- Each process writes down what it says to other sites, in a file of its own (`sayings`).
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from engine.places import site_places
-from tests.chaos.broken_engine import MODULE
-from tests.real_cluster import PROGRAM, environment
+from tests.chaos.overheard_engine import MODULE, NO_MUTANT
+from tests.chaos.witness import Sayings, read_sayings
+from tests.real_cluster import environment
 from tui.client import Client, EngineLost, EngineSilent, NoEngine, Notification
 from tui.exits import ExitStatus
 
@@ -51,7 +53,9 @@ class Engines:
         self.pausing: str | None = None
         """The site whose engine stands still until `resume`."""
         self._wrap = wrap
-        self._program = PROGRAM if mutant is None else (sys.executable, "-m", MODULE, mutant)
+        self._mutant = mutant or NO_MUTANT
+        self._said: dict[str, list[Path]] = {name: [] for name in names}
+        """What each process of a site writes down, in the order of their starts."""
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._frozen: set[str] = set()
         self._ready: set[str] = set()
@@ -74,7 +78,10 @@ class Engines:
         folder = self.data / site
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._ready.discard(site)
-        command = [*self._wrap(site), *self._guard, *self._program, *self.options, "serve", site, "--until-eof"]
+        said = folder / f"said.{len(self._said[site])}"
+        self._said[site].append(said)
+        program = [sys.executable, "-m", MODULE, str(said), self._mutant]
+        command = [*self._wrap(site), *self._guard, *program, *self.options, "serve", site, "--until-eof"]
         with (folder / "engine.log").open("ab") as log:
             self._running[site] = subprocess.Popen(
                 command,
@@ -160,6 +167,10 @@ class Engines:
         except (NoEngine, EngineLost, EngineSilent):
             return None
         return answer
+
+    def sayings(self) -> list[Sayings]:
+        """What all processes said, of all sites, in the order of their starts; whole once they have ended."""
+        return [each for site, paths in self._said.items() for each in read_sayings(site, paths)]
 
     def until_ready(self, within_s: float) -> None:
         """Waits until every engine votes and reaches all others. Raises TimeoutError."""

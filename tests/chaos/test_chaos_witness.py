@@ -5,8 +5,8 @@ Each case over real engines is tried with the rule as it is, too: then nothing i
 
 from __future__ import annotations
 
+import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -14,14 +14,17 @@ from typing import Any
 
 import pytest
 
-from engine.core.ids import SiteId
+from engine.core.entry import Entry
+from engine.core.ids import SiteId, Slot
+from engine.core.messages import Accepted, LearnedSlot, Message, Prepare, Promise
 from engine.core.settings import Leadership
 from engine.core.storage import Vote
 from engine.template import free_addresses, write_files
 from tests.chaos.disks import Disks, stored_votes
 from tests.chaos.engines import Engines
 from tests.chaos.network import RuledNetwork
-from tests.chaos.witness import Sayings, Witness, ballot_of, hold_against_stores
+from tests.chaos.overheard_engine import claims
+from tests.chaos.witness import Sayings, ballot_of, hold_against_stores, read_sayings
 from tests.real_cluster import until, with_leadership
 from tui.client import Client
 
@@ -30,8 +33,8 @@ Json = dict[str, Any]
 NAMES = ("alice", "bob", "carol")
 
 
-def line(type_: str, slot: int, ballot: str, note: str = "promised, nothing accepted before", **others: str) -> Json:
-    return {"dir": "out", "peer": "bob", "type": type_, "slot": slot, "ballot": ballot, "note": note, **others}
+def line(verb: str, ballot: str, *slots: int, first: int = 7) -> Json:
+    return {"said": verb, "ballot": ballot, "first": first, "slots": list(slots)}
 
 
 def said_by(site: str, *lines: Json, since_s: float = 1.0) -> Sayings:
@@ -46,14 +49,14 @@ def votes(promised: str, accepted: str | None = None) -> dict[int, Vote]:
     return {7: Vote(ballot_of(promised), None if accepted is None else ballot_of(accepted), None)}
 
 
-PROMISED = line("promise", 7, "10.bob")
-ACCEPTED = line("accepted", 7, "10.bob", "nothing higher was promised")
-PREPARED = line("prepare", 7, "3.alice", "asks for a promise")
-CHOSEN = line("promise", 7, "99.bob", "already chosen: bob/1 tweet hi")
+PROMISED = line("promised", "10.bob", 7)
+PROMISED_ALL = line("promised", "99.bob")
+ACCEPTED = line("accepted", "10.bob", 7)
+PREPARED = line("prepared", "3.alice", 7)
 
 
 def test_what_the_store_holds_or_exceeds_is_let_pass_a1_a2() -> None:
-    said = [said_by("alice", PROMISED, ACCEPTED, PREPARED, CHOSEN), said_by("alice", PREPARED, since_s=2.0)]
+    said = [said_by("alice", PROMISED, PROMISED_ALL, ACCEPTED, PREPARED), said_by("alice", PREPARED, since_s=2.0)]
     for kept in (votes("10.bob", "10.bob"), votes("11.alice", "10.carol")):
         assert hold_against_stores(said, {"alice": kept}, {}) == []
 
@@ -65,7 +68,11 @@ def test_what_the_store_holds_or_exceeds_is_let_pass_a1_a2() -> None:
         ([PROMISED], votes("9.carol"), "D1 slot 7: alice said that it promised 10.bob, and its store holds 9.carol"),
         ([ACCEPTED], votes("10.bob"), "D1 slot 7: alice said that it accepted 10.bob, and its store holds nothing"),
         ([ACCEPTED], votes("10.bob", "2.bob"), "D1 slot 7: alice said that it accepted 10.bob, and its store holds 2"),
-        ([PREPARED, {**PREPARED, "slot": 8}], {}, "B1 slot 8: alice prepares 3.alice, which it prepared for slot 7"),
+        (
+            [PREPARED, line("prepared", "3.alice", 8)],
+            {},
+            "B1 slot 8: alice prepares 3.alice, which it prepared for slot 7",
+        ),
     ],
 )
 def test_what_the_store_does_not_hold_is_found(lines: list[Json], kept: dict[int, Vote], says: str) -> None:
@@ -73,14 +80,33 @@ def test_what_the_store_does_not_hold_is_found(lines: list[Json], kept: dict[int
     assert found.startswith(says)
 
 
-def test_what_arrived_from_a_killed_site_counts_as_said_d1() -> None:
-    heard = said_by("bob", {**PROMISED, "dir": "in", "peer": "alice"})
-    [found] = hold_against_stores([heard], {"alice": {}, "bob": {}}, {})
-    assert found.startswith("D1 slot 7: alice said")
+def test_a_promise_that_tells_of_a_choice_is_no_claim_and_all_others_are() -> None:
+    """R1: a learned slot is answered with its entry; what was promised there before is not kept (A2)."""
+    ballot, entry = ballot_of("3.bob"), Entry(SiteId("bob"), 1, 0, "tweet 1 hi")
+    said: list[Message] = [
+        Promise(ballot, Slot(7), Slot(7), (), (LearnedSlot(Slot(7), entry),), ()),
+        Promise(ballot, Slot(7), Slot(7), (), (), ()),
+        Promise(ballot, Slot(7), None, (), (), ()),
+        Accepted(ballot, (Slot(8), Slot(11))),
+        Prepare(ballot, Slot(9), Slot(9)),
+    ]
+    sayings = said_by("alice", *map(json.loads, map(json.dumps, claims(said))))
+    assert sayings.promised == {7: ballot}
+    assert sayings.accepted == {8: ballot, 11: ballot}
+    assert sayings.prepared == [(ballot, 9)]
+    assert sayings.acted == [7, 7, 8, 9]
+
+
+def test_a_line_that_was_cut_short_was_never_said(tmp_path: Path) -> None:
+    whole, silent, unborn = tmp_path / "a", tmp_path / "b", tmp_path / "c"
+    whole.write_text(f'{{"since_s":5.5}}\n{json.dumps(PROMISED)}\n{json.dumps(ACCEPTED)[:-3]}')
+    silent.write_text('{"since')
+    [said] = read_sayings("alice", [whole, silent, unborn])
+    assert (said.since_s, said.promised, said.accepted) == (5.5, {7: ballot_of("10.bob")}, {})
 
 
 def test_a_vote_after_the_disk_was_lost_is_found_and_those_before_are_not_d5() -> None:
-    for each in (PROMISED, ACCEPTED, PREPARED):
+    for each in (PROMISED, PROMISED_ALL, ACCEPTED, PREPARED):
         before, after = said_by("alice", each, since_s=1.0), said_by("alice", each, since_s=3.0)
         assert hold_against_stores([before], {"alice": {}}, {"alice": 2.0}) == []
         found = hold_against_stores([before, after], {"alice": {}}, {"alice": 2.0})
@@ -91,34 +117,23 @@ def test_a_vote_after_the_disk_was_lost_is_found_and_those_before_are_not_d5() -
 
 
 class Three:
-    """Real engines, and a witness of each."""
+    """Real engines."""
 
     def __init__(self, engines: Engines) -> None:
         self.engines = engines
         self.disks = Disks(engines)
-        self._closing = threading.Event()
-        self._witnesses = [Witness(name, engines.sockets[name], self._closing) for name in NAMES]
-        for witness in self._witnesses:
-            witness.start()
-        until(lambda: all(witness.sayings for witness in self._witnesses), "all traces are followed")
 
-    def sayings(self) -> list[Sayings]:
-        return [each for witness in self._witnesses for each in witness.sayings]
-
-    def all_said(self, type_: str) -> bool:
-        """Whether each site but the proposer, alice, was traced to have said this."""
-        said = [each.promised if type_ == "promise" else each.accepted for each in self.sayings()]
-        return {who for each in said for who, _ in list(each)} >= {"bob", "carol"}
+    def all_said(self, verb: str) -> bool:
+        """Whether each site but the proposer, alice, said this."""
+        said = {each.site: each.promised if verb == "promise" else each.accepted for each in self.engines.sayings()}
+        return bool(said["bob"] and said["carol"])
 
     def judgement(self) -> list[str]:
         """After all engines have stopped."""
         for name in NAMES:
             self.engines.stop(name)
-        self._closing.set()
-        for witness in self._witnesses:
-            witness.join()
         stores = {name: stored_votes(self.engines.data / name) for name in NAMES}
-        return hold_against_stores(self.sayings(), stores, self.disks.lost_s)
+        return hold_against_stores(self.engines.sayings(), stores, self.disks.lost_s)
 
 
 @contextmanager

@@ -1,0 +1,72 @@
+"""`python -m tests.chaos.overheard_engine FILE MUTANT ...`: the program, with what it says to other sites written down.
+
+Rules that hold here:
+- Nothing is said that is not in the file: a message is written down after its commit and before it can leave, from the
+  first one on; one that a fault rule drops afterwards was said too. What a process wrote outlives its `kill -9`; a line
+  that was cut short there belongs to what never left.
+- MUTANT names a rule of the core that is broken on purpose, or is `-`: a campaign over such engines must find it, which
+  is how its verdict is tried.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from typing import Any, Final
+from unittest.mock import patch
+
+import orjson
+
+from engine.core.ids import SiteId
+from engine.core.messages import Accepted, Message, Packet, Prepare, Promise
+from engine.core.replica import Replica
+from tui.cli import main
+
+MODULE: Final = "tests.chaos.overheard_engine"
+NO_MUTANT: Final = "-"
+
+Json = dict[str, Any]
+
+
+def claims(messages: Iterable[Message]) -> Iterator[Json]:
+    """What is said that the sender's store must hold, a line each; `slots` are those that it is said of one by one."""
+    for message in messages:
+        match message:
+            case Promise(ballot, first, last) if first != last or not message.learned:
+                yield {"said": "promised", "ballot": str(ballot), "first": first, "slots": [first][: first == last]}
+            case Accepted(ballot, slots):
+                yield {"said": "accepted", "ballot": str(ballot), "first": slots[0], "slots": slots}
+            case Prepare(ballot, first, last):
+                yield {"said": "prepared", "ballot": str(ballot), "first": first, "slots": [first][: first == last]}
+            case _:
+                pass
+
+
+def overhear(path: str) -> None:
+    """Has everything that this process says written to a new file."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+    os.write(descriptor, orjson.dumps({"since_s": time.monotonic()}) + b"\n")
+    packet = Replica.packet
+
+    def overheard(replica: Replica, to: SiteId, messages: tuple[Message, ...]) -> Packet:
+        made = packet(replica, to, messages)
+        if lines := b"".join(orjson.dumps(claim) + b"\n" for claim in claims(made.messages)):
+            os.write(descriptor, lines)
+        return made
+
+    patch.object(Replica, "packet", overheard).start()
+
+
+if __name__ == "__main__":
+    file, mutant = sys.argv[1:3]
+    del sys.argv[1:3]
+    with ExitStack() as stack:
+        if mutant != NO_MUTANT:
+            from engine.sim.mutants.catalogue import broken_by
+
+            stack.enter_context(broken_by(mutant))
+        overhear(file)
+        raise SystemExit(main())
