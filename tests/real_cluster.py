@@ -15,10 +15,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from engine.core.ids import SiteId
 from engine.core.settings import Leadership
 from engine.places import site_places
-from engine.template import free_addresses, write_files
+from engine.template import write_files
+from tests.ports import free_addresses
 from tui.client import Client, NoEngine
 
 Json = dict[str, Any]
@@ -111,7 +111,7 @@ class RealCluster:
         self.data_path = folder / "data"
         self.names = tuple(names)
         self.engines: dict[str, Engine] = {}
-        write_files(self.sites_path, "test-island", free_addresses([SiteId(name) for name in names]))
+        write_files(self.sites_path, "test-island", free_addresses(self.names))
         self.sites_path.write_text(with_leadership(self.sites_path.read_text(), leadership) + timings)
 
     def __enter__(self) -> Self:

@@ -24,7 +24,7 @@ from typing import Any, Final
 from engine.addresses import Address
 from engine.core.ids import SiteId
 from engine.core.settings import Leadership
-from engine.template import DEFAULT_NAMES, free_addresses, write_files
+from engine.template import DEFAULT_NAMES, write_files
 from tests.chaos.agreement import hold_against_logs, unrest
 from tests.chaos.disks import Disks, stored_votes, unsettled
 from tests.chaos.engines import Engines
@@ -49,6 +49,7 @@ from tests.chaos.schedule import (
 )
 from tests.chaos.users import Submission, User
 from tests.chaos.witness import hold_against_stores
+from tests.ports import free_addresses
 from tests.real_cluster import PROGRAM, environment, with_leadership
 from tui.exits import ExitStatus
 
@@ -95,7 +96,7 @@ def _write_sites(setup: Setup, folder: Path, network: Network) -> Path:
     if setup.namespaces:
         addresses = {SiteId(name): Address(network.host(name), _PORT) for name in setup.names}
     else:
-        addresses = free_addresses([SiteId(name) for name in setup.names])
+        addresses = free_addresses(setup.names)
     write_files(path, "chaos-island", addresses)
     path.write_text(with_leadership(path.read_text(), setup.leadership) + _TIMINGS)
     return path

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from engine.core.ids import SiteId
-from engine.template import free_addresses, write_files
+from engine.template import write_files
 from tests.chaos.__main__ import main
 from tests.chaos.campaign import Setup, run
 from tests.chaos.engines import Engines
 from tests.chaos.namespaces import NamespaceNetwork
 from tests.chaos.network import RuledNetwork
 from tests.chaos.schedule import Deafness, Partition, Unplugged
+from tests.ports import free_addresses
 
 NEEDS_NAMESPACES = pytest.mark.skipif(
     os.geteuid() != 0 or not all(map(shutil.which, ("ip", "unshare", "nsenter"))),
@@ -143,7 +143,7 @@ def test_an_engine_that_ends_by_itself_is_a_finding(tmp_path: Path) -> None:
 
 def test_nothing_else_happens_to_a_site_that_is_paused(tmp_path: Path) -> None:
     """What the schedule has for it meanwhile is left out; afterwards it goes on as any other."""
-    write_files(tmp_path / "sites.yaml", "pause-island", free_addresses([SiteId("alice")]))
+    write_files(tmp_path / "sites.yaml", "pause-island", free_addresses(["alice"]))
     with closing(Engines(tmp_path / "sites.yaml", tmp_path / "data", ("alice",), RuledNetwork().wrap)) as engines:
         engines.start("alice")
         engines.until_ready(30)

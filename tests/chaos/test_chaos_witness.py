@@ -19,12 +19,13 @@ from engine.core.ids import SiteId, Slot
 from engine.core.messages import Accepted, LearnedSlot, Message, Prepare, Promise
 from engine.core.settings import Leadership
 from engine.core.storage import Vote
-from engine.template import free_addresses, write_files
+from engine.template import write_files
 from tests.chaos.disks import Disks, stored_votes
 from tests.chaos.engines import Engines
 from tests.chaos.network import RuledNetwork
 from tests.chaos.overheard_engine import claims
 from tests.chaos.witness import Sayings, ballot_of, hold_against_stores, read_sayings
+from tests.ports import free_addresses
 from tests.real_cluster import until, with_leadership
 from tui.client import Client
 
@@ -139,7 +140,7 @@ class Three:
 @contextmanager
 def three(folder: Path, mutant: str | None) -> Iterator[Three]:
     path = folder / "sites.yaml"
-    write_files(path, "witness-island", free_addresses([SiteId(name) for name in NAMES]))
+    write_files(path, "witness-island", free_addresses(NAMES))
     path.write_text(with_leadership(path.read_text(), Leadership.NONE))
     with ExitStack() as stack:
         engines = Engines(path, folder / "data", NAMES, RuledNetwork().wrap, mutant)

@@ -24,10 +24,10 @@ from engine.runtime.inbox import Inbox
 from engine.runtime.links import Sealer
 from engine.runtime.paths import HostPort
 from engine.runtime.serve import Ready, Site, open_sockets, run_site
-from engine.template import free_addresses
 from engine.wire import Wire
 from storage.schema import Identity
 from storage.sqlite import open_store
+from tests.ports import free_ports
 
 CLUSTER: Final = "paxos-island"
 KEY: Final = bytes(range(32))
@@ -41,12 +41,6 @@ class RpcFailed(Exception):
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of UDP on loopback that nobody has at this moment."""
-    names = [SiteId(str(number)) for number in range(count)]
-    return [address.port for address in free_addresses(names).values()]
 
 
 class Client:

@@ -17,7 +17,8 @@ from engine.runtime.ending import EndStatus
 from engine.runtime.jsonrpc import LINE_BYTES_MAX
 from engine.runtime.requests import Topic
 from engine.runtime.serve import CannotServe
-from tests.runtime.sites import WITHIN_S, Client, RpcFailed, cluster, free_ports, status_where, until
+from tests.ports import free_ports
+from tests.runtime.sites import WITHIN_S, Client, RpcFailed, cluster, status_where, until
 
 
 async def said_to(client: Client, line: bytes) -> dict[str, Any]:

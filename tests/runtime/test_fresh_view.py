@@ -9,7 +9,7 @@ import pytest
 
 from engine.core.ids import Tick
 from engine.core.settings import Timings
-from tests.runtime.sites import Cluster, RpcFailed, Running, cluster, status_where
+from tests.runtime.sites import Cluster, RpcFailed, Running, cluster, eventually, status_where
 
 UNHURRIED = Timings(heartbeat=Tick(50), retransmit=Tick(30), fill_every=Tick(60_000), scan_every=Tick(60_000))
 """Nothing is filled or copied unless somebody asks for it."""
@@ -77,12 +77,20 @@ async def test_r5_a_fresh_view_that_cannot_be_complete_names_the_slot(tmp_path: 
         await carol.call("faults.add", rule="from=* type=chosen,known,promise drop")
         slot = await created(sites.running["alice"], "carol does not hear that this is chosen")
         client = await carol.client()
+        before = await answers(carol)
         request = await client.send("view", fresh=True, timeout_s=1_000)
         await status_where(carol, lambda status: status["holes"] == [slot])
+        await eventually(lambda: answers(carol), lambda count: count > before)
         assert await client.call("give_up", requests=[request]) == {"given_up": 1}
         view = await client.answer(request)
         said = f"given up by who asked; slot {slot} is not settled yet, the bound is slot {slot}"
         assert (view["lines"], view["fresh"]["bound"], view["fresh"]["reason"]) == ([], slot, said)
+
+
+async def answers(running: Running) -> int:
+    """How many sites told it so far how far the log goes."""
+    lines = (await running.call("trace", limit=5_000))["lines"]
+    return sum((line["type"], line["dir"]) == ("highest", "in") for line in lines)
 
 
 async def test_r5_reads_that_are_asked_for_at_once_are_each_answered(tmp_path: Path) -> None:

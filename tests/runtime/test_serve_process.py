@@ -14,7 +14,8 @@ import orjson
 import pytest
 import trio
 
-from tests.runtime.sites import WITHIN_S, free_ports
+from tests.ports import free_ports
+from tests.runtime.sites import WITHIN_S
 
 LOG_LINE = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO|WARNING|CRITICAL) \S.*\Z")
 
