@@ -2,6 +2,8 @@
 #
 #   make demo      five sites on this machine, and the screen of the first
 #   make test      lint, types and all tests
+#   make test-often
+#                  all tests TIMES times, each time in another order, beside BUSY busy loops: what ever failed
 #   make simulate  runs seeds of the simulated world for MINUTES, on all cores
 #   make worlds    searches small worlds whole: every order of every message and crash
 #   make mutants   breaks the rules one by one, and shows which check catches each
@@ -25,10 +27,12 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --s
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-annotate --allow-unsafe --all-build-deps
 
 MINUTES ?= 5
+TIMES ?= 20
+BUSY ?= 0
 SECONDS ?= 180
 LEADERSHIP ?= all
 
-.PHONY: help demo test simulate worlds mutants ladder chaos picture lint format lock
+.PHONY: help demo test test-often simulate worlds mutants ladder chaos picture lint format lock
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -38,6 +42,9 @@ demo: $(VENV)/run.stamp
 
 test: lint
 	$(BIN)/pytest --numprocesses auto --dist worksteal $(TESTS)
+
+test-often: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.often --times $(TIMES) --busy $(BUSY) $(TESTS)
 
 simulate: $(VENV)/run.stamp
 	@$(BIN)/python -m engine.sim --minutes $(MINUTES) $(ARGS)
