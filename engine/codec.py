@@ -120,7 +120,7 @@ class Decoder:
             said = _from_json(plaintext)
         except ValidationError:
             raise Rejected(Reason.MESSAGE) from None
-        except (DecodeError, UnicodeDecodeError):
+        except (DecodeError, UnicodeDecodeError, RecursionError):
             raise Rejected(Reason.NOT_JSON) from None
         if not (_is_store_id(said.life) and (said.to_life is None or _is_store_id(said.to_life))):
             raise Rejected(Reason.MESSAGE)

@@ -10,10 +10,10 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import apsw
 
@@ -24,6 +24,8 @@ from storage import rows
 from storage.errors import START_ANEW, damaged_row, sqlite_errors
 from storage.rows import IN_PREFIX, Meta, SlotRow, SlotState, Table, Values
 from storage.tail import Tail, Tally
+
+Made = TypeVar("Made")
 
 _SHOWN_BY: Final = "FROM slots INDEXED BY shown_by_author WHERE state = 'shown' AND author = ?"
 
@@ -43,21 +45,24 @@ class Reader:
         """All that a start needs, checked row by row and in sum."""
         tally = Tally()
 
-        def needed(table: Table, where: str = "", bindings: Sequence[Any] = ()) -> Iterator[Values]:
+        def needed(
+            table: Table, of: Callable[[Values], Made], where: str = "", bindings: Sequence[Any] = ()
+        ) -> Iterator[Made]:
             for values, checksum in self._checked(table, where, bindings):
                 tally.add(table, table.key_of(values), checksum)
-                yield values
+                yield self._made(table, of, values)
 
         with self._snapshot("read what a start needs") as meta:
-            above = map(rows.slot_of, needed(rows.SLOTS, "WHERE slot > ? ORDER BY slot", (meta.prefix,)))
+            above = needed(rows.SLOTS, rows.slot_of, "WHERE slot > ? ORDER BY slot", (meta.prefix,))
+            events = needed(rows.EVENTS, rows.event_of, rows.WHERE_OPEN)
             tail = Tail(
                 meta=meta,
                 slots={row.slot: row for row in above},
-                ranges=tuple(map(rows.range_of, needed(rows.RANGES, "ORDER BY position"))),
-                blocks=dict(map(rows.block_of, needed(rows.BLOCKS))),
-                authors={author.site: author for author in map(rows.author_of, needed(rows.AUTHORS))},
-                open_events={event.number: event for event in map(rows.event_of, needed(rows.EVENTS, rows.WHERE_OPEN))},
-                peers={memory.site: memory for memory in map(rows.peer_of, needed(rows.PEERS))},
+                ranges=tuple(needed(rows.RANGES, rows.range_of, "ORDER BY position")),
+                blocks=dict(needed(rows.BLOCKS, rows.block_of)),
+                authors={author.site: author for author in needed(rows.AUTHORS, rows.author_of)},
+                open_events={event.number: event for event in events},
+                peers={memory.site: memory for memory in needed(rows.PEERS, rows.peer_of)},
                 tally=tally,
             )
             if tally.total != meta.tally:
@@ -124,12 +129,12 @@ class Reader:
         """As `Storage.events`."""
         with self._snapshot("read the events"):
             if numbers is None:
-                found = list(self._checked(rows.EVENTS, "ORDER BY number DESC LIMIT ?", (limit,)))
-                return [rows.event_of(values) for values, _ in reversed(found)]
+                found = list(self._read(rows.EVENTS, rows.event_of, "ORDER BY number DESC LIMIT ?", (limit,)))
+                return found[::-1]
             return [
-                rows.event_of(values)
+                event
                 for number in sorted(set(numbers))
-                for values, _ in self._checked(rows.EVENTS, "WHERE number = ?", (number,))
+                for event in self._read(rows.EVENTS, rows.event_of, "WHERE number = ?", (number,))
             ]
 
     def slot_rows(self, first: Slot, last: Slot) -> list[SlotRow]:
@@ -138,8 +143,8 @@ class Reader:
         Whether the rows of the prefix are all there is for the caller to see.
         """
         with self._snapshot("read the log"):
-            checked = self._checked(rows.SLOTS, "WHERE slot BETWEEN ? AND ? ORDER BY slot", (first, last))
-            found = [rows.slot_of(values) for values, _ in checked]
+            where = "WHERE slot BETWEEN ? AND ? ORDER BY slot"
+            found = list(self._read(rows.SLOTS, rows.slot_of, where, (first, last)))
             for row in found:
                 self._check_index(row)
             return found
@@ -147,14 +152,13 @@ class Reader:
     def event_rows(self, first: int, last: int) -> list[EventRow]:
         """This site's events from number `first` to `last`, ascending."""
         with self._snapshot("read the events"):
-            checked = self._checked(rows.EVENTS, "WHERE number BETWEEN ? AND ? ORDER BY number", (first, last))
-            return [rows.event_of(values) for values, _ in checked]
+            where = "WHERE number BETWEEN ? AND ? ORDER BY number"
+            return list(self._read(rows.EVENTS, rows.event_of, where, (first, last)))
 
     def evidence(self) -> list[WriteEvidence]:
         """What this site kept of rules that were broken, oldest first (A2, R1)."""
         with self._snapshot("read the evidence"):
-            checked = self._checked(rows.EVIDENCE, "ORDER BY commit_number, position")
-            return [rows.evidence_of(values) for values, _ in checked]
+            return list(self._read(rows.EVIDENCE, rows.evidence_of, "ORDER BY commit_number, position"))
 
     def scrub(self, after: Slot, rows_max: int) -> Slot | None:
         """As `Storage.scrub`: slots, and along with them this site's events, which count from 1 too; then the evidence.
@@ -170,10 +174,12 @@ class Reader:
             through = Slot(min(full) if full else NUMBER_MAX)
             for row in self._slots(Slot(after + 1), through, meta.prefix):
                 self._check_index(row)
-            self._check(rows.EVENTS, "WHERE number > ? AND number <= ?", (after, through))
+            for _ in self._read(rows.EVENTS, rows.event_of, "WHERE number > ? AND number <= ?", (after, through)):
+                pass
             if full:
                 return through
-            self._check(rows.EVIDENCE)
+            for _ in self._read(rows.EVIDENCE, rows.evidence_of):
+                pass
             return None
 
     @contextmanager
@@ -181,7 +187,7 @@ class Reader:
         with sqlite_errors(self._path, doing):
             self._db.execute("BEGIN")
             try:
-                found = [rows.meta_of(values) for values, _ in self._checked(rows.META)]
+                found = list(self._read(rows.META, rows.meta_of))
                 if len(found) != 1:
                     raise StoreDamaged(f"{self._path}: table meta has {len(found)} rows instead of 1. {START_ANEW}")
                 yield found[0]
@@ -192,8 +198,7 @@ class Reader:
     def _slots(self, first: Slot, last: Slot, prefix: Slot) -> Generator[SlotRow]:
         """The rows from `first` to `last`, ascending; those of the prefix are all there, and applied."""
         due = max(first, Slot(1))
-        for values, _ in self._checked(rows.SLOTS, "WHERE slot BETWEEN ? AND ? ORDER BY slot", (first, last)):
-            row = rows.slot_of(values)
+        for row in self._read(rows.SLOTS, rows.slot_of, "WHERE slot BETWEEN ? AND ? ORDER BY slot", (first, last)):
             self._check_present(due, min(Slot(row.slot - 1), prefix))
             if (row.slot <= prefix) != (row.state in IN_PREFIX):
                 raise damaged_row(self._path, "slots", f"slot {row.slot}", f"{row.state}, but the prefix is {prefix}")
@@ -217,15 +222,26 @@ class Reader:
             if found != [row.slot]:
                 raise damaged_row(self._path, "slots", f"slot {row.slot}", "index shown_by_author has lost it")
 
-    def _check(self, table: Table, rest: str = "", bindings: Sequence[Any] = ()) -> None:
-        for _ in self._checked(table, rest, bindings):
-            pass
-
     def _authors(self) -> list[rows.Author]:
-        return [rows.author_of(values) for values, _ in self._checked(rows.AUTHORS)]
+        return list(self._read(rows.AUTHORS, rows.author_of))
 
     def _numbers(self, sql: str, bindings: Sequence[Any]) -> list[int]:
         return [number for (number,) in self._db.execute(sql, bindings)]
+
+    def _read(
+        self, table: Table, of: Callable[[Values], Made], rest: str = "", bindings: Sequence[Any] = ()
+    ) -> Iterator[Made]:
+        """Rows of `table` as what they say. Raises StoreDamaged, naming the row."""
+        for values, _ in self._checked(table, rest, bindings):
+            yield self._made(table, of, values)
+
+    def _made(self, table: Table, of: Callable[[Values], Made], values: Values) -> Made:
+        """A checksum tells that a row is as it was written, not that what wrote it wrote what this program reads."""
+        try:
+            return of(values)
+        except (ValueError, TypeError, AttributeError) as error:
+            what = f"holds what this version of Loggos does not write ({error})"
+            raise damaged_row(self._path, table.name, table.key_text(values), what) from error
 
     def _checked(self, table: Table, rest: str = "", bindings: Sequence[Any] = ()) -> Iterator[tuple[Values, int]]:
         """Rows of `table` and their checksums. Raises StoreDamaged, naming the row."""

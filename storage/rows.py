@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import orjson
 
-from engine.core.entry import Entry
+from engine.core.entry import Entry, decode
 from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId
 from engine.core.storage import (
     EventRow,
@@ -224,7 +224,9 @@ def event_values(event: EventRow) -> Values:
 
 
 def event_of(values: Sequence[Any]) -> EventRow:
+    """Raises ValueError where no site could read the event (W5)."""
     number, state, slot, reason, to_author, to_kind, body = values
+    decode(body)
     return EventRow(number, body, EventState(state), slot, reason, to_author, to_kind)
 
 
@@ -259,5 +261,10 @@ def _entry_values(entry: Entry | None) -> Values:
 
 
 def _entry_of(values: Sequence[Any]) -> Entry | None:
+    """Raises ValueError where no site could read the entry (W5)."""
     author, number, follows, body = values
-    return None if number is None else Entry(author, number, follows, body)
+    if number is None:
+        return None
+    if author is not None:
+        decode(body)
+    return Entry(author, number, follows, body)

@@ -4,6 +4,7 @@ Rules that hold here:
 - An entry's body is opaque between its author and the state machine: the protocol compares it and carries it.
 - A body is one line, `KIND AT_MS ARGUMENT`, so that a store is readable with any SQLite tool.
 - A no-op has no author, number 0 and an empty body.
+- W5: no body is made that `decode` would refuse, whatever the clock says and whoever submits.
 - `follows` is the number of the author's entry that must be the last in effect before this one (E5).
 - A tweet is 1 to 280 code points after stripping; categories Cc, Cs, Zl and Zp are refused (docs/commands.md).
 """
@@ -19,6 +20,8 @@ from engine.core.ids import NUMBER_MAX, SITE_NAME, EventId, From0, SiteId
 from engine.core.value import Row, Value
 
 TEXT_MAX: Final = 280
+AT_MS_MAX: Final = 253_402_300_799_999
+"""9999-12-31, the last day that ISO 8601 writes with four digits."""
 _REFUSED: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 """Cc, Cs, Zl and Zp written out: Unicode never changes these four, and every site must refuse the same texts."""
 
@@ -70,10 +73,18 @@ NOOP: Final = Entry(None, 0, 0, "")
 
 
 class Stamped(Value):
-    """An operation with its author's clock reading, in milliseconds since 1970 (shown, never trusted for order)."""
+    """An operation with its author's clock reading, in milliseconds since 1970 (shown, never trusted for order).
+
+    `stamped` makes one of any reading; an entry that came may say up to NUMBER_MAX.
+    """
 
     operation: Operation
     at_ms: int
+
+
+def stamped(operation: Operation, at_ms: int) -> Stamped:
+    """With whatever a clock says, as near as the calendar comes to it: every site can read it (W5)."""
+    return Stamped(operation, min(max(at_ms, 0), AT_MS_MAX))
 
 
 def clean_text(text: str) -> str:
@@ -92,19 +103,19 @@ def clean_text(text: str) -> str:
     return stripped
 
 
-def encode(stamped: Stamped) -> str:
+def encode(said: Stamped) -> str:
     """The body of an entry for this operation."""
-    match stamped.operation:
+    match said.operation:
         case Tweet(text):
-            return f"tweet {stamped.at_ms} {text}"
+            return f"tweet {said.at_ms} {text}"
         case Block(target):
-            return f"block {stamped.at_ms} {target}"
+            return f"block {said.at_ms} {target}"
         case Unblock(target):
-            return f"unblock {stamped.at_ms} {target}"
+            return f"unblock {said.at_ms} {target}"
         case Withdrawal():
-            return f"withdrawal {stamped.at_ms} "
+            return f"withdrawal {said.at_ms} "
         case _:
-            assert_never(stamped.operation)
+            assert_never(said.operation)
 
 
 @lru_cache(maxsize=256)
@@ -131,10 +142,10 @@ def decode(body: str) -> Stamped:
             operation = Withdrawal()
         case _:
             raise BadOperation("the kind of an entry is tweet, block, unblock or withdrawal")
-    stamped = Stamped(operation, int(at))
-    if encode(stamped) != body:
+    said = Stamped(operation, int(at))
+    if encode(said) != body:
         raise BadOperation("the body of an entry has one spelling")
-    return stamped
+    return said
 
 
 def kind_of(entry: Entry) -> str:

@@ -60,7 +60,7 @@ from engine.core.proposer import Accepting, Proposer, Rounds
 from engine.core.readings import Readings
 from engine.core.scanner import Scanner, highest
 from engine.core.sessions import Sessions, Submission
-from engine.core.settings import ROUND_LEAP_MAX, Leadership, Settings
+from engine.core.settings import ROUND_LEAP_MAX, ROUND_MAX, Leadership, Settings
 from engine.core.step import Step
 from engine.core.storage import LogReader, Stored, Vote, WriteEvidence
 from engine.core.views import AttemptView, ReplicaView
@@ -388,7 +388,7 @@ class Replica:
     def _bars(self, ballot: Ballot) -> Cause | None:
         if not self._lives.voting:
             return Cause.NOT_VOTING
-        return Cause.FAR if ballot.round > self._rounds.seen + ROUND_LEAP_MAX else None
+        return Cause.FAR if ballot.round > min(ROUND_MAX, self._rounds.seen + ROUND_LEAP_MAX) else None
 
     def _on_chosen_message(self, step: Step, sender: SiteId, message: Chosen) -> None:
         missed: list[Slot] = []

@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from engine.core.ids import SiteId, Tick, quorum_size
+from engine.core.ids import NUMBER_MAX, SiteId, Tick, quorum_size
 
 WINDOW_SLOTS: Final = 65_536
 """How far above its prefix a site votes or learns; what is further is asked for, not believed (R6)."""
 
 ROUND_LEAP_MAX: Final = 2**32
 """How far above the highest round seen a prepare may reach (R6)."""
+
+ROUND_MAX: Final = NUMBER_MAX // 2
+"""Rounds end here, so that whoever has seen one can still draw a higher one that the wire carries (W2, W5)."""
 
 BACKOFF_MAX: Final = Tick(2_000)
 """The longest wait between two attempts of duelling proposers (B4)."""

@@ -13,10 +13,10 @@ from typing import Final
 
 import trio
 
+from engine.core.entry import AT_MS_MAX
 from engine.core.ids import Tick
 
 _WALL_SLACK_MS: Final = 20
-_WALL_MS_MAX: Final = 253_402_300_799_999  # 9999-12-31, the last day that ISO 8601 writes with four digits
 
 
 class Clock:
@@ -45,5 +45,5 @@ class Clock:
 
 def iso(wall_ms: int) -> str:
     """`2026-11-21T12:00:00.123Z`. An author's clock may say anything: beyond the calendar it is the calendar's end."""
-    seconds, thousandths = divmod(min(max(wall_ms, 0), _WALL_MS_MAX), 1000)
+    seconds, thousandths = divmod(min(max(wall_ms, 0), AT_MS_MAX), 1000)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{thousandths:03d}Z"

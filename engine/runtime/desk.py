@@ -24,7 +24,7 @@ from engine.core.effects import (
     SawOutcome,
     SawUnconfirmed,
 )
-from engine.core.entry import NOOP, BadOperation, Block, Operation, Stamped, Tweet, Unblock, clean_text, encode, kind_of
+from engine.core.entry import NOOP, BadOperation, Block, Operation, Tweet, Unblock, clean_text, encode, kind_of, stamped
 from engine.core.ids import SiteId, Slot, Tick
 from engine.core.replica import Replica
 from engine.core.sessions import Submission
@@ -140,7 +140,7 @@ class Desk:
         self._explains.clear()
 
     def _submit(self, now: Tick, asked: Asked, submit: Submit) -> Effects:
-        body = encode(Stamped(self._operation(submit), self._clock.wall_ms()))
+        body = encode(stamped(self._operation(submit), self._clock.wall_ms()))
         key = self._fresh_key(asked)
         token = next(self._tokens)
         self._submits[token] = key

@@ -326,3 +326,35 @@ def test_a_sound_log_left_by_a_crash_is_taken_whole_d1(crashed: Path) -> None:
         assert (crashed / "site.db-wal").stat().st_size == 0
         store.commit([WriteRound(Round(1))])
     assert not (crashed / "site.db-wal").exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "names"),
+    [
+        ("slots", "body = 'tweet -86400000 hi'", "table slots, slot "),
+        ("slots", "body = 'toot 1 hi'", "table slots, slot "),
+        ("slots", "promised = 'later'", "table slots, slot "),
+        ("slots", "state = 'perhaps'", "table slots, slot "),
+        ("events", "body = 'tweet -86400000 hi'", "table events, number "),
+        ("events", "state = 'who knows'", "table events, number "),
+        ("meta", "standing = 'king'", "table meta"),
+    ],
+)
+def test_w5_what_another_version_wrote_and_nobody_reads_is_refused_by_name(
+    tmp_path: Path, table: str, change: str, names: str
+) -> None:
+    """The checksums are right: it was written so."""
+    with closing(open_sample(tmp_path)) as store:
+        store.commit(a_row_in_each_table())
+    [rewritten] = [each for each in TABLES if each.name == table]
+    with closing(sqlite3.connect(tmp_path / "site.db")) as db:
+        db.execute(f"UPDATE {table} SET {change}")
+        for *values, _ in db.execute(f"SELECT {rewritten.selected} FROM {table}").fetchall():
+            where = " AND ".join(f"{column} = ?" for column in rewritten.key)
+            db.execute(
+                f"UPDATE {table} SET checksum = ? WHERE {where}",
+                (rewritten.checksum(values), *rewritten.key_of(tuple(values))),
+            )
+        db.commit()
+    with pytest.raises(StoreDamaged, match=names):
+        seen_in(tmp_path)
