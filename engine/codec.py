@@ -31,7 +31,7 @@ Rules that hold here:
   are none. What a type cannot say is looked at after: every site named is in the cluster, no span ends before it
   begins, an entry is the no-op or one that its author can have made.
 - The messages of a packet are spread over as many plaintexts as they need (W4), in their order. No message is split:
-  what it covers is its own claim (A4, B3). One that is too long for any datagram goes alone.
+  what it covers is its own claim (A4, B3). One that is too long goes alone, and then in parts (`engine.parts`).
 """
 
 from __future__ import annotations

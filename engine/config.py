@@ -20,7 +20,7 @@ from engine.addresses import Address, parse_address
 from engine.cluster_key import BadKey, read_key
 from engine.core.ids import SITE_NAME, SITES_MAX, SiteId, Tick
 from engine.core.settings import Leadership, Settings, Timings
-from engine.datagram import DATAGRAM_BYTES_FAR, DATAGRAM_BYTES_LOOPBACK, DATAGRAM_BYTES_MAX
+from engine.datagram import DATAGRAM_BYTES_FAR, DATAGRAM_BYTES_LOOPBACK, DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MIN
 from engine.plain_yaml import ConfigError, Section, Text, read_section
 
 CLUSTER_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,31}\Z")
@@ -73,7 +73,7 @@ _RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "retransmit_ms": (10, 10_000),
     "fill_every_s": (0.1, 3_600),
     "scan_every_s": (0.1, 86_400),
-    "datagram_max_bytes": (DATAGRAM_BYTES_FAR, DATAGRAM_BYTES_MAX),
+    "datagram_max_bytes": (DATAGRAM_BYTES_MIN, DATAGRAM_BYTES_MAX),
 }
 _WHOLE: Final = re.compile(r"[0-9]{1,9}\Z")
 _DECIMAL: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?\Z")

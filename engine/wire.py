@@ -3,7 +3,8 @@
 Rules that hold here:
 - A datagram is opened before anything of it is decoded (W1, `engine.seal`), and decoded whole or not at all (W2,
   `engine.codec`).
-- Datagrams are at most as long as the node says for the peer, unless one message alone is longer (W4).
+- Datagrams are at most as long as the node says for the peer, whatever a packet holds: a message that is longer goes in
+  parts (W4, `engine.parts`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from engine.codec import Decoder, encode_packet
 from engine.core.ids import SiteId
 from engine.core.messages import Packet
 from engine.datagram import SEAL_BYTES
+from engine.parts import Cutter, Reassembly, is_part
 from engine.seal import Seal
 
 
@@ -24,13 +26,30 @@ class Wire:
         """`sites` are the sorted names of all sites, `me` one of them; no key: loopback clusters only."""
         self._seal = Seal(cluster_key, cluster, sites, me)
         self._decoder = Decoder(sites)
+        self._cutter = Cutter()
+        self._reassembly = Reassembly(sites)
+
+    @property
+    def given_up(self) -> int:
+        """How many packets lacked a part for too long."""
+        return self._reassembly.given_up
 
     def seal(self, to: SiteId, packet: Packet, datagram_bytes_max: int) -> list[bytes]:
-        """The datagrams that together carry a packet to `to`; none if it has no messages."""
-        plaintexts = encode_packet(packet, datagram_bytes_max - SEAL_BYTES)
-        return [self._seal.seal(to, plaintext) for plaintext in plaintexts]
+        """The datagrams that together carry a packet to `to`, each at most so long; none if it has no messages.
 
-    def open(self, datagram: bytes) -> Packet:
-        """The packet in a datagram. Raises `engine.datagram.Rejected`, and nothing else, whatever the bytes are."""
+        Raises TooLong where a message is longer than all parts together may be.
+        """
+        room = datagram_bytes_max - SEAL_BYTES
+        pieces = [piece for whole in encode_packet(packet, room) for piece in self._cutter.cut(whole, room)]
+        return [self._seal.seal(to, piece) for piece in pieces]
+
+    def open(self, datagram: bytes) -> Packet | None:
+        """The packet in a datagram, or that it completes; None for a part that completes none.
+
+        Raises `engine.datagram.Rejected`, and nothing else, whatever the bytes are.
+        """
         sender, plaintext = self._seal.open(datagram)
+        if is_part(plaintext):
+            whole = self._reassembly.take(sender, plaintext)
+            return None if whole is None else self._decoder.packet(sender, whole)
         return self._decoder.packet(sender, plaintext)

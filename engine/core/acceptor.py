@@ -37,7 +37,7 @@ from engine.core.messages import (
     Refused,
     RefusedSpan,
 )
-from engine.core.pages import SPAN_BYTES, cost_bytes
+from engine.core.pages import SPAN_BYTES, cost_bytes, paged
 from engine.core.settings import WINDOW_SLOTS
 from engine.core.step import Step
 from engine.core.storage import NO_VOTE, RangePromise, Vote, WriteRanges, WriteVote
@@ -149,7 +149,7 @@ class Acceptor:
         return self._prepare_range(step, log, message)
 
     def on_accept(self, step: Step, log: LearnedLog, message: Accept) -> list[Message]:
-        """One `accepted`, `refused` and `chosen` at most: each slot of the accept is in one of them."""
+        """One `accepted` and `refused` at most, and `chosen` in pages: each slot of the accept is in one of them."""
         accepted: list[Slot] = []
         refused: list[RefusedSpan] = []
         chosen: list[ChosenSlot] = []
@@ -173,8 +173,8 @@ class Acceptor:
             answers.append(Accepted(message.ballot, tuple(accepted)))
         if refused:
             answers.append(Refused(message.ballot, "accept", tuple(refused)))
-        if chosen:
-            answers.append(Chosen(tuple(chosen)))
+        # An accept of many no-ops may be answered with as many long entries.
+        answers += [Chosen(page) for page in paged(chosen, _chosen_bytes, self._page_bytes)]
         return answers
 
     def _prepare_slot(self, step: Step, log: LearnedLog, ballot: Ballot, slot: Slot) -> Message:
@@ -189,8 +189,11 @@ class Acceptor:
 
     def _prepare_range(self, step: Step, log: LearnedLog, message: Prepare) -> Message:
         left_out = tuple(self._left_out(message, log.prefix))
-        if any(_covers(span, message) for span in left_out):
-            return Refused(message.ballot, "prepare", left_out)
+        covering = [span for span in left_out if _covers(span, message)]
+        if covering:
+            # One that covers it refuses it all; what else is in the way may be more than a message holds (W4).
+            fits = len(left_out) * SPAN_BYTES <= self._page_bytes
+            return Refused(message.ballot, "prepare", left_out if fits else tuple(covering[:1]))
         ranges = raised(self._ranges, RangePromise(message.first, message.last, message.ballot), log.prefix)
         if ranges != self._ranges:
             self._ranges = ranges
@@ -260,6 +263,11 @@ def _report(slot: Slot, vote: Vote) -> tuple[AcceptedSlot, ...]:
     if vote.accepted is None or vote.entry is None:
         return ()
     return (AcceptedSlot(slot, vote.accepted, vote.entry),)
+
+
+def _chosen_bytes(item: ChosenSlot) -> int:
+    assert item.entry is not None, "a learned slot is told with its entry"
+    return cost_bytes(item.entry)
 
 
 def _covers(span: RefusedSpan, message: Prepare) -> bool:

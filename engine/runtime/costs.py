@@ -35,7 +35,7 @@ class Costs:
     commits: int = 0
 
     def took(self, messages: Iterable[Message], size_bytes: int) -> None:
-        """A datagram came, and opened."""
+        """A datagram came, and opened. Of a packet in parts it is the last one."""
         counted = _of_events(messages)
         if counted:
             self.messages_in += counted

@@ -7,6 +7,7 @@ Rules that hold here:
   the fate of one is not that of another.
 - A greeting has a packet of its own: it addresses another life than the rest may (D5, W1).
 - A bad datagram is counted by its reason, and gets no answer (W2, W3).
+- A message that is longer than a datagram may be goes and comes in parts (W4, `engine.parts`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Protocol
 from engine.core.ids import SiteId, Tick
 from engine.core.messages import Hello, Message, Packet, Welcome
 from engine.core.replica import Replica
-from engine.datagram import Rejected
+from engine.datagram import Reason, Rejected, TooLong
 from engine.runtime.clock import Clock
 from engine.runtime.counters import NodeCounts
 from engine.runtime.fault_rules import UNTOUCHED, Direction
@@ -33,7 +34,10 @@ class Sealer(Protocol):
 
     def seal(self, to: SiteId, packet: Packet, datagram_bytes_max: int) -> list[bytes]: ...
 
-    def open(self, datagram: bytes) -> Packet: ...
+    def open(self, datagram: bytes) -> Packet | None: ...
+
+    @property
+    def given_up(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +83,15 @@ class Links:
         self._flights_out: list[Flight] = []
 
     def take(self, now: Tick, datagram: Datagram) -> list[Arrival]:
-        """What a datagram brings at this moment: nothing, if it is bad or a rule drops, delays or holds it."""
+        """What a datagram brings at this moment: nothing, if it is bad, if other parts of its packet are missing, or
+        if a rule drops, delays or holds it."""
         try:
             packet = self._wire.open(datagram.data)
         except Rejected as rejected:
             self._counts.rejected[rejected.reason.value] += 1
+            return []
+        if packet is None:
+            self._count_given_up()
             return []
         self._counts.messages_in += len(packet.messages)
         self._counts.costs.took(packet.messages, len(datagram.data))
@@ -154,8 +162,17 @@ class Links:
         if place is None:
             self._udp.counts.send_errors["no-address"] += 1
             return f"NOT SENT (the host name of {to} has no address)"
+        try:
+            datagrams = self._wire.seal(to, packet, self._datagram_bytes_max)
+        except TooLong as too_long:
+            self._udp.counts.send_errors["too-long"] += 1
+            return f"NOT SENT (longer than any datagram: {too_long})"
         self._counts.messages_out += len(packet.messages)
-        datagrams = self._wire.seal(to, packet, self._datagram_bytes_max)
         self._counts.costs.sent(packet.messages, [len(datagram) for datagram in datagrams])
         failed = [error for datagram in datagrams if (error := self._udp.send(datagram, place)) is not None]
         return f"NOT SENT ({failed[0]})" if failed else None
+
+    def _count_given_up(self) -> None:
+        given_up = self._wire.given_up
+        if given_up:
+            self._counts.rejected[Reason.INCOMPLETE.value] = given_up

@@ -127,17 +127,14 @@ def test_w4_an_entrys_cost_is_what_it_takes_in_a_datagram_at_most(some: list[Ent
     assert length(Promise(Ballot(Round(1), ALICE), Slot(1), None, accepted, (), ())) <= budget + FRAME_BYTES
 
 
-ETHERNET_BYTES = 1_452
-"""What one Ethernet frame of 1,500 bytes holds beside the headers of IPv6 and UDP."""
-
-
-@pytest.mark.parametrize(("number", "bytes_max"), [(10**9 - 1, DATAGRAM_BYTES_FAR), (NUMBER_MAX, ETHERNET_BYTES)])
-def test_w4_the_longest_tweet_is_one_datagram_in_whatever_message(number: int, bytes_max: int) -> None:
-    """280 characters of four bytes, by the longest name: with numbers of nine digits below the limit; with the largest
-    that there are above it, and still in one frame."""
+@pytest.mark.parametrize("length", [TEXT_MAX, 140], ids=["of two bytes", "half and half"])
+def test_w4_an_ordinary_tweet_is_one_datagram_in_whatever_message(length: int) -> None:
+    """280 characters of two bytes, or half of them, by the longest name and with the largest numbers. What is longer
+    goes in parts."""
     name = SiteId("a" * 16)
-    entry = Entry(name, number, number - 1, encode(Stamped(Tweet("\N{GRINNING FACE}" * TEXT_MAX), 10**13)))
-    slot, at, nonce = Slot(number), Ballot(Round(number), name), Nonce(NUMBER_MAX)
+    text = "a" * (TEXT_MAX - length) + "\N{LATIN SMALL LETTER E WITH ACUTE}" * length
+    entry = Entry(name, NUMBER_MAX, NUMBER_MAX - 1, encode(Stamped(Tweet(text), NUMBER_MAX)))
+    slot, at, nonce = Slot(NUMBER_MAX), Ballot(Round(NUMBER_MAX), name), Nonce(NUMBER_MAX)
     for message in (
         Promise(at, slot, slot, (AcceptedSlot(slot, at, entry),), (), ()),
         Promise(at, slot, None, (), (LearnedSlot(slot, entry),), ()),
@@ -146,5 +143,5 @@ def test_w4_the_longest_tweet_is_one_datagram_in_whatever_message(number: int, b
         Known(nonce, slot, slot, (LearnedSlot(slot, entry),)),
         HandOn((entry,), relayed=False),
     ):
-        (plaintext,) = encode_packet(Packet(name, LIFE, number, LIFE, (message,)), 1_000_000)
-        assert len(plaintext) + SEAL_BYTES <= bytes_max
+        (plaintext,) = encode_packet(Packet(name, LIFE, NUMBER_MAX, LIFE, (message,)), 1_000_000)
+        assert len(plaintext) + SEAL_BYTES <= DATAGRAM_BYTES_FAR

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from engine.codec import Decoder, encode_packet
-from engine.core.entry import TEXT_MAX, Entry, Stamped, Tweet, encode
-from engine.core.ids import NUMBER_MAX, Ballot, Nonce, Round, SiteId, Slot, StoreId
-from engine.core.messages import Accept, AcceptedSlot, Ask, AskHighest, LearnedSlot, Message, Packet, Promise
-from engine.datagram import DATAGRAM_BYTES_FAR, SEAL_BYTES, Reason, Rejected
+from engine.core.entry import TEXT_MAX
+from engine.core.ids import NUMBER_MAX, Nonce, Slot, StoreId
+from engine.core.messages import Ask, AskHighest, Message, Packet
+from engine.datagram import Reason, Rejected
 from tests import strategies
 from tests.strategies import SITES
 
@@ -149,21 +149,6 @@ def test_w4_messages_share_plaintexts_to_the_last_byte() -> None:
         plaintexts = encode_packet(_packet(*asks), plaintext_bytes_max)
         assert len(plaintexts) > 1
         assert max(len(plaintext) for plaintext in plaintexts) <= plaintext_bytes_max
-
-
-@pytest.mark.parametrize(
-    "character", ["\U0001f600", "é", '"', "\\"], ids=["four bytes", "two bytes", "quote", "backslash"]
-)
-def test_w4_the_longest_entry_fits_a_datagram_toward_other_hosts(character: str) -> None:
-    names = SiteId("carlotta"), SiteId("reginald")
-    high = 1_000_000_000
-    entry = Entry(names[0], high, high - 1, encode(Stamped(Tweet(character * TEXT_MAX), 1_763_776_800_000)))
-    ballots = [Ballot(Round(high), name) for name in names]
-    slot = Slot(high)
-    promise = Promise(ballots[0], slot, slot, (AcceptedSlot(slot, ballots[1], entry),), (), ())
-    for message in (promise, Accept(ballots[0], (LearnedSlot(slot, entry),))):
-        [plaintext] = encode_packet(_packet(message), 1)
-        assert len(plaintext) + SEAL_BYTES <= DATAGRAM_BYTES_FAR
 
 
 @given(st.binary(max_size=300))

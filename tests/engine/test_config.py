@@ -83,7 +83,14 @@ def test_timings_are_in_the_units_of_their_names(folder: Path) -> None:
 
 def test_w4_datagrams_are_long_only_where_every_host_is_loopback(folder: Path) -> None:
     assert _read(folder, GOOD).datagram_bytes_max == 16_384
-    assert _read(folder, GOOD.replace("[::1]", "[2001:db8::1]")).datagram_bytes_max == 1_400
+    assert _read(folder, GOOD.replace("[::1]", "[2001:db8::1]")).datagram_bytes_max == 1_232
+
+
+@pytest.mark.parametrize("bytes_max", [548, 1_200])
+def test_w4_datagrams_may_be_as_short_as_any_path_needs(folder: Path, bytes_max: int) -> None:
+    cluster = _read(folder, GOOD + f"datagram_max_bytes: {bytes_max}\n")
+    assert cluster.datagram_bytes_max == bytes_max
+    assert cluster.settings(cluster.find("alice")).page_bytes < bytes_max
 
 
 def test_w1_only_loopback_hosts_may_do_without_a_key(folder: Path) -> None:
@@ -174,7 +181,8 @@ def test_a_site_that_is_not_there_is_refused_with_a_guess(folder: Path) -> None:
         ("sites:\n", "fill_every_s: .inf\nsites:\n", 4, "fill_every_s is a number of 0.1 to 3600"),
         ("sites:\n", "fill_every_s: 5s\nsites:\n", 4, "fill_every_s is a number of 0.1 to 3600"),
         ("sites:\n", "scan_every_s: -1\nsites:\n", 4, "scan_every_s is a number of 0.1 to 86400"),
-        ("sites:\n", "datagram_max_bytes: 65507\nsites:\n", 4, "a whole number of 1400 to 60000"),
+        ("sites:\n", "datagram_max_bytes: 65507\nsites:\n", 4, "a whole number of 548 to 60000"),
+        ("sites:\n", "datagram_max_bytes: 547\nsites:\n", 4, "a whole number of 548 to 60000"),
     ],
 )
 def test_anything_else_is_refused(folder: Path, old: str, new: str, line: int, instead: str) -> None:

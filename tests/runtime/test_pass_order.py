@@ -70,6 +70,10 @@ class RecordedWire:
         self._real = real
         self.open = real.open
 
+    @property
+    def given_up(self) -> int:
+        return self._real.given_up
+
     def seal(self, to: SiteId, packet: Packet, datagram_bytes_max: int) -> list[bytes]:
         self._recorder.done.append(("send", packet))
         return self._real.seal(to, packet, datagram_bytes_max)
