@@ -8,6 +8,8 @@ Rules that hold here:
   of ours (a welcome to our hello, or a hello with our challenge as proof): a replay proves nothing.
 - A hello is judged against what was remembered when its challenge was given out: later commits may overtake it. Each
   hello has a challenge of its own: one that an old duplicate brought out proves nothing of a store that came later.
+- A peer that has not recorded this store since the start is told the commit number of the start: an old copy that has
+  learned since what it lacked is as old as it was.
 """
 
 from __future__ import annotations
@@ -59,6 +61,7 @@ class Lives:
         self._random = random
         self.life = stored.life
         self.commit = stored.commit
+        self._commit_at_start = stored.commit
         self._standing = stored.standing
         self._why = stored.standing_why
         self._confirmed = False
@@ -116,6 +119,10 @@ class Lives:
         for peer in self._unanswered:
             due = min(due, peer.hello_at)
         return due
+
+    def commit_for(self, to: SiteId) -> int:
+        """The commit number that a packet to this peer tells."""
+        return self.commit if self._peers[to].recorded else self._commit_at_start
 
     def to_life(self, to: SiteId, messages: tuple[Message, ...]) -> StoreId | None:
         """Whom a packet addresses: a welcome answers the life that said hello, a first hello anybody."""

@@ -218,7 +218,7 @@ class Replica:
     def packet(self, to: SiteId, messages: tuple[Message, ...]) -> Packet:
         """Wraps messages for a peer, those that say the same of several slots as one. Call after `committed`."""
         lives, said = self._lives, bundled(messages, self._settings.page_bytes)
-        return Packet(self._settings.site, lives.life, lives.commit, lives.to_life(to, said), said)
+        return Packet(self._settings.site, lives.life, lives.commit_for(to), lives.to_life(to, said), said)
 
     # Readings
 

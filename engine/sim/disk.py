@@ -75,6 +75,11 @@ class Image:
         """A copy that later commits do not change."""
         return Image(**{each.name: copy(getattr(self, each.name)) for each in fields(self)})
 
+    def contradicts(self, peer: SiteId, life: StoreId, commit: int) -> bool:
+        """It remembers another store of `peer`, or a later commit of this one (D5)."""
+        known = self.peers.get(peer)
+        return known is not None and (known.life != life or known.commit > commit)
+
     def entry(self, slot: Slot) -> Entry | None:
         """The learned entry of a slot."""
         return self.log[slot - 1] if slot <= self.prefix else self.ahead.get(slot)

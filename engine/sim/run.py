@@ -185,7 +185,8 @@ class Run:
         copy, name = self._copies.pop(site, None), world.names[site]
         if copy is None or site in self._lost:
             return False
-        believers = world.truth.believers(name, copy) + len(self._lost - {site})
+        contradicting = world.truth.contradicting(name, copy.life, copy.commit)
+        believers = len(world.sites) - 1 - len(contradicting) + len(self._lost - {site})
         if believers >= len(world.sites) // 2 or not self._lose(site):
             return False
         world.crash(site)

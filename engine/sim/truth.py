@@ -81,6 +81,7 @@ class _Site:
     disk: SimDisk
     process: int = 0
     round_at_start: Round = _NO_ROUND
+    commit_at_start: int = 0
     confirmed: int = 0  # who recorded this store since the process began, as a mask
     to_recover: Slot | None = None  # what was chosen when the process first asked how far the log goes
     recovered: bool = False  # ... and it said that it has all that
@@ -89,6 +90,7 @@ class _Site:
     ever_voted: bool = False
     replaced: bool = False  # wiped or put back, ever
     barred: bool = False  # ... after it had voted: never again (D5)
+    contradicted_by: set[SiteId] = field(default_factory=set)  # who remembers another store than the process began on
     blocks: dict[Pair, Slot] = field(default_factory=dict)
     block_due: tuple[Pair, Slot | None] | None = None
 
@@ -121,17 +123,16 @@ class Truth:
         book = self.ballots.books.get(slot)
         return None if book is None else book.chosen
 
-    # Lives
-
     def started(self, index: int, stored: Stored) -> None:
         """A process begins on what its store holds."""
         site = self._sites[index]
         site.process += 1
         site.round_at_start = stored.round
-        site.confirmed = 0
+        site.confirmed, site.commit_at_start = 0, stored.commit
         site.standing = stored.standing
         site.to_recover = None
         site.recovered = False
+        site.contradicted_by = self.contradicting(site.name, stored.life, stored.commit)
         if stored.blocks != site.blocks:
             violate("R2", f"starts with the block table {stored.blocks}, a replay gives {site.blocks}", site=site.name)
 
@@ -139,6 +140,8 @@ class Truth:
         """A site's store was wiped, or an old copy was put back."""
         site = self._sites[index]
         site.replaced = True
+        for other in self._sites:
+            other.contradicted_by.discard(site.name)
         site.barred = site.barred or site.ever_voted
         site.blocks = dict(image.blocks)
         site.block_due = None
@@ -276,16 +279,13 @@ class Truth:
     def _may_not_be_barred(self, site: _Site, does: str) -> None:
         if not site.barred:
             return
-        if self.believers(site.name, site.disk.image) >= self._to_confirm:
+        if len(self._sites) - 1 - len(site.contradicted_by) >= self._to_confirm:
             raise OutOfModel(f"{site.name} {does} on an old copy that enough peers cannot contradict any more")
         violate("D5", f"{does} on a store that is not the one it voted with", site=site.name)
 
-    def believers(self, name: SiteId, image: Image) -> int:
-        """How many other sites durably remember nothing that contradicts this store of `name`."""
-        memories = [site.disk.image.peers.get(name) for site in self._sites if site.name != name]
-        return sum(
-            memory is None or (memory.life == image.life and memory.commit <= image.commit) for memory in memories
-        )
+    def contradicting(self, name: SiteId, life: StoreId, commit: int) -> set[SiteId]:
+        """The other sites that durably remember another store of `name`, or a later commit of this one."""
+        return {site.name for site in self._sites if site.disk.image.contradicts(name, life, commit)}
 
     # What leaves
 
@@ -354,15 +354,15 @@ class Truth:
         """D5: who says that it recorded a store has its life on disk. The nonce tells which store is meant."""
         if message.verdict is not Verdict.RECORDED:
             return
-        asked = self._hellos[message.nonce]
-        peer = asked.site
+        peer = (asked := self._hellos[message.nonce]).site
         memory = site.disk.image.peers.get(peer.name)
         if memory is None or memory.life != asked.life:
-            violate(
-                "D1", f"says that it recorded {peer.name}'s store {asked.life}; its disk has {memory}", site=site.name
-            )
-        if asked.process == peer.process:
+            told = f"says that it recorded {peer.name}'s store {asked.life}; its disk has {memory}"
+            violate("D1", told, site=site.name)
+        elif asked.process == peer.process and not peer.confirmed >> index & 1:
             peer.confirmed |= 1 << index
+            if memory.commit > peer.commit_at_start:
+                peer.contradicted_by.add(site.name)
 
     def _prepare(self, site: _Site, message: Prepare) -> None:
         self._may_vote(site, "proposes")

@@ -215,6 +215,25 @@ def test_d5_an_old_copy_of_a_store_is_told_that_its_disk_is_lost() -> None:
     assert answer.reason.startswith("bob heard commit 1000 of alice's store, which is now at 999")
 
 
+def test_d5_a_peer_is_told_the_commit_of_the_start_until_it_has_recorded_the_store() -> None:
+    """Trap: an old copy that learns what it lacked counts as many commits as the lost store did."""
+    stage = Stage(3)
+    hellos = stage.start()
+    at_start = stage.store.load().commit
+    stage.welcome([BOB], hellos)
+    for slot in (1, 2, 3):
+        stage.hear(BOB, chosen(slot, tweet(BOB, slot)))
+    now = stage.store.load().commit
+    assert now > at_start
+    told_to = {peer: stage.replica.packet(peer, (beat(),)).commit for peer in (BOB, CAROL)}
+    assert told_to == {BOB: now, CAROL: at_start}
+    stage.welcome([CAROL], hellos)
+    assert stage.replica.packet(CAROL, (beat(),)).commit == now
+    assert stage.restarted().replica.packet(BOB, (beat(),)).commit == now, (
+        "what was durable then is what it starts with"
+    )
+
+
 def test_d5_the_newest_commit_heard_is_durable_with_the_next_thing_that_is() -> None:
     stage = Stage(3, site=BOB).vote()
     greet(stage, 1, commit=5)

@@ -27,6 +27,7 @@ TRAPS: Final = {
     "trap-d1-promise-is-durable": "d1-promises-are-not-durable",
     "trap-d2-failed-sync": "d2-a-failed-sync-is-ignored",
     "trap-d5-fresh-disk": "d5-every-store-votes-at-once",
+    "trap-d5-old-copy-catches-up": "d5-an-old-copy-tells-the-commit-that-it-caught-up-to",
     "trap-e2-unknown-is-not-failed": "e2-says-not-created-of-an-event-that-left",
     "trap-l2-ballot-zero-after-a-crash": "l2-uses-ballot-0-again-for-the-next-event",
     "trap-l2-ballot-zero-before-a-crash": "l2-ballot-0-is-not-durable-before-it-leaves",

@@ -112,6 +112,13 @@ def _nobody_remembers(original: Callable[..., bool]) -> Any:
     return on_hello
 
 
+def _commit_of_now(_: Any) -> Any:
+    def commit_for(self: Lives, _to: SiteId) -> int:
+        return self.commit
+
+    return commit_for
+
+
 _replica = engine.core.replica
 
 MUTANTS: Final = (
@@ -135,5 +142,6 @@ MUTANTS: Final = (
     Mutant("R5", "a read does not wait for its bound", (Patch(FreshReads, "reach", _read_does_not_wait),)),
     Mutant("R5", "a read joins a question that is out", (Patch(FreshReads, "begin", _read_joins_what_was_asked),)),
     Mutant("D5", "every store votes at once", (Patch(Lives, "voting", _everybody_votes),)),
+    Mutant("D5", "an old copy tells the commit that it caught up to", (Patch(Lives, "commit_for", _commit_of_now),)),
     Mutant("D5", "nobody remembers a store", (Patch(Lives, "on_hello", _nobody_remembers),)),
 )
