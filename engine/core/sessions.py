@@ -51,6 +51,7 @@ class _Event:
     row: EventRow | None
     submission: Submission | None
     submitted: Tick
+    void_at: Slot | None = None  # chosen there where it is void, and not proposed again since
 
 
 class Sessions:
@@ -128,6 +129,7 @@ class Sessions:
             return None
         self._aim = slot
         event = next(iter(self._placed.values()), None) or self._queue[0]
+        event.void_at = None
         return self._entry(event, follows)
 
     @property
@@ -264,7 +266,23 @@ class Sessions:
         event = self._placed.get(entry.number)
         if event is not None and event.row is not None and event.row.slot == slot:
             event.row = replace(event.row, slot=None)
+            event.void_at = slot
             step.write(WriteEvent(event.row))
+
+    def settle_void(self, step: Step, last_in_effect: int) -> None:
+        """D5: this site proposes nothing any more, and nobody else proposes its events. One that is void where it was
+        chosen, or whose number is behind the last in effect, can never take effect (E2, E5)."""
+        for event in list(self._placed.values()):
+            row = event.row
+            assert row is not None
+            if event.void_at is not None:
+                where = f"it is void at slot {event.void_at}, where it was chosen"
+            elif row.slot is None and row.number <= last_in_effect:
+                where = f"{EventId(self._site, last_in_effect)} is in effect, and no earlier event can be"
+            else:
+                continue
+            reason = f"{where}; this site's disk was lost, and it proposes nothing any more"
+            self._settle(step, event, replace(row, state=EventState.NOT_CREATED, slot=event.void_at, reason=reason))
 
     def _expire(self, step: Step, event: _Event, reason: str) -> None:
         """Its time has passed: certainly nowhere if nothing left, in doubt otherwise (E2)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from engine.core.effects import Effects, SawOutcome
 from engine.core.entry import Entry, Stamped, Withdrawal, encode
 from engine.core.ids import Ballot, Slot
-from engine.core.messages import Accept, Prepare
+from engine.core.messages import Accept, Hello, Prepare, Verdict, Welcome
 from engine.core.storage import EventState
 from tests.core.stage import ALICE, BOB, Stage, accept, accepted, ballot, chosen, promise, sent, told, tweet
 
@@ -99,3 +99,35 @@ def test_e3_the_next_event_waits_for_it() -> None:
     assert outcomes(effects) == [(EventState.CREATED, 3)]
     number, slot = aimed(effects)
     assert carried(stage.hear(BOB, promise(number, slot))) == {tweet(ALICE, 3, text="next")}
+
+
+def lost(stage: Stage) -> Effects:
+    """A new process of it, which Bob tells that its disk was lost."""
+    (hello,) = [hello for peer, hello in sent(stage.start(), Hello) if peer == BOB]
+    return stage.hear(BOB, Welcome(hello.nonce, Verdict.LOST_DISK, None, "bob remembers another store of alice"))
+
+
+def test_d5_e2_of_a_lost_disk_it_is_not_created_as_soon_as_it_is_void() -> None:
+    again = proposed_behind_a_hole().restarted()
+    assert outcomes(lost(again)) == []
+    effects = chosen_and_void(again)
+    assert outcomes(effects) == [(EventState.NOT_CREATED, 2)]
+    assert "void at slot 2" in str(told(effects, SawOutcome)[0].reason)
+    assert again.store.load().open_events == ()
+
+
+def test_d5_e2_of_a_lost_disk_it_is_not_created_where_it_was_void_before() -> None:
+    stage = proposed_behind_a_hole()
+    chosen_and_void(stage)
+    again = stage.restarted()
+    assert outcomes(lost(again)) == [], "a process before may have pushed it again, and nobody knows where"
+    assert again.store.load().open_events != ()
+    effects = again.hear(BOB, chosen(3, tweet(ALICE, 5, follows=1)))
+    assert outcomes(effects) == [(EventState.NOT_CREATED, 3)]
+
+
+def test_d5_e2_of_a_lost_disk_what_may_still_be_chosen_stays_unknown() -> None:
+    again = proposed_behind_a_hole().restarted()
+    lost(again)
+    assert outcomes(again.hear(BOB, chosen(1, CHOSEN_BEFORE))) == []
+    assert outcomes(again.hear(BOB, chosen(2, tweet(BOB, 1)))) == [(EventState.LOST, 2)]
