@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from functools import lru_cache
 
@@ -25,6 +26,11 @@ def clock_ms(at: str) -> str:
 def now() -> datetime:
     """The present local time."""
     return datetime.now().astimezone()
+
+
+def monotonic_s() -> float:
+    """Seconds, for what is counted on between two words of an engine."""
+    return time.monotonic()
 
 
 def day_or_clock(at: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,7 +19,9 @@ from tui.panes.lines import Lines
 from tui.panes.trace import TracePane
 from tui.screens.main import MainScreen
 
-BOUND_S = 10.0
+BOUND_S = 60.0
+"""How long anything in these tests may take, on a machine that does much else."""
+
 NARROW = (80, 24)
 WIDE = (160, 48)
 GOLDEN = Path(__file__).parent / "golden"
@@ -84,14 +87,19 @@ class Driven:
     async def until_shown(self, words: str) -> None:
         await self.until(lambda: words in self.text(), f"never shown: {words!r}")
 
-    def matches_golden(self, name: str) -> None:
-        """Compares the screen with golden/NAME.txt; with LOGGOS_REWRITE_GOLDEN=1 it writes that file instead."""
+    async def until_golden(self, name: str) -> None:
+        """Waits until the screen is golden/NAME.txt; with LOGGOS_REWRITE_GOLDEN=1 it writes that file instead."""
         path = GOLDEN / f"{name}.txt"
-        now = self.text() + "\n"
         if os.environ.get(REWRITE):
+            await self.pause()
             path.parent.mkdir(exist_ok=True)
-            path.write_text(now, encoding="utf-8")
-        assert now == path.read_text(encoding="utf-8"), f"{name} reads differently; {REWRITE}=1 rewrites golden files"
+            path.write_text(self.text() + "\n", encoding="utf-8")
+        golden = path.read_text(encoding="utf-8")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BOUND_S):
+                while self.text() + "\n" != golden:
+                    await self.pause()
+        assert self.text() + "\n" == golden, f"{name} reads differently; {REWRITE}=1 rewrites golden files"
 
 
 @asynccontextmanager

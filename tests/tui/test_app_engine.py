@@ -10,7 +10,7 @@ import pytest
 
 from engine.core.ids import SiteId
 from tests.tui.engine_double import EngineDouble
-from tests.tui.pilots import screen_of
+from tests.tui.pilots import BOUND_S, screen_of
 from tui.app import LoggosApp
 from tui.hops import Hop, Leaving
 
@@ -42,7 +42,8 @@ async def test_an_engine_that_goes_without_a_word_shows_the_end_of_its_log(tmp_p
             await pilot.until_shown("NO ENGINE")
             await pilot.until_shown("14:05:10 \\x1b[31mkilled")
             await pilot.until_shown("q quits (exit 5)")
-            assert "`loggos serve alice` starts it" in " ".join(pilot.text().split())
+            says = "`loggos serve alice` starts it"
+            await pilot.until(lambda: says in " ".join(pilot.text().split()), "never told how to start it")
 
 
 async def test_an_engine_that_comes_back_is_attached_again(tmp_path: Path) -> None:
@@ -56,7 +57,7 @@ async def test_an_engine_that_comes_back_is_attached_again(tmp_path: Path) -> No
             await engine.start()
             await pilot.press("r")
             await pilot.until_shown("tweet number 2")
-            assert "NO ENGINE" not in pilot.text()
+            await pilot.until(lambda: "NO ENGINE" not in pilot.text(), "it stays")
             assert len(engine.called("subscribe")) == 2
 
 
@@ -85,7 +86,7 @@ async def test_a_screen_without_any_engine_says_so(tmp_path: Path) -> None:
     hop = Hop(SiteId("alice"), tmp_path / "none.sock", tmp_path / "engine.log")
     app = LoggosApp([hop], Leaving.DETACHES)
     async with app.run_test(size=(80, 24)) as pilot:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(BOUND_S):
             while "no engine is running" not in "".join(strip.text for strip in app.screen._compositor.render_strips()):
                 await pilot.pause()
         await pilot.press("q")
@@ -102,7 +103,7 @@ async def test_leaving_asks_and_says_what_stopping_does(tmp_path: Path, reachabl
         async with screen_of(engine, leaving=Leaving.ASK) as pilot:
             await pilot.press("q")
             await pilot.until_shown("stop the engine of alice")
-            assert words in " ".join(pilot.text().replace("│", " ").split())
+            await pilot.until(lambda: words in " ".join(pilot.text().replace("│", " ").split()), f"never said: {words}")
             await pilot.press("escape")
             await pilot.until(lambda: pilot.app.screen is pilot.main, "never went back")
             assert pilot.app.return_value is None

@@ -111,8 +111,8 @@ async def test_bad_outcomes_are_told_in_true_sentences(tmp_path: Path, outcome: 
         async with screen_of(engine, size=(120, 24)) as pilot:
             await pilot.press("c", *"hello", "enter")
             await pilot.until_shown(offers)
-            said = " ".join(" ".join(pilot.lines()).split())
-            assert words in said
+            await pilot.until(lambda: words in " ".join(pilot.text().split()), f"never said: {words}")
+            said = pilot.text()
             assert "fail" not in said
             assert "created at" not in said
 
@@ -179,7 +179,7 @@ async def test_bad_news_waits_beneath_good_news(tmp_path: Path) -> None:
             await pilot.until_shown("not created")
             await pilot.press("o")
             await pilot.until_shown("Outcomes")
-            assert sum("created" in line for line in pilot.lines()) >= 2
+            await pilot.until(lambda: sum("created" in line for line in pilot.lines()) >= 2, "not both")
 
 
 async def test_what_the_rules_refuse_is_refused_before_it_is_sent(tmp_path: Path) -> None:
@@ -215,8 +215,8 @@ async def test_a_long_draft_takes_one_line_while_the_composer_is_closed(tmp_path
         pilot.paste("漢" * 280)
         await pilot.press("escape")
         await pilot.until_shown("c goes on with the draft: 漢")
-        assert sum("漢" in line for line in pilot.lines()) == 1
-        assert pilot.lines()[-2].endswith("…")
+        await pilot.until(lambda: sum("漢" in line for line in pilot.lines()) == 1, "more lines than one")
+        await pilot.until(lambda: pilot.lines()[-2].endswith("…"), "never cut")
 
 
 async def test_the_draft_survives_escape_a_lost_quorum_and_leaving(tmp_path: Path) -> None:
@@ -240,9 +240,9 @@ async def test_the_draft_survives_escape_a_lost_quorum_and_leaving(tmp_path: Pat
 async def test_letters_are_text_while_something_is_typed(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
         await pilot.press("c", *"qdhz6 /?")
-        assert pilot.main.query_one(Composer).field.text == "qdhz6 /?"
+        await pilot.until(lambda: pilot.main.query_one(Composer).field.text == "qdhz6 /?", "never typed")
         await pilot.press("escape", "g", *"q12x")
-        assert pilot.main.query_one(Prompt).is_open
+        await pilot.until(lambda: pilot.main.query_one(Prompt).is_open, "never asked where to")
         assert pilot.main.active == "timeline"
 
 

@@ -21,8 +21,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
     with RealCluster(tmp_path_factory.mktemp("audited"), ("alice", "bob", "carol")) as three:
         three.serve_all()
         lines = b"".join(b"line %d\n" % number for number in range(TWEETS))
-        assert three.run("tweet", "alice", "--stdin", "--retry", stdin=lines).status == 0
-        blocked = three.run("block", "bob", "carol", "--json").lines[0]["slot"]
+        assert three.run("tweet", "alice", "--stdin", "--retry", "--timeout", "50", stdin=lines).status == 0
+        blocked = three.run("block", "bob", "carol", "--json", "--timeout", "50").lines[0]["slot"]
         for name in three.names:
             three.until_learned(name, blocked)
         three.engines["carol"].kill()
@@ -67,7 +67,7 @@ def test_some_stores_of_a_cluster_say_what_is_missing(cluster: RealCluster) -> N
 
 def test_a_violation_is_a_line_and_status_12(copy: Path) -> None:
     with Planter(copy / "bob") as planter:
-        planter.change(SLOTS, "slot = 5", body="tweet 1795262400123 \x1b[2Jgotcha")
+        planter.change(SLOTS, "slot = 5", body="tweet 1795262400123 \u202egotcha")
     said = run("audit", str(copy))
     assert (said.status, said.err) == (12, "")
     assert [line for line in said.out.splitlines() if line.startswith("R1 slot 5 at bob - learned alice/5 ")]

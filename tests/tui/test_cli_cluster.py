@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
 
 
 def _tweet(cluster: RealCluster, site: str, text: str) -> Json:
-    said = cluster.run("tweet", site, text, "--retry", "--json")
+    said = cluster.run("tweet", site, text, "--retry", "--json", "--timeout", "50")
     assert (said.status, said.err) == (0, "")
     return said.lines[0]
 
@@ -69,16 +70,17 @@ def test_what_is_no_tweet_is_bad_input_in_one_line(cluster: RealCluster, text: s
 
 
 def test_blocks_hide_tweets_and_show_in_the_table(cluster: RealCluster) -> None:
-    assert _tweet(cluster, "carol", "carol speaks")["outcome"] == "created"
-    blocked = cluster.run("block", "carol", "bob", "--json").lines[0]
+    slot = _tweet(cluster, "carol", "carol speaks")["slot"]
+    blocked = cluster.run("block", "carol", "bob", "--json", "--timeout", "50").lines[0]
     assert blocked["outcome"] == "created"
     cluster.until_learned("bob", blocked["slot"])
     [row] = cluster.run("blocks", "bob", "--json").lines
     assert list(row.items()) == [("blocker", "carol"), ("blocked", "bob"), ("slot", blocked["slot"])]
     assert "carol speaks" not in cluster.run("view", "bob").out
+    cluster.until_learned("alice", slot)
     assert "carol speaks" in cluster.run("view", "alice").out
     assert "carol speaks" in cluster.run("log", "bob").out
-    freed = cluster.run("unblock", "carol", "bob", "--json").lines[0]
+    freed = cluster.run("unblock", "carol", "bob", "--json", "--timeout", "50").lines[0]
     cluster.until_learned("bob", freed["slot"])
     assert "carol speaks" in cluster.run("view", "bob").out
 
@@ -158,7 +160,9 @@ def test_explain_tells_who_accepted_and_who_knew(cluster: RealCluster) -> None:
     slot = _tweet(cluster, "carol", "explain me")["slot"]
     for site in ("alice", "bob"):
         cluster.until_learned(site, slot)
-    said = cluster.run("explain", "alice", str(slot), "--timeout", "30", "--json")
+    words = ("explain", "alice", str(slot), "--timeout", "30", "--json")
+    until(lambda: all(site["answered"] for site in cluster.run(*words).lines[0]["sites"]), "all sites are heard")
+    said = cluster.run(*words)
     assert (said.status, said.err) == (0, "")
     [told] = said.lines
     assert list(told) == ["slot", "state", "may_be_chosen", "sentence", "entry", "void", "quorum", "sites", "ballots"]
@@ -213,7 +217,8 @@ def test_trace_follows_until_a_signal_and_prints_nothing_twice(cluster: RealClus
     said = interrupt(process, signal.SIGINT)
     assert (said.status, said.err) == (0, "")
     accepts = [line for line in map(json.loads, seen) if line["type"] == "accept" and line["slot"] == slot]
-    assert sorted(line["peer"] for line in accepts) == ["bob", "carol"]
+    assert {line["peer"] for line in accepts} == {"bob", "carol"}
+    assert all(count == 1 for line, count in Counter(seen).items() if json.loads(line)["type"] == "accept")
 
 
 def test_an_event_of_another_site_is_asked_for_there(cluster: RealCluster) -> None:

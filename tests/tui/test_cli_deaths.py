@@ -99,6 +99,7 @@ def test_an_interrupted_fill_is_never_0(cluster: RealCluster) -> None:
     cluster.serve_all()
     cluster.run("faults", "carol", "add", "partition alice,bob | carol")
     cluster.run("faults", "bob", "add", "from=alice type=accepted drop")
+    cluster.run("faults", "alice", "add", "to=bob type=prepare drop")  # she would settle it with him
     process = cluster.start("tweet", "bob", "half way", *PATIENT)
     until(lambda: cluster.ask("alice", "status")["holes"], "alice has a hole")
     cluster.engines["bob"].kill()
@@ -113,7 +114,8 @@ def test_an_interrupted_fill_is_never_0(cluster: RealCluster) -> None:
     assert filling.stdout.readline() == b"plan\n"
     assert interrupt(filling, signal.SIGINT).status == 11
     cluster.serve("bob")
-    cluster.run("faults", "carol", "clear")
+    for name in ("alice", "carol"):
+        cluster.run("faults", name, "clear")
     said = cluster.run("fill", "alice", "--timeout", "50", "--json")
     assert said.status == 0
     cluster.until_learned("alice", planned["slot"])
@@ -139,7 +141,7 @@ def test_an_engine_that_is_killed_leaves_unknown_what_it_did_not_answer(cluster:
 
 def test_what_was_acknowledged_survives_killing_everybody(cluster: RealCluster) -> None:
     cluster.serve_all()
-    said = cluster.run("tweet", "bob", "--stdin", "--retry", "--json", stdin=b"one\ntwo\nthree\n")
+    said = cluster.run("tweet", "bob", "--stdin", "--retry", "--json", "--timeout", "50", stdin=b"one\ntwo\nthree\n")
     assert said.status == 0
     for engine in cluster.engines.values():
         engine.kill()

@@ -22,7 +22,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
 
 
 def _tweet(cluster: RealCluster, site: str, text: str) -> int:
-    [outcome] = cluster.run("tweet", site, text, "--retry", "--json").lines
+    [outcome] = cluster.run("tweet", site, text, "--retry", "--json", "--timeout", "50").lines
     assert outcome["outcome"] == "created"
     slot: int = outcome["slot"]
     return slot

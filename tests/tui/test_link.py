@@ -13,7 +13,7 @@ import pytest
 from tests.tui.engine_double import EngineDouble, Refused, trace_line
 from tui.link import TOPICS, Link, LinkLost, NotSent, RpcError
 
-BOUND_S = 10.0
+BOUND_S = 60.0
 
 
 class Heard:

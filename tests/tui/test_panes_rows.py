@@ -44,7 +44,7 @@ async def test_a_million_tweets_are_a_window(tmp_path: Path) -> None:
             await pilot.until_shown("tweet number 1000000")
             await pilot.press("home")
             await pilot.until_shown("tweet number 1")
-            assert pilot.rows(pilot.main.pane)[0].startswith(">       #1 ")
+            await pilot.until(lambda: pilot.rows(pilot.main.pane)[0].startswith(">       #1 "), "never at the first")
             for _ in range(3):
                 await pilot.press("pagedown")
             await pilot.until_shown("tweet number 30")
@@ -81,7 +81,7 @@ async def test_what_one_reads_never_moves(tmp_path: Path, key: str) -> None:
             assert pilot.rows(pane) == before
             await pilot.press("end")
             await pilot.until(lambda: pilot.rows(pane) != before, "never followed")
-            assert pane.following
+            await pilot.until(lambda: pane.following, "never followed")
 
 
 async def test_a_screen_that_was_resized_while_another_was_shown_is_painted_whole(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ async def test_the_selected_row_is_copied_inert(tmp_path: Path) -> None:
         async with screen_of(engine) as pilot:
             await pilot.until_shown("u202e")
             await pilot.press("y")
-            assert pilot.app.clipboard == "#1 12:00  bob    \\u202egnirts"
+            await pilot.until(lambda: pilot.app.clipboard == "#1 12:00  bob    \\u202egnirts", "never copied")
 
 
 async def test_the_title_of_the_log_counts_holes_as_they_are_now(tmp_path: Path) -> None:

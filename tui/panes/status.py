@@ -8,13 +8,12 @@ Rules that hold here:
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textual.timer import Timer
 
-from tui import leading
+from tui import leading, times
 from tui.panes.paint import Painted
 from tui.rows import Part, Role, Row, row, width_of, wrapped
 from tui.site.model import Gone, SiteModel, Stopped
@@ -89,7 +88,7 @@ class StatusBar(Painted):
         status = self.model.status
         if status is None or status.fill_in_s is None or not status.holes:
             return None
-        return max(0, math.ceil(status.fill_in_s - (time.monotonic() - self.model.status_at)))
+        return max(0, math.ceil(status.fill_in_s - (times.monotonic_s() - self.model.status_at)))
 
     def learn(self) -> None:
         self.say()

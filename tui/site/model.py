@@ -8,7 +8,6 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
@@ -104,7 +103,7 @@ class SiteModel:
         self.link = Link(hop.socket_path, self)
         self.connection: Connection = Connecting()
         self.status: Status | None = None
-        self.status_at = time.monotonic()
+        self.status_at = times.monotonic_s()
         self.silent_since: dict[str, datetime] = {}
         """Peers that are not heard, and when they last were (local time): set once, so that no text of it ticks."""
         self.attempts: dict[int, Attempt] = {}
@@ -317,7 +316,7 @@ class SiteModel:
         if isinstance(self.certainty, Unconfirmed) and status.fresh_at != known:
             self.certainty = Settled()  # another client's read was confirmed since
         self.status = status
-        self.status_at = time.monotonic()
+        self.status_at = times.monotonic_s()
         for name, peer in status.peers.items():
             if peer.up:
                 self.silent_since.pop(name, None)
