@@ -31,7 +31,8 @@ def read_key(path: Path) -> bytes:
     except FileNotFoundError:
         raise BadKey(f"the key file {path} is not there: copy it from another site of the cluster") from None
     except OSError as error:
-        raise BadKey(f"the key file {path} cannot be read ({error.strerror}): make it a file that you own") from None
+        what_to_do = "make it a file of the user whom the site runs as, mode 0600"
+        raise BadKey(f"the key file {path} cannot be read ({error.strerror}): {what_to_do}") from None
     if mode & 0o077:
         raise BadKey(f"others may read or write the key file {path} ({stat.filemode(mode)}): run `chmod 600 {path}`")
     if not _KEY.match(content):

@@ -23,6 +23,10 @@ APPLICATION: Final = "loggos"
 SOCKET_PATH_BYTES_MAX: Final = 100
 """What the address of a Unix socket holds everywhere: 108 bytes on Linux, 104 elsewhere, a zero at the end."""
 
+_SHORTER: Final = (
+    "name a folder with a shorter path with --data, and move what is in the old one there while no site runs"
+)
+
 
 class PlaceError(Exception):
     """No usable place; the message says what to do (exit status 2)."""
@@ -43,7 +47,8 @@ class SitePlaces:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
                 raise PlaceError(
-                    f"cannot make the folder {folder} ({error.strerror}): name another with --data"
+                    f"cannot make the folder {folder} ({error.strerror}): make the disk that it belongs on available"
+                    " and writable, or name another with --data if this site has never run"
                 ) from None
 
 
@@ -72,7 +77,7 @@ def _control(folder: Path) -> Path:
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
     short = _runtime_folder() / f"{digest}.sock"
     if not _fits(short):
-        raise PlaceError(f"{control} and {short} are both too long for a socket: name a shorter folder with --data")
+        raise PlaceError(f"{control} and {short} are both too long for a socket: {_SHORTER}")
     return short
 
 
@@ -88,4 +93,4 @@ def _runtime_folder() -> Path:
         try:
             return platformdirs.user_runtime_path(APPLICATION, ensure_exists=True)
         except OSError as error:
-            raise PlaceError(f"no folder for a socket ({error}): name a shorter folder with --data") from None
+            raise PlaceError(f"no folder for a socket ({error}): {_SHORTER}") from None

@@ -77,7 +77,7 @@ def _read_text(path: Path) -> str:
             content = file.read(FILE_BYTES_MAX + 1)
     except FileNotFoundError:
         raise ConfigError(
-            path, None, "is not there: name the file with --sites, or let `loggos init` write it"
+            path, None, "is not there: name the file with --sites, or let `loggos init` write one for a new cluster"
         ) from None
     except OSError as error:
         raise ConfigError(path, None, f"cannot be read ({error.strerror}): name another file with --sites") from None

@@ -20,7 +20,7 @@ import apsw
 
 from engine.core.ids import Round, SiteId, Slot, StoreId
 from engine.core.storage import Standing, StoreDamaged, StoreForeign
-from storage.errors import START_ANEW, file_errors, sqlite_errors
+from storage.errors import OWN_STORE, START_ANEW, file_errors, sqlite_errors
 from storage.rows import META, Meta, meta_values
 
 APPLICATION_ID: Final = 0x4C6F6767  # "Logg", in the header where the `file` command looks for it
@@ -189,7 +189,7 @@ def sync_folder(folder: Path) -> None:
 def check_schema(db: apsw.Connection, path: Path) -> None:
     """Raises StoreForeign for a file that this version did not make, StoreDamaged for changed tables."""
     if db.pragma("application_id") != APPLICATION_ID:
-        raise StoreForeign(f"{path}: not a store of Loggos. Choose another folder with --data")
+        raise StoreForeign(f"{path}: not a store of Loggos: {OWN_STORE}")
     version = db.pragma("user_version")
     if version != SCHEMA_VERSION:
         raise StoreForeign(
@@ -214,7 +214,7 @@ def check_identity(meta: Meta, identity: Identity, path: Path) -> None:
         difference = f"the sites {' '.join(meta.sites)}; in the list given, {', '.join(changes)}"
     else:
         return
-    raise StoreForeign(f"{path}: belongs to {difference}. Give that sites file, or another folder with --data")
+    raise StoreForeign(f"{path}: belongs to {difference}. Give that sites file, or {OWN_STORE}")
 
 
 def _write_new(draft: Path, identity: Identity) -> None:

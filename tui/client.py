@@ -266,7 +266,8 @@ def failures_as_exits(site: str) -> Iterator[None]:
         raise CommandFailed(
             ExitStatus.NO_ENGINE,
             f"no engine of {site} is running here ({error}):"
-            f" start it with `loggos open {site}` or `loggos serve {site}`",
+            f" name its data folder with --data if that is another (a site must not start without its store),"
+            f" else start it with `loggos open {site}` or `loggos serve {site}`",
         ) from error
     except RequestRefused as error:
         raise CommandFailed(status_of(error), str(error)) from error

@@ -90,7 +90,7 @@ def test_a_runtime_folder_that_is_too_long_is_refused(runtime: Path, monkeypatch
     long = runtime / ("d" * 90)
     long.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
-    with pytest.raises(PlaceError, match="name a shorter folder with --data"):
+    with pytest.raises(PlaceError, match="name a folder with a shorter path with --data, and move what is"):
         site_places(LONG, "alice")
 
 
@@ -103,5 +103,5 @@ def test_folders_are_made_for_their_user_alone(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(PlaceError, match=r"cannot make the folder .*/file/alice \(Not a directory\)"):
+    with pytest.raises(PlaceError, match=r"cannot make the folder .*/file/alice \(Not a directory\): make the disk"):
         site_places(tmp_path / "file", "alice").create()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ import pytest
 import storage.sqlite
 from engine.core.ids import Slot
 from engine.core.storage import Storage, StoreFailed, WriteVote
+from storage.errors import file_errors
 from tests.storage.faulty_disk import FaultyDisk
 from tests.storage.samples import ALICE, accepted, open_sample, tweet
 
@@ -183,3 +186,32 @@ def test_another_writer_is_not_waited_for_without_end(tmp_path: Path, monkeypatc
         vote(store, 1)
     other.close()
     store.close()
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.EROFS, "Read-only file system. Make the folder and all files in it writable"),
+        (errno.EACCES, "Permission denied. Make the folder and all files in it writable"),
+        (errno.ENOSPC, "Free some space"),
+        (errno.EMFILE, "Allow more open files"),
+        (errno.EISDIR, "Move what is in the way elsewhere"),
+        (errno.EIO, "Check that disk"),
+    ],
+)
+def test_d5_no_failure_of_a_file_is_answered_with_another_folder(tmp_path: Path, number: int, advice: str) -> None:
+    """Whoever followed that would have a site with a new store, which never votes again."""
+    with pytest.raises(StoreFailed, match=advice) as failed, file_errors(tmp_path, "lock the store"):
+        raise OSError(number, os.strerror(number))
+    assert "--data" not in str(failed.value)
+
+
+def test_d5_a_store_that_cannot_be_locked_stays_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_sample(tmp_path).close()
+
+    def read_only(*_: object) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("storage.lock.os.open", read_only)
+    with pytest.raises(StoreFailed, match=r"lock the store: Read-only .* its store stays where it is"):
+        open_sample(tmp_path)
