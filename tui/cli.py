@@ -9,7 +9,6 @@ Rules that hold here:
 from __future__ import annotations
 
 import importlib
-import io
 import os
 import signal
 import sys
@@ -17,33 +16,46 @@ from argparse import Namespace
 from collections.abc import Callable
 
 from tui.exits import CommandFailed, ExitStatus
-from tui.output import complain
+from tui.output import Unwritten, complain, open_stdout, stdout_failure
 from tui.parser import build_parser
 
 
 def main() -> int:
     """Runs what was typed; returns the exit status."""
     _prepare_streams()
-    parser = build_parser()
-    arguments = parser.parse_args()
-    if arguments.run is None:
-        parser.print_help(sys.stderr)
-        return ExitStatus.BAD_INPUT
-    status = int(ExitStatus.DONE)
+    status = _run()
     try:
-        status = _command(arguments.run)(arguments)
         sys.stdout.flush()
-    except CommandFailed as failed:
-        complain(str(failed))
-        status = failed.status
     except BrokenPipeError:
         _forget_stdout()
+    except Unwritten:
+        pass  # told below, whoever met it first
+    if (failure := stdout_failure()) is not None:
+        complain(f"the output cannot be written: {failure.strerror}")
+        _forget_stdout()
+    return ExitStatus.UNWRITTEN if failure is not None and status == ExitStatus.DONE else status
+
+
+def _run() -> int:
+    parser = build_parser()
+    try:
+        arguments = parser.parse_args()
+        if arguments.run is None:
+            parser.print_help(sys.stderr)
+            return ExitStatus.BAD_INPUT
+        return _command(arguments.run)(arguments)
+    except SystemExit as end:  # --help, and what was typed wrong
+        return end.code if isinstance(end.code, int) else ExitStatus.DONE
+    except CommandFailed as failed:
+        complain(str(failed))
+        return failed.status
+    except (BrokenPipeError, Unwritten):
+        return ExitStatus.DONE
     except KeyboardInterrupt:
-        status = 128 + signal.SIGINT
+        return 128 + signal.SIGINT
     except OSError as error:
         complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        status = ExitStatus.BAD_INPUT
-    return status
+        return ExitStatus.BAD_INPUT
 
 
 def _command(path: str) -> Callable[[Namespace], int]:
@@ -55,16 +67,15 @@ def _command(path: str) -> Callable[[Namespace], int]:
 
 def _prepare_streams() -> None:
     """Makes printing possible wherever the command was started from, and keeps 0, 1 and 2 from being taken."""
-    for descriptor in range(3):
+    for descriptor, mode in ((0, os.O_RDWR), (1, os.O_RDONLY), (2, os.O_RDWR)):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
-    sys.stdout = sys.stdout or os.fdopen(1, "w")
+            # It takes the lowest free number, which is this one. Nothing can be written to a stdout that was closed.
+            os.open(os.devnull, mode)
     sys.stderr = sys.stderr or os.fdopen(2, "w")
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A terminal that knows no Unicode shows escapes instead of ending the command.
-        sys.stdout.reconfigure(errors="backslashreplace")
+    if sys.stdout is None or sys.stdout is sys.__stdout__:
+        sys.stdout = open_stdout(1)
 
 
 def _forget_stdout() -> None:

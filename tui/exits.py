@@ -18,6 +18,7 @@ class ExitStatus(IntEnum):
     STORE_UNUSABLE = 3  # corrupt, disk full, I/O error, another cluster's
     ALREADY_RUNNING = 4  # or the address is in use
     NO_ENGINE = 5  # nothing was submitted
+    UNWRITTEN = 6  # done, but the output cannot be written; what was done is on stderr
     NOT_IN_LOG = 10  # the event is certainly not in the log
     NOT_KNOWN = 11  # the outcome is not known yet
     VIOLATION = 12  # an audit or a scenario found a rule broken

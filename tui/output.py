@@ -4,13 +4,18 @@ Rules that hold here:
 - JSON is UTF-8 bytes, one object a line, the keys of a shape in the order of `tui.json_shapes`.
 - For people, user text is the last thing on a line, and every text passes through `inert`.
 - Colour is for terminals alone, never under NO_COLOR, and never the only sign of a state.
+- What cannot be written is noticed here, whoever wrote it: the command ends with 6, and what it did is on stderr. A
+  reader that left (`| head`) is no error.
 """
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -40,6 +45,43 @@ class Cell:
 Row = Sequence[Cell | str]
 
 
+class Unwritten(OSError):
+    """Standard output takes no more: a full disk, a closed descriptor."""
+
+
+class Outlet(io.FileIO):
+    """The bottom of standard output; `failure` says how it first failed, a reader that left apart."""
+
+    failure: Unwritten | None = None
+
+    def write(self, data: Any, /) -> int:
+        """Raises Unwritten, BrokenPipeError."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            failure = Unwritten(error.errno or errno.EIO, error.strerror or str(error))
+            self.failure = self.failure or failure
+            raise failure from error
+
+
+def open_stdout(descriptor: int) -> io.TextIOWrapper:
+    """Standard output as text. A terminal that knows no Unicode shows escapes instead of ending the command."""
+    outlet = Outlet(descriptor, "w", closefd=False)
+    encoding = sys.__stdout__.encoding if sys.__stdout__ is not None else None
+    return io.TextIOWrapper(
+        io.BufferedWriter(outlet), encoding, errors="backslashreplace", line_buffering=outlet.isatty()
+    )
+
+
+def stdout_failure() -> Unwritten | None:
+    """Why standard output could not be written; None where it could."""
+    buffer = getattr(sys.stdout, "buffer", None)
+    outlet = getattr(buffer, "raw", None)
+    return outlet.failure if isinstance(outlet, Outlet) else None
+
+
 class Output:
     """Standard output of one command; `as_json` is what --json asked for."""
 
@@ -51,7 +93,7 @@ class Output:
 
     def json(self, value: Any) -> None:
         """One object on a line of its own."""
-        sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE))
+        self._put(orjson.dumps(value).decode())
 
     def json_lines(self, values: Iterable[Any]) -> None:
         for value in values:
@@ -59,7 +101,7 @@ class Output:
 
     def line(self, *cells: Cell | str) -> None:
         """One line for people; the cells stand one space apart."""
-        print(" ".join(self._painted(_cell(each), 0) for each in cells).rstrip())
+        self._put(" ".join(self._painted(_cell(each), 0) for each in cells).rstrip())
 
     def table(self, rows: Iterable[Row], indent: str = "") -> None:
         """Rows of the same number of cells, aligned; the last cell is as long as it is."""
@@ -69,11 +111,17 @@ class Output:
         widths = [max(len(inert(row[column].text)) for row in cells) for column in range(len(cells[0]) - 1)]
         for row in cells:
             painted = [self._painted(cell, width) for cell, width in zip(row, [*widths, 0], strict=True)]
-            print((indent + "  ".join(painted)).rstrip())
+            self._put((indent + "  ".join(painted)).rstrip())
 
     def flush(self) -> None:
         """Hands everything printed so far to the reader. Raises BrokenPipeError where there is none any more."""
         sys.stdout.flush()
+
+    def _put(self, line: str) -> None:
+        if self.as_json:
+            sys.stdout.buffer.write(line.encode() + b"\n")
+        else:
+            print(line)
 
     def _painted(self, cell: Cell, width: int) -> str:
         text = inert(cell.text)
@@ -81,6 +129,30 @@ class Output:
         if not self._coloured or cell.style is Style.PLAIN or not text:
             return text + padding
         return f"\x1b[{cell.style}m{text}\x1b[0m{padding}"
+
+
+class Account(Output):
+    """Output of a command that does or finds something: a line that cannot be written goes to stderr instead.
+
+    So no outcome is ever lost with the line that told it, and nobody does again what is done.
+    """
+
+    def flush(self) -> None:
+        """Raises BrokenPipeError where nobody reads any more."""
+        try:
+            super().flush()
+        except Unwritten:
+            return
+
+    def _put(self, line: str) -> None:
+        try:
+            super()._put(line)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            return  # `flush` tells, and the end of the command
+        except Unwritten:
+            with suppress(OSError):
+                print(line, file=sys.stderr, flush=True)
 
 
 def complain(message: str) -> None:

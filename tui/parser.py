@@ -369,7 +369,8 @@ def build_parser() -> Parser:
     parser = Parser(
         prog="loggos",
         description="A replicated timeline for a handful of sites that anyone can see through.",
-        epilog="example: loggos demo\n\n`loggos COMMAND --help` shows a command's arguments and an example.",
+        epilog="example: loggos demo\n\n`loggos COMMAND --help` shows a command's arguments and an example.\n"
+        "exit status 6: done, but the output cannot be written; what was done is on stderr.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )

@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -281,7 +282,8 @@ async def _watch_lifeline(descriptor: int, inbox: Inbox) -> None:
 
 
 def _print_ready(ready: Ready) -> None:
-    print(ready.line(), flush=True)
+    with suppress(OSError):  # nobody reads it, or the disk is full: a site serves all the same
+        print(ready.line(), flush=True)
 
 
 def configure_log() -> None:

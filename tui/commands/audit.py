@@ -16,7 +16,7 @@ from storage.audit.run import audit
 from storage.audit.stores import AuditRefused
 from tui.exits import CommandFailed, ExitStatus
 from tui.json_shapes import Json
-from tui.output import Cell, Output, Row, Style, complain
+from tui.output import Account, Cell, Output, Row, Style, complain
 
 _STANDINGS = {"admitted": "voter", "new": "new, no voter yet", "learner": "learner, its disk was lost"}
 
@@ -28,7 +28,7 @@ def run(arguments: Namespace) -> int:
         raise CommandFailed(ExitStatus.BAD_INPUT, str(error)) from error
     except StoreError as error:
         raise CommandFailed(ExitStatus.STORE_UNUSABLE, str(error)) from error
-    out = Output(arguments.json)
+    out = Account(arguments.json)
     if out.as_json:
         out.json(_shape(report))
     else:

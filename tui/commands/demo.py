@@ -27,7 +27,7 @@ from tui.hops import Leaving
 from tui.interrupts import ENDING_SIGNALS, Interrupted, Interrupts
 from tui.json_shapes import Json
 from tui.launch import EngineProcess, how_it_ended, is_running, stop_all, stop_children
-from tui.output import Output, complain
+from tui.output import Account, complain
 from tui.selection import EnginePlace, engine_place, refusals_as_exits
 
 
@@ -87,7 +87,7 @@ def _watch(children: Sequence[EngineProcess], ready: Json) -> None:
     """Prints the ready line; until a signal ends the demo, reports engines that end before."""
     reported: set[str] = set()
     with Interrupts((*ENDING_SIGNALS, signal.SIGCHLD)) as watched:
-        out = Output(as_json=True)
+        out = Account(as_json=True)
         out.json(ready)
         out.flush()
         poll = select.poll()

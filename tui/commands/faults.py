@@ -12,13 +12,13 @@ from tui import json_shapes
 from tui.client import Client, failures_as_exits
 from tui.exits import ExitStatus
 from tui.json_shapes import Json
-from tui.output import Cell, Output, Row, Style
+from tui.output import Account, Cell, Output, Row, Style
 from tui.selection import select_site
 
 
 def run(arguments: Namespace) -> int:
     place = select_site(arguments)
-    out = Output(arguments.json)
+    out = Account(arguments.json)
     with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
         match arguments.action:
             case "add":

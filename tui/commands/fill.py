@@ -16,7 +16,7 @@ from tui.commands.patient_call import call_patiently, status_of_loss
 from tui.exits import CommandFailed, ExitStatus
 from tui.interrupts import Interrupts
 from tui.json_shapes import Json
-from tui.output import Cell, Output, Style, complain
+from tui.output import Account, Cell, Output, Style, complain
 from tui.selection import select_site
 
 SLOTS_MAX: Final = 1_000
@@ -26,7 +26,7 @@ _UNSETTLED: Final = "no-quorum"
 def run(arguments: Namespace) -> int:
     with Interrupts() as interrupts:
         place = select_site(arguments)
-        out = Output(arguments.json)
+        out = Account(arguments.json)
         wanted = sorted(set(arguments.slots))
         if len(wanted) > SLOTS_MAX:
             raise CommandFailed(ExitStatus.BAD_INPUT, f"at most {SLOTS_MAX} slots at once: name fewer, or none for all")

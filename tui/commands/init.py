@@ -7,7 +7,7 @@ from argparse import Namespace
 from engine.places import sites_file
 from engine.template import choose_names, fresh_cluster_name, loopback_addresses, write_files
 from tui.exits import CommandFailed, ExitStatus
-from tui.output import Output
+from tui.output import Account
 from tui.selection import refusals_as_exits
 
 
@@ -19,7 +19,7 @@ def run(arguments: Namespace) -> int:
         raise CommandFailed(ExitStatus.BAD_INPUT, str(error)) from error
     with refusals_as_exits():
         key_path = write_files(path, fresh_cluster_name(), loopback_addresses(names))
-    out = Output(arguments.json)
+    out = Account(arguments.json)
     if out.as_json:
         out.json({"sites": str(path), "key": str(key_path), "names": list(names)})
     else:

@@ -16,7 +16,7 @@ from typing import Final
 
 from tui.client import Client, EngineLost, failures_as_exits
 from tui.exits import CommandFailed, ExitStatus
-from tui.output import Output
+from tui.output import Account
 from tui.selection import select_site
 
 STOP_TIMEOUT_S: Final = 30.0
@@ -34,7 +34,7 @@ def run(arguments: Namespace) -> int:
         raise CommandFailed(
             ExitStatus.NOT_KNOWN, f"the engine of {place.site} did not stop within {STOP_TIMEOUT_S:.0f} s: see its log"
         )
-    out = Output(arguments.json)
+    out = Account(arguments.json)
     if out.as_json:
         out.json({"stopped": True, "site": place.site})
     else:

@@ -18,7 +18,7 @@ from tui.commands.patient_call import call_patiently, status_of_loss
 from tui.exits import CommandFailed, ExitStatus, status_of_many, status_of_outcome
 from tui.interrupts import Interrupts
 from tui.json_shapes import Json, outcome, unknown
-from tui.output import Output, complain
+from tui.output import Account, complain
 from tui.selection import select_site
 
 _STDIN: Final = 0
@@ -43,7 +43,7 @@ def unblock(arguments: Namespace) -> int:
 def _one(arguments: Namespace, params: Json) -> int:
     with Interrupts() as interrupts:
         place = select_site(arguments)
-        out = Output(arguments.json)
+        out = Account(arguments.json)
         with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
             if interrupts.caught:
                 raise CommandFailed(ExitStatus.NOT_IN_LOG, "interrupted: nothing was submitted")
@@ -61,7 +61,7 @@ def _one(arguments: Namespace, params: Json) -> int:
 def _stream(arguments: Namespace) -> int:
     with Interrupts() as interrupts:
         place = select_site(arguments)
-        out = Output(arguments.json)
+        out = Account(arguments.json)
         with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
             stream = EventStream(client, LineReader(_STDIN), lambda told: print_outcome(out, told), out.flush)
             try:
