@@ -33,6 +33,7 @@ ANSWER_TIMEOUT_S: Final = 30.0
 """How long a question that the engine answers from what it has may take, before the engine counts as hung."""
 
 _CHUNK_BYTES: Final = 2**18
+_KNOCK_S: Final = 0.05
 _CREDENTIALS: Final = struct.Struct("3i")  # process, user, group: struct ucred of unix(7)
 
 CODE_STOPPING: Final = 2
@@ -101,11 +102,13 @@ class Client:
 
     @classmethod
     def connect(cls, path: Path) -> Client:
-        """Connects to the engine at `path`. Raises NoEngine where none listens."""
+        """Connects to the engine at `path`. Raises NoEngine where none listens, EngineSilent where none lets us in."""
         connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connected.settimeout(ANSWER_TIMEOUT_S)
         try:
-            connected.connect(str(path))
+            _connect(connected, path)
+        except TimeoutError as error:
+            connected.close()
+            raise EngineSilent(f"the engine did not let anybody in within {ANSWER_TIMEOUT_S:g} s") from error
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
             connected.close()
             raise NoEngine(f"nothing listens at {path}") from error
@@ -234,6 +237,8 @@ class Client:
                 return Answer(number, None, RequestRefused(code, text))
             case {"id": int(number), "result": result}:
                 return Answer(number, result, None)
+            case {"id": None, "error": {"message": str(text)}}:
+                raise self._lost(f"the engine refused what it was sent: {text}")
             case {"method": str(method), "params": dict(params)}:
                 return Notification(method, params)
             case _:
@@ -248,6 +253,21 @@ class Client:
 
     def _lost(self, reason: str) -> EngineLost:
         return self._stopping or EngineLost(reason)
+
+
+def _connect(connecting: socket.socket, path: Path) -> None:
+    """Raises OSError; TimeoutError where too many wait to be let in. Nothing tells when there is room for one more."""
+    deadline = time.monotonic() + ANSWER_TIMEOUT_S
+    connecting.settimeout(ANSWER_TIMEOUT_S)
+    while True:
+        try:
+            connecting.connect(str(path))
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise TimeoutError from None
+            time.sleep(_KNOCK_S)
+        else:
+            return
 
 
 def status_of(error: RequestRefused) -> ExitStatus:

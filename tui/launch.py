@@ -22,7 +22,7 @@ from typing import Final
 
 import orjson
 
-from tui.client import Client, EngineLost, NoEngine
+from tui.client import Client, EngineLost, EngineSilent, NoEngine
 from tui.exits import CommandFailed, ExitStatus
 from tui.interrupts import Interrupted, Interrupts
 from tui.selection import EnginePlace
@@ -148,9 +148,11 @@ def how_it_ended(status: int) -> str:
 
 
 def is_running(place: EnginePlace) -> bool:
-    """Whether an engine answers at the site's socket."""
+    """Whether an engine has the site's socket, though it may answer nobody."""
     try:
         Client.connect(place.socket_path).close()
+    except EngineSilent:
+        return True
     except NoEngine:
         return False
     return True
@@ -162,7 +164,7 @@ def stop_all(places: Iterable[EnginePlace], children: Sequence[EngineProcess]) -
     with contextlib.ExitStack() as connections:
         asked: list[Client] = []
         for place in places:
-            with contextlib.suppress(NoEngine):
+            with contextlib.suppress(NoEngine, EngineSilent):
                 asked.append(connections.enter_context(Client.connect(place.socket_path)))
         for client in asked:
             client.request("stop", {})

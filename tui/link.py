@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -149,6 +150,8 @@ class Link:
                 answer = self._answer(request)
                 answer.set_exception(RpcError(code, text))
                 answer.add_done_callback(_seen)
+            case {"id": None, "error": {"message": text}}:
+                raise ValueError(f"the engine refused what it was sent: {text}")
             case _:
                 raise ValueError("the engine sent what is no answer and no notification")
 
@@ -172,6 +175,8 @@ def _why(error: Exception) -> str:
             return "no engine is running"
         case ConnectionRefusedError():
             return "no engine is running (its control socket is left over)"
+        case OSError(errno=errno.EAGAIN | errno.ENOTCONN):  # more wait to be let in than it has room for
+            return "the engine does not answer"
         case OSError():
             return error.strerror or str(error)
         case _:

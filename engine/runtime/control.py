@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,8 @@ _CHUNK_BYTES: Final = 65_536
 _WRITE_BYTES: Final = 262_144
 _BACKLOG: Final = 64
 _FLUSH_S: Final = 1.0
+_DRAIN_S: Final = 1.0
+_DRAIN_BYTES_MAX: Final = 16 * 1024 * 1024
 
 _log = logging.getLogger(__name__)
 
@@ -131,7 +134,21 @@ class Connection:
             if len(rest) > LINE_BYTES_MAX:
                 message = f"a line is at most {LINE_BYTES_MAX} bytes: the connection closes"
                 self.fail(CallFailed(ErrorCode.NOT_A_REQUEST, message))
+                await self._say_no_more()
                 return
+
+    async def _say_no_more(self) -> None:
+        """Lets the other end read what was said to it, boundedly.
+
+        Closing while something waits unread would reset the connection, and its answers with it.
+        """
+        await self._until_answered()
+        with suppress(trio.BrokenResourceError):
+            await self._stream.send_eof()
+            with trio.move_on_after(_DRAIN_S):
+                for _ in range(_DRAIN_BYTES_MAX // _CHUNK_BYTES):
+                    if not await self._stream.receive_some(_CHUNK_BYTES):
+                        break
 
     def _asked(self, line: bytes) -> Asked | None:
         """The request on a line; None if it was answered with an error, or is blank."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from tui.client import CODE_STOPPING, Answer, Client, EngineLost, NoEngine, RequestRefused
+from tui.client import CODE_STOPPING, Answer, Client, EngineLost, EngineSilent, NoEngine, RequestRefused
 
 Json = dict[str, Any]
 
@@ -67,7 +67,7 @@ class User(threading.Thread):
                     while not self._closing.is_set():
                         self._submit_some(client)
                         self._closing.wait(self._random.uniform(0, _PAUSE_MAX_S))
-            except (NoEngine, EngineLost):
+            except (NoEngine, EngineLost, EngineSilent):
                 self._closing.wait(_RECONNECT_S)
 
     def _submit_some(self, client: Client) -> None:

@@ -132,6 +132,18 @@ async def test_a_line_that_is_too_long_is_refused_and_the_connection_closes(tmp_
         assert (await alice.call("status"))["site"] == "alice"
 
 
+async def test_who_sends_two_mebibytes_before_reading_still_reads_the_answer(tmp_path: Path) -> None:
+    async with cluster(tmp_path, "alice") as sites:
+        alice = await sites.start("alice")
+        async with await trio.open_unix_socket(str(alice.control)) as stream:
+            with trio.fail_after(WITHIN_S):
+                await stream.send_all(b"x" * 2 * LINE_BYTES_MAX + b"\n")
+                said = b"".join([chunk async for chunk in stream])
+        [line] = said.splitlines()
+        assert b"a line is at most 1048576 bytes" in line
+        assert (await alice.call("status"))["site"] == "alice"
+
+
 async def test_a_client_that_only_shuts_down_its_sending_half_gets_its_answers(tmp_path: Path) -> None:
     async with cluster(tmp_path, "alice") as sites:
         client = await (await sites.start("alice")).client()

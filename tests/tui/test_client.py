@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.tui.scripted_engine import BOUND_S, Json, ScriptedEngine
+from tui import client
 from tui.client import Answer, Client, EngineLost, EngineSilent, NoEngine, Notification, RequestRefused
 
 
@@ -160,3 +162,29 @@ def test_waiting_for_the_end_drops_what_still_arrives(tmp_path: Path) -> None:
     with ScriptedEngine(tmp_path / "s", stop) as engine, Client.connect(engine.path) as client:
         client.request("stop", {})
         assert client.wait_closed(BOUND_S)
+
+
+def test_an_engine_that_lets_nobody_in_is_silent_and_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "ANSWER_TIMEOUT_S", 0.1)
+    with ExitStack() as held:
+        listening = held.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        listening.bind(str(tmp_path / "s"))
+        listening.listen(0)
+        waiting = held.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        waiting.connect(str(tmp_path / "s"))
+        with pytest.raises(EngineSilent, match="did not let anybody in"):
+            Client.connect(tmp_path / "s")
+        held.enter_context(listening.accept()[0])
+        Client.connect(tmp_path / "s").close()
+
+
+def test_what_the_engine_refuses_without_a_number_is_told(tmp_path: Path) -> None:
+    def refuse(engine: ScriptedEngine, _request: Json) -> None:
+        engine.send({"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "a line is at most 1 byte"}})
+
+    with (
+        ScriptedEngine(tmp_path / "s", refuse) as engine,
+        Client.connect(engine.path) as one,
+        pytest.raises(EngineLost, match="refused what it was sent: a line is at most 1 byte"),
+    ):
+        one.call("submit")
