@@ -20,7 +20,14 @@ from engine.addresses import Address, parse_address
 from engine.cluster_key import BadKey, read_key
 from engine.core.ids import SITE_NAME, SITES_MAX, SiteId, Tick
 from engine.core.settings import Leadership, Settings, Timings
-from engine.datagram import DATAGRAM_BYTES_FAR, DATAGRAM_BYTES_LOOPBACK, DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MIN
+from engine.datagram import (
+    DATAGRAM_BYTES_FAR,
+    DATAGRAM_BYTES_FAR_MOST,
+    DATAGRAM_BYTES_LOOPBACK,
+    DATAGRAM_BYTES_MAX,
+    DATAGRAM_BYTES_MIN,
+    DatagramSizes,
+)
 from engine.plain_yaml import ConfigError, Section, Text, read_section
 
 CLUSTER_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,31}\Z")
@@ -41,7 +48,7 @@ class Cluster:
     """In the order of the file."""
     timings: Timings
     datagram_max_bytes: int | None
-    """As the file says; `datagram_bytes_max` is what holds."""
+    """As the file says; `datagram_sizes` is what holds."""
 
     @property
     def sites(self) -> tuple[SiteId, ...]:
@@ -55,15 +62,17 @@ class Cluster:
         return SiteId(name)
 
     @property
-    def datagram_bytes_max(self) -> int:
-        """How long a sealed datagram may be (W4)."""
-        if self.datagram_max_bytes is not None:
-            return self.datagram_max_bytes
-        on_loopback = all(address.is_loopback for address in self.addresses.values())
-        return DATAGRAM_BYTES_LOOPBACK if on_loopback else DATAGRAM_BYTES_FAR
+    def datagram_sizes(self) -> DatagramSizes:
+        """How long sealed datagrams may be (W4). Loopback carries whatever the file says."""
+        if all(address.is_loopback for address in self.addresses.values()):
+            most = self.datagram_max_bytes or DATAGRAM_BYTES_LOOPBACK
+            return DatagramSizes(most, most)
+        most = self.datagram_max_bytes or DATAGRAM_BYTES_FAR_MOST
+        return DatagramSizes(min(most, DATAGRAM_BYTES_FAR), most)
 
     def settings(self, site: SiteId) -> Settings:
-        page_bytes = self.datagram_bytes_max - ENVELOPE_BYTES
+        """Messages are cut so that they fit the datagrams with which every path begins."""
+        page_bytes = self.datagram_sizes.first - ENVELOPE_BYTES
         return Settings(site, self.sites, self.leadership, self.timings, page_bytes)
 
 

@@ -7,6 +7,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -25,8 +26,36 @@ DATAGRAM_BYTES_MIN: Final = 548
 DATAGRAM_BYTES_FAR: Final = 1_232
 """Where other hosts are (W4): the minimum path of IPv6, 1,280 bytes, less the headers of IP and UDP."""
 
+DATAGRAM_BYTES_FAR_MOST: Final = 1_452
+"""The longest there by default, to peers that proved that it arrives: a frame of Ethernet, less the headers of IPv6."""
+
 DATAGRAM_BYTES_LOOPBACK: Final = 16_384
-"""The default where both ends are loopback hosts."""
+"""The default where all sites are on loopback hosts."""
+
+_USUAL_BYTES: Final = (16_384, 8_952, 1_452, 1_372, DATAGRAM_BYTES_FAR, 1_000, 800, DATAGRAM_BYTES_MIN)
+"""What paths carry: large frames, Ethernet, tunnels, the least of IPv6, and less."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatagramSizes:
+    """How long datagrams may be (W4): at `first`, and at the most where a peer proved that it arrives."""
+
+    first: int
+    most: int
+
+    @property
+    def ladder(self) -> tuple[int, ...]:
+        """The lengths that a peer is asked about, longest first; nothing is asked where there is one alone."""
+        if self.first == self.most > DATAGRAM_BYTES_FAR:
+            return (self.most,)
+        return (self.most, *(size for size in _USUAL_BYTES if size < self.most))
+
+    def up_to(self, longest: int) -> tuple[int, ...]:
+        return tuple(size for size in self.ladder if size <= longest)
+
+    def below(self, size: int) -> int:
+        """The next shorter length; 0 for the shortest."""
+        return next((each for each in self.ladder if each < size), 0)
 
 
 class Reason(StrEnum):
@@ -42,6 +71,7 @@ class Reason(StrEnum):
     FORGED = "forged"  # does not open: another key or cluster, changed, or cut short
     # After it is opened: its sender has the key, and speaks otherwise than this version.
     PART = "part"  # a part that does not fit the others of its plaintext (W4)
+    SOUNDING = "sounding"  # a question about a length, or an answer, of another form (W4)
     NOT_JSON = "not-json"  # lone surrogates and bytes that are not UTF-8 included
     MESSAGE = "message"  # an unknown type or field, a missing one, a value of a wrong type or out of its range
     SITE = "site"  # names a site that is not in the cluster

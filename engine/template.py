@@ -60,7 +60,8 @@ sites:
 # retransmit_ms: 200         # how long to wait for an answer before asking again (10 to 10000)
 # fill_every_s: 3            # how often to look for holes in the log and fill them (0.1 to 3600)
 # scan_every_s: 15           # how often to ask the others for what was missed (0.1 to 86400)
-# datagram_max_bytes: 1232   # the longest datagram (548 to 60000); 16384 where every host is loopback
+# datagram_max_bytes: 1452   # the longest datagram (548 to 60000), to sites that were found to get it: each begins with
+#                            # 1232, which any path of IPv6 carries; 16384 where every host is loopback
 """
 
 

@@ -3,6 +3,8 @@
 Rules that hold here:
 - A datagram is opened before anything of it is decoded (W1, `engine.seal`), and decoded whole or not at all (W2,
   `engine.codec`).
+- The first byte of a plaintext tells what it is: `[` begins a packet, 0x01 a part of one, 0x02 a sounding (a challenge
+  of 8 bytes, then zeros), 0x03 its echo (the challenge).
 - Datagrams are at most as long as the node says for the peer, whatever a packet holds: a message that is longer goes in
   parts (W4, `engine.parts`).
 """
@@ -10,13 +12,38 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from engine.codec import Decoder, encode_packet
 from engine.core.ids import SiteId
 from engine.core.messages import Packet
-from engine.datagram import SEAL_BYTES
+from engine.datagram import SEAL_BYTES, Reason, Rejected
 from engine.parts import Cutter, Reassembly, is_part
 from engine.seal import Seal
+
+CHALLENGE_BYTES: Final = 8
+_SOUNDING: Final = b"\x02"
+_ECHO: Final = b"\x03"
+
+
+@dataclass(frozen=True, slots=True)
+class Sounding:
+    """A datagram that asks only to be answered: it is as long as those whose way it tries (W4)."""
+
+    sender: SiteId
+    challenge: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """The answer: the challenge, and nothing more (W3)."""
+
+    sender: SiteId
+    challenge: bytes
+
+
+Opened = Packet | Sounding | Echo
 
 
 class Wire:
@@ -43,8 +70,15 @@ class Wire:
         pieces = [piece for whole in encode_packet(packet, room) for piece in self._cutter.cut(whole, room)]
         return [self._seal.seal(to, piece) for piece in pieces]
 
-    def open(self, datagram: bytes) -> Packet | None:
-        """The packet in a datagram, or that it completes; None for a part that completes none.
+    def sound(self, to: SiteId, challenge: bytes, datagram_bytes: int) -> bytes:
+        """A datagram of just that length, which has its challenge sent back."""
+        return self._seal.seal(to, (_SOUNDING + challenge).ljust(datagram_bytes - SEAL_BYTES, b"\0"))
+
+    def echo(self, to: SiteId, challenge: bytes) -> bytes:
+        return self._seal.seal(to, _ECHO + challenge)
+
+    def open(self, datagram: bytes) -> Opened | None:
+        """What is in a datagram, or the packet that it completes; None for a part that completes none.
 
         Raises `engine.datagram.Rejected`, and nothing else, whatever the bytes are.
         """
@@ -52,4 +86,12 @@ class Wire:
         if is_part(plaintext):
             whole = self._reassembly.take(sender, plaintext)
             return None if whole is None else self._decoder.packet(sender, whole)
-        return self._decoder.packet(sender, plaintext)
+        match plaintext[:1]:
+            case b"\x02" if len(plaintext) > CHALLENGE_BYTES and not plaintext[1 + CHALLENGE_BYTES :].strip(b"\0"):
+                return Sounding(sender, plaintext[1 : 1 + CHALLENGE_BYTES])
+            case b"\x03" if len(plaintext) == 1 + CHALLENGE_BYTES:
+                return Echo(sender, plaintext[1:])
+            case b"\x02" | b"\x03":
+                raise Rejected(Reason.SOUNDING)
+            case _:
+                return self._decoder.packet(sender, plaintext)

@@ -29,7 +29,7 @@ _BIOGRAPHY_BALLOT: Final = ("ballot", "promised", "accepted", "chosen", "entry")
 _RULE: Final = ("number", "text", "on", "hits", "expires_at")
 _HELD: Final = ("number", "at", "dir", "peer", "type", "slot")
 _QUORUM: Final = ("reachable", "needed", "size")
-_PEER: Final = ("up", "rtt_ms", "chosen_through")
+_PEER: Final = ("up", "rtt_ms", "chosen_through", "datagram_bytes")
 _STATUS: Final = (
     "site",
     "cluster",
@@ -44,6 +44,7 @@ _STATUS: Final = (
     "voting",
     "voting_why",
     "mismatch",
+    "narrow",
     "faults",
     "unknown",
     "fresh_at",

@@ -7,14 +7,15 @@ Rules that hold here:
   the fate of one is not that of another.
 - A greeting has a packet of its own: it addresses another life than the rest may (D5, W1).
 - A bad datagram is counted by its reason, and gets no answer (W2, W3).
-- A message that is longer than a datagram may be goes and comes in parts (W4, `engine.parts`).
+- A message that is longer than a datagram may be goes and comes in parts (W4, `engine.parts`). How long that is, a peer
+  is asked (`engine.runtime.sizes`); who asks is answered at its usual place, a bounded number of times a pass (W3).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from engine.core.ids import SiteId, Tick
 from engine.core.messages import Hello, Message, Packet, Welcome
@@ -25,8 +26,13 @@ from engine.runtime.counters import NodeCounts
 from engine.runtime.fault_rules import UNTOUCHED, Direction
 from engine.runtime.faults import FaultLayer, Flight
 from engine.runtime.paths import Address, Paths
+from engine.runtime.sizes import Sizes
 from engine.runtime.trace import Trace
 from engine.runtime.udp import Datagram, UdpSocket
+from engine.wire import Echo, Opened, Sounding
+
+ECHOES_PER_PASS: Final = 16
+"""So many questions about lengths of one peer are answered in one pass; a round of them has fewer."""
 
 
 class Sealer(Protocol):
@@ -34,7 +40,11 @@ class Sealer(Protocol):
 
     def seal(self, to: SiteId, packet: Packet, datagram_bytes_max: int) -> list[bytes]: ...
 
-    def open(self, datagram: bytes) -> Packet | None: ...
+    def sound(self, to: SiteId, challenge: bytes, datagram_bytes: int) -> bytes: ...
+
+    def echo(self, to: SiteId, challenge: bytes) -> bytes: ...
+
+    def open(self, datagram: bytes) -> Opened | None: ...
 
     @property
     def given_up(self) -> int: ...
@@ -63,7 +73,7 @@ class Links:
         *,
         replica: Replica,
         wire: Sealer,
-        datagram_bytes_max: int,
+        sizes: Sizes,
         udp: UdpSocket,
         paths: Paths,
         faults: FaultLayer,
@@ -73,7 +83,7 @@ class Links:
     ) -> None:
         self._replica = replica
         self._wire = wire
-        self._datagram_bytes_max = datagram_bytes_max
+        self._sizes = sizes
         self._udp = udp
         self._paths = paths
         self._faults = faults
@@ -81,18 +91,30 @@ class Links:
         self._counts = counts
         self._clock = clock
         self._flights_out: list[Flight] = []
+        self._echoes: dict[SiteId, list[bytes]] = {}
 
     def take(self, now: Tick, datagram: Datagram) -> list[Arrival]:
         """What a datagram brings at this moment: nothing, if it is bad, if other parts of its packet are missing, or
         if a rule drops, delays or holds it."""
         try:
-            packet = self._wire.open(datagram.data)
+            opened = self._wire.open(datagram.data)
         except Rejected as rejected:
             self._counts.rejected[rejected.reason.value] += 1
             return []
-        if packet is None:
-            self._count_given_up()
-            return []
+        match opened:
+            case Packet():
+                return self._take_packet(now, opened, datagram)
+            case Sounding(sender, challenge):
+                waiting = self._echoes.setdefault(sender, [])
+                if len(waiting) < ECHOES_PER_PASS:
+                    waiting.append(challenge)
+            case Echo(sender, challenge):
+                self._sizes.answered(now, sender, challenge)
+            case None:
+                self._count_given_up()
+        return []
+
+    def _take_packet(self, now: Tick, packet: Packet, datagram: Datagram) -> list[Arrival]:
         self._counts.messages_in += len(packet.messages)
         self._counts.costs.took(packet.messages, len(datagram.data))
         at_ms = self._clock.wall_ms()
@@ -121,8 +143,12 @@ class Links:
     def send(self, now: Tick, departures: Iterable[Departure]) -> None:
         """Sends everything that may leave. The commit that it depends on is done."""
         for flight in self._flights_out:
-            self._send_packet(flight.peer, flight.packet, flight.address)
+            self._send_packet(now, flight.peer, flight.packet, flight.address)
         self._flights_out.clear()
+        for peer, challenges in self._echoes.items():
+            for challenge in challenges:
+                self._send_bare(peer, self._wire.echo(peer, challenge))
+        self._echoes.clear()
         at_ms = self._clock.wall_ms()
         if not self._faults.idle:
             for departure in departures:
@@ -131,15 +157,27 @@ class Links:
         bundles: dict[tuple[SiteId, Address | None], list[Message]] = {}
         for departure in departures:
             if isinstance(departure.message, Hello | Welcome):
-                self._send_together(at_ms, departure.to, [departure.message], departure.address)
+                self._send_together(now, at_ms, departure.to, [departure.message], departure.address)
             else:
                 bundles.setdefault((departure.to, departure.address), []).append(departure.message)
         for (to, address), messages in bundles.items():
-            self._send_together(at_ms, to, messages, address)
+            self._send_together(now, at_ms, to, messages, address)
 
-    def _send_together(self, at_ms: int, to: SiteId, messages: list[Message], address: Address | None) -> None:
+    def ask_sizes(self, now: Tick) -> None:
+        """Asks the peers that are due how long datagrams may be (W4)."""
+        for question in self._sizes.due(now):
+            self._send_bare(question.peer, self._wire.sound(question.peer, question.challenge, question.bytes))
+
+    def _send_bare(self, to: SiteId, datagram: bytes) -> None:
+        place = self._paths.of(to)
+        if place is not None:
+            self._udp.send(datagram, place)
+
+    def _send_together(
+        self, now: Tick, at_ms: int, to: SiteId, messages: list[Message], address: Address | None
+    ) -> None:
         packet = self._replica.packet(to, tuple(messages))
-        failed = self._send_packet(to, packet, address)
+        failed = self._send_packet(now, to, packet, address)
         for message in packet.messages:
             self._trace.message(at_ms, Direction.OUT, to, message, failed)
 
@@ -149,26 +187,27 @@ class Links:
         fate = self._faults.judge(Direction.OUT, to, message)
         note = fate.note
         if fate is UNTOUCHED:
-            note = self._send_packet(to, packet, departure.address)
+            note = self._send_packet(now, to, packet, departure.address)
         else:
             flight = Flight(Direction.OUT, to, packet, departure.address)
             for _ in range(self._faults.carry(now, at_ms, flight, fate)):
-                self._send_packet(to, packet, departure.address)
+                self._send_packet(now, to, packet, departure.address)
         self._trace.message(at_ms, Direction.OUT, to, message, note)
 
-    def _send_packet(self, to: SiteId, packet: Packet, address: Address | None) -> str | None:
+    def _send_packet(self, now: Tick, to: SiteId, packet: Packet, address: Address | None) -> str | None:
         """Returns what went wrong, in words, or None."""
         place = address or self._paths.of(to)
         if place is None:
             self._udp.counts.send_errors["no-address"] += 1
             return f"NOT SENT (the host name of {to} has no address)"
         try:
-            datagrams = self._wire.seal(to, packet, self._datagram_bytes_max)
+            datagrams = self._wire.seal(to, packet, self._sizes.of(to))
         except TooLong as too_long:
             self._udp.counts.send_errors["too-long"] += 1
             return f"NOT SENT (longer than any datagram: {too_long})"
         self._counts.messages_out += len(packet.messages)
         self._counts.costs.sent(packet.messages, [len(datagram) for datagram in datagrams])
+        self._sizes.sent(now, to, max(map(len, datagrams), default=0))
         failed = [error for datagram in datagrams if (error := self._udp.send(datagram, place)) is not None]
         return f"NOT SENT ({failed[0]})" if failed else None
 

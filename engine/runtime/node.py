@@ -77,6 +77,7 @@ from engine.runtime.requests import (
     View,
 )
 from engine.runtime.shapes import outcome_of
+from engine.runtime.sizes import Sizes
 from engine.runtime.subscriptions import Subscriptions
 from engine.runtime.trace import Trace
 from engine.runtime.udp import UdpSocket
@@ -105,6 +106,7 @@ class NodeParts:
     inbox: Inbox
     udp: UdpSocket
     paths: Paths
+    sizes: Sizes
     links: Links
     desk: Desk
     queries: Queries
@@ -167,6 +169,7 @@ class Node:
             parts.faults.deadline(),
             parts.subscriptions.deadline(),
             parts.paths.deadline(),
+            parts.sizes.deadline(),
             self._scrub_at,
         )
         return parts.clock.trio_time_s(min(time for time in times if time is not None))
@@ -209,6 +212,7 @@ class Node:
         """What waits for its time, and is no part of the protocol."""
         parts = self._parts
         parts.desk.tick(now)
+        parts.links.ask_sizes(now)
         for peer in parts.paths.to_resolve(now):
             parts.resolve(peer)
         self._scrub(now)
@@ -222,7 +226,10 @@ class Node:
         effects = self._replica.receive(now, arrival.packet)
         peer = arrival.packet.sender
         if any(isinstance(saw, SawProof) for saw in effects.observations):
+            before = self._parts.paths.of(peer)
             self._parts.paths.prove(peer, arrival.source)
+            if self._parts.paths.of(peer) != before:
+                self._parts.sizes.moved(now, peer)
         # Only the greeting's answer goes where the greeting came from: the sender is not proved to be there (W1).
         self._take(effects, welcome_to=arrival.source)
 
@@ -276,9 +283,11 @@ class Node:
             case SawPeer(peer, up):
                 if up:
                     parts.paths.heard(peer)
+                    parts.sizes.heard(parts.clock.now(), peer)
                     _log.info("%s is heard", peer)
                 else:
                     parts.paths.lost(peer)
+                    parts.sizes.lost(peer)
                     _log.info("%s is not heard any more", peer)
             case SawStanding(voting, why):
                 _log.info("this site %s: %s", "votes" if voting else "does not vote", why)

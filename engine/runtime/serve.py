@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -28,6 +29,7 @@ from engine.core.ids import SiteId
 from engine.core.replica import Replica
 from engine.core.settings import Settings
 from engine.core.storage import Storage, StoreError
+from engine.datagram import DatagramSizes
 from engine.runtime.clock import Clock
 from engine.runtime.control import ControlServer
 from engine.runtime.counters import NodeCounts
@@ -40,10 +42,12 @@ from engine.runtime.links import Links, Sealer
 from engine.runtime.node import Node, NodeParts
 from engine.runtime.paths import HostPort, Paths, show
 from engine.runtime.queries import Queries
+from engine.runtime.sizes import Sizes
 from engine.runtime.status import Identity, StatusBoard
 from engine.runtime.subscriptions import Subscriptions
 from engine.runtime.trace import Trace
 from engine.runtime.udp import UdpSocket
+from engine.wire import CHALLENGE_BYTES
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +68,7 @@ class Site:
     settings: Settings
     addresses: Mapping[SiteId, HostPort]
     wire: Sealer
-    datagram_bytes_max: int
+    datagram_sizes: DatagramSizes
     storage: Storage
     folder: Path
     control: Path
@@ -197,6 +201,7 @@ async def _assemble(site: Site, sockets: Sockets, inbox: Inbox, nursery: trio.Nu
     replica = Replica(settings, storage.load(), storage, Random())
     faults = FaultLayer(settings.site, settings.sites, seed=Random().getrandbits(32))
     identity = Identity(site.cluster, show(udp.address), site.folder, os.getpid(), site.version, clock.wall_ms())
+    sizes = Sizes(site.datagram_sizes, settings.peers, partial(os.urandom, CHALLENGE_BYTES))
     board = StatusBoard(
         identity=identity,
         settings=settings,
@@ -205,12 +210,13 @@ async def _assemble(site: Site, sockets: Sockets, inbox: Inbox, nursery: trio.Nu
         counts=counts,
         udp=udp,
         paths=paths,
+        sizes=sizes,
         fault_layer=faults,
     )
     links = Links(
         replica=replica,
         wire=site.wire,
-        datagram_bytes_max=site.datagram_bytes_max,
+        sizes=sizes,
         udp=udp,
         paths=paths,
         faults=faults,
@@ -234,6 +240,7 @@ async def _assemble(site: Site, sockets: Sockets, inbox: Inbox, nursery: trio.Nu
         inbox=inbox,
         udp=udp,
         paths=paths,
+        sizes=sizes,
         links=links,
         desk=Desk(settings, replica, queries, clock),
         queries=queries,

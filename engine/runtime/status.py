@@ -14,6 +14,7 @@ from engine.runtime.counters import NodeCounts, counters_shape
 from engine.runtime.faults import FaultLayer
 from engine.runtime.paths import Paths
 from engine.runtime.shapes import Shape, attempt_shape
+from engine.runtime.sizes import Sizes
 from engine.runtime.udp import UdpSocket
 
 ATTEMPTS_MAX: Final = 100
@@ -42,6 +43,7 @@ class StatusBoard:
         counts: NodeCounts,
         udp: UdpSocket,
         paths: Paths,
+        sizes: Sizes,
         fault_layer: FaultLayer,
     ) -> None:
         self._identity = identity
@@ -51,6 +53,7 @@ class StatusBoard:
         self._counts = counts
         self._udp = udp
         self._paths = paths
+        self._sizes = sizes
         self._fault_layer = fault_layer
 
     def status(self) -> Shape:
@@ -73,6 +76,7 @@ class StatusBoard:
             "voting": view.voting,
             "voting_why": view.voting_why,
             "mismatch": view.mismatch,
+            "narrow": self._sizes.narrow,
             "faults": self._fault_layer.rules_on,
             "unknown": view.unknown,
             "fresh_at": None if view.fresh_at is None else iso(self._clock.wall_ms_of(view.fresh_at)),
@@ -95,4 +99,5 @@ class StatusBoard:
             "heard_s": None if peer.heard is None else round((now - peer.heard) / 1000, 1),
             "voting": peer.voting,
             "address": self._paths.shown(peer.site),
+            "datagram_bytes": self._sizes.of(peer.site),
         }

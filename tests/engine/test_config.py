@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from engine.addresses import Address
 from engine.config import Cluster, read_cluster
 from engine.core.settings import Leadership, Timings
+from engine.datagram import DatagramSizes
 from engine.plain_yaml import FILE_BYTES_MAX, ConfigError
 
 GOOD = """\
@@ -77,19 +78,24 @@ def test_timings_are_in_the_units_of_their_names(folder: Path) -> None:
     settings = cluster.settings(cluster.find("alice"))
     timings = settings.timings
     assert (timings.heartbeat, timings.retransmit, timings.fill_every, timings.scan_every) == (100, 50, 500, 60_000)
-    assert cluster.datagram_bytes_max == 9_000
+    assert cluster.datagram_sizes == DatagramSizes(9_000, 9_000)
     assert settings.page_bytes < 9_000
 
 
 def test_w4_datagrams_are_long_only_where_every_host_is_loopback(folder: Path) -> None:
-    assert _read(folder, GOOD).datagram_bytes_max == 16_384
-    assert _read(folder, GOOD.replace("[::1]", "[2001:db8::1]")).datagram_bytes_max == 1_232
+    assert _read(folder, GOOD).datagram_sizes == DatagramSizes(16_384, 16_384)
+    far = GOOD.replace("[::1]", "[2001:db8::1]")
+    assert _read(folder, far).datagram_sizes == DatagramSizes(1_232, 1_452)
+    assert _read(folder, far + "datagram_max_bytes: 9000\n").datagram_sizes == DatagramSizes(1_232, 9_000)
+    cluster = _read(folder, far)
+    assert cluster.settings(cluster.find("alice")).page_bytes < 1_232, "messages fit what every path carries"
 
 
 @pytest.mark.parametrize("bytes_max", [548, 1_200])
 def test_w4_datagrams_may_be_as_short_as_any_path_needs(folder: Path, bytes_max: int) -> None:
-    cluster = _read(folder, GOOD + f"datagram_max_bytes: {bytes_max}\n")
-    assert cluster.datagram_bytes_max == bytes_max
+    far = GOOD.replace("[::1]", "[2001:db8::1]")
+    cluster = _read(folder, far + f"datagram_max_bytes: {bytes_max}\n")
+    assert cluster.datagram_sizes == DatagramSizes(bytes_max, bytes_max)
     assert cluster.settings(cluster.find("alice")).page_bytes < bytes_max
 
 

@@ -99,7 +99,7 @@ def largest(entry: Entry) -> list[Message]:
 
 def together(wire: Wire, datagrams: list[bytes]) -> tuple[Message, ...]:
     opened = [wire.open(datagram) for datagram in datagrams]
-    return tuple(message for packet in opened if packet is not None for message in packet.messages)
+    return tuple(message for packet in opened if isinstance(packet, Packet) for message in packet.messages)
 
 
 @pytest.mark.parametrize("bytes_max", LIMITS)

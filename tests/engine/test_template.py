@@ -62,7 +62,7 @@ def test_the_defaults_in_the_comments_are_those_that_hold(tmp_path: Path) -> Non
     (tmp_path / "sites.yaml").write_text(uncommented)
     cluster = read_cluster(tmp_path / "sites.yaml")
     assert cluster.timings == Timings()
-    assert cluster.datagram_max_bytes == 1_232
+    assert cluster.datagram_max_bytes == 1_452
 
 
 def test_the_sites_file_of_the_repository_is_the_template() -> None:

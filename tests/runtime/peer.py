@@ -69,7 +69,7 @@ class Peer:
             while True:
                 data, _ = await (through or self.socket).recvfrom(65_535)
                 packet = self.wire.open(data)
-                if packet is None:
+                if not isinstance(packet, Packet):
                     continue
                 self.to_life = packet.life
                 if any(isinstance(message, kind) for message in packet.messages):

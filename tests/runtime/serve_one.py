@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.core.ids import SiteId
 from engine.core.settings import Leadership, Settings
+from engine.datagram import DatagramSizes
 from engine.runtime.serve import Site, serve
 from engine.wire import Wire
 from storage.schema import Identity
@@ -22,7 +23,7 @@ def main() -> int:
         settings=Settings(alice, (alice,), Leadership.NONE, QUICK),
         addresses={alice: ("127.0.0.1", port)},
         wire=Wire(KEY, CLUSTER, (alice,), alice),
-        datagram_bytes_max=16_384,
+        datagram_sizes=DatagramSizes(16_384, 16_384),
         storage=open_store(folder, Identity(CLUSTER, alice, (alice,))),
         folder=folder,
         control=folder / "control.sock",

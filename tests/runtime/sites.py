@@ -20,6 +20,7 @@ import trio
 from engine.core.ids import SiteId, Tick
 from engine.core.settings import Leadership, Settings, Timings
 from engine.core.storage import Storage
+from engine.datagram import DATAGRAM_BYTES_LOOPBACK, DatagramSizes
 from engine.runtime.inbox import Inbox
 from engine.runtime.links import Sealer
 from engine.runtime.paths import HostPort
@@ -150,6 +151,7 @@ class Cluster:
         self.sites = tuple(sorted(SiteId(name) for name in names))
         self.folder = folder
         self.timings = timings
+        self.datagram_sizes = DatagramSizes(DATAGRAM_BYTES_LOOPBACK, DATAGRAM_BYTES_LOOPBACK)
         self.running: dict[str, Running] = {}
         self.storage: dict[str, Storage] = {}
         self.addresses: dict[SiteId, HostPort] = {
@@ -176,7 +178,7 @@ class Cluster:
             settings=settings,
             addresses=places,
             wire=wire(Wire(KEY, CLUSTER, self.sites, me)),
-            datagram_bytes_max=16_384,
+            datagram_sizes=self.datagram_sizes,
             storage=opened,
             folder=folder,
             control=folder / "control.sock",

@@ -311,10 +311,13 @@ async def test_the_status_has_all_its_keys(tmp_path: Path) -> None:
         status = await status_where(sites.running["alice"], lambda status: status["quorum"]["reachable"] == 2)
         assert set(status) == {
             *("site", "cluster", "leadership", "leader", "quorum", "chosen_through", "chosen_max", "next", "holes"),
-            *("recovering", "voting", "voting_why", "mismatch", "faults", "unknown", "fresh_at", "peers", "counters"),
+            *("recovering", "voting", "voting_why", "mismatch", "narrow", "faults", "unknown", "fresh_at", "peers"),
+            "counters",
             *("udp", "pid", "version", "since", "fill_in_s", "data", "attempts"),
         }
-        assert set(status["peers"]["bob"]) == {"up", "rtt_ms", "chosen_through", "heard_s", "voting", "address"}
+        assert set(status["peers"]["bob"]) == {
+            *("up", "rtt_ms", "chosen_through", "heard_s", "voting", "address", "datagram_bytes"),
+        }
         assert status["quorum"] == {"reachable": 2, "needed": 2, "size": 2}
         assert {
             "datagrams_in",

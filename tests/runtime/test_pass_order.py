@@ -68,7 +68,7 @@ class RecordedWire:
     def __init__(self, recorder: Recorder, real: Sealer) -> None:
         self._recorder = recorder
         self._real = real
-        self.open = real.open
+        self.open, self.sound, self.echo = real.open, real.sound, real.echo
 
     @property
     def given_up(self) -> int:

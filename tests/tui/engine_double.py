@@ -169,7 +169,7 @@ class EngineDouble:
     def status(self) -> Json:
         up = {"up": True, "rtt_ms": 3, "chosen_through": self.prefix(), "heard_s": 0.1, "voting": True}
         peers = {
-            site: up | {"address": f"127.0.0.1:{7000 + number}"}
+            site: up | {"address": f"127.0.0.1:{7000 + number}", "datagram_bytes": 1_452}
             for number, site in enumerate(self.sites, 1)
             if site != self.site
         }
@@ -178,7 +178,8 @@ class EngineDouble:
             "quorum": {"reachable": len(self.sites), "needed": len(self.sites) // 2 + 1, "size": len(self.sites)},
             "chosen_through": self.prefix(), "chosen_max": self.used_max, "next": self.used_max + 1,
             "holes": self.holes(), "recovering": False, "voting": True, "voting_why": "", "mismatch": None,
-            "faults": sum(rule["on"] for rule in self.rules), "unknown": 0, "fresh_at": None, "peers": peers,
+            "narrow": None, "faults": sum(rule["on"] for rule in self.rules), "unknown": 0, "fresh_at": None,
+            "peers": peers,
             "counters": {
                 "datagrams_in": 1204, "datagrams_out": 1190, "rejected": {},
                 "costs": {

@@ -45,7 +45,7 @@ def join(cluster: Cluster, place: EnginePlace) -> Site:
         settings=cluster.settings(site),
         addresses=cluster.addresses,
         wire=Wire(cluster.key, cluster.name, cluster.sites, site),
-        datagram_bytes_max=cluster.datagram_bytes_max,
+        datagram_sizes=cluster.datagram_sizes,
         storage=open_store(place.folder, Identity(cluster.name, site, cluster.sites)),
         folder=place.folder,
         control=place.socket_path,

@@ -1,7 +1,8 @@
 """`status`: where a site stands, as one object or as a panel.
 
 Rules that hold here:
-- What keeps the site from doing its work (no quorum, no vote, a mismatch, faults) stands in words, and first.
+- What keeps the site from doing its work (no quorum, no vote, a mismatch, a narrow path, faults) stands in words,
+  and first.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ def _warnings(status: Json) -> Iterator[str]:
         yield f"{leading.NO_LEADER}: events wait until a site that reaches a majority is elected"
     if status["mismatch"]:
         yield str(status["mismatch"])
+    if status["narrow"]:
+        yield str(status["narrow"])
     if status["faults"]:
         yield f"FAULTS: {status['faults']} rules make this site's network bad; `loggos faults {status['site']} clear`"
 

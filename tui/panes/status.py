@@ -68,6 +68,8 @@ class StatusBar(Painted):
             found.append(Segment(1, (row((" NOT VOTING ", Role.ALARM)),)))
         if status.mismatch:
             found.append(Segment(1, (row((" MISMATCH ", Role.ALARM)),)))
+        if status.narrow:
+            found.append(Segment(1, (row((" NARROW PATH ", Role.ALARM)), row((" NARROW ", Role.ALARM)))))
         found.append(_leading(status))
         found.append(Segment(5, (row(("next ", Role.DIM), f"{status.next:,}"), ())))
         if status.holes:
@@ -168,6 +170,8 @@ def _alarms(status: Status, width: int) -> list[Row]:
         said.append(f"{status.site} does not vote: {status.voting_why}")
     if status.mismatch:
         said.append(status.mismatch)
+    if status.narrow:
+        said.append(status.narrow)
     return [line for sentence in said for line in wrapped(row(" ", (sentence, Role.WARN)), width, indent=1)[:2]]
 
 

@@ -210,6 +210,7 @@ class Status:
     voting: bool
     voting_why: str | None
     mismatch: str | None
+    narrow: str | None
     faults: int
     unknown: int
     fresh_at: str | None
@@ -375,6 +376,7 @@ def status(raw: Json) -> Status:
         voting=key(raw, "voting"),
         voting_why=key(raw, "voting_why"),
         mismatch=key(raw, "mismatch"),
+        narrow=key(raw, "narrow"),
         faults=key(raw, "faults"),
         unknown=key(raw, "unknown"),
         fresh_at=key(raw, "fresh_at"),
