@@ -3,8 +3,8 @@
 Rules that hold here:
 - The socket is made only while the store's lock is held, so whatever lies at its path is stale. Its mode is 0600.
 - A connection is one task that reads and one that writes; the node never waits for either.
-- A client that does not read is cut off at QUEUE_BYTES_MAX. Leaving out trace lines long before that is the
-  subscriptions' part; nothing else is ever left out.
+- A client that does not read is cut off at QUEUE_BYTES_MAX, or where all together hold too much (`ledger`). Leaving out
+  trace lines long before that is the subscriptions' part; nothing else is ever left out.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from typing import Final
 
 import trio
 
-from engine.runtime import jsonrpc
+from engine.runtime import jsonrpc, ledger
 from engine.runtime.inbox import Asked, Inbox
 from engine.runtime.jsonrpc import LINE_BYTES_MAX, CallFailed, CallId, ErrorCode
+from engine.runtime.ledger import Ledger
 from engine.runtime.requests import parse
 
 QUEUE_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -28,6 +29,7 @@ UNANSWERED_MAX: Final = 65_536
 SOCKET_MODE: Final = 0o600
 _CHUNK_BYTES: Final = 65_536
 _WRITE_BYTES: Final = 262_144
+_LINE_COST_BYTES: Final = 100  # what a queued line takes beside its content
 _BACKLOG: Final = 64
 _FLUSH_S: Final = 1.0
 _DRAIN_S: Final = 1.0
@@ -39,9 +41,10 @@ _log = logging.getLogger(__name__)
 class Connection:
     """One client. The node answers and notifies through it without waiting."""
 
-    def __init__(self, stream: trio.SocketStream, number: int) -> None:
+    def __init__(self, stream: trio.SocketStream, number: int, ledger: Ledger) -> None:
         self._stream = stream
         self._number = number
+        self._ledger = ledger
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
         self._unanswered = 0
@@ -60,12 +63,12 @@ class Connection:
 
     def answer(self, call_id: CallId, value: object) -> None:
         line = jsonrpc.result(call_id, value)
-        self._unanswered -= 1
+        self._count(-1)
         self.notify(line)
 
     def fail(self, failed: CallFailed) -> None:
         if failed.call_id is not None:
-            self._unanswered -= 1
+            self._count(-1)
         self.notify(jsonrpc.failure(failed))
 
     def notify(self, line: bytes) -> None:
@@ -75,12 +78,23 @@ class Connection:
         self._queued_bytes += len(line)
         self._work.set()
         if self._queued_bytes > QUEUE_BYTES_MAX:
-            _log.warning("client %d does not read: cut off with %d bytes waiting", self._number, self._queued_bytes)
-            self.close()
+            self.cut_off(self._queued_bytes)
+        else:
+            self._ledger.hold(self, len(line) + _LINE_COST_BYTES)
+
+    def cut_off(self, held_bytes: int) -> None:
+        _log.warning("client %d does not read: cut off with %d bytes waiting", self._number, held_bytes)
+        self.close()
 
     def close(self) -> None:
         self._closed = True
+        self._queue.clear()
+        self._ledger.leave(self)
         self._scope.cancel()
+
+    def _count(self, change: int) -> None:
+        self._unanswered += change
+        self._ledger.ask(self, change)
 
     async def serve(self, inbox: Inbox) -> None:
         """Until the other end is done or the connection is closed."""
@@ -110,9 +124,12 @@ class Connection:
     async def _write(self) -> None:
         while True:
             while self._queue:
+                waiting = len(self._queue)
                 batch = self._next_batch()
+                cost = len(batch) + _LINE_COST_BYTES * (waiting - len(self._queue))
                 await self._stream.send_all(batch)
                 self._queued_bytes -= len(batch)
+                self._ledger.hold(self, -cost)
             self._emptied.unpark_all()
             self._work = trio.Event()
             await self._work.wait()
@@ -128,7 +145,9 @@ class Connection:
     async def _read(self, inbox: Inbox) -> None:
         rest = b""
         while chunk := await self._stream.receive_some(_CHUNK_BYTES):
+            held = len(rest)
             *lines, rest = (rest + chunk).split(b"\n")
+            self._ledger.hold(self, len(rest) - held)
             asked = [each for line in lines if (each := self._asked(line)) is not None]
             await inbox.put(asked)
             if len(rest) > LINE_BYTES_MAX:
@@ -157,12 +176,13 @@ class Connection:
         try:
             call = jsonrpc.decode(line)
         except CallFailed as failed:
-            self._unanswered += failed.call_id is not None
+            self._count(failed.call_id is not None)
             self.fail(failed)
             return None
-        self._unanswered += 1
-        if self._unanswered > UNANSWERED_MAX:
-            message = f"{UNANSWERED_MAX} requests wait for their answers: wait for some before you ask more"
+        self._count(1)
+        if self._unanswered > UNANSWERED_MAX or self._ledger.unanswered > ledger.UNANSWERED_MAX:
+            waiting = min(self._ledger.unanswered, UNANSWERED_MAX)
+            message = f"{waiting} requests wait for their answers: wait for some before you ask more"
             self.fail(CallFailed(ErrorCode.REFUSED, message, call.id))
             return None
         try:
@@ -178,6 +198,7 @@ class ControlServer:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connections: set[Connection] = set()
+        self._ledger = Ledger()
         self._accepted = 0
         self._accepting = trio.CancelScope()
         self._listening = True
@@ -188,12 +209,16 @@ class ControlServer:
 
         async def handle(stream: trio.SocketStream) -> None:
             self._accepted += 1
-            connection = Connection(stream, self._accepted)
+            connection = Connection(stream, self._accepted, self._ledger)
+            if not self._ledger.enter(connection):
+                await _turn_away(stream)
+                return
             self._connections.add(connection)
             try:
                 await connection.serve(inbox)
             finally:
                 self._connections.discard(connection)
+                self._ledger.leave(connection)
 
         async with trio.open_nursery() as nursery:
             with self._accepting:
@@ -220,6 +245,12 @@ class ControlServer:
                     nursery.start_soon(connection.flushed)
         for connection in connections:
             connection.close()
+
+
+async def _turn_away(stream: trio.SocketStream) -> None:
+    full = CallFailed(ErrorCode.REFUSED, "too many clients are connected: close some, or try again later")
+    with suppress(trio.BrokenResourceError), trio.move_on_after(_FLUSH_S):
+        await stream.send_all(jsonrpc.failure(full))
 
 
 def _listen(path: Path) -> trio.SocketListener:

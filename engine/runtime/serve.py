@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import os
 import signal
 import sys
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Final
 
 import orjson
 import trio
@@ -48,6 +50,8 @@ from engine.runtime.subscriptions import Subscriptions
 from engine.runtime.trace import Trace
 from engine.runtime.udp import UdpSocket
 from engine.wire import CHALLENGE_BYTES
+
+_QUIET_S: Final = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -293,10 +297,26 @@ def _print_ready(ready: Ready) -> None:
         print(ready.line(), flush=True)
 
 
+class OncePerMinute(logging.Filter):
+    """Lets a record pass a minute after the last that passed, without its traceback."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passed_at = -math.inf
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.created - self._passed_at < _QUIET_S:
+            return False
+        self._passed_at = record.created
+        record.exc_info = None
+        return True
+
+
 def configure_log() -> None:
     """One line each on stderr: UTC time, level, message."""
     handler = logging.StreamHandler(sys.stderr)
     formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
+    logging.getLogger("trio.serve_listeners").addFilter(OncePerMinute())
     logging.basicConfig(level=logging.INFO, handlers=[handler])

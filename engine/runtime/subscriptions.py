@@ -4,7 +4,7 @@ Rules that hold here:
 - At most one notification in FLUSH_EVERY for a client; the first after a quiet time goes at once.
 - Status at most once in STATUS_EVERY, and only when it changed by more than what time alone changes: round trips,
   ages and counters. So an idle engine sends nothing.
-- A line is made and encoded once, whoever subscribed. Nothing is made that nobody subscribed to.
+- A line, and a notification, is made and encoded once, whoever subscribed. Nothing is made that nobody subscribed to.
 - Trace lines are left out, and counted, for a client that reads too slowly; all other topics always arrive.
 """
 
@@ -115,9 +115,10 @@ class Subscriptions:
         self._flushed = now
         items = self._items(now, picture)
         encoded: dict[int, tuple[list[bytes], int]] = {}
+        made: dict[tuple[int, tuple[bytes, ...]], bytes] = {}
         for subscriber in self._subscribers.values():
             mine = [item for topic, lines in items if topic in subscriber.topics for item in lines]
-            self._send(subscriber, self._trace_items(subscriber, encoded) + mine)
+            self._send(subscriber, self._trace_items(subscriber, encoded) + mine, made)
 
     def finish(self, now: Tick, picture: Picture) -> None:
         """Sends what waits although its time has not come, for the engine stops."""
@@ -166,17 +167,22 @@ class Subscriptions:
         subscriber.dropped += missed
         return items
 
-    def _send(self, subscriber: _Subscriber, items: list[bytes]) -> None:
-        """One notification, or several where the items do not fit one line."""
+    def _send(
+        self, subscriber: _Subscriber, items: list[bytes], made: dict[tuple[int, tuple[bytes, ...]], bytes]
+    ) -> None:
+        """One notification, or several where the items do not fit one line; `made` is what clients share in a flush."""
         while items:
             size = count = 0
             while count < len(items) and (count == 0 or size + len(items[count]) <= _CHUNK_BYTES):
                 size += len(items[count])
                 count += 1
             chunk, items = items[:count], items[count:]
-            params = {"dropped": subscriber.dropped, "items": [orjson.Fragment(item) for item in chunk]}
+            key = subscriber.dropped, tuple(chunk)
+            if key not in made:
+                params = {"dropped": subscriber.dropped, "items": [orjson.Fragment(item) for item in chunk]}
+                made[key] = jsonrpc.notification("observed", params)
             subscriber.dropped = 0
-            subscriber.client.notify(jsonrpc.notification("observed", params))
+            subscriber.client.notify(made[key])
 
     def _forget_closed(self) -> None:
         closed = [client for client in self._subscribers if client.closed]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import trio
 
-from engine.runtime import control
+from engine.runtime import control, ledger
 from engine.runtime.ending import EndStatus
 from engine.runtime.jsonrpc import LINE_BYTES_MAX
 from engine.runtime.requests import Topic
@@ -170,6 +170,22 @@ async def test_a_client_that_does_not_read_is_cut_off_and_nobody_else_notices(
         with trio.fail_after(WITHIN_S):
             await read_to_the_end(deaf)
         await deaf.aclose()
+
+
+async def test_half_lines_of_many_are_bounded_in_sum_and_nobody_else_notices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ledger, "HELD_BYTES_MAX", 300_000)
+    async with cluster(tmp_path, "alice") as sites, trio.open_nursery() as nursery:
+        alice = await sites.start("alice")
+        watcher = await alice.client()
+        halves = [await trio.open_unix_socket(str(alice.control)) for _ in range(4)]
+        for half in halves:
+            nursery.start_soon(ask_without_reading, half, b"x" * 100_000)
+        await until(lambda: "cut off" in caplog.text)
+        assert await watcher.call("blocks") == {"lines": []}
+        for half in halves:
+            await half.aclose()
 
 
 async def ask_without_reading(stream: trio.SocketStream, questions: bytes) -> None:
