@@ -7,11 +7,11 @@ Rules that hold here:
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import socket
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +26,7 @@ DEFAULT_SIZE: Final = 5
 PORT_FIRST: Final = 7_001
 KEY_NAME: Final = "cluster.key"
 _LOOPBACK: Final = "127.0.0.1"
+_FREE_PORTS: Final = range(7_101, 10_000)
 
 _KEY_LINE: Final = f"""\
 # The secret that all sites share, a file beside this one: 64 hexadecimal digits that only its owner may read (mode
@@ -85,14 +86,27 @@ def loopback_addresses(names: Sequence[SiteId]) -> dict[SiteId, Address]:
 
 
 def free_addresses(names: Sequence[SiteId]) -> dict[SiteId, Address]:
-    """The same at ports that nobody uses now; all are held while the next is drawn, so that they differ."""
-    with ExitStack() as held:
-        addresses: dict[SiteId, Address] = {}
-        for name in names:
-            bound = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            bound.bind((_LOOPBACK, 0))
-            addresses[name] = Address(_LOOPBACK, bound.getsockname()[1])
-        return addresses
+    """The same at ports that nobody uses now, below those that systems give out by themselves. Raises OSError.
+
+    They are kept in a file: one of the others could be anybody's whenever the cluster is started again.
+    """
+    ports = list(_FREE_PORTS)
+    secrets.SystemRandom().shuffle(ports)
+    free = filter(_is_free, ports)
+    found = {name: Address(_LOOPBACK, port) for name, port in zip(names, free, strict=False)}
+    if len(found) < len(names):
+        where = f"between {_FREE_PORTS[0]} and {_FREE_PORTS[-1]} on {_LOOPBACK}"
+        raise OSError(errno.EADDRINUSE, f"no UDP port is free {where}: stop a program that has some")
+    return found
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
+        try:
+            bound.bind((_LOOPBACK, port))
+        except OSError:
+            return False
+    return True
 
 
 def fresh_cluster_name() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import stat
 from pathlib import Path
 
@@ -128,6 +129,21 @@ def test_names_are_those_given_filled_up(names: list[str], size: int | None, cho
 def test_names_that_make_no_cluster_are_refused(names: list[str], size: int | None, instead: str) -> None:
     with pytest.raises(ValueError, match=instead):
         template.choose_names(names, size)
+
+
+def test_free_ports_differ_and_are_none_that_the_system_gives_out_or_that_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        own = taken.getsockname()[1]
+        names = _names(*template.DEFAULT_NAMES)
+        ports = [address.port for address in template.free_addresses(names).values()]
+        assert len(set(ports)) == len(names)
+        assert all(template.PORT_FIRST < port < 10_000 for port in ports)
+        monkeypatch.setattr(template, "_FREE_PORTS", (own,))
+        with pytest.raises(OSError, match="no UDP port is free"):
+            template.free_addresses(_names("alice"))
 
 
 def test_a_fresh_cluster_name_is_a_name(tmp_path: Path) -> None:

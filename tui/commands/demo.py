@@ -135,7 +135,11 @@ def _cluster(folder: Path, size: int | None) -> Cluster:
     path = folder / "sites.yaml"
     if not path.exists():
         names = choose_names((), size)
-        write_files(path, f"demo-{len(names)}", free_addresses(names))
+        try:
+            addresses = free_addresses(names)
+        except OSError as error:
+            raise CommandFailed(ExitStatus.ALREADY_RUNNING, str(error.strerror)) from None
+        write_files(path, f"demo-{len(names)}", addresses)
     cluster = read_cluster(path)
     if size is not None and size != len(cluster.addresses):
         raise CommandFailed(
