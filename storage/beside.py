@@ -4,33 +4,44 @@ Rules that hold here:
 - Nothing is written and no lock of the folder is taken, so an engine may run, start and stop meanwhile (D4). SQLite
   itself may leave an empty write-ahead log and its index behind, as the `sqlite3` tool does.
 - What a killed engine left in the log stays there: copying it into the database would hide damage from the next start.
+- Where the folder cannot be written, SQLite cannot read its write-ahead log there. Then a private copy is read, which
+  shows the moment when it was made.
 - All reading is by short snapshots (`Reader`), so that the engine's log can start over in between.
 - Only a process that does not run the engine may open its store so.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
 
 import apsw
 
-from engine.core.storage import StoreDamaged
-from storage.errors import sqlite_errors
+from engine.core.storage import StoreDamaged, StoreFailed
+from storage.errors import file_errors, sqlite_errors
 from storage.reader import Reader
 from storage.schema import check_schema
 from storage.sqlite import DATABASE, configure
 from storage.wal import check_log
 
+_NOT_WRITABLE: Final = (apsw.CantOpenError, apsw.PermissionsError, apsw.ReadOnlyError)
+_COPIES_MAX: Final = 20
+"""How often a copy is made anew because the store changed meanwhile."""
+
 
 class OutsideStore:
     """A store that somebody else may be writing."""
 
-    def __init__(self, db: apsw.Connection, path: Path) -> None:
-        """`read_beside` is the way to get one."""
+    def __init__(self, db: apsw.Connection, path: Path, log: Path, is_copy: bool) -> None:
+        """`read_beside` is the way to get one. `path` names it to people; `log` is the write-ahead log that is read."""
         self._db = db
         self._path = path
+        self._log = log
+        self.is_copy = is_copy
         self.reader = Reader(db, path)
 
     @property
@@ -42,10 +53,9 @@ class OutsideStore:
 
         An engine that writes just now moves the log on under the check: then nothing is said. It finds damage itself.
         """
-        log = self._path.with_name(f"{self._path.name}-wal")
         frames = self._log_frames()
         try:
-            check_log(log, frames)
+            check_log(self._log, frames)
         except StoreDamaged:
             if self._log_frames() == frames:
                 raise
@@ -60,10 +70,57 @@ class OutsideStore:
 def read_beside(folder: Path) -> Iterator[OutsideStore]:
     """The store in a site's folder. Raises StoreFailed, StoreDamaged, StoreForeign (not a store of this version)."""
     path = folder / DATABASE
+    try:
+        db = _opened(path, path)
+    except StoreFailed as failed:
+        if not isinstance(failed.__cause__, _NOT_WRITABLE):
+            raise
+    else:
+        with closing(db):
+            yield OutsideStore(db, path, _log_of(path), is_copy=False)
+        return
+    with TemporaryDirectory(prefix="loggos-") as private:
+        copy = Path(private, DATABASE)
+        _copy(path, copy)
+        with closing(_opened(copy, path)) as db:
+            yield OutsideStore(db, path, _log_of(copy), is_copy=True)
+
+
+def _opened(opening: Path, path: Path) -> apsw.Connection:
+    """Raises StoreFailed, StoreDamaged, StoreForeign; they name `path`."""
     with sqlite_errors(path, "open"):
-        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-    with closing(db):
+        db = apsw.Connection(str(opening), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
         with sqlite_errors(path, "open"):
             configure(db)
             check_schema(db, path)
-        yield OutsideStore(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _copy(path: Path, copy: Path) -> None:
+    """The database and its log as they were at one moment. Raises StoreFailed where they never stand still."""
+    log = _log_of(path)
+    with file_errors(path, "read"):
+        for _ in range(_COPIES_MAX):
+            before = _state(path), _state(log)
+            shutil.copyfile(path, copy)
+            _log_of(copy).unlink(missing_ok=True)
+            if log.exists():
+                shutil.copyfile(log, _log_of(copy))
+            if before == (_state(path), _state(log)):
+                return
+    raise StoreFailed(f"{path}: cannot be copied, for its engine writes all the time: run this as the engine's user")
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    if not path.exists():
+        return None
+    known = path.stat()
+    return known.st_size, known.st_mtime_ns

@@ -63,7 +63,10 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`slots`: how far the log goes that the stores hold together; `missing`: sites of the cluster without a store."""
+    """`slots`: how far the log goes that the stores hold together; `missing`: sites of the cluster without a store.
+
+    `copied`: folders that cannot be written, of which a copy was read.
+    """
 
     sites: tuple[AuditedSite, ...]
     missing: tuple[SiteId, ...]
@@ -72,6 +75,7 @@ class Report:
     violations: tuple[Violation, ...]
     violations_found: int
     unreadable: tuple[Unreadable, ...]
+    copied: tuple[Path, ...] = ()
 
 
 def named(entry: Entry) -> str:

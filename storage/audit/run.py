@@ -36,16 +36,20 @@ def audit(places: Sequence[Path]) -> Report:
     findings = Findings()
     begun: list[Store] = []
     unreadable: list[Unreadable] = []
+    copied: list[Path] = []
     with ExitStack() as opened:
         for folder in find_folders(places):
             try:
-                store = begin(opened.enter_context(read_beside(folder)), findings)
+                outside = opened.enter_context(read_beside(folder))
+                store = begin(outside, findings)
             except StoreError as error:
                 unreadable.append(Unreadable(folder, str(error)))
                 continue
+            if outside.is_copy:
+                copied.append(folder)
             if store is not None:
                 begun.append(store)
-        return _Audit(of_one_cluster(begun, findings), findings).run(tuple(unreadable))
+        return _Audit(of_one_cluster(begun, findings), findings).run(tuple(unreadable), tuple(copied))
 
 
 class _Audit:
@@ -59,7 +63,7 @@ class _Audit:
         self._replays = {site: Replay(store, findings) for site, store in self._stores.items()}
         self._log = _Log(self._stores, findings)
 
-    def run(self, unreadable: tuple[Unreadable, ...]) -> Report:
+    def run(self, unreadable: tuple[Unreadable, ...], copied: tuple[Path, ...]) -> Report:
         before: Entry | None = None
         for slot, rows in self._slots():
             before = self._votes.judge(slot, rows, before)
@@ -78,6 +82,7 @@ class _Audit:
             violations=tuple(self._findings.kept),
             violations_found=self._findings.count,
             unreadable=unreadable,
+            copied=copied,
         )
 
     def _slots(self) -> Iterator[tuple[Slot, Rows]]:

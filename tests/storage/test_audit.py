@@ -234,3 +234,25 @@ def test_a_flipped_byte_anywhere_never_ends_an_audit(data: Path) -> None:
         noticed += bool(report.violations or report.unreadable)
         assert [site.site for site in report.sites if site.site != "bob"] == ["alice", "carol"]
     assert noticed > 20
+
+
+def test_a_folder_that_cannot_be_written_is_read_from_a_copy_and_left_as_it_is(
+    cluster: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite says so, as on a read-only mount."""
+    connect, contents = apsw.Connection, _contents(cluster)
+
+    def refuse_here(name: str, **options: Any) -> apsw.Connection:
+        if Path(name).is_relative_to(cluster):
+            raise apsw.CantOpenError("unable to open database file")
+        return connect(name, **options)
+
+    monkeypatch.setattr(apsw, "Connection", refuse_here)
+    report = audit([cluster])
+    assert (report.violations, report.unreadable, len(report.copied), report.slots) == ((), (), 3, 10)
+    assert {site.folder.parent for site in report.sites} == {cluster}
+    assert _contents(cluster) == contents
+
+
+def _contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -33,6 +33,8 @@ def run(arguments: Namespace) -> int:
         out.json(_shape(report))
     else:
         _print(out, report)
+    for folder in report.copied:
+        complain(f"{folder} cannot be written, so a copy was read: what an engine wrote there since is not in it")
     for unreadable in report.unreadable:
         complain(f"cannot be audited: {unreadable.reason}")
     if report.violations_found:
