@@ -1,7 +1,7 @@
 """A cluster of real engines that elect a leader, and what tests of leadership do with it.
 
 Rules that hold here:
-- The timings are those that a cluster has by default, so that bounds are those that a user sees.
+- The timings are those that a cluster has by default, so that bounds are those that a user sees; others have a reason.
 - Links are cut by fault rules on live sites, which act on greetings and heartbeats too; nothing here needs root.
 - Everything waits for conditions, bounded.
 """
@@ -31,8 +31,8 @@ FIVE: Final = ("alice", "bob", "carol", "dave", "erin")
 class LedCluster(RealCluster):
     """`serve_all` first."""
 
-    def __init__(self, folder: Path, names: Sequence[str] = FIVE) -> None:
-        super().__init__(folder, names, timings="", leadership=Leadership.ELECTED)
+    def __init__(self, folder: Path, names: Sequence[str] = FIVE, timings: str = "") -> None:
+        super().__init__(folder, names, timings, leadership=Leadership.ELECTED)
         self._submissions: list[Submission] = []
 
     def leader_of(self, followers: Iterable[str], *, not_any_more: str | None = None) -> str:

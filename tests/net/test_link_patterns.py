@@ -52,8 +52,11 @@ def test_constrained_election_only_a_site_that_is_behind_can_lead(tmp_path: Path
 
 def test_chained_who_is_cut_off_from_the_leader_does_not_disturb_it(tmp_path: Path) -> None:
     """Two ends of a chain of three do not hear each other. One of them leads: the other hands its events on through the
-    middle, and nobody stands for election, however long this lasts."""
-    with LedCluster(tmp_path, FIVE[:3]) as cluster:
+    middle, and nobody stands for election, however long this lasts.
+
+    Beats are slow, so that no leader seems to be silent because the machine gave it no time.
+    """
+    with LedCluster(tmp_path, FIVE[:3], "heartbeat_ms: 1000\n") as cluster:
         cluster.serve_all()
         leader = cluster.leader_of(cluster.names)
         end, middle = (name for name in cluster.names if name != leader)
