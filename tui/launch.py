@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import orjson
@@ -25,6 +25,7 @@ import orjson
 from tui.client import Client, EngineLost, EngineSilent, NoEngine
 from tui.exits import CommandFailed, ExitStatus
 from tui.interrupts import Interrupted, Interrupts
+from tui.output import complain
 from tui.selection import EnginePlace
 
 READY_TIMEOUT_S: Final = 60.0
@@ -33,7 +34,11 @@ READY_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 10.0
 """How long an engine may take to stop when asked, and again when signalled."""
 
+LOOK_EVERY_S: Final = 1.0
+"""How often the log of an engine that is not ready yet is looked at."""
+
 _LOG_TAIL_BYTES: Final = 8_192
+_WAITS: Final = re.compile(r"\S+Z WARNING waits: (.*)")
 _LOG_PREFIX: Final = re.compile(r"loggos: |\S+Z [A-Z]+ ")
 
 
@@ -44,6 +49,7 @@ class EngineProcess:
         self.place = place
         self._process = process
         self._log_offset = log_offset
+        self._waits_for: str | None = None
 
     @classmethod
     def start_alone(cls, place: EnginePlace) -> EngineProcess:
@@ -79,15 +85,21 @@ class EngineProcess:
         return self._process.pid
 
     def wait_ready(self, interrupts: Interrupts) -> None:
-        """Until the engine takes commands.
+        """Until the engine takes commands; says on stderr what it waits for, such as an address of this machine.
 
         Raises CommandFailed with its message and exit status if it ends first, Interrupted if a signal came.
         """
         assert self._process.stdout is not None, "the ready line comes through a pipe"
         with self._process.stdout as pipe:
-            line = _read_line(pipe.fileno(), interrupts, time.monotonic() + READY_TIMEOUT_S)
+            line = _read_line(pipe.fileno(), interrupts, time.monotonic() + READY_TIMEOUT_S, self._tell_waits)
         if line == b"":
             raise self._failed_to_start()
+        if line is None and self._waits_for is not None:
+            raise CommandFailed(
+                ExitStatus.NO_ENGINE,
+                f"the engine of {self.place.site} was given up, for it still waits: {self._waits_for}."
+                f" `loggos serve {self.place.site}` waits as long as it takes",
+            )
         if line is None or not _says_ready(line):
             raise CommandFailed(
                 ExitStatus.NO_ENGINE,
@@ -126,16 +138,27 @@ class EngineProcess:
         said = self._last_log_line() or f"see {self.place.log_path}"
         return CommandFailed(known, f"the engine of {self.place.site} did not start ({how_it_ended(status)}): {said}")
 
+    def _tell_waits(self) -> None:
+        """Tells the person, once, what the engine says that it waits for."""
+        said = [waits[1] for line in self._log_lines() if (waits := _WAITS.match(line))]
+        if said and said[-1] != self._waits_for:
+            self._waits_for = said[-1]
+            complain(f"the engine of {self.place.site} waits: {self._waits_for}")
+
     def _last_log_line(self) -> str:
         """The last thing that this engine wrote to its log."""
+        lines = self._log_lines()
+        return _LOG_PREFIX.sub("", lines[-1]) if lines else ""
+
+    def _log_lines(self) -> list[str]:
+        """The newest that this engine wrote to its log."""
         try:
             with self.place.log_path.open("rb") as log:
                 end = log.seek(0, os.SEEK_END)
                 log.seek(max(self._log_offset, end - _LOG_TAIL_BYTES))
-                lines = log.read().decode("utf-8", "replace").strip().splitlines()
+                return log.read().decode("utf-8", "replace").strip().splitlines()
         except OSError:
-            return ""
-        return _LOG_PREFIX.sub("", lines[-1]) if lines else ""
+            return []
 
 
 def how_it_ended(status: int) -> str:
@@ -188,14 +211,21 @@ def stop_children(children: Sequence[EngineProcess]) -> None:
         child.close()
 
 
-def _read_line(pipe: int, interrupts: Interrupts, deadline: float) -> bytes | None:
-    """One line with its line break; empty at the end of the pipe; None when the time passed. Raises Interrupted."""
+def _read_line(pipe: int, interrupts: Interrupts, deadline: float, meanwhile: Callable[[], None]) -> bytes | None:
+    """One line with its line break; empty at the end of the pipe; None when the time passed. Raises Interrupted.
+
+    Calls `meanwhile` every LOOK_EVERY_S.
+    """
     line = b""
     while not line.endswith(b"\n"):
-        if not interrupts.readable(pipe, max(0.0, deadline - time.monotonic())):
+        left_s = max(0.0, deadline - time.monotonic())
+        if not interrupts.readable(pipe, min(left_s, LOOK_EVERY_S)):
             if interrupts.caught:
                 raise Interrupted
-            return None
+            meanwhile()
+            if left_s <= LOOK_EVERY_S:
+                return None
+            continue
         byte = os.read(pipe, 1)
         if not byte:
             return b""

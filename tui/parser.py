@@ -232,7 +232,8 @@ COMMANDS: Final = (
         _serve,
         "The first line on stdout, once it takes commands, is\n"
         '{"ready":true,"site":...,"udp":...,"control":...}; its log goes to stderr.\n'
-        "SIGINT and SIGTERM stop it cleanly.",
+        "An address that this machine does not have yet is waited for. SIGINT and SIGTERM\n"
+        "stop it cleanly.",
     ),
     Command("stop", "tui.commands.stop:run", "stop a running engine cleanly", "loggos stop alice", _site),
     Command(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 
 from engine.runtime.costs import Costs
 from engine.runtime.faults import FaultCounts
+from engine.runtime.log import lines_lost
 from engine.runtime.shapes import Shape
 from engine.runtime.udp import UdpCounts
 
@@ -28,7 +29,7 @@ class NodeCounts:
 
 
 def counters_shape(node: NodeCounts, udp: UdpCounts, faults: FaultCounts) -> Shape:
-    return {**_values(udp), **_values(node), "faults": _values(faults)}
+    return {**_values(udp), **_values(node), "faults": _values(faults), "log_lines_lost": lines_lost()}
 
 
 def _values(counts: NodeCounts | UdpCounts | FaultCounts) -> Shape:

@@ -11,7 +11,7 @@ from engine.runtime.jsonrpc import ErrorCode
 class EndStatus(IntEnum):
     CLEAN = 0  # it was asked to stop
     BUG = 1
-    BAD_CONFIGURATION = 2  # an address that this machine does not have
+    BAD_CONFIGURATION = 2  # an address that cannot be used, something in the way of the control socket
     STORE = 3  # the store failed, or is damaged (D2, D3)
     ADDRESS_IN_USE = 4
     BROKEN_RULE = 12  # what honest sites cannot do was seen (A2, R1)

@@ -5,6 +5,9 @@ Rules that hold here:
 - It ends in this order: the control socket is taken away, the UDP socket is closed, the store is let go, requests
   without an answer are told so, and then the connections close. Who starts the site again finds everything free.
 - The exit status is an EndStatus (`engine.runtime.ending`).
+- A machine that starts has no addresses and no resolver yet: what may come by itself is waited for, until somebody
+  stops the site; what cannot be right ends it.
+- Nothing that becomes of stdin, stdout and stderr ends a site that serves (`engine.runtime.log`).
 """
 
 from __future__ import annotations
@@ -14,8 +17,7 @@ import logging
 import math
 import os
 import signal
-import sys
-import time
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -41,6 +43,7 @@ from engine.runtime.faults import FaultLayer
 from engine.runtime.inbox import Inbox
 from engine.runtime.jsonrpc import ErrorCode
 from engine.runtime.links import Links, Sealer
+from engine.runtime.log import logging_to, print_line
 from engine.runtime.node import Node, NodeParts
 from engine.runtime.paths import HostPort, Paths, show
 from engine.runtime.queries import Queries
@@ -51,7 +54,17 @@ from engine.runtime.trace import Trace
 from engine.runtime.udp import UdpSocket
 from engine.wire import CHALLENGE_BYTES
 
-_QUIET_S: Final = 60.0
+ADDRESS_AGAIN_S: Final = 1.0
+"""How often an address that is not there yet is tried."""
+
+ADDRESS_SAID_EVERY_S: Final = 60.0
+"""How often the log says what is waited for."""
+
+_STDOUT: Final = 1
+_STDERR: Final = 2
+_LIFELINE_BYTES: Final = 4_096
+_TOO_FEW_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
+_DISK_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +75,10 @@ class CannotServe(Exception):
     def __init__(self, message: str, status: EndStatus) -> None:
         super().__init__(message)
         self.status = status
+
+
+class AddressMissing(Exception):
+    """The site's own address is not there, and may come by itself; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,35 +124,75 @@ def serve(site: Site, lifeline: int | None = None) -> int:
 
     Logs to stderr, prints the ready line, closes the store. Returns the exit status. Raises CannotServe.
     """
-    configure_log()
-    return trio.run(_serve, site, lifeline)
+    with logging_to(_STDERR):
+        return trio.run(_serve, site, lifeline)
 
 
 async def _serve(site: Site, lifeline: int | None) -> int:
-    sockets = await open_sockets(site)
     inbox = Inbox()
+    refused: CannotServe | None = None
+    status: int = EndStatus.CLEAN
     async with trio.open_nursery() as nursery:
         await nursery.start(_watch_signals, inbox)
         if lifeline is not None:
             nursery.start_soon(_watch_lifeline, lifeline, inbox)
-        status = await run_site(site, sockets, inbox, _print_ready)
+        try:
+            sockets = await await_sockets(site, inbox)
+        except CannotServe as error:
+            refused = error
+        else:
+            if sockets is not None:
+                status = await run_site(site, sockets, inbox, _print_ready)
         nursery.cancel_scope.cancel()
+    if refused is not None:
+        raise refused
     return status
 
 
-async def open_sockets(site: Site) -> Sockets:
-    """Binds both sockets, or closes the store and raises CannotServe."""
-    try:
-        udp = await _bind_udp(site)
+async def await_sockets(site: Site, inbox: Inbox) -> Sockets | None:
+    """Binds both sockets, once the site's address is there; None if `inbox.stop` came before.
+
+    Raises CannotServe. Without sockets the store is closed.
+    """
+    say_at_s = trio.current_time()
+    opened: list[Sockets] = []
+
+    async def attempt() -> None:
+        nonlocal say_at_s
         try:
-            return Sockets(udp, ControlServer(site.control))
-        except OSError as error:
-            udp.close()
-            message = f"cannot make the control socket {site.control}: {error}"
-            raise CannotServe(message, EndStatus.ADDRESS_IN_USE) from error
-    except CannotServe:
-        site.storage.close()
-        raise
+            opened.append(await _open_sockets(site))
+        except AddressMissing as missing:
+            if trio.current_time() >= say_at_s:
+                say_at_s = trio.current_time() + ADDRESS_SAID_EVERY_S
+                _log.warning("waits: %s", missing)
+            await trio.sleep(ADDRESS_AGAIN_S)
+
+    try:
+        while inbox.stop_reason is None:
+            await inbox.wait(attempt, math.inf)
+            if opened:
+                return opened[0]
+        _log.info("%s stops before it served: %s", site.settings.site, inbox.stop_reason)
+        return None
+    finally:
+        if not opened:
+            site.storage.close()
+
+
+async def _open_sockets(site: Site) -> Sockets:
+    """Raises AddressMissing, CannotServe."""
+    udp = await _bind_udp(site)
+    try:
+        return Sockets(udp, ControlServer(site.control))
+    except OSError as error:
+        udp.close()
+        if error.errno in _TOO_FEW_FILES:
+            raise _too_few_files(error) from error
+        what = f"cannot make the control socket {site.control}: {error.strerror}"
+        if error.errno in _DISK_ERRORS:
+            raise CannotServe(f"{what}. Make room, or the disk writable, there", EndStatus.STORE) from error
+        message = f"{what}. Move what is there elsewhere, and let this user write the folder"
+        raise CannotServe(message, EndStatus.BAD_CONFIGURATION) from error
 
 
 async def run_site(site: Site, sockets: Sockets, inbox: Inbox, on_ready: Callable[[Ready], None]) -> int:
@@ -271,8 +328,21 @@ async def _bind_udp(site: Site) -> UdpSocket:
     try:
         return await UdpSocket.bind(place)
     except OSError as error:
+        if error.errno in _TOO_FEW_FILES:
+            raise _too_few_files(error) from error
+        if isinstance(error, socket.gaierror):
+            raise AddressMissing(
+                f"the host name {place[0]} of {me} has no address yet ({error.strerror});"
+                " if none is to come, correct it in the sites file"
+            ) from error
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise AddressMissing(
+                f"{where} is not one of this machine's yet; if it is not to come, correct it in the sites file"
+            ) from error
         if error.errno == errno.EADDRINUSE:
-            message = f"{where} is in use: stop the program that has it, or change the sites file"
+            message = (
+                f"{where} is in use: stop the program that has it, or give {me} another port in every site's sites file"
+            )
             raise CannotServe(message, EndStatus.ADDRESS_IN_USE) from error
         message = f"{where} cannot be used on this machine ({error}): write one that this machine has in its sites file"
         raise CannotServe(message, EndStatus.BAD_CONFIGURATION) from error
@@ -285,38 +355,22 @@ async def _watch_signals(inbox: Inbox, *, task_status: trio.TaskStatus[None] = t
             inbox.stop(f"{signal.Signals(number).name} came")
 
 
+def _too_few_files(error: OSError) -> CannotServe:
+    return CannotServe(f"{error.strerror}: allow more of them (`ulimit -n`)", EndStatus.BAD_CONFIGURATION)
+
+
 async def _watch_lifeline(descriptor: int, inbox: Inbox) -> None:
-    async with trio.lowlevel.FdStream(os.dup(descriptor)) as stream:
-        while await stream.receive_some():
-            pass
+    """The stream stays as it is: made non-blocking, it would be so for all who have it, a terminal's shell too."""
+    try:
+        while True:
+            with suppress(PermissionError):  # a file and /dev/null are readable at any time
+                await trio.lowlevel.wait_readable(descriptor)
+            if not os.read(descriptor, _LIFELINE_BYTES):
+                break
+    except OSError as error:
+        _log.info("standard input cannot be read: %s", error.strerror)
     inbox.stop("the program that started this engine ended")
 
 
 def _print_ready(ready: Ready) -> None:
-    with suppress(OSError):  # nobody reads it, or the disk is full: a site serves all the same
-        print(ready.line(), flush=True)
-
-
-class OncePerMinute(logging.Filter):
-    """Lets a record pass a minute after the last that passed, without its traceback."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._passed_at = -math.inf
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if record.created - self._passed_at < _QUIET_S:
-            return False
-        self._passed_at = record.created
-        record.exc_info = None
-        return True
-
-
-def configure_log() -> None:
-    """One line each on stderr: UTC time, level, message."""
-    handler = logging.StreamHandler(sys.stderr)
-    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
-    formatter.converter = time.gmtime
-    handler.setFormatter(formatter)
-    logging.getLogger("trio.serve_listeners").addFilter(OncePerMinute())
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    print_line(_STDOUT, ready.line())

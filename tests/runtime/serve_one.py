@@ -12,16 +12,17 @@ from engine.runtime.serve import Site, serve
 from engine.wire import Wire
 from storage.schema import Identity
 from storage.sqlite import open_store
+from tests.ports import free_ports
 from tests.runtime.sites import CLUSTER, KEY, QUICK
 
 
-def main() -> int:
-    folder, port = Path(sys.argv[1]), int(sys.argv[2])
+def one_site(folder: Path, port: int | None = None) -> Site:
+    """The only site of its cluster, its store open, at a free port where none is named."""
     alice = SiteId("alice")
-    site = Site(
+    return Site(
         cluster=CLUSTER,
         settings=Settings(alice, (alice,), Leadership.NONE, QUICK),
-        addresses={alice: ("127.0.0.1", port)},
+        addresses={alice: ("127.0.0.1", port or free_ports(1)[0])},
         wire=Wire(KEY, CLUSTER, (alice,), alice),
         datagram_sizes=DatagramSizes(16_384, 16_384),
         storage=open_store(folder, Identity(CLUSTER, alice, (alice,))),
@@ -29,7 +30,10 @@ def main() -> int:
         control=folder / "control.sock",
         version="0",
     )
-    return serve(site, sys.stdin.fileno())
+
+
+def main() -> int:
+    return serve(one_site(Path(sys.argv[1]), int(sys.argv[2])), sys.stdin.fileno())
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from engine.datagram import DATAGRAM_BYTES_LOOPBACK, DatagramSizes
 from engine.runtime.inbox import Inbox
 from engine.runtime.links import Sealer
 from engine.runtime.paths import HostPort
-from engine.runtime.serve import Ready, Site, open_sockets, run_site
+from engine.runtime.serve import Ready, Site, await_sockets, run_site
 from engine.wire import Wire
 from storage.schema import Identity
 from storage.sqlite import open_store
@@ -185,7 +185,8 @@ class Cluster:
             version="0",
         )
         running = Running(me, places[me], site.control, Inbox(), self._nursery)
-        sockets = await open_sockets(site)
+        sockets = await await_sockets(site, running.inbox)
+        assert sockets is not None, "nothing stops it yet"
         ready = trio.Event()
 
         async def run() -> None:

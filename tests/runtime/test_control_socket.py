@@ -265,9 +265,6 @@ async def test_an_address_in_use_is_said_with_status_4(tmp_path: Path) -> None:
             await sites.start("bob")
         assert refused.value.status == EndStatus.ADDRESS_IN_USE
         sites.addresses = dict(zip(sites.sites, [("192.0.2.1", 7001), ("192.0.2.1", 7002)], strict=True))
-        with pytest.raises(CannotServe, match="write one that this machine has") as refused:
-            await sites.start("bob")
-        assert refused.value.status == EndStatus.BAD_CONFIGURATION
         sites.addresses = {site: ("127.0.0.1", port) for site, port in zip(sites.sites, free_ports(2), strict=True)}
         assert (await (await sites.start("bob")).call("status"))["site"] == "bob", "the store was let go each time"
 

@@ -9,8 +9,8 @@ import pytest
 from engine.core.ids import Slot, Tick
 from engine.runtime import ledger as bounds
 from engine.runtime.ledger import HELD_BYTES_MAX, Ledger
+from engine.runtime.log import OncePerMinute
 from engine.runtime.requests import Topic
-from engine.runtime.serve import OncePerMinute
 from engine.runtime.subscriptions import Subscriptions
 from engine.runtime.trace import Trace
 from tests.runtime.test_subscriptions import FakeClient, FakePicture

@@ -62,5 +62,53 @@ async def test_an_engine_says_when_it_is_ready_and_stops_cleanly(
     assert not control.exists()
 
 
+@pytest.mark.parametrize(
+    "streams",
+    [
+        ">/dev/full 2>/dev/full </dev/null",
+        ">&- 2>&- <&-",
+        ">/dev/null 2>&1 | true",
+        "2>&1 >/dev/full | true",
+    ],
+)
+async def test_a_site_serves_whatever_becomes_of_its_standard_streams(tmp_path: Path, streams: str) -> None:
+    (port,) = free_ports(1)
+    cluster = tmp_path / "sites.yaml"
+    cluster.write_text(f"cluster: alone\nleadership: none\nsites:\n  alice: 127.0.0.1:{port}\n")
+    command = f'"{sys.executable}" -m tui --sites "{cluster}" --data "{tmp_path}" serve alice {streams}'
+    control = tmp_path / "alice" / "control.sock"
+    process = await trio.lowlevel.open_process(
+        ["bash", "-c", f"{command}\necho ${{PIPESTATUS[0]}} > '{tmp_path}/status'"], stdin=subprocess.PIPE
+    )
+    with trio.fail_after(WITHIN_S):
+        while not control.exists():
+            assert process.poll() is None, "it ended before it served"
+            await trio.sleep(0.02)
+        said = b""
+        async with await _connected(control) as stream:
+            await stream.send_all(b'{"jsonrpc":"2.0","id":1,"method":"submit","params":{"kind":"tweet","text":"hi"}}\n')
+            while b'"created"' not in said:
+                said += await stream.receive_some()
+            await stream.send_all(b'{"jsonrpc":"2.0","id":2,"method":"status"}\n')
+            while b'"log_lines_lost"' not in said:
+                said += await stream.receive_some()
+            await stream.send_all(b'{"jsonrpc":"2.0","id":3,"method":"stop"}\n')
+            while more := await stream.receive_some():
+                said += more
+        await process.wait()
+    assert process.stdin is not None
+    await process.stdin.aclose()
+    assert (tmp_path / "status").read_text() == "0\n"
+
+
+async def _connected(control: Path) -> trio.SocketStream:
+    """The socket lies there a moment before it is listened at."""
+    while True:
+        try:
+            return await trio.open_unix_socket(str(control))
+        except ConnectionRefusedError:
+            await trio.sleep(0.02)
+
+
 async def _open(command: list[str], log: IO[bytes]) -> trio.Process:
     return await trio.lowlevel.open_process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import stat
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.real_cluster import RealCluster, run
+from tests.real_cluster import BOUND_S, PROGRAM, RealCluster, run
 from tui.cli import main
 
 
@@ -162,3 +164,11 @@ def test_the_option_comes_before_the_environment_and_that_before_the_folder(
         given["LOGGOS_SITES"] = f"{short}/nowhere.yaml"
         assert f"{short}/nowhere.yaml" in run("status", "alice").err
         assert f"{short}/x/loggos/test-island/alice" in run(*program).err
+
+
+def test_too_few_descriptors_are_said_with_status_2(tmp_path: Path) -> None:
+    cluster = RealCluster(tmp_path, ("alice",))
+    command = f"ulimit -n 14; exec {' '.join(map(shlex.quote, (*PROGRAM, *cluster.options, 'serve', 'alice')))}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, timeout=BOUND_S, check=False)
+    assert done.returncode == 2
+    assert b"this process may have 14 open files" in done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -84,6 +85,39 @@ def test_a_start_that_comes_second_leaves_the_first_engine_alone(place: EnginePl
         assert is_running(place)
     finally:
         stop_all([place], [first])
+
+
+def test_what_an_engine_waits_for_is_told_and_it_stops_at_once(
+    place: EnginePlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """192.0.2.0/24 is nobody's: a machine that starts may not have its address yet."""
+    text = place.sites_path.read_text()
+    place.sites_path.write_text(re.sub(r"alice: 127\.0\.0\.1", "alice: 192.0.2.1", text))
+    told: list[str] = []
+
+    def hears(message: str) -> None:
+        told.append(message)
+        raise Interrupted
+
+    monkeypatch.setattr("tui.launch.complain", hears)
+    engine = EngineProcess.start_alone(place)
+    with Interrupts() as interrupts, pytest.raises(Interrupted):
+        engine.wait_ready(interrupts)
+    stop_children([engine])
+    assert engine.poll() == 0
+    assert "the engine of alice waits: 192.0.2.1 port" in told[0]
+    assert "is not one of this machine's yet" in told[0]
+
+
+def test_an_engine_that_waits_too_long_is_given_up_with_the_reason(
+    place: EnginePlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = EngineProcess.start_alone(place)
+    place.log_path.write_text("2026-11-21T12:00:00.000Z WARNING waits: the moon is not up yet\n")
+    monkeypatch.setattr("tui.launch._read_line", lambda *words: words[-1]())
+    with Interrupts() as interrupts, pytest.raises(CommandFailed, match="still waits: the moon is not up yet"):
+        engine.wait_ready(interrupts)
+    stop_children([engine])
 
 
 def test_a_signal_ends_the_waiting_for_an_engine(place: EnginePlace) -> None:

@@ -6,6 +6,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+import resource
 from argparse import Namespace
 from importlib.metadata import version
 from typing import Final
@@ -20,11 +21,15 @@ from storage.sqlite import open_store
 from tui.exits import CommandFailed, ExitStatus
 from tui.selection import EnginePlace, refusals_as_exits, select_site_and_cluster
 
+DESCRIPTORS_MIN: Final = 32
+"""What a site's store, sockets and loop need, with a few clients."""
+
 _STDIN: Final = 0
 
 
 def run(arguments: Namespace) -> int:
     place, cluster = select_site_and_cluster(arguments)
+    _need_descriptors()
     try:
         return serve(join(cluster, place), _STDIN if arguments.until_eof else None)
     except CannotServe as error:
@@ -33,6 +38,16 @@ def run(arguments: Namespace) -> int:
         raise CommandFailed(ExitStatus.ALREADY_RUNNING, str(error)) from error
     except StoreError as error:
         raise CommandFailed(ExitStatus.STORE_UNUSABLE, str(error)) from error
+
+
+def _need_descriptors() -> None:
+    """Raises CommandFailed before a store that could not be kept open is touched."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed != resource.RLIM_INFINITY and allowed < DESCRIPTORS_MIN:
+        raise CommandFailed(
+            ExitStatus.BAD_INPUT,
+            f"this process may have {allowed} open files, and a site needs {DESCRIPTORS_MIN}: allow more (`ulimit -n`)",
+        )
 
 
 def join(cluster: Cluster, place: EnginePlace) -> Site:
