@@ -27,6 +27,8 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-versio
 PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-annotate --allow-unsafe --all-build-deps
 
+PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
+
 MINUTES ?= 5
 TIMES ?= 20
 BUSY ?= 0
@@ -41,8 +43,15 @@ help:
 demo: $(VENV)/run.stamp
 	@$(BIN)/loggos demo $(ARGS)
 
-test: lint
-	$(BIN)/pytest --numprocesses auto --dist worksteal $(TESTS)
+# Types are checked beside the tests; what mypy says follows what they say, and each of both can fail the run.
+test: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@types=$$(mktemp) && { $(BIN)/mypy >"$$types" 2>&1 & } && mypy=$$!; \
+	trap 'kill $$mypy 2>/dev/null; rm -f "$$types"' EXIT; trap 'exit 130' INT TERM; \
+	echo '$(PYTEST) $(TESTS)'; $(PYTEST) $(TESTS); tested=$$?; \
+	wait $$mypy; typed=$$?; echo '$(BIN)/mypy'; cat "$$types"; \
+	[ $$tested = 0 ] && [ $$typed = 0 ]
 
 test-often: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.often --times $(TIMES) --busy $(BUSY) $(TESTS)

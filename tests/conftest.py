@@ -5,6 +5,7 @@ Rules that hold here:
   `from tests.strategies import packets`.
 - Signals mean what they do in a terminal, though the run was started in the background or under `nohup`: a process
   that inherits "ignored" goes on ignoring, and so would every engine and command that a test starts.
+- Half as many workers again as there are cores: a test of real engines often waits, and a core waits with it.
 - Hypothesis has no deadline (two cores are shared by all); on CI its examples are the same on every run.
 """
 
@@ -12,7 +13,9 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Generator
 
+import pytest
 from hypothesis import settings
 
 from tests.time_limit import (
@@ -38,3 +41,9 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda _number, _frame: None)  # survived here, and not ignored in what is started
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    cores = yield
+    return cores + cores // 2

@@ -48,8 +48,9 @@ def test_a_run_is_read_from_what_pytest_reports(tmp_path: Path, body: str, failu
 
 
 def test_busy_loops_end_with_it_and_its_status_tells_of_failures(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "1")
     (tmp_path / "test_it.py").write_text("def test_it():\n    assert False\n")
     assert main(["--times", "2", "--busy", "1", str(tmp_path / "test_it.py")]) == 1
     told = capsys.readouterr().out
