@@ -20,6 +20,9 @@ SEAL_BYTES: Final = 44
 PLAINTEXT_BYTES_MAX: Final = DATAGRAM_BYTES_MAX - SEAL_BYTES
 """The longest plaintext, whether it goes whole or in parts."""
 
+HEADERS_BYTES: Final = 48
+"""What IPv6 and UDP put before a datagram; a path is as wide as packets with them may be."""
+
 DATAGRAM_BYTES_MIN: Final = 548
 """The least that the longest datagram may be: what any IPv4 host takes, 576 bytes, less the headers of IP and UDP."""
 

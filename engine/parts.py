@@ -16,7 +16,6 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -41,12 +40,17 @@ def is_part(plaintext: bytes) -> bool:
     return plaintext[:1] == bytes((MARK,))
 
 
+def position(part: bytes) -> tuple[int, int]:
+    """Its place among the parts, from 1, and how many there are, for people."""
+    return part[PART_BYTES - 2] + 1, part[PART_BYTES - 1]
+
+
 class Cutter:
-    """Cuts what one process says; the numbers of its plaintexts begin at one drawn by chance, so that a part of an
+    """Cuts what one process says. The numbers of its plaintexts begin at `first`, drawn by chance, so that a part of an
     earlier process that comes again belongs to nothing."""
 
-    def __init__(self) -> None:
-        self._next = int.from_bytes(os.urandom(NUMBER_BYTES), "big")
+    def __init__(self, first: int) -> None:
+        self._next = first
 
     def cut(self, plaintext: bytes, bytes_max: int) -> list[bytes]:
         """The plaintext itself where it is at most so long, else parts that are. Raises TooLong."""

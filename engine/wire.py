@@ -11,6 +11,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -19,7 +20,7 @@ from engine.codec import Decoder, encode_packet
 from engine.core.ids import SiteId
 from engine.core.messages import Packet
 from engine.datagram import SEAL_BYTES, Reason, Rejected
-from engine.parts import Cutter, Reassembly, is_part
+from engine.parts import NUMBER_BYTES, Cutter, Reassembly, is_part
 from engine.seal import Seal
 
 CHALLENGE_BYTES: Final = 8
@@ -53,7 +54,7 @@ class Wire:
         """`sites` are the sorted names of all sites, `me` one of them; no key: loopback clusters only."""
         self._seal = Seal(cluster_key, cluster, sites, me)
         self._decoder = Decoder(sites)
-        self._cutter = Cutter()
+        self._cutter = Cutter(int.from_bytes(os.urandom(NUMBER_BYTES), "big"))
         self._reassembly = Reassembly(sites)
 
     @property

@@ -1,7 +1,8 @@
 """The policy `elected`: election, leader and courier together (L3).
 
 Rules that hold here:
-- A leader that no longer reaches a majority, or hears one of a higher ballot, steps down.
+- A leader that no longer reaches a majority, or hears one of a higher ballot, steps down. So does one whose proposal at
+  a slot gets no majority for long while one is heard: what it says there may not arrive from where it is (W4).
 - Only the leader fills slots of its range; others ask it, and fill themselves only where no leader was heard for long.
   An election settles all that a dead leader left at once; duels of all sites over each slot would only delay it.
 - L4: nothing here is trusted by anybody: acceptors judge ballots alone, whatever the setting of their site.
@@ -20,12 +21,16 @@ from engine.core.leader import Leader
 from engine.core.messages import Accepted, Ask, HandOn, Heartbeat, Promise, Refused
 from engine.core.peers import Claim
 from engine.core.policy import Parts
-from engine.core.proposer import Accepting
+from engine.core.proposer import RESEND_MAX, Accepting
 from engine.core.step import Step
 from engine.core.views import AttemptView
 
 FILLS_AFTER_TIMEOUTS: Final = 10
 """Without a leader for so many election timeouts, a site fills holes itself."""
+
+GIVES_WAY_TIMEOUTS: Final = 8
+"""For so many election timeouts a leader tries to settle a slot before it gives way; and long enough to have said it
+again several times."""
 
 
 class Elected:
@@ -47,6 +52,7 @@ class Elected:
             on_chosen=on_chosen,
         )
         self._courier = Courier(parts.settings, parts.sessions, self._leader.offer, ask)
+        self._patience = max(Tick(GIVES_WAY_TIMEOUTS * self._election.timeout), Tick(2 * RESEND_MAX))
         self._said: Ballot | None = None
         self._led_at = Tick(0)
 
@@ -59,6 +65,10 @@ class Elected:
                 leader.step_down(step, f"hears {outranked.site}, who leads with {outranked}")
             elif not election.reaches(step.now, voting):
                 leader.step_down(step, "no majority hears it and is heard")
+            elif (slot := leader.stuck(step.now, self._patience)) is not None:
+                why = f"slot {slot} gets no majority, though one is heard: others may reach it"
+                leader.step_down(step, why)
+                election.give_way(step.now)
         leader.tick(step)
         if self._follows(step.now) is not None:
             self._led_at = step.now

@@ -5,6 +5,7 @@ Rules that hold here:
 - A site that hears a live leader that reaches a majority, or hears a peer that does, leaves it alone.
 - A site that reaches a majority and knows of no such leader stands for election after an election timeout and a
   freshly drawn part of one. Only this starts a higher range ballot.
+- A leader that gave way does not stand at once again, so that another does; where none can, it stands later.
 - No clock of another site is trusted: "hears" means within the election timeout of this site's own clock.
 - A leader's heartbeats come twice as often as others' (`engine.core.peers`), so that an election timeout is four of its
   beats. Whether a majority is reached both ways is judged over as many beats of the followers.
@@ -30,6 +31,9 @@ STAND_MAX: Final = Tick(2_000)
 
 PATIENCE_DOUBLINGS_MAX: Final = 3
 
+ASIDE_TIMEOUTS: Final = 4
+"""For so many election timeouts a leader that gave way leaves it to others to stand."""
+
 
 class Heard(Value):
     """The leader this site follows. `via` is the peer that hears it, where this site itself does not."""
@@ -47,6 +51,7 @@ class Election:
         self._stand_at: Tick | None = None
         self._defeats = 0
         self._quiet_until = Tick(0)
+        self._aside_until = Tick(0)
         self.timeout = Tick(TIMEOUT_BEATS * settings.timings.heartbeat)
         self._link = Tick(UP_BEATS * settings.timings.heartbeat)
 
@@ -96,7 +101,7 @@ class Election:
             self._stand_at = None
             self._defeats = 0
             return False
-        if standing or now < self._quiet_until or not self.reaches(now, voting):
+        if standing or now < max(self._quiet_until, self._aside_until) or not self.reaches(now, voting):
             self._stand_at = None
             return False
         if self._stand_at is None:
@@ -116,6 +121,10 @@ class Election:
     def promised(self, now: Tick) -> None:
         """This site promised a range ballot of another: that election may take its time."""
         self._quiet_until = Tick(now + self.timeout)
+
+    def give_way(self, now: Tick) -> None:
+        """This site led, and cannot settle what others may."""
+        self._aside_until = Tick(now + ASIDE_TIMEOUTS * self.timeout)
 
     def deadline(self) -> Tick:
         due = NEVER if self._stand_at is None else self._stand_at

@@ -6,6 +6,7 @@ Rules that hold here:
 - A4: a promise counts once all its pages came; a slot that a promise left out has one promise less.
 - A leader refused because of a single slot settles that slot by synod and keeps its range; because of a range, it
   steps down. Nothing that was in flight is taken back: the next leader finds it.
+- A slot that gets no majority for long, though one is heard, is a reason to give way (`stuck`): others may reach it.
 - E3, E5: of each author it proposes entries in the order of their chain, each once at a time (`engine.core.chains`).
 - B1: its range ballot is a fresh round; B3: votes are sets of sites for exactly this ballot and slot.
 """
@@ -87,6 +88,8 @@ class Reign:
     due: list[tuple[Tick, Slot]] = field(default_factory=list)
     backlog: deque[Entry] = field(default_factory=deque)
     placed: dict[Slot, Entry] = field(default_factory=dict)
+    synods: dict[Slot, Tick] = field(default_factory=dict)
+    """Slots that are settled by a synod instead, and since when they are not."""
 
 
 class Leader:
@@ -233,9 +236,21 @@ class Leader:
         if reign is None:
             return
         reign.flights.pop(slot, None)
+        reign.synods.pop(slot, None)
         placed = reign.placed.pop(slot, None)
         if placed is not None and placed != entry:
             reign.chains.lost(placed)
+
+    def stuck(self, now: Tick, patience: Tick) -> Slot | None:
+        """A slot that this leader has proposed at for longer than that, and a majority has not accepted."""
+        reign = self._reign
+        if reign is None:
+            return None
+        flight = next(iter(reign.flights.values()), None)  # they are in the order in which they began
+        if flight is not None and now - flight.since > patience:
+            return flight.slot
+        slot, since = next(iter(reign.synods.items()), (None, now))
+        return slot if now - since > patience else None
 
     def tick(self, step: Step) -> None:
         campaign = self._campaign
@@ -324,6 +339,7 @@ class Leader:
         if len(reign.promised - left_out) < self._settings.quorum:
             if self._proposer.attempt(slot) is None:
                 self._proposer.start(step, slot, entry)
+            reign.synods[slot] = step.now
             return []
         every = self._settings.timings.retransmit
         flight = Flight(slot, Accepting(reign.ballot, entry), step.now, Tick(step.now + every), every)
@@ -333,6 +349,7 @@ class Leader:
 
     def _settle(self, step: Step, reign: Reign, flight: Flight) -> None:
         del reign.flights[flight.slot]
+        reign.synods[flight.slot] = flight.since
         if self._proposer.attempt(flight.slot) is None:
             why = f"{named(flight.refused)} promised higher for this slot alone: settles it by a synod"
             step.tell(SawAttempt(flight.slot, "fallback", reign.ballot, why))

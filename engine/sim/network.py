@@ -3,6 +3,7 @@
 Rules that hold here:
 - A packet travels as the bytes that the production codec makes of it.
 - A cut link takes nothing in; what was on its way arrives. Cuts overlap: a link is whole when all of them have ended.
+- A narrow link loses what is longer than its packets may be, sealed and with the headers of IPv6 and UDP (W4).
 - A datagram may come again at any time later, also when its sender or addressee has another life by then (W1).
 - Whoever drives the world by hand says what is held (`hold`), and lets go what is to arrive.
 """
@@ -16,6 +17,7 @@ from typing import Any, Final
 from engine.core.ids import Tick
 from engine.core.messages import Message
 from engine.core.value import Value
+from engine.datagram import HEADERS_BYTES, SEAL_BYTES
 from engine.sim.plan import CLEAR, Weather
 
 _LATE_MIN: Final = 50
@@ -37,11 +39,12 @@ class Datagram(Value):
 class Link:
     """One direction between two sites."""
 
-    __slots__ = ("cuts", "remembered", "weather")
+    __slots__ = ("cuts", "packet_bytes_max", "remembered", "weather")
 
     def __init__(self, weather: Weather) -> None:
         self.weather = weather
         self.cuts = 0
+        self.packet_bytes_max: int | None = None
         self.remembered: list[Datagram] = []
 
 
@@ -82,7 +85,7 @@ class Network:
         random = self._random
         if weather.stale:
             self._recall(now, link, datagram)
-        if link.cuts or random() < weather.loss:
+        if link.cuts or _too_long(link, payload) or random() < weather.loss:
             self.lost += 1
             return datagram, False
         self._schedule(now + self._delay(weather), self._arrive, datagram)
@@ -135,9 +138,20 @@ class Network:
             link = self.links[sender][to]
             link.cuts = max(0, link.cuts - 1)
 
+    def narrow(self, links: Iterable[tuple[int, int]], packet_bytes_max: int | None) -> None:
+        """So long may the packets of these links be from now on; None: as long as any."""
+        for sender, to in links:
+            self.links[sender][to].packet_bytes_max = packet_bytes_max
+
     def calm(self) -> None:
         """All links are whole and fast from now on; what was delayed arrives in its time."""
         for row in self.links:
             for link in row:
                 link.weather = CLEAR
                 link.cuts = 0
+                link.packet_bytes_max = None
+
+
+def _too_long(link: Link, payload: bytes) -> bool:
+    most = link.packet_bytes_max
+    return most is not None and len(payload) + SEAL_BYTES + HEADERS_BYTES > most

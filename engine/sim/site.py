@@ -5,6 +5,7 @@ Rules that hold here:
   two of these the process may end (`CrashPoint`); what was then written and not synced may be lost.
 - A process's clock begins at 0 and shows nothing of the world's. A new process knows what its disk holds, and no more.
 - A process that syncs or is paused takes nothing in; what arrives waits, as in a socket's buffer, which has an end.
+- What is longer than a datagram goes in parts, as on the wire (W4); a process forgets the parts that it has.
 - D2: a failed store ends the process. D3: a store that refuses a damaged row stays down.
 """
 
@@ -22,6 +23,7 @@ from engine.core.replica import Replica
 from engine.core.sessions import Submission
 from engine.core.settings import Settings
 from engine.core.storage import StoreDamaged, StoreFailed
+from engine.parts import NUMBER_BYTES, Cutter, Reassembly, is_part
 from engine.sim.disk import SimDisk
 from engine.sim.duels import Duels
 from engine.sim.marks import Mark
@@ -102,6 +104,8 @@ class SimSite:
         self._passed_at = Tick(0)  # this process's clock in the pass that is under way, or was the last
         self._began = 0  # the world's time at which this process's clock showed 0
         self._packet_bytes = settings.page_bytes + _FRAME_BYTES
+        self._cutter = Cutter(0)
+        self._reassembly = Reassembly(world.names)
         self._pauses = 0
         self._syncing = False
         self._waiting: list[Input] = []
@@ -134,6 +138,8 @@ class SimSite:
         self._truth.started(self.index, stored)
         self._elections.started(self.index)
         self._duels = Duels(self.name)
+        self._cutter = Cutter(self.process << 4 * NUMBER_BYTES)
+        self._reassembly = Reassembly(world.names)
         self._began = world.now
         self._passed_at = Tick(0)
         self.replica = world.make_replica(self.settings, stored, self.disk, Random(world.random.getrandbits(64)))
@@ -263,7 +269,13 @@ class SimSite:
             case Datagram():
                 world = self._world
                 world.mark((Mark.DELIVER, world.now, item.number))
-                packet = world.decoder.packet(world.names[item.sender], item.payload)
+                sender, payload = world.names[item.sender], item.payload
+                if is_part(payload):
+                    whole = self._reassembly.take(sender, payload)
+                    if whole is None:
+                        return Effects()
+                    payload = whole
+                packet = world.decoder.packet(sender, payload)
                 self._elections.received(self.index, now, packet)
                 return replica.receive(now, packet)
             case Submission():
@@ -371,10 +383,11 @@ class SimSite:
         replica, world = self.replica, self._world
         assert replica is not None
         packet = replica.packet(to, tuple(messages))
-        for payload in encode_packet(packet, self._packet_bytes):
-            world.send(self.index, to, payload, packet.messages)
-            if self.fuse and self._burns(CrashPoint.BETWEEN_SENDS):
-                return False
+        for plaintext in encode_packet(packet, self._packet_bytes):
+            for payload in self._cutter.cut(plaintext, self._packet_bytes):
+                world.send(self.index, to, payload, packet.messages)
+                if self.fuse and self._burns(CrashPoint.BETWEEN_SENDS):
+                    return False
         return True
 
     def _tell(self, effects: Effects) -> bool:

@@ -14,6 +14,7 @@ from engine.core import describe
 from engine.core.effects import Observation
 from engine.core.ids import SiteId
 from engine.core.messages import Heartbeat, Message
+from engine.parts import is_part, position
 from engine.sim.network import Datagram
 
 
@@ -28,13 +29,13 @@ class Trace:
         fate = "✗ lost " if lost else ""
         sender, to = self._names[datagram.sender], self._names[datagram.to]
         for line in _lines(datagram.messages):
-            self._write(f"{now:>8} {sender:>8} -> {to:<8} {line} {fate}(#{datagram.number})")
+            self._write(f"{now:>8} {sender:>8} -> {to:<8} {line} {fate}({_named(datagram)})")
 
     def arrived(self, now: int, datagram: Datagram, *, taken: bool) -> None:
         fate = "" if taken else "✗ nobody there "
         sender, to = self._names[datagram.sender], self._names[datagram.to]
         for line in _lines(datagram.messages):
-            self._write(f"{now:>8} {to:>8} <- {sender:<8} {line} {fate}(#{datagram.number})")
+            self._write(f"{now:>8} {to:>8} <- {sender:<8} {line} {fate}({_named(datagram)})")
 
     def told(self, now: int, site: SiteId, saw: Observation) -> None:
         line = describe.observation(saw)
@@ -43,6 +44,13 @@ class Trace:
 
     def happened(self, now: int, site: SiteId | None, what: str, why: str) -> None:
         self._write(f"{now:>8} {site or '':>8} ** {what} {why}")
+
+
+def _named(datagram: Datagram) -> str:
+    if not is_part(datagram.payload):
+        return f"#{datagram.number}"
+    place, count = position(datagram.payload)
+    return f"#{datagram.number}, part {place} of {count}"
 
 
 def _lines(messages: tuple[Message, ...]) -> Iterator[str]:

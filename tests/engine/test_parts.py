@@ -141,7 +141,7 @@ def test_w4_a_message_as_long_as_any_may_be_arrives(bytes_max: int) -> None:
 
 @given(plaintext=st.binary(min_size=101, max_size=5_000), bytes_max=st.integers(40, 100), data=st.data())
 def test_parts_come_together_in_any_order_and_twice(plaintext: bytes, bytes_max: int, data: st.DataObject) -> None:
-    parts = Cutter().cut(plaintext, bytes_max)
+    parts = Cutter(2**64 - 1).cut(plaintext, bytes_max)
     assert max(map(len, parts)) <= bytes_max
     *before, last = data.draw(st.permutations(parts))
     reassembly = Reassembly(SITES)
@@ -153,7 +153,7 @@ def test_parts_come_together_in_any_order_and_twice(plaintext: bytes, bytes_max:
 
 
 def test_r6_what_a_sender_leaves_incomplete_is_bounded_and_the_oldest_is_given_up() -> None:
-    reassembly, cutter = Reassembly(SITES), Cutter()
+    reassembly, cutter = Reassembly(SITES), Cutter(2**64 - 1)
     pairs = [cutter.cut(b"x" * 100, 80) for _ in range(INCOMPLETE_MAX + 1)]
     other = cutter.cut(b"y" * 100, 80)
     assert reassembly.take(BOB, other[0]) is None
@@ -166,7 +166,7 @@ def test_r6_what_a_sender_leaves_incomplete_is_bounded_and_the_oldest_is_given_u
 
 
 def test_r6_the_bytes_that_a_sender_leaves_incomplete_are_bounded() -> None:
-    reassembly, cutter = Reassembly(SITES), Cutter()
+    reassembly, cutter = Reassembly(SITES), Cutter(2**64 - 1)
     kept = []
     for _ in range(20):
         *parts, _missing = cutter.cut(b"x" * PLAINTEXT_BYTES_MAX, 20_000)
@@ -190,7 +190,7 @@ def test_r6_the_bytes_that_a_sender_leaves_incomplete_are_bounded() -> None:
     ],
 )
 def test_w2_a_part_that_does_not_fit_is_rejected_and_the_others_stay(change: object, why: str) -> None:
-    first, second = Cutter().cut(b"a" * 69 + b"b" * 31, 80)
+    first, second = Cutter(2**64 - 1).cut(b"a" * 69 + b"b" * 31, 80)
     assert callable(change)
     reassembly = Reassembly(SITES)
     assert reassembly.take(ALICE, first) is None

@@ -32,6 +32,7 @@ TRAPS: Final = {
     "trap-l2-ballot-zero-after-a-crash": "l2-uses-ballot-0-again-for-the-next-event",
     "trap-l2-ballot-zero-before-a-crash": "l2-ballot-0-is-not-durable-before-it-leaves",
     _IN_FLIGHT: "l3-forgets-what-a-dead-leader-had-in-flight",
+    "trap-l3-leader-behind-a-narrow-link": "l3-goes-on-leading-where-a-slot-gets-no-majority",
     "trap-l3-paused-leader": "l3-goes-on-leading-whoever-is-heard",
     "trap-r4-one-peers-maximum": "r4-trusts-the-highest-slot-that-one-peer-tells",
     "trap-r5-answer-of-before": "r5-a-read-takes-answers-to-other-questions",

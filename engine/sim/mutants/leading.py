@@ -127,6 +127,10 @@ def _chains_what_overtook(original: Any) -> Any:
     return take
 
 
+def _never_gives_way(_: Any) -> Any:
+    return lambda _self, _now, _patience: None
+
+
 # The election
 
 
@@ -197,5 +201,6 @@ RARE: Final = (
         "leaves gaps, and nobody fills them while it leads",
         (Patch(Leader, "_flight", _leave_gaps), Patch(Elected, "fills", _nobody_fills_under_a_leader)),
     ),
+    Mutant("L3", "goes on leading where a slot gets no majority", (Patch(Leader, "stuck", _never_gives_way),)),
     Mutant("B3", "counts votes of its older reigns", (Patch(Elected, "on_accepted", _votes_of_older_reigns),)),
 )

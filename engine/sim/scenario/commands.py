@@ -117,8 +117,16 @@ class CutOneWay:
 
 
 @dataclass(frozen=True, slots=True)
+class Narrow:
+    """These links, one way, lose packets that are longer than so many bytes, headers included."""
+
+    links: tuple[tuple[SiteId, SiteId], ...]
+    packet_bytes_max: int
+
+
+@dataclass(frozen=True, slots=True)
 class Mend:
-    """All cuts end."""
+    """All cuts end, and all links are wide."""
 
 
 # Time
@@ -228,6 +236,7 @@ Command = (
     | Duplicate
     | CutBetween
     | CutOneWay
+    | Narrow
     | Mend
     | RunFor
     | RunUntilQuiet

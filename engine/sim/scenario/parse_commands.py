@@ -32,6 +32,7 @@ from engine.sim.scenario.commands import (
     Hold,
     Jump,
     Mend,
+    Narrow,
     PauseFor,
     PutBackStore,
     Reads,
@@ -63,6 +64,7 @@ USAGES: Final = {
     "drop": f"drop {PATTERN}",
     "duplicate": f"duplicate {PATTERN}",
     "cut": "cut SITE... | SITE... (both ways, more groups with more bars), or cut SITE... > SITE...",
+    "limit": "limit SITE... | SITE... 1280 bytes (both ways), or limit SITE... > SITE... 1280 bytes",
     "mend": "mend",
     "run": "run 300 ms, or run until quiet, or run until EXPECTATION within 3 s",
     "crash": "crash SITE [before commit | between write and sync keeping all|nothing | between commit and send"
@@ -148,6 +150,20 @@ def _cut(words: Words) -> Command:
     return CutBetween(tuple(groups))
 
 
+def _limit(words: Words) -> Command:
+    senders = words.sites_needed()
+    one_way = words.takes(">")
+    if not one_way:
+        words.need("|")
+    addressees = words.sites_needed()
+    links = [(a, b) for a in senders for b in addressees]
+    if not one_way:
+        links += [(b, a) for a, b in links]
+    size = words.number("a size")
+    words.need("bytes")
+    return Narrow(tuple(links), size)
+
+
 def _mend(_: Words) -> Command:
     return Mend()
 
@@ -206,6 +222,7 @@ _READERS: Final[dict[str, Callable[[Words], Command]]] = {
     "drop": lambda words: Drop(pattern(words)),
     "duplicate": lambda words: Duplicate(pattern(words)),
     "cut": _cut,
+    "limit": _limit,
     "mend": _mend,
     "run": _run,
     "crash": _crash,

@@ -34,6 +34,7 @@ from engine.sim.scenario.commands import (
     Jump,
     Line,
     Mend,
+    Narrow,
     PauseFor,
     PutBackStore,
     Reads,
@@ -155,7 +156,14 @@ class Play:
                 self._cut(
                     [(a, b) for a in senders for b in addressees], f"{' '.join(senders)} > {' '.join(addressees)}"
                 )
+            case Narrow(between, packet_bytes_max):
+                world.network.narrow([(index[a], index[b]) for a, b in between], packet_bytes_max)
+                shown = ", ".join(f"{a} > {b}" for a, b in between)
+                world.note(None, "limit", f"{packet_bytes_max} bytes: {shown}")
             case Mend():
+                for row in world.network.links:
+                    for link in row:
+                        link.packet_bytes_max = None
                 for links in self._cuts:
                     world.network.mend(links)
                 self._cuts.clear()
