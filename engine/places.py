@@ -2,7 +2,8 @@
 
 Rules that hold here:
 - An option comes before its environment variable, and that before the default; an empty variable is none.
-- Every process finds the same control socket for the same DATA and site, whatever its working folder is.
+- Every process finds the same control socket for the same DATA and site, whatever its working folder, environment and
+  user are: where the socket cannot lie in the site's folder, a link to it does, which the engine makes.
 - The folders of a site are its user's alone (mode 0700).
 - Clients import this: the standard library and platformdirs only.
 """
@@ -42,14 +43,13 @@ class SitePlaces:
 
     def create(self) -> None:
         """Makes the folders that are missing. Raises PlaceError."""
-        for folder in (self.folder, self.control.parent):
-            try:
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            except OSError as error:
-                raise PlaceError(
-                    f"cannot make the folder {folder} ({error.strerror}): make the disk that it belongs on available"
-                    " and writable, or name another with --data if this site has never run"
-                ) from None
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise PlaceError(
+                f"cannot make the folder {self.folder} ({error.strerror}): make the disk that it belongs on available"
+                " and writable, or name another with --data if this site has never run"
+            ) from None
 
 
 def sites_file(option: str | None, environ: Mapping[str, str] = os.environ) -> Path:
@@ -65,23 +65,42 @@ def data_folder(option: str | None, cluster: str, environ: Mapping[str, str] = o
 
 
 def site_places(data: Path, site: str) -> SitePlaces:
-    """The files of a site below DATA. Raises PlaceError."""
+    """The files of a site below DATA."""
     folder = data.resolve() / site
-    return SitePlaces(folder, _control(folder), folder / "engine.log")
+    return SitePlaces(folder, folder / "control.sock", folder / "engine.log")
 
 
-def _control(folder: Path) -> Path:
-    control = folder / "control.sock"
-    if _fits(control):
+def socket_to_ask(control: Path) -> Path | None:
+    """Where the socket of `control` is: there, or where the engine's link says; None where that says nothing usable.
+
+    A link that another user owns, or that came with a copy of the folder, is not followed.
+    """
+    if fits_socket(control):
         return control
-    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-    short = _runtime_folder() / f"{digest}.sock"
-    if not _fits(short):
+    try:
+        socket = control.readlink()
+        same_owner = control.lstat().st_uid == socket.lstat().st_uid
+    except OSError:
+        return None
+    return socket if same_owner and socket.name == _short_name(control) and fits_socket(socket) else None
+
+
+def socket_to_bind(control: Path) -> Path:
+    """Where an engine makes the socket of `control`: there, or in its user's runtime folder. Raises PlaceError."""
+    if fits_socket(control):
+        return control
+    short = _runtime_folder() / _short_name(control)
+    if not fits_socket(short):
         raise PlaceError(f"{control} and {short} are both too long for a socket: {_SHORTER}")
     return short
 
 
-def _fits(path: Path) -> bool:
+def _short_name(control: Path) -> str:
+    return f"{hashlib.sha256(os.fsencode(control.parent)).hexdigest()[:16]}.sock"
+
+
+def fits_socket(path: Path) -> bool:
+    """Whether a socket can be bound there, and connected to."""
     return len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX
 
 

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 import orjson
 
+from engine.places import socket_to_ask
 from tui.exits import CommandFailed, ExitStatus
 
 Json = dict[str, Any]
@@ -102,10 +103,16 @@ class Client:
 
     @classmethod
     def connect(cls, path: Path) -> Client:
-        """Connects to the engine at `path`. Raises NoEngine where none listens, EngineSilent where none lets us in."""
+        """Connects to the engine of this `control.sock`.
+
+        Raises NoEngine where none listens, EngineSilent where none lets us in.
+        """
+        at = socket_to_ask(path)
+        if at is None:
+            raise NoEngine(f"nothing listens at {path}")
         connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            _connect(connected, path)
+            _connect(connected, at)
         except TimeoutError as error:
             connected.close()
             raise EngineSilent(f"the engine did not let anybody in within {ANSWER_TIMEOUT_S:g} s") from error

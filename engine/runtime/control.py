@@ -2,6 +2,7 @@
 
 Rules that hold here:
 - The socket is made only while the store's lock is held, so whatever lies at its path is stale. Its mode is 0600.
+- Where the path is too long for a socket, it lies in the runtime folder, and a link to it at the path.
 - A connection is one task that reads and one that writes; the node never waits for either.
 - A client that does not read is cut off at QUEUE_BYTES_MAX, or where all together hold too much (`ledger`). Leaving out
   trace lines long before that is the subscriptions' part; nothing else is ever left out.
@@ -18,6 +19,7 @@ from typing import Final
 
 import trio
 
+from engine.places import socket_to_bind
 from engine.runtime import jsonrpc, ledger
 from engine.runtime.inbox import Asked, Inbox
 from engine.runtime.jsonrpc import LINE_BYTES_MAX, CallFailed, CallId, ErrorCode
@@ -196,13 +198,17 @@ class ControlServer:
     """Listens on the control socket; `close` takes it away, `finish` ends the connections."""
 
     def __init__(self, path: Path) -> None:
+        """Raises OSError, PlaceError."""
         self._path = path
+        self.bound_at = socket_to_bind(path)
         self._connections: set[Connection] = set()
         self._ledger = Ledger()
         self._accepted = 0
         self._accepting = trio.CancelScope()
         self._listening = True
-        self._listener = _listen(path)
+        self._listener = _listen(self.bound_at)
+        if self.bound_at != path:
+            _link(path, self.bound_at)
 
     async def serve(self, inbox: Inbox) -> None:
         """Until `close`, and then until the last connection is closed."""
@@ -231,6 +237,7 @@ class ControlServer:
         self._listening = False
         self._accepting.cancel()
         self._listener.socket.close()
+        self.bound_at.unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)
 
     async def finish(self, reason: str, exit_status: int) -> None:
@@ -259,6 +266,14 @@ def _listen(path: Path) -> trio.SocketListener:
     listening = trio.socket.from_stdlib_socket(_bound(path))
     listening.listen(_BACKLOG)
     return trio.SocketListener(listening)
+
+
+def _link(path: Path, socket_path: Path) -> None:
+    """Says in the site's folder where the socket is; one who reads it finds the old link or this one."""
+    draft = path.with_name(f"{path.name}.new")
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(socket_path)
+    draft.replace(path)
 
 
 def _bound(path: Path) -> socket.socket:

@@ -34,6 +34,7 @@ from engine.core.replica import Replica
 from engine.core.settings import Settings
 from engine.core.storage import Storage, StoreError
 from engine.datagram import DatagramSizes
+from engine.places import PlaceError
 from engine.runtime.clock import Clock
 from engine.runtime.control import ControlServer
 from engine.runtime.counters import NodeCounts
@@ -184,6 +185,9 @@ async def _open_sockets(site: Site) -> Sockets:
     udp = await _bind_udp(site)
     try:
         return Sockets(udp, ControlServer(site.control))
+    except PlaceError as error:
+        udp.close()
+        raise CannotServe(str(error), EndStatus.BAD_CONFIGURATION) from error
     except OSError as error:
         udp.close()
         if error.errno in _TOO_FEW_FILES:
@@ -240,7 +244,7 @@ async def _run_node(
         async with trio.open_nursery() as nursery:
             node = Node(await _assemble(site, sockets, inbox, nursery))
             node.start()
-            on_ready(Ready(site.settings.site, show(sockets.udp.address), site.control))
+            on_ready(Ready(site.settings.site, show(sockets.udp.address), sockets.control.bound_at))
             ending = await node.run()
             nursery.cancel_scope.cancel()
     except* StoreError as failed:

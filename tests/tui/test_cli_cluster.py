@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -286,3 +288,21 @@ def test_a_parent_that_ends_takes_its_engine_along(cluster: RealCluster) -> None
     assert process.returncode == 0
     cluster.serve("carol")
     cluster.until_reached("carol", 3)
+
+
+def test_an_engine_with_a_long_path_is_found_from_every_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = tmp_path / "run"
+    runtime.mkdir(mode=0o700)
+    folder = tmp_path / ("d" * 100)
+    folder.mkdir()
+    with TemporaryDirectory() as short, RealCluster(folder, ("alice",)) as cluster:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", short)
+        cluster.serve("alice")
+        assert json.loads(cluster.engines["alice"].ready)["control"].startswith(short)
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+        assert cluster.run("status", "alice").status == 0
+        assert cluster.run("stop", "alice").status == 0
+        assert not os.path.lexists(cluster.socket_path("alice"))
+        assert cluster.run("status", "alice").status == 5
