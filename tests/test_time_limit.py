@@ -27,6 +27,12 @@ NEVER_ENDING = {
     "a fixture": (
         "@pytest.fixture\ndef slow() -> None:\n    time.sleep(3600)\n\ndef test_over(slow: None) -> None:\n    pass"
     ),
+    "a process of a fixture": (
+        "@pytest.fixture\ndef process() -> Iterator[subprocess.Popen]:\n"
+        "    with subprocess.Popen(['sleep', '3600']) as process:\n"
+        "        STARTED.append(process)\n        yield process\n        process.kill()\n\n"
+        "def test_over(process: subprocess.Popen) -> None:\n    process.wait()"
+    ),
 }
 
 FOLLOWING = """
@@ -39,6 +45,18 @@ def test_run_of_trio() -> None:
 
 def test_run_of_asyncio() -> None:
     asyncio.run(asyncio.sleep(0))
+
+def test_no_process_is_left() -> None:
+    assert [process.poll() is None for process in STARTED] == [False] * len(STARTED)
+"""
+
+IMPORTS = """
+from __future__ import annotations
+import asyncio, subprocess, time
+import pytest, trio
+
+STARTED = []
+
 """
 
 
@@ -47,7 +65,7 @@ def test_a_limit_ends_its_own_test_alone(tmp_path: Path, body: str) -> None:
     path = tmp_path / "test_limited.py"
     # The others are given the time that a busy machine may need.
     limited = re.sub("^(async )?def test_over", r"@pytest.mark.timeout(0.3)\n\g<0>", body, flags=re.MULTILINE)
-    path.write_text(f"import asyncio, time\nimport pytest, trio\n\n{limited}\n{FOLLOWING}")
+    path.write_text(f"{IMPORTS}{limited}\n{FOLLOWING}")
     (tmp_path / "conftest.py").write_text("from tests.time_limit import *\n")
     options = ("-p", "no:cacheprovider", "-p", "no:randomly", "-o", "trio_mode=true", "-o", f"pythonpath={ROOT}")
     done = subprocess.run(
@@ -59,5 +77,5 @@ def test_a_limit_ends_its_own_test_alone(tmp_path: Path, body: str) -> None:
         timeout=60,
     )
     assert "the time limit of 0.3 s is over" in done.stdout, done.stdout + done.stderr
-    assert "3 passed" in done.stdout
+    assert "4 passed" in done.stdout
     assert "1 failed" in done.stdout or "1 error" in done.stdout
