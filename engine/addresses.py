@@ -43,6 +43,19 @@ class Address(NamedTuple):
         except ValueError:
             return False
 
+    @property
+    def family(self) -> int | None:
+        """4 or 6; None for a host name."""
+        try:
+            return ipaddress.ip_address(self.host).version
+        except ValueError:
+            return None
+
+    @property
+    def is_any(self) -> bool:
+        """0.0.0.0 or ::, where a site can listen, and nobody can be reached."""
+        return self.host in {"0.0.0.0", "::"}
+
 
 def parse_address(text: str) -> Address:
     """Raises BadAddress."""
@@ -63,18 +76,30 @@ def parse_address(text: str) -> Address:
 
 def _ipv6(host: str) -> str:
     try:
-        return str(ipaddress.IPv6Address(host))
+        address = ipaddress.IPv6Address(host)
     except ValueError:
         raise BadAddress(f'write an IPv6 address between the brackets, as "[::1]:7001", not {host!r}') from None
+    if address.ipv4_mapped is not None:
+        raise BadAddress(f"write {address.ipv4_mapped}, without brackets, for {host!r}")
+    if address.is_link_local and address.scope_id is None:
+        raise BadAddress(f'write a link-local address with its interface, as "[{address}%eth0]:7001"')
+    return _of_one_host(address)
+
+
+def _of_one_host(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    if address.is_multicast or address == ipaddress.IPv4Address("255.255.255.255"):
+        raise BadAddress(f"{address} is no single host's: write an address that only this site has")
+    return str(address)
 
 
 def _ipv4_or_name(host: str) -> str:
     name = host.lower()
     if re.match(r"[0-9.]+\Z", name):
         try:
-            return str(ipaddress.IPv4Address(name))
+            address = ipaddress.IPv4Address(name)
         except ValueError:
             raise BadAddress(f"write an IPv4 address of four numbers of 0 to 255, not {host!r}") from None
+        return _of_one_host(address)
     if not _HOST_NAME.match(name) or len(name) > _HOST_NAME_MAX:
         raise BadAddress(f"write a host name or an IP address before the port, not {host!r}")
     return name

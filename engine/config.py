@@ -13,6 +13,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Final
 
@@ -59,6 +60,10 @@ class Cluster:
         """The site of that name. Raises ConfigError."""
         if name not in self.addresses:
             raise ConfigError(self.path, None, f"has no site {name!r}{_perhaps(name, self.addresses)}")
+        for site, address in self.addresses.items():
+            if site != name and address.is_any:
+                why = f"{site} cannot be reached at {address}: write the address that {name} reaches it at"
+                raise ConfigError(self.path, None, why)
         return SiteId(name)
 
     @property
@@ -176,7 +181,19 @@ class _Reader:
                 why = f"{site} is at {address}, not on loopback, so the sites need a shared key"
                 raise self._error(line, f"{why}: write {_EXAMPLES['key']}; `loggos init` makes one")
             addresses[site] = address
+        self._check_that_all_meet(addresses, sites.lines)
         return addresses
+
+    def _check_that_all_meet(self, addresses: Mapping[SiteId, Address], lines: Mapping[str, int]) -> None:
+        """A socket bound to an IPv6 address reaches no IPv4 address, nor one of IPv4 an IPv6 address; `[::]` both."""
+        speaks_both = any(address.host == "::" for address in addresses.values())
+        for (other, taken), (site, address) in combinations(addresses.items(), 2):
+            if address.is_any and taken.is_any:
+                why = f"only the site that runs here may listen at {address}, and {other} is at {taken}"
+                raise self._error(lines[site], f"{why}: write the address that {site} is reached at")
+            if not speaks_both and {address.family, taken.family} == {4, 6}:
+                why = f"{site} at {address} and {other} at {taken} can never meet, one is IPv6 and one IPv4"
+                raise self._error(lines[site], f"{why}: write addresses of one kind for all sites")
 
     def _key(self) -> bytes | None:
         if "key" not in self._section.items:

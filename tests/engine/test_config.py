@@ -20,8 +20,8 @@ cluster: paxos-island
 leadership: elected
 key: cluster.key
 sites:
-  carol: 127.0.0.1:7003
-  alice: 127.0.0.1:7001
+  carol: localhost:7003
+  alice: localhost:7001
   bob: "[::1]:7002"
 """
 KEYLESS = GOOD.replace("key: cluster.key\n", "")
@@ -56,8 +56,8 @@ def test_a_good_file(folder: Path) -> None:
     cluster = _read(folder, GOOD)
     assert (cluster.name, cluster.leadership, cluster.key) == ("paxos-island", Leadership.ELECTED, b"\x0a" * 32)
     assert list(cluster.addresses.items()) == [
-        ("carol", Address("127.0.0.1", 7003)),
-        ("alice", Address("127.0.0.1", 7001)),
+        ("carol", Address("localhost", 7003)),
+        ("alice", Address("localhost", 7001)),
         ("bob", Address("::1", 7002)),
     ]
     assert cluster.sites == ("alice", "bob", "carol")
@@ -102,7 +102,7 @@ def test_w4_datagrams_may_be_as_short_as_any_path_needs(folder: Path, bytes_max:
 def test_w1_only_loopback_hosts_may_do_without_a_key(folder: Path) -> None:
     assert _read(folder, KEYLESS).key is None
     assert _read(folder, KEYLESS.replace('"[::1]', "localhost").replace('7002"', "7002")).key is None
-    line, message = _refusal(folder, KEYLESS.replace("127.0.0.1:7001", "10.0.0.1:7001"))
+    line, message = _refusal(folder, KEYLESS.replace("localhost:7001", "10.0.0.1:7001"))
     assert line == 5
     assert "alice is at 10.0.0.1:7001, not on loopback" in message
     assert "`key: cluster.key`" in message
@@ -143,18 +143,18 @@ def test_a_site_that_is_not_there_is_refused_with_a_guess(folder: Path) -> None:
         ("key: cluster.key", "key: .", 3, "cannot be read"),
         ("key: cluster.key", "key:", 3, "cannot be read"),
         ("key: cluster.key", "<<: {key: cluster.key}", 3, "'<<' is no setting"),
-        ("  carol: 127.0.0.1:7003\n", "  carol: 127.0.0.1\n", 5, "write host:port, as 127.0.0.1:7001"),
+        ("  carol: localhost:7003\n", "  carol: 127.0.0.1\n", 5, "write host:port, as 127.0.0.1:7001"),
         ("7003", "70003", 5, "a port of 1 to 65535, not '70003'"),
-        ("7003", "7001", 6, "carol has the address 127.0.0.1:7001 already: give alice another"),
-        ("127.0.0.1:7003", '"[0:0::1]:7002"', 7, "carol has the address [::1]:7002 already: give bob another"),
+        ("7003", "7001", 6, "carol has the address localhost:7001 already: give alice another"),
+        ("localhost:7003", '"[0:0::1]:7002"', 7, "carol has the address [::1]:7002 already: give bob another"),
         ("alice", "carol", 6, "'carol' is given twice, on line 5 already"),
         ("alice", "Alice", 6, "1 to 16 characters of a-z, 0-9 and '-', a letter first"),
         ("alice", "1st", 6, "1 to 16 characters"),
         ("alice", "a" * 17, 6, "1 to 16 characters"),
-        ("alice: 127.0.0.1:7001", "alice:", 6, "write host:port"),
-        ("alice: 127.0.0.1:7001", "alice: {host: a, port: 1}", 6, "'alice' takes one value"),
-        ("alice: 127.0.0.1:7001", "alice: [127.0.0.1, 7001]", 6, "lists are not taken"),
-        ("alice: 127.0.0.1:7001", "? [alice]\n  : a:1", 6, "a name is one word"),
+        ("alice: localhost:7001", "alice:", 6, "write host:port"),
+        ("alice: localhost:7001", "alice: {host: a, port: 1}", 6, "'alice' takes one value"),
+        ("alice: localhost:7001", "alice: [127.0.0.1, 7001]", 6, "lists are not taken"),
+        ("alice: localhost:7001", "? [alice]\n  : a:1", 6, "a name is one word"),
         ('"[::1]:7002"', "[::1]:7002", 7, 'write an IPv6 address in quotes, as "[::1]:7001"'),
         ('"[::1]:7002"', "::1:7002", 7, "in brackets and quotes"),
         ("sites:\n", "sites: alice\nsights:\n", 5, "'sights' is no setting: did you mean 'sites'?"),
@@ -275,3 +275,43 @@ def test_no_change_of_the_file_is_an_error_of_another_kind(folder: Path, seed: i
     else:
         message = ""  # a few changes change nothing
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("alice", "bob", "instead"),
+    [
+        ('"[::1]:7001"', "127.0.0.1:7002", "can never meet, one is IPv6 and one IPv4: write addresses of one kind"),
+        ("192.0.2.1:7001", '"[2001:db8::1]:7002"', "can never meet"),
+        ("0.0.0.0:7001", '"[2001:db8::1]:7002"', "can never meet"),
+        ("0.0.0.0:7001", "0.0.0.0:7002", "only the site that runs here may listen"),
+        ("192.0.2.1:7001", "224.0.0.1:7002", "is no single host's"),
+        ("192.0.2.1:7001", "255.255.255.255:7002", "is no single host's"),
+        ("192.0.2.1:7001", '"[ff02::1]:7002"', "is no single host's"),
+        ('"[2001:db8::1]:7001"', '"[fe80::1]:7002"', "with its interface"),
+        ("192.0.2.1:7001", '"[::ffff:192.0.2.2]:7002"', "write 192.0.2.2, without brackets"),
+    ],
+)
+def test_addresses_that_can_never_meet_are_refused(folder: Path, alice: str, bob: str, instead: str) -> None:
+    text = f"cluster: c\nleadership: none\nkey: cluster.key\nsites:\n  alice: {alice}\n  bob: {bob}\n"
+    line, message = _refusal(folder, text)
+    assert line == 6
+    assert instead in message
+
+
+@pytest.mark.parametrize(
+    ("alice", "bob"),
+    [
+        ('"[::]:7001"', "192.0.2.2:7002"),
+        ("0.0.0.0:7001", "192.0.2.2:7002"),
+        ('"[2001:db8::1]:7001"', "bob.example:7002"),
+    ],
+)
+def test_addresses_that_may_meet_are_taken(folder: Path, alice: str, bob: str) -> None:
+    text = f"cluster: c\nleadership: none\nkey: cluster.key\nsites:\n  alice: {alice}\n  bob: {bob}\n"
+    assert _read(folder, text).find("alice") == "alice"
+
+
+def test_a_peer_that_is_nowhere_in_particular_is_refused(folder: Path) -> None:
+    text = "cluster: c\nleadership: none\nkey: cluster.key\nsites:\n  alice: 0.0.0.0:7001\n  bob: 192.0.2.2:7002\n"
+    with pytest.raises(ConfigError, match=r"alice cannot be reached at 0\.0\.0\.0:7001"):
+        _read(folder, text).find("bob")

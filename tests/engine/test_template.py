@@ -33,7 +33,7 @@ def _listed(folder: Path) -> list[str]:
 
 def test_the_files_written_are_a_cluster(tmp_path: Path) -> None:
     addresses = {
-        SiteId("long-name"): Address("127.0.0.1", 9001),
+        SiteId("long-name"): Address("long.example", 9001),
         SiteId("a"): Address("2001:db8::1", 7001),
         SiteId("no"): Address("site.example.org", 7001),
     }
