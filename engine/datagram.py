@@ -56,10 +56,6 @@ class DatagramSizes:
     def up_to(self, longest: int) -> tuple[int, ...]:
         return tuple(size for size in self.ladder if size <= longest)
 
-    def below(self, size: int) -> int:
-        """The next shorter length; 0 for the shortest."""
-        return next((each for each in self.ladder if each < size), 0)
-
 
 class Reason(StrEnum):
     """Why a datagram is rejected."""

@@ -118,14 +118,9 @@ class Sizes:
             self.heard(now, site)
 
     def sent(self, now: Tick, site: SiteId, length: int) -> None:
-        """A datagram of this length left for the peer."""
+        """A datagram of this length left for the peer. Whatever is longer than the shortest may not arrive any more."""
         peer = self._peers[site]
-        if (
-            length > self.sizes.below(peer.size)
-            and peer.up
-            and peer.round is None
-            and now - peer.proved_at > PROVED_FOR
-        ):
+        if length > self.sizes.ladder[-1] and peer.up and peer.round is None and now - peer.proved_at > PROVED_FOR:
             self._ask(peer, now, peer.size)
 
     def answered(self, now: Tick, site: SiteId, challenge: bytes) -> None:

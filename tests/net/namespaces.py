@@ -1,4 +1,4 @@
-"""Hosts of their own on one machine: network namespaces on one switch, one of them behind NAT.
+"""Hosts of their own on one machine: network namespaces on one switch, whose cables may be narrow; one host behind NAT.
 
 Rules that hold here:
 - Every name carries this process's number; whatever was made is taken away again, also after a failure.
@@ -22,12 +22,10 @@ def _run(*words: str) -> None:
 
 
 class Hosts:
-    """`public` names to addresses on the switch; `hidden` is behind a router that masquerades as `router`."""
+    """`public` names to addresses on the switch."""
 
-    def __init__(self, public: dict[str, str], hidden: tuple[str, str], router: str) -> None:
+    def __init__(self, public: dict[str, str]) -> None:
         self._public = public
-        self._hidden, self._hidden_address = hidden
-        self._router_address = router
         self._made: list[str] = []
 
     def namespace(self, host: str) -> str:
@@ -45,22 +43,23 @@ class Hosts:
             for host, address in self._public.items():
                 self._make(host)
                 self._plug(host, address)
-            self._make("router")
-            self._plug("router", self._router_address)
-            self._make(self._hidden)
-            network, _, _ = self._hidden_address.rpartition(".")
-            self._cable(("router", "inside"), (self._hidden, "eth0"))
-            self._address("router", "inside", f"{network}.1")
-            self._address(self._hidden, "eth0", self._hidden_address)
-            self._in(self._hidden, "ip", "route", "add", "default", "via", f"{network}.1")
-            self._in("router", "sysctl", "-qw", "net.ipv4.ip_forward=1")
-            self._in("router", "nft", "add table ip nat")
-            self._in("router", "nft", "add chain ip nat out { type nat hook postrouting priority 100 ; }")
-            self._in("router", "nft", "add rule ip nat out oifname eth0 masquerade random")
+            self._connect_more()
         except BaseException:
             self.__exit__()
             raise
         return self
+
+    def _connect_more(self) -> None:
+        """Hosts of another kind."""
+
+    def narrow(self, host: str, packet_bytes_max: int) -> None:
+        """Longer packets to and from a host, and fragments of any, are lost on its cable without a word."""
+        self._in("switch", "nft", f"add table bridge narrow-{host}")
+        self._in("switch", "nft", f"add chain bridge narrow-{host} forward {{ type filter hook forward priority 0 ; }}")
+        for way in ("iifname", "oifname"):
+            begin = f"add rule bridge narrow-{host} forward {way} {host}"
+            self._in("switch", "nft", f"{begin} ip length > {packet_bytes_max} drop")
+            self._in("switch", "nft", f"{begin} ip frag-off & 0x3fff != 0 drop")
 
     def __exit__(self, *_: object) -> None:
         for host in self._made:
@@ -90,3 +89,26 @@ class Hosts:
     def _address(self, host: str, device: str, address: str) -> None:
         self._in(host, "ip", "address", "add", f"{address}/24", "dev", device)
         self._in(host, "ip", "link", "set", device, "up")
+
+
+class HostsBehindNat(Hosts):
+    """`hidden` is behind a router that masquerades as `router`."""
+
+    def __init__(self, public: dict[str, str], hidden: tuple[str, str], router: str) -> None:
+        super().__init__(public)
+        self._hidden, self._hidden_address = hidden
+        self._router_address = router
+
+    def _connect_more(self) -> None:
+        self._make("router")
+        self._plug("router", self._router_address)
+        self._make(self._hidden)
+        network, _, _ = self._hidden_address.rpartition(".")
+        self._cable(("router", "inside"), (self._hidden, "eth0"))
+        self._address("router", "inside", f"{network}.1")
+        self._address(self._hidden, "eth0", self._hidden_address)
+        self._in(self._hidden, "ip", "route", "add", "default", "via", f"{network}.1")
+        self._in("router", "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        self._in("router", "nft", "add table ip nat")
+        self._in("router", "nft", "add chain ip nat out { type nat hook postrouting priority 100 ; }")
+        self._in("router", "nft", "add rule ip nat out oifname eth0 masquerade random")

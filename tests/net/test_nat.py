@@ -5,20 +5,15 @@ The others answer a hidden site where its proven greetings come from (W1); its a
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from engine.addresses import Address
-from engine.core.ids import SiteId
-from engine.places import site_places
-from engine.template import write_files
-from tests.net.namespaces import MISSING, Hosts
-from tests.real_cluster import PROGRAM, Engine, Said, run, until
-from tui.client import Client
+from tests.net.machines import Machine
+from tests.net.namespaces import MISSING, HostsBehindNat
+from tests.real_cluster import until
 
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=str(MISSING))
 
@@ -26,55 +21,16 @@ SITES = {"alice": "192.0.2.10", "bob": "192.0.2.11", "carol": "192.0.2.12"}
 HIDDEN = ("carol", "10.9.0.2")
 
 
-class Machine:
-    """One host: its own sites file, its copy of the key, its own data folder."""
-
-    def __init__(self, folder: Path, name: str, hosts: Hosts, key: Path | None) -> None:
-        folder.mkdir()
-        self.folder = folder
-        self.name = name
-        self._hosts = hosts
-        seen = {**SITES, name: HIDDEN[1] if name == HIDDEN[0] else SITES[name]}
-        # The timings are those of a test, not of a network.
-        addresses = {SiteId(site): Address(host, 7001) for site, host in seen.items()}
-        write_files(folder / "sites.yaml", "test-island", addresses)
-        with (folder / "sites.yaml").open("a") as file:
-            file.write("heartbeat_ms: 100\nretransmit_ms: 50\nfill_every_s: 0.3\nscan_every_s: 1\n")
-        if key is not None:
-            shutil.copy(key, folder / "cluster.key")
-        self.options = ("--sites", str(folder / "sites.yaml"), "--data", str(folder / "data"))
-        self.engine: Engine | None = None
-
-    def serve(self) -> None:
-        self.engine = Engine(
-            [*self.options, "serve", self.name],
-            self.folder / "log",
-            program=(*self._hosts.command(self.name), *PROGRAM),
-        )
-        assert self.engine.ready, (self.folder / "log").read_text()
-
-    def stop(self) -> None:
-        if self.engine is not None:
-            self.engine.close()
-
-    def run(self, *words: str) -> Said:
-        return run(*self.options, *words)
-
-    def reaches(self, sites: int) -> bool:
-        with Client.connect(site_places(self.folder / "data", self.name).control) as client:
-            count: int = client.call("status", None, 30)["quorum"]["reachable"]
-        return count == sites
-
-
 @pytest.fixture
 def machines(tmp_path: Path) -> Iterator[dict[str, Machine]]:
     public = {name: address for name, address in SITES.items() if name != HIDDEN[0]}
-    with Hosts(public, HIDDEN, SITES[HIDDEN[0]]) as hosts:
+    with HostsBehindNat(public, HIDDEN, SITES[HIDDEN[0]]) as hosts:
         made: dict[str, Machine] = {}
         try:
-            for name in SITES:
+            for name, address in SITES.items():
                 key = tmp_path / "alice" / "cluster.key" if made else None
-                made[name] = Machine(tmp_path / name, name, hosts, key)
+                seen = {**SITES, name: HIDDEN[1] if name == HIDDEN[0] else address}
+                made[name] = Machine(tmp_path / name, name, hosts, seen, key)
                 made[name].serve()
             yield made
         finally:

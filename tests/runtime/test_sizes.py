@@ -130,12 +130,13 @@ def test_w4_long_ones_are_proved_anew_while_they_are_used(path: Way) -> None:
     assert path.until_at_rest(PROVED_FOR) == 0, "it was proved just now"
 
 
+@pytest.mark.parametrize("sent", [1_452, 1_300, 600])
 @pytest.mark.parametrize(("limit", "holds"), [(1_300, 1_232), (900, 800)])
-def test_w4_the_proof_goes_when_long_ones_cease_to_be_answered(path: Way, limit: int, holds: int) -> None:
+def test_w4_the_proof_goes_when_long_ones_cease_to_be_answered(path: Way, limit: int, holds: int, sent: int) -> None:
     path.heard()
     path.until_at_rest()
     path.limit = limit
-    path.sends(1_400)
+    path.sends(sent)
     path.until_at_rest(2_500)
     assert path.sizes.of(BOB) == holds
 
