@@ -45,6 +45,7 @@ _STATUS: Final = (
     "voting_why",
     "mismatch",
     "narrow",
+    "unsent",
     "faults",
     "unknown",
     "fresh_at",

@@ -209,6 +209,8 @@ class Links:
         self._counts.costs.sent(packet.messages, [len(datagram) for datagram in datagrams])
         self._sizes.sent(now, to, max(map(len, datagrams), default=0))
         failed = [error for datagram in datagrams if (error := self._udp.send(datagram, place)) is not None]
+        if address is None:
+            self._paths.sent(to, failed[0] if failed else None)
         return f"NOT SENT ({failed[0]})" if failed else None
 
     def _count_given_up(self) -> None:

@@ -9,8 +9,10 @@ Rules that hold here:
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import logging
+import os
 import socket
 from collections.abc import Mapping
 from typing import Final
@@ -26,6 +28,12 @@ HostPort = tuple[str, int]
 
 RESOLVE_EVERY: Final = Tick(30_000)
 
+FAILURES_TOLD: Final = 5
+"""A peer to which so many datagrams in turn could not even be sent, always for the same reason, is told of."""
+
+_PASSING: Final = frozenset({"EAGAIN", "ENOBUFS", "ENOMEM", "EMSGSIZE"})
+"""What says nothing of the address: the kernel has no room, or the datagram is long."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -39,6 +47,7 @@ class Paths:
         self._resolve_at = dict.fromkeys(self._named, Tick(0))
         """When to look each silent named peer up; a peer that is heard is not in it."""
         self._resolved_at: dict[SiteId, Tick] = {}
+        self._failures: dict[SiteId, tuple[str, int]] = {}
 
     def of(self, peer: SiteId) -> Address | None:
         """Where to send to; None while its host name has no address."""
@@ -47,6 +56,29 @@ class Paths:
     def shown(self, peer: SiteId) -> str:
         """Where the peer is, for people; its configured place while that has no address."""
         return show(self.of(peer) or self._configured[peer])
+
+    def sent(self, peer: SiteId, error: str | None) -> None:
+        """A datagram to the peer's place left, or could not, for the reason `error` (a name of errno)."""
+        last, times = self._failures.get(peer, ("", 0))
+        if error is None:
+            if self._failures.pop(peer, None) and times >= FAILURES_TOLD:
+                _log.info("datagrams to %s can be sent again", peer)
+        elif error not in _PASSING:
+            times = times + 1 if error == last else 1
+            self._failures[peer] = (error, times)
+            if times == FAILURES_TOLD:
+                _log.warning("%s", self._failure(peer, error))
+
+    @property
+    def unsent(self) -> str | None:
+        """To which peers nothing can be sent, and why, in words; None where all is well."""
+        told = [self._failure(peer, error) for peer, (error, times) in self._failures.items() if times >= FAILURES_TOLD]
+        return "; ".join(told) or None
+
+    def _failure(self, peer: SiteId, error: str) -> str:
+        number = getattr(errno, error, None)
+        words = error if number is None else os.strerror(number)
+        return f"nothing can be sent to {peer} at {self.shown(peer)} ({words}): check both addresses in the sites file"
 
     def prove(self, peer: SiteId, source: Address) -> None:
         """The peer answered a fresh challenge from `source`."""

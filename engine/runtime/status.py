@@ -77,6 +77,7 @@ class StatusBoard:
             "voting_why": view.voting_why,
             "mismatch": view.mismatch,
             "narrow": self._sizes.narrow,
+            "unsent": self._paths.unsent,
             "faults": self._fault_layer.rules_on,
             "unknown": view.unknown,
             "fresh_at": None if view.fresh_at is None else iso(self._clock.wall_ms_of(view.fresh_at)),

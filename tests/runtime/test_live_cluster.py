@@ -311,7 +311,18 @@ async def test_the_status_has_all_its_keys(tmp_path: Path) -> None:
         status = await status_where(sites.running["alice"], lambda status: status["quorum"]["reachable"] == 2)
         assert set(status) == {
             *("site", "cluster", "leadership", "leader", "quorum", "chosen_through", "chosen_max", "next", "holes"),
-            *("recovering", "voting", "voting_why", "mismatch", "narrow", "faults", "unknown", "fresh_at", "peers"),
+            *(
+                "recovering",
+                "voting",
+                "voting_why",
+                "mismatch",
+                "narrow",
+                "unsent",
+                "faults",
+                "unknown",
+                "fresh_at",
+                "peers",
+            ),
             "counters",
             *("udp", "pid", "version", "since", "fill_in_s", "data", "attempts"),
         }

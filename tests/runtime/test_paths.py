@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import trio
 
 from engine.core.ids import SiteId, Tick
 from engine.core.messages import Heartbeat, Hello, Verdict, Welcome
-from engine.runtime.paths import RESOLVE_EVERY, Address, Paths, resolve, show
+from engine.runtime.paths import FAILURES_TOLD, RESOLVE_EVERY, Address, Paths, resolve, show
 from tests.runtime.peer import Peer, bound, waiting
 from tests.runtime.sites import cluster, eventually, status_where
 
@@ -147,3 +148,19 @@ async def test_sites_speak_over_ipv6(tmp_path: Path) -> None:
         await sites.start_all()
         status = await status_where(sites.running["alice"], lambda status: status["quorum"]["reachable"] == 2)
         assert status["udp"] == f"[::1]:{sites.addresses[ALICE][1]}"
+
+
+def test_a_peer_to_which_nothing_can_be_sent_is_told_of_once_until_it_works(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    paths = Paths(socket.AF_INET, {BOB: ("192.0.2.2", 7002)})
+    for error in ("ENETUNREACH", "EINVAL", "ENOBUFS", *["EINVAL"] * (FAILURES_TOLD - 2)):
+        paths.sent(BOB, error)
+    assert paths.unsent is None
+    for _ in range(3):
+        paths.sent(BOB, "EINVAL")
+    told = "nothing can be sent to bob at 192.0.2.2:7002 (Invalid argument): check both addresses in the sites file"
+    assert paths.unsent == told
+    assert caplog.messages == [told]
+    paths.sent(BOB, None)
+    assert paths.unsent is None
+    assert caplog.messages == [told, "datagrams to bob can be sent again"]

@@ -56,6 +56,8 @@ def _warnings(status: Json) -> Iterator[str]:
         yield str(status["mismatch"])
     if status["narrow"]:
         yield str(status["narrow"])
+    if status["unsent"]:
+        yield str(status["unsent"])
     if status["faults"]:
         yield f"FAULTS: {status['faults']} rules make this site's network bad; `loggos faults {status['site']} clear`"
 

@@ -106,6 +106,8 @@ def _standing(status: Status, width: int) -> list[Row]:
         lines += wrapped(row((status.mismatch, Role.WARN)), width)
     if status.narrow:
         lines += wrapped(row((status.narrow, Role.WARN)), width)
+    if status.unsent:
+        lines += wrapped(row((status.unsent, Role.WARN)), width)
     if status.recovering:
         lines.append(row(("recovering: catching up with the others", Role.NOTE)))
     role = Role.WARN if leading.lacks_leader(status.leadership, status.leader) else Role.PLAIN

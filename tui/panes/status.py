@@ -172,6 +172,8 @@ def _alarms(status: Status, width: int) -> list[Row]:
         said.append(status.mismatch)
     if status.narrow:
         said.append(status.narrow)
+    if status.unsent:
+        said.append(status.unsent)
     return [line for sentence in said for line in wrapped(row(" ", (sentence, Role.WARN)), width, indent=1)[:2]]
 
 

@@ -211,6 +211,7 @@ class Status:
     voting_why: str | None
     mismatch: str | None
     narrow: str | None
+    unsent: str | None
     faults: int
     unknown: int
     fresh_at: str | None
@@ -377,6 +378,7 @@ def status(raw: Json) -> Status:
         voting_why=key(raw, "voting_why"),
         mismatch=key(raw, "mismatch"),
         narrow=key(raw, "narrow"),
+        unsent=key(raw, "unsent"),
         faults=key(raw, "faults"),
         unknown=key(raw, "unknown"),
         fresh_at=key(raw, "fresh_at"),
