@@ -178,7 +178,8 @@ class EngineDouble:
             "quorum": {"reachable": len(self.sites), "needed": len(self.sites) // 2 + 1, "size": len(self.sites)},
             "chosen_through": self.prefix(), "chosen_max": self.used_max, "next": self.used_max + 1,
             "holes": self.holes(), "recovering": False, "voting": True, "voting_why": "", "mismatch": None,
-            "narrow": None, "unsent": None, "faults": sum(rule["on"] for rule in self.rules), "unknown": 0, "fresh_at": None,
+            "narrow": None, "unsent": None,
+            "faults": sum(rule["on"] for rule in self.rules), "unknown": 0, "fresh_at": None,
             "peers": peers,
             "counters": {
                 "datagrams_in": 1204, "datagrams_out": 1190, "rejected": {},

@@ -70,6 +70,8 @@ class StatusBar(Painted):
             found.append(Segment(1, (row((" MISMATCH ", Role.ALARM)),)))
         if status.narrow:
             found.append(Segment(1, (row((" NARROW PATH ", Role.ALARM)), row((" NARROW ", Role.ALARM)))))
+        if status.unsent:
+            found.append(Segment(1, (row((" UNSENT ", Role.ALARM)),)))
         found.append(_leading(status))
         found.append(Segment(5, (row(("next ", Role.DIM), f"{status.next:,}"), ())))
         if status.holes:
