@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.acceptor import raised
+from engine.core.entry import NOOP
 from engine.core.ids import Ballot, Round, SiteId, Slot
 from engine.core.messages import (
     Accept,
@@ -22,6 +23,7 @@ from engine.core.messages import (
     Refused,
     RefusedSpan,
 )
+from engine.core.pages import cost_bytes
 from engine.core.settings import Leadership, Settings
 from engine.core.storage import NO_VOTE, RangePromise, Vote, WriteRanges, WriteVote
 from tests.core.stage import (
@@ -248,6 +250,28 @@ def test_a4_what_a_promise_leaves_out_is_cut_to_a_datagram_too_and_never_lost() 
         pages += 1
     assert pages > 1
     assert left_out == barred
+
+
+def test_w4_a_refusal_of_a_range_names_what_covers_it_and_is_bounded() -> None:
+    """Other promises in the way may be more than any message holds; the one that covers it all is enough (A5)."""
+    stage = Stage(settings=THREE).vote()
+    for slot in range(1, 101):
+        stage.hear(CAROL, prepare(ballot(9, CAROL), slot))
+    stage.hear(CAROL, prepare_range(ballot(7, CAROL), 1, None))
+    [refused] = sent_to(stage.hear(BOB, prepare_range(ballot(5, BOB), 1, None)), BOB, Refused)
+    assert refused.spans == (RefusedSpan(Slot(1), None, ballot(7, CAROL), Cause.RANGE),)
+
+
+def test_w4_many_short_entries_are_answered_with_as_many_long_ones_in_pages() -> None:
+    """What is chosen in these slots is longer than the no-ops that were proposed there: none is lost for its length."""
+    stage = Stage(settings=THREE).vote()
+    entries = {slot: tweet(BOB, slot, text="\N{GRINNING FACE}" * 100) for slot in range(1, 41)}
+    stage.hear(BOB, *(chosen(slot, entry) for slot, entry in entries.items()))
+    no_ops = Accept(ballot(9, CAROL), tuple(LearnedSlot(Slot(slot), NOOP) for slot in entries))
+    pages = sent_to(stage.hear(CAROL, no_ops), CAROL, Chosen)
+    assert {item.slot: item.entry for page in pages for item in page.slots} == entries
+    costs = [[cost_bytes(item.entry) for item in page.slots if item.entry is not None] for page in pages]
+    assert all(sum(page) <= THREE.page_bytes or len(page) == 1 for page in costs)
 
 
 @given(st.lists(range_promises(), max_size=6), st.integers(0, 5))
