@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from engine.addresses import Address
 from engine.core.ids import SiteId
@@ -15,20 +15,31 @@ from tests.net.namespaces import Hosts
 from tests.real_cluster import PROGRAM, Engine, Said, run
 from tui.client import Client
 
+QUICK: Final = "heartbeat_ms: 100\nretransmit_ms: 50\nfill_every_s: 0.3\nscan_every_s: 1\n"
+"""The timings of a test, not of a network."""
+
 
 class Machine:
     """One host: its own sites file, its copy of the key, its own data folder; `seen` is where it finds each site."""
 
-    def __init__(self, folder: Path, name: str, hosts: Hosts, seen: Mapping[str, str], key: Path | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        hosts: Hosts,
+        seen: Mapping[str, str],
+        *,
+        key: Path | None,
+        timings: str = QUICK,
+    ) -> None:
         folder.mkdir()
         self.folder = folder
         self.name = name
         self._hosts = hosts
-        # The timings are those of a test, not of a network.
         addresses = {SiteId(site): Address(host, 7001) for site, host in seen.items()}
         write_files(folder / "sites.yaml", "test-island", addresses)
         with (folder / "sites.yaml").open("a") as file:
-            file.write("heartbeat_ms: 100\nretransmit_ms: 50\nfill_every_s: 0.3\nscan_every_s: 1\n")
+            file.write(timings)
         if key is not None:
             shutil.copy(key, folder / "cluster.key")
         self.options = ("--sites", str(folder / "sites.yaml"), "--data", str(folder / "data"))

@@ -27,7 +27,7 @@ def machines(folder: Path, packet_bytes_max: int) -> Iterator[tuple[dict[str, Ma
         made: dict[str, Machine] = {}
         for name in SITES:
             key = folder / "alice" / "cluster.key" if made else None
-            made[name] = Machine(folder / name, name, hosts, SITES, key)
+            made[name] = Machine(folder / name, name, hosts, SITES, key=key, timings="")
             ending.callback(made[name].stop)
             made[name].serve()
         until(lambda: all(machine.reaches(3) for machine in made.values()), "all reach all")

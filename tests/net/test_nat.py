@@ -30,7 +30,7 @@ def machines(tmp_path: Path) -> Iterator[dict[str, Machine]]:
             for name, address in SITES.items():
                 key = tmp_path / "alice" / "cluster.key" if made else None
                 seen = {**SITES, name: HIDDEN[1] if name == HIDDEN[0] else address}
-                made[name] = Machine(tmp_path / name, name, hosts, seen, key)
+                made[name] = Machine(tmp_path / name, name, hosts, seen, key=key)
                 made[name].serve()
             yield made
         finally:
