@@ -2,6 +2,8 @@
 
 Rules that hold here:
 - The terminal is restored whatever happens: leaving, signals, a hang-up, a crash (whose traceback is then printed).
+- Keys that come in the same burst as the Enter that ended a line or a dialog are no commands: they are text, and wait
+  in the composer's draft.
 - Leaving never stops an engine unasked; what the screen was started for (`Leaving`) decides what is asked.
 """
 
@@ -13,15 +15,18 @@ import signal
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import ClassVar, Final
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.theme import Theme
 
 from tui import keys
+from tui.bursts import burst_of
 from tui.hops import Hop, Leaving
 from tui.panes.composer import Composer
 from tui.panes.engine import exit_status
+from tui.panes.field import Field
 from tui.screens.leave import Decision, leave_dialog
 from tui.screens.main import MainScreen
 from tui.site.model import UNANSWERED
@@ -62,6 +67,10 @@ class LoggosApp(App[int]):
         self._at = 0
         self._screens: dict[Hop, MainScreen] = {}
         self._mouse_released = False
+        self.burst: int | None = None
+        """That of the newest key."""
+        self._entered: int | None = None
+        """The burst of the newest Enter that ended something."""
         self.animation_level = "none"
 
     @property
@@ -105,6 +114,25 @@ class LoggosApp(App[int]):
         else:
             terminal.grab_mouse()
             self.main.remark("the mouse is used here again")
+
+    # Keys that come together.
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key) and not event.is_forwarded and self._is_text(event):
+            self.main.query_one(Composer).take_rest(event)
+        else:
+            await super().on_event(event)
+
+    def _is_text(self, key: events.Key) -> bool:
+        """It came together with an Enter before it."""
+        self.burst = burst_of(key)
+        if self.burst is None:
+            return False
+        if self.burst == self._entered:
+            return True
+        if key.key == "enter" and (isinstance(self.focused, Field) or not isinstance(self.screen, MainScreen)):
+            self._entered = self.burst
+        return False
 
     # Leaving.
 

@@ -3,6 +3,7 @@
 Rules that hold here:
 - A terminal that went away (hang-up) ends the screen, whether or not a signal tells of it: what is written then goes
   nowhere, and nobody waits for keys.
+- A key tells in which burst it came (`tui.bursts`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ from io import TextIOWrapper
 from threading import Thread
 from typing import IO, Any, Protocol, cast
 
+from textual import events
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
+
+from tui.bursts import Bursts, more_waits
 
 
 class _Forgiving:
@@ -56,6 +61,17 @@ class Terminal(LinuxDriver):
         # The writer thread would die of a broken terminal and leave its full queue to block the event loop.
         self._file = cast(TextIOWrapper, _Forgiving(sys.__stderr__ or sys.stderr))
         self._watched = False
+        self._bursts = Bursts(lambda: more_waits(self.fileno))
+
+    def process_message(self, message: Message) -> None:
+        """Called by the thread that reads the terminal."""
+        if not isinstance(message, events.Key):
+            super().process_message(message)
+        elif self._bursts.take(message):
+            super().process_message(message)
+            self._bursts.taken()
+        else:
+            self._bursts.taken()
 
     def start_application_mode(self) -> None:
         cast(Any, super()).start_application_mode()

@@ -12,9 +12,12 @@ from textual import events
 
 from engine.core.entry import Tweet
 from tests.tui.engine_double import EngineDouble, Json, Refused, attempt, biography, log_line
-from tests.tui.pilots import screen_of
+from tests.tui.pilots import Driven, screen_of
+from tui.bursts import in_burst
 from tui.panes.composer import Composer
+from tui.panes.field import TEXT_MAX as FIELD_MAX
 from tui.panes.prompt import Prompt
+from tui.screens.dialogs import Confirmation
 
 CREATED = {"outcome": "created", "id": "alice/1", "slot": 1}
 LOST = {"outcome": "lost", "id": "alice/1", "slot": 1, "to": {"author": "bob", "kind": "tweet"}}
@@ -259,7 +262,7 @@ async def test_keys_that_come_in_one_burst_keep_their_order(tmp_path: Path) -> N
             assert not engine.called("faults.add")
 
 
-@pytest.mark.parametrize("keys", ["b11", "b22q", "???", "b\t111"])
+@pytest.mark.parametrize("keys", ["b11", "b22", "???", "b\t111"])
 async def test_a_dialog_ends_once_whatever_comes_in_one_burst(tmp_path: Path, keys: str) -> None:
     async with EngineDouble(tmp_path) as engine:
         engine.on["submit"] = lambda _: CREATED
@@ -269,10 +272,75 @@ async def test_a_dialog_ends_once_whatever_comes_in_one_burst(tmp_path: Path, ke
             await pilot.until(lambda: pilot.app.screen is not pilot.main, "no dialog")
             for key in keys[1:]:
                 pilot.app.post_message(events.Key({"\t": "tab", "?": "question_mark"}.get(key, key), key))
+            if keys[0] == "b":
+                await pilot.until(lambda: isinstance(pilot.app.screen, Confirmation), "never asked whether")
+                await pilot.press("y")
             await pilot.until(lambda: pilot.app.screen is pilot.main, "never back")
             await pilot.pause()
             assert pilot.app.screen is pilot.main
             assert len(engine.called("submit")) == (1 if keys[0] == "b" else 0)
+
+
+async def _come_together(pilot: Driven, burst: int, keys: str) -> None:
+    """As the terminal's driver reads them at once."""
+    for character in keys:
+        key = {"\n": "enter", " ": "space", "\x1b": "escape"}.get(character, character)
+        pilot.app.post_message(in_burst(events.Key(key, None if character == "\n" else character), burst))
+    await pilot.pause()
+
+
+async def test_a_paste_that_the_terminal_does_not_mark_runs_no_commands_and_is_not_lost(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = lambda _: CREATED
+        async with screen_of(engine) as pilot:
+            await pilot.press("c")
+            await _come_together(pilot, 1, "first line\nbob 1y said\nq")
+            await pilot.until_shown("c goes on with the draft: bob 1y said\\nq")
+            await pilot.until(lambda: engine.called("submit"), "never sent")
+            assert [call["text"] for call in engine.called("submit")] == ["first line"]
+            assert pilot.app.screen is pilot.main
+            assert pilot.main.active == "timeline"
+            await _come_together(pilot, 2, "3")
+            await pilot.until(lambda: pilot.main.active == "log", "a later key is no command")
+
+
+async def test_the_rest_of_a_paste_stays_with_a_line_that_was_refused(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        await pilot.press("c")
+        await _come_together(pilot, 1, "x" * 281 + "\nbob said")
+        await pilot.until(lambda: pilot.main.query_one(Composer).field.text == "x" * 281 + "\nbob said", "never kept")
+        assert pilot.main.query_one(Composer).is_open
+        assert not engine.called("submit")
+
+
+@pytest.mark.parametrize("prompt", ["/", "g"])
+async def test_what_comes_together_with_the_enter_of_a_prompt_is_no_command(tmp_path: Path, prompt: str) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        await pilot.press(prompt)
+        await _come_together(pilot, 1, "1\nbob 1y")
+        await pilot.until(lambda: pilot.main.query_one(Composer).field.text == "bob 1y", "never kept")
+        assert pilot.app.screen is pilot.main
+
+
+async def test_what_is_typed_blindly_blocks_nobody(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        await pilot.until_shown("No entries yet")
+        await _come_together(pilot, 1, "b1y1y")
+        await pilot.until(lambda: pilot.app.screen is not pilot.main, "no dialog")
+        await _come_together(pilot, 2, "\n")
+        await _come_together(pilot, 3, "\n")
+        await pilot.until(lambda: pilot.app.screen is pilot.main, "never back")
+        assert not engine.called("submit")
+
+
+async def test_a_paste_of_five_megabytes_is_cut_and_the_draft_is_kept(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        await pilot.press("c", *"begun ")
+        pilot.paste("wörd " * 1_000_000)
+        await pilot.until_shown("the paste is too long")
+        text = pilot.main.query_one(Composer).field.text
+        assert text.startswith("begun wörd wörd")
+        assert len(text) == FIELD_MAX
 
 
 async def test_blocking_names_a_site(tmp_path: Path) -> None:
@@ -285,8 +353,13 @@ async def test_blocking_names_a_site(tmp_path: Path) -> None:
             await pilot.press("b")
             await pilot.until_shown("bob  blocked since #7")
             await pilot.press("2")
+            await pilot.until_shown("block carol: an event in everybody's log")
+            assert not engine.called("submit")
+            await pilot.press("y")
             await pilot.until_shown("alice blocks carol")
             await pilot.press("u", "enter")
+            await pilot.until_shown("unblock bob: an event in everybody's log")
+            await pilot.press("y")
             await pilot.until(lambda: len(engine.called("submit")) == 2, "never submitted")
             assert [(call["kind"], call["target"]) for call in engine.called("submit")] == [
                 ("block", "carol"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
@@ -50,6 +51,9 @@ class Invitation(Hint):
 
 
 class Composer(Vertical):
+    class Kept(Message):
+        """What came together with an Enter is in the draft."""
+
     class Written(Message):
         """A tweet that the rules allow, stripped."""
 
@@ -103,6 +107,10 @@ class Composer(Vertical):
         self.field.put(Edit(joined, len(text)))
         self.open()
 
+    def take_rest(self, key: events.Key) -> None:
+        """A key that came together with an Enter: the rest of a paste, which waits here to be looked at."""
+        self.field.add(key)
+
     def keep(self) -> None:
         """Makes the draft durable before the screen is left."""
         self._save()
@@ -122,6 +130,9 @@ class Composer(Vertical):
     def on_field_edited(self, event: Field.Edited) -> None:
         event.stop()
         self._show_count()
+        if not self.is_open and event.field.text:
+            self.query_one(Invitation).tell(self._invitation())
+            self.post_message(self.Kept())
         self.query_one("#composer-hint", Hint).tell(USUAL)
         if self._saving is None:
             self._saving = self.set_timer(SAVE_AFTER_S, self._save)
@@ -131,6 +142,11 @@ class Composer(Vertical):
         said = (
             "the paste has several lines: a tweet is one line, so replace each line break (shown as \\n) before sending"
         )
+        self.query_one("#composer-hint", Hint).tell(row((said, Role.WARN)))
+
+    def on_field_overfull(self, event: Field.Overfull) -> None:
+        event.stop()
+        said = f"the paste is too long: its beginning is kept; a tweet is at most {TEXT_MAX} characters"
         self.query_one("#composer-hint", Hint).tell(row((said, Role.WARN)))
 
     def on_field_sent(self, event: Field.Sent) -> None:

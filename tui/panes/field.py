@@ -6,6 +6,7 @@ shows as its name), and a paste of several lines is kept whole.
 Rules that hold here:
 - It takes every printable key while it has the focus, so letters are no commands then.
 - After Enter or Esc it waits for its owner's word, `go_on` or `let_go`; keys that come before it are kept.
+- What is added (`add`) is text whatever it is, behind all that is there once the owner has said its word.
 - The cursor does not blink: a screen without traffic repaints nothing.
 """
 
@@ -23,6 +24,8 @@ from tui.panes.paint import Painted
 from tui.rows import Part, Role, Row, cut, first_character
 
 LINES_MAX: Final = 8
+TEXT_MAX: Final = 4_000
+"""The longest text that is edited here: a paste of a book would cost a second a key."""
 
 
 class Field(Painted, can_focus=True):
@@ -60,11 +63,23 @@ class Field(Painted, can_focus=True):
     class Pasted(Edited):
         """A paste of several lines, now in the text as it came."""
 
+    class Added(Message, bubble=False):
+        """A key that is text whatever it is."""
+
+        def __init__(self, key: events.Key) -> None:
+            super().__init__()
+            self.key = key
+
+    class Overfull(Edited):
+        """A paste of which only the beginning is in the text."""
+
     def __init__(self, text: str = "", *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self.edit = Edit(text, len(text))
         self._handed_over = False
         self._early: list[events.Key] = []
+        self._added = ""
+        self._breaks = False  # what is added next begins another line
 
     @property
     def text(self) -> str:
@@ -101,6 +116,7 @@ class Field(Painted, can_focus=True):
         return character is not None and character.isprintable()
 
     async def _on_key(self, event: events.Key) -> None:
+        self._breaks = False
         if self._handed_over:
             self._early.append(event)  # typed ahead: whoever has the line decides where it goes
         elif event.key == "enter":
@@ -122,11 +138,36 @@ class Field(Painted, can_focus=True):
         """The line was refused: it is edited further."""
         for event in self._taken_early():
             self.post_message(event)
+        self._breaks = True
+        self._put_added()
 
     def let_go(self) -> None:
         """The line is done with: keys that were typed ahead are commands again."""
         for event in self._taken_early():
             self.app.post_message(event)
+        self._put_added()
+
+    def add(self, key: events.Key) -> None:
+        """Takes a key as text, after those that are on their way here: a line break for Enter, nothing for what is no
+        character."""
+        self.post_message(self.Added(key))
+
+    def on_field_added(self, event: Field.Added) -> None:
+        key = event.key
+        if key.key == "enter":
+            self._added += "\n"
+        elif key.character is not None and key.is_printable:
+            self._added += key.character
+        if not self._handed_over:
+            self._put_added()
+
+    def _put_added(self) -> None:
+        added, self._added = self._added, ""
+        if added:
+            if self._breaks:
+                added, self._breaks = f"\n{added}", False
+            text = (self.edit.text + added)[:TEXT_MAX]
+            self.put(Edit(text, len(text)))
 
     def _taken_early(self) -> list[events.Key]:
         early, self._early = self._early, []
@@ -135,9 +176,12 @@ class Field(Painted, can_focus=True):
 
     def _on_paste(self, event: events.Paste) -> None:
         event.stop()
-        pasted = event.text.strip("\r\n")
-        self.put(self.edit.insert(pasted))
-        if len(pasted.splitlines()) > 1:
+        room = TEXT_MAX - len(self.edit.text)
+        pasted = event.text[: 2 * TEXT_MAX].strip("\r\n").replace("\r\n", "\n").replace("\r", "\n")
+        self.put(self.edit.insert(pasted[:room]))
+        if len(pasted) > room:
+            self.post_message(self.Overfull(self))
+        elif len(pasted.splitlines()) > 1:
             self.post_message(self.Pasted(self))
 
     def action_left(self) -> None:

@@ -52,6 +52,9 @@ class Prompt(Vertical):
     def on_field_pasted(self, event: Field.Pasted) -> None:
         event.stop()
 
+    def on_field_overfull(self, event: Field.Overfull) -> None:
+        event.stop()
+
     def on_field_sent(self, event: Field.Sent) -> None:
         event.stop()
         refused = self._answer(event.field.text.strip())

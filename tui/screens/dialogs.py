@@ -13,6 +13,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 
+from tui.bursts import burst_of
 from tui.panes.paint import Painted
 from tui.placing import place
 from tui.rows import BLANK, Part, Role, Row, wrapped
@@ -88,6 +89,26 @@ class ChoiceDialog(_Dialog[Value]):
     def action_take(self) -> None:
         if self._choices:
             self.end(self._choices[self._at].value)
+
+
+class Confirmation(ChoiceDialog[bool]):
+    """Asks before something is done that cannot be taken back unseen. Enter says no, and so does every key that came
+    together with the one that brought this question: what is typed or pasted blindly confirms nothing."""
+
+    def __init__(self, title: str, sentences: Sequence[Row], yes: Row) -> None:
+        super().__init__(title, sentences, [Choice("y", yes, True), Choice("n", (Part("no"),), False)])
+        self._at = 1
+        self._opened_in: int | None = None
+
+    def on_mount(self) -> None:
+        self._opened_in = getattr(self.app, "burst", None)
+
+    def on_key(self, event: events.Key) -> None:
+        """Before that of a choice, which Textual calls too."""
+        burst = burst_of(event)
+        if burst is not None and burst == self._opened_in:
+            event.stop()
+            event.prevent_default()
 
 
 class TextDialog(_Dialog[None]):

@@ -20,7 +20,7 @@ from tui.panes.timeline import TimelinePane
 from tui.panes.trace import TracePane
 from tui.placing import place
 from tui.rows import Role, row
-from tui.screens.dialogs import Choice, ChoiceDialog
+from tui.screens.dialogs import Choice, ChoiceDialog, Confirmation
 from tui.screens.help import outcomes_dialog
 from tui.site.certainty import Confirming, sentence
 from tui.site.model import UNANSWERED, SiteModel
@@ -67,6 +67,9 @@ class SiteScreen(Screen[None]):
     def action_compose(self) -> None:
         self.query_one(Composer).open()
 
+    def on_composer_kept(self) -> None:
+        self.remark("what came together with Enter is no command: it waits in the draft, c goes on with it")
+
     def on_composer_written(self, event: Composer.Written) -> None:
         self._submit(Tweet(event.text))
 
@@ -90,9 +93,19 @@ class SiteScreen(Screen[None]):
 
         def chosen(site: str | None) -> None:
             if site is not None:
-                self._submit(site_operation(kind, site))
+                self._ask_whether(kind, site, what)
 
         self.app.push_screen(ChoiceDialog(f"{kind.capitalize()} as {self.model.site}", [row(what)], choices), chosen)
+
+    def _ask_whether(self, kind: str, site: str, what: str) -> None:
+        """What changes everybody's log is confirmed by a key of its own."""
+
+        def confirmed(yes: bool | None) -> None:
+            if yes:
+                self._submit(site_operation(kind, site))
+
+        yes = row(f"{kind} {site}: an event in everybody's log")
+        self.app.push_screen(Confirmation(f"{kind.capitalize()} {site}?", [row(what)], yes), confirmed)
 
     def _submit(self, operation: Operation) -> None:
         self.run_worker(self.submissions.submit(operation), group="submit")
