@@ -1,22 +1,25 @@
-"""Keys that came together: a paste, where the terminal does not mark it as one.
+"""What a terminal sends, before it is parsed: pastes cut to size, and keys that came together told from others.
 
 Rules that hold here:
-- A burst goes on as long as more input waits, or comes within APART_S: nobody types so fast on purpose.
-- A key tells its burst (`burst_of`); one that no terminal read, such as a test's, belongs to none.
-- A burst is bounded: what comes after KEYS_MAX keys of it is not taken, so that a screen is never busy for minutes.
+- A burst is what comes without a pause of APART_S between: nobody types so fast on purpose. It is what a paste looks
+  like where the terminal does not mark it as one. A key tells its burst (`burst_of`); a key that no terminal read tells
+  none.
+- Both are bounded, so that a screen is never busy for seconds: of a marked paste the first PASTE_MAX characters are
+  taken, of a burst the first KEYS_MAX.
 """
 
 from __future__ import annotations
 
-import select
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Final
 
 from textual import events
 
 APART_S: Final = 0.1
 KEYS_MAX: Final = 4_000
+PASTE_MAX: Final = 8_000
+PASTE_BEGINS: Final = "\x1b[200~"
+PASTE_ENDS: Final = "\x1b[201~"
 _MARK: Final = "loggos_burst"
 
 
@@ -32,32 +35,48 @@ def in_burst(key: events.Key, burst: int) -> events.Key:
     return key
 
 
-def more_waits(descriptor: int) -> bool:
-    """Whether there is more to read at once."""
-    return bool(select.select([descriptor], [], [], 0)[0])
+class Pastes:
+    """Takes marked pastes out of what a terminal sends, however long they are."""
+
+    def __init__(self) -> None:
+        self._pasted: str | None = None
+        self._tail = ""
+
+    def take(self, text: str) -> Iterator[str | events.Paste]:
+        """What is left to be parsed, and pastes, in their order. A mark that two reads have parts of begins none."""
+        while text:
+            if self._pasted is None:
+                before, begins, text = text.partition(PASTE_BEGINS)
+                if before:
+                    yield before
+                if begins:
+                    self._pasted = ""
+                continue
+            inside, ends, after = (self._tail + text).partition(PASTE_ENDS)
+            self._tail = "" if ends else inside[1 - len(PASTE_ENDS) :]
+            whole = inside if ends else inside[: len(inside) - len(self._tail)]
+            self._pasted += whole[: max(0, PASTE_MAX - len(self._pasted))]
+            text = after
+            if ends:
+                yield events.Paste(self._pasted)
+                self._pasted = None
 
 
 class Bursts:
-    """Counts the bursts of one terminal. `more_waits()` says whether more of its input could be read at once."""
+    """Counts the bursts of one terminal."""
 
-    def __init__(self, more_waits: Callable[[], bool], clock_s: Callable[[], float] = time.monotonic) -> None:
-        self._more_waits = more_waits
-        self._clock_s = clock_s
-        self._burst = 0
+    def __init__(self) -> None:
+        self._burst = 1
         self._keys = 0
-        self._goes_on_until_s = 0.0
-        self._more = False
 
     def take(self, key: events.Key) -> bool:
         """Marks the key; False where the burst has had enough of them."""
-        if not self._more and self._clock_s() >= self._goes_on_until_s:
-            self._burst += 1
-            self._keys = 0
         in_burst(key, self._burst)
         self._keys += 1
         return self._keys <= KEYS_MAX
 
-    def taken(self) -> None:
-        """Call when a key was handed over: from here on, time counts."""
-        self._more = self._more_waits()
-        self._goes_on_until_s = self._clock_s() + APART_S
+    def paused(self) -> None:
+        """Nothing came for APART_S."""
+        if self._keys:
+            self._burst += 1
+            self._keys = 0

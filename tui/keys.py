@@ -25,7 +25,7 @@ class Key:
 
 WRITE: Final = (
     Key("c", "c", "compose", "tweet", "write a tweet; Enter sends it, Esc keeps the draft"),
-    Key("b", "b", "block", "block", "block a site: it sees none of this site's tweets any more"),
+    Key("b", "b", "block", "block", "block a site: it sees none of this site's tweets any more; y confirms"),
     Key("u", "u", "unblock", "unblock", "undo a block"),
 )
 OUTCOME: Final = (

@@ -144,3 +144,30 @@ async def test_a_hang_up_ends_the_screen(tmp_path: Path, signalled: bool) -> Non
         for number in range(100):
             engine.append(text=f"somebody writes on: {number}")
         assert await screen.ended() == 0
+
+
+async def test_a_paste_that_the_terminal_does_not_mark_sends_its_first_line_and_runs_nothing(tmp_path: Path) -> None:
+    """As a terminal without bracketed paste writes it: bytes, at once."""
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = lambda _: {"outcome": "created", "id": "alice/1", "slot": 1}
+        async with terminal(engine) as (screen, _):
+            screen.type(b"c")
+            await screen.until_written(rb"0/280")
+            screen.type(b"first line\rbob said\r1y q" + b" and so on" * 300)
+            await screen.until_written(rb"goes on with the draft")
+            assert [call["text"] for call in engine.called("submit")] == ["first line"]
+            assert screen.process.returncode is None
+
+
+async def test_five_megabytes_pasted_leave_the_screen_quick(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, terminal(engine) as (screen, _):
+        screen.type(b"c")
+        await screen.until_written(rb"0/280")
+        paste = b"\x1b[200~" + b"wide words " * 450_000 + b"\x1b[201~"
+        await asyncio.to_thread(_write_all, screen.master, paste)
+        await screen.until_written(rb"beginning ")
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]

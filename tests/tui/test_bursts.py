@@ -1,46 +1,54 @@
-"""Which keys came together, as the thread that reads the terminal tells."""
+"""What a terminal sends, before it is parsed: marked pastes, and keys that came together."""
 
 from __future__ import annotations
 
+import pytest
 from textual import events
 
-from tui.bursts import APART_S, KEYS_MAX, Bursts, burst_of
+from tui.bursts import KEYS_MAX, PASTE_BEGINS, PASTE_ENDS, PASTE_MAX, Bursts, Pastes, burst_of
 
 
-class Reading:
-    """A terminal's input, with a clock that is set."""
-
-    def __init__(self) -> None:
-        self.now_s = 100.0
-        self.more = False
-        self.bursts = Bursts(lambda: self.more, lambda: self.now_s)
-
-    def key(self, after_s: float = 0.0) -> int | None:
-        self.now_s += after_s
-        key = events.Key("a", "a")
-        taken = self.bursts.take(key)
-        self.bursts.taken()
-        return burst_of(key) if taken else None
+def taken(bursts: Bursts) -> int | None:
+    key = events.Key("a", "a")
+    return burst_of(key) if bursts.take(key) else None
 
 
-def test_keys_that_follow_at_once_are_of_one_burst_and_later_ones_are_not() -> None:
-    reading = Reading()
-    together = [reading.key(), reading.key(), reading.key(APART_S / 2)]
-    assert len(set(together)) == 1
-    assert reading.key(APART_S) not in together
-
-
-def test_what_waits_to_be_read_goes_on_however_long_the_reader_was_kept_from_it() -> None:
-    reading = Reading()
-    reading.more = True
-    first = reading.key()
-    reading.more = False
-    assert reading.key(60.0) == first
-    assert reading.key(60.0) != first
+def test_keys_are_of_one_burst_until_there_is_a_pause() -> None:
+    bursts = Bursts()
+    together = {taken(bursts), taken(bursts)}
+    assert len(together) == 1
+    bursts.paused()
+    bursts.paused()
+    assert taken(bursts) not in together
 
 
 def test_a_burst_is_bounded_and_the_next_one_is_taken_again() -> None:
-    reading = Reading()
-    taken = [reading.key() for _ in range(KEYS_MAX + 500)]
-    assert sum(burst is not None for burst in taken) == KEYS_MAX
-    assert reading.key(APART_S) is not None
+    bursts = Bursts()
+    assert sum(taken(bursts) is not None for _ in range(KEYS_MAX + 500)) == KEYS_MAX
+    bursts.paused()
+    assert taken(bursts) is not None
+
+
+def read(pastes: Pastes, *chunks: str) -> list[str]:
+    """What comes of these reads: text to parse as it is, pastes in brackets."""
+    pieces = [piece for chunk in chunks for piece in pastes.take(chunk)]
+    return [piece if isinstance(piece, str) else f"<{piece.text}>" for piece in pieces]
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 7, 100])
+def test_a_paste_is_whole_however_it_is_read(size: int) -> None:
+    sent = f"several\nlines \x1b[20 {PASTE_BEGINS} and so on{PASTE_ENDS}"
+    chunks = [sent[at : at + size] for at in range(0, len(sent), size)]
+    got = read(Pastes(), f"ab{PASTE_BEGINS}", *chunks, "cd", f"{PASTE_BEGINS}{PASTE_ENDS}")
+    assert got[0] == "ab"
+    assert got[1] == f"<several\nlines \x1b[20 {PASTE_BEGINS} and so on>"
+    assert got[2:] == ["cd", "<>"]
+
+
+def test_a_long_paste_is_cut() -> None:
+    got = read(Pastes(), PASTE_BEGINS, *["x" * 50_000] * 100, PASTE_ENDS, "q")
+    assert got == [f"<{'x' * PASTE_MAX}>", "q"]
+
+
+def test_an_escape_key_waits_for_nothing() -> None:
+    assert read(Pastes(), "\x1b", "[200~x") == ["\x1b", "[200~x"]
