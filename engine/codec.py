@@ -15,7 +15,7 @@ A plaintext is `[life, commit, to_life, [message, ...]]`; a message is an array 
     hello        nonce, proof or null
     welcome      nonce, verdict, challenge or null, reason
     heartbeat    leadership, voting, prefix, used_max, sent, echo or null, held_ms,
-                 leads or null, reaches, hears or null
+                 every_ms, leads or null, reaches, hears or null
     hand-on      [entry, ...], relayed
     ask-slot     nonce, slot
     slot-state   nonce, slot, voting, promised or null, accepted or null, digest or null, entry or null, learned,

@@ -20,7 +20,7 @@ from typing import Final
 from engine.addresses import Address, parse_address
 from engine.cluster_key import BadKey, read_key
 from engine.core.ids import SITE_NAME, SITES_MAX, SiteId, Tick
-from engine.core.settings import Leadership, Settings, Timings
+from engine.core.settings import HEARTBEAT_MAX, HEARTBEAT_MIN, Leadership, Settings, Timings
 from engine.datagram import (
     DATAGRAM_BYTES_FAR,
     DATAGRAM_BYTES_FAR_MOST,
@@ -83,7 +83,7 @@ class Cluster:
 
 _DEFAULTS: Final = Timings()
 _RANGES: Final[Mapping[str, tuple[float, float]]] = {
-    "heartbeat_ms": (50, 60_000),
+    "heartbeat_ms": (HEARTBEAT_MIN, HEARTBEAT_MAX),
     "retransmit_ms": (10, 10_000),
     "fill_every_s": (0.1, 3_600),
     "scan_every_s": (0.1, 86_400),

@@ -57,7 +57,7 @@ sites:
 {sites}
 # What may be set besides, with the values that hold when it is not.
 # heartbeat_ms: 500          # how often a site tells the others that it lives, a leader twice as often (50 to 60000);
-#                            # a leader that is silent for two of these is replaced
+#                            # a leader that is silent for two of these is replaced; all sites should say the same
 # retransmit_ms: 200         # how long to wait for an answer before asking again (10 to 10000)
 # fill_every_s: 3            # how often to look for holes in the log and fill them (0.1 to 3600)
 # scan_every_s: 15           # how often to ask the others for what was missed (0.1 to 86400)

@@ -53,7 +53,7 @@ from engine.core.messages import (
     Verdict,
     Welcome,
 )
-from engine.core.settings import Leadership
+from engine.core.settings import HEARTBEAT_MAX, Leadership
 
 Item = TypeVar("Item")
 
@@ -159,6 +159,7 @@ heartbeats: Final = st.builds(
     ticks,
     st.none() | ticks,
     _numbers(0),
+    st.integers(1, HEARTBEAT_MAX).map(Tick),
     st.none() | ballots,
     st.booleans(),
     st.none() | ballots,

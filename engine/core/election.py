@@ -6,7 +6,9 @@ Rules that hold here:
 - A site that reaches a majority and knows of no such leader stands for election after an election timeout and a
   freshly drawn part of one. Only this starts a higher range ballot.
 - A leader that gave way does not stand at once again, so that another does; where none can, it stands later.
-- No clock of another site is trusted: "hears" means within the election timeout of this site's own clock.
+- No clock of another site is trusted: "hears" means within an election timeout by this site's own clock. Where the
+  speaker beats less often than this site, its own interval makes the timeout: else a slow leader were deposed again
+  and again.
 - A leader's heartbeats come twice as often as others' (`engine.core.peers`), so that an election timeout is four of its
   beats. Whether a majority is reached both ways is judged over as many beats of the followers.
 """
@@ -18,13 +20,13 @@ from typing import Final
 
 from engine.core.ids import NEVER, Ballot, SiteId, Tick
 from engine.core.messages import Heartbeat
-from engine.core.peers import UP_BEATS, Claim, Peers
+from engine.core.peers import Claim, Peers
 from engine.core.settings import Settings
 from engine.core.step import Step
 from engine.core.value import Value
 
 TIMEOUT_BEATS: Final = 2
-"""An election timeout in heartbeats."""
+"""An election timeout in heartbeats, the slower one's."""
 
 STAND_MAX: Final = Tick(2_000)
 """The longest that a site waits before it stands once it may (B4)."""
@@ -53,7 +55,6 @@ class Election:
         self._quiet_until = Tick(0)
         self._aside_until = Tick(0)
         self.timeout = Tick(TIMEOUT_BEATS * settings.timings.heartbeat)
-        self._link = Tick(UP_BEATS * settings.timings.heartbeat)
 
     def on_heartbeat(self, step: Step, sender: SiteId, message: Heartbeat) -> None:
         self._claims[sender] = (Claim(message.leads, message.reaches, message.hears), step.now)
@@ -61,7 +62,7 @@ class Election:
     def tick(self, step: Step) -> None:
         """Forgets what was said too long ago. Who ceases to hear a leader says so at once: others may follow through
         it."""
-        stale = [site for site, (_, at) in self._claims.items() if step.now - at > self.timeout]
+        stale = [site for site, (_, at) in self._claims.items() if not self._fresh(step.now, site, at)]
         for site in stale:
             claim, _ = self._claims.pop(site)
             if claim.leads and claim.reaches:
@@ -69,14 +70,14 @@ class Election:
 
     def reaches(self, now: Tick, voting: bool) -> bool:
         """This voter and the voters that it hears, and that hear it, are a majority."""
-        return voting and 1 + self._peers.linked(now, self._link) >= self._settings.quorum
+        return voting and 1 + self._peers.linked(now) >= self._settings.quorum
 
     def hears(self, now: Tick) -> Ballot | None:
         """The highest ballot of a live leader that reaches a majority and that this site hears itself."""
         highest: Ballot | None = None
-        for claim, at in self._claims.values():
+        for site, (claim, at) in self._claims.items():
             leads = claim.leads
-            if leads is None or not claim.reaches or now - at > self.timeout:
+            if leads is None or not claim.reaches or not self._fresh(now, site, at):
                 continue
             if highest is None or leads > highest:
                 highest = leads
@@ -90,7 +91,7 @@ class Election:
         relayed = [
             (claim.hears, site)
             for site, (claim, at) in self._claims.items()
-            if claim.hears and claim.hears.site != self._settings.site and now - at <= self.timeout
+            if claim.hears and claim.hears.site != self._settings.site and self._fresh(now, site, at)
         ]
         return Heard(*max(relayed)) if relayed else None
 
@@ -123,13 +124,21 @@ class Election:
         self._quiet_until = Tick(now + self.timeout)
 
     def give_way(self, now: Tick) -> None:
-        """This site led, and cannot settle what others may."""
-        self._aside_until = Tick(now + ASIDE_TIMEOUTS * self.timeout)
+        """This site led, and cannot settle what others may. They stand within a heartbeat of theirs, or STAND_MAX."""
+        theirs = min(STAND_MAX, max(map(self._peers.every, self._peers.up), default=STAND_MAX))
+        self._aside_until = Tick(now + ASIDE_TIMEOUTS * max(self.timeout, TIMEOUT_BEATS * theirs))
 
     def deadline(self) -> Tick:
         due = NEVER if self._stand_at is None else self._stand_at
-        for claim, at in self._claims.values():
-            silent_at = at + self.timeout + 1
+        for site, (claim, at) in self._claims.items():
+            silent_at = at + self._timeout_of(site) + 1
             if silent_at < due and (claim.leads or claim.hears):
                 due = Tick(silent_at)
         return due
+
+    def _fresh(self, now: Tick, site: SiteId, at: Tick) -> bool:
+        """What the peer said at that time still holds."""
+        return now - at <= self._timeout_of(site)
+
+    def _timeout_of(self, site: SiteId) -> int:
+        return TIMEOUT_BEATS * self._peers.every(site)

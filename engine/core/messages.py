@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from engine.core.entry import DIGEST, Entry
 from engine.core.ids import Ballot, From0, From1, Nonce, SiteId, Slot, StoreId, Tick
-from engine.core.settings import Leadership
+from engine.core.settings import HEARTBEAT_MAX, Leadership
 from engine.core.value import Row, Value
 
 
@@ -166,7 +166,8 @@ class Welcome(Row, tag="welcome"):
 class Heartbeat(Row, tag="heartbeat"):
     """Says that the sender lives; never answered.
 
-    `sent` is the sender's clock; `echo` the newest `sent` it heard from the addressee, `held_ms` how long ago it did.
+    `sent` is the sender's clock; `echo` the newest `sent` it heard from the addressee, `held_ms` how long ago it did;
+    `every_ms` its `heartbeat_ms`, for an addressee of another to know how long a silence means nothing.
     Of leadership (L3): the range ballot that it leads with, whether it reaches a majority of voters both ways, and the
     ballot of the live leader that it hears itself.
     """
@@ -178,6 +179,7 @@ class Heartbeat(Row, tag="heartbeat"):
     sent: From0[Tick]
     echo: From0[Tick] | None
     held_ms: From0[int]
+    every_ms: Annotated[Tick, Meta(ge=1, le=HEARTBEAT_MAX)]
     leads: Ballot | None
     reaches: bool
     hears: Ballot | None

@@ -5,7 +5,8 @@ Rules that hold here:
   comes, so that sites fall into one beat, and an idle site wakes once a beat instead of once a peer.
 - What a peer claims (its prefix, its highest used slot) makes this site ask, never believe (R6).
 - Only voters count as reachable (D5).
-- L4: a peer of another leadership setting is safe, and shown as a mismatch.
+- A silence is judged by the longer of both heartbeat intervals, this site's and the one that the peer told.
+- L4: a peer of another leadership setting or heartbeat interval is safe, and shown as a mismatch.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from engine.core.value import Value
 from engine.core.views import PeerView, QuorumView
 
 UP_BEATS: Final = 4
-"""A peer is up while it was heard within so many heartbeats."""
+"""A peer is up while it was heard within so many heartbeats, the slower one's."""
 
 LEADING_BEATS: Final = 2
 """How many times as often a leader beats: the others wait for it (L3), and nobody else's silence is that urgent."""
@@ -39,6 +40,7 @@ class _Peer:
     used_max: Slot = Slot(0)
     echoed: Tick | None = None  # our clock, when we sent the newest of our heartbeats that it heard
     leadership: str | None = None
+    every: Tick | None = None  # the heartbeat interval that it told
     sent: Tick | None = None  # its clock, when it sent the newest heartbeat that came ...
     sent_heard: Tick = Tick(0)  # ... and ours then
 
@@ -72,6 +74,7 @@ class Peers:
         peer = self._peers[site]
         peer.voting = message.voting
         peer.leadership = message.leadership
+        peer.every = message.every_ms
         self.claims(site, message.prefix, message.used_max)
         peer.sent = message.sent
         peer.sent_heard = step.now
@@ -88,10 +91,16 @@ class Peers:
         peer.prefix = prefix
         peer.used_max = used_max
 
-    def linked(self, now: Tick, within: Tick) -> int:
-        """How many voters are heard and hear this site, both within this time."""
+    def every(self, site: SiteId) -> Tick:
+        """The longer of both heartbeat intervals: a peer of a longer one cannot be heard as often as this site beats,
+        and hears this site no more often than it answers."""
+        return self._every(self._peers[site])
+
+    def linked(self, now: Tick) -> int:
+        """How many voters are heard and hear this site, both within the time for which a peer is up."""
         return sum(
-            p.up and p.voting and p.echoed is not None and now - p.echoed <= within for p in self._peers.values()
+            p.up and p.voting and p.echoed is not None and now - p.echoed <= UP_BEATS * self._every(p)
+            for p in self._peers.values()
         )
 
     def tick(self, step: Step, voting: bool, prefix: Slot, used_max: Slot, claim: Claim) -> list[SiteId]:
@@ -102,7 +111,7 @@ class Peers:
         self._beat_at = Tick(step.now + (every if claim.leads is None else every // LEADING_BEATS))
         silent: list[SiteId] = []
         for peer in self._peers.values():
-            if peer.heard is None or step.now - peer.heard > UP_BEATS * self._settings.timings.heartbeat:
+            if peer.heard is None or step.now - peer.heard > UP_BEATS * self._every(peer):
                 silent.append(peer.site)
                 if peer.up:
                     peer.up = False
@@ -119,6 +128,7 @@ class Peers:
                     step.now,
                     peer.sent,
                     held_ms,
+                    every,
                     claim.leads,
                     claim.reaches,
                     claim.hears,
@@ -152,15 +162,26 @@ class Peers:
 
     @property
     def mismatch(self) -> str | None:
-        """L4: which peers run another leadership setting than this site, in words."""
-        mine = self._settings.leadership
-        others = [p for p in self._peers.values() if p.leadership not in (None, mine)]
-        if not others:
-            return None
-        theirs = ", ".join(f"{p.site} runs {p.leadership}" for p in others)
-        return (
-            f"this site runs leadership {mine}, but {theirs}: safe, but slower; write one setting in every sites file"
-        )
+        """L4: which peers run another leadership setting or heartbeat interval than this site, in words."""
+        mine, every = self._settings.leadership, self._settings.timings.heartbeat
+        said: list[str] = []
+        if others := [p for p in self._peers.values() if p.leadership not in (None, mine)]:
+            theirs = ", ".join(f"{p.site} runs {p.leadership}" for p in others)
+            said.append(
+                f"this site runs leadership {mine}, but {theirs}: safe, but slower; write one setting in every"
+                " sites file"
+            )
+        if others := [p for p in self._peers.values() if p.every not in (None, every)]:
+            theirs = ", ".join(f"{p.site}'s is {p.every}" for p in others)
+            said.append(
+                f"this site's heartbeat_ms is {every}, but {theirs}: safe, but who stops is missed later; write one"
+                " heartbeat_ms in every sites file"
+            )
+        return "; also, ".join(said) or None
+
+    def _every(self, peer: _Peer) -> Tick:
+        mine = self._settings.timings.heartbeat
+        return mine if peer.every is None else max(mine, peer.every)
 
     def views(self) -> tuple[PeerView, ...]:
         return tuple(PeerView(p.site, p.up, p.voting, p.rtt_ms, p.heard, p.prefix) for p in self._peers.values())

@@ -24,6 +24,10 @@ ROUND_MAX: Final = NUMBER_MAX // 2
 BACKOFF_MAX: Final = Tick(2_000)
 """The longest wait between two attempts of duelling proposers (B4)."""
 
+HEARTBEAT_MIN: Final = Tick(50)
+HEARTBEAT_MAX: Final = Tick(60_000)
+"""What a heartbeat interval may be, a peer's too: its silence is borne for a few of them, never for ever (R6)."""
+
 YIELD_MAX: Final = Tick(10_000)
 """The longest that the hole filler yields to another attempt at one slot (R3)."""
 

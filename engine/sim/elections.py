@@ -2,7 +2,7 @@
 
 Rules that hold here:
 - A site has heard what its process took in; a claim is alive for an election timeout of that process's own clock, and
-  who answered is reached for as long as a peer is up.
+  who answered is reached for as long as a peer is up; both in heartbeats of whichever of the two beats less often.
 - Who hears a live leader that reaches a majority, or hears a peer that does, neither stands nor begins to fill holes.
 - Who says that it leads reaches a majority of voters both ways, hears no such leader of a higher ballot, and was not
   refused because of a range promise; B1: who stepped down does not stand with the same ballot again.
@@ -43,7 +43,7 @@ class _Process:
 
     surely: dict[SiteId, _Heard] = field(default_factory=dict)
     echoed: dict[SiteId, Tick] = field(default_factory=dict)  # its clock at the newest of its heartbeats that came back
-    leads_heard: dict[Ballot, Tick] = field(default_factory=dict)
+    leads_heard: dict[Ballot, Tick] = field(default_factory=dict)  # its clock when the newest such claim is over
     stood: Ballot | None = None  # its newest range ballot
     led: Ballot | None = None  # the newest that it said to lead with
     outranked: Ballot | None = None  # the newest that was refused because of a range promise
@@ -57,6 +57,7 @@ class Elections:
     def __init__(self, settings: Sequence[Settings], disks: Sequence[SimDisk]) -> None:
         self._settings = settings
         self._disks = {each.site: disk for each, disk in zip(settings, disks, strict=True)}
+        self._heartbeats = {each.site: each.timings.heartbeat for each in settings}
         self._elects = [each.leadership is Leadership.ELECTED for each in settings]
         self._processes = [_Process() for _ in settings]
 
@@ -74,7 +75,7 @@ class Elections:
                 if message.echo is not None and message.echo <= now:
                     process.echoed[sender] = max(message.echo, process.echoed.get(sender, _NEVER))
                 if message.leads is not None and message.reaches:
-                    process.leads_heard[message.leads] = now
+                    process.leads_heard[message.leads] = Tick(now + self._timeout(index, sender))
                 if self._knows(self._settings[index].site, packet):
                     process.surely[sender] = _Heard(message, now)
                 else:
@@ -104,14 +105,18 @@ class Elections:
         memory = own.peers.get(packet.sender)
         return packet.to_life == own.life and packet.life == its.life and memory is not None and memory.life == its.life
 
-    def _timeout(self, index: int) -> Tick:
-        return Tick(TIMEOUT_BEATS * self._settings[index].timings.heartbeat)
+    def _every(self, index: int, peer: SiteId) -> Tick:
+        """The longer of both heartbeat intervals."""
+        return max(self._settings[index].timings.heartbeat, self._heartbeats[peer])
+
+    def _timeout(self, index: int, peer: SiteId) -> Tick:
+        return Tick(TIMEOUT_BEATS * self._every(index, peer))
 
     def _leader(self, index: int, now: Tick) -> tuple[Ballot, SiteId] | None:
         """The live leader that the site certainly hears, or the one that a peer says it hears; and from whom."""
-        site, timeout = self._settings[index].site, self._timeout(index)
+        site = self._settings[index].site
         for peer, heard in self._processes[index].surely.items():
-            if now - heard.at > timeout:
+            if now - heard.at > self._timeout(index, peer):
                 continue
             said = heard.heartbeat
             if said.leads is not None and said.reaches:
@@ -144,10 +149,10 @@ class Elections:
             violate("L3", told, slot=slot, site=self._settings[index].site)
 
     def _beats(self, index: int, now: Tick, heartbeat: Heartbeat) -> None:
-        process, settings, timeout = self._processes[index], self._settings[index], self._timeout(index)
+        process, settings = self._processes[index], self._settings[index]
         if heartbeat.reaches:
-            longest = UP_BEATS * settings.timings.heartbeat
-            reached = 1 + sum(now - at <= longest for at in process.echoed.values())
+            echoed = process.echoed.items()
+            reached = 1 + sum(now - at <= UP_BEATS * self._every(index, peer) for peer, at in echoed)
             if reached < settings.quorum:
                 told = f"says that it reaches a majority; {reached} of {len(settings.sites)} answered in time"
                 violate("L3", told, site=settings.site)
@@ -162,8 +167,9 @@ class Elections:
                 violate("L3", f"leads with {heartbeat.leads}, and reaches no majority", site=settings.site)
             for peer, heard in process.surely.items():
                 said = heard.heartbeat
-                if now - heard.at <= timeout and said.reaches and said.leads and said.leads > heartbeat.leads:
+                alive = now - heard.at <= self._timeout(index, peer)
+                if alive and said.reaches and said.leads and said.leads > heartbeat.leads:
                     told = f"goes on with {heartbeat.leads}, though {peer} leads with {said.leads}"
                     violate("L3", told, site=settings.site)
-        if heartbeat.hears is not None and now - process.leads_heard.get(heartbeat.hears, Tick(-timeout)) > timeout:
+        if heartbeat.hears is not None and now > process.leads_heard.get(heartbeat.hears, _NEVER):
             violate("L3", f"says that it hears {heartbeat.hears}, which told it nothing", site=settings.site)

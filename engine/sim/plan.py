@@ -51,6 +51,8 @@ class Setup:
     """How long a sync takes at each site; what arrives meanwhile is merged into one pass."""
     tick_late_ms: int
     """How much later than its deadline a site's timer fires."""
+    heartbeats: tuple[tuple[SiteId, Tick], ...] = ()
+    """The sites whose heartbeat interval is another than that of `timings`."""
 
 
 @dataclass(frozen=True, slots=True)

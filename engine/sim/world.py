@@ -15,6 +15,7 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from heapq import heappop, heappush
 from random import Random
 from typing import Any, Protocol
@@ -79,8 +80,9 @@ class World:
         self._marks = Marks()
         self.mark = self._marks.add
         """Called with `(what was done, now, a number)`: see `Mark`."""
+        timings = {name: replace(setup.timings, heartbeat=every) for name, every in setup.heartbeats}
         settings = [
-            Settings(name, setup.names, leadership, setup.timings, setup.page_bytes)
+            Settings(name, setup.names, leadership, timings.get(name, setup.timings), setup.page_bytes)
             for name, leadership in zip(setup.names, setup.leadership, strict=True)
         ]
         self.elections = Elections(settings, disks)

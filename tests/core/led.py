@@ -38,11 +38,12 @@ def beat_of(
     hears: Ballot | None = None,
     used_max: int = 0,
     deaf: bool = False,
+    every: Tick = BEAT,
 ) -> Heartbeat:
     """A voter's heartbeat; `deaf`: it does not hear this site."""
     echo = None if deaf else stage.now
     used = Slot(used_max)
-    return Heartbeat(Leadership.ELECTED, True, used, used, stage.now, echo, 0, leads, reaches, hears)
+    return Heartbeat(Leadership.ELECTED, True, used, used, stage.now, echo, 0, every, leads, reaches, hears)
 
 
 def among(stage: Stage, heard: Callable[[], Iterable[tuple[SiteId, Heartbeat]]], ticks: int) -> Effects:

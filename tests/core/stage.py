@@ -36,7 +36,7 @@ from engine.core.messages import (
 )
 from engine.core.replica import Replica
 from engine.core.sessions import Submission
-from engine.core.settings import Leadership, Settings
+from engine.core.settings import Leadership, Settings, Timings
 from engine.core.storage import Standing, Write
 from tests.core.memory_store import MemoryStore
 
@@ -95,10 +95,12 @@ def chosen(slot: int, entry: Entry | None, number: Ballot | None = None) -> Chos
     return Chosen((ChosenSlot(Slot(slot), number, entry),))
 
 
-def beat(used_max: int = 0, prefix: int | None = None, *, voting: bool = True) -> Heartbeat:
+def beat(
+    used_max: int = 0, prefix: int | None = None, *, voting: bool = True, every: Tick = Timings().heartbeat
+) -> Heartbeat:
     """The sign of life of a site that learned everything up to `used_max`, or only up to `prefix`."""
     through = Slot(used_max if prefix is None else prefix)
-    return Heartbeat(Leadership.NONE, voting, through, Slot(used_max), Tick(0), None, 0, None, False, None)
+    return Heartbeat(Leadership.NONE, voting, through, Slot(used_max), Tick(0), None, 0, every, None, False, None)
 
 
 def sent(effects: Effects, kind: type[AnyMessage]) -> list[tuple[SiteId, AnyMessage]]:

@@ -175,11 +175,11 @@ MESSAGES: list[tuple[Message, str]] = [
     (beat(used_max=43, prefix=40), "heartbeat - - | none, voter, learned to 40, used to 43"),
     (beat(voting=False), "heartbeat - - | none, no voter, learned to 0, used to 0"),
     (
-        Heartbeat(Leadership.ELECTED, True, Slot(0), Slot(0), Tick(0), None, 0, TWO, True, None),
+        Heartbeat(Leadership.ELECTED, True, Slot(0), Slot(0), Tick(0), None, 0, Tick(500), TWO, True, None),
         "heartbeat - 2.alice | elected, voter, learned to 0, used to 0, leads with 2.alice",
     ),
     (
-        Heartbeat(Leadership.ELECTED, True, Slot(0), Slot(0), Tick(0), None, 0, None, False, TWO),
+        Heartbeat(Leadership.ELECTED, True, Slot(0), Slot(0), Tick(0), None, 0, Tick(500), None, False, TWO),
         "heartbeat - - | elected, voter, learned to 0, used to 0, hears alice lead with 2.alice",
     ),
     (AskSlot(Nonce(1), Slot(43)), "ask-slot 43 - | what happened there, as far as you know?"),

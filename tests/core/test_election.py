@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from engine.core.election import TIMEOUT_BEATS
+from engine.core.ids import Tick
 from engine.core.messages import Heartbeat
-from engine.core.peers import LEADING_BEATS
+from engine.core.peers import LEADING_BEATS, UP_BEATS
 from tests.core.led import (
     BEAT,
+    LINK,
     TIMEOUT,
+    among,
     among_all,
     beat_of,
     elected,
@@ -39,6 +43,28 @@ def test_who_ceases_to_hear_the_leader_says_so_at_once() -> None:
     assert {beat.hears for beat in before} == {SEVEN}
     [said] = sent_to(stage.wait(1), CAROL, Heartbeat)
     assert said.hears is None
+
+
+def test_l4_a_leader_that_beats_less_often_is_given_its_own_election_timeout() -> None:
+    slow = Tick(10 * BEAT)
+    stage = elected()
+    stage.hear(BOB, beat_of(stage, leads=SEVEN, every=slow))
+    among_carol = [(CAROL, beat_of(stage, hears=None))]
+    effects = among(stage, lambda: among_carol, TIMEOUT_BEATS * slow)
+    assert not range_prepares(effects)
+    assert {beat.hears for beat in sent_to(effects, CAROL, Heartbeat)} == {SEVEN}
+    assert range_prepares(among_all(stage, 3 * TIMEOUT)), "its silence is not borne for ever"
+
+
+def test_l4_a_leader_goes_on_among_sites_that_beat_less_often() -> None:
+    """They answer no more often than they beat, and are reached nevertheless."""
+    stage, number = leading()
+    slow = Tick(2 * LINK)
+    for _ in range(3):
+        for peer in (BOB, CAROL):
+            stage.hear(peer, beat_of(stage, hears=number, every=slow))
+        assert "steps down" not in phases(stage.wait(slow))
+    assert "steps down" in phases(stage.wait(UP_BEATS * slow))
 
 
 def test_a_leader_beats_twice_as_often() -> None:

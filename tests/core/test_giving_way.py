@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from engine.core.effects import Effects, SawAttempt
 from engine.core.elected import GIVES_WAY_TIMEOUTS
-from engine.core.election import ASIDE_TIMEOUTS
-from engine.core.ids import Slot
-from engine.core.messages import Cause, HandOn, Refused, RefusedSpan
-from tests.core.led import BEAT, TIMEOUT, among_all, leading, phases, proposed, range_prepares, settle
+from engine.core.election import ASIDE_TIMEOUTS, STAND_MAX, TIMEOUT_BEATS
+from engine.core.ids import SiteId, Slot, Tick
+from engine.core.messages import Cause, HandOn, Heartbeat, Refused, RefusedSpan
+from tests.core.led import BEAT, TIMEOUT, among, among_all, beat_of, leading, phases, proposed, range_prepares, settle
 from tests.core.stage import BOB, CAROL, Stage, ballot, told, tweet
 
 PATIENCE = GIVES_WAY_TIMEOUTS * TIMEOUT
@@ -34,6 +34,21 @@ def test_l3_who_gave_way_leaves_it_to_others_and_stands_again_where_nobody_does(
     among_all(stage, PATIENCE + BEAT)
     assert not range_prepares(among_all(stage, (ASIDE_TIMEOUTS - 1) * TIMEOUT))
     assert range_prepares(among_all(stage, 4 * TIMEOUT))
+
+
+def test_l4_who_gave_way_leaves_it_for_longer_to_sites_that_beat_less_often() -> None:
+    """They draw the moment at which they stand from a longer time."""
+    stage, _ = leading()
+    hand(stage, 1)
+    slow = Tick(STAND_MAX)
+
+    def heard() -> list[tuple[SiteId, Heartbeat]]:
+        return [(peer, beat_of(stage, every=slow)) for peer in (BOB, CAROL)]
+
+    while "steps down" not in phases(among(stage, heard, BEAT // 2)):
+        assert stage.now < 4 * GIVES_WAY_TIMEOUTS * TIMEOUT
+    assert not range_prepares(among(stage, heard, (ASIDE_TIMEOUTS * TIMEOUT_BEATS - 1) * slow))
+    assert range_prepares(among(stage, heard, 2 * slow))
 
 
 def test_l3_a_leader_whose_slots_are_settled_in_time_goes_on_however_many_there_are() -> None:

@@ -73,7 +73,7 @@ def greet(stage: Stage, nonce: int, *, life: StoreId | None = None, commit: int 
 
 
 def beat(prefix: int = 0) -> Heartbeat:
-    return Heartbeat(Leadership.NONE, True, Slot(prefix), Slot(prefix), Tick(0), None, 0, None, False, None)
+    return Heartbeat(Leadership.NONE, True, Slot(prefix), Slot(prefix), Tick(0), None, 0, Tick(500), None, False, None)
 
 
 # Becoming a voter
@@ -180,7 +180,7 @@ def test_d5_only_voters_count_as_reachable() -> None:
     stage = Stage(3).vote()
     stage.hear(BOB, beat())
     assert stage.replica.view(0).quorum.reachable == 2
-    stage.hear(BOB, Heartbeat(Leadership.NONE, False, Slot(0), Slot(0), Tick(0), None, 0, None, False, None))
+    stage.hear(BOB, Heartbeat(Leadership.NONE, False, Slot(0), Slot(0), Tick(0), None, 0, Tick(500), None, False, None))
     assert stage.replica.view(0).quorum.reachable == 1
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from engine.core.effects import Effects, SawOutcome
 from engine.core.ids import Ballot, EventId, SiteId, Slot, Tick
-from engine.core.messages import Accept, Heartbeat, LearnedSlot, Message, Prepare
+from engine.core.messages import Accept, LearnedSlot, Message, Prepare
 from engine.core.settings import Leadership
 from engine.core.storage import EventState
 from tests.core.stage import (
@@ -18,6 +19,7 @@ from tests.core.stage import (
     accepted,
     already_chosen,
     ballot,
+    beat,
     chosen,
     prepare,
     promise,
@@ -65,7 +67,7 @@ def test_l1_the_next_slot_is_the_one_after_the_highest_known_to_be_used(heard: M
 
 def test_l1_a_peers_mere_claim_makes_it_ask_and_uses_nothing() -> None:
     stage = Stage(3).ready()
-    stage.hear(BOB, Heartbeat(Leadership.NONE, True, Slot(9), Slot(9), Tick(0), None, 0, None, False, None))
+    stage.hear(BOB, beat(9))
     assert stage.replica.view(0).next == 1
 
 
@@ -144,13 +146,30 @@ def _mixed(theirs: str) -> str:
 def test_l4_other_leaderships_are_shown_as_a_mismatch() -> None:
     stage = Stage(3).ready()
     assert stage.replica.view(0).mismatch is None
-    stage.hear(BOB, Heartbeat(Leadership.ELECTED, True, Slot(0), Slot(0), Tick(0), None, 0, None, False, None))
-    stage.hear(CAROL, Heartbeat(Leadership.NONE, True, Slot(0), Slot(0), Tick(0), None, 0, None, False, None))
+    stage.hear(BOB, replace(beat(), leadership=Leadership.ELECTED))
+    stage.hear(CAROL, beat())
     assert stage.replica.view(0).mismatch == _mixed("bob runs elected")
-    stage.hear(CAROL, Heartbeat(Leadership.LAST_AUTHOR, True, Slot(0), Slot(0), Tick(0), None, 0, None, False, None))
+    stage.hear(CAROL, replace(beat(), leadership=Leadership.LAST_AUTHOR))
     assert stage.replica.view(0).mismatch == _mixed("bob runs elected, carol runs last-author")
     for peer in (BOB, CAROL):
-        stage.hear(peer, Heartbeat(Leadership.NONE, True, Slot(0), Slot(0), Tick(0), None, 0, None, False, None))
+        stage.hear(peer, beat())
+    assert stage.replica.view(0).mismatch is None, "they were started anew with the right setting"
+
+
+def test_l4_other_heartbeat_intervals_are_shown_as_a_mismatch() -> None:
+    stage = Stage(3).ready()
+    stage.hear(BOB, beat(every=Tick(2_000)))
+    stage.hear(CAROL, beat())
+    assert stage.replica.view(0).mismatch == (
+        "this site's heartbeat_ms is 500, but bob's is 2000: safe, but who stops is missed later; write one"
+        " heartbeat_ms in every sites file"
+    )
+    stage.hear(CAROL, replace(beat(every=Tick(50)), leadership=Leadership.ELECTED))
+    both = stage.replica.view(0).mismatch or ""
+    assert both.startswith(f"{_mixed('carol runs elected')}; also, this site's heartbeat_ms is 500")
+    assert "bob's is 2000, carol's is 50:" in both
+    for peer in (BOB, CAROL):
+        stage.hear(peer, beat())
     assert stage.replica.view(0).mismatch is None, "they were started anew with the right setting"
 
 

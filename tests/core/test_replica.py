@@ -192,13 +192,35 @@ def test_a_peer_is_up_while_it_is_heard_and_not_long_after() -> None:
     assert told(stage.hear(BOB, beat()), SawPeer) == [SawPeer(BOB, up=True)]
 
 
+def test_l4_a_peer_of_a_longer_heartbeat_interval_is_up_while_it_beats_in_its_own() -> None:
+    """Both ways: it is no less reached for answering that seldom."""
+    stage = Stage(3).vote()
+    slow = Tick(4 * UP_BEATS * stage.settings.timings.heartbeat)
+    stage.hear(BOB, beat(every=slow))
+    effects = Effects()
+    for _ in range(3):
+        effects.extend(stage.wait(slow))
+        effects.extend(stage.hear(BOB, beat(every=slow)))
+    effects.extend(stage.wait(UP_BEATS * slow))
+    assert SawPeer(BOB, up=False) not in told(effects, SawPeer)
+    assert SawPeer(BOB, up=False) in told(stage.wait(stage.settings.timings.heartbeat), SawPeer), "not for ever"
+
+
+def test_a_peer_of_a_shorter_heartbeat_interval_is_given_this_sites_own() -> None:
+    stage = Stage(3).vote()
+    stage.hear(BOB, beat(every=Tick(1)))
+    assert SawPeer(BOB, up=False) not in told(stage.wait(UP_BEATS * stage.settings.timings.heartbeat), SawPeer)
+
+
 def test_round_trips_are_read_off_the_echo_of_a_heartbeat_which_is_never_answered() -> None:
     stage = Stage(3).vote()
     effects = stage.wait(1_000)
     (first, *_) = [message for site, message in sent(effects, Heartbeat) if site == BOB]
     stage.wait(40)
     held_ms = stage.now - first.sent - 30
-    echo = Heartbeat(Leadership.NONE, True, Slot(0), Slot(0), Tick(77), first.sent, held_ms, None, False, None)
+    echo = Heartbeat(
+        Leadership.NONE, True, Slot(0), Slot(0), Tick(77), first.sent, held_ms, Tick(500), None, False, None
+    )
     answer = stage.hear(BOB, echo)
     assert not answer.sends
     (bob, _) = stage.replica.view(0).peers
@@ -209,7 +231,9 @@ def test_round_trips_are_read_off_the_echo_of_a_heartbeat_which_is_never_answere
 
 def test_an_absurd_echo_is_no_round_trip() -> None:
     stage = Stage(3).vote()
-    stage.hear(BOB, Heartbeat(Leadership.NONE, True, Slot(0), Slot(0), Tick(5), Tick(10**9), 0, None, False, None))
+    stage.hear(
+        BOB, Heartbeat(Leadership.NONE, True, Slot(0), Slot(0), Tick(5), Tick(10**9), 0, Tick(500), None, False, None)
+    )
     assert stage.replica.view(0).peers[0].rtt_ms is None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.core.effects import Effects, SawAttempt
-from engine.core.ids import Ballot, SiteId, Slot
+from engine.core.ids import Ballot, SiteId, Slot, Tick
 from engine.core.messages import Cause, Heartbeat, Prepare, Promise, Refused, RefusedSpan
 from engine.core.settings import Leadership
 from tests.core.led import (
@@ -76,7 +76,9 @@ def test_d5_sites_that_do_not_vote_are_not_part_of_the_majority_that_is_reached(
     stage = elected(3)
 
     def heard() -> list[tuple[SiteId, Heartbeat]]:
-        silent = Heartbeat(Leadership.ELECTED, False, Slot(0), Slot(0), stage.now, stage.now, 0, None, False, None)
+        silent = Heartbeat(
+            Leadership.ELECTED, False, Slot(0), Slot(0), stage.now, stage.now, 0, Tick(500), None, False, None
+        )
         return [(BOB, silent), (CAROL, silent)]
 
     assert not range_prepares(among(stage, heard, LONG))

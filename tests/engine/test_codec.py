@@ -65,7 +65,7 @@ MESSAGES: Final[dict[str, list[object]]] = {
     "highest": ["highest", 9, 8, 0],
     "hello": ["hello", 9, None],
     "welcome": ["welcome", 9, "unproven", 4, "say hello again"],
-    "heartbeat": ["heartbeat", "none", True, 0, 8, 1_000, None, 0, None, False, None],
+    "heartbeat": ["heartbeat", "none", True, 0, 8, 1_000, None, 0, 500, None, False, None],
     "hand-on": ["hand-on", [ENTRY], False],
     "ask-slot": ["ask-slot", 9, 43],
     "slot-state": [
@@ -255,7 +255,9 @@ def test_w2_a_packet_of_another_form_is_rejected(plaintext: bytes, reason: Reaso
         (["ask-highest", None], Reason.MESSAGE),
         (["welcome", 9, "welcome", None, ""], Reason.MESSAGE),
         (["welcome", 9, "recorded", None, None], Reason.MESSAGE),
-        (["heartbeat", "none", 1, 0, 0, 0, None, 0, None, False, None], Reason.MESSAGE),
+        (["heartbeat", "none", 1, 0, 0, 0, None, 0, 500, None, False, None], Reason.MESSAGE),
+        (["heartbeat", "none", True, 0, 0, 0, None, 0, 0, None, False, None], Reason.MESSAGE),
+        (["heartbeat", "none", True, 0, 0, 0, None, 0, 60_001, None, False, None], Reason.MESSAGE),
         (["ask-slot", 9, 0], Reason.MESSAGE),
         (["ask-slot", 9], Reason.MESSAGE),
         (["slot-state", 9, 43, 1, None, None, None, None, False, None, []], Reason.MESSAGE),
@@ -277,7 +279,7 @@ def test_w2_a_packet_of_another_form_is_rejected(plaintext: bytes, reason: Reaso
             ["slot-state", 9, 43, True, None, None, None, None, False, None, [["promised", [1, "bob"], -1]]],
             Reason.MESSAGE,
         ),
-        (["heartbeat", "anarchy", True, 0, 0, 0, None, 0, None, False, None], Reason.MESSAGE),
+        (["heartbeat", "anarchy", True, 0, 0, 0, None, 0, 500, None, False, None], Reason.MESSAGE),
     ],
 )
 def test_w2_a_message_of_another_form_is_rejected(message: list[object], reason: Reason) -> None:

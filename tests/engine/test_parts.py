@@ -38,7 +38,7 @@ from engine.core.messages import (
     Verdict,
     Welcome,
 )
-from engine.core.settings import Leadership
+from engine.core.settings import HEARTBEAT_MAX, Leadership
 from engine.datagram import (
     DATAGRAM_BYTES_FAR,
     DATAGRAM_BYTES_LOOPBACK,
@@ -89,7 +89,7 @@ def largest(entry: Entry) -> list[Message]:
         Welcome(nonce, Verdict.LOST_DISK, nonce, "\U0001f600" * 280),
         Heartbeat(
             *(Leadership.LAST_AUTHOR, False, slot, slot, Tick(NUMBER_MAX), Tick(NUMBER_MAX), NUMBER_MAX),
-            *(at, False, at),
+            *(HEARTBEAT_MAX, at, False, at),
         ),
         HandOn((entry,), relayed=False),
         AskSlot(nonce, slot),

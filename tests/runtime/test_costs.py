@@ -16,7 +16,7 @@ from engine.runtime.costs import Costs
 from tests.runtime.sites import Running, cluster, eventually, status_where
 
 ALICE = SiteId("alice")
-BEAT = Heartbeat(Leadership.NONE, True, Slot(0), Slot(0), Tick(1), None, 0, None, False, None)
+BEAT = Heartbeat(Leadership.NONE, True, Slot(0), Slot(0), Tick(1), None, 0, Tick(500), None, False, None)
 PREPARE = Prepare(Ballot(Round(1), ALICE), Slot(1), Slot(1))
 
 

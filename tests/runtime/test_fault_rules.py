@@ -39,7 +39,7 @@ SITES = (ALICE, BOB, CAROL, DAVE, ERIN)
 BALLOT = Ballot(Round(2), ALICE)
 PREPARE = Prepare(BALLOT, Slot(43), Slot(43))
 ACCEPT = Accept(BALLOT, (LearnedSlot(Slot(43), NOOP),))
-HEARTBEAT = Heartbeat(Leadership.NONE, True, Slot(3), Slot(4), Tick(5), None, 0, None, False, None)
+HEARTBEAT = Heartbeat(Leadership.NONE, True, Slot(3), Slot(4), Tick(5), None, 0, Tick(500), None, False, None)
 
 ONE_OF_EACH: tuple[Message, ...] = (
     PREPARE,

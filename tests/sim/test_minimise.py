@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 from msgspec import structs
 
-from engine.core.ids import Round
+from engine.core.ids import Round, Tick
 from engine.core.replica import Replica
 from engine.core.settings import Settings
 from engine.core.storage import LogReader, Stored
@@ -77,9 +77,11 @@ def test_a_plan_that_holds_is_refused() -> None:
 
 
 def test_a_plan_is_read_back_as_it_was_written() -> None:
-    """Every kind of act and of weather: what the swarm draws, to the last digit."""
+    """Every kind of act and of weather: what the swarm draws, to the last digit; and a site of its own heartbeat."""
     for seed in range(300):
         plan = draw(seed)
+        slow = ((plan.setup.names[-1], Tick(501 + seed)),)
+        plan = replace(plan, setup=replace(plan.setup, heartbeats=slow))
         again = parse(plans.write(plan, f"seed {seed}"), "some.scenario")
         assert isinstance(again, Plan)
         assert again.acts == plan.acts

@@ -61,8 +61,12 @@ def _mismatch(cluster: RealCluster, name: str) -> object:
 def _says_both(cluster: RealCluster) -> bool:
     leader = cluster.ask("alice", "status")["leader"]
     said = cluster.run("status", "alice").out
-    mismatch = "! this site runs leadership elected, but carol runs none: safe, but slower"
-    return leader is not None and f"leadership elected, lead {leader}" in said and mismatch in said
+    mismatches = (
+        "! this site runs leadership elected, but carol runs none: safe, but slower",
+        "also, this site's heartbeat_ms is 100, but carol's is 200: safe, but who stops is missed later",
+    )
+    leads = leader is not None and f"leadership elected, lead {leader}" in said
+    return leads and all(mismatch in said for mismatch in mismatches)
 
 
 def test_l4_real_sites_of_two_settings_say_so_and_agree(tmp_path: Path) -> None:
@@ -70,7 +74,8 @@ def test_l4_real_sites_of_two_settings_say_so_and_agree(tmp_path: Path) -> None:
     with RealCluster(tmp_path, ("alice", "bob", "carol"), leadership=Leadership.ELECTED) as cluster:
         cluster.serve("alice", "bob")
         mixed = tmp_path / "carol.yaml"
-        mixed.write_text(with_leadership(cluster.sites_path.read_text(), Leadership.NONE))
+        text = with_leadership(cluster.sites_path.read_text(), Leadership.NONE)
+        mixed.write_text(text.replace("heartbeat_ms: 100\n", "heartbeat_ms: 200\n"))
         cluster.sites_path, elected = mixed, cluster.sites_path
         cluster.serve("carol")
         cluster.sites_path = elected

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.core.ids import SITE_NAME, SITES_MAX, Round, SiteId, Tick
-from engine.core.settings import Leadership, Timings
+from engine.core.settings import HEARTBEAT_MAX, Leadership, Timings
 from engine.sim.plan import Plan, Setup, Weather
 from engine.sim.scenario.commands import Line, Scenario, ScenarioError
 from engine.sim.scenario.parse_commands import command
@@ -29,7 +29,7 @@ _SETUP_USAGE: Final = {
     "leadership": "leadership none|last-author|elected, or leadership SITE none SITE elected ...",
     "leader": "leader SITE",
     "round": "round SITE 3",
-    "heartbeat": "heartbeat 500 ms",
+    "heartbeat": "heartbeat [SITE] 500 ms",
     "retransmit": "retransmit 200 ms",
     "fill-every": "fill-every 3 s",
     "scan-every": "scan-every 15 s",
@@ -50,6 +50,7 @@ class _Draft:
     names: tuple[SiteId, ...] = ()
     leadership: dict[SiteId, Leadership] = field(default_factory=dict)
     timings: dict[str, Tick] = field(default_factory=dict)
+    heartbeats: dict[SiteId, Tick] = field(default_factory=dict)
     page_bytes: int = 1_100
     disk_ms: dict[SiteId, int] = field(default_factory=dict)
     tick_late_ms: int = 0
@@ -70,6 +71,7 @@ class _Draft:
             links=tuple(tuple(self.links.get((a, b), STEADY) for b in names) for a in names),
             disk_ms=tuple(self.disk_ms.get(name, 0) for name in names),
             tick_late_ms=self.tick_late_ms,
+            heartbeats=tuple(self.heartbeats.items()),
         )
 
 
@@ -142,7 +144,15 @@ def _set(draft: _Draft, words: Words, word: str) -> None:
         case "round":
             site = words.site()
             draft.rounds[site] = Round(words.number("a round"))
-        case "heartbeat" | "retransmit" | "fill-every" | "scan-every":
+        case "heartbeat":
+            sites, every = words.some_sites(), Tick(_positive(words.ms()))
+            if every > HEARTBEAT_MAX:
+                raise BadLine(f"sites take no heartbeat of more than {HEARTBEAT_MAX} ms")
+            if sites:
+                draft.heartbeats |= dict.fromkeys(sites, every)
+            else:
+                draft.timings[word] = every
+        case "retransmit" | "fill-every" | "scan-every":
             draft.timings[word.replace("-", "_")] = Tick(_positive(words.ms()))
         case "page":
             draft.page_bytes = words.number("a size")

@@ -194,6 +194,7 @@ def _setup(setup: Setup) -> Iterator[str]:
         ms = getattr(setup.timings, word)
         if ms != getattr(Timings(), word):
             yield f"{word.replace('_', '-')} {ms} ms"
+    yield from (f"heartbeat {name} {every} ms" for name, every in setup.heartbeats)
     yield f"page {setup.page_bytes} bytes"
     yield from (f"disk {name} {ms} ms" for name, ms in zip(names, setup.disk_ms, strict=True) if ms)
     if setup.tick_late_ms:
