@@ -1,1 +1,1 @@
-"""The protocol, pure: standard library only; no clock, file, socket, task or global random number."""
+"""The protocol, pure: the standard library and msgspec alone; no clock, file, socket, task or global random number."""

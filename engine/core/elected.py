@@ -72,7 +72,8 @@ class Elected:
         leader.tick(step)
         if self._follows(step.now) is not None:
             self._led_at = step.now
-        # Asked in any case: a moment to stand at that is left standing would wake the site without end.
+        # `stands` clears the moment that has come, so it is asked whatever else is so: a moment that stayed would be
+        # this site's deadline for ever, and wake it again and again.
         leads = leader.ballot is not None
         if election.stands(step.now, voting and caught_up, leading=leads, standing=leader.busy and not leads):
             leader.stand(step, election.patience)

@@ -42,7 +42,7 @@ def test_the_readme_shows_the_recorded_ladder() -> None:
 
 
 def _recorded(sites: int) -> Path:
-    return ROOT / "tests" / "scripts" / f"ladder-{sites}.golden"
+    return ROOT / "tests" / "scenarios" / f"ladder-{sites}.golden"
 
 
 def _readme() -> tuple[str, str, str]:

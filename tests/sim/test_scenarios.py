@@ -1,6 +1,6 @@
 """Scenario files: each goes as it says, and reads as recorded (LOGGOS_REWRITE_GOLDEN=1 records anew).
 
-The scenarios are those of tests/scripts; each names in its comments the rule that it keeps.
+The scenarios are those of tests/scenarios; each names in its comments the rule that it keeps.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from engine.sim.scenario.commands import Scenario, ScenarioError
 from engine.sim.scenario.parse import parse, read
 from engine.sim.scenario.transcript import Transcript
 
-SCRIPTS: Final = Path(__file__).parents[1] / "scripts"
-SCENARIOS: Final = sorted(SCRIPTS.glob("*.scenario"))
+FOLDER: Final = Path(__file__).parents[1] / "scenarios"
+SCENARIOS: Final = sorted(FOLDER.glob("*.scenario"))
 REWRITE: Final = "LOGGOS_REWRITE_GOLDEN"
 
 
@@ -34,7 +34,7 @@ def test_goes_as_expected_and_as_recorded(path: Path) -> None:
 
 
 def test_no_trace_is_left_without_its_scenario() -> None:
-    assert {path.stem for path in SCRIPTS.glob("*.trace")} == {path.stem for path in SCENARIOS}
+    assert {path.stem for path in FOLDER.glob("*.trace")} == {path.stem for path in SCENARIOS}
 
 
 def _by_name(path: Path) -> Scenario | Plan:
@@ -160,7 +160,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.Captur
 
 def test_the_examples_of_the_guide_are_true() -> None:
     """docs/scenarios.md: its first scenario goes as it says, its plan and its expectations can be read."""
-    guide = (SCRIPTS.parents[1] / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    guide = (FOLDER.parents[1] / "docs" / "scenarios.md").read_text(encoding="utf-8")
     blocks = [block.splitlines() for block in guide.split("\n\n")]
     code = ["\n".join(line[4:] for line in block) for block in blocks if all(line.startswith("    ") for line in block)]
     stories = [text for text in code if "\nsites " in f"\n{text}"]

@@ -11,7 +11,7 @@ from engine.sim.mutants.catalogue import RARE, named
 from engine.sim.scenario.parse import parse
 from engine.sim.scenario.transcript import Transcript
 
-SCRIPTS: Final = Path(__file__).parents[1] / "scripts"
+FOLDER: Final = Path(__file__).parents[1] / "scenarios"
 
 _IN_FLIGHT: Final = "trap-l3-in-flight-of-a-dead-leader"
 
@@ -42,7 +42,7 @@ CAUGHT: Final = (*TRAPS.items(), (_IN_FLIGHT, "l3-leaves-gaps-and-nobody-fills-t
 
 
 def test_each_trap_names_the_mutant_that_it_catches() -> None:
-    assert {path.stem for path in SCRIPTS.glob("trap-*.scenario")} == set(TRAPS)
+    assert {path.stem for path in FOLDER.glob("trap-*.scenario")} == set(TRAPS)
 
 
 def test_what_is_too_rare_for_a_campaign_has_a_trap() -> None:
@@ -51,7 +51,7 @@ def test_what_is_too_rare_for_a_campaign_has_a_trap() -> None:
 
 @pytest.mark.parametrize(("trap", "mutant"), CAUGHT)
 def test_a_trap_catches_whoever_breaks_its_rule(trap: str, mutant: str) -> None:
-    path = SCRIPTS / f"{trap}.scenario"
+    path = FOLDER / f"{trap}.scenario"
     scenario = parse(path.read_text(encoding="utf-8"), path.name)
     with named(mutant).in_force():
         transcript = Transcript(scenario)
