@@ -19,7 +19,7 @@ from random import Random
 from typing import Final
 
 from engine.core.effects import Effects, SawProof, SawRejected, SawStanding
-from engine.core.ids import NEVER, Nonce, SiteId, StoreId, Tick, new_nonce
+from engine.core.ids import NEVER, Nonce, SiteId, StoreId, Tick, named, new_nonce
 from engine.core.messages import GREETINGS, Hello, Message, Packet, Verdict, Welcome
 from engine.core.settings import Settings
 from engine.core.step import Step
@@ -88,8 +88,12 @@ class Lives:
             return "voter"
         needed, answered = self._needed(), self._answers()
         if self._standing is Standing.NEW:
-            return f"new store: recorded by {answered} other sites, {needed} needed before it votes"
-        return f"starting: {answered} other sites confirmed this store, {needed} needed before it votes"
+            said = f"new store: recorded by {_sites(answered)}, {needed} needed before it votes"
+            if not self._strangers:
+                return said
+            unheard = f"{named(self._strangers)} {'was' if len(self._strangers) == 1 else 'were'} never heard"
+            return f"{said}; {unheard}: each site has to be started once"
+        return f"starting: {_sites(answered)} confirmed this store, {needed} needed before it votes"
 
     @property
     def lost(self) -> bool:
@@ -270,3 +274,7 @@ class Lives:
                 new_nonce(self._random), 0 if peer.memory is None else peer.memory.commit
             )
         return peer.challenges[hello].proof
+
+
+def _sites(count: int) -> str:
+    return "1 other site" if count == 1 else f"{count} other sites"

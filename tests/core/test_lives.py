@@ -101,6 +101,19 @@ def test_d5_a_known_store_is_confirmed_at_each_start_by_half_of_the_sites(size: 
     assert stage.replica.view(0).voting
 
 
+def test_a_new_store_says_who_was_never_heard() -> None:
+    stage = Stage(3, store=new_store(ALICE))
+    hellos = stage.start()
+    assert stage.replica.view(0).voting_why == (
+        "new store: recorded by 0 other sites, 2 needed before it votes; bob and carol were never heard: each site has"
+        " to be started once"
+    )
+    stage.welcome([BOB], hellos)
+    assert stage.replica.view(0).voting_why.endswith(
+        "recorded by 1 other site, 2 needed before it votes; carol was never heard: each site has to be started once"
+    )
+
+
 def test_d5_one_sites_answer_counts_once() -> None:
     stage = Stage(5, store=new_store(ALICE))
     effects = stage.start()

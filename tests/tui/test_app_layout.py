@@ -225,3 +225,12 @@ async def test_no_colour_leaves_glyphs_words_and_attributes(tmp_path: Path, monk
             written = "".join(strip.render(console) for strip in pilot.app.screen._compositor.render_strips())
             for start in ("\x1b[38", "\x1b[48", ";38;", ";48;"):
                 assert start not in written
+
+
+async def test_a_site_that_takes_no_events_yet_says_why_where_they_would_be(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        why = "new store: recorded by 1 other site, 2 needed before it votes; carol was never heard"
+        engine.status_changes = {"voting": False, "voting_why": why}
+        async with screen_of(engine) as pilot:
+            await pilot.until_shown("alice takes no events yet. It does not vote: new store")
+            await pilot.until(lambda: pilot.text().count("carol was never") == 2, "not in the bar and in the timeline")

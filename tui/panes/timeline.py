@@ -71,6 +71,9 @@ class TimelinePane(Lines):
         if not self.model.live and not window.prefix:
             return [BLANK, row(("Nothing was read from the engine yet.", Role.DIM))]
         said = row("No entries yet. ", ("c", Role.KEY), " writes the first tweet.")
+        status = self.model.status
+        if status is not None and not status.voting and status.voting_why:
+            said = row((f"{status.site} takes no events yet. It does not vote: {status.voting_why}.", Role.WARN))
         where = row((f"{self.model.hop.folder} · {plural(len(self.model.sites), 'site')}", Role.DIM))
         return [BLANK, *wrapped(said, self.rows_width), *wrapped(where, self.rows_width)]
 
