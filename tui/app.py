@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import ClassVar, Final
 
@@ -69,6 +70,9 @@ class LoggosApp(App[int]):
         self._mouse_released = False
         self.burst: int | None = None
         """That of the newest key."""
+        self._keys: deque[events.Key] = deque()
+        self._unsettled: Field | None = None
+        """The line in which Enter or Escape was typed, until its owner has said what becomes of it."""
         self._entered: int | None = None
         """The burst of the newest Enter that ended something."""
         self.animation_level = "none"
@@ -118,10 +122,26 @@ class LoggosApp(App[int]):
     # Keys that come together.
 
     async def on_event(self, event: events.Event) -> None:
-        if isinstance(event, events.Key) and not event.is_forwarded and self._is_text(event):
-            self.main.query_one(Composer).take_rest(event)
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            self._keys.append(event)
+            await self._take_keys()
         else:
             await super().on_event(event)
+
+    async def _take_keys(self) -> None:
+        """In the order in which they were typed: what a key means after Enter in a line is known when it is settled."""
+        while self._keys and self._unsettled is None:
+            key = self._keys.popleft()
+            if self._is_text(key):
+                self.main.query_one(Composer).take_rest(key)
+                continue
+            if key.key in {"enter", "escape"} and isinstance(self.focused, Field):
+                self._unsettled = self.focused
+            await super().on_event(key)
+
+    async def on_field_settled(self) -> None:
+        self._unsettled = None
+        await self._take_keys()
 
     def _is_text(self, key: events.Key) -> bool:
         """It came together with an Enter before it."""

@@ -5,7 +5,8 @@ shows as its name), and a paste of several lines is kept whole.
 
 Rules that hold here:
 - It takes every printable key while it has the focus, so letters are no commands then.
-- After Enter or Esc it waits for its owner's word, `go_on` or `let_go`; keys that come before it are kept.
+- After Enter or Esc it waits for its owner's word, `go_on` or `let_go`, and then says `Settled`; the program keeps keys
+  until then.
 - What is added (`add`) is text whatever it is, behind all that is there once the owner has said its word.
 - The cursor does not blink: a screen without traffic repaints nothing.
 """
@@ -60,6 +61,9 @@ class Field(Painted, can_focus=True):
     class Left(Edited):
         """Escape."""
 
+    class Settled(Edited):
+        """Its owner knows what becomes of the line after Enter or Escape."""
+
     class Pasted(Edited):
         """A paste of several lines, now in the text as it came."""
 
@@ -77,7 +81,6 @@ class Field(Painted, can_focus=True):
         super().__init__(id=id)
         self.edit = Edit(text, len(text))
         self._handed_over = False
-        self._early: list[events.Key] = []
         self._added = ""
         self._breaks = False  # what is added next begins another line
 
@@ -117,9 +120,7 @@ class Field(Painted, can_focus=True):
 
     async def _on_key(self, event: events.Key) -> None:
         self._breaks = False
-        if self._handed_over:
-            self._early.append(event)  # typed ahead: whoever has the line decides where it goes
-        elif event.key == "enter":
+        if event.key == "enter":
             self._hand_over(self.Sent(self))
         elif event.key == "escape":
             self._hand_over(self.Left(self))
@@ -136,16 +137,12 @@ class Field(Painted, can_focus=True):
 
     def go_on(self) -> None:
         """The line was refused: it is edited further."""
-        for event in self._taken_early():
-            self.post_message(event)
         self._breaks = True
-        self._put_added()
+        self._settle()
 
     def let_go(self) -> None:
-        """The line is done with: keys that were typed ahead are commands again."""
-        for event in self._taken_early():
-            self.app.post_message(event)
-        self._put_added()
+        """The line is done with: keys are commands again."""
+        self._settle()
 
     def add(self, key: events.Key) -> None:
         """Takes a key as text, after those that are on their way here: a line break for Enter, nothing for what is no
@@ -169,10 +166,10 @@ class Field(Painted, can_focus=True):
             text = (self.edit.text + added)[:TEXT_MAX]
             self.put(Edit(text, len(text)))
 
-    def _taken_early(self) -> list[events.Key]:
-        early, self._early = self._early, []
+    def _settle(self) -> None:
         self._handed_over = False
-        return [events.Key(event.key, event.character) for event in early]
+        self._put_added()
+        self.app.post_message(self.Settled(self))  # it would not bubble beyond an owner that makes it
 
     def _on_paste(self, event: events.Paste) -> None:
         event.stop()
