@@ -75,11 +75,11 @@ def socket_to_ask(control: Path) -> Path | None:
 
     A link that another user owns, or that came with a copy of the folder, is not followed.
     """
-    if fits_socket(control):
+    if fits_socket(control) and not control.is_symlink():
         return control
     try:
         socket = control.readlink()
-        same_owner = control.lstat().st_uid == socket.lstat().st_uid
+        same_owner = control.parent.stat().st_uid == control.lstat().st_uid == socket.lstat().st_uid
     except OSError:
         return None
     return socket if same_owner and socket.name == _short_name(control) and fits_socket(socket) else None

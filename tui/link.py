@@ -17,6 +17,8 @@ from typing import Any, Final, Protocol
 
 import orjson
 
+from engine.places import socket_to_ask
+
 LINE_BYTES_MAX: Final = 2 * 1024 * 1024
 TOPICS: Final = ("trace", "log", "outcome", "status", "faults")
 RETRY_FIRST_S: Final = 0.1
@@ -78,7 +80,10 @@ class Link:
         while True:
             began = clock()
             try:
-                reader, writer = await asyncio.open_unix_connection(self._socket_path, limit=LINE_BYTES_MAX)
+                at = socket_to_ask(self._socket_path)
+                if at is None:
+                    raise FileNotFoundError(errno.ENOENT, "no socket", self._socket_path)
+                reader, writer = await asyncio.open_unix_connection(at, limit=LINE_BYTES_MAX)
             except OSError as refused:
                 why = _why(refused)
             else:

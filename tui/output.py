@@ -13,12 +13,13 @@ from __future__ import annotations
 import errno
 import io
 import os
+import select
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -57,13 +58,15 @@ class Outlet(io.FileIO):
     def write(self, data: Any, /) -> int:
         """Raises Unwritten, BrokenPipeError."""
         try:
-            return super().write(data)
+            while (written := cast("int | None", super().write(data))) is None:  # it is non-blocking, and full
+                select.select([], [self], [])
         except BrokenPipeError:
             raise
         except OSError as error:
             failure = Unwritten(error.errno or errno.EIO, error.strerror or str(error))
             self.failure = self.failure or failure
             raise failure from error
+        return written
 
 
 def open_stdout(descriptor: int) -> io.TextIOWrapper:

@@ -52,7 +52,8 @@ class Elected:
             on_chosen=on_chosen,
         )
         self._courier = Courier(parts.settings, parts.sessions, self._leader.offer, ask)
-        self._patience = max(Tick(GIVES_WAY_TIMEOUTS * self._election.timeout), Tick(2 * RESEND_MAX))
+        said_again = 2 * max(RESEND_MAX, 2 * parts.settings.timings.retransmit)
+        self._patience = Tick(max(GIVES_WAY_TIMEOUTS * self._election.timeout, said_again))
         self._said: Ballot | None = None
         self._led_at = Tick(0)
 

@@ -20,7 +20,7 @@ from typing import Final
 
 from engine.core.effects import Effects, SawProof, SawRejected, SawStanding
 from engine.core.ids import NEVER, Nonce, SiteId, StoreId, Tick, named, new_nonce
-from engine.core.messages import GREETINGS, Hello, Message, Packet, Verdict, Welcome
+from engine.core.messages import GREETINGS, VOTES, Hello, Message, Packet, Verdict, Welcome
 from engine.core.settings import Settings
 from engine.core.step import Step
 from engine.core.storage import PeerMemory, Standing, Stored, WritePeer, WriteStanding
@@ -73,6 +73,8 @@ class Lives:
         self._unanswered = list(self._peers.values())
         self._strangers = {peer.site for peer in self._peers.values() if peer.life is None}
         """The peers with no life yet to talk to."""
+        self._unrecorded = {peer.site for peer in self._peers.values()}
+        """The peers that have not recorded this store since the start: they are told the commit number of the start."""
 
     @property
     def voting(self) -> bool:
@@ -126,7 +128,7 @@ class Lives:
 
     def commit_for(self, to: SiteId) -> int:
         """The commit number that a packet to this peer tells."""
-        return self.commit if self._peers[to].recorded else self._commit_at_start
+        return self._commit_at_start if to in self._unrecorded else self.commit
 
     def to_life(self, to: SiteId, messages: tuple[Message, ...]) -> StoreId | None:
         """Whom a packet addresses: a welcome answers the life that said hello, a first hello anybody."""
@@ -204,6 +206,7 @@ class Lives:
         self._judged(peer, message.verdict)
         if message.verdict is Verdict.RECORDED:
             peer.recorded = True
+            self._unrecorded.discard(peer.site)
             self._judge(step)
         elif self._standing is not Standing.LEARNER:
             self._standing = Standing.LEARNER
@@ -222,11 +225,16 @@ class Lives:
                 step.write(WritePeer(peer.memory))
 
     def hold_back(self, effects: Effects) -> None:
-        """To a peer with no life yet to talk to goes nothing but greetings."""
-        strangers = self._strangers
-        if strangers and effects.sends:
+        """To a peer with no life yet to talk to goes nothing but greetings. To one that has not recorded this store
+        since the start goes no vote: it would count it, and not know with which commit it came (D5). It asks again."""
+        if self._unrecorded and effects.sends:
             effects.sends = [
-                send for send in effects.sends if send.to not in strangers or type(send.message) in GREETINGS
+                send
+                for send in effects.sends
+                if type(send.message) in GREETINGS
+                or (
+                    send.to not in self._strangers and not (send.to in self._unrecorded and type(send.message) in VOTES)
+                )
             ]
 
     def _needed(self) -> int:

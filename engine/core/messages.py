@@ -264,6 +264,10 @@ GREETINGS: Final[frozenset[type]] = frozenset({Hello, Welcome})
 """They go to whoever has the peer's name, the others to a known life of it (D5)."""
 
 
+VOTES: Final[frozenset[type]] = frozenset({Promise, Accepted, Highest})
+"""What a voter's word is counted in (D5)."""
+
+
 class Packet(Value):
     """What one datagram says. `to_life` is None where the sender does not know the addressee's store yet."""
 

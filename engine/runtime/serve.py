@@ -19,7 +19,6 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -367,9 +366,9 @@ async def _watch_lifeline(descriptor: int, inbox: Inbox) -> None:
     """The stream stays as it is: made non-blocking, it would be so for all who have it, a terminal's shell too."""
     try:
         while True:
-            with suppress(PermissionError):  # a file and /dev/null are readable at any time
-                await trio.lowlevel.wait_readable(descriptor)
-            if not os.read(descriptor, _LIFELINE_BYTES):
+            # In a thread, which ends with the process: another reader of the same stream may be quicker, and a read
+            # that waits would stop the site.
+            if not await trio.to_thread.run_sync(os.read, descriptor, _LIFELINE_BYTES, abandon_on_cancel=True):
                 break
     except OSError as error:
         _log.info("standard input cannot be read: %s", error.strerror)

@@ -247,6 +247,18 @@ def test_d5_a_peer_is_told_the_commit_of_the_start_until_it_has_recorded_the_sto
     )
 
 
+def test_d5_a_vote_goes_to_no_peer_that_has_not_recorded_the_store_since_the_start() -> None:
+    """It would count the vote, and could not tell an old copy of this store from it later."""
+    stage = Stage(3)
+    hellos = stage.start()
+    stage.welcome([BOB], hellos)
+    assert sent_to(stage.hear(BOB, prepare(ballot(1, BOB), 1)), BOB, Promise)
+    asked = prepare(ballot(2, CAROL), 2)
+    assert not sent_to(stage.hear(CAROL, asked), CAROL, Promise)
+    stage.welcome([CAROL], hellos)
+    assert sent_to(stage.hear(CAROL, asked), CAROL, Promise), "who asks again is answered"
+
+
 def test_d5_the_newest_commit_heard_is_durable_with_the_next_thing_that_is() -> None:
     stage = Stage(3, site=BOB).vote()
     greet(stage, 1, commit=5)

@@ -141,3 +141,19 @@ def test_a_link_to_another_users_socket_is_not_followed(tmp_path: Path) -> None:
     control.symlink_to(bound)
     os.chown(bound, 65_534, -1)
     assert socket_to_ask(control) is None
+
+
+def test_a_link_that_came_with_a_copy_of_the_folder_leads_nowhere(tmp_path: Path) -> None:
+    original = tmp_path / ("deep" * 30) / "control.sock"
+    copied = tmp_path / "copy" / "control.sock"
+    for control in (original, copied):
+        control.parent.mkdir(parents=True)
+    short = socket_to_bind(original)
+    short.touch()
+    try:
+        for control in (original, copied):
+            control.symlink_to(short)
+        assert socket_to_ask(original) == short
+        assert socket_to_ask(copied) is None
+    finally:
+        short.unlink()

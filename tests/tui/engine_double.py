@@ -9,12 +9,14 @@ import asyncio
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import orjson
 
 from engine.core.ids import SiteId
 from tui.hops import Hop
+
+CALL_BOUND_S: Final = 60.0
 
 Json = dict[str, Any]
 
@@ -95,6 +97,7 @@ class EngineDouble:
         self.site = site
         self.sites = sites
         self.calls: list[tuple[str, Json]] = []
+        self._called = asyncio.Event()
         self.used_max = 0
         self.special: dict[int, Json] = {}
         """Slots whose line is not the usual tweet."""
@@ -139,6 +142,13 @@ class EngineDouble:
 
     def called(self, method: str) -> list[Json]:
         return [params for name, params in self.calls if name == method]
+
+    async def until_called(self, method: str) -> None:
+        """For a screen in another process, which tells of nothing else."""
+        async with asyncio.timeout(CALL_BOUND_S):
+            while not self.called(method):
+                self._called.clear()
+                await self._called.wait()
 
     def tell(self, *items: Json, dropped: int = 0) -> None:
         """One notification to everybody who is connected."""
@@ -258,6 +268,7 @@ class EngineDouble:
     async def _reply(self, request: Mapping[str, Any], writer: asyncio.StreamWriter) -> None:
         method, params = request["method"], request["params"]
         self.calls.append((method, params))
+        self._called.set()
         reply: Json = {"jsonrpc": "2.0", "id": request["id"]}
         try:
             own = self.on.get(method)

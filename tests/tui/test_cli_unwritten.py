@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from tests.real_cluster import BOUND_S, PROGRAM, environment
 from tests.tui.scripted_engine import Json, ScriptedEngine
+from tui.output import open_stdout
 
 pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 
@@ -118,3 +120,26 @@ def test_a_reader_that_left_is_no_error_and_nothing_is_said(folder: Path) -> Non
                 assert _ended([*PROGRAM, *words], folder, writing) == (status, "")
             finally:
                 os.close(writing)
+
+
+def test_a_stdout_that_does_not_block_is_waited_for() -> None:
+    """As ssh and tmux may leave it to what they start."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    lines = [f"line {number}\n" for number in range(40_000)]
+    read = bytearray()
+
+    def read_all() -> None:
+        while chunk := os.read(reading, 4_096):
+            read.extend(chunk)
+
+    reader = threading.Thread(target=read_all)
+    with open_stdout(writing) as out:
+        out.write("".join(lines[:10]))
+        reader.start()
+        out.writelines(lines[10:])
+        out.flush()
+    os.close(writing)
+    reader.join(BOUND_S)
+    os.close(reading)
+    assert read.decode() == "".join(lines)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from engine.places import socket_to_ask, socket_to_bind
 from tests.tui.engine_double import EngineDouble, Refused, trace_line
 from tui.link import TOPICS, Link, LinkLost, NotSent, RpcError
 
@@ -171,3 +172,24 @@ async def test_what_is_no_message_ends_the_connection(tmp_path: Path, line: byte
     server.close()
     await server.wait_closed()
     assert heard.said[0] == ("connected", None)
+
+
+async def test_the_engine_of_a_site_with_a_long_path_is_found_as_the_commands_find_it(tmp_path: Path) -> None:
+    folder = tmp_path / ("deep" * 30)
+    folder.mkdir()
+    control = folder / "control.sock"
+    assert socket_to_ask(control) is None
+    async with EngineDouble(tmp_path) as engine:
+        heard = Heard()
+        link = Link(control, heard)
+        running = asyncio.create_task(link.run())
+        await heard.until("lost")
+        assert heard.said[0] == ("lost", "no engine is running")
+        short = socket_to_bind(control)
+        short.unlink(missing_ok=True)
+        short.symlink_to(engine.hop.socket_path)
+        control.symlink_to(short)
+        link.retry_now()
+        await heard.until("connected")
+        running.cancel()
+        short.unlink()
