@@ -16,7 +16,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -78,6 +78,7 @@ class _Incomplete:
 @dataclass(slots=True)
 class _Sender:
     incomplete: OrderedDict[bytes, _Incomplete] = field(default_factory=OrderedDict)
+    complete: deque[bytes] = field(default_factory=lambda: deque(maxlen=INCOMPLETE_MAX))
     size: int = 0
 
 
@@ -101,6 +102,8 @@ class Reassembly:
         if not index < count or count < 2:
             raise Rejected(Reason.PART)
         kept = self._senders[sender]
+        if number in kept.complete:
+            return None  # a repeat of what was whole
         packet = kept.incomplete.get(number)
         if packet is None:
             packet = kept.incomplete[number] = _Incomplete(count)
@@ -115,6 +118,7 @@ class Reassembly:
         kept.size += len(piece)
         if len(packet.pieces) == count:
             self._forget(kept, number)
+            kept.complete.append(number)
             return b"".join(packet.pieces[each] for each in range(count))
         while len(kept.incomplete) > INCOMPLETE_MAX or kept.size > INCOMPLETE_BYTES_MAX:
             self._forget(kept, next(iter(kept.incomplete)))

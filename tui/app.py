@@ -23,7 +23,7 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from tui import keys
-from tui.bursts import burst_of
+from tui.bursts import KEYS_MAX, burst_of
 from tui.hops import Hop, Leaving
 from tui.panes.composer import Composer
 from tui.panes.engine import exit_status
@@ -138,6 +138,9 @@ class LoggosApp(App[int]):
             if key.key in {"enter", "escape"} and isinstance(self.focused, Field):
                 self._unsettled = self.focused
             await super().on_event(key)
+
+    def on_too_much(self) -> None:
+        self.main.remark(f"more was typed or pasted at once than is taken: the first {KEYS_MAX:,} keys were")
 
     async def on_field_settled(self) -> None:
         self._unsettled = None

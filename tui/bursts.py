@@ -5,7 +5,7 @@ Rules that hold here:
   like where the terminal does not mark it as one. A key tells its burst (`burst_of`); a key that no terminal read tells
   none.
 - Both are bounded, so that a screen is never busy for seconds: of a marked paste the first PASTE_MAX characters are
-  taken, of a burst the first KEYS_MAX.
+  taken, of a burst the first KEYS_MAX, and `TooMuch` tells of the rest.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from textual import events
+from textual.message import Message
 
 APART_S: Final = 0.1
-KEYS_MAX: Final = 4_000
-PASTE_MAX: Final = 8_000
+KEYS_MAX: Final = 2_000
+PASTE_MAX: Final = 4_000
 PASTE_BEGINS: Final = "\x1b[200~"
 PASTE_ENDS: Final = "\x1b[201~"
 _MARK: Final = "loggos_burst"
@@ -62,21 +63,34 @@ class Pastes:
                 self._pasted = None
 
 
+class TooMuch(Message):
+    """More came at once than is taken."""
+
+
 class Bursts:
     """Counts the bursts of one terminal."""
 
     def __init__(self) -> None:
         self._burst = 1
-        self._keys = 0
+        self._room = KEYS_MAX
+        self._told = False
 
-    def take(self, key: events.Key) -> bool:
-        """Marks the key; False where the burst has had enough of them."""
+    def cut(self, text: str) -> Iterator[str | TooMuch]:
+        """What of `text` is taken, before it is parsed: parsing is what costs."""
+        taken = text[: self._room]
+        self._room -= len(taken)
+        if taken:
+            yield taken
+        if len(taken) < len(text) and not self._told:
+            self._told = True
+            yield TooMuch()
+
+    def mark(self, key: events.Key) -> None:
         in_burst(key, self._burst)
-        self._keys += 1
-        return self._keys <= KEYS_MAX
 
     def paused(self) -> None:
         """Nothing came for APART_S."""
-        if self._keys:
+        if self._room < KEYS_MAX:
             self._burst += 1
-            self._keys = 0
+            self._room = KEYS_MAX
+            self._told = False

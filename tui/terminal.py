@@ -78,8 +78,9 @@ class Terminal(LinuxDriver):
                 self._bursts.paused()
             elif data := os.read(terminal, _READ_BYTES):
                 for piece in pastes.take(decode(data)):
-                    for message in parser.feed(piece) if isinstance(piece, str) else (piece,):
-                        self.process_message(message)
+                    for part in self._bursts.cut(piece) if isinstance(piece, str) else (piece,):
+                        for message in parser.feed(part) if isinstance(part, str) else (part,):
+                            self.process_message(message)
             else:
                 return
             for message in parser.tick():
@@ -87,8 +88,9 @@ class Terminal(LinuxDriver):
 
     def process_message(self, message: Message) -> None:
         """Called by the thread that reads the terminal."""
-        if not isinstance(message, events.Key) or self._bursts.take(message):
-            super().process_message(message)
+        if isinstance(message, events.Key):
+            self._bursts.mark(message)
+        super().process_message(message)
 
     def start_application_mode(self) -> None:
         cast(Any, super()).start_application_mode()

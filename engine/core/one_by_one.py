@@ -46,7 +46,7 @@ class OneByOne:
 
     def withdraw(self, step: Step) -> None:
         """Only this site would propose it: what stands at a slot is settled with that slot, whoever settles it."""
-        self._parts.sessions.settle_void(step, self._parts.last_in_effect)
+        self._parts.sessions.explain_void(step)
 
     def deadline(self) -> Tick:
         return NEVER

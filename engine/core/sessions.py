@@ -269,20 +269,20 @@ class Sessions:
             event.void_at = slot
             step.write(WriteEvent(event.row))
 
-    def settle_void(self, step: Step, last_in_effect: int) -> None:
-        """D5: this site proposes nothing any more, and nobody else proposes its events. One that is void where it was
-        chosen, or whose number is behind the last in effect, can never take effect (E2, E5)."""
-        for event in list(self._placed.values()):
+    def explain_void(self, step: Step) -> None:
+        """D5: this store is an old copy, and proposes nothing any more. What it proposed and was chosen where it is
+        void has no outcome (E2): the lost store may have seen the same, and proposed it again where nobody knows."""
+        for event in self._placed.values():
             row = event.row
-            assert row is not None
-            if event.void_at is not None:
-                where = f"it is void at slot {event.void_at}, where it was chosen"
-            elif row.slot is None and row.number <= last_in_effect:
-                where = f"{EventId(self._site, last_in_effect)} is in effect, and no earlier event can be"
-            else:
+            if event.void_at is None or row is None or row.state is not EventState.UNKNOWN:
                 continue
-            reason = f"{where}; this site's disk was lost, and it proposes nothing any more"
-            self._settle(step, event, replace(row, state=EventState.NOT_CREATED, slot=event.void_at, reason=reason))
+            reason = (
+                f"chosen at slot {event.void_at}, where it is void (E5); this site runs on an old copy of its store,"
+                " and cannot know whether the lost one proposed it again"
+            )
+            if row.reason != reason:
+                event.row = replace(row, reason=reason)
+                step.write(WriteEvent(event.row))
 
     def _expire(self, step: Step, event: _Event, reason: str) -> None:
         """Its time has passed: certainly nowhere if nothing left, in doubt otherwise (E2)."""

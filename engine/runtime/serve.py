@@ -176,7 +176,15 @@ async def await_sockets(site: Site, inbox: Inbox) -> Sockets | None:
         return None
     finally:
         if not opened:
-            site.storage.close()
+            _close_unused(site.storage)
+
+
+def _close_unused(storage: Storage) -> None:
+    """What the site would have said of its store at its end has no one to go to but the log."""
+    try:
+        storage.close()
+    except StoreError as error:
+        _log.error("the store was not closed in good order: %s", error)
 
 
 async def _open_sockets(site: Site) -> Sockets:

@@ -169,6 +169,14 @@ async def test_five_megabytes_pasted_leave_the_screen_quick(tmp_path: Path) -> N
         await screen.until_written(rb"beginning ")
 
 
+async def test_five_megabytes_that_the_terminal_does_not_mark_leave_the_screen_quick(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, terminal(engine) as (screen, _):
+        screen.type(b"c")
+        await screen.until_written(rb"0/280")
+        await asyncio.to_thread(_write_all, screen.master, b"wide words " * 450_000)
+        await screen.until_written(rb"more .*typed ")
+
+
 def _write_all(descriptor: int, data: bytes) -> None:
     while data:
         data = data[os.write(descriptor, data) :]

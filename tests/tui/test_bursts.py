@@ -5,28 +5,34 @@ from __future__ import annotations
 import pytest
 from textual import events
 
-from tui.bursts import KEYS_MAX, PASTE_BEGINS, PASTE_ENDS, PASTE_MAX, Bursts, Pastes, burst_of
+from tui.bursts import KEYS_MAX, PASTE_BEGINS, PASTE_ENDS, PASTE_MAX, Bursts, Pastes, TooMuch, burst_of
 
 
-def taken(bursts: Bursts) -> int | None:
+def marked(bursts: Bursts) -> int | None:
     key = events.Key("a", "a")
-    return burst_of(key) if bursts.take(key) else None
+    bursts.mark(key)
+    return burst_of(key)
+
+
+def cut(bursts: Bursts, *reads: str) -> list[str | type]:
+    return [piece if isinstance(piece, str) else type(piece) for read in reads for piece in bursts.cut(read)]
 
 
 def test_keys_are_of_one_burst_until_there_is_a_pause() -> None:
     bursts = Bursts()
-    together = {taken(bursts), taken(bursts)}
+    cut(bursts, "ab")
+    together = {marked(bursts), marked(bursts)}
     assert len(together) == 1
     bursts.paused()
     bursts.paused()
-    assert taken(bursts) not in together
+    assert marked(bursts) not in together
 
 
-def test_a_burst_is_bounded_and_the_next_one_is_taken_again() -> None:
+def test_a_burst_is_bounded_and_that_is_told_once_and_the_next_one_is_taken_again() -> None:
     bursts = Bursts()
-    assert sum(taken(bursts) is not None for _ in range(KEYS_MAX + 500)) == KEYS_MAX
+    assert cut(bursts, "x" * KEYS_MAX, "y", "z" * 50_000) == ["x" * KEYS_MAX, TooMuch]
     bursts.paused()
-    assert taken(bursts) is not None
+    assert cut(bursts, "q") == ["q"]
 
 
 def read(pastes: Pastes, *chunks: str) -> list[str]:

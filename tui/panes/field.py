@@ -25,7 +25,7 @@ from tui.panes.paint import Painted
 from tui.rows import Part, Role, Row, cut, first_character
 
 LINES_MAX: Final = 8
-TEXT_MAX: Final = 4_000
+TEXT_MAX: Final = 1_000
 """The longest text that is edited here: a paste of a book would cost a second a key."""
 
 
