@@ -165,6 +165,16 @@ def test_r6_what_a_sender_leaves_incomplete_is_bounded_and_the_oldest_is_given_u
     assert reassembly.take(BOB, other[1]) == b"y" * 100, "what one sender does costs another nothing"
 
 
+def test_a_repeat_of_a_part_of_what_was_whole_is_nothing_incomplete() -> None:
+    reassembly, cutter = Reassembly(SITES), Cutter(7)
+    for _ in range(3 * INCOMPLETE_MAX):
+        first, second = cutter.cut(b"x" * 100, 80)
+        assert reassembly.take(ALICE, first) is None
+        assert reassembly.take(ALICE, second) == b"x" * 100
+        assert reassembly.take(ALICE, first) is None
+    assert (reassembly.given_up, reassembly.kept_bytes(ALICE)) == (0, 0)
+
+
 def test_r6_the_bytes_that_a_sender_leaves_incomplete_are_bounded() -> None:
     reassembly, cutter = Reassembly(SITES), Cutter(2**64 - 1)
     kept = []

@@ -18,6 +18,8 @@ from tests.strategies import SITES, packets
 
 KEY = bytes(range(32))
 ALICE, BOB, _CAROL = SITES
+MARKS = (b"\x01", b"\x02", b"\x03")
+"""What a plaintext that is no packet begins with: a part, a sounding, its echo."""
 
 
 def _wire(key: bytes | None = KEY) -> Wire:
@@ -53,10 +55,20 @@ def test_w2_a_mutilated_datagram_is_rejected(packet: Packet, data: st.DataObject
         _wire().open(mutilated)
 
 
-@given(plaintext=st.binary(max_size=200))
+@given(plaintext=st.binary(max_size=200).filter(lambda noise: noise[:1] not in MARKS))
 def test_w2_noise_under_the_right_key_is_rejected(plaintext: bytes) -> None:
     with pytest.raises(Rejected):
         _wire().open(Seal(KEY, "island", SITES, ALICE).seal(BOB, plaintext))
+
+
+@given(mark=st.sampled_from(MARKS), noise=st.binary(max_size=200))
+def test_w2_noise_behind_a_mark_is_rejected_or_is_no_packet(mark: bytes, noise: bytes) -> None:
+    """A part may well be any bytes: what it completes is decoded as a packet is."""
+    try:
+        opened = _wire().open(Seal(KEY, "island", SITES, ALICE).seal(BOB, mark + noise))
+    except Rejected:
+        return
+    assert not isinstance(opened, Packet)
 
 
 def test_w1_nothing_is_decoded_before_it_opened() -> None:
