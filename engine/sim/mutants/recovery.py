@@ -9,12 +9,13 @@ from typing import Any, Final
 from msgspec import structs
 
 import engine.core.replica
+from engine.core.effects import Effects
 from engine.core.filler import Filler
 from engine.core.fresh import FreshReads
 from engine.core.ids import SiteId, Slot, Tick
 from engine.core.learner import Learner
 from engine.core.lives import Lives
-from engine.core.messages import AskHighest, Highest
+from engine.core.messages import GREETINGS, AskHighest, Highest
 from engine.core.microblog import Applied, Microblog
 from engine.core.scanner import Asking, Scanner
 from engine.core.step import Step
@@ -104,6 +105,15 @@ def _everybody_votes(_: Any) -> Any:
     return property(lambda _self: True)
 
 
+def _votes_go_to_anybody(_: Any) -> Any:
+    """Votes to who has not recorded the store since the start are held back too: one bar behind the other."""
+
+    def hold_back(self: Lives, effects: Effects) -> None:
+        effects.sends = [s for s in effects.sends if s.to not in self._strangers or type(s.message) in GREETINGS]
+
+    return hold_back
+
+
 def _nobody_remembers(original: Callable[..., bool]) -> Any:
     def on_hello(self: Lives, step: Step, packet: Any, message: Any) -> bool:
         self._peers[packet.sender].memory = None
@@ -141,7 +151,11 @@ MUTANTS: Final = (
     ),
     Mutant("R5", "a read does not wait for its bound", (Patch(FreshReads, "reach", _read_does_not_wait),)),
     Mutant("R5", "a read joins a question that is out", (Patch(FreshReads, "begin", _read_joins_what_was_asked),)),
-    Mutant("D5", "every store votes at once", (Patch(Lives, "voting", _everybody_votes),)),
+    Mutant(
+        "D5",
+        "every store votes at once",
+        (Patch(Lives, "voting", _everybody_votes), Patch(Lives, "hold_back", _votes_go_to_anybody)),
+    ),
     Mutant("D5", "an old copy tells the commit that it caught up to", (Patch(Lives, "commit_for", _commit_of_now),)),
     Mutant("D5", "nobody remembers a store", (Patch(Lives, "on_hello", _nobody_remembers),)),
 )
