@@ -85,7 +85,11 @@ class Connection:
             self._ledger.hold(self, len(line) + _LINE_COST_BYTES)
 
     def cut_off(self, held_bytes: int) -> None:
-        _log.warning("client %d does not read: cut off with %d bytes waiting", self._number, held_bytes)
+        _log.warning(
+            "client %d is cut off: %d bytes of its requests, or of what it does not read, are held",
+            self._number,
+            held_bytes,
+        )
         self.close()
 
     def close(self) -> None:
@@ -93,6 +97,9 @@ class Connection:
         self._queue.clear()
         self._ledger.leave(self)
         self._scope.cancel()
+
+    def taken(self, size_bytes: int) -> None:
+        self._ledger.hold(self, -size_bytes)
 
     def _count(self, change: int) -> None:
         self._unanswered += change
@@ -188,10 +195,12 @@ class Connection:
             self.fail(CallFailed(ErrorCode.REFUSED, message, call.id))
             return None
         try:
-            return Asked(self, call.id, parse(call))
+            asked = Asked(self, call.id, parse(call), len(line))
         except CallFailed as failed:
             self.fail(failed)
             return None
+        self._ledger.hold(self, asked.size_bytes)
+        return asked
 
 
 class ControlServer:

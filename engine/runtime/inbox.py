@@ -36,12 +36,17 @@ class Client(Protocol):
 
     def notify(self, line: bytes) -> None: ...
 
+    def taken(self, size_bytes: int) -> None:
+        """The node has taken a request of so many bytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     client: Client
     call_id: CallId
     request: Request
+    size_bytes: int
+    """Of its line: held for the client until the node takes the request."""
 
 
 class Inbox:
@@ -86,6 +91,8 @@ class Inbox:
 
     def take(self, count_max: int) -> list[Asked]:
         taken = [self._requests.popleft() for _ in range(min(count_max, len(self._requests)))]
+        for asked in taken:
+            asked.client.taken(asked.size_bytes)
         if self._room and len(self._requests) <= REQUESTS_MAX:
             self._room.unpark_all()
         return taken

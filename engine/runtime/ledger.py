@@ -1,8 +1,9 @@
 """What all clients of the control socket together cost, and who goes first where that is too much.
 
 Rules that hold here:
-- What waits for a client to read, and what it sent of a line that has no end yet, are held for it. In sum that is at
-  most HELD_BYTES_MAX; above it, whoever has most held is cut off, so that nobody pays for another.
+- What waits for a client to read, what it sent of a line that has no end yet, and its requests that the node has not
+  taken, are held for it. In sum that is at most HELD_BYTES_MAX; above it, whoever has most held is cut off, so that
+  nobody pays for another.
 - Lines that several clients share count for each of them: the sum is never less than the memory.
 """
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import pytest
+import trio
+import trio.testing
 
 from engine.core.ids import Slot, Tick
 from engine.runtime import ledger as bounds
+from engine.runtime.control import ControlServer
+from engine.runtime.inbox import Inbox
 from engine.runtime.ledger import HELD_BYTES_MAX, Ledger
 from engine.runtime.log import OncePerMinute
 from engine.runtime.requests import Topic
 from engine.runtime.subscriptions import Subscriptions
 from engine.runtime.trace import Trace
+from tests.runtime.sites import WITHIN_S
 from tests.runtime.test_subscriptions import FakeClient, FakePicture
 
 
@@ -80,3 +86,24 @@ def test_what_would_be_said_ten_times_a_second_is_one_line_a_minute_without_a_tr
             passed.append(record)
     assert [record.created for record in passed] == [1_000, 1_060, 1_120]
     assert {record.exc_info for record in passed} == {None}
+
+
+async def test_requests_that_the_node_has_not_taken_are_held_for_their_client(tmp_path: Path) -> None:
+    """The node takes some thousand requests a pass, and a request may be a megabyte long."""
+    inbox, server = Inbox(), ControlServer(tmp_path / "control.sock")
+    rule = b'{"jsonrpc":"2.0","id":1,"method":"faults.add","params":{"rule":"%s"}}\n' % (b"x" * 1_000_000)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.serve, inbox)
+        greedy = await trio.open_unix_socket(str(tmp_path / "control.sock"))
+        with trio.fail_after(WITHIN_S):
+            await greedy.send_all(rule * 3)
+            taken = 0
+            while taken < 3:
+                await trio.testing.wait_all_tasks_blocked()
+                taken += len(inbox.take(10))
+            with pytest.raises(trio.BrokenResourceError):
+                await greedy.send_all(rule * (2 * HELD_BYTES_MAX // len(rule)))
+        await greedy.aclose()
+        assert sum(asked.size_bytes for asked in inbox.take(1_000)) <= HELD_BYTES_MAX + len(rule)
+        server.close()
+        nursery.cancel_scope.cancel()

@@ -34,6 +34,9 @@ class FakeClient:
     def notify(self, line: bytes) -> None:
         self.lines.append(line)
 
+    def taken(self, size_bytes: int) -> None:
+        raise AssertionError(size_bytes)
+
     @property
     def params(self) -> list[Shape]:
         return [orjson.loads(line)["params"] for line in self.lines]
