@@ -50,7 +50,8 @@ def test_what_leaves_for_several_sites_together_is_one_line() -> None:
             (0.002, "out", "dave", "prepare", "DROP (rule 1)"),
             (0.2, "out", "dave", "prepare", ""),
             (0.201, "in", "bob", "promise", "nothing accepted"),
-        )
+        ),
+        43,
     )
     assert [(step.dir, step.sites, step.dropped) for step in found] == [
         ("out", ("bob", "carol", "dave"), ("dave",)),
@@ -66,12 +67,27 @@ def test_the_diagram_draws_lanes_arrows_and_what_was_taken() -> None:
         (0.004, "in", "bob", "promise", "nothing accepted"),
         (0.02, "self", None, "chosen", "this site counted a majority"),
     )
-    assert [plain(line) for line in diagram(trace, "alice", SITES, 78)] == [
+    assert [plain(line) for line in diagram(trace, 43, "alice", SITES, 78)] == [
         "     ms  alice     bob       carol     dave      erin",
         "    0.0  ●─────────▶───────────────────✗                   prepare 2.alice  DROP (rule 1)",
         "    4.0  ◀─────────●                                       promise 2.alice  nothing accepted",
         "   20.0  ◆                                                 chosen 2.alice  this site counted a majority",
     ]
+
+
+def test_what_a_rule_took_on_its_way_in_does_not_arrive() -> None:
+    trace = traced((0, "in", "bob", "promise", "DROP (rule 1)"))
+    assert plain(diagram(trace, 43, "alice", SITES, 78)[1]).startswith("    0.0  ✗─────────●  ")
+
+
+def test_the_clock_begins_at_the_slots_own_first_message() -> None:
+    ballot = [
+        shape(trace_line(0, "out", "bob", "prepare", slot=2, ballot="2.alice")),
+        shape(trace_line(0.004, "in", "bob", "promise", slot=2, ballot="2.alice")),
+    ]
+    trace = [*ballot, *traced((180, "out", "bob", "accept", ""), (180.003, "in", "bob", "accepted", ""))]
+    clocks = [plain(line).split()[0] for line in diagram(trace, 43, "alice", SITES, 78)[1:]]
+    assert clocks == ["earlier", "earlier", "0.0", "3.0"]
 
 
 def test_where_lanes_do_not_fit_there_is_no_diagram() -> None:

@@ -4,6 +4,8 @@ Rules that hold here:
 - The observer's lane is the first one; a message that this site neither sent nor received is not known here.
 - What is sent to several sites at once is one line, with an arrowhead (or ✗, where a fault took it) in each lane.
 - Lanes hold arrows alone; what the message says stands to the right of them.
+- The clock begins at the slot's own first message. A ballot prepared for every later slot may be minutes older: it is
+  `earlier`, so that what the slot itself took can be read.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ LANE_MIN: Final = 4
 LANE_MAX: Final = 10
 TIME_WIDTH: Final = 9
 LABEL_MIN: Final = 12
+FOR_LATER_SLOTS: Final = frozenset({"prepare", "promise"})
+"""Messages that may be about all slots from theirs on."""
 TOGETHER_MS: Final = 5.0
 
 
@@ -41,11 +45,12 @@ def lane_width(width: int, sites: int) -> int:
     return min(lane, LANE_MAX) if lane >= LANE_MIN else 0
 
 
-def steps(trace: Sequence[TraceLine]) -> list[Step]:
+def steps(trace: Sequence[TraceLine], slot: int) -> list[Step]:
     """The trace with what left for several sites together made one step."""
     if not trace:
         return []
-    began = local_time(trace[0].at)
+    own = (line for line in trace if line.slot == slot or line.type not in FOR_LATER_SLOTS)
+    began = local_time(next(own, trace[0]).at)
     found: list[Step] = []
     for line in trace:
         at_ms = (local_time(line.at) - began).total_seconds() * 1_000
@@ -63,14 +68,14 @@ def steps(trace: Sequence[TraceLine]) -> list[Step]:
     return found
 
 
-def diagram(trace: Sequence[TraceLine], observer: str, sites: Sequence[str], width: int) -> list[Row]:
+def diagram(trace: Sequence[TraceLine], slot: int, observer: str, sites: Sequence[str], width: int) -> list[Row]:
     """The rows of the diagram; `lane_width` says whether it fits."""
     lanes = [observer, *(site for site in sites if site != observer)]
     lane = lane_width(width, len(lanes))
     head = "".join(f"{fitted(site, lane - 1)} " for site in lanes)
     return [
         row((f"{'ms':>{TIME_WIDTH - 2}}  {head}", Role.DIM)),
-        *(_row(step, lanes, lane) for step in steps(trace)),
+        *(_row(step, lanes, lane) for step in steps(trace, slot)),
     ]
 
 
@@ -99,7 +104,8 @@ def _together(last: Step, step: Step) -> bool:
 
 
 def _row(step: Step, lanes: Sequence[str], lane: int) -> Row:
-    time = (f"{step.at_ms:>{TIME_WIDTH - 2}.1f}  ", Role.DIM)
+    clock = "earlier" if step.at_ms < 0 else f"{step.at_ms:.1f}"
+    time = (f"{clock:>{TIME_WIDTH - 2}}  ", Role.DIM)
     room = lane * len(lanes)
     reached = {lanes.index(site) for site in step.sites if site in lanes}
     note = (f"  {step.note}" if step.note else "", Role.DIM)
@@ -107,7 +113,7 @@ def _row(step: Step, lanes: Sequence[str], lane: int) -> Row:
         return row(time, (f"{'◆':<{room}}", Role.STRONG), (step.label, Role.STRONG), note)
     end = max(reached) * lane
     cells = ["─"] * (end + 1)
-    cells[0], cells[end] = ("●", "▶") if step.dir == "out" else ("◀", "●")
+    cells[0], cells[end] = ("●", "▶") if step.dir == "out" else ("✗" if step.dropped else "◀", "●")
     if step.dir == "out":
         for index in reached:
             cells[index * lane] = "✗" if lanes[index] in step.dropped else "▶"
