@@ -234,3 +234,30 @@ async def test_a_site_that_takes_no_events_yet_says_why_where_they_would_be(tmp_
         async with screen_of(engine) as pilot:
             await pilot.until_shown("alice takes no events yet. It does not vote: new store")
             await pilot.until(lambda: pilot.text().count("carol was never") == 2, "not in the bar and in the timeline")
+
+
+async def test_a_zoom_says_so_and_stays_visible_as_such_when_the_window_grows(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        assert "zoomed" not in pilot.text()
+        await pilot.press("z")
+        await pilot.until(lambda: pilot.lines()[1].endswith("zoomed · follow ▼"), "the zoom was not told")
+        await pilot.resize(*WIDE)
+        await pilot.until(lambda: pilot.lines()[1].endswith("zoomed · follow ▼"), "the zoom was not told any more")
+        await pilot.press("z")
+        await pilot.until(lambda: "zoomed" not in pilot.text() and "2 Blocks" in pilot.text(), "the zoom stayed")
+
+
+async def test_a_zoom_inside_a_slot_is_the_slots_and_ends_with_it(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        island(engine)
+        async with screen_of(engine) as pilot:
+            await pilot.until_shown("#37")
+            await pilot.press("3", "enter")
+            await pilot.until_shown("Slot 43")
+            await pilot.press("z")
+            await pilot.until(lambda: pilot.lines()[1].endswith("zoomed · z ends it"), "the zoom was not told")
+            await pilot.resize(*WIDE)
+            await pilot.until(lambda: "Slot 43" in pilot.lines()[2], "the slot has not the whole screen")
+            await pilot.press("escape")
+            await pilot.until(lambda: "zoomed" not in pilot.text(), "the zoom outlived its slot")
+            assert all(title in pilot.lines()[1] for title in ("1 Timeline", "3 Log")), "panes are not side by side"

@@ -32,7 +32,7 @@ from tui.panes.sites import SitesPane
 from tui.panes.status import StatusBar
 from tui.panes.timeline import TimelinePane
 from tui.panes.trace import TracePane
-from tui.rows import Role, Row, row
+from tui.rows import Role, row
 from tui.screens.help import help_dialog
 from tui.screens.site import SiteScreen
 from tui.site.draft import DraftFile
@@ -59,6 +59,7 @@ class MainScreen(SiteScreen):
         self.more = more
         self.active = "timeline"
         self.zoomed = False
+        self._zoomed_in_slot = False
         self._before_inspector: str | None = None
         self._panes: dict[str, Lines] = {}
 
@@ -145,8 +146,11 @@ class MainScreen(SiteScreen):
                 pane.show_title()
 
     def _tell_tabs(self) -> None:
-        following = row(("follow ▼", Role.DIM)) if self.pane.following else row(("paused · end follows", Role.WARN))
-        shown: Row = () if isinstance(self.pane, Page) else following
+        paused = "paused" if self.zoomed else "paused · end follows"  # both do not fit beside the tabs at 80 columns
+        following = row(("follow ▼", Role.DIM)) if self.pane.following else row((paused, Role.WARN))
+        if isinstance(self.pane, Page):
+            following = row(("z ends it", Role.DIM)) if self.zoomed else ()
+        shown = row(("zoomed", Role.STRONG), (" · ", Role.DIM), *following) if self.zoomed else following
         active = self._before_inspector if self.active == "inspector" else self.active
         self.query_one(TabBar).tell(active or "", shown)
         self.query_one(KeyBar).say()
@@ -209,6 +213,8 @@ class MainScreen(SiteScreen):
     # Keys: panes.
 
     def action_show(self, name: str) -> None:
+        if self._zoomed_in_slot:  # it was the slot that was to have the whole screen, not what is shown now
+            self.zoomed = self._zoomed_in_slot = False
         self.active = name
         self._before_inspector = None
         self._arrange()
@@ -256,6 +262,7 @@ class MainScreen(SiteScreen):
 
     def action_zoom(self) -> None:
         self.zoomed = not self.zoomed
+        self._zoomed_in_slot = self.zoomed and self.active == "inspector"
         self._arrange()
 
     def action_pause(self) -> None:
