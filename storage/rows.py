@@ -22,7 +22,7 @@ from typing import Any, Final
 import orjson
 
 from engine.core.entry import Entry, decode
-from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId
+from engine.core.ids import NUMBER_MAX, STORE_ID, Ballot, Round, SiteId, Slot, StoreId
 from engine.core.storage import (
     EventRow,
     EventState,
@@ -163,13 +163,13 @@ def meta_of(values: Sequence[Any]) -> Meta:
         SiteId(site),
         cluster,
         tuple(SiteId(name) for name in sites.split()),
-        StoreId(life),
-        commit,
+        _life(life),
+        _number(commit),
         Standing(standing),
         why,
-        Round(round_),
-        number_max,
-        Slot(prefix),
+        Round(_number(round_)),
+        _number(number_max),
+        Slot(_number(prefix)),
         tally,
     )
 
@@ -191,7 +191,7 @@ def slot_of(values: Sequence[Any]) -> SlotRow:
     voted = None if accepted is None else entry if other is None else other
     vote = Vote(_ballot_of(promised), _ballot_of(accepted), voted)
     learned = None if state in {SlotState.PROMISED, SlotState.ACCEPTED} else entry
-    return SlotRow(Slot(slot), SlotState(state), vote, learned)
+    return SlotRow(Slot(_number(slot, 1)), SlotState(state), vote, learned)
 
 
 def range_values(position: int, promise: RangePromise) -> Values:
@@ -200,12 +200,12 @@ def range_values(position: int, promise: RangePromise) -> Values:
 
 def range_of(values: Sequence[Any]) -> RangePromise:
     _, first, last, ballot = values
-    return RangePromise(Slot(first), None if last is None else Slot(last), _ballot(ballot))
+    return RangePromise(Slot(_number(first, 1)), None if last is None else Slot(_number(last, 1)), _ballot(ballot))
 
 
 def block_of(values: Sequence[Any]) -> tuple[tuple[SiteId, SiteId], Slot]:
     blocker, blocked, slot = values
-    return (SiteId(blocker), SiteId(blocked)), Slot(slot)
+    return (SiteId(blocker), SiteId(blocked)), Slot(_number(slot, 1))
 
 
 def author_values(author: Author) -> Values:
@@ -213,7 +213,8 @@ def author_values(author: Author) -> Values:
 
 
 def author_of(values: Sequence[Any]) -> Author:
-    return Author(*values)
+    site, last_in_effect, tweets = values
+    return Author(site, _number(last_in_effect), _number(tweets))
 
 
 def event_values(event: EventRow) -> Values:
@@ -227,7 +228,8 @@ def event_of(values: Sequence[Any]) -> EventRow:
     """Raises ValueError where no site could read the event (W5)."""
     number, state, slot, reason, to_author, to_kind, body = values
     decode(body)
-    return EventRow(number, body, EventState(state), slot, reason, to_author, to_kind)
+    at = None if slot is None else Slot(_number(slot, 1))
+    return EventRow(_number(number, 1), body, EventState(state), at, reason, to_author, to_kind)
 
 
 def peer_values(memory: PeerMemory) -> Values:
@@ -235,7 +237,8 @@ def peer_values(memory: PeerMemory) -> Values:
 
 
 def peer_of(values: Sequence[Any]) -> PeerMemory:
-    return PeerMemory(*values)
+    site, life, commit = values
+    return PeerMemory(site, _life(life), _number(commit))
 
 
 def evidence_of(values: Sequence[Any]) -> WriteEvidence:
@@ -249,7 +252,7 @@ def _ballot_text(ballot: Ballot | None) -> str | None:
 
 def _ballot(text: str) -> Ballot:
     round_, _, site = text.partition(".")
-    return Ballot(Round(int(round_)), SiteId(site))
+    return Ballot(Round(_number(int(round_))), SiteId(site))
 
 
 def _ballot_of(text: str | None) -> Ballot | None:
@@ -267,4 +270,17 @@ def _entry_of(values: Sequence[Any]) -> Entry | None:
         return None
     if author is not None:
         decode(body)
-    return Entry(author, number, follows, body)
+    return Entry(author, _number(number), _number(follows), body)
+
+
+def _number(value: Any, least: int = 0) -> int:
+    """What the wire takes for a number (W2), so that whatever is read here can be told to peers and be stored again."""
+    if type(value) is not int or not least <= value <= NUMBER_MAX:
+        raise ValueError(f"{value!r} is not a number from {least} to {NUMBER_MAX}")
+    return value
+
+
+def _life(value: Any) -> StoreId:
+    if not isinstance(value, str) or not STORE_ID.match(value):
+        raise ValueError(f"{value!r} is not the id of a store")
+    return StoreId(value)

@@ -9,8 +9,12 @@ from functools import lru_cache
 
 @lru_cache(1024)
 def local_time(at: str) -> datetime:
-    """A UTC time of the control socket as local time."""
-    return datetime.fromisoformat(at).astimezone()
+    """A UTC time of the control socket as local time; the calendar's end where the local one lies beyond it, for an
+    author's clock may say anything (W5)."""
+    try:
+        return datetime.fromisoformat(at).astimezone()
+    except OverflowError:
+        return datetime.max.replace(tzinfo=now().tzinfo)
 
 
 def clock(at: str) -> str:

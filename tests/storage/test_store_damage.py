@@ -338,6 +338,14 @@ def test_a_sound_log_left_by_a_crash_is_taken_whole_d1(crashed: Path) -> None:
         ("events", "body = 'tweet -86400000 hi'", "table events, number "),
         ("events", "state = 'who knows'", "table events, number "),
         ("meta", "standing = 'king'", "table meta"),
+        ("meta", "round = 9223372036854775807", "table meta"),
+        ("meta", "commit_number = 9007199254740993", "table meta"),
+        ("meta", "number_max = -1", "table meta"),
+        ("meta", "life = 'x'", "table meta"),
+        ("slots", "promised = '9007199254740993.bob' WHERE slot = 4", "table slots, slot 4"),
+        ("events", "slot = -1", "table events, number "),
+        ("peers", "commit_number = -1", "table peers, site "),
+        ("ranges", "first = 0", "table ranges, position "),
     ],
 )
 def test_w5_what_another_version_wrote_and_nobody_reads_is_refused_by_name(
