@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from engine.core.effects import Effects, SawProof, SawRejected, SawStanding
+from engine.core.effects import SawProof, SawRejected, SawStanding, Send
 from engine.core.ids import NEVER, Nonce, SiteId, StoreId, Tick, named, new_nonce
 from engine.core.messages import GREETINGS, VOTES, Hello, Message, Packet, Verdict, Welcome
 from engine.core.settings import Settings
@@ -224,18 +224,24 @@ class Lives:
                 peer.dirty = False
                 step.write(WritePeer(peer.memory))
 
-    def hold_back(self, effects: Effects) -> None:
+    def hold_back(self, step: Step) -> None:
         """To a peer with no life yet to talk to goes nothing but greetings. To one that has not recorded this store
         since the start goes no vote: it would count it, and not know with which commit it came (D5). It asks again."""
-        if self._unrecorded and effects.sends:
-            effects.sends = [
-                send
-                for send in effects.sends
-                if type(send.message) in GREETINGS
-                or (
-                    send.to not in self._strangers and not (send.to in self._unrecorded and type(send.message) in VOTES)
-                )
-            ]
+        if not self._unrecorded or not step.effects.sends:
+            return
+        kept: list[Send] = []
+        waiting: set[SiteId] = set()
+        for send in step.effects.sends:
+            if type(send.message) in GREETINGS:
+                kept.append(send)
+            elif send.to in self._unrecorded and type(send.message) in VOTES:
+                waiting.add(send.to)
+            elif send.to not in self._strangers:
+                kept.append(send)
+        step.effects.sends = kept
+        for peer in self._unanswered:
+            if peer.site in waiting:
+                self._hello_soon(step, peer)
 
     def _needed(self) -> int:
         others = len(self._settings.peers)
@@ -262,6 +268,15 @@ class Lives:
         peer.hello_every = Tick(min(HELLO_EVERY_MAX, max(self._settings.timings.retransmit, peer.hello_every * 2)))
         peer.hello_at = Tick(step.now + peer.hello_every)
         step.send(peer.site, Hello(nonce, peer.proof))
+
+    def _hello_soon(self, step: Step, peer: _Peer) -> None:
+        """The peer is there, and waits for what it gets once it has answered: no reason to be patient any more."""
+        said_at = peer.hello_at - peer.hello_every
+        peer.hello_every = self._settings.timings.retransmit
+        peer.hello_at = Tick(said_at + peer.hello_every)
+        if step.now >= peer.hello_at:
+            peer.hello_every = Tick(0)
+            self._hello(step, peer)
 
     def _judged(self, peer: _Peer, verdict: Verdict | None) -> None:
         """This is the peer's verdict to our last hello, None: there is none yet, and we go on saying hello."""

@@ -281,7 +281,7 @@ class Replica:
             self._lives.remember(step)
             self._biographer.remember(step)
         if effects.sends:
-            self._lives.hold_back(effects)
+            self._lives.hold_back(step)
         return effects
 
     def _push(self, step: Step) -> None:

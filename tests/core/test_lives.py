@@ -252,11 +252,27 @@ def test_d5_a_vote_goes_to_no_peer_that_has_not_recorded_the_store_since_the_sta
     stage = Stage(3)
     hellos = stage.start()
     stage.welcome([BOB], hellos)
+    greet(stage, 5, sender=CAROL)
     assert sent_to(stage.hear(BOB, prepare(ballot(1, BOB), 1)), BOB, Promise)
     asked = prepare(ballot(2, CAROL), 2)
     assert not sent_to(stage.hear(CAROL, asked), CAROL, Promise)
     stage.welcome([CAROL], hellos)
     assert sent_to(stage.hear(CAROL, asked), CAROL, Promise), "who asks again is answered"
+
+
+def test_d5_a_peer_that_waits_for_a_vote_is_asked_at_once_to_record_the_store() -> None:
+    """Hellos come ever more rarely while nobody answers; one who asks for a vote is there, and needs the answer."""
+    stage = Stage(3)
+    stage.welcome([BOB], stage.start())
+    greet(stage, 5, sender=CAROL)
+    stage.wait(20_000)
+    asked = stage.hear(CAROL, prepare(ballot(1, CAROL), 1))
+    assert not sent_to(asked, CAROL, Promise)
+    assert len(sent_to(asked, CAROL, Hello)) == 1
+    again = stage.hear(CAROL, prepare(ballot(1, CAROL), 1))
+    assert not sent_to(again, CAROL, Hello), "no more often than any message is repeated"
+    stage.welcome([CAROL], asked)
+    assert sent_to(stage.hear(CAROL, prepare(ballot(1, CAROL), 1)), CAROL, Promise)
 
 
 def test_d5_the_newest_commit_heard_is_durable_with_the_next_thing_that_is() -> None:

@@ -9,7 +9,6 @@ from typing import Any, Final
 from msgspec import structs
 
 import engine.core.replica
-from engine.core.effects import Effects
 from engine.core.filler import Filler
 from engine.core.fresh import FreshReads
 from engine.core.ids import SiteId, Slot, Tick
@@ -108,8 +107,9 @@ def _everybody_votes(_: Any) -> Any:
 def _votes_go_to_anybody(_: Any) -> Any:
     """Votes to who has not recorded the store since the start are held back too: one bar behind the other."""
 
-    def hold_back(self: Lives, effects: Effects) -> None:
-        effects.sends = [s for s in effects.sends if s.to not in self._strangers or type(s.message) in GREETINGS]
+    def hold_back(self: Lives, step: Step) -> None:
+        sends = step.effects.sends
+        step.effects.sends = [s for s in sends if s.to not in self._strangers or type(s.message) in GREETINGS]
 
     return hold_back
 
