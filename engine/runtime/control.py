@@ -23,8 +23,9 @@ from engine.places import socket_to_bind
 from engine.runtime import jsonrpc, ledger
 from engine.runtime.inbox import Asked, Inbox
 from engine.runtime.jsonrpc import LINE_BYTES_MAX, CallFailed, CallId, ErrorCode
-from engine.runtime.ledger import Ledger
-from engine.runtime.requests import parse
+from engine.runtime.ledger import Held, Ledger
+from engine.runtime.log import CUT_OFFS
+from engine.runtime.requests import Patient, parse
 
 QUEUE_BYTES_MAX: Final = 8 * 1024 * 1024
 UNANSWERED_MAX: Final = 65_536
@@ -32,20 +33,23 @@ SOCKET_MODE: Final = 0o600
 _CHUNK_BYTES: Final = 65_536
 _WRITE_BYTES: Final = 262_144
 _LINE_COST_BYTES: Final = 100  # what a queued line takes beside its content
+_REQUEST_COST_BYTES: Final = 400  # what a request takes beside its line
 _BACKLOG: Final = 64
 _FLUSH_S: Final = 1.0
 _DRAIN_S: Final = 1.0
 _DRAIN_BYTES_MAX: Final = 16 * 1024 * 1024
 
 _log = logging.getLogger(__name__)
+_cut_offs = logging.getLogger(CUT_OFFS)
 
 
 class Connection:
     """One client. The node answers and notifies through it without waiting."""
 
-    def __init__(self, stream: trio.SocketStream, number: int, ledger: Ledger) -> None:
+    def __init__(self, stream: trio.SocketStream, number: int, inbox: Inbox, ledger: Ledger) -> None:
         self._stream = stream
         self._number = number
+        self._inbox = inbox
         self._ledger = ledger
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
@@ -80,17 +84,15 @@ class Connection:
         self._queued_bytes += len(line)
         self._work.set()
         if self._queued_bytes > QUEUE_BYTES_MAX:
-            self.cut_off(self._queued_bytes)
+            self.cut_off(self._queued_bytes, Held.UNREAD)
         else:
-            self._ledger.hold(self, len(line) + _LINE_COST_BYTES)
+            self._ledger.hold(self, Held.UNREAD, len(line) + _LINE_COST_BYTES)
 
-    def cut_off(self, held_bytes: int) -> None:
-        _log.warning(
-            "client %d is cut off: %d bytes of its requests, or of what it does not read, are held",
-            self._number,
-            held_bytes,
-        )
+    def cut_off(self, held_bytes: int, most: Held) -> None:
+        _cut_offs.warning("client %d is cut off: %d bytes are held for it, mostly %s", self._number, held_bytes, most)
         self.close()
+        self._ledger.drop(self)
+        self._count(-self._inbox.drop(self))
 
     def close(self) -> None:
         self._closed = True
@@ -99,19 +101,19 @@ class Connection:
         self._scope.cancel()
 
     def taken(self, size_bytes: int) -> None:
-        self._ledger.hold(self, -size_bytes)
+        self._ledger.hold(self, Held.REQUESTS, -size_bytes)
 
     def _count(self, change: int) -> None:
         self._unanswered += change
         self._ledger.ask(self, change)
 
-    async def serve(self, inbox: Inbox) -> None:
+    async def serve(self) -> None:
         """Until the other end is done or the connection is closed."""
         try:
             with self._scope:
                 async with self._stream, trio.open_nursery() as nursery:
                     nursery.start_soon(self._write)
-                    await self._read(inbox)
+                    await self._read()
                     # The other end may have shut down its sending half alone: it still gets its answers.
                     await self._until_answered()
                     nursery.cancel_scope.cancel()
@@ -138,7 +140,7 @@ class Connection:
                 cost = len(batch) + _LINE_COST_BYTES * (waiting - len(self._queue))
                 await self._stream.send_all(batch)
                 self._queued_bytes -= len(batch)
-                self._ledger.hold(self, -cost)
+                self._ledger.hold(self, Held.UNREAD, -cost)
             self._emptied.unpark_all()
             self._work = trio.Event()
             await self._work.wait()
@@ -151,14 +153,17 @@ class Connection:
             size += len(lines[-1])
         return b"".join(lines)
 
-    async def _read(self, inbox: Inbox) -> None:
+    async def _read(self) -> None:
         rest = b""
         while chunk := await self._stream.receive_some(_CHUNK_BYTES):
             held = len(rest)
             *lines, rest = (rest + chunk).split(b"\n")
-            self._ledger.hold(self, len(rest) - held)
+            self._ledger.hold(self, Held.LINE, len(rest) - held)
             asked = [each for line in lines if (each := self._asked(line)) is not None]
-            await inbox.put(asked)
+            if self._closed:  # cut off meanwhile: what it asked is dropped
+                self._count(-len(asked))
+                return
+            await self._inbox.put(asked)
             if len(rest) > LINE_BYTES_MAX:
                 message = f"a line is at most {LINE_BYTES_MAX} bytes: the connection closes"
                 self.fail(CallFailed(ErrorCode.NOT_A_REQUEST, message))
@@ -189,17 +194,18 @@ class Connection:
             self.fail(failed)
             return None
         self._count(1)
-        if self._unanswered > UNANSWERED_MAX or self._ledger.unanswered > ledger.UNANSWERED_MAX:
-            waiting = min(self._ledger.unanswered, UNANSWERED_MAX)
-            message = f"{waiting} requests wait for their answers: wait for some before you ask more"
-            self.fail(CallFailed(ErrorCode.REFUSED, message, call.id))
-            return None
         try:
-            asked = Asked(self, call.id, parse(call), len(line))
+            if self._unanswered > UNANSWERED_MAX:
+                raise _too_many(call.id, self._unanswered - 1)
+            request = parse(call)
+            # What is answered at once is bounded by its bytes: even then a person sees what is going on.
+            if isinstance(request, Patient) and self._ledger.unanswered > ledger.UNANSWERED_MAX:
+                raise _too_many(call.id, self._ledger.unanswered - 1)
         except CallFailed as failed:
             self.fail(failed)
             return None
-        self._ledger.hold(self, asked.size_bytes)
+        asked = Asked(self, call.id, request, len(line) + _REQUEST_COST_BYTES)
+        self._ledger.hold(self, Held.REQUESTS, asked.size_bytes)
         return asked
 
 
@@ -224,13 +230,13 @@ class ControlServer:
 
         async def handle(stream: trio.SocketStream) -> None:
             self._accepted += 1
-            connection = Connection(stream, self._accepted, self._ledger)
+            connection = Connection(stream, self._accepted, inbox, self._ledger)
             if not self._ledger.enter(connection):
                 await _turn_away(stream)
                 return
             self._connections.add(connection)
             try:
-                await connection.serve(inbox)
+                await connection.serve()
             finally:
                 self._connections.discard(connection)
                 self._ledger.leave(connection)
@@ -261,6 +267,11 @@ class ControlServer:
                     nursery.start_soon(connection.flushed)
         for connection in connections:
             connection.close()
+
+
+def _too_many(call_id: CallId, waiting: int) -> CallFailed:
+    message = f"{waiting} requests wait for their answers: wait for some before you ask more"
+    return CallFailed(ErrorCode.REFUSED, message, call_id)
 
 
 async def _turn_away(stream: trio.SocketStream) -> None:

@@ -46,7 +46,7 @@ class Asked:
     call_id: CallId
     request: Request
     size_bytes: int
-    """Of its line: held for the client until the node takes the request."""
+    """What it takes: held for the client until the node takes the request."""
 
 
 class Inbox:
@@ -89,10 +89,21 @@ class Inbox:
         while len(self._requests) > REQUESTS_MAX:
             await self._room.park()
 
+    def drop(self, client: Client) -> int:
+        """Nobody takes what this client asked any more; how many requests that were."""
+        kept = deque(asked for asked in self._requests if asked.client is not client)
+        dropped = len(self._requests) - len(kept)
+        self._requests = kept
+        self._make_room()
+        return dropped
+
     def take(self, count_max: int) -> list[Asked]:
         taken = [self._requests.popleft() for _ in range(min(count_max, len(self._requests)))]
         for asked in taken:
             asked.client.taken(asked.size_bytes)
+        self._make_room()
+        return taken
+
+    def _make_room(self) -> None:
         if self._room and len(self._requests) <= REQUESTS_MAX:
             self._room.unpark_all()
-        return taken

@@ -4,7 +4,7 @@ Rules that hold here:
 - A thread of its own writes the log: a full disk, a stream that was closed and a pipe that nobody reads cost lines,
   never the site or a moment of its node.
 - What cannot be written is dropped and counted. `status` has the count, and the log itself once it works again.
-- One line each: UTC time, level, message.
+- One line each: UTC time, level, message. What may happen many times a second is one line a minute, with a count.
 """
 
 from __future__ import annotations
@@ -25,6 +25,12 @@ QUEUE_BYTES_MAX: Final = 262_144
 
 FLUSH_S: Final = 1.0
 """How long the end of the process waits for what is still to be written."""
+
+CUT_OFFS: Final = "engine.clients_cut_off"
+"""The logger of clients that are cut off, which may be many at once."""
+
+_MANY: Final = ("trio.serve_listeners", CUT_OFFS)
+"""Loggers of what may happen many times a second."""
 
 _QUIET_S: Final = 60.0
 _FORMAT: Final = "%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s"
@@ -108,16 +114,21 @@ class LogWriter(logging.Handler):
 
 
 class OncePerMinute(logging.Filter):
-    """Lets a record pass a minute after the last that passed, without its traceback."""
+    """Lets a record pass a minute after the last that passed, without its traceback; it counts those between them."""
 
     def __init__(self) -> None:
         super().__init__()
         self._passed_at = -math.inf
+        self._kept_back = 0
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.created - self._passed_at < _QUIET_S:
+            self._kept_back += 1
             return False
-        self._passed_at = record.created
+        if self._kept_back:
+            record.msg = f"{record.getMessage()} ({self._kept_back} lines like it were left out since the last one)"
+            record.args = None
+        self._passed_at, self._kept_back = record.created, 0
         record.exc_info = None
         return True
 
@@ -127,12 +138,16 @@ def logging_to(descriptor: int) -> Iterator[None]:
     """The log of this process goes there; at the end what is still to be written is waited for, a moment."""
     writer = LogWriter(descriptor)
     root = logging.getLogger()
-    logging.getLogger("trio.serve_listeners").addFilter(OncePerMinute())
+    bounds = {name: OncePerMinute() for name in _MANY}
+    for name, once in bounds.items():
+        logging.getLogger(name).addFilter(once)
     root.addHandler(writer)
     root.setLevel(logging.INFO)
     try:
         yield
     finally:
+        for name, once in bounds.items():
+            logging.getLogger(name).removeFilter(once)
         root.removeHandler(writer)
         writer.drain(FLUSH_S)
 

@@ -177,7 +177,10 @@ class Explain:
     timeout: Tick
 
 
-Action = Submit | GiveUp | Fill | Explain | FreshView
+Patient = Submit | Fill | Explain | FreshView
+"""What may wait long for its answer."""
+
+Action = Patient | GiveUp
 """Steps the replica; its answer may come much later."""
 
 FaultAction = FaultsAdd | FaultsSet | FaultsRemove | FaultsClear | FaultsRelease | FaultsDrop

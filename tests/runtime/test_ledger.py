@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,9 @@ from engine.core.ids import Slot, Tick
 from engine.runtime import ledger as bounds
 from engine.runtime.control import ControlServer
 from engine.runtime.inbox import Inbox
-from engine.runtime.ledger import HELD_BYTES_MAX, Ledger
+from engine.runtime.ledger import HELD_BYTES_MAX, Held, Ledger
 from engine.runtime.log import OncePerMinute
-from engine.runtime.requests import Topic
+from engine.runtime.requests import Status, Submit, Topic
 from engine.runtime.subscriptions import Subscriptions
 from engine.runtime.trace import Trace
 from tests.runtime.sites import WITHIN_S
@@ -24,10 +26,10 @@ from tests.runtime.test_subscriptions import FakeClient, FakePicture
 
 class Holder:
     def __init__(self) -> None:
-        self.cut: list[int] = []
+        self.cut: list[tuple[int, Held]] = []
 
-    def cut_off(self, held_bytes: int) -> None:
-        self.cut.append(held_bytes)
+    def cut_off(self, held_bytes: int, most: Held) -> None:
+        self.cut.append((held_bytes, most))
 
 
 def test_a_thousand_that_never_read_hold_no_more_than_the_bound_and_who_reads_is_spared() -> None:
@@ -36,10 +38,10 @@ def test_a_thousand_that_never_read_hold_no_more_than_the_bound_and_who_reads_is
         assert ledger.enter(one)
     for _ in range(100):
         for one in deaf:
-            ledger.hold(one, 4_096)
+            ledger.hold(one, Held.UNREAD, 4_096)
             assert ledger.held_bytes <= HELD_BYTES_MAX
-        ledger.hold(reader, 4_096)
-        ledger.hold(reader, -4_096)
+        ledger.hold(reader, Held.UNREAD, 4_096)
+        ledger.hold(reader, Held.UNREAD, -4_096)
     assert reader.cut == []
     assert sum(bool(one.cut) for one in deaf) > 500
 
@@ -48,11 +50,30 @@ def test_who_holds_most_is_cut_off_first_and_once() -> None:
     ledger, small, large = Ledger(), Holder(), Holder()
     for one in (small, large):
         ledger.enter(one)
-    ledger.hold(large, HELD_BYTES_MAX - 1)
-    ledger.hold(small, 2)
-    assert (large.cut, small.cut) == ([HELD_BYTES_MAX - 1], [])
-    ledger.hold(large, 10)
+    ledger.hold(large, Held.UNREAD, 1_000)
+    ledger.hold(large, Held.LINE, HELD_BYTES_MAX - 1_001)
+    ledger.hold(small, Held.UNREAD, 2)
+    assert (large.cut, small.cut) == ([(HELD_BYTES_MAX - 1, Held.LINE)], [])
+    ledger.hold(large, Held.UNREAD, 10)
     assert ledger.held_bytes == 2
+
+
+def test_what_a_client_asked_before_it_left_is_held_until_the_node_has_it() -> None:
+    """However many come one after the other, each with as much as it may ask."""
+    ledger, gone = Ledger(), [Holder() for _ in range(20)]
+    for one in gone:
+        ledger.enter(one)
+        ledger.ask(one, 1)
+        ledger.hold(one, Held.REQUESTS, HELD_BYTES_MAX // 8)
+        ledger.leave(one)
+        ledger.hold(one, Held.UNREAD, -10)
+        assert ledger.held_bytes <= HELD_BYTES_MAX
+    assert ledger.unanswered == 20
+    assert [bool(one.cut) for one in gone].count(True) == 12
+    for one in gone:
+        ledger.hold(one, Held.REQUESTS, -HELD_BYTES_MAX // 8)
+        ledger.ask(one, -1)
+    assert (ledger.held_bytes, ledger.unanswered) == (0, 0)
 
 
 def test_who_leaves_is_counted_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,11 +81,11 @@ def test_who_leaves_is_counted_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     ledger, one, other = Ledger(), Holder(), Holder()
     assert ledger.enter(one)
     assert not ledger.enter(other)
-    ledger.hold(one, 5)
-    ledger.ask(one, 3)
+    ledger.hold(one, Held.UNREAD, 5)
+    ledger.hold(one, Held.LINE, 5)
     ledger.leave(one)
     ledger.leave(one)
-    assert (ledger.held_bytes, ledger.unanswered) == (0, 0)
+    assert ledger.held_bytes == 0
     assert ledger.enter(other)
 
 
@@ -80,30 +101,91 @@ def test_subscribers_share_the_bytes_of_a_notification() -> None:
 def test_what_would_be_said_ten_times_a_second_is_one_line_a_minute_without_a_traceback() -> None:
     once, passed = OncePerMinute(), []
     for tenth in range(1_210):
-        record = logging.LogRecord("x", logging.ERROR, "", 1, "accept returned EMFILE", None, (None, None, None))
+        record = logging.LogRecord("x", logging.ERROR, "", 1, "accept returned %s", ("EMFILE",), (None, None, None))
         record.created = 1_000 + tenth / 10
         if once.filter(record):
             passed.append(record)
     assert [record.created for record in passed] == [1_000, 1_060, 1_120]
     assert {record.exc_info for record in passed} == {None}
+    left_out = " (599 lines like it were left out since the last one)"
+    assert [record.getMessage() for record in passed] == [
+        f"accept returned EMFILE{more}" for more in ("", left_out, left_out)
+    ]
+
+
+RULE = b'{"jsonrpc":"2.0","id":1,"method":"faults.add","params":{"rule":"%s"}}\n' % (b"x" * 1_000_000)
+
+
+@asynccontextmanager
+async def control_server(path: Path) -> AsyncIterator[Inbox]:
+    """A control socket in front of an inbox that the test takes from, in place of a node."""
+    inbox, server = Inbox(), ControlServer(path)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.serve, inbox)
+        with trio.fail_after(WITHIN_S):
+            yield inbox
+        server.close()
+        nursery.cancel_scope.cancel()
 
 
 async def test_requests_that_the_node_has_not_taken_are_held_for_their_client(tmp_path: Path) -> None:
     """The node takes some thousand requests a pass, and a request may be a megabyte long."""
-    inbox, server = Inbox(), ControlServer(tmp_path / "control.sock")
-    rule = b'{"jsonrpc":"2.0","id":1,"method":"faults.add","params":{"rule":"%s"}}\n' % (b"x" * 1_000_000)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(server.serve, inbox)
+    async with control_server(tmp_path / "control.sock") as inbox:
         greedy = await trio.open_unix_socket(str(tmp_path / "control.sock"))
-        with trio.fail_after(WITHIN_S):
-            await greedy.send_all(rule * 3)
-            taken = 0
-            while taken < 3:
-                await trio.testing.wait_all_tasks_blocked()
-                taken += len(inbox.take(10))
-            with pytest.raises(trio.BrokenResourceError):
-                await greedy.send_all(rule * (2 * HELD_BYTES_MAX // len(rule)))
+        await greedy.send_all(RULE * 3)
+        taken = 0
+        while taken < 3:
+            await trio.testing.wait_all_tasks_blocked()
+            taken += len(inbox.take(10))
+        with pytest.raises(trio.BrokenResourceError):
+            await greedy.send_all(RULE * (2 * HELD_BYTES_MAX // len(RULE)))
         await greedy.aclose()
-        assert sum(asked.size_bytes for asked in inbox.take(1_000)) <= HELD_BYTES_MAX + len(rule)
-        server.close()
-        nursery.cancel_scope.cancel()
+        assert inbox.take(1_000) == []
+
+
+async def test_greedy_clients_one_after_the_other_hold_no_more_than_the_bound(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What those asked who leave before they are cut off stays, and counts."""
+    async with control_server(tmp_path / "control.sock") as inbox:
+        for megabytes in (100, 20, 20, 100, 20, 20, 20):
+            client = await trio.open_unix_socket(str(tmp_path / "control.sock"))
+            with suppress(trio.BrokenResourceError):
+                for _ in range(megabytes):
+                    await client.send_all(RULE)
+            await client.aclose()
+            await trio.testing.wait_all_tasks_blocked()
+        held = inbox.take(1_000)
+    assert 15 * len(RULE) < sum(asked.size_bytes for asked in held) <= HELD_BYTES_MAX
+    assert "mostly requests that were not taken yet" in caplog.text
+
+
+async def test_a_line_without_an_end_that_is_cut_off_is_called_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(bounds, "HELD_BYTES_MAX", 100_000)
+    async with control_server(tmp_path / "control.sock"):
+        client = await trio.open_unix_socket(str(tmp_path / "control.sock"))
+        with pytest.raises(trio.BrokenResourceError):
+            await client.send_all(RULE * 10)
+        await client.aclose()
+    assert "mostly a request line without an end" in caplog.text
+
+
+async def test_above_the_sum_who_could_wait_long_is_refused_and_what_is_answered_at_once_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "UNANSWERED_MAX", 2)
+    submit = b'{"jsonrpc":"2.0","id":1,"method":"submit","params":{"kind":"tweet","text":"x"}}\n'
+    status = b'{"jsonrpc":"2.0","id":9,"method":"status"}\n'
+    async with control_server(tmp_path / "control.sock") as inbox:
+        gone = await trio.open_unix_socket(str(tmp_path / "control.sock"))
+        await gone.send_all(submit * 2)
+        await gone.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        client = await trio.open_unix_socket(str(tmp_path / "control.sock"))
+        await client.send_all(status + submit)
+        said = await client.receive_some()
+        assert b"3 requests wait for their answers" in said
+        await client.aclose()
+        assert [type(asked.request) for asked in inbox.take(10)] == [Submit, Submit, Status]
