@@ -15,9 +15,13 @@ import pytest
 import trio
 
 from tests.ports import free_ports
-from tests.runtime.sites import WITHIN_S
+from tests.runtime.sites import WITHIN_S, until
+from tui.commands.serve import DESCRIPTORS_MIN
 
-LOG_LINE = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO|WARNING|CRITICAL) \S.*\Z")
+LOG_LINE = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO|WARNING|ERROR|CRITICAL) \S.*\Z")
+
+TWEET = b'{"jsonrpc":"2.0","id":1,"method":"submit","params":{"kind":"tweet","text":"hi"}}\n'
+STATUS = b'{"jsonrpc":"2.0","id":2,"method":"status"}\n'
 
 
 def sends(number: signal.Signals) -> Callable[[trio.Process], None]:
@@ -99,6 +103,54 @@ async def test_a_site_serves_whatever_becomes_of_its_standard_streams(tmp_path: 
     assert process.stdin is not None
     await process.stdin.aclose()
     assert (tmp_path / "status").read_text() == "0\n"
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+async def test_without_a_free_descriptor_a_site_serves_whom_it_has_and_later_the_others(tmp_path: Path) -> None:
+    (port,), limit = free_ports(1), DESCRIPTORS_MIN
+    cluster, log_path = tmp_path / "sites.yaml", tmp_path / "engine.log"
+    cluster.write_text(f"cluster: alone\nleadership: none\nsites:\n  alice: 127.0.0.1:{port}\n")
+    serve = f'"{sys.executable}" -m tui --sites "{cluster}" --data "{tmp_path}" serve alice'
+    control, began_s = tmp_path / "alice" / "control.sock", trio.current_time()
+    with log_path.open("wb") as log, trio.fail_after(WITHIN_S):
+        process = await _open(["bash", "-c", f"ulimit -n {limit}; exec {serve}"], log)
+        assert process.stdout is not None
+        await process.stdout.receive_some()
+        patient = await _connected(control)
+        assert b'"created"' in await _answer(patient, TWEET)
+        for _ in range(2):
+            others = [await _connected(control) for _ in range(limit)]
+            for each in others:
+                await each.send_all(STATUS)
+            await until(lambda: _descriptors(process.pid) >= limit)
+            assert b'"created"' in await _answer(patient, TWEET)
+            assert b'"quorum"' in await _answer(patient, STATUS)
+            *gone, last = others
+            for each in gone:
+                await each.aclose()
+            assert b'"quorum"' in await last.receive_some()
+            await last.aclose()
+        await _answer(patient, b'{"jsonrpc":"2.0","id":3,"method":"stop"}\n')
+        await patient.aclose()
+        assert await process.wait() == 0
+        await process.stdout.aclose()
+        assert process.stdin is not None
+        await process.stdin.aclose()
+    lines = log_path.read_bytes().splitlines()
+    assert all(LOG_LINE.match(line) for line in lines), lines
+    assert 1 <= sum(b"EMFILE" in line for line in lines) <= 1 + (trio.current_time() - began_s) // 60
+
+
+def _descriptors(process_id: int) -> int:
+    return sum(1 for _ in Path(f"/proc/{process_id}/fd").iterdir())
+
+
+async def _answer(stream: trio.SocketStream, request: bytes) -> bytes:
+    await stream.send_all(request)
+    said = b""
+    while not said.endswith(b"\n"):
+        said += await stream.receive_some()
+    return said
 
 
 async def _connected(control: Path) -> trio.SocketStream:
