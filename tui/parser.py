@@ -20,6 +20,9 @@ LINES_DEFAULT: Final = 50
 TRACE_LINES_DEFAULT: Final = 200
 EXPLAIN_TIMEOUT_DEFAULT_S: Final = 1.0
 DEMO_SIZE_DEFAULT: Final = 5
+_UNWRITTEN: Final = "exit status 6: done, but the output cannot be written; what was done is on stderr."
+_PRINT_NOTHING: Final = ("open", "serve")
+"""Commands that are never done, but not told: what becomes of their output ends neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,7 +374,7 @@ def build_parser() -> Parser:
         prog="loggos",
         description="A replicated timeline for a handful of sites that anyone can see through.",
         epilog="example: loggos demo\n\n`loggos COMMAND --help` shows a command's arguments and an example.\n"
-        "exit status 6: done, but the output cannot be written; what was done is on stderr.",
+        f"{_UNWRITTEN}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -385,12 +388,13 @@ def build_parser() -> Parser:
     _add_global_options(parser, None)
     commands = parser.add_subparsers(metavar="COMMAND", dest="command", parser_class=CommandParser, title="commands")
     for command in COMMANDS:
+        example = f"example: {command.example}"
         added = commands.add_parser(
             command.name,
             aliases=command.aliases,
             help=command.summary,
             description=command.description,
-            epilog=f"example: {command.example}",
+            epilog=example if command.name in _PRINT_NOTHING else f"{example}\n\n{_UNWRITTEN}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )

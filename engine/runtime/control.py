@@ -97,6 +97,7 @@ class Connection:
     def close(self) -> None:
         self._closed = True
         self._queue.clear()
+        self._queued_bytes = 0
         self._ledger.leave(self)
         self._scope.cancel()
 
@@ -120,7 +121,7 @@ class Connection:
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
             _log.debug("client %d went away", self._number)
         finally:
-            self._closed = True
+            self.close()
             self._emptied.unpark_all()
 
     async def flushed(self) -> None:

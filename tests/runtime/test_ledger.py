@@ -14,13 +14,13 @@ import trio.testing
 from engine.core.ids import Slot, Tick
 from engine.runtime import ledger as bounds
 from engine.runtime.control import ControlServer
-from engine.runtime.inbox import Inbox
+from engine.runtime.inbox import Asked, Inbox
 from engine.runtime.ledger import HELD_BYTES_MAX, Held, Ledger
 from engine.runtime.log import OncePerMinute
 from engine.runtime.requests import Status, Submit, Topic
 from engine.runtime.subscriptions import Subscriptions
 from engine.runtime.trace import Trace
-from tests.runtime.sites import WITHIN_S
+from tests.runtime.sites import WITHIN_S, until
 from tests.runtime.test_subscriptions import FakeClient, FakePicture
 
 
@@ -158,6 +158,23 @@ async def test_greedy_clients_one_after_the_other_hold_no_more_than_the_bound(
         held = inbox.take(1_000)
     assert 15 * len(RULE) < sum(asked.size_bytes for asked in held) <= HELD_BYTES_MAX
     assert "mostly requests that were not taken yet" in caplog.text
+
+
+async def test_what_a_client_did_not_read_is_kept_for_nobody_once_it_left(tmp_path: Path) -> None:
+    """Though whoever waits for its event's outcome still knows it."""
+    async with control_server(tmp_path / "control.sock") as inbox:
+        client = await trio.open_unix_socket(str(tmp_path / "control.sock"))
+        await client.send_all(RULE)
+        asked: list[Asked] = []
+        while not asked:
+            await trio.testing.wait_all_tasks_blocked()
+            asked = inbox.take(1)
+        for _ in range(5):
+            asked[0].client.notify(b"x" * 1_000_000)
+        assert asked[0].client.queued_bytes == 5_000_000
+        await client.aclose()
+        await until(lambda: asked[0].client.closed)
+        assert asked[0].client.queued_bytes == 0
 
 
 async def test_a_line_without_an_end_that_is_cut_off_is_called_so(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from tui import json_shapes
@@ -25,11 +25,11 @@ from tui.commands.pages import (
     newest_timeline,
     with_older,
 )
-from tui.commands.patient_call import Patience, call_patiently, status_of_loss
+from tui.commands.patient_call import call_patiently, status_of_loss
 from tui.exits import CommandFailed, ExitStatus
 from tui.interrupts import Interrupts
 from tui.json_shapes import Json
-from tui.output import Cell, Output, Row, Style, complain
+from tui.output import Cell, Output, Row, Style, Unwritten, complain
 from tui.parser import LINES_DEFAULT, TIMEOUT_DEFAULT_S
 from tui.selection import select_site
 from tui.times import clock, local_time
@@ -64,8 +64,15 @@ def _fresh_view(arguments: Namespace, limit: int) -> ExitStatus:
             answer = call_patiently(client, interrupts, "view", asked, timeout_s)
         except (EngineLost, EngineSilent) as lost:
             raise CommandFailed(status_of_loss(lost), f"nothing was confirmed: {lost}") from lost
-        _print_timeline(out, with_older(client, answer.value, limit))
-        return _print_confirmation(out, answer)
+        page = with_older(client, answer.value, limit)
+        with suppress(BrokenPipeError, Unwritten):  # whether it is confirmed has a status of its own
+            _print_timeline(out, page)
+            _print_confirmation(out, page["fresh"])
+            out.flush()
+    if not page["fresh"]["confirmed"]:
+        complain(f"not confirmed that nothing is missing: {page['fresh']['reason']}")
+        return ExitStatus.NOT_KNOWN
+    return ExitStatus.NOT_KNOWN if answer.interrupted else ExitStatus.DONE
 
 
 def _print_timeline(out: Output, page: Json) -> None:
@@ -83,19 +90,14 @@ def _print_timeline(out: Output, page: Json) -> None:
         out.line(Cell(f"waiting for slot {waiting['slot']}; {later}", Style.DOUBT))
 
 
-def _print_confirmation(out: Output, answer: Patience) -> ExitStatus:
-    """What became of a certain read; the exit status says it too."""
-    read = answer.value["fresh"]
-    if not read["confirmed"]:
-        if not out.as_json:
-            out.line(Cell("perhaps stale: what is known here, and not confirmed to be all", Style.DOUBT))
-        out.flush()
-        complain(f"not confirmed that nothing is missing: {read['reason']}")
-        return ExitStatus.NOT_KNOWN
-    if not out.as_json:
+def _print_confirmation(out: Output, read: Json) -> None:
+    if out.as_json:
+        return
+    if read["confirmed"]:
         said = f"confirmed by {', '.join(read['voters'])}: nothing chosen before {clock(read['at'])} is missing"
         out.line(Cell(said, Style.GOOD))
-    return ExitStatus.NOT_KNOWN if answer.interrupted else ExitStatus.DONE
+    else:
+        out.line(Cell("perhaps stale: what is known here, and not confirmed to be all", Style.DOUBT))
 
 
 def log(arguments: Namespace) -> int:
