@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
+from tests import often
 from tests.often import Run, failures_in, main, run_once, summary
 
+IN_ONE_PROCESS = (sys.executable, "-m", "pytest", "--quiet", "-n0", "-p", "no:cacheprovider")
 REPORT = """<testsuites><testsuite>
 <testcase classname="tests.core.test_a" name="test_one"/>
 <testcase classname="tests.core.a" name="two"><failure message="AssertionError: 3&#10;assert 3 == 2"/></testcase>
@@ -37,20 +40,20 @@ def test_the_summary_counts_a_test_over_all_runs() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("body", "failures"), [("pass", []), ("assert 1 == 2", ["assert 1 == 2"]), ("(", ["collection"])]
-)
-def test_a_run_is_read_from_what_pytest_reports(tmp_path: Path, body: str, failures: list[str]) -> None:
-    (tmp_path / "test_it.py").write_text(f"def test_it():\n    {body}\n")
-    run = run_once(7, ["-n0", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", str(tmp_path)], tmp_path)
-    assert run.is_green == (failures == [])
-    assert all(said in why for said, why in zip(failures, run.failures.values(), strict=True))
+def test_a_run_is_read_from_what_pytest_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(often, "PYTEST", IN_ONE_PROCESS)
+    (tmp_path / "test_it.py").write_text("def test_it():\n    pass\n")
+    assert run_once(7, [str(tmp_path)], tmp_path).is_green
+    (tmp_path / "test_other.py").write_text("(")
+    run = run_once(8, [str(tmp_path)], tmp_path)
+    assert not run.is_green
+    assert [why.splitlines()[0] for why in run.failures.values()] == ["collection failure"]
 
 
 def test_busy_loops_end_with_it_and_its_status_tells_of_failures(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "1")
+    monkeypatch.setattr(often, "PYTEST", IN_ONE_PROCESS)
     (tmp_path / "test_it.py").write_text("def test_it():\n    assert False\n")
     assert main(["--times", "2", "--busy", "1", str(tmp_path / "test_it.py")]) == 1
     told = capsys.readouterr().out

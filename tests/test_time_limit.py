@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 
 NEVER_ENDING = {
@@ -60,22 +58,26 @@ STARTED = []
 """
 
 
-@pytest.mark.parametrize("body", NEVER_ENDING.values(), ids=NEVER_ENDING)
-def test_a_limit_ends_its_own_test_alone(tmp_path: Path, body: str) -> None:
-    path = tmp_path / "test_limited.py"
-    # The others are given the time that a busy machine may need.
-    limited = re.sub("^(async )?def test_over", r"@pytest.mark.timeout(0.3)\n\g<0>", body, flags=re.MULTILINE)
-    path.write_text(f"{IMPORTS}{limited}\n{FOLLOWING}")
+def test_a_limit_ends_its_own_test_alone(tmp_path: Path) -> None:
+    """All kinds one after the other in one process, each followed by tests that need what it may have left behind."""
+    for number, body in enumerate(NEVER_ENDING.values()):
+        # The others are given the time that a busy machine may need.
+        limited = re.sub("^(async )?def test_over", r"@pytest.mark.timeout(0.3)\n\g<0>", body, flags=re.MULTILINE)
+        (tmp_path / f"test_limited_{number}.py").write_text(f"{IMPORTS}{limited}\n{FOLLOWING}")
     (tmp_path / "conftest.py").write_text("from tests.time_limit import *\n")
     options = ("-p", "no:cacheprovider", "-p", "no:randomly", "-o", "trio_mode=true", "-o", f"pythonpath={ROOT}")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--timeout=60", "-q", f"--rootdir={tmp_path}", *options, str(path)],
+        [sys.executable, "-m", "pytest", "--timeout=60", "-rA", f"--rootdir={tmp_path}", *options, str(tmp_path)],
         capture_output=True,
         text=True,
         check=False,
         cwd=tmp_path,
-        timeout=60,
+        timeout=100,
     )
-    assert "the time limit of 0.3 s is over" in done.stdout, done.stdout + done.stderr
-    assert "4 passed" in done.stdout
-    assert "1 failed" in done.stdout or "1 error" in done.stdout
+    told = done.stdout + done.stderr
+    for number, kind in enumerate(NEVER_ENDING):
+        ended = "ERROR" if kind == "a fixture" else "FAILED"
+        assert f"{ended} test_limited_{number}.py::test_over" in told, (kind, told)
+        for follower in re.findall("test_[a-z_]+(?=\\()", FOLLOWING):
+            assert f"PASSED test_limited_{number}.py::{follower}" in told, (kind, told)
+    assert told.count("Failed: the time limit of 0.3 s is over") >= len(NEVER_ENDING), told
