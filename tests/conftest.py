@@ -5,7 +5,7 @@ Rules that hold here:
   `from tests.strategies import packets`.
 - Signals mean what they do in a terminal, though the run was started in the background or under `nohup`: a process
   that inherits "ignored" goes on ignoring, and so would every engine and command that a test starts.
-- Half as many workers again as there are cores: a test of real engines often waits, and a core waits with it.
+- Twice as many workers as there are cores: a test of real engines or of a screen often waits, and a core waits with it.
 - Hypothesis has no deadline (two cores are shared by all); on CI its examples are the same on every run.
 """
 
@@ -46,4 +46,4 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 @pytest.hookimpl(wrapper=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
     cores = yield
-    return cores + cores // 2
+    return 2 * cores

@@ -149,7 +149,7 @@ class Stage:
         return self._perform(self.replica.receive(self.now, packet))
 
     def tick(self, until: int | None = None) -> Effects:
-        """Does all that is due up to `until` (default: now), each thing at its time."""
+        """Does all that is due up to `until` (default: now), each at its time, and nothing once the site ended."""
         until = self.now if until is None else until
         effects = Effects()
         at_once = 0
@@ -158,6 +158,8 @@ class Stage:
             assert at_once < 10, "ticks are due again and again at one moment"
             self.now = max(self.now, due)
             effects.extend(self._perform(self.replica.tick(self.now)))
+            if effects.stop is not None:
+                return effects
         self.now = Tick(max(self.now, until))
         return effects
 

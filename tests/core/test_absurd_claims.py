@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from engine.core import describe
 from engine.core.ids import NUMBER_MAX, Nonce, SiteId, Slot
 from engine.core.messages import (
+    Accept,
     AcceptedSlot,
     Ask,
     AskHighest,
@@ -163,6 +164,13 @@ BEGUN: Final[dict[str, Callable[[], Stage]]] = {
 
 @pytest.mark.parametrize("begin", BEGUN.values(), ids=BEGUN)
 @given(st.lists(st.tuples(st.sampled_from([BOB, CAROL]), messages), max_size=12), st.integers(0, 9))
+@example(
+    [
+        *[(BOB, AskHighest(Nonce(1)))] * 4,
+        (BOB, Accept(ballot(1, ALICE), (LearnedSlot(Slot(2), tweet(ALICE, 1)),))),
+    ],
+    9,
+)
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_w2_w3_whatever_the_wire_lets_through_is_no_crash_and_has_a_bounded_answer(
     begin: Callable[[], Stage], heard: list[tuple[SiteId, Message]], wait_every: int
@@ -173,16 +181,16 @@ def test_w2_w3_whatever_the_wire_lets_through_is_no_crash_and_has_a_bounded_answ
     for index, (sender, message) in enumerate(heard):
         describe.message(message)
         effects = stage.hear(sender, message)
+        replies = [send for send in effects.sends if send.to == sender]
+        assert len(replies) <= PAGES_PER_ANSWER + 8
+        if index == wait_every and effects.stop is None:
+            effects.extend(stage.wait(4_000))
+        for saw in effects.observations:
+            describe.observation(saw)
         if effects.stop is not None:
             assert stage.store.evidence
             return
-        replies = [send for send in effects.sends if send.to == sender]
-        assert len(replies) <= PAGES_PER_ANSWER + 8
         assert stage.replica.view(9).holes_count <= WINDOW_SLOTS
-        for saw in effects.observations:
-            describe.observation(saw)
-        if index == wait_every:
-            stage.wait(4_000)
     stage.wait(4_000)
 
 
