@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -79,8 +79,9 @@ def read_beside(folder: Path) -> Iterator[OutsideStore]:
         with closing(db):
             yield OutsideStore(db, path, _log_of(path), is_copy=False)
         return
-    with TemporaryDirectory(prefix="loggos-") as private:
-        copy = Path(private, DATABASE)
+    with ExitStack() as undo:
+        with file_errors(path, "read a copy"):
+            copy = Path(undo.enter_context(TemporaryDirectory(prefix="loggos-")), DATABASE)
         _copy(path, copy)
         with closing(_opened(copy, path)) as db:
             yield OutsideStore(db, path, _log_of(copy), is_copy=True)
@@ -112,7 +113,7 @@ def _copy(path: Path, copy: Path) -> None:
                 shutil.copyfile(log, _log_of(copy))
             if before == (_state(path), _state(log)):
                 return
-    raise StoreFailed(f"{path}: cannot be copied, for its engine writes all the time: run this as the engine's user")
+    raise StoreFailed(f"{path}: cannot be copied, for its engine writes all the time")
 
 
 def _log_of(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 Rules that hold here:
 - A message names the file, says what failed, and what a person can do about it.
+- The advice is for whoever runs the site; who only reads its store gets another (`told_to_readers`).
 - What SQLite reports as unsound content is StoreDamaged (D3); every other failure is StoreFailed (D2).
 - A copy of the folder is never recommended: an old copy would forget promises (D5). Nor is another folder: a site that
   has run before would come up there with a new store, and never vote again.
@@ -13,11 +14,12 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Final
 
 import apsw
 
-from engine.core.storage import StoreDamaged, StoreFailed
+from engine.core.storage import StoreDamaged, StoreError, StoreFailed, StoreForeign
 
 START_ANEW: Final = (
     "If the files cannot be had as they were when the site stopped (an older copy must not be used), move the site's"
@@ -29,33 +31,34 @@ OWN_STORE: Final = (
     " without its store"
 )
 _MAKE_WRITABLE: Final = (
-    "Make the folder and all files in it writable for this user (and its disk, if it is mounted read-only), then start"
-    " the site: its store stays where it is"
+    "Start the site as the user who owns its folder, or make the folder and all files in it writable for this user (and"
+    " its disk, if it is mounted read-only): its store stays where it is"
 )
-_FREE_SPACE: Final = "the disk is full. Free some space, then start the site"
+_FREE_SPACE: Final = "Free some space, then start the site"
 _CHECK_DISK: Final = "Check that disk before starting the site again"
+
+_FULL: Final = "the disk is full"
+_NOT_WRITABLE: Final = (apsw.CantOpenError, apsw.PermissionsError, apsw.ReadOnlyError)
 
 
 @contextmanager
 def sqlite_errors(path: Path, doing: str) -> Iterator[None]:
     """Turns what SQLite raises while `doing` (as in "cannot commit") into StoreDamaged or StoreFailed."""
+    cannot = f"{path}: cannot {doing}"
     try:
         yield
     except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, UnicodeDecodeError) as error:
         # The statements are the same every time, so one that SQLite refuses was met by other tables than ours.
-        raise StoreDamaged(f"{path}: cannot {doing}: not a sound database ({_code(error)}). {START_ANEW}") from error
+        raise StoreDamaged(f"{cannot}: not a sound database ({_code(error)})", START_ANEW) from error
     except apsw.FullError as error:
-        raise StoreFailed(f"{path}: cannot {doing}: {_FREE_SPACE}") from error
+        raise StoreFailed(f"{cannot}: {_FULL}", _FREE_SPACE) from error
     except (apsw.BusyError, apsw.LockedError) as error:
-        raise StoreFailed(
-            f"{path}: cannot {doing}: another program has it locked. Close that program, then start the site"
-        ) from error
-    except (apsw.CantOpenError, apsw.PermissionsError, apsw.ReadOnlyError) as error:
-        raise StoreFailed(
-            f"{path}: cannot {doing}: it cannot be opened for writing ({_code(error)}). {_MAKE_WRITABLE}"
-        ) from error
+        locked = f"{cannot}: another program has it locked"
+        raise StoreFailed(locked, "Close that program, then start the site") from error
+    except _NOT_WRITABLE as error:
+        raise StoreFailed(f"{cannot}: it cannot be opened for writing ({_code(error)})", _MAKE_WRITABLE) from error
     except apsw.Error as error:
-        raise StoreFailed(f"{path}: cannot {doing}: {error} ({_code(error)}). {_CHECK_DISK}") from error
+        raise StoreFailed(f"{cannot}: {error} ({_code(error)})", _CHECK_DISK) from error
 
 
 @contextmanager
@@ -64,27 +67,64 @@ def file_errors(path: Path, doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreFailed(f"{path}: cannot {doing}: {_what_to_do(error)}") from error
+        what = _FULL if error.errno in _NO_SPACE else error.strerror or str(error)
+        raise StoreFailed(f"{path}: cannot {doing}: {what}", _owners_advice(error)) from error
 
 
-def _what_to_do(error: OSError) -> str:
-    """What is wrong, and what helps without leaving the store behind."""
+def told_to_readers(error: StoreError) -> str:
+    """The error for who looks at a store, or at a copy of one, and does not run the site.
+
+    What helps the site would harm here: a vote would be lost for a copy that was torn, a running site's files would
+    change hands.
+    """
+    return f"{error.what}. {_readers_advice(error)}"
+
+
+_NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)
+_NOT_ALLOWED: Final = (errno.EROFS, errno.EACCES, errno.EPERM)
+_IN_THE_WAY: Final = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY)
+_TOO_MANY: Final = (errno.EMFILE, errno.ENFILE)
+
+
+def _owners_advice(error: OSError) -> str:
+    """What helps without leaving the store behind."""
     match error.errno:
-        case errno.ENOSPC | errno.EDQUOT:
+        case number if number in _NO_SPACE:
             return _FREE_SPACE
-        case errno.EROFS | errno.EACCES | errno.EPERM:
-            return f"{error.strerror}. {_MAKE_WRITABLE}"
-        case errno.ENOTDIR | errno.EISDIR | errno.EEXIST | errno.ENOTEMPTY:
-            return f"{error.strerror}. Move what is in the way elsewhere, then start the site"
-        case errno.EMFILE | errno.ENFILE:
-            return f"{error.strerror}. Allow more open files (`ulimit -n`), then start the site"
+        case number if number in _NOT_ALLOWED:
+            return _MAKE_WRITABLE
+        case number if number in _IN_THE_WAY:
+            return "Move what is in the way elsewhere, then start the site"
+        case number if number in _TOO_MANY:
+            return "Allow more open files (`ulimit -n`), then start the site"
         case _:
-            return f"{error.strerror}. {_CHECK_DISK}"
+            return _CHECK_DISK
+
+
+def _readers_advice(error: StoreError) -> str:
+    match error, error.__cause__:
+        case StoreDamaged(), _:
+            return (
+                "If this is a copy, make it anew while its site is stopped. The site's own store stays where it is: the"
+                " site says at its next start whether it can go on, and else what to do"
+            )
+        case StoreForeign(), _:
+            return "Name the data folder, or the folder of a site, and read it with the version of Loggos that wrote it"
+        case _, OSError(errno=number) if number in _NO_SPACE:
+            return f"Free some space in {gettempdir()}, where a copy of it is read, or name another folder in TMPDIR"
+        case _, OSError(errno=number) if number in _NOT_ALLOWED:
+            return "Run this as a user who may read the folder and all files in it; they need not be writable"
+        case _, OSError(errno=number) if number in _TOO_MANY:
+            return "Allow more open files (`ulimit -n`)"
+        case _, apsw.BusyError() | apsw.LockedError():
+            return "Close that program, or wait for it, and run this again"
+        case _:
+            return "Run this again as the site's user; if it fails again, look whether that disk is sound"
 
 
 def damaged_row(path: Path, table: str, key: str, what: str) -> StoreDamaged:
     """The error for one row; `key` is as a person would look for it, such as `slot 41`."""
-    return StoreDamaged(f"{path}: table {table}, {key}: {what}. {START_ANEW}")
+    return StoreDamaged(f"{path}: table {table}, {key}: {what}", START_ANEW)
 
 
 def _code(error: Exception) -> str:

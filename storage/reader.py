@@ -68,7 +68,8 @@ class Reader:
             if tally.total != meta.tally:
                 raise StoreDamaged(
                     f"{self._path}: table meta, tally: a row is gone, or an old one came back, among slots above"
-                    f" {meta.prefix}, ranges, blocks, authors, open events and peers. {START_ANEW}"
+                    f" {meta.prefix}, ranges, blocks, authors, open events and peers",
+                    START_ANEW,
                 )
             for _ in self._slots(max(meta.prefix, Slot(1)), meta.prefix, meta.prefix):
                 pass
@@ -189,7 +190,7 @@ class Reader:
             try:
                 found = list(self._read(rows.META, rows.meta_of))
                 if len(found) != 1:
-                    raise StoreDamaged(f"{self._path}: table meta has {len(found)} rows instead of 1. {START_ANEW}")
+                    raise StoreDamaged(f"{self._path}: table meta has {len(found)} rows instead of 1", START_ANEW)
                 yield found[0]
             finally:
                 if self._db.in_transaction:

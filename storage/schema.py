@@ -153,10 +153,10 @@ def ensure_store(path: Path, identity: Identity) -> None:
     """Makes the store at `path`, with a new random life, if there is none. Raises StoreFailed, StoreDamaged."""
     if path.exists():
         if path.stat().st_size == 0:
-            raise StoreDamaged(f"{path}: the file is empty. {START_ANEW}")
+            raise StoreDamaged(f"{path}: the file is empty", START_ANEW)
         return
     if path.with_name(f"{path.name}-wal").exists():
-        raise StoreDamaged(f"{path}: the file is missing, but its log {path.name}-wal is there. {START_ANEW}")
+        raise StoreDamaged(f"{path}: the file is missing, but its log {path.name}-wal is there", START_ANEW)
     draft = path.with_name(f"{path.name}.new")
     with file_errors(draft, "make the store"):
         draft.unlink(missing_ok=True)
@@ -189,16 +189,16 @@ def sync_folder(folder: Path) -> None:
 def check_schema(db: apsw.Connection, path: Path) -> None:
     """Raises StoreForeign for a file that this version did not make, StoreDamaged for changed tables."""
     if db.pragma("application_id") != APPLICATION_ID:
-        raise StoreForeign(f"{path}: not a store of Loggos: {OWN_STORE}")
+        raise StoreForeign(f"{path}: not a store of Loggos", f"This folder is not the site's: {OWN_STORE}")
     version = db.pragma("user_version")
     if version != SCHEMA_VERSION:
         raise StoreForeign(
-            f"{path}: a store of version {version}; this program reads version {SCHEMA_VERSION}."
-            " Start the site with the version of Loggos that wrote it"
+            f"{path}: a store of version {version}; this program reads version {SCHEMA_VERSION}",
+            "Start the site with the version of Loggos that wrote it",
         )
     statements = [sql for (sql,) in db.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid")]
     if statements != list(_STATEMENTS):
-        raise StoreDamaged(f"{path}: its tables are not those of a store of version {version}. {START_ANEW}")
+        raise StoreDamaged(f"{path}: its tables are not those of a store of version {version}", START_ANEW)
 
 
 def check_identity(meta: Meta, identity: Identity, path: Path) -> None:
@@ -214,7 +214,7 @@ def check_identity(meta: Meta, identity: Identity, path: Path) -> None:
         difference = f"the sites {' '.join(meta.sites)}; in the list given, {', '.join(changes)}"
     else:
         return
-    raise StoreForeign(f"{path}: belongs to {difference}. Give that sites file, or {OWN_STORE}")
+    raise StoreForeign(f"{path}: belongs to {difference}", f"Give that sites file, or {OWN_STORE}")
 
 
 def _write_new(draft: Path, identity: Identity) -> None:

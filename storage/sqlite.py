@@ -181,8 +181,8 @@ def _make_durable(db: apsw.Connection, path: Path) -> None:
     db.pragma("synchronous", "FULL")
     if journal != "wal" or db.pragma("synchronous") != _SYNCHRONOUS_FULL:
         raise StoreFailed(
-            f"{path}: this disk does not carry a write-ahead log. Move the site's folder, whole, to a local disk"
-            " and name that with --data"
+            f"{path}: this disk does not carry a write-ahead log",
+            "Move the site's folder, whole, to a local disk and name that with --data",
         )
 
 

@@ -36,14 +36,15 @@ def check_log(path: Path, frames_read: int) -> None:
         with path.open("rb") as log:
             header = log.read(_HEADER.size)
             if not _is_sound(header):
-                raise StoreDamaged(f"{path}: the header is damaged. {START_ANEW}")
+                raise StoreDamaged(f"{path}: the header is damaged", START_ANEW)
             _, _, page_bytes, _, *salts, _, _ = _HEADER.unpack(header)
             commit_unread = None
             for number, is_commit in _frames_after(log, frames_read, page_bytes, salts):
                 if commit_unread is not None:
                     raise StoreDamaged(
                         f"{path}: damaged between frame {frames_read + 1} and {commit_unread}, which ends a commit that"
-                        f" was acknowledged. {START_ANEW}"
+                        f" was acknowledged",
+                        START_ANEW,
                     )
                 if is_commit:
                     commit_unread = number

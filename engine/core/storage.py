@@ -20,7 +20,15 @@ from engine.core.value import Value
 
 
 class StoreError(Exception):
-    """The store cannot be used; the message names the file, the row if there is one, and what to do."""
+    """The store cannot be used.
+
+    `what` names the file, the row if there is one, and what is wrong; `advice`, if there is any, says what whoever runs
+    the site can do about it. The message is both.
+    """
+
+    def __init__(self, what: str, advice: str = "") -> None:
+        super().__init__(f"{what}. {advice}" if advice else what)
+        self.what = what
 
 
 class StoreFailed(StoreError):

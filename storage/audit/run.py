@@ -21,9 +21,10 @@ from engine.core.storage import Standing, StoreError
 from storage.audit.events import Events
 from storage.audit.replays import Replay
 from storage.audit.report import AuditedSite, Findings, Report, Unreadable
-from storage.audit.stores import Store, begin, find_folders, of_one_cluster
+from storage.audit.stores import AuditFailed, Store, begin, find_folders, of_one_cluster
 from storage.audit.votes import Rows, Votes
 from storage.beside import read_beside
+from storage.errors import told_to_readers
 
 PAGE_SLOTS: Final = 256
 
@@ -31,7 +32,7 @@ PAGE_SLOTS: Final = 256
 def audit(places: Sequence[Path]) -> Report:
     """Reads all stores in `places`: data folders, or folders of sites.
 
-    Raises AuditRefused where there is no store, or two of one site; StoreFailed where one fails while it is read.
+    Raises AuditRefused where there is no store, or two of one site; AuditFailed where one fails while it is read.
     """
     findings = Findings()
     begun: list[Store] = []
@@ -43,13 +44,16 @@ def audit(places: Sequence[Path]) -> Report:
                 outside = opened.enter_context(read_beside(folder))
                 store = begin(outside, findings)
             except StoreError as error:
-                unreadable.append(Unreadable(folder, str(error)))
+                unreadable.append(Unreadable(folder, told_to_readers(error)))
                 continue
             if outside.is_copy:
                 copied.append(folder)
             if store is not None:
                 begun.append(store)
-        return _Audit(of_one_cluster(begun, findings), findings).run(tuple(unreadable), tuple(copied))
+        try:
+            return _Audit(of_one_cluster(begun, findings), findings).run(tuple(unreadable), tuple(copied))
+        except StoreError as error:
+            raise AuditFailed(told_to_readers(error)) from error
 
 
 class _Audit:

@@ -18,6 +18,7 @@ from engine.core.ids import SiteId, Slot
 from engine.core.storage import EventRow, Standing, StoreDamaged
 from storage.audit.report import Findings
 from storage.beside import OutsideStore
+from storage.errors import told_to_readers
 from storage.reader import Reader
 from storage.rows import IN_PREFIX, SlotRow
 from storage.sqlite import DATABASE
@@ -26,6 +27,10 @@ from storage.tail import Tail
 EVENTS_PAGE: Final = 256
 
 _Row = TypeVar("_Row")
+
+
+class AuditFailed(Exception):
+    """A store failed while it was read; the message says what to do."""
 
 
 class AuditRefused(Exception):
@@ -87,10 +92,10 @@ class Store:
         return [*self._sound(read, first, middle, damaged), *self._sound(read, middle + 1, last, damaged)]
 
     def _damaged_slot(self, slot: int, damage: StoreDamaged) -> None:
-        self.findings.add("D3", str(damage), slot=Slot(slot), site=self.site)
+        self.findings.add("D3", damage.what, slot=Slot(slot), site=self.site)
 
     def _damaged_event(self, _number: int, damage: StoreDamaged) -> None:
-        self.findings.add("D3", str(damage), site=self.site)
+        self.findings.add("D3", damage.what, site=self.site)
 
 
 def find_folders(places: Sequence[Path]) -> list[Path]:
@@ -119,7 +124,7 @@ def begin(outside: OutsideStore, findings: Findings) -> Store | None:
         outside.check_log()
         store = Store(outside.folder, outside.reader, outside.reader.tail(), findings)
     except StoreDamaged as damage:
-        findings.add("D3", str(damage), site=meta.site)
+        findings.add("D3", told_to_readers(damage), site=meta.site)
         return None
     for row in store.begun.slots.values():
         if row.state in IN_PREFIX:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import gc
+import os
 import shutil
 import tracemalloc
 from contextlib import closing
 from pathlib import Path
 from random import Random
+from tempfile import gettempdir
 from typing import Any
 
 import apsw
@@ -149,6 +152,7 @@ def test_a_damaged_log_of_a_killed_site_is_found_d3(data: Path, tmp_path: Path) 
     [violation] = audit([crashed]).violations
     assert (violation.rule, violation.site) == ("D3", "bob")
     assert "site.db-wal: damaged between frame" in violation.sentence
+    assert "If this is a copy, make it anew while its site is stopped" in violation.sentence
 
 
 def test_nothing_of_a_killed_site_is_changed(data: Path, tmp_path: Path) -> None:
@@ -255,6 +259,48 @@ def test_a_folder_that_cannot_be_written_is_read_from_a_copy_and_left_as_it_is(
     assert (report.violations, report.unreadable, len(report.copied), report.slots) == ((), (), 3, 10)
     assert {site.folder.parent for site in report.sites} == {cluster}
     assert _contents(cluster) == contents
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.EACCES, "Permission denied. Run this as a user who may read the folder"),
+        (errno.ENOSPC, f"the disk is full. Free some space in {gettempdir()}, where a copy of it is read"),
+        (errno.EMFILE, "Allow more open files"),
+        (errno.EIO, "look whether that disk is sound"),
+    ],
+)
+def test_who_audits_is_told_what_helps_who_reads_and_nothing_that_would_harm_the_site(
+    data: Path, monkeypatch: pytest.MonkeyPatch, number: int, advice: str
+) -> None:
+    """Its engine may run, as another user: its files keep their owner, and nobody starts it a second time."""
+    connect = apsw.Connection
+
+    def refuse_here(name: str, **options: Any) -> apsw.Connection:
+        if Path(name).is_relative_to(data):
+            raise apsw.CantOpenError("unable to open database file")
+        return connect(name, **options)
+
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(apsw, "Connection", refuse_here)
+    monkeypatch.setattr("storage.beside.shutil.copyfile", fail)
+    reasons = {each.reason for each in audit([data]).unreadable}
+    assert len(reasons) == 3
+    for reason in reasons:
+        assert advice in reason
+        assert "start the site" not in reason.lower()
+        assert "writable for" not in reason
+
+
+def test_d5_a_damaged_copy_is_no_reason_to_give_up_the_sites_vote(data: Path) -> None:
+    """Whoever moved the site's folder away for it would have a learner for ever."""
+    (data / "bob" / "site.db").write_bytes(b"not a database" * 1_000)
+    (bob,) = audit([data]).unreadable
+    assert "not a sound database" in bob.reason
+    assert "If this is a copy, make it anew while its site is stopped" in bob.reason
+    assert "move the site's folder away" not in bob.reason
 
 
 def _contents(folder: Path) -> dict[Path, bytes]:

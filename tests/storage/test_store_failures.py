@@ -191,8 +191,8 @@ def test_another_writer_is_not_waited_for_without_end(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize(
     ("number", "advice"),
     [
-        (errno.EROFS, "Read-only file system. Make the folder and all files in it writable"),
-        (errno.EACCES, "Permission denied. Make the folder and all files in it writable"),
+        (errno.EROFS, "Read-only file system. Start .* or make the folder and all files in it writable"),
+        (errno.EACCES, "Permission denied. Start the site as the user who owns its folder, or make the folder"),
         (errno.ENOSPC, "Free some space"),
         (errno.EMFILE, "Allow more open files"),
         (errno.EISDIR, "Move what is in the way elsewhere"),

@@ -10,10 +10,9 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from engine.core.storage import StoreError
 from storage.audit.report import AuditedSite, Report, Violation
 from storage.audit.run import audit
-from storage.audit.stores import AuditRefused
+from storage.audit.stores import AuditFailed, AuditRefused
 from tui.exits import CommandFailed, ExitStatus
 from tui.json_shapes import Json
 from tui.output import Account, Cell, Output, Row, Style, complain
@@ -26,7 +25,7 @@ def run(arguments: Namespace) -> int:
         report = audit([Path(place).absolute() for place in arguments.places])
     except AuditRefused as error:
         raise CommandFailed(ExitStatus.BAD_INPUT, str(error)) from error
-    except StoreError as error:
+    except AuditFailed as error:
         raise CommandFailed(ExitStatus.STORE_UNUSABLE, str(error)) from error
     out = Account(arguments.json)
     if out.as_json:
