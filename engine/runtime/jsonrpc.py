@@ -3,7 +3,9 @@
 Rules that hold here:
 - A line is at most LINE_BYTES_MAX bytes, both ways.
 - A call has an id (an integer or a string) and its params by name; there are no batches and no calls without an answer.
-- What a client sends wrong is one error with a sentence that says what to do; it never ends the engine.
+- What a client sends wrong is one error with a sentence that says what to do; it never ends the engine. The sentence
+  may quote what was sent, so it is cut in its middle where that is long: what to do stands at its end.
+- Of two equal names in one object the last one holds.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import orjson
 
 LINE_BYTES_MAX: Final = 1024 * 1024
 _ID_CHARACTERS_MAX: Final = 200
+_MESSAGE_CHARACTERS_MAX: Final = 2_000
 
 CallId = int | str
 
@@ -80,9 +83,16 @@ def result(call_id: CallId, value: object) -> bytes:
 
 
 def failure(failed: CallFailed) -> bytes:
-    said = {"code": int(failed.code), "message": failed.message}
+    said = {"code": int(failed.code), "message": _bounded(failed.message)}
     return orjson.dumps({"jsonrpc": "2.0", "id": failed.call_id, "error": said}, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def notification(method: str, params: Mapping[str, object]) -> bytes:
     return orjson.dumps({"jsonrpc": "2.0", "method": method, "params": params}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _bounded(message: str) -> str:
+    if len(message) <= _MESSAGE_CHARACTERS_MAX:
+        return message
+    half = _MESSAGE_CHARACTERS_MAX // 2
+    return f"{message[:half]} ... {message[-half:]}"

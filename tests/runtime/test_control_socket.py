@@ -98,6 +98,64 @@ async def test_what_is_wrong_is_one_error_that_says_what_to_do(
         assert (await client.call("status"))["site"] == "alice", "the connection goes on"
 
 
+CALL = b'{"jsonrpc":"2.0","id":7,"method":"%s","params":%s}'
+VIEW = b'{"jsonrpc":"2.0","id":7,"method":"view","params":%s}'
+LONG = "\ue000".encode() * 340_000
+"""It is printable nowhere: quoted, it is more than twice as long."""
+
+NO_JSON = {
+    "arrays without end": b"[" * 500_000,
+    "objects without end": b'{"a":' * 180_000,
+    "arrays that end, too deep": VIEW % (b'{"limit":' + b"[" * 5_000 + b"]" * 5_000 + b"}"),
+    "NaN": VIEW % b'{"limit":NaN}',
+    "infinity": VIEW % b'{"limit":-Infinity}',
+    "a number of 500,000 digits": VIEW % (b'{"limit":' + b"9" * 500_000 + b"}"),
+    "an exponent beyond all": VIEW % b'{"limit":1e400}',
+    "no UTF-8": VIEW % b'{"lim\xffit":3}',
+    "half a character": VIEW % b'{"limit":3}' + b"\xf0\x9f",
+    "a character spelt too long": VIEW % b'{"\xc0\xaf":3}',
+    "a surrogate in UTF-8": VIEW % b'{"\xed\xa0\x80":3}',
+    "a lone surrogate": VIEW % b'{"\\ud800":3}',
+    "a byte order mark": b"\xef\xbb\xbf" + VIEW % b"{}",
+    "a zero byte": b"\x00",
+    "something after the end": VIEW % b"{}" + b"]",
+}
+NO_REQUESTS = {
+    "arrays in a number's place": VIEW % (b'{"limit":' + b"[" * 900 + b"]" * 900 + b"}"),
+    "2**64": VIEW % b'{"limit":18446744073709551616}',
+    "a number as 1e1": VIEW % b'{"limit":1e1}',
+    "-0": VIEW % b'{"limit":-0}',
+    "a number that is nearly nothing": VIEW % b'{"fresh":true,"timeout_s":1e-400}',
+    "a name that is long": VIEW % (b'{"%s":3}' % LONG),
+    "a method that is long": b'{"jsonrpc":"2.0","id":7,"method":"%s"}' % LONG,
+    "a target that is long": CALL % (b"submit", b'{"kind":"block","target":"%s"}' % LONG),
+    "an event that is long": CALL % (b"events", b'{"ids":["%s"]}' % LONG),
+    "a rule that is long": CALL % (b"faults.add", b'{"rule":"%s"}' % LONG),
+}
+
+
+async def test_w5_whatever_is_sent_as_json_is_one_error_and_the_connection_goes_on(tmp_path: Path) -> None:
+    async with cluster(tmp_path, "alice") as sites:
+        client = await (await sites.start("alice")).client()
+        for what, line in NO_JSON.items():
+            said = await said_to(client, line)
+            assert (said["id"], said["error"]["code"]) == (None, -32700), what
+        for what, line in NO_REQUESTS.items():
+            said = await said_to(client, line)
+            assert said["id"] == 7, what
+            assert len(said["error"]["message"]) < 10_000, what
+        assert (await client.call("status"))["site"] == "alice"
+        assert (await client.call("events"))["lines"] == []
+
+
+async def test_of_two_equal_names_the_last_one_holds(tmp_path: Path) -> None:
+    async with cluster(tmp_path, "alice") as sites:
+        client = await (await sites.start("alice")).client()
+        said = await said_to(client, b'{"jsonrpc":"2.0","id":1,"id":7,"method":"stop","method":"blocks"}')
+        assert (said["id"], said["result"]) == (7, {"lines": []})
+        assert (await said_to(client, VIEW % b'{"limit":3,"limit":0}'))["error"]["code"] == -32602
+
+
 async def test_params_may_be_null_where_they_have_a_default(tmp_path: Path) -> None:
     async with cluster(tmp_path, "alice") as sites:
         client = await (await sites.start("alice")).client()
