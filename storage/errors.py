@@ -21,10 +21,16 @@ import apsw
 
 from engine.core.storage import StoreDamaged, StoreError, StoreFailed, StoreForeign
 
+_MOVE_AWAY: Final = (
+    "move the site's folder away and start the site again: it learns the log from the others, but does not vote, so do"
+    " that only while a majority of the other sites votes"
+)
 START_ANEW: Final = (
-    "If the files cannot be had as they were when the site stopped (an older copy must not be used), move the site's"
-    " folder away and start the site again: it learns the log from the others, but does not vote, so do that only"
-    " while a majority of the other sites votes"
+    "If the files cannot be had as they were when the site stopped (an older copy must not be used), " + _MOVE_AWAY
+)
+OTHER_VERSION: Final = (
+    "Its checksum is right, so another version of Loggos wrote it: start the site with the version that ran here last;"
+    " its store stays where it is, and loses nothing. Only if no version reads it, " + _MOVE_AWAY
 )
 OWN_STORE: Final = (
     "name the folder of this site's own store with --data. A site that has run before never votes again if it starts"
@@ -125,6 +131,12 @@ def _readers_advice(error: StoreError) -> str:
 def damaged_row(path: Path, table: str, key: str, what: str) -> StoreDamaged:
     """The error for one row; `key` is as a person would look for it, such as `slot 41`."""
     return StoreDamaged(f"{path}: table {table}, {key}: {what}", START_ANEW)
+
+
+def unread_row(path: Path, table: str, key: str, why: str) -> StoreDamaged:
+    """The error for a row that is as it was written, and says what nobody here reads (W5)."""
+    what = f"holds what this version of Loggos does not write ({why})"
+    return StoreDamaged(f"{path}: table {table}, {key}: {what}", OTHER_VERSION)
 
 
 def _code(error: Exception) -> str:

@@ -21,7 +21,7 @@ from engine.core.ids import NUMBER_MAX, SiteId, Slot
 from engine.core.messages import LearnedSlot
 from engine.core.storage import NO_VOTE, EventRow, LogRow, StoreDamaged, Vote, WriteEvidence
 from storage import rows
-from storage.errors import START_ANEW, damaged_row, sqlite_errors
+from storage.errors import START_ANEW, damaged_row, sqlite_errors, unread_row
 from storage.rows import IN_PREFIX, Meta, SlotRow, SlotState, Table, Values
 from storage.tail import Tail, Tally
 
@@ -241,8 +241,7 @@ class Reader:
         try:
             return of(values)
         except (ValueError, TypeError, AttributeError) as error:
-            what = f"holds what this version of Loggos does not write ({error})"
-            raise damaged_row(self._path, table.name, table.key_text(values), what) from error
+            raise unread_row(self._path, table.name, table.key_text(values), str(error)) from error
 
     def _checked(self, table: Table, rest: str = "", bindings: Sequence[Any] = ()) -> Iterator[tuple[Values, int]]:
         """Rows of `table` and their checksums. Raises StoreDamaged, naming the row."""

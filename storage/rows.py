@@ -13,6 +13,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from typing import Any, Final
 
 import orjson
 
-from engine.core.entry import Entry, decode
+from engine.core.entry import BadOperation, Entry, bounded_ms, decode
 from engine.core.ids import NUMBER_MAX, STORE_ID, Ballot, Round, SiteId, Slot, StoreId
 from engine.core.storage import (
     EventRow,
@@ -33,6 +34,9 @@ from engine.core.storage import (
     Vote,
     WriteEvidence,
 )
+
+_OUT_OF_TIME: Final = re.compile(r"([a-z]+) (-?[0-9]{1,30}) (.*)\Z")
+_QUOTED_CHARACTERS: Final = 60
 
 Value = None | int | str
 Values = tuple[Value, ...]
@@ -226,8 +230,8 @@ def event_values(event: EventRow) -> Values:
 
 def event_of(values: Sequence[Any]) -> EventRow:
     """Raises ValueError where no site could read the event (W5)."""
-    number, state, slot, reason, to_author, to_kind, body = values
-    decode(body)
+    number, state, slot, reason, to_author, to_kind, said = values
+    body = _body(said)
     at = None if slot is None else Slot(_number(slot, 1))
     return EventRow(_number(number, 1), body, EventState(state), at, reason, to_author, to_kind)
 
@@ -268,9 +272,28 @@ def _entry_of(values: Sequence[Any]) -> Entry | None:
     author, number, follows, body = values
     if number is None:
         return None
-    if author is not None:
+    return Entry(author, _number(number), _number(follows), body if author is None else _body(body))
+
+
+def _body(said: Any) -> str:
+    """The body of an event, with a time that every site reads: earlier versions wrote whatever a clock said.
+
+    No peer ever took such a body, and an event has one body. So whoever reads it thus reads the same each time, and the
+    event can still be told to the others, or settled, as if it had been stamped so (A2, R1).
+    """
+    body = _timed(said)
+    try:
         decode(body)
-    return Entry(author, _number(number), _number(follows), body)
+    except BadOperation as bad:
+        raise ValueError(f"{body[:_QUOTED_CHARACTERS]!r}: {bad}") from bad
+    return body
+
+
+def _timed(said: str) -> str:
+    found = _OUT_OF_TIME.match(said)
+    if found is None or 0 <= int(found[2]) <= NUMBER_MAX:
+        return said
+    return f"{found[1]} {bounded_ms(int(found[2]))} {found[3]}"
 
 
 def _number(value: Any, least: int = 0) -> int:

@@ -84,7 +84,11 @@ class Stamped(Value):
 
 def stamped(operation: Operation, at_ms: int) -> Stamped:
     """With whatever a clock says, as near as the calendar comes to it: every site can read it (W5)."""
-    return Stamped(operation, min(max(at_ms, 0), AT_MS_MAX))
+    return Stamped(operation, bounded_ms(at_ms))
+
+
+def bounded_ms(at_ms: int) -> int:
+    return min(max(at_ms, 0), AT_MS_MAX)
 
 
 def clean_text(text: str) -> str:
