@@ -228,6 +228,7 @@ def _without(plan: Plan, site: int) -> Plan:
         leadership=_less(setup.leadership, site),
         disk_ms=_less(setup.disk_ms, site),
         heartbeats=tuple(each for each in setup.heartbeats if each[0] != setup.names[site]),
+        stamps=tuple(each for each in setup.stamps if each[0] != setup.names[site]),
         links=tuple(_less(row, site) for row in rows),
     )
     acts = (_spared(act, site, setup.names) for act in plan.acts)
@@ -283,7 +284,7 @@ def _at_once(setup: Setup) -> Setup:
 
 
 def _usual(setup: Setup) -> Setup:
-    return replace(setup, tick_late_ms=0, timings=Timings(), heartbeats=(), page_bytes=1_100)
+    return replace(setup, tick_late_ms=0, timings=Timings(), heartbeats=(), stamps=(), page_bytes=1_100)
 
 
 def _plainly_led(setup: Setup) -> Setup:
@@ -309,6 +310,7 @@ PLAINER: Final[tuple[Callable[[Setup], Setup], ...]] = (
     _usual,
     lambda setup: replace(setup, tick_late_ms=0),
     lambda setup: replace(setup, page_bytes=1_100),
+    lambda setup: replace(setup, stamps=()),
     lambda setup: replace(setup, timings=Timings(), heartbeats=()),
     _plainly_led,
     _uniform,

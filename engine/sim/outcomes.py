@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from engine.core.effects import SawOutcome
-from engine.core.entry import Entry
+from engine.core.entry import BadOperation, Entry, decode
 from engine.core.ids import EventId, SiteId, Slot
 from engine.core.messages import HandOn
 from engine.core.storage import EventRow, EventState
@@ -68,6 +68,8 @@ class Outcomes:
     def recorded(self, site: SiteId, row: EventRow, image: Image) -> EventState | None:
         """An event's row became durable at its author; returns what it said before."""
         event = self.by_body[row.body]
+        if event.number is None:
+            _is_read(site, row)
         id_ = EventId(site, row.number)
         if self.by_id.setdefault(id_, event) is not event or event.number not in (None, row.number):
             violate("E1", f"{id_} names two events, or has two numbers", slot=row.slot, site=site)
@@ -191,6 +193,14 @@ class Outcomes:
             case EventState.QUEUED | EventState.PROPOSED:
                 violate("E2", f"{saw.id} is told {saw.outcome}, which is no outcome", slot=saw.slot, site=site)
         return event
+
+
+def _is_read(site: SiteId, row: EventRow) -> None:
+    """W5: what becomes durable can be read at the next start."""
+    try:
+        decode(row.body)
+    except BadOperation as bad:
+        violate("W5", f"{site}/{row.number} becomes durable, and no site reads it: {bad}", slot=row.slot, site=site)
 
 
 def _withdraws(entry: Entry) -> bool:

@@ -53,6 +53,8 @@ class Setup:
     """How much later than its deadline a site's timer fires."""
     heartbeats: tuple[tuple[SiteId, Tick], ...] = ()
     """The sites whose heartbeat interval is another than that of `timings`."""
+    stamps: tuple[tuple[SiteId, tuple[int, ...]], ...] = ()
+    """The sites whose wall clock is wrong, and what it says at their events in turn, in ms since 1970 (W5)."""
 
 
 @dataclass(frozen=True, slots=True)

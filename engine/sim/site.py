@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from engine.codec import encode_packet
 from engine.core.effects import Effects, SawAttempt, SawFresh, SawOutcome, SawRecovery, SawUnconfirmed, Send
+from engine.core.entry import BadOperation
 from engine.core.ids import SiteId, Slot, Tick
 from engine.core.messages import GREETINGS, Message
 from engine.core.replica import Replica
 from engine.core.sessions import Submission
 from engine.core.settings import Settings
 from engine.core.storage import StoreDamaged, StoreFailed
+from engine.datagram import Rejected
 from engine.parts import NUMBER_BYTES, Cutter, Reassembly, is_part
 from engine.sim.disk import SimDisk
 from engine.sim.duels import Duels
@@ -254,6 +256,8 @@ class SimSite:
             self.end("its store is damaged", 0.0)
             self._refuse(str(damaged))
             return
+        except BadOperation as bad:
+            violate("W5", f"takes in what it cannot read: {bad}", site=self.name)
         self._perform(effects)
 
     def _tick(self, replica: Replica, now: Tick) -> Effects:
@@ -275,7 +279,10 @@ class SimSite:
                     if whole is None:
                         return Effects()
                     payload = whole
-                packet = world.decoder.packet(sender, payload)
+                try:
+                    packet = world.decoder.packet(sender, payload)
+                except Rejected as rejected:
+                    violate("W5", f"{sender} sends what no site takes: {rejected.reason}", site=self.name)
                 self._elections.received(self.index, now, packet)
                 return replica.receive(now, packet)
             case Submission():

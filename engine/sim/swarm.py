@@ -11,8 +11,8 @@ from __future__ import annotations
 from random import Random
 from typing import Final
 
-from engine.core.entry import Block, Operation, Tweet, Unblock
-from engine.core.ids import SiteId, Tick
+from engine.core.entry import AT_MS_MAX, Block, Operation, Tweet, Unblock
+from engine.core.ids import NUMBER_MAX, SiteId, Tick
 from engine.core.settings import Leadership, Timings
 from engine.sim.plan import (
     Act,
@@ -40,6 +40,9 @@ NAMES: Final = tuple(SiteId(name) for name in ("alice", "bob", "carol", "dave", 
 
 _CRASH_POINTS: Final = tuple(point for point in CrashPoint if point is not CrashPoint.IDLE)
 
+_WRONG_MS: Final = (-(2**62), -86_400_000, -1, AT_MS_MAX, AT_MS_MAX + 1, NUMBER_MAX, NUMBER_MAX + 1, 2**62)
+"""What a wall clock may say of 1970 and long before, of the year 9999 and long after."""
+
 _SIZES: Final = (1, 2, 3, 4, 5, 7)
 _SIZE_WEIGHTS: Final = (3, 7, 42, 7, 35, 6)
 
@@ -62,6 +65,7 @@ def draw(seed: int) -> Plan:
         links=_links(random, sites),
         disk_ms=tuple(_disk_ms(random) for _ in range(sites)),
         tick_late_ms=random.choice((0, 0, 1, 30)),
+        stamps=_stamps(Random(f"stamps of {seed}"), sites),
     )
     acts = [*_users(random, sites, calm_at), *_faults(random, sites, calm_at)]
     acts += _readers(random, sites, [act.at for act in acts if isinstance(act, Submit)])
@@ -72,6 +76,13 @@ def _leadership(random: Random, sites: int) -> tuple[Leadership, ...]:
     if random.random() < 0.1:
         return tuple(random.choice(tuple(Leadership)) for _ in range(sites))
     return (random.choice(tuple(Leadership)),) * sites
+
+
+def _stamps(random: Random, sites: int) -> tuple[tuple[SiteId, tuple[int, ...]], ...]:
+    """Drawn apart from all else: a seed without a wrong clock is the run that it is where no clock is ever wrong."""
+    if random.random() >= 0.1:
+        return ()
+    return ((NAMES[random.randrange(sites)], tuple(random.sample(_WRONG_MS, random.randint(1, 3)))),)
 
 
 # The links

@@ -23,7 +23,7 @@ from zlib import crc32
 
 from engine.codec import Decoder
 from engine.core.effects import Observation, SawLearned
-from engine.core.entry import Operation, Stamped, encode
+from engine.core.entry import Operation, encode, stamped
 from engine.core.ids import SiteId, StoreId, Tick, quorum_size
 from engine.core.messages import Message
 from engine.core.replica import Replica
@@ -77,6 +77,7 @@ class World:
         self._heap: list[tuple[int, int, Callable[[Any], None], Any]] = []
         self._sequence = 0
         self._tokens = 0
+        self._stamps = dict(setup.stamps)
         self._marks = Marks()
         self.mark = self._marks.add
         """Called with `(what was done, now, a number)`: see `Mark`."""
@@ -127,10 +128,17 @@ class World:
         if not self.sites[site].up:
             return None
         self._tokens = token = self._tokens + 1
-        body = encode(Stamped(operation, token))
+        body = self._body(site, operation, token)
         self.truth.submitted(site, token, body)
         self.sites[site].take(Submission(token, body, timeout, retry))
         return token
+
+    def _body(self, site: int, operation: Operation, token: int) -> str:
+        """Stamped as at the door (W5). An event that is spelt like an earlier one is stamped with another time."""
+        said = self._stamps.get(self.names[site])
+        first = token if said is None else said[token % len(said)]
+        bodies = (encode(stamped(operation, at_ms)) for at_ms in (first, *range(token, token + len(self.names) + 9)))
+        return next(body for body in bodies if body not in self.truth.outcomes.by_body)
 
     def give_up(self, site: int, token: int) -> None:
         self.sites[site].take(GiveUp(token))

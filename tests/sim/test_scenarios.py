@@ -114,6 +114,8 @@ def test_a_command_that_finds_nothing_to_do_says_so(command: str, problem: str) 
         (f"{_THREE}run 3 s\nseed 4", 3, "write it above the first command"),
         (f"{_THREE}leadership chosen", 2, "write: leadership none|last-author|elected"),
         (f"{_THREE}heartbeat bob 61 s", 2, "no heartbeat of more than 60000 ms; write: heartbeat [SITE] 500 ms"),
+        (f"{_THREE}stamps bob", 2, "ends where a time should stand; write: stamps SITE -86400000"),
+        (f"{_THREE}stamps bob 1.5", 2, "'1.5' is no time: write milliseconds since 1970"),
         (f"{_THREE}delivr all", 2, "did you mean 'deliver'?"),
         (f"{_THREE}deliver promises", 2, "'promises' is no type of message: write one of prepare, promise,"),
         (f"{_THREE}deliver prepare to dave", 2, "'dave' is no site: write one of alice, bob, carol"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, get_args
 
+from engine.core.entry import AT_MS_MAX
 from engine.core.settings import Leadership
 from engine.sim.plan import Act, Crash, Cut, FlipBit, Plan, Weather
 from engine.sim.sometimes import CrashPoint
@@ -56,6 +57,14 @@ def test_slow_disks_late_timers_sites_of_all_numbers_and_settings_are_drawn() ->
     assert any(setup.tick_late_ms > 0 for setup in setups)
     assert {setup.leadership[0] for setup in setups} == set(Leadership)
     assert any(len(set(setup.leadership)) > 1 for setup in setups), "sites of different settings (L4)"
+
+
+def test_wrong_clocks_are_drawn_of_before_1970_and_after_9999_and_seldom() -> None:
+    wrong = [said for plan in PLANS for _, said in plan.setup.stamps]
+    assert 10 < len(wrong) < len(PLANS) / 5
+    assert any(at_ms < 0 for said in wrong for at_ms in said)
+    assert any(at_ms > AT_MS_MAX for said in wrong for at_ms in said)
+    assert any(len(said) > 1 for said in wrong), "a clock that jumps"
 
 
 def _pairs(plan: Plan) -> list[tuple[Weather, Weather]]:

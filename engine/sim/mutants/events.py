@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from engine.core import entry as entries
 from engine.core.entry import Entry
 from engine.core.ids import SiteId, Slot
 from engine.core.microblog import Applied, Microblog
@@ -155,6 +156,7 @@ def _created_when_learned(original: Any) -> Any:
 
 
 MUTANTS: Final = (
+    Mutant("W5", "stamps whatever the clock says", (Patch(entries, "bounded_ms", lambda _: lambda at_ms: at_ms),)),
     Mutant(
         "E1",
         "an event is not durably proposed before it leaves",

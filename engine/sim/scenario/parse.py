@@ -36,6 +36,7 @@ _SETUP_USAGE: Final = {
     "page": "page 1100 bytes",
     "disk": "disk [SITE] 5 ms",
     "timers": "timers late 30 ms",
+    "stamps": "stamps SITE -86400000 [253402300800000 ...], in milliseconds since 1970",
     "link": "link SITE SITE [loss 0.1] [duplicate 0.1] [delay 1 ms] [spread 4 ms] [late 0.01 late-max 20 s]"
     " [stale 0.1]",
     "links": "links [loss 0.1] ..., as link, for all links",
@@ -51,6 +52,7 @@ class _Draft:
     leadership: dict[SiteId, Leadership] = field(default_factory=dict)
     timings: dict[str, Tick] = field(default_factory=dict)
     heartbeats: dict[SiteId, Tick] = field(default_factory=dict)
+    stamps: dict[SiteId, tuple[int, ...]] = field(default_factory=dict)
     page_bytes: int = 1_100
     disk_ms: dict[SiteId, int] = field(default_factory=dict)
     tick_late_ms: int = 0
@@ -72,6 +74,7 @@ class _Draft:
             disk_ms=tuple(self.disk_ms.get(name, 0) for name in names),
             tick_late_ms=self.tick_late_ms,
             heartbeats=tuple(self.heartbeats.items()),
+            stamps=tuple(self.stamps.items()),
         )
 
 
@@ -163,6 +166,9 @@ def _set(draft: _Draft, words: Words, word: str) -> None:
         case "timers":
             words.need("late")
             draft.tick_late_ms = words.ms()
+        case "stamps":
+            site = words.site()
+            draft.stamps[site] = words.times()
         case "link":
             link = (words.site(), words.site())
             draft.links[link] = _weather(words)

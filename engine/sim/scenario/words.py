@@ -19,6 +19,7 @@ _Meant = TypeVar("_Meant")
 
 _WORD: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\S+')
 _BALLOT: Final = re.compile(r"(\d{1,16})\.(\S+)\Z")
+_TIME: Final = re.compile(r"-?[0-9]{1,30}\Z")
 _EVENT: Final = re.compile(r"([^/\s]+)/(\d{1,16})\Z")
 _UNITS_MS: Final = {"ms": 1, "s": 1_000, "min": 60_000}
 
@@ -125,6 +126,16 @@ class Words:
         if unit not in _UNITS_MS:
             raise BadLine(f"{unit!r} is no unit of time: write ms, s or min")
         return number * _UNITS_MS[unit]
+
+    def times(self) -> tuple[int, ...]:
+        """One or more readings of a wall clock, of any time before or after 1970."""
+        found: list[int] = []
+        while not self.done or not found:
+            word = self.take("a time")
+            if not _TIME.match(word):
+                raise BadLine(f"{word!r} is no time: write milliseconds since 1970")
+            found.append(int(word))
+        return tuple(found)
 
     def ballot(self) -> Ballot:
         word = self.take("a ballot")
