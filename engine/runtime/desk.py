@@ -6,6 +6,7 @@ Rules that hold here:
 - An event does not depend on its client: if the connection closes, the event goes on until its time has passed.
 - A certain read is answered with the timeline in any case, which says whether it is confirmed (R5).
 - What the rules of the timeline refuse never reaches the replica.
+- The lines of a `fill` are kept until its last slot is settled; those of all fills together are bounded.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Final
 
 from engine.core.effects import (
     Effects,
@@ -36,6 +38,9 @@ from engine.runtime.queries import Queries
 from engine.runtime.requests import Action, EventKind, Explain, Fill, FreshView, GiveUp, Refused, Submit, View
 from engine.runtime.shapes import Shape, biography_shape, fill_line, newest_that_fit
 
+FILL_SLOTS_MAX: Final = 65_536
+"""Of all fills that wait."""
+
 
 @dataclass(slots=True)
 class _FillWait:
@@ -44,6 +49,11 @@ class _FillWait:
     deadline: Tick
     open: set[Slot]
     lines: dict[Slot, Shape] = field(default_factory=dict)
+
+    @property
+    def slots(self) -> int:
+        """How many it was asked for; stays the same."""
+        return len(self.open) + len(self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,7 @@ class Desk:
         self._reads: dict[int, _ReadWait] = {}
         self._token_of: dict[tuple[Client, CallId], int] = {}
         self._fills: dict[tuple[Client, CallId], _FillWait] = {}
+        self._fill_slots = 0
         self._explains: dict[int, tuple[Client, CallId]] = {}
 
     def act(self, now: Tick, asked: Asked, action: Action) -> Effects:
@@ -137,6 +148,7 @@ class Desk:
         self._submits.clear()
         self._token_of.clear()
         self._fills.clear()
+        self._fill_slots = 0
         self._explains.clear()
 
     def _submit(self, now: Tick, asked: Asked, submit: Submit) -> Effects:
@@ -190,11 +202,17 @@ class Desk:
         slots = self._replica.view(attempts_max=0).holes if fill.slots is None else fill.slots
         if slots and slots[-1] > used_max:
             raise Refused(f"slot {slots[-1]} is not used yet: the highest used slot is {used_max}")
+        if self._fill_slots + len(slots) > FILL_SLOTS_MAX:
+            raise Refused(
+                f"fills that wait name {self._fill_slots} slots already, {FILL_SLOTS_MAX} is the most:"
+                " wait for some of them, or name fewer slots"
+            )
         chosen = self._queries.chosen(slots)
         wait = _FillWait(Tick(now + fill.timeout), set(slots) - chosen.keys())
         for slot, entry in chosen.items():
             wait.lines[slot] = fill_line(SawFilled(slot, "chosen", kind_of(entry)))
         self._fills[key] = wait
+        self._fill_slots += wait.slots
         if not wait.open:
             self._answer_fill(key)
             return Effects()
@@ -223,6 +241,7 @@ class Desk:
 
     def _answer_fill(self, key: tuple[Client, CallId]) -> None:
         wait = self._fills.pop(key)
+        self._fill_slots -= wait.slots
         for slot in wait.open:
             wait.lines[slot] = fill_line(SawFilled(slot, "no-quorum", None))
         why = f"slot {min(wait.open)}: {self._replica.why_unsettled(min(wait.open))}" if wait.open else None

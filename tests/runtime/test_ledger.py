@@ -128,15 +128,24 @@ async def control_server(path: Path) -> AsyncIterator[Inbox]:
         nursery.cancel_scope.cancel()
 
 
+async def _taken(inbox: Inbox, count: int) -> list[Asked]:
+    """So many requests, as the node takes them."""
+    taken: list[Asked] = []
+
+    def enough() -> bool:
+        taken.extend(inbox.take(count - len(taken)))
+        return len(taken) == count
+
+    await until(enough)
+    return taken
+
+
 async def test_requests_that_the_node_has_not_taken_are_held_for_their_client(tmp_path: Path) -> None:
     """The node takes some thousand requests a pass, and a request may be a megabyte long."""
     async with control_server(tmp_path / "control.sock") as inbox:
         greedy = await trio.open_unix_socket(str(tmp_path / "control.sock"))
         await greedy.send_all(RULE * 3)
-        taken = 0
-        while taken < 3:
-            await trio.testing.wait_all_tasks_blocked()
-            taken += len(inbox.take(10))
+        await _taken(inbox, 3)
         with pytest.raises(trio.BrokenResourceError):
             await greedy.send_all(RULE * (2 * HELD_BYTES_MAX // len(RULE)))
         await greedy.aclose()
@@ -165,16 +174,13 @@ async def test_what_a_client_did_not_read_is_kept_for_nobody_once_it_left(tmp_pa
     async with control_server(tmp_path / "control.sock") as inbox:
         client = await trio.open_unix_socket(str(tmp_path / "control.sock"))
         await client.send_all(RULE)
-        asked: list[Asked] = []
-        while not asked:
-            await trio.testing.wait_all_tasks_blocked()
-            asked = inbox.take(1)
+        (asked,) = await _taken(inbox, 1)
         for _ in range(5):
-            asked[0].client.notify(b"x" * 1_000_000)
-        assert asked[0].client.queued_bytes == 5_000_000
+            asked.client.notify(b"x" * 1_000_000)
+        assert asked.client.queued_bytes == 5_000_000
         await client.aclose()
-        await until(lambda: asked[0].client.closed)
-        assert asked[0].client.queued_bytes == 0
+        await until(lambda: asked.client.closed)
+        assert asked.client.queued_bytes == 0
 
 
 async def test_a_line_without_an_end_that_is_cut_off_is_called_so(
@@ -198,11 +204,21 @@ async def test_above_the_sum_who_could_wait_long_is_refused_and_what_is_answered
     async with control_server(tmp_path / "control.sock") as inbox:
         gone = await trio.open_unix_socket(str(tmp_path / "control.sock"))
         await gone.send_all(submit * 2)
+        waiting = await _taken(inbox, 2)
         await gone.aclose()
-        await trio.testing.wait_all_tasks_blocked()
+        await until(lambda: waiting[0].client.closed)
         client = await trio.open_unix_socket(str(tmp_path / "control.sock"))
         await client.send_all(status + submit)
         said = await client.receive_some()
         assert b"3 requests wait for their answers" in said
         await client.aclose()
-        assert [type(asked.request) for asked in inbox.take(10)] == [Submit, Submit, Status]
+        waiting += inbox.take(10)
+        assert [type(asked.request) for asked in waiting] == [Submit, Submit, Status]
+        for asked in waiting:
+            asked.client.answer(asked.call_id, {})
+        client = await trio.open_unix_socket(str(tmp_path / "control.sock"))
+        await client.send_all(status)
+        await _taken(inbox, 1)
+        await client.send_all(submit)
+        await _taken(inbox, 1)
+        await client.aclose()

@@ -10,6 +10,7 @@ import trio
 
 from engine.core.ids import Tick
 from engine.core.settings import Timings
+from engine.runtime import desk
 from tests.runtime.sites import QUICK, Cluster, RpcFailed, Running, cluster, eventually, status_where
 
 SLOW_TO_FILL = Timings(heartbeat=Tick(50), retransmit=Tick(30), fill_every=Tick(60_000), scan_every=Tick(60_000))
@@ -233,7 +234,10 @@ async def test_a_hole_is_planned_and_filled_on_demand(tmp_path: Path) -> None:
         assert any(line["note"].startswith("DROP (rule 1)") for line in inspected["trace"])
 
 
-async def test_a_fill_that_finds_no_quorum_says_so_when_its_time_has_passed(tmp_path: Path) -> None:
+async def test_a_fill_that_finds_no_quorum_says_so_when_its_time_has_passed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "FILL_SLOTS_MAX", 1)
     async with cluster(tmp_path, "alice", "bob", "carol") as sites:
         await sites.start_all()
         await all_up(sites)
@@ -248,11 +252,14 @@ async def test_a_fill_that_finds_no_quorum_says_so_when_its_time_has_passed(tmp_
         await status_where(bob, lambda status: status["quorum"]["reachable"] == 1)
         client = await bob.client()
         request = await client.send("fill", timeout_s=1_000)
+        with pytest.raises(RpcFailed, match="fills that wait name 1 slots already"):
+            await client.call("fill", timeout_s=1_000)
         assert await client.call("give_up", requests=[request]) == {"given_up": 1}
         assert await client.answer(request) == {
             "lines": filled["lines"],
             "why": f"slot {slot}: no quorum: 1 of 3 reachable, 2 needed",
         }
+        assert (await client.call("fill", timeout_s=0.2))["lines"] == filled["lines"]
 
 
 async def test_held_messages_are_listed_released_and_dropped(tmp_path: Path) -> None:
