@@ -1,11 +1,10 @@
 """Messages on their way between the replica and the socket: sealed, traced, and mistreated where fault rules say so.
 
 Rules that hold here:
-- `take` and `due_in` are what came; `send` is the only place where anything leaves, and the node calls it after the
-  commit (D1). Messages that a rule delays or holds left the replica after their commit too.
-- While no fault rule is on, messages to one place go in one packet. Otherwise each has a datagram of its own, so that
-  the fate of one is not that of another.
-- A greeting has a packet of its own: it addresses another life than the rest may (D5, W1).
+- `take` and `due` are what came; `send` is where messages leave, and a turn asks for it after its commit (D1). What a
+  rule delayed or held on its way out left its turn after that commit too: it goes when its time has come.
+- While no fault rule is on, what leaves together goes in one packet. Otherwise each message has a datagram of its own,
+  so that the fate of one is not that of another.
 - A bad datagram is counted by its reason, and gets no answer (W2, W3).
 - A message that is longer than a datagram may be goes and comes in parts (W4, `engine.parts`). How long that is, a peer
   is asked (`engine.runtime.sizes`); who asks is answered at its usual place, a bounded number of times a pass (W3).
@@ -13,13 +12,14 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from engine.core.ids import SiteId, Tick
-from engine.core.messages import Hello, Message, Packet, Welcome
+from engine.core.messages import Message, Packet
 from engine.core.replica import Replica
+from engine.core.turn import Leave
 from engine.datagram import Reason, Rejected, TooLong
 from engine.runtime.clock import Clock
 from engine.runtime.counters import NodeCounts
@@ -58,15 +58,6 @@ class Arrival:
     source: Address
 
 
-@dataclass(frozen=True, slots=True)
-class Departure:
-    """What is to leave; `address` is None for the peer's usual place."""
-
-    to: SiteId
-    message: Message
-    address: Address | None
-
-
 class Links:
     def __init__(
         self,
@@ -90,7 +81,6 @@ class Links:
         self._trace = trace
         self._counts = counts
         self._clock = clock
-        self._flights_out: list[Flight] = []
         self._echoes: dict[SiteId, list[bytes]] = {}
 
     def take(self, now: Tick, datagram: Datagram) -> list[Arrival]:
@@ -131,37 +121,33 @@ class Links:
             arrivals += [Arrival(alone, datagram.source)] * self._faults.carry(now, at_ms, flight, fate)
         return arrivals
 
-    def due_in(self, now: Tick) -> Iterator[Arrival]:
-        """What a rule delayed or held on its way in and lets go now; what it held on its way out goes with `send`."""
+    def due(self, now: Tick) -> Iterator[Arrival]:
+        """Lets go what a rule delayed or held until now: what was on its way in is what came."""
         for flight in self._faults.due(now):
             if flight.direction is Direction.OUT:
-                self._flights_out.append(flight)
+                self._send_packet(now, flight.peer, flight.packet, flight.address)
             else:
                 assert flight.address is not None, "what came in came from somewhere"
                 yield Arrival(flight.packet, flight.address)
 
-    def send(self, now: Tick, departures: Iterable[Departure]) -> None:
-        """Sends everything that may leave. The commit that it depends on is done."""
-        for flight in self._flights_out:
-            self._send_packet(now, flight.peer, flight.packet, flight.address)
-        self._flights_out.clear()
+    def send(self, now: Tick, leave: Leave[Address]) -> None:
+        """Sends what may leave: the commit that it depends on is done."""
+        at_ms = self._clock.wall_ms()
+        if not self._faults.idle:
+            for message in leave.messages:
+                self._send_judged(now, at_ms, leave, message)
+            return
+        packet = self._replica.packet(leave.to, tuple(leave.messages))
+        failed = self._send_packet(now, leave.to, packet, leave.place)
+        for message in packet.messages:
+            self._trace.message(at_ms, Direction.OUT, leave.to, message, failed)
+
+    def answer_sizes(self) -> None:
+        """Answers those who asked how long datagrams may be (W4)."""
         for peer, challenges in self._echoes.items():
             for challenge in challenges:
                 self._send_bare(peer, self._wire.echo(peer, challenge))
         self._echoes.clear()
-        at_ms = self._clock.wall_ms()
-        if not self._faults.idle:
-            for departure in departures:
-                self._send_judged(now, at_ms, departure)
-            return
-        bundles: dict[tuple[SiteId, Address | None], list[Message]] = {}
-        for departure in departures:
-            if isinstance(departure.message, Hello | Welcome):
-                self._send_together(now, at_ms, departure.to, [departure.message], departure.address)
-            else:
-                bundles.setdefault((departure.to, departure.address), []).append(departure.message)
-        for (to, address), messages in bundles.items():
-            self._send_together(now, at_ms, to, messages, address)
 
     def ask_sizes(self, now: Tick) -> None:
         """Asks the peers that are due how long datagrams may be (W4)."""
@@ -173,25 +159,17 @@ class Links:
         if place is not None:
             self._udp.send(datagram, place)
 
-    def _send_together(
-        self, now: Tick, at_ms: int, to: SiteId, messages: list[Message], address: Address | None
-    ) -> None:
-        packet = self._replica.packet(to, tuple(messages))
-        failed = self._send_packet(now, to, packet, address)
-        for message in packet.messages:
-            self._trace.message(at_ms, Direction.OUT, to, message, failed)
-
-    def _send_judged(self, now: Tick, at_ms: int, departure: Departure) -> None:
-        to, message = departure.to, departure.message
+    def _send_judged(self, now: Tick, at_ms: int, leave: Leave[Address], message: Message) -> None:
+        to, place = leave.to, leave.place
         packet = self._replica.packet(to, (message,))
         fate = self._faults.judge(Direction.OUT, to, message)
         note = fate.note
         if fate is UNTOUCHED:
-            note = self._send_packet(now, to, packet, departure.address)
+            note = self._send_packet(now, to, packet, place)
         else:
-            flight = Flight(Direction.OUT, to, packet, departure.address)
+            flight = Flight(Direction.OUT, to, packet, place)
             for _ in range(self._faults.carry(now, at_ms, flight, fate)):
-                self._send_packet(now, to, packet, departure.address)
+                self._send_packet(now, to, packet, place)
         self._trace.message(at_ms, Direction.OUT, to, message, note)
 
     def _send_packet(self, now: Tick, to: SiteId, packet: Packet, address: Address | None) -> str | None:

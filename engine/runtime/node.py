@@ -1,10 +1,9 @@
 """The node: one task that owns the replica and drives it.
 
 Rules that hold here:
-- D1: a pass takes all that waits, steps the replica through it, then commits, then sends, then tells, then answers
-  questions, in that order, in `_perform` and nowhere else. What tells or answers shows nothing that is not durable.
-- D2: a failed store ends the site: nothing of the pass, or after it, is sent. A broken rule ends it too; its evidence
-  is committed first (A2, R1).
+- D1: a pass takes all that waits, steps the replica through it, drives the turn that comes of it (`engine.core.turn`),
+  then answers questions. What tells or answers shows nothing that is not durable.
+- D2: a failed store ends the site: nothing of the pass, or after it, is sent. A broken rule ends it too.
 - A pass is bounded, so that what is ready to leave does not wait for a flood to end.
 - Between passes it sleeps until something comes or the earliest deadline. There is no other timer.
 """
@@ -14,13 +13,12 @@ from __future__ import annotations
 import logging
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
 from engine.core import describe
 from engine.core.effects import (
-    Effects,
     Observation,
     SawApplied,
     SawAttempt,
@@ -35,9 +33,9 @@ from engine.core.effects import (
     SawUnconfirmed,
 )
 from engine.core.ids import SiteId, Slot, Tick
-from engine.core.messages import Welcome
 from engine.core.replica import Replica
 from engine.core.storage import Storage, StoreError, Write, WriteApplied, WriteLearned, WriteVote
+from engine.core.turn import Commit, End, Leave, Tell, Turn
 from engine.runtime.clock import Clock
 from engine.runtime.counters import NodeCounts
 from engine.runtime.desk import Desk
@@ -46,7 +44,7 @@ from engine.runtime.fault_desk import FaultDesk
 from engine.runtime.faults import FaultLayer
 from engine.runtime.inbox import Asked, Inbox
 from engine.runtime.jsonrpc import CallFailed, ErrorCode
-from engine.runtime.links import Arrival, Departure, Links
+from engine.runtime.links import Arrival, Links
 from engine.runtime.paths import Address, Paths
 from engine.runtime.queries import Queries
 from engine.runtime.requests import (
@@ -123,8 +121,7 @@ class Node:
         self._parts = parts
         self._replica = parts.replica
         self._fault_desk = FaultDesk(parts.faults, parts.clock)
-        self._effects = Effects()
-        self._departures: list[Departure] = []
+        self._turn: Turn[Address] = Turn(parts.replica)
         self._questions: deque[tuple[Asked, Query]] = deque()
         self._ending: Ending | None = None
         self._faults_shown = 0
@@ -134,7 +131,7 @@ class Node:
     def start(self) -> None:
         """The first pass: what the replica does at start. Raises StoreError."""
         now = self._parts.clock.now()
-        self._take(self._replica.start(now))
+        self._turn.take(self._replica.start(now))
         self._perform(now)
 
     async def run(self) -> Ending:
@@ -182,12 +179,12 @@ class Node:
         parts.counts.passes += 1
         for arrival in self._arrivals(now):
             self._receive(now, arrival)
-            if self._effects.stop is not None:
+            if self._turn.ends:
                 break  # A broken replica is not stepped again.
         else:
             self._take_requests(now)
             if self._replica.deadline() <= now:
-                self._take(self._replica.tick(now))
+                self._turn.take(self._replica.tick(now))
         self._perform(now)
         if self._ending is None:
             self._afterwards(now)
@@ -196,7 +193,7 @@ class Node:
         """What came, and what a fault rule let come only now."""
         for datagram in self._parts.udp.receive(DATAGRAMS_PER_PASS):
             yield from self._parts.links.take(now, datagram)
-        yield from self._parts.links.due_in(now)
+        yield from self._parts.links.due(now)
 
     def _take_requests(self, now: Tick) -> None:
         """Some of them in any pass, however many datagrams came; the others wait for the next one."""
@@ -212,6 +209,7 @@ class Node:
         """What waits for its time, and is no part of the protocol."""
         parts = self._parts
         parts.desk.tick(now)
+        parts.links.answer_sizes()
         parts.links.ask_sizes(now)
         for peer in parts.paths.to_resolve(now):
             parts.resolve(peer)
@@ -230,44 +228,42 @@ class Node:
             self._parts.paths.prove(peer, arrival.source)
             if self._parts.paths.of(peer) != before:
                 self._parts.sizes.moved(now, peer)
-        # Only the greeting's answer goes where the greeting came from: the sender is not proved to be there (W1).
-        self._take(effects, welcome_to=arrival.source)
-
-    def _take(self, effects: Effects, welcome_to: Address | None = None) -> None:
-        self._departures += [
-            Departure(send.to, send.message, welcome_to if isinstance(send.message, Welcome) else None)
-            for send in effects.sends
-        ]
-        self._effects.extend(effects)
+        self._turn.take(effects, arrival.source)
 
     def _perform(self, now: Tick) -> None:
-        """Commit, then send, then tell, then answer: the one place where this order is (D1)."""
-        effects, self._effects = self._effects, Effects()
-        departures, self._departures = self._departures, []
-        if effects.writes:
-            self._replica.committed(self._parts.storage.commit(effects.writes))
-            self._parts.counts.commits += 1
-            self._parts.counts.writes += len(effects.writes)
-            self._parts.counts.costs.committed(effects.writes)
-        if effects.stop is not None:
-            self._ending = Ending(effects.stop, EndStatus.BROKEN_RULE, ErrorCode.STOPPING)
-            return
-        self._parts.links.send(now, departures)
-        self._tell(effects)
+        """Does what the pass leaves to be done, then answers."""
+        parts = self._parts
+        turn, self._turn = self._turn, Turn(self._replica)
+        written: Sequence[Write] = ()
+        for item in turn.items():
+            match item:
+                case Commit(writes):
+                    turn.committed(parts.storage.commit(writes))
+                    parts.counts.commits += 1
+                    parts.counts.writes += len(writes)
+                    parts.counts.costs.committed(writes)
+                    written = writes
+                case Leave():
+                    parts.links.send(now, item)
+                case Tell(observations):
+                    self._tell(written, observations)
+                case End(why):
+                    self._ending = Ending(why, EndStatus.BROKEN_RULE, ErrorCode.STOPPING)
+                    return
         while self._questions:
             self._answer(*self._questions.popleft())
 
     # What is told
 
-    def _tell(self, effects: Effects) -> None:
+    def _tell(self, written: Sequence[Write], observations: Sequence[Observation]) -> None:
         parts = self._parts
-        parts.desk.observe(effects.observations)
+        parts.desk.observe(observations)
         at_ms = parts.clock.wall_ms()
-        for saw in effects.observations:
+        for saw in observations:
             parts.trace.observation(at_ms, saw)
             self._note(saw)
-        parts.subscriptions.slots(slot for slot in map(_slot_of, effects.writes) if slot is not None)
-        parts.subscriptions.slots(slot for saw in effects.observations for slot in _slots_seen(saw))
+        parts.subscriptions.slots(slot for slot in map(_slot_of, written) if slot is not None)
+        parts.subscriptions.slots(slot for saw in observations for slot in _slots_seen(saw))
 
     def _note(self, saw: Observation) -> None:
         parts = self._parts
@@ -307,7 +303,7 @@ class Node:
         try:
             match request:
                 case Submit() | GiveUp() | Fill() | FreshView() | Explain():
-                    self._take(parts.desk.act(now, asked, request))
+                    self._turn.take(parts.desk.act(now, asked, request))
                 case FaultsAdd() | FaultsSet() | FaultsRemove() | FaultsClear() | FaultsRelease() | FaultsDrop():
                     asked.client.answer(asked.call_id, self._fault_desk.act(now, request))
                 case (

@@ -1,8 +1,8 @@
 """One site of the world: its disk, and the process that runs a production replica on it.
 
 Rules that hold here:
-- The order is the node's: a pass steps the replica through all that waits, commits once, sends, tells (D1). Between any
-  two of these the process may end (`CrashPoint`); what was then written and not synced may be lost.
+- A pass is the node's: it steps the replica through all that waits, and drives one `Turn` (D1). Between any two of its
+  items the process may end (`CrashPoint`); what was then written and not synced may be lost.
 - A process's clock begins at 0 and shows nothing of the world's. A new process knows what its disk holds, and no more.
 - A process that syncs or is paused takes nothing in; what arrives waits, as in a socket's buffer, which has an end.
 - What is longer than a datagram goes in parts, as on the wire (W4); a process forgets the parts that it has.
@@ -11,23 +11,26 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Final, assert_never
 
 from engine.codec import encode_packet
-from engine.core.effects import Effects, SawAttempt, SawFresh, SawOutcome, SawRecovery, SawUnconfirmed, Send
+from engine.core.effects import Effects, Observation, SawAttempt, SawFresh, SawOutcome, SawRecovery, SawUnconfirmed
 from engine.core.entry import BadOperation
 from engine.core.ids import SiteId, Slot, Tick
-from engine.core.messages import GREETINGS, Message
+from engine.core.messages import Message
 from engine.core.replica import Replica
 from engine.core.sessions import Submission
 from engine.core.settings import Settings
-from engine.core.storage import StoreDamaged, StoreFailed
+from engine.core.storage import StoreDamaged, StoreFailed, Write
+from engine.core.turn import Commit, End, Item, Leave, Tell, Turn
 from engine.datagram import Rejected
 from engine.parts import NUMBER_BYTES, Cutter, Reassembly, is_part
 from engine.sim.disk import SimDisk
 from engine.sim.duels import Duels
+from engine.sim.inputs import Confirm, Fill, GiveUp, Input
 from engine.sim.marks import Mark
 from engine.sim.network import Datagram
 from engine.sim.sometimes import CrashPoint
@@ -47,29 +50,6 @@ _JUDGED: Final[frozenset[type]] = frozenset({SawAttempt, SawFresh, SawOutcome, S
 
 _FRAME_BYTES: Final = 250
 """What a packet takes beside the entries of one message."""
-
-
-@dataclass(frozen=True, slots=True)
-class GiveUp:
-    token: int
-
-
-@dataclass(frozen=True, slots=True)
-class Fill:
-    """Of these slots, or of all holes."""
-
-    slots: tuple[Slot, ...] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Confirm:
-    """A certain read (R5)."""
-
-    token: int
-    timeout: Tick
-
-
-Input = Datagram | Submission | GiveUp | Fill | Confirm
 
 
 @dataclass(slots=True)
@@ -111,7 +91,11 @@ class SimSite:
         self._pauses = 0
         self._syncing = False
         self._waiting: list[Input] = []
-        self._synced_late: tuple[Effects, Slot] | None = None  # a pass whose sync ended in a pause
+        self._turn: Turn[None] | None = None  # what this process's pass leaves to be done
+        self._items: Iterator[Item[None]] = iter(())
+        self._written: Sequence[Write] = ()  # what its commit wrote, while that is not synced
+        self._used_before = Slot(0)
+        self._synced_late = False  # its sync ended in a pause
         self._alarm: int | None = None  # the world's time of the wake-up that is scheduled
         self._ticked_at = Tick(-1)
         self._spins = 0  # how often it ticked at that time
@@ -157,7 +141,8 @@ class SimSite:
         self._pauses = 0
         self._syncing = False
         self._waiting.clear()
-        self._synced_late = None
+        self._turn = None
+        self._synced_late = False
         self._alarm = None
         unsynced = self.disk.unsynced
         kept_commits = int(kept * (unsynced + 1))
@@ -189,9 +174,9 @@ class SimSite:
         self._pauses -= 1
         if self._pauses:
             return
-        if self._synced_late is not None:
-            effects, self._synced_late = self._synced_late, None
-            self._sync(*effects)
+        if self._synced_late:
+            self._synced_late = False
+            self._sync_and_go_on()
         elif not self._syncing:
             self._catch_up()
 
@@ -304,63 +289,42 @@ class SimSite:
                 assert_never(item)
 
     def _perform(self, effects: Effects) -> None:
-        """Commits; what rests on that comes after, in `_leave`, once the sync is done (D1)."""
-        if effects.stop is not None:
-            violate("R1", f"a site stopped itself: {effects.stop}", site=self.name)
-        used_before = self.disk.image.used_max
-        if effects.writes:
-            if self.fuse and self._burns(CrashPoint.BEFORE_COMMIT):
-                return
-            try:
-                self.disk.append(effects.writes)
-            except StoreFailed as failed:
-                self._world.stopped(self, str(failed))
-                return
-            if self.fuse and self._burns(CrashPoint.TORN_COMMIT):
-                return
-            if self.disk_ms:
-                self._syncing = True
-                pending = (self.process, effects, used_before)
-                self._world.at(self._world.now + self.disk_ms, self._synced, pending)
-                return
-            self._sync(effects, used_before)
-        else:
-            self._leave(effects, used_before)
-
-    def _synced(self, pending: tuple[int, Effects, Slot]) -> None:
-        process, effects, used_before = pending
-        if process != self.process or self.replica is None:
-            return
-        if self._pauses:
-            self._synced_late = (effects, used_before)
-        else:
-            self._sync(effects, used_before)
-
-    def _sync(self, effects: Effects, used_before: Slot) -> None:
+        """Begins the turn of a pass."""
         replica = self.replica
         assert replica is not None
-        self._syncing = False
-        try:
-            commit = self.disk.sync()
-        except StoreFailed as failed:
-            self._world.stopped(self, str(failed))
-            return
-        self._world.mark((Mark.COMMIT, self._world.now, commit))
-        self._truth.durable(self.index, effects.writes)
-        replica.committed(commit)
-        if self.fuse and self._burns(CrashPoint.AFTER_COMMIT):
-            return
-        self._leave(effects, used_before)
+        self._used_before = self.disk.image.used_max
+        turn = self._turn = Turn(replica, effects)
+        self._items = turn.items()
+        self._go_on(turn)
 
-    def _leave(self, effects: Effects, used_before: Slot) -> None:
-        """Sends, then tells."""
-        if effects.sends:
-            self._truth.sending(self.index, effects.sends, used_before)
-            self._elections.sending(self.index, self._passed_at, effects.sends)
-            if not self._send(effects.sends):
-                return
-        if effects.observations and not self._tell(effects):
-            return
+    def _go_on(self, turn: Turn[None]) -> None:
+        """Does what is left of the turn, until its commit takes time or the process ends."""
+        judged = False
+        for item in self._items:
+            match item:
+                case Commit():
+                    if not self._write(item.writes):
+                        return
+                    if self.disk_ms:
+                        self._syncing = True
+                        self._world.at(self._world.now + self.disk_ms, self._synced, self.process)
+                        return
+                    if not self._sync(turn):
+                        return
+                case Leave():
+                    if not judged:
+                        self._truth.sending(self.index, turn.sends, self._used_before)
+                        self._elections.sending(self.index, self._passed_at, turn.sends)
+                        judged = True
+                    if not self._send(item.to, item.messages):
+                        return
+                case Tell():
+                    if turn.sends and self.fuse and self._burns(CrashPoint.BEFORE_TELL):
+                        return
+                    if item.observations and not self._tell(item.observations):
+                        return
+                case End(why):
+                    violate("R1", f"a site stopped itself: {why}", site=self.name)
         replica = self.replica
         assert replica is not None
         self._deadline = self._began + replica.deadline()
@@ -369,24 +333,47 @@ class SimSite:
         else:
             self._set_alarm()
 
-    def _send(self, sends: list[Send]) -> bool:
-        """Messages to one site share a packet, but a greeting, which is addressed to another life (D5), has its own."""
-        bundles: dict[SiteId, list[Message]] = {}
-        for send in sends:
-            message, to = send.message, send.to
-            if type(message) in GREETINGS:
-                if not self._send_packet(to, [message]):
-                    return False
-            elif to in bundles:
-                bundles[to].append(message)
-            else:
-                bundles[to] = [message]
-        for to, messages in bundles.items():
-            if not self._send_packet(to, messages):
-                return False
-        return not (self.fuse and self._burns(CrashPoint.BEFORE_TELL))
+    def _write(self, writes: Sequence[Write]) -> bool:
+        """The first half of a commit; False where the process is gone."""
+        if self.fuse and self._burns(CrashPoint.BEFORE_COMMIT):
+            return False
+        try:
+            self.disk.append(writes)
+        except StoreFailed as failed:
+            self._world.stopped(self, str(failed))
+            return False
+        self._written = writes
+        return not (self.fuse and self._burns(CrashPoint.TORN_COMMIT))
 
-    def _send_packet(self, to: SiteId, messages: list[Message]) -> bool:
+    def _synced(self, process: int) -> None:
+        if process != self.process or self.replica is None:
+            return
+        if self._pauses:
+            self._synced_late = True
+        else:
+            self._sync_and_go_on()
+
+    def _sync_and_go_on(self) -> None:
+        turn = self._turn
+        assert turn is not None, "a commit under way is a turn's"
+        if self._sync(turn):
+            self._go_on(turn)
+
+    def _sync(self, turn: Turn[None]) -> bool:
+        """The second half of a commit; False where the process is gone."""
+        self._syncing = False
+        try:
+            commit = self.disk.sync()
+        except StoreFailed as failed:
+            self._world.stopped(self, str(failed))
+            return False
+        self._world.mark((Mark.COMMIT, self._world.now, commit))
+        self._truth.durable(self.index, self._written)
+        turn.committed(commit)
+        return not (self.fuse and self._burns(CrashPoint.AFTER_COMMIT))
+
+    def _send(self, to: SiteId, messages: list[Message]) -> bool:
+        """False where the process is gone."""
         replica, world = self.replica, self._world
         assert replica is not None
         packet = replica.packet(to, tuple(messages))
@@ -397,9 +384,10 @@ class SimSite:
                     return False
         return True
 
-    def _tell(self, effects: Effects) -> bool:
+    def _tell(self, observations: Sequence[Observation]) -> bool:
+        """False where the process is gone."""
         world = self._world
-        for saw in effects.observations:
+        for saw in observations:
             world.told(self, saw)
             if type(saw) not in _JUDGED:
                 continue

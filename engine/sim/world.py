@@ -32,10 +32,11 @@ from engine.core.settings import Settings
 from engine.core.storage import LogReader, Stored
 from engine.sim.disk import Image, SimDisk
 from engine.sim.elections import Elections
+from engine.sim.inputs import Confirm, Fill, GiveUp
 from engine.sim.marks import Mark, Marks
 from engine.sim.network import Datagram, Network
 from engine.sim.plan import Setup
-from engine.sim.site import Confirm, Fill, Fuse, GiveUp, SimSite
+from engine.sim.site import Fuse, SimSite
 from engine.sim.sometimes import CrashPoint, Reached
 from engine.sim.truth import Truth
 

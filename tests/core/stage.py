@@ -38,6 +38,7 @@ from engine.core.replica import Replica
 from engine.core.sessions import Submission
 from engine.core.settings import Leadership, Settings, Timings
 from engine.core.storage import Standing, Write
+from engine.core.turn import Commit, Turn
 from tests.core.memory_store import MemoryStore
 
 ALICE: Final = SiteId("alice")
@@ -232,8 +233,10 @@ class Stage:
         return Stage(store=self.store, random=self.random, settings=self.settings)
 
     def _perform(self, effects: Effects) -> Effects:
-        if effects.writes:
-            self.replica.committed(self.store.commit(effects.writes))
+        turn: Turn[None] = Turn(self.replica, effects)
+        for item in turn.items():
+            if isinstance(item, Commit):
+                turn.committed(self.store.commit(item.writes))
         assert effects.stop is None or not effects.sends, "a site that stops sends nothing"
         return effects
 

@@ -1,8 +1,8 @@
-"""Mutants of the acceptor (A1 to A5), and of what it keeps (D1, D2)."""
+"""Mutants of the acceptor (A1 to A5), of what it keeps, and of the order in which a turn is done (D1, D2)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -14,6 +14,7 @@ from engine.core.ids import Ballot, Slot
 from engine.core.messages import AcceptedSlot, Cause, Prepare, Promise
 from engine.core.step import Step
 from engine.core.storage import StoreFailed, Vote, WriteVote
+from engine.core.turn import Commit, Item, Tell, Turn
 from engine.sim.disk import SimDisk
 from engine.sim.mutants.mutant import Mutant, Patch
 
@@ -139,6 +140,26 @@ def _sync_errors_ignored(original: Callable[..., int]) -> Any:
     return sync
 
 
+def _leave_first(_: Any) -> Any:
+    def items(self: Turn[None]) -> Iterator[Item[None]]:
+        yield from self._leaving(self._effects.sends)
+        if self._effects.writes:
+            yield Commit(self._effects.writes)
+        yield Tell(self._effects.observations)
+
+    return items
+
+
+def _tell_first(_: Any) -> Any:
+    def items(self: Turn[None]) -> Iterator[Item[None]]:
+        yield Tell(self._effects.observations)
+        if self._effects.writes:
+            yield Commit(self._effects.writes)
+        yield from self._leaving(self._effects.sends)
+
+    return items
+
+
 _acceptor = engine.core.acceptor
 
 MUTANTS: Final = (
@@ -164,5 +185,7 @@ MUTANTS: Final = (
     Mutant("A5", "blames a range for what one slot refuses", (Patch(_acceptor, "_bar", _blame_a_range),)),
     Mutant("D1", "promises are not durable", (Patch(Acceptor, "_keep", _promise_in_memory),)),
     Mutant("D1", "acceptances are not durable", (Patch(Acceptor, "_keep", _accept_in_memory),)),
+    Mutant("D1", "messages leave before the commit", (Patch(Turn, "items", _leave_first),)),
+    Mutant("D1", "it is told before the commit", (Patch(Turn, "items", _tell_first),)),
     Mutant("D2", "a failed sync is ignored", (Patch(SimDisk, "sync", _sync_errors_ignored),)),
 )

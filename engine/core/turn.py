@@ -1,0 +1,113 @@
+"""A turn: what one pass of a site leaves to be done, item by item, in the one order there is (D1).
+
+Rules that hold here:
+- D1: the commit comes first, then messages leave, then it is told what was seen. Nothing after the commit is handed
+  out before `committed` was called. A crash falls between two items, or into one of them.
+- D2: a commit that failed is never reported, so nothing after it is done.
+- A site that ends (A2, R1) commits its evidence and says why; nothing leaves, nothing is told.
+- Messages to one place leave together, in the order in which the first of them came up. A greeting leaves alone, and
+  before them: it addresses another life than the rest may (D5, W1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+from engine.core.effects import Effects, Observation, Send
+from engine.core.ids import SiteId
+from engine.core.messages import GREETINGS, Message, Welcome
+from engine.core.replica import Replica
+from engine.core.storage import Write
+from engine.core.value import Value
+
+Place = TypeVar("Place")
+"""Where a datagram came from, whatever the driver has for that."""
+
+
+class Commit(Value):
+    """To be made durable, all or nothing; then `Turn.committed` is called."""
+
+    writes: list[Write]
+
+
+class Leave(Value, Generic[Place]):
+    """To be sent to a site: to `place`, or where it usually is."""
+
+    to: SiteId
+    messages: list[Message]
+    place: Place | None
+
+
+class Tell(Value):
+    """What was seen, for all who wait for it or watch. The last item; it may be empty."""
+
+    observations: list[Observation]
+
+
+class End(Value):
+    """The site ends, for this reason. The last item."""
+
+    why: str
+
+
+Item = Commit | Leave[Place] | Tell | End
+
+
+class Turn(Generic[Place]):
+    """Collects the effects of a pass with `take`, then hands out what is to be done, once."""
+
+    __slots__ = ("_effects", "_is_durable", "_replica", "_welcomes")
+
+    def __init__(self, replica: Replica, effects: Effects | None = None) -> None:
+        self._replica = replica
+        self._effects = effects or Effects()
+        self._welcomes: list[tuple[Send, Place]] = []
+        self._is_durable = False
+
+    @property
+    def sends(self) -> list[Send]:
+        """All that is to leave."""
+        return self._effects.sends
+
+    @property
+    def ends(self) -> bool:
+        """The site ends with this turn: its replica is not stepped again."""
+        return self._effects.stop is not None
+
+    def take(self, effects: Effects, source: Place | None = None) -> None:
+        """`source`: where the packet came from that had these effects. A greeting's answer goes there and nothing else
+        does, for that the sender is there is not proved yet (W1)."""
+        self._effects.extend(effects)
+        if source is not None:
+            self._welcomes += [(send, source) for send in effects.sends if type(send.message) is Welcome]
+
+    def items(self) -> Iterator[Item[Place]]:
+        """Each is to be done before the next one is asked for."""
+        effects = self._effects
+        self._is_durable = not effects.writes
+        if effects.writes:
+            yield Commit(effects.writes)
+        assert self._is_durable, "nothing leaves, and nothing is told, before the commit (D1)"
+        if effects.stop is not None:
+            yield End(effects.stop)
+            return
+        if effects.sends:
+            yield from self._leaving(effects.sends)
+        yield Tell(effects.observations)
+
+    def committed(self, commit: int) -> None:
+        """The commit is durable, and this is the store's number of it."""
+        self._replica.committed(commit)
+        self._is_durable = True
+
+    def _leaving(self, sends: list[Send]) -> Iterator[Leave[Place]]:
+        together: dict[SiteId, list[Message]] = {}
+        for send in sends:
+            if type(send.message) in GREETINGS:
+                source = next((source for welcome, source in self._welcomes if welcome is send), None)
+                yield Leave(send.to, [send.message], source)
+            else:
+                together.setdefault(send.to, []).append(send.message)
+        for to, messages in together.items():
+            yield Leave(to, messages, None)
