@@ -8,10 +8,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import pytest
+
+from tui.textual_inside import TRIED
 
 ROOT: Final = Path(__file__).parents[1]
 ROOMS: Final = ("engine", "storage", "tui")
@@ -155,6 +158,13 @@ def test_serving_does_not_load_the_screen() -> None:
     program = f"import sys, tui.cli, {COMPOSITION_ROOT}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert not {"textual", "rich"} & set(loaded.stdout.split())
+
+
+def test_what_textual_does_not_promise_is_used_in_one_place_and_was_tried_with_the_version_that_is_here() -> None:
+    private = re.compile(r"\btextual\._|\b_compositor\b")
+    users = [source.module for source in SOURCES + TESTS if private.search(source.path.read_text())]
+    assert users == ["tui.textual_inside"]
+    assert version("textual") in TRIED, "try what tui/textual_inside.py says with this version, then add it to TRIED"
 
 
 def test_every_module_opens_with_a_docstring() -> None:

@@ -16,9 +16,10 @@ from typing import Any, Final, cast
 
 from rich.console import Console
 from rich.control import Control
-from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
 from textual.screen import Screen
 from textual.strip import Strip
+
+from tui.textual_inside import ChopsUpdate, Compositor, LayoutUpdate, paint_with
 
 _UNCERTAIN: Final = re.compile("[^\x20-\x7e\xa0-\u02ff\u0370-\u0482\u2010-\u2027\u2030-\u25ff\u2700-\u27bf]")
 """Any character beyond the alphabets, signs and frames of which every terminal makes one cell."""
@@ -59,7 +60,7 @@ class PlacingCompositor(Compositor):
 
 def place(screen: Screen[Any]) -> None:
     """Lets a screen that was just made paint this way."""
-    screen._compositor = PlacingCompositor()
+    paint_with(screen, PlacingCompositor())
 
 
 def _placed(strip: Strip, x: int, y: int, console: Console) -> str:

@@ -19,11 +19,11 @@ from threading import Thread
 from typing import IO, Any, Final, Protocol, cast
 
 from textual import events
-from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
 from tui.bursts import APART_S, Bursts, Pastes
+from tui.textual_inside import XTermParser
 
 _READ_BYTES: Final = 65_536
 

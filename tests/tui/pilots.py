@@ -18,6 +18,7 @@ from tui.hops import Leaving
 from tui.panes.lines import Lines
 from tui.panes.trace import TracePane
 from tui.screens.main import MainScreen
+from tui.textual_inside import shown
 
 BOUND_S = 60.0
 """How long anything in these tests may take, on a machine that does much else."""
@@ -41,7 +42,7 @@ class Driven:
 
     def lines(self) -> list[str]:
         """What the screen shows, without trailing spaces."""
-        return [strip.text.rstrip() for strip in self.app.screen._compositor.render_strips()]
+        return [strip.text.rstrip() for strip in shown(self.app.screen)]
 
     @property
     def trace(self) -> TracePane:

@@ -13,6 +13,7 @@ from tests.tui.engine_double import EngineDouble
 from tests.tui.pilots import BOUND_S, screen_of
 from tui.app import LoggosApp
 from tui.hops import Hop, Leaving
+from tui.textual_inside import shown
 
 FULL = "OSError: [Errno 28] No space left on device"
 
@@ -87,7 +88,7 @@ async def test_a_screen_without_any_engine_says_so(tmp_path: Path) -> None:
     app = LoggosApp([hop], Leaving.DETACHES)
     async with app.run_test(size=(80, 24)) as pilot:
         async with asyncio.timeout(BOUND_S):
-            while "no engine is running" not in "".join(strip.text for strip in app.screen._compositor.render_strips()):
+            while "no engine is running" not in "".join(strip.text for strip in shown(app.screen)):
                 await pilot.pause()
         await pilot.press("q")
     assert app.return_value == 5

@@ -21,6 +21,7 @@ from tests.tui.engine_double import (
 from tests.tui.pilots import NARROW, WIDE, Driven, screen_of
 from tui import times
 from tui.panes.sites import SitesPane
+from tui.textual_inside import shown
 
 LONG = "a tweet that is longer than a line of the timeline, so that it is wrapped over two or three lines of it"
 
@@ -168,7 +169,7 @@ async def test_no_quorum_is_an_alarm_and_reads_are_marked_local(tmp_path: Path) 
         async with screen_of(engine) as pilot:
             await pilot.until_shown("NO QUORUM 2/5 need 3")
             await pilot.until_shown("local reads")
-            strip = pilot.app.screen._compositor.render_strips()[0]
+            strip = shown(pilot.app.screen)[0]
             alarm = next(segment for segment in strip if "NO QUORUM" in segment.text)
             assert alarm.style is not None
             assert alarm.style.reverse
@@ -222,7 +223,7 @@ async def test_no_colour_leaves_glyphs_words_and_attributes(tmp_path: Path, monk
             await pilot.press("3")
             await pilot.until_shown("◧ accepted")
             console = pilot.app.console
-            written = "".join(strip.render(console) for strip in pilot.app.screen._compositor.render_strips())
+            written = "".join(strip.render(console) for strip in shown(pilot.app.screen))
             for start in ("\x1b[38", "\x1b[48", ";38;", ";48;"):
                 assert start not in written
 

@@ -10,6 +10,7 @@ from engine.core.entry import clean_text
 from tests.tui.engine_double import EngineDouble, Json, attempt, entry, log_line, trace_line
 from tests.tui.pilots import NARROW, WIDE, Driven, screen_of
 from tui.inert import inert
+from tui.textual_inside import shown
 
 TEXTS = {
     "click": "[@click=app.quit]x[/]",
@@ -82,7 +83,7 @@ async def test_what_is_typed_and_pasted_is_drawn_inert(tmp_path: Path) -> None:
 async def _is_clean(pilot: Driven, size: tuple[int, int]) -> None:
     """Every cell is printable text; nothing that is clicked or linked came out of it; every line has its width."""
     await pilot.pause()
-    strips = pilot.app.screen._compositor.render_strips()
+    strips = shown(pilot.app.screen)
     assert len(strips) == size[1]
     for strip in strips:
         assert strip.text.isprintable()

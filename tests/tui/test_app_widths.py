@@ -13,6 +13,7 @@ from textual.strip import Strip
 from tests.tui.engine_double import EngineDouble, log_line
 from tests.tui.pilots import WIDE, screen_of
 from tui.placing import PlacedUpdate, is_uncertain
+from tui.textual_inside import compositor_of
 
 HINDI = "हिन्दी में लिखा"
 HEART = "\u2764\ufe0f \U0001f44d\U0001f3fd"
@@ -53,7 +54,7 @@ async def test_in_every_update_each_pane_is_where_it_belongs(tmp_path: Path, tex
         engine.special[1] = log_line(1, text=text)
         async with screen_of(engine, size=WIDE) as pilot:
             await pilot.until_shown(text.split(maxsplit=1)[0])
-            compositor = pilot.app.screen._compositor
+            compositor = compositor_of(pilot.app.screen)
             for update in (compositor.render_full_update(), compositor.render_update(full=True)):
                 assert isinstance(update, PlacedUpdate)
                 written = update.render_segments(pilot.app.console)
