@@ -10,7 +10,7 @@
 #   make ladder    prints what an event costs under each leadership setting
 #   make chaos     kills and cuts apart real engines for SECONDS, then checks all that was told;
 #                  with LEADERSHIP=none, last-author or elected that setting alone, else each in turn
-#   make picture   draws docs/screen.svg from the screen of a real demo cluster
+#   make picture   draws docs/screen*.svg, the screen of a real demo cluster at 80x24, 120x30 and 160x48
 #   make lint      lint and types alone
 #   make format    lays the code out as `make lint` wants it
 #   make lock      pins the newest dependencies that pyproject.toml allows

@@ -97,12 +97,17 @@ FAULTS: Final = (
     Key("d", "d", "drop", "drop", "throw held messages away: the selected one, else all"),
 )
 
-
 TYPING: Final = (
     Key("enter", "enter", "send", "send", "send what is typed"),
     Key("escape", "esc", "leave", "back", "keep it and go back"),
     Key("ctrl+u", "ctrl+u", "cut_before", "clear", "delete what stands before the cursor"),
 )
+
+
+def named(*actions: str) -> list[Key]:
+    """The main screen's keys of these actions, in this order."""
+    every = {key.action: key for _, group in GROUPS for key in group}
+    return [every[action] for action in actions]
 
 
 def bindings(*groups: tuple[Key, ...]) -> list[BindingType]:

@@ -1,7 +1,8 @@
-"""Draws docs/screen.svg: the screen of one of five real sites on loopback (`make picture`).
+"""Draws docs/screen*.svg: the screen of one of five real sites on loopback, at three sizes (`make picture`).
 
 What is seen was done: tweets, a block, a hole that was filled with a no-op, and one that is still open. The sites live
-in a temporary folder; the file is refused if it names a place of this machine.
+in a temporary folder; a file is refused if it names a place of this machine. Other scenes are held at the same sizes
+by the golden files.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from typing import Final
 from engine.core.ids import SiteId
 from engine.places import site_places
 from tests.real_cluster import Json, RealCluster
-from tests.tui.pilots import WIDE, Driven
+from tests.tui.pilots import SIZES, WIDE, Driven
 from tui.app import LoggosApp
 from tui.hops import Hop, Leaving
 
-PICTURE: Final = Path(__file__).parents[2] / "docs" / "screen.svg"
+DOCS: Final = Path(__file__).parents[2] / "docs"
 SITES: Final = ("alice", "bob", "carol", "dave", "erin")
 TIMINGS: Final = "heartbeat_ms: 200\nfill_every_s: 120\n"
 """Holes stay open until they are seen."""
@@ -90,25 +91,36 @@ async def _act(story: Story, pilot: Driven) -> None:
     await pilot.pause()
 
 
-async def _draw(cluster: RealCluster) -> str:
+def _name(size: tuple[int, int]) -> str:
+    return "screen.svg" if size == WIDE else f"screen-{size[0]}x{size[1]}.svg"
+
+
+async def _draw(cluster: RealCluster) -> dict[str, str]:
+    """The pictures by their names."""
     places = site_places(cluster.data_path, "alice")
     app = LoggosApp([Hop(SiteId("alice"), places.control, places.log)], Leaving.DETACHES)
     async with app.run_test(size=WIDE) as pilot:
         driven = Driven(app, pilot)
         await driven.until_shown("QUORUM 5/5")
         await _act(Story(cluster), driven)
-        return app.export_screenshot(title="loggos")
+        drawn = {}
+        for size in SIZES:
+            await driven.resize(*size)
+            drawn[_name(size)] = app.export_screenshot(title="loggos")
+        return drawn
 
 
 def main() -> None:
     os.environ.pop("NO_COLOR", None)
     with tempfile.TemporaryDirectory() as folder, RealCluster(Path(folder), SITES, TIMINGS) as cluster:
         cluster.serve_all()
-        drawn = _FONT_FILES.sub("", asyncio.run(_draw(cluster)))
-    found = _PLACES_HERE.search(drawn)
-    if found is not None:
-        raise SystemExit(f"the picture names a place of this machine ({found[0]}): nothing is written")
-    PICTURE.write_text("\n".join(line.rstrip() for line in drawn.splitlines()) + "\n", encoding="utf-8")
+        pictures = asyncio.run(_draw(cluster))
+    for name, drawn in pictures.items():
+        found = _PLACES_HERE.search(drawn)
+        if found is not None:
+            raise SystemExit(f"{name} names a place of this machine ({found[0]}): it is not written")
+        lines = (line.rstrip() for line in _FONT_FILES.sub("", drawn).splitlines())
+        (DOCS / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,11 @@ BOUND_S = 60.0
 """How long anything in these tests may take, on a machine that does much else."""
 
 NARROW = (80, 24)
+MIDDLE = (120, 30)
 WIDE = (160, 48)
+SIZES = (NARROW, MIDDLE, WIDE)
+"""At which the main screens are drawn (`make picture`) and held (golden files)."""
+
 GOLDEN = Path(__file__).parent / "golden"
 REWRITE = "LOGGOS_REWRITE_GOLDEN"
 

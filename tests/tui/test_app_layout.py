@@ -1,4 +1,4 @@
-"""What the screen looks like, as golden text (LOGGOS_REWRITE_GOLDEN=1 rewrites it), at 80x24 and 160x48."""
+"""What the screen looks like, as golden text (LOGGOS_REWRITE_GOLDEN=1 rewrites it), at 80x24, 120x30 and 160x48."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from tests.tui.engine_double import (
     site_account,
     trace_line,
 )
-from tests.tui.pilots import NARROW, WIDE, Driven, screen_of
+from tests.tui.pilots import NARROW, SIZES, WIDE, Driven, screen_of
 from tui import times
 from tui.panes.sites import SitesPane
+from tui.panes.status import short_names
 from tui.textual_inside import shown
 
 LONG = "a tweet that is longer than a line of the timeline, so that it is wrapped over two or three lines of it"
@@ -106,12 +107,14 @@ SCENES = {
     "help": "question_mark",
     "choose": "b",
 }
-TILED = tuple(SCENES)[:5]
-"""Those that differ where panes stand side by side."""
+MAIN = tuple(SCENES)[:5]
+"""Those that are shown at the larger sizes too."""
 
 
 @pytest.mark.parametrize(
-    ("name", "size"), [*((name, NARROW) for name in SCENES), *((name, WIDE) for name in TILED)], ids=str
+    ("name", "size"),
+    [*((name, NARROW) for name in SCENES), *((name, size) for size in SIZES[1:] for name in MAIN)],
+    ids=str,
 )
 async def test_golden(tmp_path: Path, name: str, size: tuple[int, int]) -> None:
     async with EngineDouble(tmp_path) as engine:
@@ -123,7 +126,7 @@ async def test_golden(tmp_path: Path, name: str, size: tuple[int, int]) -> None:
             if name == "inspector":
                 await pilot.until_shown("votes for")
                 await pilot.until_shown("no majority is")
-            if name == "blocks" or size == WIDE:
+            if name == "blocks" or (size == WIDE and name != "inspector"):
                 await pilot.until_shown("since #38")
             await pilot.until_golden(f"{name}-{size[0]}x{size[1]}")
 
@@ -140,14 +143,15 @@ async def test_an_empty_site_says_what_will_be_there(tmp_path: Path) -> None:
 
 
 async def test_where_panes_just_fit_beside_each_other_the_sites_keep_their_prefix(tmp_path: Path) -> None:
-    async with EngineDouble(tmp_path) as engine:
+    sites = tuple(f"a-longer-name-{number}" for number in range(1, 6))
+    async with EngineDouble(tmp_path, site=sites[0], sites=sites) as engine:
         engine.used_max = 37
-        async with screen_of(engine, size=(120, 30)) as pilot:
+        async with screen_of(engine, size=(150, 30)) as pilot:
             await pilot.until_shown("#37")
-            sites = pilot.main.query_one(SitesPane)
+            pane = pilot.main.query_one(SitesPane)
             shown = [["prefix"], *[["37"]] * 5]
-            await pilot.until(lambda: [row.split()[-1:] for row in pilot.rows(sites)[:6]] == shown, "never shown so")
-            assert pilot.rows(sites)[0].split() == ["prefix"]
+            await pilot.until(lambda: [row.split()[-1:] for row in pilot.rows(pane)[:6]] == shown, "never shown so")
+            assert pilot.rows(pane)[0].split() == ["prefix"]
 
 
 async def test_a_screen_that_is_too_small_keeps_status_and_outcome(tmp_path: Path) -> None:
@@ -193,10 +197,62 @@ async def test_the_bar_fits_at_every_width_and_with_long_names(tmp_path: Path) -
     async with EngineDouble(tmp_path, site=sites[0], sites=sites) as engine:
         engine.status_changes = {"faults": 2, "unknown": 3, "recovering": True}
         async with screen_of(engine, size=(60, 24)) as pilot:
-            for width in (60, 80, 100, 119, 120, 160, 240):
+            for width in (60, 80, 100, 119, 120, 149, 150, 240):
                 await pilot.resize(width, 24)
                 fits = partial(_is_whole, pilot, "FAULTS 2")
                 await pilot.until(fits, f"cut at {width}")
+
+
+async def test_nine_sites_have_names_at_80_columns(tmp_path: Path) -> None:
+    sites = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan")
+    async with EngineDouble(tmp_path, sites=sites) as engine:
+        engine.status_changes = {"leadership": "elected", "leader": "grace"}
+        async with screen_of(engine) as pilot:
+            await pilot.until_shown("al● bo● ca● da● er● fr● gr● he● iv●")
+            assert "lead grace" in pilot.lines()[0]
+
+
+@pytest.mark.parametrize(
+    ("sites", "short"),
+    [
+        (("alice", "alina", "bob"), ["alic", "alin", "bo"]),
+        (("site1", "site2", "site30"), ["1", "2", "30"]),
+        (("a", "aa", "ab"), ["a", "aa", "ab"]),
+        (("alice",), ["e"]),
+    ],
+)
+def test_short_names_tell_sites_apart(sites: tuple[str, ...], short: list[str]) -> None:
+    assert short_names(sites) == short
+
+
+async def test_a_wide_footer_offers_more_keys(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        first, last = " c tweet  enter inspect  / search  space pause  z zoom  b block", "  ? keys  q quit"
+        await pilot.until(lambda: pilot.lines()[-1] == first + last, "another footer at 80 columns")
+        await pilot.resize(*WIDE)
+        more = f"{first}  u unblock  v confirm"
+        await pilot.until(lambda: pilot.lines()[-1].startswith(more), "no more at 160 columns")
+        assert pilot.lines()[-1].endswith(last)
+
+
+def _heads(pilot: Driven, title: str) -> bool:
+    return title in pilot.lines()[1]
+
+
+async def test_an_opened_slot_stands_beside_the_pane_that_it_was_opened_from(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        island(engine)
+        async with screen_of(engine, size=(150, 40)) as pilot:
+            await pilot.until_shown("#37")
+            for key, title in (("3", "3 Log"), ("1", "1 Timeline")):
+                await pilot.press(key, *("g", "3", "7", "enter"), "enter")
+                engine.slots[37] = engine.slots[43] | {"slot": 37}
+                await pilot.until_shown("ms  alice")  # its diagram
+                await pilot.until(partial(_heads, pilot, title), f"{title} is not beside it")
+                assert "Slot 37" in pilot.lines()[1]
+                assert "Blocks" not in pilot.text()
+                await pilot.press("escape")
+                await pilot.until_shown("2 Blocks")
 
 
 async def test_a_countdown_runs_while_there_are_holes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

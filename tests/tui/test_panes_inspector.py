@@ -67,7 +67,7 @@ def test_the_diagram_draws_lanes_arrows_and_what_was_taken() -> None:
         (0.004, "in", "bob", "promise", "nothing accepted"),
         (0.02, "self", None, "chosen", "this site counted a majority"),
     )
-    assert [plain(line) for line in diagram(trace, 43, "alice", SITES, 78)] == [
+    assert [plain(line) for line in diagram(trace, 43, "alice", SITES, 90)] == [
         "     ms  alice     bob       carol     dave      erin",
         "    0.0  ●─────────▶───────────────────✗                   prepare 2.alice  DROP (rule 1)",
         "    4.0  ◀─────────●                                       promise 2.alice  nothing accepted",
@@ -77,7 +77,7 @@ def test_the_diagram_draws_lanes_arrows_and_what_was_taken() -> None:
 
 def test_what_a_rule_took_on_its_way_in_does_not_arrive() -> None:
     trace = traced((0, "in", "bob", "promise", "DROP (rule 1)"))
-    assert plain(diagram(trace, 43, "alice", SITES, 78)[1]).startswith("    0.0  ✗─────────●  ")
+    assert plain(diagram(trace, 43, "alice", SITES, 90)[1]).startswith("    0.0  ✗─────────●  ")
 
 
 def test_the_clock_begins_at_the_slots_own_first_message() -> None:
@@ -93,7 +93,30 @@ def test_the_clock_begins_at_the_slots_own_first_message() -> None:
 def test_where_lanes_do_not_fit_there_is_no_diagram() -> None:
     assert lane_width(40, 5) == 0
     assert lane_width(41, 5) == 4
-    assert lane_width(78, 5) == 10
+    assert lane_width(78, 5) == 7
+    assert lane_width(90, 5) == 10
+    assert lane_width(200, 5) == 10
+
+
+def test_lanes_stay_where_they_are_however_long_a_slot_takes() -> None:
+    trace = traced((0, "out", "bob", "accept", ""), (3_600, "in", "bob", "accepted", ""))
+    shown = [plain(line) for line in diagram(trace, 43, "alice", SITES, 90)[1:]]
+    assert [line.index(arrow) for line, arrow in zip(shown, "●◀", strict=True)] == [9, 9]
+    assert shown[1].split()[:2] == ["3600", "s"]
+
+
+async def test_when_a_site_learned_a_slot_is_told_whole_in_every_width(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 3
+        engine.slots[3] = unlearned(3)
+        learned = {"learned": True, "learned_at": at(7), "learned_how": "chosen", "learned_from": "erin"}
+        rounds = {"maxPrepare": "1234567.alice", "accNum": "1234567.alice"}
+        engine.biographies[3] = biography(3, sites=[site_account(site, **rounds, **learned) for site in SITES])
+        async with screen_of(engine, size=(60, 24)) as pilot:
+            await pilot.press("3", "enter")
+            for width in (60, 80, 120, 150, 160):
+                await pilot.resize(width, 48)
+                await pilot.until(lambda: pilot.text().count("12:00:07.000 by erin") == len(SITES), f"cut at {width}")
 
 
 async def test_enter_inspects_and_what_happens_there_is_followed(tmp_path: Path) -> None:

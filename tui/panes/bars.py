@@ -17,7 +17,8 @@ from tui.site.submissions import Submissions
 
 ELAPSED_EVERY_S: Final = 0.2
 OUTCOME_LINES_MAX: Final = 3
-FOOTER_KEYS_MAX: Final = 7
+FOOTER_KEYS_MAX: Final = 14
+"""More than these nobody reads, however wide the screen is."""
 KEPT: Final = 2
 """How many of the last keys of the footer are never left out."""
 
@@ -120,17 +121,18 @@ class OutcomeLine(Painted):
 
 
 class KeyBar(Painted):
-    """At most seven keys of what has the focus; the last ones, which are help and quit, stay where there is no room."""
+    """As many keys of what has the focus as there is room for, in their order. Help and quit, the last, always stay."""
 
     def __init__(self, keys: Callable[[], Sequence[Key]]) -> None:
         super().__init__(id="keys")
         self._keys = keys
 
     def rows(self, width: int) -> Sequence[Row]:
-        keys = list(self._keys()[:FOOTER_KEYS_MAX])
+        keys = list(self._keys())
+        del keys[FOOTER_KEYS_MAX - KEPT : -KEPT]
         while len(keys) > KEPT and sum(len(key.cap) + len(key.name) + 3 for key in keys) > width + 1:
             del keys[-1 - KEPT]
-        parts: list[Part] = [Part(" ")]
+        parts: list[Part] = []
         for key in keys:
-            parts += [Part(key.cap, Role.KEY), Part(f" {key.name}  ", Role.DIM)]
+            parts += [Part("  " if parts else " "), Part(key.cap, Role.KEY), Part(f" {key.name}", Role.DIM)]
         return [tuple(parts)]

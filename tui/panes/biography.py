@@ -44,7 +44,7 @@ def _sites(sites: Sequence[SiteAccount], width: int) -> list[Row]:
             f"{fitted(site.max_prepare or BLANK, numbers)} {fitted(site.acc_num or BLANK, numbers)} ",
             _learned(site),
         )
-        lines.append(row(*said))
+        lines += wrapped(row(*said), width, indent=names + 1)
     return lines
 
 

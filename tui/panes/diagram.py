@@ -21,7 +21,11 @@ from tui.times import local_time
 LANE_MIN: Final = 4
 LANE_MAX: Final = 10
 TIME_WIDTH: Final = 9
+MS_MAX: Final = 99_999.0
 LABEL_MIN: Final = 12
+LABEL_ROOMY: Final = 30
+LANE_NAMED: Final = 7
+"""A lane that most names fit in: it grows beyond once the labels have room."""
 FOR_LATER_SLOTS: Final = frozenset({"prepare", "promise"})
 """Messages that may be about all slots from theirs on."""
 TOGETHER_MS: Final = 5.0
@@ -42,7 +46,8 @@ class Step:
 def lane_width(width: int, sites: int) -> int:
     """The cells of a lane, 0 where the diagram does not fit."""
     lane = (width - TIME_WIDTH - LABEL_MIN) // max(1, sites)
-    return min(lane, LANE_MAX) if lane >= LANE_MIN else 0
+    roomy = (width - TIME_WIDTH - LABEL_ROOMY) // max(1, sites)
+    return min(lane, max(roomy, LANE_NAMED), LANE_MAX) if lane >= LANE_MIN else 0
 
 
 def steps(trace: Sequence[TraceLine], slot: int) -> list[Step]:
@@ -103,8 +108,15 @@ def _together(last: Step, step: Step) -> bool:
     )
 
 
+def _clock(at_ms: float) -> str:
+    """Never longer than its column, so that lanes stay where they are."""
+    if at_ms < 0:
+        return "earlier"
+    return f"{at_ms:.1f}" if at_ms < MS_MAX else f"{at_ms / 1_000:.0f} s"
+
+
 def _row(step: Step, lanes: Sequence[str], lane: int) -> Row:
-    clock = "earlier" if step.at_ms < 0 else f"{step.at_ms:.1f}"
+    clock = _clock(step.at_ms)
     time = (f"{clock:>{TIME_WIDTH - 2}}  ", Role.DIM)
     room = lane * len(lanes)
     reached = {lanes.index(site) for site in step.sites if site in lanes}

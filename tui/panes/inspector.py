@@ -75,7 +75,7 @@ class InspectorPane(Page):
         sites = self.model.sites
         if lane_width(width, len(sites)):
             return [*lines, BLANK, *diagram(view.trace, view.slot, self.model.site, sites, width)]
-        return [*lines, BLANK, *self._messages(view)]
+        return [*lines, BLANK, *self._messages(view, width)]
 
     def _variables(self, view: SlotView, width: int) -> list[Row]:
         acceptor = row(
@@ -124,16 +124,17 @@ class InspectorPane(Page):
             lines.append(row(("the slot changed since: ", Role.NOTE), ("a", Role.KEY), " asks all sites again"))
         return lines
 
-    def _messages(self, view: SlotView) -> list[Row]:
+    def _messages(self, view: SlotView, width: int) -> list[Row]:
         arrows = {"out": "→", "in": "←", "self": "*"}
-        return [
-            row(
+        lines: list[Row] = []
+        for line in view.trace:
+            said = row(
                 (f"{clock_ms(line.at)} ", Role.DIM),
                 f"{arrows.get(line.dir, '·')} {line.peer or ''} {line.type} ",
                 (f"{line.ballot or ''} {line.note or ''}", Role.DIM),
             )
-            for line in view.trace
-        ]
+            lines += wrapped(said, width, indent=2)
+        return lines
 
     # What is read, and when.
 

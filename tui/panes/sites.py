@@ -117,12 +117,12 @@ def _standing(status: Status, width: int) -> list[Row]:
     if status.holes:
         lines.append(row(("holes      ", Role.DIM), (plural(len(status.holes), "slot"), Role.BAD)))
     if "costs" in status.counters:
-        lines.append(row(("costs      ", Role.DIM), costs.in_words(status.counters["costs"])))
+        lines += wrapped(row(("costs      ", Role.DIM), costs.in_words(status.counters["costs"])), width, indent=11)
     since = "" if status.since is None else f", since {local_time(status.since):%d %b %H:%M}"
-    lines.append(row(("engine     ", Role.DIM), f"{status.version or '?'}, pid {status.pid}{since}"))
-    lines.append(row(("udp        ", Role.DIM), status.udp or ""))
-    lines.append(row(("store      ", Role.DIM), status.data or ""))
-    return lines
+    engine = row(("engine     ", Role.DIM), f"{status.version or '?'}, pid {status.pid}{since}")
+    udp = row(("udp        ", Role.DIM), status.udp or "")
+    store = row(("store      ", Role.DIM), status.data or "")
+    return [*lines, *(line for said in (engine, udp, store) for line in wrapped(said, width, indent=11))]
 
 
 def _counters(counters: Mapping[str, Any], width: int) -> list[Row]:

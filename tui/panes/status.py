@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
+from typing import Final
 
 from textual.timer import Timer
 
@@ -20,7 +22,9 @@ from tui.site.model import Gone, SiteModel, Stopped
 from tui.site.shapes import Peer, Status
 from tui.times import clock
 
-WIDE = 120
+RTT_WIDTH: Final = 120
+"""From this width on, round trips may take room that other parts of the bar could use."""
+SHORT_NAME_MIN: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,9 @@ class StatusBar(Painted):
             Segment(
                 3,
                 (
-                    *((_peers(status, rtt=True),) if width >= WIDE else ()),
-                    _peers(status, rtt=False),
+                    *((_peers_with_rtt(status),) if width >= RTT_WIDTH else ()),
+                    _peers(status, status.sites),
+                    _peers(status, short_names(status.sites)),
                     row("".join(_glyph(status, site)[0] for site in status.sites)),
                 ),
             ),
@@ -148,20 +153,40 @@ def _peer_glyph(peer: Peer) -> tuple[str, Role]:
     return ("●", Role.GOOD) if peer.voting else ("◐", Role.WARN)
 
 
-def _peers(status: Status, rtt: bool) -> Row:
+def short_names(sites: Sequence[str]) -> list[str]:
+    """What tells these sites apart, without the beginning that all share: `site1`, `site2` are `1`, `2`."""
+    alike = sum(1 for _ in takewhile(lambda letters: len(set(letters)) == 1, zip(*sites, strict=False)))
+    shared = min(alike, min(map(len, sites)) - 1)
+    rests = [site[shared:] for site in sites]
+
+    def is_enough(rest: str, length: int) -> bool:
+        return sum(other.startswith(rest[:length]) for other in rests) == 1
+
+    return [
+        rest[: next((length for length in range(SHORT_NAME_MIN, len(rest)) if is_enough(rest, length)), len(rest))]
+        for rest in rests
+    ]
+
+
+def _peers(status: Status, names: Sequence[str]) -> Row:
+    """The sites under these names."""
+    parts: list[Part] = []
+    for site, name in zip(status.sites, names, strict=True):
+        parts += [Part(f" {name}" if parts else name), Part(*_glyph(status, site))]
+    return tuple(parts)
+
+
+def _peers_with_rtt(status: Status) -> Row:
     parts: list[Part] = []
     for site in status.sites:
         peer = status.peers.get(site)
-        if parts:
-            parts.append(Part("  " if rtt else " "))
-        parts.append(Part(site))
-        parts.append(Part(*_glyph(status, site)))
-        if rtt and peer is None:
+        parts += [Part(f"  {site}" if parts else site), Part(*_glyph(status, site))]
+        if peer is None:
             parts.append(Part(" here", Role.DIM))
-        elif rtt and peer is not None and peer.up and peer.rtt_ms is not None:
-            parts.append(Part(f" {peer.rtt_ms} ms", Role.DIM))
-        elif rtt and peer is not None and not peer.up:
+        elif not peer.up:
             parts.append(Part(" down", Role.DIM))
+        elif peer.rtt_ms is not None:
+            parts.append(Part(f" {peer.rtt_ms} ms", Role.DIM))
     return tuple(parts)
 
 

@@ -1,7 +1,8 @@
 """The screen of one site: its panes, which of them are seen, and what the keys do.
 
 Rules that hold here:
-- Below 120 columns one pane is seen, with the trace's end beneath it; from there on they stand side by side.
+- Below 150 columns one pane is seen, with the trace's end beneath it; from there on they stand side by side.
+- There, an opened slot stands beside the pane that it was opened from, in half of the width: its diagram needs room.
 - Panes read the model and are told what changed; only this file knows where they stand.
 - What is left unsent or untold (a draft, an outcome) is never lost by moving between panes or sites.
 """
@@ -38,7 +39,8 @@ from tui.screens.site import SiteScreen
 from tui.site.draft import DraftFile
 from tui.site.model import ALL_CHANGES, UNANSWERED, Change
 
-WIDE: Final = 120
+WIDE: Final = 150
+"""From this width on, a line of the log, a tweet and the table of the sites fit beside each other."""
 SMALL_WIDTH: Final = 60
 SMALL_HEIGHT: Final = 16
 TAIL_HEIGHT: Final = 20
@@ -115,11 +117,11 @@ class MainScreen(SiteScreen):
 
     def _arrange(self) -> None:
         small = self.size.width < SMALL_WIDTH or self.size.height < SMALL_HEIGHT
-        side = self.active if self.active in {"faults", "inspector"} else "sites"
-        if self.wide:
-            if side == "sites" and self._before_inspector is not None:
-                side = "inspector"
-            seen = {"timeline", "log", "blocks", "trace", side}
+        beside_slot = self._beside_slot() if self.wide else None
+        if beside_slot is not None:
+            seen = {beside_slot, "inspector", "trace"}
+        elif self.wide:
+            seen = {"timeline", "log", "blocks", "trace", "faults" if self.active == "faults" else "sites"}
         else:
             seen = {self.active}
             room = self.size.height - (4 if self._typing else 0)
@@ -135,9 +137,16 @@ class MainScreen(SiteScreen):
         self.query_one(KeyBar).display = not small
         self.query_one("#too-small").display = small
         self.set_class(self.wide, "-wide")
+        self.set_class(beside_slot is not None, "-slot")
         self.set_class(small, "-small")
         self._tell_tabs()
         self.call_after_refresh(self._retitle)
+
+    def _beside_slot(self) -> str | None:
+        """Where panes stand side by side: the one in which a slot was opened; None if none is open."""
+        if self._before_inspector is None and self.active != "inspector":
+            return None
+        return "timeline" if self._before_inspector == "timeline" else "log"
 
     def _retitle(self) -> None:
         """Titles name the rows in view, and are spaced by the frame: both are known after the layout."""
@@ -178,17 +187,21 @@ class MainScreen(SiteScreen):
     def _footer_keys(self) -> list[Key]:
         if self._typing:
             return list(keys.TYPING)
-        wanted = {
+        hop = ("app.hop",) if self.more else ()
+        if self.active == "faults":
+            return [*keys.FAULTS, *keys.named(*hop, "zoom", "next_pane", "outcomes", "help", "app.leave")]
+        first = {
             "timeline": ("compose", "inspect", "search", "pause", "zoom"),
             "log": ("inspect", "fill", "fill_all", "search", "zoom"),
             "trace": ("pause", "search", "inspect", "copy", "zoom"),
             "inspector": ("ask", "fill", "copy", "zoom", "back"),
-            "faults": (),
         }.get(self.active, ("compose", "block", "unblock", "zoom"))
-        every = {key.action: key for _, group in keys.GROUPS for key in group}
-        first = list(keys.FAULTS[:5]) if self.active == "faults" else [every[action] for action in wanted]
-        hop = [every["app.hop"]] if self.more and len(first) < 5 else []
-        return [*first, *hop, every["help"], every["app.leave"]]
+        more = {
+            "timeline": ("block", "unblock", "confirm", "go_to", "copy", "next_pane", "outcomes"),
+            "log": ("compose", "next_hole", "go_to", "pause", "copy", "next_pane", "outcomes"),
+            "trace": ("compose", "go_to", "next_pane", "outcomes"),
+        }.get(self.active, ("go_to", "next_pane", "outcomes"))
+        return keys.named(*first, *hop, *more, "help", "app.leave")
 
     # What changed.
 
