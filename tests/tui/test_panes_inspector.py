@@ -109,9 +109,9 @@ async def test_when_a_site_learned_a_slot_is_told_whole_in_every_width(tmp_path:
     async with EngineDouble(tmp_path) as engine:
         engine.used_max = 3
         engine.slots[3] = unlearned(3)
-        learned = {"learned": True, "learned_at": at(7), "learned_how": "chosen", "learned_from": "erin"}
-        rounds = {"maxPrepare": "1234567.alice", "accNum": "1234567.alice"}
-        engine.biographies[3] = biography(3, sites=[site_account(site, **rounds, **learned) for site in SITES])
+        learned: Json = {"learned": True, "learned_at": at(7), "learned_how": "chosen", "learned_from": "erin"}
+        rounds: Json = {"maxPrepare": "1234567.alice", "accNum": "1234567.alice"}
+        engine.biographies[3] = biography(3, sites=[site_account(site, **rounds | learned) for site in SITES])
         async with screen_of(engine, size=(60, 24)) as pilot:
             await pilot.press("3", "enter")
             for width in (60, 80, 120, 150, 160):
