@@ -44,6 +44,7 @@ _STATUS: Final = (
     "voting",
     "voting_why",
     "mismatch",
+    "hindered",
     "narrow",
     "unsent",
     "faults",

@@ -309,6 +309,7 @@ _RESULTS = {
     "no-op": "no-op: no entry was found there",
     "learned": "learned: another site knew it",
     "no-quorum": "no-quorum: no majority answered; tried again at the next look",
+    "fault-rule": "fault-rule: a fault rule of this site is in the way; tried again at the next look",
 }
 
 _VERDICTS = {

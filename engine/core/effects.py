@@ -7,6 +7,8 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
 
 from engine.core.biography import Biography
@@ -85,11 +87,18 @@ class SawHanded(Value):
 
 
 class SawFilled(Value):
-    """A slot that the filler worked on is settled: `recovered`, `no-op`, `learned`, or `no-quorum` for now."""
+    """A slot that the filler worked on is settled: `recovered`, `no-op`, `learned`; or it is not for now: `no-quorum`,
+    or `fault-rule` where a fault rule of this site is in the way."""
 
     slot: Slot
     result: str
     kind: str | None
+
+
+NO_QUORUM: Final = "no-quorum"
+HINDERED: Final = "fault-rule"
+UNSETTLED: Final = frozenset({NO_QUORUM, HINDERED})
+"""The results of a fill that settle nothing; HINDERED is the one whose cause is a fault rule of this site."""
 
 
 class SawRecovery(Value):

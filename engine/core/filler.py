@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from engine.core.effects import SawFilled, SawHoles
+from engine.core.effects import HINDERED, NO_QUORUM, SawFilled, SawHoles
 from engine.core.entry import NOOP, Entry, kind_of
+from engine.core.hindrance import Hindrances
 from engine.core.ids import NEVER, Nonce, SiteId, Slot, Tick, new_nonce
 from engine.core.learner import Learner
 from engine.core.messages import Ask, Known
@@ -35,7 +36,7 @@ WANTED_MAX: Final = 1_000
 """How many slots may wait to be filled on demand."""
 
 COMPETE_RESENDS_MAX: Final = 5
-"""After so many unanswered repeats an attempt at a hole ends as `no-quorum`, until the next look."""
+"""After so many unanswered repeats an attempt at a hole ends as `no-quorum` or `fault-rule`, until the next look."""
 
 
 class Asking(Value):
@@ -82,9 +83,11 @@ class Filler:
         peers: Peers,
         random: Random,
         *,
+        hindrances: Hindrances,
         busy: Callable[[Slot], bool],
     ) -> None:
         self._busy = busy
+        self._hindrances = hindrances
         self._settings = settings
         self._learner = learner
         self._proposer = proposer
@@ -105,6 +108,10 @@ class Filler:
         if lowest is None:
             return None
         return self._look_at if lowest <= self._seen else Tick(self._look_at + self._between_looks)
+
+    def seen_before(self, hole: Slot) -> bool:
+        """It was one at the last look: no entry that is just on its way."""
+        return hole <= self._seen
 
     def fill(self, step: Step, slots: Iterable[Slot]) -> None:
         """On demand: those of `slots` that are holes and not yet worked on, without waiting for the next look."""
@@ -274,5 +281,7 @@ class Filler:
         elif attempt.resends > COMPETE_RESENDS_MAX:
             del self._fills[fill.slot]
             self._wanted.pop(fill.slot, None)
-            self._proposer.end(step, fill.slot, "no majority answers; it is tried again at the next look")
-            step.tell(SawFilled(fill.slot, "no-quorum", None))
+            hindered = self._hindrances.of_slot(step.now, fill.slot)
+            why = "no majority answers" if hindered is None else hindered
+            self._proposer.end(step, fill.slot, f"{why}; it is tried again at the next look")
+            step.tell(SawFilled(fill.slot, NO_QUORUM if hindered is None else HINDERED, None))

@@ -22,6 +22,7 @@ from random import Random
 
 from engine.core.effects import SawFresh, SawUnconfirmed
 from engine.core.filler import FILLING_MAX, Filler
+from engine.core.hindrance import Hindrances
 from engine.core.ids import NEVER, Nonce, SiteId, Slot, Tick, new_nonce
 from engine.core.learner import Learner
 from engine.core.messages import AskHighest, Highest
@@ -64,6 +65,7 @@ class FreshReads:
         scanner: Scanner,
         filler: Filler,
         *,
+        hindrances: Hindrances,
         random: Random,
     ) -> None:
         self._settings = settings
@@ -71,6 +73,7 @@ class FreshReads:
         self._peers = peers
         self._scanner = scanner
         self._filler = filler
+        self._hindrances = hindrances
         self._random = random
         self._next: set[int] = set()  # reads that began after the question that is out was asked
         self._question: _Question | None = None
@@ -104,7 +107,10 @@ class FreshReads:
             return
         self._open.discard(token)
         bound, stuck = self._leave(token, voting)
-        step.tell(SawUnconfirmed(token, bound, stuck if why is None else f"{why}; {stuck}"))
+        missing = Slot(self._learner.prefix + 1)
+        hindrances, now = self._hindrances, step.now
+        hindered = hindrances.of_question(now) if bound is None else hindrances.of_slot(now, missing)
+        step.tell(SawUnconfirmed(token, bound, "; ".join(part for part in (why, hindered, stuck) if part)))
         if self._question is not None and not self._question.reads:
             self._question = None
             if self._next:
@@ -197,14 +203,14 @@ class FreshReads:
             return None, self._counts(question, voting)
         if question is not None and token in self._next:
             self._next.discard(token)
-            return None, f"the question before its own is open: {self._counts(question, voting)}"
+            return None, f"it waits behind an earlier read, which is still asking; {self._counts(question, voting)}"
         waiting = next(each for each in self._waiting if token in each.reads)
         waiting.reads.discard(token)
         if not waiting.reads:
             self._waiting.remove(waiting)
             self._push_at = self._push_at if self._waiting else NEVER
         missing = self._learner.prefix + 1
-        return waiting.bound, f"slot {missing} is not settled yet, the bound is slot {waiting.bound}"
+        return waiting.bound, f"slot {missing} is not settled yet, and the log goes up to slot {waiting.bound}"
 
     def _counts(self, question: _Question, voting: bool) -> str:
         answered, sites = len(question.answers) + voting, len(self._settings.sites)

@@ -11,7 +11,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from random import Random
 from typing import assert_never
 
@@ -24,6 +24,7 @@ from engine.core.elected import Elected
 from engine.core.entry import Entry
 from engine.core.filler import Filler
 from engine.core.fresh import FreshReads
+from engine.core.hindrance import Hindrances, Meddling, nobody_meddles
 from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick
 from engine.core.learner import Learner, Origin, chosen_entry
 from engine.core.lives import Lives
@@ -67,7 +68,11 @@ from engine.core.views import AttemptView, ReplicaView
 
 
 class Replica:
-    def __init__(self, settings: Settings, stored: Stored, log: LogReader, random: Random) -> None:
+    """`meddling`: what fault rules of this site keep from their way, for the reasons that people are given."""
+
+    def __init__(
+        self, settings: Settings, stored: Stored, log: LogReader, random: Random, meddling: Meddling = nobody_meddles
+    ) -> None:
         self._settings = settings
         self._lives = Lives(settings, stored, random)
         self._peers = Peers(settings)
@@ -81,9 +86,14 @@ class Replica:
         for slot in self._sessions.open_slots:
             self._learner.used(slot)
         self._proposer = Proposer(settings, self._rounds, random, self._on_accepting, self._on_chosen)
-        self._filler = Filler(settings, self._learner, self._proposer, self._peers, random, busy=self._proposing)
+        hindrances = Hindrances(self._peers, meddling)
+        self._filler = Filler(
+            settings, self._learner, self._proposer, self._peers, random, hindrances=hindrances, busy=self._proposing
+        )
         self._scanner = Scanner(settings, self._learner, self._peers, random)
-        self._reads = FreshReads(settings, self._learner, self._peers, self._scanner, self._filler, random=random)
+        self._reads = FreshReads(
+            settings, self._learner, self._peers, self._scanner, self._filler, hindrances=hindrances, random=random
+        )
         self._biographer = Biographer(settings, self._acceptor, self._learner, log, peers=self._peers, random=random)
         self._pushed: Slot | None = None
         self._stopped: str | None = None
@@ -115,6 +125,7 @@ class Replica:
             self._sessions,
             self._reads,
             self._policy,
+            hindrances,
         )
 
     # Steps
@@ -169,7 +180,7 @@ class Replica:
         return self._act(now, lambda step: self._biographer.ask(step, token, slot, timeout, self._lives.voting))
 
     def fill(self, now: Tick, slots: Iterable[Slot]) -> Effects:
-        """On demand (R3). Each slot that is a hole ends in one SawFilled or more (`no-quorum` is not the end)."""
+        """On demand (R3). Each slot that is a hole ends in one SawFilled or more (one of UNSETTLED is not the end)."""
         return self._act(now, lambda step: self._filler.fill(step, slots))
 
     def tick(self, now: Tick) -> Effects:
@@ -244,6 +255,10 @@ class Replica:
     def why_unsettled(self, slot: Slot) -> str:
         """Why a hole is not settled yet, in words and counts."""
         return self._readings.why_unsettled(self._now, slot)
+
+    def hindered(self, slots: Collection[Slot]) -> dict[Slot, str]:
+        """What fault rules here do to whatever would settle these unlearned slots, for those that one keeps."""
+        return self._readings.hindered(self._now, slots)
 
     def vote(self, slot: Slot) -> Vote:
         """The acceptor's state of an unlearned slot (range promises included); NO_VOTE where there is none."""

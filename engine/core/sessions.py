@@ -16,6 +16,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -82,6 +83,13 @@ class Sessions:
     @property
     def unknown(self) -> int:
         return sum(event.row is not None and event.row.state is EventState.UNKNOWN for event in self._placed.values())
+
+    @property
+    def waits_since(self) -> Tick | None:
+        """When the oldest of the events without an outcome was submitted; None where there is none."""
+        oldest = (*itertools.islice(self._placed.values(), 1), *itertools.islice(self._queue, 1))
+        waiting = (*oldest, *itertools.islice(self._unnumbered, 1))
+        return min((event.submitted for event in waiting), default=None)
 
     @property
     def outstanding(self) -> bool:

@@ -45,7 +45,7 @@ class QuorumView(Value):
 
 class ReplicaView(Value):
     """What `status` shows of the replica; `holes` names at most 1,000 of `holes_count` slots. `fresh_at`: what was
-    chosen before is in the prefix, as a read confirmed last (R5)."""
+    chosen before is in the prefix, as a read confirmed last (R5). `hindered`: what fault rules here keep from it."""
 
     quorum: QuorumView
     leader: SiteId | None
@@ -59,6 +59,7 @@ class ReplicaView(Value):
     voting: bool
     voting_why: str
     mismatch: str | None
+    hindered: str | None
     unknown: int
     fresh_at: Tick | None
     fill_at: Tick | None

@@ -17,6 +17,9 @@ from itertools import count
 from typing import Final
 
 from engine.core.effects import (
+    HINDERED,
+    NO_QUORUM,
+    UNSETTLED,
     Effects,
     Observation,
     SawBiography,
@@ -104,7 +107,7 @@ class Desk:
         learned: dict[Slot, SawLearned] = {}
         for saw in observations:
             match saw:
-                case SawFilled() if saw.result != "no-quorum":
+                case SawFilled() if saw.result not in UNSETTLED:
                     self._settle(saw.slot, fill_line(saw))
                 case SawLearned():
                     learned[saw.slot] = saw
@@ -242,9 +245,11 @@ class Desk:
     def _answer_fill(self, key: tuple[Client, CallId]) -> None:
         wait = self._fills.pop(key)
         self._fill_slots -= wait.slots
+        hindered = self._replica.hindered(wait.open)
         for slot in wait.open:
-            wait.lines[slot] = fill_line(SawFilled(slot, "no-quorum", None))
-        why = f"slot {min(wait.open)}: {self._replica.why_unsettled(min(wait.open))}" if wait.open else None
+            wait.lines[slot] = fill_line(SawFilled(slot, HINDERED if slot in hindered else NO_QUORUM, None))
+        lowest = min(hindered or wait.open, default=None)
+        why = None if lowest is None else f"slot {lowest}: {self._replica.why_unsettled(lowest)}"
         client, call_id = key
         lines = newest_that_fit(line for _, line in sorted(wait.lines.items()))
         client.answer(call_id, {"lines": lines, "why": why})

@@ -91,16 +91,18 @@ class Rule:
 class Fate:
     """What becomes of one message: a delay for each copy that goes on (none: it was dropped).
 
-    `held_by` is the rule that holds it (its copies wait to be released), `acted` the rules that did something.
+    `held_by` is the rule that holds it (its copies wait to be released), `late_by` the first that delays it, `acted`
+    the rules that did something.
     """
 
     delays: tuple[Tick, ...]
     held_by: int | None
+    late_by: int | None
     note: str | None
     acted: tuple[int, ...]
 
 
-UNTOUCHED: Final = Fate((Tick(0),), None, None, ())
+UNTOUCHED: Final = Fate((Tick(0),), None, None, None, ())
 
 
 def judge(rules: Iterable[Rule], sender: SiteId, to: SiteId, message: Message, random: Random) -> Fate:
@@ -110,11 +112,12 @@ def judge(rules: Iterable[Rule], sender: SiteId, to: SiteId, message: Message, r
         return UNTOUCHED
     for rule in met:
         if rule.actions.drop > 0 and random.random() < rule.actions.drop:
-            return Fate((), None, f"DROP (rule {rule.number})", (rule.number,))
+            return Fate((), None, None, f"DROP (rule {rule.number})", (rule.number,))
     delays = [0]
     notes: list[str] = []
     acted: list[int] = []
     held_by: int | None = None
+    late_by: int | None = None
     for rule in met:
         actions = rule.actions
         did: list[str] = []
@@ -124,6 +127,7 @@ def judge(rules: Iterable[Rule], sender: SiteId, to: SiteId, message: Message, r
         if actions.delay_ms or actions.jitter_ms:
             drawn = [_delay_ms(actions, random) for _ in delays]
             delays = [before + more for before, more in zip(delays, drawn, strict=True)]
+            late_by = late_by or rule.number
             did.append("delay " + " and ".join(f"{ms} ms" for ms in drawn))
         if actions.hold and held_by is None:
             held_by = rule.number
@@ -131,7 +135,7 @@ def judge(rules: Iterable[Rule], sender: SiteId, to: SiteId, message: Message, r
         if did:
             acted.append(rule.number)
             notes.append(f"{', '.join(did)} (rule {rule.number})")
-    return Fate(tuple(Tick(ms) for ms in delays), held_by, ", ".join(notes) or None, tuple(acted))
+    return Fate(tuple(Tick(ms) for ms in delays), held_by, late_by, ", ".join(notes) or None, tuple(acted))
 
 
 def _meets(rule: Rule, sender: SiteId, to: SiteId, message: Message) -> bool:

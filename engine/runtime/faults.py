@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from engine.core.ids import SiteId, Tick
+from engine.core.hindrance import Taken
+from engine.core.ids import NEVER, SiteId, Tick
 from engine.core.messages import Message, Packet
 from engine.runtime.fault_rules import UNTOUCHED, BadRule, Direction, Fate, Rule, judge, parse
 from engine.runtime.paths import Address
+from engine.runtime.taken import TakenMessages
 
 HELD_MAX: Final = 10_000
 UNDER_WAY_MAX: Final = 100_000
@@ -84,6 +86,7 @@ class FaultLayer:
     _random: Random = field(init=False)
     _under_way: list[tuple[Tick, int, Flight]] = field(default_factory=list)
     _on: list[Rule] = field(default_factory=list)
+    _taken: TakenMessages = field(default_factory=TakenMessages)
     _rule_number: int = 0
     _held_number: int = 0
     _order: int = 0
@@ -166,7 +169,12 @@ class FaultLayer:
         """Takes a judged message over, and returns how many copies of it go on at once."""
         if fate.held_by is not None and fate.delays:
             self._hold(at_ms, flight, len(fate.delays), fate.held_by)
+            self._taken.held(_taken(flight, fate.held_by, "hold"), NEVER, self._held_number)
             return 0
+        if not fate.delays:
+            self._taken.dropped(now, _taken(flight, fate.acted[0], "drop"))
+        elif fate.late_by is not None and min(fate.delays) > 0:
+            self._taken.delayed(_taken(flight, fate.late_by, "delay"), Tick(now + min(fate.delays)))
         at_once = 0
         for delay in fate.delays:
             if delay == 0:
@@ -175,6 +183,10 @@ class FaultLayer:
                 self.counts.delayed += 1
                 self._put_under_way(Tick(now + delay), flight)
         return at_once
+
+    def taken(self, now: Tick) -> Iterator[Taken]:
+        """The messages that rules keep from their way at present."""
+        return self._taken.still(now, {rule.number for rule in self._on}, self.held)
 
     def due(self, now: Tick) -> Iterator[Flight]:
         """Messages whose delay is over, in the order of their times; also ends rules that expire."""
@@ -229,6 +241,10 @@ class FaultLayer:
             return
         self._order += 1
         heapq.heappush(self._under_way, (due, self._order, flight))
+
+
+def _taken(flight: Flight, rule: int, verb: str) -> Taken:
+    return Taken(rule, verb, flight.direction is Direction.OUT, flight.peer, flight.message)
 
 
 def _there_are(numbers: Collection[int]) -> str:

@@ -166,6 +166,7 @@ class Queries:
             "learned": shapes.entry_shape(row.learned),
             "void": bool(row.void),
             "attempt": shapes.attempt_shape(self._replica.attempt(slot), self._clock),
+            "hindered": None if row.learned is not None else self._replica.hindered((slot,)).get(slot),
             "trace": newest_that_fit(self._trace.newest(_SLOT_TRACE_LINES, slot)),
         }
 
@@ -194,9 +195,11 @@ class Queries:
         view = self._replica.view(attempts_max=0)
         slots = view.holes[:SLOTS_MAX] if query.slots is None else query.slots
         rows = sorted(self._rows(slots).items())
-        return {"lines": newest_that_fit(self._plan_line(slot, row, view.used_max) for slot, row in rows)}
+        hindered = self._replica.hindered([slot for slot, row in rows if row.learned is None and slot <= view.used_max])
+        lines = (self._plan_line(slot, row, view.used_max, hindered.get(slot)) for slot, row in rows)
+        return {"lines": newest_that_fit(lines)}
 
-    def _plan_line(self, slot: Slot, row: LogRow, used_max: Slot) -> Shape:
+    def _plan_line(self, slot: Slot, row: LogRow, used_max: Slot, hindered: str | None) -> Shape:
         state = shapes.slot_state(row.learned, row.vote, used=slot <= used_max)
         attempt = self._replica.attempt(slot)
         if row.learned is not None:
@@ -211,7 +214,7 @@ class Queries:
             action = "ask the others whether it is chosen, then complete the entry that was accepted"
         else:
             action = "ask the others whether it is chosen, then complete what they accepted, or propose a no-op"
-        return {"slot": slot, "state": state, "action": action}
+        return {"slot": slot, "state": state, "action": action if hindered is None else f"{action}; but {hindered}"}
 
     def _rows(self, slots: Iterable[Slot]) -> dict[Slot, LogRow]:
         """A row for each of `slots`, whether the store has one or not."""

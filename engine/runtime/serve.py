@@ -269,9 +269,9 @@ async def _assemble(site: Site, sockets: Sockets, inbox: Inbox, nursery: trio.Nu
     clock, trace, counts = Clock(), Trace(), NodeCounts()
     paths = Paths(udp.family, {peer: site.addresses[peer] for peer in settings.peers})
     await paths.resolve_literals()
-    # Each start has chance of its own: nonces must not come again (W1), nor two sites draw the same waits (B4).
-    replica = Replica(settings, storage.load(), storage, Random())
     faults = FaultLayer(settings.site, settings.sites, seed=Random().getrandbits(32))
+    # Each start has chance of its own: nonces must not come again (W1), nor two sites draw the same waits (B4).
+    replica = Replica(settings, storage.load(), storage, Random(), faults.taken)
     identity = Identity(site.cluster, show(udp.address), site.folder, os.getpid(), site.version, clock.wall_ms())
     sizes = Sizes(site.datagram_sizes, settings.peers, partial(os.urandom, CHALLENGE_BYTES))
     board = StatusBoard(

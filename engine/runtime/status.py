@@ -76,6 +76,7 @@ class StatusBoard:
             "voting": view.voting,
             "voting_why": view.voting_why,
             "mismatch": view.mismatch,
+            "hindered": view.hindered,
             "narrow": self._sizes.narrow,
             "unsent": self._paths.unsent,
             "faults": self._fault_layer.rules_on,

@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 from engine.core.effects import Effects, Observation
 from engine.core.entry import Entry, Stamped, Tweet, encode
+from engine.core.hindrance import Meddling, nobody_meddles
 from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId, Tick
 from engine.core.messages import (
     Accept,
@@ -129,13 +130,15 @@ class Stage:
         store: MemoryStore | None = None,
         random: Random | None = None,
         settings: Settings | None = None,
+        *,
+        meddling: Meddling = nobody_meddles,
     ) -> None:
         self.settings = settings or Settings(site, SITES[:size], Leadership.NONE)
         self.site = self.settings.site
         self.store = store or MemoryStore(life_of(self.site))
         self.random = random or Random(1)
         self.now = Tick(0)
-        self.replica = Replica(self.settings, self.store.load(), self.store, self.random)
+        self.replica = Replica(self.settings, self.store.load(), self.store, self.random, meddling)
 
     # Steps
 

@@ -308,14 +308,16 @@ def test_r5_a_prefix_that_does_not_come_is_named() -> None:
     nonce = question(stage.confirm(1, timeout=300))
     stage.hear(BOB, highest(nonce, 3, prefix=0), chosen(1, tweet(BOB, 1)))
     (saw,) = told(stage.wait(300), SawUnconfirmed)
-    assert (saw.bound, saw.reason) == (3, "slot 2 is not settled yet, the bound is slot 3")
+    assert (saw.bound, saw.reason) == (3, "slot 2 is not settled yet, and the log goes up to slot 3")
 
 
 def test_r5_a_read_behind_an_open_question_says_so() -> None:
     stage = Stage(5).ready()
     stage.confirm(1)
     stage.confirm(2, timeout=100)
-    assert reason(stage.wait(100)) == "the question before its own is open: 1 of 5 answered, 3 needed"
+    assert (
+        reason(stage.wait(100)) == "it waits behind an earlier read, which is still asking; 1 of 5 answered, 3 needed"
+    )
 
 
 def test_r6_an_absurd_bound_costs_a_question_now_and_then_and_no_hole() -> None:
@@ -330,7 +332,7 @@ def test_r6_an_absurd_bound_costs_a_question_now_and_then_and_no_hole() -> None:
             asked += 1
     assert stage.replica.view(0).holes_count == 0
     assert asked < 100
-    assert reason(stage.wait(MINUTE)) == f"slot 1 is not settled yet, the bound is slot {NUMBER_MAX}"
+    assert reason(stage.wait(MINUTE)) == f"slot 1 is not settled yet, and the log goes up to slot {NUMBER_MAX}"
 
 
 # On a bus

@@ -10,6 +10,7 @@ from engine.core.messages import Packet, Prepare
 from engine.runtime import faults
 from engine.runtime.fault_rules import BadRule, Direction
 from engine.runtime.faults import FaultLayer, Flight, NoSuchNumber
+from engine.runtime.taken import KEPT_MAX, RECENTLY
 
 ALICE, BOB, CAROL = SiteId("alice"), SiteId("bob"), SiteId("carol")
 NOW = Tick(1_000)
@@ -157,3 +158,47 @@ def test_the_hits_of_a_rule_on_one_type_leave_others_alone() -> None:
     assert type_of(flight().message) == "prepare"
     assert carry(made, flight()) == 1
     assert made.counts.dropped == 0
+
+
+def taken(made: FaultLayer, now: int = NOW) -> list[tuple[int, str, int]]:
+    """The rules that are in the way, what they do, and to which slots."""
+    found = list(made.taken(Tick(now)))
+    return [(each.rule, each.verb, each.message.first) for each in found if isinstance(each.message, Prepare)]
+
+
+def test_what_a_drop_took_counts_for_a_while_and_only_while_its_rule_is_on() -> None:
+    made = layer()
+    rule = made.add("slot=1 drop", None).rule.number
+    carry(made, flight(1))
+    carry(made, flight(2))
+    assert taken(made) == [(rule, "drop", 1)]
+    made.switch(rule, on=False)
+    assert taken(made) == []
+    made.switch(rule, on=True)
+    assert taken(made, NOW + RECENTLY - 1) == [(rule, "drop", 1)]
+    assert taken(made, NOW + RECENTLY) == []
+    carry(made, flight(1), Tick(NOW + RECENTLY))
+    made.clear(Tick(NOW + RECENTLY))
+    assert taken(made, NOW + RECENTLY) == []
+
+
+def test_what_is_held_is_in_the_way_until_it_is_let_go_and_what_is_delayed_until_it_is_due() -> None:
+    made = layer()
+    holds = made.add("slot=1 hold", None).rule.number
+    delays = made.add("slot=2 delay=200ms", None).rule.number
+    for slot in (1, 2):
+        carry(made, flight(slot))
+    made.switch(holds, on=False)
+    made.switch(delays, on=False)
+    assert taken(made) == [(holds, "hold", 1), (delays, "delay", 2)]
+    assert taken(made, NOW + 200) == [(holds, "hold", 1)]
+    made.release(NOW, None)
+    assert taken(made, NOW + 200) == []
+
+
+def test_of_each_kind_of_message_the_newest_that_were_taken_are_kept() -> None:
+    made = layer()
+    made.add("drop", None)
+    for slot in range(1, KEPT_MAX + 3):
+        carry(made, flight(slot))
+    assert [slot for _, _, slot in taken(made)] == list(range(3, KEPT_MAX + 3))

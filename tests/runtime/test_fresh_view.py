@@ -83,7 +83,7 @@ async def test_r5_a_fresh_view_that_cannot_be_complete_names_the_slot(tmp_path: 
         await eventually(lambda: answers(carol), lambda count: count > before)
         assert await client.call("give_up", requests=[request]) == {"given_up": 1}
         view = await client.answer(request)
-        said = f"given up by who asked; slot {slot} is not settled yet, the bound is slot {slot}"
+        said = f"given up by who asked; slot {slot} is not settled yet, and the log goes up to slot {slot}"
         assert (view["lines"], view["fresh"]["bound"], view["fresh"]["reason"]) == ([], slot, said)
 
 

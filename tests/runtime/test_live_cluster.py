@@ -245,11 +245,13 @@ async def test_a_fill_that_finds_no_quorum_says_so_when_its_time_has_passed(
         await bob.call("faults.add", rule=DEAF_TO_CHOSEN)
         slot = (await tweet(alice, "lost on its way to bob"))["slot"]
         await status_where(bob, lambda status: status["holes"] == [slot])
-        await bob.call("faults.add", rule="partition bob | alice,carol")
+        for other in (alice, sites.running["carol"]):
+            await other.call("faults.add", rule="partition bob | alice,carol")
+        await status_where(bob, lambda status: status["quorum"]["reachable"] == 1)
+        await bob.call("faults.clear")
         filled = await bob.call("fill", slots=[slot], timeout_s=0.2)
         assert filled["lines"] == [{"slot": slot, "result": "no-quorum", "kind": None}]
         assert filled["why"].startswith(f"slot {slot}: ")
-        await status_where(bob, lambda status: status["quorum"]["reachable"] == 1)
         client = await bob.client()
         request = await client.send("fill", timeout_s=1_000)
         with pytest.raises(RpcFailed, match="fills that wait name 1 slots already"):
@@ -260,6 +262,38 @@ async def test_a_fill_that_finds_no_quorum_says_so_when_its_time_has_passed(
             "why": f"slot {slot}: no quorum: 1 of 3 reachable, 2 needed",
         }
         assert (await client.call("fill", timeout_s=0.2))["lines"] == filled["lines"]
+
+
+async def test_a_fill_that_a_rule_of_the_site_keeps_says_so_and_so_do_slot_plan_and_status(tmp_path: Path) -> None:
+    async with cluster(tmp_path, "alice", "bob", "carol") as sites:
+        await sites.start_all()
+        await all_up(sites)
+        alice, bob = sites.running["alice"], sites.running["bob"]
+        await bob.call("faults.add", rule=DEAF_TO_CHOSEN)
+        slot = (await tweet(alice, "bob hears nothing of this"))["slot"]
+        said = "alice and carol have it; rule 1 here drops their answers"
+        await status_where(bob, lambda status: status["hindered"] == f"slot {slot}: {said}")
+        filled = await bob.call("fill", slots=[slot], timeout_s=0.2)
+        assert filled["lines"] == [{"slot": slot, "result": "fault-rule", "kind": None}]
+        assert filled["why"] == f"slot {slot}: {said}; 3 of 3 reachable, 2 needed"
+        assert (await bob.call("slot", slot=slot))["hindered"] == said
+        (plan,) = (await bob.call("plan"))["lines"]
+        assert plan["action"].endswith(f"; but {said}")
+        await bob.call("faults.clear")
+        assert (await bob.call("slot", slot=slot))["hindered"] is None
+        await status_where(bob, lambda status: status["holes"] == [] and status["hindered"] is None)
+
+
+async def test_an_event_that_a_rule_of_its_site_keeps_says_so_first(tmp_path: Path) -> None:
+    async with cluster(tmp_path, "alice", "bob", "carol") as sites:
+        await sites.start_all()
+        await all_up(sites)
+        alice = sites.running["alice"]
+        await alice.call("faults.add", rule="partition alice | bob,carol")
+        said = "rule 1 here drops the heartbeats of bob and carol"
+        await status_where(alice, lambda status: status["hindered"] == said)
+        outcome = await alice.call("submit", kind="tweet", text="cut off by herself", timeout_s=0.2)
+        assert outcome["reason"].startswith(f"{said}; no quorum: 1 of 3 reachable, 2 needed")
 
 
 async def test_held_messages_are_listed_released_and_dropped(tmp_path: Path) -> None:
@@ -323,6 +357,7 @@ async def test_the_status_has_all_its_keys(tmp_path: Path) -> None:
                 "voting",
                 "voting_why",
                 "mismatch",
+                "hindered",
                 "narrow",
                 "unsent",
                 "faults",

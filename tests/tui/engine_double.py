@@ -188,6 +188,7 @@ class EngineDouble:
             "quorum": {"reachable": len(self.sites), "needed": len(self.sites) // 2 + 1, "size": len(self.sites)},
             "chosen_through": self.prefix(), "chosen_max": self.used_max, "next": self.used_max + 1,
             "holes": self.holes(), "recovering": False, "voting": True, "voting_why": "", "mismatch": None,
+            "hindered": None,
             "narrow": None, "unsent": None,
             "faults": sum(rule["on"] for rule in self.rules), "unknown": 0, "fresh_at": None,
             "peers": peers,
@@ -228,7 +229,7 @@ class EngineDouble:
             case "explain":
                 return self.biographies.get(params["slot"]) or biography(params["slot"], self.sites)
             case "slot":
-                return self.slots[params["slot"]]
+                return {"hindered": None} | self.slots[params["slot"]]
             case _:
                 raise Refused(-32601, f"no such method: {method}")
 

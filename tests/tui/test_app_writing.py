@@ -12,10 +12,11 @@ from textual import events
 
 from engine.core.entry import Tweet
 from tests.tui.engine_double import EngineDouble, Json, Refused, attempt, biography, log_line
-from tests.tui.pilots import Driven, screen_of
+from tests.tui.pilots import NARROW, WIDE, Driven, screen_of
 from tui.bursts import in_burst
 from tui.panes.composer import Composer
 from tui.panes.field import TEXT_MAX as FIELD_MAX
+from tui.panes.inspector import InspectorPane
 from tui.panes.prompt import Prompt
 from tui.screens.dialogs import Confirmation
 
@@ -166,6 +167,35 @@ async def test_a_fill_that_settles_nothing_says_what_keeps_the_slot(tmp_path: Pa
             await pilot.until_shown("f settle slot 1")
             await pilot.press("f")
             await pilot.until_shown("slot 1 not settled yet. The engine goes on with slot 1: bob leads")
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_what_the_sites_own_fault_rule_does_is_the_reason_on_every_screen(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    keeps = "bob and carol have it; rule 1 here drops their answers"
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 1
+        engine.special[1] = log_line(1, None, None, state="hole")
+        engine.status_changes = {"holes": [1], "hindered": f"slot 1: {keeps}", "faults": 1}
+        engine.slots[1] = {
+            "slot": 1, "state": "hole", "maxPrepare": None, "accNum": None, "accVal": None, "learned": None,
+            "void": False, "attempt": attempt(1, "asking", ()), "hindered": keeps, "trace": [],
+        }  # fmt: skip
+        engine.on["fill"] = lambda _: {
+            "lines": [{"slot": 1, "result": "fault-rule", "kind": None}],
+            "why": f"slot 1: {keeps}; 3 of 3 reachable, 2 needed",
+        }
+        async with screen_of(engine, size=size) as pilot:
+            await pilot.until(lambda: f"slot 1: {keeps}" in pilot.lines()[1], "never below the bar")
+            await pilot.press("3", "enter")
+            pane = pilot.main.query_one(InspectorPane)
+            in_pane = f"learned not yet {keeps} votes for"
+            await pilot.until(lambda: in_pane in " ".join(" ".join(pilot.rows(pane)).split()), "never in the slot pane")
+            await pilot.press("f")
+            told = f"? slot 1 not settled yet. The engine goes on with slot 1: {keeps};"
+            await pilot.until(lambda: told in " ".join(pilot.text().split()), "never told of the fill")
+            assert "Fault rules are in pane 6: x takes one away" in " ".join(pilot.text().split())
 
 
 async def test_bad_news_waits_beneath_good_news(tmp_path: Path) -> None:

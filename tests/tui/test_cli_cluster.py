@@ -190,6 +190,20 @@ def test_fill_reports_a_line_for_each_slot(cluster: RealCluster) -> None:
     assert (line["slot"], line["result"]) == (1, "chosen")
 
 
+def test_fill_and_status_say_what_the_sites_own_fault_rule_does(cluster: RealCluster) -> None:
+    cluster.run("faults", "bob", "add", "from=*", "type=chosen,known,promise", "drop")
+    slot = _tweet(cluster, "alice", "bob hears nothing of this")["slot"]
+    keeps = f"slot {slot}: alice and carol have it; rule 1 here drops their answers"
+    until(lambda: cluster.ask("bob", "status")["hindered"] == keeps, "bob says what keeps the slot")
+    assert f"! {keeps}\n" in cluster.run("status", "bob").out
+    filled = cluster.run("fill", "bob", "--timeout", "0.2")
+    assert (filled.status, filled.out.splitlines()[-1].split()) == (11, ["slot", str(slot), "fault-rule"])
+    assert keeps in filled.err
+    assert "`loggos faults bob` lists the rules, and `remove N` takes one away" in filled.err
+    cluster.run("faults", "bob", "clear")
+    cluster.until_learned("bob", slot)
+
+
 def test_faults_are_added_listed_and_cleared(cluster: RealCluster) -> None:
     added = cluster.run("faults", "alice", "add", "to=bob", "type=accept", "hold", "--expires", "600", "--json").lines[
         0

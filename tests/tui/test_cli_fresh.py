@@ -71,7 +71,7 @@ def test_unconfirmed_it_shows_what_is_here_says_the_counts_and_ends_with_11(clus
 def test_an_unsettled_slot_below_the_bound_is_named(cluster: RealCluster) -> None:
     cluster.run("faults", "carol", "add", "from=* type=chosen,known,promise drop")
     slot = _tweet(cluster, "alice", "carol does not hear that this is chosen")
-    told = f": slot {slot} is not settled yet, the bound is slot {slot}\n"
+    told = f": slot {slot} is not settled yet, and the log goes up to slot {slot}\n"
 
     def is_named() -> bool:
         said = cluster.run("view", "carol", "--fresh", "--timeout", "0.3")

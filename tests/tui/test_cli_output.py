@@ -34,7 +34,7 @@ def test_status_has_exactly_the_keys_that_are_promised() -> None:
     status = json_shapes.status(said)
     assert " ".join(status) == (
         "site cluster leadership leader quorum chosen_through chosen_max next holes recovering voting voting_why"
-        " mismatch narrow unsent faults unknown fresh_at peers counters"
+        " mismatch hindered narrow unsent faults unknown fresh_at peers counters"
     )
     assert list(status["quorum"]) == ["reachable", "needed", "size"]
     assert status["peers"] == {"bob": {"up": True, "rtt_ms": 3, "chosen_through": 4, "datagram_bytes": None}}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Final
 
+from engine.core.effects import HINDERED, UNSETTLED
 from tui import json_shapes
 from tui.client import Client, EngineLost, EngineSilent, failures_as_exits
 from tui.commands.patient_call import call_patiently, status_of_loss
@@ -20,7 +21,6 @@ from tui.output import Account, Cell, Output, Style, complain
 from tui.selection import select_site
 
 SLOTS_MAX: Final = 1_000
-_UNSETTLED: Final = "no-quorum"
 
 
 def run(arguments: Namespace) -> int:
@@ -40,10 +40,12 @@ def run(arguments: Namespace) -> int:
                 raise CommandFailed(status_of_loss(lost), f"what became of the holes is not known: {lost}") from lost
     lines = [json_shapes.fill_line(line) for line in filled.value["lines"]]
     _show_results(out, lines)
-    unsettled = any(line["result"] == _UNSETTLED for line in lines)
+    unsettled = {line["result"] for line in lines} & UNSETTLED
     if unsettled:
         out.flush()
         complain(f"not settled yet, and the engine goes on with it by itself: {filled.value['why']}")
+    if HINDERED in unsettled:
+        complain(f"`loggos faults {place.site}` lists the rules, and `remove N` takes one away")
     return ExitStatus.NOT_KNOWN if unsettled or filled.interrupted else ExitStatus.DONE
 
 
@@ -64,4 +66,4 @@ def _show_results(out: Output, lines: list[Json]) -> None:
 
 
 def _result_cell(result: str) -> Cell:
-    return Cell(result, Style.DOUBT if result == _UNSETTLED else Style.GOOD)
+    return Cell(result, Style.DOUBT if result in UNSETTLED else Style.GOOD)

@@ -1,8 +1,8 @@
 """`status`: where a site stands, as one object or as a panel.
 
 Rules that hold here:
-- What keeps the site from doing its work (no quorum, no vote, a mismatch, a narrow path, faults) stands in words,
-  and first.
+- What keeps the site from doing its work (its own fault rules, no quorum, no vote, a mismatch, a narrow path) stands in
+  words, and first.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ def run(arguments: Namespace) -> int:
 def _warnings(status: Json) -> Iterator[str]:
     quorum = status["quorum"]
     enough = (quorum["reachable"] or 0) >= (quorum["needed"] or 0)
+    if status["hindered"]:
+        yield str(status["hindered"])
     if not enough:
         yield "NO QUORUM: nothing can be created now; reading works"
     if not status["voting"]:

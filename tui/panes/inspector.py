@@ -69,7 +69,8 @@ class InspectorPane(Page):
             return wrapped(row(("enter on a row of another pane shows its slot here", Role.DIM)), width)
         if view is None:
             return [row((f"reading slot {self.inspected} …", Role.DIM))]
-        lines = [*self._variables(view, width), *self._votes(view, width), *self._biography(width)]
+        hindered = [] if view.hindered is None else wrapped(row((view.hindered, Role.WARN)), width, indent=2)
+        lines = [*self._variables(view, width), *hindered, *self._votes(view, width), *self._biography(width)]
         if not view.trace:
             return [*lines, BLANK, row(("no message about this slot is remembered", Role.DIM))]
         sites = self.model.sites

@@ -102,6 +102,8 @@ def _standing(status: Status, width: int) -> list[Row]:
     ]
     if status.voting_why and not status.voting:
         lines += wrapped(row((status.voting_why, Role.WARN)), width)
+    if status.hindered:
+        lines += wrapped(row((status.hindered, Role.WARN)), width)
     if status.mismatch:
         lines += wrapped(row((status.mismatch, Role.WARN)), width)
     if status.narrow:

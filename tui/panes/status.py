@@ -192,7 +192,7 @@ def _peers_with_rtt(status: Status) -> Row:
 
 def _alarms(status: Status, width: int) -> list[Row]:
     """What is wrong and lasts, in sentences below the bar."""
-    said = []
+    said = [] if status.hindered is None else [status.hindered]
     if not status.voting and status.voting_why:
         said.append(f"{status.site} does not vote: {status.voting_why}")
     if status.mismatch:

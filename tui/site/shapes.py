@@ -210,6 +210,7 @@ class Status:
     voting: bool
     voting_why: str | None
     mismatch: str | None
+    hindered: str | None
     narrow: str | None
     unsent: str | None
     faults: int
@@ -243,6 +244,7 @@ class SlotView:
     learned: EntryShape | None
     void: bool
     attempt: Attempt | None
+    hindered: str | None
     trace: tuple[TraceLine, ...]
 
 
@@ -377,6 +379,7 @@ def status(raw: Json) -> Status:
         voting=key(raw, "voting"),
         voting_why=key(raw, "voting_why"),
         mismatch=key(raw, "mismatch"),
+        hindered=key(raw, "hindered"),
         narrow=key(raw, "narrow"),
         unsent=key(raw, "unsent"),
         faults=key(raw, "faults"),
@@ -415,5 +418,6 @@ def slot_view(raw: Json) -> SlotView:
         learned=entry_shape(key(raw, "learned")),
         void=key(raw, "void"),
         attempt=attempt(key(raw, "attempt")),
+        hindered=key(raw, "hindered"),
         trace=tuple(map(trace_line, key(raw, "trace"))),
     )

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from engine.core.effects import UNSETTLED
 from engine.core.entry import Block, Operation, Tweet, Unblock
 from engine.core.ids import SiteId
 from tui import leading
@@ -79,7 +80,7 @@ class Submissions:
         except LinkLost as lost:
             notice = Notice(row(("? ", Role.WARN), f"the fill was not answered: {lost}"), Mood.BAD)
         else:
-            unsettled = any(line.result == "no-quorum" for line in told.lines)
+            unsettled = any(line.result in UNSETTLED for line in told.lines)
             notice = Notice(wording.filled(told), Mood.BAD if unsettled else Mood.GOOD)
         finally:
             self._board.doing = None

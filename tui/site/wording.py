@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, assert_never
 
+from engine.core.effects import HINDERED, UNSETTLED
 from engine.core.entry import Block, Operation, Tweet, Unblock, Withdrawal
 from tui.rows import Role, Row, fitted, row, width_of
 from tui.site.biography import SlotQuorum
@@ -23,6 +24,7 @@ _RESULTS = {
     "learned": "learned from a peer that had it",
     "chosen": "was chosen already",
     "no-quorum": "not settled yet",
+    "fault-rule": "not settled yet",
 }
 
 
@@ -144,9 +146,11 @@ def filled(told: Filled) -> Row:
     lines = told.lines
     if not lines:
         return row(("✓ ", Role.GOOD), "there is no hole to fill")
-    unsettled = [line.slot for line in lines if line.result == "no-quorum"]
-    glyph, role = ("? ", Role.WARN) if unsettled else ("✓ ", Role.GOOD)
+    results = {line.result for line in lines}
+    glyph, role = ("? ", Role.WARN) if results & UNSETTLED else ("✓ ", Role.GOOD)
     because = f". The engine goes on with {told.why}" if told.why else ""
+    if HINDERED in results:
+        because += ". Fault rules are in pane 6: x takes one away"
     if len(lines) <= 3:
         said = "; ".join(f"slot {line.slot} {_RESULTS.get(line.result, line.result)}" for line in lines)
         return row((glyph, role), f"{said}{because}")
