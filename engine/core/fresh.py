@@ -110,7 +110,7 @@ class FreshReads:
         missing = Slot(self._learner.prefix + 1)
         hindrances, now = self._hindrances, step.now
         hindered = hindrances.of_question(now) if bound is None else hindrances.of_slot(now, missing)
-        step.tell(SawUnconfirmed(token, bound, "; ".join(part for part in (why, hindered, stuck) if part)))
+        step.tell(SawUnconfirmed(token, bound, "; ".join(part for part in (hindered, why, stuck) if part)))
         if self._question is not None and not self._question.reads:
             self._question = None
             if self._next:

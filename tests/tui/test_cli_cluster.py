@@ -191,9 +191,11 @@ def test_fill_reports_a_line_for_each_slot(cluster: RealCluster) -> None:
 
 
 def test_fill_and_status_say_what_the_sites_own_fault_rule_does(cluster: RealCluster) -> None:
-    cluster.run("faults", "bob", "add", "from=*", "type=chosen,known,promise", "drop")
+    number = cluster.run("faults", "bob", "add", "from=*", "type=chosen,known,promise", "drop", "--json").lines[0][
+        "number"
+    ]
     slot = _tweet(cluster, "alice", "bob hears nothing of this")["slot"]
-    keeps = f"slot {slot}: alice and carol have it; rule 1 here drops their answers"
+    keeps = f"slot {slot}: alice and carol have it; rule {number} here drops their answers"
     until(lambda: cluster.ask("bob", "status")["hindered"] == keeps, "bob says what keeps the slot")
     assert f"! {keeps}\n" in cluster.run("status", "bob").out
     filled = cluster.run("fill", "bob", "--timeout", "0.2")

@@ -41,7 +41,8 @@ def title_words(certainty: Certainty, status: Status | None) -> str:
         case Confirming():
             return "confirming …"
         case Unconfirmed(reason):
-            return f"unconfirmed: {reason.partition(',')[0]}"
+            counts = reason.rpartition("; ")[2]  # what is in the way, said before, is too long for a title
+            return f"unconfirmed: {counts.partition(',')[0]}"
         case Settled():
             stale = status is not None and status.quorum.reachable < status.quorum.needed
             at = None if status is None else status.fresh_at
