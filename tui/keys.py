@@ -59,7 +59,9 @@ LOOK: Final = (
     Key("g", "g", "go_to", "go to slot", "go to a slot by its number"),
     Key("space", "space", "pause", "pause", "stop following, or follow again"),
     Key("end", "end", "follow", "follow", "go to the newest and follow it"),
-    Key("escape", "esc", "back", "back", "close what is open; else take the outcome line away"),
+    Key(
+        "escape", "esc", "back", "back", "close what is open, clear the trace's filter; else take the outcome line away"
+    ),
 )
 ACT: Final = (
     Key("f", "f", "fill", "fill", "settle this hole now: learn it, complete it, or fill it with a no-op"),

@@ -16,6 +16,7 @@ from tests.tui.pilots import NARROW, WIDE, Driven, screen_of
 from tui.bursts import in_burst
 from tui.panes.composer import Composer
 from tui.panes.field import TEXT_MAX as FIELD_MAX
+from tui.panes.field import Field
 from tui.panes.inspector import InspectorPane
 from tui.panes.prompt import Prompt
 from tui.screens.dialogs import Confirmation
@@ -371,6 +372,26 @@ async def test_a_paste_of_five_megabytes_is_cut_and_the_draft_is_kept(tmp_path: 
         text = pilot.main.query_one(Composer).field.text
         assert text.startswith("begun wörd wörd")
         assert len(text) == FIELD_MAX
+
+
+@pytest.mark.parametrize(("size", "lines"), [((60, 16), 4), ((80, 24), 5), ((160, 48), 5)])
+async def test_a_long_text_scrolls_in_a_few_lines(tmp_path: Path, size: tuple[int, int], lines: int) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine, size=size) as pilot:
+        await pilot.press("c")
+        pilot.paste("some words " * 500)
+        await pilot.until_shown("the paste is too long")
+        await pilot.until(lambda: sum("some words" in line for line in pilot.lines()) == lines, "not that many lines")
+        await pilot.press("home", *"begin ")
+        await pilot.until_shown("│ begin some words")
+
+
+async def test_the_last_search_is_typed_over(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        await pilot.press("/", *"first", "enter", "/")
+        await pilot.until_shown("│ first")
+        await pilot.press(*"x")
+        await pilot.until_shown("│ x ")
+        assert pilot.main.query_one(Prompt).query_one(Field).text == "x"
 
 
 async def test_blocking_names_a_site(tmp_path: Path) -> None:

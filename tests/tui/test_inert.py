@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,6 +88,32 @@ def test_the_editor_draws_what_is_typed_as_its_inert_form(text: str, width: int)
     lines, (line, cell) = laid_out(edit, width)
     assert 0 <= line < len(lines)
     assert 0 <= cell <= width
+    assert "".join(lines) == inert(text)
+
+
+def test_the_editor_breaks_lines_between_words() -> None:
+    said = "who has the projector? extraordinarily long"
+    assert laid_out(Edit(said, 8), 12) == (["who has the ", "projector? ", "extraordinar", "ily long"], (0, 8))
+    assert laid_out(Edit(said, 12), 12)[1] == (1, 0)
+    assert laid_out(Edit("twelve cells", 12), 12) == (["twelve cells", ""], (1, 0))
+    assert laid_out(Edit("twelve cells more", 12), 12) == (["twelve cells", " more"], (1, 0))
+
+
+@pytest.mark.parametrize(
+    ("key", "after"),
+    [
+        (lambda edit: edit.insert("x"), Edit("x", 1)),
+        (Edit.backspace, Edit()),
+        (Edit.delete, Edit()),
+        (lambda edit: edit.cut_to(0), Edit()),
+        (lambda edit: edit.move(-1), Edit("ol", 1)),
+        (lambda edit: edit.move(1), Edit("ol", 2)),
+        (lambda edit: edit.move(-1).insert("x"), Edit("oxl", 2)),
+    ],
+)
+def test_the_first_key_replaces_an_offered_text_unless_it_moves(key: Callable[[Edit], Edit], after: Edit) -> None:
+    assert key(Edit.offered("ol")) == after
+    assert Edit.offered("") == Edit()
 
 
 def test_editing() -> None:

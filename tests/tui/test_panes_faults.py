@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from tests.tui.engine_double import EngineDouble, Json, Refused, at
 from tests.tui.pilots import WIDE, screen_of
+from tui.panes.prompt import Prompt
 
 
 def rule(number: int, text: str, on: bool) -> Json:
@@ -28,11 +30,34 @@ async def test_a_rule_is_added_or_refused_with_its_reason(tmp_path: Path) -> Non
         engine.on["faults.add"] = add
         async with screen_of(engine) as pilot:
             await pilot.press("6", "a", *"to=nobody drop=100%", "enter")
-            await pilot.until_shown("✗ nobody is no site: name one of")
-            await pilot.press("x", "a", *"to=bob drop=50%", "enter")
+            await pilot.until_shown("nobody is no site: name one of")
+            await pilot.until_shown("│ to=nobody drop=100%")
+            await pilot.press(*" dhx")  # commands, if the prompt were gone
+            await pilot.until_shown("│ to=nobody drop=100% dhx")
+            await pilot.press("ctrl+u", *"to=bob drop=50%", "enter")
             await pilot.until_shown(">  1 [x] on      7  to=bob drop=50%")
             await pilot.until_shown("FAULTS 1")
             await pilot.until_shown("rule 1 is on")
+            assert not pilot.main.query_one(Prompt).is_open
+
+
+async def test_a_rule_that_the_engine_does_not_answer_can_be_left_and_its_refusal_is_told(tmp_path: Path) -> None:
+    answered = asyncio.Event()
+
+    async def refuse(_: Json) -> Json:
+        await answered.wait()
+        raise Refused(1, "nobody is no site")
+
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["faults.add"] = refuse
+        async with screen_of(engine) as pilot:
+            await pilot.press("6", "a", *"to=nobody drop", "enter")
+            await pilot.until_shown("the engine has not answered yet; esc leaves this line")
+            await pilot.press("enter", "escape", "1")
+            await pilot.until(lambda: pilot.main.active == "timeline", "keys are no commands")
+            answered.set()
+            await pilot.until_shown("✗ nobody is no site")
+            assert len(engine.called("faults.add")) == 1
 
 
 async def test_a_partition_begins_with_the_sites(tmp_path: Path) -> None:
@@ -44,6 +69,16 @@ async def test_a_partition_begins_with_the_sites(tmp_path: Path) -> None:
             await pilot.press("enter")
             await pilot.until(lambda: engine.called("faults.add"), "never added")
             assert engine.called("faults.add") == [{"rule": "partition alice,bob,carol | dave,erin"}]
+
+
+async def test_the_partition_that_is_offered_is_typed_over_or_edited(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        await pilot.press("6", "p")
+        await pilot.until_shown("typing replaces")
+        await pilot.press(*"partition alice | bob")
+        await pilot.until_shown("│ partition alice | bob ")
+        await pilot.press("escape", "p", "right", *",bob")
+        await pilot.until_shown("│ partition alice,bob,carol | dave,erin,bob")
 
 
 async def test_keys_act_on_the_selected_row(tmp_path: Path) -> None:

@@ -221,11 +221,19 @@ async def test_the_trace_is_filtered_and_counts_what_was_left_out(tmp_path: Path
             engine.tell(dropped=12)
             await pilot.until_shown("12 messages not shown")
             await pilot.press("slash", *"promise -bob", "enter")
-            await pilot.until_shown("filter: promise -bob")
+            await pilot.until_shown("filter: promise -bob (esc clears)")
             assert len(pilot.rows(pilot.main.pane)[0].split()) > 3
             assert "accept" not in "".join(pilot.rows(pilot.main.pane))
-            await pilot.press("slash", *" nothing at all", "enter")
-            await pilot.until_shown("No message matches. / changes the filter.")
+            await pilot.press("slash", *"nothing at all", "enter")
+            await pilot.until_shown("filter: nothing at all (esc clears)")
+            await pilot.until_shown("No message matches. / changes the filter, esc clears it.")
+            await pilot.press("z", "1", "4")
+            await pilot.until_shown("filter: nothing at all (esc clears)")
+            await pilot.press("1")
+            await pilot.until(lambda: "esc clears" not in pilot.text(), "offered where esc does something else")
+            await pilot.press("4", "escape")
+            await pilot.until_shown("accept")
+            assert "filter:" not in pilot.text()
 
 
 async def test_a_block_of_this_site_hides_and_the_unblock_shows_again(tmp_path: Path) -> None:

@@ -3,12 +3,16 @@
 Rules that hold here:
 - The text is never changed behind the writer's back: what must not be sent is refused when it is sent.
 - The cursor stands between code points; what is drawn for one is its inert form.
+- A text that was there before somebody typed is selected: the first key replaces it, unless it moves the cursor.
 """
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import pairwise
 
 from tui.inert import inert
 from tui.rows import cell_len
@@ -16,24 +20,34 @@ from tui.rows import cell_len
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """`cursor` is an index of `text`, 0 to its length."""
+    """`cursor` is an index of `text`, 0 to its length; `selected`: all of the text is."""
 
     text: str = ""
     cursor: int = 0
+    selected: bool = False
+
+    @classmethod
+    def offered(cls, text: str) -> Edit:
+        """A text that is taken with Enter or replaced by typing."""
+        return cls(text, len(text), selected=text != "")
 
     def insert(self, text: str) -> Edit:
+        if self.selected:
+            return Edit(text, len(text))
         return Edit(self.text[: self.cursor] + text + self.text[self.cursor :], self.cursor + len(text))
 
     def move(self, by: int) -> Edit:
-        return replace(self, cursor=max(0, min(len(self.text), self.cursor + by)))
+        return self.to(self.cursor + by)
 
     def to(self, cursor: int) -> Edit:
-        return replace(self, cursor=max(0, min(len(self.text), cursor)))
+        return Edit(self.text, max(0, min(len(self.text), cursor)))
 
     def backspace(self) -> Edit:
-        return self.cut_to(self.cursor - 1)
+        return Edit() if self.selected else self.cut_to(self.cursor - 1)
 
     def delete(self) -> Edit:
+        if self.selected:
+            return Edit()
         return Edit(self.text[: self.cursor] + self.text[self.cursor + 1 :], self.cursor)
 
     def cut_to(self, start: int) -> Edit:
@@ -68,22 +82,26 @@ def cells(text: str) -> Iterator[str]:
 
 
 def laid_out(edit: Edit, width: int) -> tuple[list[str], tuple[int, int]]:
-    """The lines of the inert text in `width` cells, and the line and cell where the cursor stands."""
-    lines = [""]
+    """The lines of the inert text in `width` cells, and the line and cell where the cursor stands.
+
+    Lines break between words, and within a word that is longer than a line. No space is left out: one that ends a full
+    line begins the next, so that the cursor always stands on what it edits.
+    """
+    shown = [*cells(edit.text)]
+    sizes = [*map(cell_len, shown)]
+    begins = [0]  # the code point with which each line begins
     used = 0
-    at = (0, 0)
-    for index, shown in enumerate(cells(edit.text)):
-        size = cell_len(shown)
-        if used + size > width:
-            lines.append("")
+    for word in re.finditer(" |[^ ]+", edit.text):
+        if used + sum(sizes[word.start() : word.end()]) > width and used:
+            begins.append(word.start())
             used = 0
-        if index == edit.cursor:
-            at = (len(lines) - 1, used)
-        lines[-1] += shown
-        used += size
-    if edit.cursor == len(edit.text):
-        if used >= width:
-            lines.append("")
-            used = 0
-        at = (len(lines) - 1, used)
-    return lines, at
+        for index in range(word.start(), word.end()):
+            if used + sizes[index] > width:
+                begins.append(index)
+                used = 0
+            used += sizes[index]
+    if used >= width and edit.cursor == len(edit.text):
+        begins.append(len(shown))
+    lines = ["".join(shown[first:last]) for first, last in pairwise([*begins, len(shown)])]
+    line = bisect_right(begins, edit.cursor) - 1
+    return lines, (line, sum(sizes[begins[line] : edit.cursor]))

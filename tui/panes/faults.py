@@ -109,8 +109,14 @@ class FaultsPane(Page):
         half = (len(sites) + 1) // 2
         self._ask_rule(f"partition {','.join(sites[:half])} | {','.join(sites[half:])}")
 
-    def add(self, rule: str) -> None:
-        self._do("faults.add", {"rule": rule}, "rule {number} is on")
+    async def add(self, rule: str) -> str | None:
+        """Returns why the engine refuses the rule; that it is on is told as every answer is."""
+        try:
+            answer = await self.model.link.call("faults.add", {"rule": rule})
+        except UNANSWERED as refused:
+            return str(refused)
+        self.post_message(self.Answered(f"rule {answer['number']} is on", False))
+        return None
 
     def action_switch(self) -> None:
         rule = self._selected(Rule)

@@ -24,7 +24,10 @@ from tui.panes.editing import Edit, laid_out
 from tui.panes.paint import Painted
 from tui.rows import Part, Role, Row, cut, first_character
 
-LINES_MAX: Final = 8
+LINES_MAX: Final = 5
+"""A tweet is seen whole at 80 columns; what is longer scrolls."""
+HEIGHT_SHARE: Final = 4
+"""On a small screen no more of it than one line of so many: what is written about is still seen."""
 TEXT_MAX: Final = 1_000
 """The longest text that is edited here: a paste of a book would cost a second a key."""
 
@@ -88,6 +91,10 @@ class Field(Painted, can_focus=True):
     def text(self) -> str:
         return self.edit.text
 
+    def offer(self, text: str) -> None:
+        """Puts a text that the first key replaces, unless that moves the cursor or sends it."""
+        self.put(Edit.offered(text))
+
     def put(self, edit: Edit) -> None:
         changed = edit.text != self.edit.text
         self.edit = edit
@@ -97,8 +104,11 @@ class Field(Painted, can_focus=True):
 
     def rows(self, width: int) -> Sequence[Row]:
         lines, (line, cell) = laid_out(self.edit, max(2, width))
-        first = max(0, min(line - LINES_MAX + 1, len(lines) - LINES_MAX))
-        seen = lines[first : first + LINES_MAX]
+        room = max(1, min(LINES_MAX, self.app.size.height // HEIGHT_SHARE))
+        first = max(0, min(line - room + 1, len(lines) - room))
+        seen = lines[first : first + room]
+        if self.edit.selected and self.has_focus:
+            return [(Part(text, Role.CURSOR),) for text in seen]
         return [self._row(text, cell if first + index == line else None) for index, text in enumerate(seen)]
 
     def _row(self, text: str, cursor: int | None) -> Row:

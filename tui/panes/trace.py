@@ -36,7 +36,8 @@ class TracePane(Lines):
 
     def title(self) -> str:
         ring = self.model.trace
-        filtered = f"filter: {' '.join(ring.words)}" if ring.words else ""
+        way_out = " (esc clears)" if self.has_focus else ""
+        filtered = f"filter: {' '.join(ring.words)}{way_out}" if ring.words else ""
         skipped = f"{ring.skipped:,} newer not kept" if ring.skipped else ""
         rate = f"4 Trace {self._rate}/s" if self._rate else "4 Trace"
         return " · ".join(part for part in (rate, filtered, skipped, "" if self.following else "paused") if part)
@@ -45,7 +46,16 @@ class TracePane(Lines):
         if self.model.trace.words:
             return [
                 BLANK,
-                *wrapped(row("No message matches. ", ("/", Role.KEY), " changes the filter."), self.rows_width),
+                *wrapped(
+                    row(
+                        "No message matches. ",
+                        ("/", Role.KEY),
+                        " changes the filter, ",
+                        ("esc", Role.KEY),
+                        " clears it.",
+                    ),
+                    self.rows_width,
+                ),
             ]
         said = row("No messages yet: they come when something is written (", ("c", Role.KEY), ") or filled.")
         return wrapped(said, self.rows_width)
@@ -76,6 +86,13 @@ class TracePane(Lines):
             (f"{fitted(line.ballot or '', min(names + 1 + ROUND_DIGITS, BALLOT_MAX))} ", Role.DIM),
             (note, Role.WARN if alarming else Role.DIM),
         )
+
+    def on_focus(self) -> None:
+        """Its keys are named in the title while they work."""
+        self.show_title()
+
+    def on_blur(self) -> None:
+        self.show_title()
 
     # What is read, and when.
 

@@ -287,6 +287,8 @@ class MainScreen(SiteScreen):
     def action_back(self) -> None:
         if self.board.doing is not None:
             self.workers.cancel_group(self, "search")
+        elif self.active == "trace" and self.model.trace.words:
+            self.query_one(TracePane).filter("")
         elif self._before_inspector is not None:
             self.action_show(self._before_inspector)
         elif self.zoomed:

@@ -193,7 +193,7 @@ class SiteScreen(Screen[None]):
         last = self.model.log.last
         self.query_one(Prompt).ask("go to slot", f"1 to {last:,}", self._go_to)
 
-    def _go_to(self, typed: str) -> str | None:
+    async def _go_to(self, typed: str) -> str | None:
         number = typed.lstrip("#").replace(",", "")
         if not (number.isascii() and number.isdigit() and 1 <= int(number) <= max(1, self.model.log.last)):
             return f"a slot is a number of 1 to {self.model.log.last:,}"
@@ -229,13 +229,11 @@ class SiteScreen(Screen[None]):
         where = "timeline" if isinstance(self.pane, TimelinePane) else "log"
         prompt.ask(f"search the {where}", "from the selected row back; n goes on, esc stops", self._find, self._search)
 
-    def _filter(self, words: str) -> str | None:
-        pane = self.pane
-        if isinstance(pane, TracePane):
-            pane.filter(words)
+    async def _filter(self, words: str) -> str | None:
+        self.query_one(TracePane).filter(words)
         return None
 
-    def _find(self, words: str) -> str | None:
+    async def _find(self, words: str) -> str | None:
         self._search = words
         if words:
             self._look(self.model.log.last + 1 if self.pane.following else (self.pane.slot() or 0) + 1)
@@ -278,13 +276,13 @@ class SiteScreen(Screen[None]):
         """Lets a fault rule be typed."""
         self.query_one(Prompt).ask("add a fault rule", f"e.g. {'   '.join(EXAMPLES[:2])}", self._add_rule, begun)
 
-    def _add_rule(self, rule: str) -> str | None:
+    async def _add_rule(self, rule: str) -> str | None:
         if not rule:
             return "a rule says whom it is about and what happens, e.g. to=bob drop=50%"
-        pane = self.pane
-        if isinstance(pane, FaultsPane):
-            pane.add(rule)
-        return None
+        return await self.query_one(FaultsPane).add(rule)
+
+    def on_prompt_refused(self, event: Prompt.Refused) -> None:
+        self.complain(event.words)
 
     def on_faults_pane_answered(self, event: FaultsPane.Answered) -> None:
         if event.refused:
