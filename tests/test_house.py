@@ -140,9 +140,11 @@ def test_the_audit_knows_stores_and_nothing_else_of_an_engine() -> None:
     assert all(module.startswith("storage.audit.") for module in beyond)
 
 
-def test_panes_know_the_client_and_core_types_alone() -> None:
+def test_panes_know_the_client_the_contract_and_core_types_alone() -> None:
     outside_core = [
-        source.module for source in _rooms("engine") if not source.is_of("engine.core") and source.module != "engine"
+        source.module
+        for source in _rooms("engine")
+        if not source.is_of("engine.core", "engine.contract") and source.module != "engine"
     ]
     assert _crossings(_rooms("tui.panes", "tui.screens", "tui.site"), "storage", "tui.commands", *outside_core) == []
 

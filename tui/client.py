@@ -22,13 +22,12 @@ from typing import Any, Final
 
 import orjson
 
+from engine.contract.errors import ErrorCode
+from engine.contract.limits import LINE_BYTES_MAX
 from engine.places import socket_to_ask
 from tui.exits import CommandFailed, ExitStatus
 
 Json = dict[str, Any]
-
-LINE_BYTES_MAX: Final = 2**20
-"""The longest line that the control socket carries."""
 
 ANSWER_TIMEOUT_S: Final = 30.0
 """How long a question that the engine answers from what it has may take, before the engine counts as hung."""
@@ -36,9 +35,6 @@ ANSWER_TIMEOUT_S: Final = 30.0
 _CHUNK_BYTES: Final = 2**18
 _KNOCK_S: Final = 0.05
 _CREDENTIALS: Final = struct.Struct("3i")  # process, user, group: struct ucred of unix(7)
-
-CODE_STOPPING: Final = 2
-CODE_STORE_UNUSABLE: Final = 3
 
 
 class NoEngine(Exception):
@@ -279,9 +275,9 @@ def _connect(connecting: socket.socket, path: Path) -> None:
 
 def status_of(error: RequestRefused) -> ExitStatus:
     """The exit status that a refused request means (docs/control.md, the table of codes)."""
-    if error.code == CODE_STORE_UNUSABLE:
+    if error.code == ErrorCode.STORE:
         return ExitStatus.STORE_UNUSABLE
-    return ExitStatus.NO_ENGINE if error.code == CODE_STOPPING else ExitStatus.BAD_INPUT
+    return ExitStatus.NO_ENGINE if error.code == ErrorCode.STOPPING else ExitStatus.BAD_INPUT
 
 
 @contextmanager

@@ -17,9 +17,9 @@ from typing import Any, Final, Protocol
 
 import orjson
 
+from engine.contract.limits import LINE_BYTES_MAX
 from engine.places import socket_to_ask
 
-LINE_BYTES_MAX: Final = 2 * 1024 * 1024
 TOPICS: Final = ("trace", "log", "outcome", "status", "faults")
 RETRY_FIRST_S: Final = 0.1
 RETRY_MAX_S: Final = 3.0
@@ -83,7 +83,7 @@ class Link:
                 at = socket_to_ask(self._socket_path)
                 if at is None:
                     raise FileNotFoundError(errno.ENOENT, "no socket", self._socket_path)
-                reader, writer = await asyncio.open_unix_connection(at, limit=LINE_BYTES_MAX)
+                reader, writer = await asyncio.open_unix_connection(at, limit=LINE_BYTES_MAX + 1)
             except OSError as refused:
                 why = _why(refused)
             else:

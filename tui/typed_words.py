@@ -13,6 +13,7 @@ import re
 import sys
 from typing import Any, Final, NoReturn
 
+from engine.contract.limits import TRACE_LINES_MAX
 from engine.core.ids import NUMBER_MAX, SITES_MAX
 from tui.exits import ExitStatus
 
@@ -20,8 +21,6 @@ TIMEOUT_MAX_S: Final = 86_400.0
 LINES_MAX: Final = 1_000_000
 EVENTS_MAX: Final = 500
 """As many outcomes as one answer of the engine surely holds."""
-
-TRACE_LINES_MAX: Final = 5_000
 
 _EVENT_ID: Final = re.compile(r"[a-z][a-z0-9-]{0,15}/[1-9][0-9]{0,15}\Z")
 

@@ -19,13 +19,15 @@ from typing import Final
 
 import trio
 
+from engine.contract.errors import ErrorCode
+from engine.contract.limits import LINE_BYTES_MAX
+from engine.contract.requests import CallId, Patient
 from engine.places import socket_to_bind
 from engine.runtime import jsonrpc, ledger
 from engine.runtime.inbox import Asked, Inbox
-from engine.runtime.jsonrpc import LINE_BYTES_MAX, CallFailed, CallId, ErrorCode
+from engine.runtime.jsonrpc import CallFailed
 from engine.runtime.ledger import Held, Ledger
 from engine.runtime.log import CUT_OFFS
-from engine.runtime.requests import Patient, parse
 
 QUEUE_BYTES_MAX: Final = 8 * 1024 * 1024
 UNANSWERED_MAX: Final = 65_536
@@ -198,7 +200,7 @@ class Connection:
         try:
             if self._unanswered > UNANSWERED_MAX:
                 raise _too_many(call.id, self._unanswered - 1)
-            request = parse(call)
+            request = call.request()
             # What is answered at once is bounded by its bytes: even then a person sees what is going on.
             if isinstance(request, Patient) and self._ledger.unanswered > ledger.UNANSWERED_MAX:
                 raise _too_many(call.id, self._ledger.unanswered - 1)

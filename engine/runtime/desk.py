@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
 
+from engine.contract.errors import ErrorCode
+from engine.contract.requests import Action, CallId, EventKind, Explain, Fill, FreshView, GiveUp, Submit, View
 from engine.core.effects import (
     HINDERED,
     NO_QUORUM,
@@ -36,9 +38,8 @@ from engine.core.sessions import Submission
 from engine.core.settings import Settings
 from engine.runtime.clock import Clock
 from engine.runtime.inbox import Asked, Client
-from engine.runtime.jsonrpc import CallFailed, CallId, ErrorCode
+from engine.runtime.jsonrpc import CallFailed, Refused
 from engine.runtime.queries import Queries
-from engine.runtime.requests import Action, EventKind, Explain, Fill, FreshView, GiveUp, Refused, Submit, View
 from engine.runtime.shapes import Shape, biography_shape, fill_line, newest_that_fit
 
 FILL_SLOTS_MAX: Final = 65_536
@@ -93,10 +94,10 @@ class Desk:
                 return self._fill(now, asked, action)
             case FreshView():
                 return self._confirm(now, asked, action)
-            case Explain(slot, timeout):
+            case Explain():
                 token = next(self._tokens)
                 self._explains[token] = (asked.client, asked.call_id)
-                return self._replica.explain(now, token, slot, timeout)
+                return self._replica.explain(now, token, action.slot, action.timeout)
 
     def observe(self, observations: Iterable[Observation]) -> None:
         """Answers the fills that these settle, and whoever asked for a biography. (Outcomes come through `outcome`.)"""
@@ -165,7 +166,7 @@ class Desk:
     def _confirm(self, now: Tick, asked: Asked, fresh: FreshView) -> Effects:
         client, call_id = key = self._fresh_key(asked)
         token = next(self._tokens)
-        self._reads[token] = _ReadWait(client, call_id, fresh.view)
+        self._reads[token] = _ReadWait(client, call_id, fresh)
         self._token_of[key] = token
         return self._replica.confirm(now, token, fresh.timeout)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from engine.runtime.jsonrpc import ErrorCode
+from engine.contract.errors import ErrorCode
 
 
 class EndStatus(IntEnum):

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from engine.core.ids import Tick
-from engine.runtime.clock import Clock
-from engine.runtime.fault_rules import BadRule
-from engine.runtime.faults import FaultLayer, NoSuchNumber
-from engine.runtime.requests import (
+from engine.contract.requests import (
     FaultAction,
     FaultsAdd,
     FaultsClear,
@@ -16,8 +12,12 @@ from engine.runtime.requests import (
     FaultsRelease,
     FaultsRemove,
     FaultsSet,
-    Refused,
 )
+from engine.core.ids import Tick
+from engine.runtime.clock import Clock
+from engine.runtime.fault_rules import BadRule
+from engine.runtime.faults import FaultLayer, NoSuchNumber
+from engine.runtime.jsonrpc import Refused
 from engine.runtime.shapes import Shape, rule_shape
 
 
@@ -36,19 +36,19 @@ class FaultDesk:
     def _act(self, now: Tick, action: FaultAction) -> Shape:
         layer = self._layer
         match action:
-            case FaultsAdd(rule, expires):
-                state = layer.add(rule, None if expires is None else Tick(now + expires))
-                return rule_shape(state, self._clock)
-            case FaultsSet(number, on):
-                return rule_shape(layer.switch(number, on), self._clock)
-            case FaultsRemove(number):
-                layer.remove(now, number)
+            case FaultsAdd():
+                expires = None if action.expires is None else Tick(now + action.expires)
+                return rule_shape(layer.add(action.rule, expires), self._clock)
+            case FaultsSet():
+                return rule_shape(layer.switch(action.number, action.on), self._clock)
+            case FaultsRemove():
+                layer.remove(now, action.number)
                 return {"removed": 1}
             case FaultsClear():
                 return {"removed": layer.clear(now)}
-            case FaultsRelease(held):
-                return {"released": layer.release(now, held)}
-            case FaultsDrop(held):
-                return {"dropped": layer.drop(held)}
+            case FaultsRelease():
+                return {"released": layer.release(now, action.held)}
+            case FaultsDrop():
+                return {"dropped": layer.drop(action.held)}
             case _:
                 assert_never(action)

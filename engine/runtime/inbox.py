@@ -14,8 +14,8 @@ from typing import Final, Protocol
 
 import trio
 
-from engine.runtime.jsonrpc import CallFailed, CallId
-from engine.runtime.requests import Request
+from engine.contract.requests import CallId, Request
+from engine.runtime.jsonrpc import CallFailed
 
 REQUESTS_MAX: Final = 4_096
 

@@ -12,26 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final
 
 import orjson
 
-LINE_BYTES_MAX: Final = 1024 * 1024
+from engine.contract.errors import ErrorCode
+from engine.contract.requests import METHODS, BadParams, CallId, Request, request
+
 _ID_CHARACTERS_MAX: Final = 200
 _MESSAGE_CHARACTERS_MAX: Final = 2_000
-
-CallId = int | str
-
-
-class ErrorCode(IntEnum):
-    NOT_JSON = -32700
-    NOT_A_REQUEST = -32600
-    NO_SUCH_METHOD = -32601
-    BAD_PARAMS = -32602
-    REFUSED = 1  # the rules of the timeline or of `faults` do not allow it
-    STOPPING = 2
-    STORE = 3  # the store cannot be used
 
 
 class CallFailed(Exception):
@@ -44,11 +33,25 @@ class CallFailed(Exception):
         self.call_id = call_id
 
 
+class Refused(Exception):
+    """A request that the rules of the timeline or of `faults` do not allow. The message says what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     id: CallId
     method: str
     params: Mapping[str, object]
+
+    def request(self) -> Request:
+        """Raises CallFailed: no such method, or bad params."""
+        if self.method not in METHODS:
+            sentence = f"there is no method {self.method!r}: use one of {', '.join(METHODS)}"
+            raise CallFailed(ErrorCode.NO_SUCH_METHOD, sentence, self.id)
+        try:
+            return request(self.method, self.params)
+        except BadParams as bad:
+            raise CallFailed(ErrorCode.BAD_PARAMS, str(bad), self.id) from None
 
 
 def decode(line: bytes) -> Call:

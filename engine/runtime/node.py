@@ -17,6 +17,33 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+from engine.contract.errors import ErrorCode
+from engine.contract.requests import (
+    Blocks,
+    Data,
+    Events,
+    Explain,
+    Faults,
+    FaultsAdd,
+    FaultsClear,
+    FaultsDrop,
+    FaultsRelease,
+    FaultsRemove,
+    FaultsSet,
+    Fill,
+    FreshView,
+    GiveUp,
+    Inspect,
+    Log,
+    Plan,
+    Query,
+    Status,
+    Stop,
+    Submit,
+    Subscribe,
+    TraceLines,
+    View,
+)
 from engine.core import describe
 from engine.core.effects import (
     Observation,
@@ -43,37 +70,10 @@ from engine.runtime.ending import Ending, EndStatus, store_ending
 from engine.runtime.fault_desk import FaultDesk
 from engine.runtime.faults import FaultLayer
 from engine.runtime.inbox import Asked, Inbox
-from engine.runtime.jsonrpc import CallFailed, ErrorCode
+from engine.runtime.jsonrpc import CallFailed, Refused
 from engine.runtime.links import Arrival, Links
 from engine.runtime.paths import Address, Paths
 from engine.runtime.queries import Queries
-from engine.runtime.requests import (
-    Blocks,
-    Data,
-    Events,
-    Explain,
-    Faults,
-    FaultsAdd,
-    FaultsClear,
-    FaultsDrop,
-    FaultsRelease,
-    FaultsRemove,
-    FaultsSet,
-    Fill,
-    FreshView,
-    GiveUp,
-    Inspect,
-    Log,
-    Plan,
-    Query,
-    Refused,
-    Status,
-    Stop,
-    Submit,
-    Subscribe,
-    TraceLines,
-    View,
-)
 from engine.runtime.shapes import outcome_of
 from engine.runtime.sizes import Sizes
 from engine.runtime.subscriptions import Subscriptions
@@ -319,9 +319,9 @@ class Node:
                     | Faults()
                 ):
                     self._questions.append((asked, request))
-                case Subscribe(topics):
-                    parts.subscriptions.subscribe(asked.client, topics)
-                    asked.client.answer(asked.call_id, {"subscribed": sorted(topics)})
+                case Subscribe():
+                    parts.subscriptions.subscribe(asked.client, request.topics)
+                    asked.client.answer(asked.call_id, {"subscribed": sorted(request.topics)})
                 case Stop():
                     asked.client.answer(asked.call_id, {"stopping": True})
                     self._ending = Ending("asked to stop by a client", EndStatus.CLEAN, ErrorCode.STOPPING)

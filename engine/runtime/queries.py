@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final, assert_never
 
+from engine.contract.limits import SLOTS_MAX
+from engine.contract.requests import Blocks, Data, Events, Faults, Inspect, Log, Plan, Query, Status, TraceLines, View
 from engine.core.effects import SawFresh, SawUnconfirmed
 from engine.core.entry import Entry
 from engine.core.ids import EventId, Slot
@@ -20,21 +22,7 @@ from engine.core.storage import EventRow, LogRow, Storage
 from engine.runtime import shapes
 from engine.runtime.clock import Clock
 from engine.runtime.faults import FaultLayer
-from engine.runtime.requests import (
-    SLOTS_MAX,
-    Blocks,
-    Data,
-    Events,
-    Faults,
-    Inspect,
-    Log,
-    Plan,
-    Query,
-    Refused,
-    Status,
-    TraceLines,
-    View,
-)
+from engine.runtime.jsonrpc import Refused
 from engine.runtime.shapes import Shape, newest_that_fit
 from engine.runtime.status import StatusBoard
 from engine.runtime.trace import Trace
@@ -83,7 +71,7 @@ class Queries:
             case Plan():
                 return self._plan(query)
             case TraceLines():
-                return {"lines": newest_that_fit(self._trace.newest(query.limit, query.slot))}
+                return {"lines": newest_that_fit(self._trace.newest(query.lines, query.slot))}
             case Faults():
                 return self.faults()
             case _:
@@ -93,7 +81,7 @@ class Queries:
         """The timeline; `read` is what became of the certain read that asked for it (R5). Raises StoreError."""
         me = self._settings.site
         hidden = frozenset(blocker for blocker, blocked in self._replica.blocks() if blocked == me)
-        lines = [shapes.timeline_line(row) for row in self._storage.timeline(hidden, query.limit, query.before)]
+        lines = [shapes.timeline_line(row) for row in self._storage.timeline(hidden, query.lines, query.before)]
         shown_count, hidden_count = self._storage.timeline_count(hidden)
         view = self._replica.view(attempts_max=0)
         later = view.used_max - view.prefix - view.holes_count
@@ -140,7 +128,7 @@ class Queries:
         view = self._replica.view(attempts_max=SLOTS_MAX)
         top = max([view.used_max, *(attempt.slot for attempt in view.attempts)])
         last = top if query.last is None else min(query.last, top)
-        first = max(query.first or 1, last - query.limit + 1)
+        first = max(query.first or 1, last - query.lines + 1)
         lines = self.log_lines(Slot(slot) for slot in range(first, last + 1))
         return {"lines": newest_that_fit(lines), "used_max": view.used_max, "prefix": view.prefix}
 
@@ -171,8 +159,8 @@ class Queries:
         }
 
     def _events(self, query: Events) -> Shape:
-        numbers = None if query.ids is None else [self._number(event) for event in query.ids]
-        limit = query.limit if numbers is None else len(numbers)
+        numbers = None if query.events is None else [self._number(event) for event in query.events]
+        limit = query.lines if numbers is None else len(numbers)
         rows = self._storage.events(numbers, limit)
         if numbers is not None:
             there = {row.number for row in rows}

@@ -28,6 +28,7 @@ from typing import Final
 import orjson
 import trio
 
+from engine.contract.errors import ErrorCode
 from engine.core.ids import SiteId
 from engine.core.replica import Replica
 from engine.core.settings import Settings
@@ -41,7 +42,6 @@ from engine.runtime.desk import Desk
 from engine.runtime.ending import Ending, EndStatus, store_ending
 from engine.runtime.faults import FaultLayer
 from engine.runtime.inbox import Inbox
-from engine.runtime.jsonrpc import ErrorCode
 from engine.runtime.links import Links, Sealer
 from engine.runtime.log import logging_to, print_line
 from engine.runtime.node import Node, NodeParts

@@ -12,6 +12,7 @@ from typing import Final, assert_never
 
 import orjson
 
+from engine.contract.limits import ANSWER_BYTES_MAX
 from engine.core import describe
 from engine.core.biography import Biography, SiteAccount
 from engine.core.effects import SawFilled, SawFresh, SawOutcome, SawUnconfirmed
@@ -23,9 +24,6 @@ from engine.runtime.clock import Clock, iso
 from engine.runtime.faults import Held, RuleState
 
 Shape = dict[str, object]
-
-ANSWER_BYTES_MAX: Final = 900 * 1024
-"""What the lines of one answer may take, so that it stays below a line's 1 MiB."""
 
 _QUEUED: Final = "it is queued here: nothing that carries it has left this site"
 _PROPOSED: Final = "it was proposed, and its slot is not settled yet"

@@ -16,10 +16,10 @@ from typing import Final, Protocol
 
 import orjson
 
+from engine.contract.requests import Topic
 from engine.core.ids import Slot, Tick
 from engine.runtime import jsonrpc
 from engine.runtime.inbox import Client
-from engine.runtime.requests import Topic
 from engine.runtime.shapes import Shape
 from engine.runtime.trace import Trace
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from tui.client import CODE_STOPPING, Answer, Client, EngineLost, EngineSilent, NoEngine, RequestRefused
+from engine.contract.errors import ErrorCode
+from tui.client import Answer, Client, EngineLost, EngineSilent, NoEngine, RequestRefused
 
 Json = dict[str, Any]
 
@@ -128,5 +129,5 @@ def _answered(submission: Submission, answer: Answer) -> None:
     try:
         submission.outcome = answer.value()
     except RequestRefused as error:
-        if error.code != CODE_STOPPING:
+        if error.code != ErrorCode.STOPPING:
             submission.refused = str(error)

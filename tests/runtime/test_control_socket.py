@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import trio
 
+from engine.contract.limits import LINE_BYTES_MAX
+from engine.contract.requests import Topic
 from engine.runtime import control, ledger
 from engine.runtime.ending import EndStatus
-from engine.runtime.jsonrpc import LINE_BYTES_MAX
-from engine.runtime.requests import Topic
 from engine.runtime.serve import CannotServe
 from tests.ports import free_ports
 from tests.runtime.sites import WITHIN_S, Client, RpcFailed, cluster, eventually, status_where, until

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.codec import Decoder, encode_packet
+from engine.contract.requests import Submit
 from engine.core.entry import (
     BadOperation,
     Block,
@@ -29,7 +30,6 @@ from engine.core.storage import EventRow, EventState
 from engine.datagram import Reason, Rejected
 from engine.runtime.clock import iso
 from engine.runtime.jsonrpc import Call, CallFailed
-from engine.runtime.requests import Submit, parse
 from storage import rows
 from tests.runtime.sites import RpcFailed, cluster
 
@@ -82,7 +82,7 @@ def test_w5_what_any_clock_stamps_and_the_timeline_takes_is_read_by_peer_store_a
 def test_w5_params_are_taken_in_their_ranges_or_refused(params: dict[str, Any]) -> None:
     for method in ("submit", "fill", "explain", "view", "log", "data", "events", "trace", "faults.add", "subscribe"):
         try:
-            request = parse(Call(1, method, params))
+            request = Call(1, method, params).request()
         except CallFailed:
             continue
         if isinstance(request, Submit):

@@ -11,13 +11,13 @@ import pytest
 import trio
 import trio.testing
 
+from engine.contract.requests import Status, Submit, Topic
 from engine.core.ids import Slot, Tick
 from engine.runtime import ledger as bounds
 from engine.runtime.control import ControlServer
 from engine.runtime.inbox import Asked, Inbox
 from engine.runtime.ledger import HELD_BYTES_MAX, Held, Ledger
 from engine.runtime.log import OncePerMinute
-from engine.runtime.requests import Status, Submit, Topic
 from engine.runtime.subscriptions import Subscriptions
 from engine.runtime.trace import Trace
 from tests.runtime.sites import WITHIN_S, until

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 import orjson
 
+from engine.contract.limits import LINE_BYTES_MAX
+from engine.contract.requests import CallId, Topic
 from engine.core.effects import SawPeer
 from engine.core.ids import SiteId, Slot, Tick
 from engine.runtime import trace as trace_module
-from engine.runtime.jsonrpc import LINE_BYTES_MAX, CallFailed, CallId
-from engine.runtime.requests import Topic
+from engine.runtime.jsonrpc import CallFailed
 from engine.runtime.shapes import Shape
 from engine.runtime.subscriptions import FLUSH_EVERY, SLOW_BYTES, STATUS_EVERY, Subscriptions
 from engine.runtime.trace import KEPT_MAX, Trace

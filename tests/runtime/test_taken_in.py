@@ -23,6 +23,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.codec import Decoder, encode_packet
+from engine.contract.limits import LINE_BYTES_MAX
+from engine.contract.requests import Blocks, CallId, Data, Events, Inspect, Log, Query, Submit, View
 from engine.core.effects import Effects, SawOutcome
 from engine.core.entry import AT_MS_MAX, Entry, Stamped, Tweet, encode
 from engine.core.ids import NUMBER_MAX, SiteId, Slot, StoreId, Tick
@@ -50,9 +52,8 @@ from engine.runtime.clock import Clock
 from engine.runtime.desk import Desk
 from engine.runtime.faults import FaultLayer
 from engine.runtime.inbox import Asked
-from engine.runtime.jsonrpc import LINE_BYTES_MAX, CallFailed, CallId
+from engine.runtime.jsonrpc import CallFailed, Refused
 from engine.runtime.queries import Queries
-from engine.runtime.requests import Blocks, Data, Events, Inspect, Log, Query, Refused, Submit, View, parse
 from engine.runtime.shapes import outcome_of
 from engine.runtime.status import StatusBoard
 from engine.runtime.trace import Trace
@@ -156,7 +157,7 @@ class Process:
         line = as_json({"jsonrpc": "2.0", "id": self._asked, "method": "submit", "params": params})
         try:
             call = jsonrpc.decode(line)
-            action = parse(call)
+            action = call.request()
             assert isinstance(action, Submit)
             self.perform(self._desk.act(self.clock.now(), Asked(asker, call.id, action, len(line)), action))
         except CallFailed as failed:
@@ -223,14 +224,14 @@ class Process:
         rows = self.rows()
         slots = tuple(row.slot for row in rows)
         queries: list[Query] = [
-            View(1_000, None),
-            Log(None, None, 1_000),
-            Data(slots),
-            Data(None),
+            View(limit=1_000),
+            Log(limit=1_000),
+            Data(slots=slots),
+            Data(),
             Blocks(),
-            Events(None, 1_000),
+            Events(limit=1_000),
         ]
-        for query in (*queries, *map(Inspect, slots)):
+        for query in (*queries, *(Inspect(slot=slot) for slot in slots)):
             answer = orjson.loads(jsonrpc.result(1, self.queries.answer(query)))["result"]
             for line in answer.get("lines", ()):
                 if line.get("at") is not None:

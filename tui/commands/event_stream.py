@@ -15,7 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from tui.client import CODE_STOPPING, CODE_STORE_UNUSABLE, Answer, Client, EngineLost, RequestRefused
+from engine.contract.errors import ErrorCode
+from tui.client import Answer, Client, EngineLost, RequestRefused
 from tui.commands.line_reader import LINE_BYTES_MAX, Line, LineReader
 from tui.commands.patient_call import GIVE_UP_S, SILENCE_S
 from tui.exits import ExitStatus, status_of_outcome
@@ -133,10 +134,10 @@ class EventStream:
         try:
             return outcome(answer.value())
         except RequestRefused as error:
-            if error.code == CODE_STORE_UNUSABLE:
+            if error.code == ErrorCode.STORE:
                 self._store_unusable = True
                 return unknown(str(error))
-            return unknown(str(error)) if error.code == CODE_STOPPING else refused(place.line.number, str(error))
+            return unknown(str(error)) if error.code == ErrorCode.STOPPING else refused(place.line.number, str(error))
 
     def _lose(self, reason: str, interrupts: Interrupts) -> None:
         """Tells the rest as unknown: what is under way, what was read, and what input still brings."""

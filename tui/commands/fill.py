@@ -8,8 +8,8 @@ Rules that hold here:
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import Final
 
+from engine.contract.limits import SLOTS_MAX
 from engine.core.effects import HINDERED, UNSETTLED
 from tui import json_shapes
 from tui.client import Client, EngineLost, EngineSilent, failures_as_exits
@@ -19,8 +19,6 @@ from tui.interrupts import Interrupts
 from tui.json_shapes import Json
 from tui.output import Account, Cell, Output, Style, complain
 from tui.selection import select_site
-
-SLOTS_MAX: Final = 1_000
 
 
 def run(arguments: Namespace) -> int:

@@ -12,7 +12,8 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tui.client import CODE_STOPPING, CODE_STORE_UNUSABLE, Answer, Client, EngineLost, EngineSilent, RequestRefused
+from engine.contract.errors import ErrorCode
+from tui.client import Answer, Client, EngineLost, EngineSilent, RequestRefused
 from tui.exits import ExitStatus
 from tui.interrupts import Interrupts
 from tui.json_shapes import Json
@@ -55,9 +56,9 @@ def _value(answer: Answer) -> Any:
     try:
         return answer.value()
     except RequestRefused as error:
-        if error.code == CODE_STORE_UNUSABLE:
+        if error.code == ErrorCode.STORE:
             raise EngineLost(str(error), ExitStatus.STORE_UNUSABLE) from error
-        if error.code == CODE_STOPPING:
+        if error.code == ErrorCode.STOPPING:
             raise EngineLost(str(error)) from error
         raise
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from engine.contract.errors import ErrorCode
 from engine.core.effects import UNSETTLED
 from engine.core.entry import Block, Operation, Tweet, Unblock
 from engine.core.ids import SiteId
@@ -222,7 +223,7 @@ def _params(operation: Operation) -> dict[str, Any]:
 
 def _again(refused: RpcError) -> tuple[Offer, ...]:
     """A refusal by the rules is edited; one of a stopping engine can be tried again."""
-    return (Offer.EDIT,) if refused.code == 1 else (Offer.RETRY, Offer.EDIT)
+    return (Offer.EDIT,) if refused.code == ErrorCode.REFUSED else (Offer.RETRY, Offer.EDIT)
 
 
 def _number(outcome: Outcome) -> int:

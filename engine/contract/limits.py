@@ -1,0 +1,20 @@
+"""The bounds that both ends of the control socket keep (docs/control.md)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+LINE_BYTES_MAX: Final = 1024 * 1024
+"""The longest line, both ways."""
+
+ANSWER_BYTES_MAX: Final = 900 * 1024
+"""What the lines of one answer may take, so that it stays below LINE_BYTES_MAX."""
+
+LINES_MAX: Final = 1_000
+"""The most lines in one answer: a larger `limit` is taken as this."""
+
+TRACE_LINES_MAX: Final = 5_000
+SLOTS_MAX: Final = 1_000
+"""So many slots, or numbers of held messages, are named at once."""
+
+SECONDS_MAX: Final = 31_536_000

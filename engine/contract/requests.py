@@ -1,0 +1,333 @@
+"""The methods of the control socket: a class is a method, and its annotations are the schema of its params.
+
+Rules that hold here:
+- msgspec takes a param of the one type and range that its annotation says, and refuses names that the class does not
+  have. null is as if it were left out. What passes needs no second look.
+- Each type describes itself in words ("an integer, 1 or more"): of them the sentence is made that answers a wrong
+  param.
+- Only the shape is checked; whether the rules of the timeline allow a request is the engine's to say.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Final, TypeVar, dataclass_transform, get_args
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import force_setattr
+
+from engine.contract.limits import LINES_MAX, SECONDS_MAX, SLOTS_MAX, TRACE_LINES_MAX
+from engine.core.ids import NUMBER_MAX, EventId, SiteId, Slot, Tick
+
+CallId = int | str
+
+_EVENT_ID: Final = re.compile(r"([a-z][a-z0-9-]{0,15})/([1-9][0-9]{0,15})\Z")
+
+_T = TypeVar("_T")
+Text = Annotated[str, Meta(description="needed, a string")]
+Truth = Annotated[bool, Meta(description="true or false")]
+Count = Annotated[int, Meta(ge=1, le=NUMBER_MAX, description="an integer, 1 or more")]
+OneSlot = Annotated[Slot, Meta(ge=1, le=NUMBER_MAX, description="an integer, 1 or more")]
+SlotNumber = Annotated[Slot, Meta(ge=1, le=NUMBER_MAX, description="a slot: an integer, 1 or more")]
+Several = Annotated[
+    tuple[Annotated[_T, Meta(ge=1, le=NUMBER_MAX)], ...],
+    Meta(max_length=SLOTS_MAX, description=f"a list of integers, each 1 or more, at most {SLOTS_MAX} at once"),
+]
+Seconds = Annotated[
+    float, Meta(gt=0, le=SECONDS_MAX, description=f"a number of seconds, above 0 and at most {SECONDS_MAX}")
+]
+
+
+class BadParams(ValueError):
+    """The message says which param is wrong, and what it should be."""
+
+
+class Topic(StrEnum):
+    TRACE = "trace"
+    LOG = "log"
+    OUTCOME = "outcome"
+    STATUS = "status"
+    FAULTS = "faults"
+
+
+class EventKind(StrEnum):
+    TWEET = "tweet"
+    BLOCK = "block"
+    UNBLOCK = "unblock"
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
+class _Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is asked for; `method` is its name on the socket."""
+
+
+class _Bounded(_Params):
+    """Asks for lines, at most `limit` of them."""
+
+    limit: Count = 50
+
+    @property
+    def lines(self) -> int:
+        return min(self.limit, LINES_MAX)
+
+
+class _OfSlots(_Params):
+    """Asks about these slots, ascending; None: the method says which."""
+
+    slots: Several[Slot] | None = None
+
+    def __post_init__(self) -> None:
+        if self.slots is not None:
+            force_setattr(self, "slots", tuple(sorted(set(self.slots))))
+
+
+class Submit(_Params, kw_only=True):
+    """`text` of a tweet, or the `target` of a block or unblock."""
+
+    kind: Annotated[EventKind, Meta(description="tweet, block or unblock")]
+    text: Text | None = None
+    target: Text | None = None
+    timeout_s: Seconds = 10.0
+    retry: Truth = False
+
+    def __post_init__(self) -> None:
+        needed, other = ("text", "target") if self.kind is EventKind.TWEET else ("target", "text")
+        if getattr(self, needed) is None:
+            raise BadParams(f"{needed!r} is needed, a string")
+        if getattr(self, other) is not None:
+            raise BadParams(_unknown(other))
+
+    @property
+    def argument(self) -> str:
+        argument = self.text if self.kind is EventKind.TWEET else self.target
+        assert argument is not None, "checked when it was made"
+        return argument
+
+    @property
+    def timeout(self) -> Tick:
+        return _ticks(self.timeout_s)
+
+
+class GiveUp(_Params):
+    requests: Annotated[tuple[CallId, ...], Meta(description="a list of the ids of requests")]
+
+
+class Fill(_OfSlots):
+    timeout_s: Seconds = 10.0
+
+    @property
+    def timeout(self) -> Tick:
+        return _ticks(self.timeout_s)
+
+
+class View(_Bounded):
+    before: SlotNumber | None = None
+    fresh: Truth = False
+    timeout_s: Seconds = 10.0
+
+    @property
+    def timeout(self) -> Tick:
+        return _ticks(self.timeout_s)
+
+
+class FreshView(View):
+    """A view that lacks nothing that was chosen before it was asked for (R5): `view` with `fresh`."""
+
+
+class Log(_Bounded):
+    first: SlotNumber | None = msgspec.field(default=None, name="from")
+    last: SlotNumber | None = msgspec.field(default=None, name="to")
+
+    def __post_init__(self) -> None:
+        if self.first is not None and self.last is not None and self.first > self.last:
+            raise BadParams("'from' is above 'to': swap them")
+
+
+class Data(_OfSlots):
+    pass
+
+
+class Inspect(_Params):
+    slot: OneSlot
+
+
+class Explain(_Params):
+    slot: OneSlot
+    timeout_s: Seconds = 1.0
+
+    @property
+    def timeout(self) -> Tick:
+        return _ticks(self.timeout_s)
+
+
+class Blocks(_Params):
+    pass
+
+
+class Events(_Bounded):
+    ids: (
+        Annotated[tuple[str, ...], Meta(max_length=LINES_MAX, description=f"a list of strings, at most {LINES_MAX}")]
+        | None
+    ) = None
+
+    def __post_init__(self) -> None:
+        for text in self.ids or ():
+            _event_id(text)
+
+    @property
+    def events(self) -> list[EventId] | None:
+        return None if self.ids is None else [_event_id(text) for text in self.ids]
+
+
+class Status(_Params):
+    pass
+
+
+class Plan(_OfSlots):
+    pass
+
+
+class TraceLines(_Params):
+    limit: Count = 200
+    slot: SlotNumber | None = None
+
+    @property
+    def lines(self) -> int:
+        return min(self.limit, TRACE_LINES_MAX)
+
+
+class Subscribe(_Params):
+    topics: Annotated[frozenset[Topic], Meta(min_length=1, description=f"a list of {', '.join(Topic)}")]
+
+
+class Faults(_Params):
+    pass
+
+
+class FaultsAdd(_Params):
+    rule: Text
+    expires_s: Seconds | None = None
+
+    @property
+    def expires(self) -> Tick | None:
+        return None if self.expires_s is None else _ticks(self.expires_s)
+
+
+class FaultsSet(_Params):
+    number: Count
+    on: Truth
+
+
+class FaultsRemove(_Params):
+    number: Count
+
+
+class FaultsClear(_Params):
+    pass
+
+
+class FaultsRelease(_Params):
+    held: Several[int] | None = None
+
+
+class FaultsDrop(_Params):
+    held: Several[int] | None = None
+
+
+class Stop(_Params):
+    pass
+
+
+Patient = Submit | Fill | Explain | FreshView
+"""What may wait long for its answer."""
+
+Action = Patient | GiveUp
+"""Steps the replica; its answer may come much later."""
+
+FaultAction = FaultsAdd | FaultsSet | FaultsRemove | FaultsClear | FaultsRelease | FaultsDrop
+
+Query = View | Log | Data | Inspect | Blocks | Events | Status | Plan | TraceLines | Faults
+"""Changes nothing, and is answered from what is committed."""
+
+Request = Action | FaultAction | Query | Subscribe | Stop
+
+METHODS: Final[Mapping[str, type[Request]]] = {
+    "submit": Submit,
+    "give_up": GiveUp,
+    "view": View,
+    "log": Log,
+    "data": Data,
+    "slot": Inspect,
+    "explain": Explain,
+    "blocks": Blocks,
+    "events": Events,
+    "status": Status,
+    "plan": Plan,
+    "fill": Fill,
+    "trace": TraceLines,
+    "subscribe": Subscribe,
+    "faults": Faults,
+    "faults.add": FaultsAdd,
+    "faults.set": FaultsSet,
+    "faults.remove": FaultsRemove,
+    "faults.clear": FaultsClear,
+    "faults.release": FaultsRelease,
+    "faults.drop": FaultsDrop,
+    "stop": Stop,
+}
+"""The methods by their names on the socket."""
+
+
+def request(method: str, params: Mapping[str, object]) -> Request:
+    """Raises BadParams; KeyError where there is no such method."""
+    said = {name: value for name, value in params.items() if value is not None}
+    schema = METHODS[method]
+    if schema is View and said.get("fresh") is True:
+        schema = FreshView
+    try:
+        return msgspec.convert(said, schema)
+    except msgspec.ValidationError as error:
+        raise BadParams(_sentence(schema, str(error))) from None
+
+
+_UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_NAMED: Final = re.compile(r"missing required field `(\w+)`|at `\$\.(\w+)")
+
+
+def _sentence(schema: type[Request], error: str) -> str:
+    """What msgspec says, in words that say what to do."""
+    if unknown := _UNKNOWN.match(error):
+        return _unknown(unknown[1])
+    if named := _NAMED.search(error):
+        name = named[1] or named[2]
+        (field,) = (field for field in msgspec.structs.fields(schema) if field.encode_name == name)
+        return f"{name!r} is {next(_descriptions(field.type))}"
+    return error  # what a class says itself
+
+
+def _unknown(name: str) -> str:
+    return f"there is no param {name!r}: leave it out"
+
+
+def _descriptions(annotation: Any) -> Iterator[str]:
+    """What a type and its parts say of themselves, the outermost first."""
+    if isinstance(annotation, Meta) and annotation.description is not None:
+        yield annotation.description
+    for part in reversed(get_args(annotation)):
+        yield from _descriptions(part)
+
+
+def _ticks(seconds: float) -> Tick:
+    """Rounded up, so that a time never ends before it began."""
+    return Tick(math.ceil(seconds * 1000))
+
+
+def _event_id(text: str) -> EventId:
+    found = _EVENT_ID.match(text)
+    if not found or not 1 <= int(found[2]) <= NUMBER_MAX:
+        raise BadParams(f"{text!r} is no event id: write for example alice/17")
+    return EventId(SiteId(found[1]), int(found[2]))
