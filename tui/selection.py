@@ -7,6 +7,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,10 @@ class EnginePlace:
     folder: Path
     socket_path: Path
     log_path: Path
+
+    def command(self, name: str) -> str:
+        """What to type, wherever one is, for a command about this site."""
+        return shlex.join(("loggos", "--sites", str(self.sites_path), "--data", str(self.data_path), name, self.site))
 
 
 def select_site(arguments: Namespace) -> EnginePlace:

@@ -8,6 +8,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import argparse
+import difflib
 import math
 import re
 import sys
@@ -31,6 +32,14 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         print(f"{self.prog}: {' '.join(message.split())} (see `{self.prog} --help`)", file=sys.stderr)
         raise SystemExit(ExitStatus.BAD_INPUT)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """argparse would list every command for one mistyped letter; `--help` has them in order."""
+        if action.choices is None or value in action.choices:
+            return
+        close = difflib.get_close_matches(value, action.choices, n=1)
+        perhaps = f": did you mean {close[0]}?" if close else ""
+        self.error(f"{value!r} is no {str(action.metavar).lower()}{perhaps}")
 
 
 class CommandParser(Parser):

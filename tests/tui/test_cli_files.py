@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 
 import pytest
 
@@ -92,6 +93,46 @@ def test_a_screen_without_a_terminal_is_refused_and_nothing_is_started(
     assert (said.status, said.out) == (2, "")
     assert said.err.startswith("loggos: the screen needs a terminal, and here is none")
     assert not cluster.data_path.exists()
+
+
+def _as_if_on_a_terminal(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("TERM", kind)
+
+
+@pytest.mark.parametrize("words", [("open", "alice"), ("demo",)])
+def test_a_dumb_terminal_is_refused_with_what_to_use_instead(
+    cluster: RealCluster,
+    words: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _as_if_on_a_terminal(monkeypatch, "dumb")
+    options = cluster.options if words[0] == "open" else ("--data", str(cluster.data_path))
+    monkeypatch.setattr("sys.argv", ["loggos", *options, *words])
+    assert main() == 2
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "loggos: the screen cannot be drawn on this terminal, which calls itself dumb (TERM): `loggos "
+    )
+    assert "the other commands print lines" in said
+    assert not cluster.data_path.exists()
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_what_still_runs_is_told_when_the_screen_is_left(
+    cluster: RealCluster, runs: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _as_if_on_a_terminal(monkeypatch, "xterm")
+    before_and_after = iter([True, runs])
+    monkeypatch.setattr("tui.commands.open.is_running", lambda _: next(before_and_after))
+    monkeypatch.setattr("tui.commands.open.show", lambda *_: 0)
+    monkeypatch.setattr("sys.argv", ["loggos", *cluster.options, "open", "alice"])
+    assert main() == 0
+    typed = f"loggos --sites {cluster.sites_path} --data {cluster.data_path}"
+    told = f"loggos: the engine of alice runs on: `{typed} open alice` shows it again, `{typed} stop alice` stops it\n"
+    assert capsys.readouterr().err == (told if runs else "")
 
 
 @pytest.mark.parametrize("words", [("view", "zoe"), ("serve", "zoe"), ("open", "zoe"), ("tweet", "zoe", "hi")])

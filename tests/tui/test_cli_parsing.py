@@ -105,6 +105,25 @@ def test_what_is_wrong_is_one_line_and_status_2(words: list[str], capsys: pytest
     assert said.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["veiw", "alice"], "loggos: 'veiw' is no command: did you mean view? (see `loggos --help`)\n"),
+        (["timeline"], "loggos: 'timeline' is no command (see `loggos --help`)\n"),
+        (
+            ["faults", "alice", "relese"],
+            "loggos faults: 'relese' is no action: did you mean release? (see `loggos faults --help`)\n",
+        ),
+    ],
+)
+def test_what_is_mistyped_is_answered_with_the_nearest(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(words)
+    assert capsys.readouterr().err == said
+
+
 @pytest.mark.parametrize("name", [*COMMAND_NAMES, "view_log"])
 def test_every_command_explains_itself_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -35,7 +35,7 @@ def run(arguments: Namespace) -> int:
     if arguments.sites is not None:
         raise CommandFailed(ExitStatus.BAD_INPUT, "the demo makes its own sites file: leave --sites out, use --data")
     if not arguments.headless:
-        need_terminal("`loggos demo --headless` runs the sites alone")
+        need_terminal("`loggos demo --headless` runs the sites alone; `loggos view` and the other commands print lines")
     # A data folder in the environment is that of a real cluster; the demo's own never mixes with it.
     folder = data_folder(arguments.data, f"demo-{arguments.size or DEFAULT_SIZE}", environ={})
     with _only_demo_in(folder), refusals_as_exits():
@@ -43,7 +43,7 @@ def run(arguments: Namespace) -> int:
         places = [engine_place(cluster, folder, site) for site in cluster.addresses]
         for place in places:
             if is_running(place):
-                how = f"stop it with `loggos --sites {cluster.path} --data {folder} stop {place.site}`"
+                how = f"stop it with `{place.command('stop')}`"
                 raise CommandFailed(ExitStatus.ALREADY_RUNNING, f"the engine of {place.site} runs already: {how}")
         return _run_all(places, cluster.path, folder, headless=arguments.headless)
 
@@ -103,7 +103,7 @@ def _watch(children: Sequence[EngineProcess], ready: Json) -> None:
 
 
 def _obituary(place: EnginePlace, status: int) -> str:
-    again = f"loggos --sites {place.sites_path} --data {place.data_path} serve {place.site}"
+    again = place.command("serve")
     return f"the engine of {place.site} ended ({how_it_ended(status)}), the others go on; again: {again}"
 
 

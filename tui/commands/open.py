@@ -2,11 +2,12 @@
 
 Rules that hold here:
 - An engine that runs is attached to and goes on afterwards; one that is started here outlives the screen, unless the
-  person says stop on leaving.
+  person says stop on leaving. What still runs is told when the screen is gone.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import Namespace
 
@@ -15,17 +16,27 @@ from tui.exits import CommandFailed, ExitStatus
 from tui.hops import Hop, Leaving
 from tui.interrupts import Interrupted, Interrupts
 from tui.launch import EngineProcess, is_running, stop_children
+from tui.output import complain
 from tui.selection import EnginePlace, select_site
 
 
 def run(arguments: Namespace) -> int:
     place = select_site(arguments)
-    need_terminal(f"`loggos serve {place.site}` runs the engine alone")
+    site = place.site
+    need_terminal(
+        f"`loggos serve {site}` runs the engine alone; `loggos view {site}` and the other commands print lines"
+    )
     try:
         leaving = Leaving.DETACHES if is_running(place) else _start(place)
     except Interrupted:
         return ExitStatus.DONE
-    return show([hop(place)], leaving)
+    status = show([hop(place)], leaving)
+    if is_running(place):
+        complain(
+            f"the engine of {place.site} runs on: `{place.command('open')}` shows it again, "
+            f"`{place.command('stop')}` stops it"
+        )
+    return status
 
 
 def _start(place: EnginePlace) -> Leaving:
@@ -47,9 +58,14 @@ def _start(place: EnginePlace) -> Leaving:
 
 
 def need_terminal(instead: str) -> None:
-    """Raises CommandFailed where there is none: before anything is started. The screen is drawn on stderr."""
+    """Raises CommandFailed where no screen can be drawn: before anything is started. It is drawn on stderr."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise CommandFailed(ExitStatus.BAD_INPUT, f"the screen needs a terminal, and here is none: {instead}")
+    if os.environ.get("TERM") == "dumb":
+        raise CommandFailed(
+            ExitStatus.BAD_INPUT,
+            f"the screen cannot be drawn on this terminal, which calls itself dumb (TERM): {instead}",
+        )
 
 
 def hop(place: EnginePlace) -> Hop:
