@@ -26,6 +26,7 @@ from engine.contract.errors import ErrorCode
 from engine.contract.limits import LINE_BYTES_MAX
 from engine.places import socket_to_ask
 from tui.exits import CommandFailed, ExitStatus
+from tui.selection import EnginePlace
 
 Json = dict[str, Any]
 
@@ -281,8 +282,9 @@ def status_of(error: RequestRefused) -> ExitStatus:
 
 
 @contextmanager
-def failures_as_exits(site: str) -> Iterator[None]:
+def failures_as_exits(place: EnginePlace) -> Iterator[None]:
     """Turns what can go wrong with an engine into the command's end, in words that say what to do."""
+    site = place.site
     try:
         yield
     except NoEngine as error:
@@ -290,7 +292,7 @@ def failures_as_exits(site: str) -> Iterator[None]:
             ExitStatus.NO_ENGINE,
             f"no engine of {site} is running here ({error}):"
             f" name its data folder with --data if that is another (a site must not start without its store),"
-            f" else start it with `loggos open {site}` or `loggos serve {site}`",
+            f" else start it with `{place.command('open')}`, or with `serve` instead of `open` without a screen",
         ) from error
     except RequestRefused as error:
         raise CommandFailed(status_of(error), str(error)) from error

@@ -11,20 +11,26 @@ from enum import Enum
 from pathlib import Path
 
 from engine.core.ids import SiteId
+from tui import advice
 
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """A site whose screen can be shown: its engine's control socket and log file."""
+    """A site whose screen can be shown: its engine's control socket, log file and sites file."""
 
     site: SiteId
     socket_path: Path
     log_path: Path
+    sites_path: Path
 
     @property
     def folder(self) -> Path:
         """The site's folder, `DATA/SITE` (the socket may lie elsewhere)."""
         return self.log_path.parent
+
+    def command(self, name: str) -> str:
+        """What a person types to have this site do it."""
+        return advice.command(self.sites_path, self.folder.parent, name, self.site)
 
 
 class Leaving(Enum):

@@ -98,7 +98,7 @@ class EngineProcess:
             raise CommandFailed(
                 ExitStatus.NO_ENGINE,
                 f"the engine of {self.place.site} was given up, for it still waits: {self._waits_for}."
-                f" `loggos serve {self.place.site}` waits as long as it takes",
+                f" `{self.place.command('serve')}` waits as long as it takes",
             )
         if line is None or not _says_ready(line):
             raise CommandFailed(

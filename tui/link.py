@@ -64,7 +64,6 @@ class Link:
         self._writer: asyncio.StreamWriter | None = None
         self._calls: dict[int, asyncio.Future[Any]] = {}
         self._last_id = 0
-        self._retry_now = asyncio.Event()
         self.down = asyncio.Event()
         """Set while no engine is connected."""
         self.down.set()
@@ -90,15 +89,9 @@ class Link:
                 why = await self._serve(reader, writer)
             if clock() - began > RETRY_MAX_S:
                 wait_s = RETRY_FIRST_S
-            self._retry_now.clear()
             self._listener.lost(why)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._retry_now.wait(), wait_s)
+            await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, RETRY_MAX_S)
-
-    def retry_now(self) -> None:
-        """Ends the present wait between two tries."""
-        self._retry_now.set()
 
     async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """The result of one request. Raises RpcError, LinkLost."""

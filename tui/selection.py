@@ -7,7 +7,6 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import shlex
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 from engine.config import Cluster, read_cluster
 from engine.places import PlaceError, data_folder, site_places, sites_file
 from engine.plain_yaml import ConfigError
+from tui import advice
 from tui.exits import CommandFailed, ExitStatus
 
 
@@ -31,9 +31,9 @@ class EnginePlace:
     socket_path: Path
     log_path: Path
 
-    def command(self, name: str) -> str:
-        """What to type, wherever one is, for a command about this site."""
-        return shlex.join(("loggos", "--sites", str(self.sites_path), "--data", str(self.data_path), name, self.site))
+    def command(self, name: str, *more: str) -> str:
+        """What a person types to have this site do it."""
+        return advice.command(self.sites_path, self.data_path, name, self.site, *more)
 
 
 def select_site(arguments: Namespace) -> EnginePlace:

@@ -93,7 +93,7 @@ class EngineDouble:
     def __init__(self, folder: Path, site: str = "alice", sites: tuple[str, ...] = SITES) -> None:
         self.folder = folder / site
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.hop = Hop(SiteId(site), folder / f"{site}.sock", self.folder / "engine.log")
+        self.hop = Hop(SiteId(site), folder / f"{site}.sock", self.folder / "engine.log", folder / "sites.yaml")
         self.site = site
         self.sites = sites
         self.calls: list[tuple[str, Json]] = []

@@ -98,7 +98,7 @@ def _name(size: tuple[int, int]) -> str:
 async def _draw(cluster: RealCluster) -> dict[str, str]:
     """The pictures by their names."""
     places = site_places(cluster.data_path, "alice")
-    app = LoggosApp([Hop(SiteId("alice"), places.control, places.log)], Leaving.DETACHES)
+    app = LoggosApp([Hop(SiteId("alice"), places.control, places.log, cluster.sites_path)], Leaving.DETACHES)
     async with app.run_test(size=WIDE) as pilot:
         driven = Driven(app, pilot)
         await driven.until_shown("QUORUM 5/5")

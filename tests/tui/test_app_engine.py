@@ -43,8 +43,43 @@ async def test_an_engine_that_goes_without_a_word_shows_the_end_of_its_log(tmp_p
             await pilot.until_shown("NO ENGINE")
             await pilot.until_shown("14:05:10 \\x1b[31mkilled")
             await pilot.until_shown("q quits (exit 5)")
-            says = "`loggos serve alice` starts it"
-            await pilot.until(lambda: says in " ".join(pilot.text().split()), "never told how to start it")
+            says = f"loggos --sites {tmp_path}/sites.yaml --data {tmp_path} serve alice".replace(" ", "")
+            await pilot.until(lambda: says in "".join(pilot.text().split()), "never told how to start it")
+
+
+async def test_without_an_engine_the_timeline_keeps_most_of_the_rows(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 40
+        engine.hop.log_path.write_text("14:05:09 a line of the log\n" * 20)
+        async with screen_of(engine) as pilot:
+            await pilot.until_shown("tweet number 40")
+            await engine.stop()
+            await pilot.until_shown("NO ENGINE")
+            await pilot.until_shown("a line of the log")
+            await pilot.until_shown("tweet number 40")
+            await pilot.until(lambda: not pilot.trace.display, "the trace takes rows where nothing can be traced")
+            shown = pilot.main.pane.rows_height
+            assert shown >= 5, pilot.text()
+            await pilot.until(lambda: pilot.text().count("tweet number") == shown, "rows are missing")
+
+
+async def test_r_sends_again_and_nothing_else_where_there_is_no_engine(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = lambda _: asyncio.sleep(60)
+        async with screen_of(engine) as pilot:
+            await engine.stop()
+            await pilot.until_shown("NO ENGINE")
+            await pilot.press("r")
+            await pilot.until_shown("there is nothing to send again")
+            await pilot.press("c", *"hello", "enter")
+            await pilot.until_shown("not sent: no engine is connected")
+            await pilot.press("r")
+            await pilot.until_shown("not sent: no engine is connected")
+            await engine.start()
+            await pilot.until(lambda: "NO ENGINE" not in pilot.text(), "never attached again")
+            await pilot.press("r")
+            await pilot.until(lambda: engine.called("submit"), "never sent again")
+            assert engine.called("submit")[0]["text"] == "hello"
 
 
 async def test_an_engine_that_comes_back_is_attached_again(tmp_path: Path) -> None:
@@ -56,7 +91,6 @@ async def test_an_engine_that_comes_back_is_attached_again(tmp_path: Path) -> No
             await pilot.until_shown("NO ENGINE")
             engine.used_max = 2
             await engine.start()
-            await pilot.press("r")
             await pilot.until_shown("tweet number 2")
             await pilot.until(lambda: "NO ENGINE" not in pilot.text(), "it stays")
             assert len(engine.called("subscribe")) == 2
@@ -84,7 +118,7 @@ async def test_an_answer_of_another_version_is_told(tmp_path: Path) -> None:
 
 
 async def test_a_screen_without_any_engine_says_so(tmp_path: Path) -> None:
-    hop = Hop(SiteId("alice"), tmp_path / "none.sock", tmp_path / "engine.log")
+    hop = Hop(SiteId("alice"), tmp_path / "none.sock", tmp_path / "engine.log", tmp_path / "sites.yaml")
     app = LoggosApp([hop], Leaving.DETACHES)
     async with app.run_test(size=(80, 24)) as pilot:
         async with asyncio.timeout(BOUND_S):

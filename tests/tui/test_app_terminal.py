@@ -36,7 +36,7 @@ def crash(self):
     raise Crash("a bug of the screen")
 
 LoggosApp.action_mouse = crash
-hop = Hop(SiteId("alice"), Path(sys.argv[1]), Path(sys.argv[2]))
+hop = Hop(SiteId("alice"), Path(sys.argv[1]), Path(sys.argv[2]), Path("sites.yaml"))
 sys.exit(run_screen([hop], Leaving.DETACHES))
 """
 

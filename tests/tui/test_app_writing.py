@@ -432,7 +432,6 @@ async def test_an_event_whose_engine_died_is_told_when_it_is_back(tmp_path: Path
                 engine.special[1] = log_line(1, author="alice", text="hello", id="alice/1")
                 engine.events = [CREATED]
             await engine.start()
-            pilot.main.model.link.retry_now()
             words = "created at slot 1" if known == "created" else "the engine went away before it took the event"
             await pilot.until_shown(words)
 

@@ -165,7 +165,7 @@ def test_without_an_engine_the_status_is_5_and_nothing_is_made(
 ) -> None:
     status, out, err = command(*words)
     assert (status, out) == (5, "")
-    assert "loggos open alice" in err
+    assert f"`loggos --sites {cluster.sites_path} --data {cluster.data_path} open alice`" in err
     assert err.count("\n") == 1
     assert not cluster.data_path.exists()
 

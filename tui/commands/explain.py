@@ -34,7 +34,7 @@ def run(arguments: Namespace) -> int:
     place = select_site(arguments)
     out = Output(arguments.json)
     params = {"slot": arguments.slot, "timeout_s": arguments.timeout}
-    with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
+    with failures_as_exits(place), Client.connect(place.socket_path) as client:
         said = client.call("explain", params, timeout_s=arguments.timeout + ANSWER_TIMEOUT_S)
     told = json_shapes.biography(said)
     if out.as_json:

@@ -19,7 +19,7 @@ from tui.selection import select_site
 def run(arguments: Namespace) -> int:
     place = select_site(arguments)
     out = Account(arguments.json)
-    with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
+    with failures_as_exits(place), Client.connect(place.socket_path) as client:
         match arguments.action:
             case "add":
                 params = {"rule": " ".join(arguments.rule), "expires_s": arguments.expires}

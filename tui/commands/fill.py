@@ -29,7 +29,7 @@ def run(arguments: Namespace) -> int:
         if len(wanted) > SLOTS_MAX:
             raise CommandFailed(ExitStatus.BAD_INPUT, f"at most {SLOTS_MAX} slots at once: name fewer, or none for all")
         params = {"slots": wanted or None}
-        with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
+        with failures_as_exits(place), Client.connect(place.socket_path) as client:
             if not out.as_json:
                 _show_plan(out, client.call("plan", params)["lines"])
             try:

@@ -22,10 +22,8 @@ from tui.selection import EnginePlace, select_site
 
 def run(arguments: Namespace) -> int:
     place = select_site(arguments)
-    site = place.site
-    need_terminal(
-        f"`loggos serve {site}` runs the engine alone; `loggos view {site}` and the other commands print lines"
-    )
+    serve, view = place.command("serve"), place.command("view")
+    need_terminal(f"`{serve}` runs the engine alone; `{view}` and the other commands print lines")
     try:
         leaving = Leaving.DETACHES if is_running(place) else _start(place)
     except Interrupted:
@@ -69,7 +67,7 @@ def need_terminal(instead: str) -> None:
 
 
 def hop(place: EnginePlace) -> Hop:
-    return Hop(SiteId(place.site), place.socket_path, place.log_path)
+    return Hop(SiteId(place.site), place.socket_path, place.log_path, place.sites_path)
 
 
 def show(hops: list[Hop], leaving: Leaving) -> int:

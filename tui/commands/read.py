@@ -161,7 +161,7 @@ def data(arguments: Namespace) -> int:
 @contextmanager
 def _asking(arguments: Namespace) -> Iterator[tuple[Client, Output]]:
     place = select_site(arguments)
-    with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
+    with failures_as_exits(place), Client.connect(place.socket_path) as client:
         yield client, Output(arguments.json)
 
 

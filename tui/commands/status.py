@@ -23,7 +23,7 @@ _HOLES_SHOWN: Final = 12
 
 def run(arguments: Namespace) -> int:
     place = select_site(arguments)
-    with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
+    with failures_as_exits(place), Client.connect(place.socket_path) as client:
         said = client.call("status")
     status = json_shapes.status(said)
     out = Output(arguments.json)
@@ -32,7 +32,7 @@ def run(arguments: Namespace) -> int:
         return ExitStatus.DONE
     head = f"of {status['cluster']}   leadership {leading.in_words(status['leadership'], status['leader'])}"
     out.line(Cell(str(status["site"]), Style.STRONG), head)
-    for warning in _warnings(status):
+    for warning in _warnings(status, place.command("faults", "clear")):
         out.line(Cell(f"! {warning}", Style.BAD))
     out.table([*_facts(status), *_own_facts(said)])
     if status["peers"]:
@@ -43,7 +43,7 @@ def run(arguments: Namespace) -> int:
     return ExitStatus.DONE
 
 
-def _warnings(status: Json) -> Iterator[str]:
+def _warnings(status: Json, clears_faults: str) -> Iterator[str]:
     quorum = status["quorum"]
     enough = (quorum["reachable"] or 0) >= (quorum["needed"] or 0)
     if status["hindered"]:
@@ -61,7 +61,7 @@ def _warnings(status: Json) -> Iterator[str]:
     if status["unsent"]:
         yield str(status["unsent"])
     if status["faults"]:
-        yield f"FAULTS: {status['faults']} rules make this site's network bad; `loggos faults {status['site']} clear`"
+        yield f"FAULTS: {status['faults']} rules make this site's network bad; `{clears_faults}`"
 
 
 def _facts(status: Json) -> Iterator[Row]:

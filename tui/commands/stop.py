@@ -24,7 +24,7 @@ STOP_TIMEOUT_S: Final = 30.0
 
 def run(arguments: Namespace) -> int:
     place = select_site(arguments)
-    with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
+    with failures_as_exits(place), Client.connect(place.socket_path) as client:
         deadline = time.monotonic() + STOP_TIMEOUT_S
         with _process(client.peer_process()) as process:
             client.request("stop", {})

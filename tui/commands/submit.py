@@ -44,7 +44,7 @@ def _one(arguments: Namespace, params: Json) -> int:
     with Interrupts() as interrupts:
         place = select_site(arguments)
         out = Account(arguments.json)
-        with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
+        with failures_as_exits(place), Client.connect(place.socket_path) as client:
             if interrupts.caught:
                 raise CommandFailed(ExitStatus.NOT_IN_LOG, "interrupted: nothing was submitted")
             try:
@@ -62,7 +62,7 @@ def _stream(arguments: Namespace) -> int:
     with Interrupts() as interrupts:
         place = select_site(arguments)
         out = Account(arguments.json)
-        with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
+        with failures_as_exits(place), Client.connect(place.socket_path) as client:
             stream = EventStream(client, LineReader(_STDIN), lambda told: print_outcome(out, told), out.flush)
             try:
                 stream.run(interrupts, arguments.timeout, arguments.retry)

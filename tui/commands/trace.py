@@ -28,7 +28,7 @@ def run(arguments: Namespace) -> int:
     place = select_site(arguments)
     out = Output(arguments.json)
     past_params = {"limit": arguments.limit, "slot": arguments.slot}
-    with failures_as_exits(place.site), Client.connect(place.socket_path) as client:
+    with failures_as_exits(place), Client.connect(place.socket_path) as client:
         if arguments.follow:
             client.call("subscribe", {"topics": ["trace"]})
         past = [json_shapes.trace_line(line) for line in client.call("trace", past_params)["lines"]]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from tui.panes.paint import Painted
 from tui.rows import BLANK, Role, Row, row, wrapped
 from tui.site.model import Gone, SiteModel, Stopped
 
-NO_ENGINE_STATUS = 5
+NO_ENGINE_STATUS: Final = 5
+HEIGHT_WITHOUT_LOG: Final = 18
+"""What the other panes and this one's sentences take: a screen that is higher has room for the end of the log."""
 
 
 def exit_status(model: SiteModel) -> int:
@@ -30,7 +33,7 @@ class EnginePanel(Painted):
         self.model = model
 
     def learn(self) -> None:
-        self.display = isinstance(self.model.connection, Stopped | Gone)
+        self.display = self.model.over
         self.say()
 
     def rows(self, width: int) -> Sequence[Row]:
@@ -44,10 +47,11 @@ class EnginePanel(Painted):
                 lines += wrapped(row(" ", ("NO ENGINE  ", Role.BAD), why), width, indent=1)
                 said = " This site does not vote now. Acknowledged entries are on disk."
                 lines += wrapped(row(said), width, indent=1)
-                lines += [row((f"   {line}", Role.DIM)) for line in log_tail]
+                shown = max(0, (self.screen.size.height - HEIGHT_WITHOUT_LOG) // 3)
+                lines += [row((f"   {line}", Role.DIM)) for line in log_tail[-shown:] if shown]
             case _:
                 return []
-        quits = f" quits (exit {exit_status(self.model)}) · "
-        back = f" tries again now. `loggos serve {self.model.site}` starts it; once it is back, it is attached"
-        keys = row(" ", ("q", Role.KEY), quits, ("r", Role.KEY), back)
-        return [*lines, *wrapped(keys, width, indent=1), BLANK]
+        said = "This starts it again, and this screen is then attached to it:"
+        keys = row(" ", ("q", Role.KEY), f" quits (exit {exit_status(self.model)}). {said}")
+        start = row((f"   {self.model.hop.command('serve')}", Role.STRONG))
+        return [*lines, *wrapped(keys, width, indent=1), *wrapped(start, width, indent=3), BLANK]

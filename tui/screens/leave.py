@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from tui.hops import Leaving
+from tui.hops import Hop, Leaving
 from tui.rows import Role, Row, row
 from tui.screens.dialogs import Choice, ChoiceDialog
 from tui.site.shapes import Status
@@ -16,17 +16,18 @@ class Decision(Enum):
     DETACH = "detach"
 
 
-def leave_dialog(site: str, status: Status | None, leaving: Leaving) -> ChoiceDialog[Decision]:
+def leave_dialog(hop: Hop, status: Status | None, leaving: Leaving) -> ChoiceDialog[Decision]:
     """For ASK and STOPS_ALL; who only attached is not asked."""
     if leaving is Leaving.STOPS_ALL:
         all_stop = row("leave the demo: ", ("all its sites stop; started again, they go on where they were", Role.DIM))
         return ChoiceDialog("Leave", (), (Choice("y", all_stop, Decision.DETACH),))
+    site = hop.site
     stop: Row = row(f"stop the engine of {site}")
     if status is not None:
         quorum = status.quorum
         after = quorum_after(quorum.reachable, quorum.needed, quorum.size, status.voting)
         role = Role.DIM if quorum.reachable - status.voting >= quorum.needed else Role.WARN
         stop = row(f"stop the engine of {site}: ", (after, role))
-    run = row("leave it running: ", ("it goes on as it is; `loggos open` attaches again", Role.DIM))
+    run = row("leave it running: ", (f"it goes on as it is; `{hop.command('open')}` attaches again", Role.DIM))
     started = row(f"This call started the engine of {site}. What becomes of it?")
     return ChoiceDialog("Leave", (started,), (Choice("l", run, Decision.DETACH), Choice("s", stop, Decision.STOP)))

@@ -125,7 +125,7 @@ class MainScreen(SiteScreen):
         else:
             seen = {self.active}
             room = self.size.height - (4 if self._typing else 0)
-            if room >= TAIL_HEIGHT and not self.zoomed and self.active != "inspector":
+            if room >= TAIL_HEIGHT and not self.zoomed and self.active != "inspector" and not self.model.over:
                 seen.add("trace")
         for name, pane in self._panes.items():
             pane.display = name in seen and not small
@@ -215,6 +215,7 @@ class MainScreen(SiteScreen):
             self.query_one(StatusBar).learn()
         if change & Change.CONNECTION:
             self.query_one(EnginePanel).learn()
+            self._arrange()
             if self.model.live:
                 self.run_worker(self.submissions.reconcile(), group="site")
         self.tell_outcome()

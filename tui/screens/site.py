@@ -114,9 +114,7 @@ class SiteScreen(Screen[None]):
 
     def action_retry(self) -> None:
         notice = self.board.shown
-        if not self.model.live:
-            self.model.link.retry_now()
-        elif notice is not None and Offer.RETRY in notice.offers and notice.operation is not None:
+        if notice is not None and Offer.RETRY in notice.offers and notice.operation is not None:
             self.board.dismiss()
             self._submit(notice.operation)
         else:

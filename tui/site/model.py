@@ -134,6 +134,11 @@ class SiteModel:
         return isinstance(self.connection, Up)
 
     @property
+    def over(self) -> bool:
+        """Whether no engine is there."""
+        return isinstance(self.connection, Stopped | Gone)
+
+    @property
     def sites(self) -> tuple[str, ...]:
         """All sites of the cluster as far as they are known, sorted."""
         return (self.site,) if self.status is None else self.status.sites

@@ -178,7 +178,7 @@ class Submissions:
             gone = Outcome("not-created", None, None, "the engine went away before it took the event", None, None)
             await self._tell(pending, gone)
             return
-        why = "the engine went away before it told; `loggos events` lists this site's events"
+        why = f"the engine went away before it told; `{self._model.hop.command('events')}` lists this site's events"
         newest = newer[-1]
         await self._tell(pending, Outcome("unknown", newest.id, newest.slot, newest.reason or why, None, None))
 
