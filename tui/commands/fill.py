@@ -43,7 +43,7 @@ def run(arguments: Namespace) -> int:
         out.flush()
         complain(f"not settled yet, and the engine goes on with it by itself: {filled.value['why']}")
     if HINDERED in unsettled:
-        complain(f"`loggos faults {place.site}` lists the rules, and `remove N` takes one away")
+        complain(f"`{place.command('faults')}` lists the rules, with `remove N` behind it one is taken away")
     return ExitStatus.NOT_KNOWN if unsettled or filled.interrupted else ExitStatus.DONE
 
 
