@@ -201,7 +201,7 @@ def test_fill_and_status_say_what_the_sites_own_fault_rule_does(cluster: RealClu
     filled = cluster.run("fill", "bob", "--timeout", "0.2")
     assert (filled.status, filled.out.splitlines()[-1].split()) == (11, ["slot", str(slot), "fault-rule"])
     assert keeps in filled.err
-    assert "`loggos faults bob` lists the rules, and `remove N` takes one away" in filled.err
+    assert f"`loggos --sites {cluster.sites_path} --data {cluster.data_path} faults bob` lists the rules" in filled.err
     cluster.run("faults", "bob", "clear")
     cluster.until_learned("bob", slot)
 
