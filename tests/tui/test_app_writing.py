@@ -216,6 +216,67 @@ async def test_bad_news_waits_beneath_good_news(tmp_path: Path) -> None:
             await pilot.until(lambda: sum("created" in line for line in pilot.lines()) >= 2, "not both")
 
 
+async def test_a_notice_goes_when_what_it_says_is_over(tmp_path: Path) -> None:
+    answers = iter([{**NOT_CREATED, "id": "alice/7"}, UNKNOWN, {**CREATED, "id": "alice/8", "slot": 3}])
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 3
+        engine.special[2] = log_line(2, None, None, state="hole", accNum=None, maxPrepare=None)
+        engine.on["submit"] = lambda _: next(answers)
+        lines = [{"slot": 2, "result": "no-quorum", "kind": None}]
+        engine.on["fill"] = lambda _: {"lines": lines, "why": "slot 2: bob leads, and has not settled it yet"}
+        async with screen_of(engine) as pilot:
+            await pilot.press("c", *"one", "enter")
+            await pilot.until_shown("not created")
+            await pilot.press("c", *"two", "enter")
+            await pilot.until_shown("unknown")
+            await pilot.press("F")
+            await pilot.until_shown("slot 2 not settled yet")
+            await pilot.until_shown("2 more below")
+            del engine.special[2]
+            engine.tell({"topic": "status", **engine.status()})
+            await pilot.until_shown("1 more below")
+            assert "slot 2 not settled yet" not in pilot.text()
+            engine.tell({"topic": "outcome", **CREATED})
+            await pilot.until_shown("is created at slot 1: two")
+            await pilot.until_shown("1 more below")
+            await pilot.press("c", *"one", "enter")
+            await pilot.until_shown("created at slot 3")
+            await pilot.until(lambda: "more below" not in pilot.text(), "the older word on it still waits")
+            await pilot.press("o")
+            await pilot.until_shown("Outcomes")
+            for words in ("not created", "unknown", "slot 2 not settled yet", "is created at slot 1: two"):
+                assert words in pilot.text()
+
+
+async def test_two_events_of_the_same_words_are_two(tmp_path: Path) -> None:
+    answers = iter([UNKNOWN, {**CREATED, "id": "alice/2", "slot": 2}])
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = lambda _: next(answers)
+        async with screen_of(engine) as pilot:
+            await pilot.press("c", *"one", "enter")
+            await pilot.until_shown("unknown")
+            await pilot.press("c", *"one", "enter")
+            await pilot.until_shown("created at slot 2")
+            await pilot.until_shown("1 more below")
+
+
+async def test_a_complaint_goes_when_its_reader_goes_on(tmp_path: Path) -> None:
+    def refuse(_: Json) -> Json:
+        raise Refused(1, "that cannot be switched")
+
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = lambda _: CREATED
+        engine.on["faults.clear"] = refuse
+        async with screen_of(engine) as pilot:
+            for goes_on in (("d",), ("c", *"one", "enter")):
+                await pilot.press("6", "x")
+                await pilot.until_shown("✗ that cannot be switched")
+                await pilot.press(*goes_on)
+                await pilot.until(lambda: "that cannot be switched" not in pilot.text(), "it still stands")
+                await pilot.pause()
+                assert "more below" not in pilot.text()
+
+
 async def test_what_the_rules_refuse_is_refused_before_it_is_sent(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
         await pilot.press("c")

@@ -213,6 +213,8 @@ class MainScreen(SiteScreen):
                 pane.learn(change)
         if change & (Change.STATUS | Change.CONNECTION | Change.TIMELINE):
             self.query_one(StatusBar).learn()
+        if change & Change.STATUS and self.model.status is not None:
+            self.board.settled(self.model.status.has_settled)
         if change & Change.CONNECTION:
             self.query_one(EnginePanel).learn()
             self._arrange()

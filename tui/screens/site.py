@@ -24,7 +24,7 @@ from tui.screens.dialogs import Choice, ChoiceDialog, Confirmation
 from tui.screens.help import outcomes_dialog
 from tui.site.certainty import Confirming, sentence
 from tui.site.model import UNANSWERED, SiteModel
-from tui.site.notices import Mood, Notice, NoticeBoard, Offer
+from tui.site.notices import COMPLAINT, Mood, Notice, NoticeBoard, Offer
 from tui.site.search import find_in_log, find_in_timeline
 from tui.site.submissions import Submissions, site_operation
 
@@ -54,7 +54,7 @@ class SiteScreen(Screen[None]):
 
     def complain(self, words: str) -> None:
         shown = self.board.shown
-        notice = Notice(row(("✗ ", Role.BAD), words), Mood.BAD)
+        notice = Notice(row(("✗ ", Role.BAD), words), Mood.BAD, about=COMPLAINT, ends=frozenset({COMPLAINT}))
         if shown is None or shown.said != notice.said:
             self.board.add(notice)
 

@@ -1,14 +1,16 @@
-"""What the outcome line shows: sentences that stay until they are dismissed.
+"""What the outcome line shows: sentences that stay until they are dismissed, or over.
 
 Rules that hold here:
-- Bad news is never replaced by good news: it waits in line until it was dismissed.
+- Bad news is never replaced by good news about something else: it waits in line until it was dismissed.
+- What is over goes by itself: an older word on the same thing when a newer one comes (`about`, `ends`), what waits for
+  slots when these are settled (`awaits`), and a complaint when its reader goes on to something else.
 - Good news is replaced by newer news; everything is kept in the history for a while.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -19,6 +21,13 @@ from tui.rows import Row
 
 HISTORY_MAX: Final = 200
 WAITING_MAX: Final = 20
+
+
+COMPLAINT: Final = "complaint"
+"""What a complaint is about: whatever its reader asked for last."""
+
+FILL: Final = "fill"
+"""What is said of a fill without a result."""
 
 
 class Offer(Enum):
@@ -37,13 +46,20 @@ class Mood(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A sentence, what it offers, and what those offers are about."""
+    """A sentence, what it offers, and what those offers are about.
+
+    It goes when a newer one comes of which `ends` has what this one is `about`, and when all slots are settled that it
+    `awaits`.
+    """
 
     said: Row
     mood: Mood
     offers: tuple[Offer, ...] = ()
     operation: Operation | None = None
     slot: int | None = None
+    about: Hashable = None
+    ends: frozenset[Hashable] = frozenset()
+    awaits: frozenset[int] = frozenset()
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
 
 
@@ -77,6 +93,7 @@ class NoticeBoard:
 
     def add(self, notice: Notice) -> None:
         self.history.append(notice)
+        self._keep(lambda told: told.about not in notice.ends)
         if notice.mood is Mood.BAD:
             self._good = None
             self._bad.append(notice)
@@ -92,9 +109,23 @@ class NoticeBoard:
         self._changed()
 
     def remark(self, notice: Notice) -> None:
-        """Shows something that is no outcome and need not be kept."""
+        """Shows something that is no outcome and need not be kept; it answers its reader, as a complaint did."""
+        self._keep(lambda told: told.about != COMPLAINT)
         self._good = notice
         self._changed()
+
+    def asked(self) -> None:
+        """The reader goes on to something else."""
+        self._keep(lambda told: told.about != COMPLAINT)
+        self._changed()
+
+    def settled(self, is_settled: Callable[[int], bool]) -> None:
+        """Tells of slots that need not be waited for any more."""
+        self._keep(lambda told: not told.awaits or not all(map(is_settled, told.awaits)))
+
+    def _keep(self, holds: Callable[[Notice], bool]) -> None:
+        """Keeps of the bad ones those that still hold."""
+        self._bad = deque(filter(holds, self._bad), self._bad.maxlen)
 
     def dismiss(self) -> bool:
         """Takes away what is shown; False if nothing was."""

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.core.readings import HOLES_SHOWN_MAX
+
 Json = Mapping[str, Any]
 
 
@@ -230,6 +232,11 @@ class Status:
     def sites(self) -> tuple[str, ...]:
         """All sites of the cluster, sorted."""
         return tuple(sorted({self.site, *self.peers}))
+
+    def has_settled(self, slot: int) -> bool:
+        """Whether the slot is learned there, as far as this tells: of very many holes the first are named."""
+        told = self.holes[-1] if len(self.holes) >= HOLES_SHOWN_MAX else self.chosen_max
+        return slot <= told and slot not in self.holes
 
 
 @dataclass(frozen=True, slots=True)

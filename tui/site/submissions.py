@@ -8,7 +8,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from tui.link import LinkLost, NotSent, RpcError
 from tui.rows import Role, Row, row
 from tui.site import shapes, wording
 from tui.site.model import UNANSWERED, SiteModel
-from tui.site.notices import Mood, Notice, NoticeBoard, Offer
+from tui.site.notices import FILL, Mood, Notice, NoticeBoard, Offer
 from tui.site.shapes import Attempt, BadAnswer, LogLine, Outcome
 
 TIMEOUT_S: Final = 10.0
@@ -54,6 +54,7 @@ class Submissions:
 
     async def submit(self, operation: Operation) -> None:
         """Sends an event and tells its outcome when there is one."""
+        self._board.asked()
         pending = Pending(operation, self._number_max(), time.monotonic())
         self.pending.append(pending)
         self._changed()
@@ -72,17 +73,21 @@ class Submissions:
 
     async def fill(self, slots: Sequence[int] | None) -> None:
         """Fills these slots, or all holes, and tells what became of them."""
+        self._board.asked()
         self._board.doing = f"filling {'all holes' if slots is None else f'slot {wording.listed(slots)}'}"
         try:
             params = {"slots": None if slots is None else list(slots), "timeout_s": FILL_TIMEOUT_S}
             told = shapes.filled(await self._model.link.call("fill", params))
         except (RpcError, BadAnswer) as refused:
-            notice = Notice(wording.refused(str(refused)), Mood.BAD)
+            notice = Notice(wording.refused(str(refused)), Mood.BAD, about=FILL, ends=frozenset({FILL}))
         except LinkLost as lost:
-            notice = Notice(row(("? ", Role.WARN), f"the fill was not answered: {lost}"), Mood.BAD)
+            said = row(("? ", Role.WARN), f"the fill was not answered: {lost}")
+            notice = Notice(said, Mood.BAD, about=FILL, ends=frozenset({FILL}))
         else:
-            unsettled = any(line.result in UNSETTLED for line in told.lines)
-            notice = Notice(wording.filled(told), Mood.BAD if unsettled else Mood.GOOD)
+            unsettled = frozenset(line.slot for line in told.lines if line.result in UNSETTLED)
+            mood = Mood.BAD if unsettled else Mood.GOOD
+            notice = Notice(wording.filled(told), mood, ends=frozenset({FILL}), awaits=unsettled)
+            self._board.settled({line.slot for line in told.lines}.__contains__)  # this is the newer word on them
         finally:
             self._board.doing = None
         self._board.add(notice)
@@ -141,8 +146,7 @@ class Submissions:
         match outcome.outcome:
             case "created":
                 said = wording.created(words, outcome, None, elapsed_ms)
-                notice = Notice(said, Mood.GOOD, (), pending.operation, outcome.slot)
-                self._end(pending, notice)
+                notice = self._end(pending, Notice(said, Mood.GOOD, (), pending.operation, outcome.slot))
                 await self._name_votes(notice, words, outcome, elapsed_ms)
             case "lost":
                 said = wording.lost(words, outcome, await self._line(outcome.slot))
@@ -152,7 +156,8 @@ class Submissions:
                 self._end(pending, Notice(said, Mood.BAD, (Offer.RETRY, Offer.EDIT), pending.operation))
             case _:
                 said = wording.unknown(words, outcome)
-                self._end(pending, Notice(said, Mood.BAD, (Offer.SETTLE, Offer.WAIT), pending.operation, outcome.slot))
+                offers = (Offer.SETTLE, Offer.WAIT)
+                self._end(pending, Notice(said, Mood.BAD, offers, pending.operation, outcome.slot), outcome.id)
 
     async def _name_votes(self, told: Notice, words: str, outcome: Outcome, elapsed_ms: float | None) -> None:
         """Who chose it: the leader that counted the votes knows, and it may be another site."""
@@ -198,11 +203,18 @@ class Submissions:
         words = "" if operation is None else wording.operation_words(operation, self._model.site)
         mood = Mood.GOOD if now.outcome == "created" else Mood.BAD
         offers = () if mood is Mood.GOOD or operation is None else (Offer.RETRY, Offer.EDIT)
-        self._board.add(Notice(wording.settled(words, now), mood, offers, operation, now.slot))
+        said = wording.settled(words, now)
+        ends: frozenset[Hashable] = frozenset({now.id} if operation is None else {now.id, operation})
+        self._board.add(Notice(said, mood, offers, operation, now.slot, about=operation, ends=ends))
 
-    def _end(self, pending: Pending, notice: Notice) -> None:
+    def _end(self, pending: Pending, notice: Notice, event: str | None = None) -> Notice:
+        """Tells it; `event` is its id while its outcome is unknown. Two events of the same words are two: only what is
+        certainly in no log is over when these words have been sent again."""
         self.pending.remove(pending)
-        self._board.add(notice)
+        about = event or pending.operation
+        told = replace(notice, about=about, ends=frozenset({about, pending.operation}))
+        self._board.add(told)
+        return told
 
     def _number_max(self) -> int:
         return max((_number(outcome) for outcome in self._model.outcomes.values()), default=0)
