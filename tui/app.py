@@ -93,7 +93,7 @@ class LoggosApp(App[int]):
     def _show_hop(self) -> None:
         hop = self._hops[self._at]
         if hop not in self._screens:
-            self._screens[hop] = MainScreen(hop, more=len(self._hops) > 1)
+            self._screens[hop] = MainScreen(hop, self._hops)
             self.install_screen(self._screens[hop], hop.site)
         if any(isinstance(screen, MainScreen) for screen in self.screen_stack):
             self.switch_screen(hop.site)

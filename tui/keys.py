@@ -91,7 +91,13 @@ MOVE: Final = (
 )
 FAULTS: Final = (
     Key("a", "a", "add", "add", "add a fault rule"),
-    Key("p", "p", "partition", "partition", "cut the sites into groups"),
+    Key(
+        "p",
+        "p",
+        "partition",
+        "partition",
+        "cut the sites into groups; in a demo, at all sites at once",
+    ),
     Key("space", "space", "switch", "on/off", "switch the rule on or off"),
     Key("delete,backspace", "del", "remove", "remove", "remove the rule"),
     Key("x", "x", "clear", "clear all", "remove all rules, and release what is held"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.tui.engine_double import EngineDouble, Json, Refused, at
 from tests.tui.pilots import WIDE, screen_of
+from tui.hops import Leaving
 from tui.panes.prompt import Prompt
 
 
@@ -79,6 +80,68 @@ async def test_the_partition_that_is_offered_is_typed_over_or_edited(tmp_path: P
         await pilot.until_shown("│ partition alice | bob ")
         await pilot.press("escape", "p", "right", *",bob")
         await pilot.until_shown("│ partition alice,bob,carol | dave,erin,bob")
+
+
+def _keeps_rules(engine: EngineDouble) -> None:
+    def add(params: Json) -> Json:
+        if "nobody" in params["rule"]:
+            raise Refused(1, "nobody is no site")
+        number = max((rule["number"] for rule in engine.rules), default=0) + 1
+        engine.rules.append(rule(number, params["rule"], True))
+        return engine.rules[-1]
+
+    def remove(params: Json) -> Json:
+        engine.rules = [rule for rule in engine.rules if rule["number"] != params["number"]]
+        return {"removed": 1}
+
+    engine.on["faults.add"] = add
+    engine.on["faults.remove"] = remove
+
+
+def _texts(engine: EngineDouble) -> list[str]:
+    return [rule["text"] for rule in engine.rules]
+
+
+async def test_in_a_demo_a_partition_cuts_the_whole_cluster_and_is_mended_there(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as alice, EngineDouble(tmp_path, site="bob") as bob:
+        for engine in (alice, bob):
+            _keeps_rules(engine)
+        bob.rules = [rule(1, "to=carol drop=50%", True), rule(2, "partition alice | bob", True)]
+        async with screen_of(alice, bob, leaving=Leaving.STOPS_ALL) as pilot:
+            await pilot.press("6", "p")
+            await pilot.until_shown("cut the cluster: the same rule at all 2 sites")
+            await pilot.press("a", *"partition nobody | bob", "enter")
+            await pilot.until_shown("nobody is no site")
+            assert (_texts(alice), len(bob.rules)) == ([], 2)
+            await pilot.press("escape", "p", "enter")
+            await pilot.until_shown("partition alice,bob,carol | dave,erin")
+            await pilot.press("enter")
+            await pilot.until_shown("the cluster is cut at all 2 sites; p, then m mends it")
+            assert _texts(alice) == ["partition alice,bob,carol | dave,erin"]
+            assert _texts(bob) == ["to=carol drop=50%", "partition alice,bob,carol | dave,erin"]
+            await pilot.press("p", "m")
+            await pilot.until_shown("no partition is left at all 2 sites; other rules stay")
+            assert (_texts(alice), _texts(bob)) == ([], ["to=carol drop=50%"])
+
+
+async def test_a_cut_names_the_sites_that_could_not_be_asked(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as alice, EngineDouble(tmp_path, site="bob") as bob:
+        for engine in (alice, bob):
+            _keeps_rules(engine)
+        async with screen_of(alice, bob, leaving=Leaving.STOPS_ALL) as pilot:
+            await bob.stop()
+            await pilot.press("6", "p", "a", "enter")
+            await pilot.until_shown("the cluster is cut at alice; bob was not asked: no engine is running")
+
+
+async def test_in_a_demo_a_partition_of_this_site_alone_is_still_to_be_had(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as alice, EngineDouble(tmp_path, site="bob") as bob:
+        for engine in (alice, bob):
+            _keeps_rules(engine)
+        async with screen_of(alice, bob, leaving=Leaving.STOPS_ALL) as pilot:
+            await pilot.press("6", "p", "t", "enter")
+            await pilot.until_shown("rule 1 is on")
+            assert (len(alice.rules), bob.rules) == (1, [])
 
 
 async def test_keys_act_on_the_selected_row(tmp_path: Path) -> None:

@@ -42,10 +42,12 @@ class FaultsPane(Page):
             self.words = words
             self.refused = refused
 
-    def __init__(self, model: SiteModel, ask_rule: Callable[[str], None]) -> None:
-        """`ask_rule` lets somebody type a rule that begins as it says, and hands it to `add`."""
+    def __init__(self, model: SiteModel, ask_rule: Callable[[str], None], ask_partition: Callable[[str], None]) -> None:
+        """`ask_rule` lets somebody type a rule that begins as it says, and hands it to `add`; `ask_partition` asks
+        first which sites are meant."""
         super().__init__(model, id="faults")
         self._ask_rule = ask_rule
+        self._ask_partition = ask_partition
         self._meaning: list[Rule | Held | None] = []
 
     def title(self) -> str:
@@ -107,7 +109,7 @@ class FaultsPane(Page):
     def action_partition(self) -> None:
         sites = self.model.sites
         half = (len(sites) + 1) // 2
-        self._ask_rule(f"partition {','.join(sites[:half])} | {','.join(sites[half:])}")
+        self._ask_partition(f"partition {','.join(sites[:half])} | {','.join(sites[half:])}")
 
     async def add(self, rule: str) -> str | None:
         """Returns why the engine refuses the rule; that it is on is told as every answer is."""

@@ -9,6 +9,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
@@ -55,10 +56,8 @@ TABS: Final = ("timeline", "blocks", "log", "trace", "sites", "faults")
 class MainScreen(SiteScreen):
     BINDINGS: ClassVar[list[BindingType]] = keys.MAIN_BINDINGS
 
-    def __init__(self, hop: Hop, more: bool) -> None:
-        """`more`: there are other sites to hop to."""
-        super().__init__(hop)
-        self.more = more
+    def __init__(self, hop: Hop, cluster: Sequence[Hop]) -> None:
+        super().__init__(hop, cluster)
         self.active = "timeline"
         self.zoomed = False
         self._zoomed_in_slot = False
@@ -72,7 +71,7 @@ class MainScreen(SiteScreen):
             "log": LogPane(model),
             "blocks": BlocksPane(model),
             "sites": SitesPane(model),
-            "faults": FaultsPane(model, self.ask_rule),
+            "faults": FaultsPane(model, self.ask_rule, self.ask_partition),
             "inspector": InspectorPane(model),
             "trace": TracePane(model),
         }
@@ -187,7 +186,7 @@ class MainScreen(SiteScreen):
     def _footer_keys(self) -> list[Key]:
         if self._typing:
             return list(keys.TYPING)
-        hop = ("app.hop",) if self.more else ()
+        hop = ("app.hop",) if self.is_everybody else ()
         if self.active == "faults":
             return [*keys.FAULTS, *keys.named(*hop, "zoom", "next_pane", "outcomes", "help", "app.leave")]
         first = {

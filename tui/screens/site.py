@@ -7,9 +7,12 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.screen import Screen
 
 from engine.core.entry import Operation, Tweet
+from tui.client import RequestRefused
 from tui.hops import Hop
 from tui.panes.composer import Composer
 from tui.panes.faults import EXAMPLES, FaultsPane
@@ -23,6 +26,7 @@ from tui.rows import Role, row
 from tui.screens.dialogs import Choice, ChoiceDialog, Confirmation
 from tui.screens.help import outcomes_dialog
 from tui.site.certainty import Confirming, sentence
+from tui.site.cut import PARTITION, Reached, cut, mend
 from tui.site.model import UNANSWERED, SiteModel
 from tui.site.notices import COMPLAINT, Mood, Notice, NoticeBoard, Offer
 from tui.site.search import find_in_log, find_in_timeline
@@ -30,14 +34,21 @@ from tui.site.submissions import Submissions, site_operation
 
 
 class SiteScreen(Screen[None]):
-    def __init__(self, hop: Hop) -> None:
+    def __init__(self, hop: Hop, cluster: Sequence[Hop]) -> None:
+        """`cluster`: the sites that this program shows: one, or all of a demo."""
         super().__init__()
         place(self)
+        self.cluster = cluster
         self.model = SiteModel(hop, lambda work: self.run_worker(work, group="site"))
         self.board = NoticeBoard(self.tell_outcome)
         self.submissions = Submissions(self.model, self.board, self.tell_outcome)
         self.model.on_complaint = self.complain
         self._search = ""
+
+    @property
+    def is_everybody(self) -> bool:
+        """Whether the person here is every site: in a demo."""
+        return len(self.cluster) > 1
 
     @property
     def pane(self) -> Lines:
@@ -278,6 +289,56 @@ class SiteScreen(Screen[None]):
         if not rule:
             return "a rule says whom it is about and what happens, e.g. to=bob drop=50%"
         return await self.query_one(FaultsPane).add(rule)
+
+    def ask_partition(self, begun: str) -> None:
+        """Lets a partition be typed: in a demo for all sites, unless this one alone is meant."""
+        if not self.is_everybody:
+            self.ask_rule(begun)
+            return
+        every = f"all {len(self.cluster)} sites"
+        choices = (
+            Choice("a", row("cut the cluster: ", (f"the same rule at {every}", Role.DIM)), "cut"),
+            Choice("m", row("mend it: ", (f"partitions are taken away at {every}", Role.DIM)), "mend"),
+            Choice("t", row(f"{self.model.site} alone: ", ("the others hear of no rule", Role.DIM)), "alone"),
+        )
+
+        def chosen(what: str | None) -> None:
+            match what:
+                case "cut":
+                    self.query_one(Prompt).ask(f"cut the cluster, at {every}", "groups of sites", self._cut, begun)
+                case "mend":
+                    self.run_worker(self._mend(), group="faults")
+                case "alone":
+                    self.ask_rule(begun)
+                case _:
+                    pass
+
+        self.app.push_screen(ChoiceDialog("Partition", (), choices), chosen)
+
+    async def _cut(self, rule: str) -> str | None:
+        if rule.split()[:1] != [PARTITION]:
+            return "a cut of the cluster is a partition, e.g. partition alice,bob | carol,dave,erin"
+        try:
+            reached = await cut(self.model.hop, self.cluster, rule)
+        except RequestRefused as refused:
+            return str(refused)
+        self._tell_reached("the cluster is cut", reached, "p, then m mends it")
+        return None
+
+    async def _mend(self) -> None:
+        try:
+            reached = await mend(self.cluster)
+        except RequestRefused as refused:
+            self.complain(str(refused))
+        else:
+            self._tell_reached("no partition is left", reached, "other rules stay")
+
+    def _tell_reached(self, done: str, reached: Reached, then: str) -> None:
+        if not reached.missed:
+            self.remark(f"{done} at all {len(reached.sites)} sites; {then}")
+            return
+        missed = "; ".join(f"{site} was not asked: {why}" for site, why in reached.missed.items())
+        self.complain(f"{done} at {', '.join(reached.sites) or 'no site'}; {missed}")
 
     def on_prompt_refused(self, event: Prompt.Refused) -> None:
         self.complain(event.words)
