@@ -44,7 +44,11 @@ class SawApplied(Value):
 
 
 class SawOutcome(Value):
-    """An event's outcome, told at most once each to `token` (None: nobody waits), `unknown` at most once before."""
+    """An event's outcome, told at most once each to `token` (None: nobody waits), `unknown` at most once before.
+
+    `waits_for`: it is chosen at `slot`, and unknown until this slot is settled. `took_ms`: since it was submitted, None
+    where it was before a restart.
+    """
 
     token: int | None
     id: EventId | None
@@ -53,6 +57,8 @@ class SawOutcome(Value):
     reason: str | None
     to_author: SiteId | None
     to_kind: str | None
+    waits_for: Slot | None = None
+    took_ms: Tick | None = None
 
 
 class SawAttempt(Value):

@@ -13,17 +13,15 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
+from engine.core.entry import Entry
 from engine.core.filler import Filler
 from engine.core.fresh import FreshReads
 from engine.core.hindrance import Hindrances
-from engine.core.ids import SiteId, Slot, Tick, named
-from engine.core.learner import Learner
+from engine.core.ids import Slot, Tick, named
 from engine.core.lives import Lives
-from engine.core.peers import Peers
-from engine.core.policy import Policy
-from engine.core.proposer import Proposer
+from engine.core.policy import Parts, Policy
 from engine.core.scanner import Scanner
-from engine.core.sessions import Sessions
+from engine.core.situation import Situation
 from engine.core.views import AttemptView, ReplicaView
 
 HOLES_SHOWN_MAX: Final = 1_000
@@ -33,24 +31,20 @@ WAITS_FROM: Final = Tick(1_000)
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    site: SiteId
+    parts: Parts
     lives: Lives
-    peers: Peers
-    learner: Learner
     scanner: Scanner
-    proposer: Proposer
     filler: Filler
-    sessions: Sessions
     reads: FreshReads
     policy: Policy
     hindrances: Hindrances
 
     def view(self, now: Tick, attempts_max: int) -> ReplicaView:
-        slots = sorted({*self.proposer.slots, *self.filler.slots})[:attempts_max]
+        slots = sorted({*self.parts.proposer.slots, *self.filler.slots})[:attempts_max]
         attempts = (self.attempt(slot) for slot in slots)
-        learner, lives = self.learner, self.lives
+        learner, lives = self.parts.learner, self.lives
         return ReplicaView(
-            quorum=self.peers.quorum(lives.voting),
+            quorum=self.parts.peers.quorum(lives.voting),
             leader=self.policy.leader(now),
             prefix=learner.prefix,
             learned_max=learner.learned_max,
@@ -61,17 +55,17 @@ class Readings:
             recovering=self.scanner.recovering,
             voting=lives.voting,
             voting_why=lives.why,
-            mismatch=self.peers.mismatch,
+            mismatch=self.parts.peers.mismatch,
             hindered=self._hindered_at_all(now),
-            unknown=self.sessions.unknown,
+            unknown=self.parts.sessions.unknown,
             fresh_at=self.reads.confirmed_at,
             fill_at=self.filler.next_look(),
-            peers=self.peers.views(),
+            peers=self.parts.peers.views(),
             attempts=tuple(attempt for attempt in attempts if attempt is not None),
         )
 
     def attempt(self, slot: Slot) -> AttemptView | None:
-        return self.policy.view(slot) or self.proposer.view(slot) or self.filler.view(slot)
+        return self.policy.view(slot) or self.parts.proposer.view(slot) or self.filler.view(slot)
 
     def fills(self, now: Tick) -> bool:
         """This site settles holes itself (D5, L3); else it asks those that do."""
@@ -82,23 +76,38 @@ class Readings:
         of_voters = self.hindrances.of_voters(now) if self._lacks_voters() else None
         return self.hindrances.of_slots(now, slots) if of_voters is None else dict.fromkeys(slots, of_voters)
 
-    def why_stuck(self, now: Tick) -> str:
-        """What is in the way of this site's events."""
-        return _after(self._events_hindered(now), self._why_stuck(now))
+    def situation(self, now: Tick) -> Situation:
+        """Where this site's events stand, and what is in their way."""
+        learner, site = self.parts.learner, self.parts.settings.site
+        chosen: dict[int, tuple[Slot, Entry]] = {}
+        if learner.learned_max > learner.prefix:
+            for item in learner.learned(Slot(learner.prefix + 1), learner.learned_max):
+                if item.entry.author == site:
+                    chosen.setdefault(item.entry.number, (item.slot, item.entry))
+        votes = self.parts.acceptor.votes.items()
+        own = {v.entry.number: slot for slot, v in votes if v.entry is not None and v.entry.author == site}
+        missing = Slot(learner.prefix + 1)
+        used = learner.holes_count > 0
+        counts = self._counts()
+        return Situation(
+            self._events_hindered(now),
+            self._blocked(now),
+            counts,
+            missing,
+            used,
+            chosen,
+            own,
+            self.parts.last_in_effect,
+        )
 
-    def _why_stuck(self, now: Tick) -> str:
+    def _blocked(self, now: Tick) -> str | None:
         barred = self._barred()
         if barred is not None:
             return barred
         if not self.scanner.ready:
             return f"still finding out how far the log goes; {self._counts()}"
         stuck = self.policy.stuck(now)
-        if stuck is not None:
-            return f"{stuck}; {self._counts()}"
-        hole = next(iter(self.learner.holes(1)), None)
-        if hole is not None:
-            return f"slot {hole} before it is not settled yet; {self._counts()}"
-        return f"its turn did not come; {self._counts()}"
+        return None if stuck is None else f"{stuck}; {self._counts()}"
 
     def why_unsettled(self, now: Tick, slot: Slot) -> str:
         """What is in the way of settling a hole."""
@@ -115,7 +124,7 @@ class Readings:
         leader = self.policy.leader(now)
         if leader is not None:
             return f"{leader} leads, and has not settled it yet; {self._counts()}"
-        later = f"the next one settles it, or {self.site} itself after some time without one"
+        later = f"the next one settles it, or {self.parts.settings.site} itself after some time without one"
         return f"no leader is heard; {later}; {self._counts()}"
 
     def _events_hindered(self, now: Tick) -> str | None:
@@ -123,30 +132,30 @@ class Readings:
             return self.hindrances.of_voters(now)
         if not self.scanner.ready:
             return self.hindrances.of_question(now)
-        return self.hindrances.of_events(now, self.learner.prefix)
+        return self.hindrances.of_events(now, self.parts.learner.prefix)
 
     def _hindered_at_all(self, now: Tick) -> str | None:
         """What this site's own fault rules keep from it, if it waits for anything: voters, a hole, an event."""
-        hole = next(iter(self.learner.holes(1)), None)
+        hole = next(iter(self.parts.learner.holes(1)), None)
         if hole is not None and self.filler.seen_before(hole) and (said := self.hindered(now, (hole,)).get(hole)):
             return f"slot {hole}: {said}"
         if self._lacks_voters():
             return self.hindrances.of_voters(now)
-        since = self.sessions.waits_since
+        since = self.parts.sessions.waits_since
         return None if since is None or now < since + WAITS_FROM else self._events_hindered(now)
 
     def _lacks_voters(self) -> bool:
-        quorum = self.peers.quorum(self.lives.voting)
+        quorum = self.parts.peers.quorum(self.lives.voting)
         return quorum.reachable < quorum.needed
 
     def _barred(self) -> str | None:
         """What keeps the site from settling anything at all."""
         if not self.lives.voting:
-            return f"{self.site} does not vote: {self.lives.why}"
+            return f"{self.parts.settings.site} does not vote: {self.lives.why}"
         return f"no quorum: {self._counts()}" if self._lacks_voters() else None
 
     def _counts(self) -> str:
-        quorum = self.peers.quorum(self.lives.voting)
+        quorum = self.parts.peers.quorum(self.lives.voting)
         return f"{quorum.reachable} of {quorum.size} reachable, {quorum.needed} needed"
 
 

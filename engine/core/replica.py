@@ -62,6 +62,7 @@ from engine.core.readings import Readings
 from engine.core.scanner import Scanner, highest
 from engine.core.sessions import Sessions, Submission
 from engine.core.settings import ROUND_LEAP_MAX, ROUND_MAX, Leadership, Settings
+from engine.core.situation import Situation
 from engine.core.step import Step
 from engine.core.storage import LogReader, Stored, Vote, WriteEvidence
 from engine.core.views import AttemptView, ReplicaView
@@ -115,17 +116,7 @@ class Replica:
         else:
             self._policy = OneByOne(parts)
         self._readings = Readings(
-            settings.site,
-            self._lives,
-            self._peers,
-            self._learner,
-            self._scanner,
-            self._proposer,
-            self._filler,
-            self._sessions,
-            self._reads,
-            self._policy,
-            hindrances,
+            parts, self._lives, self._scanner, self._filler, self._reads, self._policy, hindrances
         )
 
     # Steps
@@ -133,7 +124,7 @@ class Replica:
     def start(self, now: Tick) -> Effects:
         """Call once, first."""
         step = self._step(now)
-        self._sessions.start(step)
+        self._sessions.start(step, self._readings.situation(now))
         self._lives.start(step)
         return self._finish(step)
 
@@ -166,7 +157,7 @@ class Replica:
         step = self._step(now)
         if self._stopped is not None:
             return step.effects
-        self._sessions.give_up(step, token, f"given up by who submitted it; {self._readings.why_stuck(now)}")
+        self._sessions.give_up(step, token, self._readings.situation(now))
         self._reads.give_up(step, token, self._lives.voting, "given up by who asked")
         return self._finish(step)
 
@@ -199,7 +190,7 @@ class Replica:
             claim = self._policy.claim(now, voting)
             for silent in self._peers.tick(step, voting, self._learner.prefix, self._learner.used_max, claim):
                 self._lives.greet(step, silent)
-            self._sessions.tick(step, lambda: self._readings.why_stuck(now))
+            self._sessions.tick(step, lambda: self._readings.situation(now))
             self._reads.tick(step, self._lives.voting)
             self._biographer.tick(step)
             return self._finish(step)
@@ -260,6 +251,10 @@ class Replica:
         """What fault rules here do to whatever would settle these unlearned slots, for those that one keeps."""
         return self._readings.hindered(self._now, slots)
 
+    def situation(self) -> Situation:
+        """Where this site's events stand, and what is in their way."""
+        return self._readings.situation(self._now)
+
     def vote(self, slot: Slot) -> Vote:
         """The acceptor's state of an unlearned slot (range promises included); NO_VOTE where there is none."""
         return self._acceptor.vote(slot)
@@ -310,7 +305,7 @@ class Replica:
             for slot in self._proposer.slots:
                 self._proposer.end(step, slot, self._lives.why)
             if self._lives.lost:
-                self._sessions.give_up_all(step, self._lives.why)
+                self._sessions.give_up_all(step, lambda: self._readings.situation(step.now))
                 self._policy.withdraw(step)
         self._pushed = self._policy.aim()
 

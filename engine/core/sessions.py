@@ -28,12 +28,14 @@ from msgspec.structs import replace
 from engine.core.effects import SawOutcome
 from engine.core.entry import Entry, Stamped, Withdrawal, decode, encode, kind_of
 from engine.core.ids import NEVER, EventId, SiteId, Slot, Tick
+from engine.core.situation import Doubt, Situation, together
 from engine.core.step import Step
 from engine.core.storage import EventRow, EventState, WriteEvent
 from engine.core.value import Value
 
 STOPPED_BEFORE: Final = "the engine stopped before the event was proposed"
 STOPPED_AFTER: Final = "the engine stopped after the event was proposed"
+GIVEN_UP: Final = "given up by who submitted it"
 
 
 class Submission(Value):
@@ -104,7 +106,7 @@ class Sessions:
             event.row.slot for event in self._placed.values() if event.row is not None and event.row.slot is not None
         ]
 
-    def start(self, step: Step) -> None:
+    def start(self, step: Step, situation: Situation) -> None:
         """What was open when the site stopped is not pushed any more (E2)."""
         for event in list(self._placed.values()):
             assert event.row is not None
@@ -112,7 +114,7 @@ class Sessions:
                 row = replace(event.row, state=EventState.NOT_CREATED, slot=None, reason=STOPPED_BEFORE)
                 self._settle(step, event, row)
             elif event.row.state is EventState.PROPOSED:
-                self._doubt(step, event, STOPPED_AFTER)
+                self._doubt(step, event, _after(STOPPED_AFTER, situation.left(event.row)))
 
     def submit(self, step: Step, submission: Submission, voting: bool) -> None:
         event = _Event(None, submission, step.now)
@@ -226,18 +228,21 @@ class Sessions:
             reason = f"{what} took effect at slot {slot}"
             self._settle(step, event, replace(row, state=EventState.NOT_CREATED, slot=slot, reason=reason))
 
-    def give_up(self, step: Step, token: int, reason: str) -> None:
+    def give_up(self, step: Step, token: int, situation: Situation) -> None:
         event = self._by_token.get(token)
         if event is not None:
-            self._expire(step, event, reason)
+            self._expire(step, event, situation, GIVEN_UP)
 
-    def give_up_all(self, step: Step, reason: str) -> None:
+    def give_up_all(self, step: Step, situation: Callable[[], Situation]) -> None:
         """This site proposes nothing any more (D5)."""
-        for token in list(self._by_token):
-            self.give_up(step, token, reason)
+        if self._by_token:
+            now = situation()
+            for event in list(self._by_token.values()):
+                self._expire(step, event, now, None)
 
-    def tick(self, step: Step, reason: Callable[[], str]) -> None:
-        """`reason()` says why events of this site do not get on at present."""
+    def tick(self, step: Step, situation: Callable[[], Situation]) -> None:
+        """`situation()` says where events of this site stand at present, and why they do not get on."""
+        now: Situation | None = None
         while self._alarms and self._alarms[0][0] <= step.now:
             _, token = heappop(self._alarms)
             event = self._by_token.get(token)
@@ -247,7 +252,8 @@ class Sessions:
             if due > step.now:
                 heappush(self._alarms, (due, token))
             else:
-                self._expire(step, event, reason())
+                now = now or situation()
+                self._expire(step, event, now, None)
 
     def deadline(self) -> Tick:
         return self._alarms[0][0] if self._alarms else NEVER
@@ -292,32 +298,29 @@ class Sessions:
                 event.row = replace(row, reason=reason)
                 step.write(WriteEvent(event.row))
 
-    def _expire(self, step: Step, event: _Event, reason: str) -> None:
+    def _expire(self, step: Step, event: _Event, situation: Situation, lead: str | None) -> None:
         """Its time has passed: certainly nowhere if nothing left, in doubt otherwise (E2)."""
         row = event.row
         doubtful = next((e.row for e in self._placed.values() if e.row and e.row.state is EventState.UNKNOWN), None)
+        earlier = None
         if doubtful is not None:
-            earlier = EventId(self._site, doubtful.number)
-            reason = f"waits for {earlier}, whose outcome is not known yet; {reason}"
+            earlier = f"waits for {EventId(self._site, doubtful.number)}, whose outcome is not known yet"
+        reason = situation.reason(lead, earlier)
         if row is None:
             self._unnumbered.remove(event)
-            self._tell(step, event, None, EventState.NOT_CREATED, reason)
+            self._tell(step, event, SawOutcome(None, None, EventState.NOT_CREATED, None, reason, None, None))
         elif row.state is EventState.QUEUED:
             self._settle(step, event, replace(row, state=EventState.NOT_CREATED, reason=reason))
         elif row.state is EventState.PROPOSED:
             self._aim = None
-            self._doubt(step, event, reason)
+            self._doubt(step, event, situation.doubt(row, lead, earlier))
 
-    def _doubt(self, step: Step, event: _Event, reason: str) -> None:
+    def _doubt(self, step: Step, event: _Event, doubt: Doubt) -> None:
         assert event.row is not None
-        slot = event.row.slot
-        where = (
-            "it was handed on and is being withdrawn" if slot is None else f"slot {slot} may still be chosen with it"
-        )
-        said = f"{reason}; {where}"
-        event.row = replace(event.row, state=EventState.UNKNOWN, reason=said)
+        event.row = replace(event.row, state=EventState.UNKNOWN, reason=doubt.said)
         step.write(WriteEvent(event.row))
-        self._tell(step, event, event.row, EventState.UNKNOWN, said)
+        told = self._outcome(event.row)
+        self._tell(step, event, replace(told, slot=doubt.slot, waits_for=doubt.waits_for))
 
     def _settle(self, step: Step, event: _Event, row: EventRow) -> None:
         if self._placed.pop(row.number, None) is None:
@@ -329,15 +332,19 @@ class Sessions:
         if row.state is not EventState.NOT_CREATED:
             self._progress_at = step.now
         step.write(WriteEvent(row))
-        self._tell(step, event, row, row.state, row.reason)
+        self._tell(step, event, self._outcome(row))
 
-    def _tell(self, step: Step, event: _Event, row: EventRow | None, outcome: EventState, reason: str | None) -> None:
-        token = None
+    def _tell(self, step: Step, event: _Event, said: SawOutcome) -> None:
         if event.submission is not None:
-            token = event.submission.token
-            self._by_token.pop(token, None)
-        if row is None:
-            step.tell(SawOutcome(token, None, outcome, None, reason, None, None))
-            return
+            self._by_token.pop(event.submission.token, None)
+            took_ms = Tick(step.now - event.submitted)
+            said = replace(said, token=event.submission.token, took_ms=took_ms)
+        step.tell(said)
+
+    def _outcome(self, row: EventRow) -> SawOutcome:
         id_ = EventId(self._site, row.number)
-        step.tell(SawOutcome(token, id_, outcome, row.slot, reason, row.to_author, row.to_kind))
+        return SawOutcome(None, id_, row.state, row.slot, row.reason, row.to_author, row.to_kind)
+
+
+def _after(lead: str, doubt: Doubt) -> Doubt:
+    return replace(doubt, said=together(lead, doubt.said))

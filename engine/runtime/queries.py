@@ -18,7 +18,8 @@ from engine.core.entry import Entry
 from engine.core.ids import EventId, Slot
 from engine.core.replica import Replica
 from engine.core.settings import Settings
-from engine.core.storage import EventRow, LogRow, Storage
+from engine.core.situation import Situation
+from engine.core.storage import EventRow, EventState, LogRow, Storage
 from engine.runtime import shapes
 from engine.runtime.clock import Clock
 from engine.runtime.faults import FaultLayer
@@ -28,6 +29,7 @@ from engine.runtime.status import StatusBoard
 from engine.runtime.trace import Trace
 
 _SLOT_TRACE_LINES: Final = 200
+_OPEN: Final = (EventState.PROPOSED, EventState.UNKNOWN)
 
 
 class Queries:
@@ -168,11 +170,13 @@ class Queries:
             if missing:
                 site = self._settings.site
                 raise Refused(f"{site} has no event {site}/{missing[0]}: see `events {site}`")
-        return {"lines": newest_that_fit(self._event(row) for row in rows)}
+        situation = self._replica.situation() if any(row.state in _OPEN for row in rows) else None
+        return {"lines": newest_that_fit(self._event(row, situation) for row in rows)}
 
-    def _event(self, row: EventRow) -> Shape:
-        lost = row.to_kind is not None
-        return shapes.outcome_of_row(self._settings.site, row, self.entry_at(row.slot) if lost else None)
+    def _event(self, row: EventRow, situation: Situation | None) -> Shape:
+        winner = self.entry_at(row.slot) if row.to_kind is not None else None
+        standing = None if situation is None or row.state not in _OPEN else situation.standing(row)
+        return shapes.outcome_of_row(self._settings.site, row, winner, standing)
 
     def _number(self, event: EventId) -> int:
         if event.author != self._settings.site:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Final, assert_never
 
 import orjson
+from msgspec.structs import replace
 
 from engine.contract.limits import ANSWER_BYTES_MAX
 from engine.core import describe
@@ -18,6 +19,7 @@ from engine.core.biography import Biography, SiteAccount
 from engine.core.effects import SawFilled, SawFresh, SawOutcome, SawUnconfirmed
 from engine.core.entry import Entry, kind_of
 from engine.core.ids import Ballot, EventId, SiteId, Slot
+from engine.core.situation import Doubt
 from engine.core.storage import EventRow, EventState, LogRow, Vote
 from engine.core.views import AttemptView
 from engine.runtime.clock import Clock, iso
@@ -187,11 +189,16 @@ def block_line(blocker: SiteId, blocked: SiteId, slot: Slot) -> Shape:
 
 def outcome_of(saw: SawOutcome, winner: Entry | None) -> Shape:
     """An outcome as it is told. `winner`: what the store has in the slot that was lost, None where it is not there."""
-    return _outcome(saw.outcome, saw.id, saw.slot, saw.reason, _winner(saw.to_author, saw.to_kind, winner))
+    to = _winner(saw.to_author, saw.to_kind, winner)
+    shape = _outcome(saw.outcome, saw.id, saw.slot, saw.reason, to)
+    return shape | {"waits_for": saw.waits_for, "took_ms": saw.took_ms}
 
 
-def outcome_of_row(site: SiteId, row: EventRow, winner: Entry | None) -> Shape:
-    """An event as the store has it; without an outcome it is unknown, and the reason says where it stands."""
+def outcome_of_row(site: SiteId, row: EventRow, winner: Entry | None, standing: Doubt | None) -> Shape:
+    """An event as the store has it; without an outcome it is unknown, and the reason says where it stands. `standing`:
+    where the log has it, though it is not in effect yet."""
+    if standing is not None:
+        row = replace(row, slot=standing.slot, reason=standing.said)
     reason = row.reason
     if reason is None:
         match row.state:
@@ -204,7 +211,8 @@ def outcome_of_row(site: SiteId, row: EventRow, winner: Entry | None) -> Shape:
             case EventState.CREATED | EventState.LOST | EventState.NOT_CREATED:
                 pass
     to = _winner(row.to_author, row.to_kind, winner)
-    return _outcome(row.state, EventId(site, row.number), row.slot, reason, to)
+    shape = _outcome(row.state, EventId(site, row.number), row.slot, reason, to)
+    return shape | {"waits_for": None if standing is None else standing.waits_for, "took_ms": None}
 
 
 def _outcome(state: EventState, event: EventId | None, slot: Slot | None, reason: str | None, to: Shape) -> Shape:

@@ -192,6 +192,70 @@ def test_e2_an_event_that_may_have_left_is_unknown_and_its_withdrawal_goes_on_in
     assert stage.replica.view(0).unknown == 0
 
 
+def test_e4_an_event_that_is_chosen_above_a_gap_is_told_where_it_is_and_what_it_waits_for() -> None:
+    stage = led(THREE)
+    stage.submit(1, "one")
+    stage.submit(2, "two")
+    stage.hear(BOB, chosen(2, ONE), chosen(3, TWO))
+    for token, slot in ((1, 2), (2, 3)):
+        (saw,) = told(stage.give_up(token), SawOutcome)
+        assert (saw.outcome, saw.slot, saw.waits_for) == (EventState.UNKNOWN, slot, 1)
+        assert saw.reason == f"given up by who submitted it; chosen at slot {slot}; takes effect once slot 1 is settled"
+    assert outcomes(stage.hear(BOB, chosen(1, tweet(BOB, 1)))) == [
+        (1, EventState.CREATED, 2),
+        (2, EventState.CREATED, 3),
+    ]
+
+
+def test_e4_where_time_passes_it_is_the_whole_reason() -> None:
+    stage = led(THREE)
+    stage.submit(1, "one", timeout=2_000)
+    stage.hear(BOB, chosen(2, ONE))
+    (saw,) = told(follows_bob(stage, 2_500), SawOutcome)
+    assert saw.reason == "chosen at slot 2; takes effect once slot 1 is settled"
+
+
+def test_e5_what_may_turn_out_void_is_not_said_to_take_effect() -> None:
+    """Alice has learned her second event, and not whether the first, which it follows, stands below it."""
+    stage = led(THREE)
+    stage.submit(1, "one")
+    stage.submit(2, "two")
+    stage.hear(BOB, chosen(2, TWO))
+    (saw,) = told(stage.give_up(2), SawOutcome)
+    said = "chosen at slot 2; whether it takes effect is known once slot 1 is settled"
+    assert saw.reason is not None
+    assert saw.reason.endswith(said)
+
+
+def test_e2_an_event_that_the_leader_proposes_is_told_at_which_slot() -> None:
+    """Nobody has answered for slot 1, which is the leader's own; slot 2 waits for it too."""
+    stage, _ = leading()
+    stage.submit(1, "one", timeout=2_000)
+    stage.submit(2, "two", timeout=2_000)
+    first, second = told(among(stage, lambda: [(BOB, beat_of(stage)), (CAROL, beat_of(stage))], 2_500), SawOutcome)
+    assert (first.outcome, first.slot, first.waits_for) == (EventState.UNKNOWN, 1, None)
+    assert first.reason == "at slot 1, not chosen yet; 3 of 3 reachable, 2 needed"
+    assert (second.slot, second.reason) == (
+        2,
+        "waits for alice/1, whose outcome is not known yet; at slot 2, not chosen yet;"
+        " slot 1 before it is not settled yet; 3 of 3 reachable, 2 needed",
+    )
+
+
+def test_outcomes_tell_the_engines_own_time() -> None:
+    stage = led(THREE)
+    stage.submit(1, "one")
+    stage.submit(2, "two")
+    stage.wait(7)
+    (created,) = told(stage.hear(BOB, chosen(1, ONE)), SawOutcome)
+    assert created.took_ms == 7
+    stage.wait(2)
+    (given_up,) = told(stage.give_up(2), SawOutcome)
+    assert (given_up.outcome, given_up.took_ms) == (EventState.UNKNOWN, 9)
+    (settled,) = told(stage.hear(BOB, chosen(2, TWO)), SawOutcome)
+    assert settled.took_ms == 9
+
+
 def test_e2_a_withdrawn_event_that_took_effect_first_is_created() -> None:
     stage = led(THREE)
     stage.submit(1, "one")

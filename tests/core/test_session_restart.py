@@ -105,7 +105,9 @@ def test_e4_an_event_learned_above_a_hole_before_the_restart_is_created_when_the
     stage.hear(BOB, promise(number, 3))
     stage.hear(BOB, accepted(number, 3))
     again = stage.restarted()
-    assert outcome(again.start()).outcome is EventState.UNKNOWN
+    saw = outcome(again.start())
+    said = "the engine stopped after the event was proposed; chosen at slot 3; takes effect once slot 1 is settled"
+    assert (saw.outcome, saw.slot, saw.waits_for, saw.reason) == (EventState.UNKNOWN, 3, 1, said)
     again.vote()
     saw = outcome(again.hear(BOB, chosen(1, tweet(BOB, 1))))
     assert (saw.outcome, saw.slot) == (EventState.CREATED, 3)

@@ -6,7 +6,7 @@ import pytest
 
 from engine.core.effects import Effects, SawOutcome
 from engine.core.entry import NOOP, Entry
-from engine.core.ids import Ballot, EventId, Slot
+from engine.core.ids import Ballot, EventId, Slot, Tick
 from engine.core.messages import Accept, Ask, Known, LearnedSlot, Prepare
 from engine.core.storage import EventState, WriteEvent, WriteLearned
 from tests.core.stage import (
@@ -103,7 +103,9 @@ def test_e2_created_is_said_of_a_learned_slot_alone_and_is_durable_with_it() -> 
     effects.extend(stage.hear(BOB, accepted(number, slot)))
     assert not told(effects, SawOutcome), "accepted by two of five"
     effects = stage.hear(CAROL, accepted(number, slot))
-    assert outcome(effects) == SawOutcome(1, EventId(ALICE, 1), EventState.CREATED, slot, None, None, None)
+    assert outcome(effects) == SawOutcome(
+        1, EventId(ALICE, 1), EventState.CREATED, slot, None, None, None, None, Tick(0)
+    )
     assert written(effects, WriteLearned)
     assert written(effects, WriteEvent)[-1].event.state is EventState.CREATED
 

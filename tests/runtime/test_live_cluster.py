@@ -154,7 +154,7 @@ async def test_e2_an_event_whose_accepts_are_held_is_unknown_and_is_settled_late
         await client.call("give_up", requests=[request])
         unknown = await client.answer(request)
         assert unknown["outcome"] == "unknown"
-        assert (await alice.call("events", ids=[unknown["id"]]))["lines"] == [unknown]
+        assert (await alice.call("events", ids=[unknown["id"]]))["lines"] == [unknown | {"took_ms": None}]
         assert (await alice.call("status"))["unknown"] == 1
         assert (await alice.call("faults.clear"))["removed"] == 1
         await alice.call("fill", timeout_s=60)
@@ -336,14 +336,16 @@ async def test_a_lost_event_names_what_won_its_slot(tmp_path: Path) -> None:
         await eventually(lambda: alice.call("faults"), lambda faults: faults["held"])
         won = await tweet(bob, "first")
         lost = await client.answer(request)
+        assert lost.pop("took_ms") >= 0
         assert lost == {
             "outcome": "lost",
             "id": "alice/1",
             "slot": won["slot"],
             "to": {"kind": "tweet", "author": "bob", "id": won["id"], "text": "first", "target": None},
             "reason": None,
+            "waits_for": None,
         }
-        assert (await alice.call("events"))["lines"] == [lost]
+        assert (await alice.call("events"))["lines"] == [lost | {"took_ms": None}]
 
 
 async def test_the_status_has_all_its_keys(tmp_path: Path) -> None:

@@ -157,6 +157,38 @@ async def test_an_unknown_outcome_is_settled_and_told_when_it_is_known(tmp_path:
             await pilot.until_shown("alice/1, unknown until now, is created at slot 1: hello")
 
 
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_what_is_chosen_above_a_gap_is_not_called_withdrawn_or_unknown(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    why = "chosen at slot 76; takes effect once slot 75 is settled"
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 76
+        engine.on["submit"] = lambda _: UNKNOWN | {"slot": 76, "waits_for": 75, "reason": why}
+        engine.on["fill"] = lambda _: {"lines": [{"slot": 75, "result": "no-op", "kind": None}]}
+        async with screen_of(engine, size=size) as pilot:
+            await pilot.press("c", *"hello", "enter")
+            told = f"? not in effect yet: {why}. Sending it again would post it twice. hello"
+            await pilot.until(lambda: told in " ".join(pilot.text().split()), "never told")
+            assert "unknown" not in pilot.text()
+            await pilot.until_shown("f settle slot 75")
+            await pilot.press("f")
+            await pilot.until(lambda: engine.called("fill"), "never filled")
+            assert engine.called("fill")[0]["slots"] == [75]
+
+
+async def test_the_time_that_is_told_is_the_engines_own(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        answer: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
+        engine.on["submit"] = lambda _: _answered(answer)
+        async with screen_of(engine) as pilot:
+            await pilot.press("c", *"hello", "enter")
+            await pilot.until(lambda: engine.called("submit"), "never submitted")
+            await pilot.until_shown("0.1 s")  # this screen has waited for longer than the engine says
+            answer.set_result(CREATED | {"took_ms": 9})
+            await pilot.until_shown("created at slot 1 (9 ms): hello")
+
+
 async def test_a_fill_that_settles_nothing_says_what_keeps_the_slot(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine:
         engine.used_max = 1

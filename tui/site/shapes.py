@@ -128,7 +128,8 @@ class TraceLine:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Of one event of this site: created, lost, not-created or unknown. `to_*`: who won the slot that it lost."""
+    """Of one event of this site: created, lost, not-created or unknown. `to_*`: who won the slot that it lost;
+    `waits_for`: it is chosen at `slot`, and unknown until this slot is settled; `took_ms`: the engine's own time."""
 
     outcome: str
     id: str | None
@@ -136,6 +137,8 @@ class Outcome:
     reason: str | None
     to_author: str | None
     to_kind: str | None
+    waits_for: int | None = None
+    took_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +351,8 @@ def outcome(raw: Json) -> Outcome:
         reason=raw.get("reason"),
         to_author=None if to is None else key(to, "author"),
         to_kind=None if to is None else key(to, "kind"),
+        waits_for=raw.get("waits_for"),
+        took_ms=raw.get("took_ms"),
     )
 
 

@@ -138,16 +138,15 @@ class Submissions:
         return working[0] if working else None
 
     async def _tell(self, pending: Pending, outcome: Outcome) -> None:
-        elapsed_ms = None if pending.orphaned else pending.elapsed_s * 1_000
         if outcome.id is not None:
             self._told[outcome.id] = pending.operation
         self._model.known_outcome(outcome)
         words = wording.operation_words(pending.operation, self._model.site)
         match outcome.outcome:
             case "created":
-                said = wording.created(words, outcome, None, elapsed_ms)
+                said = wording.created(words, outcome, None)
                 notice = self._end(pending, Notice(said, Mood.GOOD, (), pending.operation, outcome.slot))
-                await self._name_votes(notice, words, outcome, elapsed_ms)
+                await self._name_votes(notice, words, outcome)
             case "lost":
                 said = wording.lost(words, outcome, await self._line(outcome.slot))
                 self._end(pending, Notice(said, Mood.BAD, (Offer.RETRY, Offer.EDIT), pending.operation, outcome.slot))
@@ -156,10 +155,11 @@ class Submissions:
                 self._end(pending, Notice(said, Mood.BAD, (Offer.RETRY, Offer.EDIT), pending.operation))
             case _:
                 said = wording.unknown(words, outcome)
+                unsettled = outcome.slot if outcome.waits_for is None else outcome.waits_for
                 offers = (Offer.SETTLE, Offer.WAIT)
-                self._end(pending, Notice(said, Mood.BAD, offers, pending.operation, outcome.slot), outcome.id)
+                self._end(pending, Notice(said, Mood.BAD, offers, pending.operation, unsettled), outcome.id)
 
-    async def _name_votes(self, told: Notice, words: str, outcome: Outcome, elapsed_ms: float | None) -> None:
+    async def _name_votes(self, told: Notice, words: str, outcome: Outcome) -> None:
         """Who chose it: the leader that counted the votes knows, and it may be another site."""
         if outcome.slot is None:
             return
@@ -168,7 +168,7 @@ class Submissions:
         except UNANSWERED:
             return  # the sentence is true without it
         if quorum is not None:
-            better = replace(told, said=wording.created(words, outcome, quorum, elapsed_ms))
+            better = replace(told, said=wording.created(words, outcome, quorum))
             self._board.amend(told, better)
 
     async def _adopt(self, pending: Pending) -> None:

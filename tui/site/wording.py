@@ -91,13 +91,13 @@ def attempt_words(attempt: Attempt) -> str:
             return f"{phase}: {count}{waiting}"
 
 
-def created(words: str, outcome: Outcome, quorum: SlotQuorum | None, elapsed_ms: float | None) -> Row:
+def created(words: str, outcome: Outcome, quorum: SlotQuorum | None) -> Row:
     """`quorum` is None while nobody has told who chose it."""
     how = []
     if quorum is not None:
         how += [f"ballot {quorum.ballot}", f"votes {' '.join(quorum.sites)}"]
-    if elapsed_ms is not None:
-        how.append(f"{elapsed_ms:,.0f} ms")
+    if outcome.took_ms is not None:
+        how.append(f"{outcome.took_ms:,} ms")
     details = f" ({', '.join(how)})" if how else ""
     return row(("✓ ", Role.GOOD), (f"created at slot {outcome.slot}", Role.GOOD), (f"{details}: ", Role.DIM), words)
 
@@ -119,6 +119,10 @@ def not_created(words: str, outcome: Outcome) -> Row:
 
 
 def unknown(words: str, outcome: Outcome) -> Row:
+    if outcome.waits_for is not None:
+        why = _sentence(outcome.reason or f"chosen at slot {outcome.slot}")
+        risk = "Sending it again would post it twice. "
+        return row(("? ", Role.WARN), ("not in effect yet", Role.WARN), f": {why} {risk}", (words, Role.DIM))
     where = "" if outcome.slot is None else f" of slot {outcome.slot}"
     why = _sentence(outcome.reason or "no majority answered in time")
     risk = "It may still be chosen: sending it again now could post it twice. "

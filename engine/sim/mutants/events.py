@@ -12,6 +12,7 @@ from engine.core.entry import Entry
 from engine.core.ids import SiteId, Slot
 from engine.core.microblog import Applied, Microblog
 from engine.core.sessions import Sessions, _Event
+from engine.core.situation import Doubt
 from engine.core.step import Step
 from engine.core.storage import EventRow, EventState, WriteEvent
 from engine.sim.mutants.mutant import Mutant, Patch
@@ -86,20 +87,20 @@ def _any_higher_number(original: Callable[..., Applied]) -> Any:
 
 
 def _expired_is_not_created(_: Any) -> Any:
-    def doubt(self: Sessions, step: Step, event: _Event, reason: str) -> None:
+    def doubt(self: Sessions, step: Step, event: _Event, doubt: Doubt) -> None:
         assert event.row is not None
-        self._settle(step, event, replace(event.row, state=EventState.NOT_CREATED, reason=reason))
+        self._settle(step, event, replace(event.row, state=EventState.NOT_CREATED, reason=doubt.said))
 
     return doubt
 
 
 def _handed_on_is_lost(original: Any) -> Any:
-    def doubt(self: Sessions, step: Step, event: _Event, reason: str) -> None:
+    def doubt(self: Sessions, step: Step, event: _Event, told: Doubt) -> None:
         assert event.row is not None
         if event.row.slot is None:
-            self._settle(step, event, replace(event.row, state=EventState.LOST, reason=reason))
+            self._settle(step, event, replace(event.row, state=EventState.LOST, reason=told.said))
         else:
-            original(self, step, event, reason)
+            original(self, step, event, told)
 
     return doubt
 
