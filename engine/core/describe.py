@@ -219,7 +219,7 @@ def _state(value: SlotState) -> str:
 
 def _chosen(item: ChosenSlot) -> str:
     if item.entry is None:
-        return f"a majority accepted what was accepted at {item.ballot}"
+        return f"the entry of ballot {item.ballot} is chosen: who accepted it has it already (R0)"
     return f"{'learned here' if item.ballot is None else 'a majority accepted it'}: {entry(item.entry)}"
 
 

@@ -153,7 +153,10 @@ MESSAGES: list[tuple[Message, str]] = [
     ),
     (chosen(43, made(BOB, 5, Unblock(CAROL)), TWO), "chosen 43 2.alice | a majority accepted it: bob/5 unblock carol"),
     (chosen(43, NOOP), "chosen 43 - | learned here: no-op"),
-    (chosen(43, None, TWO), "chosen 43 2.alice | a majority accepted what was accepted at 2.alice"),
+    (
+        chosen(43, None, TWO),
+        "chosen 43 2.alice | the entry of ballot 2.alice is chosen: who accepted it has it already (R0)",
+    ),
     (Ask(Nonce(1), ((Slot(3), Slot(3)), (Slot(7), Slot(9)))), "ask 3 - | are they chosen? 3, 7-9"),
     (
         Ask(Nonce(1), tuple((Slot(slot), Slot(slot)) for slot in range(1, 20, 2))),

@@ -275,7 +275,7 @@ async def test_a_fill_that_a_rule_of_the_site_keeps_says_so_and_so_do_slot_plan_
         await status_where(bob, lambda status: status["hindered"] == f"slot {slot}: {said}")
         filled = await bob.call("fill", slots=[slot], timeout_s=0.2)
         assert filled["lines"] == [{"slot": slot, "result": "fault-rule", "kind": None}]
-        assert filled["why"] == f"slot {slot}: {said}; 3 of 3 reachable, 2 needed"
+        assert filled["why"].startswith(f"slot {slot}: {said}; ")
         assert (await bob.call("slot", slot=slot))["hindered"] == said
         (plan,) = (await bob.call("plan"))["lines"]
         assert plan["action"].endswith(f"; but {said}")

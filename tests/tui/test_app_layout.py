@@ -172,7 +172,7 @@ async def test_no_quorum_is_an_alarm_and_reads_are_marked_local(tmp_path: Path) 
         engine.status_changes = {"quorum": {"reachable": 2, "needed": 3, "size": 5}}
         async with screen_of(engine) as pilot:
             await pilot.until_shown("NO QUORUM 2/5 need 3")
-            await pilot.until_shown("local reads")
+            await pilot.until_shown("may lack the newest")
             strip = shown(pilot.app.screen)[0]
             alarm = next(segment for segment in strip if "NO QUORUM" in segment.text)
             assert alarm.style is not None

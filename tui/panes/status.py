@@ -18,6 +18,7 @@ from textual.timer import Timer
 from tui import leading, times
 from tui.panes.paint import Painted
 from tui.rows import Part, Role, Row, row, width_of, wrapped
+from tui.site.certainty import STALE
 from tui.site.model import Gone, SiteModel, Stopped
 from tui.site.shapes import Peer, Status
 from tui.times import clock
@@ -56,7 +57,7 @@ class StatusBar(Painted):
         found = [
             Segment(0, (row((status.site, Role.STRONG)),)),
             _quorum(status),
-            *self._local_reads(status),
+            *self._may_be_old(status),
             Segment(
                 3,
                 (
@@ -108,16 +109,16 @@ class StatusBar(Painted):
             self._countdown.stop()
             self._countdown = None
 
-    def _local_reads(self, status: Status) -> list[Segment]:
+    def _may_be_old(self, status: Status) -> list[Segment]:
         """Without a quorum what is read here may be old; the time is told, not the age, which would tick."""
         if status.quorum.reachable >= status.quorum.needed:
             return []
         lines = self.model.timeline.lines
-        forms = [row(("local reads", Role.WARN)), row()]
+        forms = [row((STALE, Role.WARN)), row()]
         if status.fresh_at is not None:
-            forms.insert(0, row((f"local reads, confirmed {clock(status.fresh_at)}", Role.WARN)))
+            forms.insert(0, row((f"{STALE}, confirmed {clock(status.fresh_at)}", Role.WARN)))
         elif lines:
-            forms.insert(0, row((f"local reads, newest tweet {clock(lines[-1].at)}", Role.WARN)))
+            forms.insert(0, row((f"{STALE}, newest tweet {clock(lines[-1].at)}", Role.WARN)))
         return [Segment(5, tuple(forms))]
 
 

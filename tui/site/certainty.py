@@ -8,10 +8,13 @@ Rules that hold here:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Final, assert_never
 
 from tui.site.shapes import FreshRead, Status
 from tui.times import clock
+
+STALE: Final = "may lack the newest"
+"""Without a quorum nobody can tell whether what is read here is all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ def title_words(certainty: Certainty, status: Status | None) -> str:
             stale = status is not None and status.quorum.reachable < status.quorum.needed
             at = None if status is None else status.fresh_at
             confirmed = "" if at is None else f"confirmed {clock(at)}"
-            return ", ".join(part for part in (confirmed, "local reads" if stale else "") if part)
+            return ", ".join(part for part in (confirmed, STALE if stale else "") if part)
         case _:
             assert_never(certainty)
 
