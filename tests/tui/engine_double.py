@@ -224,6 +224,9 @@ class EngineDouble:
                 first = max(params.get("from") or 1, last - params.get("limit", 50) + 1)
                 lines = [self.line(slot) for slot in range(first, last + 1)]
                 return {"lines": lines, "used_max": self.used_max, "prefix": self.prefix()}
+            case "plan":
+                slots = self.holes() if params["slots"] is None else params["slots"]
+                return {"lines": [{"slot": slot, "state": "hole", "action": "ask the others"} for slot in slots]}
             case "view":
                 return self._view(params["limit"], params["before"])
             case "explain":

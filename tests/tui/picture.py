@@ -76,6 +76,8 @@ async def _act(story: Story, pilot: Driven) -> None:
     await pilot.until_shown(f"{filled} ◇ promised")
     await story.ask("alice", "faults.add", rule=f"from=bob,dave type=promise slot={filled} drop")
     await pilot.press("N", "f")
+    await pilot.until_shown("f again starts")
+    await pilot.press("f")
     await pilot.until_shown(f"slot {filled} filled with a no-op")
     await story.mend("alice", "bob", "dave")
     await pilot.press("c", *"deploy is green", "enter")

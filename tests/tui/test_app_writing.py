@@ -150,6 +150,8 @@ async def test_an_unknown_outcome_is_settled_and_told_when_it_is_known(tmp_path:
             await pilot.press("r")
             await pilot.until_shown("there is nothing to send again")
             await pilot.press("x", "f")
+            await pilot.until_shown("f again starts: slot 1")
+            await pilot.press("f")
             await pilot.until(lambda: engine.called("fill"), "never filled")
             assert engine.called("fill")[0]["slots"] == [1]
             await pilot.until_shown("slot 1 recovered: an entry accepted there was completed")
@@ -199,6 +201,8 @@ async def test_a_fill_that_settles_nothing_says_what_keeps_the_slot(tmp_path: Pa
             await pilot.press("c", *"hello", "enter")
             await pilot.until_shown("f settle slot 1")
             await pilot.press("f")
+            await pilot.until_shown("f again starts: slot 1")
+            await pilot.press("f")
             await pilot.until_shown("slot 1 not settled yet. The engine goes on with slot 1: bob leads")
 
 
@@ -225,6 +229,8 @@ async def test_what_the_sites_own_fault_rule_does_is_the_reason_on_every_screen(
             pane = pilot.main.query_one(InspectorPane)
             in_pane = f"learned not yet {keeps} votes for"
             await pilot.until(lambda: in_pane in " ".join(" ".join(pilot.rows(pane)).split()), "never in the slot pane")
+            await pilot.press("f")
+            await pilot.until_shown("f again starts: slot 1")
             await pilot.press("f")
             told = f"? slot 1 not settled yet. The engine goes on with slot 1: {keeps};"
             await pilot.until(lambda: told in " ".join(pilot.text().split()), "never told of the fill")
@@ -261,6 +267,8 @@ async def test_a_notice_goes_when_what_it_says_is_over(tmp_path: Path) -> None:
             await pilot.until_shown("not created")
             await pilot.press("c", *"two", "enter")
             await pilot.until_shown("unknown")
+            await pilot.press("F")
+            await pilot.until_shown("F again starts: slot 2: ask the others")
             await pilot.press("F")
             await pilot.until_shown("slot 2 not settled yet")
             await pilot.until_shown("2 more below")
@@ -455,6 +463,32 @@ async def test_what_is_typed_blindly_blocks_nobody(tmp_path: Path) -> None:
         await _come_together(pilot, 3, "\n")
         await pilot.until(lambda: pilot.app.screen is pilot.main, "never back")
         assert not engine.called("submit")
+
+
+async def test_a_plan_is_started_by_a_key_of_another_burst_while_it_stands_there(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 3
+        engine.special[2] = log_line(2, None, None, state="hole", accNum=None, maxPrepare=None)
+        engine.on["fill"] = lambda _: {"lines": [{"slot": 2, "result": "no-op", "kind": "noop"}]}
+        async with screen_of(engine) as pilot:
+            await pilot.press("N")
+            await pilot.until_shown("> 2 ? hole")
+            await _come_together(pilot, 1, "ff")
+            await pilot.until_shown("f again starts: slot 2: ask the others")
+            await _come_together(pilot, 1, "f")
+            await pilot.press("escape")
+            await pilot.until(lambda: "again starts" not in pilot.text(), "never left")
+            await _come_together(pilot, 2, "f")
+            await pilot.until_shown("f again starts: slot 2: ask the others")
+            assert not engine.called("fill")
+            await _come_together(pilot, 3, "f")
+            await pilot.until_shown("slot 2 filled with a no-op")
+            await pilot.press("f")
+            await pilot.until_shown("f again starts: slot 2: ask the others")
+            del engine.special[2]
+            engine.tell({"topic": "status", **engine.status()})
+            await pilot.until(lambda: "again starts" not in pilot.text(), "offered when it is over")
+            assert len(engine.called("fill")) == 1
 
 
 async def test_a_paste_of_five_megabytes_is_cut_and_the_draft_is_kept(tmp_path: Path) -> None:

@@ -206,7 +206,12 @@ async def test_next_hole(tmp_path: Path) -> None:
             await pilot.press("N")
             await pilot.until_shown("> 200 ? hole")
             await pilot.press("f")
+            await pilot.until_shown("f again starts: slot 200: ask the others")
+            assert not engine.called("fill")
+            await pilot.press("f")
             await pilot.until_shown("slot 200 filled with a no-op")
+            await pilot.press("F")
+            await pilot.until_shown("F again starts: slots 40 200: ask the others")
             await pilot.press("F")
             await pilot.until(lambda: len(engine.called("fill")) == 2, "never filled")
             assert [call["slots"] for call in engine.called("fill")] == [[200], None]

@@ -3,11 +3,13 @@
 Rules that hold here:
 - Where panes stand is no concern of this file: it knows them by name, and which one is used.
 - Whatever is asked ends in a sentence on the notice board.
+- A fill says first what it will do; what a person has not seen he has not confirmed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from textual.screen import Screen
 
@@ -33,6 +35,23 @@ from tui.site.search import find_in_log, find_in_timeline
 from tui.site.submissions import Submissions, site_operation
 
 
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """What `key` fills; no slots: all holes."""
+
+    slots: tuple[int, ...] | None
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A fill whose plan was told, and the burst of the key that asked for it."""
+
+    filling: Filling
+    told: Notice
+    burst: int | None
+
+
 class SiteScreen(Screen[None]):
     def __init__(self, hop: Hop, cluster: Sequence[Hop]) -> None:
         """`cluster`: the sites that this program shows: one, or all of a demo."""
@@ -44,6 +63,7 @@ class SiteScreen(Screen[None]):
         self.submissions = Submissions(self.model, self.board, self.tell_outcome)
         self.model.on_complaint = self.complain
         self._search = ""
+        self._planned: Planned | None = None
 
     @property
     def is_everybody(self) -> bool:
@@ -160,19 +180,31 @@ class SiteScreen(Screen[None]):
         slot = self.pane.slot()
         notice = self.board.shown
         if slot in holes and slot is not None:
-            self._fill([slot])
+            self._fill(Filling((slot,), "f"))
         elif notice is not None and Offer.SETTLE in notice.offers and notice.slot is not None:
-            self._fill([notice.slot])
+            self._fill(Filling((notice.slot,), "f"))
         elif not holes:
             self.remark("there is no hole to fill: every used slot is learned")
         else:
             self.remark("this row is no hole: N goes to the next one, F fills all of them")
 
     def action_fill_all(self) -> None:
-        self._fill(None)
+        self._fill(Filling(None, "F"))
 
-    def _fill(self, slots: list[int] | None) -> None:
-        self.run_worker(self.submissions.fill(slots), group="fill")
+    def _fill(self, wanted: Filling) -> None:
+        """First shows the plan. The same key again starts it while that stands there, unless both came in one burst."""
+        burst: int | None = getattr(self.app, "burst", None)
+        planned = self._planned
+        seen = self.board.doing is None and not self.submissions.pending  # the line tells of these first
+        if planned is None or planned.filling != wanted or planned.told is not self.board.shown or not seen:
+            self.run_worker(self._plan(wanted, burst), group="plan")
+        elif burst is None or burst != planned.burst:
+            self._planned = None
+            self.run_worker(self.submissions.fill(wanted.slots), group="fill")
+
+    async def _plan(self, wanted: Filling, burst: int | None) -> None:
+        told = await self.submissions.plan(wanted.slots, wanted.key)
+        self._planned = None if told is None else Planned(wanted, told, burst)
 
     # Certain reads.
 

@@ -121,7 +121,13 @@ class NoticeBoard:
 
     def settled(self, is_settled: Callable[[int], bool]) -> None:
         """Tells of slots that need not be waited for any more."""
-        self._keep(lambda told: not told.awaits or not all(map(is_settled, told.awaits)))
+
+        def holds(told: Notice) -> bool:
+            return not told.awaits or not all(map(is_settled, told.awaits))
+
+        self._keep(holds)
+        if self._good is not None and not holds(self._good):
+            self._good = None
 
     def _keep(self, holds: Callable[[Notice], bool]) -> None:
         """Keeps of the bad ones those that still hold."""

@@ -142,6 +142,14 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanLine:
+    """What a fill would do about a slot, in the engine's words."""
+
+    slot: int
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
 class FillLine:
     slot: int
     result: str
@@ -354,6 +362,10 @@ def outcome(raw: Json) -> Outcome:
         waits_for=raw.get("waits_for"),
         took_ms=raw.get("took_ms"),
     )
+
+
+def plan(raw: Json) -> tuple[PlanLine, ...]:
+    return tuple(PlanLine(key(line, "slot"), key(line, "action")) for line in key(raw, "lines"))
 
 
 def filled(raw: Json) -> Filled:

@@ -71,6 +71,24 @@ class Submissions:
         else:
             await self._tell(pending, shapes.outcome(answer))
 
+    async def plan(self, slots: Sequence[int] | None, starts: str) -> Notice | None:
+        """Tells what a fill would do, and which key `starts` it; returns that notice, None if nothing is to be done."""
+        self._board.asked()
+        try:
+            params = {"slots": None if slots is None else list(slots)}
+            lines = shapes.plan(await self._model.link.call("plan", params))
+        except UNANSWERED as failed:
+            self._board.add(Notice(wording.refused(str(failed)), Mood.BAD, about=FILL, ends=frozenset({FILL})))
+            return None
+        if not lines:
+            self._board.remark(Notice(row(("· ", Role.NOTE), "there is no hole to fill"), Mood.GOOD))
+            return None
+        awaits = frozenset(line.slot for line in lines)
+        offers, slot = ((Offer.SETTLE,), lines[0].slot) if slots is not None else ((), None)
+        told = Notice(wording.planned(lines, starts), Mood.GOOD, offers, slot=slot, awaits=awaits)
+        self._board.remark(told)
+        return told
+
     async def fill(self, slots: Sequence[int] | None) -> None:
         """Fills these slots, or all holes, and tells what became of them."""
         self._board.asked()

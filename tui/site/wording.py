@@ -14,9 +14,10 @@ from engine.core.effects import HINDERED, UNSETTLED
 from engine.core.entry import Block, Operation, Tweet, Unblock, Withdrawal
 from tui.rows import Role, Row, fitted, row, width_of
 from tui.site.biography import SlotQuorum
-from tui.site.shapes import Attempt, Filled, LogLine, Outcome
+from tui.site.shapes import Attempt, Filled, LogLine, Outcome, PlanLine
 
 SHORT: Final = 24
+PLANNED_MAX: Final = 6
 
 _RESULTS = {
     "recovered": "recovered: an entry accepted there was completed",
@@ -143,6 +144,18 @@ def settled(words: str, outcome: Outcome) -> Row:
 
 def refused(reason: str) -> Row:
     return row(("✗ ", Role.BAD), ("refused", Role.BAD), f": {reason}")
+
+
+def planned(lines: Sequence[PlanLine], starts: str) -> Row:
+    """What a fill would do; the key that `starts` it comes first, for a long plan is cut."""
+    slots_of: dict[str, list[int]] = {}
+    for line in lines:
+        slots_of.setdefault(line.action, []).append(line.slot)
+    said = "; ".join(
+        f"slot{'s' if len(slots) > 1 else ''} {listed(slots, PLANNED_MAX)}: {action}"
+        for action, slots in slots_of.items()
+    )
+    return row(("· ", Role.NOTE), (starts, Role.KEY), f" again starts: {said}")
 
 
 def filled(told: Filled) -> Row:
