@@ -75,6 +75,10 @@ class SawAttempt(Value):
     until: Tick | None = None
 
 
+RANGE_PHASES: Final = frozenset({"standing", "leads", "steps down"})
+"""The phases of an election: about all slots from the named one on."""
+
+
 class SawHoles(Value):
     """The filler found unlearned used slots and asks for them: the lowest ones, and how many there are in all."""
 

@@ -20,9 +20,9 @@ from msgspec.structs import replace
 from engine.core import describe
 from engine.core.coverage import covers
 from engine.core.describe import Line
-from engine.core.effects import Observation
+from engine.core.effects import RANGE_PHASES, Observation, SawAttempt
 from engine.core.ids import SiteId, Slot
-from engine.core.messages import AskSlot, Heartbeat, Known, Message, Promise, SlotState
+from engine.core.messages import AskSlot, Heartbeat, Known, Message, Prepare, Promise, SlotState
 from engine.runtime.clock import iso
 from engine.runtime.fault_rules import Direction
 from engine.runtime.shapes import Shape, ballot
@@ -38,6 +38,7 @@ class SelfLine:
 
     at_ms: int
     line: Line
+    ranged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Trace:
     def observation(self, at_ms: int, observation: Observation) -> None:
         line = describe.observation(observation)
         if line is not None:
-            self._keep(SelfLine(at_ms, line))
+            self._keep(SelfLine(at_ms, line, _of_a_range(observation)))
 
     def newest(self, limit: int, slot: Slot | None) -> list[Shape]:
         """The newest lines, those about `slot` alone if it is given; ascending."""
@@ -102,9 +103,16 @@ def _concerns(kept: SelfLine | MessageLine, slot: Slot) -> bool:
 
 def _shape(kept: SelfLine | MessageLine) -> Shape:
     if isinstance(kept, SelfLine):
-        return _line(kept.at_ms, "self", None, kept.line, None)
+        return _line(kept.at_ms, "self", None, kept.line, None) | {"ranged": kept.ranged}
     line = describe.message(kept.message) if kept.line is None else kept.line
-    return _line(kept.at_ms, kept.direction, kept.peer, line, kept.acted)
+    message = kept.message
+    ranged = isinstance(message, Prepare | Promise) and message.last != message.first
+    return _line(kept.at_ms, kept.direction, kept.peer, line, kept.acted) | {"ranged": ranged}
+
+
+def _of_a_range(observation: Observation) -> bool:
+    """Whether it is about an election, which is for all slots from its first one on (L3)."""
+    return isinstance(observation, SawAttempt) and observation.phase in RANGE_PHASES
 
 
 def _line(at_ms: int, direction: str, peer: SiteId | None, line: Line, acted: str | None) -> Shape:

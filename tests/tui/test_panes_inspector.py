@@ -51,7 +51,6 @@ def test_what_leaves_for_several_sites_together_is_one_line() -> None:
             (0.2, "out", "dave", "prepare", ""),
             (0.201, "in", "bob", "promise", "nothing accepted"),
         ),
-        43,
     )
     assert [(step.dir, step.sites, step.dropped) for step in found] == [
         ("out", ("bob", "carol", "dave"), ("dave",)),
@@ -67,7 +66,7 @@ def test_the_diagram_draws_lanes_arrows_and_what_was_taken() -> None:
         (0.004, "in", "bob", "promise", "nothing accepted"),
         (0.02, "self", None, "chosen", "this site counted a majority"),
     )
-    assert [plain(line) for line in diagram(trace, 43, "alice", SITES, 90)] == [
+    assert [plain(line) for line in diagram(trace, "alice", SITES, 90)] == [
         "     ms  alice     bob       carol     dave      erin",
         "    0.0  ●─────────▶───────────────────✗                   prepare 2.alice  DROP (rule 1)",
         "    4.0  ◀─────────●                                       promise 2.alice  nothing accepted",
@@ -77,17 +76,43 @@ def test_the_diagram_draws_lanes_arrows_and_what_was_taken() -> None:
 
 def test_what_a_rule_took_on_its_way_in_does_not_arrive() -> None:
     trace = traced((0, "in", "bob", "promise", "DROP (rule 1)"))
-    assert plain(diagram(trace, 43, "alice", SITES, 90)[1]).startswith("    0.0  ✗─────────●  ")
+    assert plain(diagram(trace, "alice", SITES, 90)[1]).startswith("    0.0  ✗─────────●  ")
 
 
-def test_the_clock_begins_at_the_slots_own_first_message() -> None:
-    ballot = [
-        shape(trace_line(0, "out", "bob", "prepare", slot=2, ballot="2.alice")),
-        shape(trace_line(0.004, "in", "bob", "promise", slot=2, ballot="2.alice")),
+def clocks(trace: list[TraceLine]) -> list[str]:
+    return [plain(line).split()[0] for line in diagram(trace, "alice", SITES, 78)[1:]]
+
+
+def elected(slot: int) -> list[TraceLine]:
+    """Alice's election, for all slots from `slot` on."""
+    lines = (
+        (0, "self", None, "standing"), (0.001, "out", "bob", "prepare"), (0.004, "in", "bob", "promise"),
+        (0.005, "self", None, "leads"),
+    )  # fmt: skip
+    return [
+        shape(trace_line(seconds, direction, peer, kind, slot=slot, ballot="2.alice", ranged=True))
+        for seconds, direction, peer, kind in lines
     ]
-    trace = [*ballot, *traced((180, "out", "bob", "accept", ""), (180.003, "in", "bob", "accepted", ""))]
-    clocks = [plain(line).split()[0] for line in diagram(trace, 43, "alice", SITES, 78)[1:]]
-    assert clocks == ["earlier", "earlier", "0.0", "3.0"]
+
+
+@pytest.mark.parametrize("first", [2, 43])
+def test_the_clock_begins_at_the_slots_own_first_message(first: int) -> None:
+    """However old the ballot is with which it was accepted, and whichever slot its range began with."""
+    trace = [*elected(first), *traced((180, "out", "bob", "accept", ""), (180.003, "in", "bob", "accepted", ""))]
+    assert clocks(trace) == ["earlier", "earlier", "earlier", "earlier", "0.0", "3.0"]
+
+
+@pytest.mark.parametrize("first", [2, 43])
+def test_an_election_that_settles_the_slot_at_once_is_on_its_clock(first: int) -> None:
+    trace = [*elected(first), *traced((0.006, "out", "bob", "accept", ""), (0.009, "in", "bob", "accepted", ""))]
+    assert clocks(trace) == ["0.0", "1.0", "4.0", "5.0", "6.0", "9.0"]
+
+
+def test_a_synod_of_the_slot_is_its_own_however_slow_it_is() -> None:
+    trace = traced(
+        (0, "out", "bob", "prepare", ""), (50, "in", "bob", "promise", ""), (50.1, "out", "bob", "accept", "")
+    )
+    assert clocks(trace)[0] == "0.0"
 
 
 def test_where_lanes_do_not_fit_there_is_no_diagram() -> None:
@@ -100,7 +125,7 @@ def test_where_lanes_do_not_fit_there_is_no_diagram() -> None:
 
 def test_lanes_stay_where_they_are_however_long_a_slot_takes() -> None:
     trace = traced((0, "out", "bob", "accept", ""), (3_600, "in", "bob", "accepted", ""))
-    shown = [plain(line) for line in diagram(trace, 43, "alice", SITES, 90)[1:]]
+    shown = [plain(line) for line in diagram(trace, "alice", SITES, 90)[1:]]
     assert [line.index(arrow) for line, arrow in zip(shown, "●◀", strict=True)] == [9, 9]
     assert shown[1].split()[:2] == ["3600", "s"]
 

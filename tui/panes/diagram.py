@@ -4,14 +4,16 @@ Rules that hold here:
 - The observer's lane is the first one; a message that this site neither sent nor received is not known here.
 - What is sent to several sites at once is one line, with an arrowhead (or ✗, where a fault took it) in each lane.
 - Lanes hold arrows alone; what the message says stands to the right of them.
-- The clock begins at the slot's own first message. A ballot prepared for every later slot may be minutes older: it is
-  `earlier`, so that what the slot itself took can be read.
+- The clock begins at the slot's own first message. A ballot prepared for a range of slots may be minutes older,
+  whichever slot the range begins with: it is `earlier`, so that what the slot itself took can be read. Where the slot's
+  own messages followed at once, the election settled the slot, and its messages are the slot's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from tui.rows import Role, Row, fitted, row
@@ -26,8 +28,8 @@ LABEL_MIN: Final = 12
 LABEL_ROOMY: Final = 30
 LANE_NAMED: Final = 7
 """A lane that most names fit in: it grows beyond once the labels have room."""
-FOR_LATER_SLOTS: Final = frozenset({"prepare", "promise"})
-"""Messages that may be about all slots from theirs on."""
+AT_ONCE_MS: Final = 1_000.0
+"""What follows within so much is one course of events, a slow network's too."""
 TOGETHER_MS: Final = 5.0
 
 
@@ -50,12 +52,11 @@ def lane_width(width: int, sites: int) -> int:
     return min(lane, max(roomy, LANE_NAMED), LANE_MAX) if lane >= LANE_MIN else 0
 
 
-def steps(trace: Sequence[TraceLine], slot: int) -> list[Step]:
+def steps(trace: Sequence[TraceLine]) -> list[Step]:
     """The trace with what left for several sites together made one step."""
     if not trace:
         return []
-    own = (line for line in trace if line.slot == slot or line.type not in FOR_LATER_SLOTS)
-    began = local_time(next(own, trace[0]).at)
+    began = _began(trace)
     found: list[Step] = []
     for line in trace:
         at_ms = (local_time(line.at) - began).total_seconds() * 1_000
@@ -73,14 +74,26 @@ def steps(trace: Sequence[TraceLine], slot: int) -> list[Step]:
     return found
 
 
-def diagram(trace: Sequence[TraceLine], slot: int, observer: str, sites: Sequence[str], width: int) -> list[Row]:
+def _began(trace: Sequence[TraceLine]) -> datetime:
+    """When the slot's clock begins: with its own first message, or the election that led to it at once."""
+    own = next((index for index, line in enumerate(trace) if not line.ranged), 0)
+    began = local_time(trace[own].at)
+    for line in reversed(trace[:own]):
+        at = local_time(line.at)
+        if (began - at).total_seconds() * 1_000 > AT_ONCE_MS:
+            break
+        began = at
+    return began
+
+
+def diagram(trace: Sequence[TraceLine], observer: str, sites: Sequence[str], width: int) -> list[Row]:
     """The rows of the diagram; `lane_width` says whether it fits."""
     lanes = [observer, *(site for site in sites if site != observer)]
     lane = lane_width(width, len(lanes))
     head = "".join(f"{fitted(site, lane - 1)} " for site in lanes)
     return [
         row((f"{'ms':>{TIME_WIDTH - 2}}  {head}", Role.DIM)),
-        *(_row(step, lanes, lane) for step in steps(trace, slot)),
+        *(_row(step, lanes, lane) for step in steps(trace)),
     ]
 
 

@@ -75,7 +75,7 @@ class InspectorPane(Page):
             return [*lines, BLANK, row(("no message about this slot is remembered", Role.DIM))]
         sites = self.model.sites
         if lane_width(width, len(sites)):
-            return [*lines, BLANK, *diagram(view.trace, view.slot, self.model.site, sites, width)]
+            return [*lines, BLANK, *diagram(view.trace, self.model.site, sites, width)]
         return [*lines, BLANK, *self._messages(view, width)]
 
     def _variables(self, view: SlotView, width: int) -> list[Row]:

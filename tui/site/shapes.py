@@ -115,7 +115,8 @@ class BlockLine:
 
 @dataclass(frozen=True, slots=True)
 class TraceLine:
-    """A message, or with `dir` self what the site concluded. `at` is UTC."""
+    """A message, or with `dir` self what the site concluded. `at` is UTC. `ranged`: it is of an election, for all slots
+    from `slot` on."""
 
     at: str
     dir: str
@@ -124,6 +125,7 @@ class TraceLine:
     slot: int | None
     ballot: str | None
     note: str | None
+    ranged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,6 +349,7 @@ def trace_line(raw: Json) -> TraceLine:
         key(raw, "slot"),
         key(raw, "ballot"),
         key(raw, "note"),
+        raw.get("ranged", False),
     )
 
 
