@@ -11,6 +11,7 @@
 #   make chaos     kills and cuts apart real engines for SECONDS, then checks all that was told;
 #                  with LEADERSHIP=none, last-author or elected that setting alone, else each in turn
 #   make picture   draws docs/screen*.svg, the screen of a real demo cluster at 80x24, 120x30 and 160x48
+#   make keys      measures the time from a key to its paint, in a demo of this machine, at the same sizes
 #   make lint      lint and types alone
 #   make format    lays the code out as `make lint` wants it
 #   make lock      pins the newest dependencies that pyproject.toml allows
@@ -35,7 +36,7 @@ BUSY ?= 0
 SECONDS ?= 180
 LEADERSHIP ?= all
 
-.PHONY: help demo test test-often simulate worlds mutants ladder chaos picture lint format lock
+.PHONY: help demo test test-often simulate worlds mutants ladder chaos picture keys lint format lock
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -73,6 +74,9 @@ chaos: $(VENV)/run.stamp
 
 picture: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.tui.picture
+
+keys: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.tui.key_to_paint $(ARGS)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
