@@ -105,7 +105,7 @@ async def test_a_site_serves_whatever_becomes_of_its_standard_streams(tmp_path: 
     assert (tmp_path / "status").read_text() == "0\n"
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="Linux alone tells the descriptors of a process")
 async def test_without_a_free_descriptor_a_site_serves_whom_it_has_and_later_the_others(tmp_path: Path) -> None:
     (port,), limit = free_ports(1), DESCRIPTORS_MIN
     cluster, log_path = tmp_path / "sites.yaml", tmp_path / "engine.log"

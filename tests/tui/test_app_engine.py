@@ -65,7 +65,7 @@ async def test_without_an_engine_the_timeline_keeps_most_of_the_rows(tmp_path: P
 
 async def test_r_sends_again_and_nothing_else_where_there_is_no_engine(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine:
-        engine.on["submit"] = lambda _: asyncio.sleep(60)
+        engine.on["submit"] = lambda _: asyncio.Event().wait()  # never answered
         async with screen_of(engine) as pilot:
             await engine.stop()
             await pilot.until_shown("NO ENGINE")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,8 @@ async def test_an_event_of_a_follower_is_handed_to_the_leader_which_knows_the_vo
         async with screen_of(engine) as pilot:
             await pilot.press("c", *"hello", "enter")
             await pilot.until_shown("handed to bob, who leads")
-            answer.set_result(CREATED)
-            await pilot.until_shown("✓ created at slot 1 (")
+            answer.set_result(CREATED | {"took_ms": 9})
+            await pilot.until_shown("✓ created at slot 1 (9 ms): hello")
             await pilot.until(lambda: engine.called("explain") == [{"slot": 1}], "who chose it was never asked")
             assert "votes" not in pilot.text(), "nobody told who voted"
 
@@ -175,6 +176,8 @@ async def test_what_is_chosen_above_a_gap_is_not_called_withdrawn_or_unknown(
             assert "unknown" not in pilot.text()
             await pilot.until_shown("f settle slot 75")
             await pilot.press("f")
+            await pilot.until_shown("f again starts: slot 75")
+            await pilot.press("f")
             await pilot.until(lambda: engine.called("fill"), "never filled")
             assert engine.called("fill")[0]["slots"] == [75]
 
@@ -186,7 +189,10 @@ async def test_the_time_that_is_told_is_the_engines_own(tmp_path: Path) -> None:
         async with screen_of(engine) as pilot:
             await pilot.press("c", *"hello", "enter")
             await pilot.until(lambda: engine.called("submit"), "never submitted")
-            await pilot.until_shown("0.1 s")  # this screen has waited for longer than the engine says
+            waited = re.compile(r"waiting for its turn · (?!0\.0 s)[0-9.]+ s")
+            await pilot.until(
+                lambda: waited.search(pilot.text()), "this screen never waited longer than the engine says"
+            )
             answer.set_result(CREATED | {"took_ms": 9})
             await pilot.until_shown("created at slot 1 (9 ms): hello")
 

@@ -140,7 +140,7 @@ async def test_without_an_engine_it_waits_longer_each_time(tmp_path: Path, monke
 
     async def no_wait(seconds: float) -> None:
         waited.append(seconds)
-        await sleep(0)
+        await sleep(0)  # a turn of the loop, as any sleep gives; no time is waited for
 
     monkeypatch.setattr(asyncio, "sleep", no_wait)
     engine = EngineDouble(tmp_path)
