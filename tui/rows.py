@@ -35,6 +35,7 @@ class Role(StrEnum):
     KEY = "key"
     ALARM = "alarm"
     CURSOR = "cursor"
+    HIT = "hit"
 
 
 class Part(NamedTuple):
@@ -96,6 +97,18 @@ def wrapped(parts: Row, width: int, indent: int = 0) -> list[Row]:
             lines[-1].append(Part(piece if cell_len(piece) <= left else piece.rstrip(), role))
             left -= cell_len(piece)
     return [tuple(line) for line in lines]
+
+
+def marked(parts: Row, words: re.Pattern[str]) -> Row:
+    """The row with these words as hits."""
+    found: list[Part] = []
+    for part in parts:
+        at = 0
+        for match in words.finditer(part.text):
+            found += [Part(part.text[at : match.start()], part.role), Part(match.group(), Role.HIT)]
+            at = match.end()
+        found.append(Part(part.text[at:], part.role))
+    return tuple(part for part in found if part.text)
 
 
 def _words(parts: Row) -> Iterable[Part]:

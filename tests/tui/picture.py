@@ -75,7 +75,7 @@ async def _act(story: Story, pilot: Driven) -> None:
     await pilot.press("3")
     await pilot.until_shown(f"{filled} ◇ promised")
     await story.ask("alice", "faults.add", rule=f"from=bob,dave type=promise slot={filled} drop")
-    await pilot.press("N", "f")
+    await pilot.press("H", "f")
     await pilot.until_shown("f again starts")
     await pilot.press("f")
     await pilot.until_shown(f"slot {filled} filled with a no-op")

@@ -477,7 +477,7 @@ async def test_a_plan_is_started_by_a_key_of_another_burst_while_it_stands_there
         engine.special[2] = log_line(2, None, None, state="hole", accNum=None, maxPrepare=None)
         engine.on["fill"] = lambda _: {"lines": [{"slot": 2, "result": "no-op", "kind": "noop"}]}
         async with screen_of(engine) as pilot:
-            await pilot.press("N")
+            await pilot.press("H")
             await pilot.until_shown("> 2 ? hole")
             await _come_together(pilot, 1, "ff")
             await pilot.until_shown("f again starts: slot 2: ask the others")

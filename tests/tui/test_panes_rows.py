@@ -178,20 +178,42 @@ async def test_a_row_that_changes_is_repainted_in_place(tmp_path: Path) -> None:
             await pilot.until_shown("15 ■ chosen    carol  1.carol    tweet   now it reads so")
 
 
-async def test_search_goes_back_page_by_page_and_next_goes_on(tmp_path: Path) -> None:
+async def test_search_counts_marks_and_goes_both_ways_around(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine:
-        engine.used_max = 5_000
-        for slot in (700, 3_200):
+        engine.used_max = 2_000
+        for slot in (300, 700, 1_800):
             engine.special[slot] = log_line(slot, text=f"a Needle in {slot}")
         async with screen_of(engine) as pilot:
             await pilot.press("3", "slash", *"needle", "enter")
-            await pilot.until_shown("> 3200 ■ chosen")
-            await pilot.press("n")
-            await pilot.until_shown(">  700 ■ chosen")
-            await pilot.press("n")
-            await pilot.until_shown("nothing found below #700")
-            await pilot.press("1", "slash", "enter")
-            await pilot.until_shown("a Needle in 3200")
+            await pilot.until_shown("match 3 of 3 · n above, N below")
+            await pilot.until_shown("> 1800 ■ chosen")
+            log = pilot.main.pane
+            line = log.render_line(log.cursor - log.scroll_offset.y)
+            assert [part.text for part in line if part.style and part.style.underline] == ["Needle"]
+            for key, told, row in (
+                ("n", "match 2 of 3", ">  700"),
+                ("n", "match 1 of 3", ">  300"),
+                ("n", "on from the newest, match 3 of 3", "> 1800"),
+                ("N", "on from the oldest, match 1 of 3", ">  300"),
+                ("N", "match 2 of 3", ">  700"),
+            ):
+                await pilot.press(key)
+                await pilot.until_shown(told)
+                await pilot.until_shown(row)
+            engine.append(text="a newer needle")
+            await pilot.until(lambda: pilot.main.model.log.last == 2_001, "never appended")
+            await pilot.press("N")
+            await pilot.until_shown("match 3 of 4")
+            await pilot.press("N")
+            await pilot.until_shown("match 4 of 4")
+            await pilot.press("escape")
+            await pilot.until(lambda: log.marked is None, "still marked")
+            assert "match 4 of 4" not in pilot.text()
+            await pilot.press("slash", *"nowhere", "enter")
+            await pilot.until_shown("no match in the log: nowhere")
+            await pilot.press("1", "slash", *"needle in", "enter")
+            await pilot.until_shown("match 3 of 3")
+            await pilot.until_shown("a Needle in 1800")
 
 
 async def test_next_hole(tmp_path: Path) -> None:
@@ -201,9 +223,9 @@ async def test_next_hole(tmp_path: Path) -> None:
             engine.special[slot] = log_line(slot, None, None, state="hole", accNum=None, maxPrepare=None)
         engine.on["fill"] = lambda _: {"lines": [{"slot": 200, "result": "no-op", "kind": "noop"}]}
         async with screen_of(engine) as pilot:
-            await pilot.press("3", "home", "N")
+            await pilot.press("3", "home", "H")
             await pilot.until_shown(">  40 ? hole")
-            await pilot.press("N")
+            await pilot.press("H")
             await pilot.until_shown("> 200 ? hole")
             await pilot.press("f")
             await pilot.until_shown("f again starts: slot 200: ask the others")

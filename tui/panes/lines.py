@@ -8,6 +8,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Sequence
 from typing import ClassVar, Final
 
@@ -23,7 +24,7 @@ from textual.strip import Strip
 
 from tui.inert import inert
 from tui.panes.paint import ROLE_CLASSES, strip
-from tui.rows import Role, Row, plain, row
+from tui.rows import Role, Row, marked, plain, row
 from tui.site.model import Change, SiteModel
 
 STRIPS_MAX: Final = 1_024
@@ -63,6 +64,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         self._asked = False
         self._cursor_seen = True
         self._title = ""
+        self.marked: re.Pattern[str] | None = None
 
     # What a pane says of its rows.
 
@@ -139,7 +141,8 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
                 self.call_next(self._load_view)
             return strip(row("  ", ("…", Role.DIM)), width, self.style_of)
         mark = "> " if selected and part == 0 else "  "
-        painted = strip(row(mark, *lines[part]), width, self._selected_style if selected else self.style_of)
+        shown = lines[part] if self.marked is None else marked(lines[part], self.marked)
+        painted = strip(row(mark, *shown), width, self._selected_style if selected else self.style_of)
         self._strips[key] = painted
         return painted
 
@@ -179,6 +182,14 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
     def _repaint_cursor(self) -> None:
         if self.cursor < self.rows_count():
             self.refresh_lines(*self._extent(self.cursor))
+
+    def mark(self, words: str) -> None:
+        """Marks these words wherever they stand; nothing where there are none."""
+        wanted = re.compile(re.escape(words), re.IGNORECASE) if words else None
+        if wanted != self.marked:
+            self.marked = wanted
+            self._strips.clear()
+            self.refresh()
 
     # Changes.
 

@@ -291,6 +291,9 @@ class MainScreen(SiteScreen):
             self.workers.cancel_group(self, "search")
         elif self.active == "trace" and self.model.trace.words:
             self.query_one(TracePane).filter("")
+        elif self.marks:
+            self.stop_marking()
+            self.board.dismiss_remark()
         elif self._before_inspector is not None:
             self.action_show(self._before_inspector)
         elif self.zoomed:

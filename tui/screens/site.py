@@ -8,7 +8,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from textual.screen import Screen
@@ -31,8 +31,11 @@ from tui.site.certainty import Confirming, sentence
 from tui.site.cut import PARTITION, Reached, cut, mend
 from tui.site.model import UNANSWERED, SiteModel
 from tui.site.notices import COMPLAINT, Mood, Notice, NoticeBoard, Offer
-from tui.site.search import find_in_log, find_in_timeline
+from tui.site.search import Search
 from tui.site.submissions import Submissions, site_operation
+
+Step = Callable[[Search, int], int | None]
+"""From a slot to the next hit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,8 @@ class SiteScreen(Screen[None]):
         self.board = NoticeBoard(self.tell_outcome)
         self.submissions = Submissions(self.model, self.board, self.tell_outcome)
         self.model.on_complaint = self.complain
-        self._search = ""
+        self._search = Search("", "")
+        self._searching: Search | None = None
         self._planned: Planned | None = None
 
     @property
@@ -186,7 +190,7 @@ class SiteScreen(Screen[None]):
         elif not holes:
             self.remark("there is no hole to fill: every used slot is learned")
         else:
-            self.remark("this row is no hole: N goes to the next one, F fills all of them")
+            self.remark("this row is no hole: H goes to the next one, F fills all of them")
 
     def action_fill_all(self) -> None:
         self._fill(Filling(None, "F"))
@@ -268,48 +272,86 @@ class SiteScreen(Screen[None]):
         if not isinstance(self.pane, TimelinePane | LogPane):
             self.action_show("log")
         where = "timeline" if isinstance(self.pane, TimelinePane) else "log"
-        prompt.ask(f"search the {where}", "from the selected row back; n goes on, esc stops", self._find, self._search)
+        hint = "from the selected row up; then n goes on above, N below, esc ends it"
+        prompt.ask(f"search the {where}", hint, self._find, self._search.words)
 
     async def _filter(self, words: str) -> str | None:
         self.query_one(TracePane).filter(words)
         return None
 
     async def _find(self, words: str) -> str | None:
-        self._search = words
+        self.stop_marking()
+        self._search = Search(words, self.pane.id or "")
         if words:
-            self._look(self.model.log.last + 1 if self.pane.following else (self.pane.slot() or 0) + 1)
+            self._look(None)
         return None
 
     def action_next_match(self) -> None:
-        if not self._search:
-            self.action_search()
-            return
+        self._look(Search.above)
+
+    def action_match_below(self) -> None:
+        self._look(Search.below)
+
+    def _look(self, step: Step | None) -> None:
+        """Goes a step from the selected row; with none, to the first hit at that row or above it."""
         if not isinstance(self.pane, TimelinePane | LogPane):
             self.action_show("log")
-        self._look(self.pane.slot() or 1)
-
-    def _look(self, below: int) -> None:
         pane = self.pane
-        if isinstance(pane, TimelinePane | LogPane):
-            self.run_worker(self._look_for(pane, self._search, below), group="search", exclusive=True)
+        if not self._search.words:
+            self.action_search()
+        elif isinstance(pane, TimelinePane | LogPane):
+            if self._search.place != pane.id:
+                self._search = Search(self._search.words, pane.id or "")
+            if self._searching is self._search:
+                return  # it says so, and that esc stops it
+            self.workers.cancel_group(self, "search")
+            self._searching = self._search
+            pane.mark(self._search.words)
+            self.run_worker(self._look_for(pane, self._search, step), group="search")
 
-    async def _look_for(self, pane: TimelinePane | LogPane, words: str, below: int) -> None:
-        find = find_in_timeline if isinstance(pane, TimelinePane) else find_in_log
+    async def _look_for(self, pane: TimelinePane | LogPane, search: Search, step: Step | None) -> None:
+        here = (pane.slot() or 0) + (1 if step is None else 0)
+        if pane.following and step is None:
+            here = self.model.log.last + 1
+        gone = False
 
         def progress(slot: int) -> None:
-            self.board.doing = f"searching below #{slot:,}; esc stops · {words}"
+            self.board.doing = f"searching above #{slot:,}; esc stops · {search.words}"
 
         try:
-            slot = await find(self.model, words, below, progress)
+            if not search.whole or search.seen_to < self.model.log.last:
+                async for slot in search.look(self.model, progress):
+                    if step is None and not gone and slot < here:
+                        pane.go_to_slot(slot)
+                        gone = True
         except UNANSWERED as failed:
             self.model.complain(failed)
             return
         finally:
-            self.board.doing = None
-        if slot is None:
-            self.remark(f"nothing found below #{below:,} (end, then n, begins at the newest): {words}")
-        else:
-            pane.go_to_slot(slot)
+            if self._searching is search:
+                self._searching = None
+                self.board.doing = None
+        found = (step or Search.above)(search, here)
+        if found is None:
+            self.remark(f"no match in the {search.place}: {search.words}")
+            return
+        if not gone:
+            pane.go_to_slot(found)
+        around = ""
+        if step is Search.below and found <= here:
+            around = "on from the oldest, "
+        elif step is not Search.below and found >= here:
+            around = "on from the newest, "
+        self.remark(f"{around}match {search.which(found)} · n above, N below, esc ends it · {search.words}")
+
+    @property
+    def marks(self) -> bool:
+        """Whether the pane that is used marks the hits of a search."""
+        return self.pane.marked is not None
+
+    def stop_marking(self) -> None:
+        for pane in self.query(Lines):
+            pane.mark("")
 
     # Faults.
 

@@ -114,6 +114,11 @@ class NoticeBoard:
         self._good = notice
         self._changed()
 
+    def dismiss_remark(self) -> None:
+        """Takes away what was remarked; what is bad stays."""
+        self._good = None
+        self._changed()
+
     def asked(self) -> None:
         """The reader goes on to something else."""
         self._keep(lambda told: told.about != COMPLAINT)
