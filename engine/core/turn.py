@@ -92,8 +92,17 @@ class Turn(Generic[Place]):
         if effects.stop is not None:
             yield End(effects.stop)
             return
-        if effects.sends:
-            yield from self._leaving(effects.sends)
+        together: dict[SiteId, list[Message]] = {}
+        for send in effects.sends:
+            message, to = send.message, send.to
+            if type(message) in GREETINGS:
+                yield Leave(to, [message], self._source(send))
+            elif to in together:
+                together[to].append(message)
+            else:
+                together[to] = [message]
+        for to, messages in together.items():
+            yield Leave(to, messages, None)
         yield Tell(effects.observations)
 
     def committed(self, commit: int) -> None:
@@ -101,13 +110,5 @@ class Turn(Generic[Place]):
         self._replica.committed(commit)
         self._is_durable = True
 
-    def _leaving(self, sends: list[Send]) -> Iterator[Leave[Place]]:
-        together: dict[SiteId, list[Message]] = {}
-        for send in sends:
-            if type(send.message) in GREETINGS:
-                source = next((source for welcome, source in self._welcomes if welcome is send), None)
-                yield Leave(send.to, [send.message], source)
-            else:
-                together.setdefault(send.to, []).append(send.message)
-        for to, messages in together.items():
-            yield Leave(to, messages, None)
+    def _source(self, greeting: Send) -> Place | None:
+        return next((source for welcome, source in self._welcomes if welcome is greeting), None)

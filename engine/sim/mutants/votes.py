@@ -9,12 +9,13 @@ from msgspec.structs import replace
 
 import engine.core.acceptor
 from engine.core.acceptor import Acceptor, Barred
+from engine.core.effects import Effects
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, Slot
 from engine.core.messages import AcceptedSlot, Cause, Prepare, Promise
 from engine.core.step import Step
 from engine.core.storage import StoreFailed, Vote, WriteVote
-from engine.core.turn import Commit, Item, Tell, Turn
+from engine.core.turn import Commit, Item, Turn
 from engine.sim.disk import SimDisk
 from engine.sim.mutants.mutant import Mutant, Patch
 
@@ -140,22 +141,26 @@ def _sync_errors_ignored(original: Callable[..., int]) -> Any:
     return sync
 
 
-def _leave_first(_: Any) -> Any:
+def _without_commit(turn: Turn[None]) -> Turn[None]:
+    return Turn(turn._replica, Effects([], turn._effects.sends, turn._effects.observations, turn._effects.stop))
+
+
+def _commit(turn: Turn[None]) -> list[Item[None]]:
+    return [Commit(turn._effects.writes)] if turn._effects.writes else []
+
+
+def _leave_first(original: Any) -> Any:
     def items(self: Turn[None]) -> Iterator[Item[None]]:
-        yield from self._leaving(self._effects.sends)
-        if self._effects.writes:
-            yield Commit(self._effects.writes)
-        yield Tell(self._effects.observations)
+        *leaving, told = original(_without_commit(self))
+        yield from (*leaving, *_commit(self), told)
 
     return items
 
 
-def _tell_first(_: Any) -> Any:
+def _tell_first(original: Any) -> Any:
     def items(self: Turn[None]) -> Iterator[Item[None]]:
-        yield Tell(self._effects.observations)
-        if self._effects.writes:
-            yield Commit(self._effects.writes)
-        yield from self._leaving(self._effects.sends)
+        *leaving, told = original(_without_commit(self))
+        yield from (told, *_commit(self), *leaving)
 
     return items
 
