@@ -28,6 +28,7 @@ from tui.hops import Hop, Leaving
 from tui.panes.composer import Composer
 from tui.panes.engine import exit_status
 from tui.panes.field import Field
+from tui.panes.paint import ROLE_CLASSES
 from tui.screens.leave import Decision, leave_dialog
 from tui.screens.main import MainScreen
 from tui.site.model import UNANSWERED
@@ -53,6 +54,7 @@ CALM: Final = Theme(
 
 
 class LoggosApp(App[int]):
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*ROLE_CLASSES}
     CSS_PATH = "screen.tcss"
     TITLE = "loggos"
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -4,6 +4,8 @@ Rules that hold here:
 - A terminal that went away (hang-up) ends the screen, whether or not a signal tells of it: what is written then goes
   nowhere, and nobody waits for keys.
 - A key tells in which burst it came (`tui.bursts`).
+- Escape is a key when nothing followed it for ESCAPE_S: a terminal sends what begins with it (an arrow) in one piece.
+  ESCDELAY (in ms), where it is set, says how long instead, for a line that tears such pieces apart.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import asyncio
 import os
 import select
 import sys
+import time
 from codecs import getincrementaldecoder
 from collections.abc import Callable
 from io import TextIOWrapper
@@ -23,9 +26,13 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
 from tui.bursts import APART_S, Bursts, Pastes
-from tui.textual_inside import XTermParser
+from tui.textual_inside import XTermParser, escape_after
 
 _READ_BYTES: Final = 65_536
+ESCAPE_S: Final = 0.02
+LOOK_S: Final = 0.025
+"""How often it is looked, after something came, whether that was all. A little longer than ESCAPE_S: the first look is
+enough."""
 
 
 class _Forgiving:
@@ -66,6 +73,8 @@ class Terminal(LinuxDriver):
         # The writer thread would die of a broken terminal and leave its full queue to block the event loop.
         self._file = cast(TextIOWrapper, _Forgiving(sys.__stderr__ or sys.stderr))
         self._watched = False
+        if "ESCDELAY" not in os.environ:
+            escape_after(ESCAPE_S)
         self._bursts = Bursts()
 
     def run_input_thread(self) -> None:
@@ -73,10 +82,14 @@ class Terminal(LinuxDriver):
         it had come alone."""
         terminal, parser, pastes = self.fileno, XTermParser(), Pastes()
         decode = getincrementaldecoder("utf-8")("replace").decode
+        came = time.monotonic()
         while not self.exit_event.is_set():
-            if not select.select([terminal], [], [], APART_S)[0]:
-                self._bursts.paused()
+            is_quiet = time.monotonic() - came >= APART_S
+            if not select.select([terminal], [], [], APART_S if is_quiet else LOOK_S)[0]:
+                if time.monotonic() - came >= APART_S:
+                    self._bursts.paused()
             elif data := os.read(terminal, _READ_BYTES):
+                came = time.monotonic()
                 for piece in pastes.take(decode(data)):
                     for part in self._bursts.cut(piece) if isinstance(piece, str) else (piece,):
                         for message in parser.feed(part) if isinstance(part, str) else (part,):

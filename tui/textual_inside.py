@@ -7,16 +7,61 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
+from textual import constants
 from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
 from textual._xterm_parser import XTermParser
+from textual.geometry import Size
+from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.strip import Strip
+from textual.widget import Widget
 
-__all__ = ["TRIED", "ChopsUpdate", "Compositor", "LayoutUpdate", "XTermParser", "compositor_of", "paint_with", "shown"]
+__all__ = [
+    "TRIED",
+    "ChopsUpdate",
+    "Compositor",
+    "LayoutUpdate",
+    "OncePainted",
+    "XTermParser",
+    "compositor_of",
+    "escape_after",
+    "paint_with",
+    "shown",
+]
 
 TRIED: Final = ("8.2.8",)
+
+
+class OncePainted(Screen[None]):
+    """Paints a new layout once.
+
+    Textual paints it at once, then tells widgets their new sizes, then lays out and paints again what they make of
+    them: twice the computing, and twice the bytes to a terminal that may be far away. Here the first of both paints is
+    left out, never two in a row; what it would have painted stays marked, and is part of the second. And whatever gets
+    the focus paints itself: Textual paints the whole screen.
+    """
+
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    _sizes: Mapping[Widget, Size] | None = None
+    """Of the widgets when something was last to be painted."""
+    _left_out = False
+
+    def _compositor_refresh(self) -> None:
+        sizes = {widget: placed.region.size for widget, placed in self._compositor._full_map.items()}
+        is_new, self._sizes = sizes != self._sizes, sizes
+        self._left_out = is_new and not self._left_out
+        if self._left_out:
+            self.call_later(self.refresh, repaint=False, layout=True)
+        else:
+            super()._compositor_refresh()
+
+
+def escape_after(seconds: float) -> None:
+    """How long Escape waits for what may belong to it, before it is a key. A parser made later goes by it too."""
+    vars(constants)["ESCAPE_DELAY"] = seconds
 
 
 def paint_with(screen: Screen[Any], compositor: Compositor) -> None:

@@ -146,6 +146,73 @@ async def test_a_hang_up_ends_the_screen(tmp_path: Path, signalled: bool) -> Non
         assert await screen.ended() == 0
 
 
+async def test_every_new_layout_is_painted(tmp_path: Path) -> None:
+    """Its first paint is left out, for what the widgets make of it; the second never is."""
+    async with EngineDouble(tmp_path) as engine, terminal(engine) as (screen, _):
+        await screen.until_written(rb"entries.*yet")
+        for key, words in (
+            (b"2", rb"Nobody.*blocks"),
+            (b"z", rb"zoomed"),
+            (b"3", rb"log.*is.*empty"),
+            (b"c", rb"0/280"),
+        ):
+            screen.type(key)
+            await screen.until_written(words)
+
+
+async def test_escape_is_a_key_when_nothing_follows_it(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, terminal(engine) as (screen, _):
+        screen.type(b"c")
+        await screen.until_written(rb"0/280")
+        screen.written = b""
+        screen.type(b"\x1b")
+        await screen.until_written(rb"write a tweet")  # the composer's invitation stands there again
+
+
+async def test_keys_that_come_together_edit_in_their_order(tmp_path: Path) -> None:
+    """A line with a long way sends in one piece what was typed one after the other."""
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = lambda _: {"outcome": "created", "id": "alice/1", "slot": 1}
+        async with terminal(engine) as (screen, _):
+            screen.type(b"c")
+            await screen.until_written(rb"0/280")
+            screen.type(b"teh\x7f\x7fhe end\x1b[D\x1b[D\x1b[D\x17other\x05.")
+            await screen.until_written(rb"9/280")
+            screen.type(b"\r")
+            await engine.until_called("submit")
+            assert [call["text"] for call in engine.called("submit")] == ["otherend."]
+
+
+async def test_enter_is_about_the_row_that_keys_before_it_went_to(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        for number in range(1, 6):
+            engine.append(text=f"number {number}")
+        async with terminal(engine) as (screen, _):
+            await screen.until_written(rb"number.*5")
+            screen.type(b"kk\r")
+            await engine.until_called("slot")
+            assert [call["slot"] for call in engine.called("slot")] == [3]
+
+
+async def test_a_line_that_tears_keys_apart_says_how_long_to_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ESCDELAY, in ms, as programs of curses have it."""
+    monkeypatch.setenv("ESCDELAY", "60000")
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = lambda _: {"outcome": "created", "id": "alice/1", "slot": 1}
+        async with terminal(engine) as (screen, _):
+            screen.type(b"c")
+            await screen.until_written(rb"0/280")
+            screen.type(b"ab\x1b")
+            await screen.until_written(rb"2/280")
+            screen.type(b"[D!")  # an arrow to the left, and what is typed there
+            await screen.until_written(rb"3/280")
+            screen.type(b"\r")
+            await engine.until_called("submit")
+            assert [call["text"] for call in engine.called("submit")] == ["a!b"]
+
+
 async def test_a_paste_that_the_terminal_does_not_mark_sends_its_first_line_and_runs_nothing(tmp_path: Path) -> None:
     """As a terminal without bracketed paste writes it: bytes, at once."""
     async with EngineDouble(tmp_path) as engine:

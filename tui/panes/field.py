@@ -4,7 +4,8 @@ Textual's own inputs draw what was typed as it is; here it goes through `inert` 
 shows as its name), and a paste of several lines is kept whole.
 
 Rules that hold here:
-- It takes every printable key while it has the focus, so letters are no commands then.
+- It takes every printable key while it has the focus, so letters are no commands then; and every key that edits, so
+  that what is typed fast happens in its order.
 - After Enter or Esc it waits for its owner's word, `go_on` or `let_go`, and then says `Settled`; the program keeps keys
   until then.
 - What is added (`add`) is text whatever it is, behind all that is there once the owner has said its word.
@@ -13,15 +14,14 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Final
 
 from textual import events
-from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from tui.panes.editing import Edit, laid_out
-from tui.panes.paint import Painted
+from tui.panes.paint import CURSOR_CLASS, Painted
 from tui.rows import Part, Role, Row, cut, first_character
 
 LINES_MAX: Final = 5
@@ -31,21 +31,24 @@ HEIGHT_SHARE: Final = 4
 TEXT_MAX: Final = 1_000
 """The longest text that is edited here: a paste of a book would cost a second a key."""
 
+EDITS: Final[Mapping[str, Callable[[Edit], Edit]]] = {
+    "left": lambda edit: edit.move(-1),
+    "right": lambda edit: edit.move(1),
+    **dict.fromkeys(("ctrl+left", "alt+b"), lambda edit: edit.to(edit.word_left())),
+    **dict.fromkeys(("ctrl+right", "alt+f"), lambda edit: edit.to(edit.word_right())),
+    **dict.fromkeys(("home", "ctrl+a"), lambda edit: edit.to(0)),
+    **dict.fromkeys(("end", "ctrl+e"), lambda edit: edit.to(len(edit.text))),
+    **dict.fromkeys(("backspace", "ctrl+h"), Edit.backspace),
+    **dict.fromkeys(("delete", "ctrl+d"), Edit.delete),
+    **dict.fromkeys(("ctrl+w", "alt+backspace"), lambda edit: edit.cut_to(edit.word_left())),
+    "ctrl+u": lambda edit: edit.cut_to(0),
+    "ctrl+k": Edit.cut_to_end,
+}
+"""No bindings: those of keys that came together are looked for after the letters behind them were typed."""
+
 
 class Field(Painted, can_focus=True):
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "left", show=False),
-        Binding("right", "right", show=False),
-        Binding("ctrl+left,alt+b", "word_left", show=False),
-        Binding("ctrl+right,alt+f", "word_right", show=False),
-        Binding("home,ctrl+a", "begin", show=False),
-        Binding("end,ctrl+e", "finish", show=False),
-        Binding("backspace,ctrl+h", "backspace", show=False),
-        Binding("delete,ctrl+d", "delete", show=False),
-        Binding("ctrl+w,alt+backspace", "cut_word", show=False),
-        Binding("ctrl+u", "cut_before", show=False),
-        Binding("ctrl+k", "cut_after", show=False),
-    ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {CURSOR_CLASS}
 
     class Edited(Message):
         """The text changed."""
@@ -134,6 +137,8 @@ class Field(Painted, can_focus=True):
             self._hand_over(self.Sent(self))
         elif event.key == "escape":
             self._hand_over(self.Left(self))
+        elif edited := EDITS.get(event.key):
+            self.put(edited(self.edit))
         elif event.character is not None and event.is_printable:
             self.put(self.edit.insert(event.character))
         else:
@@ -190,36 +195,3 @@ class Field(Painted, can_focus=True):
             self.post_message(self.Overfull(self))
         elif len(pasted.splitlines()) > 1:
             self.post_message(self.Pasted(self))
-
-    def action_left(self) -> None:
-        self.put(self.edit.move(-1))
-
-    def action_right(self) -> None:
-        self.put(self.edit.move(1))
-
-    def action_word_left(self) -> None:
-        self.put(self.edit.to(self.edit.word_left()))
-
-    def action_word_right(self) -> None:
-        self.put(self.edit.to(self.edit.word_right()))
-
-    def action_begin(self) -> None:
-        self.put(self.edit.to(0))
-
-    def action_finish(self) -> None:
-        self.put(self.edit.to(len(self.edit.text)))
-
-    def action_backspace(self) -> None:
-        self.put(self.edit.backspace())
-
-    def action_delete(self) -> None:
-        self.put(self.edit.delete())
-
-    def action_cut_word(self) -> None:
-        self.put(self.edit.cut_to(self.edit.word_left()))
-
-    def action_cut_before(self) -> None:
-        self.put(self.edit.cut_to(0))
-
-    def action_cut_after(self) -> None:
-        self.put(self.edit.cut_to_end())

@@ -3,6 +3,8 @@
 Rules that hold here:
 - What one reads never moves under the eye: only End (or Space) follows the newest row, moving up stops that.
 - New rows change the height of the scrolled area without a new layout of the screen.
+- Keys that move come before others (`keys.bindings`): Enter after them is about the row that they went to, however fast
+  it comes.
 - Nothing is repainted that did not change; a row is painted once and its strip kept by the row's key.
 """
 
@@ -23,7 +25,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.inert import inert
-from tui.panes.paint import ROLE_CLASSES, strip
+from tui.panes.paint import CURSOR_CLASS, Inks, strip
 from tui.rows import Role, Row, marked, plain, row
 from tui.site.model import Change, SiteModel
 
@@ -35,13 +37,13 @@ GUTTER: Final = 2
 class Lines(ScrollView, can_focus=True, inherit_bindings=False):
     """A pane of rows. A row is one line or several; what is not loaded is asked for when it comes into view."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = ROLE_CLASSES
+    COMPONENT_CLASSES: ClassVar[set[str]] = {CURSOR_CLASS}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", show=False),
-        Binding("down,j", "move(1)", show=False),
-        Binding("pageup", "page(-1)", show=False),
-        Binding("pagedown", "page(1)", show=False),
-        Binding("home", "first", show=False),
+        Binding("up,k", "move(-1)", show=False, priority=True),
+        Binding("down,j", "move(1)", show=False, priority=True),
+        Binding("pageup", "page(-1)", show=False, priority=True),
+        Binding("pagedown", "page(1)", show=False, priority=True),
+        Binding("home", "first", show=False, priority=True),
     ]
 
     ASPECTS: ClassVar[Change] = Change(0)
@@ -58,6 +60,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
     def __init__(self, model: SiteModel, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
         self.model = model
+        self._inks = Inks(self)
         self.following = True
         self.cursor = 0
         self._strips: LRUCache[tuple[Hashable, int, bool], Strip] = LRUCache(STRIPS_MAX)
@@ -155,7 +158,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
             self.load(self.at(top)[0], self.at(bottom)[0])
 
     def style_of(self, role: Role) -> Style:
-        return self.get_component_rich_style(f"role--{role.value}")
+        return self._inks.style_of(role)
 
     def _selected_style(self, role: Role) -> Style:
         """What the part means keeps its colour; the cursor is what it stands on."""
@@ -163,6 +166,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         return self.style_of(role) + Style(bgcolor=cursor.bgcolor, reverse=cursor.reverse or None)
 
     def notify_style_update(self) -> None:
+        self._inks.forget()
         self._strips.clear()
         super().notify_style_update()
 

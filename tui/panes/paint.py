@@ -2,13 +2,15 @@
 
 Rules that hold here:
 - `strip` is the only way to the screen, and it makes every text inert.
-- A role becomes a colour here, by the component classes that the style sheet fills.
+- A role becomes a colour here. What the style sheet says of it is a component of the program, on the background of the
+  widget that shows it: a dozen components of each widget would be looked up anew whenever the focus or a width changes.
+  The cursor alone is the widget's own, because it differs with the focus.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import Final
 
 from rich.segment import Segment
 from rich.style import Style
@@ -21,7 +23,10 @@ from tui.rows import Role, Row, cell_len, cut
 
 StyleOf = Callable[[Role], Style]
 
-ROLE_CLASSES = {f"role--{role.value}" for role in Role}
+ROLE_CLASSES: Final = frozenset(f"role--{role.value}" for role in Role if role is not Role.CURSOR)
+"""Components of the program."""
+CURSOR_CLASS: Final = f"role--{Role.CURSOR.value}"
+"""A component of each widget that shows one."""
 
 
 def strip(parts: Row, width: int, style_of: StyleOf) -> Strip:
@@ -45,13 +50,38 @@ def strip(parts: Row, width: int, style_of: StyleOf) -> Strip:
     return Strip(segments, width)
 
 
+class Inks:
+    """The styles of the roles in one widget, until its style changes."""
+
+    def __init__(self, widget: Widget) -> None:
+        self._widget = widget
+        self._styles: dict[Role, Style] = {}
+
+    def style_of(self, role: Role) -> Style:
+        """What the style sheet says of the role, and the rest from the widget."""
+        kept = self._styles.get(role)
+        if kept is None:
+            kept = self._styles[role] = self._look_up(role)
+        return kept
+
+    def _look_up(self, role: Role) -> Style:
+        if role is Role.CURSOR:
+            return self._widget.get_component_rich_style(CURSOR_CLASS)
+        found = self._widget.app.get_component_styles(f"role--{role.value}")
+        around = self._widget.rich_style
+        background = self._widget.background_colors[1]
+        return around + found.text_style + Style(color=(background + found.color).rich_color)
+
+    def forget(self) -> None:
+        self._styles.clear()
+
+
 class Painted(Widget):
     """A widget whose lines are rows; it repaints only when what it says changes."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = ROLE_CLASSES
-
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
+        self._inks = Inks(self)
         self._said: tuple[Row, ...] = ()
 
     def rows(self, width: int) -> Sequence[Row]:
@@ -77,4 +107,8 @@ class Painted(Widget):
         return strip(rows[y] if y < len(rows) else (), self.content_size.width, self.style_of)
 
     def style_of(self, role: Role) -> Style:
-        return self.get_component_rich_style(f"role--{role.value}")
+        return self._inks.style_of(role)
+
+    def notify_style_update(self) -> None:
+        self._inks.forget()
+        super().notify_style_update()

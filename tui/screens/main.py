@@ -44,6 +44,7 @@ WIDE: Final = 150
 """From this width on, a line of the log, a tweet and the table of the sites fit beside each other."""
 SMALL_WIDTH: Final = 60
 SMALL_HEIGHT: Final = 16
+TRACE_BENEATH_SLOT: Final = 8
 TAIL_HEIGHT: Final = 20
 """From this height on, the trace's end is seen below another pane."""
 
@@ -135,9 +136,11 @@ class MainScreen(SiteScreen):
         self.query_one(Composer).display = not small or self.query_one(Composer).is_open
         self.query_one(KeyBar).display = not small
         self.query_one("#too-small").display = small
-        self.set_class(self.wide, "-wide")
-        self.set_class(beside_slot is not None, "-slot")
-        self.set_class(small, "-small")
+        self.query_one("#house").set_class(self.wide, "-wide")  # on the screen it would paint all of it
+        share = None if beside_slot is None else "1fr"  # set on each: a class would look up the styles of all panes
+        for beside in (self._panes["timeline"], self._panes["log"], self.query_one("#side")):
+            beside.styles.width = share
+        self._panes["trace"].styles.height = None if beside_slot is None else TRACE_BENEATH_SLOT
         self._tell_tabs()
         self.call_after_refresh(self._retitle)
 

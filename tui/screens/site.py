@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from textual.screen import Screen
-
 from engine.core.entry import Operation, Tweet
 from tui.client import RequestRefused
 from tui.hops import Hop
@@ -33,6 +31,7 @@ from tui.site.model import UNANSWERED, SiteModel
 from tui.site.notices import COMPLAINT, Mood, Notice, NoticeBoard, Offer
 from tui.site.search import Search
 from tui.site.submissions import Submissions, site_operation
+from tui.textual_inside import OncePainted
 
 Step = Callable[[Search, int], int | None]
 """From a slot to the next hit."""
@@ -55,7 +54,7 @@ class Planned:
     burst: int | None
 
 
-class SiteScreen(Screen[None]):
+class SiteScreen(OncePainted):
     def __init__(self, hop: Hop, cluster: Sequence[Hop]) -> None:
         """`cluster`: the sites that this program shows: one, or all of a demo."""
         super().__init__()
