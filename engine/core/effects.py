@@ -11,8 +11,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from engine.core.biography import Biography
 from engine.core.entry import Entry
+from engine.core.explained.biography import Biography
 from engine.core.ids import Ballot, EventId, SiteId, Slot, Tick
 from engine.core.messages import How, Message
 from engine.core.storage import EventState, Write

@@ -15,19 +15,24 @@ from collections.abc import Callable, Collection, Iterable
 from random import Random
 from typing import assert_never
 
-from engine.core.acceptor import Acceptor
-from engine.core.biographer import Biographer
 from engine.core.broken import BrokenRule
-from engine.core.bundle import bundled
 from engine.core.effects import Effects
-from engine.core.elected import Elected
 from engine.core.entry import Entry
-from engine.core.filler import Filler
-from engine.core.fresh import FreshReads
-from engine.core.hindrance import Hindrances, Meddling, nobody_meddles
+from engine.core.events.sessions import Sessions, Submission
+from engine.core.events.situation import Situation
+from engine.core.explained.biographer import Biographer
+from engine.core.explained.hindrance import Hindrances, Meddling, nobody_meddles
+from engine.core.explained.readings import Readings
 from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick
-from engine.core.learner import Learner, Origin, chosen_entry
-from engine.core.lives import Lives
+from engine.core.leading.elected import Elected
+from engine.core.leading.one_by_one import OneByOne
+from engine.core.leading.policy import Parts, Policy
+from engine.core.log.filler import Filler
+from engine.core.log.fresh import FreshReads
+from engine.core.log.learner import Learner, Origin, chosen_entry
+from engine.core.log.microblog import Microblog
+from engine.core.log.pages import answer
+from engine.core.log.scanner import Scanner, highest
 from engine.core.messages import (
     GREETINGS,
     Accept,
@@ -52,19 +57,14 @@ from engine.core.messages import (
     SlotState,
     Welcome,
 )
-from engine.core.microblog import Microblog
-from engine.core.one_by_one import OneByOne
-from engine.core.pages import answer
-from engine.core.peers import Peers
-from engine.core.policy import Parts, Policy
-from engine.core.proposer import Accepting, Proposer, Rounds
-from engine.core.readings import Readings
-from engine.core.scanner import Scanner, highest
-from engine.core.sessions import Sessions, Submission
+from engine.core.peers.bundle import bundled
+from engine.core.peers.heartbeats import Peers
+from engine.core.peers.lives import Lives
 from engine.core.settings import ROUND_LEAP_MAX, ROUND_MAX, Leadership, Settings
-from engine.core.situation import Situation
 from engine.core.step import Step
 from engine.core.storage import LogReader, Stored, Vote, WriteEvidence
+from engine.core.synod.acceptor import Acceptor
+from engine.core.synod.proposer import Accepting, Proposer, Rounds
 from engine.core.views import AttemptView, ReplicaView
 
 

@@ -32,9 +32,9 @@ from engine.core.effects import (
     SawUnconfirmed,
 )
 from engine.core.entry import NOOP, BadOperation, Block, Operation, Tweet, Unblock, clean_text, encode, kind_of, stamped
+from engine.core.events.sessions import Submission
 from engine.core.ids import SiteId, Slot, Tick
 from engine.core.replica import Replica
-from engine.core.sessions import Submission
 from engine.core.settings import Settings
 from engine.runtime.clock import Clock
 from engine.runtime.inbox import Asked, Client

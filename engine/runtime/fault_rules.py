@@ -19,7 +19,7 @@ from random import Random
 from typing import Final
 
 from engine.core.coverage import covers
-from engine.core.describe import MESSAGE_TYPES, type_of
+from engine.core.explained.describe import MESSAGE_TYPES, type_of
 from engine.core.ids import NUMBER_MAX, SiteId, Slot, Tick
 from engine.core.messages import Message
 

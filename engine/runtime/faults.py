@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from engine.core.hindrance import Taken
+from engine.core.explained.hindrance import Taken
 from engine.core.ids import NEVER, SiteId, Tick
 from engine.core.messages import Message, Packet
 from engine.runtime.fault_rules import UNTOUCHED, BadRule, Direction, Fate, Rule, judge, parse

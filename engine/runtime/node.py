@@ -44,7 +44,6 @@ from engine.contract.requests import (
     TraceLines,
     View,
 )
-from engine.core import describe
 from engine.core.effects import (
     Observation,
     SawApplied,
@@ -59,6 +58,7 @@ from engine.core.effects import (
     SawStanding,
     SawUnconfirmed,
 )
+from engine.core.explained import describe
 from engine.core.ids import SiteId, Slot, Tick
 from engine.core.replica import Replica
 from engine.core.storage import Storage, StoreError, Write, WriteApplied, WriteLearned, WriteVote

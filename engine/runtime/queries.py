@@ -15,10 +15,10 @@ from engine.contract.limits import SLOTS_MAX
 from engine.contract.requests import Blocks, Data, Events, Faults, Inspect, Log, Plan, Query, Status, TraceLines, View
 from engine.core.effects import SawFresh, SawUnconfirmed
 from engine.core.entry import Entry
+from engine.core.events.situation import Situation
 from engine.core.ids import EventId, Slot
 from engine.core.replica import Replica
 from engine.core.settings import Settings
-from engine.core.situation import Situation
 from engine.core.storage import EventRow, EventState, LogRow, Storage
 from engine.runtime import shapes
 from engine.runtime.clock import Clock

@@ -14,12 +14,12 @@ import orjson
 from msgspec.structs import replace
 
 from engine.contract.limits import ANSWER_BYTES_MAX
-from engine.core import describe
-from engine.core.biography import Biography, SiteAccount
 from engine.core.effects import SawFilled, SawFresh, SawOutcome, SawUnconfirmed
 from engine.core.entry import Entry, kind_of
+from engine.core.events.situation import Doubt
+from engine.core.explained import describe
+from engine.core.explained.biography import Biography, SiteAccount
 from engine.core.ids import Ballot, EventId, SiteId, Slot
-from engine.core.situation import Doubt
 from engine.core.storage import EventRow, EventState, LogRow, Vote
 from engine.core.views import AttemptView
 from engine.runtime.clock import Clock, iso

@@ -13,7 +13,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from engine.core.hindrance import Taken
+from engine.core.explained.hindrance import Taken
 from engine.core.ids import Tick
 from engine.core.messages import Message
 

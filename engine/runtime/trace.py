@@ -17,10 +17,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from engine.core import describe
 from engine.core.coverage import covers
-from engine.core.describe import Line
 from engine.core.effects import RANGE_PHASES, Observation, SawAttempt
+from engine.core.explained import describe
+from engine.core.explained.describe import Line
 from engine.core.ids import SiteId, Slot
 from engine.core.messages import AskSlot, Heartbeat, Known, Message, Prepare, Promise, SlotState
 from engine.runtime.clock import iso

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import Final
 
-from engine.core import describe
 from engine.core.effects import Observation, SawPeer
+from engine.core.explained import describe
 from engine.core.ids import SiteId
 from engine.sim.network import Datagram
 

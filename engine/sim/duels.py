@@ -11,8 +11,8 @@ from collections import Counter
 
 from engine.core.effects import SawAttempt
 from engine.core.ids import SiteId, Slot, Tick
-from engine.core.proposer import BACKOFF_FIRST
 from engine.core.settings import BACKOFF_MAX
+from engine.core.synod.proposer import BACKOFF_FIRST
 from engine.sim.violation import violate
 
 

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from engine.core.effects import Send
-from engine.core.election import TIMEOUT_BEATS
 from engine.core.ids import Ballot, SiteId, Slot, Tick
+from engine.core.leading.election import TIMEOUT_BEATS
 from engine.core.messages import Cause, Heartbeat, Packet, Prepare, Refused
-from engine.core.peers import UP_BEATS
+from engine.core.peers.heartbeats import UP_BEATS
 from engine.core.settings import Leadership, Settings
 from engine.sim.disk import SimDisk
 from engine.sim.violation import violate

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine.core.events.sessions import Submission
 from engine.core.ids import Slot, Tick
-from engine.core.sessions import Submission
 from engine.sim.network import Datagram
 
 

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Final, assert_never
 from engine.codec import encode_packet
 from engine.core.effects import Effects, Observation, SawAttempt, SawFresh, SawOutcome, SawRecovery, SawUnconfirmed
 from engine.core.entry import BadOperation
+from engine.core.events.sessions import Submission
 from engine.core.ids import SiteId, Slot, Tick
 from engine.core.messages import Message
 from engine.core.replica import Replica
-from engine.core.sessions import Submission
 from engine.core.settings import Settings
 from engine.core.storage import StoreDamaged, StoreFailed, Write
 from engine.core.turn import Commit, End, Item, Leave, Tell, Turn

@@ -1,7 +1,7 @@
 """A run in words: one line for each thing that happens, as the trace pane of a site would say it, of all sites at once.
 
 Rules that hold here:
-- Lines are those of `engine.core.describe`; what is lost or finds nobody is marked at the end of its line.
+- Lines are those of `engine.core.explained.describe`; what is lost or finds nobody is marked at the end of its line.
 - The columns: the world's milliseconds, the site, a direction or `--`, the other site, the word of the message, slot
   and ballot, the note.
 """
@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from engine.core import describe
 from engine.core.effects import Observation
+from engine.core.explained import describe
 from engine.core.ids import SiteId
 from engine.core.messages import Heartbeat, Message
 from engine.parts import is_part, position

@@ -24,10 +24,10 @@ from zlib import crc32
 from engine.codec import Decoder
 from engine.core.effects import Observation, SawLearned
 from engine.core.entry import Operation, encode, stamped
+from engine.core.events.sessions import Submission
 from engine.core.ids import SiteId, StoreId, Tick, quorum_size
 from engine.core.messages import Message
 from engine.core.replica import Replica
-from engine.core.sessions import Submission
 from engine.core.settings import Settings
 from engine.core.storage import LogReader, Stored
 from engine.sim.disk import Image, SimDisk

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from engine.core.entry import BadOperation, Entry
 from engine.core.ids import SiteId, Slot
-from engine.core.microblog import Applied, Microblog
+from engine.core.log.microblog import Applied, Microblog
 from storage.audit.report import Findings, named
 from storage.audit.stores import Store
 from storage.rows import Author, SlotRow, SlotState

@@ -16,7 +16,7 @@ from typing import Final
 
 from engine.core.entry import BadOperation, Entry
 from engine.core.ids import SiteId, Slot
-from engine.core.microblog import Microblog
+from engine.core.log.microblog import Microblog
 from engine.core.storage import Standing, StoreError
 from storage.audit.events import Events
 from storage.audit.replays import Replay

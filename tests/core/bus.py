@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from random import Random
 
-from engine.core.biography import Biography
 from engine.core.effects import Effects, SawBiography, SawFresh, SawOutcome
+from engine.core.explained.biography import Biography
 from engine.core.ids import EventId, SiteId, Slot, Tick
 from engine.core.messages import Packet
 from engine.core.settings import Leadership, Settings

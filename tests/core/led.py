@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from engine.core.effects import Effects, SawAttempt, SawOutcome
-from engine.core.election import TIMEOUT_BEATS
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, SiteId, Slot, Tick
+from engine.core.leading.election import TIMEOUT_BEATS
 from engine.core.messages import Accept, AcceptedSlot, HandOn, Heartbeat, LearnedSlot, Prepare, Promise, RefusedSpan
-from engine.core.peers import UP_BEATS
+from engine.core.peers.heartbeats import UP_BEATS
 from engine.core.settings import Leadership, Settings, Timings
 from engine.core.storage import EventState
 from tests.core.stage import ALICE, BOB, SITES, Stage, accepted, sent, told

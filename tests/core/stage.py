@@ -15,7 +15,8 @@ from typing import Final, TypeVar
 
 from engine.core.effects import Effects, Observation
 from engine.core.entry import Entry, Stamped, Tweet, encode
-from engine.core.hindrance import Meddling, nobody_meddles
+from engine.core.events.sessions import Submission
+from engine.core.explained.hindrance import Meddling, nobody_meddles
 from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId, Tick
 from engine.core.messages import (
     Accept,
@@ -36,7 +37,6 @@ from engine.core.messages import (
     Welcome,
 )
 from engine.core.replica import Replica
-from engine.core.sessions import Submission
 from engine.core.settings import Leadership, Settings, Timings
 from engine.core.storage import Standing, Write
 from engine.core.turn import Commit, Turn

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from engine.core import describe
+from engine.core.explained import describe
 from engine.core.ids import NUMBER_MAX, Nonce, SiteId, Slot
+from engine.core.log.pages import PAGES_PER_ANSWER
 from engine.core.messages import (
     Accept,
     AcceptedSlot,
@@ -27,7 +28,6 @@ from engine.core.messages import (
     Refused,
     RefusedSpan,
 )
-from engine.core.pages import PAGES_PER_ANSWER
 from engine.core.settings import ROUND_LEAP_MAX, WINDOW_SLOTS, Leadership, Settings
 from engine.core.storage import NO_VOTE
 from tests.core.led import elected, leading, standing

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.acceptor import Barred, accept, prepare
 from engine.core.broken import BrokenRule
 from engine.core.ids import Ballot
 from engine.core.messages import Cause
 from engine.core.storage import NO_VOTE, Vote
+from engine.core.synod.acceptor import Barred, accept, prepare
 from tests.core.stage import ALICE, BOB, CAROL, ballot, tweet
 from tests.strategies import ballots
 

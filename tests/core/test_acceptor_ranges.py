@@ -7,9 +7,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.acceptor import raised
 from engine.core.entry import NOOP
 from engine.core.ids import Ballot, Round, SiteId, Slot
+from engine.core.log.pages import cost_bytes
 from engine.core.messages import (
     Accept,
     Accepted,
@@ -23,9 +23,9 @@ from engine.core.messages import (
     Refused,
     RefusedSpan,
 )
-from engine.core.pages import cost_bytes
 from engine.core.settings import Leadership, Settings
 from engine.core.storage import NO_VOTE, RangePromise, Vote, WriteRanges, WriteVote
+from engine.core.synod.acceptor import raised
 from tests.core.stage import (
     ALICE,
     BOB,

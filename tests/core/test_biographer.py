@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from engine.core.biography import Biography, Stage
-from engine.core.chronicle import SLOTS_MAX
 from engine.core.effects import Effects, SawBiography
+from engine.core.explained.biography import Biography, Stage
+from engine.core.explained.chronicle import SLOTS_MAX
 from engine.core.ids import NUMBER_MAX, Nonce, SiteId, Slot
 from engine.core.messages import Act, AskSlot, Deed, Heartbeat, Learning, Prepare, SlotState
 from tests.core.bus import Bus

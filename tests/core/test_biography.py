@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from engine.codec import encode_packet
 from engine.config import ENVELOPE_BYTES
-from engine.core.biographer import ROOM_BYTES, fitted
-from engine.core.biography import Answer, Biography, Quorum, Stage, tell
 from engine.core.entry import NOOP, TEXT_MAX, Entry, Stamped, Tweet, encode
+from engine.core.explained.biographer import ROOM_BYTES, fitted
+from engine.core.explained.biography import Answer, Biography, Quorum, Stage, tell
 from engine.core.ids import NUMBER_MAX, Ballot, Nonce, Round, SiteId, Slot, StoreId, Tick
 from engine.core.messages import Act, Deed, Learning, Packet, SlotState
 from engine.datagram import SEAL_BYTES

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.codec import encode_packet
-from engine.core.bundle import bundled
 from engine.core.ids import Slot, StoreId
 from engine.core.messages import Accept, Accepted, Chosen, ChosenSlot, HandOn, LearnedSlot, Message, Packet
+from engine.core.peers.bundle import bundled
 from tests.core.stage import ALICE, BOB, accept, accepted, ballot, chosen, prepare, tweet
 from tests.strategies import messages
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.chains import EARLY_MAX, Chains
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import SiteId
+from engine.core.leading.chains import EARLY_MAX, Chains
 from tests.core.stage import BOB, CAROL, tweet
 
 

@@ -11,8 +11,6 @@ import pytest
 from hypothesis import given
 from msgspec.structs import replace
 
-from engine.core import describe
-from engine.core.biography import Answer, tell
 from engine.core.effects import (
     Observation,
     SawApplied,
@@ -32,6 +30,8 @@ from engine.core.effects import (
     SawUnconfirmed,
 )
 from engine.core.entry import NOOP, Block, Entry, Operation, Stamped, Unblock, Withdrawal, encode
+from engine.core.explained import describe
+from engine.core.explained.biography import Answer, tell
 from engine.core.ids import EventId, Nonce, SiteId, Slot, Tick
 from engine.core.messages import (
     Accept,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from engine.core.election import TIMEOUT_BEATS
 from engine.core.ids import Tick
+from engine.core.leading.election import TIMEOUT_BEATS
 from engine.core.messages import Heartbeat
-from engine.core.peers import LEADING_BEATS, UP_BEATS
+from engine.core.peers.heartbeats import LEADING_BEATS, UP_BEATS
 from tests.core.led import (
     BEAT,
     LINK,

@@ -8,8 +8,8 @@ import pytest
 
 from engine.core.effects import Effects, SawFilled, SawHoles, SawLearned
 from engine.core.entry import NOOP
-from engine.core.filler import FILLING_MAX
 from engine.core.ids import Nonce, SiteId, Slot
+from engine.core.log.filler import FILLING_MAX
 from engine.core.messages import Accept, Ask, Known, LearnedSlot, Prepare
 from engine.core.settings import YIELD_MAX
 from engine.core.storage import Vote

@@ -8,8 +8,8 @@ from random import Random
 import pytest
 
 from engine.core.effects import Effects, SawAttempt, SawFresh, SawUnconfirmed
-from engine.core.filler import FILLING_MAX
 from engine.core.ids import NUMBER_MAX, Nonce, Slot
+from engine.core.log.filler import FILLING_MAX
 from engine.core.messages import Ask, AskHighest, Highest, Known, Prepare, Promise
 from engine.core.settings import Leadership, Settings
 from tests.core.bus import Bus

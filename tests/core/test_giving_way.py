@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from engine.core.effects import Effects, SawAttempt
-from engine.core.elected import GIVES_WAY_TIMEOUTS
-from engine.core.election import ASIDE_TIMEOUTS, STAND_MAX, TIMEOUT_BEATS
 from engine.core.ids import SiteId, Slot, Tick
+from engine.core.leading.elected import GIVES_WAY_TIMEOUTS
+from engine.core.leading.election import ASIDE_TIMEOUTS, STAND_MAX, TIMEOUT_BEATS
 from engine.core.messages import Cause, HandOn, Heartbeat, Refused, RefusedSpan
 from tests.core.led import BEAT, TIMEOUT, among, among_all, beat_of, leading, phases, proposed, range_prepares, settle
 from tests.core.stage import BOB, CAROL, Stage, ballot, told, tweet

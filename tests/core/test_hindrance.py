@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import pytest
 
 from engine.core.effects import SawFilled, SawOutcome, SawUnconfirmed
-from engine.core.hindrance import Hindrances, Taken
+from engine.core.explained.hindrance import Hindrances, Taken
 from engine.core.ids import NUMBER_MAX, Nonce, SiteId, Slot, Tick
 from engine.core.messages import Ask, AskHighest, HandOn, Highest, Known, LearnedSlot, Message, Prepare
-from engine.core.peers import Peers
+from engine.core.peers.heartbeats import Peers
 from engine.core.settings import Leadership, Settings
 from engine.core.step import Step
 from tests.core.stage import (

@@ -7,7 +7,7 @@ import pytest
 from engine.core.effects import SawAttempt
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, Nonce, SiteId, Slot
-from engine.core.leader import FLIGHTS_MAX
+from engine.core.leading.leader import FLIGHTS_MAX
 from engine.core.messages import Accept, Ask, Cause, Chosen, HandOn, Prepare, Refused, RefusedSpan
 from engine.core.storage import EventState
 from tests.core.led import (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.core.effects import SawApplied, SawLearned
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, Nonce, Slot
-from engine.core.learner import RECENT_SLOTS
+from engine.core.log.learner import RECENT_SLOTS
 from engine.core.messages import Chosen, ChosenSlot, Known, LearnedSlot, Message, Promise
 from engine.core.storage import NO_VOTE, Vote, WriteApplied, WriteEvidence, WriteLearned
 from tests.core.stage import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.core.entry import NOOP, Block, Entry, Operation, Stamped, Unblock, Withdrawal, encode
 from engine.core.ids import SiteId, Slot
-from engine.core.microblog import Applied, Microblog
+from engine.core.log.microblog import Applied, Microblog
 from engine.core.storage import WriteBlock
 from tests.core.stage import ALICE, BOB, CAROL, tweet
 

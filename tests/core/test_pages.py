@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from engine.codec import encode_packet
 from engine.core.entry import TEXT_MAX, Entry, Stamped, Tweet, encode
 from engine.core.ids import NUMBER_MAX, Ballot, Nonce, Round, SiteId, Slot, StoreId
+from engine.core.log.pages import PAGES_PER_ANSWER, cost_bytes, spans_of
 from engine.core.messages import (
     Accept,
     AcceptedSlot,
@@ -24,7 +25,6 @@ from engine.core.messages import (
     Packet,
     Promise,
 )
-from engine.core.pages import PAGES_PER_ANSWER, cost_bytes, spans_of
 from engine.core.settings import Leadership, Settings
 from engine.datagram import DATAGRAM_BYTES_FAR, SEAL_BYTES
 from tests.core.stage import ALICE, BOB, SITES, Stage, chosen, sent_to, shorter, tweet

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, SiteId, Slot
 from engine.core.messages import AcceptedSlot
-from engine.core.proposer import Accepting, Preparing, accepted, is_chosen, may_skip_prepare, promised, to_propose
 from engine.core.storage import NO_VOTE, Vote
+from engine.core.synod.proposer import Accepting, Preparing, accepted, is_chosen, may_skip_prepare, promised, to_propose
 from tests.core.stage import ALICE, BOB, CAROL, DAVE, ERIN, SITES, ballot, tweet
 
 MINE = tweet(ALICE, 7)

@@ -19,7 +19,7 @@ from engine.core.messages import (
     Prepare,
     Promise,
 )
-from engine.core.peers import UP_BEATS
+from engine.core.peers.heartbeats import UP_BEATS
 from engine.core.settings import Leadership
 from engine.core.storage import (
     EventState,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from engine.core.effects import Effects, SawRecovery
 from engine.core.ids import Nonce, Slot
+from engine.core.log.scanner import PAGE_SLOTS_MAX
 from engine.core.messages import Ask, AskHighest, Highest, Known, LearnedSlot
-from engine.core.scanner import PAGE_SLOTS_MAX
 from engine.core.settings import WINDOW_SLOTS
 from engine.core.storage import Vote
 from tests.core.stage import (

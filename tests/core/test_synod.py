@@ -8,9 +8,9 @@ from random import Random
 from engine.core.effects import Effects, SawAttempt, SawLearned
 from engine.core.ids import Ballot, Round, Slot, Tick
 from engine.core.messages import Accept, Cause, Chosen, ChosenSlot, LearnedSlot, Phase, Prepare, Refused, RefusedSpan
-from engine.core.proposer import RESEND_MAX
 from engine.core.settings import BACKOFF_MAX
 from engine.core.storage import EventState, WriteEvent, WriteRound, WriteVote
+from engine.core.synod.proposer import RESEND_MAX
 from tests.core.stage import (
     ALICE,
     BOB,

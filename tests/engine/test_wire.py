@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from engine.config import ENVELOPE_BYTES
 from engine.core.entry import Entry, Stamped, Tweet, encode
 from engine.core.ids import NUMBER_MAX, Ballot, Round, SiteId, Slot, StoreId
+from engine.core.log.pages import cost_bytes
 from engine.core.messages import AcceptedSlot, Packet, Promise
-from engine.core.pages import cost_bytes
 from engine.datagram import DATAGRAM_BYTES_FAR, DATAGRAM_BYTES_LOOPBACK, DATAGRAM_BYTES_MAX, Reason, Rejected
 from engine.seal import Seal
 from engine.wire import Wire

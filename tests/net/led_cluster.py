@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from engine.core.election import TIMEOUT_BEATS
+from engine.core.leading.election import TIMEOUT_BEATS
 from engine.core.settings import Leadership, Timings
 from tests.chaos.agreement import hold_against_logs, unrest
 from tests.chaos.users import Submission

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.core.describe import type_of
+from engine.core.explained.describe import type_of
 from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId, Tick
 from engine.core.messages import Packet, Prepare
 from engine.runtime import faults

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from engine.core.describe import MESSAGE_TYPES, type_of
 from engine.core.entry import NOOP
+from engine.core.explained.describe import MESSAGE_TYPES, type_of
 from engine.core.ids import Ballot, Nonce, Round, SiteId, Slot, Tick
 from engine.core.messages import (
     Accept,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from engine.core.effects import Observation, SawOutcome
-from engine.core.election import TIMEOUT_BEATS
 from engine.core.entry import Tweet
 from engine.core.ids import SiteId, Tick
+from engine.core.leading.election import TIMEOUT_BEATS
 from engine.core.settings import Leadership, Timings
 from engine.core.storage import EventState
 from engine.sim.network import Datagram

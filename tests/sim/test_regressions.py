@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.core.elected import Elected
-from engine.core.election import Election
 from engine.core.entry import Tweet
 from engine.core.ids import NEVER, SiteId, Tick
-from engine.core.scanner import Scanner
+from engine.core.leading.elected import Elected
+from engine.core.leading.election import Election
+from engine.core.log.scanner import Scanner
 from engine.core.settings import Leadership, Timings
 from engine.core.storage import EventState
 from engine.sim.plan import CLEAR, Plan, Setup

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from engine.core.ids import Ballot, Round, SiteId, Slot
-from engine.core.proposer import Rounds
+from engine.core.synod.proposer import Rounds
 from engine.sim.worlds.snapshot import frozen
 
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import pytest
 
-import engine.core.learner
-import engine.core.proposer
+import engine.core.log.learner
+import engine.core.synod.proposer
 from engine.core.entry import Entry
 from engine.core.messages import ChosenSlot
 from engine.core.storage import NO_VOTE, Vote
@@ -35,7 +35,7 @@ class Breakage:
 
 def _skipping(what: str, broken: Callable[[Any], Any]) -> Mutant:
     """The proposer itself decides in a small world who may use ballot 0; there is no policy around it."""
-    return Mutant("L2", what, (Patch(engine.core.proposer, "may_skip_prepare", broken),))
+    return Mutant("L2", what, (Patch(engine.core.synod.proposer, "may_skip_prepare", broken),))
 
 
 def _in_the_place_of(name: str) -> Callable[[Any], Any]:
@@ -59,7 +59,7 @@ _AGAIN: Final = _skipping("again", _in_the_place_of("l2-uses-ballot-0-at-a-slot-
 _OVER_A_PROMISE: Final = _skipping("over a promise", _in_the_place_of("l2-uses-ballot-0-at-a-slot-it-has-promised"))
 _AFTER_ANY: Final = _skipping("after any entry", _zero_after_any)
 _ANY_OWN: Final = Mutant(
-    "R0", "any own entry is chosen", (Patch(engine.core.learner, "chosen_entry", _own_entry_of_any),)
+    "R0", "any own entry is chosen", (Patch(engine.core.log.learner, "chosen_entry", _own_entry_of_any),)
 )
 
 BREAKAGES: Final = (

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from engine.core.entry import NOOP, Block, Entry, Operation, Stamped, Tweet, Unblock, Withdrawal, encode
 from engine.core.ids import Ballot, Round, SiteId, Slot
-from engine.core.microblog import Microblog
+from engine.core.log.microblog import Microblog
 from engine.core.storage import (
     NO_VOTE,
     EventRow,

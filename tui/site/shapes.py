@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from engine.core.readings import HOLES_SHOWN_MAX
+from engine.core.explained.readings import HOLES_SHOWN_MAX
 
 Json = Mapping[str, Any]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-import engine.core.acceptor
-import engine.core.one_by_one
-from engine.core.acceptor import Acceptor, Barred
+import engine.core.leading.one_by_one
+import engine.core.synod.acceptor
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, Round, SiteId, Slot
-from engine.core.one_by_one import OneByOne
-from engine.core.proposer import Accepting, Attempt, Proposer
+from engine.core.leading.one_by_one import OneByOne
 from engine.core.step import Step
 from engine.core.storage import NO_VOTE, EventRow, EventState, Vote
+from engine.core.synod.acceptor import Acceptor, Barred
+from engine.core.synod.proposer import Accepting, Attempt, Proposer
 from engine.sim.mutants.mutant import Mutant, Patch
 
 
@@ -123,8 +123,8 @@ def _falls_back_to_another_entry(_: Any) -> Any:
     return fall_back
 
 
-_skipping = (engine.core.one_by_one, "may_skip_prepare")
-_accepting = (engine.core.acceptor, "accept")
+_skipping = (engine.core.leading.one_by_one, "may_skip_prepare")
+_accepting = (engine.core.synod.acceptor, "accept")
 _falling_back = (Proposer, "_fall_back")
 
 MUTANTS: Final = (

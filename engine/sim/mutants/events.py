@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from engine.core import entry as entries
 from engine.core.entry import Entry
+from engine.core.events.sessions import Sessions, _Event
+from engine.core.events.situation import Doubt
 from engine.core.ids import SiteId, Slot
-from engine.core.microblog import Applied, Microblog
-from engine.core.sessions import Sessions, _Event
-from engine.core.situation import Doubt
+from engine.core.log.microblog import Applied, Microblog
 from engine.core.step import Step
 from engine.core.storage import EventRow, EventState, WriteEvent
 from engine.sim.mutants.mutant import Mutant, Patch

@@ -8,17 +8,17 @@ from weakref import WeakKeyDictionary
 
 from msgspec.structs import replace
 
-import engine.core.elected
-from engine.core.chains import Chains
-from engine.core.elected import Elected
-from engine.core.election import Election
+import engine.core.leading.elected
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, SiteId, Slot, Tick
-from engine.core.leader import Campaign, Leader, Reign
+from engine.core.leading.chains import Chains
+from engine.core.leading.elected import Elected
+from engine.core.leading.election import Election
+from engine.core.leading.leader import Campaign, Leader, Reign
 from engine.core.messages import Accepted, Cause, HandOn, Promise, Refused
-from engine.core.peers import Claim
-from engine.core.proposer import Rounds
+from engine.core.peers.heartbeats import Claim
 from engine.core.step import Step
+from engine.core.synod.proposer import Rounds
 from engine.sim.mutants.mutant import Mutant, Patch
 
 # Phase 1
@@ -174,7 +174,7 @@ def _relays_without_end(_: Any) -> Any:
     return relayed
 
 
-_elected = engine.core.elected
+_elected = engine.core.leading.elected
 
 MUTANTS: Final = (
     Mutant(

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-import engine.core.proposer
+import engine.core.synod.proposer
 from engine.core.effects import SawAttempt
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, Round, SiteId, Tick
 from engine.core.messages import AcceptedSlot
-from engine.core.proposer import Accepting, Attempt, Preparing, Proposer, Rounds, Waiting
 from engine.core.step import Step
+from engine.core.synod.proposer import Accepting, Attempt, Preparing, Proposer, Rounds, Waiting
 from engine.sim.mutants.mutant import Mutant, Patch
 
 
@@ -120,7 +120,7 @@ def _promise_twice(original: Any) -> Any:
     return promised
 
 
-_proposer = engine.core.proposer
+_proposer = engine.core.synod.proposer
 
 MUTANTS: Final = (
     Mutant("B1", "rounds are not durable before they are used", (Patch(Rounds, "take", _rounds_in_memory),)),

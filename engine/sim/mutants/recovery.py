@@ -9,14 +9,14 @@ from typing import Any, Final
 from msgspec import structs
 
 import engine.core.replica
-from engine.core.filler import Filler
-from engine.core.fresh import FreshReads
 from engine.core.ids import SiteId, Slot, Tick
-from engine.core.learner import Learner
-from engine.core.lives import Lives
+from engine.core.log.filler import Filler
+from engine.core.log.fresh import FreshReads
+from engine.core.log.learner import Learner
+from engine.core.log.microblog import Applied, Microblog
+from engine.core.log.scanner import Asking, Scanner
 from engine.core.messages import GREETINGS, AskHighest, Highest
-from engine.core.microblog import Applied, Microblog
-from engine.core.scanner import Asking, Scanner
+from engine.core.peers.lives import Lives
 from engine.core.step import Step
 from engine.sim.mutants.mutant import Mutant, Patch
 

@@ -7,14 +7,14 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-import engine.core.acceptor
-from engine.core.acceptor import Acceptor, Barred
+import engine.core.synod.acceptor
 from engine.core.effects import Effects
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, Slot
 from engine.core.messages import AcceptedSlot, Cause, Prepare, Promise
 from engine.core.step import Step
 from engine.core.storage import StoreFailed, Vote, WriteVote
+from engine.core.synod.acceptor import Acceptor, Barred
 from engine.core.turn import Commit, Item, Turn
 from engine.sim.disk import SimDisk
 from engine.sim.mutants.mutant import Mutant, Patch
@@ -165,7 +165,7 @@ def _tell_first(original: Any) -> Any:
     return items
 
 
-_acceptor = engine.core.acceptor
+_acceptor = engine.core.synod.acceptor
 
 MUTANTS: Final = (
     Mutant("A1", "promises any ballot", (Patch(_acceptor, "prepare", _promise_anything),)),

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from engine.core import describe
 from engine.core.effects import SawFresh, SawUnconfirmed
 from engine.core.entry import NOOP, Entry, Tweet, decode
+from engine.core.explained import describe
 from engine.core.ids import EventId, SiteId, Slot
 from engine.core.storage import NO_VOTE, Vote
 from engine.sim.scenario.expected import (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from engine.core import describe
+from engine.core.explained import describe
 from engine.core.messages import Message
 from engine.sim.network import Datagram
 from engine.sim.scenario.onlookers import Onlookers

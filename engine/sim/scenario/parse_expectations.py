@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.core.describe import MESSAGE_TYPES
+from engine.core.explained.describe import MESSAGE_TYPES
 from engine.core.ids import Ballot, SiteId, Slot
 from engine.core.storage import EventState
 from engine.sim.scenario.expected import (

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, assert_never
 
-from engine.core import describe
 from engine.core.coverage import covers
+from engine.core.explained import describe
 from engine.core.ids import Ballot, SiteId, Slot
 from engine.core.messages import (
     Accept,

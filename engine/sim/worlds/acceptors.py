@@ -18,15 +18,15 @@ from typing import Final
 
 from msgspec import structs
 
-from engine.core import learner
-from engine.core.acceptor import Acceptor
 from engine.core.broken import BrokenRule
 from engine.core.ids import Ballot, SiteId, Slot
-from engine.core.learner import Learner
+from engine.core.log import learner
+from engine.core.log.learner import Learner
+from engine.core.log.microblog import Microblog
 from engine.core.messages import Accept, Accepted, Chosen, LearnedSlot, Message, Prepare, Promise
-from engine.core.microblog import Microblog
 from engine.core.step import Step
 from engine.core.storage import RangePromise, Vote, Write, WriteApplied, WriteLearned, WriteRanges, WriteVote
+from engine.core.synod.acceptor import Acceptor
 from engine.sim.violation import violate
 from engine.sim.worlds import logs
 from engine.sim.worlds.truth import Proposal, Witness

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple, Protocol
 
 from msgspec import structs
 
-from engine.core import proposer
 from engine.core.ids import Ballot, Round, SiteId, Slot
 from engine.core.messages import Accept, Chosen, LearnedSlot, Message
-from engine.core.proposer import Accepting
+from engine.core.synod import proposer
+from engine.core.synod.proposer import Accepting
 from engine.sim.worlds import acceptors, logs, proposers
 from engine.sim.worlds.acceptors import AcceptorState, Counted
 from engine.sim.worlds.proposers import Mail, ProposerState

@@ -25,10 +25,11 @@ from typing import Final
 from msgspec import structs
 
 from engine.core.broken import BrokenRule
-from engine.core.describe import entry as in_words
 from engine.core.entry import Entry
+from engine.core.explained.describe import entry as in_words
 from engine.core.ids import Ballot, Round, SiteId, Slot, Tick
-from engine.core.leader import Leader
+from engine.core.leading.leader import Leader
+from engine.core.log.microblog import Microblog
 from engine.core.messages import (
     Accept,
     Accepted,
@@ -41,11 +42,10 @@ from engine.core.messages import (
     Refused,
     RefusedSpan,
 )
-from engine.core.microblog import Microblog
-from engine.core.proposer import Accepting, Preparing, Proposer, Rounds
 from engine.core.settings import Leadership, Settings
 from engine.core.step import Step
 from engine.core.storage import WriteLearned, WriteRound
+from engine.core.synod.proposer import Accepting, Preparing, Proposer, Rounds
 from engine.sim.violation import violate
 from engine.sim.worlds import logs, truth
 from engine.sim.worlds.acceptors import SLOT_MAX, Counted

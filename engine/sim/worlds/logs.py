@@ -14,9 +14,9 @@ from typing import Final
 from engine.core.broken import BrokenRule
 from engine.core.entry import Entry
 from engine.core.ids import Round, SiteId, Slot, StoreId, Tick
-from engine.core.learner import Learner, Origin
+from engine.core.log.learner import Learner, Origin
+from engine.core.log.microblog import Microblog
 from engine.core.messages import LearnedSlot
-from engine.core.microblog import Microblog
 from engine.core.step import Step
 from engine.core.storage import NO_VOTE, Standing, Stored, StoreDamaged, Vote
 from engine.sim.violation import violate

@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from engine.core import proposer
-from engine.core.describe import entry as in_words
 from engine.core.entry import Entry
+from engine.core.explained.describe import entry as in_words
 from engine.core.ids import Ballot, Round, SiteId, Slot, quorum_size
 from engine.core.messages import Accept, Accepted, Chosen, ChosenSlot, LearnedSlot, Message, Prepare, Promise
-from engine.core.proposer import Accepting, Preparing, Rounds
 from engine.core.step import Step
 from engine.core.storage import WriteRound
+from engine.core.synod import proposer
+from engine.core.synod.proposer import Accepting, Preparing, Rounds
 from engine.sim.violation import violate
 from engine.sim.worlds import logs, truth
 from engine.sim.worlds.acceptors import Counted

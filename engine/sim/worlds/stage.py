@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from itertools import combinations
 from typing import Generic, NamedTuple, TypeVar
 
-from engine.core import describe
+from engine.core.explained import describe
 from engine.core.ids import SiteId
 from engine.core.messages import Accept, Accepted, Chosen, LearnedSlot, Message, Prepare, Promise
 from engine.sim.worlds import acceptors, truth

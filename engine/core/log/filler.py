@@ -17,15 +17,15 @@ from typing import Final
 
 from engine.core.effects import HINDERED, NO_QUORUM, SawFilled, SawHoles
 from engine.core.entry import NOOP, Entry, kind_of
-from engine.core.hindrance import Hindrances
+from engine.core.explained.hindrance import Hindrances
 from engine.core.ids import NEVER, Nonce, SiteId, Slot, Tick, new_nonce
-from engine.core.learner import Learner
+from engine.core.log.learner import Learner
+from engine.core.log.pages import PAGES_PER_ANSWER, spans_of
 from engine.core.messages import Ask, Known
-from engine.core.pages import PAGES_PER_ANSWER, spans_of
-from engine.core.peers import Peers
-from engine.core.proposer import Proposer
+from engine.core.peers.heartbeats import Peers
 from engine.core.settings import YIELD_MAX, Settings
 from engine.core.step import Step
+from engine.core.synod.proposer import Proposer
 from engine.core.value import Value
 from engine.core.views import AttemptView
 

@@ -9,8 +9,8 @@ Rules that hold here:
 - No clock of another site is trusted: "hears" means within an election timeout by this site's own clock. Where the
   speaker beats less often than this site, its own interval makes the timeout: else a slow leader were deposed again
   and again.
-- A leader's heartbeats come twice as often as others' (`engine.core.peers`), so that an election timeout is four of its
-  beats. Whether a majority is reached both ways is judged over as many beats of the followers.
+- A leader's heartbeats come twice as often as others' (`engine.core.peers.heartbeats`), so that an election timeout is
+  four of its beats. Whether a majority is reached both ways is judged over as many beats of the followers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Final
 
 from engine.core.ids import NEVER, Ballot, SiteId, Tick
 from engine.core.messages import Heartbeat
-from engine.core.peers import Claim, Peers
+from engine.core.peers.heartbeats import Claim, Peers
 from engine.core.settings import Settings
 from engine.core.step import Step
 from engine.core.value import Value

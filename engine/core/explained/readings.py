@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.core.entry import Entry
-from engine.core.filler import Filler
-from engine.core.fresh import FreshReads
-from engine.core.hindrance import Hindrances
+from engine.core.events.situation import Situation
+from engine.core.explained.hindrance import Hindrances
 from engine.core.ids import Slot, Tick, named
-from engine.core.lives import Lives
-from engine.core.policy import Parts, Policy
-from engine.core.scanner import Scanner
-from engine.core.situation import Situation
+from engine.core.leading.policy import Parts, Policy
+from engine.core.log.filler import Filler
+from engine.core.log.fresh import FreshReads
+from engine.core.log.scanner import Scanner
+from engine.core.peers.lives import Lives
 from engine.core.views import AttemptView, ReplicaView
 
 HOLES_SHOWN_MAX: Final = 1_000

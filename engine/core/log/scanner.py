@@ -19,10 +19,10 @@ from msgspec.structs import replace
 
 from engine.core.effects import SawRecovery
 from engine.core.ids import Nonce, SiteId, Slot, Tick, new_nonce
-from engine.core.learner import Learner
+from engine.core.log.learner import Learner
+from engine.core.log.pages import PAGES_PER_ANSWER
 from engine.core.messages import Ask, AskHighest, Highest, Known
-from engine.core.pages import PAGES_PER_ANSWER
-from engine.core.peers import Peers
+from engine.core.peers.heartbeats import Peers
 from engine.core.settings import WINDOW_SLOTS, Settings
 from engine.core.step import Step
 from engine.core.value import Value

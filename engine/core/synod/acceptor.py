@@ -23,6 +23,7 @@ from msgspec.structs import replace
 from engine.core.broken import BrokenRule
 from engine.core.entry import Entry
 from engine.core.ids import NUMBER_MAX, Ballot, Slot
+from engine.core.log.pages import SPAN_BYTES, cost_bytes, paged
 from engine.core.messages import (
     Accept,
     Accepted,
@@ -37,7 +38,6 @@ from engine.core.messages import (
     Refused,
     RefusedSpan,
 )
-from engine.core.pages import SPAN_BYTES, cost_bytes, paged
 from engine.core.settings import WINDOW_SLOTS
 from engine.core.step import Step
 from engine.core.storage import NO_VOTE, RangePromise, Vote, WriteRanges, WriteVote

@@ -13,16 +13,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from engine.core.courier import Courier, relayed
-from engine.core.election import Election, Heard
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, SiteId, Slot, Tick
-from engine.core.leader import Leader
+from engine.core.leading.courier import Courier, relayed
+from engine.core.leading.election import Election, Heard
+from engine.core.leading.leader import Leader
+from engine.core.leading.policy import Parts
 from engine.core.messages import Accepted, Ask, HandOn, Heartbeat, Promise, Refused
-from engine.core.peers import Claim
-from engine.core.policy import Parts
-from engine.core.proposer import RESEND_MAX, Accepting
+from engine.core.peers.heartbeats import Claim
 from engine.core.step import Step
+from engine.core.synod.proposer import RESEND_MAX, Accepting
 from engine.core.views import AttemptView
 
 FILLS_AFTER_TIMEOUTS: Final = 10

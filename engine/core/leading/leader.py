@@ -7,7 +7,8 @@ Rules that hold here:
 - A leader refused because of a single slot settles that slot by synod and keeps its range; because of a range, it
   steps down. Nothing that was in flight is taken back: the next leader finds it.
 - A slot that gets no majority for long, though one is heard, is a reason to give way (`stuck`): others may reach it.
-- E3, E5: of each author it proposes entries in the order of their chain, each once at a time (`engine.core.chains`).
+- E3, E5: of each author it proposes entries in the order of their chain, each once at a time
+  (`engine.core.leading.chains`).
 - B1: its range ballot is a fresh round; B3: votes are sets of sites for exactly this ballot and slot.
 """
 
@@ -19,16 +20,16 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Final
 
-from engine.core.chains import Chains
 from engine.core.effects import SawAttempt
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick, named
-from engine.core.learner import Learner
+from engine.core.leading.chains import Chains
+from engine.core.log.learner import Learner
+from engine.core.log.pages import cost_bytes, paged
 from engine.core.messages import Accept, Accepted, AcceptedSlot, Cause, LearnedSlot, Prepare, Promise, Refused
-from engine.core.pages import cost_bytes, paged
-from engine.core.proposer import RESEND_MAX, Accepting, Proposer, Rounds, accepted, is_chosen, why_adopted
 from engine.core.settings import WINDOW_SLOTS, Settings
 from engine.core.step import Step
+from engine.core.synod.proposer import RESEND_MAX, Accepting, Proposer, Rounds, accepted, is_chosen, why_adopted
 from engine.core.views import AttemptView
 
 FLIGHTS_MAX: Final = 2_048

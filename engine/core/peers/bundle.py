@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from engine.core.log.pages import cost_bytes
 from engine.core.messages import Accept, Accepted, Chosen, ChosenSlot, HandOn, Message
-from engine.core.pages import cost_bytes
 
 _SLOT_BYTES: Final = 20
 _BALLOT_BYTES: Final = 64

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from engine.core.entry import Entry
 from engine.core.ids import Slot
-from engine.core.learner import Learner
+from engine.core.log.learner import Learner
 from engine.core.messages import Ask, Known, LearnedSlot
 
 Item = TypeVar("Item")

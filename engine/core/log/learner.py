@@ -17,8 +17,8 @@ from engine.core.broken import BrokenRule
 from engine.core.effects import SawApplied, SawLearned
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, SiteId, Slot
+from engine.core.log.microblog import Microblog
 from engine.core.messages import ChosenSlot, How, LearnedSlot
-from engine.core.microblog import Microblog
 from engine.core.settings import WINDOW_SLOTS
 from engine.core.step import Step
 from engine.core.storage import LogReader, Stored, Vote, WriteApplied, WriteLearned

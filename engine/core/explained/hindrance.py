@@ -32,7 +32,7 @@ from engine.core.messages import (
     Refused,
     Welcome,
 )
-from engine.core.peers import Peers
+from engine.core.peers.heartbeats import Peers
 from engine.core.value import Value
 
 

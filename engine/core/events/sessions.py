@@ -27,8 +27,8 @@ from msgspec.structs import replace
 
 from engine.core.effects import SawOutcome
 from engine.core.entry import Entry, Stamped, Withdrawal, decode, encode, kind_of
+from engine.core.events.situation import Doubt, Situation, together
 from engine.core.ids import NEVER, EventId, SiteId, Slot, Tick
-from engine.core.situation import Doubt, Situation, together
 from engine.core.step import Step
 from engine.core.storage import EventRow, EventState, WriteEvent
 from engine.core.value import Value

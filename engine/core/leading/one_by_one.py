@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from engine.core.entry import Entry
 from engine.core.ids import NEVER, SiteId, Slot, Tick
+from engine.core.leading.policy import Parts
 from engine.core.messages import Accepted, Ask, HandOn, Heartbeat, Promise, Refused
-from engine.core.peers import NO_CLAIM, Claim
-from engine.core.policy import Parts
-from engine.core.proposer import may_skip_prepare
+from engine.core.peers.heartbeats import NO_CLAIM, Claim
 from engine.core.settings import Leadership
 from engine.core.step import Step
+from engine.core.synod.proposer import may_skip_prepare
 from engine.core.views import AttemptView
 
 

@@ -15,15 +15,15 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from engine.core.effects import SawHanded
-from engine.core.election import Heard
 from engine.core.entry import Entry
+from engine.core.events.sessions import Sessions
 from engine.core.ids import NEVER, EventId, SiteId, Tick
+from engine.core.leading.election import Heard
+from engine.core.log.pages import cost_bytes, paged
 from engine.core.messages import HandOn
-from engine.core.pages import cost_bytes, paged
-from engine.core.proposer import RESEND_MAX
-from engine.core.sessions import Sessions
 from engine.core.settings import Settings
 from engine.core.step import Step
+from engine.core.synod.proposer import RESEND_MAX
 
 HANDED_MAX: Final = 4_096
 """How many events of this site may be on their way to a leader."""

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from engine.core.acceptor import Acceptor
 from engine.core.entry import Entry
+from engine.core.events.sessions import Sessions
 from engine.core.ids import SiteId, Slot, Tick
-from engine.core.learner import Learner
+from engine.core.log.learner import Learner
+from engine.core.log.microblog import Microblog
 from engine.core.messages import Accepted, Ask, HandOn, Heartbeat, Promise, Refused
-from engine.core.microblog import Microblog
-from engine.core.peers import Claim, Peers
-from engine.core.proposer import Proposer, Rounds
-from engine.core.sessions import Sessions
+from engine.core.peers.heartbeats import Claim, Peers
 from engine.core.settings import Settings
 from engine.core.step import Step
+from engine.core.synod.acceptor import Acceptor
+from engine.core.synod.proposer import Proposer, Rounds
 from engine.core.views import AttemptView
 
 

@@ -21,13 +21,13 @@ from heapq import heappop, heappush
 from random import Random
 
 from engine.core.effects import SawFresh, SawUnconfirmed
-from engine.core.filler import FILLING_MAX, Filler
-from engine.core.hindrance import Hindrances
+from engine.core.explained.hindrance import Hindrances
 from engine.core.ids import NEVER, Nonce, SiteId, Slot, Tick, new_nonce
-from engine.core.learner import Learner
+from engine.core.log.filler import FILLING_MAX, Filler
+from engine.core.log.learner import Learner
+from engine.core.log.scanner import Scanner
 from engine.core.messages import AskHighest, Highest
-from engine.core.peers import Peers
-from engine.core.scanner import Scanner
+from engine.core.peers.heartbeats import Peers
 from engine.core.settings import Settings
 from engine.core.step import Step
 

@@ -1,0 +1,1 @@
+"""What people are told: why, what hinders, and what happened at a slot. Nothing here decides anything."""
