@@ -169,6 +169,12 @@ def test_what_textual_does_not_promise_is_used_in_one_place_and_was_tried_with_t
     assert version("textual") in TRIED, "try what tui/textual_inside.py says with this version, then add it to TRIED"
 
 
+def test_the_screens_hold_their_widgets_and_look_for_none() -> None:
+    """What is under way while a screen goes away would look for what is gone."""
+    looking = [source.module for source in _rooms("tui") if re.search(r"\.query(_one)?\(", source.path.read_text())]
+    assert looking == []
+
+
 def test_every_module_opens_with_a_docstring() -> None:
     bare = [source.module for source in SOURCES + TESTS if not ast.get_docstring(ast.parse(source.path.read_text()))]
     assert bare == []

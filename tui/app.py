@@ -25,7 +25,6 @@ from textual.theme import Theme
 from tui import keys
 from tui.bursts import KEYS_MAX, burst_of
 from tui.hops import Hop, Leaving
-from tui.panes.composer import Composer
 from tui.panes.engine import exit_status
 from tui.panes.field import Field
 from tui.panes.paint import ROLE_CLASSES
@@ -135,7 +134,7 @@ class LoggosApp(App[int]):
         while self._keys and self._unsettled is None:
             key = self._keys.popleft()
             if self._is_text(key):
-                self.main.query_one(Composer).take_rest(key)
+                self.main.composer.take_rest(key)
                 continue
             if key.key in {"enter", "escape"} and isinstance(self.focused, Field):
                 self._unsettled = self.focused
@@ -213,7 +212,7 @@ class LoggosApp(App[int]):
     def _end(self) -> None:
         for screen in self._screens.values():
             if screen.is_mounted:
-                screen.query_one(Composer).keep()
+                screen.composer.keep()
         self.exit(exit_status(self.main.model))
 
     # The palette.

@@ -190,3 +190,14 @@ async def test_the_demo_hops_and_confirms_leaving(tmp_path: Path) -> None:
             await pilot.until(lambda: pilot.app.return_value is not None, "never left")
             assert pilot.app.return_value == 0
             assert not alice.called("stop")
+
+
+async def test_what_ends_while_the_screen_goes_away_is_no_crash(tmp_path: Path) -> None:
+    """Textual takes the widgets away first, and ends what is under way after."""
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        main = pilot.main
+        await main.remove_children()
+        main.remark("an outcome")
+        engine.append(text="news")
+        await pilot.until(lambda: main.model.log.last == 1, "the news never came")
+        main.composer.keep()

@@ -68,21 +68,19 @@ class Composer(Vertical):
         self._site = site
         self._drafts = drafts
         self._saving: Timer | None = None
-        self._kept = ""
+        self._kept = drafts.load()
+        self.field = Field(self._kept, id="draft")
+        self._hint = Hint(USUAL, id="composer-hint")
+        self._invitation = Invitation(self._invites(), id="invitation")
 
     def compose(self) -> ComposeResult:
-        self._kept = self._drafts.load()
-        yield Invitation(self._invitation(), id="invitation")
-        yield Field(self._kept, id="draft")
-        yield Hint(USUAL, id="composer-hint")
+        yield self._invitation
+        yield self.field
+        yield self._hint
 
     def on_mount(self) -> None:
         self.remove_class("-open")
         self._show_count()
-
-    @property
-    def field(self) -> Field:
-        return self.query_one("#draft", Field)
 
     @property
     def is_open(self) -> bool:
@@ -90,13 +88,13 @@ class Composer(Vertical):
 
     def open(self) -> None:
         self.add_class("-open")
-        self.query_one("#composer-hint", Hint).tell(USUAL)
+        self._hint.tell(USUAL)
         self.screen.set_focus(self.field)
 
     def close(self) -> None:
         self._save()
         self.remove_class("-open")
-        self.query_one(Invitation).tell(self._invitation())
+        self._invitation.tell(self._invites())
         self._done()
         self.field.let_go()
 
@@ -115,8 +113,8 @@ class Composer(Vertical):
         """Makes the draft durable before the screen is left."""
         self._save()
 
-    def _invitation(self) -> Row:
-        draft = self.query_one("#draft", Field).text if self.is_mounted else self._kept
+    def _invites(self) -> Row:
+        draft = self.field.text
         others = (Part("b", Role.KEY), Part(" block · ", Role.DIM), Part("u", Role.KEY), Part(" unblock", Role.DIM))
         if draft.strip():
             return row(" ", ("c", Role.KEY), (" goes on with the draft: ", Role.DIM), draft)
@@ -131,9 +129,9 @@ class Composer(Vertical):
         event.stop()
         self._show_count()
         if not self.is_open and event.field.text:
-            self.query_one(Invitation).tell(self._invitation())
+            self._invitation.tell(self._invites())
             self.post_message(self.Kept())
-        self.query_one("#composer-hint", Hint).tell(USUAL)
+        self._hint.tell(USUAL)
         if self._saving is None:
             self._saving = self.set_timer(SAVE_AFTER_S, self._save)
 
@@ -142,19 +140,19 @@ class Composer(Vertical):
         said = (
             "the paste has several lines: a tweet is one line, so replace each line break (shown as \\n) before sending"
         )
-        self.query_one("#composer-hint", Hint).tell(row((said, Role.WARN)))
+        self._hint.tell(row((said, Role.WARN)))
 
     def on_field_overfull(self, event: Field.Overfull) -> None:
         event.stop()
         said = f"the paste is too long: its beginning is kept; a tweet is at most {TEXT_MAX} characters"
-        self.query_one("#composer-hint", Hint).tell(row((said, Role.WARN)))
+        self._hint.tell(row((said, Role.WARN)))
 
     def on_field_sent(self, event: Field.Sent) -> None:
         event.stop()
         try:
             text = clean_text(self.field.text)
         except BadOperation as refused:
-            self.query_one("#composer-hint", Hint).tell(row(("✗ ", Role.BAD), (f"not sent: {refused}", Role.BAD)))
+            self._hint.tell(row(("✗ ", Role.BAD), (f"not sent: {refused}", Role.BAD)))
             event.field.go_on()
             return
         self.field.put(Edit())
@@ -176,6 +174,6 @@ class Composer(Vertical):
             self._drafts.save(text)
         except OSError as failed:
             said = f"the draft is kept in this screen only, it cannot be saved: {failed.strerror}"
-            self.query_one("#composer-hint", Hint).tell(row((said, Role.WARN)))
+            self._hint.tell(row((said, Role.WARN)))
         else:
             self._kept = text

@@ -42,10 +42,12 @@ class Prompt(Vertical):
         self._done = done
         self._answer: Answer | None = None
         self._asking = False
+        self._field = Field(id="answer")
+        self._hint = Hint((), id="prompt-hint")
 
     def compose(self) -> ComposeResult:
-        yield Field(id="answer")
-        yield Hint((), id="prompt-hint")
+        yield self._field
+        yield self._hint
 
     @property
     def is_open(self) -> bool:
@@ -57,18 +59,18 @@ class Prompt(Vertical):
         self._asking = False
         self.border_title = Content(question)
         self._say(f"{hint}{OFFERED if begun else ''}", Role.DIM)
-        self.query_one(Field).offer(begun)
+        self._field.offer(begun)
         self.add_class("-open")
-        self.screen.set_focus(self.query_one(Field))
+        self.screen.set_focus(self._field)
 
     def close(self) -> None:
         self._answer = None
         self.remove_class("-open")
         self._done()
-        self.query_one(Field).let_go()
+        self._field.let_go()
 
     def _say(self, words: str, role: Role) -> None:
-        self.query_one(Hint).tell(row((words, role)))
+        self._hint.tell(row((words, role)))
 
     def on_field_edited(self, event: Field.Edited) -> None:
         event.stop()

@@ -59,11 +59,12 @@ class ChoiceDialog(_Dialog[Value]):
         self._sentences = sentences
         self._choices = choices
         self._at = 0
+        self._text = _Text(self._rows)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
             box.border_title = Content(self._title)
-            yield _Text(self._rows)
+            yield self._text
 
     def _rows(self, width: int) -> Sequence[Row]:
         lines = [line for sentence in self._sentences for line in wrapped(sentence, width)]
@@ -84,7 +85,7 @@ class ChoiceDialog(_Dialog[Value]):
 
     def action_move(self, by: int) -> None:
         self._at = (self._at + by) % max(1, len(self._choices))
-        self.query_one(_Text).say()
+        self._text.say()
 
     def action_take(self) -> None:
         if self._choices:
@@ -125,17 +126,15 @@ class TextDialog(_Dialog[None]):
     def __init__(self, title: str, write: Callable[[int], Sequence[Row]]) -> None:
         super().__init__()
         place(self)
-        self._title = title
-        self._write = write
+        self._box = VerticalScroll(_Text(write), classes="dialog -tall", can_focus=False)
+        self._box.border_title = Content(title)
+        self._box.border_subtitle = Content("esc closes")
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(classes="dialog -tall", can_focus=False) as box:
-            box.border_title = Content(self._title)
-            box.border_subtitle = Content("esc closes")
-            yield _Text(self._write)
+        yield self._box
 
     def action_scroll(self, by: int) -> None:
-        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
+        self._box.scroll_relative(y=by, animate=False)
 
 
 class _Text(Painted):

@@ -3,6 +3,7 @@
 Rules that hold here:
 - Below 150 columns one pane is seen, with the trace's end beneath it; from there on they stand side by side.
 - There, an opened slot stands beside the pane that it was opened from, in half of the width: its diagram needs room.
+- Widgets are held, not looked for: what was under way finds them while the screen goes away, too.
 - Panes read the model and are told what changed; only this file knows where they stand.
 - What is left unsent or untold (a draft, an outcome) is never lost by moving between panes or sites.
 """
@@ -63,35 +64,48 @@ class MainScreen(SiteScreen):
         self.zoomed = False
         self._zoomed_in_slot = False
         self._before_inspector: str | None = None
-        self._panes: dict[str, Lines] = {}
-
-    def compose(self) -> ComposeResult:
         model = self.model
-        self._panes = {
+        self.trace = TracePane(model)
+        self.faults = FaultsPane(model, self.ask_rule, self.ask_partition)
+        self.inspector = InspectorPane(model)
+        self.panes = {
             "timeline": TimelinePane(model),
             "log": LogPane(model),
             "blocks": BlocksPane(model),
             "sites": SitesPane(model),
-            "faults": FaultsPane(model, self.ask_rule, self.ask_partition),
-            "inspector": InspectorPane(model),
-            "trace": TracePane(model),
+            "faults": self.faults,
+            "inspector": self.inspector,
+            "trace": self.trace,
         }
-        yield StatusBar(model)
-        yield TabBar(TABS)
-        yield EnginePanel(model)
-        yield Hint(row((f"too small: {SMALL_WIDTH}x{SMALL_HEIGHT} needed", Role.WARN)), id="too-small")
-        with Vertical(id="house"):
-            with Horizontal(id="top"):
-                yield self._panes["timeline"]
-                yield self._panes["log"]
-                with Vertical(id="side"):
+        self.composer = Composer(model.site, DraftFile(model.hop.folder), self._typed)
+        self.prompt = Prompt(self._typed)
+        self._status = StatusBar(model)
+        self._tabs = TabBar(TABS)
+        self._engine = EnginePanel(model)
+        self._too_small = Hint(row((f"too small: {SMALL_WIDTH}x{SMALL_HEIGHT} needed", Role.WARN)), id="too-small")
+        self._house = Vertical(id="house")
+        self._top = Horizontal(id="top")
+        self._side = Vertical(id="side")
+        self._outcome = OutcomeLine(self.board, self.submissions, self._keys_taken)
+        self._key_bar = KeyBar(self._footer_keys)
+
+    def compose(self) -> ComposeResult:
+        yield self._status
+        yield self._tabs
+        yield self._engine
+        yield self._too_small
+        with self._house:
+            with self._top:
+                yield self.panes["timeline"]
+                yield self.panes["log"]
+                with self._side:
                     for name in ("blocks", "sites", "faults", "inspector"):
-                        yield self._panes[name]
-            yield self._panes["trace"]
-        yield OutcomeLine(self.board, self.submissions, self._keys_taken)
-        yield Composer(model.site, DraftFile(model.hop.folder), self._typed)
-        yield Prompt(self._typed)
-        yield KeyBar(self._footer_keys)
+                        yield self.panes[name]
+            yield self.trace
+        yield self._outcome
+        yield self.composer
+        yield self.prompt
+        yield self._key_bar
 
     def on_mount(self) -> None:
         self.model.watch(self._learn)
@@ -104,7 +118,7 @@ class MainScreen(SiteScreen):
 
     @property
     def pane(self) -> Lines:
-        return self._panes[self.active]
+        return self.panes[self.active]
 
     @property
     def wide(self) -> bool:
@@ -127,20 +141,20 @@ class MainScreen(SiteScreen):
             room = self.size.height - (4 if self._typing else 0)
             if room >= TAIL_HEIGHT and not self.zoomed and self.active != "inspector" and not self.model.over:
                 seen.add("trace")
-        for name, pane in self._panes.items():
+        for name, pane in self.panes.items():
             pane.display = name in seen and not small
-        self.query_one("#side").display = bool(seen & {"blocks", "sites", "faults", "inspector"})
-        self.query_one("#top").display = seen != {"trace"}
-        self._panes["trace"].set_class(seen == {"trace"}, "-alone")
-        self.query_one(TabBar).display = not self.wide and not small
-        self.query_one(Composer).display = not small or self.query_one(Composer).is_open
-        self.query_one(KeyBar).display = not small
-        self.query_one("#too-small").display = small
-        self.query_one("#house").set_class(self.wide, "-wide")  # on the screen it would paint all of it
+        self._side.display = bool(seen & {"blocks", "sites", "faults", "inspector"})
+        self._top.display = seen != {"trace"}
+        self.trace.set_class(seen == {"trace"}, "-alone")
+        self._tabs.display = not self.wide and not small
+        self.composer.display = not small or self.composer.is_open
+        self._key_bar.display = not small
+        self._too_small.display = small
+        self._house.set_class(self.wide, "-wide")  # on the screen it would paint all of it
         share = None if beside_slot is None else "1fr"  # set on each: a class would look up the styles of all panes
-        for beside in (self._panes["timeline"], self._panes["log"], self.query_one("#side")):
+        for beside in (self.panes["timeline"], self.panes["log"], self._side):
             beside.styles.width = share
-        self._panes["trace"].styles.height = None if beside_slot is None else TRACE_BENEATH_SLOT
+        self.trace.styles.height = None if beside_slot is None else TRACE_BENEATH_SLOT
         self._tell_tabs()
         self.call_after_refresh(self._retitle)
 
@@ -152,7 +166,7 @@ class MainScreen(SiteScreen):
 
     def _retitle(self) -> None:
         """Titles name the rows in view, and are spaced by the frame: both are known after the layout."""
-        for pane in self._panes.values():
+        for pane in self.panes.values():
             if pane.display:
                 pane.show_title()
 
@@ -163,8 +177,8 @@ class MainScreen(SiteScreen):
             following = row(("z ends it", Role.DIM)) if self.zoomed else ()
         shown = row(("zoomed", Role.STRONG), (" · ", Role.DIM), *following) if self.zoomed else following
         active = self._before_inspector if self.active == "inspector" else self.active
-        self.query_one(TabBar).tell(active or "", shown)
-        self.query_one(KeyBar).say()
+        self._tabs.tell(active or "", shown)
+        self._key_bar.say()
 
     def on_lines_retitled(self) -> None:
         self._tell_tabs()
@@ -176,7 +190,7 @@ class MainScreen(SiteScreen):
         self.action_show(event.name)
 
     def on_descendant_focus(self) -> None:
-        focused = next((name for name, pane in self._panes.items() if pane is self.focused), None)
+        focused = next((name for name, pane in self.panes.items() if pane is self.focused), None)
         if focused is not None:
             self.active = focused
             self.tell_outcome()
@@ -210,15 +224,15 @@ class MainScreen(SiteScreen):
     def _learn(self, change: Change) -> None:
         if not self.is_mounted:
             return
-        for pane in self._panes.values():
+        for pane in self.panes.values():
             if change & pane.ASPECTS:
                 pane.learn(change)
         if change & (Change.STATUS | Change.CONNECTION | Change.TIMELINE):
-            self.query_one(StatusBar).learn()
+            self._status.learn()
         if change & Change.STATUS and self.model.status is not None:
             self.board.settled(self.model.status.has_settled)
         if change & Change.CONNECTION:
-            self.query_one(EnginePanel).learn()
+            self._engine.learn()
             self._arrange()
             if self.model.live:
                 self.run_worker(self.submissions.reconcile(), group="site")
@@ -226,7 +240,7 @@ class MainScreen(SiteScreen):
 
     def tell_outcome(self) -> None:
         if self.is_mounted:
-            self.query_one(OutcomeLine).learn()
+            self._outcome.learn()
 
     # Keys: panes.
 
@@ -264,17 +278,14 @@ class MainScreen(SiteScreen):
             return
         if self.active != "inspector":
             self._before_inspector = self.active
-        inspector = self._panes["inspector"]
         self.active = "inspector"
         self._arrange()
-        if isinstance(inspector, InspectorPane):
-            inspector.inspect(slot)
+        self.inspector.inspect(slot)
         self.set_focus(self.pane)
 
     def action_ask(self) -> None:
-        inspector = self._panes["inspector"]
-        if isinstance(inspector, InspectorPane) and inspector.display:
-            inspector.ask_sites()
+        if self.inspector.display:
+            self.inspector.ask_sites()
         else:
             self.remark("enter on a row shows its slot; a asks the other sites again there")
 
@@ -293,7 +304,7 @@ class MainScreen(SiteScreen):
         if self.board.doing is not None:
             self.workers.cancel_group(self, "search")
         elif self.active == "trace" and self.model.trace.words:
-            self.query_one(TracePane).filter("")
+            self.trace.filter("")
         elif self.marks:
             self.stop_marking()
             self.board.dismiss_remark()
@@ -320,7 +331,7 @@ class MainScreen(SiteScreen):
 
     def stop_typing(self) -> None:
         """Closes what is typed into; a draft is kept."""
-        for line in (self.query_one(Composer), self.query_one(Prompt)):
+        for line in (self.composer, self.prompt):
             if line.is_open:
                 line.close()
 

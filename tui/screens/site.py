@@ -8,7 +8,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.core.entry import Operation, Tweet
@@ -55,6 +55,12 @@ class Planned:
 
 
 class SiteScreen(OncePainted):
+    panes: Mapping[str, Lines]
+    trace: TracePane
+    faults: FaultsPane
+    composer: Composer
+    prompt: Prompt
+
     def __init__(self, hop: Hop, cluster: Sequence[Hop]) -> None:
         """`cluster`: the sites that this program shows: one, or all of a demo."""
         super().__init__()
@@ -99,7 +105,7 @@ class SiteScreen(OncePainted):
     # Writing.
 
     def action_compose(self) -> None:
-        self.query_one(Composer).open()
+        self.composer.open()
 
     def on_composer_kept(self) -> None:
         self.remark("what came together with Enter is no command: it waits in the draft, c goes on with it")
@@ -158,7 +164,7 @@ class SiteScreen(OncePainted):
         notice = self.board.shown
         if notice is not None and Offer.EDIT in notice.offers and isinstance(notice.operation, Tweet):
             self.board.dismiss()
-            self.query_one(Composer).take(notice.operation.text)
+            self.composer.take(notice.operation.text)
         else:
             self.remark("there is nothing to edit: e is offered after a tweet that is in no log")
 
@@ -235,7 +241,7 @@ class SiteScreen(OncePainted):
 
     def action_go_to(self) -> None:
         last = self.model.log.last
-        self.query_one(Prompt).ask("go to slot", f"1 to {last:,}", self._go_to)
+        self.prompt.ask("go to slot", f"1 to {last:,}", self._go_to)
 
     async def _go_to(self, typed: str) -> str | None:
         number = typed.lstrip("#").replace(",", "")
@@ -262,7 +268,7 @@ class SiteScreen(OncePainted):
         self.go_to_slot(next((hole for hole in holes if hole > here), holes[0]))
 
     def action_search(self) -> None:
-        prompt = self.query_one(Prompt)
+        prompt = self.prompt
         if isinstance(self.pane, TracePane):
             shown = " ".join(self.model.trace.words)
             hint = "words that a line must hold, e.g. accept #43 bob; -word: must not; nothing: all lines"
@@ -275,7 +281,7 @@ class SiteScreen(OncePainted):
         prompt.ask(f"search the {where}", hint, self._find, self._search.words)
 
     async def _filter(self, words: str) -> str | None:
-        self.query_one(TracePane).filter(words)
+        self.trace.filter(words)
         return None
 
     async def _find(self, words: str) -> str | None:
@@ -349,19 +355,19 @@ class SiteScreen(OncePainted):
         return self.pane.marked is not None
 
     def stop_marking(self) -> None:
-        for pane in self.query(Lines):
+        for pane in self.panes.values():
             pane.mark("")
 
     # Faults.
 
     def ask_rule(self, begun: str) -> None:
         """Lets a fault rule be typed."""
-        self.query_one(Prompt).ask("add a fault rule", f"e.g. {'   '.join(EXAMPLES[:2])}", self._add_rule, begun)
+        self.prompt.ask("add a fault rule", f"e.g. {'   '.join(EXAMPLES[:2])}", self._add_rule, begun)
 
     async def _add_rule(self, rule: str) -> str | None:
         if not rule:
             return "a rule says whom it is about and what happens, e.g. to=bob drop=50%"
-        return await self.query_one(FaultsPane).add(rule)
+        return await self.faults.add(rule)
 
     def ask_partition(self, begun: str) -> None:
         """Lets a partition be typed: in a demo for all sites, unless this one alone is meant."""
@@ -378,7 +384,7 @@ class SiteScreen(OncePainted):
         def chosen(what: str | None) -> None:
             match what:
                 case "cut":
-                    self.query_one(Prompt).ask(f"cut the cluster, at {every}", "groups of sites", self._cut, begun)
+                    self.prompt.ask(f"cut the cluster, at {every}", "groups of sites", self._cut, begun)
                 case "mend":
                     self.run_worker(self._mend(), group="faults")
                 case "alone":
