@@ -12,6 +12,7 @@ import difflib
 import math
 import re
 import sys
+from collections.abc import Iterable
 from typing import Any, Final, NoReturn
 
 from engine.contract.limits import TRACE_LINES_MAX
@@ -37,9 +38,19 @@ class Parser(argparse.ArgumentParser):
         """argparse would list every command for one mistyped letter; `--help` has them in order."""
         if action.choices is None or value in action.choices:
             return
-        close = difflib.get_close_matches(value, action.choices, n=1)
-        perhaps = f": did you mean {close[0]}?" if close else ""
-        self.error(f"{value!r} is no {str(action.metavar).lower()}{perhaps}")
+        self.error(f"{value!r} is no {str(action.metavar).lower()}{_perhaps(value, action.choices)}")
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        known, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            self.refuse(unknown)
+        return known
+
+    def refuse(self, unknown: list[str]) -> NoReturn:
+        option = next((word.partition("=")[0] for word in unknown if word.startswith("-")), None)
+        if option is None:
+            self.error(f"{unknown[0]!r} is one word too many")
+        self.error(f"{option!r} is no option here{_perhaps(option, self._option_string_actions)}")
 
 
 class CommandParser(Parser):
@@ -57,9 +68,17 @@ class CommandParser(Parser):
             return super().parse_known_args(args, namespace)
         self._in_order = True  # argparse's way of mixing calls this method again
         try:
-            return self.parse_known_intermixed_args(args, namespace)
+            known, unknown = self.parse_known_intermixed_args(args, namespace)
         finally:
             self._in_order = False
+        if unknown:
+            self.refuse(unknown)
+        return known, unknown
+
+
+def _perhaps(typed: str, words: Iterable[str]) -> str:
+    close = difflib.get_close_matches(typed, list(words), n=1, cutoff=0.7)
+    return f": did you mean {close[0]}?" if close else ""
 
 
 def slot(text: str) -> int:

@@ -101,21 +101,24 @@ def _as_if_on_a_terminal(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     monkeypatch.setenv("TERM", kind)
 
 
+DUMB = {"dumb": "calls itself dumb (TERM)", "": "does not say what it is (TERM is not set)"}
+
+
+@pytest.mark.parametrize("kind", DUMB)
 @pytest.mark.parametrize("words", [("open", "alice"), ("demo",)])
 def test_a_dumb_terminal_is_refused_with_what_to_use_instead(
     cluster: RealCluster,
     words: tuple[str, ...],
+    kind: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    _as_if_on_a_terminal(monkeypatch, "dumb")
+    _as_if_on_a_terminal(monkeypatch, kind)
     options = cluster.options if words[0] == "open" else ("--data", str(cluster.data_path))
     monkeypatch.setattr("sys.argv", ["loggos", *options, *words])
     assert main() == 2
     said = capsys.readouterr().err
-    assert said.startswith(
-        "loggos: the screen cannot be drawn on this terminal, which calls itself dumb (TERM): `loggos "
-    )
+    assert said.startswith(f"loggos: the screen cannot be drawn on this terminal, which {DUMB[kind]}: `loggos ")
     assert "the other commands print lines" in said
     assert not cluster.data_path.exists()
 

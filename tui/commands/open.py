@@ -59,10 +59,11 @@ def need_terminal(instead: str) -> None:
     """Raises CommandFailed where no screen can be drawn: before anything is started. It is drawn on stderr."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise CommandFailed(ExitStatus.BAD_INPUT, f"the screen needs a terminal, and here is none: {instead}")
-    if os.environ.get("TERM") == "dumb":
+    terminal = os.environ.get("TERM")
+    if not terminal or terminal == "dumb":
+        what = "calls itself dumb (TERM)" if terminal else "does not say what it is (TERM is not set)"
         raise CommandFailed(
-            ExitStatus.BAD_INPUT,
-            f"the screen cannot be drawn on this terminal, which calls itself dumb (TERM): {instead}",
+            ExitStatus.BAD_INPUT, f"the screen cannot be drawn on this terminal, which {what}: {instead}"
         )
 
 
