@@ -20,6 +20,7 @@ import subprocess
 import tempfile
 import termios
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -48,13 +49,12 @@ KINDS: Final = {
 
 
 class Terminal:
-    """A demo in a pseudo-terminal of this size."""
+    """A program in a pseudo-terminal of this size."""
 
-    def __init__(self, size: tuple[int, int], data: Path) -> None:
+    def __init__(self, size: tuple[int, int], words: Sequence[str]) -> None:
         self.master, slave = pty.openpty()
         columns, rows = size
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        words = [*PROGRAM, "--data", str(data), "demo"]
         surroundings = environment() | {"TERM": "xterm-256color"}
         self.process = subprocess.Popen(
             words, stdin=slave, stdout=slave, stderr=slave, env=surroundings, start_new_session=True
@@ -106,7 +106,7 @@ def _measure(size: tuple[int, int], rounds: int) -> dict[str, list[tuple[float, 
     """What keys of each kind took, and what was computed for each, in ms."""
     took: dict[str, list[tuple[float, float]]] = {kind: [] for kind in KINDS}
     with tempfile.TemporaryDirectory() as folder:
-        terminal = Terminal(size, Path(folder))
+        terminal = Terminal(size, [*PROGRAM, "--data", folder, "demo"])
         try:
             terminal.until_shown(b"QUORUM")
             with Client.connect(site_places(Path(folder), "alice").control) as alice:
