@@ -10,6 +10,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections import deque
@@ -243,5 +244,6 @@ def run_screen(hops: Sequence[Hop], leaving: Leaving) -> int:
     0, or the status with which the engine stopped by itself, 5 if it went away without a word, 1 after a crash.
     """
     app = LoggosApp(hops, leaving)
+    gc.freeze()  # what is loaded stays: to look through it for garbage again and again would hold keys up
     status = app.run()
     return app.return_code or 0 if status is None else status

@@ -16,6 +16,7 @@ from textual._xterm_parser import XTermParser
 from textual.geometry import Size
 from textual.reactive import Reactive
 from textual.screen import Screen
+from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -25,6 +26,7 @@ __all__ = [
     "Compositor",
     "LayoutUpdate",
     "OncePainted",
+    "SteadyScroll",
     "XTermParser",
     "compositor_of",
     "escape_after",
@@ -57,6 +59,19 @@ class OncePainted(Screen[None]):
             self.call_later(self.refresh, repaint=False, layout=True)
         else:
             super()._compositor_refresh()
+
+
+class SteadyScroll(ScrollView):
+    """Leaves the scroll bar alone where a layout changed nothing about it: Textual paints it anew, after each."""
+
+    _bar_shows: tuple[Size, Size, Size] | None = None
+    """The height of all, and the sizes of what is seen of it."""
+
+    def _scroll_update(self, virtual_size: Size) -> None:
+        shows = (virtual_size, self.container_size, self.size)
+        if shows != self._bar_shows:
+            self._bar_shows = shows
+            super()._scroll_update(virtual_size)
 
 
 def escape_after(seconds: float) -> None:

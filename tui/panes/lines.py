@@ -28,13 +28,14 @@ from tui.inert import inert
 from tui.panes.paint import CURSOR_CLASS, Inks, strip
 from tui.rows import Role, Row, marked, plain, row
 from tui.site.model import Change, SiteModel
+from tui.textual_inside import SteadyScroll
 
 STRIPS_MAX: Final = 1_024
 GUTTER: Final = 2
 """Cells before each row, where the cursor's mark stands."""
 
 
-class Lines(ScrollView, can_focus=True, inherit_bindings=False):
+class Lines(SteadyScroll, can_focus=True, inherit_bindings=False):
     """A pane of rows. A row is one line or several; what is not loaded is asked for when it comes into view."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {CURSOR_CLASS}
@@ -66,6 +67,7 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
         self._strips: LRUCache[tuple[Hashable, int, bool], Strip] = LRUCache(STRIPS_MAX)
         self._asked = False
         self._cursor_seen = True
+        self._width = 0
         self._title = ""
         self.marked: re.Pattern[str] | None = None
 
@@ -173,7 +175,11 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
     def on_resize(self) -> None:
         # The screen may have been painted in the new size already, with the rows of the old one.
         seen = self._cursor_seen
-        self.changed()
+        if self.rows_width != self._width:
+            self._width = self.rows_width
+            self._strips.clear()
+        self.measure()
+        self.refresh()
         if seen and self.SELECTS and not self.following and self.rows_count():
             self._bring_into_view()
 

@@ -42,7 +42,10 @@ class Page(Lines):
             self.rewrite()
 
     def on_resize(self) -> None:
-        self._written = tuple(self.write(self.rows_width))
+        written = tuple(self.write(self.rows_width))
+        if written != self._written:
+            self._written = written
+            self._strips.clear()
         super().on_resize()
 
     def unfollow(self) -> None:

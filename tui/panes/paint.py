@@ -14,7 +14,8 @@ from typing import Final
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.geometry import Size
+from textual.containers import Horizontal, Vertical
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -74,6 +75,26 @@ class Inks:
 
     def forget(self) -> None:
         self._styles.clear()
+
+
+def alike(render_lines: Callable[[Region], list[Strip]], crop: Region) -> list[Strip]:
+    """The lines of what has no frame and no text of its own: one of them, again and again. Textual renders each, though
+    others cover it; that was more than half of a paint."""
+    return render_lines(crop.crop_size((crop.width, 1))) * crop.height
+
+
+class Column(Vertical):
+    """What stands in it covers it."""
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        return alike(super().render_lines, crop)
+
+
+class Beside(Horizontal):
+    """What stands in it covers it."""
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        return alike(super().render_lines, crop)
 
 
 class Painted(Widget):

@@ -15,7 +15,6 @@ from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
 
 from tui import keys
 from tui.hops import Hop
@@ -30,6 +29,7 @@ from tui.panes.inspector import InspectorPane
 from tui.panes.lines import Lines
 from tui.panes.log import LogPane
 from tui.panes.page import Page
+from tui.panes.paint import Beside, Column
 from tui.panes.prompt import Prompt
 from tui.panes.sites import SitesPane
 from tui.panes.status import StatusBar
@@ -64,6 +64,7 @@ class MainScreen(SiteScreen):
         self.zoomed = False
         self._zoomed_in_slot = False
         self._before_inspector: str | None = None
+        self._share: str | None = None
         model = self.model
         self.trace = TracePane(model)
         self.faults = FaultsPane(model, self.ask_rule, self.ask_partition)
@@ -83,9 +84,9 @@ class MainScreen(SiteScreen):
         self._tabs = TabBar(TABS)
         self._engine = EnginePanel(model)
         self._too_small = Hint(row((f"too small: {SMALL_WIDTH}x{SMALL_HEIGHT} needed", Role.WARN)), id="too-small")
-        self._house = Vertical(id="house")
-        self._top = Horizontal(id="top")
-        self._side = Vertical(id="side")
+        self._house = Column(id="house")
+        self._top = Beside(id="top")
+        self._side = Column(id="side")
         self._outcome = OutcomeLine(self.board, self.submissions, self._keys_taken)
         self._key_bar = KeyBar(self._footer_keys)
 
@@ -151,12 +152,17 @@ class MainScreen(SiteScreen):
         self._key_bar.display = not small
         self._too_small.display = small
         self._house.set_class(self.wide, "-wide")  # on the screen it would paint all of it
-        share = None if beside_slot is None else "1fr"  # set on each: a class would look up the styles of all panes
-        for beside in (self.panes["timeline"], self.panes["log"], self._side):
-            beside.styles.width = share
-        self.trace.styles.height = None if beside_slot is None else TRACE_BENEATH_SLOT
+        self._share_width("1fr" if beside_slot is not None else None)
         self._tell_tabs()
         self.call_after_refresh(self._retitle)
+
+    def _share_width(self, share: str | None) -> None:
+        """What stands side by side has this width, or its own. A class would look up the styles of all panes."""
+        if share != self._share:
+            self._share = share
+            for beside in (self.panes["timeline"], self.panes["log"], self._side):
+                beside.styles.width = share
+            self.trace.styles.height = None if share is None else TRACE_BENEATH_SLOT
 
     def _beside_slot(self) -> str | None:
         """Where panes stand side by side: the one in which a slot was opened; None if none is open."""

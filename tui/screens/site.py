@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from textual.geometry import Region
+from textual.strip import Strip
+
 from engine.core.entry import Operation, Tweet
 from tui.client import RequestRefused
 from tui.hops import Hop
@@ -18,6 +21,7 @@ from tui.panes.composer import Composer
 from tui.panes.faults import EXAMPLES, FaultsPane
 from tui.panes.lines import Lines
 from tui.panes.log import LogPane
+from tui.panes.paint import alike
 from tui.panes.prompt import Prompt
 from tui.panes.timeline import TimelinePane
 from tui.panes.trace import TracePane
@@ -60,6 +64,9 @@ class SiteScreen(OncePainted):
     faults: FaultsPane
     composer: Composer
     prompt: Prompt
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        return alike(super().render_lines, crop)
 
     def __init__(self, hop: Hop, cluster: Sequence[Hop]) -> None:
         """`cluster`: the sites that this program shows: one, or all of a demo."""
