@@ -240,7 +240,7 @@ async def test_what_the_sites_own_fault_rule_does_is_the_reason_on_every_screen(
             await pilot.press("f")
             told = f"? slot 1 not settled yet. The engine goes on with slot 1: {keeps};"
             await pilot.until(lambda: told in " ".join(pilot.text().split()), "never told of the fill")
-            assert "Fault rules are in pane 6: x takes one away" in " ".join(pilot.text().split())
+            assert "Fault rules are in pane 6: del takes one away, x all" in " ".join(pilot.text().split())
 
 
 async def test_bad_news_waits_beneath_good_news(tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ def filled(told: Filled) -> Row:
     glyph, role = ("? ", Role.WARN) if results & UNSETTLED else ("✓ ", Role.GOOD)
     because = f". The engine goes on with {told.why}" if told.why else ""
     if HINDERED in results:
-        because += ". Fault rules are in pane 6: x takes one away"
+        because += ". Fault rules are in pane 6: del takes one away, x all"
     if len(lines) <= 3:
         said = "; ".join(f"slot {line.slot} {_RESULTS.get(line.result, line.result)}" for line in lines)
         return row((glyph, role), f"{said}{because}")
