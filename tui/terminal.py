@@ -29,8 +29,8 @@ from tui.bursts import APART_S, Bursts, Pastes
 from tui.textual_inside import XTermParser, escape_after
 
 _READ_BYTES: Final = 65_536
-ESCAPE_S: Final = 0.02
-LOOK_S: Final = 0.025
+ESCAPE_S: Final = 0.01
+LOOK_S: Final = 0.0125
 """How often it is looked, after something came, whether that was all. A little longer than ESCAPE_S: the first look is
 enough."""
 

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Sequence
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 from rich.style import Style
 from textual import events, scrollbar
 from textual.binding import Binding, BindingType
 from textual.cache import LRUCache
 from textual.content import Content
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -33,6 +33,16 @@ from tui.textual_inside import SteadyScroll
 STRIPS_MAX: Final = 1_024
 GUTTER: Final = 2
 """Cells before each row, where the cursor's mark stands."""
+
+
+class _View(NamedTuple):
+    """What is the same for all lines of a paint."""
+
+    width: int
+    top: int
+    lines: int
+    """0 where there are no rows."""
+    cursor: int | None
 
 
 class Lines(SteadyScroll, can_focus=True, inherit_bindings=False):
@@ -69,6 +79,7 @@ class Lines(SteadyScroll, can_focus=True, inherit_bindings=False):
         self._cursor_seen = True
         self._width = 0
         self._title = ""
+        self._painting = _View(0, 0, 0, None)
         self.marked: re.Pattern[str] | None = None
 
     # What a pane says of its rows.
@@ -125,16 +136,25 @@ class Lines(SteadyScroll, can_focus=True, inherit_bindings=False):
     def rows_width(self) -> int:
         return max(1, self.scrollable_content_region.width - GUTTER)
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        self._painting = _View(
+            self.scrollable_content_region.width,
+            self.scroll_offset.y,
+            self.lines_total() if self.rows_count() else 0,
+            self.cursor if self.SELECTS and self.has_focus else None,
+        )
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
-        width = self.scrollable_content_region.width
-        line = y + self.scroll_offset.y
-        if self.rows_count() == 0:
+        width, top, total, cursor = self._painting
+        line = y + top
+        if total == 0:
             said = self.empty()
             return strip(row("  ", *said[y]) if y < len(said) else (), width, self.style_of)
-        if line >= self.lines_total():
+        if line >= total:
             return Strip.blank(width, self.rich_style)
         index, part = self.at(line)
-        selected = self.SELECTS and self.has_focus and index == self.cursor
+        selected = index == cursor
         key = (self.row_key(index), part, selected)
         kept = self._strips.get(key)
         if kept is not None:

@@ -15,7 +15,7 @@ from typing import Final
 from rich.segment import Segment
 from rich.style import Style
 from textual.containers import Horizontal, Vertical
-from textual.geometry import Region, Size
+from textual.geometry import Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -77,24 +77,18 @@ class Inks:
         self._styles.clear()
 
 
-def alike(render_lines: Callable[[Region], list[Strip]], crop: Region) -> list[Strip]:
-    """The lines of what has no frame and no text of its own: one of them, again and again. Textual renders each, though
-    others cover it; that was more than half of a paint."""
-    return render_lines(crop.crop_size((crop.width, 1))) * crop.height
-
-
 class Column(Vertical):
     """What stands in it covers it."""
 
-    def render_lines(self, crop: Region) -> list[Strip]:
-        return alike(super().render_lines, crop)
+    BLANK = (
+        True  # else each of its lines is rendered, though nobody sees it: with the screen's, more than half of a paint
+    )
 
 
 class Beside(Horizontal):
     """What stands in it covers it."""
 
-    def render_lines(self, crop: Region) -> list[Strip]:
-        return alike(super().render_lines, crop)
+    BLANK = True
 
 
 class Painted(Widget):

@@ -11,9 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from textual.geometry import Region
-from textual.strip import Strip
-
 from engine.core.entry import Operation, Tweet
 from tui.client import RequestRefused
 from tui.hops import Hop
@@ -21,7 +18,6 @@ from tui.panes.composer import Composer
 from tui.panes.faults import EXAMPLES, FaultsPane
 from tui.panes.lines import Lines
 from tui.panes.log import LogPane
-from tui.panes.paint import alike
 from tui.panes.prompt import Prompt
 from tui.panes.timeline import TimelinePane
 from tui.panes.trace import TracePane
@@ -59,14 +55,12 @@ class Planned:
 
 
 class SiteScreen(OncePainted):
+    BLANK = True  # panes and bars cover it
     panes: Mapping[str, Lines]
     trace: TracePane
     faults: FaultsPane
     composer: Composer
     prompt: Prompt
-
-    def render_lines(self, crop: Region) -> list[Strip]:
-        return alike(super().render_lines, crop)
 
     def __init__(self, hop: Hop, cluster: Sequence[Hop]) -> None:
         """`cluster`: the sites that this program shows: one, or all of a demo."""
