@@ -149,7 +149,7 @@ class Replica:
         step = self._step(now)
         if self._stopped is not None:
             return step.effects
-        self._sessions.submit(step, submission, self._lives.voting)
+        self._sessions.submit(step, submission)
         return self._finish(step)
 
     def give_up(self, now: Tick, token: int) -> Effects:
@@ -158,17 +158,17 @@ class Replica:
         if self._stopped is not None:
             return step.effects
         self._sessions.give_up(step, token, self._readings.situation(now))
-        self._reads.give_up(step, token, self._lives.voting, "given up by who asked")
+        self._reads.give_up(step, token, "given up by who asked")
         return self._finish(step)
 
     def confirm(self, now: Tick, token: int, timeout: Tick) -> Effects:
         """A certain read begins (R5); one SawFresh or SawUnconfirmed will name its token, which nothing open has."""
-        return self._act(now, lambda step: self._reads.begin(step, token, timeout, self._lives.voting))
+        return self._act(now, lambda step: self._reads.begin(step, token, timeout))
 
     def explain(self, now: Tick, token: int, slot: Slot, timeout: Tick) -> Effects:
         """What happened at a slot, with what the others answer within `timeout`: it ends in one SawBiography with this
         token, in these effects or in later ones. Nothing else comes of it."""
-        return self._act(now, lambda step: self._biographer.ask(step, token, slot, timeout, self._lives.voting))
+        return self._act(now, lambda step: self._biographer.ask(step, token, slot, timeout))
 
     def fill(self, now: Tick, slots: Iterable[Slot]) -> Effects:
         """On demand (R3). Each slot that is a hole ends in one SawFilled or more (one of UNSETTLED is not the end)."""
@@ -180,18 +180,17 @@ class Replica:
         if self._stopped is not None:
             return step.effects
         try:
-            voting = self._lives.voting
             self._lives.tick(step)
-            self._scanner.tick(step, voting)
+            self._scanner.tick(step)
             self._proposer.tick(step)
-            self._policy.tick(step, voting, self._scanner.ready and not self._scanner.copying)
+            self._policy.tick(step, self._scanner.ready and not self._scanner.copying)
             if not self._scanner.copying:
                 self._filler.tick(step, self.fills)
-            claim = self._policy.claim(now, voting)
-            for silent in self._peers.tick(step, voting, self._learner.prefix, self._learner.used_max, claim):
+            claim = self._policy.claim(step)
+            for silent in self._peers.tick(step, self._learner.prefix, self._learner.used_max, claim):
                 self._lives.greet(step, silent)
             self._sessions.tick(step, lambda: self._readings.situation(now))
-            self._reads.tick(step, self._lives.voting)
+            self._reads.tick(step)
             self._biographer.tick(step)
             return self._finish(step)
         except BrokenRule as broken:
@@ -274,7 +273,7 @@ class Replica:
 
     def _step(self, now: Tick) -> Step:
         self._now = now
-        return Step(now, self._settings.site, Effects(stop=self._stopped))
+        return Step(now, self._settings.site, self._lives.voting, Effects(stop=self._stopped))
 
     def _finish(self, step: Step) -> Effects:
         """Handles what the site said to itself, pushes the event whose turn it is, and keeps what was heard."""
@@ -298,8 +297,8 @@ class Replica:
         """Ends the attempt whose event is settled or given up, and sends what waits on its way, if this site votes."""
         if self._pushed is not None and self._policy.aim() != self._pushed:
             self._proposer.end(step, self._pushed, "its event is settled or given up")
-        if self._lives.voting:
-            self._sessions.number(step, True)
+        if step.voting:
+            self._sessions.number(step)
             self._policy.push(step, self._scanner.ready)
         else:
             for slot in self._proposer.slots:
@@ -312,7 +311,7 @@ class Replica:
     def _ask_for_the_missing(self, step: Step) -> None:
         """What this site waits for may be chosen, and the word of it lost: in a hole, or above all known to be used."""
         self._filler.fill_lowest(step)
-        self._scanner.scan_now(step, self._lives.voting)
+        self._scanner.scan_now(step)
 
     def _proposing(self, slot: Slot) -> bool:
         return self._proposer.attempt(slot) is not None or self._policy.view(slot) is not None
@@ -326,11 +325,11 @@ class Replica:
                 if message.used_max > self._learner.used_max:
                     self._scanner.scan_soon(step.now)
             case AskHighest():
-                if self._lives.voting:
+                if step.voting:
                     step.send(sender, highest(self._learner, message))
             case Highest():
-                self._scanner.on_highest(step, sender, message, self._lives.voting)
-                self._reads.on_highest(step, sender, message, self._lives.voting)
+                self._scanner.on_highest(step, sender, message)
+                self._reads.on_highest(step, sender, message)
             case Prepare():
                 self._on_prepare(step, sender, message)
             case Promise():
@@ -361,7 +360,7 @@ class Replica:
             case HandOn():
                 self._policy.on_hand_on(step, message)
             case AskSlot():
-                step.send(sender, self._biographer.answer(step.now, message, self._lives.voting))
+                step.send(sender, self._biographer.answer(step, message))
             case SlotState():
                 self._biographer.on_slot_state(step, sender, message)
             case Hello() | Welcome():
@@ -370,7 +369,7 @@ class Replica:
                 assert_never(message)
 
     def _on_prepare(self, step: Step, sender: SiteId, message: Prepare) -> None:
-        cause = self._bars(message.ballot)
+        cause = self._bars(step, message.ballot)
         if cause is not None:
             span = RefusedSpan(message.first, message.last, None, cause)
             step.send(sender, Refused(message.ballot, "prepare", (span,)))
@@ -384,7 +383,7 @@ class Replica:
                 self._policy.on_promised(step, reply)
 
     def _on_accept(self, step: Step, sender: SiteId, message: Accept) -> None:
-        cause = self._bars(message.ballot)
+        cause = self._bars(step, message.ballot)
         if cause is not None:
             spans = tuple(RefusedSpan(item.slot, item.slot, None, cause) for item in message.entries)
             step.send(sender, Refused(message.ballot, "accept", spans))
@@ -395,8 +394,8 @@ class Replica:
             for item in message.entries:
                 self._filler.saw_attempt(step, item.slot)
 
-    def _bars(self, ballot: Ballot) -> Cause | None:
-        if not self._lives.voting:
+    def _bars(self, step: Step, ballot: Ballot) -> Cause | None:
+        if not step.voting:
             return Cause.NOT_VOTING
         return Cause.FAR if ballot.round > min(ROUND_MAX, self._rounds.seen + ROUND_LEAP_MAX) else None
 

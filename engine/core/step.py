@@ -1,6 +1,8 @@
 """One step of a replica: the moment, and the effects gathered so far.
 
 Rules that hold here:
+- D5: whether the site votes is asked once, where the step is made; only the lives, which decide it, change it within
+  a step.
 - What a site sends to itself is looped back within the step, so that its own vote is in the same commit as what it
   answers, and leaves no later than that (D1).
 """
@@ -20,6 +22,7 @@ from engine.core.storage import Write
 class Step(Struct, gc=False):
     now: Tick
     site: SiteId
+    voting: bool
     effects: Effects = field(default_factory=Effects)
     looped: list[Message] = field(default_factory=list)
 

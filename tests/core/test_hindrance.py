@@ -56,8 +56,8 @@ def hindrances(taken: Iterable[Taken], prefixes: dict[SiteId, int] | None = None
     settings = Settings(ALICE, SITES, Leadership.NONE)
     peers = Peers(settings)
     for peer, prefix in (prefixes or {}).items():
-        peers.heard(Step(Tick(0), ALICE), peer)
-        peers.on_heartbeat(Step(Tick(0), ALICE), peer, beat(prefix))
+        peers.heard(Step(Tick(0), ALICE, voting=True), peer)
+        peers.on_heartbeat(Step(Tick(0), ALICE, voting=True), peer, beat(prefix))
     lately = list(taken)
     return Hindrances(peers, lambda _: lately)
 

@@ -116,16 +116,16 @@ class Sessions:
             elif event.row.state is EventState.PROPOSED:
                 self._doubt(step, event, _after(STOPPED_AFTER, situation.left(event.row)))
 
-    def submit(self, step: Step, submission: Submission, voting: bool) -> None:
+    def submit(self, step: Step, submission: Submission) -> None:
         event = _Event(None, submission, step.now)
         self._by_token[submission.token] = event
         heappush(self._alarms, (Tick(step.now + submission.timeout), submission.token))
         self._unnumbered.append(event)
-        self.number(step, voting)
+        self.number(step)
 
-    def number(self, step: Step, voting: bool) -> None:
+    def number(self, step: Step) -> None:
         """Gives every waiting submission its number, once this site votes (D5)."""
-        while voting and self._unnumbered:
+        while step.voting and self._unnumbered:
             event = self._unnumbered.popleft()
             assert event.submission is not None
             self._number_max += 1

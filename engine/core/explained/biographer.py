@@ -83,13 +83,13 @@ class Biographer:
     def committed(self) -> None:
         self._chronicle.committed()
 
-    def ask(self, step: Step, token: int, slot: Slot, timeout: Tick, voting: bool) -> None:
+    def ask(self, step: Step, token: int, slot: Slot, timeout: Tick) -> None:
         while len(self._inquiries) >= INQUIRIES_MAX:
             self._tell(step, next(iter(self._inquiries)))
         nonce = new_nonce(self._random)
         every = self._settings.timings.retransmit
         inquiry = _Inquiry(token, slot, Tick(step.now + timeout), Tick(step.now + every), every)
-        inquiry.answers[self._settings.site] = Answer(self._state(step.now, AskSlot(nonce, slot), voting), step.now)
+        inquiry.answers[self._settings.site] = Answer(self._state(step, AskSlot(nonce, slot)), step.now)
         self._inquiries[nonce] = inquiry
         step.cast(self._settings.peers, AskSlot(nonce, slot))
         self._conclude(step, nonce)
@@ -118,31 +118,31 @@ class Biographer:
             due = min(due, inquiry.give_up_at, inquiry.resend_at)
         return due
 
-    def answer(self, now: Tick, question: AskSlot, voting: bool) -> SlotState:
+    def answer(self, step: Step, question: AskSlot) -> SlotState:
         """What this site has of the slot, cut to a datagram."""
-        return fitted(self._state(now, question, voting), self._settings.page_bytes + ROOM_BYTES)
+        return fitted(self._state(step, question), self._settings.page_bytes + ROOM_BYTES)
 
-    def _state(self, now: Tick, question: AskSlot, voting: bool) -> SlotState:
+    def _state(self, step: Step, question: AskSlot) -> SlotState:
         slot = question.slot
         past = self._chronicle.learned(slot)
         entry = self._learner.entry(slot) if self._learner.is_learned(slot) else None
         learning: Learning | None = None
         if past is not None:
             vote, saw = past.vote, past.saw
-            learning = Learning(saw.how, saw.ballot, saw.source, tuple(sorted(saw.votes)), now - past.at)
+            learning = Learning(saw.how, saw.ballot, saw.source, tuple(sorted(saw.votes)), step.now - past.at)
         else:
             vote = self._acceptor.vote(slot) if entry is None else self._log.voted(slot)
         return SlotState(
             question.nonce,
             slot,
-            voting,
+            step.voting,
             vote.promised,
             vote.accepted,
             None if vote.entry is None else vote.entry.digest,
             vote.entry if entry is None else entry,
             entry is not None,
             learning,
-            tuple(Deed(each.act, each.ballot, now - each.at) for each in self._chronicle.acts(slot)),
+            tuple(Deed(each.act, each.ballot, step.now - each.at) for each in self._chronicle.acts(slot)),
         )
 
     def _conclude(self, step: Step, nonce: Nonce) -> None:

@@ -57,14 +57,14 @@ class Elected:
         self._said: Ballot | None = None
         self._led_at = Tick(0)
 
-    def tick(self, step: Step, voting: bool, caught_up: bool) -> None:
+    def tick(self, step: Step, caught_up: bool) -> None:
         leader, election = self._leader, self._election
         election.tick(step)
         if leader.ballot is not None:
             outranked = election.hears(step.now)
             if outranked is not None and outranked > leader.ballot:
                 leader.step_down(step, f"hears {outranked.site}, who leads with {outranked}")
-            elif not election.reaches(step.now, voting):
+            elif not election.reaches(step):
                 leader.step_down(step, "no majority hears it and is heard")
             elif (slot := leader.stuck(step.now, self._patience)) is not None:
                 why = f"slot {slot} gets no majority, though one is heard: others may reach it"
@@ -76,7 +76,7 @@ class Elected:
         # `stands` clears the moment that has come, so it is asked whatever else is so: a moment that stayed would be
         # this site's deadline for ever, and wake it again and again.
         leads = leader.ballot is not None
-        if election.stands(step.now, voting and caught_up, leading=leads, standing=leader.busy and not leads):
+        if election.stands(step, caught_up=caught_up, leading=leads, standing=leader.busy and not leads):
             leader.stand(step, election.patience)
 
     def push(self, step: Step, ready: bool) -> None:
@@ -140,8 +140,8 @@ class Elected:
     def on_applied(self, entry: Entry) -> None:
         self._leader.on_applied(entry)
 
-    def claim(self, now: Tick, voting: bool) -> Claim:
-        return Claim(self._leader.ballot, self._election.reaches(now, voting), self._election.hears(now))
+    def claim(self, step: Step) -> Claim:
+        return Claim(self._leader.ballot, self._election.reaches(step), self._election.hears(step.now))
 
     def fills(self, now: Tick) -> bool:
         leaderless = now - self._led_at

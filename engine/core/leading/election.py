@@ -68,9 +68,9 @@ class Election:
             if claim.leads and claim.reaches:
                 self._peers.beat_now(step.now)
 
-    def reaches(self, now: Tick, voting: bool) -> bool:
+    def reaches(self, step: Step) -> bool:
         """This voter and the voters that it hears, and that hear it, are a majority."""
-        return voting and 1 + self._peers.linked(now) >= self._settings.quorum
+        return step.voting and 1 + self._peers.linked(step.now) >= self._settings.quorum
 
     def hears(self, now: Tick) -> Ballot | None:
         """The highest ballot of a live leader that reaches a majority and that this site hears itself."""
@@ -95,14 +95,16 @@ class Election:
         ]
         return Heard(*max(relayed)) if relayed else None
 
-    def stands(self, now: Tick, voting: bool, *, leading: bool, standing: bool) -> bool:
+    def stands(self, step: Step, *, caught_up: bool, leading: bool, standing: bool) -> bool:
         """Whether this site stands for election now: once at a time, and after each defeat it waits for longer (B4).
         Asked at every step in which time passed."""
+        now = step.now
         if leading or self.follows(now) is not None:
             self._stand_at = None
             self._defeats = 0
             return False
-        if standing or now < max(self._quiet_until, self._aside_until) or not self.reaches(now, voting):
+        aside = now < max(self._quiet_until, self._aside_until)
+        if standing or aside or not caught_up or not self.reaches(step):
             self._stand_at = None
             return False
         if self._stand_at is None:

@@ -24,7 +24,7 @@ class OneByOne:
         self._parts = parts
         self._skips = parts.settings.leadership is Leadership.LAST_AUTHOR
 
-    def tick(self, step: Step, voting: bool, caught_up: bool) -> None:
+    def tick(self, step: Step, caught_up: bool) -> None:
         """Nothing of its own is due at any time."""
 
     def push(self, step: Step, ready: bool) -> None:
@@ -78,7 +78,7 @@ class OneByOne:
     def on_applied(self, entry: Entry) -> None:
         """As above."""
 
-    def claim(self, now: Tick, voting: bool) -> Claim:
+    def claim(self, step: Step) -> Claim:
         return NO_CLAIM
 
     def fills(self, now: Tick) -> bool:

@@ -47,7 +47,7 @@ class Parts:
 
 
 class Policy(Protocol):
-    def tick(self, step: Step, voting: bool, caught_up: bool) -> None:
+    def tick(self, step: Step, caught_up: bool) -> None:
         """Does what is due. `caught_up`: this site knows how far the log goes, and is not copying it."""
 
     def push(self, step: Step, ready: bool) -> None:
@@ -78,7 +78,7 @@ class Policy(Protocol):
 
     def on_applied(self, entry: Entry) -> None: ...
 
-    def claim(self, now: Tick, voting: bool) -> Claim:
+    def claim(self, step: Step) -> Claim:
         """What this site's heartbeats say of leadership."""
 
     def fills(self, now: Tick) -> bool:

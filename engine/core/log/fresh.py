@@ -89,24 +89,24 @@ class FreshReads:
         """All that was chosen before this moment is in the prefix: when the newest confirmed question was asked."""
         return self._confirmed_at
 
-    def begin(self, step: Step, token: int, timeout: Tick, voting: bool) -> None:
+    def begin(self, step: Step, token: int, timeout: Tick) -> None:
         """A read begins. It is asked for at once, or together with others when the question that is out ends."""
         self._open.add(token)
         heappush(self._alarms, (Tick(step.now + timeout), token))
         self._next.add(token)
         question = self._question
         if question is None:
-            self._ask(step, voting)
+            self._ask(step)
         else:
             question.resend_every = self._settings.timings.retransmit
             question.resend_at = min(question.resend_at, Tick(step.now + question.resend_every))
 
-    def give_up(self, step: Step, token: int, voting: bool, why: str | None = None) -> None:
+    def give_up(self, step: Step, token: int, why: str | None = None) -> None:
         """Ends a read unconfirmed; an unknown token does nothing. `why` goes before what it waited for."""
         if token not in self._open:
             return
         self._open.discard(token)
-        bound, stuck = self._leave(token, voting)
+        bound, stuck = self._leave(step, token)
         missing = Slot(self._learner.prefix + 1)
         hindrances, now = self._hindrances, step.now
         hindered = hindrances.of_question(now) if bound is None else hindrances.of_slot(now, missing)
@@ -114,15 +114,15 @@ class FreshReads:
         if self._question is not None and not self._question.reads:
             self._question = None
             if self._next:
-                self._ask(step, voting)
+                self._ask(step)
 
-    def on_highest(self, step: Step, sender: SiteId, message: Highest, voting: bool) -> None:
+    def on_highest(self, step: Step, sender: SiteId, message: Highest) -> None:
         question = self._question
         if question is None or message.nonce != question.nonce or sender in question.answers:
             return
         self._peers.claims(sender, message.prefix, message.used_max)
         question.answers[sender] = message.used_max
-        self._conclude(step, voting)
+        self._conclude(step)
 
     def reach(self, step: Step) -> None:
         """Ends the reads whose bound the prefix covers."""
@@ -136,17 +136,17 @@ class FreshReads:
         if not waiting:
             self._push_at = NEVER
 
-    def tick(self, step: Step, voting: bool) -> None:
+    def tick(self, step: Step) -> None:
         while self._alarms and self._alarms[0][0] <= step.now:
             _, token = heappop(self._alarms)
-            self.give_up(step, token, voting)
+            self.give_up(step, token)
         question = self._question
         if question is not None and step.now >= question.resend_at:
             question.resend_every = self._longer(question.resend_every)
             question.resend_at = Tick(step.now + question.resend_every)
             missing = [peer for peer in self._settings.peers if peer not in question.answers]
             step.cast(missing, AskHighest(question.nonce))
-            self._conclude(step, voting)
+            self._conclude(step)
         if step.now >= self._push_at:
             self._push_every = self._longer(self._push_every)
             self._push(step)
@@ -159,23 +159,23 @@ class FreshReads:
         due = min(self._push_at, self._alarms[0][0] if self._alarms else NEVER)
         return due if self._question is None else min(due, self._question.resend_at)
 
-    def _ask(self, step: Step, voting: bool) -> None:
+    def _ask(self, step: Step) -> None:
         """A new question, for all reads that none was asked for yet."""
         every = self._settings.timings.retransmit
         nonce = new_nonce(self._random)
         self._question = _Question(nonce, step.now, self._next, Tick(step.now + every), every)
         self._next = set()
         step.cast(self._settings.peers, AskHighest(nonce))
-        self._conclude(step, voting)
+        self._conclude(step)
 
-    def _conclude(self, step: Step, voting: bool) -> None:
+    def _conclude(self, step: Step) -> None:
         """R4: a majority of voters, this site included if it votes, bounds what was chosen before the question."""
         question = self._question
-        if question is None or len(question.answers) + voting < self._settings.quorum:
+        if question is None or len(question.answers) + step.voting < self._settings.quorum:
             return
         self._question = None
         used = dict(question.answers)
-        if voting:
+        if step.voting:
             used[self._settings.site] = self._learner.used_max
         bound = max(used.values())
         insort(self._waiting, _Waiting(bound, question.asked, tuple(sorted(used)), question.reads), key=_bound)
@@ -183,7 +183,7 @@ class FreshReads:
             self._push_every = self._settings.timings.retransmit
             self._push(step)
         if self._next:
-            self._ask(step, voting)
+            self._ask(step)
 
     def _push(self, step: Step) -> None:
         """Much is copied from a peer that has it; a little, and what nobody has, is the filler's (R3)."""
@@ -195,15 +195,15 @@ class FreshReads:
         if not self._scanner.copying:
             self._filler.fill_through(step, bound)
 
-    def _leave(self, token: int, voting: bool) -> tuple[Slot | None, str]:
+    def _leave(self, step: Step, token: int) -> tuple[Slot | None, str]:
         """Takes a read out of where it is; returns its bound, and what it waited for in words and counts."""
         question = self._question
         if question is not None and token in question.reads:
             question.reads.discard(token)
-            return None, self._counts(question, voting)
+            return None, self._counts(step, question)
         if question is not None and token in self._next:
             self._next.discard(token)
-            return None, f"it waits behind an earlier read, which is still asking; {self._counts(question, voting)}"
+            return None, f"it waits behind an earlier read, which is still asking; {self._counts(step, question)}"
         waiting = next(each for each in self._waiting if token in each.reads)
         waiting.reads.discard(token)
         if not waiting.reads:
@@ -212,8 +212,8 @@ class FreshReads:
         missing = self._learner.prefix + 1
         return waiting.bound, f"slot {missing} is not settled yet, and the log goes up to slot {waiting.bound}"
 
-    def _counts(self, question: _Question, voting: bool) -> str:
-        answered, sites = len(question.answers) + voting, len(self._settings.sites)
+    def _counts(self, step: Step, question: _Question) -> str:
+        answered, sites = len(question.answers) + step.voting, len(self._settings.sites)
         return f"{answered} of {sites} answered, {self._settings.quorum} needed"
 
     def _longer(self, every: Tick) -> Tick:

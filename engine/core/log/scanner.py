@@ -91,10 +91,10 @@ class Scanner:
         if isinstance(self._phase, Idle) and self._phase.due > now + self._settings.timings.fill_every:
             self._phase = Idle(Tick(now + self._settings.timings.fill_every))
 
-    def scan_now(self, step: Step, voting: bool) -> None:
+    def scan_now(self, step: Step) -> None:
         """This site waits for something, and a peer claims slots above all that is known here to be used."""
         if isinstance(self._phase, Idle) and self._peers.used_above(self._learner.used_max):
-            self._ask(step, voting)
+            self._ask(step)
 
     def catch_up(self, step: Step, bound: Slot) -> None:
         """A majority's bound that somebody waits for (R5): what peers have learned of it is copied now."""
@@ -103,13 +103,13 @@ class Scanner:
             self._told_done = False
             self._copy(step, self._bound, frozenset(), frozenset())
 
-    def on_highest(self, step: Step, sender: SiteId, message: Highest, voting: bool) -> None:
+    def on_highest(self, step: Step, sender: SiteId, message: Highest) -> None:
         phase = self._phase
         if not isinstance(phase, Asking) or message.nonce != phase.nonce or sender in phase.answered:
             return
         self._peers.claims(sender, message.prefix, message.used_max)
         self._phase = replace(phase, answers=(*phase.answers, message), answered=phase.answered | {sender})
-        self._conclude(step, voting)
+        self._conclude(step)
 
     def on_known(self, step: Step, sender: SiteId, message: Known) -> None:
         """A page of the answer came; what it holds is learned already."""
@@ -124,43 +124,43 @@ class Scanner:
         if phase.pages == PAGES_PER_ANSWER or self._learner.prefix >= phase.last or phase.source in lacking:
             self._turn_page(step, phase)
 
-    def tick(self, step: Step, voting: bool) -> None:
+    def tick(self, step: Step) -> None:
         if step.now >= self._phase.due:
-            self._go_on(step, voting)
+            self._go_on(step)
         if self._bound is not None and self._learner.prefix >= self._bound:
             self._reach(step)
 
     def deadline(self) -> Tick:
         return self._phase.due
 
-    def _go_on(self, step: Step, voting: bool) -> None:
+    def _go_on(self, step: Step) -> None:
         match self._phase:
             case Idle():
-                self._ask(step, voting)
+                self._ask(step)
             case Asking() as phase:
                 every = Tick(min(self._settings.timings.fill_every, phase.resend_every * 2))
                 self._phase = replace(phase, due=Tick(step.now + every), resend_every=every)
                 missing = [peer for peer in self._settings.peers if peer not in phase.answered]
                 step.cast(missing, AskHighest(phase.nonce))
-                self._conclude(step, voting)
+                self._conclude(step)
             case Copying() as phase:
                 self._turn_page(step, phase)
             case _:
                 assert_never(self._phase)
 
-    def _ask(self, step: Step, voting: bool) -> None:
+    def _ask(self, step: Step) -> None:
         every = self._settings.timings.retransmit
         nonce = new_nonce(self._random)
         self._phase = Asking(nonce, (), frozenset(), Tick(step.now + every), every)
         if not self.ready:
             step.tell(SawRecovery("scanning", None, self._learner.prefix, None))
         step.cast(self._settings.peers, AskHighest(nonce))
-        self._conclude(step, voting)
+        self._conclude(step)
 
-    def _conclude(self, step: Step, voting: bool) -> None:
+    def _conclude(self, step: Step) -> None:
         """R4: a majority of voters, this site included if it votes, bounds the log."""
         phase = self._phase
-        if not isinstance(phase, Asking) or len(phase.answers) + voting < self._settings.quorum:
+        if not isinstance(phase, Asking) or len(phase.answers) + step.voting < self._settings.quorum:
             return
         bound = max((answer.used_max for answer in phase.answers), default=Slot(0))
         self._bound = Slot(max(bound, self._learner.used_max))

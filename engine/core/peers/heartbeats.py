@@ -103,7 +103,7 @@ class Peers:
             for p in self._peers.values()
         )
 
-    def tick(self, step: Step, voting: bool, prefix: Slot, used_max: Slot, claim: Claim) -> list[SiteId]:
+    def tick(self, step: Step, prefix: Slot, used_max: Slot, claim: Claim) -> list[SiteId]:
         """Sends the heartbeats that are due; returns the peers that are not heard any more, at each beat."""
         if step.now < self._beat_at:
             return []
@@ -122,7 +122,7 @@ class Peers:
                 peer.site,
                 Heartbeat(
                     leadership,
-                    voting,
+                    step.voting,
                     prefix,
                     used_max,
                     step.now,

@@ -211,6 +211,7 @@ class Lives:
         elif self._standing is not Standing.LEARNER:
             self._standing = Standing.LEARNER
             self._why = f"lost-disk: {message.reason}. This site learns and serves, and never votes again"
+            step.voting = self.voting
             step.write(WriteStanding(self._standing, self._why))
             step.tell(SawStanding(False, self._why))
         return True
@@ -256,6 +257,7 @@ class Lives:
         if self._confirmed or self._standing is Standing.LEARNER or self._answers() < self._needed():
             return
         self._confirmed = True
+        step.voting = True
         if self._standing is Standing.NEW:
             self._standing = Standing.ADMITTED
             self._why = ""

@@ -33,7 +33,7 @@ def _proposed_in_memory(_: Any) -> Any:
 
 def _handed_on_in_memory(original: Callable[..., list[Entry]]) -> Any:
     def hand(self: Sessions, step: Step, last_in_effect: int, limit: int) -> list[Entry]:
-        durable = Step(step.now, step.site)
+        durable = Step(step.now, step.site, step.voting)
         return original(self, durable, last_in_effect, limit)
 
     return hand
@@ -47,11 +47,11 @@ def _numbers_anew(original: Any) -> Any:
 
 
 def _newest_first(original: Any) -> Any:
-    def number(self: Sessions, step: Step, voting: bool) -> None:
+    def number(self: Sessions, step: Step) -> None:
         """Numbers nothing while something is under way, and then the newest first."""
         if not self._queue and not self._placed:
             self._unnumbered.rotate(1)
-            original(self, step, voting)
+            original(self, step)
 
     return number
 

@@ -108,12 +108,12 @@ def _goes_on_when_outranked(original: Any) -> Any:
 
 
 def _goes_on_unchecked(_: Any) -> Any:
-    def tick(self: Elected, step: Step, voting: bool, caught_up: bool) -> None:
+    def tick(self: Elected, step: Step, caught_up: bool) -> None:
         self._election.tick(step)
         self._leader.tick(step)
         leads = self._leader.ballot is not None
         standing = self._leader.busy and not leads
-        if self._election.stands(step.now, voting and caught_up, leading=leads, standing=standing):
+        if self._election.stands(step, caught_up=caught_up, leading=leads, standing=standing):
             self._leader.stand(step, self._election.patience)
 
     return tick
@@ -135,11 +135,11 @@ def _never_gives_way(_: Any) -> Any:
 
 
 def _stands_whoever_leads(original: Callable[..., bool]) -> Any:
-    def stands(self: Election, now: Tick, voting: bool, *, leading: bool, standing: bool) -> bool:
+    def stands(self: Election, step: Step, *, caught_up: bool, leading: bool, standing: bool) -> bool:
         claims = dict(self._claims)
         self._claims.clear()
         try:
-            return original(self, now, voting, leading=leading, standing=standing)
+            return original(self, step, caught_up=caught_up, leading=leading, standing=standing)
         finally:
             self._claims.update(claims)
 
@@ -147,15 +147,14 @@ def _stands_whoever_leads(original: Callable[..., bool]) -> Any:
 
 
 def _claims_to_reach(_: Any) -> Any:
-    return lambda _self, _now, voting: voting
+    return lambda _self, step: step.voting
 
 
 def _hears_by_hearsay(_: Any) -> Any:
-    def claim(self: Elected, now: Tick, voting: bool) -> Claim:
-        follows = self._election.follows(now)
-        return Claim(
-            self._leader.ballot, self._election.reaches(now, voting), None if follows is None else follows.ballot
-        )
+    def claim(self: Elected, step: Step) -> Claim:
+        follows = self._election.follows(step.now)
+        heard = None if follows is None else follows.ballot
+        return Claim(self._leader.ballot, self._election.reaches(step), heard)
 
     return claim
 

@@ -50,33 +50,31 @@ def _highest_is_the_prefix(_: Any) -> Any:
 
 
 def _one_answer_is_enough(original: Any) -> Any:
-    def conclude(self: Scanner, step: Step, voting: bool) -> None:
+    def conclude(self: Scanner, step: Step) -> None:
         phase, settings = self._phase, self._settings
         if isinstance(phase, Asking) and (phase.answers or len(settings.sites) == 1):
-            missing = max(0, settings.quorum - len(phase.answers) - voting)
+            missing = max(0, settings.quorum - len(phase.answers) - step.voting)
             answers = phase.answers + phase.answers[-1:] * missing
             self._phase = Asking(phase.nonce, answers, phase.answered, phase.due, phase.resend_every)
-        original(self, step, voting)
+        original(self, step)
 
     return conclude
 
 
 def _read_of_a_minority(original: Any) -> Any:
-    def conclude(self: FreshReads, step: Step, voting: bool) -> None:
+    def conclude(self: FreshReads, step: Step) -> None:
         settings = self._settings
         self._settings = replace(settings, sites=settings.sites[2:] or settings.sites)  # one less is a quorum of these
-        original(self, step, voting)
+        original(self, step)
         self._settings = settings
 
     return conclude
 
 
 def _read_takes_stale_answers(original: Any) -> Any:
-    def on_highest(self: FreshReads, step: Step, sender: SiteId, message: Highest, voting: bool) -> None:
+    def on_highest(self: FreshReads, step: Step, sender: SiteId, message: Highest) -> None:
         question = self._question
-        original(
-            self, step, sender, message if question is None else structs.replace(message, nonce=question.nonce), voting
-        )
+        original(self, step, sender, message if question is None else structs.replace(message, nonce=question.nonce))
 
     return on_highest
 
@@ -91,8 +89,8 @@ def _read_does_not_wait(original: Any) -> Any:
 
 
 def _read_joins_what_was_asked(original: Any) -> Any:
-    def begin(self: FreshReads, step: Step, token: int, timeout: Tick, voting: bool) -> None:
-        original(self, step, token, timeout, voting)
+    def begin(self: FreshReads, step: Step, token: int, timeout: Tick) -> None:
+        original(self, step, token, timeout)
         if self._question is not None:
             self._question.reads |= self._next
             self._next.clear()

@@ -78,7 +78,7 @@ def take(state: AcceptorState, message: Prepare | Accept | Chosen) -> AcceptorSt
     """The acceptor takes a message, commits, and answers. Raises Violated."""
     acceptor = state.acceptor()
     log = logs.learner(state.learned, Microblog({}, {}), acceptor.forget)
-    step = Step(logs.NOW, _ITSELF)
+    step = logs.step(_ITSELF)
     try:
         answers = _step(step, acceptor, log, message)
     except BrokenRule as broken:

@@ -221,7 +221,7 @@ class Leads:
 
     def _after(self, state: LeaderState, act: Callable[[Desk, Step], None]) -> LeaderState | None:
         """None where that leads out of the world. Raises Violated."""
-        desk, step = state.desk.copy(), Step(logs.NOW, self.site)
+        desk, step = state.desk.copy(), logs.step(self.site)
         try:
             act(desk, step)
         except BrokenRule as broken:

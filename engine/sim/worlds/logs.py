@@ -30,6 +30,11 @@ SAID: Final = Origin("chosen", None, SiteId("another"))
 """A learner does not ask who said so."""
 
 
+def step(site: SiteId) -> Step:
+    """Of a voter: nobody in a small world lost its disk."""
+    return Step(NOW, site, voting=True)
+
+
 def _new_store() -> Stored:
     """Made anew each time: a learner goes on with what it is given."""
     return Stored(
@@ -68,9 +73,9 @@ def _nothing_to_forget(_: Slot) -> Vote:
 def learner(log: Log, microblog: Microblog, forget: Callable[[Slot], Vote] = _nothing_to_forget) -> Learner:
     """One that has learned all of `log`, and applied its prefix to an empty `microblog`."""
     made = Learner(_new_store(), _NoRows(), microblog, forget)
-    step = Step(NOW, SAID.source)
+    telling = step(SAID.source)
     for item in sorted(log, key=slot_of):
-        made.learn(step, item.slot, item.entry, SAID)
+        made.learn(telling, item.slot, item.entry, SAID)
     return made
 
 
@@ -82,7 +87,7 @@ def entry(log: Log, slot: Slot) -> Entry | None:
 def learn(log: Log, item: LearnedSlot) -> Log:
     """The log after a site was told an entry. Raises Violated (R1)."""
     try:
-        reached = learner(log, Microblog({}, {})).learn(Step(NOW, SAID.source), item.slot, item.entry, SAID)
+        reached = learner(log, Microblog({}, {})).learn(step(SAID.source), item.slot, item.entry, SAID)
     except BrokenRule as broken:
         violate(broken.rule, broken.evidence, slot=item.slot)
     return log if reached is None else log | {item}

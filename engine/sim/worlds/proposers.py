@@ -17,7 +17,6 @@ from engine.core.entry import Entry
 from engine.core.explained.describe import entry as in_words
 from engine.core.ids import Ballot, Round, SiteId, Slot, quorum_size
 from engine.core.messages import Accept, Accepted, Chosen, ChosenSlot, LearnedSlot, Message, Prepare, Promise
-from engine.core.step import Step
 from engine.core.storage import WriteRound
 from engine.core.synod import proposer
 from engine.core.synod.proposer import Accepting, Preparing, Rounds
@@ -75,7 +74,7 @@ def begin(site: SiteId, state: ProposerState, used: Round, heard_of: Ballot, aim
     have been a defeat, or a crash. Raises Violated (B1)."""
     rounds = Rounds(site, used)
     rounds.saw(heard_of)
-    step = Step(logs.NOW, site)
+    step = logs.step(site)
     ballot = rounds.take(step)
     if ballot in state.taken:
         violate("B1", f"{ballot} is taken for a second attempt", slot=aim.slot, site=site)
