@@ -237,24 +237,10 @@ class SlotState(Row, tag="slot-state"):
     deeds: tuple[Deed, ...]
 
 
-Message = (
-    Prepare
-    | Promise
-    | Accept
-    | Accepted
-    | Refused
-    | Chosen
-    | Ask
-    | Known
-    | AskHighest
-    | Highest
-    | Hello
-    | Welcome
-    | Heartbeat
-    | HandOn
-    | AskSlot
-    | SlotState
-)
+Synod = Prepare | Promise | Accept | Accepted | Refused | Chosen
+"""The consensus itself."""
+
+Message = Synod | Ask | Known | AskHighest | Highest | Hello | Welcome | Heartbeat | HandOn | AskSlot | SlotState
 
 Housekeeping = Heartbeat | Hello | Welcome | AskHighest | Highest | AskSlot | SlotState
 """What sites say to each other whether or not anybody submits anything, people's questions included: no cost of an

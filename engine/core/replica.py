@@ -11,26 +11,27 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from random import Random
 from typing import assert_never
 
 from engine.core.broken import BrokenRule
-from engine.core.effects import Effects
+from engine.core.consensus import Consensus, Onlooker
+from engine.core.effects import Effects, SawApplied
 from engine.core.entry import Entry
 from engine.core.events.sessions import Sessions, Submission
 from engine.core.events.situation import Situation
 from engine.core.explained.biographer import Biographer
 from engine.core.explained.hindrance import Hindrances, Meddling, nobody_meddles
 from engine.core.explained.readings import Readings
-from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick
+from engine.core.ids import NEVER, SiteId, Slot, Tick
 from engine.core.leading.elected import Elected
 from engine.core.leading.one_by_one import OneByOne
 from engine.core.leading.policy import Parts, Policy
 from engine.core.log.filler import Filler
 from engine.core.log.fresh import FreshReads
-from engine.core.log.learner import Learner, Origin, chosen_entry
-from engine.core.log.microblog import Microblog
+from engine.core.log.learner import Learner, Origin
 from engine.core.log.pages import answer
 from engine.core.log.scanner import Scanner, highest
 from engine.core.messages import (
@@ -40,32 +41,60 @@ from engine.core.messages import (
     Ask,
     AskHighest,
     AskSlot,
-    Cause,
     Chosen,
-    ChosenSlot,
     HandOn,
     Heartbeat,
     Hello,
     Highest,
     Known,
+    LearnedSlot,
     Message,
     Packet,
     Prepare,
     Promise,
     Refused,
-    RefusedSpan,
     SlotState,
     Welcome,
 )
 from engine.core.peers.bundle import bundled
 from engine.core.peers.heartbeats import Peers
 from engine.core.peers.lives import Lives
-from engine.core.settings import ROUND_LEAP_MAX, ROUND_MAX, Leadership, Settings
+from engine.core.settings import Leadership, Settings
 from engine.core.step import Step
 from engine.core.storage import LogReader, Stored, Vote, WriteEvidence
-from engine.core.synod.acceptor import Acceptor
-from engine.core.synod.proposer import Accepting, Proposer, Rounds
 from engine.core.views import AttemptView, ReplicaView
+
+
+@dataclass(frozen=True, slots=True)
+class _Around(Onlooker):
+    """What stands around the consensus, and goes by what it comes to."""
+
+    site: SiteId
+    learner: Learner
+    filler: Filler
+    sessions: Sessions
+    policy: Policy
+
+    def saw_attempt(self, step: Step, slot: Slot) -> None:
+        self.filler.saw_attempt(step, slot)
+
+    def promised(self, step: Step, promise: Promise) -> None:
+        self.policy.on_promised(step, promise)
+
+    def accepting(self, step: Step, slot: Slot, entry: Entry) -> None:
+        self.sessions.on_accepting(step, slot, entry)
+
+    def missed(self, step: Step, slots: Sequence[Slot]) -> None:
+        self.filler.fill(step, slots)
+
+    def learned(self, step: Step, item: LearnedSlot, origin: Origin, reached: Sequence[SawApplied]) -> None:
+        slot, entry = item.slot, item.entry
+        self.filler.on_learned(step, slot, entry, origin.how == "votes")
+        self.sessions.on_learned(step, slot, entry)
+        for applied in reached:
+            self.sessions.on_applied(step, applied.slot, applied.entry, applied.void)
+        if entry.author == self.site and self.learner.prefix < slot:
+            self.filler.fill_through(step, slot)  # E4
 
 
 class Replica:
@@ -77,47 +106,27 @@ class Replica:
         self._settings = settings
         self._lives = Lives(settings, stored, random)
         self._peers = Peers(settings)
-        self._microblog = Microblog(stored.blocks, stored.last_in_effect)
-        self._acceptor = Acceptor(stored.votes, stored.ranges, settings.page_bytes)
-        self._learner = Learner(stored, log, self._microblog, self._acceptor.forget)
-        self._rounds = Rounds(settings.site, stored.round)
-        for ballot in (*(vote.promised for vote in stored.votes.values()), *(held.ballot for held in stored.ranges)):
-            self._rounds.saw(ballot)
+        self._consensus = consensus = Consensus(settings, stored, log, random)
+        self._learner = consensus.learner
+        self._proposer = consensus.proposer
         self._sessions = Sessions(settings.site, stored.number_max, stored.open_events)
         for slot in self._sessions.open_slots:
             self._learner.used(slot)
-        self._proposer = Proposer(settings, self._rounds, random, self._on_accepting, self._on_chosen)
         hindrances = Hindrances(self._peers, meddling)
-        self._filler = Filler(
-            settings, self._learner, self._proposer, self._peers, random, hindrances=hindrances, busy=self._proposing
-        )
+        self._filler = Filler(settings, consensus, self._peers, random, hindrances)
         self._scanner = Scanner(settings, self._learner, self._peers, random)
         self._reads = FreshReads(
             settings, self._learner, self._peers, self._scanner, self._filler, hindrances=hindrances, random=random
         )
-        self._biographer = Biographer(settings, self._acceptor, self._learner, log, peers=self._peers, random=random)
+        self._biographer = Biographer(settings, consensus, log, self._peers, random)
         self._pushed: Slot | None = None
         self._stopped: str | None = None
         self._now = Tick(0)
-        parts = Parts(
-            settings,
-            random,
-            self._peers,
-            self._microblog,
-            self._acceptor,
-            self._learner,
-            self._rounds,
-            self._sessions,
-            self._proposer,
-        )
-        self._policy: Policy
-        if settings.leadership is Leadership.ELECTED:
-            self._policy = Elected(parts, self._on_chosen, self._ask_for_the_missing)
-        else:
-            self._policy = OneByOne(parts)
-        self._readings = Readings(
-            parts, self._lives, self._scanner, self._filler, self._reads, self._policy, hindrances
-        )
+        parts = Parts(settings, random, self._peers, self._sessions, consensus, self._scanner)
+        elected = settings.leadership is Leadership.ELECTED
+        self._policy = Elected(parts, self._ask_for_the_missing) if elected else OneByOne(parts)
+        consensus.onlooker = _Around(settings.site, self._learner, self._filler, self._sessions, self._policy)
+        self._readings = Readings(parts, self._lives, self._filler, self._reads, self._policy, hindrances)
 
     # Steps
 
@@ -183,7 +192,7 @@ class Replica:
             self._lives.tick(step)
             self._scanner.tick(step)
             self._proposer.tick(step)
-            self._policy.tick(step, self._scanner.ready and not self._scanner.copying)
+            self._policy.tick(step)
             if not self._scanner.copying:
                 self._filler.tick(step, self.fills)
             claim = self._policy.claim(step)
@@ -256,11 +265,11 @@ class Replica:
 
     def vote(self, slot: Slot) -> Vote:
         """The acceptor's state of an unlearned slot (range promises included); NO_VOTE where there is none."""
-        return self._acceptor.vote(slot)
+        return self._consensus.acceptor.vote(slot)
 
     def blocks(self) -> dict[tuple[SiteId, SiteId], Slot]:
         """(blocker, blocked) -> the slot since which it stands, of the prefix (R2)."""
-        return dict(self._microblog.blocks)
+        return dict(self._consensus.microblog.blocks)
 
     # Inside a step
 
@@ -299,7 +308,7 @@ class Replica:
             self._proposer.end(step, self._pushed, "its event is settled or given up")
         if step.voting:
             self._sessions.number(step)
-            self._policy.push(step, self._scanner.ready)
+            self._policy.push(step)
         else:
             for slot in self._proposer.slots:
                 self._proposer.end(step, slot, self._lives.why)
@@ -312,9 +321,6 @@ class Replica:
         """What this site waits for may be chosen, and the word of it lost: in a hole, or above all known to be used."""
         self._filler.fill_lowest(step)
         self._scanner.scan_now(step)
-
-    def _proposing(self, slot: Slot) -> bool:
-        return self._proposer.attempt(slot) is not None or self._policy.view(slot) is not None
 
     def _handle(self, step: Step, sender: SiteId, message: Message) -> None:
         """What a quiet cluster says is looked for first."""
@@ -330,31 +336,15 @@ class Replica:
             case Highest():
                 self._scanner.on_highest(step, sender, message)
                 self._reads.on_highest(step, sender, message)
-            case Prepare():
-                self._on_prepare(step, sender, message)
-            case Promise():
-                for accepted in message.accepted:
-                    self._learner.used(accepted.slot)
-                for learned in message.learned:
-                    self._learn(step, learned.slot, learned.entry, Origin("known", None, sender))
-                self._policy.on_promise(step, sender, message)
-            case Accept():
-                self._on_accept(step, sender, message)
-            case Accepted():
-                for slot in message.slots:
-                    self._learner.used(slot)
-                self._policy.on_accepted(step, sender, message)
-            case Refused():
-                self._policy.on_refused(step, sender, message)
-            case Chosen():
-                self._on_chosen_message(step, sender, message)
+            case Prepare() | Promise() | Accept() | Accepted() | Refused() | Chosen():
+                self._consensus.take(step, sender, message)
             case Ask():
                 self._policy.on_asked(message)
                 for known in answer(self._learner, message, self._settings.page_bytes):
                     step.send(sender, known)
             case Known():
-                for learned in message.learned:
-                    self._learn(step, learned.slot, learned.entry, Origin("known", None, sender))
+                for item in message.learned:
+                    self._consensus.learn(step, item, Origin("known", None, sender))
                 self._filler.on_known(step, sender, message)
                 self._scanner.on_known(step, sender, message)
             case HandOn():
@@ -367,77 +357,6 @@ class Replica:
                 raise AssertionError("a site does not greet itself")
             case _:
                 assert_never(message)
-
-    def _on_prepare(self, step: Step, sender: SiteId, message: Prepare) -> None:
-        cause = self._bars(step, message.ballot)
-        if cause is not None:
-            span = RefusedSpan(message.first, message.last, None, cause)
-            step.send(sender, Refused(message.ballot, "prepare", (span,)))
-            return
-        self._rounds.saw(message.ballot)
-        reply = self._acceptor.on_prepare(step, self._learner, message)
-        step.send(sender, reply)
-        if sender != self._settings.site:
-            self._filler.saw_attempt(step, message.first)
-            if isinstance(reply, Promise):
-                self._policy.on_promised(step, reply)
-
-    def _on_accept(self, step: Step, sender: SiteId, message: Accept) -> None:
-        cause = self._bars(step, message.ballot)
-        if cause is not None:
-            spans = tuple(RefusedSpan(item.slot, item.slot, None, cause) for item in message.entries)
-            step.send(sender, Refused(message.ballot, "accept", spans))
-            return
-        self._rounds.saw(message.ballot)
-        step.send_all(sender, self._acceptor.on_accept(step, self._learner, message))
-        if sender != self._settings.site:
-            for item in message.entries:
-                self._filler.saw_attempt(step, item.slot)
-
-    def _bars(self, step: Step, ballot: Ballot) -> Cause | None:
-        if not step.voting:
-            return Cause.NOT_VOTING
-        return Cause.FAR if ballot.round > min(ROUND_MAX, self._rounds.seen + ROUND_LEAP_MAX) else None
-
-    def _on_chosen_message(self, step: Step, sender: SiteId, message: Chosen) -> None:
-        missed: list[Slot] = []
-        for item in message.slots:
-            self._learner.used(item.slot)
-            entry = chosen_entry(item, self._acceptor.vote(item.slot))
-            if entry is not None:
-                self._learn(step, item.slot, entry, Origin("chosen", item.ballot, sender))
-            elif not self._learner.is_learned(item.slot):
-                missed.append(item.slot)
-        if missed:
-            self._filler.fill(step, missed)
-
-    def _on_accepting(self, step: Step, slot: Slot, entry: Entry) -> None:
-        """From here on the slot may be used somewhere, even where this site's own acceptor refuses: it is a hole until
-        it is learned, and the filler sees to it."""
-        self._learner.used(slot)
-        self._sessions.on_accepting(step, slot, entry)
-
-    def _on_chosen(self, step: Step, slot: Slot, accepting: Accepting) -> None:
-        """A majority accepted: those who did need the ballot alone, the others the entry (R0)."""
-        ballot, entry = accepting.ballot, accepting.entry
-        self._learn(step, slot, entry, Origin("votes", ballot, self._settings.site, accepting.accepted))
-        for peer in self._settings.peers:
-            told = None if peer in accepting.accepted else entry
-            step.send(peer, Chosen((ChosenSlot(slot, ballot, told),)))
-
-    def _learn(self, step: Step, slot: Slot, entry: Entry, origin: Origin) -> None:
-        reached = self._learner.learn(step, slot, entry, origin)
-        if reached is None:
-            return
-        self._proposer.end(step, slot, f"slot {slot} is learned")
-        self._filler.on_learned(step, slot, entry, origin.how == "votes")
-        self._sessions.on_learned(step, slot, entry)
-        self._policy.on_learned(slot, entry)
-        for applied in reached:
-            self._sessions.on_applied(step, applied.slot, applied.entry, applied.void)
-            self._policy.on_applied(applied.entry)
-        if entry.author == self._settings.site and self._learner.prefix < slot:
-            self._filler.fill_through(step, slot)  # E4
 
     def _stop(self, broken: BrokenRule) -> Effects:
         self._stopped = str(broken)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-import engine.core.log.learner
+import engine.core.consensus
 import engine.core.synod.proposer
 from engine.core.entry import Entry
 from engine.core.messages import ChosenSlot
@@ -59,7 +59,7 @@ _AGAIN: Final = _skipping("again", _in_the_place_of("l2-uses-ballot-0-at-a-slot-
 _OVER_A_PROMISE: Final = _skipping("over a promise", _in_the_place_of("l2-uses-ballot-0-at-a-slot-it-has-promised"))
 _AFTER_ANY: Final = _skipping("after any entry", _zero_after_any)
 _ANY_OWN: Final = Mutant(
-    "R0", "any own entry is chosen", (Patch(engine.core.log.learner, "chosen_entry", _own_entry_of_any),)
+    "R0", "any own entry is chosen", (Patch(engine.core.consensus, "chosen_entry", _own_entry_of_any),)
 )
 
 BREAKAGES: Final = (

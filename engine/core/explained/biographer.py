@@ -17,18 +17,17 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from engine.core.consensus import Consensus
 from engine.core.effects import SawBiography
 from engine.core.explained.biography import Answer, tell
 from engine.core.explained.chronicle import Chronicle
 from engine.core.ids import NEVER, Nonce, SiteId, Slot, Tick, new_nonce
-from engine.core.log.learner import Learner
 from engine.core.log.pages import cost_bytes
 from engine.core.messages import AskSlot, Deed, Learning, SlotState
 from engine.core.peers.heartbeats import Peers
 from engine.core.settings import Settings
 from engine.core.step import Step
 from engine.core.storage import LogReader
-from engine.core.synod.acceptor import Acceptor
 
 INQUIRIES_MAX: Final = 64
 """How many questions may be out; the oldest is told with what it has when another one comes."""
@@ -60,16 +59,14 @@ class Biographer:
     def __init__(
         self,
         settings: Settings,
-        acceptor: Acceptor,
-        learner: Learner,
+        consensus: Consensus,
         log: LogReader,
-        *,
         peers: Peers,
         random: Random,
     ) -> None:
         self._settings = settings
-        self._acceptor = acceptor
-        self._learner = learner
+        self._acceptor = consensus.acceptor
+        self._learner = consensus.learner
         self._log = log
         self._chronicle = Chronicle()
         self._peers = peers

@@ -20,7 +20,6 @@ from engine.core.ids import Slot, Tick, named
 from engine.core.leading.policy import Parts, Policy
 from engine.core.log.filler import Filler
 from engine.core.log.fresh import FreshReads
-from engine.core.log.scanner import Scanner
 from engine.core.peers.lives import Lives
 from engine.core.views import AttemptView, ReplicaView
 
@@ -33,16 +32,15 @@ WAITS_FROM: Final = Tick(1_000)
 class Readings:
     parts: Parts
     lives: Lives
-    scanner: Scanner
     filler: Filler
     reads: FreshReads
     policy: Policy
     hindrances: Hindrances
 
     def view(self, now: Tick, attempts_max: int) -> ReplicaView:
-        slots = sorted({*self.parts.proposer.slots, *self.filler.slots})[:attempts_max]
+        slots = sorted({*self.parts.consensus.proposer.slots, *self.filler.slots})[:attempts_max]
         attempts = (self.attempt(slot) for slot in slots)
-        learner, lives = self.parts.learner, self.lives
+        learner, lives = self.parts.consensus.learner, self.lives
         return ReplicaView(
             quorum=self.parts.peers.quorum(lives.voting),
             leader=self.policy.leader(now),
@@ -52,7 +50,7 @@ class Readings:
             next=Slot(learner.used_max + 1),
             holes=tuple(learner.holes(HOLES_SHOWN_MAX)),
             holes_count=learner.holes_count,
-            recovering=self.scanner.recovering,
+            recovering=self.parts.scanner.recovering,
             voting=lives.voting,
             voting_why=lives.why,
             mismatch=self.parts.peers.mismatch,
@@ -65,7 +63,7 @@ class Readings:
         )
 
     def attempt(self, slot: Slot) -> AttemptView | None:
-        return self.policy.view(slot) or self.parts.proposer.view(slot) or self.filler.view(slot)
+        return self.parts.consensus.view(slot) or self.filler.view(slot)
 
     def fills(self, now: Tick) -> bool:
         """This site settles holes itself (D5, L3); else it asks those that do."""
@@ -78,13 +76,13 @@ class Readings:
 
     def situation(self, now: Tick) -> Situation:
         """Where this site's events stand, and what is in their way."""
-        learner, site = self.parts.learner, self.parts.settings.site
+        learner, site = self.parts.consensus.learner, self.parts.settings.site
         chosen: dict[int, tuple[Slot, Entry]] = {}
         if learner.learned_max > learner.prefix:
             for item in learner.learned(Slot(learner.prefix + 1), learner.learned_max):
                 if item.entry.author == site:
                     chosen.setdefault(item.entry.number, (item.slot, item.entry))
-        votes = self.parts.acceptor.votes.items()
+        votes = self.parts.consensus.acceptor.votes.items()
         own = {v.entry.number: slot for slot, v in votes if v.entry is not None and v.entry.author == site}
         missing = Slot(learner.prefix + 1)
         used = learner.holes_count > 0
@@ -104,7 +102,7 @@ class Readings:
         barred = self._barred()
         if barred is not None:
             return barred
-        if not self.scanner.ready:
+        if not self.parts.scanner.ready:
             return f"still finding out how far the log goes; {self._counts()}"
         stuck = self.policy.stuck(now)
         return None if stuck is None else f"{stuck}; {self._counts()}"
@@ -130,13 +128,13 @@ class Readings:
     def _events_hindered(self, now: Tick) -> str | None:
         if self._lacks_voters():
             return self.hindrances.of_voters(now)
-        if not self.scanner.ready:
+        if not self.parts.scanner.ready:
             return self.hindrances.of_question(now)
-        return self.hindrances.of_events(now, self.parts.learner.prefix)
+        return self.hindrances.of_events(now, self.parts.consensus.learner.prefix)
 
     def _hindered_at_all(self, now: Tick) -> str | None:
         """What this site's own fault rules keep from it, if it waits for anything: voters, a hole, an event."""
-        hole = next(iter(self.parts.learner.holes(1)), None)
+        hole = next(iter(self.parts.consensus.learner.holes(1)), None)
         if hole is not None and self.filler.seen_before(hole) and (said := self.hindered(now, (hole,)).get(hole)):
             return f"slot {hole}: {said}"
         if self._lacks_voters():

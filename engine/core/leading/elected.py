@@ -13,17 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from engine.core.entry import Entry
-from engine.core.ids import Ballot, SiteId, Slot, Tick
+from engine.core.ids import Ballot, SiteId, Tick
 from engine.core.leading.courier import Courier, relayed
 from engine.core.leading.election import Election, Heard
-from engine.core.leading.leader import Leader
-from engine.core.leading.policy import Parts
-from engine.core.messages import Accepted, Ask, HandOn, Heartbeat, Promise, Refused
+from engine.core.leading.policy import Parts, Policy
+from engine.core.messages import Ask, HandOn, Heartbeat, Promise
 from engine.core.peers.heartbeats import Claim
 from engine.core.step import Step
-from engine.core.synod.proposer import RESEND_MAX, Accepting
-from engine.core.views import AttemptView
+from engine.core.synod.proposer import RESEND_MAX
 
 FILLS_AFTER_TIMEOUTS: Final = 10
 """Without a leader for so many election timeouts, a site fills holes itself."""
@@ -33,31 +30,21 @@ GIVES_WAY_TIMEOUTS: Final = 8
 again several times."""
 
 
-class Elected:
-    """`on_chosen(step, slot, accepting)` is called for each slot that a majority accepted at this leader's ballot;
-    `ask(step)` asks the others for what is missing here."""
+class Elected(Policy):
+    """`ask(step)` asks the others for what is missing here."""
 
-    def __init__(
-        self, parts: Parts, on_chosen: Callable[[Step, Slot, Accepting], None], ask: Callable[[Step], None]
-    ) -> None:
-        self._parts = parts
+    def __init__(self, parts: Parts, ask: Callable[[Step], None]) -> None:
+        super().__init__(parts)
         self._site = parts.settings.site
         self._election = Election(parts.settings, parts.peers, parts.random)
-        self._leader = Leader(
-            parts.settings,
-            parts.rounds,
-            parts.learner,
-            parts.proposer,
-            last_in_effect=parts.microblog.last_in_effect,
-            on_chosen=on_chosen,
-        )
+        self._leader = parts.consensus.leader
         self._courier = Courier(parts.settings, parts.sessions, self._leader.offer, ask)
         said_again = 2 * max(RESEND_MAX, 2 * parts.settings.timings.retransmit)
         self._patience = Tick(max(GIVES_WAY_TIMEOUTS * self._election.timeout, said_again))
         self._said: Ballot | None = None
         self._led_at = Tick(0)
 
-    def tick(self, step: Step, caught_up: bool) -> None:
+    def tick(self, step: Step) -> None:
         leader, election = self._leader, self._election
         election.tick(step)
         if leader.ballot is not None:
@@ -75,11 +62,11 @@ class Elected:
             self._led_at = step.now
         # `stands` clears the moment that has come, so it is asked whatever else is so: a moment that stayed would be
         # this site's deadline for ever, and wake it again and again.
-        leads = leader.ballot is not None
+        leads, caught_up = leader.ballot is not None, self._parts.scanner.caught_up
         if election.stands(step, caught_up=caught_up, leading=leads, standing=leader.busy and not leads):
             leader.stand(step, election.patience)
 
-    def push(self, step: Step, ready: bool) -> None:
+    def push(self, step: Step) -> None:
         """Hands on what waits, if there is a leader; a change of this site's own leading is told at once."""
         self._courier.push(step, self._follows(step.now), self._parts.last_in_effect)
         if self._leader.ballot != self._said:
@@ -92,24 +79,6 @@ class Elected:
 
     def deadline(self) -> Tick:
         return min(self._leader.deadline(), self._courier.deadline(), self._election.deadline())
-
-    def on_promise(self, step: Step, sender: SiteId, message: Promise) -> None:
-        if self._leader.owns(message.ballot):
-            self._leader.on_promise(step, sender, message)
-        else:
-            self._parts.proposer.on_promise(step, sender, message)
-
-    def on_accepted(self, step: Step, sender: SiteId, message: Accepted) -> None:
-        if self._leader.owns(message.ballot):
-            self._leader.on_accepted(step, sender, message)
-        else:
-            self._parts.proposer.on_accepted(step, sender, message)
-
-    def on_refused(self, step: Step, sender: SiteId, message: Refused) -> None:
-        if self._leader.owns(message.ballot):
-            self._leader.on_refused(step, sender, message)
-        else:
-            self._parts.proposer.on_refused(step, sender, message)
 
     def on_heartbeat(self, step: Step, sender: SiteId, message: Heartbeat) -> None:
         self._election.on_heartbeat(step, sender, message)
@@ -127,18 +96,12 @@ class Elected:
         """L3: others ask the leader to fill. What they miss was used somewhere."""
         if self._leader.ballot is not None:
             for _, last in message.spans:
-                self._parts.learner.used(last)
+                self._parts.consensus.learner.used(last)
 
     def on_promised(self, step: Step, message: Promise) -> None:
         """An election of another is under way: it may take its time."""
         if message.first != message.last:
             self._election.promised(step.now)
-
-    def on_learned(self, slot: Slot, entry: Entry) -> None:
-        self._leader.on_learned(slot, entry)
-
-    def on_applied(self, entry: Entry) -> None:
-        self._leader.on_applied(entry)
 
     def claim(self, step: Step) -> Claim:
         return Claim(self._leader.ballot, self._election.reaches(step), self._election.hears(step.now))
@@ -151,17 +114,11 @@ class Elected:
         followed = self._follows(now)
         return None if followed is None else followed.ballot.site
 
-    def view(self, slot: Slot) -> AttemptView | None:
-        return self._leader.view(slot)
-
-    def aim(self) -> Slot | None:
-        return None
-
     def stuck(self, now: Tick) -> str | None:
         followed = self._follows(now)
         if followed is None:
             return "no leader is heard"
-        if self._parts.learner.holes_count:
+        if self._parts.consensus.learner.holes_count:
             return None
         return f"{followed.ballot.site} leads, and it is not in the log yet"
 

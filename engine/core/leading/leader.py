@@ -131,6 +131,10 @@ class Leader:
         held = self._campaign or self._reign
         return held is not None and held.ballot == ballot
 
+    def is_proposing(self, slot: Slot) -> bool:
+        """At its range ballot."""
+        return self._reign is not None and slot in self._reign.flights
+
     def stand(self, step: Step, patience: Tick) -> None:
         """Starts phase 1 of a fresh range ballot. It is given up when no page of a promise comes for so long."""
         ballot = self._rounds.take(step)

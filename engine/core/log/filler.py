@@ -10,22 +10,21 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+from engine.core.consensus import Consensus
 from engine.core.effects import HINDERED, NO_QUORUM, SawFilled, SawHoles
 from engine.core.entry import NOOP, Entry, kind_of
 from engine.core.explained.hindrance import Hindrances
 from engine.core.ids import NEVER, Nonce, SiteId, Slot, Tick, new_nonce
-from engine.core.log.learner import Learner
 from engine.core.log.pages import PAGES_PER_ANSWER, spans_of
 from engine.core.messages import Ask, Known
 from engine.core.peers.heartbeats import Peers
 from engine.core.settings import YIELD_MAX, Settings
 from engine.core.step import Step
-from engine.core.synod.proposer import Proposer
 from engine.core.value import Value
 from engine.core.views import AttemptView
 
@@ -73,24 +72,14 @@ class _Question(Value):
 
 
 class Filler:
-    """`busy(slot)`: this site is proposing there already."""
-
     def __init__(
-        self,
-        settings: Settings,
-        learner: Learner,
-        proposer: Proposer,
-        peers: Peers,
-        random: Random,
-        *,
-        hindrances: Hindrances,
-        busy: Callable[[Slot], bool],
+        self, settings: Settings, consensus: Consensus, peers: Peers, random: Random, hindrances: Hindrances
     ) -> None:
-        self._busy = busy
         self._hindrances = hindrances
         self._settings = settings
-        self._learner = learner
-        self._proposer = proposer
+        self._learner = learner = consensus.learner
+        self._proposer = consensus.proposer
+        self._busy = consensus.is_proposing
         self._peers = peers
         self._random = random
         self._fills: dict[Slot, _Fill] = {}

@@ -82,6 +82,11 @@ class Scanner:
         return type(self._phase) is Copying
 
     @property
+    def caught_up(self) -> bool:
+        """This site knows how far the log goes, and is not copying it."""
+        return self.ready and not self.copying
+
+    @property
     def recovering(self) -> bool:
         """The log is known, or may be, to go further than the prefix."""
         return not self.ready or (self._bound is not None and self._learner.prefix < self._bound)

@@ -40,23 +40,23 @@ def _after_a_noop(original: Any) -> Any:
 
 
 def _after_what_is_not_learned(original: Any) -> Any:
-    def push(self: OneByOne, step: Step, ready: bool) -> None:
+    def push(self: OneByOne, step: Step) -> None:
         """Does not wait for the slot at which the event before is in doubt: the next one follows at ballot 0."""
-        original(self, step, ready)
-        doubtful = _in_doubt(self) if ready else None
-        if doubtful is not None and doubtful.slot == self._parts.learner.used_max:
+        original(self, step)
+        doubtful = _in_doubt(self) if self._parts.scanner.ready else None
+        if doubtful is not None and doubtful.slot == self._parts.consensus.learner.used_max:
             _zero_at(self, step, Slot(doubtful.slot + 1), doubtful.number)
 
     return push
 
 
 def _in_the_place_of_what_is_in_doubt(original: Any) -> Any:
-    def push(self: OneByOne, step: Step, ready: bool) -> None:
+    def push(self: OneByOne, step: Step) -> None:
         """The next event takes the slot at which the one before it is in doubt, at ballot 0 again, and at once."""
-        original(self, step, ready)
+        original(self, step)
         doubtful = _in_doubt(self)
         if doubtful is not None and doubtful.slot is not None:
-            self._parts.proposer.end(step, doubtful.slot, "")
+            self._parts.consensus.proposer.end(step, doubtful.slot, "")
             _zero_at(self, step, doubtful.slot, self._parts.last_in_effect)
 
     return push
@@ -73,7 +73,7 @@ def _in_doubt(policy: OneByOne) -> EventRow | None:
 def _zero_at(policy: OneByOne, step: Step, slot: Slot, follows: int) -> None:
     sessions = policy._parts.sessions
     sessions._aim = slot
-    policy._parts.proposer.start_at_zero(step, slot, sessions._entry(sessions._queue[0], follows))
+    policy._parts.consensus.proposer.start_at_zero(step, slot, sessions._entry(sessions._queue[0], follows))
 
 
 def _only_in_memory(original: Any) -> Any:

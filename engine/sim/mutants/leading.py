@@ -9,13 +9,14 @@ from weakref import WeakKeyDictionary
 from msgspec.structs import replace
 
 import engine.core.leading.elected
+from engine.core.consensus import Consensus
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, SiteId, Slot, Tick
 from engine.core.leading.chains import Chains
 from engine.core.leading.elected import Elected
 from engine.core.leading.election import Election
 from engine.core.leading.leader import Campaign, Leader, Reign
-from engine.core.messages import Accepted, Cause, HandOn, Promise, Refused
+from engine.core.messages import Accepted, Cause, HandOn, Promise, Refused, Synod
 from engine.core.peers.heartbeats import Claim
 from engine.core.step import Step
 from engine.core.synod.proposer import Rounds
@@ -90,13 +91,13 @@ def _ballot_of_the_last_time(original: Any) -> Any:
 
 
 def _votes_of_older_reigns(original: Any) -> Any:
-    def on_accepted(self: Elected, step: Step, sender: SiteId, message: Accepted) -> None:
-        leads = self._leader.ballot
+    def take(self: Consensus, step: Step, sender: SiteId, message: Synod) -> None:
+        leads = self.leader.ballot
         original(self, step, sender, message)
-        if leads is not None and message.ballot != leads:
-            self._leader.on_accepted(step, sender, replace(message, ballot=leads))
+        if isinstance(message, Accepted) and leads is not None and message.ballot != leads:
+            self.leader.on_accepted(step, sender, replace(message, ballot=leads))
 
-    return on_accepted
+    return take
 
 
 def _goes_on_when_outranked(original: Any) -> Any:
@@ -108,10 +109,10 @@ def _goes_on_when_outranked(original: Any) -> Any:
 
 
 def _goes_on_unchecked(_: Any) -> Any:
-    def tick(self: Elected, step: Step, caught_up: bool) -> None:
+    def tick(self: Elected, step: Step) -> None:
         self._election.tick(step)
         self._leader.tick(step)
-        leads = self._leader.ballot is not None
+        leads, caught_up = self._leader.ballot is not None, self._parts.scanner.caught_up
         standing = self._leader.busy and not leads
         if self._election.stands(step, caught_up=caught_up, leading=leads, standing=standing):
             self._leader.stand(step, self._election.patience)
@@ -201,5 +202,5 @@ RARE: Final = (
         (Patch(Leader, "_flight", _leave_gaps), Patch(Elected, "fills", _nobody_fills_under_a_leader)),
     ),
     Mutant("L3", "goes on leading where a slot gets no majority", (Patch(Leader, "stuck", _never_gives_way),)),
-    Mutant("B3", "counts votes of its older reigns", (Patch(Elected, "on_accepted", _votes_of_older_reigns),)),
+    Mutant("B3", "counts votes of its older reigns", (Patch(Consensus, "take", _votes_of_older_reigns),)),
 )

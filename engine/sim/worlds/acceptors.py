@@ -1,4 +1,4 @@
-"""An acceptor as a value: the production `Acceptor` and `Learner` make every step of it.
+"""An acceptor as a value: the production `Consensus` makes every step of it.
 
 Rules that hold here:
 - D1: a restart leaves what was written. While everything is written before it is answered for, memory and disk are the
@@ -20,11 +20,8 @@ from msgspec import structs
 
 from engine.core.broken import BrokenRule
 from engine.core.ids import Ballot, SiteId, Slot
-from engine.core.log import learner
-from engine.core.log.learner import Learner
-from engine.core.log.microblog import Microblog
 from engine.core.messages import Accept, Accepted, Chosen, LearnedSlot, Message, Prepare, Promise
-from engine.core.step import Step
+from engine.core.settings import Leadership, Settings
 from engine.core.storage import RangePromise, Vote, Write, WriteApplied, WriteLearned, WriteRanges, WriteVote
 from engine.core.synod.acceptor import Acceptor
 from engine.sim.violation import violate
@@ -34,8 +31,7 @@ from engine.sim.worlds.truth import Proposal, Witness
 SLOT_MAX: Final = Slot(2)
 """Small worlds have slots 1 and 2."""
 
-_PAGE_BYTES: Final = 1_100
-_ITSELF: Final = SiteId("acceptor")
+_ITSELF: Final = Settings(SiteId("acceptor"), (SiteId("acceptor"),), Leadership.NONE)
 
 
 Counted = frozenset[tuple[Ballot, type[Message], Slot | None]]
@@ -50,7 +46,7 @@ class Promises:
     ranges: tuple[RangePromise, ...] = ()
 
     def acceptor(self) -> Acceptor:
-        return Acceptor(dict(self.votes), self.ranges, _PAGE_BYTES)
+        return Acceptor(dict(self.votes), self.ranges, _ITSELF.page_bytes)
 
 
 _NO_PROMISES: Final = Promises()
@@ -76,20 +72,21 @@ class AcceptorState:
 
 def take(state: AcceptorState, message: Prepare | Accept | Chosen) -> AcceptorState:
     """The acceptor takes a message, commits, and answers. Raises Violated."""
-    acceptor = state.acceptor()
-    log = logs.learner(state.learned, Microblog({}, {}), acceptor.forget)
-    step = logs.step(_ITSELF)
+    held = state.memory or state.disk
+    consensus = logs.consensus(_ITSELF, state.learned, votes=dict(held.votes), ranges=held.ranges)
+    step = logs.step(_ITSELF.site)
     try:
-        answers = _step(step, acceptor, log, message)
+        consensus.take(step, logs.SAID.source, message)
     except BrokenRule as broken:
         violate(broken.rule, broken.evidence)
+    acceptor = consensus.acceptor
     after = _committed(state, step.effects.writes, acceptor)
     _never_back(state, after)
     memory = Promises(frozenset(acceptor.votes.items()), acceptor.ranges)
     return replace(
         after,
         memory=None if memory == after.disk else memory,
-        sent=state.sent.union(answer for answer in answers if _is_vote(answer)),
+        sent=state.sent.union(send.message for send in step.effects.sends if _is_vote(send.message)),
     )
 
 
@@ -114,20 +111,6 @@ def _open_part(vote: Promise | Accepted, counted: Counted) -> Iterator[Message]:
             slots = tuple(slot for slot in vote.slots if (vote.ballot, Accepted, slot) in counted)
             if slots:
                 yield structs.replace(vote, slots=slots)
-
-
-def _step(step: Step, acceptor: Acceptor, log: Learner, message: Prepare | Accept | Chosen) -> list[Message]:
-    match message:
-        case Prepare():
-            return [acceptor.on_prepare(step, log, message)]
-        case Accept():
-            return acceptor.on_accept(step, log, message)
-        case Chosen(slots):
-            for item in slots:
-                entry = learner.chosen_entry(item, acceptor.vote(item.slot))
-                if entry is not None:
-                    log.learn(step, item.slot, entry, logs.SAID)
-            return []
 
 
 def _committed(state: AcceptorState, writes: Iterable[Write], acceptor: Acceptor) -> AcceptorState:

@@ -1,4 +1,4 @@
-"""A leader as a value: the production `Leader`, `Proposer`, `Rounds` and `Learner`, wired as in a replica.
+"""A leader as a value: the production `Consensus`, its acceptor unused: acceptors are on sites of their own.
 
 Rules that hold here:
 - L3: it may stand for election, be handed events, look for gaps and be refused at any time. Whatever it did
@@ -14,22 +14,20 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from itertools import product
-from random import Random
 from typing import Final
 
 from msgspec import structs
 
 from engine.core.broken import BrokenRule
+from engine.core.consensus import Consensus
 from engine.core.entry import Entry
 from engine.core.explained.describe import entry as in_words
 from engine.core.ids import Ballot, Round, SiteId, Slot, Tick
-from engine.core.leading.leader import Leader
-from engine.core.log.microblog import Microblog
 from engine.core.messages import (
     Accept,
     Accepted,
@@ -45,83 +43,26 @@ from engine.core.messages import (
 from engine.core.settings import Leadership, Settings
 from engine.core.step import Step
 from engine.core.storage import WriteLearned, WriteRound
-from engine.core.synod.proposer import Accepting, Preparing, Proposer, Rounds
+from engine.core.synod.proposer import Accepting, Preparing
 from engine.sim.violation import violate
 from engine.sim.worlds import logs, truth
 from engine.sim.worlds.acceptors import SLOT_MAX, Counted
 from engine.sim.worlds.casts import Choice
-from engine.sim.worlds.proposers import QUORUM, VOTERS, Mail, told
+from engine.sim.worlds.proposers import QUORUM, VOTERS, Mail
 from engine.sim.worlds.snapshot import frozen
 from engine.sim.worlds.truth import Witness
 
 _SLOTS: Final = tuple(Slot(number) for number in range(1, SLOT_MAX + 1))
 _NO_ROUND: Final = Round(0)
+_Vote = Promise | Accepted
 _PATIENCE: Final = Tick(1)
-_CHANCE: Final = Random(0)
-"""Nothing is drawn from it: only waiting is a matter of chance."""
-
-
-class Desk:
-    """The parts of a replica that leads, and how they are wired."""
-
-    def __init__(self, settings: Settings, used: Round, log: logs.Log) -> None:
-        self.settings = settings
-        self.microblog = Microblog({}, {})
-        self.learner = logs.learner(log, self.microblog)
-        self.rounds = Rounds(settings.site, used)
-        self.proposer = Proposer(settings, self.rounds, _CHANCE, self._on_accepting, self._on_chosen)
-        self.leader = Leader(
-            settings,
-            self.rounds,
-            self.learner,
-            self.proposer,
-            last_in_effect=self.microblog.last_in_effect,
-            on_chosen=self._on_chosen,
-        )
-
-    def copy(self) -> Desk:
-        return deepcopy(self, {id(shared): shared for shared in (self.settings, _CHANCE)})
-
-    def take(self, step: Step, sender: SiteId, message: Message) -> None:
-        """An answer to the range ballot is the leader's, another one the proposer's."""
-        match message:
-            case Promise():
-                for found in message.accepted:
-                    self.learner.used(found.slot)
-                self._learn(step, message.learned)
-                (self.leader if self.leader.owns(message.ballot) else self.proposer).on_promise(step, sender, message)
-            case Accepted():
-                for slot in message.slots:
-                    self.learner.used(slot)
-                (self.leader if self.leader.owns(message.ballot) else self.proposer).on_accepted(step, sender, message)
-            case Chosen():
-                said = (LearnedSlot(item.slot, item.entry) for item in message.slots if item.entry is not None)
-                self._learn(step, said)
-            case _:
-                raise AssertionError(f"a leader is not sent {message}")
-
-    def _learn(self, step: Step, items: Iterable[LearnedSlot]) -> None:
-        for item in items:
-            reached = self.learner.learn(step, item.slot, item.entry, logs.SAID)
-            if reached is not None:
-                self.proposer.end(step, item.slot, "it is learned")
-                self.leader.on_learned(item.slot, item.entry)
-                for applied in reached:
-                    self.leader.on_applied(applied.entry)
-
-    def _on_accepting(self, _step: Step, slot: Slot, _entry: Entry) -> None:
-        self.learner.used(slot)
-
-    def _on_chosen(self, step: Step, slot: Slot, accepting: Accepting) -> None:
-        self._learn(step, (LearnedSlot(slot, accepting.entry),))
-        step.send_all(VOTERS[0], told(slot, accepting.ballot, accepting.entry))
 
 
 @dataclass(frozen=True, slots=True)
 class LeaderState:
     """`desk` is what it has in memory, and `memory` the value of that; `taken` are the ballots of all its attempts."""
 
-    desk: Desk = field(compare=False)
+    desk: Consensus = field(compare=False)
     memory: Hashable
     disk_round: Round
     taken: frozenset[Ballot] = frozenset()
@@ -173,11 +114,11 @@ class Leads:
     listens: bool = field(default=True, init=False)
 
     def start(self, settled: logs.Log) -> LeaderState:
-        desk = Desk(Settings(self.site, VOTERS, Leadership.ELECTED), _NO_ROUND, settled)
+        desk = logs.consensus(_settings(self.site), settled)
         return LeaderState(desk, frozen(desk), _NO_ROUND, learned=settled)
 
     def attempts(self, state: LeaderState) -> Iterator[Choice]:
-        for before in (state, _crashed(state)):
+        for before in (state, self._crashed(state)):
             for number in self.rounds:
                 what = f"stands for election in round {number}"
                 yield from self._try(before, what, partial(_stand, Round(number - 1)))
@@ -200,7 +141,7 @@ class Leads:
             what = f"is told that slot {item.slot} holds {in_words(item.entry)}"
             yield from self._try(state, what, lambda desk, step: desk.take(step, VOTERS[0], said))
 
-    def _count(self, state: LeaderState, mail: Mail) -> Iterator[Choice]:
+    def _count(self, state: LeaderState, mail: list[tuple[SiteId, _Vote]]) -> Iterator[Choice]:
         half_counted, known = [state], {state}
         for before in half_counted:
             for sender, message in mail:
@@ -214,14 +155,14 @@ class Leads:
                 else:
                     yield Choice(what, after)
 
-    def _try(self, state: LeaderState, what: str, begin: Callable[[Desk, Step], None]) -> Iterator[Choice]:
+    def _try(self, state: LeaderState, what: str, begin: Callable[[Consensus, Step], None]) -> Iterator[Choice]:
         after = self._after(state, begin)
         if after is not None and after != state:
             yield Choice(what, after)
 
-    def _after(self, state: LeaderState, act: Callable[[Desk, Step], None]) -> LeaderState | None:
+    def _after(self, state: LeaderState, act: Callable[[Consensus, Step], None]) -> LeaderState | None:
         """None where that leads out of the world. Raises Violated."""
-        desk, step = state.desk.copy(), logs.step(self.site)
+        desk, step = _copied(state.desk, self.site), logs.step(self.site)
         try:
             act(desk, step)
         except BrokenRule as broken:
@@ -244,6 +185,10 @@ class Leads:
                     pass
         return LeaderState(desk, frozen(desk), disk_round, taken, learned, state.sent | sent)
 
+    def _crashed(self, state: LeaderState) -> LeaderState:
+        desk = logs.consensus(_settings(self.site), state.learned, used=state.disk_round)
+        return replace(state, desk=desk, memory=frozen(desk))
+
     def _is_within(self, message: Message) -> bool:
         match message:
             case Prepare():
@@ -254,9 +199,13 @@ class Leads:
                 return True
 
 
-def _crashed(state: LeaderState) -> LeaderState:
-    desk = Desk(state.desk.settings, state.disk_round, state.learned)
-    return replace(state, desk=desk, memory=frozen(desk))
+@cache
+def _settings(site: SiteId) -> Settings:
+    return Settings(site, VOTERS, Leadership.ELECTED)
+
+
+def _copied(desk: Consensus, site: SiteId) -> Consensus:
+    return deepcopy(desk, {id(shared): shared for shared in (_settings(site), logs.CHANCE)})
 
 
 def _news(before: LeaderState, after: LeaderState) -> str | None:
@@ -272,11 +221,11 @@ def _news(before: LeaderState, after: LeaderState) -> str | None:
     return None if after.sent == before.sent else said or "asks on"
 
 
-def _of_ranges(message: Message) -> tuple[Message, ...]:
+def _of_ranges(message: Message) -> tuple[_Vote, ...]:
     return (message,) if isinstance(message, Promise) and message.first != message.last else ()
 
 
-def _of_slot(kind: type[Promise] | type[Accepted], slot: Slot, message: Message) -> tuple[Message, ...]:
+def _of_slot(kind: type[Promise] | type[Accepted], slot: Slot, message: Message) -> tuple[_Vote, ...]:
     """What a vote of this kind says of this slot alone: the rest may be said again later."""
     match message:
         case Promise(first=first, last=last) if kind is Promise and first == last == slot:
@@ -287,7 +236,7 @@ def _of_slot(kind: type[Promise] | type[Accepted], slot: Slot, message: Message)
             return ()
 
 
-_COUNTED: Final[tuple[Callable[[Message], tuple[Message, ...]], ...]] = (
+_COUNTED: Final[tuple[Callable[[Message], tuple[_Vote, ...]], ...]] = (
     _of_ranges,
     *(partial(_of_slot, Promise, slot) for slot in _SLOTS),
     *(partial(_of_slot, Accepted, slot) for slot in _SLOTS),
@@ -298,27 +247,27 @@ _COUNTED: Final[tuple[Callable[[Message], tuple[Message, ...]], ...]] = (
 # What a leader may do
 
 
-def _stand(seen: Round, desk: Desk, step: Step) -> None:
+def _stand(seen: Round, desk: Consensus, step: Step) -> None:
     desk.leader.step_down(step, "it is defeated")
     desk.rounds.saw(Ballot(seen, step.site))
     desk.leader.stand(step, _PATIENCE)
 
 
-def _refused(seen: Round, slot: Slot, desk: Desk, step: Step) -> None:
+def _refused(seen: Round, slot: Slot, desk: Consensus, step: Step) -> None:
     ballot = desk.leader.ballot
     if ballot is not None:
         barred = RefusedSpan(slot, slot, Ballot(seen, step.site), Cause.SLOT)
         for voter in VOTERS[:QUORUM]:
-            desk.leader.on_refused(step, voter, Refused(ballot, "accept", (barred,)))
+            desk.take(step, voter, Refused(ballot, "accept", (barred,)))
 
 
-def _offer(events: tuple[Entry, ...], desk: Desk, step: Step) -> None:
+def _offer(events: tuple[Entry, ...], desk: Consensus, step: Step) -> None:
     desk.leader.offer(step, events)
 
 
-def _look(desk: Desk, step: Step) -> None:
+def _look(desk: Consensus, step: Step) -> None:
     desk.leader.tick(step)
 
 
-def _take(sender: SiteId, message: Message, desk: Desk, step: Step) -> None:
+def _take(sender: SiteId, message: _Vote, desk: Consensus, step: Step) -> None:
     desk.take(step, sender, message)

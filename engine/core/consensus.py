@@ -1,0 +1,187 @@
+"""The consensus alone: acceptor, learner, proposer and leader of one site, wired. A replica drives it, and a search.
+
+Rules that hold here:
+- An answer to a range ballot is the leader's, any other the proposer's: a ballot has one purpose (B1).
+- Who accepted what is chosen needs the ballot alone, the others the entry (R0).
+- R6: rounds far above any seen are refused, as slots are; D5: a site that does not vote refuses everything.
+- What stands around it (the filler, this site's events, the policy) is told within the step, so that whatever comes of
+  it is in the same commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+from typing import assert_never
+
+from engine.core.effects import SawApplied
+from engine.core.entry import Entry
+from engine.core.ids import Ballot, SiteId, Slot
+from engine.core.leading.leader import Leader
+from engine.core.log.learner import Learner, Origin, chosen_entry
+from engine.core.log.microblog import Microblog
+from engine.core.messages import (
+    Accept,
+    Accepted,
+    Cause,
+    Chosen,
+    ChosenSlot,
+    LearnedSlot,
+    Prepare,
+    Promise,
+    Refused,
+    RefusedSpan,
+    Synod,
+)
+from engine.core.settings import ROUND_LEAP_MAX, ROUND_MAX, Settings
+from engine.core.step import Step
+from engine.core.storage import LogReader, Stored
+from engine.core.synod.acceptor import Acceptor
+from engine.core.synod.proposer import Accepting, Proposer, Rounds
+from engine.core.views import AttemptView
+
+
+class Onlooker:
+    """Is told, within the step, what the consensus comes to. This one does nothing about it."""
+
+    def saw_attempt(self, step: Step, slot: Slot) -> None:
+        """A message of another site's attempt at a slot came."""
+
+    def promised(self, step: Step, promise: Promise) -> None:
+        """This site promises a ballot of another."""
+
+    def accepting(self, step: Step, slot: Slot, entry: Entry) -> None:
+        """A synod's first accept of `entry` is about to leave."""
+
+    def missed(self, step: Step, slots: Sequence[Slot]) -> None:
+        """These slots are chosen, and this site was not told with what."""
+
+    def learned(self, step: Step, item: LearnedSlot, origin: Origin, reached: Sequence[SawApplied]) -> None:
+        """A slot is learned, and the prefix reached what it reached by that."""
+
+
+class Consensus:
+    """`onlooker` is set once, by whoever puts a site together."""
+
+    def __init__(self, settings: Settings, stored: Stored, log: LogReader, random: Random) -> None:
+        self._settings = settings
+        self.microblog = Microblog(stored.blocks, stored.last_in_effect)
+        self.acceptor = Acceptor(stored.votes, stored.ranges, settings.page_bytes)
+        self.learner = Learner(stored, log, self.microblog, self.acceptor.forget)
+        self.rounds = Rounds(settings.site, stored.round)
+        for ballot in (*(vote.promised for vote in stored.votes.values()), *(held.ballot for held in stored.ranges)):
+            self.rounds.saw(ballot)
+        self.proposer = Proposer(settings, self.rounds, random, self._on_accepting, self._on_chosen)
+        self.leader = Leader(
+            settings,
+            self.rounds,
+            self.learner,
+            self.proposer,
+            last_in_effect=self.microblog.last_in_effect,
+            on_chosen=self._on_chosen,
+        )
+        self.onlooker = Onlooker()
+
+    def take(self, step: Step, sender: SiteId, message: Synod) -> None:
+        """What a site says, this one included. Raises BrokenRule (A2, R1)."""
+        match message:
+            case Prepare():
+                self._on_prepare(step, sender, message)
+            case Promise():
+                for accepted in message.accepted:
+                    self.learner.used(accepted.slot)
+                for item in message.learned:
+                    self.learn(step, item, Origin("known", None, sender))
+                self._counting(message.ballot).on_promise(step, sender, message)
+            case Accept():
+                self._on_accept(step, sender, message)
+            case Accepted():
+                for slot in message.slots:
+                    self.learner.used(slot)
+                self._counting(message.ballot).on_accepted(step, sender, message)
+            case Refused():
+                self._counting(message.ballot).on_refused(step, sender, message)
+            case Chosen():
+                self._on_told(step, sender, message)
+            case _:
+                assert_never(message)
+
+    def learn(self, step: Step, item: LearnedSlot, origin: Origin) -> None:
+        """Somebody knows that this is chosen. Raises BrokenRule (R1)."""
+        slot, entry = item.slot, item.entry
+        reached = self.learner.learn(step, slot, entry, origin)
+        if reached is None:
+            return
+        self.proposer.end(step, slot, f"slot {slot} is learned")
+        self.leader.on_learned(slot, entry)
+        for applied in reached:
+            self.leader.on_applied(applied.entry)
+        self.onlooker.learned(step, item, origin, reached)
+
+    def is_proposing(self, slot: Slot) -> bool:
+        return self.proposer.attempt(slot) is not None or self.leader.is_proposing(slot)
+
+    def view(self, slot: Slot) -> AttemptView | None:
+        """What this site proposes at a slot."""
+        return self.leader.view(slot) or self.proposer.view(slot)
+
+    def _counting(self, ballot: Ballot) -> Leader | Proposer:
+        """Who counts the answers to a ballot."""
+        return self.leader if self.leader.owns(ballot) else self.proposer
+
+    def _on_prepare(self, step: Step, sender: SiteId, message: Prepare) -> None:
+        cause = self._bars(step, message.ballot)
+        if cause is not None:
+            span = RefusedSpan(message.first, message.last, None, cause)
+            step.send(sender, Refused(message.ballot, "prepare", (span,)))
+            return
+        self.rounds.saw(message.ballot)
+        reply = self.acceptor.on_prepare(step, self.learner, message)
+        step.send(sender, reply)
+        if sender != self._settings.site:
+            self.onlooker.saw_attempt(step, message.first)
+            if isinstance(reply, Promise):
+                self.onlooker.promised(step, reply)
+
+    def _on_accept(self, step: Step, sender: SiteId, message: Accept) -> None:
+        cause = self._bars(step, message.ballot)
+        if cause is not None:
+            spans = tuple(RefusedSpan(item.slot, item.slot, None, cause) for item in message.entries)
+            step.send(sender, Refused(message.ballot, "accept", spans))
+            return
+        self.rounds.saw(message.ballot)
+        step.send_all(sender, self.acceptor.on_accept(step, self.learner, message))
+        if sender != self._settings.site:
+            for item in message.entries:
+                self.onlooker.saw_attempt(step, item.slot)
+
+    def _bars(self, step: Step, ballot: Ballot) -> Cause | None:
+        if not step.voting:
+            return Cause.NOT_VOTING
+        return Cause.FAR if ballot.round > min(ROUND_MAX, self.rounds.seen + ROUND_LEAP_MAX) else None
+
+    def _on_told(self, step: Step, sender: SiteId, message: Chosen) -> None:
+        missed: list[Slot] = []
+        for item in message.slots:
+            self.learner.used(item.slot)
+            entry = chosen_entry(item, self.acceptor.vote(item.slot))
+            if entry is not None:
+                self.learn(step, LearnedSlot(item.slot, entry), Origin("chosen", item.ballot, sender))
+            elif not self.learner.is_learned(item.slot):
+                missed.append(item.slot)
+        if missed:
+            self.onlooker.missed(step, missed)
+
+    def _on_accepting(self, step: Step, slot: Slot, entry: Entry) -> None:
+        """From here on the slot may be used somewhere, even where this site's own acceptor refuses: it is a hole until
+        it is learned, and the filler sees to it."""
+        self.learner.used(slot)
+        self.onlooker.accepting(step, slot, entry)
+
+    def _on_chosen(self, step: Step, slot: Slot, accepting: Accepting) -> None:
+        """A majority accepted."""
+        ballot, entry = accepting.ballot, accepting.entry
+        self.learn(step, LearnedSlot(slot, entry), Origin("votes", ballot, self._settings.site, accepting.accepted))
+        for peer in self._settings.peers:
+            told = None if peer in accepting.accepted else entry
+            step.send(peer, Chosen((ChosenSlot(slot, ballot, told),)))
