@@ -38,37 +38,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Final, assert_never
+from typing import Final
 
 from msgspec import DecodeError, ValidationError
 from msgspec.json import Decoder as JsonDecoder
 from msgspec.json import Encoder as JsonEncoder
 
 from engine.core.entry import NOOP, BadOperation, Entry, decode
-from engine.core.ids import STORE_ID, Ballot, From0, SiteId, Slot, StoreId
-from engine.core.messages import (
-    Accept,
-    Accepted,
-    Ask,
-    AskHighest,
-    AskSlot,
-    Chosen,
-    HandOn,
-    Heartbeat,
-    Hello,
-    Highest,
-    Known,
-    LearnedSlot,
-    Message,
-    Packet,
-    Prepare,
-    Promise,
-    Refused,
-    RefusedSpan,
-    SlotState,
-    Some,
-    Welcome,
-)
+from engine.core.ids import STORE_ID, From0, SiteId, StoreId
+from engine.core.messages import Message, Packet, Some
 from engine.core.value import Row
 from engine.datagram import Reason, Rejected
 
@@ -79,9 +57,6 @@ class _Plaintext(Row):
     to_life: StoreId | None
     messages: Some[Message]
 
-
-_SAID_BY_TYPES: Final[frozenset[type]] = frozenset({Hello, Welcome, AskHighest, Highest, AskSlot})
-"""Their types say all; most of what a quiet cluster says is of them."""
 
 _END: Final = b"]]"
 _to_json: Final = JsonEncoder().encode
@@ -125,78 +100,17 @@ class Decoder:
         if not (_is_store_id(said.life) and (said.to_life is None or _is_store_id(said.to_life))):
             raise Rejected(Reason.MESSAGE)
         for message in said.messages:
-            if type(message) not in _SAID_BY_TYPES:
-                self._check(message)
+            self._check(message)
         return Packet(sender, said.life, said.commit, said.to_life, said.messages)
 
     def _check(self, message: Message) -> None:
         """What the types of its fields cannot say."""
-        match message:
-            case Heartbeat():
-                self._check_ballots((message.leads, message.hears))
-            case Accept():
-                self._check_ballots((message.ballot,))
-                self._check_learned(message.entries)
-            case Accepted():
-                self._check_ballots((message.ballot,))
-            case Prepare():
-                self._check_ballots((message.ballot,))
-                _check_span(message.first, message.last)
-            case Promise():
-                self._check_ballots((message.ballot, *(vote.ballot for vote in message.accepted)))
-                _check_span(message.first, message.last)
-                self._check_entries(vote.entry for vote in message.accepted)
-                self._check_learned(message.learned)
-                self._check_refused(message.left_out)
-            case Refused():
-                self._check_ballots((message.ballot,))
-                self._check_refused(message.spans)
-            case Chosen():
-                self._check_ballots(one.ballot for one in message.slots)
-                self._check_entries(one.entry for one in message.slots if one.entry is not None)
-                if any(one.ballot is None and one.entry is None for one in message.slots):  # R0
-                    raise Rejected(Reason.MESSAGE)
-            case Ask():
-                for first, last in message.spans:
-                    _check_span(first, last)
-            case Known():
-                _check_span(message.first, message.last)
-                self._check_learned(message.learned)
-            case HandOn():
-                self._check_entries(message.entries)
-                author = message.entries[0].author
-                if author is None or any(entry.author != author for entry in message.entries):
-                    raise Rejected(Reason.ENTRY)
-            case SlotState():
-                self._check_slot_state(message)
-            case Hello() | Welcome() | AskHighest() | Highest() | AskSlot():
-                pass
-            case _:
-                assert_never(message)
-
-    def _check_slot_state(self, state: SlotState) -> None:
-        if (state.accepted is None) != (state.digest is None):
-            raise Rejected(Reason.MESSAGE)
-        self._check_ballots((state.promised, state.accepted, *(deed.ballot for deed in state.deeds)))
-        if state.entry is not None:
-            self._check_entries((state.entry,))
-        if state.learning is not None:
-            self._check_ballots((state.learning.ballot,))
-            if not self._sites.issuperset((state.learning.source, *state.learning.votes)):
-                raise Rejected(Reason.SITE)
-
-    def _check_ballots(self, ballots: Iterable[Ballot | None]) -> None:
-        for ballot in ballots:
-            if ballot is not None and ballot.site not in self._sites:
-                raise Rejected(Reason.SITE)
-
-    def _check_learned(self, learned: Iterable[LearnedSlot]) -> None:
-        self._check_entries(each.entry for each in learned)
-
-    def _check_refused(self, spans: Iterable[RefusedSpan]) -> None:
-        self._check_ballots(span.ballot for span in spans)
-        for span in spans:
-            _check_span(span.first, span.last)
+        if not self._sites.issuperset(message.names()):
+            raise Rejected(Reason.SITE)
+        self._check_entries(message.carried())
+        flaw = message.flaw()
+        if flaw is not None:
+            raise Rejected(Reason(flaw))
 
     def _check_entries(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
@@ -212,11 +126,6 @@ class Decoder:
                 decode(entry.body)
             except BadOperation:
                 raise Rejected(Reason.ENTRY) from None
-
-
-def _check_span(first: Slot, last: Slot | None) -> None:
-    if last is not None and last < first:
-        raise Rejected(Reason.MESSAGE)
 
 
 @lru_cache(maxsize=64)

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import pytest
 
+from engine.core.messages import Message
 from tui.textual_inside import TRIED
 
 ROOT: Final = Path(__file__).parents[1]
@@ -32,6 +33,7 @@ CORE_MAY_IMPORT: Final = frozenset(
 ENGINE_PROCESS: Final = ("trio", "apsw", "cryptography", "storage", "engine.runtime", "engine.wire", "engine.seal")
 """What only the process of an engine needs."""
 
+MESSAGES: Final = "engine.core.messages"
 COMPOSITION_ROOT: Final = "tui.commands.serve"
 AUDITOR: Final = "tui.commands.audit"
 
@@ -173,6 +175,21 @@ def test_the_screens_hold_their_widgets_and_look_for_none() -> None:
     """What is under way while a screen goes away would look for what is gone."""
     looking = [source.module for source in _rooms("tui") if re.search(r"\.query(_one)?\(", source.path.read_text())]
     assert looking == []
+
+
+def test_a_new_message_touches_three_files() -> None:
+    """What it is, the case that hands it on, and the part that sends and takes it. (What proves is apart: the truth of
+    the simulator holds each message against the disk.)"""
+    kinds = {kind.__name__ for kind in get_args(Message)}
+    named = {
+        source.module: kinds & {name for one in source.imports() if one.module == MESSAGES for name in one.names}
+        for source in SOURCES
+        if not source.is_of("engine.sim")
+    }
+    asks = {module for module, names in named.items() if "AskSlot" in names}
+    assert asks == {"engine.core.replica", "engine.core.explained.biographer"}, "and the file that says what it is"
+    lists = {module for module, names in named.items() if 2 * len(names) > len(kinds)}
+    assert lists == {"engine.core.replica", "engine.core.explained.hindrance"}, "a message tells it itself: ask it"
 
 
 def test_every_module_opens_with_a_docstring() -> None:

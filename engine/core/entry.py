@@ -155,3 +155,19 @@ def decode(body: str) -> Stamped:
 def kind_of(entry: Entry) -> str:
     """`noop`, `tweet`, `block`, `unblock` or `withdrawal`."""
     return "noop" if entry.author is None else entry.body.partition(" ")[0]
+
+
+def in_words(entry: Entry) -> str:
+    """Who did what. The text of a tweet, which is its user's, stands last."""
+    if entry.author is None:
+        return "no-op"
+    who = f"{entry.author}/{entry.number}"
+    match decode(entry.body).operation:
+        case Tweet(text):
+            return f"{who} tweet {text}"
+        case Block(target):
+            return f"{who} block {target}"
+        case Unblock(target):
+            return f"{who} unblock {target}"
+        case Withdrawal():
+            return f"{who} withdrawal"

@@ -1,6 +1,7 @@
 """What sites say to each other: one frozen row a message, which is also how it is written and read (W2).
 
 Rules that hold here:
+- A message knows itself (`engine.core.said`): what it is about, what can be wrong with it, how people are told.
 - Messages carry many slots: spans are inclusive pairs `(first, last)`; `last` None means "and all after it" (A3).
 - A promise reports accepted ballots, never promised ones, and names exactly the slots that it covers (A4).
 - An acknowledgement names exactly the slots accepted at its ballot (B3).
@@ -10,15 +11,18 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar, assert_never, get_args
 
 from msgspec import Meta
 
-from engine.core.entry import DIGEST, Entry
+from engine.core.entry import DIGEST, Entry, in_words
 from engine.core.ids import Ballot, From0, From1, Nonce, SiteId, Slot, StoreId, Tick
+from engine.core.said import Flaw, Said, Span, Spanning, backward, sites_of
 from engine.core.settings import HEARTBEAT_MAX, Leadership
 from engine.core.value import Row, Value
+from engine.core.wording import first_of, many, span
 
 
 class Cause(StrEnum):
@@ -71,6 +75,19 @@ class RefusedSpan(Row):
     ballot: Ballot | None
     cause: Cause
 
+    def why(self) -> str:
+        match self.cause:
+            case Cause.SLOT:
+                return f"promised {self.ballot}"
+            case Cause.RANGE:
+                return f"promised {self.ballot} for {span(self.first, self.last)}"
+            case Cause.NOT_VOTING:
+                return "does not vote (D5)"
+            case Cause.FAR:
+                return "too far ahead of what is known here (R6)"
+            case _:
+                assert_never(self.cause)
+
 
 class ChosenSlot(Row):
     """R0: the entry, or the ballot alone; never neither."""
@@ -79,14 +96,25 @@ class ChosenSlot(Row):
     ballot: Ballot | None
     entry: Entry | None
 
+    def note(self) -> str:
+        if self.entry is None:
+            return f"the entry of ballot {self.ballot} is chosen: who accepted it has it already (R0)"
+        return f"{'learned here' if self.ballot is None else 'a majority accepted it'}: {in_words(self.entry)}"
 
-class Prepare(Row, tag="prepare"):
+
+class Prepare(Spanning, tag="prepare"):
     ballot: Ballot
     first: From1[Slot]
     last: From1[Slot] | None
 
+    def about(self) -> Iterable[Span]:
+        return ((self.first, self.last),)
 
-class Promise(Row, tag="promise"):
+    def note(self) -> str:
+        return "asks for a promise" + ("" if self.last == self.first else f" of {span(self.first, self.last)}")
+
+
+class Promise(Said, tag="promise"):
     """Covers `first` to `last` less `left_out`; a covered slot that is in neither tuple is empty at the acceptor."""
 
     ballot: Ballot
@@ -96,37 +124,111 @@ class Promise(Row, tag="promise"):
     learned: tuple[LearnedSlot, ...]
     left_out: tuple[RefusedSpan, ...]
 
+    def about(self) -> Iterable[Span]:
+        return ((self.first, self.last),)
 
-class Accept(Row, tag="accept"):
+    def names(self) -> Iterable[SiteId]:
+        return sites_of((self.ballot, *(vote.ballot for vote in self.accepted), *(out.ballot for out in self.left_out)))
+
+    def carried(self) -> Iterable[Entry]:
+        return (*(vote.entry for vote in self.accepted), *(item.entry for item in self.learned))
+
+    def flaw(self) -> Flaw | None:
+        return backward((*self.about(), *((out.first, out.last) for out in self.left_out)))
+
+    def note(self) -> str:
+        learned = [f"already chosen: {in_words(item.entry)}" for item in self.learned]
+        if learned and self.first == self.last:
+            return learned[0]
+        promised = "promised" if self.first == self.last else f"promised {span(self.first, self.last)}"
+        if self.left_out:
+            refused = [f"{span(out.first, out.last)}, where it {out.why()}" for out in self.left_out]
+            promised += f" except {many(refused)}"
+        accepted = [f"accepted at {item.ballot} before: {in_words(item.entry)}" for item in self.accepted]
+        found = [many(items) for items in (learned, accepted) if items]
+        return ", ".join([promised, *(found or ["nothing accepted before"])])
+
+
+class Accept(Said, tag="accept"):
     ballot: Ballot
     entries: Some[LearnedSlot]
 
+    def about(self) -> Iterable[Span]:
+        return ((item.slot, item.slot) for item in self.entries)
 
-class Accepted(Row, tag="accepted"):
+    def carried(self) -> Iterable[Entry]:
+        return (item.entry for item in self.entries)
+
+    def note(self) -> str:
+        asks = "asks to accept" if self.ballot.round else "asks to accept without a prepare (L2)"
+        return f"{asks}: {many([in_words(item.entry) for item in self.entries])}"
+
+
+class Accepted(Said, tag="accepted"):
     ballot: Ballot
     slots: Some[From1[Slot]]
 
+    def about(self) -> Iterable[Span]:
+        return ((slot, slot) for slot in self.slots)
 
-class Refused(Row, tag="refused"):
+    def note(self) -> str:
+        return ("" if len(self.slots) == 1 else f"{len(self.slots)} slots, ") + "nothing higher was promised"
+
+
+class Refused(Spanning, tag="refused"):
     """`ballot` is the one that was asked for; `phase` is `prepare` or `accept`."""
 
     ballot: Ballot
     phase: Phase
     spans: Some[RefusedSpan]
 
+    def about(self) -> Iterable[Span]:
+        return ((out.first, out.last) for out in self.spans)
 
-class Chosen(Row, tag="chosen"):
+    def names(self) -> Iterable[SiteId]:
+        return sites_of((self.ballot, *(out.ballot for out in self.spans)))
+
+    def note(self) -> str:
+        return f"refused {self.phase} {self.ballot}: {many([out.why() for out in self.spans])}"
+
+
+class Chosen(Said, tag="chosen"):
     slots: Some[ChosenSlot]
 
+    @property
+    def ballot(self) -> Ballot | None:
+        return self.slots[0].ballot
 
-class Ask(Row, tag="ask"):
+    def about(self) -> Iterable[Span]:
+        return ((item.slot, item.slot) for item in self.slots)
+
+    def ballots(self) -> Iterable[Ballot | None]:
+        return (item.ballot for item in self.slots)
+
+    def carried(self) -> Iterable[Entry]:
+        return (item.entry for item in self.slots if item.entry is not None)
+
+    def flaw(self) -> Flaw | None:
+        return "message" if any(item.ballot is None and item.entry is None for item in self.slots) else None  # R0
+
+    def note(self) -> str:
+        return many([item.note() for item in self.slots])
+
+
+class Ask(Spanning, tag="ask"):
     """Which of these slots are learned at the addressee? Answered by one or more `Known`."""
 
     nonce: From0[Nonce]
     spans: Some[tuple[From1[Slot], From1[Slot]]]
 
+    def about(self) -> Iterable[Span]:
+        return self.spans
 
-class Known(Row, tag="known"):
+    def note(self) -> str:
+        return "are they chosen? " + first_of([span(first, last) for first, last in self.spans], len(self.spans))
+
+
+class Known(Spanning, tag="known"):
     """Covers exactly `first` to `last`: what is not in `learned` is not learned at the sender."""
 
     nonce: From0[Nonce]
@@ -134,27 +236,51 @@ class Known(Row, tag="known"):
     last: From1[Slot]
     learned: tuple[LearnedSlot, ...]
 
+    def about(self) -> Iterable[Span]:
+        return ((self.first, self.last),)
 
-class AskHighest(Row, tag="ask-highest"):
+    def carried(self) -> Iterable[Entry]:
+        return (item.entry for item in self.learned)
+
+    def note(self) -> str:
+        if not self.learned:
+            return f"{span(self.first, self.last)}: not learned here"
+        return f"learned here: {many([in_words(item.entry) for item in self.learned])}"
+
+
+class AskHighest(Said, tag="ask-highest"):
     nonce: From0[Nonce]
 
+    def note(self) -> str:
+        return "how far does the log go?"
 
-class Highest(Row, tag="highest"):
+
+class Highest(Said, tag="highest"):
     """The highest slot in which the sender, a voter, accepted or learned anything (0: none), and its prefix (R4)."""
 
     nonce: From0[Nonce]
     used_max: From0[Slot]
     prefix: From0[Slot]
 
+    @property
+    def slot(self) -> Slot | None:
+        return self.used_max or None
 
-class Hello(Row, tag="hello"):
+    def note(self) -> str:
+        return f"used up to {self.used_max}, learned without a gap up to {self.prefix}"
+
+
+class Hello(Said, tag="hello"):
     """Asks what the addressee remembers of this site's store. `proof` is the addressee's challenge, None at first."""
 
     nonce: From0[Nonce]
     proof: From0[Nonce] | None
 
+    def note(self) -> str:
+        return "do you remember this store?" if self.proof is None else "the proof you asked for"
 
-class Welcome(Row, tag="welcome"):
+
+class Welcome(Said, tag="welcome"):
     """Answers `hello`. `challenge` is the proof to send where the verdict is UNPROVEN; `reason` is for people."""
 
     nonce: From0[Nonce]
@@ -162,8 +288,13 @@ class Welcome(Row, tag="welcome"):
     challenge: From0[Nonce] | None
     reason: str
 
+    def note(self) -> str:
+        unproven = self.verdict is Verdict.UNPROVEN
+        said = "who are you? repeat this challenge" if unproven else self.verdict.replace("-", " ")
+        return f"{said}: {self.reason}" if self.reason else said
 
-class Heartbeat(Row, tag="heartbeat"):
+
+class Heartbeat(Said, tag="heartbeat"):
     """Says that the sender lives; never answered.
 
     `sent` is the sender's clock; `echo` the newest `sent` it heard from the addressee, `held_ms` how long ago it did;
@@ -184,19 +315,46 @@ class Heartbeat(Row, tag="heartbeat"):
     reaches: bool
     hears: Ballot | None
 
+    @property
+    def ballot(self) -> Ballot | None:
+        return self.leads
 
-class HandOn(Row, tag="hand-on"):
+    def names(self) -> Iterable[SiteId]:
+        return sites_of((self.leads, self.hears))
+
+    def note(self) -> str:
+        state = "voter" if self.voting else "no voter"
+        leads = "" if self.leads is None else f", leads with {self.leads}"
+        hears = "" if self.hears is None else f", hears {self.hears.site} lead with {self.hears}"
+        return f"{self.leadership}, {state}, learned to {self.prefix}, used to {self.used_max}{leads}{hears}"
+
+
+class HandOn(Said, tag="hand-on"):
     """Events of one author for the leader, in the order of their numbers (L3). `relayed`: it has had its one hop."""
 
     entries: Some[Entry]
     relayed: bool
 
+    def carried(self) -> Iterable[Entry]:
+        return self.entries
 
-class AskSlot(Row, tag="ask-slot"):
+    def flaw(self) -> Flaw | None:
+        author = self.entries[0].author
+        return "entry" if author is None or any(entry.author != author for entry in self.entries) else None
+
+    def note(self) -> str:
+        asks = "passes on, for the leader to propose" if self.relayed else "asks the leader to propose"
+        return f"{asks}: {many([in_words(entry) for entry in self.entries])}"
+
+
+class AskSlot(Said, tag="ask-slot"):
     """What happened at this slot, as far as the addressee knows? For people alone; answered by one `SlotState`."""
 
     nonce: From0[Nonce]
     slot: From1[Slot]
+
+    def note(self) -> str:
+        return "what happened there, as far as you know?"
 
 
 class Deed(Row):
@@ -216,8 +374,11 @@ class Learning(Row):
     votes: tuple[SiteId, ...]
     ago_ms: From0[int]
 
+    def names(self) -> Iterable[SiteId]:
+        return (*sites_of((self.ballot,)), self.source, *self.votes)
 
-class SlotState(Row, tag="slot-state"):
+
+class SlotState(Said, tag="slot-state"):
     """What the sender's store has of a slot, and what the sender remembers since it started.
 
     `promised` and `accepted` are maxPrepare and accNum; `digest` is that of the accepted entry. `entry` is the learned
@@ -236,19 +397,42 @@ class SlotState(Row, tag="slot-state"):
     learning: Learning | None
     deeds: tuple[Deed, ...]
 
+    @property
+    def ballot(self) -> Ballot | None:
+        return self.accepted or self.promised
+
+    def names(self) -> Iterable[SiteId]:
+        named = sites_of((self.promised, self.accepted, *(deed.ballot for deed in self.deeds)))
+        return (*named, *(() if self.learning is None else self.learning.names()))
+
+    def carried(self) -> Iterable[Entry]:
+        return () if self.entry is None else (self.entry,)
+
+    def flaw(self) -> Flaw | None:
+        return "message" if (self.accepted is None) != (self.digest is None) else None
+
+    def note(self) -> str:
+        of = "" if self.entry is None else f": {in_words(self.entry)}"
+        if self.learned:
+            return f"learned{of}"
+        if self.accepted is not None:
+            return f"accepted{of}"
+        return "promised, nothing accepted" if self.promised is not None else "nothing promised, nothing accepted"
+
 
 Synod = Prepare | Promise | Accept | Accepted | Refused | Chosen
 """The consensus itself."""
 
-Message = Synod | Ask | Known | AskHighest | Highest | Hello | Welcome | Heartbeat | HandOn | AskSlot | SlotState
+Upkeep = AskHighest | Highest | Hello | Welcome | Heartbeat
+ForPeople = AskSlot | SlotState
+Housekeeping = Upkeep | ForPeople
+"""What is said whether or not anybody submits anything, people's questions included: no cost of an event."""
 
-Housekeeping = Heartbeat | Hello | Welcome | AskHighest | Highest | AskSlot | SlotState
-"""What sites say to each other whether or not anybody submits anything, people's questions included: no cost of an
-event."""
+Message = Synod | Ask | Known | Upkeep | HandOn | ForPeople
+WORDS: Final = tuple(kind.word() for kind in get_args(Message))
 
 GREETINGS: Final[frozenset[type]] = frozenset({Hello, Welcome})
 """They go to whoever has the peer's name, the others to a known life of it (D5)."""
-
 
 VOTES: Final[frozenset[type]] = frozenset({Promise, Accepted, Highest})
 """What a voter's word is counted in (D5)."""

@@ -18,10 +18,8 @@ from enum import StrEnum
 from random import Random
 from typing import Final
 
-from engine.core.coverage import covers
-from engine.core.explained.describe import MESSAGE_TYPES, type_of
 from engine.core.ids import NUMBER_MAX, SiteId, Slot, Tick
-from engine.core.messages import Message
+from engine.core.messages import WORDS, Message
 
 DELAY_MS_MAX: Final = 600_000
 RULE_CHARACTERS_MAX: Final = 500
@@ -54,8 +52,8 @@ class Match:
         return (
             (self.to is None or to in self.to)
             and (self.sender is None or sender in self.sender)
-            and (self.types is None or type_of(message) in self.types)
-            and (self.slots is None or covers(message, *self.slots))
+            and (self.types is None or message.word() in self.types)
+            and (self.slots is None or message.covers(*self.slots))
         )
 
 
@@ -202,9 +200,9 @@ def _types(value: str | None) -> frozenset[str] | None:
     if value == "*":
         return None
     types = frozenset((value or "").split(","))
-    unknown = sorted(types - frozenset(MESSAGE_TYPES))
+    unknown = sorted(types - frozenset(WORDS))
     if unknown:
-        raise BadRule(f"'{unknown[0]}' is no message type: use {', '.join(MESSAGE_TYPES)}")
+        raise BadRule(f"'{unknown[0]}' is no message type: use {', '.join(WORDS)}")
     return types
 
 

@@ -13,22 +13,21 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final
+from typing import Final, get_args
 
 from msgspec.structs import replace
 
-from engine.core.coverage import covers
 from engine.core.effects import RANGE_PHASES, Observation, SawAttempt
 from engine.core.explained import describe
 from engine.core.explained.describe import Line
 from engine.core.ids import SiteId, Slot
-from engine.core.messages import AskSlot, Heartbeat, Known, Message, Prepare, Promise, SlotState
+from engine.core.messages import ForPeople, Heartbeat, Known, Message, Prepare, Promise
 from engine.runtime.clock import iso
 from engine.runtime.fault_rules import Direction
 from engine.runtime.shapes import Shape, ballot
 
 KEPT_MAX: Final = 5_000
-LEFT_OUT: Final = (Heartbeat, AskSlot, SlotState)
+LEFT_OUT: Final = (Heartbeat, *get_args(ForPeople))
 _LARGE_SLOTS: Final = 8
 
 
@@ -98,7 +97,7 @@ def _last(kept: deque[SelfLine | MessageLine], count: int) -> Iterable[SelfLine 
 def _concerns(kept: SelfLine | MessageLine, slot: Slot) -> bool:
     if isinstance(kept, SelfLine):
         return kept.line.slot == slot
-    return covers(kept.message, slot, slot)
+    return kept.message.covers(slot, slot)
 
 
 def _shape(kept: SelfLine | MessageLine) -> Shape:

@@ -102,7 +102,7 @@ def test_r6_the_window_goes_along_with_the_prefix() -> None:
         Highest(Nonce(1), Slot(ABSURD), Slot(ABSURD)),
         beat(used_max=ABSURD),
     ],
-    ids=describe.type_of,
+    ids=lambda message: message.word(),
 )
 def test_r6_an_absurd_slot_makes_no_holes_and_is_not_kept(claim: Message) -> None:
     stage = Stage(3).ready()

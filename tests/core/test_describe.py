@@ -282,7 +282,7 @@ OBSERVATIONS: list[tuple[Observation, str]] = [
 @pytest.mark.parametrize(("value", "line"), MESSAGES, ids=[line for _, line in MESSAGES])
 def test_messages(value: Message, line: str) -> None:
     assert shown(describe.message(value)) == line
-    assert describe.type_of(value) == line.split(maxsplit=1)[0]
+    assert value.word() == line.split(maxsplit=1)[0]
 
 
 @pytest.mark.parametrize(
@@ -300,4 +300,4 @@ def test_every_kind_of_message_and_observation_is_among_them() -> None:
 @given(messages)
 def test_whatever_the_wire_lets_through_has_a_line(message: Message) -> None:
     line = describe.message(message)
-    assert line.type == describe.type_of(message)
+    assert line.type == message.word()

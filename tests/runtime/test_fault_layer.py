@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from engine.core.explained.describe import type_of
 from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId, Tick
 from engine.core.messages import Packet, Prepare
 from engine.runtime import faults
@@ -155,7 +154,7 @@ def test_the_number_of_rules_is_bounded_and_numbers_are_not_used_again() -> None
 def test_the_hits_of_a_rule_on_one_type_leave_others_alone() -> None:
     made = layer()
     made.add("type=accept drop", None)
-    assert type_of(flight().message) == "prepare"
+    assert flight().message.word() == "prepare"
     assert carry(made, flight()) == 1
     assert made.counts.dropped == 0
 

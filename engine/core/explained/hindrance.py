@@ -13,7 +13,6 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from engine.core.coverage import covers
 from engine.core.ids import NUMBER_MAX, SiteId, Slot, Tick, named
 from engine.core.messages import (
     Accept,
@@ -94,7 +93,7 @@ class Hindrances:
         if not slots:
             return {}
         first, last = min(slots), max(slots)
-        taken = [each for each in self.meddling(now) if covers(each.message, first, last)]
+        taken = [each for each in self.meddling(now) if each.message.covers(first, last)]
         said = {slot: self._of_slot(slot, taken) for slot in slots} if taken else {}
         return {slot: sentence for slot, sentence in said.items() if sentence is not None}
 
@@ -102,7 +101,7 @@ class Hindrances:
         return self.of_slots(now, (slot,)).get(slot)
 
     def _of_slot(self, slot: Slot, lately: list[Taken]) -> str | None:
-        taken = [each for each in lately if covers(each.message, slot, slot)]
+        taken = [each for each in lately if each.message.covers(slot, slot)]
         have = self.have(slot) | {each.peer for each in taken if not each.outgoing and _tells(each.message, slot)}
         from_them = [each for each in taken if each.peer in have]
         return _sentence(from_them, _OF_A_SLOT, have) or _sentence(taken, _OF_A_SLOT)
@@ -140,7 +139,7 @@ def _tells(message: Message, slot: Slot) -> bool:
 
 
 def _moves_events(message: Message, first: Slot, last: Slot) -> bool:
-    return isinstance(message, HandOn) or covers(message, first, last)
+    return isinstance(message, HandOn) or message.covers(first, last)
 
 
 def _sentence(taken: Iterable[Taken], kinds: tuple[_Kind, ...], have: Iterable[SiteId] = ()) -> str | None:

@@ -10,8 +10,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from engine.core.effects import SawFresh, SawUnconfirmed
-from engine.core.entry import NOOP, Entry, Tweet, decode
-from engine.core.explained import describe
+from engine.core.entry import NOOP, Entry, Tweet, decode, in_words
 from engine.core.ids import EventId, SiteId, Slot
 from engine.core.storage import NO_VOTE, Vote
 from engine.sim.scenario.expected import (
@@ -186,4 +185,4 @@ def is_entry(entry: Entry, what: What) -> bool:
 
 
 def _named(entry: Entry | None) -> str:
-    return "nothing" if entry is None else describe.entry(entry)
+    return "nothing" if entry is None else in_words(entry)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.core.explained.describe import MESSAGE_TYPES
 from engine.core.ids import Ballot, SiteId, Slot
+from engine.core.messages import WORDS
 from engine.core.storage import EventState
 from engine.sim.scenario.expected import (
     AcceptedIs,
@@ -67,12 +67,12 @@ def pattern(words: Words) -> Pattern:
             slot = words.slot()
         elif words.takes("ballot"):
             ballot = words.ballot()
-        elif word in MESSAGE_TYPES:
+        elif word in WORDS:
             types.add(words.take().rstrip(","))
         elif word in tuple(Which):
             which = Which(words.take())
         else:
-            raise BadLine(f"{word!r} is no type of message: write one of {', '.join(MESSAGE_TYPES)}")
+            raise BadLine(f"{word!r} is no type of message: write one of {', '.join(WORDS)}")
     return Pattern(which, frozenset(types), frozenset(senders), frozenset(addressees), slot, ballot)
 
 

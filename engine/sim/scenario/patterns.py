@@ -11,30 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, assert_never
+from typing import Final
 
-from engine.core.coverage import covers
-from engine.core.explained import describe
 from engine.core.ids import Ballot, SiteId, Slot
-from engine.core.messages import (
-    Accept,
-    Accepted,
-    Ask,
-    AskHighest,
-    AskSlot,
-    Chosen,
-    HandOn,
-    Heartbeat,
-    Hello,
-    Highest,
-    Known,
-    Message,
-    Prepare,
-    Promise,
-    Refused,
-    SlotState,
-    Welcome,
-)
+from engine.core.messages import Message
 
 UPKEEP: Final = frozenset({"heartbeat", "hello", "welcome"})
 
@@ -64,36 +44,13 @@ class Pattern:
         return any(self._is_about(message) for message in messages)
 
     def _is_about(self, message: Message) -> bool:
-        word = describe.type_of(message)
+        word = message.word()
         if (word not in self.types) if self.types else (word in UPKEEP):
             return False
-        if self.ballot is not None and self.ballot not in _ballots(message):
+        if self.ballot is not None and self.ballot not in message.ballots():
             return False
-        return self.slot is None or covers(message, self.slot, self.slot)
+        return self.slot is None or message.covers(self.slot, self.slot)
 
 
 def is_upkeep(message: Message) -> bool:
-    return describe.type_of(message) in UPKEEP
-
-
-def _ballots(message: Message) -> tuple[Ballot | None, ...]:
-    match message:
-        case Prepare(ballot) | Promise(ballot) | Accept(ballot) | Accepted(ballot) | Refused(ballot):
-            return (ballot,)
-        case Chosen(slots):
-            return tuple(item.ballot for item in slots)
-        case (
-            Ask()
-            | Known()
-            | AskHighest()
-            | Highest()
-            | Hello()
-            | Welcome()
-            | Heartbeat()
-            | HandOn()
-            | AskSlot()
-            | SlotState()
-        ):
-            return ()
-        case _:
-            assert_never(message)
+    return message.word() in UPKEEP

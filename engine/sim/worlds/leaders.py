@@ -25,8 +25,7 @@ from msgspec import structs
 
 from engine.core.broken import BrokenRule
 from engine.core.consensus import Consensus
-from engine.core.entry import Entry
-from engine.core.explained.describe import entry as in_words
+from engine.core.entry import Entry, in_words
 from engine.core.ids import Ballot, Round, SiteId, Slot, Tick
 from engine.core.messages import (
     Accept,

@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from engine.core.entry import Entry
-from engine.core.explained.describe import entry as in_words
+from engine.core.entry import Entry, in_words
 from engine.core.ids import Ballot, Round, SiteId, Slot, quorum_size
 from engine.core.messages import Accept, Accepted, Chosen, ChosenSlot, LearnedSlot, Message, Prepare, Promise
 from engine.core.storage import WriteRound

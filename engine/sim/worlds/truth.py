@@ -16,8 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
-from engine.core.entry import Entry
-from engine.core.explained.describe import entry as in_words
+from engine.core.entry import Entry, in_words
 from engine.core.ids import Ballot, EventId, Slot, quorum_size
 from engine.core.log.microblog import Microblog
 from engine.core.messages import Accept, LearnedSlot, Message
