@@ -36,7 +36,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -107,25 +107,25 @@ class Decoder:
         """What the types of its fields cannot say."""
         if not self._sites.issuperset(message.names()):
             raise Rejected(Reason.SITE)
-        self._check_entries(message.carried())
+        for entry in message.carried():
+            self._check_entry(entry)
         flaw = message.flaw()
         if flaw is not None:
             raise Rejected(Reason(flaw))
 
-    def _check_entries(self, entries: Iterable[Entry]) -> None:
-        for entry in entries:
-            if entry.author is None:
-                if entry != NOOP:
-                    raise Rejected(Reason.ENTRY)
-                continue
-            if entry.author not in self._sites:
-                raise Rejected(Reason.SITE)
-            if not entry.follows < entry.number:  # E5; numbers count from 1
+    def _check_entry(self, entry: Entry) -> None:
+        if entry.author is None:
+            if entry != NOOP:
                 raise Rejected(Reason.ENTRY)
-            try:
-                decode(entry.body)
-            except BadOperation:
-                raise Rejected(Reason.ENTRY) from None
+            return
+        if entry.author not in self._sites:
+            raise Rejected(Reason.SITE)
+        if not entry.follows < entry.number:  # E5; numbers count from 1
+            raise Rejected(Reason.ENTRY)
+        try:
+            decode(entry.body)
+        except BadOperation:
+            raise Rejected(Reason.ENTRY) from None
 
 
 @lru_cache(maxsize=64)

@@ -205,6 +205,9 @@ class Chosen(Said, tag="chosen"):
     def ballots(self) -> Iterable[Ballot | None]:
         return (item.ballot for item in self.slots)
 
+    def names(self) -> Iterable[SiteId]:
+        return sites_of(self.ballots())
+
     def carried(self) -> Iterable[Entry]:
         return (item.entry for item in self.slots if item.entry is not None)
 
@@ -412,11 +415,9 @@ class SlotState(Said, tag="slot-state"):
         return "message" if (self.accepted is None) != (self.digest is None) else None
 
     def note(self) -> str:
-        of = "" if self.entry is None else f": {in_words(self.entry)}"
-        if self.learned:
-            return f"learned{of}"
-        if self.accepted is not None:
-            return f"accepted{of}"
+        if self.learned or self.accepted is not None:
+            state = "learned" if self.learned else "accepted"
+            return state if self.entry is None else f"{state}: {in_words(self.entry)}"
         return "promised, nothing accepted" if self.promised is not None else "nothing promised, nothing accepted"
 
 

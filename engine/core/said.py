@@ -53,7 +53,7 @@ class Said(Row):
 
     def names(self) -> Iterable[SiteId]:
         """The sites that it names, but for authors."""
-        return sites_of(self.ballots())
+        return () if self.ballot is None else (self.ballot.site,)
 
     def carried(self) -> Iterable[Entry]:
         return ()

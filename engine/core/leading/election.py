@@ -49,7 +49,7 @@ class Election:
         self._settings = settings
         self._peers = peers
         self._random = random
-        self._claims: dict[SiteId, tuple[Claim, Tick]] = {}
+        self._claims: dict[SiteId, tuple[Claim, Tick]] = {}  # what each peer said last, and until when that holds
         self._stand_at: Tick | None = None
         self._defeats = 0
         self._quiet_until = Tick(0)
@@ -57,12 +57,13 @@ class Election:
         self.timeout = Tick(TIMEOUT_BEATS * settings.timings.heartbeat)
 
     def on_heartbeat(self, step: Step, sender: SiteId, message: Heartbeat) -> None:
-        self._claims[sender] = (Claim(message.leads, message.reaches, message.hears), step.now)
+        until = Tick(step.now + TIMEOUT_BEATS * self._peers.every(sender))
+        self._claims[sender] = (Claim(message.leads, message.reaches, message.hears), until)
 
     def tick(self, step: Step) -> None:
         """Forgets what was said too long ago. Who ceases to hear a leader says so at once: others may follow through
         it."""
-        stale = [site for site, (_, at) in self._claims.items() if not self._fresh(step.now, site, at)]
+        stale = [site for site, (_, until) in self._claims.items() if step.now > until]
         for site in stale:
             claim, _ = self._claims.pop(site)
             if claim.leads and claim.reaches:
@@ -75,9 +76,9 @@ class Election:
     def hears(self, now: Tick) -> Ballot | None:
         """The highest ballot of a live leader that reaches a majority and that this site hears itself."""
         highest: Ballot | None = None
-        for site, (claim, at) in self._claims.items():
+        for claim, until in self._claims.values():
             leads = claim.leads
-            if leads is None or not claim.reaches or not self._fresh(now, site, at):
+            if leads is None or not claim.reaches or now > until:
                 continue
             if highest is None or leads > highest:
                 highest = leads
@@ -90,8 +91,8 @@ class Election:
             return Heard(heard, heard.site)
         relayed = [
             (claim.hears, site)
-            for site, (claim, at) in self._claims.items()
-            if claim.hears and claim.hears.site != self._settings.site and self._fresh(now, site, at)
+            for site, (claim, until) in self._claims.items()
+            if claim.hears and claim.hears.site != self._settings.site and now <= until
         ]
         return Heard(*max(relayed)) if relayed else None
 
@@ -132,15 +133,7 @@ class Election:
 
     def deadline(self) -> Tick:
         due = NEVER if self._stand_at is None else self._stand_at
-        for site, (claim, at) in self._claims.items():
-            silent_at = at + self._timeout_of(site) + 1
-            if silent_at < due and (claim.leads or claim.hears):
-                due = Tick(silent_at)
+        for claim, until in self._claims.values():
+            if until < due and (claim.leads or claim.hears):
+                due = Tick(until + 1)
         return due
-
-    def _fresh(self, now: Tick, site: SiteId, at: Tick) -> bool:
-        """What the peer said at that time still holds."""
-        return now - at <= self._timeout_of(site)
-
-    def _timeout_of(self, site: SiteId) -> int:
-        return TIMEOUT_BEATS * self._peers.every(site)
