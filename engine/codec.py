@@ -74,7 +74,7 @@ _from_json: Final = JsonDecoder(_Plaintext).decode
 def encode_packet(packet: Packet, plaintext_bytes_max: int) -> list[bytes]:
     """The plaintexts that together say `packet`, each at most `plaintext_bytes_max` long unless one message is more."""
     messages = packet.messages
-    whole = _to_json(_Plaintext(packet.life, packet.commit, packet.to_life, messages))
+    whole = _to_json((packet.life, packet.commit, packet.to_life, messages))
     if len(whole) <= plaintext_bytes_max and messages:
         return [whole]
     start = _to_json((packet.life, packet.commit, packet.to_life))[:-1] + b",["
