@@ -58,16 +58,16 @@ test-often: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.often --times $(TIMES) --busy $(BUSY) $(TESTS)
 
 simulate: $(VENV)/run.stamp
-	@$(BIN)/python -m engine.sim --minutes $(MINUTES) $(ARGS)
+	@$(BIN)/python -m engine.sim.proving --minutes $(MINUTES) $(ARGS)
 
 worlds: $(VENV)/run.stamp
-	@$(BIN)/python -m engine.sim.worlds $(ARGS)
+	@$(BIN)/python -m engine.sim.proving.worlds $(ARGS)
 
 mutants: $(VENV)/run.stamp
-	@$(BIN)/python -m engine.sim.mutants
+	@$(BIN)/python -m engine.sim.proving.mutants
 
 ladder: $(VENV)/run.stamp
-	@$(BIN)/python -m engine.sim.ladder $(ARGS)
+	@$(BIN)/python -m engine.sim.proving.ladder $(ARGS)
 
 chaos: $(VENV)/run.stamp
 	@$(BIN)/python -m tests.chaos --seconds $(SECONDS) --leadership $(LEADERSHIP) $(ARGS)

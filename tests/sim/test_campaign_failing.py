@@ -8,14 +8,14 @@ from typing import Final
 
 import pytest
 
-from engine.sim.__main__ import main as simulate
-from engine.sim.campaign import JUDGED_FROM, Tally
-from engine.sim.minimise import FOUND, failure_of
 from engine.sim.mutants.catalogue import broken_by
-from engine.sim.plan import Plan
+from engine.sim.proving.__main__ import main as simulate
+from engine.sim.proving.campaign import JUDGED_FROM, Tally
+from engine.sim.proving.minimise import FOUND, failure_of
 from engine.sim.scenario.__main__ import main as play
 from engine.sim.scenario.parse import read
 from engine.sim.sometimes import EXPECTED
+from engine.sim.world.plan import Plan
 
 MUTANT: Final = "a2-forgets-the-votes-of-unlearned-slots"
 SEEDS: Final = "10"
@@ -33,7 +33,7 @@ def test_a_campaign_over_a_broken_rule_ends_with_a_small_scenario_that_shows_it(
     printed = capsys.readouterr().out
     (saved,) = FOUND.iterdir()
     seed = saved.stem.removeprefix("seed-")
-    assert f"replay it: .venv/bin/python -m engine.sim --seed {seed} --trace --mutant {MUTANT}" in printed
+    assert f"replay it: .venv/bin/python -m engine.sim.proving --seed {seed} --trace --mutant {MUTANT}" in printed
     assert f"python -m engine.sim.scenario --mutant {MUTANT} {saved}" in printed
 
     plan = read(saved)

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from engine.sim.diagram import WIDTH
+from engine.sim.scenario.diagram import WIDTH
 from engine.sim.scenario.parse import parse
 from engine.sim.scenario.transcript import Transcript
 

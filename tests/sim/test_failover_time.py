@@ -10,9 +10,9 @@ from engine.core.ids import SiteId, Tick
 from engine.core.leading.election import TIMEOUT_BEATS
 from engine.core.settings import Leadership, Timings
 from engine.core.storage import EventState
-from engine.sim.network import Datagram
-from engine.sim.plan import Setup, Weather
-from engine.sim.world import World
+from engine.sim.world.network import Datagram
+from engine.sim.world.plan import Setup, Weather
+from engine.sim.world.world import World
 
 TIMINGS = Timings()
 ELECTION_TIMEOUT = TIMEOUT_BEATS * TIMINGS.heartbeat

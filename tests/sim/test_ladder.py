@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from engine.sim.ladder import LOSS, RUNGS, SIZES, Rung, Workload, measure, table
+from engine.sim.proving.ladder import LOSS, RUNGS, SIZES, Rung, Workload, measure, table
 
 ROOT: Final = Path(__file__).parents[2]
 README: Final = ROOT / "README.md"

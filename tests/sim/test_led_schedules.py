@@ -16,11 +16,11 @@ from engine.core.entry import Tweet
 from engine.core.ids import Tick
 from engine.core.replica import Replica
 from engine.core.storage import EventState
-from engine.sim.network import Datagram
 from engine.sim.scenario.commands import Scenario
 from engine.sim.scenario.parse import parse
 from engine.sim.scenario.patterns import is_upkeep
 from engine.sim.scenario.ready import ready
+from engine.sim.world.network import Datagram
 
 pytestmark = pytest.mark.timeout(600)
 """A schedule that fails is made smaller for up to five minutes."""

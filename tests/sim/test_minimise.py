@@ -14,12 +14,12 @@ from engine.core.ids import Round, Tick
 from engine.core.replica import Replica
 from engine.core.settings import Settings
 from engine.core.storage import LogReader, Stored
-from engine.sim.minimise import Failure, failure_of, minimise, save
-from engine.sim.plan import Plan
+from engine.sim.proving.minimise import Failure, failure_of, minimise, save
+from engine.sim.proving.swarm import draw
 from engine.sim.scenario import plans
 from engine.sim.scenario.parse import parse, read
-from engine.sim.swarm import draw
-from engine.sim.world import MakeReplica
+from engine.sim.world.plan import Plan
+from engine.sim.world.world import MakeReplica
 
 LINES_MAX: Final = 30
 SEEDS: Final = range(200)

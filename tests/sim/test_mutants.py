@@ -1,8 +1,8 @@
 """The net is tight: every deliberate breakage of a rule is caught, and soon.
 
-`mutants.seeds` names for each mutant a seed whose run catches it: `python -m engine.sim.mutants` hunts from the first
-seed on, and `--pin tests/sim/mutants.seeds` writes down what it finds. A seed that another plan is drawn from by now is
-no failure: the hunt goes on from there.
+`mutants.seeds` names for each mutant a seed whose run catches it: `python -m engine.sim.proving.mutants` hunts from the
+first seed on, and `--pin tests/sim/mutants.seeds` writes down what it finds. A seed that another plan is drawn from by
+now is no failure: the hunt goes on from there.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Final
 import pytest
 
 from engine.sim.mutants.catalogue import MUTANTS
-from engine.sim.mutants.hunt import hunt, pins
 from engine.sim.mutants.mutant import Mutant
+from engine.sim.proving.hunt import hunt, pins
 
 SEEDS: Final = pins(Path(__file__).with_name("mutants.seeds"))
 

@@ -14,10 +14,10 @@ from engine.core.leading.election import Election
 from engine.core.log.scanner import Scanner
 from engine.core.settings import Leadership, Timings
 from engine.core.storage import EventState
-from engine.sim.plan import CLEAR, Plan, Setup
-from engine.sim.run import Run
 from engine.sim.scenario.parse import read
-from engine.sim.world import World
+from engine.sim.world.plan import CLEAR, Plan, Setup
+from engine.sim.world.run import Run
+from engine.sim.world.world import World
 
 FOUND = sorted(Path(__file__).with_name("found").glob("*.scenario"))
 """Minimised plans that failed."""

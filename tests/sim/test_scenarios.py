@@ -11,11 +11,11 @@ from typing import Final
 
 import pytest
 
-from engine.sim.plan import Plan
 from engine.sim.scenario.__main__ import main as play
 from engine.sim.scenario.commands import Scenario, ScenarioError
 from engine.sim.scenario.parse import parse, read
 from engine.sim.scenario.transcript import Transcript
+from engine.sim.world.plan import Plan
 
 FOLDER: Final = Path(__file__).parents[1] / "scenarios"
 SCENARIOS: Final = sorted(FOLDER.glob("*.scenario"))

@@ -8,11 +8,14 @@ import sys
 
 import pytest
 
-from engine.sim.campaign import JUDGED_FROM, campaign
+from engine.sim.proving.campaign import JUDGED_FROM, campaign
 
-PRINT_DIGEST = (
-    "from engine.sim.run import Run; from engine.sim.swarm import draw; print(Run(draw({})).complete().digest)"
-)
+PRINT_DIGEST = """
+from engine.sim.proving.swarm import draw
+from engine.sim.world.run import Run
+
+print(Run(draw({})).complete().digest)
+"""
 
 
 @pytest.mark.timeout(500)

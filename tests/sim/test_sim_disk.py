@@ -17,7 +17,7 @@ from engine.core.storage import (
     WriteRound,
     WriteVote,
 )
-from engine.sim.disk import Image, SimDisk
+from engine.sim.world.disk import Image, SimDisk
 
 LIFE = StoreId("0123456789abcdef")
 BALLOT = Ballot(Round(1), SiteId("alice"))

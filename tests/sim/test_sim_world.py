@@ -11,12 +11,12 @@ from engine.core.messages import Accept, Heartbeat, Hello
 from engine.core.replica import Replica
 from engine.core.settings import Leadership, Timings
 from engine.core.storage import EventState, Standing
-from engine.sim.network import Datagram
-from engine.sim.plan import CLEAR, Setup, Weather
-from engine.sim.site import Fuse
 from engine.sim.sometimes import CrashPoint
 from engine.sim.violation import Violated
-from engine.sim.world import World
+from engine.sim.world.network import Datagram
+from engine.sim.world.plan import CLEAR, Setup, Weather
+from engine.sim.world.site import Fuse
+from engine.sim.world.world import World
 
 NAMES = (SiteId("alice"), SiteId("bob"), SiteId("carol"))
 UP_MS = 3_000

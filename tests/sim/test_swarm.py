@@ -7,9 +7,9 @@ from typing import Final, get_args
 
 from engine.core.entry import AT_MS_MAX
 from engine.core.settings import Leadership
-from engine.sim.plan import Act, Crash, Cut, FlipBit, Plan, Weather
+from engine.sim.proving.swarm import draw
 from engine.sim.sometimes import CrashPoint
-from engine.sim.swarm import draw
+from engine.sim.world.plan import Act, Crash, Cut, FlipBit, Plan, Weather
 
 PLANS: Final = [draw(seed) for seed in range(400)]
 SHAPES: Final = {"one-way", "alone", "split", "star", "chain", "bridge"}

@@ -11,7 +11,7 @@ from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, Round, SiteId, Slot
 from engine.core.messages import Accepted, AcceptedSlot, Cause, ChosenSlot, Promise, Refused, RefusedSpan
 from engine.core.storage import NO_VOTE, RangePromise, Vote
-from engine.sim.ballots import Ballots
+from engine.sim.truth.ballots import Ballots
 from engine.sim.violation import Violated
 
 ALICE, BOB, CAROL = NAMES = (SiteId("alice"), SiteId("bob"), SiteId("carol"))

@@ -9,7 +9,7 @@ import pytest
 
 from engine.core.effects import SawFresh, SawUnconfirmed
 from engine.core.ids import Nonce, SiteId, Slot, Tick
-from engine.sim.reads import Begun, Reads
+from engine.sim.truth.reads import Begun, Reads
 from engine.sim.violation import Violated
 
 ALICE, BOB, CAROL = SiteId("alice"), SiteId("bob"), SiteId("carol")

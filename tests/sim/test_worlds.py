@@ -8,10 +8,10 @@ from functools import partial
 
 import pytest
 
-from engine.sim.worlds.__main__ import main
-from engine.sim.worlds.catalog import DUEL, QUICK, TOLD, ZERO, SmallWorld
-from engine.sim.worlds.search import Move, Searched, State, search
-from engine.sim.worlds.stage import ForgetfulStage, Stage
+from engine.sim.proving.worlds.__main__ import main
+from engine.sim.proving.worlds.catalog import DUEL, QUICK, TOLD, ZERO, SmallWorld
+from engine.sim.proving.worlds.search import Move, Searched, State, search
+from engine.sim.proving.worlds.stage import ForgetfulStage, Stage
 
 
 @pytest.mark.timeout(600)
@@ -65,7 +65,7 @@ def test_the_table_says_what_is_not_as_pinned(
     assert main(["duel"]) == 0
     assert "7,320" in capsys.readouterr().out
     monkeypatch.setattr(
-        "engine.sim.worlds.__main__.WORLDS", (replace(DUEL, pinned=Searched(states=1, steps=0, depth=0)),)
+        "engine.sim.proving.worlds.__main__.WORLDS", (replace(DUEL, pinned=Searched(states=1, steps=0, depth=0)),)
     )
     assert main([]) == 1
     assert "NOT AS PINNED" in capsys.readouterr().out

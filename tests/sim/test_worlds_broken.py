@@ -18,9 +18,9 @@ from engine.core.messages import ChosenSlot
 from engine.core.storage import NO_VOTE, Vote
 from engine.sim.mutants.catalogue import named
 from engine.sim.mutants.mutant import Mutant, Patch
-from engine.sim.worlds.__main__ import main
-from engine.sim.worlds.catalog import WORLDS
-from engine.sim.worlds.search import Counterexample, search
+from engine.sim.proving.worlds.__main__ import main
+from engine.sim.proving.worlds.catalog import WORLDS
+from engine.sim.proving.worlds.search import Counterexample, search
 
 
 @dataclass(frozen=True, slots=True)

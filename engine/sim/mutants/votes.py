@@ -16,8 +16,8 @@ from engine.core.step import Step
 from engine.core.storage import StoreFailed, Vote, WriteVote
 from engine.core.synod.acceptor import Acceptor, Barred
 from engine.core.turn import Commit, Item, Turn
-from engine.sim.disk import SimDisk
 from engine.sim.mutants.mutant import Mutant, Patch
+from engine.sim.world.disk import SimDisk
 
 
 def _promise_anything(_: Any) -> Any:

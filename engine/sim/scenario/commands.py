@@ -14,10 +14,10 @@ from typing import Final
 
 from engine.core.entry import Operation
 from engine.core.ids import EventId, Round, SiteId, Slot, Tick
-from engine.sim.plan import Setup
 from engine.sim.scenario.expected import Checkable, Expectation
 from engine.sim.scenario.patterns import Pattern
 from engine.sim.sometimes import CrashPoint
+from engine.sim.world.plan import Setup
 
 POINTS: Final = {
     CrashPoint.BEFORE_COMMIT: "before commit",

@@ -38,7 +38,7 @@ from engine.sim.scenario.expected import (
     What,
 )
 from engine.sim.scenario.onlookers import Onlookers
-from engine.sim.world import World
+from engine.sim.world.world import World
 
 
 class Checker:

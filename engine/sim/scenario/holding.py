@@ -11,10 +11,10 @@ from typing import assert_never
 
 from engine.core.explained import describe
 from engine.core.messages import Message
-from engine.sim.network import Datagram
 from engine.sim.scenario.onlookers import Onlookers
 from engine.sim.scenario.patterns import Pattern, Which, is_upkeep
-from engine.sim.world import World
+from engine.sim.world.network import Datagram
+from engine.sim.world.world import World
 
 
 class Holding:

@@ -15,9 +15,9 @@ from msgspec.structs import replace
 
 from engine.core.effects import Observation, SawAttempt, SawFresh, SawOutcome, SawRejected, SawUnconfirmed
 from engine.core.ids import EventId, SiteId, Tick
-from engine.sim.network import Datagram
 from engine.sim.scenario.patterns import is_upkeep
-from engine.sim.world import Watcher
+from engine.sim.world.network import Datagram
+from engine.sim.world.world import Watcher
 
 _LATE_GREETING: Final = "stale-answer"
 

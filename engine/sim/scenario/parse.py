@@ -14,11 +14,11 @@ from typing import Final
 
 from engine.core.ids import SITE_NAME, SITES_MAX, Round, SiteId, Tick
 from engine.core.settings import HEARTBEAT_MAX, Leadership, Timings
-from engine.sim.plan import Plan, Setup, Weather
 from engine.sim.scenario.commands import Line, Scenario, ScenarioError
 from engine.sim.scenario.parse_commands import command
 from engine.sim.scenario.plans import PlanReader
 from engine.sim.scenario.words import BadLine, Words
+from engine.sim.world.plan import Plan, Setup, Weather
 
 STEADY: Final = Weather(delay_min=1, delay_spread=1)
 """A link on which everything takes 1 ms."""

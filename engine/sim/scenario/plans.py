@@ -15,7 +15,9 @@ from typing import Final, assert_never
 from engine.core.entry import BadOperation, Block, Operation, Tweet, Unblock, Withdrawal, clean_text
 from engine.core.ids import SiteId, Tick
 from engine.core.settings import Timings
-from engine.sim.plan import (
+from engine.sim.scenario.commands import POINTS
+from engine.sim.scenario.words import BadLine, Words, quote
+from engine.sim.world.plan import (
     Act,
     ClockJump,
     Crash,
@@ -35,8 +37,6 @@ from engine.sim.plan import (
     Weather,
     Wipe,
 )
-from engine.sim.scenario.commands import POINTS
-from engine.sim.scenario.words import BadLine, Words, quote
 
 _USAGES: Final = {
     "fill": "at 100 ms fill SITE",

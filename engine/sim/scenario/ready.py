@@ -14,10 +14,10 @@ from typing import Final
 
 from engine.core.ids import SiteId
 from engine.core.settings import Leadership
-from engine.sim.plan import Setup
 from engine.sim.scenario.commands import Scenario, ScenarioError
 from engine.sim.scenario.patterns import is_upkeep
-from engine.sim.world import MakeReplica, World
+from engine.sim.world.plan import Setup
+from engine.sim.world.world import MakeReplica, World
 
 _READY_MAX_MS: Final = 30_000
 _SEEDS_TRIED: Final = 64

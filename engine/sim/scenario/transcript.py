@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.core.replica import Replica
-from engine.sim.diagram import Diagram
-from engine.sim.plan import Plan
-from engine.sim.run import Run
 from engine.sim.scenario.commands import Line, Scenario, ScenarioError
+from engine.sim.scenario.diagram import Diagram
 from engine.sim.scenario.expected import Expectation
 from engine.sim.scenario.onlookers import Onlookers
 from engine.sim.scenario.play import Play, Unexpected
-from engine.sim.trace import Trace
+from engine.sim.scenario.trace import Trace
 from engine.sim.violation import Violated
-from engine.sim.world import MakeReplica, Watcher
+from engine.sim.world.plan import Plan
+from engine.sim.world.run import Run
+from engine.sim.world.world import MakeReplica, Watcher
 
 
 class Transcript:

@@ -15,7 +15,7 @@ from engine.core.explained import describe
 from engine.core.ids import SiteId
 from engine.core.messages import Heartbeat, Message
 from engine.parts import is_part, position
-from engine.sim.network import Datagram
+from engine.sim.world.network import Datagram
 
 
 class Trace:

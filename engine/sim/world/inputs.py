@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from engine.core.events.sessions import Submission
 from engine.core.ids import Slot, Tick
-from engine.sim.network import Datagram
+from engine.sim.world.network import Datagram
 
 
 @dataclass(frozen=True, slots=True)

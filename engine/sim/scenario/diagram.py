@@ -15,7 +15,7 @@ from typing import Final
 from engine.core.effects import Observation, SawPeer
 from engine.core.explained import describe
 from engine.core.ids import SiteId
-from engine.sim.network import Datagram
+from engine.sim.world.network import Datagram
 
 WIDTH: Final = 100
 

@@ -19,10 +19,10 @@ from engine.core.messages import Accept, Accepted, Chosen, ChosenSlot, LearnedSl
 from engine.core.storage import WriteRound
 from engine.core.synod import proposer
 from engine.core.synod.proposer import Accepting, Preparing, Rounds
+from engine.sim.proving.worlds import logs, truth
+from engine.sim.proving.worlds.acceptors import Counted
+from engine.sim.proving.worlds.truth import Witness
 from engine.sim.violation import violate
-from engine.sim.worlds import logs, truth
-from engine.sim.worlds.acceptors import Counted
-from engine.sim.worlds.truth import Witness
 
 VOTERS: Final = tuple(SiteId(name) for name in ("x", "y", "z"))
 """The acceptors, where they are on sites of their own."""

@@ -23,8 +23,8 @@ from engine.core.leading.election import TIMEOUT_BEATS
 from engine.core.messages import Cause, Heartbeat, Packet, Prepare, Refused
 from engine.core.peers.heartbeats import UP_BEATS
 from engine.core.settings import Leadership, Settings
-from engine.sim.disk import SimDisk
 from engine.sim.violation import violate
+from engine.sim.world.disk import SimDisk
 
 _NEVER: Final = Tick(-1)
 

@@ -24,9 +24,9 @@ from engine.core.messages import Accept, Accepted, Chosen, LearnedSlot, Message,
 from engine.core.settings import Leadership, Settings
 from engine.core.storage import RangePromise, Vote, Write, WriteApplied, WriteLearned, WriteRanges, WriteVote
 from engine.core.synod.acceptor import Acceptor
+from engine.sim.proving.worlds import logs
+from engine.sim.proving.worlds.truth import Proposal, Witness
 from engine.sim.violation import violate
-from engine.sim.worlds import logs
-from engine.sim.worlds.truth import Proposal, Witness
 
 SLOT_MAX: Final = Slot(2)
 """Small worlds have slots 1 and 2."""

@@ -14,7 +14,8 @@ from typing import Final
 from engine.core.entry import AT_MS_MAX, Block, Operation, Tweet, Unblock
 from engine.core.ids import NUMBER_MAX, SiteId, Tick
 from engine.core.settings import Leadership, Timings
-from engine.sim.plan import (
+from engine.sim.sometimes import CrashPoint
+from engine.sim.world.plan import (
     Act,
     ClockJump,
     Crash,
@@ -34,7 +35,6 @@ from engine.sim.plan import (
     Weather,
     Wipe,
 )
-from engine.sim.sometimes import CrashPoint
 
 NAMES: Final = tuple(SiteId(name) for name in ("alice", "bob", "carol", "dave", "erin", "frank", "grace"))
 

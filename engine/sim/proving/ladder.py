@@ -22,11 +22,11 @@ from engine.core.entry import Tweet
 from engine.core.ids import SiteId, Tick
 from engine.core.replica import Replica
 from engine.core.settings import Leadership, Timings
-from engine.sim.meter import Meter
-from engine.sim.plan import Setup, Weather
 from engine.sim.scenario.commands import Scenario
 from engine.sim.scenario.ready import ready
-from engine.sim.world import World
+from engine.sim.world.meter import Meter
+from engine.sim.world.plan import Setup, Weather
+from engine.sim.world.world import World
 from engine.template import DEFAULT_NAMES
 
 ONE_WAY_MS: Final = 70
@@ -180,9 +180,9 @@ def _counts(cost: Cost) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m engine.sim.ladder",
+        prog="python -m engine.sim.proving.ladder",
         description="Prints what an event costs under each leadership setting, counted in a simulated world.",
-        epilog="example: python -m engine.sim.ladder --sites 3",
+        epilog="example: python -m engine.sim.proving.ladder --sites 3",
     )
     parser.add_argument(
         "--sites",

@@ -2,7 +2,7 @@
 
 Rules that hold here:
 - What a search comes to is pinned: a change of the protocol, or of what a world may do, is seen. A change that is meant
-  is pinned anew, with what `python -m engine.sim.worlds` prints.
+  is pinned anew, with what `python -m engine.sim.proving.worlds` prints.
 - QUICK worlds are part of the tests; LONG ones take minutes, and are searched by `make worlds` with all others.
 """
 
@@ -14,11 +14,11 @@ from typing import Final
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, Round, SiteId, Slot
 from engine.core.messages import Accept, Chosen, LearnedSlot, Message, Prepare
-from engine.sim.worlds.acceptors import AcceptorState
-from engine.sim.worlds.casts import Actor, Author, Contender, LastAuthor
-from engine.sim.worlds.leaders import Leads
-from engine.sim.worlds.search import Searched
-from engine.sim.worlds.stage import ForgetfulStage, Stage
+from engine.sim.proving.worlds.acceptors import AcceptorState
+from engine.sim.proving.worlds.casts import Actor, Author, Contender, LastAuthor
+from engine.sim.proving.worlds.leaders import Leads
+from engine.sim.proving.worlds.search import Searched
+from engine.sim.proving.worlds.stage import ForgetfulStage, Stage
 
 P: Final = SiteId("p")
 Q: Final = SiteId("q")

@@ -43,13 +43,13 @@ from engine.core.settings import Leadership, Settings
 from engine.core.step import Step
 from engine.core.storage import WriteLearned, WriteRound
 from engine.core.synod.proposer import Accepting, Preparing
+from engine.sim.proving.worlds import logs, truth
+from engine.sim.proving.worlds.acceptors import SLOT_MAX, Counted
+from engine.sim.proving.worlds.casts import Choice
+from engine.sim.proving.worlds.proposers import QUORUM, VOTERS, Mail
+from engine.sim.proving.worlds.snapshot import frozen
+from engine.sim.proving.worlds.truth import Witness
 from engine.sim.violation import violate
-from engine.sim.worlds import logs, truth
-from engine.sim.worlds.acceptors import SLOT_MAX, Counted
-from engine.sim.worlds.casts import Choice
-from engine.sim.worlds.proposers import QUORUM, VOTERS, Mail
-from engine.sim.worlds.snapshot import frozen
-from engine.sim.worlds.truth import Witness
 
 _SLOTS: Final = tuple(Slot(number) for number in range(1, SLOT_MAX + 1))
 _NO_ROUND: Final = Round(0)

@@ -1,4 +1,4 @@
-"""`python -m engine.sim.worlds`: searches small worlds whole, and says how many states each has.
+"""`python -m engine.sim.proving.worlds`: searches small worlds whole, and says how many states each has.
 
 Exit status: 0 all held, with as many states as are pinned; 1 a world has another number of states; 2 bad usage; 12 a
 violation was found: the shortest way to it is printed.
@@ -12,10 +12,10 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from engine.sim.worlds.catalog import WORLDS, SmallWorld
-from engine.sim.worlds.search import Counterexample, search
+from engine.sim.proving.worlds.catalog import WORLDS, SmallWorld
+from engine.sim.proving.worlds.search import Counterexample, search
 
-_EXAMPLE: Final = 'example: python -m engine.sim.worlds duel "ballot 0"'
+_EXAMPLE: Final = 'example: python -m engine.sim.proving.worlds duel "ballot 0"'
 _PASSED: Final = 0
 _OTHER_COUNT: Final = 1
 _VIOLATION: Final = 12
@@ -26,7 +26,7 @@ _WIDTH: Final = max(len(world.name) for world in WORLDS)
 def main(arguments: Sequence[str] | None = None) -> int:
     names = [world.name for world in WORLDS]
     parser = argparse.ArgumentParser(
-        prog="python -m engine.sim.worlds",
+        prog="python -m engine.sim.proving.worlds",
         description="Searches small worlds whole: every order of every message and crash, each state checked.",
         epilog="\n".join(("worlds:", *(f"  {world.name:<{_WIDTH}} {world.about}" for world in WORLDS), "", _EXAMPLE)),
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -59,13 +59,13 @@ from engine.core.storage import (
     WriteStanding,
     WriteVote,
 )
-from engine.sim.ballots import Ballots
-from engine.sim.disk import Image, SimDisk
-from engine.sim.outcomes import FINAL, Event, Outcomes
-from engine.sim.reads import Begun, Reads
-from engine.sim.replay import Pair, Replay
 from engine.sim.sometimes import Reached
+from engine.sim.truth.ballots import Ballots
+from engine.sim.truth.outcomes import FINAL, Event, Outcomes
+from engine.sim.truth.reads import Begun, Reads
+from engine.sim.truth.replay import Pair, Replay
 from engine.sim.violation import OutOfModel, violate
+from engine.sim.world.disk import Image, SimDisk
 
 _NO_ROUND: Final = Round(0)
 

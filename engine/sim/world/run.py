@@ -19,8 +19,9 @@ from typing import Final, assert_never
 from engine.core.ids import Tick, quorum_size
 from engine.core.replica import Replica
 from engine.core.storage import Standing
-from engine.sim.disk import Image
-from engine.sim.plan import (
+from engine.sim.violation import OutOfModel, violate
+from engine.sim.world.disk import Image
+from engine.sim.world.plan import (
     Act,
     ClockJump,
     Crash,
@@ -38,9 +39,8 @@ from engine.sim.plan import (
     TakeCopy,
     Wipe,
 )
-from engine.sim.site import Fuse
-from engine.sim.violation import OutOfModel, violate
-from engine.sim.world import MakeReplica, Watcher, World
+from engine.sim.world.site import Fuse
+from engine.sim.world.world import MakeReplica, Watcher, World
 
 SETTLE_MS: Final = 120_000
 READ_MS: Final = Tick(10_000)

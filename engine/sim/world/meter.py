@@ -13,8 +13,8 @@ from engine.core.ids import SiteId
 from engine.core.messages import Housekeeping
 from engine.core.storage import EventState
 from engine.datagram import SEAL_BYTES
-from engine.sim.network import Datagram
-from engine.sim.world import World
+from engine.sim.world.network import Datagram
+from engine.sim.world.world import World
 
 
 class Meter:

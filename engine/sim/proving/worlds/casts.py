@@ -20,10 +20,10 @@ from engine.core.ids import Ballot, Round, SiteId, Slot
 from engine.core.messages import Accept, Chosen, LearnedSlot, Message
 from engine.core.synod import proposer
 from engine.core.synod.proposer import Accepting
-from engine.sim.worlds import acceptors, logs, proposers
-from engine.sim.worlds.acceptors import AcceptorState, Counted
-from engine.sim.worlds.proposers import Mail, ProposerState
-from engine.sim.worlds.truth import Witness
+from engine.sim.proving.worlds import acceptors, logs, proposers
+from engine.sim.proving.worlds.acceptors import AcceptorState, Counted
+from engine.sim.proving.worlds.proposers import Mail, ProposerState
+from engine.sim.proving.worlds.truth import Witness
 
 
 class ActorState(Protocol):

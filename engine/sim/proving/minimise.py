@@ -19,7 +19,12 @@ from engine.core.entry import Tweet
 from engine.core.ids import SiteId, Tick
 from engine.core.replica import Replica
 from engine.core.settings import Leadership, Timings
-from engine.sim.plan import (
+from engine.sim.proving.swarm import draw
+from engine.sim.scenario import plans
+from engine.sim.scenario.parse import STEADY
+from engine.sim.scenario.transcript import Transcript
+from engine.sim.violation import OutOfModel, Violated
+from engine.sim.world.plan import (
     Act,
     ClockJump,
     Crash,
@@ -39,13 +44,8 @@ from engine.sim.plan import (
     Weather,
     Wipe,
 )
-from engine.sim.run import Run
-from engine.sim.scenario import plans
-from engine.sim.scenario.parse import STEADY
-from engine.sim.scenario.transcript import Transcript
-from engine.sim.swarm import draw
-from engine.sim.violation import OutOfModel, Violated
-from engine.sim.world import MakeReplica
+from engine.sim.world.run import Run
+from engine.sim.world.world import MakeReplica
 
 RUNS_MAX: Final = 1_500
 LIVENESS: Final = "liveness"

@@ -30,15 +30,15 @@ from engine.core.messages import Message
 from engine.core.replica import Replica
 from engine.core.settings import Settings
 from engine.core.storage import LogReader, Stored
-from engine.sim.disk import Image, SimDisk
-from engine.sim.elections import Elections
-from engine.sim.inputs import Confirm, Fill, GiveUp
-from engine.sim.marks import Mark, Marks
-from engine.sim.network import Datagram, Network
-from engine.sim.plan import Setup
-from engine.sim.site import Fuse, SimSite
 from engine.sim.sometimes import CrashPoint, Reached
-from engine.sim.truth import Truth
+from engine.sim.truth.elections import Elections
+from engine.sim.truth.truth import Truth
+from engine.sim.world.disk import Image, SimDisk
+from engine.sim.world.inputs import Confirm, Fill, GiveUp
+from engine.sim.world.marks import Mark, Marks
+from engine.sim.world.network import Datagram, Network
+from engine.sim.world.plan import Setup
+from engine.sim.world.site import Fuse, SimSite
 
 MakeReplica = Callable[[Settings, Stored, LogReader, Random], Replica]
 

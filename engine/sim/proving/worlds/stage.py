@@ -15,12 +15,12 @@ from typing import Generic, NamedTuple, TypeVar
 from engine.core.explained import describe
 from engine.core.ids import SiteId
 from engine.core.messages import Accept, Accepted, Chosen, LearnedSlot, Message, Prepare, Promise
-from engine.sim.worlds import acceptors, truth
-from engine.sim.worlds.acceptors import AcceptorState, Counted
-from engine.sim.worlds.casts import Actor, ActorState, LastAuthor
-from engine.sim.worlds.proposers import QUORUM, VOTERS, ProposerState
-from engine.sim.worlds.search import Move, State
-from engine.sim.worlds.truth import Witness
+from engine.sim.proving.worlds import acceptors, truth
+from engine.sim.proving.worlds.acceptors import AcceptorState, Counted
+from engine.sim.proving.worlds.casts import Actor, ActorState, LastAuthor
+from engine.sim.proving.worlds.proposers import QUORUM, VOTERS, ProposerState
+from engine.sim.proving.worlds.search import Move, State
+from engine.sim.proving.worlds.truth import Witness
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")

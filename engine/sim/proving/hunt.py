@@ -17,9 +17,9 @@ from typing import Final
 from engine.datagram import Rejected
 from engine.sim.mutants.catalogue import named
 from engine.sim.mutants.mutant import Mutant
-from engine.sim.run import Run
-from engine.sim.swarm import draw
+from engine.sim.proving.swarm import draw
 from engine.sim.violation import Violated
+from engine.sim.world.run import Run
 
 CPU_S_MAX: Final = 60.0
 

@@ -1,8 +1,8 @@
 """What a run is made of: the world as it is set up, and what is done to it, and when.
 
 Rules that hold here:
-- A plan is data. The same plan gives the same run, event for event; a seed draws a plan (`engine.sim.swarm`), and
-  taking acts out of one gives a smaller plan that still runs.
+- A plan is data. The same plan gives the same run, event for event; a seed draws one (`engine.sim.proving.swarm`), and
+  taking acts out of it gives a smaller plan that still runs.
 - Times are milliseconds of the world's clock, which all sites share and none can read; sites are named by their place
   in `Setup.names`.
 - A link is (from, to): what is cut or bad in one direction may be fine in the other.

@@ -21,10 +21,10 @@ from multiprocessing import get_context
 from typing import Final
 
 from engine.sim.mutants.catalogue import broken_by
-from engine.sim.run import Run
+from engine.sim.proving.swarm import draw
 from engine.sim.sometimes import EXPECTED
-from engine.sim.swarm import draw
 from engine.sim.violation import Violated
+from engine.sim.world.run import Run
 
 JUDGED_FROM: Final = 1_000
 """Seeds after which all expected states should have been reached."""
@@ -45,7 +45,7 @@ class Failure:
     def command(self) -> str:
         """Replays the run and shows all of it."""
         broken = "" if self.mutant is None else f" --mutant {self.mutant}"
-        return f".venv/bin/python -m engine.sim --seed {self.seed} --trace{broken}"
+        return f".venv/bin/python -m engine.sim.proving --seed {self.seed} --trace{broken}"
 
 
 @dataclass(slots=True)

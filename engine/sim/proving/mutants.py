@@ -1,4 +1,4 @@
-"""`python -m engine.sim.mutants`: breaks the rules one by one, and shows which check catches each, and how soon.
+"""`python -m engine.sim.proving.mutants`: breaks the rules one by one, and shows which check catches each.
 
 Exit status: 0 all were caught; 1 one survived; 2 bad usage.
 """
@@ -13,12 +13,12 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from engine.sim.mutants.catalogue import MUTANTS, named
-from engine.sim.mutants.hunt import hunt_named, pin
+from engine.sim.proving.hunt import hunt_named, pin
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m engine.sim.mutants",
+        prog="python -m engine.sim.proving.mutants",
         description="Breaks the rules of the protocol one by one, and shows which check of the simulator notices.",
     )
     parser.add_argument("names", nargs="*", metavar="MUTANT", help="which (default: all), as a1-promises-any-ballot")

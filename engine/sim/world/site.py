@@ -28,16 +28,16 @@ from engine.core.storage import StoreDamaged, StoreFailed, Write
 from engine.core.turn import Commit, End, Item, Leave, Tell, Turn
 from engine.datagram import Rejected
 from engine.parts import NUMBER_BYTES, Cutter, Reassembly, is_part
-from engine.sim.disk import SimDisk
-from engine.sim.duels import Duels
-from engine.sim.inputs import Confirm, Fill, GiveUp, Input
-from engine.sim.marks import Mark
-from engine.sim.network import Datagram
 from engine.sim.sometimes import CrashPoint
+from engine.sim.truth.duels import Duels
 from engine.sim.violation import violate
+from engine.sim.world.disk import SimDisk
+from engine.sim.world.inputs import Confirm, Fill, GiveUp, Input
+from engine.sim.world.marks import Mark
+from engine.sim.world.network import Datagram
 
 if TYPE_CHECKING:
-    from engine.sim.world import World
+    from engine.sim.world.world import World
 
 WAITING_MAX: Final = 256
 """How many inputs wait for a process that takes nothing in; later datagrams are lost."""

@@ -1,4 +1,4 @@
-"""`python -m engine.sim`: a campaign over many seeds, or one seed again, with its trace.
+"""`python -m engine.sim.proving`: a campaign over many seeds, or one seed again, with its trace.
 
 Exit status: 0 all held; 2 bad usage; 12 a violation was found, or a campaign was too tame to find any.
 """
@@ -13,13 +13,13 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from engine.sim.campaign import Tally, campaign
-from engine.sim.minimise import save_seed
 from engine.sim.mutants.catalogue import broken_by
-from engine.sim.run import Run
-from engine.sim.swarm import draw
-from engine.sim.trace import Trace
+from engine.sim.proving.campaign import Tally, campaign
+from engine.sim.proving.minimise import save_seed
+from engine.sim.proving.swarm import draw
+from engine.sim.scenario.trace import Trace
 from engine.sim.violation import Violated
+from engine.sim.world.run import Run
 
 _PASSED: Final = 0
 _VIOLATION: Final = 12
@@ -28,9 +28,9 @@ _LINE_EVERY_S: Final = {True: 1.0, False: 20.0}  # on a terminal, and in a log
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m engine.sim",
+        prog="python -m engine.sim.proving",
         description="Runs the protocol in a simulated world full of faults and checks it at every step.",
-        epilog="example: python -m engine.sim --minutes 5",
+        epilog="example: python -m engine.sim.proving --minutes 5",
     )
     parser.add_argument(
         "--minutes", type=float, help="how long the campaign lasts (default: 1, unless --seeds is given)"
