@@ -17,7 +17,8 @@ from engine.core.storage import (
     WriteRound,
     WriteVote,
 )
-from engine.sim.world.disk import Image, SimDisk
+from engine.sim.image import Image
+from engine.sim.world.disk import SimDisk
 
 LIFE = StoreId("0123456789abcdef")
 BALLOT = Ballot(Round(1), SiteId("alice"))

@@ -12,10 +12,10 @@ from engine.core.entry import NOOP, Entry
 from engine.core.ids import EventId, SiteId, Slot, StoreId
 from engine.core.messages import HandOn
 from engine.core.storage import EventRow, EventState
+from engine.sim.image import Image
 from engine.sim.truth.outcomes import Outcomes
 from engine.sim.truth.replay import Replay
 from engine.sim.violation import Violated
-from engine.sim.world.disk import Image
 
 ALICE, BOB = SiteId("alice"), SiteId("bob")
 FIRST, SECOND = "tweet 1 one", "tweet 2 two"

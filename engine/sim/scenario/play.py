@@ -15,6 +15,7 @@ from typing import Final, assert_never
 
 from engine.core.ids import EventId, SiteId, Tick
 from engine.core.replica import Replica
+from engine.sim.image import Image
 from engine.sim.scenario.commands import (
     CopyStore,
     CrashAt,
@@ -67,7 +68,6 @@ from engine.sim.scenario.onlookers import Onlookers
 from engine.sim.scenario.patterns import is_upkeep
 from engine.sim.scenario.ready import ready
 from engine.sim.violation import OutOfModel, Violated
-from engine.sim.world.disk import Image
 from engine.sim.world.site import Fuse
 from engine.sim.world.world import MakeReplica, Watcher, World
 

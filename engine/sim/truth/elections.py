@@ -23,8 +23,8 @@ from engine.core.leading.election import TIMEOUT_BEATS
 from engine.core.messages import Cause, Heartbeat, Packet, Prepare, Refused
 from engine.core.peers.heartbeats import UP_BEATS
 from engine.core.settings import Leadership, Settings
+from engine.sim.image import Disk
 from engine.sim.violation import violate
-from engine.sim.world.disk import SimDisk
 
 _NEVER: Final = Tick(-1)
 
@@ -54,7 +54,7 @@ class _Process:
 class Elections:
     """Sites of other leadership settings are let be (L4)."""
 
-    def __init__(self, settings: Sequence[Settings], disks: Sequence[SimDisk]) -> None:
+    def __init__(self, settings: Sequence[Settings], disks: Sequence[Disk]) -> None:
         self._settings = settings
         self._disks = {each.site: disk for each, disk in zip(settings, disks, strict=True)}
         self._heartbeats = {each.site: each.timings.heartbeat for each in settings}

@@ -22,8 +22,8 @@ from engine.core.entry import BadOperation, Entry, decode
 from engine.core.ids import EventId, SiteId, Slot
 from engine.core.messages import HandOn
 from engine.core.storage import EventRow, EventState
+from engine.sim.image import Image
 from engine.sim.violation import violate
-from engine.sim.world.disk import Image
 
 FINAL: Final = frozenset({EventState.CREATED, EventState.LOST, EventState.NOT_CREATED})
 

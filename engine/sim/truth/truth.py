@@ -59,13 +59,13 @@ from engine.core.storage import (
     WriteStanding,
     WriteVote,
 )
+from engine.sim.image import Disk, Image
 from engine.sim.sometimes import Reached
 from engine.sim.truth.ballots import Ballots
 from engine.sim.truth.outcomes import FINAL, Event, Outcomes
 from engine.sim.truth.reads import Begun, Reads
 from engine.sim.truth.replay import Pair, Replay
 from engine.sim.violation import OutOfModel, violate
-from engine.sim.world.disk import Image, SimDisk
 
 _NO_ROUND: Final = Round(0)
 
@@ -78,7 +78,7 @@ class _Site:
     """What is known of one site over all its lives."""
 
     name: SiteId
-    disk: SimDisk
+    disk: Disk
     process: int = 0
     round_at_start: Round = _NO_ROUND
     commit_at_start: int = 0
@@ -104,7 +104,7 @@ class _Asked(NamedTuple):
 
 
 class Truth:
-    def __init__(self, names: tuple[SiteId, ...], disks: Sequence[SimDisk], reached: Reached) -> None:
+    def __init__(self, names: tuple[SiteId, ...], disks: Sequence[Disk], reached: Reached) -> None:
         self.ballots = Ballots(names)
         self.replay = Replay()
         self.outcomes = Outcomes()

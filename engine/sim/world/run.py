@@ -19,8 +19,8 @@ from typing import Final, assert_never
 from engine.core.ids import Tick, quorum_size
 from engine.core.replica import Replica
 from engine.core.storage import Standing
+from engine.sim.image import Image
 from engine.sim.violation import OutOfModel, violate
-from engine.sim.world.disk import Image
 from engine.sim.world.plan import (
     Act,
     ClockJump,

@@ -30,10 +30,11 @@ from engine.core.messages import Message
 from engine.core.replica import Replica
 from engine.core.settings import Settings
 from engine.core.storage import LogReader, Stored
+from engine.sim.image import Image
 from engine.sim.sometimes import CrashPoint, Reached
 from engine.sim.truth.elections import Elections
 from engine.sim.truth.truth import Truth
-from engine.sim.world.disk import Image, SimDisk
+from engine.sim.world.disk import SimDisk
 from engine.sim.world.inputs import Confirm, Fill, GiveUp
 from engine.sim.world.marks import Mark, Marks
 from engine.sim.world.network import Datagram, Network
