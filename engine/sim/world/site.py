@@ -11,12 +11,11 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from random import Random
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import Any, Final, Protocol, assert_never
 
-from engine.codec import encode_packet
+from engine.codec import Decoder, encode_packet
 from engine.core.effects import Effects, Observation, SawAttempt, SawFresh, SawOutcome, SawRecovery, SawUnconfirmed
 from engine.core.entry import BadOperation
 from engine.core.events.sessions import Submission
@@ -24,20 +23,19 @@ from engine.core.ids import SiteId, Slot, Tick
 from engine.core.messages import Message
 from engine.core.replica import Replica
 from engine.core.settings import Settings
-from engine.core.storage import StoreDamaged, StoreFailed, Write
+from engine.core.storage import Stored, StoreDamaged, StoreFailed, Write
 from engine.core.turn import Commit, End, Item, Leave, Tell, Turn
 from engine.datagram import Rejected
 from engine.parts import NUMBER_BYTES, Cutter, Reassembly, is_part
 from engine.sim.sometimes import CrashPoint
 from engine.sim.truth.duels import Duels
+from engine.sim.truth.elections import Elections
+from engine.sim.truth.truth import Truth
 from engine.sim.violation import violate
 from engine.sim.world.disk import SimDisk
 from engine.sim.world.inputs import Confirm, Fill, GiveUp, Input
 from engine.sim.world.marks import Mark
 from engine.sim.world.network import Datagram
-
-if TYPE_CHECKING:
-    from engine.sim.world.world import World
 
 WAITING_MAX: Final = 256
 """How many inputs wait for a process that takes nothing in; later datagrams are lost."""
@@ -62,8 +60,47 @@ class Fuse:
     only: CrashPoint | None = None
 
 
+class Surroundings(Protocol):
+    """What a site needs of its world: the time, what it is held against, who carries and tells what it says."""
+
+    now: int
+    names: tuple[SiteId, ...]
+    decoder: Decoder
+    truth: Truth
+    elections: Elections
+
+    @property
+    def reached(self) -> Callable[[str], None]:
+        """Called with the name of a state that a run came to."""
+
+    @property
+    def mark(self) -> Callable[[tuple[int, int, int]], None]:
+        """Called with what was done, when, and a number: see `Mark`."""
+
+    def at(self, when: int, call: Callable[[Any], None], argument: Any) -> None:
+        """Has `call(argument)` made at the world's time `when`."""
+
+    def replica(self, settings: Settings, stored: Stored, disk: SimDisk) -> Replica:
+        """A replica for a new process, with chance of its own."""
+
+    def send(self, sender: int, to: SiteId, payload: bytes, messages: tuple[Message, ...]) -> None:
+        """A datagram leaves."""
+
+    def told(self, site: SimSite, saw: Observation) -> None:
+        """A site says what it concluded."""
+
+    def note(self, site: SimSite | None, what: str, why: str) -> None:
+        """A process starts or ends."""
+
+    def crashed(self, site: SimSite, point: CrashPoint, fuse: Fuse) -> None:
+        """A fuse has burnt down: the world ends the process."""
+
+    def stopped(self, site: SimSite, why: str) -> None:
+        """The store failed (D2): the world ends the process."""
+
+
 class SimSite:
-    def __init__(self, world: World, index: int, settings: Settings, disk: SimDisk) -> None:
+    def __init__(self, world: Surroundings, index: int, settings: Settings, disk: SimDisk) -> None:
         self.name: SiteId = settings.site
         self.index = index
         self.settings = settings
@@ -81,7 +118,6 @@ class SimSite:
         self._world = world
         self._truth = world.truth
         self._elections = world.elections
-        self._network = world.network
         self._duels = Duels(self.name)
         self._passed_at = Tick(0)  # this process's clock in the pass that is under way, or was the last
         self._began = 0  # the world's time at which this process's clock showed 0
@@ -128,7 +164,7 @@ class SimSite:
         self._reassembly = Reassembly(world.names)
         self._began = world.now
         self._passed_at = Tick(0)
-        self.replica = world.make_replica(self.settings, stored, self.disk, Random(world.random.getrandbits(64)))
+        self.replica = world.replica(self.settings, stored, self.disk)
         world.note(self, "start", "")
         self._perform(self.replica.start(Tick(0)))
 

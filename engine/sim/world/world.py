@@ -256,6 +256,10 @@ class World:
         if not site.take(datagram):
             self.mark((Mark.NOBODY, self.now, datagram.number))
 
+    def replica(self, settings: Settings, stored: Stored, disk: SimDisk) -> Replica:
+        """For a new process, with chance of its own."""
+        return self.make_replica(settings, stored, disk, Random(self.random.getrandbits(64)))
+
     def told(self, site: SimSite, saw: Observation) -> None:
         self.mark((Mark.TELL, self.now, site.index))
         self.reached.observed(saw)
