@@ -1,0 +1,160 @@
+"""The truth about stores: which of them may vote (D5).
+
+Rules that hold here:
+- D5: only a store that enough peers recorded votes, proposes or counts; one that was wiped or put back never does, if
+  it ever voted; nobody else is called a lost disk; and a peer's store that is remembered is not replaced by another.
+- D1: who says that it recorded a store has its life on disk.
+- An old copy that no asked peer can contradict is outside of the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, assert_never
+
+from engine.core.ids import Nonce, SiteId, StoreId
+from engine.core.messages import Verdict, Welcome
+from engine.core.storage import PeerMemory, Standing, Stored, WriteStanding
+from engine.sim.image import Disk, Image
+from engine.sim.sometimes import Reached
+from engine.sim.violation import OutOfModel, violate
+
+
+@dataclass(slots=True)
+class _Store:
+    """What is known of one site's stores over all its lives."""
+
+    name: SiteId
+    disk: Disk
+    process: int = 0
+    commit_at_start: int = 0
+    confirmed: int = 0  # who recorded this store since the process began, as a mask
+    remembers: dict[SiteId, StoreId] = field(default_factory=dict)
+    standing: Standing = Standing.NEW  # on its disk before the pass that is looked at
+    ever_voted: bool = False
+    replaced: bool = False  # wiped or put back, ever
+    barred: bool = False  # ... after it had voted: never again (D5)
+    contradicted_by: set[SiteId] = field(default_factory=set)  # who remembers another store than the process began on
+
+
+class _Asked(NamedTuple):
+    """Who sent a hello."""
+
+    store: _Store
+    life: StoreId
+    process: int
+
+
+class Stores:
+    def __init__(self, names: tuple[SiteId, ...], disks: Sequence[Disk], reached: Reached) -> None:
+        self._stores = [_Store(name, disk) for name, disk in zip(names, disks, strict=True)]
+        self._recorded: dict[StoreId, int] = {}  # life -> who ever recorded it durably, as a mask
+        self._hellos: dict[Nonce, _Asked] = {}
+        self._reached = reached
+        others = len(names) - 1
+        self._to_admit = (others + others // 2 + 1) // 2  # ceil((N-1+f)/2), f = floor((N-1)/2)
+        self._to_confirm = (others + 1) // 2  # floor(N/2)
+
+    def started(self, index: int, stored: Stored) -> None:
+        store = self._stores[index]
+        store.process += 1
+        store.confirmed, store.commit_at_start = 0, stored.commit
+        store.standing = stored.standing
+        store.contradicted_by = self.contradicting(store.name, stored.life, stored.commit)
+
+    def replaced(self, index: int, image: Image) -> None:
+        store = self._stores[index]
+        store.replaced = True
+        for other in self._stores:
+            other.contradicted_by.discard(store.name)
+        store.barred = store.barred or store.ever_voted
+        store.remembers = {peer: memory.life for peer, memory in image.peers.items()}
+
+    # Who may vote
+
+    def was_replaced(self, index: int) -> bool:
+        return self._stores[index].replaced
+
+    def barred(self, index: int) -> bool:
+        return self._stores[index].barred
+
+    def votes(self, index: int) -> bool:
+        store = self._stores[index]
+        return store.ever_voted and store.confirmed.bit_count() >= self._to_confirm
+
+    def may_vote(self, index: int, does: str) -> None:
+        self.may_not_be_barred(index, does)
+        store = self._stores[index]
+        # A pass may learn that the disk is lost after it voted as a voter.
+        admitted = Standing.ADMITTED in (store.standing, store.disk.image.standing)
+        if not admitted or store.confirmed.bit_count() < self._to_confirm:
+            told = f"{does}, but only {store.confirmed.bit_count()} peers confirmed its store since it started"
+            violate("D5", told, site=store.name)
+
+    def may_not_be_barred(self, index: int, does: str) -> None:
+        store = self._stores[index]
+        if not store.barred:
+            return
+        if len(self._stores) - 1 - len(store.contradicted_by) >= self._to_confirm:
+            raise OutOfModel(f"{store.name} {does} on an old copy that enough peers cannot contradict any more")
+        violate("D5", f"{does} on a store that is not the one it voted with", site=store.name)
+
+    def contradicting(self, name: SiteId, life: StoreId, commit: int) -> set[SiteId]:
+        """The other sites that durably remember another store of `name`, or a later commit of this one."""
+        return {store.name for store in self._stores if store.disk.image.contradicts(name, life, commit)}
+
+    # What becomes durable
+
+    def remembered(self, index: int, memory: PeerMemory) -> None:
+        store, peer, life = self._stores[index], memory.site, memory.life
+        if store.remembers.setdefault(peer, life) != life:
+            told = f"remembers {peer}'s store as {life}, and knew another: {store.remembers[peer]}"
+            violate("D5", told, site=store.name)
+        self._recorded[life] = self._recorded.get(life, 0) | 1 << index
+
+    def stands(self, index: int, write: WriteStanding) -> None:
+        store = self._stores[index]
+        match write.standing:
+            case Standing.ADMITTED:
+                recorded = self._recorded.get(store.disk.image.life, 0) & ~(1 << index)
+                if recorded.bit_count() < self._to_admit:
+                    told = f"admitted, recorded by {recorded.bit_count()} peers, {self._to_admit} are needed"
+                    violate("D5", told, site=store.name)
+                self.may_not_be_barred(index, "is admitted")
+                store.ever_voted = True
+            case Standing.LEARNER:
+                self._reached("lost disk detected")
+                if not store.replaced:
+                    violate("D5", f"called a lost disk, which it is not: {write.why}", site=store.name)
+            case Standing.NEW:
+                violate("D5", "becomes new again", site=store.name)
+            case _:
+                assert_never(write.standing)
+
+    # What leaves
+
+    def asks(self, index: int, nonce: Nonce) -> None:
+        """A hello leaves."""
+        store = self._stores[index]
+        self._hellos[nonce] = _Asked(store, store.disk.image.life, store.process)
+
+    def welcomes(self, index: int, message: Welcome) -> None:
+        """The nonce tells which store is meant."""
+        if message.verdict is not Verdict.RECORDED:
+            return
+        store = self._stores[index]
+        peer = (asked := self._hellos[message.nonce]).store
+        memory = store.disk.image.peers.get(peer.name)
+        if memory is None or memory.life != asked.life:
+            told = f"says that it recorded {peer.name}'s store {asked.life}; its disk has {memory}"
+            violate("D1", told, site=store.name)
+        elif asked.process == peer.process and not peer.confirmed >> index & 1:
+            peer.confirmed |= 1 << index
+            if memory.commit > peer.commit_at_start:
+                peer.contradicted_by.add(store.name)
+
+    def passed(self, index: int) -> None:
+        """All that a pass says has left."""
+        store = self._stores[index]
+        store.standing = store.disk.image.standing
