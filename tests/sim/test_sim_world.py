@@ -15,7 +15,7 @@ from engine.sim.sometimes import CrashPoint
 from engine.sim.violation import Violated
 from engine.sim.world.network import Datagram
 from engine.sim.world.plan import CLEAR, Setup, Weather
-from engine.sim.world.site import Fuse
+from engine.sim.world.surroundings import Fuse
 from engine.sim.world.world import World
 
 NAMES = (SiteId("alice"), SiteId("bob"), SiteId("carol"))

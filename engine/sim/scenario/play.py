@@ -68,7 +68,7 @@ from engine.sim.scenario.onlookers import Onlookers
 from engine.sim.scenario.patterns import is_upkeep
 from engine.sim.scenario.ready import ready
 from engine.sim.violation import OutOfModel, Violated
-from engine.sim.world.site import Fuse
+from engine.sim.world.surroundings import Fuse
 from engine.sim.world.world import MakeReplica, Watcher, World
 
 QUIET_MAX_MS: Final = 60_000

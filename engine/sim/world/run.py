@@ -39,7 +39,7 @@ from engine.sim.world.plan import (
     TakeCopy,
     Wipe,
 )
-from engine.sim.world.site import Fuse
+from engine.sim.world.surroundings import Fuse
 from engine.sim.world.world import MakeReplica, Watcher, World
 
 SETTLE_MS: Final = 120_000

@@ -11,11 +11,10 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Protocol, assert_never
+from collections.abc import Iterator, Sequence
+from typing import Final, assert_never
 
-from engine.codec import Decoder, encode_packet
+from engine.codec import encode_packet
 from engine.core.effects import Effects, Observation, SawAttempt, SawFresh, SawOutcome, SawRecovery, SawUnconfirmed
 from engine.core.entry import BadOperation
 from engine.core.events.sessions import Submission
@@ -23,19 +22,18 @@ from engine.core.ids import SiteId, Slot, Tick
 from engine.core.messages import Message
 from engine.core.replica import Replica
 from engine.core.settings import Settings
-from engine.core.storage import Stored, StoreDamaged, StoreFailed, Write
+from engine.core.storage import StoreDamaged, StoreFailed, Write
 from engine.core.turn import Commit, End, Item, Leave, Tell, Turn
 from engine.datagram import Rejected
 from engine.parts import NUMBER_BYTES, Cutter, Reassembly, is_part
 from engine.sim.sometimes import CrashPoint
 from engine.sim.truth.duels import Duels
-from engine.sim.truth.elections import Elections
-from engine.sim.truth.truth import Truth
 from engine.sim.violation import violate
 from engine.sim.world.disk import SimDisk
 from engine.sim.world.inputs import Confirm, Fill, GiveUp, Input
 from engine.sim.world.marks import Mark
 from engine.sim.world.network import Datagram
+from engine.sim.world.surroundings import Fuse, Surroundings
 
 WAITING_MAX: Final = 256
 """How many inputs wait for a process that takes nothing in; later datagrams are lost."""
@@ -48,55 +46,6 @@ _JUDGED: Final[frozenset[type]] = frozenset({SawAttempt, SawFresh, SawOutcome, S
 
 _FRAME_BYTES: Final = 250
 """What a packet takes beside the entries of one message."""
-
-
-@dataclass(slots=True)
-class Fuse:
-    """The process ends at the `points`-th crash point from now; `only`: points of other kinds do not count."""
-
-    points: int
-    kept: float
-    down_ms: int | None
-    only: CrashPoint | None = None
-
-
-class Surroundings(Protocol):
-    """What a site needs of its world: the time, what it is held against, who carries and tells what it says."""
-
-    now: int
-    names: tuple[SiteId, ...]
-    decoder: Decoder
-    truth: Truth
-    elections: Elections
-
-    @property
-    def reached(self) -> Callable[[str], None]:
-        """Called with the name of a state that a run came to."""
-
-    @property
-    def mark(self) -> Callable[[tuple[int, int, int]], None]:
-        """Called with what was done, when, and a number: see `Mark`."""
-
-    def at(self, when: int, call: Callable[[Any], None], argument: Any) -> None:
-        """Has `call(argument)` made at the world's time `when`."""
-
-    def replica(self, settings: Settings, stored: Stored, disk: SimDisk) -> Replica:
-        """A replica for a new process, with chance of its own."""
-
-    def send(self, sender: int, to: SiteId, payload: bytes, messages: tuple[Message, ...]) -> None:
-        """A datagram leaves."""
-
-    def told(self, site: SimSite, saw: Observation) -> None:
-        """A site says what it concluded."""
-
-    def note(self, site: SimSite | None, what: str, why: str) -> None:
-        """A process starts or ends."""
-
-    def crashed(self, site: SimSite, point: CrashPoint, fuse: Fuse) -> None:
-        """A fuse has burnt down: the world ends the process."""
-
-    def stopped(self, site: SimSite, why: str) -> None:
-        """The store failed (D2): the world ends the process."""
 
 
 class SimSite:
@@ -165,7 +114,7 @@ class SimSite:
         self._began = world.now
         self._passed_at = Tick(0)
         self.replica = world.replica(self.settings, stored, self.disk)
-        world.note(self, "start", "")
+        world.note(self.index, "start", "")
         self._perform(self.replica.start(Tick(0)))
 
     def end(self, why: str, kept: float) -> None:
@@ -188,12 +137,12 @@ class SimSite:
             self._truth.durable(self.index, writes)
         elif unsynced:
             self._world.reached("unsynced commit lost")
-        self._world.note(self, "end", why)
+        self._world.note(self.index, "end", why)
 
     def _refuse(self, why: str) -> None:
         self.refused = why
         self._world.reached("store refused")
-        self._world.note(self, "refused", why)
+        self._world.note(self.index, "refused", why)
 
     @property
     def paused(self) -> bool:
@@ -376,7 +325,7 @@ class SimSite:
         try:
             self.disk.append(writes)
         except StoreFailed as failed:
-            self._world.stopped(self, str(failed))
+            self._world.stopped(self.index, str(failed))
             return False
         self._written = writes
         return not (self.fuse and self._burns(CrashPoint.TORN_COMMIT))
@@ -401,7 +350,7 @@ class SimSite:
         try:
             commit = self.disk.sync()
         except StoreFailed as failed:
-            self._world.stopped(self, str(failed))
+            self._world.stopped(self.index, str(failed))
             return False
         self._world.mark((Mark.COMMIT, self._world.now, commit))
         self._truth.durable(self.index, self._written)
@@ -424,7 +373,7 @@ class SimSite:
         """False where the process is gone."""
         world = self._world
         for saw in observations:
-            world.told(self, saw)
+            world.told(self.index, saw)
             if type(saw) not in _JUDGED:
                 continue
             match saw:
@@ -454,7 +403,7 @@ class SimSite:
         fuse.points -= 1
         if fuse.points > 0:
             return False
-        self._world.crashed(self, point, fuse)
+        self._world.crashed(self.index, point, fuse)
         return True
 
     def _set_alarm(self) -> None:

@@ -39,7 +39,8 @@ from engine.sim.world.inputs import Confirm, Fill, GiveUp
 from engine.sim.world.marks import Mark, Marks
 from engine.sim.world.network import Datagram, Network
 from engine.sim.world.plan import Setup
-from engine.sim.world.site import Fuse, SimSite
+from engine.sim.world.site import SimSite
+from engine.sim.world.surroundings import Fuse
 
 MakeReplica = Callable[[Settings, Stored, LogReader, Random], Replica]
 
@@ -175,23 +176,23 @@ class World:
         if self.sites[site].up:
             self.sites[site].fuse = fuse
 
-    def crashed(self, site: SimSite, point: CrashPoint, fuse: Fuse) -> None:
+    def crashed(self, index: int, point: CrashPoint, fuse: Fuse) -> None:
         """A fuse has burnt down."""
         self.reached(point.value)
-        site.end(point.value, fuse.kept)
+        self.sites[index].end(point.value, fuse.kept)
         if fuse.down_ms is not None:
-            self.at(self.now + fuse.down_ms, self.start, site.index)
+            self.at(self.now + fuse.down_ms, self.start, index)
 
-    def stopped(self, site: SimSite, why: str) -> None:
+    def stopped(self, index: int, why: str) -> None:
         """A site stopped itself, for its store failed (D2)."""
         self.reached("store failed")
-        site.end(why, self.random.random())
-        self.on_stopped(site.index)
+        self.sites[index].end(why, self.random.random())
+        self.on_stopped(index)
 
     def pause(self, site: int, for_ms: int) -> None:
         if self.sites[site].up:
             self.sites[site].pause()
-            self.note(self.sites[site], "pause", f"{for_ms} ms")
+            self.note(site, "pause", f"{for_ms} ms")
             self.at(self.now + for_ms, self._resume, (site, self.sites[site].process))
 
     def _resume(self, who: tuple[int, int]) -> None:
@@ -202,7 +203,7 @@ class World:
     def leap(self, site: int, by_ms: int) -> None:
         """The process's clock leaps ahead."""
         if self.sites[site].up:
-            self.note(self.sites[site], "clock", f"leaps {by_ms} ms ahead")
+            self.note(site, "clock", f"leaps {by_ms} ms ahead")
             self.sites[site].leap(by_ms)
 
     # What happens to stores; their processes have ended before
@@ -219,7 +220,7 @@ class World:
         assert not self.sites[site].up
         self.sites[site].disk.replace(image)
         self.truth.replaced(site, image)
-        self.note(self.sites[site], "replaced", f"the store is {image.life} at commit {image.commit}")
+        self.note(site, "replaced", f"the store is {image.life} at commit {image.commit}")
 
     # What happens to links
 
@@ -243,8 +244,8 @@ class World:
 
     # What sites do
 
-    def send(self, sender: int, to: SiteId, payload: bytes, messages: tuple[Message, ...]) -> None:
-        datagram, arrives = self.network.send(Tick(self.now), sender, self.index[to], payload, messages)
+    def send(self, index: int, to: SiteId, payload: bytes, messages: tuple[Message, ...]) -> None:
+        datagram, arrives = self.network.send(Tick(self.now), index, self.index[to], payload, messages)
         self.mark((Mark.SEND, self.now, crc32(payload, datagram.number)))
         if self.watcher is not None:
             self.watcher.sent(self.now, datagram, lost=not arrives)
@@ -260,20 +261,20 @@ class World:
         """For a new process, with chance of its own."""
         return self.make_replica(settings, stored, disk, Random(self.random.getrandbits(64)))
 
-    def told(self, site: SimSite, saw: Observation) -> None:
-        self.mark((Mark.TELL, self.now, site.index))
+    def told(self, index: int, saw: Observation) -> None:
+        self.mark((Mark.TELL, self.now, index))
         self.reached.observed(saw)
         if type(saw) is SawLearned and saw.how == "votes" and self._just_a_quorum():
             self.reached("quorum that just sufficed")
         if self.watcher is not None:
-            self.watcher.told(self.now, site.name, saw)
+            self.watcher.told(self.now, self.names[index], saw)
 
-    def note(self, site: SimSite | None, what: str, why: str) -> None:
+    def note(self, index: int | None, what: str, why: str) -> None:
         """A fault, or the start or end of a process."""
-        number = crc32(what.encode(), len(self.sites) if site is None else site.index)
+        number = crc32(what.encode(), len(self.names) if index is None else index)
         self.mark((Mark.EVENT, self.now, number))
         if self.watcher is not None:
-            self.watcher.happened(self.now, None if site is None else site.name, what, why)
+            self.watcher.happened(self.now, None if index is None else self.names[index], what, why)
 
     def _just_a_quorum(self) -> bool:
         """One site less that runs, and nothing more can be chosen."""
