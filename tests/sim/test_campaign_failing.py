@@ -15,7 +15,6 @@ from engine.sim.proving.minimise import FOUND, failure_of
 from engine.sim.scenario.__main__ import main as play
 from engine.sim.scenario.parse import read
 from engine.sim.sometimes import EXPECTED
-from engine.sim.world.plan import Plan
 
 MUTANT: Final = "a2-forgets-the-votes-of-unlearned-slots"
 SEEDS: Final = "10"
@@ -37,7 +36,6 @@ def test_a_campaign_over_a_broken_rule_ends_with_a_small_scenario_that_shows_it(
     assert f"python -m engine.sim.scenario --mutant {MUTANT} {saved}" in printed
 
     plan = read(saved)
-    assert isinstance(plan, Plan)
     assert len(saved.read_text(encoding="utf-8").splitlines()) <= LINES_MAX
     with broken_by(MUTANT):
         failure = failure_of(plan)

@@ -11,7 +11,7 @@ from engine.core.leading.election import TIMEOUT_BEATS
 from engine.core.settings import Leadership, Timings
 from engine.core.storage import EventState
 from engine.sim.world.network import Datagram
-from engine.sim.world.plan import Setup, Weather
+from engine.sim.world.setup import Setup, Weather
 from engine.sim.world.world import World
 
 TIMINGS = Timings()

@@ -16,10 +16,10 @@ from engine.core.entry import Tweet
 from engine.core.ids import Tick
 from engine.core.replica import Replica
 from engine.core.storage import EventState
-from engine.sim.scenario.commands import Scenario
 from engine.sim.scenario.parse import parse
 from engine.sim.scenario.patterns import is_upkeep
 from engine.sim.scenario.ready import ready
+from engine.sim.scenario.schedule import Schedule
 from engine.sim.world.network import Datagram
 
 pytestmark = pytest.mark.timeout(600)
@@ -33,10 +33,8 @@ WHICH: Final = st.integers(0, 9)
 """Which of the oldest datagrams that are held; there may be fewer."""
 
 
-def _led() -> Scenario:
-    scenario = parse("sites alice bob carol\nleadership elected\nleader alice\nrun 1 ms", "led")
-    assert isinstance(scenario, Scenario)
-    return scenario
+def _led() -> Schedule:
+    return parse("sites alice bob carol\nleadership elected\nleader alice\nrun 1 ms", "led")
 
 
 class Schedules(RuleBasedStateMachine):

@@ -16,9 +16,9 @@ from engine.core.settings import Settings
 from engine.core.storage import LogReader, Stored
 from engine.sim.proving.minimise import Failure, failure_of, minimise, save
 from engine.sim.proving.swarm import draw
-from engine.sim.scenario import plans
 from engine.sim.scenario.parse import parse, read
-from engine.sim.world.plan import Plan
+from engine.sim.scenario.schedule import Schedule
+from engine.sim.scenario.write import write
 from engine.sim.world.world import MakeReplica
 
 LINES_MAX: Final = 30
@@ -35,11 +35,11 @@ def forgets_its_rounds(settings: Settings, stored: Stored, log: LogReader, rando
     return Replica(settings, structs.replace(stored, round=Round(0)), log, random)
 
 
-def _failing(make_replica: MakeReplica, acts: range) -> tuple[Plan, Failure]:
+def _failing(make_replica: MakeReplica, acts: range) -> tuple[Schedule, Failure]:
     """The first of the seeds with a plan of so many acts that fails."""
     for seed in SEEDS:
         plan = draw(seed)
-        if len(plan.acts) in acts:
+        if len(plan.lines) in acts:
             failure = failure_of(plan, make_replica)
             if failure is not None:
                 return plan, failure
@@ -53,15 +53,14 @@ def test_a_failing_plan_becomes_small_and_fails_by_the_same_rule(make_replica: M
     path = tmp_path / "found.scenario"
     printed = save(minimised, path, make_replica)
 
-    assert len(minimised.plan.acts) < len(plan.acts)
+    assert len(minimised.schedule.lines) < len(plan.lines)
     assert minimised.failure.rule == failure.rule
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES_MAX
     assert str(path) in printed[0]
     assert printed[-1].lstrip("─ ").startswith(f"violates {failure.rule} "), "the diagram ends with what was broken"
 
     again = read(path)
-    assert again == minimised.plan
-    assert isinstance(again, Plan)
+    assert again == minimised.schedule
     assert failure_of(again, make_replica) == minimised.failure
     assert failure_of(again) is None, "the replica as it should be keeps the rule on the same schedule"
 
@@ -82,9 +81,8 @@ def test_a_plan_is_read_back_as_it_was_written() -> None:
         plan = draw(seed)
         slow = ((plan.setup.names[-1], Tick(501 + seed)),)
         plan = replace(plan, setup=replace(plan.setup, heartbeats=slow))
-        again = parse(plans.write(plan, f"seed {seed}"), "some.scenario")
-        assert isinstance(again, Plan)
-        assert again.acts == plan.acts
+        again = parse(write(plan, f"seed {seed}"), "some.scenario")
+        assert again.lines == plan.lines
         assert again.calm_at == plan.calm_at
         assert replace(again.setup, links=()) == replace(plan.setup, links=())
         between = [(i, j) for i in range(len(plan.setup.names)) for j in range(len(plan.setup.names)) if i != j]

@@ -15,8 +15,8 @@ from engine.core.log.scanner import Scanner
 from engine.core.settings import Leadership, Timings
 from engine.core.storage import EventState
 from engine.sim.scenario.parse import read
-from engine.sim.world.plan import CLEAR, Plan, Setup
-from engine.sim.world.run import Run
+from engine.sim.scenario.play import Play
+from engine.sim.world.setup import CLEAR, Setup
 from engine.sim.world.world import World
 
 FOUND = sorted(Path(__file__).with_name("found").glob("*.scenario"))
@@ -83,8 +83,9 @@ def elections(world: World) -> list[Election]:
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
 def test_what_a_seed_found_holds(path: Path) -> None:
     plan = read(path)
-    assert isinstance(plan, Plan)
-    report = Run(plan).complete()
-    assert report.acts >= Counter(type(act).__name__ for act in plan.acts), "what is not allowed tests nothing"
+    report = Play(plan).complete()
+    assert report.acts >= Counter(type(line.command).__name__ for line in plan.lines), (
+        "what is not allowed tests nothing"
+    )
     if report.settled_ms is None:
         assert report.reached["store refused"] or report.reached["out of the model"], "nothing else may keep it"

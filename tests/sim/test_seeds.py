@@ -12,9 +12,9 @@ from engine.sim.proving.campaign import JUDGED_FROM, campaign
 
 PRINT_DIGEST = """
 from engine.sim.proving.swarm import draw
-from engine.sim.world.run import Run
+from engine.sim.scenario.play import Play
 
-print(Run(draw({})).complete().digest)
+print(Play(draw({})).complete().digest)
 """
 
 

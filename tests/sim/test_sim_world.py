@@ -14,7 +14,7 @@ from engine.core.storage import EventState, Standing
 from engine.sim.sometimes import CrashPoint
 from engine.sim.violation import Violated
 from engine.sim.world.network import Datagram
-from engine.sim.world.plan import CLEAR, Setup, Weather
+from engine.sim.world.setup import CLEAR, Setup, Weather
 from engine.sim.world.surroundings import Fuse
 from engine.sim.world.world import World
 

@@ -17,9 +17,10 @@ from engine.sim.mutants.catalogue import broken_by
 from engine.sim.proving.campaign import Tally, campaign
 from engine.sim.proving.minimise import save_seed
 from engine.sim.proving.swarm import draw
+from engine.sim.scenario.play import Play
 from engine.sim.scenario.trace import Trace
+from engine.sim.scenario.write import write
 from engine.sim.violation import Violated
-from engine.sim.world.run import Run
 
 _PASSED: Final = 0
 _VIOLATION: Final = 12
@@ -68,15 +69,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def one(seed: int, *, trace: bool, smaller: bool, mutant: str | None = None) -> int:
     """Runs a seed again; `smaller`: minimises it where it fails. `mutant` is in force."""
     plan = draw(seed)
-    run = Run(plan, watcher=Trace(plan.setup.names, print) if trace else None)
+    play = Play(plan)
     if trace:
-        print(plan.setup)
-        for act in plan.acts:
-            print(act)
+        play.world.watcher = Trace(plan.setup.names, print)
+        print(write(plan, f"Seed {seed}."), end="")
     try:
-        report = run.complete()
+        report = play.complete()
     except Violated as violated:
-        print(f"seed {seed}: VIOLATION after {run.world.steps} steps, at {run.world.now} ms: {violated}")
+        print(f"seed {seed}: VIOLATION after {play.world.steps} steps, at {play.world.now} ms: {violated}")
         if smaller:
             print(*save_seed(seed, mutant), sep="\n")
         return _VIOLATION

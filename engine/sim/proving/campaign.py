@@ -22,9 +22,9 @@ from typing import Final
 
 from engine.sim.mutants.catalogue import broken_by
 from engine.sim.proving.swarm import draw
+from engine.sim.scenario.play import Play
 from engine.sim.sometimes import EXPECTED
 from engine.sim.violation import Violated
-from engine.sim.world.run import Run
 
 JUDGED_FROM: Final = 1_000
 """Seeds after which all expected states should have been reached."""
@@ -146,7 +146,7 @@ def _run_seeds(seeds: range) -> Tally:
 
 def _run_seed(seed: int, tally: Tally) -> None:
     try:
-        report = Run(draw(seed)).complete()
+        report = Play(draw(seed)).complete()
     except Violated as violated:
         tally.failures.append(Failure(seed, str(violated)))
     except Exception as error:  # whatever escapes the core is a finding, and the other seeds go on

@@ -18,8 +18,8 @@ from engine.datagram import Rejected
 from engine.sim.mutants.catalogue import named
 from engine.sim.mutants.mutant import Mutant
 from engine.sim.proving.swarm import draw
+from engine.sim.scenario.play import Play
 from engine.sim.violation import Violated
-from engine.sim.world.run import Run
 
 CPU_S_MAX: Final = 60.0
 
@@ -69,7 +69,7 @@ def hunt_named(name: str) -> Verdict:
 
 def _caught(seed: int) -> str | None:
     try:
-        Run(draw(seed)).complete()
+        Play(draw(seed)).complete()
     except Violated as violated:
         return violated.violation.rule
     except Rejected:

@@ -22,10 +22,10 @@ from engine.core.entry import Tweet
 from engine.core.ids import SiteId, Tick
 from engine.core.replica import Replica
 from engine.core.settings import Leadership, Timings
-from engine.sim.scenario.commands import Scenario
 from engine.sim.scenario.ready import ready
+from engine.sim.scenario.schedule import Schedule
 from engine.sim.world.meter import Meter
-from engine.sim.world.plan import Setup, Weather
+from engine.sim.world.setup import Setup, Weather
 from engine.sim.world.world import World
 from engine.template import DEFAULT_NAMES
 
@@ -103,7 +103,7 @@ def _round_trips(ms: float) -> float:
 
 def measure(rung: Rung, load: Workload) -> Cost:
     """Runs the workload once."""
-    world = ready(Scenario(rung.words, _setup(rung, load), rung.leader, (), ()), Replica)
+    world = ready(Schedule(_setup(rung, load), (), leader=rung.leader, file=rung.words), Replica)
     meter = world.watcher = Meter(world)
     for number in range(load.events):
         token = world.submit(world.index[_AUTHOR], Tweet(f"event {number}"), _TIMEOUT, retry=True)

@@ -1,30 +1,28 @@
-"""Makes a failing plan small enough to read: less is tried as long as the same rule stays broken.
+"""Makes a failing schedule small enough to read: less is tried as long as the same rule stays broken.
 
 Rules that hold here:
-- A smaller plan counts only if its run fails as the first one did: by the same rule, or by the same exception.
-- First acts go, by delta debugging (Zeller and Hildebrandt, 2002), then sites, then what the weather, the disks and the
-  timings do, then what is particular about each act; and again, until a round changes nothing or RUNS_MAX is reached.
-- Whatever is left is deterministic: the plan, saved as a scenario file, fails whenever it is run.
+- A smaller one counts only if its run fails as the first one did: by the same rule, or by the same exception.
+- First lines go, by delta debugging (Zeller and Hildebrandt, 2002), then sites, then what the weather, the disks and
+  the timings do, then what is particular about each act; and again, until a round changes nothing, or RUNS_MAX is
+  reached.
+- Whatever is left is deterministic: the schedule, saved as a scenario file, fails whenever it is run.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar, assert_never
 
-from engine.core.entry import Tweet
+from engine.core.entry import Block, Tweet, Unblock
 from engine.core.ids import SiteId, Tick
 from engine.core.replica import Replica
 from engine.core.settings import Leadership, Timings
 from engine.sim.proving.swarm import draw
-from engine.sim.scenario import plans
-from engine.sim.scenario.parse import STEADY
-from engine.sim.scenario.transcript import Transcript
-from engine.sim.violation import OutOfModel, Violated
-from engine.sim.world.plan import (
+from engine.sim.scenario.acts import (
     Act,
     ClockJump,
     Crash,
@@ -34,17 +32,24 @@ from engine.sim.world.plan import (
     FillDisk,
     FillHoles,
     FlipBit,
+    GiveUp,
+    Links,
+    Mend,
+    Narrow,
     Pause,
-    Plan,
     PutBack,
     Read,
-    Setup,
+    Restart,
     Submit,
     TakeCopy,
-    Weather,
     Wipe,
 )
-from engine.sim.world.run import Run
+from engine.sim.scenario.play import Play, Unexpected
+from engine.sim.scenario.schedule import Line, Schedule
+from engine.sim.scenario.transcript import Transcript
+from engine.sim.scenario.write import write
+from engine.sim.violation import OutOfModel, Violated
+from engine.sim.world.setup import STEADY, Setup, Weather
 from engine.sim.world.world import MakeReplica
 
 RUNS_MAX: Final = 1_500
@@ -55,6 +60,8 @@ FOUND: Final = Path("build", "failures")
 _SEEDS_TRIED: Final = 4
 _DOWN_MS: Final = 100
 _SOON_MS: Final = 2_000
+
+_NAMES: Final = re.compile(r"[a-z0-9-]+")
 
 _T = TypeVar("_T")
 
@@ -70,54 +77,57 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Minimised:
-    plan: Plan
+    schedule: Schedule
     failure: Failure
     runs: int
 
     def text(self) -> str:
         """The scenario file."""
-        return plans.write(self.plan, f"Violates {self.failure.sentence}")
+        return write(self.schedule, f"Violates {self.failure.sentence}")
 
 
-def failure_of(plan: Plan, make_replica: MakeReplica = Replica) -> Failure | None:
-    """Runs the plan; None where everything holds."""
-    run = Run(plan, make_replica)
-    return _failure(run, run.complete)
+def failure_of(schedule: Schedule, make_replica: MakeReplica = Replica) -> Failure | None:
+    """Plays the schedule; None where everything holds."""
+    play = Play(schedule, make_replica)
+    return _failure(play, play.complete)
 
 
-def _failure_soon(plan: Plan, make_replica: MakeReplica) -> Failure | None:
+def _failure_soon(schedule: Schedule, make_replica: MakeReplica) -> Failure | None:
     """As `failure_of`, of what happens up to the calm and shortly after: most runs that hold need not settle."""
-    run = Run(plan, make_replica)
-    world = run.world
+    calm_at = schedule.calm_at
+    if calm_at is None:
+        return failure_of(schedule, make_replica)
+    play = Play(schedule, make_replica)
 
     def until_soon() -> None:
-        world.run(plan.calm_at)
-        world.calm()
-        world.run(plan.calm_at + _SOON_MS)
+        play.do_lines()
+        play.world.run(calm_at)
+        play.world.calm()
+        play.world.run(calm_at + _SOON_MS)
 
-    return _failure(run, until_soon)
+    return _failure(play, until_soon)
 
 
-def _failure(run: Run, do: Callable[[], object]) -> Failure | None:
+def _failure(play: Play, do: Callable[[], object]) -> Failure | None:
     try:
         do()
     except Violated as violated:
-        return Failure(violated.violation.rule, str(violated), Tick(run.world.now))
-    except OutOfModel:
+        return Failure(violated.violation.rule, str(violated), Tick(play.world.now))
+    except (OutOfModel, Unexpected):
         return None
     except Exception as error:  # whatever escapes the core is what is being looked for
-        return Failure(type(error).__name__, repr(error), Tick(run.world.now))
+        return Failure(type(error).__name__, repr(error), Tick(play.world.now))
     return None
 
 
-def minimise(plan: Plan, make_replica: MakeReplica = Replica, runs_max: int = RUNS_MAX) -> Minimised:
-    """Raises ValueError where the plan does not fail."""
-    failure = failure_of(plan, make_replica)
+def minimise(schedule: Schedule, make_replica: MakeReplica = Replica, runs_max: int = RUNS_MAX) -> Minimised:
+    """Raises ValueError where the schedule does not fail."""
+    failure = failure_of(schedule, make_replica)
     if failure is None:
-        raise ValueError("this plan does not fail: there is nothing to make smaller")
-    search = _Search(plan, failure, make_replica, runs_max)
+        raise ValueError("this schedule does not fail: there is nothing to make smaller")
+    search = _Search(schedule, failure, make_replica, runs_max)
     search.run()
-    return Minimised(search.plan, search.failure, search.runs)
+    return Minimised(search.schedule, search.failure, search.runs)
 
 
 def save(minimised: Minimised, path: Path, make_replica: MakeReplica = Replica, mutant: str | None = None) -> list[str]:
@@ -128,7 +138,7 @@ def save(minimised: Minimised, path: Path, make_replica: MakeReplica = Replica, 
     text = minimised.text()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
-    diagram = Transcript(minimised.plan, make_replica).diagram
+    diagram = Transcript(minimised.schedule, make_replica).diagram
     broken = "" if mutant is None else f"--mutant {mutant} "
     command = f".venv/bin/python -m engine.sim.scenario {broken}{path}"
     return [f"minimised in {minimised.runs} runs; {command}", text, *diagram]
@@ -140,10 +150,10 @@ def save_seed(seed: int, mutant: str | None = None, folder: Path = FOUND) -> lis
 
 
 class _Search:
-    """`plan` is the smallest that failed so far, `failure` how it did."""
+    """`schedule` is the smallest that failed so far, `failure` how it did."""
 
-    def __init__(self, plan: Plan, failure: Failure, make_replica: MakeReplica, runs_max: int) -> None:
-        self.plan = plan
+    def __init__(self, schedule: Schedule, failure: Failure, make_replica: MakeReplica, runs_max: int) -> None:
+        self.schedule = schedule
         self.failure = failure
         self.runs = 1
         self._make_replica = make_replica
@@ -151,125 +161,138 @@ class _Search:
         self._judge = failure_of if failure.rule == LIVENESS else _failure_soon
 
     def run(self) -> None:
-        before: Plan | None = None
-        while self.plan != before and self.runs < self._runs_max:
-            before = self.plan
+        before: Schedule | None = None
+        while self.schedule != before and self.runs < self._runs_max:
+            before = self.schedule
             self._end_at_failure()
-            self._fewer_acts()
+            self._fewer_lines()
             self._fewer_sites()
             self._plainer_setup()
             self._plainer_acts()
         self._end_at_failure()
 
-    def _fails(self, plan: Plan) -> bool:
-        """Takes the plan over if it fails alike."""
-        if plan == self.plan or self.runs >= self._runs_max:
+    def _fails(self, schedule: Schedule) -> bool:
+        """Takes the schedule over if it fails alike."""
+        if schedule == self.schedule or self.runs >= self._runs_max:
             return False
         self.runs += 1
-        failure = self._judge(plan, self._make_replica)
+        failure = self._judge(schedule, self._make_replica)
         if failure is None or failure.rule != self.failure.rule:
             return False
-        self.plan, self.failure = plan, failure
+        self.schedule, self.failure = schedule, failure
         return True
 
     def _end_at_failure(self) -> None:
         """What would come after the failure goes."""
-        at = self.failure.at
-        if at < self.plan.calm_at:
-            acts = tuple(act for act in self.plan.acts if act.at <= at)
-            self._fails(replace(self.plan, acts=acts, calm_at=Tick(at + 1)))
+        at, calm_at = self.failure.at, self.schedule.calm_at
+        if calm_at is not None and at < calm_at:
+            lines = tuple(line for line in self.schedule.lines if line.at is None or line.at <= at)
+            self._fails(replace(self.schedule, lines=lines, calm_at=Tick(at + 1)))
 
-    def _fewer_acts(self) -> None:
+    def _fewer_lines(self) -> None:
         """Delta debugging: leaves out half of them, then quarters, down to single ones."""
-        size = max(1, len(self.plan.acts) // 2)
-        while self.plan.acts:
+        size = max(1, len(self.schedule.lines) // 2)
+        while self.schedule.lines:
             start = 0
-            while start < len(self.plan.acts):
-                acts = self.plan.acts
-                if not self._fails(replace(self.plan, acts=acts[:start] + acts[start + size :])):
+            while start < len(self.schedule.lines):
+                lines = self.schedule.lines
+                if not self._fails(replace(self.schedule, lines=lines[:start] + lines[start + size :])):
                     start += size
             if size == 1:
                 return
             size //= 2
 
     def _fewer_sites(self) -> None:
-        for site in reversed(range(len(self.plan.setup.names))):
-            if len(self.plan.setup.names) > 1:
-                self._fails(_without(self.plan, site))
+        for site in reversed(self.schedule.setup.names):
+            if len(self.schedule.setup.names) > 1:
+                self._fails(_without(self.schedule, site))
 
     def _plainer_setup(self) -> None:
         for plainer in PLAINER:
-            setup = plainer(self.plan.setup)
-            if setup == self.plan.setup:
+            setup = plainer(self.schedule.setup)
+            if setup == self.schedule.setup:
                 continue
             for seed in (setup.seed, *range(_SEEDS_TRIED)):
-                if self._fails(replace(self.plan, setup=replace(setup, seed=seed))):
+                if self._fails(replace(self.schedule, setup=replace(setup, seed=seed))):
                     break
 
     def _plainer_acts(self) -> None:
-        for index in range(len(self.plan.acts)):
-            while any(self._fails(self._with(index, act)) for act in _plainer(self.plan.acts[index])):
-                pass
+        for index, line in enumerate(self.schedule.lines):
+            if isinstance(line.command, Act):
+                while any(self._fails(each) for each in self._with_plainer(index)):
+                    pass
 
-    def _with(self, index: int, act: Act) -> Plan:
-        acts = self.plan.acts
-        return replace(self.plan, acts=(*acts[:index], act, *acts[index + 1 :]))
+    def _with_plainer(self, index: int) -> Iterator[Schedule]:
+        lines = self.schedule.lines
+        act = lines[index].command
+        assert isinstance(act, Act), "what is plainer is an act too"
+        for plainer in _plainer(act):
+            line = Line(plainer, lines[index].at)
+            yield replace(self.schedule, lines=(*lines[:index], line, *lines[index + 1 :]))
 
 
 # Fewer sites
 
 
-def _without(plan: Plan, site: int) -> Plan:
-    setup = plan.setup
-    rows = _less(setup.links, site)
+def _without(schedule: Schedule, site: SiteId) -> Schedule:
+    setup, index = schedule.setup, schedule.setup.names.index(site)
     smaller = replace(
         setup,
-        names=_less(setup.names, site),
-        leadership=_less(setup.leadership, site),
-        disk_ms=_less(setup.disk_ms, site),
-        heartbeats=tuple(each for each in setup.heartbeats if each[0] != setup.names[site]),
-        stamps=tuple(each for each in setup.stamps if each[0] != setup.names[site]),
-        links=tuple(_less(row, site) for row in rows),
+        names=_less(setup.names, index),
+        leadership=_less(setup.leadership, index),
+        disk_ms=_less(setup.disk_ms, index),
+        heartbeats=tuple(each for each in setup.heartbeats if each[0] != site),
+        stamps=tuple(each for each in setup.stamps if each[0] != site),
+        links=tuple(_less(row, index) for row in _less(setup.links, index)),
     )
-    acts = (_spared(act, site, setup.names) for act in plan.acts)
-    return Plan(smaller, tuple(act for act in acts if act is not None), plan.calm_at)
+    lines = (_spared(line, site) for line in schedule.lines)
+    return replace(
+        schedule,
+        setup=smaller,
+        lines=tuple(line for line in lines if line is not None),
+        leader=None if schedule.leader == site else schedule.leader,
+        rounds=tuple(each for each in schedule.rounds if each[0] != site),
+    )
 
 
 def _less(items: Sequence[_T], index: int) -> tuple[_T, ...]:
     return (*items[:index], *items[index + 1 :])
 
 
-def _spared(act: Act, site: int, names: Sequence[SiteId]) -> Act | None:
-    """The act in a world without this site; None where it was about it."""
-    match act:
-        case CrashAll():
-            return act
-        case Cut():
-            links = tuple((_moved(a, site), _moved(b, site)) for a, b in act.links if site not in (a, b))
-            return replace(act, links=links) if links else None
-        case Submit() if getattr(act.operation, "target", None) == names[site]:
+def _spared(line: Line, site: SiteId) -> Line | None:
+    """The line in a world without this site; None where it was about it."""
+    match line.command:
+        case Cut(links) | Narrow(links) if _among_others(links, site) != links:
+            others = _among_others(links, site)
+            return Line(replace(line.command, links=others), line.at) if others else None
+        case Submit(_, Block(target) | Unblock(target)) if target == site:
             return None
+        case GiveUp(event):
+            return None if event.author == site else line
+        case Restart(sites) if site in sites:
+            left = tuple(each for each in sites if each != site)
+            return Line(Restart(left), line.at) if left else None
         case (
-            Submit()
-            | FillHoles()
-            | Read()
-            | Crash()
-            | Pause()
-            | ClockJump()
-            | FailSync()
-            | FillDisk()
-            | FlipBit()
-            | Wipe()
-            | TakeCopy()
-            | PutBack()
+            Submit(by)
+            | FillHoles(by)
+            | Read(by)
+            | Crash(by)
+            | Pause(by)
+            | ClockJump(by)
+            | FailSync(by)
+            | FillDisk(by)
+            | FlipBit(by)
+            | Wipe(by)
+            | TakeCopy(by)
+            | PutBack(by)
         ):
-            return None if act.site == site else replace(act, site=_moved(act.site, site))
+            return None if by == site else line
         case _:
-            assert_never(act)
+            return None if site in _NAMES.findall(line.words) else line
 
 
-def _moved(index: int, gone: int) -> int:
-    return index - (index > gone)
+def _among_others(links: Links, site: SiteId) -> Links:
+    return tuple(link for link in links if site not in link)
 
 
 # Plainer worlds
@@ -328,7 +351,7 @@ PLAINER: Final[tuple[Callable[[Setup], Setup], ...]] = (
 
 
 def _plainer(act: Act) -> Iterator[Act]:
-    """Each changes one thing; `at` stays, for acts keep their order."""
+    """Each changes one thing."""
     match act:
         case Submit():
             yield replace(act, operation=Tweet("t"), timeout=Tick(10_000), retry=False, give_up_ms=None)
@@ -341,7 +364,7 @@ def _plainer(act: Act) -> Iterator[Act]:
             yield replace(act, points=min(act.points, 1))
             yield replace(act, kept=0.0)
             yield replace(act, down_ms=_DOWN_MS)
-        case CrashAll() | FailSync():
+        case CrashAll():
             yield replace(act, kept=0.0)
             yield replace(act, down_ms=_DOWN_MS)
         case Cut():
@@ -351,9 +374,9 @@ def _plainer(act: Act) -> Iterator[Act]:
             yield replace(act, where=None)
         case Read():
             yield replace(act, timeout=Tick(10_000))
-        case FillDisk() | Wipe() | PutBack():
+        case FailSync() | FillDisk() | Wipe() | PutBack():
             yield replace(act, down_ms=_DOWN_MS)
-        case FillHoles() | Pause() | ClockJump() | TakeCopy():
+        case GiveUp() | FillHoles() | Narrow() | Mend() | Restart() | Pause() | ClockJump() | TakeCopy():
             return
         case _:
             assert_never(act)

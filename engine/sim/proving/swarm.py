@@ -8,14 +8,14 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from operator import itemgetter
 from random import Random
 from typing import Final
 
 from engine.core.entry import AT_MS_MAX, Block, Operation, Tweet, Unblock
 from engine.core.ids import NUMBER_MAX, SiteId, Tick
 from engine.core.settings import Leadership, Timings
-from engine.sim.sometimes import CrashPoint
-from engine.sim.world.plan import (
+from engine.sim.scenario.acts import (
     Act,
     ClockJump,
     Crash,
@@ -25,16 +25,19 @@ from engine.sim.world.plan import (
     FillDisk,
     FillHoles,
     FlipBit,
+    Links,
     Pause,
-    Plan,
     PutBack,
     Read,
-    Setup,
     Submit,
     TakeCopy,
-    Weather,
     Wipe,
 )
+from engine.sim.scenario.schedule import Line, Schedule
+from engine.sim.sometimes import CrashPoint
+from engine.sim.world.setup import Setup, Weather
+
+Timed = tuple[Tick, Act]
 
 NAMES: Final = tuple(SiteId(name) for name in ("alice", "bob", "carol", "dave", "erin", "frank", "grace"))
 
@@ -47,7 +50,7 @@ _SIZES: Final = (1, 2, 3, 4, 5, 7)
 _SIZE_WEIGHTS: Final = (3, 7, 42, 7, 35, 6)
 
 
-def draw(seed: int) -> Plan:
+def draw(seed: int) -> Schedule:
     random = Random(seed)
     sites = random.choices(_SIZES, _SIZE_WEIGHTS)[0]
     calm_at = Tick(int(4_000 * 12 ** random.random()))
@@ -68,8 +71,9 @@ def draw(seed: int) -> Plan:
         stamps=_stamps(Random(f"stamps of {seed}"), sites),
     )
     acts = [*_users(random, sites, calm_at), *_faults(random, sites, calm_at)]
-    acts += _readers(random, sites, [act.at for act in acts if isinstance(act, Submit)])
-    return Plan(setup, tuple(sorted(acts, key=lambda act: act.at)), calm_at)
+    acts += _readers(random, sites, [at for at, act in acts if isinstance(act, Submit)])
+    acts.sort(key=itemgetter(0))
+    return Schedule(setup, tuple(Line(act, at) for at, act in acts), calm_at)
 
 
 def _leadership(random: Random, sites: int) -> tuple[Leadership, ...]:
@@ -115,39 +119,45 @@ def _disk_ms(random: Random) -> int:
 # The users
 
 
-def _users(random: Random, sites: int, calm_at: Tick) -> list[Act]:
+def _users(random: Random, sites: int, calm_at: Tick) -> list[Timed]:
     count = int(2 * 20 ** random.random())
     busy = random.choice((1, sites, sites))  # how many sites have users
     first = Tick(random.choice((0, 1_000, 2_000)))
     last = Tick(first + int((calm_at - first) * random.choice((0.02, 0.3, 1.0))))
-    acts: list[Act] = [
-        Submit(
-            at=Tick(random.randint(first, last)),
-            site=random.randrange(busy),
-            operation=_operation(random, sites),
-            timeout=Tick(random.choice((200, 2_000, 10_000, 10_000))),
-            retry=random.random() < 0.4,
-            give_up_ms=random.randint(1, 3_000) if random.random() < 0.1 else None,
+    acts: list[Timed] = [
+        (
+            Tick(random.randint(first, last)),
+            Submit(
+                site=_site(random, busy),
+                operation=_operation(random, sites),
+                timeout=Tick(random.choice((200, 2_000, 10_000, 10_000))),
+                retry=random.random() < 0.4,
+                give_up_ms=random.randint(1, 3_000) if random.random() < 0.1 else None,
+            ),
         )
         for _ in range(count)
     ]
-    acts.extend(FillHoles(_moment(random, calm_at), random.randrange(sites)) for _ in range(random.choice((0, 0, 2))))
+    acts.extend((_moment(random, calm_at), FillHoles(_site(random, sites))) for _ in range(random.choice((0, 0, 2))))
     return acts
 
 
-def _readers(random: Random, sites: int, submitted: list[Tick]) -> list[Act]:
+def _readers(random: Random, sites: int, submitted: list[Tick]) -> list[Timed]:
     """They read soon after something was submitted, often several at one site in the same moment."""
-    acts: list[Act] = []
+    acts: list[Timed] = []
     for _ in range(random.choice((0, 1, 4, 16))):
-        at, site = random.choice(submitted) + int(1_000 ** random.random()), random.randrange(sites)
+        at, site = random.choice(submitted) + int(1_000 ** random.random()), _site(random, sites)
         timeout = Tick(random.choice((200, 2_000, 10_000)))
-        acts.extend(Read(Tick(at + 3 * number), site, timeout) for number in range(random.choice((1, 1, 3))))
+        acts.extend((Tick(at + 3 * number), Read(site, timeout)) for number in range(random.choice((1, 1, 3))))
     return acts
 
 
 def _operation(random: Random, sites: int) -> Operation:
-    other = NAMES[random.randrange(sites)]
+    other = _site(random, sites)
     return random.choice((Tweet("t"), Tweet("t"), Tweet("t" * random.randint(2, 280)), Block(other), Unblock(other)))
+
+
+def _site(random: Random, sites: int) -> SiteId:
+    return NAMES[random.randrange(sites)]
 
 
 def _moment(random: Random, calm_at: Tick) -> Tick:
@@ -157,8 +167,8 @@ def _moment(random: Random, calm_at: Tick) -> Tick:
 # The faults
 
 
-def _faults(random: Random, sites: int, calm_at: Tick) -> list[Act]:
-    acts: list[Act] = []
+def _faults(random: Random, sites: int, calm_at: Tick) -> list[Timed]:
+    acts: list[Timed] = []
     for kind in _KINDS:
         if random.random() < 0.35:
             acts.extend(kind(random, sites, calm_at))
@@ -174,53 +184,55 @@ def _down_ms(random: Random) -> int:
     return int(10 * 1_000 ** random.random())
 
 
-def _crashes(random: Random, sites: int, calm_at: Tick) -> list[Act]:
+def _crashes(random: Random, sites: int, calm_at: Tick) -> list[Timed]:
     return [
-        Crash(
-            at=_moment(random, calm_at),
-            site=random.randrange(sites),
-            points=random.choice((0, random.randint(1, 3), random.randint(1, 20))),
-            only=random.choice((None, None, None, *_CRASH_POINTS)),
-            kept=random.random(),
-            down_ms=_down_ms(random),
+        (
+            _moment(random, calm_at),
+            Crash(
+                site=_site(random, sites),
+                points=random.choice((0, random.randint(1, 3), random.randint(1, 20))),
+                only=random.choice((None, None, None, *_CRASH_POINTS)),
+                kept=random.random(),
+                down_ms=_down_ms(random),
+            ),
         )
         for _ in range(2 * _count(random))
     ]
 
 
-def _restarts_of_all(random: Random, _: int, calm_at: Tick) -> list[Act]:
-    return [CrashAll(_moment(random, calm_at), random.random(), _down_ms(random))]
+def _restarts_of_all(random: Random, _: int, calm_at: Tick) -> list[Timed]:
+    return [(_moment(random, calm_at), CrashAll(random.random(), _down_ms(random)))]
 
 
-def _pauses(random: Random, sites: int, calm_at: Tick) -> list[Act]:
+def _pauses(random: Random, sites: int, calm_at: Tick) -> list[Timed]:
     return [
-        Pause(_moment(random, calm_at), random.randrange(sites), int(20 * 1_000 ** random.random()))
+        (_moment(random, calm_at), Pause(_site(random, sites), int(20 * 1_000 ** random.random())))
         for _ in range(_count(random))
     ]
 
 
-def _clock_jumps(random: Random, sites: int, calm_at: Tick) -> list[Act]:
+def _clock_jumps(random: Random, sites: int, calm_at: Tick) -> list[Timed]:
     return [
-        ClockJump(_moment(random, calm_at), random.randrange(sites), int(10 * 10_000 ** random.random()))
+        (_moment(random, calm_at), ClockJump(_site(random, sites), int(10 * 10_000 ** random.random())))
         for _ in range(_count(random))
     ]
 
 
-def _cuts(random: Random, sites: int, calm_at: Tick) -> list[Act]:
-    acts: list[Act] = []
+def _cuts(random: Random, sites: int, calm_at: Tick) -> list[Timed]:
+    acts: list[Timed] = []
     for _ in range(_count(random)):
         shape = random.choice(("one-way", "alone", "split", "star", "chain", "bridge"))
-        links = _shape(random, sites, shape)
-        acts.append(Cut(_moment(random, calm_at), links, int(50 * 400 ** random.random()), shape))
+        links = _shape(random, NAMES[:sites], shape)
+        acts.append((_moment(random, calm_at), Cut(links, int(50 * 400 ** random.random()), shape)))
     return acts
 
 
-def _shape(random: Random, sites: int, shape: str) -> tuple[tuple[int, int], ...]:
+def _shape(random: Random, names: tuple[SiteId, ...], shape: str) -> Links:
     """The links to cut."""
-    order = random.sample(range(sites), sites)
+    order = random.sample(names, len(names))
     place = {site: position for position, site in enumerate(order)}
-    half = random.randint(1, max(1, sites - 1))
-    pairs = [(a, b) for a in range(sites) for b in range(sites) if a != b]
+    half = random.randint(1, max(1, len(names) - 1))
+    pairs = [(a, b) for a in names for b in names if a != b]
     match shape:
         case "one-way":
             return tuple(random.sample(pairs, random.randint(1, len(pairs)))) if pairs else ()
@@ -238,61 +250,63 @@ def _shape(random: Random, sites: int, shape: str) -> tuple[tuple[int, int], ...
             return tuple((a, b) for a, b in pairs if (place[a] < half) != (place[b] < half))
 
 
-def _failed_disks(random: Random, sites: int, calm_at: Tick) -> list[Act]:
-    acts: list[Act] = []
+def _failed_disks(random: Random, sites: int, calm_at: Tick) -> list[Timed]:
+    acts: list[Timed] = []
     for _ in range(_count(random)):
-        at, site, down_ms = _moment(random, calm_at), random.randrange(sites), _down_ms(random)
-        acts.append(random.choice((FailSync(at, site, random.random(), down_ms), FillDisk(at, site, down_ms))))
+        at, site, down_ms = _moment(random, calm_at), _site(random, sites), _down_ms(random)
+        random.random()  # is for nobody; without it, all that a seed draws after this would be another draw
+        acts.append((at, random.choice((FailSync(site, down_ms), FillDisk(site, down_ms)))))
     return acts
 
 
-def _lost_disks(random: Random, sites: int, calm_at: Tick) -> list[Act]:
-    acts: list[Act] = []
+def _lost_disks(random: Random, sites: int, calm_at: Tick) -> list[Timed]:
+    acts: list[Timed] = []
     for _ in range(random.randint(1, 3)):
-        at, site, down_ms = _moment(random, calm_at), random.randrange(sites), _down_ms(random)
+        at, site, down_ms = _moment(random, calm_at), _site(random, sites), _down_ms(random)
         match random.choice(("wipe", "copy", "copy", "bit")):
             case "wipe":
-                acts.append(Wipe(at, site, down_ms))
+                acts.append((at, Wipe(site, down_ms)))
             case "copy":
-                acts.append(TakeCopy(Tick(random.randint(0, at)), site))
-                acts.append(PutBack(at, site, down_ms))
+                acts.append((Tick(random.randint(0, at)), TakeCopy(site)))
+                acts.append((at, PutBack(site, down_ms)))
             case _:
-                acts.append(FlipBit(at, site, random.choice((None, random.random(), random.random()))))
+                acts.append((at, FlipBit(site, random.choice((None, random.random(), random.random())))))
     return acts
 
 
-def _abandoned(random: Random, sites: int, calm_at: Tick) -> list[Act]:
+def _abandoned(random: Random, sites: int, calm_at: Tick) -> list[Timed]:
     """Slots in which only their author has accepted anything. It tells of them, to whoever asks how far the log goes,
     and goes away for long: the others settle the slot as a no-op, and go on."""
-    acts: list[Act] = []
+    acts: list[Timed] = []
     for _ in range(2 * _count(random) if sites > 1 else 0):
-        at, (author, other) = _moment(random, calm_at), random.sample(range(sites), 2)
+        at, (author, other) = _moment(random, calm_at), random.sample(NAMES[:sites], 2)
         back = Tick(at + random.randint(10, 100))
         away = Tick(back + random.randint(150, 800))
         later = Tick(away + random.randint(1_000, 8_000))
-        acts.append(_tweet(at, author))
-        acts.append(Crash(at, author, random.randint(1, 2), CrashPoint.AFTER_COMMIT, 0.0, back - at))
-        acts.append(Crash(back, other, 0, None, 0.0, random.randint(10, 100)))
-        acts.append(Crash(away, author, 0, None, 0.0, random.randint(5_000, 20_000)))
-        acts.append(_tweet(later, other))
-    return [act for act in acts if act.at < calm_at]
+        acts.append((at, _tweet(author)))
+        acts.append((at, Crash(author, random.randint(1, 2), CrashPoint.AFTER_COMMIT, 0.0, back - at)))
+        acts.append((back, Crash(other, 0, None, 0.0, random.randint(10, 100))))
+        acts.append((away, Crash(author, 0, None, 0.0, random.randint(5_000, 20_000))))
+        acts.append((later, _tweet(other)))
+    return [(at, act) for at, act in acts if at < calm_at]
 
 
-def _bursts(random: Random, sites: int, calm_at: Tick) -> list[Act]:
+def _bursts(random: Random, sites: int, calm_at: Tick) -> list[Timed]:
     """Many events at once at a site that goes mute in the middle, and away at the end: if it leads, there are gaps
     between what it had in flight."""
-    acts: list[Act] = []
+    acts: list[Timed] = []
     for _ in range(_count(random)):
-        at, site, count = _moment(random, calm_at), random.randrange(sites), random.randint(3, 8)
-        links = tuple((site, other) for other in range(sites) if other != site)
-        acts.extend(_tweet(Tick(at + number), site) for number in range(count))
-        acts.append(Cut(Tick(at + random.randint(1, count - 1)), links, random.randint(1, 3), "one-way"))
-        acts.append(Crash(Tick(at + count + random.randint(0, 20)), site, 0, None, 0.0, random.randint(2_000, 20_000)))
-    return [act for act in acts if act.at < calm_at]
+        at, site, count = _moment(random, calm_at), _site(random, sites), random.randint(3, 8)
+        links = tuple((site, other) for other in NAMES[:sites] if other != site)
+        acts.extend((Tick(at + number), _tweet(site)) for number in range(count))
+        acts.append((Tick(at + random.randint(1, count - 1)), Cut(links, random.randint(1, 3), "one-way")))
+        gone = Tick(at + count + random.randint(0, 20))
+        acts.append((gone, Crash(site, 0, None, 0.0, random.randint(2_000, 20_000))))
+    return [(at, act) for at, act in acts if at < calm_at]
 
 
-def _tweet(at: Tick, site: int) -> Submit:
-    return Submit(at, site, Tweet("t"), Tick(10_000), retry=False, give_up_ms=None)
+def _tweet(site: SiteId) -> Submit:
+    return Submit(site, Tweet("t"), Tick(10_000), retry=False, give_up_ms=None)
 
 
 _KINDS: Final = (

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from engine.sim.mutants.catalogue import broken_by
-from engine.sim.scenario.commands import ScenarioError
 from engine.sim.scenario.parse import read
+from engine.sim.scenario.schedule import ScenarioError
 from engine.sim.scenario.transcript import Transcript
 
 UNREADABLE: Final = 2

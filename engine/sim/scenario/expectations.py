@@ -13,6 +13,7 @@ from engine.core.effects import SawFresh, SawUnconfirmed
 from engine.core.entry import NOOP, Entry, Tweet, decode, in_words
 from engine.core.ids import EventId, SiteId, Slot
 from engine.core.storage import NO_VOTE, Vote
+from engine.sim.scenario.driver import Driver
 from engine.sim.scenario.expected import (
     AcceptedIs,
     Checkable,
@@ -42,12 +43,10 @@ from engine.sim.world.world import World
 
 
 class Checker:
-    """`failed`: the sites that stopped because their store failed."""
-
-    def __init__(self, world: World, onlookers: Onlookers, failed: set[SiteId]) -> None:
+    def __init__(self, world: World, onlookers: Onlookers, driver: Driver) -> None:
         self._world = world
         self._onlookers = onlookers
-        self._failed = failed
+        self._driver = driver
 
     def wrong(self, expected: Checkable) -> str | None:
         match expected:
@@ -132,7 +131,7 @@ class Checker:
         return f"{expected.event} was told to be {saw.outcome.value}{at}"
 
     def _read_wrong(self, expected: ExpectRead) -> str | None:
-        token = self._onlookers.newest_read.get(expected.site)
+        token = self._driver.newest_read.get(expected.site)
         if token is None:
             return f"{expected.site} was asked for no read"
         match self._onlookers.reads.get(token):
@@ -169,7 +168,7 @@ class Checker:
             return None
         if simulated.refused is not None:
             return "D3"
-        return "D2" if site in self._failed else None
+        return "D2" if site in self._driver.failed else None
 
 
 def is_entry(entry: Entry, what: What) -> bool:

@@ -23,10 +23,10 @@ class Holding:
         self._network = world.network
         self._onlookers = onlookers
         self._rules: list[tuple[bool, Pattern]] = []
-        self._network.hold = self._holds
 
     def hold(self, pattern: Pattern) -> None:
         self._rules.append((True, pattern))
+        self._network.hold = self._holds
 
     def release(self, pattern: Pattern) -> None:
         self._rules.append((False, pattern))

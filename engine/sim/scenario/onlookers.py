@@ -1,7 +1,7 @@
 """Who looks on at a scenario: several watchers at once, as a person would have it told.
 
 Rules that hold here:
-- Times count from the end of the start-up; datagrams are numbered from 1.
+- Times count from where the lines begin; datagrams are numbered from 1.
 - Heartbeats and greetings are left out, and that one came too late: they say the same all the time. What follows from
   them is told.
 """
@@ -23,32 +23,30 @@ _LATE_GREETING: Final = "stale-answer"
 
 
 class Onlookers:
-    """A `Watcher` that passes on to others, and remembers the outcomes that were told, and who came to lead."""
+    """A `Watcher` that passes on to others, and remembers the outcomes that were told, and who came to lead. `began`:
+    the world's time that is told as 0."""
 
-    def __init__(self, watchers: Sequence[Watcher]) -> None:
-        self.began = 0
-        """The world's time that is told as 0."""
+    def __init__(self, watchers: Sequence[Watcher], began: int) -> None:
         self.outcomes: dict[EventId, SawOutcome] = {}
         self.reads: dict[int, SawFresh | SawUnconfirmed] = {}
         """What was told of each certain read, by its token."""
-        self.newest_read: dict[SiteId, int] = {}
-        """The token of each site's newest certain read."""
         self.elections = 0
         """How often a site came to lead."""
         self._watchers = watchers
+        self._began = began
         self._numbers: dict[int, int] = {}
 
     def sent(self, now: int, datagram: Datagram, *, lost: bool) -> None:
         shown = self._shown(datagram)
         if shown is not None:
             for watcher in self._watchers:
-                watcher.sent(now - self.began, shown, lost=lost)
+                watcher.sent(now - self._began, shown, lost=lost)
 
     def arrived(self, now: int, datagram: Datagram, *, taken: bool) -> None:
         shown = self._shown(datagram)
         if shown is not None:
             for watcher in self._watchers:
-                watcher.arrived(now - self.began, shown, taken=taken)
+                watcher.arrived(now - self._began, shown, taken=taken)
 
     def told(self, now: int, site: SiteId, saw: Observation) -> None:
         if isinstance(saw, SawOutcome) and saw.id is not None:
@@ -60,11 +58,11 @@ class Onlookers:
         if isinstance(saw, SawRejected) and saw.reason == _LATE_GREETING:
             return
         for watcher in self._watchers:
-            watcher.told(now - self.began, site, saw)
+            watcher.told(now - self._began, site, saw)
 
     def happened(self, now: int, site: SiteId | None, what: str, why: str) -> None:
         for watcher in self._watchers:
-            watcher.happened(now - self.began, site, what, why)
+            watcher.happened(now - self._began, site, what, why)
 
     def _shown(self, datagram: Datagram) -> Datagram | None:
         """The datagram as it is told; None where nothing of it is."""
@@ -72,4 +70,4 @@ class Onlookers:
         if not messages:
             return None
         number = self._numbers.setdefault(datagram.number, len(self._numbers) + 1)
-        return replace(datagram, number=number, sent_at=Tick(datagram.sent_at - self.began), messages=messages)
+        return replace(datagram, number=number, sent_at=Tick(datagram.sent_at - self._began), messages=messages)

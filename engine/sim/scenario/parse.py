@@ -1,6 +1,7 @@
-"""Reads a scenario file: the setup first, then either commands, or a plan of timed acts.
+"""Reads a scenario file: the setup first, then the lines.
 
 Rules that hold here:
+- After the line `plan`, each line is an act at its time, in their order, and the last one is the calm.
 - Plain text, one command a line; blank lines, and lines that begin with `#`, say nothing.
 - What is wrong is one ScenarioError that names file and line and says what to write instead.
 - Links are fixed and fast (1 ms, nothing lost) where the file says nothing else, so that all is in its lines.
@@ -14,14 +15,10 @@ from typing import Final
 
 from engine.core.ids import SITE_NAME, SITES_MAX, Round, SiteId, Tick
 from engine.core.settings import HEARTBEAT_MAX, Leadership, Timings
-from engine.sim.scenario.commands import Line, Scenario, ScenarioError
-from engine.sim.scenario.parse_commands import command
-from engine.sim.scenario.plans import PlanReader
+from engine.sim.scenario.parse_lines import line as read_line
+from engine.sim.scenario.schedule import Line, ScenarioError, Schedule
 from engine.sim.scenario.words import BadLine, Words
-from engine.sim.world.plan import Plan, Setup, Weather
-
-STEADY: Final = Weather(delay_min=1, delay_spread=1)
-"""A link on which everything takes 1 ms."""
+from engine.sim.world.setup import STEADY, Setup, Weather
 
 _SETUP_USAGE: Final = {
     "sites": "sites alice bob carol",
@@ -60,7 +57,8 @@ class _Draft:
     leader: SiteId | None = None
     rounds: dict[SiteId, Round] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
-    plan: PlanReader | None = None
+    is_plan: bool = False
+    calm_at: Tick | None = None
 
     def setup(self) -> Setup:
         names = self.names
@@ -78,7 +76,7 @@ class _Draft:
         )
 
 
-def read(path: Path) -> Scenario | Plan:
+def read(path: Path) -> Schedule:
     """Raises ScenarioError, or OSError where the file cannot be read."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -87,7 +85,7 @@ def read(path: Path) -> Scenario | Plan:
     return parse(text, str(path))
 
 
-def parse(text: str, file: str) -> Scenario | Plan:
+def parse(text: str, file: str) -> Schedule:
     """`file` is its name, for errors. Raises ScenarioError."""
     draft = _Draft()
     number = 0
@@ -98,19 +96,18 @@ def parse(text: str, file: str) -> Scenario | Plan:
                 _take(draft, number, line)
             except BadLine as bad:
                 raise ScenarioError(file, number, str(bad)) from None
-    if draft.plan is not None:
-        if draft.plan.calm_at is None:
-            raise ScenarioError(file, number, "the plan has no end; write: calm at 5000 ms")
-        return Plan(draft.setup(), tuple(draft.plan.acts), draft.plan.calm_at)
-    if not draft.lines:
+    if draft.is_plan and draft.calm_at is None:
+        raise ScenarioError(file, number, "the plan has no end; write: calm at 5000 ms")
+    if not draft.is_plan and not draft.lines:
         raise ScenarioError(file, max(number, 1), "nothing is done here: write commands under the setup, as in run 1 s")
-    return Scenario(file, draft.setup(), draft.leader, tuple(draft.rounds.items()), tuple(draft.lines))
+    rounds = tuple(draft.rounds.items())
+    return Schedule(draft.setup(), tuple(draft.lines), draft.calm_at, draft.leader, rounds, file)
 
 
 def _take(draft: _Draft, number: int, line: str) -> None:
     words = Words(line, draft.names)
-    if draft.plan is not None:
-        draft.plan.take(words)
+    if draft.is_plan:
+        _plan(draft, number, words)
     elif words.peek() in _SETUP_USAGE:
         if draft.lines:
             raise BadLine(f"{words.peek()!r} belongs to the setup: write it above the first command")
@@ -118,9 +115,27 @@ def _take(draft: _Draft, number: int, line: str) -> None:
     elif not draft.names:
         raise BadLine(f"the sites must be named first; write: {_SETUP_USAGE['sites']}")
     elif line == "plan" and not draft.lines:
-        draft.plan = PlanReader(draft.names)
+        if draft.leader is not None or draft.rounds:
+            raise BadLine("a plan begins with the first processes: nobody leads and no round is used yet")
+        draft.is_plan = True
     else:
-        draft.lines.append(Line(number, line, command(words)))
+        draft.lines.append(read_line(words, number))
+
+
+def _plan(draft: _Draft, number: int, words: Words) -> None:
+    if draft.calm_at is not None:
+        raise BadLine("the calm ends the plan: write this line above it")
+    if words.takes("calm", "at"):
+        draft.calm_at = Tick(words.ms())
+        words.end()
+        return
+    last = draft.lines[-1].at if draft.lines else None
+    act = read_line(words, number) if words.peek() == "at" else None
+    if act is None or act.at is None:
+        raise BadLine(f"{words.line!r} is no line of a plan: write at 100 ms ACT, or calm at 5000 ms")
+    if last is not None and act.at < last:
+        raise BadLine(f"this is before {last} ms, the time of the act above: keep them in order")
+    draft.lines.append(act)
 
 
 def _set_up(draft: _Draft, words: Words) -> None:

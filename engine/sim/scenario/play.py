@@ -1,52 +1,24 @@
-"""Plays a scenario: brings the sites up, does one command after the other, checks what is expected.
+"""Plays a schedule: one line after the other, at its turn or at its time, and what is expected of it.
 
 Rules that hold here:
-- The world is ready before the first command is done (`engine.sim.scenario.ready`).
+- The world of a scenario is ready before the first line is done (`engine.sim.scenario.ready`). In a plan all processes
+  begin with the lines, and what is asked for is done where the model allows it (`engine.sim.scenario.model`).
 - Truth is checked at every step (Violated); an expectation that fails, or a command that finds nothing to do,
   is Unexpected.
-- Whoever steps through a scenario calls `do` line by line; a scenario is played again to go back.
+- Whoever steps through a schedule calls `do` line by line; it is played again to go back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import permutations
-from typing import Final, assert_never
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, NoReturn
 
-from engine.core.ids import EventId, SiteId, Tick
+from engine.core.ids import Tick
 from engine.core.replica import Replica
-from engine.sim.image import Image
-from engine.sim.scenario.commands import (
-    CopyStore,
-    CrashAt,
-    CrashNow,
-    CutBetween,
-    CutOneWay,
-    DamageStore,
-    Deliver,
-    Drop,
-    Duplicate,
-    FailNext,
-    Fault,
-    Fills,
-    GivesUp,
-    Hold,
-    Jump,
-    Line,
-    Mend,
-    Narrow,
-    PauseFor,
-    PutBackStore,
-    Reads,
-    Release,
-    Restart,
-    RunFor,
-    RunUntil,
-    RunUntilQuiet,
-    Scenario,
-    Submits,
-    WipeStore,
-)
+from engine.sim.scenario.acts import Act
+from engine.sim.scenario.driver import Driver
 from engine.sim.scenario.expectations import Checker
 from engine.sim.scenario.expected import (
     Checkable,
@@ -64,11 +36,24 @@ from engine.sim.scenario.expected import (
     ExpectViolation,
 )
 from engine.sim.scenario.holding import Holding, words
+from engine.sim.scenario.model import Model
 from engine.sim.scenario.onlookers import Onlookers
 from engine.sim.scenario.patterns import is_upkeep
 from engine.sim.scenario.ready import ready
+from engine.sim.scenario.schedule import (
+    Deliver,
+    Drop,
+    Duplicate,
+    Hold,
+    Line,
+    Release,
+    RunFor,
+    RunUntil,
+    RunUntilQuiet,
+    Schedule,
+)
+from engine.sim.scenario.settling import Settling
 from engine.sim.violation import OutOfModel, Violated
-from engine.sim.world.surroundings import Fuse
 from engine.sim.world.world import MakeReplica, Watcher, World
 
 QUIET_MAX_MS: Final = 60_000
@@ -78,67 +63,135 @@ class Unexpected(Exception):
     """A scenario did not go as its file says: names the file and the line, and says what is true instead."""
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run did. `settled_ms`: how long after a plan's calm, None where too few voters were left to settle."""
+
+    virtual_ms: int
+    steps: int
+    settled_ms: int | None
+    slots: int
+    acts: Counter[str]
+    reached: Counter[str]
+    digest: str
+
+
 class Play:
-    """`watchers` see what happens from the first command on."""
+    """`watchers` see what happens from the first line on. Raises ScenarioError."""
 
     def __init__(
-        self, scenario: Scenario, make_replica: MakeReplica = Replica, watchers: Sequence[Watcher] = ()
+        self, schedule: Schedule, make_replica: MakeReplica = Replica, watchers: Sequence[Watcher] = ()
     ) -> None:
-        self.scenario = scenario
-        self.onlookers = Onlookers(watchers)
-        self.world = ready(scenario, make_replica)
-        self.world.watcher = self.onlookers
-        self.onlookers.began = self.world.now
-        self.world.on_stopped = lambda site: self._failed.add(self.world.names[site])
-        self._holding = Holding(self.world, self.onlookers)
-        self._cuts: list[tuple[tuple[int, int], ...]] = []
-        self._copies: dict[SiteId, Image] = {}
-        self._failed: set[SiteId] = set()
-        self._checker = Checker(self.world, self.onlookers, self._failed)
+        self.schedule = schedule
+        self.acts: Counter[str] = Counter()
+        """What was done, by the names of the acts."""
+        is_plan = schedule.calm_at is not None
+        self.world = world = _from_nothing(schedule, make_replica) if is_plan else ready(schedule, make_replica)
+        self._began = world.now
+        self._onlookers = Onlookers(watchers, world.now)
+        if watchers or not is_plan:
+            world.watcher = self._onlookers
+        self._driver = Driver(world)
+        self._model = Model(world, self._driver.copies) if is_plan else None
+        self._holding = Holding(world, self._onlookers)
+        self._checker = Checker(world, self._onlookers, self._driver)
+        self._put_down: list[Line] = []
 
-    def complete(self, before: Callable[[Line], None] = lambda _: None) -> None:
-        """Does all lines; `before` is told of each. Raises Unexpected, Violated or ScenarioError."""
-        lines = self.scenario.lines
+    def complete(self, before: Callable[[Line], None] = lambda _: None) -> Report:
+        """Does all lines; `before` is told of each that is done at its turn. Raises Unexpected or Violated."""
+        settled_ms: int | None = None
         try:
-            for line in lines:
-                before(line)
-                self.do(line)
+            self.do_lines(before)
+            if self.schedule.calm_at is not None:
+                settled_ms = self._settle(self.schedule.calm_at)
         except Violated as violated:
             if not self._was_expected(violated):
                 raise
-            before(lines[-1])
+            before(self.schedule.lines[-1])
+        return self._report(settled_ms)
+
+    def do_lines(self, before: Callable[[Line], None] = lambda _: None) -> None:
+        """All of them, but not what comes at the end of a plan."""
+        for line in self.schedule.lines:
+            if line.at is None:
+                before(line)
+            self.do(line)
+        if self._model is None and self._put_down:
+            self._unexpected(self._put_down[0], f"the scenario ends at {self.world.now - self._began} ms")
 
     def do(self, line: Line) -> None:
-        """Raises Unexpected, Violated or ScenarioError."""
+        """Does a line, or puts it down for its time. Raises Unexpected or Violated."""
+        if line.at is not None:
+            self._put_down_for(line.at, line)
+            return
         try:
             problem = self._do(line)
         except OutOfModel as left:
             problem = f"the scenario leaves the model, where nothing is promised: {left}"
         if problem is not None:
-            raise Unexpected(f"{self.scenario.file}:{line.number}: {line.words}: {problem}")
+            self._unexpected(line, problem)
+
+    def _settle(self, calm_at: int) -> int | None:
+        try:
+            self.world.run(calm_at)
+            assert self._model is not None, "a plan keeps to the model"
+            return Settling(self.world, self._model).complete()
+        except OutOfModel:
+            self.world.reached("out of the model")
+            return None
+
+    def _report(self, settled_ms: int | None) -> Report:
+        world = self.world
+        acts = self.acts + Counter({
+            "datagram lost": world.network.lost,
+            "datagram repeated": world.network.repeated,
+            "datagram late": world.network.late,
+            "datagram of before": world.network.stale,
+        })  # fmt: skip
+        world.reached.counts["datagram of before comes again"] += world.network.stale
+        slots = len(world.truth.replay.applied)
+        return Report(world.now, world.steps, settled_ms, slots, acts, world.reached.counts, world.digest())
+
+    def _unexpected(self, line: Line, problem: str) -> NoReturn:
+        raise Unexpected(f"{self.schedule.file}:{line.number}: {line.words}: {problem}")
 
     def _was_expected(self, violated: Violated) -> bool:
-        match self.scenario.lines[-1].command:
-            case ExpectViolation(rule):
+        match self.schedule.lines[-1:]:
+            case (Line(ExpectViolation(rule)),):
                 return violated.violation.rule == rule
-            case ExpectStopped(site, rule):
+            case (Line(ExpectStopped(site, rule)),):
                 return violated.violation.site == site and f"rule {rule} " in violated.violation.sentence
             case _:
                 return False
 
+    # Acts
+
+    def _put_down_for(self, at: Tick, line: Line) -> None:
+        when = self._began + at
+        if when < self.world.now:
+            self._unexpected(line, f"it is {self.world.now - self._began} ms already")
+        if self._model is None:
+            self._put_down.append(line)
+        self.world.at(when, self._at_its_time, line)
+
+    def _at_its_time(self, line: Line) -> None:
+        assert isinstance(line.command, Act), "only acts have times"
+        if self._model is None:
+            self._put_down.remove(line)
+            problem = self._act(line.command)
+            if problem is not None:
+                self._unexpected(line, problem)
+        elif self._model.allows(line.command):
+            self._act(line.command)
+
+    def _act(self, act: Act) -> str | None:
+        self.acts[type(act).__name__] += 1
+        return self._driver.do(act)
+
     def _do(self, line: Line) -> str | None:
         """What is wrong, in words; None where it is done, or as expected."""
-        world, index, command = self.world, self.world.index, line.command
+        world, command = self.world, line.command
         match command:
-            case Submits(site, operation, timeout, retry):
-                token = world.submit(index[site], operation, timeout, retry=retry)
-                return None if token is not None else f"{site} does not run"
-            case GivesUp(event):
-                return self._gives_up(event)
-            case Reads(site, timeout):
-                return self._running(site, lambda: self._reads(site, timeout))
-            case Fills(site):
-                return self._running(site, lambda: world.fill(index[site]))
             case Hold(pattern):
                 self._holding.hold(pattern)
             case Release(pattern):
@@ -149,56 +202,16 @@ class Play:
                 return self._holding.duplicate(pattern)
             case Drop(pattern):
                 return self._holding.drop(pattern)
-            case CutBetween(groups):
-                pairs = [(a, b) for one, other in permutations(groups, 2) for a in one for b in other]
-                self._cut(pairs, " | ".join(" ".join(group) for group in groups))
-            case CutOneWay(senders, addressees):
-                self._cut(
-                    [(a, b) for a in senders for b in addressees], f"{' '.join(senders)} > {' '.join(addressees)}"
-                )
-            case Narrow(between, packet_bytes_max):
-                world.network.narrow([(index[a], index[b]) for a, b in between], packet_bytes_max)
-                shown = ", ".join(f"{a} > {b}" for a, b in between)
-                world.note(None, "limit", f"{packet_bytes_max} bytes: {shown}")
-            case Mend():
-                for row in world.network.links:
-                    for link in row:
-                        link.packet_bytes_max = None
-                for links in self._cuts:
-                    world.network.mend(links)
-                self._cuts.clear()
-                world.note(None, "mend", "")
             case RunFor(ms):
                 world.run(world.now + ms)
             case RunUntilQuiet():
                 return self._run_until_quiet()
             case RunUntil(expected, within_ms):
                 return self._run_until(expected, within_ms)
-            case CrashNow(site):
-                return self._running(site, lambda: world.crash(index[site]))
-            case CrashAt(site, point, kept):
-                return self._running(site, lambda: world.light(index[site], Fuse(1, kept, None, point)))
-            case Restart(sites):
-                return self._restart(sites)
-            case PauseFor(site, ms):
-                return self._running(site, lambda: world.pause(index[site], ms))
-            case Jump(site, ms):
-                return self._running(site, lambda: world.leap(index[site], ms))
-            case WipeStore(site):
-                world.crash(index[site])
-                world.wipe(index[site])
-            case CopyStore(site):
-                self._copies[site] = world.copy(index[site])
-            case PutBackStore(site):
-                if site not in self._copies:
-                    return f"there is no copy of {site}'s store: write copy {site} above"
-                world.crash(index[site])
-                world.replace(index[site], self._copies[site].duplicate())
-            case DamageStore(site, slot):
-                world.sites[index[site]].disk.damage(slot)
-            case FailNext(site, fault):
-                disk = world.sites[index[site]].disk
-                disk.sync_fails, disk.full = fault is Fault.SYNC, fault is Fault.WRITE
+            case ExpectHeld(pattern, count):
+                found = len(self._holding.found(pattern))
+                right = found > 0 if count is None else found == count
+                return None if right else f"{found} are; held: {self._holding.in_words()}"
             case (
                 ExpectSlot()
                 | ExpectOutcome()
@@ -213,49 +226,9 @@ class Play:
                 | ExpectViolation()
             ):
                 return self._checker.wrong(command)
-            case ExpectHeld(pattern, count):
-                found = len(self._holding.found(pattern))
-                right = found > 0 if count is None else found == count
-                return None if right else f"{found} are; held: {self._holding.in_words()}"
             case _:
-                assert_never(command)
+                return self._act(command)
         return None
-
-    def _running(self, site: SiteId, do: Callable[[], None]) -> str | None:
-        if not self.world.sites[self.world.index[site]].up:
-            return f"{site} does not run"
-        do()
-        return None
-
-    def _reads(self, site: SiteId, timeout: Tick) -> None:
-        token = self.world.read(self.world.index[site], timeout)
-        assert token is not None, "the site runs"
-        self.onlookers.newest_read[site] = token
-
-    def _gives_up(self, id_: EventId) -> str | None:
-        outcomes = self.world.truth.outcomes
-        event = outcomes.by_id.get(id_)
-        token = next((token for token, each in outcomes.by_token.items() if each is event), None)
-        if token is None:
-            return f"there is no event {id_}"
-        return self._running(id_.author, lambda: self.world.give_up(self.world.index[id_.author], token))
-
-    def _restart(self, sites: tuple[SiteId, ...]) -> str | None:
-        world = self.world
-        for site in sites:
-            if world.sites[world.index[site]].up:
-                return f"{site} runs already"
-        for site in sites or world.names:
-            world.start(world.index[site])
-        return None
-
-    # Links
-
-    def _cut(self, links: Iterable[tuple[SiteId, SiteId]], shape: str) -> None:
-        index = self.world.index
-        pairs = tuple((index[a], index[b]) for a, b in links)
-        self._cuts.append(pairs)
-        self.world.cut(pairs, None, shape)
 
     # Time
 
@@ -276,6 +249,13 @@ class Play:
                 return f"not quiet after {QUIET_MAX_MS // 1_000} s: {noise}"
             world.run(world.now + 10)
         return None
+
+
+def _from_nothing(schedule: Schedule, make_replica: MakeReplica) -> World:
+    world = World(schedule.setup, make_replica)
+    for site in world.sites:
+        world.at(0, world.start, site.index)
+    return world
 
 
 def _noise(world: World) -> str | None:

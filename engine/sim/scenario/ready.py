@@ -14,9 +14,9 @@ from typing import Final
 
 from engine.core.ids import SiteId
 from engine.core.settings import Leadership
-from engine.sim.scenario.commands import Scenario, ScenarioError
 from engine.sim.scenario.patterns import is_upkeep
-from engine.sim.world.plan import Setup
+from engine.sim.scenario.schedule import ScenarioError, Schedule
+from engine.sim.world.setup import Setup
 from engine.sim.world.world import MakeReplica, World
 
 _READY_MAX_MS: Final = 30_000
@@ -24,7 +24,7 @@ _SEEDS_TRIED: Final = 64
 _LOOK_MS: Final = 10
 
 
-def ready(scenario: Scenario, make_replica: MakeReplica) -> World:
+def ready(scenario: Schedule, make_replica: MakeReplica) -> World:
     """Raises ScenarioError where the sites do not come to be as the setup wants them."""
     setup = scenario.setup
     for seed in range(setup.seed, setup.seed + _SEEDS_TRIED):
@@ -35,7 +35,7 @@ def ready(scenario: Scenario, make_replica: MakeReplica) -> World:
     raise ScenarioError(scenario.file, 1, what)
 
 
-def _started(scenario: Scenario, setup: Setup, make_replica: MakeReplica) -> World:
+def _started(scenario: Schedule, setup: Setup, make_replica: MakeReplica) -> World:
     world = World(setup, make_replica)
     for name, used in scenario.rounds:
         world.sites[world.index[name]].disk.image.round = used

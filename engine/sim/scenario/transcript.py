@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.core.replica import Replica
-from engine.sim.scenario.commands import Line, Scenario, ScenarioError
 from engine.sim.scenario.diagram import Diagram
 from engine.sim.scenario.expected import Expectation
-from engine.sim.scenario.onlookers import Onlookers
 from engine.sim.scenario.play import Play, Unexpected
+from engine.sim.scenario.schedule import Line, ScenarioError, Schedule
 from engine.sim.scenario.trace import Trace
 from engine.sim.violation import Violated
-from engine.sim.world.plan import Plan
-from engine.sim.world.run import Run
 from engine.sim.world.world import MakeReplica, Watcher
 
 
@@ -27,19 +24,15 @@ class Transcript:
     Raises ScenarioError.
     """
 
-    def __init__(self, what: Scenario | Plan, make_replica: MakeReplica = Replica) -> None:
-        names = what.setup.names
+    def __init__(self, schedule: Schedule, make_replica: MakeReplica = Replica) -> None:
+        names = schedule.setup.names
         self.trace: list[str] = []
-        self._diagram = Diagram(names, running=isinstance(what, Scenario))
+        self._diagram = Diagram(names, running=schedule.calm_at is None)
         self.as_expected = True
         self.verdict = "as expected"
         watchers: list[Watcher] = [Trace(names, self._wrote), self._diagram]
         try:
-            match what:
-                case Scenario():
-                    Play(what, make_replica, watchers).complete(self._next)
-                case Plan():
-                    Run(what, make_replica, Onlookers(watchers)).complete()
+            Play(schedule, make_replica, watchers).complete(self._next)
         except Violated as violated:
             self._ends_badly(f"violates {violated}")
         except Unexpected as unexpected:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from itertools import permutations
 from typing import Final, TypeVar
 
 from engine.core.ids import NUMBER_MAX, Ballot, EventId, Round, SiteId, Slot
@@ -39,9 +40,19 @@ class Words:
     def done(self) -> bool:
         return self._at >= len(self._words)
 
-    def peek(self) -> str:
-        """The next word; empty at the end."""
-        return "" if self.done else self._words[self._at][0]
+    def peek(self, ahead: int = 0) -> str:
+        """The next word, or one ahead of it; empty at the end."""
+        at = self._at + ahead
+        return self._words[at][0] if at < len(self._words) else ""
+
+    def since(self, start: int) -> str:
+        """The words taken since so many had been, in one line."""
+        return " ".join(word for word, _ in self._words[start : self._at])
+
+    @property
+    def taken(self) -> int:
+        """How many words were taken."""
+        return self._at
 
     def take(self, what: str = "a word") -> str:
         if self.done:
@@ -143,6 +154,30 @@ class Words:
         if not found or found.group(2) not in self.sites:
             raise BadLine(f"{word!r} is no ballot: write ROUND.SITE, as in 2.{self.sites[0]}")
         return Ballot(Round(int(found.group(1))), SiteId(found.group(2)))
+
+    def links(self) -> tuple[tuple[SiteId, SiteId], ...]:
+        """`alice>bob carol>bob`, or between sides: one way `alice > bob carol`, both ways `alice | bob carol`."""
+        if ">" in self.peek() and self.peek() != ">":
+            return self._single_links()
+        sides = [self.sites_needed()]
+        if self.takes(">"):
+            sides.append(self.sites_needed())
+            return tuple((a, b) for a in sides[0] for b in sides[1])
+        while self.takes("|"):
+            sides.append(self.sites_needed())
+        if len(sides) < 2:
+            raise BadLine("sites are needed on both sides of a bar")
+        return tuple((a, b) for one, other in permutations(sides, 2) for a in one for b in other)
+
+    def _single_links(self) -> tuple[tuple[SiteId, SiteId], ...]:
+        found: list[tuple[SiteId, SiteId]] = []
+        while ">" in (word := self.peek()):
+            self.take()
+            sender, _, to = word.partition(">")
+            if sender not in self.sites or to not in self.sites:
+                raise BadLine(f"{word!r} is no link: write SITE>SITE")
+            found.append((SiteId(sender), SiteId(to)))
+        return tuple(found)
 
     def event(self) -> EventId:
         word = self.take("an event")

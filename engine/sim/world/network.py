@@ -18,7 +18,7 @@ from engine.core.ids import Tick
 from engine.core.messages import Message
 from engine.core.value import Value
 from engine.datagram import HEADERS_BYTES, SEAL_BYTES
-from engine.sim.world.plan import CLEAR, Weather
+from engine.sim.world.setup import CLEAR, Weather
 
 _LATE_MIN: Final = 50
 _REMEMBERED_MAX: Final = 32

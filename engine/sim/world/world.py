@@ -38,7 +38,7 @@ from engine.sim.world.disk import SimDisk
 from engine.sim.world.inputs import Confirm, Fill, GiveUp
 from engine.sim.world.marks import Mark, Marks
 from engine.sim.world.network import Datagram, Network
-from engine.sim.world.plan import Setup
+from engine.sim.world.setup import Setup
 from engine.sim.world.site import SimSite
 from engine.sim.world.surroundings import Fuse
 

@@ -1,0 +1,60 @@
+"""How much a run may lose that must settle: the rest is outside of the model (D5).
+
+Rules that hold here:
+- At most f = floor((N-1)/2) sites lose their disk in a run (wiped, damaged, or an old copy put back).
+- An old copy is put back only where enough peers can contradict it, that is, fewer than floor(N/2) others cannot. No
+  other disk is lost before the site with the old copy knows. A copy that may not be put back is thrown away.
+"""
+
+from __future__ import annotations
+
+from engine.core.ids import SiteId
+from engine.core.storage import Standing
+from engine.sim.image import Image
+from engine.sim.scenario.acts import Act, FlipBit, PutBack, Wipe
+from engine.sim.world.world import World
+
+
+class Model:
+    """`copies` are the old copies that there are."""
+
+    def __init__(self, world: World, copies: dict[SiteId, Image]) -> None:
+        self.put_back: set[SiteId] = set()
+        self._world = world
+        self._copies = copies
+        self._lost: set[SiteId] = set()
+
+    def allows(self, act: Act) -> bool:
+        """Whether it may be done now; then a disk that it loses counts as lost."""
+        match act:
+            case FlipBit(site) | Wipe(site):
+                return self._lose(site)
+            case PutBack(site):
+                if self._puts_back(site):
+                    return True
+                self._copies.pop(site, None)
+                return False
+            case _:
+                return True
+
+    def _lose(self, site: SiteId) -> bool:
+        """Counts a lost disk, if one more may be lost."""
+        unaware = [each for each in self.put_back if self._standing(each) is not Standing.LEARNER]
+        if site in self._lost or unaware or len(self._lost) >= (len(self._world.sites) - 1) // 2:
+            return False
+        self._lost.add(site)
+        return True
+
+    def _standing(self, site: SiteId) -> Standing:
+        return self._world.sites[self._world.index[site]].disk.image.standing
+
+    def _puts_back(self, site: SiteId) -> bool:
+        world, copy = self._world, self._copies.get(site)
+        if copy is None or site in self._lost:
+            return False
+        contradicting = world.truth.contradicting(site, copy.life, copy.commit)
+        believers = len(world.sites) - 1 - len(contradicting) + len(self._lost - {site})
+        if believers >= len(world.sites) // 2 or not self._lose(site):
+            return False
+        self.put_back.add(site)
+        return True

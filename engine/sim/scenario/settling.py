@@ -1,0 +1,112 @@
+"""After the calm of a plan: everything must settle.
+
+Rules that hold here:
+- All links are whole and fast, all processes run but those whose store is refused. If enough voters can be had,
+  everything settles within SETTLE_MS of the world's time: one prefix everywhere that reaches every used slot, no
+  recovery and no attempt going on, an outcome for every event. Then each site has a read confirmed.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from engine.core.ids import Tick, quorum_size
+from engine.core.storage import Standing
+from engine.sim.scenario.model import Model
+from engine.sim.violation import violate
+from engine.sim.world.world import World
+
+SETTLE_MS: Final = 120_000
+READ_MS: Final = Tick(10_000)
+_LOOK_MS: Final = 250
+_READ_LOOK_MS: Final = 10
+
+
+class Settling:
+    """Begins with the calm."""
+
+    def __init__(self, world: World, model: Model) -> None:
+        self._world = world
+        self._model = model
+        self._calm_at = world.now
+        self._refused_in_time = self._refused()
+        world.calm()
+
+    def complete(self) -> int | None:
+        """How many milliseconds it takes; None where too few voters are left to settle anything. Raises Violated."""
+        return self._settle() if self._can_settle() else None
+
+    def _can_settle(self) -> bool:
+        """Enough of the sites that run can be voters (D5)."""
+        world = self._world
+        running = [site for site in world.sites if site.up]
+        others = len(world.sites) - 1
+        admit, confirm = (others + others // 2 + 1) // 2, (others + 1) // 2
+        voters = 0
+        for site in running:
+            image = site.disk.image
+            memories = [peer.disk.image.peers.get(site.name) for peer in running if peer is not site]
+            recording = sum(memory is None or memory.life == image.life for memory in memories)
+            if site.name in self._model.put_back or world.truth.barred(site.index):
+                continue
+            match image.standing:
+                case Standing.ADMITTED:
+                    voters += recording >= confirm
+                case Standing.NEW:
+                    voters += recording >= admit
+                case Standing.LEARNER:
+                    pass
+        return voters >= quorum_size(len(world.sites))
+
+    def _settle(self) -> int | None:
+        """How long it takes; None where too few are left for it."""
+        world = self._world
+        while (left := self._unsettled()) is not None:
+            if world.now >= self._calm_at + SETTLE_MS:
+                if self._too_few_are_left():
+                    return None
+                violate("liveness", f"{SETTLE_MS} ms after all faults ended: {left}")
+            world.run(world.now + _LOOK_MS)
+        settled_ms = world.now - self._calm_at
+        self._read()
+        return settled_ms
+
+    def _refused(self) -> int:
+        """How many stores are refused by now."""
+        return sum(site.refused is not None for site in self._world.sites)
+
+    def _too_few_are_left(self) -> bool:
+        """A damaged row was met only in the calm (D3), and without that site too few can be voters."""
+        return self._refused() > self._refused_in_time and not self._can_settle()
+
+    def _read(self) -> None:
+        """R5: a read at each site that runs is confirmed. One whose time passes is not, so that it comes too late."""
+        world = self._world
+        began = world.now
+        running = [site for site in world.sites if site.up]
+        for site in running:
+            world.read(site.index, READ_MS)
+        while any(site.awaited for site in running):
+            if world.now >= began + READ_MS // 2:
+                if self._too_few_are_left():
+                    return
+                violate("liveness", f"a read is not confirmed {READ_MS // 2} ms after it began in a settled world")
+            world.run(world.now + _READ_LOOK_MS)
+
+    def _unsettled(self) -> str | None:
+        """What is still going on, in words."""
+        running = [site for site in self._world.sites if site.up]
+        prefix = self._world.truth.replay.next - 1
+        for site in running:
+            replica = site.replica
+            assert replica is not None
+            if replica.prefix != prefix or replica.used_max != prefix:
+                return f"{site.name} learned to {replica.prefix}, used to {replica.used_max}; chosen to {prefix}"
+            if site.awaited or site.disk.image.open_events:
+                return f"{site.name} has events without an outcome: {list(site.disk.image.open_events.values())}"
+            if not site.stalled:  # while it syncs, it is ahead of its disk
+                self._world.truth.shows(site.index, replica.blocks())
+            view = replica.view(1)
+            if view.recovering or view.attempts:
+                return f"{site.name} goes on: recovering {view.recovering}, {view.attempts}"
+        return None

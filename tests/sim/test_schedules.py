@@ -1,0 +1,241 @@
+"""One list of lines, with a time or without: read, written, played, recorded, forked and cut as one language."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, get_args
+
+import pytest
+
+from engine.core.entry import Block, Tweet, Unblock
+from engine.core.ids import Ballot, EventId, Round, SiteId, Slot, Tick
+from engine.sim.mutants.catalogue import named
+from engine.sim.proving.minimise import failure_of, minimise
+from engine.sim.scenario.acts import (
+    Act,
+    ClockJump,
+    Crash,
+    CrashAll,
+    Cut,
+    FailSync,
+    FillDisk,
+    FillHoles,
+    FlipBit,
+    GiveUp,
+    Mend,
+    Narrow,
+    Pause,
+    PutBack,
+    Read,
+    Restart,
+    Submit,
+    TakeCopy,
+    Wipe,
+)
+from engine.sim.scenario.expected import Expectation
+from engine.sim.scenario.parse import parse
+from engine.sim.scenario.patterns import Pattern, Which
+from engine.sim.scenario.play import Play, Unexpected
+from engine.sim.scenario.schedule import (
+    Command,
+    Deliver,
+    Drop,
+    Duplicate,
+    Hold,
+    Line,
+    Release,
+    RunFor,
+    RunUntil,
+    RunUntilQuiet,
+    ScenarioError,
+    Schedule,
+)
+from engine.sim.scenario.write import write, written
+from engine.sim.sometimes import CrashPoint
+
+FOLDER: Final = Path(__file__).parents[1] / "scenarios"
+SCENARIOS: Final = sorted(FOLDER.glob("*.scenario"))
+ALICE, BOB, CAROL = NAMES = (SiteId("alice"), SiteId("bob"), SiteId("carol"))
+THREE: Final = "sites alice bob carol\n"
+TRAPS: Final = (
+    ("trap-a2-votes-are-kept", "a2-forgets-the-votes-of-unlearned-slots"),
+    ("trap-d1-promise-is-durable", "d1-promises-are-not-durable"),
+)
+ONE: Final = Pattern(Which.FIRST, frozenset({"accept", "chosen"}), frozenset({ALICE}), frozenset({BOB, CAROL}))
+OTHER: Final = Pattern(slot=Slot(3), ballot=Ballot(Round(2), BOB))
+
+ACTS: Final[tuple[Act, ...]] = (
+    Submit(ALICE, Tweet('a "quoted" text'), Tick(200), retry=True, give_up_ms=300),
+    Submit(ALICE, Block(BOB), Tick(10_000), retry=False, give_up_ms=None),
+    Submit(ALICE, Unblock(BOB), Tick(10_000), retry=False, give_up_ms=None),
+    GiveUp(EventId(ALICE, 1)),
+    FillHoles(BOB),
+    Read(BOB, Tick(300)),
+    Cut(((ALICE, BOB), (ALICE, CAROL), (BOB, ALICE), (CAROL, ALICE)), None, "alice | bob carol"),
+    Cut(((ALICE, BOB), (ALICE, CAROL)), 300, "alice > bob carol"),
+    Cut(((ALICE, BOB),), None, "alice | bob carol"),
+    Cut(((ALICE, BOB), (BOB, CAROL)), 300, "chain"),
+    Cut((), 300, "split"),
+    Narrow(((ALICE, BOB), (CAROL, BOB)), 1_280),
+    Mend(),
+    Crash(ALICE, 0, None, 0.0, None),
+    Crash(ALICE, 0, CrashPoint.BETWEEN_SENDS, 0.25, 300),
+    Crash(ALICE, 1, CrashPoint.TORN_COMMIT, 1.0, None),
+    Crash(ALICE, 7, None, 0.5, 300),
+    CrashAll(0.5, 300),
+    CrashAll(0.0, None),
+    Restart(()),
+    Restart((ALICE, CAROL)),
+    Pause(ALICE, 300),
+    ClockJump(ALICE, 300),
+    FailSync(ALICE, None),
+    FailSync(ALICE, 300),
+    FillDisk(ALICE, 300),
+    FlipBit(ALICE, None),
+    FlipBit(ALICE, Slot(1)),
+    FlipBit(ALICE, 1.0),
+    FlipBit(ALICE, 0.33252442841973906),
+    Wipe(ALICE, None),
+    Wipe(ALICE, 300),
+    TakeCopy(ALICE),
+    PutBack(ALICE, None),
+    PutBack(ALICE, 300),
+)
+STEPS: Final[tuple[Command, ...]] = (
+    *(kind(pattern) for kind in (Hold, Release, Deliver, Drop, Duplicate) for pattern in (Pattern(), ONE, OTHER)),
+    RunFor(300),
+    RunUntilQuiet(),
+)
+
+
+def of_three(*lines: Line) -> Schedule:
+    return replace(parse(f"{THREE}run 1 ms", "some.scenario"), lines=lines)
+
+
+# Read and written
+
+
+def test_every_kind_of_line_but_expectations_is_written_here() -> None:
+    expected = {RunUntil, *get_args(Expectation)}
+    assert {type(act) for act in ACTS} == set(get_args(Act))
+    assert {type(command) for command in (*ACTS, *STEPS)} == set(get_args(Command)) - expected
+
+
+@pytest.mark.parametrize("at", [None, Tick(0), Tick(300)])
+def test_what_is_written_is_read_back_as_the_same(at: Tick | None) -> None:
+    """To the type: a share of the log of 1.0 is not slot 1."""
+    commands: tuple[Command, ...] = (*ACTS, *STEPS) if at is None else ACTS
+    schedule = of_three(*(Line(command, at) for command in commands))
+    again = parse(write(schedule, "All of them."), "some.scenario")
+    assert again == schedule
+    assert repr([line.command for line in again.lines]) == repr([line.command for line in schedule.lines])
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_a_file_means_the_same_in_the_writer_s_words(path: Path) -> None:
+    schedule = parse(path.read_text(encoding="utf-8"), path.name)
+    assert parse(write(schedule, ""), path.name) == schedule
+    for line in schedule.lines:
+        if not isinstance(line.command, RunUntil | Expectation):
+            words = written(replace(line, words=""), schedule.setup.names)
+            setup = "\n".join((f"sites {' '.join(schedule.setup.names)}", words))
+            assert parse(setup, path.name).lines == (line,)
+
+
+def test_acts_alone_have_times() -> None:
+    for line in ("run 3 s", "hold accept", "deliver all", "expect up alice"):
+        with pytest.raises(ScenarioError, match="this has no time"):
+            parse(f"{THREE}at 5 ms {line}", "some.scenario")
+
+
+def test_a_site_may_be_called_like_the_word_before_a_time() -> None:
+    assert parse('sites at bob\nat tweets "t"', "some.scenario").lines[0].at is None
+
+
+def test_nobody_leads_where_a_plan_begins() -> None:
+    for setup in ("leadership elected\nleader bob", "round bob 2"):
+        with pytest.raises(ScenarioError, match="nobody leads and no round is used yet"):
+            parse(f"{THREE}{setup}\nplan\ncalm at 5 ms", "some.scenario")
+
+
+# Played
+
+
+def test_a_line_with_a_time_is_done_then_and_the_next_one_follows_at_once() -> None:
+    lines = ['at 30 ms alice tweets "second"', "at 20 ms restart bob", "crash bob", 'alice tweets "first"']
+    lines += ["run 10 ms", "expect down bob", "run 10 ms", "expect up bob", "run until quiet"]
+    lines += ['expect all learned 1 = "first"', 'expect all learned 2 = "second"']
+    report = Play(parse(THREE + "\n".join(lines), "some.scenario")).complete()
+    assert report.acts["Submit"] == 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ("run 10 ms\nat 9 ms crash bob", "3: at 9 ms crash bob: it is 10 ms already"),
+        ("at 11 ms crash bob\nrun 10 ms", "2: at 11 ms crash bob: the scenario ends at 10 ms"),
+        ("at 5 ms restart bob\nrun 10 ms", "2: at 5 ms restart bob: bob runs already"),
+        ("crash bob\nat 5 ms fill bob\nrun 10 ms", "3: at 5 ms fill bob: bob does not run"),
+    ],
+)
+def test_a_line_with_a_time_that_cannot_be_done_is_named(lines: str, problem: str) -> None:
+    with pytest.raises(Unexpected) as told:
+        Play(parse(THREE + lines, "some.scenario")).complete()
+    assert str(told.value) == f"some.scenario:{problem}"
+
+
+def test_a_cut_that_was_mended_is_not_mended_again_when_its_time_is_over() -> None:
+    play = Play(of_three())
+    cut = Cut(((ALICE, BOB),), 100, "one-way")
+    for command in (cut, Mend(), replace(cut, for_ms=None), RunFor(200)):
+        play.do(Line(command))
+    assert play.world.network.links[0][1].cuts == 1
+
+
+# Recorded, forked, cut
+
+
+def test_what_was_done_by_hand_is_the_same_run_when_it_is_read_back() -> None:
+    """Whoever drives a world writes its lines down; a fork plays some of them again, and goes on by itself."""
+    hand = Play(of_three())
+    done = [
+        Line(Hold(Pattern(types=frozenset({"accept"}), addressees=frozenset({BOB})))),
+        Line(Submit(ALICE, Tweet("t"), Tick(10_000), retry=False, give_up_ms=None)),
+        Line(Crash(CAROL, 0, None, 0.0, None), Tick(400)),
+        Line(RunFor(300)),
+        Line(Drop(Pattern())),
+        Line(RunFor(500)),
+    ]
+    digests: list[str] = []
+    for line in done:
+        hand.do(line)
+        digests.append(hand.world.digest())
+    saved = write(of_three(*done), "By hand.")
+    assert Play(parse(saved, "some.scenario")).complete().digest == digests[-1]
+
+    fork = Play(parse(saved, "some.scenario"))
+    for line in fork.schedule.lines[:4]:
+        fork.do(line)
+    assert fork.world.digest() == digests[3]
+    fork.do(Line(Deliver(Pattern())))
+    fork.do(Line(RunFor(499)))
+    assert fork.world.digest() != digests[-1], "here it arrived"
+
+
+@pytest.mark.parametrize(("trap", "mutant"), TRAPS)
+def test_a_scenario_is_cut_like_a_plan(trap: str, mutant: str) -> None:
+    """Of a trap into which its mutant falls, what leads to the broken rule is left, and fails as the whole did."""
+    path = FOLDER / f"{trap}.scenario"
+    schedule = parse(path.read_text(encoding="utf-8"), path.name)
+    with named(mutant).in_force():
+        failure = failure_of(schedule)
+        assert failure is not None
+        smaller = minimise(schedule)
+        again = parse(smaller.text(), path.name)
+        assert again == smaller.schedule
+        assert failure_of(again) == smaller.failure
+    assert smaller.failure.rule == failure.rule
+    assert len(again.lines) < len(schedule.lines)
+    assert not any(isinstance(line.command, Expectation) for line in again.lines), "what is expected breaks nothing"
+    assert failure_of(again) is None
