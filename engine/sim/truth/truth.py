@@ -4,8 +4,8 @@ Rules that hold here:
 - The world says what became durable, what is about to leave and what was told; each is checked when it happens, at a
   cost that does not grow with the run. The first violation ends it.
 - Each subject has a room of its own: votes (`ballots`), rounds, stores, the chosen log (`replay`) and what sites apply
-  of it (`prefixes`), events (`outcomes`), recovery, certain reads (`reads`). Here it is said which of them each thing
-  is for, and what takes several of them, or none.
+  of it (`prefixes`), events (`outcomes`), recovery, certain reads (`reads`), leaders (`elections`), duels. Here it is
+  said which of them each thing is for, and what takes several of them, or none.
 - D1: what a message says is learned or applied is so on its sender's disk.
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import assert_never
 
-from engine.core.effects import SawFresh, SawOutcome, SawUnconfirmed, Send
+from engine.core.effects import SawAttempt, SawFresh, SawOutcome, SawUnconfirmed, Send
 from engine.core.entry import Entry
 from engine.core.ids import SiteId, Slot, StoreId, Tick, quorum_size
 from engine.core.messages import (
@@ -30,12 +30,14 @@ from engine.core.messages import (
     Highest,
     Known,
     LearnedSlot,
+    Packet,
     Prepare,
     Promise,
     Refused,
     SlotState,
     Welcome,
 )
+from engine.core.settings import Settings
 from engine.core.storage import (
     EventState,
     Stored,
@@ -54,6 +56,8 @@ from engine.core.storage import (
 from engine.sim.image import Disk, Image
 from engine.sim.sometimes import Reached
 from engine.sim.truth.ballots import Ballots
+from engine.sim.truth.duels import Duels
+from engine.sim.truth.elections import Elections
 from engine.sim.truth.outcomes import FINAL, Event, Outcomes
 from engine.sim.truth.prefixes import Prefixes
 from engine.sim.truth.reads import Begun, Reads
@@ -65,7 +69,8 @@ from engine.sim.violation import violate
 
 
 class Truth:
-    def __init__(self, names: tuple[SiteId, ...], disks: Sequence[Disk], reached: Reached) -> None:
+    def __init__(self, settings: Sequence[Settings], disks: Sequence[Disk], reached: Reached) -> None:
+        names = tuple(each.site for each in settings)
         self.ballots = Ballots(names)
         self.replay = Replay()
         self.outcomes = Outcomes()
@@ -74,6 +79,8 @@ class Truth:
         self._rounds = Rounds(names, disks, self.ballots)
         self._prefixes = Prefixes(names, self.replay)
         self._recovery = Recovery(names)
+        self._elections = Elections(settings, disks)
+        self._duels = [Duels(name) for name in names]
         self._names = names
         self._disks = disks
         self._reached = reached
@@ -96,6 +103,8 @@ class Truth:
         self._rounds.started(index, stored)
         self._recovery.started(index)
         self._prefixes.started(index, stored)
+        self._elections.started(index)
+        self._duels[index] = Duels(self._names[index])
 
     def replaced(self, index: int, image: Image) -> None:
         """A site's store was wiped, or an old copy was put back."""
@@ -166,8 +175,9 @@ class Truth:
 
     # What leaves
 
-    def sending(self, index: int, sends: Sequence[Send], used_before: Slot) -> None:
-        """These messages are about to leave. `used_before`: what the disk said before this pass's commit."""
+    def sending(self, index: int, now: Tick, sends: Sequence[Send], used_before: Slot) -> None:
+        """These messages are about to leave. `now` is the process's clock in the pass that made them; `used_before` is
+        what the disk said before its commit."""
         name, image = self._names[index], self._disks[index].image
         for send in sends:
             message = send.message
@@ -222,6 +232,7 @@ class Truth:
                 case _:
                     assert_never(message)
         self._stores.passed(index)
+        self._elections.sending(index, now, sends)
 
     def _accept(self, index: int, message: Accept) -> None:
         self._stores.may_vote(index, "proposes")
@@ -238,7 +249,15 @@ class Truth:
                 told = f"says that {item.entry} is chosen; its disk has not learned it"
                 violate("D1", told, slot=item.slot, site=name)
 
-    # What is told
+    # What arrives, and what is told
+
+    def received(self, index: int, now: Tick, packet: Packet) -> None:
+        """A process takes a packet in; `now` is its own clock."""
+        self._elections.received(index, now, packet)
+
+    def waits(self, index: int, now: Tick, saw: SawAttempt) -> None:
+        """A site tells that it was defeated (B4)."""
+        self._duels[index].waits(now, saw)
 
     def submitted(self, index: int, token: int, body: str) -> None:
         self.outcomes.submitted(self._names[index], token, body)

@@ -27,7 +27,6 @@ from engine.core.turn import Commit, End, Item, Leave, Tell, Turn
 from engine.datagram import Rejected
 from engine.parts import NUMBER_BYTES, Cutter, Reassembly, is_part
 from engine.sim.sometimes import CrashPoint
-from engine.sim.truth.duels import Duels
 from engine.sim.violation import violate
 from engine.sim.world.disk import SimDisk
 from engine.sim.world.inputs import Confirm, Fill, GiveUp, Input
@@ -66,8 +65,6 @@ class SimSite:
         self.tick_late_ms = 0
         self._world = world
         self._truth = world.truth
-        self._elections = world.elections
-        self._duels = Duels(self.name)
         self._passed_at = Tick(0)  # this process's clock in the pass that is under way, or was the last
         self._began = 0  # the world's time at which this process's clock showed 0
         self._packet_bytes = settings.page_bytes + _FRAME_BYTES
@@ -107,8 +104,6 @@ class SimSite:
             self._refuse(str(damaged))
             return
         self._truth.started(self.index, stored)
-        self._elections.started(self.index)
-        self._duels = Duels(self.name)
         self._cutter = Cutter(self.process << 4 * NUMBER_BYTES)
         self._reassembly = Reassembly(world.names)
         self._began = world.now
@@ -253,7 +248,7 @@ class SimSite:
                     packet = world.decoder.packet(sender, payload)
                 except Rejected as rejected:
                     violate("W5", f"{sender} sends what no site takes: {rejected.reason}", site=self.name)
-                self._elections.received(self.index, now, packet)
+                self._truth.received(self.index, now, packet)
                 return replica.receive(now, packet)
             case Submission():
                 self._world.mark((Mark.SUBMIT, self._world.now, item.token))
@@ -298,8 +293,7 @@ class SimSite:
                         return
                 case Leave():
                     if not judged:
-                        self._truth.sending(self.index, turn.sends, self._used_before)
-                        self._elections.sending(self.index, self._passed_at, turn.sends)
+                        self._truth.sending(self.index, self._passed_at, turn.sends, self._used_before)
                         judged = True
                     if not self._send(item.to, item.messages):
                         return
@@ -384,7 +378,7 @@ class SimSite:
                     if self.fuse and self._burns(CrashPoint.BETWEEN_TELLS):
                         return False
                 case SawAttempt(phase="waiting"):
-                    self._duels.waits(self._passed_at, saw)
+                    self._truth.waits(self.index, self._passed_at, saw)
                 case SawRecovery(phase="done"):
                     self._truth.recovered(self.index, saw.prefix)
                 case SawFresh() | SawUnconfirmed():

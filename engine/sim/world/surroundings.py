@@ -19,7 +19,6 @@ from engine.core.replica import Replica
 from engine.core.settings import Settings
 from engine.core.storage import Stored
 from engine.sim.sometimes import CrashPoint
-from engine.sim.truth.elections import Elections
 from engine.sim.truth.truth import Truth
 from engine.sim.world.disk import SimDisk
 
@@ -41,7 +40,6 @@ class Surroundings(Protocol):
     names: tuple[SiteId, ...]
     decoder: Decoder
     truth: Truth
-    elections: Elections
 
     @property
     def reached(self) -> Callable[[str], None]:

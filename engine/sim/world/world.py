@@ -32,7 +32,6 @@ from engine.core.settings import Settings
 from engine.core.storage import LogReader, Stored
 from engine.sim.image import Image
 from engine.sim.sometimes import CrashPoint, Reached
-from engine.sim.truth.elections import Elections
 from engine.sim.truth.truth import Truth
 from engine.sim.world.disk import SimDisk
 from engine.sim.world.inputs import Confirm, Fill, GiveUp
@@ -76,7 +75,6 @@ class World:
         self.decoder = Decoder(setup.names)
         self.network = Network(setup.links, self.random, self.at, self._arrive)
         disks = [SimDisk(name, self._new_life()) for name in setup.names]
-        self.truth = Truth(setup.names, disks, self.reached)
         self._heap: list[tuple[int, int, Callable[[Any], None], Any]] = []
         self._sequence = 0
         self._tokens = 0
@@ -89,7 +87,7 @@ class World:
             Settings(name, setup.names, leadership, timings.get(name, setup.timings), setup.page_bytes)
             for name, leadership in zip(setup.names, setup.leadership, strict=True)
         ]
-        self.elections = Elections(settings, disks)
+        self.truth = Truth(settings, disks, self.reached)
         self.sites = [SimSite(self, index, each, disks[index]) for index, each in enumerate(settings)]
         for site in self.sites:
             site.disk_ms = setup.disk_ms[site.index]
