@@ -1,0 +1,261 @@
+"""The truth about stores, rounds, prefixes and recovery fails whoever breaks its rule: each is broken here once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from engine.core.entry import NOOP, Entry
+from engine.core.ids import Ballot, Nonce, Round, SiteId, Slot, StoreId
+from engine.core.messages import Highest, Prepare, Verdict, Welcome
+from engine.core.storage import PeerMemory, Standing, Vote, WriteApplied, WriteBlock, WriteStanding
+from engine.sim.sometimes import Reached
+from engine.sim.truth.ballots import Ballots
+from engine.sim.truth.prefixes import Prefixes
+from engine.sim.truth.recovery import Recovery
+from engine.sim.truth.replay import Replay
+from engine.sim.truth.rounds import Rounds
+from engine.sim.truth.stores import Stores
+from engine.sim.violation import OutOfModel, Violated
+from engine.sim.world.disk import SimDisk
+
+ALICE, BOB, CAROL = NAMES = (SiteId("alice"), SiteId("bob"), SiteId("carol"))
+SLOT = Slot(1)
+BLOCK = Entry(ALICE, 1, 0, "block 1 bob")
+OWN = Entry(ALICE, 2, 1, "tweet 2 t")
+
+
+@pytest.fixture
+def disks() -> list[SimDisk]:
+    return [SimDisk(name, StoreId(f"{index:016x}")) for index, name in enumerate(NAMES)]
+
+
+@contextmanager
+def violates(rule: str) -> Iterator[None]:
+    with pytest.raises(Violated) as caught:
+        yield
+    assert caught.value.violation.rule == rule
+
+
+# Stores
+
+
+class Admission:
+    """Alice's store is made known to her peers, as far as a test lets it."""
+
+    def __init__(self, disks: list[SimDisk]) -> None:
+        self.disks = disks
+        self.stores = Stores(NAMES, disks, Reached())
+        for index, disk in enumerate(disks):
+            self.stores.started(index, disk.load())
+
+    def recorded_by(self, *peers: int) -> None:
+        """Durably, and she is told so."""
+        for peer in peers:
+            memory = PeerMemory(ALICE, self.disks[0].image.life, 0)
+            self.disks[peer].image.peers[ALICE] = memory
+            self.stores.remembered(peer, memory)
+            self.asks_and_is_answered(peer)
+
+    def asks_and_is_answered(self, peer: int) -> None:
+        nonce = Nonce(peer)
+        self.stores.asks(0, nonce)
+        self.stores.welcomes(peer, Welcome(nonce, Verdict.RECORDED, None, ""))
+
+    def becomes(self, standing: Standing) -> None:
+        self.disks[0].image.standing = standing
+        self.stores.stands(0, WriteStanding(standing, ""))
+
+    def admitted(self) -> Admission:
+        self.recorded_by(1, 2)
+        self.becomes(Standing.ADMITTED)
+        self.stores.passed(0)
+        return self
+
+    def wiped(self) -> Admission:
+        self.disks[0].image = SimDisk(ALICE, StoreId("f" * 16)).image
+        self.stores.replaced(0, self.disks[0].image)
+        self.stores.started(0, self.disks[0].load())
+        return self
+
+
+@pytest.fixture
+def alice(disks: list[SimDisk]) -> Admission:
+    return Admission(disks)
+
+
+def test_d5_a_store_that_enough_peers_recorded_votes(alice: Admission) -> None:
+    assert not alice.stores.votes(0)
+    alice.admitted().stores.may_vote(0, "votes")
+    assert alice.stores.votes(0)
+
+
+def test_d5_a_store_that_one_peer_recorded_is_not_admitted(alice: Admission) -> None:
+    alice.recorded_by(1)
+    with violates("D5"):
+        alice.becomes(Standing.ADMITTED)
+
+
+def test_d5_a_voter_votes_after_a_start_once_it_was_confirmed_again(alice: Admission) -> None:
+    alice.admitted().stores.started(0, alice.disks[0].load())
+    with violates("D5"):
+        alice.stores.may_vote(0, "votes")
+    alice.asks_and_is_answered(1)
+    alice.stores.may_vote(0, "votes")
+
+
+def test_d5_a_store_in_the_place_of_one_that_voted_never_votes(alice: Admission) -> None:
+    alice.admitted().wiped()
+    assert alice.stores.barred(0)
+    with violates("D5"):
+        alice.stores.may_vote(0, "votes")
+
+
+def test_d5_what_enough_peers_cannot_contradict_is_outside_of_the_model(alice: Admission) -> None:
+    alice.admitted()
+    alice.stores.replaced(0, alice.disks[0].image)
+    alice.stores.started(0, alice.disks[0].load())
+    with pytest.raises(OutOfModel):
+        alice.stores.may_vote(0, "votes")
+
+
+def test_d5_nobody_else_is_called_a_lost_disk(alice: Admission) -> None:
+    with violates("D5"):
+        alice.becomes(Standing.LEARNER)
+    alice.admitted().wiped().becomes(Standing.LEARNER)
+
+
+def test_d5_a_peer_s_store_that_is_remembered_is_not_replaced(alice: Admission) -> None:
+    alice.recorded_by(1)
+    with violates("D5"):
+        alice.stores.remembered(1, PeerMemory(ALICE, StoreId("f" * 16), 0))
+
+
+def test_d1_who_says_that_it_recorded_a_store_has_it_on_disk(alice: Admission) -> None:
+    with violates("D1"):
+        alice.asks_and_is_answered(1)
+
+
+# Rounds
+
+
+@pytest.fixture
+def rounds(disks: list[SimDisk]) -> Rounds:
+    """Alice has used round 1 before she started, and has round 3 on her disk."""
+    rounds = Rounds(NAMES, disks, Ballots(NAMES))
+    disks[0].image.round = Round(1)
+    rounds.started(0, disks[0].load())
+    disks[0].image.round = Round(3)
+    return rounds
+
+
+def prepare(number: int, slot: int = 1, site: SiteId = ALICE, last: int | None = 1) -> Prepare:
+    return Prepare(Ballot(Round(number), site), Slot(slot), None if last is None else Slot(last))
+
+
+def test_b1_a_round_has_one_purpose(rounds: Rounds) -> None:
+    rounds.prepares(0, prepare(2))
+    rounds.prepares(0, prepare(2))
+    rounds.prepares(0, prepare(3, last=None))
+    assert rounds.is_of_the_whole_log(Ballot(Round(3), ALICE))
+    for slot in (1, 2):
+        rounds.proposes(0, Slot(slot), Ballot(Round(3), ALICE), NOOP)
+    with violates("B1"):
+        rounds.prepares(0, prepare(2, slot=2, last=2))
+
+
+@pytest.mark.parametrize("bad", [prepare(4), prepare(1), prepare(2, site=BOB)], ids=["not durable", "old", "another's"])
+def test_b1_a_round_is_durable_new_and_one_s_own(rounds: Rounds, bad: Prepare) -> None:
+    with violates("B1"):
+        rounds.prepares(0, bad)
+
+
+def test_l2_ballot_zero_is_for_the_author_of_the_slot_before_and_durable(disks: list[SimDisk]) -> None:
+    ballots = Ballots(NAMES)
+    rounds, zero = Rounds(NAMES, disks, ballots), Ballot(Round(0), ALICE)
+    with violates("L2"):
+        rounds.proposes(0, Slot(2), zero, OWN)
+    disks[0].image.ahead[SLOT] = BLOCK
+    with violates("L2"):
+        rounds.proposes(0, Slot(2), zero, OWN)
+    ballots.voted(0, Slot(2), Vote(zero, zero, OWN))
+    rounds.proposes(0, Slot(2), zero, OWN)
+    with violates("L2"):
+        rounds.proposes(0, Slot(2), zero, NOOP)
+
+
+# Prefixes
+
+
+@pytest.fixture
+def prefixes() -> Prefixes:
+    """Alice's block is chosen."""
+    replay = Replay()
+    replay.apply(BLOCK)
+    return Prefixes(NAMES, replay)
+
+
+APPLIED = WriteApplied(SLOT, BLOCK, void=False, shown=False)
+BLOCKED = WriteBlock(ALICE, BOB, SLOT)
+
+
+def test_r2_a_site_applies_and_shows_what_a_replay_gives(prefixes: Prefixes) -> None:
+    prefixes.applied(1, APPLIED)
+    prefixes.block(1, BLOCKED)
+    prefixes.committed(1)
+    prefixes.shows(1, {(ALICE, BOB): SLOT})
+    prefixes.shows(0, {})
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        WriteApplied(Slot(2), OWN, void=False, shown=True),
+        WriteApplied(SLOT, NOOP, void=False, shown=False),
+        WriteApplied(SLOT, BLOCK, void=True, shown=False),
+        WriteApplied(SLOT, BLOCK, void=False, shown=True),
+    ],
+    ids=["not chosen", "another entry", "void", "shown"],
+)
+def test_r2_nothing_else_is_applied(prefixes: Prefixes, bad: WriteApplied) -> None:
+    with violates("R2"):
+        prefixes.applied(1, bad)
+
+
+def test_r2_a_change_of_the_block_table_is_durable_with_its_entry(prefixes: Prefixes) -> None:
+    with violates("R2"):
+        prefixes.block(1, BLOCKED)
+    prefixes.applied(1, APPLIED)
+    with violates("R2"):
+        prefixes.committed(1)
+
+
+def test_r2_no_other_block_table_is_shown_or_started_with(prefixes: Prefixes, disks: list[SimDisk]) -> None:
+    with violates("R2"):
+        prefixes.shows(1, {(ALICE, BOB): SLOT})
+    disks[1].image.blocks[ALICE, BOB] = SLOT
+    with violates("R2"):
+        prefixes.started(1, disks[1].load())
+
+
+# Recovery
+
+
+def test_r4_who_has_recovered_has_what_was_chosen_before_it_asked() -> None:
+    recovery = Recovery(NAMES)
+    recovery.asks(0, Slot(7))
+    recovery.asks(0, Slot(9))
+    with violates("R4"):
+        recovery.ends(0, Slot(6))
+    recovery.started(0)
+    recovery.asks(0, Slot(7))
+    recovery.ends(0, Slot(7))
+
+
+def test_r4_highest_covers_what_was_used_before_the_pass() -> None:
+    recovery = Recovery(NAMES)
+    recovery.answers(0, Highest(Nonce(1), Slot(7), Slot(0)), Slot(7))
+    with violates("R4"):
+        recovery.answers(0, Highest(Nonce(1), Slot(6), Slot(0)), Slot(7))
