@@ -47,7 +47,9 @@ def leading(leadership: tuple[Leadership, ...], seed: int) -> tuple[World, int]:
 def test_l3_a_leader_whose_slot_went_to_another_entry_goes_on_with_its_author_s_events(seed: int) -> None:
     """L4: alice, who follows no leader, wins a slot by synod at which the leader had placed an event."""
     world, leader = leading((Leadership.NONE, Leadership.ELECTED, Leadership.ELECTED), seed)
-    world.cut([(site, leader) for site in range(3) if site != leader], 300, "deaf")
+    links = [(site, leader) for site in range(3) if site != leader]
+    world.cut(links, "deaf")
+    world.at(world.now + 300, world.network.mend, links)
     world.submit(0, Tweet("t"), Tick(10_000), retry=False)
     world.run(world.now + 200)
     assert world.truth.chosen(world.truth.replay.next) is None

@@ -153,8 +153,9 @@ def test_what_is_held_arrives_when_it_is_let_go() -> None:
 def test_cuts_overlap_and_a_link_is_whole_when_all_have_ended() -> None:
     world = voting(setup())
     alone = [(0, 1), (0, 2), (1, 0), (2, 0)]
-    world.cut(alone, 1_000, "alone")
-    world.cut(alone, 3_000, "alone")
+    for for_ms in (1_000, 3_000):
+        world.cut(alone, "alone")
+        world.at(UP_MS + for_ms, world.network.mend, alone)
     tweet(world)
     world.run(UP_MS + 2_000)
     assert prefixes(world) == [0, 0, 0]
@@ -165,7 +166,7 @@ def test_cuts_overlap_and_a_link_is_whole_when_all_have_ended() -> None:
 def test_a_cut_is_one_way() -> None:
     onlooker = Onlooker()
     world = voting(setup(), onlooker)
-    world.cut([(0, 1), (0, 2)], None, "one-way")
+    world.cut([(0, 1), (0, 2)], "one-way")
     lost = world.network.lost
     tweet(world)
     world.run(UP_MS + 2_000)
@@ -323,7 +324,7 @@ def test_w1_what_was_sent_in_an_earlier_life_is_dropped() -> None:
 def test_r5_a_read_that_two_sites_can_bound_is_confirmed_and_one_that_is_cut_off_is_not() -> None:
     world = voting(setup())
     tweet(world)
-    world.cut([(0, 1), (1, 0), (0, 2), (2, 0)], for_ms=None, shape="alice alone")
+    world.cut([(0, 1), (1, 0), (0, 2), (2, 0)], "alice alone")
     for site in (0, 1):
         world.read(site, Tick(1_000))
     world.run(UP_MS + 2_000)
@@ -334,7 +335,7 @@ def test_r5_a_read_that_two_sites_can_bound_is_confirmed_and_one_that_is_cut_off
 def test_r5_a_read_of_what_was_never_asked_for_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """A site that takes its own word for it, while the others have chosen what it has not heard of."""
     world = voting(setup())
-    world.cut([(1, 0), (2, 0)], for_ms=None, shape="alice hears nobody")
+    world.cut([(1, 0), (2, 0)], "alice hears nobody")
     tweet(world, 1)
     world.run(UP_MS + 1_000)
 

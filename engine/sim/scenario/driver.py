@@ -149,7 +149,7 @@ class Driver:
     def _cut(self, act: Cut) -> None:
         world, pairs = self._world, self._pairs(act.links)
         self._cuts.append(pairs)
-        world.cut(pairs, None, act.shape)
+        world.cut(pairs, act.shape)
         if act.for_ms is not None:
             world.at(world.now + act.for_ms, self._mend, pairs)
 

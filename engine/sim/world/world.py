@@ -222,12 +222,10 @@ class World:
 
     # What happens to links
 
-    def cut(self, links: Iterable[tuple[int, int]], for_ms: int | None, shape: str) -> None:
-        pairs = tuple(links)
-        self.network.cut(pairs)
+    def cut(self, links: Iterable[tuple[int, int]], shape: str) -> None:
+        """These links carry nothing until `network.mend`."""
+        self.network.cut(links)
         self.note(None, "cut", shape)
-        if for_ms is not None:
-            self.at(self.now + for_ms, self.network.mend, pairs)
 
     def calm(self) -> None:
         """Nothing is bad any more, but for what is lost: links, disks and processes are well, all sites are up."""
