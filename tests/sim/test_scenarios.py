@@ -129,6 +129,12 @@ def test_a_command_that_finds_nothing_to_do_says_so(command: str, problem: str) 
         (f"{_THREE}alice", 2, "'alice' begins no command: write give"),
         (f"{_THREE}alice tweets", 2, "a tweet needs at least 1 character"),
         (f'{_THREE}alice tweets "hello" soon', 2, "write: SITE tweets"),
+        (
+            f"{_THREE}at soon crash bob",
+            2,
+            "'soon' is not a time: write a whole number of 0 or more; write: at 100 ms ACT",
+        ),
+        (f"{_THREE}at 5 ms crash bob between meals", 2, "write: at 100 ms crash SITE"),
         (f"{_THREE}expect slot 0 at bob: learned", 2, "slots count from 1"),
         (f"{_THREE}expect slot 1 at bob:", 2, "nothing is expected of the slot"),
         (f"{_THREE}expect outcome alice/1 won", 2, "'won' is no outcome: write created"),

@@ -79,7 +79,8 @@ USAGES: Final = {
     "duplicate": f"duplicate {PATTERN}",
     "cut": "cut SITE... | SITE... (both ways, more sides with more bars), cut SITE... > SITE..., or cut SITE>SITE ...,"
     " then [for 300 ms] [as SHAPE]",
-    "limit": "limit SITE... | SITE... 1280 bytes (both ways), or limit SITE... > SITE... 1280 bytes",
+    "limit": "limit SITE... | SITE... 1280 bytes (both ways), limit SITE... > SITE... 1280 bytes,"
+    " or limit SITE>SITE ... 1280 bytes",
     "mend": "mend",
     "run": "run 300 ms, or run until quiet, or run until EXPECTATION within 3 s",
     "crash": "crash SITE [before commit | between write and sync keeping all|nothing | between commit and send"
@@ -102,11 +103,13 @@ _POINT: Final = "point at which a process can end"
 
 def line(words: Words, number: int) -> Line:
     """The line of this number in its file. Raises BadLine."""
-    timed = words.peek() == "at" and words.peek(1).isdigit()
-    if not timed:
+    if words.peek() != "at" or ("at" in words.sites and not words.peek(1).isdigit()):
         return Line(_command(words, ""), None, number, words.line)
     words.need("at")
-    at = Tick(words.ms())
+    try:
+        at = Tick(words.ms())
+    except BadLine as bad:
+        raise BadLine(f"{bad}; write: at 100 ms ACT") from None
     act = _command(words, "at 100 ms ")
     if not isinstance(act, Act):
         raise BadLine("this has no time: it is done at its turn, where there is no plan")
