@@ -16,6 +16,7 @@ from typing import Final, get_args
 
 import pytest
 
+from engine.contract.requests import METHODS
 from engine.core.messages import Message
 from tui.textual_inside import TRIED
 
@@ -23,11 +24,11 @@ ROOT: Final = Path(__file__).parents[1]
 ROOMS: Final = ("engine", "storage", "tui")
 LINES_WITHOUT_A_REASON: Final = 400
 LONG: Final = {
+    "engine.contract.answers": "one answer of the control socket after the other",
     "engine.core.messages": "one message after the other, each with what it says of itself",
     "engine.sim.world.site": "one pass and its turn, and each point between its items at which a process may end",
     "tui.parser": "one command of the command line after the other",
     "tui.screens.site": "one key of a site's screen after the other",
-    "tui.site.shapes": "one answer of the control socket after the other",
 }
 """A file is long where its subject is: why it is not cut."""
 
@@ -43,6 +44,7 @@ CORE_MAY_IMPORT: Final = frozenset(
 ENGINE_PROCESS: Final = ("trio", "apsw", "cryptography", "storage", "engine.runtime", "engine.wire", "engine.seal")
 """What only the process of an engine needs."""
 
+REQUESTS: Final = "engine.contract.requests"
 MESSAGES: Final = "engine.core.messages"
 PROVING: Final = "engine.sim.proving"
 SIM_ROOMS: Final = ("engine.sim.truth", "engine.sim.world", "engine.sim.scenario", PROVING)
@@ -242,6 +244,15 @@ def test_a_new_message_touches_three_files() -> None:
     assert asks == {"engine.core.replica", "engine.core.explained.biographer"}, "and the file that says what it is"
     lists = {module for module, names in named.items() if 2 * len(names) > len(kinds)}
     assert lists == {"engine.core.replica", "engine.core.explained.hindrance"}, "a message tells it itself: ask it"
+
+
+def test_a_new_method_touches_four_files() -> None:
+    """What is asked, what is answered, who answers it, and docs/control.md; then whoever asks."""
+    answering: dict[str, set[str]] = {schema.__name__: set() for schema in METHODS.values()}
+    for source in SOURCES:
+        for name in (name for one in source.imports() if one.module == REQUESTS for name in one.names):
+            answering.get(name, set()).add(source.module)
+    assert [name for name, modules in answering.items() if len(modules) != 1] == [], "which part answers it?"
 
 
 def test_every_module_opens_with_a_docstring() -> None:

@@ -22,8 +22,10 @@ from typing import Any, Final
 
 import orjson
 
+from engine.contract.answers import EngineStops
 from engine.contract.errors import ErrorCode
 from engine.contract.limits import LINE_BYTES_MAX
+from engine.contract.shape import BadAnswer, read
 from engine.places import socket_to_ask
 from tui.exits import CommandFailed, ExitStatus
 from tui.selection import EnginePlace
@@ -249,11 +251,12 @@ class Client:
                 raise self._lost("what answers at the control socket does not speak this program's JSON-RPC")
 
     def _note_stopping(self, params: Json) -> None:
-        match params:
-            case {"reason": str(reason), "exit_status": int(status)}:
-                self._stopping = EngineLost(reason, status)
-            case _:
-                self._stopping = EngineLost("the engine stopped")
+        try:
+            stops = read(EngineStops, params)
+        except BadAnswer:
+            self._stopping = EngineLost("the engine stopped")
+        else:
+            self._stopping = EngineLost(stops.reason, stops.exit_status)
 
     def _lost(self, reason: str) -> EngineLost:
         return self._stopping or EngineLost(reason)
@@ -299,5 +302,7 @@ def failures_as_exits(place: EnginePlace) -> Iterator[None]:
     except EngineLost as error:
         status = ExitStatus.STORE_UNUSABLE if error.exit_status == ExitStatus.STORE_UNUSABLE else ExitStatus.NO_ENGINE
         raise CommandFailed(status, f"the engine of {site} ended: {error}") from error
+    except BadAnswer as error:
+        raise CommandFailed(ExitStatus.NO_ENGINE, str(error)) from error
     except EngineSilent as error:
         raise CommandFailed(ExitStatus.NO_ENGINE, f"{error}: is the engine of {site} stopped or overloaded?") from error

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
+
+from engine.contract.answers import Costs
 
 KIB: Final = 1024
 
 
-def in_words(costs: Mapping[str, Any]) -> str:
+def in_words(costs: Costs) -> str:
     """`12.4 messages, 1.9 KiB, 3.0 syncs an event (37 events since start)`: what this site sends and syncs."""
-    events, each = costs["events"], costs["per_event"]
-    if not events:
+    events, each = costs.events, costs.per_event
+    if each.messages is None or each.bytes is None or each.syncs is None:
         return "none since start"
     counted = f"{events:,} event" + ("" if events == 1 else "s")
-    size = each["bytes"]
+    size = each.bytes
     sent = f"{size / KIB:.1f} KiB" if size >= KIB else f"{size:.0f} bytes"
-    return f"{each['messages']:.1f} messages, {sent}, {each['syncs']:.1f} syncs an event ({counted} since start)"
+    return f"{each.messages:.1f} messages, {sent}, {each.syncs:.1f} syncs an event ({counted} since start)"

@@ -7,9 +7,8 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from enum import IntEnum
-from typing import Any
 
 
 class ExitStatus(IntEnum):
@@ -32,9 +31,9 @@ class CommandFailed(Exception):
         self.status = status
 
 
-def status_of_outcome(outcome: Mapping[str, Any]) -> ExitStatus:
+def status_of_outcome(outcome: str) -> ExitStatus:
     """What an event's outcome means for the exit status; what this version does not know is not known yet."""
-    match outcome["outcome"]:
+    match outcome:
         case "created":
             return ExitStatus.DONE
         case "lost" | "not-created":

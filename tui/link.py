@@ -11,13 +11,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import orjson
 
+from engine.contract.answers import EngineStops, Observed
 from engine.contract.limits import LINE_BYTES_MAX
+from engine.contract.shape import read
 from engine.places import socket_to_ask
 
 TOPICS: Final = ("trace", "log", "outcome", "status", "faults")
@@ -53,7 +55,7 @@ class Listener(Protocol):
     def stopping(self, reason: str, exit_status: int) -> None:
         """The engine stops by itself; `lost` follows."""
 
-    def observed(self, items: list[Mapping[str, Any]], dropped: int) -> None:
+    def observed(self, items: Sequence[Mapping[str, Any]], dropped: int) -> None:
         """Items of the subscribed topics; `dropped` trace items were left out before them."""
 
 
@@ -138,10 +140,12 @@ class Link:
     def _take(self, line: bytes) -> None:
         message = orjson.loads(line)
         match message:
-            case {"method": "observed", "params": {"items": items, "dropped": dropped}}:
-                self._listener.observed(items, dropped)
-            case {"method": "stopping", "params": {"reason": reason, "exit_status": exit_status}}:
-                self._listener.stopping(reason, exit_status)
+            case {"method": "observed", "params": params}:
+                told = read(Observed, params)
+                self._listener.observed(told.items, told.dropped)
+            case {"method": "stopping", "params": params}:
+                stops = read(EngineStops, params)
+                self._listener.stopping(stops.reason, stops.exit_status)
             case {"id": int(request), "result": result}:
                 self._answer(request).set_result(result)
             case {"id": int(request), "error": {"code": code, "message": text}}:

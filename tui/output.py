@@ -1,7 +1,8 @@
 """What the commands print: JSON lines for programs, aligned columns for people.
 
 Rules that hold here:
-- JSON is UTF-8 bytes, one object a line, the keys of a shape in the order of `tui.json_shapes`.
+- JSON is UTF-8 bytes, one object a line: a value of the contract has the keys that docs/commands.md promises, always,
+  in their order. What the control socket says beside them (docs/control.md) is left out, so that scripts rely on those.
 - For people, user text is the last thing on a line, and every text passes through `inert`.
 - Colour is for terminals alone, never under NO_COLOR, and never the only sign of a state.
 - What cannot be written is noticed here, whoever wrote it: the command ends with 6, and what it did is on stderr. A
@@ -23,6 +24,7 @@ from typing import Any, cast
 
 import orjson
 
+from engine.contract.shape import printed
 from tui.inert import inert
 
 
@@ -96,7 +98,7 @@ class Output:
 
     def json(self, value: Any) -> None:
         """One object on a line of its own."""
-        self._put(orjson.dumps(value).decode())
+        self._put(as_json(value).decode())
 
     def json_lines(self, values: Iterable[Any]) -> None:
         for value in values:
@@ -156,6 +158,10 @@ class Account(Output):
         except Unwritten:
             with suppress(OSError):
                 print(line, file=sys.stderr, flush=True)
+
+
+def as_json(value: Any) -> bytes:
+    return orjson.dumps(value, default=printed)
 
 
 def complain(message: str) -> None:

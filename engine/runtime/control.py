@@ -19,9 +19,11 @@ from typing import Final
 
 import trio
 
+from engine.contract.answers import EngineStops
 from engine.contract.errors import ErrorCode
 from engine.contract.limits import LINE_BYTES_MAX
 from engine.contract.requests import CallId, Patient
+from engine.contract.shape import Shape
 from engine.places import socket_to_bind
 from engine.runtime import jsonrpc, ledger
 from engine.runtime.inbox import Asked, Inbox
@@ -69,7 +71,7 @@ class Connection:
     def queued_bytes(self) -> int:
         return self._queued_bytes
 
-    def answer(self, call_id: CallId, value: object) -> None:
+    def answer(self, call_id: CallId, value: Shape) -> None:
         line = jsonrpc.result(call_id, value)
         self._count(-1)
         self.notify(line)
@@ -260,7 +262,7 @@ class ControlServer:
 
     async def finish(self, reason: str, exit_status: int) -> None:
         """Tells every client that the engine stops, waits a moment for slow ones and closes all connections."""
-        farewell = jsonrpc.notification("stopping", {"reason": reason, "exit_status": exit_status})
+        farewell = jsonrpc.notification("stopping", EngineStops(reason, exit_status))
         connections = list(self._connections)
         for connection in connections:
             connection.notify(farewell)

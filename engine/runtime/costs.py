@@ -10,13 +10,13 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
+from engine.contract import answers
 from engine.core.effects import SawApplied
 from engine.core.messages import Housekeeping, Message
 from engine.core.storage import Write, WritePeer, WriteStanding
-from engine.runtime.shapes import Shape
 
 _DIGITS: Final = 2
 
@@ -57,24 +57,14 @@ class Costs:
         """The prefix reached an entry."""
         self.events += saw.entry.author is not None and not saw.void
 
-    def shape(self) -> Shape:
-        """docs/control.md: the totals, and the quotients, null while there is no event."""
-        return {
-            "events": self.events,
-            "messages_in": self.messages_in,
-            "messages_out": self.messages_out,
-            "datagrams_in": self.datagrams_in,
-            "datagrams_out": self.datagrams_out,
-            "bytes_in": self.bytes_in,
-            "bytes_out": self.bytes_out,
-            "commits": self.commits,
-            "per_event": {
-                "messages": self._per_event(self.messages_out),
-                "datagrams": self._per_event(self.datagrams_out),
-                "bytes": self._per_event(self.bytes_out),
-                "syncs": self._per_event(self.commits),
-            },
-        }
+    def told(self) -> answers.Costs:
+        per_event = answers.PerEvent(
+            messages=self._per_event(self.messages_out),
+            datagrams=self._per_event(self.datagrams_out),
+            bytes=self._per_event(self.bytes_out),
+            syncs=self._per_event(self.commits),
+        )
+        return answers.Costs(**asdict(self), per_event=per_event)
 
     def _per_event(self, count: int) -> float | None:
         return round(count / self.events, _DIGITS) if self.events else None

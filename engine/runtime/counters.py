@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, fields
 from engine.runtime.costs import Costs
 from engine.runtime.faults import FaultCounts
 from engine.runtime.log import lines_lost
-from engine.runtime.shapes import Shape
 from engine.runtime.udp import UdpCounts
 
 
@@ -28,11 +27,11 @@ class NodeCounts:
     costs: Costs = field(default_factory=Costs)
 
 
-def counters_shape(node: NodeCounts, udp: UdpCounts, faults: FaultCounts) -> Shape:
+def counters_shape(node: NodeCounts, udp: UdpCounts, faults: FaultCounts) -> dict[str, object]:
     return {**_values(udp), **_values(node), "faults": _values(faults), "log_lines_lost": lines_lost()}
 
 
-def _values(counts: NodeCounts | UdpCounts | FaultCounts) -> Shape:
+def _values(counts: NodeCounts | UdpCounts | FaultCounts) -> dict[str, object]:
     values = ((each.name, getattr(counts, each.name)) for each in fields(counts))
     return {name: _shown(value) for name, value in values}
 
@@ -42,6 +41,6 @@ def _shown(value: object) -> object:
         case Counter():
             return dict(value)
         case Costs():
-            return value.shape()
+            return value.told()
         case _:
             return value

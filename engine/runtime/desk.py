@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
 
+from engine.contract.answers import Filled, FillLine, GivenUp, Outcome
 from engine.contract.errors import ErrorCode
-from engine.contract.requests import Action, CallId, EventKind, Explain, Fill, FreshView, GiveUp, Submit, View
+from engine.contract.requests import Action, CallId, EventKind, Explain, Fill, FreshView, GiveUp, Submit
 from engine.core.effects import (
     HINDERED,
     NO_QUORUM,
@@ -38,9 +39,9 @@ from engine.core.replica import Replica
 from engine.core.settings import Settings
 from engine.runtime.clock import Clock
 from engine.runtime.inbox import Asked, Client
-from engine.runtime.jsonrpc import CallFailed, Refused
+from engine.runtime.jsonrpc import CallFailed, Refused, newest_that_fit
 from engine.runtime.queries import Queries
-from engine.runtime.shapes import Shape, biography_shape, fill_line, newest_that_fit
+from engine.runtime.shapes import biography_shape, fill_line
 
 FILL_SLOTS_MAX: Final = 65_536
 """Of all fills that wait."""
@@ -52,7 +53,7 @@ class _FillWait:
 
     deadline: Tick
     open: set[Slot]
-    lines: dict[Slot, Shape] = field(default_factory=dict)
+    lines: dict[Slot, FillLine] = field(default_factory=dict)
 
     @property
     def slots(self) -> int:
@@ -66,7 +67,7 @@ class _ReadWait:
 
     client: Client
     call_id: CallId
-    view: View
+    view: FreshView
 
 
 class Desk:
@@ -119,7 +120,7 @@ class Desk:
             result = "no-op" if saw.how == "votes" and saw.entry == NOOP else "learned"
             self._settle(slot, fill_line(SawFilled(slot, result, kind_of(saw.entry))))
 
-    def outcome(self, saw: SawOutcome, outcome: Shape) -> None:
+    def outcome(self, saw: SawOutcome, outcome: Outcome) -> None:
         """Answers who waits for this event, if anybody still does."""
         waiting = None if saw.token is None else self._submits.pop(saw.token, None)
         if waiting is not None:
@@ -130,10 +131,10 @@ class Desk:
     def read(self, saw: SawFresh | SawUnconfirmed) -> None:
         """Answers who waits for this read. Raises StoreError."""
         waiting = self._reads[saw.token]
-        shape = self._queries.view(waiting.view, saw)
+        page = self._queries.view(waiting.view, saw)
         del self._reads[saw.token]
         del self._token_of[waiting.client, waiting.call_id]
-        waiting.client.answer(waiting.call_id, shape)
+        waiting.client.answer(waiting.call_id, page)
 
     def tick(self, now: Tick) -> None:
         """Answers the fills whose time has passed."""
@@ -197,7 +198,7 @@ class Desk:
             elif key in self._fills:
                 self._answer_fill(key)
                 given_up += 1
-        asked.client.answer(asked.call_id, {"given_up": given_up})
+        asked.client.answer(asked.call_id, GivenUp(given_up))
         return effects
 
     def _fill(self, now: Tick, asked: Asked, fill: Fill) -> Effects:
@@ -235,7 +236,7 @@ class Desk:
                 void = self._queries.is_void(saw.biography.slot)
                 client.answer(call_id, biography_shape(saw.biography, void, self._clock))
 
-    def _settle(self, slot: Slot, line: Shape) -> None:
+    def _settle(self, slot: Slot, line: FillLine) -> None:
         for key in [key for key, wait in self._fills.items() if slot in wait.open]:
             wait = self._fills[key]
             wait.open.discard(slot)
@@ -253,4 +254,4 @@ class Desk:
         why = None if lowest is None else f"slot {lowest}: {self._replica.why_unsettled(lowest)}"
         client, call_id = key
         lines = newest_that_fit(line for _, line in sorted(wait.lines.items()))
-        client.answer(call_id, {"lines": lines, "why": why})
+        client.answer(call_id, Filled(lines, why))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from engine.contract.answers import Dropped, Released, Removed
 from engine.contract.requests import (
     FaultAction,
     FaultsAdd,
@@ -13,12 +14,13 @@ from engine.contract.requests import (
     FaultsRemove,
     FaultsSet,
 )
+from engine.contract.shape import Shape
 from engine.core.ids import Tick
 from engine.runtime.clock import Clock
 from engine.runtime.fault_rules import BadRule
 from engine.runtime.faults import FaultLayer, NoSuchNumber
 from engine.runtime.jsonrpc import Refused
-from engine.runtime.shapes import Shape, rule_shape
+from engine.runtime.shapes import rule_shape
 
 
 class FaultDesk:
@@ -43,12 +45,12 @@ class FaultDesk:
                 return rule_shape(layer.switch(action.number, action.on), self._clock)
             case FaultsRemove():
                 layer.remove(now, action.number)
-                return {"removed": 1}
+                return Removed(1)
             case FaultsClear():
-                return {"removed": layer.clear(now)}
+                return Removed(layer.clear(now))
             case FaultsRelease():
-                return {"released": layer.release(now, action.held)}
+                return Released(layer.release(now, action.held))
             case FaultsDrop():
-                return {"dropped": layer.drop(action.held)}
+                return Dropped(layer.drop(action.held))
             case _:
                 assert_never(action)

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 import trio
 
 from engine.contract.requests import CallId, Request
+from engine.contract.shape import Shape
 from engine.runtime.jsonrpc import CallFailed
 
 REQUESTS_MAX: Final = 4_096
@@ -30,7 +31,7 @@ class Client(Protocol):
     def queued_bytes(self) -> int:
         """What was given to it and not read by the other end yet."""
 
-    def answer(self, call_id: CallId, value: object) -> None: ...
+    def answer(self, call_id: CallId, value: Shape) -> None: ...
 
     def fail(self, failed: CallFailed) -> None: ...
 

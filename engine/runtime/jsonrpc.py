@@ -10,17 +10,23 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from itertools import accumulate
+from typing import Final, TypeVar
 
+import msgspec
 import orjson
 
 from engine.contract.errors import ErrorCode
+from engine.contract.limits import ANSWER_BYTES_MAX
 from engine.contract.requests import METHODS, BadParams, CallId, Request, request
+from engine.contract.shape import Shape
 
 _ID_CHARACTERS_MAX: Final = 200
 _MESSAGE_CHARACTERS_MAX: Final = 2_000
+
+_Line = TypeVar("_Line", bound=Shape)
 
 
 class CallFailed(Exception):
@@ -80,18 +86,29 @@ def decode(line: bytes) -> Call:
     return Call(call_id, method, params)
 
 
-def result(call_id: CallId, value: object) -> bytes:
-    """`value` is JSON-ready; parts of it may be `orjson.Fragment`."""
-    return orjson.dumps({"jsonrpc": "2.0", "id": call_id, "result": value}, option=orjson.OPT_APPEND_NEWLINE)
+def result(call_id: CallId, value: Shape) -> bytes:
+    return _line({"jsonrpc": "2.0", "id": call_id, "result": value})
 
 
 def failure(failed: CallFailed) -> bytes:
     said = {"code": int(failed.code), "message": _bounded(failed.message)}
-    return orjson.dumps({"jsonrpc": "2.0", "id": failed.call_id, "error": said}, option=orjson.OPT_APPEND_NEWLINE)
+    return _line({"jsonrpc": "2.0", "id": failed.call_id, "error": said})
 
 
-def notification(method: str, params: Mapping[str, object]) -> bytes:
-    return orjson.dumps({"jsonrpc": "2.0", "method": method, "params": params}, option=orjson.OPT_APPEND_NEWLINE)
+def notification(method: str, params: Shape | Mapping[str, object]) -> bytes:
+    """Parts of `params` may be `orjson.Fragment`."""
+    return _line({"jsonrpc": "2.0", "method": method, "params": params})
+
+
+def newest_that_fit(lines: Iterable[_Line]) -> tuple[_Line, ...]:
+    """The last of these ascending lines whose text fits one answer, still ascending."""
+    kept = tuple(lines)
+    sizes_bytes = accumulate(len(orjson.dumps(msgspec.to_builtins(line))) + 1 for line in reversed(kept))
+    return kept[len(kept) - sum(size_bytes <= ANSWER_BYTES_MAX for size_bytes in sizes_bytes) :]
+
+
+def _line(message: Mapping[str, object]) -> bytes:
+    return orjson.dumps(message, default=msgspec.to_builtins, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _bounded(message: str) -> str:

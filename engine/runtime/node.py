@@ -17,33 +17,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+from engine.contract.answers import Stopping, Subscribed
 from engine.contract.errors import ErrorCode
-from engine.contract.requests import (
-    Blocks,
-    Data,
-    Events,
-    Explain,
-    Faults,
-    FaultsAdd,
-    FaultsClear,
-    FaultsDrop,
-    FaultsRelease,
-    FaultsRemove,
-    FaultsSet,
-    Fill,
-    FreshView,
-    GiveUp,
-    Inspect,
-    Log,
-    Plan,
-    Query,
-    Status,
-    Stop,
-    Submit,
-    Subscribe,
-    TraceLines,
-    View,
-)
+from engine.contract.requests import Action, FaultAction, Query, Stop, Subscribe
 from engine.core.effects import (
     Observation,
     SawApplied,
@@ -301,32 +277,20 @@ class Node:
     def _request(self, now: Tick, asked: Asked) -> None:
         parts, request = self._parts, asked.request
         try:
-            match request:
-                case Submit() | GiveUp() | Fill() | FreshView() | Explain():
-                    self._turn.take(parts.desk.act(now, asked, request))
-                case FaultsAdd() | FaultsSet() | FaultsRemove() | FaultsClear() | FaultsRelease() | FaultsDrop():
-                    asked.client.answer(asked.call_id, self._fault_desk.act(now, request))
-                case (
-                    View()
-                    | Log()
-                    | Data()
-                    | Inspect()
-                    | Blocks()
-                    | Events()
-                    | Status()
-                    | Plan()
-                    | TraceLines()
-                    | Faults()
-                ):
-                    self._questions.append((asked, request))
-                case Subscribe():
-                    parts.subscriptions.subscribe(asked.client, request.topics)
-                    asked.client.answer(asked.call_id, {"subscribed": sorted(request.topics)})
-                case Stop():
-                    asked.client.answer(asked.call_id, {"stopping": True})
-                    self._ending = Ending("asked to stop by a client", EndStatus.CLEAN, ErrorCode.STOPPING)
-                case _:
-                    assert_never(request)
+            if isinstance(request, Action):
+                self._turn.take(parts.desk.act(now, asked, request))
+            elif isinstance(request, FaultAction):
+                asked.client.answer(asked.call_id, self._fault_desk.act(now, request))
+            elif isinstance(request, Query):
+                self._questions.append((asked, request))
+            elif isinstance(request, Subscribe):
+                parts.subscriptions.subscribe(asked.client, request.topics)
+                asked.client.answer(asked.call_id, Subscribed(tuple(sorted(request.topics))))
+            elif isinstance(request, Stop):
+                asked.client.answer(asked.call_id, Stopping(True))
+                self._ending = Ending("asked to stop by a client", EndStatus.CLEAN, ErrorCode.STOPPING)
+            else:
+                assert_never(request)
         except Refused as refused:
             asked.client.fail(CallFailed(ErrorCode.REFUSED, str(refused), asked.call_id))
 

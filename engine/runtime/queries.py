@@ -11,8 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final, assert_never
 
+from msgspec.structs import asdict
+
+from engine.contract import answers
+from engine.contract.answers import BlockLine, Lines, LogLine, LogPage, Outcome, PlanLine, SlotView, TimelinePage
 from engine.contract.limits import SLOTS_MAX
 from engine.contract.requests import Blocks, Data, Events, Faults, Inspect, Log, Plan, Query, Status, TraceLines, View
+from engine.contract.shape import Shape
 from engine.core.effects import SawFresh, SawUnconfirmed
 from engine.core.entry import Entry
 from engine.core.events.situation import Situation
@@ -23,8 +28,7 @@ from engine.core.storage import EventRow, EventState, LogRow, Storage
 from engine.runtime import shapes
 from engine.runtime.clock import Clock
 from engine.runtime.faults import FaultLayer
-from engine.runtime.jsonrpc import Refused
-from engine.runtime.shapes import Shape, newest_that_fit
+from engine.runtime.jsonrpc import Refused, newest_that_fit
 from engine.runtime.status import StatusBoard
 from engine.runtime.trace import Trace
 
@@ -65,7 +69,7 @@ class Queries:
                 return self._inspect(query.slot)
             case Blocks():
                 pairs = sorted(self._replica.blocks().items())
-                return {"lines": [shapes.block_line(blocker, blocked, slot) for (blocker, blocked), slot in pairs]}
+                return Lines(tuple(BlockLine(blocker, blocked, slot) for (blocker, blocked), slot in pairs))
             case Events():
                 return self._events(query)
             case Status():
@@ -73,13 +77,13 @@ class Queries:
             case Plan():
                 return self._plan(query)
             case TraceLines():
-                return {"lines": newest_that_fit(self._trace.newest(query.lines, query.slot))}
+                return Lines(newest_that_fit(self._trace.newest(query.lines, query.slot)))
             case Faults():
                 return self.faults()
             case _:
                 assert_never(query)
 
-    def view(self, query: View, read: SawFresh | SawUnconfirmed | None = None) -> Shape:
+    def view(self, query: View, read: SawFresh | SawUnconfirmed | None = None) -> TimelinePage:
         """The timeline; `read` is what became of the certain read that asked for it (R5). Raises StoreError."""
         me = self._settings.site
         hidden = frozenset(blocker for blocker, blocked in self._replica.blocks() if blocked == me)
@@ -87,26 +91,25 @@ class Queries:
         shown_count, hidden_count = self._storage.timeline_count(hidden)
         view = self._replica.view(attempts_max=0)
         later = view.used_max - view.prefix - view.holes_count
-        waiting = {"slot": view.prefix + 1, "later": later} if view.used_max > view.prefix else None
-        return {
-            "lines": newest_that_fit(lines),
-            "shown": shown_count,
-            "hidden": hidden_count,
-            "prefix": view.prefix,
-            "waiting": waiting,
-            "fresh": None if read is None else shapes.read_shape(read, self._clock),
-        }
+        return TimelinePage(
+            lines=newest_that_fit(lines),
+            shown=shown_count,
+            hidden=hidden_count,
+            prefix=view.prefix,
+            waiting=answers.Waiting(view.prefix + 1, later) if view.used_max > view.prefix else None,
+            fresh=None if read is None else shapes.read_shape(read, self._clock),
+        )
 
     # What subscribers are shown
 
-    def log_lines(self, slots: Iterable[Slot]) -> list[Shape]:
+    def log_lines(self, slots: Iterable[Slot]) -> list[LogLine]:
         rows = sorted(self._rows(slots).items())
         return [shapes.log_line(row, self._replica.attempt(slot), self._clock) for slot, row in rows]
 
-    def status(self) -> Shape:
+    def status(self) -> answers.Status:
         return self._board.status()
 
-    def faults(self) -> Shape:
+    def faults(self) -> answers.Faults:
         layer = self._fault_layer
         return shapes.faults_shape(layer.rules.values(), layer.held.values(), layer.seed, self._clock)
 
@@ -125,20 +128,20 @@ class Queries:
         row = self._stored((slot,)).get(slot)
         return row is not None and bool(row.void)
 
-    def _log(self, query: Log) -> Shape:
+    def _log(self, query: Log) -> LogPage:
         """The slots that are known to be used, and those above them that this site works on."""
         view = self._replica.view(attempts_max=SLOTS_MAX)
         top = max([view.used_max, *(attempt.slot for attempt in view.attempts)])
         last = top if query.last is None else min(query.last, top)
         first = max(query.first or 1, last - query.lines + 1)
         lines = self.log_lines(Slot(slot) for slot in range(first, last + 1))
-        return {"lines": newest_that_fit(lines), "used_max": view.used_max, "prefix": view.prefix}
+        return LogPage(newest_that_fit(lines), view.used_max, view.prefix)
 
     def _data(self, query: Data) -> Shape:
         used_max = self._replica.used_max
         slots = self._unlearned() if query.slots is None else query.slots
         rows = sorted(self._rows(slots).items())
-        return {"lines": newest_that_fit(shapes.acceptor_line(row, slot <= used_max) for slot, row in rows)}
+        return Lines(newest_that_fit(shapes.acceptor_line(row, slot <= used_max) for slot, row in rows))
 
     def _unlearned(self) -> list[Slot]:
         """The holes, and the slot that is to be used next if something was promised there."""
@@ -148,17 +151,16 @@ class Queries:
             slots.append(view.next)
         return slots
 
-    def _inspect(self, slot: Slot) -> Shape:
+    def _inspect(self, slot: Slot) -> SlotView:
         row = self._rows([slot])[slot]
-        line = shapes.acceptor_line(row, used=slot <= self._replica.used_max)
-        return {
-            **line,
-            "learned": shapes.entry_shape(row.learned),
-            "void": bool(row.void),
-            "attempt": shapes.attempt_shape(self._replica.attempt(slot), self._clock),
-            "hindered": None if row.learned is not None else self._replica.hindered((slot,)).get(slot),
-            "trace": newest_that_fit(self._trace.newest(_SLOT_TRACE_LINES, slot)),
-        }
+        return SlotView(
+            **asdict(shapes.acceptor_line(row, used=slot <= self._replica.used_max)),
+            learned=shapes.entry_shape(row.learned),
+            void=bool(row.void),
+            attempt=shapes.attempt_shape(self._replica.attempt(slot), self._clock),
+            hindered=None if row.learned is not None else self._replica.hindered((slot,)).get(slot),
+            trace=newest_that_fit(self._trace.newest(_SLOT_TRACE_LINES, slot)),
+        )
 
     def _events(self, query: Events) -> Shape:
         numbers = None if query.events is None else [self._number(event) for event in query.events]
@@ -171,9 +173,9 @@ class Queries:
                 site = self._settings.site
                 raise Refused(f"{site} has no event {site}/{missing[0]}: see `events {site}`")
         situation = self._replica.situation() if any(row.state in _OPEN for row in rows) else None
-        return {"lines": newest_that_fit(self._event(row, situation) for row in rows)}
+        return Lines(newest_that_fit(self._event(row, situation) for row in rows))
 
-    def _event(self, row: EventRow, situation: Situation | None) -> Shape:
+    def _event(self, row: EventRow, situation: Situation | None) -> Outcome:
         winner = self.entry_at(row.slot) if row.to_kind is not None else None
         standing = None if situation is None or row.state not in _OPEN else situation.standing(row)
         return shapes.outcome_of_row(self._settings.site, row, winner, standing)
@@ -189,10 +191,10 @@ class Queries:
         rows = sorted(self._rows(slots).items())
         hindered = self._replica.hindered([slot for slot, row in rows if row.learned is None and slot <= view.used_max])
         lines = (self._plan_line(slot, row, view.used_max, hindered.get(slot)) for slot, row in rows)
-        return {"lines": newest_that_fit(lines)}
+        return Lines(newest_that_fit(lines))
 
-    def _plan_line(self, slot: Slot, row: LogRow, used_max: Slot, hindered: str | None) -> Shape:
-        state = shapes.slot_state(row.learned, row.vote, used=slot <= used_max)
+    def _plan_line(self, slot: Slot, row: LogRow, used_max: Slot, hindered: str | None) -> PlanLine:
+        state = shapes.slot_state(row, used=slot <= used_max)
         attempt = self._replica.attempt(slot)
         if row.learned is not None:
             action = "nothing: it is learned"
@@ -206,7 +208,7 @@ class Queries:
             action = "ask the others whether it is chosen, then complete the entry that was accepted"
         else:
             action = "ask the others whether it is chosen, then complete what they accepted, or propose a no-op"
-        return {"slot": slot, "state": state, "action": action if hindered is None else f"{action}; but {hindered}"}
+        return PlanLine(slot, state, action if hindered is None else f"{action}; but {hindered}")
 
     def _rows(self, slots: Iterable[Slot]) -> dict[Slot, LogRow]:
         """A row for each of `slots`, whether the store has one or not."""

@@ -1,7 +1,6 @@
-"""Core values as the JSON shapes of docs/commands.md and docs/control.md.
+"""What the engine tells of the core's values: they become values of the contract.
 
 Rules that hold here:
-- All keys of a shape are always there, null where they do not apply.
 - Pure: a clock reading or a replica's answer is handed in. Text leaves as it is; whoever paints it makes it inert.
 """
 
@@ -10,191 +9,176 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, assert_never
 
-import orjson
 from msgspec.structs import replace
 
-from engine.contract.limits import ANSWER_BYTES_MAX
+from engine.contract import answers
+from engine.contract.answers import AcceptorLine, Attempt, BallotAccount, FillLine, FreshRead, LogLine, Outcome
 from engine.core.effects import SawFilled, SawFresh, SawOutcome, SawUnconfirmed
-from engine.core.entry import Entry, kind_of
+from engine.core.entry import Entry, Tweet, decode, kind_of
 from engine.core.events.situation import Doubt
 from engine.core.explained import describe
-from engine.core.explained.biography import Biography, SiteAccount
-from engine.core.ids import Ballot, EventId, SiteId, Slot
-from engine.core.storage import EventRow, EventState, LogRow, Vote
+from engine.core.explained.biography import Biography, Quorum, SiteAccount
+from engine.core.ids import Ballot, EventId, SiteId, Tick
+from engine.core.storage import EventRow, EventState, LogRow
 from engine.core.views import AttemptView
 from engine.runtime.clock import Clock, iso
 from engine.runtime.faults import Held, RuleState
-
-Shape = dict[str, object]
+from engine.runtime.jsonrpc import newest_that_fit
 
 _QUEUED: Final = "it is queued here: nothing that carries it has left this site"
 _PROPOSED: Final = "it was proposed, and its slot is not settled yet"
 _UNSETTLED: Final = "it may have been accepted somewhere: it is settled when its slot is"
-
-
-def newest_that_fit(lines: Iterable[Shape]) -> list[orjson.Fragment]:
-    """The last of these ascending lines whose text fits one answer, still ascending."""
-    kept: list[orjson.Fragment] = []
-    left = ANSWER_BYTES_MAX
-    for line in reversed(list(lines)):
-        text = orjson.dumps(line)
-        left -= len(text) + 1
-        if left < 0:
-            break
-        kept.append(orjson.Fragment(text))
-    kept.reverse()
-    return kept
+_NOTHING: Final = answers.Entry("", None, None, None, None)
 
 
 def ballot(number: Ballot | None) -> str | None:
     return None if number is None else str(number)
 
 
+def at(tick: Tick | None, clock: Clock) -> str | None:
+    return None if tick is None else iso(clock.wall_ms_of(tick))
+
+
 def at_of(entry: Entry | None) -> str | None:
     """The author's clock reading in an entry."""
-    at_ms = _parts(entry)[1]
+    at_ms = None if entry is None else _parts(entry)[0]
     return None if at_ms is None else iso(at_ms)
 
 
-def entry_shape(entry: Entry | None) -> Shape | None:
+def entry_shape(entry: Entry | None) -> answers.Entry | None:
     if entry is None:
         return None
-    kind, _, argument = _parts(entry)
-    return {
-        "kind": kind,
-        "author": entry.author,
-        "id": None if entry.id is None else str(entry.id),
-        "text": argument if kind == "tweet" else None,
-        "target": argument if kind in ("block", "unblock") else None,
-    }
+    kind, argument = kind_of(entry), _parts(entry)[1]
+    return answers.Entry(
+        kind=kind,
+        author=entry.author,
+        id=None if entry.id is None else str(entry.id),
+        text=argument if kind == "tweet" else None,
+        target=argument if kind in ("block", "unblock") else None,
+    )
 
 
-def _parts(entry: Entry | None) -> tuple[str | None, int | None, str | None]:
-    """Kind, clock reading and argument; not checked again, for it passed `entry.decode` at its author."""
-    if entry is None:
-        return None, None, None
+def _parts(entry: Entry) -> tuple[int | None, str]:
+    """Clock reading and argument; not checked again, for it passed `entry.decode` at its author."""
     _, _, rest = entry.body.partition(" ")
     at, _, argument = rest.partition(" ")
-    at_ms = int(at) if at.isascii() and at.isdigit() and len(at) <= 16 else None
-    return kind_of(entry), at_ms, argument
+    return int(at) if at.isascii() and at.isdigit() and len(at) <= 16 else None, argument
 
 
-def timeline_line(row: LogRow) -> Shape:
+def timeline_line(row: LogRow) -> answers.TimelineLine:
     entry = row.learned
     assert entry is not None, "the timeline has learned slots alone"
-    return {"slot": row.slot, "author": entry.author, "text": _parts(entry)[2], "at": at_of(entry)}
+    said = decode(entry.body)
+    assert entry.author is not None, "no no-op is a tweet"
+    assert isinstance(said.operation, Tweet), "nor is a block"
+    return answers.TimelineLine(row.slot, entry.author, said.operation.text, iso(said.at_ms))
 
 
-def slot_state(learned: Entry | None, vote: Vote, used: bool) -> str | None:
+def slot_state(row: LogRow, used: bool) -> str | None:
     """`chosen`, `accepted`, `promised`, `hole`; None for a slot above all that are known to be used."""
-    if learned is not None:
+    return _state(row) or ("hole" if used else None)
+
+
+def _state(row: LogRow) -> str | None:
+    if row.learned is not None:
         return "chosen"
-    if vote.accepted is not None:
+    if row.vote.accepted is not None:
         return "accepted"
-    if vote.promised is not None:
-        return "promised"
-    return "hole" if used else None
+    return None if row.vote.promised is None else "promised"
 
 
-def log_line(row: LogRow, attempt: AttemptView | None, clock: Clock) -> Shape:
+def log_line(row: LogRow, attempt: AttemptView | None, clock: Clock) -> LogLine:
     """`row` may be one that the store does not have: a hole has a line too."""
     entry = row.learned if row.learned is not None else row.vote.entry
-    kind, _, argument = _parts(entry)
-    return {
-        "slot": row.slot,
-        "state": slot_state(row.learned, row.vote, used=True),
-        "kind": "void" if row.void else kind,
-        "author": None if entry is None else entry.author,
-        "id": None if entry is None or entry.id is None else str(entry.id),
-        "text": argument if kind == "tweet" else None,
-        "target": argument if kind in ("block", "unblock") else None,
-        "accNum": ballot(row.vote.accepted),
-        "maxPrepare": ballot(row.vote.promised),
-        "at": at_of(entry),
-        "attempt": attempt_shape(attempt, clock),
-    }
+    said = entry_shape(entry) or _NOTHING
+    return LogLine(
+        slot=row.slot,
+        state=_state(row) or "hole",
+        kind="void" if row.void else said.kind or None,
+        author=said.author,
+        id=said.id,
+        text=said.text,
+        target=said.target,
+        acc_num=ballot(row.vote.accepted),
+        max_prepare=ballot(row.vote.promised),
+        at=at_of(entry),
+        attempt=attempt_shape(attempt, clock),
+    )
 
 
-def acceptor_line(row: LogRow, used: bool) -> Shape:
-    return {
-        "slot": row.slot,
-        "maxPrepare": ballot(row.vote.promised),
-        "accNum": ballot(row.vote.accepted),
-        "accVal": entry_shape(row.vote.entry),
-        "state": slot_state(row.learned, row.vote, used),
-    }
+def acceptor_line(row: LogRow, used: bool) -> AcceptorLine:
+    vote = row.vote
+    numbers = ballot(vote.promised), ballot(vote.accepted)
+    return AcceptorLine(row.slot, *numbers, entry_shape(vote.entry), slot_state(row, used))
 
 
-def attempt_shape(attempt: AttemptView | None, clock: Clock) -> Shape | None:
+def attempt_shape(attempt: AttemptView | None, clock: Clock) -> Attempt | None:
     if attempt is None:
         return None
-    return {
-        "slot": attempt.slot,
-        "phase": attempt.phase,
-        "ballot": ballot(attempt.ballot),
-        "votes": attempt.votes,
-        "asked": attempt.asked,
-        "needed": attempt.needed,
-        "entry": entry_shape(attempt.entry),
-        "why": attempt.why,
-        "since": iso(clock.wall_ms_of(attempt.since)),
-    }
+    return Attempt(
+        slot=attempt.slot,
+        phase=attempt.phase,
+        ballot=ballot(attempt.ballot),
+        votes=attempt.votes,
+        asked=attempt.asked,
+        needed=attempt.needed,
+        entry=entry_shape(attempt.entry),
+        why=attempt.why,
+        since=iso(clock.wall_ms_of(attempt.since)),
+    )
 
 
-def biography_shape(told: Biography, void: bool, clock: Clock) -> Shape:
+def biography_shape(told: Biography, void: bool, clock: Clock) -> answers.Biography:
     """`void`: the entry in the slot did not take effect here. Times are this site's clock."""
-    quorum = told.quorum
-    return {
-        "slot": told.slot,
-        "state": str(told.stage),
-        "may_be_chosen": told.may_be_chosen,
-        "sentence": told.sentence,
-        "entry": entry_shape(told.entry),
-        "void": void,
-        "quorum": None
-        if quorum is None
-        else {"ballot": str(quorum.ballot), "sites": quorum.sites, "counted_by": quorum.counted_by},
-        "sites": [_site_shape(site, clock) for site in told.sites],
-        "ballots": [
-            {
-                "ballot": str(each.ballot),
-                "promised": each.promised,
-                "accepted": each.accepted,
-                "chosen": each.chosen,
-                "entry": entry_shape(each.entry),
-            }
+    return answers.Biography(
+        slot=told.slot,
+        state=told.stage,
+        may_be_chosen=told.may_be_chosen,
+        sentence=told.sentence,
+        entry=entry_shape(told.entry),
+        void=void,
+        quorum=None if told.quorum is None else _quorum(told.quorum),
+        sites=tuple(_site(site, clock) for site in told.sites),
+        ballots=tuple(
+            BallotAccount(str(each.ballot), each.promised, each.accepted, each.chosen, entry_shape(each.entry))
             for each in told.ballots
-        ],
-    }
+        ),
+    )
 
 
-def _site_shape(site: SiteAccount, clock: Clock) -> Shape:
-    return {
-        "site": site.site,
-        "answered": site.answered,
-        "voting": site.voting,
-        "maxPrepare": ballot(site.promised),
-        "accNum": ballot(site.accepted),
-        "accVal": entry_shape(site.entry),
-        "learned": site.learned,
-        "learned_at": None if site.learned_at is None else iso(clock.wall_ms_of(site.learned_at)),
-        "learned_how": site.learned_how,
-        "learned_from": site.learned_from,
-    }
+def _quorum(quorum: Quorum) -> answers.SlotQuorum:
+    return answers.SlotQuorum(str(quorum.ballot), quorum.sites, quorum.counted_by)
 
 
-def block_line(blocker: SiteId, blocked: SiteId, slot: Slot) -> Shape:
-    return {"blocker": blocker, "blocked": blocked, "slot": slot}
+def _site(site: SiteAccount, clock: Clock) -> answers.SiteAccount:
+    return answers.SiteAccount(
+        site=site.site,
+        answered=site.answered,
+        voting=site.voting,
+        max_prepare=ballot(site.promised),
+        acc_num=ballot(site.accepted),
+        acc_val=entry_shape(site.entry),
+        learned=site.learned,
+        learned_at=at(site.learned_at, clock),
+        learned_how=site.learned_how,
+        learned_from=site.learned_from,
+    )
 
 
-def outcome_of(saw: SawOutcome, winner: Entry | None) -> Shape:
+def outcome_of(saw: SawOutcome, winner: Entry | None) -> Outcome:
     """An outcome as it is told. `winner`: what the store has in the slot that was lost, None where it is not there."""
-    to = _winner(saw.to_author, saw.to_kind, winner)
-    shape = _outcome(saw.outcome, saw.id, saw.slot, saw.reason, to)
-    return shape | {"waits_for": saw.waits_for, "took_ms": saw.took_ms}
+    return Outcome(
+        outcome=_outcome(saw.outcome),
+        id=None if saw.id is None else str(saw.id),
+        slot=saw.slot,
+        to=_winner(saw.to_author, saw.to_kind, winner) if saw.outcome is EventState.LOST else None,
+        reason=saw.reason,
+        waits_for=saw.waits_for,
+        took_ms=saw.took_ms,
+    )
 
 
-def outcome_of_row(site: SiteId, row: EventRow, winner: Entry | None, standing: Doubt | None) -> Shape:
+def outcome_of_row(site: SiteId, row: EventRow, winner: Entry | None, standing: Doubt | None) -> Outcome:
     """An event as the store has it; without an outcome it is unknown, and the reason says where it stands. `standing`:
     where the log has it, though it is not in effect yet."""
     if standing is not None:
@@ -210,70 +194,53 @@ def outcome_of_row(site: SiteId, row: EventRow, winner: Entry | None, standing: 
                 reason = _UNSETTLED
             case EventState.CREATED | EventState.LOST | EventState.NOT_CREATED:
                 pass
-    to = _winner(row.to_author, row.to_kind, winner)
-    shape = _outcome(row.state, EventId(site, row.number), row.slot, reason, to)
-    return shape | {"waits_for": None if standing is None else standing.waits_for, "took_ms": None}
+    return Outcome(
+        outcome=_outcome(row.state),
+        id=str(EventId(site, row.number)),
+        slot=row.slot,
+        to=_winner(row.to_author, row.to_kind, winner) if row.state is EventState.LOST else None,
+        reason=reason,
+        waits_for=None if standing is None else standing.waits_for,
+        took_ms=None,
+    )
 
 
-def _outcome(state: EventState, event: EventId | None, slot: Slot | None, reason: str | None, to: Shape) -> Shape:
-    open_states = (EventState.QUEUED, EventState.PROPOSED, EventState.UNKNOWN)
-    return {
-        "outcome": "unknown" if state in open_states else str(state),
-        "id": None if event is None else str(event),
-        "slot": slot,
-        "to": to if state is EventState.LOST else None,
-        "reason": reason,
-    }
+def _outcome(state: EventState) -> str:
+    return "unknown" if state in (EventState.QUEUED, EventState.PROPOSED, EventState.UNKNOWN) else state
 
 
-def _winner(author: SiteId | None, kind: str | None, winner: Entry | None) -> Shape:
+def _winner(author: SiteId | None, kind: str | None, winner: Entry | None) -> answers.Entry:
     full = entry_shape(winner)
-    if full is not None and winner is not None and winner.author == author:
+    if full is not None and full.author == author:
         return full
-    return {"kind": kind or "noop", "author": author, "id": None, "text": None, "target": None}
+    return answers.Entry(kind or "noop", author, None, None, None)
 
 
-def read_shape(read: SawFresh | SawUnconfirmed, clock: Clock) -> Shape:
+def read_shape(read: SawFresh | SawUnconfirmed, clock: Clock) -> FreshRead:
     """What became of a certain read: `at` is when its majority was asked (R5)."""
     match read:
         case SawFresh(_, bound, asked, _, voters):
-            at = iso(clock.wall_ms_of(asked))
-            return {"confirmed": True, "bound": bound, "at": at, "voters": voters, "reason": None}
+            return FreshRead(True, bound, iso(clock.wall_ms_of(asked)), voters, None)
         case SawUnconfirmed(_, bound, reason):
-            return {"confirmed": False, "bound": bound, "at": None, "voters": [], "reason": reason}
+            return FreshRead(False, bound, None, (), reason)
         case _:
             assert_never(read)
 
 
-def fill_line(filled: SawFilled) -> Shape:
-    return {"slot": filled.slot, "result": filled.result, "kind": filled.kind}
+def fill_line(filled: SawFilled) -> FillLine:
+    return FillLine(filled.slot, filled.result, filled.kind)
 
 
-def faults_shape(rules: Iterable[RuleState], held: Iterable[Held], seed: int, clock: Clock) -> Shape:
-    return {
-        "rules": [rule_shape(rule, clock) for rule in rules],
-        "held": newest_that_fit(_held_shape(each) for each in held),
-        "seed": seed,
-    }
+def faults_shape(rules: Iterable[RuleState], held: Iterable[Held], seed: int, clock: Clock) -> answers.Faults:
+    shown = newest_that_fit(_held_shape(each) for each in held)
+    return answers.Faults(tuple(rule_shape(rule, clock) for rule in rules), shown, seed)
 
 
-def rule_shape(state: RuleState, clock: Clock) -> Shape:
-    return {
-        "number": state.rule.number,
-        "text": state.rule.text,
-        "on": state.on,
-        "hits": state.hits,
-        "expires_at": None if state.expires is None else iso(clock.wall_ms_of(state.expires)),
-    }
+def rule_shape(state: RuleState, clock: Clock) -> answers.Rule:
+    return answers.Rule(state.rule.number, state.rule.text, state.on, state.hits, at(state.expires, clock))
 
 
-def _held_shape(held: Held) -> Shape:
-    line = describe.message(held.flight.message)
-    return {
-        "number": held.number,
-        "at": iso(held.at_ms),
-        "dir": str(held.flight.direction),
-        "peer": held.flight.peer,
-        "type": line.type,
-        "slot": line.slot,
-    }
+def _held_shape(held: Held) -> answers.Held:
+    flight = held.flight
+    line = describe.message(flight.message)
+    return answers.Held(held.number, iso(held.at_ms), flight.direction, flight.peer, line.type, line.slot)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from engine.contract import answers
+from engine.core.ids import Tick
 from engine.core.replica import Replica
 from engine.core.settings import Settings
 from engine.core.views import PeerView
@@ -13,7 +15,7 @@ from engine.runtime.clock import Clock, iso
 from engine.runtime.counters import NodeCounts, counters_shape
 from engine.runtime.faults import FaultLayer
 from engine.runtime.paths import Paths
-from engine.runtime.shapes import Shape, attempt_shape
+from engine.runtime.shapes import at, attempt_shape
 from engine.runtime.sizes import Sizes
 from engine.runtime.udp import UdpSocket
 
@@ -56,50 +58,50 @@ class StatusBoard:
         self._sizes = sizes
         self._fault_layer = fault_layer
 
-    def status(self) -> Shape:
-        identity, settings = self._identity, self._settings
-        now = self._clock.now()
+    def status(self) -> answers.Status:
+        identity, settings, clock = self._identity, self._settings, self._clock
+        now = clock.now()
         view = self._replica.view(ATTEMPTS_MAX)
         quorum = view.quorum
-        fill_in_s = None if view.fill_at is None else round(max(0, view.fill_at - now) / 1000, 1)
-        return {
-            "site": settings.site,
-            "cluster": identity.cluster,
-            "leadership": settings.leadership,
-            "leader": view.leader,
-            "quorum": {"reachable": quorum.reachable, "needed": quorum.needed, "size": quorum.size},
-            "chosen_through": view.prefix,
-            "chosen_max": view.learned_max,
-            "next": view.next,
-            "holes": view.holes,
-            "recovering": view.recovering,
-            "voting": view.voting,
-            "voting_why": view.voting_why,
-            "mismatch": view.mismatch,
-            "hindered": view.hindered,
-            "narrow": self._sizes.narrow,
-            "unsent": self._paths.unsent,
-            "faults": self._fault_layer.rules_on,
-            "unknown": view.unknown,
-            "fresh_at": None if view.fresh_at is None else iso(self._clock.wall_ms_of(view.fresh_at)),
-            "peers": {peer.site: self._peer(peer, now) for peer in view.peers},
-            "counters": counters_shape(self._counts, self._udp.counts, self._fault_layer.counts),
-            "udp": identity.udp,
-            "pid": identity.pid,
-            "version": identity.version,
-            "since": iso(identity.since_ms),
-            "fill_in_s": fill_in_s,
-            "data": str(identity.data),
-            "attempts": [attempt_shape(attempt, self._clock) for attempt in view.attempts],
-        }
+        attempts = (attempt_shape(attempt, clock) for attempt in view.attempts)
+        return answers.Status(
+            site=settings.site,
+            cluster=identity.cluster,
+            leadership=settings.leadership,
+            leader=view.leader,
+            quorum=answers.Quorum(quorum.reachable, quorum.needed, quorum.size),
+            chosen_through=view.prefix,
+            chosen_max=view.learned_max,
+            next=view.next,
+            holes=view.holes,
+            recovering=view.recovering,
+            voting=view.voting,
+            voting_why=view.voting_why,
+            mismatch=view.mismatch,
+            hindered=view.hindered,
+            narrow=self._sizes.narrow,
+            unsent=self._paths.unsent,
+            faults=self._fault_layer.rules_on,
+            unknown=view.unknown,
+            fresh_at=at(view.fresh_at, clock),
+            peers={peer.site: self._peer(peer, now) for peer in view.peers},
+            counters=counters_shape(self._counts, self._udp.counts, self._fault_layer.counts),
+            udp=identity.udp,
+            pid=identity.pid,
+            version=identity.version,
+            since=iso(identity.since_ms),
+            fill_in_s=None if view.fill_at is None else round(max(0, view.fill_at - now) / 1000, 1),
+            data=str(identity.data),
+            attempts=tuple(attempt for attempt in attempts if attempt is not None),
+        )
 
-    def _peer(self, peer: PeerView, now: int) -> Shape:
-        return {
-            "up": peer.up,
-            "rtt_ms": peer.rtt_ms,
-            "chosen_through": peer.prefix,
-            "heard_s": None if peer.heard is None else round((now - peer.heard) / 1000, 1),
-            "voting": peer.voting,
-            "address": self._paths.shown(peer.site),
-            "datagram_bytes": self._sizes.of(peer.site),
-        }
+    def _peer(self, peer: PeerView, now: Tick) -> answers.Peer:
+        return answers.Peer(
+            up=peer.up,
+            rtt_ms=peer.rtt_ms,
+            chosen_through=peer.prefix,
+            heard_s=None if peer.heard is None else round((now - peer.heard) / 1000, 1),
+            voting=peer.voting,
+            address=self._paths.shown(peer.site),
+            datagram_bytes=self._sizes.of(peer.site),
+        )

@@ -14,13 +14,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import msgspec
 import orjson
+from msgspec.structs import replace
 
+from engine.contract.answers import Faults, LogLine, Outcome, Status
 from engine.contract.requests import Topic
+from engine.contract.shape import Shape
 from engine.core.ids import Slot, Tick
 from engine.runtime import jsonrpc
 from engine.runtime.inbox import Client
-from engine.runtime.shapes import Shape
 from engine.runtime.trace import Trace
 
 FLUSH_EVERY: Final = Tick(100)
@@ -29,18 +32,16 @@ SLOW_BYTES: Final = 256 * 1024
 """A client with this much unread gets no trace lines until it has read."""
 
 _CHUNK_BYTES: Final = 512 * 1024
-_ALONE: Final = frozenset({"counters", "fill_in_s"})
-_ALONE_OF_PEER: Final = frozenset({"rtt_ms", "heard_s"})
 
 
 class Picture(Protocol):
     """What is shown of the site at this moment; made only when a notification goes out."""
 
-    def log_lines(self, slots: Iterable[Slot]) -> list[Shape]: ...
+    def log_lines(self, slots: Iterable[Slot]) -> list[LogLine]: ...
 
-    def status(self) -> Shape: ...
+    def status(self) -> Status: ...
 
-    def faults(self) -> Shape: ...
+    def faults(self) -> Faults: ...
 
 
 @dataclass(slots=True)
@@ -56,11 +57,11 @@ class Subscriptions:
         self._trace = trace
         self._subscribers: dict[Client, _Subscriber] = {}
         self._topics: frozenset[Topic] = frozenset()
-        self._outcomes: list[Shape] = []
+        self._outcomes: list[Outcome] = []
         self._slots: set[Slot] = set()
         self._faults_changed = False
         self._status_changed = False
-        self._status_told: object = None
+        self._status_told: Status | None = None
         self._flushed = Tick(-FLUSH_EVERY)
         self._status_taken = Tick(-STATUS_EVERY)
 
@@ -80,7 +81,7 @@ class Subscriptions:
     def wants(self, topic: Topic) -> bool:
         return topic in self._topics
 
-    def outcome(self, outcome: Shape) -> None:
+    def outcome(self, outcome: Outcome) -> None:
         if self.wants(Topic.OUTCOME):
             self._outcomes.append(outcome)
 
@@ -196,15 +197,10 @@ class Subscriptions:
 
 
 def _encoded(topic: Topic, lines: Iterable[Shape]) -> list[bytes]:
-    return [orjson.dumps({"topic": topic, **line}) for line in lines]
+    return [orjson.dumps({"topic": topic, **msgspec.to_builtins(line)}) for line in lines]
 
 
-def _essence(status: Shape) -> Shape:
+def _essence(status: Status) -> Status:
     """The status without what changes by time alone."""
-    peers = status["peers"]
-    assert isinstance(peers, dict)
-    kept = {name: value for name, value in status.items() if name not in _ALONE}
-    kept["peers"] = {
-        name: {key: value for key, value in peer.items() if key not in _ALONE_OF_PEER} for name, peer in peers.items()
-    }
-    return kept
+    peers = {name: replace(peer, rtt_ms=None, heard_s=None) for name, peer in status.peers.items()}
+    return replace(status, peers=peers, counters={}, fill_in_s=None)

@@ -17,6 +17,7 @@ from typing import Final, get_args
 
 from msgspec.structs import replace
 
+from engine.contract.answers import TraceLine
 from engine.core.effects import RANGE_PHASES, Observation, SawAttempt
 from engine.core.explained import describe
 from engine.core.explained.describe import Line
@@ -24,7 +25,7 @@ from engine.core.ids import SiteId, Slot
 from engine.core.messages import ForPeople, Heartbeat, Known, Message, Prepare, Promise
 from engine.runtime.clock import iso
 from engine.runtime.fault_rules import Direction
-from engine.runtime.shapes import Shape, ballot
+from engine.runtime.shapes import ballot
 
 KEPT_MAX: Final = 5_000
 LEFT_OUT: Final = (Heartbeat, *get_args(ForPeople))
@@ -73,16 +74,16 @@ class Trace:
         if line is not None:
             self._keep(SelfLine(at_ms, line, _of_a_range(observation)))
 
-    def newest(self, limit: int, slot: Slot | None) -> list[Shape]:
+    def newest(self, limit: int, slot: Slot | None) -> list[TraceLine]:
         """The newest lines, those about `slot` alone if it is given; ascending."""
         wanted = (kept for kept in reversed(self._kept) if slot is None or _concerns(kept, slot))
-        return [_shape(kept) for kept in reversed(list(islice(wanted, limit)))]
+        return [_told(kept) for kept in reversed(list(islice(wanted, limit)))]
 
-    def after(self, count: int) -> tuple[list[Shape], int]:
+    def after(self, count: int) -> tuple[list[TraceLine], int]:
         """The lines since the trace had `count`, and how many of them are not kept any more."""
         since = self.count - count
         missed = max(0, since - len(self._kept))
-        return [_shape(kept) for kept in _last(self._kept, since - missed)], missed
+        return [_told(kept) for kept in _last(self._kept, since - missed)], missed
 
     def _keep(self, kept: SelfLine | MessageLine) -> None:
         self._kept.append(kept)
@@ -100,30 +101,17 @@ def _concerns(kept: SelfLine | MessageLine, slot: Slot) -> bool:
     return kept.message.covers(slot, slot)
 
 
-def _shape(kept: SelfLine | MessageLine) -> Shape:
-    if isinstance(kept, SelfLine):
-        return _line(kept.at_ms, "self", None, kept.line, None) | {"ranged": kept.ranged}
-    line = describe.message(kept.message) if kept.line is None else kept.line
-    message = kept.message
-    ranged = isinstance(message, Prepare | Promise) and message.last != message.first
-    return _line(kept.at_ms, kept.direction, kept.peer, line, kept.acted) | {"ranged": ranged}
+def _told(kept: SelfLine | MessageLine) -> TraceLine:
+    match kept:
+        case SelfLine(at_ms, line, ranged):
+            return TraceLine(iso(at_ms), "self", None, line.type, line.slot, ballot(line.ballot), line.note, ranged)
+        case MessageLine(at_ms, direction, peer, message, known, acted):
+            line = known or describe.message(message)
+            note = "; ".join(part for part in (acted, line.note) if part)
+            ranged = isinstance(message, Prepare | Promise) and message.last != message.first
+            return TraceLine(iso(at_ms), direction, peer, line.type, line.slot, ballot(line.ballot), note, ranged)
 
 
 def _of_a_range(observation: Observation) -> bool:
     """Whether it is about an election, which is for all slots from its first one on (L3)."""
     return isinstance(observation, SawAttempt) and observation.phase in RANGE_PHASES
-
-
-def _line(at_ms: int, direction: str, peer: SiteId | None, line: Line, acted: str | None) -> Shape:
-    note = line.note
-    if acted is not None:
-        note = f"{acted}; {note}" if note else acted
-    return {
-        "at": iso(at_ms),
-        "dir": direction,
-        "peer": peer,
-        "type": str(line.type),
-        "slot": line.slot,
-        "ballot": ballot(line.ballot),
-        "note": note,
-    }

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from engine.contract.shape import printed
 from tests.chaos.users import Submission
 from tests.chaos.verdict import Log, judge, read_log, same_logs, same_views
 from tui.client import Client
 from tui.commands.pages import events_pages, log_pages, log_slots, newest_timeline
-from tui.json_shapes import log_line
 
 Json = dict[str, Any]
 
@@ -67,10 +67,15 @@ def hold_against_logs(
     for name, path in sockets.items():
         with Client.connect(path) as client:
             slots = log_slots(client, None, None, None)
-            logs[name] = read_log(log_line(line) for page in log_pages(client, slots) for line in page)
-            views[name] = newest_timeline(client, len(slots))["lines"] if slots else []
+            logs[name] = read_log(printed(line) for page in log_pages(client, slots) for line in page)
+            views[name] = [printed(line) for line in newest_timeline(client, len(slots)).lines] if slots else []
             if ids := _told_unknown(name, submissions):
-                settled |= {line["id"]: line for page in events_pages(client, ids, 0) for line in page}
+                settled |= {
+                    told.id: printed(told)
+                    for page in events_pages(client, ids, 0)
+                    for told in page
+                    if told.id is not None
+                }
     log = next(iter(logs.values()))
     wrong = [*same_logs(logs), *same_views(log, views), *judge(submissions, log, settled)]
     return Judgement(log, Counter(each["outcome"] for each in settled.values()), wrong)

@@ -4,23 +4,79 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Final
+from typing import Final, get_origin
 
 import pytest
 from msgspec.structs import fields
 
+from engine.contract import answers
+from engine.contract.answers import ANSWERS, ITEMS, Lines
 from engine.contract.errors import ErrorCode
 from engine.contract.limits import LINE_BYTES_MAX, LINES_MAX, SLOTS_MAX, TRACE_LINES_MAX
-from engine.contract.requests import METHODS, BadParams, Request, request
+from engine.contract.requests import METHODS, BadParams, Request, Topic, request
+from engine.contract.shape import BadAnswer, Shape, printed_names, read
+from engine.core.explained.readings import HOLES_SHOWN_MAX
 
-DOCS: Final = (Path(__file__).parents[2] / "docs" / "control.md").read_text(encoding="utf-8")
-_ROW: Final = re.compile(r"^\| (`[a-z_.]+`(?:, `[a-z_.]+`)*) \| (?:(.*?) )?\| .* \|$", re.MULTILINE)
-METHOD_ROWS: Final = {
-    name: params
-    for names, params in _ROW.findall(DOCS.partition("## Methods")[2].partition("## Shapes")[0])
-    for name in re.findall(r"`([^`]+)`", names)
-    if name != "method"
+_FOLDER: Final = Path(__file__).parents[2] / "docs"
+DOCS: Final = (_FOLDER / "control.md").read_text(encoding="utf-8")
+COMMANDS: Final = (_FOLDER / "commands.md").read_text(encoding="utf-8")
+_ROW: Final = re.compile(r"^\| (`[a-z_.]+`(?:, `[a-z_.]+`)*) \| (?:(.*?) )?\| (.*) \|$", re.MULTILINE)
+_ROWS: Final = [
+    (re.findall(r"`([^`]+)`", names), params, re.findall(r"`(\{[^`]+)`", result))
+    for names, params, result in _ROW.findall(DOCS.partition("## Methods")[2].partition("## Shapes")[0])
+]
+METHOD_ROWS: Final = {name: params for names, params, _ in _ROWS for name in names}
+RESULTS: Final = {name: shape for names, _, shapes in _ROWS for name, shape in zip(names, shapes, strict=False)}
+
+IN_CONTROL: Final = {
+    answers.Entry: "An *entry* is",
+    answers.Waiting: '"waiting":',
+    answers.PlanLine: '| `plan` | `slots` (null: all holes, at most 1000) | `{"lines":[',
+    answers.Attempt: "attempt (what this site is doing about a slot):",
+    answers.FreshRead: "read (of a `view` with `fresh`):",
+    answers.Biography: "biography:",
+    answers.SlotQuorum: '"void":bool,"quorum":',
+    answers.SiteAccount: "one for each site of the cluster:",
+    answers.BallotAccount: "`ballots` ascend:",
+    answers.Rule: "rule:",
+    answers.Held: "held:",
+    answers.Costs: "what events cost this site since its start:",
+    answers.PerEvent: '"per_event":',
+    answers.Observed: '"method":"observed","params":',
+    answers.EngineStops: '"method":"stopping","params":',
 }
+"""What stands before the object that shows all keys of a shape."""
+
+IN_COMMANDS: Final = {
+    answers.Outcome: "`tweet`, `block`, `unblock` print the outcome.",
+    answers.TimelineLine: "| `view` | `",
+    answers.LogLine: "| `log` | `",
+    answers.BlockLine: "| `blocks` | `",
+    answers.AcceptorLine: "| `data` | `",
+    answers.FillLine: "| `fill` | `",
+    answers.TraceLine: "| `trace` | `",
+    answers.Status: "| `status` | `",
+    answers.Quorum: '"quorum":',
+    answers.Peer: '"peers":{NAME:',
+    answers.Entry: "ENTRY is",
+    answers.Faults: "| `list`, or none | `",
+    answers.Rule: "RULE is",
+    answers.Held: "HELD is",
+    answers.Removed: "| `remove N`, `clear` | `",
+    answers.Released: "| `release [N ...]` | `",
+    answers.Dropped: "| `drop [N ...]` | `",
+    answers.Biography: "With `--json` it is one object:",
+}
+"""The same for what the commands print, in the order in which they print it."""
+
+ADDED: Final = {
+    answers.Outcome: ("outcome: that of", r'`"(\w+)"`'),
+    answers.LogLine: ("log line:", r'`"(\w+)"`'),
+    answers.TraceLine: ("trace line:", r'For screens there is `"(\w+)"`'),
+    answers.Peer: ("status: the object of", r"`peers\[name\]\.(heard_s|voting|address)`"),
+    answers.Status: ("status: the object of", r"`(udp|pid|version|since|fill_in_s|data|attempts)`"),
+}
+"""Which paragraph tells what is for screens, and how a key stands in it."""
 
 
 def test_every_method_is_in_the_docs_and_no_other() -> None:
@@ -45,6 +101,8 @@ def test_the_bounds_and_codes_are_those_of_the_docs() -> None:
     assert LINE_BYTES_MAX == 2**20
     assert f"`limit` above {LINES_MAX:,} (of `trace`: {TRACE_LINES_MAX:,})" in DOCS
     assert f"at most {SLOTS_MAX}" in DOCS
+    assert f"`holes` names at most {HOLES_SHOWN_MAX:,} slots" in DOCS
+    assert HOLES_SHOWN_MAX == SLOTS_MAX
     for code in ErrorCode:
         assert re.search(rf"^\| .*{code.value}\b", DOCS, re.MULTILINE)
 
@@ -69,3 +127,71 @@ def _least(schema: type[Request]) -> dict[str, object]:
         "on": True,
     }
     return {field.encode_name: values[field.encode_name] for field in fields(schema) if field.required}
+
+
+def test_every_method_and_topic_has_its_answer() -> None:
+    assert set(ANSWERS) == set(METHODS)
+    assert set(ITEMS) == set(Topic)
+
+
+@pytest.mark.parametrize("method", RESULTS)
+def test_a_result_has_the_keys_of_its_row(method: str) -> None:
+    shape = ANSWERS[method]
+    assert sorted(_keys(RESULTS[method])) == sorted(_all_keys(get_origin(shape) or shape))
+
+
+@pytest.mark.parametrize(("shape", "words"), IN_CONTROL.items())
+def test_a_shape_has_the_keys_of_the_docs(shape: type[Shape], words: str) -> None:
+    assert _keys(DOCS.partition(words)[2]) == list(printed_names(shape))
+
+
+@pytest.mark.parametrize(("shape", "words"), IN_COMMANDS.items())
+def test_what_is_printed_has_the_keys_that_scripts_are_promised_in_order(shape: type[Shape], words: str) -> None:
+    assert _keys(COMMANDS.partition(words)[2]) == list(printed_names(shape))
+
+
+@pytest.mark.parametrize(("shape", "told"), ADDED.items())
+def test_what_is_told_to_screens_beside_that_is_in_the_docs(shape: type[Shape], told: tuple[str, str]) -> None:
+    words, key = told
+    paragraph = DOCS.partition(f"\n\n{words}")[2].partition("\n\n")[0]
+    assert set(re.findall(key, paragraph)) == _all_keys(shape) - set(printed_names(shape))
+
+
+def test_no_shape_is_left_out_of_the_docs() -> None:
+    told = {*IN_CONTROL, *IN_COMMANDS, *(get_origin(shape) or shape for shape in map(ANSWERS.__getitem__, RESULTS))}
+    shapes = {shape for shape in vars(answers).values() if isinstance(shape, type) and issubclass(shape, Shape)}
+    assert shapes - told == {Shape, answers.FreshPage}
+
+
+def test_what_is_missing_or_of_another_type_is_named_and_more_is_ignored() -> None:
+    said = {"blocker": "alice", "blocked": "bob", "slot": 12}
+    assert read(answers.BlockLine, said | {"new": 1}) == answers.BlockLine("alice", "bob", 12)
+    with pytest.raises(BadAnswer, match=r"^the engine's answer has no 'slot': it is of another version, restart it$"):
+        read(Lines[answers.BlockLine], {"lines": [{"blocker": "alice", "blocked": "bob"}]})
+    for wrong in (None, said | {"slot": "12"}):
+        with pytest.raises(BadAnswer, match=r"^the engine's answer is not as it should be .*: it is of another"):
+            read(answers.BlockLine, wrong)
+
+
+def _all_keys(shape: type[Shape]) -> set[str]:
+    return {field.encode_name for field in fields(shape)}
+
+
+def _keys(text: str) -> list[str]:
+    """The keys of the first object in a text, those of objects in it left out."""
+    found: list[str] = []
+    depth, before = 0, ""
+    for token in re.findall(r'"[^"]*"|[{}\[\],:]', text[text.index("{") :]):
+        match token:
+            case "{" | "[":
+                depth += 1
+            case "}" | "]":
+                depth -= 1
+                if not depth:
+                    break
+            case ":" | ",":
+                pass
+            case key if depth == 1 and before in "{,":
+                found.append(key.strip('"'))
+        before = token
+    return found

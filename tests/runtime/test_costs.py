@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from engine.contract.answers import PerEvent
 from engine.core.effects import SawApplied
 from engine.core.entry import NOOP, Entry, Operation, Stamped, Tweet, encode
 from engine.core.ids import Ballot, Nonce, Round, SiteId, Slot, StoreId, Tick
@@ -47,11 +48,11 @@ def test_what_carries_an_event_counts_and_upkeep_beside_it_does_not() -> None:
 def test_quotients_are_over_the_entries_that_took_effect() -> None:
     """E5: a void entry and a no-op are no events."""
     costs = Costs(messages_out=9, datagrams_out=6, bytes_out=1_000, commits=4)
-    assert costs.shape()["per_event"] == {"messages": None, "datagrams": None, "bytes": None, "syncs": None}
+    assert costs.told().per_event == PerEvent(None, None, None, None)
     for saw in (applied(NOOP), applied(entry(Tweet("again")), void=True), *[applied(entry(Tweet("hello")))] * 3):
         costs.applied(saw)
-    assert costs.shape()["events"] == 3
-    assert costs.shape()["per_event"] == {"messages": 3.0, "datagrams": 2.0, "bytes": 333.33, "syncs": 1.33}
+    assert costs.told().events == 3
+    assert costs.told().per_event == PerEvent(messages=3.0, datagrams=2.0, bytes=333.33, syncs=1.33)
 
 
 async def costs_of(running: Running) -> Any:

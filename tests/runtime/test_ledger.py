@@ -11,6 +11,7 @@ import pytest
 import trio
 import trio.testing
 
+from engine.contract.answers import Stopping
 from engine.contract.requests import Status, Submit, Topic
 from engine.core.ids import Slot, Tick
 from engine.runtime import ledger as bounds
@@ -214,7 +215,7 @@ async def test_above_the_sum_who_could_wait_long_is_refused_and_what_is_answered
         waiting += inbox.take(10)
         assert [type(asked.request) for asked in waiting] == [Submit, Submit, Status]
         for asked in waiting:
-            asked.client.answer(asked.call_id, {})
+            asked.client.answer(asked.call_id, Stopping(True))
         client = await trio.open_unix_socket(str(tmp_path / "control.sock"))
         await client.send_all(status)
         await _taken(inbox, 1)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
+from engine.contract.answers import Faults, LogLine, Outcome, Peer, Quorum, Status
 from engine.contract.limits import LINE_BYTES_MAX
 from engine.contract.requests import CallId, Topic
+from engine.contract.shape import Shape
 from engine.core.effects import SawPeer
 from engine.core.ids import SiteId, Slot, Tick
 from engine.runtime import trace as trace_module
 from engine.runtime.jsonrpc import CallFailed
-from engine.runtime.shapes import Shape
 from engine.runtime.subscriptions import FLUSH_EVERY, SLOW_BYTES, STATUS_EVERY, Subscriptions
 from engine.runtime.trace import KEPT_MAX, Trace
 
@@ -26,7 +29,7 @@ class FakeClient:
         self.queued_bytes = 0
         self.lines: list[bytes] = []
 
-    def answer(self, call_id: CallId, value: object) -> None:
+    def answer(self, call_id: CallId, value: Shape) -> None:
         raise AssertionError(call_id, value)
 
     def fail(self, failed: CallFailed) -> None:
@@ -39,38 +42,73 @@ class FakeClient:
         raise AssertionError(size_bytes)
 
     @property
-    def params(self) -> list[Shape]:
+    def params(self) -> list[dict[str, Any]]:
         return [orjson.loads(line)["params"] for line in self.lines]
 
     @property
     def topics(self) -> list[str]:
-        return [str(item["topic"]) for params in self.params for item in _items(params)]
-
-
-def _items(params: Shape) -> list[Shape]:
-    items = params["items"]
-    assert isinstance(items, list)
-    return items
+        return [item["topic"] for params in self.params for item in params["items"]]
 
 
 class FakePicture:
     def __init__(self) -> None:
-        self.peers: dict[str, Shape] = {"bob": {"up": True, "rtt_ms": 1, "heard_s": 0.1, "chosen_through": 3}}
+        self.peer = Peer(
+            up=True,
+            rtt_ms=1,
+            chosen_through=3,
+            heard_s=0.1,
+            voting=True,
+            address=None,
+            datagram_bytes=1_452,
+        )
         self.counters = 0
         self.made: list[str] = []
 
-    def log_lines(self, slots: Iterable[Slot]) -> list[Shape]:
+    def log_lines(self, slots: Iterable[Slot]) -> list[LogLine]:
         self.made.append("log")
-        return [{"slot": slot} for slot in sorted(slots)]
+        return [LogLine(slot, "hole", *(None,) * 9) for slot in sorted(slots)]
 
-    def status(self) -> Shape:
+    def status(self) -> Status:
         self.made.append("status")
         self.counters += 1
-        return {"next": 4, "fill_in_s": self.counters / 10, "counters": {"n": self.counters}, "peers": self.peers}
+        return Status(
+            site="alice",
+            cluster="paxos-island",
+            leadership="none",
+            leader=None,
+            quorum=Quorum(2, 2, 2),
+            chosen_through=3,
+            chosen_max=3,
+            next=4,
+            holes=(),
+            recovering=False,
+            voting=True,
+            voting_why="",
+            mismatch=None,
+            hindered=None,
+            narrow=None,
+            unsent=None,
+            faults=0,
+            unknown=0,
+            fresh_at=None,
+            peers={"bob": self.peer},
+            counters={"n": self.counters},
+            udp="127.0.0.1:7001",
+            pid=1,
+            version="0.1.0",
+            since="2026-11-21T12:00:00.000Z",
+            fill_in_s=self.counters / 10,
+            data="/data/alice",
+            attempts=(),
+        )
 
-    def faults(self) -> Shape:
+    def faults(self) -> Faults:
         self.made.append("faults")
-        return {"rules": []}
+        return Faults((), (), 0)
+
+
+def an_outcome(number: int, reason: str | None = None) -> Outcome:
+    return Outcome("created", f"alice/{number}", number, None, reason, None, None)
 
 
 def a_line(trace: Trace) -> None:
@@ -83,7 +121,7 @@ def test_the_first_goes_at_once_and_then_at_most_ten_a_second() -> None:
     subscriptions.subscribe(client, frozenset({Topic.OUTCOME, Topic.LOG}))
     assert subscriptions.deadline() is None, "nothing to tell needs no timer"
     for number in range(3):
-        subscriptions.outcome({"id": f"alice/{number}"})
+        subscriptions.outcome(an_outcome(number))
         subscriptions.slots([Slot(number + 1), Slot(1)])
         subscriptions.flush(Tick(NOW + number), picture)
     assert len(client.lines) == 1
@@ -105,10 +143,10 @@ def test_status_is_sent_when_more_than_time_changed_it_and_at_most_twice_a_secon
     for _ in range(10):
         now = Tick(now + STATUS_EVERY)
         subscriptions.status()
-        picture.peers["bob"] |= {"rtt_ms": now, "heard_s": now / 1000}
+        picture.peer = replace(picture.peer, rtt_ms=now, heard_s=now / 1000)
         subscriptions.flush(now, picture)
     assert client.topics == ["status"], "round trips, ages and counters are no change"
-    picture.peers["bob"]["up"] = False
+    picture.peer = replace(picture.peer, up=False)
     subscriptions.status()
     subscriptions.flush(Tick(now + 1), picture)
     assert client.topics == ["status"], "not again within half a second"
@@ -123,7 +161,7 @@ def test_nothing_is_made_that_nobody_subscribed_to() -> None:
     subscriptions.subscribe(client, frozenset({Topic.TRACE}))
     a_line(trace)
     subscriptions.slots([Slot(1)])
-    subscriptions.outcome({})
+    subscriptions.outcome(an_outcome(1))
     subscriptions.faults()
     subscriptions.status()
     subscriptions.flush(NOW, picture)
@@ -140,7 +178,7 @@ def test_each_client_gets_its_topics_alone_and_a_closed_one_is_forgotten() -> No
     subscriptions.subscribe(other, frozenset({Topic.LOG}))
     a_line(trace)
     subscriptions.slots([Slot(7)])
-    subscriptions.outcome({"id": "alice/1"})
+    subscriptions.outcome(an_outcome(1))
     subscriptions.flush(NOW, picture)
     assert (one.topics, other.topics) == (["trace"], ["log", "outcome"])
     other.closed = True
@@ -170,7 +208,7 @@ def test_a_slow_client_misses_trace_lines_with_their_number_and_nothing_else() -
     client.queued_bytes = SLOW_BYTES + 1
     for _ in range(40):
         a_line(trace)
-    subscriptions.outcome({"id": "alice/1"})
+    subscriptions.outcome(an_outcome(1))
     subscriptions.slots([Slot(9)])
     subscriptions.flush(NOW, picture)
     assert client.topics == ["log", "outcome"]
@@ -183,7 +221,7 @@ def test_a_slow_client_misses_trace_lines_with_their_number_and_nothing_else() -
     a_line(trace)
     subscriptions.flush(Tick(NOW + 2 * FLUSH_EVERY), picture)
     assert client.params[1]["dropped"] == 2
-    assert [item["topic"] for item in _items(client.params[1])] == ["trace"]
+    assert [item["topic"] for item in client.params[1]["items"]] == ["trace"]
 
 
 def test_more_lines_than_the_trace_keeps_are_counted_as_dropped() -> None:
@@ -202,7 +240,7 @@ def test_a_notification_fits_one_line_however_much_there_is() -> None:
     subscriptions = Subscriptions(Trace())
     subscriptions.subscribe(client, frozenset({Topic.OUTCOME}))
     for number in range(3_000):
-        subscriptions.outcome({"id": f"alice/{number}", "reason": "x" * 500})
+        subscriptions.outcome(an_outcome(number, "x" * 500))
     subscriptions.flush(NOW, FakePicture())
     assert len(client.lines) > 1
     assert max(map(len, client.lines)) < LINE_BYTES_MAX
@@ -213,8 +251,8 @@ def test_what_waits_is_told_when_the_engine_stops() -> None:
     client, picture = FakeClient(), FakePicture()
     subscriptions = Subscriptions(Trace())
     subscriptions.subscribe(client, frozenset({Topic.OUTCOME}))
-    subscriptions.outcome({"id": "alice/1"})
+    subscriptions.outcome(an_outcome(1))
     subscriptions.flush(NOW, picture)
-    subscriptions.outcome({"id": "alice/2"})
+    subscriptions.outcome(an_outcome(2))
     subscriptions.finish(NOW, picture)
     assert client.topics == ["outcome", "outcome"]

@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from engine.codec import Decoder, encode_packet
 from engine.contract.limits import LINE_BYTES_MAX
 from engine.contract.requests import Blocks, CallId, Data, Events, Inspect, Log, Query, Submit, View
+from engine.contract.shape import Shape
 from engine.core.effects import Effects, SawOutcome
 from engine.core.entry import AT_MS_MAX, Entry, Stamped, Tweet, encode
 from engine.core.ids import NUMBER_MAX, SiteId, Slot, StoreId, Tick
@@ -108,7 +109,7 @@ class Asker:
     closed = False
     queued_bytes = 0
 
-    def answer(self, call_id: CallId, value: object) -> None:
+    def answer(self, call_id: CallId, value: Shape) -> None:
         assert len(jsonrpc.result(call_id, value)) <= LINE_BYTES_MAX
 
     def fail(self, failed: CallFailed) -> None:

@@ -30,7 +30,7 @@ def test_a_message_says_whether_it_is_of_a_range(message: Message, ranged: bool)
     trace = Trace()
     trace.message(0, Direction.OUT, BOB, message, None)
     (line,) = trace.newest(1, Slot(8))
-    assert (line["slot"], line["ranged"]) == (8, ranged)
+    assert (line.slot, line.ranged) == (8, ranged)
 
 
 @pytest.mark.parametrize(("phase", "ranged"), [("standing", True), ("leads", True), ("accepting", False)])
@@ -38,4 +38,4 @@ def test_a_conclusion_says_whether_it_is_of_an_election(phase: str, ranged: bool
     trace = Trace()
     trace.observation(0, SawAttempt(Slot(8), phase, NUMBER, "why"))
     (line,) = trace.newest(1, Slot(8))
-    assert (line["type"], line["ranged"]) == (phase, ranged)
+    assert (line.type, line.ranged) == (phase, ranged)

@@ -59,6 +59,16 @@ def attempt(slot: int, phase: str, votes: tuple[str, ...], text: str = "", autho
     }  # fmt: skip
 
 
+def outcome(said: str, number: int = 1, **other: Any) -> Json:
+    """Of this site's event of that number."""
+    told = {"outcome": said, "id": f"alice/{number}", "slot": None, "to": None, "reason": None}
+    return told | {"waits_for": None, "took_ms": None} | other
+
+
+def filled(slot: int, result: str, kind: str | None = None, why: str | None = None) -> Json:
+    return {"lines": [{"slot": slot, "result": result, "kind": kind}], "why": why}
+
+
 def site_account(site: str, ballot: str | None = None, **other: Any) -> Json:
     """A site that answered and has learned nothing, unless `other` says otherwise."""
     account = {
@@ -84,7 +94,7 @@ def biography(slot: int, names: tuple[str, ...] = SITES, **other: Any) -> Json:
 
 def trace_line(seconds: float, direction: str, peer: str | None, kind: str, **other: Any) -> Json:
     line = {"at": at(seconds), "dir": direction, "peer": peer, "type": kind, "slot": None, "ballot": None, "note": ""}
-    return line | other
+    return line | {"ranged": False} | other
 
 
 class EngineDouble:
@@ -195,7 +205,9 @@ class EngineDouble:
             "counters": {
                 "datagrams_in": 1204, "datagrams_out": 1190, "rejected": {},
                 "costs": {
-                    "events": 37, "per_event": {"messages": 12.38, "datagrams": 4.9, "bytes": 1945.6, "syncs": 2.97},
+                    "events": 37, "messages_in": 450, "messages_out": 458, "datagrams_in": 180, "datagrams_out": 181,
+                    "bytes_in": 70_000, "bytes_out": 71_987, "commits": 110,
+                    "per_event": {"messages": 12.38, "datagrams": 4.9, "bytes": 1945.6, "syncs": 2.97},
                 },
             }, "udp": "127.0.0.1:7001",
             "pid": 4711, "version": "0.1.0", "since": at(0), "fill_in_s": None, "data": "/data/alice", "attempts": [],

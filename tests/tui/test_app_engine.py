@@ -115,6 +115,9 @@ async def test_an_answer_of_another_version_is_told(tmp_path: Path) -> None:
         engine.on["blocks"] = lambda _: {"lines": [{"blocker": "alice"}]}
         await pilot.press("2")
         await pilot.until_shown("the engine's answer has no 'blocked': it is of another version, restart it")
+        engine.on["submit"] = lambda _: {"outcome": "created"}
+        await pilot.press("c", *"hello", "enter")
+        await pilot.until_shown("? outcome unknown: the engine's answer has no 'id': it is of another version")
 
 
 async def test_a_screen_without_any_engine_says_so(tmp_path: Path) -> None:

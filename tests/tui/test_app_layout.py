@@ -85,6 +85,7 @@ def island(engine: EngineDouble) -> None:
         "heard_s": 14.0,
         "voting": True,
         "address": "127.0.0.1:7004",
+        "datagram_bytes": 1_452,
     }
     peers = engine.status()["peers"] | {"dave": down}
     engine.status_changes = {

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.tui.engine_double import EngineDouble
+from tests.tui.engine_double import EngineDouble, outcome
 
 BOUND_S = 30.0
 ROOT = Path(__file__).parents[2]
@@ -172,7 +172,7 @@ async def test_escape_is_a_key_when_nothing_follows_it(tmp_path: Path) -> None:
 async def test_keys_that_come_together_edit_in_their_order(tmp_path: Path) -> None:
     """A line with a long way sends in one piece what was typed one after the other."""
     async with EngineDouble(tmp_path) as engine:
-        engine.on["submit"] = lambda _: {"outcome": "created", "id": "alice/1", "slot": 1}
+        engine.on["submit"] = lambda _: outcome("created", slot=1)
         async with terminal(engine) as (screen, _):
             screen.type(b"c")
             await screen.until_written(rb"0/280")
@@ -200,7 +200,7 @@ async def test_a_line_that_tears_keys_apart_says_how_long_to_wait(
     """ESCDELAY, in ms, as programs of curses have it."""
     monkeypatch.setenv("ESCDELAY", "60000")
     async with EngineDouble(tmp_path) as engine:
-        engine.on["submit"] = lambda _: {"outcome": "created", "id": "alice/1", "slot": 1}
+        engine.on["submit"] = lambda _: outcome("created", slot=1)
         async with terminal(engine) as (screen, _):
             screen.type(b"c")
             await screen.until_written(rb"0/280")
@@ -216,7 +216,7 @@ async def test_a_line_that_tears_keys_apart_says_how_long_to_wait(
 async def test_a_paste_that_the_terminal_does_not_mark_sends_its_first_line_and_runs_nothing(tmp_path: Path) -> None:
     """As a terminal without bracketed paste writes it: bytes, at once."""
     async with EngineDouble(tmp_path) as engine:
-        engine.on["submit"] = lambda _: {"outcome": "created", "id": "alice/1", "slot": 1}
+        engine.on["submit"] = lambda _: outcome("created", slot=1)
         async with terminal(engine) as (screen, _):
             screen.type(b"c")
             await screen.until_written(rb"0/280")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.core.entry import clean_text
-from tests.tui.engine_double import EngineDouble, Json, attempt, entry, log_line, trace_line
+from tests.tui.engine_double import EngineDouble, Json, attempt, entry, log_line, outcome, trace_line
 from tests.tui.pilots import NARROW, WIDE, Driven, screen_of
 from tui.inert import inert
 from tui.textual_inside import shown
@@ -47,7 +47,7 @@ async def test_hostile_text_is_literal_and_harmless(tmp_path: Path, name: str, s
     text = TEXTS[name]
     async with EngineDouble(tmp_path) as engine:
         hostile(engine, text)
-        engine.on["submit"] = lambda _: {"outcome": "not-created", "id": "alice/9", "reason": text}
+        engine.on["submit"] = lambda _: outcome("not-created", 9, reason=text)
         async with screen_of(engine, size=size) as pilot:
             start = inert(text)[:10].strip()
             for key in "123456":

@@ -12,7 +12,7 @@ import pytest
 from textual import events
 
 from engine.core.entry import Tweet
-from tests.tui.engine_double import EngineDouble, Json, Refused, attempt, biography, log_line
+from tests.tui.engine_double import EngineDouble, Json, Refused, attempt, biography, entry, filled, log_line, outcome
 from tests.tui.pilots import NARROW, WIDE, Driven, screen_of
 from tui.bursts import in_burst
 from tui.panes.composer import Composer
@@ -22,10 +22,10 @@ from tui.panes.inspector import InspectorPane
 from tui.panes.prompt import Prompt
 from tui.screens.dialogs import Confirmation
 
-CREATED = {"outcome": "created", "id": "alice/1", "slot": 1}
-LOST = {"outcome": "lost", "id": "alice/1", "slot": 1, "to": {"author": "bob", "kind": "tweet"}}
-NOT_CREATED = {"outcome": "not-created", "id": "alice/1", "reason": "no quorum: 2 of 5 reachable, 3 needed"}
-UNKNOWN = {"outcome": "unknown", "id": "alice/1", "slot": 1, "reason": "the accept reached bob, no majority answered"}
+CREATED = outcome("created", slot=1)
+LOST = outcome("lost", slot=1, to=entry("tweet", "bob", 1, "tweet number 1"))
+NOT_CREATED = outcome("not-created", reason="no quorum: 2 of 5 reachable, 3 needed")
+UNKNOWN = outcome("unknown", slot=1, reason="the accept reached bob, no majority answered")
 
 
 async def test_a_tweet_is_created_and_says_where(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ async def test_keys_that_follow_an_outcome_say_so_without_one(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("outcome", "words", "offers"),
+    ("told", "words", "offers"),
     [
         (LOST, "✗ lost: slot 1 went to bob's tweet “tweet number 1”. Yours is in no log: hello", "r retry · e edit"),
         (
@@ -110,10 +110,10 @@ async def test_keys_that_follow_an_outcome_say_so_without_one(tmp_path: Path) ->
     ],
     ids=["lost", "not-created", "unknown"],
 )
-async def test_bad_outcomes_are_told_in_true_sentences(tmp_path: Path, outcome: Json, words: str, offers: str) -> None:
+async def test_bad_outcomes_are_told_in_true_sentences(tmp_path: Path, told: Json, words: str, offers: str) -> None:
     async with EngineDouble(tmp_path) as engine:
         engine.used_max = 1
-        engine.on["submit"] = lambda _: outcome
+        engine.on["submit"] = lambda _: told
         async with screen_of(engine, size=(120, 24)) as pilot:
             await pilot.press("c", *"hello", "enter")
             await pilot.until_shown(offers)
@@ -144,7 +144,7 @@ async def test_an_unknown_outcome_is_settled_and_told_when_it_is_known(tmp_path:
     async with EngineDouble(tmp_path) as engine:
         engine.used_max = 1
         engine.on["submit"] = lambda _: UNKNOWN
-        engine.on["fill"] = lambda _: {"lines": [{"slot": 1, "result": "recovered", "kind": "tweet"}]}
+        engine.on["fill"] = lambda _: filled(1, "recovered", "tweet")
         async with screen_of(engine) as pilot:
             await pilot.press("c", *"hello", "enter")
             await pilot.until_shown("f settle slot 1")
@@ -168,7 +168,7 @@ async def test_what_is_chosen_above_a_gap_is_not_called_withdrawn_or_unknown(
     async with EngineDouble(tmp_path) as engine:
         engine.used_max = 76
         engine.on["submit"] = lambda _: UNKNOWN | {"slot": 76, "waits_for": 75, "reason": why}
-        engine.on["fill"] = lambda _: {"lines": [{"slot": 75, "result": "no-op", "kind": None}]}
+        engine.on["fill"] = lambda _: filled(75, "no-op")
         async with screen_of(engine, size=size) as pilot:
             await pilot.press("c", *"hello", "enter")
             told = f"? not in effect yet: {why}. Sending it again would post it twice. hello"
@@ -201,8 +201,8 @@ async def test_a_fill_that_settles_nothing_says_what_keeps_the_slot(tmp_path: Pa
     async with EngineDouble(tmp_path) as engine:
         engine.used_max = 1
         engine.on["submit"] = lambda _: UNKNOWN
-        lines = [{"slot": 1, "result": "no-quorum", "kind": None}]
-        engine.on["fill"] = lambda _: {"lines": lines, "why": "slot 1: bob leads, and has not settled it yet"}
+        why = "slot 1: bob leads, and has not settled it yet"
+        engine.on["fill"] = lambda _: filled(1, "no-quorum", why=why)
         async with screen_of(engine) as pilot:
             await pilot.press("c", *"hello", "enter")
             await pilot.until_shown("f settle slot 1")
@@ -225,10 +225,8 @@ async def test_what_the_sites_own_fault_rule_does_is_the_reason_on_every_screen(
             "slot": 1, "state": "hole", "maxPrepare": None, "accNum": None, "accVal": None, "learned": None,
             "void": False, "attempt": attempt(1, "asking", ()), "hindered": keeps, "trace": [],
         }  # fmt: skip
-        engine.on["fill"] = lambda _: {
-            "lines": [{"slot": 1, "result": "fault-rule", "kind": None}],
-            "why": f"slot 1: {keeps}; 3 of 3 reachable, 2 needed",
-        }
+        why = f"slot 1: {keeps}; 3 of 3 reachable, 2 needed"
+        engine.on["fill"] = lambda _: filled(1, "fault-rule", why=why)
         async with screen_of(engine, size=size) as pilot:
             await pilot.until(lambda: f"slot 1: {keeps}" in pilot.lines()[1], "never below the bar")
             await pilot.press("3", "enter")
@@ -266,8 +264,8 @@ async def test_a_notice_goes_when_what_it_says_is_over(tmp_path: Path) -> None:
         engine.used_max = 3
         engine.special[2] = log_line(2, None, None, state="hole", accNum=None, maxPrepare=None)
         engine.on["submit"] = lambda _: next(answers)
-        lines = [{"slot": 2, "result": "no-quorum", "kind": None}]
-        engine.on["fill"] = lambda _: {"lines": lines, "why": "slot 2: bob leads, and has not settled it yet"}
+        why = "slot 2: bob leads, and has not settled it yet"
+        engine.on["fill"] = lambda _: filled(2, "no-quorum", why=why)
         async with screen_of(engine) as pilot:
             await pilot.press("c", *"one", "enter")
             await pilot.until_shown("not created")
@@ -475,7 +473,7 @@ async def test_a_plan_is_started_by_a_key_of_another_burst_while_it_stands_there
     async with EngineDouble(tmp_path) as engine:
         engine.used_max = 3
         engine.special[2] = log_line(2, None, None, state="hole", accNum=None, maxPrepare=None)
-        engine.on["fill"] = lambda _: {"lines": [{"slot": 2, "result": "no-op", "kind": "noop"}]}
+        engine.on["fill"] = lambda _: filled(2, "no-op", "noop")
         async with screen_of(engine) as pilot:
             await pilot.press("H")
             await pilot.until_shown("> 2 ? hole")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.real_cluster import BOUND_S, RealCluster, interrupt, until
+from tests.tui.engine_double import outcome
 from tests.tui.scripted_engine import Json, ScriptedEngine
 
 PATIENT = ("--timeout", "3600")
@@ -68,8 +69,7 @@ def test_interrupted_is_never_0_even_if_the_event_was_created_meanwhile(cluster:
         if request["method"] == "submit":
             submitted.set()
         else:
-            created = {"outcome": "created", "id": "alice/1", "slot": 1, "to": None, "reason": None}
-            engine.answer(engine.requests[0], created)
+            engine.answer(engine.requests[0], outcome("created", slot=1))
 
     cluster.socket_path("alice").parent.mkdir(parents=True)
     with ScriptedEngine(cluster.socket_path("alice"), create_when_given_up):

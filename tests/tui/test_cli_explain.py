@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tui import json_shapes
+from engine.contract.answers import Biography
+from engine.contract.shape import read
+from tests.tui.engine_double import Json, silent_account
 from tui.commands.explain import show
-from tui.json_shapes import Json
 from tui.output import Output
 
 TEXT = "deploy [b]is[/b] green\x1b[2J"
 ENTRY: Json = {"kind": "tweet", "author": "alice", "id": "alice/17", "text": TEXT, "target": None}
-SILENT: Json = {"site": "carol", "answered": False}
+SILENT: Json = silent_account("carol")
 ANSWERED: Json = {
     "site": "alice", "answered": True, "voting": True, "maxPrepare": "2.alice", "accNum": "2.alice", "accVal": ENTRY,
     "learned": True, "learned_at": "2026-11-21T12:00:00.123Z", "learned_how": "votes", "learned_from": "alice",
@@ -22,7 +23,7 @@ TOLD: Json = {
     "sites": [
         ANSWERED,
         ANSWERED | {"site": "bob", "accVal": None, "learned_at": None, "learned_how": None, "learned_from": None},
-        json_shapes.biography({"sites": [SILENT], "ballots": []})["sites"][0],
+        SILENT,
     ],
     "ballots": [
         {"ballot": "1.bob", "promised": ["bob"], "accepted": [], "chosen": False, "entry": None},
@@ -32,7 +33,7 @@ TOLD: Json = {
 
 
 def shown(told: Json, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    show(Output(as_json=False), json_shapes.biography(told))
+    show(Output(as_json=False), read(Biography, told))
     return capsys.readouterr().out.splitlines()
 
 
@@ -68,12 +69,3 @@ def test_what_is_not_known_is_blank(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_void_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown(TOLD | {"void": True}, capsys)[0].endswith("void: it did not take effect (E5)")
-
-
-def test_all_keys_are_always_there() -> None:
-    told = json_shapes.biography({"sites": [SILENT], "ballots": [{}]})
-    assert list(told["sites"][0]) == [
-        *("site", "answered", "voting", "maxPrepare", "accNum", "accVal"),
-        *("learned", "learned_at", "learned_how", "learned_from"),
-    ]
-    assert list(told["ballots"][0]) == ["ballot", "promised", "accepted", "chosen", "entry"]

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from engine.contract.shape import printed
+from tests.tui.engine_double import outcome
 from tests.tui.scripted_engine import Json, ScriptedEngine
 from tui.client import Client
 from tui.commands.event_stream import WINDOW, EventStream
 from tui.commands.line_reader import LINE_BYTES_MAX, LineReader
+from tui.commands.outcomes import Told
 from tui.exits import ExitStatus, status_of_many
 from tui.interrupts import Interrupts
 
@@ -46,18 +49,14 @@ def typed() -> Iterator[Typed]:
         os.close(descriptor)
 
 
-def _created(number: int) -> Json:
-    return {"outcome": "created", "id": f"alice/{number}", "slot": number, "to": None, "reason": None}
-
-
 def _create(engine: ScriptedEngine, request: Json) -> None:
-    engine.answer(request, _created(request["id"]))
+    engine.answer(request, outcome("created", request["id"], slot=request["id"]))
 
 
 def _run(engine: ScriptedEngine, typed: Typed) -> tuple[EventStream, list[Json]]:
     told: list[Json] = []
     with Client.connect(engine.path) as client, Interrupts() as interrupts:
-        stream = EventStream(client, LineReader(typed.reading), told.append, lambda: None)
+        stream = EventStream(client, LineReader(typed.reading), lambda line: told.append(printed(line)), lambda: None)
         stream.run(interrupts, TIMEOUT_S, retry=False)
     return stream, told
 
@@ -137,9 +136,9 @@ def test_an_invalid_line_is_refused_by_its_number_and_the_rest_goes_on(tmp_path:
 
 def test_results_come_before_the_input_ends(tmp_path: Path, typed: Typed) -> None:
     """A person or a program that waits for one outcome before writing the next line is never left waiting."""
-    told: list[Json] = []
+    told: list[Told] = []
 
-    def converse(line: Json) -> None:
+    def converse(line: Told) -> None:
         told.append(line)
         if len(told) < 5:
             typed.say(b"next\n")
@@ -178,6 +177,18 @@ def test_an_engine_lost_midway_makes_the_rest_unknown_without_ids(tmp_path: Path
     assert status_of_many(stream.statuses) == ExitStatus.NOT_KNOWN
 
 
+def test_an_engine_of_another_version_leaves_an_outcome_unknown(tmp_path: Path, typed: Typed) -> None:
+    typed.say(b"only")
+    typed.end()
+    with ScriptedEngine(
+        tmp_path / "s", lambda engine, request: engine.answer(request, {"outcome": "created"})
+    ) as engine:
+        stream, told = _run(engine, typed)
+    assert [(line["outcome"], line["id"]) for line in told] == [("unknown", None)]
+    assert "has no 'id': it is of another version, restart it" in told[0]["reason"]
+    assert status_of_many(stream.statuses) == ExitStatus.NOT_KNOWN
+
+
 def test_a_store_that_fails_outranks_every_outcome(tmp_path: Path, typed: Typed) -> None:
     def fail(engine: ScriptedEngine, _request: Json) -> None:
         engine.send({"jsonrpc": "2.0", "method": "stopping", "params": {"reason": "disk full", "exit_status": 3}})
@@ -203,14 +214,8 @@ def test_a_signal_hands_in_nothing_further_and_gives_up_what_is_under_way(
         if request["method"] == "give_up":
             engine.answer(request, {"given_up": len(request["params"]["requests"])})
             for each in request["params"]["requests"]:
-                outcome = {
-                    "outcome": "not-created",
-                    "id": f"alice/{each}",
-                    "slot": None,
-                    "to": None,
-                    "reason": "given up",
-                }
-                engine.send({"jsonrpc": "2.0", "id": each, "result": outcome})
+                given_up = outcome("not-created", each, reason="given up")
+                engine.send({"jsonrpc": "2.0", "id": each, "result": given_up})
         elif len(engine.requests) == WINDOW:
             os.kill(os.getpid(), number)
 

@@ -14,6 +14,7 @@ import pytest
 from engine.core.ids import SiteId, Slot
 from storage.audit.report import Report, Unreadable, Violation
 from tests.real_cluster import BOUND_S, PROGRAM, RealCluster, environment
+from tests.tui.engine_double import outcome
 from tests.tui.scripted_engine import Json, ScriptedEngine
 from tui.cli import main
 from tui.client import Client
@@ -83,9 +84,9 @@ def answer(engine: ScriptedEngine, request: Json) -> None:
     number = sum(one["method"] == "submit" for one in engine.requests)
     match request["method"], request["params"].get("text"):
         case "submit", "no":
-            engine.answer(request, {"outcome": "not-created", "id": "alice/1", "reason": "no quorum"})
+            engine.answer(request, outcome("not-created", reason="no quorum"))
         case "submit", _:
-            engine.answer(request, {"outcome": "created", "id": f"alice/{number}", "slot": number})
+            engine.answer(request, outcome("created", number, slot=number))
         case _:
             lines = [LINE] * 200
             shown = {"lines": lines, "shown": 200, "hidden": 0, "prefix": 1, "waiting": None, "fresh": None}
@@ -291,7 +292,13 @@ def test_a_hole_that_is_not_settled_keeps_its_status(folder: Path, into_full_her
 
 def test_a_view_that_is_not_confirmed_says_so_whoever_reads_it(folder: Path, into_full_here: Here) -> None:
     def unconfirmed(engine: ScriptedEngine, request: Json) -> None:
-        fresh = {"confirmed": False, "reason": "1 of 3 answered, 2 needed", "voters": [], "at": None}
+        fresh: Json = {
+            "confirmed": False,
+            "bound": None,
+            "at": None,
+            "voters": [],
+            "reason": "1 of 3 answered, 2 needed",
+        }
         shown = {"lines": [LINE] * 50, "shown": 50, "hidden": 0, "prefix": 1, "waiting": None, "fresh": fresh}
         engine.answer(request, shown)
 

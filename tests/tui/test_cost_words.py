@@ -6,9 +6,24 @@ from pathlib import Path
 
 import pytest
 
+from engine.contract.answers import Costs, PerEvent
 from tests.tui.engine_double import EngineDouble
 from tests.tui.pilots import WIDE, screen_of
 from tui.costs import in_words
+
+
+def costs(events: int, each: PerEvent) -> Costs:
+    return Costs(
+        events=events,
+        messages_in=0,
+        messages_out=0,
+        datagrams_in=0,
+        datagrams_out=0,
+        bytes_in=0,
+        bytes_out=0,
+        commits=0,
+        per_event=each,
+    )
 
 
 @pytest.mark.parametrize(
@@ -21,11 +36,11 @@ from tui.costs import in_words
 )
 def test_what_an_event_costs(events: int, each: tuple[float, float, float], words: str) -> None:
     messages, size, syncs = each
-    assert in_words({"events": events, "per_event": {"messages": messages, "bytes": size, "syncs": syncs}}) == words
+    assert in_words(costs(events, PerEvent(messages, messages, size, syncs))) == words
 
 
 def test_without_an_event_there_is_nothing_to_divide_by() -> None:
-    assert in_words({"events": 0, "per_event": {"messages": None, "bytes": None, "syncs": None}}) == "none since start"
+    assert in_words(costs(0, PerEvent(None, None, None, None))) == "none since start"
 
 
 async def test_the_sites_pane_shows_it(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ class Heard:
     def stopping(self, reason: str, exit_status: int) -> None:
         self._note("stopping", (reason, exit_status))
 
-    def observed(self, items: list[Mapping[str, Any]], dropped: int) -> None:
+    def observed(self, items: Sequence[Mapping[str, Any]], dropped: int) -> None:
         self._note("observed", ([item["topic"] for item in items], dropped))
 
     def _note(self, what: str, about: Any) -> None:

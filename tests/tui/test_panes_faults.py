@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from tests.tui.engine_double import EngineDouble, Json, Refused, at
+from tests.tui.engine_double import EngineDouble, Json, Refused, at, outcome
 from tests.tui.pilots import WIDE, screen_of
 from tui.hops import Leaving
 from tui.panes.prompt import Prompt
@@ -194,9 +194,8 @@ async def test_a_long_rule_is_told_whole(tmp_path: Path) -> None:
 
 async def test_an_outcome_offers_no_key_that_is_the_panes_own(tmp_path: Path) -> None:
     """Here x removes all rules, and r releases what is held."""
-    refusal = {"outcome": "not-created", "id": "alice/1", "slot": None, "to": None, "reason": "no quorum"}
     async with EngineDouble(tmp_path) as engine:
-        engine.on["submit"] = lambda _: refusal
+        engine.on["submit"] = lambda _: outcome("not-created", reason="no quorum")
         async with screen_of(engine) as pilot:
             await pilot.press("c", *"hello", "enter")
             await pilot.until_shown("r retry · e edit · x dismiss")

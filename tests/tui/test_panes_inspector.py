@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.contract.answers import TraceLine
+from engine.contract.shape import read
 from tests.tui.engine_double import (
     SITES,
     EngineDouble,
@@ -23,13 +25,11 @@ from tests.tui.engine_double import (
 from tests.tui.pilots import NARROW, WIDE, screen_of
 from tui.panes.diagram import diagram, lane_width, steps
 from tui.rows import plain
-from tui.site.shapes import TraceLine
-from tui.site.shapes import trace_line as shape
 
 
 def traced(*lines: tuple[float, str, str | None, str, str]) -> list[TraceLine]:
     return [
-        shape(trace_line(seconds, direction, peer, kind, slot=43, ballot="2.alice", note=note))
+        read(TraceLine, trace_line(seconds, direction, peer, kind, slot=43, ballot="2.alice", note=note))
         for seconds, direction, peer, kind, note in lines
     ]
 
@@ -90,7 +90,7 @@ def elected(slot: int) -> list[TraceLine]:
         (0.005, "self", None, "leads"),
     )  # fmt: skip
     return [
-        shape(trace_line(seconds, direction, peer, kind, slot=slot, ballot="2.alice", ranged=True))
+        read(TraceLine, trace_line(seconds, direction, peer, kind, slot=slot, ballot="2.alice", ranged=True))
         for seconds, direction, peer, kind in lines
     ]
 

@@ -8,7 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from tests.tui.engine_double import EngineDouble, log_line, trace_line
+from tests.tui.engine_double import EngineDouble, filled, log_line, trace_line
 from tests.tui.pilots import NARROW, WIDE, screen_of
 from tui.site.log_pages import PAGE_SLOTS, PAGES_MAX
 from tui.site.timeline_window import LINES_MAX
@@ -221,7 +221,7 @@ async def test_next_hole(tmp_path: Path) -> None:
         engine.used_max = 300
         for slot in (40, 200):
             engine.special[slot] = log_line(slot, None, None, state="hole", accNum=None, maxPrepare=None)
-        engine.on["fill"] = lambda _: {"lines": [{"slot": 200, "result": "no-op", "kind": "noop"}]}
+        engine.on["fill"] = lambda _: filled(200, "no-op", "noop")
         async with screen_of(engine) as pilot:
             await pilot.press("3", "home", "H")
             await pilot.until_shown(">  40 ? hole")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.contract.answers import Attempt, LogLine, LogPage, TimelineLine, TimelinePage, TraceLine
 from tui.site.log_pages import PAGE_SLOTS, PAGES_MAX, LogPages, page_of, span_of
-from tui.site.shapes import Attempt, LogLine, LogPage, TimelineLine, TimelinePage, TraceLine
 from tui.site.timeline_window import LINES_MAX, PAGE_LINES, TimelineWindow
 from tui.site.trace_ring import LINES_MAX as TRACE_MAX
 from tui.site.trace_ring import TraceRing
@@ -28,7 +28,7 @@ class Tweets:
         self.asked += 1
         below = [slot for slot in self.slots if before is None or slot < before][-limit:]
         lines = tuple(TimelineLine(slot, "bob", f"in {slot}", "2026-11-21T12:00:00Z") for slot in below)
-        return TimelinePage(lines, len(self.slots), 0, self.prefix, None)
+        return TimelinePage(lines, len(self.slots), 0, self.prefix, None, None)
 
     def tail(self) -> TimelinePage:
         return asyncio.run(self.fetch(PAGE_LINES, None))
@@ -124,11 +124,11 @@ def test_a_desert_of_other_entries_is_crossed_in_strides() -> None:
 
 
 def line(slot: int, state: str = "chosen", text: str = "", attempt: Attempt | None = None) -> LogLine:
-    return LogLine(slot, state, "tweet", "bob", f"bob/{slot}", text, None, None, None, attempt)
+    return LogLine(slot, state, "tweet", "bob", f"bob/{slot}", text, None, None, None, None, attempt)
 
 
 def attempted(slot: int) -> Attempt:
-    return Attempt(slot, "preparing", "1.alice", (), (), 3, None, "")
+    return Attempt(slot, "preparing", "1.alice", (), (), 3, None, "", "2026-11-21T12:00:00Z")
 
 
 def test_pages_are_bounded_and_the_least_recently_read_go_first() -> None:
@@ -172,7 +172,7 @@ def test_a_promise_uses_no_slot_but_an_attempt_shows_one_while_it_lasts() -> Non
 
 
 def traced(number: int, kind: str = "accept") -> TraceLine:
-    return TraceLine("2026-11-21T12:00:00Z", "in", "bob", kind, number, "1.bob", None)
+    return TraceLine("2026-11-21T12:00:00Z", "in", "bob", kind, number, "1.bob", None, False)
 
 
 def test_the_ring_keeps_the_newest() -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from storage.audit.report import AuditedSite, Report, Violation
 from storage.audit.run import audit
 from storage.audit.stores import AuditFailed, AuditRefused
+from tui.client import Json
 from tui.exits import CommandFailed, ExitStatus
-from tui.json_shapes import Json
 from tui.output import Account, Cell, Output, Row, Style, complain
 
 _STANDINGS = {"admitted": "voter", "new": "new, no voter yet", "learner": "learner, its disk was lost"}

@@ -21,11 +21,11 @@ from pathlib import Path
 from engine.config import Cluster, read_cluster
 from engine.places import data_folder
 from engine.template import DEFAULT_SIZE, choose_names, free_addresses, write_files
+from tui.client import Json
 from tui.commands.open import hop, need_terminal, show
 from tui.exits import CommandFailed, ExitStatus
 from tui.hops import Leaving
 from tui.interrupts import ENDING_SIGNALS, Interrupted, Interrupts
-from tui.json_shapes import Json
 from tui.launch import EngineProcess, how_it_ended, is_running, stop_all, stop_children
 from tui.output import Account, complain
 from tui.selection import EnginePlace, engine_place, refusals_as_exits

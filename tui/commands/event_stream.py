@@ -15,13 +15,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from engine.contract.answers import Outcome
 from engine.contract.errors import ErrorCode
+from engine.contract.shape import BadAnswer, read
 from tui.client import Answer, Client, EngineLost, RequestRefused
 from tui.commands.line_reader import LINE_BYTES_MAX, Line, LineReader
+from tui.commands.outcomes import RefusedLine, Told
 from tui.commands.patient_call import GIVE_UP_S, SILENCE_S
 from tui.exits import ExitStatus, status_of_outcome
 from tui.interrupts import Interrupts
-from tui.json_shapes import Json, outcome, refused, unknown
 
 WINDOW: Final = 256
 
@@ -37,14 +39,14 @@ class _Place:
 
     line: Line
     deadline: float
-    told: Json | None = None
+    told: Told | None = None
 
 
 class EventStream:
     """Runs once. `tell` gets each outcome in order; `flush` is called before the stream waits."""
 
     def __init__(
-        self, client: Client, reader: LineReader, tell: Callable[[Json], None], flush: Callable[[], None]
+        self, client: Client, reader: LineReader, tell: Callable[[Told], None], flush: Callable[[], None]
     ) -> None:
         self._client = client
         self._reader = reader
@@ -90,7 +92,7 @@ class EventStream:
             try:
                 params = {"kind": "tweet", "text": _text(line), "timeout_s": timeout_s, "retry": retry}
             except _BadLine as bad:
-                place.told = refused(line.number, str(bad))
+                place.told = RefusedLine("refused", line.number, str(bad))
                 self._tell_in_order()
             else:
                 self._under_way[self._client.request("submit", params)] = place
@@ -130,25 +132,29 @@ class EventStream:
             for place in self._under_way.values():
                 place.deadline = time.monotonic() + GIVE_UP_S
 
-    def _told(self, place: _Place, answer: Answer) -> Json:
+    def _told(self, place: _Place, answer: Answer) -> Told:
         try:
-            return outcome(answer.value())
+            return read(Outcome, answer.value())
+        except BadAnswer as bad:
+            return Outcome.unknown(str(bad))
         except RequestRefused as error:
             if error.code == ErrorCode.STORE:
                 self._store_unusable = True
-                return unknown(str(error))
-            return unknown(str(error)) if error.code == ErrorCode.STOPPING else refused(place.line.number, str(error))
+                return Outcome.unknown(str(error))
+            if error.code == ErrorCode.STOPPING:
+                return Outcome.unknown(str(error))
+            return RefusedLine("refused", place.line.number, str(error))
 
     def _lose(self, reason: str, interrupts: Interrupts) -> None:
         """Tells the rest as unknown: what is under way, what was read, and what input still brings."""
         self.lost = reason
         for place in self._under_way.values():
-            place.told = unknown(reason)
+            place.told = Outcome.unknown(reason)
         self._under_way.clear()
         self._tell_in_order()
         while True:
             for _ in self._lines:
-                self._tell_one(unknown(f"not handed in: {reason}"))
+                self._tell_one(Outcome.unknown(f"not handed in: {reason}"))
             self._lines.clear()
             self._flush()
             if self._reader.ended or self.interrupted or not interrupts.readable(self._reader.fileno(), REST_IDLE_S):
@@ -160,8 +166,8 @@ class EventStream:
             self._places.popleft()
             self._tell_one(what)
 
-    def _tell_one(self, what: Json) -> None:
-        self._statuses.add(status_of_outcome(what))
+    def _tell_one(self, what: Told) -> None:
+        self._statuses.add(status_of_outcome(what.outcome))
         self._tell(what)
 
 

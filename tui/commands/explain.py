@@ -9,13 +9,13 @@ Rules that hold here:
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from tui import json_shapes
+from engine.contract.answers import BallotAccount, Biography, Entry, SiteAccount, SlotQuorum
+from engine.contract.shape import read
 from tui.client import ANSWER_TIMEOUT_S, Client, failures_as_exits
 from tui.exits import ExitStatus
-from tui.json_shapes import Json
 from tui.output import Cell, Output, Row, Style
 from tui.selection import select_site
 from tui.times import clock_ms, local_time
@@ -35,8 +35,7 @@ def run(arguments: Namespace) -> int:
     out = Output(arguments.json)
     params = {"slot": arguments.slot, "timeout_s": arguments.timeout}
     with failures_as_exits(place), Client.connect(place.socket_path) as client:
-        said = client.call("explain", params, timeout_s=arguments.timeout + ANSWER_TIMEOUT_S)
-    told = json_shapes.biography(said)
+        told = read(Biography, client.call("explain", params, timeout_s=arguments.timeout + ANSWER_TIMEOUT_S))
     if out.as_json:
         out.json(told)
     else:
@@ -44,69 +43,63 @@ def run(arguments: Namespace) -> int:
     return ExitStatus.DONE
 
 
-def show(out: Output, told: Json) -> None:
-    """`told` has the shape of `json_shapes.biography`."""
-    void = Cell("void: it did not take effect (E5)", Style.DOUBT) if told["void"] else ""
-    out.line(Cell(f"slot {told['slot']}", Style.STRONG), _STATES.get(told["state"], Cell(told["state"])), void)
-    if told["entry"] is not None:
-        out.line("entry ", _entry_words(told["entry"]))
-    out.table([_header("site", "maxPrepare", "accNum", "learned", "accVal"), *map(_site_row, told["sites"])])
-    if told["ballots"]:
-        out.table([_header("ballot", "promised by", "accepted by", "", "entry"), *map(_ballot_row, told["ballots"])])
-    out.line(Cell("quorum", Style.STRONG), _quorum_words(told["quorum"]))
-    out.line(told["sentence"])
+def show(out: Output, told: Biography) -> None:
+    void = Cell("void: it did not take effect (E5)", Style.DOUBT) if told.void else ""
+    out.line(Cell(f"slot {told.slot}", Style.STRONG), _STATES.get(told.state, Cell(told.state)), void)
+    if told.entry is not None:
+        out.line("entry ", _entry_words(told.entry))
+    out.table([_header("site", "maxPrepare", "accNum", "learned", "accVal"), *map(_site_row, told.sites)])
+    if told.ballots:
+        out.table([_header("ballot", "promised by", "accepted by", "", "entry"), *map(_ballot_row, told.ballots)])
+    out.line(Cell("quorum", Style.STRONG), _quorum_words(told.quorum))
+    out.line(told.sentence)
 
 
 def _header(*names: str) -> Row:
     return [Cell(name, Style.STRONG) for name in names]
 
 
-def _site_row(site: Json) -> Row:
-    if not site["answered"]:
-        return (site["site"], _BLANK, _BLANK, Cell("did not answer", Style.DOUBT), _BLANK)
-    value = _BLANK if site["accVal"] is None else _entry_words(site["accVal"])
-    learned = "" if site["voting"] else "does not vote; "
-    return (site["site"], site["maxPrepare"] or _BLANK, site["accNum"] or _BLANK, learned + _learned(site), value)
+def _site_row(site: SiteAccount) -> Row:
+    if not site.answered:
+        return (site.site, _BLANK, _BLANK, Cell("did not answer", Style.DOUBT), _BLANK)
+    value = _BLANK if site.acc_val is None else _entry_words(site.acc_val)
+    learned = "" if site.voting else "does not vote; "
+    return (site.site, site.max_prepare or _BLANK, site.acc_num or _BLANK, learned + _learned(site), value)
 
 
-def _learned(site: Json) -> str:
-    if not site["learned"]:
+def _learned(site: SiteAccount) -> str:
+    if not site.learned:
         return "not yet"
-    if site["learned_at"] is None:
+    if site.learned_at is None:
         return "yes, time unknown"
-    at = f"{local_time(site['learned_at']):%Y-%m-%d} {clock_ms(site['learned_at'])}"
-    match site["learned_how"]:
+    at = f"{local_time(site.learned_at):%Y-%m-%d} {clock_ms(site.learned_at)}"
+    match site.learned_how:
         case "votes":
             return f"{at}, counted the votes"
         case "chosen":
-            return f"{at}, told by {site['learned_from']}"
+            return f"{at}, told by {site.learned_from}"
         case _:
-            return f"{at}, copied from {site['learned_from']}"
+            return f"{at}, copied from {site.learned_from}"
 
 
-def _ballot_row(ballot: Json) -> Row:
-    chosen = Cell("chosen", Style.GOOD) if ballot["chosen"] else ""
-    value = _BLANK if ballot["entry"] is None else _entry_words(ballot["entry"])
-    return (ballot["ballot"], _names(ballot["promised"]), _names(ballot["accepted"]), chosen, value)
+def _ballot_row(ballot: BallotAccount) -> Row:
+    chosen = Cell("chosen", Style.GOOD) if ballot.chosen else ""
+    value = _BLANK if ballot.entry is None else _entry_words(ballot.entry)
+    return (ballot.ballot, _names(ballot.promised), _names(ballot.accepted), chosen, value)
 
 
-def _quorum_words(quorum: Json | None) -> str:
+def _quorum_words(quorum: SlotQuorum | None) -> str:
     if quorum is None:
         return _BLANK
-    by = "" if quorum["counted_by"] is None else f", counted by {quorum['counted_by']}"
-    return f"{_names(quorum['sites'])} at {quorum['ballot']}{by}"
+    by = "" if quorum.counted_by is None else f", counted by {quorum.counted_by}"
+    return f"{_names(quorum.sites)} at {quorum.ballot}{by}"
 
 
 def _names(sites: Sequence[str]) -> str:
     return " ".join(sites) or _BLANK
 
 
-def _entry_words(entry: Json) -> str:
+def _entry_words(entry: Entry) -> str:
     """Who did what; the text comes last."""
-    return "no-op" if entry["author"] is None else " ".join(_parts(entry))
-
-
-def _parts(entry: Json) -> Iterator[str]:
-    yield from (entry["id"], entry["kind"])
-    if content := entry["text"] or entry["target"]:
-        yield content
+    parts = (entry.id, entry.kind, entry.text or entry.target)
+    return "no-op" if entry.author is None else " ".join(part for part in parts if part)

@@ -8,15 +8,16 @@ Rules that hold here:
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Sequence
 
+from engine.contract.answers import Filled, FillLine, Lines, PlanLine
 from engine.contract.limits import SLOTS_MAX
+from engine.contract.shape import BadAnswer, read
 from engine.core.effects import HINDERED, UNSETTLED
-from tui import json_shapes
 from tui.client import Client, EngineLost, EngineSilent, failures_as_exits
 from tui.commands.patient_call import call_patiently, status_of_loss
 from tui.exits import CommandFailed, ExitStatus
 from tui.interrupts import Interrupts
-from tui.json_shapes import Json
 from tui.output import Account, Cell, Output, Style, complain
 from tui.selection import select_site
 
@@ -31,36 +32,36 @@ def run(arguments: Namespace) -> int:
         params = {"slots": wanted or None}
         with failures_as_exits(place), Client.connect(place.socket_path) as client:
             if not out.as_json:
-                _show_plan(out, client.call("plan", params)["lines"])
+                _show_plan(out, read(Lines[PlanLine], client.call("plan", params)).lines)
             try:
-                filled = call_patiently(client, interrupts, "fill", params, arguments.timeout)
-            except (EngineLost, EngineSilent) as lost:
+                answered = call_patiently(client, interrupts, "fill", params, arguments.timeout)
+                filled = read(Filled, answered.value)
+            except (EngineLost, EngineSilent, BadAnswer) as lost:
                 raise CommandFailed(status_of_loss(lost), f"what became of the holes is not known: {lost}") from lost
-    lines = [json_shapes.fill_line(line) for line in filled.value["lines"]]
-    _show_results(out, lines)
-    unsettled = {line["result"] for line in lines} & UNSETTLED
+    _show_results(out, filled.lines)
+    unsettled = {line.result for line in filled.lines} & UNSETTLED
     if unsettled:
         out.flush()
-        complain(f"not settled yet, and the engine goes on with it by itself: {filled.value['why']}")
+        complain(f"not settled yet, and the engine goes on with it by itself: {filled.why}")
     if HINDERED in unsettled:
         complain(f"`{place.command('faults')}` lists the rules, with `remove N` behind it one is taken away")
-    return ExitStatus.NOT_KNOWN if unsettled or filled.interrupted else ExitStatus.DONE
+    return ExitStatus.NOT_KNOWN if unsettled or answered.interrupted else ExitStatus.DONE
 
 
-def _show_plan(out: Output, plan: list[Json]) -> None:
+def _show_plan(out: Output, plan: Sequence[PlanLine]) -> None:
     if not plan:
         out.line(Cell("no holes: every used slot is learned", Style.FAINT))
         return
     out.line(Cell("plan", Style.STRONG))
-    out.table([(f"slot {line['slot']}", str(line["state"]), str(line["action"])) for line in plan], indent="  ")
+    out.table([(f"slot {line.slot}", str(line.state), line.action) for line in plan], indent="  ")
     out.flush()
 
 
-def _show_results(out: Output, lines: list[Json]) -> None:
+def _show_results(out: Output, lines: Sequence[FillLine]) -> None:
     if out.as_json:
         out.json_lines(lines)
     else:
-        out.table([(f"slot {line['slot']}", _result_cell(line["result"]), line["kind"] or "") for line in lines])
+        out.table([(f"slot {line.slot}", _result_cell(line.result), line.kind or "") for line in lines])
 
 
 def _result_cell(result: str) -> Cell:

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from engine.contract.errors import ErrorCode
-from tui.client import Answer, Client, EngineLost, EngineSilent, RequestRefused
+from tui.client import Answer, Client, EngineLost, EngineSilent, Json, RequestRefused
 from tui.exits import ExitStatus
 from tui.interrupts import Interrupts
-from tui.json_shapes import Json
 
 SILENCE_S: Final = 5.0
 """How long after its own time a request's answer may take, before the engine counts as hung."""
@@ -63,7 +62,7 @@ def _value(answer: Answer) -> Any:
         raise
 
 
-def status_of_loss(lost: EngineLost | EngineSilent) -> ExitStatus:
+def status_of_loss(lost: Exception) -> ExitStatus:
     """What a call without an answer means: the store failed, or nobody knows."""
     store_failed = isinstance(lost, EngineLost) and lost.exit_status == ExitStatus.STORE_UNUSABLE
     return ExitStatus.STORE_UNUSABLE if store_failed else ExitStatus.NOT_KNOWN

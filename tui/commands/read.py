@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from tui import json_shapes
+from engine.contract.answers import AcceptorLine, BlockLine, Entry, FreshPage, FreshRead, Lines, LogLine, TimelinePage
+from engine.contract.shape import BadAnswer, read
 from tui.client import Client, EngineLost, EngineSilent, failures_as_exits
 from tui.commands.outcomes import explained, outcome_cell
 from tui.commands.pages import (
@@ -28,7 +29,6 @@ from tui.commands.pages import (
 from tui.commands.patient_call import call_patiently, status_of_loss
 from tui.exits import CommandFailed, ExitStatus
 from tui.interrupts import Interrupts
-from tui.json_shapes import Json
 from tui.output import Cell, Output, Row, Style, Unwritten, complain
 from tui.parser import LINES_DEFAULT, TIMEOUT_DEFAULT_S
 from tui.selection import select_site
@@ -62,39 +62,39 @@ def _fresh_view(arguments: Namespace, limit: int) -> ExitStatus:
         asked = {**newest_page(limit), "fresh": True}
         try:
             answer = call_patiently(client, interrupts, "view", asked, timeout_s)
-        except (EngineLost, EngineSilent) as lost:
+            newest = read(FreshPage, answer.value)
+        except (EngineLost, EngineSilent, BadAnswer) as lost:
             raise CommandFailed(status_of_loss(lost), f"nothing was confirmed: {lost}") from lost
-        page = with_older(client, answer.value, limit)
+        page = with_older(client, newest, limit)
         with suppress(BrokenPipeError, Unwritten):  # whether it is confirmed has a status of its own
             _print_timeline(out, page)
-            _print_confirmation(out, page["fresh"])
+            _print_confirmation(out, page.fresh)
             out.flush()
-    if not page["fresh"]["confirmed"]:
-        complain(f"not confirmed that nothing is missing: {page['fresh']['reason']}")
+    if not page.fresh.confirmed:
+        complain(f"not confirmed that nothing is missing: {page.fresh.reason}")
         return ExitStatus.NOT_KNOWN
     return ExitStatus.NOT_KNOWN if answer.interrupted else ExitStatus.DONE
 
 
-def _print_timeline(out: Output, page: Json) -> None:
-    timeline = [json_shapes.timeline_line(line) for line in page["lines"]]
+def _print_timeline(out: Output, page: TimelinePage) -> None:
     if out.as_json:
-        out.json_lines(timeline)
+        out.json_lines(page.lines)
         return
-    out.table([(f"#{line['slot']}", _local_time(line["at"]), line["author"], line["text"]) for line in timeline])
-    if not timeline:
+    out.table([(f"#{line.slot}", _local_time(line.at), line.author, line.text) for line in page.lines])
+    if not page.lines:
         out.line(Cell("no tweets to show yet", Style.FAINT))
-    if page["hidden"]:
-        out.line(Cell(f"hidden by blocks: {page['hidden']}", Style.FAINT))
-    if waiting := page["waiting"]:
-        later = f"learned above it and not shown yet: {waiting['later']}"
-        out.line(Cell(f"waiting for slot {waiting['slot']}; {later}", Style.DOUBT))
+    if page.hidden:
+        out.line(Cell(f"hidden by blocks: {page.hidden}", Style.FAINT))
+    if page.waiting is not None:
+        later = f"learned above it and not shown yet: {page.waiting.later}"
+        out.line(Cell(f"waiting for slot {page.waiting.slot}; {later}", Style.DOUBT))
 
 
-def _print_confirmation(out: Output, read: Json) -> None:
+def _print_confirmation(out: Output, fresh: FreshRead) -> None:
     if out.as_json:
         return
-    if read["confirmed"]:
-        said = f"confirmed by {', '.join(read['voters'])}: nothing chosen before {clock(read['at'])} is missing"
+    if fresh.at is not None:
+        said = f"confirmed by {', '.join(fresh.voters)}: nothing chosen before {clock(fresh.at)} is missing"
         out.line(Cell(said, Style.GOOD))
     else:
         out.line(Cell("perhaps stale: what is known here, and not confirmed to be all", Style.DOUBT))
@@ -109,11 +109,10 @@ def log(arguments: Namespace) -> int:
     with _asking(arguments) as (client, out):
         slots = log_slots(client, first, last, limit)
         for page in log_pages(client, slots):
-            lines = [json_shapes.log_line(line) for line in page]
             if out.as_json:
-                out.json_lines(lines)
+                out.json_lines(page)
             else:
-                out.table([_log_row(line) for line in lines])
+                out.table([_log_row(line) for line in page])
             out.flush()
         if not slots and not out.as_json:
             out.line(Cell("no slot of the log is used there yet", Style.FAINT))
@@ -123,11 +122,11 @@ def log(arguments: Namespace) -> int:
 def events(arguments: Namespace) -> int:
     with _asking(arguments) as (client, out):
         pages = events_pages(client, arguments.ids, arguments.limit)
-        told = [json_shapes.outcome(line) for page in pages for line in page]
+        told = [outcome for page in pages for outcome in page]
         if out.as_json:
             out.json_lines(told)
             return ExitStatus.DONE
-        out.table([(outcome["id"] or _NOTHING, outcome_cell(outcome), explained(outcome)) for outcome in told])
+        out.table([(outcome.id or _NOTHING, outcome_cell(outcome), explained(outcome)) for outcome in told])
         if not told:
             out.line(Cell("no events", Style.FAINT))
     return ExitStatus.DONE
@@ -135,11 +134,11 @@ def events(arguments: Namespace) -> int:
 
 def blocks(arguments: Namespace) -> int:
     with _asking(arguments) as (client, out):
-        table = [json_shapes.block_line(line) for line in client.call("blocks")["lines"]]
+        table = read(Lines[BlockLine], client.call("blocks")).lines
         if out.as_json:
             out.json_lines(table)
             return ExitStatus.DONE
-        out.table([(line["blocker"], "blocks", line["blocked"], f"since slot {line['slot']}") for line in table])
+        out.table([(line.blocker, "blocks", line.blocked, f"since slot {line.slot}") for line in table])
         if not table:
             out.line(Cell("nobody blocks anybody", Style.FAINT))
     return ExitStatus.DONE
@@ -147,7 +146,7 @@ def blocks(arguments: Namespace) -> int:
 
 def data(arguments: Namespace) -> int:
     with _asking(arguments) as (client, out):
-        lines = [json_shapes.acceptor_line(line) for page in data_pages(client, arguments.slots) for line in page]
+        lines = [line for page in data_pages(client, arguments.slots) for line in page]
         if out.as_json:
             out.json_lines(lines)
             return ExitStatus.DONE
@@ -165,23 +164,23 @@ def _asking(arguments: Namespace) -> Iterator[tuple[Client, Output]]:
         yield client, Output(arguments.json)
 
 
-def _log_row(line: Json) -> Row:
-    chosen_noop = line["state"] == "chosen" and line["kind"] == "noop"
-    state = _NOOP if chosen_noop else _STATES.get(line["state"], Cell(str(line["state"])))
-    kind = line["kind"] or _NOTHING
-    return (f"{line['slot']:>5}", state, kind, line["author"] or _NOTHING, line["id"] or _NOTHING, _content(line))
+def _log_row(line: LogLine) -> Row:
+    chosen_noop = line.state == "chosen" and line.kind == "noop"
+    state = _NOOP if chosen_noop else _STATES.get(line.state, Cell(line.state))
+    kind = line.kind or _NOTHING
+    return (f"{line.slot:>5}", state, kind, line.author or _NOTHING, line.id or _NOTHING, _content(line))
 
 
-def _acceptor_row(line: Json) -> Row:
-    entry = line["accVal"]
-    value = _NOTHING if entry is None else f"{entry['id'] or ''} {entry['kind']} {_content(entry)}".strip()
-    state = _STATES.get(line["state"], Cell(line["state"] or "unused", Style.FAINT))
-    return (f"{line['slot']:>5}", state, line["maxPrepare"] or _NOTHING, line["accNum"] or _NOTHING, value)
+def _acceptor_row(line: AcceptorLine) -> Row:
+    entry = line.acc_val
+    value = _NOTHING if entry is None else f"{entry.id or ''} {entry.kind} {_content(entry)}".strip()
+    state = _STATES.get(line.state or "", Cell(line.state or "unused", Style.FAINT))
+    return (f"{line.slot:>5}", state, line.max_prepare or _NOTHING, line.acc_num or _NOTHING, value)
 
 
-def _content(entry: Json) -> str:
+def _content(entry: Entry | LogLine) -> str:
     """What an entry says: a tweet's text, or whom it blocks."""
-    return entry["text"] or entry["target"] or ""
+    return entry.text or entry.target or ""
 
 
 def _local_time(at: str) -> str:

@@ -8,13 +8,14 @@ Rules that hold here:
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
-from tui import costs, json_shapes, leading
+from engine.contract.answers import Peer, Status
+from engine.contract.shape import read
+from tui import costs, leading
 from tui.client import Client, failures_as_exits
 from tui.exits import ExitStatus
-from tui.json_shapes import Json
 from tui.output import Cell, Output, Row, Style
 from tui.selection import select_site
 
@@ -24,75 +25,68 @@ _HOLES_SHOWN: Final = 12
 def run(arguments: Namespace) -> int:
     place = select_site(arguments)
     with failures_as_exits(place), Client.connect(place.socket_path) as client:
-        said = client.call("status")
-    status = json_shapes.status(said)
+        status = read(Status, client.call("status"))
     out = Output(arguments.json)
     if out.as_json:
         out.json(status)
         return ExitStatus.DONE
-    head = f"of {status['cluster']}   leadership {leading.in_words(status['leadership'], status['leader'])}"
-    out.line(Cell(str(status["site"]), Style.STRONG), head)
+    head = f"of {status.cluster}   leadership {leading.in_words(status.leadership, status.leader)}"
+    out.line(Cell(status.site, Style.STRONG), head)
     for warning in _warnings(status, place.command("faults", "clear")):
         out.line(Cell(f"! {warning}", Style.BAD))
-    out.table([*_facts(status), *_own_facts(said)])
-    if status["peers"]:
+    out.table(_facts(status))
+    if status.peers:
         out.line(Cell("peers", Style.STRONG))
-        out.table([_peer_row(name, peer) for name, peer in sorted(status["peers"].items())], indent="  ")
+        out.table([_peer_row(name, peer) for name, peer in sorted(status.peers.items())], indent="  ")
     out.line(Cell("counters", Style.STRONG))
-    out.table(_counter_rows(status["counters"] or {}), indent="  ")
+    out.table(_counter_rows(status.counters), indent="  ")
     return ExitStatus.DONE
 
 
-def _warnings(status: Json, clears_faults: str) -> Iterator[str]:
-    quorum = status["quorum"]
-    enough = (quorum["reachable"] or 0) >= (quorum["needed"] or 0)
-    if status["hindered"]:
-        yield str(status["hindered"])
+def _warnings(status: Status, clears_faults: str) -> Iterator[str]:
+    quorum = status.quorum
+    enough = quorum.reachable >= quorum.needed
+    if status.hindered:
+        yield status.hindered
     if not enough:
         yield "NO QUORUM: nothing can be created now; reading works"
-    if not status["voting"]:
-        yield f"not voting: {status['voting_why']}"
-    elif enough and leading.lacks_leader(status["leadership"], status["leader"]):
+    if not status.voting:
+        yield f"not voting: {status.voting_why}"
+    elif enough and leading.lacks_leader(status.leadership, status.leader):
         yield f"{leading.NO_LEADER}: events wait until a site that reaches a majority is elected"
-    if status["mismatch"]:
-        yield str(status["mismatch"])
-    if status["narrow"]:
-        yield str(status["narrow"])
-    if status["unsent"]:
-        yield str(status["unsent"])
-    if status["faults"]:
-        yield f"FAULTS: {status['faults']} rules make this site's network bad; `{clears_faults}`"
+    if status.mismatch:
+        yield status.mismatch
+    if status.narrow:
+        yield status.narrow
+    if status.unsent:
+        yield status.unsent
+    if status.faults:
+        yield f"FAULTS: {status.faults} rules make this site's network bad; `{clears_faults}`"
 
 
-def _facts(status: Json) -> Iterator[Row]:
-    quorum = status["quorum"]
-    reached = f"{quorum['reachable']} of {quorum['size']} sites reachable, {quorum['needed']} needed"
-    enough = (quorum["reachable"] or 0) >= (quorum["needed"] or 0)
+def _facts(status: Status) -> Iterator[Row]:
+    quorum = status.quorum
+    reached = f"{quorum.reachable} of {quorum.size} sites reachable, {quorum.needed} needed"
+    enough = quorum.reachable >= quorum.needed
     yield "quorum", Cell(reached, Style.GOOD if enough else Style.BAD)
-    yield "log", f"chosen through {status['chosen_through']}, highest {status['chosen_max']}, next {status['next']}"
-    holes = status["holes"] or []
+    yield "log", f"chosen through {status.chosen_through}, highest {status.chosen_max}, next {status.next}"
+    holes = status.holes
     more = f" and {len(holes) - _HOLES_SHOWN} more" if len(holes) > _HOLES_SHOWN else ""
     yield "holes", Cell(" ".join(map(str, holes[:_HOLES_SHOWN])) + more, Style.DOUBT) if holes else "none"
-    yield "recovery", "scanning" if status["recovering"] else "done"
-    if "costs" in (status["counters"] or {}):
-        yield "costs", costs.in_words(status["counters"]["costs"])
-    yield "events", f"{status['unknown']} with an outcome not known yet" if status["unknown"] else "all outcomes known"
+    yield "recovery", "scanning" if status.recovering else "done"
+    if status.costs is not None:
+        yield "costs", costs.in_words(status.costs)
+    yield "events", f"{status.unknown} with an outcome not known yet" if status.unknown else "all outcomes known"
+    yield from (("address", status.udp), ("data", status.data), ("process", str(status.pid)), ("since", status.since))
 
 
-def _own_facts(said: Json) -> Iterator[Row]:
-    """What the control socket tells beside what docs/commands.md promises; left out where this engine does not."""
-    for key, label in (("udp", "address"), ("data", "data"), ("pid", "process"), ("since", "since")):
-        if said.get(key) is not None:
-            yield label, str(said[key])
+def _peer_row(name: str, peer: Peer) -> Row:
+    up = Cell("● up", Style.GOOD) if peer.up else Cell("○ down", Style.BAD)
+    rtt = "-" if peer.rtt_ms is None else f"{peer.rtt_ms} ms"
+    return (name, up, rtt, f"chosen through {peer.chosen_through}")
 
 
-def _peer_row(name: str, peer: Json) -> Row:
-    up = Cell("● up", Style.GOOD) if peer["up"] else Cell("○ down", Style.BAD)
-    rtt = "-" if peer["rtt_ms"] is None else f"{peer['rtt_ms']} ms"
-    return (name, up, rtt, f"chosen through {peer['chosen_through']}")
-
-
-def _counter_rows(counters: Json) -> Iterator[Row]:
+def _counter_rows(counters: Mapping[str, Any]) -> Iterator[Row]:
     for name, value in sorted(counters.items()):
         if name == "costs":
             continue  # it has a line of its own

@@ -10,14 +10,15 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Final
 
-from tui.client import Client, EngineLost, EngineSilent, failures_as_exits
+from engine.contract.answers import Outcome
+from engine.contract.shape import BadAnswer, read
+from tui.client import Client, EngineLost, EngineSilent, Json, failures_as_exits
 from tui.commands.event_stream import EventStream
 from tui.commands.line_reader import LineReader
 from tui.commands.outcomes import print_outcome
 from tui.commands.patient_call import call_patiently, status_of_loss
 from tui.exits import CommandFailed, ExitStatus, status_of_many, status_of_outcome
 from tui.interrupts import Interrupts
-from tui.json_shapes import Json, outcome, unknown
 from tui.output import Account, complain
 from tui.selection import select_site
 
@@ -49,12 +50,12 @@ def _one(arguments: Namespace, params: Json) -> int:
                 raise CommandFailed(ExitStatus.NOT_IN_LOG, "interrupted: nothing was submitted")
             try:
                 answered = call_patiently(client, interrupts, "submit", params, arguments.timeout)
-            except (EngineLost, EngineSilent) as lost:
-                print_outcome(out, unknown(str(lost)))
+                told = read(Outcome, answered.value)
+            except (EngineLost, EngineSilent, BadAnswer) as lost:
+                print_outcome(out, Outcome.unknown(str(lost)))
                 return status_of_loss(lost)
-        told = outcome(answered.value)
         print_outcome(out, told)
-        status = status_of_outcome(told)
+        status = status_of_outcome(told.outcome)
         return ExitStatus.NOT_KNOWN if answered.interrupted and status == ExitStatus.DONE else status
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
-from tui import json_shapes
+from engine.contract.answers import Lines, Observed, TraceLine, read_item
+from engine.contract.shape import read
 from tui.client import Client, Notification, failures_as_exits
 from tui.exits import ExitStatus
 from tui.interrupts import Interrupts
-from tui.json_shapes import Json
 from tui.output import Cell, Output, Row, Style, complain
 from tui.selection import select_site
 from tui.times import clock_ms
@@ -31,16 +31,16 @@ def run(arguments: Namespace) -> int:
     with failures_as_exits(place), Client.connect(place.socket_path) as client:
         if arguments.follow:
             client.call("subscribe", {"topics": ["trace"]})
-        past = [json_shapes.trace_line(line) for line in client.call("trace", past_params)["lines"]]
+        past = read(Lines[TraceLine], client.call("trace", past_params)).lines
         _print(out, past)
         if arguments.follow:
             _follow(client, out, past, arguments.slot)
     return ExitStatus.DONE
 
 
-def _follow(client: Client, out: Output, past: list[Json], slot: int | None) -> None:
+def _follow(client: Client, out: Output, past: Sequence[TraceLine], slot: int | None) -> None:
     """Until a signal. `past` is what is printed already."""
-    printed = Counter(_key(line) for line in past)
+    printed = Counter(past)
     with Interrupts() as interrupts:
         while True:
             out.flush()
@@ -49,32 +49,28 @@ def _follow(client: Client, out: Output, past: list[Json], slot: int | None) -> 
                 return
             for one in arrived:
                 match one:
-                    case Notification("observed", {"items": [*items], "dropped": int(dropped)}):
-                        lines = [json_shapes.trace_line(item) for item in items if item.get("topic") == "trace"]
-                        wanted = [line for line in lines if slot is None or line["slot"] == slot]
+                    case Notification("observed", params):
+                        told = read(Observed, params)
+                        lines = [line for line in map(read_item, told.items) if isinstance(line, TraceLine)]
+                        wanted = [line for line in lines if slot is None or line.slot == slot]
                         _print(out, _unprinted(wanted, printed))
-                        if dropped:
-                            complain(f"{dropped} trace lines were left out here: this reader is slow")
+                        if told.dropped:
+                            complain(f"{told.dropped} trace lines were left out here: this reader is slow")
                     case _:
                         continue
 
 
-def _unprinted(lines: list[Json], printed: Counter[tuple[object, ...]]) -> Iterable[Json]:
+def _unprinted(lines: Sequence[TraceLine], printed: Counter[TraceLine]) -> Sequence[TraceLine]:
     """The lines that the past did not have. After the first such line there can be no other of the past."""
     for position, line in enumerate(lines):
-        key = _key(line)
-        if not printed[key]:
+        if not printed[line]:
             printed.clear()
             return lines[position:]
-        printed[key] -= 1
+        printed[line] -= 1
     return []
 
 
-def _key(line: Json) -> tuple[object, ...]:
-    return tuple(line.values())
-
-
-def _print(out: Output, lines: Iterable[Json]) -> None:
+def _print(out: Output, lines: Sequence[TraceLine]) -> None:
     if out.as_json:
         out.json_lines(lines)
     else:
@@ -82,16 +78,16 @@ def _print(out: Output, lines: Iterable[Json]) -> None:
             out.line(*_columns(line))
 
 
-def _columns(line: Json) -> Row:
+def _columns(line: TraceLine) -> Row:
     """Fixed widths: lines that come later stand under those that are printed."""
-    slot = "" if line["slot"] is None else f"#{line['slot']}"
-    note = line["note"] or ""
+    slot = "" if line.slot is None else f"#{line.slot}"
+    note = line.note or ""
     return (
-        Cell(clock_ms(line["at"]), Style.FAINT),
-        _ARROWS.get(line["dir"], "?"),
-        f"{line['peer'] or '':<16}",
-        f"{line['type']:<12}",
+        Cell(clock_ms(line.at), Style.FAINT),
+        _ARROWS.get(line.dir, "?"),
+        f"{line.peer or '':<16}",
+        f"{line.type:<12}",
         f"{slot:<8}",
-        f"{line['ballot'] or '-':<10}",
+        f"{line.ballot or '-':<10}",
         Cell(note, Style.DOUBT if "(rule " in note else Style.PLAIN),
     )

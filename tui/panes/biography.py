@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from engine.contract.answers import Biography, Entry, SiteAccount
 from tui.rows import Part, Role, Row, fitted, row, wrapped
-from tui.site.biography import Biography, SiteAccount
-from tui.site.shapes import EntryShape
 from tui.times import clock_ms
 
 BLANK: Final = "--"
@@ -91,5 +90,5 @@ def _quorum(told: Biography, width: int) -> list[Row]:
     return wrapped(tuple(parts), width, indent=2)
 
 
-def _entry(entry: EntryShape) -> str:
+def _entry(entry: Entry) -> str:
     return "no-op" if entry.author is None else f"{entry.id} {entry.kind}"

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from engine.contract.answers import TraceLine
 from tui.rows import Role, Row, fitted, row
-from tui.site.shapes import TraceLine
 from tui.times import local_time
 
 LANE_MIN: Final = 4

@@ -8,11 +8,11 @@ from typing import Any, ClassVar, Final, TypeVar
 from textual.binding import BindingType
 from textual.message import Message
 
+from engine.contract.answers import Held, Rule
 from tui import keys
 from tui.panes.page import Page
 from tui.rows import BLANK, Role, Row, row, wrapped
 from tui.site.model import UNANSWERED, Change, SiteModel
-from tui.site.shapes import Held, Rule
 from tui.times import clock
 
 Selected = TypeVar("Selected", Rule, Held)

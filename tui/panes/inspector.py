@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from engine.contract.answers import Attempt, Biography, Entry, SlotView
 from tui.panes.biography import biography_rows
 from tui.panes.diagram import diagram, lane_width
 from tui.panes.page import Page
 from tui.rows import BLANK, Part, Role, Row, row, wrapped
-from tui.site.biography import Biography
 from tui.site.model import UNANSWERED, Change, SiteModel
-from tui.site.shapes import Attempt, EntryShape, SlotView
 from tui.site.wording import attempt_words
 from tui.times import clock_ms
 
@@ -179,7 +178,7 @@ class InspectorPane(Page):
             self._reading = False
 
 
-def _entry(label: str, entry: EntryShape | None, width: int) -> list[Row]:
+def _entry(label: str, entry: Entry | None, width: int) -> list[Row]:
     if entry is None:
         return [row((f"{label}  ", Role.DIM), "--")]
     who = "no-op" if entry.author is None else f"{entry.id} {entry.kind} "

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
+from engine.contract.answers import LogLine
 from tui.panes.lines import Lines
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
 from tui.site.model import UNANSWERED, Change, SiteModel
-from tui.site.shapes import LogLine
 from tui.site.wording import line_words, plural
 
 NAME_MAX: Final = 16

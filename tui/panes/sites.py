@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
+from engine.contract.answers import Peer, Status
 from tui import costs, leading
 from tui.panes.page import Page
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
 from tui.site.model import Change, SiteModel
-from tui.site.shapes import Peer, Status
 from tui.site.wording import plural
 from tui.times import local_time
 
@@ -61,7 +61,7 @@ class SitesPane(Page):
         for site in status.sites:
             peer = status.peers.get(site)
             if site == status.site or peer is None:
-                peer = Peer(True, status.voting, None, None, status.chosen_through, status.udp)
+                peer = Peer(True, None, status.chosen_through, None, status.voting, status.udp, 0)
             lines += self._site(site, peer, columns, site == status.site)
         return lines
 
@@ -118,8 +118,8 @@ def _standing(status: Status, width: int) -> list[Row]:
     lines.append(row(("prefix     ", Role.DIM), f"#{status.chosen_through:,}, highest chosen #{status.chosen_max:,}"))
     if status.holes:
         lines.append(row(("holes      ", Role.DIM), (plural(len(status.holes), "slot"), Role.BAD)))
-    if "costs" in status.counters:
-        lines += wrapped(row(("costs      ", Role.DIM), costs.in_words(status.counters["costs"])), width, indent=11)
+    if status.costs is not None:
+        lines += wrapped(row(("costs      ", Role.DIM), costs.in_words(status.costs)), width, indent=11)
     since = "" if status.since is None else f", since {local_time(status.since):%d %b %H:%M}"
     engine = row(("engine     ", Role.DIM), f"{status.version or '?'}, pid {status.pid}{since}")
     udp = row(("udp        ", Role.DIM), status.udp or "")

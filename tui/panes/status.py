@@ -15,12 +15,12 @@ from typing import Final
 
 from textual.timer import Timer
 
+from engine.contract.answers import Peer, Status
 from tui import leading, times
 from tui.panes.paint import Painted
 from tui.rows import Part, Role, Row, row, width_of, wrapped
 from tui.site.certainty import STALE
 from tui.site.model import Gone, SiteModel, Stopped
-from tui.site.shapes import Peer, Status
 from tui.times import clock
 
 RTT_WIDTH: Final = 120

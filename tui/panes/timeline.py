@@ -7,11 +7,11 @@ from collections.abc import Hashable, Sequence
 from itertools import accumulate
 from typing import ClassVar, Final, NamedTuple
 
+from engine.contract.answers import TimelineLine
 from tui.panes.lines import Lines
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
 from tui.site.certainty import title_words
 from tui.site.model import UNANSWERED, Change, SiteModel
-from tui.site.shapes import TimelineLine
 from tui.site.timeline_window import TimelineWindow
 from tui.site.wording import plural
 from tui.times import day_or_clock

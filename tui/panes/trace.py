@@ -7,10 +7,10 @@ from typing import ClassVar, Final
 
 from textual.timer import Timer
 
+from engine.contract.answers import TraceLine
 from tui.panes.lines import Lines
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
 from tui.site.model import UNANSWERED, Change, SiteModel
-from tui.site.shapes import TraceLine
 from tui.times import clock_ms
 
 NAME_MAX: Final = 8

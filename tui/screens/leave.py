@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from enum import Enum
 
+from engine.contract.answers import Status
 from tui.hops import Hop, Leaving
 from tui.rows import Role, Row, row
 from tui.screens.dialogs import Choice, ChoiceDialog
-from tui.site.shapes import Status
 from tui.site.wording import quorum_after
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from tui.site.shapes import FreshRead, Status
+from engine.contract.answers import FreshRead, Status
 from tui.times import clock
 
 STALE: Final = "may lack the newest"

@@ -13,9 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from engine.contract.answers import Faults
+from engine.contract.shape import BadAnswer, read
 from tui.client import Client, EngineLost, EngineSilent, NoEngine
 from tui.hops import Hop
-from tui.site.shapes import BadAnswer, faults
 
 PARTITION: Final = "partition"
 ANSWER_S: Final = 5.0
@@ -68,7 +69,7 @@ def _cut(client: Client, rule: str) -> None:
 
 
 def _partitions(client: Client) -> list[int]:
-    rules = faults(client.call("faults", timeout_s=ANSWER_S)).rules
+    rules = read(Faults, client.call("faults", timeout_s=ANSWER_S)).rules
     return [rule.number for rule in rules if rule.text.split()[:1] == [PARTITION]]
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
-from tui.site.shapes import LogLine, LogPage
+from engine.contract.answers import LogLine, LogPage
 
 PAGE_SLOTS: Final = 128
 PAGES_MAX: Final = 16
@@ -80,4 +80,4 @@ class LogPages:
 
 
 def _unheard(slot: int) -> LogLine:
-    return LogLine(slot, "hole", None, None, None, None, None, None, None, None)
+    return LogLine(slot, "hole", *(None,) * 9)

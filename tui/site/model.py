@@ -9,32 +9,38 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Flag, auto
 from pathlib import Path
 from typing import Any, Final
 
-from tui import times
-from tui.hops import Hop
-from tui.link import Link, LinkLost, RpcError
-from tui.site import shapes
-from tui.site.biography import Biography, biography
-from tui.site.certainty import Certainty, Confirming, Settled, Unconfirmed
-from tui.site.log_pages import LogPages, page_of, span_of
-from tui.site.shapes import (
+from msgspec.structs import replace
+
+from engine.contract.answers import (
     Attempt,
-    BadAnswer,
+    Biography,
     BlockLine,
     Faults,
+    FreshPage,
     FreshRead,
+    Lines,
     LogLine,
+    LogPage,
     Outcome,
     SlotView,
     Status,
     TimelinePage,
+    TraceLine,
+    read_item,
 )
+from engine.contract.shape import BadAnswer, read
+from tui import times
+from tui.hops import Hop
+from tui.link import Link, LinkLost, RpcError
+from tui.site.certainty import Certainty, Confirming, Settled, Unconfirmed
+from tui.site.log_pages import LogPages, page_of, span_of
 from tui.site.timeline_window import PAGE_LINES, TimelineWindow
 from tui.site.trace_ring import TraceRing
 
@@ -116,7 +122,7 @@ class SiteModel:
         """Rises when the lines that were read so far count no longer."""
         self.blocks: tuple[BlockLine, ...] | None = None
         self.trace = TraceRing()
-        self.faults: Faults = shapes.NO_FAULTS
+        self.faults: Faults = Faults((), (), 0)
         self.outcomes: OrderedDict[str, Outcome] = OrderedDict()
         self.on_outcome: Callable[[Outcome | None, Outcome], None] = lambda _before, _now: None
         """Told of each outcome that the engine reports unasked, with what was known of that event before."""
@@ -188,27 +194,27 @@ class SiteModel:
         self.connection = Stopped(reason, exit_status)
         self._tell(Change.CONNECTION | Change.STATUS)
 
-    def observed(self, items: list[Mapping[str, Any]], dropped: int) -> None:
+    def observed(self, items: Sequence[Mapping[str, Any]], dropped: int) -> None:
         changed = Change(0)
         if dropped:
             self.trace.left_out(dropped, datetime.now(UTC).isoformat())
             changed |= Change.TRACE
-        trace: list[shapes.TraceLine] = []
+        trace: list[TraceLine] = []
         self.fresh_slots = set()
         for item in items:
-            match item.get("topic"):
-                case "trace":
-                    trace.append(shapes.trace_line(item))
-                case "log":
-                    changed |= self._take_log(shapes.log_line(item))
-                case "status":
-                    self._take_status(shapes.status(item))
+            match read_item(item):
+                case TraceLine() as line:
+                    trace.append(line)
+                case LogLine() as line:
+                    changed |= self._take_log(line)
+                case Status() as status:
+                    self._take_status(status)
                     changed |= Change.STATUS
-                case "faults":
-                    self.faults = shapes.faults(item)
+                case Faults() as faults:
+                    self.faults = faults
                     changed |= Change.FAULTS
-                case "outcome":
-                    self._take_outcome(shapes.outcome(item))
+                case Outcome() as outcome:
+                    self._take_outcome(outcome)
                     changed |= Change.OUTCOME
                 case _:
                     pass  # a topic of a later version
@@ -222,13 +228,13 @@ class SiteModel:
     # What is asked of the engine. All may raise RpcError and LinkLost.
 
     async def read_status(self) -> None:
-        self._take_status(shapes.status(await self.link.call("status")))
+        self._take_status(read(Status, await self.link.call("status")))
         self._tell(Change.STATUS)
 
     async def read_trace(self) -> None:
         """Starts the trace anew with the newest lines that the engine remembers."""
         answer = await self.link.call("trace", {"limit": TRACE_LINES})
-        self.trace.restart(map(shapes.trace_line, answer["lines"]))
+        self.trace.restart(read(Lines[TraceLine], answer).lines)
         self._tell(Change.TRACE)
 
     async def read_log(self, slot: int) -> None:
@@ -240,7 +246,7 @@ class SiteModel:
         first, last = span_of(page)
         try:
             answer = await self.link.call("log", {"from": first, "to": last, "limit": last - first + 1})
-            self.log.merge(page, shapes.log_page(answer))
+            self.log.merge(page, read(LogPage, answer))
         finally:
             self._asked_pages.discard(page)
         self._tell(Change.LOG)
@@ -252,7 +258,7 @@ class SiteModel:
         return self.log.line(slot)
 
     async def read_timeline(self, limit: int, before: int | None) -> TimelinePage:
-        return shapes.timeline_page(await self.link.call("view", {"limit": limit, "before": before}))
+        return read(TimelinePage, await self.link.call("view", {"limit": limit, "before": before}))
 
     async def read_timeline_tail(self) -> TimelinePage:
         return await self.read_timeline(PAGE_LINES, None)
@@ -263,17 +269,17 @@ class SiteModel:
         self._tell(Change.STATUS)
         try:
             answer = await self.link.call("view", {"limit": 1, "before": None, "fresh": True, "timeout_s": CONFIRM_S})
-            read = shapes.fresh_read(answer)
+            fresh = read(FreshPage, answer).fresh
         except UNANSWERED:
             self._confirmed(Settled())
             raise
-        if read.at is None:
-            self._confirmed(Unconfirmed(read.reason or "no reason is told"))
-            return read
+        if fresh.at is None:
+            self._confirmed(Unconfirmed(fresh.reason or "no reason is told"))
+            return fresh
         if self.status is not None:
-            self.status = replace(self.status, fresh_at=max(read.at, self.status.fresh_at or read.at))
+            self.status = replace(self.status, fresh_at=max(fresh.at, self.status.fresh_at or fresh.at))
         self._confirmed(Settled())
-        return read
+        return fresh
 
     def _confirmed(self, certainty: Certainty) -> None:
         """The timeline's title says so once the lines are read that were missing."""
@@ -281,22 +287,22 @@ class SiteModel:
         self._tell(Change.TIMELINE)
 
     async def read_blocks(self) -> None:
-        blocks = shapes.block_lines(await self.link.call("blocks"))
+        blocks = read(Lines[BlockLine], await self.link.call("blocks")).lines
         if blocks != self.blocks:
             self.blocks = blocks
             self._tell(Change.BLOCKS)
 
     async def read_slot(self, slot: int) -> SlotView:
-        return shapes.slot_view(await self.link.call("slot", {"slot": slot}))
+        return read(SlotView, await self.link.call("slot", {"slot": slot}))
 
     async def explain(self, slot: int) -> Biography:
         """What happened at a slot, as far as the sites that answer within a second know."""
-        return biography(await self.link.call("explain", {"slot": slot}))
+        return read(Biography, await self.link.call("explain", {"slot": slot}))
 
-    async def read_events(self, limit: int) -> list[Outcome]:
+    async def read_events(self, limit: int) -> tuple[Outcome, ...]:
         """The newest events of this site, ascending."""
         answer = await self.link.call("events", {"limit": limit})
-        outcomes = [shapes.outcome(line) for line in answer["lines"]]
+        outcomes = read(Lines[Outcome], answer).lines
         for outcome in outcomes:
             self.known_outcome(outcome)
         return outcomes
@@ -305,10 +311,10 @@ class SiteModel:
         """Everything that is not read page by page, after a connection was made."""
         try:
             await self.read_status()
-            self.faults = shapes.faults(await self.link.call("faults"))
+            self.faults = read(Faults, await self.link.call("faults"))
             await self.read_trace()
             await self.read_events(OUTCOMES_MAX // 4)
-            newest = shapes.log_page(await self.link.call("log", {"limit": 1}))
+            newest = read(LogPage, await self.link.call("log", {"limit": 1}))
         except UNANSWERED as failed:
             self.complain(failed)
             return

@@ -12,17 +12,18 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from engine.contract.answers import Attempt, Filled, Lines, LogLine, Outcome, PlanLine
 from engine.contract.errors import ErrorCode
+from engine.contract.shape import BadAnswer, read
 from engine.core.effects import UNSETTLED
 from engine.core.entry import Block, Operation, Tweet, Unblock
 from engine.core.ids import SiteId
 from tui import leading
 from tui.link import LinkLost, NotSent, RpcError
 from tui.rows import Role, Row, row
-from tui.site import shapes, wording
+from tui.site import wording
 from tui.site.model import UNANSWERED, SiteModel
 from tui.site.notices import FILL, Mood, Notice, NoticeBoard, Offer
-from tui.site.shapes import Attempt, BadAnswer, LogLine, Outcome
 
 TIMEOUT_S: Final = 10.0
 FILL_TIMEOUT_S: Final = 10.0
@@ -69,14 +70,14 @@ class Submissions:
             pending.orphaned = True
             self._changed()
         else:
-            await self._tell(pending, shapes.outcome(answer))
+            await self._tell(pending, _outcome(answer))
 
     async def plan(self, slots: Sequence[int] | None, starts: str) -> Notice | None:
         """Tells what a fill would do, and which key `starts` it; returns that notice, None if nothing is to be done."""
         self._board.asked()
         try:
             params = {"slots": None if slots is None else list(slots)}
-            lines = shapes.plan(await self._model.link.call("plan", params))
+            lines = read(Lines[PlanLine], await self._model.link.call("plan", params)).lines
         except UNANSWERED as failed:
             self._board.add(Notice(wording.refused(str(failed)), Mood.BAD, about=FILL, ends=frozenset({FILL})))
             return None
@@ -95,7 +96,7 @@ class Submissions:
         self._board.doing = f"filling {'all holes' if slots is None else f'slot {wording.listed(slots)}'}"
         try:
             params = {"slots": None if slots is None else list(slots), "timeout_s": FILL_TIMEOUT_S}
-            told = shapes.filled(await self._model.link.call("fill", params))
+            told = read(Filled, await self._model.link.call("fill", params))
         except (RpcError, BadAnswer) as refused:
             notice = Notice(wording.refused(str(refused)), Mood.BAD, about=FILL, ends=frozenset({FILL}))
         except LinkLost as lost:
@@ -198,12 +199,13 @@ class Submissions:
                 await self._tell(pending, outcome)
                 return
         if not newer:
-            gone = Outcome("not-created", None, None, "the engine went away before it took the event", None, None)
+            gone = Outcome("not-created", None, None, None, "the engine went away before it took the event", None, None)
             await self._tell(pending, gone)
             return
         why = f"the engine went away before it told; `{self._model.hop.command('events')}` lists this site's events"
         newest = newer[-1]
-        await self._tell(pending, Outcome("unknown", newest.id, newest.slot, newest.reason or why, None, None))
+        unknown = Outcome("unknown", newest.id, newest.slot, None, newest.reason or why, None, None)
+        await self._tell(pending, unknown)
 
     async def _line(self, slot: int | None) -> LogLine | None:
         if slot is None:
@@ -236,6 +238,13 @@ class Submissions:
 
     def _number_max(self) -> int:
         return max((_number(outcome) for outcome in self._model.outcomes.values()), default=0)
+
+
+def _outcome(answer: object) -> Outcome:
+    try:
+        return read(Outcome, answer)
+    except BadAnswer as bad:
+        return Outcome.unknown(str(bad))
 
 
 def _params(operation: Operation) -> dict[str, Any]:

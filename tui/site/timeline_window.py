@@ -15,7 +15,7 @@ from bisect import bisect_right
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from tui.site.shapes import TimelineLine, TimelinePage, Waiting
+from engine.contract.answers import TimelineLine, TimelinePage, Waiting
 
 PAGE_LINES: Final = 100
 LINES_MAX: Final = 600

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, assert_never
 
+from engine.contract.answers import Attempt, Filled, LogLine, Outcome, PlanLine, SlotQuorum
 from engine.core.effects import HINDERED, UNSETTLED
 from engine.core.entry import Block, Operation, Tweet, Unblock, Withdrawal
 from tui.rows import Role, Row, fitted, row, width_of
-from tui.site.biography import SlotQuorum
-from tui.site.shapes import Attempt, Filled, LogLine, Outcome, PlanLine
 
 SHORT: Final = 24
 PLANNED_MAX: Final = 6
@@ -105,11 +104,11 @@ def created(words: str, outcome: Outcome, quorum: SlotQuorum | None) -> Row:
 
 def lost(words: str, outcome: Outcome, winner: LogLine | None) -> Row:
     """`winner` is what the slot holds instead."""
-    if outcome.to_author is None:
+    if outcome.to is None or outcome.to.author is None:
         to = "a no-op that fills the gap"
     else:
         theirs = f" “{shortened(line_words(winner))}”" if winner is not None and winner.kind == "tweet" else ""
-        to = f"{outcome.to_author}'s {outcome.to_kind or 'entry'}{theirs}"
+        to = f"{outcome.to.author}'s {outcome.to.kind}{theirs}"
     said = f": slot {outcome.slot} went to {to}. Yours is in no log: "
     return row(("✗ ", Role.BAD), ("lost", Role.BAD), said, (words, Role.DIM))
 

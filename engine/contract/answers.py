@@ -1,0 +1,425 @@
+"""What the engine answers and tells unasked: a class is a shape of docs/control.md, for whoever writes it and reads it.
+
+Rules that hold here:
+- Texts are as people wrote them: nothing here is fit to print before `inert`. `at` is UTC; ballots print as `2.alice`.
+- A word that a later version may add to (a state, an outcome, a phase) is a string.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Generic, Self, TypeVar
+
+from engine.contract.limits import SLOTS_MAX
+from engine.contract.requests import Topic
+from engine.contract.shape import ForScreens, Shape, read
+
+_T = TypeVar("_T")
+
+
+class Entry(Shape):
+    """`author`, `id`, `text` and `target` are None where they do not apply: of a no-op all are."""
+
+    kind: str
+    author: str | None
+    id: str | None
+    text: str | None
+    target: str | None
+
+
+class Outcome(Shape):
+    """Of one event of this site: created, lost, not-created or unknown. `to`: what won the slot that it lost;
+    `waits_for`: it is chosen at `slot`, and unknown until this slot is settled; `took_ms`: the engine's own time."""
+
+    outcome: str
+    id: str | None
+    slot: int | None
+    to: Entry | None
+    reason: str | None
+    waits_for: ForScreens[int | None]
+    took_ms: ForScreens[int | None]
+
+    @classmethod
+    def unknown(cls, reason: str) -> Self:
+        """Of an event of which the engine did not even tell the id."""
+        return cls("unknown", None, None, None, reason, None, None)
+
+
+class Attempt(Shape):
+    """What this site is doing about a slot; `phase` as in engine.core.views.AttemptView."""
+
+    slot: int
+    phase: str
+    ballot: str | None
+    votes: tuple[str, ...]
+    asked: tuple[str, ...]
+    needed: int
+    entry: Entry | None
+    why: str
+    since: str
+
+
+class LogLine(Shape):
+    """A slot of the log. `state`: chosen, accepted, promised or hole; where it is not chosen, the entry is the accepted
+    one. `at`: its author's clock."""
+
+    slot: int
+    state: str
+    kind: str | None
+    author: str | None
+    id: str | None
+    text: str | None
+    target: str | None
+    acc_num: ForScreens[str | None]
+    max_prepare: ForScreens[str | None]
+    at: ForScreens[str | None]
+    attempt: ForScreens[Attempt | None]
+
+
+class AcceptorLine(Shape):
+    """The acceptor's variables of a slot; `state` as in LogLine, None for one above all that are known to be used."""
+
+    slot: int
+    max_prepare: str | None
+    acc_num: str | None
+    acc_val: Entry | None
+    state: str | None
+
+
+class TraceLine(Shape):
+    """A message, or with `dir` self what the site concluded. `ranged`: it is of an election, for all slots from `slot`
+    on."""
+
+    at: str
+    dir: str
+    peer: str | None
+    type: str
+    slot: int | None
+    ballot: str | None
+    note: str | None
+    ranged: ForScreens[bool]
+
+
+class SlotView(AcceptorLine):
+    """The inspector's picture of a slot: the acceptor's variables and this site's messages about it."""
+
+    learned: Entry | None
+    void: bool
+    attempt: Attempt | None
+    hindered: str | None
+    trace: tuple[TraceLine, ...]
+
+
+class TimelineLine(Shape):
+    slot: int
+    author: str
+    text: str
+    at: str
+
+
+class BlockLine(Shape):
+    blocker: str
+    blocked: str
+    slot: int
+
+
+class PlanLine(Shape):
+    """What a fill would do about a slot, in the engine's words."""
+
+    slot: int
+    state: str | None
+    action: str
+
+
+class FillLine(Shape):
+    slot: int
+    result: str
+    kind: str | None
+
+
+class Filled(Shape):
+    """What became of a fill; `why` is what keeps the lowest slot that is not settled, None where all are."""
+
+    lines: tuple[FillLine, ...]
+    why: str | None
+
+
+class Lines(Shape, Generic[_T]):
+    lines: tuple[_T, ...]
+
+
+class LogPage(Shape):
+    lines: tuple[LogLine, ...]
+    used_max: int
+    prefix: int
+
+
+class Waiting(Shape):
+    """The first unlearned used slot, and how many learned ones wait above it."""
+
+    slot: int
+    later: int
+
+
+class FreshRead(Shape):
+    """What became of a certain read: `at` is the moment before which nothing is missing, None where that is not
+    confirmed, because of `reason`."""
+
+    confirmed: bool
+    bound: int | None
+    at: str | None
+    voters: tuple[str, ...]
+    reason: str | None
+
+
+class TimelinePage(Shape):
+    """The newest lines below a slot, ascending; `shown` and `hidden` count the whole timeline."""
+
+    lines: tuple[TimelineLine, ...]
+    shown: int
+    hidden: int
+    prefix: int
+    waiting: Waiting | None
+    fresh: FreshRead | None
+
+
+class FreshPage(TimelinePage):
+    """Of a `view` that was asked to be fresh."""
+
+    fresh: FreshRead
+
+
+class SlotQuorum(Shape):
+    """The sites that chose at `ballot`; `counted_by` is who counted them, None where their own variables tell it."""
+
+    ballot: str
+    sites: tuple[str, ...]
+    counted_by: str | None
+
+
+class SiteAccount(Shape):
+    """A site's part in a biography; None is what is not known."""
+
+    site: str
+    answered: bool
+    voting: bool | None
+    max_prepare: str | None
+    acc_num: str | None
+    acc_val: Entry | None
+    learned: bool | None
+    learned_at: str | None
+    learned_how: str | None
+    learned_from: str | None
+
+
+class BallotAccount(Shape):
+    ballot: str
+    promised: tuple[str, ...]
+    accepted: tuple[str, ...]
+    chosen: bool
+    entry: Entry | None
+
+
+class Biography(Shape):
+    """What the sites that answered know of a slot."""
+
+    slot: int
+    state: str
+    may_be_chosen: bool
+    sentence: str
+    entry: Entry | None
+    void: bool
+    quorum: SlotQuorum | None
+    sites: tuple[SiteAccount, ...]
+    ballots: tuple[BallotAccount, ...]
+
+
+class Rule(Shape):
+    number: int
+    text: str
+    on: bool
+    hits: int
+    expires_at: str | None
+
+
+class Held(Shape):
+    number: int
+    at: str
+    dir: str
+    peer: str
+    type: str
+    slot: int | None
+
+
+class Faults(Shape):
+    rules: tuple[Rule, ...]
+    held: tuple[Held, ...]
+    seed: int
+
+
+class Quorum(Shape):
+    reachable: int
+    needed: int
+    size: int
+
+
+class Peer(Shape):
+    up: bool
+    rtt_ms: int | None
+    chosen_through: int
+    heard_s: ForScreens[float | None]
+    voting: ForScreens[bool]
+    address: ForScreens[str | None]
+    datagram_bytes: int
+
+
+class PerEvent(Shape):
+    """None while there is no event."""
+
+    messages: float | None
+    datagrams: float | None
+    bytes: float | None
+    syncs: float | None
+
+
+class Costs(Shape):
+    """`events`: the entries of any author that took effect here; the rest is what the site sent and took for them."""
+
+    events: int
+    messages_in: int
+    messages_out: int
+    datagrams_in: int
+    datagrams_out: int
+    bytes_in: int
+    bytes_out: int
+    commits: int
+    per_event: PerEvent
+
+
+class Status(Shape):
+    """Where a site stands. `counters` are named by what counts them, and a later version may have others."""
+
+    site: str
+    cluster: str
+    leadership: str
+    leader: str | None
+    quorum: Quorum
+    chosen_through: int
+    chosen_max: int
+    next: int
+    holes: tuple[int, ...]
+    recovering: bool
+    voting: bool
+    voting_why: str | None
+    mismatch: str | None
+    hindered: str | None
+    narrow: str | None
+    unsent: str | None
+    faults: int
+    unknown: int
+    fresh_at: str | None
+    peers: dict[str, Peer]
+    counters: dict[str, Any]
+    udp: ForScreens[str]
+    pid: ForScreens[int]
+    version: ForScreens[str]
+    since: ForScreens[str]
+    fill_in_s: ForScreens[float | None]
+    data: ForScreens[str]
+    attempts: ForScreens[tuple[Attempt, ...]]
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """All sites of the cluster, sorted."""
+        return tuple(sorted({self.site, *self.peers}))
+
+    @property
+    def costs(self) -> Costs | None:
+        """Raises BadAnswer."""
+        told = self.counters.get("costs")
+        return None if told is None else read(Costs, told)
+
+    def has_settled(self, slot: int) -> bool:
+        """Whether the slot is learned there, as far as this tells: of very many holes the first are named."""
+        told = self.holes[-1] if len(self.holes) >= SLOTS_MAX else self.chosen_max
+        return slot <= told and slot not in self.holes
+
+
+class GivenUp(Shape):
+    given_up: int
+
+
+class Subscribed(Shape):
+    subscribed: tuple[Topic, ...]
+
+
+class Removed(Shape):
+    removed: int
+
+
+class Released(Shape):
+    released: int
+
+
+class Dropped(Shape):
+    dropped: int
+
+
+class Stopping(Shape):
+    stopping: bool
+
+
+class Observed(Shape):
+    """To subscribers: items by `read_item`; before them `dropped` lines of the trace were left out."""
+
+    dropped: int
+    items: tuple[dict[str, Any], ...]
+
+
+class EngineStops(Shape):
+    """To everybody: the engine stops by itself. `exit_status` is its own (0: it was asked to)."""
+
+    reason: str
+    exit_status: int
+
+
+ANSWERS: Final[Mapping[str, Any]] = {
+    "submit": Outcome,
+    "give_up": GivenUp,
+    "view": TimelinePage,
+    "log": LogPage,
+    "data": Lines[AcceptorLine],
+    "slot": SlotView,
+    "explain": Biography,
+    "blocks": Lines[BlockLine],
+    "events": Lines[Outcome],
+    "status": Status,
+    "plan": Lines[PlanLine],
+    "fill": Filled,
+    "trace": Lines[TraceLine],
+    "subscribe": Subscribed,
+    "faults": Faults,
+    "faults.add": Rule,
+    "faults.set": Rule,
+    "faults.remove": Removed,
+    "faults.clear": Removed,
+    "faults.release": Released,
+    "faults.drop": Dropped,
+    "stop": Stopping,
+}
+"""What each method answers."""
+
+ITEMS: Final[Mapping[str, type[Shape]]] = {
+    Topic.TRACE: TraceLine,
+    Topic.LOG: LogLine,
+    Topic.OUTCOME: Outcome,
+    Topic.STATUS: Status,
+    Topic.FAULTS: Faults,
+}
+"""What subscribers are told of each topic, with the topic in it."""
+
+
+def read_item(raw: Mapping[str, object]) -> Shape | None:
+    """What a subscriber was told; None is of a topic that this version does not know. Raises BadAnswer."""
+    shape = ITEMS.get(str(raw.get("topic")))
+    return None if shape is None else read(shape, raw)
