@@ -119,7 +119,6 @@ class Replica:
             settings, self._learner, self._peers, self._scanner, self._filler, hindrances=hindrances, random=random
         )
         self._biographer = Biographer(settings, consensus, log, self._peers, random)
-        self._pushed: Slot | None = None
         self._stopped: str | None = None
         self._now = Tick(0)
         parts = Parts(settings, random, self._peers, self._sessions, consensus, self._scanner)
@@ -303,9 +302,7 @@ class Replica:
         return effects
 
     def _push(self, step: Step) -> None:
-        """Ends the attempt whose event is settled or given up, and sends what waits on its way, if this site votes."""
-        if self._pushed is not None and self._policy.aim() != self._pushed:
-            self._proposer.end(step, self._pushed, "its event is settled or given up")
+        """Sends what waits on its way, if this site votes."""
         if step.voting:
             self._sessions.number(step)
             self._policy.push(step)
@@ -315,7 +312,6 @@ class Replica:
             if self._lives.lost:
                 self._sessions.give_up_all(step, lambda: self._readings.situation(step.now))
                 self._policy.withdraw(step)
-        self._pushed = self._policy.aim()
 
     def _ask_for_the_missing(self, step: Step) -> None:
         """What this site waits for may be chosen, and the word of it lost: in a hole, or above all known to be used."""

@@ -19,11 +19,18 @@ class OneByOne(Policy):
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
         self._skips = parts.settings.leadership is Leadership.LAST_AUTHOR
+        self._pushed: Slot | None = None  # the slot at which the event whose turn it is is being pushed
 
     def push(self, step: Step) -> None:
+        sessions, proposer = self._parts.sessions, self._parts.consensus.proposer
+        if self._pushed is not None and sessions.aim != self._pushed:
+            proposer.end(step, self._pushed, "its event is settled or given up")
+        if self._parts.scanner.ready and sessions.waiting:
+            self._begin(step)
+        self._pushed = sessions.aim
+
+    def _begin(self, step: Step) -> None:
         parts = self._parts
-        if not parts.scanner.ready or not parts.sessions.waiting:
-            return
         slot = Slot(parts.consensus.learner.used_max + 1)
         entry = parts.sessions.turn(slot, parts.last_in_effect)
         assert entry is not None
@@ -40,9 +47,6 @@ class OneByOne(Policy):
     def withdraw(self, step: Step) -> None:
         """Only this site would propose it: what stands at a slot is settled with that slot, whoever settles it."""
         self._parts.sessions.explain_void(step)
-
-    def aim(self) -> Slot | None:
-        return self._parts.sessions.aim
 
     def stuck(self, _now: Tick) -> str | None:
         aim = self._parts.sessions.aim

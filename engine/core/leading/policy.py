@@ -13,7 +13,7 @@ from random import Random
 
 from engine.core.consensus import Consensus
 from engine.core.events.sessions import Sessions
-from engine.core.ids import NEVER, SiteId, Slot, Tick
+from engine.core.ids import NEVER, SiteId, Tick
 from engine.core.log.scanner import Scanner
 from engine.core.messages import Ask, HandOn, Heartbeat, Promise
 from engine.core.peers.heartbeats import NO_CLAIM, Claim, Peers
@@ -81,6 +81,3 @@ class Policy:
 
     def leader(self, now: Tick) -> SiteId | None:
         """The leader that this site follows, itself included."""
-
-    def aim(self) -> Slot | None:
-        """The slot at which the event whose turn it is is being pushed."""

@@ -204,7 +204,7 @@ def _settings(site: SiteId) -> Settings:
 
 
 def _copied(desk: Consensus, site: SiteId) -> Consensus:
-    return deepcopy(desk, {id(shared): shared for shared in (_settings(site), logs.CHANCE)})
+    return deepcopy(desk, {id(shared): shared for shared in (_settings(site), desk.onlooker, logs.CHANCE)})
 
 
 def _news(before: LeaderState, after: LeaderState) -> str | None:
