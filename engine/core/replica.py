@@ -193,9 +193,8 @@ class Replica:
             self._proposer.tick(step)
             self._policy.tick(step)
             if not self._scanner.copying:
-                self._filler.tick(step, self.fills)
-            claim = self._policy.claim(step)
-            for silent in self._peers.tick(step, self._learner.prefix, self._learner.used_max, claim):
+                self._filler.tick(step, step.voting and self._policy.fills(now))
+            for silent in self._peers.tick(step, self._learner.prefix, self._learner.used_max, self._policy.claim):
                 self._lives.greet(step, silent)
             self._sessions.tick(step, lambda: self._readings.situation(now))
             self._reads.tick(step)

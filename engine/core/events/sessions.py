@@ -155,6 +155,8 @@ class Sessions:
     def hand(self, step: Step, last_in_effect: int, limit: int) -> list[Entry]:
         """The events that are handed on for the first time now, in a chain after all that are (L3, E5)."""
         entries: list[Entry] = []
+        if not self._queue:
+            return entries
         handed = (n for n, event in reversed(self._placed.items()) if event.row is not None and event.row.slot is None)
         follows = next(handed, last_in_effect)
         while self._queue and len(self._placed) < limit:

@@ -69,20 +69,19 @@ class Courier:
             fresh = self._sessions.chain(last_in_effect, HANDED_MAX if changed else AGAIN_MAX)
             if fresh and not changed:
                 self._ask(step)
-        self._hand(step, to, fresh)
+        if fresh:
+            self._hand(step, to, fresh)
 
     def deadline(self) -> Tick:
         return self._again_at if self._to is not None and self._sessions.outstanding else NEVER
 
     def _hand(self, step: Step, to: Heard, entries: list[Entry]) -> None:
         if to.ballot.site == self._settings.site:
-            if entries:
-                self._offer(step, entries)
+            self._offer(step, entries)
             return
         for page in paged(entries, cost_bytes, self._settings.page_bytes):
             step.send(to.via, HandOn(page, relayed=False))
-        if entries:
-            step.tell(SawHanded(EventId(self._settings.site, entries[0].number), len(entries), to.ballot, to.via))
+        step.tell(SawHanded(EventId(self._settings.site, entries[0].number), len(entries), to.ballot, to.via))
 
 
 def relayed(message: HandOn, leader: SiteId, step: Step) -> None:

@@ -11,6 +11,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -103,11 +104,12 @@ class Peers:
             for p in self._peers.values()
         )
 
-    def tick(self, step: Step, prefix: Slot, used_max: Slot, claim: Claim) -> list[SiteId]:
-        """Sends the heartbeats that are due; returns the peers that are not heard any more, at each beat."""
+    def tick(self, step: Step, prefix: Slot, used_max: Slot, claims: Callable[[Step], Claim]) -> list[SiteId]:
+        """Sends the heartbeats that are due, with what `claims(step)` says of leadership; returns the peers that are
+        not heard any more, at each beat."""
         if step.now < self._beat_at:
             return []
-        every = self._settings.timings.heartbeat
+        claim, every = claims(step), self._settings.timings.heartbeat
         self._beat_at = Tick(step.now + (every if claim.leads is None else every // LEADING_BEATS))
         silent: list[SiteId] = []
         for peer in self._peers.values():

@@ -173,8 +173,8 @@ class Acceptor:
             answers.append(Accepted(message.ballot, tuple(accepted)))
         if refused:
             answers.append(Refused(message.ballot, "accept", tuple(refused)))
-        # An accept of many no-ops may be answered with as many long entries.
-        answers += [Chosen(page) for page in paged(chosen, _chosen_bytes, self._page_bytes)]
+        if chosen:  # an accept of many no-ops may be answered with as many long entries
+            answers += [Chosen(page) for page in paged(chosen, _chosen_bytes, self._page_bytes)]
         return answers
 
     def _prepare_slot(self, step: Step, log: LearnedLog, ballot: Ballot, slot: Slot) -> Message:
