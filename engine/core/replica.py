@@ -131,43 +131,18 @@ class Replica:
 
     def start(self, now: Tick) -> Effects:
         """Call once, first."""
-        step = self._step(now)
-        self._sessions.start(step, self._readings.situation(now))
-        self._lives.start(step)
-        return self._finish(step)
+        return self._act(now, self._start)
 
     def receive(self, now: Tick, packet: Packet) -> Effects:
         """A packet that opened under the cluster's key and was addressed to this site."""
-        step = self._step(now)
-        if self._stopped is not None:
-            return step.effects
-        try:
-            for message in packet.messages:
-                if type(message) in GREETINGS:
-                    if self._lives.greeted(step, packet, message):
-                        self._peers.heard(step, packet.sender)
-                elif self._lives.admits(step, packet):
-                    self._peers.heard(step, packet.sender)
-                    self._handle(step, packet.sender, message)
-            return self._finish(step)
-        except BrokenRule as broken:
-            return self._stop(broken)
+        return self._act(now, lambda step: self._receive(step, packet))
 
     def submit(self, now: Tick, submission: Submission) -> Effects:
-        step = self._step(now)
-        if self._stopped is not None:
-            return step.effects
-        self._sessions.submit(step, submission)
-        return self._finish(step)
+        return self._act(now, lambda step: self._sessions.submit(step, submission))
 
     def give_up(self, now: Tick, token: int) -> Effects:
         """As if the time of an event or a read had passed. An unknown token does nothing."""
-        step = self._step(now)
-        if self._stopped is not None:
-            return step.effects
-        self._sessions.give_up(step, token, self._readings.situation(now))
-        self._reads.give_up(step, token, "given up by who asked")
-        return self._finish(step)
+        return self._act(now, lambda step: self._give_up(step, token))
 
     def confirm(self, now: Tick, token: int, timeout: Tick) -> Effects:
         """A certain read begins (R5); one SawFresh or SawUnconfirmed will name its token, which nothing open has."""
@@ -184,24 +159,7 @@ class Replica:
 
     def tick(self, now: Tick) -> Effects:
         """Does what is due at `now`."""
-        step = self._step(now)
-        if self._stopped is not None:
-            return step.effects
-        try:
-            self._lives.tick(step)
-            self._scanner.tick(step)
-            self._proposer.tick(step)
-            self._policy.tick(step)
-            if not self._scanner.copying:
-                self._filler.tick(step, step.voting and self._policy.fills(now))
-            for silent in self._peers.tick(step, self._learner.prefix, self._learner.used_max, self._policy.claim):
-                self._lives.greet(step, silent)
-            self._sessions.tick(step, lambda: self._readings.situation(now))
-            self._reads.tick(step)
-            self._biographer.tick(step)
-            return self._finish(step)
-        except BrokenRule as broken:
-            return self._stop(broken)
+        return self._act(now, self._tick)
 
     def deadline(self) -> Tick:
         """When `tick` is next needed."""
@@ -272,33 +230,58 @@ class Replica:
     # Inside a step
 
     def _act(self, now: Tick, act: Callable[[Step], None]) -> Effects:
-        step = self._step(now)
-        if self._stopped is not None:
-            return step.effects
-        act(step)
-        return self._finish(step)
-
-    def _step(self, now: Tick) -> Step:
+        """Does it, handles what the site says to itself by it, pushes what waits, and keeps what was heard."""
         self._now = now
-        return Step(now, self._settings.site, self._lives.voting, Effects(stop=self._stopped))
-
-    def _finish(self, step: Step) -> Effects:
-        """Handles what the site said to itself, pushes the event whose turn it is, and keeps what was heard."""
+        step = Step(now, self._settings.site, self._lives.voting, Effects(stop=self._stopped))
+        effects = step.effects
+        if self._stopped is not None:
+            return effects
         try:
+            act(step)
             self._push(step)
             for message in step.looped:  # what they bring about may loop back too
                 self._handle(step, self._settings.site, message)
                 self._push(step)
         except BrokenRule as broken:
-            return self._stop(broken)
+            self._stopped = str(broken)
+            return Effects(writes=[WriteEvidence(broken.rule, broken.evidence)], stop=self._stopped)
         self._reads.reach(step)
-        effects = step.effects
         if effects.writes or effects.observations:
             self._lives.remember(step)
             self._biographer.remember(step)
         if effects.sends:
             self._lives.hold_back(step)
         return effects
+
+    def _start(self, step: Step) -> None:
+        self._sessions.start(step, self._readings.situation(step.now))
+        self._lives.start(step)
+
+    def _receive(self, step: Step, packet: Packet) -> None:
+        for message in packet.messages:
+            if type(message) in GREETINGS:
+                if self._lives.greeted(step, packet, message):
+                    self._peers.heard(step, packet.sender)
+            elif self._lives.admits(step, packet):
+                self._peers.heard(step, packet.sender)
+                self._handle(step, packet.sender, message)
+
+    def _give_up(self, step: Step, token: int) -> None:
+        self._sessions.give_up(step, token, self._readings.situation(step.now))
+        self._reads.give_up(step, token, "given up by who asked")
+
+    def _tick(self, step: Step) -> None:
+        self._lives.tick(step)
+        self._scanner.tick(step)
+        self._proposer.tick(step)
+        self._policy.tick(step)
+        if not self._scanner.copying:
+            self._filler.tick(step, step.voting and self._policy.fills(step.now))
+        for silent in self._peers.tick(step, self._learner.prefix, self._learner.used_max, self._policy.claim):
+            self._lives.greet(step, silent)
+        self._sessions.tick(step, lambda: self._readings.situation(step.now))
+        self._reads.tick(step)
+        self._biographer.tick(step)
 
     def _push(self, step: Step) -> None:
         """Sends what waits on its way, if this site votes."""
@@ -352,7 +335,3 @@ class Replica:
                 raise AssertionError("a site does not greet itself")
             case _:
                 assert_never(message)
-
-    def _stop(self, broken: BrokenRule) -> Effects:
-        self._stopped = str(broken)
-        return Effects(writes=[WriteEvidence(broken.rule, broken.evidence)], stop=self._stopped)
