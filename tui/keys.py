@@ -25,8 +25,14 @@ class Key:
 
 WRITE: Final = (
     Key("c", "c", "compose", "tweet", "write a tweet; Enter sends it, Esc keeps the draft"),
-    Key("b", "b", "block", "block", "block a site: it sees none of this site's tweets any more; y confirms"),
-    Key("u", "u", "unblock", "unblock", "undo a block"),
+    Key(
+        "b",
+        "b",
+        "block",
+        "block",
+        "block a site, by its number or name: it sees none of this site's tweets any more; y confirms",
+    ),
+    Key("u", "u", "unblock", "unblock", "undo a block, in the same way"),
 )
 OUTCOME: Final = (
     Key("r", "r", "retry", "retry", "send an event again that is certainly not in the log"),
@@ -111,6 +117,15 @@ TYPING: Final = (
     Key("escape", "esc", "leave", "back", "keep it and go back"),
     Key("ctrl+u", "ctrl+u", "cut_before", "clear", "delete what stands before the cursor"),
 )
+
+BACK: Final = Key("escape,q,ctrl+c", "esc", "cancel", "back", "choose nothing")
+MARKING: Final = (Key("up,down", "↑ ↓", "move", "move", "mark another row, which Enter takes"),)
+READING: Final = (
+    Key("up,down", "↑ ↓", "scroll", "scroll", "a line up or down"),
+    Key("pageup,pagedown", "pgup pgdn", "scroll", "page", "a page up or down"),
+    Key("escape", "esc", "cancel", "close", "take the text away"),
+)
+"""What the keys of dialogs are called in the line of keys; the dialogs bind them."""
 
 
 def named(*actions: str) -> list[Key]:

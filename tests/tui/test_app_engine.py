@@ -10,7 +10,7 @@ import pytest
 
 from engine.core.ids import SiteId
 from tests.tui.engine_double import EngineDouble
-from tests.tui.pilots import BOUND_S, screen_of
+from tests.tui.pilots import BOUND_S, Driven, screen_of
 from tui.app import LoggosApp
 from tui.hops import Hop, Leaving
 from tui.textual_inside import shown
@@ -131,6 +131,11 @@ async def test_a_screen_without_any_engine_says_so(tmp_path: Path) -> None:
     assert app.return_value == 5
 
 
+def _boxed(pilot: Driven) -> str:
+    """What stands in the frame of a dialog."""
+    return " ".join(" ".join(line.split("│")[1] for line in pilot.lines() if line.count("│") == 2).split())
+
+
 @pytest.mark.parametrize(
     ("reachable", "words"),
     [(5, "4 of 5 voters remain, 3 needed: the others go on"), (3, "only 2 of 5 voters remain, 3 needed: nothing new")],
@@ -141,7 +146,7 @@ async def test_leaving_asks_and_says_what_stopping_does(tmp_path: Path, reachabl
         async with screen_of(engine, leaving=Leaving.ASK) as pilot:
             await pilot.press("q")
             await pilot.until_shown("stop the engine of alice")
-            await pilot.until(lambda: words in " ".join(pilot.text().replace("│", " ").split()), f"never said: {words}")
+            await pilot.until(lambda: words in _boxed(pilot), f"never said: {words}")
             await pilot.press("escape")
             await pilot.until(lambda: pilot.app.screen is pilot.main, "never went back")
             assert pilot.app.return_value is None

@@ -109,7 +109,7 @@ async def test_in_a_demo_a_partition_cuts_the_whole_cluster_and_is_mended_there(
         bob.rules = [rule(1, "to=carol drop=50%", True), rule(2, "partition alice | bob", True)]
         async with screen_of(alice, bob, leaving=Leaving.STOPS_ALL) as pilot:
             await pilot.press("6", "p")
-            await pilot.until_shown("cut the cluster: the same rule at all 2 sites")
+            await pilot.until_shown("cut the cluster into groups: the same rule at all 2")
             await pilot.press("a", *"partition nobody | bob", "enter")
             await pilot.until_shown("nobody is no site")
             assert (_texts(alice), len(bob.rules)) == ([], 2)
@@ -120,8 +120,10 @@ async def test_in_a_demo_a_partition_cuts_the_whole_cluster_and_is_mended_there(
             assert _texts(alice) == ["partition alice,bob,carol | dave,erin"]
             assert _texts(bob) == ["to=carol drop=50%", "partition alice,bob,carol | dave,erin"]
             await pilot.press("p", "m")
-            await pilot.until_shown("no partition is left at all 2 sites; other rules stay")
+            await pilot.until_shown("mended: none of the 2 sites has a partition any more; other rules stay")
             assert (_texts(alice), _texts(bob)) == ([], ["to=carol drop=50%"])
+            await pilot.press("p", "m")
+            await pilot.until_shown("there was no partition to mend: all 2 sites were asked")
 
 
 async def test_a_cut_names_the_sites_that_could_not_be_asked(tmp_path: Path) -> None:
@@ -132,6 +134,8 @@ async def test_a_cut_names_the_sites_that_could_not_be_asked(tmp_path: Path) -> 
             await bob.stop()
             await pilot.press("6", "p", "a", "enter")
             await pilot.until_shown("the cluster is cut at alice; bob was not asked: no engine is running")
+            await pilot.press("p", "m")
+            await pilot.until_shown("mended: no partition any more at alice; bob was not asked: no engine is")
 
 
 async def test_in_a_demo_a_partition_of_this_site_alone_is_still_to_be_had(tmp_path: Path) -> None:
@@ -139,7 +143,9 @@ async def test_in_a_demo_a_partition_of_this_site_alone_is_still_to_be_had(tmp_p
         for engine in (alice, bob):
             _keeps_rules(engine)
         async with screen_of(alice, bob, leaving=Leaving.STOPS_ALL) as pilot:
-            await pilot.press("6", "p", "t", "enter")
+            await pilot.press("6", "p")
+            await pilot.until_shown("t  a rule at alice only: alice speaks to its own group alone")
+            await pilot.press("t", "enter")
             await pilot.until_shown("rule 1 is on")
             assert (len(alice.rules), bob.rules) == (1, [])
 
@@ -166,7 +172,7 @@ async def test_keys_act_on_the_selected_row(tmp_path: Path) -> None:
             assert engine.called("faults.release") == [{"held": None}]  # no held message was selected
             assert engine.called("faults.drop") == [{"held": [5]}]
             await pilot.press("x")
-            await pilot.until(lambda: engine.called("faults.clear"), "never cleared")
+            await pilot.until_shown("no rule is left, 2 removed; what was held goes on its way")
             assert pilot.app.return_value is None  # d is the detach key elsewhere
 
 
@@ -174,8 +180,12 @@ async def test_keys_without_anything_to_act_on_say_so(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
         await pilot.press("6", "d")
         await pilot.until_shown("no message is held")
-        await pilot.press("space", "delete")
-        await pilot.pause()
+        for key in ("space", "delete"):
+            await pilot.press("escape", key)
+            await pilot.until_shown("there is no rule: a adds one")
+        await pilot.press("x")
+        await pilot.until_shown("there is no rule to remove, and no message is held")
+        assert not engine.called("faults.clear")
         assert not engine.called("faults.set")
         assert not engine.called("faults.remove")
         assert pilot.app.return_value is None

@@ -52,7 +52,8 @@ class FaultsPane(Page):
 
     def title(self) -> str:
         on = sum(rule.on for rule in self.model.faults.rules)
-        return f"6 Faults · {on} on · this site only, never saved" if on else "6 Faults · this site only, never saved"
+        counted = f" · {on} on" if on else ""
+        return f"6 Faults at {self.model.site}{counted} · never saved"
 
     def write(self, width: int) -> Sequence[Row]:
         faults = self.model.faults
@@ -122,16 +123,28 @@ class FaultsPane(Page):
 
     def action_switch(self) -> None:
         rule = self._selected(Rule)
-        if rule is not None:
+        if rule is None:
+            self._refuse(self._no_rule())
+        else:
             self._do("faults.set", {"number": rule.number, "on": not rule.on}, "")
 
     def action_remove(self) -> None:
         rule = self._selected(Rule)
-        if rule is not None:
+        if rule is None:
+            self._refuse(self._no_rule())
+        else:
             self._do("faults.remove", {"number": rule.number}, f"rule {rule.number} is removed")
 
+    def _no_rule(self) -> str:
+        return "select the row of a rule first" if self.model.faults.rules else "there is no rule: a adds one"
+
     def action_clear(self) -> None:
-        self._do("faults.clear", {}, "no rule is left (removed: {removed}); what was held goes on its way")
+        faults = self.model.faults
+        goes_on = "; what was held goes on its way" if faults.held else ""
+        if faults.rules or faults.held:
+            self._do("faults.clear", {}, f"no rule is left, {{removed}} removed{goes_on}")
+        else:
+            self._refuse("there is no rule to remove, and no message is held")
 
     def action_release(self) -> None:
         self._do_held("faults.release", "{released} released")
@@ -141,7 +154,7 @@ class FaultsPane(Page):
 
     def _do_held(self, method: str, told: str) -> None:
         if not self.model.faults.held:
-            self.post_message(self.Answered("no message is held: a rule such as `to=carol hold` holds them", True))
+            self._refuse("no message is held: a rule such as `to=carol hold` holds them")
             return
         held = self._selected(Held)
         self._do(method, {"held": None if held is None else [held.number]}, told)
@@ -149,6 +162,9 @@ class FaultsPane(Page):
     def _selected(self, kind: type[Selected]) -> Selected | None:
         meaning = self._meaning[self.cursor] if self.cursor < len(self._meaning) else None
         return meaning if isinstance(meaning, kind) else None
+
+    def _refuse(self, why: str) -> None:
+        self.post_message(self.Answered(why, True))
 
     def _do(self, method: str, params: Mapping[str, Any], told: str) -> None:
         self.run_worker(self._ask(method, params, told), group="faults")

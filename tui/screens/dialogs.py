@@ -1,4 +1,8 @@
-"""What comes over the main screen: a choice, or a text to read."""
+"""What comes over the main screen: a choice, or a text to read.
+
+Rules that hold here:
+- Its own keys stand where the main screen's stood: in the last line.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,10 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 
+from tui import keys
 from tui.bursts import burst_of
+from tui.keys import Key
+from tui.panes.bars import KeyBar
 from tui.panes.paint import Painted
 from tui.placing import place
 from tui.rows import BLANK, Part, Role, Row, wrapped
@@ -23,16 +30,26 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Choice(Generic[Value]):
-    """`key` picks it at once; `value` is what the dialog then ends with."""
+    """`key` picks it at once, and is called `name` in the line of keys; `value` is what the dialog then ends with."""
 
     key: str
+    name: str
     words: Row
     value: Value
 
 
-class _Dialog(ModalScreen[Value | None], Generic[Value]):
+class Dialog(ModalScreen[Value | None], Generic[Value]):
     """What ends once: keys that were on their way here when it ended are dropped. Textual would call back again, and
     take away the screen beneath."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        place(self)
+        self._key_bar = KeyBar(self.keys)
+
+    def keys(self) -> Sequence[Key]:
+        """What the keys do while it is open; the last two are always named."""
+        raise NotImplementedError
 
     def end(self, value: Value | None) -> None:
         if self.app.screen is self:
@@ -42,7 +59,7 @@ class _Dialog(ModalScreen[Value | None], Generic[Value]):
         self.end(None)
 
 
-class ChoiceDialog(_Dialog[Value]):
+class ChoiceDialog(Dialog[Value]):
     """Sentences, and things to choose from: by key, or with the arrows and Enter. Esc chooses nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -54,17 +71,24 @@ class ChoiceDialog(_Dialog[Value]):
 
     def __init__(self, title: str, sentences: Sequence[Row], choices: Sequence[Choice[Value]]) -> None:
         super().__init__()
-        place(self)
         self._title = title
         self._sentences = sentences
         self._choices = choices
-        self._at = 0
+        self._at: int | None = 0
         self._text = _Text(self._rows)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog") as box:
             box.border_title = Content(self._title)
+            box.border_subtitle = Content("esc goes back")
             yield self._text
+        yield self._key_bar
+
+    def keys(self) -> Sequence[Key]:
+        picks = (Key(choice.key, choice.key, "", choice.name, "") for choice in self._choices)
+        marked = None if self._at is None else self._choices[self._at].name
+        takes = () if marked is None else (Key("enter", "enter", "take", marked, ""),)
+        return (*picks, *(keys.MARKING if len(self._choices) > 1 else ()), *takes, keys.BACK)
 
     def _rows(self, width: int) -> Sequence[Row]:
         lines = [line for sentence in self._sentences for line in wrapped(sentence, width)]
@@ -72,9 +96,13 @@ class ChoiceDialog(_Dialog[Value]):
             lines.append(BLANK)
         for index, choice in enumerate(self._choices):
             mark = "> " if index == self._at else "  "
-            said = (Part(mark), Part(choice.key, Role.KEY), Part("  "), *choice.words)
+            said = (Part(mark), Part(choice.key, Role.KEY), Part("  "), *choice.words, *self.about(choice))
             lines += wrapped(said, width, indent=5)
-        return [*lines, BLANK, (Part("  esc", Role.KEY), Part("  back", Role.DIM))]
+        return lines
+
+    def about(self, choice: Choice[Value]) -> Row:  # noqa: ARG002
+        """What is told of it beside its words."""
+        return ()
 
     def on_key(self, event: events.Key) -> None:
         for choice in self._choices:
@@ -84,11 +112,20 @@ class ChoiceDialog(_Dialog[Value]):
                 return
 
     def action_move(self, by: int) -> None:
-        self._at = (self._at + by) % max(1, len(self._choices))
+        self.mark(by - 1 if self._at is None else self._at + by)
+
+    def mark(self, at: int | None) -> None:
+        """Enter takes this one, or none."""
+        self._at = None if at is None else at % len(self._choices)
+        self.tell()
+
+    def tell(self) -> None:
+        """What it says may have changed."""
         self._text.say()
+        self._key_bar.say()
 
     def action_take(self) -> None:
-        if self._choices:
+        if self._at is not None:
             self.end(self._choices[self._at].value)
 
 
@@ -97,7 +134,7 @@ class Confirmation(ChoiceDialog[bool]):
     together with the one that brought this question: what is typed or pasted blindly confirms nothing."""
 
     def __init__(self, title: str, sentences: Sequence[Row], yes: Row) -> None:
-        super().__init__(title, sentences, [Choice("y", yes, True), Choice("n", (Part("no"),), False)])
+        super().__init__(title, sentences, [Choice("y", "yes", yes, True), Choice("n", "no", (Part("no"),), False)])
         self._at = 1
         self._opened_in: int | None = None
 
@@ -112,7 +149,42 @@ class Confirmation(ChoiceDialog[bool]):
             event.prevent_default()
 
 
-class TextDialog(_Dialog[None]):
+class NameDialog(ChoiceDialog[str]):
+    """Names to choose from: by number, or by typing a name's beginning; so letters are no keys here."""
+
+    def __init__(self, title: str, sentences: Sequence[Row], names: Sequence[str]) -> None:
+        choices = [Choice(str(number), name, (Part(name, Role.STRONG),), name) for number, name in enumerate(names, 1)]
+        super().__init__(title, sentences, choices)
+        self._typed = ""
+
+    def _rows(self, width: int) -> Sequence[Row]:
+        lines = super()._rows(width)
+        if not self._typed:
+            return lines
+        none = "" if self._at is not None else "  no name begins so"
+        return [*lines, BLANK, (Part("  typed: ", Role.DIM), Part(self._typed), Part(none, Role.WARN))]
+
+    def on_key(self, event: events.Key) -> None:
+        """Before that of a choice, which Textual calls too. A digit after a letter belongs to the name."""
+        typed = self._typed
+        if event.key == "backspace":
+            typed = typed[:-1]
+        elif event.character is None or not event.is_printable or (event.character.isdigit() and not typed):
+            return
+        else:
+            typed += event.character
+        event.stop()
+        event.prevent_default()
+        self._typed = typed
+        names = (index for index, choice in enumerate(self._choices) if choice.value.startswith(typed.casefold()))
+        self.mark(next(names, None))
+
+    def action_move(self, by: int) -> None:
+        self._typed = ""
+        super().action_move(by)
+
+
+class TextDialog(Dialog[None]):
     """A text to read; any of its closing keys takes it away."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -125,13 +197,16 @@ class TextDialog(_Dialog[None]):
 
     def __init__(self, title: str, write: Callable[[int], Sequence[Row]]) -> None:
         super().__init__()
-        place(self)
         self._box = VerticalScroll(_Text(write), classes="dialog -tall", can_focus=False)
         self._box.border_title = Content(title)
         self._box.border_subtitle = Content("esc closes")
 
     def compose(self) -> ComposeResult:
         yield self._box
+        yield self._key_bar
+
+    def keys(self) -> Sequence[Key]:
+        return keys.READING
 
     def action_scroll(self, by: int) -> None:
         self._box.scroll_relative(y=by, animate=False)

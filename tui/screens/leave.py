@@ -20,7 +20,7 @@ def leave_dialog(hop: Hop, status: Status | None, leaving: Leaving) -> ChoiceDia
     """For ASK and STOPS_ALL; who only attached is not asked."""
     if leaving is Leaving.STOPS_ALL:
         all_stop = row("leave the demo: ", ("all its sites stop; started again, they go on where they were", Role.DIM))
-        return ChoiceDialog("Leave", (), (Choice("y", all_stop, Decision.DETACH),))
+        return ChoiceDialog("Leave", (), (Choice("y", "leave", all_stop, Decision.DETACH),))
     site = hop.site
     stop: Row = row(f"stop the engine of {site}")
     if status is not None:
@@ -30,4 +30,8 @@ def leave_dialog(hop: Hop, status: Status | None, leaving: Leaving) -> ChoiceDia
         stop = row(f"stop the engine of {site}: ", (after, role))
     run = row("leave it running: ", (f"it goes on as it is; `{hop.command('open')}` attaches again", Role.DIM))
     started = row(f"This call started the engine of {site}. What becomes of it?")
-    return ChoiceDialog("Leave", (started,), (Choice("l", run, Decision.DETACH), Choice("s", stop, Decision.STOP)))
+    choices = (
+        Choice("l", "leave it running", run, Decision.DETACH),
+        Choice("s", f"stop {site}", stop, Decision.STOP),
+    )
+    return ChoiceDialog("Leave", (started,), choices)

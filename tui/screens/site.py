@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from engine.core.entry import Operation, Tweet
 from tui.client import RequestRefused
@@ -23,10 +24,11 @@ from tui.panes.timeline import TimelinePane
 from tui.panes.trace import TracePane
 from tui.placing import place
 from tui.rows import Role, row
-from tui.screens.dialogs import Choice, ChoiceDialog, Confirmation
+from tui.screens.blocking import BlockDialog, block_question
 from tui.screens.help import outcomes_dialog
+from tui.screens.partition import Partition, partition_dialog
 from tui.site.certainty import Confirming, sentence
-from tui.site.cut import PARTITION, Reached, cut, mend
+from tui.site.cut import PARTITION, Reached, cut, cut_words, mend, mended_words
 from tui.site.model import UNANSWERED, SiteModel
 from tui.site.notices import COMPLAINT, Mood, Notice, NoticeBoard, Offer
 from tui.site.search import Search
@@ -121,32 +123,16 @@ class SiteScreen(OncePainted):
         self._choose_site("unblock")
 
     def _choose_site(self, kind: str) -> None:
-        mine = {line.blocked: line.slot for line in self.model.blocks or () if line.blocker == self.model.site}
-        others = [site for site in self.model.sites if site != self.model.site]
-        choices = []
-        for number, site in enumerate(others, 1):
-            since = f"blocked since #{mine[site]}" if site in mine else "not blocked"
-            choices.append(Choice(str(number), row(f"{site}  ", (since, Role.DIM)), site))
-        what = {
-            "block": "A blocked site sees none of this site's tweets, old ones included, until it is unblocked.",
-            "unblock": "It sees this site's tweets again, those in between included.",
-        }[kind]
 
         def chosen(site: str | None) -> None:
             if site is not None:
-                self._ask_whether(kind, site, what)
+                self.app.push_screen(block_question(kind, site, self.model), partial(confirmed, site))
 
-        self.app.push_screen(ChoiceDialog(f"{kind.capitalize()} as {self.model.site}", [row(what)], choices), chosen)
-
-    def _ask_whether(self, kind: str, site: str, what: str) -> None:
-        """What changes everybody's log is confirmed by a key of its own."""
-
-        def confirmed(yes: bool | None) -> None:
+        def confirmed(site: str, yes: bool | None) -> None:
             if yes:
                 self._submit(site_operation(kind, site))
 
-        yes = row(f"{kind} {site}: an event in everybody's log")
-        self.app.push_screen(Confirmation(f"{kind.capitalize()} {site}?", [row(what)], yes), confirmed)
+        self.app.push_screen(BlockDialog(kind, self.model), chosen)
 
     def _submit(self, operation: Operation) -> None:
         self.run_worker(self.submissions.submit(operation), group="submit")
@@ -241,15 +227,23 @@ class SiteScreen(OncePainted):
     # Going somewhere.
 
     def action_go_to(self) -> None:
-        last = self.model.log.last
-        self.prompt.ask("go to slot", f"1 to {last:,}", self._go_to)
+        self.prompt.ask("go to slot", self._slots(), self._go_to)
 
     async def _go_to(self, typed: str) -> str | None:
         number = typed.lstrip("#").replace(",", "")
-        if not (number.isascii() and number.isdigit() and 1 <= int(number) <= max(1, self.model.log.last)):
-            return f"a slot is a number of 1 to {self.model.log.last:,}"
+        if not (number.isascii() and number.isdigit() and 1 <= int(number) <= self.model.log.last):
+            return self._slots()
         self.go_to_slot(int(number))
         return None
+
+    def _slots(self) -> str:
+        match self.model.log.last:
+            case 0:
+                return "the log is empty: there is no slot to go to yet"
+            case 1:
+                return "slot 1 is the only one"
+            case last:
+                return f"a slot is a number of 1 to {last:,}"
 
     def go_to_slot(self, slot: int) -> None:
         """Shows a slot, in the timeline if that is used, else in the log."""
@@ -375,25 +369,20 @@ class SiteScreen(OncePainted):
         if not self.is_everybody:
             self.ask_rule(begun)
             return
-        every = f"all {len(self.cluster)} sites"
-        choices = (
-            Choice("a", row("cut the cluster: ", (f"the same rule at {every}", Role.DIM)), "cut"),
-            Choice("m", row("mend it: ", (f"partitions are taken away at {every}", Role.DIM)), "mend"),
-            Choice("t", row(f"{self.model.site} alone: ", ("the others hear of no rule", Role.DIM)), "alone"),
-        )
 
-        def chosen(what: str | None) -> None:
+        def chosen(what: Partition | None) -> None:
             match what:
-                case "cut":
-                    self.prompt.ask(f"cut the cluster, at {every}", "groups of sites", self._cut, begun)
-                case "mend":
+                case Partition.EVERYWHERE:
+                    self.prompt.ask(f"cut the cluster, at {everywhere}", "groups of sites", self._cut, begun)
+                case Partition.MEND:
                     self.run_worker(self._mend(), group="faults")
-                case "alone":
+                case Partition.HERE:
                     self.ask_rule(begun)
-                case _:
+                case None:
                     pass
 
-        self.app.push_screen(ChoiceDialog("Partition", (), choices), chosen)
+        everywhere = f"all {len(self.cluster)} sites"
+        self.app.push_screen(partition_dialog(self.model.site, everywhere), chosen)
 
     async def _cut(self, rule: str) -> str | None:
         if rule.split()[:1] != [PARTITION]:
@@ -402,7 +391,7 @@ class SiteScreen(OncePainted):
             reached = await cut(self.model.hop, self.cluster, rule)
         except RequestRefused as refused:
             return str(refused)
-        self._tell_reached("the cluster is cut", reached, "p, then m mends it")
+        self._tell_reached(cut_words(reached), reached)
         return None
 
     async def _mend(self) -> None:
@@ -411,14 +400,13 @@ class SiteScreen(OncePainted):
         except RequestRefused as refused:
             self.complain(str(refused))
         else:
-            self._tell_reached("no partition is left", reached, "other rules stay")
+            self._tell_reached(mended_words(reached), reached)
 
-    def _tell_reached(self, done: str, reached: Reached, then: str) -> None:
-        if not reached.missed:
-            self.remark(f"{done} at all {len(reached.sites)} sites; {then}")
-            return
-        missed = "; ".join(f"{site} was not asked: {why}" for site, why in reached.missed.items())
-        self.complain(f"{done} at {', '.join(reached.sites) or 'no site'}; {missed}")
+    def _tell_reached(self, words: str, reached: Reached) -> None:
+        if reached.missed:
+            self.complain(words)
+        else:
+            self.remark(words)
 
     def on_prompt_refused(self, event: Prompt.Refused) -> None:
         self.complain(event.words)

@@ -17,6 +17,7 @@ from engine.contract.answers import Faults
 from engine.contract.shape import BadAnswer, read
 from tui.client import Client, EngineLost, EngineSilent, NoEngine
 from tui.hops import Hop
+from tui.site.wording import plural
 
 PARTITION: Final = "partition"
 ANSWER_S: Final = 5.0
@@ -26,9 +27,10 @@ _UNASKED: Final = (NoEngine, EngineLost, EngineSilent, BadAnswer)
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """At which sites it was done, and why not at the others: sentences by site."""
+    """At which sites it was done, how many rules that took away there, and why not at the others: sentences by site."""
 
     sites: tuple[str, ...]
+    removed: int
     missed: dict[str, str]
 
 
@@ -36,7 +38,7 @@ async def cut(here: Hop, cluster: Sequence[Hop], rule: str) -> Reached:
     """Puts the partition `rule` at every site, in the place of partitions that are there. Raises RequestRefused."""
     first = await _at([here], lambda client: _cut(client, rule))
     others = await _at([hop for hop in cluster if hop != here], lambda client: _cut(client, rule))
-    return Reached((*first.sites, *others.sites), first.missed | others.missed)
+    return Reached((*first.sites, *others.sites), first.removed + others.removed, first.missed | others.missed)
 
 
 async def mend(cluster: Sequence[Hop]) -> Reached:
@@ -44,28 +46,51 @@ async def mend(cluster: Sequence[Hop]) -> Reached:
     return await _at(cluster, lambda client: _remove(client, _partitions(client)))
 
 
-async def _at(hops: Sequence[Hop], do: Callable[[Client], None]) -> Reached:
+def cut_words(reached: Reached) -> str:
+    if not reached.sites:
+        return f"the cluster is not cut: {_missed(reached)}"
+    if reached.missed:
+        return f"the cluster is cut at {', '.join(reached.sites)}; {_missed(reached)}"
+    return f"the cluster is cut at all {plural(len(reached.sites), 'site')}; p, then m mends it"
+
+
+def mended_words(reached: Reached) -> str:
+    if not reached.sites:
+        return f"nothing is mended: {_missed(reached)}"
+    if reached.missed:
+        return f"mended: no partition any more at {', '.join(reached.sites)}; {_missed(reached)}"
+    if not reached.removed:
+        return f"there was no partition to mend: all {plural(len(reached.sites), 'site')} were asked"
+    return f"mended: none of the {plural(len(reached.sites), 'site')} has a partition any more; other rules stay"
+
+
+def _missed(reached: Reached) -> str:
+    return "; ".join(f"{site} was not asked: {why}" for site, why in reached.missed.items())
+
+
+async def _at(hops: Sequence[Hop], do: Callable[[Client], int]) -> Reached:
     said = await asyncio.gather(*(asyncio.to_thread(_ask, hop, do) for hop in hops))
-    missed = {str(hop.site): why for hop, why in zip(hops, said, strict=True) if why is not None}
-    return Reached(tuple(hop.site for hop in hops if hop.site not in missed), missed)
+    told = {str(hop.site): words for hop, words in zip(hops, said, strict=True)}
+    missed = {site: words for site, words in told.items() if isinstance(words, str)}
+    removed = sum(words for words in told.values() if isinstance(words, int))
+    return Reached(tuple(site for site in told if site not in missed), removed, missed)
 
 
-def _ask(hop: Hop, do: Callable[[Client], None]) -> str | None:
-    """Why the site could not be asked; None where it was done. Raises RequestRefused."""
+def _ask(hop: Hop, do: Callable[[Client], int]) -> int | str:
+    """How many rules were taken away there, or why the site could not be asked. Raises RequestRefused."""
     try:
         with Client.connect(hop.socket_path) as client:
-            do(client)
+            return do(client)
     except NoEngine:
         return "no engine is running"
     except _UNASKED as failed:
         return str(failed)
-    return None
 
 
-def _cut(client: Client, rule: str) -> None:
+def _cut(client: Client, rule: str) -> int:
     before = _partitions(client)
     client.call("faults.add", {"rule": rule}, ANSWER_S)
-    _remove(client, before)
+    return _remove(client, before)
 
 
 def _partitions(client: Client) -> list[int]:
@@ -73,6 +98,7 @@ def _partitions(client: Client) -> list[int]:
     return [rule.number for rule in rules if rule.text.split()[:1] == [PARTITION]]
 
 
-def _remove(client: Client, numbers: Sequence[int]) -> None:
+def _remove(client: Client, numbers: Sequence[int]) -> int:
     for number in numbers:
         client.call("faults.remove", {"number": number}, ANSWER_S)
+    return len(numbers)

@@ -149,6 +149,10 @@ class SiteModel:
         """All sites of the cluster as far as they are known, sorted."""
         return (self.site,) if self.status is None else self.status.sites
 
+    def blocked_since(self, site: str) -> int | None:
+        """The slot since which this site blocks that one; None where it does not, or `blocks` was not read."""
+        return next((b.slot for b in self.blocks or () if (b.blocker, b.blocked) == (self.site, site)), None)
+
     def forget_timeline(self) -> None:
         """What is hidden changed, or the connection was lost: lines are read anew."""
         self.timeline = self.timeline.copy()

@@ -1,0 +1,107 @@
+"""What comes over the main screen: its keys are named in the last line, and do what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.tui.engine_double import EngineDouble, Json
+from tests.tui.pilots import NARROW, WIDE, Driven, screen_of
+from tui.hops import Leaving
+
+CREATED: Json = {"outcome": "created", "id": "alice/1", "slot": 1, "to": None, "reason": None}
+
+
+def footer(pilot: Driven) -> str:
+    return pilot.lines()[-1].strip()
+
+
+async def until_footer(pilot: Driven, said: str) -> None:
+    await pilot.until(lambda: footer(pilot) == said, f"never the footer: {said!r}")
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=str)
+async def test_the_footer_names_the_keys_of_the_dialog_while_one_is_open(tmp_path: Path, size: tuple[int, int]) -> None:
+    reading = "↑ ↓ scroll  pgup pgdn page  esc close"
+    footers = {
+        ("b",): "1 bob  2 carol  3 dave  4 erin  ↑ ↓ move  enter bob  esc back",
+        ("u",): "1 bob  2 carol  3 dave  4 erin  ↑ ↓ move  enter bob  esc back",
+        ("b", "2"): "y yes  n no  ↑ ↓ move  enter no  esc back",
+        ("q",): "y leave  enter leave  esc back",
+        ("6", "p"): "a cut  m mend  t at alice only  ↑ ↓ move  enter cut  esc back",
+        ("question_mark",): reading,
+        ("o",): reading,
+    }
+    async with (
+        EngineDouble(tmp_path) as alice,
+        EngineDouble(tmp_path, site="bob") as bob,
+        screen_of(alice, bob, size=size, leaving=Leaving.STOPS_ALL) as pilot,
+    ):
+        main = footer(pilot)
+        assert main.startswith("c tweet")
+        for keys, said in footers.items():
+            await pilot.press(*keys)
+            await until_footer(pilot, said)
+            await pilot.press("escape", "1")
+            await until_footer(pilot, main)
+
+
+async def test_the_keys_of_the_engines_end_are_named(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine, leaving=Leaving.ASK) as pilot:
+        await pilot.press("q")
+        await until_footer(pilot, "l leave it running  s stop alice  ↑ ↓ move  enter leave it running  esc back")
+        await pilot.press("down")
+        await pilot.until(lambda: "enter stop alice" in footer(pilot), "enter takes another")
+
+
+async def test_a_site_is_blocked_by_its_name(tmp_path: Path) -> None:
+    """Letters are no keys there: k and j move elsewhere, q goes back."""
+    async with EngineDouble(tmp_path, sites=("alice", "bob", "kate", "quinn", "site12")) as engine:
+        engine.on["submit"] = lambda _: CREATED
+        async with screen_of(engine) as pilot:
+            for name in ("kate", "quinn", "site12"):
+                await pilot.press("b", *name, "enter")
+                await pilot.until_shown(f"Block {name}?")
+                await pilot.press("escape")
+            await pilot.press("b", *"kz")
+            await pilot.until_shown("typed: kz  no name begins so")
+            assert "enter" not in footer(pilot)
+            await pilot.press("enter", "backspace")
+            await pilot.until(lambda: "enter kate" in footer(pilot), "never back")
+            await pilot.press("enter", "y")
+            await pilot.until(lambda: engine.called("submit"), "never blocked")
+            assert engine.called("submit")[0]["target"] == "kate"
+
+
+async def test_who_is_blocked_is_read_before_it_is_told_and_what_changes_nothing_is_said(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.blocks = [{"blocker": "alice", "blocked": "bob", "slot": 3}]
+        async with screen_of(engine) as pilot:
+            await pilot.press("b")
+            await pilot.until_shown("1  bob  blocked since #3")
+            await pilot.until_shown("2  carol  not blocked")
+            await pilot.press("1")
+            await pilot.until_shown("bob is blocked since #3: once more changes nothing.")
+            await pilot.press("escape", "u", "2")
+            await pilot.until_shown("carol is not blocked: this changes nothing.")
+
+
+@pytest.mark.parametrize(
+    ("used", "says"),
+    [
+        (0, "the log is empty: there is no slot to go to yet"),
+        (1, "slot 1 is the only one"),
+        (2, "a slot is a number of 1 to 2"),
+    ],
+)
+async def test_the_slots_that_one_can_go_to_are_told_as_they_are(tmp_path: Path, used: int, says: str) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = used
+        async with screen_of(engine) as pilot:
+            await pilot.until(lambda: pilot.main.model.log.last == used, "never read")
+            await pilot.press("g")
+            await pilot.until_shown(says)
+            await pilot.press("9", "enter")
+            await pilot.until_shown("│ 9")
+            await pilot.until_shown(says)
