@@ -249,7 +249,7 @@ def test_a_new_message_touches_three_files() -> None:
 def test_a_new_method_touches_four_files() -> None:
     """What is asked, what is answered, who answers it, and docs/control.md; then whoever asks."""
     answering: dict[str, set[str]] = {schema.__name__: set() for schema in METHODS.values()}
-    for source in SOURCES:
+    for source in _rooms("engine"):
         for name in (name for one in source.imports() if one.module == REQUESTS for name in one.names):
             answering.get(name, set()).add(source.module)
     assert [name for name, modules in answering.items() if len(modules) != 1] == [], "which part answers it?"

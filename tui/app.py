@@ -23,6 +23,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.theme import Theme
 
+from engine.contract.requests import Stop
 from tui import keys
 from tui.bursts import KEYS_MAX, burst_of
 from tui.hops import Hop, Leaving
@@ -195,7 +196,7 @@ class LoggosApp(App[int]):
         """Asks the engine to stop, and leaves once it has let go of its store."""
         model = self.main.model
         try:
-            await model.link.call("stop")
+            await model.link.ask(Stop())
             await asyncio.wait_for(model.link.down.wait(), STOP_TIMEOUT_S)
         except UNANSWERED as failed:
             self.main.board.doing = None

@@ -18,17 +18,20 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 
 from engine.contract.answers import EngineStops
 from engine.contract.errors import ErrorCode
 from engine.contract.limits import LINE_BYTES_MAX
+from engine.contract.requests import Params, answer_to, method_and_params
 from engine.contract.shape import BadAnswer, read
 from engine.places import socket_to_ask
 from tui.exits import CommandFailed, ExitStatus
 from tui.selection import EnginePlace
+
+_A = TypeVar("_A")
 
 Json = dict[str, Any]
 
@@ -139,6 +142,10 @@ class Client:
         self._unsent += orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE)
         return self._numbers
 
+    def send(self, asked: Params[Any]) -> int:
+        """As `request`."""
+        return self.request(*method_and_params(asked))
+
     def wait(self, timeout_s: float | None, others: Iterable[int] = ()) -> tuple[list[Incoming], set[int]]:
         """Waits until something arrived, one of the descriptors `others` is readable, or the time passed.
 
@@ -184,6 +191,11 @@ class Client:
         finally:
             self._set_aside.extend(kept)
         raise EngineSilent(f"the engine did not answer `{method}` within {timeout_s:g} s")
+
+    def ask(self, asked: Params[_A], timeout_s: float = ANSWER_TIMEOUT_S) -> _A:
+        """As `call`. Raises BadAnswer too."""
+        method, params = method_and_params(asked)
+        return answer_to(asked, self.call(method, params, timeout_s))
 
     def wait_closed(self, timeout_s: float) -> bool:
         """Waits for the engine's end of the connection to close, dropping what still arrives; False: it did not."""

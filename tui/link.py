@@ -13,16 +13,18 @@ import contextlib
 import errno
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import orjson
 
-from engine.contract.answers import EngineStops, Observed
+from engine.contract.answers import EngineStops, Observed, Topic
 from engine.contract.limits import LINE_BYTES_MAX
+from engine.contract.requests import Params, Subscribe, answer_to, method_and_params
 from engine.contract.shape import read
 from engine.places import socket_to_ask
 
-TOPICS: Final = ("trace", "log", "outcome", "status", "faults")
+_A = TypeVar("_A")
+
 RETRY_FIRST_S: Final = 0.1
 RETRY_MAX_S: Final = 3.0
 
@@ -95,15 +97,16 @@ class Link:
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, RETRY_MAX_S)
 
-    async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
-        """The result of one request. Raises RpcError, LinkLost."""
-        return await self._send(method, params)
+    async def ask(self, asked: Params[_A]) -> _A:
+        """The answer to one request. Raises RpcError, LinkLost, BadAnswer."""
+        return answer_to(asked, await self._send(asked))
 
-    def _send(self, method: str, params: Mapping[str, Any] | None) -> asyncio.Future[Any]:
+    def _send(self, asked: Params[Any]) -> asyncio.Future[Any]:
         if self._writer is None:
             raise NotSent("no engine is connected")
         self._last_id += 1
-        request = {"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params or {}}
+        method, params = method_and_params(asked)
+        request = {"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params}
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._calls[self._last_id] = answer
         # Requests are small and their number is bounded by what a person does, so the buffer needs no drain.
@@ -114,7 +117,7 @@ class Link:
         """Handles one connection until it ends; returns why it did."""
         self._writer = writer
         self.down.clear()
-        subscribed = self._send("subscribe", {"topics": list(TOPICS)})
+        subscribed = self._send(Subscribe(topics=frozenset(Topic)))
         subscribed.add_done_callback(_seen)
         self._listener.connected()
         try:

@@ -8,13 +8,21 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, Final, Generic, Self, TypeVar
 
 from engine.contract.limits import SLOTS_MAX
-from engine.contract.requests import Topic
 from engine.contract.shape import ForScreens, Shape, read
 
 _T = TypeVar("_T")
+
+
+class Topic(StrEnum):
+    TRACE = "trace"
+    LOG = "log"
+    OUTCOME = "outcome"
+    STATUS = "status"
+    FAULTS = "faults"
 
 
 class Entry(Shape):
@@ -382,32 +390,6 @@ class EngineStops(Shape):
     reason: str
     exit_status: int
 
-
-ANSWERS: Final[Mapping[str, Any]] = {
-    "submit": Outcome,
-    "give_up": GivenUp,
-    "view": TimelinePage,
-    "log": LogPage,
-    "data": Lines[AcceptorLine],
-    "slot": SlotView,
-    "explain": Biography,
-    "blocks": Lines[BlockLine],
-    "events": Lines[Outcome],
-    "status": Status,
-    "plan": Lines[PlanLine],
-    "fill": Filled,
-    "trace": Lines[TraceLine],
-    "subscribe": Subscribed,
-    "faults": Faults,
-    "faults.add": Rule,
-    "faults.set": Rule,
-    "faults.remove": Removed,
-    "faults.clear": Removed,
-    "faults.release": Released,
-    "faults.drop": Dropped,
-    "stop": Stopping,
-}
-"""What each method answers."""
 
 ITEMS: Final[Mapping[str, type[Shape]]] = {
     Topic.TRACE: TraceLine,

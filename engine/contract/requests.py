@@ -1,4 +1,5 @@
-"""The methods of the control socket: a class is a method, and its annotations are the schema of its params.
+"""The methods of the control socket: a class is a method, its annotations are the schema of its params, and its base
+names the shape that answers it.
 
 Rules that hold here:
 - msgspec takes a param of the one type and range that its annotation says, and refuses names that the class does not
@@ -14,19 +15,44 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Final, TypeVar, dataclass_transform, get_args
+from typing import Annotated, Any, Final, Generic, TypeVar, dataclass_transform, get_args
 
 import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import force_setattr
 
+from engine.contract import answers
+from engine.contract.answers import (
+    AcceptorLine,
+    Biography,
+    BlockLine,
+    Dropped,
+    Filled,
+    FreshPage,
+    GivenUp,
+    Lines,
+    LogPage,
+    Outcome,
+    PlanLine,
+    Released,
+    Removed,
+    Rule,
+    SlotView,
+    Stopping,
+    Subscribed,
+    TimelinePage,
+    Topic,
+    TraceLine,
+)
 from engine.contract.limits import LINES_MAX, SECONDS_MAX, SLOTS_MAX, TRACE_LINES_MAX
+from engine.contract.shape import read
 from engine.core.ids import NUMBER_MAX, EventId, SiteId, Slot, Tick
 
 CallId = int | str
 
 _EVENT_ID: Final = re.compile(r"([a-z][a-z0-9-]{0,15})/([1-9][0-9]{0,15})\Z")
 
+_A = TypeVar("_A")
 _T = TypeVar("_T")
 Text = Annotated[str, Meta(description="needed, a string")]
 Truth = Annotated[bool, Meta(description="true or false")]
@@ -46,14 +72,6 @@ class BadParams(ValueError):
     """The message says which param is wrong, and what it should be."""
 
 
-class Topic(StrEnum):
-    TRACE = "trace"
-    LOG = "log"
-    OUTCOME = "outcome"
-    STATUS = "status"
-    FAULTS = "faults"
-
-
 class EventKind(StrEnum):
     TWEET = "tweet"
     BLOCK = "block"
@@ -61,11 +79,11 @@ class EventKind(StrEnum):
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
-class _Params(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What is asked for; `method` is its name on the socket."""
+class Params(Struct, Generic[_A], frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is asked for, and answered by an `_A`."""
 
 
-class _Bounded(_Params):
+class _Bounded(Params[_A]):
     """Asks for lines, at most `limit` of them."""
 
     limit: Count = 50
@@ -75,7 +93,7 @@ class _Bounded(_Params):
         return min(self.limit, LINES_MAX)
 
 
-class _OfSlots(_Params):
+class _OfSlots(Params[_A]):
     """Asks about these slots, ascending; None: the method says which."""
 
     slots: Several[Slot] | None = None
@@ -85,7 +103,7 @@ class _OfSlots(_Params):
             force_setattr(self, "slots", tuple(sorted(set(self.slots))))
 
 
-class Submit(_Params, kw_only=True):
+class Submit(Params[Outcome], kw_only=True):
     """`text` of a tweet, or the `target` of a block or unblock."""
 
     kind: Annotated[EventKind, Meta(description="tweet, block or unblock")]
@@ -112,11 +130,11 @@ class Submit(_Params, kw_only=True):
         return _ticks(self.timeout_s)
 
 
-class GiveUp(_Params):
+class GiveUp(Params[GivenUp]):
     requests: Annotated[tuple[CallId, ...], Meta(description="a list of the ids of requests")]
 
 
-class Fill(_OfSlots):
+class Fill(_OfSlots[Filled]):
     timeout_s: Seconds = 10.0
 
     @property
@@ -124,9 +142,8 @@ class Fill(_OfSlots):
         return _ticks(self.timeout_s)
 
 
-class View(_Bounded):
+class AnyView(_Bounded[_A]):
     before: SlotNumber | None = None
-    fresh: Truth = False
     timeout_s: Seconds = 10.0
 
     @property
@@ -134,11 +151,17 @@ class View(_Bounded):
         return _ticks(self.timeout_s)
 
 
-class FreshView(View):
+class View(AnyView[TimelinePage]):
+    fresh: Truth = False
+
+
+class FreshView(AnyView[FreshPage], kw_only=True):
     """A view that lacks nothing that was chosen before it was asked for (R5): `view` with `fresh`."""
 
+    fresh: Truth
 
-class Log(_Bounded):
+
+class Log(_Bounded[LogPage]):
     first: SlotNumber | None = msgspec.field(default=None, name="from")
     last: SlotNumber | None = msgspec.field(default=None, name="to")
 
@@ -147,15 +170,15 @@ class Log(_Bounded):
             raise BadParams("'from' is above 'to': swap them")
 
 
-class Data(_OfSlots):
+class Data(_OfSlots[Lines[AcceptorLine]]):
     pass
 
 
-class Inspect(_Params):
+class Inspect(Params[SlotView]):
     slot: OneSlot
 
 
-class Explain(_Params):
+class Explain(Params[Biography]):
     slot: OneSlot
     timeout_s: Seconds = 1.0
 
@@ -164,11 +187,11 @@ class Explain(_Params):
         return _ticks(self.timeout_s)
 
 
-class Blocks(_Params):
+class Blocks(Params[Lines[BlockLine]]):
     pass
 
 
-class Events(_Bounded):
+class Events(_Bounded[Lines[Outcome]]):
     ids: (
         Annotated[tuple[str, ...], Meta(max_length=LINES_MAX, description=f"a list of strings, at most {LINES_MAX}")]
         | None
@@ -183,15 +206,15 @@ class Events(_Bounded):
         return None if self.ids is None else [_event_id(text) for text in self.ids]
 
 
-class Status(_Params):
+class Status(Params[answers.Status]):
     pass
 
 
-class Plan(_OfSlots):
+class Plan(_OfSlots[Lines[PlanLine]]):
     pass
 
 
-class TraceLines(_Params):
+class TraceLines(Params[Lines[TraceLine]]):
     limit: Count = 200
     slot: SlotNumber | None = None
 
@@ -200,15 +223,15 @@ class TraceLines(_Params):
         return min(self.limit, TRACE_LINES_MAX)
 
 
-class Subscribe(_Params):
+class Subscribe(Params[Subscribed]):
     topics: Annotated[frozenset[Topic], Meta(min_length=1, description=f"a list of {', '.join(Topic)}")]
 
 
-class Faults(_Params):
+class Faults(Params[answers.Faults]):
     pass
 
 
-class FaultsAdd(_Params):
+class FaultsAdd(Params[Rule]):
     rule: Text
     expires_s: Seconds | None = None
 
@@ -217,28 +240,28 @@ class FaultsAdd(_Params):
         return None if self.expires_s is None else _ticks(self.expires_s)
 
 
-class FaultsSet(_Params):
+class FaultsSet(Params[Rule]):
     number: Count
     on: Truth
 
 
-class FaultsRemove(_Params):
+class FaultsRemove(Params[Removed]):
     number: Count
 
 
-class FaultsClear(_Params):
+class FaultsClear(Params[Removed]):
     pass
 
 
-class FaultsRelease(_Params):
+class FaultsRelease(Params[Released]):
     held: Several[int] | None = None
 
 
-class FaultsDrop(_Params):
+class FaultsDrop(Params[Dropped]):
     held: Several[int] | None = None
 
 
-class Stop(_Params):
+class Stop(Params[Stopping]):
     pass
 
 
@@ -281,6 +304,10 @@ METHODS: Final[Mapping[str, type[Request]]] = {
 }
 """The methods by their names on the socket."""
 
+_NAMES: Final[Mapping[type[Params[Any]], str]] = {FreshView: "view"} | {
+    schema: name for name, schema in METHODS.items()
+}
+
 
 def request(method: str, params: Mapping[str, object]) -> Request:
     """Raises BadParams; KeyError where there is no such method."""
@@ -292,6 +319,22 @@ def request(method: str, params: Mapping[str, object]) -> Request:
         return msgspec.convert(said, schema)
     except msgspec.ValidationError as error:
         raise BadParams(_sentence(schema, str(error))) from None
+
+
+def method_and_params(asked: Params[Any]) -> tuple[str, dict[str, Any]]:
+    """As a client sends it: what is as if it were left out is left out."""
+    return _NAMES[type(asked)], msgspec.to_builtins(asked, order="deterministic")
+
+
+def answer_to(asked: Params[_A], raw: object) -> _A:
+    """The answer, as it came. Raises BadAnswer."""
+    answer: _A = read(answered_by(type(asked)), raw)
+    return answer
+
+
+def answered_by(schema: type[Params[Any]]) -> Any:
+    """The shape that its base names."""
+    return get_args(vars(schema)["__orig_bases__"][0])[0]
 
 
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)

@@ -9,14 +9,27 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 from msgspec.structs import asdict
 
 from engine.contract import answers
 from engine.contract.answers import BlockLine, Lines, LogLine, LogPage, Outcome, PlanLine, SlotView, TimelinePage
 from engine.contract.limits import SLOTS_MAX
-from engine.contract.requests import Blocks, Data, Events, Faults, Inspect, Log, Plan, Query, Status, TraceLines, View
+from engine.contract.requests import (
+    AnyView,
+    Blocks,
+    Data,
+    Events,
+    Faults,
+    Inspect,
+    Log,
+    Plan,
+    Query,
+    Status,
+    TraceLines,
+    View,
+)
 from engine.contract.shape import Shape
 from engine.core.effects import SawFresh, SawUnconfirmed
 from engine.core.entry import Entry
@@ -83,7 +96,7 @@ class Queries:
             case _:
                 assert_never(query)
 
-    def view(self, query: View, read: SawFresh | SawUnconfirmed | None = None) -> TimelinePage:
+    def view(self, query: AnyView[Any], read: SawFresh | SawUnconfirmed | None = None) -> TimelinePage:
         """The timeline; `read` is what became of the certain read that asked for it (R5). Raises StoreError."""
         me = self._settings.site
         hidden = frozenset(blocker for blocker, blocked in self._replica.blocks() if blocked == me)

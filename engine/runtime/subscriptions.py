@@ -18,8 +18,7 @@ import msgspec
 import orjson
 from msgspec.structs import replace
 
-from engine.contract.answers import Faults, LogLine, Outcome, Status
-from engine.contract.requests import Topic
+from engine.contract.answers import Faults, LogLine, Outcome, Status, Topic
 from engine.contract.shape import Shape
 from engine.core.ids import Slot, Tick
 from engine.runtime import jsonrpc

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import trio
 
+from engine.contract.answers import Topic
 from engine.contract.limits import LINE_BYTES_MAX
-from engine.contract.requests import Topic
 from engine.runtime import control, ledger
 from engine.runtime.ending import EndStatus
 from engine.runtime.serve import CannotServe

@@ -11,8 +11,8 @@ import pytest
 import trio
 import trio.testing
 
-from engine.contract.answers import Stopping
-from engine.contract.requests import Status, Submit, Topic
+from engine.contract.answers import Stopping, Topic
+from engine.contract.requests import Status, Submit
 from engine.core.ids import Slot, Tick
 from engine.runtime import ledger as bounds
 from engine.runtime.control import ControlServer

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 from msgspec.structs import replace
 
-from engine.contract.answers import Faults, LogLine, Outcome, Peer, Quorum, Status
+from engine.contract.answers import Faults, LogLine, Outcome, Peer, Quorum, Status, Topic
 from engine.contract.limits import LINE_BYTES_MAX
-from engine.contract.requests import CallId, Topic
+from engine.contract.requests import CallId
 from engine.contract.shape import Shape
 from engine.core.effects import SawPeer
 from engine.core.ids import SiteId, Slot, Tick

@@ -13,6 +13,20 @@ from typing import Any, Final, Self
 
 import orjson
 
+from engine.contract.requests import (
+    AnyView,
+    Blocks,
+    Events,
+    Explain,
+    Faults,
+    Inspect,
+    Log,
+    Plan,
+    Status,
+    Subscribe,
+    TraceLines,
+    request,
+)
 from engine.core.ids import SiteId
 from tui.hops import Hop
 
@@ -218,33 +232,33 @@ class EngineDouble:
         return {"rules": self.rules, "held": self.held, "seed": 42}
 
     def answer(self, method: str, params: Json) -> Any:
-        match method:
-            case "subscribe":
-                return {"subscribed": params["topics"]}
-            case "status":
+        match request(method, params):
+            case Subscribe(topics=topics):
+                return {"subscribed": sorted(topics)}
+            case Status():
                 return self.status()
-            case "faults":
+            case Faults():
                 return self.faults()
-            case "trace":
-                return {"lines": self.trace[-params["limit"] :]}
-            case "events":
-                return {"lines": self.events[-params["limit"] :]}
-            case "blocks":
+            case TraceLines(limit=limit):
+                return {"lines": self.trace[-limit:]}
+            case Events(limit=limit):
+                return {"lines": self.events[-limit:]}
+            case Blocks():
                 return {"lines": self.blocks}
-            case "log":
-                last = min(params.get("to") or self.used_max, self.used_max)
-                first = max(params.get("from") or 1, last - params.get("limit", 50) + 1)
+            case Log() as asked:
+                last = min(asked.last or self.used_max, self.used_max)
+                first = max(asked.first or 1, last - asked.limit + 1)
                 lines = [self.line(slot) for slot in range(first, last + 1)]
                 return {"lines": lines, "used_max": self.used_max, "prefix": self.prefix()}
-            case "plan":
-                slots = self.holes() if params["slots"] is None else params["slots"]
-                return {"lines": [{"slot": slot, "state": "hole", "action": "ask the others"} for slot in slots]}
-            case "view":
-                return self._view(params["limit"], params["before"])
-            case "explain":
-                return self.biographies.get(params["slot"]) or biography(params["slot"], self.sites)
-            case "slot":
-                return {"hindered": None} | self.slots[params["slot"]]
+            case Plan(slots=slots):
+                planned = self.holes() if slots is None else slots
+                return {"lines": [{"slot": slot, "state": "hole", "action": "ask the others"} for slot in planned]}
+            case AnyView(limit=limit, before=before):
+                return self._view(limit, before)
+            case Explain(slot=slot):
+                return self.biographies.get(slot) or biography(slot, self.sites)
+            case Inspect(slot=slot):
+                return {"hindered": None} | self.slots[slot]
             case _:
                 raise Refused(-32601, f"no such method: {method}")
 

@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from engine.contract.answers import Topic
+from engine.contract.requests import EventKind, Status, Submit
 from engine.places import socket_to_ask, socket_to_bind
-from tests.tui.engine_double import EngineDouble, Refused, trace_line
-from tui.link import TOPICS, Link, LinkLost, NotSent, RpcError
+from tests.tui.engine_double import EngineDouble, Refused, outcome, trace_line
+from tui.link import Link, LinkLost, NotSent, RpcError
 
+TWEET = Submit(kind=EventKind.TWEET, text="hello")
 BOUND_S = 60.0
 
 
@@ -69,11 +72,11 @@ async def test_it_subscribes_to_everything_and_calls_are_answered_in_any_order(t
         engine.on["submit"] = lambda _: answer_late()
         async with linked(engine) as (link, heard):
             await heard.until("connected")
-            slow = asyncio.create_task(link.call("submit"))
-            assert (await link.call("status"))["site"] == "alice"
-            late.set_result({"outcome": "created"})
-            assert await slow == {"outcome": "created"}
-            assert engine.called("subscribe") == [{"topics": list(TOPICS)}]
+            slow = asyncio.create_task(link.ask(TWEET))
+            assert (await link.ask(Status())).site == "alice"
+            late.set_result(outcome("created", slot=1))
+            assert (await slow).slot == 1
+            assert engine.called("subscribe") == [{"topics": sorted(Topic)}]
 
 
 async def test_a_refusal_is_told_with_its_code(tmp_path: Path) -> None:
@@ -85,7 +88,7 @@ async def test_a_refusal_is_told_with_its_code(tmp_path: Path) -> None:
         async with linked(engine) as (link, heard):
             await heard.until("connected")
             with pytest.raises(RpcError, match="name a site") as refused:
-                await link.call("submit")
+                await link.ask(TWEET)
             assert refused.value.code == 1
 
 
@@ -94,21 +97,21 @@ async def test_a_call_ends_when_the_connection_does_and_none_is_made_without_one
         engine.on["submit"] = lambda _: asyncio.sleep(BOUND_S)
         async with linked(engine) as (link, heard):
             await heard.until("connected")
-            call = asyncio.create_task(link.call("submit"))
-            assert await link.call("status")
+            call = asyncio.create_task(link.ask(TWEET))
+            assert await link.ask(Status())
             await engine.stop()
             with pytest.raises(LinkLost):
                 await call
             await heard.until("lost")
             with pytest.raises(NotSent):
-                await link.call("status")
+                await link.ask(Status())
             assert not link.up
 
 
 async def test_what_is_told_unasked_keeps_its_order(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, linked(engine) as (link, heard):
         await heard.until("connected")
-        await link.call("status")
+        await link.ask(Status())
         engine.tell(
             {"topic": "trace", **trace_line(1, "in", "bob", "accept")},
             {"topic": "status", **engine.status()},
@@ -126,12 +129,12 @@ async def test_what_is_told_unasked_keeps_its_order(tmp_path: Path) -> None:
 async def test_it_connects_again_when_the_engine_is_back(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, linked(engine) as (link, heard):
         await heard.until("connected")
-        assert await link.call("status")
+        assert await link.ask(Status())
         await engine.stop()
         await heard.until("lost")
         await engine.start()
         await heard.until("connected", times=2)
-        assert (await link.call("status"))["site"] == "alice"
+        assert (await link.ask(Status())).site == "alice"
 
 
 async def test_without_an_engine_it_waits_longer_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

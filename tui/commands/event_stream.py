@@ -17,6 +17,7 @@ from typing import Final
 
 from engine.contract.answers import Outcome
 from engine.contract.errors import ErrorCode
+from engine.contract.requests import EventKind, GiveUp, Submit
 from engine.contract.shape import BadAnswer, read
 from tui.client import Answer, Client, EngineLost, RequestRefused
 from tui.commands.line_reader import LINE_BYTES_MAX, Line, LineReader
@@ -90,12 +91,12 @@ class EventStream:
             place = _Place(line, time.monotonic() + timeout_s + SILENCE_S)
             self._places.append(place)
             try:
-                params = {"kind": "tweet", "text": _text(line), "timeout_s": timeout_s, "retry": retry}
+                event = Submit(kind=EventKind.TWEET, text=_text(line), timeout_s=timeout_s, retry=retry)
             except _BadLine as bad:
                 place.told = RefusedLine("refused", line.number, str(bad))
                 self._tell_in_order()
             else:
-                self._under_way[self._client.request("submit", params)] = place
+                self._under_way[self._client.send(event)] = place
         return bool(self._places or self._lines or not (self._reader.ended or self.interrupted))
 
     def _turn(self, interrupts: Interrupts) -> None:
@@ -128,7 +129,7 @@ class EventStream:
         self.not_submitted = len(self._lines) + len(self._reader.drain(_DRAIN_BYTES_MAX))
         self._lines.clear()
         if self._under_way:
-            self._client.request("give_up", {"requests": list(self._under_way)})
+            self._client.send(GiveUp(requests=tuple(self._under_way)))
             for place in self._under_way.values():
                 place.deadline = time.monotonic() + GIVE_UP_S
 

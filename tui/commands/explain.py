@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from engine.contract.answers import BallotAccount, Biography, Entry, SiteAccount, SlotQuorum
-from engine.contract.shape import read
+from engine.contract.requests import Explain
+from engine.core.ids import Slot
 from tui.client import ANSWER_TIMEOUT_S, Client, failures_as_exits
 from tui.exits import ExitStatus
 from tui.output import Cell, Output, Row, Style
@@ -33,9 +34,9 @@ _STATES: Final = {
 def run(arguments: Namespace) -> int:
     place = select_site(arguments)
     out = Output(arguments.json)
-    params = {"slot": arguments.slot, "timeout_s": arguments.timeout}
+    asked = Explain(slot=Slot(arguments.slot), timeout_s=arguments.timeout)
     with failures_as_exits(place), Client.connect(place.socket_path) as client:
-        told = read(Biography, client.call("explain", params, timeout_s=arguments.timeout + ANSWER_TIMEOUT_S))
+        told = client.ask(asked, arguments.timeout + ANSWER_TIMEOUT_S)
     if out.as_json:
         out.json(told)
     else:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from engine.contract.answers import Dropped, Faults, Held, Released, Removed, Rule
-from engine.contract.shape import Shape, read
+from engine.contract import requests
+from engine.contract.answers import Faults, Held, Rule
+from engine.contract.requests import FaultsAdd, FaultsClear, FaultsDrop, FaultsRelease, FaultsRemove
+from engine.contract.shape import Shape
 from tui.client import Client, failures_as_exits
 from tui.exits import ExitStatus
 from tui.output import Account, Cell, Output, Row, Style
@@ -22,24 +24,22 @@ def run(arguments: Namespace) -> int:
     with failures_as_exits(place), Client.connect(place.socket_path) as client:
         match arguments.action:
             case "add":
-                params = {"rule": " ".join(arguments.rule), "expires_s": arguments.expires}
-                _say(out, rule := read(Rule, client.call("faults.add", params)), f"rule {rule.number} added")
+                rule = client.ask(FaultsAdd(rule=" ".join(arguments.rule), expires_s=arguments.expires))
+                _say(out, rule, f"rule {rule.number} added")
             case "remove":
-                gone = read(Removed, client.call("faults.remove", {"number": arguments.number}))
+                gone = client.ask(FaultsRemove(number=arguments.number))
                 _say(out, gone, f"{_plural(gone.removed, 'rule')} removed")
             case "clear":
-                gone = read(Removed, client.call("faults.clear"))
+                gone = client.ask(FaultsClear())
                 _say(out, gone, f"{_plural(gone.removed, 'rule')} removed; what was held is released")
             case "release":
-                params = {"held": arguments.held or None}
-                free = read(Released, client.call("faults.release", params))
+                free = client.ask(FaultsRelease(held=tuple(arguments.held) or None))
                 _say(out, free, f"{_plural(free.released, 'held message')} released")
             case "drop":
-                params = {"held": arguments.held or None}
-                lost = read(Dropped, client.call("faults.drop", params))
+                lost = client.ask(FaultsDrop(held=tuple(arguments.held) or None))
                 _say(out, lost, f"{_plural(lost.dropped, 'held message')} dropped")
             case _:
-                _show(out, read(Faults, client.call("faults")))
+                _show(out, client.ask(requests.Faults()))
     return ExitStatus.DONE
 
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 
-from engine.contract.answers import Filled, FillLine, Lines, PlanLine
+from engine.contract.answers import FillLine, PlanLine
 from engine.contract.limits import SLOTS_MAX
-from engine.contract.shape import BadAnswer, read
+from engine.contract.requests import Fill, Plan
+from engine.contract.shape import BadAnswer
 from engine.core.effects import HINDERED, UNSETTLED
+from engine.core.ids import Slot
 from tui.client import Client, EngineLost, EngineSilent, failures_as_exits
-from tui.commands.patient_call import call_patiently, status_of_loss
+from tui.commands.patient_call import ask_patiently, status_of_loss
 from tui.exits import CommandFailed, ExitStatus
 from tui.interrupts import Interrupts
 from tui.output import Account, Cell, Output, Style, complain
@@ -29,15 +31,16 @@ def run(arguments: Namespace) -> int:
         wanted = sorted(set(arguments.slots))
         if len(wanted) > SLOTS_MAX:
             raise CommandFailed(ExitStatus.BAD_INPUT, f"at most {SLOTS_MAX} slots at once: name fewer, or none for all")
-        params = {"slots": wanted or None}
+        slots = tuple(map(Slot, wanted)) or None
         with failures_as_exits(place), Client.connect(place.socket_path) as client:
             if not out.as_json:
-                _show_plan(out, read(Lines[PlanLine], client.call("plan", params)).lines)
+                _show_plan(out, client.ask(Plan(slots=slots)).lines)
             try:
-                answered = call_patiently(client, interrupts, "fill", params, arguments.timeout)
-                filled = read(Filled, answered.value)
+                asked = Fill(slots=slots, timeout_s=arguments.timeout)
+                answered = ask_patiently(client, interrupts, asked, arguments.timeout)
             except (EngineLost, EngineSilent, BadAnswer) as lost:
                 raise CommandFailed(status_of_loss(lost), f"what became of the holes is not known: {lost}") from lost
+    filled = answered.value
     _show_results(out, filled.lines)
     unsettled = {line.result for line in filled.lines} & UNSETTLED
     if unsettled:

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from engine.contract.errors import ErrorCode
-from tui.client import Answer, Client, EngineLost, EngineSilent, Json, RequestRefused
+from engine.contract.requests import GiveUp, Params, answer_to, method_and_params
+from tui.client import Answer, Client, EngineLost, EngineSilent, RequestRefused
 from tui.exits import ExitStatus
 from tui.interrupts import Interrupts
+
+_A = TypeVar("_A")
 
 SILENCE_S: Final = 5.0
 """How long after its own time a request's answer may take, before the engine counts as hung."""
@@ -25,29 +28,29 @@ GIVE_UP_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Generic[_A]):
     """What the engine answered, and whether a signal hurried it."""
 
-    value: Any
+    value: _A
     interrupted: bool
 
 
-def call_patiently(client: Client, interrupts: Interrupts, method: str, params: Json, timeout_s: float) -> Patience:
-    """Calls `method`, to be answered within `timeout_s`. Raises RequestRefused, EngineLost, EngineSilent."""
-    number = client.request(method, {**params, "timeout_s": timeout_s})
+def ask_patiently(client: Client, interrupts: Interrupts, asked: Params[_A], timeout_s: float) -> Patience[_A]:
+    """Asks what is to be answered within `timeout_s`. Raises RequestRefused, EngineLost, EngineSilent, BadAnswer."""
+    number = client.send(asked)
     deadline = time.monotonic() + timeout_s + SILENCE_S
     while (left_s := deadline - time.monotonic()) > 0:
         arrived, ready = client.wait(left_s, {interrupts.fileno()})
         for one in arrived:
             if isinstance(one, Answer) and one.number == number:
-                return Patience(_value(one), bool(interrupts.caught))
+                return Patience(answer_to(asked, _value(one)), bool(interrupts.caught))
         if ready:
             interrupts.clear()
             if len(interrupts.caught) > 1:
                 raise EngineSilent("interrupted before the engine told what became of it")
-            client.request("give_up", {"requests": [number]})
+            client.send(GiveUp(requests=(number,)))
             deadline = time.monotonic() + GIVE_UP_S
-    raise EngineSilent(f"the engine did not answer `{method}` in time")
+    raise EngineSilent(f"the engine did not answer `{method_and_params(asked)[0]}` in time")
 
 
 def _value(answer: Answer) -> Any:

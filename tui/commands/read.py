@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from engine.contract.answers import AcceptorLine, BlockLine, Entry, FreshPage, FreshRead, Lines, LogLine, TimelinePage
-from engine.contract.shape import BadAnswer, read
+from engine.contract.answers import AcceptorLine, Entry, FreshRead, LogLine, TimelinePage
+from engine.contract.requests import Blocks, FreshView
+from engine.contract.shape import BadAnswer
 from tui.client import Client, EngineLost, EngineSilent, failures_as_exits
 from tui.commands.outcomes import explained, outcome_cell
 from tui.commands.pages import (
@@ -22,11 +23,11 @@ from tui.commands.pages import (
     events_pages,
     log_pages,
     log_slots,
-    newest_page,
+    newest_lines,
     newest_timeline,
     with_older,
 )
-from tui.commands.patient_call import call_patiently, status_of_loss
+from tui.commands.patient_call import ask_patiently, status_of_loss
 from tui.exits import CommandFailed, ExitStatus
 from tui.interrupts import Interrupts
 from tui.output import Cell, Output, Row, Style, Unwritten, complain
@@ -59,13 +60,12 @@ def view(arguments: Namespace) -> int:
 def _fresh_view(arguments: Namespace, limit: int) -> ExitStatus:
     with Interrupts() as interrupts, _asking(arguments) as (client, out):
         timeout_s = TIMEOUT_DEFAULT_S if arguments.timeout is None else arguments.timeout
-        asked = {**newest_page(limit), "fresh": True}
+        asked = FreshView(fresh=True, limit=newest_lines(limit), timeout_s=timeout_s)
         try:
-            answer = call_patiently(client, interrupts, "view", asked, timeout_s)
-            newest = read(FreshPage, answer.value)
+            answer = ask_patiently(client, interrupts, asked, timeout_s)
         except (EngineLost, EngineSilent, BadAnswer) as lost:
             raise CommandFailed(status_of_loss(lost), f"nothing was confirmed: {lost}") from lost
-        page = with_older(client, newest, limit)
+        page = with_older(client, answer.value, limit)
         with suppress(BrokenPipeError, Unwritten):  # whether it is confirmed has a status of its own
             _print_timeline(out, page)
             _print_confirmation(out, page.fresh)
@@ -134,7 +134,7 @@ def events(arguments: Namespace) -> int:
 
 def blocks(arguments: Namespace) -> int:
     with _asking(arguments) as (client, out):
-        table = read(Lines[BlockLine], client.call("blocks")).lines
+        table = client.ask(Blocks()).lines
         if out.as_json:
             out.json_lines(table)
             return ExitStatus.DONE

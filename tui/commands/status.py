@@ -11,8 +11,8 @@ from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from engine.contract import requests
 from engine.contract.answers import Peer, Status
-from engine.contract.shape import read
 from tui import costs, leading
 from tui.client import Client, failures_as_exits
 from tui.exits import ExitStatus
@@ -25,7 +25,7 @@ _HOLES_SHOWN: Final = 12
 def run(arguments: Namespace) -> int:
     place = select_site(arguments)
     with failures_as_exits(place), Client.connect(place.socket_path) as client:
-        status = read(Status, client.call("status"))
+        status = client.ask(requests.Status())
     out = Output(arguments.json)
     if out.as_json:
         out.json(status)

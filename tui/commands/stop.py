@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from engine.contract.requests import Stop
 from tui.client import Client, EngineLost, failures_as_exits
 from tui.exits import CommandFailed, ExitStatus
 from tui.output import Account
@@ -27,7 +28,7 @@ def run(arguments: Namespace) -> int:
     with failures_as_exits(place), Client.connect(place.socket_path) as client:
         deadline = time.monotonic() + STOP_TIMEOUT_S
         with _process(client.peer_process()) as process:
-            client.request("stop", {})
+            client.send(Stop())
             closed = client.wait_closed(STOP_TIMEOUT_S)
             ended = closed and _ends(process, deadline)
     if not ended:

@@ -11,12 +11,13 @@ from argparse import Namespace
 from typing import Final
 
 from engine.contract.answers import Outcome
-from engine.contract.shape import BadAnswer, read
-from tui.client import Client, EngineLost, EngineSilent, Json, failures_as_exits
+from engine.contract.requests import EventKind, Submit
+from engine.contract.shape import BadAnswer
+from tui.client import Client, EngineLost, EngineSilent, failures_as_exits
 from tui.commands.event_stream import EventStream
 from tui.commands.line_reader import LineReader
 from tui.commands.outcomes import print_outcome
-from tui.commands.patient_call import call_patiently, status_of_loss
+from tui.commands.patient_call import ask_patiently, status_of_loss
 from tui.exits import CommandFailed, ExitStatus, status_of_many, status_of_outcome
 from tui.interrupts import Interrupts
 from tui.output import Account, complain
@@ -30,18 +31,19 @@ def tweet(arguments: Namespace) -> int:
         raise CommandFailed(ExitStatus.BAD_INPUT, "write either the TEXT of one tweet, or --stdin for one a line")
     if arguments.stdin:
         return _stream(arguments)
-    return _one(arguments, {"kind": "tweet", "text": arguments.text, "retry": arguments.retry})
+    text, timeout_s, retry = arguments.text, arguments.timeout, arguments.retry
+    return _one(arguments, Submit(kind=EventKind.TWEET, text=text, timeout_s=timeout_s, retry=retry))
 
 
 def block(arguments: Namespace) -> int:
-    return _one(arguments, {"kind": "block", "target": arguments.other})
+    return _one(arguments, Submit(kind=EventKind.BLOCK, target=arguments.other, timeout_s=arguments.timeout))
 
 
 def unblock(arguments: Namespace) -> int:
-    return _one(arguments, {"kind": "unblock", "target": arguments.other})
+    return _one(arguments, Submit(kind=EventKind.UNBLOCK, target=arguments.other, timeout_s=arguments.timeout))
 
 
-def _one(arguments: Namespace, params: Json) -> int:
+def _one(arguments: Namespace, event: Submit) -> int:
     with Interrupts() as interrupts:
         place = select_site(arguments)
         out = Account(arguments.json)
@@ -49,13 +51,12 @@ def _one(arguments: Namespace, params: Json) -> int:
             if interrupts.caught:
                 raise CommandFailed(ExitStatus.NOT_IN_LOG, "interrupted: nothing was submitted")
             try:
-                answered = call_patiently(client, interrupts, "submit", params, arguments.timeout)
-                told = read(Outcome, answered.value)
+                answered = ask_patiently(client, interrupts, event, event.timeout_s)
             except (EngineLost, EngineSilent, BadAnswer) as lost:
                 print_outcome(out, Outcome.unknown(str(lost)))
                 return status_of_loss(lost)
-        print_outcome(out, told)
-        status = status_of_outcome(told.outcome)
+        print_outcome(out, answered.value)
+        status = status_of_outcome(answered.value.outcome)
         return ExitStatus.NOT_KNOWN if answered.interrupted and status == ExitStatus.DONE else status
 
 

@@ -12,8 +12,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from engine.contract.answers import Lines, Observed, TraceLine, read_item
+from engine.contract.answers import Observed, Topic, TraceLine, read_item
+from engine.contract.requests import Subscribe, TraceLines
 from engine.contract.shape import read
+from engine.core.ids import Slot
 from tui.client import Client, Notification, failures_as_exits
 from tui.exits import ExitStatus
 from tui.interrupts import Interrupts
@@ -27,11 +29,11 @@ _ARROWS: Final = {"out": "→", "in": "←", "self": "·"}
 def run(arguments: Namespace) -> int:
     place = select_site(arguments)
     out = Output(arguments.json)
-    past_params = {"limit": arguments.limit, "slot": arguments.slot}
+    asked = TraceLines(limit=arguments.limit, slot=None if arguments.slot is None else Slot(arguments.slot))
     with failures_as_exits(place), Client.connect(place.socket_path) as client:
         if arguments.follow:
-            client.call("subscribe", {"topics": ["trace"]})
-        past = read(Lines[TraceLine], client.call("trace", past_params)).lines
+            client.ask(Subscribe(topics=frozenset({Topic.TRACE})))
+        past = client.ask(asked).lines
         _print(out, past)
         if arguments.follow:
             _follow(client, out, past, arguments.slot)

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Final, TypeVar
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Final, TypeVar
 
 from textual.binding import BindingType
 from textual.message import Message
 
 from engine.contract.answers import Held, Rule
+from engine.contract.requests import (
+    FaultsAdd,
+    FaultsClear,
+    FaultsDrop,
+    FaultsRelease,
+    FaultsRemove,
+    FaultsSet,
+    Params,
+)
 from tui import keys
 from tui.panes.page import Page
 from tui.rows import BLANK, Role, Row, row, wrapped
 from tui.site.model import UNANSWERED, Change, SiteModel
 from tui.times import clock
 
+_A = TypeVar("_A")
 Selected = TypeVar("Selected", Rule, Held)
 
 RULE_INDENT: Final = 18
@@ -115,10 +125,10 @@ class FaultsPane(Page):
     async def add(self, rule: str) -> str | None:
         """Returns why the engine refuses the rule; that it is on is told as every answer is."""
         try:
-            answer = await self.model.link.call("faults.add", {"rule": rule})
+            added = await self.model.link.ask(FaultsAdd(rule=rule))
         except UNANSWERED as refused:
             return str(refused)
-        self.post_message(self.Answered(f"rule {answer['number']} is on", False))
+        self.post_message(self.Answered(f"rule {added.number} is on", False))
         return None
 
     def action_switch(self) -> None:
@@ -126,14 +136,14 @@ class FaultsPane(Page):
         if rule is None:
             self._refuse(self._no_rule())
         else:
-            self._do("faults.set", {"number": rule.number, "on": not rule.on}, "")
+            self._do(FaultsSet(number=rule.number, on=not rule.on), lambda _: "")
 
     def action_remove(self) -> None:
         rule = self._selected(Rule)
         if rule is None:
             self._refuse(self._no_rule())
         else:
-            self._do("faults.remove", {"number": rule.number}, f"rule {rule.number} is removed")
+            self._do(FaultsRemove(number=rule.number), lambda _: f"rule {rule.number} is removed")
 
     def _no_rule(self) -> str:
         return "select the row of a rule first" if self.model.faults.rules else "there is no rule: a adds one"
@@ -142,22 +152,22 @@ class FaultsPane(Page):
         faults = self.model.faults
         goes_on = "; what was held goes on its way" if faults.held else ""
         if faults.rules or faults.held:
-            self._do("faults.clear", {}, f"no rule is left, {{removed}} removed{goes_on}")
+            self._do(FaultsClear(), lambda gone: f"no rule is left, {gone.removed} removed{goes_on}")
         else:
             self._refuse("there is no rule to remove, and no message is held")
 
     def action_release(self) -> None:
-        self._do_held("faults.release", "{released} released")
+        self._do_held(lambda held: self._do(FaultsRelease(held=held), lambda free: f"{free.released} released"))
 
     def action_drop(self) -> None:
-        self._do_held("faults.drop", "{dropped} dropped")
+        self._do_held(lambda held: self._do(FaultsDrop(held=held), lambda lost: f"{lost.dropped} dropped"))
 
-    def _do_held(self, method: str, told: str) -> None:
+    def _do_held(self, do: Callable[[tuple[int, ...] | None], None]) -> None:
         if not self.model.faults.held:
             self._refuse("no message is held: a rule such as `to=carol hold` holds them")
             return
         held = self._selected(Held)
-        self._do(method, {"held": None if held is None else [held.number]}, told)
+        do(None if held is None else (held.number,))
 
     def _selected(self, kind: type[Selected]) -> Selected | None:
         meaning = self._meaning[self.cursor] if self.cursor < len(self._meaning) else None
@@ -166,14 +176,14 @@ class FaultsPane(Page):
     def _refuse(self, why: str) -> None:
         self.post_message(self.Answered(why, True))
 
-    def _do(self, method: str, params: Mapping[str, Any], told: str) -> None:
-        self.run_worker(self._ask(method, params, told), group="faults")
+    def _do(self, asked: Params[_A], told: Callable[[_A], str]) -> None:
+        self.run_worker(self._ask(asked, told), group="faults")
 
-    async def _ask(self, method: str, params: Mapping[str, Any], told: str) -> None:
+    async def _ask(self, asked: Params[_A], told: Callable[[_A], str]) -> None:
         try:
-            answer = await self.model.link.call(method, params)
+            answer = await self.model.link.ask(asked)
         except UNANSWERED as refused:
             self.post_message(self.Answered(str(refused), True))
             return
-        if told:
-            self.post_message(self.Answered(told.format_map(answer), False))
+        if words := told(answer):
+            self.post_message(self.Answered(words, False))

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from engine.contract.answers import Faults
-from engine.contract.shape import BadAnswer, read
+from engine.contract.requests import Faults, FaultsAdd, FaultsRemove
+from engine.contract.shape import BadAnswer
 from tui.client import Client, EngineLost, EngineSilent, NoEngine
 from tui.hops import Hop
 from tui.site.wording import plural
@@ -89,16 +89,16 @@ def _ask(hop: Hop, do: Callable[[Client], int]) -> int | str:
 
 def _cut(client: Client, rule: str) -> int:
     before = _partitions(client)
-    client.call("faults.add", {"rule": rule}, ANSWER_S)
+    client.ask(FaultsAdd(rule=rule), ANSWER_S)
     return _remove(client, before)
 
 
 def _partitions(client: Client) -> list[int]:
-    rules = read(Faults, client.call("faults", timeout_s=ANSWER_S)).rules
+    rules = client.ask(Faults(), ANSWER_S).rules
     return [rule.number for rule in rules if rule.text.split()[:1] == [PARTITION]]
 
 
 def _remove(client: Client, numbers: Sequence[int]) -> int:
     for number in numbers:
-        client.call("faults.remove", {"number": number}, ANSWER_S)
+        client.ask(FaultsRemove(number=number), ANSWER_S)
     return len(numbers)

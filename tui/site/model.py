@@ -18,16 +18,14 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from engine.contract import requests
 from engine.contract.answers import (
     Attempt,
     Biography,
     BlockLine,
     Faults,
-    FreshPage,
     FreshRead,
-    Lines,
     LogLine,
-    LogPage,
     Outcome,
     SlotView,
     Status,
@@ -35,7 +33,8 @@ from engine.contract.answers import (
     TraceLine,
     read_item,
 )
-from engine.contract.shape import BadAnswer, read
+from engine.contract.shape import BadAnswer
+from engine.core.ids import Slot
 from tui import times
 from tui.hops import Hop
 from tui.link import Link, LinkLost, RpcError
@@ -229,16 +228,15 @@ class SiteModel:
             self._tell(changed)
         self.fresh_slots = None
 
-    # What is asked of the engine. All may raise RpcError and LinkLost.
+    # What is asked of the engine. All may raise RpcError, LinkLost and BadAnswer.
 
     async def read_status(self) -> None:
-        self._take_status(read(Status, await self.link.call("status")))
+        self._take_status(await self.link.ask(requests.Status()))
         self._tell(Change.STATUS)
 
     async def read_trace(self) -> None:
         """Starts the trace anew with the newest lines that the engine remembers."""
-        answer = await self.link.call("trace", {"limit": TRACE_LINES})
-        self.trace.restart(read(Lines[TraceLine], answer).lines)
+        self.trace.restart((await self.link.ask(requests.TraceLines(limit=TRACE_LINES))).lines)
         self._tell(Change.TRACE)
 
     async def read_log(self, slot: int) -> None:
@@ -249,8 +247,8 @@ class SiteModel:
         self._asked_pages.add(page)
         first, last = span_of(page)
         try:
-            answer = await self.link.call("log", {"from": first, "to": last, "limit": last - first + 1})
-            self.log.merge(page, read(LogPage, answer))
+            asked = requests.Log(first=Slot(first), last=Slot(last), limit=last - first + 1)
+            self.log.merge(page, await self.link.ask(asked))
         finally:
             self._asked_pages.discard(page)
         self._tell(Change.LOG)
@@ -262,7 +260,7 @@ class SiteModel:
         return self.log.line(slot)
 
     async def read_timeline(self, limit: int, before: int | None) -> TimelinePage:
-        return read(TimelinePage, await self.link.call("view", {"limit": limit, "before": before}))
+        return await self.link.ask(requests.View(limit=limit, before=None if before is None else Slot(before)))
 
     async def read_timeline_tail(self) -> TimelinePage:
         return await self.read_timeline(PAGE_LINES, None)
@@ -272,8 +270,7 @@ class SiteModel:
         self.certainty = Confirming()
         self._tell(Change.STATUS)
         try:
-            answer = await self.link.call("view", {"limit": 1, "before": None, "fresh": True, "timeout_s": CONFIRM_S})
-            fresh = read(FreshPage, answer).fresh
+            fresh = (await self.link.ask(requests.FreshView(fresh=True, limit=1, timeout_s=CONFIRM_S))).fresh
         except UNANSWERED:
             self._confirmed(Settled())
             raise
@@ -291,22 +288,21 @@ class SiteModel:
         self._tell(Change.TIMELINE)
 
     async def read_blocks(self) -> None:
-        blocks = read(Lines[BlockLine], await self.link.call("blocks")).lines
+        blocks = (await self.link.ask(requests.Blocks())).lines
         if blocks != self.blocks:
             self.blocks = blocks
             self._tell(Change.BLOCKS)
 
     async def read_slot(self, slot: int) -> SlotView:
-        return read(SlotView, await self.link.call("slot", {"slot": slot}))
+        return await self.link.ask(requests.Inspect(slot=Slot(slot)))
 
     async def explain(self, slot: int) -> Biography:
         """What happened at a slot, as far as the sites that answer within a second know."""
-        return read(Biography, await self.link.call("explain", {"slot": slot}))
+        return await self.link.ask(requests.Explain(slot=Slot(slot)))
 
     async def read_events(self, limit: int) -> tuple[Outcome, ...]:
         """The newest events of this site, ascending."""
-        answer = await self.link.call("events", {"limit": limit})
-        outcomes = read(Lines[Outcome], answer).lines
+        outcomes = (await self.link.ask(requests.Events(limit=limit))).lines
         for outcome in outcomes:
             self.known_outcome(outcome)
         return outcomes
@@ -315,10 +311,10 @@ class SiteModel:
         """Everything that is not read page by page, after a connection was made."""
         try:
             await self.read_status()
-            self.faults = read(Faults, await self.link.call("faults"))
+            self.faults = await self.link.ask(requests.Faults())
             await self.read_trace()
             await self.read_events(OUTCOMES_MAX // 4)
-            newest = read(LogPage, await self.link.call("log", {"limit": 1}))
+            newest = await self.link.ask(requests.Log(limit=1))
         except UNANSWERED as failed:
             self.complain(failed)
             return

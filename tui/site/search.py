@@ -11,8 +11,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
-from engine.contract.answers import LogPage
-from engine.contract.shape import read
+from engine.contract.requests import Log
+from engine.core.ids import Slot
 from tui.site.model import SiteModel
 from tui.site.wording import line_words
 
@@ -70,7 +70,7 @@ async def _in_log(model: SiteModel, words: str, after: int, below: int, progress
     last = below - 1
     while last > after:
         progress(last)
-        page = read(LogPage, await model.link.call("log", {"from": after + 1, "to": last, "limit": PAGE}))
+        page = await model.link.ask(Log(first=Slot(after + 1), last=Slot(last), limit=PAGE))
         for line in reversed(page.lines):
             said = f"{line.author or ''} {line.kind or ''} {line.state} {line_words(line)}"
             if wanted in said.casefold():

@@ -10,14 +10,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
-from engine.contract.answers import Attempt, Filled, Lines, LogLine, Outcome, PlanLine
+from engine.contract.answers import Attempt, LogLine, Outcome
 from engine.contract.errors import ErrorCode
-from engine.contract.shape import BadAnswer, read
+from engine.contract.requests import EventKind, Fill, Plan, Submit
+from engine.contract.shape import BadAnswer
 from engine.core.effects import UNSETTLED
 from engine.core.entry import Block, Operation, Tweet, Unblock
-from engine.core.ids import SiteId
+from engine.core.ids import SiteId, Slot
 from tui import leading
 from tui.link import LinkLost, NotSent, RpcError
 from tui.rows import Role, Row, row
@@ -60,7 +61,7 @@ class Submissions:
         self.pending.append(pending)
         self._changed()
         try:
-            answer = await self._model.link.call("submit", _params(operation))
+            outcome = await self._model.link.ask(_submit(operation))
         except RpcError as refused:
             self._end(pending, Notice(wording.refused(str(refused)), Mood.BAD, _again(refused), operation))
         except NotSent as failed:
@@ -69,15 +70,16 @@ class Submissions:
         except LinkLost:
             pending.orphaned = True
             self._changed()
+        except BadAnswer as bad:
+            await self._tell(pending, Outcome.unknown(str(bad)))
         else:
-            await self._tell(pending, _outcome(answer))
+            await self._tell(pending, outcome)
 
     async def plan(self, slots: Sequence[int] | None, starts: str) -> Notice | None:
         """Tells what a fill would do, and which key `starts` it; returns that notice, None if nothing is to be done."""
         self._board.asked()
         try:
-            params = {"slots": None if slots is None else list(slots)}
-            lines = read(Lines[PlanLine], await self._model.link.call("plan", params)).lines
+            lines = (await self._model.link.ask(Plan(slots=_slots(slots)))).lines
         except UNANSWERED as failed:
             self._board.add(Notice(wording.refused(str(failed)), Mood.BAD, about=FILL, ends=frozenset({FILL})))
             return None
@@ -95,8 +97,7 @@ class Submissions:
         self._board.asked()
         self._board.doing = f"filling {'all holes' if slots is None else f'slot {wording.listed(slots)}'}"
         try:
-            params = {"slots": None if slots is None else list(slots), "timeout_s": FILL_TIMEOUT_S}
-            told = read(Filled, await self._model.link.call("fill", params))
+            told = await self._model.link.ask(Fill(slots=_slots(slots), timeout_s=FILL_TIMEOUT_S))
         except (RpcError, BadAnswer) as refused:
             notice = Notice(wording.refused(str(refused)), Mood.BAD, about=FILL, ends=frozenset({FILL}))
         except LinkLost as lost:
@@ -240,24 +241,20 @@ class Submissions:
         return max((_number(outcome) for outcome in self._model.outcomes.values()), default=0)
 
 
-def _outcome(answer: object) -> Outcome:
-    try:
-        return read(Outcome, answer)
-    except BadAnswer as bad:
-        return Outcome.unknown(str(bad))
-
-
-def _params(operation: Operation) -> dict[str, Any]:
-    params: dict[str, Any] = {"timeout_s": TIMEOUT_S, "retry": False}
+def _submit(operation: Operation) -> Submit:
     match operation:
         case Tweet(text):
-            return {"kind": "tweet", "text": text, **params}
+            return Submit(kind=EventKind.TWEET, text=text, timeout_s=TIMEOUT_S)
         case Block(target):
-            return {"kind": "block", "target": target, **params}
+            return Submit(kind=EventKind.BLOCK, target=target, timeout_s=TIMEOUT_S)
         case Unblock(target):
-            return {"kind": "unblock", "target": target, **params}
+            return Submit(kind=EventKind.UNBLOCK, target=target, timeout_s=TIMEOUT_S)
         case _:
             raise TypeError("a person submits tweets, blocks and unblocks")
+
+
+def _slots(slots: Sequence[int] | None) -> tuple[Slot, ...] | None:
+    return None if slots is None else tuple(map(Slot, slots))
 
 
 def _again(refused: RpcError) -> tuple[Offer, ...]:
