@@ -14,17 +14,16 @@ import gc
 import os
 import signal
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final
 
 from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.theme import Theme
+from textual.theme import Theme, ThemeProvider
 
 from engine.contract.requests import Stop
-from tui import keys
 from tui.bursts import KEYS_MAX, burst_of
 from tui.hops import Hop, Leaving
 from tui.panes.engine import exit_status
@@ -32,6 +31,7 @@ from tui.panes.field import Field
 from tui.panes.paint import ROLE_CLASSES
 from tui.screens.leave import Decision, leave_dialog
 from tui.screens.main import MainScreen
+from tui.screens.palette import Palette, commands
 from tui.site.model import UNANSWERED
 from tui.terminal import Terminal
 
@@ -220,20 +220,20 @@ class LoggosApp(App[int]):
     # The palette.
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002
-        for group, table in keys.GROUPS:
-            for key in table:
-                yield SystemCommand(f"{key.name} ({key.cap})", f"{group}: {key.what}", self._runner(key.action))
+        yield from commands(self.main)
         yield SystemCommand("theme", "Look: other colours", self.action_change_theme)
 
-    def _runner(self, action: str) -> Callable[[], Awaitable[bool]]:
-        async def run() -> bool:
-            self.main.stop_typing()
-            return await self.run_action(action, self.main)
+    def action_command_palette(self) -> None:
+        self.push_screen(Palette(id="--command-palette"))
 
-        return run
+    def search_themes(self) -> None:
+        self.push_screen(Palette(providers=[ThemeProvider], placeholder="Search for themes…"))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The keys of the main screen that are the program's are declined with the others."""
+        """The keys of the main screen that are the program's are declined with the others; what lies over it is
+        answered first."""
+        if action == "command_palette":
+            return isinstance(self.screen, MainScreen)
         if action in {"hop", "mouse", "leave", "detach"} and isinstance(self.screen, MainScreen):
             return self.screen.check_action(f"app.{action}", parameters)
         return True

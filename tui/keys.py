@@ -111,6 +111,8 @@ FAULTS: Final = (
     Key("r", "r", "release", "release", "let held messages go: the selected one, else all"),
     Key("d", "d", "drop", "drop", "throw held messages away: the selected one, else all"),
 )
+OF_ROW: Final = {"switch", "remove", "release", "drop"}
+"""Those of them that act on the row that is selected."""
 
 TYPING: Final = (
     Key("enter", "enter", "send", "send", "send what is typed"),
@@ -124,6 +126,11 @@ READING: Final = (
     Key("up,down", "↑ ↓", "scroll", "scroll", "a line up or down"),
     Key("pageup,pagedown", "pgup pgdn", "scroll", "page", "a page up or down"),
     Key("escape", "esc", "cancel", "close", "take the text away"),
+)
+FINDING: Final = (
+    Key("up,down", "↑ ↓", "move", "move", "another action"),
+    Key("enter", "enter", "take", "do it", "do what is marked"),
+    Key("escape", "esc", "escape", "back", "do nothing"),
 )
 """What the keys of dialogs are called in the line of keys; the dialogs bind them."""
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.engine_double import EngineDouble, Json
+from tests.tui.engine_double import EngineDouble, outcome
 from tests.tui.pilots import NARROW, WIDE, Driven, screen_of
 from tui.hops import Leaving
 
-CREATED: Json = {"outcome": "created", "id": "alice/1", "slot": 1, "to": None, "reason": None}
+CREATED = outcome("created", slot=1)
 
 
 def footer(pilot: Driven) -> str:

@@ -29,7 +29,7 @@ def _keys(width: int) -> Sequence[Row]:
         lines += _described(((key.cap, key.what) for key in group), width)
         lines.append(BLANK)
     lines.append(row(("Move", Role.STRONG)))
-    lines += _described((*keys.MOVE, ("ctrl+p", "every action by name")), width)
+    lines += _described((*keys.MOVE, ("ctrl+p", "every action by name, those of the panes too")), width)
     return lines
 
 

@@ -87,7 +87,7 @@ class MainScreen(SiteScreen):
         self._house = Column(id="house")
         self._top = Beside(id="top")
         self._side = Column(id="side")
-        self._outcome = OutcomeLine(self.board, self.submissions, self._keys_taken)
+        self._outcome = OutcomeLine(self.board, self.submissions, self.keys_taken)
         self._key_bar = KeyBar(self._footer_keys)
 
     def compose(self) -> ComposeResult:
@@ -202,7 +202,7 @@ class MainScreen(SiteScreen):
             self.tell_outcome()
         self._arrange()
 
-    def _keys_taken(self) -> set[str]:
+    def keys_taken(self) -> set[str]:
         """Keys of the pane that is used, before the screen's."""
         return {key.cap for key in keys.FAULTS} if self.active == "faults" else set()
 
