@@ -84,8 +84,9 @@ class Stores:
         return store.ever_voted and store.confirmed.bit_count() >= self._to_confirm
 
     def may_vote(self, index: int, does: str) -> None:
-        self.may_not_be_barred(index, does)
         store = self._stores[index]
+        if store.barred:
+            self.may_not_be_barred(index, does)
         # A pass may learn that the disk is lost after it voted as a voter.
         admitted = Standing.ADMITTED in (store.standing, store.disk.image.standing)
         if not admitted or store.confirmed.bit_count() < self._to_confirm:
