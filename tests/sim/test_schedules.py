@@ -11,7 +11,7 @@ import pytest
 from engine.core.entry import Block, Tweet, Unblock
 from engine.core.ids import Ballot, EventId, Round, SiteId, Slot, Tick
 from engine.sim.mutants.catalogue import named
-from engine.sim.proving.minimise import failure_of, minimise
+from engine.sim.proving.minimise import _without, failure_of, minimise
 from engine.sim.scenario.acts import (
     Act,
     ClockJump,
@@ -239,3 +239,37 @@ def test_a_scenario_is_cut_like_a_plan(trap: str, mutant: str) -> None:
     assert len(again.lines) < len(schedule.lines)
     assert not any(isinstance(line.command, Expectation) for line in again.lines), "what is expected breaks nothing"
     assert failure_of(again) is None
+
+
+def test_a_site_goes_with_all_lines_about_it() -> None:
+    dave = SiteId("dave")
+    gone: tuple[Command, ...] = (
+        Hold(Pattern(addressees=frozenset({CAROL, dave}))),
+        Drop(Pattern(ballot=Ballot(Round(2), dave))),
+        Cut(((ALICE, dave), (dave, ALICE)), None, "alice | dave"),
+        Submit(dave, Tweet("t"), Tick(10_000), retry=False, give_up_ms=None),
+        Submit(ALICE, Block(dave), Tick(10_000), retry=False, give_up_ms=None),
+        GiveUp(EventId(dave, 1)),
+        Crash(dave, 0, None, 0.0, None),
+        Restart((dave,)),
+    )
+    kept: tuple[Command, ...] = (
+        Hold(Pattern(addressees=frozenset({CAROL}))),
+        Submit(ALICE, Tweet("dave"), Tick(10_000), retry=False, give_up_ms=None),
+        CrashAll(0.0, 100),
+        Restart(()),
+        RunFor(5),
+    )
+    cut: tuple[tuple[Command, Command], ...] = (
+        (Cut(((ALICE, BOB), (BOB, dave)), 5, "chain"), Cut(((ALICE, BOB),), 5, "chain")),
+        (Narrow(((ALICE, BOB), (BOB, dave)), 500), Narrow(((ALICE, BOB),), 500)),
+        (Restart((ALICE, dave)), Restart((ALICE,))),
+    )
+    four = parse("sites alice bob carol dave\nround dave 2\nround bob 3\nleader dave\nrun 1 ms", "some.scenario")
+    read = parse("sites alice bob carol dave\nexpect up dave\nexpect up bob", "some.scenario").lines
+    lines = (*map(Line, (*gone, *kept, *(before for before, _ in cut))), *read)
+    smaller = _without(replace(four, lines=lines), dave)
+    assert smaller.setup.names == NAMES
+    assert (smaller.leader, smaller.rounds) == (None, ((BOB, Round(3)),))
+    assert [line.command for line in smaller.lines] == [*kept, *(after for _, after in cut), read[1].command]
+    assert parse(write(smaller, ""), "some.scenario") == smaller

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar, assert_never
 
-from engine.core.entry import Block, Tweet, Unblock
+from engine.core.entry import Tweet
 from engine.core.ids import SiteId, Tick
 from engine.core.replica import Replica
 from engine.core.settings import Leadership, Timings
@@ -61,7 +61,7 @@ _SEEDS_TRIED: Final = 4
 _DOWN_MS: Final = 100
 _SOON_MS: Final = 2_000
 
-_NAMES: Final = re.compile(r"[a-z0-9-]+")
+_WORDS: Final = re.compile(r"[a-z0-9-]+")
 
 _T = TypeVar("_T")
 
@@ -265,30 +265,13 @@ def _spared(line: Line, site: SiteId) -> Line | None:
         case Cut(links) | Narrow(links) if _among_others(links, site) != links:
             others = _among_others(links, site)
             return Line(replace(line.command, links=others), line.at) if others else None
-        case Submit(_, Block(target) | Unblock(target)) if target == site:
-            return None
-        case GiveUp(event):
-            return None if event.author == site else line
         case Restart(sites) if site in sites:
             left = tuple(each for each in sites if each != site)
             return Line(Restart(left), line.at) if left else None
-        case (
-            Submit(by)
-            | FillHoles(by)
-            | Read(by)
-            | Crash(by)
-            | Pause(by)
-            | ClockJump(by)
-            | FailSync(by)
-            | FillDisk(by)
-            | FlipBit(by)
-            | Wipe(by)
-            | TakeCopy(by)
-            | PutBack(by)
-        ):
+        case Submit(by, Tweet()):
             return None if by == site else line
-        case _:
-            return None if site in _NAMES.findall(line.words) else line
+        case command:
+            return None if site in _WORDS.findall(repr(command)) else line
 
 
 def _among_others(links: Links, site: SiteId) -> Links:
