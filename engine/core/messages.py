@@ -19,7 +19,7 @@ from msgspec import Meta
 
 from engine.core.entry import DIGEST, Entry, in_words
 from engine.core.ids import Ballot, From0, From1, Nonce, SiteId, Slot, StoreId, Tick
-from engine.core.said import Flaw, Said, Span, Spanning, backward, sites_of
+from engine.core.said import Flaw, Role, Said, Span, Spanning, backward, sites_of
 from engine.core.settings import HEARTBEAT_MAX, Leadership
 from engine.core.value import Row, Value
 from engine.core.wording import first_of, many, span
@@ -103,6 +103,7 @@ class ChosenSlot(Row):
 
 
 class Prepare(Spanning, tag="prepare"):
+    role = Role.PROPOSAL
     ballot: Ballot
     first: From1[Slot]
     last: From1[Slot] | None
@@ -117,6 +118,7 @@ class Prepare(Spanning, tag="prepare"):
 class Promise(Said, tag="promise"):
     """Covers `first` to `last` less `left_out`; a covered slot that is in neither tuple is empty at the acceptor."""
 
+    role = Role.VOTE
     ballot: Ballot
     first: From1[Slot]
     last: From1[Slot] | None
@@ -136,6 +138,9 @@ class Promise(Said, tag="promise"):
     def flaw(self) -> Flaw | None:
         return backward((*self.about(), *((out.first, out.last) for out in self.left_out)))
 
+    def decided(self) -> Iterable[Slot]:
+        return (item.slot for item in self.learned)
+
     def note(self) -> str:
         learned = [f"already chosen: {in_words(item.entry)}" for item in self.learned]
         if learned and self.first == self.last:
@@ -150,6 +155,7 @@ class Promise(Said, tag="promise"):
 
 
 class Accept(Said, tag="accept"):
+    role = Role.PROPOSAL
     ballot: Ballot
     entries: Some[LearnedSlot]
 
@@ -165,6 +171,7 @@ class Accept(Said, tag="accept"):
 
 
 class Accepted(Said, tag="accepted"):
+    role = Role.VOTE
     ballot: Ballot
     slots: Some[From1[Slot]]
 
@@ -178,6 +185,7 @@ class Accepted(Said, tag="accepted"):
 class Refused(Spanning, tag="refused"):
     """`ballot` is the one that was asked for; `phase` is `prepare` or `accept`."""
 
+    role = Role.ANSWER
     ballot: Ballot
     phase: Phase
     spans: Some[RefusedSpan]
@@ -193,6 +201,7 @@ class Refused(Spanning, tag="refused"):
 
 
 class Chosen(Said, tag="chosen"):
+    role = Role.NEWS
     slots: Some[ChosenSlot]
 
     @property
@@ -214,6 +223,9 @@ class Chosen(Said, tag="chosen"):
     def flaw(self) -> Flaw | None:
         return "message" if any(item.ballot is None and item.entry is None for item in self.slots) else None  # R0
 
+    def decided(self) -> Iterable[Slot]:
+        return (item.slot for item in self.slots)
+
     def note(self) -> str:
         return many([item.note() for item in self.slots])
 
@@ -221,6 +233,7 @@ class Chosen(Said, tag="chosen"):
 class Ask(Spanning, tag="ask"):
     """Which of these slots are learned at the addressee? Answered by one or more `Known`."""
 
+    role = Role.QUESTION
     nonce: From0[Nonce]
     spans: Some[tuple[From1[Slot], From1[Slot]]]
 
@@ -234,6 +247,7 @@ class Ask(Spanning, tag="ask"):
 class Known(Spanning, tag="known"):
     """Covers exactly `first` to `last`: what is not in `learned` is not learned at the sender."""
 
+    role = Role.ANSWER
     nonce: From0[Nonce]
     first: From1[Slot]
     last: From1[Slot]
@@ -245,6 +259,9 @@ class Known(Spanning, tag="known"):
     def carried(self) -> Iterable[Entry]:
         return (item.entry for item in self.learned)
 
+    def decided(self) -> Iterable[Slot]:
+        return (item.slot for item in self.learned)
+
     def note(self) -> str:
         if not self.learned:
             return f"{span(self.first, self.last)}: not learned here"
@@ -252,6 +269,7 @@ class Known(Spanning, tag="known"):
 
 
 class AskHighest(Said, tag="ask-highest"):
+    role = Role.QUESTION
     nonce: From0[Nonce]
 
     def note(self) -> str:
@@ -261,6 +279,7 @@ class AskHighest(Said, tag="ask-highest"):
 class Highest(Said, tag="highest"):
     """The highest slot in which the sender, a voter, accepted or learned anything (0: none), and its prefix (R4)."""
 
+    role = Role.ANSWER
     nonce: From0[Nonce]
     used_max: From0[Slot]
     prefix: From0[Slot]
@@ -276,6 +295,7 @@ class Highest(Said, tag="highest"):
 class Hello(Said, tag="hello"):
     """Asks what the addressee remembers of this site's store. `proof` is the addressee's challenge, None at first."""
 
+    role = Role.SIGN
     nonce: From0[Nonce]
     proof: From0[Nonce] | None
 
@@ -286,6 +306,7 @@ class Hello(Said, tag="hello"):
 class Welcome(Said, tag="welcome"):
     """Answers `hello`. `challenge` is the proof to send where the verdict is UNPROVEN; `reason` is for people."""
 
+    role = Role.SIGN
     nonce: From0[Nonce]
     verdict: Verdict
     challenge: From0[Nonce] | None
@@ -306,6 +327,7 @@ class Heartbeat(Said, tag="heartbeat"):
     ballot of the live leader that it hears itself.
     """
 
+    role = Role.SIGN
     leadership: Leadership
     voting: bool
     prefix: From0[Slot]
@@ -335,6 +357,7 @@ class Heartbeat(Said, tag="heartbeat"):
 class HandOn(Said, tag="hand-on"):
     """Events of one author for the leader, in the order of their numbers (L3). `relayed`: it has had its one hop."""
 
+    role = Role.EVENTS
     entries: Some[Entry]
     relayed: bool
 
@@ -353,6 +376,7 @@ class HandOn(Said, tag="hand-on"):
 class AskSlot(Said, tag="ask-slot"):
     """What happened at this slot, as far as the addressee knows? For people alone; answered by one `SlotState`."""
 
+    role = Role.INQUIRY
     nonce: From0[Nonce]
     slot: From1[Slot]
 
@@ -389,6 +413,7 @@ class SlotState(Said, tag="slot-state"):
     `learning` is None where that is not remembered; `deeds` are the newest that fit, oldest first.
     """
 
+    role = Role.INQUIRY
     nonce: From0[Nonce]
     slot: From1[Slot]
     voting: bool

@@ -10,7 +10,8 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from enum import StrEnum
+from typing import ClassVar, Literal
 
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, SiteId, Slot
@@ -22,8 +23,23 @@ Flaw = Literal["message", "entry"]
 Span = tuple[Slot, Slot | None]
 
 
+class Role(StrEnum):
+    """What a message is between two sites, for the reasons that people are given."""
+
+    PROPOSAL = "proposal"
+    VOTE = "vote"
+    ANSWER = "answer"  # of another kind than a vote
+    NEWS = "news"  # that something is chosen
+    QUESTION = "question"  # how far another site is
+    EVENTS = "events"
+    SIGN = "sign"  # of life
+    INQUIRY = "inquiry"  # a person's, into a slot's past; and its answer
+
+
 class Said(Row):
     """A message."""
+
+    role: ClassVar[Role]
 
     @classmethod
     def word(cls) -> str:
@@ -61,6 +77,10 @@ class Said(Row):
     def flaw(self) -> Flaw | None:
         """What is wrong with it that no type of a field can say, whoever sent it; None in what a site makes."""
         return None
+
+    def decided(self) -> Iterable[Slot]:
+        """The slots that it says are chosen."""
+        return ()
 
     def covers(self, first: Slot, last: Slot) -> bool:
         """Whether it says something about any slot of `first` to `last`."""

@@ -56,6 +56,7 @@ from engine.core.messages import (
     Verdict,
     Welcome,
 )
+from engine.core.said import Role
 from engine.core.settings import Leadership
 from engine.core.storage import EventState
 from tests.core.stage import (
@@ -295,6 +296,11 @@ def test_observations(value: Observation, line: str) -> None:
 def test_every_kind_of_message_and_observation_is_among_them() -> None:
     assert {type(value) for value, _ in MESSAGES} == set(get_args(Message))
     assert {type(value) for value, _ in OBSERVATIONS} == set(get_args(Observation))
+
+
+def test_every_message_says_what_it_is_between_two_sites() -> None:
+    """Else there is no reason to give where a fault rule takes it."""
+    assert {kind.role for kind in get_args(Message)} == set(Role)
 
 
 @given(messages)

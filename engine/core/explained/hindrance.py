@@ -14,24 +14,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.core.ids import NUMBER_MAX, SiteId, Slot, Tick, named
-from engine.core.messages import (
-    Accept,
-    Accepted,
-    Ask,
-    AskHighest,
-    Chosen,
-    HandOn,
-    Heartbeat,
-    Hello,
-    Highest,
-    Known,
-    Message,
-    Prepare,
-    Promise,
-    Refused,
-    Welcome,
-)
+from engine.core.messages import AskHighest, Highest, Message
 from engine.core.peers.heartbeats import Peers
+from engine.core.said import Role
 from engine.core.value import Value
 
 
@@ -58,21 +43,21 @@ def nobody_meddles(_: Tick) -> Iterable[Taken]:
 class _Kind(Value):
     """What messages are to a person. `of`: whose they are, or for whom; `their`: the same of sites named before."""
 
-    types: tuple[type[Message], ...]
+    roles: tuple[Role, ...]
     outgoing: bool
     of: str
     their: str
 
 
-_ANSWERS: Final = _Kind((Known, Promise, Accepted, Refused, Highest), False, "the answers of {}", "their answers")
-_NEWS: Final = _Kind((Chosen,), False, "the word of {} that it is chosen", "their word that it is chosen")
-_QUESTIONS: Final = _Kind((Ask, AskHighest), True, "the questions to {}", "the questions to them")
-_PROPOSALS: Final = _Kind((Prepare, Accept), True, "the proposals to {}", "the proposals to them")
-_HANDED: Final = _Kind((HandOn,), True, "the events handed to {}", "the events handed to them")
-_ASKED: Final = _Kind((Prepare, Accept), False, "the proposals of {}", "their proposals")
-_VOTES: Final = _Kind((Promise, Accepted), True, "this site's votes for {}", "this site's votes for them")
-_SIGNS_IN: Final = _Kind((Heartbeat, Hello, Welcome), False, "the heartbeats of {}", "their heartbeats")
-_SIGNS_OUT: Final = _Kind((Heartbeat, Hello, Welcome), True, "the heartbeats to {}", "the heartbeats to them")
+_ANSWERS: Final = _Kind((Role.ANSWER, Role.VOTE), False, "the answers of {}", "their answers")
+_NEWS: Final = _Kind((Role.NEWS,), False, "the word of {} that it is chosen", "their word that it is chosen")
+_QUESTIONS: Final = _Kind((Role.QUESTION,), True, "the questions to {}", "the questions to them")
+_PROPOSALS: Final = _Kind((Role.PROPOSAL,), True, "the proposals to {}", "the proposals to them")
+_HANDED: Final = _Kind((Role.EVENTS,), True, "the events handed to {}", "the events handed to them")
+_ASKED: Final = _Kind((Role.PROPOSAL,), False, "the proposals of {}", "their proposals")
+_VOTES: Final = _Kind((Role.VOTE,), True, "this site's votes for {}", "this site's votes for them")
+_SIGNS_IN: Final = _Kind((Role.SIGN,), False, "the heartbeats of {}", "their heartbeats")
+_SIGNS_OUT: Final = _Kind((Role.SIGN,), True, "the heartbeats to {}", "the heartbeats to them")
 
 _OF_A_SLOT: Final = (_ANSWERS, _NEWS, _PROPOSALS, _QUESTIONS, _ASKED, _VOTES)
 _OF_EVENTS: Final = (_HANDED, *_OF_A_SLOT)
@@ -102,7 +87,7 @@ class Hindrances:
 
     def _of_slot(self, slot: Slot, lately: list[Taken]) -> str | None:
         taken = [each for each in lately if each.message.covers(slot, slot)]
-        have = self.have(slot) | {each.peer for each in taken if not each.outgoing and _tells(each.message, slot)}
+        have = self.have(slot) | {each.peer for each in taken if not each.outgoing and slot in each.message.decided()}
         from_them = [each for each in taken if each.peer in have]
         return _sentence(from_them, _OF_A_SLOT, have) or _sentence(taken, _OF_A_SLOT)
 
@@ -127,19 +112,8 @@ class Hindrances:
         return {peer.site for peer in self.peers.views() if peer.prefix >= slot}
 
 
-def _tells(message: Message, slot: Slot) -> bool:
-    """Whether the sender says that the slot is chosen."""
-    match message:
-        case Known() | Promise():
-            return any(item.slot == slot for item in message.learned)
-        case Chosen():
-            return any(item.slot == slot for item in message.slots)
-        case _:
-            return False
-
-
 def _moves_events(message: Message, first: Slot, last: Slot) -> bool:
-    return isinstance(message, HandOn) or message.covers(first, last)
+    return message.role is Role.EVENTS or message.covers(first, last)
 
 
 def _sentence(taken: Iterable[Taken], kinds: tuple[_Kind, ...], have: Iterable[SiteId] = ()) -> str | None:
@@ -163,7 +137,7 @@ def _sentence(taken: Iterable[Taken], kinds: tuple[_Kind, ...], have: Iterable[S
 
 
 def _is(kind: _Kind, taken: Taken) -> bool:
-    return taken.outgoing == kind.outgoing and isinstance(taken.message, kind.types)
+    return taken.outgoing == kind.outgoing and taken.message.role in kind.roles
 
 
 def _rules(numbers: set[int]) -> str:
