@@ -231,6 +231,18 @@ def test_the_screens_hold_their_widgets_and_look_for_none() -> None:
     assert looking == []
 
 
+def test_the_consensus_stands_alone() -> None:
+    """What the small worlds search whole knows nothing of what stands around it in a replica."""
+    searched = _rooms(
+        *("engine.core.consensus", "engine.core.synod", "engine.core.leading.leader", "engine.core.leading.chains"),
+        *("engine.core.log.learner", "engine.core.log.microblog", "engine.core.log.pages"),
+    )
+    modules = [source for source in _rooms("engine.core.leading", "engine.core.log") if source.path.stem != "__init__"]
+    around = [source.module for source in modules if source not in searched]
+    rooms = ("engine.core.events", "engine.core.explained", "engine.core.peers", "engine.core.replica")
+    assert _crossings(searched, *rooms, *around) == []
+
+
 def test_a_new_message_touches_three_files() -> None:
     """What it is, the case that hands it on, and the part that sends and takes it. (What proves is apart: the truth of
     the simulator holds each message against the disk.)"""
