@@ -130,6 +130,14 @@ def test_d5_that_it_votes_is_durable_in_the_step_that_begins_it() -> None:
     assert [saw.voting for saw in told(effects, SawStanding)] == [True]
 
 
+def test_d5_what_waited_for_the_vote_goes_on_in_the_step_that_begins_it() -> None:
+    stage = Stage(2)
+    hellos = stage.start()
+    assert not written(stage.submit(1), WriteEvent)
+    (event,) = written(stage.welcome([BOB], hellos), WriteEvent)
+    assert event.event.number == 1
+
+
 def test_d5_hellos_are_repeated_until_they_are_answered_ever_more_rarely() -> None:
     stage = Stage(3)
     stage.welcome([BOB], stage.start())
