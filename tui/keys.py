@@ -134,6 +134,12 @@ FINDING: Final = (
 )
 """What the keys of dialogs are called in the line of keys; the dialogs bind them."""
 
+OF_ENGINE: Final = {
+    *("compose", "block", "unblock", "inspect", "ask", "fill", "fill_all", "confirm", "next_hole"),
+    *(key.action for key in FAULTS if key.action != "partition"),
+}
+"""Actions that nothing comes of while no engine is connected; a demo's partition is asked of the other sites too."""
+
 
 def named(*actions: str) -> list[Key]:
     """The main screen's keys of these actions, in this order."""

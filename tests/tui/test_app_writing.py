@@ -310,6 +310,7 @@ async def test_a_complaint_goes_when_its_reader_goes_on(tmp_path: Path) -> None:
 
     async with EngineDouble(tmp_path) as engine:
         engine.on["submit"] = lambda _: CREATED
+        engine.rules = [{"number": 1, "text": "to=bob drop", "on": True, "hits": 0, "expires_at": None}]
         engine.on["faults.clear"] = refuse
         async with screen_of(engine) as pilot:
             for goes_on in (("d",), ("c", *"one", "enter")):

@@ -25,6 +25,7 @@ from tui.rows import Part, Role, Row, row, wrapped
 from tui.site.draft import DraftFile
 
 SAVE_AFTER_S: Final = 1.0
+UNSENT: Final = row(("esc", Role.KEY), (" keeps the draft; without an engine nothing can be sent", Role.DIM))
 USUAL: Final = row(("enter", Role.KEY), (" sends · ", Role.DIM), ("esc", Role.KEY), (" keeps the draft", Role.DIM))
 
 
@@ -69,6 +70,7 @@ class Composer(Vertical):
         self._drafts = drafts
         self._saving: Timer | None = None
         self._kept = drafts.load()
+        self._sends = True
         self.field = Field(self._kept, id="draft")
         self._hint = Hint(USUAL, id="composer-hint")
         self._invitation = Invitation(self._invites(), id="invitation")
@@ -88,7 +90,7 @@ class Composer(Vertical):
 
     def open(self) -> None:
         self.add_class("-open")
-        self._hint.tell(USUAL)
+        self._hint.tell(self._usual())
         self.screen.set_focus(self.field)
 
     def close(self) -> None:
@@ -113,11 +115,21 @@ class Composer(Vertical):
         """Makes the draft durable before the screen is left."""
         self._save()
 
+    def invite(self, sends: bool) -> None:
+        """To write, and also to send."""
+        self._sends = sends
+        self._invitation.tell(self._invites())
+
+    def _usual(self) -> Row:
+        return USUAL if self._sends else UNSENT
+
     def _invites(self) -> Row:
         draft = self.field.text
         others = (Part("b", Role.KEY), Part(" block · ", Role.DIM), Part("u", Role.KEY), Part(" unblock", Role.DIM))
         if draft.strip():
             return row(" ", ("c", Role.KEY), (" goes on with the draft: ", Role.DIM), draft)
+        if not self._sends:
+            return row(" ", ("c", Role.KEY), (" write a draft: without an engine nothing can be sent", Role.DIM))
         return (*row(" ", ("c", Role.KEY), (" write a tweet · ", Role.DIM)), *others)
 
     def _show_count(self) -> None:
@@ -131,7 +143,7 @@ class Composer(Vertical):
         if not self.is_open and event.field.text:
             self._invitation.tell(self._invites())
             self.post_message(self.Kept())
-        self._hint.tell(USUAL)
+        self._hint.tell(self._usual())
         if self._saving is None:
             self._saving = self.set_timer(SAVE_AFTER_S, self._save)
 

@@ -28,6 +28,7 @@ _A = TypeVar("_A")
 Selected = TypeVar("Selected", Rule, Held)
 
 RULE_INDENT: Final = 18
+NOT_CONNECTED: Final = "no engine is connected: there are no rules without one"
 
 EXAMPLES = (
     "to=bob type=accept drop=50%",
@@ -61,13 +62,15 @@ class FaultsPane(Page):
         self._meaning: list[Rule | Held | None] = []
 
     def title(self) -> str:
-        on = sum(rule.on for rule in self.model.faults.rules)
+        on = 0 if self.model.over else sum(rule.on for rule in self.model.faults.rules)
         counted = f" · {on} on" if on else ""
         return f"6 Faults at {self.model.site}{counted} · never saved"
 
     def write(self, width: int) -> Sequence[Row]:
         faults = self.model.faults
         self._meaning = []
+        if self.model.over:
+            return []  # rules end with the engine, and whether that has ended is not known
         lines: list[Row] = []
 
         def say(said: Row, meaning: Rule | Held | None = None) -> None:
@@ -108,6 +111,9 @@ class FaultsPane(Page):
             self.go(index)
 
     def empty(self) -> Sequence[Row]:
+        if self.model.over:
+            said = row(("No engine is connected. Fault rules are an engine's, and end with it.", Role.WARN))
+            return [BLANK, *wrapped(said, self.rows_width)]
         said = row("The network is left alone. ", ("a", Role.KEY), " adds a rule, ", ("p", Role.KEY), " partitions:")
         examples = [row((f"  {example}", Role.DIM)) for example in EXAMPLES]
         return [BLANK, *wrapped(said, self.rows_width), *examples]
@@ -115,7 +121,10 @@ class FaultsPane(Page):
     # Actions.
 
     def action_add(self) -> None:
-        self._ask_rule("")
+        if self.model.live:
+            self._ask_rule("")
+        else:
+            self._refuse(NOT_CONNECTED)
 
     def action_partition(self) -> None:
         sites = self.model.sites
@@ -146,9 +155,14 @@ class FaultsPane(Page):
             self._do(FaultsRemove(number=rule.number), lambda _: f"rule {rule.number} is removed")
 
     def _no_rule(self) -> str:
+        if not self.model.live:
+            return NOT_CONNECTED
         return "select the row of a rule first" if self.model.faults.rules else "there is no rule: a adds one"
 
     def action_clear(self) -> None:
+        if not self.model.live:
+            self._refuse(NOT_CONNECTED)
+            return
         faults = self.model.faults
         goes_on = "; what was held goes on its way" if faults.held else ""
         if faults.rules or faults.held:
@@ -163,6 +177,9 @@ class FaultsPane(Page):
         self._do_held(lambda held: self._do(FaultsDrop(held=held), lambda lost: f"{lost.dropped} dropped"))
 
     def _do_held(self, do: Callable[[tuple[int, ...] | None], None]) -> None:
+        if not self.model.live:
+            self._refuse(NOT_CONNECTED)
+            return
         if not self.model.faults.held:
             self._refuse("no message is held: a rule such as `to=carol hold` holds them")
             return

@@ -39,7 +39,7 @@ class InspectorPane(Page):
         view = self._view
         if view is None:
             return f"Slot {self.inspected}"
-        attempt = view.attempt
+        attempt = None if self.model.over else view.attempt
         if attempt is not None and attempt.phase == "adopting":
             return f"Slot {view.slot} · adopting: proposing another's value, not its own"
         return f"Slot {view.slot} · {view.state if attempt is None else attempt.phase}"
@@ -67,9 +67,15 @@ class InspectorPane(Page):
         if self.inspected is None:
             return wrapped(row(("enter on a row of another pane shows its slot here", Role.DIM)), width)
         if view is None:
+            if self.model.over:
+                return wrapped(row((f"slot {self.inspected} was not read: no engine is connected", Role.WARN)), width)
             return [row((f"reading slot {self.inspected} …", Role.DIM))]
-        hindered = [] if view.hindered is None else wrapped(row((view.hindered, Role.WARN)), width, indent=2)
-        lines = [*self._variables(view, width), *hindered, *self._votes(view, width), *self._biography(width)]
+        if self.model.over:
+            before = wrapped(row(("as it was read before the engine was lost", Role.WARN)), width)
+            lines = [*before, *self._variables(view, width), *self._biography(width)]
+        else:
+            hindered = [] if view.hindered is None else wrapped(row((view.hindered, Role.WARN)), width, indent=2)
+            lines = [*self._variables(view, width), *hindered, *self._votes(view, width), *self._biography(width)]
         if not view.trace:
             return [*lines, BLANK, row(("no message about this slot is remembered", Role.DIM))]
         sites = self.model.sites
@@ -120,7 +126,7 @@ class InspectorPane(Page):
         lines = biography_rows(self._told, width)
         if self._asking:
             lines.append(row(("all sites are asked again …", Role.DIM)))
-        elif self._outdated:
+        elif self._outdated and self.model.live:
             lines.append(row(("the slot changed since: ", Role.NOTE), ("a", Role.KEY), " asks all sites again"))
         return lines
 
@@ -145,6 +151,8 @@ class InspectorPane(Page):
         if change & Change.CONNECTION or (change & Change.LOG and (fresh is None or self.inspected in fresh)):
             self._outdated = True
             self._ask()
+        if change & Change.CONNECTION:
+            self.rewrite()
 
     def _ask(self) -> None:
         self._stale = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
-from engine.contract.answers import LogLine
+from engine.contract.answers import Attempt, LogLine
 from tui.panes.lines import Lines
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
 from tui.site.model import UNANSWERED, Change, SiteModel
@@ -37,7 +37,7 @@ class LogPane(Lines):
 
     def title(self) -> str:
         used = self.model.log.last
-        holes = 0 if self.model.status is None else len(self.model.status.holes)
+        holes = 0 if self.model.status is None or self.model.over else len(self.model.status.holes)
         top = min(used, self.scroll_offset.y + 1)
         bottom = min(used, self.scroll_offset.y + self.rows_height)
         seen = f"{top:,}-{bottom:,} of {used:,}" if used else "empty"
@@ -46,6 +46,8 @@ class LogPane(Lines):
 
     def empty(self) -> Sequence[Row]:
         said = row("The log is empty. Each event takes one slot; ", ("c", Role.KEY), " writes the first.")
+        if not self.model.live:
+            said = row(("Nothing was read from the engine.", Role.DIM))
         return [BLANK, *wrapped(said, self.rows_width)]
 
     def rows_count(self) -> int:
@@ -63,7 +65,7 @@ class LogPane(Lines):
         names = max(map(len, self.model.sites))
         name_width = min(names, NAME_NARROW if narrow else NAME_MAX) + 1
         ballot_width = min(names + 1 + ROUND_DIGITS, BALLOT_NARROW) if narrow else names + 3 + ROUND_DIGITS
-        state, glyph, role = _state(line)
+        state, glyph, role = _state(line, self._attempt(line))
         own = line.author == self.model.site
         author = "--" if line.author is None else line.author + ("*" if own else "")
         ballot = line.acc_num or line.max_prepare or "--"
@@ -78,8 +80,8 @@ class LogPane(Lines):
         )
 
     def _detail(self, line: LogLine) -> Row:
-        attempt = line.attempt
-        if attempt is not None and line.state != "chosen":
+        attempt = self._attempt(line)
+        if attempt is not None:
             entry = attempt.entry
             words = (entry.text or entry.target or "") if entry is not None else line_words(line)
             return row((f"[{len(attempt.votes)} of {attempt.needed}] ", Role.NOTE), words)
@@ -89,10 +91,14 @@ class LogPane(Lines):
             case "promised":
                 return row(("promised, nothing accepted here", Role.DIM))
             case "hole":
-                return row(("nothing heard; f fills it", Role.DIM))
+                return row(("nothing heard; f fills it" if self.model.live else "nothing heard", Role.DIM))
             case _:
                 role = Role.DIM if line.kind in {"noop", "void", "withdrawal"} else Role.PLAIN
                 return row((line_words(line), role))
+
+    def _attempt(self, line: LogLine) -> Attempt | None:
+        """What this site does there, while there is an engine to do it."""
+        return None if line.state == "chosen" or self.model.over else line.attempt
 
     # What is read, and when.
 
@@ -123,14 +129,18 @@ class LogPane(Lines):
         except UNANSWERED as failed:
             self.model.complain(failed)
 
+    def held_at(self, slot: int) -> int | None:
+        """The row of `slot`; None if that was not read."""
+        return None if self.model.log.line(slot) is None else slot - 1
+
     def go_to_slot(self, slot: int) -> None:
         self.go(slot - 1)
 
 
-def _state(line: LogLine) -> tuple[str, str, Role]:
+def _state(line: LogLine, attempt: Attempt | None) -> tuple[str, str, Role]:
     """The word, the glyph and the role of a slot's state; what this site does there says more than the state."""
-    if line.attempt is not None and line.state != "chosen":
-        return line.attempt.phase, "…", Role.NOTE
+    if attempt is not None:
+        return attempt.phase, "…", Role.NOTE
     word = line.state
     if line.state == "chosen":
         word = {"noop": "no-op", "void": "void", "withdrawal": "void"}.get(line.kind or "", "chosen")

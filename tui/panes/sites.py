@@ -18,6 +18,7 @@ ROOMY: Final = 60
 RTT: Final = 7
 STATE: Final = 10
 PREFIX: Final = 10
+LAST_KNOWN: Final = 20
 
 
 class Columns(NamedTuple):
@@ -46,6 +47,8 @@ class SitesPane(Page):
         status = self.model.status
         if status is None:
             return [BLANK, row(("Nothing heard from the engine yet.", Role.DIM))]
+        if self.model.over:
+            return self._last_known(status, width)
         return [
             *self._table(status, width),
             BLANK,
@@ -53,6 +56,20 @@ class SitesPane(Page):
             BLANK,
             *_counters({name: value for name, value in status.counters.items() if name != "costs"}, width),
         ]
+
+    def _last_known(self, status: Status, width: int) -> list[Row]:
+        """Nobody tells any more who is up, votes or leads; how far each was stays true as what was heard last."""
+        said = f"No engine is connected: {status.site} does not vote, and who is up or leads is not known."
+        names = max(map(len, status.sites)) + 1
+        lines = [*wrapped(row((said, Role.WARN)), width), BLANK]
+        lines.append(row((f"{'':<{names}}{'last known prefix':>{LAST_KNOWN}}", Role.DIM)))
+        for site in status.sites:
+            peer = status.peers.get(site)
+            prefix = status.chosen_through if peer is None else peer.chosen_through
+            name = fitted(site + ("*" if site == status.site else ""), names)
+            lines.append(row((name, Role.STRONG if site == status.site else Role.PLAIN), f"{prefix:>{LAST_KNOWN},}"))
+        where = (row(("udp        ", Role.DIM), status.udp), row(("store      ", Role.DIM), status.data))
+        return [*lines, BLANK, *(line for told in where for line in wrapped(told, width, indent=11))]
 
     def _table(self, status: Status, width: int) -> list[Row]:
         columns = Columns.fitting(max(map(len, status.sites)) + 1, width)

@@ -57,7 +57,7 @@ class TimelinePane(Lines):
     def title(self) -> str:
         window = self.model.timeline
         counted = f"{window.shown:,} shown" + (f", {window.hidden:,} hidden by blocks" if window.hidden else "")
-        certain = title_words(self.model.certainty, self.model.status)
+        certain = title_words(self.model.certainty, self.model.status, self.model.may_lack_newest)
         paused = "" if self.following else "paused"
         return " · ".join(part for part in ("1 Timeline", counted, certain, paused) if part)
 
@@ -176,7 +176,7 @@ class TimelinePane(Lines):
     # What is read, and when.
 
     def learn(self, change: Change) -> None:
-        if change & Change.STATUS:
+        if change & (Change.STATUS | Change.CONNECTION):
             self.show_title()
             if self.rows_count() == 0:
                 self.refresh()
@@ -194,6 +194,12 @@ class TimelinePane(Lines):
             missing = (each for each in range(last, first - 1, -1) if each < window.shown and not window.line(each))
             self._wanted = next(missing, None)
         self._read()
+
+    def held_at(self, slot: int) -> int | None:
+        """The row of the last tweet at or below `slot`; None if that was not read."""
+        window = self.model.timeline
+        beyond = not window.at_end and bool(window.lines) and window.lines[-1].slot < slot
+        return None if beyond else window.row_at(slot)
 
     def go_to_slot(self, slot: int) -> None:
         """Selects the last tweet at or below `slot`."""

@@ -57,6 +57,8 @@ class TracePane(Lines):
                     self.rows_width,
                 ),
             ]
+        if not self.model.live:
+            return [row(("No message was read from the engine.", Role.DIM))]
         said = row("No messages yet: they come when something is written (", ("c", Role.KEY), ") or filled.")
         return wrapped(said, self.rows_width)
 

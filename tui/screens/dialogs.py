@@ -193,6 +193,8 @@ class TextDialog(Dialog[None]):
         Binding("down,j", "scroll(1)", show=False),
         Binding("pageup", "scroll(-10)", show=False),
         Binding("pagedown,space", "scroll(10)", show=False),
+        Binding("home", "go_home", show=False),
+        Binding("end", "go_end", show=False),
     ]
 
     def __init__(self, title: str, write: Callable[[int], Sequence[Row]]) -> None:
@@ -207,6 +209,12 @@ class TextDialog(Dialog[None]):
 
     def keys(self) -> Sequence[Key]:
         return keys.READING
+
+    def action_go_home(self) -> None:
+        self._box.scroll_home(animate=False)
+
+    def action_go_end(self) -> None:
+        self._box.scroll_end(animate=False)
 
     def action_scroll(self, by: int) -> None:
         self._box.scroll_relative(y=by, animate=False)

@@ -209,6 +209,9 @@ class MainScreen(SiteScreen):
     def _footer_keys(self) -> list[Key]:
         if self._typing:
             return list(keys.TYPING)
+        return [key for key in self._keys_here() if not (self.model.over and key.action in keys.OF_ENGINE)]
+
+    def _keys_here(self) -> list[Key]:
         hop = ("app.hop",) if self.is_everybody else ()
         if self.active == "faults":
             return [*keys.FAULTS, *keys.named(*hop, "zoom", "next_pane", "outcomes", "help", "app.leave")]
@@ -239,8 +242,10 @@ class MainScreen(SiteScreen):
             self.board.settled(self.model.status.has_settled)
         if change & Change.CONNECTION:
             self._engine.learn()
+            self.composer.invite(not self.model.over)
             self._arrange()
             if self.model.live:
+                self.has_engine()
                 self.run_worker(self.submissions.reconcile(), group="site")
         self.tell_outcome()
 
@@ -282,6 +287,8 @@ class MainScreen(SiteScreen):
         if slot is None:
             self.remark("select a row that is about a slot, in Timeline, Log or Trace")
             return
+        if self.active != "inspector" and self.lacks_engine("the slot cannot be read"):
+            return
         if self.active != "inspector":
             self._before_inspector = self.active
         self.active = "inspector"
@@ -290,6 +297,8 @@ class MainScreen(SiteScreen):
         self.set_focus(self.pane)
 
     def action_ask(self) -> None:
+        if self.lacks_engine("no site can be asked of a slot"):
+            return
         if self.inspector.display:
             self.inspector.ask_sites()
         else:

@@ -76,6 +76,7 @@ class SiteScreen(OncePainted):
         self._search = Search("", "")
         self._searching: Search | None = None
         self._planned: Planned | None = None
+        self._lacked: Notice | None = None
 
     @property
     def is_everybody(self) -> bool:
@@ -105,6 +106,20 @@ class SiteScreen(OncePainted):
         """Says something that is no outcome; the next word replaces it."""
         self.board.remark(Notice(row(("· ", Role.NOTE), words), Mood.GOOD))
 
+    def lacks_engine(self, so: str) -> bool:
+        """Whether nothing can be asked now; then that is said, and what comes of it, until an engine is there."""
+        if self.model.live:
+            return False
+        self.remark(f"no engine is connected: {so}")
+        self._lacked = self.board.shown
+        return True
+
+    def has_engine(self) -> None:
+        """What was said of its lack is over."""
+        if self._lacked is not None and self.board.shown is self._lacked:
+            self.board.dismiss_remark()
+        self._lacked = None
+
     # Writing.
 
     def action_compose(self) -> None:
@@ -123,6 +138,8 @@ class SiteScreen(OncePainted):
         self._choose_site("unblock")
 
     def _choose_site(self, kind: str) -> None:
+        if self.lacks_engine("nothing can be sent"):
+            return
 
         def chosen(site: str | None) -> None:
             if site is not None:
@@ -172,6 +189,8 @@ class SiteScreen(OncePainted):
     # Filling.
 
     def action_fill(self) -> None:
+        if self.lacks_engine("which slots are holes is not known"):
+            return
         holes = set() if self.model.status is None else set(self.model.status.holes)
         slot = self.pane.slot()
         notice = self.board.shown
@@ -185,7 +204,8 @@ class SiteScreen(OncePainted):
             self.remark("this row is no hole: H goes to the next one, F fills all of them")
 
     def action_fill_all(self) -> None:
-        self._fill(Filling(None, "F"))
+        if not self.lacks_engine("which slots are holes is not known"):
+            self._fill(Filling(None, "F"))
 
     def _fill(self, wanted: Filling) -> None:
         """First shows the plan. The same key again starts it while that stands there, unless both came in one burst."""
@@ -208,6 +228,8 @@ class SiteScreen(OncePainted):
         """In the timeline: whether it lacks anything that was chosen by now (R5)."""
         if not isinstance(self.pane, TimelinePane):
             self.action_show("timeline")
+        if self.lacks_engine("no majority can be asked"):
+            return
         if isinstance(self.model.certainty, Confirming):
             self.remark("a majority is being asked already: the title of the timeline tells when it has answered")
         else:
@@ -217,7 +239,7 @@ class SiteScreen(OncePainted):
         try:
             read = await self.model.confirm_timeline()
         except UNANSWERED as failed:
-            self.model.complain(failed)
+            self.complain(f"not confirmed that nothing is missing: {failed}")
             return
         if read.at is None:
             self.complain(sentence(read))
@@ -250,10 +272,17 @@ class SiteScreen(OncePainted):
         if not isinstance(self.pane, TimelinePane | LogPane):
             self.action_show("log")
         pane = self.pane
-        if isinstance(pane, TimelinePane | LogPane):
+        if not isinstance(pane, TimelinePane | LogPane):
+            return
+        row = pane.held_at(slot)
+        if row is not None and not self.model.live:
+            pane.go(row)
+        elif not self.lacks_engine(f"#{slot:,} was not read before"):
             pane.go_to_slot(slot)
 
     def action_next_hole(self) -> None:
+        if self.lacks_engine("which slots are holes is not known"):
+            return
         holes = () if self.model.status is None else self.model.status.holes
         if not holes:
             self.remark("there is no hole: every used slot is learned")
@@ -325,7 +354,7 @@ class SiteScreen(OncePainted):
                         pane.go_to_slot(slot)
                         gone = True
         except UNANSWERED as failed:
-            self.model.complain(failed)
+            self.complain(f"not searched to the end: {failed}")
             return
         finally:
             if self._searching is search:

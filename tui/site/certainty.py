@@ -14,7 +14,7 @@ from engine.contract.answers import FreshRead, Status
 from tui.times import clock
 
 STALE: Final = "may lack the newest"
-"""Without a quorum nobody can tell whether what is read here is all."""
+"""Without a quorum, or without an engine, nobody can tell whether what is read here is all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class Settled:
 Certainty = Confirming | Unconfirmed | Settled
 
 
-def title_words(certainty: Certainty, status: Status | None) -> str:
+def title_words(certainty: Certainty, status: Status | None, stale: bool) -> str:
     """For a title: `confirmed 14:05:09`, `confirming ...`, `unconfirmed: 2 of 5 answered`; nothing where nobody asked
-    and a quorum is heard."""
+    and it is not `stale`: a quorum is heard."""
     match certainty:
         case Confirming():
             return "confirming …"
@@ -47,7 +47,6 @@ def title_words(certainty: Certainty, status: Status | None) -> str:
             counts = reason.rpartition("; ")[2]  # what is in the way, said before, is too long for a title
             return f"unconfirmed: {counts.partition(',')[0]}"
         case Settled():
-            stale = status is not None and status.quorum.reachable < status.quorum.needed
             at = None if status is None else status.fresh_at
             confirmed = "" if at is None else f"confirmed {clock(at)}"
             return ", ".join(part for part in (confirmed, STALE if stale else "") if part)

@@ -144,6 +144,12 @@ class SiteModel:
         return isinstance(self.connection, Stopped | Gone)
 
     @property
+    def may_lack_newest(self) -> bool:
+        """Whether nobody here can tell what is chosen meanwhile."""
+        quorum = None if self.status is None else self.status.quorum
+        return self.over or (quorum is not None and quorum.reachable < quorum.needed)
+
+    @property
     def sites(self) -> tuple[str, ...]:
         """All sites of the cluster as far as they are known, sorted."""
         return (self.site,) if self.status is None else self.status.sites

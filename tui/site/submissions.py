@@ -63,10 +63,10 @@ class Submissions:
         try:
             outcome = await self._model.link.ask(_submit(operation))
         except RpcError as refused:
-            self._end(pending, Notice(wording.refused(str(refused)), Mood.BAD, _again(refused), operation))
+            self._end(pending, Notice(wording.refused(str(refused)), Mood.BAD, _again(refused, operation), operation))
         except NotSent as failed:
             said = row(("✗ ", Role.BAD), ("not sent", Role.BAD), f": {failed}")
-            self._end(pending, Notice(said, Mood.BAD, (Offer.RETRY, Offer.EDIT), operation))
+            self._end(pending, Notice(said, Mood.BAD, _undone(operation), operation))
         except LinkLost:
             pending.orphaned = True
             self._changed()
@@ -169,10 +169,10 @@ class Submissions:
                 await self._name_votes(notice, words, outcome)
             case "lost":
                 said = wording.lost(words, outcome, await self._line(outcome.slot))
-                self._end(pending, Notice(said, Mood.BAD, (Offer.RETRY, Offer.EDIT), pending.operation, outcome.slot))
+                self._end(pending, Notice(said, Mood.BAD, _undone(pending.operation), pending.operation, outcome.slot))
             case "not-created":
                 said = wording.not_created(words, outcome)
-                self._end(pending, Notice(said, Mood.BAD, (Offer.RETRY, Offer.EDIT), pending.operation))
+                self._end(pending, Notice(said, Mood.BAD, _undone(pending.operation), pending.operation))
             case _:
                 said = wording.unknown(words, outcome)
                 unsettled = outcome.slot if outcome.waits_for is None else outcome.waits_for
@@ -223,7 +223,7 @@ class Submissions:
         operation = self._told.get(now.id or "")
         words = "" if operation is None else wording.operation_words(operation, self._model.site)
         mood = Mood.GOOD if now.outcome == "created" else Mood.BAD
-        offers = () if mood is Mood.GOOD or operation is None else (Offer.RETRY, Offer.EDIT)
+        offers = () if mood is Mood.GOOD or operation is None else _undone(operation)
         said = wording.settled(words, now)
         ends: frozenset[Hashable] = frozenset({now.id} if operation is None else {now.id, operation})
         self._board.add(Notice(said, mood, offers, operation, now.slot, about=operation, ends=ends))
@@ -257,9 +257,15 @@ def _slots(slots: Sequence[int] | None) -> tuple[Slot, ...] | None:
     return None if slots is None else tuple(map(Slot, slots))
 
 
-def _again(refused: RpcError) -> tuple[Offer, ...]:
-    """A refusal by the rules is edited; one of a stopping engine can be tried again."""
-    return (Offer.EDIT,) if refused.code == ErrorCode.REFUSED else (Offer.RETRY, Offer.EDIT)
+def _undone(operation: Operation) -> tuple[Offer, ...]:
+    """For an event that is in no log. Only a tweet has a text to edit."""
+    return (Offer.RETRY, Offer.EDIT) if isinstance(operation, Tweet) else (Offer.RETRY,)
+
+
+def _again(refused: RpcError, operation: Operation) -> tuple[Offer, ...]:
+    """What the rules refuse can be edited only; what a stopping engine refuses can be tried again."""
+    offers = _undone(operation)
+    return offers if refused.code != ErrorCode.REFUSED else tuple(each for each in offers if each is not Offer.RETRY)
 
 
 def _number(outcome: Outcome) -> int:
