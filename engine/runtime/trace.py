@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final, get_args
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -22,13 +22,13 @@ from engine.core.effects import RANGE_PHASES, Observation, SawAttempt
 from engine.core.explained import describe
 from engine.core.explained.describe import Line
 from engine.core.ids import SiteId, Slot
-from engine.core.messages import ForPeople, Heartbeat, Known, Message, Prepare, Promise
+from engine.core.messages import Heartbeat, Known, Message, Prepare, Promise
+from engine.core.said import Role
 from engine.runtime.clock import iso
 from engine.runtime.fault_rules import Direction
 from engine.runtime.shapes import ballot
 
 KEPT_MAX: Final = 5_000
-LEFT_OUT: Final = (Heartbeat, *get_args(ForPeople))
 _LARGE_SLOTS: Final = 8
 
 
@@ -61,7 +61,7 @@ class Trace:
 
     def message(self, at_ms: int, direction: Direction, peer: SiteId, message: Message, acted: str | None) -> None:
         """Keeps a message; `acted` says what a fault rule or the socket did to it, None for nothing."""
-        if acted is None and isinstance(message, LEFT_OUT):
+        if acted is None and _says_nothing_new(message):
             return
         line: Line | None = None
         if isinstance(message, Known | Promise) and len(message.learned) > _LARGE_SLOTS:
@@ -88,6 +88,10 @@ class Trace:
     def _keep(self, kept: SelfLine | MessageLine) -> None:
         self._kept.append(kept)
         self.count += 1
+
+
+def _says_nothing_new(message: Message) -> bool:
+    return message.role is Role.INQUIRY or isinstance(message, Heartbeat)
 
 
 def _last(kept: deque[SelfLine | MessageLine], count: int) -> Iterable[SelfLine | MessageLine]:

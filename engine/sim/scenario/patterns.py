@@ -11,12 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
 from engine.core.ids import Ballot, SiteId, Slot
 from engine.core.messages import Message
-
-UPKEEP: Final = frozenset({"heartbeat", "hello", "welcome"})
+from engine.core.said import Role
 
 
 class Which(StrEnum):
@@ -44,8 +42,7 @@ class Pattern:
         return any(self._is_about(message) for message in messages)
 
     def _is_about(self, message: Message) -> bool:
-        word = message.word()
-        if (word not in self.types) if self.types else (word in UPKEEP):
+        if (message.word() not in self.types) if self.types else is_upkeep(message):
             return False
         if self.ballot is not None and self.ballot not in message.ballots():
             return False
@@ -53,4 +50,4 @@ class Pattern:
 
 
 def is_upkeep(message: Message) -> bool:
-    return message.word() in UPKEEP
+    return message.role is Role.SIGN
