@@ -2,7 +2,6 @@
 
 Rules that hold here:
 - An answer to a range ballot is the leader's, any other the proposer's: a ballot has one purpose (B1).
-- Who accepted what is chosen needs the ballot alone, the others the entry (R0).
 - R6: rounds far above any seen are refused, as slots are; D5: a site that does not vote refuses everything.
 - What stands around it (the filler, this site's events, the policy) is told within the step, so that whatever comes of
   it is in the same commit.
@@ -25,7 +24,6 @@ from engine.core.messages import (
     Accepted,
     Cause,
     Chosen,
-    ChosenSlot,
     LearnedSlot,
     Prepare,
     Promise,
@@ -37,7 +35,7 @@ from engine.core.settings import ROUND_LEAP_MAX, ROUND_MAX, Settings
 from engine.core.step import Step
 from engine.core.storage import LogReader, Stored
 from engine.core.synod.acceptor import Acceptor
-from engine.core.synod.proposer import Accepting, Proposer, Rounds
+from engine.core.synod.proposer import Accepting, Proposer, Rounds, told
 from engine.core.views import AttemptView
 
 
@@ -183,5 +181,4 @@ class Consensus:
         ballot, entry = accepting.ballot, accepting.entry
         self.learn(step, LearnedSlot(slot, entry), Origin("votes", ballot, self._settings.site, accepting.accepted))
         for peer in self._settings.peers:
-            told = None if peer in accepting.accepted else entry
-            step.send(peer, Chosen((ChosenSlot(slot, ballot, told),)))
+            step.send(peer, told(peer, slot, accepting))

@@ -7,8 +7,8 @@ Rules that hold here:
 - B3: votes are sets of sites, for exactly this ballot and slot; a repeat counts once, a late one not at all.
 - B4: after a defeat it waits a freshly drawn random time that grows with each defeat, at most BACKOFF_MAX.
 
-`promised`, `to_propose`, `accepted` and `is_chosen` are the whole truth about one ballot, `may_skip_prepare` about
-ballot 0; the class runs attempts over time.
+`promised`, `to_propose`, `accepted`, `is_chosen` and `told` are the whole truth about one ballot, `may_skip_prepare`
+about ballot 0; the class runs attempts over time.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from engine.core.messages import (
     Accept,
     Accepted,
     AcceptedSlot,
+    Chosen,
+    ChosenSlot,
     LearnedSlot,
     Prepare,
     Promise,
@@ -90,6 +92,11 @@ def accepted(phase: Accepting, site: SiteId, ballot: Ballot) -> Accepting:
 def is_chosen(phase: Accepting, quorum: int) -> bool:
     """A majority accepted this ballot: its entry is chosen, for ever."""
     return len(phase.accepted) >= quorum
+
+
+def told(peer: SiteId, slot: Slot, phase: Accepting) -> Chosen:
+    """R0: what a peer is told of a choice: who accepted it has the entry, and needs the ballot alone."""
+    return Chosen((ChosenSlot(slot, phase.ballot, None if peer in phase.accepted else phase.entry),))
 
 
 def may_skip_prepare(site: SiteId, before: Entry | None, vote: Vote) -> bool:

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from engine.core.entry import Entry, in_words
-from engine.core.ids import Ballot, Round, SiteId, Slot, quorum_size
-from engine.core.messages import Accept, Accepted, Chosen, ChosenSlot, LearnedSlot, Message, Prepare, Promise
+from engine.core.entry import in_words
+from engine.core.ids import Ballot, Round, SiteId, quorum_size
+from engine.core.messages import Accept, Accepted, Chosen, LearnedSlot, Message, Prepare, Promise
 from engine.core.storage import WriteRound
 from engine.core.synod import proposer
 from engine.core.synod.proposer import Accepting, Preparing, Rounds
@@ -151,12 +151,7 @@ def _take_accepted(state: ProposerState, aim: LearnedSlot, sender: SiteId, messa
     if not proposer.is_chosen(phase, QUORUM):
         return replace(state, phase=phase)
     learned = _learn(state, LearnedSlot(aim.slot, phase.entry))
-    return replace(learned, sent=learned.sent.union(told(aim.slot, phase.ballot, phase.entry)))
-
-
-def told(slot: Slot, ballot: Ballot, entry: Entry) -> Iterator[Chosen]:
-    """What others are told once a majority accepted: the entry, or the ballot alone (R0)."""
-    return (Chosen((ChosenSlot(slot, ballot, said),)) for said in (entry, None))
+    return replace(learned, sent=learned.sent.union(proposer.told(voter, aim.slot, phase) for voter in VOTERS))
 
 
 def _learn(state: ProposerState, item: LearnedSlot) -> ProposerState:
