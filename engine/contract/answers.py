@@ -272,11 +272,13 @@ class Quorum(Shape):
 
 
 class Peer(Shape):
+    """As it was last heard since this site's engine started; None is what it has not told yet."""
+
     up: bool
     rtt_ms: int | None
-    chosen_through: int
+    chosen_through: int | None
     heard_s: ForScreens[float | None]
-    voting: ForScreens[bool]
+    voting: ForScreens[bool | None]
     address: ForScreens[str | None]
     datagram_bytes: int
 

@@ -25,14 +25,14 @@ class AttemptView(Value):
 
 
 class PeerView(Value):
-    """A peer as last heard. `rtt_ms` and `heard` are None where nothing was heard yet."""
+    """A peer as last heard since this site started; None is what it has not told yet."""
 
     site: SiteId
     up: bool
-    voting: bool
+    voting: bool | None
     rtt_ms: int | None
     heard: Tick | None
-    prefix: Slot
+    prefix: Slot | None
 
 
 class QuorumView(Value):

@@ -37,7 +37,7 @@ def run(arguments: Namespace) -> int:
     out.table(_facts(status))
     if status.peers:
         out.line(Cell("peers", Style.STRONG))
-        out.table([_peer_row(name, peer) for name, peer in sorted(status.peers.items())], indent="  ")
+        out.table([peer_row(name, peer) for name, peer in sorted(status.peers.items())], indent="  ")
     out.line(Cell("counters", Style.STRONG))
     out.table(_counter_rows(status.counters), indent="  ")
     return ExitStatus.DONE
@@ -80,10 +80,13 @@ def _facts(status: Status) -> Iterator[Row]:
     yield from (("address", status.udp), ("data", status.data), ("process", str(status.pid)), ("since", status.since))
 
 
-def _peer_row(name: str, peer: Peer) -> Row:
+def peer_row(name: str, peer: Peer) -> Row:
     up = Cell("● up", Style.GOOD) if peer.up else Cell("○ down", Style.BAD)
     rtt = "-" if peer.rtt_ms is None else f"{peer.rtt_ms} ms"
-    return (name, up, rtt, f"chosen through {peer.chosen_through}")
+    through = "not heard by this engine yet"
+    if peer.chosen_through is not None:
+        through = f"chosen through {peer.chosen_through}" + ("" if peer.up else " when it was last heard")
+    return (name, up, rtt, through)
 
 
 def _counter_rows(counters: Mapping[str, Any]) -> Iterator[Row]:

@@ -67,7 +67,7 @@ class SitesPane(Page):
             peer = status.peers.get(site)
             prefix = status.chosen_through if peer is None else peer.chosen_through
             name = fitted(site + ("*" if site == status.site else ""), names)
-            lines.append(row((name, Role.STRONG if site == status.site else Role.PLAIN), f"{prefix:>{LAST_KNOWN},}"))
+            lines.append(row((name, Role.STRONG if site == status.site else Role.PLAIN), _prefix(prefix, LAST_KNOWN)))
         where = (row(("udp        ", Role.DIM), status.udp), row(("store      ", Role.DIM), status.data))
         return [*lines, BLANK, *(line for told in where for line in wrapped(told, width, indent=11))]
 
@@ -85,13 +85,13 @@ class SitesPane(Page):
     def _site(self, site: str, peer: Peer, columns: Columns, here: bool) -> list[Row]:
         glyph, word, role = ("●", "here", Role.GOOD) if here else _up(peer)
         rtt = "" if peer.rtt_ms is None or not peer.up or not columns.rtt else f"{peer.rtt_ms} ms"
-        votes = "yes" if peer.voting else "no"
+        votes = {True: "yes", False: "no", None: "?"}[peer.voting]
         more = f"  {votes:<5}  {peer.address or ''}" if columns.address else ""
         lines = [
             row(
                 (fitted(site + ("*" if here else ""), columns.name) + " ", Role.STRONG if here else Role.PLAIN),
                 (f"{glyph} {word:<6} ", role),
-                (f"{rtt:>{columns.rtt}}{peer.chosen_through:>{PREFIX},}{more}", Role.PLAIN),
+                (f"{rtt:>{columns.rtt}}{_prefix(peer.chosen_through, PREFIX)}{more}", Role.PLAIN),
             )
         ]
         if not peer.up and not here:
@@ -100,13 +100,18 @@ class SitesPane(Page):
 
     def _silence(self, site: str) -> str:
         since = self.model.silent_since.get(site)
-        return "not heard yet" if since is None else f"last heard {since:%d %b %H:%M:%S}"
+        return "not heard by this engine yet" if since is None else f"last heard {since:%d %b %H:%M:%S}"
 
 
 def _up(peer: Peer) -> tuple[str, str, Role]:
     if not peer.up:
         return "○", "down", Role.BAD
-    return ("●", "up", Role.GOOD) if peer.voting else ("◐", "learner", Role.WARN)
+    return ("◐", "learner", Role.WARN) if peer.voting is False else ("●", "up", Role.GOOD)
+
+
+def _prefix(told: int | None, width: int) -> str:
+    """Who has not told it since this engine started may have any."""
+    return f"{'?' if told is None else format(told, ',')}".rjust(width)
 
 
 def _standing(status: Status, width: int) -> list[Row]:

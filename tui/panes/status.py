@@ -151,7 +151,7 @@ def _glyph(status: Status, site: str) -> tuple[str, Role]:
 def _peer_glyph(peer: Peer) -> tuple[str, Role]:
     if not peer.up:
         return "○", Role.BAD
-    return ("●", Role.GOOD) if peer.voting else ("◐", Role.WARN)
+    return ("◐", Role.WARN) if peer.voting is False else ("●", Role.GOOD)
 
 
 def short_names(sites: Sequence[str]) -> list[str]:

@@ -109,7 +109,7 @@ class Hindrances:
 
     def have(self, slot: Slot) -> set[SiteId]:
         """Who said in a heartbeat that the slot is learned there."""
-        return {peer.site for peer in self.peers.views() if peer.prefix >= slot}
+        return {peer.site for peer in self.peers.views() if peer.prefix is not None and peer.prefix >= slot}
 
 
 def _moves_events(message: Message, first: Slot, last: Slot) -> bool:

@@ -181,7 +181,7 @@ class Scanner:
         prefix = self._learner.prefix
         source = next((site for site in self._peers.ahead_of(prefix) if site not in tried), None)
         if source is None:
-            claiming = {peer.site for peer in self._peers.views() if peer.prefix > prefix}
+            claiming = {peer.site for peer in self._peers.views() if peer.prefix is not None and peer.prefix > prefix}
             if bound > prefix + WINDOW_SLOTS and claiming <= lacking:
                 self._bound = self._learner.used_max  # nobody has what would lie between: not believed (R6)
             self._rest(step)

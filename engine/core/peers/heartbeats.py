@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final
 
 from engine.core.effects import SawPeer
@@ -35,9 +36,9 @@ class _Peer:
     site: SiteId
     up: bool = False
     heard: Tick | None = None
-    voting: bool = False
+    voting: bool | None = None
     rtt_ms: int | None = None
-    prefix: Slot = Slot(0)
+    prefix: Slot | None = None
     used_max: Slot = Slot(0)
     echoed: Tick | None = None  # our clock, when we sent the newest of our heartbeats that it heard
     leadership: str | None = None
@@ -100,7 +101,7 @@ class Peers:
     def linked(self, now: Tick) -> int:
         """How many voters are heard and hear this site, both within the time for which a peer is up."""
         return sum(
-            p.up and p.voting and p.echoed is not None and now - p.echoed <= UP_BEATS * self._every(p)
+            p.up and p.voting is True and p.echoed is not None and now - p.echoed <= UP_BEATS * self._every(p)
             for p in self._peers.values()
         )
 
@@ -151,15 +152,19 @@ class Peers:
 
     def ahead_of(self, prefix: Slot) -> list[SiteId]:
         """The peers that are up and claim a longer prefix, the longest first."""
-        ahead = [peer for peer in self._peers.values() if peer.up and peer.prefix > prefix]
-        return [peer.site for peer in sorted(ahead, key=lambda peer: peer.prefix, reverse=True)]
+        ahead = [
+            (peer.prefix, peer.site)
+            for peer in self._peers.values()
+            if peer.up and peer.prefix is not None and peer.prefix > prefix
+        ]
+        return [site for _, site in sorted(ahead, key=itemgetter(0), reverse=True)]
 
     def used_above(self, slot: Slot) -> bool:
         """A peer that is up claims that a higher slot than this is used."""
         return any(peer.up and peer.used_max > slot for peer in self._peers.values())
 
     def quorum(self, voting: bool) -> QuorumView:
-        reachable = voting + sum(peer.up and peer.voting for peer in self._peers.values())
+        reachable = voting + sum(peer.up and peer.voting is True for peer in self._peers.values())
         return QuorumView(reachable, self._settings.quorum, len(self._settings.sites))
 
     @property

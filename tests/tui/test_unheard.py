@@ -1,0 +1,40 @@
+"""A peer that has told nothing since the engine started: that is said, and no 0 stands in its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.contract.answers import Peer
+from tests.tui.engine_double import EngineDouble, Json
+from tests.tui.pilots import NARROW, WIDE, screen_of
+from tui.commands.status import peer_row
+
+SILENT: Json = {"up": False, "rtt_ms": None, "chosen_through": None, "heard_s": None, "voting": None}
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=str)
+async def test_the_pane_of_sites_does_not_know_what_it_was_not_told(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 8
+        peers = engine.status()["peers"]
+        engine.status_changes = {"peers": peers | {"carol": peers["carol"] | SILENT}}
+        async with screen_of(engine, size=size) as pilot:
+            await pilot.press("5", "z")
+            await pilot.until_shown("not heard by this engine yet")
+            rows = [line.split()[:5] for line in pilot.rows(pilot.main.pane)]
+            assert ["carol", "○", "down", "?", "?"] in rows
+            assert [row[3:] for row in rows if row[0:1] == ["alice*"]] == [["8", "yes"]]
+
+
+@pytest.mark.parametrize(
+    ("up", "chosen_through", "said"),
+    [
+        (False, None, "not heard by this engine yet"),
+        (False, 8, "chosen through 8 when it was last heard"),
+        (True, 8, "chosen through 8"),
+    ],
+)
+def test_the_panel_says_how_far_a_peer_is_as_far_as_it_told(up: bool, chosen_through: int | None, said: str) -> None:
+    assert peer_row("carol", Peer(up, None, chosen_through, None, None, None, 1_452))[-1] == said
