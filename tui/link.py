@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 import orjson
 
-from engine.contract.answers import EngineStops, Observed, Topic
+from engine.contract.answers import EngineStops, Item, Observed, Topic
 from engine.contract.limits import LINE_BYTES_MAX
 from engine.contract.requests import Params, Subscribe, answer_to, method_and_params
 from engine.contract.shape import read
@@ -57,7 +57,7 @@ class Listener(Protocol):
     def stopping(self, reason: str, exit_status: int) -> None:
         """The engine stops by itself; `lost` follows."""
 
-    def observed(self, items: Sequence[Mapping[str, Any]], dropped: int) -> None:
+    def observed(self, items: Sequence[Item], dropped: int) -> None:
         """Items of the subscribed topics; `dropped` trace items were left out before them."""
 
 
@@ -145,7 +145,7 @@ class Link:
         match message:
             case {"method": "observed", "params": params}:
                 told = read(Observed, params)
-                self._listener.observed(told.items, told.dropped)
+                self._listener.observed(told.known(), told.dropped)
             case {"method": "stopping", "params": params}:
                 stops = read(EngineStops, params)
                 self._listener.stopping(stops.reason, stops.exit_status)

@@ -380,10 +380,14 @@ class Stopping(Shape):
 
 
 class Observed(Shape):
-    """To subscribers: items by `read_item`; before them `dropped` lines of the trace were left out."""
+    """To subscribers; before these items `dropped` lines of the trace were left out."""
 
     dropped: int
     items: tuple[dict[str, Any], ...]
+
+    def known(self) -> list[Item]:
+        """The items of the topics that this version knows. Raises BadAnswer."""
+        return [read(shape, raw) for raw in self.items if (shape := ITEMS.get(str(raw.get("topic"))))]
 
 
 class EngineStops(Shape):
@@ -393,7 +397,9 @@ class EngineStops(Shape):
     exit_status: int
 
 
-ITEMS: Final[Mapping[str, type[Shape]]] = {
+Item = TraceLine | LogLine | Outcome | Status | Faults
+
+ITEMS: Final[Mapping[str, type[Item]]] = {
     Topic.TRACE: TraceLine,
     Topic.LOG: LogLine,
     Topic.OUTCOME: Outcome,
@@ -401,9 +407,3 @@ ITEMS: Final[Mapping[str, type[Shape]]] = {
     Topic.FAULTS: Faults,
 }
 """What subscribers are told of each topic, with the topic in it."""
-
-
-def read_item(raw: Mapping[str, object]) -> Shape | None:
-    """What a subscriber was told; None is of a topic that this version does not know. Raises BadAnswer."""
-    shape = ITEMS.get(str(raw.get("topic")))
-    return None if shape is None else read(shape, raw)

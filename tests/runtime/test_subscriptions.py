@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import orjson
 from msgspec.structs import replace
 
-from engine.contract.answers import Faults, LogLine, Outcome, Peer, Quorum, Status, Topic
+from engine.contract.answers import Faults, LogLine, Observed, Outcome, Peer, Quorum, Status, Topic
 from engine.contract.limits import LINE_BYTES_MAX
 from engine.contract.requests import CallId
-from engine.contract.shape import Shape
+from engine.contract.shape import Shape, read
 from engine.core.effects import SawPeer
 from engine.core.ids import SiteId, Slot, Tick
 from engine.runtime import trace as trace_module
@@ -42,12 +41,12 @@ class FakeClient:
         raise AssertionError(size_bytes)
 
     @property
-    def params(self) -> list[dict[str, Any]]:
-        return [orjson.loads(line)["params"] for line in self.lines]
+    def told(self) -> list[Observed]:
+        return [read(Observed, orjson.loads(line)["params"]) for line in self.lines]
 
     @property
     def topics(self) -> list[str]:
-        return [item["topic"] for params in self.params for item in params["items"]]
+        return [item["topic"] for observed in self.told for item in observed.items]
 
 
 class FakePicture:
@@ -212,7 +211,7 @@ def test_a_slow_client_misses_trace_lines_with_their_number_and_nothing_else() -
     subscriptions.slots([Slot(9)])
     subscriptions.flush(NOW, picture)
     assert client.topics == ["log", "outcome"]
-    assert client.params[0]["dropped"] == 40
+    assert client.told[0].dropped == 40
     for _ in range(2):
         a_line(trace)
     subscriptions.flush(Tick(NOW + FLUSH_EVERY), picture)
@@ -220,8 +219,8 @@ def test_a_slow_client_misses_trace_lines_with_their_number_and_nothing_else() -
     client.queued_bytes = 0
     a_line(trace)
     subscriptions.flush(Tick(NOW + 2 * FLUSH_EVERY), picture)
-    assert client.params[1]["dropped"] == 2
-    assert [item["topic"] for item in client.params[1]["items"]] == ["trace"]
+    assert client.told[1].dropped == 2
+    assert [item["topic"] for item in client.told[1].items] == ["trace"]
 
 
 def test_more_lines_than_the_trace_keeps_are_counted_as_dropped() -> None:
@@ -231,7 +230,7 @@ def test_more_lines_than_the_trace_keeps_are_counted_as_dropped() -> None:
     for _ in range(KEPT_MAX + 30):
         a_line(trace)
     subscriptions.flush(NOW, FakePicture())
-    assert client.params[0]["dropped"] == 30
+    assert client.told[0].dropped == 30
     assert len(client.topics) == KEPT_MAX == trace_module.KEPT_MAX
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine.contract.answers import Topic
+from engine.contract import answers
+from engine.contract.answers import Item, Topic, TraceLine
 from engine.contract.requests import EventKind, Status, Submit
 from engine.places import socket_to_ask, socket_to_bind
 from tests.tui.engine_double import EngineDouble, Refused, outcome, trace_line
@@ -36,8 +37,8 @@ class Heard:
     def stopping(self, reason: str, exit_status: int) -> None:
         self._note("stopping", (reason, exit_status))
 
-    def observed(self, items: Sequence[Mapping[str, Any]], dropped: int) -> None:
-        self._note("observed", ([item["topic"] for item in items], dropped))
+    def observed(self, items: Sequence[Item], dropped: int) -> None:
+        self._note("observed", ([type(item) for item in items], dropped))
 
     def _note(self, what: str, about: Any) -> None:
         self.said.append((what, about))
@@ -122,7 +123,7 @@ async def test_what_is_told_unasked_keeps_its_order(tmp_path: Path) -> None:
         await engine.stop()
         await heard.until("lost")
         assert [name for name, _ in heard.said] == ["connected", "observed", "stopping", "lost"]
-        assert heard.said[1] == ("observed", (["trace", "status"], 3))
+        assert heard.said[1] == ("observed", ([TraceLine, answers.Status], 3))
         assert heard.said[2] == ("stopping", ("disk full", 3))
 
 

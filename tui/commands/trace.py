@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from engine.contract.answers import Observed, Topic, TraceLine, read_item
+from engine.contract.answers import Observed, Topic, TraceLine
 from engine.contract.requests import Subscribe, TraceLines
 from engine.contract.shape import read
 from engine.core.ids import Slot
@@ -53,7 +53,7 @@ def _follow(client: Client, out: Output, past: Sequence[TraceLine], slot: int | 
                 match one:
                     case Notification("observed", params):
                         told = read(Observed, params)
-                        lines = [line for line in map(read_item, told.items) if isinstance(line, TraceLine)]
+                        lines = [line for line in told.known() if isinstance(line, TraceLine)]
                         wanted = [line for line in lines if slot is None or line.slot == slot]
                         _print(out, _unprinted(wanted, printed))
                         if told.dropped:

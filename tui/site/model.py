@@ -9,12 +9,12 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Flag, auto
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from msgspec.structs import replace
 
@@ -25,13 +25,13 @@ from engine.contract.answers import (
     BlockLine,
     Faults,
     FreshRead,
+    Item,
     LogLine,
     Outcome,
     SlotView,
     Status,
     TimelinePage,
     TraceLine,
-    read_item,
 )
 from engine.contract.shape import BadAnswer
 from engine.core.ids import Slot
@@ -203,7 +203,7 @@ class SiteModel:
         self.connection = Stopped(reason, exit_status)
         self._tell(Change.CONNECTION | Change.STATUS)
 
-    def observed(self, items: Sequence[Mapping[str, Any]], dropped: int) -> None:
+    def observed(self, items: Sequence[Item], dropped: int) -> None:
         changed = Change(0)
         if dropped:
             self.trace.left_out(dropped, datetime.now(UTC).isoformat())
@@ -211,22 +211,22 @@ class SiteModel:
         trace: list[TraceLine] = []
         self.fresh_slots = set()
         for item in items:
-            match read_item(item):
-                case TraceLine() as line:
-                    trace.append(line)
-                case LogLine() as line:
-                    changed |= self._take_log(line)
-                case Status() as status:
-                    self._take_status(status)
+            match item:
+                case TraceLine():
+                    trace.append(item)
+                case LogLine():
+                    changed |= self._take_log(item)
+                case Status():
+                    self._take_status(item)
                     changed |= Change.STATUS
-                case Faults() as faults:
-                    self.faults = faults
+                case Faults():
+                    self.faults = item
                     changed |= Change.FAULTS
-                case Outcome() as outcome:
-                    self._take_outcome(outcome)
+                case Outcome():
+                    self._take_outcome(item)
                     changed |= Change.OUTCOME
                 case _:
-                    pass  # a topic of a later version
+                    assert_never(item)
         if trace:
             self.trace.extend(trace)
             changed |= Change.TRACE
