@@ -190,7 +190,7 @@ slot_states: Final = st.builds(
     _few(deeds),
 )
 
-messages: Final[SearchStrategy[Message]] = st.one_of(
+KINDS: Final[tuple[SearchStrategy[Message], ...]] = (
     prepares,
     promises,
     accepts,
@@ -208,6 +208,9 @@ messages: Final[SearchStrategy[Message]] = st.one_of(
     slot_questions,
     slot_states,
 )
+"""One a kind of message."""
+
+messages: Final[SearchStrategy[Message]] = st.one_of(*KINDS)
 
 
 def packets(sender: SiteId) -> SearchStrategy[Packet]:
