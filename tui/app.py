@@ -173,7 +173,9 @@ class LoggosApp(App[int]):
         if not asks or (self._leaving is Leaving.ASK and not self.main.model.live):
             self._end()
             return
-        dialog = leave_dialog(self.main.model.hop, self.main.model.status, self._leaving)
+        dialog = leave_dialog(
+            self.main.model.hop, self.main.model.status, self._leaving, len(self.main.submissions.pending)
+        )
         self.push_screen(dialog, self._decided)
 
     def action_detach(self) -> None:

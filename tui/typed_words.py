@@ -49,7 +49,12 @@ class Parser(argparse.ArgumentParser):
     def refuse(self, unknown: list[str]) -> NoReturn:
         option = next((word.partition("=")[0] for word in unknown if word.startswith("-")), None)
         if option is None:
-            self.error(f"{unknown[0]!r} is one word too many")
+            quotes = (
+                ": put a text of several words in quotes"
+                if any(action.dest == "text" for action in self._actions)
+                else ""
+            )
+            self.error(f"{unknown[0]!r} is one word too many{quotes}")
         self.error(f"{option!r} is no option here{_perhaps(option, self._option_string_actions)}")
 
 

@@ -124,8 +124,10 @@ async def test_without_a_quorum_the_last_confirmation_stands_beside_what_may_be_
         quorum = {"reachable": 2, "needed": 3, "size": 5}
         engine.status_changes = {"quorum": quorum, "fresh_at": fresh_at}
         async with screen_of(engine, size=WIDE) as pilot:
+            await pilot.until(lambda: title(pilot) == "1 Timeline · may lack the newest", "never said")
+            await pilot.resize(149, 48)  # one pane has all of the width
             said = "may lack the newest" if fresh_at is None else f"confirmed {clock(ASKED)}, may lack the newest"
-            await pilot.until(lambda: title(pilot) == f"1 Timeline · 3 shown · {said}", "never said")
+            await pilot.until(lambda: title(pilot) == f"1 Timeline · 3 shown · {said}", "never said whole")
             in_bar = (
                 "may lack the newest, newest tweet"
                 if fresh_at is None

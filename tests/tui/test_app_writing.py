@@ -66,7 +66,7 @@ async def test_an_event_of_a_follower_is_handed_to_the_leader_which_knows_the_vo
             await pilot.press("c", *"hello", "enter")
             await pilot.until_shown("handed to bob, who leads")
             answer.set_result(CREATED | {"took_ms": 9})
-            await pilot.until_shown("✓ created at slot 1 (9 ms): hello")
+            await pilot.until_shown("✓ created at slot 1 (9 ms): “hello”")
             await pilot.until(lambda: engine.called("explain") == [{"slot": 1}], "who chose it was never asked")
             assert "votes" not in pilot.text(), "nobody told who voted"
 
@@ -96,15 +96,15 @@ async def test_keys_that_follow_an_outcome_say_so_without_one(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("told", "words", "offers"),
     [
-        (LOST, "✗ lost: slot 1 went to bob's tweet “tweet number 1”. Yours is in no log: hello", "r retry · e edit"),
+        (LOST, "✗ lost: slot 1 went to bob's tweet “tweet number 1”. Yours is in no log: “hello”", "r retry · e edit"),
         (
             NOT_CREATED,
-            "✗ not created: no quorum: 2 of 5 reachable, 3 needed. It is in no log: hello",
+            "✗ not created: no quorum: 2 of 5 reachable, 3 needed. It is in no log: “hello”",
             "r retry · e edit",
         ),
         (
             UNKNOWN,
-            "It may still be chosen: sending it again now could post it twice. hello",
+            "It may still be chosen: sending it again now could post it twice. “hello”",
             "f settle slot 1 · w wait",
         ),
     ],
@@ -157,7 +157,7 @@ async def test_an_unknown_outcome_is_settled_and_told_when_it_is_known(tmp_path:
             assert engine.called("fill")[0]["slots"] == [1]
             await pilot.until_shown("slot 1 recovered: an entry accepted there was completed")
             engine.tell({"topic": "outcome", **CREATED})
-            await pilot.until_shown("alice/1, unknown until now, is created at slot 1: hello")
+            await pilot.until_shown("alice/1, unknown until now, is created at slot 1: “hello”")
 
 
 @pytest.mark.parametrize("size", [NARROW, WIDE])
@@ -171,7 +171,7 @@ async def test_what_is_chosen_above_a_gap_is_not_called_withdrawn_or_unknown(
         engine.on["fill"] = lambda _: filled(75, "no-op")
         async with screen_of(engine, size=size) as pilot:
             await pilot.press("c", *"hello", "enter")
-            told = f"? not in effect yet: {why}. Sending it again would post it twice. hello"
+            told = f"? not in effect yet: {why}. Sending it again would post it twice. “hello”"
             await pilot.until(lambda: told in " ".join(pilot.text().split()), "never told")
             assert "unknown" not in pilot.text()
             await pilot.until_shown("f settle slot 75")
@@ -194,7 +194,7 @@ async def test_the_time_that_is_told_is_the_engines_own(tmp_path: Path) -> None:
                 lambda: waited.search(pilot.text()), "this screen never waited longer than the engine says"
             )
             answer.set_result(CREATED | {"took_ms": 9})
-            await pilot.until_shown("created at slot 1 (9 ms): hello")
+            await pilot.until_shown("created at slot 1 (9 ms): “hello”")
 
 
 async def test_a_fill_that_settles_nothing_says_what_keeps_the_slot(tmp_path: Path) -> None:
@@ -281,14 +281,14 @@ async def test_a_notice_goes_when_what_it_says_is_over(tmp_path: Path) -> None:
             await pilot.until_shown("1 more below")
             assert "slot 2 not settled yet" not in pilot.text()
             engine.tell({"topic": "outcome", **CREATED})
-            await pilot.until_shown("is created at slot 1: two")
+            await pilot.until_shown("is created at slot 1: “two”")
             await pilot.until_shown("1 more below")
             await pilot.press("c", *"one", "enter")
             await pilot.until_shown("created at slot 3")
             await pilot.until(lambda: "more below" not in pilot.text(), "the older word on it still waits")
             await pilot.press("o")
             await pilot.until_shown("Outcomes")
-            for words in ("not created", "unknown", "slot 2 not settled yet", "is created at slot 1: two"):
+            for words in ("not created", "unknown", "slot 2 not settled yet", "is created at slot 1: “two”"):
                 assert words in pilot.text()
 
 
@@ -584,3 +584,60 @@ def _answered(future: asyncio.Future[Json]) -> Coroutine[Any, Any, Json]:
         return await future
 
     return wait()
+
+
+async def test_what_was_typed_is_in_the_sentence_of_what_was_not_sent(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        await pilot.press("c", *"half typed")
+        await engine.stop()
+        await pilot.until_shown("NO ENGINE")
+        await pilot.press("enter")
+        await pilot.until_shown("no engine is connected. It is in no log: “half typed”")
+        await pilot.press("x", "o")
+        await pilot.until_shown("It is in no log: “half")
+        await pilot.press("escape", "b", "1", "y")
+        await pilot.until_shown("It is in no log: alice blocks bob")
+        assert "e edit" not in pilot.text(), "a tweet alone is edited"
+
+
+async def test_a_remark_is_seen_while_an_event_is_under_way(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = lambda _: _answered(asyncio.get_running_loop().create_future())
+        async with screen_of(engine) as pilot:
+            await pilot.press("c", *"hello", "enter")
+            await pilot.until_shown("waiting for its turn")
+            await pilot.press("e")
+            await pilot.until_shown("there is nothing to edit")
+            assert "waiting for its turn" in pilot.text()
+
+
+async def test_esc_leaves_a_slot_while_a_fill_is_under_way(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 2
+        engine.special[1] = log_line(1, None, None, state="hole", accNum=None, maxPrepare=None)
+        engine.status_changes = {"holes": [1], "prefix": 0}
+        engine.on["slot"] = lambda _: _answered(asyncio.get_running_loop().create_future())
+        engine.on["explain"] = engine.on["slot"]
+        engine.on["fill"] = lambda _: _answered(asyncio.get_running_loop().create_future())
+        async with screen_of(engine) as pilot:
+            await pilot.press("3", "end", "enter")
+            await pilot.until_shown("Slot 2")
+            await pilot.press("F")
+            await pilot.until_shown("again starts")
+            await pilot.press("F")
+            await pilot.until_shown("filling all holes")
+            await pilot.press("escape")
+            await pilot.until(lambda: pilot.main.active == "log", "the slot stayed")
+            assert "filling all holes" in pilot.text()
+
+
+async def test_what_is_offered_beneath_another_outcome_is_said_to_be_there(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        outcomes = iter([NOT_CREATED, UNKNOWN])
+        engine.on["submit"] = lambda _: next(outcomes)
+        async with screen_of(engine) as pilot:
+            for text in ("one", "two"):
+                await pilot.press("c", *text, "enter")
+                await pilot.until_shown(f"“{text}”")
+            await pilot.press("r")
+            await pilot.until_shown("x first: r is offered after")

@@ -35,7 +35,8 @@ def run(arguments: Namespace) -> int:
     except CannotServe as error:
         raise CommandFailed(error.status, str(error)) from error
     except StoreBusy as error:
-        raise CommandFailed(ExitStatus.ALREADY_RUNNING, str(error)) from error
+        how = f"`{place.command('open')}` attaches to it, `{place.command('stop')}` stops it"
+        raise CommandFailed(ExitStatus.ALREADY_RUNNING, f"{error}: {how}") from error
     except StoreError as error:
         raise CommandFailed(ExitStatus.STORE_UNUSABLE, str(error)) from error
 

@@ -92,11 +92,13 @@ class OutcomeLine(Painted):
         if self._board.doing is not None:
             doing = row(("… ", Role.NOTE), self._board.doing)
         if doing is not None:
-            return wrapped(row(" ", *doing), width, indent=3)[:OUTCOME_LINES_MAX]
+            remarked = self._board.remarked
+            lines = wrapped(row(" ", *doing), width, indent=3)[:OUTCOME_LINES_MAX]
+            return [*lines, *(() if remarked is None else _few(remarked.said, width))]
         notice = self._board.shown
         if notice is None:
             return [()]
-        lines = wrapped(row(" ", *notice.said), width, indent=3)[:OUTCOME_LINES_MAX]
+        lines = _few(notice.said, width)
         return [*lines, self._offers(notice)] if notice.mood is Mood.BAD or self._board.waiting else lines
 
     def _offers(self, notice: Notice) -> Row:
@@ -118,6 +120,14 @@ class OutcomeLine(Painted):
         elif not waiting and self._elapsing is not None:
             self._elapsing.stop()
             self._elapsing = None
+
+
+def _few(said: Row, width: int) -> list[Row]:
+    """The sentence in a few lines; where it is longer the last one says who has it all."""
+    lines = wrapped(row(" ", *said), width, indent=3)
+    if len(lines) <= OUTCOME_LINES_MAX:
+        return lines
+    return [*lines[: OUTCOME_LINES_MAX - 1], row(("   … ", Role.DIM), ("o", Role.KEY), (" has all of it", Role.DIM))]
 
 
 class KeyBar(Painted):

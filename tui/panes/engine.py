@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from tui.panes.paint import Painted
-from tui.rows import BLANK, Role, Row, row, wrapped
+from tui.rows import BLANK, Part, Role, Row, row, wrapped
 from tui.site.model import Gone, SiteModel, Stopped
 
 NO_ENGINE_STATUS: Final = 5
+GOES_ON: Final = "\\"
+"""At the end of a line of a command, for the shell: the next line is not indented, for it may go on in a word."""
 HEIGHT_WITHOUT_LOG: Final = 18
 """What the other panes and this one's sentences take: a screen that is higher has room for the end of the log."""
 
@@ -51,7 +53,10 @@ class EnginePanel(Painted):
                 lines += [row((f"   {line}", Role.DIM)) for line in log_tail[-shown:] if shown]
             case _:
                 return []
-        said = "This starts it again, and this screen is then attached to it:"
-        keys = row(" ", ("q", Role.KEY), f" quits (exit {exit_status(self.model)}). {said}")
-        start = row((f"   {self.model.hop.command('serve')}", Role.STRONG))
-        return [*lines, *wrapped(keys, width, indent=1), *wrapped(start, width, indent=3), BLANK]
+        said = "This starts it again, and this screen is then attached to it"
+        keys = row(
+            " ", ("q", Role.KEY), f" quits (exit {exit_status(self.model)}). {said} (", ("y", Role.KEY), " copies it):"
+        )
+        start = wrapped(row((f"   {self.model.hop.command('serve')}", Role.STRONG)), width - len(GOES_ON))
+        goes_on = [(*line, Part(GOES_ON, Role.STRONG)) for line in start[:-1]]
+        return [*lines, *wrapped(keys, width, indent=1), *goes_on, start[-1], BLANK]

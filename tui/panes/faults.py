@@ -63,8 +63,8 @@ class FaultsPane(Page):
 
     def title(self) -> str:
         on = 0 if self.model.over else sum(rule.on for rule in self.model.faults.rules)
-        counted = f" · {on} on" if on else ""
-        return f"6 Faults at {self.model.site}{counted} · never saved"
+        title = f"6 Faults at {self.model.site}" + (f" · {on} on" if on else "")
+        return self.fitting(f"{title} · never saved", title)
 
     def write(self, width: int) -> Sequence[Row]:
         faults = self.model.faults

@@ -109,7 +109,7 @@ class InspectorPane(Page):
         if attempt is None:
             return []
         words = attempt_words(attempt)
-        because = "" if words.endswith(attempt.why) else f". {attempt.why}"
+        because = "" if words.endswith(attempt.why) else f". {attempt.why[:1].upper()}{attempt.why[1:]}"
         said = wrapped(row((f"{words}{because}", Role.NOTE)), width)
         if attempt.phase in {"waiting", "yielding"}:
             return said  # nobody is asked for anything meanwhile

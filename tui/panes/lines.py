@@ -31,6 +31,8 @@ from tui.site.model import Change, SiteModel
 from tui.textual_inside import SteadyScroll
 
 STRIPS_MAX: Final = 1_024
+FRAME: Final = 6
+"""Cells of a pane's upper edge that its title leaves free."""
 GUTTER: Final = 2
 """Cells before each row, where the cursor's mark stands."""
 
@@ -104,6 +106,10 @@ class Lines(SteadyScroll, can_focus=True, inherit_bindings=False):
 
     def title(self) -> str:
         raise NotImplementedError
+
+    def fitting(self, *titles: str) -> str:
+        """The first of these titles that the frame has room for, else the last."""
+        return next((title for title in titles if len(title) <= self.size.width - FRAME), titles[-1])
 
     def slot(self) -> int | None:
         """The slot that the selected row is about."""
@@ -372,8 +378,7 @@ class Lines(SteadyScroll, can_focus=True, inherit_bindings=False):
                 self.post_message(self.Chosen())
 
     def selected_text(self) -> str | None:
-        """The selected row as inert text, for the clipboard."""
-        if self.cursor >= self.rows_count():
-            return None
-        lines = self.row_lines(self.cursor, 10_000)
-        return None if lines is None else "\n".join(plain(line) for line in lines)
+        """The selected row as inert text, for the clipboard; all rows where none is selected."""
+        chosen = range(self.cursor, self.cursor + 1) if self.SELECTS else range(self.rows_count())
+        rows = [self.row_lines(index, 10_000) for index in chosen if index < self.rows_count()]
+        return "\n".join(plain(line) for lines in rows if lines is not None for line in lines) or None

@@ -78,11 +78,9 @@ class Inks:
 
 
 class Column(Vertical):
-    """What stands in it covers it."""
+    """What stands in it covers it. Its own lines would be rendered all the same: half of a paint was such lines."""
 
-    BLANK = (
-        True  # else each of its lines is rendered, though nobody sees it: with the screen's, more than half of a paint
-    )
+    BLANK = True
 
 
 class Beside(Horizontal):

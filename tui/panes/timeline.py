@@ -57,9 +57,10 @@ class TimelinePane(Lines):
     def title(self) -> str:
         window = self.model.timeline
         counted = f"{window.shown:,} shown" + (f", {window.hidden:,} hidden by blocks" if window.hidden else "")
-        certain = title_words(self.model.certainty, self.model.status, self.model.may_lack_newest)
+        certain, short = title_words(self.model.certainty, self.model.status, self.model.may_lack_newest)
         paused = "" if self.following else "paused"
-        return " · ".join(part for part in ("1 Timeline", counted, certain, paused) if part)
+        forms = ((counted, certain, paused), (certain, paused), (short, paused), (short,))
+        return self.fitting(*(" · ".join(part for part in ("1 Timeline", *form) if part) for form in forms))
 
     def empty(self) -> Sequence[Row]:
         window = self.model.timeline

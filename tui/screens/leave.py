@@ -8,7 +8,7 @@ from engine.contract.answers import Status
 from tui.hops import Hop, Leaving
 from tui.rows import Role, Row, row
 from tui.screens.dialogs import Choice, ChoiceDialog
-from tui.site.wording import quorum_after
+from tui.site.wording import plural, quorum_after
 
 
 class Decision(Enum):
@@ -16,11 +16,15 @@ class Decision(Enum):
     DETACH = "detach"
 
 
-def leave_dialog(hop: Hop, status: Status | None, leaving: Leaving) -> ChoiceDialog[Decision]:
-    """For ASK and STOPS_ALL; who only attached is not asked."""
+def leave_dialog(hop: Hop, status: Status | None, leaving: Leaving, pending: int) -> ChoiceDialog[Decision]:
+    """For ASK and STOPS_ALL; who only attached is not asked. `pending`: events without an outcome yet."""
+    waits: list[Row] = []
+    if pending:
+        untold = f"{plural(pending, 'event')} of {hop.site} without an outcome yet, and nobody here is told it then."
+        waits.append(row((untold, Role.WARN), f" `{hop.command('events')}` lists it."))
     if leaving is Leaving.STOPS_ALL:
         all_stop = row("leave the demo: ", ("all its sites stop; started again, they go on where they were", Role.DIM))
-        return ChoiceDialog("Leave", (), (Choice("y", "leave", all_stop, Decision.DETACH),))
+        return ChoiceDialog("Leave", waits, (Choice("y", "leave", all_stop, Decision.DETACH),))
     site = hop.site
     stop: Row = row(f"stop the engine of {site}")
     if status is not None:
@@ -34,4 +38,4 @@ def leave_dialog(hop: Hop, status: Status | None, leaving: Leaving) -> ChoiceDia
         Choice("l", "leave it running", run, Decision.DETACH),
         Choice("s", f"stop {site}", stop, Decision.STOP),
     )
-    return ChoiceDialog("Leave", (started,), choices)
+    return ChoiceDialog("Leave", (*waits, started), choices)

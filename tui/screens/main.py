@@ -316,7 +316,7 @@ class MainScreen(SiteScreen):
         self.pane.follow()
 
     def action_back(self) -> None:
-        if self.board.doing is not None:
+        if self.searching:
             self.workers.cancel_group(self, "search")
         elif self.active == "trace" and self.model.trace.words:
             self.trace.filter("")
@@ -331,12 +331,14 @@ class MainScreen(SiteScreen):
             self.board.dismiss()
 
     def action_copy(self) -> None:
-        text = self.pane.selected_text()
+        over = self.model.over
+        text = self.model.hop.command("serve") if over else self.pane.selected_text()
         if text is None:
             self.remark("no row is selected")
             return
         self.app.copy_to_clipboard(text)
-        self.remark("copied; a terminal without OSC 52 ignores it, then m and the mouse help")
+        what = "the command that starts the engine is copied" if over else "copied"
+        self.remark(f"{what}; a terminal without OSC 52 ignores it, then m and the mouse help")
 
     # Typing.
 

@@ -162,7 +162,7 @@ class SiteScreen(OncePainted):
             self.board.dismiss()
             self._submit(notice.operation)
         else:
-            self.remark("there is nothing to send again: r is offered after an event that is certainly in no log")
+            self._nothing_offered("send again", "r is offered after an event that is certainly in no log")
 
     def action_edit(self) -> None:
         notice = self.board.shown
@@ -170,15 +170,22 @@ class SiteScreen(OncePainted):
             self.board.dismiss()
             self.composer.take(notice.operation.text)
         else:
-            self.remark("there is nothing to edit: e is offered after a tweet that is in no log")
+            self._nothing_offered("edit", "e is offered after a tweet that is in no log")
 
     def action_wait(self) -> None:
         notice = self.board.shown
         if notice is not None and Offer.WAIT in notice.offers:
             self.board.dismiss()
             self.remark("its outcome is told here as soon as it is known; the status bar counts unknown ones")
+        elif self.model.status is not None and self.model.status.unknown:
+            self.remark("the outcome is told here as soon as it is known; nothing else need be done")
         else:
-            self.remark("there is nothing to wait for: w is offered after an event whose outcome is unknown")
+            self._nothing_offered("wait for", "w is offered after an event whose outcome is unknown")
+
+    def _nothing_offered(self, what: str, when: str) -> None:
+        """What an older outcome offers, which waits beneath the one that is shown, is not done unseen."""
+        beneath = self.board.waiting > 0
+        self.remark(f"x first: {when}, and one waits below" if beneath else f"there is nothing to {what}: {when}")
 
     def action_dismiss_outcome(self) -> None:
         self.board.dismiss()
@@ -372,6 +379,11 @@ class SiteScreen(OncePainted):
         elif step is not Search.below and found >= here:
             around = "on from the newest, "
         self.remark(f"{around}match {search.which(found)} · n above, N below, esc ends it · {search.words}")
+
+    @property
+    def searching(self) -> bool:
+        """Whether a search is under way, which Esc stops. Nothing else that is under way can be stopped."""
+        return self._searching is not None
 
     @property
     def marks(self) -> bool:

@@ -37,19 +37,20 @@ class Settled:
 Certainty = Confirming | Unconfirmed | Settled
 
 
-def title_words(certainty: Certainty, status: Status | None, stale: bool) -> str:
-    """For a title: `confirmed 14:05:09`, `confirming ...`, `unconfirmed: 2 of 5 answered`; nothing where nobody asked
-    and it is not `stale`: a quorum is heard."""
+def title_words(certainty: Certainty, status: Status | None, stale: bool) -> tuple[str, str]:
+    """For a title, and shorter: `confirmed 14:05:09`, `confirming ...`, `unconfirmed: 2 of 5 answered`; nothing where
+    nobody asked and it is not `stale`: a quorum is heard."""
     match certainty:
         case Confirming():
-            return "confirming …"
+            return "confirming …", "confirming …"
         case Unconfirmed(reason):
-            counts = reason.rpartition("; ")[2]  # what is in the way, said before, is too long for a title
-            return f"unconfirmed: {counts.partition(',')[0]}"
+            counts = reason.rpartition("; ")[2].partition(",")[0]  # what is in the way is too long for a title
+            return f"unconfirmed: {counts}", f"unconfirmed: {counts.removesuffix(' answered')}"
         case Settled():
+            old = STALE if stale else ""
             at = None if status is None else status.fresh_at
             confirmed = "" if at is None else f"confirmed {clock(at)}"
-            return ", ".join(part for part in (confirmed, STALE if stale else "") if part)
+            return ", ".join(part for part in (confirmed, old) if part), old or confirmed
         case _:
             assert_never(certainty)
 

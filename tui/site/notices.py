@@ -68,6 +68,7 @@ class NoticeBoard:
         self.history: deque[Notice] = deque(maxlen=HISTORY_MAX)
         self._bad: deque[Notice] = deque(maxlen=WAITING_MAX)
         self._good: Notice | None = None
+        self._remarked = False
         self._doing: str | None = None
         self._changed = changed
 
@@ -87,6 +88,11 @@ class NoticeBoard:
         return self._good or (self._bad[-1] if self._bad else None)
 
     @property
+    def remarked(self) -> Notice | None:
+        """What the reader was answered last, which is not to be hidden by what is under way."""
+        return self._good if self._remarked else None
+
+    @property
     def waiting(self) -> int:
         """How many bad ones wait beneath the one that is shown."""
         return len(self._bad) - (0 if self._good is not None else min(1, len(self._bad)))
@@ -94,6 +100,7 @@ class NoticeBoard:
     def add(self, notice: Notice) -> None:
         self.history.append(notice)
         self._keep(lambda told: told.about not in notice.ends)
+        self._remarked = False
         if notice.mood is Mood.BAD:
             self._good = None
             self._bad.append(notice)
@@ -111,7 +118,7 @@ class NoticeBoard:
     def remark(self, notice: Notice) -> None:
         """Shows something that is no outcome and need not be kept; it answers its reader, as a complaint did."""
         self._keep(lambda told: told.about != COMPLAINT)
-        self._good = notice
+        self._good, self._remarked = notice, True
         self._changed()
 
     def dismiss_remark(self) -> None:
@@ -122,6 +129,7 @@ class NoticeBoard:
     def asked(self) -> None:
         """The reader goes on to something else."""
         self._keep(lambda told: told.about != COMPLAINT)
+        self._remarked = False
         self._changed()
 
     def settled(self, is_settled: Callable[[int], bool]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from engine.contract.answers import Attempt, LogLine, Outcome
+from engine.contract.answers import Attempt, Entry, LogLine, Outcome
 from engine.contract.errors import ErrorCode
 from engine.contract.requests import EventKind, Fill, Plan, Submit
 from engine.contract.shape import BadAnswer
@@ -60,12 +60,14 @@ class Submissions:
         pending = Pending(operation, self._number_max(), time.monotonic())
         self.pending.append(pending)
         self._changed()
+        words = wording.operation_words(operation, self._model.site)
         try:
             outcome = await self._model.link.ask(_submit(operation))
         except RpcError as refused:
-            self._end(pending, Notice(wording.refused(str(refused)), Mood.BAD, _again(refused, operation), operation))
+            said = wording.kept_out("refused", str(refused), words)
+            self._end(pending, Notice(said, Mood.BAD, _again(refused, operation), operation))
         except NotSent as failed:
-            said = row(("✗ ", Role.BAD), ("not sent", Role.BAD), f": {failed}")
+            said = wording.kept_out("not sent", str(failed), words)
             self._end(pending, Notice(said, Mood.BAD, _undone(operation), operation))
         except LinkLost:
             pending.orphaned = True
@@ -89,7 +91,7 @@ class Submissions:
         awaits = frozenset(line.slot for line in lines)
         offers, slot = ((Offer.SETTLE,), lines[0].slot) if slots is not None else ((), None)
         told = Notice(wording.planned(lines, starts), Mood.GOOD, offers, slot=slot, awaits=awaits)
-        self._board.remark(told)
+        self._board.add(told)  # not a remark: a long one is cut in the line, and `o` has all of it
         return told
 
     async def fill(self, slots: Sequence[int] | None) -> None:
@@ -145,15 +147,10 @@ class Submissions:
         return "sent, waiting for its turn"
 
     def _attempt_for(self, pending: Pending) -> Attempt | None:
-        words = wording.operation_words(pending.operation, self._model.site)
         working = [each for each in self._model.attempts.values() if each.phase not in {"asking", "yielding"}]
         for attempt in working:
             entry = attempt.entry
-            if (
-                entry is not None
-                and entry.author == self._model.site
-                and words.endswith(entry.text or entry.target or "")
-            ):
+            if entry is not None and entry.author == self._model.site and _same(entry, pending.operation):
                 return attempt
         return working[0] if working else None
 
@@ -272,7 +269,7 @@ def _number(outcome: Outcome) -> int:
     return 0 if outcome.id is None else int(outcome.id.rpartition("/")[2])
 
 
-def _same(line: LogLine, operation: Operation) -> bool:
+def _same(line: LogLine | Entry, operation: Operation) -> bool:
     match operation:
         case Tweet(text):
             return line.kind == "tweet" and line.text == text

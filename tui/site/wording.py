@@ -39,9 +39,10 @@ def listed(names: Sequence[object], limit: int = 12) -> str:
 
 
 def operation_words(operation: Operation, author: str) -> str:
+    """A tweet in quotes, so that it is no part of the sentence that it ends."""
     match operation:
         case Tweet(text):
-            return text
+            return f"“{text}”"
         case Block(target):
             return f"{author} blocks {target}"
         case Unblock(target):
@@ -143,6 +144,11 @@ def settled(words: str, outcome: Outcome) -> Row:
 
 def refused(reason: str) -> Row:
     return row(("✗ ", Role.BAD), ("refused", Role.BAD), f": {reason}")
+
+
+def kept_out(what: str, reason: str, words: str) -> Row:
+    """`what` became of an event that never reached the log: refused, or not sent."""
+    return row(("✗ ", Role.BAD), (what, Role.BAD), f": {_sentence(reason)} It is in no log: ", (words, Role.DIM))
 
 
 def planned(lines: Sequence[PlanLine], starts: str) -> Row:
