@@ -109,7 +109,7 @@ class Lines(SteadyScroll, can_focus=True, inherit_bindings=False):
 
     def fitting(self, *titles: str) -> str:
         """The first of these titles that the frame has room for, else the last."""
-        return next((title for title in titles if len(title) <= self.size.width - FRAME), titles[-1])
+        return next((title for title in titles if len(title) <= self.outer_size.width - FRAME), titles[-1])
 
     def slot(self) -> int | None:
         """The slot that the selected row is about."""
