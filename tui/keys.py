@@ -74,7 +74,7 @@ ACT: Final = (
     Key("f", "f", "fill", "fill", "settle this hole now: shows what would be done, and again starts it"),
     Key("F", "F", "fill_all", "fill all", "settle all holes now, in the same way"),
     Key("v", "v", "confirm", "confirm", "have a majority confirm that the timeline lacks nothing"),
-    Key("y", "y", "copy", "copy", "copy the row to the clipboard (OSC 52)"),
+    Key("y", "y", "copy", "copy", "copy the row, or a pane without rows, to the clipboard (OSC 52)"),
     Key("m", "m", "app.mouse", "mouse", "mouse off or on, for the terminal's own selection"),
 )
 LEAVE: Final = (

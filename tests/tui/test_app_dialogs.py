@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,29 @@ async def test_who_is_blocked_is_read_before_it_is_told_and_what_changes_nothing
             await pilot.until_shown("bob is blocked since #3: once more changes nothing.")
             await pilot.press("escape", "u", "2")
             await pilot.until_shown("carol is not blocked: this changes nothing.")
+
+
+def ends(pilot: Driven, words: str) -> bool:
+    """Whether the outcome line, the third from below, ends so."""
+    return pilot.lines()[-3].endswith(f": {words}")
+
+
+async def test_the_outcome_says_that_nothing_was_changed(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = lambda _: outcome("created", slot=4)
+        engine.blocks = [{"blocker": "alice", "blocked": "bob", "slot": 3}]
+        said = {
+            ("b", "1"): "alice blocks bob, who was blocked already, since #3",
+            ("b", "2"): "alice blocks carol",
+            ("u", "1"): "alice unblocks bob",
+            ("u", "2"): "alice unblocks carol, who was not blocked",
+        }
+        async with screen_of(engine, size=WIDE) as pilot:
+            for keys, words in said.items():
+                await pilot.press(keys[0])
+                await pilot.until_shown("blocked since #3")
+                await pilot.press(keys[1], "y")
+                await pilot.until(partial(ends, pilot, words), f"never the outcome: {words}")
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,19 @@ async def test_when_a_site_learned_a_slot_is_told_whole_in_every_width(tmp_path:
                 await pilot.until(lambda: pilot.text().count("12:00:07.000 by erin") == len(SITES), f"cut at {width}")
 
 
+async def test_an_opened_slot_is_copied_whole(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 3
+        engine.slots[3] = unlearned(3)
+        async with screen_of(engine) as pilot:
+            await pilot.press("3", "enter")
+            await pilot.until_shown("no message about this slot is remembered")
+            await pilot.press("y")
+            await pilot.until_shown("copied")
+            copied = [line for line in pilot.app.clipboard.splitlines() if line]
+            assert copied == [line.strip() for line in pilot.rows(pilot.main.pane) if line.strip()]
+
+
 async def test_enter_inspects_and_what_happens_there_is_followed(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine:
         engine.used_max = 3

@@ -33,11 +33,13 @@ EVENTS_READ: Final = 50
 
 @dataclass(eq=False, slots=True)
 class Pending:
-    """An event without an outcome yet. `number_before` is the newest event number known when it was sent."""
+    """An event without an outcome yet. `number_before` is the newest event number known when it was sent; `idle` says
+    why it changes nothing."""
 
     operation: Operation
     number_before: int
     began: float
+    idle: str
     orphaned: bool = False
 
     @property
@@ -57,7 +59,7 @@ class Submissions:
     async def submit(self, operation: Operation) -> None:
         """Sends an event and tells its outcome when there is one."""
         self._board.asked()
-        pending = Pending(operation, self._number_max(), time.monotonic())
+        pending = Pending(operation, self._number_max(), time.monotonic(), self._idle(operation))
         self.pending.append(pending)
         self._changed()
         words = wording.operation_words(operation, self._model.site)
@@ -161,6 +163,7 @@ class Submissions:
         words = wording.operation_words(pending.operation, self._model.site)
         match outcome.outcome:
             case "created":
+                words += pending.idle
                 said = wording.created(words, outcome, None)
                 notice = self._end(pending, Notice(said, Mood.GOOD, (), pending.operation, outcome.slot))
                 await self._name_votes(notice, words, outcome)
@@ -233,6 +236,15 @@ class Submissions:
         told = replace(notice, about=about, ends=frozenset({about, pending.operation}))
         self._board.add(told)
         return told
+
+    def _idle(self, operation: Operation) -> str:
+        """Of an event that changes nothing, as far as this screen knows the table of blocks."""
+        if self.pending or self._model.blocks is None or not isinstance(operation, Block | Unblock):
+            return ""  # an event that is under way may change it before
+        since = self._model.blocked_since(operation.target)
+        if isinstance(operation, Block):
+            return "" if since is None else f", who was blocked already, since #{since:,}"
+        return ", who was not blocked" if since is None else ""
 
     def _number_max(self) -> int:
         return max((_number(outcome) for outcome in self._model.outcomes.values()), default=0)
