@@ -94,9 +94,17 @@ class AcceptorLine(Shape):
     state: str | None
 
 
+class MessageFate(StrEnum):
+    """What a fault rule did to a message."""
+
+    DROPPED = "dropped"
+    HELD = "held"
+    CHANGED = "changed"  # it goes on later, or twice
+
+
 class TraceLine(Shape):
     """A message, or with `dir` self what the site concluded. `ranged`: it is of an election, for all slots from `slot`
-    on."""
+    on. `fate`: as in MessageFate, None where no rule touched it."""
 
     at: str
     dir: str
@@ -106,6 +114,12 @@ class TraceLine(Shape):
     ballot: str | None
     note: str | None
     ranged: ForScreens[bool]
+    fate: ForScreens[str | None]
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether a fault rule keeps it from its way."""
+        return self.fate in {MessageFate.DROPPED, MessageFate.HELD}
 
 
 class SlotView(AcceptorLine):

@@ -18,6 +18,7 @@ from enum import StrEnum
 from random import Random
 from typing import Final
 
+from engine.contract.answers import MessageFate
 from engine.core.ids import NUMBER_MAX, SiteId, Slot, Tick
 from engine.core.messages import WORDS, Message
 
@@ -99,8 +100,21 @@ class Fate:
     note: str | None
     acted: tuple[int, ...]
 
+    @property
+    def in_a_word(self) -> MessageFate | None:
+        if not self.acted:
+            return None
+        if self.held_by is not None:
+            return MessageFate.HELD
+        return MessageFate.CHANGED if self.delays else MessageFate.DROPPED
+
 
 UNTOUCHED: Final = Fate((Tick(0),), None, None, None, ())
+
+
+def unsent(why: str) -> Fate:
+    """Of a message that no rule touched, and that could not leave."""
+    return Fate((), None, None, f"NOT SENT ({why})", ())
 
 
 def judge(rules: Iterable[Rule], sender: SiteId, to: SiteId, message: Message, random: Random) -> Fate:

@@ -23,7 +23,7 @@ from engine.core.turn import Leave
 from engine.datagram import Reason, Rejected, TooLong
 from engine.runtime.clock import Clock
 from engine.runtime.counters import NodeCounts
-from engine.runtime.fault_rules import UNTOUCHED, Direction
+from engine.runtime.fault_rules import UNTOUCHED, Direction, Fate, unsent
 from engine.runtime.faults import FaultLayer, Flight
 from engine.runtime.paths import Address, Paths
 from engine.runtime.sizes import Sizes
@@ -110,13 +110,13 @@ class Links:
         at_ms = self._clock.wall_ms()
         if self._faults.idle:
             for message in packet.messages:
-                self._trace.message(at_ms, Direction.IN, packet.sender, message, None)
+                self._trace.message(at_ms, Direction.IN, packet.sender, message, UNTOUCHED)
             return [Arrival(packet, datagram.source)]
         arrivals = []
         for message in packet.messages:
             alone = Packet(packet.sender, packet.life, packet.commit, packet.to_life, (message,))
             fate = self._faults.judge(Direction.IN, packet.sender, message)
-            self._trace.message(at_ms, Direction.IN, packet.sender, message, fate.note)
+            self._trace.message(at_ms, Direction.IN, packet.sender, message, fate)
             flight = Flight(Direction.IN, packet.sender, alone, datagram.source)
             arrivals += [Arrival(alone, datagram.source)] * self._faults.carry(now, at_ms, flight, fate)
         return arrivals
@@ -138,9 +138,9 @@ class Links:
                 self._send_judged(now, at_ms, leave, message)
             return
         packet = self._replica.packet(leave.to, tuple(leave.messages))
-        failed = self._send_packet(now, leave.to, packet, leave.place)
+        fate = self._send_packet(now, leave.to, packet, leave.place)
         for message in packet.messages:
-            self._trace.message(at_ms, Direction.OUT, leave.to, message, failed)
+            self._trace.message(at_ms, Direction.OUT, leave.to, message, fate)
 
     def answer_sizes(self) -> None:
         """Answers those who asked how long datagrams may be (W4)."""
@@ -163,33 +163,32 @@ class Links:
         to, place = leave.to, leave.place
         packet = self._replica.packet(to, (message,))
         fate = self._faults.judge(Direction.OUT, to, message)
-        note = fate.note
         if fate is UNTOUCHED:
-            note = self._send_packet(now, to, packet, place)
+            fate = self._send_packet(now, to, packet, place)
         else:
             flight = Flight(Direction.OUT, to, packet, place)
             for _ in range(self._faults.carry(now, at_ms, flight, fate)):
                 self._send_packet(now, to, packet, place)
-        self._trace.message(at_ms, Direction.OUT, to, message, note)
+        self._trace.message(at_ms, Direction.OUT, to, message, fate)
 
-    def _send_packet(self, now: Tick, to: SiteId, packet: Packet, address: Address | None) -> str | None:
-        """Returns what went wrong, in words, or None."""
+    def _send_packet(self, now: Tick, to: SiteId, packet: Packet, address: Address | None) -> Fate:
+        """Returns what became of it: untouched, or not sent."""
         place = address or self._paths.of(to)
         if place is None:
             self._udp.counts.send_errors["no-address"] += 1
-            return f"NOT SENT (the host name of {to} has no address)"
+            return unsent(f"the host name of {to} has no address")
         try:
             datagrams = self._wire.seal(to, packet, self._sizes.of(to))
         except TooLong as too_long:
             self._udp.counts.send_errors["too-long"] += 1
-            return f"NOT SENT (longer than any datagram: {too_long})"
+            return unsent(f"longer than any datagram: {too_long}")
         self._counts.messages_out += len(packet.messages)
         self._counts.costs.sent(packet.messages, [len(datagram) for datagram in datagrams])
         self._sizes.sent(now, to, max(map(len, datagrams), default=0))
         failed = [error for datagram in datagrams if (error := self._udp.send(datagram, place)) is not None]
         if address is None:
             self._paths.sent(to, failed[0] if failed else None)
-        return f"NOT SENT ({failed[0]})" if failed else None
+        return unsent(failed[0]) if failed else UNTOUCHED
 
     def _count_given_up(self) -> None:
         given_up = self._wire.given_up

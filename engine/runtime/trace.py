@@ -25,7 +25,7 @@ from engine.core.ids import SiteId, Slot
 from engine.core.messages import Heartbeat, Known, Message, Prepare, Promise
 from engine.core.said import Role
 from engine.runtime.clock import iso
-from engine.runtime.fault_rules import Direction
+from engine.runtime.fault_rules import Direction, Fate
 from engine.runtime.shapes import ballot
 
 KEPT_MAX: Final = 5_000
@@ -43,14 +43,14 @@ class SelfLine:
 
 @dataclass(frozen=True, slots=True)
 class MessageLine:
-    """A message that left or came. `line` is set where it is in words already; `acted` is what was done to it."""
+    """A message that left or came. `line` is set where it is in words already; `fate` is what was done to it."""
 
     at_ms: int
     direction: Direction
     peer: SiteId
     message: Message
     line: Line | None
-    acted: str | None
+    fate: Fate
 
 
 class Trace:
@@ -59,15 +59,15 @@ class Trace:
         self.count = 0
         """How many lines there were ever: the number of the next one."""
 
-    def message(self, at_ms: int, direction: Direction, peer: SiteId, message: Message, acted: str | None) -> None:
-        """Keeps a message; `acted` says what a fault rule or the socket did to it, None for nothing."""
-        if acted is None and _says_nothing_new(message):
+    def message(self, at_ms: int, direction: Direction, peer: SiteId, message: Message, fate: Fate) -> None:
+        """Keeps a message; `fate` says what a fault rule or the socket did to it."""
+        if fate.note is None and _says_nothing_new(message):
             return
         line: Line | None = None
         if isinstance(message, Known | Promise) and len(message.learned) > _LARGE_SLOTS:
             line = describe.message(message)
             message = replace(message, learned=())
-        self._keep(MessageLine(at_ms, direction, peer, message, line, acted))
+        self._keep(MessageLine(at_ms, direction, peer, message, line, fate))
 
     def observation(self, at_ms: int, observation: Observation) -> None:
         line = describe.observation(observation)
@@ -108,12 +108,16 @@ def _concerns(kept: SelfLine | MessageLine, slot: Slot) -> bool:
 def _told(kept: SelfLine | MessageLine) -> TraceLine:
     match kept:
         case SelfLine(at_ms, line, ranged):
-            return TraceLine(iso(at_ms), "self", None, line.type, line.slot, ballot(line.ballot), line.note, ranged)
-        case MessageLine(at_ms, direction, peer, message, known, acted):
+            return TraceLine(iso(at_ms), "self", None, *_about(line), line.note, ranged, None)
+        case MessageLine(at_ms, direction, peer, message, known, fate):
             line = known or describe.message(message)
-            note = "; ".join(part for part in (acted, line.note) if part)
+            note = "; ".join(part for part in (fate.note, line.note) if part)
             ranged = isinstance(message, Prepare | Promise) and message.last != message.first
-            return TraceLine(iso(at_ms), direction, peer, line.type, line.slot, ballot(line.ballot), note, ranged)
+            return TraceLine(iso(at_ms), direction, peer, *_about(line), note, ranged, fate.in_a_word)
+
+
+def _about(line: Line) -> tuple[str, Slot | None, str | None]:
+    return line.type, line.slot, ballot(line.ballot)
 
 
 def _of_a_range(observation: Observation) -> bool:

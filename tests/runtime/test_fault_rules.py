@@ -140,6 +140,8 @@ def test_a_delay_is_drawn_around_its_middle(spelled: str) -> None:
 def test_notes_name_the_rules_that_acted() -> None:
     assert fate(["type=chosen drop", "drop"], ALICE, BOB).note == "DROP (rule 2)"
     assert fate(["delay=200ms"], ALICE, BOB).note == "delay 200 ms (rule 1)"
+    words = [fate([rule], ALICE, BOB).in_a_word for rule in ("drop", "hold", "delay=200ms", "dup", "type=chosen drop")]
+    assert words == ["dropped", "held", "changed", "changed", None]
     assert fate(["dup", "delay=5ms"], ALICE, BOB).note == "DUP (rule 1), delay 5 ms and 5 ms (rule 2)"
     held = fate(["delay=5ms hold"], ALICE, BOB)
     assert (held.note, held.held_by) == ("delay 5 ms, HOLD (rule 1)", 1)

@@ -7,7 +7,7 @@ import pytest
 from engine.core.effects import SawAttempt
 from engine.core.ids import Slot
 from engine.core.messages import Message, Prepare
-from engine.runtime.fault_rules import Direction
+from engine.runtime.fault_rules import UNTOUCHED, Direction
 from engine.runtime.trace import Trace
 from tests.core.led import range_promise
 from tests.core.stage import ALICE, BOB, accept, ballot, prepare, promise, tweet
@@ -28,7 +28,7 @@ NUMBER = ballot(2, ALICE)
 )
 def test_a_message_says_whether_it_is_of_a_range(message: Message, ranged: bool) -> None:
     trace = Trace()
-    trace.message(0, Direction.OUT, BOB, message, None)
+    trace.message(0, Direction.OUT, BOB, message, UNTOUCHED)
     (line,) = trace.newest(1, Slot(8))
     assert (line.slot, line.ranged) == (8, ranged)
 

@@ -46,7 +46,7 @@ def island(engine: EngineDouble) -> None:
     about = {"slot": 43, "ballot": "2.alice"}
     engine.trace = [
         trace_line(100, "out", "bob", "prepare", **about),
-        trace_line(100.001, "out", "dave", "prepare", note="DROP (rule 1)", **about),
+        trace_line(100.001, "out", "dave", "prepare", note="DROP (rule 1)", fate="dropped", **about),
         trace_line(100.004, "in", "bob", "promise", **about),
         trace_line(100.011, "in", "carol", "promise", slot=43, ballot="2.alice", note="accepted 1.carol carol/3"),
         trace_line(100.0115, "out", "carol", "accept", note="adopted carol's value", **about),

@@ -27,11 +27,13 @@ from tui.panes.diagram import diagram, lane_width, steps
 from tui.rows import plain
 
 
-def traced(*lines: tuple[float, str, str | None, str, str]) -> list[TraceLine]:
-    return [
-        read(TraceLine, trace_line(seconds, direction, peer, kind, slot=43, ballot="2.alice", note=note))
-        for seconds, direction, peer, kind, note in lines
-    ]
+def traced(*lines: tuple[float, str, str | None, str, str], dropped: int | None = None) -> list[TraceLine]:
+    """`dropped`: which of them a rule took."""
+    said: list[TraceLine] = []
+    for number, (seconds, direction, peer, kind, note) in enumerate(lines):
+        line = trace_line(seconds, direction, peer, kind, slot=43, ballot="2.alice", note=note)
+        said.append(read(TraceLine, line | {"fate": "dropped" if number == dropped else None}))
+    return said
 
 
 def unlearned(slot: int) -> Json:
@@ -50,6 +52,7 @@ def test_what_leaves_for_several_sites_together_is_one_line() -> None:
             (0.002, "out", "dave", "prepare", "DROP (rule 1)"),
             (0.2, "out", "dave", "prepare", ""),
             (0.201, "in", "bob", "promise", "nothing accepted"),
+            dropped=2,
         ),
     )
     assert [(step.dir, step.sites, step.dropped) for step in found] == [
@@ -65,6 +68,7 @@ def test_the_diagram_draws_lanes_arrows_and_what_was_taken() -> None:
         (0.001, "out", "dave", "prepare", "DROP (rule 1)"),
         (0.004, "in", "bob", "promise", "nothing accepted"),
         (0.02, "self", None, "chosen", "this site counted a majority"),
+        dropped=1,
     )
     assert [plain(line) for line in diagram(trace, "alice", SITES, 90)] == [
         "     ms  alice     bob       carol     dave      erin",
@@ -75,8 +79,13 @@ def test_the_diagram_draws_lanes_arrows_and_what_was_taken() -> None:
 
 
 def test_what_a_rule_took_on_its_way_in_does_not_arrive() -> None:
-    trace = traced((0, "in", "bob", "promise", "DROP (rule 1)"))
+    trace = traced((0, "in", "bob", "promise", "DROP (rule 1)"), dropped=0)
     assert plain(diagram(trace, "alice", SITES, 90)[1]).startswith("    0.0  ✗─────────●  ")
+
+
+def test_a_text_that_reads_like_a_drop_is_none() -> None:
+    trace = traced((0, "in", "bob", "accept", "bob/3 tweet DROP everything, HOLD my coat (rule 1)"))
+    assert plain(diagram(trace, "alice", SITES, 120)[1]).startswith("    0.0  ◀─────────●  ")
 
 
 def clocks(trace: list[TraceLine]) -> list[str]:

@@ -91,5 +91,5 @@ def _columns(line: TraceLine) -> Row:
         f"{line.type:<12}",
         f"{slot:<8}",
         f"{line.ballot or '-':<10}",
-        Cell(note, Style.DOUBT if "(rule " in note else Style.PLAIN),
+        Cell(note, Style.PLAIN if line.fate is None else Style.DOUBT),
     )

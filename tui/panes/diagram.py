@@ -97,16 +97,10 @@ def diagram(trace: Sequence[TraceLine], observer: str, sites: Sequence[str], wid
     ]
 
 
-def is_taken(line: TraceLine) -> bool:
-    """Whether a fault rule dropped or holds the message."""
-    note = line.note or ""
-    return "DROP" in note or "HOLD" in note
-
-
 def _step(line: TraceLine, at_ms: float) -> Step:
     note = line.note or ""
     peers = () if line.peer is None or line.dir == "self" else (line.peer,)
-    taken = peers if is_taken(line) else ()
+    taken = peers if line.is_taken else ()
     label = " ".join(part for part in (line.type, line.ballot) if part)
     return Step(at_ms, line.dir, label, "" if peers and line.dir == "out" and not taken else note, peers, taken)
 

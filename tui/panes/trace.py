@@ -79,7 +79,7 @@ class TracePane(Lines):
         names = min(max(map(len, self.model.sites)), NAME_MAX if width < 100 else 16)
         arrow, role = _ARROWS.get(line.dir, ("·", Role.PLAIN))
         note = line.note or ""
-        alarming = "DROP" in note or "HOLD" in note or line.type in {"lost", "not-created", "refused"}
+        alarming = line.is_taken or line.type in {"lost", "not-created", "refused"}
         return row(
             (f"{clock_ms(line.at)} ", Role.DIM),
             (f"{arrow} {fitted(line.peer or '', names)} ", role),

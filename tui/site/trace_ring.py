@@ -63,7 +63,7 @@ class TraceRing:
 
     def left_out(self, count: int, at: str) -> None:
         """The engine left out `count` lines because the screen was slow."""
-        self.extend([TraceLine(at, "self", None, "left-out", None, None, f"{count} messages not shown", False)])
+        self.extend([TraceLine(at, "self", None, "left-out", None, None, f"{count} messages not shown", False, None)])
 
     def filter(self, words: str) -> None:
         """Keeps lines that hold every word; a word that starts with '-' must not be there."""
