@@ -82,6 +82,27 @@ async def test_what_was_not_read_is_not_told_to_be_empty(tmp_path: Path) -> None
         await pilot.until_shown("No message was read from the engine.")
 
 
+async def test_what_came_while_the_timeline_was_not_seen_is_not_told_to_be_none(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        await pilot.press("3")
+        for number in (1, 2):
+            engine.append(text=f"news {number}")
+            await pilot.until_shown(f"news {number}")
+        await engine.stop()
+        await pilot.until_shown("NO ENGINE")
+        await pilot.press("1")
+        await pilot.until_shown("1 Timeline · nothing read · may lack the newest")
+
+
+async def test_what_is_written_without_an_engine_is_a_draft(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, lost(engine, NARROW, "c") as pilot:
+        await pilot.until_shown("esc keeps the draft; without an engine nothing can be sent")
+        assert footer(pilot) == " esc back  ctrl+u clear"
+        await engine.start()
+        await pilot.until_shown("enter sends")
+        assert footer(pilot).startswith(" enter send")
+
+
 async def test_that_nobody_is_blocked_is_told_as_what_was(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, lost(engine, NARROW, "2") as pilot:
         await pilot.until_shown("Nobody blocked anybody when it was read, before the engine was lost.")
@@ -183,6 +204,8 @@ async def test_the_keys_of_the_faults_say_that_there_are_none_without_an_engine(
         await pilot.press(key)
         await pilot.until_shown("no engine is connected: there are no rules without one")
         assert pilot.app.return_value is None
+        await engine.start()
+        await pilot.until(lambda: "no engine is connected" not in pilot.text(), "what is over is still told")
 
 
 async def test_only_a_tweet_is_offered_to_be_edited(tmp_path: Path) -> None:

@@ -118,6 +118,7 @@ class Composer(Vertical):
     def invite(self, sends: bool) -> None:
         """To write, and also to send."""
         self._sends = sends
+        self._hint.tell(self._usual())
         self._invitation.tell(self._invites())
 
     def _usual(self) -> Row:

@@ -28,7 +28,6 @@ _A = TypeVar("_A")
 Selected = TypeVar("Selected", Rule, Held)
 
 RULE_INDENT: Final = 18
-NOT_CONNECTED: Final = "no engine is connected: there are no rules without one"
 
 EXAMPLES = (
     "to=bob type=accept drop=50%",
@@ -52,6 +51,9 @@ class FaultsPane(Page):
             super().__init__()
             self.words = words
             self.refused = refused
+
+    class NotConnected(Message):
+        """Nothing can be done about rules now."""
 
     def __init__(self, model: SiteModel, ask_rule: Callable[[str], None], ask_partition: Callable[[str], None]) -> None:
         """`ask_rule` lets somebody type a rule that begins as it says, and hands it to `add`; `ask_partition` asks
@@ -124,7 +126,7 @@ class FaultsPane(Page):
         if self.model.live:
             self._ask_rule("")
         else:
-            self._refuse(NOT_CONNECTED)
+            self.post_message(self.NotConnected())
 
     def action_partition(self) -> None:
         sites = self.model.sites
@@ -143,25 +145,28 @@ class FaultsPane(Page):
     def action_switch(self) -> None:
         rule = self._selected(Rule)
         if rule is None:
-            self._refuse(self._no_rule())
+            self._refuse_without_rule()
         else:
             self._do(FaultsSet(number=rule.number, on=not rule.on), lambda _: "")
 
     def action_remove(self) -> None:
         rule = self._selected(Rule)
         if rule is None:
-            self._refuse(self._no_rule())
+            self._refuse_without_rule()
         else:
             self._do(FaultsRemove(number=rule.number), lambda _: f"rule {rule.number} is removed")
 
-    def _no_rule(self) -> str:
+    def _refuse_without_rule(self) -> None:
         if not self.model.live:
-            return NOT_CONNECTED
-        return "select the row of a rule first" if self.model.faults.rules else "there is no rule: a adds one"
+            self.post_message(self.NotConnected())
+        elif self.model.faults.rules:
+            self._refuse("select the row of a rule first")
+        else:
+            self._refuse("there is no rule: a adds one")
 
     def action_clear(self) -> None:
         if not self.model.live:
-            self._refuse(NOT_CONNECTED)
+            self.post_message(self.NotConnected())
             return
         faults = self.model.faults
         goes_on = "; what was held goes on its way" if faults.held else ""
@@ -178,7 +183,7 @@ class FaultsPane(Page):
 
     def _do_held(self, do: Callable[[tuple[int, ...] | None], None]) -> None:
         if not self.model.live:
-            self._refuse(NOT_CONNECTED)
+            self.post_message(self.NotConnected())
             return
         if not self.model.faults.held:
             self._refuse("no message is held: a rule such as `to=carol hold` holds them")

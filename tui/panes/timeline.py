@@ -10,7 +10,7 @@ from typing import ClassVar, Final, NamedTuple
 from engine.contract.answers import TimelineLine
 from tui.panes.lines import Lines
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
-from tui.site.certainty import title_words
+from tui.site.certainty import STALE, title_words
 from tui.site.model import UNANSWERED, Change, SiteModel
 from tui.site.timeline_window import TimelineWindow
 from tui.site.wording import plural
@@ -56,6 +56,9 @@ class TimelinePane(Lines):
 
     def title(self) -> str:
         window = self.model.timeline
+        if self.model.over and window.prefix < self.model.log.prefix:
+            read = f"read up to #{window.prefix:,}" if window.prefix else "nothing read"
+            return f"1 Timeline · {read} · {STALE}"
         counted = f"{window.shown:,} shown" + (f", {window.hidden:,} hidden by blocks" if window.hidden else "")
         certain, short = title_words(self.model.certainty, self.model.status, self.model.may_lack_newest)
         paused = "" if self.following else "paused"

@@ -208,7 +208,8 @@ class MainScreen(SiteScreen):
 
     def _footer_keys(self) -> list[Key]:
         if self._typing:
-            return list(keys.TYPING)
+            unsent = self.model.over and self.composer.is_open
+            return [key for key in keys.TYPING if not (unsent and key.action == "send")]
         return [key for key in self._keys_here() if not (self.model.over and key.action in keys.OF_ENGINE)]
 
     def _keys_here(self) -> list[Key]:

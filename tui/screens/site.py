@@ -452,6 +452,9 @@ class SiteScreen(OncePainted):
     def on_prompt_refused(self, event: Prompt.Refused) -> None:
         self.complain(event.words)
 
+    def on_faults_pane_not_connected(self) -> None:
+        self.lacks_engine("there are no rules without one")
+
     def on_faults_pane_answered(self, event: FaultsPane.Answered) -> None:
         if event.refused:
             self.complain(event.words)
