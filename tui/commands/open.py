@@ -74,7 +74,7 @@ def hop(place: EnginePlace) -> Hop:
 def show(hops: list[Hop], leaving: Leaving) -> int:
     """Runs the screen until it is left; returns its exit status."""
     # What a key brings about comes in two or three frames: they follow each other as soon as they can.
-    os.environ.setdefault("TEXTUAL_FPS", "120")
+    os.environ.setdefault("TEXTUAL_FPS", "240")
     # Textual takes longer to load than a plain command takes in all.
     from tui.app import run_screen  # noqa: PLC0415
 
