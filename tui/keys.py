@@ -120,6 +120,12 @@ TYPING: Final = (
     Key("ctrl+u", "ctrl+u", "cut_before", "clear", "delete what stands before the cursor"),
 )
 
+PROMPTED: Final = (
+    Key("enter", "enter", "send", "take it", "do what is asked, with what is typed"),
+    Key("escape", "esc", "leave", "back", "leave the line as it was"),
+    TYPING[-1],
+)
+
 BACK: Final = Key("escape,q,ctrl+c", "esc", "cancel", "back", "choose nothing")
 MARKING: Final = (Key("up,down", "↑ ↓", "move", "move", "mark another row, which Enter takes"),)
 READING: Final = (

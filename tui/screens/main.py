@@ -209,6 +209,8 @@ class MainScreen(SiteScreen):
     def _footer_keys(self) -> list[Key]:
         if self._typing:
             unsent = self.model.over and self.composer.is_open
+            if self.prompt.is_open:
+                return list(keys.PROMPTED)
             return [key for key in keys.TYPING if not (unsent and key.action == "send")]
         return [key for key in self._keys_here() if not (self.model.over and key.action in keys.OF_ENGINE)]
 

@@ -308,7 +308,7 @@ class SiteScreen(OncePainted):
         if not isinstance(self.pane, TimelinePane | LogPane):
             self.action_show("log")
         where = "timeline" if isinstance(self.pane, TimelinePane) else "log"
-        hint = "from the selected row up; then n goes on above, N below, esc ends it"
+        hint = "from the selected row up; then n goes on above, N below, esc takes the marks away"
         prompt.ask(f"search the {where}", hint, self._find, self._search.words)
 
     async def _filter(self, words: str) -> str | None:
@@ -378,7 +378,7 @@ class SiteScreen(OncePainted):
             around = "on from the oldest, "
         elif step is not Search.below and found >= here:
             around = "on from the newest, "
-        self.remark(f"{around}match {search.which(found)} · n above, N below, esc ends it · {search.words}")
+        self.remark(f"{around}match {search.which(found)} · n above, N below, esc unmarks · {search.words}")
 
     @property
     def searching(self) -> bool:
