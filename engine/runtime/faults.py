@@ -20,7 +20,7 @@ from engine.core.explained.hindrance import Taken
 from engine.core.ids import NEVER, SiteId, Tick
 from engine.core.messages import Message, Packet
 from engine.runtime.fault_rules import UNTOUCHED, BadRule, Direction, Fate, Rule, judge, parse
-from engine.runtime.paths import Address
+from engine.runtime.peer_addresses import Address
 from engine.runtime.taken import TakenMessages
 
 HELD_MAX: Final = 10_000

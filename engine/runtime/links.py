@@ -7,7 +7,7 @@ Rules that hold here:
   so that the fate of one is not that of another.
 - A bad datagram is counted by its reason, and gets no answer (W2, W3).
 - A message that is longer than a datagram may be goes and comes in parts (W4, `engine.parts`). How long that is, a peer
-  is asked (`engine.runtime.sizes`); who asks is answered at its usual place, a bounded number of times a pass (W3).
+  is asked (`engine.runtime.sizes`); who asks is answered at its usual destination, a bounded number of times a pass (W3).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from engine.runtime.clock import Clock
 from engine.runtime.counters import NodeCounts
 from engine.runtime.fault_rules import UNTOUCHED, Direction, Fate, unsent
 from engine.runtime.faults import FaultLayer, Flight
-from engine.runtime.paths import Address, Paths
+from engine.runtime.peer_addresses import Address, PeerAddresses
 from engine.runtime.sizes import Sizes
 from engine.runtime.trace import Trace
 from engine.runtime.udp import Datagram, UdpSocket
@@ -66,7 +66,7 @@ class Links:
         wire: Sealer,
         sizes: Sizes,
         udp: UdpSocket,
-        paths: Paths,
+        peer_addresses: PeerAddresses,
         faults: FaultLayer,
         trace: Trace,
         counts: NodeCounts,
@@ -76,7 +76,7 @@ class Links:
         self._wire = wire
         self._sizes = sizes
         self._udp = udp
-        self._paths = paths
+        self._peer_addresses = peer_addresses
         self._faults = faults
         self._trace = trace
         self._counts = counts
@@ -138,7 +138,7 @@ class Links:
                 self._send_judged(now, at_ms, leave, message)
             return
         packet = self._replica.packet(leave.to, tuple(leave.messages))
-        fate = self._send_packet(now, leave.to, packet, leave.place)
+        fate = self._send_packet(now, leave.to, packet, leave.destination)
         for message in packet.messages:
             self._trace.message(at_ms, Direction.OUT, leave.to, message, fate)
 
@@ -155,26 +155,26 @@ class Links:
             self._send_bare(question.peer, self._wire.sound(question.peer, question.challenge, question.bytes))
 
     def _send_bare(self, to: SiteId, datagram: bytes) -> None:
-        place = self._paths.of(to)
-        if place is not None:
-            self._udp.send(datagram, place)
+        destination = self._peer_addresses.of(to)
+        if destination is not None:
+            self._udp.send(datagram, destination)
 
     def _send_judged(self, now: Tick, at_ms: int, leave: Leave[Address], message: Message) -> None:
-        to, place = leave.to, leave.place
+        to, destination = leave.to, leave.place
         packet = self._replica.packet(to, (message,))
         fate = self._faults.judge(Direction.OUT, to, message)
         if fate is UNTOUCHED:
-            fate = self._send_packet(now, to, packet, place)
+            fate = self._send_packet(now, to, packet, destination)
         else:
-            flight = Flight(Direction.OUT, to, packet, place)
+            flight = Flight(Direction.OUT, to, packet, destination)
             for _ in range(self._faults.carry(now, at_ms, flight, fate)):
-                self._send_packet(now, to, packet, place)
+                self._send_packet(now, to, packet, destination)
         self._trace.message(at_ms, Direction.OUT, to, message, fate)
 
     def _send_packet(self, now: Tick, to: SiteId, packet: Packet, address: Address | None) -> Fate:
         """Returns what became of it: untouched, or not sent."""
-        place = address or self._paths.of(to)
-        if place is None:
+        destination = address or self._peer_addresses.of(to)
+        if destination is None:
             self._udp.counts.send_errors["no-address"] += 1
             return unsent(f"the host name of {to} has no address")
         try:
@@ -185,9 +185,9 @@ class Links:
         self._counts.messages_out += len(packet.messages)
         self._counts.costs.sent(packet.messages, [len(datagram) for datagram in datagrams])
         self._sizes.sent(now, to, max(map(len, datagrams), default=0))
-        failed = [error for datagram in datagrams if (error := self._udp.send(datagram, place)) is not None]
+        failed = [error for datagram in datagrams if (error := self._udp.send(datagram, destination)) is not None]
         if address is None:
-            self._paths.sent(to, failed[0] if failed else None)
+            self._peer_addresses.sent(to, failed[0] if failed else None)
         return unsent(failed[0]) if failed else UNTOUCHED
 
     def _count_given_up(self) -> None:

@@ -48,7 +48,7 @@ from engine.runtime.faults import FaultLayer
 from engine.runtime.inbox import Asked, Inbox
 from engine.runtime.jsonrpc import CallFailed, Refused
 from engine.runtime.links import Arrival, Links
-from engine.runtime.paths import Address, Paths
+from engine.runtime.peer_addresses import Address, PeerAddresses
 from engine.runtime.queries import Queries
 from engine.runtime.shapes import outcome_of
 from engine.runtime.sizes import Sizes
@@ -79,7 +79,7 @@ class NodeParts:
     clock: Clock
     inbox: Inbox
     udp: UdpSocket
-    paths: Paths
+    peer_addresses: PeerAddresses
     sizes: Sizes
     links: Links
     desk: Desk
@@ -141,7 +141,7 @@ class Node:
             parts.desk.deadline(),
             parts.faults.deadline(),
             parts.subscriptions.deadline(),
-            parts.paths.deadline(),
+            parts.peer_addresses.deadline(),
             parts.sizes.deadline(),
             self._scrub_at,
         )
@@ -187,7 +187,7 @@ class Node:
         parts.desk.tick(now)
         parts.links.answer_sizes()
         parts.links.ask_sizes(now)
-        for peer in parts.paths.to_resolve(now):
+        for peer in parts.peer_addresses.to_resolve(now):
             parts.resolve(peer)
         self._scrub(now)
         if self._faults_shown != parts.faults.changes:
@@ -200,9 +200,9 @@ class Node:
         effects = self._replica.receive(now, arrival.packet)
         peer = arrival.packet.sender
         if any(isinstance(saw, SawProof) for saw in effects.observations):
-            before = self._parts.paths.of(peer)
-            self._parts.paths.prove(peer, arrival.source)
-            if self._parts.paths.of(peer) != before:
+            before = self._parts.peer_addresses.of(peer)
+            self._parts.peer_addresses.prove(peer, arrival.source)
+            if self._parts.peer_addresses.of(peer) != before:
                 self._parts.sizes.moved(now, peer)
         self._turn.take(effects, arrival.source)
 
@@ -254,11 +254,11 @@ class Node:
                 parts.desk.read(saw)
             case SawPeer(peer, up):
                 if up:
-                    parts.paths.heard(peer)
+                    parts.peer_addresses.heard(peer)
                     parts.sizes.heard(parts.clock.now(), peer)
                     _log.info("%s is heard", peer)
                 else:
-                    parts.paths.lost(peer)
+                    parts.peer_addresses.lost(peer)
                     parts.sizes.lost(peer)
                     _log.info("%s is not heard any more", peer)
             case SawStanding(voting, why):

@@ -45,7 +45,7 @@ from engine.runtime.inbox import Inbox
 from engine.runtime.links import Links, Sealer
 from engine.runtime.log import logging_to, print_line
 from engine.runtime.node import Node, NodeParts
-from engine.runtime.paths import HostPort, Paths, show
+from engine.runtime.peer_addresses import HostPort, PeerAddresses, show
 from engine.runtime.queries import Queries
 from engine.runtime.sizes import Sizes
 from engine.runtime.status import Identity, StatusBoard
@@ -267,8 +267,8 @@ async def _assemble(site: Site, sockets: Sockets, inbox: Inbox, nursery: trio.Nu
     """Puts a node together. Raises StoreError."""
     settings, storage, udp = site.settings, site.storage, sockets.udp
     clock, trace, counts = Clock(), Trace(), NodeCounts()
-    paths = Paths(udp.family, {peer: site.addresses[peer] for peer in settings.peers})
-    await paths.resolve_literals()
+    peer_addresses = PeerAddresses(udp.family, {peer: site.addresses[peer] for peer in settings.peers})
+    await peer_addresses.resolve_literals()
     faults = FaultLayer(settings.site, settings.sites, seed=Random().getrandbits(32))
     # Each start has chance of its own: nonces must not come again (W1), nor two sites draw the same waits (B4).
     replica = Replica(settings, storage.load(), storage, Random(), faults.taken)
@@ -281,7 +281,7 @@ async def _assemble(site: Site, sockets: Sockets, inbox: Inbox, nursery: trio.Nu
         clock=clock,
         counts=counts,
         udp=udp,
-        paths=paths,
+        peer_addresses=peer_addresses,
         sizes=sizes,
         fault_layer=faults,
     )
@@ -290,7 +290,7 @@ async def _assemble(site: Site, sockets: Sockets, inbox: Inbox, nursery: trio.Nu
         wire=site.wire,
         sizes=sizes,
         udp=udp,
-        paths=paths,
+        peer_addresses=peer_addresses,
         faults=faults,
         trace=trace,
         counts=counts,
@@ -311,7 +311,7 @@ async def _assemble(site: Site, sockets: Sockets, inbox: Inbox, nursery: trio.Nu
         clock=clock,
         inbox=inbox,
         udp=udp,
-        paths=paths,
+        peer_addresses=peer_addresses,
         sizes=sizes,
         links=links,
         desk=Desk(settings, replica, queries, clock),
@@ -320,7 +320,7 @@ async def _assemble(site: Site, sockets: Sockets, inbox: Inbox, nursery: trio.Nu
         subscriptions=Subscriptions(trace),
         trace=trace,
         counts=counts,
-        resolve=lambda peer: nursery.start_soon(paths.resolve, peer),
+        resolve=lambda peer: nursery.start_soon(peer_addresses.resolve, peer),
     )
 
 

@@ -14,7 +14,7 @@ from engine.core.views import PeerView
 from engine.runtime.clock import Clock, iso
 from engine.runtime.counters import NodeCounts, counters_shape
 from engine.runtime.faults import FaultLayer
-from engine.runtime.paths import Paths
+from engine.runtime.peer_addresses import PeerAddresses
 from engine.runtime.shapes import at, attempt_shape
 from engine.runtime.sizes import Sizes
 from engine.runtime.udp import UdpSocket
@@ -44,7 +44,7 @@ class StatusBoard:
         clock: Clock,
         counts: NodeCounts,
         udp: UdpSocket,
-        paths: Paths,
+        peer_addresses: PeerAddresses,
         sizes: Sizes,
         fault_layer: FaultLayer,
     ) -> None:
@@ -54,7 +54,7 @@ class StatusBoard:
         self._clock = clock
         self._counts = counts
         self._udp = udp
-        self._paths = paths
+        self._peer_addresses = peer_addresses
         self._sizes = sizes
         self._fault_layer = fault_layer
 
@@ -80,7 +80,7 @@ class StatusBoard:
             mismatch=view.mismatch,
             hindered=view.hindered,
             narrow=self._sizes.narrow,
-            unsent=self._paths.unsent,
+            unsent=self._peer_addresses.unsent,
             faults=self._fault_layer.rules_on,
             unknown=view.unknown,
             fresh_at=at(view.fresh_at, clock),
@@ -102,6 +102,6 @@ class StatusBoard:
             chosen_through=peer.prefix,
             heard_s=None if peer.heard is None else round((now - peer.heard) / 1000, 1),
             voting=peer.voting,
-            address=self._paths.shown(peer.site),
+            address=self._peer_addresses.shown(peer.site),
             datagram_bytes=self._sizes.of(peer.site),
         )

@@ -17,7 +17,7 @@ from typing import Final
 
 import trio
 
-from engine.runtime.paths import Address, HostPort, resolve
+from engine.runtime.peer_addresses import Address, HostPort, resolve
 
 BUFFER_BYTES: Final = 4 * 1024 * 1024
 _DATAGRAM_BYTES_MAX: Final = 65_535

@@ -11,7 +11,7 @@ import trio
 
 from engine.core.ids import Nonce, SiteId, StoreId
 from engine.core.messages import Hello, Message, Packet, Welcome
-from engine.runtime.paths import HostPort
+from engine.runtime.peer_addresses import HostPort
 from engine.wire import Wire
 from tests.runtime.sites import CLUSTER, KEY, WITHIN_S
 

@@ -23,7 +23,7 @@ from engine.core.storage import Storage
 from engine.datagram import DATAGRAM_BYTES_LOOPBACK, DatagramSizes
 from engine.runtime.inbox import Inbox
 from engine.runtime.links import Sealer
-from engine.runtime.paths import HostPort
+from engine.runtime.peer_addresses import HostPort
 from engine.runtime.serve import Ready, Site, await_sockets, run_site
 from engine.wire import Wire
 from storage.schema import Identity

@@ -14,7 +14,7 @@ import trio
 import engine.runtime.serve as serving
 from engine.runtime.ending import EndStatus
 from engine.runtime.inbox import Inbox
-from engine.runtime.paths import HostPort
+from engine.runtime.peer_addresses import HostPort
 from engine.runtime.serve import CannotServe, await_sockets
 from engine.runtime.udp import UdpSocket
 from tests.runtime.serve_one import one_site

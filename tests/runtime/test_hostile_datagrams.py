@@ -13,7 +13,7 @@ import trio
 from engine.core.ids import Nonce, SiteId
 from engine.core.messages import AskHighest
 from engine.datagram import Reason
-from engine.runtime.paths import Address
+from engine.runtime.peer_addresses import Address
 from engine.runtime.udp import UdpSocket
 from engine.wire import Wire
 from tests.runtime.peer import Peer, bound, waiting

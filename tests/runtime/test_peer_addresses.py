@@ -12,7 +12,7 @@ import trio
 
 from engine.core.ids import SiteId, Tick
 from engine.core.messages import Heartbeat, Hello, Verdict, Welcome
-from engine.runtime.paths import FAILURES_TOLD, RESOLVE_EVERY, Address, Paths, resolve, show
+from engine.runtime.peer_addresses import FAILURES_TOLD, RESOLVE_EVERY, Address, PeerAddresses, resolve, show
 from tests.runtime.peer import Peer, bound, waiting
 from tests.runtime.sites import cluster, eventually, status_where
 
@@ -87,28 +87,28 @@ async def test_names_are_resolved_at_start_and_again_while_their_peer_is_silent_
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return known[host], port
 
-    monkeypatch.setattr("engine.runtime.paths.resolve", resolver)
-    paths = Paths(socket.AF_INET, {BOB: ("bob.example", 7002), CAROL: ("127.0.0.1", 7003)})
-    await paths.resolve_literals()
-    assert paths.of(CAROL) == ("127.0.0.1", 7003)
-    assert paths.to_resolve(Tick(0)) == [BOB]
-    await paths.resolve(BOB)
-    assert paths.of(BOB) is None
-    assert paths.shown(BOB) == "bob.example:7002"
-    assert paths.to_resolve(Tick(RESOLVE_EVERY - 1)) == []
-    assert paths.deadline() == RESOLVE_EVERY
+    monkeypatch.setattr("engine.runtime.peer_addresses.resolve", resolver)
+    peer_addresses = PeerAddresses(socket.AF_INET, {BOB: ("bob.example", 7002), CAROL: ("127.0.0.1", 7003)})
+    await peer_addresses.resolve_literals()
+    assert peer_addresses.of(CAROL) == ("127.0.0.1", 7003)
+    assert peer_addresses.to_resolve(Tick(0)) == [BOB]
+    await peer_addresses.resolve(BOB)
+    assert peer_addresses.of(BOB) is None
+    assert peer_addresses.shown(BOB) == "bob.example:7002"
+    assert peer_addresses.to_resolve(Tick(RESOLVE_EVERY - 1)) == []
+    assert peer_addresses.deadline() == RESOLVE_EVERY
     known["bob.example"] = "192.0.2.7"
-    assert paths.to_resolve(RESOLVE_EVERY) == [BOB]
-    await paths.resolve(BOB)
-    assert paths.of(BOB) == ("192.0.2.7", 7002)
-    paths.heard(BOB)
-    assert paths.to_resolve(Tick(10 * RESOLVE_EVERY)) == []
-    assert paths.deadline() is None, "a cluster whose sites hear each other asks no resolver"
+    assert peer_addresses.to_resolve(RESOLVE_EVERY) == [BOB]
+    await peer_addresses.resolve(BOB)
+    assert peer_addresses.of(BOB) == ("192.0.2.7", 7002)
+    peer_addresses.heard(BOB)
+    assert peer_addresses.to_resolve(Tick(10 * RESOLVE_EVERY)) == []
+    assert peer_addresses.deadline() is None, "a cluster whose sites hear each other asks no resolver"
     del known["bob.example"]
-    paths.lost(BOB)
-    assert paths.deadline() == 2 * RESOLVE_EVERY, "the rate is bounded however often a peer comes and goes"
-    await paths.resolve(BOB)
-    assert paths.of(BOB) == ("192.0.2.7", 7002), "a resolver that is down takes nothing away"
+    peer_addresses.lost(BOB)
+    assert peer_addresses.deadline() == 2 * RESOLVE_EVERY, "the rate is bounded however often a peer comes and goes"
+    await peer_addresses.resolve(BOB)
+    assert peer_addresses.of(BOB) == ("192.0.2.7", 7002), "a resolver that is down takes nothing away"
     assert asked == ["127.0.0.1", *["bob.example"] * 3]
 
 
@@ -118,11 +118,11 @@ async def test_what_is_no_host_name_has_no_address() -> None:
 
 
 def test_a_proof_at_the_configured_address_keeps_nothing() -> None:
-    paths = Paths(socket.AF_INET, {BOB: ("127.0.0.1", 7002)})
-    paths.prove(BOB, ("192.0.2.7", 999))
-    assert paths.of(BOB) == ("192.0.2.7", 999)
-    paths.lost(BOB)
-    assert paths.of(BOB) is None
+    peer_addresses = PeerAddresses(socket.AF_INET, {BOB: ("127.0.0.1", 7002)})
+    peer_addresses.prove(BOB, ("192.0.2.7", 999))
+    assert peer_addresses.of(BOB) == ("192.0.2.7", 999)
+    peer_addresses.lost(BOB)
+    assert peer_addresses.of(BOB) is None
 
 
 @pytest.mark.parametrize(
@@ -152,15 +152,15 @@ async def test_sites_speak_over_ipv6(tmp_path: Path) -> None:
 
 def test_a_peer_to_which_nothing_can_be_sent_is_told_of_once_until_it_works(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    paths = Paths(socket.AF_INET, {BOB: ("192.0.2.2", 7002)})
+    peer_addresses = PeerAddresses(socket.AF_INET, {BOB: ("192.0.2.2", 7002)})
     for error in ("ENETUNREACH", "EINVAL", "ENOBUFS", *["EINVAL"] * (FAILURES_TOLD - 2)):
-        paths.sent(BOB, error)
-    assert paths.unsent is None
+        peer_addresses.sent(BOB, error)
+    assert peer_addresses.unsent is None
     for _ in range(3):
-        paths.sent(BOB, "EINVAL")
+        peer_addresses.sent(BOB, "EINVAL")
     told = "nothing can be sent to bob at 192.0.2.2:7002 (Invalid argument): check both addresses in the sites file"
-    assert paths.unsent == told
+    assert peer_addresses.unsent == told
     assert caplog.messages == [told]
-    paths.sent(BOB, None)
-    assert paths.unsent is None
+    peer_addresses.sent(BOB, None)
+    assert peer_addresses.unsent is None
     assert caplog.messages == [told, "datagrams to bob can be sent again"]

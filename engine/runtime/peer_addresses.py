@@ -2,7 +2,7 @@
 
 Rules that hold here:
 - A peer behind NAT is answered where its datagrams come from, but only a peer that answered a fresh challenge moves its
-  path (W1): a datagram alone proves nothing, for a recorded one can be sent again from anywhere.
+  address (W1): a datagram alone proves nothing, for a recorded one can be sent again from anywhere.
 - A peer that is no longer heard is looked for at its configured address again.
 - Host names are resolved at start, and again while their peer is not heard, at most once in RESOLVE_EVERY.
 """
@@ -37,7 +37,7 @@ _PASSING: Final = frozenset({"EAGAIN", "ENOBUFS", "ENOMEM", "EMSGSIZE"})
 _log = logging.getLogger(__name__)
 
 
-class Paths:
+class PeerAddresses:
     def __init__(self, family: socket.AddressFamily, peers: Mapping[SiteId, HostPort]) -> None:
         self._family = family
         self._configured = dict(peers)
