@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from engine.core.settings import Leadership
-from engine.places import site_places
+from engine.site_files import files_of
 from engine.template import write_files
 from tests.ports import free_addresses
 from tui.client import Client, NoEngine
@@ -139,7 +139,7 @@ class RealCluster:
         )
 
     def socket_path(self, name: str) -> Path:
-        return site_places(self.data_path, name).control
+        return files_of(self.data_path, name).control
 
     def serve(self, *names: str) -> None:
         """Starts these engines side by side and waits until each takes commands."""

@@ -27,7 +27,7 @@ from engine.contract.errors import ErrorCode
 from engine.contract.limits import LINE_BYTES_MAX
 from engine.contract.requests import Params, answer_to, method_and_params
 from engine.contract.shape import BadAnswer, read
-from engine.places import socket_to_ask
+from engine.site_files import socket_to_ask
 from tui.exits import CommandFailed, ExitStatus
 from tui.selection import EnginePlace
 

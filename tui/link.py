@@ -21,7 +21,7 @@ from engine.contract.answers import EngineStops, Item, Observed, Topic
 from engine.contract.limits import LINE_BYTES_MAX
 from engine.contract.requests import Params, Subscribe, answer_to, method_and_params
 from engine.contract.shape import read
-from engine.places import socket_to_ask
+from engine.site_files import socket_to_ask
 
 _A = TypeVar("_A")
 

@@ -194,7 +194,7 @@ def _faults(parser: argparse.ArgumentParser) -> None:
 
 def _audit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "places", metavar="DATA_DIR", nargs="+", type=words.utf8_text, help="a data folder, or the folder of one site"
+        "folders", metavar="DATA_DIR", nargs="+", type=words.utf8_text, help="a data folder, or the folder of one site"
     )
 
 

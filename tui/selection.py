@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.config import Cluster, read_cluster
-from engine.places import PlaceError, data_folder, site_places, sites_file
 from engine.plain_yaml import ConfigError
+from engine.site_files import UnusableFolder, data_folder, files_of, sites_file
 from tui import advice
 from tui.exits import CommandFailed, ExitStatus
 
@@ -50,22 +50,22 @@ def select_site_and_cluster(arguments: Namespace) -> tuple[EnginePlace, Cluster]
 
 
 def engine_place(cluster: Cluster, data_path: Path, site: str) -> EnginePlace:
-    """Where the engine of `site` is. Raises PlaceError."""
-    places = site_places(data_path, site)
+    """Where the engine of `site` is. Raises UnusableFolder."""
+    files = files_of(data_path, site)
     return EnginePlace(
         site=site,
         sites_path=cluster.path,
         data_path=data_path,
-        folder=places.folder,
-        socket_path=places.control,
-        log_path=places.log,
+        folder=files.folder,
+        socket_path=files.control,
+        log_path=files.log,
     )
 
 
 @contextmanager
 def refusals_as_exits() -> Iterator[None]:
-    """Turns what the sites file and the places refuse into the command's end."""
+    """Turns what the sites file and the files refuse into the command's end."""
     try:
         yield
-    except (ConfigError, PlaceError) as error:
+    except (ConfigError, UnusableFolder) as error:
         raise CommandFailed(ExitStatus.BAD_INPUT, str(error)) from error

@@ -5,7 +5,7 @@ Rules that hold here:
   out before `committed` was called. A crash falls between two items, or into one of them.
 - D2: a commit that failed is never reported, so nothing after it is done.
 - A site that ends (A2, R1) commits its evidence and says why; nothing leaves, nothing is told.
-- Messages to one place leave together, in the order in which the first of them came up. A greeting leaves alone, and
+- Messages to one address leave together, in the order in which the first of them came up. A greeting leaves alone, and
   before them: it addresses another life than the rest may (D5, W1).
 """
 
@@ -21,7 +21,7 @@ from engine.core.replica import Replica
 from engine.core.storage import Write
 from engine.core.value import Value
 
-Place = TypeVar("Place")
+Address = TypeVar("Address")
 """Where a datagram came from, whatever the driver has for that."""
 
 
@@ -31,12 +31,12 @@ class Commit(Value):
     writes: list[Write]
 
 
-class Leave(Value, Generic[Place]):
-    """To be sent to a site: to `place`, or where it usually is."""
+class Leave(Value, Generic[Address]):
+    """To be sent to a site: to `address`, or where it usually is."""
 
     to: SiteId
     messages: list[Message]
-    place: Place | None
+    address: Address | None
 
 
 class Tell(Value):
@@ -51,10 +51,10 @@ class End(Value):
     why: str
 
 
-Item = Commit | Leave[Place] | Tell | End
+Item = Commit | Leave[Address] | Tell | End
 
 
-class Turn(Generic[Place]):
+class Turn(Generic[Address]):
     """Collects the effects of a pass with `take`, then hands out what is to be done, once."""
 
     __slots__ = ("_effects", "_is_durable", "_replica", "_welcomes")
@@ -62,7 +62,7 @@ class Turn(Generic[Place]):
     def __init__(self, replica: Replica, effects: Effects | None = None) -> None:
         self._replica = replica
         self._effects = effects or Effects()
-        self._welcomes: list[tuple[Send, Place]] = []
+        self._welcomes: list[tuple[Send, Address]] = []
         self._is_durable = False
 
     @property
@@ -75,14 +75,14 @@ class Turn(Generic[Place]):
         """The site ends with this turn: its replica is not stepped again."""
         return self._effects.stop is not None
 
-    def take(self, effects: Effects, source: Place | None = None) -> None:
+    def take(self, effects: Effects, source: Address | None = None) -> None:
         """`source`: where the packet came from that had these effects. A greeting's answer goes there and nothing else
         does, for that the sender is there is not proved yet (W1)."""
         self._effects.extend(effects)
         if source is not None:
             self._welcomes += [(send, source) for send in effects.sends if type(send.message) is Welcome]
 
-    def items(self) -> Iterator[Item[Place]]:
+    def items(self) -> Iterator[Item[Address]]:
         """Each is to be done before the next one is asked for."""
         effects = self._effects
         self._is_durable = not effects.writes
@@ -110,5 +110,5 @@ class Turn(Generic[Place]):
         self._replica.committed(commit)
         self._is_durable = True
 
-    def _source(self, greeting: Send) -> Place | None:
+    def _source(self, greeting: Send) -> Address | None:
         return next((source for welcome, source in self._welcomes if welcome is greeting), None)

@@ -24,12 +24,12 @@ from engine.contract.errors import ErrorCode
 from engine.contract.limits import LINE_BYTES_MAX
 from engine.contract.requests import CallId, Patient
 from engine.contract.shape import Shape
-from engine.places import socket_to_bind
 from engine.runtime import jsonrpc, ledger
 from engine.runtime.inbox import Asked, Inbox
 from engine.runtime.jsonrpc import CallFailed
 from engine.runtime.ledger import Held, Ledger
 from engine.runtime.log import CUT_OFFS
+from engine.site_files import socket_to_bind
 
 QUEUE_BYTES_MAX: Final = 8 * 1024 * 1024
 UNANSWERED_MAX: Final = 65_536
@@ -218,7 +218,7 @@ class ControlServer:
     """Listens on the control socket; `close` takes it away, `finish` ends the connections."""
 
     def __init__(self, path: Path) -> None:
-        """Raises OSError, PlaceError."""
+        """Raises OSError, UnusableFolder."""
         self._path = path
         self.bound_at = socket_to_bind(path)
         self._connections: set[Connection] = set()

@@ -35,7 +35,7 @@ class NoSuchNumber(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Flight:
-    """One message on its way. `address`: where it came from, or where it must go if not to the peer's usual place."""
+    """One message on its way. `address`: where it came from, or where it must go if not to the peer's usual address."""
 
     direction: Direction
     peer: SiteId

@@ -7,7 +7,7 @@ Rules that hold here:
   so that the fate of one is not that of another.
 - A bad datagram is counted by its reason, and gets no answer (W2, W3).
 - A message that is longer than a datagram may be goes and comes in parts (W4, `engine.parts`). How long that is, a peer
-  is asked (`engine.runtime.sizes`); who asks is answered at its usual destination, a bounded number of times a pass (W3).
+  is asked (`engine.runtime.sizes`); who asks is answered at its usual address, a bounded number of times a pass (W3).
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class Links:
                 self._send_judged(now, at_ms, leave, message)
             return
         packet = self._replica.packet(leave.to, tuple(leave.messages))
-        fate = self._send_packet(now, leave.to, packet, leave.destination)
+        fate = self._send_packet(now, leave.to, packet, leave.address)
         for message in packet.messages:
             self._trace.message(at_ms, Direction.OUT, leave.to, message, fate)
 
@@ -160,7 +160,7 @@ class Links:
             self._udp.send(datagram, destination)
 
     def _send_judged(self, now: Tick, at_ms: int, leave: Leave[Address], message: Message) -> None:
-        to, destination = leave.to, leave.place
+        to, destination = leave.to, leave.address
         packet = self._replica.packet(to, (message,))
         fate = self._faults.judge(Direction.OUT, to, message)
         if fate is UNTOUCHED:

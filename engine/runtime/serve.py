@@ -34,7 +34,6 @@ from engine.core.replica import Replica
 from engine.core.settings import Settings
 from engine.core.storage import Storage, StoreError
 from engine.datagram import DatagramSizes
-from engine.places import PlaceError
 from engine.runtime.clock import Clock
 from engine.runtime.control import ControlServer
 from engine.runtime.counters import NodeCounts
@@ -52,6 +51,7 @@ from engine.runtime.status import Identity, StatusBoard
 from engine.runtime.subscriptions import Subscriptions
 from engine.runtime.trace import Trace
 from engine.runtime.udp import UdpSocket
+from engine.site_files import UnusableFolder
 from engine.wire import CHALLENGE_BYTES
 
 ADDRESS_AGAIN_S: Final = 1.0
@@ -192,7 +192,7 @@ async def _open_sockets(site: Site) -> Sockets:
     udp = await _bind_udp(site)
     try:
         return Sockets(udp, ControlServer(site.control))
-    except PlaceError as error:
+    except UnusableFolder as error:
         udp.close()
         raise CannotServe(str(error), EndStatus.BAD_CONFIGURATION) from error
     except OSError as error:

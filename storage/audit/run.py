@@ -29,8 +29,8 @@ from storage.errors import told_to_readers
 PAGE_SLOTS: Final = 256
 
 
-def audit(places: Sequence[Path]) -> Report:
-    """Reads all stores in `places`: data folders, or folders of sites.
+def audit(folders: Sequence[Path]) -> Report:
+    """Reads all stores in `folders`: data folders, or folders of sites.
 
     Raises AuditRefused where there is no store, or two of one site; AuditFailed where one fails while it is read.
     """
@@ -39,7 +39,7 @@ def audit(places: Sequence[Path]) -> Report:
     unreadable: list[Unreadable] = []
     copied: list[Path] = []
     with ExitStack() as opened:
-        for folder in find_folders(places):
+        for folder in find_folders(folders):
             try:
                 outside = opened.enter_context(read_beside(folder))
                 store = begin(outside, findings)

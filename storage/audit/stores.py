@@ -98,16 +98,16 @@ class Store:
         self.findings.add("D3", damage.what, site=self.site)
 
 
-def find_folders(places: Sequence[Path]) -> list[Path]:
-    """The folders with a store: each place itself, else those in it. Raises AuditRefused where there is none."""
+def find_folders(folders: Sequence[Path]) -> list[Path]:
+    """The folders with a store: each named itself, else those in it. Raises AuditRefused where there is none."""
     found: dict[Path, None] = {}
-    for place in places:
+    for named in folders:
         try:
-            within = [place] if _has_store(place) else sorted(filter(_has_store, place.iterdir()))
+            within = [named] if _has_store(named) else sorted(filter(_has_store, named.iterdir()))
         except OSError as error:
-            raise AuditRefused(f"cannot read the folder {place} ({error.strerror}): name a data folder") from error
+            raise AuditRefused(f"cannot read the folder {named} ({error.strerror}): name a data folder") from error
         if not within:
-            raise AuditRefused(f"no store ({DATABASE}) is in {place} or in a folder of it: name a data folder")
+            raise AuditRefused(f"no store ({DATABASE}) is in {named} or in a folder of it: name a data folder")
         found.update(dict.fromkeys(folder.resolve() for folder in within))
     return list(found)
 

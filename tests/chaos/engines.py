@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from engine.places import site_places
+from engine.site_files import files_of
 from tests.chaos.overheard_engine import MODULE, NO_MUTANT
 from tests.chaos.witness import Sayings, read_sayings
 from tests.real_cluster import environment
@@ -47,7 +47,7 @@ class Engines:
         self.sites_path = sites_path
         self.data = data
         self.names = tuple(names)
-        self.sockets: Mapping[str, Path] = {name: site_places(data, name).control for name in names}
+        self.sockets: Mapping[str, Path] = {name: files_of(data, name).control for name in names}
         self.ended: list[str] = []
         """What was said of engines that ended by themselves."""
         self.pausing: str | None = None

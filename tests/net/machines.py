@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from engine.addresses import Address
 from engine.core.ids import SiteId
-from engine.places import site_places
+from engine.site_files import files_of
 from engine.template import write_files
 from tests.net.namespaces import Hosts
 from tests.real_cluster import PROGRAM, Engine, Said, run
@@ -65,5 +65,5 @@ class Machine:
         return count == sites
 
     def status(self) -> Any:
-        with Client.connect(site_places(self.folder / "data", self.name).control) as client:
+        with Client.connect(files_of(self.folder / "data", self.name).control) as client:
             return client.call("status", None, 30)

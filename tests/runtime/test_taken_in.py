@@ -338,5 +338,5 @@ def test_w5_what_was_taken_in_is_read_at_the_next_start_shown_and_learned_by_a_p
         assert not report.unreadable
         assert "D3" not in {violation.rule for violation in report.violations}
         with redirect_stdout(StringIO()) as printed:
-            audit_command.run(Namespace(places=[data], json=False))
+            audit_command.run(Namespace(folders=[data], json=False))
         assert printed.getvalue()

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from engine.places import site_places
+from engine.site_files import files_of
 from tests.real_cluster import PROGRAM, environment
 from tests.tui.pilots import SIZES
 from tui.client import Client
@@ -109,7 +109,7 @@ def _measure(size: tuple[int, int], rounds: int) -> dict[str, list[tuple[float, 
         terminal = Terminal(size, [*PROGRAM, "--data", folder, "demo"])
         try:
             terminal.until_shown(b"QUORUM")
-            with Client.connect(site_places(Path(folder), "alice").control) as alice:
+            with Client.connect(files_of(Path(folder), "alice").control) as alice:
                 for number in range(TWEETS):
                     alice.call("submit", {"kind": "tweet", "text": f"tweet number {number}", "timeout_s": BOUND_S})
             terminal.rest()

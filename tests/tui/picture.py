@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.core.ids import SiteId
-from engine.places import site_places
+from engine.site_files import files_of
 from tests.real_cluster import Json, RealCluster
 from tests.tui.pilots import SIZES, WIDE, Driven
 from tui.app import LoggosApp
@@ -99,8 +99,8 @@ def _name(size: tuple[int, int]) -> str:
 
 async def _draw(cluster: RealCluster) -> dict[str, str]:
     """The pictures by their names."""
-    places = site_places(cluster.data_path, "alice")
-    app = LoggosApp([Hop(SiteId("alice"), places.control, places.log, cluster.sites_path)], Leaving.DETACHES)
+    files = files_of(cluster.data_path, "alice")
+    app = LoggosApp([Hop(SiteId("alice"), files.control, files.log, cluster.sites_path)], Leaving.DETACHES)
     async with app.run_test(size=WIDE) as pilot:
         driven = Driven(app, pilot)
         await driven.until_shown("QUORUM 5/5")

@@ -13,7 +13,7 @@ import pytest
 from engine.contract import answers
 from engine.contract.answers import Item, Topic, TraceLine
 from engine.contract.requests import EventKind, Status, Submit
-from engine.places import socket_to_ask, socket_to_bind
+from engine.site_files import socket_to_ask, socket_to_bind
 from tests.tui.engine_double import EngineDouble, Refused, outcome, trace_line
 from tui.link import Link, LinkLost, NotSent, RpcError
 

@@ -22,7 +22,7 @@ _STANDINGS = {"admitted": "voter", "new": "new, no voter yet", "learner": "learn
 
 def run(arguments: Namespace) -> int:
     try:
-        report = audit([Path(place).absolute() for place in arguments.places])
+        report = audit([Path(folder).absolute() for folder in arguments.folders])
     except AuditRefused as error:
         raise CommandFailed(ExitStatus.BAD_INPUT, str(error)) from error
     except AuditFailed as error:

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine.config import Cluster, read_cluster
-from engine.places import data_folder
+from engine.site_files import data_folder
 from engine.template import DEFAULT_SIZE, choose_names, free_addresses, write_files
 from tui.client import Json
 from tui.commands.open import hop, need_terminal, show

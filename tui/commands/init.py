@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from engine.places import sites_file
+from engine.site_files import sites_file
 from engine.template import choose_names, fresh_cluster_name, loopback_addresses, write_files
 from tui.exits import CommandFailed, ExitStatus
 from tui.output import Account

@@ -13,8 +13,8 @@ from typing import Final
 
 from engine.config import Cluster
 from engine.core.storage import StoreBusy, StoreError
-from engine.places import site_places
 from engine.runtime.serve import CannotServe, Site, serve
+from engine.site_files import files_of
 from engine.wire import Wire
 from storage.schema import Identity
 from storage.sqlite import open_store
@@ -55,7 +55,7 @@ def join(cluster: Cluster, place: EnginePlace) -> Site:
     """All parts of a site, its store open and locked. Raises StoreError, CommandFailed."""
     site = cluster.find(place.site)
     with refusals_as_exits():
-        site_places(place.data_path, site).create()
+        files_of(place.data_path, site).create()
     return Site(
         cluster=cluster.name,
         settings=cluster.settings(site),

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.places import (
+from engine.site_files import (
     SOCKET_PATH_BYTES_MAX,
-    PlaceError,
+    UnusableFolder,
     data_folder,
-    site_places,
+    files_of,
     sites_file,
     socket_to_ask,
     socket_to_bind,
@@ -56,30 +56,30 @@ def test_data_is_one_folder_however_it_is_named(tmp_path: Path, monkeypatch: pyt
     assert {data_folder(name, "island", {}) for name in ("real", "./link", str(tmp_path / "link"))} == {
         tmp_path / "real"
     }
-    assert site_places(Path("link"), "alice").folder == tmp_path / "real" / "alice"
+    assert files_of(Path("link"), "alice").folder == tmp_path / "real" / "alice"
 
 
 def test_the_files_of_a_site(tmp_path: Path) -> None:
-    places = site_places(tmp_path, "alice")
-    assert places.folder == tmp_path / "alice"
-    assert places.log == tmp_path / "alice" / "engine.log"
+    files = files_of(tmp_path, "alice")
+    assert files.folder == tmp_path / "alice"
+    assert files.log == tmp_path / "alice" / "engine.log"
 
 
 def test_a_socket_is_in_the_sites_folder_as_long_as_its_path_fits(runtime: Path) -> None:
     longest = "/" + "d" * (SOCKET_PATH_BYTES_MAX - len("//alice/control.sock"))
-    control = site_places(Path(longest), "alice").control
+    control = files_of(Path(longest), "alice").control
     assert control == Path(longest, "alice", "control.sock") == socket_to_bind(control) == socket_to_ask(control)
     assert len(os.fsencode(control)) == SOCKET_PATH_BYTES_MAX
-    assert socket_to_bind(site_places(Path(longest + "d"), "alice").control).parent == runtime / "loggos"
+    assert socket_to_bind(files_of(Path(longest + "d"), "alice").control).parent == runtime / "loggos"
 
 
 @pytest.mark.usefixtures("runtime")
 def test_a_socket_of_a_long_path_is_one_of_its_own_and_can_be_bound(tmp_path: Path) -> None:
     long = tmp_path / ("d" * 200)
-    places = [site_places(folder, site) for folder in (long, long / "other") for site in ("alice", "bob")]
-    sockets = [socket_to_bind(place.control) for place in places]
+    files = [files_of(folder, site) for folder in (long, long / "other") for site in ("alice", "bob")]
+    sockets = [socket_to_bind(each.control) for each in files]
     assert len(set(sockets)) == 4
-    assert site_places(long, "alice") == places[0]
+    assert files_of(long, "alice") == files[0]
     assert stat.S_IMODE(sockets[0].parent.stat().st_mode) == 0o700
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(sockets[0]))
@@ -87,7 +87,7 @@ def test_a_socket_of_a_long_path_is_one_of_its_own_and_can_be_bound(tmp_path: Pa
 
 def test_without_a_runtime_folder_there_is_one_of_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
-    control = socket_to_bind(site_places(LONG, "alice").control)
+    control = socket_to_bind(files_of(LONG, "alice").control)
     assert len(os.fsencode(control)) <= SOCKET_PATH_BYTES_MAX
     status = control.parent.stat()
     assert status.st_uid == os.geteuid()
@@ -98,26 +98,28 @@ def test_a_runtime_folder_that_is_too_long_is_refused(runtime: Path, monkeypatch
     long = runtime / ("d" * 90)
     long.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
-    with pytest.raises(PlaceError, match="name a folder with a shorter path with --data, and move what is"):
-        socket_to_bind(site_places(LONG, "alice").control)
+    with pytest.raises(UnusableFolder, match="name a folder with a shorter path with --data, and move what is"):
+        socket_to_bind(files_of(LONG, "alice").control)
 
 
 def test_folders_are_made_for_their_user_alone(tmp_path: Path) -> None:
-    places = site_places(tmp_path / "new" / "data", "alice")
-    places.create()
-    places.create()
-    assert stat.S_IMODE(places.folder.stat().st_mode) == 0o700
+    files = files_of(tmp_path / "new" / "data", "alice")
+    files.create()
+    files.create()
+    assert stat.S_IMODE(files.folder.stat().st_mode) == 0o700
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(PlaceError, match=r"cannot make the folder .*/file/alice \(Not a directory\): make the disk"):
-        site_places(tmp_path / "file", "alice").create()
+    with pytest.raises(
+        UnusableFolder, match=r"cannot make the folder .*/file/alice \(Not a directory\): make the disk"
+    ):
+        files_of(tmp_path / "file", "alice").create()
 
 
 @pytest.mark.usefixtures("runtime")
 def test_only_the_engines_own_link_leads_to_a_socket(tmp_path: Path) -> None:
-    control = site_places(tmp_path / ("d" * 100), "alice").control
+    control = files_of(tmp_path / ("d" * 100), "alice").control
     control.parent.mkdir(parents=True)
     assert socket_to_ask(control) is None, "nothing runs"
     bound = socket_to_bind(control)
@@ -125,7 +127,7 @@ def test_only_the_engines_own_link_leads_to_a_socket(tmp_path: Path) -> None:
     assert socket_to_ask(control) is None, "the link was left by one that is gone"
     bound.touch()
     assert socket_to_ask(control) == bound
-    other = site_places(tmp_path / ("e" * 100), "alice").control
+    other = files_of(tmp_path / ("e" * 100), "alice").control
     other.parent.mkdir(parents=True)
     other.symlink_to(bound)
     assert socket_to_ask(other) is None, "a copy of the folder must not lead to the engine of the original"
@@ -134,7 +136,7 @@ def test_only_the_engines_own_link_leads_to_a_socket(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("runtime")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_a_link_to_another_users_socket_is_not_followed(tmp_path: Path) -> None:
-    control = site_places(tmp_path / ("d" * 100), "alice").control
+    control = files_of(tmp_path / ("d" * 100), "alice").control
     control.parent.mkdir(parents=True)
     bound = socket_to_bind(control)
     bound.touch()

@@ -29,12 +29,12 @@ _SHORTER: Final = (
 )
 
 
-class PlaceError(Exception):
-    """No usable place; the message says what to do (exit status 2)."""
+class UnusableFolder(Exception):
+    """A folder or socket that is needed cannot be made or used; the message says what to do (exit status 2)."""
 
 
 @dataclass(frozen=True, slots=True)
-class SitePlaces:
+class SiteFiles:
     """A site's files; all paths are absolute."""
 
     folder: Path
@@ -42,11 +42,11 @@ class SitePlaces:
     log: Path
 
     def create(self) -> None:
-        """Makes the folders that are missing. Raises PlaceError."""
+        """Makes the folders that are missing. Raises UnusableFolder."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise PlaceError(
+            raise UnusableFolder(
                 f"cannot make the folder {self.folder} ({error.strerror}): make the disk that it belongs on available"
                 " and writable, or name another with --data if this site has never run"
             ) from None
@@ -64,10 +64,10 @@ def data_folder(option: str | None, cluster: str, environ: Mapping[str, str] = o
     return folder.resolve()
 
 
-def site_places(data: Path, site: str) -> SitePlaces:
+def files_of(data: Path, site: str) -> SiteFiles:
     """The files of a site below DATA."""
     folder = data.resolve() / site
-    return SitePlaces(folder, folder / "control.sock", folder / "engine.log")
+    return SiteFiles(folder, folder / "control.sock", folder / "engine.log")
 
 
 def socket_to_ask(control: Path) -> Path | None:
@@ -86,12 +86,12 @@ def socket_to_ask(control: Path) -> Path | None:
 
 
 def socket_to_bind(control: Path) -> Path:
-    """Where an engine makes the socket of `control`: there, or in its user's runtime folder. Raises PlaceError."""
+    """Where an engine makes the socket of `control`: there, or in its user's runtime folder. Raises UnusableFolder."""
     if fits_socket(control):
         return control
     short = _runtime_folder() / _short_name(control)
     if not fits_socket(short):
-        raise PlaceError(f"{control} and {short} are both too long for a socket: {_SHORTER}")
+        raise UnusableFolder(f"{control} and {short} are both too long for a socket: {_SHORTER}")
     return short
 
 
@@ -112,4 +112,4 @@ def _runtime_folder() -> Path:
         try:
             return platformdirs.user_runtime_path(APPLICATION, ensure_exists=True)
         except OSError as error:
-            raise PlaceError(f"no folder for a socket ({error}): {_SHORTER}") from None
+            raise UnusableFolder(f"no folder for a socket ({error}): {_SHORTER}") from None
