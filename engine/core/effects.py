@@ -2,6 +2,8 @@
 
 Rules that hold here:
 - The core performs nothing. The node commits the writes, then sends, then tells, in that order, at one place (D1).
+- Sends stand in the order in which they came up, whoever they go to: an acceptor is held to its order (A1). What leaves
+  together is the turn's to say.
 - A `stop` ends the site at once: evidence is committed, nothing is sent (A2, R1).
 """
 
