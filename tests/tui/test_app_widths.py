@@ -12,7 +12,7 @@ from textual.strip import Strip
 
 from tests.tui.engine_double import EngineDouble, log_line
 from tests.tui.pilots import WIDE, screen_of
-from tui.placing import PlacedUpdate, is_uncertain
+from tui.exact_painting import ExactUpdate, is_uncertain
 from tui.textual_inside import compositor_of
 
 HINDI = "हिन्दी में लिखा"
@@ -35,11 +35,11 @@ def test_what_every_terminal_counts_alike_is_painted_once(text: str, uncertain: 
     assert is_uncertain(text) is uncertain
 
 
-def test_pieces_are_placed_and_uncertain_ones_are_blanked_first() -> None:
+def test_pieces_are_painted_in_place_and_uncertain_ones_are_blanked_first() -> None:
     plain = Style()
     console = Console(width=40, color_system=None)
     chops = [{0: Strip([Segment(f"{HINDI}          ", plain)]), 20: Strip([Segment("│", plain)], 1)}]
-    update = PlacedUpdate(chops, [(0, 0, 21)], [[20, 21]])
+    update = ExactUpdate(chops, [(0, 0, 21)], [[20, 21]])
     first, blank, text, border = update.render_segments(console).split("\x1b[1;")
     assert first == ""
     assert blank == "1H" + " " * chops[0][0].cell_length
@@ -56,7 +56,7 @@ async def test_in_every_update_each_pane_is_where_it_belongs(tmp_path: Path, tex
             await pilot.until_shown(text.split(maxsplit=1)[0])
             compositor = compositor_of(pilot.app.screen)
             for update in (compositor.render_full_update(), compositor.render_update(full=True)):
-                assert isinstance(update, PlacedUpdate)
+                assert isinstance(update, ExactUpdate)
                 written = update.render_segments(pilot.app.console)
                 for pane in (pilot.main.pane, pilot.main.query_one("#log"), pilot.main.query_one("#side")):
                     for y in range(pane.region.y, pane.region.bottom):

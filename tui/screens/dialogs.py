@@ -19,10 +19,10 @@ from textual.screen import ModalScreen
 
 from tui import keys
 from tui.bursts import burst_of
+from tui.exact_painting import paint_exactly
 from tui.keys import Key
 from tui.panes.bars import KeyBar
 from tui.panes.paint import Painted
-from tui.placing import place
 from tui.rows import BLANK, Part, Role, Row, wrapped
 
 Value = TypeVar("Value")
@@ -44,7 +44,7 @@ class Dialog(ModalScreen[Value | None], Generic[Value]):
 
     def __init__(self) -> None:
         super().__init__()
-        place(self)
+        paint_exactly(self)
         self._key_bar = KeyBar(self.keys)
 
     def keys(self) -> Sequence[Key]:

@@ -14,6 +14,7 @@ from functools import partial
 
 from engine.core.entry import Operation, Tweet
 from tui.client import RequestRefused
+from tui.exact_painting import paint_exactly
 from tui.hops import Hop
 from tui.panes.composer import Composer
 from tui.panes.faults import EXAMPLES, FaultsPane
@@ -22,7 +23,6 @@ from tui.panes.log import LogPane
 from tui.panes.prompt import Prompt
 from tui.panes.timeline import TimelinePane
 from tui.panes.trace import TracePane
-from tui.placing import place
 from tui.rows import Role, row
 from tui.screens.blocking import BlockDialog, block_question
 from tui.screens.help import outcomes_dialog
@@ -67,7 +67,7 @@ class SiteScreen(OncePainted):
     def __init__(self, hop: Hop, cluster: Sequence[Hop]) -> None:
         """`cluster`: the sites that this program shows: one, or all of a demo."""
         super().__init__()
-        place(self)
+        paint_exactly(self)
         self.cluster = cluster
         self.model = SiteModel(hop, lambda work: self.run_worker(work, group="site"))
         self.board = NoticeBoard(self.tell_outcome)

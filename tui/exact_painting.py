@@ -4,7 +4,7 @@ Textual counts cells as Rich does and lets one piece of a line follow the other;
 everything to the right of such text is shifted, or cells keep what stood there before.
 
 Rules that hold here:
-- Each piece of a line (what one widget shows of it) is placed where it belongs, by a cursor movement of its own.
+- Each piece of a line (what one widget shows of it) is painted where it belongs, by a cursor movement of its own.
 - Where the width of a piece is uncertain, its cells are blanked first, and blanks at its end are not printed again.
 - It relies on rows that are never longer than the widest count (`tui.rows.cell_len`).
 """
@@ -30,7 +30,7 @@ def is_uncertain(text: str) -> bool:
     return _UNCERTAIN.search(text) is not None
 
 
-class PlacedUpdate(ChopsUpdate):
+class ExactUpdate(ChopsUpdate):
     """Writes pieces of lines as ChopsUpdate does, each where it belongs."""
 
     def render_segments(self, console: Console) -> str:
@@ -41,11 +41,11 @@ class PlacedUpdate(ChopsUpdate):
                     continue
                 whole = first <= x < last and end <= last
                 piece = strip if whole else strip.crop(0, min(end, last) - x)
-                written.append(_placed(piece, x, y, console))
+                written.append(_painted(piece, x, y, console))
         return "".join(written)
 
 
-class PlacingCompositor(Compositor):
+class ExactCompositor(Compositor):
     def render_full_update(self, simplify: bool = False) -> LayoutUpdate:
         if simplify:  # for a picture, where nothing is shifted
             return super().render_full_update(simplify=simplify)
@@ -55,15 +55,15 @@ class PlacingCompositor(Compositor):
 
     def render_partial_update(self) -> ChopsUpdate | None:
         update = super().render_partial_update()
-        return None if update is None else PlacedUpdate(update.chops, update.spans, update.chop_ends)
+        return None if update is None else ExactUpdate(update.chops, update.spans, update.chop_ends)
 
 
-def place(screen: Screen[Any]) -> None:
+def paint_exactly(screen: Screen[Any]) -> None:
     """Lets a screen that was just made paint this way."""
-    paint_with(screen, PlacingCompositor())
+    paint_with(screen, ExactCompositor())
 
 
-def _placed(strip: Strip, x: int, y: int, console: Console) -> str:
+def _painted(strip: Strip, x: int, y: int, console: Console) -> str:
     there = Control.move_to(x, y).segment.text
     if not is_uncertain(strip.text):
         return there + strip.render(console)
