@@ -1,4 +1,4 @@
-"""The control socket's server: connections, lines, queues. What the methods mean is the desk's and the queries' part.
+"""The control socket's server: connections, lines, queues. What the methods mean is for those who answer them.
 
 Rules that hold here:
 - The socket is made only while the store's lock is held, so whatever lies at its path is stale. Its mode is 0600.

@@ -41,14 +41,14 @@ from engine.core.storage import Storage, StoreError, Write, WriteApplied, WriteL
 from engine.core.turn import Commit, End, Leave, Tell, Turn
 from engine.runtime.clock import Clock
 from engine.runtime.counters import NodeCounts
-from engine.runtime.desk import Desk
 from engine.runtime.ending import Ending, EndStatus, store_ending
-from engine.runtime.fault_desk import FaultDesk
+from engine.runtime.fault_calls import FaultCalls
 from engine.runtime.faults import FaultLayer
 from engine.runtime.inbox import Asked, Inbox
 from engine.runtime.jsonrpc import CallFailed, Refused
 from engine.runtime.links import Arrival, Links
 from engine.runtime.peer_addresses import Address, PeerAddresses
+from engine.runtime.pending_calls import PendingCalls
 from engine.runtime.queries import Queries
 from engine.runtime.shapes import outcome_of
 from engine.runtime.sizes import Sizes
@@ -82,7 +82,7 @@ class NodeParts:
     peer_addresses: PeerAddresses
     sizes: Sizes
     links: Links
-    desk: Desk
+    pending: PendingCalls
     queries: Queries
     faults: FaultLayer
     subscriptions: Subscriptions
@@ -96,7 +96,7 @@ class Node:
     def __init__(self, parts: NodeParts) -> None:
         self._parts = parts
         self._replica = parts.replica
-        self._fault_desk = FaultDesk(parts.faults, parts.clock)
+        self._fault_calls = FaultCalls(parts.faults, parts.clock)
         self._turn: Turn[Address] = Turn(parts.replica)
         self._questions: deque[tuple[Asked, Query]] = deque()
         self._ending: Ending | None = None
@@ -128,7 +128,7 @@ class Node:
 
     def abandon(self, code: ErrorCode, message: str) -> None:
         """Tells everybody who waits for an answer that there will be none."""
-        self._parts.desk.abandon(code, message)
+        self._parts.pending.abandon(code, message)
         unanswered = [asked for asked, _ in self._questions] + self._parts.inbox.take(sys.maxsize)
         for asked in unanswered:
             asked.client.fail(CallFailed(code, message, asked.call_id))
@@ -138,7 +138,7 @@ class Node:
         parts = self._parts
         times = (
             self._replica.deadline(),
-            parts.desk.deadline(),
+            parts.pending.deadline(),
             parts.faults.deadline(),
             parts.subscriptions.deadline(),
             parts.peer_addresses.deadline(),
@@ -184,7 +184,7 @@ class Node:
     def _afterwards(self, now: Tick) -> None:
         """What waits for its time, and is no part of the protocol."""
         parts = self._parts
-        parts.desk.tick(now)
+        parts.pending.tick(now)
         parts.links.answer_sizes()
         parts.links.ask_sizes(now)
         for peer in parts.peer_addresses.to_resolve(now):
@@ -233,7 +233,7 @@ class Node:
 
     def _tell(self, written: Sequence[Write], observations: Sequence[Observation]) -> None:
         parts = self._parts
-        parts.desk.observe(observations)
+        parts.pending.observe(observations)
         at_ms = parts.clock.wall_ms()
         for saw in observations:
             parts.trace.observation(at_ms, saw)
@@ -248,10 +248,10 @@ class Node:
                 parts.counts.events[saw.outcome.value] += 1
                 winner = parts.queries.entry_at(saw.slot) if saw.to_kind is not None else None
                 outcome = outcome_of(saw, winner)
-                parts.desk.outcome(saw, outcome)
+                parts.pending.outcome(saw, outcome)
                 parts.subscriptions.outcome(outcome)
             case SawFresh() | SawUnconfirmed():
-                parts.desk.read(saw)
+                parts.pending.read(saw)
             case SawPeer(peer, up):
                 if up:
                     parts.peer_addresses.heard(peer)
@@ -278,9 +278,9 @@ class Node:
         parts, request = self._parts, asked.request
         try:
             if isinstance(request, Action):
-                self._turn.take(parts.desk.act(now, asked, request))
+                self._turn.take(parts.pending.act(now, asked, request))
             elif isinstance(request, FaultAction):
-                asked.client.answer(asked.call_id, self._fault_desk.act(now, request))
+                asked.client.answer(asked.call_id, self._fault_calls.act(now, request))
             elif isinstance(request, Query):
                 self._questions.append((asked, request))
             elif isinstance(request, Subscribe):

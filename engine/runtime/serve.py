@@ -37,7 +37,6 @@ from engine.datagram import DatagramSizes
 from engine.runtime.clock import Clock
 from engine.runtime.control import ControlServer
 from engine.runtime.counters import NodeCounts
-from engine.runtime.desk import Desk
 from engine.runtime.ending import Ending, EndStatus, store_ending
 from engine.runtime.faults import FaultLayer
 from engine.runtime.inbox import Inbox
@@ -45,6 +44,7 @@ from engine.runtime.links import Links, Sealer
 from engine.runtime.log import logging_to, print_line
 from engine.runtime.node import Node, NodeParts
 from engine.runtime.peer_addresses import HostPort, PeerAddresses, show
+from engine.runtime.pending_calls import PendingCalls
 from engine.runtime.queries import Queries
 from engine.runtime.sizes import Sizes
 from engine.runtime.status import Identity, StatusBoard
@@ -314,7 +314,7 @@ async def _assemble(site: Site, sockets: Sockets, inbox: Inbox, nursery: trio.Nu
         peer_addresses=peer_addresses,
         sizes=sizes,
         links=links,
-        desk=Desk(settings, replica, queries, clock),
+        pending=PendingCalls(settings, replica, queries, clock),
         queries=queries,
         faults=faults,
         subscriptions=Subscriptions(trace),

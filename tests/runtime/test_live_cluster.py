@@ -14,7 +14,7 @@ from engine.contract.requests import METHODS, answered_by
 from engine.contract.shape import read
 from engine.core.ids import Tick
 from engine.core.settings import Timings
-from engine.runtime import desk
+from engine.runtime import pending_calls
 from tests.runtime.sites import QUICK, Cluster, RpcFailed, Running, cluster, eventually, status_where
 
 SLOW_TO_FILL = Timings(heartbeat=Tick(50), retransmit=Tick(30), fill_every=Tick(60_000), scan_every=Tick(60_000))
@@ -241,7 +241,7 @@ async def test_a_hole_is_planned_and_filled_on_demand(tmp_path: Path) -> None:
 async def test_a_fill_that_finds_no_quorum_says_so_when_its_time_has_passed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk, "FILL_SLOTS_MAX", 1)
+    monkeypatch.setattr(pending_calls, "FILL_SLOTS_MAX", 1)
     async with cluster(tmp_path, "alice", "bob", "carol") as sites:
         await sites.start_all()
         await all_up(sites)

@@ -2,7 +2,7 @@
 
 Rules that hold here:
 - The doors are the real ones: a request's line, the wall's clock, a peer's bytes, the store's file. Behind them is what
-  serves: desk, replica and store, committed as a node does. The test speaks for the peers.
+  serves: pending calls, replica and store, committed as a node does. The test speaks for the peers.
 - A peer may say anything that the wire takes, but for events of this site: it authors none of them (nobody lies).
 """
 
@@ -50,10 +50,10 @@ from engine.core.storage import LogRow
 from engine.datagram import Rejected
 from engine.runtime import jsonrpc
 from engine.runtime.clock import Clock
-from engine.runtime.desk import Desk
 from engine.runtime.faults import FaultLayer
 from engine.runtime.inbox import Asked
 from engine.runtime.jsonrpc import CallFailed, Refused
+from engine.runtime.pending_calls import PendingCalls
 from engine.runtime.queries import Queries
 from engine.runtime.shapes import outcome_of
 from engine.runtime.status import StatusBoard
@@ -143,7 +143,7 @@ class Process:
             board=cast(StatusBoard, None),
             clock=clock,
         )
-        self._desk = Desk(self._settings, self.replica, self.queries, clock)
+        self._pending = PendingCalls(self._settings, self.replica, self.queries, clock)
         self._decoder = Decoder(SITES)
         self._asked = 0
         self.perform(self.replica.start(clock.now()))
@@ -160,7 +160,7 @@ class Process:
             call = jsonrpc.decode(line)
             action = call.request()
             assert isinstance(action, Submit)
-            self.perform(self._desk.act(self.clock.now(), Asked(asker, call.id, action, len(line)), action))
+            self.perform(self._pending.act(self.clock.now(), Asked(asker, call.id, action, len(line)), action))
         except CallFailed as failed:
             asker.fail(failed)
         except Refused:
@@ -187,11 +187,11 @@ class Process:
         if effects.stop is not None:
             self.stopped = True
             return
-        self._desk.observe(effects.observations)
+        self._pending.observe(effects.observations)
         for saw in effects.observations:
             if isinstance(saw, SawOutcome):
                 winner = self.queries.entry_at(saw.slot) if saw.to_kind is not None else None
-                self._desk.outcome(saw, outcome_of(saw, winner))
+                self._pending.outcome(saw, outcome_of(saw, winner))
         for send in effects.sends:
             for plaintext in encode_packet(self.replica.packet(send.to, (send.message,)), PLAINTEXT_BYTES_MAX):
                 for message in self._read_by_peers(plaintext).messages:

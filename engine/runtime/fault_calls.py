@@ -23,7 +23,7 @@ from engine.runtime.jsonrpc import Refused
 from engine.runtime.shapes import rule_shape
 
 
-class FaultDesk:
+class FaultCalls:
     def __init__(self, layer: FaultLayer, clock: Clock) -> None:
         self._layer = layer
         self._clock = clock

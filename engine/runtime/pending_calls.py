@@ -1,4 +1,4 @@
-"""The desk: takes clients' requests to the replica, and brings the answers back when there are any.
+"""Calls that wait: takes clients' requests to the replica, and brings the answers back when there are any.
 
 Rules that hold here:
 - A request is answered exactly once: with its outcome, when its time has passed, when it is given up, or when the
@@ -70,7 +70,7 @@ class _ReadWait:
     view: FreshView
 
 
-class Desk:
+class PendingCalls:
     def __init__(self, settings: Settings, replica: Replica, queries: Queries, clock: Clock) -> None:
         self._settings = settings
         self._replica = replica
