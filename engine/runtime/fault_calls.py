@@ -19,7 +19,7 @@ from engine.core.ids import Tick
 from engine.runtime.clock import Clock
 from engine.runtime.fault_rules import BadRule
 from engine.runtime.faults import FaultLayer, NoSuchNumber
-from engine.runtime.jsonrpc import Refused
+from engine.runtime.jsonrpc import CallRefused
 from engine.runtime.shapes import rule_shape
 
 
@@ -29,11 +29,11 @@ class FaultCalls:
         self._clock = clock
 
     def act(self, now: Tick, action: FaultAction) -> Shape:
-        """Does it and returns the answer. Raises Refused, and then nothing was done."""
+        """Does it and returns the answer. Raises CallRefused, and then nothing was done."""
         try:
             return self._act(now, action)
         except (BadRule, NoSuchNumber) as bad:
-            raise Refused(str(bad)) from None
+            raise CallRefused(str(bad)) from None
 
     def _act(self, now: Tick, action: FaultAction) -> Shape:
         layer = self._layer

@@ -39,7 +39,7 @@ class CallFailed(Exception):
         self.call_id = call_id
 
 
-class Refused(Exception):
+class CallRefused(Exception):
     """A request that the rules of the timeline or of `faults` do not allow. The message says what to do."""
 
 

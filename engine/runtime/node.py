@@ -45,7 +45,7 @@ from engine.runtime.ending import Ending, EndStatus, store_ending
 from engine.runtime.fault_calls import FaultCalls
 from engine.runtime.faults import FaultLayer
 from engine.runtime.inbox import Asked, Inbox
-from engine.runtime.jsonrpc import CallFailed, Refused
+from engine.runtime.jsonrpc import CallFailed, CallRefused
 from engine.runtime.links import Arrival, Links
 from engine.runtime.peer_addresses import Address, PeerAddresses
 from engine.runtime.pending_calls import PendingCalls
@@ -291,13 +291,13 @@ class Node:
                 self._ending = Ending("asked to stop by a client", EndStatus.CLEAN, ErrorCode.STOPPING)
             else:
                 assert_never(request)
-        except Refused as refused:
+        except CallRefused as refused:
             asked.client.fail(CallFailed(ErrorCode.REFUSED, str(refused), asked.call_id))
 
     def _answer(self, asked: Asked, query: Query) -> None:
         try:
             asked.client.answer(asked.call_id, self._parts.queries.answer(query))
-        except Refused as refused:
+        except CallRefused as refused:
             asked.client.fail(CallFailed(ErrorCode.REFUSED, str(refused), asked.call_id))
         except StoreError as error:
             asked.client.fail(CallFailed(ErrorCode.STORE, str(error), asked.call_id))

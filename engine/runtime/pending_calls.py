@@ -39,7 +39,7 @@ from engine.core.replica import Replica
 from engine.core.settings import Settings
 from engine.runtime.clock import Clock
 from engine.runtime.inbox import Asked, Client
-from engine.runtime.jsonrpc import CallFailed, Refused, newest_that_fit
+from engine.runtime.jsonrpc import CallFailed, CallRefused, newest_that_fit
 from engine.runtime.queries import Queries
 from engine.runtime.shapes import biography_shape, fill_line
 
@@ -85,7 +85,7 @@ class PendingCalls:
         self._explains: dict[int, tuple[Client, CallId]] = {}
 
     def act(self, now: Tick, asked: Asked, action: Action) -> Effects:
-        """Steps the replica. Raises Refused, and then nothing was done."""
+        """Steps the replica. Raises CallRefused, and then nothing was done."""
         match action:
             case Submit():
                 return self._submit(now, asked, action)
@@ -176,15 +176,15 @@ class PendingCalls:
             try:
                 return Tweet(clean_text(submit.argument))
             except BadOperation as bad:
-                raise Refused(str(bad)) from None
+                raise CallRefused(str(bad)) from None
         if submit.argument not in self._settings.sites:
             sites = ", ".join(self._settings.sites)
-            raise Refused(f"{submit.argument!r} is no site of this cluster: use one of {sites}")
+            raise CallRefused(f"{submit.argument!r} is no site of this cluster: use one of {sites}")
         target = SiteId(submit.argument)
         if submit.kind is EventKind.UNBLOCK:
             return Unblock(target)
         if target == self._settings.site:
-            raise Refused("a site cannot block itself: name another site")
+            raise CallRefused("a site cannot block itself: name another site")
         return Block(target)
 
     def _give_up(self, now: Tick, asked: Asked, give_up: GiveUp) -> Effects:
@@ -206,9 +206,9 @@ class PendingCalls:
         used_max = self._replica.used_max
         slots = self._replica.view(attempts_max=0).holes if fill.slots is None else fill.slots
         if slots and slots[-1] > used_max:
-            raise Refused(f"slot {slots[-1]} is not used yet: the highest used slot is {used_max}")
+            raise CallRefused(f"slot {slots[-1]} is not used yet: the highest used slot is {used_max}")
         if self._fill_slots + len(slots) > FILL_SLOTS_MAX:
-            raise Refused(
+            raise CallRefused(
                 f"fills that wait name {self._fill_slots} slots already, {FILL_SLOTS_MAX} is the most:"
                 " wait for some of them, or name fewer slots"
             )
@@ -226,7 +226,7 @@ class PendingCalls:
     def _fresh_key(self, asked: Asked) -> tuple[Client, CallId]:
         key = (asked.client, asked.call_id)
         if key in self._token_of or key in self._fills:
-            raise Refused(f"the id {asked.call_id!r} is that of a request without an answer yet: use another")
+            raise CallRefused(f"the id {asked.call_id!r} is that of a request without an answer yet: use another")
         return key
 
     def _explain(self, observations: Iterable[Observation]) -> None:

@@ -41,7 +41,7 @@ from engine.core.storage import EventRow, EventState, LogRow, Storage
 from engine.runtime import shapes
 from engine.runtime.clock import Clock
 from engine.runtime.faults import FaultLayer
-from engine.runtime.jsonrpc import Refused, newest_that_fit
+from engine.runtime.jsonrpc import CallRefused, newest_that_fit
 from engine.runtime.status import StatusBoard
 from engine.runtime.trace import Trace
 
@@ -70,7 +70,7 @@ class Queries:
         self._clock = clock
 
     def answer(self, query: Query) -> Shape:
-        """Raises Refused, StoreError."""
+        """Raises CallRefused, StoreError."""
         match query:
             case View():
                 return self.view(query)
@@ -184,7 +184,7 @@ class Queries:
             missing = [number for number in numbers if number not in there]
             if missing:
                 site = self._settings.site
-                raise Refused(f"{site} has no event {site}/{missing[0]}: see `events {site}`")
+                raise CallRefused(f"{site} has no event {site}/{missing[0]}: see `events {site}`")
         situation = self._replica.situation() if any(row.state in _OPEN for row in rows) else None
         return Lines(newest_that_fit(self._event(row, situation) for row in rows))
 
@@ -195,7 +195,7 @@ class Queries:
 
     def _number(self, event: EventId) -> int:
         if event.author != self._settings.site:
-            raise Refused(f"{event} is no event of {self._settings.site}: ask {event.author}")
+            raise CallRefused(f"{event} is no event of {self._settings.site}: ask {event.author}")
         return event.number
 
     def _plan(self, query: Plan) -> Shape:

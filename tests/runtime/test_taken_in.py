@@ -52,7 +52,7 @@ from engine.runtime import jsonrpc
 from engine.runtime.clock import Clock
 from engine.runtime.faults import FaultLayer
 from engine.runtime.inbox import Asked
-from engine.runtime.jsonrpc import CallFailed, Refused
+from engine.runtime.jsonrpc import CallFailed, CallRefused
 from engine.runtime.pending_calls import PendingCalls
 from engine.runtime.queries import Queries
 from engine.runtime.shapes import outcome_of
@@ -163,7 +163,7 @@ class Process:
             self.perform(self._pending.act(self.clock.now(), Asked(asker, call.id, action, len(line)), action))
         except CallFailed as failed:
             asker.fail(failed)
-        except Refused:
+        except CallRefused:
             pass
 
     def hear(self, sender: SiteId, *said: Message) -> None:

@@ -38,7 +38,7 @@ BEGAN = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 SITES = ("alice", "bob", "carol", "dave", "erin")
 
 
-class Refused(Exception):
+class ErrorAnswer(Exception):
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
@@ -260,7 +260,7 @@ class EngineDouble:
             case Inspect(slot=slot):
                 return {"hindered": None} | self.slots[slot]
             case _:
-                raise Refused(-32601, f"no such method: {method}")
+                raise ErrorAnswer(-32601, f"no such method: {method}")
 
     def _view(self, limit: int, before: int | None) -> Json:
         lines: list[Json] = []
@@ -304,6 +304,6 @@ class EngineDouble:
             own = self.on.get(method)
             result = self.answer(method, params) if own is None else own(params)
             reply["result"] = await result if asyncio.iscoroutine(result) else result
-        except Refused as refused:
+        except ErrorAnswer as refused:
             reply["error"] = {"code": refused.code, "message": str(refused)}
         writer.write(orjson.dumps(reply) + b"\n")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.tui.engine_double import EngineDouble, Json, Refused, at
+from tests.tui.engine_double import EngineDouble, ErrorAnswer, Json, at
 from tests.tui.pilots import WIDE, Driven, screen_of
 from tui.panes.timeline import TimelinePane
 from tui.times import clock
@@ -104,7 +104,7 @@ async def test_from_another_pane_the_key_goes_to_the_timeline(tmp_path: Path) ->
 async def test_a_refused_question_leaves_no_trace_in_the_title(tmp_path: Path) -> None:
     def refuse(params: Json) -> Any:
         if params.get("fresh"):
-            raise Refused(-32602, "there is no param 'fresh': leave it out")
+            raise ErrorAnswer(-32602, "there is no param 'fresh': leave it out")
         return engine.answer("view", params)
 
     async with EngineDouble(tmp_path) as engine:

@@ -12,7 +12,17 @@ import pytest
 from textual import events
 
 from engine.core.entry import Tweet
-from tests.tui.engine_double import EngineDouble, Json, Refused, attempt, biography, entry, filled, log_line, outcome
+from tests.tui.engine_double import (
+    EngineDouble,
+    ErrorAnswer,
+    Json,
+    attempt,
+    biography,
+    entry,
+    filled,
+    log_line,
+    outcome,
+)
 from tests.tui.pilots import NARROW, WIDE, Driven, screen_of
 from tui.bursts import in_burst
 from tui.panes.composer import Composer
@@ -306,7 +316,7 @@ async def test_two_events_of_the_same_words_are_two(tmp_path: Path) -> None:
 
 async def test_a_complaint_goes_when_its_reader_goes_on(tmp_path: Path) -> None:
     def refuse(_: Json) -> Json:
-        raise Refused(1, "that cannot be switched")
+        raise ErrorAnswer(1, "that cannot be switched")
 
     async with EngineDouble(tmp_path) as engine:
         engine.on["submit"] = lambda _: CREATED
@@ -340,7 +350,7 @@ async def test_what_the_rules_refuse_is_refused_before_it_is_sent(tmp_path: Path
 
 async def test_an_event_that_the_engine_refuses_can_be_edited(tmp_path: Path) -> None:
     def refuse(_: Json) -> Json:
-        raise Refused(1, "blocking yourself is refused: name another site")
+        raise ErrorAnswer(1, "blocking yourself is refused: name another site")
 
     async with EngineDouble(tmp_path) as engine:
         engine.on["submit"] = refuse

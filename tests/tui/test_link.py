@@ -14,7 +14,7 @@ from engine.contract import answers
 from engine.contract.answers import Item, Topic, TraceLine
 from engine.contract.requests import EventKind, Status, Submit
 from engine.site_files import socket_to_ask, socket_to_bind
-from tests.tui.engine_double import EngineDouble, Refused, outcome, trace_line
+from tests.tui.engine_double import EngineDouble, ErrorAnswer, outcome, trace_line
 from tui.link import Link, LinkLost, NotSent, RpcError
 
 TWEET = Submit(kind=EventKind.TWEET, text="hello")
@@ -82,7 +82,7 @@ async def test_it_subscribes_to_everything_and_calls_are_answered_in_any_order(t
 
 async def test_a_refusal_is_told_with_its_code(tmp_path: Path) -> None:
     def refuse(_: Any) -> Any:
-        raise Refused(1, "to blocks nobody: name a site")
+        raise ErrorAnswer(1, "to blocks nobody: name a site")
 
     async with EngineDouble(tmp_path) as engine:
         engine.on["submit"] = refuse

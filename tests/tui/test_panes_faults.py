@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from tests.tui.engine_double import EngineDouble, Json, Refused, at, outcome
+from tests.tui.engine_double import EngineDouble, ErrorAnswer, Json, at, outcome
 from tests.tui.pilots import WIDE, screen_of
 from tui.hops import Leaving
 from tui.panes.prompt import Prompt
@@ -22,7 +22,7 @@ def held(number: int, peer: str) -> Json:
 async def test_a_rule_is_added_or_refused_with_its_reason(tmp_path: Path) -> None:
     def add(params: Json) -> Json:
         if "nobody" in params["rule"]:
-            raise Refused(1, "nobody is no site: name one of alice, bob, carol, dave, erin")
+            raise ErrorAnswer(1, "nobody is no site: name one of alice, bob, carol, dave, erin")
         engine.rules.append(rule(1, params["rule"], True))
         engine.tell({"topic": "faults", **engine.faults()}, {"topic": "status", **engine.status()})
         return engine.rules[-1]
@@ -47,7 +47,7 @@ async def test_a_rule_that_the_engine_does_not_answer_can_be_left_and_its_refusa
 
     async def refuse(_: Json) -> Json:
         await answered.wait()
-        raise Refused(1, "nobody is no site")
+        raise ErrorAnswer(1, "nobody is no site")
 
     async with EngineDouble(tmp_path) as engine:
         engine.on["faults.add"] = refuse
@@ -85,7 +85,7 @@ async def test_the_partition_that_is_offered_is_typed_over_or_edited(tmp_path: P
 def _keeps_rules(engine: EngineDouble) -> None:
     def add(params: Json) -> Json:
         if "nobody" in params["rule"]:
-            raise Refused(1, "nobody is no site")
+            raise ErrorAnswer(1, "nobody is no site")
         number = max((rule["number"] for rule in engine.rules), default=0) + 1
         engine.rules.append(rule(number, params["rule"], True))
         return engine.rules[-1]

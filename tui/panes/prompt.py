@@ -29,7 +29,7 @@ Answer = Callable[[str], Awaitable[str | None]]
 
 
 class Prompt(Vertical):
-    class Refused(Message):
+    class LateRefusal(Message):
         """Why a line was refused that had been left before its answer came."""
 
         def __init__(self, words: str) -> None:
@@ -103,7 +103,7 @@ class Prompt(Vertical):
             answering.cancel()
         if self._answer is not answer:
             if refused is not None:
-                self.post_message(self.Refused(refused))
+                self.post_message(self.LateRefusal(refused))
             return
         self._asking = False
         if refused is not None:

@@ -449,7 +449,7 @@ class SiteScreen(OncePainted):
         else:
             self.remark(words)
 
-    def on_prompt_refused(self, event: Prompt.Refused) -> None:
+    def on_prompt_late_refusal(self, event: Prompt.LateRefusal) -> None:
         self.complain(event.words)
 
     def on_faults_pane_not_connected(self) -> None:
