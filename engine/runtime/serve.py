@@ -47,7 +47,7 @@ from engine.runtime.peer_addresses import HostPort, PeerAddresses, show
 from engine.runtime.pending_calls import PendingCalls
 from engine.runtime.queries import Queries
 from engine.runtime.sizes import Sizes
-from engine.runtime.status import Identity, StatusBoard
+from engine.runtime.status import ProcessFacts, StatusBoard
 from engine.runtime.subscriptions import Subscriptions
 from engine.runtime.trace import Trace
 from engine.runtime.udp import UdpSocket
@@ -272,10 +272,10 @@ async def _assemble(site: Site, sockets: Sockets, inbox: Inbox, nursery: trio.Nu
     faults = FaultLayer(settings.site, settings.sites, seed=Random().getrandbits(32))
     # Each start has chance of its own: nonces must not come again (W1), nor two sites draw the same waits (B4).
     replica = Replica(settings, storage.load(), storage, Random(), faults.taken)
-    identity = Identity(site.cluster, show(udp.address), site.folder, os.getpid(), site.version, clock.wall_ms())
+    facts = ProcessFacts(site.cluster, show(udp.address), site.folder, os.getpid(), site.version, clock.wall_ms())
     sizes = Sizes(site.datagram_sizes, settings.peers, partial(os.urandom, CHALLENGE_BYTES))
     board = StatusBoard(
-        identity=identity,
+        facts=facts,
         settings=settings,
         replica=replica,
         clock=clock,

@@ -23,7 +23,7 @@ ATTEMPTS_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class ProcessFacts:
     """What stays the same while the process runs."""
 
     cluster: str
@@ -38,7 +38,7 @@ class StatusBoard:
     def __init__(
         self,
         *,
-        identity: Identity,
+        facts: ProcessFacts,
         settings: Settings,
         replica: Replica,
         clock: Clock,
@@ -48,7 +48,7 @@ class StatusBoard:
         sizes: Sizes,
         fault_layer: FaultLayer,
     ) -> None:
-        self._identity = identity
+        self._facts = facts
         self._settings = settings
         self._replica = replica
         self._clock = clock
@@ -59,14 +59,14 @@ class StatusBoard:
         self._fault_layer = fault_layer
 
     def status(self) -> answers.Status:
-        identity, settings, clock = self._identity, self._settings, self._clock
+        facts, settings, clock = self._facts, self._settings, self._clock
         now = clock.now()
         view = self._replica.view(ATTEMPTS_MAX)
         quorum = view.quorum
         attempts = (attempt_shape(attempt, clock) for attempt in view.attempts)
         return answers.Status(
             site=settings.site,
-            cluster=identity.cluster,
+            cluster=facts.cluster,
             leadership=settings.leadership,
             leader=view.leader,
             quorum=answers.Quorum(quorum.reachable, quorum.needed, quorum.size),
@@ -86,12 +86,12 @@ class StatusBoard:
             fresh_at=at(view.fresh_at, clock),
             peers={peer.site: self._peer(peer, now) for peer in view.peers},
             counters=counters_shape(self._counts, self._udp.counts, self._fault_layer.counts),
-            udp=identity.udp,
-            pid=identity.pid,
-            version=identity.version,
-            since=iso(identity.since_ms),
+            udp=facts.udp,
+            pid=facts.pid,
+            version=facts.version,
+            since=iso(facts.since_ms),
             fill_in_s=None if view.fill_at is None else round(max(0, view.fill_at - now) / 1000, 1),
-            data=str(identity.data),
+            data=str(facts.data),
             attempts=tuple(attempt for attempt in attempts if attempt is not None),
         )
 

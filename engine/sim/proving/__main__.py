@@ -18,7 +18,7 @@ from engine.sim.proving.campaign import Tally, campaign
 from engine.sim.proving.minimise import save_seed
 from engine.sim.proving.swarm import draw
 from engine.sim.scenario.play import Play
-from engine.sim.scenario.trace import Trace
+from engine.sim.scenario.trace import TraceWriter
 from engine.sim.scenario.write import write
 from engine.sim.violation import Violated
 
@@ -71,7 +71,7 @@ def one(seed: int, *, trace: bool, smaller: bool, mutant: str | None = None) -> 
     plan = draw(seed)
     play = Play(plan)
     if trace:
-        play.world.watcher = Trace(plan.setup.names, print)
+        play.world.watcher = TraceWriter(plan.setup.names, print)
         print(write(plan, f"Seed {seed}."), end="")
     try:
         report = play.complete()

@@ -18,7 +18,7 @@ from engine.parts import is_part, position
 from engine.sim.world.network import Datagram
 
 
-class Trace:
+class TraceWriter:
     """A `Watcher` that gives each line to `write`. Heartbeats, which say the same all the time, are left out."""
 
     def __init__(self, names: Sequence[SiteId], write: Callable[[str], None]) -> None:

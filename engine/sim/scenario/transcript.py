@@ -13,7 +13,7 @@ from engine.sim.scenario.diagram import Diagram
 from engine.sim.scenario.expected import Expectation
 from engine.sim.scenario.play import Play, Unexpected
 from engine.sim.scenario.schedule import Line, ScenarioError, Schedule
-from engine.sim.scenario.trace import Trace
+from engine.sim.scenario.trace import TraceWriter
 from engine.sim.violation import Violated
 from engine.sim.world.world import MakeReplica, Watcher
 
@@ -30,7 +30,7 @@ class Transcript:
         self._diagram = Diagram(names, running=schedule.calm_at is None)
         self.as_expected = True
         self.verdict = "as expected"
-        watchers: list[Watcher] = [Trace(names, self._wrote), self._diagram]
+        watchers: list[Watcher] = [TraceWriter(names, self._wrote), self._diagram]
         try:
             Play(schedule, make_replica, watchers).complete(self._next)
         except Violated as violated:
