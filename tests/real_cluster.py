@@ -15,11 +15,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+from engine.contract.errors import NoEngine
 from engine.core.settings import Leadership
 from engine.site_files import files_of
 from engine.template import write_files
 from tests.ports import free_addresses
-from tui.client import Client, NoEngine
+from tui.client import Client
 
 Json = dict[str, Any]
 

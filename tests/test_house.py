@@ -205,7 +205,9 @@ def test_panes_know_the_client_the_contract_and_core_types_alone() -> None:
     assert _crossings(_rooms("tui.panes", "tui.screens", "tui.site"), "storage", "tui.commands", *outside_core) == []
 
 
-@pytest.mark.parametrize("module", ["tui.cli", "tui.client", "tui.output", "tui.commands.read", "tui.commands.submit"])
+@pytest.mark.parametrize(
+    "module", ["tui.cli", "tui.connection", "tui.client", "tui.output", "tui.commands.read", "tui.commands.submit"]
+)
 def test_a_client_command_loads_nothing_heavy(module: str) -> None:
     program = f"import sys, {module}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -23,6 +23,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.theme import Theme, ThemeProvider
 
+from engine.contract.errors import RequestFailed
 from engine.contract.requests import Stop
 from tui.bursts import KEYS_MAX, burst_of
 from tui.hops import Hop, Leaving
@@ -32,7 +33,6 @@ from tui.panes.paint import ROLE_CLASSES
 from tui.screens.leave import Decision, leave_dialog
 from tui.screens.main import MainScreen
 from tui.screens.palette import Palette, commands
-from tui.site.model import UNANSWERED
 from tui.terminal import Terminal
 
 STOP_TIMEOUT_S: Final = 15.0
@@ -200,7 +200,7 @@ class LoggosApp(App[int]):
         try:
             await model.link.ask(Stop())
             await asyncio.wait_for(model.link.down.wait(), STOP_TIMEOUT_S)
-        except UNANSWERED as failed:
+        except RequestFailed as failed:
             self.main.board.doing = None
             self.main.complain(f"the engine does not stop: {failed}")
         except TimeoutError:

@@ -1,9 +1,8 @@
-"""A blocking client of a site's control socket: JSON-RPC 2.0, one object a line (docs/control.md).
+"""The commands' connection to a site's engine: a tui.connection over a socket that blocks.
 
 Rules that hold here:
 - Nothing is sent or received behind the caller's back: bytes move only inside `wait`, which is bounded by its timeout.
 - `wait` reads while it writes, so a full socket buffer on either side never stops both ends.
-- What an engine says is checked before it is believed: a line that is no JSON-RPC message ends the connection.
 - Requests are answered in any order; the caller matches answers to requests by number.
 """
 
@@ -16,18 +15,13 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import orjson
-
-from engine.contract.answers import EngineStops
-from engine.contract.errors import ErrorCode
-from engine.contract.limits import LINE_BYTES_MAX
-from engine.contract.requests import Params, answer_to, method_and_params
-from engine.contract.shape import BadAnswer, read
+from engine.contract.errors import BadAnswer, EngineLost, EngineSilent, ErrorCode, NoAnswer, NoEngine, RequestRefused
+from engine.contract.requests import Params, method_and_params
 from engine.site_files import socket_to_ask
+from tui.connection import Answer, Connection, Ended, Incoming
 from tui.exits import CommandFailed, ExitStatus
 from tui.selection import EnginePlace
 
@@ -43,65 +37,15 @@ _KNOCK_S: Final = 0.05
 _CREDENTIALS: Final = struct.Struct("3i")  # process, user, group: struct ucred of unix(7)
 
 
-class NoEngine(Exception):
-    """Nobody answers at the socket's path: no engine runs there."""
-
-
-class EngineLost(Exception):
-    """The connection ended. `exit_status` is what the engine said of its end, None where it said nothing."""
-
-    def __init__(self, reason: str, exit_status: int | None = None) -> None:
-        super().__init__(reason)
-        self.exit_status = exit_status
-
-
-class EngineSilent(Exception):
-    """The engine is connected and does not answer in time."""
-
-
-class RequestRefused(Exception):
-    """The engine answered with an error; `code` as in docs/control.md."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back for request `number`: a result, or the error."""
-
-    number: int
-    result: Any
-    error: RequestRefused | None
-
-    def value(self) -> Any:
-        """The result. Raises RequestRefused."""
-        if self.error is not None:
-            raise self.error
-        return self.result
-
-
-@dataclass(frozen=True, slots=True)
-class Notification:
-    method: str
-    params: Json
-
-
-Incoming = Answer | Notification
-
-
 class Client:
     """One connection. `request` queues, `wait` moves bytes, `call` does both for a single question."""
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         self._socket.setblocking(False)
-        self._numbers = 0
+        self._connection = Connection()
         self._unsent = bytearray()
-        self._partial = bytearray()
         self._set_aside: deque[Incoming] = deque()
-        self._stopping: EngineLost | None = None
 
     @classmethod
     def connect(cls, path: Path) -> Client:
@@ -135,26 +79,28 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def request(self, method: str, params: Json) -> int:
-        """Queues a request and returns its number; `wait` sends it."""
-        self._numbers += 1
-        message = {"jsonrpc": "2.0", "id": self._numbers, "method": method, "params": params}
-        self._unsent += orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE)
-        return self._numbers
-
     def send(self, asked: Params[Any]) -> int:
-        """As `request`."""
-        return self.request(*method_and_params(asked))
+        """Queues a request and returns its number; `wait` sends it. Raises EngineLost, BadAnswer."""
+        return self._queue(*self._connection.ask(asked))
+
+    def request(self, method: str, params: Json) -> int:
+        """As `send`, of what has no class: its result is as it came."""
+        return self._queue(*self._connection.request(method, params))
+
+    def _queue(self, number: int, line: bytes) -> int:
+        self._unsent += line
+        return number
 
     def wait(self, timeout_s: float | None, others: Iterable[int] = ()) -> tuple[list[Incoming], set[int]]:
         """Waits until something arrived, one of the descriptors `others` is readable, or the time passed.
 
-        Returns what arrived and which of `others` are readable; None waits without bound. Raises EngineLost, after
-        everything that arrived before the end was handed out.
+        Returns what arrived and which of `others` are readable; None waits without bound. Raises EngineLost and
+        BadAnswer, after everything that arrived before the end was handed out.
         """
         if self._set_aside:
             arrived, self._set_aside = list(self._set_aside), deque()
             return arrived, set()
+        self._raise_if_ended()
         with selectors.PollSelector() as poll:
             for descriptor in others:
                 poll.register(descriptor, selectors.EVENT_READ)
@@ -173,12 +119,19 @@ class Client:
                 if arrived or readable - {own} or not ready:
                     return arrived, readable - {own}
 
-    def call(self, method: str, params: Json | None = None, timeout_s: float = ANSWER_TIMEOUT_S) -> Any:
-        """Asks and returns the result. Raises RequestRefused, EngineLost, EngineSilent.
+    def ask(self, asked: Params[_A], timeout_s: float = ANSWER_TIMEOUT_S) -> _A:
+        """Asks and returns the answer. Raises RequestRefused, EngineLost, EngineSilent, BadAnswer.
 
         Other messages that arrive meanwhile are kept for the next `wait`.
         """
-        number = self.request(method, params or {})
+        answer: _A = self._answer(self.send(asked), method_and_params(asked)[0], timeout_s)
+        return answer
+
+    def call(self, method: str, params: Json | None = None, timeout_s: float = ANSWER_TIMEOUT_S) -> Any:
+        """As `ask`, of what has no class: the result is as it came."""
+        return self._answer(self.request(method, params or {}), method, timeout_s)
+
+    def _answer(self, number: int, method: str, timeout_s: float) -> Any:
         deadline = time.monotonic() + timeout_s
         kept: list[Incoming] = []
         try:
@@ -192,18 +145,13 @@ class Client:
             self._set_aside.extend(kept)
         raise EngineSilent(f"the engine did not answer `{method}` within {timeout_s:g} s")
 
-    def ask(self, asked: Params[_A], timeout_s: float = ANSWER_TIMEOUT_S) -> _A:
-        """As `call`. Raises BadAnswer too."""
-        method, params = method_and_params(asked)
-        return answer_to(asked, self.call(method, params, timeout_s))
-
     def wait_closed(self, timeout_s: float) -> bool:
         """Waits for the engine's end of the connection to close, dropping what still arrives; False: it did not."""
         deadline = time.monotonic() + timeout_s
         try:
             while (left_s := deadline - time.monotonic()) > 0:
                 self.wait(left_s)
-        except EngineLost:
+        except NoAnswer:
             return True
         return False
 
@@ -226,52 +174,21 @@ class Client:
         del self._unsent[:sent]
 
     def _read(self) -> list[Incoming]:
+        """What arrived, if anything did. Raises EngineLost, BadAnswer: at once where nothing came before the end."""
         try:
-            chunk = self._socket.recv(_CHUNK_BYTES)
+            events = self._connection.receive(self._socket.recv(_CHUNK_BYTES))
         except BlockingIOError:
             return []
         except OSError as error:
-            raise self._lost(f"the connection to the engine broke: {error.strerror or error}") from error
-        if not chunk:
-            raise self._lost("the engine closed the connection")
-        self._partial += chunk
-        *lines, rest = self._partial.split(b"\n")
-        self._partial = rest
-        if len(rest) > LINE_BYTES_MAX:
-            raise self._lost("the engine sent an endless line")
-        arrived = [self._parse(line) for line in lines]
-        for one in arrived:
-            if isinstance(one, Notification) and one.method == "stopping":
-                self._note_stopping(one.params)
+            events = self._connection.end(f"the connection to the engine broke: {error.strerror or error}")
+        arrived = [event for event in events if not isinstance(event, Ended)]
+        if not arrived:
+            self._raise_if_ended()
         return arrived
 
-    def _parse(self, line: bytes | bytearray) -> Incoming:
-        try:
-            message = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            raise self._lost("what answers at the control socket does not speak JSON") from error
-        match message:
-            case {"id": int(number), "error": {"code": int(code), "message": str(text)}}:
-                return Answer(number, None, RequestRefused(code, text))
-            case {"id": int(number), "result": result}:
-                return Answer(number, result, None)
-            case {"id": None, "error": {"message": str(text)}}:
-                raise self._lost(f"the engine refused what it was sent: {text}")
-            case {"method": str(method), "params": dict(params)}:
-                return Notification(method, params)
-            case _:
-                raise self._lost("what answers at the control socket does not speak this program's JSON-RPC")
-
-    def _note_stopping(self, params: Json) -> None:
-        try:
-            stops = read(EngineStops, params)
-        except BadAnswer:
-            self._stopping = EngineLost("the engine stopped")
-        else:
-            self._stopping = EngineLost(stops.reason, stops.exit_status)
-
-    def _lost(self, reason: str) -> EngineLost:
-        return self._stopping or EngineLost(reason)
+    def _raise_if_ended(self) -> None:
+        if self._connection.ended is not None:
+            raise self._connection.ended.why
 
 
 def _connect(connecting: socket.socket, path: Path) -> None:

@@ -22,7 +22,9 @@ from typing import Final
 
 import orjson
 
-from tui.client import Client, EngineLost, EngineSilent, NoEngine
+from engine.contract.errors import EngineLost, EngineSilent, NoEngine
+from engine.contract.requests import Stop
+from tui.client import Client
 from tui.exits import CommandFailed, ExitStatus
 from tui.interrupts import Interrupted, Interrupts
 from tui.output import complain
@@ -190,7 +192,7 @@ def stop_all(places: Iterable[EnginePlace], children: Sequence[EngineProcess]) -
             with contextlib.suppress(NoEngine, EngineSilent):
                 asked.append(connections.enter_context(Client.connect(place.socket_path)))
         for client in asked:
-            client.request("stop", {})
+            client.send(Stop())
             with contextlib.suppress(EngineLost):
                 client.wait(0.0)
         for client in asked:

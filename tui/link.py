@@ -1,7 +1,7 @@
-"""The screen's connection to a site's engine: JSON-RPC 2.0 over the control socket (docs/control.md), in asyncio.
+"""The screen's connection to a site's engine: a tui.connection in asyncio, which is made again where it is lost.
 
 Rules that hold here:
-- A call ends: in its result, in RpcError (the engine refuses), or in LinkLost (the connection is gone).
+- A call ends: in its answer, or in RequestFailed.
 - A lost connection is made again for as long as the link runs; it waits between tries, longer each time.
 - What the engine tells unasked goes to one listener, in the order in which it came.
 """
@@ -13,36 +13,19 @@ import contextlib
 import errno
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar, assert_never
 
-import orjson
-
-from engine.contract.answers import EngineStops, Item, Observed, Topic
-from engine.contract.limits import LINE_BYTES_MAX
-from engine.contract.requests import Params, Subscribe, answer_to, method_and_params
-from engine.contract.shape import read
+from engine.contract.answers import EngineStops, Item, Topic
+from engine.contract.errors import EngineLost, NoEngine
+from engine.contract.requests import Params, Subscribe
 from engine.site_files import socket_to_ask
+from tui.connection import Answer, Connection, Ended, Event, Told
 
 _A = TypeVar("_A")
 
 RETRY_FIRST_S: Final = 0.1
 RETRY_MAX_S: Final = 3.0
-
-
-class LinkLost(Exception):
-    """The connection to the engine is gone; what was asked may or may not have been done."""
-
-
-class NotSent(LinkLost):
-    """No engine was connected, so nothing was asked."""
-
-
-class RpcError(Exception):
-    """The engine refused a call. The message is a sentence that says what to do; `code` as in docs/control.md."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+_CHUNK_BYTES: Final = 2**18
 
 
 class Listener(Protocol):
@@ -65,9 +48,9 @@ class Link:
     def __init__(self, socket_path: Path, listener: Listener) -> None:
         self._socket_path = socket_path
         self._listener = listener
+        self._connection = Connection()
         self._writer: asyncio.StreamWriter | None = None
         self._calls: dict[int, asyncio.Future[Any]] = {}
-        self._last_id = 0
         self.down = asyncio.Event()
         """Set while no engine is connected."""
         self.down.set()
@@ -86,7 +69,7 @@ class Link:
                 at = socket_to_ask(self._socket_path)
                 if at is None:
                     raise FileNotFoundError(errno.ENOENT, "no socket", self._socket_path)
-                reader, writer = await asyncio.open_unix_connection(at, limit=LINE_BYTES_MAX + 1)
+                reader, writer = await asyncio.open_unix_connection(at)
             except OSError as refused:
                 why = _why(refused)
             else:
@@ -98,74 +81,70 @@ class Link:
             wait_s = min(2 * wait_s, RETRY_MAX_S)
 
     async def ask(self, asked: Params[_A]) -> _A:
-        """The answer to one request. Raises RpcError, LinkLost, BadAnswer."""
-        return answer_to(asked, await self._send(asked))
+        """The answer to one request. Raises RequestRefused, NoEngine, EngineLost, BadAnswer."""
+        answer: _A = await self._send(asked)
+        return answer
 
     def _send(self, asked: Params[Any]) -> asyncio.Future[Any]:
         if self._writer is None:
-            raise NotSent("no engine is connected")
-        self._last_id += 1
-        method, params = method_and_params(asked)
-        request = {"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params}
+            raise NoEngine("no engine is connected")
+        number, line = self._connection.ask(asked)
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._calls[self._last_id] = answer
+        answer.add_done_callback(_seen)
+        self._calls[number] = answer
         # Requests are small and their number is bounded by what a person does, so the buffer needs no drain.
-        self._writer.write(orjson.dumps(request) + b"\n")
+        self._writer.write(line)
         return answer
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
         """Handles one connection until it ends; returns why it did."""
+        self._connection = Connection()
         self._writer = writer
         self.down.clear()
-        subscribed = self._send(Subscribe(topics=frozenset(Topic)))
-        subscribed.add_done_callback(_seen)
+        self._send(Subscribe(topics=frozenset(Topic)))
         self._listener.connected()
         try:
-            while line := await reader.readline():
-                self._take(line)
-        except (OSError, ValueError) as broken:  # ValueError: not JSON, or a line longer than the protocol has
-            return _why(broken)
-        else:
-            return "the engine closed the connection"
+            while self._connection.ended is None:
+                for event in await self._events(reader):
+                    self._take(event)
+            return str(self._connection.ended.why)
         finally:
             self._writer = None
             self.down.set()
-            lost = LinkLost("the connection to the engine went away before it answered")
-            for answer in self._calls.values():
-                if not answer.done():
-                    answer.set_exception(lost)
-                    answer.add_done_callback(_seen)
-            self._calls.clear()
+            lost = EngineLost("the connection to the engine went away before it answered")
+            for number in list(self._calls):
+                self._end(Answer(number, None, lost))
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-    def _take(self, line: bytes) -> None:
-        message = orjson.loads(line)
-        match message:
-            case {"method": "observed", "params": params}:
-                told = read(Observed, params)
-                self._listener.observed(told.known(), told.dropped)
-            case {"method": "stopping", "params": params}:
-                stops = read(EngineStops, params)
-                self._listener.stopping(stops.reason, stops.exit_status)
-            case {"id": int(request), "result": result}:
-                self._answer(request).set_result(result)
-            case {"id": int(request), "error": {"code": code, "message": text}}:
-                answer = self._answer(request)
-                answer.set_exception(RpcError(code, text))
-                answer.add_done_callback(_seen)
-            case {"id": None, "error": {"message": text}}:
-                raise ValueError(f"the engine refused what it was sent: {text}")
-            case _:
-                raise ValueError("the engine sent what is no answer and no notification")
+    async def _events(self, reader: asyncio.StreamReader) -> list[Event]:
+        try:
+            return self._connection.receive(await reader.read(_CHUNK_BYTES))
+        except OSError as error:
+            return self._connection.end(_why(error))
 
-    def _answer(self, request: int) -> asyncio.Future[Any]:
-        """The future of a request; of one that nobody awaits any more, or that was never made, a spare one."""
-        answer = self._calls.pop(request, None)
-        if answer is None or answer.done():
-            return asyncio.get_running_loop().create_future()
-        return answer
+    def _take(self, event: Event) -> None:
+        match event:
+            case Answer():
+                self._end(event)
+            case Told(items, dropped):
+                self._listener.observed(items, dropped)
+            case EngineStops(reason, exit_status):
+                self._listener.stopping(reason, exit_status)
+            case Ended():
+                pass  # `_serve` looks for it
+            case _:
+                assert_never(event)
+
+    def _end(self, answer: Answer) -> None:
+        call = self._calls.pop(answer.number)
+        if call.done():  # nobody awaits it any more
+            return
+        if answer.failed is None:
+            call.set_result(answer.result)
+        else:
+            call.set_exception(answer.failed)
 
 
 def _seen(answer: asyncio.Future[Any]) -> None:
@@ -174,7 +153,7 @@ def _seen(answer: asyncio.Future[Any]) -> None:
         answer.exception()
 
 
-def _why(error: Exception) -> str:
+def _why(error: OSError) -> str:
     match error:
         case FileNotFoundError():
             return "no engine is running"
@@ -182,7 +161,5 @@ def _why(error: Exception) -> str:
             return "no engine is running (its control socket is left over)"
         case OSError(errno=errno.EAGAIN | errno.ENOTCONN):  # more wait to be let in than it has room for
             return "the engine does not answer"
-        case OSError():
-            return error.strerror or str(error)
         case _:
-            return str(error)
+            return error.strerror or str(error)

@@ -17,6 +17,8 @@ from typing import Annotated, Final, TypeVar, dataclass_transform, get_args
 import msgspec
 from msgspec import Struct
 
+from engine.contract.errors import BadAnswer
+
 _T = TypeVar("_T")
 _SCREENS: Final = "for screens"
 ForScreens = Annotated[_T, _SCREENS]
@@ -25,10 +27,6 @@ ForScreens = Annotated[_T, _SCREENS]
 @dataclass_transform(frozen_default=True)
 class Shape(Struct, frozen=True, rename={"max_prepare": "maxPrepare", "acc_num": "accNum", "acc_val": "accVal"}):
     """A result of a method, what subscribers are told, or a part of it."""
-
-
-class BadAnswer(ValueError):
-    """The engine answered in a shape that is not its class's. The message names the key, and says what to do."""
 
 
 def read(wanted: type[_T], raw: object) -> _T:

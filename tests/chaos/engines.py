@@ -19,11 +19,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from engine.contract.answers import Status, Topic
+from engine.contract.errors import NoAnswer, NoEngine
+from engine.contract.requests import Status as AskStatus
+from engine.contract.requests import Subscribe
 from engine.site_files import files_of
 from tests.chaos.overheard_engine import MODULE, NO_MUTANT
 from tests.chaos.witness import Sayings, read_sayings
 from tests.real_cluster import environment
-from tui.client import Client, EngineLost, EngineSilent, NoEngine, Notification
+from tui.client import Client
+from tui.connection import Told
 from tui.exits import ExitStatus
 
 Json = dict[str, Any]
@@ -164,7 +169,7 @@ class Engines:
         try:
             with Client.connect(self.sockets[site]) as client:
                 answer: Json = client.call(method, params, CALL_TIMEOUT_S)
-        except (NoEngine, EngineLost, EngineSilent):
+        except NoAnswer:
             return None
         return answer
 
@@ -180,7 +185,7 @@ class Engines:
                 self._until_it_takes_commands(name, deadline)
                 with Client.connect(self.sockets[name]) as client:
                     _until_all_are_reached(client, len(self.names), deadline)
-            except (NoEngine, EngineLost, EngineSilent, TimeoutError) as error:
+            except (NoAnswer, TimeoutError) as error:
                 self.notice_ends()
                 raise TimeoutError(f"{name} is not ready: {error}, {self.ended}, see {self.data / name}") from error
 
@@ -214,15 +219,15 @@ class Engines:
 
 def _until_all_are_reached(client: Client, size: int, deadline: float) -> None:
     """Each change of its status is told by the engine. A site counts itself where it votes (D5)."""
-    client.call("subscribe", {"topics": ["status"]}, CALL_TIMEOUT_S)
-    status: Json = client.call("status", None, CALL_TIMEOUT_S)
-    while status["quorum"]["reachable"] < size:
+    client.ask(Subscribe(topics=frozenset({Topic.STATUS})), CALL_TIMEOUT_S)
+    status = client.ask(AskStatus(), CALL_TIMEOUT_S)
+    while status.quorum.reachable < size:
         left_s = deadline - time.monotonic()
         if left_s <= 0:
             raise TimeoutError(f"it reaches too few: {status}")
         arrived, _ = client.wait(left_s)
-        told = [item for one in arrived if isinstance(one, Notification) for item in one.params.get("items", ())]
-        status = next((item for item in reversed(told) if item["topic"] == "status"), status)
+        told = [item for one in arrived if isinstance(one, Told) for item in one.items if isinstance(item, Status)]
+        status = (status, *told)[-1]
 
 
 def _reap(process: subprocess.Popen[bytes]) -> None:

@@ -17,8 +17,9 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from engine.contract.errors import ErrorCode
-from tui.client import Answer, Client, EngineLost, EngineSilent, NoEngine, RequestRefused
+from engine.contract.errors import ErrorCode, NoAnswer, RequestRefused
+from tui.client import Client
+from tui.connection import Answer
 
 Json = dict[str, Any]
 
@@ -68,7 +69,7 @@ class User(threading.Thread):
                     while not self._closing.is_set():
                         self._submit_some(client)
                         self._closing.wait(self._random.uniform(0, _PAUSE_MAX_S))
-            except (NoEngine, EngineLost, EngineSilent):
+            except NoAnswer:
                 self._closing.wait(_RECONNECT_S)
 
     def _submit_some(self, client: Client) -> None:

@@ -11,10 +11,10 @@ from msgspec.structs import fields
 
 from engine.contract import answers
 from engine.contract.answers import ITEMS, Lines, Topic
-from engine.contract.errors import ErrorCode
+from engine.contract.errors import BadAnswer, ErrorCode
 from engine.contract.limits import LINE_BYTES_MAX, LINES_MAX, SLOTS_MAX, TRACE_LINES_MAX
 from engine.contract.requests import METHODS, BadParams, Request, answered_by, request
-from engine.contract.shape import BadAnswer, Shape, printed_names, read
+from engine.contract.shape import Shape, printed_names, read
 from engine.core.explained.readings import HOLES_SHOWN_MAX
 
 _FOLDER: Final = Path(__file__).parents[2] / "docs"

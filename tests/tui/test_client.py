@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from engine.contract.errors import EngineLost, EngineSilent, NoEngine, RequestRefused
 from tests.tui.scripted_engine import BOUND_S, Json, ScriptedEngine
 from tui import client
-from tui.client import Answer, Client, EngineLost, EngineSilent, NoEngine, Notification, RequestRefused
+from tui.client import Client
+from tui.connection import Answer, Told
 
 
 def _echo(engine: ScriptedEngine, request: Json) -> None:
@@ -84,7 +86,7 @@ def test_what_arrives_during_a_call_is_kept_for_the_next_wait(tmp_path: Path) ->
     with ScriptedEngine(tmp_path / "s", notify_first) as engine, Client.connect(engine.path) as client:
         client.call("subscribe", {"topics": ["trace"]})
         arrived, _ = client.wait(BOUND_S)
-    assert arrived == [Notification("observed", {"dropped": 0, "items": []})]
+    assert arrived == [Told((), 0)]
 
 
 def test_an_engine_that_is_lost_says_so_after_what_it_had_answered(tmp_path: Path) -> None:

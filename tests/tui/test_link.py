@@ -12,10 +12,11 @@ import pytest
 
 from engine.contract import answers
 from engine.contract.answers import Item, Topic, TraceLine
+from engine.contract.errors import EngineLost, NoEngine, RequestRefused
 from engine.contract.requests import EventKind, Status, Submit
 from engine.site_files import socket_to_ask, socket_to_bind
 from tests.tui.engine_double import EngineDouble, ErrorAnswer, outcome, trace_line
-from tui.link import Link, LinkLost, NotSent, RpcError
+from tui.link import Link
 
 TWEET = Submit(kind=EventKind.TWEET, text="hello")
 BOUND_S = 60.0
@@ -88,7 +89,7 @@ async def test_a_refusal_is_told_with_its_code(tmp_path: Path) -> None:
         engine.on["submit"] = refuse
         async with linked(engine) as (link, heard):
             await heard.until("connected")
-            with pytest.raises(RpcError, match="name a site") as refused:
+            with pytest.raises(RequestRefused, match="name a site") as refused:
                 await link.ask(TWEET)
             assert refused.value.code == 1
 
@@ -101,10 +102,10 @@ async def test_a_call_ends_when_the_connection_does_and_none_is_made_without_one
             call = asyncio.create_task(link.ask(TWEET))
             assert await link.ask(Status())
             await engine.stop()
-            with pytest.raises(LinkLost):
+            with pytest.raises(EngineLost):
                 await call
             await heard.until("lost")
-            with pytest.raises(NotSent):
+            with pytest.raises(NoEngine):
                 await link.ask(Status())
             assert not link.up
 

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.contract.answers import Outcome
-from engine.contract.errors import ErrorCode
+from engine.contract.errors import BadAnswer, EngineLost, ErrorCode, RequestRefused
 from engine.contract.requests import EventKind, GiveUp, Submit
-from engine.contract.shape import BadAnswer, read
-from tui.client import Answer, Client, EngineLost, RequestRefused
+from tui.client import Client
 from tui.commands.line_reader import LINE_BYTES_MAX, Line, LineReader
 from tui.commands.outcomes import RefusedLine, Told
 from tui.commands.patient_call import GIVE_UP_S, SILENCE_S
+from tui.connection import Answer
 from tui.exits import ExitStatus, status_of_outcome
 from tui.interrupts import Interrupts
 
@@ -135,7 +135,7 @@ class EventStream:
 
     def _told(self, place: _Place, answer: Answer) -> Told:
         try:
-            return read(Outcome, answer.value())
+            outcome: Outcome = answer.value()
         except BadAnswer as bad:
             return Outcome.unknown(str(bad))
         except RequestRefused as error:
@@ -145,6 +145,8 @@ class EventStream:
             if error.code == ErrorCode.STOPPING:
                 return Outcome.unknown(str(error))
             return RefusedLine("refused", place.line.number, str(error))
+        else:
+            return outcome
 
     def _lose(self, reason: str, interrupts: Interrupts) -> None:
         """Tells the rest as unknown: what is under way, what was read, and what input still brings."""

@@ -11,12 +11,12 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from engine.contract.answers import FillLine, PlanLine
+from engine.contract.errors import NoAnswer
 from engine.contract.limits import SLOTS_MAX
 from engine.contract.requests import Fill, Plan
-from engine.contract.shape import BadAnswer
 from engine.core.effects import HINDERED, UNSETTLED
 from engine.core.ids import Slot
-from tui.client import Client, EngineLost, EngineSilent, failures_as_exits
+from tui.client import Client, failures_as_exits
 from tui.commands.patient_call import ask_patiently, status_of_loss
 from tui.exits import CommandFailed, ExitStatus
 from tui.interrupts import Interrupts
@@ -38,7 +38,7 @@ def run(arguments: Namespace) -> int:
             try:
                 asked = Fill(slots=slots, timeout_s=arguments.timeout)
                 answered = ask_patiently(client, interrupts, asked, arguments.timeout)
-            except (EngineLost, EngineSilent, BadAnswer) as lost:
+            except NoAnswer as lost:
                 raise CommandFailed(status_of_loss(lost), f"what became of the holes is not known: {lost}") from lost
     filled = answered.value
     _show_results(out, filled.lines)

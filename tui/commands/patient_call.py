@@ -12,9 +12,10 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from engine.contract.errors import ErrorCode
-from engine.contract.requests import GiveUp, Params, answer_to, method_and_params
-from tui.client import Answer, Client, EngineLost, EngineSilent, RequestRefused
+from engine.contract.errors import EngineLost, EngineSilent, ErrorCode, NoAnswer, RequestRefused
+from engine.contract.requests import GiveUp, Params, method_and_params
+from tui.client import Client
+from tui.connection import Answer
 from tui.exits import ExitStatus
 from tui.interrupts import Interrupts
 
@@ -43,7 +44,7 @@ def ask_patiently(client: Client, interrupts: Interrupts, asked: Params[_A], tim
         arrived, ready = client.wait(left_s, {interrupts.fileno()})
         for one in arrived:
             if isinstance(one, Answer) and one.number == number:
-                return Patience(answer_to(asked, _value(one)), bool(interrupts.caught))
+                return Patience(_value(one), bool(interrupts.caught))
         if ready:
             interrupts.clear()
             if len(interrupts.caught) > 1:
@@ -54,7 +55,7 @@ def ask_patiently(client: Client, interrupts: Interrupts, asked: Params[_A], tim
 
 
 def _value(answer: Answer) -> Any:
-    """The result. Raises RequestRefused, EngineLost."""
+    """The result. Raises RequestRefused, EngineLost, BadAnswer."""
     try:
         return answer.value()
     except RequestRefused as error:
@@ -65,7 +66,7 @@ def _value(answer: Answer) -> Any:
         raise
 
 
-def status_of_loss(lost: Exception) -> ExitStatus:
+def status_of_loss(lost: NoAnswer) -> ExitStatus:
     """What a call without an answer means: the store failed, or nobody knows."""
     store_failed = isinstance(lost, EngineLost) and lost.exit_status == ExitStatus.STORE_UNUSABLE
     return ExitStatus.STORE_UNUSABLE if store_failed else ExitStatus.NOT_KNOWN

@@ -14,9 +14,9 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from engine.contract.answers import AcceptorLine, Entry, FreshRead, LogLine, TimelinePage
+from engine.contract.errors import NoAnswer
 from engine.contract.requests import Blocks, FreshView
-from engine.contract.shape import BadAnswer
-from tui.client import Client, EngineLost, EngineSilent, failures_as_exits
+from tui.client import Client, failures_as_exits
 from tui.commands.outcomes import explained, outcome_cell
 from tui.commands.pages import (
     data_pages,
@@ -63,7 +63,7 @@ def _fresh_view(arguments: Namespace, limit: int) -> ExitStatus:
         asked = FreshView(fresh=True, limit=newest_lines(limit), timeout_s=timeout_s)
         try:
             answer = ask_patiently(client, interrupts, asked, timeout_s)
-        except (EngineLost, EngineSilent, BadAnswer) as lost:
+        except NoAnswer as lost:
             raise CommandFailed(status_of_loss(lost), f"nothing was confirmed: {lost}") from lost
         page = with_older(client, answer.value, limit)
         with suppress(BrokenPipeError, Unwritten):  # whether it is confirmed has a status of its own

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from engine.contract.errors import EngineLost
 from engine.contract.requests import Stop
-from tui.client import Client, EngineLost, failures_as_exits
+from tui.client import Client, failures_as_exits
 from tui.exits import CommandFailed, ExitStatus
 from tui.output import Account
 from tui.selection import select_site

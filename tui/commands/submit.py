@@ -11,9 +11,9 @@ from argparse import Namespace
 from typing import Final
 
 from engine.contract.answers import Outcome
+from engine.contract.errors import NoAnswer
 from engine.contract.requests import EventKind, Submit
-from engine.contract.shape import BadAnswer
-from tui.client import Client, EngineLost, EngineSilent, failures_as_exits
+from tui.client import Client, failures_as_exits
 from tui.commands.event_stream import EventStream
 from tui.commands.line_reader import LineReader
 from tui.commands.outcomes import print_outcome
@@ -52,7 +52,7 @@ def _one(arguments: Namespace, event: Submit) -> int:
                 raise CommandFailed(ExitStatus.NOT_IN_LOG, "interrupted: nothing was submitted")
             try:
                 answered = ask_patiently(client, interrupts, event, event.timeout_s)
-            except (EngineLost, EngineSilent, BadAnswer) as lost:
+            except NoAnswer as lost:
                 print_outcome(out, Outcome.unknown(str(lost)))
                 return status_of_loss(lost)
         print_outcome(out, answered.value)

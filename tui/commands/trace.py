@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from engine.contract.answers import Observed, Topic, TraceLine
+from engine.contract.answers import Topic, TraceLine
 from engine.contract.requests import Subscribe, TraceLines
-from engine.contract.shape import read
 from engine.core.ids import Slot
-from tui.client import Client, Notification, failures_as_exits
+from tui.client import Client, failures_as_exits
+from tui.connection import Told
 from tui.exits import ExitStatus
 from tui.interrupts import Interrupts
 from tui.output import Cell, Output, Row, Style, complain
@@ -51,13 +51,12 @@ def _follow(client: Client, out: Output, past: Sequence[TraceLine], slot: int | 
                 return
             for one in arrived:
                 match one:
-                    case Notification("observed", params):
-                        told = read(Observed, params)
-                        lines = [line for line in told.known() if isinstance(line, TraceLine)]
+                    case Told(items, dropped):
+                        lines = [line for line in items if isinstance(line, TraceLine)]
                         wanted = [line for line in lines if slot is None or line.slot == slot]
                         _print(out, _unprinted(wanted, printed))
-                        if told.dropped:
-                            complain(f"{told.dropped} trace lines were left out here: this reader is slow")
+                        if dropped:
+                            complain(f"{dropped} trace lines were left out here: this reader is slow")
                     case _:
                         continue
 

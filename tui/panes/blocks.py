@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from engine.contract.errors import RequestFailed
 from tui.panes.page import Page
 from tui.rows import BLANK, Part, Role, Row, fitted, row, wrapped
-from tui.site.model import UNANSWERED, Change, SiteModel
+from tui.site.model import Change, SiteModel
 
 
 class BlocksPane(Page):
@@ -63,7 +64,7 @@ class BlocksPane(Page):
         try:
             while self.model.blocks is None:
                 await self.model.read_blocks()
-        except UNANSWERED as failed:
+        except RequestFailed as failed:
             self.model.complain(failed)
         finally:
             self._reading = False

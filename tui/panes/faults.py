@@ -9,6 +9,7 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from engine.contract.answers import Held, Rule
+from engine.contract.errors import RequestFailed
 from engine.contract.requests import (
     FaultsAdd,
     FaultsClear,
@@ -21,7 +22,7 @@ from engine.contract.requests import (
 from tui import keys
 from tui.panes.page import Page
 from tui.rows import BLANK, Role, Row, row, wrapped
-from tui.site.model import UNANSWERED, Change, SiteModel
+from tui.site.model import Change, SiteModel
 from tui.times import clock
 
 _A = TypeVar("_A")
@@ -137,7 +138,7 @@ class FaultsPane(Page):
         """Returns why the engine refuses the rule; that it is on is told as every answer is."""
         try:
             added = await self.model.link.ask(FaultsAdd(rule=rule))
-        except UNANSWERED as refused:
+        except RequestFailed as refused:
             return str(refused)
         self.post_message(self.Answered(f"rule {added.number} is on", False))
         return None
@@ -204,7 +205,7 @@ class FaultsPane(Page):
     async def _ask(self, asked: Params[_A], told: Callable[[_A], str]) -> None:
         try:
             answer = await self.model.link.ask(asked)
-        except UNANSWERED as refused:
+        except RequestFailed as refused:
             self.post_message(self.Answered(str(refused), True))
             return
         if words := told(answer):

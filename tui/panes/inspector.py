@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from engine.contract.answers import Attempt, Biography, Entry, SlotView
+from engine.contract.errors import RequestFailed
 from tui.panes.biography import biography_rows
 from tui.panes.diagram import diagram, lane_width
 from tui.panes.page import Page
 from tui.rows import BLANK, Part, Role, Row, row, wrapped
-from tui.site.model import UNANSWERED, Change, SiteModel
+from tui.site.model import Change, SiteModel
 from tui.site.wording import attempt_words
 from tui.times import clock_ms
 
@@ -163,7 +164,7 @@ class InspectorPane(Page):
     async def _explain(self, slot: int) -> None:
         try:
             told = await self.model.explain(slot)
-        except UNANSWERED as failed:
+        except RequestFailed as failed:
             self.model.complain(failed)
         else:
             if slot == self.inspected:
@@ -180,7 +181,7 @@ class InspectorPane(Page):
                 if slot == self.inspected:
                     self._view = view
                     self.rewrite()
-        except UNANSWERED as failed:
+        except RequestFailed as failed:
             self.model.complain(failed)
         finally:
             self._reading = False

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from engine.contract.answers import Attempt, LogLine
+from engine.contract.errors import RequestFailed
 from tui.panes.lines import Lines
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
-from tui.site.model import UNANSWERED, Change, SiteModel
+from tui.site.model import Change, SiteModel
 from tui.site.wording import line_words, plural
 
 NAME_MAX: Final = 16
@@ -126,7 +127,7 @@ class LogPane(Lines):
     async def _load(self, slot: int) -> None:
         try:
             await self.model.read_log(slot)
-        except UNANSWERED as failed:
+        except RequestFailed as failed:
             self.model.complain(failed)
 
     def held_at(self, slot: int) -> int | None:

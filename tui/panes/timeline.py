@@ -8,10 +8,11 @@ from itertools import accumulate
 from typing import ClassVar, Final, NamedTuple
 
 from engine.contract.answers import TimelineLine
+from engine.contract.errors import RequestFailed
 from tui.panes.lines import Lines
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
 from tui.site.certainty import STALE, title_words
-from tui.site.model import UNANSWERED, Change, SiteModel
+from tui.site.model import Change, SiteModel
 from tui.site.timeline_window import TimelineWindow
 from tui.site.wording import plural
 from tui.times import day_or_clock
@@ -221,7 +222,7 @@ class TimelinePane(Lines):
         try:
             while self._stale or self._wanted is not None or self._wanted_slot is not None:
                 await self._read_next()
-        except UNANSWERED as failed:
+        except RequestFailed as failed:
             self.model.complain(failed)
         finally:
             self._reading = False

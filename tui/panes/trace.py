@@ -8,9 +8,10 @@ from typing import ClassVar, Final
 from textual.timer import Timer
 
 from engine.contract.answers import TraceLine
+from engine.contract.errors import RequestFailed
 from tui.panes.lines import Lines
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
-from tui.site.model import UNANSWERED, Change, SiteModel
+from tui.site.model import Change, SiteModel
 from tui.times import clock_ms
 
 NAME_MAX: Final = 8
@@ -134,7 +135,7 @@ class TracePane(Lines):
     async def _read_anew(self) -> None:
         try:
             await self.model.read_trace()
-        except UNANSWERED as failed:
+        except RequestFailed as failed:
             self.model.complain(failed)
         else:
             self.changed()

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from engine.contract.errors import RequestFailed
 from tui.rows import Role, Row, row
 from tui.screens.dialogs import Choice, Confirmation, NameDialog
-from tui.site.model import UNANSWERED, SiteModel
+from tui.site.model import SiteModel
 
 _MEANS: Final = {
     "block": "A blocked site sees none of this site's tweets, old ones included, until it is unblocked.",
@@ -40,7 +41,7 @@ class BlockDialog(NameDialog):
     async def _read(self) -> None:
         try:
             await self._model.read_blocks()
-        except UNANSWERED as failed:
+        except RequestFailed as failed:
             self._model.complain(failed)
         else:
             self.tell()

@@ -16,6 +16,7 @@ from typing import ClassVar, Final
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
+from engine.contract.errors import RequestFailed
 from tui import keys
 from tui.hops import Hop
 from tui.keys import Key
@@ -39,7 +40,7 @@ from tui.rows import Role, row
 from tui.screens.help import help_dialog
 from tui.screens.site import SiteScreen
 from tui.site.draft import DraftFile
-from tui.site.model import ALL_CHANGES, UNANSWERED, Change
+from tui.site.model import ALL_CHANGES, Change
 
 WIDE: Final = 150
 """From this width on, a line of the log, a tweet and the table of the sites fit beside each other."""
@@ -271,7 +272,7 @@ class MainScreen(SiteScreen):
     async def _refresh_status(self) -> None:
         try:
             await self.model.read_status()
-        except UNANSWERED as failed:
+        except RequestFailed as failed:
             self.model.complain(failed)
 
     def action_next_pane(self) -> None:

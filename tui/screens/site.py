@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from engine.contract.errors import RequestFailed, RequestRefused
 from engine.core.entry import Operation, Tweet
-from tui.client import RequestRefused
 from tui.exact_painting import paint_exactly
 from tui.hops import Hop
 from tui.panes.composer import Composer
@@ -29,7 +29,7 @@ from tui.screens.help import outcomes_dialog
 from tui.screens.partition import Partition, partition_dialog
 from tui.site.certainty import Confirming, sentence
 from tui.site.cut import PARTITION, Reached, cut, cut_words, mend, mended_words
-from tui.site.model import UNANSWERED, SiteModel
+from tui.site.model import SiteModel
 from tui.site.notices import COMPLAINT, Mood, Notice, NoticeBoard, Offer
 from tui.site.search import Search
 from tui.site.submissions import Submissions, site_operation
@@ -245,7 +245,7 @@ class SiteScreen(OncePainted):
     async def _confirm(self) -> None:
         try:
             read = await self.model.confirm_timeline()
-        except UNANSWERED as failed:
+        except RequestFailed as failed:
             self.complain(f"not confirmed that nothing is missing: {failed}")
             return
         if read.at is None:
@@ -360,7 +360,7 @@ class SiteScreen(OncePainted):
                     if step is None and not gone and slot < here:
                         pane.go_to_slot(slot)
                         gone = True
-        except UNANSWERED as failed:
+        except RequestFailed as failed:
             self.complain(f"not searched to the end: {failed}")
             return
         finally:

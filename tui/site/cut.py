@@ -13,16 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from engine.contract.errors import NoAnswer, NoEngine
 from engine.contract.requests import Faults, FaultsAdd, FaultsRemove
-from engine.contract.shape import BadAnswer
-from tui.client import Client, EngineLost, EngineSilent, NoEngine
+from tui.client import Client
 from tui.hops import Hop
 from tui.site.wording import plural
 
 PARTITION: Final = "partition"
 ANSWER_S: Final = 5.0
-
-_UNASKED: Final = (NoEngine, EngineLost, EngineSilent, BadAnswer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ def _ask(hop: Hop, do: Callable[[Client], int]) -> int | str:
             return do(client)
     except NoEngine:
         return "no engine is running"
-    except _UNASKED as failed:
+    except NoAnswer as failed:
         return str(failed)
 
 

@@ -33,11 +33,11 @@ from engine.contract.answers import (
     TimelinePage,
     TraceLine,
 )
-from engine.contract.shape import BadAnswer
+from engine.contract.errors import EngineLost, NoEngine, RequestFailed
 from engine.core.ids import Slot
 from tui import times
 from tui.hops import Hop
-from tui.link import Link, LinkLost, RpcError
+from tui.link import Link
 from tui.site.certainty import Certainty, Confirming, Settled, Unconfirmed
 from tui.site.log_pages import LogPages, page_of, span_of
 from tui.site.timeline_window import PAGE_LINES, TimelineWindow
@@ -92,9 +92,6 @@ class Gone:
     why: str
     log_tail: tuple[str, ...]
 
-
-UNANSWERED: Final = (RpcError, LinkLost, BadAnswer)
-"""How a question to the engine can end other than in its answer."""
 
 Connection = Connecting | Up | Stopped | Gone
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
@@ -175,7 +172,7 @@ class SiteModel:
 
     def complain(self, failed: Exception) -> None:
         """Tells why a question was refused; that the connection is gone is told elsewhere."""
-        if not isinstance(failed, LinkLost):
+        if not isinstance(failed, EngineLost | NoEngine):
             self.on_complaint(str(failed))
 
     # What the engine says unasked (tui.link.Listener).
@@ -234,7 +231,7 @@ class SiteModel:
             self._tell(changed)
         self.fresh_slots = None
 
-    # What is asked of the engine. All may raise RpcError, LinkLost and BadAnswer.
+    # What is asked of the engine. All may raise RequestFailed.
 
     async def read_status(self) -> None:
         self._take_status(await self.link.ask(requests.Status()))
@@ -277,7 +274,7 @@ class SiteModel:
         self._tell(Change.STATUS)
         try:
             fresh = (await self.link.ask(requests.FreshView(fresh=True, limit=1, timeout_s=CONFIRM_S))).fresh
-        except UNANSWERED:
+        except RequestFailed:
             self._confirmed(Settled())
             raise
         if fresh.at is None:
@@ -321,7 +318,7 @@ class SiteModel:
             await self.read_trace()
             await self.read_events(OUTCOMES_MAX // 4)
             newest = await self.link.ask(requests.Log(limit=1))
-        except UNANSWERED as failed:
+        except RequestFailed as failed:
             self.complain(failed)
             return
         self.log.used_max = newest.used_max

@@ -37,7 +37,7 @@ class Search:
         """Whether all slots up to that one were looked at."""
 
     async def look(self, model: SiteModel, progress: Progress) -> AsyncIterator[int]:
-        """Looks at what was not looked at; each hit, the newest first. Raises RpcError, LinkLost, BadAnswer."""
+        """Looks at what was not looked at; each hit, the newest first. Raises RequestFailed."""
         newest = model.log.last
         after = self.seen_to if self.whole else 0
         known = self.hits if self.whole else []

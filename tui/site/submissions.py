@@ -13,17 +13,15 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from engine.contract.answers import Attempt, Entry, LogLine, Outcome
-from engine.contract.errors import ErrorCode
+from engine.contract.errors import BadAnswer, EngineLost, ErrorCode, NoEngine, RequestFailed, RequestRefused
 from engine.contract.requests import EventKind, Fill, Plan, Submit
-from engine.contract.shape import BadAnswer
 from engine.core.effects import UNSETTLED
 from engine.core.entry import Block, Operation, Tweet, Unblock
 from engine.core.ids import SiteId, Slot
 from tui import leading
-from tui.link import LinkLost, NotSent, RpcError
 from tui.rows import Role, Row, row
 from tui.site import wording
-from tui.site.model import UNANSWERED, SiteModel
+from tui.site.model import SiteModel
 from tui.site.notices import FILL, Mood, Notice, NoticeBoard, Offer
 
 TIMEOUT_S: Final = 10.0
@@ -65,13 +63,13 @@ class Submissions:
         words = wording.operation_words(operation, self._model.site)
         try:
             outcome = await self._model.link.ask(_submit(operation))
-        except RpcError as refused:
+        except RequestRefused as refused:
             said = wording.kept_out("refused", str(refused), words)
             self._end(pending, Notice(said, Mood.BAD, _again(refused, operation), operation))
-        except NotSent as failed:
+        except NoEngine as failed:
             said = wording.kept_out("not sent", str(failed), words)
             self._end(pending, Notice(said, Mood.BAD, _undone(operation), operation))
-        except LinkLost:
+        except EngineLost:
             pending.orphaned = True
             self._changed()
         except BadAnswer as bad:
@@ -84,7 +82,7 @@ class Submissions:
         self._board.asked()
         try:
             lines = (await self._model.link.ask(Plan(slots=_slots(slots)))).lines
-        except UNANSWERED as failed:
+        except RequestFailed as failed:
             self._board.add(Notice(wording.refused(str(failed)), Mood.BAD, about=FILL, ends=frozenset({FILL})))
             return None
         if not lines:
@@ -102,9 +100,9 @@ class Submissions:
         self._board.doing = f"filling {'all holes' if slots is None else f'slot {wording.listed(slots)}'}"
         try:
             told = await self._model.link.ask(Fill(slots=_slots(slots), timeout_s=FILL_TIMEOUT_S))
-        except (RpcError, BadAnswer) as refused:
+        except (RequestRefused, BadAnswer) as refused:
             notice = Notice(wording.refused(str(refused)), Mood.BAD, about=FILL, ends=frozenset({FILL}))
-        except LinkLost as lost:
+        except (EngineLost, NoEngine) as lost:
             said = row(("? ", Role.WARN), f"the fill was not answered: {lost}")
             notice = Notice(said, Mood.BAD, about=FILL, ends=frozenset({FILL}))
         else:
@@ -121,7 +119,7 @@ class Submissions:
         for pending in [each for each in self.pending if each.orphaned]:
             try:
                 await self._adopt(pending)
-            except UNANSWERED as failed:
+            except RequestFailed as failed:
                 self._model.complain(failed)
                 return
 
@@ -185,7 +183,7 @@ class Submissions:
             return
         try:
             quorum = (await self._model.explain(outcome.slot)).quorum
-        except UNANSWERED:
+        except RequestFailed:
             return  # the sentence is true without it
         if quorum is not None:
             better = replace(told, said=wording.created(words, outcome, quorum))
@@ -213,7 +211,7 @@ class Submissions:
             return None
         try:
             return await self._model.slot_line(slot)
-        except UNANSWERED:
+        except RequestFailed:
             return None
 
     def _heard(self, before: Outcome | None, now: Outcome) -> None:
@@ -271,7 +269,7 @@ def _undone(operation: Operation) -> tuple[Offer, ...]:
     return (Offer.RETRY, Offer.EDIT) if isinstance(operation, Tweet) else (Offer.RETRY,)
 
 
-def _again(refused: RpcError, operation: Operation) -> tuple[Offer, ...]:
+def _again(refused: RequestRefused, operation: Operation) -> tuple[Offer, ...]:
     """What the rules refuse can be edited only; what a stopping engine refuses can be tried again."""
     offers = _undone(operation)
     return offers if refused.code != ErrorCode.REFUSED else tuple(each for each in offers if each is not Offer.RETRY)
