@@ -177,17 +177,19 @@ class FaultsPane(Page):
             self._refuse("there is no rule to remove, and no message is held")
 
     def action_release(self) -> None:
-        self._do_held(lambda held: self._do(FaultsRelease(held=held), lambda free: f"{free.released} released"))
+        self._do_held(
+            "release", lambda held: self._do(FaultsRelease(held=held), lambda free: f"{free.released} released")
+        )
 
     def action_drop(self) -> None:
-        self._do_held(lambda held: self._do(FaultsDrop(held=held), lambda lost: f"{lost.dropped} dropped"))
+        self._do_held("drop", lambda held: self._do(FaultsDrop(held=held), lambda lost: f"{lost.dropped} dropped"))
 
-    def _do_held(self, do: Callable[[tuple[int, ...] | None], None]) -> None:
+    def _do_held(self, what: str, do: Callable[[tuple[int, ...] | None], None]) -> None:
         if not self.model.live:
             self.post_message(self.NotConnected())
             return
         if not self.model.faults.held:
-            self._refuse("no message is held: a rule such as `to=carol hold` holds them")
+            self._refuse(f"no message is held to {what}: a rule such as `to=carol hold` holds some")
             return
         held = self._selected(Held)
         do(None if held is None else (held.number,))

@@ -63,8 +63,9 @@ class TimelinePane(Lines):
         counted = f"{window.shown:,} shown" + (f", {window.hidden:,} hidden by blocks" if window.hidden else "")
         certain, short = title_words(self.model.certainty, self.model.status, self.model.may_lack_newest)
         paused = "" if self.following else "paused"
-        forms = ((counted, certain, paused), (certain, paused), (short, paused), (short,))
-        return self.fitting(*(" · ".join(part for part in ("1 Timeline", *form) if part) for form in forms))
+        name = "1 Timeline"
+        forms = ((name, counted, certain, paused), (name, certain, paused), (name, short, paused), ("1", short, paused))
+        return self.fitting(*(" · ".join(part for part in form if part) for form in forms))
 
     def empty(self) -> Sequence[Row]:
         window = self.model.timeline
