@@ -5,7 +5,7 @@
 #   make test-often
 #                  all tests TIMES times, each time in another order, beside BUSY busy loops: what ever failed
 #   make simulate  runs seeds of the simulated world for MINUTES, on all cores
-#   make worlds    searches small worlds whole: every order of every message and crash
+#   make worlds    searches small clusters whole: every order of every message and crash
 #   make mutants   breaks the rules one by one, and shows which check catches each
 #   make ladder    prints what an event costs under each leadership setting
 #   make chaos     kills and cuts apart real engines for SECONDS, then checks all that was told;
@@ -61,7 +61,7 @@ simulate: $(VENV)/run.stamp
 	@$(BIN)/python -m engine.sim.proving --minutes $(MINUTES) $(ARGS)
 
 worlds: $(VENV)/run.stamp
-	@$(BIN)/python -m engine.sim.proving.worlds $(ARGS)
+	@$(BIN)/python -m engine.sim.proving.exhaustive $(ARGS)
 
 mutants: $(VENV)/run.stamp
 	@$(BIN)/python -m engine.sim.proving.mutants

@@ -234,7 +234,7 @@ def test_the_screens_hold_their_widgets_and_look_for_none() -> None:
 
 
 def test_the_consensus_stands_alone() -> None:
-    """What the small worlds search whole knows nothing of what stands around it in a replica."""
+    """What the small clusters search whole knows nothing of what stands around it in a replica."""
     searched = _rooms(
         *("engine.core.consensus", "engine.core.synod", "engine.core.leading.leader", "engine.core.leading.chains"),
         *("engine.core.log.learner", "engine.core.log.microblog", "engine.core.log.pages"),

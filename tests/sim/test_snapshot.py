@@ -7,7 +7,7 @@ from random import Random
 
 from engine.core.ids import Ballot, Round, SiteId, Slot
 from engine.core.synod.proposer import Rounds
-from engine.sim.proving.worlds.snapshot import frozen
+from engine.sim.proving.exhaustive.snapshot import frozen
 
 
 @dataclass(slots=True)

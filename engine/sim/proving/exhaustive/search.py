@@ -1,11 +1,11 @@
-"""An exhaustive search: all states of a small world, breadth first, each checked once.
+"""An exhaustive search: all states of a cluster, breadth first, each checked once.
 
 Rules that hold here:
 - A state is a tuple of small numbers, one a component. What is kept of a state that was seen is its exact encoding, of
   two bytes a component: there are no collisions, so that a count is the count.
 - Breadth first, so that the way to the first violation is a shortest one. Ways are not kept: where there is a
   violation, the same search is made again, and keeps them.
-- Nothing depends on the order of a set: a world has the same counts, and the same way to a violation, in each run.
+- Nothing depends on the order of a set: a space has the same counts, and the same way to a violation, in each run.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from engine.sim.violation import Violated
 State = tuple[int, ...]
 
 Move = tuple[str, str, State]
-"""Who does what, and the state of the world then."""
+"""Who does what, and the state of all then."""
 
 
-class World(Protocol):
+class StateSpace(Protocol):
     @property
     def initial(self) -> State: ...
 
@@ -42,7 +42,7 @@ class World(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """A world without a violation. `depth`: how many steps the furthest state is away from the start."""
+    """A search without a violation. `depth`: how many steps the furthest state is away from the start."""
 
     states: int
     steps: int
@@ -58,15 +58,15 @@ class Counterexample(Exception):
         self.way = way
 
 
-def search(world: World) -> Searched:
+def search(space: StateSpace) -> Searched:
     """Raises Counterexample."""
-    canonical, check, moves = world.canonical, world.check, world.moves
-    encode = Struct(f"<{len(world.initial)}H").pack
-    frontier = [canonical(world.initial)]
+    canonical, check, moves = space.canonical, space.check, space.moves
+    encode = Struct(f"<{len(space.initial)}H").pack
+    frontier = [canonical(space.initial)]
     seen = {encode(*frontier[0])}
     steps = depth = 0
     try:
-        check(world.initial)
+        check(space.initial)
         while frontier:
             following: list[State] = []
             for state in frontier:
@@ -81,26 +81,26 @@ def search(world: World) -> Searched:
             depth += bool(following)
             frontier = following
     except Violated as violated:
-        raise Counterexample(violated, _way(world)) from violated
+        raise Counterexample(violated, _way(space)) from violated
     return Searched(len(seen), steps, depth)
 
 
-def _way(world: World) -> tuple[str, ...]:
+def _way(space: StateSpace) -> tuple[str, ...]:
     """The same search again, up to the violation that it is known to find. Where a step itself breaks a rule, the way
     is the one to the state before it."""
-    start = world.canonical(world.initial)
+    start = space.canonical(space.initial)
     came_from: dict[State, State | None] = {start: None}
     reached = [start]
     at = start
     try:
         for state in reached:
             at = state
-            for _, _, moved in world.moves(state):
-                after = world.canonical(moved)
+            for _, _, moved in space.moves(state):
+                after = space.canonical(moved)
                 if after not in came_from:
                     came_from[after] = state
                     at = after
-                    world.check(after)
+                    space.check(after)
                     reached.append(after)
                     at = state
     except Violated:
@@ -108,14 +108,14 @@ def _way(world: World) -> tuple[str, ...]:
     states = [at]
     while (before := came_from[states[-1]]) is not None:
         states.append(before)
-    return _told(world, states[::-1])
+    return _told(space, states[::-1])
 
 
-def _told(world: World, states: list[State]) -> tuple[str, ...]:
+def _told(space: StateSpace, states: list[State]) -> tuple[str, ...]:
     """The same way in words, under names that stay the same from step to step."""
-    state, lines = world.initial, []
+    state, lines = space.initial, []
     for number, after in enumerate(states[1:], 1):
-        who, what, reached = next(move for move in world.moves(state) if world.canonical(move[2]) == after)
-        state = world.kept(reached)
+        who, what, reached = next(move for move in space.moves(state) if space.canonical(move[2]) == after)
+        state = space.kept(reached)
         lines.append(f"{number:>3}. {who} {what}")
     return tuple(lines)

@@ -1,9 +1,9 @@
-"""The small worlds that are searched whole, and how many states each has.
+"""The small clusters that are searched whole, and how many states each has.
 
 Rules that hold here:
-- What a search comes to is pinned: a change of the protocol, or of what a world may do, is seen. A change that is meant
-  is pinned anew, with what `python -m engine.sim.proving.worlds` prints.
-- QUICK worlds are part of the tests; LONG ones take minutes, and are searched by `make worlds` with all others.
+- What a search comes to is pinned: a change of the protocol, or of what a cluster may do, is seen. One that is meant
+  is pinned anew, with what `python -m engine.sim.proving.exhaustive` prints.
+- QUICK clusters are part of the tests; LONG ones take minutes, and are searched by `make worlds` with all others.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Final
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, Round, SiteId, Slot
 from engine.core.messages import Accept, Chosen, LearnedSlot, Message, Prepare
-from engine.sim.proving.worlds.acceptors import AcceptorState
-from engine.sim.proving.worlds.casts import Actor, Author, Contender, LastAuthor
-from engine.sim.proving.worlds.leaders import Leads
-from engine.sim.proving.worlds.search import Searched
-from engine.sim.proving.worlds.stage import ForgetfulStage, Stage
+from engine.sim.proving.exhaustive.acceptors import AcceptorState
+from engine.sim.proving.exhaustive.casts import Actor, Author, Contender, LastAuthor
+from engine.sim.proving.exhaustive.leaders import Leads
+from engine.sim.proving.exhaustive.search import Searched
+from engine.sim.proving.exhaustive.states import ClusterStates, ForgetfulStates
 
 P: Final = SiteId("p")
 Q: Final = SiteId("q")
@@ -30,8 +30,8 @@ _TOLD: Final[tuple[type[Message], ...]] = (Prepare, Accept, Chosen)
 
 
 @dataclass(frozen=True, slots=True)
-class SmallWorld:
-    """`takes`: what acceptors take. `settled`: the entry of slot 1 that everybody learned before the world begins."""
+class SmallCluster:
+    """`takes`: what acceptors take. `settled`: the entry of slot 1 that everybody learned before the search begins."""
 
     name: str
     about: str
@@ -39,9 +39,9 @@ class SmallWorld:
     pinned: Searched
     takes: tuple[type[Message], ...] = _ASKED
     settled: Entry | None = None
-    kind: type[Stage] = ForgetfulStage
+    kind: type[ClusterStates] = ForgetfulStates
 
-    def stage(self) -> Stage:
+    def states(self) -> ClusterStates:
         if self.settled is None:
             return self.kind(self.cast, self.takes, frozenset(), AcceptorState())
         log = frozenset({LearnedSlot(_FIRST, self.settled)})
@@ -85,61 +85,61 @@ def _leads(site: SiteId, *handed: tuple[Entry, ...], synods: tuple[int, ...] = (
 _A1: Final = _tweet(SiteId("a"), 1)
 _A2: Final = _tweet(SiteId("a"), 2)
 
-DUEL: Final = SmallWorld(
+DUEL: Final = SmallCluster(
     "duel",
     "one slot, two proposers, two ballots: 1.p 1.q",
     (_contender(P, 1), _contender(Q, 1)),
     Searched(states=7_320, steps=22_750, depth=24),
-    kind=Stage,
+    kind=ClusterStates,
 )
 
-TOLD: Final = SmallWorld(
+TOLD: Final = SmallCluster(
     "duel, and told",
     "the same, and acceptors are told what is chosen, by the entry or by the ballot alone",
     (_contender(P, 1), _contender(Q, 1)),
     Searched(states=38_276, steps=121_212, depth=27),
     takes=_TOLD,
-    kind=Stage,
+    kind=ClusterStates,
 )
 
-ZERO: Final = SmallWorld(
+ZERO: Final = SmallCluster(
     "ballot 0",
     "p wrote slot 1, and at slot 2 has ballot 0 alone; q has 1.q there",
     (_last_author(P, then=()), _contender(Q, 1, slot=2)),
     Searched(states=1_326, steps=3_835, depth=16),
     settled=_tweet(P),
-    kind=Stage,
+    kind=ClusterStates,
 )
 
 QUICK: Final = (
     DUEL,
     TOLD,
-    SmallWorld(
+    SmallCluster(
         "synod p q p",
         "one slot, two proposers, three ballots: 1.p 1.q 2.p",
         (_contender(P, 1, 2), _contender(Q, 1)),
         Searched(states=816_949, steps=2_575_971, depth=35),
-        kind=Stage,
+        kind=ClusterStates,
     ),
-    SmallWorld(
+    SmallCluster(
         "synod of four",
         "one slot, two proposers, four ballots: 1.p 1.q 2.p 2.q",
         (_contender(P, 1, 2), _contender(Q, 1, 2)),
         Searched(states=31_596, steps=224_148, depth=30),
     ),
-    SmallWorld(
+    SmallCluster(
         "synod of three sites",
         "one slot, three proposers, three ballots: 1.f 1.p 1.q",
         (_contender(P, 1), _contender(Q, 1), _contender(F, 1)),
         Searched(states=4_946, steps=33_676, depth=24),
     ),
-    SmallWorld(
+    SmallCluster(
         "hole",
         "p proposes at slot 1, then at slot 2 what lost, or the next event; q fills slot 1: 1.p 1.q, then 2.p",
         (_author(P, 1, then=(2,)), _filler(Q, 1)),
         Searched(states=2_596, steps=27_253, depth=24),
     ),
-    SmallWorld(
+    SmallCluster(
         "hole, and told",
         "the same, and acceptors are told what is chosen, by the entry or by the ballot alone",
         (_author(P, 1, then=(2,)), _filler(Q, 1)),
@@ -147,65 +147,65 @@ QUICK: Final = (
         takes=_TOLD,
     ),
     ZERO,
-    SmallWorld(
+    SmallCluster(
         "ballot 0 and back",
         "p wrote slot 1, and at slot 2 has ballot 0 and 1.p; q has 1.q there",
         (_last_author(P, then=(1,)), _contender(Q, 1, slot=2)),
         Searched(states=8_889, steps=57_082, depth=19),
         settled=_tweet(P),
     ),
-    SmallWorld(
+    SmallCluster(
         "last author",
         "p proposes at slot 1; then at slot 2, p has ballot 0 if it learned that, and q has 2.q",
         (_last_author(P, 1, then=()), _last_author(Q, then=(2,))),
         Searched(states=6_819, steps=80_256, depth=21),
     ),
-    SmallWorld(
+    SmallCluster(
         "last authors",
         "p and q propose at slot 1; then at slot 2, who learned there what it wrote has ballot 0",
         (_last_author(P, 1, then=()), _last_author(Q, 1, then=())),
         Searched(states=6_704, steps=61_892, depth=21),
     ),
-    SmallWorld(
+    SmallCluster(
         "after a no-op",
         "slot 1 is a no-op: at slot 2 nobody has ballot 0; q has 1.q there",
         (_last_author(P, then=()), _last_author(Q, then=(1,))),
         Searched(states=85, steps=422, depth=9),
         settled=NOOP,
     ),
-    SmallWorld(
+    SmallCluster(
         "leaders",
         "two leaders, 1.p and 1.q: p is handed two events together, q the first of them",
         (_leads(P, (_A1, _A2)), _leads(Q, (_A1,))),
         Searched(states=9_305, steps=91_845, depth=23),
     ),
-    SmallWorld(
+    SmallCluster(
         "leaders and gaps",
         "two leaders, 1.p and 1.q: p is handed two events one by one, q none",
         (_leads(P, (_A1,), (_A2,)), _leads(Q)),
         Searched(states=25_092, steps=241_792, depth=26),
     ),
-    SmallWorld(
+    SmallCluster(
         "leaders, and told",
         "two leaders, 1.p and 1.q: p is handed an event, q none; acceptors are told what is chosen",
         (_leads(P, (_A1,)), _leads(Q)),
         Searched(states=10_881, steps=83_046, depth=24),
         takes=_TOLD,
     ),
-    SmallWorld(
+    SmallCluster(
         "leader and synod, and told",
         "q leads with 1.q; p proposes at slot 1 with 1.p; acceptors are told what is chosen",
         (_leads(Q), _contender(P, 1)),
         Searched(states=2_654, steps=15_622, depth=22),
         takes=_TOLD,
     ),
-    SmallWorld(
+    SmallCluster(
         "slot left out",
         "q leads with 1.q; p proposes at slot 1 with 1.p and 2.p, which promises of 1.q leave out",
         (_leads(Q, (_A1,)), _contender(P, 1, 2)),
         Searched(states=53_498, steps=580_004, depth=30),
     ),
-    SmallWorld(
+    SmallCluster(
         "slot settled alone",
         "q leads with 1.q, and settles slots by synods with 3.q; p fills slot 1 with 2.p",
         (_leads(Q, (_A1,), synods=(3,)), _filler(P, 2)),
@@ -214,55 +214,55 @@ QUICK: Final = (
 )
 
 LONG: Final = (
-    SmallWorld(
+    SmallCluster(
         "synod p p q",
         "one slot, two proposers, three ballots: 1.p 2.p 2.q",
         (_contender(P, 1, 2), _contender(Q, 2)),
         Searched(states=780_765, steps=2_461_993, depth=35),
-        kind=Stage,
+        kind=ClusterStates,
     ),
-    SmallWorld(
+    SmallCluster(
         "synod p q q",
         "one slot, two proposers, three ballots: 1.p 1.q 2.q",
         (_contender(P, 1), _contender(Q, 1, 2)),
         Searched(states=801_395, steps=2_526_583, depth=35),
-        kind=Stage,
+        kind=ClusterStates,
     ),
-    SmallWorld(
+    SmallCluster(
         "hole, nothing forgotten",
         "as `hole`, and states hold all votes",
         (_author(P, 1, then=(2,)), _filler(Q, 1)),
         Searched(states=925_282, steps=4_554_636, depth=36),
-        kind=Stage,
+        kind=ClusterStates,
     ),
-    SmallWorld(
+    SmallCluster(
         "ballot 0 and back twice",
         "p wrote slot 1, and at slot 2 has ballot 0, 1.p and 2.p; q has 1.q there",
         (_last_author(P, then=(1, 2)), _contender(Q, 1, slot=2)),
         Searched(states=167_779, steps=1_180_348, depth=26),
         settled=_tweet(P),
     ),
-    SmallWorld(
+    SmallCluster(
         "last authors and back",
         "as `last authors`, and q has 2.q at slot 2 too",
         (_last_author(P, 1, then=()), _last_author(Q, 1, then=(2,))),
         Searched(states=321_298, steps=4_087_972, depth=28),
     ),
-    SmallWorld(
+    SmallCluster(
         "leader with an event and synod, and told",
         "as `leader and synod, and told`, and q is handed an event",
         (_leads(Q, (_A1,)), _contender(P, 1)),
         Searched(states=157_392, steps=1_366_465, depth=31),
         takes=_TOLD,
     ),
-    SmallWorld(
+    SmallCluster(
         "leaders and two events, and told",
         "two leaders, 1.p and 1.q: p is handed two events together, q none; acceptors are told what is chosen",
         (_leads(P, (_A1, _A2)), _leads(Q)),
         Searched(states=2_094_971, steps=20_723_540, depth=30),
         takes=_TOLD,
     ),
-    SmallWorld(
+    SmallCluster(
         "leaders, one by one",
         "two leaders, 1.p and 1.q: both are handed two events, one by one",
         (_leads(P, (_A1,), (_A2,)), _leads(Q, (_A1,), (_A2,))),
@@ -270,4 +270,4 @@ LONG: Final = (
     ),
 )
 
-WORLDS: Final = QUICK + LONG
+SMALL_CLUSTERS: Final = QUICK + LONG

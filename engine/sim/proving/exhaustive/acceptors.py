@@ -24,12 +24,12 @@ from engine.core.messages import Accept, Accepted, Chosen, LearnedSlot, Message,
 from engine.core.settings import Leadership, Settings
 from engine.core.storage import RangePromise, Vote, Write, WriteApplied, WriteLearned, WriteRanges, WriteVote
 from engine.core.synod.acceptor import Acceptor
-from engine.sim.proving.worlds import logs
-from engine.sim.proving.worlds.truth import Proposal, Witness
+from engine.sim.proving.exhaustive import logs
+from engine.sim.proving.exhaustive.invariants import Proposal, Witness
 from engine.sim.violation import violate
 
 SLOT_MAX: Final = Slot(2)
-"""Small worlds have slots 1 and 2."""
+"""Small clusters have slots 1 and 2."""
 
 _ITSELF: Final = Settings(SiteId("acceptor"), (SiteId("acceptor"),), Leadership.NONE)
 
@@ -144,7 +144,7 @@ def _is_vote(answer: Message) -> bool:
 
 
 def _never_back(before: AcceptorState, after: AcceptorState) -> None:
-    """Of the slots of this world, and of all beyond."""
+    """Of the slots of this cluster, and of all beyond."""
     was, now = before.disk.acceptor(), after.disk.acceptor()
     for number in range(1, SLOT_MAX + 2):
         slot = Slot(number)

@@ -19,9 +19,9 @@ from engine.core.messages import Accept, Accepted, Chosen, LearnedSlot, Message,
 from engine.core.storage import WriteRound
 from engine.core.synod import proposer
 from engine.core.synod.proposer import Accepting, Preparing, Rounds
-from engine.sim.proving.worlds import logs, truth
-from engine.sim.proving.worlds.acceptors import Counted
-from engine.sim.proving.worlds.truth import Witness
+from engine.sim.proving.exhaustive import invariants, logs
+from engine.sim.proving.exhaustive.acceptors import Counted
+from engine.sim.proving.exhaustive.invariants import Witness
 from engine.sim.violation import violate
 
 VOTERS: Final = tuple(SiteId(name) for name in ("x", "y", "z"))
@@ -65,7 +65,7 @@ class ProposerState:
         return frozenset({(self.phase.ballot, self.awaited[0], self.aim.slot)})
 
     def witness(self) -> Witness:
-        return Witness(proposed=truth.proposed(self.sent), learned=self.learned)
+        return Witness(proposed=invariants.proposed(self.sent), learned=self.learned)
 
 
 def begin(site: SiteId, state: ProposerState, used: Round, heard_of: Ballot, aim: LearnedSlot) -> ProposerState:

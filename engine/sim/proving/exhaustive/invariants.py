@@ -1,4 +1,4 @@
-"""What is true in every state of a small world, whoever knows of it.
+"""What is true in every state of a small cluster, whoever knows of it.
 
 Rules that hold here:
 - B1: a ballot carries one entry a slot.

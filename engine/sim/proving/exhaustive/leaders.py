@@ -9,7 +9,7 @@ Rules that hold here:
 - Who is who is forgotten: two acceptors, whose votes make a majority, have the same two names each time. So nothing
   that is half counted stays in a state, not even what such a promise says is chosen: later the same acceptor would come
   by the other name, and its promise would count twice (B3).
-- Slots above SLOT_MAX, and rounds that the cast does not give it, are beyond the world: no step leads there.
+- Slots above SLOT_MAX, and rounds that the cast does not give it, are beyond the search: no step leads there.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ from engine.core.settings import Leadership, Settings
 from engine.core.step import Step
 from engine.core.storage import WriteLearned, WriteRound
 from engine.core.synod.proposer import Accepting, Preparing
-from engine.sim.proving.worlds import logs, truth
-from engine.sim.proving.worlds.acceptors import SLOT_MAX, Counted
-from engine.sim.proving.worlds.casts import Choice
-from engine.sim.proving.worlds.proposers import QUORUM, VOTERS, Mail
-from engine.sim.proving.worlds.snapshot import frozen
-from engine.sim.proving.worlds.truth import Witness
+from engine.sim.proving.exhaustive import invariants, logs
+from engine.sim.proving.exhaustive.acceptors import SLOT_MAX, Counted
+from engine.sim.proving.exhaustive.casts import Choice
+from engine.sim.proving.exhaustive.invariants import Witness
+from engine.sim.proving.exhaustive.proposers import QUORUM, VOTERS, Mail
+from engine.sim.proving.exhaustive.snapshot import frozen
 from engine.sim.violation import violate
 
 _SLOTS: Final = tuple(Slot(number) for number in range(1, SLOT_MAX + 1))
@@ -59,9 +59,9 @@ _PATIENCE: Final = Tick(1)
 
 @dataclass(frozen=True, slots=True)
 class LeaderState:
-    """`desk` is what it has in memory, and `memory` the value of that; `taken` are the ballots of all its attempts."""
+    """`consensus` is what it has in memory, and `memory` the value of that; `taken` are the ballots of its attempts."""
 
-    desk: Consensus = field(compare=False)
+    consensus: Consensus = field(compare=False)
     memory: Hashable
     disk_round: Round
     taken: frozenset[Ballot] = frozenset()
@@ -70,12 +70,12 @@ class LeaderState:
 
     @property
     def leads(self) -> bool:
-        return self.desk.leader.ballot is not None
+        return self.consensus.leader.ballot is not None
 
     @property
     def awaited(self) -> tuple[type[Message], ...]:
         """The votes that it counts at present."""
-        leader, attempts = self.desk.leader, self.desk.proposer.slots
+        leader, attempts = self.consensus.leader, self.consensus.proposer.slots
         kinds: dict[type[Message], bool] = {
             Promise: (leader.busy and leader.ballot is None) or bool(attempts),
             Accepted: leader.ballot is not None or bool(attempts),
@@ -84,7 +84,7 @@ class LeaderState:
 
     @property
     def open(self) -> Counted:
-        leader, attempts = self.desk.leader, map(self.desk.proposer.attempt, self.desk.proposer.slots)
+        leader, attempts = self.consensus.leader, map(self.consensus.proposer.attempt, self.consensus.proposer.slots)
         counted: set[tuple[Ballot, type[Message], Slot | None]] = set()
         for ballot in self.taken:
             if leader.owns(ballot) and leader.ballot is None:
@@ -98,7 +98,7 @@ class LeaderState:
         return frozenset(counted)
 
     def witness(self) -> Witness:
-        return Witness(proposed=truth.proposed(self.sent), learned=self.learned)
+        return Witness(proposed=invariants.proposed(self.sent), learned=self.learned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,8 @@ class Leads:
     listens: bool = field(default=True, init=False)
 
     def start(self, settled: logs.Log) -> LeaderState:
-        desk = logs.consensus(_settings(self.site), settled)
-        return LeaderState(desk, frozen(desk), _NO_ROUND, learned=settled)
+        consensus = logs.consensus(_settings(self.site), settled)
+        return LeaderState(consensus, frozen(consensus), _NO_ROUND, learned=settled)
 
     def attempts(self, state: LeaderState) -> Iterator[Choice]:
         for before in (state, self._crashed(state)):
@@ -138,7 +138,7 @@ class Leads:
         (item,) = said.slots
         if item.entry is not None:
             what = f"is told that slot {item.slot} holds {in_words(item.entry)}"
-            yield from self._try(state, what, lambda desk, step: desk.take(step, VOTERS[0], said))
+            yield from self._try(state, what, lambda consensus, step: consensus.take(step, VOTERS[0], said))
 
     def _count(self, state: LeaderState, mail: list[tuple[SiteId, _Vote]]) -> Iterator[Choice]:
         half_counted, known = [state], {state}
@@ -160,10 +160,10 @@ class Leads:
             yield Choice(what, after)
 
     def _after(self, state: LeaderState, act: Callable[[Consensus, Step], None]) -> LeaderState | None:
-        """None where that leads out of the world. Raises Violated."""
-        desk, step = _copied(state.desk, self.site), logs.step(self.site)
+        """None where that leads out of what is searched. Raises Violated."""
+        consensus, step = _copied(state.consensus, self.site), logs.step(self.site)
         try:
-            act(desk, step)
+            act(consensus, step)
         except BrokenRule as broken:
             violate(broken.rule, broken.evidence, site=self.site)
         sent = frozenset(send.message for send in step.effects.sends)
@@ -182,11 +182,11 @@ class Leads:
                     learned |= {LearnedSlot(write.slot, write.entry)}
                 case _:
                     pass
-        return LeaderState(desk, frozen(desk), disk_round, taken, learned, state.sent | sent)
+        return LeaderState(consensus, frozen(consensus), disk_round, taken, learned, state.sent | sent)
 
     def _crashed(self, state: LeaderState) -> LeaderState:
-        desk = logs.consensus(_settings(self.site), state.learned, used=state.disk_round)
-        return replace(state, desk=desk, memory=frozen(desk))
+        consensus = logs.consensus(_settings(self.site), state.learned, used=state.disk_round)
+        return replace(state, consensus=consensus, memory=frozen(consensus))
 
     def _is_within(self, message: Message) -> bool:
         match message:
@@ -203,8 +203,8 @@ def _settings(site: SiteId) -> Settings:
     return Settings(site, VOTERS, Leadership.ELECTED)
 
 
-def _copied(desk: Consensus, site: SiteId) -> Consensus:
-    return deepcopy(desk, {id(shared): shared for shared in (_settings(site), desk.onlooker, logs.CHANCE)})
+def _copied(consensus: Consensus, site: SiteId) -> Consensus:
+    return deepcopy(consensus, {id(shared): shared for shared in (_settings(site), consensus.onlooker, logs.CHANCE)})
 
 
 def _news(before: LeaderState, after: LeaderState) -> str | None:
@@ -212,10 +212,10 @@ def _news(before: LeaderState, after: LeaderState) -> str | None:
     if after.learned != before.learned:
         items = sorted(after.learned - before.learned, key=logs.slot_of)
         return "learns " + ", ".join(f"that slot {item.slot} holds {in_words(item.entry)}" for item in items)
-    ballot = after.desk.leader.ballot
-    proposed = sorted(truth.proposed(after.sent) - truth.proposed(before.sent), key=lambda each: each[:2])
+    ballot = after.consensus.leader.ballot
+    proposed = sorted(invariants.proposed(after.sent) - invariants.proposed(before.sent), key=lambda each: each[:2])
     said = ", ".join(f"proposes {in_words(entry)} at slot {slot} with {number}" for slot, number, entry in proposed)
-    if ballot != before.desk.leader.ballot:
+    if ballot != before.consensus.leader.ballot:
         return f"leads with {ballot}" + (f", {said}" if said else "")
     return None if after.sent == before.sent else said or "asks on"
 
@@ -246,27 +246,27 @@ _COUNTED: Final[tuple[Callable[[Message], tuple[_Vote, ...]], ...]] = (
 # What a leader may do
 
 
-def _stand(seen: Round, desk: Consensus, step: Step) -> None:
-    desk.leader.step_down(step, "it is defeated")
-    desk.rounds.saw(Ballot(seen, step.site))
-    desk.leader.stand(step, _PATIENCE)
+def _stand(seen: Round, consensus: Consensus, step: Step) -> None:
+    consensus.leader.step_down(step, "it is defeated")
+    consensus.rounds.saw(Ballot(seen, step.site))
+    consensus.leader.stand(step, _PATIENCE)
 
 
-def _refused(seen: Round, slot: Slot, desk: Consensus, step: Step) -> None:
-    ballot = desk.leader.ballot
+def _refused(seen: Round, slot: Slot, consensus: Consensus, step: Step) -> None:
+    ballot = consensus.leader.ballot
     if ballot is not None:
         barred = RefusedSpan(slot, slot, Ballot(seen, step.site), Cause.SLOT)
         for voter in VOTERS[:QUORUM]:
-            desk.take(step, voter, Refused(ballot, "accept", (barred,)))
+            consensus.take(step, voter, Refused(ballot, "accept", (barred,)))
 
 
-def _offer(events: tuple[Entry, ...], desk: Consensus, step: Step) -> None:
-    desk.leader.offer(step, events)
+def _offer(events: tuple[Entry, ...], consensus: Consensus, step: Step) -> None:
+    consensus.leader.offer(step, events)
 
 
-def _look(desk: Consensus, step: Step) -> None:
-    desk.leader.tick(step)
+def _look(consensus: Consensus, step: Step) -> None:
+    consensus.leader.tick(step)
 
 
-def _take(sender: SiteId, message: _Vote, desk: Consensus, step: Step) -> None:
-    desk.take(step, sender, message)
+def _take(sender: SiteId, message: _Vote, consensus: Consensus, step: Step) -> None:
+    consensus.take(step, sender, message)

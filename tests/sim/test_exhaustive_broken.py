@@ -1,6 +1,6 @@
-"""Each rule that is broken on purpose shows in a small world, with a shortest way to where it does.
+"""Each rule that is broken on purpose shows in a small cluster, with a shortest way to where it does.
 
-The mutants are those of the campaigns, wherever a small world has what they break.
+The mutants are those of the campaigns, wherever a small cluster has what they break.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from engine.core.messages import ChosenSlot
 from engine.core.storage import NO_VOTE, Vote
 from engine.sim.mutants.catalogue import named
 from engine.sim.mutants.mutant import Mutant, Patch
-from engine.sim.proving.worlds.__main__ import main
-from engine.sim.proving.worlds.catalog import WORLDS
-from engine.sim.proving.worlds.search import Counterexample, search
+from engine.sim.proving.exhaustive.__main__ import main
+from engine.sim.proving.exhaustive.catalog import SMALL_CLUSTERS
+from engine.sim.proving.exhaustive.search import Counterexample, search
 
 
 @dataclass(frozen=True, slots=True)
 class Breakage:
-    """The mutant shows in `world`, as a violation of `shows_as`, after a shortest way of `steps`."""
+    """The mutant shows in `cluster`, as a violation of `shows_as`, after a shortest way of `steps`."""
 
     mutant: Mutant
-    world: str
+    cluster: str
     shows_as: str
     steps: int
 
 
 def _skipping(what: str, broken: Callable[[Any], Any]) -> Mutant:
-    """The proposer itself decides in a small world who may use ballot 0; there is no policy around it."""
+    """The proposer itself decides in a small cluster who may use ballot 0; there is no policy around it."""
     return Mutant("L2", what, (Patch(engine.core.synod.proposer, "may_skip_prepare", broken),))
 
 
@@ -90,11 +90,11 @@ BREAKAGES: Final = (
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda breakage: f"{breakage.mutant.name} in {breakage.world}")
+@pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda breakage: f"{breakage.mutant.name} in {breakage.cluster}")
 def test_a_broken_rule_shows_in_a_small_world(breakage: Breakage) -> None:
-    (world,) = (each for each in WORLDS if each.name == breakage.world)
+    (cluster,) = (each for each in SMALL_CLUSTERS if each.name == breakage.cluster)
     with breakage.mutant.in_force(), pytest.raises(Counterexample) as found:
-        search(world.stage())
+        search(cluster.states())
     assert (found.value.violation.rule, len(found.value.way)) == (breakage.shows_as, breakage.steps), found.value
 
 

@@ -1,4 +1,4 @@
-"""A small world: its cast, three acceptors, and all messages that were ever sent.
+"""A small cluster: its cast, three acceptors, and all messages that were ever sent.
 
 Rules that hold here:
 - A state is the number of the state of each of the cast, then of each acceptor; numbers are given as states are found.
@@ -15,12 +15,12 @@ from typing import Generic, NamedTuple, TypeVar
 from engine.core.explained import describe
 from engine.core.ids import SiteId
 from engine.core.messages import Accept, Accepted, Chosen, LearnedSlot, Message, Prepare, Promise
-from engine.sim.proving.worlds import acceptors, truth
-from engine.sim.proving.worlds.acceptors import AcceptorState, Counted
-from engine.sim.proving.worlds.casts import Actor, ActorState, LastAuthor
-from engine.sim.proving.worlds.proposers import QUORUM, VOTERS, ProposerState
-from engine.sim.proving.worlds.search import Move, State
-from engine.sim.proving.worlds.truth import Witness
+from engine.sim.proving.exhaustive import acceptors, invariants
+from engine.sim.proving.exhaustive.acceptors import AcceptorState, Counted
+from engine.sim.proving.exhaustive.casts import Actor, ActorState, LastAuthor
+from engine.sim.proving.exhaustive.invariants import Witness
+from engine.sim.proving.exhaustive.proposers import QUORUM, VOTERS, ProposerState
+from engine.sim.proving.exhaustive.search import Move, State
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -77,8 +77,8 @@ class _Cast(NamedTuple):
     witnesses: State
 
 
-class Stage:
-    """`takes`: the messages that acceptors take. `settled`: what everybody learned before the world begins, when each
+class ClusterStates:
+    """`takes`: the messages that acceptors take. `settled`: what everybody learned before the search begins, when each
     acceptor is in the state `initial`. Who is on one site with an acceptor stands first in the cast, its acceptor at
     the same place among acceptors."""
 
@@ -144,7 +144,7 @@ class Stage:
         voters = tuple(sorted([self._testimony[voter] for voter in state[count:]]))
         if cast + voters not in self._true:
             heard = self._witnesses.values
-            truth.check([heard[number] for number in cast], [heard[number] for number in voters])
+            invariants.check([heard[number] for number in cast], [heard[number] for number in voters])
             self._true.add(cast + voters)
 
     # The questions
@@ -225,11 +225,11 @@ class Stage:
         return tuple((what, self._actors(after), self._acceptors(voted)) for what, after, voted in begun)
 
 
-class ForgetfulStage(Stage):
+class ForgetfulStates(ClusterStates):
     """The same, where a state does not hold the votes that nobody counts any more.
 
-    B3 says that they come to nothing, which is for a Stage to show. An acceptor may send again what is forgotten. The
-    states are those of a Stage, less these votes: the tests search some worlds both ways."""
+    B3 says that they come to nothing, which is for ClusterStates to show. An acceptor may send again what is forgotten.
+    The states are those of ClusterStates, less these votes: the tests search some clusters both ways."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Small worlds, searched whole: every order of every message and crash, driven through the production step functions.
+"""Small clusters, searched whole: every order of every message and crash, driven through the production step functions.
 
 What is modelled, and why what is left out can show nothing new:
 - The network is the growing set of all that was ever sent. Whoever takes messages may take any of them at any time,
@@ -12,7 +12,7 @@ What is modelled, and why what is left out can show nothing new:
   begun.
 - Refusals, timers and backoff only say when a proposer goes on to a higher ballot. Here it may at any time.
 - Rules name acceptors only to count them once: states that differ by who is who among acceptors are one state.
-- Votes that nobody counts any more come to nothing (B3). Worlds that show this keep them; in others, states that differ
+- Votes that nobody counts any more come to nothing (B3). Where this is shown they are kept; else, states that differ
   by them alone are one state, which leaves one of a hundred.
 - Proposers and acceptors are on sites of their own. On one site, a message to oneself is never late and both crash
   together: the network and the crashes have that among their choices. Where it matters (ballot 0, L2), they share one.

@@ -3,7 +3,7 @@
 Rules that hold here:
 - R1: learning another entry for a learned slot is a violation, and the learner's own evidence is the sentence.
 - R2, E5: a learner applies its prefix to the production state machine. All is made anew from the log for each step:
-  in a small world a log is short.
+  in a small cluster a log is short.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from engine.sim.violation import violate
 Log = frozenset[LearnedSlot]
 
 NOW: Final = Tick(0)
-"""Nothing in a small world waits for time."""
+"""Nothing in a small cluster waits for time."""
 
 SAID: Final = Origin("chosen", None, SiteId("another"))
 """A learner does not ask who said so."""
@@ -40,7 +40,7 @@ _NO_VOTES: Final[Mapping[Slot, Vote]] = {}
 
 
 def step(site: SiteId) -> Step:
-    """Of a voter: nobody in a small world lost its disk."""
+    """Of a voter: nobody in a small cluster lost its disk."""
     return Step(NOW, site, voting=True)
 
 
@@ -69,10 +69,10 @@ class _NoRows:
     """A learner keeps in memory what it learned lately: of a short log, all."""
 
     def learned(self, first: Slot, last: Slot, bytes_max: int) -> Sequence[LearnedSlot]:
-        raise StoreDamaged(f"a small world keeps no rows: {first} to {last}, {bytes_max} bytes")
+        raise StoreDamaged(f"a small cluster keeps no rows: {first} to {last}, {bytes_max} bytes")
 
     def voted(self, slot: Slot) -> Vote:
-        raise StoreDamaged(f"a small world keeps no rows: {slot}")
+        raise StoreDamaged(f"a small cluster keeps no rows: {slot}")
 
 
 def consensus(

@@ -1,8 +1,8 @@
-"""Who proposes what in a small world, and with which ballots.
+"""Who proposes what in a small cluster, and with which ballots.
 
 Rules that hold here:
 - An attempt may begin at any time: after a defeat with the counter in memory, after a crash with the one on disk, and
-  after any round of others was heard of. Which rounds its cast gives a site bounds the world: another is not taken.
+  after any round of others was heard of. Which rounds its cast gives a site bounds the search: another is not taken.
 - E1, E3: an author goes on to the next event once it has learned what became of the one before; tried again, it is the
   same event.
 - L2: whether the prepare may be skipped, the production rule says, from the site's own log and its own acceptor's vote.
@@ -20,10 +20,10 @@ from engine.core.ids import Ballot, Round, SiteId, Slot
 from engine.core.messages import Accept, Chosen, LearnedSlot, Message
 from engine.core.synod import proposer
 from engine.core.synod.proposer import Accepting
-from engine.sim.proving.worlds import acceptors, logs, proposers
-from engine.sim.proving.worlds.acceptors import AcceptorState, Counted
-from engine.sim.proving.worlds.proposers import Mail, ProposerState
-from engine.sim.proving.worlds.truth import Witness
+from engine.sim.proving.exhaustive import acceptors, logs, proposers
+from engine.sim.proving.exhaustive.acceptors import AcceptorState, Counted
+from engine.sim.proving.exhaustive.invariants import Witness
+from engine.sim.proving.exhaustive.proposers import Mail, ProposerState
 
 
 class ActorState(Protocol):
@@ -71,7 +71,7 @@ class Actor(Protocol):
         """Whether it takes `chosen` of others."""
 
     def start(self, settled: logs.Log) -> ActorState:
-        """`settled` was learned before the world begins."""
+        """`settled` was learned before the search begins."""
 
     def attempts(self, state: Any) -> Iterator[Choice]:
         """What it may begin by itself. Raises Violated."""
