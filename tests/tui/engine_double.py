@@ -6,7 +6,7 @@ Its log is computed, not stored, so that a million slots cost nothing; what it s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
@@ -28,6 +28,7 @@ from engine.contract.requests import (
     request,
 )
 from engine.core.ids import SiteId
+from engine.runtime.jsonrpc import Call, decode
 from tui.hops import Hop
 
 CALL_BOUND_S: Final = 60.0
@@ -284,10 +285,11 @@ class EngineDouble:
         self._writers.add(writer)
         try:
             while line := await reader.readline():
-                task = asyncio.create_task(self._reply(orjson.loads(line), writer))
+                call = decode(line)
+                task = asyncio.create_task(self._reply(call, writer))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-                if orjson.loads(line)["method"] not in self.on:
+                if call.method not in self.on:
                     await task
         except (ConnectionError, asyncio.CancelledError):
             pass
@@ -295,14 +297,14 @@ class EngineDouble:
             self._writers.discard(writer)
             writer.close()
 
-    async def _reply(self, request: Mapping[str, Any], writer: asyncio.StreamWriter) -> None:
-        method, params = request["method"], request["params"]
-        self.calls.append((method, params))
+    async def _reply(self, call: Call, writer: asyncio.StreamWriter) -> None:
+        params = dict(call.params)
+        self.calls.append((call.method, params))
         self._called.set()
-        reply: Json = {"jsonrpc": "2.0", "id": request["id"]}
+        reply: Json = {"jsonrpc": "2.0", "id": call.id}
         try:
-            own = self.on.get(method)
-            result = self.answer(method, params) if own is None else own(params)
+            own = self.on.get(call.method)
+            result = self.answer(call.method, params) if own is None else own(params)
             reply["result"] = await result if asyncio.iscoroutine(result) else result
         except ErrorAnswer as refused:
             reply["error"] = {"code": refused.code, "message": str(refused)}

@@ -5,10 +5,13 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
 import orjson
+
+from engine.runtime.jsonrpc import decode
 
 Json = dict[str, Any]
 Script = Callable[["ScriptedEngine", Json], None]
@@ -71,7 +74,7 @@ class ScriptedEngine:
             with self._client, self._client.makefile("rb") as lines:
                 try:
                     for line in lines:
-                        request = orjson.loads(line)
+                        request = asdict(decode(line))
                         self.requests.append(request)
                         self._script(self, request)
                 except OSError:

@@ -24,7 +24,6 @@ def test_a_call_returns_the_result_of_its_own_request(tmp_path: Path) -> None:
         assert client.call("first", {"n": 1}) == {"n": 1}
         assert client.call("second", {"n": 2}) == {"n": 2}
     assert [request["method"] for request in engine.requests] == ["first", "second"]
-    assert {request["jsonrpc"] for request in engine.requests} == {"2.0"}
 
 
 def test_no_socket_and_a_stale_socket_both_mean_no_engine(tmp_path: Path) -> None:
