@@ -132,7 +132,7 @@ def biography_shape(told: Biography, void: bool, clock: Clock) -> answers.Biogra
     """`void`: the entry in the slot did not take effect here. Times are this site's clock."""
     return answers.Biography(
         slot=told.slot,
-        state=told.stage,
+        state=told.progress,
         may_be_chosen=told.may_be_chosen,
         sentence=told.sentence,
         entry=entry_shape(told.entry),

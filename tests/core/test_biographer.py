@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from engine.core.effects import Effects, SawBiography
-from engine.core.explained.biography import Biography, Stage
+from engine.core.explained.biography import Biography, Progress
 from engine.core.explained.chronicle import SLOTS_MAX
 from engine.core.ids import NUMBER_MAX, Nonce, SiteId, Slot
 from engine.core.messages import Act, AskSlot, Deed, Heartbeat, Learning, Prepare, SlotState
@@ -17,6 +17,7 @@ from tests.core.stage import (
     CAROL,
     DAVE,
     ERIN,
+    Stage,
     accept,
     accepted,
     ballot,
@@ -29,15 +30,12 @@ from tests.core.stage import (
     told,
     tweet,
 )
-from tests.core.stage import (
-    Stage as OnStage,
-)
 
 HELLO = tweet(BOB, 1)
 TWO, THREE = ballot(2, BOB), ballot(3, CAROL)
 
 
-def answer(stage: OnStage, slot: int) -> SlotState:
+def answer(stage: Stage, slot: int) -> SlotState:
     """What bob is told when he asks."""
     (state,) = sent_to(stage.hear(BOB, AskSlot(Nonce(5), Slot(slot))), BOB, SlotState)
     assert (state.nonce, state.slot) == (5, slot)
@@ -65,11 +63,11 @@ def biography(effects: Effects, token: int = 1) -> Biography:
 
 
 def test_an_unused_slot() -> None:
-    assert answer(OnStage(3).ready(), 7) == SlotState(Nonce(5), Slot(7), True, None, None, None, None, False, None, ())
+    assert answer(Stage(3).ready(), 7) == SlotState(Nonce(5), Slot(7), True, None, None, None, None, False, None, ())
 
 
 def test_votes_and_when_they_were_given() -> None:
-    stage = OnStage(3).ready()
+    stage = Stage(3).ready()
     stage.hear(BOB, prepare(TWO, 1))
     stage.wait(30)
     stage.hear(BOB, accept(TWO, 1, HELLO))
@@ -86,7 +84,7 @@ def test_votes_and_when_they_were_given() -> None:
 
 
 def test_a_range_promise_is_told_of_each_slot_that_it_covers() -> None:
-    stage = OnStage(3).ready()
+    stage = Stage(3).ready()
     stage.hear(BOB, prepare(TWO, 1))
     stage.hear(CAROL, Prepare(THREE, Slot(1), None))
     stage.wait(10)
@@ -96,7 +94,7 @@ def test_a_range_promise_is_told_of_each_slot_that_it_covers() -> None:
 
 
 def test_how_a_learned_slot_was_learned_and_how_this_site_had_voted() -> None:
-    stage = OnStage(3).ready()
+    stage = Stage(3).ready()
     stage.hear(BOB, accept(TWO, 1, HELLO))
     stage.hear(BOB, chosen(1, None, TWO))
     stage.wait(70)
@@ -106,7 +104,7 @@ def test_how_a_learned_slot_was_learned_and_how_this_site_had_voted() -> None:
 
 
 def test_who_counted_the_votes_remembers_them() -> None:
-    stage = OnStage(3).ready()
+    stage = Stage(3).ready()
     stage.submit(1)
     mine = ballot(1, ALICE)
     stage.hear(CAROL, promise(mine, 1))
@@ -115,7 +113,7 @@ def test_who_counted_the_votes_remembers_them() -> None:
 
 
 def test_after_a_restart_rows_alone_are_known() -> None:
-    stage = OnStage(3).ready()
+    stage = Stage(3).ready()
     stage.hear(BOB, accept(TWO, 1, HELLO))
     stage.hear(BOB, chosen(1, None, TWO))
     stage.hear(BOB, accept(TWO, 2, tweet(BOB, 2)))
@@ -126,7 +124,7 @@ def test_after_a_restart_rows_alone_are_known() -> None:
 
 
 def test_r6_what_is_remembered_is_bounded() -> None:
-    stage = OnStage(3).ready()
+    stage = Stage(3).ready()
     for number in range(1, SLOTS_MAX + 10):
         stage.hear(BOB, chosen(number, tweet(BOB, number), TWO))
     assert answer(stage, 1).learning is None
@@ -135,7 +133,7 @@ def test_r6_what_is_remembered_is_bounded() -> None:
 
 
 def test_w3_one_question_has_one_answer_and_changes_nothing() -> None:
-    stage = OnStage(3).ready()
+    stage = Stage(3).ready()
     stage.hear(BOB, prepare(TWO, 1))
     effects = stage.hear(CAROL, AskSlot(Nonce(9), Slot(NUMBER_MAX)))
     assert not effects.writes
@@ -144,7 +142,7 @@ def test_w3_one_question_has_one_answer_and_changes_nothing() -> None:
 
 
 def test_w4_an_answer_is_cut_to_the_page() -> None:
-    stage = OnStage(3, settings=shorter(OnStage(3).settings, 60)).ready()
+    stage = Stage(3, settings=shorter(Stage(3).settings, 60)).ready()
     stage.hear(BOB, accept(TWO, 1, tweet(BOB, 1, text="w" * 200)))
     state = answer(stage, 1)
     assert (state.accepted, state.entry) == (TWO, None)
@@ -155,17 +153,17 @@ def test_w4_an_answer_is_cut_to_the_page() -> None:
 
 
 def test_it_asks_everybody_and_tells_when_all_answered() -> None:
-    stage = OnStage(3).ready()
+    stage = Stage(3).ready()
     nonce, peers = asked(stage.explain(1, 7))
     assert peers == [BOB, CAROL]
     assert not told(stage.hear(BOB, silence(nonce, 7)), SawBiography)
     found = biography(stage.hear(CAROL, silence(nonce, 7)))
-    assert (found.slot, found.stage, found.may_be_chosen) == (7, Stage.EMPTY, False)
+    assert (found.slot, found.progress, found.may_be_chosen) == (7, Progress.EMPTY, False)
     assert [site.answered for site in found.sites] == [True, True, True]
 
 
 def test_w1_an_answer_counts_once_a_site_for_its_question() -> None:
-    stage = OnStage(5).ready()
+    stage = Stage(5).ready()
     nonce, _ = asked(stage.explain(1, 7))
     vote = SlotState(Nonce(nonce), Slot(7), True, TWO, TWO, HELLO.digest, HELLO, False, None, ())
     for _ in range(4):
@@ -181,7 +179,7 @@ def test_w1_an_answer_counts_once_a_site_for_its_question() -> None:
 
 
 def test_who_does_not_answer_is_asked_again_and_left_blank_in_the_end() -> None:
-    stage = OnStage(3).ready()
+    stage = Stage(3).ready()
     nonce, _ = asked(stage.explain(1, 7, timeout=1_000))
     stage.hear(BOB, silence(nonce, 7))
     effects = stage.wait(999)
@@ -192,7 +190,7 @@ def test_who_does_not_answer_is_asked_again_and_left_blank_in_the_end() -> None:
 
 
 def test_a_site_that_is_not_heard_is_not_waited_for() -> None:
-    stage = OnStage(3).ready()
+    stage = Stage(3).ready()
     stage.wait(60_000)
     stage.hear(BOB, silence(1, 1))
     nonce, _ = asked(stage.explain(1, 7, timeout=30_000))
@@ -201,16 +199,16 @@ def test_a_site_that_is_not_heard_is_not_waited_for() -> None:
 
 
 def test_a_cluster_of_one_site_asks_nobody() -> None:
-    stage = OnStage(1).ready()
+    stage = Stage(1).ready()
     stage.submit(1)
     effects = stage.explain(1, 1)
     assert not sent(effects, AskSlot)
-    assert biography(effects).stage is Stage.LEARNED
+    assert biography(effects).progress is Progress.LEARNED
 
 
 @pytest.mark.parametrize("rounds", [0, NUMBER_MAX])
 def test_r6_what_is_answered_changes_nothing_here(rounds: int) -> None:
-    stage = OnStage(3).ready()
+    stage = Stage(3).ready()
     nonce, _ = asked(stage.explain(1, 7))
     number = ballot(rounds, CAROL)
     absurd = SlotState(
@@ -221,7 +219,7 @@ def test_r6_what_is_answered_changes_nothing_here(rounds: int) -> None:
     assert not effects.writes
     assert (stage.replica.used_max, stage.replica.prefix) == (0, 0)
     assert stage.replica.attempt(Slot(7)) is None
-    assert biography(stage.wait(2_000)).stage is Stage.CHOSEN
+    assert biography(stage.wait(2_000)).progress is Progress.CHOSEN
     assert sent(stage.submit(1), Prepare)[0][1].ballot == ballot(1, ALICE), "no round was taken from it (B1)"
 
 
@@ -240,7 +238,7 @@ def test_a_slot_that_everybody_learned() -> None:
     bus.run(1_000)
     for site in (ALICE, BOB, CAROL):
         found = told_by(bus, site, 1)
-        assert found.stage is Stage.LEARNED
+        assert found.progress is Progress.LEARNED
         assert found.quorum is not None
         assert (found.quorum.counted_by, len(found.quorum.sites)) == (ALICE, 2)
         assert [account.learned for account in found.sites] == [True, True, True]
@@ -253,6 +251,6 @@ def test_what_dead_sites_knew_is_blank() -> None:
     bus.run(1_000)
     bus.crash(ALICE, BOB, CAROL)
     found = told_by(bus, DAVE, 1)
-    assert found.stage is Stage.LEARNED
+    assert found.progress is Progress.LEARNED
     assert [account.answered for account in found.sites] == [False, False, False, True, True]
     assert found.sites[0].learned is None

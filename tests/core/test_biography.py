@@ -11,7 +11,7 @@ from engine.codec import encode_packet
 from engine.config import ENVELOPE_BYTES
 from engine.core.entry import NOOP, TEXT_MAX, Entry, Stamped, Tweet, encode
 from engine.core.explained.biographer import ROOM_BYTES, fitted
-from engine.core.explained.biography import Answer, Biography, Quorum, Stage, tell
+from engine.core.explained.biography import Answer, Biography, Progress, Quorum, tell
 from engine.core.ids import NUMBER_MAX, Ballot, Nonce, Round, SiteId, Slot, StoreId, Tick
 from engine.core.messages import Act, Deed, Learning, Packet, SlotState
 from engine.datagram import SEAL_BYTES
@@ -44,14 +44,14 @@ def told(size: int, *states: SlotState) -> Biography:
 
 def test_a_slot_that_nobody_used() -> None:
     found = told(3, EMPTY, EMPTY, EMPTY)
-    assert (found.stage, found.may_be_chosen, found.entry, found.quorum) == (Stage.EMPTY, False, None, None)
+    assert (found.progress, found.may_be_chosen, found.entry, found.quorum) == (Progress.EMPTY, False, None, None)
     assert found.sentence == "empty: nothing promised, nothing accepted: not chosen when they answered"
     assert found.ballots == ()
 
 
 def test_a_majority_that_did_not_answer_may_have_chosen_anything() -> None:
     found = told(3, EMPTY)
-    assert (found.stage, found.may_be_chosen) == (Stage.EMPTY, True)
+    assert (found.progress, found.may_be_chosen) == (Progress.EMPTY, True)
     assert found.sentence.endswith("bob and carol did not answer: may be chosen")
     assert [site.answered for site in found.sites] == [True, False, False]
     assert found.sites[1].voting is None
@@ -60,7 +60,7 @@ def test_a_majority_that_did_not_answer_may_have_chosen_anything() -> None:
 
 def test_a_promise_uses_nothing() -> None:
     found = told(3, promised(TWO), promised(TWO), EMPTY)
-    assert (found.stage, found.may_be_chosen) == (Stage.PROMISED, False)
+    assert (found.progress, found.may_be_chosen) == (Progress.PROMISED, False)
     assert found.sentence == "promised by alice and bob, nothing accepted: not chosen when they answered"
     (only,) = found.ballots
     assert (only.ballot, only.promised, only.accepted, only.chosen) == (TWO, (ALICE, BOB), (), False)
@@ -68,13 +68,13 @@ def test_a_promise_uses_nothing() -> None:
 
 def test_a_minority_that_all_others_deny_is_not_chosen() -> None:
     found = told(3, accepted(ONE, OURS), EMPTY, EMPTY)
-    assert (found.stage, found.may_be_chosen, found.entry) == (Stage.ACCEPTED, False, OURS)
+    assert (found.progress, found.may_be_chosen, found.entry) == (Progress.ACCEPTED, False, OURS)
     assert found.sentence == "accepted by alice at 1.alice: no majority is known: not chosen when they answered"
 
 
 def test_a_minority_and_the_silent_may_be_a_majority() -> None:
     found = told(5, accepted(ONE, OURS), accepted(ONE, OURS), EMPTY, EMPTY)
-    assert (found.stage, found.may_be_chosen, found.quorum) == (Stage.ACCEPTED, True, None)
+    assert (found.progress, found.may_be_chosen, found.quorum) == (Progress.ACCEPTED, True, None)
     assert found.sentence == (
         "accepted by alice and bob at 1.alice: no majority is known; erin did not answer: may be chosen"
     )
@@ -83,14 +83,14 @@ def test_a_minority_and_the_silent_may_be_a_majority() -> None:
 def test_who_accepted_anything_may_have_accepted_a_lower_ballot_too() -> None:
     """Alice accepted 1.alice before she accepted 3.carol; nobody remembers it, and 1.alice is chosen."""
     found = told(3, accepted(THREE, OURS), accepted(ONE, OURS), EMPTY)
-    assert (found.stage, found.may_be_chosen) == (Stage.ACCEPTED, True)
+    assert (found.progress, found.may_be_chosen) == (Progress.ACCEPTED, True)
     assert found.entry == OURS
 
 
 def test_who_remembers_a_lower_acceptance_proves_the_majority() -> None:
     deed = Deed(Act.ACCEPTED, ONE, 40)
     found = told(3, accepted(THREE, OURS, deed), accepted(ONE, OURS), EMPTY)
-    assert (found.stage, found.quorum) == (Stage.CHOSEN, Quorum(ONE, (ALICE, BOB), None))
+    assert (found.progress, found.quorum) == (Progress.CHOSEN, Quorum(ONE, (ALICE, BOB), None))
 
 
 def test_the_first_majority_is_the_quorum_that_chose() -> None:
@@ -109,25 +109,25 @@ def test_the_first_majority_is_the_quorum_that_chose() -> None:
 
 def test_d5_who_does_not_vote_may_have_lost_an_acceptance() -> None:
     found = told(3, accepted(ONE, OURS), EMPTY, replace(EMPTY, voting=False))
-    assert (found.stage, found.may_be_chosen) == (Stage.ACCEPTED, True)
+    assert (found.progress, found.may_be_chosen) == (Progress.ACCEPTED, True)
     assert "carol may have lost a vote (D5)" in found.sentence
 
 
 def test_b3_votes_at_different_ballots_are_no_majority() -> None:
     found = told(3, accepted(ONE, OURS), accepted(TWO, THEIRS), EMPTY)
-    assert (found.stage, found.quorum) == (Stage.ACCEPTED, None)
+    assert (found.progress, found.quorum) == (Progress.ACCEPTED, None)
     assert found.entry == THEIRS, "P2c: what is chosen, if anything is, is what the highest ballot carries"
 
 
 def test_b2_ballot_zero_is_a_ballot() -> None:
     zero = ballot(0, ALICE)
     found = told(3, accepted(zero, OURS), accepted(zero, OURS), EMPTY)
-    assert (found.stage, found.quorum) == (Stage.CHOSEN, Quorum(zero, (ALICE, BOB), None))
+    assert (found.progress, found.quorum) == (Progress.CHOSEN, Quorum(zero, (ALICE, BOB), None))
 
 
 def test_a_majority_of_the_variables_proves_the_choice() -> None:
     found = told(5, EMPTY, accepted(TWO, THEIRS), accepted(TWO, THEIRS), accepted(TWO, THEIRS))
-    assert (found.stage, found.entry) == (Stage.CHOSEN, THEIRS)
+    assert (found.progress, found.entry) == (Progress.CHOSEN, THEIRS)
     assert found.quorum == Quorum(TWO, (BOB, CAROL, DAVE), None)
     assert found.sentence == (
         "chosen, not learned here yet: bob, carol and dave accepted it at 2.bob, 3 of 5; learned by nobody;"
@@ -138,7 +138,7 @@ def test_a_majority_of_the_variables_proves_the_choice() -> None:
 
 def test_who_has_learned_proves_the_choice_too() -> None:
     found = told(3, EMPTY, learned(THEIRS))
-    assert (found.stage, found.entry, found.quorum) == (Stage.CHOSEN, THEIRS, None)
+    assert (found.progress, found.entry, found.quorum) == (Progress.CHOSEN, THEIRS, None)
     assert "which quorum chose it is not known to those that answered; learned by bob" in found.sentence
 
 
@@ -146,7 +146,7 @@ def test_who_counted_the_votes_names_the_quorum() -> None:
     counted = Learning("votes", TWO, BOB, (BOB, CAROL, ERIN), 1_200)
     said = Learning("chosen", TWO, BOB, (), 1_190)
     found = told(5, learned(OURS, said, accepted(TWO, OURS)), learned(OURS, counted, accepted(TWO, OURS)))
-    assert (found.stage, found.quorum) == (Stage.LEARNED, Quorum(TWO, (BOB, CAROL, ERIN), BOB))
+    assert (found.progress, found.quorum) == (Progress.LEARNED, Quorum(TWO, (BOB, CAROL, ERIN), BOB))
     assert found.sentence == (
         "learned here: bob, carol and erin accepted it at 2.bob, 3 of 5; learned by alice and bob;"
         " carol, dave and erin did not answer"
@@ -161,7 +161,7 @@ def test_who_counted_the_votes_names_the_quorum() -> None:
 def test_what_nobody_remembers_is_blank() -> None:
     """After restarts rows alone are left: the variables, and the entry."""
     found = told(3, learned(OURS, None, accepted(ONE, OURS)), learned(OURS, None), learned(OURS, None))
-    assert (found.stage, found.quorum) == (Stage.LEARNED, None)
+    assert (found.progress, found.quorum) == (Progress.LEARNED, None)
     assert found.sentence.startswith("learned here: which quorum chose it is not known any more;")
     assert [site.learned_at for site in found.sites] == [None, None, None]
     (only,) = found.ballots

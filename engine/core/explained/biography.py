@@ -22,7 +22,7 @@ from engine.core.messages import Act, SlotState
 from engine.core.value import Value
 
 
-class Stage(StrEnum):
+class Progress(StrEnum):
     """How far a slot got, as far as the answers show."""
 
     EMPTY = "empty"
@@ -77,7 +77,7 @@ class Biography(Value):
     """`entry` is what is chosen, or accepted at the highest ballot known; `sites` are all, sorted; `ballots` ascend."""
 
     slot: Slot
-    stage: Stage
+    progress: Progress
     may_be_chosen: bool
     sentence: str
     entry: Entry | None
@@ -128,13 +128,13 @@ def tell(slot: Slot, asker: SiteId, sites: tuple[SiteId, ...], answers: Mapping[
         accepted,
         tuple(ballot for ballot, by in sorted(accepted.items()) if len(by) >= majority),
     )
-    stage = _stage(evidence)
+    progress = _progress(evidence)
     quorum = _quorum(evidence)
     return Biography(
         slot,
-        stage,
-        stage in (Stage.CHOSEN, Stage.LEARNED) or evidence.may_be_chosen,
-        _sentence(stage, evidence, quorum),
+        progress,
+        progress in (Progress.CHOSEN, Progress.LEARNED) or evidence.may_be_chosen,
+        _sentence(progress, evidence, quorum),
         _entry(evidence),
         quorum,
         tuple(_account(site, answers.get(site), evidence.entries) for site in sites),
@@ -156,15 +156,15 @@ def _acceptances(states: Mapping[SiteId, SlotState]) -> dict[Ballot, set[SiteId]
     return found
 
 
-def _stage(evidence: _Evidence) -> Stage:
+def _progress(evidence: _Evidence) -> Progress:
     if evidence.asker in evidence.learners:
-        return Stage.LEARNED
+        return Progress.LEARNED
     if evidence.learners or evidence.proved:
-        return Stage.CHOSEN
+        return Progress.CHOSEN
     if evidence.accepted:
-        return Stage.ACCEPTED
+        return Progress.ACCEPTED
     promised = any(state.promised is not None for state in evidence.states.values())
-    return Stage.PROMISED if promised else Stage.EMPTY
+    return Progress.PROMISED if promised else Progress.EMPTY
 
 
 def _quorum(evidence: _Evidence) -> Quorum | None:
@@ -236,26 +236,26 @@ def _account(site: SiteId, answer: Answer | None, entries: Mapping[str, Entry]) 
     )
 
 
-def _sentence(stage: Stage, evidence: _Evidence, quorum: Quorum | None) -> str:
+def _sentence(progress: Progress, evidence: _Evidence, quorum: Quorum | None) -> str:
     """The state in one sentence, which claims nothing that the answers do not prove."""
     unheard = f"; {named(evidence.silent)} did not answer" if evidence.silent else ""
     doubts = f"{unheard}; {named(evidence.voteless)} may have lost a vote (D5)" if evidence.voteless else unheard
     verdict = "may be chosen" if evidence.may_be_chosen else "not chosen when they answered"
-    match stage:
-        case Stage.LEARNED | Stage.CHOSEN:
-            start = "learned here" if stage is Stage.LEARNED else "chosen, not learned here yet"
+    match progress:
+        case Progress.LEARNED | Progress.CHOSEN:
+            start = "learned here" if progress is Progress.LEARNED else "chosen, not learned here yet"
             how = f"which quorum chose it is not known {'to those that answered' if evidence.silent else 'any more'}"
             if quorum is not None:
                 counts = f"{len(quorum.sites)} of {len(evidence.sites)}"
                 how = f"{named(quorum.sites)} accepted it at {quorum.ballot}, {counts}"
             return f"{start}: {how}; learned by {named(evidence.learners)}{unheard}"
-        case Stage.ACCEPTED:
+        case Progress.ACCEPTED:
             votes = ", ".join(f"by {named(by)} at {ballot}" for ballot, by in sorted(evidence.accepted.items()))
             return f"accepted {votes}: no majority is known{doubts}: {verdict}"
-        case Stage.PROMISED:
+        case Progress.PROMISED:
             promisers = (site for site, state in evidence.states.items() if state.promised is not None)
             return f"promised by {named(promisers)}, nothing accepted{doubts}: {verdict}"
-        case Stage.EMPTY:
+        case Progress.EMPTY:
             return f"empty: nothing promised, nothing accepted{doubts}: {verdict}"
         case _:
-            assert_never(stage)
+            assert_never(progress)
