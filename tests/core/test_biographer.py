@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from engine.core.effects import Effects, SawBiography
 from engine.core.explained.biography import Biography, Progress
-from engine.core.explained.chronicle import SLOTS_MAX
+from engine.core.explained.slot_history import SLOTS_MAX
 from engine.core.ids import NUMBER_MAX, Nonce, SiteId, Slot
 from engine.core.messages import Act, AskSlot, Deed, Heartbeat, Learning, Prepare, SlotState
 from tests.core.bus import Bus

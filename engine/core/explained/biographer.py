@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from engine.core.consensus import Consensus
 from engine.core.effects import SawBiography
 from engine.core.explained.biography import Answer, tell
-from engine.core.explained.chronicle import Chronicle
+from engine.core.explained.slot_history import SlotHistory
 from engine.core.ids import NEVER, Nonce, SiteId, Slot, Tick, new_nonce
 from engine.core.log.pages import cost_bytes
 from engine.core.messages import AskSlot, Deed, Learning, SlotState
@@ -68,17 +68,17 @@ class Biographer:
         self._acceptor = consensus.acceptor
         self._learner = consensus.learner
         self._log = log
-        self._chronicle = Chronicle()
+        self._history = SlotHistory()
         self._peers = peers
         self._random = random
         self._inquiries: dict[Nonce, _Inquiry] = {}
 
     def remember(self, step: Step) -> None:
         """The step is done: what it did is kept for people."""
-        self._chronicle.take(step.now, step.effects)
+        self._history.take(step.now, step.effects)
 
     def committed(self) -> None:
-        self._chronicle.committed()
+        self._history.committed()
 
     def ask(self, step: Step, token: int, slot: Slot, timeout: Tick) -> None:
         while len(self._inquiries) >= INQUIRIES_MAX:
@@ -121,7 +121,7 @@ class Biographer:
 
     def _state(self, step: Step, question: AskSlot) -> SlotState:
         slot = question.slot
-        past = self._chronicle.learned(slot)
+        past = self._history.learned(slot)
         entry = self._learner.entry(slot) if self._learner.is_learned(slot) else None
         learning: Learning | None = None
         if past is not None:
@@ -139,7 +139,7 @@ class Biographer:
             vote.entry if entry is None else entry,
             entry is not None,
             learning,
-            tuple(Deed(each.act, each.ballot, step.now - each.at) for each in self._chronicle.acts(slot)),
+            tuple(Deed(each.act, each.ballot, step.now - each.at) for each in self._history.acts(slot)),
         )
 
     def _conclude(self, step: Step, nonce: Nonce) -> None:

@@ -46,7 +46,7 @@ class Learned(Value):
     at: Tick
 
 
-class Chronicle:
+class SlotHistory:
     def __init__(self) -> None:
         self._slots: OrderedDict[Slot, _Past] = OrderedDict()
         self._ranges: deque[tuple[RangePromise, Tick]] = deque(maxlen=RANGES_MAX)
