@@ -9,7 +9,7 @@ import pytest
 from engine.core.effects import Effects, SawOutcome
 from engine.core.entry import Entry, Stamped, Withdrawal, encode
 from engine.core.ids import Slot
-from engine.core.leading.courier import AGAIN_MAX
+from engine.core.leading.forwarder import AGAIN_MAX
 from engine.core.messages import Ask, AskHighest, HandOn, Hello, Prepare, Verdict, Welcome
 from engine.core.storage import EventState, WriteEvent
 from tests.core.led import (

@@ -1,4 +1,4 @@
-"""The policy `elected`: election, leader and courier together (L3).
+"""The policy `elected`: election, leader and forwarder together (L3).
 
 Rules that hold here:
 - A leader that no longer reaches a majority, or hears one of a higher ballot, steps down. So does one whose proposal at
@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Final
 
 from engine.core.ids import Ballot, SiteId, Tick
-from engine.core.leading.courier import Courier, relayed
 from engine.core.leading.election import Election, Heard
+from engine.core.leading.forwarder import Forwarder, relayed
 from engine.core.leading.policy import Parts, Policy
 from engine.core.messages import Ask, HandOn, Heartbeat, Promise
 from engine.core.peers.heartbeats import Claim
@@ -38,7 +38,7 @@ class Elected(Policy):
         self._site = parts.settings.site
         self._election = Election(parts.settings, parts.peers, parts.random)
         self._leader = parts.consensus.leader
-        self._courier = Courier(parts.settings, parts.sessions, self._leader.offer, ask)
+        self._forwarder = Forwarder(parts.settings, parts.sessions, self._leader.offer, ask)
         said_again = 2 * max(RESEND_MAX, 2 * parts.settings.timings.retransmit)
         self._patience = Tick(max(GIVES_WAY_TIMEOUTS * self._election.timeout, said_again))
         self._said: Ballot | None = None
@@ -68,17 +68,17 @@ class Elected(Policy):
 
     def push(self, step: Step) -> None:
         """Hands on what waits, if there is a leader; a change of this site's own leading is told at once."""
-        self._courier.push(step, self._follows(step.now), self._parts.last_in_effect)
+        self._forwarder.push(step, self._follows(step.now), self._parts.last_in_effect)
         if self._leader.ballot != self._said:
             self._said = self._leader.ballot
             self._parts.peers.beat_now(step.now)
 
     def withdraw(self, step: Step) -> None:
         """The leader can: a withdrawal is no new number, and void wherever the event or a later one took effect."""
-        self._courier.push(step, self._follows(step.now), self._parts.last_in_effect)
+        self._forwarder.push(step, self._follows(step.now), self._parts.last_in_effect)
 
     def deadline(self) -> Tick:
-        return min(self._leader.deadline(), self._courier.deadline(), self._election.deadline())
+        return min(self._leader.deadline(), self._forwarder.deadline(), self._election.deadline())
 
     def on_heartbeat(self, step: Step, sender: SiteId, message: Heartbeat) -> None:
         self._election.on_heartbeat(step, sender, message)

@@ -164,7 +164,7 @@ def _everybody_fills(_: Any) -> Any:
     return lambda _self, _now: True
 
 
-# The courier
+# The forwarder
 
 
 def _relays_without_end(_: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The courier: hands the events of this site to the leader, until they are settled (L3).
+"""The forwarder: hands the events of this site to the leader, until they are settled (L3).
 
 Rules that hold here:
 - E3, E5: events leave in the order of their numbers, each naming the one before it in the chain.
@@ -32,7 +32,7 @@ AGAIN_MAX: Final = 256
 """How many of them are handed on again at a time."""
 
 
-class Courier:
+class Forwarder:
     """`offer(step, entries)` gives entries, one at least, to this site's own leader; `ask(step)` asks the others for
     what is missing here."""
 
