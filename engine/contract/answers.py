@@ -184,7 +184,7 @@ class Waiting(Shape):
 
 
 class FreshRead(Shape):
-    """What became of a certain read: `at` is the moment before which nothing is missing, None where that is not
+    """What became of a linearizable read: `at` is the moment before which nothing is missing, None where that is not
     confirmed, because of `reason`."""
 
     confirmed: bool

@@ -122,7 +122,7 @@ class SawRecovery(Value):
     source: SiteId | None
 
 
-class SawFresh(Value):
+class SawReadConfirmed(Value):
     """A read is confirmed (R5): all that was chosen before `asked` is in the prefix, which covers `bound`, the highest
     slot that a majority, `voters`, reported. `token` is the read's, `took_ms` how long ago `asked` is."""
 
@@ -133,7 +133,7 @@ class SawFresh(Value):
     voters: tuple[SiteId, ...]
 
 
-class SawUnconfirmed(Value):
+class SawReadUnconfirmed(Value):
     """A read ended without being confirmed (R5); `bound` is None where no majority answered."""
 
     token: int
@@ -184,8 +184,8 @@ Observation = (
     | SawHanded
     | SawFilled
     | SawRecovery
-    | SawFresh
-    | SawUnconfirmed
+    | SawReadConfirmed
+    | SawReadUnconfirmed
     | SawBiography
     | SawStanding
     | SawPeer

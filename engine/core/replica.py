@@ -30,8 +30,8 @@ from engine.core.leading.elected import Elected
 from engine.core.leading.one_by_one import OneByOne
 from engine.core.leading.policy import Parts, Policy
 from engine.core.log.filler import Filler
-from engine.core.log.fresh import FreshReads
 from engine.core.log.learner import Learner, Origin
+from engine.core.log.linearizable_reads import LinearizableReads
 from engine.core.log.pages import answer
 from engine.core.log.scanner import Scanner, highest
 from engine.core.messages import (
@@ -115,7 +115,7 @@ class Replica:
         hindrances = Hindrances(self._peers, meddling)
         self._filler = Filler(settings, consensus, self._peers, random, hindrances)
         self._scanner = Scanner(settings, self._learner, self._peers, random)
-        self._reads = FreshReads(
+        self._reads = LinearizableReads(
             settings, self._learner, self._peers, self._scanner, self._filler, hindrances=hindrances, random=random
         )
         self._biographer = Biographer(settings, consensus, log, self._peers, random)
@@ -144,8 +144,8 @@ class Replica:
         """As if the time of an event or a read had passed. An unknown token does nothing."""
         return self._act(now, lambda step: self._give_up(step, token))
 
-    def confirm(self, now: Tick, token: int, timeout: Tick) -> Effects:
-        """A certain read begins (R5); one SawFresh or SawUnconfirmed will name its token, which nothing open has."""
+    def read(self, now: Tick, token: int, timeout: Tick) -> Effects:
+        """A linearizable read begins (R5). Its token, which no open read has, comes back with what became of it."""
         return self._act(now, lambda step: self._reads.begin(step, token, timeout))
 
     def explain(self, now: Tick, token: int, slot: Slot, timeout: Tick) -> Effects:

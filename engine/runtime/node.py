@@ -24,15 +24,15 @@ from engine.core.effects import (
     Observation,
     SawApplied,
     SawAttempt,
-    SawFresh,
     SawHoles,
     SawOutcome,
     SawPeer,
     SawProof,
+    SawReadConfirmed,
+    SawReadUnconfirmed,
     SawRecovery,
     SawRejected,
     SawStanding,
-    SawUnconfirmed,
 )
 from engine.core.explained import describe
 from engine.core.ids import SiteId, Slot, Tick
@@ -250,7 +250,7 @@ class Node:
                 outcome = outcome_of(saw, winner)
                 parts.pending.outcome(saw, outcome)
                 parts.subscriptions.outcome(outcome)
-            case SawFresh() | SawUnconfirmed():
+            case SawReadConfirmed() | SawReadUnconfirmed():
                 parts.pending.read(saw)
             case SawPeer(peer, up):
                 if up:

@@ -4,7 +4,7 @@ Rules that hold here:
 - A request is answered exactly once: with its outcome, when its time has passed, when it is given up, or when the
   engine stops. What is found out after that goes to subscribers alone.
 - An event does not depend on its client: if the connection closes, the event goes on until its time has passed.
-- A certain read is answered with the timeline in any case, which says whether it is confirmed (R5).
+- A linearizable read is answered with the timeline in any case, which says whether it is confirmed (R5).
 - What the rules of the timeline refuse never reaches the replica.
 - The lines of a `fill` are kept until its last slot is settled; those of all fills together are bounded.
 """
@@ -27,10 +27,10 @@ from engine.core.effects import (
     Observation,
     SawBiography,
     SawFilled,
-    SawFresh,
     SawLearned,
     SawOutcome,
-    SawUnconfirmed,
+    SawReadConfirmed,
+    SawReadUnconfirmed,
 )
 from engine.core.entry import NOOP, BadOperation, Block, Operation, Tweet, Unblock, clean_text, encode, kind_of, stamped
 from engine.core.events.sessions import Submission
@@ -128,7 +128,7 @@ class PendingCalls:
             client, call_id = waiting
             client.answer(call_id, outcome)
 
-    def read(self, saw: SawFresh | SawUnconfirmed) -> None:
+    def read(self, saw: SawReadConfirmed | SawReadUnconfirmed) -> None:
         """Answers who waits for this read. Raises StoreError."""
         waiting = self._reads[saw.token]
         page = self._queries.view(waiting.view, saw)
@@ -169,7 +169,7 @@ class PendingCalls:
         token = next(self._tokens)
         self._reads[token] = _ReadWait(client, call_id, fresh)
         self._token_of[key] = token
-        return self._replica.confirm(now, token, fresh.timeout)
+        return self._replica.read(now, token, fresh.timeout)
 
     def _operation(self, submit: Submit) -> Operation:
         if submit.kind is EventKind.TWEET:

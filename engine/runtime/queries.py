@@ -31,7 +31,7 @@ from engine.contract.requests import (
     View,
 )
 from engine.contract.shape import Shape
-from engine.core.effects import SawFresh, SawUnconfirmed
+from engine.core.effects import SawReadConfirmed, SawReadUnconfirmed
 from engine.core.entry import Entry
 from engine.core.events.situation import Situation
 from engine.core.ids import EventId, Slot
@@ -96,8 +96,8 @@ class Queries:
             case _:
                 assert_never(query)
 
-    def view(self, query: AnyView[Any], read: SawFresh | SawUnconfirmed | None = None) -> TimelinePage:
-        """The timeline; `read` is what became of the certain read that asked for it (R5). Raises StoreError."""
+    def view(self, query: AnyView[Any], read: SawReadConfirmed | SawReadUnconfirmed | None = None) -> TimelinePage:
+        """The timeline; `read` is what became of the linearizable read that asked for it (R5). Raises StoreError."""
         me = self._settings.site
         hidden = frozenset(blocker for blocker, blocked in self._replica.blocks() if blocked == me)
         lines = [shapes.timeline_line(row) for row in self._storage.timeline(hidden, query.lines, query.before)]

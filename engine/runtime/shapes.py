@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from engine.contract import answers
 from engine.contract.answers import AcceptorLine, Attempt, BallotAccount, FillLine, FreshRead, LogLine, Outcome
-from engine.core.effects import SawFilled, SawFresh, SawOutcome, SawUnconfirmed
+from engine.core.effects import SawFilled, SawOutcome, SawReadConfirmed, SawReadUnconfirmed
 from engine.core.entry import Entry, Tweet, decode, kind_of
 from engine.core.events.situation import Doubt
 from engine.core.explained import describe
@@ -216,12 +216,12 @@ def _winner(author: SiteId | None, kind: str | None, winner: Entry | None) -> an
     return answers.Entry(kind or "noop", author, None, None, None)
 
 
-def read_shape(read: SawFresh | SawUnconfirmed, clock: Clock) -> FreshRead:
-    """What became of a certain read: `at` is when its majority was asked (R5)."""
+def read_shape(read: SawReadConfirmed | SawReadUnconfirmed, clock: Clock) -> FreshRead:
+    """What became of a linearizable read: `at` is when its majority was asked (R5)."""
     match read:
-        case SawFresh(_, bound, asked, _, voters):
+        case SawReadConfirmed(_, bound, asked, _, voters):
             return FreshRead(True, bound, iso(clock.wall_ms_of(asked)), voters, None)
-        case SawUnconfirmed(_, bound, reason):
+        case SawReadUnconfirmed(_, bound, reason):
             return FreshRead(False, bound, None, (), reason)
         case _:
             assert_never(read)

@@ -17,17 +17,17 @@ from engine.core.effects import (
     SawAttempt,
     SawBiography,
     SawFilled,
-    SawFresh,
     SawHanded,
     SawHoles,
     SawLearned,
     SawOutcome,
     SawPeer,
     SawProof,
+    SawReadConfirmed,
+    SawReadUnconfirmed,
     SawRecovery,
     SawRejected,
     SawStanding,
-    SawUnconfirmed,
 )
 
 
@@ -67,9 +67,9 @@ class Reached:
                 self.counts[f"told {saw.outcome.value}"] += 1
             case SawFilled():
                 self.counts[f"hole: {saw.result}"] += 1
-            case SawFresh():
+            case SawReadConfirmed():
                 self.counts["read confirmed"] += 1
-            case SawUnconfirmed():
+            case SawReadUnconfirmed():
                 self.counts["read unconfirmed"] += 1
             case SawRecovery():
                 if saw.phase == "copying":

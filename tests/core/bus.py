@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from random import Random
 
-from engine.core.effects import Effects, SawBiography, SawFresh, SawOutcome
+from engine.core.effects import Effects, SawBiography, SawOutcome, SawReadConfirmed
 from engine.core.explained.biography import Biography
 from engine.core.ids import EventId, SiteId, Slot, Tick
 from engine.core.messages import Packet
@@ -50,10 +50,10 @@ class Bus:
         self._take(site, self.stages[site].submit(self._tokens, text, timeout, retry=retry))
         return self._tokens
 
-    def confirm(self, site: SiteId, timeout: int = MINUTE) -> int:
-        """A certain read begins (R5); returns its token."""
+    def read(self, site: SiteId, timeout: int = MINUTE) -> int:
+        """A linearizable read begins (R5); returns its token."""
         self._tokens += 1
-        self._take(site, self.stages[site].confirm(self._tokens, timeout))
+        self._take(site, self.stages[site].read(self._tokens, timeout))
         return self._tokens
 
     def explain(self, site: SiteId, slot: int) -> None:
@@ -117,5 +117,5 @@ class Bus:
                 self.order.append(saw.id)
                 self.created_max = max(self.created_max, saw.slot or Slot(0))
         self.biographies += [saw.biography for saw in told(effects, SawBiography)]
-        for read in told(effects, SawFresh):
+        for read in told(effects, SawReadConfirmed):
             self.shown[read.token] = self.stages[site].store.load().prefix

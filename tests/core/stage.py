@@ -187,9 +187,9 @@ class Stage:
     def give_up(self, token: int) -> Effects:
         return self._perform(self.replica.give_up(self.now, token))
 
-    def confirm(self, token: int, timeout: int = MINUTE) -> Effects:
-        """A certain read begins (R5)."""
-        return self._perform(self.replica.confirm(self.now, token, Tick(timeout)))
+    def read(self, token: int, timeout: int = MINUTE) -> Effects:
+        """A linearizable read begins (R5)."""
+        return self._perform(self.replica.read(self.now, token, Tick(timeout)))
 
     def explain(self, token: int, slot: int, timeout: int = 1_000) -> Effects:
         """Somebody asks what happened at a slot."""

@@ -17,17 +17,17 @@ from engine.core.effects import (
     SawAttempt,
     SawBiography,
     SawFilled,
-    SawFresh,
     SawHanded,
     SawHoles,
     SawLearned,
     SawOutcome,
     SawPeer,
     SawProof,
+    SawReadConfirmed,
+    SawReadUnconfirmed,
     SawRecovery,
     SawRejected,
     SawStanding,
-    SawUnconfirmed,
 )
 from engine.core.entry import NOOP, Block, Entry, Operation, Stamped, Unblock, Withdrawal, encode
 from engine.core.explained import describe
@@ -263,11 +263,11 @@ OBSERVATIONS: list[tuple[Observation, str]] = [
     (SawRecovery("copying", Slot(43), Slot(2), BOB), "recovery 43 - | copies from bob: has 2, the log goes to 43"),
     (SawRecovery("done", Slot(43), Slot(43), None), "recovery 43 - | done: everything up to 43 is learned"),
     (
-        SawFresh(1, Slot(43), Tick(5_000), Tick(12), (ALICE, BOB)),
+        SawReadConfirmed(1, Slot(43), Tick(5_000), Tick(12), (ALICE, BOB)),
         "fresh 43 - | everything chosen until 12 ms ago is here: slot 43 by alice, bob",
     ),
     (
-        SawUnconfirmed(1, None, "2 of 5 answered, 3 needed"),
+        SawReadUnconfirmed(1, None, "2 of 5 answered, 3 needed"),
         "fresh - - | not confirmed: 2 of 5 answered, 3 needed",
     ),
     (SawRecovery("done", Slot(0), Slot(0), None), "recovery - - | done: a majority knows of no used slot"),

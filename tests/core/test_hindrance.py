@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from engine.core.effects import SawFilled, SawOutcome, SawUnconfirmed
+from engine.core.effects import SawFilled, SawOutcome, SawReadUnconfirmed
 from engine.core.explained.hindrance import Hindrances, Taken
 from engine.core.ids import NUMBER_MAX, Nonce, SiteId, Slot, Tick
 from engine.core.messages import Ask, AskHighest, HandOn, Highest, Known, LearnedSlot, Message, Prepare
@@ -178,12 +178,12 @@ def test_a_read_that_a_rule_keeps_says_so_first() -> None:
     rule = Rule()
     stage = hindered_stage(rule)
     rule.taken = came(Highest(NONCE, Slot(1), Slot(1)), BOB, CAROL)
-    stage.confirm(1, timeout=1_000)
-    (saw,) = told(stage.live(1_000), SawUnconfirmed)
+    stage.read(1, timeout=1_000)
+    (saw,) = told(stage.live(1_000), SawReadUnconfirmed)
     assert saw.reason == "rule 1 here drops the answers of bob and carol; 1 of 3 answered, 2 needed"
     rule.taken = left(AskHighest(NONCE), BOB)
-    stage.confirm(2, timeout=1_000)
-    (saw,) = told(stage.live(1_000), SawUnconfirmed)
+    stage.read(2, timeout=1_000)
+    (saw,) = told(stage.live(1_000), SawReadUnconfirmed)
     assert saw.reason == "rule 1 here drops the questions to bob; 1 of 3 answered, 2 needed"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.core.effects import Effects, Observation, SawFresh, SawOutcome
+from engine.core.effects import Effects, Observation, SawOutcome, SawReadConfirmed
 from engine.core.entry import Tweet
 from engine.core.ids import SiteId, Slot, Tick
 from engine.core.messages import Accept, Heartbeat, Hello
@@ -318,7 +318,7 @@ def test_w1_what_was_sent_in_an_earlier_life_is_dropped() -> None:
     assert world.reached.counts["rejected: other-life"] == before + len(old)
 
 
-# Certain reads
+# Linearizable reads
 
 
 def test_r5_a_read_that_two_sites_can_bound_is_confirmed_and_one_that_is_cut_off_is_not() -> None:
@@ -339,11 +339,11 @@ def test_r5_a_read_of_what_was_never_asked_for_is_found_out(monkeypatch: pytest.
     tweet(world, 1)
     world.run(UP_MS + 1_000)
 
-    def confirm(replica: Replica, now: Tick, token: int, _timeout: Tick) -> Effects:
-        told = SawFresh(token, replica.prefix, now, Tick(0), NAMES)
+    def read(replica: Replica, now: Tick, token: int, _timeout: Tick) -> Effects:
+        told = SawReadConfirmed(token, replica.prefix, now, Tick(0), NAMES)
         return Effects(observations=[told])
 
-    monkeypatch.setattr(Replica, "confirm", confirm)
+    monkeypatch.setattr(Replica, "read", read)
     with pytest.raises(Violated) as caught:
         world.read(0, Tick(1_000))
     assert caught.value.violation.rule == "R5"

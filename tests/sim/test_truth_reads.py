@@ -1,4 +1,4 @@
-"""The truth about certain reads fails whoever breaks its rule: each is broken here once (R5, D5, W1)."""
+"""The truth about linearizable reads fails whoever breaks its rule: each is broken here once (R5, D5, W1)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from engine.core.effects import SawFresh, SawUnconfirmed
+from engine.core.effects import SawReadConfirmed, SawReadUnconfirmed
 from engine.core.ids import Nonce, SiteId, Slot, Tick
 from engine.sim.truth.reads import Begun, Reads
 from engine.sim.violation import Violated
@@ -23,8 +23,8 @@ def violates(rule: str) -> Iterator[None]:
     assert caught.value.violation.rule == rule
 
 
-def saw(bound: int = 7, asked: int = BEGAN, voters: tuple[SiteId, ...] = (ALICE, BOB)) -> SawFresh:
-    return SawFresh(1, Slot(bound), Tick(asked), Tick(0), voters)
+def saw(bound: int = 7, asked: int = BEGAN, voters: tuple[SiteId, ...] = (ALICE, BOB)) -> SawReadConfirmed:
+    return SawReadConfirmed(1, Slot(bound), Tick(asked), Tick(0), voters)
 
 
 @pytest.fixture
@@ -79,4 +79,4 @@ def test_r5_a_read_is_confirmed_once_for_a_majority_asked_since_it_began(
 
 
 def test_a_read_that_ended_unconfirmed_says_nothing_of_the_log(reads: Reads) -> None:
-    assert reads.ended(ALICE, SawUnconfirmed(1, None, "1 of 3 answered, 2 needed").token).chosen == 7
+    assert reads.ended(ALICE, SawReadUnconfirmed(1, None, "1 of 3 answered, 2 needed").token).chosen == 7

@@ -1,4 +1,4 @@
-"""Certain reads on the screen: the key, what the timeline's title says of them, and that it says no more than is so."""
+"""Linearizable reads on the screen: the key, what the timeline's title says of them, and no more than is so."""
 
 from __future__ import annotations
 

@@ -229,7 +229,7 @@ class SiteScreen(OncePainted):
         told = await self.submissions.plan(wanted.slots, wanted.key)
         self._planned = None if told is None else Planned(wanted, told, burst)
 
-    # Certain reads.
+    # Linearizable reads.
 
     def action_confirm(self) -> None:
         """In the timeline: whether it lacks anything that was chosen by now (R5)."""

@@ -48,7 +48,7 @@ LOG_TAIL_BYTES: Final = 4_096
 LOG_TAIL_LINES: Final = 6
 TRACE_LINES: Final = 200
 CONFIRM_S: Final = 10
-"""How long a certain read waits for a majority, and for what is missing."""
+"""How long a linearizable read waits for a majority, and for what is missing."""
 
 
 class Change(Flag):

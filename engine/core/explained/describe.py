@@ -15,17 +15,17 @@ from engine.core.effects import (
     SawAttempt,
     SawBiography,
     SawFilled,
-    SawFresh,
     SawHanded,
     SawHoles,
     SawLearned,
     SawOutcome,
     SawPeer,
     SawProof,
+    SawReadConfirmed,
+    SawReadUnconfirmed,
     SawRecovery,
     SawRejected,
     SawStanding,
-    SawUnconfirmed,
 )
 from engine.core.entry import in_words
 from engine.core.ids import Ballot, Slot, named
@@ -73,10 +73,10 @@ def observation(value: Observation) -> Line | None:
             return Line("filled", slot, None, f"{_RESULTS.get(result, result)}{of}")
         case SawRecovery():
             return recovery(value)
-        case SawFresh(_, bound, _, took_ms, voters):
+        case SawReadConfirmed(_, bound, _, took_ms, voters):
             note = f"everything chosen until {took_ms} ms ago is here: slot {bound} by {', '.join(voters)}"
             return Line("fresh", bound or None, None, note)
-        case SawUnconfirmed(_, bound, reason):
+        case SawReadUnconfirmed(_, bound, reason):
             return Line("fresh", bound, None, f"not confirmed: {reason}")
         case SawStanding(voting, why):
             said = "enough other sites know this store (D5)" if voting else why

@@ -19,7 +19,7 @@ from engine.core.explained.hindrance import Hindrances
 from engine.core.ids import Slot, Tick, named
 from engine.core.leading.policy import Parts, Policy
 from engine.core.log.filler import Filler
-from engine.core.log.fresh import FreshReads
+from engine.core.log.linearizable_reads import LinearizableReads
 from engine.core.peers.lives import Lives
 from engine.core.views import AttemptView, ReplicaView
 
@@ -33,7 +33,7 @@ class Readings:
     parts: Parts
     lives: Lives
     filler: Filler
-    reads: FreshReads
+    reads: LinearizableReads
     policy: Policy
     hindrances: Hindrances
 

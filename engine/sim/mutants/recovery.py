@@ -1,4 +1,4 @@
-"""Mutants of learning (R1, R2), holes (R3), recovery (R4), certain reads (R5) and lost disks (D5)."""
+"""Mutants of learning (R1, R2), holes (R3), recovery (R4), linearizable reads (R5) and lost disks (D5)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from msgspec import structs
 import engine.core.replica
 from engine.core.ids import SiteId, Slot, Tick
 from engine.core.log.filler import Filler
-from engine.core.log.fresh import FreshReads
 from engine.core.log.learner import Learner
+from engine.core.log.linearizable_reads import LinearizableReads
 from engine.core.log.microblog import Applied, Microblog
 from engine.core.log.scanner import Asking, Scanner
 from engine.core.messages import GREETINGS, AskHighest, Highest
@@ -62,7 +62,7 @@ def _one_answer_is_enough(original: Any) -> Any:
 
 
 def _read_of_a_minority(original: Any) -> Any:
-    def conclude(self: FreshReads, step: Step) -> None:
+    def conclude(self: LinearizableReads, step: Step) -> None:
         settings = self._settings
         self._settings = replace(settings, sites=settings.sites[2:] or settings.sites)  # one less is a quorum of these
         original(self, step)
@@ -72,7 +72,7 @@ def _read_of_a_minority(original: Any) -> Any:
 
 
 def _read_takes_stale_answers(original: Any) -> Any:
-    def on_highest(self: FreshReads, step: Step, sender: SiteId, message: Highest) -> None:
+    def on_highest(self: LinearizableReads, step: Step, sender: SiteId, message: Highest) -> None:
         question = self._question
         original(self, step, sender, message if question is None else structs.replace(message, nonce=question.nonce))
 
@@ -80,7 +80,7 @@ def _read_takes_stale_answers(original: Any) -> Any:
 
 
 def _read_does_not_wait(original: Any) -> Any:
-    def reach(self: FreshReads, step: Step) -> None:
+    def reach(self: LinearizableReads, step: Step) -> None:
         for waiting in self._waiting:
             waiting.bound = min(waiting.bound, self._learner.prefix)
         original(self, step)
@@ -89,7 +89,7 @@ def _read_does_not_wait(original: Any) -> Any:
 
 
 def _read_joins_what_was_asked(original: Any) -> Any:
-    def begin(self: FreshReads, step: Step, token: int, timeout: Tick) -> None:
+    def begin(self: LinearizableReads, step: Step, token: int, timeout: Tick) -> None:
         original(self, step, token, timeout)
         if self._question is not None:
             self._question.reads |= self._next
@@ -143,12 +143,16 @@ MUTANTS: Final = (
         (Patch(_replica, "highest", _highest_is_the_prefix),),
     ),
     Mutant("R4", "trusts the highest slot that one peer tells", (Patch(Scanner, "_conclude", _one_answer_is_enough),)),
-    Mutant("R5", "a read asks less than a majority", (Patch(FreshReads, "_conclude", _read_of_a_minority),)),
+    Mutant("R5", "a read asks less than a majority", (Patch(LinearizableReads, "_conclude", _read_of_a_minority),)),
     Mutant(
-        "R5", "a read takes answers to other questions", (Patch(FreshReads, "on_highest", _read_takes_stale_answers),)
+        "R5",
+        "a read takes answers to other questions",
+        (Patch(LinearizableReads, "on_highest", _read_takes_stale_answers),),
     ),
-    Mutant("R5", "a read does not wait for its bound", (Patch(FreshReads, "reach", _read_does_not_wait),)),
-    Mutant("R5", "a read joins a question that is out", (Patch(FreshReads, "begin", _read_joins_what_was_asked),)),
+    Mutant("R5", "a read does not wait for its bound", (Patch(LinearizableReads, "reach", _read_does_not_wait),)),
+    Mutant(
+        "R5", "a read joins a question that is out", (Patch(LinearizableReads, "begin", _read_joins_what_was_asked),)
+    ),
     Mutant(
         "D5",
         "every store votes at once",

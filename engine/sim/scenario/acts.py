@@ -48,7 +48,7 @@ class FillHoles:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A user asks for a certain view (R5)."""
+    """A user asks for a linearizable view (R5)."""
 
     site: SiteId
     timeout: Tick

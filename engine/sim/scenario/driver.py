@@ -43,7 +43,7 @@ class Driver:
         self.failed: set[SiteId] = set()
         """The sites that stopped because their store failed."""
         self.newest_read: dict[SiteId, int] = {}
-        """The token of each site's newest certain read."""
+        """The token of each site's newest linearizable read."""
         self.copies: dict[SiteId, Image] = {}
         self._world = world
         self._index = world.index

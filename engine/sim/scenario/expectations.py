@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from engine.core.effects import SawFresh, SawUnconfirmed
+from engine.core.effects import SawReadConfirmed, SawReadUnconfirmed
 from engine.core.entry import NOOP, Entry, Tweet, decode, in_words
 from engine.core.ids import EventId, SiteId, Slot
 from engine.core.storage import NO_VOTE, Vote
@@ -137,9 +137,9 @@ class Checker:
         match self._onlookers.reads.get(token):
             case None:
                 state, bound, said = ReadState.OPEN, None, "the read is open"
-            case SawFresh(bound=bound):
+            case SawReadConfirmed(bound=bound):
                 state, said = ReadState.CONFIRMED, f"the read is confirmed at {bound}"
-            case SawUnconfirmed(bound=bound, reason=reason):
+            case SawReadUnconfirmed(bound=bound, reason=reason):
                 state, said = ReadState.UNCONFIRMED, f"the read is unconfirmed: {reason}"
         return None if state is expected.state and expected.bound in (None, bound) else said
 

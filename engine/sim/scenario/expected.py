@@ -82,7 +82,7 @@ class ReadState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ExpectRead:
-    """What became of the site's newest certain read (R5); `bound` is None where any will do."""
+    """What became of the site's newest linearizable read (R5); `bound` is None where any will do."""
 
     site: SiteId
     state: ReadState

@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from engine.core.effects import Observation, SawAttempt, SawFresh, SawOutcome, SawRejected, SawUnconfirmed
+from engine.core.effects import Observation, SawAttempt, SawOutcome, SawReadConfirmed, SawReadUnconfirmed, SawRejected
 from engine.core.ids import EventId, SiteId, Tick
 from engine.sim.scenario.patterns import is_upkeep
 from engine.sim.world.network import Datagram
@@ -28,8 +28,8 @@ class Onlookers:
 
     def __init__(self, watchers: Sequence[Watcher], began: int) -> None:
         self.outcomes: dict[EventId, SawOutcome] = {}
-        self.reads: dict[int, SawFresh | SawUnconfirmed] = {}
-        """What was told of each certain read, by its token."""
+        self.reads: dict[int, SawReadConfirmed | SawReadUnconfirmed] = {}
+        """What was told of each linearizable read, by its token."""
         self.elections = 0
         """How often a site came to lead."""
         self._watchers = watchers
@@ -51,7 +51,7 @@ class Onlookers:
     def told(self, now: int, site: SiteId, saw: Observation) -> None:
         if isinstance(saw, SawOutcome) and saw.id is not None:
             self.outcomes[saw.id] = saw
-        if isinstance(saw, SawFresh | SawUnconfirmed):
+        if isinstance(saw, SawReadConfirmed | SawReadUnconfirmed):
             self.reads[saw.token] = saw
         if isinstance(saw, SawAttempt) and saw.phase == "leads":
             self.elections += 1

@@ -1,4 +1,4 @@
-"""The truth about certain reads: what was chosen when each began, and what it shows (R5).
+"""The truth about linearizable reads: what was chosen when each began, and what it shows (R5).
 
 Rules that hold here:
 - R5: a confirmed read shows every slot that was chosen before it began, by the votes on the acceptors' disks, and with
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.core.effects import SawFresh
+from engine.core.effects import SawReadConfirmed
 from engine.core.ids import Nonce, SiteId, Slot, Tick
 from engine.sim.violation import violate
 
@@ -62,7 +62,7 @@ class Reads:
             violate("R5", f"answers read {token}, which nobody waits for", site=site)
         return begun
 
-    def confirmed(self, site: SiteId, saw: SawFresh, prefix: Slot) -> Begun:
+    def confirmed(self, site: SiteId, saw: SawReadConfirmed, prefix: Slot) -> Begun:
         """A read is confirmed on a durable `prefix`."""
         begun = self.ended(site, saw.token)
         if prefix < begun.acknowledged:

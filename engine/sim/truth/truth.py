@@ -4,8 +4,8 @@ Rules that hold here:
 - The world says what became durable, what is about to leave and what was told; each is checked when it happens, at a
   cost that does not grow with the run. The first violation ends it.
 - Each subject has a room of its own: votes (`ballots`), rounds, stores, the chosen log (`replay`) and what sites apply
-  of it (`prefixes`), events (`outcomes`), recovery, certain reads (`reads`), leaders (`elections`), duels. Here it is
-  said which of them each thing is for, and what takes several of them, or none.
+  of it (`prefixes`), events (`outcomes`), recovery, linearizable reads (`reads`), leaders (`elections`), duels. Here it
+  is said which of them each thing is for, and what takes several of them, or none.
 - D1: what a message says is learned or applied is so on its sender's disk.
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import assert_never
 
-from engine.core.effects import SawAttempt, SawFresh, SawOutcome, SawUnconfirmed, Send
+from engine.core.effects import SawAttempt, SawOutcome, SawReadConfirmed, SawReadUnconfirmed, Send
 from engine.core.entry import Entry
 from engine.core.ids import SiteId, Slot, StoreId, Tick, quorum_size
 from engine.core.messages import (
@@ -278,17 +278,17 @@ class Truth:
         """A site shows this block table for its prefix."""
         self._prefixes.shows(index, blocks)
 
-    # Certain reads
+    # Linearizable reads
 
     def read_begins(self, index: int, token: int, now: Tick) -> None:
         """A site takes up a read (R5), at `now` of its process's clock."""
         prefix, questions = self._disks[index].image.prefix, self.reads.questions
         self.reads.began(token, Begun(now, self.ballots.chosen_max, self.outcomes.acknowledged, prefix, questions))
 
-    def read_ends(self, index: int, saw: SawFresh | SawUnconfirmed) -> None:
+    def read_ends(self, index: int, saw: SawReadConfirmed | SawReadUnconfirmed) -> None:
         """A site tells what became of a read, after the commit that this rests on."""
         name = self._names[index]
-        if isinstance(saw, SawUnconfirmed):
+        if isinstance(saw, SawReadUnconfirmed):
             self.reads.ended(name, saw.token)
             return
         begun = self.reads.confirmed(name, saw, self._disks[index].image.prefix)

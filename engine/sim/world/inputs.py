@@ -23,7 +23,7 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Confirm:
-    """A certain read (R5)."""
+    """A linearizable read (R5)."""
 
     token: int
     timeout: Tick

@@ -15,7 +15,15 @@ from collections.abc import Iterator, Sequence
 from typing import Final, assert_never
 
 from engine.codec import encode_packet
-from engine.core.effects import Effects, Observation, SawAttempt, SawFresh, SawOutcome, SawRecovery, SawUnconfirmed
+from engine.core.effects import (
+    Effects,
+    Observation,
+    SawAttempt,
+    SawOutcome,
+    SawReadConfirmed,
+    SawReadUnconfirmed,
+    SawRecovery,
+)
 from engine.core.entry import BadOperation
 from engine.core.events.sessions import Submission
 from engine.core.ids import SiteId, Slot, Tick
@@ -40,7 +48,7 @@ WAITING_MAX: Final = 256
 SPINS_MAX: Final = 20
 """How often a process may tick at one time: a deadline that a tick leaves in the past would keep it busy for ever."""
 
-_JUDGED: Final[frozenset[type]] = frozenset({SawAttempt, SawFresh, SawOutcome, SawRecovery, SawUnconfirmed})
+_JUDGED: Final[frozenset[type]] = frozenset({SawAttempt, SawReadConfirmed, SawOutcome, SawRecovery, SawReadUnconfirmed})
 """The observations that are held against the truth as they are told."""
 
 _FRAME_BYTES: Final = 250
@@ -264,7 +272,7 @@ class SimSite:
                 self._world.mark((Mark.READ, self._world.now, item.token))
                 self._truth.read_begins(self.index, item.token, now)
                 self.awaited.add(item.token)
-                return replica.confirm(now, item.token, item.timeout)
+                return replica.read(now, item.token, item.timeout)
             case _:
                 assert_never(item)
 
@@ -381,7 +389,7 @@ class SimSite:
                     self._truth.waits(self.index, self._passed_at, saw)
                 case SawRecovery(phase="done"):
                     self._truth.recovered(self.index, saw.prefix)
-                case SawFresh() | SawUnconfirmed():
+                case SawReadConfirmed() | SawReadUnconfirmed():
                     assert self.replica is not None
                     self._truth.shows(self.index, self.replica.blocks())
                     self._truth.read_ends(self.index, saw)

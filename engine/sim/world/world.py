@@ -145,7 +145,7 @@ class World:
         self.sites[site].take(GiveUp(token))
 
     def read(self, site: int, timeout: Tick) -> int | None:
-        """A certain read (R5) at a site that is up; returns its token, None where nobody is there."""
+        """A linearizable read (R5) at a site that is up; returns its token, None where nobody is there."""
         if not self.sites[site].up:
             return None
         self._tokens = token = self._tokens + 1

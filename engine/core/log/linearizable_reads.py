@@ -1,4 +1,4 @@
-"""Certain reads: the prefix lacks nothing that was chosen before the read began (R5).
+"""Linearizable reads: the prefix lacks nothing that was chosen before the read began (R5).
 
 Rules that hold here:
 - R5: the bound of a read is R4's: the highest slot in which anything was accepted or learned, over a majority of voters
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from random import Random
 
-from engine.core.effects import SawFresh, SawUnconfirmed
+from engine.core.effects import SawReadConfirmed, SawReadUnconfirmed
 from engine.core.explained.hindrance import Hindrances
 from engine.core.ids import NEVER, Nonce, SiteId, Slot, Tick, new_nonce
 from engine.core.log.filler import FILLING_MAX, Filler
@@ -54,8 +54,8 @@ class _Waiting:
     reads: set[int]
 
 
-class FreshReads:
-    """Each read has a token of its caller's; it ends in one SawFresh or SawUnconfirmed that names it."""
+class LinearizableReads:
+    """Each read has a token of its caller's; it ends in one SawReadConfirmed or SawReadUnconfirmed that names it."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class FreshReads:
         missing = Slot(self._learner.prefix + 1)
         hindrances, now = self._hindrances, step.now
         hindered = hindrances.of_question(now) if bound is None else hindrances.of_slot(now, missing)
-        step.tell(SawUnconfirmed(token, bound, "; ".join(part for part in (hindered, why, stuck) if part)))
+        step.tell(SawReadUnconfirmed(token, bound, "; ".join(part for part in (hindered, why, stuck) if part)))
         if self._question is not None and not self._question.reads:
             self._question = None
             if self._next:
@@ -132,7 +132,7 @@ class FreshReads:
             self._confirmed_at = max(done.asked, self._confirmed_at or done.asked)
             for token in sorted(done.reads):
                 self._open.discard(token)
-                step.tell(SawFresh(token, done.bound, done.asked, Tick(step.now - done.asked), done.voters))
+                step.tell(SawReadConfirmed(token, done.bound, done.asked, Tick(step.now - done.asked), done.voters))
         if not waiting:
             self._push_at = NEVER
 

@@ -1,4 +1,4 @@
-"""Certain reads over real sockets: what `view` with `fresh` waits for, shows and says of itself (R5)."""
+"""Linearizable reads over real sockets: what `view` with `fresh` waits for, shows and says of itself (R5)."""
 
 from __future__ import annotations
 
