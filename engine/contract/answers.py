@@ -183,7 +183,7 @@ class Waiting(Shape):
     later: int
 
 
-class FreshRead(Shape):
+class LinearizableRead(Shape):
     """What became of a linearizable read: `at` is the moment before which nothing is missing, None where that is not
     confirmed, because of `reason`."""
 
@@ -202,13 +202,13 @@ class TimelinePage(Shape):
     hidden: int
     prefix: int
     waiting: Waiting | None
-    fresh: FreshRead | None
+    fresh: LinearizableRead | None
 
 
-class FreshPage(TimelinePage):
-    """Of a `view` that was asked to be fresh."""
+class LinearizablePage(TimelinePage):
+    """Of a `view` with `fresh`: a linearizable read."""
 
-    fresh: FreshRead
+    fresh: LinearizableRead
 
 
 class SlotQuorum(Shape):

@@ -28,8 +28,8 @@ from engine.contract.answers import (
     BlockLine,
     Dropped,
     Filled,
-    FreshPage,
     GivenUp,
+    LinearizablePage,
     Lines,
     LogPage,
     Outcome,
@@ -155,7 +155,7 @@ class View(AnyView[TimelinePage]):
     fresh: Truth = False
 
 
-class FreshView(AnyView[FreshPage], kw_only=True):
+class LinearizableView(AnyView[LinearizablePage], kw_only=True):
     """A view that lacks nothing that was chosen before it was asked for (R5): `view` with `fresh`."""
 
     fresh: Truth
@@ -265,7 +265,7 @@ class Stop(Params[Stopping]):
     pass
 
 
-Patient = Submit | Fill | Explain | FreshView
+Patient = Submit | Fill | Explain | LinearizableView
 """What may wait long for its answer."""
 
 Action = Patient | GiveUp
@@ -304,7 +304,7 @@ METHODS: Final[Mapping[str, type[Request]]] = {
 }
 """The methods by their names on the socket."""
 
-_NAMES: Final[Mapping[type[Params[Any]], str]] = {FreshView: "view"} | {
+_NAMES: Final[Mapping[type[Params[Any]], str]] = {LinearizableView: "view"} | {
     schema: name for name, schema in METHODS.items()
 }
 
@@ -314,7 +314,7 @@ def request(method: str, params: Mapping[str, object]) -> Request:
     said = {name: value for name, value in params.items() if value is not None}
     schema = METHODS[method]
     if schema is View and said.get("fresh") is True:
-        schema = FreshView
+        schema = LinearizableView
     try:
         return msgspec.convert(said, schema)
     except msgspec.ValidationError as error:

@@ -18,7 +18,7 @@ from typing import Final
 
 from engine.contract.answers import Filled, FillLine, GivenUp, Outcome
 from engine.contract.errors import ErrorCode
-from engine.contract.requests import Action, CallId, EventKind, Explain, Fill, FreshView, GiveUp, Submit
+from engine.contract.requests import Action, CallId, EventKind, Explain, Fill, GiveUp, LinearizableView, Submit
 from engine.core.effects import (
     HINDERED,
     NO_QUORUM,
@@ -67,7 +67,7 @@ class _ReadWait:
 
     client: Client
     call_id: CallId
-    view: FreshView
+    view: LinearizableView
 
 
 class PendingCalls:
@@ -93,8 +93,8 @@ class PendingCalls:
                 return self._give_up(now, asked, action)
             case Fill():
                 return self._fill(now, asked, action)
-            case FreshView():
-                return self._confirm(now, asked, action)
+            case LinearizableView():
+                return self._read(now, asked, action)
             case Explain():
                 token = next(self._tokens)
                 self._explains[token] = (asked.client, asked.call_id)
@@ -158,18 +158,18 @@ class PendingCalls:
 
     def _submit(self, now: Tick, asked: Asked, submit: Submit) -> Effects:
         body = encode(stamped(self._operation(submit), self._clock.wall_ms()))
-        key = self._fresh_key(asked)
+        key = self._unused_key(asked)
         token = next(self._tokens)
         self._submits[token] = key
         self._token_of[key] = token
         return self._replica.submit(now, Submission(token, body, submit.timeout, submit.retry))
 
-    def _confirm(self, now: Tick, asked: Asked, fresh: FreshView) -> Effects:
-        client, call_id = key = self._fresh_key(asked)
+    def _read(self, now: Tick, asked: Asked, view: LinearizableView) -> Effects:
+        client, call_id = key = self._unused_key(asked)
         token = next(self._tokens)
-        self._reads[token] = _ReadWait(client, call_id, fresh)
+        self._reads[token] = _ReadWait(client, call_id, view)
         self._token_of[key] = token
-        return self._replica.read(now, token, fresh.timeout)
+        return self._replica.read(now, token, view.timeout)
 
     def _operation(self, submit: Submit) -> Operation:
         if submit.kind is EventKind.TWEET:
@@ -202,7 +202,7 @@ class PendingCalls:
         return effects
 
     def _fill(self, now: Tick, asked: Asked, fill: Fill) -> Effects:
-        key = self._fresh_key(asked)
+        key = self._unused_key(asked)
         used_max = self._replica.used_max
         slots = self._replica.view(attempts_max=0).holes if fill.slots is None else fill.slots
         if slots and slots[-1] > used_max:
@@ -223,7 +223,7 @@ class PendingCalls:
             return Effects()
         return self._replica.fill(now, sorted(wait.open))
 
-    def _fresh_key(self, asked: Asked) -> tuple[Client, CallId]:
+    def _unused_key(self, asked: Asked) -> tuple[Client, CallId]:
         key = (asked.client, asked.call_id)
         if key in self._token_of or key in self._fills:
             raise CallRefused(f"the id {asked.call_id!r} is that of a request without an answer yet: use another")

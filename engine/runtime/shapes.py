@@ -12,7 +12,7 @@ from typing import Final, assert_never
 from msgspec.structs import replace
 
 from engine.contract import answers
-from engine.contract.answers import AcceptorLine, Attempt, BallotAccount, FillLine, FreshRead, LogLine, Outcome
+from engine.contract.answers import AcceptorLine, Attempt, BallotAccount, FillLine, LinearizableRead, LogLine, Outcome
 from engine.core.effects import SawFilled, SawOutcome, SawReadConfirmed, SawReadUnconfirmed
 from engine.core.entry import Entry, Tweet, decode, kind_of
 from engine.core.events.situation import Doubt
@@ -216,13 +216,13 @@ def _winner(author: SiteId | None, kind: str | None, winner: Entry | None) -> an
     return answers.Entry(kind or "noop", author, None, None, None)
 
 
-def read_shape(read: SawReadConfirmed | SawReadUnconfirmed, clock: Clock) -> FreshRead:
+def read_shape(read: SawReadConfirmed | SawReadUnconfirmed, clock: Clock) -> LinearizableRead:
     """What became of a linearizable read: `at` is when its majority was asked (R5)."""
     match read:
         case SawReadConfirmed(_, bound, asked, _, voters):
-            return FreshRead(True, bound, iso(clock.wall_ms_of(asked)), voters, None)
+            return LinearizableRead(True, bound, iso(clock.wall_ms_of(asked)), voters, None)
         case SawReadUnconfirmed(_, bound, reason):
-            return FreshRead(False, bound, None, (), reason)
+            return LinearizableRead(False, bound, None, (), reason)
         case _:
             assert_never(read)
 

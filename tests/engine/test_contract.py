@@ -33,7 +33,7 @@ IN_CONTROL: Final = {
     answers.Waiting: '"waiting":',
     answers.PlanLine: '| `plan` | `slots` (null: all holes, at most 1000) | `{"lines":[',
     answers.Attempt: "attempt (what this site is doing about a slot):",
-    answers.FreshRead: "read (of a `view` with `fresh`):",
+    answers.LinearizableRead: "read (of a `view` with `fresh`):",
     answers.Biography: "biography:",
     answers.SlotQuorum: '"void":bool,"quorum":',
     answers.SiteAccount: "one for each site of the cluster:",
@@ -163,7 +163,7 @@ def test_no_shape_is_left_out_of_the_docs() -> None:
         *(get_origin(shape) or shape for shape in (answered_by(METHODS[name]) for name in RESULTS)),
     }
     shapes = {shape for shape in vars(answers).values() if isinstance(shape, type) and issubclass(shape, Shape)}
-    assert shapes - told == {Shape, answers.FreshPage}
+    assert shapes - told == {Shape, answers.LinearizablePage}
 
 
 def test_a_topic_of_a_later_version_is_left_out() -> None:

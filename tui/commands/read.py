@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from engine.contract.answers import AcceptorLine, Entry, FreshRead, LogLine, TimelinePage
+from engine.contract.answers import AcceptorLine, Entry, LinearizableRead, LogLine, TimelinePage
 from engine.contract.errors import NoAnswer
-from engine.contract.requests import Blocks, FreshView
+from engine.contract.requests import Blocks, LinearizableView
 from tui.client import Client, failures_as_exits
 from tui.commands.outcomes import explained, outcome_cell
 from tui.commands.pages import (
@@ -49,7 +49,7 @@ _NOTHING: Final = "-"
 def view(arguments: Namespace) -> int:
     limit = arguments.limit or LINES_DEFAULT
     if arguments.fresh:
-        return _fresh_view(arguments, limit)
+        return _linearizable_view(arguments, limit)
     if arguments.timeout is not None:
         raise CommandFailed(ExitStatus.BAD_INPUT, "--timeout is for --fresh: leave it out, or add --fresh")
     with _asking(arguments) as (client, out):
@@ -57,10 +57,10 @@ def view(arguments: Namespace) -> int:
     return ExitStatus.DONE
 
 
-def _fresh_view(arguments: Namespace, limit: int) -> ExitStatus:
+def _linearizable_view(arguments: Namespace, limit: int) -> ExitStatus:
     with Interrupts() as interrupts, _asking(arguments) as (client, out):
         timeout_s = TIMEOUT_DEFAULT_S if arguments.timeout is None else arguments.timeout
-        asked = FreshView(fresh=True, limit=newest_lines(limit), timeout_s=timeout_s)
+        asked = LinearizableView(fresh=True, limit=newest_lines(limit), timeout_s=timeout_s)
         try:
             answer = ask_patiently(client, interrupts, asked, timeout_s)
         except NoAnswer as lost:
@@ -90,11 +90,11 @@ def _print_timeline(out: Output, page: TimelinePage) -> None:
         out.line(Cell(f"waiting for slot {page.waiting.slot}; {later}", Style.DOUBT))
 
 
-def _print_confirmation(out: Output, fresh: FreshRead) -> None:
+def _print_confirmation(out: Output, read: LinearizableRead) -> None:
     if out.as_json:
         return
-    if fresh.at is not None:
-        said = f"confirmed by {', '.join(fresh.voters)}: nothing chosen before {clock(fresh.at)} is missing"
+    if read.at is not None:
+        said = f"confirmed by {', '.join(read.voters)}: nothing chosen before {clock(read.at)} is missing"
         out.line(Cell(said, Style.GOOD))
     else:
         out.line(Cell("perhaps stale: what is known here, and not confirmed to be all", Style.DOUBT))

@@ -148,8 +148,8 @@ class InspectorPane(Page):
     def learn(self, change: Change) -> None:
         if not self.display or self.inspected is None:
             return
-        fresh = self.model.fresh_slots
-        if change & Change.CONNECTION or (change & Change.LOG and (fresh is None or self.inspected in fresh)):
+        new = self.model.changed_slots
+        if change & Change.CONNECTION or (change & Change.LOG and (new is None or self.inspected in new)):
             self._outdated = True
             self._ask()
         if change & Change.CONNECTION:

@@ -110,11 +110,11 @@ class LogPane(Lines):
             self.show_title()  # it counts the holes
         if not change & (Change.LOG | Change.CONNECTION):
             return
-        fresh = self.model.fresh_slots
-        if fresh is None or change & Change.CONNECTION:
+        new = self.model.changed_slots
+        if new is None or change & Change.CONNECTION:
             self.changed()
             return
-        for slot in fresh:
+        for slot in new:
             if slot <= self.rows_count():
                 self.row_changed(slot - 1)
         self.measure()

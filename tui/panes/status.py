@@ -19,7 +19,7 @@ from engine.contract.answers import Peer, Status
 from tui import leading, times
 from tui.panes.paint import Painted
 from tui.rows import Part, Role, Row, row, width_of, wrapped
-from tui.site.certainty import STALE
+from tui.site.linearizable_read import STALE
 from tui.site.model import Gone, SiteModel, Stopped
 from tui.times import clock
 

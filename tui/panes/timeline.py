@@ -11,7 +11,7 @@ from engine.contract.answers import TimelineLine
 from engine.contract.errors import RequestFailed
 from tui.panes.lines import Lines
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
-from tui.site.certainty import STALE, title_words
+from tui.site.linearizable_read import STALE, title_words
 from tui.site.model import Change, SiteModel
 from tui.site.timeline_window import TimelineWindow
 from tui.site.wording import plural
@@ -61,7 +61,7 @@ class TimelinePane(Lines):
             read = f"read up to #{window.prefix:,}" if window.prefix else "nothing read"
             return f"1 Timeline · {read} · {STALE}"
         counted = f"{window.shown:,} shown" + (f", {window.hidden:,} hidden by blocks" if window.hidden else "")
-        certain, short = title_words(self.model.certainty, self.model.status, self.model.may_lack_newest)
+        certain, short = title_words(self.model.read_state, self.model.status, self.model.may_lack_newest)
         paused = "" if self.following else "paused"
         name = "1 Timeline"
         forms = ((name, counted, certain, paused), (name, certain, paused), (name, short, paused), ("1", short, paused))

@@ -27,8 +27,8 @@ from tui.rows import Role, row
 from tui.screens.blocking import BlockDialog, block_question
 from tui.screens.help import outcomes_dialog
 from tui.screens.partition import Partition, partition_dialog
-from tui.site.certainty import Confirming, sentence
 from tui.site.cut import PARTITION, Reached, cut, cut_words, mend, mended_words
+from tui.site.linearizable_read import Confirming, sentence
 from tui.site.model import SiteModel
 from tui.site.notices import COMPLAINT, Mood, Notice, NoticeBoard, Offer
 from tui.site.search import Search
@@ -237,14 +237,14 @@ class SiteScreen(OncePainted):
             self.action_show("timeline")
         if self.lacks_engine("no majority can be asked"):
             return
-        if isinstance(self.model.certainty, Confirming):
+        if isinstance(self.model.read_state, Confirming):
             self.remark("a majority is being asked already: the title of the timeline tells when it has answered")
         else:
             self.run_worker(self._confirm(), group="confirm")
 
     async def _confirm(self) -> None:
         try:
-            read = await self.model.confirm_timeline()
+            read = await self.model.read_linearizably()
         except RequestFailed as failed:
             self.complain(f"not confirmed that nothing is missing: {failed}")
             return

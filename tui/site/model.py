@@ -24,8 +24,8 @@ from engine.contract.answers import (
     Biography,
     BlockLine,
     Faults,
-    FreshRead,
     Item,
+    LinearizableRead,
     LogLine,
     Outcome,
     SlotView,
@@ -38,7 +38,7 @@ from engine.core.ids import Slot
 from tui import times
 from tui.hops import Hop
 from tui.link import Link
-from tui.site.certainty import Certainty, Confirming, Settled, Unconfirmed
+from tui.site.linearizable_read import Confirming, ReadState, Settled, Unconfirmed
 from tui.site.log_pages import LogPages, page_of, span_of
 from tui.site.timeline_window import PAGE_LINES, TimelineWindow
 from tui.site.trace_ring import TraceRing
@@ -47,7 +47,7 @@ OUTCOMES_MAX: Final = 200
 LOG_TAIL_BYTES: Final = 4_096
 LOG_TAIL_LINES: Final = 6
 TRACE_LINES: Final = 200
-CONFIRM_S: Final = 10
+LINEARIZABLE_READ_S: Final = 10
 """How long a linearizable read waits for a majority, and for what is missing."""
 
 
@@ -110,10 +110,10 @@ class SiteModel:
         """Peers that are not heard, and when they last were (local time): set once, so that no text of it ticks."""
         self.attempts: dict[int, Attempt] = {}
         self.log = LogPages()
-        self.fresh_slots: set[int] | None = None
+        self.changed_slots: set[int] | None = None
         """While watchers are told of LOG: the slots that changed, None if any may have."""
         self.timeline = TimelineWindow()
-        self.certainty: Certainty = Settled()
+        self.read_state: ReadState = Settled()
         self.timeline_epoch = 0
         """Rises when the lines that were read so far count no longer."""
         self.blocks: tuple[BlockLine, ...] | None = None
@@ -181,7 +181,7 @@ class SiteModel:
         self.connection = Up()
         self.attempts.clear()
         self.log.forget()
-        self.certainty = Settled()
+        self.read_state = Settled()
         self.forget_timeline()
         self.blocks = None
         self._asked_pages.clear()
@@ -206,7 +206,7 @@ class SiteModel:
             self.trace.left_out(dropped, datetime.now(UTC).isoformat())
             changed |= Change.TRACE
         trace: list[TraceLine] = []
-        self.fresh_slots = set()
+        self.changed_slots = set()
         for item in items:
             match item:
                 case TraceLine():
@@ -229,7 +229,7 @@ class SiteModel:
             changed |= Change.TRACE
         if changed:
             self._tell(changed)
-        self.fresh_slots = None
+        self.changed_slots = None
 
     # What is asked of the engine. All may raise RequestFailed.
 
@@ -268,26 +268,27 @@ class SiteModel:
     async def read_timeline_tail(self) -> TimelinePage:
         return await self.read_timeline(PAGE_LINES, None)
 
-    async def confirm_timeline(self) -> FreshRead:
+    async def read_linearizably(self) -> LinearizableRead:
         """Has a majority say how far the log goes, and waits until all of that is here, or the time has passed (R5)."""
-        self.certainty = Confirming()
+        self.read_state = Confirming()
         self._tell(Change.STATUS)
+        view = requests.LinearizableView(fresh=True, limit=1, timeout_s=LINEARIZABLE_READ_S)
         try:
-            fresh = (await self.link.ask(requests.FreshView(fresh=True, limit=1, timeout_s=CONFIRM_S))).fresh
+            read = (await self.link.ask(view)).fresh
         except RequestFailed:
             self._confirmed(Settled())
             raise
-        if fresh.at is None:
-            self._confirmed(Unconfirmed(fresh.reason or "no reason is told"))
-            return fresh
+        if read.at is None:
+            self._confirmed(Unconfirmed(read.reason or "no reason is told"))
+            return read
         if self.status is not None:
-            self.status = replace(self.status, fresh_at=max(fresh.at, self.status.fresh_at or fresh.at))
+            self.status = replace(self.status, fresh_at=max(read.at, self.status.fresh_at or read.at))
         self._confirmed(Settled())
-        return fresh
+        return read
 
-    def _confirmed(self, certainty: Certainty) -> None:
+    def _confirmed(self, state: ReadState) -> None:
         """The timeline's title says so once the lines are read that were missing."""
-        self.certainty = certainty
+        self.read_state = state
         self._tell(Change.TIMELINE)
 
     async def read_blocks(self) -> None:
@@ -327,8 +328,8 @@ class SiteModel:
 
     def _take_status(self, status: Status) -> None:
         known = None if self.status is None else self.status.fresh_at
-        if isinstance(self.certainty, Unconfirmed) and status.fresh_at != known:
-            self.certainty = Settled()  # another client's read was confirmed since
+        if isinstance(self.read_state, Unconfirmed) and status.fresh_at != known:
+            self.read_state = Settled()  # another client's read was confirmed since
         self.status = status
         self.status_at = times.monotonic_s()
         for name, peer in status.peers.items():
@@ -341,8 +342,8 @@ class SiteModel:
 
     def _take_log(self, line: LogLine) -> Change:
         self.log.learn(line)
-        if self.fresh_slots is not None:
-            self.fresh_slots.add(line.slot)
+        if self.changed_slots is not None:
+            self.changed_slots.add(line.slot)
         if line.attempt is not None:
             self.attempts[line.slot] = line.attempt
         else:

@@ -58,19 +58,19 @@ class Forwarder:
         if to is None:
             return
         first = not self._sessions.outstanding
-        fresh = self._sessions.hand(step, last_in_effect, HANDED_MAX)
-        if last_in_effect != self._settled_through or (first and fresh):
+        new = self._sessions.hand(step, last_in_effect, HANDED_MAX)
+        if last_in_effect != self._settled_through or (first and new):
             self._settled_through = last_in_effect
             self._again_every = self._settings.timings.retransmit
             self._again_at = Tick(step.now + 2 * self._again_every)
         if changed or step.now >= self._again_at:
             self._again_every = Tick(min(RESEND_MAX, self._again_every * 2))
             self._again_at = Tick(step.now + self._again_every)
-            fresh = self._sessions.chain(last_in_effect, HANDED_MAX if changed else AGAIN_MAX)
-            if fresh and not changed:
+            new = self._sessions.chain(last_in_effect, HANDED_MAX if changed else AGAIN_MAX)
+            if new and not changed:
                 self._ask(step)
-        if fresh:
-            self._hand(step, to, fresh)
+        if new:
+            self._hand(step, to, new)
 
     def deadline(self) -> Tick:
         return self._again_at if self._to is not None and self._sessions.outstanding else NEVER

@@ -227,13 +227,13 @@ class Filler:
                     sooner = Tick(step.now + self._random.randint(0, patience))
                     fill.phase = Yielding(min(fill.phase.until, sooner), fill.phase.latest)
         free = FILLING_MAX - len(self._fills)
-        fresh = [s for s in holes if s not in self._fills and not self._busy(s)][: max(0, free)]
-        if not fresh:
+        new = [s for s in holes if s not in self._fills and not self._busy(s)][: max(0, free)]
+        if not new:
             return
-        step.tell(SawHoles(tuple(fresh), self._learner.holes_count))
-        for slot in fresh:
+        step.tell(SawHoles(tuple(new), self._learner.holes_count))
+        for slot in new:
             self._fills[slot] = _Fill(slot, step.now, patience, Competing())
-        self._ask(step, [self._fills[slot] for slot in fresh])
+        self._ask(step, [self._fills[slot] for slot in new])
 
     def _ask(self, step: Step, fills: list[_Fill]) -> None:
         asked = self._peers.up

@@ -1,4 +1,4 @@
-"""How certain the timeline is that it lacks nothing, in words (docs/protocol.md R5).
+"""A linearizable read of the timeline: what became of it, in words (docs/protocol.md R5).
 
 Rules that hold here:
 - `confirmed` names the moment before which nothing is missing; that stays true whatever happens later.
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from engine.contract.answers import FreshRead, Status
+from engine.contract.answers import LinearizableRead, Status
 from tui.times import clock
 
 STALE: Final = "may lack the newest"
@@ -34,13 +34,13 @@ class Settled:
     """No question is open: what the status says of the last confirmation holds."""
 
 
-Certainty = Confirming | Unconfirmed | Settled
+ReadState = Confirming | Unconfirmed | Settled
 
 
-def title_words(certainty: Certainty, status: Status | None, stale: bool) -> tuple[str, str]:
+def title_words(state: ReadState, status: Status | None, stale: bool) -> tuple[str, str]:
     """For a title, and shorter: `confirmed 14:05:09`, `confirming ...`, `unconfirmed: 2 of 5 answered`; nothing where
     nobody asked and it is not `stale`: a quorum is heard."""
-    match certainty:
+    match state:
         case Confirming():
             return "confirming …", "confirming …"
         case Unconfirmed(reason):
@@ -52,10 +52,10 @@ def title_words(certainty: Certainty, status: Status | None, stale: bool) -> tup
             confirmed = "" if at is None else f"confirmed {clock(at)}"
             return ", ".join(part for part in (confirmed, old) if part), old or confirmed
         case _:
-            assert_never(certainty)
+            assert_never(state)
 
 
-def sentence(read: FreshRead) -> str:
+def sentence(read: LinearizableRead) -> str:
     """What became of a question, for the outcome line."""
     if read.at is None:
         return f"not confirmed that nothing is missing: {read.reason}"
