@@ -82,6 +82,14 @@ async def test_what_was_not_read_is_not_told_to_be_empty(tmp_path: Path) -> None
         await pilot.until_shown("No message was read from the engine.")
 
 
+async def test_a_timeline_that_is_paused_says_so_beside_what_it_lacks(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 3
+        async with lost(engine, WIDE) as pilot:
+            await pilot.press("space")
+            await pilot.until_shown("may lack the newest · paused ─")
+
+
 async def test_what_came_while_the_timeline_was_not_seen_is_not_told_to_be_none(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
         await pilot.press("3")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from tui.panes.lines import Lines
-from tui.rows import Row, plain
+from tui.rows import Row
 from tui.site.model import Change, SiteModel
 
 
@@ -47,12 +47,6 @@ class Page(Lines):
             self._written = written
             self._strips.clear()
         super().on_resize()
-
-    def selected_text(self) -> str | None:
-        """All of it where no row is selected."""
-        if self.SELECTS:
-            return super().selected_text()
-        return "\n".join(map(plain, self._written)) or None
 
     def unfollow(self) -> None:
         pass
