@@ -64,7 +64,8 @@ class CommandParser(Parser):
     _in_order = False
 
     def add_subparsers(self, **settings: Any) -> Any:
-        """The words of an action are its own parser's to mix."""
+        """Where the first word names an action, what follows is left as it stands: the parser of that action takes it,
+        and mixes options and words itself."""
         self._in_order = True
         return super().add_subparsers(**settings)
 

@@ -40,7 +40,8 @@ from engine.core.views import AttemptView
 
 
 class Onlooker:
-    """Is told, within the step, what the consensus comes to. This one does nothing about it."""
+    """Whoever stands around the consensus is told here, within the step, what it comes to. These methods do nothing, so
+    a part says only what it is for, and what searches the consensus alone needs none."""
 
     def saw_attempt(self, step: Step, slot: Slot) -> None:
         """A message of another site's attempt at a slot came."""
@@ -52,7 +53,8 @@ class Onlooker:
         """A synod's first accept of `entry` is about to leave."""
 
     def missed(self, step: Step, slots: Sequence[Slot]) -> None:
-        """These slots are chosen, and this site was not told with what."""
+        """These slots are chosen, but the ballot was told alone, and this site has not accepted at it (R0): so what
+        they hold has to be asked for."""
 
     def learned(self, step: Step, item: LearnedSlot, origin: Origin, reached: Sequence[SawApplied]) -> None:
         """A slot is learned, and the prefix reached what it reached by that."""

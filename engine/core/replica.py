@@ -67,7 +67,7 @@ from engine.core.views import AttemptView, ReplicaView
 
 @dataclass(frozen=True, slots=True)
 class _Around(Onlooker):
-    """What stands around the consensus, and goes by what it comes to."""
+    """The parts of a site that act on what the consensus comes to: each is told here of what it needs."""
 
     site: SiteId
     learner: Learner
@@ -141,7 +141,7 @@ class Replica:
         return self._act(now, lambda step: self._sessions.submit(step, submission))
 
     def give_up(self, now: Tick, token: int) -> Effects:
-        """As if the time of an event or a read had passed. An unknown token does nothing."""
+        """Ends an event or a read as when its time has passed. An unknown token does nothing."""
         return self._act(now, lambda step: self._give_up(step, token))
 
     def read(self, now: Tick, token: int, timeout: Tick) -> Effects:
@@ -230,7 +230,9 @@ class Replica:
     # Inside a step
 
     def _act(self, now: Tick, act: Callable[[Step], None]) -> Effects:
-        """Does it, handles what the site says to itself by it, pushes what waits, and keeps what was heard."""
+        """One step. What a site sends itself is handled within it, and what comes of that, so that its own vote is in
+        the same commit. Then what waits is pushed, and commit numbers that were heard are kept with what is written
+        anyway."""
         self._now = now
         step = Step(now, self._settings.site, self._lives.voting, Effects(stop=self._stopped))
         effects = step.effects
@@ -296,12 +298,13 @@ class Replica:
                 self._policy.withdraw(step)
 
     def _ask_for_the_missing(self, step: Step) -> None:
-        """What this site waits for may be chosen, and the word of it lost: in a hole, or above all known to be used."""
+        """What this site waits for may be chosen, and the word of it lost. It is in a hole, then, or above all that is
+        known here to be used: so both are asked for."""
         self._filler.fill_lowest(step)
         self._scanner.scan_now(step)
 
     def _handle(self, step: Step, sender: SiteId, message: Message) -> None:
-        """What a quiet cluster says is looked for first."""
+        """Hands a message to the part that takes it. The cases that a quiet cluster sends come first: they are most."""
         match message:
             case Heartbeat():
                 self._peers.on_heartbeat(step, sender, message)

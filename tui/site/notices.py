@@ -127,7 +127,7 @@ class NoticeBoard:
         self._changed()
 
     def asked(self) -> None:
-        """The reader goes on to something else."""
+        """The reader asks for something else: a complaint about his last question, and its answer, have been read."""
         self._keep(lambda told: told.about != COMPLAINT)
         self._remarked = False
         self._changed()

@@ -138,7 +138,7 @@ class Submissions:
         return row(("… ", Role.NOTE), doing, (f" · {first.elapsed_s:.1f} s{more}", Role.DIM))
 
     def _waits(self) -> str:
-        """Where an event is that this site itself does nothing about."""
+        """Where an event is while this site makes no attempt at a slot for it."""
         status = self._model.status
         if status is not None and status.voting and status.leader not in (None, self._model.site):
             return f"handed to {status.leader}, who leads"

@@ -81,7 +81,8 @@ class Situation(Value):
         return Doubt(slot, None, together(f"at slot {slot}, not chosen yet", before))
 
     def _continues(self, at: Slot, entry: Entry) -> bool:
-        """Whether it follows the last number in effect, or entries that are chosen below it and do (E5)."""
+        """Whether it will take effect (E5): what it follows is the last number in effect, or an entry that is chosen
+        below it of which the same is true."""
         while entry.follows != self.last:
             before, followed = self.chosen.get(entry.follows, (at, entry))
             if before >= at:

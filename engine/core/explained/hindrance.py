@@ -41,7 +41,8 @@ def nobody_meddles(_: Tick) -> Iterable[Taken]:
 
 
 class _Kind(Value):
-    """What messages are to a person. `of`: whose they are, or for whom; `their`: the same of sites named before."""
+    """How a sentence calls messages that a rule takes, by their role and whether they leave: `of` is filled with the
+    sites at the other end, `their` is said where these have just been named."""
 
     roles: tuple[Role, ...]
     outgoing: bool

@@ -34,7 +34,8 @@ class Chains:
         return self._last_in_effect(author) if tail is None else tail
 
     def found(self, entry: Entry) -> None:
-        """An entry above the prefix, learned or in flight; to be told in the order of their slots, before all else."""
+        """A new leader tells of each entry above its prefix, learned or in flight, in the order of their slots and
+        before it takes any: so an author's chain goes on after them."""
         author = entry.author
         if author is None:
             return

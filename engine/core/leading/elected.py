@@ -74,7 +74,9 @@ class Elected(Policy):
             self._parts.peers.beat_now(step.now)
 
     def withdraw(self, step: Step) -> None:
-        """The leader can: a withdrawal is no new number, and void wherever the event or a later one took effect."""
+        """What was handed on may be proposed by any leader, and this site never votes again (D5). So withdrawals are
+        handed on in its place: they give out no new number, and are void wherever the event or a later one took effect
+        (E5)."""
         self._forwarder.push(step, self._follows(step.now), self._parts.last_in_effect)
 
     def deadline(self) -> Tick:
@@ -84,7 +86,8 @@ class Elected(Policy):
         self._election.on_heartbeat(step, sender, message)
 
     def on_hand_on(self, step: Step, message: HandOn) -> None:
-        """Events of a peer, or of the peer that could not reach the leader itself: one hop."""
+        """A leader takes the events. Another site passes them to the leader that it hears, if they came from their
+        author: an event has one hop, so that it cannot go in circles."""
         if self._leader.ballot is not None:
             self._leader.offer(step, message.entries)
             return
@@ -93,7 +96,8 @@ class Elected(Policy):
             relayed(message, heard.site, step)
 
     def on_asked(self, message: Ask) -> None:
-        """L3: others ask the leader to fill. What they miss was used somewhere."""
+        """L3: others do not fill, they ask the leader for what they miss. It was used somewhere, perhaps unknown to
+        this leader: from here on it is a hole of its own, which it fills."""
         if self._leader.ballot is not None:
             for _, last in message.spans:
                 self._parts.consensus.learner.used(last)

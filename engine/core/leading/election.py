@@ -127,7 +127,9 @@ class Election:
         self._quiet_until = Tick(now + self.timeout)
 
     def give_way(self, now: Tick) -> None:
-        """This site led, and cannot settle what others may. They stand within a heartbeat of theirs, or STAND_MAX."""
+        """This site led, and stepped down over a slot that others may be able to settle. If it were elected again, it
+        would come no further; so it stands aside until they, who stand within a heartbeat of theirs or STAND_MAX, have
+        had time."""
         theirs = min(STAND_MAX, max(map(self._peers.every, self._peers.up), default=STAND_MAX))
         self._aside_until = Tick(now + ASIDE_TIMEOUTS * max(self.timeout, TIMEOUT_BEATS * theirs))
 

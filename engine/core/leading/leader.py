@@ -132,7 +132,7 @@ class Leader:
         return held is not None and held.ballot == ballot
 
     def is_proposing(self, slot: Slot) -> bool:
-        """At its range ballot."""
+        """It proposes there at its range ballot, and the slot is not settled yet."""
         return self._reign is not None and slot in self._reign.flights
 
     def stand(self, step: Step, patience: Tick) -> None:
@@ -247,7 +247,8 @@ class Leader:
             reign.chains.lost(placed)
 
     def stuck(self, now: Tick, patience: Tick) -> Slot | None:
-        """A slot that this leader has proposed at for longer than that, and a majority has not accepted."""
+        """The slot that it has proposed at for longest, where that is longer than `patience` and no majority
+        accepted."""
         reign = self._reign
         if reign is None:
             return None

@@ -45,7 +45,8 @@ class OneByOne(Policy):
         return may_skip_prepare(self._parts.settings.site, before, consensus.acceptor.vote(slot))
 
     def withdraw(self, step: Step) -> None:
-        """Only this site would propose it: what stands at a slot is settled with that slot, whoever settles it."""
+        """Nobody but this site proposes its events, and it never does again (D5): what may have left stands at its
+        slot, and is settled when that is. So there is nothing to withdraw; only what is void already has to be told."""
         self._parts.sessions.explain_void(step)
 
     def stuck(self, _now: Tick) -> str | None:

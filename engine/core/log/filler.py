@@ -99,7 +99,8 @@ class Filler:
         return self._look_at if lowest <= self._seen else Tick(self._look_at + self._between_looks)
 
     def seen_before(self, hole: Slot) -> bool:
-        """It was one at the last look: no entry that is just on its way."""
+        """It was used at the last look already, and still nobody told what it holds: so it is a hole, and no entry that
+        is just on its way."""
         return hole <= self._seen
 
     def fill(self, step: Step, slots: Iterable[Slot]) -> None:
@@ -198,8 +199,11 @@ class Filler:
         return tuple(self._fills)
 
     def _work_on(self, step: Step) -> None:
-        """Begins what is wanted on demand, then the lowest holes that two looks saw, and on until none of those is
-        left. What is used at one look and learned at the next is no hole but an entry on its way: nobody is asked."""
+        """Begins what is wanted on demand, and then the lowest holes.
+
+        A slot that was just used is most often learned soon: its entry is on its way. So nobody is asked for it before
+        two looks, half a `fill_every` apart, found it unlearned. At each look, and whenever all that was begun is done,
+        the lowest of those that are due are begun, until none of them is left."""
         if self._wanted:
             self._wanted = {slot: None for slot in self._wanted if not self._learner.is_learned(slot)}
             self._begin(step, list(self._wanted), self._soon)

@@ -38,8 +38,8 @@ class Origin(Value):
 
 
 def chosen_entry(said: ChosenSlot, vote: Vote) -> Entry | None:
-    """R0: what a site learns that has this vote: the entry, where it is told, else its own accepted one if that has
-    exactly the ballot; None where it has not."""
+    """R0: what a site whose acceptor has `vote` learns from being told of a choice. The entry, where it is told. Where
+    the ballot is told alone, the entry that it accepted, if that was at exactly this ballot; else it learns nothing."""
     if said.entry is not None:
         return said.entry
     return vote.entry if vote.accepted is not None and vote.accepted == said.ballot else None

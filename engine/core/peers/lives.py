@@ -113,7 +113,8 @@ class Lives:
                 self._hello(step, peer)
 
     def greet(self, step: Step, site: SiteId) -> None:
-        """The peer is not heard: perhaps one of us has another life than the other thinks."""
+        """The peer is not heard. Perhaps one of us has another life than the other thinks, so that packets are dropped
+        (W1): a hello finds out."""
         peer = self._peers[site]
         if peer.verdict is not None:
             self._judged(peer, None)
@@ -272,7 +273,8 @@ class Lives:
         step.send(peer.site, Hello(nonce, peer.proof))
 
     def _hello_soon(self, step: Step, peer: _Peer) -> None:
-        """The peer is there, and waits for what it gets once it has answered: no reason to be patient any more."""
+        """Hellos grow rarer while nobody answers. But this peer is there, and a vote for it is held back until it has
+        answered: so the next hello leaves as soon as the first ones did."""
         said_at = peer.hello_at - peer.hello_every
         peer.hello_every = self._settings.timings.retransmit
         peer.hello_at = Tick(said_at + peer.hello_every)

@@ -101,8 +101,8 @@ def told(peer: SiteId, slot: Slot, phase: Accepting) -> Chosen:
 
 def may_skip_prepare(site: SiteId, before: Entry | None, vote: Vote) -> bool:
     """L2: `site` may send an accept at its ballot 0 where it learned its own entry at the slot before, and has promised
-    and accepted nothing at this one: its own acceptor's vote, in the commit that ballot 0 leaves with, is what keeps it
-    from a second time, over restarts too."""
+    and accepted nothing at this one. A second accept at ballot 0 might carry another entry; so its own acceptor votes
+    in the commit with which the first one leaves, and finds that vote here ever after, over restarts too."""
     return before is not None and before.author == site and vote == NO_VOTE
 
 

@@ -103,7 +103,8 @@ def _everybody_votes(_: Any) -> Any:
 
 
 def _votes_go_to_anybody(_: Any) -> Any:
-    """Votes to who has not recorded the store since the start are held back too: one bar behind the other."""
+    """A site that votes too soon would still hold back its votes to whoever has not recorded its store since the start.
+    So the mutant of that breaks this second bar too; only strangers are sent nothing but greetings, as ever."""
 
     def hold_back(self: Lives, step: Step) -> None:
         sends = step.effects.sends

@@ -260,7 +260,7 @@ def _less(items: Sequence[_T], index: int) -> tuple[_T, ...]:
 
 
 def _spared(line: Line, site: SiteId) -> Line | None:
-    """The line in a world without this site; None where it was about it."""
+    """What is left of the line where this site is taken out of the schedule; None where the line was about it alone."""
     match line.command:
         case Cut(links) | Narrow(links) if _among_others(links, site) != links:
             others = _among_others(links, site)

@@ -17,7 +17,7 @@ from engine.sim.violation import violate
 
 
 class Duels:
-    """Of one process: its defeats die with it."""
+    """The duels of one process. A new one begins without defeats, for a site does not store them."""
 
     def __init__(self, site: SiteId) -> None:
         self._site = site

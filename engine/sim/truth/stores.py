@@ -156,6 +156,6 @@ class Stores:
                 peer.contradicted_by.add(store.name)
 
     def passed(self, index: int) -> None:
-        """All that a pass says has left."""
+        """All that a pass had to say has left: from here on the site is held to the standing that is on its disk."""
         store = self._stores[index]
         store.standing = store.disk.image.standing

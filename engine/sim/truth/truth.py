@@ -4,8 +4,8 @@ Rules that hold here:
 - The world says what became durable, what is about to leave and what was told; each is checked when it happens, at a
   cost that does not grow with the run. The first violation ends it.
 - Each subject has a room of its own: votes (`ballots`), rounds, stores, the chosen log (`replay`) and what sites apply
-  of it (`prefixes`), events (`outcomes`), recovery, linearizable reads (`reads`), leaders (`elections`), duels. Here it
-  is said which of them each thing is for, and what takes several of them, or none.
+  of it (`prefixes`), events (`outcomes`), recovery, linearizable reads (`reads`), leaders (`elections`), duels. `Truth`
+  hands each thing that happens to the rooms that check it, and checks what concerns several of them, or none.
 - D1: what a message says is learned or applied is so on its sender's disk.
 """
 

@@ -49,7 +49,7 @@ class Meter:
             self.created_at[saw.token] = now
 
     def happened(self, now: int, site: SiteId | None, what: str, why: str) -> None:
-        """No process ends and no fault begins here."""
+        """Nothing to count: a metered world has no faults, and its processes do not end."""
 
     def _commits(self) -> int:
         return sum(site.disk.image.commit for site in self._world.sites)

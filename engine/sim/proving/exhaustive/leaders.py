@@ -208,7 +208,8 @@ def _copied(consensus: Consensus, site: SiteId) -> Consensus:
 
 
 def _news(before: LeaderState, after: LeaderState) -> str | None:
-    """What others could notice, or only the leader; None where something is half counted."""
+    """What came of counting votes, in words: something is learned, led or said. None where nothing is yet, for more of
+    them have to be counted: that is no state of its own (see the package)."""
     if after.learned != before.learned:
         items = sorted(after.learned - before.learned, key=logs.slot_of)
         return "learns " + ", ".join(f"that slot {item.slot} holds {in_words(item.entry)}" for item in items)
@@ -225,7 +226,7 @@ def _of_ranges(message: Message) -> tuple[_Vote, ...]:
 
 
 def _of_slot(kind: type[Promise] | type[Accepted], slot: Slot, message: Message) -> tuple[_Vote, ...]:
-    """What a vote of this kind says of this slot alone: the rest may be said again later."""
+    """The vote, cut to this slot alone: what it says of others is as good as said later, for votes may come again."""
     match message:
         case Promise(first=first, last=last) if kind is Promise and first == last == slot:
             return (message,)
