@@ -22,11 +22,11 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
-class Confirm:
+class Read:
     """A linearizable read (R5)."""
 
     token: int
     timeout: Tick
 
 
-Input = Datagram | Submission | GiveUp | Fill | Confirm
+Input = Datagram | Submission | GiveUp | Fill | Read

@@ -37,7 +37,7 @@ from engine.parts import NUMBER_BYTES, Cutter, Reassembly, is_part
 from engine.sim.sometimes import CrashPoint
 from engine.sim.violation import violate
 from engine.sim.world.disk import SimDisk
-from engine.sim.world.inputs import Confirm, Fill, GiveUp, Input
+from engine.sim.world.inputs import Fill, GiveUp, Input, Read
 from engine.sim.world.marks import Mark
 from engine.sim.world.network import Datagram
 from engine.sim.world.surroundings import Fuse, Surroundings
@@ -268,7 +268,7 @@ class SimSite:
             case Fill():
                 self._world.mark((Mark.FILL, self._world.now, self.index))
                 return replica.fill(now, replica.view(0).holes if item.slots is None else item.slots)
-            case Confirm():
+            case Read():
                 self._world.mark((Mark.READ, self._world.now, item.token))
                 self._truth.read_begins(self.index, item.token, now)
                 self.awaited.add(item.token)

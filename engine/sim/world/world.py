@@ -34,7 +34,7 @@ from engine.sim.image import Image
 from engine.sim.sometimes import CrashPoint, Reached
 from engine.sim.truth.truth import Truth
 from engine.sim.world.disk import SimDisk
-from engine.sim.world.inputs import Confirm, Fill, GiveUp
+from engine.sim.world.inputs import Fill, GiveUp, Read
 from engine.sim.world.marks import Mark, Marks
 from engine.sim.world.network import Datagram, Network
 from engine.sim.world.setup import Setup
@@ -149,7 +149,7 @@ class World:
         if not self.sites[site].up:
             return None
         self._tokens = token = self._tokens + 1
-        self.sites[site].take(Confirm(token, timeout))
+        self.sites[site].take(Read(token, timeout))
         return token
 
     def fill(self, site: int) -> None:
