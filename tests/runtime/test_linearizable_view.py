@@ -31,7 +31,7 @@ def texts(view: Any) -> list[str]:
     return [line["text"] for line in view["lines"]]
 
 
-async def test_r5_a_fresh_view_has_what_was_created_elsewhere_before_it(tmp_path: Path) -> None:
+async def test_r5_a_linearizable_view_has_what_was_created_elsewhere_before_it(tmp_path: Path) -> None:
     """Carol hears of nothing that is chosen: a plain view lacks it, a fresh one fetches it first."""
     async with cluster(tmp_path, "alice", "bob", "carol", timings=UNHURRIED) as sites:
         await sites.start_all()
@@ -53,7 +53,7 @@ async def test_r5_a_fresh_view_has_what_was_created_elsewhere_before_it(tmp_path
         assert (line["dir"], line["slot"]) == ("self", slot)
 
 
-async def test_r5_without_a_majority_a_fresh_view_shows_what_is_here_and_says_the_counts(tmp_path: Path) -> None:
+async def test_r5_without_a_majority_a_linearizable_view_shows_what_is_here_and_says_the_counts(tmp_path: Path) -> None:
     async with cluster(tmp_path, "alice", "bob", "carol", timings=UNHURRIED) as sites:
         await sites.start_all()
         await all_up(sites)
@@ -71,7 +71,7 @@ async def test_r5_without_a_majority_a_fresh_view_shows_what_is_here_and_says_th
         assert (await alice.call("view", fresh=True, timeout_s=30))["fresh"]["confirmed"]
 
 
-async def test_r5_a_fresh_view_that_cannot_be_complete_names_the_slot(tmp_path: Path) -> None:
+async def test_r5_a_linearizable_view_that_cannot_be_complete_names_the_slot(tmp_path: Path) -> None:
     async with cluster(tmp_path, "alice", "bob", "carol", timings=UNHURRIED) as sites:
         await sites.start_all()
         await all_up(sites)
@@ -127,7 +127,7 @@ async def test_r5_a_cluster_of_one_site_confirms_at_once(tmp_path: Path) -> None
         assert (view["fresh"]["bound"], view["fresh"]["voters"]) == (slot, ["alice"])
 
 
-async def test_a_fresh_view_that_waits_when_the_engine_stops_is_told_so(tmp_path: Path) -> None:
+async def test_a_linearizable_view_that_waits_when_the_engine_stops_is_told_so(tmp_path: Path) -> None:
     async with cluster(tmp_path, "alice", "bob", "carol") as sites:
         alice = await sites.start("alice")
         client = await alice.client()

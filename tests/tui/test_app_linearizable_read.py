@@ -29,7 +29,7 @@ def unconfirmed(reason: str) -> Json:
 
 
 class Majority:
-    """Answers fresh views of an engine's double when the test says so."""
+    """Answers linearizable reads of an engine's double when the test says so."""
 
     def __init__(self, engine: EngineDouble) -> None:
         self._engine = engine

@@ -30,11 +30,11 @@ class Unconfirmed:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class NoneOpen:
     """No question is open: what the status says of the last confirmation holds."""
 
 
-ReadState = Confirming | Unconfirmed | Settled
+ReadState = Confirming | Unconfirmed | NoneOpen
 
 
 def title_words(state: ReadState, status: Status | None, stale: bool) -> tuple[str, str]:
@@ -46,7 +46,7 @@ def title_words(state: ReadState, status: Status | None, stale: bool) -> tuple[s
         case Unconfirmed(reason):
             counts = reason.rpartition("; ")[2].partition(",")[0]  # what is in the way is too long for a title
             return f"unconfirmed: {counts}", f"unconfirmed: {counts.removesuffix(' answered')}"
-        case Settled():
+        case NoneOpen():
             old = STALE if stale else ""
             at = None if status is None else status.fresh_at
             confirmed = "" if at is None else f"confirmed {clock(at)}"

@@ -38,7 +38,7 @@ from engine.core.ids import Slot
 from tui import times
 from tui.hops import Hop
 from tui.link import Link
-from tui.site.linearizable_read import Confirming, ReadState, Settled, Unconfirmed
+from tui.site.linearizable_read import Confirming, NoneOpen, ReadState, Unconfirmed
 from tui.site.log_pages import LogPages, page_of, span_of
 from tui.site.timeline_window import PAGE_LINES, TimelineWindow
 from tui.site.trace_ring import TraceRing
@@ -113,7 +113,7 @@ class SiteModel:
         self.changed_slots: set[int] | None = None
         """While watchers are told of LOG: the slots that changed, None if any may have."""
         self.timeline = TimelineWindow()
-        self.read_state: ReadState = Settled()
+        self.read_state: ReadState = NoneOpen()
         self.timeline_epoch = 0
         """Rises when the lines that were read so far count no longer."""
         self.blocks: tuple[BlockLine, ...] | None = None
@@ -181,7 +181,7 @@ class SiteModel:
         self.connection = Up()
         self.attempts.clear()
         self.log.forget()
-        self.read_state = Settled()
+        self.read_state = NoneOpen()
         self.forget_timeline()
         self.blocks = None
         self._asked_pages.clear()
@@ -276,14 +276,14 @@ class SiteModel:
         try:
             read = (await self.link.ask(view)).fresh
         except RequestFailed:
-            self._confirmed(Settled())
+            self._confirmed(NoneOpen())
             raise
         if read.at is None:
             self._confirmed(Unconfirmed(read.reason or "no reason is told"))
             return read
         if self.status is not None:
             self.status = replace(self.status, fresh_at=max(read.at, self.status.fresh_at or read.at))
-        self._confirmed(Settled())
+        self._confirmed(NoneOpen())
         return read
 
     def _confirmed(self, state: ReadState) -> None:
@@ -329,7 +329,7 @@ class SiteModel:
     def _take_status(self, status: Status) -> None:
         known = None if self.status is None else self.status.fresh_at
         if isinstance(self.read_state, Unconfirmed) and status.fresh_at != known:
-            self.read_state = Settled()  # another client's read was confirmed since
+            self.read_state = NoneOpen()  # another client's read was confirmed since
         self.status = status
         self.status_at = times.monotonic_s()
         for name, peer in status.peers.items():
