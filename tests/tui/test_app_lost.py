@@ -111,6 +111,17 @@ async def test_what_is_written_without_an_engine_is_a_draft(tmp_path: Path) -> N
         assert footer(pilot).startswith(" enter send")
 
 
+async def test_that_there_is_no_tweet_is_told_as_what_was(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 1
+        engine.special[1] = log_line(1, "block", "alice", target="bob")
+        async with screen_of(engine) as pilot:
+            await pilot.until(lambda: pilot.main.model.timeline.prefix == 1, "never read")
+            await pilot.until_shown("No entries yet")
+            await engine.stop()
+            await pilot.until_shown("There was no tweet when the engine was lost.")
+
+
 async def test_that_nobody_is_blocked_is_told_as_what_was(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, lost(engine, NARROW, "2") as pilot:
         await pilot.until_shown("Nobody blocked anybody when it was read, before the engine was lost.")

@@ -76,6 +76,8 @@ class TimelinePane(Lines):
             return [BLANK, *wrapped(said, self.rows_width)]
         if not self.model.live and not window.prefix:
             return [BLANK, row(("Nothing was read from the engine yet.", Role.DIM))]
+        if self.model.over:
+            return [BLANK, row(("There was no tweet when the engine was lost.", Role.WARN))]
         said = row("No entries yet. ", ("c", Role.KEY), " writes the first tweet.")
         status = self.model.status
         if status is not None and not status.voting and status.voting_why:
