@@ -150,7 +150,7 @@ class LoggosApp(App[int]):
         await self._take_keys()
 
     def _is_text(self, key: events.Key) -> bool:
-        """It came together with an Enter before it."""
+        """Whether the key is the rest of a paste: an Enter in the same burst has sent a line already."""
         self.burst = burst_of(key)
         if self.burst is None:
             return False

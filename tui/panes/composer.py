@@ -116,7 +116,7 @@ class Composer(Vertical):
         self._save()
 
     def invite(self, sends: bool) -> None:
-        """To write, and also to send."""
+        """Says what the composer is for now: to write a tweet, and where there is an engine (`sends`) to send it."""
         self._sends = sends
         self._hint.tell(self._usual())
         self._invitation.tell(self._invites())

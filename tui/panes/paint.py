@@ -78,13 +78,14 @@ class Inks:
 
 
 class Column(Vertical):
-    """What stands in it covers it. Its own lines would be rendered all the same: half of a paint was such lines."""
+    """A container that what it holds covers whole. Textual would render its own lines all the same, and half of a paint
+    was such lines; a blank one has none."""
 
     BLANK = True
 
 
 class Beside(Horizontal):
-    """What stands in it covers it."""
+    """A Column whose contents stand side by side."""
 
     BLANK = True
 

@@ -110,7 +110,7 @@ def _up(peer: Peer) -> tuple[str, str, Role]:
 
 
 def _prefix(told: int | None, width: int) -> str:
-    """Who has not told it since this engine started may have any."""
+    """A prefix in its column; `?` where the site has not told it since this engine started, for it may be any."""
     return f"{'?' if told is None else format(told, ',')}".rjust(width)
 
 

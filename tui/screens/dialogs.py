@@ -115,12 +115,12 @@ class ChoiceDialog(Dialog[Value]):
         self.mark(by - 1 if self._at is None else self._at + by)
 
     def mark(self, at: int | None) -> None:
-        """Enter takes this one, or none."""
+        """Marks the choice that Enter takes; None: Enter takes none."""
         self._at = None if at is None else at % len(self._choices)
         self.tell()
 
     def tell(self) -> None:
-        """What it says may have changed."""
+        """Paints again what may read differently now."""
         self._text.say()
         self._key_bar.say()
 
@@ -142,7 +142,7 @@ class Confirmation(ChoiceDialog[bool]):
         self._opened_in = getattr(self.app, "burst", None)
 
     def on_key(self, event: events.Key) -> None:
-        """Before that of a choice, which Textual calls too."""
+        """Textual calls the handler of ChoiceDialog after this one, unless the key is kept from it."""
         burst = burst_of(event)
         if burst is not None and burst == self._opened_in:
             event.stop()
@@ -165,7 +165,8 @@ class NameDialog(ChoiceDialog[str]):
         return [*lines, BLANK, (Part("  typed: ", Role.DIM), Part(self._typed), Part(none, Role.WARN))]
 
     def on_key(self, event: events.Key) -> None:
-        """Before that of a choice, which Textual calls too. A digit after a letter belongs to the name."""
+        """Textual calls the handler of ChoiceDialog after this one, unless the key is kept from it. A digit after a
+        letter belongs to the name."""
         typed = self._typed
         if event.key == "backspace":
             typed = typed[:-1]
