@@ -152,8 +152,8 @@ class Connection:
         """How the answer to that request is read; there is no second."""
         reading = self._open.pop(number, None)
         if reading is None:
-            what = "a second time" if 1 <= number <= self._numbers else "which was not made"
-            raise EngineLost(f"the engine answered request {number} {what}: {_OTHER_VERSION}")
+            what = " a second time" if 1 <= number <= self._numbers else ", which was not made"
+            raise EngineLost(f"the engine answered request {number}{what}: {_OTHER_VERSION}")
         return reading
 
     def _note_stopping(self, params: object) -> EngineStops | None:
