@@ -27,7 +27,7 @@ from engine.contract.shape import Shape
 from engine.runtime import jsonrpc, ledger
 from engine.runtime.inbox import Asked, Inbox
 from engine.runtime.jsonrpc import CallFailed
-from engine.runtime.ledger import Held, Ledger
+from engine.runtime.ledger import Ledger, Load
 from engine.runtime.log import CUT_OFFS
 from engine.site_files import socket_to_bind
 
@@ -88,11 +88,11 @@ class Connection:
         self._queued_bytes += len(line)
         self._work.set()
         if self._queued_bytes > QUEUE_BYTES_MAX:
-            self.cut_off(self._queued_bytes, Held.UNREAD)
+            self.cut_off(self._queued_bytes, Load.UNREAD)
         else:
-            self._ledger.hold(self, Held.UNREAD, len(line) + _LINE_COST_BYTES)
+            self._ledger.hold(self, Load.UNREAD, len(line) + _LINE_COST_BYTES)
 
-    def cut_off(self, held_bytes: int, most: Held) -> None:
+    def cut_off(self, held_bytes: int, most: Load) -> None:
         _cut_offs.warning("client %d is cut off: %d bytes are held for it, mostly %s", self._number, held_bytes, most)
         self.close()
         self._ledger.drop(self)
@@ -106,7 +106,7 @@ class Connection:
         self._scope.cancel()
 
     def taken(self, size_bytes: int) -> None:
-        self._ledger.hold(self, Held.REQUESTS, -size_bytes)
+        self._ledger.hold(self, Load.REQUESTS, -size_bytes)
 
     def _count(self, change: int) -> None:
         self._unanswered += change
@@ -145,7 +145,7 @@ class Connection:
                 cost = len(batch) + _LINE_COST_BYTES * (waiting - len(self._queue))
                 await self._stream.send_all(batch)
                 self._queued_bytes -= len(batch)
-                self._ledger.hold(self, Held.UNREAD, -cost)
+                self._ledger.hold(self, Load.UNREAD, -cost)
             self._emptied.unpark_all()
             self._work = trio.Event()
             await self._work.wait()
@@ -163,7 +163,7 @@ class Connection:
         while chunk := await self._stream.receive_some(_CHUNK_BYTES):
             held = len(rest)
             *lines, rest = (rest + chunk).split(b"\n")
-            self._ledger.hold(self, Held.LINE, len(rest) - held)
+            self._ledger.hold(self, Load.LINE, len(rest) - held)
             asked = [each for line in lines if (each := self._asked(line)) is not None]
             if self._closed:  # cut off meanwhile: what it asked is dropped
                 self._count(-len(asked))
@@ -210,7 +210,7 @@ class Connection:
             self.fail(failed)
             return None
         asked = Asked(self, call.id, request, len(line) + _REQUEST_COST_BYTES)
-        self._ledger.hold(self, Held.REQUESTS, asked.size_bytes)
+        self._ledger.hold(self, Load.REQUESTS, asked.size_bytes)
         return asked
 
 

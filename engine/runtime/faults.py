@@ -34,7 +34,7 @@ class NoSuchNumber(LookupError):
 
 
 @dataclass(frozen=True, slots=True)
-class Flight:
+class Transit:
     """One message on its way. `address`: where it came from, or where it must go if not to the peer's usual address."""
 
     direction: Direction
@@ -51,7 +51,7 @@ class Flight:
 class Held:
     number: int
     at_ms: int
-    flight: Flight
+    transit: Transit
     copies: int
     rule: int
 
@@ -84,7 +84,7 @@ class FaultLayer:
     rules: dict[int, RuleState] = field(default_factory=dict)
     held: dict[int, Held] = field(default_factory=dict)
     _random: Random = field(init=False)
-    _under_way: list[tuple[Tick, int, Flight]] = field(default_factory=list)
+    _under_way: list[tuple[Tick, int, Transit]] = field(default_factory=list)
     _on: list[Rule] = field(default_factory=list)
     _taken: TakenMessages = field(default_factory=TakenMessages)
     _rule_number: int = 0
@@ -140,7 +140,7 @@ class FaultLayer:
         released = self._let_go(numbers)
         for held in released:
             for _ in range(held.copies):
-                self._put_under_way(now, held.flight)
+                self._put_under_way(now, held.transit)
         return len(released)
 
     def drop(self, numbers: Collection[int] | None) -> int:
@@ -165,30 +165,30 @@ class FaultLayer:
         self.counts.duplicated += max(0, len(fate.delays) - 1)
         return fate
 
-    def carry(self, now: Tick, at_ms: int, flight: Flight, fate: Fate) -> int:
+    def carry(self, now: Tick, at_ms: int, transit: Transit, fate: Fate) -> int:
         """Takes a judged message over, and returns how many copies of it go on at once."""
         if fate.held_by is not None and fate.delays:
-            self._hold(at_ms, flight, len(fate.delays), fate.held_by)
-            self._taken.held(_taken(flight, fate.held_by, "hold"), NEVER, self._held_number)
+            self._hold(at_ms, transit, len(fate.delays), fate.held_by)
+            self._taken.held(_taken(transit, fate.held_by, "hold"), NEVER, self._held_number)
             return 0
         if not fate.delays:
-            self._taken.dropped(now, _taken(flight, fate.acted[0], "drop"))
+            self._taken.dropped(now, _taken(transit, fate.acted[0], "drop"))
         elif fate.late_by is not None and min(fate.delays) > 0:
-            self._taken.delayed(_taken(flight, fate.late_by, "delay"), Tick(now + min(fate.delays)))
+            self._taken.delayed(_taken(transit, fate.late_by, "delay"), Tick(now + min(fate.delays)))
         at_once = 0
         for delay in fate.delays:
             if delay == 0:
                 at_once += 1
             else:
                 self.counts.delayed += 1
-                self._put_under_way(Tick(now + delay), flight)
+                self._put_under_way(Tick(now + delay), transit)
         return at_once
 
     def taken(self, now: Tick) -> Iterator[Taken]:
         """The messages that rules keep from their way at present."""
         return self._taken.still(now, {rule.number for rule in self._on}, self.held)
 
-    def due(self, now: Tick) -> Iterator[Flight]:
+    def due(self, now: Tick) -> Iterator[Transit]:
         """Messages whose delay is over, in the order of their times; also ends rules that expire."""
         expired = [number for number, state in self.rules.items() if state.expires is not None and state.expires <= now]
         if expired:
@@ -227,24 +227,24 @@ class FaultLayer:
         self.changes += 1
         return [self.held.pop(number) for number in wanted]
 
-    def _hold(self, at_ms: int, flight: Flight, copies: int, rule: int) -> None:
+    def _hold(self, at_ms: int, transit: Transit, copies: int, rule: int) -> None:
         self._held_number += 1
         self.counts.held += 1
-        self.held[self._held_number] = Held(self._held_number, at_ms, flight, copies, rule)
+        self.held[self._held_number] = Held(self._held_number, at_ms, transit, copies, rule)
         if len(self.held) > HELD_MAX:
             del self.held[next(iter(self.held))]
             self.counts.overflowed += 1
 
-    def _put_under_way(self, due: Tick, flight: Flight) -> None:
+    def _put_under_way(self, due: Tick, transit: Transit) -> None:
         if len(self._under_way) >= UNDER_WAY_MAX:
             self.counts.overflowed += 1
             return
         self._order += 1
-        heapq.heappush(self._under_way, (due, self._order, flight))
+        heapq.heappush(self._under_way, (due, self._order, transit))
 
 
-def _taken(flight: Flight, rule: int, verb: str) -> Taken:
-    return Taken(rule, verb, flight.direction is Direction.OUT, flight.peer, flight.message)
+def _taken(transit: Transit, rule: int, verb: str) -> Taken:
+    return Taken(rule, verb, transit.direction is Direction.OUT, transit.peer, transit.message)
 
 
 def _there_are(numbers: Collection[int]) -> str:

@@ -19,7 +19,7 @@ UNANSWERED_MAX: Final = 131_072
 CONNECTIONS_MAX: Final = 2_000
 
 
-class Held(StrEnum):
+class Load(StrEnum):
     """What is held for a client, in words."""
 
     UNREAD = "what it does not read"
@@ -28,7 +28,7 @@ class Held(StrEnum):
 
 
 class Holder(Protocol):
-    def cut_off(self, held_bytes: int, most: Held) -> None:
+    def cut_off(self, held_bytes: int, most: Load) -> None:
         """Ends it at once; nothing is held for it any more."""
 
 
@@ -36,7 +36,7 @@ class Holder(Protocol):
 class _Account:
     connected: bool = True
     unanswered: int = 0
-    bytes_of: dict[Held, int] = field(default_factory=lambda: dict.fromkeys(Held, 0))
+    bytes_of: dict[Load, int] = field(default_factory=lambda: dict.fromkeys(Load, 0))
 
     @property
     def held_bytes(self) -> int:
@@ -60,13 +60,13 @@ class Ledger:
 
     def leave(self, holder: Holder) -> None:
         """Its requests alone are held for it from now on. May be called again."""
-        self._release(holder, (Held.UNREAD, Held.LINE))
+        self._release(holder, (Load.UNREAD, Load.LINE))
 
     def drop(self, holder: Holder) -> None:
         """As `leave`, and its requests that the node has not taken are dropped too."""
-        self._release(holder, tuple(Held))
+        self._release(holder, tuple(Load))
 
-    def hold(self, holder: Holder, what: Held, change_bytes: int) -> None:
+    def hold(self, holder: Holder, what: Load, change_bytes: int) -> None:
         """More is held for it, or less. Of one that left, only less of what it left."""
         account = self._accounts.get(holder)
         if account is None or not (account.connected or account.bytes_of[what]):
@@ -87,7 +87,7 @@ class Ledger:
             self.unanswered += change
             self._tidy(holder, account)
 
-    def _release(self, holder: Holder, kinds: tuple[Held, ...]) -> None:
+    def _release(self, holder: Holder, kinds: tuple[Load, ...]) -> None:
         account = self._accounts.get(holder)
         if account is None:
             return

@@ -24,7 +24,7 @@ from engine.datagram import Reason, Rejected, TooLong
 from engine.runtime.clock import Clock
 from engine.runtime.counters import NodeCounts
 from engine.runtime.fault_rules import UNTOUCHED, Direction, Fate, unsent
-from engine.runtime.faults import FaultLayer, Flight
+from engine.runtime.faults import FaultLayer, Transit
 from engine.runtime.peer_addresses import Address, PeerAddresses
 from engine.runtime.sizes import Sizes
 from engine.runtime.trace import Trace
@@ -117,18 +117,18 @@ class Links:
             alone = Packet(packet.sender, packet.life, packet.commit, packet.to_life, (message,))
             fate = self._faults.judge(Direction.IN, packet.sender, message)
             self._trace.message(at_ms, Direction.IN, packet.sender, message, fate)
-            flight = Flight(Direction.IN, packet.sender, alone, datagram.source)
-            arrivals += [Arrival(alone, datagram.source)] * self._faults.carry(now, at_ms, flight, fate)
+            transit = Transit(Direction.IN, packet.sender, alone, datagram.source)
+            arrivals += [Arrival(alone, datagram.source)] * self._faults.carry(now, at_ms, transit, fate)
         return arrivals
 
     def due(self, now: Tick) -> Iterator[Arrival]:
         """Lets go what a rule delayed or held until now: what was on its way in is what came."""
-        for flight in self._faults.due(now):
-            if flight.direction is Direction.OUT:
-                self._send_packet(now, flight.peer, flight.packet, flight.address)
+        for transit in self._faults.due(now):
+            if transit.direction is Direction.OUT:
+                self._send_packet(now, transit.peer, transit.packet, transit.address)
             else:
-                assert flight.address is not None, "what came in came from somewhere"
-                yield Arrival(flight.packet, flight.address)
+                assert transit.address is not None, "what came in came from somewhere"
+                yield Arrival(transit.packet, transit.address)
 
     def send(self, now: Tick, leave: Leave[Address]) -> None:
         """Sends what may leave: the commit that it depends on is done."""
@@ -166,8 +166,8 @@ class Links:
         if fate is UNTOUCHED:
             fate = self._send_packet(now, to, packet, destination)
         else:
-            flight = Flight(Direction.OUT, to, packet, destination)
-            for _ in range(self._faults.carry(now, at_ms, flight, fate)):
+            transit = Transit(Direction.OUT, to, packet, destination)
+            for _ in range(self._faults.carry(now, at_ms, transit, fate)):
                 self._send_packet(now, to, packet, destination)
         self._trace.message(at_ms, Direction.OUT, to, message, fate)
 

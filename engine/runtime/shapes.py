@@ -241,6 +241,6 @@ def rule_shape(state: RuleState, clock: Clock) -> answers.Rule:
 
 
 def _held_shape(held: Held) -> answers.Held:
-    flight = held.flight
-    line = describe.message(flight.message)
-    return answers.Held(held.number, iso(held.at_ms), flight.direction, flight.peer, line.type, line.slot)
+    transit = held.transit
+    line = describe.message(transit.message)
+    return answers.Held(held.number, iso(held.at_ms), transit.direction, transit.peer, line.type, line.slot)

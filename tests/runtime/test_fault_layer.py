@@ -8,7 +8,7 @@ from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId, Tick
 from engine.core.messages import Packet, Prepare
 from engine.runtime import faults
 from engine.runtime.fault_rules import BadRule, Direction
-from engine.runtime.faults import FaultLayer, Flight, NoSuchNumber
+from engine.runtime.faults import FaultLayer, NoSuchNumber, Transit
 from engine.runtime.taken import KEPT_MAX, RECENTLY
 
 ALICE, BOB, CAROL = SiteId("alice"), SiteId("bob"), SiteId("carol")
@@ -19,24 +19,24 @@ def layer(seed: int = 7) -> FaultLayer:
     return FaultLayer(ALICE, (ALICE, BOB, CAROL), seed)
 
 
-def flight(slot: int = 1, peer: SiteId = BOB) -> Flight:
+def transit(slot: int = 1, peer: SiteId = BOB) -> Transit:
     message = Prepare(Ballot(Round(1), ALICE), Slot(slot), Slot(slot))
-    return Flight(Direction.OUT, peer, Packet(ALICE, StoreId("0" * 16), 1, None, (message,)), None)
+    return Transit(Direction.OUT, peer, Packet(ALICE, StoreId("0" * 16), 1, None, (message,)), None)
 
 
-def carry(made: FaultLayer, what: Flight, now: Tick = NOW) -> int:
+def carry(made: FaultLayer, what: Transit, now: Tick = NOW) -> int:
     return made.carry(now, 0, what, made.judge(what.direction, what.peer, what.message))
 
 
-def slots(flights: list[Flight]) -> list[int]:
-    return [each.message.first for each in flights if isinstance(each.message, Prepare)]
+def slots(transits: list[Transit]) -> list[int]:
+    return [each.message.first for each in transits if isinstance(each.message, Prepare)]
 
 
 def test_without_rules_the_layer_is_idle_and_touches_nothing() -> None:
     made = layer()
     assert made.idle
     assert made.deadline() is None
-    assert carry(made, flight()) == 1
+    assert carry(made, transit()) == 1
     rule = made.add("to=bob drop", None)
     assert not made.idle
     made.switch(rule.rule.number, on=False)
@@ -47,7 +47,7 @@ def test_a_delayed_message_is_due_at_its_time_in_the_order_of_times() -> None:
     made = layer()
     slow = made.add("slot=1 delay=200ms", None)
     made.add("slot=2 delay=100ms", None)
-    assert [carry(made, flight(slot)) for slot in (1, 2, 3)] == [0, 0, 1]
+    assert [carry(made, transit(slot)) for slot in (1, 2, 3)] == [0, 0, 1]
     assert made.deadline() == NOW + 100
     assert list(made.due(Tick(NOW + 99))) == []
     assert slots(list(made.due(Tick(NOW + 100)))) == [2]
@@ -59,7 +59,7 @@ def test_a_delayed_message_is_due_at_its_time_in_the_order_of_times() -> None:
 def test_held_messages_wait_until_released_or_dropped_by_number() -> None:
     made = layer()
     made.add("to=bob hold", None)
-    assert [carry(made, flight(slot)) for slot in (1, 2, 3)] == [0, 0, 0]
+    assert [carry(made, transit(slot)) for slot in (1, 2, 3)] == [0, 0, 0]
     assert list(made.held) == [1, 2, 3]
     assert made.release(NOW, [2]) == 1
     assert made.drop([1]) == 1
@@ -74,7 +74,7 @@ def test_clearing_releases_what_is_held_in_its_order() -> None:
     made = layer()
     made.add("hold", None)
     for slot in (1, 2, 3):
-        carry(made, flight(slot))
+        carry(made, transit(slot))
     assert made.clear(NOW) == 1
     assert made.idle
     assert slots(list(made.due(NOW))) == [1, 2, 3]
@@ -84,8 +84,8 @@ def test_removing_one_rule_releases_what_that_rule_holds_alone() -> None:
     made = layer()
     first = made.add("to=bob hold", None)
     made.add("to=carol hold", None)
-    carry(made, flight(1, BOB))
-    carry(made, flight(2, CAROL))
+    carry(made, transit(1, BOB))
+    carry(made, transit(2, CAROL))
     made.remove(NOW, first.rule.number)
     assert slots(list(made.due(NOW))) == [1]
     assert list(made.held) == [2]
@@ -94,7 +94,7 @@ def test_removing_one_rule_releases_what_that_rule_holds_alone() -> None:
 def test_a_rule_ends_when_it_expires_and_releases_what_it_holds() -> None:
     made = layer()
     made.add("hold", Tick(NOW + 500))
-    carry(made, flight(1))
+    carry(made, transit(1))
     assert made.deadline() == NOW + 500
     assert list(made.due(Tick(NOW + 499))) == []
     assert slots(list(made.due(Tick(NOW + 500)))) == [1]
@@ -105,7 +105,7 @@ def test_a_rule_ends_when_it_expires_and_releases_what_it_holds() -> None:
 def test_a_duplicate_of_a_held_message_goes_on_twice() -> None:
     made = layer()
     made.add("dup hold", None)
-    carry(made, flight(1))
+    carry(made, transit(1))
     made.release(NOW, None)
     assert slots(list(made.due(NOW))) == [1, 1]
 
@@ -116,14 +116,14 @@ def test_what_is_held_and_under_way_is_bounded_and_the_loss_is_counted(monkeypat
     made = layer()
     hold = made.add("hold", None)
     for slot in range(1, 6):
-        carry(made, flight(slot))
-    assert slots([each.flight for each in made.held.values()]) == [3, 4, 5], "the oldest goes"
+        carry(made, transit(slot))
+    assert slots([each.transit for each in made.held.values()]) == [3, 4, 5], "the oldest goes"
     assert made.counts.overflowed == 2
     made.drop(None)
     made.remove(NOW, hold.rule.number)
     made.add("delay=10ms", None)
     for slot in range(1, 5):
-        carry(made, flight(slot))
+        carry(made, transit(slot))
     assert slots(list(made.due(Tick(NOW + 10)))) == [1, 2]
     assert made.counts.overflowed == 4
 
@@ -131,7 +131,7 @@ def test_what_is_held_and_under_way_is_bounded_and_the_loss_is_counted(monkeypat
 def test_hits_count_what_a_rule_did_and_the_same_seed_does_the_same() -> None:
     def dropped(made: FaultLayer) -> list[bool]:
         rule = made.add("drop=50%", None)
-        fates = [not made.judge(Direction.OUT, BOB, flight().message).delays for _ in range(50)]
+        fates = [not made.judge(Direction.OUT, BOB, transit().message).delays for _ in range(50)]
         assert rule.hits == sum(fates) == made.counts.dropped
         return fates
 
@@ -154,8 +154,8 @@ def test_the_number_of_rules_is_bounded_and_numbers_are_not_used_again() -> None
 def test_the_hits_of_a_rule_on_one_type_leave_others_alone() -> None:
     made = layer()
     made.add("type=accept drop", None)
-    assert flight().message.word() == "prepare"
-    assert carry(made, flight()) == 1
+    assert transit().message.word() == "prepare"
+    assert carry(made, transit()) == 1
     assert made.counts.dropped == 0
 
 
@@ -168,15 +168,15 @@ def taken(made: FaultLayer, now: int = NOW) -> list[tuple[int, str, int]]:
 def test_what_a_drop_took_counts_for_a_while_and_only_while_its_rule_is_on() -> None:
     made = layer()
     rule = made.add("slot=1 drop", None).rule.number
-    carry(made, flight(1))
-    carry(made, flight(2))
+    carry(made, transit(1))
+    carry(made, transit(2))
     assert taken(made) == [(rule, "drop", 1)]
     made.switch(rule, on=False)
     assert taken(made) == []
     made.switch(rule, on=True)
     assert taken(made, NOW + RECENTLY - 1) == [(rule, "drop", 1)]
     assert taken(made, NOW + RECENTLY) == []
-    carry(made, flight(1), Tick(NOW + RECENTLY))
+    carry(made, transit(1), Tick(NOW + RECENTLY))
     made.clear(Tick(NOW + RECENTLY))
     assert taken(made, NOW + RECENTLY) == []
 
@@ -186,7 +186,7 @@ def test_what_is_held_is_in_the_way_until_it_is_let_go_and_what_is_delayed_until
     holds = made.add("slot=1 hold", None).rule.number
     delays = made.add("slot=2 delay=200ms", None).rule.number
     for slot in (1, 2):
-        carry(made, flight(slot))
+        carry(made, transit(slot))
     made.switch(holds, on=False)
     made.switch(delays, on=False)
     assert taken(made) == [(holds, "hold", 1), (delays, "delay", 2)]
@@ -199,5 +199,5 @@ def test_of_each_kind_of_message_the_newest_that_were_taken_are_kept() -> None:
     made = layer()
     made.add("drop", None)
     for slot in range(1, KEPT_MAX + 3):
-        carry(made, flight(slot))
+        carry(made, transit(slot))
     assert [slot for _, _, slot in taken(made)] == list(range(3, KEPT_MAX + 3))

@@ -17,7 +17,7 @@ from engine.core.ids import Slot, Tick
 from engine.runtime import ledger as bounds
 from engine.runtime.control import ControlServer
 from engine.runtime.inbox import Asked, Inbox
-from engine.runtime.ledger import HELD_BYTES_MAX, Held, Ledger
+from engine.runtime.ledger import HELD_BYTES_MAX, Ledger, Load
 from engine.runtime.log import OncePerMinute
 from engine.runtime.subscriptions import Subscriptions
 from engine.runtime.trace import Trace
@@ -27,9 +27,9 @@ from tests.runtime.test_subscriptions import FakeClient, FakePicture
 
 class Holder:
     def __init__(self) -> None:
-        self.cut: list[tuple[int, Held]] = []
+        self.cut: list[tuple[int, Load]] = []
 
-    def cut_off(self, held_bytes: int, most: Held) -> None:
+    def cut_off(self, held_bytes: int, most: Load) -> None:
         self.cut.append((held_bytes, most))
 
 
@@ -39,10 +39,10 @@ def test_a_thousand_that_never_read_hold_no_more_than_the_bound_and_who_reads_is
         assert ledger.enter(one)
     for _ in range(100):
         for one in deaf:
-            ledger.hold(one, Held.UNREAD, 4_096)
+            ledger.hold(one, Load.UNREAD, 4_096)
             assert ledger.held_bytes <= HELD_BYTES_MAX
-        ledger.hold(reader, Held.UNREAD, 4_096)
-        ledger.hold(reader, Held.UNREAD, -4_096)
+        ledger.hold(reader, Load.UNREAD, 4_096)
+        ledger.hold(reader, Load.UNREAD, -4_096)
     assert reader.cut == []
     assert sum(bool(one.cut) for one in deaf) > 500
 
@@ -51,11 +51,11 @@ def test_who_holds_most_is_cut_off_first_and_once() -> None:
     ledger, small, large = Ledger(), Holder(), Holder()
     for one in (small, large):
         ledger.enter(one)
-    ledger.hold(large, Held.UNREAD, 1_000)
-    ledger.hold(large, Held.LINE, HELD_BYTES_MAX - 1_001)
-    ledger.hold(small, Held.UNREAD, 2)
-    assert (large.cut, small.cut) == ([(HELD_BYTES_MAX - 1, Held.LINE)], [])
-    ledger.hold(large, Held.UNREAD, 10)
+    ledger.hold(large, Load.UNREAD, 1_000)
+    ledger.hold(large, Load.LINE, HELD_BYTES_MAX - 1_001)
+    ledger.hold(small, Load.UNREAD, 2)
+    assert (large.cut, small.cut) == ([(HELD_BYTES_MAX - 1, Load.LINE)], [])
+    ledger.hold(large, Load.UNREAD, 10)
     assert ledger.held_bytes == 2
 
 
@@ -65,14 +65,14 @@ def test_what_a_client_asked_before_it_left_is_held_until_the_node_has_it() -> N
     for one in gone:
         ledger.enter(one)
         ledger.ask(one, 1)
-        ledger.hold(one, Held.REQUESTS, HELD_BYTES_MAX // 8)
+        ledger.hold(one, Load.REQUESTS, HELD_BYTES_MAX // 8)
         ledger.leave(one)
-        ledger.hold(one, Held.UNREAD, -10)
+        ledger.hold(one, Load.UNREAD, -10)
         assert ledger.held_bytes <= HELD_BYTES_MAX
     assert ledger.unanswered == 20
     assert [bool(one.cut) for one in gone].count(True) == 12
     for one in gone:
-        ledger.hold(one, Held.REQUESTS, -HELD_BYTES_MAX // 8)
+        ledger.hold(one, Load.REQUESTS, -HELD_BYTES_MAX // 8)
         ledger.ask(one, -1)
     assert (ledger.held_bytes, ledger.unanswered) == (0, 0)
 
@@ -82,8 +82,8 @@ def test_who_leaves_is_counted_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     ledger, one, other = Ledger(), Holder(), Holder()
     assert ledger.enter(one)
     assert not ledger.enter(other)
-    ledger.hold(one, Held.UNREAD, 5)
-    ledger.hold(one, Held.LINE, 5)
+    ledger.hold(one, Load.UNREAD, 5)
+    ledger.hold(one, Load.LINE, 5)
     ledger.leave(one)
     ledger.leave(one)
     assert ledger.held_bytes == 0

@@ -34,7 +34,7 @@ _FAILURES_MAX: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedSeed:
     """`mutant` names what was broken on purpose, if anything was."""
 
     seed: int
@@ -59,7 +59,7 @@ class Tally:
     settled_ms_max: int = 0
     acts: Counter[str] = field(default_factory=Counter)
     reached: Counter[str] = field(default_factory=Counter)
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[FailedSeed] = field(default_factory=list)
 
     def add(self, other: Tally) -> None:
         self.seeds += other.seeds
@@ -148,10 +148,10 @@ def _run_seed(seed: int, tally: Tally) -> None:
     try:
         report = Play(draw(seed)).complete()
     except Violated as violated:
-        tally.failures.append(Failure(seed, str(violated)))
+        tally.failures.append(FailedSeed(seed, str(violated)))
     except Exception as error:  # whatever escapes the core is a finding, and the other seeds go on
         where = traceback.extract_tb(error.__traceback__)[-1]
-        tally.failures.append(Failure(seed, f"{error!r} escaped at {where.filename}:{where.lineno}"))
+        tally.failures.append(FailedSeed(seed, f"{error!r} escaped at {where.filename}:{where.lineno}"))
     else:
         tally.steps += report.steps
         tally.virtual_ms += report.virtual_ms
