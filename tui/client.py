@@ -23,7 +23,7 @@ from engine.contract.requests import Params, method_and_params
 from engine.site_files import socket_to_ask
 from tui.connection import Answer, Connection, Ended, Incoming
 from tui.exits import CommandFailed, ExitStatus
-from tui.selection import EnginePlace
+from tui.selection import LocalSite
 
 _A = TypeVar("_A")
 
@@ -214,9 +214,9 @@ def status_of(error: RequestRefused) -> ExitStatus:
 
 
 @contextmanager
-def failures_as_exits(place: EnginePlace) -> Iterator[None]:
+def failures_as_exits(local: LocalSite) -> Iterator[None]:
     """Turns what can go wrong with an engine into the command's end, in words that say what to do."""
-    site = place.site
+    site = local.site
     try:
         yield
     except NoEngine as error:
@@ -224,7 +224,7 @@ def failures_as_exits(place: EnginePlace) -> Iterator[None]:
             ExitStatus.NO_ENGINE,
             f"no engine of {site} is running here ({error}):"
             f" name its data folder with --data if that is another (a site must not start without its store),"
-            f" else start it with `{place.command('open')}`, or with `serve` instead of `open` without a screen",
+            f" else start it with `{local.command('open')}`, or with `serve` instead of `open` without a screen",
         ) from error
     except RequestRefused as error:
         raise CommandFailed(status_of(error), str(error)) from error

@@ -28,7 +28,7 @@ from tui.client import Client
 from tui.exits import CommandFailed, ExitStatus
 from tui.interrupts import Interrupted, Interrupts
 from tui.output import complain
-from tui.selection import EnginePlace
+from tui.selection import LocalSite
 
 READY_TIMEOUT_S: Final = 60.0
 """How long an engine may take to open its store and its sockets."""
@@ -47,30 +47,30 @@ _LOG_PREFIX: Final = re.compile(r"loggos: |\S+Z [A-Z]+ ")
 class EngineProcess:
     """A child that runs `loggos serve SITE`."""
 
-    def __init__(self, place: EnginePlace, process: subprocess.Popen[bytes], log_offset: int) -> None:
-        self.place = place
+    def __init__(self, local: LocalSite, process: subprocess.Popen[bytes], log_offset: int) -> None:
+        self.local = local
         self._process = process
         self._log_offset = log_offset
         self._waits_for: str | None = None
 
     @classmethod
-    def start_alone(cls, place: EnginePlace) -> EngineProcess:
+    def start_alone(cls, local: LocalSite) -> EngineProcess:
         """Starts an engine that outlives this process. Raises CommandFailed if it cannot be started."""
-        return cls._start(place, (), subprocess.DEVNULL)
+        return cls._start(local, (), subprocess.DEVNULL)
 
     @classmethod
-    def start_bound(cls, place: EnginePlace) -> EngineProcess:
+    def start_bound(cls, local: LocalSite) -> EngineProcess:
         """Starts an engine that stops when this process ends. Raises CommandFailed if it cannot be started."""
-        return cls._start(place, ("--until-eof",), subprocess.PIPE)
+        return cls._start(local, ("--until-eof",), subprocess.PIPE)
 
     @classmethod
-    def _start(cls, place: EnginePlace, options: Sequence[str], stdin: int) -> EngineProcess:
+    def _start(cls, local: LocalSite, options: Sequence[str], stdin: int) -> EngineProcess:
         # -P: a folder of the same name where the command was typed must not be taken for the program.
-        paths = ("--sites", str(place.sites_path), "--data", str(place.data_path))
-        command = (sys.executable, "-P", "-m", "tui", *paths, "serve", place.site, *options)
+        paths = ("--sites", str(local.sites_path), "--data", str(local.data_path))
+        command = (sys.executable, "-P", "-m", "tui", *paths, "serve", local.site, *options)
         try:
-            place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with place.log_path.open("ab") as log:
+            local.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with local.log_path.open("ab") as log:
                 offset = log.tell()
                 process = subprocess.Popen(
                     command, stdin=stdin, stdout=subprocess.PIPE, stderr=log, start_new_session=True
@@ -78,9 +78,9 @@ class EngineProcess:
         except OSError as error:
             raise CommandFailed(
                 ExitStatus.STORE_UNUSABLE,
-                f"cannot start the engine of {place.site}: {error.filename or place.folder}: {error.strerror}",
+                f"cannot start the engine of {local.site}: {error.filename or local.folder}: {error.strerror}",
             ) from error
-        return cls(place, process, offset)
+        return cls(local, process, offset)
 
     @property
     def process_id(self) -> int:
@@ -99,13 +99,13 @@ class EngineProcess:
         if line is None and self._waits_for is not None:
             raise CommandFailed(
                 ExitStatus.NO_ENGINE,
-                f"the engine of {self.place.site} was given up, for it still waits: {self._waits_for}."
-                f" `{self.place.command('serve')}` waits as long as it takes",
+                f"the engine of {self.local.site} was given up, for it still waits: {self._waits_for}."
+                f" `{self.local.command('serve')}` waits as long as it takes",
             )
         if line is None or not _says_ready(line):
             raise CommandFailed(
                 ExitStatus.NO_ENGINE,
-                f"the engine of {self.place.site} does not get ready: see {self.place.log_path}",
+                f"the engine of {self.local.site} does not get ready: see {self.local.log_path}",
             )
 
     def poll(self) -> int | None:
@@ -137,15 +137,15 @@ class EngineProcess:
     def _failed_to_start(self) -> CommandFailed:
         status = self._process.wait()
         known = status if status > 0 else ExitStatus.NO_ENGINE
-        said = self._last_log_line() or f"see {self.place.log_path}"
-        return CommandFailed(known, f"the engine of {self.place.site} did not start ({how_it_ended(status)}): {said}")
+        said = self._last_log_line() or f"see {self.local.log_path}"
+        return CommandFailed(known, f"the engine of {self.local.site} did not start ({how_it_ended(status)}): {said}")
 
     def _tell_waits(self) -> None:
         """Tells the person, once, what the engine says that it waits for."""
         said = [waits[1] for line in self._log_lines() if (waits := _WAITS.match(line))]
         if said and said[-1] != self._waits_for:
             self._waits_for = said[-1]
-            complain(f"the engine of {self.place.site} waits: {self._waits_for}")
+            complain(f"the engine of {self.local.site} waits: {self._waits_for}")
 
     def _last_log_line(self) -> str:
         """The last thing that this engine wrote to its log."""
@@ -155,7 +155,7 @@ class EngineProcess:
     def _log_lines(self) -> list[str]:
         """The newest that this engine wrote to its log."""
         try:
-            with self.place.log_path.open("rb") as log:
+            with self.local.log_path.open("rb") as log:
                 end = log.seek(0, os.SEEK_END)
                 log.seek(max(self._log_offset, end - _LOG_TAIL_BYTES))
                 return log.read().decode("utf-8", "replace").strip().splitlines()
@@ -172,10 +172,10 @@ def how_it_ended(status: int) -> str:
     return f"killed by signal {-status}"
 
 
-def is_running(place: EnginePlace) -> bool:
+def is_running(local: LocalSite) -> bool:
     """Whether an engine has the site's socket, though it may answer nobody."""
     try:
-        Client.connect(place.socket_path).close()
+        Client.connect(local.socket_path).close()
     except EngineSilent:
         return True
     except NoEngine:
@@ -183,14 +183,14 @@ def is_running(place: EnginePlace) -> bool:
     return True
 
 
-def stop_all(places: Iterable[EnginePlace], children: Sequence[EngineProcess]) -> None:
-    """Stops the engines of `places` wherever they were started; of `children`, none runs afterwards."""
+def stop_all(local_sites: Iterable[LocalSite], children: Sequence[EngineProcess]) -> None:
+    """Stops the engines of `local_sites` wherever they were started; of `children`, none runs afterwards."""
     deadline = time.monotonic() + STOP_TIMEOUT_S
     with contextlib.ExitStack() as connections:
         asked: list[Client] = []
-        for place in places:
+        for local in local_sites:
             with contextlib.suppress(NoEngine, EngineSilent):
-                asked.append(connections.enter_context(Client.connect(place.socket_path)))
+                asked.append(connections.enter_context(Client.connect(local.socket_path)))
         for client in asked:
             client.send(Stop())
             with contextlib.suppress(EngineLost):

@@ -21,8 +21,8 @@ from tui.exits import CommandFailed, ExitStatus
 
 
 @dataclass(frozen=True, slots=True)
-class EnginePlace:
-    """Where a site's engine runs and is found; all paths are absolute."""
+class LocalSite:
+    """A site on this machine: where its files and its engine's socket are; all paths are absolute."""
 
     site: str
     sites_path: Path
@@ -36,23 +36,23 @@ class EnginePlace:
         return advice.command(self.sites_path, self.data_path, name, self.site, *more)
 
 
-def select_site(arguments: Namespace) -> EnginePlace:
+def select_site(arguments: Namespace) -> LocalSite:
     """Where the engine of the site that was named is. Raises CommandFailed."""
     return select_site_and_cluster(arguments)[0]
 
 
-def select_site_and_cluster(arguments: Namespace) -> tuple[EnginePlace, Cluster]:
+def select_site_and_cluster(arguments: Namespace) -> tuple[LocalSite, Cluster]:
     """The same with the cluster of the sites file. Raises CommandFailed."""
     with refusals_as_exits():
         cluster = read_cluster(sites_file(arguments.sites).absolute())
         site = cluster.find(arguments.site)
-        return engine_place(cluster, data_folder(arguments.data, cluster.name), site), cluster
+        return local_site(cluster, data_folder(arguments.data, cluster.name), site), cluster
 
 
-def engine_place(cluster: Cluster, data_path: Path, site: str) -> EnginePlace:
+def local_site(cluster: Cluster, data_path: Path, site: str) -> LocalSite:
     """Where the engine of `site` is. Raises UnusableFolder."""
     files = files_of(data_path, site)
-    return EnginePlace(
+    return LocalSite(
         site=site,
         sites_path=cluster.path,
         data_path=data_path,

@@ -28,71 +28,71 @@ from tui.client import Client
 from tui.exits import CommandFailed
 from tui.interrupts import Interrupted, Interrupts
 from tui.launch import EngineProcess, is_running, stop_all, stop_children
-from tui.selection import EnginePlace, engine_place
+from tui.selection import LocalSite, local_site
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> EnginePlace:
+def local(tmp_path: Path) -> LocalSite:
     cluster = RealCluster(tmp_path, ("alice",))
-    return engine_place(read_cluster(cluster.sites_path), cluster.data_path, "alice")
+    return local_site(read_cluster(cluster.sites_path), cluster.data_path, "alice")
 
 
-def _process_id(place: EnginePlace) -> int:
-    with Client.connect(place.socket_path) as client:
+def _process_id(local: LocalSite) -> int:
+    with Client.connect(local.socket_path) as client:
         process_id = client.peer_process()
     assert process_id is not None
     return process_id
 
 
-def test_an_engine_is_started_ready_and_stopped(place: EnginePlace) -> None:
-    assert not is_running(place)
-    engine = EngineProcess.start_alone(place)
+def test_an_engine_is_started_ready_and_stopped(local: LocalSite) -> None:
+    assert not is_running(local)
+    engine = EngineProcess.start_alone(local)
     try:
         with Interrupts() as interrupts:
             engine.wait_ready(interrupts)
-        assert is_running(place)
-        assert _process_id(place) == engine.process_id
-        assert place.log_path.read_text()
+        assert is_running(local)
+        assert _process_id(local) == engine.process_id
+        assert local.log_path.read_text()
     finally:
-        stop_all([place], [engine])
+        stop_all([local], [engine])
     assert engine.poll() == 0
-    assert not is_running(place)
+    assert not is_running(local)
 
 
-def test_an_engine_that_does_not_start_says_why_with_its_status(place: EnginePlace) -> None:
-    place.folder.mkdir(parents=True)
-    place.log_path.write_text("2026-11-21T12:00:00.000Z INFO an older line\n")
-    (place.folder / "site.db").write_bytes(b"not a database" * 100)
-    engine = EngineProcess.start_alone(place)
+def test_an_engine_that_does_not_start_says_why_with_its_status(local: LocalSite) -> None:
+    local.folder.mkdir(parents=True)
+    local.log_path.write_text("2026-11-21T12:00:00.000Z INFO an older line\n")
+    (local.folder / "site.db").write_bytes(b"not a database" * 100)
+    engine = EngineProcess.start_alone(local)
     with Interrupts() as interrupts, pytest.raises(CommandFailed, match=r"alice did not start.*site\.db") as failed:
         engine.wait_ready(interrupts)
-    stop_all([place], [engine])
+    stop_all([local], [engine])
     assert failed.value.status == 3
     assert "an older line" not in str(failed.value)
 
 
-def test_a_start_that_comes_second_leaves_the_first_engine_alone(place: EnginePlace) -> None:
+def test_a_start_that_comes_second_leaves_the_first_engine_alone(local: LocalSite) -> None:
     """Two `open`, or a `demo` beside a `serve`: the lock decides (D4), and the one that lost stops nobody else's."""
-    first = EngineProcess.start_alone(place)
+    first = EngineProcess.start_alone(local)
     try:
         with Interrupts() as interrupts:
             first.wait_ready(interrupts)
-            second = EngineProcess.start_alone(place)
+            second = EngineProcess.start_alone(local)
             with pytest.raises(CommandFailed) as failed:
                 second.wait_ready(interrupts)
         assert failed.value.status == 4
         stop_children([second])
-        assert is_running(place)
+        assert is_running(local)
     finally:
-        stop_all([place], [first])
+        stop_all([local], [first])
 
 
 def test_what_an_engine_waits_for_is_told_and_it_stops_at_once(
-    place: EnginePlace, monkeypatch: pytest.MonkeyPatch
+    local: LocalSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """192.0.2.0/24 is nobody's: a machine that starts may not have its address yet."""
-    text = place.sites_path.read_text()
-    place.sites_path.write_text(re.sub(r"alice: 127\.0\.0\.1", "alice: 192.0.2.1", text))
+    text = local.sites_path.read_text()
+    local.sites_path.write_text(re.sub(r"alice: 127\.0\.0\.1", "alice: 192.0.2.1", text))
     told: list[str] = []
 
     def hears(message: str) -> None:
@@ -100,7 +100,7 @@ def test_what_an_engine_waits_for_is_told_and_it_stops_at_once(
         raise Interrupted
 
     monkeypatch.setattr("tui.launch.complain", hears)
-    engine = EngineProcess.start_alone(place)
+    engine = EngineProcess.start_alone(local)
     with Interrupts() as interrupts, pytest.raises(Interrupted):
         engine.wait_ready(interrupts)
     stop_children([engine])
@@ -110,20 +110,20 @@ def test_what_an_engine_waits_for_is_told_and_it_stops_at_once(
 
 
 def test_an_engine_that_waits_too_long_is_given_up_with_the_reason(
-    place: EnginePlace, monkeypatch: pytest.MonkeyPatch
+    local: LocalSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = EngineProcess.start_alone(place)
-    place.log_path.write_text("2026-11-21T12:00:00.000Z WARNING waits: the moon is not up yet\n")
+    engine = EngineProcess.start_alone(local)
+    local.log_path.write_text("2026-11-21T12:00:00.000Z WARNING waits: the moon is not up yet\n")
     monkeypatch.setattr("tui.launch._read_line", lambda *words: words[-1]())
     with Interrupts() as interrupts, pytest.raises(CommandFailed, match="still waits: the moon is not up yet"):
         engine.wait_ready(interrupts)
     stop_children([engine])
 
 
-def test_a_signal_ends_the_waiting_for_an_engine(place: EnginePlace) -> None:
+def test_a_signal_ends_the_waiting_for_an_engine(local: LocalSite) -> None:
     with Interrupts() as interrupts:
         signal.raise_signal(signal.SIGTERM)
-        engine = EngineProcess.start_alone(place)
+        engine = EngineProcess.start_alone(local)
         with pytest.raises(Interrupted):
             engine.wait_ready(interrupts)
     stop_children([engine])
@@ -131,14 +131,14 @@ def test_a_signal_ends_the_waiting_for_an_engine(place: EnginePlace) -> None:
 
 
 def test_an_engine_that_does_not_answer_is_killed_by_its_parent_alone(
-    place: EnginePlace, monkeypatch: pytest.MonkeyPatch
+    local: LocalSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tui.launch.STOP_TIMEOUT_S", 0.2)
-    engine = EngineProcess.start_alone(place)
+    engine = EngineProcess.start_alone(local)
     with Interrupts() as interrupts:
         engine.wait_ready(interrupts)
     os.kill(engine.process_id, signal.SIGSTOP)
-    stop_all([place], [engine])
+    stop_all([local], [engine])
     assert engine.poll() == -signal.SIGKILL
 
 
@@ -155,10 +155,10 @@ class Demo:
         assert self.process.stdout is not None
         self.ready = self.process.stdout.readline()
 
-    def places(self) -> list[EnginePlace]:
+    def local_sites(self) -> list[LocalSite]:
         said = json.loads(self.ready)
         cluster = read_cluster(Path(said["sites"]))
-        return [engine_place(cluster, Path(said["data"]), site) for site in cluster.addresses]
+        return [local_site(cluster, Path(said["data"]), site) for site in cluster.addresses]
 
     def end(self, number: signal.Signals) -> tuple[int, bytes]:
         self.process.send_signal(number)
@@ -172,7 +172,7 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
     yield started
     started.process.kill()
     started.process.communicate(timeout=BOUND_S)
-    stop_all(started.places(), [])  # whatever a broken demo left behind
+    stop_all(started.local_sites(), [])  # whatever a broken demo left behind
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -180,14 +180,14 @@ def test_a_signal_ends_the_demo_and_all_its_engines(demo: Demo, tmp_path: Path, 
     folder = tmp_path / "demo"
     assert json.loads(demo.ready) == {"ready": True, "sites": str(folder / "sites.yaml"), "data": str(folder)}
     assert list(json.loads(demo.ready)) == ["ready", "sites", "data"]
-    engines = [_process_id(place) for place in demo.places()]
+    engines = [_process_id(local) for local in demo.local_sites()]
     assert len(engines) == 2
     assert demo.end(number) == (0, b"")
     assert not any(process_runs(engine) for engine in engines)
 
 
 def test_killing_the_demo_ends_its_engines_too(demo: Demo) -> None:
-    engines = [_process_id(place) for place in demo.places()]
+    engines = [_process_id(local) for local in demo.local_sites()]
     demo.end(signal.SIGKILL)
     until(lambda: not any(process_runs(engine) for engine in engines), "the engines notice that the demo is gone")
 
@@ -196,7 +196,7 @@ def test_a_second_demo_in_the_folder_is_refused_and_disturbs_nothing(demo: Demo,
     said = run("demo", "--headless", "--data", str(tmp_path / "demo"))
     assert (said.status, said.out) == (4, "")
     assert said.err.count("\n") == 1
-    assert all(engine_runs(place.socket_path) for place in demo.places())
+    assert all(engine_runs(local.socket_path) for local in demo.local_sites())
 
 
 def test_started_again_it_goes_on_with_the_same_ports_and_logs(demo: Demo, tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_started_again_it_goes_on_with_the_same_ports_and_logs(demo: Demo, tmp_p
 def test_an_engine_that_dies_is_reported_and_can_be_started_again(demo: Demo, tmp_path: Path) -> None:
     """The demo stops that one too, though it did not start it."""
     folder = tmp_path / "demo"
-    bob = demo.places()[1]
+    bob = demo.local_sites()[1]
     os.kill(_process_id(bob), signal.SIGKILL)
     assert demo.process.stderr is not None
     report = demo.process.stderr.readline().decode()

@@ -28,7 +28,7 @@ from tui.hops import Leaving
 from tui.interrupts import ENDING_SIGNALS, Interrupted, Interrupts
 from tui.launch import EngineProcess, how_it_ended, is_running, stop_all, stop_children
 from tui.output import Account, complain
-from tui.selection import EnginePlace, engine_place, refusals_as_exits
+from tui.selection import LocalSite, local_site, refusals_as_exits
 
 
 def run(arguments: Namespace) -> int:
@@ -40,41 +40,41 @@ def run(arguments: Namespace) -> int:
     folder = data_folder(arguments.data, f"demo-{arguments.size or DEFAULT_SIZE}", environ={})
     with _only_demo_in(folder), refusals_as_exits():
         cluster = _cluster(folder, arguments.size)
-        places = [engine_place(cluster, folder, site) for site in cluster.addresses]
-        for place in places:
-            if is_running(place):
-                how = f"stop it with `{place.command('stop')}`"
-                raise CommandFailed(ExitStatus.ALREADY_RUNNING, f"the engine of {place.site} runs already: {how}")
-        return _run_all(places, cluster.path, folder, headless=arguments.headless)
+        local_sites = [local_site(cluster, folder, site) for site in cluster.addresses]
+        for local in local_sites:
+            if is_running(local):
+                how = f"stop it with `{local.command('stop')}`"
+                raise CommandFailed(ExitStatus.ALREADY_RUNNING, f"the engine of {local.site} runs already: {how}")
+        return _run_all(local_sites, cluster.path, folder, headless=arguments.headless)
 
 
-def _run_all(places: Sequence[EnginePlace], sites_path: Path, folder: Path, *, headless: bool) -> int:
+def _run_all(local_sites: Sequence[LocalSite], sites_path: Path, folder: Path, *, headless: bool) -> int:
     """Starts all engines, shows the screen or waits for a signal, and stops all engines."""
     children: list[EngineProcess] = []
     try:
         with Interrupts() as interrupts:
-            children = _start(places, interrupts)
+            children = _start(local_sites, interrupts)
         if interrupts.caught:
             return ExitStatus.DONE
         if headless:
             _watch(children, {"ready": True, "sites": str(sites_path), "data": str(folder)})
             return ExitStatus.DONE
-        return show([hop(place) for place in places], Leaving.STOPS_ALL)
+        return show([hop(local) for local in local_sites], Leaving.STOPS_ALL)
     except Interrupted:
         return ExitStatus.DONE
     finally:
         if children:
             # A second signal must not leave engines behind.
             with Interrupts():
-                stop_all(places, children)
+                stop_all(local_sites, children)
 
 
-def _start(places: Sequence[EnginePlace], interrupts: Interrupts) -> list[EngineProcess]:
+def _start(local_sites: Sequence[LocalSite], interrupts: Interrupts) -> list[EngineProcess]:
     """Starts all engines side by side. Raises CommandFailed or Interrupted; then none of them runs."""
     children: list[EngineProcess] = []
     try:
-        for place in places:
-            children.append(EngineProcess.start_bound(place))  # noqa: PERF401  (one that fails leaves those before)
+        for local in local_sites:
+            children.append(EngineProcess.start_bound(local))  # noqa: PERF401  (one that fails leaves those before)
         for child in children:
             child.wait_ready(interrupts)
     except (CommandFailed, Interrupted):
@@ -96,15 +96,15 @@ def _watch(children: Sequence[EngineProcess], ready: Json) -> None:
             watched.clear()
             for child in children:
                 status = child.poll()
-                if status is not None and child.place.site not in reported:
-                    reported.add(child.place.site)
-                    complain(_obituary(child.place, status))
+                if status is not None and child.local.site not in reported:
+                    reported.add(child.local.site)
+                    complain(_obituary(child.local, status))
             poll.poll()
 
 
-def _obituary(place: EnginePlace, status: int) -> str:
-    again = place.command("serve")
-    return f"the engine of {place.site} ended ({how_it_ended(status)}), the others go on; again: {again}"
+def _obituary(local: LocalSite, status: int) -> str:
+    again = local.command("serve")
+    return f"the engine of {local.site} ended ({how_it_ended(status)}), the others go on; again: {again}"
 
 
 @contextmanager

@@ -32,10 +32,10 @@ _STATES: Final = {
 
 
 def run(arguments: Namespace) -> int:
-    place = select_site(arguments)
+    local = select_site(arguments)
     out = Output(arguments.json)
     asked = Explain(slot=Slot(arguments.slot), timeout_s=arguments.timeout)
-    with failures_as_exits(place), Client.connect(place.socket_path) as client:
+    with failures_as_exits(local), Client.connect(local.socket_path) as client:
         told = client.ask(asked, arguments.timeout + ANSWER_TIMEOUT_S)
     if out.as_json:
         out.json(told)

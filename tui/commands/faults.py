@@ -19,9 +19,9 @@ from tui.selection import select_site
 
 
 def run(arguments: Namespace) -> int:
-    place = select_site(arguments)
+    local = select_site(arguments)
     out = Account(arguments.json)
-    with failures_as_exits(place), Client.connect(place.socket_path) as client:
+    with failures_as_exits(local), Client.connect(local.socket_path) as client:
         match arguments.action:
             case "add":
                 rule = client.ask(FaultsAdd(rule=" ".join(arguments.rule), expires_s=arguments.expires))

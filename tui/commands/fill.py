@@ -26,13 +26,13 @@ from tui.selection import select_site
 
 def run(arguments: Namespace) -> int:
     with Interrupts() as interrupts:
-        place = select_site(arguments)
+        local = select_site(arguments)
         out = Account(arguments.json)
         wanted = sorted(set(arguments.slots))
         if len(wanted) > SLOTS_MAX:
             raise CommandFailed(ExitStatus.BAD_INPUT, f"at most {SLOTS_MAX} slots at once: name fewer, or none for all")
         slots = tuple(map(Slot, wanted)) or None
-        with failures_as_exits(place), Client.connect(place.socket_path) as client:
+        with failures_as_exits(local), Client.connect(local.socket_path) as client:
             if not out.as_json:
                 _show_plan(out, client.ask(Plan(slots=slots)).lines)
             try:
@@ -47,7 +47,7 @@ def run(arguments: Namespace) -> int:
         out.flush()
         complain(f"not settled yet, and the engine goes on with it by itself: {filled.why}")
     if HINDERED in unsettled:
-        complain(f"`{place.command('faults')}` lists the rules, with `remove N` behind it one is taken away")
+        complain(f"`{local.command('faults')}` lists the rules, with `remove N` behind it one is taken away")
     return ExitStatus.NOT_KNOWN if unsettled or answered.interrupted else ExitStatus.DONE
 
 

@@ -17,35 +17,35 @@ from tui.hops import Hop, Leaving
 from tui.interrupts import Interrupted, Interrupts
 from tui.launch import EngineProcess, is_running, stop_children
 from tui.output import complain
-from tui.selection import EnginePlace, select_site
+from tui.selection import LocalSite, select_site
 
 
 def run(arguments: Namespace) -> int:
-    place = select_site(arguments)
-    serve, view = place.command("serve"), place.command("view")
+    local = select_site(arguments)
+    serve, view = local.command("serve"), local.command("view")
     need_terminal(f"`{serve}` runs the engine alone; `{view}` and the other commands print lines")
     try:
-        leaving = Leaving.DETACHES if is_running(place) else _start(place)
+        leaving = Leaving.DETACHES if is_running(local) else _start(local)
     except Interrupted:
         return ExitStatus.DONE
-    status = show([hop(place)], leaving)
-    if is_running(place):
+    status = show([hop(local)], leaving)
+    if is_running(local):
         complain(
-            f"the engine of {place.site} runs on: `{place.command('open')}` shows it again, "
-            f"`{place.command('stop')}` stops it"
+            f"the engine of {local.site} runs on: `{local.command('open')}` shows it again, "
+            f"`{local.command('stop')}` stops it"
         )
     return status
 
 
-def _start(place: EnginePlace) -> Leaving:
+def _start(local: LocalSite) -> Leaving:
     """Starts the site's engine; it runs on when this process ends. Raises CommandFailed, Interrupted."""
     with Interrupts() as interrupts:
-        engine = EngineProcess.start_alone(place)
+        engine = EngineProcess.start_alone(local)
         try:
             engine.wait_ready(interrupts)
         except CommandFailed as failed:
             stop_children([engine])
-            if failed.status == ExitStatus.ALREADY_RUNNING and is_running(place):
+            if failed.status == ExitStatus.ALREADY_RUNNING and is_running(local):
                 return Leaving.DETACHES  # another call was quicker
             raise
         except Interrupted:
@@ -67,8 +67,8 @@ def need_terminal(instead: str) -> None:
         )
 
 
-def hop(place: EnginePlace) -> Hop:
-    return Hop(SiteId(place.site), place.socket_path, place.log_path, place.sites_path)
+def hop(local: LocalSite) -> Hop:
+    return Hop(SiteId(local.site), local.socket_path, local.log_path, local.sites_path)
 
 
 def show(hops: list[Hop], leaving: Leaving) -> int:

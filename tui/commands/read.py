@@ -159,8 +159,8 @@ def data(arguments: Namespace) -> int:
 
 @contextmanager
 def _asking(arguments: Namespace) -> Iterator[tuple[Client, Output]]:
-    place = select_site(arguments)
-    with failures_as_exits(place), Client.connect(place.socket_path) as client:
+    local = select_site(arguments)
+    with failures_as_exits(local), Client.connect(local.socket_path) as client:
         yield client, Output(arguments.json)
 
 

@@ -19,7 +19,7 @@ from engine.wire import Wire
 from storage.schema import Identity
 from storage.sqlite import open_store
 from tui.exits import CommandFailed, ExitStatus
-from tui.selection import EnginePlace, refusals_as_exits, select_site_and_cluster
+from tui.selection import LocalSite, refusals_as_exits, select_site_and_cluster
 
 DESCRIPTORS_MIN: Final = 32
 """What a site's store, sockets and loop need, with a few clients."""
@@ -28,14 +28,14 @@ _STDIN: Final = 0
 
 
 def run(arguments: Namespace) -> int:
-    place, cluster = select_site_and_cluster(arguments)
+    local, cluster = select_site_and_cluster(arguments)
     _need_descriptors()
     try:
-        return serve(join(cluster, place), _STDIN if arguments.until_eof else None)
+        return serve(join(cluster, local), _STDIN if arguments.until_eof else None)
     except CannotServe as error:
         raise CommandFailed(error.status, str(error)) from error
     except StoreBusy as error:
-        how = f"`{place.command('open')}` attaches to it, `{place.command('stop')}` stops it"
+        how = f"`{local.command('open')}` attaches to it, `{local.command('stop')}` stops it"
         raise CommandFailed(ExitStatus.ALREADY_RUNNING, f"{error}: {how}") from error
     except StoreError as error:
         raise CommandFailed(ExitStatus.STORE_UNUSABLE, str(error)) from error
@@ -51,19 +51,19 @@ def _need_descriptors() -> None:
         )
 
 
-def join(cluster: Cluster, place: EnginePlace) -> Site:
+def join(cluster: Cluster, local: LocalSite) -> Site:
     """All parts of a site, its store open and locked. Raises StoreError, CommandFailed."""
-    site = cluster.find(place.site)
+    site = cluster.find(local.site)
     with refusals_as_exits():
-        files_of(place.data_path, site).create()
+        files_of(local.data_path, site).create()
     return Site(
         cluster=cluster.name,
         settings=cluster.settings(site),
         addresses=cluster.addresses,
         wire=Wire(cluster.key, cluster.name, cluster.sites, site),
         datagram_sizes=cluster.datagram_sizes,
-        storage=open_store(place.folder, Identity(cluster.name, site, cluster.sites)),
-        folder=place.folder,
-        control=place.socket_path,
+        storage=open_store(local.folder, Identity(cluster.name, site, cluster.sites)),
+        folder=local.folder,
+        control=local.socket_path,
         version=version("loggos"),
     )

@@ -23,8 +23,8 @@ _HOLES_SHOWN: Final = 12
 
 
 def run(arguments: Namespace) -> int:
-    place = select_site(arguments)
-    with failures_as_exits(place), Client.connect(place.socket_path) as client:
+    local = select_site(arguments)
+    with failures_as_exits(local), Client.connect(local.socket_path) as client:
         status = client.ask(requests.Status())
     out = Output(arguments.json)
     if out.as_json:
@@ -32,7 +32,7 @@ def run(arguments: Namespace) -> int:
         return ExitStatus.DONE
     head = f"of {status.cluster}   leadership {leading.in_words(status.leadership, status.leader)}"
     out.line(Cell(status.site, Style.STRONG), head)
-    for warning in _warnings(status, place.command("faults", "clear")):
+    for warning in _warnings(status, local.command("faults", "clear")):
         out.line(Cell(f"! {warning}", Style.BAD))
     out.table(_facts(status))
     if status.peers:

@@ -25,8 +25,8 @@ STOP_TIMEOUT_S: Final = 30.0
 
 
 def run(arguments: Namespace) -> int:
-    place = select_site(arguments)
-    with failures_as_exits(place), Client.connect(place.socket_path) as client:
+    local = select_site(arguments)
+    with failures_as_exits(local), Client.connect(local.socket_path) as client:
         deadline = time.monotonic() + STOP_TIMEOUT_S
         with _process(client.peer_process()) as process:
             client.send(Stop())
@@ -34,13 +34,13 @@ def run(arguments: Namespace) -> int:
             ended = closed and _ends(process, deadline)
     if not ended:
         raise CommandFailed(
-            ExitStatus.NOT_KNOWN, f"the engine of {place.site} did not stop within {STOP_TIMEOUT_S:.0f} s: see its log"
+            ExitStatus.NOT_KNOWN, f"the engine of {local.site} did not stop within {STOP_TIMEOUT_S:.0f} s: see its log"
         )
     out = Account(arguments.json)
     if out.as_json:
-        out.json({"stopped": True, "site": place.site})
+        out.json({"stopped": True, "site": local.site})
     else:
-        out.line(f"the engine of {place.site} has stopped")
+        out.line(f"the engine of {local.site} has stopped")
     return ExitStatus.DONE
 
 

@@ -45,9 +45,9 @@ def unblock(arguments: Namespace) -> int:
 
 def _one(arguments: Namespace, event: Submit) -> int:
     with Interrupts() as interrupts:
-        place = select_site(arguments)
+        local = select_site(arguments)
         out = Account(arguments.json)
-        with failures_as_exits(place), Client.connect(place.socket_path) as client:
+        with failures_as_exits(local), Client.connect(local.socket_path) as client:
             if interrupts.caught:
                 raise CommandFailed(ExitStatus.NOT_IN_LOG, "interrupted: nothing was submitted")
             try:
@@ -62,16 +62,16 @@ def _one(arguments: Namespace, event: Submit) -> int:
 
 def _stream(arguments: Namespace) -> int:
     with Interrupts() as interrupts:
-        place = select_site(arguments)
+        local = select_site(arguments)
         out = Account(arguments.json)
-        with failures_as_exits(place), Client.connect(place.socket_path) as client:
+        with failures_as_exits(local), Client.connect(local.socket_path) as client:
             stream = EventStream(client, LineReader(_STDIN), lambda told: print_outcome(out, told), out.flush)
             try:
                 stream.run(interrupts, arguments.timeout, arguments.retry)
             except BrokenPipeError:
                 # Nobody reads the outcomes any more; what is under way is settled all the same.
                 return ExitStatus.NOT_KNOWN
-    return _status_of_stream(stream, place.site)
+    return _status_of_stream(stream, local.site)
 
 
 def _status_of_stream(stream: EventStream, site: str) -> int:

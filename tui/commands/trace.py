@@ -27,10 +27,10 @@ _ARROWS: Final = {"out": "→", "in": "←", "self": "·"}
 
 
 def run(arguments: Namespace) -> int:
-    place = select_site(arguments)
+    local = select_site(arguments)
     out = Output(arguments.json)
     asked = TraceLines(limit=arguments.limit, slot=None if arguments.slot is None else Slot(arguments.slot))
-    with failures_as_exits(place), Client.connect(place.socket_path) as client:
+    with failures_as_exits(local), Client.connect(local.socket_path) as client:
         if arguments.follow:
             client.ask(Subscribe(topics=frozenset({Topic.TRACE})))
         past = client.ask(asked).lines
