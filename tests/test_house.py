@@ -309,3 +309,15 @@ def test_nothing_is_left_for_later() -> None:
     marks = ("TO" + "DO", "FIX" + "ME", "XX" + "X")
     left = [source.module for source in SOURCES + TESTS if any(mark in source.path.read_text() for mark in marks)]
     assert left == []
+
+
+def test_every_decision_has_a_number_a_date_and_a_line_in_the_index() -> None:
+    records = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
+    index = (ROOT / "docs/decisions/README.md").read_text()
+    for number, record in enumerate(records, 1):
+        title, _, date, _, *text = record.read_text().splitlines()
+        assert record.name.startswith(f"{number:04d}-"), record
+        assert title.startswith(f"# {number}. "), record
+        assert re.fullmatch(r"20\d\d-\d\d-\d\d", date), record
+        assert text, record
+        assert f"| {number} | [{title.partition('. ')[2]}]({record.name}) | {date} |" in index, record

@@ -1,4 +1,4 @@
-"""User text is data in every pane: literal, harmless, and never markup (ARCHITECTURE.md, "User text is data")."""
+"""User text is data in every pane: literal, harmless, and never markup (docs/decisions, "User text is data")."""
 
 from __future__ import annotations
 
