@@ -352,6 +352,10 @@ class Status(Shape):
     data: ForScreens[str]
     attempts: ForScreens[tuple[Attempt, ...]]
 
+    def __post_init__(self) -> None:
+        """Raises BadAnswer: where it is read, not where it is painted."""
+        _ = self.costs
+
     @property
     def sites(self) -> tuple[str, ...]:
         """All sites of the cluster, sorted."""
@@ -359,7 +363,6 @@ class Status(Shape):
 
     @property
     def costs(self) -> Costs | None:
-        """Raises BadAnswer."""
         told = self.counters.get("costs")
         return None if told is None else read(Costs, told)
 

@@ -10,7 +10,7 @@ import pytest
 
 from engine.core.ids import SiteId
 from tests.tui.engine_double import EngineDouble
-from tests.tui.pilots import BOUND_S, Driven, screen_of
+from tests.tui.pilots import BOUND_S, WIDE, Driven, screen_of
 from tui.app import LoggosApp
 from tui.hops import Hop, Leaving
 from tui.textual_inside import shown
@@ -110,6 +110,16 @@ async def test_waiting_for_an_engine_tries_ever_more_rarely_and_paints_once(tmp_
         after = os.times()
         assert painted == []
         assert after.user + after.system - before.user - before.system < 0.5
+
+
+async def test_a_status_of_another_version_ends_no_screen(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine, size=WIDE) as pilot:
+        engine.status_changes = {"counters": {"costs": {"events": 3}}}
+        await pilot.press("5")
+        await pilot.until_shown("it is of another version, restart it")
+        await pilot.resize(170, 48)  # what is shown is written anew
+        await pilot.press("3")
+        await pilot.until_shown("The log is empty")
 
 
 async def test_an_answer_of_another_version_is_told(tmp_path: Path) -> None:
