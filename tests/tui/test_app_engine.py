@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.tui.engine_double import EngineDouble
 from tests.tui.pilots import BOUND_S, WIDE, Driven, screen_of
 from tui.app import LoggosApp
 from tui.hops import Hop, Leaving
+from tui.panes.engine import shell_lines
 from tui.textual_inside import shown
 
 FULL = "OSError: [Errno 28] No space left on device"
@@ -221,3 +223,14 @@ async def test_what_ends_while_the_screen_goes_away_is_no_crash(tmp_path: Path) 
         engine.append(text="news")
         await pilot.until(lambda: main.model.log.last == 1, "the news never came")
         main.composer.keep()
+
+
+@pytest.mark.parametrize("width", [24, 40, 60, 80, 85, 160])
+def test_a_command_in_lines_is_the_command_for_a_shell(width: int) -> None:
+    command = "/a/place/with/loggos --sites /tmp/some/folder/sites.yaml --data /tmp/some/folder serve alice"
+    lines = shell_lines(command, width)
+    assert max(map(len, lines)) <= width
+    echoed = subprocess.run(
+        ["sh", "-c", "printf '%s ' " + "\n".join(lines)], capture_output=True, text=True, check=True
+    )
+    assert echoed.stdout.split() == command.split()

@@ -561,7 +561,7 @@ async def test_blocking_names_a_site(tmp_path: Path) -> None:
             ]
 
 
-@pytest.mark.parametrize("known", ["created", "nothing"])
+@pytest.mark.parametrize("known", ["created", "not created", "nothing"])
 async def test_an_event_whose_engine_died_is_told_when_it_is_back(tmp_path: Path, known: str) -> None:
     async with EngineDouble(tmp_path) as engine:
         engine.on["submit"] = lambda _: asyncio.sleep(60)
@@ -574,9 +574,15 @@ async def test_an_event_whose_engine_died_is_told_when_it_is_back(tmp_path: Path
                 engine.used_max = 1
                 engine.special[1] = log_line(1, author="alice", text="hello", id="alice/1")
                 engine.events = [CREATED]
+            elif known == "not created":
+                engine.events = [NOT_CREATED]
             await engine.start()
-            words = "created at slot 1" if known == "created" else "the engine went away before it took the event"
-            await pilot.until_shown(words)
+            words = {
+                "created": "created at slot 1",
+                "not created": "not created: no quorum",
+                "nothing": "the engine went away before it took the event",
+            }
+            await pilot.until_shown(words[known])
 
 
 async def test_without_an_engine_nothing_is_sent_and_nothing_is_lost(tmp_path: Path) -> None:

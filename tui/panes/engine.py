@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from tui.panes.paint import Painted
-from tui.rows import BLANK, Part, Role, Row, row, wrapped
+from tui.rows import BLANK, Role, Row, row, wrapped
 from tui.site.model import Gone, SiteModel, Stopped
 
 NO_ENGINE_STATUS: Final = 5
-GOES_ON: Final = "\\"
-"""At the end of a line of a command, for the shell: the next line is not indented, for it may go on in a word."""
 HEIGHT_WITHOUT_LOG: Final = 18
 """What the other panes and this one's sentences take: a screen that is higher has room for the end of the log."""
 
@@ -57,6 +55,20 @@ class EnginePanel(Painted):
         keys = row(
             " ", ("q", Role.KEY), f" quits (exit {exit_status(self.model)}). {said} (", ("y", Role.KEY), " copies it):"
         )
-        start = wrapped(row((f"   {self.model.hop.command('serve')}", Role.STRONG)), width - len(GOES_ON))
-        goes_on = [(*line, Part(GOES_ON, Role.STRONG)) for line in start[:-1]]
-        return [*lines, *wrapped(keys, width, indent=1), *goes_on, start[-1], BLANK]
+        start = [row((line, Role.STRONG)) for line in shell_lines(self.model.hop.command("serve"), width)]
+        return [*lines, *wrapped(keys, width, indent=1), *start, BLANK]
+
+
+def shell_lines(command: str, width: int) -> list[str]:
+    """A command in lines of at most `width` cells that a shell takes together, as they are copied."""
+    room = width - len(" \\")
+    lines = ["  "]
+    for word in command.split(" "):
+        if len(lines[-1]) + 1 + len(word) > room and lines[-1].strip():
+            lines[-1] += " \\"
+            lines.append(word)
+        else:
+            lines[-1] += f" {word}"
+        while len(lines[-1]) > room:  # one word is longer than a line: it goes on in the next
+            lines[-1:] = [f"{lines[-1][:room]}\\", lines[-1][room:]]
+    return lines

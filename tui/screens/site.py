@@ -162,7 +162,7 @@ class SiteScreen(OncePainted):
             self.board.dismiss()
             self._submit(notice.operation)
         else:
-            self._nothing_offered("send again", "r is offered after an event that is certainly in no log")
+            self._nothing_offered(Offer.RETRY, "send again", "r is offered after an event that is certainly in no log")
 
     def action_edit(self) -> None:
         notice = self.board.shown
@@ -170,7 +170,7 @@ class SiteScreen(OncePainted):
             self.board.dismiss()
             self.composer.take(notice.operation.text)
         else:
-            self._nothing_offered("edit", "e is offered after a tweet that is in no log")
+            self._nothing_offered(Offer.EDIT, "edit", "e is offered after a tweet that is in no log")
 
     def action_wait(self) -> None:
         notice = self.board.shown
@@ -180,11 +180,11 @@ class SiteScreen(OncePainted):
         elif self.model.status is not None and self.model.status.unknown:
             self.remark("the outcome is told here as soon as it is known; nothing else need be done")
         else:
-            self._nothing_offered("wait for", "w is offered after an event whose outcome is unknown")
+            self._nothing_offered(Offer.WAIT, "wait for", "w is offered after an event whose outcome is unknown")
 
-    def _nothing_offered(self, what: str, when: str) -> None:
+    def _nothing_offered(self, offer: Offer, what: str, when: str) -> None:
         """What an older outcome offers, which waits beneath the one that is shown, is not done unseen."""
-        beneath = self.board.waiting > 0
+        beneath = self.board.offers_below(offer)
         self.remark(f"x first: {when}, and one waits below" if beneath else f"there is nothing to {what}: {when}")
 
     def action_dismiss_outcome(self) -> None:

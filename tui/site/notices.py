@@ -97,6 +97,10 @@ class NoticeBoard:
         """How many bad ones wait beneath the one that is shown."""
         return len(self._bad) - (0 if self._good is not None else min(1, len(self._bad)))
 
+    def offers_below(self, offer: Offer) -> bool:
+        """Whether one of those that wait beneath the one that is shown offers this."""
+        return any(offer in notice.offers for notice in self._bad if notice is not self.shown)
+
     def add(self, notice: Notice) -> None:
         self.history.append(notice)
         self._keep(lambda told: told.about not in notice.ends)

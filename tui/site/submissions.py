@@ -192,17 +192,23 @@ class Submissions:
     async def _adopt(self, pending: Pending) -> None:
         """Looks for an orphaned event among the engine's newest ones."""
         newer = [each for each in await self._model.read_events(EVENTS_READ) if _number(each) > pending.number_before]
+        perhaps: list[Outcome] = []
         for outcome in newer:
             line = await self._line(outcome.slot)
-            if line is not None and line.id == outcome.id and _same(line, pending.operation):
+            if line is None or line.id != outcome.id:
+                perhaps.append(outcome)  # nothing tells what it said
+            elif _same(line, pending.operation):
                 await self._tell(pending, outcome)
                 return
-        if not newer:
+        if not perhaps:
             gone = Outcome("not-created", None, None, None, "the engine went away before it took the event", None, None)
             await self._tell(pending, gone)
             return
+        newest = perhaps[-1]
+        if all(each.outcome == "not-created" for each in perhaps):
+            await self._tell(pending, newest)  # whichever of them it is
+            return
         why = f"the engine went away before it told; `{self._model.hop.command('events')}` lists this site's events"
-        newest = newer[-1]
         unknown = Outcome("unknown", newest.id, newest.slot, None, newest.reason or why, None, None)
         await self._tell(pending, unknown)
 
