@@ -61,7 +61,8 @@ def _warnings(status: Status, clears_faults: str) -> Iterator[str]:
     if status.unsent:
         yield status.unsent
     if status.faults:
-        yield f"FAULTS: {status.faults} rules make this site's network bad; `{clears_faults}`"
+        rules = "1 rule makes" if status.faults == 1 else f"{status.faults} rules make"
+        yield f"FAULTS: {rules} this site's network bad; `{clears_faults}`"
 
 
 def _facts(status: Status) -> Iterator[Row]:
