@@ -63,8 +63,14 @@ class TimelinePane(Lines):
         counted = f"{window.shown:,} shown" + (f", {window.hidden:,} hidden by blocks" if window.hidden else "")
         certain, short = title_words(self.model.read_state, self.model.status, self.model.may_lack_newest)
         paused = "" if self.following else "paused"
-        name = "1 Timeline"
-        forms = ((name, counted, certain, paused), (name, certain, paused), (name, short, paused), ("1", short, paused))
+        name, hidden = "1 Timeline", f"{window.hidden:,} hidden" if window.hidden else ""
+        forms = (
+            (name, counted, certain, paused),
+            (name, hidden, certain, paused),
+            (name, hidden, short, paused),
+            (name, short, paused),
+            ("1", short, paused),
+        )
         return self.fitting(*(" · ".join(part for part in form if part) for form in forms))
 
     def empty(self) -> Sequence[Row]:
