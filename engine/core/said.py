@@ -48,7 +48,7 @@ class Said(Row):
 
     def note(self) -> str:
         """What it says, in words that name sites, entries and ballots. The text of users is in it as it is."""
-        raise NotImplementedError
+        raise NotImplementedError  # each message has its own; a Struct cannot be an ABC too
 
     @property
     def slot(self) -> Slot | None:

@@ -49,7 +49,7 @@ class Dialog(ModalScreen[Value | None], Generic[Value]):
 
     def keys(self) -> Sequence[Key]:
         """What the keys do while it is open; the last two are always named."""
-        raise NotImplementedError
+        raise NotImplementedError  # each dialog has its own; a widget cannot be an ABC too
 
     def end(self, value: Value | None) -> None:
         if self.app.screen is self:
@@ -100,7 +100,7 @@ class ChoiceDialog(Dialog[Value]):
             lines += wrapped(said, width, indent=5)
         return lines
 
-    def about(self, choice: Choice[Value]) -> Row:  # noqa: ARG002
+    def about(self, choice: Choice[Value]) -> Row:  # noqa: ARG002  (who overrides it looks at the choice)
         """What is told of it beside its words."""
         return ()
 
