@@ -28,7 +28,6 @@ LONG: Final = {
     "engine.core.messages": "one message after the other, each with what it says of itself",
     "engine.sim.world.site": "one pass and its turn, and each point between its items at which a process may end",
     "tui.parser": "one command of the command line after the other",
-    "tui.screens.site": "one key of a site's screen after the other",
 }
 """A file is long where its subject is: why it is not cut."""
 

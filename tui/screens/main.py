@@ -37,8 +37,8 @@ from tui.panes.status import StatusBar
 from tui.panes.timeline import TimelinePane
 from tui.panes.trace import TracePane
 from tui.rows import Role, row
+from tui.screens.faults import FaultsScreen
 from tui.screens.help import help_dialog
-from tui.screens.site import SiteScreen
 from tui.site.draft import DraftFile
 from tui.site.model import ALL_CHANGES, Change
 
@@ -56,7 +56,7 @@ FAULTS_OWN: Final = {"ask", "pause", "dismiss_outcome", "retry", "app.detach"}
 TABS: Final = ("timeline", "blocks", "log", "trace", "sites", "faults")
 
 
-class MainScreen(SiteScreen):
+class MainScreen(FaultsScreen):
     BINDINGS: ClassVar[list[BindingType]] = keys.MAIN_BINDINGS
 
     def __init__(self, hop: Hop, cluster: Sequence[Hop]) -> None:

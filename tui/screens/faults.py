@@ -1,0 +1,78 @@
+"""What a site's screen does about fault rules: they are typed, and in a demo a partition is put at all sites.
+
+Rules that hold here:
+- What a site refuses is said in the line in which it was typed, where that is still open.
+- A rule at one site and the same at all are two questions: which is meant is asked first.
+"""
+
+from __future__ import annotations
+
+from engine.contract.errors import RequestRefused
+from tui.panes.faults import EXAMPLES, FaultsPane
+from tui.screens.partition import Partition, partition_dialog
+from tui.screens.site import SiteScreen
+from tui.site.cut import PARTITION, Reached, cut, cut_words, mend, mended_words
+
+
+class FaultsScreen(SiteScreen):
+    def ask_rule(self, begun: str) -> None:
+        """Lets a fault rule be typed."""
+        self.prompt.ask("add a fault rule", f"e.g. {'   '.join(EXAMPLES[:2])}", self._add_rule, begun)
+
+    async def _add_rule(self, rule: str) -> str | None:
+        if not rule:
+            return "a rule says whom it is about and what happens, e.g. to=bob drop=50%"
+        return await self.faults.add(rule)
+
+    def ask_partition(self, begun: str) -> None:
+        """Lets a partition be typed: in a demo for all sites, unless this one alone is meant."""
+        if not self.is_everybody:
+            self.ask_rule(begun)
+            return
+
+        def chosen(what: Partition | None) -> None:
+            match what:
+                case Partition.EVERYWHERE:
+                    self.prompt.ask(f"cut the cluster, at {everywhere}", "groups of sites", self._cut, begun)
+                case Partition.MEND:
+                    self.run_worker(self._mend(), group="faults")
+                case Partition.HERE:
+                    self.ask_rule(begun)
+                case None:
+                    pass
+
+        everywhere = f"all {len(self.cluster)} sites"
+        self.app.push_screen(partition_dialog(self.model.site, everywhere), chosen)
+
+    async def _cut(self, rule: str) -> str | None:
+        if rule.split()[:1] != [PARTITION]:
+            return "a cut of the cluster is a partition, e.g. partition alice,bob | carol,dave,erin"
+        try:
+            reached = await cut(self.model.hop, self.cluster, rule)
+        except RequestRefused as refused:
+            return str(refused)
+        self._tell_reached(cut_words(reached), reached)
+        return None
+
+    async def _mend(self) -> None:
+        try:
+            reached = await mend(self.cluster)
+        except RequestRefused as refused:
+            self.complain(str(refused))
+        else:
+            self._tell_reached(mended_words(reached), reached)
+
+    def _tell_reached(self, words: str, reached: Reached) -> None:
+        if reached.missed:
+            self.complain(words)
+        else:
+            self.remark(words)
+
+    def on_faults_pane_not_connected(self) -> None:
+        self.lacks_engine("there are no rules without one")
+
+    def on_faults_pane_answered(self, event: FaultsPane.Answered) -> None:
+        if event.refused:
+            self.complain(event.words)
+        else:
+            self.remark(event.words)
