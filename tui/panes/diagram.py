@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Final
 
 from engine.contract.answers import TraceLine
+from engine.core.explained.spacetime import Arrow, DiagramRow, End, Head, Pen, Point, drawn_lanes, even_lanes
 from tui.rows import Role, Row, fitted, row
 from tui.times import local_time
 
@@ -91,9 +92,10 @@ def diagram(trace: Sequence[TraceLine], observer: str, sites: Sequence[str], wid
     lanes = [observer, *(site for site in sites if site != observer)]
     lane = lane_width(width, len(lanes))
     head = "".join(f"{fitted(site, lane - 1)} " for site in lanes)
+    pen = Pen(even_lanes(len(lanes), lane, 0), on_lanes=True, up=" ", crossing="─")
     return [
         row((f"{'ms':>{TIME_WIDTH - 2}}  {head}", Role.DIM)),
-        *(_row(step, lanes, lane) for step in steps(trace)),
+        *(_painted(step, lanes, pen, lane * len(lanes)) for step in steps(trace)),
     ]
 
 
@@ -122,19 +124,28 @@ def _clock(at_ms: float) -> str:
     return f"{at_ms:.1f}" if at_ms < MS_MAX else f"{at_ms / 1_000:.0f} s"
 
 
-def _row(step: Step, lanes: Sequence[str], lane: int) -> Row:
+def _drawn(step: Step, lanes: Sequence[str]) -> Arrow | Point:
+    """The observer's lane is the first."""
+    others = [lanes.index(site) for site in step.sites if site in lanes]
+    if not others:
+        return Point(0, "◆")
+    if step.dir != "out":
+        return Arrow(others[0], (Head(0, End.LOST if step.dropped else End.REACHED),))
+    ends = {lanes.index(site): End.LOST for site in step.dropped if site in lanes}
+    return Arrow(0, tuple(Head(lane, ends.get(lane, End.REACHED)) for lane in others))
+
+
+def _painted(step: Step, lanes: Sequence[str], pen: Pen, room: int) -> Row:
     clock = _clock(step.at_ms)
-    time = (f"{clock:>{TIME_WIDTH - 2}}  ", Role.DIM)
-    room = lane * len(lanes)
-    reached = {lanes.index(site) for site in step.sites if site in lanes}
-    note = (f"  {step.note}" if step.note else "", Role.DIM)
-    if not reached:
-        return row(time, (f"{'◆':<{room}}", Role.STRONG), (step.label, Role.STRONG), note)
-    end = max(reached) * lane
-    cells = ["─"] * (end + 1)
-    cells[0], cells[end] = ("●", "▶") if step.dir == "out" else ("✗" if step.dropped else "◀", "●")
-    if step.dir == "out":
-        for index in reached:
-            cells[index * lane] = "✗" if lanes[index] in step.dropped else "▶"
-    role = Role.WARN if step.dropped else Role.NOTE if step.dir == "out" else Role.GOOD
-    return row(time, (f"{''.join(cells):<{room}}", role), step.label, note)
+    drawn = _drawn(step, lanes)
+    shown = drawn_lanes(DiagramRow(step.at_ms, (True,) * len(lanes), drawn, step.label, step.note), pen)
+    is_point = isinstance(drawn, Point)
+    role = Role.STRONG
+    if not is_point:
+        role = Role.WARN if step.dropped else Role.NOTE if step.dir == "out" else Role.GOOD
+    return row(
+        (f"{clock:>{TIME_WIDTH - 2}}  ", Role.DIM),
+        (f"{shown:<{room}}", role),
+        (step.label, Role.STRONG if is_point else Role.PLAIN),
+        (f"  {step.note}" if step.note else "", Role.DIM),
+    )

@@ -14,6 +14,7 @@ from typing import Final
 
 from engine.core.effects import Observation, SawPeer
 from engine.core.explained import describe
+from engine.core.explained.spacetime import Arrow, DiagramRow, End, Head, Pen, Point, drawn_lanes, even_lanes
 from engine.core.ids import SiteId
 from engine.sim.world.network import Datagram
 
@@ -23,9 +24,8 @@ _TIME_WIDTH: Final = 8
 _LANES_WIDTH: Final = 50
 _LANE_MAX: Final = 12
 _LONG_MS: Final = 5
-_DOWN: Final = "┊"
-_UP: Final = "│"
 _STARTS: Final = {"start": "┬", "end": "X", "refused": "X"}
+_FATES: Final = {End.LOST: "✗ lost: ", End.NOBODY: "✗ nobody there: "}
 
 
 class Diagram:
@@ -33,19 +33,19 @@ class Diagram:
 
     def __init__(self, names: Sequence[SiteId], *, running: bool) -> None:
         self._names = names
-        self._lane = max(4, min(_LANE_MAX, _LANES_WIDTH // len(names)))
-        self._column = [_TIME_WIDTH + self._lane * index + self._lane // 2 for index in range(len(names))]
+        lane = max(4, min(_LANE_MAX, _LANES_WIDTH // len(names)))
+        self._pen = Pen(even_lanes(len(names), lane, lane // 2), on_lanes=False)
         self._up = [running] * len(names)
         self._time: int | None = None
-        heads = "".join(name[: self._lane - 1].center(self._lane) for name in names)
+        heads = "".join(name[: lane - 1].center(lane) for name in names)
         self.lines = [f"{'ms':>{_TIME_WIDTH - 2}}  {heads}".rstrip()]
 
     def sent(self, now: int, datagram: Datagram, *, lost: bool) -> None:
         if lost:
-            self._arrow(now, datagram, "✗ lost: ", reaches=False)
+            self._arrow(now, datagram, End.LOST)
 
     def arrived(self, now: int, datagram: Datagram, *, taken: bool) -> None:
-        self._arrow(now, datagram, "" if taken else "✗ nobody there: ", reaches=True)
+        self._arrow(now, datagram, End.REACHED if taken else End.NOBODY)
 
     def told(self, now: int, site: SiteId, saw: Observation) -> None:
         line = describe.observation(saw)
@@ -54,7 +54,7 @@ class Diagram:
 
     def happened(self, now: int, site: SiteId | None, what: str, why: str) -> None:
         if site is None:
-            self._row(now, self._lanes(), f"{what} {why}".rstrip())
+            self._row(now, None, f"{what} {why}".rstrip())
             return
         index = self._names.index(site)
         if what in _STARTS:
@@ -65,42 +65,28 @@ class Diagram:
         """A line of its own between the rows: what is done next, a verdict."""
         self.lines += wrap(words, WIDTH, initial_indent="── ", subsequent_indent="   ")
 
-    def _arrow(self, now: int, datagram: Datagram, fate: str, *, reaches: bool) -> None:
-        row = self._lanes()
-        start, end = self._column[datagram.sender], self._column[datagram.to]
-        right = end > start
-        stop = end if reaches else (start + end) // 2
-        for column in range(start + 1, stop) if right else range(stop + 1, start):
-            row[column] = "┼" if column in self._column else "─"
-        row[start] = "├" if right else "┤"
-        row[stop + (-1 if right else 1)] = ("▶" if right else "◀") if reaches else "─"
-        if not reaches or fate:
-            row[stop] = "✗"
+    def _arrow(self, now: int, datagram: Datagram, end: End) -> None:
         was_long = now - datagram.sent_at > _LONG_MS
-        left = f" (left at {datagram.sent_at} ms)" if was_long and reaches else ""
-        for message in datagram.messages:
-            self._row(now, row, f"{fate}{_words(describe.message(message))}{left}")
-            row = self._lanes()
+        left = f" (left at {datagram.sent_at} ms)" if was_long and end is not End.LOST else ""
+        arrow = Arrow(datagram.sender, (Head(datagram.to, end),))
+        for index, message in enumerate(datagram.messages):
+            words = f"{_FATES.get(end, '')}{_words(describe.message(message))}{left}"
+            self._row(now, None if index else arrow, words)
 
     def _point(self, now: int, site: SiteId, mark: str, words: str) -> None:
-        row = self._lanes()
-        row[self._column[self._names.index(site)]] = mark
-        self._row(now, row, words)
+        self._row(now, Point(self._names.index(site), mark), words)
 
-    def _lanes(self) -> list[str]:
-        row = [" "] * (self._column[-1] + 1)
-        for column, up in zip(self._column, self._up, strict=True):
-            row[column] = _UP if up else _DOWN
-        return row
-
-    def _row(self, now: int, row: list[str], words: str) -> None:
+    def _row(self, now: int, drawn: Arrow | Point | None, words: str) -> None:
+        clock = ""
         if now != self._time:
             self._time = now
-            row[:_TIME_WIDTH] = f"{now:>{_TIME_WIDTH - 2}}  "
-        rest = "".join(self._lanes())
-        for line in wrap(words, WIDTH - len(row) - 2) or [""]:
-            self.lines.append(f"{''.join(row)}  {line}".rstrip())
-            row = list(rest)
+            clock = str(now)
+        lives = tuple(self._up)
+        lanes = drawn_lanes(DiagramRow(now, lives, drawn, words), self._pen)
+        rest = drawn_lanes(DiagramRow(now, lives, None, words), self._pen)
+        for line in wrap(words, WIDTH - _TIME_WIDTH - len(lanes) - 2) or [""]:
+            self.lines.append(f"{clock:>{_TIME_WIDTH - 2}}  {lanes}  {line}".rstrip())
+            clock, lanes = "", rest
 
 
 def _words(line: describe.Line) -> str:
