@@ -47,8 +47,8 @@ class _View(NamedTuple):
     cursor: int | None
 
 
-class Lines(SteadyScroll, can_focus=True, inherit_bindings=False):
-    """A pane of rows. A row is one line or several; what is not loaded is asked for when it comes into view."""
+class ScrolledRows(SteadyScroll, can_focus=True, inherit_bindings=False):
+    """Rows of one line or several; what is not loaded is asked for when it comes into view."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {CURSOR_CLASS}
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -59,20 +59,17 @@ class Lines(SteadyScroll, can_focus=True, inherit_bindings=False):
         Binding("home", "first", show=False, priority=True),
     ]
 
-    ASPECTS: ClassVar[Change] = Change(0)
-    """What of the model this pane shows."""
     SELECTS: ClassVar[bool] = True
     """Whether a row is selected and marked."""
 
-    class Chosen(Message):
+    class Chosen(Message, namespace="lines"):
         """A double click on a row."""
 
-    class Retitled(Message):
+    class Retitled(Message, namespace="lines"):
         """The title changed: the pane began or ceased to follow, was scrolled, or has other rows."""
 
-    def __init__(self, model: SiteModel, *, id: str) -> None:  # noqa: A002
+    def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
-        self.model = model
         self._inks = Inks(self)
         self.following = True
         self.cursor = 0
@@ -107,17 +104,13 @@ class Lines(SteadyScroll, can_focus=True, inherit_bindings=False):
     def title(self) -> str:
         raise NotImplementedError
 
+    @property
+    def shows_cursor(self) -> bool:
+        return self.has_focus
+
     def fitting(self, *titles: str) -> str:
         """The first of these titles that the frame has room for, else the last."""
         return next((title for title in titles if len(title) <= self.outer_size.width - FRAME), titles[-1])
-
-    def slot(self) -> int | None:
-        """The slot that the selected row is about."""
-        return None
-
-    def learn(self, change: Change) -> None:
-        """Some of ASPECTS changed."""
-        raise NotImplementedError
 
     # Where rows lie. Panes whose rows are of several lines know better.
 
@@ -147,7 +140,7 @@ class Lines(SteadyScroll, can_focus=True, inherit_bindings=False):
             self.scrollable_content_region.width,
             self.scroll_offset.y,
             self.lines_total() if self.rows_count() else 0,
-            self.cursor if self.SELECTS and self.has_focus else None,
+            self.cursor if self.SELECTS and self.shows_cursor else None,
         )
         return super().render_lines(crop)
 
@@ -231,10 +224,6 @@ class Lines(SteadyScroll, can_focus=True, inherit_bindings=False):
 
     def on_mount(self) -> None:
         self.show_title()
-
-    def on_show(self) -> None:
-        self.learn(self.ASPECTS)
-        self.measure()
 
     def changed(self) -> None:
         """All rows may read differently, or lie elsewhere."""
@@ -382,3 +371,26 @@ class Lines(SteadyScroll, can_focus=True, inherit_bindings=False):
         chosen = range(self.cursor, self.cursor + 1) if self.SELECTS else range(self.rows_count())
         rows = [self.row_lines(index, 10_000) for index in chosen if index < self.rows_count()]
         return "\n".join(plain(line) for lines in rows if lines is not None for line in lines) or None
+
+
+class Lines(ScrolledRows):
+    """A pane of a site's screen: rows of what the model of the site knows."""
+
+    ASPECTS: ClassVar[Change] = Change(0)
+    """What of the model this pane shows."""
+
+    def __init__(self, model: SiteModel, *, id: str) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.model = model
+
+    def slot(self) -> int | None:
+        """The slot that the selected row is about."""
+        return None
+
+    def learn(self, change: Change) -> None:
+        """Some of ASPECTS changed."""
+        raise NotImplementedError
+
+    def on_show(self) -> None:
+        self.learn(self.ASPECTS)
+        self.measure()
