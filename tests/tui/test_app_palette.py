@@ -10,7 +10,8 @@ from tests.tui.engine_double import EngineDouble, outcome
 from tests.tui.pilots import NARROW, WIDE, Driven, screen_of
 from tui import keys
 from tui.hops import Leaving
-from tui.screens.palette import Palette, commands
+from tui.screens.palette import commands
+from tui.shell import Palette
 
 REFUSAL = outcome("not-created", reason="no quorum")
 

@@ -11,24 +11,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from inspect import isawaitable
 
 from textual.actions import parse
-from textual.app import ComposeResult, SystemCommand
-from textual.command import CommandPalette
+from textual.app import SystemCommand
 from textual.dom import DOMNode
 
 from tui import keys
 from tui.keys import Key
-from tui.panes.bars import KeyBar
 from tui.screens.main import MainScreen
 
 IN_FAULTS = "in Faults"
-
-
-class Palette(CommandPalette):
-    """Its keys stand where the main screen's stood."""
-
-    def compose(self) -> ComposeResult:
-        yield from super().compose()
-        yield KeyBar(lambda: keys.FINDING)
 
 
 def commands(main: MainScreen) -> Iterator[SystemCommand]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 
 class End(Enum):
@@ -43,6 +44,15 @@ class Point:
 
     lane: int
     sign: str
+
+
+CONCLUDED: Final = "●"
+_SIGNS: Final = {"start": "┬", "end": "X", "refused": "X"}
+
+
+def sign_of(what: str) -> str:
+    """The sign of what happened to a site: its process starts or ends, or something else."""
+    return _SIGNS.get(what, "■")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,18 @@ from typing import Final
 
 from engine.core.effects import Observation, SawPeer
 from engine.core.explained import describe
-from engine.core.explained.spacetime import Arrow, DiagramRow, End, Head, Pen, Point, drawn_lanes, even_lanes
+from engine.core.explained.spacetime import (
+    CONCLUDED,
+    Arrow,
+    DiagramRow,
+    End,
+    Head,
+    Pen,
+    Point,
+    drawn_lanes,
+    even_lanes,
+    sign_of,
+)
 from engine.core.ids import SiteId
 from engine.sim.world.network import Datagram
 
@@ -24,7 +35,7 @@ _TIME_WIDTH: Final = 8
 _LANES_WIDTH: Final = 50
 _LANE_MAX: Final = 12
 _LONG_MS: Final = 5
-_STARTS: Final = {"start": "┬", "end": "X", "refused": "X"}
+_PROCESS: Final = frozenset({"start", "end", "refused"})
 _FATES: Final = {End.LOST: "✗ lost: ", End.NOBODY: "✗ nobody there: "}
 
 
@@ -50,16 +61,16 @@ class Diagram:
     def told(self, now: int, site: SiteId, saw: Observation) -> None:
         line = describe.observation(saw)
         if line is not None and not isinstance(saw, SawPeer):
-            self._point(now, site, "●", _words(line))
+            self._point(now, site, CONCLUDED, _words(line))
 
     def happened(self, now: int, site: SiteId | None, what: str, why: str) -> None:
         if site is None:
             self._row(now, None, f"{what} {why}".rstrip())
             return
         index = self._names.index(site)
-        if what in _STARTS:
+        if what in _PROCESS:
             self._up[index] = what == "start"
-        self._point(now, site, _STARTS.get(what, "■"), f"{what} {why}".rstrip())
+        self._point(now, site, sign_of(what), f"{what} {why}".rstrip())
 
     def says(self, words: str) -> None:
         """A line of its own between the rows: what is done next, a verdict."""

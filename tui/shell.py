@@ -1,0 +1,196 @@
+"""A full-screen program, whatever it shows: its terminal, its colours, and the keys before anything takes them.
+
+Rules that hold here:
+- The terminal is restored whatever happens: leaving, signals, a hang-up, a crash (whose traceback is then printed).
+- Keys that come in the same burst as the Enter that ended a line or a dialog are no commands: they are text, and who
+  shows the screen says what becomes of them (`take_rest`).
+- What is shown first is the home screen; whatever lies over it is answered before its keys work again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections import deque
+from pathlib import Path
+from typing import ClassVar, Final
+
+from textual import events
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
+from textual.screen import Screen
+from textual.theme import Theme, ThemeProvider
+
+from tui import keys
+from tui.bursts import KEYS_MAX, burst_of
+from tui.panes.bars import KeyBar
+from tui.panes.field import Field
+from tui.panes.paint import ROLE_CLASSES
+from tui.terminal import Terminal
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+CALM: Final = Theme(
+    name="calm",
+    primary="#7aa2c8",
+    secondary="#8a8fa3",
+    accent="#7aa2c8",
+    warning="#d8a657",
+    error="#e0736a",
+    success="#8cb573",
+    foreground="#d4d4d0",
+    background="#15181c",
+    surface="#1a1e23",
+    panel="#242a31",
+    dark=True,
+)
+
+
+class Palette(CommandPalette):
+    """Its keys stand where the home screen's stood."""
+
+    def compose(self) -> ComposeResult:
+        yield from super().compose()
+        yield KeyBar(lambda: keys.FINDING)
+
+
+class Shell(App[int]):
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*ROLE_CLASSES}
+    CSS_PATH = Path(__file__).with_name("screen.tcss")
+    TITLE = "loggos"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c,ctrl+q", "quit", show=False, priority=True),
+        Binding("ctrl+z", "suspend_process", show=False, priority=True),
+    ]
+    HOME_ACTIONS: ClassVar[frozenset[str]]
+    """Actions of the program that are keys of the home screen, declined where it declines its own."""
+
+    def __init__(self) -> None:
+        self._colourless = "NO_COLOR" in os.environ
+        super().__init__(driver_class=Terminal, ansi_color=True if self._colourless else None)
+        self._mouse_released = False
+        self.burst: int | None = None
+        """That of the newest key."""
+        self._keys: deque[events.Key] = deque()
+        self._unsettled: Field | None = None
+        """The line in which Enter or Escape was typed, until its owner has said what becomes of it."""
+        self._entered: int | None = None
+        """The burst of the newest Enter that ended something."""
+        self.animation_level = "none"
+
+    # What each program has of its own.
+
+    def is_home(self, screen: Screen[object]) -> bool:
+        """Whether this is the screen over which all else lies."""
+        raise NotImplementedError
+
+    def begin(self) -> None:
+        """Shows the home screen."""
+        raise NotImplementedError
+
+    def end(self) -> None:
+        """Leaves at once, unasked."""
+        raise NotImplementedError
+
+    def remark(self, words: str) -> None:
+        """Says something on the home screen."""
+        raise NotImplementedError
+
+    def take_rest(self, key: events.Key) -> None:
+        """A key that came together with the Enter before it."""
+        raise NotImplementedError
+
+    def action_leave(self) -> None:
+        """Leaves; what is to be asked first is asked."""
+        raise NotImplementedError
+
+    # The terminal.
+
+    def on_mount(self) -> None:
+        self.register_theme(CALM)
+        self.theme = "ansi-dark" if self._colourless else CALM.name
+        loop = asyncio.get_running_loop()
+        for number in SIGNALS:
+            loop.add_signal_handler(number, self.end)
+        self.begin()
+
+    def action_mouse(self) -> None:
+        terminal = self._driver
+        if not isinstance(terminal, Terminal):
+            return
+        self._mouse_released = not self._mouse_released
+        if self._mouse_released:
+            terminal.release_mouse()
+            self.remark("the mouse selects text as the terminal does; m gives it back")
+        else:
+            terminal.grab_mouse()
+            self.remark("the mouse is used here again")
+
+    # Keys that come together.
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            self._keys.append(event)
+            await self._take_keys()
+        else:
+            await super().on_event(event)
+
+    async def _take_keys(self) -> None:
+        """In the order in which they were typed: what a key means after Enter in a line is known when it is settled."""
+        while self._keys and self._unsettled is None:
+            key = self._keys.popleft()
+            if self._is_text(key):
+                self.take_rest(key)
+                continue
+            if key.key in {"enter", "escape"} and isinstance(self.focused, Field):
+                self._unsettled = self.focused
+            await super().on_event(key)
+
+    def on_too_much(self) -> None:
+        self.remark(f"more was typed or pasted at once than is taken: the first {KEYS_MAX:,} keys were")
+
+    async def on_field_settled(self) -> None:
+        self._unsettled = None
+        await self._take_keys()
+
+    def _is_text(self, key: events.Key) -> bool:
+        """Whether the key is the rest of a paste: an Enter in the same burst has sent a line already."""
+        self.burst = burst_of(key)
+        if self.burst is None:
+            return False
+        if self.burst == self._entered:
+            return True
+        if key.key == "enter" and (isinstance(self.focused, Field) or not self.is_home(self.screen)):
+            self._entered = self.burst
+        return False
+
+    # Leaving.
+
+    async def action_quit(self) -> None:
+        """Ctrl+C, whatever lies over the home screen."""
+        while not self.is_home(self.screen):
+            self.pop_screen()
+        self.action_leave()
+
+    def hung_up(self) -> None:
+        """The terminal is gone: nobody is there to be asked."""
+        self.end()
+
+    # The palette.
+
+    def action_command_palette(self) -> None:
+        self.push_screen(Palette(id="--command-palette"))
+
+    def search_themes(self) -> None:
+        self.push_screen(Palette(providers=[ThemeProvider], placeholder="Search for themes…"))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The keys of the home screen that are the program's are declined with the others; what lies over it is
+        answered first."""
+        if action == "command_palette":
+            return self.is_home(self.screen)
+        if action in self.HOME_ACTIONS and self.is_home(self.screen):
+            return self.screen.check_action(f"app.{action}", parameters)
+        return True
