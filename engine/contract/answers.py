@@ -23,6 +23,7 @@ class Topic(StrEnum):
     OUTCOME = "outcome"
     STATUS = "status"
     FAULTS = "faults"
+    RECORD = "record"
 
 
 class Entry(Shape):
@@ -120,6 +121,73 @@ class TraceLine(Shape):
     def is_taken(self) -> bool:
         """Whether a fault rule keeps it from its way."""
         return self.fate in {MessageFate.DROPPED, MessageFate.HELD}
+
+
+class SaidLine(Shape):
+    """A message of a datagram, or a conclusion, in words."""
+
+    type: str
+    slot: int | None
+    ballot: str | None
+    note: str
+
+
+class SlotLine(Shape):
+    """What is durable of a slot from now on: the acceptor's variables, and what is learned there."""
+
+    slot: int
+    max_prepare: str | None
+    acc_num: str | None
+    acc_val: Entry | None
+    learned: Entry | None
+
+
+class RangeLine(Shape):
+    """A promise for `first` to `last`, None for all after."""
+
+    first: int
+    last: int | None
+    ballot: str
+
+
+class DatagramName(Shape):
+    """The counter under a salt of its sender (W1): no two datagrams have one name, and both ends know it."""
+
+    salt: str
+    number: int
+
+
+class RecordFate(StrEnum):
+    """What became of a message at this end; None in a line: it left, or was taken."""
+
+    DROPPED = "dropped"
+    HELD = "held"
+    CHANGED = "changed"  # it goes on later, or twice
+    UNSENT = "unsent"  # no rule touched it, and it could not leave
+
+
+class RecordLine(Shape):
+    """What happened at a site, as it is recorded. `dir`: `out` and `in` (a datagram), `self` (a conclusion), `kept`
+    (what a commit made durable). `turn` is the same for all that one pass of the site did.
+
+    `sent` names the first and the last datagram that took the messages of an `out`, `came` the one of an `in`. `flight`
+    is the same in the lines of one message that a fault rule kept for a while. `ranges`: all range promises that stand,
+    None where they did not change. `heard` names the newest datagram of each other site that came since the last line
+    and has none of its own.
+    """
+
+    at: str
+    turn: int
+    dir: str
+    peer: str | None
+    sent: tuple[DatagramName, DatagramName] | None
+    came: DatagramName | None
+    flight: int | None
+    fate: str | None
+    lines: tuple[SaidLine, ...]
+    slots: tuple[SlotLine, ...]
+    ranges: tuple[RangeLine, ...] | None
+    heard: dict[str, DatagramName]
 
 
 class SlotView(AcceptorLine):
@@ -397,7 +465,7 @@ class Stopping(Shape):
 
 
 class Observed(Shape):
-    """To subscribers; before these items `dropped` lines of the trace were left out."""
+    """To subscribers; before these items `dropped` lines of the trace or of what is recorded were left out."""
 
     dropped: int
     items: tuple[dict[str, Any], ...]
@@ -414,7 +482,7 @@ class EngineStops(Shape):
     exit_status: int
 
 
-Item = TraceLine | LogLine | Outcome | Status | Faults
+Item = TraceLine | LogLine | Outcome | Status | Faults | RecordLine
 
 ITEMS: Final[Mapping[str, type[Item]]] = {
     Topic.TRACE: TraceLine,
@@ -422,5 +490,6 @@ ITEMS: Final[Mapping[str, type[Item]]] = {
     Topic.OUTCOME: Outcome,
     Topic.STATUS: Status,
     Topic.FAULTS: Faults,
+    Topic.RECORD: RecordLine,
 }
 """What subscribers are told of each topic, with the topic in it."""

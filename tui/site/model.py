@@ -28,6 +28,7 @@ from engine.contract.answers import (
     LinearizableRead,
     LogLine,
     Outcome,
+    RecordLine,
     SlotView,
     Status,
     TimelinePage,
@@ -222,6 +223,8 @@ class SiteModel:
                 case Outcome():
                     self._take_outcome(item)
                     changed |= Change.OUTCOME
+                case RecordLine():
+                    pass  # no screen asks for any
                 case _:
                     assert_never(item)
         if trace:

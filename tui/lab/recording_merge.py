@@ -1,0 +1,357 @@
+"""The recordings of several sites, merged into one course of events.
+
+Rules that hold here:
+- The order is that of causes, and of nothing else: each site's own lines in their order, and what was received after it
+  was sent. No clock is read for it.
+- What came to a site that is no line of its own (a heartbeat) orders all the same: the counter of a datagram tells
+  which lines its sender had written by then (W1).
+- Of what does not depend on each other, the shorter chain of causes goes first, then the order of the sites. So the
+  same files give the same course, in whatever order they are named.
+- A step is what a site did at once: a datagram that came, with what the site made of it, until the next one comes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from heapq import heappop, heappush
+from typing import Final
+
+from engine.contract.answers import DatagramName
+from engine.core.ids import SiteId
+from tui.lab.recording import BadRecording, Came, Left, Recorded, Recording
+from tui.recording import End, Gap
+
+_BEYOND: Final = 2**64
+"""Above every counter."""
+
+
+class Arrival(Enum):
+    """Whether a datagram that left arrives, as far as the files tell."""
+
+    ARRIVES = "arrives"
+    LOST = "lost"  # later ones of the same way arrived
+    UNDER_WAY = "under way"  # when the recording ended
+    NOT_TOLD = "not told"  # its addressee is not recorded, or was not then
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line: `index` among those of its site."""
+
+    site: SiteId
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The lines `first` to before `beyond` of a site."""
+
+    site: SiteId
+    first: int
+    beyond: int
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """`names` are all sites of the cluster, `sent_at` says where what came was sent, `arrivals` what becomes of what
+    was sent; `findings` are sentences about what the files lack."""
+
+    cluster: str
+    names: tuple[SiteId, ...]
+    recordings: Mapping[SiteId, Recording]
+    steps: tuple[Step, ...]
+    sent_at: Mapping[Place, Place]
+    arrivals: Mapping[Place, Arrival]
+    findings: tuple[str, ...]
+
+
+def merge(recordings: Iterable[Recording]) -> Course:
+    """Raises BadRecording: they are not of one run."""
+    by_site = _of_one_cluster(sorted(recordings, key=lambda each: (each.site, each.name)))
+    sent = {site: _Sent(each.lines) for site, each in by_site.items()}
+    steps = {site: tuple(_steps(site, each.lines)) for site, each in by_site.items()}
+    came = list(_came(by_site))
+    sent_at: dict[Place, Place] = {}
+    for place, event in came:
+        index = sent[event.sender].of(event.name) if event.sender in sent else None
+        if index is not None:
+            sent_at[place] = Place(event.sender, index)
+    ordered = _Order(by_site, steps, sent, sent_at).steps()
+    (header, *_) = (each.header for each in by_site.values())
+    return Course(
+        cluster=header.cluster,
+        names=tuple(SiteId(name) for name in header.sites),
+        recordings=by_site,
+        steps=tuple(ordered),
+        sent_at=sent_at,
+        arrivals=_arrivals(by_site, set(sent_at.values())),
+        findings=tuple(_findings(by_site, sent, [(place, event) for place, event in came if place not in sent_at])),
+    )
+
+
+def _of_one_cluster(recordings: Sequence[Recording]) -> dict[SiteId, Recording]:
+    """By site, in the order of the sites file. Raises BadRecording."""
+    if not recordings:
+        raise BadRecording("no recording is named")
+    one = recordings[0]
+    by_site: dict[SiteId, Recording] = {}
+    for each in recordings:
+        mine, theirs = one.header, each.header
+        if mine.cluster != theirs.cluster or set(mine.sites) != set(theirs.sites):
+            raise BadRecording(
+                f"{one.name} and {each.name} are of different clusters: {_cluster(one)}, and {_cluster(each)}. Open"
+                " those of one cluster together"
+            )
+        if each.site in by_site:
+            raise BadRecording(
+                f"{by_site[each.site].name} and {each.name} are both of {each.site}: leave one of them out, each site"
+                " has one file"
+            )
+        by_site[each.site] = each
+    return {SiteId(name): by_site[SiteId(name)] for name in one.header.sites if name in by_site}
+
+
+def _cluster(recording: Recording) -> str:
+    header = recording.header
+    return f"{header.cluster} with {', '.join(sorted(header.sites))}"
+
+
+def _steps(site: SiteId, lines: Sequence[Recorded]) -> Iterator[Step]:
+    first = 0
+    for index in range(1, len(lines) + 1):
+        if index == len(lines) or _begins(lines[index - 1], lines[index]):
+            yield Step(site, first, index)
+            first = index
+
+
+def _begins(before: Recorded, line: Recorded) -> bool:
+    return isinstance(line.event, Came | Gap | End) or isinstance(before.event, Gap) or before.turn != line.turn
+
+
+def _came(by_site: Mapping[SiteId, Recording]) -> Iterator[tuple[Place, Came]]:
+    for site, recording in by_site.items():
+        for index, line in enumerate(recording.lines):
+            if isinstance(line.event, Came):
+                yield Place(site, index), line.event
+
+
+@dataclass(slots=True)
+class _Salt:
+    """The datagrams under one salt: their counters ascend with the lines."""
+
+    firsts: list[int] = field(default_factory=list)
+    lasts: list[int] = field(default_factory=list)
+    indexes: list[int] = field(default_factory=list)
+
+
+class _Sent:
+    """Which line of a site a datagram left in."""
+
+    def __init__(self, lines: Sequence[Recorded]) -> None:
+        self._salts: dict[str, _Salt] = {}
+        for index, line in enumerate(lines):
+            if isinstance(line.event, Left) and line.event.first is not None and line.event.last is not None:
+                self._add(index, line.event.first, line.event.last)
+
+    def of(self, name: DatagramName) -> int | None:
+        salt = self._salts.get(name.salt)
+        place = 0 if salt is None else bisect_right(salt.firsts, name.number)
+        if salt is None or not place or salt.lasts[place - 1] < name.number:
+            return None
+        return salt.indexes[place - 1]
+
+    def before(self, name: DatagramName) -> int | None:
+        """The last line that was written when this datagram left; None where that is not told."""
+        salt = self._salts.get(name.salt)
+        place = 0 if salt is None else bisect_right(salt.firsts, name.number)
+        return None if salt is None or not place else salt.indexes[place - 1]
+
+    def begins_after(self, name: DatagramName) -> bool:
+        """Whether the recording began only after this datagram left."""
+        salt = self._salts.get(name.salt)
+        return salt is None or name.number < salt.firsts[0]
+
+    def _add(self, index: int, first: DatagramName, last: DatagramName) -> None:
+        if first.salt == last.salt:
+            self._append(first.salt, index, first.number, last.number)
+        else:  # the sender took a new salt in the midst of a packet
+            self._append(first.salt, index, first.number, _BEYOND)
+            self._append(last.salt, index, 0, last.number)
+
+    def _append(self, name: str, index: int, first: int, last: int) -> None:
+        salt = self._salts.setdefault(name, _Salt())
+        salt.firsts.append(first)
+        salt.lasts.append(last)
+        salt.indexes.append(index)
+
+
+class _Order:
+    """The steps of all sites, causes first."""
+
+    def __init__(
+        self,
+        by_site: Mapping[SiteId, Recording],
+        steps: Mapping[SiteId, Sequence[Step]],
+        sent: Mapping[SiteId, _Sent],
+        sent_at: Mapping[Place, Place],
+    ) -> None:
+        self._by_site = by_site
+        self._steps = steps
+        self._rank = {site: rank for rank, site in enumerate(by_site)}
+        self._sent = sent
+        self._sent_at = sent_at
+        self._step_of = {
+            site: [number for number, step in enumerate(mine) for _ in range(step.first, step.beyond)]
+            for site, mine in steps.items()
+        }
+
+    def steps(self) -> Iterator[Step]:
+        """Raises BadRecording where something would have to happen before its own cause."""
+        waits: dict[Place, int] = {}
+        follow: dict[Place, list[Place]] = {}
+        depth: dict[Place, int] = {}
+        ready: list[tuple[int, int, int]] = []
+        sites = list(self._by_site)
+        for site, mine in self._steps.items():
+            for number, step in enumerate(mine):
+                at = Place(site, number)
+                causes = self._causes(step, number)
+                waits[at] = len(causes)
+                for cause in causes:
+                    follow.setdefault(cause, []).append(at)
+                if not causes:
+                    heappush(ready, (0, self._rank[site], number))
+        while ready:
+            deep, rank, number = heappop(ready)
+            done = Place(sites[rank], number)
+            del waits[done]
+            yield self._steps[done.site][number]
+            for at in follow.get(done, ()):
+                waits[at] -= 1
+                depth[at] = max(depth.get(at, 0), deep + 1)
+                if not waits[at]:
+                    heappush(ready, (depth[at], self._rank[at.site], at.index))
+        if waits:
+            raise BadRecording(self._circle(waits))
+
+    def _causes(self, step: Step, number: int) -> set[Place]:
+        """The steps that came directly before this one: the site's last, and where what it knows was sent."""
+        causes = {Place(step.site, number - 1)} if number else set()
+        lines = self._by_site[step.site].lines
+        for index in range(step.first, step.beyond):
+            at = self._sent_at.get(Place(step.site, index))
+            if at is not None:
+                causes.add(Place(at.site, self._step_of[at.site][at.index]))
+            for site, name in lines[index].heard:
+                before = self._sent[site].before(name) if site in self._sent and site != step.site else None
+                if before is not None:
+                    causes.add(Place(site, self._step_of[site][before]))
+        return causes
+
+    def _circle(self, waits: Mapping[Place, int]) -> str:
+        """Steps that wait for each other, in words."""
+        path: list[Place] = []
+        at = next(iter(waits))
+        while at not in path:
+            path.append(at)
+            at = min((each for each in self._causes(self._step(at), at.index) if each in waits), key=_in_order)
+        circle = [*path[path.index(at) :], at]
+        said = ", which needs ".join(self._line(each) for each in circle)
+        return f"these files are of no run: {said}. A file was changed, or is of another run than the others"
+
+    def _step(self, at: Place) -> Step:
+        return self._steps[at.site][at.index]
+
+    def _line(self, at: Place) -> str:
+        recording = self._by_site[at.site]
+        return f"{recording.name} line {recording.lines[self._step(at).first].number}"
+
+
+def _in_order(place: Place) -> tuple[str, int]:
+    return place.site, place.index
+
+
+@dataclass(slots=True)
+class _Way:
+    """What arrived of one sender under one salt: the lowest and the highest counter, and the highest before anything
+    was left out of the recording."""
+
+    lowest: int
+    highest: int
+    highest_before_gap: int
+
+
+def _arrivals(by_site: Mapping[SiteId, Recording], taken: set[Place]) -> dict[Place, Arrival]:
+    ways = {site: _ways(recording) for site, recording in by_site.items()}
+    arrivals: dict[Place, Arrival] = {}
+    for site, recording in by_site.items():
+        for index, line in enumerate(recording.lines):
+            if isinstance(line.event, Left):
+                place = Place(site, index)
+                way = _way(ways, site, line.event)
+                arrivals[place] = Arrival.ARRIVES if place in taken else _not_taken(line.event, way)
+    return arrivals
+
+
+def _way(ways: Mapping[SiteId, Mapping[tuple[SiteId, str], _Way]], sender: SiteId, left: Left) -> _Way | None:
+    return None if left.last is None or left.to not in ways else ways[left.to].get((sender, left.last.salt))
+
+
+def _not_taken(left: Left, way: _Way | None) -> Arrival:
+    if left.last is None or way is None or left.last.number < way.lowest:
+        return Arrival.NOT_TOLD
+    if left.last.number < way.highest_before_gap:
+        return Arrival.LOST
+    return Arrival.UNDER_WAY if left.last.number > way.highest else Arrival.NOT_TOLD
+
+
+def _ways(recording: Recording) -> dict[tuple[SiteId, str], _Way]:
+    ways: dict[tuple[SiteId, str], _Way] = {}
+    has_gap = False
+    for line in recording.lines:
+        has_gap = has_gap or isinstance(line.event, Gap)
+        heard = list(line.heard)
+        if isinstance(line.event, Came):
+            heard.append((line.event.sender, line.event.name))
+        for sender, name in heard:
+            way = ways.setdefault((sender, name.salt), _Way(name.number, name.number, -1))
+            way.lowest = min(way.lowest, name.number)
+            way.highest = max(way.highest, name.number)
+            if not has_gap:
+                way.highest_before_gap = way.highest
+    return ways
+
+
+def _findings(
+    by_site: Mapping[SiteId, Recording], sent: Mapping[SiteId, _Sent], orphans: Sequence[tuple[Place, Came]]
+) -> Iterator[str]:
+    header = next(iter(by_site.values())).header
+    missing = [name for name in header.sites if name not in by_site]
+    if missing:
+        yield f"not recorded: {', '.join(missing)}; what they sent is drawn where it arrived"
+    for recording in by_site.values():
+        yield from _lacks(recording)
+    counted = Counter((place.site, event.sender) for place, event in orphans if event.sender in sent)
+    for (site, sender), count in counted.items():
+        place, event = next((p, e) for p, e in orphans if (p.site, e.sender) == (site, sender))
+        recording = by_site[site]
+        what = "1 datagram" if count == 1 else f"{count} datagrams"
+        first = f"{recording.name} line {recording.lines[place.index].number}"
+        word = event.lines[0].type if event.lines else "nothing"
+        why = ": the recording of its sender began later" if sent[sender].begins_after(event.name) else ""
+        yield f"{site} took {what} from {sender} that nobody in the files sent, first in {first} ({word}){why}"
+
+
+def _lacks(recording: Recording) -> Iterator[str]:
+    for line in recording.lines:
+        if isinstance(line.event, Gap):
+            where = f"before line {line.number + 1}"
+            yield f"{recording.name} lacks {line.event.gap} lines {where}: its recorder was too slow"
+    if recording.cut_off:
+        yield f"{recording.name} ends within a line, which is left out: its recorder was killed, or its disk was full"
+    elif not recording.lines or not isinstance(recording.lines[-1].event, End):
+        yield f"{recording.name} has no end: its recorder was killed, or still records"
