@@ -51,6 +51,9 @@ SIM_ROOMS: Final = ("engine.sim.truth", "engine.sim.world", "engine.sim.scenario
 
 COMPOSITION_ROOT: Final = "tui.commands.serve"
 AUDITOR: Final = "tui.commands.audit"
+LAB: Final = "tui.lab"
+LAB_DOOR: Final = "tui.commands.lab"
+"""The only one who imports the lab."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +205,12 @@ def test_panes_know_the_client_the_contract_and_core_types_alone() -> None:
         if not source.is_of("engine.core", "engine.contract") and source.module != "engine"
     ]
     assert _crossings(_rooms("tui.panes", "tui.screens", "tui.site"), "storage", "tui.commands", *outside_core) == []
+
+
+def test_the_lab_is_a_room_of_its_own_and_runs_no_engine() -> None:
+    assert _crossings(_rooms(LAB), *ENGINE_PROCESS, PROVING, "tui.commands") == []
+    others = [source for source in SOURCES if not source.is_of(LAB, LAB_DOOR)]
+    assert _crossings(others, LAB) == []
 
 
 @pytest.mark.parametrize(
