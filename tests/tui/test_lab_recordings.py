@@ -6,7 +6,7 @@ from itertools import permutations
 
 import pytest
 
-from engine.contract.answers import DatagramName, RangeLine, RecordFate
+from engine.contract.answers import DatagramName, RangeLine, RecordFate, RecordLine
 from engine.core.explained.describe import Line
 from engine.core.ids import Ballot, Round, SiteId, Slot
 from tests.tui.notebook import NAMES, NOON_MS, Notebook, name, said, tweet
@@ -44,7 +44,7 @@ def order(*books: Notebook) -> list[str]:
 
 
 def _words(lines: list[recordings.RecordedLine]) -> list[str]:
-    return [line.lines[0].type for line in lines if isinstance(line, recordings.RecordLine) and line.lines]
+    return [line.lines[0].type for line in lines if isinstance(line, RecordLine) and line.lines]
 
 
 def a_round(alice_ms: int = NOON_MS, bob_ms: int = NOON_MS, carol_ms: int = NOON_MS) -> tuple[Notebook, ...]:
@@ -331,8 +331,8 @@ def test_a_sender_that_takes_a_new_salt_within_a_packet_is_matched_on_both_sides
     alice, bob = Notebook("alice"), Notebook("bob")
     alice.sends("bob", said("accept", 1), said("accept", 2))
     line = alice.lines[0]
-    assert isinstance(line, recordings.RecordLine)
-    alice.lines[0] = recordings.RecordLine(
+    assert isinstance(line, RecordLine)
+    alice.lines[0] = RecordLine(
         **{key: getattr(line, key) for key in line.__struct_fields__}
         | {"sent": (DatagramName("old", 2**32 - 1), DatagramName("new", 0))}
     )
