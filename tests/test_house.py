@@ -213,6 +213,18 @@ def test_the_lab_is_a_room_of_its_own_and_runs_no_engine() -> None:
     assert _crossings(others, LAB) == []
 
 
+def test_what_runs_a_real_site_knows_no_simulator() -> None:
+    """Broken replicas are there alone."""
+    assert _crossings(_rooms("storage"), "engine.sim") == []
+    assert _crossings([source for source in _rooms("tui") if not source.is_of(LAB)], "engine.sim") == []
+
+
+def test_the_lab_s_scenarios_are_in_the_wheel() -> None:
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    shipped = {path for pattern in data["tui"] for path in (ROOT / "tui").glob(pattern)}
+    assert set((ROOT / "tui/lab/scenarios").iterdir()) <= shipped
+
+
 @pytest.mark.parametrize(
     "module", ["tui.cli", "tui.connection", "tui.client", "tui.output", "tui.commands.read", "tui.commands.submit"]
 )

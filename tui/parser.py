@@ -20,6 +20,7 @@ LINES_DEFAULT: Final = 50
 TRACE_LINES_DEFAULT: Final = 200
 EXPLAIN_TIMEOUT_DEFAULT_S: Final = 1.0
 DEMO_SIZE_DEFAULT: Final = 5
+LAB_SIZE_DEFAULT: Final = 5
 _UNWRITTEN: Final = "exit status 6: done, but the output cannot be written; what was done is on stderr."
 _PRINT_NOTHING: Final = ("open", "serve")
 """Commands that are never done, but not told: what becomes of their output ends neither."""
@@ -198,6 +199,26 @@ def _audit(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _lab(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "what",
+        metavar="SCENARIO",
+        nargs="*",
+        type=words.utf8_text,
+        help="a scenario by name, a file, a line in the course's notation, or - for lines from standard input",
+    )
+    parser.add_argument("--text", action="store_true", help="no screen: print trace, diagram and what came of it")
+    parser.add_argument("--list", action="store_true", help="name the scenarios that there are")
+    parser.add_argument(
+        "--size",
+        metavar="N",
+        type=int,
+        choices=(3, 5),
+        default=LAB_SIZE_DEFAULT,
+        help="sites of a line in the course's notation: 3 or 5 (default: %(default)d)",
+    )
+
+
 COMMANDS: Final = (
     Command(
         "init",
@@ -364,6 +385,21 @@ COMMANDS: Final = (
         '   "unreadable":[{"folder","reason"}, ...]}\n'
         'SITE is {"site","folder","standing","prefix","used_max","events"}, VIOLATION is\n'
         '{"rule","slot","site","sentence"}; of many violations the first 1,000 are listed.',
+    ),
+    Command(
+        "lab",
+        "tui.commands.lab:run",
+        "play a scenario of Paxos in a simulated cluster, never the live log",
+        "loggos lab b-wins --text",
+        _lab,
+        "SCENARIO is a name of `loggos lab --list`, a scenario file (docs/scenarios.md), or a line in\n"
+        "a course's notation, in any case, with names (s1) or ports (8000 and up) of sites:\n"
+        "  set value 7 on 8000\n"
+        "  A_wins 8000 8004 123 456     also B_wins and BB_wins\n"
+        "The values given are the values shown.\n\n"
+        "Exit status with --text: 0 it went as the scenario expects; 12 it did not, or a rule is\n"
+        "broken; 2 what is asked for cannot be understood.\n\n"
+        "--json prints one object a run, or with --list one a scenario (docs/commands.md).",
     ),
 )
 

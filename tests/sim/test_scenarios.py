@@ -1,6 +1,7 @@
 """Scenario files: each goes as it says, and reads as recorded (LOGGOS_REWRITE_GOLDEN=1 records anew).
 
-The scenarios are those of tests/scenarios; each names in its comments the rule that it keeps.
+The scenarios are those of tests/scenarios, where each names in its comments the rule that it keeps, and those that ship
+with the lab. What is recorded of both is in tests/scenarios.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from engine.sim.scenario.schedule import ScenarioError, Schedule
 from engine.sim.scenario.transcript import Transcript
 
 FOLDER: Final = Path(__file__).parents[1] / "scenarios"
-SCENARIOS: Final = sorted(FOLDER.glob("*.scenario"))
+SHIPPED: Final = FOLDER.parents[1] / "tui" / "lab" / "scenarios"
+SCENARIOS: Final = sorted([*FOLDER.glob("*.scenario"), *SHIPPED.glob("*.scenario")])
 REWRITE: Final = "LOGGOS_REWRITE_GOLDEN"
 
 
@@ -25,7 +27,7 @@ REWRITE: Final = "LOGGOS_REWRITE_GOLDEN"
 def test_goes_as_expected_and_as_recorded(path: Path) -> None:
     transcript = Transcript(_by_name(path))
     assert transcript.as_expected, transcript.verdict
-    recorded = path.with_suffix(".trace")
+    recorded = FOLDER / f"{path.stem}.trace"
     now = "\n".join(transcript.lines()) + "\n"
     if os.environ.get(REWRITE):
         recorded.write_text(now, encoding="utf-8")

@@ -22,6 +22,10 @@ def test_a_ballot_is_its_round_and_the_number_of_its_site_in_file_order() -> Non
         ("slot 4 of dave: 4.dave, 1.s1x, 1.s1-x, x3.s1", "slot 4 of dave: 4.dave, 1.s1x, 1.s1-x, x3.s1"),
         ("asks at 2.alice: alice/3 tweet I am at 2.alice", "asks at 2.5: alice/3 tweet I am at 2.alice"),
         ("took 1.5 s", "took 1.5 s"),
+        (
+            'expect slot 1 at s1: promised 4.s1 accepted 4.s1 "4.s1 \\" 4.s1" at 4.s1',
+            'expect slot 1 at s1: promised 4.1 accepted 4.1 "4.s1 \\" 4.s1" at 4.1',
+        ),
     ],
 )
 def test_sentences_are_brought_in_line_and_what_users_wrote_is_not(sentence: str, printed: str) -> None:

@@ -12,8 +12,8 @@ from typing import Final
 
 from engine.core.ids import Ballot, SiteId
 
-_USERS: Final = re.compile(r"(?<=[0-9]) tweet ")
-"""What stands after it is a user's, to the end (`engine.core.entry.in_words`)."""
+_USERS: Final = r'"(?:[^"\\]|\\.)*"|(?<=[0-9]) tweet .*'
+"""What users wrote: in quotes in the lines of a scenario, and to the end of a sentence (`engine.core.entry.in_words`)."""
 
 
 class LabBallots:
@@ -22,16 +22,15 @@ class LabBallots:
     def __init__(self, names: Sequence[SiteId]) -> None:
         self._numbers = {name: number for number, name in enumerate(names, 1)}
         longest_first = sorted(names, key=len, reverse=True)
-        self._printed = re.compile(rf"(?<![\w.-])([0-9]+)\.({'|'.join(map(re.escape, longest_first))})(?![\w-])")
+        sites = "|".join(map(re.escape, longest_first))
+        self._printed = re.compile(rf"{_USERS}|(?<![\w.-])([0-9]+)\.({sites})(?![\w-])", re.DOTALL)
 
     def ballot(self, ballot: Ballot) -> str:
         return f"{ballot.round}.{self._numbers[ballot.site]}"
 
     def words(self, sentence: str) -> str:
         """The sentence with its ballots as the lab prints them."""
-        users = _USERS.search(sentence)
-        own = len(sentence) if users is None else users.start()
-        return self._printed.sub(self._number, sentence[:own]) + sentence[own:]
+        return self._printed.sub(self._number, sentence)
 
     def _number(self, found: re.Match[str]) -> str:
-        return f"{found[1]}.{self._numbers[SiteId(found[2])]}"
+        return found[0] if found[2] is None else f"{found[1]}.{self._numbers[SiteId(found[2])]}"

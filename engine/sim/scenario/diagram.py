@@ -8,7 +8,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from textwrap import wrap
 from typing import Final
 
@@ -27,6 +27,7 @@ from engine.core.explained.spacetime import (
     sign_of,
 )
 from engine.core.ids import SiteId
+from engine.sim.scenario.trace import as_it_is
 from engine.sim.world.network import Datagram
 
 WIDTH: Final = 100
@@ -40,10 +41,11 @@ _FATES: Final = {End.LOST: "✗ lost: ", End.NOBODY: "✗ nobody there: "}
 
 
 class Diagram:
-    """A `Watcher`; `lines` are the picture so far. All sites run at first where `running`."""
+    """A `Watcher`; `lines` are the picture so far. All sites run at first where `running`. `reword`: as a trace's."""
 
-    def __init__(self, names: Sequence[SiteId], *, running: bool) -> None:
+    def __init__(self, names: Sequence[SiteId], *, running: bool, reword: Callable[[str], str] = as_it_is) -> None:
         self._names = names
+        self._reword = reword
         lane = max(4, min(_LANE_MAX, _LANES_WIDTH // len(names)))
         self._pen = Pen(even_lanes(len(names), lane, lane // 2), on_lanes=False)
         self._up = [running] * len(names)
@@ -61,7 +63,7 @@ class Diagram:
     def told(self, now: int, site: SiteId, saw: Observation) -> None:
         line = describe.observation(saw)
         if line is not None and not isinstance(saw, SawPeer):
-            self._point(now, site, CONCLUDED, _words(line))
+            self._point(now, site, CONCLUDED, self._words(line))
 
     def happened(self, now: int, site: SiteId | None, what: str, why: str) -> None:
         if site is None:
@@ -81,7 +83,7 @@ class Diagram:
         left = f" (left at {datagram.sent_at} ms)" if was_long and end is not End.LOST else ""
         arrow = Arrow(datagram.sender, (Head(datagram.to, end),))
         for index, message in enumerate(datagram.messages):
-            words = f"{_FATES.get(end, '')}{_words(describe.message(message))}{left}"
+            words = f"{_FATES.get(end, '')}{self._words(describe.message(message))}{left}"
             self._row(now, None if index else arrow, words)
 
     def _point(self, now: int, site: SiteId, mark: str, words: str) -> None:
@@ -99,7 +101,7 @@ class Diagram:
             self.lines.append(f"{clock:>{_TIME_WIDTH - 2}}  {lanes}  {line}".rstrip())
             clock, lanes = "", rest
 
-
-def _words(line: describe.Line) -> str:
-    parts = (line.type, "" if line.slot is None else f"#{line.slot}", str(line.ballot or ""), line.note)
-    return " ".join(part for part in parts if part)
+    def _words(self, line: describe.Line) -> str:
+        ballot = "" if line.ballot is None else self._reword(str(line.ballot))
+        parts = (line.type, "" if line.slot is None else f"#{line.slot}", ballot, self._reword(line.note))
+        return " ".join(part for part in parts if part)

@@ -88,13 +88,13 @@ class Play:
         is_plan = schedule.calm_at is not None
         self.world = world = _from_nothing(schedule, make_replica) if is_plan else ready(schedule, make_replica)
         self._began = world.now
-        self._onlookers = Onlookers(watchers, world.now)
+        self.onlookers = Onlookers(watchers, world.now)
         if watchers or not is_plan:
-            world.watcher = self._onlookers
+            world.watcher = self.onlookers
         self._driver = Driver(world)
         self._model = Model(world, self._driver.copies) if is_plan else None
-        self._holding = Holding(world, self._onlookers)
-        self._checker = Checker(world, self._onlookers, self._driver)
+        self._holding = Holding(world, self.onlookers)
+        self.checker = Checker(world, self.onlookers, self._driver)
         self._put_down: list[Line] = []
 
     def complete(self, before: Callable[[Line], None] = lambda _: None) -> Report:
@@ -225,7 +225,7 @@ class Play:
                 | ExpectElections()
                 | ExpectViolation()
             ):
-                return self._checker.wrong(command)
+                return self.checker.wrong(command)
             case _:
                 return self._act(command)
         return None
@@ -235,7 +235,7 @@ class Play:
     def _run_until(self, expected: Checkable, within_ms: int) -> str | None:
         world = self.world
         latest = world.now + within_ms
-        while (wrong := self._checker.wrong(expected)) is not None:
+        while (wrong := self.checker.wrong(expected)) is not None:
             if world.now >= latest:
                 return f"{within_ms} ms later {wrong}"
             world.run(min(latest, world.now + 10))

@@ -18,32 +18,48 @@ from engine.parts import is_part, position
 from engine.sim.world.network import Datagram
 
 
-class TraceWriter:
-    """A `Watcher` that gives each line to `write`. Heartbeats, which say the same all the time, are left out."""
+def as_it_is(words: str) -> str:
+    return words
 
-    def __init__(self, names: Sequence[SiteId], write: Callable[[str], None]) -> None:
+
+class TraceWriter:
+    """A `Watcher` that gives each line to `write`. Heartbeats, which say the same all the time, are left out. `reword`
+    is asked how a ballot, and a sentence with ballots in it, is shown."""
+
+    def __init__(
+        self, names: Sequence[SiteId], write: Callable[[str], None], reword: Callable[[str], str] = as_it_is
+    ) -> None:
         self._names = names
         self._write = write
+        self._reword = reword
 
     def sent(self, now: int, datagram: Datagram, *, lost: bool) -> None:
         fate = "✗ lost " if lost else ""
         sender, to = self._names[datagram.sender], self._names[datagram.to]
-        for line in _lines(datagram.messages):
+        for line in self._lines(datagram.messages):
             self._write(f"{now:>8} {sender:>8} -> {to:<8} {line} {fate}({_named(datagram)})")
 
     def arrived(self, now: int, datagram: Datagram, *, taken: bool) -> None:
         fate = "" if taken else "✗ nobody there "
         sender, to = self._names[datagram.sender], self._names[datagram.to]
-        for line in _lines(datagram.messages):
+        for line in self._lines(datagram.messages):
             self._write(f"{now:>8} {to:>8} <- {sender:<8} {line} {fate}({_named(datagram)})")
 
     def told(self, now: int, site: SiteId, saw: Observation) -> None:
         line = describe.observation(saw)
         if line is not None:
-            self._write(f"{now:>8} {site:>8} -- {'':<8} {_line(line)}")
+            self._write(f"{now:>8} {site:>8} -- {'':<8} {self._line(line)}")
 
     def happened(self, now: int, site: SiteId | None, what: str, why: str) -> None:
         self._write(f"{now:>8} {site or '':>8} ** {what} {why}")
+
+    def _lines(self, messages: tuple[Message, ...]) -> Iterator[str]:
+        return (self._line(describe.message(message)) for message in messages if not isinstance(message, Heartbeat))
+
+    def _line(self, line: describe.Line) -> str:
+        slot = "" if line.slot is None else f"#{line.slot}"
+        ballot = "" if line.ballot is None else self._reword(str(line.ballot))
+        return f"{line.type:<11} {slot:<5} {ballot:<8} {self._reword(line.note)}"
 
 
 def _named(datagram: Datagram) -> str:
@@ -51,13 +67,3 @@ def _named(datagram: Datagram) -> str:
         return f"#{datagram.number}"
     place, count = position(datagram.payload)
     return f"#{datagram.number}, part {place} of {count}"
-
-
-def _lines(messages: tuple[Message, ...]) -> Iterator[str]:
-    return (_line(describe.message(message)) for message in messages if not isinstance(message, Heartbeat))
-
-
-def _line(line: describe.Line) -> str:
-    slot = "" if line.slot is None else f"#{line.slot}"
-    ballot = "" if line.ballot is None else str(line.ballot)
-    return f"{line.type:<11} {slot:<5} {ballot:<8} {line.note}"

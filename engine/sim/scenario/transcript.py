@@ -6,33 +6,39 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from engine.core.replica import Replica
 from engine.sim.scenario.diagram import Diagram
 from engine.sim.scenario.expected import Expectation
 from engine.sim.scenario.play import Play, Unexpected
 from engine.sim.scenario.schedule import Line, ScenarioError, Schedule
-from engine.sim.scenario.trace import TraceWriter
+from engine.sim.scenario.trace import TraceWriter, as_it_is
 from engine.sim.violation import Violated
 from engine.sim.world.world import MakeReplica, Watcher
 
 
 class Transcript:
-    """`trace` and `diagram` are its lines; `verdict` says how it ended, `as_expected` whether it should have.
+    """`trace` and `diagram` are its lines; `verdict` says how it ended, `as_expected` whether it should have. `play` is
+    what was played, as it ended; None where it never began. `reword`: how ballots are shown.
 
     Raises ScenarioError.
     """
 
-    def __init__(self, schedule: Schedule, make_replica: MakeReplica = Replica) -> None:
+    def __init__(
+        self, schedule: Schedule, make_replica: MakeReplica = Replica, reword: Callable[[str], str] = as_it_is
+    ) -> None:
         names = schedule.setup.names
         self.trace: list[str] = []
-        self._diagram = Diagram(names, running=schedule.calm_at is None)
+        self.play: Play | None = None
+        self._reword = reword
+        self._diagram = Diagram(names, running=schedule.calm_at is None, reword=reword)
         self.as_expected = True
         self.verdict = "as expected"
-        watchers: list[Watcher] = [TraceWriter(names, self._wrote), self._diagram]
+        watchers: list[Watcher] = [TraceWriter(names, self._wrote, reword), self._diagram]
         try:
-            Play(schedule, make_replica, watchers).complete(self._next)
+            self.play = Play(schedule, make_replica, watchers)
+            self.play.complete(self._next)
         except Violated as violated:
             self._ends_badly(f"violates {violated}")
         except Unexpected as unexpected:
@@ -55,11 +61,12 @@ class Transcript:
         self.trace.append(line.rstrip())
 
     def _next(self, line: Line) -> None:
-        self.trace.append(f"> {line.words}")
+        words = self._reword(line.words)
+        self.trace.append(f"> {words}")
         if not isinstance(line.command, Expectation):
-            self._diagram.says(line.words)
+            self._diagram.says(words)
 
     def _ends_badly(self, verdict: str) -> None:
         self.as_expected = False
-        self.verdict = verdict
-        self._diagram.says(verdict)
+        self.verdict = self._reword(verdict)
+        self._diagram.says(self.verdict)

@@ -1,0 +1,154 @@
+"""`lab`: the lab's scenarios, in text.
+
+Rules that hold here:
+- No engine is asked and no store is read: everything happens in the simulated world.
+- This module alone imports the lab's room, so that no other command loads the simulator.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+
+from engine.contract import answers
+from engine.core.entry import NOOP, Block, Entry, Tweet, Unblock, decode, kind_of
+from engine.core.storage import EventState
+from tui.client import Json
+from tui.exits import CommandFailed, ExitStatus
+from tui.lab.catalogue import shipped
+from tui.lab.opening import STDIN, BadRequest, Opened, lines, opened
+from tui.lab.text import NONE, AtSite, Ending, ToldTo, known, played, told, value
+from tui.output import Account, Cell, Output, Row, Style
+
+
+def run(arguments: Namespace) -> int:
+    if arguments.list:
+        return _list(Output(arguments.json))
+    plays = _asked(arguments)
+    if not arguments.text:
+        raise CommandFailed(ExitStatus.BAD_INPUT, "the lab has no screen yet: add --text")
+    out = Account(arguments.json)
+    status = ExitStatus.DONE
+    for play in plays:
+        ending = _play(out, play)
+        if not ending.as_expected:
+            status = ExitStatus.VIOLATION
+    return status
+
+
+def _list(out: Output) -> int:
+    rows: list[Row] = []
+    for scenario in shipped():
+        schedule = scenario.schedule()
+        if out.as_json:
+            out.json({"name": scenario.name, "about": scenario.about, "sites": list(schedule.setup.names)})
+        rows.append((Cell(scenario.name, Style.STRONG), scenario.summary))
+    if not out.as_json:
+        out.table(rows)
+    return ExitStatus.DONE
+
+
+def _asked(arguments: Namespace) -> list[Opened]:
+    """What is to be played. Raises CommandFailed."""
+    asked: list[str] = arguments.what
+    if not asked:
+        raise CommandFailed(ExitStatus.BAD_INPUT, "name a scenario: `loggos lab --list` has them all")
+    try:
+        return lines(sys.stdin.read(), arguments.size) if asked == [STDIN] else opened(asked, arguments.size)
+    except UnicodeDecodeError:
+        raise CommandFailed(ExitStatus.BAD_INPUT, "standard input is not UTF-8 text: write it in UTF-8") from None
+    except BadRequest as bad:
+        raise CommandFailed(ExitStatus.BAD_INPUT, str(bad)) from None
+
+
+def _play(out: Account, play: Opened) -> Ending:
+    ending = played(play.schedule)
+    if out.as_json:
+        out.json(_shape(play, ending))
+    else:
+        _print(out, play, ending)
+    out.flush()
+    return ending
+
+
+def _print(out: Output, play: Opened, ending: Ending) -> None:
+    out.line(Cell(play.title, Style.STRONG))
+    if play.about:
+        out.line(play.about)
+    for title, printed in (("trace", ending.trace), ("diagram", ending.diagram)):
+        _title(out, title)
+        for line in printed:
+            out.line(line)
+    for slot in ending.slots:
+        _title(out, f"acceptors, slot {slot}")
+        heads = ("site", "maxPrepare", "accNum", "learned", "accVal")
+        rows = [_acceptor(ending, each) for each in ending.acceptors if each.slot == slot]
+        out.table([[Cell(head, Style.STRONG) for head in heads], *rows])
+    _title(out, "what is chosen, and who was told what")
+    for each in ending.acceptors:
+        out.line(known(ending, each))
+    for outcome in ending.told:
+        out.line(told(outcome))
+    out.line(Cell(f"= {ending.verdict}", Style.GOOD if ending.as_expected else Style.BAD))
+
+
+def _title(out: Output, title: str) -> None:
+    out.line()
+    out.line(Cell(title, Style.STRONG))
+
+
+def _acceptor(ending: Ending, each: AtSite) -> Row:
+    vote, learned = each.vote, each.learned
+    of = NONE if learned is None else "no-op" if learned.id is None else str(learned.id)
+    accepted = NONE if vote.entry is None else value(vote.entry)
+    return (str(each.site), ending.ballot(vote.promised), ending.ballot(vote.accepted), of, accepted)
+
+
+def _shape(play: Opened, ending: Ending) -> Json:
+    """One object a run; the keys are documented in docs/commands.md."""
+    return {
+        "title": play.title,
+        "as_expected": ending.as_expected,
+        "verdict": ending.verdict,
+        "acceptors": list(_acceptor_shapes(ending)),
+        "told": [_told_shape(each) for each in ending.told],
+        "trace": list(ending.trace),
+        "diagram": list(ending.diagram),
+    }
+
+
+def _acceptor_shapes(ending: Ending) -> Iterator[Json]:
+    for each in ending.acceptors:
+        vote = each.vote
+        yield {
+            "slot": each.slot,
+            "site": each.site,
+            "maxPrepare": None if vote.promised is None else ending.ballot(vote.promised),
+            "accNum": None if vote.accepted is None else ending.ballot(vote.accepted),
+            "accVal": _entry(vote.entry),
+            "chosen": _entry(each.learned),
+        }
+
+
+def _told_shape(each: ToldTo) -> Json:
+    return {
+        "site": each.id.author,
+        "id": str(each.id),
+        "text": each.what,
+        "outcome": each.outcome.value,
+        "slot": each.slot,
+        "to": _entry(each.winner) if each.outcome is EventState.LOST else None,
+        "reason": each.reason,
+    }
+
+
+def _entry(entry: Entry | None) -> answers.Entry | None:
+    """As every command prints an entry."""
+    if entry is None:
+        return None
+    kind, id_ = kind_of(entry), None if entry.id is None else str(entry.id)
+    operation = None if entry == NOOP else decode(entry.body).operation
+    text = operation.text if isinstance(operation, Tweet) else None
+    target = operation.target if isinstance(operation, Block | Unblock) else None
+    return answers.Entry(kind=kind, author=entry.author, id=id_, text=text, target=target)

@@ -1,0 +1,143 @@
+"""A run in text, for `loggos lab --text`: its trace, its diagram, the acceptors at the end, and what everybody knows.
+
+Rules that hold here:
+- Ballots are shown as the lab shows them (`tui.lab.ballots`).
+- What a site promised, accepted and learned is what its disk holds at the end, whether it runs or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from engine.core.entry import NOOP, Entry, Tweet, decode, in_words
+from engine.core.ids import Ballot, EventId, SiteId, Slot
+from engine.core.storage import EventRow, EventState, Vote
+from engine.sim.scenario.play import Play
+from engine.sim.scenario.schedule import Schedule
+from engine.sim.scenario.transcript import Transcript
+from tui.lab.ballots import LabBallots
+
+NONE: Final = "--"
+
+
+@dataclass(frozen=True, slots=True)
+class AtSite:
+    """What a site's disk holds of a slot at the end."""
+
+    slot: Slot
+    site: SiteId
+    vote: Vote
+    learned: Entry | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToldTo:
+    """The newest outcome that was told at a site, of an event of its user's; `winner`: what is at the slot instead."""
+
+    id: EventId
+    what: str
+    outcome: EventState
+    slot: Slot | None
+    reason: str | None
+    winner: Entry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A run that was played to its end, in the terms of the lab."""
+
+    names: tuple[SiteId, ...]
+    trace: tuple[str, ...]
+    diagram: tuple[str, ...]
+    as_expected: bool
+    verdict: str
+    acceptors: tuple[AtSite, ...]
+    told: tuple[ToldTo, ...]
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        return tuple(sorted({each.slot for each in self.acceptors}))
+
+    def ballot(self, value: Ballot | None) -> str:
+        return NONE if value is None else LabBallots(self.names).ballot(value)
+
+
+def played(schedule: Schedule) -> Ending:
+    """Plays it to its end. Raises ScenarioError."""
+    names = schedule.setup.names
+    transcript = Transcript(schedule, reword=LabBallots(names).words)
+    play = transcript.play
+    acceptors = () if play is None else tuple(_acceptors(play))
+    told = () if play is None else tuple(_told(play))
+    return Ending(
+        names,
+        tuple(transcript.trace),
+        tuple(transcript.diagram),
+        transcript.as_expected,
+        transcript.verdict,
+        acceptors,
+        told,
+    )
+
+
+def known(ending: Ending, each: AtSite) -> str:
+    """What a site knows of a slot, in a sentence."""
+    where = "" if len(ending.slots) == 1 else f"slot {each.slot}: "
+    match each.learned:
+        case None:
+            return f"{each.site}: {where}knows of nothing chosen"
+        case _ if each.learned == NOOP:
+            return f"{each.site}: {where}the no-op is chosen"
+        case entry:
+            return f"{each.site}: {where}Value '{value(entry)}' is chosen"
+
+
+def told(each: ToldTo) -> str:
+    """What was told to a site's user, in a sentence."""
+    at = "" if each.slot is None else f" at slot {each.slot}"
+    user = f"{each.id.author} told its user that '{each.what}' is"
+    match each.outcome, each.winner:
+        case EventState.CREATED, _:
+            return f"{user} created{at}"
+        case EventState.LOST, Entry(author=str()) as winner:
+            return f"{user} lost{at}, to {winner.author}'s '{value(winner)}'"
+        case EventState.LOST, _:
+            return f"{user} lost{at}, to the no-op"
+        case _:
+            why = f": {each.reason}" if each.reason else ""
+            return f"{user} {each.outcome.value}{at}{why}"
+
+
+def value(entry: Entry) -> str:
+    """What an entry says: the text of a tweet, or who did what."""
+    if entry == NOOP:
+        return "no-op"
+    operation = decode(entry.body).operation
+    return operation.text if isinstance(operation, Tweet) else in_words(entry)
+
+
+def _acceptors(play: Play) -> Iterator[AtSite]:
+    """Of each slot that a site has used."""
+    world = play.world
+    used_max = max(max(site.disk.image.used_max, *site.disk.image.votes, 0) for site in world.sites)
+    for number in range(1, used_max + 1):
+        slot = Slot(number)
+        for site in world.sites:
+            yield AtSite(slot, site.name, play.checker.vote(slot, site.name), site.disk.image.entry(slot))
+
+
+def _told(play: Play) -> Iterator[ToldTo]:
+    world = play.world
+    for id_, saw in sorted(play.onlookers.outcomes.items()):
+        row = world.sites[world.index[id_.author]].disk.image.events.get(id_.number)
+        winner = None if saw.slot is None else world.truth.chosen(saw.slot)
+        yield ToldTo(id_, _said(row), saw.outcome, saw.slot, saw.reason, winner)
+
+
+def _said(row: EventRow | None) -> str:
+    if row is None:
+        return "an event that its disk has lost"
+    operation = decode(row.body).operation
+    return operation.text if isinstance(operation, Tweet) else row.body.split(" ", 2)[0]
