@@ -13,7 +13,7 @@ from typing import Final
 from engine.core.ids import Ballot, SiteId
 
 _USERS: Final = r'"(?:[^"\\]|\\.)*"|(?<=[0-9]) tweet .*'
-"""What users wrote: in quotes in the lines of a scenario, and to the end of a sentence (`engine.core.entry.in_words`)."""
+"""What users wrote: in quotes in a scenario's lines, and to the end of a sentence (`engine.core.entry.in_words`)."""
 
 
 class LabBallots:
