@@ -1,0 +1,100 @@
+"""Datagrams, as docs/protocol.md has them: sealed, opened, cut into parts and put together."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+
+class Dropped(Exception):
+    """A datagram has no effect. The reason is one of the page's words."""
+
+
+class Seal:
+    """One process's end of all its links."""
+
+    def __init__(self, cluster: str, sites: Sequence[str], key: bytes, me: str, salt: bytes) -> None:
+        self._sites = sorted(sites)
+        self._me = self._sites.index(me)
+        self._key = key
+        self._salt = salt
+        self._digest = hashlib.sha256("\n".join([cluster, *self._sites]).encode()).digest()
+        self._counter = 0
+
+    def seal(self, to: str, plaintext: bytes) -> bytes:
+        counter = self._counter.to_bytes(8, "big")
+        self._counter += 1
+        addressee = self._sites.index(to)
+        header = bytes((0x4C, 2, self._me, addressee)) + self._salt + counter
+        return header + self._cipher(self._salt, self._me, addressee).encrypt(bytes(4) + counter, plaintext, header)
+
+    def open(self, datagram: bytes) -> tuple[str, bytes]:
+        """The sender and the plaintext. Raises Dropped."""
+        if not datagram:
+            raise Dropped("empty")
+        if len(datagram) > 60_000:
+            raise Dropped("oversize")
+        if len(datagram) < 44:
+            raise Dropped("short")
+        magic, version, sender, addressee = datagram[:4]
+        if (magic, version) != (0x4C, 2):
+            raise Dropped("version")
+        if addressee != self._me:
+            raise Dropped("not-for-us")
+        if sender == self._me or sender >= len(self._sites):
+            raise Dropped("sender")
+        header = datagram[:28]
+        try:
+            cipher = self._cipher(header[4:20], sender, addressee)
+            return self._sites[sender], cipher.decrypt(bytes(4) + header[20:], datagram[28:], header)
+        except InvalidTag:
+            raise Dropped("forged") from None
+
+    def _cipher(self, salt: bytes, sender: int, addressee: int) -> AESGCM:
+        info = b"\x02" + self._digest + bytes((sender, addressee))
+        return AESGCM(HKDF(SHA256(), 32, salt, info).derive(self._key))
+
+
+def cut(packet: bytes, room: int) -> list[bytes]:
+    """The packet where it has room, else its parts."""
+    if len(packet) <= room:
+        return [packet]
+    number = secrets.token_bytes(8)
+    pieces = [packet[start : start + room - 11] for start in range(0, len(packet), room - 11)]
+    return [b"\x01" + number + bytes((at, len(pieces))) + piece for at, piece in enumerate(pieces)]
+
+
+@dataclass
+class Parts:
+    """Those of one sender. Of what is incomplete the newest few are kept."""
+
+    incomplete: dict[bytes, list[bytes]] = field(default_factory=dict)
+    complete: list[bytes] = field(default_factory=list)
+
+    def join(self, part: bytes) -> bytes | None:
+        """The packet that this part completes. Raises Dropped."""
+        if len(part) < 12 or part[9] >= part[10] or part[10] < 2:
+            raise Dropped("part")
+        number, position, count, piece = part[1:9], part[9], part[10], part[11:]
+        if number in self.complete:
+            return None
+        pieces = self.incomplete.setdefault(number, [b""] * count)
+        if len(pieces) != count or pieces[position] not in (b"", piece):
+            raise Dropped("part")
+        if not pieces[position] and sum(map(len, pieces)) + len(piece) > 59_956:
+            raise Dropped("part")
+        pieces[position] = piece
+        if all(pieces):
+            del self.incomplete[number]
+            self.complete = [*self.complete[-63:], number]
+            return b"".join(pieces)
+        while len(self.incomplete) > 4:
+            del self.incomplete[next(iter(self.incomplete))]
+        return None
