@@ -360,14 +360,15 @@ COMMANDS: Final = (
         "  from=* delay=200ms±50\n"
         "  to=carol hold\n"
         '  "partition alice,bob | carol,dave,erin"\n'
+        "  from=bob type=promise pass   (rules before it hold no promise of bob's)\n"
         "They are never saved: a restart begins without any. What is held waits for release or drop.\n\n"
         "--json prints one object:\n"
         '  list            {"rules":[RULE, ...],"held":[HELD, ...],"seed":N}\n'
-        '  add             RULE: {"number","text","on","hits","expires_at"}\n'
+        '  add             RULE: {"number","text","on","hits","expires_at","while_connected"}\n'
         '  clear, remove   {"removed":N}\n'
         '  release         {"released":N}\n'
         '  drop            {"dropped":N}\n'
-        'HELD is {"number","at","dir","peer","type","slot"}.',
+        'HELD is {"number","at","dir","peer","type","slot","ballot","slots"}.',
     ),
     Command(
         "audit",

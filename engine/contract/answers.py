@@ -330,15 +330,20 @@ class Rule(Shape):
     on: bool
     hits: int
     expires_at: str | None
+    while_connected: bool
 
 
 class Held(Shape):
+    """`slot` and `ballot`: the first that it is about; `slots`: all, each span with None for "and all after it"."""
+
     number: int
     at: str
     dir: str
     peer: str
     type: str
     slot: int | None
+    ballot: str | None
+    slots: tuple[tuple[int, int | None], ...]
 
 
 class Faults(Shape):

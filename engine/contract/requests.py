@@ -231,9 +231,12 @@ class Faults(Params[answers.Faults]):
     pass
 
 
-class FaultsAdd(Params[Rule]):
+class FaultsAdd(Params[Rule], kw_only=True):
+    """`while_connected`: until this connection is closed."""
+
     rule: Text
     expires_s: Seconds | None = None
+    while_connected: Truth = False
 
     @property
     def expires(self) -> Tick | None:
@@ -254,7 +257,10 @@ class FaultsClear(Params[Removed]):
 
 
 class FaultsRelease(Params[Released]):
+    """`keep`: and held once more, under the same numbers."""
+
     held: Several[int] | None = None
+    keep: Truth = False
 
 
 class FaultsDrop(Params[Dropped]):

@@ -99,7 +99,9 @@ class Connection:
         self._count(-self._inbox.drop(self))
 
     def close(self) -> None:
-        self._closed = True
+        if not self._closed:
+            self._closed = True
+            self._inbox.ring()  # what is bound to this connection ends with it
         self._queue.clear()
         self._queued_bytes = 0
         self._ledger.leave(self)

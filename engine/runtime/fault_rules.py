@@ -3,9 +3,10 @@
 Rules that hold here:
 - Pure: no clock, no timer, no global chance. The caller hands in a seeded Random.
 - A rule is one line: what it matches (`to=`, `from=`, `type=`, `slot=`), then what it does (`drop`, `hold`, `dup=`,
-  `delay=`); or `partition GROUP | GROUP`, which drops both ways between the groups.
+  `delay=`, `pass`); or `partition GROUP | GROUP`, which drops both ways between the groups.
 - `*` is every peer; beside the other of `to=` and `from=` it is anyone. Without both, a rule acts both ways.
-- Rules act in the order of their numbers, together: one drop drops, delays add up, each copy has its own delay.
+- Rules act in the order of their numbers, together: one drop drops, delays add up, each copy has its own delay. What
+  a `pass` meets no rule before it holds.
 - A rule that names neither type nor slot meets everything, greetings and heartbeats too.
 """
 
@@ -76,6 +77,7 @@ class Actions:
     delay_ms: int
     jitter_ms: int
     hold: bool
+    passes: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,7 @@ def judge(rules: Iterable[Rule], sender: SiteId, to: SiteId, message: Message, r
     acted: list[int] = []
     held_by: int | None = None
     late_by: int | None = None
+    passed = max((rule.number for rule in met if rule.actions.passes), default=0)
     for rule in met:
         actions = rule.actions
         did: list[str] = []
@@ -141,7 +144,7 @@ def judge(rules: Iterable[Rule], sender: SiteId, to: SiteId, message: Message, r
             delays = [before + more for before, more in zip(delays, drawn, strict=True)]
             late_by = late_by or rule.number
             did.append("delay " + " and ".join(f"{ms} ms" for ms in drawn))
-        if actions.hold and held_by is None:
+        if actions.hold and held_by is None and rule.number > passed:
             held_by = rule.number
             did.append("HOLD")
         if did:
@@ -171,7 +174,7 @@ def parse(number: int, text: str, site: SiteId, sites: tuple[SiteId, ...]) -> Ru
         raise BadRule(f"the rule is empty; {_EXAMPLE}")
     tidy = " ".join(words)
     if words[0] == "partition":
-        dropped = Actions(drop=1.0, duplicate=0.0, delay_ms=0, jitter_ms=0, hold=False)
+        dropped = Actions(drop=1.0, duplicate=0.0, delay_ms=0, jitter_ms=0, hold=False, passes=False)
         return Rule(number, tidy, _partition(" ".join(words[1:]), sites), dropped)
     given: dict[str, str | None] = {}
     for word in words:
@@ -184,7 +187,7 @@ def parse(number: int, text: str, site: SiteId, sites: tuple[SiteId, ...]) -> Ru
     return Rule(number, tidy, _match(given, site, sites), _actions(given))
 
 
-_WORDS: Final = ("to", "from", "type", "slot", "drop", "dup", "delay", "hold")
+_WORDS: Final = ("to", "from", "type", "slot", "drop", "dup", "delay", "hold", "pass")
 
 
 def _match(given: dict[str, str | None], site: SiteId, sites: tuple[SiteId, ...]) -> Match:
@@ -231,10 +234,16 @@ def _slots(value: str | None) -> tuple[Slot, Slot]:
 
 
 def _actions(given: dict[str, str | None]) -> Actions:
-    if not given.keys() & {"drop", "dup", "delay", "hold"}:
-        raise BadRule("a rule needs something to do: drop, drop=50%, dup=10%, delay=200ms, delay=200ms±50 or hold")
+    if not given.keys() & {"drop", "dup", "delay", "hold", "pass"}:
+        raise BadRule(
+            "a rule needs something to do: drop, drop=50%, dup=10%, delay=200ms, delay=200ms±50, hold or pass"
+        )
     if given.get("hold") is not None:
         raise BadRule("'hold' takes no value: write hold, and release or drop what is held by its number")
+    if given.get("pass") is not None:
+        raise BadRule("'pass' takes no value: write pass, and what the rule meets is held by no rule before it")
+    if "hold" in given and "pass" in given:
+        raise BadRule("a rule holds, or lets pass: write two rules")
     delay_ms, jitter_ms = _delay(given["delay"]) if "delay" in given else (0, 0)
     return Actions(
         drop=_probability("drop", given["drop"] or "100%") if "drop" in given else 0.0,
@@ -242,6 +251,7 @@ def _actions(given: dict[str, str | None]) -> Actions:
         delay_ms=delay_ms,
         jitter_ms=jitter_ms,
         hold="hold" in given,
+        passes="pass" in given,
     )
 
 

@@ -5,7 +5,8 @@ Rules that hold here:
 - While nothing is on and nothing is under way, `idle` is true and the node goes around this layer.
 - No task and no timer of its own: `deadline` is part of the node's, and `due` hands over what has waited long enough.
 - What it keeps is bounded: beyond HELD_MAX the oldest held message is dropped, beyond UNDER_WAY_MAX a delayed one is.
-- A rule that goes away (cleared, removed, expired) releases what it holds; switched off, it keeps it.
+- A rule that goes away (cleared, removed, expired, or its client is gone) releases what it holds; switched off, it
+  keeps it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import heapq
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from random import Random
-from typing import Final
+from typing import Final, Protocol
 
 from engine.core.explained.hindrance import Taken
 from engine.core.ids import NEVER, SiteId, Tick
@@ -56,12 +57,25 @@ class Held:
     rule: int
 
 
+class Owner(Protocol):
+    """Whose connection a rule may be bound to."""
+
+    @property
+    def closed(self) -> bool: ...
+
+
 @dataclass(slots=True)
 class RuleState:
+    """`owner` None: the rule stays whoever goes."""
+
     rule: Rule
     on: bool
     hits: int
     expires: Tick | None
+    owner: Owner | None
+
+    def is_over(self, now: Tick) -> bool:
+        return (self.expires is not None and self.expires <= now) or (self.owner is not None and self.owner.closed)
 
 
 @dataclass(slots=True)
@@ -106,13 +120,13 @@ class FaultLayer:
 
     # What a person does
 
-    def add(self, text: str, expires: Tick | None) -> RuleState:
-        """Puts a rule on, until `expires` if that is given. Raises BadRule."""
+    def add(self, text: str, expires: Tick | None, owner: Owner | None = None) -> RuleState:
+        """Puts a rule on, until `expires` or `owner` has gone, if those are given. Raises BadRule."""
         if len(self.rules) >= RULES_MAX:
             raise BadRule(f"there are {RULES_MAX} rules already: remove some, or clear all")
         rule = parse(self._rule_number + 1, text, self.site, self.sites)
         self._rule_number += 1
-        state = self.rules[rule.number] = RuleState(rule, True, 0, expires)
+        state = self.rules[rule.number] = RuleState(rule, True, 0, expires, owner)
         self._refresh()
         return state
 
@@ -138,10 +152,19 @@ class FaultLayer:
     def release(self, now: Tick, numbers: Collection[int] | None) -> int:
         """Lets held messages go on (None: all), in the order in which they came. Raises NoSuchNumber."""
         released = self._let_go(numbers)
+        self._send_on(now, released)
+        return len(released)
+
+    def release_a_copy(self, now: Tick, numbers: Collection[int] | None) -> int:
+        """As `release`, and holds each once more, under its number. Raises NoSuchNumber."""
+        copied = self._found(numbers)
+        self._send_on(now, copied)
+        return len(copied)
+
+    def _send_on(self, now: Tick, released: list[Held]) -> None:
         for held in released:
             for _ in range(held.copies):
                 self._put_under_way(now, held.transit)
-        return len(released)
 
     def drop(self, numbers: Collection[int] | None) -> int:
         """Drops held messages (None: all). Raises NoSuchNumber."""
@@ -189,10 +212,10 @@ class FaultLayer:
         return self._taken.still(now, {rule.number for rule in self._on}, self.held)
 
     def due(self, now: Tick) -> Iterator[Transit]:
-        """Messages whose delay is over, in the order of their times; also ends rules that expire."""
-        expired = [number for number, state in self.rules.items() if state.expires is not None and state.expires <= now]
-        if expired:
-            self._forget(now, expired)
+        """Messages whose delay is over, in the order of their times; also ends rules whose time is over."""
+        over = [number for number, state in self.rules.items() if state.is_over(now)]
+        if over:
+            self._forget(now, over)
         while self._under_way and self._under_way[0][0] <= now:
             yield heapq.heappop(self._under_way)[2]
 
@@ -220,12 +243,18 @@ class FaultLayer:
         self.release(now, [held.number for held in self.held.values() if held.rule in numbers])
 
     def _let_go(self, numbers: Collection[int] | None) -> list[Held]:
+        found = self._found(numbers)
+        self.changes += 1
+        for held in found:
+            del self.held[held.number]
+        return found
+
+    def _found(self, numbers: Collection[int] | None) -> list[Held]:
         wanted = list(self.held) if numbers is None else sorted(set(numbers))
         for number in wanted:
             if number not in self.held:
                 raise NoSuchNumber(f"no message {number} is held: {_there_are(self.held)}")
-        self.changes += 1
-        return [self.held.pop(number) for number in wanted]
+        return [self.held[number] for number in wanted]
 
     def _hold(self, at_ms: int, transit: Transit, copies: int, rule: int) -> None:
         self._held_number += 1

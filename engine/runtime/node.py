@@ -280,7 +280,7 @@ class Node:
             if isinstance(request, Action):
                 self._turn.take(parts.pending.act(now, asked, request))
             elif isinstance(request, FaultAction):
-                asked.client.answer(asked.call_id, self._fault_calls.act(now, request))
+                asked.client.answer(asked.call_id, self._fault_calls.act(now, asked.client, request))
             elif isinstance(request, Query):
                 self._questions.append((asked, request))
             elif isinstance(request, Subscribe):

@@ -237,10 +237,12 @@ def faults_shape(rules: Iterable[RuleState], held: Iterable[Held], seed: int, cl
 
 
 def rule_shape(state: RuleState, clock: Clock) -> answers.Rule:
-    return answers.Rule(state.rule.number, state.rule.text, state.on, state.hits, at(state.expires, clock))
+    until, bound = at(state.expires, clock), state.owner is not None
+    return answers.Rule(state.rule.number, state.rule.text, state.on, state.hits, until, bound)
 
 
 def _held_shape(held: Held) -> answers.Held:
     transit = held.transit
     line = describe.message(transit.message)
-    return answers.Held(held.number, iso(held.at_ms), transit.direction, transit.peer, line.type, line.slot)
+    about = line.type, line.slot, ballot(line.ballot), tuple(transit.message.about())
+    return answers.Held(held.number, iso(held.at_ms), transit.direction, transit.peer, *about)

@@ -172,10 +172,10 @@ def test_no_shape_is_left_out_of_the_docs() -> None:
 
 
 def test_a_topic_of_a_later_version_is_left_out() -> None:
-    rule = {"number": 1, "text": "drop", "on": True, "hits": 0, "expires_at": None}
+    rule = {"number": 1, "text": "drop", "on": True, "hits": 0, "expires_at": None, "while_connected": False}
     faults = {"topic": "faults", "rules": [rule], "held": [], "seed": 3}
     told = read(answers.Observed, {"dropped": 0, "items": [{"topic": "weather"}, faults, {}]})
-    assert told.known() == [answers.Faults((answers.Rule(1, "drop", True, 0, None),), (), 3)]
+    assert told.known() == [answers.Faults((answers.Rule(1, "drop", True, 0, None, False),), (), 3)]
 
 
 def test_what_is_missing_or_of_another_type_is_named_and_more_is_ignored() -> None:

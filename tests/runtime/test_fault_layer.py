@@ -70,6 +70,32 @@ def test_held_messages_wait_until_released_or_dropped_by_number() -> None:
     assert list(made.held) == [3], "a request that is refused changes nothing"
 
 
+def test_a_copy_of_what_is_held_goes_on_and_it_is_held_once_more() -> None:
+    made = layer()
+    made.add("to=bob hold", None)
+    carry(made, transit(1))
+    carry(made, transit(2))
+    assert made.release_a_copy(NOW, [1]) == 1
+    assert slots(list(made.due(NOW))) == [1]
+    assert made.release(NOW, None) == 2
+    assert slots(list(made.due(NOW))) == [1, 2]
+
+
+def test_a_rule_goes_with_its_owner_and_releases_what_it_holds() -> None:
+    class Connection:
+        closed = False
+
+    made, connection = layer(), Connection()
+    made.add("slot=1 hold", None, connection)
+    made.add("slot=2 hold", None)
+    carry(made, transit(1))
+    carry(made, transit(2))
+    assert list(made.due(NOW)) == []
+    connection.closed = True
+    assert slots(list(made.due(NOW))) == [1]
+    assert list(made.rules) == [2]
+
+
 def test_clearing_releases_what_is_held_in_its_order() -> None:
     made = layer()
     made.add("hold", None)

@@ -154,6 +154,14 @@ def test_rules_act_together_and_one_drop_is_enough() -> None:
     assert (dropped.delays, dropped.acted) == ((), (2,))
 
 
+def test_what_a_rule_lets_pass_no_rule_before_it_holds() -> None:
+    assert fate(["hold", "type=prepare pass"], ALICE, BOB).held_by is None
+    assert fate(["hold", "type=prepare pass"], ALICE, BOB, ACCEPT).held_by == 1
+    assert fate(["hold", "pass", "to=bob hold"], ALICE, BOB).held_by == 3
+    assert fate(["pass", "hold"], ALICE, BOB).held_by == 2
+    assert fate(["drop", "pass"], ALICE, BOB).delays == (), "a cut stays one"
+
+
 @pytest.mark.parametrize(
     ("rule", "says"),
     [
@@ -175,6 +183,8 @@ def test_rules_act_together_and_one_drop_is_enough() -> None:
         ("delay=0ms", "does nothing"),
         (f"delay={DELAY_MS_MAX + 1}", "use hold for longer"),
         ("hold=3", "'hold' takes no value"),
+        ("pass=3", "'pass' takes no value"),
+        ("hold pass", "write two rules"),
         ("drop drop", "stands twice"),
         ("delay=3 delay=4", "stands twice"),
         ("explode", "'explode' is no word of a rule"),

@@ -15,7 +15,7 @@ from engine.contract.shape import read
 from engine.core.ids import Tick
 from engine.core.settings import Timings
 from engine.runtime import pending_calls
-from tests.runtime.sites import QUICK, Cluster, RpcFailed, Running, cluster, eventually, status_where
+from tests.runtime.sites import QUICK, Cluster, Json, RpcFailed, Running, cluster, eventually, status_where
 
 SLOW_TO_FILL = Timings(heartbeat=Tick(50), retransmit=Tick(30), fill_every=Tick(60_000), scan_every=Tick(60_000))
 DEAF_TO_CHOSEN = "from=* type=chosen,known,promise drop"
@@ -308,11 +308,13 @@ async def test_held_messages_are_listed_released_and_dropped(tmp_path: Path) -> 
         watching = await alice.client()
         await watching.call("subscribe", topics=["faults"])
         rule = await alice.call("faults.add", rule="to=carol  type=heartbeat hold")
-        assert rule == {"number": 1, "text": "to=carol type=heartbeat hold", "on": True, "hits": 0, "expires_at": None}
+        unbound = {"expires_at": None, "while_connected": False}
+        assert rule == {"number": 1, "text": "to=carol type=heartbeat hold", "on": True, "hits": 0, **unbound}
         assert (await alice.call("status"))["faults"] == 1
         faults = await eventually(lambda: alice.call("faults"), lambda faults: len(faults["held"]) >= 2)
         held = faults["held"][0]
-        assert held == {**held, "number": 1, "dir": "out", "peer": "carol", "type": "heartbeat", "slot": None}
+        about: Json = {"type": "heartbeat", "slot": None, "ballot": None, "slots": []}
+        assert held == {**held, "number": 1, "dir": "out", "peer": "carol", **about}
         assert faults["rules"][0]["hits"] >= 2
         assert await alice.call("faults.set", number=1, on=False)
         assert await alice.call("faults.release", held=[1]) == {"released": 1}
@@ -321,6 +323,11 @@ async def test_held_messages_are_listed_released_and_dropped(tmp_path: Path) -> 
             await alice.call("faults.release", held=[2])
         assert await alice.call("faults.remove", number=1) == {"removed": 1}
         assert (await alice.call("faults"))["rules"] == []
+        bound = await alice.client()
+        assert await bound.call("faults.add", rule="to=carol type=heartbeat hold", while_connected=True)
+        await bound.stream.aclose()
+        gone = await eventually(lambda: alice.call("faults"), lambda faults: faults["rules"] == [])
+        assert gone["held"] == [], "what it held goes on its way"
         expiring = await alice.call("faults.add", rule="drop", expires_s=0.05)
         assert expiring["expires_at"] is not None
         await eventually(lambda: alice.call("faults"), lambda faults: faults["rules"] == [])

@@ -230,7 +230,9 @@ class EngineDouble:
         return status | self.status_changes
 
     def faults(self) -> Json:
-        return {"rules": self.rules, "held": self.held, "seed": 42}
+        rules = [{"while_connected": False, **rule} for rule in self.rules]
+        held = [{"ballot": None, "slots": [], **each} for each in self.held]
+        return {"rules": rules, "held": held, "seed": 42}
 
     def answer(self, method: str, params: Json) -> Any:
         match request(method, params):

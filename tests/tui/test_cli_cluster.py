@@ -210,13 +210,13 @@ def test_faults_are_added_listed_and_cleared(cluster: RealCluster) -> None:
     added = cluster.run("faults", "alice", "add", "to=bob", "type=accept", "hold", "--expires", "600", "--json").lines[
         0
     ]
-    assert list(added) == ["number", "text", "on", "hits", "expires_at"]
+    assert list(added) == ["number", "text", "on", "hits", "expires_at", "while_connected"]
     assert (added["text"], added["on"]) == ("to=bob type=accept hold", True)
     _tweet(cluster, "alice", "held toward bob")
     until(lambda: cluster.ask("alice", "faults")["held"], "a message is held")
     [shown] = cluster.run("faults", "alice", "--json").lines
     assert list(shown) == ["rules", "held", "seed"]
-    assert list(shown["held"][0]) == ["number", "at", "dir", "peer", "type", "slot"]
+    assert list(shown["held"][0]) == ["number", "at", "dir", "peer", "type", "slot", "ballot", "slots"]
     assert cluster.run("faults", "alice", "drop", str(shown["held"][0]["number"]), "--json").lines == [{"dropped": 1}]
     assert "FAULTS" in cluster.run("status", "alice").out
     assert cluster.run("faults", "alice", "remove", str(added["number"]), "--json").lines == [{"removed": 1}]

@@ -12,7 +12,7 @@ from tui.panes.prompt import Prompt
 
 
 def rule(number: int, text: str, on: bool) -> Json:
-    return {"number": number, "text": text, "on": on, "hits": 7, "expires_at": None}
+    return {"number": number, "text": text, "on": on, "hits": 7, "expires_at": None, "while_connected": False}
 
 
 def held(number: int, peer: str) -> Json:

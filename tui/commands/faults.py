@@ -69,6 +69,8 @@ def _show(out: Output, faults: Faults) -> None:
 
 def _rule_row(rule: Rule) -> Row:
     until = f"until {rule.expires_at}" if rule.expires_at else "until it is removed"
+    if rule.while_connected:
+        until += ", or its client leaves"
     state = Cell("on", Style.BAD) if rule.on else Cell("off", Style.FAINT)
     return (f"{rule.number:>3}", state, f"{rule.hits} hits", until, rule.text)
 
