@@ -89,7 +89,7 @@ def test_an_expectation_that_fails_says_what_is_true(expectation: str, truth: st
     ("command", "problem"),
     [
         ("run until outcome alice/1 created within 2 s", "2000 ms later nothing was told of alice/1 yet"),
-        ("deliver accept", "nothing that is held matches; held: prepare 1 1.alice from alice to bob"),
+        ("deliver accept", "nothing that is held matches; held: #1 prepare 1 1.alice from alice to bob"),
         ("drop prepare from bob", "nothing that is held matches"),
         ("restart alice", "alice runs already"),
         ("put back alice", "there is no copy of alice's store: write copy alice above"),

@@ -36,6 +36,10 @@ class Onlookers:
         self._began = began
         self._numbers: dict[int, int] = {}
 
+    def number(self, datagram: Datagram) -> int | None:
+        """The number that the datagram is told with; None where nothing of it is told."""
+        return self._numbers.get(datagram.number)
+
     def sent(self, now: int, datagram: Datagram, *, lost: bool) -> None:
         shown = self._shown(datagram)
         if shown is not None:

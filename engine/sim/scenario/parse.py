@@ -1,7 +1,8 @@
 """Reads a scenario file: the setup first, then the lines.
 
 Rules that hold here:
-- After the line `plan`, each line is an act at its time, in their order, and the last one is the calm.
+- After the line `plan`, each line is an act at its time, in their order, and the last one is the calm; or `by hand`,
+  and then each line is done at its turn.
 - Plain text, one command a line; blank lines, and lines that begin with `#`, say nothing.
 - What is wrong is one ScenarioError that names file and line and says what to write instead.
 - Links are fixed and fast (1 ms, nothing lost) where the file says nothing else, so that all is in its lines.
@@ -59,6 +60,7 @@ class _Draft:
     lines: list[Line] = field(default_factory=list)
     is_plan: bool = False
     calm_at: Tick | None = None
+    by_hand: bool = False
 
     def setup(self) -> Setup:
         names = self.names
@@ -96,17 +98,17 @@ def parse(text: str, file: str) -> Schedule:
                 _take(draft, number, line)
             except BadLine as bad:
                 raise ScenarioError(file, number, str(bad)) from None
-    if draft.is_plan and draft.calm_at is None:
+    if draft.is_plan and draft.calm_at is None and not draft.by_hand:
         raise ScenarioError(file, number, "the plan has no end; write: calm at 5000 ms")
     if not draft.is_plan and not draft.lines:
         raise ScenarioError(file, max(number, 1), "nothing is done here: write commands under the setup, as in run 1 s")
     rounds = tuple(draft.rounds.items())
-    return Schedule(draft.setup(), tuple(draft.lines), draft.calm_at, draft.leader, rounds, file)
+    return Schedule(draft.setup(), tuple(draft.lines), draft.calm_at, draft.leader, rounds, draft.by_hand, file)
 
 
 def _take(draft: _Draft, number: int, line: str) -> None:
     words = Words(line, draft.names)
-    if draft.is_plan:
+    if draft.is_plan and not draft.by_hand:
         _plan(draft, number, words)
     elif words.peek() in _SETUP_USAGE:
         if draft.lines:
@@ -114,7 +116,7 @@ def _take(draft: _Draft, number: int, line: str) -> None:
         _set_up(draft, words)
     elif not draft.names:
         raise BadLine(f"the sites must be named first; write: {_SETUP_USAGE['sites']}")
-    elif line == "plan" and not draft.lines:
+    elif line == "plan" and not draft.lines and not draft.is_plan:
         if draft.leader is not None or draft.rounds:
             raise BadLine("a plan begins with the first processes: nobody leads and no round is used yet")
         draft.is_plan = True
@@ -127,6 +129,10 @@ def _plan(draft: _Draft, number: int, words: Words) -> None:
         raise BadLine("the calm ends the plan: write this line above it")
     if words.takes("calm", "at"):
         draft.calm_at = Tick(words.ms())
+        words.end()
+        return
+    if words.takes("by", "hand"):
+        draft.by_hand = True
         words.end()
         return
     last = draft.lines[-1].at if draft.lines else None

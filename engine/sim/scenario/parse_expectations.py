@@ -57,6 +57,7 @@ def pattern(words: Words) -> Pattern:
     addressees: tuple[SiteId, ...] = ()
     slot: Slot | None = None
     ballot: Ballot | None = None
+    numbers: set[int] = set()
     while not words.done:
         word = words.peek().rstrip(",")
         if words.takes("from"):
@@ -69,11 +70,13 @@ def pattern(words: Words) -> Pattern:
             ballot = words.ballot()
         elif word in WORDS:
             types.add(words.take().rstrip(","))
+        elif word.startswith("#"):
+            numbers.add(words.message())
         elif word in tuple(Which):
             which = Which(words.take())
         else:
             raise BadLine(f"{word!r} is no type of message: write one of {', '.join(WORDS)}")
-    return Pattern(which, frozenset(types), frozenset(senders), frozenset(addressees), slot, ballot)
+    return Pattern(which, frozenset(types), frozenset(senders), frozenset(addressees), slot, ballot, frozenset(numbers))
 
 
 def expectation(words: Words) -> Expectation:

@@ -48,13 +48,14 @@ from engine.sim.scenario.schedule import (
     RunFor,
     RunUntil,
     RunUntilQuiet,
+    Step,
 )
 from engine.sim.scenario.words import BadLine, Words
 from engine.sim.sometimes import CrashPoint
 
 TIMEOUT: Final = Tick(10_000)
 
-PATTERN: Final = "[all|first|last] [TYPE...] [from SITE...] [to SITE...] [slot N] [ballot ROUND.SITE]"
+PATTERN: Final = "[all|first|last] [#NUMBER...] [TYPE...] [from SITE...] [to SITE...] [slot N] [ballot ROUND.SITE]"
 USER: Final = (
     'SITE tweets "TEXT" | SITE blocks|unblocks SITE, then [timeout 500 ms] [retry] [giving up after 300 ms]'
     " | SITE reads [timeout 500 ms]"
@@ -82,6 +83,7 @@ USAGES: Final = {
     "limit": "limit SITE... | SITE... 1280 bytes (both ways), limit SITE... > SITE... 1280 bytes,"
     " or limit SITE>SITE ... 1280 bytes",
     "mend": "mend",
+    "step": f"step 3, or step 3 of release|deliver|duplicate {PATTERN}",
     "run": "run 300 ms, or run until quiet, or run until EXPECTATION within 3 s",
     "crash": "crash SITE [before commit | between write and sync keeping all|nothing | between commit and send"
     " | between sends | between send and outcome | between outcomes] [down 300 ms],"
@@ -191,6 +193,18 @@ def _limit(words: Words) -> Command:
     return Narrow(links, size)
 
 
+def _step(words: Words) -> Command:
+    events = words.number("a count of events")
+    if not words.takes("of"):
+        return Step(events)
+    if words.takes("release"):
+        return Step(events, Release(pattern(words)))
+    if words.takes("duplicate"):
+        return Step(events, Duplicate(pattern(words)))
+    words.need("deliver")
+    return Step(events, Deliver(pattern(words)))
+
+
 def _run(words: Words) -> Command:
     if words.takes("until", "quiet"):
         return RunUntilQuiet()
@@ -254,6 +268,7 @@ _READERS: Final[dict[str, Callable[[Words], Command]]] = {
     "cut": _cut,
     "limit": _limit,
     "mend": lambda _: Mend(),
+    "step": _step,
     "run": _run,
     "crash": _crash,
     "restart": lambda words: Restart(words.some_sites()),

@@ -5,6 +5,7 @@ Rules that hold here:
 - Greetings and heartbeats match where they are named, and not otherwise: they keep the cluster alive and are rarely
   what a scenario is about.
 - A pattern says what must hold; what it leaves out is free.
+- A pattern with numbers names single messages, those that are held and those on their way (`Onlookers` numbers them).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Which(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """`types`, `senders` and `addressees` are free where they are empty."""
+    """`types`, `senders`, `addressees` and `numbers` are free where they are empty."""
 
     which: Which = Which.ALL
     types: frozenset[str] = frozenset()
@@ -35,8 +36,11 @@ class Pattern:
     addressees: frozenset[SiteId] = frozenset()
     slot: Slot | None = None
     ballot: Ballot | None = None
+    numbers: frozenset[int] = frozenset()
 
-    def matches(self, sender: SiteId, to: SiteId, messages: tuple[Message, ...]) -> bool:
+    def matches(self, number: int | None, sender: SiteId, to: SiteId, messages: tuple[Message, ...]) -> bool:
+        if self.numbers and number not in self.numbers:
+            return False
         if (self.senders and sender not in self.senders) or (self.addressees and to not in self.addressees):
             return False
         return any(self._is_about(message) for message in messages)

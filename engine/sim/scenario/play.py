@@ -5,15 +5,17 @@ Rules that hold here:
   begin with the lines, and what is asked for is done where the model allows it (`engine.sim.scenario.model`).
 - Truth is checked at every step (Violated); an expectation that fails, or a command that finds nothing to do,
   is Unexpected.
-- Whoever steps through a schedule calls `do` line by line; it is played again to go back.
+- Whoever steps through a schedule calls `do` line by line, or `doing` event by event, which is the same run; it is
+  played again to go back.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final
 
 from engine.core.ids import Tick
 from engine.core.replica import Replica
@@ -35,7 +37,7 @@ from engine.sim.scenario.expected import (
     ExpectStopped,
     ExpectViolation,
 )
-from engine.sim.scenario.holding import Holding, words
+from engine.sim.scenario.holding import LETS_GO_MS, Holding, words
 from engine.sim.scenario.model import Model
 from engine.sim.scenario.onlookers import Onlookers
 from engine.sim.scenario.patterns import is_upkeep
@@ -51,16 +53,22 @@ from engine.sim.scenario.schedule import (
     RunUntil,
     RunUntilQuiet,
     Schedule,
+    Step,
 )
 from engine.sim.scenario.settling import Settling
 from engine.sim.violation import OutOfModel, Violated
 from engine.sim.world.world import MakeReplica, Watcher, World
 
 QUIET_MAX_MS: Final = 60_000
+_LOOK_MS: Final = 10
 
 
 class Unexpected(Exception):
-    """A scenario did not go as its file says: names the file and the line, and says what is true instead."""
+    """A scenario did not go as its file says: names the file and the line; `problem` says what is true instead."""
+
+    def __init__(self, file: str, line: Line, problem: str) -> None:
+        super().__init__(f"{file}:{line.number}: {line.words}: {problem}")
+        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,62 +93,96 @@ class Play:
         self.schedule = schedule
         self.acts: Counter[str] = Counter()
         """What was done, by the names of the acts."""
-        is_plan = schedule.calm_at is not None
-        self.world = world = _from_nothing(schedule, make_replica) if is_plan else ready(schedule, make_replica)
-        self._began = world.now
+        self.on_time: Callable[[Line, str | None], None] = _nobody_asks
+        """Called with each line that has a time when it has come, before it is done; with what keeps it from it, if
+        anything does."""
+        self.is_calm = False
+        """The faults of a plan are over."""
+        self.settled_ms: int | None = None
+        self.world = world = (_from_nothing if schedule.is_plan else ready)(schedule, make_replica)
+        self.began = world.now
         self.onlookers = Onlookers(watchers, world.now)
-        if watchers or not is_plan:
+        if watchers or schedule.calm_at is None:
             world.watcher = self.onlookers
         self._driver = Driver(world)
-        self._model = Model(world, self._driver.copies) if is_plan else None
+        self._model = Model(world, self._driver.copies) if schedule.is_plan else None
         self._holding = Holding(world, self.onlookers)
         self.checker = Checker(world, self.onlookers, self._driver)
         self._put_down: list[Line] = []
 
     def complete(self, before: Callable[[Line], None] = lambda _: None) -> Report:
         """Does all lines; `before` is told of each that is done at its turn. Raises Unexpected or Violated."""
-        settled_ms: int | None = None
         try:
             self.do_lines(before)
-            if self.schedule.calm_at is not None:
-                settled_ms = self._settle(self.schedule.calm_at)
+            for until in self._ending():
+                self.world.run(until)
+        except OutOfModel:
+            self.world.reached("out of the model")
         except Violated as violated:
-            if not self._was_expected(violated):
+            if not self.was_expected(violated):
                 raise
             before(self.schedule.lines[-1])
-        return self._report(settled_ms)
+        return self._report()
 
     def do_lines(self, before: Callable[[Line], None] = lambda _: None) -> None:
-        """All of them, but not what comes at the end of a plan."""
+        """All of them, but not what comes after them."""
         for line in self.schedule.lines:
             if line.at is None:
                 before(line)
             self.do(line)
-        if self._model is None and self._put_down:
-            self._unexpected(self._put_down[0], f"the scenario ends at {self.world.now - self._began} ms")
 
     def do(self, line: Line) -> None:
         """Does a line, or puts it down for its time. Raises Unexpected or Violated."""
-        if line.at is not None:
-            self._put_down_for(line.at, line)
+        with self._named(line):
+            for until in self._doing(line):
+                if until is None:
+                    self.world.step()
+                else:
+                    self.world.run(until)
+
+    def doing(self, line: Line) -> Iterator[None]:
+        """As `do`, and comes back after each event of the world."""
+        with self._named(line):
+            for until in self._doing(line):
+                if until is None:
+                    self.world.step()
+                    yield
+                else:
+                    yield from self.world.running(until)
+
+    def ending(self) -> Iterator[None]:
+        """What comes after the last line, as `doing`: a plan settles. Raises Unexpected, Violated or OutOfModel."""
+        for until in self._ending():
+            yield from self.world.running(until)
+
+    def was_expected(self, violated: Violated) -> bool:
+        match self.schedule.lines[-1:]:
+            case (Line(ExpectViolation(rule)),):
+                return violated.violation.rule == rule
+            case (Line(ExpectStopped(site, rule)),):
+                return violated.violation.site == site and f"rule {rule} " in violated.violation.sentence
+            case _:
+                return False
+
+    def is_quiet(self) -> bool:
+        """Whether everybody has all that is used, and nobody does anything but say that it lives."""
+        return _noise(self.world) is None
+
+    def _ending(self) -> Iterator[int]:
+        """Up to when the world must run next."""
+        if self._put_down:
+            raise Unexpected(self.schedule.file, self._put_down[0], f"the scenario ends at {self._now} ms")
+        calm_at = self.schedule.calm_at
+        if calm_at is None:
             return
-        try:
-            problem = self._do(line)
-        except OutOfModel as left:
-            problem = f"the scenario leaves the model, where nothing is promised: {left}"
-        if problem is not None:
-            self._unexpected(line, problem)
+        yield calm_at
+        assert self._model is not None, "a plan keeps to the model"
+        self.is_calm = True
+        settling = Settling(self.world, self._model)
+        yield from settling.stages()
+        self.settled_ms = settling.settled_ms
 
-    def _settle(self, calm_at: int) -> int | None:
-        try:
-            self.world.run(calm_at)
-            assert self._model is not None, "a plan keeps to the model"
-            return Settling(self.world, self._model).complete()
-        except OutOfModel:
-            self.world.reached("out of the model")
-            return None
-
-    def _report(self, settled_ms: int | None) -> Report:
+    def _report(self) -> Report:
         world = self.world
         acts = self.acts + Counter({
             "datagram lost": world.network.lost,
@@ -150,64 +192,77 @@ class Play:
         })  # fmt: skip
         world.reached.counts["datagram of before comes again"] += world.network.stale
         slots = len(world.truth.replay.applied)
-        return Report(world.now, world.steps, settled_ms, slots, acts, world.reached.counts, world.digest())
+        return Report(world.now, world.steps, self.settled_ms, slots, acts, world.reached.counts, world.digest())
 
-    def _unexpected(self, line: Line, problem: str) -> NoReturn:
-        raise Unexpected(f"{self.schedule.file}:{line.number}: {line.words}: {problem}")
+    @property
+    def _now(self) -> int:
+        """Since the lines began."""
+        return self.world.now - self.began
 
-    def _was_expected(self, violated: Violated) -> bool:
-        match self.schedule.lines[-1:]:
-            case (Line(ExpectViolation(rule)),):
-                return violated.violation.rule == rule
-            case (Line(ExpectStopped(site, rule)),):
-                return violated.violation.site == site and f"rule {rule} " in violated.violation.sentence
-            case _:
-                return False
+    @contextmanager
+    def _named(self, line: Line) -> Iterator[None]:
+        """What goes wrong outside of the model goes wrong in this line."""
+        try:
+            yield
+        except OutOfModel as left:
+            problem = f"the scenario leaves the model, where nothing is promised: {left}"
+            raise Unexpected(self.schedule.file, line, problem) from left
+
+    def _doing(self, line: Line) -> Iterator[int | None]:
+        """Up to when the world must run next; None: for one event."""
+        if line.at is not None:
+            self._put_down_for(line.at, line)
+            return
+        problem = yield from self._command(line)
+        if problem is not None:
+            raise Unexpected(self.schedule.file, line, problem)
 
     # Acts
 
     def _put_down_for(self, at: Tick, line: Line) -> None:
-        when = self._began + at
-        if when < self.world.now:
-            self._unexpected(line, f"it is {self.world.now - self._began} ms already")
+        if at < self._now:
+            raise Unexpected(self.schedule.file, line, f"it is {self._now} ms already")
         if self._model is None:
             self._put_down.append(line)
-        self.world.at(when, self._at_its_time, line)
+        self.world.at(self.began + at, self._at_its_time, line)
 
     def _at_its_time(self, line: Line) -> None:
         assert isinstance(line.command, Act), "only acts have times"
-        if self._model is None:
-            self._put_down.remove(line)
-            problem = self._act(line.command)
-            if problem is not None:
-                self._unexpected(line, problem)
-        elif self._model.allows(line.command):
-            self._act(line.command)
+        if self._model is not None:
+            is_allowed = self._model.allows(line.command)
+            self.on_time(line, None if is_allowed else "not done, for the model does not allow it")
+            if is_allowed:
+                self._act(line.command)
+            return
+        self.on_time(line, None)
+        self._put_down.remove(line)
+        problem = self._act(line.command)
+        if problem is not None:
+            raise Unexpected(self.schedule.file, line, problem)
 
     def _act(self, act: Act) -> str | None:
         self.acts[type(act).__name__] += 1
         return self._driver.do(act)
 
-    def _do(self, line: Line) -> str | None:
-        """What is wrong, in words; None where it is done, or as expected."""
+    def _command(self, line: Line) -> Generator[int | None, None, str | None]:
+        """As `_doing`; returns what is wrong, in words, None where it is done, or as expected."""
         world, command = self.world, line.command
         match command:
-            case Hold(pattern):
-                self._holding.hold(pattern)
-            case Release(pattern):
-                self._holding.release(pattern)
-            case Deliver(pattern):
-                return self._holding.deliver(pattern)
-            case Duplicate(pattern):
-                return self._holding.duplicate(pattern)
-            case Drop(pattern):
-                return self._holding.drop(pattern)
+            case Hold() | Drop():
+                return self._holding.do(command)
+            case Release() | Deliver() | Duplicate():
+                problem = self._holding.do(command)
+                if problem is None and not command.pattern.numbers:
+                    yield world.now + LETS_GO_MS
+                return problem
             case RunFor(ms):
-                world.run(world.now + ms)
+                yield world.now + ms
             case RunUntilQuiet():
-                return self._run_until_quiet()
+                return (yield from self._until_quiet())
             case RunUntil(expected, within_ms):
-                return self._run_until(expected, within_ms)
+                return (yield from self._until(expected, within_ms))
+            case Step(events, begun):
+                return (yield from self._step(events, begun))
             case ExpectHeld(pattern, count):
                 found = len(self._holding.found(pattern))
                 right = found > 0 if count is None else found == count
@@ -232,23 +287,38 @@ class Play:
 
     # Time
 
-    def _run_until(self, expected: Checkable, within_ms: int) -> str | None:
+    def _until(self, expected: Checkable, within_ms: int) -> Generator[int, None, str | None]:
         world = self.world
         latest = world.now + within_ms
         while (wrong := self.checker.wrong(expected)) is not None:
             if world.now >= latest:
                 return f"{within_ms} ms later {wrong}"
-            world.run(min(latest, world.now + 10))
+            yield min(latest, world.now + _LOOK_MS)
         return None
 
-    def _run_until_quiet(self) -> str | None:
+    def _until_quiet(self) -> Generator[int, None, str | None]:
         world = self.world
         latest = world.now + QUIET_MAX_MS
         while (noise := _noise(world)) is not None:
             if world.now >= latest:
                 return f"not quiet after {QUIET_MAX_MS // 1_000} s: {noise}"
-            world.run(world.now + 10)
+            yield world.now + _LOOK_MS
         return None
+
+    def _step(self, events: int, begun: Release | Deliver | Duplicate | None) -> Generator[None, None, str | None]:
+        if begun is not None:
+            problem = self._holding.do(begun)
+            if problem is not None:
+                return problem
+        for done in range(events):
+            if self.world.next_at is None:
+                return f"nothing happens any more after {done}"
+            yield
+        return None
+
+
+def _nobody_asks(_: Line, _problem: str | None) -> None:
+    pass
 
 
 def _from_nothing(schedule: Schedule, make_replica: MakeReplica) -> World:

@@ -8,6 +8,7 @@ Rules that hold here:
   the lines down, forks the world by playing them again up to the fork, and saves them as a file. Taking lines out gives
   a smaller schedule that still runs.
 - What a seed draws (`engine.sim.proving.swarm`) is a schedule of acts with times and a calm at the end: a plan.
+  Somebody may go on with it by hand, and then it has no calm.
 """
 
 from __future__ import annotations
@@ -83,7 +84,16 @@ class RunUntil:
     within_ms: int
 
 
-Command = Act | Hold | Release | Deliver | Drop | Duplicate | RunFor | RunUntilQuiet | RunUntil | Expectation
+@dataclass(frozen=True, slots=True)
+class Step:
+    """So many events of the world. `begun`: the first ones of this command, which is not done further; what it lets go
+    stays on its way."""
+
+    events: int
+    begun: Release | Deliver | Duplicate | None = None
+
+
+Command = Act | Hold | Release | Deliver | Drop | Duplicate | RunFor | RunUntilQuiet | RunUntil | Step | Expectation
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +111,8 @@ class Schedule:
     """`calm_at` None: the lines begin once all sites run, vote and follow `leader` (L3), and the last line is the end.
 
     Else it is a plan: all processes begin with the lines, acts are done where the model allows them, and from `calm_at`
-    on there are no faults, and everything must settle.
+    on there are no faults, and everything must settle. `by_hand`: a plan without its calm, whose lines with times are
+    followed by others, which are done at their turn.
 
     `rounds`: the highest round that a site has used before (B1), so that a scenario can name its ballots as a textbook
     does. `file`: its name, for errors.
@@ -112,4 +123,9 @@ class Schedule:
     calm_at: Tick | None = None
     leader: SiteId | None = None
     rounds: tuple[tuple[SiteId, Round], ...] = ()
+    by_hand: bool = False
     file: str = field(default="", compare=False)
+
+    @property
+    def is_plan(self) -> bool:
+        return self.by_hand or self.calm_at is not None

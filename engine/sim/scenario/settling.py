@@ -1,6 +1,7 @@
 """After the calm of a plan: everything must settle.
 
 Rules that hold here:
+- Whoever drives the world is told up to when it must run next.
 - All links are whole and fast, all processes run but those whose store is refused. If enough voters can be had,
   everything settles within SETTLE_MS of the world's time: one prefix everywhere that reaches every used slot, no
   recovery and no attempt going on, an outcome for every event. Then each site has a read confirmed.
@@ -8,6 +9,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from engine.core.ids import Tick, quorum_size
@@ -30,11 +32,14 @@ class Settling:
         self._model = model
         self._calm_at = world.now
         self._refused_in_time = self._refused()
+        self.settled_ms: int | None = None
+        """How long it took; None before, and where too few voters are left to settle anything."""
         world.calm()
 
-    def complete(self) -> int | None:
-        """How many milliseconds it takes; None where too few voters are left to settle anything. Raises Violated."""
-        return self._settle() if self._can_settle() else None
+    def stages(self) -> Iterator[int]:
+        """Up to when the world must run next, until all is settled or too few voters are left. Raises Violated."""
+        if self._can_settle():
+            yield from self._settle()
 
     def _can_settle(self) -> bool:
         """Enough of the sites that run can be voters (D5)."""
@@ -58,18 +63,17 @@ class Settling:
                     pass
         return voters >= quorum_size(len(world.sites))
 
-    def _settle(self) -> int | None:
-        """How long it takes; None where too few are left for it."""
+    def _settle(self) -> Iterator[int]:
         world = self._world
         while (left := self._unsettled()) is not None:
             if world.now >= self._calm_at + SETTLE_MS:
                 if self._too_few_are_left():
-                    return None
+                    return
                 violate("liveness", f"{SETTLE_MS} ms after all faults ended: {left}")
-            world.run(world.now + _LOOK_MS)
+            yield world.now + _LOOK_MS
         settled_ms = world.now - self._calm_at
-        self._read()
-        return settled_ms
+        yield from self._read()
+        self.settled_ms = settled_ms
 
     def _refused(self) -> int:
         """How many stores are refused by now."""
@@ -79,7 +83,7 @@ class Settling:
         """A damaged row was met only in the calm (D3), and without that site too few can be voters."""
         return self._refused() > self._refused_in_time and not self._can_settle()
 
-    def _read(self) -> None:
+    def _read(self) -> Iterator[int]:
         """R5: a read at each site that runs is confirmed. One whose time passes is not, so that it comes too late."""
         world = self._world
         began = world.now
@@ -91,7 +95,7 @@ class Settling:
                 if self._too_few_are_left():
                     return
                 violate("liveness", f"a read is not confirmed {READ_MS // 2} ms after it began in a settled world")
-            world.run(world.now + _READ_LOOK_MS)
+            yield world.now + _READ_LOOK_MS
 
     def _unsettled(self) -> str | None:
         """What is still going on, in words."""

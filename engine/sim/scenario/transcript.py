@@ -32,7 +32,7 @@ class Transcript:
         self.trace: list[str] = []
         self.play: Play | None = None
         self._reword = reword
-        self._diagram = Diagram(names, running=schedule.calm_at is None, reword=reword)
+        self._diagram = Diagram(names, running=not schedule.is_plan, reword=reword)
         self.as_expected = True
         self.verdict = "as expected"
         watchers: list[Watcher] = [TraceWriter(names, self._wrote, reword), self._diagram]

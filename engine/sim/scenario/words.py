@@ -20,6 +20,7 @@ _Meant = TypeVar("_Meant")
 
 _WORD: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\S+')
 _BALLOT: Final = re.compile(r"(\d{1,16})\.(\S+)\Z")
+_MESSAGE: Final = re.compile(r"#([0-9]{1,16})\Z")
 _TIME: Final = re.compile(r"-?[0-9]{1,30}\Z")
 _EVENT: Final = re.compile(r"([^/\s]+)/(\d{1,16})\Z")
 _UNITS_MS: Final = {"ms": 1, "s": 1_000, "min": 60_000}
@@ -129,6 +130,14 @@ class Words:
         if number == 0:
             raise BadLine("slots count from 1")
         return Slot(number)
+
+    def message(self) -> int:
+        """A message by its number, `#12`."""
+        word = self.take("a message").rstrip(",")
+        found = _MESSAGE.match(word)
+        if not found or not 1 <= int(found.group(1)) <= NUMBER_MAX:
+            raise BadLine(f"{word!r} is no number of a message: write #12, as the trace does")
+        return int(found.group(1))
 
     def ms(self) -> int:
         """A time, `300 ms`, `2 s` or `1 min`."""

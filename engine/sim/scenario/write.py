@@ -3,7 +3,7 @@ person can read and run.
 
 Rules that hold here:
 - What is written is read back as the same schedule, so that it gives the same run, event for event.
-- A line that was read from a file is written as it stands there; so is what is expected, which only people write.
+- A line that was read from a file is written as it stands there.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ from engine.sim.scenario.acts import (
     Wipe,
 )
 from engine.sim.scenario.parse_lines import POINTS
-from engine.sim.scenario.patterns import Pattern, Which
 from engine.sim.scenario.schedule import (
     Command,
     Deliver,
@@ -49,10 +48,14 @@ from engine.sim.scenario.schedule import (
     Line,
     Release,
     RunFor,
+    RunUntil,
     RunUntilQuiet,
     Schedule,
+    Step,
 )
 from engine.sim.scenario.words import BadLine, Words, quote
+from engine.sim.scenario.write_expectations import checkable, expectation
+from engine.sim.scenario.write_expectations import pattern as write_pattern
 from engine.sim.world.setup import Setup, Weather
 
 _HANDLES: Final[dict[type, str]] = {
@@ -75,9 +78,13 @@ def _lines(schedule: Schedule) -> Iterator[str]:
     if schedule.leader is not None:
         yield f"leader {schedule.leader}"
     yield from (f"round {site} {used}" for site, used in schedule.rounds)
-    if schedule.calm_at is not None:
+    if schedule.is_plan:
         yield "plan"
-    yield from (written(line, names) for line in schedule.lines)
+    timed = [line for line in schedule.lines if schedule.is_plan and line.at is not None]
+    yield from (written(line, names) for line in timed)
+    if schedule.by_hand:
+        yield "by hand"
+    yield from (written(line, names) for line in schedule.lines[len(timed) :])
     if schedule.calm_at is not None:
         yield f"calm at {schedule.calm_at} ms"
 
@@ -93,25 +100,19 @@ def written(line: Line, names: tuple[SiteId, ...]) -> str:
 def _command(command: Command, names: tuple[SiteId, ...]) -> str:
     match command:
         case Hold(pattern) | Release(pattern) | Deliver(pattern) | Drop(pattern) | Duplicate(pattern):
-            return f"{_HANDLES[type(command)]} {_pattern(pattern)}".rstrip()
+            return f"{_HANDLES[type(command)]} {write_pattern(pattern)}".rstrip()
         case RunFor(ms):
             return f"run {ms} ms"
         case RunUntilQuiet():
             return "run until quiet"
+        case RunUntil(expected, within_ms):
+            return f"run until {checkable(expected)} within {within_ms} ms"
+        case Step(events, begun):
+            return f"step {events}" + ("" if begun is None else f" of {_command(begun, names)}")
         case _ if isinstance(command, Act):
             return _act(command, names)
         case _:
-            raise AssertionError(f"{command} was read from no file")
-
-
-def _pattern(pattern: Pattern) -> str:
-    said = [] if pattern.which is Which.ALL else [pattern.which.value]
-    said += sorted(pattern.types)
-    for word, sites in (("from", pattern.senders), ("to", pattern.addressees)):
-        said += [word, *sorted(sites)] if sites else []
-    said += [] if pattern.slot is None else ["slot", str(pattern.slot)]
-    said += [] if pattern.ballot is None else ["ballot", str(pattern.ballot)]
-    return " ".join(said)
+            return f"expect {expectation(command)}"
 
 
 def _act(act: Act, names: tuple[SiteId, ...]) -> str:

@@ -121,6 +121,14 @@ class Network:
         datagram = self.held[number] if keep else self.held.pop(number)
         self._arrive(datagram)
 
+    def send_on(self, at: Tick, number: int, *, keep: bool) -> None:
+        """A held datagram is on its way again, and arrives at that time; `keep` holds a duplicate of it."""
+        self._schedule(at, self._arrive, self.held[number] if keep else self.held.pop(number))
+
+    def hold_back(self, datagram: Datagram) -> None:
+        """What was on its way is held."""
+        self.held[datagram.number] = datagram
+
     def drop(self, number: int) -> None:
         """A held datagram is lost. Raises KeyError where none is held."""
         self.lost += 1

@@ -14,9 +14,9 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from random import Random
 from typing import Any, Protocol
 from zlib import crc32
@@ -66,6 +66,8 @@ class World:
         self.names = setup.names
         self.index = {name: index for index, name in enumerate(setup.names)}
         self.now = 0
+        self.stepped = 0
+        """How many events were stepped to, one at a time."""
         self.random = Random(setup.seed)
         self.reached = Reached()
         self.watcher = watcher
@@ -100,12 +102,19 @@ class World:
         self._sequence = sequence = self._sequence + 1
         heappush(self._heap, (when, sequence, call, argument))
 
+    @property
+    def next_at(self) -> int | None:
+        """The world's time of the next event; None where there is none."""
+        return self._heap[0][0] if self._heap else None
+
     def step(self) -> bool:
         """The next event; False where there is none."""
         if not self._heap:
             return False
+        self.stepped += 1
         self.now, _, call, argument = heappop(self._heap)
         call(argument)
+        self._marks.fold()
         return True
 
     def run(self, until: int) -> None:
@@ -117,10 +126,33 @@ class World:
             fold()
         self.now = max(self.now, until)
 
+    def running(self, until: int) -> Iterator[None]:
+        """As `run`, and comes back after each event."""
+        while self._heap and self._heap[0][0] <= until:
+            self.step()
+            yield
+        self.now = max(self.now, until)
+
     def in_flight(self) -> list[Datagram]:
         """The datagrams that will arrive by themselves, in that order, then those that are held."""
-        flying = [argument for _, _, _, argument in sorted(self._heap, key=_when) if isinstance(argument, Datagram)]
-        return flying + list(self.network.held.values())
+        return [datagram for _, datagram in self.on_their_way()] + list(self.network.held.values())
+
+    def on_their_way(self) -> list[tuple[int, Datagram]]:
+        """The datagrams that will arrive by themselves, each with its time, in that order."""
+        flying = [event for event in self._heap if isinstance(event[3], Datagram)]
+        return [(when, datagram) for when, _, _, datagram in sorted(flying, key=_when)]
+
+    def take_back(self, number: int) -> Datagram | None:
+        """The datagram of this number, which does not arrive by itself any more; of several copies the first to come.
+        None where none is on its way."""
+        flying = (event for event in self._heap if isinstance(event[3], Datagram) and event[3].number == number)
+        event = min(flying, key=_when, default=None)
+        if event is None:
+            return None
+        self._heap.remove(event)
+        heapify(self._heap)
+        datagram: Datagram = event[3]
+        return datagram
 
     # What users do
 
