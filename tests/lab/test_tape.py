@@ -1,0 +1,166 @@
+"""The tape: a simulated run is stepped, gone back in, forked and saved, and is the same run every time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from engine.core.ids import Slot
+from engine.sim.scenario.parse import parse, read
+from engine.sim.scenario.patterns import Pattern
+from engine.sim.scenario.play import Play
+from engine.sim.scenario.schedule import Deliver, Drop, Duplicate, Hold, RunFor, Schedule
+from engine.sim.scenario.write import write
+from tests.sim.test_traps import TRAPS
+from tui.lab.frame import Tape
+from tui.lab.seen import Fate, Flown, Said
+from tui.lab.tape import SimulatedTape
+
+FOLDER: Final = Path(__file__).parents[1] / "scenarios"
+FOUND: Final = Path(__file__).parents[1] / "sim" / "found"
+B_WINS: Final = """sites s1 s2 s3 s4 s5
+round s1 2
+round s5 3
+hold
+s1 tweets "X"
+deliver prepare to s2 s3
+deliver promise
+deliver accept to s3
+s5 tweets "Y"
+expect 1 held prepare from s5 to s3 ballot 4.s5
+deliver prepare from s5 to s3 s4
+deliver promise from s3 to s5
+deliver promise from s4 to s5
+expect slot 1 at s5: promised 4.s5 accepted 4.s5 "X"
+deliver accept from s5 to s3 s4
+expect chosen 1 = "X"
+deliver accept from s1 to s2
+expect slot 1 at s2: promised 3.s1 accepted 3.s1 "X"
+deliver accepted
+release
+run until quiet
+expect all learned 1 = s1/1
+expect outcome s1/1 created at 1
+expect outcome s5/1 lost at 1
+"""
+"""S3 accepts A's entry and promises B, who must propose it."""
+
+
+def opened(path: Path, mutant: str | None = None) -> SimulatedTape:
+    return SimulatedTape(read(path), path.stem, mutant=mutant)
+
+
+def b_wins() -> SimulatedTape:
+    return SimulatedTape(parse(B_WINS, "b-wins.scenario"), "b-wins")
+
+
+def to_the_end(tape: Tape) -> Tape:
+    while tape.forward():
+        pass
+    return tape
+
+
+def number(*numbers: int) -> Pattern:
+    return Pattern(numbers=frozenset(numbers))
+
+
+def digest_of(schedule: Schedule) -> str:
+    """As it is written, read and played again."""
+    play = Play(parse(write(schedule, "Done by hand."), "some.scenario"))
+    play.do_lines()
+    return play.world.digest()
+
+
+def test_a_scenario_is_stepped_to_its_end() -> None:
+    tape = to_the_end(b_wins())
+    last = tape.frames[-1]
+    assert [len(frame.seen) > 0 for frame in tape.frames[1:]] == [True] * (len(tape.frames) - 1)
+    assert not any(saw.is_wrong for frame in tape.frames for saw in frame.seen if isinstance(saw, Said))
+    assert {site.acceptors[Slot(1)].learned for site in last.sites} == {last.chosen[Slot(1)]}
+    decided = [frame.step for frame in tape.frames if frame.decided]
+    assert [1 in tape.frames[step - 1].chosen for step in decided] == [False]
+
+
+@pytest.mark.parametrize("name", ["l3-failover", "trap-d5-fresh-disk"])
+def test_what_was_done_is_a_scenario_that_plays_the_same_again(name: str) -> None:
+    tape = to_the_end(opened(FOLDER / f"{name}.scenario"))
+    for position in range(0, len(tape.frames), 9):
+        tape.go(position)
+        assert digest_of(tape.schedule()) == tape.digest()
+
+
+def test_what_flies_or_is_held_is_handled_by_its_number() -> None:
+    tape = b_wins()
+    while tape.position < 2:
+        tape.forward()
+    assert [flight.arrives_at_ms for flight in tape.frames[2].flights] == [None] * 4
+    assert tape.do(Deliver(number(2))) is None
+    assert tape.do(Hold(number(1))) is None
+    assert tape.do(Duplicate(number(1))) is None
+    assert tape.do(Drop(number(3))) is None
+    assert tape.do(Drop(number(3))) is not None
+    fates = [(saw.number, saw.fate) for frame in tape.frames[3:] for saw in frame.seen if isinstance(saw, Flown)]
+    assert [fate for fate in fates if fate[1] is not Fate.LEAVES] == [
+        (2, Fate.ARRIVES),
+        (1, Fate.ARRIVES),
+        (3, Fate.LOST),
+    ]
+    assert {flight.number: flight.arrives_at_ms for flight in tape.frames[-1].flights} == {1: None, 4: 1, 5: 1, 6: 1}
+    assert tape.frames[-1].at_ms == 0, "what is done by number takes no time"
+    assert digest_of(tape.schedule()) == tape.digest()
+
+
+def test_what_is_done_at_an_earlier_frame_is_a_branch_and_the_other_one_stays() -> None:
+    tape = to_the_end(b_wins())
+    frames, end = list(tape.frames), tape.digest()
+    tape.go(12)
+    there = tape.digest()
+    assert tape.do(Drop(number(7))) is None
+    assert tape.branch == 1
+    to_the_end(tape)
+    assert list(tape.frames[:13]) == frames[:13]
+    tape.switch(0)
+    assert (tape.position, tape.digest(), list(tape.frames)) == (12, there, frames)
+    tape.go(len(frames) - 1)
+    assert tape.digest() == end
+    assert [(each.parent, each.forked_at, each.began_with) for each in tape.branches] == [
+        (None, 0, "b-wins"),
+        (0, 12, "drop #7"),
+    ]
+
+
+def test_an_earlier_branch_goes_on_where_it_was() -> None:
+    whole = to_the_end(b_wins())
+    tape = b_wins()
+    for _ in range(12):
+        tape.forward()
+    tape.do(RunFor(5))
+    tape.switch(0)
+    to_the_end(tape)
+    assert list(tape.frames) == list(whole.frames)
+    assert tape.digest() == whole.digest()
+
+
+@pytest.mark.parametrize("path", sorted(FOUND.glob("*.scenario")), ids=lambda path: path.stem)
+def test_a_plan_that_was_found_settles(path: Path) -> None:
+    report = Play(read(path)).complete()
+    tape = to_the_end(opened(path))
+    assert tape.digest() == report.digest
+    assert tape.frames[-1].broken is None
+    assert not any(saw.is_wrong for saw in tape.frames[-1].seen if isinstance(saw, Said))
+
+
+@pytest.mark.parametrize("trap", ["trap-a2-votes-are-kept", "trap-d1-promise-is-durable"])
+def test_a_mutant_breaks_its_rule_at_a_step_and_disturbs_no_other_tape(trap: str) -> None:
+    path = FOLDER / f"{trap}.scenario"
+    broken, whole, alone = opened(path, TRAPS[trap]), opened(path), to_the_end(opened(path))
+    while broken.forward() | whole.forward():
+        pass
+    assert broken.frames[-1].broken is not None
+    assert [frame.broken for frame in broken.frames[:-1]] == [None] * (len(broken.frames) - 1)
+    assert list(whole.frames) == list(alone.frames)
+    assert broken.do(RunFor(1)) is not None
+    broken.go(broken.position - 1)
+    assert broken.do(RunFor(1)) is None
