@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import orjson
 
-from engine.contract.answers import EngineStops, Item, Observed
+from engine.contract.answers import Acknowledged, EngineStops, Item, Observed
 from engine.contract.errors import BadAnswer, EngineLost, NoAnswer, RequestFailed, RequestRefused
 from engine.contract.limits import LINE_BYTES_MAX
 from engine.contract.requests import Params, answer_to, method_and_params
@@ -55,7 +55,7 @@ class Ended:
     why: NoAnswer
 
 
-Incoming = Answer | Told | EngineStops
+Incoming = Answer | Acknowledged | Told | EngineStops
 Event = Incoming | Ended
 
 
@@ -141,6 +141,8 @@ class Connection:
             case {"method": "observed", "params": params}:
                 observed = read(Observed, params)
                 return Told(tuple(observed.known()), observed.dropped)
+            case {"method": "acknowledged", "params": params}:
+                return read(Acknowledged, params)
             case {"method": "stopping", "params": params}:
                 return self._note_stopping(params)
             case {"method": str(), "params": dict()}:

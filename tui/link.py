@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar, assert_never
 
-from engine.contract.answers import EngineStops, Item, Topic
+from engine.contract.answers import Acknowledged, EngineStops, Item, Outcome, Topic
 from engine.contract.errors import EngineLost, NoEngine
-from engine.contract.requests import Params, Subscribe
+from engine.contract.requests import Params, Submit, Subscribe
 from engine.site_files import socket_to_ask
 from tui.connection import Answer, Connection, Ended, Event, Told
 
@@ -51,6 +51,8 @@ class Link:
         self._connection = Connection()
         self._writer: asyncio.StreamWriter | None = None
         self._calls: dict[int, asyncio.Future[Any]] = {}
+        self._acknowledged: dict[int, Callable[[str], None]] = {}
+        """Who is told the id of his event, by the number of the request, until it has an outcome."""
         self.down = asyncio.Event()
         """Set while no engine is connected."""
         self.down.set()
@@ -82,10 +84,17 @@ class Link:
 
     async def ask(self, asked: Params[_A]) -> _A:
         """The answer to one request. Raises RequestRefused, NoEngine, EngineLost, BadAnswer."""
-        answer: _A = await self._send(asked)
+        answer: _A = await self._send(asked)[1]
         return answer
 
-    def _send(self, asked: Params[Any]) -> asyncio.Future[Any]:
+    async def submit(self, event: Submit, acknowledged: Callable[[str], None]) -> Outcome:
+        """As `ask`; before the outcome `acknowledged` is told the event's id, once the engine has told it."""
+        number, answer = self._send(event)
+        self._acknowledged[number] = acknowledged
+        outcome: Outcome = await answer
+        return outcome
+
+    def _send(self, asked: Params[Any]) -> tuple[int, asyncio.Future[Any]]:
         if self._writer is None:
             raise NoEngine("no engine is connected")
         number, line = self._connection.ask(asked)
@@ -94,7 +103,7 @@ class Link:
         self._calls[number] = answer
         # Requests are small and their number is bounded by what a person does, so the buffer needs no drain.
         self._writer.write(line)
-        return answer
+        return number, answer
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
         """Handles one connection until it ends; returns why it did."""
@@ -128,6 +137,10 @@ class Link:
         match event:
             case Answer():
                 self._end(event)
+            case Acknowledged(request, id_) if isinstance(request, int) and request in self._acknowledged:
+                self._acknowledged[request](id_)
+            case Acknowledged():
+                pass  # nobody asked for it
             case Told(items, dropped):
                 self._listener.observed(items, dropped)
             case EngineStops(reason, exit_status):
@@ -139,6 +152,7 @@ class Link:
 
     def _end(self, answer: Answer) -> None:
         call = self._calls.pop(answer.number)
+        self._acknowledged.pop(answer.number, None)
         if call.done():  # nobody awaits it any more
             return
         if answer.failed is None:

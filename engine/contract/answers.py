@@ -49,9 +49,9 @@ class Outcome(Shape):
     took_ms: ForScreens[int | None]
 
     @classmethod
-    def unknown(cls, reason: str) -> Self:
-        """Of an event of which the engine did not even tell the id."""
-        return cls("unknown", None, None, None, reason, None, None)
+    def unknown(cls, reason: str, id_: str | None) -> Self:
+        """Of an event of which the engine told no more than the id, or not even that."""
+        return cls("unknown", id_, None, None, reason, None, None)
 
 
 class Attempt(Shape):
@@ -478,6 +478,13 @@ class Observed(Shape):
     def known(self) -> list[Item]:
         """The items of the topics that this version knows. Raises BadAnswer."""
         return [read(shape, raw) for raw in self.items if (shape := ITEMS.get(str(raw.get("topic"))))]
+
+
+class Acknowledged(Shape):
+    """To who asked for it with his submit, the request `request`: the event is durable at this site, under this id."""
+
+    request: int | str
+    id: str
 
 
 class EngineStops(Shape):

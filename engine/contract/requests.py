@@ -104,13 +104,15 @@ class _OfSlots(Params[_A]):
 
 
 class Submit(Params[Outcome], kw_only=True):
-    """`text` of a tweet, or the `target` of a block or unblock."""
+    """`text` of a tweet, or the `target` of a block or unblock. `acknowledge`: who asks is told the event's id once it has
+    one, before its outcome."""
 
     kind: Annotated[EventKind, Meta(description="tweet, block or unblock")]
     text: Text | None = None
     target: Text | None = None
     timeout_s: Seconds = 10.0
     retry: Truth = False
+    acknowledge: Truth = False
 
     def __post_init__(self) -> None:
         needed, other = ("text", "target") if self.kind is EventKind.TWEET else ("target", "text")

@@ -45,6 +45,13 @@ class SawApplied(Value):
     void: bool
 
 
+class SawNumbered(Value):
+    """The event that was submitted with `token` is durable under this id (E1); its outcome follows."""
+
+    token: int
+    id: EventId
+
+
 class SawOutcome(Value):
     """An event's outcome, told at most once each to `token` (None: nobody waits), `unknown` at most once before.
 
@@ -178,6 +185,7 @@ class SawRejected(Value):
 Observation = (
     SawLearned
     | SawApplied
+    | SawNumbered
     | SawOutcome
     | SawAttempt
     | SawHoles

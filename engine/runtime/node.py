@@ -25,6 +25,7 @@ from engine.core.effects import (
     SawApplied,
     SawAttempt,
     SawHoles,
+    SawNumbered,
     SawOutcome,
     SawPeer,
     SawProof,
@@ -244,6 +245,8 @@ class Node:
     def _note(self, saw: Observation) -> None:
         parts = self._parts
         match saw:
+            case SawNumbered():
+                parts.pending.numbered(saw)
             case SawOutcome():
                 parts.counts.events[saw.outcome.value] += 1
                 winner = parts.queries.entry_at(saw.slot) if saw.to_kind is not None else None

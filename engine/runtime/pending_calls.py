@@ -3,6 +3,7 @@
 Rules that hold here:
 - A request is answered exactly once: with its outcome, when its time has passed, when it is given up, or when the
   engine stops. What is found out after that goes to subscribers alone.
+- Who asked to be told his event's id is told once that is durable (E1), before any outcome.
 - An event does not depend on its client: if the connection closes, the event goes on until its time has passed.
 - A linearizable read is answered with the timeline in any case, which says whether it is confirmed (R5).
 - What the rules of the timeline refuse never reaches the replica.
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
 
-from engine.contract.answers import Filled, FillLine, GivenUp, Outcome
+from engine.contract.answers import Acknowledged, Filled, FillLine, GivenUp, Outcome
 from engine.contract.errors import ErrorCode
 from engine.contract.requests import Action, CallId, EventKind, Explain, Fill, GiveUp, LinearizableView, Submit
 from engine.core.effects import (
@@ -28,6 +29,7 @@ from engine.core.effects import (
     SawBiography,
     SawFilled,
     SawLearned,
+    SawNumbered,
     SawOutcome,
     SawReadConfirmed,
     SawReadUnconfirmed,
@@ -37,6 +39,7 @@ from engine.core.events.sessions import Submission
 from engine.core.ids import SiteId, Slot, Tick
 from engine.core.replica import Replica
 from engine.core.settings import Settings
+from engine.runtime import jsonrpc
 from engine.runtime.clock import Clock
 from engine.runtime.inbox import Asked, Client
 from engine.runtime.jsonrpc import CallFailed, CallRefused, newest_that_fit
@@ -62,6 +65,15 @@ class _FillWait:
 
 
 @dataclass(frozen=True, slots=True)
+class _SubmitWait:
+    """An event without an outcome, and who submitted it."""
+
+    client: Client
+    call_id: CallId
+    acknowledge: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _ReadWait:
     """A `view` that waits to be confirmed, and who asked for it."""
 
@@ -77,7 +89,7 @@ class PendingCalls:
         self._queries = queries
         self._clock = clock
         self._tokens = count(1)
-        self._submits: dict[int, tuple[Client, CallId]] = {}
+        self._submits: dict[int, _SubmitWait] = {}
         self._reads: dict[int, _ReadWait] = {}
         self._token_of: dict[tuple[Client, CallId], int] = {}
         self._fills: dict[tuple[Client, CallId], _FillWait] = {}
@@ -120,13 +132,19 @@ class PendingCalls:
             result = "no-op" if saw.how == "votes" and saw.entry == NOOP else "learned"
             self._settle(slot, fill_line(SawFilled(slot, result, kind_of(saw.entry))))
 
+    def numbered(self, saw: SawNumbered) -> None:
+        """Tells who asked for it the id of his event."""
+        waiting = self._submits[saw.token]
+        if waiting.acknowledge:
+            told = Acknowledged(waiting.call_id, str(saw.id))
+            waiting.client.notify(jsonrpc.notification("acknowledged", told))
+
     def outcome(self, saw: SawOutcome, outcome: Outcome) -> None:
         """Answers who waits for this event, if anybody still does."""
         waiting = None if saw.token is None else self._submits.pop(saw.token, None)
         if waiting is not None:
-            del self._token_of[waiting]
-            client, call_id = waiting
-            client.answer(call_id, outcome)
+            del self._token_of[waiting.client, waiting.call_id]
+            waiting.client.answer(waiting.call_id, outcome)
 
     def read(self, saw: SawReadConfirmed | SawReadUnconfirmed) -> None:
         """Answers who waits for this read. Raises StoreError."""
@@ -146,8 +164,8 @@ class PendingCalls:
 
     def abandon(self, code: ErrorCode, message: str) -> None:
         """The engine stops: nothing that waits gets another answer."""
-        reads = [(wait.client, wait.call_id) for wait in self._reads.values()]
-        for client, call_id in [*self._submits.values(), *reads, *self._fills, *self._explains.values()]:
+        waiting = [(wait.client, wait.call_id) for wait in (*self._submits.values(), *self._reads.values())]
+        for client, call_id in [*waiting, *self._fills, *self._explains.values()]:
             client.fail(CallFailed(code, message, call_id))
         self._reads.clear()
         self._submits.clear()
@@ -160,14 +178,14 @@ class PendingCalls:
         body = encode(stamped(self._operation(submit), self._clock.wall_ms()))
         key = self._unused_key(asked)
         token = next(self._tokens)
-        self._submits[token] = key
+        self._submits[token] = _SubmitWait(*key, submit.acknowledge)
         self._token_of[key] = token
         return self._replica.submit(now, Submission(token, body, submit.timeout, submit.retry))
 
     def _read(self, now: Tick, asked: Asked, view: LinearizableView) -> Effects:
-        client, call_id = key = self._unused_key(asked)
+        key = self._unused_key(asked)
         token = next(self._tokens)
-        self._reads[token] = _ReadWait(client, call_id, view)
+        self._reads[token] = _ReadWait(*key, view)
         self._token_of[key] = token
         return self._replica.read(now, token, view.timeout)
 

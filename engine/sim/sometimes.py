@@ -20,6 +20,7 @@ from engine.core.effects import (
     SawHanded,
     SawHoles,
     SawLearned,
+    SawNumbered,
     SawOutcome,
     SawPeer,
     SawProof,
@@ -56,7 +57,7 @@ class Reached:
                 pass
             case SawRejected():
                 self.counts[f"rejected: {saw.reason}"] += 1
-            case SawLearned() | SawApplied() | SawHoles() | SawStanding() | SawBiography():
+            case SawLearned() | SawApplied() | SawNumbered() | SawHoles() | SawStanding() | SawBiography():
                 pass
             case SawHanded():
                 self.counts["events are handed on"] += 1

@@ -20,6 +20,7 @@ from engine.core.effects import (
     SawHanded,
     SawHoles,
     SawLearned,
+    SawNumbered,
     SawOutcome,
     SawPeer,
     SawProof,
@@ -219,6 +220,7 @@ OBSERVATIONS: list[tuple[Observation, str]] = [
         SawApplied(Slot(43), LUNCH, void=True),
         "void 43 - | alice/17 tweet lunch at noon? follows number 16, which is not the last (E5)",
     ),
+    (SawNumbered(1, ID), "nothing"),
     (
         SawOutcome(1, ID, EventState.CREATED, Slot(43), None, None, None),
         "created 43 - | alice/17: learned here, and every slot before it",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.core.effects import Effects, SawOutcome
+from engine.core.effects import Effects, SawNumbered, SawOutcome
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, EventId, Slot, Tick
 from engine.core.messages import Accept, Ask, Known, LearnedSlot, Prepare
@@ -66,6 +66,14 @@ def test_e1_an_events_id_is_durable_in_the_step_that_first_proposes_it() -> None
     assert [(write.event.number, write.event.state) for write in written(effects, WriteEvent)] == [
         (1, EventState.QUEUED)
     ]
+
+
+def test_e1_who_submits_is_told_the_id_in_the_step_that_makes_it_durable() -> None:
+    stage = Stage(3).ready()
+    stage.submit(7)
+    effects = stage.submit(8)
+    assert told(effects, SawNumbered) == [SawNumbered(8, EventId(ALICE, 2))]
+    assert [write.event.number for write in written(effects, WriteEvent)] == [2]
 
 
 def test_e1_an_id_is_never_given_out_twice_over_restarts() -> None:

@@ -48,6 +48,7 @@ IN_CONTROL: Final = {
     answers.Costs: "what events cost this site since its start:",
     answers.PerEvent: '"per_event":',
     answers.Observed: '"method":"observed","params":',
+    answers.Acknowledged: '"method":"acknowledged","params":',
     answers.EngineStops: '"method":"stopping","params":',
 }
 """What stands before the object that shows all keys of a shape."""

@@ -165,6 +165,18 @@ async def test_params_may_be_null_where_they_have_a_default(tmp_path: Path) -> N
         assert said["result"] == {"lines": []}
 
 
+async def test_e1_who_asks_for_it_is_told_the_id_of_his_event_before_its_outcome(tmp_path: Path) -> None:
+    async with cluster(tmp_path, "alice") as sites:
+        client = await (await sites.start("alice")).client()
+        await client.call("submit", kind="tweet", text="a script that reads the first line it is sent")
+        assert "method" not in client.said[-1]
+        request = await client.send("submit", kind="tweet", text="x", acknowledge=True)
+        assert (await client.answer(request))["id"] == "alice/2"
+        told = {"method": "acknowledged", "params": {"request": request, "id": "alice/2"}}
+        assert [said for said in client.said if "method" in said] == [{"jsonrpc": "2.0", **told}]
+        assert client.said[-2]["method"] == "acknowledged"
+
+
 async def test_a_line_may_come_in_pieces_and_many_lines_in_one(tmp_path: Path) -> None:
     async with cluster(tmp_path, "alice") as sites:
         client = await (await sites.start("alice")).client()

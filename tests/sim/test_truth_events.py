@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from engine.core.effects import SawOutcome
+from engine.core.effects import SawNumbered, SawOutcome
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import EventId, SiteId, Slot, StoreId
 from engine.core.messages import HandOn
@@ -79,6 +79,16 @@ def test_e1_nothing_takes_effect_that_nobody_submitted(author: Author) -> None:
     author.records(1, FIRST, EventState.PROPOSED, 1)
     with violates("E1"):
         author.takes_effect(1, 1, "tweet 9 nobody's")
+
+
+@pytest.mark.parametrize("on_disk", [None, SECOND])
+def test_d1_a_number_is_told_once_the_disk_has_its_event_under_it(author: Author, on_disk: str | None) -> None:
+    if on_disk is not None:
+        author.records(1, on_disk, EventState.QUEUED)
+    with violates("D1"):
+        author.outcomes.numbered(ALICE, SawNumbered(1, EventId(ALICE, 1)), author.image)
+    author.image.events[1] = EventRow(1, FIRST, EventState.QUEUED)
+    author.outcomes.numbered(ALICE, SawNumbered(1, EventId(ALICE, 1)), author.image)
 
 
 @pytest.mark.parametrize("said", [EventState.LOST, EventState.NOT_CREATED])

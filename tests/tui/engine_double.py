@@ -138,6 +138,8 @@ class EngineDouble:
         self.status_changes: Json = {}
         self.on: dict[str, Callable[[Json], Any]] = {}
         """Methods that the test answers itself; a coroutine is awaited."""
+        self.acknowledges: list[str] = []
+        """The ids that it acknowledges the next events with."""
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -244,8 +246,13 @@ class EngineDouble:
                 return self.faults()
             case TraceLines(limit=limit):
                 return {"lines": self.trace[-limit:]}
-            case Events(limit=limit):
+            case Events(ids=None, limit=limit):
                 return {"lines": self.events[-limit:]}
+            case Events(ids=ids):
+                listed = {each["id"]: each for each in self.events}
+                if missing := [id_ for id_ in ids if id_ not in listed]:
+                    raise ErrorAnswer(1, f"{self.site} has no event {missing[0]}: see `events {self.site}`")
+                return {"lines": [listed[id_] for id_ in ids]}
             case Blocks():
                 return {"lines": self.blocks}
             case Log() as asked:
@@ -303,6 +310,9 @@ class EngineDouble:
         params = dict(call.params)
         self.calls.append((call.method, params))
         self._called.set()
+        if params.get("acknowledge") and self.acknowledges:
+            told = {"request": call.id, "id": self.acknowledges.pop(0)}
+            writer.write(orjson.dumps({"jsonrpc": "2.0", "method": "acknowledged", "params": told}) + b"\n")
         reply: Json = {"jsonrpc": "2.0", "id": call.id}
         try:
             own = self.on.get(call.method)

@@ -16,6 +16,7 @@ from tests.tui.engine_double import (
     EngineDouble,
     ErrorAnswer,
     Json,
+    at,
     attempt,
     biography,
     entry,
@@ -30,6 +31,7 @@ from tui.panes.field import TEXT_MAX as FIELD_MAX
 from tui.panes.field import Field
 from tui.panes.inspector import InspectorPane
 from tui.panes.prompt import Prompt
+from tui.rows import plain
 from tui.screens.dialogs import Confirmation
 
 CREATED = outcome("created", slot=1)
@@ -561,8 +563,50 @@ async def test_blocking_names_a_site(tmp_path: Path) -> None:
             ]
 
 
-@pytest.mark.parametrize("known", ["created", "not created", "nothing"])
+@pytest.mark.parametrize("known", ["created", "not created", "nothing", "none of it"])
 async def test_an_event_whose_engine_died_is_told_when_it_is_back(tmp_path: Path, known: str) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = lambda _: asyncio.sleep(60)
+        engine.acknowledges = [] if known == "nothing" else ["alice/1"]
+        async with screen_of(engine) as pilot:
+            await pilot.press("c", *"hello", "enter")
+            await pilot.until(lambda: engine.called("submit"), "never submitted")
+            await engine.stop()
+            await pilot.until_shown("the engine went away before it told the outcome")
+            events, words = {
+                "created": ([CREATED], "created at slot 1"),
+                "not created": ([NOT_CREATED], "not created: no quorum"),
+                "nothing": ([], "the engine went away before it took the event"),
+                "none of it": ([], "outcome unknown: alice has no event alice/1"),
+            }[known]
+            engine.events = events
+            await engine.start()
+            await pilot.until_shown(words)
+
+
+async def test_equal_tweets_whose_engine_died_are_told_apart(tmp_path: Path) -> None:
+    """By the ids that they were acknowledged with: their words are the same."""
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = lambda _: asyncio.sleep(60)
+        engine.acknowledges = ["alice/1", "alice/2"]
+        async with screen_of(engine) as pilot:
+            for sent in (1, 2):
+                await pilot.press("c", *"hello", "enter")
+                await pilot.until(lambda sent=sent: len(engine.called("submit")) == sent, "never submitted")
+            await engine.stop()
+            await pilot.until_shown("the engine went away before it told the outcome")
+            engine.used_max = 2
+            engine.special = {slot: log_line(slot, author="alice", text="hello") for slot in (1, 2)}
+            engine.events = [NOT_CREATED, outcome("created", 2, slot=2)]
+            await engine.start()
+            await pilot.until(lambda: len(pilot.main.board.history) == 2, "not both are told")
+            said = [plain(notice.said) for notice in pilot.main.board.history]
+            assert "not created: no quorum" in said[0]
+            assert "created at slot 2" in said[1]
+
+
+async def test_words_are_no_proof_of_an_event_that_was_not_acknowledged(tmp_path: Path) -> None:
+    """Somebody else at this site said the same, in the moment in which the engine went away."""
     async with EngineDouble(tmp_path) as engine:
         engine.on["submit"] = lambda _: asyncio.sleep(60)
         async with screen_of(engine) as pilot:
@@ -570,19 +614,32 @@ async def test_an_event_whose_engine_died_is_told_when_it_is_back(tmp_path: Path
             await pilot.until(lambda: engine.called("submit"), "never submitted")
             await engine.stop()
             await pilot.until_shown("the engine went away before it told the outcome")
-            if known == "created":
-                engine.used_max = 1
-                engine.special[1] = log_line(1, author="alice", text="hello", id="alice/1")
-                engine.events = [CREATED]
-            elif known == "not created":
-                engine.events = [NOT_CREATED]
+            engine.used_max = 1
+            engine.special[1] = log_line(1, author="alice", text="hello")
+            engine.events = [CREATED]
             await engine.start()
-            words = {
-                "created": "created at slot 1",
-                "not created": "not created: no quorum",
-                "nothing": "the engine went away before it took the event",
-            }
-            await pilot.until_shown(words[known])
+            await pilot.until_shown("outcome unknown: the engine went away before it told which event this is")
+
+
+@pytest.mark.parametrize("known", ["the same engine", "another", "it votes"])
+async def test_an_event_that_waits_for_its_number_at_the_same_engine_is_not_said_to_be_in_no_log(
+    tmp_path: Path, known: str
+) -> None:
+    """D5: a site that does not vote gives out no numbers."""
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = lambda _: asyncio.sleep(60)
+        engine.status_changes = {"voting": False}
+        async with screen_of(engine) as pilot:
+            await pilot.until_shown("NOT VOTING")
+            await pilot.press("c", *"hello", "enter")
+            await pilot.until(lambda: engine.called("submit"), "never submitted")
+            await engine.stop()
+            await pilot.until_shown("the engine went away before it told the outcome")
+            changes = {"another": {"voting": False, "since": at(1)}, "it votes": {}}
+            engine.status_changes = changes.get(known, engine.status_changes)
+            await engine.start()
+            waits = known == "the same engine"
+            await pilot.until_shown("outcome unknown" if waits else "the engine went away before it took the event")
 
 
 async def test_without_an_engine_nothing_is_sent_and_nothing_is_lost(tmp_path: Path) -> None:

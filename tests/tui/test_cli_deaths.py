@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 
 from tests.real_cluster import BOUND_S, RealCluster, interrupt, until
@@ -132,10 +133,14 @@ def test_an_engine_that_is_killed_leaves_unknown_what_it_did_not_answer(cluster:
     many.stdin.flush()
     until(lambda: _events(cluster) == 257, "a window of events")
     cluster.engines["alice"].kill()
-    for process, lines in ((one, 1), (many, 300)):
+    for process, first, lines in ((one, 1, 1), (many, 2, 300)):
         out, err = process.communicate(timeout=BOUND_S)
         assert process.returncode == 11
-        assert out.count(b'"outcome":"unknown","id":null') == out.count(b"\n") == lines
+        told = [orjson.loads(line) for line in out.splitlines()]
+        assert [each["outcome"] for each in told] == ["unknown"] * lines
+        for number, each in enumerate(told, first):
+            assert each["id"] in {None, f"alice/{number}"}, "what it did acknowledge is named, each its own"
+        assert {each["id"] for each in told[256:]} <= {None}, "not handed in"
         assert b"Traceback" not in err
 
 

@@ -53,6 +53,11 @@ def _create(engine: ScriptedEngine, request: Json) -> None:
     engine.answer(request, outcome("created", request["id"], slot=request["id"]))
 
 
+def _acknowledge(engine: ScriptedEngine, request: Json) -> None:
+    told = {"request": request["id"], "id": f"alice/{request['id']}"}
+    engine.send({"jsonrpc": "2.0", "method": "acknowledged", "params": told})
+
+
 def _run(engine: ScriptedEngine, typed: Typed) -> tuple[EventStream, list[Json]]:
     told: list[Json] = []
     with Client.connect(engine.path) as client, Interrupts() as interrupts:
@@ -155,10 +160,12 @@ def test_results_come_before_the_input_ends(tmp_path: Path, typed: Typed) -> Non
     assert len(told) == 5
 
 
-def test_an_engine_lost_midway_makes_the_rest_unknown_without_ids(tmp_path: Path, typed: Typed) -> None:
+def test_an_engine_lost_midway_makes_the_rest_unknown_with_the_ids_that_it_told(tmp_path: Path, typed: Typed) -> None:
     def die_at_five(engine: ScriptedEngine, request: Json) -> None:
         if request["params"]["text"] == "line 5":
             engine.hang_up()
+        elif request["params"]["text"] == "line 4":
+            _acknowledge(engine, request)
         else:
             _create(engine, request)
 
@@ -168,10 +175,10 @@ def test_an_engine_lost_midway_makes_the_rest_unknown_without_ids(tmp_path: Path
     with ScriptedEngine(tmp_path / "s", die_at_five) as engine:
         stream, told = _run(engine, typed)
     assert len(told) == lines
-    unknown = told[5:]
-    assert [line["outcome"] for line in told[:5]] == ["created"] * 5
+    unknown = told[4:]
+    assert [line["outcome"] for line in told[:4]] == ["created"] * 4
     assert {line["outcome"] for line in unknown} == {"unknown"}
-    assert {line["id"] for line in unknown} == {None}
+    assert [line["id"] for line in unknown] == ["alice/5", *[None] * (lines - 5)]
     assert all(line["reason"] for line in unknown)
     assert stream.lost is not None
     assert status_of_many(stream.statuses) == ExitStatus.NOT_KNOWN

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.contract.answers import BlockLine, EngineStops, Lines, TraceLine
+from engine.contract.answers import Acknowledged, BlockLine, EngineStops, Lines, TraceLine
 from engine.contract.errors import BadAnswer, EngineLost, NoAnswer, RequestRefused
 from engine.contract.limits import LINE_BYTES_MAX
 from engine.contract.requests import Blocks, Status
@@ -22,6 +22,7 @@ ASKED = 4
 HEARD = trace_line(1, "in", "bob", "accept")
 TRACED = {"method": "observed", "params": {"dropped": 2, "items": [{"topic": "trace", **HEARD}, {"topic": "later"}]}}
 STOPPING = {"method": "stopping", "params": {"reason": "disk full", "exit_status": 3}}
+TAKEN = {"method": "acknowledged", "params": {"request": 2, "id": "alice/17"}}
 LATER = {"method": "of a later version", "params": {}}
 
 
@@ -73,11 +74,11 @@ def seen(event: Event) -> object:
 SOUND = st.one_of(
     st.integers(1, ASKED).map(answered),
     st.integers(1, ASKED).map(refused),
-    st.sampled_from([line(TRACED), line(STOPPING), line(LATER)]),
+    st.sampled_from([line(TRACED), line(TAKEN), line(STOPPING), line(LATER)]),
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-2, 6) | st.floats(allow_nan=False, allow_infinity=False)
-    | st.sampled_from(["observed", "stopping", "x"]),
+    | st.sampled_from(["observed", "acknowledged", "stopping", "x"]),
     lambda inner: st.lists(inner, max_size=3)
     | st.dictionaries(
         st.sampled_from(["id", "result", "error", "method", "params", "code", "message", "items", "dropped", "topic"]),

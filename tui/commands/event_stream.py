@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from engine.contract.answers import Outcome
+from engine.contract.answers import Acknowledged, Outcome
 from engine.contract.errors import BadAnswer, EngineLost, ErrorCode, RequestRefused
 from engine.contract.requests import EventKind, GiveUp, Submit
 from tui.client import Client
@@ -36,10 +36,12 @@ _DRAIN_BYTES_MAX: Final = 2**20
 
 @dataclass(slots=True)
 class _Place:
-    """A line's place in the order of telling; `told` is its outcome once there is one."""
+    """A line's place in the order of telling; `id` is that of its event once the engine told it, `told` its outcome once
+    there is one."""
 
     line: Line
     deadline: float
+    id: str | None = None
     told: Told | None = None
 
 
@@ -91,7 +93,9 @@ class EventStream:
             place = _Place(line, time.monotonic() + timeout_s + SILENCE_S)
             self._places.append(place)
             try:
-                event = Submit(kind=EventKind.TWEET, text=_text(line), timeout_s=timeout_s, retry=retry)
+                event = Submit(
+                    kind=EventKind.TWEET, text=_text(line), timeout_s=timeout_s, retry=retry, acknowledge=True
+                )
             except _BadLine as bad:
                 place.told = RefusedLine("refused", line.number, str(bad))
                 self._tell_in_order()
@@ -107,8 +111,13 @@ class EventStream:
         self._flush()
         arrived, ready = self._client.wait(self._patience_s(), watched)
         for one in arrived:
-            if isinstance(one, Answer) and (place := self._under_way.pop(one.number, None)) is not None:
-                place.told = self._told(place, one)
+            match one:
+                case Acknowledged(request, id_) if isinstance(request, int) and request in self._under_way:
+                    self._under_way[request].id = id_
+                case Answer(number) if (place := self._under_way.pop(number, None)) is not None:
+                    place.told = self._told(place, one)
+                case _:
+                    pass
         if self._reader.fileno() in ready:
             self._lines.extend(self._reader.read())
         if interrupts.fileno() in ready:
@@ -137,13 +146,12 @@ class EventStream:
         try:
             outcome: Outcome = answer.value()
         except BadAnswer as bad:
-            return Outcome.unknown(str(bad))
+            return Outcome.unknown(str(bad), place.id)
         except RequestRefused as error:
             if error.code == ErrorCode.STORE:
                 self._store_unusable = True
-                return Outcome.unknown(str(error))
-            if error.code == ErrorCode.STOPPING:
-                return Outcome.unknown(str(error))
+            if error.code in (ErrorCode.STORE, ErrorCode.STOPPING):
+                return Outcome.unknown(str(error), place.id)
             return RefusedLine("refused", place.line.number, str(error))
         else:
             return outcome
@@ -152,12 +160,12 @@ class EventStream:
         """Tells the rest as unknown: what is under way, what was read, and what input still brings."""
         self.lost = reason
         for place in self._under_way.values():
-            place.told = Outcome.unknown(reason)
+            place.told = Outcome.unknown(reason, place.id)
         self._under_way.clear()
         self._tell_in_order()
         while True:
             for _ in self._lines:
-                self._tell_one(Outcome.unknown(f"not handed in: {reason}"))
+                self._tell_one(Outcome.unknown(f"not handed in: {reason}", None))
             self._lines.clear()
             self._flush()
             if self._reader.ended or self.interrupted or not interrupts.readable(self._reader.fileno(), REST_IDLE_S):

@@ -9,9 +9,11 @@ Rules that hold here:
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
+from engine.contract.answers import Acknowledged
 from engine.contract.errors import EngineLost, EngineSilent, ErrorCode, NoAnswer, RequestRefused
 from engine.contract.requests import GiveUp, Params, method_and_params
 from tui.client import Client
@@ -36,13 +38,24 @@ class Patience(Generic[_A]):
     interrupted: bool
 
 
-def ask_patiently(client: Client, interrupts: Interrupts, asked: Params[_A], timeout_s: float) -> Patience[_A]:
-    """Asks what is to be answered within `timeout_s`. Raises RequestRefused, EngineLost, EngineSilent, BadAnswer."""
+def ask_patiently(
+    client: Client,
+    interrupts: Interrupts,
+    asked: Params[_A],
+    timeout_s: float,
+    acknowledged: Callable[[str], None] = lambda _: None,
+) -> Patience[_A]:
+    """Asks what is to be answered within `timeout_s`; `acknowledged` is told the id of an event that has one.
+
+    Raises RequestRefused, EngineLost, EngineSilent, BadAnswer.
+    """
     number = client.send(asked)
     deadline = time.monotonic() + timeout_s + SILENCE_S
     while (left_s := deadline - time.monotonic()) > 0:
         arrived, ready = client.wait(left_s, {interrupts.fileno()})
         for one in arrived:
+            if isinstance(one, Acknowledged):
+                acknowledged(one.id)
             if isinstance(one, Answer) and one.number == number:
                 return Patience(_value(one), bool(interrupts.caught))
         if ready:

@@ -1,6 +1,7 @@
 """`tweet`, `block`, `unblock`: events handed to the engine, and what became of them.
 
 Rules that hold here:
+- Where the engine is lost, the event's id is told if the engine told it: with it the outcome is found later.
 - The exit status is the outcome's; interrupted, it is never 0 (docs/commands.md).
 - Whether the timeline takes an event is the engine's to say; here only what is no text at all is refused.
 """
@@ -32,15 +33,20 @@ def tweet(arguments: Namespace) -> int:
     if arguments.stdin:
         return _stream(arguments)
     text, timeout_s, retry = arguments.text, arguments.timeout, arguments.retry
-    return _one(arguments, Submit(kind=EventKind.TWEET, text=text, timeout_s=timeout_s, retry=retry))
+    return _one(arguments, Submit(kind=EventKind.TWEET, text=text, timeout_s=timeout_s, retry=retry, acknowledge=True))
 
 
 def block(arguments: Namespace) -> int:
-    return _one(arguments, Submit(kind=EventKind.BLOCK, target=arguments.other, timeout_s=arguments.timeout))
+    return _one_of(arguments, EventKind.BLOCK)
 
 
 def unblock(arguments: Namespace) -> int:
-    return _one(arguments, Submit(kind=EventKind.UNBLOCK, target=arguments.other, timeout_s=arguments.timeout))
+    return _one_of(arguments, EventKind.UNBLOCK)
+
+
+def _one_of(arguments: Namespace, kind: EventKind) -> int:
+    event = Submit(kind=kind, target=arguments.other, timeout_s=arguments.timeout, acknowledge=True)
+    return _one(arguments, event)
 
 
 def _one(arguments: Namespace, event: Submit) -> int:
@@ -50,10 +56,11 @@ def _one(arguments: Namespace, event: Submit) -> int:
         with failures_as_exits(local), Client.connect(local.socket_path) as client:
             if interrupts.caught:
                 raise CommandFailed(ExitStatus.NOT_IN_LOG, "interrupted: nothing was submitted")
+            ids: list[str] = []
             try:
-                answered = ask_patiently(client, interrupts, event, event.timeout_s)
+                answered = ask_patiently(client, interrupts, event, event.timeout_s, ids.append)
             except NoAnswer as lost:
-                print_outcome(out, Outcome.unknown(str(lost)))
+                print_outcome(out, Outcome.unknown(str(lost), next(iter(ids), None)))
                 return status_of_loss(lost)
         print_outcome(out, answered.value)
         status = status_of_outcome(answered.value.outcome)

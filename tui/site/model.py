@@ -314,6 +314,12 @@ class SiteModel:
             self.known_outcome(outcome)
         return outcomes
 
+    async def read_event(self, id_: str) -> Outcome:
+        """One event of this site."""
+        (outcome,) = (await self.link.ask(requests.Events(ids=(id_,)))).lines
+        self.known_outcome(outcome)
+        return outcome
+
     async def _read_anew(self) -> None:
         """Everything that is not read page by page, after a connection was made."""
         try:

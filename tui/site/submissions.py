@@ -2,17 +2,19 @@
 
 Rules that hold here:
 - An event's text is never lost: what is not in the log can be had back into the composer.
-- A connection that breaks in between leaves the outcome unknown until the engine's own list of events tells it.
+- An event is known by the id that the engine acknowledges it with. Of one that was not acknowledged when the connection
+  broke, only that it is in no log can be certain: its words are no proof, for another may have said the same.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from engine.contract.answers import Attempt, Entry, LogLine, Outcome
+from engine.contract.answers import Attempt, LogLine, Outcome
 from engine.contract.errors import BadAnswer, EngineLost, ErrorCode, NoEngine, RequestFailed, RequestRefused
 from engine.contract.requests import EventKind, Fill, Plan, Submit
 from engine.core.effects import UNSETTLED
@@ -31,14 +33,19 @@ EVENTS_READ: Final = 50
 
 @dataclass(eq=False, slots=True)
 class Pending:
-    """An event without an outcome yet. `number_before` is the newest event number known when it was sent; `idle` says
-    why it changes nothing."""
+    """An event without an outcome yet. `number_before` is the newest event number known when it was sent to the engine
+    that runs since `engine`; `idle` says why it changes nothing; `id` is None until the engine has acknowledged it."""
 
     operation: Operation
     number_before: int
+    engine: str | None
     began: float
     idle: str
+    id: str | None = None
     orphaned: bool = False
+
+    def acknowledge(self, id_: str) -> None:
+        self.id = id_
 
     @property
     def elapsed_s(self) -> float:
@@ -52,17 +59,19 @@ class Submissions:
         self._board = board
         self._changed = changed
         self._told: dict[str, Operation] = {}
+        self._reconciling = asyncio.Lock()
         model.on_outcome = self._heard
 
     async def submit(self, operation: Operation) -> None:
         """Sends an event and tells its outcome when there is one."""
         self._board.asked()
-        pending = Pending(operation, self._number_max(), time.monotonic(), self._idle(operation))
+        engine = None if self._model.status is None else self._model.status.since
+        pending = Pending(operation, self._number_max(), engine, time.monotonic(), self._idle(operation))
         self.pending.append(pending)
         self._changed()
         words = wording.operation_words(operation, self._model.site)
         try:
-            outcome = await self._model.link.ask(_submit(operation))
+            outcome = await self._model.link.submit(_submit(operation), pending.acknowledge)
         except RequestRefused as refused:
             said = wording.kept_out("refused", str(refused), words)
             self._end(pending, Notice(said, Mood.BAD, _again(refused, operation), operation))
@@ -73,7 +82,7 @@ class Submissions:
             pending.orphaned = True
             self._changed()
         except BadAnswer as bad:
-            await self._tell(pending, Outcome.unknown(str(bad)))
+            await self._tell(pending, Outcome.unknown(str(bad), pending.id))
         else:
             await self._tell(pending, outcome)
 
@@ -116,12 +125,13 @@ class Submissions:
 
     async def reconcile(self) -> None:
         """The connection is back: finds out what became of the events that were under way when it broke."""
-        for pending in [each for each in self.pending if each.orphaned]:
-            try:
-                await self._adopt(pending)
-            except RequestFailed as failed:
-                self._model.complain(failed)
-                return
+        async with self._reconciling:
+            for pending in [each for each in self.pending if each.orphaned]:
+                try:
+                    await self._tell(pending, await self._became(pending))
+                except RequestFailed as failed:
+                    self._model.complain(failed)
+                    return
 
     def words(self) -> Row | None:
         """The sentence about the events that are under way; None when none is."""
@@ -148,11 +158,8 @@ class Submissions:
 
     def _attempt_for(self, pending: Pending) -> Attempt | None:
         working = [each for each in self._model.attempts.values() if each.phase not in {"asking", "yielding"}]
-        for attempt in working:
-            entry = attempt.entry
-            if entry is not None and entry.author == self._model.site and _same(entry, pending.operation):
-                return attempt
-        return working[0] if working else None
+        its_own = (each for each in working if each.entry is not None and pending.id == each.entry.id is not None)
+        return next(its_own, working[0] if working else None)
 
     async def _tell(self, pending: Pending, outcome: Outcome) -> None:
         if outcome.id is not None:
@@ -189,28 +196,32 @@ class Submissions:
             better = replace(told, said=wording.created(words, outcome, quorum))
             self._board.amend(told, better)
 
-    async def _adopt(self, pending: Pending) -> None:
-        """Looks for an orphaned event among the engine's newest ones."""
+    async def _became(self, pending: Pending) -> Outcome:
+        """What the engine's own list of events tells of one that was under way when the connection broke."""
+        if pending.id is not None:
+            try:
+                return await self._model.read_event(pending.id)
+            except RequestRefused as refused:  # another store is there now
+                return Outcome.unknown(str(refused), pending.id)
+        await self._model.read_status()
         newer = [each for each in await self._model.read_events(EVENTS_READ) if _number(each) > pending.number_before]
-        perhaps: list[Outcome] = []
-        for outcome in newer:
-            line = await self._line(outcome.slot)
-            if line is None or line.id != outcome.id:
-                perhaps.append(outcome)  # nothing tells what it said
-            elif _same(line, pending.operation):
-                await self._tell(pending, outcome)
-                return
-        if not perhaps:
-            gone = Outcome("not-created", None, None, None, "the engine went away before it took the event", None, None)
-            await self._tell(pending, gone)
-            return
-        newest = perhaps[-1]
-        if all(each.outcome == "not-created" for each in perhaps):
-            await self._tell(pending, newest)  # whichever of them it is
-            return
-        why = f"the engine went away before it told; `{self._model.hop.command('events')}` lists this site's events"
-        unknown = Outcome("unknown", newest.id, newest.slot, None, newest.reason or why, None, None)
-        await self._tell(pending, unknown)
+        perhaps = [each for each in newer if each.id not in self._own()]
+        if not perhaps and not self._keeps_it(pending):
+            reason = "the engine went away before it took the event"
+            return Outcome("not-created", None, None, None, reason, None, None)
+        if perhaps and all(each.outcome == "not-created" for each in perhaps):
+            return perhaps[-1]  # whichever of them it is
+        listed = f"`{self._model.hop.command('events')}` lists this site's events"
+        return Outcome.unknown(f"the engine went away before it told which event this is; {listed}", None)
+
+    def _own(self) -> set[str]:
+        """The ids of the events that this screen sent, as far as it was told them."""
+        return {*self._told, *(pending.id for pending in self.pending if pending.id is not None)}
+
+    def _keeps_it(self, pending: Pending) -> bool:
+        """Whether it may still wait for its number: at the same engine, whose site does not vote yet (D5)."""
+        status = self._model.status
+        return status is not None and not status.voting and status.since == pending.engine
 
     async def _line(self, slot: int | None) -> LogLine | None:
         if slot is None:
@@ -257,11 +268,11 @@ class Submissions:
 def _submit(operation: Operation) -> Submit:
     match operation:
         case Tweet(text):
-            return Submit(kind=EventKind.TWEET, text=text, timeout_s=TIMEOUT_S)
+            return Submit(kind=EventKind.TWEET, text=text, timeout_s=TIMEOUT_S, acknowledge=True)
         case Block(target):
-            return Submit(kind=EventKind.BLOCK, target=target, timeout_s=TIMEOUT_S)
+            return Submit(kind=EventKind.BLOCK, target=target, timeout_s=TIMEOUT_S, acknowledge=True)
         case Unblock(target):
-            return Submit(kind=EventKind.UNBLOCK, target=target, timeout_s=TIMEOUT_S)
+            return Submit(kind=EventKind.UNBLOCK, target=target, timeout_s=TIMEOUT_S, acknowledge=True)
         case _:
             raise TypeError("a person submits tweets, blocks and unblocks")
 
@@ -283,18 +294,6 @@ def _again(refused: RequestRefused, operation: Operation) -> tuple[Offer, ...]:
 
 def _number(outcome: Outcome) -> int:
     return 0 if outcome.id is None else int(outcome.id.rpartition("/")[2])
-
-
-def _same(line: LogLine | Entry, operation: Operation) -> bool:
-    match operation:
-        case Tweet(text):
-            return line.kind == "tweet" and line.text == text
-        case Block(target):
-            return line.kind == "block" and line.target == target
-        case Unblock(target):
-            return line.kind == "unblock" and line.target == target
-        case _:
-            return False
 
 
 def site_operation(kind: str, target: str) -> Operation:

@@ -1,7 +1,8 @@
 """Sessions: the events of this site, from submission to outcome.
 
 Rules that hold here:
-- E1: an event's number is durable before it is proposed; its row goes with every change of its state.
+- E1: an event's number is durable before it is proposed, or told to who submitted it; its row goes with every change of
+  its state.
 - E2: `created` and `lost` are said of a learned slot alone, `not-created` only where nothing that carries the event
   left; else the outcome is `unknown`, kept durably, settled when its slot is learned, never pushed again.
 - E3: events are proposed in the order of submission. L1: one at a time, the next waits until it is settled; or, handed
@@ -25,7 +26,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from engine.core.effects import SawOutcome
+from engine.core.effects import SawNumbered, SawOutcome
 from engine.core.entry import Entry, Stamped, Withdrawal, decode, encode, kind_of
 from engine.core.events.situation import Doubt, Situation, together
 from engine.core.ids import NEVER, EventId, SiteId, Slot, Tick
@@ -39,7 +40,7 @@ GIVEN_UP: Final = "given up by who submitted it"
 
 
 class Submission(Value):
-    """An event to be placed. `token` comes back in its SawOutcome; `body` is `entry.encode(...)`."""
+    """An event to be placed. `token` comes back with its number and its outcome; `body` is `entry.encode(...)`."""
 
     token: int
     body: str
@@ -131,6 +132,7 @@ class Sessions:
             self._number_max += 1
             event.row = EventRow(self._number_max, event.submission.body, EventState.QUEUED)
             step.write(WriteEvent(event.row))
+            step.tell(SawNumbered(event.submission.token, EventId(self._site, self._number_max)))
             self._queue.append(event)
 
     def turn(self, slot: Slot, follows: int) -> Entry | None:

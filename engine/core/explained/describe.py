@@ -18,6 +18,7 @@ from engine.core.effects import (
     SawHanded,
     SawHoles,
     SawLearned,
+    SawNumbered,
     SawOutcome,
     SawPeer,
     SawProof,
@@ -87,7 +88,7 @@ def observation(value: Observation) -> Line | None:
             return Line("hand-on", None, leader, _handed(value))
         case SawRejected(reason, peer):
             return Line("rejected", None, None, f"{reason} from {peer}")
-        case SawProof() | SawBiography():
+        case SawNumbered() | SawProof() | SawBiography():
             return None
         case _:
             assert_never(value)

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from engine.core.effects import SawOutcome
+from engine.core.effects import SawNumbered, SawOutcome
 from engine.core.entry import BadOperation, Entry, decode
 from engine.core.ids import EventId, SiteId, Slot
 from engine.core.messages import HandOn
@@ -162,6 +162,12 @@ class Outcomes:
             if said in (EventState.LOST, EventState.NOT_CREATED):
                 violate("E2", f"{entry.id} takes effect, and was said to be {said}", slot=slot, site=event.site)
         event.slot = slot
+
+    def numbered(self, site: SiteId, saw: SawNumbered, image: Image) -> None:
+        """An event's number is told to who submitted it, after the commit that it rests on."""
+        row = image.events.get(saw.id.number)
+        if row is None or self.by_body.get(row.body) is not self.by_token[saw.token]:
+            violate("D1", f"{saw.id} is told to who submitted it; its author's disk has no such event", site=site)
 
     def told(self, site: SiteId, saw: SawOutcome, image: Image) -> Event:
         """An outcome is told, after the commit that it rests on. Returns the event, with what was told of it before."""

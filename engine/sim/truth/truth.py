@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import assert_never
 
-from engine.core.effects import SawAttempt, SawOutcome, SawReadConfirmed, SawReadUnconfirmed, Send
+from engine.core.effects import SawAttempt, SawNumbered, SawOutcome, SawReadConfirmed, SawReadUnconfirmed, Send
 from engine.core.entry import Entry
 from engine.core.ids import SiteId, Slot, StoreId, Tick, quorum_size
 from engine.core.messages import (
@@ -265,6 +265,10 @@ class Truth:
     def recovered(self, index: int, prefix: Slot) -> None:
         """A site says that it has recovered, up to here."""
         self._recovery.ends(index, prefix)
+
+    def numbered(self, index: int, saw: SawNumbered) -> None:
+        """An event's number is told to who submitted it."""
+        self.outcomes.numbered(self._names[index], saw, self._disks[index].image)
 
     def told(self, index: int, saw: SawOutcome) -> Event:
         """An outcome is told to whoever waits at this site."""

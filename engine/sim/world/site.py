@@ -19,6 +19,7 @@ from engine.core.effects import (
     Effects,
     Observation,
     SawAttempt,
+    SawNumbered,
     SawOutcome,
     SawReadConfirmed,
     SawReadUnconfirmed,
@@ -48,7 +49,9 @@ WAITING_MAX: Final = 256
 SPINS_MAX: Final = 20
 """How often a process may tick at one time: a deadline that a tick leaves in the past would keep it busy for ever."""
 
-_JUDGED: Final[frozenset[type]] = frozenset({SawAttempt, SawReadConfirmed, SawOutcome, SawRecovery, SawReadUnconfirmed})
+_JUDGED: Final[frozenset[type]] = frozenset(
+    {SawAttempt, SawNumbered, SawOutcome, SawReadConfirmed, SawReadUnconfirmed, SawRecovery}
+)
 """The observations that are held against the truth as they are told."""
 
 _FRAME_BYTES: Final = 250
@@ -385,6 +388,8 @@ class SimSite:
                         self.awaited.discard(saw.token)
                     if self.fuse and self._burns(CrashPoint.BETWEEN_TELLS):
                         return False
+                case SawNumbered():
+                    self._truth.numbered(self.index, saw)
                 case SawAttempt(phase="waiting"):
                     self._truth.waits(self.index, self._passed_at, saw)
                 case SawRecovery(phase="done"):
