@@ -393,8 +393,40 @@ class Costs(Shape):
     per_event: PerEvent
 
 
+class FaultCounts(Shape):
+    """What fault rules did to messages."""
+
+    dropped: int
+    delayed: int
+    duplicated: int
+    held: int
+    overflowed: int
+
+
+class Counters(Shape):
+    """What only grows, since the site's engine started. `events` are counted by outcome, what was `rejected` and the errors by
+    reason."""
+
+    datagrams_in: int
+    datagrams_out: int
+    bytes_in: int
+    bytes_out: int
+    receive_errors: dict[str, int]
+    send_errors: dict[str, int]
+    passes: int
+    commits: int
+    writes: int
+    messages_in: int
+    messages_out: int
+    events: dict[str, int]
+    rejected: dict[str, int]
+    costs: Costs
+    faults: FaultCounts
+    log_lines_lost: int
+
+
 class Status(Shape):
-    """Where a site stands. `counters` are named by what counts them, and a later version may have others."""
+    """Where a site stands."""
 
     site: str
     cluster: str
@@ -416,7 +448,7 @@ class Status(Shape):
     unknown: int
     fresh_at: str | None
     peers: dict[str, Peer]
-    counters: dict[str, Any]
+    counters: Counters
     udp: ForScreens[str]
     pid: ForScreens[int]
     version: ForScreens[str]
@@ -425,19 +457,10 @@ class Status(Shape):
     data: ForScreens[str]
     attempts: ForScreens[tuple[Attempt, ...]]
 
-    def __post_init__(self) -> None:
-        """Raises BadAnswer: where it is read, not where it is painted."""
-        _ = self.costs
-
     @property
     def sites(self) -> tuple[str, ...]:
         """All sites of the cluster, sorted."""
         return tuple(sorted({self.site, *self.peers}))
-
-    @property
-    def costs(self) -> Costs | None:
-        told = self.counters.get("costs")
-        return None if told is None else read(Costs, told)
 
     def has_settled(self, slot: int) -> bool:
         """Whether the slot is learned there, as far as this tells: of very many holes the first are named."""

@@ -7,8 +7,10 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 
+from engine.contract import answers
+from engine.contract.answers import Counters
 from engine.runtime.costs import Costs
 from engine.runtime.faults import FaultCounts
 from engine.runtime.log import lines_lost
@@ -27,20 +29,22 @@ class NodeCounts:
     costs: Costs = field(default_factory=Costs)
 
 
-def counters_shape(node: NodeCounts, udp: UdpCounts, faults: FaultCounts) -> dict[str, object]:
-    return {**_values(udp), **_values(node), "faults": _values(faults), "log_lines_lost": lines_lost()}
-
-
-def _values(counts: NodeCounts | UdpCounts | FaultCounts) -> dict[str, object]:
-    values = ((each.name, getattr(counts, each.name)) for each in fields(counts))
-    return {name: _shown(value) for name, value in values}
-
-
-def _shown(value: object) -> object:
-    match value:
-        case Counter():
-            return dict(value)
-        case Costs():
-            return value.told()
-        case _:
-            return value
+def counters_shape(node: NodeCounts, udp: UdpCounts, faults: FaultCounts) -> Counters:
+    return Counters(
+        datagrams_in=udp.datagrams_in,
+        datagrams_out=udp.datagrams_out,
+        bytes_in=udp.bytes_in,
+        bytes_out=udp.bytes_out,
+        receive_errors=dict(udp.receive_errors),
+        send_errors=dict(udp.send_errors),
+        passes=node.passes,
+        commits=node.commits,
+        writes=node.writes,
+        messages_in=node.messages_in,
+        messages_out=node.messages_out,
+        events=dict(node.events),
+        rejected=dict(node.rejected),
+        costs=node.costs.told(),
+        faults=answers.FaultCounts(**asdict(faults)),
+        log_lines_lost=lines_lost(),
+    )

@@ -18,7 +18,7 @@ import msgspec
 import orjson
 from msgspec.structs import replace
 
-from engine.contract.answers import Faults, LogLine, Outcome, Status, Topic
+from engine.contract.answers import Faults, LogLine, Outcome, Peer, Status, Topic
 from engine.contract.shape import Shape
 from engine.core.ids import Slot, Tick
 from engine.runtime import jsonrpc
@@ -140,8 +140,8 @@ class Subscriptions:
         if self._status_changed and now >= self._status_taken + STATUS_EVERY:
             self._status_taken, self._status_changed = now, False
             status = picture.status()
-            if (essence := _essence(status)) != self._status_told:
-                self._status_told = essence
+            if self._status_told is None or _differs(status, self._status_told):
+                self._status_told = status
                 items.append((Topic.STATUS, _encoded(Topic.STATUS, [status])))
         return items
 
@@ -199,7 +199,11 @@ def _encoded(topic: Topic, lines: Iterable[Shape]) -> list[bytes]:
     return [orjson.dumps({"topic": topic, **msgspec.to_builtins(line)}) for line in lines]
 
 
-def _essence(status: Status) -> Status:
-    """The status without what changes by time alone."""
-    peers = {name: replace(peer, rtt_ms=None, heard_s=None) for name, peer in status.peers.items()}
-    return replace(status, peers=peers, counters={}, fill_in_s=None)
+def _differs(status: Status, told: Status) -> bool:
+    """By more than what changes by time alone."""
+    now = replace(status, peers=_timeless(status), counters=told.counters, fill_in_s=told.fill_in_s)
+    return now != replace(told, peers=_timeless(told))
+
+
+def _timeless(status: Status) -> dict[str, Peer]:
+    return {name: replace(peer, rtt_ms=None, heard_s=None) for name, peer in status.peers.items()}

@@ -45,6 +45,8 @@ IN_CONTROL: Final = {
     answers.SaidLine: "A said line:",
     answers.SlotLine: "A slot line is what a site has of a slot from now on:",
     answers.RangeLine: "A range line:",
+    answers.Counters: "`counters` only grow, since the engine started:",
+    answers.FaultCounts: '"costs":{...},\n"faults":',
     answers.Costs: "what events cost this site since its start:",
     answers.PerEvent: '"per_event":',
     answers.Observed: '"method":"observed","params":',

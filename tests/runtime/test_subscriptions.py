@@ -91,7 +91,7 @@ class FakePicture:
             unknown=0,
             fresh_at=None,
             peers={"bob": self.peer},
-            counters={"n": self.counters},
+            counters=counters_shape(NodeCounts(passes=self.counters), UdpCounts(), FaultCounts()),
             udp="127.0.0.1:7001",
             pid=1,
             version="0.1.0",

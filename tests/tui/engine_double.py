@@ -220,7 +220,11 @@ class EngineDouble:
             "faults": sum(rule["on"] for rule in self.rules), "unknown": 0, "fresh_at": None,
             "peers": peers,
             "counters": {
-                "datagrams_in": 1204, "datagrams_out": 1190, "rejected": {},
+                "datagrams_in": 1204, "datagrams_out": 1190, "bytes_in": 240_800, "bytes_out": 238_000,
+                "receive_errors": {}, "send_errors": {}, "passes": 2410, "commits": 131, "writes": 390,
+                "messages_in": 1450, "messages_out": 1502, "events": {"created": 11}, "rejected": {},
+                "faults": dict.fromkeys(("dropped", "delayed", "duplicated", "held", "overflowed"), 0),
+                "log_lines_lost": 0,
                 "costs": {
                     "events": 37, "messages_in": 450, "messages_out": 458, "datagrams_in": 180, "datagrams_out": 181,
                     "bytes_in": 70_000, "bytes_out": 71_987, "commits": 110,

@@ -116,7 +116,7 @@ async def test_waiting_for_an_engine_tries_ever_more_rarely_and_paints_once(tmp_
 
 async def test_a_status_of_another_version_ends_no_screen(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, screen_of(engine, size=WIDE) as pilot:
-        engine.status_changes = {"counters": {"costs": {"events": 3}}}
+        engine.status_changes = {"counters": engine.status()["counters"] | {"costs": {"events": 3}}}
         await pilot.press("5")
         await pilot.until_shown("it is of another version, restart it")
         await pilot.resize(170, 48)  # what is shown is written anew

@@ -8,12 +8,12 @@ Rules that hold here:
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
 from engine.contract import requests
-from engine.contract.answers import Peer, Status
-from tui import costs, leading
+from engine.contract.answers import Counters, Peer, Status
+from tui import costs, counters, leading
 from tui.client import Client, failures_as_exits
 from tui.exits import ExitStatus
 from tui.output import Cell, Output, Row, Style
@@ -75,8 +75,7 @@ def _facts(status: Status) -> Iterator[Row]:
     more = f" and {len(holes) - _HOLES_SHOWN} more" if len(holes) > _HOLES_SHOWN else ""
     yield "holes", Cell(" ".join(map(str, holes[:_HOLES_SHOWN])) + more, Style.DOUBT) if holes else "none"
     yield "recovery", "scanning" if status.recovering else "done"
-    if status.costs is not None:
-        yield "costs", costs.in_words(status.costs)
+    yield "costs", costs.in_words(status.counters.costs)
     yield "events", f"{status.unknown} with an outcome not known yet" if status.unknown else "all outcomes known"
     yield from (("address", status.udp), ("data", status.data), ("process", str(status.pid)), ("since", status.since))
 
@@ -90,11 +89,10 @@ def peer_row(name: str, peer: Peer) -> Row:
     return (name, up, rtt, through)
 
 
-def _counter_rows(counters: Mapping[str, Any]) -> Iterator[Row]:
-    for name, value in sorted(counters.items()):
-        if name == "costs":
-            continue  # it has a line of its own
-        if isinstance(value, dict):
-            yield name, " ".join(f"{key} {count}" for key, count in sorted(value.items())) or "none"
-        else:
-            yield name, str(value)
+def _counter_rows(counted: Counters) -> Iterator[Row]:
+    single = {name: str(count) for name, count in counters.single(counted).items()}
+    groups = {
+        name: " ".join(f"{key} {count}" for key, count in group.items()) or "none"
+        for name, group in counters.grouped(counted).items()
+    }
+    yield from sorted({**single, **groups}.items())

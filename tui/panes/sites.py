@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final, NamedTuple, Self
+from collections.abc import Sequence
+from typing import ClassVar, Final, NamedTuple, Self
 
-from engine.contract.answers import Peer, Status
-from tui import costs, leading
+from engine.contract.answers import Counters, Peer, Status
+from tui import costs, counters, leading
 from tui.panes.page import Page
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
 from tui.site.model import Change, SiteModel
@@ -54,7 +54,7 @@ class SitesPane(Page):
             BLANK,
             *_standing(status, width),
             BLANK,
-            *_counters({name: value for name, value in status.counters.items() if name != "costs"}, width),
+            *_counters(status.counters, width),
         ]
 
     def _last_known(self, status: Status, width: int) -> list[Row]:
@@ -140,8 +140,7 @@ def _standing(status: Status, width: int) -> list[Row]:
     lines.append(row(("prefix     ", Role.DIM), f"#{status.chosen_through:,}, highest chosen #{status.chosen_max:,}"))
     if status.holes:
         lines.append(row(("holes      ", Role.DIM), (plural(len(status.holes), "slot"), Role.BAD)))
-    if status.costs is not None:
-        lines += wrapped(row(("costs      ", Role.DIM), costs.in_words(status.costs)), width, indent=11)
+    lines += wrapped(row(("costs      ", Role.DIM), costs.in_words(status.counters.costs)), width, indent=11)
     since = "" if status.since is None else f", since {local_time(status.since):%d %b %H:%M}"
     engine = row(("engine     ", Role.DIM), f"{status.version or '?'}, pid {status.pid}{since}")
     udp = row(("udp        ", Role.DIM), status.udp or "")
@@ -149,21 +148,14 @@ def _standing(status: Status, width: int) -> list[Row]:
     return [*lines, *(line for said in (engine, udp, store) for line in wrapped(said, width, indent=11))]
 
 
-def _counters(counters: Mapping[str, Any], width: int) -> list[Row]:
-    """Counters by name; groups of counters (rejected datagrams by reason) below theirs."""
-    lines: list[Row] = []
-    flat = [(name, value) for name, value in counters.items() if not isinstance(value, Mapping)]
-    column = max((len(name) for name, _ in flat), default=0) + 12
+def _counters(counted: Counters, width: int) -> list[Row]:
+    """By name; the groups below (rejected datagrams by reason) with their sums."""
+    single = counters.single(counted)
+    column = max(map(len, single)) + 12
     across = max(1, width // (column + 2))
-    for start in range(0, len(flat), across):
-        cells = [
-            f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}"
-            for name, value in flat[start : start + across]
-        ]
-        lines.append(row(("  ".join(cell.ljust(column) for cell in cells).rstrip(), Role.DIM)))
-    for name, group in counters.items():
-        if isinstance(group, Mapping):
-            total = sum(value for value in group.values() if isinstance(value, int))
-            lines.append(row(f"{name} {total:,}", ("" if group else " (none)", Role.DIM)))
-            lines += [row((f"  {value:>8,}  {reason}", Role.WARN)) for reason, value in sorted(group.items())]
+    cells = [f"{name} {count:,}".ljust(column) for name, count in single.items()]
+    lines = [row(("  ".join(cells[at : at + across]).rstrip(), Role.DIM)) for at in range(0, len(cells), across)]
+    for name, group in counters.grouped(counted).items():
+        lines.append(row(f"{name} {sum(group.values()):,}", ("" if group else " (none)", Role.DIM)))
+        lines += [row((f"  {count:>8,}  {reason}", Role.WARN)) for reason, count in group.items()]
     return lines
