@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import orjson
 
-from engine.core.entry import BadOperation, Entry, bounded_ms, decode
+from engine.core.entry import BadOperation, Entry, Kind, bounded_ms, decode
 from engine.core.ids import NUMBER_MAX, STORE_ID, Ballot, Round, SiteId, Slot, StoreId
 from engine.core.storage import (
     EventRow,
@@ -233,7 +233,8 @@ def event_of(values: Sequence[Any]) -> EventRow:
     number, state, slot, reason, to_author, to_kind, said = values
     body = _body(said)
     at = None if slot is None else Slot(_number(slot, 1))
-    return EventRow(_number(number, 1), body, EventState(state), at, reason, to_author, to_kind)
+    won = None if to_kind is None else Kind(to_kind)
+    return EventRow(_number(number, 1), body, EventState(state), at, reason, to_author, won)
 
 
 def peer_values(memory: PeerMemory) -> Values:
@@ -275,7 +276,7 @@ def _entry_of(values: Sequence[Any]) -> Entry | None:
     return Entry(author, _number(number), _number(follows), body if author is None else _body(body))
 
 
-def _body(said: Any) -> str:
+def _body(said: str) -> str:
     """The body of an event, with a time that every site reads: earlier versions wrote whatever a clock said.
 
     No peer ever took such a body, and an event has one body. So whoever reads it thus reads the same each time, and the
@@ -296,14 +297,14 @@ def _timed(said: str) -> str:
     return f"{found[1]} {bounded_ms(int(found[2]))} {found[3]}"
 
 
-def _number(value: Any, least: int = 0) -> int:
+def _number(value: object, least: int = 0) -> int:
     """What the wire takes for a number (W2), so that whatever is read here can be told to peers and be stored again."""
     if type(value) is not int or not least <= value <= NUMBER_MAX:
         raise ValueError(f"{value!r} is not a number from {least} to {NUMBER_MAX}")
     return value
 
 
-def _life(value: Any) -> StoreId:
+def _life(value: object) -> StoreId:
     if not isinstance(value, str) or not STORE_ID.match(value):
         raise ValueError(f"{value!r} is not the id of a store")
     return StoreId(value)

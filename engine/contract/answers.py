@@ -404,8 +404,8 @@ class FaultCounts(Shape):
 
 
 class Counters(Shape):
-    """What only grows, since the site's engine started. `events` are counted by outcome, what was `rejected` and the errors by
-    reason."""
+    """What only grows, since the site's engine started. `events` are counted by outcome, what was `rejected` and the
+    errors by reason."""
 
     datagrams_in: int
     datagrams_out: int

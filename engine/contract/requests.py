@@ -104,8 +104,8 @@ class _OfSlots(Params[_A]):
 
 
 class Submit(Params[Outcome], kw_only=True):
-    """`text` of a tweet, or the `target` of a block or unblock. `acknowledge`: who asks is told the event's id once it has
-    one, before its outcome."""
+    """`text` of a tweet, or the `target` of a block or unblock. `acknowledge`: who asks is told the event's id once it
+    has one, before its outcome."""
 
     kind: Annotated[EventKind, Meta(description="tweet, block or unblock")]
     text: Text | None = None

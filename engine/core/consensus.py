@@ -24,6 +24,7 @@ from engine.core.messages import (
     Accepted,
     Cause,
     Chosen,
+    How,
     LearnedSlot,
     Prepare,
     Promise,
@@ -91,7 +92,7 @@ class Consensus:
                 for accepted in message.accepted:
                     self.learner.used(accepted.slot)
                 for item in message.learned:
-                    self.learn(step, item, Origin("known", None, sender))
+                    self.learn(step, item, Origin(How.KNOWN, None, sender))
                 self._counting(message.ballot).on_promise(step, sender, message)
             case Accept():
                 self._on_accept(step, sender, message)
@@ -166,7 +167,7 @@ class Consensus:
             self.learner.used(item.slot)
             entry = chosen_entry(item, self.acceptor.vote(item.slot))
             if entry is not None:
-                self.learn(step, LearnedSlot(item.slot, entry), Origin("chosen", item.ballot, sender))
+                self.learn(step, LearnedSlot(item.slot, entry), Origin(How.CHOSEN, item.ballot, sender))
             elif not self.learner.is_learned(item.slot):
                 missed.append(item.slot)
         if missed:
@@ -181,6 +182,6 @@ class Consensus:
     def _on_chosen(self, step: Step, slot: Slot, accepting: Accepting) -> None:
         """A majority accepted."""
         ballot, entry = accepting.ballot, accepting.entry
-        self.learn(step, LearnedSlot(slot, entry), Origin("votes", ballot, self._settings.site, accepting.accepted))
+        self.learn(step, LearnedSlot(slot, entry), Origin(How.VOTES, ballot, self._settings.site, accepting.accepted))
         for peer in self._settings.peers:
             step.send(peer, told(peer, slot, accepting))

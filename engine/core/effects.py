@@ -9,16 +9,18 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final
 
 from msgspec import Struct
 
-from engine.core.entry import Entry
+from engine.core.entry import Entry, Kind
 from engine.core.explained.biography import Biography
 from engine.core.ids import Ballot, EventId, SiteId, Slot, Tick
 from engine.core.messages import How, Message
 from engine.core.storage import EventState, Write
 from engine.core.value import Value
+from engine.core.views import AttemptPhase, ElectionPhase
 
 
 class Send(Value):
@@ -27,7 +29,7 @@ class Send(Value):
 
 
 class SawLearned(Value):
-    """A slot became learned here. `how`: `votes` (this site counted those), `chosen` or `known` (`source` said so)."""
+    """A slot became learned here; `source` said so, or is this site, which counted `votes`."""
 
     slot: Slot
     entry: Entry
@@ -65,27 +67,22 @@ class SawOutcome(Value):
     slot: Slot | None
     reason: str | None
     to_author: SiteId | None
-    to_kind: str | None
+    to_kind: Kind | None
     waits_for: Slot | None = None
     took_ms: Tick | None = None
 
 
 class SawAttempt(Value):
-    """An attempt at a slot moved: `preparing`, `fallback` (ballot 0 did not do: prepares, L2), `accepting`, `adopting`,
-    `waiting` (backing off), `ended`; or an election did: `standing`, `leads`, `steps down` (L3).
+    """An attempt at a slot moved, or an election did.
 
     `why` is one sentence that a person reads; `until` is set while waiting.
     """
 
     slot: Slot
-    phase: str
+    phase: AttemptPhase | ElectionPhase
     ballot: Ballot | None
     why: str
     until: Tick | None = None
-
-
-RANGE_PHASES: Final = frozenset({"standing", "leads", "steps down"})
-"""The phases of an election: about all slots from the named one on."""
 
 
 class SawHoles(Value):
@@ -105,25 +102,41 @@ class SawHanded(Value):
     via: SiteId
 
 
+class FillResult(StrEnum):
+    """What became of a slot that was to be settled."""
+
+    RECOVERED = "recovered"  # an entry that was accepted there was completed
+    NOOP = "no-op"
+    LEARNED = "learned"  # from a site that had it
+    CHOSEN = "chosen"  # it was learned before
+    NO_QUORUM = "no-quorum"  # not settled for now
+    HINDERED = "fault-rule"  # nor this: a fault rule of this site is in the way
+
+
+UNSETTLED: Final = frozenset({FillResult.NO_QUORUM, FillResult.HINDERED})
+"""The results that settle nothing."""
+
+
 class SawFilled(Value):
-    """A slot that the filler worked on is settled: `recovered`, `no-op`, `learned`; or it is not for now: `no-quorum`,
-    or `fault-rule` where a fault rule of this site is in the way."""
+    """A slot that the filler worked on is settled, with an entry of `kind`; or it is not for now."""
 
     slot: Slot
-    result: str
-    kind: str | None
+    result: FillResult
+    kind: Kind | None
 
 
-NO_QUORUM: Final = "no-quorum"
-HINDERED: Final = "fault-rule"
-UNSETTLED: Final = frozenset({NO_QUORUM, HINDERED})
-"""The results of a fill that settle nothing; HINDERED is the one whose cause is a fault rule of this site."""
+class RecoveryPhase(StrEnum):
+    """Where the recovery scanner is (R4)."""
+
+    SCANNING = "scanning"
+    COPYING = "copying"
+    DONE = "done"
 
 
 class SawRecovery(Value):
-    """The recovery scanner: `scanning`, `copying` (`through` the bound, from `source`) or `done`."""
+    """The recovery scanner goes on; copying, through `bound`, from `source`."""
 
-    phase: str
+    phase: RecoveryPhase
     bound: Slot | None
     prefix: Slot
     source: SiteId | None

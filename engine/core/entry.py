@@ -12,6 +12,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final, assert_never
@@ -24,6 +25,16 @@ AT_MS_MAX: Final = 253_402_300_799_999
 """9999-12-31, the last day that ISO 8601 writes with four digits."""
 _REFUSED: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 """Cc, Cs, Zl and Zp written out: Unicode never changes these four, and every site must refuse the same texts."""
+
+
+class Kind(StrEnum):
+    """What kind of entry it is: the first word of its body."""
+
+    NOOP = "noop"
+    TWEET = "tweet"
+    BLOCK = "block"
+    UNBLOCK = "unblock"
+    WITHDRAWAL = "withdrawal"
 
 
 class BadOperation(ValueError):
@@ -111,13 +122,13 @@ def encode(said: Stamped) -> str:
     """The body of an entry for this operation."""
     match said.operation:
         case Tweet(text):
-            return f"tweet {said.at_ms} {text}"
+            return f"{Kind.TWEET} {said.at_ms} {text}"
         case Block(target):
-            return f"block {said.at_ms} {target}"
+            return f"{Kind.BLOCK} {said.at_ms} {target}"
         case Unblock(target):
-            return f"unblock {said.at_ms} {target}"
+            return f"{Kind.UNBLOCK} {said.at_ms} {target}"
         case Withdrawal():
-            return f"withdrawal {said.at_ms} "
+            return f"{Kind.WITHDRAWAL} {said.at_ms} "
         case _:
             assert_never(said.operation)
 
@@ -134,15 +145,15 @@ def decode(body: str) -> Stamped:
         raise BadOperation("the body of an entry is KIND AT_MS ARGUMENT")
     operation: Operation
     match kind:
-        case "tweet":
+        case Kind.TWEET:
             if clean_text(argument) != argument:
                 raise BadOperation("the text of a tweet is stored stripped")
             operation = Tweet(argument)
-        case "block" | "unblock":
+        case Kind.BLOCK | Kind.UNBLOCK:
             if not SITE_NAME.match(argument):
                 raise BadOperation("a block names a site")
-            operation = Block(SiteId(argument)) if kind == "block" else Unblock(SiteId(argument))
-        case "withdrawal" if argument == "":
+            operation = Block(SiteId(argument)) if kind == Kind.BLOCK else Unblock(SiteId(argument))
+        case Kind.WITHDRAWAL if argument == "":
             operation = Withdrawal()
         case _:
             raise BadOperation("the kind of an entry is tweet, block, unblock or withdrawal")
@@ -152,9 +163,9 @@ def decode(body: str) -> Stamped:
     return said
 
 
-def kind_of(entry: Entry) -> str:
-    """`noop`, `tweet`, `block`, `unblock` or `withdrawal`."""
-    return "noop" if entry.author is None else entry.body.partition(" ")[0]
+def kind_of(entry: Entry) -> Kind:
+    """Of an entry that `decode` takes."""
+    return Kind.NOOP if entry.author is None else Kind(entry.body.partition(" ")[0])
 
 
 def in_words(entry: Entry) -> str:

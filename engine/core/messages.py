@@ -49,8 +49,15 @@ class Verdict(StrEnum):
     LOST_DISK = "lost-disk"  # another life, or a later commit, is remembered here
 
 
+class How(StrEnum):
+    """How a site came to know what was chosen."""
+
+    VOTES = "votes"  # it counted those
+    CHOSEN = "chosen"  # another site said that it had
+    KNOWN = "known"  # another site said that it had learned it
+
+
 Phase = Literal["prepare", "accept"]
-How = Literal["votes", "chosen", "known"]
 Part = TypeVar("Part")
 Some = Annotated[tuple[Part, ...], Meta(min_length=1)]
 """A message about nothing is none."""
@@ -393,7 +400,7 @@ class Deed(Row):
 
 
 class Learning(Row):
-    """How the sender came to know the choice: `votes` (it counted those), `chosen` or `known` (`source` said so)."""
+    """How the sender came to know the choice; `source` said so, or is the sender, which counted `votes`."""
 
     how: How
     ballot: Ballot | None

@@ -46,6 +46,7 @@ from engine.core.messages import (
     Heartbeat,
     Hello,
     Highest,
+    How,
     Known,
     LearnedSlot,
     Message,
@@ -89,7 +90,7 @@ class _Around(Onlooker):
 
     def learned(self, step: Step, item: LearnedSlot, origin: Origin, reached: Sequence[SawApplied]) -> None:
         slot, entry = item.slot, item.entry
-        self.filler.on_learned(step, slot, entry, origin.how == "votes")
+        self.filler.on_learned(step, slot, entry, origin.how is How.VOTES)
         self.sessions.on_learned(step, slot, entry)
         for applied in reached:
             self.sessions.on_applied(step, applied.slot, applied.entry, applied.void)
@@ -325,7 +326,7 @@ class Replica:
                     step.send(sender, known)
             case Known():
                 for item in message.learned:
-                    self._consensus.learn(step, item, Origin("known", None, sender))
+                    self._consensus.learn(step, item, Origin(How.KNOWN, None, sender))
                 self._filler.on_known(step, sender, message)
                 self._scanner.on_known(step, sender, message)
             case HandOn():

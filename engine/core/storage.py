@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from engine.core.entry import Entry
+from engine.core.entry import Entry, Kind
 from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId
 from engine.core.messages import LearnedSlot
 from engine.core.value import Value
@@ -92,7 +92,7 @@ class EventRow(Value):
     slot: Slot | None = None
     reason: str | None = None
     to_author: SiteId | None = None  # with LOST: who won the slot (None: a no-op) ...
-    to_kind: str | None = None  # ... and with what kind of entry
+    to_kind: Kind | None = None  # ... and with what kind of entry
 
 
 class PeerMemory(Value):

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, SiteId, Slot, Tick
 from engine.core.value import Value
 
 
-class AttemptView(Value):
-    """What this site is doing about a slot.
+class AttemptPhase(StrEnum):
+    """Where an attempt at a slot is."""
 
-    `phase`: `preparing`, `accepting`, `adopting`, `waiting` (backing off), `asking` or `yielding` (the hole filler).
-    """
+    PREPARING = "preparing"
+    FALLBACK = "fallback"  # ballot 0 did not do: prepares (L2)
+    ACCEPTING = "accepting"
+    ADOPTING = "adopting"  # accepting a value that is not its own
+    WAITING = "waiting"  # backing off
+    ENDED = "ended"
+    ASKING = "asking"  # the hole filler: whether the slot is chosen
+    YIELDING = "yielding"  # the hole filler: lets other attempts go first
+
+
+class ElectionPhase(StrEnum):
+    """Where an election is (L3): about all slots from one on."""
+
+    STANDING = "standing"
+    LEADS = "leads"
+    STEPS_DOWN = "steps down"
+
+
+class AttemptView(Value):
+    """What this site is doing about a slot."""
 
     slot: Slot
-    phase: str
+    phase: AttemptPhase
     ballot: Ballot | None
     votes: tuple[SiteId, ...]
     asked: tuple[SiteId, ...]

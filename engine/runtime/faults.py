@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final, Protocol
 
-from engine.core.explained.hindrance import Taken
+from engine.core.explained.hindrance import Taken, Verb
 from engine.core.ids import NEVER, SiteId, Tick
 from engine.core.messages import Message, Packet
 from engine.runtime.fault_rules import UNTOUCHED, BadRule, Direction, Fate, Rule, judge, parse
@@ -192,12 +192,12 @@ class FaultLayer:
         """Takes a judged message over, and returns how many copies of it go on at once."""
         if fate.held_by is not None and fate.delays:
             self._hold(at_ms, transit, len(fate.delays), fate.held_by)
-            self._taken.held(_taken(transit, fate.held_by, "hold"), NEVER, self._held_number)
+            self._taken.held(_taken(transit, fate.held_by, Verb.HOLD), NEVER, self._held_number)
             return 0
         if not fate.delays:
-            self._taken.dropped(now, _taken(transit, fate.acted[0], "drop"))
+            self._taken.dropped(now, _taken(transit, fate.acted[0], Verb.DROP))
         elif fate.late_by is not None and min(fate.delays) > 0:
-            self._taken.delayed(_taken(transit, fate.late_by, "delay"), Tick(now + min(fate.delays)))
+            self._taken.delayed(_taken(transit, fate.late_by, Verb.DELAY), Tick(now + min(fate.delays)))
         at_once = 0
         for delay in fate.delays:
             if delay == 0:
@@ -272,7 +272,7 @@ class FaultLayer:
         heapq.heappush(self._under_way, (due, self._order, transit))
 
 
-def _taken(transit: Transit, rule: int, verb: str) -> Taken:
+def _taken(transit: Transit, rule: int, verb: Verb) -> Taken:
     return Taken(rule, verb, transit.direction is Direction.OUT, transit.peer, transit.message)
 
 

@@ -21,10 +21,9 @@ from engine.contract.answers import Acknowledged, Filled, FillLine, GivenUp, Out
 from engine.contract.errors import ErrorCode
 from engine.contract.requests import Action, CallId, EventKind, Explain, Fill, GiveUp, LinearizableView, Submit
 from engine.core.effects import (
-    HINDERED,
-    NO_QUORUM,
     UNSETTLED,
     Effects,
+    FillResult,
     Observation,
     SawBiography,
     SawFilled,
@@ -37,6 +36,7 @@ from engine.core.effects import (
 from engine.core.entry import NOOP, BadOperation, Block, Operation, Tweet, Unblock, clean_text, encode, kind_of, stamped
 from engine.core.events.sessions import Submission
 from engine.core.ids import SiteId, Slot, Tick
+from engine.core.messages import How
 from engine.core.replica import Replica
 from engine.core.settings import Settings
 from engine.runtime import jsonrpc
@@ -129,7 +129,7 @@ class PendingCalls:
                     pass
         # A slot that was settled without the filler: by an event's own attempt, or by a peer that told.
         for slot, saw in learned.items():
-            result = "no-op" if saw.how == "votes" and saw.entry == NOOP else "learned"
+            result = FillResult.NOOP if saw.how is How.VOTES and saw.entry == NOOP else FillResult.LEARNED
             self._settle(slot, fill_line(SawFilled(slot, result, kind_of(saw.entry))))
 
     def numbered(self, saw: SawNumbered) -> None:
@@ -164,8 +164,9 @@ class PendingCalls:
 
     def abandon(self, code: ErrorCode, message: str) -> None:
         """The engine stops: nothing that waits gets another answer."""
-        waiting = [(wait.client, wait.call_id) for wait in (*self._submits.values(), *self._reads.values())]
-        for client, call_id in [*waiting, *self._fills, *self._explains.values()]:
+        submits = [(wait.client, wait.call_id) for wait in self._submits.values()]
+        reads = [(wait.client, wait.call_id) for wait in self._reads.values()]
+        for client, call_id in [*submits, *reads, *self._fills, *self._explains.values()]:
             client.fail(CallFailed(code, message, call_id))
         self._reads.clear()
         self._submits.clear()
@@ -233,7 +234,7 @@ class PendingCalls:
         chosen = self._queries.chosen(slots)
         wait = _FillWait(Tick(now + fill.timeout), set(slots) - chosen.keys())
         for slot, entry in chosen.items():
-            wait.lines[slot] = fill_line(SawFilled(slot, "chosen", kind_of(entry)))
+            wait.lines[slot] = fill_line(SawFilled(slot, FillResult.CHOSEN, kind_of(entry)))
         self._fills[key] = wait
         self._fill_slots += wait.slots
         if not wait.open:
@@ -267,7 +268,8 @@ class PendingCalls:
         self._fill_slots -= wait.slots
         hindered = self._replica.hindered(wait.open)
         for slot in wait.open:
-            wait.lines[slot] = fill_line(SawFilled(slot, HINDERED if slot in hindered else NO_QUORUM, None))
+            result = FillResult.HINDERED if slot in hindered else FillResult.NO_QUORUM
+            wait.lines[slot] = fill_line(SawFilled(slot, result, None))
         lowest = min(hindered or wait.open, default=None)
         why = None if lowest is None else f"slot {lowest}: {self._replica.why_unsettled(lowest)}"
         client, call_id = key

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from engine.contract import answers
 from engine.contract.answers import AcceptorLine, Attempt, BallotAccount, FillLine, LinearizableRead, LogLine, Outcome
 from engine.core.effects import SawFilled, SawOutcome, SawReadConfirmed, SawReadUnconfirmed
-from engine.core.entry import Entry, Tweet, decode, kind_of
+from engine.core.entry import Entry, Kind, Tweet, decode, kind_of
 from engine.core.events.situation import Doubt
 from engine.core.explained import describe
 from engine.core.explained.biography import Biography, Quorum, SiteAccount
@@ -53,8 +53,8 @@ def entry_shape(entry: Entry | None) -> answers.Entry | None:
         kind=kind,
         author=entry.author,
         id=None if entry.id is None else str(entry.id),
-        text=argument if kind == "tweet" else None,
-        target=argument if kind in ("block", "unblock") else None,
+        text=argument if kind is Kind.TWEET else None,
+        target=argument if kind in (Kind.BLOCK, Kind.UNBLOCK) else None,
     )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from engine.core.explained.hindrance import Taken
+from engine.core.explained.hindrance import Taken, Verb
 from engine.core.ids import Tick
 from engine.core.messages import Message
 
@@ -47,7 +47,7 @@ class TakenMessages:
         """Those that are in the way now."""
         for newest in self._newest.values():
             for kept in newest:
-                drops = kept.taken.verb == "drop"
+                drops = kept.taken.verb is Verb.DROP
                 if kept.until <= now or (drops and kept.taken.rule not in rules_on):
                     continue
                 if kept.held is None or kept.held in held:

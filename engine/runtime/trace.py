@@ -18,12 +18,13 @@ from typing import Final
 from msgspec.structs import replace
 
 from engine.contract.answers import TraceLine
-from engine.core.effects import RANGE_PHASES, Observation, SawAttempt
+from engine.core.effects import Observation, SawAttempt
 from engine.core.explained import describe
 from engine.core.explained.describe import Line
 from engine.core.ids import SiteId, Slot
 from engine.core.messages import Heartbeat, Known, Message, Prepare, Promise
 from engine.core.said import Role
+from engine.core.views import ElectionPhase
 from engine.runtime.clock import iso
 from engine.runtime.fault_rules import Direction, Fate
 from engine.runtime.shapes import ballot
@@ -122,4 +123,4 @@ def _about(line: Line) -> tuple[str, Slot | None, str | None]:
 
 def _of_a_range(observation: Observation) -> bool:
     """Whether it is about an election, which is for all slots from its first one on (L3)."""
-    return isinstance(observation, SawAttempt) and observation.phase in RANGE_PHASES
+    return isinstance(observation, SawAttempt) and isinstance(observation.phase, ElectionPhase)

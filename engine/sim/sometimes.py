@@ -8,11 +8,13 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, assert_never
 
 from engine.core.effects import (
     Observation,
+    RecoveryPhase,
     SawApplied,
     SawAttempt,
     SawBiography,
@@ -30,6 +32,7 @@ from engine.core.effects import (
     SawRejected,
     SawStanding,
 )
+from engine.core.views import AttemptPhase, ElectionPhase
 
 
 class CrashPoint(StrEnum):
@@ -73,13 +76,16 @@ class Reached:
             case SawReadUnconfirmed():
                 self.counts["read unconfirmed"] += 1
             case SawRecovery():
-                if saw.phase == "copying":
+                if saw.phase is RecoveryPhase.COPYING:
                     self.counts["copies from a peer"] += 1
             case _:
                 assert_never(saw)
 
 
-_ATTEMPTS: Final = {"waiting": "proposer is defeated", "adopting": "entry is adopted"}
+_ATTEMPTS: Final[Mapping[AttemptPhase | ElectionPhase, str]] = {
+    AttemptPhase.WAITING: "proposer is defeated",
+    AttemptPhase.ADOPTING: "entry is adopted",
+}
 
 EXPECTED: Final = (
     *(point.value for point in CrashPoint),

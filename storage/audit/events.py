@@ -11,7 +11,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from engine.core.entry import Entry, kind_of
+from engine.core.entry import Entry, Kind, kind_of
 from engine.core.ids import EventId, Slot
 from engine.core.storage import EventRow, EventState
 from storage.audit.report import Findings, named
@@ -41,7 +41,7 @@ class Events:
         if row.state in OPEN_EVENTS:
             if slot <= self._store.prefix:
                 self._add("E2", slot, f"{named(entry)} is in effect within its site's prefix, and still {row.state}")
-        elif kind_of(entry) == "withdrawal":
+        elif kind_of(entry) is Kind.WITHDRAWAL:
             if row.state is EventState.CREATED:
                 self._add("E2", slot, f"{entry.id} is {row.state}, but its withdrawal took effect")
         elif row.state is not EventState.CREATED:

@@ -9,7 +9,7 @@ from engine.core.effects import Effects, SawBiography
 from engine.core.explained.biography import Biography, Progress
 from engine.core.explained.slot_history import SLOTS_MAX
 from engine.core.ids import NUMBER_MAX, Nonce, SiteId, Slot
-from engine.core.messages import Act, AskSlot, Deed, Heartbeat, Learning, Prepare, SlotState
+from engine.core.messages import Act, AskSlot, Deed, Heartbeat, How, Learning, Prepare, SlotState
 from tests.core.bus import Bus
 from tests.core.stage import (
     ALICE,
@@ -100,7 +100,7 @@ def test_how_a_learned_slot_was_learned_and_how_this_site_had_voted() -> None:
     stage.wait(70)
     state = answer(stage, 1)
     assert (state.promised, state.accepted, state.entry, state.learned) == (TWO, TWO, HELLO, True)
-    assert state.learning == Learning("chosen", TWO, BOB, (), 70)
+    assert state.learning == Learning(How.CHOSEN, TWO, BOB, (), 70)
 
 
 def test_who_counted_the_votes_remembers_them() -> None:
@@ -109,7 +109,7 @@ def test_who_counted_the_votes_remembers_them() -> None:
     mine = ballot(1, ALICE)
     stage.hear(CAROL, promise(mine, 1))
     stage.hear(CAROL, accepted(mine, 1))
-    assert answer(stage, 1).learning == Learning("votes", mine, ALICE, (ALICE, CAROL), 0)
+    assert answer(stage, 1).learning == Learning(How.VOTES, mine, ALICE, (ALICE, CAROL), 0)
 
 
 def test_after_a_restart_rows_alone_are_known() -> None:
@@ -213,7 +213,7 @@ def test_r6_what_is_answered_changes_nothing_here(rounds: int) -> None:
     number = ballot(rounds, CAROL)
     absurd = SlotState(
         Nonce(nonce), Slot(7), True, number, number, HELLO.digest, HELLO, True,
-        Learning("votes", number, CAROL, (BOB, CAROL), NUMBER_MAX), (Deed(Act.ACCEPTED, number, NUMBER_MAX),) * 20,
+        Learning(How.VOTES, number, CAROL, (BOB, CAROL), NUMBER_MAX), (Deed(Act.ACCEPTED, number, NUMBER_MAX),) * 20,
     )  # fmt: skip
     effects = stage.hear(CAROL, absurd)
     assert not effects.writes

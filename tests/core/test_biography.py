@@ -13,7 +13,7 @@ from engine.core.entry import NOOP, TEXT_MAX, Entry, Stamped, Tweet, encode
 from engine.core.explained.biographer import ROOM_BYTES, fitted
 from engine.core.explained.biography import Answer, Biography, Progress, Quorum, tell
 from engine.core.ids import NUMBER_MAX, Ballot, Nonce, Round, SiteId, Slot, StoreId, Tick
-from engine.core.messages import Act, Deed, Learning, Packet, SlotState
+from engine.core.messages import Act, Deed, How, Learning, Packet, SlotState
 from engine.datagram import SEAL_BYTES
 from tests.core.stage import ALICE, BOB, CAROL, DAVE, ERIN, SITES, ballot, tweet
 
@@ -96,7 +96,7 @@ def test_who_remembers_a_lower_acceptance_proves_the_majority() -> None:
 def test_the_first_majority_is_the_quorum_that_chose() -> None:
     """Carol settled anew, and counted, what 1.alice had chosen without anybody knowing."""
     deed = Deed(Act.ACCEPTED, ONE, 40)
-    counted = Learning("votes", THREE, CAROL, (BOB, CAROL), 10)
+    counted = Learning(How.VOTES, THREE, CAROL, (BOB, CAROL), 10)
     found = told(
         3,
         accepted(THREE, OURS, deed),
@@ -143,8 +143,8 @@ def test_who_has_learned_proves_the_choice_too() -> None:
 
 
 def test_who_counted_the_votes_names_the_quorum() -> None:
-    counted = Learning("votes", TWO, BOB, (BOB, CAROL, ERIN), 1_200)
-    said = Learning("chosen", TWO, BOB, (), 1_190)
+    counted = Learning(How.VOTES, TWO, BOB, (BOB, CAROL, ERIN), 1_200)
+    said = Learning(How.CHOSEN, TWO, BOB, (), 1_190)
     found = told(5, learned(OURS, said, accepted(TWO, OURS)), learned(OURS, counted, accepted(TWO, OURS)))
     assert (found.progress, found.quorum) == (Progress.LEARNED, Quorum(TWO, (BOB, CAROL, ERIN), BOB))
     assert found.sentence == (
@@ -202,7 +202,7 @@ def largest(text: str, votes: int, deeds: int) -> SlotState:
     """As many bytes as each field can take."""
     body = encode(Stamped(Tweet(text), NUMBER_MAX))
     entry = Entry(LONGEST_NAMES[0], NUMBER_MAX, NUMBER_MAX - 1, body)
-    learning = Learning("chosen", HIGH, LONGEST_NAMES[0], LONGEST_NAMES[:votes], NUMBER_MAX)
+    learning = Learning(How.CHOSEN, HIGH, LONGEST_NAMES[0], LONGEST_NAMES[:votes], NUMBER_MAX)
     acts = (Deed(Act.PROMISED, HIGH, NUMBER_MAX),) * deeds
     number = Nonce(NUMBER_MAX)
     return SlotState(number, Slot(NUMBER_MAX), False, HIGH, HIGH, entry.digest, entry, False, learning, acts)

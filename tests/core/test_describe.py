@@ -12,7 +12,9 @@ from hypothesis import given
 from msgspec.structs import replace
 
 from engine.core.effects import (
+    FillResult,
     Observation,
+    RecoveryPhase,
     SawApplied,
     SawAttempt,
     SawBiography,
@@ -30,7 +32,7 @@ from engine.core.effects import (
     SawRejected,
     SawStanding,
 )
-from engine.core.entry import NOOP, Block, Entry, Operation, Stamped, Unblock, Withdrawal, encode
+from engine.core.entry import NOOP, Block, Entry, Kind, Operation, Stamped, Unblock, Withdrawal, encode
 from engine.core.explained import describe
 from engine.core.explained.biography import Answer, tell
 from engine.core.ids import EventId, Nonce, SiteId, Slot, Tick
@@ -45,6 +47,7 @@ from engine.core.messages import (
     Heartbeat,
     Hello,
     Highest,
+    How,
     Known,
     LearnedSlot,
     Message,
@@ -60,6 +63,7 @@ from engine.core.messages import (
 from engine.core.said import Role
 from engine.core.settings import Leadership
 from engine.core.storage import EventState
+from engine.core.views import AttemptPhase
 from tests.core.stage import (
     ALICE,
     BOB,
@@ -209,12 +213,12 @@ ID = EventId(ALICE, 17)
 
 OBSERVATIONS: list[tuple[Observation, str]] = [
     (
-        SawLearned(Slot(43), LUNCH, "votes", TWO, ALICE, frozenset({CAROL, BOB, ALICE})),
+        SawLearned(Slot(43), LUNCH, How.VOTES, TWO, ALICE, frozenset({CAROL, BOB, ALICE})),
         "chosen 43 2.alice | alice, bob and carol accepted it: alice/17 tweet lunch at noon?",
     ),
-    (SawLearned(Slot(43), NOOP, "chosen", TWO, BOB), "chosen 43 2.alice | bob counted a majority: no-op"),
-    (SawLearned(Slot(43), NOOP, "chosen", None, BOB), "chosen 43 - | bob had learned it: no-op"),
-    (SawLearned(Slot(43), NOOP, "known", None, BOB), "chosen 43 - | bob had learned it: no-op"),
+    (SawLearned(Slot(43), NOOP, How.CHOSEN, TWO, BOB), "chosen 43 2.alice | bob counted a majority: no-op"),
+    (SawLearned(Slot(43), NOOP, How.CHOSEN, None, BOB), "chosen 43 - | bob had learned it: no-op"),
+    (SawLearned(Slot(43), NOOP, How.KNOWN, None, BOB), "chosen 43 - | bob had learned it: no-op"),
     (SawApplied(Slot(43), LUNCH, void=False), "nothing"),
     (
         SawApplied(Slot(43), LUNCH, void=True),
@@ -225,8 +229,8 @@ OBSERVATIONS: list[tuple[Observation, str]] = [
         SawOutcome(1, ID, EventState.CREATED, Slot(43), None, None, None),
         "created 43 - | alice/17: learned here, and every slot before it",
     ),
-    (SawOutcome(1, ID, EventState.LOST, Slot(43), None, BOB, "block"), "lost 43 - | alice/17 lost to bob's block"),
-    (SawOutcome(1, ID, EventState.LOST, Slot(43), None, None, "noop"), "lost 43 - | alice/17 lost to a no-op"),
+    (SawOutcome(1, ID, EventState.LOST, Slot(43), None, BOB, Kind.BLOCK), "lost 43 - | alice/17 lost to bob's block"),
+    (SawOutcome(1, ID, EventState.LOST, Slot(43), None, None, Kind.NOOP), "lost 43 - | alice/17 lost to a no-op"),
     (
         SawOutcome(1, None, EventState.NOT_CREATED, None, "no quorum: 2 of 5 reachable, 3 needed", None, None),
         "not-created - - | an event: no quorum: 2 of 5 reachable, 3 needed",
@@ -236,11 +240,11 @@ OBSERVATIONS: list[tuple[Observation, str]] = [
         "unknown 43 - | alice/17: given up",
     ),
     (
-        SawAttempt(Slot(43), "preparing", TWO, "asks for promises of 2.alice"),
+        SawAttempt(Slot(43), AttemptPhase.PREPARING, TWO, "asks for promises of 2.alice"),
         "preparing 43 2.alice | asks for promises of 2.alice",
     ),
-    (SawAttempt(Slot(43), "waiting", None, "refused", Tick(9)), "waiting 43 - | refused"),
-    (SawAttempt(Slot(43), "ended", None, "slot 43 is learned"), "nothing"),
+    (SawAttempt(Slot(43), AttemptPhase.WAITING, None, "refused", Tick(9)), "waiting 43 - | refused"),
+    (SawAttempt(Slot(43), AttemptPhase.ENDED, None, "slot 43 is learned"), "nothing"),
     (SawHoles((Slot(3), Slot(5)), 2), "hole 3 - | used, not learned here: asks the others about 3, 5"),
     (
         SawHoles(tuple(Slot(slot) for slot in range(1, 11)), 30),
@@ -255,15 +259,21 @@ OBSERVATIONS: list[tuple[Observation, str]] = [
         SawHanded(ID, 3, ballot(2, BOB), CAROL),
         "hand-on - 2.bob | alice/17 and 2 more handed to carol, who hears bob lead",
     ),
-    (SawFilled(Slot(3), "recovered", "tweet"), "filled 3 - | recovered: what was accepted there is chosen now (tweet)"),
-    (SawFilled(Slot(3), "no-op", "noop"), "filled 3 - | no-op: no entry was found there"),
     (
-        SawFilled(Slot(3), "no-quorum", None),
+        SawFilled(Slot(3), FillResult.RECOVERED, Kind.TWEET),
+        "filled 3 - | recovered: what was accepted there is chosen now (tweet)",
+    ),
+    (SawFilled(Slot(3), FillResult.NOOP, Kind.NOOP), "filled 3 - | no-op: no entry was found there"),
+    (
+        SawFilled(Slot(3), FillResult.NO_QUORUM, None),
         "filled 3 - | no-quorum: no majority answered; tried again at the next look",
     ),
-    (SawRecovery("scanning", None, Slot(0), None), "recovery - - | asks a majority how far the log goes"),
-    (SawRecovery("copying", Slot(43), Slot(2), BOB), "recovery 43 - | copies from bob: has 2, the log goes to 43"),
-    (SawRecovery("done", Slot(43), Slot(43), None), "recovery 43 - | done: everything up to 43 is learned"),
+    (SawRecovery(RecoveryPhase.SCANNING, None, Slot(0), None), "recovery - - | asks a majority how far the log goes"),
+    (
+        SawRecovery(RecoveryPhase.COPYING, Slot(43), Slot(2), BOB),
+        "recovery 43 - | copies from bob: has 2, the log goes to 43",
+    ),
+    (SawRecovery(RecoveryPhase.DONE, Slot(43), Slot(43), None), "recovery 43 - | done: everything up to 43 is learned"),
     (
         SawReadConfirmed(1, Slot(43), Tick(5_000), Tick(12), (ALICE, BOB)),
         "fresh 43 - | everything chosen until 12 ms ago is here: slot 43 by alice, bob",
@@ -272,7 +282,7 @@ OBSERVATIONS: list[tuple[Observation, str]] = [
         SawReadUnconfirmed(1, None, "2 of 5 answered, 3 needed"),
         "fresh - - | not confirmed: 2 of 5 answered, 3 needed",
     ),
-    (SawRecovery("done", Slot(0), Slot(0), None), "recovery - - | done: a majority knows of no used slot"),
+    (SawRecovery(RecoveryPhase.DONE, Slot(0), Slot(0), None), "recovery - - | done: a majority knows of no used slot"),
     (SawStanding(True, "voter"), "voter - - | enough other sites know this store (D5)"),
     (SawStanding(False, "lost-disk: bob says so"), "learner - - | lost-disk: bob says so"),
     (SawPeer(BOB, up=True), "peer - - | bob is heard"),

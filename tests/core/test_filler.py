@@ -6,11 +6,11 @@ from random import Random
 
 import pytest
 
-from engine.core.effects import Effects, SawFilled, SawHoles, SawLearned
-from engine.core.entry import NOOP
+from engine.core.effects import Effects, FillResult, SawFilled, SawHoles, SawLearned
+from engine.core.entry import NOOP, Kind
 from engine.core.ids import Nonce, SiteId, Slot
 from engine.core.log.filler import FILLING_MAX
-from engine.core.messages import Accept, Ask, Known, LearnedSlot, Prepare
+from engine.core.messages import Accept, Ask, How, Known, LearnedSlot, Prepare
 from engine.core.settings import YIELD_MAX
 from engine.core.storage import Vote
 from tests.core.stage import (
@@ -100,8 +100,8 @@ def test_r3_what_a_peer_knows_is_learned_from_it() -> None:
     stage = with_hole()
     nonce, _, _ = asked(stage.fill(1))
     effects = stage.hear(CAROL, Known(nonce, Slot(1), Slot(1), (LearnedSlot(Slot(1), THEIRS),)))
-    assert told(effects, SawLearned) == [SawLearned(Slot(1), THEIRS, "known", None, CAROL)]
-    assert told(effects, SawFilled) == [SawFilled(Slot(1), "learned", "tweet")]
+    assert told(effects, SawLearned) == [SawLearned(Slot(1), THEIRS, How.KNOWN, None, CAROL)]
+    assert told(effects, SawFilled) == [SawFilled(Slot(1), FillResult.LEARNED, Kind.TWEET)]
     assert not sent(stage.wait(5_000), Prepare)
 
 
@@ -208,7 +208,7 @@ def test_r3_what_nobody_knows_is_settled_as_a_no_op() -> None:
     effects = stage.hear(BOB, promise(number, 1))
     assert {message.entries for _, message in sent(effects, Accept)} == {(LearnedSlot(Slot(1), NOOP),)}
     effects = stage.hear(BOB, accepted(number, 1))
-    assert told(effects, SawFilled) == [SawFilled(Slot(1), "no-op", "noop")]
+    assert told(effects, SawFilled) == [SawFilled(Slot(1), FillResult.NOOP, Kind.NOOP)]
     assert stage.replica.prefix == 2
 
 
@@ -221,7 +221,7 @@ def test_r3_an_accepted_entry_that_is_found_is_completed_and_not_replaced() -> N
     stage.hear(BOB, promise(number, 1, (ballot(0, BOB), THEIRS)))
     for site in (BOB, CAROL):
         effects = stage.hear(site, accepted(number, 1))
-    assert told(effects, SawFilled) == [SawFilled(Slot(1), "recovered", "tweet")]
+    assert told(effects, SawFilled) == [SawFilled(Slot(1), FillResult.RECOVERED, Kind.TWEET)]
     assert stage.store.log[Slot(1)] == THEIRS
 
 
@@ -245,7 +245,7 @@ def test_r3_an_attempt_without_a_majority_ends_for_now_and_is_begun_again() -> N
     stage = with_hole()
     stage.fill(1)
     effects = stage.wait(15_000)
-    assert told(effects, SawFilled)[0] == SawFilled(Slot(1), "no-quorum", None)
+    assert told(effects, SawFilled)[0] == SawFilled(Slot(1), FillResult.NO_QUORUM, None)
     rounds = {message.ballot.round for _, message in sent(stage.wait(20_000), Prepare)}
     assert rounds, "it does not give the hole up"
 
@@ -315,7 +315,7 @@ def test_r3_what_others_settle_meanwhile_is_not_competed_for() -> None:
     stage = with_hole()
     nobody_knows(stage, stage.fill(1))
     effects = stage.hear(CAROL, chosen(1, THEIRS))
-    assert told(effects, SawFilled) == [SawFilled(Slot(1), "learned", "tweet")]
+    assert told(effects, SawFilled) == [SawFilled(Slot(1), FillResult.LEARNED, Kind.TWEET)]
     assert not sent(stage.wait(15_000), Prepare)
 
 
@@ -323,7 +323,7 @@ def test_r3_what_others_settle_while_it_competes_ends_its_attempt() -> None:
     stage = with_hole()
     nobody_knows(stage, stage.fill(1))
     number = sent(stage.wait(4 * stage.settings.timings.retransmit), Prepare)[0][1].ballot
-    assert told(stage.hear(CAROL, chosen(1, THEIRS)), SawFilled) == [SawFilled(Slot(1), "learned", "tweet")]
+    assert told(stage.hear(CAROL, chosen(1, THEIRS)), SawFilled) == [SawFilled(Slot(1), FillResult.LEARNED, Kind.TWEET)]
     assert not sent(stage.hear(BOB, promise(number, 1)), Accept)
     assert phase(stage) is None
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from engine.core.effects import SawFilled, SawOutcome, SawReadUnconfirmed
-from engine.core.explained.hindrance import Hindrances, Taken
+from engine.core.effects import FillResult, SawFilled, SawOutcome, SawReadUnconfirmed
+from engine.core.explained.hindrance import Hindrances, Taken, Verb
 from engine.core.ids import NUMBER_MAX, Nonce, SiteId, Slot, Tick
 from engine.core.messages import Ask, AskHighest, HandOn, Highest, Known, LearnedSlot, Message, Prepare
 from engine.core.peers.heartbeats import Peers
@@ -44,11 +44,11 @@ def ignorant(slot: int) -> Known:
     return Known(NONCE, Slot(slot), Slot(slot), ())
 
 
-def came(message: Message, *peers: SiteId, rule: int = 1, verb: str = "drop") -> list[Taken]:
+def came(message: Message, *peers: SiteId, rule: int = 1, verb: Verb = Verb.DROP) -> list[Taken]:
     return [Taken(rule, verb, False, peer, message) for peer in peers]
 
 
-def left(message: Message, *peers: SiteId, rule: int = 1, verb: str = "drop") -> list[Taken]:
+def left(message: Message, *peers: SiteId, rule: int = 1, verb: Verb = Verb.DROP) -> list[Taken]:
     return [Taken(rule, verb, True, peer, message) for peer in peers]
 
 
@@ -79,10 +79,10 @@ def hindrances(taken: Iterable[Taken], prefixes: dict[SiteId, int] | None = None
             "bob and carol have it; rules 1 and 3 here drop their answers",
         ),
         (
-            [*came(known(8), BOB), *came(known(8), CAROL, rule=2, verb="hold")],
+            [*came(known(8), BOB), *came(known(8), CAROL, rule=2, verb=Verb.HOLD)],
             "bob and carol have it; rule 1 here drops the answers of bob; rule 2 here holds the answers of carol",
         ),
-        (came(chosen(8, ENTRY), BOB, verb="delay"), "bob has it; rule 1 here delays their word that it is chosen"),
+        (came(chosen(8, ENTRY), BOB, verb=Verb.DELAY), "bob has it; rule 1 here delays their word that it is chosen"),
         (came(promise(ballot(2, ALICE), 8), BOB, CAROL), "rule 1 here drops the answers of bob and carol"),
         (came(accepted(ballot(2, ALICE), 8), BOB), "rule 1 here drops the answers of bob"),
         (left(Ask(NONCE, ((Slot(8), Slot(8)),)), BOB), "rule 1 here drops the questions to bob"),
@@ -137,7 +137,7 @@ def test_a_hole_that_a_rule_keeps_has_a_result_of_its_own() -> None:
     stage.hear(BOB, chosen(2, tweet(BOB, 2)))
     rule.taken = came(known(1), BOB, CAROL)
     stage.fill(1)
-    assert told(stage.live(15_000), SawFilled)[0] == SawFilled(Slot(1), "fault-rule", None)
+    assert told(stage.live(15_000), SawFilled)[0] == SawFilled(Slot(1), FillResult.HINDERED, None)
     said = "bob and carol have it; rule 1 here drops their answers"
     assert stage.replica.hindered((Slot(1), Slot(2))) == {1: said}
     assert stage.replica.why_unsettled(Slot(1)) == f"{said}; 3 of 3 reachable, 2 needed"

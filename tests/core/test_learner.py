@@ -12,7 +12,7 @@ from engine.core.effects import SawApplied, SawLearned
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, Nonce, Slot
 from engine.core.log.learner import RECENT_SLOTS
-from engine.core.messages import Chosen, ChosenSlot, Known, LearnedSlot, Message, Promise
+from engine.core.messages import Chosen, ChosenSlot, How, Known, LearnedSlot, Message, Promise
 from engine.core.storage import NO_VOTE, Vote, WriteApplied, WriteEvidence, WriteLearned
 from tests.core.stage import (
     ALICE,
@@ -38,7 +38,7 @@ THEIRS = tweet(BOB, 1)
 
 def test_r0_chosen_with_the_entry_is_learned() -> None:
     effects = Stage().vote().hear(BOB, chosen(1, THEIRS, ballot(3, CAROL)))
-    assert told(effects, SawLearned) == [SawLearned(Slot(1), THEIRS, "chosen", ballot(3, CAROL), BOB)]
+    assert told(effects, SawLearned) == [SawLearned(Slot(1), THEIRS, How.CHOSEN, ballot(3, CAROL), BOB)]
     assert written(effects, WriteLearned) == [WriteLearned(Slot(1), THEIRS, NO_VOTE)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.core.effects import Effects, SawRecovery
+from engine.core.effects import Effects, RecoveryPhase, SawRecovery
 from engine.core.ids import Nonce, Slot
 from engine.core.log.scanner import PAGE_SLOTS_MAX
 from engine.core.messages import Ask, AskHighest, Highest, Known, LearnedSlot
@@ -173,7 +173,7 @@ def test_r4_the_peer_that_is_furthest_along_is_asked_alone() -> None:
     stage.hear(BOB, highest(nonce, 9, prefix=4))
     effects = stage.hear(CAROL, highest(nonce, 9, prefix=9))
     assert [(site, message.spans) for site, message in sent(effects, Ask)] == [(CAROL, ((1, 9),))]
-    assert told(effects, SawRecovery) == [SawRecovery("copying", Slot(9), Slot(0), CAROL)]
+    assert told(effects, SawRecovery) == [SawRecovery(RecoveryPhase.COPYING, Slot(9), Slot(0), CAROL)]
 
 
 def test_r4_a_source_that_is_silent_is_replaced_by_another() -> None:

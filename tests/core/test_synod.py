@@ -7,7 +7,18 @@ from random import Random
 
 from engine.core.effects import Effects, SawAttempt, SawLearned
 from engine.core.ids import Ballot, Round, Slot, Tick
-from engine.core.messages import Accept, Cause, Chosen, ChosenSlot, LearnedSlot, Phase, Prepare, Refused, RefusedSpan
+from engine.core.messages import (
+    Accept,
+    Cause,
+    Chosen,
+    ChosenSlot,
+    How,
+    LearnedSlot,
+    Phase,
+    Prepare,
+    Refused,
+    RefusedSpan,
+)
 from engine.core.settings import BACKOFF_MAX
 from engine.core.storage import EventState, WriteEvent, WriteRound, WriteVote
 from engine.core.synod.proposer import RESEND_MAX
@@ -151,7 +162,7 @@ def test_b3_acknowledgements_count_for_exactly_their_ballot_and_slots() -> None:
     assert stage.replica.prefix == 0, "alice and bob are two of five"
     effects = stage.hear(CAROL, accepted(number, 1))
     assert told(effects, SawLearned) == [
-        SawLearned(Slot(1), HELLO, "votes", number, ALICE, frozenset({ALICE, BOB, CAROL}))
+        SawLearned(Slot(1), HELLO, How.VOTES, number, ALICE, frozenset({ALICE, BOB, CAROL}))
     ]
 
 
@@ -183,7 +194,7 @@ def test_a_promise_that_says_chosen_ends_the_attempt() -> None:
     stage = Stage(5).ready()
     number = asked(stage.submit(1))
     effects = stage.hear(BOB, already_chosen(number, 1, tweet(ERIN, 1)))
-    assert told(effects, SawLearned) == [SawLearned(Slot(1), tweet(ERIN, 1), "known", None, BOB)]
+    assert told(effects, SawLearned) == [SawLearned(Slot(1), tweet(ERIN, 1), How.KNOWN, None, BOB)]
     assert stage.replica.attempt(Slot(1)) is None
 
 

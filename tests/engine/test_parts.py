@@ -25,6 +25,7 @@ from engine.core.messages import (
     Heartbeat,
     Hello,
     Highest,
+    How,
     Known,
     LearnedSlot,
     Learning,
@@ -73,7 +74,7 @@ def largest(entry: Entry) -> list[Message]:
     """Every message that there is, about one slot, with the largest numbers and the longest names."""
     slot, at, nonce, span = LARGEST_SLOT, LARGEST_BALLOT, LARGEST_NONCE, (LARGEST_SLOT, LARGEST_SLOT)
     learned, refused = LearnedSlot(slot, entry), RefusedSpan(slot, slot, at, Cause.NOT_VOTING)
-    learning, deed = Learning("chosen", at, LONG[0], LONG, NUMBER_MAX), Deed(Act.ACCEPTED, at, NUMBER_MAX)
+    learning, deed = Learning(How.CHOSEN, at, LONG[0], LONG, NUMBER_MAX), Deed(Act.ACCEPTED, at, NUMBER_MAX)
     return [
         Prepare(at, slot, slot),
         Promise(at, slot, slot, (AcceptedSlot(slot, at, entry),), (learned,), (refused,)),

@@ -14,9 +14,12 @@ from engine.contract.shape import Shape, read
 from engine.core.effects import SawPeer
 from engine.core.ids import SiteId, Slot, Tick
 from engine.runtime import trace as trace_module
+from engine.runtime.counters import NodeCounts, counters_shape
+from engine.runtime.faults import FaultCounts
 from engine.runtime.jsonrpc import CallFailed
 from engine.runtime.subscriptions import FLUSH_EVERY, SLOW_BYTES, STATUS_EVERY, Subscriptions
 from engine.runtime.trace import KEPT_MAX, Trace
+from engine.runtime.udp import UdpCounts
 
 BOB = SiteId("bob")
 NOW = Tick(5_000)

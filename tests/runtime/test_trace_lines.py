@@ -7,6 +7,7 @@ import pytest
 from engine.core.effects import SawAttempt
 from engine.core.ids import Slot
 from engine.core.messages import Message, Prepare
+from engine.core.views import AttemptPhase, ElectionPhase
 from engine.runtime.fault_rules import UNTOUCHED, Direction
 from engine.runtime.trace import Trace
 from tests.core.led import range_promise
@@ -33,8 +34,11 @@ def test_a_message_says_whether_it_is_of_a_range(message: Message, ranged: bool)
     assert (line.slot, line.ranged) == (8, ranged)
 
 
-@pytest.mark.parametrize(("phase", "ranged"), [("standing", True), ("leads", True), ("accepting", False)])
-def test_a_conclusion_says_whether_it_is_of_an_election(phase: str, ranged: bool) -> None:
+@pytest.mark.parametrize(
+    ("phase", "ranged"),
+    [(ElectionPhase.STANDING, True), (ElectionPhase.LEADS, True), (AttemptPhase.ACCEPTING, False)],
+)
+def test_a_conclusion_says_whether_it_is_of_an_election(phase: AttemptPhase | ElectionPhase, ranged: bool) -> None:
     trace = Trace()
     trace.observation(0, SawAttempt(Slot(8), phase, NUMBER, "why"))
     (line,) = trace.newest(1, Slot(8))

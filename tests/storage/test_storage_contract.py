@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 from msgspec.structs import replace
 
-from engine.core.entry import NOOP, Block, Entry, Stamped, Withdrawal, encode
+from engine.core.entry import NOOP, Block, Entry, Kind, Stamped, Withdrawal, encode
 from engine.core.ids import NUMBER_MAX, STORE_ID, Ballot, Round, SiteId, Slot, StoreId
 from engine.core.messages import LearnedSlot
 from engine.core.storage import (
@@ -351,8 +351,8 @@ EVENTS: Final = (
     EventRow(2, tweet(ALICE, 2).body, EventState.PROPOSED, Slot(4)),
     EventRow(3, tweet(ALICE, 3).body, EventState.UNKNOWN, Slot(5), "no answer from a majority"),
     EventRow(4, tweet(ALICE, 4).body, EventState.CREATED, Slot(6)),
-    EventRow(5, tweet(ALICE, 5).body, EventState.LOST, Slot(7), None, BOB, "tweet"),
-    EventRow(6, tweet(ALICE, 6).body, EventState.LOST, Slot(8), None, None, "noop"),
+    EventRow(5, tweet(ALICE, 5).body, EventState.LOST, Slot(7), None, BOB, Kind.TWEET),
+    EventRow(6, tweet(ALICE, 6).body, EventState.LOST, Slot(8), None, None, Kind.NOOP),
     EventRow(9, tweet(ALICE, 9).body, EventState.NOT_CREATED, None, "no quorum: 1 of 3 reachable, 2 needed"),
 )
 

@@ -252,7 +252,7 @@ class EngineDouble:
                 return {"lines": self.trace[-limit:]}
             case Events(ids=None, limit=limit):
                 return {"lines": self.events[-limit:]}
-            case Events(ids=ids):
+            case Events(ids=tuple(ids)):
                 listed = {each["id"]: each for each in self.events}
                 if missing := [id_ for id_ in ids if id_ not in listed]:
                     raise ErrorAnswer(1, f"{self.site} has no event {missing[0]}: see `events {self.site}`")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -592,7 +593,7 @@ async def test_equal_tweets_whose_engine_died_are_told_apart(tmp_path: Path) -> 
         async with screen_of(engine) as pilot:
             for sent in (1, 2):
                 await pilot.press("c", *"hello", "enter")
-                await pilot.until(lambda sent=sent: len(engine.called("submit")) == sent, "never submitted")
+                await pilot.until(partial(lambda count: len(engine.called("submit")) == count, sent), "never submitted")
             await engine.stop()
             await pilot.until_shown("the engine went away before it told the outcome")
             engine.used_max = 2

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.contract.answers import Acknowledged, BlockLine, EngineStops, Lines, TraceLine
+from engine.contract.answers import BlockLine, EngineStops, Lines, TraceLine
 from engine.contract.errors import BadAnswer, EngineLost, NoAnswer, RequestRefused
 from engine.contract.limits import LINE_BYTES_MAX
 from engine.contract.requests import Blocks, Status

@@ -36,8 +36,8 @@ _DRAIN_BYTES_MAX: Final = 2**20
 
 @dataclass(slots=True)
 class _Place:
-    """A line's place in the order of telling; `id` is that of its event once the engine told it, `told` its outcome once
-    there is one."""
+    """A line's place in the order of telling; `id` is that of its event once the engine told it, `told` its outcome
+    once there is one."""
 
     line: Line
     deadline: float

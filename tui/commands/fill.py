@@ -14,7 +14,7 @@ from engine.contract.answers import FillLine, PlanLine
 from engine.contract.errors import NoAnswer
 from engine.contract.limits import SLOTS_MAX
 from engine.contract.requests import Fill, Plan
-from engine.core.effects import HINDERED, UNSETTLED
+from engine.core.effects import UNSETTLED, FillResult
 from engine.core.ids import Slot
 from tui.client import Client, failures_as_exits
 from tui.commands.patient_call import ask_patiently, status_of_loss
@@ -46,7 +46,7 @@ def run(arguments: Namespace) -> int:
     if unsettled:
         out.flush()
         complain(f"not settled yet, and the engine goes on with it by itself: {filled.why}")
-    if HINDERED in unsettled:
+    if FillResult.HINDERED in unsettled:
         complain(f"`{local.command('faults')}` lists the rules, with `remove N` behind it one is taken away")
     return ExitStatus.NOT_KNOWN if unsettled or answered.interrupted else ExitStatus.DONE
 

@@ -7,24 +7,24 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, assert_never
 
 from engine.contract.answers import Attempt, Filled, LogLine, Outcome, PlanLine, SlotQuorum
-from engine.core.effects import HINDERED, UNSETTLED
+from engine.core.effects import UNSETTLED, FillResult
 from engine.core.entry import Block, Operation, Tweet, Unblock, Withdrawal
 from tui.rows import Role, Row, fitted, row, width_of
 
 SHORT: Final = 24
 PLANNED_MAX: Final = 6
 
-_RESULTS = {
-    "recovered": "recovered: an entry accepted there was completed",
-    "no-op": "filled with a no-op",
-    "learned": "learned from a peer that had it",
-    "chosen": "was chosen already",
-    "no-quorum": "not settled yet",
-    "fault-rule": "not settled yet",
+_RESULTS: Final[Mapping[str, str]] = {
+    FillResult.RECOVERED: "recovered: an entry accepted there was completed",
+    FillResult.NOOP: "filled with a no-op",
+    FillResult.LEARNED: "learned from a peer that had it",
+    FillResult.CHOSEN: "was chosen already",
+    FillResult.NO_QUORUM: "not settled yet",
+    FillResult.HINDERED: "not settled yet",
 }
 
 
@@ -171,7 +171,7 @@ def filled(told: Filled) -> Row:
     results = {line.result for line in lines}
     glyph, role = ("? ", Role.WARN) if results & UNSETTLED else ("✓ ", Role.GOOD)
     because = f". The engine goes on with {told.why}" if told.why else ""
-    if HINDERED in results:
+    if FillResult.HINDERED in results:
         because += ". Fault rules are in pane 6: del takes one away, x all"
     if len(lines) <= 3:
         said = "; ".join(f"slot {line.slot} {_RESULTS.get(line.result, line.result)}" for line in lines)

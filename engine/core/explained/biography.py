@@ -18,7 +18,7 @@ from typing import assert_never
 
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, SiteId, Slot, Tick, named, quorum_size
-from engine.core.messages import Act, SlotState
+from engine.core.messages import Act, How, SlotState
 from engine.core.value import Value
 
 
@@ -50,7 +50,7 @@ class SiteAccount(Value):
     entry: Entry | None
     learned: bool | None
     learned_at: Tick | None
-    learned_how: str | None
+    learned_how: How | None
     learned_from: SiteId | None
 
 
@@ -174,7 +174,7 @@ def _quorum(evidence: _Evidence) -> Quorum | None:
     first = evidence.proved[0]
     for site, state in evidence.states.items():
         learning = state.learning
-        if learning is not None and learning.how == "votes" and learning.ballot == first:
+        if learning is not None and learning.how is How.VOTES and learning.ballot == first:
             return Quorum(first, tuple(sorted(learning.votes)), site)
     return Quorum(first, tuple(sorted(evidence.accepted[first])), None)
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 from typing import Final, assert_never
 
 from engine.core.effects import (
+    FillResult,
     Observation,
+    RecoveryPhase,
     SawApplied,
     SawAttempt,
     SawBiography,
@@ -30,9 +32,10 @@ from engine.core.effects import (
 )
 from engine.core.entry import in_words
 from engine.core.ids import Ballot, Slot, named
-from engine.core.messages import Message
+from engine.core.messages import How, Message
 from engine.core.storage import EventState
 from engine.core.value import Value
+from engine.core.views import AttemptPhase
 from engine.core.wording import first_of
 
 
@@ -62,7 +65,7 @@ def observation(value: Observation) -> Line | None:
             return None
         case SawOutcome():
             return Line(value.outcome, value.slot, None, _outcome(value))
-        case SawAttempt(_, phase) if phase == "ended":
+        case SawAttempt(phase=AttemptPhase.ENDED):
             return None
         case SawAttempt(slot, phase, ballot, why, _):
             return Line(phase, slot, ballot, why)
@@ -70,8 +73,8 @@ def observation(value: Observation) -> Line | None:
             which = first_of([str(slot) for slot in slots], count)
             return Line("hole", slots[0], None, f"used, not learned here: asks the others about {which}")
         case SawFilled(slot, result, kind):
-            of = "" if kind is None or result == "no-op" else f" ({kind})"
-            return Line("filled", slot, None, f"{_RESULTS.get(result, result)}{of}")
+            of = "" if kind is None or result is FillResult.NOOP else f" ({kind})"
+            return Line("filled", slot, None, f"{_RESULTS[result]}{of}")
         case SawRecovery():
             return recovery(value)
         case SawReadConfirmed(_, bound, _, took_ms, voters):
@@ -97,18 +100,18 @@ def observation(value: Observation) -> Line | None:
 def recovery(value: SawRecovery) -> Line:
     """The line of the recovery scanner."""
     match value:
-        case SawRecovery("scanning"):
+        case SawRecovery(RecoveryPhase.SCANNING):
             return Line("recovery", None, None, "asks a majority how far the log goes")
-        case SawRecovery("copying", bound, prefix, source):
+        case SawRecovery(RecoveryPhase.COPYING, bound, prefix, source):
             return Line("recovery", bound, None, f"copies from {source}: has {prefix}, the log goes to {bound}")
         case SawRecovery(_, bound, prefix, _):
             return Line("recovery", bound or None, None, _recovered(prefix))
 
 
 def _learned_from(value: SawLearned) -> str:
-    if value.how == "votes":
+    if value.how is How.VOTES:
         return f"{named(value.votes)} accepted it"
-    if value.how == "chosen" and value.ballot is not None:
+    if value.how is How.CHOSEN and value.ballot is not None:
         return f"{value.source} counted a majority"
     return f"{value.source} had learned it"
 
@@ -135,9 +138,10 @@ def _outcome(value: SawOutcome) -> str:
 
 
 _RESULTS: Final = {
-    "recovered": "recovered: what was accepted there is chosen now",
-    "no-op": "no-op: no entry was found there",
-    "learned": "learned: another site knew it",
-    "no-quorum": "no-quorum: no majority answered; tried again at the next look",
-    "fault-rule": "fault-rule: a fault rule of this site is in the way; tried again at the next look",
+    FillResult.RECOVERED: "recovered: what was accepted there is chosen now",
+    FillResult.NOOP: "no-op: no entry was found there",
+    FillResult.LEARNED: "learned: another site knew it",
+    FillResult.CHOSEN: "chosen: it was learned before",
+    FillResult.NO_QUORUM: "no-quorum: no majority answered; tried again at the next look",
+    FillResult.HINDERED: "fault-rule: a fault rule of this site is in the way; tried again at the next look",
 }

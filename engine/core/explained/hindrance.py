@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from engine.core.ids import NUMBER_MAX, SiteId, Slot, Tick, named
@@ -20,11 +21,19 @@ from engine.core.said import Role
 from engine.core.value import Value
 
 
+class Verb(StrEnum):
+    """What a fault rule does to a message that it keeps from its way."""
+
+    DROP = "drop"
+    HOLD = "hold"
+    DELAY = "delay"
+
+
 class Taken(Value):
-    """A message that a fault rule keeps from its way; `verb` is what the rule does: `drop`, `hold` or `delay`."""
+    """A message that a fault rule keeps from its way."""
 
     rule: int
-    verb: str
+    verb: Verb
     outgoing: bool
     peer: SiteId
     message: Message
@@ -123,8 +132,8 @@ def _sentence(taken: Iterable[Taken], kinds: tuple[_Kind, ...], have: Iterable[S
     holders = set(have)
     said: list[str] = []
     for kind in kinds:
-        for verb in ("drop", "hold", "delay"):
-            met = [each for each in left if each.verb == verb and _is(kind, each)]
+        for verb in Verb:
+            met = [each for each in left if each.verb is verb and _is(kind, each)]
             if not met:
                 continue
             rules = {each.rule for each in met}

@@ -30,7 +30,7 @@ from engine.core.messages import Accept, Accepted, AcceptedSlot, Cause, LearnedS
 from engine.core.settings import WINDOW_SLOTS, Settings
 from engine.core.step import Step
 from engine.core.synod.proposer import RESEND_MAX, Accepting, Proposer, Rounds, accepted, is_chosen, why_adopted
-from engine.core.views import AttemptView
+from engine.core.views import AttemptPhase, AttemptView, ElectionPhase
 
 FLIGHTS_MAX: Final = 2_048
 """How many slots are in flight at a time; what is handed on beyond that waits, boundedly, at the leader."""
@@ -145,7 +145,7 @@ class Leader:
         step.tell(
             SawAttempt(
                 first,
-                "standing",
+                ElectionPhase.STANDING,
                 ballot,
                 f"hears no leader that reaches a majority: stands for all slots from {first} on",
             )
@@ -156,7 +156,7 @@ class Leader:
         held = self._campaign or self._reign
         if held is not None:
             first = self._campaign.first if self._campaign else Slot(self._learner.prefix + 1)
-            step.tell(SawAttempt(first, "steps down", held.ballot, why))
+            step.tell(SawAttempt(first, ElectionPhase.STEPS_DOWN, held.ballot, why))
         self._campaign = self._reign = None
 
     def on_promise(self, step: Step, sender: SiteId, message: Promise) -> None:
@@ -283,8 +283,8 @@ class Leader:
             return None
         phase, sites, needed = flight.phase, self._settings.sites, self._settings.quorum
         why = f"leads with {phase.ballot}: accept without prepare"
-        votes = tuple(sorted(phase.accepted))
-        return AttemptView(slot, "accepting", phase.ballot, votes, sites, needed, phase.entry, why, flight.since)
+        ballot, votes = phase.ballot, tuple(sorted(phase.accepted))
+        return AttemptView(slot, AttemptPhase.ACCEPTING, ballot, votes, sites, needed, phase.entry, why, flight.since)
 
     def _take_over(self, step: Step, campaign: Campaign) -> None:
         """L3: what the promises hold is re-proposed, gaps become no-ops, slots short of promises go to the synod."""
@@ -294,7 +294,7 @@ class Leader:
         reign = Reign(campaign.ballot, frozenset(campaign.complete), campaign.left_out, Slot(top + 1), chains)
         self._reign = reign
         why = f"{named(campaign.complete)} promised all slots from {campaign.first} on"
-        step.tell(SawAttempt(campaign.first, "leads", campaign.ballot, why))
+        step.tell(SawAttempt(campaign.first, ElectionPhase.LEADS, campaign.ballot, why))
         flights: list[Flight] = []
         for slot in map(Slot, range(self._learner.prefix + 1, top + 1)):
             learned = self._learner.entry(slot)
@@ -303,12 +303,12 @@ class Leader:
                 continue
             found = campaign.found.get(slot)
             if found is None:
-                step.tell(SawAttempt(slot, "accepting", reign.ballot, _WHY_NOOP))
+                step.tell(SawAttempt(slot, AttemptPhase.ACCEPTING, reign.ballot, _WHY_NOOP))
                 flights += self._flight(step, reign, slot, NOOP)
             else:
                 entry = reign.placed[slot] = found[0].entry
                 chains.found(entry)
-                step.tell(SawAttempt(slot, "adopting", reign.ballot, why_adopted(*found)))
+                step.tell(SawAttempt(slot, AttemptPhase.ADOPTING, reign.ballot, why_adopted(*found)))
                 flights += self._flight(step, reign, slot, entry)
         self._send(step, self._settings.sites, reign.ballot, flights)
 
@@ -320,7 +320,7 @@ class Leader:
             slot = reign.next
             reign.next = Slot(slot + 1)
             if not self._learner.is_learned(slot) and self._proposer.attempt(slot) is None:
-                step.tell(SawAttempt(slot, "accepting", reign.ballot, _WHY_NOOP))
+                step.tell(SawAttempt(slot, AttemptPhase.ACCEPTING, reign.ballot, _WHY_NOOP))
                 flights += self._flight(step, reign, slot, NOOP)
         self._send(step, self._settings.sites, reign.ballot, flights)
 
@@ -358,7 +358,7 @@ class Leader:
         reign.synods[flight.slot] = flight.since
         if self._proposer.attempt(flight.slot) is None:
             why = f"{named(flight.refused)} promised higher for this slot alone: settles it by a synod"
-            step.tell(SawAttempt(flight.slot, "fallback", reign.ballot, why))
+            step.tell(SawAttempt(flight.slot, AttemptPhase.FALLBACK, reign.ballot, why))
             self._proposer.start(step, flight.slot, flight.phase.entry)
 
     def _resend(self, step: Step, reign: Reign) -> None:

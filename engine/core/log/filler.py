@@ -16,7 +16,7 @@ from random import Random
 from typing import Final
 
 from engine.core.consensus import Consensus
-from engine.core.effects import HINDERED, NO_QUORUM, SawFilled, SawHoles
+from engine.core.effects import FillResult, SawFilled, SawHoles
 from engine.core.entry import NOOP, Entry, kind_of
 from engine.core.explained.hindrance import Hindrances
 from engine.core.ids import NEVER, Nonce, SiteId, Slot, Tick, new_nonce
@@ -26,7 +26,7 @@ from engine.core.peers.heartbeats import Peers
 from engine.core.settings import YIELD_MAX, Settings
 from engine.core.step import Step
 from engine.core.value import Value
-from engine.core.views import AttemptView
+from engine.core.views import AttemptPhase, AttemptView
 
 FILLING_MAX: Final = 64
 """How many holes a site works on at a time (R6)."""
@@ -141,9 +141,9 @@ class Filler:
         fill = self._fills.pop(slot, None)
         if fill is None:
             return
-        result = "learned"
+        result = FillResult.LEARNED
         if by_votes:
-            result = "no-op" if entry == NOOP else "recovered"
+            result = FillResult.NOOP if entry == NOOP else FillResult.RECOVERED
         step.tell(SawFilled(slot, result, kind_of(entry)))
 
     def tick(self, step: Step, competes: bool) -> None:
@@ -186,10 +186,10 @@ class Filler:
         peers = tuple(self._settings.peers)
         match fill.phase:
             case Asking(_, unanswered):
-                phase, why = "asking", "asks the others whether it is chosen"
+                phase, why = AttemptPhase.ASKING, "asks the others whether it is chosen"
                 votes = tuple(peer for peer in peers if peer not in unanswered)
             case Yielding():
-                phase, votes = "yielding", ()
+                phase, votes = AttemptPhase.YIELDING, ()
                 then = "proposes a no-op" if self._competes else "asks again, until another site has settled it"
                 why = f"no answer settled it; lets other attempts go first, then {then}"
         return AttemptView(slot, phase, None, votes, peers, len(peers), NOOP, why, fill.since)
@@ -277,4 +277,4 @@ class Filler:
             hindered = self._hindrances.of_slot(step.now, fill.slot)
             why = "no majority answers" if hindered is None else hindered
             self._proposer.end(step, fill.slot, f"{why}; it is tried again at the next look")
-            step.tell(SawFilled(fill.slot, NO_QUORUM if hindered is None else HINDERED, None))
+            step.tell(SawFilled(fill.slot, FillResult.NO_QUORUM if hindered is None else FillResult.HINDERED, None))

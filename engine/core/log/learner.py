@@ -29,7 +29,7 @@ _READ_BYTES: Final = 65_536
 
 
 class Origin(Value):
-    """How a site came to know what was chosen: `votes` (it counted those), `chosen` or `known` (`source` said so)."""
+    """How a site came to know what was chosen; `source` said so, or is this site, which counted `votes`."""
 
     how: How
     ballot: Ballot | None

@@ -17,7 +17,7 @@ from typing import Final, assert_never
 
 from msgspec.structs import replace
 
-from engine.core.effects import SawRecovery
+from engine.core.effects import RecoveryPhase, SawRecovery
 from engine.core.ids import Nonce, SiteId, Slot, Tick, new_nonce
 from engine.core.log.learner import Learner
 from engine.core.log.pages import PAGES_PER_ANSWER
@@ -158,7 +158,7 @@ class Scanner:
         nonce = new_nonce(self._random)
         self._phase = Asking(nonce, (), frozenset(), Tick(step.now + every), every)
         if not self.ready:
-            step.tell(SawRecovery("scanning", None, self._learner.prefix, None))
+            step.tell(SawRecovery(RecoveryPhase.SCANNING, None, self._learner.prefix, None))
         step.cast(self._settings.peers, AskHighest(nonce))
         self._conclude(step)
 
@@ -191,7 +191,7 @@ class Scanner:
         nonce = new_nonce(self._random)
         due = Tick(step.now + self._patience())
         self._phase = Copying(bound, source, nonce, last, 0, prefix, due, tried, lacking)
-        step.tell(SawRecovery("copying", bound, prefix, source))
+        step.tell(SawRecovery(RecoveryPhase.COPYING, bound, prefix, source))
         step.send(source, Ask(nonce, ((first, last),)))
 
     def _turn_page(self, step: Step, phase: Copying) -> None:
@@ -219,7 +219,7 @@ class Scanner:
         self.ready = True
         if not self._told_done:
             self._told_done = True
-            step.tell(SawRecovery("done", self._bound, self._learner.prefix, None))
+            step.tell(SawRecovery(RecoveryPhase.DONE, self._bound, self._learner.prefix, None))
         self._bound = None
 
     def _patience(self) -> Tick:

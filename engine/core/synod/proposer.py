@@ -36,7 +36,7 @@ from engine.core.settings import BACKOFF_MAX, ROUND_LEAP_MAX, Settings
 from engine.core.step import Step
 from engine.core.storage import NO_VOTE, Vote, WriteRound
 from engine.core.value import Value
-from engine.core.views import AttemptView
+from engine.core.views import AttemptPhase, AttemptView
 
 BACKOFF_FIRST: Final = Tick(20)
 RESEND_MAX: Final = Tick(2_000)
@@ -143,8 +143,10 @@ class Attempt:
     refusals: dict[SiteId, Ballot] = field(default_factory=dict)  # who refused, and the promise in the way
 
     @property
-    def adopting(self) -> bool:
-        return isinstance(self.phase, Accepting) and self.phase.entry != self.own
+    def accepting(self) -> AttemptPhase:
+        """How it is told that it accepts: its own entry, or another's."""
+        adopts = isinstance(self.phase, Accepting) and self.phase.entry != self.own
+        return AttemptPhase.ADOPTING if adopts else AttemptPhase.ACCEPTING
 
     @property
     def at_zero(self) -> bool:
@@ -194,7 +196,7 @@ class Proposer:
     def end(self, step: Step, slot: Slot, why: str) -> None:
         """Stops pushing at this slot: it is learned, or its purpose is gone. What was sent stays sent."""
         if self._attempts.pop(slot, None) is not None:
-            step.tell(SawAttempt(slot, "ended", None, why))
+            step.tell(SawAttempt(slot, AttemptPhase.ENDED, None, why))
 
     def on_promise(self, step: Step, sender: SiteId, message: Promise) -> None:
         """A promise of one slot. (Promises of ranges belong to a leader's range ballot.)"""
@@ -268,12 +270,12 @@ class Proposer:
         entry = attempt.own
         match attempt.phase:
             case Preparing(ballot, votes, found, _):
-                phase = "preparing"
+                phase = AttemptPhase.PREPARING
                 entry = entry if found is None else found.entry
             case Accepting(ballot, entry, votes):
-                phase = "adopting" if attempt.adopting else "accepting"
+                phase = attempt.accepting
             case Waiting():
-                phase = "waiting"
+                phase = AttemptPhase.WAITING
         return AttemptView(slot, phase, ballot, tuple(sorted(votes)), sites, needed, entry, attempt.why, attempt.since)
 
     def _begin(self, step: Step, slot: Slot, own: Entry) -> Attempt:
@@ -292,7 +294,7 @@ class Proposer:
     def _prepare(self, step: Step, attempt: Attempt) -> None:
         ballot = self._rounds.take(step)
         attempt.why = f"asks for promises of {ballot}, for {_named(attempt.own)}"
-        step.tell(SawAttempt(attempt.slot, "preparing", ballot, attempt.why))
+        step.tell(SawAttempt(attempt.slot, AttemptPhase.PREPARING, ballot, attempt.why))
         self._ask(step, attempt, ballot)
 
     def _ask(self, step: Step, attempt: Attempt, ballot: Ballot) -> None:
@@ -301,7 +303,7 @@ class Proposer:
 
     def _accept(self, step: Step, attempt: Attempt, phase: Accepting) -> None:
         self._enter(step, attempt, phase)
-        step.tell(SawAttempt(attempt.slot, "adopting" if attempt.adopting else "accepting", phase.ballot, attempt.why))
+        step.tell(SawAttempt(attempt.slot, attempt.accepting, phase.ballot, attempt.why))
         self._on_accepting(step, attempt.slot, phase.entry)
         step.cast(self._settings.sites, Accept(phase.ballot, (LearnedSlot(attempt.slot, phase.entry),)))
 
@@ -330,7 +332,7 @@ class Proposer:
         """L2: ballot 0 did not do; the same entry goes on by the full synod."""
         ballot = self._rounds.take(step)
         attempt.why = f"{because}: goes on with {ballot}"
-        step.tell(SawAttempt(attempt.slot, "fallback", ballot, attempt.why))
+        step.tell(SawAttempt(attempt.slot, AttemptPhase.FALLBACK, ballot, attempt.why))
         self._ask(step, attempt, ballot)
 
     def _defeat(self, step: Step, attempt: Attempt) -> None:
@@ -342,7 +344,7 @@ class Proposer:
         attempt.phase = Waiting(until)
         attempt.refusals.clear()
         attempt.why = f"refused: {refusing} promised {highest}; waits {until - step.now} ms before a higher ballot"
-        step.tell(SawAttempt(attempt.slot, "waiting", None, attempt.why, until))
+        step.tell(SawAttempt(attempt.slot, AttemptPhase.WAITING, None, attempt.why, until))
 
 
 def _why(phase: Preparing, own: Entry, entry: Entry) -> str:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from engine.core.effects import Observation, SawAttempt, SawOutcome, SawReadConfirmed, SawReadUnconfirmed, SawRejected
 from engine.core.ids import EventId, SiteId, Tick
+from engine.core.views import ElectionPhase
 from engine.sim.scenario.patterns import is_upkeep
 from engine.sim.world.network import Datagram
 from engine.sim.world.world import Watcher
@@ -57,7 +58,7 @@ class Onlookers:
             self.outcomes[saw.id] = saw
         if isinstance(saw, SawReadConfirmed | SawReadUnconfirmed):
             self.reads[saw.token] = saw
-        if isinstance(saw, SawAttempt) and saw.phase == "leads":
+        if isinstance(saw, SawAttempt) and saw.phase is ElectionPhase.LEADS:
             self.elections += 1
         if isinstance(saw, SawRejected) and saw.reason == _LATE_GREETING:
             return

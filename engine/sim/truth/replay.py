@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.core.entry import Entry
+from engine.core.entry import Entry, Kind
 from engine.core.ids import SiteId, Slot
 
 Pair = tuple[SiteId, SiteId]
@@ -52,9 +52,9 @@ class Replay:
         kind, _, argument = entry.body.split(" ", 2)
         pair = (author, SiteId(argument))
         table: tuple[Pair, Slot | None] | None = None
-        if kind == "block" and pair not in self._blocks and author != argument:
+        if kind == Kind.BLOCK and pair not in self._blocks and author != argument:
             self._blocks[pair] = slot
             table = (pair, slot)
-        elif kind == "unblock" and self._blocks.pop(pair, None) is not None:
+        elif kind == Kind.UNBLOCK and self._blocks.pop(pair, None) is not None:
             table = (pair, None)
-        return Applied(entry, void=False, shown=kind == "tweet", table=table)
+        return Applied(entry, void=False, shown=kind == Kind.TWEET, table=table)

@@ -18,6 +18,7 @@ from engine.codec import encode_packet
 from engine.core.effects import (
     Effects,
     Observation,
+    RecoveryPhase,
     SawAttempt,
     SawNumbered,
     SawOutcome,
@@ -33,6 +34,7 @@ from engine.core.replica import Replica
 from engine.core.settings import Settings
 from engine.core.storage import StoreDamaged, StoreFailed, Write
 from engine.core.turn import Commit, End, Item, Leave, Tell, Turn
+from engine.core.views import AttemptPhase
 from engine.datagram import Rejected
 from engine.parts import NUMBER_BYTES, Cutter, Reassembly, is_part
 from engine.sim.sometimes import CrashPoint
@@ -390,9 +392,9 @@ class SimSite:
                         return False
                 case SawNumbered():
                     self._truth.numbered(self.index, saw)
-                case SawAttempt(phase="waiting"):
+                case SawAttempt(phase=AttemptPhase.WAITING):
                     self._truth.waits(self.index, self._passed_at, saw)
-                case SawRecovery(phase="done"):
+                case SawRecovery(phase=RecoveryPhase.DONE):
                     self._truth.recovered(self.index, saw.prefix)
                 case SawReadConfirmed() | SawReadUnconfirmed():
                     assert self.replica is not None

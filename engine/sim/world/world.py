@@ -26,7 +26,7 @@ from engine.core.effects import Observation, SawLearned
 from engine.core.entry import Operation, encode, stamped
 from engine.core.events.sessions import Submission
 from engine.core.ids import SiteId, StoreId, Tick, quorum_size
-from engine.core.messages import Message
+from engine.core.messages import How, Message
 from engine.core.replica import Replica
 from engine.core.settings import Settings
 from engine.core.storage import LogReader, Stored
@@ -292,7 +292,7 @@ class World:
     def told(self, index: int, saw: Observation) -> None:
         self.mark((Mark.TELL, self.now, index))
         self.reached.observed(saw)
-        if type(saw) is SawLearned and saw.how == "votes" and self._just_a_quorum():
+        if type(saw) is SawLearned and saw.how is How.VOTES and self._just_a_quorum():
             self.reached("quorum that just sufficed")
         if self.watcher is not None:
             self.watcher.told(self.now, self.names[index], saw)

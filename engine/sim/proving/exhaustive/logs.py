@@ -17,7 +17,7 @@ from engine.core.consensus import Consensus
 from engine.core.entry import Entry
 from engine.core.ids import Round, SiteId, Slot, StoreId, Tick
 from engine.core.log.learner import Origin
-from engine.core.messages import LearnedSlot
+from engine.core.messages import How, LearnedSlot
 from engine.core.settings import Leadership, Settings
 from engine.core.step import Step
 from engine.core.storage import RangePromise, Standing, Stored, StoreDamaged, Vote
@@ -28,7 +28,7 @@ Log = frozenset[LearnedSlot]
 NOW: Final = Tick(0)
 """Nothing in a small cluster waits for time."""
 
-SAID: Final = Origin("chosen", None, SiteId("another"))
+SAID: Final = Origin(How.CHOSEN, None, SiteId("another"))
 """A learner does not ask who said so."""
 
 CHANCE: Final = Random(0)
