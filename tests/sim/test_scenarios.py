@@ -7,6 +7,7 @@ with the lab. What is recorded of both is in tests/scenarios.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from engine.sim.scenario.__main__ import main as play
 from engine.sim.scenario.parse import parse, read
 from engine.sim.scenario.schedule import ScenarioError, Schedule
 from engine.sim.scenario.transcript import Transcript
+from engine.sim.scenario.write import write
 
 FOLDER: Final = Path(__file__).parents[1] / "scenarios"
 SHIPPED: Final = FOLDER.parents[1] / "tui" / "lab" / "scenarios"
@@ -23,24 +25,76 @@ SCENARIOS: Final = sorted([*FOLDER.glob("*.scenario"), *SHIPPED.glob("*.scenario
 REWRITE: Final = "LOGGOS_REWRITE_GOLDEN"
 
 
+def _runs(path: Path) -> Iterator[tuple[str, Schedule]]:
+    """Of a scenario with a mistake in it, a second run without it."""
+    schedule = _by_name(path)
+    yield path.stem, schedule
+    if schedule.mended is not None:
+        yield f"{path.stem}.mended", schedule.mended
+
+
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
 def test_goes_as_expected_and_as_recorded(path: Path) -> None:
-    transcript = Transcript(_by_name(path))
+    for name, schedule in _runs(path):
+        _goes_as_recorded(name, schedule)
+
+
+def _goes_as_recorded(name: str, schedule: Schedule) -> None:
+    transcript = Transcript(schedule)
     assert transcript.as_expected, transcript.verdict
-    recorded = FOLDER / f"{path.stem}.trace"
+    recorded = FOLDER / f"{name}.trace"
     now = "\n".join(transcript.lines()) + "\n"
     if os.environ.get(REWRITE):
         recorded.write_text(now, encoding="utf-8")
-    assert now == recorded.read_text(encoding="utf-8"), f"{path.stem} goes differently; {REWRITE}=1 records it anew"
+    assert now == recorded.read_text(encoding="utf-8"), f"{name} goes differently; {REWRITE}=1 records it anew"
 
 
 def test_no_trace_is_left_without_its_scenario() -> None:
-    assert {path.stem for path in FOLDER.glob("*.trace")} == {path.stem for path in SCENARIOS}
+    assert {path.stem for path in FOLDER.glob("*.trace")} == {name for path in SCENARIOS for name, _ in _runs(path)}
 
 
 def _by_name(path: Path) -> Schedule:
     """Traces hold no folder of this machine."""
     return parse(path.read_text(encoding="utf-8"), path.name)
+
+
+# What has a mistake in it
+
+_BROKEN: Final = """
+sites s1 s2 s3
+broken b2-proposes-its-own-entry-whatever-was-found until agreement
+hold
+s1 tweets "X"
+deliver prepare to s2
+deliver promise
+deliver accept to s2
+s3 tweets "Y"
+deliver prepare from s3 to s2
+deliver promise to s3
+deliver accept from s3 to s2
+broken: expect violation agreement
+mended: expect slot 1 at s2: accepted 2.s3 "X"
+"""
+
+
+def test_a_mistake_is_shown_with_what_it_leads_to_and_the_rule_prevents_it() -> None:
+    schedule = parse(_BROKEN.replace("hold\n", "round s3 1\nhold\n", 1), "some.scenario")
+    assert schedule.mended is not None
+    broken, mended = Transcript(schedule), Transcript(schedule.mended)
+    assert (broken.verdict, mended.verdict) == ("as expected", "as expected")
+    assert any("breaks B2 slot 1 at s3: 2.s3 proposes what no majority" in line for line in broken.trace)
+    assert "breaks" not in "\n".join(mended.trace)
+
+
+def test_without_a_rule_to_go_on_to_the_first_that_breaks_is_the_end() -> None:
+    text = _BROKEN.replace("hold\n", "round s3 1\nhold\n", 1).replace(" until agreement", "")
+    assert Transcript(parse(text, "some.scenario")).verdict.startswith("violates B2 slot 1 at s3: 2.s3 proposes")
+
+
+def test_the_run_with_the_mistake_is_written_and_read_again_as_the_same() -> None:
+    schedule = parse(_BROKEN, "some.scenario")
+    again = parse(write(schedule, "saved"), "some.scenario")
+    assert (again.lines, again.broken, again.setup) == (schedule.lines, schedule.broken, schedule.setup)
 
 
 # What does not go as it says
@@ -113,6 +167,9 @@ def test_a_command_that_finds_nothing_to_do_says_so(command: str, problem: str) 
         ("sites Bob\nrun 3 s", 1, "'Bob' is no name of a site"),
         ("sites alice\n# nothing is done", 2, "write commands under the setup"),
         (f"{_THREE}run 3 s\nseed 4", 3, "write it above the first command"),
+        (f"{_THREE}broken a1-promises-any-balot", 2, "did you mean 'a1-promises-any-ballot'?; write: broken a2-"),
+        (f"{_THREE}broken nothing", 2, "'nothing' is no mutant; write: broken a2-"),
+        (f"{_THREE}mended: run 3 s", 2, "there is one run alone; write above the first command: broken"),
         (f"{_THREE}leadership chosen", 2, "write: leadership none|last-author|elected"),
         (f"{_THREE}heartbeat bob 61 s", 2, "no heartbeat of more than 60000 ms; write: heartbeat [SITE] 500 ms"),
         (f"{_THREE}stamps bob", 2, "ends where a time should stand; write: stamps SITE -86400000"),

@@ -12,7 +12,7 @@ from engine.core.ids import Ballot, Round, SiteId, Slot
 from engine.core.messages import Accepted, AcceptedSlot, Cause, ChosenSlot, Promise, Refused, RefusedSpan
 from engine.core.storage import NO_VOTE, RangePromise, Vote
 from engine.sim.truth.ballots import Ballots
-from engine.sim.violation import Violated
+from engine.sim.violation import Judge, Violated
 
 ALICE, BOB, CAROL = NAMES = (SiteId("alice"), SiteId("bob"), SiteId("carol"))
 SLOT = Slot(1)
@@ -22,7 +22,7 @@ ENTRY = Entry(ALICE, 1, 0, "tweet 1 t")
 
 @pytest.fixture
 def ballots() -> Ballots:
-    return Ballots(NAMES)
+    return Ballots(NAMES, Judge())
 
 
 @contextmanager

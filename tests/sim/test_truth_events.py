@@ -15,7 +15,7 @@ from engine.core.storage import EventRow, EventState
 from engine.sim.image import Image
 from engine.sim.truth.outcomes import Outcomes
 from engine.sim.truth.replay import Replay
-from engine.sim.violation import Violated
+from engine.sim.violation import Judge, Violated
 
 ALICE, BOB = SiteId("alice"), SiteId("bob")
 FIRST, SECOND = "tweet 1 one", "tweet 2 two"
@@ -32,7 +32,7 @@ class Author:
     """One author's part: what its disk says, and what it tells."""
 
     def __init__(self) -> None:
-        self.outcomes = Outcomes()
+        self.outcomes = Outcomes(Judge())
         self.image = Image(StoreId("0" * 16))
         for token, body in enumerate((FIRST, SECOND), 1):
             self.outcomes.submitted(ALICE, token, body)

@@ -18,7 +18,7 @@ from engine.sim.truth.recovery import Recovery
 from engine.sim.truth.replay import Replay
 from engine.sim.truth.rounds import Rounds
 from engine.sim.truth.stores import Stores
-from engine.sim.violation import OutOfModel, Violated
+from engine.sim.violation import Judge, OutOfModel, Violated
 from engine.sim.world.disk import SimDisk
 
 ALICE, BOB, CAROL = NAMES = (SiteId("alice"), SiteId("bob"), SiteId("carol"))
@@ -47,7 +47,7 @@ class Admission:
 
     def __init__(self, disks: list[SimDisk]) -> None:
         self.disks = disks
-        self.stores = Stores(NAMES, disks, Reached())
+        self.stores = Stores(NAMES, disks, Reached(), Judge())
         for index, disk in enumerate(disks):
             self.stores.started(index, disk.load())
 
@@ -144,7 +144,7 @@ def test_d1_who_says_that_it_recorded_a_store_has_it_on_disk(alice: Admission) -
 @pytest.fixture
 def rounds(disks: list[SimDisk]) -> Rounds:
     """Alice has used round 1 before she started, and has round 3 on her disk."""
-    rounds = Rounds(NAMES, disks, Ballots(NAMES))
+    rounds = Rounds(NAMES, disks, Ballots(NAMES, Judge()), Judge())
     disks[0].image.round = Round(1)
     rounds.started(0, disks[0].load())
     disks[0].image.round = Round(3)
@@ -173,8 +173,8 @@ def test_b1_a_round_is_durable_new_and_one_s_own(rounds: Rounds, bad: Prepare) -
 
 
 def test_l2_ballot_zero_is_for_the_author_of_the_slot_before_and_durable(disks: list[SimDisk]) -> None:
-    ballots = Ballots(NAMES)
-    rounds, zero = Rounds(NAMES, disks, ballots), Ballot(Round(0), ALICE)
+    ballots = Ballots(NAMES, Judge())
+    rounds, zero = Rounds(NAMES, disks, ballots, Judge()), Ballot(Round(0), ALICE)
     with violates("L2"):
         rounds.proposes(0, Slot(2), zero, OWN)
     disks[0].image.ahead[SLOT] = BLOCK
@@ -194,7 +194,7 @@ def prefixes() -> Prefixes:
     """Alice's block is chosen."""
     replay = Replay()
     replay.apply(BLOCK)
-    return Prefixes(NAMES, replay)
+    return Prefixes(NAMES, replay, Judge())
 
 
 APPLIED = WriteApplied(SLOT, BLOCK, void=False, shown=False)
@@ -244,7 +244,7 @@ def test_r2_no_other_block_table_is_shown_or_started_with(prefixes: Prefixes, di
 
 
 def test_r4_who_has_recovered_has_what_was_chosen_before_it_asked() -> None:
-    recovery = Recovery(NAMES)
+    recovery = Recovery(NAMES, Judge())
     recovery.asks(0, Slot(7))
     recovery.asks(0, Slot(9))
     with violates("R4"):
@@ -255,7 +255,7 @@ def test_r4_who_has_recovered_has_what_was_chosen_before_it_asked() -> None:
 
 
 def test_r4_highest_covers_what_was_used_before_the_pass() -> None:
-    recovery = Recovery(NAMES)
+    recovery = Recovery(NAMES, Judge())
     recovery.answers(0, Highest(Nonce(1), Slot(7), Slot(0)), Slot(7))
     with violates("R4"):
         recovery.answers(0, Highest(Nonce(1), Slot(6), Slot(0)), Slot(7))

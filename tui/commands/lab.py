@@ -17,7 +17,7 @@ from engine.core.storage import EventState
 from tui.client import Json
 from tui.exits import CommandFailed, ExitStatus
 from tui.lab.catalogue import shipped
-from tui.lab.opening import STDIN, BadRequest, Opened, lines, opened
+from tui.lab.opening import STDIN, BadRequest, Opened, Run, lines, opened
 from tui.lab.text import NONE, AtSite, Ending, ToldTo, known, played, told, value
 from tui.output import Account, Cell, Output, Row, Style
 
@@ -31,9 +31,9 @@ def run(arguments: Namespace) -> int:
     out = Account(arguments.json)
     status = ExitStatus.DONE
     for play in plays:
-        ending = _play(out, play)
-        if not ending.as_expected:
-            status = ExitStatus.VIOLATION
+        for run in play.runs():
+            if not _play(out, play, run).as_expected:
+                status = ExitStatus.VIOLATION
     return status
 
 
@@ -62,20 +62,20 @@ def _asked(arguments: Namespace) -> list[Opened]:
         raise CommandFailed(ExitStatus.BAD_INPUT, str(bad)) from None
 
 
-def _play(out: Account, play: Opened) -> Ending:
-    ending = played(play.schedule)
+def _play(out: Account, play: Opened, run: Run) -> Ending:
+    ending = played(run.schedule)
     if out.as_json:
-        out.json(_shape(play, ending))
+        out.json(_shape(play, run, ending))
     else:
-        _print(out, play, ending)
+        _print(out, play, run, ending)
     out.flush()
     return ending
 
 
-def _print(out: Output, play: Opened, ending: Ending) -> None:
+def _print(out: Output, play: Opened, run: Run, ending: Ending) -> None:
     out.line(Cell(play.title, Style.STRONG))
-    if play.about:
-        out.line(play.about)
+    for said in filter(None, (play.about, run.heading)):
+        out.line(said)
     for title, printed in (("trace", ending.trace), ("diagram", ending.diagram)):
         _title(out, title)
         for line in printed:
@@ -105,10 +105,11 @@ def _acceptor(ending: Ending, each: AtSite) -> Row:
     return (str(each.site), ending.ballot(vote.promised), ending.ballot(vote.accepted), of, accepted)
 
 
-def _shape(play: Opened, ending: Ending) -> Json:
+def _shape(play: Opened, run: Run, ending: Ending) -> Json:
     """One object a run; the keys are documented in docs/commands.md."""
     return {
         "title": play.title,
+        "broken": run.broken,
         "as_expected": ending.as_expected,
         "verdict": ending.verdict,
         "acceptors": list(_acceptor_shapes(ending)),

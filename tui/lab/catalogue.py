@@ -22,7 +22,9 @@ SUFFIX: Final = ".scenario"
 
 NAMES: Final = (
     *("single", "a-wins", "b-wins", "bb-wins", "a-wins-3", "b-wins-3", "bb-wins-3"),
-    *("hole", "hole-recovered", "hole-noop", "certain-read"),
+    *("livelock", "hole", "hole-recovered", "hole-noop", "certain-read"),
+    *("broken-promise", "broken-accept", "broken-first-value", "broken-ballot", "broken-ballot-zero"),
+    *("broken-vote-count", "broken-recovery", "broken-fresh-disk"),
 )
 
 

@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
+from engine.sim.mutants.catalogue import named
 from engine.sim.scenario.parse import parse, read
 from engine.sim.scenario.schedule import ScenarioError, Schedule
 from tui.lab import catalogue, notation
@@ -30,12 +31,30 @@ class BadRequest(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """`heading` says how it differs from the other one, where there are two; `broken` is the mutant in force."""
+
+    heading: str
+    broken: str | None
+    schedule: Schedule
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """A schedule to play; `title` is what was asked for, `about` what it shows (empty: nothing is said)."""
 
     title: str
     about: str
     schedule: Schedule
+
+    def runs(self) -> list[Run]:
+        """What is played: where there is a mistake, first with it in, then without it."""
+        broken, mended = self.schedule.broken, self.schedule.mended
+        if broken is None:
+            return [Run("", None, self.schedule)]
+        mutant = named(broken.mutant)
+        first = Run(f"with a mistake in it ({mutant.rule}): {mutant.what}", broken.mutant, self.schedule)
+        return [first] if mended is None else [first, Run(f"without the mistake: {mutant.rule} holds", None, mended)]
 
 
 def opened(words: Sequence[str], size: int) -> list[Opened]:

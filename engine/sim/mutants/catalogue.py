@@ -17,8 +17,11 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *events.MUTANTS,
 )
 
-RARE: Final[tuple[Mutant, ...]] = leading.RARE
+RARE: Final[tuple[Mutant, ...]] = (*leading.RARE, *proposing.RARE)
 """What the swarm meets too seldom to be caught within a minute; a scenario catches it."""
+
+
+NAMES: Final = tuple(mutant.name for mutant in (*MUTANTS, *RARE))
 
 
 def broken_by(name: str | None) -> AbstractContextManager[None]:

@@ -7,12 +7,15 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+import engine.core.synod.acceptor
 import engine.core.synod.proposer
 from engine.core.effects import SawAttempt
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, Round, SiteId, Tick
-from engine.core.messages import AcceptedSlot
+from engine.core.messages import AcceptedSlot, Cause
 from engine.core.step import Step
+from engine.core.storage import Vote
+from engine.core.synod.acceptor import Barred
 from engine.core.synod.proposer import Accepting, Attempt, Preparing, Proposer, Rounds, Waiting
 from engine.sim.mutants.mutant import Mutant, Patch
 
@@ -30,6 +33,20 @@ def _rounds_from_0(original: Any) -> Any:
         original(self, site, Round(0))
 
     return begin
+
+
+def _no_hint(_: Any) -> Any:
+    return lambda _self, _ballot: None
+
+
+def _unnoticed(original: Callable[..., Vote | Barred]) -> Any:
+    def accept(vote: Vote, ranged: Ballot | None, ballot: Ballot, entry: Entry) -> Vote | Barred:
+        """An acceptor that finds another entry at a ballot would stop, and show it."""
+        if vote.accepted == ballot and vote.entry != entry:
+            return Barred(vote.promised or ballot, Cause.SLOT)
+        return original(vote, ranged, ballot, entry)
+
+    return accept
 
 
 def _own_entry(_: Any) -> Any:
@@ -138,4 +155,16 @@ MUTANTS: Final = (
     Mutant("B4", "tries again at once after a defeat", (Patch(Proposer, "_defeat", _waits(0)),)),
     Mutant("B4", "waits ten minutes after a defeat", (Patch(Proposer, "_defeat", _waits(600_000)),)),
     Mutant("R3", "fills with a no-op what was accepted", (Patch(_proposer, "to_propose", _noop_over_accepted),)),
+)
+
+RARE: Final = (
+    Mutant(
+        "B1",
+        "begins its rounds anew at a start, and nobody notices",
+        (
+            Patch(Rounds, "__init__", _rounds_from_0),
+            Patch(Rounds, "saw", _no_hint),
+            Patch(engine.core.synod.acceptor, "accept", _unnoticed),
+        ),
+    ),
 )

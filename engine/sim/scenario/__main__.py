@@ -40,19 +40,21 @@ def main(options: Sequence[str] | None = None) -> int:
 
 def _run(file: Path, show: str) -> int:
     try:
-        transcript = Transcript(read(file))
+        schedule = read(file)
+        runs = [Transcript(each) for each in (schedule, schedule.mended) if each is not None]
     except ScenarioError as bad:
         print(bad, file=sys.stderr)
         return UNREADABLE
     except OSError as bad:
         print(f"{file}: cannot be read ({bad.strerror}): name a scenario file", file=sys.stderr)
         return UNREADABLE
-    if show in ("trace", "both"):
-        print(*transcript.trace, sep="\n")
-    if show in ("diagram", "both"):
-        print(*transcript.diagram, sep="\n")
-    print(f"{file}: {transcript.verdict}")
-    return 0 if transcript.as_expected else VIOLATED
+    for transcript in runs:
+        if show in ("trace", "both"):
+            print(*transcript.trace, sep="\n")
+        if show in ("diagram", "both"):
+            print(*transcript.diagram, sep="\n")
+        print(f"{file}: {transcript.verdict}")
+    return 0 if all(transcript.as_expected for transcript in runs) else VIOLATED
 
 
 if __name__ == "__main__":

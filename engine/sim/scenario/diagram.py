@@ -67,12 +67,12 @@ class Diagram:
 
     def happened(self, now: int, site: SiteId | None, what: str, why: str) -> None:
         if site is None:
-            self._row(now, None, f"{what} {why}".rstrip())
+            self._row(now, None, f"{what} {self._reword(why)}".rstrip())
             return
         index = self._names.index(site)
         if what in _PROCESS:
             self._up[index] = what == "start"
-        self._point(now, site, sign_of(what), f"{what} {why}".rstrip())
+        self._point(now, site, sign_of(what), f"{what} {self._reword(why)}".rstrip())
 
     def says(self, words: str) -> None:
         """A line of its own between the rows: what is done next, a verdict."""

@@ -3,6 +3,8 @@
 Rules that hold here:
 - After the line `plan`, each line is an act at its time, in their order, and the last one is the calm; or `by hand`,
   and then each line is done at its turn.
+- After `broken MUTANT` in the setup there are two runs: lines behind `broken:` are of the one with the mistake in,
+  those behind `mended:` of the one without it, the others of both.
 - Plain text, one command a line; blank lines, and lines that begin with `#`, say nothing.
 - What is wrong is one ScenarioError that names file and line and says what to write instead.
 - Links are fixed and fast (1 ms, nothing lost) where the file says nothing else, so that all is in its lines.
@@ -10,14 +12,16 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
 from engine.core.ids import SITE_NAME, SITES_MAX, Round, SiteId, Tick
 from engine.core.settings import HEARTBEAT_MAX, Leadership, Timings
+from engine.sim.mutants.catalogue import NAMES
 from engine.sim.scenario.parse_lines import line as read_line
-from engine.sim.scenario.schedule import Line, ScenarioError, Schedule
+from engine.sim.scenario.schedule import Broken, Line, ScenarioError, Schedule
 from engine.sim.scenario.words import BadLine, Words
 from engine.sim.world.setup import STEADY, Setup, Weather
 
@@ -34,11 +38,16 @@ _SETUP_USAGE: Final = {
     "page": "page 1100 bytes",
     "disk": "disk [SITE] 5 ms",
     "timers": "timers late 30 ms",
+    "broken": "broken a2-accepting-does-not-raise-the-promise [until agreement]",
     "stamps": "stamps SITE -86400000 [253402300800000 ...], in milliseconds since 1970",
     "link": "link SITE SITE [loss 0.1] [duplicate 0.1] [delay 1 ms] [spread 4 ms] [late 0.01 late-max 20 s]"
     " [stale 0.1]",
     "links": "links [loss 0.1] ..., as link, for all links",
 }
+
+
+_BROKEN: Final = "broken"
+_RUNS: Final = (_BROKEN, "mended")
 
 
 @dataclass(slots=True)
@@ -57,10 +66,16 @@ class _Draft:
     links: dict[tuple[SiteId, SiteId], Weather] = field(default_factory=dict)
     leader: SiteId | None = None
     rounds: dict[SiteId, Round] = field(default_factory=dict)
+    broken: Broken | None = None
     lines: list[Line] = field(default_factory=list)
+    mended: list[Line] = field(default_factory=list)
+    """The lines of the run without the mistake."""
     is_plan: bool = False
     calm_at: Tick | None = None
     by_hand: bool = False
+
+    def runs(self, run: str) -> list[Line]:
+        return self.lines if run == _BROKEN else self.mended
 
     def setup(self) -> Setup:
         names = self.names
@@ -103,12 +118,20 @@ def parse(text: str, file: str) -> Schedule:
     if not draft.is_plan and not draft.lines:
         raise ScenarioError(file, max(number, 1), "nothing is done here: write commands under the setup, as in run 1 s")
     rounds = tuple(draft.rounds.items())
-    return Schedule(draft.setup(), tuple(draft.lines), draft.calm_at, draft.leader, rounds, draft.by_hand, file)
+    one = Schedule(draft.setup(), tuple(draft.lines), draft.calm_at, draft.leader, rounds, draft.by_hand, file=file)
+    if draft.broken is None:
+        return one
+    return replace(one, broken=draft.broken, mended=replace(one, lines=tuple(draft.mended)))
 
 
 def _take(draft: _Draft, number: int, line: str) -> None:
-    words = Words(line, draft.names)
-    if draft.is_plan and not draft.by_hand:
+    only = next((run for run in _RUNS if line.startswith(f"{run}: ")), None)
+    words = Words(line if only is None else line.removeprefix(f"{only}: ").strip(), draft.names)
+    if only is not None:
+        if draft.broken is None:
+            raise BadLine(f"there is one run alone; write above the first command: {_SETUP_USAGE['broken']}")
+        draft.runs(only).append(read_line(words, number))
+    elif draft.is_plan and not draft.by_hand:
         _plan(draft, number, words)
     elif words.peek() in _SETUP_USAGE:
         if draft.lines:
@@ -121,7 +144,7 @@ def _take(draft: _Draft, number: int, line: str) -> None:
             raise BadLine("a plan begins with the first processes: nobody leads and no round is used yet")
         draft.is_plan = True
     else:
-        draft.lines.append(read_line(words, number))
+        _add(draft, read_line(words, number))
 
 
 def _plan(draft: _Draft, number: int, words: Words) -> None:
@@ -141,7 +164,12 @@ def _plan(draft: _Draft, number: int, words: Words) -> None:
         raise BadLine(f"{words.line!r} is no line of a plan: write at 100 ms ACT, or calm at 5000 ms")
     if last is not None and act.at < last:
         raise BadLine(f"this is before {last} ms, the time of the act above: keep them in order")
-    draft.lines.append(act)
+    _add(draft, act)
+
+
+def _add(draft: _Draft, line: Line) -> None:
+    for run in _RUNS:
+        draft.runs(run).append(line)
 
 
 def _set_up(draft: _Draft, words: Words) -> None:
@@ -187,6 +215,8 @@ def _set(draft: _Draft, words: Words, word: str) -> None:
         case "timers":
             words.need("late")
             draft.tick_late_ms = words.ms()
+        case "broken":
+            draft.broken = _broken(words)
         case "stamps":
             site = words.site()
             draft.stamps[site] = words.times()
@@ -196,6 +226,14 @@ def _set(draft: _Draft, words: Words, word: str) -> None:
         case _:
             weather = _weather(words)
             draft.links |= {(a, b): weather for a in draft.names for b in draft.names}
+
+
+def _broken(words: Words) -> Broken:
+    name = words.take("a mutant")
+    if name not in NAMES:
+        near = get_close_matches(name, NAMES, 1)
+        raise BadLine(f"{name!r} is no mutant" + (f": did you mean {near[0]!r}?" if near else ""))
+    return Broken(name, words.take("a rule") if words.takes("until") else None)
 
 
 def _positive(ms: int) -> int:

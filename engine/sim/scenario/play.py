@@ -56,7 +56,7 @@ from engine.sim.scenario.schedule import (
     Step,
 )
 from engine.sim.scenario.settling import Settling
-from engine.sim.violation import OutOfModel, Violated
+from engine.sim.violation import OutOfModel, Violated, Violation
 from engine.sim.world.world import MakeReplica, Watcher, World
 
 QUIET_MAX_MS: Final = 60_000
@@ -109,6 +109,8 @@ class Play:
         self._holding = Holding(world, self.onlookers)
         self.checker = Checker(world, self.onlookers, self._driver)
         self._put_down: list[Line] = []
+        if schedule.broken is not None and schedule.broken.until is not None:
+            world.truth.judge.bear(schedule.broken.until, self._breaks)
 
     def complete(self, before: Callable[[Line], None] = lambda _: None) -> Report:
         """Does all lines; `before` is told of each that is done at its turn. Raises Unexpected or Violated."""
@@ -216,6 +218,10 @@ class Play:
         problem = yield from self._command(line)
         if problem is not None:
             raise Unexpected(self.schedule.file, line, problem)
+
+    def _breaks(self, violation: Violation) -> None:
+        site = None if violation.site is None else self.world.index[violation.site]
+        self.world.note(site, "breaks", str(violation))
 
     # Acts
 

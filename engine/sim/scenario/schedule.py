@@ -107,6 +107,15 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Broken:
+    """The replicas break a rule on purpose from the first line on: `mutant` is a name of `engine.sim.mutants`. The run
+    goes on until the rule `until` is broken, and what breaks on the way there is told; None: it ends with the first."""
+
+    mutant: str
+    until: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """`calm_at` None: the lines begin once all sites run, vote and follow `leader` (L3), and the last line is the end.
 
@@ -115,7 +124,8 @@ class Schedule:
     followed by others, which are done at their turn.
 
     `rounds`: the highest round that a site has used before (B1), so that a scenario can name its ballots as a textbook
-    does. `file`: its name, for errors.
+    does. `broken`: the replicas have a mistake in them; `mended` is then the same without it, with what is to happen
+    there. `file`: its name, for errors.
     """
 
     setup: Setup
@@ -124,6 +134,8 @@ class Schedule:
     leader: SiteId | None = None
     rounds: tuple[tuple[SiteId, Round], ...] = ()
     by_hand: bool = False
+    broken: Broken | None = None
+    mended: Schedule | None = None
     file: str = field(default="", compare=False)
 
     @property

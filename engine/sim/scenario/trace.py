@@ -51,7 +51,7 @@ class TraceWriter:
             self._write(f"{now:>8} {site:>8} -- {'':<8} {self._line(line)}")
 
     def happened(self, now: int, site: SiteId | None, what: str, why: str) -> None:
-        self._write(f"{now:>8} {site or '':>8} ** {what} {why}")
+        self._write(f"{now:>8} {site or '':>8} ** {what} {self._reword(why)}")
 
     def _lines(self, messages: tuple[Message, ...]) -> Iterator[str]:
         return (self._line(describe.message(message)) for message in messages if not isinstance(message, Heartbeat))

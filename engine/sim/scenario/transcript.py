@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from engine.core.replica import Replica
 from engine.sim.scenario.diagram import Diagram
 from engine.sim.scenario.expected import Expectation
+from engine.sim.scenario.mistake import in_force
 from engine.sim.scenario.play import Play, Unexpected
 from engine.sim.scenario.schedule import Line, ScenarioError, Schedule
 from engine.sim.scenario.trace import TraceWriter, as_it_is
@@ -38,7 +39,8 @@ class Transcript:
         watchers: list[Watcher] = [TraceWriter(names, self._wrote, reword), self._diagram]
         try:
             self.play = Play(schedule, make_replica, watchers)
-            self.play.complete(self._next)
+            with in_force(schedule):
+                self.play.complete(self._next)
         except Violated as violated:
             self._ends_badly(f"violates {violated}")
         except Unexpected as unexpected:

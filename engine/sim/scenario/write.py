@@ -3,6 +3,7 @@ person can read and run.
 
 Rules that hold here:
 - What is written is read back as the same schedule, so that it gives the same run, event for event.
+- Of a schedule with a mistake in it, the run with the mistake is written.
 - A line that was read from a file is written as it stands there.
 """
 
@@ -78,6 +79,9 @@ def _lines(schedule: Schedule) -> Iterator[str]:
     if schedule.leader is not None:
         yield f"leader {schedule.leader}"
     yield from (f"round {site} {used}" for site, used in schedule.rounds)
+    if schedule.broken is not None:
+        until = "" if schedule.broken.until is None else f" until {schedule.broken.until}"
+        yield f"broken {schedule.broken.mutant}{until}"
     if schedule.is_plan:
         yield "plan"
     timed = [line for line in schedule.lines if schedule.is_plan and line.at is not None]

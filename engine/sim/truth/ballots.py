@@ -16,20 +16,31 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from engine.core.entry import Entry
+from engine.core.entry import Entry, in_words
 from engine.core.ids import Ballot, SiteId, Slot, quorum_size
 from engine.core.messages import Accepted, AcceptedSlot, Cause, ChosenSlot, Promise, Refused
 from engine.core.storage import NO_VOTE, RangePromise, Vote
-from engine.sim.violation import violate
+from engine.sim.violation import Judge
 
 
 class SlotBook:
     """All that is known of a slot. Sites are indices; sets of sites are bit masks."""
 
-    __slots__ = ("accept_claimed", "acceptors", "chosen", "promise_claimed", "promises", "proposals", "votes")
+    __slots__ = (
+        "accept_claimed",
+        "acceptors",
+        "chosen",
+        "mistaken",
+        "promise_claimed",
+        "promises",
+        "proposals",
+        "votes",
+    )
 
     def __init__(self, sites: int) -> None:
         self.chosen: Entry | None = None
+        self.mistaken: tuple[SiteId, Entry] | None = None
+        """Who learned what before anything was chosen, where that is borne."""
         self.votes: list[Vote] = [NO_VOTE] * sites
         """The durable vote of each site, also after the site learned the slot."""
         self.proposals: dict[Ballot, Entry] = {}
@@ -55,8 +66,9 @@ class RangeBook(NamedTuple):
 
 
 class Ballots:
-    def __init__(self, names: tuple[SiteId, ...]) -> None:
+    def __init__(self, names: tuple[SiteId, ...], judge: Judge) -> None:
         self._names = names
+        self._judge = judge
         self._quorum = quorum_size(len(names))
         self.books: dict[Slot, SlotBook] = {}
         self._ranges: list[tuple[RangePromise, ...]] = [()] * len(names)
@@ -99,7 +111,7 @@ class Ballots:
                 now = _covering(ranges, slot)
                 if (held.last is None or slot <= held.last) and (now is None or now < held.ballot):
                     told = f"its range promise went back from {held.ballot} to {now}"
-                    violate("A1", told, slot=slot, site=self._names[site])
+                    self._judge.breaks("A1", told, slot=slot, site=self._names[site])
         known = {held.ballot for held in before}
         for new in ranges:
             if new.ballot not in known:
@@ -110,31 +122,34 @@ class Ballots:
         covering = _covering(self._ranges[site], slot)
         if covering is not None and ballot < covering:
             told = f"votes for {ballot}, after it promised {covering} for a range"
-            violate("A3", told, slot=slot, site=self._names[site])
+            self._judge.breaks("A3", told, slot=slot, site=self._names[site])
 
     def learned(self, site: int, slot: Slot, entry: Entry, vote: Vote) -> None:
         """A learned entry became durable, beside the vote that the site had there."""
         book = self.book(slot)
         if book.chosen is None:
-            violate("R0", f"learned {entry}, which no majority has accepted", slot=slot, site=self._names[site])
-        if book.chosen != entry:
-            violate("R1", f"learned {entry}, but {book.chosen} is chosen", slot=slot, site=self._names[site])
+            told = f"learned what no majority has accepted: {in_words(entry)}"
+            self._judge.breaks("R0", told, slot=slot, site=self._names[site])
+            book.mistaken = (self._names[site], entry)
+        elif book.chosen != entry:
+            told = f"learned another entry than the chosen one: {in_words(entry)}; chosen is {in_words(book.chosen)}"
+            self._judge.breaks("R1", told, slot=slot, site=self._names[site])
         if vote is not book.votes[site]:
             self._never_back(site, slot, book.votes[site], vote)
 
     def _never_back(self, site: int, slot: Slot, before: Vote, vote: Vote) -> None:
         if before.promised is not None and (vote.promised is None or vote.promised < before.promised):
             told = f"its promise went back from {before.promised} to {vote.promised}"
-            violate("A1", told, slot=slot, site=self._names[site])
+            self._judge.breaks("A1", told, slot=slot, site=self._names[site])
         if before.accepted is not None and (vote.accepted is None or vote.accepted < before.accepted):
             told = f"its accepted ballot went back from {before.accepted} to {vote.accepted}"
-            violate("A2", told, slot=slot, site=self._names[site])
+            self._judge.breaks("A2", told, slot=slot, site=self._names[site])
 
     def _accepted(self, site: int, slot: Slot, book: SlotBook, ballot: Ballot, entry: Entry) -> None:
         promised = book.votes[site].promised
         if promised is None or promised < ballot:
             told = f"accepted {ballot} and left its promise at {promised}"
-            violate("A2", told, slot=slot, site=self._names[site])
+            self._judge.breaks("A2", told, slot=slot, site=self._names[site])
         self._above_ranges(site, slot, ballot)
         self.proposed(slot, ballot, entry)
         mask = book.acceptors[ballot] = book.acceptors.get(ballot, 0) | 1 << site
@@ -144,9 +159,19 @@ class Ballots:
             book.chosen = entry
             self.newly_chosen.append(slot)
             self.chosen_max = max(self.chosen_max, slot)
+            if book.mistaken is not None and book.mistaken[1] != entry:
+                learned_at, learned = book.mistaken
+                told = f"chosen at {ballot} is another entry than {learned_at} has learned: {in_words(entry)}"
+                self._judge.breaks("agreement", f"{told}; learned was {in_words(learned)}", slot=slot)
         elif book.chosen != entry:
-            told = f"{entry} is chosen at {ballot}, and {book.chosen} was chosen before"
-            violate("agreement", told, slot=slot)
+            before = next(each for each, known in book.proposals.items() if self._is_chosen(book, each, known))
+            told = (
+                f"two entries are chosen, at {before} and at {ballot}: {in_words(book.chosen)}, and {in_words(entry)}"
+            )
+            self._judge.breaks("agreement", told, slot=slot)
+
+    def _is_chosen(self, book: SlotBook, ballot: Ballot, entry: Entry) -> bool:
+        return entry == book.chosen and book.acceptors.get(ballot, 0).bit_count() >= self._quorum
 
     def proposed(self, slot: Slot, ballot: Ballot, entry: Entry) -> None:
         """An entry is seen proposed at a ballot, in an accept that leaves or in a vote that is durable."""
@@ -157,15 +182,17 @@ class Ballots:
                 self._p2c(slot, book, ballot, entry)
             book.proposals[ballot] = entry
         elif known is not entry and known != entry:
-            violate("B1", f"{ballot} proposes {entry}, and proposed {known} before", slot=slot)
+            told = f"{ballot} proposes two entries: {in_words(known)}, and {in_words(entry)}"
+            self._judge.breaks("B1", told, slot=slot)
 
     def _p2c(self, slot: Slot, book: SlotBook, ballot: Ballot, entry: Entry) -> None:
         of_range = self._range_promises.get(ballot, {})
         ranged = [held.vote(slot, ballot) for site, held in of_range.items()]
         votes = [*book.promises.get(ballot, {}).values(), *(vote for vote in ranged if vote is not None)]
         if len(votes) < self._quorum:
-            told = f"{ballot} proposes {entry} after {len(votes)} promises, {self._quorum} are needed"
-            violate("B2", told, slot=slot, site=ballot.site)
+            promises = f"{len(votes)} durable promises, {self._quorum} are needed"
+            told = f"{ballot} proposes after {promises}: {in_words(entry)}"
+            self._judge.breaks("B2", told, slot=slot, site=ballot.site)
         empty = sum(vote.accepted is None for vote in votes)
         if empty >= self._quorum:
             return
@@ -175,9 +202,9 @@ class Ballots:
             below = sum(vote.accepted is not None and vote.accepted <= highest.accepted for vote in votes)
             if empty + below >= self._quorum:
                 return
-        seen = ", ".join(f"{vote.accepted}: {vote.entry}" for vote in votes if vote.accepted is not None)
-        told = f"{ballot} proposes {entry}, which no majority of its promises allows ({seen}; {empty} empty)"
-        violate("B2", told, slot=slot, site=ballot.site)
+        seen = ", ".join(f"{vote.entry.id or 'no-op'} at {vote.accepted}" for vote in votes if vote.entry is not None)
+        told = f"{ballot} proposes what no majority of its promises allows ({seen}; {empty} empty): {in_words(entry)}"
+        self._judge.breaks("B2", told, slot=slot, site=ballot.site)
 
     # What is claimed in messages, each before it leaves
 
@@ -187,13 +214,13 @@ class Ballots:
         book = self.book(slot)
         promised = book.votes[site].promised
         if promised is None or promised < ballot:
-            violate("D1", f"promises {ballot}; its disk says {promised}", slot=slot, site=name)
+            self._judge.breaks("D1", f"promises {ballot}; its disk says {promised}", slot=slot, site=name)
         self._claim(book, site, slot, ballot)
         reported = self._reported(site, book, slot, message.accepted)
         before = book.accept_claimed[site]
         if before is not None and (reported is None or reported < before):
             told = f"promises {ballot} reporting {reported}, after it said to have accepted {before}"
-            violate("A4", told, slot=slot, site=name)
+            self._judge.breaks("A4", told, slot=slot, site=name)
 
     def range_promise_sent(self, site: int, message: Promise, prefix: Slot) -> None:
         """A page of a promise of all slots from some slot on: it covers `first` to `last`, less those left out. The
@@ -201,7 +228,7 @@ class Ballots:
         first, last, ballot, name = message.first, message.last, message.ballot, self._names[site]
         held = _covering(self._ranges[site], max(first, Slot(prefix + 1)))
         if held is None or held < ballot:
-            violate("D1", f"promises {ballot} from here on; its disk says {held}", slot=first, site=name)
+            self._judge.breaks("D1", f"promises {ballot} from here on; its disk says {held}", slot=first, site=name)
         learned = {item.slot for item in message.learned}
         reported = {item.slot: item.ballot for item in message.accepted}
         left_out = {span.first for span in message.left_out}
@@ -211,7 +238,7 @@ class Ballots:
             before = book.accept_claimed[site]
             if before is not None and (slot not in reported or reported[slot] < before):
                 told = f"promises {ballot} reporting {reported.get(slot)}, after it said to have accepted {before}"
-                violate("A4", told, slot=slot, site=name)
+                self._judge.breaks("A4", told, slot=slot, site=name)
         for item in message.accepted:
             self._reported(site, self.book(item.slot), item.slot, (item,))
         self._range_claims[site].append((first, ballot))
@@ -221,8 +248,8 @@ class Ballots:
             return None
         ballot, entry = accepted[0].ballot, accepted[0].entry
         if not book.acceptors.get(ballot, 0) >> site & 1 or book.proposals[ballot] != entry:
-            told = f"reports {entry} as accepted at {ballot}, which is not what it accepted there"
-            violate("A4", told, slot=slot, site=self._names[site])
+            told = f"reports as accepted at {ballot} what it did not accept there: {in_words(entry)}"
+            self._judge.breaks("A4", told, slot=slot, site=self._names[site])
         return ballot
 
     def accepted_sent(self, site: int, message: Accepted) -> None:
@@ -230,7 +257,7 @@ class Ballots:
             book = self.book(slot)
             if not book.acceptors.get(message.ballot, 0) >> site & 1:
                 told = f"says that it accepted {message.ballot}; its disk does not"
-                violate("D1", told, slot=slot, site=self._names[site])
+                self._judge.breaks("D1", told, slot=slot, site=self._names[site])
             self._claim(book, site, slot, message.ballot)
             before = book.accept_claimed[site]
             if before is None or before < message.ballot:
@@ -240,11 +267,11 @@ class Ballots:
         before = book.promise_claimed[site]
         if before is not None and ballot < before:
             told = f"answers {ballot} with a vote, after it answered {before}"
-            violate("A1", told, slot=slot, site=self._names[site])
+            self._judge.breaks("A1", told, slot=slot, site=self._names[site])
         for first, promised in self._range_claims[site]:
             if slot >= first and ballot < promised:
                 told = f"answers {ballot} with a vote, after it promised {promised} from slot {first} on"
-                violate("A3", told, slot=slot, site=self._names[site])
+                self._judge.breaks("A3", told, slot=slot, site=self._names[site])
         book.promise_claimed[site] = ballot
 
     def refused_sent(self, site: int, message: Refused) -> None:
@@ -258,18 +285,20 @@ class Ballots:
                 promised = self.book(span.first).votes[site].promised
             if promised is None or promised < span.ballot or span.ballot <= message.ballot:
                 told = f"refuses {message.ballot} because of {span.ballot}; its disk says {promised}"
-                violate("A5", told, slot=span.first, site=self._names[site])
+                self._judge.breaks("A5", told, slot=span.first, site=self._names[site])
 
     def chosen_sent(self, site: int, item: ChosenSlot) -> None:
         """R0: the entry is the chosen one, or the ballot is one at which a majority accepted it."""
         book, name = self.book(item.slot), self._names[site]
         if item.entry is not None and item.entry != book.chosen:
-            violate("R0", f"says that {item.entry} is chosen; {book.chosen} is", slot=item.slot, site=name)
+            chosen = "nothing" if book.chosen is None else in_words(book.chosen)
+            told = f"says of another entry than the chosen one that it is: {in_words(item.entry)}; chosen is {chosen}"
+            self._judge.breaks("R0", told, slot=item.slot, site=name)
         if item.ballot is not None:
             votes = book.acceptors.get(item.ballot, 0).bit_count()
             if votes < self._quorum or book.proposals[item.ballot] != book.chosen:
                 told = f"says that {item.ballot} is chosen; {votes} sites accepted it"
-                violate("R0", told, slot=item.slot, site=name)
+                self._judge.breaks("R0", told, slot=item.slot, site=name)
 
 
 def _covering(ranges: tuple[RangePromise, ...], slot: Slot) -> Ballot | None:

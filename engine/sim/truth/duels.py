@@ -13,14 +13,15 @@ from engine.core.effects import SawAttempt
 from engine.core.ids import SiteId, Slot, Tick
 from engine.core.settings import BACKOFF_MAX
 from engine.core.synod.proposer import BACKOFF_FIRST
-from engine.sim.violation import violate
+from engine.sim.violation import Judge
 
 
 class Duels:
     """The duels of one process. A new one begins without defeats, for a site does not store them."""
 
-    def __init__(self, site: SiteId) -> None:
+    def __init__(self, site: SiteId, judge: Judge) -> None:
         self._site = site
+        self._judge = judge
         self._defeats: Counter[Slot] = Counter()
 
     def waits(self, now: Tick, saw: SawAttempt) -> None:
@@ -29,5 +30,6 @@ class Duels:
         defeats = self._defeats[saw.slot]
         longest = min(BACKOFF_MAX, BACKOFF_FIRST * 2**defeats)
         if saw.until is None or not now < saw.until <= now + longest:
-            told = f"defeated {defeats} times, waits from {now} until {saw.until}; {longest} ms are the most"
-            violate("B4", told, slot=saw.slot, site=self._site)
+            waits = "for no time that it names" if saw.until is None else f"{saw.until - now} ms"
+            told = f"defeated {defeats} times, waits {waits}; 1 to {longest} ms are right"
+            self._judge.breaks("B4", told, slot=saw.slot, site=self._site)

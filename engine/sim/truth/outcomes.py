@@ -23,7 +23,7 @@ from engine.core.ids import EventId, SiteId, Slot
 from engine.core.messages import HandOn
 from engine.core.storage import EventRow, EventState
 from engine.sim.image import Image
-from engine.sim.violation import violate
+from engine.sim.violation import Judge, violate
 
 FINAL: Final = frozenset({EventState.CREATED, EventState.LOST, EventState.NOT_CREATED})
 
@@ -47,7 +47,8 @@ class Event:
 
 
 class Outcomes:
-    def __init__(self) -> None:
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
         self.by_body: dict[str, Event] = {}
         self.by_token: dict[int, Event] = {}
         self.by_id: dict[EventId, Event] = {}
@@ -96,8 +97,9 @@ class Outcomes:
 
     def _created(self, id_: EventId, event: Event, slot: Slot | None, prefix: Slot) -> None:
         if event.slot is None or event.slot != slot:
-            violate("E2", f"{id_} is created at {slot}; it is in effect at {event.slot}", slot=slot, site=event.site)
-        if prefix < event.slot:
+            told = f"{id_} is created at {slot}; it is in effect at {event.slot}"
+            self._judge.breaks("E2", told, slot=slot, site=event.site)
+        elif prefix < event.slot:
             violate("E4", f"{id_} is created, but the prefix is {prefix}", slot=slot, site=event.site)
 
     def pushed(self, site: SiteId, slot: Slot, entry: Entry) -> None:

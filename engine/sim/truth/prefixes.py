@@ -7,16 +7,18 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from engine.core.entry import in_words
 from engine.core.ids import SiteId, Slot
 from engine.core.storage import Stored, WriteApplied, WriteBlock
 from engine.sim.image import Image
 from engine.sim.truth.replay import Pair, Replay
-from engine.sim.violation import violate
+from engine.sim.violation import Judge, violate
 
 
 class Prefixes:
-    def __init__(self, names: tuple[SiteId, ...], replay: Replay) -> None:
+    def __init__(self, names: tuple[SiteId, ...], replay: Replay, judge: Judge) -> None:
         self._names = names
+        self._judge = judge
         self._replay = replay
         self._blocks: list[dict[Pair, Slot]] = [{} for _ in names]
         self._due: list[tuple[Pair, Slot | None] | None] = [None] * len(names)
@@ -33,7 +35,9 @@ class Prefixes:
     def applied(self, index: int, write: WriteApplied) -> None:
         slot, name = write.slot, self._names[index]
         if slot >= self._replay.next:
-            violate("R2", f"applies what is not chosen up to here: {write.entry}", slot=slot, site=name)
+            told = f"applies what is not chosen up to here: {in_words(write.entry)}"
+            self._judge.breaks("R2", told, slot=slot, site=name)
+            return
         applied = self._replay.applied[slot - 1]
         if write.entry != applied.entry or write.void != applied.void or write.shown != applied.shown:
             violate("R2", f"applies {write}, a replay gives {applied}", slot=slot, site=name)

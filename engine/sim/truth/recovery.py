@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from engine.core.ids import SiteId, Slot
 from engine.core.messages import Highest
-from engine.sim.violation import violate
+from engine.sim.violation import Judge
 
 
 @dataclass(slots=True)
@@ -21,8 +21,9 @@ class _Process:
 
 
 class Recovery:
-    def __init__(self, names: tuple[SiteId, ...]) -> None:
+    def __init__(self, names: tuple[SiteId, ...], judge: Judge) -> None:
         self._names = names
+        self._judge = judge
         self._processes = [_Process() for _ in names]
 
     def started(self, index: int) -> None:
@@ -38,12 +39,12 @@ class Recovery:
         """`used_before`: what the disk said before this pass's commit."""
         if message.used_max < used_before:
             told = f"says that it used no more than {message.used_max}; its disk says {used_before}"
-            violate("R4", told, slot=used_before, site=self._names[index])
+            self._judge.breaks("R4", told, slot=used_before, site=self._names[index])
 
     def ends(self, index: int, prefix: Slot) -> None:
         """A site says that it has recovered, up to here."""
         process = self._processes[index]
         if not process.recovered and process.chosen is not None and prefix < process.chosen:
             told = f"recovered {prefix} slots; {process.chosen} were chosen before it asked"
-            violate("R4", told, slot=process.chosen, site=self._names[index])
+            self._judge.breaks("R4", told, slot=process.chosen, site=self._names[index])
         process.recovered = True

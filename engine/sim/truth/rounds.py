@@ -17,7 +17,7 @@ from engine.core.messages import Prepare
 from engine.core.storage import Stored
 from engine.sim.image import Disk
 from engine.sim.truth.ballots import Ballots
-from engine.sim.violation import violate
+from engine.sim.violation import Judge
 
 _NO_ROUND: Final = Round(0)
 
@@ -26,10 +26,11 @@ _WHOLE_LOG: Final = Slot(0)
 
 
 class Rounds:
-    def __init__(self, names: tuple[SiteId, ...], disks: Sequence[Disk], ballots: Ballots) -> None:
+    def __init__(self, names: tuple[SiteId, ...], disks: Sequence[Disk], ballots: Ballots, judge: Judge) -> None:
         self._names = names
         self._disks = disks
         self._ballots = ballots
+        self._judge = judge
         self._at_start = [_NO_ROUND] * len(names)
         self._purposes: dict[Ballot, Slot] = {}
 
@@ -54,20 +55,22 @@ class Rounds:
     def _used(self, index: int, ballot: Ballot, slot: Slot, purpose: Slot) -> None:
         name, durable = self._names[index], self._disks[index].image.round
         if ballot.site != name or ballot.round > durable:
-            violate("B1", f"uses {ballot}; the highest round on its disk is {durable}", slot=slot, site=name)
+            self._judge.breaks("B1", f"uses {ballot}; the highest round on its disk is {durable}", slot=slot, site=name)
         if ballot.round <= self._at_start[index]:
             told = f"uses {ballot}, though round {self._at_start[index]} was used before it started"
-            violate("B1", told, slot=slot, site=name)
+            self._judge.breaks("B1", told, slot=slot, site=name)
         if self._purposes.setdefault(ballot, purpose) != purpose:
-            violate("B1", f"uses {ballot} at slot {self._purposes[ballot]} too", slot=slot, site=name)
+            self._judge.breaks("B1", f"uses {ballot} at slot {self._purposes[ballot]} too", slot=slot, site=name)
 
     def _ballot_zero(self, index: int, slot: Slot, ballot: Ballot, entry: Entry) -> None:
         """Only the author of what is learned at the slot before, with an entry of its own that is durable first."""
         name = self._names[index]
         before = None if slot == 1 else self._disks[index].image.entry(Slot(slot - 1))
         if ballot.site != name or before is None or before.author != name:
-            violate("L2", f"uses {ballot} after {before}", slot=slot, site=name)
+            self._judge.breaks("L2", f"uses {ballot} after {before}", slot=slot, site=name)
         if entry.author != name:
-            violate("L2", f"uses {ballot} for {entry}", slot=slot, site=name)
+            self._judge.breaks("L2", f"uses {ballot} for {entry}", slot=slot, site=name)
         if not self._ballots.book(slot).acceptors.get(ballot, 0) >> index & 1:
-            violate("L2", f"an accept of {ballot} leaves, which its disk does not have", slot=slot, site=name)
+            self._judge.breaks(
+                "L2", f"an accept of {ballot} leaves, which its disk does not have", slot=slot, site=name
+            )

@@ -18,7 +18,7 @@ from engine.core.messages import Verdict, Welcome
 from engine.core.storage import PeerMemory, Standing, Stored, WriteStanding
 from engine.sim.image import Disk, Image
 from engine.sim.sometimes import Reached
-from engine.sim.violation import OutOfModel, violate
+from engine.sim.violation import Judge, OutOfModel
 
 
 @dataclass(slots=True)
@@ -47,11 +47,12 @@ class _Asked(NamedTuple):
 
 
 class Stores:
-    def __init__(self, names: tuple[SiteId, ...], disks: Sequence[Disk], reached: Reached) -> None:
+    def __init__(self, names: tuple[SiteId, ...], disks: Sequence[Disk], reached: Reached, judge: Judge) -> None:
         self._stores = [_Store(name, disk) for name, disk in zip(names, disks, strict=True)]
         self._recorded: dict[StoreId, int] = {}  # life -> who ever recorded it durably, as a mask
         self._hellos: dict[Nonce, _Asked] = {}
         self._reached = reached
+        self._judge = judge
         others = len(names) - 1
         self._to_admit = (others + others // 2 + 1) // 2  # ceil((N-1+f)/2), f = floor((N-1)/2)
         self._to_confirm = (others + 1) // 2  # floor(N/2)
@@ -91,7 +92,7 @@ class Stores:
         admitted = Standing.ADMITTED in (store.standing, store.disk.image.standing)
         if not admitted or store.confirmed.bit_count() < self._to_confirm:
             told = f"{does}, but only {store.confirmed.bit_count()} peers confirmed its store since it started"
-            violate("D5", told, site=store.name)
+            self._judge.breaks("D5", told, site=store.name)
 
     def may_not_be_barred(self, index: int, does: str) -> None:
         store = self._stores[index]
@@ -99,7 +100,7 @@ class Stores:
             return
         if len(self._stores) - 1 - len(store.contradicted_by) >= self._to_confirm:
             raise OutOfModel(f"{store.name} {does} on an old copy that enough peers cannot contradict any more")
-        violate("D5", f"{does} on a store that is not the one it voted with", site=store.name)
+        self._judge.breaks("D5", f"{does} on a store that is not the one it voted with", site=store.name)
 
     def contradicting(self, name: SiteId, life: StoreId, commit: int) -> set[SiteId]:
         """The other sites that durably remember another store of `name`, or a later commit of this one."""
@@ -111,7 +112,7 @@ class Stores:
         store, peer, life = self._stores[index], memory.site, memory.life
         if store.remembers.setdefault(peer, life) != life:
             told = f"remembers {peer}'s store as {life}, and knew another: {store.remembers[peer]}"
-            violate("D5", told, site=store.name)
+            self._judge.breaks("D5", told, site=store.name)
         self._recorded[life] = self._recorded.get(life, 0) | 1 << index
 
     def stands(self, index: int, write: WriteStanding) -> None:
@@ -121,15 +122,15 @@ class Stores:
                 recorded = self._recorded.get(store.disk.image.life, 0) & ~(1 << index)
                 if recorded.bit_count() < self._to_admit:
                     told = f"admitted, recorded by {recorded.bit_count()} peers, {self._to_admit} are needed"
-                    violate("D5", told, site=store.name)
+                    self._judge.breaks("D5", told, site=store.name)
                 self.may_not_be_barred(index, "is admitted")
                 store.ever_voted = True
             case Standing.LEARNER:
                 self._reached("lost disk detected")
                 if not store.replaced:
-                    violate("D5", f"called a lost disk, which it is not: {write.why}", site=store.name)
+                    self._judge.breaks("D5", f"called a lost disk, which it is not: {write.why}", site=store.name)
             case Standing.NEW:
-                violate("D5", "becomes new again", site=store.name)
+                self._judge.breaks("D5", "becomes new again", site=store.name)
             case _:
                 assert_never(write.standing)
 
@@ -149,7 +150,7 @@ class Stores:
         memory = store.disk.image.peers.get(peer.name)
         if memory is None or memory.life != asked.life:
             told = f"says that it recorded {peer.name}'s store {asked.life}; its disk has {memory}"
-            violate("D1", told, site=store.name)
+            self._judge.breaks("D1", told, site=store.name)
         elif asked.process == peer.process and not peer.confirmed >> index & 1:
             peer.confirmed |= 1 << index
             if memory.commit > peer.commit_at_start:

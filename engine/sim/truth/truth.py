@@ -65,22 +65,23 @@ from engine.sim.truth.recovery import Recovery
 from engine.sim.truth.replay import Pair, Replay
 from engine.sim.truth.rounds import Rounds
 from engine.sim.truth.stores import Stores
-from engine.sim.violation import violate
+from engine.sim.violation import Judge, violate
 
 
 class Truth:
     def __init__(self, settings: Sequence[Settings], disks: Sequence[Disk], reached: Reached) -> None:
         names = tuple(each.site for each in settings)
-        self.ballots = Ballots(names)
+        self.judge = Judge()
+        self.ballots = Ballots(names, self.judge)
         self.replay = Replay()
-        self.outcomes = Outcomes()
+        self.outcomes = Outcomes(self.judge)
         self.reads = Reads(quorum_size(len(names)))
-        self._stores = Stores(names, disks, reached)
-        self._rounds = Rounds(names, disks, self.ballots)
-        self._prefixes = Prefixes(names, self.replay)
-        self._recovery = Recovery(names)
+        self._stores = Stores(names, disks, reached, self.judge)
+        self._rounds = Rounds(names, disks, self.ballots, self.judge)
+        self._prefixes = Prefixes(names, self.replay, self.judge)
+        self._recovery = Recovery(names, self.judge)
         self._elections = Elections(settings, disks)
-        self._duels = [Duels(name) for name in names]
+        self._duels = [Duels(name, self.judge) for name in names]
         self._names = names
         self._disks = disks
         self._reached = reached
@@ -104,7 +105,7 @@ class Truth:
         self._recovery.started(index)
         self._prefixes.started(index, stored)
         self._elections.started(index)
-        self._duels[index] = Duels(self._names[index])
+        self._duels[index] = Duels(self._names[index], self.judge)
 
     def replaced(self, index: int, image: Image) -> None:
         """A site's store was wiped, or an old copy was put back."""
