@@ -6,7 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from engine.sim.scenario.parse import parse
+from engine.sim.scenario.write import write
 from tui.lab import catalogue
+from tui.lab.seen import Said
+from tui.lab.tape import SimulatedTape
 from tui.lab.text import played
 
 
@@ -36,6 +40,18 @@ def test_with_its_mistake_two_values_are_chosen_or_an_acknowledged_one_is_lost(n
     assert with_it.verdict.startswith(f"violates {broken} slot "), "what the mistake leads to"
     if broken == "agreement":
         assert "two entries are chosen" in with_it.verdict or "another entry than s1 has learned" in with_it.verdict
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_one_can_step_to_what_breaks_and_back(name: str) -> None:
+    schedule = catalogue.scenario(name).schedule()
+    tape = SimulatedTape(schedule, name)
+    while tape.forward():
+        pass
+    assert schedule.broken is not None
+    assert (tape.frames[-1].broken or "").startswith(schedule.broken.until or "R4")
+    assert not any(said.is_wrong for frame in tape.frames for said in frame.seen if isinstance(said, Said))
+    assert parse(write(tape.schedule(), "saved"), name).broken == schedule.broken
 
 
 @pytest.mark.parametrize("name", MISTAKES)

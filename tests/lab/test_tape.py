@@ -83,7 +83,7 @@ def test_a_scenario_is_stepped_to_its_end() -> None:
     assert [1 in tape.frames[step - 1].chosen for step in decided] == [False]
 
 
-@pytest.mark.parametrize("name", ["l3-failover", "trap-d5-fresh-disk"])
+@pytest.mark.parametrize("name", ["l3-failover", "trap-d5-old-copy-catches-up"])
 def test_what_was_done_is_a_scenario_that_plays_the_same_again(name: str) -> None:
     tape = to_the_end(opened(FOLDER / f"{name}.scenario"))
     for position in range(0, len(tape.frames), 9):

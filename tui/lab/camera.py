@@ -20,7 +20,7 @@ from engine.core.ids import SiteId, Slot
 from engine.core.storage import NO_VOTE
 from engine.sim.image import Image
 from engine.sim.scenario.patterns import is_upkeep
-from engine.sim.scenario.play import Play
+from engine.sim.scenario.play import BREAKS, Play
 from engine.sim.world.network import Datagram
 from engine.sim.world.site import SimSite
 from tui.lab.frame import Acceptor, Flight, Frame, SiteState
@@ -51,6 +51,7 @@ class Camera:
         self._flights: dict[tuple[int, float | None], Flight] = {}
         self._looked = [_Looked() for _ in names]
         self._chosen: Versions[Entry] = Versions()
+        self._broken: str | None = None  # the first rule that was broken since the last frame, and borne
 
     # What is seen
 
@@ -71,6 +72,8 @@ class Camera:
 
     def happened(self, now: int, site: SiteId | None, what: str, why: str) -> None:
         self.seen.append(Happened(now, site, what, why))
+        if what == BREAKS:
+            self._broken = self._broken or why
 
     def say(self, now: int, words: str, *, is_wrong: bool = False) -> None:
         self.seen.append(Said(now, words, is_wrong))
@@ -103,6 +106,7 @@ class Camera:
                 decided = True
         seen = tuple(self.seen)
         self.seen.clear()
+        broken, self._broken = broken or self._broken, None
         flights = tuple(self._flying(play))
         self._flights = {(each.number, each.arrives_at_ms): each for each in flights}
         at_ms = world.now - play.began

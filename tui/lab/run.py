@@ -3,7 +3,8 @@
 Rules that hold here:
 - A step is an event of the world, or a line with the first event that it lets happen. What shows nothing (heartbeats,
   timers, a line put down for its time) is gone through on the way.
-- A mutant is in force only while its world is made or stepped: worlds beside it are as they should be.
+- A mutant is in force only while its world is made or stepped: worlds beside it are as they should be. The mistake of a
+  schedule (`engine.sim.scenario.mistake`) begins with its lines.
 - Where a run stands is a `Place`: lines that are done, and events of the world after them. Played again up to there it
   is the same run, event for event.
 - A broken rule, an expectation that fails, and whatever escapes the core end a run, and are seen as its last step.
@@ -18,6 +19,7 @@ from typing import Final
 
 from engine.sim.mutants.catalogue import broken_by
 from engine.sim.scenario.holding import LETS_GO_MS
+from engine.sim.scenario.mistake import in_force
 from engine.sim.scenario.play import Play, Unexpected
 from engine.sim.scenario.schedule import Deliver, Duplicate, Line, Release, Schedule, Step
 from engine.sim.scenario.write import written
@@ -79,7 +81,7 @@ class Run:
         self._broken: str | None = None
         self._ended: str | None = None
         self._is_over = False
-        with self._in_force():
+        with broken_by(mutant):
             self._play = Play(schedule, make_replica, [self._camera])
         self._play.on_time = self._on_time
 
@@ -139,7 +141,7 @@ class Run:
         return 0 if self._under_way is None else self._play.world.stepped - self._began_at
 
     def _in_force(self) -> AbstractContextManager[None]:
-        return broken_by(self._mutant)
+        return broken_by(self._mutant) if self._mutant is not None else in_force(self._play.schedule)
 
     def _step(self) -> bool:
         quiet_since_ms = self._now

@@ -60,6 +60,8 @@ from engine.sim.violation import OutOfModel, Violated, Violation
 from engine.sim.world.world import MakeReplica, Watcher, World
 
 QUIET_MAX_MS: Final = 60_000
+BREAKS: Final = "breaks"
+"""What happens where a rule is broken and the run goes on."""
 _LOOK_MS: Final = 10
 
 
@@ -221,7 +223,7 @@ class Play:
 
     def _breaks(self, violation: Violation) -> None:
         site = None if violation.site is None else self.world.index[violation.site]
-        self.world.note(site, "breaks", str(violation))
+        self.world.note(site, BREAKS, str(violation))
 
     # Acts
 
