@@ -31,19 +31,6 @@ class CommandFailed(Exception):
         self.status = status
 
 
-def status_of_outcome(outcome: str) -> ExitStatus:
-    """What an event's outcome means for the exit status; what this version does not know is not known yet."""
-    match outcome:
-        case "created":
-            return ExitStatus.DONE
-        case "lost" | "not-created":
-            return ExitStatus.NOT_IN_LOG
-        case "refused":
-            return ExitStatus.BAD_INPUT
-        case _:
-            return ExitStatus.NOT_KNOWN
-
-
 def status_of_many(statuses: Collection[ExitStatus]) -> ExitStatus:
     """The first that applies of 3, 11, 10, 2, 0 (docs/commands.md, "Events")."""
     order = (ExitStatus.STORE_UNUSABLE, ExitStatus.NOT_KNOWN, ExitStatus.NOT_IN_LOG, ExitStatus.BAD_INPUT)

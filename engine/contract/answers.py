@@ -26,8 +26,36 @@ class Topic(StrEnum):
     RECORD = "record"
 
 
+class OutcomeWord(StrEnum):
+    """What became of an event (E2)."""
+
+    CREATED = "created"
+    LOST = "lost"
+    NOT_CREATED = "not-created"
+    UNKNOWN = "unknown"
+
+
+class LogState(StrEnum):
+    """What is known here of a slot."""
+
+    CHOSEN = "chosen"
+    ACCEPTED = "accepted"
+    PROMISED = "promised"
+    HOLE = "hole"
+
+
+VOID: Final = "void"
+"""The kind in a LogLine whose entry did not take effect (E5)."""
+
+
+class Direction(StrEnum):
+    OUT = "out"
+    IN = "in"
+    SELF = "self"  # no message: what the site concluded
+
+
 class Entry(Shape):
-    """`author`, `id`, `text` and `target` are None where they do not apply: of a no-op all are."""
+    """`kind` as in engine.core.entry.Kind; the others are None where they do not apply: of a no-op all are."""
 
     kind: str
     author: str | None
@@ -37,7 +65,7 @@ class Entry(Shape):
 
 
 class Outcome(Shape):
-    """Of one event of this site: created, lost, not-created or unknown. `to`: what won the slot that it lost;
+    """Of one event of this site; `outcome` as in OutcomeWord. `to`: what won the slot that it lost;
     `waits_for`: it is chosen at `slot`, and unknown until this slot is settled; `took_ms`: the engine's own time."""
 
     outcome: str
@@ -51,11 +79,11 @@ class Outcome(Shape):
     @classmethod
     def unknown(cls, reason: str, id_: str | None) -> Self:
         """Of an event of which the engine told no more than the id, or not even that."""
-        return cls("unknown", id_, None, None, reason, None, None)
+        return cls(OutcomeWord.UNKNOWN, id_, None, None, reason, None, None)
 
 
 class Attempt(Shape):
-    """What this site is doing about a slot; `phase` as in engine.core.views.AttemptView."""
+    """What this site is doing about a slot; `phase` as in engine.core.views.AttemptPhase."""
 
     slot: int
     phase: str
@@ -69,8 +97,8 @@ class Attempt(Shape):
 
 
 class LogLine(Shape):
-    """A slot of the log. `state`: chosen, accepted, promised or hole; where it is not chosen, the entry is the accepted
-    one. `at`: its author's clock."""
+    """A slot of the log. `state` as in LogState; where it is not chosen, the entry is the accepted one. `kind`: the
+    entry's, or VOID; `at`: its author's clock."""
 
     slot: int
     state: str
@@ -104,8 +132,8 @@ class MessageFate(StrEnum):
 
 
 class TraceLine(Shape):
-    """A message, or with `dir` self what the site concluded. `ranged`: it is of an election, for all slots from `slot`
-    on. `fate`: as in MessageFate, None where no rule touched it."""
+    """A message, or what the site concluded; `dir` as in Direction. `ranged`: it is of an election, for all slots from
+    `slot` on. `fate`: as in MessageFate, None where no rule touched it."""
 
     at: str
     dir: str
@@ -222,6 +250,8 @@ class PlanLine(Shape):
 
 
 class FillLine(Shape):
+    """`result` as in engine.core.effects.FillResult."""
+
     slot: int
     result: str
     kind: str | None
@@ -288,7 +318,7 @@ class SlotQuorum(Shape):
 
 
 class SiteAccount(Shape):
-    """A site's part in a biography; None is what is not known."""
+    """A site's part in a biography; None is what is not known. `learned_how` as in engine.core.messages.How."""
 
     site: str
     answered: bool
@@ -311,7 +341,7 @@ class BallotAccount(Shape):
 
 
 class Biography(Shape):
-    """What the sites that answered know of a slot."""
+    """What the sites that answered know of a slot; `state` as in engine.core.explained.biography.Progress."""
 
     slot: int
     state: str

@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from random import Random
 from typing import Final
 
@@ -34,11 +33,6 @@ _EXAMPLE: Final = "write for example: to=bob type=accept drop=50%"
 
 class BadRule(ValueError):
     """A rule that cannot be read. The message says what to write."""
-
-
-class Direction(StrEnum):
-    OUT = "out"
-    IN = "in"
 
 
 @dataclass(frozen=True, slots=True)

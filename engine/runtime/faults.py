@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final, Protocol
 
+from engine.contract.answers import Direction
 from engine.core.explained.hindrance import Taken, Verb
 from engine.core.ids import NEVER, SiteId, Tick
 from engine.core.messages import Message, Packet
-from engine.runtime.fault_rules import UNTOUCHED, BadRule, Direction, Fate, Rule, judge, parse
+from engine.runtime.fault_rules import UNTOUCHED, BadRule, Fate, Rule, judge, parse
 from engine.runtime.peer_addresses import Address
 from engine.runtime.taken import TakenMessages
 

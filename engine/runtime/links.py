@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from engine.contract.answers import Direction
 from engine.core.ids import SiteId, Tick
 from engine.core.messages import Message, Packet
 from engine.core.replica import Replica
@@ -23,7 +24,7 @@ from engine.core.turn import Leave
 from engine.datagram import Reason, Rejected, TooLong
 from engine.runtime.clock import Clock
 from engine.runtime.counters import NodeCounts
-from engine.runtime.fault_rules import UNTOUCHED, Direction, Fate, unsent
+from engine.runtime.fault_rules import UNTOUCHED, Fate, unsent
 from engine.runtime.faults import FaultLayer, Transit
 from engine.runtime.peer_addresses import Address, PeerAddresses
 from engine.runtime.sizes import Sizes

@@ -12,7 +12,18 @@ from typing import Final, assert_never
 from msgspec.structs import replace
 
 from engine.contract import answers
-from engine.contract.answers import AcceptorLine, Attempt, BallotAccount, FillLine, LinearizableRead, LogLine, Outcome
+from engine.contract.answers import (
+    VOID,
+    AcceptorLine,
+    Attempt,
+    BallotAccount,
+    FillLine,
+    LinearizableRead,
+    LogLine,
+    LogState,
+    Outcome,
+    OutcomeWord,
+)
 from engine.core.effects import SawFilled, SawOutcome, SawReadConfirmed, SawReadUnconfirmed
 from engine.core.entry import Entry, Kind, Tweet, decode, kind_of
 from engine.core.events.situation import Doubt
@@ -74,17 +85,17 @@ def timeline_line(row: LogRow) -> answers.TimelineLine:
     return answers.TimelineLine(row.slot, entry.author, said.operation.text, iso(said.at_ms))
 
 
-def slot_state(row: LogRow, used: bool) -> str | None:
-    """`chosen`, `accepted`, `promised`, `hole`; None for a slot above all that are known to be used."""
-    return _state(row) or ("hole" if used else None)
+def slot_state(row: LogRow, used: bool) -> LogState | None:
+    """None for a slot above all that are known to be used."""
+    return _state(row) or (LogState.HOLE if used else None)
 
 
-def _state(row: LogRow) -> str | None:
+def _state(row: LogRow) -> LogState | None:
     if row.learned is not None:
-        return "chosen"
+        return LogState.CHOSEN
     if row.vote.accepted is not None:
-        return "accepted"
-    return None if row.vote.promised is None else "promised"
+        return LogState.ACCEPTED
+    return None if row.vote.promised is None else LogState.PROMISED
 
 
 def log_line(row: LogRow, attempt: AttemptView | None, clock: Clock) -> LogLine:
@@ -93,8 +104,8 @@ def log_line(row: LogRow, attempt: AttemptView | None, clock: Clock) -> LogLine:
     said = entry_shape(entry) or _NOTHING
     return LogLine(
         slot=row.slot,
-        state=_state(row) or "hole",
-        kind="void" if row.void else said.kind or None,
+        state=_state(row) or LogState.HOLE,
+        kind=VOID if row.void else said.kind or None,
         author=said.author,
         id=said.id,
         text=said.text,
@@ -205,15 +216,16 @@ def outcome_of_row(site: SiteId, row: EventRow, winner: Entry | None, standing: 
     )
 
 
-def _outcome(state: EventState) -> str:
-    return "unknown" if state in (EventState.QUEUED, EventState.PROPOSED, EventState.UNKNOWN) else state
+def _outcome(state: EventState) -> OutcomeWord:
+    is_open = state in (EventState.QUEUED, EventState.PROPOSED, EventState.UNKNOWN)
+    return OutcomeWord.UNKNOWN if is_open else OutcomeWord(state.value)
 
 
-def _winner(author: SiteId | None, kind: str | None, winner: Entry | None) -> answers.Entry:
+def _winner(author: SiteId | None, kind: Kind | None, winner: Entry | None) -> answers.Entry:
     full = entry_shape(winner)
     if full is not None and full.author == author:
         return full
-    return answers.Entry(kind or "noop", author, None, None, None)
+    return answers.Entry(kind or Kind.NOOP, author, None, None, None)
 
 
 def read_shape(read: SawReadConfirmed | SawReadUnconfirmed, clock: Clock) -> LinearizableRead:

@@ -17,7 +17,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from engine.contract.answers import TraceLine
+from engine.contract.answers import Direction, TraceLine
 from engine.core.effects import Observation, SawAttempt
 from engine.core.explained import describe
 from engine.core.explained.describe import Line
@@ -26,7 +26,7 @@ from engine.core.messages import Heartbeat, Known, Message, Prepare, Promise
 from engine.core.said import Role
 from engine.core.views import ElectionPhase
 from engine.runtime.clock import iso
-from engine.runtime.fault_rules import Direction, Fate
+from engine.runtime.fault_rules import Fate
 from engine.runtime.shapes import ballot
 
 KEPT_MAX: Final = 5_000
@@ -109,7 +109,7 @@ def _concerns(kept: SelfLine | MessageLine, slot: Slot) -> bool:
 def _told(kept: SelfLine | MessageLine) -> TraceLine:
     match kept:
         case SelfLine(at_ms, line, ranged):
-            return TraceLine(iso(at_ms), "self", None, *_about(line), line.note, ranged, None)
+            return TraceLine(iso(at_ms), Direction.SELF, None, *_about(line), line.note, ranged, None)
         case MessageLine(at_ms, direction, peer, message, known, fate):
             line = known or describe.message(message)
             note = "; ".join(part for part in (fate.note, line.note) if part)

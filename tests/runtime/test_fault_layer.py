@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from engine.contract.answers import Direction
 from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId, Tick
 from engine.core.messages import Packet, Prepare
 from engine.runtime import faults
-from engine.runtime.fault_rules import BadRule, Direction
+from engine.runtime.fault_rules import BadRule
 from engine.runtime.faults import FaultLayer, NoSuchNumber, Transit
 from engine.runtime.taken import KEPT_MAX, RECENTLY
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from engine.contract.answers import Direction
 from engine.core.effects import SawAttempt
 from engine.core.ids import Slot
 from engine.core.messages import Message, Prepare
 from engine.core.views import AttemptPhase, ElectionPhase
-from engine.runtime.fault_rules import UNTOUCHED, Direction
+from engine.runtime.fault_rules import UNTOUCHED
 from engine.runtime.trace import Trace
 from tests.core.led import range_promise
 from tests.core.stage import ALICE, BOB, accept, ballot, prepare, promise, tweet

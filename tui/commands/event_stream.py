@@ -20,10 +20,10 @@ from engine.contract.errors import BadAnswer, EngineLost, ErrorCode, RequestRefu
 from engine.contract.requests import EventKind, GiveUp, Submit
 from tui.client import Client
 from tui.commands.line_reader import LINE_BYTES_MAX, Line, LineReader
-from tui.commands.outcomes import RefusedLine, Told
+from tui.commands.outcomes import REFUSED, RefusedLine, Told, status_of_outcome
 from tui.commands.patient_call import GIVE_UP_S, SILENCE_S
 from tui.connection import Answer
-from tui.exits import ExitStatus, status_of_outcome
+from tui.exits import ExitStatus
 from tui.interrupts import Interrupts
 
 WINDOW: Final = 256
@@ -97,7 +97,7 @@ class EventStream:
                     kind=EventKind.TWEET, text=_text(line), timeout_s=timeout_s, retry=retry, acknowledge=True
                 )
             except _BadLine as bad:
-                place.told = RefusedLine("refused", line.number, str(bad))
+                place.told = RefusedLine(REFUSED, line.number, str(bad))
                 self._tell_in_order()
             else:
                 self._under_way[self._client.send(event)] = place
@@ -152,7 +152,7 @@ class EventStream:
                 self._store_unusable = True
             if error.code in (ErrorCode.STORE, ErrorCode.STOPPING):
                 return Outcome.unknown(str(error), place.id)
-            return RefusedLine("refused", place.line.number, str(error))
+            return RefusedLine(REFUSED, place.line.number, str(error))
         else:
             return outcome
 

@@ -9,11 +9,12 @@ Rules that hold here:
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from engine.contract.answers import BallotAccount, Biography, Entry, SiteAccount, SlotQuorum
 from engine.contract.requests import Explain
+from engine.core.explained.biography import Progress
 from engine.core.ids import Slot
 from tui.client import ANSWER_TIMEOUT_S, Client, failures_as_exits
 from tui.exits import ExitStatus
@@ -22,12 +23,12 @@ from tui.selection import select_site
 from tui.times import clock_ms, local_time
 
 _BLANK: Final = "--"
-_STATES: Final = {
-    "empty": Cell("□ empty", Style.FAINT),
-    "promised": Cell("□ promised, nothing accepted", Style.DOUBT),
-    "accepted": Cell("◧ accepted, no majority is known", Style.DOUBT),
-    "chosen": Cell("■ chosen, not learned here yet", Style.GOOD),
-    "learned": Cell("■ learned here", Style.GOOD),
+_STATES: Final[Mapping[str, Cell]] = {
+    Progress.EMPTY: Cell("□ empty", Style.FAINT),
+    Progress.PROMISED: Cell("□ promised, nothing accepted", Style.DOUBT),
+    Progress.ACCEPTED: Cell("◧ accepted, no majority is known", Style.DOUBT),
+    Progress.CHOSEN: Cell("■ chosen, not learned here yet", Style.GOOD),
+    Progress.LEARNED: Cell("■ learned here", Style.GOOD),
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from engine.contract import requests
-from engine.contract.answers import Faults, Held, Rule
+from engine.contract.answers import Direction, Faults, Held, Rule
 from engine.contract.requests import FaultsAdd, FaultsClear, FaultsDrop, FaultsRelease, FaultsRemove
 from engine.contract.shape import Shape
 from tui.client import Client, failures_as_exits
@@ -76,6 +76,6 @@ def _rule_row(rule: Rule) -> Row:
 
 
 def _held_row(held: Held) -> Row:
-    direction = "to" if held.dir == "out" else "from"
+    direction = "to" if held.dir == Direction.OUT else "from"
     slot = "" if held.slot is None else f"slot {held.slot}"
     return (f"{held.number:>3}", held.at, f"{direction} {held.peer}", held.type, slot)

@@ -6,13 +6,23 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-from engine.contract.answers import Entry, Outcome
+from engine.contract.answers import Entry, Outcome, OutcomeWord
 from engine.contract.shape import Shape
+from tui.exits import ExitStatus
 from tui.output import Cell, Output, Style
 
-_STYLES: Final = {"created": Style.GOOD, "lost": Style.BAD, "not-created": Style.BAD, "refused": Style.BAD}
+REFUSED: Final = "refused"
+"""What is printed as the outcome of what became no event."""
+
+_STYLES: Final[Mapping[str, Style]] = {
+    OutcomeWord.CREATED: Style.GOOD,
+    OutcomeWord.LOST: Style.BAD,
+    OutcomeWord.NOT_CREATED: Style.BAD,
+    REFUSED: Style.BAD,
+}
 
 
 class RefusedLine(Shape):
@@ -35,6 +45,17 @@ def print_outcome(out: Output, told: Told) -> None:
         out.line(outcome_cell(told), *filter(None, (told.id, explained(told))))
 
 
+def status_of_outcome(outcome: str) -> ExitStatus:
+    """What it means for the exit status; what this version does not know is not known yet."""
+    match outcome:
+        case OutcomeWord.CREATED:
+            return ExitStatus.DONE
+        case OutcomeWord.LOST | OutcomeWord.NOT_CREATED:
+            return ExitStatus.NOT_IN_LOG
+        case _:
+            return ExitStatus.BAD_INPUT if outcome == REFUSED else ExitStatus.NOT_KNOWN
+
+
 def outcome_cell(told: Outcome) -> Cell:
     return _cell(told.outcome)
 
@@ -43,9 +64,9 @@ def explained(told: Outcome) -> str:
     """What a person wants to know about an outcome, user text last."""
     slot = f"slot {told.slot}" if told.slot else ""
     match told.outcome:
-        case "created":
+        case OutcomeWord.CREATED:
             return f"at {slot}"
-        case "lost":
+        case OutcomeWord.LOST:
             return f"{slot} went to {_winner(told.to)}".strip()
         case _:
             return ": ".join(filter(None, (slot, told.reason)))

@@ -9,13 +9,14 @@ Rules that hold here:
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from engine.contract.answers import AcceptorLine, Entry, LinearizableRead, LogLine, TimelinePage
+from engine.contract.answers import AcceptorLine, Entry, LinearizableRead, LogLine, LogState, TimelinePage
 from engine.contract.errors import NoAnswer
 from engine.contract.requests import Blocks, LinearizableView
+from engine.core.entry import Kind
 from tui.client import Client, failures_as_exits
 from tui.commands.outcomes import explained, outcome_cell
 from tui.commands.pages import (
@@ -35,11 +36,11 @@ from tui.parser import LINES_DEFAULT, TIMEOUT_DEFAULT_S
 from tui.selection import select_site
 from tui.times import clock, local_time
 
-_STATES: Final = {
-    "chosen": Cell("■ chosen"),
-    "accepted": Cell("◧ accepted", Style.DOUBT),
-    "promised": Cell("□ promised", Style.DOUBT),
-    "hole": Cell("? hole", Style.BAD),
+_STATES: Final[Mapping[str, Cell]] = {
+    LogState.CHOSEN: Cell("■ chosen"),
+    LogState.ACCEPTED: Cell("◧ accepted", Style.DOUBT),
+    LogState.PROMISED: Cell("□ promised", Style.DOUBT),
+    LogState.HOLE: Cell("? hole", Style.BAD),
 }
 _NOOP: Final = Cell("∅ no-op", Style.FAINT)
 _ACCEPTOR_HEADER: Final = [Cell(name, Style.STRONG) for name in ("slot", "state", "maxPrepare", "accNum", "accVal")]
@@ -165,7 +166,7 @@ def _asking(arguments: Namespace) -> Iterator[tuple[Client, Output]]:
 
 
 def _log_row(line: LogLine) -> Row:
-    chosen_noop = line.state == "chosen" and line.kind == "noop"
+    chosen_noop = line.state == LogState.CHOSEN and line.kind == Kind.NOOP
     state = _NOOP if chosen_noop else _STATES.get(line.state, Cell(line.state))
     kind = line.kind or _NOTHING
     return (f"{line.slot:>5}", state, kind, line.author or _NOTHING, line.id or _NOTHING, _content(line))

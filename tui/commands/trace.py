@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from engine.contract.answers import Topic, TraceLine
+from engine.contract.answers import Direction, Topic, TraceLine
 from engine.contract.requests import Subscribe, TraceLines
 from engine.core.ids import Slot
 from tui.client import Client, failures_as_exits
@@ -23,7 +23,7 @@ from tui.output import Cell, Output, Row, Style, complain
 from tui.selection import select_site
 from tui.times import clock_ms
 
-_ARROWS: Final = {"out": "→", "in": "←", "self": "·"}
+_ARROWS: Final[Mapping[str, str]] = {Direction.OUT: "→", Direction.IN: "←", Direction.SELF: "·"}
 
 
 def run(arguments: Namespace) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from engine.contract.answers import Biography, Entry, SiteAccount
+from engine.core.explained.biography import Progress
 from tui.rows import Part, Role, Row, fitted, row, wrapped
 from tui.times import clock_ms
 
@@ -18,7 +19,7 @@ BLANK: Final = "--"
 NAME_MAX: Final = 16
 BALLOT_MAX: Final = 12
 
-_GOOD: Final = frozenset({"learned", "chosen"})
+_GOOD: Final[frozenset[str]] = frozenset({Progress.LEARNED, Progress.CHOSEN})
 
 
 def biography_rows(told: Biography, width: int) -> list[Row]:

@@ -8,7 +8,7 @@ from typing import ClassVar, Final, TypeVar
 from textual.binding import BindingType
 from textual.message import Message
 
-from engine.contract.answers import Held, Rule
+from engine.contract.answers import Direction, Held, Rule
 from engine.contract.errors import RequestFailed
 from engine.contract.requests import (
     FaultsAdd,
@@ -94,7 +94,7 @@ class FaultsPane(Page):
             say(BLANK)
             say(row((f"held: {len(faults.held)}", Role.WARN), ("   r release · d drop", Role.DIM)))
         for held in faults.held:
-            arrow = "→" if held.dir == "out" else "←"
+            arrow = "→" if held.dir == Direction.OUT else "←"
             slot = "" if held.slot is None else f" #{held.slot}"
             say(row(f"{clock(held.at)} {arrow} {held.peer} {held.type}{slot}"), held)
         return lines

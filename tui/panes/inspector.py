@@ -7,11 +7,12 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from engine.contract.answers import Attempt, Biography, Entry, SlotView
+from engine.contract.answers import Attempt, Biography, Direction, Entry, SlotView
 from engine.contract.errors import RequestFailed
+from engine.core.views import AttemptPhase
 from tui.panes.biography import biography_rows
 from tui.panes.diagram import diagram, lane_width
 from tui.panes.page import Page
@@ -41,7 +42,7 @@ class InspectorPane(Page):
         if view is None:
             return f"Slot {self.inspected}"
         attempt = None if self.model.over else view.attempt
-        if attempt is not None and attempt.phase == "adopting":
+        if attempt is not None and attempt.phase == AttemptPhase.ADOPTING:
             return f"Slot {view.slot} · adopting: proposing another's value, not its own"
         return f"Slot {view.slot} · {view.state if attempt is None else attempt.phase}"
 
@@ -112,7 +113,7 @@ class InspectorPane(Page):
         words = attempt_words(attempt)
         because = "" if words.endswith(attempt.why) else f". {attempt.why[:1].upper()}{attempt.why[1:]}"
         said = wrapped(row((f"{words}{because}", Role.NOTE)), width)
-        if attempt.phase in {"waiting", "yielding"}:
+        if attempt.phase in {AttemptPhase.WAITING, AttemptPhase.YIELDING}:
             return said  # nobody is asked for anything meanwhile
         asked_for = "answers" if attempt.ballot is None else f"votes for {attempt.ballot}"
         parts = [Part(f"{asked_for}  ", Role.DIM)]
@@ -132,7 +133,7 @@ class InspectorPane(Page):
         return lines
 
     def _messages(self, view: SlotView, width: int) -> list[Row]:
-        arrows = {"out": "→", "in": "←", "self": "*"}
+        arrows: Mapping[str, str] = {Direction.OUT: "→", Direction.IN: "←", Direction.SELF: "*"}
         lines: list[Row] = []
         for line in view.trace:
             said = row(

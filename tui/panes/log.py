@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
-from engine.contract.answers import Attempt, LogLine
+from engine.contract.answers import VOID, Attempt, LogLine, LogState
 from engine.contract.errors import RequestFailed
+from engine.core.entry import Kind
 from tui.panes.lines import Lines
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
 from tui.site.model import Change, SiteModel
@@ -18,14 +19,17 @@ BALLOT_NARROW: Final = 12
 ROUND_DIGITS: Final = 4
 STATE_WIDTH: Final = 11
 
-_STATES: Final = {
-    "chosen": ("■", Role.GOOD),
+_STATES: Final[Mapping[str, tuple[str, Role]]] = {
+    LogState.CHOSEN: ("■", Role.GOOD),
     "no-op": ("∅", Role.DIM),
-    "void": ("⊘", Role.DIM),
-    "accepted": ("◧", Role.WARN),
-    "promised": ("◇", Role.NOTE),
-    "hole": ("?", Role.BAD),
+    VOID: ("⊘", Role.DIM),
+    LogState.ACCEPTED: ("◧", Role.WARN),
+    LogState.PROMISED: ("◇", Role.NOTE),
+    LogState.HOLE: ("?", Role.BAD),
 }
+
+_CHOSEN: Final[Mapping[str, str]] = {Kind.NOOP: "no-op", VOID: VOID, Kind.WITHDRAWAL: VOID}
+"""What is said of a chosen slot without effect, by the kind of its entry."""
 
 
 class LogPane(Lines):
@@ -70,7 +74,7 @@ class LogPane(Lines):
         own = line.author == self.model.site
         author = "--" if line.author is None else line.author + ("*" if own else "")
         ballot = line.acc_num or line.max_prepare or "--"
-        kind = "--" if line.kind in {None, "noop"} else line.kind or ""
+        kind = "--" if line.kind in {None, Kind.NOOP} else line.kind or ""
         return (
             *row(f"{line.slot:>{len(str(self.model.log.last))}} "),
             *row((f"{glyph} {state:<{STATE_WIDTH - 1}}", role)),
@@ -87,19 +91,19 @@ class LogPane(Lines):
             words = (entry.text or entry.target or "") if entry is not None else line_words(line)
             return row((f"[{len(attempt.votes)} of {attempt.needed}] ", Role.NOTE), words)
         match line.state:
-            case "accepted":
+            case LogState.ACCEPTED:
                 return row(("[accepted here] ", Role.WARN), line_words(line))
-            case "promised":
+            case LogState.PROMISED:
                 return row(("promised, nothing accepted here", Role.DIM))
-            case "hole":
+            case LogState.HOLE:
                 return row(("nothing heard; f fills it" if self.model.live else "nothing heard", Role.DIM))
             case _:
-                role = Role.DIM if line.kind in {"noop", "void", "withdrawal"} else Role.PLAIN
+                role = Role.DIM if line.kind in {Kind.NOOP, VOID, Kind.WITHDRAWAL} else Role.PLAIN
                 return row((line_words(line), role))
 
     def _attempt(self, line: LogLine) -> Attempt | None:
         """What this site does there, while there is an engine to do it."""
-        return None if line.state == "chosen" or self.model.over else line.attempt
+        return None if line.state == LogState.CHOSEN or self.model.over else line.attempt
 
     # What is read, and when.
 
@@ -143,6 +147,6 @@ def _state(line: LogLine, attempt: Attempt | None) -> tuple[str, str, Role]:
     if attempt is not None:
         return attempt.phase, "…", Role.NOTE
     word = line.state
-    if line.state == "chosen":
-        word = {"noop": "no-op", "void": "void", "withdrawal": "void"}.get(line.kind or "", "chosen")
+    if line.state == LogState.CHOSEN:
+        word = _CHOSEN.get(line.kind or "", word)
     return word, *_STATES.get(word, ("·", Role.PLAIN))

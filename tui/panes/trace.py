@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import ClassVar, Final
 
 from textual.timer import Timer
 
-from engine.contract.answers import TraceLine
+from engine.contract.answers import Direction, OutcomeWord, TraceLine
 from engine.contract.errors import RequestFailed
+from engine.core.messages import Refused
 from tui.panes.lines import Lines
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
 from tui.site.model import Change, SiteModel
@@ -20,7 +21,13 @@ ROUND_DIGITS: Final = 4
 BALLOT_MAX: Final = 16
 RATE_EVERY_S: Final = 1.0
 
-_ARROWS: Final = {"out": ("→", Role.NOTE), "in": ("←", Role.GOOD), "self": ("*", Role.STRONG)}
+_ARROWS: Final[Mapping[str, tuple[str, Role]]] = {
+    Direction.OUT: ("→", Role.NOTE),
+    Direction.IN: ("←", Role.GOOD),
+    Direction.SELF: ("*", Role.STRONG),
+}
+
+_BAD_NEWS: Final = frozenset({OutcomeWord.LOST.value, OutcomeWord.NOT_CREATED.value, Refused.word()})
 
 
 class TracePane(Lines):
@@ -80,7 +87,7 @@ class TracePane(Lines):
         names = min(max(map(len, self.model.sites)), NAME_MAX if width < 100 else 16)
         arrow, role = _ARROWS.get(line.dir, ("·", Role.PLAIN))
         note = line.note or ""
-        alarming = line.is_taken or line.type in {"lost", "not-created", "refused"}
+        alarming = line.is_taken or line.type in _BAD_NEWS
         return row(
             (f"{clock_ms(line.at)} ", Role.DIM),
             (f"{arrow} {fitted(line.peer or '', names)} ", role),

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
-from engine.contract.answers import LogLine, LogPage
+from engine.contract.answers import LogLine, LogPage, LogState
 
 PAGE_SLOTS: Final = 128
 PAGES_MAX: Final = 16
@@ -61,7 +61,7 @@ class LogPages:
 
     def learn(self, line: LogLine) -> None:
         """A slot changed. Pages that nobody reads stay unfetched, but for the newest."""
-        if line.state != "promised":  # a promise uses nothing
+        if line.state != LogState.PROMISED:  # a promise uses nothing
             self.used_max = max(self.used_max, line.slot)
         elif line.attempt is not None:
             self._tip = max(self._tip, line.slot)
@@ -80,4 +80,4 @@ class LogPages:
 
 
 def _unheard(slot: int) -> LogLine:
-    return LogLine(slot, "hole", *(None,) * 9)
+    return LogLine(slot, LogState.HOLE, *(None,) * 9)

@@ -27,6 +27,7 @@ from engine.contract.answers import (
     Item,
     LinearizableRead,
     LogLine,
+    LogState,
     Outcome,
     RecordLine,
     SlotView,
@@ -35,6 +36,7 @@ from engine.contract.answers import (
     TraceLine,
 )
 from engine.contract.errors import EngineLost, NoEngine, RequestFailed
+from engine.core.entry import Kind
 from engine.core.ids import Slot
 from tui import times
 from tui.hops import Hop
@@ -358,9 +360,9 @@ class SiteModel:
         else:
             self.attempts.pop(line.slot, None)
         changed = Change.LOG
-        if line.state == "chosen":
+        if line.state == LogState.CHOSEN:
             changed |= Change.TIMELINE
-            if line.kind in {"block", "unblock"}:
+            if line.kind in {Kind.BLOCK, Kind.UNBLOCK}:
                 changed |= Change.BLOCKS
                 self.blocks = None
                 if line.target == self.site:

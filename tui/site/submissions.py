@@ -14,12 +14,13 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from engine.contract.answers import Attempt, LogLine, Outcome
+from engine.contract.answers import Attempt, LogLine, Outcome, OutcomeWord
 from engine.contract.errors import BadAnswer, EngineLost, ErrorCode, NoEngine, RequestFailed, RequestRefused
 from engine.contract.requests import EventKind, Fill, Plan, Submit
 from engine.core.effects import UNSETTLED
-from engine.core.entry import Block, Operation, Tweet, Unblock
+from engine.core.entry import Block, Kind, Operation, Tweet, Unblock
 from engine.core.ids import SiteId, Slot
+from engine.core.views import AttemptPhase
 from tui import leading
 from tui.rows import Role, Row, row
 from tui.site import wording
@@ -29,6 +30,7 @@ from tui.site.notices import FILL, Mood, Notice, NoticeBoard, Offer
 TIMEOUT_S: Final = 10.0
 FILL_TIMEOUT_S: Final = 10.0
 EVENTS_READ: Final = 50
+_OF_THE_FILLER: Final[frozenset[str]] = frozenset({AttemptPhase.ASKING, AttemptPhase.YIELDING})
 
 
 @dataclass(eq=False, slots=True)
@@ -157,7 +159,7 @@ class Submissions:
         return "sent, waiting for its turn"
 
     def _attempt_for(self, pending: Pending) -> Attempt | None:
-        working = [each for each in self._model.attempts.values() if each.phase not in {"asking", "yielding"}]
+        working = [each for each in self._model.attempts.values() if each.phase not in _OF_THE_FILLER]
         its_own = (each for each in working if each.entry is not None and pending.id == each.entry.id is not None)
         return next(its_own, working[0] if working else None)
 
@@ -167,15 +169,15 @@ class Submissions:
         self._model.known_outcome(outcome)
         words = wording.operation_words(pending.operation, self._model.site)
         match outcome.outcome:
-            case "created":
+            case OutcomeWord.CREATED:
                 words += pending.idle
                 said = wording.created(words, outcome, None)
                 notice = self._end(pending, Notice(said, Mood.GOOD, (), pending.operation, outcome.slot))
                 await self._name_votes(notice, words, outcome)
-            case "lost":
+            case OutcomeWord.LOST:
                 said = wording.lost(words, outcome, await self._line(outcome.slot))
                 self._end(pending, Notice(said, Mood.BAD, _undone(pending.operation), pending.operation, outcome.slot))
-            case "not-created":
+            case OutcomeWord.NOT_CREATED:
                 said = wording.not_created(words, outcome)
                 self._end(pending, Notice(said, Mood.BAD, _undone(pending.operation), pending.operation))
             case _:
@@ -208,8 +210,8 @@ class Submissions:
         perhaps = [each for each in newer if each.id not in self._own()]
         if not perhaps and not self._keeps_it(pending):
             reason = "the engine went away before it took the event"
-            return Outcome("not-created", None, None, None, reason, None, None)
-        if perhaps and all(each.outcome == "not-created" for each in perhaps):
+            return Outcome(OutcomeWord.NOT_CREATED, None, None, None, reason, None, None)
+        if perhaps and all(each.outcome == OutcomeWord.NOT_CREATED for each in perhaps):
             return perhaps[-1]  # whichever of them it is
         listed = f"`{self._model.hop.command('events')}` lists this site's events"
         return Outcome.unknown(f"the engine went away before it told which event this is; {listed}", None)
@@ -233,11 +235,11 @@ class Submissions:
 
     def _heard(self, before: Outcome | None, now: Outcome) -> None:
         """An outcome that nobody here waits for: told where it settles what was unknown."""
-        if before is None or before.outcome != "unknown" or now.outcome == "unknown":
+        if before is None or before.outcome != OutcomeWord.UNKNOWN or now.outcome == OutcomeWord.UNKNOWN:
             return
         operation = self._told.get(now.id or "")
         words = "" if operation is None else wording.operation_words(operation, self._model.site)
-        mood = Mood.GOOD if now.outcome == "created" else Mood.BAD
+        mood = Mood.GOOD if now.outcome == OutcomeWord.CREATED else Mood.BAD
         offers = () if mood is Mood.GOOD or operation is None else _undone(operation)
         said = wording.settled(words, now)
         ends: frozenset[Hashable] = frozenset({now.id} if operation is None else {now.id, operation})
@@ -298,4 +300,4 @@ def _number(outcome: Outcome) -> int:
 
 def site_operation(kind: str, target: str) -> Operation:
     """The operation of `block` and `unblock`."""
-    return Block(SiteId(target)) if kind == "block" else Unblock(SiteId(target))
+    return Block(SiteId(target)) if kind == Kind.BLOCK else Unblock(SiteId(target))

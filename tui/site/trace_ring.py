@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from engine.contract.answers import TraceLine
+from engine.contract.answers import Direction, TraceLine
 
 LINES_MAX: Final = 4_000
 BACKGROUND: Final = frozenset({"heartbeat", "ask-highest", "highest", "hello", "welcome"})
@@ -63,7 +63,9 @@ class TraceRing:
 
     def left_out(self, count: int, at: str) -> None:
         """The engine left out `count` lines because the screen was slow."""
-        self.extend([TraceLine(at, "self", None, "left-out", None, None, f"{count} messages not shown", False, None)])
+        self.extend(
+            [TraceLine(at, Direction.SELF, None, "left-out", None, None, f"{count} messages not shown", False, None)]
+        )
 
     def filter(self, words: str) -> None:
         """Keeps lines that hold every word; a word that starts with '-' must not be there."""

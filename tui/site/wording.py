@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, assert_never
 
-from engine.contract.answers import Attempt, Filled, LogLine, Outcome, PlanLine, SlotQuorum
+from engine.contract import answers
+from engine.contract.answers import Attempt, Filled, LogLine, Outcome, OutcomeWord, PlanLine, SlotQuorum
 from engine.core.effects import UNSETTLED, FillResult
-from engine.core.entry import Block, Operation, Tweet, Unblock, Withdrawal
+from engine.core.entry import Block, Kind, Operation, Tweet, Unblock, Withdrawal
+from engine.core.views import AttemptPhase
 from tui.rows import Role, Row, fitted, row, width_of
 
 SHORT: Final = 24
@@ -26,6 +28,9 @@ _RESULTS: Final[Mapping[str, str]] = {
     FillResult.NO_QUORUM: "not settled yet",
     FillResult.HINDERED: "not settled yet",
 }
+
+_COUNTED: Final[Mapping[str, str]] = {AttemptPhase.PREPARING: "promises", AttemptPhase.ASKING: "answers"}
+"""What an attempt counts that counts no votes."""
 
 
 def plural(count: int, noun: str) -> str:
@@ -61,17 +66,17 @@ def shortened(text: str) -> str:
 def line_words(line: LogLine) -> str:
     """What the entry in a slot says."""
     match line.kind:
-        case "tweet":
+        case Kind.TWEET:
             return line.text or ""
-        case "block":
+        case Kind.BLOCK:
             return f"{line.author} blocks {line.target}"
-        case "unblock":
+        case Kind.UNBLOCK:
             return f"{line.author} unblocks {line.target}"
-        case "noop":
+        case Kind.NOOP:
             return "fills the gap"
-        case "void":
+        case answers.VOID:
             return "did not take effect"
-        case "withdrawal":
+        case Kind.WITHDRAWAL:
             return f"{line.author} gives up an event"
         case _:
             return ""
@@ -79,14 +84,16 @@ def line_words(line: LogLine) -> str:
 
 def attempt_words(attempt: Attempt) -> str:
     """`accepting: 1 of 3 votes, waiting for bob carol`."""
-    answers = {"preparing": "promises", "asking": "answers"}.get(attempt.phase, "votes")
+    counted = _COUNTED.get(attempt.phase, "votes")
     silent = [site for site in attempt.asked if site not in attempt.votes]
-    count = f"{len(attempt.votes)} of {attempt.needed} {answers}"
+    count = f"{len(attempt.votes)} of {attempt.needed} {counted}"
     waiting = f", waiting for {' '.join(silent)}" if silent else ""
     match attempt.phase:
-        case "waiting" | "yielding":
-            return f"{'backing off' if attempt.phase == 'waiting' else 'yielding'}: {attempt.why}"
-        case "adopting":
+        case AttemptPhase.WAITING:
+            return f"backing off: {attempt.why}"
+        case AttemptPhase.YIELDING:
+            return f"yielding: {attempt.why}"
+        case AttemptPhase.ADOPTING:
             return f"adopting another's value: {count}{waiting}"
         case phase:
             return f"{phase}: {count}{waiting}"
@@ -108,7 +115,7 @@ def lost(words: str, outcome: Outcome, winner: LogLine | None) -> Row:
     if outcome.to is None or outcome.to.author is None:
         to = "a no-op that fills the gap"
     else:
-        theirs = f" “{shortened(line_words(winner))}”" if winner is not None and winner.kind == "tweet" else ""
+        theirs = f" “{shortened(line_words(winner))}”" if winner is not None and winner.kind == Kind.TWEET else ""
         to = f"{outcome.to.author}'s {outcome.to.kind}{theirs}"
     said = f": slot {outcome.slot} went to {to}. Yours is in no log: "
     return row(("✗ ", Role.BAD), ("lost", Role.BAD), said, (words, Role.DIM))
@@ -134,9 +141,9 @@ def settled(words: str, outcome: Outcome) -> Row:
     """An outcome that was unknown is known now."""
     what = f"{outcome.id or 'the event'}, unknown until now, "
     match outcome.outcome:
-        case "created":
+        case OutcomeWord.CREATED:
             return row(("✓ ", Role.GOOD), what, (f"is created at slot {outcome.slot}", Role.GOOD), ": ", words)
-        case "lost":
+        case OutcomeWord.LOST:
             return row(("✗ ", Role.BAD), what, ("is lost", Role.BAD), f": slot {outcome.slot} holds another. ", words)
         case _:
             return row(("✗ ", Role.BAD), what, ("is not created", Role.BAD), ". It is in no log. ", words)
