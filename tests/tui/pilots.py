@@ -15,9 +15,10 @@ from textual.pilot import Pilot
 from tests.tui.engine_double import EngineDouble
 from tui.app import LoggosApp
 from tui.hops import Leaving
-from tui.panes.lines import Lines
+from tui.panes.lines import ScrolledRows
 from tui.panes.trace import TracePane
 from tui.screens.main import MainScreen
+from tui.shell import Shell
 from tui.textual_inside import shown
 
 BOUND_S = 60.0
@@ -33,29 +34,21 @@ GOLDEN = Path(__file__).parent / "golden"
 REWRITE = "LOGGOS_REWRITE_GOLDEN"
 
 
-class Driven:
-    """A screen that runs without a terminal."""
+class Shown:
+    """A program that runs without a terminal."""
 
-    def __init__(self, app: LoggosApp, pilot: Pilot[int]) -> None:
+    def __init__(self, app: Shell, pilot: Pilot[int]) -> None:
         self.app = app
         self._pilot = pilot
-
-    @property
-    def main(self) -> MainScreen:
-        return self.app.main
 
     def lines(self) -> list[str]:
         """What the screen shows, without trailing spaces."""
         return [strip.text.rstrip() for strip in shown(self.app.screen)]
 
-    @property
-    def trace(self) -> TracePane:
-        return self.main.query_one(TracePane)
-
     def text(self) -> str:
         return "\n".join(self.lines())
 
-    def rows(self, pane: Lines) -> list[str]:
+    def rows(self, pane: ScrolledRows) -> list[str]:
         """What a pane shows within its frame, without the scroll bar."""
         region = pane.scrollable_content_region
         return [line[region.x : region.right].rstrip() for line in self.lines()[region.y : region.bottom]]
@@ -75,10 +68,15 @@ class Driven:
         await self.until(lambda: self.app.size == (width, height), "never resized")
         await self.pause()
 
-    async def wheel_up(self, pane: Lines) -> None:
+    async def wheel_up(self, pane: ScrolledRows) -> None:
         x, y = pane.content_region.offset
         self.app.post_message(events.MouseScrollUp(None, x, y, 0, -1, 0, False, False, False, screen_x=x, screen_y=y))
         await self.pause()
+
+    async def click(self, pane: ScrolledRows, x: int, row: int, times: int = 1) -> None:
+        """Into the row of a pane that is `row` below its first line."""
+        at = pane.scrollable_content_region.offset - pane.region.offset
+        await self._pilot.click(pane, offset=(at.x + x, at.y + row), times=times)
 
     async def until(self, holds: Callable[[], object], what: str) -> None:
         """Waits until `holds`, bounded; the failure shows the screen."""
@@ -105,6 +103,20 @@ class Driven:
                 while self.text() + "\n" != golden:
                     await self.pause()
         assert self.text() + "\n" == golden, f"{name} reads differently; {REWRITE}=1 rewrites golden files"
+
+
+class Driven(Shown):
+    """The screen of a site."""
+
+    app: LoggosApp
+
+    @property
+    def main(self) -> MainScreen:
+        return self.app.main
+
+    @property
+    def trace(self) -> TracePane:
+        return self.main.query_one(TracePane)
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from engine.contract import answers
 from engine.core.entry import NOOP, Block, Entry, Tweet, Unblock, decode, kind_of
 from engine.core.storage import EventState
 from tui.client import Json
+from tui.commands.open import need_terminal, prepare_screen
 from tui.exits import CommandFailed, ExitStatus
 from tui.lab.catalogue import shipped
 from tui.lab.opening import STDIN, BadRequest, Opened, Run, lines, opened
@@ -25,9 +26,9 @@ from tui.output import Account, Cell, Output, Row, Style
 def run(arguments: Namespace) -> int:
     if arguments.list:
         return _list(Output(arguments.json))
-    plays = _asked(arguments)
     if not arguments.text:
-        raise CommandFailed(ExitStatus.BAD_INPUT, "the lab has no screen yet: add --text")
+        return _show(arguments)
+    plays = _asked(arguments)
     out = Account(arguments.json)
     status = ExitStatus.DONE
     for play in plays:
@@ -35,6 +36,25 @@ def run(arguments: Namespace) -> int:
             if not _play(out, play, run).as_expected:
                 status = ExitStatus.VIOLATION
     return status
+
+
+def _show(arguments: Namespace) -> int:
+    """The screen, until it is left. Raises CommandFailed."""
+    need_terminal("--text plays it in lines")
+    prepare_screen()
+    # Textual takes longer to load than a plain command takes in all.
+    from tui.lab.app import run_lab  # noqa: PLC0415
+    from tui.lab.free import BEGUN, free_lab  # noqa: PLC0415
+    from tui.lab.opener import LabOpener  # noqa: PLC0415
+
+    opener = LabOpener(arguments.size)
+    if not arguments.what:
+        return run_lab(opener.play(*free_lab(BEGUN)), opener, asks=True)
+    try:
+        exhibit = opener.open_words(arguments.what)
+    except ValueError as bad:
+        raise CommandFailed(ExitStatus.BAD_INPUT, str(bad)) from None
+    return run_lab(exhibit, opener)
 
 
 def _list(out: Output) -> int:

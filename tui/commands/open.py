@@ -71,10 +71,15 @@ def hop(local: LocalSite) -> Hop:
     return Hop(SiteId(local.site), local.socket_path, local.log_path, local.sites_path)
 
 
-def show(hops: list[Hop], leaving: Leaving) -> int:
-    """Runs the screen until it is left; returns its exit status."""
+def prepare_screen() -> None:
+    """Before Textual is loaded."""
     # What a key brings about comes in two or three frames: they follow each other as soon as they can.
     os.environ.setdefault("TEXTUAL_FPS", "240")
+
+
+def show(hops: list[Hop], leaving: Leaving) -> int:
+    """Runs the screen until it is left; returns its exit status."""
+    prepare_screen()
     # Textual takes longer to load than a plain command takes in all.
     from tui.app import run_screen  # noqa: PLC0415
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from engine.core.ids import Ballot, SiteId
@@ -34,3 +35,9 @@ class LabBallots:
 
     def _number(self, found: re.Match[str]) -> str:
         return found[0] if found[2] is None else f"{found[1]}.{self._numbers[SiteId(found[2])]}"
+
+
+@lru_cache(maxsize=8)
+def lab_ballots(names: tuple[SiteId, ...]) -> LabBallots:
+    """Those of these sites, made once."""
+    return LabBallots(names)

@@ -26,14 +26,15 @@ def _keys(width: int) -> Sequence[Row]:
     lines: list[Row] = []
     for name, group in (*keys.GROUPS, ("In Faults", keys.FAULTS)):
         lines.append(row((name, Role.STRONG)))
-        lines += _described(((key.cap, key.what) for key in group), width)
+        lines += described(((key.cap, key.what) for key in group), width)
         lines.append(BLANK)
     lines.append(row(("Move", Role.STRONG)))
-    lines += _described((*keys.MOVE, ("ctrl+p", "every action by name, those of the panes too")), width)
+    lines += described((*keys.MOVE, ("ctrl+p", "every action by name, those of the panes too")), width)
     return lines
 
 
-def _described(caps: Iterable[tuple[str, str]], width: int) -> list[Row]:
+def described(caps: Iterable[tuple[str, str]], width: int) -> list[Row]:
+    """What keys are for, one after the other."""
     found: list[Row] = []
     for cap, what in caps:
         found += wrapped((Part(f"  {cap:<{CAP_WIDTH}}", Role.KEY), Part(what)), width, indent=CAP_WIDTH + 2)

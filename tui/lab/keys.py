@@ -1,0 +1,99 @@
+"""Every key of the lab in one table: bindings, footer, help and palette are made from it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from textual.binding import BindingType
+
+from tui import keys
+from tui.keys import Key
+
+STEP: Final = (
+    Key("n", "n", "step", "step", "one step on: one thing happens, and what it brings about is shown"),
+    Key("N", "N", "next_decision", "decision", "on to the next step in which a value is chosen, or to the end"),
+    Key("b", "b", "back", "back", "one step back; it is exact, and n brings the same step again"),
+    Key(
+        "B", "B", "last_decision", "decision back", "back to the last decision, or ten steps where there is none nearer"
+    ),
+    Key("r", "r", "restart", "restart", "back to the first step of this run"),
+    Key("p,space", "p", "play", "play", "step by itself, or stop; Space too"),
+    Key("plus,equals_sign", "+", "faster", "faster", "play twice as fast"),
+    Key("minus", "-", "slower", "slower", "play half as fast"),
+    Key("g", "g", "go_to", "go to step", "go to a step by its number"),
+)
+MESSAGE: Final = (
+    Key("down,j", "↓", "next_message", "next message", "pick the next message in flight (a click picks one too)"),
+    Key("up,k", "↑", "previous_message", "previous message", "pick the one above"),
+    Key("d", "d", "deliver", "deliver", "the message arrives now, whatever was to come first (so does a double click)"),
+    Key("x", "x", "drop", "drop", "the message is lost"),
+    Key("2", "2", "duplicate", "duplicate", "the message arrives now, and a second time later"),
+    Key("h", "h", "hold", "hold", "keep the message back until it is delivered or let go; again: let it go"),
+)
+SITE: Final = (
+    Key("right", "→", "next_site", "next site", "pick another site (a click on its row picks it too)"),
+    Key("left", "←", "previous_site", "previous site", "pick the site above"),
+    Key("t", "t", "tweet", "tweet", "a user of the site submits a tweet"),
+    Key("e", "e", "event", "other event", "a user of the site blocks or unblocks another, or reads"),
+    Key("c", "c", "crash", "crash", "the site's process ends; what is on its disk stays"),
+    Key("u", "u", "revive", "start", "start the site again"),
+    Key("z", "z", "pause_site", "pause site", "the process stands still for a time; what arrives waits"),
+    Key("w", "w", "wipe", "wipe", "the process ends and its disk is lost; u starts the site with a new one"),
+    Key("P", "P", "partition", "partition", "cut the sites into groups that do not hear each other"),
+    Key("M", "M", "mend", "mend", "all links are whole again"),
+    Key("colon", ":", "line", "any line", "do any line of a scenario file (docs/scenarios.md)"),
+)
+SEE: Final = (
+    Key("enter,i", "enter", "inspect", "all of it", "this step and the picked message in full, with the rule"),
+    Key("l", "l", "log", "log", "the table of one slot, or of the whole log"),
+    Key("left_square_bracket", "[", "slot_before", "slot before", "the table of the slot before"),
+    Key("right_square_bracket", "]", "slot_after", "slot after", "the table of the slot after"),
+    Key("pageup", "pgup", "page(-1)", "earlier", "scroll the diagram up; a double click on a row goes to its step"),
+    Key("pagedown", "pgdn", "page(1)", "later", "scroll the diagram down"),
+    Key("home", "home", "top", "diagram's top", "scroll the diagram to its first row"),
+    Key("end", "end", "follow", "follow", "follow the newest row, and the slot that each step is about"),
+)
+RUN: Final = (
+    Key("v", "v", "branches", "branches", "the courses that this run has taken; go to another"),
+    Key("y", "y", "predict", "predict", "be asked before a step what it will bring; again: no more"),
+    Key("s", "s", "save", "save", "save what was done up to here as a scenario file"),
+    Key("o", "o", "open", "open", "open a scenario by name, a file, or a line in a course's notation"),
+    Key("S", "S", "scenarios", "scenarios", "all scenarios that come with the lab"),
+    Key("f", "f", "free_lab", "free lab", "a new run: choose how many sites, and who leads them"),
+)
+LEAVE: Final = (
+    Key("m", "m", "app.mouse", "mouse", "mouse off or on, for the terminal's own selection"),
+    Key("escape", "esc", "quiet", "dismiss", "stop playing; take away what was said last"),
+    Key("q", "q", "app.leave", "quit", "leave the lab; asks first where something was done that is not saved"),
+    Key("question_mark", "?", "help", "keys", "all keys"),
+)
+GROUPS: Final = (
+    ("Step", STEP),
+    ("A message in flight", MESSAGE),
+    ("A site", SITE),
+    ("See", SEE),
+    ("Run", RUN),
+    ("Leave", LEAVE),
+)
+BINDINGS: Final[list[BindingType]] = keys.bindings(*(group for _, group in GROUPS))
+
+CHANGES: Final = frozenset(
+    {
+        *("deliver", "drop", "duplicate", "hold", "tweet", "event", "crash", "revive", "pause_site", "wipe"),
+        *("partition", "mend", "line", "branches", "save"),
+    }
+)
+"""What a recording of real sites has no use for."""
+
+FOOTER: Final = (
+    *("step", "next_decision", "back", "play", "deliver", "drop", "tweet", "hold", "crash", "save", "scenarios"),
+    *("restart", "help", "app.leave"),
+)
+
+ANSWERING: Final = (Key("1,2,3,4", "1 2 3", "answer", "answer", "say what you think will happen"),)
+
+
+def named(*actions: str) -> list[Key]:
+    """The keys of these actions, in this order."""
+    every = {key.action: key for _, group in GROUPS for key in group}
+    return [every[action] for action in actions]

@@ -1,0 +1,107 @@
+"""The sentences of the lab's screen: its title, what the step brought about and why, and what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from tui.lab.acceptors import value
+from tui.lab.ballots import lab_ballots
+from tui.lab.bench import Bench, in_words
+from tui.lab.flights import in_words as flight_words
+from tui.lab.seen import Concluded, Fate, Flown
+from tui.rows import BLANK, Part, Role, Row, fitted, row, width_of, wrapped
+
+WHY_LINES: Final = 3
+ABOUT_FROM: Final = 130
+"""From this width on the title says what the scenario shows."""
+
+
+def title(bench: Bench, flags: Sequence[tuple[str, Role]], width: int) -> Row:
+    """The run, its step, the time and the branch, as far as there is room; `flags` stand at the right, always."""
+    frame = bench.frame
+    tape = bench.exhibit.tape
+    said = [
+        (f" Lab: {bench.reel.title}", Role.STRONG),
+        (f"  {bench.steps_words()}", Role.PLAIN),
+        (f"  virtual {frame.at_ms / 1_000:.3f} s", Role.PLAIN),
+    ]
+    if tape is not None and len(tape.branches) > 1:
+        said.append((f"  branch {tape.branch + 1} of {len(tape.branches)}", Role.NOTE))
+    if bench.exhibit.about and width >= ABOUT_FROM:
+        said.append((f"  {bench.exhibit.about}", Role.DIM))
+    right = [part for flag, role in flags for part in ((" ", Role.PLAIN), (f" {flag} ", role))]
+    room = width - sum(width_of(text) for text, _ in right)
+    parts: list[Part] = []
+    for text, role in said:
+        shown = text if width_of(text) <= room else fitted(text, room).rstrip()
+        parts.append(Part(shown, role))
+        room -= width_of(shown)
+    return (*parts, Part(" " * room), *row(*right))
+
+
+def why_rows(bench: Bench, why: str, next_words: str, width: int) -> list[Row]:
+    """What the step brought about, and why; what breaks a rule is an alarm. Always of the same height."""
+    frame = bench.frame
+    said: list[Row] = []
+    if frame.broken is not None:
+        broken = lab_ballots(bench.names).words(frame.broken)
+        said += wrapped(row((" BROKEN ", Role.ALARM), (f" {broken}", Role.BAD)), width, indent=7)
+    said += wrapped(row(("  why: ", Role.DIM), *_decided(bench), why), width, 7)
+    if len(said) > WHY_LINES:
+        said = [*said[: WHY_LINES - 1], row((" " * 7, Role.DIM), ("… enter shows all of it", Role.DIM))]
+    said += [BLANK] * (WHY_LINES - len(said))
+    return [*said, row((" next: ", Role.DIM), next_words)]
+
+
+def _decided(bench: Bench) -> Row:
+    """What this step chose."""
+    known = {} if bench.before is None else bench.before.chosen
+    new = [slot for slot in bench.frame.chosen if slot not in known] if bench.frame.decided else []
+    told = ", ".join(f"{value(bench.frame.chosen[slot])} in slot {slot}" for slot in new[:3])
+    return row(("CHOSEN", Role.GOOD), f" {told}. ") if new else ()
+
+
+def happened(bench: Bench) -> str:
+    """What the step brought about, in the words of the message trace."""
+    frame = bench.frame
+    if not frame.step:
+        return bench.exhibit.about or "nothing has happened yet: n is a step"
+    concluded = [seen for seen in frame.seen if isinstance(seen, Concluded)]
+    flown = [seen for seen in frame.seen if isinstance(seen, Flown) and seen.fate is not Fate.LEAVES]
+    if concluded:
+        first = concluded[0]
+        said = f"{in_words(first, bench.names)}: {first.line.note}"
+    elif flown and flown[0].lines:
+        said = f"{in_words(flown[0], bench.names)}: {flown[0].lines[0].note}"
+    else:
+        said = "; ".join(in_words(seen, bench.names) for seen in frame.seen)
+    return lab_ballots(bench.names).words(said)
+
+
+def in_full(bench: Bench, why: str, width: int) -> list[Row]:
+    """All that there is to say of the step and of the message that is picked."""
+    frame = bench.frame
+    lines = wrapped(row((f"Step {frame.step}", Role.STRONG), f", at {frame.at_ms:g} ms"), width)
+    if frame.broken is not None:
+        lines += wrapped(row((lab_ballots(bench.names).words(frame.broken), Role.BAD)), width)
+    lines += [*wrapped(row(("why: ", Role.DIM), why), width, 5), BLANK]
+    for seen in frame.seen:
+        match seen:
+            case Flown(lines=said) | Concluded(line=said):
+                each = said if isinstance(said, tuple) else (said,)
+                notes = "; ".join(lab_ballots(bench.names).words(line.note) for line in each)
+            case _:
+                notes = ""
+        told = row("· ", in_words(seen, bench.names), (f": {notes}" if notes else "", Role.DIM))
+        lines += wrapped(told, width, 2)
+    flight = bench.flight
+    if flight is not None:
+        notes = "; ".join(lab_ballots(bench.names).words(line.note) for line in flight.lines)
+        when = "held" if flight.arrives_at_ms is None else f"arrives at {flight.arrives_at_ms:g} ms"
+        lines += [
+            BLANK,
+            *wrapped(row(("Picked", Role.STRONG), f": {flight_words(flight, bench.names)}, {when}"), width),
+        ]
+        lines += wrapped(row("  ", (notes, Role.DIM)), width, 2)
+    return lines
