@@ -7,6 +7,7 @@
 #   make simulate  runs seeds of the simulated world for MINUTES, on all cores
 #   make worlds    searches small clusters whole: every order of every message and crash
 #   make mutants   breaks the rules one by one, and shows which check catches each
+#   make walks     takes 500 random walks over all that one can do in the lab
 #   make ladder    prints what an event costs under each leadership setting
 #   make chaos     kills and cuts apart real engines for SECONDS, then checks all that was told;
 #                  with LEADERSHIP=none, last-author or elected that setting alone, else each in turn
@@ -36,7 +37,7 @@ BUSY ?= 0
 SECONDS ?= 180
 LEADERSHIP ?= all
 
-.PHONY: help demo test test-often simulate worlds mutants ladder chaos picture keys lint format lock
+.PHONY: help demo test test-often simulate worlds mutants walks ladder chaos picture keys lint format lock
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -65,6 +66,9 @@ worlds: $(VENV)/run.stamp
 
 mutants: $(VENV)/run.stamp
 	@$(BIN)/python -m engine.sim.proving.mutants
+
+walks: $(VENV)/dev.stamp
+	LOGGOS_WALKS=500 $(BIN)/pytest -n 0 tests/lab/test_tape_walks.py
 
 ladder: $(VENV)/run.stamp
 	@$(BIN)/python -m engine.sim.proving.ladder $(ARGS)

@@ -197,6 +197,54 @@ def test_a_cut_that_was_mended_is_not_mended_again_when_its_time_is_over() -> No
     assert play.world.network.links[0][1].cuts == 1
 
 
+def test_what_is_named_by_its_number_is_held_or_on_its_way_and_no_time_passes() -> None:
+    """The prepares to bob and carol are #1 and #2, the promises #3 and #4; carol's never leaves her again."""
+    lines = ["alice tweets t", "hold #1 #2", "expect 2 held", "duplicate #1", "expect 2 held", "deliver #1", "drop #2"]
+    lines += ["expect no held", "expect slot 1 at bob: promised 1.alice", "deliver first #3 #4"]
+    play = Play(parse(THREE + "\n".join(lines), "some.scenario"))
+    play.complete()
+    assert play.world.now == play.began
+    assert play.checker.vote(Slot(1), ALICE).accepted == Ballot(Round(1), ALICE)
+
+
+def test_what_is_released_by_its_number_is_on_its_way_again() -> None:
+    lines = ["hold prepare", "alice tweets t", "release #1", "expect 1 held", "expect slot 1 at bob: promised nothing"]
+    play = Play(
+        parse(THREE + "\n".join([*lines, "run 1 ms", "expect slot 1 at bob: promised 1.alice"]), "some.scenario")
+    )
+    play.complete()
+    assert play.world.now == play.began + 1
+
+
+def test_a_step_is_an_event_of_the_world() -> None:
+    """So many of them are the same run, and of what is let go some can arrive and some not yet."""
+    lines = f"{THREE}hold accepted\nalice tweets t\n"
+    run = Play(parse(f"{lines}run 600 ms", "some.scenario"))
+    run.do_lines()
+    events = Play(parse(f"{lines}run 600 ms", "some.scenario"))
+    for line in events.schedule.lines:
+        for _ in events.doing(line):
+            pass
+    stepped = Play(parse(f"{lines}step {events.world.stepped}", "some.scenario"))
+    stepped.do_lines()
+    assert stepped.world.digest() == events.world.digest() == run.world.digest()
+    parts = f"{lines}run 20 ms\nexpect 2 held accepted\nstep 1 of deliver accepted\nexpect no held\nrun until quiet"
+    Play(parse(parts, "some.scenario")).complete()
+
+
+def test_a_plan_goes_on_by_hand() -> None:
+    """It begins as it did, and no calm comes."""
+    begun = f"{THREE}plan\nat 300 ms crash bob keeping 0.0\n"
+    by_hand = parse(
+        f"{begun}by hand\nrun 301 ms\nexpect down bob\nrestart bob\nexpect up bob\nrun 99 s", "some.scenario"
+    )
+    play = Play(by_hand)
+    play.complete()
+    assert play.world.now == 99_301
+    assert not play.is_calm
+    assert parse(write(by_hand, ""), "some.scenario") == by_hand
+
+
 # Recorded, forked, cut
 
 

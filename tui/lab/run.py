@@ -32,7 +32,7 @@ QUIET_EVENTS_MAX: Final = 20_000
 """So many events are gone through in one step that shows nothing."""
 QUIET_MS: Final = 2_000
 """When so long nothing is to be seen and everybody is done, nothing more happens."""
-_LOOK_EVENTS: Final = 64
+_LOOK_EVENTS: Final = 16
 _CALM: Final = "the faults of this plan are over, and it settles: go back to before the calm, and do it there"
 
 
@@ -86,7 +86,7 @@ class Run:
         self._play.on_time = self._on_time
 
     def step(self) -> bool:
-        """To the next thing that is to be seen; False where nothing happens any more."""
+        """To the next thing that is to be seen; False where nothing happens any more, which was the last thing seen."""
         with self._in_force():
             return self._step()
 
@@ -157,11 +157,13 @@ class Run:
             is_long = events % _LOOK_EVENTS == 0 and self._now >= quiet_since_ms + QUIET_MS
             if is_long and self._is_free and self._play.is_quiet():
                 break
-        if not self._is_free:
-            self.say(f"nothing is to be seen for {self._now - quiet_since_ms} ms")
-            return True
-        self._is_over = True
-        return False
+        quiet_ms = self._now - quiet_since_ms
+        if self._is_free:
+            self._is_over = True
+            self.say(f"nothing happens any more: {quiet_ms} ms with nothing but signs of life")
+        else:
+            self.say(f"nothing is to be seen for {quiet_ms} ms")
+        return True
 
     @property
     def _is_free(self) -> bool:
