@@ -7,7 +7,11 @@ from typing import Final
 
 import pytest
 
-from engine.core.ids import Slot
+from engine.core.entry import Tweet
+from engine.core.ids import EventId, SiteId, Slot, Tick
+from engine.core.settings import Leadership
+from engine.sim.scenario.acts import Crash, Restart, Submit
+from engine.sim.scenario.expected import ExpectState, State
 from engine.sim.scenario.parse import parse, read
 from engine.sim.scenario.patterns import Pattern
 from engine.sim.scenario.play import Play
@@ -16,7 +20,7 @@ from engine.sim.scenario.write import write
 from tests.sim.test_traps import TRAPS
 from tui.lab.frame import Tape
 from tui.lab.seen import Fate, Flown, Said
-from tui.lab.tape import SimulatedTape
+from tui.lab.tape import SimulatedTape, free
 
 FOLDER: Final = Path(__file__).parents[1] / "scenarios"
 FOUND: Final = Path(__file__).parents[1] / "sim" / "found"
@@ -152,8 +156,9 @@ def test_a_plan_that_was_found_settles(path: Path) -> None:
     assert not any(saw.is_wrong for saw in tape.frames[-1].seen if isinstance(saw, Said))
 
 
-@pytest.mark.parametrize("trap", ["trap-a2-votes-are-kept", "trap-d1-promise-is-durable"])
+@pytest.mark.parametrize("trap", ["trap-a2-votes-are-kept", "trap-d1-promise-is-durable", "trap-l3-paused-leader"])
 def test_a_mutant_breaks_its_rule_at_a_step_and_disturbs_no_other_tape(trap: str) -> None:
+    """What broke is saved with what breaks it, and breaks again where it is read."""
     path = FOLDER / f"{trap}.scenario"
     broken, whole, alone = opened(path, TRAPS[trap]), opened(path), to_the_end(opened(path))
     while broken.forward() | whole.forward():
@@ -161,6 +166,57 @@ def test_a_mutant_breaks_its_rule_at_a_step_and_disturbs_no_other_tape(trap: str
     assert broken.frames[-1].broken is not None
     assert [frame.broken for frame in broken.frames[:-1]] == [None] * (len(broken.frames) - 1)
     assert list(whole.frames) == list(alone.frames)
-    assert broken.do(RunFor(1)) is not None
-    broken.go(broken.position - 1)
-    assert broken.do(RunFor(1)) is None
+    again = SimulatedTape(parse(write(broken.schedule(), "What broke."), "some.scenario"), "again")
+    assert again.to_broken()
+    assert (again.frames[-1].broken, again.digest()) == (broken.frames[-1].broken, broken.digest())
+
+
+def test_nothing_is_done_where_a_rule_is_broken_but_before_it() -> None:
+    tape = opened(FOLDER / "trap-d1-promise-is-durable.scenario", TRAPS["trap-d1-promise-is-durable"])
+    assert tape.to_broken()
+    assert "go back a step" in str(tape.do(RunFor(1)))
+    tape.go(tape.position - 1)
+    assert tape.do(RunFor(1)) is None
+    assert not opened(FOLDER / "trap-d1-promise-is-durable.scenario").to_broken()
+
+
+def test_where_nothing_happens_any_more_it_says_so_once() -> None:
+    tape = SimulatedTape(free([Leadership.ELECTED] * 3, 1), "free")
+    assert tape.forward()
+    assert [saw.words for saw in tape.frames[1].seen if isinstance(saw, Said)] != []
+    assert not tape.forward()
+    assert tape.position == 1
+    assert tape.do(Submit(tape.names[1], Tweet("x"), Tick(1_000), retry=False, give_up_ms=None)) is None
+    to_the_end(tape)
+    assert [entry.id for entry in tape.frames[-1].chosen.values()] == [EventId(tape.names[1], 1)]
+    assert digest_of(tape.schedule()) == tape.digest()
+
+
+def test_what_cannot_be_said_or_done_changes_nothing() -> None:
+    tape = SimulatedTape(free([Leadership.NONE] * 3, 1), "free")
+    nobody = SiteId("dave")
+    wrong = (
+        Crash(nobody, 0, None, 0.0, None),
+        Restart((tape.names[0],)),
+        Submit(tape.names[0], Tweet("\n"), Tick(1_000), retry=False, give_up_ms=None),
+        Drop(number(1)),
+        ExpectState(tape.names[0], State.DOWN),
+    )
+    assert [command for command in wrong if tape.do(command) is None] == []
+    assert (tape.position, len(tape.frames), len(tape.branches)) == (0, 1, 1)
+    assert tape.do(ExpectState(tape.names[0], State.UP)) is None
+
+
+def test_ten_thousand_steps_share_what_did_not_change() -> None:
+    """A frame holds what its step changed: a long log is not copied, nor the sites to which nothing happened."""
+    tape = SimulatedTape(free([Leadership.ELECTED] * 3, 1), "free")
+    for text in range(30):
+        tape.do(Submit(tape.names[text % 3], Tweet(str(text)), Tick(10_000), retry=False, give_up_ms=None))
+    to_the_end(tape)
+    assert len(tape.frames[-1].chosen) == 30
+    kept = {id(site) for frame in tape.frames for site in frame.sites}
+    assert len(kept) < len(tape.frames) * 1.5
+    acceptors = tape.frames[-1].sites[0].acceptors
+    assert all(acceptors[slot] is tape.frames[-2].sites[0].acceptors[slot] for slot in acceptors)
+    first = next(frame for frame in tape.frames if len(frame.sites[0].acceptors) == 7)
+    assert sorted(first.sites[0].acceptors) == list(range(1, 8)), "what comes later changes no frame"

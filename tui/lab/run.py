@@ -3,8 +3,8 @@
 Rules that hold here:
 - A step is an event of the world, or a line with the first event that it lets happen. What shows nothing (heartbeats,
   timers, a line put down for its time) is gone through on the way.
-- A mutant is in force only while its world is made or stepped: worlds beside it are as they should be. The mistake of a
-  schedule (`engine.sim.scenario.mistake`) begins with its lines.
+- The mistake of a schedule (`engine.sim.scenario.mistake`) is in force only while its world is stepped: worlds beside
+  it are as they should be.
 - Where a run stands is a `Place`: lines that are done, and events of the world after them. Played again up to there it
   is the same run, event for event.
 - A broken rule, an expectation that fails, and whatever escapes the core end a run, and are seen as its last step.
@@ -13,11 +13,9 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
 
-from engine.sim.mutants.catalogue import broken_by
 from engine.sim.scenario.holding import LETS_GO_MS
 from engine.sim.scenario.mistake import in_force
 from engine.sim.scenario.play import Play, Unexpected
@@ -68,9 +66,8 @@ class Place:
 class Run:
     """Raises ScenarioError."""
 
-    def __init__(self, schedule: Schedule, make_replica: MakeReplica, mutant: str | None) -> None:
+    def __init__(self, schedule: Schedule, make_replica: MakeReplica) -> None:
         self._names = schedule.setup.names
-        self._mutant = mutant
         self._camera = Camera(self._names)
         self._lines = schedule.lines
         self._done = 0
@@ -81,18 +78,17 @@ class Run:
         self._broken: str | None = None
         self._ended: str | None = None
         self._is_over = False
-        with broken_by(mutant):
-            self._play = Play(schedule, make_replica, [self._camera])
+        self._play = Play(schedule, make_replica, [self._camera])
         self._play.on_time = self._on_time
 
     def step(self) -> bool:
         """To the next thing that is to be seen; False where nothing happens any more, which was the last thing seen."""
-        with self._in_force():
+        with in_force(self._play.schedule):
             return self._step()
 
     def go(self, place: Place) -> None:
         """From its beginning to where a run of the same lines stood."""
-        with self._in_force():
+        with in_force(self._play.schedule):
             while (self._done, self._events) != (place.done, place.events):
                 self._advance()
         assert self._play.world.digest() == place.digest, "the same lines give the same run"
@@ -110,7 +106,7 @@ class Run:
         self._lines = (*self._lines, line)
         self._is_over = False
         self._under_way = None
-        with self._in_force():
+        with in_force(self._play.schedule):
             try:
                 self._advance()
             except Unexpected as unexpected:
@@ -139,9 +135,6 @@ class Run:
     def _events(self) -> int:
         """Of what is under way."""
         return 0 if self._under_way is None else self._play.world.stepped - self._began_at
-
-    def _in_force(self) -> AbstractContextManager[None]:
-        return broken_by(self._mutant) if self._mutant is not None else in_force(self._play.schedule)
 
     def _step(self) -> bool:
         quiet_since_ms = self._now

@@ -17,8 +17,9 @@ from typing import Final
 from engine.core.ids import SiteId
 from engine.core.replica import Replica
 from engine.core.settings import Leadership, Timings
+from engine.sim.mutants.catalogue import named
 from engine.sim.scenario.parse_lines import line as read_line
-from engine.sim.scenario.schedule import Command, Hold, Line, Release, Schedule, Step
+from engine.sim.scenario.schedule import Broken, Command, Hold, Line, Release, Schedule, Step
 from engine.sim.scenario.words import BadLine, Words
 from engine.sim.scenario.write import written
 from engine.sim.world.setup import STEADY, Setup
@@ -26,6 +27,8 @@ from engine.sim.world.world import MakeReplica
 from tui.lab.frame import Branch, Frame
 from tui.lab.run import Place, Run
 
+STEPS_MAX: Final = 10_000
+"""So far a broken rule is looked for."""
 _PAGE_BYTES: Final = 1_100
 
 
@@ -43,17 +46,16 @@ class _Course:
 
 
 class SimulatedTape:
-    """A `Tape`. `mutant`: the name of one that its replicas are made with (`engine.sim.mutants`). Raises ScenarioError,
-    or KeyError where there is no such mutant."""
+    """A `Tape`. `mutant`: the name of one that is to break its replicas (`engine.sim.mutants`), as if the schedule said
+    so. Raises ScenarioError, or KeyError where there is no such mutant."""
 
     def __init__(
         self, schedule: Schedule, title: str, *, mutant: str | None = None, make_replica: MakeReplica = Replica
     ) -> None:
         self._title = title
-        self._mutant = mutant
         self._make_replica = make_replica
-        self._scenario = schedule
-        self._run = self._made(schedule.lines)
+        self._scenario = schedule if mutant is None else replace(schedule, broken=Broken(named(mutant).name, None))
+        self._run = Run(self._scenario, make_replica)
         first = _Course(0, None, 0, title, [self._run.frame(0)], [self._run.place()])
         self._run_of: int | None = 0
         self._courses = [first]
@@ -157,6 +159,17 @@ class SimulatedTape:
     def digest(self) -> str:
         return self._course.places[self._position].digest
 
+    def to_broken(self, steps_max: int = STEPS_MAX) -> bool:
+        """Steps to where a rule is broken first, from here on; False, and it stays here, where none is on the way."""
+        began = self._position
+        for _ in range(steps_max):
+            if not self.forward():
+                break
+            if self._course.frames[self._position].broken is not None:
+                return True
+        self._position = began
+        return False
+
     # Inside
 
     def _keep(self, course: _Course, run: Run) -> None:
@@ -164,12 +177,9 @@ class SimulatedTape:
         course.places.append(run.place())
         self._position = len(course.frames) - 1
 
-    def _made(self, lines: tuple[Line, ...]) -> Run:
-        return Run(replace(self._scenario, lines=lines), self._make_replica, self._mutant)
-
     def _with(self, lines: tuple[Line, ...]) -> Schedule:
-        """A scenario of these lines; a plan has its calm no more."""
-        return replace(self._scenario, lines=lines, calm_at=None, by_hand=self._scenario.is_plan)
+        """A scenario of these lines alone; a plan has its calm no more."""
+        return replace(self._scenario, lines=lines, calm_at=None, by_hand=self._scenario.is_plan, mended=None)
 
     def _at_the_end(self) -> Run:
         """The run that stands where this branch ends."""
@@ -178,7 +188,7 @@ class SimulatedTape:
             place = course.places[-1]
             is_scenario = place.lines is self._scenario.lines
             scenario = self._scenario if is_scenario else self._with(place.lines)
-            self._run = Run(scenario, self._make_replica, self._mutant)
+            self._run = Run(scenario, self._make_replica)
             self._run.go(place)
             self._run.frame(len(course.frames) - 1)
             self._run_of = course.number
@@ -187,7 +197,7 @@ class SimulatedTape:
     def _played_to(self, place: Place) -> Run:
         """A run of its own to there; what it does next is seen."""
         lines = place.so_far()
-        run = Run(self._with(lines), self._make_replica, self._mutant)
+        run = Run(self._with(lines), self._make_replica)
         run.go(Place(lines, len(lines), (), 0, None, place.digest))
         run.frame(self._position)
         return run
