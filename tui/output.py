@@ -16,36 +16,21 @@ import io
 import os
 import select
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import orjson
 
 from engine.contract.shape import printed
 from tui.inert import inert
+from tui.parts import Part, Role
 
+Cells = Sequence[Part | str]
+"""What stands side by side in one line."""
 
-class Style(StrEnum):
-    """What a text says about itself; the value is the terminal's code for it."""
-
-    PLAIN = ""
-    STRONG = "1"
-    FAINT = "2"
-    GOOD = "32"
-    BAD = "31"
-    DOUBT = "33"
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    text: str
-    style: Style = Style.PLAIN
-
-
-Row = Sequence[Cell | str]
+_CODES: Final[Mapping[Role, str]] = {Role.STRONG: "1", Role.DIM: "2", Role.BAD: "31", Role.GOOD: "32", Role.WARN: "33"}
+"""How a terminal is told to show a role; the others are the screen's."""
 
 
 class Unwritten(OSError):
@@ -104,18 +89,18 @@ class Output:
         for value in values:
             self.json(value)
 
-    def line(self, *cells: Cell | str) -> None:
+    def line(self, *cells: Part | str) -> None:
         """One line for people; the cells stand one space apart."""
-        self._put(" ".join(self._painted(_cell(each), 0) for each in cells).rstrip())
+        self._put(" ".join(self._painted(_part(each), 0) for each in cells).rstrip())
 
-    def table(self, rows: Iterable[Row], indent: str = "") -> None:
+    def table(self, rows: Iterable[Cells], indent: str = "") -> None:
         """Rows of the same number of cells, aligned; the last cell is as long as it is."""
-        cells = [[_cell(each) for each in row] for row in rows]
+        cells = [[_part(each) for each in row] for row in rows]
         if not cells:
             return
         widths = [max(len(inert(row[column].text)) for row in cells) for column in range(len(cells[0]) - 1)]
         for row in cells:
-            painted = [self._painted(cell, width) for cell, width in zip(row, [*widths, 0], strict=True)]
+            painted = [self._painted(part, width) for part, width in zip(row, [*widths, 0], strict=True)]
             self._put((indent + "  ".join(painted)).rstrip())
 
     def flush(self) -> None:
@@ -128,12 +113,13 @@ class Output:
         else:
             print(line)
 
-    def _painted(self, cell: Cell, width: int) -> str:
-        text = inert(cell.text)
+    def _painted(self, part: Part, width: int) -> str:
+        text = inert(part.text)
         padding = " " * (width - len(text))
-        if not self._coloured or cell.style is Style.PLAIN or not text:
+        code = _CODES.get(part.role)
+        if not self._coloured or code is None or not text:
             return text + padding
-        return f"\x1b[{cell.style}m{text}\x1b[0m{padding}"
+        return f"\x1b[{code}m{text}\x1b[0m{padding}"
 
 
 class Account(Output):
@@ -172,5 +158,5 @@ def complain(message: str) -> None:
         return
 
 
-def _cell(each: Cell | str) -> Cell:
-    return each if isinstance(each, Cell) else Cell(each)
+def _part(each: Part | str) -> Part:
+    return each if isinstance(each, Part) else Part(each)

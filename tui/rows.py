@@ -1,8 +1,7 @@
-"""Rows of text whose parts have roles: what the screen says, before it is painted.
+"""Rows in the cells of a terminal: fitted, wrapped and cut before they are painted.
 
 Rules that hold here:
 - Everything that leaves a row for a terminal or a clipboard is made inert on the way, here and in `panes.paint`.
-- A row never asks for a colour. It says what a part of it means (a role); the theme decides how that looks.
 - User text stands last in a row, so that a terminal that counts its width differently breaks nothing beside it.
 """
 
@@ -11,50 +10,32 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 from rich import cells
 from rich.cells import split_graphemes
 
 from tui.inert import inert
+from tui.parts import BLANK, Part, Role, Row, plain, row
+
+__all__ = [
+    "BLANK",
+    "Part",
+    "Role",
+    "Row",
+    "cell_len",
+    "cut",
+    "first_character",
+    "fitted",
+    "marked",
+    "plain",
+    "row",
+    "width_of",
+    "wrapped",
+]
+"""A row and its parts are of `tui.parts`; whoever lays rows out has them from here."""
 
 SKIN_TONES: Final = frozenset("\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
-
-
-class Role(StrEnum):
-    """What a part of a row means."""
-
-    PLAIN = "plain"
-    DIM = "dim"
-    STRONG = "strong"
-    GOOD = "good"
-    WARN = "warn"
-    BAD = "bad"
-    NOTE = "note"
-    KEY = "key"
-    ALARM = "alarm"
-    CURSOR = "cursor"
-    HIT = "hit"
-
-
-class Part(NamedTuple):
-    text: str
-    role: Role = Role.PLAIN
-
-
-Row = tuple[Part, ...]
-BLANK: Final[Row] = ()
-
-
-def row(*parts: str | tuple[str, Role] | Part) -> Row:
-    """A row; a bare string is a part without emphasis."""
-    return tuple(Part(part) if isinstance(part, str) else Part(*part) for part in parts)
-
-
-def plain(parts: Row) -> str:
-    """The row as one inert line of text."""
-    return "".join(inert(part.text) for part in parts).rstrip()
 
 
 def cell_len(shown: str) -> int:

@@ -10,7 +10,8 @@ import pytest
 from engine.contract.answers import Entry, Outcome, Status
 from engine.contract.shape import read
 from tests.tui.engine_double import EngineDouble
-from tui.output import Cell, Output, Style, as_json, complain
+from tui.output import Output, as_json, complain
+from tui.parts import Part, Role
 
 HOSTILE = "\x1b[2J\x9b31m\u202e[@click=app.quit]x[/]\r\n"
 
@@ -37,14 +38,14 @@ def test_what_does_not_apply_is_null() -> None:
 
 
 def test_columns_are_aligned_and_text_stands_last(capsys: pytest.CaptureFixture[str]) -> None:
-    Output(as_json=False).table([("#1", "al", "first"), ("#10", Cell("bob", Style.GOOD), "second  ")])
+    Output(as_json=False).table([("#1", "al", "first"), ("#10", Part("bob", Role.GOOD), "second  ")])
     assert capsys.readouterr().out == "#1   al   first\n#10  bob  second\n"
 
 
 def test_no_text_acts_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     out = Output(as_json=False)
     out.table([(HOSTILE, HOSTILE)])
-    out.line(Cell(HOSTILE, Style.BAD))
+    out.line(Part(HOSTILE, Role.BAD))
     complain(HOSTILE)
     said = capsys.readouterr()
     for line in (*said.out.splitlines(), *said.err.splitlines()):
@@ -73,5 +74,5 @@ def test_colour_is_for_terminals_and_never_under_no_color(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
-    Output(as_json=False).line(Cell("created", Style.GOOD))
+    Output(as_json=False).line(Part("created", Role.GOOD))
     assert ("\x1b[32m" in capsys.readouterr().out) is coloured

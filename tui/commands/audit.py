@@ -15,7 +15,8 @@ from storage.audit.run import audit
 from storage.audit.stores import AuditFailed, AuditRefused
 from tui.client import Json
 from tui.exits import CommandFailed, ExitStatus
-from tui.output import Account, Cell, Output, Row, Style, complain
+from tui.output import Account, Cells, Output, complain
+from tui.parts import Part, Role
 
 _STANDINGS = {"admitted": "voter", "new": "new, no voter yet", "learner": "learner, its disk was lost"}
 
@@ -75,24 +76,24 @@ def _violation_shape(violation: Violation) -> Json:
 
 
 def _print(out: Output, report: Report) -> None:
-    header = [Cell(name, Style.STRONG) for name in ("site", "prefix", "used to", "events", "standing", "store")]
+    header = [Part(name, Role.STRONG) for name in ("site", "prefix", "used to", "events", "standing", "store")]
     if report.sites:
         out.table([header, *(_site_row(each) for each in report.sites)])
     if report.missing:
-        out.line(Cell(f"no store here of {', '.join(report.missing)}: their votes are not seen", Style.DOUBT))
+        out.line(Part(f"no store here of {', '.join(report.missing)}: their votes are not seen", Role.WARN))
     for violation in report.violations:
         where = "" if violation.slot is None else f"slot {violation.slot}"
         who = "" if violation.site is None else f"at {violation.site}"
-        out.line(Cell(violation.rule, Style.BAD), *filter(None, (where, who)), "-", violation.sentence)
+        out.line(Part(violation.rule, Role.BAD), *filter(None, (where, who)), "-", violation.sentence)
     kept, found = len(report.violations), report.violations_found
     if found > kept:
         out.line(f"and {found - kept} violations more")
     if found:
-        verdict = Cell(_counted(found, "violation"), Style.BAD)
+        verdict = Part(_counted(found, "violation"), Role.BAD)
     elif report.sites:
-        verdict = Cell("no violation", Style.GOOD)
+        verdict = Part("no violation", Role.GOOD)
     else:
-        verdict = Cell("nothing audited", Style.BAD)
+        verdict = Part("nothing audited", Role.BAD)
     stores, slots = _counted(len(report.sites), "store"), _counted(report.slots, "slot")
     out.line(verdict, f"in {stores}, {slots}, {_counted(report.events, 'event')} in effect")
 
@@ -101,6 +102,6 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
-def _site_row(site: AuditedSite) -> Row:
+def _site_row(site: AuditedSite) -> Cells:
     numbers = (f"{site.prefix:>6}", f"{site.used_max:>7}", f"{site.events:>6}")
     return (str(site.site), *numbers, _STANDINGS[site.standing.value], str(site.folder))

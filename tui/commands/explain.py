@@ -18,17 +18,18 @@ from engine.core.explained.biography import Progress
 from engine.core.ids import Slot
 from tui.client import ANSWER_TIMEOUT_S, Client, failures_as_exits
 from tui.exits import ExitStatus
-from tui.output import Cell, Output, Row, Style
+from tui.output import Cells, Output
+from tui.parts import Part, Role
 from tui.selection import select_site
 from tui.times import clock_ms, local_time
 
 _BLANK: Final = "--"
-_STATES: Final[Mapping[str, Cell]] = {
-    Progress.EMPTY: Cell("□ empty", Style.FAINT),
-    Progress.PROMISED: Cell("□ promised, nothing accepted", Style.DOUBT),
-    Progress.ACCEPTED: Cell("◧ accepted, no majority is known", Style.DOUBT),
-    Progress.CHOSEN: Cell("■ chosen, not learned here yet", Style.GOOD),
-    Progress.LEARNED: Cell("■ learned here", Style.GOOD),
+_STATES: Final[Mapping[str, Part]] = {
+    Progress.EMPTY: Part("□ empty", Role.DIM),
+    Progress.PROMISED: Part("□ promised, nothing accepted", Role.WARN),
+    Progress.ACCEPTED: Part("◧ accepted, no majority is known", Role.WARN),
+    Progress.CHOSEN: Part("■ chosen, not learned here yet", Role.GOOD),
+    Progress.LEARNED: Part("■ learned here", Role.GOOD),
 }
 
 
@@ -46,24 +47,24 @@ def run(arguments: Namespace) -> int:
 
 
 def show(out: Output, told: Biography) -> None:
-    void = Cell("void: it did not take effect (E5)", Style.DOUBT) if told.void else ""
-    out.line(Cell(f"slot {told.slot}", Style.STRONG), _STATES.get(told.state, Cell(told.state)), void)
+    void = Part("void: it did not take effect (E5)", Role.WARN) if told.void else ""
+    out.line(Part(f"slot {told.slot}", Role.STRONG), _STATES.get(told.state, Part(told.state)), void)
     if told.entry is not None:
         out.line("entry ", _entry_words(told.entry))
     out.table([_header("site", "maxPrepare", "accNum", "learned", "accVal"), *map(_site_row, told.sites)])
     if told.ballots:
         out.table([_header("ballot", "promised by", "accepted by", "", "entry"), *map(_ballot_row, told.ballots)])
-    out.line(Cell("quorum", Style.STRONG), _quorum_words(told.quorum))
+    out.line(Part("quorum", Role.STRONG), _quorum_words(told.quorum))
     out.line(told.sentence)
 
 
-def _header(*names: str) -> Row:
-    return [Cell(name, Style.STRONG) for name in names]
+def _header(*names: str) -> Cells:
+    return [Part(name, Role.STRONG) for name in names]
 
 
-def _site_row(site: SiteAccount) -> Row:
+def _site_row(site: SiteAccount) -> Cells:
     if not site.answered:
-        return (site.site, _BLANK, _BLANK, Cell("did not answer", Style.DOUBT), _BLANK)
+        return (site.site, _BLANK, _BLANK, Part("did not answer", Role.WARN), _BLANK)
     value = _BLANK if site.acc_val is None else _entry_words(site.acc_val)
     learned = "" if site.voting else "does not vote; "
     return (site.site, site.max_prepare or _BLANK, site.acc_num or _BLANK, learned + _learned(site), value)
@@ -84,8 +85,8 @@ def _learned(site: SiteAccount) -> str:
             return f"{at}, copied from {site.learned_from}"
 
 
-def _ballot_row(ballot: BallotAccount) -> Row:
-    chosen = Cell("chosen", Style.GOOD) if ballot.chosen else ""
+def _ballot_row(ballot: BallotAccount) -> Cells:
+    chosen = Part("chosen", Role.GOOD) if ballot.chosen else ""
     value = _BLANK if ballot.entry is None else _entry_words(ballot.entry)
     return (ballot.ballot, _names(ballot.promised), _names(ballot.accepted), chosen, value)
 

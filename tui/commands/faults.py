@@ -14,7 +14,8 @@ from engine.contract.requests import FaultsAdd, FaultsClear, FaultsDrop, FaultsR
 from engine.contract.shape import Shape
 from tui.client import Client, failures_as_exits
 from tui.exits import ExitStatus
-from tui.output import Account, Cell, Output, Row, Style
+from tui.output import Account, Cells, Output
+from tui.parts import Part, Role
 from tui.selection import select_site
 
 
@@ -59,23 +60,23 @@ def _show(out: Output, faults: Faults) -> None:
         out.json(faults)
         return
     if not faults.rules:
-        out.line(Cell("no fault rules: this site's network is as it is", Style.FAINT))
+        out.line(Part("no fault rules: this site's network is as it is", Role.DIM))
     out.table([_rule_row(rule) for rule in faults.rules])
     if faults.held:
-        out.line(Cell("held", Style.STRONG))
+        out.line(Part("held", Role.STRONG))
         out.table([_held_row(held) for held in faults.held], indent="  ")
-    out.line(Cell(f"seed {faults.seed}", Style.FAINT))
+    out.line(Part(f"seed {faults.seed}", Role.DIM))
 
 
-def _rule_row(rule: Rule) -> Row:
+def _rule_row(rule: Rule) -> Cells:
     until = f"until {rule.expires_at}" if rule.expires_at else "until it is removed"
     if rule.while_connected:
         until += ", or its client leaves"
-    state = Cell("on", Style.BAD) if rule.on else Cell("off", Style.FAINT)
+    state = Part("on", Role.BAD) if rule.on else Part("off", Role.DIM)
     return (f"{rule.number:>3}", state, f"{rule.hits} hits", until, rule.text)
 
 
-def _held_row(held: Held) -> Row:
+def _held_row(held: Held) -> Cells:
     direction = "to" if held.dir == Direction.OUT else "from"
     slot = "" if held.slot is None else f"slot {held.slot}"
     return (f"{held.number:>3}", held.at, f"{direction} {held.peer}", held.type, slot)

@@ -20,7 +20,8 @@ from tui.client import Client, failures_as_exits
 from tui.commands.patient_call import ask_patiently, status_of_loss
 from tui.exits import CommandFailed, ExitStatus
 from tui.interrupts import Interrupts
-from tui.output import Account, Cell, Output, Style, complain
+from tui.output import Account, Output, complain
+from tui.parts import Part, Role
 from tui.selection import select_site
 
 
@@ -53,9 +54,9 @@ def run(arguments: Namespace) -> int:
 
 def _show_plan(out: Output, plan: Sequence[PlanLine]) -> None:
     if not plan:
-        out.line(Cell("no holes: every used slot is learned", Style.FAINT))
+        out.line(Part("no holes: every used slot is learned", Role.DIM))
         return
-    out.line(Cell("plan", Style.STRONG))
+    out.line(Part("plan", Role.STRONG))
     out.table([(f"slot {line.slot}", str(line.state), line.action) for line in plan], indent="  ")
     out.flush()
 
@@ -67,5 +68,5 @@ def _show_results(out: Output, lines: Sequence[FillLine]) -> None:
         out.table([(f"slot {line.slot}", _result_cell(line.result), line.kind or "") for line in lines])
 
 
-def _result_cell(result: str) -> Cell:
-    return Cell(result, Style.DOUBT if result in UNSETTLED else Style.GOOD)
+def _result_cell(result: str) -> Part:
+    return Part(result, Role.WARN if result in UNSETTLED else Role.GOOD)

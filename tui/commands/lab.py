@@ -20,7 +20,8 @@ from tui.exits import CommandFailed, ExitStatus
 from tui.lab.catalogue import shipped
 from tui.lab.opening import STDIN, BadRequest, Opened, Run, lines, opened
 from tui.lab.text import NONE, AtSite, Ending, ToldTo, known, played, told, value
-from tui.output import Account, Cell, Output, Row, Style
+from tui.output import Account, Cells, Output
+from tui.parts import Part, Role
 
 
 def run(arguments: Namespace) -> int:
@@ -58,12 +59,12 @@ def _show(arguments: Namespace) -> int:
 
 
 def _list(out: Output) -> int:
-    rows: list[Row] = []
+    rows: list[Cells] = []
     for scenario in shipped():
         schedule = scenario.schedule()
         if out.as_json:
             out.json({"name": scenario.name, "about": scenario.about, "sites": list(schedule.setup.names)})
-        rows.append((Cell(scenario.name, Style.STRONG), scenario.summary))
+        rows.append((Part(scenario.name, Role.STRONG), scenario.summary))
     if not out.as_json:
         out.table(rows)
     return ExitStatus.DONE
@@ -93,7 +94,7 @@ def _play(out: Account, play: Opened, run: Run) -> Ending:
 
 
 def _print(out: Output, play: Opened, run: Run, ending: Ending) -> None:
-    out.line(Cell(play.title, Style.STRONG))
+    out.line(Part(play.title, Role.STRONG))
     for said in filter(None, (play.about, run.heading)):
         out.line(said)
     for title, printed in (("trace", ending.trace), ("diagram", ending.diagram)):
@@ -104,21 +105,21 @@ def _print(out: Output, play: Opened, run: Run, ending: Ending) -> None:
         _title(out, f"acceptors, slot {slot}")
         heads = ("site", "maxPrepare", "accNum", "learned", "accVal")
         rows = [_acceptor(ending, each) for each in ending.acceptors if each.slot == slot]
-        out.table([[Cell(head, Style.STRONG) for head in heads], *rows])
+        out.table([[Part(head, Role.STRONG) for head in heads], *rows])
     _title(out, "what is chosen, and who was told what")
     for each in ending.acceptors:
         out.line(known(ending, each))
     for outcome in ending.told:
         out.line(told(outcome))
-    out.line(Cell(f"= {ending.verdict}", Style.GOOD if ending.as_expected else Style.BAD))
+    out.line(Part(f"= {ending.verdict}", Role.GOOD if ending.as_expected else Role.BAD))
 
 
 def _title(out: Output, title: str) -> None:
     out.line()
-    out.line(Cell(title, Style.STRONG))
+    out.line(Part(title, Role.STRONG))
 
 
-def _acceptor(ending: Ending, each: AtSite) -> Row:
+def _acceptor(ending: Ending, each: AtSite) -> Cells:
     vote, learned = each.vote, each.learned
     of = NONE if learned is None else "no-op" if learned.id is None else str(learned.id)
     accepted = NONE if vote.entry is None else value(vote.entry)

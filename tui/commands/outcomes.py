@@ -12,16 +12,17 @@ from typing import Final
 from engine.contract.answers import Entry, Outcome, OutcomeWord
 from engine.contract.shape import Shape
 from tui.exits import ExitStatus
-from tui.output import Cell, Output, Style
+from tui.output import Output
+from tui.parts import Part, Role
 
 REFUSED: Final = "refused"
 """What is printed as the outcome of what became no event."""
 
-_STYLES: Final[Mapping[str, Style]] = {
-    OutcomeWord.CREATED: Style.GOOD,
-    OutcomeWord.LOST: Style.BAD,
-    OutcomeWord.NOT_CREATED: Style.BAD,
-    REFUSED: Style.BAD,
+_STYLES: Final[Mapping[str, Role]] = {
+    OutcomeWord.CREATED: Role.GOOD,
+    OutcomeWord.LOST: Role.BAD,
+    OutcomeWord.NOT_CREATED: Role.BAD,
+    REFUSED: Role.BAD,
 }
 
 
@@ -56,7 +57,7 @@ def status_of_outcome(outcome: str) -> ExitStatus:
             return ExitStatus.BAD_INPUT if outcome == REFUSED else ExitStatus.NOT_KNOWN
 
 
-def outcome_cell(told: Outcome) -> Cell:
+def outcome_cell(told: Outcome) -> Part:
     return _cell(told.outcome)
 
 
@@ -72,8 +73,8 @@ def explained(told: Outcome) -> str:
             return ": ".join(filter(None, (slot, told.reason)))
 
 
-def _cell(outcome: str) -> Cell:
-    return Cell(outcome, _STYLES.get(outcome, Style.DOUBT))
+def _cell(outcome: str) -> Part:
+    return Part(outcome, _STYLES.get(outcome, Role.WARN))
 
 
 def _winner(entry: Entry | None) -> str:

@@ -31,19 +31,20 @@ from tui.commands.pages import (
 from tui.commands.patient_call import ask_patiently, status_of_loss
 from tui.exits import CommandFailed, ExitStatus
 from tui.interrupts import Interrupts
-from tui.output import Cell, Output, Row, Style, Unwritten, complain
+from tui.output import Cells, Output, Unwritten, complain
 from tui.parser import LINES_DEFAULT, TIMEOUT_DEFAULT_S
+from tui.parts import Part, Role
 from tui.selection import select_site
 from tui.times import clock, local_time
 
-_STATES: Final[Mapping[str, Cell]] = {
-    LogState.CHOSEN: Cell("■ chosen"),
-    LogState.ACCEPTED: Cell("◧ accepted", Style.DOUBT),
-    LogState.PROMISED: Cell("□ promised", Style.DOUBT),
-    LogState.HOLE: Cell("? hole", Style.BAD),
+_STATES: Final[Mapping[str, Part]] = {
+    LogState.CHOSEN: Part("■ chosen"),
+    LogState.ACCEPTED: Part("◧ accepted", Role.WARN),
+    LogState.PROMISED: Part("□ promised", Role.WARN),
+    LogState.HOLE: Part("? hole", Role.BAD),
 }
-_NOOP: Final = Cell("∅ no-op", Style.FAINT)
-_ACCEPTOR_HEADER: Final = [Cell(name, Style.STRONG) for name in ("slot", "state", "maxPrepare", "accNum", "accVal")]
+_NOOP: Final = Part("∅ no-op", Role.DIM)
+_ACCEPTOR_HEADER: Final = [Part(name, Role.STRONG) for name in ("slot", "state", "maxPrepare", "accNum", "accVal")]
 _NOTHING: Final = "-"
 
 
@@ -83,12 +84,12 @@ def _print_timeline(out: Output, page: TimelinePage) -> None:
         return
     out.table([(f"#{line.slot}", _local_time(line.at), line.author, line.text) for line in page.lines])
     if not page.lines:
-        out.line(Cell("no tweets to show yet", Style.FAINT))
+        out.line(Part("no tweets to show yet", Role.DIM))
     if page.hidden:
-        out.line(Cell(f"hidden by blocks: {page.hidden}", Style.FAINT))
+        out.line(Part(f"hidden by blocks: {page.hidden}", Role.DIM))
     if page.waiting is not None:
         later = f"learned above it and not shown yet: {page.waiting.later}"
-        out.line(Cell(f"waiting for slot {page.waiting.slot}; {later}", Style.DOUBT))
+        out.line(Part(f"waiting for slot {page.waiting.slot}; {later}", Role.WARN))
 
 
 def _print_confirmation(out: Output, read: LinearizableRead) -> None:
@@ -96,9 +97,9 @@ def _print_confirmation(out: Output, read: LinearizableRead) -> None:
         return
     if read.at is not None:
         said = f"confirmed by {', '.join(read.voters)}: nothing chosen before {clock(read.at)} is missing"
-        out.line(Cell(said, Style.GOOD))
+        out.line(Part(said, Role.GOOD))
     else:
-        out.line(Cell("perhaps stale: what is known here, and not confirmed to be all", Style.DOUBT))
+        out.line(Part("perhaps stale: what is known here, and not confirmed to be all", Role.WARN))
 
 
 def log(arguments: Namespace) -> int:
@@ -116,7 +117,7 @@ def log(arguments: Namespace) -> int:
                 out.table([_log_row(line) for line in page])
             out.flush()
         if not slots and not out.as_json:
-            out.line(Cell("no slot of the log is used there yet", Style.FAINT))
+            out.line(Part("no slot of the log is used there yet", Role.DIM))
     return ExitStatus.DONE
 
 
@@ -129,7 +130,7 @@ def events(arguments: Namespace) -> int:
             return ExitStatus.DONE
         out.table([(outcome.id or _NOTHING, outcome_cell(outcome), explained(outcome)) for outcome in told])
         if not told:
-            out.line(Cell("no events", Style.FAINT))
+            out.line(Part("no events", Role.DIM))
     return ExitStatus.DONE
 
 
@@ -141,7 +142,7 @@ def blocks(arguments: Namespace) -> int:
             return ExitStatus.DONE
         out.table([(line.blocker, "blocks", line.blocked, f"since slot {line.slot}") for line in table])
         if not table:
-            out.line(Cell("nobody blocks anybody", Style.FAINT))
+            out.line(Part("nobody blocks anybody", Role.DIM))
     return ExitStatus.DONE
 
 
@@ -154,7 +155,7 @@ def data(arguments: Namespace) -> int:
         if lines:
             out.table([_ACCEPTOR_HEADER, *(_acceptor_row(line) for line in lines)])
         else:
-            out.line(Cell("every used slot is learned", Style.FAINT))
+            out.line(Part("every used slot is learned", Role.DIM))
     return ExitStatus.DONE
 
 
@@ -165,17 +166,17 @@ def _asking(arguments: Namespace) -> Iterator[tuple[Client, Output]]:
         yield client, Output(arguments.json)
 
 
-def _log_row(line: LogLine) -> Row:
+def _log_row(line: LogLine) -> Cells:
     chosen_noop = line.state == LogState.CHOSEN and line.kind == Kind.NOOP
-    state = _NOOP if chosen_noop else _STATES.get(line.state, Cell(line.state))
+    state = _NOOP if chosen_noop else _STATES.get(line.state, Part(line.state))
     kind = line.kind or _NOTHING
     return (f"{line.slot:>5}", state, kind, line.author or _NOTHING, line.id or _NOTHING, _content(line))
 
 
-def _acceptor_row(line: AcceptorLine) -> Row:
+def _acceptor_row(line: AcceptorLine) -> Cells:
     entry = line.acc_val
     value = _NOTHING if entry is None else f"{entry.id or ''} {entry.kind} {_content(entry)}".strip()
-    state = _STATES.get(line.state or "", Cell(line.state or "unused", Style.FAINT))
+    state = _STATES.get(line.state or "", Part(line.state or "unused", Role.DIM))
     return (f"{line.slot:>5}", state, line.max_prepare or _NOTHING, line.acc_num or _NOTHING, value)
 
 

@@ -16,7 +16,8 @@ from engine.contract.answers import Counters, Peer, Status
 from tui import costs, counters, leading
 from tui.client import Client, failures_as_exits
 from tui.exits import ExitStatus
-from tui.output import Cell, Output, Row, Style
+from tui.output import Cells, Output
+from tui.parts import Part, Role
 from tui.selection import select_site
 
 _HOLES_SHOWN: Final = 12
@@ -31,14 +32,14 @@ def run(arguments: Namespace) -> int:
         out.json(status)
         return ExitStatus.DONE
     head = f"of {status.cluster}   leadership {leading.in_words(status.leadership, status.leader)}"
-    out.line(Cell(status.site, Style.STRONG), head)
+    out.line(Part(status.site, Role.STRONG), head)
     for warning in _warnings(status, local.command("faults", "clear")):
-        out.line(Cell(f"! {warning}", Style.BAD))
+        out.line(Part(f"! {warning}", Role.BAD))
     out.table(_facts(status))
     if status.peers:
-        out.line(Cell("peers", Style.STRONG))
+        out.line(Part("peers", Role.STRONG))
         out.table([peer_row(name, peer) for name, peer in sorted(status.peers.items())], indent="  ")
-    out.line(Cell("counters", Style.STRONG))
+    out.line(Part("counters", Role.STRONG))
     out.table(_counter_rows(status.counters), indent="  ")
     return ExitStatus.DONE
 
@@ -65,23 +66,23 @@ def _warnings(status: Status, clears_faults: str) -> Iterator[str]:
         yield f"FAULTS: {rules} this site's network bad; `{clears_faults}`"
 
 
-def _facts(status: Status) -> Iterator[Row]:
+def _facts(status: Status) -> Iterator[Cells]:
     quorum = status.quorum
     reached = f"{quorum.reachable} of {quorum.size} sites reachable, {quorum.needed} needed"
     enough = quorum.reachable >= quorum.needed
-    yield "quorum", Cell(reached, Style.GOOD if enough else Style.BAD)
+    yield "quorum", Part(reached, Role.GOOD if enough else Role.BAD)
     yield "log", f"chosen through {status.chosen_through}, highest {status.chosen_max}, next {status.next}"
     holes = status.holes
     more = f" and {len(holes) - _HOLES_SHOWN} more" if len(holes) > _HOLES_SHOWN else ""
-    yield "holes", Cell(" ".join(map(str, holes[:_HOLES_SHOWN])) + more, Style.DOUBT) if holes else "none"
+    yield "holes", Part(" ".join(map(str, holes[:_HOLES_SHOWN])) + more, Role.WARN) if holes else "none"
     yield "recovery", "scanning" if status.recovering else "done"
     yield "costs", costs.in_words(status.counters.costs)
     yield "events", f"{status.unknown} with an outcome not known yet" if status.unknown else "all outcomes known"
     yield from (("address", status.udp), ("data", status.data), ("process", str(status.pid)), ("since", status.since))
 
 
-def peer_row(name: str, peer: Peer) -> Row:
-    up = Cell("● up", Style.GOOD) if peer.up else Cell("○ down", Style.BAD)
+def peer_row(name: str, peer: Peer) -> Cells:
+    up = Part("● up", Role.GOOD) if peer.up else Part("○ down", Role.BAD)
     rtt = "-" if peer.rtt_ms is None else f"{peer.rtt_ms} ms"
     through = "not heard by this engine yet"
     if peer.chosen_through is not None:
@@ -89,7 +90,7 @@ def peer_row(name: str, peer: Peer) -> Row:
     return (name, up, rtt, through)
 
 
-def _counter_rows(counted: Counters) -> Iterator[Row]:
+def _counter_rows(counted: Counters) -> Iterator[Cells]:
     single = {name: str(count) for name, count in counters.single(counted).items()}
     groups = {
         name: " ".join(f"{key} {count}" for key, count in group.items()) or "none"

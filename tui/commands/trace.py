@@ -19,7 +19,8 @@ from tui.client import Client, failures_as_exits
 from tui.connection import Told
 from tui.exits import ExitStatus
 from tui.interrupts import Interrupts
-from tui.output import Cell, Output, Row, Style, complain
+from tui.output import Cells, Output, complain
+from tui.parts import Part, Role
 from tui.selection import select_site
 from tui.times import clock_ms
 
@@ -79,16 +80,16 @@ def _print(out: Output, lines: Sequence[TraceLine]) -> None:
             out.line(*_columns(line))
 
 
-def _columns(line: TraceLine) -> Row:
+def _columns(line: TraceLine) -> Cells:
     """Fixed widths: lines that come later stand under those that are printed."""
     slot = "" if line.slot is None else f"#{line.slot}"
     note = line.note or ""
     return (
-        Cell(clock_ms(line.at), Style.FAINT),
+        Part(clock_ms(line.at), Role.DIM),
         _ARROWS.get(line.dir, "?"),
         f"{line.peer or '':<16}",
         f"{line.type:<12}",
         f"{slot:<8}",
         f"{line.ballot or '-':<10}",
-        Cell(note, Style.PLAIN if line.fate is None else Style.DOUBT),
+        Part(note, Role.PLAIN if line.fate is None else Role.WARN),
     )
