@@ -397,6 +397,8 @@ COMMANDS: Final = (
         "a course's notation, in any case, with names (s1) or ports (8000 and up) of sites:\n"
         "  set value 7 on 8000\n"
         "  A_wins 8000 8004 123 456     also B_wins and BB_wins\n"
+        "  livelock 8000 8004 123 456 20     goes round 20 times\n"
+        "  restart\n"
         "The values given are the values shown.\n\n"
         "Exit status with --text: 0 it went as the scenario expects; 12 it did not, or a rule is\n"
         "broken; 2 what is asked for cannot be understood.\n\n"

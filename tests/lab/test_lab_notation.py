@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -72,6 +73,17 @@ def test_any_site_sets_any_value(at: int, value: str) -> None:
     ]
 
 
+def test_the_livelock_lasts_as_long_as_one_likes_and_the_waits_resolve_it() -> None:
+    """B4: without the random waits nothing is chosen, however often it goes round; with them B's value is."""
+    (play,) = opened(["LIVELOCK 8003 8001 123 456 9"], 5)
+    without, waits = (_played(replace(play, schedule=run.schedule)) for run in play.runs())
+    assert {known(without, each) for each in without.acceptors} == {
+        f"s{n}: knows of nothing chosen" for n in range(1, 6)
+    }
+    assert sum(line.startswith("> deliver prepare from s4") for line in without.trace) == 10
+    assert {known(waits, each) for each in waits.acceptors} == {f"s{n}: Value '456' is chosen" for n in range(1, 6)}
+
+
 @pytest.mark.parametrize("line", ["A_wins 8000 8004 123 456", "a-WINS s1 S5 123 456", 'a_wins 8000 8004 "123" "456"'])
 def test_case_names_and_ports_are_alike(line: str) -> None:
     """S1 is A at 3.1, S5 is B at 4.5, and they are written so."""
@@ -94,6 +106,7 @@ def test_the_words_of_a_line_may_stand_apart_on_the_command_line() -> None:
 
 def test_a_bare_name_is_the_scenario() -> None:
     assert opened(["A_wins"], 5) == opened(["a-wins"], 5)
+    assert opened(["Restart"], 5) == opened(["restart"], 5)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +117,9 @@ def test_a_bare_name_is_the_scenario() -> None:
         ("B_wins s0 s5 1 2", "'s0' is no site here"),
         ("BB_wins 8000 8004 1", "two sites and two values are needed; write: BB_wins 8000 8004 123 456"),
         ("A_wins 8000 8004 two words 456", "a value of several words stands in double quotes"),
+        ("livelock 8000 8004 1 2 0", "'0' is no number of rounds: write one of 1 to 1000"),
+        ("livelok 8000 8004 1 2", 'did you mean "livelock 8000 8004 123 456"?'),
+        ("restrat", "did you mean restart?"),
         ("set value 7 at 8000", "write: set value 7 on 8000"),
         ("set 7 on 8000", "write: set value 7 on 8000"),
         ("set value \u0007 on 8000", "cannot be a value"),
@@ -148,7 +164,7 @@ def test_standard_input_without_a_line_says_what_to_write() -> None:
 
 
 def test_every_example_can_be_read() -> None:
-    for first in ("set", "a-wins", "b-wins", "bb-wins"):
+    for first in ("set", "a-wins", "b-wins", "bb-wins", "livelock"):
         assert notation.read(notation.split(notation.usage(first)), 5).schedule.lines
 
 

@@ -9,9 +9,9 @@ import pytest
 from engine.sim.scenario.parse import parse
 from engine.sim.scenario.write import write
 from tui.lab import catalogue
-from tui.lab.seen import Said
+from tui.lab.seen import Happened, Said
 from tui.lab.tape import SimulatedTape
-from tui.lab.text import played
+from tui.lab.text import played, value
 
 
 def test_the_catalogue_names_every_file() -> None:
@@ -26,6 +26,35 @@ def test_each_goes_as_it_says(name: str) -> None:
     assert played(schedule).verdict == "as expected"
     if schedule.mended is not None:
         assert played(schedule.mended).verdict == "as expected"
+
+
+@pytest.mark.parametrize("name", catalogue.NAMES)
+def test_each_can_be_stepped_to_its_end(name: str) -> None:
+    """What is seen last is what `--text` shows: the same slots, chosen as there."""
+    schedule = catalogue.scenario(name).schedule()
+    tape = SimulatedTape(schedule, name)
+    seen: list[Said] = []
+    while len(seen) < len(schedule.lines) and tape.forward():  # beyond them it goes on as long as the world does
+        seen += [said for said in tape.frames[-1].seen if isinstance(said, Said)]
+    assert not any(said.is_wrong for said in seen)
+    last, ending = tape.frames[-1], played(schedule)
+    for each in ending.acceptors:
+        state = next(site for site in last.sites if site.site == each.site)
+        acceptor = state.acceptors.get(each.slot)
+        assert (None if acceptor is None else acceptor.learned) == each.learned
+
+
+def test_restart_clears_all_sites_together() -> None:
+    """Frames of before stay as they were; after it nothing is chosen, until something else is."""
+    tape = SimulatedTape(catalogue.scenario("restart").schedule(), "restart")
+    while tape.forward():
+        pass
+    chosen = [tuple(value(entry) for entry in frame.chosen.values()) for frame in tape.frames]
+    assert list(dict.fromkeys(chosen)) == [(), ("X",), ("Y",)]
+    cleared = next(
+        frame for frame in tape.frames if any(isinstance(s, Happened) and s.what == "cleared" for s in frame.seen)
+    )
+    assert all(not state.acceptors for state in cleared.sites)
 
 
 MISTAKES = [name for name in catalogue.NAMES if name.startswith("broken-")]

@@ -14,6 +14,7 @@ from engine.sim.mutants.catalogue import named
 from engine.sim.proving.minimise import _without, failure_of, minimise
 from engine.sim.scenario.acts import (
     Act,
+    Clear,
     ClockJump,
     Crash,
     CrashAll,
@@ -100,6 +101,7 @@ ACTS: Final[tuple[Act, ...]] = (
     FlipBit(ALICE, 0.33252442841973906),
     Wipe(ALICE, None),
     Wipe(ALICE, 300),
+    Clear(),
     TakeCopy(ALICE),
     PutBack(ALICE, None),
     PutBack(ALICE, 300),

@@ -21,6 +21,7 @@ from engine.core.storage import NO_VOTE
 from engine.sim.image import Image
 from engine.sim.scenario.patterns import is_upkeep
 from engine.sim.scenario.play import BREAKS, Play
+from engine.sim.truth.truth import Truth
 from engine.sim.world.network import Datagram
 from engine.sim.world.site import SimSite
 from tui.lab.frame import Acceptor, Flight, Frame, SiteState
@@ -51,6 +52,7 @@ class Camera:
         self._flights: dict[tuple[int, float | None], Flight] = {}
         self._looked = [_Looked() for _ in names]
         self._chosen: Versions[Entry] = Versions()
+        self._truth: Truth | None = None  # what is chosen begins anew where all sites are cleared
         self._broken: str | None = None  # the first rule that was broken since the last frame, and borne
 
     # What is seen
@@ -97,6 +99,8 @@ class Camera:
         world = play.world
         used_max = max(site.disk.image.used_max for site in world.sites)
         changed: set[Slot] = set()
+        if world.truth is not self._truth:
+            self._truth, self._chosen = world.truth, Versions()
         sites = tuple(self._site(site, step, used_max, changed) for site in world.sites)
         decided = False
         for slot in changed:

@@ -22,7 +22,8 @@ SUFFIX: Final = ".scenario"
 
 NAMES: Final = (
     *("single", "a-wins", "b-wins", "bb-wins", "a-wins-3", "b-wins-3", "bb-wins-3"),
-    *("livelock", "hole", "hole-recovered", "hole-noop", "certain-read"),
+    *("livelock", "restart", "hole", "hole-recovered", "hole-noop", "recovery", "certain-read"),
+    *("no-quorum", "wiped-disk", "last-author", "last-author-crash", "elected", "elected-failover"),
     *("broken-promise", "broken-accept", "broken-first-value", "broken-ballot", "broken-ballot-zero"),
     *("broken-vote-count", "broken-recovery", "broken-fresh-disk"),
 )

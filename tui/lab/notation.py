@@ -1,6 +1,7 @@
 """A course's notation: one line that plays a scenario with the sites and the values that it names.
 
     set value 7 on 8000          A_wins 8000 8004 123 456          B_wins s1 s5 "my value" yours
+    livelock 8000 8004 123 456 20          restart
 
 Rules that hold here:
 - The first word may be written in any case, with _ or -. A site is its name or its port: 8000 and up are the sites in
@@ -16,7 +17,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from engine.core.entry import BadOperation, clean_text
@@ -31,8 +32,12 @@ SIZE: Final = 5
 
 _SET_USAGE: Final = "set value 7 on 8000"
 _EXAMPLE: Final = "8000 8004 123 456"
-_DUELS: Final = {"a-wins": "A_wins", "b-wins": "B_wins", "bb-wins": "BB_wins"}
+_LIVELOCK: Final = "livelock"
+_DUELS: Final = {"a-wins": "A_wins", "b-wins": "B_wins", "bb-wins": "BB_wins", _LIVELOCK: _LIVELOCK}
 """Scenarios of two proposers, and how the course writes them."""
+_AGAIN: Final = "# Again: "
+"""What stands above each time that the livelock goes round in its file."""
+_ROUNDS_MAX: Final = 1_000
 
 _WORD: Final = re.compile(r'"(?:[^"\\]|\\.)*"(?!\S)|\S+')
 _IN_FILE: Final = re.compile(r'(?P<text>"(?:[^"\\]|\\.)*")|\b(?P<site>[sS][1-9])\b')
@@ -84,6 +89,14 @@ def _set_value(words: Sequence[str], size: int) -> CourseLine:
 
 def _duel(name: str, words: Sequence[str], size: int) -> CourseLine:
     usage = f"{_DUELS[name]} 8000 {FIRST_PORT + size - 1} 123 456"
+    text = None
+    if name == _LIVELOCK:
+        if size != SIZE:
+            raise BadNotation(f"the livelock is played with {SIZE} sites: leave out --size {size}")
+        usage = f"{usage} [rounds, as in 20]"
+        if len(words) == 6:
+            *words, rounds = words
+            text = _gone_round(scenario(name).text, _rounds(rounds))
     if len(words) not in (3, 5):
         raise BadNotation(f"{_said(words)}: two sites and two values are needed; write: {usage}{_QUOTES}")
     a, b = _site(words[1], size), _site(words[2], size)
@@ -92,7 +105,22 @@ def _duel(name: str, words: Sequence[str], size: int) -> CourseLine:
     values = {"X": _value(words[3]), "Y": _value(words[4])} if len(words) == 5 else {}
     others = [site for site in _sites(size) if site not in (a, b)]
     play = scenario(name if size == SIZE else f"{name}-{size}")
+    if text is not None:
+        play = replace(play, text=text)
     return _cast(play, size, dict(zip(_sites(size), [a, *others, b], strict=True)), values)
+
+
+def _rounds(word: str) -> int:
+    if not (word.isascii() and word.isdigit() and len(word) <= 4 and 1 <= int(word) <= _ROUNDS_MAX):
+        raise BadNotation(f"{word!r} is no number of rounds: write one of 1 to {_ROUNDS_MAX}")
+    return int(word)
+
+
+def _gone_round(text: str, rounds: int) -> str:
+    """The livelock's file, in which the duel goes round so many times."""
+    before, once, *_, last = text.split(_AGAIN)
+    after = last.removeprefix(once)
+    return _AGAIN.join([before, *[once] * rounds]) + after
 
 
 def _cast(play: Scenario, size: int, parts: Mapping[str, str], values: Mapping[str, str]) -> CourseLine:

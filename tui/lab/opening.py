@@ -23,7 +23,7 @@ from tui.lab.notation import BadNotation
 
 STDIN: Final = "-"
 
-_COMMANDS: Final = ("set", "a-wins", "b-wins", "bb-wins")
+_COMMANDS: Final = ("set", "a-wins", "b-wins", "bb-wins", "livelock")
 
 
 class BadRequest(ValueError):

@@ -24,6 +24,7 @@ from engine.core.settings import Leadership, Timings
 from engine.sim.proving.swarm import draw
 from engine.sim.scenario.acts import (
     Act,
+    Clear,
     ClockJump,
     Crash,
     CrashAll,
@@ -359,7 +360,7 @@ def _plainer(act: Act) -> Iterator[Act]:
             yield replace(act, timeout=Tick(10_000))
         case FailSync() | FillDisk() | Wipe() | PutBack():
             yield replace(act, down_ms=_DOWN_MS)
-        case GiveUp() | FillHoles() | Narrow() | Mend() | Restart() | Pause() | ClockJump() | TakeCopy():
+        case GiveUp() | FillHoles() | Narrow() | Mend() | Restart() | Pause() | ClockJump() | Clear() | TakeCopy():
             return
         case _:
             assert_never(act)

@@ -165,6 +165,12 @@ class Wipe:
 
 
 @dataclass(frozen=True, slots=True)
+class Clear:
+    """All sites begin anew together, on empty stores, and what was on its way is gone. No cluster bears that: what was
+    acknowledged is forgotten. In a simulated one nobody is left to miss it."""
+
+
+@dataclass(frozen=True, slots=True)
 class TakeCopy:
     """The operator copies the store's durable state."""
 
@@ -196,6 +202,7 @@ Act = (
     | FillDisk
     | FlipBit
     | Wipe
+    | Clear
     | TakeCopy
     | PutBack
 )

@@ -14,6 +14,7 @@ from engine.core.ids import EventId, SiteId, Slot, Tick
 from engine.sim.image import Image
 from engine.sim.scenario.acts import (
     Act,
+    Clear,
     ClockJump,
     Crash,
     CrashAll,
@@ -97,6 +98,9 @@ class Driver:
                 self._crash(site, 0.0, None)
                 world.wipe(index[site])
                 self._start_after(site, down_ms)
+            case Clear():
+                self.copies.clear()
+                world.clear()
             case TakeCopy(site):
                 self.copies[site] = world.copy(index[site])
             case PutBack(site, down_ms):

@@ -1,6 +1,7 @@
 """How much a run may lose that must settle: the rest is outside of the model (D5).
 
 Rules that hold here:
+- Never are all disks cleared.
 - At most f = floor((N-1)/2) sites lose their disk in a run (wiped, damaged, or an old copy put back).
 - An old copy is put back only where enough peers can contradict it, that is, fewer than floor(N/2) others cannot. No
   other disk is lost before the site with the old copy knows. A copy that may not be put back is thrown away.
@@ -11,7 +12,7 @@ from __future__ import annotations
 from engine.core.ids import SiteId
 from engine.core.storage import Standing
 from engine.sim.image import Image
-from engine.sim.scenario.acts import Act, FlipBit, PutBack, Wipe
+from engine.sim.scenario.acts import Act, Clear, FlipBit, PutBack, Wipe
 from engine.sim.world.world import World
 
 
@@ -29,6 +30,8 @@ class Model:
         match act:
             case FlipBit(site) | Wipe(site):
                 return self._lose(site)
+            case Clear():
+                return False
             case PutBack(site):
                 if self._puts_back(site):
                     return True

@@ -17,6 +17,7 @@ from engine.core.entry import BadOperation, Block, Operation, Tweet, Unblock, cl
 from engine.core.ids import SiteId, Tick
 from engine.sim.scenario.acts import (
     Act,
+    Clear,
     ClockJump,
     Crash,
     CrashAll,
@@ -92,6 +93,7 @@ USAGES: Final = {
     "pause": "pause SITE 60 s",
     "jump": "jump SITE 60 s",
     "wipe": "wipe SITE [down 300 ms]",
+    "clear": "clear",
     "copy": "copy SITE",
     "put": "put back SITE [down 300 ms]",
     "damage": "damage SITE [slot N | row 0.5]",
@@ -275,6 +277,7 @@ _READERS: Final[dict[str, Callable[[Words], Command]]] = {
     "pause": lambda words: Pause(words.site(), words.ms()),
     "jump": lambda words: ClockJump(words.site(), words.ms()),
     "wipe": lambda words: Wipe(words.site(), _down(words)),
+    "clear": lambda _: Clear(),
     "copy": lambda words: TakeCopy(words.site()),
     "put": _put_back,
     "damage": _damage,

@@ -112,7 +112,7 @@ class Play:
         self.checker = Checker(world, self.onlookers, self._driver)
         self._put_down: list[Line] = []
         if schedule.broken is not None and schedule.broken.until is not None:
-            world.truth.judge.bear(schedule.broken.until, self._breaks)
+            world.judge.bear(schedule.broken.until, self._breaks)
 
     def complete(self, before: Callable[[Line], None] = lambda _: None) -> Report:
         """Does all lines; `before` is told of each that is done at its turn. Raises Unexpected or Violated."""

@@ -19,6 +19,7 @@ from engine.core.ids import SiteId
 from engine.core.settings import Timings
 from engine.sim.scenario.acts import (
     Act,
+    Clear,
     ClockJump,
     Crash,
     CrashAll,
@@ -164,6 +165,8 @@ def _act(act: Act, names: tuple[SiteId, ...]) -> str:
             return f"damage {site} slot {slot}"
         case Wipe(site, down_ms):
             return f"wipe {site}{_down(down_ms)}"
+        case Clear():
+            return "clear"
         case TakeCopy(site):
             return f"copy {site}"
         case PutBack(site, down_ms):

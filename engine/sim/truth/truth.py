@@ -69,20 +69,20 @@ from engine.sim.violation import Judge, violate
 
 
 class Truth:
-    def __init__(self, settings: Sequence[Settings], disks: Sequence[Disk], reached: Reached) -> None:
+    def __init__(self, settings: Sequence[Settings], disks: Sequence[Disk], reached: Reached, judge: Judge) -> None:
         names = tuple(each.site for each in settings)
-        self.judge = Judge()
-        self.ballots = Ballots(names, self.judge)
+        self.ballots = Ballots(names, judge)
         self.replay = Replay()
-        self.outcomes = Outcomes(self.judge)
+        self.outcomes = Outcomes(judge)
         self.reads = Reads(quorum_size(len(names)))
-        self._stores = Stores(names, disks, reached, self.judge)
-        self._rounds = Rounds(names, disks, self.ballots, self.judge)
-        self._prefixes = Prefixes(names, self.replay, self.judge)
-        self._recovery = Recovery(names, self.judge)
+        self._stores = Stores(names, disks, reached, judge)
+        self._rounds = Rounds(names, disks, self.ballots, judge)
+        self._prefixes = Prefixes(names, self.replay, judge)
+        self._recovery = Recovery(names, judge)
         self._elections = Elections(settings, disks)
-        self._duels = [Duels(name, self.judge) for name in names]
+        self._duels = [Duels(name, judge) for name in names]
         self._names = names
+        self._judge = judge
         self._disks = disks
         self._reached = reached
 
@@ -105,7 +105,7 @@ class Truth:
         self._recovery.started(index)
         self._prefixes.started(index, stored)
         self._elections.started(index)
-        self._duels[index] = Duels(self._names[index], self.judge)
+        self._duels[index] = Duels(self._names[index], self._judge)
 
     def replaced(self, index: int, image: Image) -> None:
         """A site's store was wiped, or an old copy was put back."""

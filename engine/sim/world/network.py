@@ -134,6 +134,13 @@ class Network:
         self.lost += 1
         del self.held[number]
 
+    def forget(self) -> None:
+        """What was held is gone, and nothing of before comes again."""
+        self.held.clear()
+        for row in self.links:
+            for link in row:
+                link.remembered.clear()
+
     # Faults
 
     def cut(self, links: Iterable[tuple[int, int]]) -> None:

@@ -125,6 +125,11 @@ class SimSite:
         world.note(self.index, "start", "")
         self._perform(self.replica.start(Tick(0)))
 
+    def clear(self) -> None:
+        """What was true of it is forgotten, after its process has ended and its store was replaced."""
+        self.refused = None
+        self._truth = self._world.truth
+
     def end(self, why: str, kept: float) -> None:
         """The process is gone. Of what it wrote and did not sync, the share `kept` (0 to 1) turns out to be durable."""
         assert self.replica is not None

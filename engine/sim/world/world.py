@@ -33,6 +33,7 @@ from engine.core.storage import LogReader, Stored
 from engine.sim.image import Image
 from engine.sim.sometimes import CrashPoint, Reached
 from engine.sim.truth.truth import Truth
+from engine.sim.violation import Judge
 from engine.sim.world.disk import SimDisk
 from engine.sim.world.inputs import Fill, GiveUp, Read
 from engine.sim.world.marks import Mark, Marks
@@ -89,7 +90,9 @@ class World:
             Settings(name, setup.names, leadership, timings.get(name, setup.timings), setup.page_bytes)
             for name, leadership in zip(setup.names, setup.leadership, strict=True)
         ]
-        self.truth = Truth(settings, disks, self.reached)
+        self._settings = settings
+        self.judge = Judge()
+        self.truth = Truth(settings, disks, self.reached, self.judge)
         self.sites = [SimSite(self, index, each, disks[index]) for index, each in enumerate(settings)]
         for site in self.sites:
             site.disk_ms = setup.disk_ms[site.index]
@@ -251,6 +254,20 @@ class World:
         self.sites[site].disk.replace(image)
         self.truth.replaced(site, image)
         self.note(site, "replaced", f"the store is {image.life} at commit {image.commit}")
+
+    def clear(self) -> None:
+        """All sites begin anew together, on empty stores. What was true before is forgotten with them."""
+        self.note(None, "cleared", "all sites begin anew together")
+        for site in self.sites:
+            self.crash(site.index)
+            site.disk.replace(Image(self._new_life()))
+        self._heap[:] = [event for event in self._heap if not isinstance(event[3], Datagram)]
+        heapify(self._heap)
+        self.network.forget()
+        self.truth = Truth(self._settings, [site.disk for site in self.sites], self.reached, self.judge)
+        for site in self.sites:
+            site.clear()
+            self.start(site.index)
 
     # What happens to links
 
