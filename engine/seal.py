@@ -47,9 +47,17 @@ assert HEADER_BYTES + TAG_BYTES == SEAL_BYTES
 COUNTER_MAX: Final = 2**32
 """Datagrams under one salt: far below what AES-GCM bears under one key (NIST SP 800-38D, section 8.3)."""
 
+_NAMING_BYTES: Final = 8
 _NO_KEY: Final = b"loggos: no key"
 _NONCE_PAD: Final = bytes(12 - COUNTER_BYTES)
 _KEYS_KEPT_PER_PEER: Final = 4
+
+
+def name_of(header: bytes) -> tuple[str, int]:
+    """The salt, as far as it takes to tell processes apart, and the counter of the datagram that begins so. Both ends
+    see this name, and no other datagram of its sender has it."""
+    salt, counter = header[4 : 4 + _NAMING_BYTES], header[HEADER_BYTES - COUNTER_BYTES : HEADER_BYTES]
+    return salt.hex(), int.from_bytes(counter, "big")
 
 
 class Seal:

@@ -59,9 +59,10 @@ class EngineProcess:
         return cls._start(local, (), subprocess.DEVNULL)
 
     @classmethod
-    def start_bound(cls, local: LocalSite) -> EngineProcess:
-        """Starts an engine that stops when this process ends. Raises CommandFailed if it cannot be started."""
-        return cls._start(local, ("--until-eof",), subprocess.PIPE)
+    def start_bound(cls, local: LocalSite, *options: str) -> EngineProcess:
+        """Starts an engine that stops when this process ends, with further options of `serve`. Raises CommandFailed if
+        it cannot be started."""
+        return cls._start(local, ("--until-eof", *options), subprocess.PIPE)
 
     @classmethod
     def _start(cls, local: LocalSite, options: Sequence[str], stdin: int) -> EngineProcess:

@@ -43,6 +43,10 @@ class Command:
         return f"{self.summary[0].upper()}{self.summary[1:]}.\n\n{self.more}".strip()
 
 
+def _overwrite(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--overwrite", action="store_true", help="with --record: over a file that is there already")
+
+
 def _site(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("site", metavar="SITE", help="a name in the sites file")
 
@@ -69,6 +73,13 @@ def _init(parser: argparse.ArgumentParser) -> None:
 def _demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", metavar="N", type=words.size, help=f"number of sites (default: {DEMO_SIZE_DEFAULT})")
     parser.add_argument("--headless", action="store_true", help="no screen: print a ready line, run until a signal")
+    parser.add_argument(
+        "--record",
+        metavar="DIR",
+        type=words.utf8_text,
+        help="record all sites from their first datagram on, each in DIR/SITE.jsonl, for the lab",
+    )
+    _overwrite(parser)
 
 
 def _serve(parser: argparse.ArgumentParser) -> None:
@@ -77,6 +88,11 @@ def _serve(parser: argparse.ArgumentParser) -> None:
         "--until-eof",
         action="store_true",
         help="stop, as with SIGTERM, when standard input ends: a parent that dies takes the engine with it",
+    )
+    parser.add_argument(
+        "--recorded",
+        action="store_true",
+        help="keep what happens from the start on for the first `trace --record`",
     )
 
 
@@ -158,6 +174,13 @@ def _explain(parser: argparse.ArgumentParser) -> None:
 def _trace(parser: argparse.ArgumentParser) -> None:
     _site(parser)
     parser.add_argument("--follow", action="store_true", help="go on with what happens, until Ctrl+C")
+    parser.add_argument(
+        "--record",
+        metavar="FILE",
+        type=words.utf8_text,
+        help="instead, write what happens from now on into FILE until Ctrl+C, for the lab",
+    )
+    _overwrite(parser)
     parser.add_argument("--slot", metavar="K", type=words.slot, help="only what is about this slot")
     parser.add_argument(
         "--limit",
@@ -239,7 +262,7 @@ COMMANDS: Final = (
         "Sites file, key and stores are in --data, else in the user's data folder under\n"
         "loggos/demo-N; started again it goes on. Leaving it stops all its engines.\n\n"
         '--headless prints {"ready":true,"sites":FILE,"data":DIR} and runs until SIGINT\n'
-        "or SIGTERM.",
+        "or SIGTERM. What --record wrote is shown by `loggos lab DIR/*.jsonl`.",
     ),
     Command(
         "open",
@@ -348,6 +371,10 @@ COMMANDS: Final = (
         "the messages that this site sent and got, and what it concluded",
         "loggos trace alice --follow --slot 43",
         _trace,
+        "With --record it prints nothing of it: FILE gets a JSON object a line, and what was\n"
+        "recorded stays in it however the recording ends. `loggos lab FILE ...` shows the\n"
+        "recordings of several sites together, whatever their clocks say. --json prints\n"
+        '{"recording":FILE,"site":NAME} once it records.',
     ),
     Command(
         "faults",

@@ -62,7 +62,7 @@ from engine.core.peers.heartbeats import Peers
 from engine.core.peers.lives import Lives
 from engine.core.settings import Leadership, Settings
 from engine.core.step import Step
-from engine.core.storage import LogReader, Stored, Vote, WriteEvidence
+from engine.core.storage import LogReader, Stored, Vote, Write, WriteEvidence, WriteRanges, WriteVote
 from engine.core.views import AttemptView, ReplicaView
 
 
@@ -223,6 +223,12 @@ class Replica:
     def vote(self, slot: Slot) -> Vote:
         """The acceptor's state of an unlearned slot (range promises included); NO_VOTE where there is none."""
         return self._consensus.acceptor.vote(slot)
+
+    def votes(self, slots_max: int) -> list[Write]:
+        """What the acceptor has, as it would be written: of the highest unlearned slots, and all range promises."""
+        acceptor = self._consensus.acceptor
+        slots = sorted(acceptor.votes)[-slots_max:]
+        return [*(WriteVote(slot, acceptor.votes[slot]) for slot in slots), WriteRanges(acceptor.ranges)]
 
     def blocks(self) -> dict[tuple[SiteId, SiteId], Slot]:
         """(blocker, blocked) -> the slot since which it stands, of the prefix (R2)."""

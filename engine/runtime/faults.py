@@ -12,7 +12,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final, Protocol
@@ -37,16 +37,25 @@ class NoSuchNumber(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Transit:
-    """One message on its way. `address`: where it came from, or where it must go if not to the peer's usual address."""
+    """One message on its way. `address`: where it came from, or where it must go if not to the peer's usual address.
+
+    `flight`, and `header` of the datagram it came in, name it for whoever records; they are empty while nobody does.
+    """
 
     direction: Direction
     peer: SiteId
     packet: Packet  # with exactly one message
     address: Address | None
+    flight: int | None = None
+    header: bytes = b""
 
     @property
     def message(self) -> Message:
         return self.packet.messages[0]
+
+
+def _tells_nobody(_: Transit) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +105,8 @@ class FaultLayer:
     counts: FaultCounts = field(default_factory=FaultCounts)
     changes: int = 0
     """Grows whenever rules, hits or held messages change."""
+    lost: Callable[[Transit], None] = _tells_nobody
+    """Called with what was held or delayed, and will not go on."""
     rules: dict[int, RuleState] = field(default_factory=dict)
     held: dict[int, Held] = field(default_factory=dict)
     _random: Random = field(init=False)
@@ -171,6 +182,8 @@ class FaultLayer:
         """Drops held messages (None: all). Raises NoSuchNumber."""
         dropped = self._let_go(numbers)
         self.counts.dropped += len(dropped)
+        for held in dropped:
+            self.lost(held.transit)
         return len(dropped)
 
     # What happens to messages
@@ -262,11 +275,12 @@ class FaultLayer:
         self.counts.held += 1
         self.held[self._held_number] = Held(self._held_number, at_ms, transit, copies, rule)
         if len(self.held) > HELD_MAX:
-            del self.held[next(iter(self.held))]
+            self.lost(self.held.pop(next(iter(self.held))).transit)
             self.counts.overflowed += 1
 
     def _put_under_way(self, due: Tick, transit: Transit) -> None:
         if len(self._under_way) >= UNDER_WAY_MAX:
+            self.lost(transit)
             self.counts.overflowed += 1
             return
         self._order += 1

@@ -12,11 +12,11 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from engine.contract.answers import Direction
+from engine.contract.answers import Direction, RecordFate
 from engine.core.ids import SiteId, Tick
 from engine.core.messages import Message, Packet
 from engine.core.replica import Replica
@@ -27,9 +27,11 @@ from engine.runtime.counters import NodeCounts
 from engine.runtime.fault_rules import UNTOUCHED, Fate, unsent
 from engine.runtime.faults import FaultLayer, Transit
 from engine.runtime.peer_addresses import Address, PeerAddresses
+from engine.runtime.recording import Recording
 from engine.runtime.sizes import Sizes
 from engine.runtime.trace import Trace
 from engine.runtime.udp import Datagram, UdpSocket
+from engine.seal import HEADER_BYTES
 from engine.wire import Echo, Opened, Sounding
 
 ECHOES_PER_PASS: Final = 16
@@ -70,6 +72,7 @@ class Links:
         peer_addresses: PeerAddresses,
         faults: FaultLayer,
         trace: Trace,
+        recording: Recording,
         counts: NodeCounts,
         clock: Clock,
     ) -> None:
@@ -80,9 +83,11 @@ class Links:
         self._peer_addresses = peer_addresses
         self._faults = faults
         self._trace = trace
+        self._recording = recording
         self._counts = counts
         self._clock = clock
         self._echoes: dict[SiteId, list[bytes]] = {}
+        faults.lost = self._lost
 
     def take(self, now: Tick, datagram: Datagram) -> list[Arrival]:
         """What a datagram brings at this moment: nothing, if it is bad, if other parts of its packet are missing, or
@@ -112,24 +117,49 @@ class Links:
         if self._faults.idle:
             for message in packet.messages:
                 self._trace.message(at_ms, Direction.IN, packet.sender, message, UNTOUCHED)
+            if self._recording.on:
+                self._recording.came(at_ms, packet.sender, packet.messages, datagram.data)
             return [Arrival(packet, datagram.source)]
+        header = datagram.data[:HEADER_BYTES] if self._recording.on else b""
         arrivals = []
         for message in packet.messages:
             alone = Packet(packet.sender, packet.life, packet.commit, packet.to_life, (message,))
             fate = self._faults.judge(Direction.IN, packet.sender, message)
             self._trace.message(at_ms, Direction.IN, packet.sender, message, fate)
-            transit = Transit(Direction.IN, packet.sender, alone, datagram.source)
-            arrivals += [Arrival(alone, datagram.source)] * self._faults.carry(now, at_ms, transit, fate)
+            transit = Transit(Direction.IN, packet.sender, alone, datagram.source, self._flight(fate), header)
+            self._record_judged(at_ms, transit, fate)
+            at_once = self._faults.carry(now, at_ms, transit, fate)
+            arrivals += [self._arrival(at_ms, transit) for _ in range(at_once)]
         return arrivals
+
+    def _arrival(self, at_ms: int, transit: Transit) -> Arrival:
+        """What a rule let come, or has let go now."""
+        assert transit.address is not None, "what came in came from somewhere"
+        if self._recording.on and transit.header:
+            packet = transit.packet
+            self._recording.came(at_ms, packet.sender, packet.messages, transit.header, transit.flight)
+        return Arrival(transit.packet, transit.address)
+
+    def _flight(self, fate: Fate) -> int | None:
+        return None if fate is UNTOUCHED else self._recording.flight()
+
+    def _record_judged(self, at_ms: int, transit: Transit, fate: Fate) -> None:
+        if self._recording.on and fate.in_a_word is not None:
+            self._recording.kept_back(at_ms, transit, RecordFate(fate.in_a_word), fate.note)
+
+    def _lost(self, transit: Transit) -> None:
+        """What a rule held, or delayed, and will not go on."""
+        if self._recording.on and transit.flight is not None:
+            at_ms = self._clock.wall_ms()
+            self._recording.kept_back(at_ms, transit, RecordFate.DROPPED, "DROP (while it was held)")
 
     def due(self, now: Tick) -> Iterator[Arrival]:
         """Lets go what a rule delayed or held until now: what was on its way in is what came."""
         for transit in self._faults.due(now):
             if transit.direction is Direction.OUT:
-                self._send_packet(now, transit.peer, transit.packet, transit.address)
+                self._send_packet(now, transit.peer, transit.packet, transit.address, transit.flight)
             else:
-                assert transit.address is not None, "what came in came from somewhere"
-                yield Arrival(transit.packet, transit.address)
+                yield self._arrival(self._clock.wall_ms(), transit)
 
     def send(self, now: Tick, leave: Leave[Address]) -> None:
         """Sends what may leave: the commit that it depends on is done."""
@@ -167,29 +197,40 @@ class Links:
         if fate is UNTOUCHED:
             fate = self._send_packet(now, to, packet, destination)
         else:
-            transit = Transit(Direction.OUT, to, packet, destination)
+            transit = Transit(Direction.OUT, to, packet, destination, self._flight(fate))
+            self._record_judged(at_ms, transit, fate)
             for _ in range(self._faults.carry(now, at_ms, transit, fate)):
-                self._send_packet(now, to, packet, destination)
+                self._send_packet(now, to, packet, destination, transit.flight)
         self._trace.message(at_ms, Direction.OUT, to, message, fate)
 
-    def _send_packet(self, now: Tick, to: SiteId, packet: Packet, address: Address | None) -> Fate:
-        """Returns what became of it: untouched, or not sent."""
+    def _send_packet(
+        self, now: Tick, to: SiteId, packet: Packet, address: Address | None, flight: int | None = None
+    ) -> Fate:
+        """Returns what became of it: untouched, or not sent. `flight` names it for whoever records."""
+        fate, datagrams = self._sealed_and_sent(now, to, packet, address)
+        if self._recording.on:
+            self._recording.left(self._clock.wall_ms(), to, packet.messages, datagrams, flight=flight, unsent=fate.note)
+        return fate
+
+    def _sealed_and_sent(
+        self, now: Tick, to: SiteId, packet: Packet, address: Address | None
+    ) -> tuple[Fate, Sequence[bytes]]:
         destination = address or self._peer_addresses.of(to)
         if destination is None:
             self._udp.counts.send_errors["no-address"] += 1
-            return unsent(f"the host name of {to} has no address")
+            return unsent(f"the host name of {to} has no address"), ()
         try:
             datagrams = self._wire.seal(to, packet, self._sizes.of(to))
         except TooLong as too_long:
             self._udp.counts.send_errors["too-long"] += 1
-            return unsent(f"longer than any datagram: {too_long}")
+            return unsent(f"longer than any datagram: {too_long}"), ()
         self._counts.messages_out += len(packet.messages)
         self._counts.costs.sent(packet.messages, [len(datagram) for datagram in datagrams])
         self._sizes.sent(now, to, max(map(len, datagrams), default=0))
         failed = [error for datagram in datagrams if (error := self._udp.send(datagram, destination)) is not None]
         if address is None:
             self._peer_addresses.sent(to, failed[0] if failed else None)
-        return unsent(failed[0]) if failed else UNTOUCHED
+        return unsent(failed[0]) if failed else UNTOUCHED, datagrams
 
     def _count_given_up(self) -> None:
         given_up = self._wire.given_up

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from engine.contract.answers import Stopping, Subscribed
+from engine.contract.answers import Stopping, Subscribed, Topic
 from engine.contract.errors import ErrorCode
 from engine.contract.requests import Action, FaultAction, Query, Stop, Subscribe
 from engine.core.effects import (
@@ -51,6 +51,7 @@ from engine.runtime.links import Arrival, Links
 from engine.runtime.peer_addresses import Address, PeerAddresses
 from engine.runtime.pending_calls import PendingCalls
 from engine.runtime.queries import Queries
+from engine.runtime.recording import SLOTS_AT_FIRST_MAX, Recording
 from engine.runtime.shapes import outcome_of
 from engine.runtime.sizes import Sizes
 from engine.runtime.subscriptions import Subscriptions
@@ -88,6 +89,7 @@ class NodeParts:
     faults: FaultLayer
     subscriptions: Subscriptions
     trace: Trace
+    recording: Recording
     counts: NodeCounts
     resolve: Callable[[SiteId], None]
     """Looks a peer's host name up again, without waiting."""
@@ -108,6 +110,8 @@ class Node:
     def start(self) -> None:
         """The first pass: what the replica does at start. Raises StoreError."""
         now = self._parts.clock.now()
+        if self._parts.recording.on:
+            self._record_votes()
         self._turn.take(self._replica.start(now))
         self._perform(now)
 
@@ -216,6 +220,8 @@ class Node:
             match item:
                 case Commit(writes):
                     turn.committed(parts.storage.commit(writes))
+                    if parts.recording.on:
+                        parts.recording.kept(parts.clock.wall_ms(), writes)
                     parts.counts.commits += 1
                     parts.counts.writes += len(writes)
                     parts.counts.costs.committed(writes)
@@ -238,6 +244,8 @@ class Node:
         at_ms = parts.clock.wall_ms()
         for saw in observations:
             parts.trace.observation(at_ms, saw)
+            if parts.recording.on:
+                parts.recording.concluded(at_ms, saw)
             self._note(saw)
         parts.subscriptions.slots(slot for slot in map(_slot_of, written) if slot is not None)
         parts.subscriptions.slots(slot for saw in observations for slot in _slots_seen(saw))
@@ -288,6 +296,8 @@ class Node:
                 self._questions.append((asked, request))
             elif isinstance(request, Subscribe):
                 parts.subscriptions.subscribe(asked.client, request.topics)
+                if Topic.RECORD in request.topics:
+                    self._record_votes()
                 asked.client.answer(asked.call_id, Subscribed(tuple(sorted(request.topics))))
             elif isinstance(request, Stop):
                 asked.client.answer(asked.call_id, Stopping(True))
@@ -305,6 +315,10 @@ class Node:
         except StoreError as error:
             asked.client.fail(CallFailed(ErrorCode.STORE, str(error), asked.call_id))
             raise
+
+    def _record_votes(self) -> None:
+        """A recording begins with what there is; what of it is not durable yet is so before anybody is told (D1)."""
+        self._parts.recording.kept(self._parts.clock.wall_ms(), self._replica.votes(SLOTS_AT_FIRST_MAX))
 
     def _scrub(self, now: Tick) -> None:
         """Checks a few more rows of the store (D3). Raises StoreDamaged, which ends the site."""

@@ -46,6 +46,7 @@ from engine.runtime.node import Node, NodeParts
 from engine.runtime.peer_addresses import HostPort, PeerAddresses, show
 from engine.runtime.pending_calls import PendingCalls
 from engine.runtime.queries import Queries
+from engine.runtime.recording import Recording
 from engine.runtime.sizes import Sizes
 from engine.runtime.status import ProcessFacts, StatusBoard
 from engine.runtime.subscriptions import Subscriptions
@@ -94,6 +95,8 @@ class Site:
     folder: Path
     control: Path
     version: str
+    recorded: bool = False
+    """Whether all that happens from the start on is kept for the first who records it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +270,7 @@ async def _assemble(site: Site, sockets: Sockets, inbox: Inbox, nursery: trio.Nu
     """Puts a node together. Raises StoreError."""
     settings, storage, udp = site.settings, site.storage, sockets.udp
     clock, trace, counts = Clock(), Trace(), NodeCounts()
+    recording = Recording(counts, awaited=site.recorded)
     peer_addresses = PeerAddresses(udp.family, {peer: site.addresses[peer] for peer in settings.peers})
     await peer_addresses.resolve_literals()
     faults = FaultLayer(settings.site, settings.sites, seed=Random().getrandbits(32))
@@ -293,6 +297,7 @@ async def _assemble(site: Site, sockets: Sockets, inbox: Inbox, nursery: trio.Nu
         peer_addresses=peer_addresses,
         faults=faults,
         trace=trace,
+        recording=recording,
         counts=counts,
         clock=clock,
     )
@@ -317,8 +322,9 @@ async def _assemble(site: Site, sockets: Sockets, inbox: Inbox, nursery: trio.Nu
         pending=PendingCalls(settings, replica, queries, clock),
         queries=queries,
         faults=faults,
-        subscriptions=Subscriptions(trace),
+        subscriptions=Subscriptions(trace, recording),
         trace=trace,
+        recording=recording,
         counts=counts,
         resolve=lambda peer: nursery.start_soon(peer_addresses.resolve, peer),
     )

@@ -5,7 +5,8 @@ Rules that hold here:
 - Status at most once in STATUS_EVERY, and only when it changed by more than what time alone changes: round trips,
   ages and counters. So an idle engine sends nothing.
 - A line, and a notification, is made and encoded once, whoever subscribed. Nothing is made that nobody subscribed to.
-- Trace lines are left out, and counted, for a client that reads too slowly; all other topics always arrive.
+- Lines of the trace and of a recording are left out, and counted, for a client that reads too slowly; all other topics
+  always arrive.
 """
 
 from __future__ import annotations
@@ -23,12 +24,15 @@ from engine.contract.shape import Shape
 from engine.core.ids import Slot, Tick
 from engine.runtime import jsonrpc
 from engine.runtime.inbox import Client
+from engine.runtime.recording import Recording, Waiting
 from engine.runtime.trace import Trace
 
 FLUSH_EVERY: Final = Tick(100)
 STATUS_EVERY: Final = Tick(500)
 SLOW_BYTES: Final = 256 * 1024
 """A client with this much unread gets no trace lines until it has read."""
+SLOW_RECORDER_BYTES: Final = 2 * 1024 * 1024
+"""The same of what is recorded: who does that means to have all of it."""
 
 _CHUNK_BYTES: Final = 512 * 1024
 
@@ -48,12 +52,14 @@ class _Subscriber:
     client: Client
     topics: frozenset[Topic]
     trace_seen: int
+    record_seen: int = 0
     dropped: int = 0
 
 
 class Subscriptions:
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, recording: Recording) -> None:
         self._trace = trace
+        self._recording = recording
         self._subscribers: dict[Client, _Subscriber] = {}
         self._topics: frozenset[Topic] = frozenset()
         self._outcomes: list[Outcome] = []
@@ -71,6 +77,8 @@ class Subscriptions:
             known = self._subscribers[client] = _Subscriber(client, frozenset(), self._trace.count)
         if Topic.TRACE in topics - known.topics:
             known.trace_seen = self._trace.count
+        if Topic.RECORD in topics - known.topics:
+            known.record_seen = self._recording.begin()
         known.topics |= topics
         self._refresh()
         if Topic.STATUS in topics:
@@ -100,7 +108,7 @@ class Subscriptions:
     def deadline(self) -> Tick | None:
         """When `flush` is next needed."""
         times = []
-        if self._outcomes or self._slots or self._faults_changed or self._trace_waits():
+        if self._outcomes or self._slots or self._faults_changed or self._trace_waits() or self._record_waits():
             times.append(Tick(self._flushed + FLUSH_EVERY))
         if self._status_changed:
             times.append(Tick(max(self._flushed + FLUSH_EVERY, self._status_taken + STATUS_EVERY)))
@@ -116,9 +124,12 @@ class Subscriptions:
         items = self._items(now, picture)
         encoded: dict[int, tuple[list[bytes], int]] = {}
         made: dict[tuple[int, tuple[bytes, ...]], bytes] = {}
+        recorded = self._recording.take() if self.wants(Topic.RECORD) else None
         for subscriber in self._subscribers.values():
             mine = [item for topic, lines in items if topic in subscriber.topics for item in lines]
             self._send(subscriber, self._trace_items(subscriber, encoded) + mine, made)
+            if recorded is not None and Topic.RECORD in subscriber.topics:
+                self._send_recorded(subscriber, recorded, made)
 
     def finish(self, now: Tick, picture: Picture) -> None:
         """Sends what waits although its time has not come, for the engine stops."""
@@ -167,6 +178,19 @@ class Subscriptions:
         subscriber.dropped += missed
         return items
 
+    def _record_waits(self) -> bool:
+        return self.wants(Topic.RECORD) and self._recording.waits
+
+    def _send_recorded(
+        self, subscriber: _Subscriber, recorded: Waiting, made: dict[tuple[int, tuple[bytes, ...]], bytes]
+    ) -> None:
+        mine = recorded.lines[max(0, subscriber.record_seen - recorded.first) :]
+        if subscriber.client.queued_bytes > SLOW_RECORDER_BYTES:
+            subscriber.dropped += len(mine)
+        else:
+            self._send(subscriber, mine, made)
+        subscriber.dropped += recorded.left_out
+
     def _send(
         self, subscriber: _Subscriber, items: list[bytes], made: dict[tuple[int, tuple[bytes, ...]], bytes]
     ) -> None:
@@ -193,6 +217,8 @@ class Subscriptions:
 
     def _refresh(self) -> None:
         self._topics = frozenset().union(*(subscriber.topics for subscriber in self._subscribers.values()))
+        if self._recording.on and not self._recording.awaited and not self.wants(Topic.RECORD):
+            self._recording.end()
 
 
 def _encoded(topic: Topic, lines: Iterable[Shape]) -> list[bytes]:

@@ -16,9 +16,11 @@ from engine.contract.requests import Status, Submit
 from engine.core.ids import Slot, Tick
 from engine.runtime import ledger as bounds
 from engine.runtime.control import ControlServer
+from engine.runtime.counters import NodeCounts
 from engine.runtime.inbox import Asked, Inbox
 from engine.runtime.ledger import HELD_BYTES_MAX, Ledger, Load
 from engine.runtime.log import OncePerMinute
+from engine.runtime.recording import Recording
 from engine.runtime.subscriptions import Subscriptions
 from engine.runtime.trace import Trace
 from tests.runtime.sites import WITHIN_S, until
@@ -91,7 +93,7 @@ def test_who_leaves_is_counted_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_subscribers_share_the_bytes_of_a_notification() -> None:
-    subscriptions, clients = Subscriptions(Trace()), [FakeClient(), FakeClient()]
+    subscriptions, clients = Subscriptions(Trace(), Recording(NodeCounts())), [FakeClient(), FakeClient()]
     for client in clients:
         subscriptions.subscribe(client, frozenset({Topic.LOG}))
     subscriptions.slots([Slot(1)])

@@ -17,6 +17,7 @@ from engine.runtime import trace as trace_module
 from engine.runtime.counters import NodeCounts, counters_shape
 from engine.runtime.faults import FaultCounts
 from engine.runtime.jsonrpc import CallFailed
+from engine.runtime.recording import Recording
 from engine.runtime.subscriptions import FLUSH_EVERY, SLOW_BYTES, STATUS_EVERY, Subscriptions
 from engine.runtime.trace import KEPT_MAX, Trace
 from engine.runtime.udp import UdpCounts
@@ -119,7 +120,7 @@ def a_line(trace: Trace) -> None:
 
 def test_the_first_goes_at_once_and_then_at_most_ten_a_second() -> None:
     trace, client, picture = Trace(), FakeClient(), FakePicture()
-    subscriptions = Subscriptions(trace)
+    subscriptions = Subscriptions(trace, Recording(NodeCounts()))
     subscriptions.subscribe(client, frozenset({Topic.OUTCOME, Topic.LOG}))
     assert subscriptions.deadline() is None, "nothing to tell needs no timer"
     for number in range(3):
@@ -137,7 +138,7 @@ def test_the_first_goes_at_once_and_then_at_most_ten_a_second() -> None:
 
 def test_status_is_sent_when_more_than_time_changed_it_and_at_most_twice_a_second() -> None:
     client, picture = FakeClient(), FakePicture()
-    subscriptions = Subscriptions(Trace())
+    subscriptions = Subscriptions(Trace(), Recording(NodeCounts()))
     subscriptions.subscribe(client, frozenset({Topic.STATUS}))
     subscriptions.flush(NOW, picture)
     assert client.topics == ["status"], "a new subscriber is told how things stand"
@@ -159,7 +160,7 @@ def test_status_is_sent_when_more_than_time_changed_it_and_at_most_twice_a_secon
 
 def test_nothing_is_made_that_nobody_subscribed_to() -> None:
     trace, client, picture = Trace(), FakeClient(), FakePicture()
-    subscriptions = Subscriptions(trace)
+    subscriptions = Subscriptions(trace, Recording(NodeCounts()))
     subscriptions.subscribe(client, frozenset({Topic.TRACE}))
     a_line(trace)
     subscriptions.slots([Slot(1)])
@@ -174,7 +175,7 @@ def test_nothing_is_made_that_nobody_subscribed_to() -> None:
 def test_each_client_gets_its_topics_alone_and_a_closed_one_is_forgotten() -> None:
     trace, picture = Trace(), FakePicture()
     one, other = FakeClient(), FakeClient()
-    subscriptions = Subscriptions(trace)
+    subscriptions = Subscriptions(trace, Recording(NodeCounts()))
     subscriptions.subscribe(one, frozenset({Topic.TRACE}))
     subscriptions.subscribe(other, frozenset({Topic.OUTCOME}))
     subscriptions.subscribe(other, frozenset({Topic.LOG}))
@@ -192,7 +193,7 @@ def test_each_client_gets_its_topics_alone_and_a_closed_one_is_forgotten() -> No
 
 def test_a_subscriber_sees_the_trace_from_then_on() -> None:
     trace, client = Trace(), FakeClient()
-    subscriptions = Subscriptions(trace)
+    subscriptions = Subscriptions(trace, Recording(NodeCounts()))
     a_line(trace)
     subscriptions.subscribe(client, frozenset({Topic.OUTCOME}))
     a_line(trace)
@@ -205,7 +206,7 @@ def test_a_subscriber_sees_the_trace_from_then_on() -> None:
 
 def test_a_slow_client_misses_trace_lines_with_their_number_and_nothing_else() -> None:
     trace, client, picture = Trace(), FakeClient(), FakePicture()
-    subscriptions = Subscriptions(trace)
+    subscriptions = Subscriptions(trace, Recording(NodeCounts()))
     subscriptions.subscribe(client, frozenset({Topic.TRACE, Topic.OUTCOME, Topic.LOG}))
     client.queued_bytes = SLOW_BYTES + 1
     for _ in range(40):
@@ -228,7 +229,7 @@ def test_a_slow_client_misses_trace_lines_with_their_number_and_nothing_else() -
 
 def test_more_lines_than_the_trace_keeps_are_counted_as_dropped() -> None:
     trace, client = Trace(), FakeClient()
-    subscriptions = Subscriptions(trace)
+    subscriptions = Subscriptions(trace, Recording(NodeCounts()))
     subscriptions.subscribe(client, frozenset({Topic.TRACE}))
     for _ in range(KEPT_MAX + 30):
         a_line(trace)
@@ -239,7 +240,7 @@ def test_more_lines_than_the_trace_keeps_are_counted_as_dropped() -> None:
 
 def test_a_notification_fits_one_line_however_much_there_is() -> None:
     client = FakeClient()
-    subscriptions = Subscriptions(Trace())
+    subscriptions = Subscriptions(Trace(), Recording(NodeCounts()))
     subscriptions.subscribe(client, frozenset({Topic.OUTCOME}))
     for number in range(3_000):
         subscriptions.outcome(an_outcome(number, "x" * 500))
@@ -251,7 +252,7 @@ def test_a_notification_fits_one_line_however_much_there_is() -> None:
 
 def test_what_waits_is_told_when_the_engine_stops() -> None:
     client, picture = FakeClient(), FakePicture()
-    subscriptions = Subscriptions(Trace())
+    subscriptions = Subscriptions(Trace(), Recording(NodeCounts()))
     subscriptions.subscribe(client, frozenset({Topic.OUTCOME}))
     subscriptions.outcome(an_outcome(1))
     subscriptions.flush(NOW, picture)

@@ -28,6 +28,8 @@ from tui.hops import Leaving
 from tui.interrupts import ENDING_SIGNALS, Interrupted, Interrupts
 from tui.launch import EngineProcess, how_it_ended, is_running, stop_all, stop_children
 from tui.output import Account, complain
+from tui.recorder import there_already
+from tui.recorders import Recorders
 from tui.selection import LocalSite, local_site, refusals_as_exits
 
 
@@ -41,23 +43,46 @@ def run(arguments: Namespace) -> int:
     with _only_demo_in(folder), refusals_as_exits():
         cluster = _cluster(folder, arguments.size)
         local_sites = [local_site(cluster, folder, site) for site in cluster.addresses]
+        recordings = _recordings(arguments, local_sites)
         for local in local_sites:
             if is_running(local):
                 how = f"stop it with `{local.command('stop')}`"
                 raise CommandFailed(ExitStatus.ALREADY_RUNNING, f"the engine of {local.site} runs already: {how}")
-        return _run_all(local_sites, cluster.path, folder, headless=arguments.headless)
+        ready = {"ready": True, "sites": str(cluster.path), "data": str(folder)} if arguments.headless else None
+        with Recorders(recordings, tuple(cluster.addresses), overwrite=arguments.overwrite) as recorders:
+            status = _run_all(local_sites, recorders, ready)
+    return recorders.told() or status
 
 
-def _run_all(local_sites: Sequence[LocalSite], sites_path: Path, folder: Path, *, headless: bool) -> int:
-    """Starts all engines, shows the screen or waits for a signal, and stops all engines."""
+def _recordings(arguments: Namespace, local_sites: Sequence[LocalSite]) -> dict[LocalSite, Path]:
+    """Into which file each site is recorded; into none, where that was not asked for. Raises CommandFailed."""
+    if arguments.record is None:
+        return {}
+    folder = Path(arguments.record).absolute()
+    paths = {local: folder / f"{local.site}.jsonl" for local in local_sites}
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandFailed(
+            ExitStatus.BAD_INPUT, f"cannot use the folder {folder} ({error.strerror}): name another with --record"
+        ) from error
+    for path in paths.values():
+        if path.exists() and not arguments.overwrite:
+            raise there_already(path)
+    return paths
+
+
+def _run_all(local_sites: Sequence[LocalSite], recorders: Recorders, ready: Json | None) -> int:
+    """Starts all engines, shows the screen, or prints `ready` and waits for a signal; stops all engines."""
     children: list[EngineProcess] = []
     try:
         with Interrupts() as interrupts:
-            children = _start(local_sites, interrupts)
+            children = _start(local_sites, interrupts, ("--recorded",) if recorders.paths else ())
+            recorders.begin()
         if interrupts.caught:
             return ExitStatus.DONE
-        if headless:
-            _watch(children, {"ready": True, "sites": str(sites_path), "data": str(folder)})
+        if ready is not None:
+            _watch(children, ready)
             return ExitStatus.DONE
         return show([hop(local) for local in local_sites], Leaving.STOPS_ALL)
     except Interrupted:
@@ -69,12 +94,13 @@ def _run_all(local_sites: Sequence[LocalSite], sites_path: Path, folder: Path, *
                 stop_all(local_sites, children)
 
 
-def _start(local_sites: Sequence[LocalSite], interrupts: Interrupts) -> list[EngineProcess]:
-    """Starts all engines side by side. Raises CommandFailed or Interrupted; then none of them runs."""
+def _start(local_sites: Sequence[LocalSite], interrupts: Interrupts, options: Sequence[str]) -> list[EngineProcess]:
+    """Starts all engines side by side, with further options of `serve`. Raises CommandFailed or Interrupted; then none
+    of them runs."""
     children: list[EngineProcess] = []
     try:
         for local in local_sites:
-            children.append(EngineProcess.start_bound(local))  # noqa: PERF401  (one that fails leaves those before)
+            children.append(EngineProcess.start_bound(local, *options))  # noqa: PERF401  (one that fails leaves those before)
         for child in children:
             child.wait_ready(interrupts)
     except (CommandFailed, Interrupted):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import resource
 from argparse import Namespace
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Final
 
@@ -31,7 +32,8 @@ def run(arguments: Namespace) -> int:
     local, cluster = select_site_and_cluster(arguments)
     _need_descriptors()
     try:
-        return serve(join(cluster, local), _STDIN if arguments.until_eof else None)
+        site = replace(join(cluster, local), recorded=arguments.recorded)
+        return serve(site, _STDIN if arguments.until_eof else None)
     except CannotServe as error:
         raise CommandFailed(error.status, str(error)) from error
     except StoreBusy as error:

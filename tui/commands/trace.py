@@ -1,4 +1,5 @@
-"""`trace`: the messages that a site sent and got, and what it concluded; with --follow as they come.
+"""`trace`: the messages that a site sent and got, and what it concluded; with --follow as they come, with --record into
+a file.
 
 Rules that hold here:
 - Following prints each line once: the subscription begins before the past is asked for, and what is in both is skipped.
@@ -10,6 +11,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from engine.contract.answers import Direction, Topic, TraceLine
@@ -17,17 +19,20 @@ from engine.contract.requests import Subscribe, TraceLines
 from engine.core.ids import Slot
 from tui.client import Client, failures_as_exits
 from tui.connection import Told
-from tui.exits import ExitStatus
+from tui.exits import CommandFailed, ExitStatus
 from tui.interrupts import Interrupts
-from tui.output import Cells, Output, complain
+from tui.output import Account, Cells, Output, complain
 from tui.parts import Part, Role
-from tui.selection import select_site
+from tui.recorder import Recorder
+from tui.selection import LocalSite, select_site, select_site_and_cluster
 from tui.times import clock_ms
 
 _ARROWS: Final[Mapping[str, str]] = {Direction.OUT: "→", Direction.IN: "←", Direction.SELF: "·"}
 
 
 def run(arguments: Namespace) -> int:
+    if arguments.record is not None:
+        return _record(arguments)
     local = select_site(arguments)
     out = Output(arguments.json)
     asked = TraceLines(limit=arguments.limit, slot=None if arguments.slot is None else Slot(arguments.slot))
@@ -39,6 +44,36 @@ def run(arguments: Namespace) -> int:
         if arguments.follow:
             _follow(client, out, past, arguments.slot)
     return ExitStatus.DONE
+
+
+def _record(arguments: Namespace) -> int:
+    """Until a signal, which ends it well; an engine that ends, or a file that takes no more, ends it too."""
+    if arguments.follow or arguments.slot is not None:
+        word = "--follow" if arguments.follow else "--slot"
+        raise CommandFailed(ExitStatus.BAD_INPUT, f"a recording has everything from now on: leave {word} out")
+    local, cluster = select_site_and_cluster(arguments)
+    out = Account(arguments.json)
+    path = Path(arguments.record).absolute()
+    with (
+        Interrupts() as interrupts,
+        failures_as_exits(local),
+        Client.connect(local.socket_path) as client,
+        Recorder.begin(local, client, tuple(cluster.addresses), path, overwrite=arguments.overwrite) as recorder,
+    ):
+        _say_it_records(out, local, path)
+        try:
+            recorder.run(interrupts.fileno(), "it was interrupted")
+        finally:
+            complain(recorder.account)
+    return ExitStatus.DONE
+
+
+def _say_it_records(out: Output, local: LocalSite, path: Path) -> None:
+    if out.as_json:
+        out.json({"recording": str(path), "site": local.site})
+    else:
+        out.line(f"records {local.site} from now on, until Ctrl+C, into {path}")
+    out.flush()
 
 
 def _follow(client: Client, out: Output, past: Sequence[TraceLine], slot: int | None) -> None:
