@@ -228,7 +228,7 @@ def _lab(parser: argparse.ArgumentParser) -> None:
         metavar="SCENARIO",
         nargs="*",
         type=words.utf8_text,
-        help="a scenario by name, a file, a line in the course's notation, or - for lines from standard input",
+        help="a scenario by name, a file, recordings, a line in a course's notation, or - for standard input",
     )
     parser.add_argument("--text", action="store_true", help="no screen: print trace, diagram and what came of it")
     parser.add_argument("--list", action="store_true", help="name the scenarios that there are")
@@ -426,7 +426,8 @@ COMMANDS: Final = (
         "  A_wins 8000 8004 123 456     also B_wins and BB_wins\n"
         "  livelock 8000 8004 123 456 20     goes round 20 times\n"
         "  restart\n"
-        "The values given are the values shown.\n\n"
+        "The values given are the values shown. Files of `loggos trace --record` and `demo --record`\n"
+        "are shown together, merged by what was sent and received.\n\n"
         "Exit status with --text: 0 it went as the scenario expects; 12 it did not, or a rule is\n"
         "broken; 2 what is asked for cannot be understood.\n\n"
         "--json prints one object a run, or with --list one a scenario (docs/commands.md).",

@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import Final, Self
 
 from engine.contract.answers import EngineStops, RecordLine, Topic
-from engine.contract.errors import NoAnswer
+from engine.contract.errors import EngineSilent, NoAnswer, RequestFailed
 from engine.contract.requests import Status, Subscribe
 from tui.client import Client
 from tui.connection import Incoming, Told
 from tui.exits import CommandFailed, ExitStatus
-from tui.launch import is_running
 from tui.recording import FORMAT, End, Gap, Header, RecordedLine, written
 from tui.selection import LocalSite
 
@@ -32,10 +31,9 @@ _MODE: Final = 0o600
 
 
 class Recorder:
-    """A recording under way. `lines` counts what is in the file, `left_out` what the engine left out."""
+    """A recording under way; `left_out` counts what the engine left out of it."""
 
     def __init__(self, local: LocalSite, client: Client, file: _File) -> None:
-        self.lines = 0
         self.left_out = 0
         self._local = local
         self._client = client
@@ -45,7 +43,7 @@ class Recorder:
     def account(self) -> str:
         """What became of it, for people."""
         left_out = f"; {self.left_out} were left out, for this recorder was slow" if self.left_out else ""
-        return f"{self.lines} lines of {self._local.site} are in {self._file.path}{left_out}"
+        return f"{max(0, self._file.lines - 1)} lines of {self._local.site} are in {self._file.path}{left_out}"
 
     @classmethod
     def begin(cls, local: LocalSite, client: Client, sites: Sequence[str], path: Path, *, overwrite: bool) -> Self:
@@ -81,7 +79,7 @@ class Recorder:
             try:
                 arrived, ready = self._client.wait(None, {until})
             except NoAnswer as lost:
-                self._write([End(str(lost), stopped=not is_running(self._local))])
+                self._write([End(str(lost), stopped=not _runs(self._local))])
                 raise
             self._take(arrived)
             if ready:
@@ -105,15 +103,28 @@ class Recorder:
 
     def _write(self, lines: Sequence[RecordedLine]) -> None:
         self._file.write(b"".join(map(written, lines)))
-        self.lines += len(lines)
+
+
+def _runs(local: LocalSite) -> bool:
+    """Whether the engine lives, though it cut this recorder off. One that is ending may let others in, and answers
+    none."""
+    try:
+        with Client.connect(local.socket_path) as client:
+            client.ask(Status())
+    except EngineSilent:
+        return True
+    except RequestFailed:
+        return False
+    return True
 
 
 class _File:
-    """Whole lines, or none of them."""
+    """`lines` counts the whole ones that are in it."""
 
     def __init__(self, path: Path, *, overwrite: bool) -> None:
         """Raises CommandFailed."""
         self.path = path
+        self.lines = 0
         self._size = 0
         how = os.O_TRUNC if overwrite else os.O_EXCL
         try:
@@ -135,15 +146,16 @@ class _File:
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
         except OSError as error:
-            taken = text[: len(text) - len(rest)].rpartition(b"\n")[0]
-            whole = self._size + len(taken) + bool(taken)
+            whole = text[: text.rfind(b"\n", 0, len(text) - len(rest)) + 1]
+            self.lines += whole.count(b"\n")
             with suppress(OSError):  # what is no file cannot be cut
-                os.ftruncate(self._descriptor, whole)
+                os.ftruncate(self._descriptor, self._size + len(whole))
             raise CommandFailed(
                 ExitStatus.UNWRITTEN,
                 f"{self.path} takes no more ({error.strerror}): what was recorded until now stays in it, and the"
                 " recording ends here. Make room, and record into another file",
             ) from error
+        self.lines += text.count(b"\n")
         self._size += len(text)
 
 

@@ -1,7 +1,7 @@
-"""`lab`: the lab's scenarios, in text.
+"""`lab`: the lab's scenarios, and what real sites recorded, in text.
 
 Rules that hold here:
-- No engine is asked and no store is read: everything happens in the simulated world.
+- No engine is asked and no store is read: everything happens in the simulated world, or is in files.
 - This module alone imports the lab's room, so that no other command loads the simulator.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from engine.contract import answers
 from engine.core.entry import NOOP, Block, Entry, Tweet, Unblock, decode, kind_of
@@ -19,6 +19,9 @@ from tui.commands.open import need_terminal, prepare_screen
 from tui.exits import CommandFailed, ExitStatus
 from tui.lab.catalogue import shipped
 from tui.lab.opening import STDIN, BadRequest, Opened, Run, lines, opened
+from tui.lab.recording import BadRecording, recordings_of
+from tui.lab.recording_reel import RecordedReel
+from tui.lab.recording_text import recorded
 from tui.lab.text import NONE, AtSite, Ending, ToldTo, known, played, told, value
 from tui.output import Account, Cells, Output
 from tui.parts import Part, Role
@@ -29,8 +32,11 @@ def run(arguments: Namespace) -> int:
         return _list(Output(arguments.json))
     if not arguments.text:
         return _show(arguments)
-    plays = _asked(arguments)
     out = Account(arguments.json)
+    reel = _recorded(arguments.what)
+    if reel is not None:
+        return _tell(out, reel)
+    plays = _asked(arguments)
     status = ExitStatus.DONE
     for play in plays:
         for run in play.runs():
@@ -83,22 +89,41 @@ def _asked(arguments: Namespace) -> list[Opened]:
         raise CommandFailed(ExitStatus.BAD_INPUT, str(bad)) from None
 
 
+def _recorded(asked: list[str]) -> RecordedReel | None:
+    """What real sites recorded, where files of that were named. Raises CommandFailed."""
+    try:
+        recordings = recordings_of(asked)
+        return None if recordings is None else RecordedReel(recordings)
+    except BadRecording as bad:
+        raise CommandFailed(ExitStatus.BAD_INPUT, str(bad)) from None
+
+
+def _tell(out: Account, reel: RecordedReel) -> int:
+    ending = recorded(reel)
+    if out.as_json:
+        out.json({**_shape(reel.title, None, ending), "findings": list(reel.findings)})
+    else:
+        _print(out, reel.title, reel.findings, ending)
+    out.flush()
+    return ExitStatus.DONE if ending.as_expected else ExitStatus.VIOLATION
+
+
 def _play(out: Account, play: Opened, run: Run) -> Ending:
     ending = played(run.schedule)
     if out.as_json:
-        out.json(_shape(play, run, ending))
+        out.json(_shape(play.title, run.broken, ending))
     else:
-        _print(out, play, run, ending)
+        _print(out, play.title, [said for said in (play.about, run.heading) if said], ending)
     out.flush()
     return ending
 
 
-def _print(out: Output, play: Opened, run: Run, ending: Ending) -> None:
-    out.line(Part(play.title, Role.STRONG))
-    for said in filter(None, (play.about, run.heading)):
+def _print(out: Output, title: str, about: Sequence[str], ending: Ending) -> None:
+    out.line(Part(title, Role.STRONG))
+    for said in about:
         out.line(said)
-    for title, printed in (("trace", ending.trace), ("diagram", ending.diagram)):
-        _title(out, title)
+    for part, printed in (("trace", ending.trace), ("diagram", ending.diagram)):
+        _title(out, part)
         for line in printed:
             out.line(line)
     for slot in ending.slots:
@@ -126,11 +151,11 @@ def _acceptor(ending: Ending, each: AtSite) -> Cells:
     return (str(each.site), ending.ballot(vote.promised), ending.ballot(vote.accepted), of, accepted)
 
 
-def _shape(play: Opened, run: Run, ending: Ending) -> Json:
+def _shape(title: str, broken: str | None, ending: Ending) -> Json:
     """One object a run; the keys are documented in docs/commands.md."""
     return {
-        "title": play.title,
-        "broken": run.broken,
+        "title": title,
+        "broken": broken,
         "as_expected": ending.as_expected,
         "verdict": ending.verdict,
         "acceptors": list(_acceptor_shapes(ending)),

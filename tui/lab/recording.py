@@ -8,10 +8,11 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from engine.contract import answers
 from engine.contract.answers import DatagramName, RecordFate, RecordLine, SaidLine, SlotLine
@@ -22,6 +23,8 @@ from engine.core.storage import RangePromise
 from tui import recording
 from tui.lab.frame import Acceptor
 from tui.recording import End, Gap, Header, NotARecording, RecordedLine
+
+_HEADER_BYTES_MAX: Final = 65_536
 
 
 class BadRecording(ValueError):
@@ -96,6 +99,28 @@ class Recording:
     @property
     def site(self) -> SiteId:
         return SiteId(self.header.site)
+
+
+def recordings_of(words: Sequence[str]) -> list[Recording] | None:
+    """The recordings in these files; None where none of them is one. Raises BadRecording."""
+    paths = [Path(word) for word in words]
+    others = [path for path in paths if not _is_recording(path)]
+    if len(others) == len(paths):
+        return None
+    if others:
+        raise BadRecording(f"{others[0]} is no recording, and others here are: open recordings alone")
+    try:
+        return [read_recording(path) for path in paths]
+    except OSError as error:
+        raise BadRecording(f"{error.filename} cannot be read ({error.strerror})") from None
+
+
+def _is_recording(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return recording.is_recording(file.readline(_HEADER_BYTES_MAX))
+    except (OSError, ValueError):
+        return False
 
 
 def read_recording(path: Path) -> Recording:

@@ -8,7 +8,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from textwrap import wrap
 from typing import Final
 
@@ -41,7 +41,10 @@ _FATES: Final = {End.LOST: "✗ lost: ", End.NOBODY: "✗ nobody there: "}
 
 
 class Diagram:
-    """A `Watcher`; `lines` are the picture so far. All sites run at first where `running`. `reword`: as a trace's."""
+    """A `Watcher`; `lines` are the picture so far. All sites run at first where `running`. `reword`: as a trace's.
+
+    Who watches no world draws by `arrow`, `concluded`, `happened` and `says`.
+    """
 
     def __init__(self, names: Sequence[SiteId], *, running: bool, reword: Callable[[str], str] = as_it_is) -> None:
         self._names = names
@@ -55,15 +58,15 @@ class Diagram:
 
     def sent(self, now: int, datagram: Datagram, *, lost: bool) -> None:
         if lost:
-            self._arrow(now, datagram, End.LOST)
+            self._datagram(now, datagram, End.LOST)
 
     def arrived(self, now: int, datagram: Datagram, *, taken: bool) -> None:
-        self._arrow(now, datagram, End.REACHED if taken else End.NOBODY)
+        self._datagram(now, datagram, End.REACHED if taken else End.NOBODY)
 
     def told(self, now: int, site: SiteId, saw: Observation) -> None:
         line = describe.observation(saw)
         if line is not None and not isinstance(saw, SawPeer):
-            self._point(now, site, CONCLUDED, self._words(line))
+            self.concluded(now, site, line)
 
     def happened(self, now: int, site: SiteId | None, what: str, why: str) -> None:
         if site is None:
@@ -72,22 +75,26 @@ class Diagram:
         index = self._names.index(site)
         if what in _PROCESS:
             self._up[index] = what == "start"
-        self._point(now, site, sign_of(what), f"{what} {self._reword(why)}".rstrip())
+        self._row(now, Point(index, sign_of(what)), f"{what} {self._reword(why)}".rstrip())
 
     def says(self, words: str) -> None:
         """A line of its own between the rows: what is done next, a verdict."""
         self.lines += wrap(words, WIDTH, initial_indent="── ", subsequent_indent="   ")
 
-    def _arrow(self, now: int, datagram: Datagram, end: End) -> None:
-        was_long = now - datagram.sent_at > _LONG_MS
-        left = f" (left at {datagram.sent_at} ms)" if was_long and end is not End.LOST else ""
-        arrow = Arrow(datagram.sender, (Head(datagram.to, end),))
-        for index, message in enumerate(datagram.messages):
-            words = f"{_FATES.get(end, '')}{self._words(describe.message(message))}{left}"
-            self._row(now, None if index else arrow, words)
+    def concluded(self, now: int, site: SiteId, line: describe.Line) -> None:
+        self._row(now, Point(self._names.index(site), CONCLUDED), self._words(line))
 
-    def _point(self, now: int, site: SiteId, mark: str, words: str) -> None:
-        self._row(now, Point(self._names.index(site), mark), words)
+    def arrow(self, now: int, left_at: int, sender: int, head: Head, lines: Iterable[describe.Line]) -> None:
+        """A datagram from a lane, where it ends; a line for each message in it."""
+        was_long = now - left_at > _LONG_MS
+        left = f" (left at {left_at} ms)" if was_long and head.end is not End.LOST else ""
+        for index, line in enumerate(lines):
+            words = f"{_FATES.get(head.end, '')}{self._words(line)}{left}"
+            self._row(now, None if index else Arrow(sender, (head,)), words)
+
+    def _datagram(self, now: int, datagram: Datagram, end: End) -> None:
+        lines = map(describe.message, datagram.messages)
+        self.arrow(now, datagram.sent_at, datagram.sender, Head(datagram.to, end), lines)
 
     def _row(self, now: int, drawn: Arrow | Point | None, words: str) -> None:
         clock = ""

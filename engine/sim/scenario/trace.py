@@ -57,9 +57,14 @@ class TraceWriter:
         return (self._line(describe.message(message)) for message in messages if not isinstance(message, Heartbeat))
 
     def _line(self, line: describe.Line) -> str:
-        slot = "" if line.slot is None else f"#{line.slot}"
-        ballot = "" if line.ballot is None else self._reword(str(line.ballot))
-        return f"{line.type:<11} {slot:<5} {ballot:<8} {self._reword(line.note)}"
+        return in_columns(line, self._reword)
+
+
+def in_columns(line: describe.Line, reword: Callable[[str], str]) -> str:
+    """What is told, without when and where."""
+    slot = "" if line.slot is None else f"#{line.slot}"
+    ballot = "" if line.ballot is None else reword(str(line.ballot))
+    return f"{line.type:<11} {slot:<5} {ballot:<8} {reword(line.note)}"
 
 
 def _named(datagram: Datagram) -> str:
