@@ -17,7 +17,16 @@ from typing import Final
 import orjson
 from msgspec import to_builtins
 
-from engine.contract.answers import DatagramName, RangeLine, RecordFate, RecordLine, SaidLine, SlotLine, Topic
+from engine.contract.answers import (
+    DatagramName,
+    Direction,
+    RangeLine,
+    RecordFate,
+    RecordLine,
+    SaidLine,
+    SlotLine,
+    Topic,
+)
 from engine.core.effects import Observation
 from engine.core.entry import Entry
 from engine.core.explained import describe
@@ -28,7 +37,6 @@ from engine.core.said import Role
 from engine.core.storage import Vote, Write, WriteLearned, WriteRanges, WriteVote
 from engine.runtime.clock import iso
 from engine.runtime.counters import NodeCounts
-from engine.runtime.fault_rules import Direction
 from engine.runtime.faults import Transit
 from engine.runtime.shapes import ballot, entry_shape
 from engine.seal import name_of
@@ -135,7 +143,7 @@ class Recording:
     def concluded(self, at_ms: int, saw: Observation) -> None:
         line = describe.observation(saw)
         if line is not None:
-            self._add(at_ms, "self", None, (_line(line),))
+            self._add(at_ms, Direction.SELF, None, (_line(line),))
 
     def kept(self, at_ms: int, writes: Iterable[Write]) -> None:
         """This is durable."""
