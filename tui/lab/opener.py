@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
 from engine.sim.scenario.schedule import ScenarioError, Schedule
 from tui.lab import catalogue, opening
 from tui.lab.bench import Exhibit
 from tui.lab.menus import Listed
-from tui.lab.recording import BadRecording, read_recording
+from tui.lab.recording import recordings_of
 from tui.lab.recording_reel import RecordedReel
 from tui.lab.tape import SimulatedTape
 
@@ -27,12 +26,14 @@ class LabOpener:
             words = shlex.split(typed)
         except ValueError:
             words = [typed]
-        return self.open_words(words if all(map(_is_recording, words)) else [typed])
+        exhibit = _recorded(words)
+        return self.open_words([typed]) if exhibit is None else exhibit
 
     def open_words(self, words: Sequence[str]) -> Exhibit:
         """What stands on a command line. Raises ValueError, with what to write instead."""
-        if words and all(map(_is_recording, words)):
-            return recorded([Path(word).expanduser() for word in words])
+        exhibit = _recorded(words)
+        if exhibit is not None:
+            return exhibit
         first, *more = opening.opened(words, self._size)
         if more:
             raise ValueError("the screen shows one run: name one scenario, or the recordings of one run")
@@ -49,19 +50,11 @@ class LabOpener:
         return [Listed(each.name, each.summary, each.about) for each in catalogue.shipped()]
 
 
-def recorded(paths: Sequence[Path]) -> Exhibit:
-    """Raises BadRecording, which is a ValueError."""
-    try:
-        reel = RecordedReel([read_recording(path) for path in paths])
-    except OSError as failed:
-        raise BadRecording(f"{failed.filename} cannot be read: {failed.strerror}") from None
-    return Exhibit(reel, None, " ".join(reel.findings))
-
-
-def _is_recording(word: str) -> bool:
-    """Whether it names a file of JSON lines."""
-    try:
-        with Path(word).expanduser().open("rb") as file:
-            return file.read(1) == b"{"
-    except OSError:
-        return False
+def _recorded(words: Sequence[str]) -> Exhibit | None:
+    """What real sites recorded in these files; None where they name no recording. Raises BadRecording, which is a
+    ValueError."""
+    recordings = recordings_of(words)
+    if recordings is None:
+        return None
+    reel = RecordedReel(recordings)
+    return Exhibit(reel, None, " ".join(f"{finding}." for finding in reel.findings))

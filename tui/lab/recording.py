@@ -103,7 +103,7 @@ class Recording:
 
 def recordings_of(words: Sequence[str]) -> list[Recording] | None:
     """The recordings in these files; None where none of them is one. Raises BadRecording."""
-    paths = [Path(word) for word in words]
+    paths = [_path(word) for word in words]
     others = [path for path in paths if not _is_recording(path)]
     if len(others) == len(paths):
         return None
@@ -113,6 +113,14 @@ def recordings_of(words: Sequence[str]) -> list[Recording] | None:
         return [read_recording(path) for path in paths]
     except OSError as error:
         raise BadRecording(f"{error.filename} cannot be read ({error.strerror})") from None
+
+
+def _path(word: str) -> Path:
+    """A home is meant where it is typed into the lab; a shell has put it in already."""
+    try:
+        return Path(word).expanduser()
+    except RuntimeError:  # nobody's home
+        return Path(word)
 
 
 def _is_recording(path: Path) -> bool:
