@@ -2,7 +2,7 @@
 
 What is seen was done: tweets, a block, a hole that was filled with a no-op, and one that is still open. The sites live
 in a temporary folder; a file is refused if it names a place of this machine. Other scenes are held at the same sizes
-by the golden files.
+by the golden files. The lab's pictures are drawn with these (`tests.tui.lab_picture`).
 """
 
 from __future__ import annotations
@@ -17,17 +17,14 @@ from typing import Final
 from engine.core.ids import SiteId
 from engine.site_files import files_of
 from tests.real_cluster import Json, RealCluster
+from tests.tui import lab_picture, svg
 from tests.tui.pilots import SIZES, WIDE, Driven
 from tui.app import LoggosApp
 from tui.hops import Hop, Leaving
 
-DOCS: Final = Path(__file__).parents[2] / "docs"
 SITES: Final = ("alice", "bob", "carol", "dave", "erin")
 TIMINGS: Final = "heartbeat_ms: 200\nfill_every_s: 120\n"
 """Holes stay open until they are seen."""
-
-_FONT_FILES: Final = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
-_PLACES_HERE: Final = re.compile(r"/(?:home|root|tmp|Users|work|var)/")
 
 
 class Story:
@@ -117,12 +114,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, RealCluster(Path(folder), SITES, TIMINGS) as cluster:
         cluster.serve_all()
         pictures = asyncio.run(_draw(cluster))
-    for name, drawn in pictures.items():
-        found = _PLACES_HERE.search(drawn)
-        if found is not None:
-            raise SystemExit(f"{name} names a place of this machine ({found[0]}): it is not written")
-        lines = (line.rstrip() for line in _FONT_FILES.sub("", drawn).splitlines())
-        (DOCS / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    svg.write(pictures | asyncio.run(lab_picture.draw()))
 
 
 if __name__ == "__main__":
