@@ -9,12 +9,13 @@ from engine.core.ids import SiteId, Slot
 from tests.lab.framing import FIVE, acceptor, flight, flown, frame, names_of, said, tweet
 from tui.lab import acceptors
 from tui.lab.diagram import DiagramRows, Drawn, heads, painted, pen_for, rows_of
-from tui.lab.flights import flight_row
+from tui.lab.flights import Seeing, flight_row
 from tui.lab.frame import Frame
 from tui.lab.seen import Concluded, Fate, Happened, Said
 from tui.rows import Role, plain, width_of
 
 X = tweet("X")
+SEEING = Seeing(5, Slot(1), FIVE)
 
 
 def shown(rows: list[Drawn], width: int = 84, sites: int = 5) -> list[str]:
@@ -108,9 +109,9 @@ def test_the_table_of_the_log_has_a_row_for_each_slot_and_a_cell_for_each_site()
         "s1": {1: acceptor(learned=X), 2: acceptor("1.s1", "1.s1", X)},
         "s2": {2: acceptor("1.s1"), 3: acceptor(learned=NOOP)},
     }
-    head, rows = acceptors.log_table(frame(2, acceptors=known, chosen={1: X, 3: NOOP}), FIVE, 70)
-    assert plain(head).split() == ["slot", "chosen", *FIVE]
-    assert [(slot, plain(each).split()) for slot, each in rows] == [
+    now = frame(2, acceptors=known, chosen={1: X, 3: NOOP})
+    assert plain(acceptors.log_head(FIVE, 70)).split() == ["slot", "chosen", *FIVE]
+    assert [(slot, plain(acceptors.log_row(now, FIVE, slot, 70)).split()) for slot in acceptors.slots_of(now)] == [
         (1, ["1", '"X"', "■", '"X"', "·", "·", "·", "·"]),
         (2, ["2", "--", "◧", "1.1", "◇", "1.1", "·", "·", "·"]),
         (3, ["3", "no-op", "·", "■", "no-op", "·", "·", "·"]),
@@ -118,8 +119,8 @@ def test_the_table_of_the_log_has_a_row_for_each_slot_and_a_cell_for_each_site()
 
 
 def test_a_message_in_flight_says_who_what_and_when() -> None:
-    held = flight(12, ("s1", "s3"), said("accept", note="asks to accept: s1/1 tweet 3.s1"))
-    assert plain(flight_row(held, 5, FIVE, 30)) == "#12 s1→s3 held  accept 3.1 #1"
-    coming = flight(3, ("s1", "s3"), said("accept"), said("chosen", None), at_ms=7)
-    assert plain(flight_row(coming, 5, FIVE, 90)).startswith("#3  s1→s3 +2ms  accept 3.1 #1 +1")
-    assert plain(flight_row(held, 5, FIVE, 90)).endswith("asks to accept: s1/1 tweet 3.s1")
+    held = flight(12, ("s1", "s3"), said("accept", slot=2, note="asks to accept: s1/1 tweet 3.s1"))
+    assert plain(flight_row(held, SEEING, 30)) == "#12 s1→s3 held  accept 3.1 #2"
+    coming = flight(3, ("s1", "s3"), said("accept"), said("chosen", None, 1), at_ms=7)
+    assert plain(flight_row(coming, SEEING, 90)).startswith("#3  s1→s3 +2ms  accept 3.1 +1")
+    assert plain(flight_row(held, SEEING, 90)).endswith("asks to accept: s1/1 tweet 3.s1")

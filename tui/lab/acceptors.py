@@ -117,16 +117,15 @@ def state_words(site: SiteState) -> tuple[str, Role]:
     return ("leads", Role.NOTE) if site.leader == site.site else ("", Role.DIM)
 
 
-def log_table(frame: Frame, names: tuple[SiteId, ...], width: int) -> tuple[Row, list[tuple[Slot, Row]]]:
-    """The head, and a row for each slot: what each site holds of it."""
-    chosen = max(10, min(24, width // 4))
-    cells = max(6, min(16, (width - _SLOT_WIDTH - chosen - 1) // max(1, len(names))))
+def log_head(names: tuple[SiteId, ...], width: int) -> Row:
+    chosen, cells = _log_columns(names, width)
     head = "".join(fitted(name, cells) for name in names)
-    top = (Part(f"{'slot':<{_SLOT_WIDTH}}{'chosen':<{chosen}} {head}", Role.DIM),)
-    return top, [(slot, _slot_row(frame, names, slot, chosen, cells)) for slot in slots_of(frame)]
+    return (Part(f"{'slot':<{_SLOT_WIDTH}}{'chosen':<{chosen}} {head}", Role.DIM),)
 
 
-def _slot_row(frame: Frame, names: tuple[SiteId, ...], slot: Slot, chosen: int, cells: int) -> Row:
+def log_row(frame: Frame, names: tuple[SiteId, ...], slot: Slot, width: int) -> Row:
+    """What each site holds of a slot."""
+    chosen, cells = _log_columns(names, width)
     said = value(frame.chosen.get(slot))
     parts = [
         Part(f"{slot:<{_SLOT_WIDTH}}"),
@@ -137,6 +136,12 @@ def _slot_row(frame: Frame, names: tuple[SiteId, ...], slot: Slot, chosen: int, 
         text, role = _cell(site.acceptors.get(slot, EMPTY), names)
         parts.append(Part(f"{fitted(text, cells - 1)} ", role))
     return tuple(parts)
+
+
+def _log_columns(names: tuple[SiteId, ...], width: int) -> tuple[int, int]:
+    """The cells of what is chosen, and of each site."""
+    chosen = max(10, min(24, width // 4))
+    return chosen, max(6, min(16, (width - _SLOT_WIDTH - chosen - 1) // max(1, len(names))))
 
 
 def _cell(acceptor: Acceptor, names: tuple[SiteId, ...]) -> tuple[str, Role]:

@@ -34,12 +34,15 @@ class Refused(Exception):
 @dataclass(frozen=True, slots=True)
 class Exhibit:
     """A run to be looked at; `tape` is the same where it can be changed. `about` says what it shows. `is_planned`:
-    something happens in it by itself."""
+    something happens in it by itself. `has_mistake`: its replicas break a rule on purpose. `other` makes the run
+    without that mistake, and of that one the run with it."""
 
     reel: Reel
     tape: Tape | None
     about: str
     is_planned: bool = True
+    has_mistake: bool = False
+    other: Callable[[], Exhibit] | None = None
 
 
 class Bench:

@@ -59,6 +59,7 @@ RUN: Final = (
     Key("s", "s", "save", "save", "save what was done up to here as a scenario file"),
     Key("o", "o", "open", "open", "open a scenario by name, a file, or a line in a course's notation"),
     Key("S", "S", "scenarios", "scenarios", "all scenarios that come with the lab"),
+    Key("k", "k", "mistake", "mistake", "a scenario with a mistake in it: the same run without it, or with it again"),
     Key("f", "f", "free_lab", "free lab", "a new run: choose how many sites, and who leads them"),
 )
 LEAVE: Final = (

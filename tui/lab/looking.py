@@ -106,6 +106,10 @@ class LookingScreen(OncePainted):
         found = []
         if self.bench.frame.broken is not None:
             found.append(("BROKEN", Role.ALARM))
+        if self.bench.exhibit.has_mistake:
+            found.append(("MISTAKE IN", Role.WARN))
+        elif self.bench.exhibit.other is not None:
+            found.append(("mistake out", Role.GOOD))
         if self.bench.exhibit.tape is None:
             found.append(("RECORDED", Role.ALARM))
         if self._playing is not None:

@@ -90,7 +90,7 @@ class ListDialog(Dialog[Value]):
         yield self._key_bar
 
     def on_mount(self) -> None:
-        self._items.styles.height = min(len(self._items.items), max(3, self.app.size.height - 11))
+        self._items.styles.height = min(len(self._items.items), max(3, self.app.size.height - 12))
         self.set_focus(self._items)
 
     def keys(self) -> Sequence[Key]:

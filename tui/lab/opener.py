@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from functools import partial
 
 from engine.sim.scenario.schedule import ScenarioError, Schedule
 from tui.lab import catalogue, opening
 from tui.lab.bench import Exhibit
 from tui.lab.menus import Listed
+from tui.lab.opening import Opened
 from tui.lab.recording import recordings_of
 from tui.lab.recording_reel import RecordedReel
 from tui.lab.tape import SimulatedTape
@@ -37,17 +39,26 @@ class LabOpener:
         first, *more = opening.opened(words, self._size)
         if more:
             raise ValueError("the screen shows one run: name one scenario, or the recordings of one run")
-        return self.play(first.title, first.schedule, first.about)
+        return _exhibit(first, 0)
 
-    def play(self, title: str, schedule: Schedule, about: str = "") -> Exhibit:
-        try:
-            tape = SimulatedTape(schedule, title)
-        except ScenarioError as refused:
-            raise ValueError(str(refused)) from None
-        return Exhibit(tape, tape, about, is_planned=bool(schedule.lines))
+    def play(self, title: str, schedule: Schedule) -> Exhibit:
+        return _exhibit(Opened(title, "", schedule), 0)
 
     def scenarios(self) -> Sequence[Listed]:
         return [Listed(each.name, each.summary, each.about) for each in catalogue.shipped()]
+
+
+def _exhibit(opened: Opened, which: int) -> Exhibit:
+    """One of its runs, with or without the mistake. Raises ValueError."""
+    runs = opened.runs()
+    run = runs[which]
+    try:
+        tape = SimulatedTape(run.schedule, opened.title)
+    except ScenarioError as refused:
+        raise ValueError(str(refused)) from None
+    about = ". ".join(part for part in (run.heading[:1].upper() + run.heading[1:], opened.about) if part)
+    other = None if len(runs) == 1 else partial(_exhibit, opened, 1 - which)
+    return Exhibit(tape, tape, about, bool(run.schedule.lines), run.broken is not None, other)
 
 
 def _recorded(words: Sequence[str]) -> Exhibit | None:

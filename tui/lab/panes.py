@@ -14,11 +14,11 @@ from textual import events
 from textual.message import Message
 
 from engine.core.explained.spacetime import Pen
-from engine.core.ids import SiteId
+from engine.core.ids import SiteId, Slot
 from tui.lab import acceptors
 from tui.lab.bench import Bench
 from tui.lab.diagram import DiagramRows, heads, painted, pen_for
-from tui.lab.flights import flight_row
+from tui.lab.flights import Seeing, flight_row
 from tui.panes.lines import GUTTER, ScrolledRows
 from tui.panes.paint import Painted
 from tui.rows import BLANK, Part, Role, Row, row, width_of, wrapped
@@ -62,6 +62,7 @@ class AcceptorsPane(BenchRows):
         super().__init__(bench, id="lab-acceptors")
         self._head: Row = BLANK
         self._rows: list[Row] = []
+        self._slots: list[Slot] = []
 
     @property
     def shows_cursor(self) -> bool:
@@ -69,7 +70,7 @@ class AcceptorsPane(BenchRows):
 
     def title(self) -> str:
         if self.bench.is_log:
-            return f"the log · {len(self._rows)} slots"
+            return f"the log · {'1 slot' if len(self._slots) == 1 else f'{len(self._slots):,} slots'}"
         slot = self.bench.slot
         entry = self.bench.frame.chosen.get(slot)
         chosen = "" if entry is None else f" · chosen {acceptors.value(entry)}"
@@ -79,8 +80,8 @@ class AcceptorsPane(BenchRows):
         bench = self.bench
         width = self.rows_width
         if bench.is_log:
-            self._head, rows = acceptors.log_table(bench.frame, bench.names, width)
-            self._rows = [each for _, each in rows]
+            self._head = acceptors.log_head(bench.names, width)
+            self._slots = acceptors.slots_of(bench.frame)
         else:
             self._head, self._rows = acceptors.slot_table(bench.frame, bench.before, bench.names, bench.slot, width)
             self.cursor = 1 + bench.names.index(bench.site)
@@ -91,10 +92,14 @@ class AcceptorsPane(BenchRows):
         self.learn()
 
     def rows_count(self) -> int:
-        return 1 + len(self._rows)
+        return 1 + len(self._slots if self.bench.is_log else self._rows)
 
-    def row_lines(self, index: int, width: int) -> Sequence[Row] | None:  # noqa: ARG002
-        return (self._head if index == 0 else self._rows[index - 1],)
+    def row_lines(self, index: int, width: int) -> Sequence[Row] | None:
+        if index == 0:
+            return (self._head,)
+        if self.bench.is_log:
+            return (acceptors.log_row(self.bench.frame, self.bench.names, self._slots[index - 1], width),)
+        return (self._rows[index - 1],)
 
     def go(self, index: int) -> None:
         """A click."""
@@ -110,6 +115,7 @@ class FlightsPane(BenchRows):
 
     def __init__(self, bench: Bench) -> None:
         super().__init__(bench, id="lab-flights")
+        self._seeing = Seeing(0, Slot(1), bench.names)
 
     def title(self) -> str:
         flying = self.bench.frame.flights
@@ -117,9 +123,11 @@ class FlightsPane(BenchRows):
         return f"in flight: {len(flying)}" + (f", {held} held" if held else "")
 
     def learn(self) -> None:
-        flight = self.bench.flight
+        bench = self.bench
+        self._seeing = Seeing(bench.frame.at_ms, bench.slot, bench.names)
+        flight = bench.flight
         if flight is not None:
-            self.cursor = self.bench.frame.flights.index(flight)
+            self.cursor = bench.frame.flights.index(flight)
         self.changed()
         if flight is not None:
             self._bring_into_view()
@@ -131,8 +139,7 @@ class FlightsPane(BenchRows):
         return len(self.bench.frame.flights)
 
     def row_lines(self, index: int, width: int) -> Sequence[Row] | None:
-        frame = self.bench.frame
-        return (flight_row(frame.flights[index], frame.at_ms, self.bench.names, width),)
+        return (flight_row(self.bench.frame.flights[index], self._seeing, width),)
 
     def go(self, index: int) -> None:
         """A click."""
@@ -203,6 +210,11 @@ class DiagramPane(BenchRows):
         return (painted(rows[index], self._pen, clock=clock, is_now=is_now),)
 
     def empty(self) -> Sequence[Row]:
+        if not self.bench.exhibit.is_planned:
+            free = row(
+                "Nothing is planned here: ", ("t", Role.KEY), " submits a tweet at the site that is picked (← →)."
+            )
+            return wrapped(free, self.rows_width)
         said = row(
             "Each step is drawn here: a lane for each site, an arrow for each message. ",
             ("n", Role.KEY),

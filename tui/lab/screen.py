@@ -144,6 +144,15 @@ class LabScreen(LookingScreen):
         if branch is not None:
             self._move(lambda: self.bench.switch(branch))
 
+    def action_mistake(self) -> None:
+        """The same scenario with its mistake, or without it."""
+        self._stop_playing()
+        other = self.bench.exhibit.other
+        if other is None:
+            self.remark("this scenario has no mistake in it: those called broken-… have one (S)")
+        else:
+            self.leave_for(lambda: self.put(other()))
+
     def action_scenarios(self) -> None:
         self._stop_playing()
         self.app.push_screen(menus.scenario_menu(self.opener.scenarios()), self._menu_taken)
