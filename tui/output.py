@@ -29,7 +29,14 @@ from tui.parts import Part, Role
 Cells = Sequence[Part | str]
 """What stands side by side in one line."""
 
-_CODES: Final[Mapping[Role, str]] = {Role.STRONG: "1", Role.DIM: "2", Role.BAD: "31", Role.GOOD: "32", Role.WARN: "33"}
+_CODES: Final[Mapping[Role, str]] = {
+    Role.STRONG: "1",
+    Role.DIM: "2",
+    Role.BAD: "31",
+    Role.GOOD: "32",
+    Role.WARN: "33",
+    Role.NOTE: "36",
+}
 """How a terminal is told to show a role; the others are the screen's."""
 
 

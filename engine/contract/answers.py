@@ -387,6 +387,10 @@ class Quorum(Shape):
     needed: int
     size: int
 
+    @property
+    def is_reached(self) -> bool:
+        return self.reachable >= self.needed
+
 
 class Peer(Shape):
     """As it was last heard since this site's engine started; None is what it has not told yet."""

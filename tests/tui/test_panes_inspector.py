@@ -252,7 +252,7 @@ async def test_what_the_others_say_stands_beside_what_this_site_has(tmp_path: Pa
             await pilot.until_shown("learned here: alice, bob and erin accepted it at 2.alice, 3 of 5")
             row = ["alice", "2.alice", "2.alice"]
             await pilot.until(lambda: row in [line.split()[:3] for line in pilot.lines()], "no row of alice")
-            for words in ("by alice", "yes, time unknown", "-- did not answer", "not yet; does not vote"):
+            for words in ("by alice", "yes, time unknown", "did not answer", "not yet; does not vote"):
                 await pilot.until_shown(words)
             assert "ballot 2.alice  promised bob  accepted alice bob erin  alice/1 tweet  chosen" in pilot.text()
             said = " ".join(pilot.text().split())

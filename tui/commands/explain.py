@@ -12,10 +12,11 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from engine.contract.answers import BallotAccount, Biography, Entry, SiteAccount, SlotQuorum
+from engine.contract.answers import BallotAccount, Biography, SiteAccount, SlotQuorum
 from engine.contract.requests import Explain
 from engine.core.explained.biography import Progress
 from engine.core.ids import Slot
+from tui import biography, entries
 from tui.client import ANSWER_TIMEOUT_S, Client, failures_as_exits
 from tui.exits import ExitStatus
 from tui.output import Cells, Output
@@ -50,7 +51,7 @@ def show(out: Output, told: Biography) -> None:
     void = Part("void: it did not take effect (E5)", Role.WARN) if told.void else ""
     out.line(Part(f"slot {told.slot}", Role.STRONG), _STATES.get(told.state, Part(told.state)), void)
     if told.entry is not None:
-        out.line("entry ", _entry_words(told.entry))
+        out.line("entry ", entries.in_words(told.entry))
     out.table([_header("site", "maxPrepare", "accNum", "learned", "accVal"), *map(_site_row, told.sites)])
     if told.ballots:
         out.table([_header("ballot", "promised by", "accepted by", "", "entry"), *map(_ballot_row, told.ballots)])
@@ -63,31 +64,18 @@ def _header(*names: str) -> Cells:
 
 
 def _site_row(site: SiteAccount) -> Cells:
-    if not site.answered:
-        return (site.site, _BLANK, _BLANK, Part("did not answer", Role.WARN), _BLANK)
-    value = _BLANK if site.acc_val is None else _entry_words(site.acc_val)
-    learned = "" if site.voting else "does not vote; "
-    return (site.site, site.max_prepare or _BLANK, site.acc_num or _BLANK, learned + _learned(site), value)
+    value = _BLANK if site.acc_val is None else entries.in_words(site.acc_val)
+    learned = biography.learned(site, _moment)
+    return (site.site, site.max_prepare or _BLANK, site.acc_num or _BLANK, learned, value)
 
 
-def _learned(site: SiteAccount) -> str:
-    if not site.learned:
-        return "not yet"
-    if site.learned_at is None:
-        return "yes, time unknown"
-    at = f"{local_time(site.learned_at):%Y-%m-%d} {clock_ms(site.learned_at)}"
-    match site.learned_how:
-        case "votes":
-            return f"{at}, counted the votes"
-        case "chosen":
-            return f"{at}, told by {site.learned_from}"
-        case _:
-            return f"{at}, copied from {site.learned_from}"
+def _moment(at: str) -> str:
+    return f"{local_time(at):%Y-%m-%d} {clock_ms(at)},"
 
 
 def _ballot_row(ballot: BallotAccount) -> Cells:
     chosen = Part("chosen", Role.GOOD) if ballot.chosen else ""
-    value = _BLANK if ballot.entry is None else _entry_words(ballot.entry)
+    value = _BLANK if ballot.entry is None else entries.in_words(ballot.entry)
     return (ballot.ballot, _names(ballot.promised), _names(ballot.accepted), chosen, value)
 
 
@@ -100,9 +88,3 @@ def _quorum_words(quorum: SlotQuorum | None) -> str:
 
 def _names(sites: Sequence[str]) -> str:
     return " ".join(sites) or _BLANK
-
-
-def _entry_words(entry: Entry) -> str:
-    """Who did what; the text comes last."""
-    parts = (entry.id, entry.kind, entry.text or entry.target)
-    return "no-op" if entry.author is None else " ".join(part for part in parts if part)

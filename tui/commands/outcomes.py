@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from engine.contract.answers import Entry, Outcome, OutcomeWord
+from engine.contract.answers import Outcome, OutcomeWord
 from engine.contract.shape import Shape
+from tui import entries
 from tui.exits import ExitStatus
 from tui.output import Output
 from tui.parts import Part, Role
@@ -68,16 +69,11 @@ def explained(told: Outcome) -> str:
         case OutcomeWord.CREATED:
             return f"at {slot}"
         case OutcomeWord.LOST:
-            return f"{slot} went to {_winner(told.to)}".strip()
+            said = "" if told.to is None else entries.content(told.to)
+            return f"{slot} went to {entries.whose(told.to)} {said}".strip()
         case _:
             return ": ".join(filter(None, (slot, told.reason)))
 
 
 def _cell(outcome: str) -> Part:
     return Part(outcome, _STYLES.get(outcome, Role.WARN))
-
-
-def _winner(entry: Entry | None) -> str:
-    if entry is None or entry.author is None:
-        return "a no-op"
-    return f"{entry.author}'s {entry.kind} {entry.text or entry.target or ''}".strip()

@@ -9,14 +9,14 @@ Rules that hold here:
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from engine.contract.answers import AcceptorLine, Entry, LinearizableRead, LogLine, LogState, TimelinePage
+from engine.contract.answers import AcceptorLine, LinearizableRead, LogLine, TimelinePage
 from engine.contract.errors import NoAnswer
 from engine.contract.requests import Blocks, LinearizableView
-from engine.core.entry import Kind
+from tui import entries, slots
 from tui.client import Client, failures_as_exits
 from tui.commands.outcomes import explained, outcome_cell
 from tui.commands.pages import (
@@ -37,13 +37,6 @@ from tui.parts import Part, Role
 from tui.selection import select_site
 from tui.times import clock, local_time
 
-_STATES: Final[Mapping[str, Part]] = {
-    LogState.CHOSEN: Part("■ chosen"),
-    LogState.ACCEPTED: Part("◧ accepted", Role.WARN),
-    LogState.PROMISED: Part("□ promised", Role.WARN),
-    LogState.HOLE: Part("? hole", Role.BAD),
-}
-_NOOP: Final = Part("∅ no-op", Role.DIM)
 _ACCEPTOR_HEADER: Final = [Part(name, Role.STRONG) for name in ("slot", "state", "maxPrepare", "accNum", "accVal")]
 _NOTHING: Final = "-"
 
@@ -167,22 +160,27 @@ def _asking(arguments: Namespace) -> Iterator[tuple[Client, Output]]:
 
 
 def _log_row(line: LogLine) -> Cells:
-    chosen_noop = line.state == LogState.CHOSEN and line.kind == Kind.NOOP
-    state = _NOOP if chosen_noop else _STATES.get(line.state, Part(line.state))
     kind = line.kind or _NOTHING
-    return (f"{line.slot:>5}", state, kind, line.author or _NOTHING, line.id or _NOTHING, _content(line))
+    return (
+        f"{line.slot:>5}",
+        _state(slots.word(line)),
+        kind,
+        line.author or _NOTHING,
+        line.id or _NOTHING,
+        entries.content(line),
+    )
 
 
 def _acceptor_row(line: AcceptorLine) -> Cells:
     entry = line.acc_val
-    value = _NOTHING if entry is None else f"{entry.id or ''} {entry.kind} {_content(entry)}".strip()
-    state = _STATES.get(line.state or "", Part(line.state or "unused", Role.DIM))
+    value = _NOTHING if entry is None else entries.in_words(entry)
+    state = Part("unused", Role.DIM) if line.state is None else _state(line.state)
     return (f"{line.slot:>5}", state, line.max_prepare or _NOTHING, line.acc_num or _NOTHING, value)
 
 
-def _content(entry: Entry | LogLine) -> str:
-    """What an entry says: a tweet's text, or whom it blocks."""
-    return entry.text or entry.target or ""
+def _state(word: str) -> Part:
+    glyph, role = slots.mark(word)
+    return Part(f"{glyph} {word}", role)
 
 
 def _local_time(at: str) -> str:

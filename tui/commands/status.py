@@ -13,12 +13,13 @@ from typing import Final
 
 from engine.contract import requests
 from engine.contract.answers import Counters, Peer, Status
-from tui import costs, counters, leading
+from tui import costs, counters, leading, standing
 from tui.client import Client, failures_as_exits
 from tui.exits import ExitStatus
 from tui.output import Cells, Output
 from tui.parts import Part, Role
 from tui.selection import select_site
+from tui.standing import Trouble
 
 _HOLES_SHOWN: Final = 12
 
@@ -33,8 +34,9 @@ def run(arguments: Namespace) -> int:
         return ExitStatus.DONE
     head = f"of {status.cluster}   leadership {leading.in_words(status.leadership, status.leader)}"
     out.line(Part(status.site, Role.STRONG), head)
-    for warning in _warnings(status, local.command("faults", "clear")):
-        out.line(Part(f"! {warning}", Role.BAD))
+    for trouble, sentence in standing.troubles(status).items():
+        advice = f"; `{local.command('faults', 'clear')}`" if trouble is Trouble.FAULTS else ""
+        out.line(Part(f"! {sentence}{advice}", Role.BAD))
     out.table(_facts(status))
     if status.peers:
         out.line(Part("peers", Role.STRONG))
@@ -44,33 +46,10 @@ def run(arguments: Namespace) -> int:
     return ExitStatus.DONE
 
 
-def _warnings(status: Status, clears_faults: str) -> Iterator[str]:
-    quorum = status.quorum
-    enough = quorum.reachable >= quorum.needed
-    if status.hindered:
-        yield status.hindered
-    if not enough:
-        yield "NO QUORUM: nothing can be created now; reading works"
-    if not status.voting:
-        yield f"not voting: {status.voting_why}"
-    elif enough and leading.lacks_leader(status.leadership, status.leader):
-        yield f"{leading.NO_LEADER}: events wait until a site that reaches a majority is elected"
-    if status.mismatch:
-        yield status.mismatch
-    if status.narrow:
-        yield status.narrow
-    if status.unsent:
-        yield status.unsent
-    if status.faults:
-        rules = "1 rule makes" if status.faults == 1 else f"{status.faults} rules make"
-        yield f"FAULTS: {rules} this site's network bad; `{clears_faults}`"
-
-
 def _facts(status: Status) -> Iterator[Cells]:
     quorum = status.quorum
     reached = f"{quorum.reachable} of {quorum.size} sites reachable, {quorum.needed} needed"
-    enough = quorum.reachable >= quorum.needed
-    yield "quorum", Part(reached, Role.GOOD if enough else Role.BAD)
+    yield "quorum", Part(reached, Role.GOOD if quorum.is_reached else Role.BAD)
     yield "log", f"chosen through {status.chosen_through}, highest {status.chosen_max}, next {status.next}"
     holes = status.holes
     more = f" and {len(holes) - _HOLES_SHOWN} more" if len(holes) > _HOLES_SHOWN else ""
@@ -82,12 +61,12 @@ def _facts(status: Status) -> Iterator[Cells]:
 
 
 def peer_row(name: str, peer: Peer) -> Cells:
-    up = Part("● up", Role.GOOD) if peer.up else Part("○ down", Role.BAD)
+    glyph, word, role = standing.mark(peer)
     rtt = "-" if peer.rtt_ms is None else f"{peer.rtt_ms} ms"
     through = "not heard by this engine yet"
     if peer.chosen_through is not None:
         through = f"chosen through {peer.chosen_through}" + ("" if peer.up else " when it was last heard")
-    return (name, up, rtt, through)
+    return (name, Part(f"{glyph} {word}", role), rtt, through)
 
 
 def _counter_rows(counted: Counters) -> Iterator[Cells]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from engine.contract.answers import Biography, Entry, SiteAccount
+from engine.contract.answers import Biography, SiteAccount
 from engine.core.explained.biography import Progress
+from tui import biography, entries
 from tui.rows import Part, Role, Row, fitted, row, wrapped
 from tui.times import clock_ms
 
@@ -42,23 +43,10 @@ def _sites(sites: Sequence[SiteAccount], width: int) -> list[Row]:
         said = (
             (f"{fitted(site.site, names)} ", Role.STRONG if site.answered else Role.DIM),
             f"{fitted(site.max_prepare or BLANK, numbers)} {fitted(site.acc_num or BLANK, numbers)} ",
-            _learned(site),
+            biography.learned(site, clock_ms),
         )
         lines += wrapped(row(*said), width, indent=names + 1)
     return lines
-
-
-def _learned(site: SiteAccount) -> Part:
-    if not site.answered:
-        return Part(f"{BLANK} did not answer", Role.WARN)
-    if not site.learned:
-        return Part("not yet" if site.voting else "not yet; does not vote", Role.NOTE)
-    if site.learned_at is None:
-        return Part("yes, time unknown", Role.GOOD)
-    how = {"votes": "counted", "chosen": f"by {site.learned_from}"}.get(
-        site.learned_how or "", f"from {site.learned_from}"
-    )
-    return Part(f"{clock_ms(site.learned_at)} {how}", Role.GOOD)
 
 
 def _ballots(told: Biography, width: int) -> list[Row]:
@@ -70,7 +58,7 @@ def _ballots(told: Biography, width: int) -> list[Row]:
         if ballot.accepted:
             parts += [Part("accepted ", Role.DIM), Part(f"{' '.join(ballot.accepted)}  ")]
         if ballot.entry is not None:
-            parts.append(Part(f"{_entry(ballot.entry)}  ", Role.NOTE))
+            parts.append(Part(f"{entries.name(ballot.entry)}  ", Role.NOTE))
         if ballot.chosen:
             parts.append(Part("chosen", Role.GOOD))
         lines += wrapped(tuple(parts), width, indent=2)
@@ -89,7 +77,3 @@ def _quorum(told: Biography, width: int) -> list[Row]:
     if quorum.counted_by is not None:
         parts.append(Part(f", counted by {quorum.counted_by}", Role.DIM))
     return wrapped(tuple(parts), width, indent=2)
-
-
-def _entry(entry: Entry) -> str:
-    return "no-op" if entry.author is None else f"{entry.id} {entry.kind}"

@@ -13,6 +13,7 @@ from typing import ClassVar
 from engine.contract.answers import Attempt, Biography, Direction, Entry, SlotView
 from engine.contract.errors import RequestFailed
 from engine.core.views import AttemptPhase
+from tui import entries
 from tui.panes.biography import biography_rows
 from tui.panes.diagram import diagram, lane_width
 from tui.panes.page import Page
@@ -191,8 +192,8 @@ class InspectorPane(Page):
 def _entry(label: str, entry: Entry | None, width: int) -> list[Row]:
     if entry is None:
         return [row((f"{label}  ", Role.DIM), "--")]
-    who = "no-op" if entry.author is None else f"{entry.id} {entry.kind} "
-    return wrapped(row((f"{label}  ", Role.DIM), (who, Role.NOTE), entry.text or entry.target or ""), width, indent=9)
+    said = row((f"{label}  ", Role.DIM), (f"{entries.name(entry)} ", Role.NOTE), entries.content(entry))
+    return wrapped(said, width, indent=9)
 
 
 def _vote(site: str, attempt: Attempt) -> list[Part]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from engine.contract.answers import VOID, Attempt, LogLine, LogState
 from engine.contract.errors import RequestFailed
 from engine.core.entry import Kind
+from tui import entries, slots
 from tui.panes.lines import Lines
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
 from tui.site.model import Change, SiteModel
@@ -18,18 +19,6 @@ NAME_NARROW: Final = 8
 BALLOT_NARROW: Final = 12
 ROUND_DIGITS: Final = 4
 STATE_WIDTH: Final = 11
-
-_STATES: Final[Mapping[str, tuple[str, Role]]] = {
-    LogState.CHOSEN: ("■", Role.GOOD),
-    "no-op": ("∅", Role.DIM),
-    VOID: ("⊘", Role.DIM),
-    LogState.ACCEPTED: ("◧", Role.WARN),
-    LogState.PROMISED: ("◇", Role.NOTE),
-    LogState.HOLE: ("?", Role.BAD),
-}
-
-_CHOSEN: Final[Mapping[str, str]] = {Kind.NOOP: "no-op", VOID: VOID, Kind.WITHDRAWAL: VOID}
-"""What is said of a chosen slot without effect, by the kind of its entry."""
 
 
 class LogPane(Lines):
@@ -88,7 +77,7 @@ class LogPane(Lines):
         attempt = self._attempt(line)
         if attempt is not None:
             entry = attempt.entry
-            words = (entry.text or entry.target or "") if entry is not None else line_words(line)
+            words = line_words(line) if entry is None else entries.content(entry)
             return row((f"[{len(attempt.votes)} of {attempt.needed}] ", Role.NOTE), words)
         match line.state:
             case LogState.ACCEPTED:
@@ -146,7 +135,5 @@ def _state(line: LogLine, attempt: Attempt | None) -> tuple[str, str, Role]:
     """The word, the glyph and the role of a slot's state; what this site does there says more than the state."""
     if attempt is not None:
         return attempt.phase, "…", Role.NOTE
-    word = line.state
-    if line.state == LogState.CHOSEN:
-        word = _CHOSEN.get(line.kind or "", word)
-    return word, *_STATES.get(word, ("·", Role.PLAIN))
+    word = slots.word(line)
+    return word, *slots.mark(word)

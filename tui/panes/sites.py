@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Final, NamedTuple, Self
 
 from engine.contract.answers import Counters, Peer, Status
-from tui import costs, counters, leading
+from tui import costs, counters, leading, standing
 from tui.panes.page import Page
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
 from tui.site.model import Change, SiteModel
@@ -83,7 +83,7 @@ class SitesPane(Page):
         return lines
 
     def _site(self, site: str, peer: Peer, columns: Columns, here: bool) -> list[Row]:
-        glyph, word, role = ("●", "here", Role.GOOD) if here else _up(peer)
+        glyph, word, role = ("●", "here", Role.GOOD) if here else standing.mark(peer)
         rtt = "" if peer.rtt_ms is None or not peer.up or not columns.rtt else f"{peer.rtt_ms} ms"
         votes = {True: "yes", False: "no", None: "?"}[peer.voting]
         more = f"  {votes:<5}  {peer.address or ''}" if columns.address else ""
@@ -103,12 +103,6 @@ class SitesPane(Page):
         return "not heard by this engine yet" if since is None else f"last heard {since:%d %b %H:%M:%S}"
 
 
-def _up(peer: Peer) -> tuple[str, str, Role]:
-    if not peer.up:
-        return "○", "down", Role.BAD
-    return ("◐", "learner", Role.WARN) if peer.voting is False else ("●", "up", Role.GOOD)
-
-
 def _prefix(told: int | None, width: int) -> str:
     """A prefix in its column; `?` where the site has not told it since this engine started, for it may be any."""
     return f"{'?' if told is None else format(told, ',')}".rjust(width)
@@ -116,22 +110,9 @@ def _prefix(told: int | None, width: int) -> str:
 
 def _standing(status: Status, width: int) -> list[Row]:
     """This site in sentences."""
-    lines = [
-        row(
-            f"{status.site} ",
-            ("votes" if status.voting else "does not vote", Role.GOOD if status.voting else Role.WARN),
-        )
-    ]
-    if status.voting_why and not status.voting:
-        lines += wrapped(row((status.voting_why, Role.WARN)), width)
-    if status.hindered:
-        lines += wrapped(row((status.hindered, Role.WARN)), width)
-    if status.mismatch:
-        lines += wrapped(row((status.mismatch, Role.WARN)), width)
-    if status.narrow:
-        lines += wrapped(row((status.narrow, Role.WARN)), width)
-    if status.unsent:
-        lines += wrapped(row((status.unsent, Role.WARN)), width)
+    lines = [row(f"{status.site} ", ("votes", Role.GOOD))] if status.voting else []
+    for sentence in standing.beside_the_bar(status):
+        lines += wrapped(row((sentence, Role.WARN)), width)
     if status.recovering:
         lines.append(row(("recovering: catching up with the others", Role.NOTE)))
     role = Role.WARN if leading.lacks_leader(status.leadership, status.leader) else Role.PLAIN

@@ -15,17 +15,26 @@ from typing import Final
 
 from textual.timer import Timer
 
-from engine.contract.answers import Peer, Status
-from tui import leading, times
+from engine.contract.answers import Status
+from tui import leading, standing, times
 from tui.panes.paint import Painted
 from tui.rows import Part, Role, Row, row, width_of, wrapped
 from tui.site.linearizable_read import STALE
 from tui.site.model import Gone, SiteModel, Stopped
+from tui.standing import Trouble
 from tui.times import clock
 
 RTT_WIDTH: Final = 120
 """From this width on, round trips may take room that other parts of the bar could use."""
 SHORT_NAME_MIN: Final = 2
+
+_ALARMS: Final = {
+    Trouble.NOT_VOTING: (row((" NOT VOTING ", Role.ALARM)),),
+    Trouble.MISMATCH: (row((" MISMATCH ", Role.ALARM)),),
+    Trouble.NARROW: (row((" NARROW PATH ", Role.ALARM)), row((" NARROW ", Role.ALARM))),
+    Trouble.UNSENT: (row((" UNSENT ", Role.ALARM)),),
+}
+"""What the bar says of them, in ever shorter forms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +77,10 @@ class StatusBar(Painted):
                 ),
             ),
         ]
-        if status.faults:
+        there = standing.troubles(status)
+        if Trouble.FAULTS in there:
             found.append(Segment(1, (row((f" FAULTS {status.faults} ", Role.ALARM)),)))
-        if not status.voting:
-            found.append(Segment(1, (row((" NOT VOTING ", Role.ALARM)),)))
-        if status.mismatch:
-            found.append(Segment(1, (row((" MISMATCH ", Role.ALARM)),)))
-        if status.narrow:
-            found.append(Segment(1, (row((" NARROW PATH ", Role.ALARM)), row((" NARROW ", Role.ALARM)))))
-        if status.unsent:
-            found.append(Segment(1, (row((" UNSENT ", Role.ALARM)),)))
+        found += [Segment(1, forms) for trouble, forms in _ALARMS.items() if trouble in there]
         found.append(_leading(status))
         found.append(Segment(5, (row(("next ", Role.DIM), f"{status.next:,}"), ())))
         if status.holes:
@@ -111,7 +114,7 @@ class StatusBar(Painted):
 
     def _may_be_old(self, status: Status) -> list[Segment]:
         """Without a quorum what is read here may be old; the time is told, not the age, which would tick."""
-        if status.quorum.reachable >= status.quorum.needed:
+        if status.quorum.is_reached:
             return []
         lines = self.model.timeline.lines
         forms = [row((STALE, Role.WARN)), row()]
@@ -133,7 +136,7 @@ def _leading(status: Status) -> Segment:
 
 def _quorum(status: Status) -> Segment:
     quorum = status.quorum
-    if quorum.reachable >= quorum.needed:
+    if quorum.is_reached:
         counts = f" {quorum.reachable}/{quorum.size}"
         long = row(("QUORUM", Role.GOOD), counts, (f" need {quorum.needed}", Role.DIM))
         return Segment(6, (long, row(("QUORUM", Role.GOOD), counts)))
@@ -145,13 +148,8 @@ def _glyph(status: Status, site: str) -> tuple[str, Role]:
     peer = status.peers.get(site)
     if site == status.site or peer is None:
         return ("●", Role.GOOD) if status.voting else ("◐", Role.WARN)
-    return _peer_glyph(peer)
-
-
-def _peer_glyph(peer: Peer) -> tuple[str, Role]:
-    if not peer.up:
-        return "○", Role.BAD
-    return ("◐", Role.WARN) if peer.voting is False else ("●", Role.GOOD)
+    glyph, _, role = standing.mark(peer)
+    return glyph, role
 
 
 def short_names(sites: Sequence[str]) -> list[str]:
@@ -193,15 +191,7 @@ def _peers_with_rtt(status: Status) -> Row:
 
 def _alarms(status: Status, width: int) -> list[Row]:
     """What is wrong and lasts, in sentences below the bar."""
-    said = [] if status.hindered is None else [status.hindered]
-    if not status.voting and status.voting_why:
-        said.append(f"{status.site} does not vote: {status.voting_why}")
-    if status.mismatch:
-        said.append(status.mismatch)
-    if status.narrow:
-        said.append(status.narrow)
-    if status.unsent:
-        said.append(status.unsent)
+    said = standing.beside_the_bar(status)
     return [line for sentence in said for line in wrapped(row(" ", (sentence, Role.WARN)), width, indent=1)[:2]]
 
 

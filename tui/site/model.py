@@ -146,8 +146,7 @@ class SiteModel:
     @property
     def may_lack_newest(self) -> bool:
         """Whether nobody here can tell what is chosen meanwhile."""
-        quorum = None if self.status is None else self.status.quorum
-        return self.over or (quorum is not None and quorum.reachable < quorum.needed)
+        return self.over or (self.status is not None and not self.status.quorum.is_reached)
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -260,12 +259,6 @@ class SiteModel:
         finally:
             self._asked_pages.discard(page)
         self._tell(Change.LOG)
-
-    async def slot_line(self, slot: int) -> LogLine | None:
-        """The line of one slot, fetched if need be."""
-        if self.log.line(slot) is None:
-            await self.read_log(slot)
-        return self.log.line(slot)
 
     async def read_timeline(self, limit: int, before: int | None) -> TimelinePage:
         return await self.link.ask(requests.View(limit=limit, before=None if before is None else Slot(before)))

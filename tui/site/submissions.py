@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from engine.contract.answers import Attempt, LogLine, Outcome, OutcomeWord
+from engine.contract.answers import Attempt, Outcome, OutcomeWord
 from engine.contract.errors import BadAnswer, EngineLost, ErrorCode, NoEngine, RequestFailed, RequestRefused
 from engine.contract.requests import EventKind, Fill, Plan, Submit
 from engine.core.effects import UNSETTLED
@@ -175,7 +175,7 @@ class Submissions:
                 notice = self._end(pending, Notice(said, Mood.GOOD, (), pending.operation, outcome.slot))
                 await self._name_votes(notice, words, outcome)
             case OutcomeWord.LOST:
-                said = wording.lost(words, outcome, await self._line(outcome.slot))
+                said = wording.lost(words, outcome)
                 self._end(pending, Notice(said, Mood.BAD, _undone(pending.operation), pending.operation, outcome.slot))
             case OutcomeWord.NOT_CREATED:
                 said = wording.not_created(words, outcome)
@@ -224,14 +224,6 @@ class Submissions:
         """Whether it may still wait for its number: at the same engine, whose site does not vote yet (D5)."""
         status = self._model.status
         return status is not None and not status.voting and status.since == pending.engine
-
-    async def _line(self, slot: int | None) -> LogLine | None:
-        if slot is None:
-            return None
-        try:
-            return await self._model.slot_line(slot)
-        except RequestFailed:
-            return None
 
     def _heard(self, before: Outcome | None, now: Outcome) -> None:
         """An outcome that nobody here waits for: told where it settles what was unknown."""

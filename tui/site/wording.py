@@ -15,6 +15,7 @@ from engine.contract.answers import Attempt, Filled, LogLine, Outcome, OutcomeWo
 from engine.core.effects import UNSETTLED, FillResult
 from engine.core.entry import Block, Kind, Operation, Tweet, Unblock, Withdrawal
 from engine.core.views import AttemptPhase
+from tui import entries
 from tui.rows import Role, Row, fitted, row, width_of
 
 SHORT: Final = 24
@@ -110,13 +111,12 @@ def created(words: str, outcome: Outcome, quorum: SlotQuorum | None) -> Row:
     return row(("✓ ", Role.GOOD), (f"created at slot {outcome.slot}", Role.GOOD), (f"{details}: ", Role.DIM), words)
 
 
-def lost(words: str, outcome: Outcome, winner: LogLine | None) -> Row:
-    """`winner` is what the slot holds instead."""
+def lost(words: str, outcome: Outcome) -> Row:
+    to = entries.whose(outcome.to)
     if outcome.to is None or outcome.to.author is None:
-        to = "a no-op that fills the gap"
-    else:
-        theirs = f" “{shortened(line_words(winner))}”" if winner is not None and winner.kind == Kind.TWEET else ""
-        to = f"{outcome.to.author}'s {outcome.to.kind}{theirs}"
+        to += " that fills the gap"
+    elif outcome.to.text is not None:
+        to += f" “{shortened(outcome.to.text)}”"
     said = f": slot {outcome.slot} went to {to}. Yours is in no log: "
     return row(("✗ ", Role.BAD), ("lost", Role.BAD), said, (words, Role.DIM))
 

@@ -1,0 +1,77 @@
+"""How a site stands, in words: what keeps it from its work, and how its peers are. Of its status.
+
+Rules that hold here:
+- Each trouble is told in one sentence, whoever tells it: `status`, the status bar or the pane of the sites.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Final
+
+from engine.contract.answers import Peer, Status
+from tui import leading
+from tui.parts import Role
+
+
+class Trouble(Enum):
+    """What keeps a site from its work, in the order in which it is told."""
+
+    HINDERED = auto()
+    NO_QUORUM = auto()
+    NOT_VOTING = auto()
+    NO_LEADER = auto()
+    MISMATCH = auto()
+    NARROW = auto()
+    UNSENT = auto()
+    FAULTS = auto()
+
+
+def troubles(status: Status) -> Mapping[Trouble, str]:
+    """The sentence of each that there is."""
+    said = {
+        Trouble.HINDERED: status.hindered,
+        Trouble.NO_QUORUM: None if status.quorum.is_reached else "NO QUORUM: nothing can be created now; reading works",
+        Trouble.NOT_VOTING: None if status.voting else _voteless(status),
+        Trouble.NO_LEADER: _leaderless(status),
+        Trouble.MISMATCH: status.mismatch,
+        Trouble.NARROW: status.narrow,
+        Trouble.UNSENT: status.unsent,
+        Trouble.FAULTS: _faulty(status.faults),
+    }
+    return {trouble: sentence for trouble, sentence in said.items() if sentence}
+
+
+_IN_A_WORD: Final = frozenset({Trouble.NO_QUORUM, Trouble.NO_LEADER, Trouble.FAULTS})
+"""Of these the word in the status bar says all."""
+
+
+def beside_the_bar(status: Status) -> list[str]:
+    """The sentences of which the status bar has a word at most."""
+    return [sentence for trouble, sentence in troubles(status).items() if trouble not in _IN_A_WORD]
+
+
+def mark(peer: Peer) -> tuple[str, str, Role]:
+    """How a peer is: a glyph, a word, and what they mean."""
+    if not peer.up:
+        return "○", "down", Role.BAD
+    return ("◐", "learner", Role.WARN) if peer.voting is False else ("●", "up", Role.GOOD)
+
+
+def _voteless(status: Status) -> str:
+    why = f": {status.voting_why}" if status.voting_why else ""
+    return f"{status.site} does not vote{why}"
+
+
+def _leaderless(status: Status) -> str | None:
+    """Said where nothing before it is in the way."""
+    if not (status.quorum.is_reached and status.voting and leading.lacks_leader(status.leadership, status.leader)):
+        return None
+    return f"{leading.NO_LEADER}: events wait until a site that reaches a majority is elected"
+
+
+def _faulty(rules: int) -> str | None:
+    if not rules:
+        return None
+    return f"FAULTS: {'1 rule makes' if rules == 1 else f'{rules} rules make'} this site's network bad"
