@@ -103,6 +103,15 @@ def test_times_are_read_past_wrong_clocks_and_never_go_back() -> None:
         assert max(abs(one - other) for one, other in zip(times, right, strict=True)) < 10
 
 
+@pytest.mark.parametrize("ahead_ms", [0, HOUR_MS, -HOUR_MS])
+def test_a_way_takes_half_of_there_and_back(ahead_ms: int) -> None:
+    alice, bob = Notebook("alice"), Notebook("bob", NOON_MS + 40 + ahead_ms)
+    prepare = alice.sends("bob")
+    promise = bob.takes("alice", prepare).sends("alice", said("promise"))
+    alice.passes().waits(80).takes("bob", promise)
+    assert [round(frame.at_ms) for frame in frames(alice, bob)] == [0, 0, 40, 81]
+
+
 def test_what_was_sent_by_nobody_in_the_files_is_said() -> None:
     alice, bob = Notebook("alice"), Notebook("bob")
     bob.sends("alice")
@@ -241,15 +250,16 @@ def test_the_table_is_what_commits_made_durable_and_frames_keep_theirs() -> None
     alice, bob = Notebook("alice"), Notebook("bob")
     alice.keeps(7, "1.bob", "1.bob", tweet("bob", 1))
     alice.tells(said("standing")).passes().keeps(7, "3.alice", "1.bob", tweet("bob", 1)).tells(said("preparing"))
-    alice.passes().promises(RangeLine(8, None, "4.bob")).keeps(8, "2.bob").tells(said("preparing"))
+    alice.passes().promises(RangeLine(7, None, "4.bob")).keeps(8, "2.bob").tells(said("preparing"))
     first, standing, preparing, raised = frames(alice, bob)
     tables = [frame.sites[0].acceptors for frame in (first, standing, preparing, raised)]
     assert [table[Slot(7)].max_prepare for table in tables] == [
         *[ballot(1, BOB)] * 2,
-        *[ballot(3, ALICE)] * 2,
+        *(ballot(3, ALICE), ballot(4, BOB)),
     ]
     assert Slot(8) not in tables[2]
-    assert tables[3][Slot(8)].max_prepare == ballot(4, BOB), "a promise of a range holds for the slot too (A3)"
+    for slot in (Slot(7), Slot(8)):
+        assert tables[3][slot].max_prepare == ballot(4, BOB), "a promise of a range holds for its slots too (A3)"
     assert [site.why for site in first.sites] == ["", "", "not recorded"]
 
 
