@@ -225,6 +225,23 @@ def test_r3_an_accepted_entry_that_is_found_is_completed_and_not_replaced() -> N
     assert stage.store.log[Slot(1)] == THEIRS
 
 
+def test_r3_what_an_attempt_proposes_is_not_said_before_the_promises_tell() -> None:
+    """It may be bob's entry: a no-op is proposed only where no promise brings one (B2)."""
+
+    def why() -> str:
+        attempt = stage.replica.attempt(Slot(1))
+        assert attempt is not None
+        return attempt.why
+
+    stage = with_hole(5)
+    nobody_knows(stage, stage.fill(1))
+    assert why().endswith(", then completes what was accepted, or proposes a no-op")
+    number = sent(stage.wait(800), Prepare)[0][1].ballot
+    assert why() == f"asks for promises of {number}, for a no-op unless they bring an entry"
+    stage.hear(BOB, promise(number, 1, (ballot(0, BOB), THEIRS)))
+    assert why() == f"asks for promises of {number}; so far they bring bob's entry, accepted by bob at 0.bob"
+
+
 def test_r3_a_slot_accepted_here_whose_author_went_away_is_settled() -> None:
     stage = Stage(3).ready()
     stage.hear(BOB, accept(ballot(3, BOB), 1, THEIRS))

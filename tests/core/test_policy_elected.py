@@ -423,4 +423,4 @@ def test_r3_what_keeps_a_hole_is_said() -> None:
     stage.live(20_000)
     why = stage.replica.why_unsettled(Slot(1))
     assert why.startswith("asks for promises of ")
-    assert why.endswith(".alice, for a no-op; 3 of 3 reachable, 2 needed")
+    assert why.endswith(".alice, for a no-op unless they bring an entry; 3 of 3 reachable, 2 needed")

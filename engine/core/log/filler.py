@@ -190,7 +190,9 @@ class Filler:
                 votes = tuple(peer for peer in peers if peer not in unanswered)
             case Yielding():
                 phase, votes = AttemptPhase.YIELDING, ()
-                then = "proposes a no-op" if self._competes else "asks again, until another site has settled it"
+                then = "asks again, until another site has settled it"
+                if self._competes:
+                    then = "completes what was accepted, or proposes a no-op"
                 why = f"no answer settled it; lets other attempts go first, then {then}"
         return AttemptView(slot, phase, None, votes, peers, len(peers), NOOP, why, fill.since)
 

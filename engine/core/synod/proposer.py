@@ -267,16 +267,19 @@ class Proposer:
         sites, needed = self._settings.sites, self._settings.quorum
         ballot: Ballot | None = None
         votes: frozenset[SiteId] = frozenset()
-        entry = attempt.own
+        entry, why = attempt.own, attempt.why
         match attempt.phase:
-            case Preparing(ballot, votes, found, _):
+            case Preparing(ballot, votes, found, at):
                 phase = AttemptPhase.PREPARING
-                entry = entry if found is None else found.entry
+                if found is not None:
+                    entry = found.entry
+                    whose = f"{_whose(entry)}, accepted by {at} at {found.ballot}"
+                    why = f"asks for promises of {ballot}; so far they bring {whose}"
             case Accepting(ballot, entry, votes):
                 phase = attempt.accepting
             case Waiting():
                 phase = AttemptPhase.WAITING
-        return AttemptView(slot, phase, ballot, tuple(sorted(votes)), sites, needed, entry, attempt.why, attempt.since)
+        return AttemptView(slot, phase, ballot, tuple(sorted(votes)), sites, needed, entry, why, attempt.since)
 
     def _begin(self, step: Step, slot: Slot, own: Entry) -> Attempt:
         assert slot not in self._attempts, f"two attempts at slot {slot} (B1)"
@@ -293,7 +296,7 @@ class Proposer:
 
     def _prepare(self, step: Step, attempt: Attempt) -> None:
         ballot = self._rounds.take(step)
-        attempt.why = f"asks for promises of {ballot}, for {_named(attempt.own)}"
+        attempt.why = f"asks for promises of {ballot}, for {_wanted(attempt.own)}"
         step.tell(SawAttempt(attempt.slot, AttemptPhase.PREPARING, ballot, attempt.why))
         self._ask(step, attempt, ballot)
 
@@ -359,9 +362,17 @@ def _why(phase: Preparing, own: Entry, entry: Entry) -> str:
 
 def why_adopted(found: AcceptedSlot, at: SiteId) -> str:
     """`adopts bob's entry: carol had accepted it at 3.alice`"""
-    what = "the no-op" if found.entry.author is None else f"{found.entry.author}'s entry"
-    return f"adopts {what}: {at} had accepted it at {found.ballot}"
+    return f"adopts {_whose(found.entry)}: {at} had accepted it at {found.ballot}"
+
+
+def _whose(entry: Entry) -> str:
+    return "the no-op" if entry.author is None else f"{entry.author}'s entry"
 
 
 def _named(own: Entry) -> str:
     return "a no-op" if own.author is None else f"its own {kind_of(own)}"
+
+
+def _wanted(own: Entry) -> str:
+    """What an attempt is for: what is proposed in the end, the promises say (B2)."""
+    return f"{_named(own)} unless they bring an entry" if own.author is None else _named(own)
