@@ -98,7 +98,8 @@ class Attempt(Shape):
 
 class LogLine(Shape):
     """A slot of the log. `state` as in LogState; where it is not chosen, the entry is the accepted one. `kind`: the
-    entry's, or VOID; `at`: its author's clock."""
+    entry's, or VOID. `chosen_at`: the ballot at which it was chosen, None where that is not remembered; `acc_num` and
+    `max_prepare` are of this site's acceptor, whatever was chosen. `at`: its author's clock."""
 
     slot: int
     state: str
@@ -107,6 +108,7 @@ class LogLine(Shape):
     id: str | None
     text: str | None
     target: str | None
+    chosen_at: ForScreens[str | None]
     acc_num: ForScreens[str | None]
     max_prepare: ForScreens[str | None]
     at: ForScreens[str | None]

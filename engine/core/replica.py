@@ -25,7 +25,7 @@ from engine.core.events.situation import Situation
 from engine.core.explained.biographer import Biographer
 from engine.core.explained.hindrance import Hindrances, Meddling, nobody_meddles
 from engine.core.explained.readings import Readings
-from engine.core.ids import NEVER, SiteId, Slot, Tick
+from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick
 from engine.core.leading.elected import Elected
 from engine.core.leading.one_by_one import OneByOne
 from engine.core.leading.policy import Parts, Policy
@@ -229,6 +229,10 @@ class Replica:
         acceptor = self._consensus.acceptor
         slots = sorted(acceptor.votes)[-slots_max:]
         return [*(WriteVote(slot, acceptor.votes[slot]) for slot in slots), WriteRanges(acceptor.ranges)]
+
+    def chosen_at(self, slot: Slot) -> Ballot | None:
+        """The ballot at which the slot was chosen; None where this site does not remember one."""
+        return self._biographer.chosen_at(slot)
 
     def blocks(self) -> dict[tuple[SiteId, SiteId], Slot]:
         """(blocker, blocked) -> the slot since which it stands, of the prefix (R2)."""

@@ -117,7 +117,8 @@ class Queries:
 
     def log_lines(self, slots: Iterable[Slot]) -> list[LogLine]:
         rows = sorted(self._rows(slots).items())
-        return [shapes.log_line(row, self._replica.attempt(slot), self._clock) for slot, row in rows]
+        replica, clock = self._replica, self._clock
+        return [shapes.log_line(row, replica.chosen_at(slot), replica.attempt(slot), clock) for slot, row in rows]
 
     def status(self) -> answers.Status:
         return self._board.status()
@@ -210,11 +211,11 @@ class Queries:
         state = shapes.slot_state(row, used=slot <= used_max)
         attempt = self._replica.attempt(slot)
         if row.learned is not None:
-            action = "nothing: it is learned"
+            action = "nothing is left to do, it is learned"
         elif slot > used_max:
-            action = f"nothing: it is not used yet, the highest used slot is {used_max}"
+            action = f"nothing can be done, it is not used yet: the highest used slot is {used_max}"
         elif attempt is not None:
-            action = f"goes on: {attempt.why}"
+            action = f"go on with what is under way ({attempt.why})"
         elif not self._replica.fills:
             action = "ask the others whether it is chosen, until one of them has settled it"
         elif row.vote.accepted is not None:

@@ -98,8 +98,8 @@ def _state(row: LogRow) -> LogState | None:
     return None if row.vote.promised is None else LogState.PROMISED
 
 
-def log_line(row: LogRow, attempt: AttemptView | None, clock: Clock) -> LogLine:
-    """`row` may be one that the store does not have: a hole has a line too."""
+def log_line(row: LogRow, chosen_at: Ballot | None, attempt: AttemptView | None, clock: Clock) -> LogLine:
+    """`row` may be one that the store does not have: a hole has a line too. `chosen_at`: where it is remembered."""
     entry = row.learned if row.learned is not None else row.vote.entry
     said = entry_shape(entry) or _NOTHING
     return LogLine(
@@ -110,6 +110,7 @@ def log_line(row: LogRow, attempt: AttemptView | None, clock: Clock) -> LogLine:
         id=said.id,
         text=said.text,
         target=said.target,
+        chosen_at=ballot(chosen_at),
         acc_num=ballot(row.vote.accepted),
         max_prepare=ballot(row.vote.promised),
         at=at_of(entry),

@@ -46,6 +46,8 @@ async def test_a_learned_slot_names_its_quorum_and_who_knew_when(tmp_path: Path)
         assert " ".join(told) == "slot state may_be_chosen sentence entry void quorum sites ballots"
         assert (told["state"], told["entry"]["text"], told["void"]) == ("learned", "hello", False)
         assert told["quorum"]["counted_by"] == "alice"
+        (line,) = (await bob.call("log", **{"from": slot, "to": slot}))["lines"]
+        assert line["chosen_at"] == told["quorum"]["ballot"]
         assert len(told["quorum"]["sites"]) == 2
         assert [" ".join(site) for site in told["sites"]] == [SITE_KEYS] * 3
         assert [site["learned_how"] for site in told["sites"]] == ["votes", "chosen", "chosen"]

@@ -69,7 +69,7 @@ class FakePicture:
 
     def log_lines(self, slots: Iterable[Slot]) -> list[LogLine]:
         self.made.append("log")
-        return [LogLine(slot, "hole", *(None,) * 9) for slot in sorted(slots)]
+        return [LogLine(slot, "hole", *(None,) * 10) for slot in sorted(slots)]
 
     def status(self) -> Status:
         self.made.append("status")

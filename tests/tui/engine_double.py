@@ -59,8 +59,9 @@ def entry(
 def log_line(slot: int, kind: str | None = "tweet", author: str | None = "bob", **other: Any) -> Json:
     """A chosen slot unless `state` says otherwise."""
     number = slot if author is not None else None
-    line = {"slot": slot, "state": "chosen", **entry(kind or "", author, number), "accNum": f"1.{author or 'alice'}"}
-    line |= {"kind": kind, "maxPrepare": f"1.{author or 'alice'}", "at": at(slot), "attempt": None}
+    ballot = f"1.{author or 'alice'}"
+    line = {"slot": slot, "state": "chosen", **entry(kind or "", author, number), "kind": kind, "chosen_at": ballot}
+    line |= {"accNum": ballot, "maxPrepare": ballot, "at": at(slot), "attempt": None}
     if kind == "tweet" and "text" not in other:
         line["text"] = f"tweet number {slot}"
     return line | other

@@ -46,6 +46,7 @@ def test_a_row_for_each_site_and_ballot_and_a_sentence_at_the_end(capsys: pytest
         *("ballot", "1.bob", "2.alice"),
         *("quorum", "learned"),
     ]
+    assert lines[6].split() == ["ballot", "known", "promises", "known", "acceptances", "entry"]
     assert ", counted  " in lines[3]
     assert lines[4].split()[3:] == ["yes,", "time", "unknown", "--"]
     assert lines[5].split() == ["carol", "--", "--", "did", "not", "answer", "--"]

@@ -124,7 +124,7 @@ def test_a_desert_of_other_entries_is_crossed_in_strides() -> None:
 
 
 def line(slot: int, state: str = "chosen", text: str = "", attempt: Attempt | None = None) -> LogLine:
-    return LogLine(slot, state, "tweet", "bob", f"bob/{slot}", text, None, None, None, None, attempt)
+    return LogLine(slot, state, "tweet", "bob", f"bob/{slot}", text, None, None, None, None, None, attempt)
 
 
 def attempted(slot: int) -> Attempt:

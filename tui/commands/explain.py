@@ -2,6 +2,8 @@
 
 Rules that hold here:
 - What nobody knows any more, or who did not answer, is `--` or said to be unknown (null with --json), never a guess.
+- Of a ballot those promises and acceptances are listed that are known of: a site's variables tell its highest ballot
+  alone, and accepting a ballot hides whether it was promised before.
 - Nothing is changed by asking; the engine tells what it has when the time is over.
 - User text stands last on a line.
 """
@@ -54,7 +56,8 @@ def show(out: Output, told: Biography) -> None:
         out.line("entry ", entries.in_words(told.entry))
     out.table([_header("site", "maxPrepare", "accNum", "learned", "accVal"), *map(_site_row, told.sites)])
     if told.ballots:
-        out.table([_header("ballot", "promised by", "accepted by", "", "entry"), *map(_ballot_row, told.ballots)])
+        header = _header("ballot", "known promises", "known acceptances", "", "entry")
+        out.table([header, *map(_ballot_row, told.ballots)])
     out.line(Part("quorum", Role.STRONG), _quorum_words(told.quorum))
     out.line(told.sentence)
 

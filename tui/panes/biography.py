@@ -2,6 +2,8 @@
 
 Rules that hold here:
 - What nobody knows any more, and what a site that did not answer knows, is `--` or said to be unknown.
+- Of a ballot those promises and acceptances are told that are known of: a site's variables tell its highest ballot
+  alone, and accepting a ballot hides whether it was promised before.
 - No text of a user stands here: an entry is told by its id and kind.
 """
 
@@ -54,9 +56,9 @@ def _ballots(told: Biography, width: int) -> list[Row]:
     for ballot in told.ballots:
         parts = [Part(f"ballot {ballot.ballot}  ", Role.STRONG)]
         if ballot.promised:
-            parts += [Part("promised ", Role.DIM), Part(f"{' '.join(ballot.promised)}  ")]
+            parts += [Part("known promises: ", Role.DIM), Part(f"{' '.join(ballot.promised)}  ")]
         if ballot.accepted:
-            parts += [Part("accepted ", Role.DIM), Part(f"{' '.join(ballot.accepted)}  ")]
+            parts += [Part("acceptances: ", Role.DIM), Part(f"{' '.join(ballot.accepted)}  ")]
         if ballot.entry is not None:
             parts.append(Part(f"{entries.name(ballot.entry)}  ", Role.NOTE))
         if ballot.chosen:

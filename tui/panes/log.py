@@ -1,4 +1,9 @@
-"""Pane 3: the raw log, every slot with its state (docs/protocol.md "Words")."""
+"""Pane 3: the raw log, every slot with its state (docs/protocol.md "Words").
+
+Rules that hold here:
+- The ballot beside `chosen` is one at which it was chosen, or `--`: what this site's acceptor accepted last may be of
+  another ballot. Elsewhere it is what the acceptor accepted, or else promised.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +67,7 @@ class LogPane(Lines):
         state, glyph, role = _state(line, self._attempt(line))
         own = line.author == self.model.site
         author = "--" if line.author is None else line.author + ("*" if own else "")
-        ballot = line.acc_num or line.max_prepare or "--"
+        ballot = (line.chosen_at if line.state == LogState.CHOSEN else line.acc_num or line.max_prepare) or "--"
         kind = "--" if line.kind in {None, Kind.NOOP} else line.kind or ""
         return (
             *row(f"{line.slot:>{len(str(self.model.log.last))}} "),
@@ -77,7 +82,8 @@ class LogPane(Lines):
         attempt = self._attempt(line)
         if attempt is not None:
             entry = attempt.entry
-            words = line_words(line) if entry is None else entries.content(entry)
+            proposes = entry is not None and entry.author is not None  # a no-op, unless an entry is found there
+            words = entries.content(entry) if entry is not None and proposes else line_words(line)
             return row((f"[{len(attempt.votes)} of {attempt.needed}] ", Role.NOTE), words)
         match line.state:
             case LogState.ACCEPTED:

@@ -80,4 +80,4 @@ class LogPages:
 
 
 def _unheard(slot: int) -> LogLine:
-    return LogLine(slot, LogState.HOLE, *(None,) * 9)
+    return LogLine(slot, LogState.HOLE, *(None,) * 10)

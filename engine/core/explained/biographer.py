@@ -21,7 +21,7 @@ from engine.core.consensus import Consensus
 from engine.core.effects import SawBiography
 from engine.core.explained.biography import Answer, tell
 from engine.core.explained.slot_history import SlotHistory
-from engine.core.ids import NEVER, Nonce, SiteId, Slot, Tick, new_nonce
+from engine.core.ids import NEVER, Ballot, Nonce, SiteId, Slot, Tick, new_nonce
 from engine.core.log.pages import cost_bytes
 from engine.core.messages import AskSlot, Deed, Learning, SlotState
 from engine.core.peers.heartbeats import Peers
@@ -114,6 +114,12 @@ class Biographer:
         for inquiry in self._inquiries.values():
             due = min(due, inquiry.give_up_at, inquiry.resend_at)
         return due
+
+    def chosen_at(self, slot: Slot) -> Ballot | None:
+        """The ballot at which a majority accepted the slot's entry, as this site counted or was told; None where that
+        is not remembered. (What its own acceptor accepted may be of another ballot.)"""
+        past = self._history.learned(slot)
+        return None if past is None else past.saw.ballot
 
     def answer(self, step: Step, question: AskSlot) -> SlotState:
         """What this site has of the slot, cut to a datagram."""
