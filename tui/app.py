@@ -20,10 +20,12 @@ from engine.contract.errors import RequestFailed
 from engine.contract.requests import Stop
 from tui.hops import Hop, Leaving
 from tui.panes.engine import exit_status
+from tui.rows import Role, row
 from tui.screens.leave import Decision, leave_dialog
 from tui.screens.main import MainScreen
 from tui.screens.palette import commands
 from tui.shell import Shell
+from tui.site.notices import STOP
 
 STOP_TIMEOUT_S: Final = 15.0
 
@@ -58,7 +60,7 @@ class LoggosApp(Shell):
     def _show_hop(self) -> None:
         hop = self._hops[self._at]
         if hop not in self._screens:
-            self._screens[hop] = MainScreen(hop, self._hops)
+            self._screens[hop] = MainScreen(hop, self._hops, self._leaving)
             self.install_screen(self._screens[hop], hop.site)
         if any(isinstance(screen, MainScreen) for screen in self.screen_stack):
             self.switch_screen(hop.site)
@@ -93,7 +95,8 @@ class LoggosApp(Shell):
     def _decided(self, decision: Decision | None) -> None:
         match decision:
             case Decision.STOP:
-                self.main.board.doing = f"stopping the engine of {self.main.model.site}"
+                stopping = row(("… ", Role.NOTE), f"stopping the engine of {self.main.model.site}")
+                self.main.board.begin(STOP, lambda: stopping)
                 self.run_worker(self._stop(), group="stop")
             case Decision.DETACH:
                 self.end()
@@ -107,10 +110,10 @@ class LoggosApp(Shell):
             await model.link.ask(Stop())
             await asyncio.wait_for(model.link.down.wait(), STOP_TIMEOUT_S)
         except RequestFailed as failed:
-            self.main.board.doing = None
+            self.main.board.end(STOP)
             self.main.complain(f"the engine does not stop: {failed}")
         except TimeoutError:
-            self.main.board.doing = None
+            self.main.board.end(STOP)
             self.main.complain(f"the engine has not stopped within {STOP_TIMEOUT_S:.0f} s; d leaves it")
         else:
             self.exit(0)
@@ -119,7 +122,7 @@ class LoggosApp(Shell):
         for screen in self._screens.values():
             if screen.is_mounted:
                 screen.composer.keep()
-        self.exit(exit_status(self.main.model))
+        self.exit(exit_status(self.main.model, self._leaving))
 
     # The palette.
 
@@ -131,7 +134,8 @@ class LoggosApp(Shell):
 def run_screen(hops: Sequence[Hop], leaving: Leaving) -> int:
     """Shows the first of `hops` until it is left; returns the exit status.
 
-    0, or the status with which the engine stopped by itself, 5 if it went away without a word, 1 after a crash.
+    0, or the status with which the engine stopped by itself, 5 if it went away without a word (0 where all are stopped
+    afterwards), 1 after a crash.
     """
     app = LoggosApp(hops, leaving)
     gc.freeze()  # what is loaded stays: to look through it for garbage again and again would hold keys up

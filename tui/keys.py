@@ -36,7 +36,7 @@ WRITE: Final = (
 )
 OUTCOME: Final = (
     Key("r", "r", "retry", "retry", "send an event again that is certainly not in the log"),
-    Key("e", "e", "edit", "edit", "take the text of the last outcome back into the composer"),
+    Key("e", "e", "edit", "edit", "take a text that is in no log back into the composer, once dismissed too"),
     Key("w", "w", "wait", "wait", "keep watching an unknown outcome; it is told when it is known"),
     Key("x", "x", "dismiss_outcome", "dismiss", "take the outcome line away (Esc too)"),
     Key("o", "o", "outcomes", "outcomes", "all outcomes that this screen has told"),
@@ -57,6 +57,7 @@ LOOK: Final = (
         "inspect",
         "a slot: who promised, accepted, chose and knew it when; its messages",
     ),
+    Key("l", "l", "read", "whole row", "read the whole of a row that the screen cuts"),
     Key("a", "a", "ask", "ask again", "in the slot's pane: ask all sites again what they know of it"),
     Key("z", "z", "zoom", "zoom", "give the whole screen to one pane, and back"),
     Key("slash", "/", "search", "search", "search the log or timeline; filter the trace"),
@@ -133,6 +134,9 @@ READING: Final = (
     Key("pageup,pagedown", "pgup pgdn", "scroll", "page", "a page up or down"),
     Key("escape", "esc", "cancel", "close", "take the text away"),
 )
+SCROLL: Final = Key("up,down", "↑ ↓", "scroll", "scroll", "a line up or down; pgup and pgdn a page")
+"""Of a pane that is longer than its room, and has no rows to choose from."""
+
 FINDING: Final = (
     Key("up,down", "↑ ↓", "move", "move", "another action"),
     Key("enter", "enter", "take", "do it", "do what is marked"),

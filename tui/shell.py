@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from collections import deque
+from operator import itemgetter
 from pathlib import Path
 from typing import ClassVar, Final
 
 from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.command import CommandPalette
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.screen import Screen
 from textual.theme import Theme, ThemeProvider
 
@@ -46,6 +48,29 @@ CALM: Final = Theme(
     panel="#242a31",
     dark=True,
 )
+
+
+BY_WHAT_IT_DOES: Final = 0.001
+"""The score of an action whose name does not match: below that of any name."""
+
+
+class Actions(Provider):
+    """All that the program has for the palette: found by their names, loosely, and then by what they do, where words
+    begin so."""
+
+    async def discover(self) -> Hits:
+        for name, what, run, _ in sorted(self.app.get_system_commands(self.screen), key=itemgetter(0)):
+            yield DiscoveryHit(name, run, help=what)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        beginnings = [re.compile(rf"\b{re.escape(word)}", re.IGNORECASE) for word in query.split()]
+        for name, what, run, _ in self.app.get_system_commands(self.screen):
+            score = matcher.match(name)
+            if not score and beginnings and all(word.search(what) for word in beginnings):
+                score = BY_WHAT_IT_DOES
+            if score > 0:
+                yield Hit(score, matcher.highlight(name), run, help=what)
 
 
 class Palette(CommandPalette):
@@ -181,7 +206,7 @@ class Shell(App[int]):
     # The palette.
 
     def action_command_palette(self) -> None:
-        self.push_screen(Palette(id="--command-palette"))
+        self.push_screen(Palette(providers=[Actions], id="--command-palette"))
 
     def search_themes(self) -> None:
         self.push_screen(Palette(providers=[ThemeProvider], placeholder="Search for themes…"))

@@ -11,7 +11,7 @@ import pytest
 
 from engine.core.ids import SiteId
 from tests.tui.engine_double import EngineDouble
-from tests.tui.pilots import BOUND_S, WIDE, Driven, screen_of
+from tests.tui.pilots import BOUND_S, NARROW, WIDE, Driven, screen_of
 from tui.app import LoggosApp
 from tui.hops import Hop, Leaving
 from tui.panes.engine import shell_lines
@@ -39,11 +39,15 @@ async def test_an_engine_that_stops_says_why_and_its_status_is_the_screens(tmp_p
 
 async def test_an_engine_that_goes_without_a_word_shows_the_end_of_its_log(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine:
-        engine.hop.log_path.write_text("old\n" * 200 + "14:05:09 starting\n14:05:10 \x1b[31mkilled\n")
-        async with screen_of(engine) as pilot:
+        older = "2026-11-21T11:59:59.900Z INFO of an older engine\n"
+        began = "2026-11-21T12:00:00.004Z INFO starting\n"
+        engine.hop.log_path.write_text(f"{older * 200}{began}Traceback:\n2026-11-21T14:05:10.000Z \x1b[31mkilled\n")
+        async with screen_of(engine, size=WIDE) as pilot:
             await engine.stop()
             await pilot.until_shown("NO ENGINE")
-            await pilot.until_shown("14:05:10 \\x1b[31mkilled")
+            await pilot.until_shown("14:05:10.000Z \\x1b[31mkilled")
+            await pilot.until_shown("Traceback:")
+            assert "of an older engine" not in pilot.text()
             await pilot.until_shown("q quits (exit 5)")
             says = f"loggos --sites {tmp_path}/sites.yaml --data {tmp_path} serve alice".replace(" ", "")
             await pilot.until(
@@ -51,10 +55,54 @@ async def test_an_engine_that_goes_without_a_word_shows_the_end_of_its_log(tmp_p
             )
 
 
+async def test_what_an_older_engine_wrote_is_not_shown_as_the_last_words_of_one_that_writes_elsewhere(
+    tmp_path: Path,
+) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.hop.log_path.write_text("2026-11-21T11:59:59.900Z INFO stopped: asked to\n")
+        async with screen_of(engine, size=WIDE) as pilot:
+            await engine.stop()
+            await pilot.until_shown("NO ENGINE")
+            await pilot.until_shown("q quits (exit 5)")
+            assert "asked to" not in pilot.text()
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=str)
+async def test_a_pane_that_is_zoomed_has_the_whole_screen_without_an_engine_too(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 60
+        async with screen_of(engine, size=size) as pilot:
+            await pilot.until_shown("tweet number 60")
+            await engine.stop()
+            await pilot.until_shown("q quits (exit 5)")
+            before = pilot.main.pane.rows_height
+            await pilot.press("z")
+            await pilot.until(lambda: "q quits" not in pilot.text(), "the panel stays")
+            assert pilot.main.pane.rows_height > before
+            assert "NO ENGINE" in pilot.lines()[0]
+            await pilot.press("z")
+            await pilot.until_shown("q quits (exit 5)")
+            await engine.start()
+            await pilot.until(lambda: "q quits" not in pilot.text(), "it stays")
+
+
+async def test_a_demo_that_is_left_has_done_what_it_was_to_do_whichever_engine_is_gone(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine, leaving=Leaving.STOPS_ALL) as pilot:
+        await engine.stop()
+        await pilot.until_shown("q quits. This starts it again")
+        await pilot.press("q")
+        await pilot.until_shown("leave the demo")
+        await pilot.press("y")
+        await pilot.until(lambda: pilot.app.return_value is not None, "never left")
+        assert pilot.app.return_value == 0
+
+
 async def test_without_an_engine_the_timeline_keeps_most_of_the_rows(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine:
         engine.used_max = 40
-        engine.hop.log_path.write_text("14:05:09 a line of the log\n" * 20)
+        engine.hop.log_path.write_text("2026-11-21T14:05:09.000Z a line of the log\n" * 20)
         async with screen_of(engine) as pilot:
             await pilot.until_shown("tweet number 40")
             await engine.stop()

@@ -40,6 +40,16 @@ async def test_an_action_of_the_faults_is_found_and_done_from_anywhere(tmp_path:
         await pilot.until_shown("│ partition alice,bob,carol | dave,erin")
 
 
+async def test_an_action_is_found_by_what_it_does(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        await call(pilot, "cut groups", "partition (p in Faults)")
+        await pilot.until_shown("│ partition alice,bob,carol | dave,erin")
+        await pilot.press("escape", "ctrl+p", *"out")
+        await pilot.until_shown("outcomes (o)")
+        names = [line for line in pilot.lines() if "(o)" in line or "(x)" in line]
+        await pilot.until(lambda: "(o)" in names[0], "what is named so comes first")
+
+
 async def test_what_acts_on_a_row_waits_until_the_row_was_seen(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine:
         engine.rules = [{"number": 1, "text": "to=bob drop", "on": True, "hits": 0, "expires_at": None}]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Coroutine
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from tests.tui.engine_double import (
     filled,
     log_line,
     outcome,
+    trace_line,
 )
 from tests.tui.pilots import NARROW, WIDE, Driven, screen_of
 from tui.bursts import in_burst
@@ -70,13 +72,22 @@ async def test_a_tweet_is_created_and_says_where(tmp_path: Path) -> None:
             await pilot.until(lambda: "created at slot" not in pilot.text(), "never dismissed")
 
 
+def handed(ballot: str, when: datetime | None = None) -> Json:
+    """This site hands its events to a leader now, unless it was at another time."""
+    at = (when or datetime.now(UTC)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {"topic": "trace", **trace_line(0, "self", None, "hand-on", ballot=ballot), "at": at}
+
+
 async def test_an_event_of_a_follower_is_handed_to_the_leader_which_knows_the_votes(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine:
         answer: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
         engine.on["submit"] = lambda _: _answered(answer)
         engine.status_changes = {"leadership": "elected", "leader": "bob"}
         async with screen_of(engine) as pilot:
+            engine.tell(handed("2.bob", datetime.now(UTC) - timedelta(seconds=1)))
             await pilot.press("c", *"hello", "enter")
+            await pilot.until_shown("sent; bob leads")
+            engine.tell(handed("2.bob"))
             await pilot.until_shown("handed to bob, who leads")
             answer.set_result(CREATED | {"took_ms": 9})
             await pilot.until_shown("✓ created at slot 1 (9 ms): “hello”")
@@ -84,13 +95,39 @@ async def test_an_event_of_a_follower_is_handed_to_the_leader_which_knows_the_vo
             assert "votes" not in pilot.text(), "nobody told who voted"
 
 
-async def test_an_event_that_no_leader_is_heard_for_waits_here(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_an_event_that_was_handed_on_is_not_told_to_be_kept_here(tmp_path: Path, size: tuple[int, int]) -> None:
+    """The status that tells of the leader comes later than the word that the event was handed to it; and it says that
+    none is heard while the event is with the one that was."""
+
     async with EngineDouble(tmp_path) as engine:
         engine.on["submit"] = lambda _: _answered(asyncio.get_running_loop().create_future())
         engine.status_changes = {"leadership": "elected", "leader": None}
+        async with screen_of(engine, size=size) as pilot:
+            await pilot.press("c", *"hello", "enter")
+            await pilot.until_shown("no leader is heard that it could be handed to")
+            engine.tell(handed("2.bob"))
+            await pilot.until_shown("handed to bob")
+            assert "no leader is heard that" not in pilot.text()
+            engine.status_changes["leader"] = "bob"
+            engine.tell({"topic": "status", **engine.status()})
+            await pilot.until_shown("handed to bob, who leads")
+            engine.status_changes["leader"] = None
+            engine.tell({"topic": "status", **engine.status()})
+            told = "handed to bob, who is not heard as leader any more; the next leader is handed it too"
+            await pilot.until(lambda: told in " ".join(pilot.text().split()), "never told")
+            engine.status_changes["leader"] = "carol"
+            engine.tell({"topic": "status", **engine.status()}, handed("3.carol"))
+            await pilot.until_shown("handed to carol, who leads")
+
+
+async def test_an_event_of_a_site_that_does_not_vote_is_kept_there(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = lambda _: _answered(asyncio.get_running_loop().create_future())
+        engine.status_changes = {"leadership": "elected", "leader": "bob", "voting": False}
         async with screen_of(engine) as pilot:
             await pilot.press("c", *"hello", "enter")
-            await pilot.until_shown("kept here: no leader is heard that it could be handed to")
+            await pilot.until_shown("kept here for as long as alice does not vote")
 
 
 async def test_keys_that_follow_an_outcome_say_so_without_one(tmp_path: Path) -> None:
@@ -164,7 +201,7 @@ async def test_an_unknown_outcome_is_settled_and_told_when_it_is_known(tmp_path:
             await pilot.press("r")
             await pilot.until_shown("there is nothing to send again")
             await pilot.press("x", "f")
-            await pilot.until_shown("f again starts: slot 1")
+            await pilot.until_shown("f again starts this. Slot 1")
             await pilot.press("f")
             await pilot.until(lambda: engine.called("fill"), "never filled")
             assert engine.called("fill")[0]["slots"] == [1]
@@ -189,7 +226,7 @@ async def test_what_is_chosen_above_a_gap_is_not_called_withdrawn_or_unknown(
             assert "unknown" not in pilot.text()
             await pilot.until_shown("f settle slot 75")
             await pilot.press("f")
-            await pilot.until_shown("f again starts: slot 75")
+            await pilot.until_shown("f again starts this. Slot 75")
             await pilot.press("f")
             await pilot.until(lambda: engine.called("fill"), "never filled")
             assert engine.called("fill")[0]["slots"] == [75]
@@ -220,7 +257,7 @@ async def test_a_fill_that_settles_nothing_says_what_keeps_the_slot(tmp_path: Pa
             await pilot.press("c", *"hello", "enter")
             await pilot.until_shown("f settle slot 1")
             await pilot.press("f")
-            await pilot.until_shown("f again starts: slot 1")
+            await pilot.until_shown("f again starts this. Slot 1")
             await pilot.press("f")
             await pilot.until_shown("slot 1 not settled yet. The engine goes on with slot 1: bob leads")
 
@@ -247,7 +284,7 @@ async def test_what_the_sites_own_fault_rule_does_is_the_reason_on_every_screen(
             in_pane = f"learned not yet {keeps} votes for"
             await pilot.until(lambda: in_pane in " ".join(" ".join(pilot.rows(pane)).split()), "never in the slot pane")
             await pilot.press("f")
-            await pilot.until_shown("f again starts: slot 1")
+            await pilot.until_shown("f again starts this. Slot 1")
             await pilot.press("f")
             told = f"? slot 1 not settled yet. The engine goes on with slot 1: {keeps};"
             await pilot.until(lambda: told in " ".join(pilot.text().split()), "never told of the fill")
@@ -285,7 +322,7 @@ async def test_a_notice_goes_when_what_it_says_is_over(tmp_path: Path) -> None:
             await pilot.press("c", *"two", "enter")
             await pilot.until_shown("unknown")
             await pilot.press("F")
-            await pilot.until_shown("F again starts: slot 2: ask the others")
+            await pilot.until_shown("F again starts this. Slot 2: ask the others")
             await pilot.press("F")
             await pilot.until_shown("slot 2 not settled yet")
             await pilot.until_shown("2 more below")
@@ -493,17 +530,17 @@ async def test_a_plan_is_started_by_a_key_of_another_burst_while_it_stands_there
             await pilot.press("H")
             await pilot.until_shown("> 2 ? hole")
             await _come_together(pilot, 1, "ff")
-            await pilot.until_shown("f again starts: slot 2: ask the others")
+            await pilot.until_shown("f again starts this. Slot 2: ask the others")
             await _come_together(pilot, 1, "f")
             await pilot.press("escape")
             await pilot.until(lambda: "again starts" not in pilot.text(), "never left")
             await _come_together(pilot, 2, "f")
-            await pilot.until_shown("f again starts: slot 2: ask the others")
+            await pilot.until_shown("f again starts this. Slot 2: ask the others")
             assert not engine.called("fill")
             await _come_together(pilot, 3, "f")
             await pilot.until_shown("slot 2 filled with a no-op")
             await pilot.press("f")
-            await pilot.until_shown("f again starts: slot 2: ask the others")
+            await pilot.until_shown("f again starts this. Slot 2: ask the others")
             del engine.special[2]
             engine.tell({"topic": "status", **engine.status()})
             await pilot.until(lambda: "again starts" not in pilot.text(), "offered when it is over")

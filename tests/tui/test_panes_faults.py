@@ -151,6 +151,10 @@ async def test_in_a_demo_a_partition_of_this_site_alone_is_still_to_be_had(tmp_p
 
 
 async def test_keys_act_on_the_selected_row(tmp_path: Path) -> None:
+    def clear(_: Json) -> Json:
+        engine.rules = []
+        return {"removed": 2}
+
     async with EngineDouble(tmp_path) as engine:
         engine.rules = [rule(1, "to=bob drop=50%", True), rule(2, "type=accept hold", True)]
         engine.held = [held(4, "bob"), held(5, "carol")]
@@ -158,7 +162,7 @@ async def test_keys_act_on_the_selected_row(tmp_path: Path) -> None:
         engine.on["faults.remove"] = lambda _: {"removed": 1}
         engine.on["faults.release"] = lambda _: {"released": 1}
         engine.on["faults.drop"] = lambda _: {"dropped": 1}
-        engine.on["faults.clear"] = lambda _: {"removed": 2}
+        engine.on["faults.clear"] = clear
         async with screen_of(engine) as pilot:
             await pilot.press("6", "down", "space")
             await pilot.until(lambda: engine.called("faults.set"), "never switched")

@@ -254,8 +254,8 @@ async def test_what_the_others_say_stands_beside_what_this_site_has(tmp_path: Pa
             await pilot.until(lambda: row in [line.split()[:3] for line in pilot.lines()], "no row of alice")
             for words in ("by alice", "yes, time unknown", "did not answer", "not yet; does not vote"):
                 await pilot.until_shown(words)
-            assert "ballot 2.alice  promised bob  accepted alice bob erin  alice/1 tweet  chosen" in pilot.text()
             said = " ".join(pilot.text().split())
+            assert "ballot 2.alice known promises: bob acceptances: alice bob erin alice/1 tweet chosen" in said
             assert "quorum of 2.alice alice ✓ bob ✓ carol - dave - erin ✓ 3 of 5, counted by alice" in said
             assert engine.called("explain") == [{"slot": 3}]
             engine.tell({"topic": "log", **log_line(3, text="my words")})
@@ -265,6 +265,36 @@ async def test_what_the_others_say_stands_beside_what_this_site_has(tmp_path: Pa
             await pilot.until_shown("learned here: asked again")
             await pilot.until(lambda: "changed since" not in pilot.text(), "what was just told is not outdated")
             assert len(engine.called("explain")) == 2
+
+
+async def test_when_this_site_learned_a_slot_is_told_as_the_trace_tells_it(tmp_path: Path) -> None:
+    learned: Json = {"learned": True, "learned_at": at(7), "learned_how": "chosen", "learned_from": "erin"}
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 3
+        trace = [trace_line(7.004, "self", None, "chosen", slot=3)]
+        engine.slots[3] = unlearned(3) | {"state": "chosen", "trace": trace}
+        engine.biographies[3] = biography(3, sites=[site_account(site, "2.alice", **learned) for site in SITES])
+        async with screen_of(engine, size=(80, 40)) as pilot:
+            await pilot.press("3", "enter")
+            await pilot.until_shown("12:00:07.004 by erin")
+            assert pilot.text().count("12:00:07.000 by erin") == len(SITES) - 1
+
+
+async def test_the_keys_that_scroll_a_slot_are_named_where_it_is_longer_than_its_pane(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 3
+        said = [trace_line(number, "in", "bob", f"type-{number}", slot=3) for number in range(40)]
+        engine.slots[3] = unlearned(3) | {"trace": said}
+        async with screen_of(engine) as pilot:
+            await pilot.press("3", "enter")
+            await pilot.until(lambda: "↑ ↓ scroll" in pilot.lines()[-1], "never named")
+            assert "type-39" not in pilot.text()
+            for _ in range(60):
+                await pilot.press("down")
+            await pilot.until_shown("type-39")
+            engine.slots[3] |= {"trace": []}
+            engine.tell({"topic": "log", **log_line(3)})
+            await pilot.until(lambda: "scroll" not in pilot.lines()[-1], "named where there is nothing to scroll to")
 
 
 async def test_the_slot_is_shown_while_the_others_are_asked(tmp_path: Path) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 
-from tests.tui.engine_double import EngineDouble, filled, log_line, trace_line
-from tests.tui.pilots import NARROW, WIDE, screen_of
+from tests.tui.engine_double import EngineDouble, attempt, entry, filled, log_line, trace_line
+from tests.tui.pilots import NARROW, WIDE, Driven, screen_of
+from tests.tui.test_panes_inspector import unlearned
 from tui.site.log_pages import PAGE_SLOTS, PAGES_MAX
 from tui.site.timeline_window import LINES_MAX
 
@@ -178,6 +180,82 @@ async def test_a_row_that_changes_is_repainted_in_place(tmp_path: Path) -> None:
             await pilot.until_shown("15 ■ chosen    carol  1.carol    tweet   now it reads so")
 
 
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=str)
+async def test_the_ballot_beside_chosen_is_the_one_at_which_it_was_chosen(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    """This site's acceptor may have accepted it again at another, or something else before it was told."""
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 4
+        engine.special[1] = log_line(1, chosen_at="1.bob", accNum="7.carol", maxPrepare="9.dave")
+        engine.special[2] = log_line(2, chosen_at=None, accNum="7.carol", maxPrepare="9.dave")
+        engine.special[3] = log_line(3, state="accepted", chosen_at=None, accNum="7.carol", maxPrepare="9.dave")
+        engine.special[4] = log_line(4, None, None, state="promised", chosen_at=None, accNum=None, maxPrepare="9.dave")
+        async with screen_of(engine, size=size) as pilot:
+            await pilot.press("3")
+            await pilot.until_shown("4 ◇ promised")
+            rows = [row.replace("> ", "").split() for row in pilot.rows(pilot.main.pane)[:4]]
+            assert [(row[2], row[4]) for row in rows] == [
+                ("chosen", "1.bob"),
+                ("chosen", "--"),
+                ("accepted", "7.carol"),
+                ("promised", "9.dave"),
+            ]
+
+
+async def test_a_slot_that_is_being_filled_shows_what_was_accepted_there(tmp_path: Path) -> None:
+    """The no-op that the filler brings along is proposed only where nobody accepted anything."""
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 2
+        filling = attempt(1, "asking", ("bob",)) | {"ballot": None, "entry": entry("noop", None, None)}
+        engine.special[1] = log_line(1, state="accepted", text="their words", attempt=filling)
+        async with screen_of(engine) as pilot:
+            await pilot.press("3")
+            await pilot.until_shown("[1 of 3] their words")
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=str)
+async def test_the_whole_of_a_row_that_is_cut_can_be_read(tmp_path: Path, size: tuple[int, int]) -> None:
+    why = "the leader of before is not heard " * 9 + "any more"
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 3
+        engine.slots[3] = unlearned(3)
+        engine.trace = [
+            trace_line(1, "self", None, "peer", note=why),
+            trace_line(2, "in", "bob", "refused", slot=3, ballot="2.alice", note=f"{why}, and so on"),
+        ]
+        async with screen_of(engine, size=size) as pilot:
+
+            async def reads(told: str) -> None:
+                whole = partial(_has, pilot, told)
+                await pilot.until(whole, f"never read: {told}")
+                await pilot.press("escape")
+                await pilot.until(lambda: pilot.app.screen is pilot.main, "never closed")
+
+            await pilot.press("4")
+            await pilot.until_shown("refused")
+            await pilot.until_shown("l whole row")
+            assert "any more" not in pilot.text()
+            await pilot.press("l")
+            await reads(f"{why}, and so on")
+            await pilot.press("up", "enter")
+            await reads(why)
+            await pilot.press("down", "enter")
+            await pilot.until_shown("Slot 3 · promised")
+            await pilot.press("l")
+            await pilot.until_shown("z gives this pane the whole screen")
+            engine.special[3] = log_line(3, text=why)
+            engine.tell({"topic": "log", **engine.special[3]})
+            await pilot.press("3", "l")
+            await reads(why)
+
+
+def _has(pilot: Driven, words: str) -> bool:
+    """Whether the dialog has them, over several lines."""
+    inside = (line.partition("│")[2].rpartition("│")[0] for line in pilot.lines())
+    return words in " ".join(" ".join(line.strip(" │") for line in inside).split())
+
+
 async def test_search_counts_marks_and_goes_both_ways_around(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine:
         engine.used_max = 2_000
@@ -210,7 +288,7 @@ async def test_search_counts_marks_and_goes_both_ways_around(tmp_path: Path) -> 
             await pilot.until(lambda: log.marked is None, "still marked")
             assert "match 4 of 4" not in pilot.text()
             await pilot.press("slash", *"nowhere", "enter")
-            await pilot.until_shown("no match in the log: nowhere")
+            await pilot.until_shown("no match in the log up to #2,001: nowhere")
             await pilot.press("1", "slash", *"needle in", "enter")
             await pilot.until_shown("match 3 of 3")
             await pilot.until_shown("a Needle in 1800")
@@ -228,12 +306,12 @@ async def test_next_hole(tmp_path: Path) -> None:
             await pilot.press("H")
             await pilot.until_shown("> 200 ? hole")
             await pilot.press("f")
-            await pilot.until_shown("f again starts: slot 200: ask the others")
+            await pilot.until_shown("f again starts this. Slot 200: ask the others")
             assert not engine.called("fill")
             await pilot.press("f")
             await pilot.until_shown("slot 200 filled with a no-op")
             await pilot.press("F")
-            await pilot.until_shown("F again starts: slots 40 200: ask the others")
+            await pilot.until_shown("F again starts this. Slots 40 200: ask the others")
             await pilot.press("F")
             await pilot.until(lambda: len(engine.called("fill")) == 2, "never filled")
             assert [call.get("slots") for call in engine.called("fill")] == [[200], None]

@@ -88,18 +88,17 @@ class OutcomeLine(Painted):
         self._elapsing: Timer | None = None
 
     def rows(self, width: int) -> Sequence[Row]:
-        doing = self._submissions.words()
-        if self._board.doing is not None:
-            doing = row(("… ", Role.NOTE), self._board.doing)
+        doing = self._board.doing()
+        answer = self._board.answer
+        beneath = [] if answer is None else _few(answer.said, width)
         if doing is not None:
-            remarked = self._board.remarked
-            lines = wrapped(row(" ", *doing), width, indent=3)[:OUTCOME_LINES_MAX]
-            return [*lines, *(() if remarked is None else _few(remarked.said, width))]
+            return [*wrapped(row(" ", *doing), width, indent=3)[:OUTCOME_LINES_MAX], *beneath]
         notice = self._board.shown
         if notice is None:
-            return [()]
+            return beneath or [()]
         lines = _few(notice.said, width)
-        return [*lines, self._offers(notice)] if notice.mood is Mood.BAD or self._board.waiting else lines
+        offers = [self._offers(notice)] if notice.mood is Mood.BAD or self._board.waiting else []
+        return [*lines, *offers, *beneath]
 
     def _offers(self, notice: Notice) -> Row:
         """The keys for what one can do next; a line of its own, because user text ends the sentence above."""

@@ -1,10 +1,16 @@
-"""What is said when the engine is gone: why, what that means, and what one can do."""
+"""What is said when the engine is gone: why, what that means, and what one can do.
+
+Rules that hold here:
+- Leaving a demo is done when it is left, whichever of its engines were killed on the way: its status is 0. Whoever
+  leaves the screen of a site learns from its status that the site's engine is gone, and why.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
+from tui.hops import Leaving
 from tui.panes.paint import Painted
 from tui.rows import BLANK, Role, Row, row, wrapped
 from tui.site.model import Gone, SiteModel, Stopped
@@ -14,8 +20,10 @@ HEIGHT_WITHOUT_LOG: Final = 18
 """What the other panes and this one's sentences take: a screen that is higher has room for the end of the log."""
 
 
-def exit_status(model: SiteModel) -> int:
+def exit_status(model: SiteModel, leaving: Leaving) -> int:
     """What leaving now returns: the engine's own status if it stopped by itself, 5 if none is there, else 0."""
+    if leaving is Leaving.STOPS_ALL:
+        return 0
     match model.connection:
         case Stopped(_, status):
             return status
@@ -28,12 +36,12 @@ def exit_status(model: SiteModel) -> int:
 class EnginePanel(Painted):
     """Shown only while no engine is connected."""
 
-    def __init__(self, model: SiteModel) -> None:
+    def __init__(self, model: SiteModel, leaving: Leaving) -> None:
         super().__init__(id="engine")
         self.model = model
+        self._leaving = leaving
 
     def learn(self) -> None:
-        self.display = self.model.over
         self.say()
 
     def rows(self, width: int) -> Sequence[Row]:
@@ -52,9 +60,9 @@ class EnginePanel(Painted):
             case _:
                 return []
         said = "This starts it again, and this screen is then attached to it"
-        keys = row(
-            " ", ("q", Role.KEY), f" quits (exit {exit_status(self.model)}). {said} (", ("y", Role.KEY), " copies it):"
-        )
+        status = exit_status(self.model, self._leaving)
+        quits = f" quits (exit {status})" if status else " quits"
+        keys = row(" ", ("q", Role.KEY), f"{quits}. {said} (", ("y", Role.KEY), " copies it):")
         start = [row((line, Role.STRONG)) for line in shell_lines(self.model.hop.command("serve"), width)]
         return [*lines, *wrapped(keys, width, indent=1), *start, BLANK]
 

@@ -23,6 +23,7 @@ from tui import keys
 from tui.panes.page import Page
 from tui.rows import BLANK, Role, Row, row, wrapped
 from tui.site.model import Change, SiteModel
+from tui.site.notices import always
 from tui.times import clock
 
 _A = TypeVar("_A")
@@ -46,12 +47,13 @@ class FaultsPane(Page):
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keys.FAULTS)
 
     class Answered(Message):
-        """What came of an action, in words."""
+        """What came of an action, in words, which are true for as long as they hold."""
 
-        def __init__(self, words: str, refused: bool) -> None:
+        def __init__(self, words: str, refused: bool, holds: Callable[[], bool] = always) -> None:
             super().__init__()
             self.words = words
             self.refused = refused
+            self.holds = holds
 
     class NotConnected(Message):
         """Nothing can be done about rules now."""
@@ -138,10 +140,21 @@ class FaultsPane(Page):
         """Returns why the engine refuses the rule; that it is on is told as every answer is."""
         try:
             added = await self.model.link.ask(FaultsAdd(rule=rule))
+            await self.model.read_faults()
         except RequestFailed as refused:
             return str(refused)
-        self.post_message(self.Answered(f"rule {added.number} is on", False))
+        number = added.number
+        self.post_message(self.Answered(f"rule {number} is on", False, lambda: self._is_on(number)))
         return None
+
+    def _is_on(self, number: int) -> bool:
+        return any(rule.on for rule in self.model.faults.rules if rule.number == number)
+
+    def _has_rules(self) -> bool:
+        return bool(self.model.faults.rules)
+
+    def _holds_messages(self) -> bool:
+        return bool(self.model.faults.held)
 
     def action_switch(self) -> None:
         rule = self._selected(Rule)
@@ -163,7 +176,7 @@ class FaultsPane(Page):
         elif self.model.faults.rules:
             self._refuse("select the row of a rule first")
         else:
-            self._refuse("there is no rule: a adds one")
+            self._refuse("there is no rule: a adds one", lambda: not self._has_rules())
 
     def action_clear(self) -> None:
         if not self.model.live:
@@ -172,9 +185,14 @@ class FaultsPane(Page):
         faults = self.model.faults
         goes_on = "; what was held goes on its way" if faults.held else ""
         if faults.rules or faults.held:
-            self._do(FaultsClear(), lambda gone: f"no rule is left, {gone.removed} removed{goes_on}")
+            self._do(
+                FaultsClear(),
+                lambda gone: f"no rule is left, {gone.removed} removed{goes_on}",
+                lambda: not self._has_rules(),
+            )
         else:
-            self._refuse("there is no rule to remove, and no message is held")
+            none = "there is no rule to remove, and no message is held"
+            self._refuse(none, lambda: not (self._has_rules() or self._holds_messages()))
 
     def action_release(self) -> None:
         self._do_held(
@@ -189,7 +207,8 @@ class FaultsPane(Page):
             self.post_message(self.NotConnected())
             return
         if not self.model.faults.held:
-            self._refuse(f"no message is held to {what}: a rule such as `to=carol hold` holds some")
+            none = f"no message is held to {what}: a rule such as `to=carol hold` holds some"
+            self._refuse(none, lambda: not self._holds_messages())
             return
         held = self._selected(Held)
         do(None if held is None else (held.number,))
@@ -198,17 +217,18 @@ class FaultsPane(Page):
         meaning = self._meaning[self.cursor] if self.cursor < len(self._meaning) else None
         return meaning if isinstance(meaning, kind) else None
 
-    def _refuse(self, why: str) -> None:
-        self.post_message(self.Answered(why, True))
+    def _refuse(self, why: str, holds: Callable[[], bool] = always) -> None:
+        self.post_message(self.Answered(why, True, holds))
 
-    def _do(self, asked: Params[_A], told: Callable[[_A], str]) -> None:
-        self.run_worker(self._ask(asked, told), group="faults")
+    def _do(self, asked: Params[_A], told: Callable[[_A], str], holds: Callable[[], bool] = always) -> None:
+        self.run_worker(self._ask(asked, told, holds), group="faults")
 
-    async def _ask(self, asked: Params[_A], told: Callable[[_A], str]) -> None:
+    async def _ask(self, asked: Params[_A], told: Callable[[_A], str], holds: Callable[[], bool]) -> None:
         try:
             answer = await self.model.link.ask(asked)
+            await self.model.read_faults()
         except RequestFailed as refused:
             self.post_message(self.Answered(str(refused), True))
             return
         if words := told(answer):
-            self.post_message(self.Answered(words, False))
+            self.post_message(self.Answered(words, False, holds))

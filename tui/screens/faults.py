@@ -7,17 +7,23 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from engine.contract.errors import RequestRefused
+from collections.abc import Callable
+from contextlib import suppress
+
+from engine.contract.errors import RequestFailed, RequestRefused
 from tui.panes.faults import EXAMPLES, FaultsPane
 from tui.screens.partition import Partition, partition_dialog
-from tui.screens.site import SiteScreen
-from tui.site.cut import PARTITION, Reached, cut, cut_words, mend, mended_words
+from tui.screens.searching import SearchScreen
+from tui.site.cut import PARTITION, Reached, cut, cut_words, is_partition, mend, mended_words
+from tui.site.notices import always
 
 
-class FaultsScreen(SiteScreen):
+class FaultsScreen(SearchScreen):
     def ask_rule(self, begun: str) -> None:
         """Lets a fault rule be typed."""
-        self.prompt.ask("add a fault rule", f"e.g. {'   '.join(EXAMPLES[:2])}", self._add_rule, begun)
+        self.prompt.ask(
+            f"add a fault rule at {self.model.site}", f"e.g. {'   '.join(EXAMPLES[:2])}", self._add_rule, begun
+        )
 
     async def _add_rule(self, rule: str) -> str | None:
         if not rule:
@@ -51,7 +57,7 @@ class FaultsScreen(SiteScreen):
             reached = await cut(self.model.hop, self.cluster, rule)
         except RequestRefused as refused:
             return str(refused)
-        self._tell_reached(cut_words(reached), reached)
+        await self._tell_reached(cut_words(reached), reached, self._is_cut)
         return None
 
     async def _mend(self) -> None:
@@ -60,19 +66,28 @@ class FaultsScreen(SiteScreen):
         except RequestRefused as refused:
             self.complain(str(refused))
         else:
-            self._tell_reached(mended_words(reached), reached)
+            await self._tell_reached(mended_words(reached), reached, lambda: not self._is_cut())
 
-    def _tell_reached(self, words: str, reached: Reached) -> None:
+    async def _tell_reached(self, words: str, reached: Reached, is_so: Callable[[], bool]) -> None:
+        """Told for as long as it `is_so` here, where that is known: other connections were used to do it."""
+        here = str(self.model.hop.site) in reached.sites
+        if here:
+            with suppress(RequestFailed):
+                await self.model.read_faults()
+        holds = is_so if here else always
         if reached.missed:
-            self.complain(words)
+            self.complain(words, holds)
         else:
-            self.remark(words)
+            self.remark(words, holds)
+
+    def _is_cut(self) -> bool:
+        return any(rule.on and is_partition(rule) for rule in self.model.faults.rules)
 
     def on_faults_pane_not_connected(self) -> None:
         self.lacks_engine("there are no rules without one")
 
     def on_faults_pane_answered(self, event: FaultsPane.Answered) -> None:
         if event.refused:
-            self.complain(event.words)
+            self.complain(event.words, event.holds)
         else:
-            self.remark(event.words)
+            self.remark(event.words, event.holds)

@@ -1,4 +1,4 @@
-"""All keys, from the one table of them; and all outcomes that were told."""
+"""What there is to read: all keys, from the one table of them; all outcomes that were told; a row that is cut."""
 
 from __future__ import annotations
 
@@ -20,6 +20,13 @@ def help_dialog() -> TextDialog:
 def outcomes_dialog(history: Sequence[Notice]) -> TextDialog:
     """The newest outcome first."""
     return TextDialog("Outcomes", lambda width: _outcomes(history, width))
+
+
+def row_dialog(lines: Sequence[Row]) -> TextDialog:
+    """A row that is cut where it stands."""
+    return TextDialog(
+        "The whole row", lambda width: [part for line in lines for part in wrapped(line, width, indent=2)]
+    )
 
 
 def _keys(width: int) -> Sequence[Row]:

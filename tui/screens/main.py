@@ -18,7 +18,7 @@ from textual.binding import BindingType
 
 from engine.contract.errors import RequestFailed
 from tui import keys
-from tui.hops import Hop
+from tui.hops import Hop, Leaving
 from tui.keys import Key
 from tui.panes.bars import KeyBar, OutcomeLine, TabBar
 from tui.panes.blocks import BlocksPane
@@ -38,7 +38,7 @@ from tui.panes.timeline import TimelinePane
 from tui.panes.trace import TracePane
 from tui.rows import Role, row
 from tui.screens.faults import FaultsScreen
-from tui.screens.help import help_dialog
+from tui.screens.help import help_dialog, row_dialog
 from tui.site.draft import DraftFile
 from tui.site.model import ALL_CHANGES, Change
 
@@ -59,7 +59,7 @@ TABS: Final = ("timeline", "blocks", "log", "trace", "sites", "faults")
 class MainScreen(FaultsScreen):
     BINDINGS: ClassVar[list[BindingType]] = keys.MAIN_BINDINGS
 
-    def __init__(self, hop: Hop, cluster: Sequence[Hop]) -> None:
+    def __init__(self, hop: Hop, cluster: Sequence[Hop], leaving: Leaving) -> None:
         super().__init__(hop, cluster)
         self.active = "timeline"
         self.zoomed = False
@@ -83,7 +83,7 @@ class MainScreen(FaultsScreen):
         self.prompt = Prompt(self._typed)
         self._status = StatusBar(model)
         self._tabs = TabBar(TABS)
-        self._engine = EnginePanel(model)
+        self._engine = EnginePanel(model, leaving)
         self._too_small = Hint(row((f"too small: {SMALL_WIDTH}x{SMALL_HEIGHT} needed", Role.WARN)), id="too-small")
         self._house = Column(id="house")
         self._top = Beside(id="top")
@@ -148,6 +148,7 @@ class MainScreen(FaultsScreen):
         self._side.display = bool(seen & {"blocks", "sites", "faults", "inspector"})
         self._top.display = seen != {"trace"}
         self.trace.set_class(seen == {"trace"}, "-alone")
+        self._engine.display = self.model.over and not self.zoomed  # the bar says so too
         self._tabs.display = not self.wide and not small
         self.composer.display = not small or self.composer.is_open
         self._key_bar.display = not small
@@ -222,15 +223,16 @@ class MainScreen(FaultsScreen):
         first = {
             "timeline": ("compose", "inspect", "search", "pause", "zoom"),
             "log": ("inspect", "fill", "fill_all", "search", "zoom"),
-            "trace": ("pause", "search", "inspect", "copy", "zoom"),
+            "trace": ("inspect", "read", "search", "pause", "copy", "zoom"),
             "inspector": ("ask", "fill", "copy", "zoom", "back"),
         }.get(self.active, ("compose", "block", "unblock", "zoom"))
         more = {
             "timeline": ("block", "unblock", "confirm", "go_to", "copy", "next_pane", "outcomes"),
-            "log": ("compose", "next_hole", "go_to", "pause", "copy", "next_pane", "outcomes"),
+            "log": ("compose", "read", "next_hole", "go_to", "pause", "copy", "next_pane", "outcomes"),
             "trace": ("compose", "go_to", "next_pane", "outcomes"),
         }.get(self.active, ("go_to", "next_pane", "outcomes"))
-        return keys.named(*first, *hop, *more, "help", "app.leave")
+        scroll = (keys.SCROLL,) if self.pane.scrolls and not self.pane.SELECTS else ()
+        return [*keys.named(*first), *scroll, *keys.named(*hop, *more, "help", "app.leave")]
 
     # What changed.
 
@@ -244,12 +246,12 @@ class MainScreen(FaultsScreen):
             self._status.learn()
         if change & Change.STATUS and self.model.status is not None:
             self.board.settled(self.model.status.has_settled)
+        self.board.review()
         if change & Change.CONNECTION:
             self._engine.learn()
             self.composer.invite(not self.model.over)
             self._arrange()
             if self.model.live:
-                self.has_engine()
                 self.run_worker(self.submissions.reconcile(), group="site")
         self.tell_outcome()
 
@@ -288,6 +290,9 @@ class MainScreen(FaultsScreen):
 
     def action_inspect(self) -> None:
         slot = self.pane.slot()
+        if slot is None and self.active == "trace" and self.trace.rows_count():
+            self.action_read()  # a row about no slot: all that there is to see of it is what it says
+            return
         if slot is None:
             self.remark("select a row that is about a slot, in Timeline, Log or Trace")
             return
@@ -307,6 +312,15 @@ class MainScreen(FaultsScreen):
             self.inspector.ask_sites()
         else:
             self.remark("enter on a row shows its slot; a asks the other sites again there")
+
+    def action_read(self) -> None:
+        lines = self.pane.selected() if self.pane.SELECTS else []
+        if lines:
+            self.app.push_screen(row_dialog(lines))
+        elif self.pane.SELECTS:
+            self.remark("no row is selected")
+        else:
+            self.remark("l is for rows; z gives this pane the whole screen")
 
     def action_zoom(self) -> None:
         self.zoomed = not self.zoomed
@@ -332,7 +346,7 @@ class MainScreen(FaultsScreen):
         elif self.zoomed:
             self.action_zoom()
         else:
-            self.board.dismiss()
+            self.action_dismiss_outcome()
 
     def action_copy(self) -> None:
         over = self.model.over

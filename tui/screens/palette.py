@@ -1,4 +1,4 @@
-"""Every action by name (Ctrl+P), from the one table of keys.
+"""Every action by name (Ctrl+P), or by what it does, from the one table of keys.
 
 Rules that hold here:
 - An action that is called by name is done whatever its key means where the focus is.

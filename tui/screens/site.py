@@ -1,4 +1,4 @@
-"""What the keys of a site's screen ask the site to do: write, fill, search, and what follows an outcome.
+"""What the keys of a site's screen ask the site to do: write, fill, go somewhere, and what follows an outcome.
 
 Rules that hold here:
 - Where panes stand is no concern of this file: it knows them by name, and which one is used.
@@ -28,13 +28,9 @@ from tui.screens.blocking import BlockDialog, block_question
 from tui.screens.help import outcomes_dialog
 from tui.site.linearizable_read import Confirming, sentence
 from tui.site.model import SiteModel
-from tui.site.notices import COMPLAINT, Mood, Notice, NoticeBoard, Offer
-from tui.site.search import Search
+from tui.site.notices import COMPLAINT, Mood, Notice, NoticeBoard, Offer, always
 from tui.site.submissions import Submissions, site_operation
 from tui.textual_inside import OncePainted
-
-Step = Callable[[Search, int], int | None]
-"""From a slot to the next hit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +67,7 @@ class SiteScreen(OncePainted):
         self.board = NoticeBoard(self.tell_outcome)
         self.submissions = Submissions(self.model, self.board, self.tell_outcome)
         self.model.on_complaint = self.complain
-        self._search = Search("", "")
-        self._searching: Search | None = None
         self._planned: Planned | None = None
-        self._lacked: Notice | None = None
 
     @property
     def is_everybody(self) -> bool:
@@ -94,37 +87,35 @@ class SiteScreen(OncePainted):
         """The outcome line may have to say something else."""
         raise NotImplementedError
 
-    def complain(self, words: str) -> None:
+    def complain(self, words: str, holds: Callable[[], bool] = always) -> None:
         shown = self.board.shown
-        notice = Notice(row(("✗ ", Role.BAD), words), Mood.BAD, about=COMPLAINT, ends=frozenset({COMPLAINT}))
+        said = row(("✗ ", Role.BAD), words)
+        notice = Notice(said, Mood.BAD, about=COMPLAINT, ends=frozenset({COMPLAINT}), holds=holds)
         if shown is None or shown.said != notice.said:
             self.board.add(notice)
 
-    def remark(self, words: str) -> None:
-        """Says something that is no outcome; the next word replaces it."""
-        self.board.remark(Notice(row(("· ", Role.NOTE), words), Mood.GOOD))
+    def remark(self, words: str, holds: Callable[[], bool] = always) -> None:
+        """Says something that is no outcome; the next word replaces it, and it goes when it no longer `holds`."""
+        self.board.remark(Notice(row(("· ", Role.NOTE), words), Mood.GOOD, holds=holds))
 
     def lacks_engine(self, so: str) -> bool:
         """Whether nothing can be asked now; then that is said, and what comes of it, until an engine is there."""
         if self.model.live:
             return False
-        self.remark(f"no engine is connected: {so}")
-        self._lacked = self.board.shown
+        self.remark(f"no engine is connected: {so}", lambda: not self.model.live)
         return True
-
-    def has_engine(self) -> None:
-        """What was said of its lack is over."""
-        if self._lacked is not None and self.board.shown is self._lacked:
-            self.board.dismiss_remark()
-        self._lacked = None
 
     # Writing.
 
     def action_compose(self) -> None:
         self.composer.open()
+        self.board.review()
 
     def on_composer_kept(self) -> None:
-        self.remark("what came together with Enter is no command: it waits in the draft, c goes on with it")
+        self.remark(
+            "what came together with Enter is no command: it waits in the draft, c goes on with it",
+            lambda: bool(self.composer.field.text) and not self.composer.is_open,
+        )
 
     def on_composer_written(self, event: Composer.Written) -> None:
         self._submit(Tweet(event.text))
@@ -155,38 +146,54 @@ class SiteScreen(OncePainted):
     # After an outcome.
 
     def action_retry(self) -> None:
-        notice = self.board.shown
+        notice = self.board.seen
         if notice is not None and Offer.RETRY in notice.offers and notice.operation is not None:
-            self.board.dismiss()
+            self.board.take(notice)
             self._submit(notice.operation)
         else:
             self._nothing_offered(Offer.RETRY, "send again", "r is offered after an event that is certainly in no log")
 
     def action_edit(self) -> None:
-        notice = self.board.shown
-        if notice is not None and Offer.EDIT in notice.offers and isinstance(notice.operation, Tweet):
-            self.board.dismiss()
+        """What was dismissed is in no log either: its text can still be had."""
+        notice = self.board.seen
+        if notice is None or Offer.EDIT not in notice.offers:
+            notice = None if self.board.offers_below(Offer.EDIT) else self.board.put_away(Offer.EDIT)
+        if notice is not None and isinstance(notice.operation, Tweet):
+            self.board.take(notice)
             self.composer.take(notice.operation.text)
         else:
             self._nothing_offered(Offer.EDIT, "edit", "e is offered after a tweet that is in no log")
 
     def action_wait(self) -> None:
-        notice = self.board.shown
+        notice = self.board.seen
         if notice is not None and Offer.WAIT in notice.offers:
-            self.board.dismiss()
-            self.remark("its outcome is told here as soon as it is known; the status bar counts unknown ones")
-        elif self.model.status is not None and self.model.status.unknown:
-            self.remark("the outcome is told here as soon as it is known; nothing else need be done")
+            self.board.take(notice)
+            told = "its outcome is told here as soon as it is known; the status bar counts unknown ones"
+            self.remark(told, self._waits_for_outcomes)
+        elif self._waits_for_outcomes():
+            told = "the outcome is told here as soon as it is known; nothing else need be done"
+            self.remark(told, self._waits_for_outcomes)
         else:
             self._nothing_offered(Offer.WAIT, "wait for", "w is offered after an event whose outcome is unknown")
 
+    def _waits_for_outcomes(self) -> bool:
+        return self.model.status is not None and self.model.status.unknown > 0
+
     def _nothing_offered(self, offer: Offer, what: str, when: str) -> None:
         """What an older outcome offers, which waits beneath the one that is shown, is not done unseen."""
-        beneath = self.board.offers_below(offer)
-        self.remark(f"x first: {when}, and one waits below" if beneath else f"there is nothing to {what}: {when}")
+        if not self.board.offers_below(offer):
+            self.remark(f"there is nothing to {what}: {when}")
+        elif self.board.is_busy:
+            self.remark(f"{when}, and one is shown again when what is under way has ended", self._is_busy)
+        else:
+            self.remark(f"x first: {when}, and one waits below", lambda: self.board.offers_below(offer))
 
     def action_dismiss_outcome(self) -> None:
-        self.board.dismiss()
+        if not self.board.dismiss() and self.board.is_busy:
+            self.remark("what is under way ends by itself: there is nothing to take away", self._is_busy)
+
+    def _is_busy(self) -> bool:
+        return self.board.is_busy
 
     def action_outcomes(self) -> None:
         self.app.push_screen(outcomes_dialog(self.board.history))
@@ -196,17 +203,18 @@ class SiteScreen(OncePainted):
     def action_fill(self) -> None:
         if self.lacks_engine("which slots are holes is not known"):
             return
-        holes = set() if self.model.status is None else set(self.model.status.holes)
+        holes = self.model.holes
         slot = self.pane.slot()
-        notice = self.board.shown
+        notice = self.board.seen
         if slot in holes and slot is not None:
             self._fill(Filling((slot,), "f"))
         elif notice is not None and Offer.SETTLE in notice.offers and notice.slot is not None:
             self._fill(Filling((notice.slot,), "f"))
         elif not holes:
-            self.remark("there is no hole to fill: every used slot is learned")
+            self.submissions.tell_no_hole()
         else:
-            self.remark("this row is no hole: H goes to the next one, F fills all of them")
+            here = "this pane has no holes" if slot is None else f"#{slot:,} is no hole"
+            self.remark(f"{here}: H goes to the next one, F fills all of them", lambda: slot not in self.model.holes)
 
     def action_fill_all(self) -> None:
         if not self.lacks_engine("which slots are holes is not known"):
@@ -216,8 +224,7 @@ class SiteScreen(OncePainted):
         """First shows the plan. The same key again starts it while that stands there, unless both came in one burst."""
         burst: int | None = getattr(self.app, "burst", None)
         planned = self._planned
-        seen = self.board.doing is None and not self.submissions.pending  # the line tells of these first
-        if planned is None or planned.filling != wanted or planned.told is not self.board.shown or not seen:
+        if planned is None or planned.filling != wanted or planned.told is not self.board.seen:
             self.run_worker(self._plan(wanted, burst), group="plan")
         elif burst is None or burst != planned.burst:
             self._planned = None
@@ -236,7 +243,8 @@ class SiteScreen(OncePainted):
         if self.lacks_engine("no majority can be asked"):
             return
         if isinstance(self.model.read_state, Confirming):
-            self.remark("a majority is being asked already: the title of the timeline tells when it has answered")
+            told = "a majority is being asked already: the title of the timeline tells when it has answered"
+            self.remark(told, lambda: isinstance(self.model.read_state, Confirming))
         else:
             self.run_worker(self._confirm(), group="confirm")
 
@@ -288,109 +296,13 @@ class SiteScreen(OncePainted):
     def action_next_hole(self) -> None:
         if self.lacks_engine("which slots are holes is not known"):
             return
-        holes = () if self.model.status is None else self.model.status.holes
+        holes = self.model.holes
         if not holes:
-            self.remark("there is no hole: every used slot is learned")
+            self.submissions.tell_no_hole()
             return
         self.action_show("log")
         here = self.pane.slot() or 0
         self.go_to_slot(next((hole for hole in holes if hole > here), holes[0]))
-
-    def action_search(self) -> None:
-        prompt = self.prompt
-        if isinstance(self.pane, TracePane):
-            shown = " ".join(self.model.trace.words)
-            hint = "words that a line must hold, e.g. accept #43 bob; -word: must not; nothing: all lines"
-            prompt.ask("filter the trace", hint, self._filter, shown)
-            return
-        if not isinstance(self.pane, TimelinePane | LogPane):
-            self.action_show("log")
-        where = "timeline" if isinstance(self.pane, TimelinePane) else "log"
-        hint = "from the selected row up; then n goes on above, N below, esc takes the marks away"
-        prompt.ask(f"search the {where}", hint, self._find, self._search.words)
-
-    async def _filter(self, words: str) -> str | None:
-        self.trace.filter(words)
-        return None
-
-    async def _find(self, words: str) -> str | None:
-        self.stop_marking()
-        self._search = Search(words, self.pane.id or "")
-        if words:
-            self._look(None)
-        return None
-
-    def action_next_match(self) -> None:
-        self._look(Search.above)
-
-    def action_match_below(self) -> None:
-        self._look(Search.below)
-
-    def _look(self, step: Step | None) -> None:
-        """Goes a step from the selected row; with none, to the first hit at that row or above it."""
-        if not isinstance(self.pane, TimelinePane | LogPane):
-            self.action_show("log")
-        pane = self.pane
-        if not self._search.words:
-            self.action_search()
-        elif isinstance(pane, TimelinePane | LogPane):
-            if self._search.place != pane.id:
-                self._search = Search(self._search.words, pane.id or "")
-            if self._searching is self._search:
-                return  # it says so, and that esc stops it
-            self.workers.cancel_group(self, "search")
-            self._searching = self._search
-            pane.mark(self._search.words)
-            self.run_worker(self._look_for(pane, self._search, step), group="search")
-
-    async def _look_for(self, pane: TimelinePane | LogPane, search: Search, step: Step | None) -> None:
-        here = (pane.slot() or 0) + (1 if step is None else 0)
-        if pane.following and step is None:
-            here = self.model.log.last + 1
-        gone = False
-
-        def progress(slot: int) -> None:
-            self.board.doing = f"searching above #{slot:,}; esc stops · {search.words}"
-
-        try:
-            if not search.whole or search.seen_to < self.model.log.last:
-                async for slot in search.look(self.model, progress):
-                    if step is None and not gone and slot < here:
-                        pane.go_to_slot(slot)
-                        gone = True
-        except RequestFailed as failed:
-            self.complain(f"not searched to the end: {failed}")
-            return
-        finally:
-            if self._searching is search:
-                self._searching = None
-                self.board.doing = None
-        found = (step or Search.above)(search, here)
-        if found is None:
-            self.remark(f"no match in the {search.place}: {search.words}")
-            return
-        if not gone:
-            pane.go_to_slot(found)
-        around = ""
-        if step is Search.below and found <= here:
-            around = "on from the oldest, "
-        elif step is not Search.below and found >= here:
-            around = "on from the newest, "
-        self.remark(f"{around}match {search.which(found)} · n above, N below, esc unmarks · {search.words}")
-
-    @property
-    def searching(self) -> bool:
-        """Whether a search is under way, which Esc stops. Nothing else that is under way can be stopped."""
-        return self._searching is not None
-
-    @property
-    def marks(self) -> bool:
-        """Whether the pane that is used marks the hits of a search."""
-        return self.pane.marked is not None
-
-    def stop_marking(self) -> None:
-        for pane in self.panes.values():
-            pane.mark("")
 
     def on_prompt_late_refusal(self, event: Prompt.LateRefusal) -> None:
         self.complain(event.words)

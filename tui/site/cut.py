@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from engine.contract.answers import Rule
 from engine.contract.errors import NoAnswer, NoEngine
 from engine.contract.requests import Faults, FaultsAdd, FaultsRemove
 from tui.client import Client
@@ -93,7 +94,11 @@ def _cut(client: Client, rule: str) -> int:
 
 def _partitions(client: Client) -> list[int]:
     rules = client.ask(Faults(), ANSWER_S).rules
-    return [rule.number for rule in rules if rule.text.split()[:1] == [PARTITION]]
+    return [rule.number for rule in rules if is_partition(rule)]
+
+
+def is_partition(rule: Rule) -> bool:
+    return rule.text.split()[:1] == [PARTITION]
 
 
 def _remove(client: Client, numbers: Sequence[int]) -> int:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Flag, auto
-from pathlib import Path
 from typing import Any, Final, assert_never
 
 from msgspec.structs import replace
@@ -41,15 +40,16 @@ from engine.core.ids import Slot
 from tui import times
 from tui.hops import Hop
 from tui.link import Link
+from tui.site.engine_log import tail
 from tui.site.linearizable_read import Confirming, NoneOpen, ReadState, Unconfirmed
 from tui.site.log_pages import LogPages, page_of, span_of
 from tui.site.timeline_window import PAGE_LINES, TimelineWindow
 from tui.site.trace_ring import TraceRing
 
 OUTCOMES_MAX: Final = 200
-LOG_TAIL_BYTES: Final = 4_096
-LOG_TAIL_LINES: Final = 6
 TRACE_LINES: Final = 200
+HANDED: Final = ("self", "hand-on")
+"""Direction and type of the line of the trace that says it. (A message of that type may be another site's events.)"""
 LINEARIZABLE_READ_S: Final = 10
 """How long a linearizable read waits for a majority, and for what is missing."""
 
@@ -121,6 +121,8 @@ class SiteModel:
         """Rises when the lines that were read so far count no longer."""
         self.blocks: tuple[BlockLine, ...] | None = None
         self.trace = TraceRing()
+        self.handed: TraceLine | None = None
+        """The newest word that this site handed its events to a leader: to whose ballot, and when."""
         self.faults: Faults = Faults((), (), 0)
         self.outcomes: OrderedDict[str, Outcome] = OrderedDict()
         self.on_outcome: Callable[[Outcome | None, Outcome], None] = lambda _before, _now: None
@@ -147,6 +149,11 @@ class SiteModel:
     def may_lack_newest(self) -> bool:
         """Whether nobody here can tell what is chosen meanwhile."""
         return self.over or (self.status is not None and not self.status.quorum.is_reached)
+
+    @property
+    def holes(self) -> tuple[int, ...]:
+        """Those that are known; of very many the first."""
+        return () if self.status is None else self.status.holes
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -186,6 +193,7 @@ class SiteModel:
         self.read_state = NoneOpen()
         self.forget_timeline()
         self.blocks = None
+        self.handed = None
         self._asked_pages.clear()
         self._spawn(self._read_anew())
         self._tell(ALL_CHANGES)
@@ -193,7 +201,8 @@ class SiteModel:
     def lost(self, why: str) -> None:
         match self.connection:
             case Up() | Connecting():
-                self.connection = Gone(why, _tail(self.hop.log_path))
+                since = None if self.status is None else self.status.since
+                self.connection = Gone(why, tail(self.hop.log_path, since))
                 self._tell(Change.CONNECTION | Change.STATUS)
             case Stopped() | Gone():
                 pass  # the first word about it is the one that explains
@@ -213,6 +222,8 @@ class SiteModel:
             match item:
                 case TraceLine():
                     trace.append(item)
+                    if (item.dir, item.type) == HANDED:
+                        self.handed = item
                 case LogLine():
                     changed |= self._take_log(item)
                 case Status():
@@ -240,6 +251,11 @@ class SiteModel:
     async def read_status(self) -> None:
         self._take_status(await self.link.ask(requests.Status()))
         self._tell(Change.STATUS)
+
+    async def read_faults(self) -> None:
+        """What is told afterwards of rules is told of this or newer."""
+        self.faults = await self.link.ask(requests.Faults())
+        self._tell(Change.FAULTS)
 
     async def read_trace(self) -> None:
         """Starts the trace anew with the newest lines that the engine remembers."""
@@ -370,15 +386,3 @@ class SiteModel:
     def _tell(self, change: Change) -> None:
         for watcher in self._watchers:
             watcher(change)
-
-
-def _tail(path: Path) -> tuple[str, ...]:
-    """The last lines of the engine's log file; none where it cannot be read."""
-    try:
-        with path.open("rb") as log:
-            log.seek(0, 2)
-            log.seek(max(0, log.tell() - LOG_TAIL_BYTES))
-            text = log.read().decode("utf-8", "replace")
-    except OSError:
-        return ()
-    return tuple(text.splitlines()[-LOG_TAIL_LINES:])

@@ -3,8 +3,10 @@
 Rules that hold here:
 - Bad news is never replaced by good news about something else: it waits in line until it was dismissed.
 - What is over goes by itself: an older word on the same thing when a newer one comes (`about`, `ends`), what waits for
-  slots when these are settled (`awaits`), and a complaint when its reader goes on to something else.
+  slots when these are settled (`awaits`), what is so for a while when it is so no more (`holds`), and a complaint when
+  its reader goes on to something else.
 - Good news is replaced by newer news; everything is kept in the history for a while.
+- What is under way is shown before any notice. What its reader cannot see meanwhile he neither dismisses nor answers.
 """
 
 from __future__ import annotations
@@ -27,7 +29,17 @@ COMPLAINT: Final = "complaint"
 """What a complaint is about: whatever its reader asked for last."""
 
 FILL: Final = "fill"
-"""What is said of a fill without a result."""
+"""What is said of a fill without a result; and that it is under way."""
+
+SUBMIT: Final = "submit"
+SEARCH: Final = "search"
+STOP: Final = "stop"
+"""What else may be under way."""
+
+
+def always() -> bool:
+    """Of what stays true: that something was done."""
+    return True
 
 
 class Offer(Enum):
@@ -48,8 +60,8 @@ class Mood(Enum):
 class Notice:
     """A sentence, what it offers, and what those offers are about.
 
-    It goes when a newer one comes of which `ends` has what this one is `about`, and when all slots are settled that it
-    `awaits`.
+    It goes when a newer one comes of which `ends` has what this one is `about`, when all slots are settled that it
+    `awaits`, and when what it says no longer `holds`.
     """
 
     said: Row
@@ -60,6 +72,7 @@ class Notice:
     about: Hashable = None
     ends: frozenset[Hashable] = frozenset()
     awaits: frozenset[int] = frozenset()
+    holds: Callable[[], bool] = always
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
 
 
@@ -69,18 +82,35 @@ class NoticeBoard:
         self._bad: deque[Notice] = deque(maxlen=WAITING_MAX)
         self._good: Notice | None = None
         self._remarked = False
-        self._doing: str | None = None
+        self._meanwhile = False
+        """The remark answers its reader while something else is under way."""
+        self._answer: Notice | None = None
+        self._put_away: deque[Notice] = deque(maxlen=WAITING_MAX)
+        self._under_way: dict[Hashable, Callable[[], Row | None]] = {}
         self._changed = changed
 
-    @property
-    def doing(self) -> str | None:
-        """What is under way (a fill, a search), in words; shown before any notice."""
-        return self._doing
+    # What is under way.
 
-    @doing.setter
-    def doing(self, words: str | None) -> None:
-        self._doing = words
+    def begin(self, what: Hashable, words: Callable[[], Row | None]) -> None:
+        """`what` is under way (a fill, a search, events), in these words; what began last is told first."""
+        self._under_way.pop(what, None)
+        self._under_way[what] = words
         self._changed()
+
+    def end(self, what: Hashable) -> None:
+        self._under_way.pop(what, None)
+        self._changed()
+
+    @property
+    def is_busy(self) -> bool:
+        """Something is under way, which is shown before any notice."""
+        return self.doing() is not None
+
+    def doing(self) -> Row | None:
+        """What is under way, in words; None where nothing is."""
+        return next((said for words in reversed(self._under_way.values()) if (said := words()) is not None), None)
+
+    # What is shown.
 
     @property
     def shown(self) -> Notice | None:
@@ -88,9 +118,17 @@ class NoticeBoard:
         return self._good or (self._bad[-1] if self._bad else None)
 
     @property
-    def remarked(self) -> Notice | None:
-        """What the reader was answered last, which is not to be hidden by what is under way."""
-        return self._good if self._remarked else None
+    def answer(self) -> Notice | None:
+        """What the reader was answered while something was under way: it is seen beneath that, and beneath what came
+        of it."""
+        if self._answer is not None:
+            return self._answer
+        return self._good if self._remarked and self.is_busy else None
+
+    @property
+    def seen(self) -> Notice | None:
+        """The notice that can be read now, and so be answered by a key."""
+        return self.answer if self.is_busy else self.shown
 
     @property
     def waiting(self) -> int:
@@ -98,12 +136,22 @@ class NoticeBoard:
         return len(self._bad) - (0 if self._good is not None else min(1, len(self._bad)))
 
     def offers_below(self, offer: Offer) -> bool:
-        """Whether one of those that wait beneath the one that is shown offers this."""
-        return any(offer in notice.offers for notice in self._bad if notice is not self.shown)
+        """Whether one of those that cannot be read now offers this."""
+        return any(offer in notice.offers for notice in self._bad if notice is not self.seen)
+
+    def put_away(self, offer: Offer) -> Notice | None:
+        """The newest of those that offer this and were dismissed; None if none was."""
+        return next((notice for notice in reversed(self._put_away) if offer in notice.offers), None)
+
+    # What is told.
 
     def add(self, notice: Notice) -> None:
         self.history.append(notice)
         self._keep(lambda told: told.about not in notice.ends)
+        if self._remarked and self._meanwhile:
+            self._answer = self._good
+        elif not self.is_busy:
+            self._answer = None
         self._remarked = False
         if notice.mood is Mood.BAD:
             self._good = None
@@ -122,41 +170,68 @@ class NoticeBoard:
     def remark(self, notice: Notice) -> None:
         """Shows something that is no outcome and need not be kept; it answers its reader, as a complaint did."""
         self._keep(lambda told: told.about != COMPLAINT)
-        self._good, self._remarked = notice, True
-        self._changed()
-
-    def dismiss_remark(self) -> None:
-        """Takes away what was remarked; what is bad stays."""
-        self._good = None
+        self._good, self._remarked, self._meanwhile, self._answer = notice, True, self.is_busy, None
         self._changed()
 
     def asked(self) -> None:
         """The reader asks for something else: a complaint about his last question, and its answer, have been read."""
         self._keep(lambda told: told.about != COMPLAINT)
-        self._remarked = False
+        self._remarked, self._answer = False, None
         self._changed()
+
+    # What is over.
 
     def settled(self, is_settled: Callable[[int], bool]) -> None:
         """Tells of slots that need not be waited for any more."""
+        self._drop(lambda told: not told.awaits or not all(map(is_settled, told.awaits)))
 
-        def holds(told: Notice) -> bool:
-            return not told.awaits or not all(map(is_settled, told.awaits))
+    def review(self) -> None:
+        """What is known has changed: what was so for a while may be over."""
+        self._drop(lambda told: told.holds())
 
+    def _drop(self, holds: Callable[[Notice], bool]) -> None:
+        """Takes away what does not hold any more, wherever it is shown."""
         self._keep(holds)
         if self._good is not None and not holds(self._good):
             self._good = None
+        if self._answer is not None and not holds(self._answer):
+            self._answer = None
 
     def _keep(self, holds: Callable[[Notice], bool]) -> None:
-        """Keeps of the bad ones those that still hold."""
+        """Keeps of the bad ones, and of those that were dismissed, what still holds."""
         self._bad = deque(filter(holds, self._bad), self._bad.maxlen)
+        self._put_away = deque(filter(holds, self._put_away), self._put_away.maxlen)
+
+    def dismiss_remark(self) -> None:
+        """Takes away what was remarked; what is bad stays."""
+        if self._answer is not None:
+            self._answer = None
+        else:
+            self._good = None
+        self._changed()
 
     def dismiss(self) -> bool:
-        """Takes away what is shown; False if nothing was."""
-        if self._good is not None:
-            self._good = None
-        elif self._bad:
-            self._bad.pop()
-        else:
+        """Takes away what can be read, as its reader wishes; False if that is nothing."""
+        told = self.seen
+        if told is None:
             return False
+        if self.is_busy:
+            self.dismiss_remark()
+            return True
+        self._answer = None
+        if told is self._good:
+            self._good = None
+        else:
+            self._bad.pop()
+            if told.offers:
+                self._put_away.append(told)
         self._changed()
         return True
+
+    def take(self, told: Notice) -> None:
+        """Its reader does what it offers: it is told no more."""
+        self._keep(lambda notice: notice is not told)
+        self._answer = None
+        if told is self._good:
+            self._good = None
+        self._changed()

@@ -11,21 +11,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Final
 
-from engine.contract.answers import Attempt, Outcome, OutcomeWord
+from engine.contract.answers import Attempt, Outcome, OutcomeWord, TraceLine
 from engine.contract.errors import BadAnswer, EngineLost, ErrorCode, NoEngine, RequestFailed, RequestRefused
 from engine.contract.requests import EventKind, Fill, Plan, Submit
 from engine.core.effects import UNSETTLED
 from engine.core.entry import Block, Kind, Operation, Tweet, Unblock
 from engine.core.ids import SiteId, Slot
 from engine.core.views import AttemptPhase
-from tui import leading
+from tui import leading, times
 from tui.rows import Role, Row, row
 from tui.site import wording
 from tui.site.model import SiteModel
-from tui.site.notices import FILL, Mood, Notice, NoticeBoard, Offer
+from tui.site.notices import FILL, SUBMIT, Mood, Notice, NoticeBoard, Offer
 
 TIMEOUT_S: Final = 10.0
 FILL_TIMEOUT_S: Final = 10.0
@@ -36,7 +37,8 @@ _OF_THE_FILLER: Final[frozenset[str]] = frozenset({AttemptPhase.ASKING, AttemptP
 @dataclass(eq=False, slots=True)
 class Pending:
     """An event without an outcome yet. `number_before` is the newest event number known when it was sent to the engine
-    that runs since `engine`; `idle` says why it changes nothing; `id` is None until the engine has acknowledged it."""
+    that runs since `engine`; `idle` says why it changes nothing; `id` is None until the engine has acknowledged it.
+    `sent` is what the wall's clock said then, as the engine's does on this machine."""
 
     operation: Operation
     number_before: int
@@ -45,6 +47,7 @@ class Pending:
     idle: str
     id: str | None = None
     orphaned: bool = False
+    sent: datetime = field(default_factory=times.now)
 
     def acknowledge(self, id_: str) -> None:
         self.id = id_
@@ -70,7 +73,7 @@ class Submissions:
         engine = None if self._model.status is None else self._model.status.since
         pending = Pending(operation, self._number_max(), engine, time.monotonic(), self._idle(operation))
         self.pending.append(pending)
-        self._changed()
+        self._board.begin(SUBMIT, self.words)
         words = wording.operation_words(operation, self._model.site)
         try:
             outcome = await self._model.link.submit(_submit(operation), pending.acknowledge)
@@ -93,11 +96,17 @@ class Submissions:
         self._board.asked()
         try:
             lines = (await self._model.link.ask(Plan(slots=_slots(slots)))).lines
+            if not lines:
+                await self._model.read_status()
         except RequestFailed as failed:
             self._board.add(Notice(wording.refused(str(failed)), Mood.BAD, about=FILL, ends=frozenset({FILL})))
             return None
         if not lines:
-            self._board.remark(Notice(row(("· ", Role.NOTE), "there is no hole to fill"), Mood.GOOD))
+            self.tell_no_hole()
+            return None
+        if all(line.state == "chosen" for line in lines):
+            learned = row(("· ", Role.NOTE), f"slot {lines[0].slot} is learned: nothing is left to fill there")
+            self._board.remark(Notice(learned, Mood.GOOD))
             return None
         awaits = frozenset(line.slot for line in lines)
         offers, slot = ((Offer.SETTLE,), lines[0].slot) if slots is not None else ((), None)
@@ -105,10 +114,21 @@ class Submissions:
         self._board.add(told)  # not a remark: a long one is cut in the line, and `o` has all of it
         return told
 
+    def tell_no_hole(self) -> None:
+        """For as long as none is known, and as much is known of what others may have used."""
+        model, lacks = self._model, self._model.may_lack_newest
+
+        def holds() -> bool:
+            return not model.holes and model.may_lack_newest == lacks
+
+        said = row(("· ", Role.NOTE), wording.no_hole(model.status))
+        self._board.remark(Notice(said, Mood.GOOD, holds=holds))
+
     async def fill(self, slots: Sequence[int] | None) -> None:
         """Fills these slots, or all holes, and tells what became of them."""
         self._board.asked()
-        self._board.doing = f"filling {'all holes' if slots is None else f'slot {wording.listed(slots)}'}"
+        filling = row(("… ", Role.NOTE), f"filling {'all holes' if slots is None else f'slot {wording.listed(slots)}'}")
+        self._board.begin(FILL, lambda: filling)
         try:
             told = await self._model.link.ask(Fill(slots=_slots(slots), timeout_s=FILL_TIMEOUT_S))
         except (RequestRefused, BadAnswer) as refused:
@@ -122,7 +142,7 @@ class Submissions:
             notice = Notice(wording.filled(told), mood, ends=frozenset({FILL}), awaits=unsettled)
             self._board.settled({line.slot for line in told.lines}.__contains__)  # this is the newer word on them
         finally:
-            self._board.doing = None
+            self._board.end(FILL)
         self._board.add(notice)
 
     async def reconcile(self) -> None:
@@ -142,20 +162,35 @@ class Submissions:
         first = self.pending[0]
         more = f" · {len(self.pending) - 1} more wait" if len(self.pending) > 1 else ""
         if first.orphaned:
+            told = self._board.shown
+            if told is not None and told.mood is Mood.BAD:
+                return None  # nothing comes of it for as long as no engine is there
             return row(
                 ("? ", Role.WARN), "the engine went away before it told the outcome; asked again once it is back"
             )
         attempt = self._attempt_for(first)
-        doing = self._waits() if attempt is None else f"#{attempt.slot} {wording.attempt_words(attempt)}"
+        doing = self._waits(first) if attempt is None else f"#{attempt.slot} {wording.attempt_words(attempt)}"
         return row(("… ", Role.NOTE), doing, (f" · {first.elapsed_s:.1f} s{more}", Role.DIM))
 
-    def _waits(self) -> str:
-        """Where an event is while this site makes no attempt at a slot for it."""
-        status = self._model.status
-        if status is not None and status.voting and status.leader not in (None, self._model.site):
-            return f"handed to {status.leader}, who leads"
-        if status is not None and leading.lacks_leader(status.leadership, status.leader):
-            return "kept here: no leader is heard that it could be handed to"
+    def _waits(self, pending: Pending) -> str:
+        """Where an event is while this site makes no attempt at a slot for it. The status is half a second old at most;
+        that the event was handed on is told sooner, and stays so whoever leads next."""
+        status, handed = self._model.status, self._model.handed
+        if status is None:
+            return "sent, waiting for its turn"
+        if handed is not None and handed.ballot is not None and _since(handed, pending):
+            to = handed.ballot.rpartition(".")[2]
+            if status.leader == to:
+                return f"handed to {to}, who leads"
+            if status.leader is None:
+                return f"handed to {to}, who is not heard as leader any more; the next leader is handed it too"
+            return f"handed to {to}"
+        if not status.voting:
+            return f"kept here for as long as {status.site} does not vote"
+        if leading.lacks_leader(status.leadership, status.leader):
+            return "no leader is heard that it could be handed to"
+        if status.leader not in (None, status.site):
+            return f"sent; {status.leader} leads"
         return "sent, waiting for its turn"
 
     def _attempt_for(self, pending: Pending) -> Attempt | None:
@@ -241,6 +276,8 @@ class Submissions:
         """Tells it; `event` is its id while its outcome is unknown. Two events of the same words are two: only what is
         certainly in no log is over when these words have been sent again."""
         self.pending.remove(pending)
+        if not self.pending:
+            self._board.end(SUBMIT)
         about = event or pending.operation
         told = replace(notice, about=about, ends=frozenset({about, pending.operation}))
         self._board.add(told)
@@ -269,6 +306,11 @@ def _submit(operation: Operation) -> Submit:
             return Submit(kind=EventKind.UNBLOCK, target=target, timeout_s=TIMEOUT_S, acknowledge=True)
         case _:
             raise TypeError("a person submits tweets, blocks and unblocks")
+
+
+def _since(told: TraceLine, pending: Pending) -> bool:
+    """Whether it happened when the event was sent, or later. The trace tells whole milliseconds."""
+    return times.local_time(told.at) >= pending.sent - timedelta(milliseconds=1)
 
 
 def _slots(slots: Sequence[int] | None) -> tuple[Slot, ...] | None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, assert_never
 
 from engine.contract import answers
-from engine.contract.answers import Attempt, Filled, LogLine, Outcome, OutcomeWord, PlanLine, SlotQuorum
+from engine.contract.answers import Attempt, Filled, LogLine, Outcome, OutcomeWord, PlanLine, SlotQuorum, Status
 from engine.core.effects import UNSETTLED, FillResult
 from engine.core.entry import Block, Kind, Operation, Tweet, Unblock, Withdrawal
 from engine.core.views import AttemptPhase
@@ -163,18 +163,18 @@ def planned(lines: Sequence[PlanLine], starts: str) -> Row:
     slots_of: dict[str, list[int]] = {}
     for line in lines:
         slots_of.setdefault(line.action, []).append(line.slot)
-    said = "; ".join(
-        f"slot{'s' if len(slots) > 1 else ''} {listed(slots, PLANNED_MAX)}: {action}"
+    said = " ".join(
+        f"Slot{'s' if len(slots) > 1 else ''} {listed(slots, PLANNED_MAX)}: {_sentence(action)}"
         for action, slots in slots_of.items()
     )
-    return row(("· ", Role.NOTE), (starts, Role.KEY), f" again starts: {said}")
+    return row(("· ", Role.NOTE), (starts, Role.KEY), f" again starts this. {said}")
 
 
 def filled(told: Filled) -> Row:
     """The result of a fill, slot by slot while they are few, and what keeps the lowest that is not settled."""
     lines = told.lines
     if not lines:
-        return row(("✓ ", Role.GOOD), "there is no hole to fill")
+        return row(("✓ ", Role.GOOD), "no hole was left to fill")
     results = {line.result for line in lines}
     glyph, role = ("? ", Role.WARN) if results & UNSETTLED else ("✓ ", Role.GOOD)
     because = f". The engine goes on with {told.why}" if told.why else ""
@@ -188,6 +188,19 @@ def filled(told: Filled) -> Row:
         counts[line.result] = counts.get(line.result, 0) + 1
     said = ", ".join(f"{count} {result}" for result, count in sorted(counts.items()))
     return row((glyph, role), f"{plural(len(lines), 'slot')}: {said}{because}")
+
+
+def no_hole(status: Status | None) -> str:
+    """That there is none, as far as this site knows: without a quorum slots may be used that nobody told it of."""
+    if status is None:
+        return "which slots are holes is not known yet"
+    last = status.next - 1
+    learned = f"all slots up to #{last:,} are learned" if last else "no slot is used yet"
+    if status.quorum.reachable < status.quorum.needed:
+        return f"no hole is known here ({learned}); without a quorum nobody can tell whether more slots are used"
+    if status.recovering:
+        return f"no hole is known here ({learned}); how far the log goes is still being asked"
+    return f"there is no hole: {learned}"
 
 
 def quorum_after(reachable: int, needed: int, size: int, voting_here: bool) -> str:
