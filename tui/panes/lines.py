@@ -26,15 +26,13 @@ from textual.strip import Strip
 
 from tui.inert import inert
 from tui.panes.paint import CURSOR_CLASS, Inks, strip
-from tui.rows import Role, Row, marked, plain, row
+from tui.rows import Role, Row, marked, row
 from tui.site.model import Change, SiteModel
 from tui.textual_inside import SteadyScroll
 
 STRIPS_MAX: Final = 1_024
 FRAME: Final = 6
 """Cells of a pane's upper edge that its title leaves free."""
-UNCUT: Final = 10_000
-"""A width in which nothing is cut."""
 GUTTER: Final = 2
 """Cells before each row, where the cursor's mark stands."""
 
@@ -68,8 +66,7 @@ class ScrolledRows(SteadyScroll, can_focus=True, inherit_bindings=False):
         """A double click on a row."""
 
     class Retitled(Message, namespace="lines"):
-        """The title changed (the pane began or ceased to follow, was scrolled, or has other rows), or whether there is
-        anything to scroll to."""
+        """The title changed (it follows or not, was scrolled, or has other rows), or whether there is more than room."""
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
@@ -81,8 +78,7 @@ class ScrolledRows(SteadyScroll, can_focus=True, inherit_bindings=False):
         self._cursor_seen = True
         self._width = 0
         self._title = ""
-        self.scrolls = False
-        """Whether there are more lines than room."""
+        self.scrolls = False  # there are more lines than room
         self._painting = _View(0, 0, 0, None)
         self.marked: re.Pattern[str] | None = None
 
@@ -262,8 +258,8 @@ class ScrolledRows(SteadyScroll, can_focus=True, inherit_bindings=False):
             self._select(self.cursor)
             self._scroll(min(self.scroll_offset.y, self.max_scroll_y))
         self.show_title()
-        if self.scrolls != (scrolls := self.max_scroll_y > 0):
-            self.scrolls = scrolls
+        if self.scrolls != (self.max_scroll_y > 0):
+            self.scrolls = not self.scrolls
             self.post_message(self.Retitled())
 
     def show_title(self) -> None:
@@ -377,12 +373,8 @@ class ScrolledRows(SteadyScroll, can_focus=True, inherit_bindings=False):
     def selected(self) -> list[Row]:
         """The lines of the selected row as they are, however wide; those of all rows where none is selected."""
         chosen = range(self.cursor, self.cursor + 1) if self.SELECTS else range(self.rows_count())
-        rows = [self.row_lines(index, UNCUT) for index in chosen if index < self.rows_count()]
+        rows = [self.row_lines(index, 10_000) for index in chosen if index < self.rows_count()]
         return [line for lines in rows if lines is not None for line in lines]
-
-    def selected_text(self) -> str | None:
-        """The same as inert text, for the clipboard."""
-        return "\n".join(map(plain, self.selected())) or None
 
 
 class Lines(ScrolledRows):

@@ -36,7 +36,7 @@ from tui.panes.sites import SitesPane
 from tui.panes.status import StatusBar
 from tui.panes.timeline import TimelinePane
 from tui.panes.trace import TracePane
-from tui.rows import Role, row
+from tui.rows import Role, plain, row
 from tui.screens.faults import FaultsScreen
 from tui.screens.help import help_dialog, row_dialog
 from tui.site.draft import DraftFile
@@ -350,8 +350,8 @@ class MainScreen(FaultsScreen):
 
     def action_copy(self) -> None:
         over = self.model.over
-        text = self.model.hop.command("serve") if over else self.pane.selected_text()
-        if text is None:
+        text = self.model.hop.command("serve") if over else "\n".join(map(plain, self.pane.selected()))
+        if not text:
             self.remark("no row is selected")
             return
         self.app.copy_to_clipboard(text)
