@@ -20,7 +20,7 @@ async def call(pilot: Driven, name: str, title: str) -> None:
     """Does the action that is found first by `name`."""
     await pilot.press("ctrl+p", *name)
     await pilot.until_shown(title)
-    await pilot.press("down", "enter")
+    await pilot.press("enter")
     await pilot.until(lambda: not isinstance(pilot.app.screen, Palette), "the palette stays")
 
 
