@@ -255,7 +255,7 @@ async def test_what_the_others_say_stands_beside_what_this_site_has(tmp_path: Pa
             for words in ("by alice", "yes, time unknown", "did not answer", "not yet; does not vote"):
                 await pilot.until_shown(words)
             said = " ".join(pilot.text().split())
-            assert "ballot 2.alice known promises: bob acceptances: alice bob erin alice/1 tweet chosen" in said
+            assert "ballot 2.alice known promises: bob accepted: alice bob erin alice/1 tweet chosen" in said
             assert "quorum of 2.alice alice ✓ bob ✓ carol - dave - erin ✓ 3 of 5, counted by alice" in said
             assert engine.called("explain") == [{"slot": 3}]
             engine.tell({"topic": "log", **log_line(3, text="my words")})

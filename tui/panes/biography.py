@@ -58,7 +58,7 @@ def _ballots(told: Biography, width: int) -> list[Row]:
         if ballot.promised:
             parts += [Part("known promises: ", Role.DIM), Part(f"{' '.join(ballot.promised)}  ")]
         if ballot.accepted:
-            parts += [Part("acceptances: ", Role.DIM), Part(f"{' '.join(ballot.accepted)}  ")]
+            parts += [Part("accepted: ", Role.DIM), Part(f"{' '.join(ballot.accepted)}  ")]
         if ballot.entry is not None:
             parts.append(Part(f"{entries.name(ballot.entry)}  ", Role.NOTE))
         if ballot.chosen:
