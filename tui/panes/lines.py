@@ -66,7 +66,7 @@ class ScrolledRows(SteadyScroll, can_focus=True, inherit_bindings=False):
         """A double click on a row."""
 
     class Retitled(Message, namespace="lines"):
-        """The title changed (it follows or not, was scrolled, or has other rows), or whether there is more than fits."""
+        """The title changed (it follows or not, was scrolled, or has other rows), or whether all of it fits."""
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
