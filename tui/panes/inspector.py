@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from msgspec.structs import replace
 
-from engine.contract.answers import Attempt, Biography, Direction, Entry, SiteAccount, SlotView
+from engine.contract.answers import Attempt, Biography, Direction, Entry, LogState, SiteAccount, SlotView
 from engine.contract.errors import RequestFailed
 from engine.core.views import AttemptPhase
 from tui import entries
@@ -139,7 +139,7 @@ class InspectorPane(Page):
         """This site learned the slot when the trace says so, once that was durable: a few milliseconds later than when
         it came to know."""
         trace = () if self._view is None else self._view.trace
-        at = next((line.at for line in trace if line.dir == "self" and line.type == "chosen"), None)
+        at = next((line.at for line in trace if line.dir == Direction.SELF and line.type == LogState.CHOSEN), None)
         if at is None:
             return told
         sites = (replace(each, learned_at=at) if self._knows_when(each) else each for each in told.sites)

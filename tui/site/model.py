@@ -22,6 +22,7 @@ from engine.contract.answers import (
     Attempt,
     Biography,
     BlockLine,
+    Direction,
     Faults,
     Item,
     LinearizableRead,
@@ -48,7 +49,7 @@ from tui.site.trace_ring import TraceRing
 
 OUTCOMES_MAX: Final = 200
 TRACE_LINES: Final = 200
-HANDED: Final = ("self", "hand-on")
+HANDED: Final = (Direction.SELF, "hand-on")
 """Direction and type of the line of the trace that says it. (A message of that type may be another site's events.)"""
 LINEARIZABLE_READ_S: Final = 10
 """How long a linearizable read waits for a majority, and for what is missing."""

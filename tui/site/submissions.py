@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from engine.contract.answers import Attempt, Outcome, OutcomeWord, TraceLine
+from engine.contract.answers import Attempt, LogState, Outcome, OutcomeWord, TraceLine
 from engine.contract.errors import BadAnswer, EngineLost, ErrorCode, NoEngine, RequestFailed, RequestRefused
 from engine.contract.requests import EventKind, Fill, Plan, Submit
 from engine.core.effects import UNSETTLED
@@ -104,7 +104,7 @@ class Submissions:
         if not lines:
             self.tell_no_hole()
             return None
-        if all(line.state == "chosen" for line in lines):
+        if all(line.state == LogState.CHOSEN for line in lines):
             learned = row(("· ", Role.NOTE), f"slot {lines[0].slot} is learned: nothing is left to fill there")
             self._board.remark(Notice(learned, Mood.GOOD))
             return None
