@@ -9,7 +9,6 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from engine.core.effects import Observation
@@ -25,6 +24,7 @@ from engine.sim.truth.truth import Truth
 from engine.sim.world.network import Datagram
 from engine.sim.world.site import SimSite
 from tui.lab.frame import Acceptor, Flight, Frame, SiteState
+from tui.lab.held import Flights, HeldFlights
 from tui.lab.seen import Concluded, Fate, Flown, Happened, Said, Seen
 from tui.lab.versions import Versions
 
@@ -49,7 +49,9 @@ class Camera:
         self._names = names
         self._left: set[int] = set()
         self._lines: dict[int, tuple[Line, ...]] = {}
-        self._flights: dict[tuple[int, float | None], Flight] = {}
+        self._flights: dict[tuple[int, float | None], Flight] = {}  # those on their way at the last frame
+        self._held = HeldFlights()
+        self._held_changed: dict[int, None] | None = None  # since the last frame; None: nothing was looked at yet
         self._looked = [_Looked() for _ in names]
         self._chosen: Versions[Entry] = Versions()
         self._truth: Truth | None = None  # what is chosen begins anew where all sites are cleared
@@ -111,8 +113,7 @@ class Camera:
         seen = tuple(self.seen)
         self.seen.clear()
         broken, self._broken = broken or self._broken, None
-        flights = tuple(self._flying(play))
-        self._flights = {(each.number, each.arrives_at_ms): each for each in flights}
+        flights = self._under_way(play, step)
         at_ms = world.now - play.began
         return Frame(step, at_ms, sites, flights, seen, self._chosen.view(step), decided, broken)
 
@@ -148,16 +149,29 @@ class Camera:
             slots.update(map(Slot, range(max(promise.first, image.prefix + 1), last + 1)))
         return slots
 
-    def _flying(self, play: Play) -> Iterator[Flight]:
-        world, number_of = play.world, play.onlookers.number
-        for at, datagram in world.on_their_way():
+    def _under_way(self, play: Play, step: int) -> Flights:
+        network, number_of = play.world.network, play.onlookers.number
+        changed = network.held if self._held_changed is None else self._held_changed
+        for key in list(changed):
+            datagram = network.held.get(key)
+            if datagram is None:
+                self._held.ends(step, key)
+            elif (number := number_of(datagram)) is not None:
+                self._held.begins(step, key, self._flight(number, datagram, None))
+        self._held_changed = {}
+        network.on_held = self._held_changes
+        flying: dict[tuple[int, float | None], Flight] = {}
+        for at, datagram in play.world.on_their_way():
             number = number_of(datagram)
             if number is not None:
-                yield self._flight(number, datagram, at - play.began)
-        for datagram in world.network.held.values():
-            number = number_of(datagram)
-            if number is not None:
-                yield self._flight(number, datagram, None)
+                flight = self._flight(number, datagram, at - play.began)
+                flying[number, flight.arrives_at_ms] = flight
+        self._flights = flying
+        return Flights(tuple(flying.values()), self._held, step)
+
+    def _held_changes(self, number: int) -> None:
+        assert self._held_changed is not None, "a frame was taken"
+        self._held_changed[number] = None
 
     def _flight(self, number: int, datagram: Datagram, arrives_at_ms: int | None) -> Flight:
         flight = self._flights.get((number, arrives_at_ms))

@@ -58,7 +58,7 @@ class Frame:
     step: int
     at_ms: float
     sites: tuple[SiteState, ...]
-    flights: tuple[Flight, ...]
+    flights: Sequence[Flight]
     seen: tuple[Seen, ...]
     chosen: Mapping[Slot, Entry]
     decided: bool

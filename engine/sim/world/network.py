@@ -10,7 +10,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from typing import Any, Final
 
@@ -61,15 +61,21 @@ class Network:
         self.links = [[Link(weather) for weather in row] for row in links]
         self.hold: Callable[[Datagram], bool] | None = None
         """Which datagrams do not leave for their addressee by themselves; None: all do."""
-        self.held: dict[int, Datagram] = {}
+        self.on_held: Callable[[int], None] = _nobody_looks
+        """Called with the number of each datagram that begins or ceases to be held."""
         self.sent = 0
         self.lost = 0
         self.repeated = 0
         self.stale = 0
         self.late = 0
+        self._held: dict[int, Datagram] = {}
         self._random = random.random
         self._schedule = schedule
         self._arrive = arrive
+
+    @property
+    def held(self) -> Mapping[int, Datagram]:
+        return self._held
 
     def send(
         self, now: Tick, sender: int, to: int, payload: bytes, messages: tuple[Message, ...]
@@ -79,7 +85,7 @@ class Network:
         datagram = Datagram(number, now, sender, to, payload, messages)
         link = self.links[sender][to]
         if self.hold is not None and not link.cuts and self.hold(datagram):
-            self.held[number] = datagram
+            self.hold_back(datagram)
             return datagram, True
         weather = link.weather
         random = self._random
@@ -118,25 +124,31 @@ class Network:
 
     def release(self, number: int, *, keep: bool = False) -> None:
         """Lets a held datagram arrive; `keep` holds a duplicate of it. Raises KeyError where none is held."""
-        datagram = self.held[number] if keep else self.held.pop(number)
-        self._arrive(datagram)
+        self._arrive(self.held[number] if keep else self._let_go(number))
 
     def send_on(self, at: Tick, number: int, *, keep: bool) -> None:
         """A held datagram is on its way again, and arrives at that time; `keep` holds a duplicate of it."""
-        self._schedule(at, self._arrive, self.held[number] if keep else self.held.pop(number))
+        self._schedule(at, self._arrive, self.held[number] if keep else self._let_go(number))
 
     def hold_back(self, datagram: Datagram) -> None:
         """What was on its way is held."""
-        self.held[datagram.number] = datagram
+        self._held[datagram.number] = datagram
+        self.on_held(datagram.number)
 
     def drop(self, number: int) -> None:
         """A held datagram is lost. Raises KeyError where none is held."""
         self.lost += 1
-        del self.held[number]
+        self._let_go(number)
+
+    def _let_go(self, number: int) -> Datagram:
+        datagram = self._held.pop(number)
+        self.on_held(number)
+        return datagram
 
     def forget(self) -> None:
         """What was held is gone, and nothing of before comes again."""
-        self.held.clear()
+        for number in list(self._held):
+            self._let_go(number)
         for row in self.links:
             for link in row:
                 link.remembered.clear()
@@ -165,6 +177,10 @@ class Network:
                 link.weather = CLEAR
                 link.cuts = 0
                 link.packet_bytes_max = None
+
+
+def _nobody_looks(_: int) -> None:
+    pass
 
 
 def _too_long(link: Link, payload: bytes) -> bool:
