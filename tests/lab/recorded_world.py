@@ -17,9 +17,9 @@ from engine.contract.answers import RecordLine
 from engine.contract.shape import read
 from engine.core.effects import Observation
 from engine.core.entry import Entry
-from engine.core.ids import SiteId, Slot
+from engine.core.ids import Ballot, SiteId, Slot
 from engine.core.settings import Leadership, Timings
-from engine.core.storage import Vote, Write
+from engine.core.storage import NO_VOTE, RangePromise, Vote, Write
 from engine.runtime.clock import iso
 from engine.runtime.counters import NodeCounts
 from engine.runtime.recording import Recording as Recorder
@@ -31,7 +31,21 @@ from tui.lab.recording import Recording, of_lines
 from tui.recording import FORMAT, End, Header, RecordedLine
 
 NOON_MS = 1_795_262_400_000
-Table = Mapping[Slot, tuple[Vote, Entry | None]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a disk held of the slots of the log, and its range promises."""
+
+    votes: Mapping[Slot, Vote]
+    learned: Mapping[Slot, Entry]
+    ranges: tuple[RangePromise, ...]
+
+    def promised(self, slot: Slot) -> Ballot | None:
+        """The higher one of the slot's own and of the range's (A3), where it is not learned."""
+        own = self.votes.get(slot, NO_VOTE).promised
+        ranged = [r.ballot for r in self.ranges if r.first <= slot and (r.last is None or slot <= r.last)]
+        return own if slot in self.learned else max([*ranged, *([] if own is None else [own])], default=None)
 
 
 @dataclass
@@ -114,7 +128,8 @@ class RecordedWorld:
             image = disk.image
             votes = {**image.voted, **image.votes}
             site.lines.append(read(RecordLine, orjson.loads(line)))
-            site.tables.append({slot: (vote, image.entry(slot)) for slot, vote in votes.items()})
+            learned = {slot: entry for slot in votes if (entry := image.entry(slot)) is not None}
+            site.tables.append(Table(votes, learned, image.ranges))
 
     @property
     def _at_ms(self) -> int:

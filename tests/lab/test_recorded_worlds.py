@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from engine.core.entry import Entry, Tweet
 from engine.core.ids import EventId, SiteId, Slot, Tick
 from engine.core.settings import Leadership
-from engine.core.storage import Vote
+from engine.core.storage import NO_VOTE
 from engine.sim.world.setup import CLEAR, Weather
 from tests.lab.recorded_world import RecordedWorld, Table
 from tui.lab.frame import Acceptor
@@ -21,7 +21,7 @@ from tui.lab.recording_merge import Course, merge
 from tui.lab.recording_reel import RecordedReel
 
 NAMES: Final = tuple(SiteId(name) for name in ("s1", "s2", "s3"))
-READY_MS: Final = 1_000
+READY_MS: Final = 2_500
 HOURS_MS: Final = st.integers(-12, 12).map(lambda hours: hours * 3_600_000)
 WEATHERS: Final = st.sampled_from([CLEAR, Weather(loss=0.2), Weather(duplicate=0.2, delay_spread=40)])
 
@@ -82,7 +82,7 @@ def shows_the_tables(recorded: RecordedWorld, recordings: list[Recording]) -> No
     while reel.forward():
         pass
     for place, name in enumerate(NAMES):
-        held = iter([{}, *recorded.sites[name].tables])
+        held = iter([Table({}, {}, ()), *recorded.sites[name].tables])
         table = next(held)
         for frame in reel.frames:
             shown = frame.sites[place].acceptors
@@ -97,15 +97,15 @@ def shows_the_tables(recorded: RecordedWorld, recordings: list[Recording]) -> No
 
 
 def _is_same(shown: Mapping[Slot, Acceptor], held: Table) -> bool:
-    return shown.keys() == held.keys() and all(_agrees(shown[slot], *held[slot]) for slot in held)
+    """What is shown beyond what the disk has of slots is what a promise of a range says of them."""
+    return shown.keys() >= held.votes.keys() and all(_agrees(slot, shown[slot], held) for slot in shown)
 
 
-def _agrees(shown: Acceptor, vote: Vote, learned: Entry | None) -> bool:
-    """A promise of a range may be above the slot's own (A3)."""
-    promised = vote.promised is None or (shown.max_prepare is not None and shown.max_prepare >= vote.promised)
-    return (shown.acc_num, _id(shown.acc_val), _id(shown.learned)) == (
-        *(vote.accepted, _id(vote.entry), _id(learned)),
-    ) and promised
+def _agrees(slot: Slot, shown: Acceptor, held: Table) -> bool:
+    vote = held.votes.get(slot, NO_VOTE)
+    return (shown.max_prepare, shown.acc_num, _id(shown.acc_val), _id(shown.learned)) == (
+        *(held.promised(slot), vote.accepted, _id(vote.entry), _id(held.learned.get(slot))),
+    )
 
 
 def _id(entry: Entry | None) -> EventId | str | None:

@@ -366,7 +366,7 @@ async def test_a_subscriber_is_told_of_its_topics_and_an_idle_engine_tells_nothi
         alice = sites.running["alice"]
         client = await alice.client()
         assert await client.call("subscribe", topics=list(Topic)) == {
-            "subscribed": ["faults", "log", "outcome", "status", "trace"]
+            "subscribed": ["faults", "log", "outcome", "record", "status", "trace"]
         }
         outcome = await client.call("submit", kind="tweet", text="hello", retry=True)
         slot = outcome["slot"]

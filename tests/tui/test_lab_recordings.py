@@ -263,6 +263,15 @@ def test_the_table_is_what_commits_made_durable_and_frames_keep_theirs() -> None
     assert [site.why for site in first.sites] == ["", "", "not recorded"]
 
 
+def test_a_promise_of_a_range_holds_for_a_slot_that_another_site_has_used() -> None:
+    alice, bob = Notebook("alice"), Notebook("bob")
+    alice.promises(RangeLine(1, None, "4.bob"))
+    bob.tells(said("leads", 1, "4.bob")).keeps(9, "4.bob", "4.bob", tweet("bob", 1)).tells(said("accepting"))
+    before, after = frames(alice, bob)[-2:]
+    assert list(before.sites[0].acceptors) == []
+    assert after.sites[0].acceptors[Slot(9)].max_prepare == ballot(4, BOB)
+
+
 def test_a_majority_at_one_ballot_chooses_and_so_does_who_learned() -> None:
     books = [Notebook(site) for site in NAMES]
     entry = tweet("alice", 1)

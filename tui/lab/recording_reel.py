@@ -22,11 +22,11 @@ from engine.core.explained.describe import Line
 from engine.core.ids import Ballot, SiteId, Slot, quorum_size
 from engine.core.storage import RangePromise
 from tui.lab.frame import Acceptor, Flight, Frame, SiteState
-from tui.lab.history import History
 from tui.lab.recording import Came, Kept, Left, Recording, Told
 from tui.lab.recording_merge import Arrival, Course, Place, Step, merge
 from tui.lab.recording_times import times_ms
 from tui.lab.seen import Concluded, Fate, Flown, Happened, Said, Seen
+from tui.lab.versions import Versions
 from tui.recording import End, Gap
 
 UPKEEP: Final = frozenset({"hello", "welcome", "heartbeat"})
@@ -41,7 +41,7 @@ class _Site:
     """What is known of a site so far."""
 
     state: SiteState
-    votes: History[Slot, Acceptor] = field(default_factory=History)
+    votes: Versions[Acceptor] = field(default_factory=Versions)
     own: dict[Slot, Acceptor] = field(default_factory=dict)
     """As its commits said: range promises are not folded in."""
     ranges: tuple[RangePromise, ...] = ()
@@ -102,7 +102,9 @@ class _Play:
         self._arrives_ms = _arrival_times(course, self._times)
         self._quorum = quorum_size(len(course.names))
         self._sites = {name: _Site(_at_first(name, course.recordings.get(name))) for name in course.names}
-        self._chosen: History[Slot, Entry] = History()
+        self._chosen: Versions[Entry] = Versions()
+        self._slots: set[Slot] = set()
+        """Those of which any site has told."""
         self._accepted: dict[tuple[Slot, Ballot], set[SiteId]] = {}
         self._flights: dict[int, Flight] = {}
         self._left: dict[int, float] = {}
@@ -136,10 +138,10 @@ class _Play:
         return Frame(
             step=step,
             at_ms=at_ms,
-            sites=tuple(replace(site.state, acceptors=site.votes.at(step)) for site in self._sites.values()),
+            sites=tuple(replace(site.state, acceptors=site.votes.view(step)) for site in self._sites.values()),
             flights=tuple(self._flights.values()),
             seen=seen,
-            chosen=self._chosen.at(step),
+            chosen=self._chosen.view(step),
             decided=self._decided,
             broken=self._broken,
         )
@@ -236,18 +238,25 @@ class _Play:
 
     def _keep(self, name: SiteId, kept: Kept) -> None:
         site = self._sites[name]
-        changed = {slot: acceptor for slot, acceptor in kept.slots if site.own.get(slot) != acceptor}
-        site.own |= changed
-        slots: Iterable[Slot] = changed
+        for slot, acceptor in kept.slots:
+            site.own[slot] = acceptor
+            if slot not in self._slots:
+                self._slots.add(slot)
+                for other in self._sites:
+                    self._put(other, slot)
+            self._put(name, slot)
         if kept.ranges is not None and kept.ranges != site.ranges:
             site.ranges = kept.ranges
-            slots = site.own
-        for slot in slots:
-            acceptor = _raised(site.own[slot], _ranged(site.ranges, slot))
-            before = site.votes.newest(slot) or _NOTHING
-            if acceptor != before:
-                site.votes.put(self._step, slot, acceptor)
-                self._count_vote(name, slot, acceptor)
+            for slot in self._slots:
+                self._put(name, slot)
+
+    def _put(self, name: SiteId, slot: Slot) -> None:
+        """What the site has of the slot may be something else than before."""
+        site = self._sites[name]
+        acceptor = _raised(site.own.get(slot, _NOTHING), _ranged(site.ranges, slot))
+        if acceptor != (site.votes.newest(slot) or _NOTHING):
+            site.votes.put(self._step, slot, acceptor)
+            self._count_vote(name, slot, acceptor)
 
     def _count_vote(self, name: SiteId, slot: Slot, acceptor: Acceptor) -> None:
         if acceptor.acc_num is not None and acceptor.acc_val is not None:
