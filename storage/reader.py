@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import apsw
 
@@ -46,7 +46,7 @@ class Reader:
         tally = Tally()
 
         def needed(
-            table: Table, of: Callable[[Values], Made], where: str = "", bindings: Sequence[Any] = ()
+            table: Table, of: Callable[[Values], Made], where: str = "", bindings: Values = ()
         ) -> Iterator[Made]:
             for values, checksum in self._checked(table, where, bindings):
                 tally.add(table, table.key_of(values), checksum)
@@ -226,11 +226,11 @@ class Reader:
     def _authors(self) -> list[rows.Author]:
         return list(self._read(rows.AUTHORS, rows.author_of))
 
-    def _numbers(self, sql: str, bindings: Sequence[Any]) -> list[int]:
+    def _numbers(self, sql: str, bindings: Values) -> list[int]:
         return [number for (number,) in self._db.execute(sql, bindings)]
 
     def _read(
-        self, table: Table, of: Callable[[Values], Made], rest: str = "", bindings: Sequence[Any] = ()
+        self, table: Table, of: Callable[[Values], Made], rest: str = "", bindings: Values = ()
     ) -> Iterator[Made]:
         """Rows of `table` as what they say. Raises StoreDamaged, naming the row."""
         for values, _ in self._checked(table, rest, bindings):
@@ -243,7 +243,7 @@ class Reader:
         except (ValueError, TypeError, AttributeError) as error:
             raise unread_row(self._path, table.name, table.key_text(values), str(error)) from error
 
-    def _checked(self, table: Table, rest: str = "", bindings: Sequence[Any] = ()) -> Iterator[tuple[Values, int]]:
+    def _checked(self, table: Table, rest: str = "", bindings: Values = ()) -> Iterator[tuple[Values, int]]:
         """Rows of `table` and their checksums. Raises StoreDamaged, naming the row."""
         with closing(self._db.execute(f"SELECT {table.selected} FROM {table.name} {rest}", bindings)) as cursor:
             try:
@@ -255,7 +255,7 @@ class Reader:
                 key = self._undecodable(table, rest, bindings)
                 raise damaged_row(self._path, table.name, key, "holds text that is not UTF-8") from None
 
-    def _undecodable(self, table: Table, rest: str, bindings: Sequence[Any]) -> str:
+    def _undecodable(self, table: Table, rest: str, bindings: Values) -> str:
         """The key of the first row whose text Python cannot take."""
         columns = ", ".join(f"CAST({column} AS BLOB)" for column in table.columns)
         for blobs in self._db.execute(f"SELECT {columns} FROM {table.name} {rest}", bindings):

@@ -22,9 +22,12 @@ from typing import Any, Final, cast
 
 import orjson
 
-from engine.contract.shape import printed
+from engine.contract.shape import Shape, printed
 from tui.inert import inert
 from tui.parts import Part, Role
+
+Json = Shape | Mapping[str, object]
+"""What is printed as one JSON object."""
 
 Cells = Sequence[Part | str]
 """What stands side by side in one line."""
@@ -88,11 +91,11 @@ class Output:
             sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
         )
 
-    def json(self, value: Any) -> None:
+    def json(self, value: Json) -> None:
         """One object on a line of its own."""
         self._put(as_json(value).decode())
 
-    def json_lines(self, values: Iterable[Any]) -> None:
+    def json_lines(self, values: Iterable[Json]) -> None:
         for value in values:
             self.json(value)
 
@@ -153,7 +156,7 @@ class Account(Output):
                 print(line, file=sys.stderr, flush=True)
 
 
-def as_json(value: Any) -> bytes:
+def as_json(value: Json) -> bytes:
     return orjson.dumps(value, default=printed)
 
 

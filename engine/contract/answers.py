@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Final, Generic, Self, TypeVar
+from typing import Final, Generic, Self, TypeVar
 
 from engine.contract.limits import SLOTS_MAX
 from engine.contract.shape import ForScreens, Shape, read
@@ -75,6 +75,11 @@ class Outcome(Shape):
     reason: str | None
     waits_for: ForScreens[int | None]
     took_ms: ForScreens[int | None]
+
+    @classmethod
+    def not_created(cls, reason: str) -> Self:
+        """Of an event that never had an id."""
+        return cls(OutcomeWord.NOT_CREATED, None, None, None, reason, None, None)
 
     @classmethod
     def unknown(cls, reason: str, id_: str | None) -> Self:
@@ -532,7 +537,7 @@ class Observed(Shape):
     """To subscribers; before these items `dropped` lines of the trace or of what is recorded were left out."""
 
     dropped: int
-    items: tuple[dict[str, Any], ...]
+    items: tuple[dict[str, object], ...]
 
     def known(self) -> list[Item]:
         """The items of the topics that this version knows. Raises BadAnswer."""

@@ -329,7 +329,7 @@ def request(method: str, params: Mapping[str, object]) -> Request:
         raise BadParams(_sentence(schema, str(error))) from None
 
 
-def method_and_params(asked: Params[Any]) -> tuple[str, dict[str, Any]]:
+def method_and_params(asked: Params[Any]) -> tuple[str, dict[str, object]]:
     """As a client sends it: what is as if it were left out is left out."""
     return _NAMES[type(asked)], msgspec.to_builtins(asked, order="deterministic")
 
@@ -364,7 +364,7 @@ def _unknown(name: str) -> str:
     return f"there is no param {name!r}: leave it out"
 
 
-def _descriptions(annotation: Any) -> Iterator[str]:
+def _descriptions(annotation: object) -> Iterator[str]:
     """What a type and its parts say of themselves, the outermost first."""
     if isinstance(annotation, Meta) and annotation.description is not None:
         yield annotation.description

@@ -9,7 +9,7 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 
 from msgspec.structs import asdict
 
@@ -17,12 +17,12 @@ from engine.contract import answers
 from engine.contract.answers import BlockLine, Lines, LogLine, LogPage, Outcome, PlanLine, SlotView, TimelinePage
 from engine.contract.limits import SLOTS_MAX
 from engine.contract.requests import (
-    AnyView,
     Blocks,
     Data,
     Events,
     Faults,
     Inspect,
+    LinearizableView,
     Log,
     Plan,
     Query,
@@ -96,7 +96,9 @@ class Queries:
             case _:
                 assert_never(query)
 
-    def view(self, query: AnyView[Any], read: SawReadConfirmed | SawReadUnconfirmed | None = None) -> TimelinePage:
+    def view(
+        self, query: View | LinearizableView, read: SawReadConfirmed | SawReadUnconfirmed | None = None
+    ) -> TimelinePage:
         """The timeline; `read` is what became of the linearizable read that asked for it (R5). Raises StoreError."""
         me = self._settings.site
         hidden = frozenset(blocker for blocker, blocked in self._replica.blocks() if blocked == me)

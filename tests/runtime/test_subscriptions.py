@@ -50,7 +50,7 @@ class FakeClient:
 
     @property
     def topics(self) -> list[str]:
-        return [item["topic"] for observed in self.told for item in observed.items]
+        return [str(item["topic"]) for observed in self.told for item in observed.items]
 
 
 class FakePicture:

@@ -244,8 +244,7 @@ class Submissions:
         newer = [each for each in await self._model.read_events(EVENTS_READ) if _number(each) > pending.number_before]
         perhaps = [each for each in newer if each.id not in self._own()]
         if not perhaps and not self._keeps_it(pending):
-            reason = "the engine went away before it took the event"
-            return Outcome(OutcomeWord.NOT_CREATED, None, None, None, reason, None, None)
+            return Outcome.not_created("the engine went away before it took the event")
         if perhaps and all(each.outcome == OutcomeWord.NOT_CREATED for each in perhaps):
             return perhaps[-1]  # whichever of them it is
         listed = f"`{self._model.hop.command('events')}` lists this site's events"

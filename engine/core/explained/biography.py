@@ -44,14 +44,14 @@ class SiteAccount(Value):
 
     site: SiteId
     answered: bool
-    voting: bool | None
-    promised: Ballot | None
-    accepted: Ballot | None
-    entry: Entry | None
-    learned: bool | None
-    learned_at: Tick | None
-    learned_how: How | None
-    learned_from: SiteId | None
+    voting: bool | None = None
+    promised: Ballot | None = None
+    accepted: Ballot | None = None
+    entry: Entry | None = None
+    learned: bool | None = None
+    learned_at: Tick | None = None
+    learned_how: How | None = None
+    learned_from: SiteId | None = None
 
 
 class BallotAccount(Value):
@@ -220,7 +220,7 @@ def _entry(evidence: _Evidence) -> Entry | None:
 
 def _account(site: SiteId, answer: Answer | None, entries: Mapping[str, Entry]) -> SiteAccount:
     if answer is None:
-        return SiteAccount(site, False, None, None, None, None, None, None, None, None)
+        return SiteAccount(site, answered=False)
     state, learning = answer.state, answer.state.learning
     return SiteAccount(
         site,

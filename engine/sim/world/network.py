@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 from engine.core.ids import Tick
 from engine.core.messages import Message
@@ -55,7 +55,7 @@ class Network:
         self,
         links: tuple[tuple[Weather, ...], ...],
         random: Random,
-        schedule: Callable[[int, Callable[[Any], None], Any], None],
+        schedule: Callable[[int, Callable[[Datagram], None], Datagram], None],
         arrive: Callable[[Datagram], None],
     ) -> None:
         self.links = [[Link(weather) for weather in row] for row in links]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 from engine.codec import Decoder
 from engine.core.effects import Observation
@@ -21,6 +21,8 @@ from engine.core.storage import Stored
 from engine.sim.sometimes import CrashPoint
 from engine.sim.truth.truth import Truth
 from engine.sim.world.disk import SimDisk
+
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -49,7 +51,7 @@ class Surroundings(Protocol):
     def mark(self) -> Callable[[tuple[int, int, int]], None]:
         """Called with what was done, when, and a number: see `Mark`."""
 
-    def at(self, when: int, call: Callable[[Any], None], argument: Any) -> None:
+    def at(self, when: int, call: Callable[[_T], None], argument: _T) -> None:
         """Has `call(argument)` made at the world's time `when`."""
 
     def replica(self, settings: Settings, stored: Stored, disk: SimDisk) -> Replica:

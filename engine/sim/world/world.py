@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from heapq import heapify, heappop, heappush
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from zlib import crc32
 
 from engine.codec import Decoder
@@ -41,6 +41,8 @@ from engine.sim.world.network import Datagram, Network
 from engine.sim.world.setup import Setup
 from engine.sim.world.site import SimSite
 from engine.sim.world.surroundings import Fuse
+
+_T = TypeVar("_T")
 
 MakeReplica = Callable[[Settings, Stored, LogReader, Random], Replica]
 
@@ -100,7 +102,7 @@ class World:
 
     # Time
 
-    def at(self, when: int, call: Callable[[Any], None], argument: Any) -> None:
+    def at(self, when: int, call: Callable[[_T], None], argument: _T) -> None:
         """Has `call(argument)` made at the world's time `when`; calls of the same time are made in this order."""
         self._sequence = sequence = self._sequence + 1
         heappush(self._heap, (when, sequence, call, argument))
