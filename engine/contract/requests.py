@@ -103,7 +103,18 @@ class _OfSlots(Params[_A]):
             force_setattr(self, "slots", tuple(sorted(set(self.slots))))
 
 
-class Submit(Params[Outcome], kw_only=True):
+class _Timed:
+    """Is answered when `timeout_s` has passed at the latest, as things stand then."""
+
+    __slots__ = ()
+    timeout_s: float
+
+    @property
+    def timeout(self) -> Tick:
+        return _ticks(self.timeout_s)
+
+
+class Submit(Params[Outcome], _Timed, kw_only=True):
     """`text` of a tweet, or the `target` of a block or unblock. `acknowledge`: who asks is told the event's id once it
     has one, before its outcome."""
 
@@ -127,30 +138,18 @@ class Submit(Params[Outcome], kw_only=True):
         assert argument is not None, "checked when it was made"
         return argument
 
-    @property
-    def timeout(self) -> Tick:
-        return _ticks(self.timeout_s)
-
 
 class GiveUp(Params[GivenUp]):
     requests: Annotated[tuple[CallId, ...], Meta(description="a list of the ids of requests")]
 
 
-class Fill(_OfSlots[Filled]):
+class Fill(_OfSlots[Filled], _Timed):
     timeout_s: Seconds = 10.0
 
-    @property
-    def timeout(self) -> Tick:
-        return _ticks(self.timeout_s)
 
-
-class AnyView(_Bounded[_A]):
+class AnyView(_Bounded[_A], _Timed):
     before: SlotNumber | None = None
     timeout_s: Seconds = 10.0
-
-    @property
-    def timeout(self) -> Tick:
-        return _ticks(self.timeout_s)
 
 
 class View(AnyView[TimelinePage]):
@@ -180,13 +179,9 @@ class Inspect(Params[SlotView]):
     slot: OneSlot
 
 
-class Explain(Params[Biography]):
+class Explain(Params[Biography], _Timed):
     slot: OneSlot
     timeout_s: Seconds = 1.0
-
-    @property
-    def timeout(self) -> Tick:
-        return _ticks(self.timeout_s)
 
 
 class Blocks(Params[Lines[BlockLine]]):

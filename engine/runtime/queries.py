@@ -8,7 +8,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final, assert_never
 
 from msgspec.structs import asdict
@@ -35,6 +35,7 @@ from engine.core.effects import SawReadConfirmed, SawReadUnconfirmed
 from engine.core.entry import Entry
 from engine.core.events.situation import Situation
 from engine.core.ids import EventId, Slot
+from engine.core.log.pages import spans_of
 from engine.core.replica import Replica
 from engine.core.settings import Settings
 from engine.core.storage import EventRow, EventState, LogRow, Storage
@@ -240,15 +241,6 @@ class Queries:
 
     def _stored(self, slots: Iterable[Slot]) -> dict[Slot, LogRow]:
         rows: dict[Slot, LogRow] = {}
-        for first, last in _runs(sorted(slots)):
+        for first, last in spans_of(sorted(slots)):
             rows.update((row.slot, row) for row in self._storage.log_page(first, last, last - first + 1))
         return rows
-
-
-def _runs(slots: list[Slot]) -> Iterator[tuple[Slot, Slot]]:
-    """The runs of consecutive slots in an ascending list."""
-    begin = 0
-    for index in range(1, len(slots) + 1):
-        if index == len(slots) or slots[index] != slots[index - 1] + 1:
-            yield slots[begin], slots[index - 1]
-            begin = index

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.contract.answers import Acknowledged, Outcome
-from engine.contract.errors import BadAnswer, EngineLost, ErrorCode, RequestRefused
+from engine.contract.errors import EngineLost, NoAnswer, RequestRefused
 from engine.contract.requests import EventKind, GiveUp, Submit
 from tui.client import Client
 from tui.commands.line_reader import LINE_BYTES_MAX, Line, LineReader
 from tui.commands.outcomes import REFUSED, RefusedLine, Told, status_of_outcome
-from tui.commands.patient_call import GIVE_UP_S, SILENCE_S
+from tui.commands.patient_call import GIVE_UP_S, SILENCE_S, status_of_loss, value_of
 from tui.connection import Answer
 from tui.exits import ExitStatus
 from tui.interrupts import Interrupts
@@ -81,7 +81,7 @@ class EventStream:
             while self._hand_in(timeout_s, retry):
                 self._turn(interrupts)
         except EngineLost as lost:
-            self._store_unusable |= lost.exit_status == ExitStatus.STORE_UNUSABLE
+            self._note(lost)
             self._lose(str(lost), interrupts)
         self._flush()
 
@@ -144,17 +144,17 @@ class EventStream:
 
     def _told(self, place: _Place, answer: Answer) -> Told:
         try:
-            outcome: Outcome = answer.value()
-        except BadAnswer as bad:
-            return Outcome.unknown(str(bad), place.id)
+            outcome: Outcome = value_of(answer)
+        except NoAnswer as lost:
+            self._note(lost)
+            return Outcome.unknown(str(lost), place.id)
         except RequestRefused as error:
-            if error.code == ErrorCode.STORE:
-                self._store_unusable = True
-            if error.code in (ErrorCode.STORE, ErrorCode.STOPPING):
-                return Outcome.unknown(str(error), place.id)
             return RefusedLine(REFUSED, place.line.number, str(error))
         else:
             return outcome
+
+    def _note(self, lost: NoAnswer) -> None:
+        self._store_unusable |= status_of_loss(lost) == ExitStatus.STORE_UNUSABLE
 
     def _lose(self, reason: str, interrupts: Interrupts) -> None:
         """Tells the rest as unknown: what is under way, what was read, and what input still brings."""

@@ -57,7 +57,7 @@ def ask_patiently(
             if isinstance(one, Acknowledged):
                 acknowledged(one.id)
             if isinstance(one, Answer) and one.number == number:
-                return Patience(_value(one), bool(interrupts.caught))
+                return Patience(value_of(one), bool(interrupts.caught))
         if ready:
             interrupts.clear()
             if len(interrupts.caught) > 1:
@@ -67,8 +67,8 @@ def ask_patiently(
     raise EngineSilent(f"the engine did not answer `{method_and_params(asked)[0]}` in time")
 
 
-def _value(answer: Answer) -> Any:
-    """The result. Raises RequestRefused, EngineLost, BadAnswer."""
+def value_of(answer: Answer) -> Any:
+    """The result, of a class that who asked knows. Raises RequestRefused, EngineLost, BadAnswer."""
     try:
         return answer.value()
     except RequestRefused as error:
