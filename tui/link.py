@@ -23,6 +23,9 @@ from tui.connection import Answer, Connection, Ended, Event, Told
 
 _A = TypeVar("_A")
 
+WATCHED: Final = frozenset(Topic) - {Topic.RECORD}
+"""What a screen is told of. An engine records nothing, and sends nothing of it, that nobody asked for."""
+
 RETRY_FIRST_S: Final = 0.1
 RETRY_MAX_S: Final = 3.0
 _CHUNK_BYTES: Final = 2**18
@@ -110,7 +113,7 @@ class Link:
         self._connection = Connection()
         self._writer = writer
         self.down.clear()
-        self._send(Subscribe(topics=frozenset(Topic)))
+        self._send(Subscribe(topics=WATCHED))
         self._listener.connected()
         try:
             while self._connection.ended is None:
