@@ -232,6 +232,8 @@ def _lab(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--text", action="store_true", help="no screen: print trace, diagram and what came of it")
     parser.add_argument("--list", action="store_true", help="name the scenarios that there are")
+    parser.add_argument("--broken", metavar="MISTAKE", help="break a rule on purpose, and show the step that broke it")
+    parser.add_argument("--mistakes", action="store_true", help="name the mistakes that there are for --broken")
     parser.add_argument(
         "--size",
         metavar="N",

@@ -77,3 +77,67 @@ def test_the_list_names_every_scenario() -> None:
     listed = [json.loads(line) for line in _lab("--list", "--json").stdout.splitlines()]
     assert [each["name"] for each in listed] == list(catalogue.NAMES)
     assert all(each["about"] and each["sites"] for each in listed)
+
+
+PLAN = """
+sites s1 s2 s3
+plan
+at 544 ms s1 tweets "t" timeout 10000 ms
+at 600 ms crash s1 keeping 0.0 down 100 ms
+at 2000 ms s3 tweets "u" timeout 10000 ms
+calm at 5000 ms
+"""
+"""As a campaign saves it."""
+
+
+def test_a_mistake_in_any_run_is_shown_at_the_step_that_broke_the_rule(tmp_path: Path) -> None:
+    path = tmp_path / "seed-7.scenario"
+    path.write_text(PLAN)
+    whole = _lab(str(path), "--text")
+    assert (whole.returncode, whole.stderr) == (0, "")
+    broken = _lab(str(path), "--text", "--broken", "d1-promises-are-not-durable")
+    assert (broken.returncode, broken.stderr) == (12, "")
+    shown = broken.stdout.splitlines()
+    assert "with a mistake in it (D1): promises are not durable" in shown
+    at, verdict = shown[shown.index("the step that broke the rule") + 1 :][:2]
+    assert at.split()[1:5] == ["s2", "<-", "s1", "prepare"]
+    assert verdict == "violates D1 slot 1 at s2: promises 1.1; its disk says None"
+    assert shown[-1] == f"= {verdict}"
+
+
+def test_what_is_saved_with_its_mistake_needs_no_option(tmp_path: Path) -> None:
+    path = tmp_path / "seed-7.scenario"
+    path.write_text(PLAN.replace("plan\n", "broken d1-promises-are-not-durable\nplan\n", 1))
+    said = _lab(str(path), "--text", "--json")
+    runs = [json.loads(line) for line in said.stdout.splitlines()]
+    assert said.returncode == 12
+    assert [(run["broken"], run["as_expected"]) for run in runs] == [
+        ("d1-promises-are-not-durable", False),
+        (None, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "instead"),
+    [
+        (("b-wins", "--broken", "a2-accepts-any-balot"), "did you mean a2-accepts-any-ballot? `loggos lab --mistakes`"),
+        (("b-wins", "mended"), "b-wins has no mistake in it: leave out 'mended'"),
+    ],
+)
+def test_a_mistake_that_is_not_there_is_answered_with_the_nearest(words: tuple[str, ...], instead: str) -> None:
+    said = _lab(*words, "--text")
+    assert (said.returncode, said.stdout) == (2, "")
+    assert instead in said.stderr
+
+
+def test_the_run_without_the_mistake_can_be_had_alone() -> None:
+    runs = [json.loads(line) for line in _lab("broken-accept", "mended", "--text", "--json").stdout.splitlines()]
+    assert [(run["title"], run["broken"], run["as_expected"]) for run in runs] == [("broken-accept mended", None, True)]
+
+
+def test_the_mistakes_are_listed_by_their_rules() -> None:
+    said = _lab("--mistakes", "--json")
+    listed = [json.loads(line) for line in said.stdout.splitlines()]
+    assert said.returncode == 0
+    assert all(each["name"].startswith(each["rule"].lower()) for each in listed)
+    assert len(_lab("--mistakes").stdout.splitlines()) == len(listed)

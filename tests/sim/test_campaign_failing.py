@@ -14,6 +14,7 @@ from engine.sim.proving.campaign import JUDGED_FROM, Tally
 from engine.sim.proving.minimise import FOUND, failure_of
 from engine.sim.scenario.__main__ import main as play
 from engine.sim.scenario.parse import read
+from engine.sim.scenario.schedule import Broken
 from engine.sim.sometimes import EXPECTED
 
 MUTANT: Final = "a2-forgets-the-votes-of-unlearned-slots"
@@ -33,7 +34,7 @@ def test_a_campaign_over_a_broken_rule_ends_with_a_small_scenario_that_shows_it(
     (saved,) = FOUND.iterdir()
     seed = saved.stem.removeprefix("seed-")
     assert f"replay it: .venv/bin/python -m engine.sim.proving --seed {seed} --trace --mutant {MUTANT}" in printed
-    assert f"python -m engine.sim.scenario --mutant {MUTANT} {saved}" in printed
+    assert f"python -m engine.sim.scenario {saved}; .venv/bin/loggos lab {saved}" in printed
 
     plan = read(saved)
     assert len(saved.read_text(encoding="utf-8").splitlines()) <= LINES_MAX
@@ -43,8 +44,11 @@ def test_a_campaign_over_a_broken_rule_ends_with_a_small_scenario_that_shows_it(
     assert f"violates {failure.rule} " in printed, "the diagram ends with the rule that the file breaks"
     assert failure_of(plan) is None
 
-    assert play(["--show", "nothing", "--mutant", MUTANT, str(saved)]) == VIOLATED
-    assert play(["--show", "nothing", str(saved)]) == 0
+    assert plan.broken == Broken(MUTANT, None), "the file fails by itself"
+    assert play(["--show", "nothing", str(saved)]) == VIOLATED
+    with_it, without = capsys.readouterr().out.splitlines()
+    assert f": violates {failure.rule} " in with_it
+    assert without.endswith(": as expected")
     assert simulate(["--seed", seed, "--mutant", MUTANT]) == VIOLATED
 
 

@@ -46,14 +46,14 @@ class LabDriven(Shown):
 
 def opened(what: str) -> Exhibit:
     """A scenario that ships, a file, a line of a course; `free 3 none`: a free lab."""
-    opener = LabOpener(5)
+    opener = LabOpener(5, None)
     kind, _, rest = what.partition(" ")
     return opener.play(*free_lab(rest)) if kind == "free" else opener.open(what)
 
 
 @asynccontextmanager
 async def lab_of(what: str, size: tuple[int, int] = NARROW, *, asks: bool = False) -> AsyncIterator[LabDriven]:
-    app = LabApp(opened(what), LabOpener(5), asks=asks)
+    app = LabApp(opened(what), LabOpener(5, None), asks=asks)
     async with app.run_test(size=size) as pilot:
         driven = LabDriven(app, pilot)
         await driven.until_shown("Lab: ")

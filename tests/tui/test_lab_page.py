@@ -59,7 +59,7 @@ def test_the_keys_are_those_of_the_screen() -> None:
 )
 def test_what_is_to_be_tried_in_b_wins_ends_as_the_page_says(dropped: list[str], value: str, at: str) -> None:
     assert "go to step 12" in SECTIONS["b-wins"]
-    bench = Bench(LabOpener(5).open("b-wins"))
+    bench = Bench(LabOpener(5, None).open("b-wins"))
     bench.go(12)
     for way in dropped:
         flights = {f"{each.lines[0].type} {each.sender} {each.to}": each.number for each in bench.frame.flights}

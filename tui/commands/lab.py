@@ -18,7 +18,7 @@ from tui.client import Json
 from tui.commands.open import need_terminal, prepare_screen
 from tui.exits import CommandFailed, ExitStatus
 from tui.lab.catalogue import shipped
-from tui.lab.opening import STDIN, BadRequest, Opened, Run, lines, opened
+from tui.lab.opening import STDIN, BadRequest, Opened, Run, lines, mistakes, opened, with_mistake
 from tui.lab.recording import BadRecording, recordings_of
 from tui.lab.recording_reel import RecordedReel
 from tui.lab.recording_text import recorded
@@ -30,6 +30,8 @@ from tui.parts import Part, Role
 def run(arguments: Namespace) -> int:
     if arguments.list:
         return _list(Output(arguments.json))
+    if arguments.mistakes:
+        return _list_mistakes(Output(arguments.json))
     if not arguments.text:
         return _show(arguments)
     out = Account(arguments.json)
@@ -54,7 +56,7 @@ def _show(arguments: Namespace) -> int:
     from tui.lab.free import BEGUN, free_lab  # noqa: PLC0415
     from tui.lab.opener import LabOpener  # noqa: PLC0415
 
-    opener = LabOpener(arguments.size)
+    opener = LabOpener(arguments.size, arguments.broken)
     if not arguments.what:
         return run_lab(opener.play(*free_lab(BEGUN)), opener, asks=True)
     try:
@@ -76,13 +78,22 @@ def _list(out: Output) -> int:
     return ExitStatus.DONE
 
 
+def _list_mistakes(out: Output) -> int:
+    if out.as_json:
+        out.json_lines({"name": each.name, "rule": each.rule, "what": each.what} for each in mistakes())
+    else:
+        out.table([(Part(each.name, Role.STRONG), f"{each.what} ({each.rule})") for each in mistakes()])
+    return ExitStatus.DONE
+
+
 def _asked(arguments: Namespace) -> list[Opened]:
     """What is to be played. Raises CommandFailed."""
     asked: list[str] = arguments.what
     if not asked:
         raise CommandFailed(ExitStatus.BAD_INPUT, "name a scenario: `loggos lab --list` has them all")
     try:
-        return lines(sys.stdin.read(), arguments.size) if asked == [STDIN] else opened(asked, arguments.size)
+        plays = lines(sys.stdin.read(), arguments.size) if asked == [STDIN] else opened(asked, arguments.size)
+        return plays if arguments.broken is None else [with_mistake(play, arguments.broken) for play in plays]
     except UnicodeDecodeError:
         raise CommandFailed(ExitStatus.BAD_INPUT, "standard input is not UTF-8 text: write it in UTF-8") from None
     except BadRequest as bad:
@@ -131,6 +142,10 @@ def _print(out: Output, title: str, about: Sequence[str], ending: Ending) -> Non
         heads = ("site", "maxPrepare", "accNum", "learned", "accVal")
         rows = [_acceptor(ending, each) for each in ending.acceptors if each.slot == slot]
         out.table([[Part(head, Role.STRONG) for head in heads], *rows])
+    if ending.broke:
+        _title(out, "the step that broke the rule")
+        for line in ending.broke:
+            out.line(line)
     _title(out, "what is chosen, and who was told what")
     for each in ending.acceptors:
         out.line(known(ending, each))

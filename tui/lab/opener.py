@@ -17,10 +17,12 @@ from tui.lab.tape import SimulatedTape
 
 
 class LabOpener:
-    """`size`: how many sites a line in a course's notation is about."""
+    """`size`: how many sites a line in a course's notation is about; `broken`: the mistake to put into what a command
+    line names."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, broken: str | None) -> None:
         self._size = size
+        self._broken = broken
 
     def open(self, typed: str) -> Exhibit:
         """Raises ValueError, with what to write instead."""
@@ -29,17 +31,21 @@ class LabOpener:
         except ValueError:
             words = [typed]
         exhibit = _recorded(words)
-        return self.open_words([typed]) if exhibit is None else exhibit
+        return _exhibit(self._one([typed]), 0) if exhibit is None else exhibit
 
     def open_words(self, words: Sequence[str]) -> Exhibit:
         """What stands on a command line. Raises ValueError, with what to write instead."""
         exhibit = _recorded(words)
         if exhibit is not None:
             return exhibit
+        one = self._one(words)
+        return _exhibit(one if self._broken is None else opening.with_mistake(one, self._broken), 0)
+
+    def _one(self, words: Sequence[str]) -> Opened:
         first, *more = opening.opened(words, self._size)
         if more:
             raise ValueError("the screen shows one run: name one scenario, or the recordings of one run")
-        return _exhibit(first, 0)
+        return first
 
     def play(self, title: str, schedule: Schedule) -> Exhibit:
         return _exhibit(Opened(title, "", schedule), 0)
@@ -56,6 +62,8 @@ def _exhibit(opened: Opened, which: int) -> Exhibit:
         tape = SimulatedTape(run.schedule, opened.title)
     except ScenarioError as refused:
         raise ValueError(str(refused)) from None
+    if run.schedule.broken is not None and run.schedule.broken.until is None:
+        tape.to_broken()  # what is to be looked at is there
     about = ". ".join(part for part in (run.heading[:1].upper() + run.heading[1:], opened.about) if part)
     other = None if len(runs) == 1 else partial(_exhibit, opened, 1 - which)
     return Exhibit(tape, tape, about, bool(run.schedule.lines), run.broken is not None, other)

@@ -9,19 +9,22 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from engine.sim.mutants.catalogue import named
+from engine.sim.mutants.catalogue import NAMES, named
+from engine.sim.mutants.mutant import Mutant
 from engine.sim.scenario.parse import parse, read
-from engine.sim.scenario.schedule import ScenarioError, Schedule
+from engine.sim.scenario.schedule import Broken, ScenarioError, Schedule
 from tui.lab import catalogue, notation
 from tui.lab.catalogue import SUFFIX, first_comment
 from tui.lab.notation import BadNotation
 
 STDIN: Final = "-"
+MENDED: Final = "mended"
+"""What is written behind a scenario's name for its run without the mistake."""
 
 _COMMANDS: Final = ("set", "a-wins", "b-wins", "bb-wins", "livelock")
 
@@ -60,9 +63,26 @@ class Opened:
 def opened(words: Sequence[str], size: int) -> list[Opened]:
     """`words` as they stand on the command line, `size` the number of sites of a line in a course's notation. Raises
     BadRequest."""
+    if len(words) == 2 and words[1].lower() == MENDED:
+        return [_one(" ".join(words), size)]
     if notation.is_course(words):
         return [_course(words, size)]
     return [_one(word, size) for word in words]
+
+
+def mistakes() -> tuple[Mutant, ...]:
+    """Those that can be put into a run, by the rules that they break."""
+    return tuple(map(named, NAMES))
+
+
+def with_mistake(play: Opened, mutant: str) -> Opened:
+    """The same with this mistake in it, up to the first rule that breaks. Raises BadRequest."""
+    if mutant not in NAMES:
+        near = get_close_matches(mutant, NAMES, 1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise BadRequest(f"{mutant!r} is no mistake: {meant}`loggos lab --mistakes` names them")
+    whole = play.schedule.mended or play.schedule
+    return replace(play, schedule=replace(whole, broken=Broken(mutant, None), mended=None))
 
 
 def lines(text: str, size: int) -> list[Opened]:
@@ -87,10 +107,9 @@ def lines(text: str, size: int) -> list[Opened]:
 
 
 def _one(asked: str, size: int) -> Opened:
-    name = catalogue.name_of(asked)
-    if name is not None and "/" not in asked and not asked.endswith(SUFFIX):
-        scenario = catalogue.scenario(name)
-        return Opened(name, scenario.about, scenario.schedule())
+    shipped = _shipped(asked)
+    if shipped is not None:
+        return shipped
     try:
         words = notation.split(asked)
     except BadNotation as bad:
@@ -101,6 +120,21 @@ def _one(asked: str, size: int) -> Opened:
     if "/" in asked or asked.endswith(SUFFIX) or path.is_file():
         return _file(path)
     raise BadRequest(_unknown(asked, words))
+
+
+def _shipped(asked: str) -> Opened | None:
+    """A scenario of the catalogue; `NAME mended` is its run without the mistake alone."""
+    said, _, which = asked.lower().partition(" ")
+    name = catalogue.name_of(said)
+    if name is None or said.endswith(SUFFIX) or which.strip() not in ("", MENDED):
+        return None
+    scenario = catalogue.scenario(name)
+    schedule = scenario.schedule()
+    if not which:
+        return Opened(name, scenario.about, schedule)
+    if schedule.mended is None:
+        raise BadRequest(f"{name} has no mistake in it: leave out {MENDED!r}")
+    return Opened(f"{name} {MENDED}", scenario.about, schedule.mended)
 
 
 def _course(words: Sequence[str], size: int, asked: str | None = None) -> Opened:

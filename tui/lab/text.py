@@ -7,7 +7,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +16,7 @@ from engine.core.ids import Ballot, EventId, SiteId, Slot
 from engine.core.storage import EventRow, EventState, Vote
 from engine.sim.scenario.play import Play
 from engine.sim.scenario.schedule import Schedule
-from engine.sim.scenario.transcript import Transcript
+from engine.sim.scenario.transcript import VIOLATES, Transcript
 from tui.lab.ballots import LabBallots
 
 NONE: Final = "--"
@@ -34,10 +34,11 @@ class AtSite:
 
 @dataclass(frozen=True, slots=True)
 class ToldTo:
-    """The newest outcome that was told at a site, of an event of its user's; `winner`: what is at the slot instead."""
+    """The newest outcome that was told at a site, of an event of its user's. `what`: the text of a tweet, None where it
+    is none, or the disk has lost it; `winner`: what is at the slot instead."""
 
     id: EventId
-    what: str
+    what: str | None
     outcome: EventState
     slot: Slot | None
     reason: str | None
@@ -55,6 +56,8 @@ class Ending:
     verdict: str
     acceptors: tuple[AtSite, ...]
     told: tuple[ToldTo, ...]
+    broke: tuple[str, ...] = ()
+    """Where a rule is broken, the last thing that was seen before, and which rule it is."""
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -71,15 +74,14 @@ def played(schedule: Schedule) -> Ending:
     play = transcript.play
     acceptors = () if play is None else tuple(_acceptors(play))
     told = () if play is None else tuple(_told(play))
-    return Ending(
-        names,
-        tuple(transcript.trace),
-        tuple(transcript.diagram),
-        transcript.as_expected,
-        transcript.verdict,
-        acceptors,
-        told,
-    )
+    trace, verdict = tuple(transcript.trace), transcript.verdict
+    broke = tuple(line for line in (*_last_seen(trace), verdict)) if verdict.startswith(VIOLATES) else ()
+    return Ending(names, trace, tuple(transcript.diagram), transcript.as_expected, verdict, acceptors, told, broke)
+
+
+def _last_seen(trace: Sequence[str]) -> Sequence[str]:
+    """The last line of the trace that was not said by the scenario."""
+    return [line for line in trace if not line.startswith("> ")][-1:]
 
 
 def known(ending: Ending, each: AtSite) -> str:
@@ -90,24 +92,27 @@ def known(ending: Ending, each: AtSite) -> str:
             return f"{each.site}: {where}knows of nothing chosen"
         case _ if each.learned == NOOP:
             return f"{each.site}: {where}the no-op is chosen"
-        case entry:
+        case entry if _is_tweet(entry):
             return f"{each.site}: {where}Value '{value(entry)}' is chosen"
+        case entry:
+            return f"{each.site}: {where}{value(entry)} is chosen"
 
 
 def told(each: ToldTo) -> str:
     """What was told to a site's user, in a sentence."""
     at = "" if each.slot is None else f" at slot {each.slot}"
-    user = f"{each.id.author} told its user that '{each.what}' is"
+    what = str(each.id) if each.what is None else f"'{each.what}'"
+    user = f"{each.id.author} told its user that {what} is"
     match each.outcome, each.winner:
         case EventState.CREATED, _:
             return f"{user} created{at}"
         case EventState.LOST, Entry(author=str()) as winner:
-            return f"{user} lost{at}, to {winner.author}'s '{value(winner)}'"
+            return f"{user} lost{at}, to {_of(winner)}"
         case EventState.LOST, _:
             return f"{user} lost{at}, to the no-op"
         case _:
             why = f": {each.reason}" if each.reason else ""
-            return f"{user} {each.outcome.value}{at}{why}"
+            return f"{user} {each.outcome.replace('-', ' ')}{at}{why}"
 
 
 def value(entry: Entry) -> str:
@@ -116,6 +121,15 @@ def value(entry: Entry) -> str:
         return "no-op"
     operation = decode(entry.body).operation
     return operation.text if isinstance(operation, Tweet) else in_words(entry)
+
+
+def _is_tweet(entry: Entry) -> bool:
+    return entry != NOOP and isinstance(decode(entry.body).operation, Tweet)
+
+
+def _of(entry: Entry) -> str:
+    """`s1's 'X'`, or `s1/2 withdrawal`."""
+    return f"{entry.author}'s '{value(entry)}'" if _is_tweet(entry) else value(entry)
 
 
 def _acceptors(play: Play) -> Iterator[AtSite]:
@@ -136,8 +150,6 @@ def _told(play: Play) -> Iterator[ToldTo]:
         yield ToldTo(id_, _said(row), saw.outcome, saw.slot, saw.reason, winner)
 
 
-def _said(row: EventRow | None) -> str:
-    if row is None:
-        return "an event that its disk has lost"
-    operation = decode(row.body).operation
-    return operation.text if isinstance(operation, Tweet) else row.body.split(" ", 2)[0]
+def _said(row: EventRow | None) -> str | None:
+    operation = None if row is None else decode(row.body).operation
+    return operation.text if isinstance(operation, Tweet) else None

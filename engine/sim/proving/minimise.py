@@ -46,7 +46,7 @@ from engine.sim.scenario.acts import (
     Wipe,
 )
 from engine.sim.scenario.play import Play, Unexpected
-from engine.sim.scenario.schedule import Line, Schedule
+from engine.sim.scenario.schedule import Broken, Line, Schedule
 from engine.sim.scenario.transcript import Transcript
 from engine.sim.scenario.write import write
 from engine.sim.violation import OutOfModel, Violated
@@ -82,9 +82,10 @@ class Minimised:
     failure: Failure
     runs: int
 
-    def text(self) -> str:
-        """The scenario file."""
-        return write(self.schedule, f"Violates {self.failure.sentence}")
+    def text(self, mutant: str | None = None) -> str:
+        """The scenario file; `mutant` is what it fails with."""
+        broken = None if mutant is None else Broken(mutant, None)
+        return write(replace(self.schedule, broken=broken), f"Violates {self.failure.sentence}")
 
 
 def failure_of(schedule: Schedule, make_replica: MakeReplica = Replica) -> Failure | None:
@@ -134,14 +135,13 @@ def minimise(schedule: Schedule, make_replica: MakeReplica = Replica, runs_max: 
 def save(minimised: Minimised, path: Path, make_replica: MakeReplica = Replica, mutant: str | None = None) -> list[str]:
     """Writes the scenario file; returns what to print: how to run it, what it says, its diagram.
 
-    `mutant` names the rule that is broken on purpose now, and must be again for the file to fail.
+    `mutant` names the rule that is broken on purpose now; the file says so, so that it fails by itself.
     """
-    text = minimised.text()
+    text = minimised.text(mutant)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     diagram = Transcript(minimised.schedule, make_replica).diagram
-    broken = "" if mutant is None else f"--mutant {mutant} "
-    command = f".venv/bin/python -m engine.sim.scenario {broken}{path}"
+    command = f".venv/bin/python -m engine.sim.scenario {path}; .venv/bin/loggos lab {path}"
     return [f"minimised in {minimised.runs} runs; {command}", text, *diagram]
 
 

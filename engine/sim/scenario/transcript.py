@@ -7,6 +7,7 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from engine.core.replica import Replica
 from engine.sim.scenario.diagram import Diagram
@@ -17,6 +18,9 @@ from engine.sim.scenario.schedule import Line, ScenarioError, Schedule
 from engine.sim.scenario.trace import TraceWriter, as_it_is
 from engine.sim.violation import Violated
 from engine.sim.world.world import MakeReplica, Watcher
+
+VIOLATES: Final = "violates"
+"""How the verdict begins where a rule is broken."""
 
 
 class Transcript:
@@ -42,7 +46,7 @@ class Transcript:
             with in_force(schedule):
                 self.play.complete(self._next)
         except Violated as violated:
-            self._ends_badly(f"violates {violated}")
+            self._ends_badly(f"{VIOLATES} {violated}")
         except Unexpected as unexpected:
             self._ends_badly(str(unexpected))
         except ScenarioError:
