@@ -264,3 +264,48 @@ async def test_one_to_nine_sites_fit(sites: int) -> None:
         await pilot.until(lambda: pilot.rows(pilot.lab.acceptors)[sites][2:4] == names[-1], "not all sites are seen")
         head = pilot.lines()[pilot.lab._heads.region.y + 1]
         assert head.split() == ["ms", *names]
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=str)
+async def test_an_answer_is_told_with_its_rule_and_the_score_by_rules(
+    size: tuple[int, int],
+) -> None:
+    async with lab_of("b-wins", size) as pilot:
+        await pilot.press("y", "N")
+        await pilot.until_shown("s1 asks s2 to promise 3.1")
+        before = pilot.bench.reel.position
+        await pilot.press("n")
+        await pilot.until_said("answer first")
+        await pilot.press("9")
+        await pilot.until_said("the answers are 1 to 2")
+        assert pilot.bench.reel.position == before
+        await pilot.press("1")
+        await pilot.until_said("✓ right: ")
+        assert "(A1)" in pilot.lab.said
+        await pilot.until_step(before + 1)
+        await pilot.press("2")
+        await pilot.until_said("nothing is asked now")
+        await pilot.press("N", "2")
+        await pilot.until_said("✗ not so: yes: ")
+        await pilot.press("N", "escape")
+        await pilot.until(lambda: pilot.lab.question is None, "it is asked still")
+        await pilot.press("N", "b")
+        await pilot.until(lambda: pilot.lab.question is None, "who goes elsewhere is asked still")
+        await pilot.until_shown("predict 1 of 2")
+        await pilot.press("y")
+        await pilot.until_shown("1 of 2 answers are right")
+        await pilot.until_shown("A1  missed once: ")
+        await pilot.press("escape", "2")
+        await pilot.until_said("duplicate: ")
+
+
+async def test_the_score_is_told_at_the_end() -> None:
+    async with lab_of("single") as pilot:
+        await pilot.press("y")
+        await pilot.until_shown("predict 0 of 0")
+        for _ in range(200):
+            await pilot.press("N", "1")
+            if pilot.app.screen is not pilot.lab:
+                break
+        await pilot.until_shown("answers are right")
+        assert pilot.bench.is_last

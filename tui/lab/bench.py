@@ -16,13 +16,17 @@ from engine.core.ids import SiteId, Slot
 from engine.sim.scenario.parse_lines import line as parse_line
 from engine.sim.scenario.words import BadLine, Words, quote
 from tui.lab import acceptors, flights
+from tui.lab.ballots import lab_ballots
 from tui.lab.diagram import label
 from tui.lab.frame import Flight, Frame, Reel, SiteState, Tape
 from tui.lab.seen import Concluded, Fate, Flown, Happened, Said, Seen
+from tui.lab.why import Why
 
 AHEAD_MAX: Final = 300
 LEAP_MAX: Final = 2_000
 """So many steps at most are taken by one key."""
+FAULT_MAX: Final = 20_000
+"""So far a plan is played at once to find what it broke."""
 BACK_MAX: Final = 10
 LOOK_BACK: Final = 50
 
@@ -33,16 +37,21 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Exhibit:
-    """A run to be looked at; `tape` is the same where it can be changed. `about` says what it shows. `is_planned`:
-    something happens in it by itself. `has_mistake`: its replicas break a rule on purpose. `other` makes the run
-    without that mistake, and of that one the run with it."""
+    """A run to be looked at."""
 
     reel: Reel
     tape: Tape | None
+    """The same, where it can be changed."""
     about: str
+    """What it shows."""
     is_planned: bool = True
+    """Something happens in it by itself."""
+    is_plan: bool = False
+    """It is what a campaign drew, or found."""
     has_mistake: bool = False
+    """Its replicas break a rule on purpose."""
     other: Callable[[], Exhibit] | None = None
+    """Makes the run without that mistake; and of that one the run with it."""
 
 
 class Bench:
@@ -50,6 +59,7 @@ class Bench:
         self.exhibit = exhibit
         self.reel = exhibit.reel
         self.names = exhibit.reel.names
+        self.why = Why(self.names)
         self.site: SiteId = self.names[0]
         self.is_log = False
         self.at_end = not exhibit.is_planned
@@ -59,6 +69,8 @@ class Bench:
         self._flight: int | None = None
         self._pinned: Slot | None = None
         self.look_ahead()
+        if exhibit.is_plan and self.frame.broken is None:
+            self._to_the_fault()
 
     # What is looked at.
 
@@ -141,9 +153,23 @@ class Bench:
             self.at_end = True
         self.reel.go(here)
 
+    def _to_the_fault(self) -> None:
+        """To the step that broke a rule, if one did."""
+        found = self._leap(FAULT_MAX, lambda frame: frame.broken is not None)
+        if not found or self.frame.broken is None:
+            self.reel.go(0)
+
     def step(self) -> None:
         if not self._forward():
             raise Refused(self._end_words())
+
+    def peek(self) -> Frame | None:
+        """The frame that a step leads to; None where nothing comes any more."""
+        here = self.reel.position
+        if not self._forward():
+            return None
+        self.reel.go(here)
+        return self.after
 
     def back(self) -> None:
         if not self.reel.position:
@@ -226,7 +252,7 @@ class Bench:
         branch = tape.branch
         refused = tape.do(line.command)
         if refused is not None:
-            raise Refused(refused)
+            raise Refused(lab_ballots(self.names).words(refused))
         self.at_end = False
         self.is_unsaved = True
         forked = "" if tape.branch == branch else f" · from here on this is branch {tape.branch + 1}: v shows all"

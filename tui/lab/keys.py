@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 
 from tui import keys
 from tui.keys import Key
@@ -23,8 +23,8 @@ STEP: Final = (
     Key("g", "g", "go_to", "go to step", "go to a step by its number"),
 )
 MESSAGE: Final = (
-    Key("down,j", "↓", "next_message", "next message", "pick the next message in flight (a click picks one too)"),
-    Key("up,k", "↑", "previous_message", "previous message", "pick the one above"),
+    Key("down", "↓", "next_message", "next message", "pick the next message in flight (a click picks one too)"),
+    Key("up", "↑", "previous_message", "previous message", "pick the one above"),
     Key("d", "d", "deliver", "deliver", "the message arrives now, whatever was to come first (so does a double click)"),
     Key("x", "x", "drop", "drop", "the message is lost"),
     Key("2", "2", "duplicate", "duplicate", "the message arrives now, and a second time later"),
@@ -76,7 +76,10 @@ GROUPS: Final = (
     ("Run", RUN),
     ("Leave", LEAVE),
 )
-BINDINGS: Final[list[BindingType]] = keys.bindings(*(group for _, group in GROUPS))
+BINDINGS: Final[list[BindingType]] = [
+    *(Binding(str(number), f"answer({number})", show=False, priority=True) for number in range(1, 10)),
+    *keys.bindings(*(group for _, group in GROUPS)),
+]
 
 CHANGES: Final = frozenset(
     {
@@ -91,7 +94,10 @@ FOOTER: Final = (
     *("restart", "help", "app.leave"),
 )
 
-ANSWERING: Final = (Key("1,2,3,4", "1 2 3", "answer", "answer", "say what you think will happen"),)
+ANSWERING: Final = (
+    Key("1", "1 2 …", "answer", "answer", "say what you think will happen"),
+    Key("escape", "esc", "quiet", "no answer", "go on without an answer"),
+)
 
 
 def named(*actions: str) -> list[Key]:

@@ -8,7 +8,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
@@ -91,6 +91,13 @@ class LookingScreen(OncePainted):
         rows = 2 + len(self.bench.names)
         self._top.styles.height = max(rows, self.size.height // 3) if self.bench.is_log else rows
 
+    def put_bench(self, bench: Bench) -> None:
+        """Another run is looked at."""
+        self.bench = bench
+        for pane in (self.acceptors, self.flights, self.diagram):
+            pane.put(bench)
+        self._arrange()
+
     # What is shown.
 
     def _show(self) -> None:
@@ -117,7 +124,7 @@ class LookingScreen(OncePainted):
         return found
 
     def _why_rows(self, width: int) -> list[Row]:
-        return wording.why_rows(self.bench, wording.happened(self.bench), self.bench.next_words(), width)
+        return wording.why_rows(self.bench, width)
 
     def _told_rows(self, width: int) -> list[Row]:
         lines = wrapped((Part(" "), *self._said), width, indent=3) if self._said else [BLANK]
@@ -136,6 +143,10 @@ class LookingScreen(OncePainted):
     def remark(self, words: str) -> None:
         """Says something; the next word replaces it."""
         self._said = row(("· ", Role.NOTE), words) if words else ()
+        self._told.say()
+
+    def tell(self, said: Row) -> None:
+        self._said = said
         self._told.say()
 
     def complain(self, words: str) -> None:
@@ -297,8 +308,8 @@ class LookingScreen(OncePainted):
     def action_inspect(self) -> None:
         self._stop_playing()
         self._show()
-        bench, why = self.bench, wording.happened(self.bench)
-        self.app.push_screen(TextDialog("This step", lambda width: wording.in_full(bench, why, width)))
+        bench = self.bench
+        self.app.push_screen(TextDialog("This step", lambda width: wording.in_full(bench, width)))
 
     def action_help(self) -> None:
         self.app.push_screen(TextDialog("All keys of the lab", _help))
@@ -344,7 +355,7 @@ class LookingScreen(OncePainted):
         """Letters are text while something is typed."""
         return not self._typing
 
-    def _footer_keys(self) -> list[Key]:
+    def _footer_keys(self) -> Sequence[Key]:
         if self._typing:
             return list(main_keys.PROMPTED)
         found = keys.named(*keys.FOOTER)

@@ -66,7 +66,15 @@ def _exhibit(opened: Opened, which: int) -> Exhibit:
         tape.to_broken()  # what is to be looked at is there
     about = ". ".join(part for part in (run.heading[:1].upper() + run.heading[1:], opened.about) if part)
     other = None if len(runs) == 1 else partial(_exhibit, opened, 1 - which)
-    return Exhibit(tape, tape, about, bool(run.schedule.lines), run.broken is not None, other)
+    return Exhibit(
+        tape,
+        tape,
+        about,
+        is_planned=bool(run.schedule.lines),
+        is_plan=run.schedule.is_plan,
+        has_mistake=run.broken is not None,
+        other=other,
+    )
 
 
 def _recorded(words: Sequence[str]) -> Exhibit | None:

@@ -15,8 +15,8 @@ from engine.sim.scenario.schedule import Schedule
 from tui.lab import menus, saving
 from tui.lab.bench import Bench, Exhibit
 from tui.lab.free import BEGUN, HINT, BadChoice, free_lab
-from tui.lab.looking import LookingScreen
 from tui.lab.menus import Listed
+from tui.lab.predicting import PredictingScreen
 from tui.rows import Role, row
 from tui.screens.dialogs import Confirmation
 
@@ -34,7 +34,7 @@ class Opener(Protocol):
         """Those that come with the lab, in the order in which one learns from them."""
 
 
-class LabScreen(LookingScreen):
+class LabScreen(PredictingScreen):
     def __init__(self, exhibit: Exhibit, opener: Opener) -> None:
         super().__init__(exhibit)
         self.opener = opener
@@ -123,10 +123,7 @@ class LabScreen(LookingScreen):
     def put(self, exhibit: Exhibit, said: str = "") -> None:
         """Another run is looked at, from its beginning."""
         self._stop_playing()
-        self.bench = Bench(exhibit)
-        for pane in (self.acceptors, self.flights, self.diagram):
-            pane.put(self.bench)
-        self._arrange()
+        self.put_bench(Bench(exhibit))
         self.remark(said)
         self._show()
 

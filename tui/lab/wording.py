@@ -9,7 +9,6 @@ from tui.lab.acceptors import value
 from tui.lab.ballots import lab_ballots
 from tui.lab.bench import Bench, in_words
 from tui.lab.flights import in_words as flight_words
-from tui.lab.seen import Concluded, Fate, Flown
 from tui.rows import BLANK, Part, Role, Row, fitted, row, width_of, wrapped
 
 WHY_LINES: Final = 3
@@ -40,18 +39,18 @@ def title(bench: Bench, flags: Sequence[tuple[str, Role]], width: int) -> Row:
     return (*parts, Part(" " * room), *row(*right))
 
 
-def why_rows(bench: Bench, why: str, next_words: str, width: int) -> list[Row]:
+def why_rows(bench: Bench, width: int) -> list[Row]:
     """What the step brought about, and why; what breaks a rule is an alarm. Always of the same height."""
     frame = bench.frame
     said: list[Row] = []
     if frame.broken is not None:
         broken = lab_ballots(bench.names).words(frame.broken)
         said += wrapped(row((" BROKEN ", Role.ALARM), (f" {broken}", Role.BAD)), width, indent=7)
-    said += wrapped(row(("  why: ", Role.DIM), *_decided(bench), why), width, 7)
+    said += wrapped(row(("  why: ", Role.DIM), *_decided(bench), why(bench)), width, 7)
     if len(said) > WHY_LINES:
         said = [*said[: WHY_LINES - 1], row((" " * 7, Role.DIM), ("… enter shows all of it", Role.DIM))]
     said += [BLANK] * (WHY_LINES - len(said))
-    return [*said, row((" next: ", Role.DIM), next_words)]
+    return [*said, row((" next: ", Role.DIM), bench.next_words())]
 
 
 def _decided(bench: Bench) -> Row:
@@ -62,38 +61,22 @@ def _decided(bench: Bench) -> Row:
     return row(("CHOSEN", Role.GOOD), f" {told}. ") if new else ()
 
 
-def happened(bench: Bench) -> str:
-    """What the step brought about, in the words of the message trace."""
-    frame = bench.frame
-    if not frame.step:
+def why(bench: Bench) -> str:
+    """What tells most of the step, and its rule; before the first one, what the run shows."""
+    if not bench.reel.position:
         return bench.exhibit.about or "nothing has happened yet: n is a step"
-    concluded = [seen for seen in frame.seen if isinstance(seen, Concluded)]
-    flown = [seen for seen in frame.seen if isinstance(seen, Flown) and seen.fate is not Fate.LEAVES]
-    if concluded:
-        first = concluded[0]
-        said = f"{in_words(first, bench.names)}: {first.line.note}"
-    elif flown and flown[0].lines:
-        said = f"{in_words(flown[0], bench.names)}: {flown[0].lines[0].note}"
-    else:
-        said = "; ".join(in_words(seen, bench.names) for seen in frame.seen)
-    return lab_ballots(bench.names).words(said)
+    return bench.why.step(bench.frame)
 
 
-def in_full(bench: Bench, why: str, width: int) -> list[Row]:
+def in_full(bench: Bench, width: int) -> list[Row]:
     """All that there is to say of the step and of the message that is picked."""
     frame = bench.frame
     lines = wrapped(row((f"Step {frame.step}", Role.STRONG), f", at {frame.at_ms:g} ms"), width)
     if frame.broken is not None:
         lines += wrapped(row((lab_ballots(bench.names).words(frame.broken), Role.BAD)), width)
-    lines += [*wrapped(row(("why: ", Role.DIM), why), width, 5), BLANK]
+    lines.append(BLANK)
     for seen in frame.seen:
-        match seen:
-            case Flown(lines=said) | Concluded(line=said):
-                each = said if isinstance(said, tuple) else (said,)
-                notes = "; ".join(lab_ballots(bench.names).words(line.note) for line in each)
-            case _:
-                notes = ""
-        told = row("· ", in_words(seen, bench.names), (f": {notes}" if notes else "", Role.DIM))
+        told = row("· ", in_words(seen, bench.names), (f": {bench.why.of(seen)}", Role.DIM))
         lines += wrapped(told, width, 2)
     flight = bench.flight
     if flight is not None:

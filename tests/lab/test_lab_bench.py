@@ -1,0 +1,118 @@
+"""What a person looks at and picks in a run, and what can be done: without any screen."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.sim.scenario.parse import parse
+from engine.sim.scenario.schedule import Schedule
+from tui.lab.bench import AHEAD_MAX, Bench, Refused
+from tui.lab.frame import Tape
+from tui.lab.opener import LabOpener
+
+PLAN = """\
+sites s1 s2 s3
+seed 1
+leadership none
+broken a1-promises-any-ballot
+plan
+at 500 ms s1 tweets "a"
+at 501 ms s2 tweets "b"
+at 502 ms s3 tweets "c"
+calm at 9000 ms
+"""
+
+
+def bench_of(what: str) -> Bench:
+    return Bench(LabOpener(5, None).open(what))
+
+
+def playing(text: str) -> Bench:
+    schedule: Schedule = parse(text, "a.scenario")
+    return Bench(LabOpener(5, None).play("a", schedule))
+
+
+def test_what_comes_is_known_as_far_as_a_scenario_goes() -> None:
+    bench = bench_of("single")
+    assert (bench.reel.position, bench.at_end, bench.after is not None) == (0, True, True)
+    assert bench.steps_words() == f"step 0 of {len(bench.reel.frames) - 1}"
+    endless = playing("sites s1 s2 s3\nleadership elected\n" + 's1 tweets "a"\nrun 60 ms\n' * 60)
+    assert (len(endless.reel.frames) - 1, endless.at_end) == (AHEAD_MAX, False)
+    assert endless.steps_words() == f"step 0 of {AHEAD_MAX}+"
+
+
+def test_a_plan_opens_at_the_step_that_broke_a_rule() -> None:
+    broken = playing(PLAN)
+    assert broken.frame.broken is not None
+    assert playing(PLAN.replace("broken a1-promises-any-ballot\n", "")).reel.position == 0
+
+
+def test_the_table_follows_the_slot_that_the_steps_are_about_until_another_is_picked() -> None:
+    bench = bench_of("hole-noop")
+    assert bench.slot == 1
+    with pytest.raises(Refused, match="slot 1 is the only one"):
+        bench.pick_slot(1)
+    while 2 not in bench.frame.chosen:
+        bench.next_decision()
+    assert bench.slot == 2
+    bench.pick_slot(-1)
+    bench.step()
+    assert (bench.slot, bench.follows_slot) == (1, False)
+    with pytest.raises(Refused, match="slots are 1 to 3 so far"):
+        bench.pick_slot(-1)
+    bench.follow_slot()
+    assert bench.slot != 1
+
+
+def test_the_message_that_was_picked_stays_picked_while_it_flies() -> None:
+    bench = bench_of("b-wins")
+    with pytest.raises(Refused, match="no message is in flight"):
+        bench.to_flight("deliver")
+    bench.go(6)
+    bench.next_flight(2)
+    picked = bench.flight
+    bench.step()
+    assert bench.flight == picked
+    bench.to_flight("drop")
+    assert bench.flight != picked
+    assert bench.flight == bench.frame.flights[0]
+
+
+def test_what_cannot_be_done_says_why_and_changes_nothing() -> None:
+    bench = bench_of("b-wins")
+    bench.go(5)
+    branches = len(bench.tape.branches)
+    for words, why in (
+        ("dance", "begins no command"),
+        ("deliver #999", "none of that number .* prepare 1 3.1 from s1 to s4"),
+        ("restart s1", "s1 runs already"),
+        ("at 10 ms crash s1", "leave out `at`"),
+        ("s1 tweets", "a tweet needs"),
+    ):
+        with pytest.raises(Refused, match=why):
+            bench.do(words)
+    assert (bench.reel.position, len(bench.tape.branches), bench.is_unsaved) == (5, branches, False)
+
+
+def test_what_was_recorded_is_looked_at_and_not_changed() -> None:
+    bench = bench_of("single")
+    recorded = Bench(type(bench.exhibit)(bench.reel, None, ""))
+    recorded.step()
+    with pytest.raises(Refused, match="recorded on real sites"):
+        recorded.do("crash s1")
+    recorded.restart()
+    assert recorded.reel.position == 0
+
+
+def test_another_branch_is_shown_where_both_part_and_both_stay() -> None:
+    bench = bench_of("b-wins")
+    whole = len(bench.reel.frames)
+    bench.go(8)
+    said = bench.do("crash s3")
+    assert said == "crash s3 · from here on this is branch 2: v shows all"
+    assert bench.do("crash s4") == "crash s4"
+    tape: Tape = bench.tape
+    bench.switch(0)
+    assert (bench.reel.position, len(bench.reel.frames)) == (8, whole)
+    bench.switch(1)
+    assert (bench.reel.position, len(tape.branches)) == (8, 2)
