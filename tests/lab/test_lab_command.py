@@ -77,6 +77,9 @@ def test_the_list_names_every_scenario() -> None:
     listed = [json.loads(line) for line in _lab("--list", "--json").stdout.splitlines()]
     assert [each["name"] for each in listed] == list(catalogue.NAMES)
     assert all(each["about"] and each["sites"] for each in listed)
+    assert {each["name"] for each in listed if each["broken"]} == {"livelock"} | {
+        name for name in catalogue.NAMES if name.startswith("broken-")
+    }
 
 
 PLAN = """

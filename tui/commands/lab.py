@@ -71,7 +71,9 @@ def _list(out: Output) -> int:
     for scenario in shipped():
         schedule = scenario.schedule()
         if out.as_json:
-            out.json({"name": scenario.name, "about": scenario.about, "sites": list(schedule.setup.names)})
+            broken = None if schedule.broken is None else schedule.broken.mutant
+            sites = list(schedule.setup.names)
+            out.json({"name": scenario.name, "about": scenario.about, "sites": sites, "broken": broken})
         rows.append((Part(scenario.name, Role.STRONG), scenario.summary))
     if not out.as_json:
         out.table(rows)
