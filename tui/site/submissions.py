@@ -119,7 +119,7 @@ class Submissions:
         model, lacks = self._model, self._model.may_lack_newest
 
         def holds() -> bool:
-            return not model.holes and model.may_lack_newest == lacks
+            return model.live and not model.holes and model.may_lack_newest == lacks
 
         said = row(("· ", Role.NOTE), wording.no_hole(model.status))
         self._board.remark(Notice(said, Mood.GOOD, holds=holds))
