@@ -19,7 +19,7 @@ import apsw
 
 from engine.core.ids import NUMBER_MAX, SiteId, Slot
 from engine.core.messages import LearnedSlot
-from engine.core.storage import NO_VOTE, EventRow, LogRow, StoreDamaged, Vote, WriteEvidence
+from engine.core.storage import NO_VOTE, EventRow, LogRow, SlotText, StoreDamaged, Vote, WriteEvidence
 from storage import rows
 from storage.errors import START_ANEW, damaged_row, sqlite_errors, unread_row
 from storage.rows import IN_PREFIX, Meta, SlotRow, SlotState, Table, Values
@@ -104,6 +104,12 @@ class Reader:
                 return []
             start = Slot(newest[-1]) if len(newest) == limit else first
             return [row.log_row() for row in self._slots(start, last, meta.prefix)]
+
+    def texts(self, first: Slot, last: Slot) -> list[SlotText]:
+        """As `Storage.texts`."""
+        with self._snapshot("read the log"):
+            where = "WHERE slot BETWEEN ? AND ? ORDER BY slot"
+            return list(self._read(rows.SLOTS, rows.text_of, where, (first, last)))
 
     def timeline(self, hidden: frozenset[SiteId], limit: int, before: Slot | None) -> list[LogRow]:
         """As `Storage.timeline`. Each author's newest tweets come from the index, so hidden ones cost nothing."""

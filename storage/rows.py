@@ -30,6 +30,7 @@ from engine.core.storage import (
     LogRow,
     PeerMemory,
     RangePromise,
+    SlotText,
     Standing,
     Vote,
     WriteEvidence,
@@ -196,6 +197,14 @@ def slot_of(values: Sequence[Any]) -> SlotRow:
     vote = Vote(_ballot_of(promised), _ballot_of(accepted), voted)
     learned = None if state in {SlotState.PROMISED, SlotState.ACCEPTED} else entry
     return SlotRow(Slot(_number(slot, 1)), SlotState(state), vote, learned)
+
+
+def text_of(values: Sequence[Any]) -> SlotText:
+    """The same row, with nothing read of it that is not said."""
+    slot, state, _, _, author, number, _, body = values[:8]
+    learned = state not in {SlotState.PROMISED, SlotState.ACCEPTED}
+    said = None if number is None else body
+    return SlotText(slot, learned, state == SlotState.VOID, state == SlotState.SHOWN, author, said)
 
 
 def range_values(position: int, promise: RangePromise) -> Values:

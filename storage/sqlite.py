@@ -22,7 +22,7 @@ import apsw
 
 from engine.core.ids import SiteId, Slot
 from engine.core.messages import LearnedSlot
-from engine.core.storage import EventRow, LogRow, Stored, StoreFailed, Vote, Write
+from engine.core.storage import EventRow, LogRow, SlotText, Stored, StoreFailed, Vote, Write
 from storage.errors import sqlite_errors
 from storage.lock import FolderLock
 from storage.reader import Reader
@@ -101,6 +101,10 @@ class SqliteStorage:
     def log_page(self, first: Slot, last: Slot, limit: int) -> list[LogRow]:
         with self._attempt():
             return self._reader.log_page(first, last, limit)
+
+    def texts(self, first: Slot, last: Slot) -> list[SlotText]:
+        with self._attempt():
+            return self._reader.texts(first, last)
 
     def timeline(self, hidden: frozenset[SiteId], limit: int, before: Slot | None) -> list[LogRow]:
         with self._attempt():

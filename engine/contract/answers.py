@@ -281,6 +281,13 @@ class LogPage(Shape):
     prefix: int
 
 
+class Found(Shape):
+    """The slots that hold what was searched for, ascending, of all that were looked at: down to `reached`."""
+
+    slots: tuple[int, ...]
+    reached: int
+
+
 class Waiting(Shape):
     """The first unlearned used slot, and how many learned ones wait above it."""
 

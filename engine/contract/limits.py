@@ -17,4 +17,7 @@ TRACE_LINES_MAX: Final = 5_000
 SLOTS_MAX: Final = 1_000
 """So many slots, or numbers of held messages, are named at once."""
 
+SEARCHED_MAX: Final = 2_000
+"""So many slots are looked at for one `search`: some milliseconds, in which the site does nothing else."""
+
 SECONDS_MAX: Final = 31_536_000

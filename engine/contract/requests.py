@@ -28,6 +28,7 @@ from engine.contract.answers import (
     BlockLine,
     Dropped,
     Filled,
+    Found,
     GivenUp,
     LinearizablePage,
     Lines,
@@ -171,6 +172,15 @@ class Log(_Bounded[LogPage]):
             raise BadParams("'from' is above 'to': swap them")
 
 
+class Search(Params[Found], kw_only=True):
+    """Which slots `below` one, or of the newest, hold `words` in any case, as the log shows them; or of which tweets
+    that the `timeline` shows here."""
+
+    words: Annotated[str, Meta(min_length=1, description="needed, a string with something in it")]
+    below: SlotNumber | None = None
+    timeline: Truth = False
+
+
 class Data(_OfSlots[Lines[AcceptorLine]]):
     pass
 
@@ -276,7 +286,7 @@ Action = Patient | GiveUp
 
 FaultAction = FaultsAdd | FaultsSet | FaultsRemove | FaultsClear | FaultsRelease | FaultsDrop
 
-Query = View | Log | Data | Inspect | Blocks | Events | Status | Plan | TraceLines | Faults
+Query = View | Log | Search | Data | Inspect | Blocks | Events | Status | Plan | TraceLines | Faults
 """Changes nothing, and is answered from what is committed."""
 
 Request = Action | FaultAction | Query | Subscribe | Stop
@@ -286,6 +296,7 @@ METHODS: Final[Mapping[str, type[Request]]] = {
     "give_up": GiveUp,
     "view": View,
     "log": Log,
+    "search": Search,
     "data": Data,
     "slot": Inspect,
     "explain": Explain,

@@ -214,6 +214,18 @@ class LogRow(Value):
     void: bool | None
 
 
+class SlotText(Value):
+    """What a slot says, as the store has it: its learned entry, else the accepted one (`body` is None where there is
+    none). `shown`: it is a tweet in effect."""
+
+    slot: Slot
+    learned: bool
+    void: bool
+    shown: bool
+    author: SiteId | None
+    body: str | None
+
+
 class LogReader(Protocol):
     """What the core reads while it runs: learned entries, and for people how this site voted there."""
 
@@ -237,6 +249,9 @@ class Storage(LogReader, Protocol):
 
     def log_page(self, first: Slot, last: Slot, limit: int) -> list[LogRow]:
         """The newest `limit` of the stored slots from `first` to `last`, ascending; unused slots have no row."""
+
+    def texts(self, first: Slot, last: Slot) -> list[SlotText]:
+        """What the stored slots from `first` to `last` say, ascending."""
 
     def timeline(self, hidden: frozenset[SiteId], limit: int, before: Slot | None) -> list[LogRow]:
         """The newest `limit` tweets in effect below `before`, without the authors in `hidden`; ascending."""

@@ -14,8 +14,8 @@ from typing import Final, assert_never
 from msgspec.structs import asdict
 
 from engine.contract import answers
-from engine.contract.answers import BlockLine, Lines, LogLine, LogPage, Outcome, PlanLine, SlotView, TimelinePage
-from engine.contract.limits import SLOTS_MAX
+from engine.contract.answers import BlockLine, Found, Lines, LogLine, LogPage, Outcome, PlanLine, SlotView, TimelinePage
+from engine.contract.limits import SEARCHED_MAX, SLOTS_MAX
 from engine.contract.requests import (
     Blocks,
     Data,
@@ -26,6 +26,7 @@ from engine.contract.requests import (
     Log,
     Plan,
     Query,
+    Search,
     Status,
     TraceLines,
     View,
@@ -34,7 +35,7 @@ from engine.contract.shape import Shape
 from engine.core.effects import SawReadConfirmed, SawReadUnconfirmed
 from engine.core.entry import Entry
 from engine.core.events.situation import Situation
-from engine.core.ids import EventId, Slot
+from engine.core.ids import EventId, SiteId, Slot
 from engine.core.log.pages import spans_of
 from engine.core.replica import Replica
 from engine.core.settings import Settings
@@ -77,6 +78,8 @@ class Queries:
                 return self.view(query)
             case Log():
                 return self._log(query)
+            case Search():
+                return self._search(query)
             case Data():
                 return self._data(query)
             case Inspect():
@@ -101,8 +104,7 @@ class Queries:
         self, query: View | LinearizableView, read: SawReadConfirmed | SawReadUnconfirmed | None = None
     ) -> TimelinePage:
         """The timeline; `read` is what became of the linearizable read that asked for it (R5). Raises StoreError."""
-        me = self._settings.site
-        hidden = frozenset(blocker for blocker, blocked in self._replica.blocks() if blocked == me)
+        hidden = self._hidden()
         lines = [shapes.timeline_line(row) for row in self._storage.timeline(hidden, query.lines, query.before)]
         shown_count, hidden_count = self._storage.timeline_count(hidden)
         view = self._replica.view(attempts_max=0)
@@ -115,6 +117,11 @@ class Queries:
             waiting=answers.Waiting(view.prefix + 1, later) if view.used_max > view.prefix else None,
             fresh=None if read is None else shapes.read_shape(read, self._clock),
         )
+
+    def _hidden(self) -> frozenset[SiteId]:
+        """Who blocks this site."""
+        me = self._settings.site
+        return frozenset(blocker for blocker, blocked in self._replica.blocks() if blocked == me)
 
     # What subscribers are shown
 
@@ -153,6 +160,17 @@ class Queries:
         first = max(query.first or 1, last - query.lines + 1)
         lines = self.log_lines(Slot(slot) for slot in range(first, last + 1))
         return LogPage(newest_that_fit(lines), view.used_max, view.prefix)
+
+    def _search(self, query: Search) -> Found:
+        """Looks at some slots, so that whoever asks goes on below them; the site has its turn in between."""
+        top = self._replica.used_max
+        last = top if query.below is None else min(Slot(query.below - 1), top)
+        first = Slot(max(1, last - SEARCHED_MAX + 1))
+        hidden = self._hidden() if query.timeline else frozenset()
+        texts = (each for each in self._storage.texts(first, last) if each.shown or not query.timeline)
+        words, line_of = query.words.casefold(), shapes.tweet_of if query.timeline else shapes.line_of
+        found = (each.slot for each in texts if each.author not in hidden and words in line_of(each).casefold())
+        return Found(tuple(found), first)
 
     def _data(self, query: Data) -> Shape:
         used_max = self._replica.used_max

@@ -24,13 +24,14 @@ from engine.contract.answers import (
     Outcome,
     OutcomeWord,
 )
+from engine.contract.words import entry_words
 from engine.core.effects import SawFilled, SawOutcome, SawReadConfirmed, SawReadUnconfirmed
 from engine.core.entry import Entry, Kind, Tweet, decode, kind_of
 from engine.core.events.situation import Doubt
 from engine.core.explained import describe
 from engine.core.explained.biography import Biography, Quorum, SiteAccount
 from engine.core.ids import Ballot, EventId, SiteId, Tick
-from engine.core.storage import EventRow, EventState, LogRow
+from engine.core.storage import EventRow, EventState, LogRow, SlotText
 from engine.core.views import AttemptView
 from engine.runtime.clock import Clock, iso
 from engine.runtime.faults import Held, RuleState
@@ -96,6 +97,27 @@ def _state(row: LogRow) -> LogState | None:
     if row.vote.accepted is not None:
         return LogState.ACCEPTED
     return None if row.vote.promised is None else LogState.PROMISED
+
+
+def line_of(said: SlotText) -> str:
+    """A line of the log as it is searched: the author, the kind, the state and the words."""
+    if said.body is None:
+        return LogState.PROMISED
+    state = LogState.CHOSEN if said.learned else LogState.ACCEPTED
+    kind, argument = _spoken(said)
+    shown = VOID if said.void else kind
+    return f"{said.author or ''} {shown} {state} {entry_words(shown, said.author, argument)}"
+
+
+def tweet_of(said: SlotText) -> str:
+    """A tweet as it is searched: the author and the text."""
+    return f"{said.author} {_spoken(said)[1]}"
+
+
+def _spoken(said: SlotText) -> tuple[str, str]:
+    """Kind and argument."""
+    kind, _, rest = (said.body or "").partition(" ")
+    return kind or Kind.NOOP, rest.partition(" ")[2]
 
 
 def log_line(row: LogRow, chosen_at: Ballot | None, attempt: AttemptView | None, clock: Clock) -> LogLine:

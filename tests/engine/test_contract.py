@@ -130,6 +130,7 @@ def _least(schema: type[Request]) -> dict[str, object]:
         "requests": [],
         "slot": 1,
         "topics": ["log"],
+        "words": "hello",
         "rule": "drop",
         "number": 1,
         "on": True,

@@ -375,6 +375,7 @@ ASKED: dict[str, dict[str, object]] = {
     "give_up": {"requests": [99]},
     "view": {"fresh": True},
     "log": {},
+    "search": {"words": "hello"},
     "data": {"slots": [1, 2]},
     "slot": {"slot": 1},
     "explain": {"slot": 1},

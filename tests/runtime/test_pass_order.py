@@ -46,6 +46,7 @@ class RecordedStorage:
         self.learned = real.learned
         self.voted = real.voted
         self.log_page = real.log_page
+        self.texts = real.texts
         self.timeline = real.timeline
         self.timeline_count = real.timeline_count
         self.events = real.events

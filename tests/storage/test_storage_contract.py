@@ -22,6 +22,7 @@ from engine.core.storage import (
     LogRow,
     PeerMemory,
     RangePromise,
+    SlotText,
     Standing,
     Storage,
     StoreError,
@@ -329,6 +330,25 @@ def test_the_timeline_counts_what_a_reader_sees_and_what_blocks_hide(store: Stor
     assert store.timeline_count(frozenset()) == (10, 0)
     assert store.timeline_count(frozenset({BOB})) == (7, 3)
     assert store.timeline_count(frozenset({ALICE, BOB, SiteId("nobody")})) == (3, 7)
+
+
+def test_what_slots_say_is_the_learned_entry_else_the_accepted_one(store: Storage) -> None:
+    store.commit([*settle(1, tweet(BOB, 4, "hello")), learn(2, tweet(BOB, 9)), apply_void(2, tweet(BOB, 9))])
+    store.commit([*settle(3, NOOP), learn(5, tweet(ALICE, 2)), WriteVote(Slot(6), accepted(1, tweet(CAROL, 1)))])
+    store.commit([WriteVote(Slot(7), Vote(ballot(3, BOB), None, None))])
+    assert store.texts(Slot(1), Slot(7)) == [
+        SlotText(Slot(1), True, False, True, BOB, tweet(BOB, 4, "hello").body),
+        SlotText(Slot(2), True, True, False, BOB, tweet(BOB, 9).body),
+        SlotText(Slot(3), True, False, False, None, ""),
+        SlotText(Slot(5), True, False, False, ALICE, tweet(ALICE, 2).body),
+        SlotText(Slot(6), False, False, False, CAROL, tweet(CAROL, 1).body),
+        SlotText(Slot(7), False, False, False, None, None),
+    ]
+    assert [each.slot for each in store.texts(Slot(2), Slot(5))] == [2, 3, 5]
+
+
+def apply_void(slot: int, entry: Entry) -> WriteApplied:
+    return WriteApplied(Slot(slot), entry, void=True, shown=False)
 
 
 def test_the_block_table_follows_its_writes_r2(disk: Disk) -> None:

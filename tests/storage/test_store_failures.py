@@ -68,6 +68,7 @@ def assert_refuses_everything(store: Storage, disk: FaultyDisk) -> None:
         lambda: vote(store, 9),
         lambda: store.learned(Slot(1), Slot(1), 1),
         lambda: store.log_page(Slot(1), Slot(1), 1),
+        lambda: store.texts(Slot(1), Slot(1)),
         lambda: store.timeline(frozenset(), 1, None),
         lambda: store.timeline_count(frozenset()),
         lambda: store.events(None, 1),

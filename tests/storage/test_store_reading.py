@@ -128,6 +128,7 @@ def test_the_tables_have_the_columns_that_rows_are_written_by(tmp_path: Path, st
         pytest.param(lambda reader: reader.tail(), id="start"),
         pytest.param(lambda reader: reader.learned(Slot(50), Slot(60), 1_000), id="learned"),
         pytest.param(lambda reader: reader.log_page(Slot(1), Slot(NUMBER_MAX), 10), id="log page"),
+        pytest.param(lambda reader: reader.texts(Slot(50), Slot(60)), id="texts"),
         pytest.param(lambda reader: reader.timeline(frozenset({ALICE}), 10, None), id="timeline"),
         pytest.param(lambda reader: reader.timeline(frozenset({ALICE}), 10, Slot(90)), id="timeline further up"),
         pytest.param(lambda reader: reader.timeline_count(frozenset({ALICE})), id="count"),

@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 import orjson
 
+from engine.contract.limits import SEARCHED_MAX
 from engine.contract.requests import (
     AnyView,
     Blocks,
@@ -22,6 +23,7 @@ from engine.contract.requests import (
     Inspect,
     Log,
     Plan,
+    Search,
     Status,
     Subscribe,
     TraceLines,
@@ -265,6 +267,10 @@ class EngineDouble:
                 first = max(asked.first or 1, last - asked.limit + 1)
                 lines = [self.line(slot) for slot in range(first, last + 1)]
                 return {"lines": lines, "used_max": self.used_max, "prefix": self.prefix()}
+            case Search(words=words, below=below, timeline=timeline):
+                last = min(below - 1 if below else self.used_max, self.used_max)
+                first = max(1, last - SEARCHED_MAX + 1)
+                return {"slots": self._found(words, first, last, timeline), "reached": first}
             case Plan(slots=slots):
                 planned = self.holes() if slots is None else slots
                 return {"lines": [{"slot": slot, "state": "hole", "action": "ask the others"} for slot in planned]}
@@ -276,6 +282,11 @@ class EngineDouble:
                 return {"hindered": None} | self.slots[slot]
             case _:
                 raise ErrorAnswer(-32601, f"no such method: {method}")
+
+    def _found(self, words: str, first: int, last: int, timeline: bool) -> list[int]:
+        lines = (self.line(slot) for slot in range(first, last + 1))
+        tweets = (line for line in lines if line["kind"] == "tweet" or not timeline)
+        return [line["slot"] for line in tweets if words.casefold() in f"{line['author']} {line['text']}".casefold()]
 
     def _view(self, limit: int, before: int | None) -> Json:
         lines: list[Json] = []

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, assert_never
 
-from engine.contract import answers
 from engine.contract.answers import Attempt, Filled, LogLine, Outcome, OutcomeWord, PlanLine, SlotQuorum, Status
+from engine.contract.words import entry_words
 from engine.core.effects import UNSETTLED, FillResult
-from engine.core.entry import Block, Kind, Operation, Tweet, Unblock, Withdrawal
+from engine.core.entry import Block, Operation, Tweet, Unblock, Withdrawal
 from engine.core.views import AttemptPhase
 from tui import entries
 from tui.rows import Role, Row, fitted, row, width_of
@@ -66,21 +66,7 @@ def shortened(text: str) -> str:
 
 def line_words(line: LogLine) -> str:
     """What the entry in a slot says."""
-    match line.kind:
-        case Kind.TWEET:
-            return line.text or ""
-        case Kind.BLOCK:
-            return f"{line.author} blocks {line.target}"
-        case Kind.UNBLOCK:
-            return f"{line.author} unblocks {line.target}"
-        case Kind.NOOP:
-            return "fills the gap"
-        case answers.VOID:
-            return "did not take effect"
-        case Kind.WITHDRAWAL:
-            return f"{line.author} gives up an event"
-        case _:
-            return ""
+    return entry_words(line.kind, line.author, line.text or line.target)
 
 
 def attempt_words(attempt: Attempt) -> str:
