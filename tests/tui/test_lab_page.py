@@ -79,6 +79,6 @@ def test_every_command_runs(command: str, capsys: pytest.CaptureFixture[str]) ->
     if "--record" in words or any(word.endswith(".jsonl") for word in words):
         build_parser().parse_args(words)
         return
-    in_text = [] if {"--text", "--list"} & set(words) else ["--text"]
+    in_text = [] if {"--text", "--list", "--mistakes"} & set(words) else ["--text"]
     assert lab.run(build_parser().parse_args([*words, *in_text])) == 0
     assert capsys.readouterr().out
