@@ -52,6 +52,7 @@ SIM_ROOMS: Final = ("engine.sim.truth", "engine.sim.world", "engine.sim.scenario
 COMPOSITION_ROOT: Final = "tui.commands.serve"
 AUDITOR: Final = "tui.commands.audit"
 LAB: Final = "tui.lab"
+SCENARIOS: Final = "tui.lab.scenarios"
 LAB_DOOR: Final = "tui.commands.lab"
 """The only one who imports the lab."""
 
@@ -183,7 +184,7 @@ def test_what_proves_is_in_no_wheel_and_nothing_in_a_wheel_needs_it() -> None:
     found = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]
     wheel = set(import_module("setuptools").find_namespace_packages(str(ROOT), **found))
     others = [source for source in SOURCES if not source.is_of(PROVING)]
-    assert wheel == {".".join(source.path.parent.relative_to(ROOT).parts) for source in others}
+    assert wheel == {SCENARIOS, *(".".join(source.path.parent.relative_to(ROOT).parts) for source in others)}
     assert _crossings(others, PROVING) == []
 
 
@@ -221,8 +222,8 @@ def test_what_runs_a_real_site_knows_no_simulator() -> None:
 
 def test_the_lab_s_scenarios_are_in_the_wheel() -> None:
     data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
-    shipped = {path for pattern in data["tui"] for path in (ROOT / "tui").glob(pattern)}
-    assert set((ROOT / "tui/lab/scenarios").iterdir()) <= shipped
+    folder = ROOT.joinpath(*SCENARIOS.split("."))
+    assert {path for pattern in data[SCENARIOS] for path in folder.glob(pattern)} == set(folder.iterdir())
 
 
 @pytest.mark.parametrize(
