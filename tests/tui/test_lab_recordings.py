@@ -13,7 +13,7 @@ from tests.tui.notebook import NAMES, NOON_MS, Notebook, name, said, tweet
 from tui import recording as recordings
 from tui.lab.frame import Frame
 from tui.lab.recording import BadRecording, parsed
-from tui.lab.recording_merge import merge
+from tui.lab.recording_merge import UNDER_WAY_MAX, merge
 from tui.lab.recording_reel import RecordedReel
 from tui.lab.seen import Concluded, Fate, Flown, Happened, Said
 
@@ -206,6 +206,17 @@ def test_what_left_last_is_under_way_and_of_who_was_not_recorded_nothing_is_told
     assert [(flight.to, flight.lines[0].type) for flight in last.flights] == [(BOB, "accept")]
 
 
+def test_not_everything_is_under_way_that_left_after_all_that_arrived() -> None:
+    """A site that is cut off for hours is sent very much."""
+    alice, bob = Notebook("alice"), Notebook("bob")
+    bob.takes("alice", alice.sends("bob"))
+    for _ in range(UNDER_WAY_MAX + 7):
+        alice.passes().sends("bob")
+    last = frames(alice, bob)[-1]
+    assert len(last.flights) == UNDER_WAY_MAX
+    assert last.flights[-1].number == UNDER_WAY_MAX + 8, "the newest"
+
+
 @pytest.mark.parametrize("fate", [RecordFate.DROPPED, RecordFate.UNSENT])
 def test_what_a_fault_rule_drops_is_lost_where_it_is_dropped(fate: RecordFate) -> None:
     alice, bob = Notebook("alice"), Notebook("bob")
@@ -220,14 +231,15 @@ def test_what_a_fault_rule_drops_is_lost_where_it_is_dropped(fate: RecordFate) -
 
 
 def test_what_a_fault_rule_holds_is_one_message_from_its_first_line_to_its_arrival() -> None:
+    """What the rules did stands in the notes of its first line at each end, and nowhere else."""
     alice, bob = Notebook("alice"), Notebook("bob")
-    alice.sends("bob", flight=1, fate=RecordFate.HELD)
+    alice.sends("bob", said(note="HOLD (rule 1); x"), flight=1, fate=RecordFate.HELD)
     alice.passes().tells()
-    sent = alice.passes().sends("bob", flight=1)
-    bob.takes("alice", sent, flight=4, fate=RecordFate.CHANGED)
+    sent = alice.passes().sends("bob", said(note="x"), flight=1)
+    bob.takes("alice", sent, said(note="delay 5 ms (rule 1); x"), flight=4, fate=RecordFate.CHANGED)
     bob.passes().tells()
-    bob.passes().takes("alice", sent, flight=4)
-    bob.passes().takes("alice", sent, flight=4)
+    bob.passes().takes("alice", sent, said(note="x"), flight=4)
+    bob.passes().takes("alice", sent, said(note="x"), flight=4)
     seen = frames(alice, bob)
     assert [[flight.arrives_at_ms is None for flight in frame.flights] for frame in seen] == [
         *([], [True], [True], [True], []),

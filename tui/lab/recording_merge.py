@@ -25,6 +25,9 @@ from engine.core.ids import SiteId
 from tui.lab.recording import BadRecording, Came, Left, Recorded, Recording
 from tui.recording import End, Gap
 
+UNDER_WAY_MAX: Final = 100
+"""So many of one way may be under way when all ends; what so many more have followed is on no way any more."""
+
 _BEYOND: Final = 2**64
 """Above every counter."""
 
@@ -289,11 +292,16 @@ def _arrivals(by_site: Mapping[SiteId, Recording], taken: set[Place]) -> dict[Pl
     ways = {site: _ways(recording) for site, recording in by_site.items()}
     arrivals: dict[Place, Arrival] = {}
     for site, recording in by_site.items():
+        flying: dict[SiteId, list[Place]] = {}
         for index, line in enumerate(recording.lines):
             if isinstance(line.event, Left):
                 place = Place(site, index)
                 way = _way(ways, site, line.event)
                 arrivals[place] = Arrival.ARRIVES if place in taken else _not_taken(line.event, way)
+                if arrivals[place] is Arrival.UNDER_WAY:
+                    flying.setdefault(line.event.to, []).append(place)
+        for places in flying.values():
+            arrivals.update(dict.fromkeys(places[:-UNDER_WAY_MAX], Arrival.NOT_TOLD))
     return arrivals
 
 

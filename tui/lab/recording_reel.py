@@ -12,6 +12,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
@@ -313,11 +314,16 @@ def _shown(lines: Iterable[Line]) -> tuple[Line, ...]:
 
 
 def _without(lines: Sequence[Line], gone: Iterable[Line]) -> tuple[Line, ...]:
-    """What of one packet is still to come: its datagrams arrive one by one."""
-    left = list(lines)
-    for line in gone:
-        if line in left:
-            left.remove(line)
+    """What of one packet is still to come: its datagrams arrive one by one. What a fault rule did to a message stands
+    in its note at one end alone."""
+    arrived = Counter((line.type, line.slot, line.ballot) for line in gone)
+    left: list[Line] = []
+    for line in lines:
+        key = line.type, line.slot, line.ballot
+        if arrived[key]:
+            arrived[key] -= 1
+        else:
+            left.append(line)
     return tuple(left)
 
 
