@@ -139,6 +139,15 @@ def test_what_was_sent_before_the_recording_began_is_said_to_be_so() -> None:
     assert said_so.endswith("(prepare): the recording of its sender began later")
 
 
+def test_what_was_sent_by_a_process_that_was_not_recorded_is_said_to_be_so() -> None:
+    alice, bob = Notebook("alice"), Notebook("bob")
+    bob.sends("alice")
+    bob.ends(stopped=True)
+    alice.takes("bob", DatagramName("started again", 0)).ends()
+    (_, said_so) = merge([alice.recording, bob.recording]).findings
+    assert said_so.endswith("(prepare): another process of it did, which is not recorded")
+
+
 def test_gaps_cut_off_lines_and_missing_ends_are_said() -> None:
     alice, bob, carol = Notebook("alice"), Notebook("bob"), Notebook("carol")
     alice.tells().misses(12).tells().ends()

@@ -173,10 +173,12 @@ class _Sent:
         place = 0 if salt is None else bisect_right(salt.firsts, name.number)
         return None if salt is None or not place else salt.indexes[place - 1]
 
-    def begins_after(self, name: DatagramName) -> bool:
-        """Whether the recording began only after this datagram left."""
+    def why_not(self, name: DatagramName) -> str:
+        """Why the files may lack this datagram, to end a sentence; empty where nothing tells."""
         salt = self._salts.get(name.salt)
-        return salt is None or name.number < salt.firsts[0]
+        if salt is None:
+            return ": another process of it did, which is not recorded"
+        return ": the recording of its sender began later" if name.number < salt.firsts[0] else ""
 
     def _add(self, index: int, first: DatagramName, last: DatagramName) -> None:
         if first.salt == last.salt:
@@ -350,7 +352,7 @@ def _findings(
         what = "1 datagram" if count == 1 else f"{count} datagrams"
         first = f"{recording.name} line {recording.lines[place.index].number}"
         word = event.lines[0].type if event.lines else "nothing"
-        why = ": the recording of its sender began later" if sent[sender].begins_after(event.name) else ""
+        why = sent[sender].why_not(event.name)
         yield f"{site} took {what} from {sender} that nobody in the files sent, first in {first} ({word}){why}"
 
 
