@@ -73,18 +73,19 @@ class Recorder:
         self._file.close()
 
     def run(self, until: int, why: str) -> None:
-        """Until the descriptor `until` is readable, which ends the recording for the reason `why`. Raises NoAnswer
-        where the engine ended it, CommandFailed where the file takes no more."""
-        while True:
-            try:
+        """Until the descriptor `until` is readable, which ends the recording for the reason `why`; what has come by
+        then is in it. Raises NoAnswer where the engine ended it, CommandFailed where the file takes no more."""
+        try:
+            ready: set[int] = set()
+            while not ready:
                 arrived, ready = self._client.wait(None, {until})
-            except NoAnswer as lost:
-                self._write([End(str(lost), stopped=not _runs(self._local))])
-                raise
-            self._take(arrived)
-            if ready:
-                self._write([End(why, stopped=False)])
-                return
+                self._take(arrived)
+            while arrived := self._client.wait(0.0)[0]:
+                self._take(arrived)
+        except NoAnswer as lost:
+            self._write([End(str(lost), stopped=not _runs(self._local))])
+            raise
+        self._write([End(why, stopped=False)])
 
     def _take(self, arrived: Iterable[Incoming]) -> None:
         lines: list[RecordedLine] = []

@@ -8,11 +8,12 @@ Rules that hold here:
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
-from typing import Self
+from typing import Final, Self
 
 from engine.contract.errors import EngineLost
 from tui.client import Client, failures_as_exits
@@ -20,6 +21,9 @@ from tui.exits import CommandFailed
 from tui.output import complain
 from tui.recorder import Recorder
 from tui.selection import LocalSite
+
+END_TIMEOUT_S: Final = 10.0
+"""How long the last that engines told may take to be written."""
 
 
 class Recorders:
@@ -39,7 +43,11 @@ class Recorders:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends all that still record, and waits until what came is written."""
+        """Waits until what came is written. The engines have ended: a recorder that does not see that in time is
+        ended."""
+        deadline = time.monotonic() + END_TIMEOUT_S
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
         os.close(self._end)
         for thread in self._threads:
             thread.join()

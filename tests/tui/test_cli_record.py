@@ -6,8 +6,10 @@ import json
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from tui.client import Client
 from tui.exits import CommandFailed, ExitStatus
 from tui.lab.recording import Recording, Told, parsed
 from tui.recorder import Recorder
+from tui.recorders import Recorders
 from tui.recording import End, Gap
 from tui.selection import LocalSite
 
@@ -224,6 +227,41 @@ def test_what_the_engine_left_out_is_a_gap_in_the_file(tmp_path: Path, local: Lo
     assert [type(event) for event in events] == [Told, Told, Gap, Told, Told, End]
     assert events[2] == Gap(7)
     assert events[-1] == End("the engine closed the connection", stopped=True), "nothing listens there"
+
+
+def test_what_an_engine_tells_at_its_end_is_waited_for(
+    tmp_path: Path, local: LocalSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A demo has stopped its engines when its recorders end: the last lines are still on their way."""
+    monkeypatch.setattr("tui.recorders.END_TIMEOUT_S", BOUND_S)
+    clients: list[str] = []
+
+    def script(engine: ScriptedEngine, request: Json) -> None:
+        match request["method"]:
+            case "subscribe":
+                clients.append("recorder")
+                engine.answer(request, {"subscribed": ["record"]})
+            case "status" if len(clients) == 1:
+                engine.answer(request, to_builtins(FakePicture().status()))
+                clients.append("whoever asks whether it runs")
+            case _:
+                engine.hang_up()
+
+    path = tmp_path / "alice.jsonl"
+    with ScriptedEngine(tmp_path / "control.sock", script) as engine:
+        recorders = Recorders({replace(local, socket_path=engine.path): path}, ("alice",), overwrite=False)
+        recorders.begin()
+        ending = threading.Thread(target=recorders.__exit__)
+        ending.start()
+        ending.join(0.3)
+        assert ending.is_alive(), "it waits for the engine"
+        engine.send(_observed(0, 3))
+        engine.hang_up()
+        ending.join(BOUND_S)
+    assert recorders.told() is None
+    events = [line.event for line in parsed("alice.jsonl", path.read_bytes()).lines]
+    assert [type(event) for event in events] == [Told, Told, Told, End]
+    assert events[-1] == End("the engine closed the connection", stopped=True)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
