@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from engine.contract.answers import Costs
+from tui.counted import plural
 
 KIB: Final = 1024
 
@@ -14,7 +15,8 @@ def in_words(costs: Costs) -> str:
     events, each = costs.events, costs.per_event
     if each.messages is None or each.bytes is None or each.syncs is None:
         return "none since start"
-    counted = f"{events:,} event" + ("" if events == 1 else "s")
     size = each.bytes
     sent = f"{size / KIB:.1f} KiB" if size >= KIB else f"{size:.0f} bytes"
-    return f"{each.messages:.1f} messages, {sent}, {each.syncs:.1f} syncs an event ({counted} since start)"
+    return (
+        f"{each.messages:.1f} messages, {sent}, {each.syncs:.1f} syncs an event ({plural(events, 'event')} since start)"
+    )

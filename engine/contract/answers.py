@@ -52,6 +52,7 @@ class Direction(StrEnum):
     OUT = "out"
     IN = "in"
     SELF = "self"  # no message: what the site concluded
+    KEPT = "kept"  # nor this, in a RecordLine: what became durable
 
 
 class Entry(Shape):
@@ -202,8 +203,8 @@ class RecordFate(StrEnum):
 
 
 class RecordLine(Shape):
-    """What happened at a site, as it is recorded. `dir`: `out` and `in` (a datagram), `self` (a conclusion), `kept`
-    (what a commit made durable). `turn` is the same for all that one pass of the site did.
+    """What happened at a site, as it is recorded; `dir` as in Direction, of a datagram. `turn` is the same for all that
+    one pass of the site did.
 
     `sent` names the first and the last datagram that took the messages of an `out`, `came` the one of an `in`. `flight`
     is the same in the lines of one message that a fault rule kept for a while. `ranges`: all range promises that stand,

@@ -160,7 +160,9 @@ class Recording:
                 case _:
                     pass
         for first in range(0, max(len(slots), ranges is not None), _SLOTS_PER_LINE):
-            self._add(at_ms, "kept", None, (), slots=tuple(slots[first : first + _SLOTS_PER_LINE]), ranges=ranges)
+            self._add(
+                at_ms, Direction.KEPT, None, (), slots=tuple(slots[first : first + _SLOTS_PER_LINE]), ranges=ranges
+            )
             ranges = None
 
     def _add(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import orjson
 import pytest
 
 from engine.core.entry import Entry, Stamped, Tweet, encode
@@ -95,7 +96,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[bytes], None]]:
     return listeners
 
 
-async def test_d1_a_vote_leaves_after_its_commit_and_an_outcome_is_told_after_both(
+async def test_d1_a_vote_leaves_after_its_commit_and_an_id_and_an_outcome_are_told_after_theirs(
     tmp_path: Path, told: list[Callable[[bytes], None]]
 ) -> None:
     recorder = Recorder()
@@ -105,12 +106,12 @@ async def test_d1_a_vote_leaves_after_its_commit_and_an_outcome_is_told_after_bo
         await sites.start("carol")
         told.append(lambda line: recorder.done.append(("tell", line)))
         for name in ("alice", "bob", "alice"):
-            outcome = await sites.running[name].call("submit", kind="tweet", text="hi", retry=True)
+            outcome = await sites.running[name].call("submit", kind="tweet", text="hi", retry=True, acknowledge=True)
             assert outcome["outcome"] == "created"
         await sites.stop_all()
     votes: dict[Slot, WriteVote | WriteLearned] = {}
     created: set[int] = set()
-    checked = {"promise": 0, "accepted": 0, "created": 0}
+    checked = {"promise": 0, "accepted": 0, "acknowledged": 0, "created": 0}
     for what, value in recorder.done:
         if what == "commit":
             assert isinstance(value, tuple)
@@ -130,6 +131,9 @@ async def test_d1_a_vote_leaves_after_its_commit_and_an_outcome_is_told_after_bo
                         assert accepted is not None
                         assert accepted >= message.ballot
                         checked["accepted"] += 1
+        elif what == "tell" and isinstance(value, bytes) and b'"acknowledged"' in value and b"alice/" in value:
+            assert int(orjson.loads(value)["params"]["id"].removeprefix("alice/")) in created
+            checked["acknowledged"] += 1
         elif what == "tell" and isinstance(value, bytes) and b'"created"' in value and b"alice/" in value:
             assert created
             checked["created"] += 1

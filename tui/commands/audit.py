@@ -14,6 +14,7 @@ from storage.audit.report import AuditedSite, Report, Violation
 from storage.audit.run import audit
 from storage.audit.stores import AuditFailed, AuditRefused
 from tui.client import Json
+from tui.counted import plural
 from tui.exits import CommandFailed, ExitStatus
 from tui.output import Account, Cells, Output, complain
 from tui.parts import Part, Role
@@ -89,17 +90,13 @@ def _print(out: Output, report: Report) -> None:
     if found > kept:
         out.line(f"and {found - kept} violations more")
     if found:
-        verdict = Part(_counted(found, "violation"), Role.BAD)
+        verdict = Part(plural(found, "violation"), Role.BAD)
     elif report.sites:
         verdict = Part("no violation", Role.GOOD)
     else:
         verdict = Part("nothing audited", Role.BAD)
-    stores, slots = _counted(len(report.sites), "store"), _counted(report.slots, "slot")
-    out.line(verdict, f"in {stores}, {slots}, {_counted(report.events, 'event')} in effect")
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" + ("" if count == 1 else "s")
+    stores, slots = plural(len(report.sites), "store"), plural(report.slots, "slot")
+    out.line(verdict, f"in {stores}, {slots}, {plural(report.events, 'event')} in effect")
 
 
 def _site_row(site: AuditedSite) -> Cells:

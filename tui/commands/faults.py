@@ -13,6 +13,7 @@ from engine.contract.answers import Direction, Faults, Held, Rule
 from engine.contract.requests import FaultsAdd, FaultsClear, FaultsDrop, FaultsRelease, FaultsRemove
 from engine.contract.shape import Shape
 from tui.client import Client, failures_as_exits
+from tui.counted import plural
 from tui.exits import ExitStatus
 from tui.output import Account, Cells, Output
 from tui.parts import Part, Role
@@ -29,16 +30,16 @@ def run(arguments: Namespace) -> int:
                 _say(out, rule, f"rule {rule.number} added")
             case "remove":
                 gone = client.ask(FaultsRemove(number=arguments.number))
-                _say(out, gone, f"{_plural(gone.removed, 'rule')} removed")
+                _say(out, gone, f"{plural(gone.removed, 'rule')} removed")
             case "clear":
                 gone = client.ask(FaultsClear())
-                _say(out, gone, f"{_plural(gone.removed, 'rule')} removed; what was held is released")
+                _say(out, gone, f"{plural(gone.removed, 'rule')} removed; what was held is released")
             case "release":
                 free = client.ask(FaultsRelease(held=tuple(arguments.held) or None))
-                _say(out, free, f"{_plural(free.released, 'held message')} released")
+                _say(out, free, f"{plural(free.released, 'held message')} released")
             case "drop":
                 lost = client.ask(FaultsDrop(held=tuple(arguments.held) or None))
-                _say(out, lost, f"{_plural(lost.dropped, 'held message')} dropped")
+                _say(out, lost, f"{plural(lost.dropped, 'held message')} dropped")
             case _:
                 _show(out, client.ask(requests.Faults()))
     return ExitStatus.DONE
@@ -49,10 +50,6 @@ def _say(out: Output, value: Shape, sentence: str) -> None:
         out.json(value)
     else:
         out.line(sentence)
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
 def _show(out: Output, faults: Faults) -> None:

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator
-from typing import Final
 
 from engine.contract import requests
 from engine.contract.answers import Counters, Peer, Status
 from tui import costs, counters, leading, standing
 from tui.client import Client, failures_as_exits
+from tui.counted import listed
 from tui.exits import ExitStatus
 from tui.output import Cells, Output
 from tui.parts import Part, Role
 from tui.selection import select_site
 from tui.standing import Trouble
-
-_HOLES_SHOWN: Final = 12
 
 
 def run(arguments: Namespace) -> int:
@@ -51,9 +49,7 @@ def _facts(status: Status) -> Iterator[Cells]:
     reached = f"{quorum.reachable} of {quorum.size} sites reachable, {quorum.needed} needed"
     yield "quorum", Part(reached, Role.GOOD if quorum.is_reached else Role.BAD)
     yield "log", f"chosen through {status.chosen_through}, highest {status.chosen_max}, next {status.next}"
-    holes = status.holes
-    more = f" and {len(holes) - _HOLES_SHOWN} more" if len(holes) > _HOLES_SHOWN else ""
-    yield "holes", Part(" ".join(map(str, holes[:_HOLES_SHOWN])) + more, Role.WARN) if holes else "none"
+    yield "holes", Part(listed(status.holes), Role.WARN) if status.holes else "none"
     yield "recovery", "scanning" if status.recovering else "done"
     yield "costs", costs.in_words(status.counters.costs)
     yield "events", f"{status.unknown} with an outcome not known yet" if status.unknown else "all outcomes known"

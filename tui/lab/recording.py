@@ -15,8 +15,20 @@ from pathlib import Path
 from typing import Final
 
 from engine.contract import answers
-from engine.contract.answers import DatagramName, RecordFate, RecordLine, SaidLine, SlotLine
-from engine.core.entry import NOOP, BadOperation, Block, Entry, Operation, Tweet, Unblock, Withdrawal, encode, stamped
+from engine.contract.answers import DatagramName, Direction, RecordFate, RecordLine, SaidLine, SlotLine
+from engine.core.entry import (
+    NOOP,
+    BadOperation,
+    Block,
+    Entry,
+    Kind,
+    Operation,
+    Tweet,
+    Unblock,
+    Withdrawal,
+    encode,
+    stamped,
+)
 from engine.core.explained.describe import Line
 from engine.core.ids import Ballot, Round, SiteId, Slot
 from engine.core.storage import RangePromise
@@ -186,17 +198,17 @@ def _values(name: str, lines: Iterable[RecordedLine]) -> Iterable[Recorded]:
 
 def _event(line: RecordLine) -> Event:
     match line.dir, line.peer:
-        case "out", str(peer):
+        case Direction.OUT, str(peer):
             first, last = line.sent or (None, None)
             return Left(SiteId(peer), first, last, line.flight, _fate(line.fate), _said(line.lines))
-        case "in", str(peer):
+        case Direction.IN, str(peer):
             if line.came is None:
                 raise ValueError("a datagram that came has a name")
             return Came(SiteId(peer), line.came, line.flight, _fate(line.fate), _said(line.lines))
-        case "self", _:
+        case Direction.SELF, _:
             (told,) = _said(line.lines)
             return Told(told)
-        case "kept", _:
+        case Direction.KEPT, _:
             ranges = line.ranges
             return Kept(
                 tuple((Slot(slot.slot), _acceptor(slot)) for slot in line.slots),
@@ -252,13 +264,13 @@ def _entry(told: answers.Entry | None) -> Entry | None:
 
 def _operation(told: answers.Entry) -> Operation:
     match told.kind:
-        case "tweet":
+        case Kind.TWEET:
             return Tweet(told.text or "")
-        case "block":
+        case Kind.BLOCK:
             return Block(SiteId(told.target or ""))
-        case "unblock":
+        case Kind.UNBLOCK:
             return Unblock(SiteId(told.target or ""))
-        case "withdrawal":
+        case Kind.WITHDRAWAL:
             return Withdrawal()
         case other:
             raise ValueError(f"nothing is known of an entry of the kind {other!r}")

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from engine.contract.answers import TraceLine
+from engine.contract.answers import Direction, TraceLine
 from engine.core.explained.spacetime import Arrow, DiagramRow, End, Head, Pen, Point, drawn_lanes, even_lanes
 from tui.rows import Role, Row, fitted, row
 from tui.times import local_time
@@ -101,16 +101,16 @@ def diagram(trace: Sequence[TraceLine], observer: str, sites: Sequence[str], wid
 
 def _step(line: TraceLine, at_ms: float) -> Step:
     note = line.note or ""
-    peers = () if line.peer is None or line.dir == "self" else (line.peer,)
+    peers = () if line.peer is None or line.dir == Direction.SELF else (line.peer,)
     taken = peers if line.is_taken else ()
     label = " ".join(part for part in (line.type, line.ballot) if part)
-    return Step(at_ms, line.dir, label, "" if peers and line.dir == "out" and not taken else note, peers, taken)
+    return Step(at_ms, line.dir, label, "" if peers and line.dir == Direction.OUT and not taken else note, peers, taken)
 
 
 def _together(last: Step, step: Step) -> bool:
     """Whether two messages of this site left at once and say the same."""
     return (
-        last.dir == step.dir == "out"
+        last.dir == step.dir == Direction.OUT
         and last.label == step.label
         and step.at_ms - last.at_ms <= TOGETHER_MS
         and not set(step.sites) & set(last.sites)
@@ -129,7 +129,7 @@ def _drawn(step: Step, lanes: Sequence[str]) -> Arrow | Point:
     others = [lanes.index(site) for site in step.sites if site in lanes]
     if not others:
         return Point(0, "◆")
-    if step.dir != "out":
+    if step.dir != Direction.OUT:
         return Arrow(others[0], (Head(0, End.LOST if step.dropped else End.REACHED),))
     ends = {lanes.index(site): End.LOST for site in step.dropped if site in lanes}
     return Arrow(0, tuple(Head(lane, ends.get(lane, End.REACHED)) for lane in others))
@@ -142,7 +142,7 @@ def _painted(step: Step, lanes: Sequence[str], pen: Pen, room: int) -> Row:
     is_point = isinstance(drawn, Point)
     role = Role.STRONG
     if not is_point:
-        role = Role.WARN if step.dropped else Role.NOTE if step.dir == "out" else Role.GOOD
+        role = Role.WARN if step.dropped else Role.NOTE if step.dir == Direction.OUT else Role.GOOD
     return row(
         (f"{clock:>{TIME_WIDTH - 2}}  ", Role.DIM),
         (f"{shown:<{room}}", role),

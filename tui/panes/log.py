@@ -14,10 +14,11 @@ from engine.contract.answers import VOID, Attempt, LogLine, LogState
 from engine.contract.errors import RequestFailed
 from engine.core.entry import Kind
 from tui import entries, slots
+from tui.counted import plural
 from tui.panes.lines import Lines
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
 from tui.site.model import Change, SiteModel
-from tui.site.wording import line_words, plural
+from tui.site.wording import line_words
 
 NAME_MAX: Final = 16
 NAME_NARROW: Final = 8

@@ -7,10 +7,10 @@ from typing import ClassVar, Final, NamedTuple, Self
 
 from engine.contract.answers import Counters, Peer, Status
 from tui import costs, counters, leading, standing
+from tui.counted import plural
 from tui.panes.page import Page
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
 from tui.site.model import Change, SiteModel
-from tui.site.wording import plural
 from tui.times import local_time
 
 ROOMY: Final = 60

@@ -9,12 +9,12 @@ from typing import ClassVar, Final, NamedTuple
 
 from engine.contract.answers import TimelineLine
 from engine.contract.errors import RequestFailed
+from tui.counted import plural
 from tui.panes.lines import Lines
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
 from tui.site.linearizable_read import STALE, title_words
 from tui.site.model import Change, SiteModel
 from tui.site.timeline_window import TimelineWindow
-from tui.site.wording import plural
 from tui.times import day_or_clock
 
 NAME_MAX: Final = 16

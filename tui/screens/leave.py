@@ -5,10 +5,11 @@ from __future__ import annotations
 from enum import Enum
 
 from engine.contract.answers import Status
+from tui.counted import plural
 from tui.hops import Hop, Leaving
 from tui.rows import Role, Row, row
 from tui.screens.dialogs import Choice, ChoiceDialog
-from tui.site.wording import plural, quorum_after
+from tui.site.wording import quorum_after
 
 
 class Decision(Enum):

@@ -17,8 +17,8 @@ from engine.contract.answers import Rule
 from engine.contract.errors import NoAnswer, NoEngine
 from engine.contract.requests import Faults, FaultsAdd, FaultsRemove
 from tui.client import Client
+from tui.counted import plural
 from tui.hops import Hop
-from tui.site.wording import plural
 
 PARTITION: Final = "partition"
 ANSWER_S: Final = 5.0

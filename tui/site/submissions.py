@@ -23,6 +23,7 @@ from engine.core.entry import Block, Kind, Operation, Tweet, Unblock
 from engine.core.ids import SiteId, Slot
 from engine.core.views import AttemptPhase
 from tui import leading, times
+from tui.counted import listed
 from tui.rows import Role, Row, row
 from tui.site import wording
 from tui.site.model import SiteModel
@@ -127,7 +128,7 @@ class Submissions:
     async def fill(self, slots: Sequence[int] | None) -> None:
         """Fills these slots, or all holes, and tells what became of them."""
         self._board.asked()
-        filling = row(("… ", Role.NOTE), f"filling {'all holes' if slots is None else f'slot {wording.listed(slots)}'}")
+        filling = row(("… ", Role.NOTE), f"filling {'all holes' if slots is None else f'slot {listed(slots)}'}")
         self._board.begin(FILL, lambda: filling)
         try:
             told = await self._model.link.ask(Fill(slots=_slots(slots), timeout_s=FILL_TIMEOUT_S))

@@ -16,6 +16,7 @@ from engine.core.effects import UNSETTLED, FillResult
 from engine.core.entry import Block, Operation, Tweet, Unblock, Withdrawal
 from engine.core.views import AttemptPhase
 from tui import entries
+from tui.counted import listed, plural
 from tui.rows import Role, Row, fitted, row, width_of
 
 SHORT: Final = 24
@@ -32,16 +33,6 @@ _RESULTS: Final[Mapping[str, str]] = {
 
 _COUNTED: Final[Mapping[str, str]] = {AttemptPhase.PREPARING: "promises", AttemptPhase.ASKING: "answers"}
 """What an attempt counts that counts no votes."""
-
-
-def plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
-
-
-def listed(names: Sequence[object], limit: int = 12) -> str:
-    """`41 43 44`, at most `limit` of them."""
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return " ".join(str(name) for name in names[:limit]) + more
 
 
 def operation_words(operation: Operation, author: str) -> str:
