@@ -192,6 +192,15 @@ def test_where_nothing_happens_any_more_it_says_so_once() -> None:
     assert digest_of(tape.schedule()) == tape.digest()
 
 
+def test_a_branch_goes_on_where_nothing_more_was_seen_than_that_nothing_happens() -> None:
+    tape = SimulatedTape(free([Leadership.NONE] * 3, 1), "free")
+    tape.forward()
+    tape.go(0)
+    assert tape.do(Crash(tape.names[2], 0, None, 0.0, None)) is None
+    assert (tape.branch, len(tape.branches), len(tape.frames), tape.frames[-1].at_ms) == (0, 1, 2, 0)
+    assert digest_of(tape.schedule()) == tape.digest()
+
+
 def test_what_cannot_be_said_or_done_changes_nothing() -> None:
     tape = SimulatedTape(free([Leadership.NONE] * 3, 1), "free")
     nobody = SiteId("dave")

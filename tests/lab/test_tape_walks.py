@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import Final
+from typing import Final, get_args
 
 import pytest
 from hypothesis import settings
@@ -19,6 +19,8 @@ from engine.core.entry import Block, Tweet
 from engine.core.ids import EventId, SiteId, Slot, Tick
 from engine.core.settings import Leadership
 from engine.sim.scenario.acts import (
+    Act,
+    Clear,
     ClockJump,
     Crash,
     CrashAll,
@@ -38,6 +40,7 @@ from engine.sim.scenario.acts import (
     TakeCopy,
     Wipe,
 )
+from engine.sim.scenario.mistake import in_force
 from engine.sim.scenario.parse import parse
 from engine.sim.scenario.patterns import Pattern, Which
 from engine.sim.scenario.play import Play, Unexpected
@@ -56,6 +59,7 @@ from engine.sim.scenario.write import write
 from engine.sim.sometimes import CrashPoint
 from engine.sim.violation import Violated
 from tests.lab.test_tape import B_WINS
+from tui.lab import catalogue
 from tui.lab.frame import Frame
 from tui.lab.tape import SimulatedTape, free
 
@@ -68,13 +72,18 @@ STEPS: Final = 25
 NAMES: Final = tuple(SiteId(f"s{place}") for place in range(1, 6))
 LATE: Final = "sites s1 s2 s3\nleadership last-author\nat 5 ms crash s2 down 30 ms\ns1 tweets x\nrun 40 ms"
 PLAN: Final = (
-    "sites s1 s2 s3\nlinks loss 0.1 stale 0.1 late 0.1 late-max 2 s\nplan\nat 5 ms s1 tweets x\nat 900 ms wipe s2"
+    "sites s1 s2 s3\nlinks loss 0.1 stale 0.1 late 0.1 late-max 2 s\nplan\n"
+    "at 5 ms s1 tweets x\nat 900 ms wipe s2\ncalm at 1200 ms"
 )
+MISTAKE: Final = catalogue.scenario("broken-accept").text
 
 SITE: Final = st.sampled_from(NAMES)
 """In a walk of fewer sites, some are none."""
 LINK: Final = st.tuples(SITE, SITE).filter(lambda link: link[0] != link[1])
 LINKS: Final = st.lists(LINK, min_size=1, max_size=4, unique=True).map(tuple)
+OPERATION: Final = st.one_of(st.builds(Tweet, st.sampled_from(["x", 'say "y"'])), st.builds(Block, SITE))
+GIVES_UP_MS: Final = st.sampled_from([None, 10])
+POINT: Final = st.sampled_from([point for point in CrashPoint if point is not CrashPoint.IDLE])
 DOWN_MS: Final = st.sampled_from([None, 0, 100])
 PATTERNS: Final = st.builds(
     Pattern,
@@ -84,33 +93,37 @@ PATTERNS: Final = st.builds(
     numbers=st.sets(st.integers(1, 30), max_size=2).map(frozenset),
 )
 HANDLED: Final = st.sampled_from([Hold, Release, Deliver, Drop, Duplicate])
-COMMANDS: Final = st.one_of(
-    st.builds(Submit, SITE, st.one_of(st.builds(Tweet, st.sampled_from(["x", 'say "y"'])), st.builds(Block, SITE)),
-              st.sampled_from([Tick(50), Tick(10_000)]), st.booleans(), st.sampled_from([None, 10])),
-    st.builds(GiveUp, st.builds(EventId, SITE, st.integers(1, 3))),
-    st.builds(FillHoles, SITE),
-    st.builds(Read, SITE, st.just(Tick(500))),
-    st.builds(Cut, LINKS, st.sampled_from([None, 100]), st.just("some")),
-    st.builds(Narrow, LINKS, st.just(200)),
-    st.builds(Mend),
-    st.builds(Crash, SITE, st.sampled_from([0, 0, 2]), st.just(None), st.just(0.5), DOWN_MS),
-    st.builds(Crash, SITE, st.just(1), st.sampled_from(CrashPoint).filter(lambda point: point is not CrashPoint.IDLE),
-              st.just(0.0), DOWN_MS),
-    st.builds(CrashAll, st.just(0.0), DOWN_MS),
-    st.builds(Restart, st.lists(SITE, max_size=2, unique=True).map(tuple)),
-    st.builds(Pause, SITE, st.sampled_from([20, 2_000])),
-    st.builds(ClockJump, SITE, st.just(1_000)),
-    st.builds(FailSync, SITE, DOWN_MS),
-    st.builds(FillDisk, SITE, DOWN_MS),
-    st.builds(FlipBit, SITE, st.sampled_from([None, Slot(1), 0.5])),
-    st.builds(Wipe, SITE, DOWN_MS),
-    st.builds(TakeCopy, SITE),
-    st.builds(PutBack, SITE, DOWN_MS),
+ACTS: Final[dict[type, st.SearchStrategy[Act]]] = {
+    Submit: st.builds(Submit, SITE, OPERATION, st.sampled_from([Tick(50), Tick(10_000)]), st.booleans(), GIVES_UP_MS),
+    GiveUp: st.builds(GiveUp, st.builds(EventId, SITE, st.integers(1, 3))),
+    FillHoles: st.builds(FillHoles, SITE),
+    Read: st.builds(Read, SITE, st.just(Tick(500))),
+    Cut: st.builds(Cut, LINKS, st.sampled_from([None, 100]), st.just("some")),
+    Narrow: st.builds(Narrow, LINKS, st.just(200)),
+    Mend: st.builds(Mend),
+    Crash: st.one_of(
+        st.builds(Crash, SITE, st.sampled_from([0, 0, 2]), st.just(None), st.just(0.5), DOWN_MS),
+        st.builds(Crash, SITE, st.just(1), POINT, st.just(0.0), DOWN_MS),
+    ),
+    CrashAll: st.builds(CrashAll, st.just(0.0), DOWN_MS),
+    Restart: st.builds(Restart, st.lists(SITE, max_size=2, unique=True).map(tuple)),
+    Clear: st.builds(Clear),
+    Pause: st.builds(Pause, SITE, st.sampled_from([20, 2_000])),
+    ClockJump: st.builds(ClockJump, SITE, st.just(1_000)),
+    FailSync: st.builds(FailSync, SITE, DOWN_MS),
+    FillDisk: st.builds(FillDisk, SITE, DOWN_MS),
+    FlipBit: st.builds(FlipBit, SITE, st.sampled_from([None, Slot(1), 0.5])),
+    Wipe: st.builds(Wipe, SITE, DOWN_MS),
+    TakeCopy: st.builds(TakeCopy, SITE),
+    PutBack: st.builds(PutBack, SITE, DOWN_MS),
+}
+COMMANDS: Final[st.SearchStrategy[Command]] = st.one_of(
+    *ACTS.values(),
     st.builds(RunFor, st.sampled_from([0, 1, 40, 600])),
     st.builds(RunUntilQuiet),
     st.builds(Step, st.integers(0, 5)),
     st.builds(lambda kind, pattern: kind(pattern), HANDLED, PATTERNS),
-)  # fmt: skip
+)
 MODES: Final = st.one_of(
     st.sampled_from(Leadership).map(lambda mode: (mode,) * 3),
     st.lists(st.sampled_from(Leadership), min_size=3, max_size=5).map(tuple),
@@ -120,7 +133,7 @@ MODES: Final = st.one_of(
 class Walks(RuleBasedStateMachine):
     """`known`: what each frame of each branch was when it was first seen."""
 
-    @initialize(opened=st.one_of(MODES, st.sampled_from([B_WINS, LATE, f"{PLAN}\ncalm at 1200 ms"])))
+    @initialize(opened=st.one_of(MODES, st.sampled_from([B_WINS, LATE, PLAN, MISTAKE])))
     def begin(self, opened: tuple[Leadership, ...] | str) -> None:
         schedule = parse(opened, "opened") if isinstance(opened, str) else free(opened, 1)
         self.tape = SimulatedTape(schedule, "a walk")
@@ -183,6 +196,7 @@ class Walks(RuleBasedStateMachine):
     def play_again(self) -> None:
         """What stands there now is what the frame shows."""
         before = self.tape.frames[self.tape.position]
+        self.known.pop((self.tape.branch, self.tape.position + 1), None)
         if self.tape.do(Step(0)) is None and not any("left here" in str(saw) for saw in self._frame().seen):
             again = self._frame()
             assert replace(again, step=0, seen=(), decided=False) == replace(before, step=0, seen=(), decided=False)
@@ -200,7 +214,8 @@ class Walks(RuleBasedStateMachine):
             schedule = self.tape.schedule()
             play = Play(parse(write(schedule, "A walk."), "walk.scenario"))
             try:
-                play.do_lines()
+                with in_force(play.schedule):
+                    play.do_lines()
             except (Violated, Unexpected):
                 assert "go back a step" in str(self.tape.do(Step(0)))
             assert play.world.digest() == self.tape.digest()
@@ -210,6 +225,8 @@ class Walks(RuleBasedStateMachine):
         before = (tape.branch, tape.position, len(tape.frames), tape.digest())
         if tape.do(command) is not None:
             assert (tape.branch, tape.position, len(tape.frames), tape.digest()) == before
+        elif tape.branch == before[0]:  # what comes next is another frame than that nothing happens any more
+            self.known.pop((tape.branch, tape.position), None)
 
     def _frame(self) -> Frame:
         return self.tape.frames[self.tape.position]
@@ -217,6 +234,10 @@ class Walks(RuleBasedStateMachine):
     def _is_in_the_calm(self) -> bool:
         """There a plan settles, which no line says."""
         return "faults of this plan are over" in str(self.tape.do(Step(0)))
+
+
+def test_every_act_is_walked() -> None:
+    assert set(ACTS) == set(get_args(Act))
 
 
 TestWalks = Walks.TestCase

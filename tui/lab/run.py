@@ -37,12 +37,14 @@ _CALM: Final = "the faults of this plan are over, and it settles: go back to bef
 @dataclass(frozen=True, slots=True)
 class Place:
     """`done` of the lines are done, but for those `pending`, whose time has not come; `events` of the world happened in
-    what follows them. `ended`: why nothing can be done here, in words. `digest` names everything that happened."""
+    what follows them. `is_quiet`: nothing was seen but that nothing happens any more. `ended`: why nothing can be done
+    here, in words. `digest` names everything that happened."""
 
     lines: tuple[Line, ...]
     done: int
     pending: tuple[int, ...]
     events: int
+    is_quiet: bool
     ended: str | None
     digest: str
 
@@ -78,6 +80,7 @@ class Run:
         self._broken: str | None = None
         self._ended: str | None = None
         self._is_over = False
+        self._is_quiet = False
         self._play = Play(schedule, make_replica, [self._camera])
         self._play.on_time = self._on_time
 
@@ -104,7 +107,7 @@ class Run:
     def do(self, line: Line) -> str | None:
         """Does one more line, as far as a step does; what keeps it from being done, in words, spoils the run."""
         self._lines = (*self._lines, line)
-        self._is_over = False
+        self._is_over = self._is_quiet = False
         self._under_way = None
         with in_force(self._play.schedule):
             try:
@@ -125,7 +128,8 @@ class Run:
 
     def place(self) -> Place:
         ended = self._ended or (_CALM if self._play.is_calm else None)
-        return Place(self._lines, self._done, self._pending, self._events, ended, self._play.world.digest())
+        digest = self._play.world.digest()
+        return Place(self._lines, self._done, self._pending, self._events, self._is_quiet, ended, digest)
 
     @property
     def _now(self) -> int:
@@ -152,7 +156,7 @@ class Run:
                 break
         quiet_ms = self._now - quiet_since_ms
         if self._is_free:
-            self._is_over = True
+            self._is_over = self._is_quiet = True
             self.say(f"nothing happens any more: {quiet_ms} ms with nothing but signs of life")
         else:
             self.say(f"nothing is to be seen for {quiet_ms} ms")

@@ -4,7 +4,8 @@ Rules that hold here:
 - Frames that were seen are kept: moving among them plays nothing. The world stands at the end of one branch; where
   something else is wanted, its lines are played again up to there, and are the same run.
 - Who does something while lines of the scenario are left leaves it there: a branch of its own begins, the lines are not
-  done, and what their rules held is on its way again.
+  done, and what their rules held is on its way again. A branch at whose end nothing more was seen than that nothing
+  happens goes on itself.
 - What was done is lines of the language, so that it can be saved, played again, and given to others.
 """
 
@@ -130,8 +131,10 @@ class SimulatedTape:
         if isinstance(line, str):
             return line
         left = self._left_at(place)
-        goes_on = not left and self._position == len(course.frames) - 1
-        if goes_on:
+        kept = self._position + 1
+        is_last = kept == len(course.frames)
+        goes_on = not left and (is_last or (kept == len(course.frames) - 1 and course.places[-1].is_quiet))
+        if goes_on and is_last:
             run = self._at_the_end()
             run.leave(run.place().so_far())
         else:
@@ -141,8 +144,9 @@ class SimulatedTape:
         problem = run.do(line)
         if problem is not None:
             return problem
-        if not goes_on:
-            kept = self._position + 1
+        if goes_on:
+            del course.frames[kept:], course.places[kept:]
+        else:
             frames, places = course.frames[:kept], course.places[:kept]
             course = _Course(len(self._courses), course.number, self._position, line.words, frames, places)
             self._courses.append(course)
@@ -198,7 +202,7 @@ class SimulatedTape:
         """A run of its own to there; what it does next is seen."""
         lines = place.so_far()
         run = Run(self._with(lines), self._make_replica)
-        run.go(Place(lines, len(lines), (), 0, None, place.digest))
+        run.go(Place(lines, len(lines), (), 0, is_quiet=False, ended=None, digest=place.digest))
         run.frame(self._position)
         return run
 
