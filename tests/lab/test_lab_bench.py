@@ -116,3 +116,13 @@ def test_another_branch_is_shown_where_both_part_and_both_stay() -> None:
     assert (bench.reel.position, len(bench.reel.frames)) == (8, whole)
     bench.switch(1)
     assert (bench.reel.position, len(tape.branches)) == (8, 2)
+
+
+def test_what_comes_next_has_its_ballots_as_the_lab_prints_them() -> None:
+    bench = bench_of("b-wins")
+    told = []
+    while not bench.is_last:
+        told.append(bench.next_words())
+        bench.step()
+    assert "expect 1 held prepare from s5 to s3 ballot 4.5" in told
+    assert [words for words in told if "4.s5" in words] == []

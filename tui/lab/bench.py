@@ -322,7 +322,7 @@ def in_words(seen: Seen, names: tuple[SiteId, ...]) -> str:
         case Happened(site=site, what=what, why=why):
             return " ".join(part for part in (site or "", what, why) if part)
         case Said(words=words):
-            return words
+            return lab_ballots(names).words(words)
 
 
 def _coming(seen: tuple[Seen, ...], names: tuple[SiteId, ...]) -> str:
