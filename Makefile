@@ -68,7 +68,7 @@ mutants: $(VENV)/run.stamp
 	@$(BIN)/python -m engine.sim.proving.mutants
 
 walks: $(VENV)/dev.stamp
-	LOGGOS_WALKS=500 $(BIN)/pytest -n 0 tests/lab/test_tape_walks.py
+	LOGGOS_WALKS=500 $(BIN)/pytest -n 0 tests/lab/test_tape_walks.py tests/lab/test_lab_walks.py
 
 ladder: $(VENV)/run.stamp
 	@$(BIN)/python -m engine.sim.proving.ladder $(ARGS)

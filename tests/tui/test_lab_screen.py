@@ -116,6 +116,20 @@ async def test_a_message_a_site_and_a_step_are_picked_with_the_mouse() -> None:
         await pilot.until(lambda: pilot.bench.reel.position < step, "never at the step of that row")
 
 
+async def test_in_the_log_a_slot_is_picked_with_keys_and_the_mouse() -> None:
+    async with lab_of("hole-noop") as pilot:
+        await pilot.press("N", "N", "N", "l")
+        await pilot.until_shown("the log · 3 slots")
+        await pilot.press("left_square_bracket")
+        await pilot.until_shown("> 1 ")
+        await pilot.click(pilot.lab.acceptors, 3, 3)
+        await pilot.until_shown("> 3 ")
+        await pilot.press("l")
+        await pilot.until_shown("slot 3 · end follows the steps")
+        await pilot.press("end")
+        await pilot.until_shown("─ slot 2 ")
+
+
 async def test_sites_crash_start_stand_still_and_are_cut_apart() -> None:
     async with lab_of("free 3 none") as pilot:
         await pilot.press("right", "c")
@@ -216,7 +230,7 @@ async def test_the_tour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         await pilot.line("no-such.scenario")
         await pilot.until_shown("cannot be read")
         await pilot.press("ctrl+u")
-        await pilot.line("b-wins-mine.scenario")
+        await pilot.line("b-wins-mine")
         await pilot.until_shown("Lab: b-wins-mine.scenario")
         again = next(frame for frame in pilot.bench.reel.frames if _digest_at(pilot, frame.step) == digest)
         assert (again.sites, again.flights, again.chosen) == (frame.sites, frame.flights, frame.chosen)

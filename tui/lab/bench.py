@@ -141,6 +141,9 @@ class Bench:
             raise Refused("slot 1 is the only one so far" if last == 1 else f"slots are 1 to {last} so far")
         self._pinned = Slot(wanted)
 
+    def show_slot(self, slot: Slot) -> None:
+        self._pinned = slot
+
     def follow_slot(self) -> None:
         self._pinned = None
 
@@ -197,12 +200,14 @@ class Bench:
         self.reel.go(next(decided, max(0, here - BACK_MAX)))
 
     def go(self, step: int) -> None:
+        here = self.reel.position
         last = len(self.reel.frames) - 1
         if step > last:
             self.reel.go(last)
             self._leap(min(LEAP_MAX, step - last), lambda _: False)
             last = len(self.reel.frames) - 1
         if not 0 <= step <= last:
+            self.reel.go(here)
             raise Refused(f"steps are 0 to {last}" if self.at_end else f"steps are 0 to {last} so far")
         self.reel.go(step)
 

@@ -8,6 +8,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -41,6 +42,8 @@ MS_MAX: Final = 999_999
 _ENDS: Final = {Fate.ARRIVES: End.REACHED, Fate.LOST: End.LOST, Fate.NOBODY_THERE: End.NOBODY}
 _EXPECTED: Final = "expect "
 """A line that begins so and is not wrong has come true."""
+_COUNTED: Final = re.compile(r"\Astep \d+(?: of |\Z)")
+"""How far a line is done, for whoever plays it again."""
 _ANSWERED: Final = frozenset({"prepare", "accept"})
 _SAID: Final = {End.LOST: "lost: ", End.NOBODY: "nobody there: ", End.REFUSED: "refused: "}
 
@@ -84,9 +87,10 @@ def rows_of(frame: Frame, names: tuple[SiteId, ...]) -> list[Drawn]:
                 add(at_ms, Point(names.index(site), sign_of(what)), Role.WARN, f"{site} {what}", why)
             case Said(at_ms, words, is_wrong=True):
                 add(at_ms, None, Role.BAD, "── ✗", words)
+            case Said(at_ms, words) if words.startswith(_EXPECTED):
+                add(at_ms, None, Role.DIM, "── ✓", words.removeprefix(_EXPECTED))
             case Said(at_ms, words):
-                is_checked = words.startswith(_EXPECTED)
-                add(at_ms, None, Role.DIM, "── ✓" if is_checked else "──", words.removeprefix(_EXPECTED))
+                add(at_ms, None, Role.DIM, "──", _COUNTED.sub("", words) or "goes on")
     if not found:
         found = list(_sending(frame, left, lives, names))
     return found

@@ -45,9 +45,9 @@ SITE: Final = (
 )
 SEE: Final = (
     Key("enter,i", "enter", "inspect", "all of it", "this step and the picked message in full, with the rule"),
-    Key("l", "l", "log", "log", "the table of one slot, or of the whole log"),
-    Key("left_square_bracket", "[", "slot_before", "slot before", "the table of the slot before"),
-    Key("right_square_bracket", "]", "slot_after", "slot after", "the table of the slot after"),
+    Key("l", "l", "log", "log", "the table of one slot, or of the whole log; a click there picks a slot"),
+    Key("left_square_bracket", "[", "slot_before", "slot before", "the slot before, in its table or in the log"),
+    Key("right_square_bracket", "]", "slot_after", "slot after", "the slot after, in its table or in the log"),
     Key("pageup", "pgup", "page(-1)", "earlier", "scroll the diagram up; a double click on a row goes to its step"),
     Key("pagedown", "pgdn", "page(1)", "later", "scroll the diagram down"),
     Key("home", "home", "top", "diagram's top", "scroll the diagram to its first row"),

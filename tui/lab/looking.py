@@ -266,10 +266,11 @@ class LookingScreen(OncePainted):
         self._try(lambda: self.bench.next_site(-1))
 
     def on_acceptors_pane_picked(self, event: AcceptorsPane.Picked) -> None:
-        self.bench.site = event.site
+        if isinstance(event.what, int):
+            self.bench.show_slot(event.what)
+        else:
+            self.bench.site = event.what
         self._show()
-
-    # Seeing.
 
     def action_log(self) -> None:
         self.bench.is_log = not self.bench.is_log
@@ -283,8 +284,6 @@ class LookingScreen(OncePainted):
         self._slot(1)
 
     def _slot(self, by: int) -> None:
-        self.bench.is_log = False
-        self._arrange()
         self._try(lambda: self.bench.pick_slot(by))
 
     def action_page(self, by: int) -> None:

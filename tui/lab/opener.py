@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 from engine.sim.scenario.schedule import ScenarioError, Schedule
 from tui.lab import catalogue, opening
@@ -31,7 +32,10 @@ class LabOpener:
         except ValueError:
             words = [typed]
         exhibit = _recorded(words)
-        return _exhibit(self._one([typed]), 0) if exhibit is None else exhibit
+        if exhibit is not None:
+            return exhibit
+        saved = typed + catalogue.SUFFIX
+        return _exhibit(self._one([saved if Path(saved).is_file() else typed]), 0)
 
     def open_words(self, words: Sequence[str]) -> Exhibit:
         """What stands on a command line. Raises ValueError, with what to write instead."""

@@ -7,6 +7,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Hashable, Sequence
 from typing import ClassVar
 
@@ -54,9 +55,11 @@ class AcceptorsPane(BenchRows):
     """The head, then a row for each site; or for each slot of the log."""
 
     class Picked(Message):
-        def __init__(self, site: SiteId) -> None:
+        """A site was clicked, or in the log a slot."""
+
+        def __init__(self, what: SiteId | Slot) -> None:
             super().__init__()
-            self.site = site
+            self.what = what
 
     def __init__(self, bench: Bench) -> None:
         super().__init__(bench, id="lab-acceptors")
@@ -64,17 +67,13 @@ class AcceptorsPane(BenchRows):
         self._rows: list[Row] = []
         self._slots: list[Slot] = []
 
-    @property
-    def shows_cursor(self) -> bool:
-        return not self.bench.is_log
-
     def title(self) -> str:
         if self.bench.is_log:
             return f"the log · {'1 slot' if len(self._slots) == 1 else f'{len(self._slots):,} slots'}"
         slot = self.bench.slot
         entry = self.bench.frame.chosen.get(slot)
         chosen = "" if entry is None else f" · chosen {acceptors.value(entry)}"
-        return f"slot {slot}{'' if self.bench.follows_slot else ' (end follows)'}{chosen}"
+        return f"slot {slot}{'' if self.bench.follows_slot else ' · end follows the steps'}{chosen}"
 
     def learn(self) -> None:
         bench = self.bench
@@ -82,10 +81,12 @@ class AcceptorsPane(BenchRows):
         if bench.is_log:
             self._head = acceptors.log_head(bench.names, width)
             self._slots = acceptors.slots_of(bench.frame)
+            self.cursor = 1 + bisect_left(self._slots, bench.slot) if self._slots else 0
         else:
             self._head, self._rows = acceptors.slot_table(bench.frame, bench.before, bench.names, bench.slot, width)
             self.cursor = 1 + bench.names.index(bench.site)
         self.changed()
+        self._bring_into_view()
 
     def on_resize(self) -> None:
         super().on_resize()
@@ -103,7 +104,9 @@ class AcceptorsPane(BenchRows):
 
     def go(self, index: int) -> None:
         """A click."""
-        if not self.bench.is_log and 1 <= index <= len(self.bench.names):
+        if self.bench.is_log and 1 <= index <= len(self._slots):
+            self.post_message(self.Picked(self._slots[index - 1]))
+        elif not self.bench.is_log and 1 <= index <= len(self.bench.names):
             self.post_message(self.Picked(self.bench.names[index - 1]))
 
 

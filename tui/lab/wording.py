@@ -64,7 +64,8 @@ def _decided(bench: Bench) -> Row:
 def why(bench: Bench) -> str:
     """What tells most of the step, and its rule; before the first one, what the run shows."""
     if not bench.reel.position:
-        return bench.exhibit.about or "nothing has happened yet: n is a step"
+        begins = "nothing has happened yet: n is a step" if bench.exhibit.is_planned else "nothing has happened yet"
+        return bench.exhibit.about or begins
     return bench.why.step(bench.frame)
 
 
