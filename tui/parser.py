@@ -432,7 +432,8 @@ COMMANDS: Final = (
         "are shown together, merged by what was sent and received.\n\n"
         "Exit status with --text: 0 it went as the scenario expects; 12 it did not, or a rule is\n"
         "broken; 2 what is asked for cannot be understood.\n\n"
-        "--json prints one object a run, or with --list one a scenario (docs/commands.md).",
+        "--json plays without a screen, too: it prints one object a run, or with --list one a\n"
+        "scenario (docs/commands.md).",
     ),
 )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tui.notebook import Notebook
 from tui.lab import catalogue
 
 
@@ -50,6 +51,12 @@ def test_what_cannot_be_understood_ends_with_2(words: tuple[str, ...]) -> None:
     said = _lab(*words)
     assert (said.returncode, said.stdout) == (2, "")
     assert said.stderr.startswith("loggos: ")
+
+
+def test_standard_input_is_for_lines_and_json_needs_no_screen() -> None:
+    said = _lab("-", stdin="single")
+    assert (said.returncode, said.stderr) == (2, "loggos: what standard input has is played in lines: add --text\n")
+    assert json.loads(_lab("single", "--json").stdout)["as_expected"]
 
 
 def test_lines_from_standard_input_are_played_in_their_order() -> None:
@@ -131,6 +138,14 @@ def test_a_mistake_that_is_not_there_is_answered_with_the_nearest(words: tuple[s
     said = _lab(*words, "--text")
     assert (said.returncode, said.stdout) == (2, "")
     assert instead in said.stderr
+
+
+def test_no_mistake_is_put_into_a_recording(tmp_path: Path) -> None:
+    recording = tmp_path / "alice.jsonl"
+    recording.write_bytes(Notebook("alice").ends().text)
+    said = _lab(str(recording), "--text", "--broken", "a2-accepts-any-ballot")
+    assert (said.returncode, said.stdout) == (2, "")
+    assert "a recording is what real sites did" in said.stderr
 
 
 def test_the_run_without_the_mistake_can_be_had_alone() -> None:

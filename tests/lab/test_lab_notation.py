@@ -30,7 +30,22 @@ def _is_value(text: str) -> bool:
 VALUES = st.one_of(
     st.text(min_size=1, max_size=30).filter(_is_value),
     st.sampled_from(
-        ["7", "it's", '"', "\\", '\\"', "3.s1", "s1/1 tweet 4.s5", "# no comment", "sites", "X", "Y", "\u202e", "é😀"]
+        [
+            "7",
+            "it's",
+            '"',
+            "\\",
+            '\\"',
+            "3.s1",
+            "s1/1 tweet 4.s5",
+            "# no comment",
+            "sites",
+            "X",
+            "Y",
+            "\u202e",
+            "é😀",
+            "😀" * 280,
+        ]
     ),
 )
 SITES = st.sampled_from([(a, b, size) for size in (3, 5) for a, b in permutations(range(size), 2)])

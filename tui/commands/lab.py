@@ -17,6 +17,7 @@ from engine.core.storage import EventState
 from tui.client import Json
 from tui.commands.open import need_terminal, prepare_screen
 from tui.exits import CommandFailed, ExitStatus
+from tui.lab import opening
 from tui.lab.catalogue import shipped
 from tui.lab.opening import STDIN, BadRequest, Opened, Run, lines, mistakes, opened, with_mistake
 from tui.lab.recording import BadRecording, recordings_of
@@ -32,10 +33,12 @@ def run(arguments: Namespace) -> int:
         return _list(Output(arguments.json))
     if arguments.mistakes:
         return _list_mistakes(Output(arguments.json))
-    if not arguments.text:
+    if not (arguments.text or arguments.json):
         return _show(arguments)
     out = Account(arguments.json)
     reel = _recorded(arguments.what)
+    if reel is not None and arguments.broken is not None:
+        raise CommandFailed(ExitStatus.BAD_INPUT, opening.NO_MISTAKE_HERE)
     if reel is not None:
         return _tell(out, reel)
     plays = _asked(arguments)
@@ -49,6 +52,8 @@ def run(arguments: Namespace) -> int:
 
 def _show(arguments: Namespace) -> int:
     """The screen, until it is left. Raises CommandFailed."""
+    if STDIN in arguments.what:
+        raise CommandFailed(ExitStatus.BAD_INPUT, "what standard input has is played in lines: add --text")
     need_terminal("--text plays it in lines")
     prepare_screen()
     # Textual takes longer to load than a plain command takes in all.

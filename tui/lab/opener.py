@@ -41,6 +41,8 @@ class LabOpener:
         """What stands on a command line. Raises ValueError, with what to write instead."""
         exhibit = _recorded(words)
         if exhibit is not None:
+            if self._broken is not None:
+                raise ValueError(opening.NO_MISTAKE_HERE)
             return exhibit
         one = self._one(words)
         return _exhibit(one if self._broken is None else opening.with_mistake(one, self._broken), 0)

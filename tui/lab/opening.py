@@ -29,6 +29,9 @@ MENDED: Final = "mended"
 _COMMANDS: Final = ("set", "a-wins", "b-wins", "bb-wins", "livelock")
 
 
+NO_MISTAKE_HERE: Final = "a recording is what real sites did, and no mistake can be put into it: leave out --broken"
+
+
 class BadRequest(ValueError):
     """One line for each thing that is wrong."""
 
