@@ -73,6 +73,10 @@ class Client:
     def close(self) -> None:
         self._socket.close()
 
+    def fileno(self) -> int:
+        """Readable where `wait` would find something; what was set aside is found at once."""
+        return self._socket.fileno()
+
     def __enter__(self) -> Client:
         return self
 

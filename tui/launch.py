@@ -66,9 +66,7 @@ class EngineProcess:
 
     @classmethod
     def _start(cls, local: LocalSite, options: Sequence[str], stdin: int) -> EngineProcess:
-        # -P: a folder of the same name where the command was typed must not be taken for the program.
-        paths = ("--sites", str(local.sites_path), "--data", str(local.data_path))
-        command = (sys.executable, "-P", "-m", "tui", *paths, "serve", local.site, *options)
+        command = (*engine_command(local), *options)
         try:
             local.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with local.log_path.open("ab") as log:
@@ -162,6 +160,13 @@ class EngineProcess:
                 return log.read().decode("utf-8", "replace").strip().splitlines()
         except OSError:
             return []
+
+
+def engine_command(local: LocalSite) -> tuple[str, ...]:
+    """What starts the engine of a site."""
+    # -P: a folder of the same name where the command was typed must not be taken for the program.
+    paths = ("--sites", str(local.sites_path), "--data", str(local.data_path))
+    return (sys.executable, "-P", "-m", "tui", *paths, "serve", local.site)
 
 
 def how_it_ended(status: int) -> str:

@@ -231,6 +231,7 @@ def _lab(parser: argparse.ArgumentParser) -> None:
         help="a scenario by name, a file, recordings, a line in a course's notation, or - for standard input",
     )
     parser.add_argument("--text", action="store_true", help="no screen: print trace, diagram and what came of it")
+    parser.add_argument("--live", action="store_true", help="play it on real sites, over real UDP")
     parser.add_argument("--list", action="store_true", help="name the scenarios that there are")
     parser.add_argument("--broken", metavar="MISTAKE", help="break a rule on purpose, and show the step that broke it")
     parser.add_argument("--mistakes", action="store_true", help="name the mistakes that there are for --broken")
@@ -430,8 +431,11 @@ COMMANDS: Final = (
         "  restart\n"
         "The values given are the values shown. Files of `loggos trace --record` and `demo --record`\n"
         "are shown together, merged by what was sent and received.\n\n"
-        "Exit status with --text: 0 it went as the scenario expects; 12 it did not, or a rule is\n"
-        "broken; 2 what is asked for cannot be understood.\n\n"
+        "--live plays it on real engines over UDP and compares their trace with the simulated one:\n"
+        "on those of a demo that runs (--sites, --data), else on some that it makes and removes.\n"
+        "Whatever ends it leaves no fault rule behind.\n\n"
+        "Exit status with --text or --live: 0 it went as the scenario expects; 12 it did not, or a\n"
+        "rule is broken; 2 what is asked for cannot be understood, or done on real sites.\n\n"
         "--json plays without a screen, too: it prints one object a run, or with --list one a\n"
         "scenario (docs/commands.md).",
     ),

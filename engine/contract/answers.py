@@ -141,7 +141,7 @@ class MessageFate(StrEnum):
 
 class TraceLine(Shape):
     """A message, or what the site concluded; `dir` as in Direction. `ranged`: it is of an election, for all slots from
-    `slot` on. `fate`: as in MessageFate, None where no rule touched it."""
+    `slot` on. `fate`: as in MessageFate, None where no rule touched it. `slots`: as in Held, none of a conclusion."""
 
     at: str
     dir: str
@@ -152,6 +152,7 @@ class TraceLine(Shape):
     note: str | None
     ranged: ForScreens[bool]
     fate: ForScreens[str | None]
+    slots: ForScreens[tuple[tuple[int, int | None], ...]]
 
     @property
     def is_taken(self) -> bool:

@@ -171,10 +171,10 @@ class Node:
             self._afterwards(now)
 
     def _arrivals(self, now: Tick) -> Iterator[Arrival]:
-        """What came, and what a fault rule let come only now."""
+        """What a fault rule let come only now, then what came: what was held is not overtaken by what is newer."""
+        yield from self._parts.links.due(now)
         for datagram in self._parts.udp.receive(DATAGRAMS_PER_PASS):
             yield from self._parts.links.take(now, datagram)
-        yield from self._parts.links.due(now)
 
     def _take_requests(self, now: Tick) -> None:
         """Some of them in any pass, however many datagrams came; the others wait for the next one."""

@@ -109,12 +109,13 @@ def _concerns(kept: SelfLine | MessageLine, slot: Slot) -> bool:
 def _told(kept: SelfLine | MessageLine) -> TraceLine:
     match kept:
         case SelfLine(at_ms, line, ranged):
-            return TraceLine(iso(at_ms), Direction.SELF, None, *_about(line), line.note, ranged, None)
+            return TraceLine(iso(at_ms), Direction.SELF, None, *_about(line), line.note, ranged, None, ())
         case MessageLine(at_ms, direction, peer, message, known, fate):
             line = known or describe.message(message)
             note = "; ".join(part for part in (fate.note, line.note) if part)
             ranged = isinstance(message, Prepare | Promise) and message.last != message.first
-            return TraceLine(iso(at_ms), direction, peer, *_about(line), note, ranged, fate.in_a_word)
+            slots = tuple(message.about())
+            return TraceLine(iso(at_ms), direction, peer, *_about(line), note, ranged, fate.in_a_word, slots)
 
 
 def _about(line: Line) -> tuple[str, Slot | None, str | None]:

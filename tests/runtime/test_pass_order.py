@@ -9,13 +9,13 @@ import orjson
 import pytest
 
 from engine.core.entry import Entry, Stamped, Tweet, encode
-from engine.core.ids import SiteId, Slot
-from engine.core.messages import Accepted, Chosen, ChosenSlot, Hello, Packet, Promise
+from engine.core.ids import Nonce, SiteId, Slot
+from engine.core.messages import Accepted, Ask, Chosen, ChosenSlot, Hello, Known, Packet, Promise
 from engine.core.storage import Storage, StoreDamaged, StoreFailed, Write, WriteEvent, WriteLearned, WriteVote
 from engine.runtime.control import Connection
 from engine.runtime.links import Sealer
 from tests.runtime.peer import Peer
-from tests.runtime.sites import RpcFailed, cluster, status_where
+from tests.runtime.sites import RpcFailed, cluster, eventually, status_where
 
 ALICE, BOB, CAROL = SiteId("alice"), SiteId("bob"), SiteId("carol")
 
@@ -160,6 +160,28 @@ async def test_d1_in_a_pass_that_commits_sends_and_tells_that_is_the_order(
         if what == "tell" and isinstance(value, bytes) and b'"created"' in value
     ]
     assert learned[0] < answered[0]
+
+
+async def test_what_a_rule_lets_go_is_not_overtaken_by_what_comes_later(
+    tmp_path: Path, told: list[Callable[[bytes], None]]
+) -> None:
+    async with cluster(tmp_path, "alice", "bob", "carol") as sites:
+        alice = await sites.start("alice")
+        bob = Peer(BOB, sites.sites, ALICE, alice.place, sites.addresses[BOB])
+        await bob.greet()
+        rule = await alice.call("faults.add", rule="from=bob type=ask hold")
+        span = ((Slot(1), Slot(1)),)
+        first, second = bob.fresh(), bob.fresh()
+        await bob.say(Ask(first, span))
+        await eventually(lambda: alice.call("faults"), lambda faults: faults["held"] != [])
+        told.append(lambda line: bob.say_at_once((Ask(second, span),)) if b'"removed"' in line else None)
+        await alice.call("faults.remove", number=rule["number"])
+        answered: list[Nonce] = []
+        while len(answered) < 2:
+            packet = await bob.hears_packet(Known)
+            answered += [message.nonce for message in packet.messages if isinstance(message, Known)]
+        bob.close()
+    assert answered == [first, second]
 
 
 async def test_d2_a_failed_commit_sends_nothing_tells_why_and_ends_with_3(tmp_path: Path) -> None:

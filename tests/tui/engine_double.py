@@ -112,7 +112,7 @@ def biography(slot: int, names: tuple[str, ...] = SITES, **other: Any) -> Json:
 
 def trace_line(seconds: float, direction: str, peer: str | None, kind: str, **other: Any) -> Json:
     line = {"at": at(seconds), "dir": direction, "peer": peer, "type": kind, "slot": None, "ballot": None, "note": ""}
-    return line | {"ranged": False, "fate": None} | other
+    return line | {"ranged": False, "fate": None, "slots": []} | other
 
 
 class EngineDouble:

@@ -172,7 +172,7 @@ def test_a_promise_uses_no_slot_but_an_attempt_shows_one_while_it_lasts() -> Non
 
 
 def traced(number: int, kind: str = "accept") -> TraceLine:
-    return TraceLine("2026-11-21T12:00:00Z", "in", "bob", kind, number, "1.bob", None, False, None)
+    return TraceLine("2026-11-21T12:00:00Z", "in", "bob", kind, number, "1.bob", None, False, None, ())
 
 
 def test_the_ring_keeps_the_newest() -> None:

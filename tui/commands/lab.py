@@ -1,7 +1,8 @@
 """`lab`: the lab's scenarios, and what real sites recorded, in text.
 
 Rules that hold here:
-- No engine is asked and no store is read: everything happens in the simulated world, or is in files.
+- No engine is asked and no store is read: everything happens in the simulated world, or is in files. `--live` alone
+  plays on real sites.
 - This module alone imports the lab's room, so that no other command loads the simulator.
 """
 
@@ -10,15 +11,20 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from signal import SIGINT
 
 from engine.contract import answers
 from engine.core.entry import NOOP, Block, Entry, Tweet, Unblock, decode, kind_of
 from engine.core.storage import EventState
+from engine.site_files import sites_file
 from tui.client import Json
 from tui.commands.open import need_terminal, prepare_screen
 from tui.exits import CommandFailed, ExitStatus
+from tui.interrupts import Interrupted
 from tui.lab import opening
 from tui.lab.catalogue import shipped
+from tui.lab.live import Verdict, Where, play_live
 from tui.lab.opening import STDIN, BadRequest, Opened, Run, lines, mistakes, opened, with_mistake
 from tui.lab.recording import BadRecording, recordings_of
 from tui.lab.recording_reel import RecordedReel
@@ -33,6 +39,8 @@ def run(arguments: Namespace) -> int:
         return _list(Output(arguments.json))
     if arguments.mistakes:
         return _list_mistakes(Output(arguments.json))
+    if arguments.live:
+        return _play_live(arguments)
     if not (arguments.text or arguments.json):
         return _show(arguments)
     out = Account(arguments.json)
@@ -134,6 +142,34 @@ def _play(out: Account, play: Opened, run: Run) -> Ending:
         _print(out, play.title, [said for said in (play.about, run.heading) if said], ending)
     out.flush()
     return ending
+
+
+def _play_live(arguments: Namespace) -> int:
+    """On real sites: those of the sites file that was named, else some that are made for it."""
+    out = Output(arguments.json)
+    where = Where(None if arguments.sites is None else sites_file(arguments.sites).absolute(), arguments.data)
+    verdicts = [_played_live(out, play, where) for play in _asked(arguments)]
+    return ExitStatus.DONE if all(verdict.as_expected for verdict in verdicts) else ExitStatus.VIOLATION
+
+
+def _played_live(out: Output, play: Opened, where: Where) -> Verdict:
+    def say(words: str) -> None:
+        if not out.as_json:
+            out.line(words)
+            out.flush()
+
+    try:
+        verdict = play_live(play.title, play.schedule, where, say)
+    except Interrupted:
+        raise CommandFailed(128 + SIGINT, "interrupted; what the run did to the sites is put right") from None
+    if out.as_json:
+        out.json({"title": play.title, **asdict(verdict)})
+    else:
+        for difference in verdict.differences:
+            out.line(Part(difference, Role.BAD))
+        out.line(Part(f"= {verdict.verdict}", Role.GOOD if verdict.as_expected else Role.BAD))
+    out.flush()
+    return verdict
 
 
 def _print(out: Output, title: str, about: Sequence[str], ending: Ending) -> None:

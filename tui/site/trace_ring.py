@@ -63,9 +63,8 @@ class TraceRing:
 
     def left_out(self, count: int, at: str) -> None:
         """The engine left out `count` lines because the screen was slow."""
-        self.extend(
-            [TraceLine(at, Direction.SELF, None, "left-out", None, None, f"{count} messages not shown", False, None)]
-        )
+        said = f"{count} messages not shown"
+        self.extend([TraceLine(at, Direction.SELF, None, "left-out", None, None, said, False, None, ())])
 
     def filter(self, words: str) -> None:
         """Keeps lines that hold every word; a word that starts with '-' must not be there."""

@@ -1,0 +1,105 @@
+"""What of a scenario cannot be done to real sites, and why; said before anything is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from engine.core.settings import Leadership
+from engine.sim.mutants.catalogue import named
+from engine.sim.scenario.acts import (
+    Clear,
+    ClockJump,
+    Crash,
+    CrashAll,
+    FailSync,
+    FillDisk,
+    FlipBit,
+    Narrow,
+    PutBack,
+    TakeCopy,
+    Wipe,
+)
+from engine.sim.scenario.expected import ExpectHeld, ExpectStopped, ExpectViolation
+from engine.sim.scenario.schedule import Deliver, Drop, Duplicate, Hold, Line, Release, Schedule, Step
+from engine.sim.world.setup import STEADY
+
+_WAITS: Final = "B4"
+_KILL_KEEPS: Final = 1.0
+"""What `kill -9` keeps of what was written: the machine goes on."""
+
+
+def refusals(schedule: Schedule) -> Iterator[str]:
+    """A sentence for each thing that real sites cannot do."""
+    if schedule.is_plan:
+        yield "a plan is of the simulated world: its calm ends faults that nobody can end on a real machine"
+        return
+    if schedule.broken is not None:
+        mistake = named(schedule.broken.mutant)
+        yield f"a mistake ({mistake.rule}: {mistake.what}) is in simulated sites alone: real ones do not break a rule"
+        return
+    yield from _setup(schedule)
+    for line in schedule.lines:
+        why = _line(line)
+        if why is not None:
+            yield f"{line.words or line.command!r} (line {line.number}): {why}"
+
+
+def on_real_sites(schedule: Schedule) -> Schedule:
+    """What of it real sites are asked for. Who only tries again too early (B4) breaks nothing that was promised:
+    they play what happens without that mistake."""
+    mended, broken = schedule.mended, schedule.broken
+    return mended if mended is not None and broken is not None and named(broken.mutant).rule == _WAITS else schedule
+
+
+def _setup(schedule: Schedule) -> Iterator[str]:
+    setup = schedule.setup
+    if any(setup.disk_ms):
+        yield "disk: how long a real disk takes nobody sets"
+    if setup.tick_late_ms:
+        yield "timers late: a real machine's timers are as late as they are"
+    if setup.stamps:
+        yield "stamps: the clock of the machine is everybody's"
+    if any(weather != STEADY for row in setup.links for weather in row):
+        yield "link: what a real link loses is left to chance, and no line could wait for it"
+    if schedule.rounds and set(setup.leadership) != {Leadership.NONE}:
+        yield "round: rounds are used up by full synods, as with leadership none"
+
+
+def _line(line: Line) -> str | None:
+    match line.command:
+        case Clear():
+            return "real sites are never cleared: what was acknowledged would be lost, and a lost disk never votes (D5)"
+        case Step():
+            return "real sites have no events that could be counted"
+        case Wipe():
+            return "a real site's store is not thrown away: the site would be a learner for ever (D5)"
+        case TakeCopy() | PutBack():
+            return "an old copy of a real store must never take its place (D5)"
+        case FlipBit():
+            return "a real store is not damaged"
+        case FailSync() | FillDisk():
+            return "a real disk does not fail when it is told to"
+        case ClockJump():
+            return "the clock of the machine is everybody's"
+        case Narrow():
+            return "fault rules know messages, not how long a packet is"
+        case CrashAll(kept=kept) | Crash(kept=kept) if kept not in {0.0, _KILL_KEEPS}:
+            return "what a real disk keeps that was not synced nobody sets"
+        case Crash(points=points) if points:
+            return "a real process is killed from outside: nobody sees at which point it is"
+        case ExpectStopped() | ExpectViolation():
+            return "only a simulated site is broken"
+        case (
+            Hold(pattern)
+            | Release(pattern)
+            | Deliver(pattern)
+            | Drop(pattern)
+            | Duplicate(pattern)
+            | ExpectHeld(pattern)
+        ) if pattern.numbers:
+            return "the numbers of messages are those of the simulated world"
+        case Hold(pattern) | Release(pattern) if pattern.ballot is not None:
+            return "which ballots real sites will use is not known before they do: hold, then deliver or drop by ballot"
+        case _:
+            return None
