@@ -13,7 +13,7 @@ import pytest
 from tests.real_cluster import BOUND_S, run, until
 from tests.tui.test_launch import Demo
 from tui.client import Client, Json
-from tui.lab.recording import Left, read_recording
+from tui.lab.recording import Left, parsed
 from tui.launch import stop_all
 from tui.recording import End
 from tui.selection import LocalSite
@@ -55,13 +55,13 @@ def test_a_recorded_demo_opens_in_the_lab_with_what_a_fault_rule_dropped(demo: D
         until(partial(has_learned, local, outcome["slot"]), f"{local.site} learns it")
     status, said = demo.end(signal.SIGINT)
     paths = [tmp_path / "recorded" / f"{name}.jsonl" for name in SITES]
-    counts = {path: len(read_recording(path).lines) for path in paths}
+    counts = {path: len(parsed(path.name, path.read_bytes()).lines) for path in paths}
     assert status == 0
     assert set(said.decode().splitlines()) == {
         f"loggos: {counts[path]} lines of {path.stem} are in {path}" for path in paths
     }
     for path in paths:
-        recording = read_recording(path)
+        recording = parsed(path.name, path.read_bytes())
         assert recording.lines[-1].event == End("asked to stop by a client", stopped=True)
         first = next(line.event for line in recording.lines if isinstance(line.event, Left))
         assert first.first is not None

@@ -1,7 +1,8 @@
 """Recordings that a test makes up, line by line, as a site would have written them.
 
 Rules that hold here:
-- A site's datagrams are named by one salt, its name, and counted from 0, unless the test says what came.
+- A process's datagrams are named by one salt, the site's name unless the test says which, and counted from 0; what
+  came is what the test says.
 - Its clock stands at `clock_ms` and goes on by a millisecond a line: what it says may be wrong by anything.
 """
 
@@ -32,9 +33,16 @@ def tweet(author: str, number: int, text: str = "hello") -> Entry:
 
 class Notebook:
     def __init__(
-        self, site: str, clock_ms: int = NOON_MS, names: tuple[str, ...] = NAMES, cluster: str = "island"
+        self,
+        site: str,
+        clock_ms: int = NOON_MS,
+        names: tuple[str, ...] = NAMES,
+        cluster: str = "island",
+        salt: str | None = None,
     ) -> None:
+        """`salt`: where it is not the site's name, it is another process of the site."""
         self.site = site
+        self.salt = salt or site
         self.header = Header(
             recording=FORMAT,
             cluster=cluster,
@@ -44,7 +52,7 @@ class Notebook:
             leader=None,
             version="0",
             since=iso(clock_ms),
-            pid=1,
+            pid=1 + (self.salt != site),
             at=iso(clock_ms),
         )
         self.lines: list[RecordedLine] = []
@@ -71,10 +79,10 @@ class Notebook:
         fate: RecordFate | None = None,
     ) -> DatagramName:
         """The first of its datagrams; where a fate is set, that of the next one, for none leaves."""
-        first = name(self.site, self._sent)
+        first = name(self.salt, self._sent)
         sent = None
         if fate is None:
-            sent = first, name(self.site, self._sent + datagrams - 1)
+            sent = first, name(self.salt, self._sent + datagrams - 1)
             self._sent += datagrams
         self._write("out", to, lines or (said(),), sent=sent, flight=flight, fate=fate)
         return first
@@ -82,7 +90,7 @@ class Notebook:
     def beats(self) -> DatagramName:
         """A heartbeat leaves: no line tells of it."""
         self._sent += 1
-        return name(self.site, self._sent - 1)
+        return name(self.salt, self._sent - 1)
 
     def takes(
         self,
@@ -124,7 +132,7 @@ class Notebook:
 
     @property
     def recording(self) -> Recording:
-        return of_lines(f"{self.site}.jsonl", self.header, self.lines)
+        return of_lines(f"{self.salt}.jsonl", self.header, self.lines)
 
     @property
     def text(self) -> bytes:

@@ -167,13 +167,54 @@ def test_gaps_cut_off_lines_and_missing_ends_are_said() -> None:
     [
         ([Notebook("bob", cluster="else")], "alice.jsonl and bob.jsonl are of different clusters: island with alice"),
         ([Notebook("bob", names=("alice", "bob"))], "alice.jsonl and bob.jsonl are of different clusters"),
-        ([Notebook("alice")], "alice.jsonl and alice.jsonl are both of alice: leave one of them out"),
+        (
+            [Notebook("alice")],
+            "alice.jsonl and alice.jsonl are both of alice, and of one process: leave one of them out",
+        ),
     ],
 )
 def test_files_that_are_not_of_one_run_are_refused(others: list[Notebook], refusal: str) -> None:
     with pytest.raises(BadRecording) as refused:
         merge([book.recording for book in (Notebook("alice"), *others)])
     assert refusal in str(refused.value)
+
+
+def _is_of(frame: Frame, site: SiteId) -> bool:
+    return any(isinstance(one, Happened) and one.site == site for one in frame.seen)
+
+
+def restarted(bob_ms: int, *, carol_heard_it: bool) -> list[Notebook]:
+    """Bob's process ends and another one begins, whose clock may say that it was first."""
+    bob, again, carol = Notebook("bob"), Notebook("bob", bob_ms, salt="again"), Notebook("carol")
+    if carol_heard_it:
+        carol.heard = {"bob": bob.beats()}
+        carol.tells(said("peer", None, None))
+    bob.keeps(1, "1.bob").sends("alice")
+    bob.passes().ends("the engine closed the connection", stopped=True)
+    again.tells(said("recovery", None, None))
+    carol.passes().takes("bob", again.passes().sends("carol", said("ask")))
+    return [bob, again, carol]
+
+
+@pytest.mark.parametrize("clock_ms", [NOON_MS + HOUR_MS, NOON_MS - HOUR_MS])
+def test_two_processes_of_a_site_follow_each_other_as_the_others_heard_of_them(clock_ms: int) -> None:
+    books = restarted(clock_ms, carol_heard_it=True)
+    for some in permutations(books):
+        seen = frames(*some)
+        happened = [(frame.step, one.what) for frame in seen for one in frame.seen if isinstance(one, Happened)]
+        (ended, began) = ((step, what) for step, what in happened if _is_of(seen[step], BOB))
+        assert (ended[1], began[1]) == ("end", "start")
+        assert [frame.sites[1].is_up for frame in seen[ended[0] :]] == [
+            *[False] * (began[0] - ended[0]),
+            *[True] * (len(seen) - began[0]),
+        ]
+        assert seen[-1].sites[1].acceptors[Slot(1)].max_prepare == ballot(1, BOB), "its disk is the same"
+        assert seen[-1].step > began[0], "it asks carol"
+
+
+def test_processes_of_which_nobody_tells_who_was_first_are_refused() -> None:
+    with pytest.raises(BadRecording, match="no other file here tells which of them was first"):
+        frames(*restarted(NOON_MS, carol_heard_it=False))
 
 
 def test_a_recording_that_cannot_have_been_is_refused_with_the_lines_that_contradict_each_other() -> None:

@@ -8,6 +8,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -84,14 +85,22 @@ class Told:
     line: Line
 
 
-Event = Kept | Left | Came | Told | Gap | End
+@dataclass(frozen=True, slots=True)
+class Began:
+    """The recording of another process of the site begins, after that of an earlier one."""
+
+    header: Header
+
+
+Event = Kept | Left | Came | Told | Gap | End | Began
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One line of a file, its `number`. `at_ms` is the site's own clock; `heard` names, for other sites, a datagram
-    that had come by then."""
+    """Line `number` of a file. `at_ms` is the site's own clock; `heard` names, for other sites, a datagram that had
+    come by then."""
 
+    file: str
     number: int
     at_ms: int
     turn: int
@@ -101,7 +110,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What one site recorded; `name` is what the file is called. `cut_off`: its last line is not whole."""
+    """What one site recorded; `name` is what its file is called, or its files. `cut_off`: it ends within a line."""
 
     name: str
     header: Header
@@ -111,6 +120,23 @@ class Recording:
     @property
     def site(self) -> SiteId:
         return SiteId(self.header.site)
+
+    @property
+    def process(self) -> tuple[str, int]:
+        """What tells the processes of one site apart."""
+        return self.header.since, self.header.pid
+
+    @property
+    def salts(self) -> frozenset[str]:
+        """Under which its datagrams left."""
+        sent = (line.event for line in self.lines if isinstance(line.event, Left))
+        return frozenset(name.salt for left in sent for name in (left.first, left.last) if name is not None)
+
+    def then(self, later: Recording) -> Recording:
+        """This one, and that of a later process of the same site."""
+        began = Recorded(later.name, 1, at_ms_of(later.header.at), 0, Began(later.header), ())
+        lines = (*self.lines, began, *later.lines)
+        return Recording(f"{self.name}, {later.name}", self.header, lines, later.cut_off)
 
 
 def recordings_of(words: Sequence[str]) -> list[Recording] | None:
@@ -122,7 +148,8 @@ def recordings_of(words: Sequence[str]) -> list[Recording] | None:
     if others:
         raise BadRecording(f"{others[0]} is no recording, and others here are: open recordings alone")
     try:
-        return [read_recording(path) for path in paths]
+        called = Counter(path.name for path in paths)
+        return [parsed(path.name if called[path.name] == 1 else str(path), path.read_bytes()) for path in paths]
     except OSError as error:
         raise BadRecording(f"{error.filename} cannot be read ({error.strerror})") from None
 
@@ -141,11 +168,6 @@ def _is_recording(path: Path) -> bool:
             return recording.is_recording(file.readline(_HEADER_BYTES_MAX))
     except (OSError, ValueError):
         return False
-
-
-def read_recording(path: Path) -> Recording:
-    """Raises BadRecording, OSError."""
-    return parsed(path.name, path.read_bytes())
 
 
 def parsed(name: str, text: bytes) -> Recording:
@@ -184,16 +206,16 @@ def _values(name: str, lines: Iterable[RecordedLine]) -> Iterable[Recorded]:
         match line:
             case RecordLine():
                 try:
-                    at_ms, turn = _at_ms(line.at), line.turn
+                    at_ms, turn = at_ms_of(line.at), line.turn
                     heard = tuple((SiteId(site), named) for site, named in line.heard.items())
-                    yield Recorded(number, at_ms, turn, _event(line), heard)
+                    yield Recorded(name, number, at_ms, turn, _event(line), heard)
                 except (ValueError, KeyError) as wrong:
                     raise BadRecording(
                         f"{name}, line {number}: {wrong or 'it lacks what its kind has'}: the file was changed, or"
                         " is of a later version of loggos"
                     ) from None
             case Gap() | End():
-                yield Recorded(number, at_ms, turn, line, ())
+                yield Recorded(name, number, at_ms, turn, line, ())
 
 
 def _event(line: RecordLine) -> Event:
@@ -276,5 +298,5 @@ def _operation(told: answers.Entry) -> Operation:
             raise ValueError(f"nothing is known of an entry of the kind {other!r}")
 
 
-def _at_ms(at: str) -> int:
+def at_ms_of(at: str) -> int:
     return round(datetime.fromisoformat(at).timestamp() * 1000)

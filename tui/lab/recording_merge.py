@@ -22,7 +22,8 @@ from typing import Final
 
 from engine.contract.answers import DatagramName
 from engine.core.ids import SiteId
-from tui.lab.recording import BadRecording, Came, Left, Recorded, Recording
+from tui.lab.recording import BadRecording, Began, Came, Left, Recorded, Recording
+from tui.lab.recording_sites import names, of_one_cluster
 from tui.recording import End, Gap
 
 UNDER_WAY_MAX: Final = 100
@@ -74,7 +75,8 @@ class Course:
 
 def merge(recordings: Iterable[Recording]) -> Course:
     """Raises BadRecording: they are not of one run."""
-    by_site = _of_one_cluster(sorted(recordings, key=lambda each: (each.site, each.name)))
+    files = sorted(recordings, key=lambda each: (each.site, each.name, each.process))
+    by_site = of_one_cluster(files)
     sent = {site: _Sent(each.lines) for site, each in by_site.items()}
     steps = {site: tuple(_steps(site, each.lines)) for site, each in by_site.items()}
     came = list(_came(by_site))
@@ -92,35 +94,8 @@ def merge(recordings: Iterable[Recording]) -> Course:
         steps=tuple(ordered),
         sent_at=sent_at,
         arrivals=_arrivals(by_site, set(sent_at.values())),
-        findings=tuple(_findings(by_site, sent, [(place, event) for place, event in came if place not in sent_at])),
+        findings=(*_lacking(files), *_unsent(by_site, sent, [each for each in came if each[0] not in sent_at])),
     )
-
-
-def _of_one_cluster(recordings: Sequence[Recording]) -> dict[SiteId, Recording]:
-    """By site, in the order of the sites file. Raises BadRecording."""
-    if not recordings:
-        raise BadRecording("no recording is named")
-    one = recordings[0]
-    by_site: dict[SiteId, Recording] = {}
-    for each in recordings:
-        mine, theirs = one.header, each.header
-        if mine.cluster != theirs.cluster or set(mine.sites) != set(theirs.sites):
-            raise BadRecording(
-                f"{one.name} and {each.name} are of different clusters: {_cluster(one)}, and {_cluster(each)}. Open"
-                " those of one cluster together"
-            )
-        if each.site in by_site:
-            raise BadRecording(
-                f"{by_site[each.site].name} and {each.name} are both of {each.site}: leave one of them out, each site"
-                " has one file"
-            )
-        by_site[each.site] = each
-    return {SiteId(name): by_site[SiteId(name)] for name in one.header.sites if name in by_site}
-
-
-def _cluster(recording: Recording) -> str:
-    header = recording.header
-    return f"{header.cluster} with {', '.join(sorted(header.sites))}"
 
 
 def _steps(site: SiteId, lines: Sequence[Recorded]) -> Iterator[Step]:
@@ -132,7 +107,8 @@ def _steps(site: SiteId, lines: Sequence[Recorded]) -> Iterator[Step]:
 
 
 def _begins(before: Recorded, line: Recorded) -> bool:
-    return isinstance(line.event, Came | Gap | End) or isinstance(before.event, Gap) or before.turn != line.turn
+    alone = (Gap, End, Began)
+    return isinstance(line.event, (Came, *alone)) or isinstance(before.event, alone) or before.turn != line.turn
 
 
 def _came(by_site: Mapping[SiteId, Recording]) -> Iterator[tuple[Place, Came]]:
@@ -272,8 +248,11 @@ class _Order:
         return self._steps[at.site][at.index]
 
     def _line(self, at: Place) -> str:
-        recording = self._by_site[at.site]
-        return f"{recording.name} line {recording.lines[self._step(at).first].number}"
+        return _where(self._by_site[at.site].lines[self._step(at).first])
+
+
+def _where(line: Recorded) -> str:
+    return f"{line.file} line {line.number}"
 
 
 def _in_order(place: Place) -> tuple[str, int]:
@@ -324,10 +303,7 @@ def _ways(recording: Recording) -> dict[tuple[SiteId, str], _Way]:
     has_gap = False
     for line in recording.lines:
         has_gap = has_gap or isinstance(line.event, Gap)
-        heard = list(line.heard)
-        if isinstance(line.event, Came):
-            heard.append((line.event.sender, line.event.name))
-        for sender, name in heard:
+        for sender, name in names(line):
             way = ways.setdefault((sender, name.salt), _Way(name.number, name.number, -1))
             way.lowest = min(way.lowest, name.number)
             way.highest = max(way.highest, name.number)
@@ -336,21 +312,23 @@ def _ways(recording: Recording) -> dict[tuple[SiteId, str], _Way]:
     return ways
 
 
-def _findings(
-    by_site: Mapping[SiteId, Recording], sent: Mapping[SiteId, _Sent], orphans: Sequence[tuple[Place, Came]]
-) -> Iterator[str]:
-    header = next(iter(by_site.values())).header
-    missing = [name for name in header.sites if name not in by_site]
+def _lacking(files: Sequence[Recording]) -> Iterator[str]:
+    """What is not in the files, as far as they tell."""
+    missing = [name for name in files[0].header.sites if name not in {each.site for each in files}]
     if missing:
         yield f"not recorded: {', '.join(missing)}; what they sent is drawn where it arrived"
-    for recording in by_site.values():
+    for recording in files:
         yield from _lacks(recording)
+
+
+def _unsent(
+    by_site: Mapping[SiteId, Recording], sent: Mapping[SiteId, _Sent], orphans: Sequence[tuple[Place, Came]]
+) -> Iterator[str]:
     counted = Counter((place.site, event.sender) for place, event in orphans if event.sender in sent)
     for (site, sender), count in counted.items():
         place, event = next((p, e) for p, e in orphans if (p.site, e.sender) == (site, sender))
-        recording = by_site[site]
         what = "1 datagram" if count == 1 else f"{count} datagrams"
-        first = f"{recording.name} line {recording.lines[place.index].number}"
+        first = _where(by_site[site].lines[place.index])
         word = event.lines[0].type if event.lines else "nothing"
         why = sent[sender].why_not(event.name)
         yield f"{site} took {what} from {sender} that nobody in the files sent, first in {first} ({word}){why}"
@@ -360,7 +338,7 @@ def _lacks(recording: Recording) -> Iterator[str]:
     for line in recording.lines:
         if isinstance(line.event, Gap):
             where = f"before line {line.number + 1}"
-            yield f"{recording.name} lacks {line.event.gap} lines {where}: its recorder was too slow"
+            yield f"{line.file} lacks {line.event.gap} lines {where}: its recorder was too slow"
     if recording.cut_off:
         yield f"{recording.name} ends within a line, which is left out: its recorder was killed, or its disk was full"
     elif not recording.lines or not isinstance(recording.lines[-1].event, End):

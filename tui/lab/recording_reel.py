@@ -23,7 +23,7 @@ from engine.core.explained.describe import Line
 from engine.core.ids import Ballot, SiteId, Slot, quorum_size
 from engine.core.storage import RangePromise
 from tui.lab.frame import Acceptor, Flight, Frame, SiteState
-from tui.lab.recording import Came, Kept, Left, Recording, Told
+from tui.lab.recording import Began, Came, Kept, Left, Recording, Told
 from tui.lab.recording_merge import Arrival, Course, Place, Step, merge
 from tui.lab.recording_times import times_ms
 from tui.lab.seen import Concluded, Fate, Flown, Happened, Said, Seen
@@ -169,6 +169,11 @@ class _Play:
                 kept_from = "down" if stopped else "recording ended"
                 site.state = replace(site.state, is_up=not stopped, why=kept_from)
                 yield Happened(at_ms, step.site, "end" if stopped else "recording ended", why)
+            case Began(header):
+                site = self._sites[step.site]
+                leader = None if header.leader is None else SiteId(header.leader)
+                site.state = replace(site.state, is_up=True, why="", leader=leader)
+                yield Happened(at_ms, step.site, "start", "another process of it is recorded from here on")
             case _:
                 assert_never(event)
 
