@@ -16,6 +16,8 @@ from tui.lab.recording import Recording, of_lines
 from tui.recording import FORMAT, End, Gap, Header, RecordedLine, written
 
 NOON_MS = 1_795_262_400_000
+AWAITED_MS = 700
+"""A recorder came so long after the first line that was kept for it."""
 NAMES = ("alice", "bob", "carol")
 
 
@@ -53,7 +55,7 @@ class Notebook:
             version="0",
             since=iso(clock_ms),
             pid=1 + (self.salt != site),
-            at=iso(clock_ms),
+            at=iso(clock_ms + AWAITED_MS),
         )
         self.lines: list[RecordedLine] = []
         self.heard: dict[str, DatagramName] = {}

@@ -12,7 +12,7 @@ from engine.core.ids import Ballot, Round, SiteId, Slot
 from tests.tui.notebook import NAMES, NOON_MS, Notebook, name, said, tweet
 from tui import recording as recordings
 from tui.lab.frame import Frame
-from tui.lab.recording import BadRecording, parsed
+from tui.lab.recording import BadRecording, Began, parsed
 from tui.lab.recording_merge import UNDER_WAY_MAX, merge
 from tui.lab.recording_reel import RecordedReel
 from tui.lab.seen import Concluded, Fate, Flown, Happened, Said
@@ -210,6 +210,13 @@ def test_two_processes_of_a_site_follow_each_other_as_the_others_heard_of_them(c
         ]
         assert seen[-1].sites[1].acceptors[Slot(1)].max_prepare == ballot(1, BOB), "its disk is the same"
         assert seen[-1].step > began[0], "it asks carol"
+
+
+def test_another_process_begins_with_what_was_kept_for_its_recorder() -> None:
+    bob, again, _ = restarted(NOON_MS, carol_heard_it=True)
+    both = bob.recording.then(again.recording)
+    began, first = both.lines[len(bob.lines) :][:2]
+    assert (type(began.event), began.at_ms) == (Began, first.at_ms)
 
 
 def test_processes_of_which_nobody_tells_who_was_first_are_refused() -> None:

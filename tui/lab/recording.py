@@ -134,7 +134,9 @@ class Recording:
 
     def then(self, later: Recording) -> Recording:
         """This one, and that of a later process of the same site."""
-        began = Recorded(later.name, 1, at_ms_of(later.header.at), 0, Began(later.header), ())
+        # What was kept for its recorder is older than the header.
+        at_ms = later.lines[0].at_ms if later.lines else at_ms_of(later.header.at)
+        began = Recorded(later.name, 1, at_ms, 0, Began(later.header), ())
         lines = (*self.lines, began, *later.lines)
         return Recording(f"{self.name}, {later.name}", self.header, lines, later.cut_off)
 
