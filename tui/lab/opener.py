@@ -68,8 +68,8 @@ def _exhibit(opened: Opened, which: int) -> Exhibit:
         tape = SimulatedTape(run.schedule, opened.title)
     except ScenarioError as refused:
         raise ValueError(str(refused)) from None
-    if run.schedule.broken is not None and run.schedule.broken.until is None:
-        tape.to_broken()  # what is to be looked at is there
+    if _is_looked_at_where_it_breaks(run.schedule):
+        tape.to_broken()
     about = ". ".join(part for part in (run.heading[:1].upper() + run.heading[1:], opened.about) if part)
     other = None if len(runs) == 1 else partial(_exhibit, opened, 1 - which)
     return Exhibit(
@@ -81,6 +81,11 @@ def _exhibit(opened: Opened, which: int) -> Exhibit:
         has_mistake=run.broken is not None,
         other=other,
     )
+
+
+def _is_looked_at_where_it_breaks(schedule: Schedule) -> bool:
+    """A plan is kept because it failed, and a mistake that leads to nothing else is put in for what it breaks."""
+    return schedule.calm_at is not None or (schedule.broken is not None and schedule.broken.until is None)
 
 
 def _recorded(words: Sequence[str]) -> Exhibit | None:
