@@ -1,4 +1,4 @@
-"""How a site stands, in words: what keeps it from its work, and how its peers are. Of its status.
+"""How a site stands, in words: what keeps it from its work, what else there is to know, and how its peers are.
 
 Rules that hold here:
 - Each trouble is told in one sentence, whoever tells it: `status`, the status bar or the pane of the sites.
@@ -6,13 +6,15 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum, auto
 from typing import Final
 
 from engine.contract.answers import Peer, Status
-from tui import leading
-from tui.parts import Role
+from tui import costs, leading
+from tui.counted import listed, plural
+from tui.parts import Part, Role
+from tui.times import local_time
 
 
 class Trouble(Enum):
@@ -57,6 +59,28 @@ def mark(peer: Peer) -> tuple[str, str, Role]:
     if not peer.up:
         return "○", "down", Role.BAD
     return ("◐", "learner", Role.WARN) if peer.voting is False else ("●", "up", Role.GOOD)
+
+
+def facts(status: Status) -> Iterator[tuple[str, Part]]:
+    """What there is to know of a site beside what is wrong: a name and words for each."""
+    role = Role.WARN if leading.lacks_leader(status.leadership, status.leader) else Role.PLAIN
+    yield "leadership", Part(leading.in_words(status.leadership, status.leader), role)
+    yield "prefix", Part(f"#{status.chosen_through:,}, highest chosen #{status.chosen_max:,}")
+    if status.holes:
+        yield "holes", Part(f"{plural(len(status.holes), 'slot')}: {listed(status.holes)}", Role.BAD)
+    if status.recovering:
+        yield "recovery", Part("catching up with the others", Role.NOTE)
+    if status.unknown:
+        yield "events", Part(f"{status.unknown:,} with an outcome not known yet", Role.WARN)
+    yield "costs", Part(costs.in_words(status.counters.costs))
+    yield "engine", Part(f"{status.version}, pid {status.pid}, since {local_time(status.since):%d %b %H:%M}")
+    yield from where(status)
+
+
+def where(status: Status) -> Iterator[tuple[str, Part]]:
+    """Where it is: this stays so without an engine."""
+    yield "udp", Part(status.udp)
+    yield "store", Part(status.data)
 
 
 def _voteless(status: Status) -> str:

@@ -12,9 +12,8 @@ from collections.abc import Iterator
 
 from engine.contract import requests
 from engine.contract.answers import Counters, Peer, Status
-from tui import costs, counters, leading, standing
+from tui import counters, standing
 from tui.client import Client, failures_as_exits
-from tui.counted import listed
 from tui.exits import ExitStatus
 from tui.output import Cells, Output
 from tui.parts import Part, Role
@@ -30,8 +29,7 @@ def run(arguments: Namespace) -> int:
     if out.as_json:
         out.json(status)
         return ExitStatus.DONE
-    head = f"of {status.cluster}   leadership {leading.in_words(status.leadership, status.leader)}"
-    out.line(Part(status.site, Role.STRONG), head)
+    out.line(Part(status.site, Role.STRONG), f"of {status.cluster}")
     for trouble, sentence in standing.troubles(status).items():
         advice = f"; `{local.command('faults', 'clear')}`" if trouble is Trouble.FAULTS else ""
         out.line(Part(f"! {sentence}{advice}", Role.BAD))
@@ -48,12 +46,8 @@ def _facts(status: Status) -> Iterator[Cells]:
     quorum = status.quorum
     reached = f"{quorum.reachable} of {quorum.size} sites reachable, {quorum.needed} needed"
     yield "quorum", Part(reached, Role.GOOD if quorum.is_reached else Role.BAD)
-    yield "log", f"chosen through {status.chosen_through}, highest {status.chosen_max}, next {status.next}"
-    yield "holes", Part(listed(status.holes), Role.WARN) if status.holes else "none"
-    yield "recovery", "scanning" if status.recovering else "done"
-    yield "costs", costs.in_words(status.counters.costs)
-    yield "events", f"{status.unknown} with an outcome not known yet" if status.unknown else "all outcomes known"
-    yield from (("address", status.udp), ("data", status.data), ("process", str(status.pid)), ("since", status.since))
+    yield from standing.facts(status)
+    yield "next", f"#{status.next:,}"
 
 
 def peer_row(name: str, peer: Peer) -> Cells:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final, NamedTuple, Self
 
 from engine.contract.answers import Counters, Peer, Status
-from tui import costs, counters, leading, standing
-from tui.counted import plural
+from tui import counters, standing
 from tui.panes.page import Page
-from tui.rows import BLANK, Role, Row, fitted, row, wrapped
+from tui.rows import BLANK, Part, Role, Row, fitted, row, wrapped
 from tui.site.model import Change, SiteModel
-from tui.times import local_time
 
 ROOMY: Final = 60
 """From this width on, the table says who votes, and where."""
@@ -19,6 +17,7 @@ RTT: Final = 7
 STATE: Final = 10
 PREFIX: Final = 10
 LAST_KNOWN: Final = 20
+NAMES: Final = 11
 
 
 class Columns(NamedTuple):
@@ -68,8 +67,7 @@ class SitesPane(Page):
             prefix = status.chosen_through if peer is None else peer.chosen_through
             name = fitted(site + ("*" if site == status.site else ""), names)
             lines.append(row((name, Role.STRONG if site == status.site else Role.PLAIN), _prefix(prefix, LAST_KNOWN)))
-        where = (row(("udp        ", Role.DIM), status.udp), row(("store      ", Role.DIM), status.data))
-        return [*lines, BLANK, *(line for told in where for line in wrapped(told, width, indent=11))]
+        return [*lines, BLANK, *_told(standing.where(status), width)]
 
     def _table(self, status: Status, width: int) -> list[Row]:
         columns = Columns.fitting(max(map(len, status.sites)) + 1, width)
@@ -113,20 +111,13 @@ def _standing(status: Status, width: int) -> list[Row]:
     lines = [row(f"{status.site} ", ("votes", Role.GOOD))] if status.voting else []
     for sentence in standing.beside_the_bar(status):
         lines += wrapped(row((sentence, Role.WARN)), width)
-    if status.recovering:
-        lines.append(row(("recovering: catching up with the others", Role.NOTE)))
-    role = Role.WARN if leading.lacks_leader(status.leadership, status.leader) else Role.PLAIN
-    said = row(("leadership ", Role.DIM), (leading.in_words(status.leadership, status.leader), role))
-    lines += wrapped(said, width, indent=11)
-    lines.append(row(("prefix     ", Role.DIM), f"#{status.chosen_through:,}, highest chosen #{status.chosen_max:,}"))
-    if status.holes:
-        lines.append(row(("holes      ", Role.DIM), (plural(len(status.holes), "slot"), Role.BAD)))
-    lines += wrapped(row(("costs      ", Role.DIM), costs.in_words(status.counters.costs)), width, indent=11)
-    since = "" if status.since is None else f", since {local_time(status.since):%d %b %H:%M}"
-    engine = row(("engine     ", Role.DIM), f"{status.version or '?'}, pid {status.pid}{since}")
-    udp = row(("udp        ", Role.DIM), status.udp or "")
-    store = row(("store      ", Role.DIM), status.data or "")
-    return [*lines, *(line for said in (engine, udp, store) for line in wrapped(said, width, indent=11))]
+    return [*lines, *_told(standing.facts(status), width)]
+
+
+def _told(facts: Iterable[tuple[str, Part]], width: int) -> list[Row]:
+    """A name in its column, and the words beside it."""
+    rows = [row((name.ljust(NAMES), Role.DIM), part) for name, part in facts]
+    return [line for each in rows for line in wrapped(each, width, indent=NAMES)]
 
 
 def _counters(counted: Counters, width: int) -> list[Row]:
