@@ -33,7 +33,7 @@ def has_hole(engine: EngineDouble, slot: int) -> None:
 
 
 async def gone(pilot: Driven, words: str) -> None:
-    await pilot.until(lambda: words not in pilot.text(), f"it still says: {words!r}")
+    await pilot.until(lambda: words not in " ".join(pilot.text().split()), f"it still says: {words!r}")
 
 
 async def until_said(pilot: Driven, words: str) -> None:

@@ -54,7 +54,7 @@ def run(arguments: Namespace) -> int:
 
 def _show_plan(out: Output, plan: Sequence[PlanLine]) -> None:
     if not plan:
-        out.line(Part("no holes: every used slot is learned", Role.DIM))
+        out.line(Part("no hole is known: every slot that is known to be used is learned", Role.DIM))
         return
     out.line(Part("plan", Role.STRONG))
     out.table([(f"slot {line.slot}", str(line.state), line.action) for line in plan], indent="  ")

@@ -148,7 +148,7 @@ def data(arguments: Namespace) -> int:
         if lines:
             out.table([_ACCEPTOR_HEADER, *(_acceptor_row(line) for line in lines)])
         else:
-            out.line(Part("every used slot is learned", Role.DIM))
+            out.line(Part("every slot that is known to be used is learned", Role.DIM))
     return ExitStatus.DONE
 
 
