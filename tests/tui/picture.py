@@ -85,7 +85,7 @@ async def _act(story: Story, pilot: Driven) -> None:
     await pilot.press("g", *str(filled), "enter")
     await pilot.until(lambda: re.search(rf"> +{filled} ∅ no-op", pilot.text()), "never gone to")
     await pilot.press("enter")
-    await pilot.until_shown("learned here: ")
+    await pilot.until_shown("quorum of ")  # the trace says "learned here" too
     await pilot.until(lambda: pilot.trace._rate_timer is None, "the trace never rests")
     await pilot.pause()
 
