@@ -114,6 +114,41 @@ async def test_a_message_a_site_and_a_step_are_picked_with_the_mouse() -> None:
         step = pilot.bench.reel.position
         await pilot.click(diagram, 3, 0, times=2)
         await pilot.until(lambda: pilot.bench.reel.position < step, "never at the step of that row")
+        branches, flying = len(pilot.tape.branches), pilot.bench.frame.flights
+        await pilot.click(table, 3, 2, times=2)
+        await pilot.until_shown("> s2")
+        await pilot.pause()
+        assert (len(pilot.tape.branches), pilot.bench.frame.flights) == (branches, flying), "nothing was delivered"
+
+
+async def test_a_mistake_is_put_in_and_out_with_a_key() -> None:
+    async with lab_of("broken-accept") as pilot:
+        await pilot.until_shown("MISTAKE IN")
+        await pilot.until_shown("k mistake")
+        for _ in range(20):
+            await pilot.press("N")
+        await pilot.until_said("the run ends with the rule that is broken")
+        await pilot.until_shown("two entries are chosen")
+        await pilot.press("k")
+        await pilot.until_shown("mistake out")
+        await pilot.press("enter")
+        await pilot.until_shown("A2 holds")
+        await pilot.press("escape", "N", "N", "N", "N")
+        await pilot.until_said("nothing comes any more")
+        assert "BROKEN" not in pilot.text()
+        await pilot.press("k")
+        await pilot.until_shown("MISTAKE IN")
+
+
+async def test_a_screen_that_is_too_small_says_so_and_comes_back() -> None:
+    async with lab_of("b-wins") as pilot:
+        await pilot.press("N")
+        await pilot.until_shown("CHOSEN")
+        await pilot.resize(50, 12)
+        await pilot.until_shown("too small: 60x18 needed")
+        await pilot.resize(*WIDE)
+        await pilot.until_shown("in flight: 12")
+        await pilot.until(lambda: "too small" not in pilot.text(), "still too small")
 
 
 async def test_in_the_log_a_slot_is_picked_with_keys_and_the_mouse() -> None:

@@ -233,6 +233,9 @@ class Bench:
         return True
 
     def _end_words(self) -> str:
+        if self.frame.broken is not None:
+            out = "" if self.exhibit.other is None else ", k takes the mistake out"
+            return f"the run ends with the rule that is broken: b goes back{out}"
         more = "" if self.exhibit.tape is None else ": t tweets at a site, b goes back"
         return f"nothing comes any more{more}"
 
@@ -288,6 +291,8 @@ class Bench:
     def next_words(self) -> str:
         if self.after is not None:
             return _coming(self.after.seen, self.names)
+        if self.at_end and self.frame.broken is not None:
+            return "nothing: the run ends here"
         arriving = [each for each in self.frame.flights if each.arrives_at_ms is not None]
         if arriving and not self.at_end:
             first = min(arriving, key=lambda each: (each.arrives_at_ms or 0.0, each.number))

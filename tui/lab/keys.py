@@ -55,7 +55,13 @@ SEE: Final = (
 )
 RUN: Final = (
     Key("v", "v", "branches", "branches", "the courses that this run has taken; go to another"),
-    Key("y", "y", "predict", "predict", "be asked before a step what it will bring; again: no more"),
+    Key(
+        "y",
+        "y",
+        "predict",
+        "predict",
+        "be asked before a step what it will bring, and answer with a digit; again: the score, and no more",
+    ),
     Key("s", "s", "save", "save", "save what was done up to here as a scenario file"),
     Key("o", "o", "open", "open", "open a scenario by name, a file, or a line in a course's notation"),
     Key("S", "S", "scenarios", "scenarios", "all scenarios that come with the lab"),
@@ -93,6 +99,9 @@ FOOTER: Final = (
     *("step", "next_decision", "back", "play", "deliver", "drop", "tweet", "hold", "crash", "save", "scenarios"),
     *("restart", "help", "app.leave"),
 )
+
+MISTAKE_AT: Final = 3
+"""Where the key of a scenario's mistake stands in the footer, where there is one."""
 
 ANSWERING: Final = (
     Key("1", "1 2 …", "answer", "answer", "say what you think will happen"),

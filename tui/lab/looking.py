@@ -358,6 +358,8 @@ class LookingScreen(OncePainted):
         if self._typing:
             return list(main_keys.PROMPTED)
         found = keys.named(*keys.FOOTER)
+        if self.bench.exhibit.other is not None:
+            found[keys.MISTAKE_AT : keys.MISTAKE_AT] = keys.named("mistake")
         if self.bench.exhibit.tape is None:
             found = [key for key in found if key.action not in keys.CHANGES]
         return found

@@ -102,6 +102,10 @@ class AcceptorsPane(BenchRows):
             return (acceptors.log_row(self.bench.frame, self.bench.names, self._slots[index - 1], width),)
         return (self._rows[index - 1],)
 
+    def on_click(self, event: events.Click) -> None:
+        event.prevent_default()  # two clicks on a row are no more than one
+        self.go(event.y - self.gutter.top + self.scroll_offset.y)
+
     def go(self, index: int) -> None:
         """A click."""
         if self.bench.is_log and 1 <= index <= len(self._slots):
@@ -111,6 +115,8 @@ class AcceptorsPane(BenchRows):
 
 
 class FlightsPane(BenchRows):
+    """A double click is told as `Chosen`."""
+
     class Picked(Message):
         def __init__(self, number: int) -> None:
             super().__init__()
@@ -242,6 +248,7 @@ class DiagramPane(BenchRows):
         pass
 
     def on_click(self, event: events.Click) -> None:
+        event.prevent_default()  # a row is no thing to be done something to
         line = event.y + self.scroll_offset.y
         if event.chain == 2 and 0 <= line < self._count:
             self.post_message(self.Picked(self._drawn.rows[line].step))

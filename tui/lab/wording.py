@@ -9,6 +9,7 @@ from tui.lab.acceptors import value
 from tui.lab.ballots import lab_ballots
 from tui.lab.bench import Bench, in_words
 from tui.lab.flights import in_words as flight_words
+from tui.lab.seen import Said
 from tui.rows import BLANK, Part, Role, Row, fitted, row, width_of, wrapped
 
 WHY_LINES: Final = 3
@@ -76,9 +77,11 @@ def in_full(bench: Bench, width: int) -> list[Row]:
     if frame.broken is not None:
         lines += wrapped(row((lab_ballots(bench.names).words(frame.broken), Role.BAD)), width)
     lines.append(BLANK)
+    if not bench.reel.position:
+        lines += [*wrapped(row(why(bench)), width), BLANK]
     for seen in frame.seen:
-        told = row("· ", in_words(seen, bench.names), (f": {bench.why.of(seen)}", Role.DIM))
-        lines += wrapped(told, width, 2)
+        reason = "" if isinstance(seen, Said) else f": {bench.why.of(seen)}"
+        lines += wrapped(row("· ", in_words(seen, bench.names), (reason, Role.DIM)), width, 2)
     flight = bench.flight
     if flight is not None:
         notes = "; ".join(lab_ballots(bench.names).words(line.note) for line in flight.lines)
