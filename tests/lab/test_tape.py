@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,7 @@ import pytest
 from engine.core.entry import Tweet
 from engine.core.ids import EventId, SiteId, Slot, Tick
 from engine.core.settings import Leadership
+from engine.sim.mutants.catalogue import named
 from engine.sim.scenario.acts import Crash, Restart, Submit
 from engine.sim.scenario.expected import ExpectState, State
 from engine.sim.scenario.parse import parse, read
@@ -19,6 +21,7 @@ from engine.sim.scenario.schedule import Deliver, Drop, Duplicate, Hold, RunFor,
 from engine.sim.scenario.write import write
 from tests.sim.test_traps import TRAPS
 from tui.lab.frame import Tape
+from tui.lab.opener import LabOpener
 from tui.lab.seen import Fate, Flown, Said
 from tui.lab.tape import SimulatedTape, free
 
@@ -229,3 +232,32 @@ def test_ten_thousand_steps_share_what_did_not_change() -> None:
     assert all(acceptors[slot] is tape.frames[-2].sites[0].acceptors[slot] for slot in acceptors)
     first = next(frame for frame in tape.frames if len(frame.sites[0].acceptors) == 7)
     assert sorted(first.sites[0].acceptors) == list(range(1, 8)), "what comes later changes no frame"
+
+
+A1: Final = "a1-promises-any-ballot"
+PLAN: Final = """sites alice bob carol dave erin frank
+seed 3
+leadership alice none bob elected carol elected dave last-author erin last-author frank elected
+retransmit 100 ms
+fill-every 1000 ms
+links loss 0.3
+plan
+at 1297 ms crash all keeping 0.0 down 100 ms
+at 2829 ms crash frank point 2 only between commit and send keeping 0.0 down 100 ms
+at 3181 ms frank tweets "t" timeout 10000 ms
+at 3510 ms dave tweets "t" timeout 10000 ms
+calm at 3812 ms
+"""
+"""What a campaign found with A1 broken."""
+
+
+@pytest.mark.parametrize("says_so", [True, False])
+def test_what_a_campaign_found_opens_where_the_rule_is_broken(says_so: bool, tmp_path: Path) -> None:
+    """By a mutant that the file names, or by what the replicas do by themselves."""
+    path = tmp_path / "found.scenario"
+    path.write_text(PLAN.replace("plan\n", f"broken {A1}\nplan\n") if says_so else PLAN, encoding="utf-8")
+    with nullcontext() if says_so else named(A1).in_force():
+        reel = LabOpener(5, None).open(str(path)).reel
+    assert reel.position > 0
+    assert str(reel.frames[reel.position].broken).startswith("A3 slot 1 at alice")
+    assert LabOpener(5, None).open(str(min(FOUND.glob("*.scenario")))).reel.position == 0, "nothing is broken there"

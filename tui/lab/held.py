@@ -77,6 +77,9 @@ class Flights(Sequence[Flight]):
     def __getitem__(self, index: slice) -> tuple[Flight, ...]: ...
 
     def __getitem__(self, index: int | slice) -> Flight | tuple[Flight, ...]:
+        if isinstance(index, int) and 0 <= index < self._count:
+            own = len(self._flying)
+            return self._flying[index] if index < own else self._held.after(self._step)[index - own]
         return self._all()[index]
 
     def __iter__(self) -> Iterator[Flight]:
