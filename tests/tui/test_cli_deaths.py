@@ -80,6 +80,22 @@ def test_interrupted_is_never_0_even_if_the_event_was_created_meanwhile(cluster:
     assert (said.status, said.lines[0]["outcome"]) == (11, "created")
 
 
+@pytest.mark.parametrize("words", [("tweet", "alice", "hi"), ("block", "alice", "bob")])
+def test_an_engine_lost_after_it_told_the_id_leaves_an_unknown_that_can_be_asked_for(
+    cluster: RealCluster, words: tuple[str, ...]
+) -> None:
+    def acknowledge_and_die(engine: ScriptedEngine, request: Json) -> None:
+        told = {"request": request["id"], "id": "alice/17"}
+        engine.send({"jsonrpc": "2.0", "method": "acknowledged", "params": told})
+        engine.hang_up()
+
+    cluster.socket_path("alice").parent.mkdir(parents=True)
+    with ScriptedEngine(cluster.socket_path("alice"), acknowledge_and_die):
+        said = cluster.run(*words, "--json")
+    (line,) = said.lines
+    assert (said.status, line["outcome"], line["id"], line["slot"]) == (11, "unknown", "alice/17", None)
+
+
 def test_interrupted_lines_that_were_not_handed_in_get_no_event(alone: RealCluster) -> None:
     before = _events(alone)
     process = alone.start("tweet", "alice", "--stdin", "--json", *PATIENT)
