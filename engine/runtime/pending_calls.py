@@ -44,7 +44,7 @@ from engine.runtime.clock import Clock
 from engine.runtime.inbox import Asked, Client
 from engine.runtime.jsonrpc import CallFailed, CallRefused, newest_that_fit
 from engine.runtime.queries import Queries
-from engine.runtime.shapes import biography_shape, fill_line
+from engine.runtime.shapes import fill_line
 
 FILL_SLOTS_MAX: Final = 65_536
 """Of all fills that wait."""
@@ -252,8 +252,7 @@ class PendingCalls:
         for saw in observations:
             if isinstance(saw, SawBiography):
                 client, call_id = self._explains.pop(saw.token)
-                void = self._queries.is_void(saw.biography.slot)
-                client.answer(call_id, biography_shape(saw.biography, void, self._clock))
+                client.answer(call_id, self._queries.biography(saw.biography))
 
     def _settle(self, slot: Slot, line: FillLine) -> None:
         for key in [key for key, wait in self._fills.items() if slot in wait.open]:

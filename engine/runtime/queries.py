@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, assert_never
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from engine.contract import answers
 from engine.contract.answers import BlockLine, Found, Lines, LogLine, LogPage, Outcome, PlanLine, SlotView, TimelinePage
@@ -35,13 +35,14 @@ from engine.contract.shape import Shape
 from engine.core.effects import SawReadConfirmed, SawReadUnconfirmed
 from engine.core.entry import Entry
 from engine.core.events.situation import Situation
+from engine.core.explained.biography import Biography
 from engine.core.ids import EventId, SiteId, Slot
 from engine.core.log.pages import spans_of
 from engine.core.replica import Replica
 from engine.core.settings import Settings
 from engine.core.storage import EventRow, EventState, LogRow, Storage
 from engine.runtime import shapes
-from engine.runtime.clock import Clock
+from engine.runtime.clock import Clock, iso
 from engine.runtime.faults import FaultLayer
 from engine.runtime.jsonrpc import CallRefused, newest_that_fit
 from engine.runtime.status import StatusBoard
@@ -147,7 +148,19 @@ class Queries:
         """The learned entry of a slot, None where there is none."""
         return None if slot is None else self.chosen((slot,)).get(slot)
 
-    def is_void(self, slot: Slot) -> bool:
+    def biography(self, told: Biography) -> answers.Biography:
+        """A slot's biography. This site learned it when its trace says so, once that was durable: some milliseconds
+        after it came to know."""
+        shape = shapes.biography_shape(told, self._is_void(told.slot), self._clock)
+        at_ms = self._trace.chosen_at_ms(told.slot)
+        if at_ms is None:
+            return shape
+        me = self._settings.site
+        knows = ((each, each.site == me and each.learned_at is not None) for each in shape.sites)
+        sites = (replace(each, learned_at=iso(at_ms)) if knows_when else each for each, knows_when in knows)
+        return replace(shape, sites=tuple(sites))
+
+    def _is_void(self, slot: Slot) -> bool:
         """Whether the slot is in the prefix with an entry that did not take effect (E5)."""
         row = self._stored((slot,)).get(slot)
         return row is not None and bool(row.void)

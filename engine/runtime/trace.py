@@ -80,6 +80,11 @@ class Trace:
         wanted = (kept for kept in reversed(self._kept) if slot is None or _concerns(kept, slot))
         return [_told(kept) for kept in reversed(list(islice(wanted, limit)))]
 
+    def chosen_at_ms(self, slot: Slot) -> int | None:
+        """When this site told that the slot is chosen; None where that is not kept any more."""
+        told = (each for each in reversed(self._kept) if isinstance(each, SelfLine) and each.line.slot == slot)
+        return next((each.at_ms for each in told if each.line.type == describe.CHOSEN), None)
+
     def after(self, count: int) -> tuple[list[TraceLine], int]:
         """The lines since the trace had `count`, and how many of them are not kept any more."""
         since = self.count - count

@@ -12,6 +12,7 @@ from engine.core.settings import Timings
 from tests.runtime.sites import Cluster, RpcFailed, Running, cluster, eventually, status_where
 
 NEVER_FILLS = Timings(heartbeat=Tick(50), retransmit=Tick(30), fill_every=Tick(60_000), scan_every=Tick(60_000))
+SELF = ("self", "chosen")
 SITE_KEYS = "site answered voting maxPrepare accNum accVal learned learned_at learned_how learned_from"
 
 
@@ -48,6 +49,10 @@ async def test_a_learned_slot_names_its_quorum_and_who_knew_when(tmp_path: Path)
         assert told["quorum"]["counted_by"] == "alice"
         (line,) = (await bob.call("log", **{"from": slot, "to": slot}))["lines"]
         assert line["chosen_at"] == told["quorum"]["ballot"]
+        (concluded,) = (
+            each["at"] for each in (await bob.call("trace", slot=slot))["lines"] if (each["dir"], each["type"]) == SELF
+        )
+        assert concluded == told["sites"][1]["learned_at"], "one moment is told as one"
         assert len(told["quorum"]["sites"]) == 2
         assert [" ".join(site) for site in told["sites"]] == [SITE_KEYS] * 3
         assert [site["learned_how"] for site in told["sites"]] == ["votes", "chosen", "chosen"]

@@ -267,19 +267,6 @@ async def test_what_the_others_say_stands_beside_what_this_site_has(tmp_path: Pa
             assert len(engine.called("explain")) == 2
 
 
-async def test_when_this_site_learned_a_slot_is_told_as_the_trace_tells_it(tmp_path: Path) -> None:
-    learned: Json = {"learned": True, "learned_at": at(7), "learned_how": "chosen", "learned_from": "erin"}
-    async with EngineDouble(tmp_path) as engine:
-        engine.used_max = 3
-        trace = [trace_line(7.004, "self", None, "chosen", slot=3)]
-        engine.slots[3] = unlearned(3) | {"state": "chosen", "trace": trace}
-        engine.biographies[3] = biography(3, sites=[site_account(site, "2.alice", **learned) for site in SITES])
-        async with screen_of(engine, size=(80, 40)) as pilot:
-            await pilot.press("3", "enter")
-            await pilot.until_shown("12:00:07.004 by erin")
-            assert pilot.text().count("12:00:07.000 by erin") == len(SITES) - 1
-
-
 async def test_the_keys_that_scroll_a_slot_are_named_where_it_is_longer_than_its_pane(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine:
         engine.used_max = 3

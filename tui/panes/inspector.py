@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from msgspec.structs import replace
-
-from engine.contract.answers import Attempt, Biography, Direction, Entry, LogState, SiteAccount, SlotView
+from engine.contract.answers import Attempt, Biography, Direction, Entry, SlotView
 from engine.contract.errors import RequestFailed
 from engine.core.views import AttemptPhase
 from tui import entries
@@ -128,26 +126,12 @@ class InspectorPane(Page):
     def _biography(self, width: int) -> list[Row]:
         if self._told is None:
             return [row(("the other sites are asked …", Role.DIM))] if self._asking else []
-        lines = biography_rows(self._as_traced(self._told), width)
+        lines = biography_rows(self._told, width)
         if self._asking:
             lines.append(row(("all sites are asked again …", Role.DIM)))
         elif self._outdated and self.model.live:
             lines.append(row(("the slot changed since: ", Role.NOTE), ("a", Role.KEY), " asks all sites again"))
         return lines
-
-    def _as_traced(self, told: Biography) -> Biography:
-        """This site learned the slot when the trace says so, once that was durable: a few milliseconds later than when
-        it came to know."""
-        trace = () if self._view is None else self._view.trace
-        at = next((line.at for line in trace if line.dir == Direction.SELF and line.type == LogState.CHOSEN), None)
-        if at is None:
-            return told
-        sites = (replace(each, learned_at=at) if self._knows_when(each) else each for each in told.sites)
-        return replace(told, sites=tuple(sites))
-
-    def _knows_when(self, account: SiteAccount) -> bool:
-        """Of this site itself."""
-        return account.site == self.model.site and account.learned_at is not None
 
     def _messages(self, view: SlotView, width: int) -> list[Row]:
         arrows: Mapping[str, str] = {Direction.OUT: "→", Direction.IN: "←", Direction.SELF: "*"}

@@ -38,6 +38,9 @@ from engine.core.value import Value
 from engine.core.views import AttemptPhase
 from engine.core.wording import first_of
 
+CHOSEN: Final = "chosen"
+"""The type of the line with which a site tells that it has learned a slot."""
+
 
 class Line(Value):
     """`type` is the word that filters and fault rules match; `slot` is the first that the line is about."""
@@ -56,7 +59,7 @@ def observation(value: Observation) -> Line | None:
     """The line of what this site concluded; None for what the trace does not show."""
     match value:
         case SawLearned(slot, what, _, ballot, _):
-            return Line("chosen", slot, ballot, f"{_learned_from(value)}: {in_words(what)}")
+            return Line(CHOSEN, slot, ballot, f"{_learned_from(value)}: {in_words(what)}")
         case SawApplied(slot, what, void=True):
             return Line(
                 "void", slot, None, f"{in_words(what)} follows number {what.follows}, which is not the last (E5)"
