@@ -25,6 +25,7 @@ from tui.interrupts import Interrupted
 from tui.lab import opening
 from tui.lab.catalogue import shipped
 from tui.lab.live import Verdict, Where, play_live
+from tui.lab.notation import FIRST_PORT
 from tui.lab.opening import STDIN, BadRequest, Opened, Run, lines, mistakes, opened, with_mistake
 from tui.lab.recording import BadRecording, recordings_of
 from tui.lab.recording_reel import RecordedReel
@@ -139,7 +140,7 @@ def _play(out: Account, play: Opened, run: Run) -> Ending:
     if out.as_json:
         out.json(_shape(play.title, run.broken, ending))
     else:
-        _print(out, play.title, [said for said in (play.about, run.heading) if said], ending)
+        _print(out, play.title, [said for said in (play.about, _ports(ending), run.heading) if said], ending)
     out.flush()
     return ending
 
@@ -170,6 +171,11 @@ def _played_live(out: Output, play: Opened, where: Where) -> Verdict:
         out.line(Part(f"= {verdict.verdict}", Role.GOOD if verdict.as_expected else Role.BAD))
     out.flush()
     return verdict
+
+
+def _ports(ending: Ending) -> str:
+    """Which site is which port in a course's notation."""
+    return "sites: " + ", ".join(f"{name} ({FIRST_PORT + place})" for place, name in enumerate(ending.names))
 
 
 def _print(out: Output, title: str, about: Sequence[str], ending: Ending) -> None:
@@ -238,8 +244,8 @@ def _acceptor_shapes(ending: Ending) -> Iterator[Json]:
 
 def _told_shape(each: ToldTo) -> Json:
     return {
-        "site": each.id.author,
-        "id": str(each.id),
+        "site": each.site,
+        "id": None if each.id is None else str(each.id),
         "text": each.what,
         "outcome": each.outcome.value,
         "slot": each.slot,

@@ -8,12 +8,13 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from engine.core.effects import SawLearned, SawOutcome
 from engine.core.entry import NOOP, Entry, Tweet, decode, in_words
 from engine.core.ids import Ballot, EventId, SiteId, Slot
-from engine.core.storage import EventRow, EventState, Vote
+from engine.core.storage import EventState, Vote
 from engine.sim.scenario.play import Play
 from engine.sim.scenario.schedule import Schedule
 from engine.sim.scenario.transcript import VIOLATES, Transcript
@@ -34,10 +35,11 @@ class AtSite:
 
 @dataclass(frozen=True, slots=True)
 class ToldTo:
-    """The newest outcome that was told at a site, of an event of its user's. `what`: the text of a tweet, None where it
-    is none, or the disk has lost it; `winner`: what is at the slot instead."""
+    """An outcome that a site told its user. `id` is None where the event got none; `what`: the text of a tweet, None where
+    it is none, or the disk has lost it; `winner`: what is at the slot instead."""
 
-    id: EventId
+    site: SiteId
+    id: EventId | None
     what: str | None
     outcome: EventState
     slot: Slot | None
@@ -101,8 +103,8 @@ def known(ending: Ending, each: AtSite) -> str:
 def told(each: ToldTo) -> str:
     """What was told to a site's user, in a sentence."""
     at = "" if each.slot is None else f" at slot {each.slot}"
-    what = str(each.id) if each.what is None else f"'{each.what}'"
-    user = f"{each.id.author} told its user that {what} is"
+    what = f"'{each.what}'" if each.what is not None else "the event" if each.id is None else str(each.id)
+    user = f"{each.site} told its user that {what} is"
     match each.outcome, each.winner:
         case EventState.CREATED, _:
             return f"{user} created{at}"
@@ -143,13 +145,23 @@ def _acceptors(play: Play) -> Iterator[AtSite]:
 
 
 def _told(play: Play) -> Iterator[ToldTo]:
-    world = play.world
-    for id_, saw in sorted(play.onlookers.outcomes.items()):
-        row = world.sites[world.index[id_.author]].disk.image.events.get(id_.number)
-        winner = None if saw.slot is None else world.truth.chosen(saw.slot)
-        yield ToldTo(id_, _said(row), saw.outcome, saw.slot, saw.reason, winner)
+    """What sites told their users, in that order."""
+    learned: dict[tuple[SiteId, Slot], Entry] = {}
+    for site, saw in play.onlookers.learned_and_told:
+        match saw:
+            case SawLearned(slot, entry):
+                learned[site, slot] = entry
+            case SawOutcome(id=id_, outcome=outcome, slot=at, reason=reason):
+                there = None if at is None else learned.get((site, at))
+                is_own = there is not None and there.id == id_ and _is_tweet(there)
+                text = value(there) if there is not None and is_own else None
+                yield _with_text(play, ToldTo(site, id_, text, outcome, at, reason, there))
 
 
-def _said(row: EventRow | None) -> str | None:
+def _with_text(play: Play, each: ToldTo) -> ToldTo:
+    """With what its author's disk says at the end of an event that nobody learned."""
+    if each.what is not None or each.id is None:
+        return each
+    row = play.world.sites[play.world.index[each.site]].disk.image.events.get(each.id.number)
     operation = None if row is None else decode(row.body).operation
-    return operation.text if isinstance(operation, Tweet) else None
+    return replace(each, what=operation.text) if isinstance(operation, Tweet) else each

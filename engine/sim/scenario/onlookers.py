@@ -13,7 +13,15 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from engine.core.effects import Observation, SawAttempt, SawOutcome, SawReadConfirmed, SawReadUnconfirmed, SawRejected
+from engine.core.effects import (
+    Observation,
+    SawAttempt,
+    SawLearned,
+    SawOutcome,
+    SawReadConfirmed,
+    SawReadUnconfirmed,
+    SawRejected,
+)
 from engine.core.ids import EventId, SiteId, Tick
 from engine.core.views import ElectionPhase
 from engine.sim.scenario.patterns import is_upkeep
@@ -29,6 +37,8 @@ class Onlookers:
 
     def __init__(self, watchers: Sequence[Watcher], began: int) -> None:
         self.outcomes: dict[EventId, SawOutcome] = {}
+        self.learned_and_told: list[tuple[SiteId, SawLearned | SawOutcome]] = []
+        """What sites learned, and the outcomes that they told, in this order."""
         self.reads: dict[int, SawReadConfirmed | SawReadUnconfirmed] = {}
         """What was told of each linearizable read, by its token."""
         self.elections = 0
@@ -54,6 +64,8 @@ class Onlookers:
                 watcher.arrived(now - self._began, shown, taken=taken)
 
     def told(self, now: int, site: SiteId, saw: Observation) -> None:
+        if isinstance(saw, SawLearned | SawOutcome):
+            self.learned_and_told.append((site, saw))
         if isinstance(saw, SawOutcome) and saw.id is not None:
             self.outcomes[saw.id] = saw
         if isinstance(saw, SawReadConfirmed | SawReadUnconfirmed):
