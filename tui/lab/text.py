@@ -35,8 +35,8 @@ class AtSite:
 
 @dataclass(frozen=True, slots=True)
 class ToldTo:
-    """An outcome that a site told its user. `id` is None where the event got none; `what`: the text of a tweet, None where
-    it is none, or the disk has lost it; `winner`: what is at the slot instead."""
+    """An outcome that a site told its user. `id` is None where the event got none; `what`: the text of a tweet, None
+    where it is none, or the disk has lost it; `winner`: what is at the slot instead."""
 
     site: SiteId
     id: EventId | None
