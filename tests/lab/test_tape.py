@@ -138,6 +138,18 @@ def test_what_is_done_at_an_earlier_frame_is_a_branch_and_the_other_one_stays() 
     ]
 
 
+def test_what_a_scenario_that_is_left_held_is_on_its_way_again_and_what_is_held_then_stays() -> None:
+    """By a rule, by its number, and by both."""
+    text = "sites s1 s2 s3\ns1 tweets x\nhold #1\nhold #1 #2\nhold promise\nrun 5 ms\nrun 9 s"
+    tape = SimulatedTape(parse(text, "held"), "held")
+    for _ in range(4):
+        tape.forward()
+    assert {flight.number: flight.arrives_at_ms for flight in tape.frames[-1].flights} == {1: None, 2: None}
+    assert tape.do(Hold(number(2))) is None
+    assert {flight.number: flight.arrives_at_ms for flight in tape.frames[-1].flights} == {1: 1, 2: None}
+    assert digest_of(tape.schedule()) == tape.digest()
+
+
 def test_an_earlier_branch_goes_on_where_it_was() -> None:
     whole = to_the_end(b_wins())
     tape = b_wins()

@@ -10,6 +10,7 @@ import pytest
 
 from engine.core.entry import Block, Tweet, Unblock
 from engine.core.ids import Ballot, EventId, Round, SiteId, Slot, Tick
+from engine.core.storage import EventState
 from engine.sim.mutants.catalogue import named
 from engine.sim.proving.minimise import _without, failure_of, minimise
 from engine.sim.scenario.acts import (
@@ -34,7 +35,30 @@ from engine.sim.scenario.acts import (
     TakeCopy,
     Wipe,
 )
-from engine.sim.scenario.expected import Expectation
+from engine.sim.scenario.expected import (
+    AcceptedIs,
+    Expectation,
+    ExpectChosen,
+    ExpectElections,
+    ExpectFollowing,
+    ExpectHeld,
+    ExpectHole,
+    ExpectLearned,
+    ExpectOutcome,
+    ExpectRead,
+    ExpectSlot,
+    ExpectState,
+    ExpectStopped,
+    ExpectViolation,
+    Fact,
+    LearnedIs,
+    NoopEntry,
+    NotLearned,
+    Promised,
+    ReadState,
+    State,
+    Text,
+)
 from engine.sim.scenario.parse import parse
 from engine.sim.scenario.patterns import Pattern, Which
 from engine.sim.scenario.play import Play, Unexpected
@@ -66,7 +90,8 @@ TRAPS: Final = (
 )
 ONE: Final = Pattern(Which.FIRST, frozenset({"accept", "chosen"}), frozenset({ALICE}), frozenset({BOB, CAROL}))
 NUMBERED: Final = Pattern(numbers=frozenset({3, 12}))
-OTHER: Final = Pattern(slot=Slot(3), ballot=Ballot(Round(2), BOB))
+TWO: Final = Ballot(Round(2), BOB)
+OTHER: Final = Pattern(slot=Slot(3), ballot=TWO)
 
 ACTS: Final[tuple[Act, ...]] = (
     Submit(ALICE, Tweet('a "quoted" text'), Tick(200), retry=True, give_up_ms=300),
@@ -111,7 +136,26 @@ STEPS: Final[tuple[Command, ...]] = (
     *(kind(NUMBERED) for kind in (Hold, Release, Deliver, Drop, Duplicate)),
     RunFor(300),
     RunUntilQuiet(),
+    RunUntil(ExpectState(ALICE, State.NOT_VOTING), 300),
     Step(12),
+    ExpectSlot(Slot(1), BOB, (Promised(None), AcceptedIs(None, None), NotLearned())),
+    ExpectSlot(Slot(1), BOB, (Promised(TWO), AcceptedIs(TWO, None), LearnedIs(None))),
+    ExpectSlot(Slot(1), BOB, (AcceptedIs(TWO, Text('a "quoted" text')), LearnedIs(NoopEntry()))),
+    ExpectSlot(Slot(1), BOB, (AcceptedIs(TWO, EventId(ALICE, 3)), LearnedIs(EventId(ALICE, 3)))),
+    *(ExpectOutcome(EventId(ALICE, 1), outcome, None) for outcome in (EventState.NOT_CREATED, None)),
+    ExpectOutcome(EventId(ALICE, 1), EventState.CREATED, Slot(3)),
+    *(ExpectRead(ALICE, state, bound) for state in ReadState for bound in (None, Slot(2))),
+    ExpectLearned((), Slot(1), Text("t")),
+    ExpectLearned((ALICE, BOB), Slot(1), NoopEntry()),
+    ExpectChosen(Slot(1), EventId(ALICE, 1)),
+    ExpectChosen(Slot(1), None),
+    ExpectHole(Slot(1), CAROL),
+    *(ExpectState(ALICE, state) for state in State),
+    ExpectStopped(ALICE, "D2"),
+    *(ExpectHeld(pattern, count) for pattern in (Pattern(), ONE) for count in (None, 0, 2)),
+    ExpectViolation("agreement"),
+    *(ExpectFollowing(sites, leader) for sites in ((), (ALICE, BOB)) for leader in (None, CAROL)),
+    *(ExpectElections(count) for count in (0, 1, 2)),
     *(Step(0, kind(pattern)) for kind in (Release, Deliver, Duplicate) for pattern in (Pattern(), ONE)),
 )
 
@@ -123,10 +167,11 @@ def of_three(*lines: Line) -> Schedule:
 # Read and written
 
 
-def test_every_kind_of_line_but_expectations_is_written_here() -> None:
-    expected = {RunUntil, *get_args(Expectation)}
+def test_every_kind_of_line_is_written_here() -> None:
     assert {type(act) for act in ACTS} == set(get_args(Act))
-    assert {type(command) for command in (*ACTS, *STEPS)} == set(get_args(Command)) - expected
+    assert {type(command) for command in (*ACTS, *STEPS)} == set(get_args(Command))
+    facts = {type(fact) for command in STEPS if isinstance(command, ExpectSlot) for fact in command.facts}
+    assert facts == set(get_args(Fact))
 
 
 @pytest.mark.parametrize("at", [None, Tick(0), Tick(300)])

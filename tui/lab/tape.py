@@ -216,11 +216,14 @@ class SimulatedTape:
         if not left:
             return
         run.say("the scenario is left here: what it would have done next is not done")
-        held = {line.command.pattern: None for line in run.place().lines if isinstance(line.command, Hold)}
-        for pattern in held:
-            if not pattern.numbers:
-                problem = run.do(_line(Step(0, Release(pattern)), self.names))
+        held = {flight.number for flight in self._course.frames[self._position].flights if flight.arrives_at_ms is None}
+        rules = {line.command.pattern: None for line in run.place().lines if isinstance(line.command, Hold)}
+        for pattern in rules:
+            by_number = replace(pattern, numbers=pattern.numbers & held)
+            if by_number.numbers or not pattern.numbers:
+                problem = run.do(_line(Step(0, Release(by_number)), self.names))
                 assert problem is None, problem
+            held -= by_number.numbers
 
     def _said(self, command: Command) -> Line | str:
         """The line that says it; in words what keeps it from being one."""
