@@ -76,7 +76,7 @@ def test_every_command_runs(command: str, capsys: pytest.CaptureFixture[str]) ->
     """What would open the screen prints its text instead. What needs real sites, or their recordings, is understood."""
     program, *words = shlex.split(command, comments=True)
     assert program == "loggos"
-    if "--record" in words or any(word.endswith(".jsonl") for word in words):
+    if {"--record", "--live"} & set(words) or any(word.endswith(".jsonl") for word in words):
         build_parser().parse_args(words)
         return
     in_text = [] if {"--text", "--list", "--mistakes"} & set(words) else ["--text"]
