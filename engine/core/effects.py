@@ -188,10 +188,17 @@ class SawProof(Value):
     peer: SiteId
 
 
+class RejectedFor(StrEnum):
+    """Why the packet of a sender that has the key is dropped (D5, W1)."""
+
+    OTHER_LIFE = "other-life"  # it is of, or for, another store than the one that is proved
+    STALE_ANSWER = "stale-answer"  # to a greeting that is answered already
+
+
 class SawRejected(Value):
     """A packet or message was dropped by rule; counted by `reason`."""
 
-    reason: str
+    reason: RejectedFor
     peer: SiteId
 
 

@@ -277,7 +277,7 @@ class Node:
             case SawRecovery():
                 _log.info("recovery: %s", describe.recovery(saw).note)
             case SawRejected(reason, _):
-                parts.counts.rejected[reason] += 1
+                parts.counts.rejected[reason.value] += 1
             case SawApplied():
                 parts.counts.costs.applied(saw)
             case _:

@@ -59,7 +59,7 @@ class Reached:
             case SawProof() | SawPeer():
                 pass
             case SawRejected():
-                self.counts[f"rejected: {saw.reason}"] += 1
+                self.counts[f"rejected: {saw.reason.value}"] += 1
             case SawLearned() | SawApplied() | SawNumbered() | SawHoles() | SawStanding() | SawBiography():
                 pass
             case SawHanded():

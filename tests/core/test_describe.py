@@ -15,6 +15,7 @@ from engine.core.effects import (
     FillResult,
     Observation,
     RecoveryPhase,
+    RejectedFor,
     SawApplied,
     SawAttempt,
     SawBiography,
@@ -288,7 +289,7 @@ OBSERVATIONS: list[tuple[Observation, str]] = [
     (SawPeer(BOB, up=True), "peer - - | bob is heard"),
     (SawPeer(BOB, up=False), "peer - - | bob was silent for too long"),
     (SawProof(BOB), "nothing"),
-    (SawRejected("other-life", BOB), "rejected - - | other-life from bob"),
+    (SawRejected(RejectedFor.OTHER_LIFE, BOB), "rejected - - | other-life from bob"),
 ]
 
 

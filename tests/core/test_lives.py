@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.core.effects import Effects, SawOutcome, SawPeer, SawProof, SawRejected, SawStanding
+from engine.core.effects import Effects, RejectedFor, SawOutcome, SawPeer, SawProof, SawRejected, SawStanding
 from engine.core.ids import Nonce, SiteId, Slot, StoreId, Tick
 from engine.core.messages import (
     Accepted,
@@ -362,7 +362,7 @@ def test_w1_what_another_life_says_or_is_told_is_dropped_and_counted() -> None:
     to_anybody = Packet(BOB, life_of(BOB), 1, None, (question,))
     for stray in (by_another, to_another, to_anybody):
         effects = stage.hear_packet(stray)
-        assert told(effects, SawRejected) == [SawRejected("other-life", BOB)]
+        assert told(effects, SawRejected) == [SawRejected(RejectedFor.OTHER_LIFE, BOB)]
         assert not effects.sends
         assert not effects.writes
         assert not told(effects, SawPeer)
@@ -372,7 +372,7 @@ def test_w1_a_site_that_has_not_greeted_is_nobody() -> None:
     stage = Stage(3)
     stage.start()
     effects = stage.hear(BOB, chosen(1, tweet(BOB, 1)))
-    assert told(effects, SawRejected) == [SawRejected("other-life", BOB)]
+    assert told(effects, SawRejected) == [SawRejected(RejectedFor.OTHER_LIFE, BOB)]
     assert stage.replica.prefix == 0
 
 
@@ -407,11 +407,11 @@ def test_w1_a_welcome_counts_once_and_only_for_a_nonce_of_ours() -> None:
     for nonce, to_life in ((Nonce(hello.nonce + 1), stage.store.life), (hello.nonce, OTHER_LIFE)):
         stray = Packet(BOB, life_of(BOB), 1, to_life, (Welcome(nonce, Verdict.LOST_DISK, None, "no"),))
         dropped = stage.hear_packet(stray)
-        assert told(dropped, SawRejected) == [SawRejected("stale-answer", BOB)]
+        assert told(dropped, SawRejected) == [SawRejected(RejectedFor.STALE_ANSWER, BOB)]
         assert not dropped.writes
     stage.welcome([BOB], effects)
     again = stage.welcome([BOB], effects)
-    assert told(again, SawRejected) == [SawRejected("stale-answer", BOB)]
+    assert told(again, SawRejected) == [SawRejected(RejectedFor.STALE_ANSWER, BOB)]
 
 
 def test_w1_an_unproven_hello_is_repeated_with_the_challenge_at_once() -> None:

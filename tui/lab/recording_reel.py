@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
 
 from engine.contract.answers import RecordFate
+from engine.core.effects import RejectedFor
 from engine.core.entry import Entry, in_words
 from engine.core.explained.describe import Line
 from engine.core.ids import Ballot, SiteId, Slot, quorum_size
@@ -33,7 +34,7 @@ from tui.recording import End, Gap
 UPKEEP: Final = frozenset({"hello", "welcome", "heartbeat"})
 """Messages that say the same all the time: what follows from them is told."""
 
-_STALE: Final = "stale-answer "
+_STALE: Final = f"{RejectedFor.STALE_ANSWER} "
 _NOTHING: Final = Acceptor(None, None, None, None)
 
 

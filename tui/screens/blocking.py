@@ -10,20 +10,21 @@ from __future__ import annotations
 from typing import Final
 
 from engine.contract.errors import RequestFailed
+from engine.contract.requests import EventKind
 from tui.rows import Role, Row, row
 from tui.screens.dialogs import Choice, Confirmation, NameDialog
 from tui.site.model import SiteModel
 
 _MEANS: Final = {
-    "block": "A blocked site sees none of this site's tweets, old ones included, until it is unblocked.",
-    "unblock": "It sees this site's tweets again, those in between included.",
+    EventKind.BLOCK: "A blocked site sees none of this site's tweets, old ones included, until it is unblocked.",
+    EventKind.UNBLOCK: "It sees this site's tweets again, those in between included.",
 }
 
 
 class BlockDialog(NameDialog):
     """`kind` is block or unblock; it ends with a site."""
 
-    def __init__(self, kind: str, model: SiteModel) -> None:
+    def __init__(self, kind: EventKind, model: SiteModel) -> None:
         others = [site for site in model.sites if site != model.site]
         super().__init__(f"{kind.capitalize()} as {model.site}", [row(_MEANS[kind])], others)
         self._model = model
@@ -47,12 +48,12 @@ class BlockDialog(NameDialog):
             self.tell()
 
 
-def block_question(kind: str, site: str, model: SiteModel) -> Confirmation:
+def block_question(kind: EventKind, site: str, model: SiteModel) -> Confirmation:
     sentences: list[Row] = [row(_MEANS[kind])]
     slot = model.blocked_since(site)
-    if kind == "block" and slot is not None:
+    if kind is EventKind.BLOCK and slot is not None:
         sentences.append(row((f"{site} is blocked since #{slot:,}: once more changes nothing.", Role.WARN)))
-    if kind == "unblock" and slot is None and model.blocks is not None:
+    if kind is EventKind.UNBLOCK and slot is None and model.blocks is not None:
         sentences.append(row((f"{site} is not blocked: this changes nothing.", Role.WARN)))
     yes = row(f"{kind} {site}: an event in everybody's log")
     return Confirmation(f"{kind.capitalize()} {site}?", sentences, yes)

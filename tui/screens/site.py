@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from engine.contract.errors import RequestFailed
+from engine.contract.requests import EventKind
 from engine.core.entry import Operation, Tweet
 from tui.exact_painting import paint_exactly
 from tui.hops import Hop
@@ -121,12 +122,12 @@ class SiteScreen(OncePainted):
         self._submit(Tweet(event.text))
 
     def action_block(self) -> None:
-        self._choose_site("block")
+        self._choose_site(EventKind.BLOCK)
 
     def action_unblock(self) -> None:
-        self._choose_site("unblock")
+        self._choose_site(EventKind.UNBLOCK)
 
-    def _choose_site(self, kind: str) -> None:
+    def _choose_site(self, kind: EventKind) -> None:
         if self.lacks_engine("nothing can be sent"):
             return
 

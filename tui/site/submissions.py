@@ -19,7 +19,7 @@ from engine.contract.answers import Attempt, LogState, Outcome, OutcomeWord, Tra
 from engine.contract.errors import BadAnswer, EngineLost, ErrorCode, NoEngine, RequestFailed, RequestRefused
 from engine.contract.requests import EventKind, Fill, Plan, Submit
 from engine.core.effects import UNSETTLED
-from engine.core.entry import Block, Kind, Operation, Tweet, Unblock
+from engine.core.entry import Block, Operation, Tweet, Unblock
 from engine.core.ids import SiteId, Slot
 from engine.core.views import AttemptPhase
 from tui import leading, times
@@ -332,6 +332,6 @@ def _number(outcome: Outcome) -> int:
     return 0 if outcome.id is None else int(outcome.id.rpartition("/")[2])
 
 
-def site_operation(kind: str, target: str) -> Operation:
+def site_operation(kind: EventKind, target: str) -> Operation:
     """The operation of `block` and `unblock`."""
-    return Block(SiteId(target)) if kind == Kind.BLOCK else Unblock(SiteId(target))
+    return Block(SiteId(target)) if kind is EventKind.BLOCK else Unblock(SiteId(target))

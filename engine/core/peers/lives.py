@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from engine.core.effects import SawProof, SawRejected, SawStanding, Send
+from engine.core.effects import RejectedFor, SawProof, SawRejected, SawStanding, Send
 from engine.core.ids import NEVER, Nonce, SiteId, StoreId, Tick, named, new_nonce
 from engine.core.messages import GREETINGS, VOTES, Hello, Message, Packet, Verdict, Welcome
 from engine.core.settings import Settings
@@ -146,7 +146,7 @@ class Lives:
         """W1: both lives are right. Keeps the newest commit number heard. (Hellos and welcomes are not asked this.)"""
         peer = self._peers[packet.sender]
         if packet.to_life != self.life or packet.life != peer.life:
-            step.tell(SawRejected("other-life", packet.sender))
+            step.tell(SawRejected(RejectedFor.OTHER_LIFE, packet.sender))
             return False
         if peer.memory is not None and peer.memory.life == packet.life and peer.memory.commit < packet.commit:
             peer.memory = PeerMemory(peer.site, packet.life, packet.commit)
@@ -195,7 +195,7 @@ class Lives:
         """Takes the verdict; True where the welcome answers a hello of ours."""
         peer = self._peers[packet.sender]
         if packet.to_life != self.life or message.nonce not in peer.nonces:
-            step.tell(SawRejected("stale-answer", packet.sender))
+            step.tell(SawRejected(RejectedFor.STALE_ANSWER, packet.sender))
             return False
         peer.nonces.clear()
         self._meet(step, peer, packet.life)

@@ -9,12 +9,12 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from msgspec.structs import replace
 
 from engine.core.effects import (
     Observation,
+    RejectedFor,
     SawAttempt,
     SawLearned,
     SawOutcome,
@@ -27,8 +27,6 @@ from engine.core.views import ElectionPhase
 from engine.sim.scenario.patterns import is_upkeep
 from engine.sim.world.network import Datagram
 from engine.sim.world.world import Watcher
-
-_LATE_GREETING: Final = "stale-answer"
 
 
 class Onlookers:
@@ -72,7 +70,7 @@ class Onlookers:
             self.reads[saw.token] = saw
         if isinstance(saw, SawAttempt) and saw.phase is ElectionPhase.LEADS:
             self.elections += 1
-        if isinstance(saw, SawRejected) and saw.reason == _LATE_GREETING:
+        if isinstance(saw, SawRejected) and saw.reason is RejectedFor.STALE_ANSWER:
             return
         for watcher in self._watchers:
             watcher.told(now - self._began, site, saw)
