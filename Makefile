@@ -12,7 +12,7 @@
 #   make chaos     kills and cuts apart real engines for SECONDS, then checks all that was told;
 #                  with LEADERSHIP=none, last-author or elected that setting alone, else each in turn
 #   make picture   draws docs/screen*.svg, the screen of a real demo cluster at 80x24, 120x30 and 160x48, and docs/lab*.svg
-#   make keys      measures the time from a key to its paint, in a demo of this machine, at the same sizes
+#   make keys      measures the time from a key to its paint, in a demo of this machine and in the lab, at the same sizes
 #   make lint      lint and types alone
 #   make format    lays the code out as `make lint` wants it
 #   make lock      pins the newest dependencies that pyproject.toml allows

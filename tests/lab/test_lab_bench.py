@@ -41,6 +41,15 @@ def test_what_comes_is_known_as_far_as_a_scenario_goes() -> None:
     assert endless.steps_words() == f"step 0 of {AHEAD_MAX}+"
 
 
+def test_a_step_far_beyond_what_was_seen_is_gone_to() -> None:
+    endless = playing("sites s1 s2 s3\n" + 's1 tweets "a"\nrun 60 ms\n' * 200)
+    endless.go(1_500)
+    assert endless.reel.position == 1_500
+    with pytest.raises(Refused, match=r"steps are 0 to \d+$"):
+        endless.go(90_000)
+    assert endless.reel.position == 1_500
+
+
 def test_a_plan_opens_at_the_step_that_broke_a_rule() -> None:
     broken = playing(PLAN)
     assert broken.frame.broken is not None

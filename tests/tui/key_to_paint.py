@@ -1,4 +1,5 @@
-"""Measures the time from a key to what it painted, on the screen of an idle demo in a pseudo-terminal (`make keys`).
+"""Measures the time from a key to what it painted, in a pseudo-terminal (`make keys`): on the screen of an idle demo,
+and in the lab at the end of a long run.
 
 What is timed is what a person waits for: from the writing of a key to the end of what the screen writes because of it.
 Before each key the screen rests, so that no other paint is taken for an answer. The figures are of this machine as it
@@ -37,6 +38,7 @@ UNPAINTED_S: Final = 3.0
 TWEETS: Final = 20
 
 UP, DOWN, PAGE_UP, PAGE_DOWN = b"\x1b[A", b"\x1b[B", b"\x1b[5~", b"\x1b[6~"
+RIGHT, LEFT, END = b"\x1b[C", b"\x1b[D", b"\x1b[F"
 ESC: Final = b"\x1b"
 KINDS: Final = {
     "a pane": (b"1", b"2", b"4", b"5", b"6", b"3"),
@@ -45,6 +47,13 @@ KINDS: Final = {
     "back": (ESC,),
     "a letter": (b"c", *(bytes([letter]) for letter in b"a draft to go on with"), b"\x15"),
     "back again": (ESC,),
+}
+LAB_STEPS: Final = 10_000
+LAB_KINDS: Final = {
+    "a step": (b"b", b"b", b"n", b"n", b"B", b"N"),
+    "a pick": (RIGHT, LEFT, DOWN, UP),
+    "the table": (b"l", b"[", b"]", b"l"),
+    "scrolled": (PAGE_UP, PAGE_UP, PAGE_DOWN, END),
 }
 
 
@@ -121,6 +130,30 @@ def _measure(size: tuple[int, int], rounds: int) -> dict[str, list[tuple[float, 
     return took
 
 
+def _measure_lab(size: tuple[int, int], rounds: int) -> dict[str, list[tuple[float, float]]]:
+    """The same in the lab, after LAB_STEPS steps."""
+    took: dict[str, list[tuple[float, float]]] = {kind: [] for kind in LAB_KINDS}
+    tweets = "".join(f'{site} tweets "{site}"\nrun 60 ms\n' for site in ("s1", "s2", "s3", "s4", "s5"))
+    with tempfile.TemporaryDirectory() as folder:
+        scenario = Path(folder) / "long.scenario"
+        scenario.write_text(f"sites s1 s2 s3 s4 s5\n{tweets * (LAB_STEPS // 50)}", encoding="utf-8")
+        terminal = Terminal(size, [*PROGRAM, "lab", str(scenario)])
+        try:
+            terminal.until_shown(b"Lab: ")
+            terminal.rest()
+            os.write(terminal.master, b"g%d" % LAB_STEPS)
+            terminal.rest()
+            os.write(terminal.master, b"\r")
+            terminal.until_shown(b"%d" % LAB_STEPS)
+            terminal.rest()
+            for _ in range(rounds):
+                for kind, pressed in LAB_KINDS.items():
+                    took[kind] += (each for key in pressed if (each := terminal.paint_ms(key)) is not None)
+        finally:
+            terminal.close()
+    return took
+
+
 def _p95(figures: list[float]) -> float:
     return statistics.quantiles(figures, n=20, method="inclusive")[-1] if len(figures) > 1 else figures[0]
 
@@ -139,10 +172,12 @@ def main() -> None:
     print(
         f"{'size':>7}  {'key':<12}{'times':>6}  {'median':>9}  {'p95':>9}  {'longest':>9}  {'cpu':>9}  {'cpu p95':>9}"
     )
-    for size in SIZES:
-        took = _measure(size, rounds)
-        print(_row(f"{size[0]}x{size[1]}", "all", [key for each in took.values() for key in each]))
-        print(*(_row("", kind, each) for kind, each in took.items() if each), sep="\n", flush=True)
+    for what, measure in (("demo", _measure), (f"lab, {LAB_STEPS:,} steps", _measure_lab)):
+        print(what)
+        for size in SIZES:
+            took = measure(size, rounds)
+            print(_row(f"{size[0]}x{size[1]}", "all", [key for each in took.values() for key in each]))
+            print(*(_row("", kind, each) for kind, each in took.items() if each), sep="\n", flush=True)
     print(f"load of this machine meanwhile: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 

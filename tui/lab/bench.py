@@ -24,9 +24,9 @@ from tui.lab.why import Why
 
 AHEAD_MAX: Final = 300
 LEAP_MAX: Final = 2_000
-"""So many steps at most are taken by one key."""
-FAULT_MAX: Final = 20_000
-"""So far a plan is played at once to find what it broke."""
+"""So many steps at most are taken by one key that looks for a decision."""
+FAR_MAX: Final = 20_000
+"""So far it is played at once, to a step that somebody names, or in a plan to the one that broke a rule."""
 BACK_MAX: Final = 10
 LOOK_BACK: Final = 50
 
@@ -158,7 +158,7 @@ class Bench:
 
     def _to_the_fault(self) -> None:
         """To the step that broke a rule, if one did."""
-        found = self._leap(FAULT_MAX, lambda frame: frame.broken is not None)
+        found = self._leap(FAR_MAX, lambda frame: frame.broken is not None)
         if not found or self.frame.broken is None:
             self.reel.go(0)
 
@@ -204,7 +204,7 @@ class Bench:
         last = len(self.reel.frames) - 1
         if step > last:
             self.reel.go(last)
-            self._leap(min(LEAP_MAX, step - last), lambda _: False)
+            self._leap(min(FAR_MAX, step - last), lambda _: False)
             last = len(self.reel.frames) - 1
         if not 0 <= step <= last:
             self.reel.go(here)
