@@ -23,6 +23,7 @@ from tui.lab.seen import Concluded, Fate, Flown, Happened, Said, Seen
 
 _UNSAID: Final = re.compile(r".*", re.DOTALL)
 """What the sentence says already of a line's note: all of it."""
+_HANDED: Final = re.compile("asks the leader to propose: |passes on, for the leader to propose: ")
 _WHOLE: Final = re.compile(r"")
 """None of it."""
 
@@ -40,7 +41,7 @@ SENT: Final = {
     "prepare": Reason(
         "{who} asks {other} to promise {ballot}, a ballot that it never used before",
         "B1",
-        re.compile("asks for a promise"),
+        re.compile("asks for a promise(?: of )?"),
     ),
     "promise": Reason("{who} promises {other} {ballot}", "A1, A4", re.compile("promised, ")),
     "accept": Reason("{who} asks {other} to accept at {ballot}", "B2", re.compile("asks to accept:? ")),
@@ -54,7 +55,7 @@ SENT: Final = {
     "hello": Reason("{who} shows {other} its store: nobody votes before enough others know it", "D5", _UNSAID),
     "welcome": Reason("{who} tells {other} what it remembers of its store", "D5"),
     "heartbeat": Reason("{who} tells {other} that it lives, and whom it hears lead", "L3"),
-    "hand-on": Reason("{who} hands events to {other}, in the order in which they were submitted", "L3, E3"),
+    "hand-on": Reason("{who} hands events to {other}, in the order in which they were submitted", "L3, E3", _HANDED),
     "ask-slot": Reason("{who} asks {other} what happened at a slot, for people alone", "", _UNSAID),
     "slot-state": Reason("{who} tells {other} what it knows of a slot, for people alone", ""),
 }
@@ -73,7 +74,7 @@ TAKEN: Final = {
     ),
     "refused": Reason("{who} gives {ballot} up when no majority is left for it", "B4", re.compile("refused ")),
     "chosen": Reason("{who} learns the choice, which never changes", "R1"),
-    "ask": Reason("{who} says what it has learned of it, and nothing more", "R3"),
+    "ask": Reason("{who} answers {other} with what it has learned of those slots", "R3", _UNSAID),
     "known": Reason(
         "{who} takes what {other} has learned, for a choice never changes", "R1", re.compile("learned here: ")
     ),
@@ -82,7 +83,7 @@ TAKEN: Final = {
     "hello": Reason("{who} looks which store of {other} it remembers", "D5", _UNSAID),
     "welcome": Reason("{who} counts {other} as one that knows its store", "D5"),
     "heartbeat": Reason("{who} hears that {other} lives", "L3"),
-    "hand-on": Reason("{who} proposes them, if it leads", "L3"),
+    "hand-on": Reason("{who} proposes them, if it leads", "L3", _HANDED),
     "ask-slot": Reason("{who} answers, for people alone", "", _UNSAID),
     "slot-state": Reason("{who} has the answer, for people alone", ""),
 }
