@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Final
 
 import orjson
+import pytest
 
 from engine.contract.answers import RecordFate, RecordLine, Topic
 from engine.contract.shape import read
 from engine.core.effects import SawPeer
 from engine.core.ids import Ballot, Round, SiteId, Slot, Tick
 from engine.core.storage import NO_VOTE, RangePromise, Vote, WriteLearned, WriteRanges, WriteVote
+from engine.datagram import DATAGRAM_BYTES_LOOPBACK, DATAGRAM_BYTES_MIN, DatagramSizes
 from engine.runtime.counters import NodeCounts
 from engine.runtime.recording import WAITING_BYTES_MAX, Recording
 from engine.runtime.subscriptions import FLUSH_EVERY, SLOW_RECORDER_BYTES, Subscriptions
@@ -188,15 +190,19 @@ def names(line: RecordLine) -> set[tuple[str, int]]:
     return {(first.salt, number) for number in range(first.number, last.number + 1)}
 
 
-async def test_what_came_left_under_the_same_name_with_the_same_words(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bytes_max", [DATAGRAM_BYTES_LOOPBACK, DATAGRAM_BYTES_MIN], ids=["whole", "in-parts"])
+async def test_what_came_left_under_the_same_name_with_the_same_words(tmp_path: Path, bytes_max: int) -> None:
     async with cluster(tmp_path, *SITES) as sites:
+        sites.datagram_sizes = DatagramSizes(bytes_max, bytes_max)
         await sites.start_all()
         await all_up(sites)
         books = await recorded(sites)
-        slot = (await sites.running["alice"].call("submit", kind="tweet", text="hello"))["slot"]
+        slot = (await sites.running["alice"].call("submit", kind="tweet", text="\N{GRINNING FACE}" * 280))["slot"]
         await known_everywhere(books, slot)
         await until(lambda: any(line.heard for line in books[BOB].lines))
         await sites.stop_all()
+        several = [line for line in books[ALICE].of("out", "accept") if len(names(line)) > 1]
+        assert bool(several) == (bytes_max == DATAGRAM_BYTES_MIN), "a long message goes in parts (W4)"
         pairs = [
             (left, came, book)
             for name, book in books.items()
