@@ -421,7 +421,7 @@ COMMANDS: Final = (
         "lab",
         "tui.commands.lab:run",
         "play a scenario of Paxos in a simulated cluster, never the live log",
-        "loggos lab b-wins --text",
+        "loggos lab b-wins",
         _lab,
         "SCENARIO is a name of `loggos lab --list`, a scenario file (docs/scenarios.md), or a line in\n"
         "a course's notation, in any case, with names (s1) or ports (8000 and up) of sites:\n"

@@ -5,27 +5,44 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from tests.tui.notebook import Notebook
+from tui.cli import main
 from tui.lab import catalogue
 
+Ended = subprocess.CompletedProcess[str]
 
-def _lab(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tui", "lab", *words],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+
+def _process(*words: str) -> Ended:
+    """As it is typed, a process of its own."""
+    program = [sys.executable, "-m", "tui", "lab", *words]
+    return subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
+
+
+def _lab(*words: str, stdin: str = "") -> Ended:
+    """The same without a process."""
+    typed = TextIOWrapper(BytesIO(stdin.encode()), encoding="utf-8")
+    printed, complained = TextIOWrapper(BytesIO(), encoding="utf-8"), StringIO()
+    with (
+        patch.object(sys, "argv", ["loggos", "lab", *words]),
+        patch.object(sys, "stdin", typed),
+        redirect_stdout(printed),
+        redirect_stderr(complained),
+    ):
+        status = main()
+    printed.flush()
+    printed.seek(0)
+    return subprocess.CompletedProcess(words, status, printed.read(), complained.getvalue())
 
 
 def test_a_scenario_in_text() -> None:
-    said = _lab("A_wins 8000 8004 123 456", "--text")
+    said = _process("A_wins 8000 8004 123 456", "--text")
     assert (said.returncode, said.stderr) == (0, "")
     shown = said.stdout.splitlines()
     assert [line for line in shown if line.endswith("is chosen")] == [
@@ -41,14 +58,14 @@ def test_a_scenario_in_text() -> None:
 def test_what_does_not_go_as_its_file_says_ends_with_12(tmp_path: Path) -> None:
     path = tmp_path / "wrong.scenario"
     path.write_text('sites s1 s2 s3\ns1 tweets "X"\nrun until quiet\nexpect chosen 1 = "Y"\n')
-    said = _lab(str(path), "--text")
+    said = _process(str(path), "--text")
     assert (said.returncode, said.stderr) == (12, "")
     assert '= wrong.scenario:4: expect chosen 1 = "Y"' in said.stdout.replace(f"{tmp_path}/", "")
 
 
 @pytest.mark.parametrize("words", [("nope", "--text"), ("A_wins 8000 8000 1 2", "--text"), ("--text",), ("single",)])
 def test_what_cannot_be_understood_ends_with_2(words: tuple[str, ...]) -> None:
-    said = _lab(*words)
+    said = _process(*words)
     assert (said.returncode, said.stdout) == (2, "")
     assert said.stderr.startswith("loggos: ")
 
