@@ -6,6 +6,7 @@ import pytest
 
 from engine.sim.scenario.parse import parse
 from engine.sim.scenario.schedule import Schedule
+from tui.lab import wording
 from tui.lab.bench import AHEAD_MAX, Bench, Refused
 from tui.lab.frame import Tape
 from tui.lab.opener import LabOpener
@@ -135,3 +136,14 @@ def test_what_comes_next_has_its_ballots_as_the_lab_prints_them() -> None:
         bench.step()
     assert "expect 1 held prepare from s5 to s3 ballot 4.5" in told
     assert [words for words in told if "4.s5" in words] == []
+
+
+def test_a_line_of_which_nothing_else_is_to_be_seen_says_what_it_means() -> None:
+    bench = bench_of("b-wins")
+    bench.step()
+    assert wording.why(bench).startswith("hold: from here on messages wait")
+    bench.step()
+    assert wording.why(bench) == bench.why.step(bench.frame)
+    bench.next_decision()
+    bench.step()
+    assert wording.why(bench) == 'expect chosen 1 = "X": it is so'

@@ -13,6 +13,16 @@ from tui.lab.seen import Said
 from tui.rows import BLANK, Part, Role, Row, fitted, row, width_of, wrapped
 
 WHY_LINES: Final = 3
+_LINES: Final = {
+    "hold": "from here on messages wait until they are delivered, dropped or let go",
+    "release": "what waited arrives, and nothing waits any more",
+    "deliver": "what waited arrives",
+    "drop": "what waited is lost",
+    "duplicate": "what waited arrives, and waits once more",
+    "run": "time passes, and what does not wait arrives",
+    "expect": "it is so",
+}
+"""What a line of a scenario means, where nothing else is to be seen of it; by its first word."""
 ABOUT_FROM: Final = 130
 """From this width on the title says what the scenario shows."""
 
@@ -67,7 +77,12 @@ def why(bench: Bench) -> str:
     if not bench.reel.position:
         begins = "nothing has happened yet: n is a step" if bench.exhibit.is_planned else "nothing has happened yet"
         return bench.exhibit.about or begins
-    return bench.why.step(bench.frame)
+    said = bench.why.step(bench.frame)
+    lines = [seen for seen in bench.frame.seen if isinstance(seen, Said) and not seen.is_wrong]
+    if len(lines) < len(bench.frame.seen):
+        return said
+    meaning = next((_LINES[word] for seen in lines if (word := seen.words.partition(" ")[0]) in _LINES), "")
+    return f"{said}: {meaning}" if meaning else said
 
 
 def in_full(bench: Bench, width: int) -> list[Row]:
