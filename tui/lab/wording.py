@@ -34,7 +34,7 @@ def title(bench: Bench, flags: Sequence[tuple[str, Role]], width: int) -> Row:
     said = [
         (f" Lab: {bench.reel.title}", Role.STRONG),
         (f"  {bench.steps_words()}", Role.PLAIN),
-        (f"  virtual {frame.at_ms / 1_000:.3f} s", Role.PLAIN),
+        (f"  {'' if tape is None else 'virtual '}{frame.at_ms / 1_000:.3f} s", Role.PLAIN),
     ]
     if tape is not None and len(tape.branches) > 1:
         said.append((f"  branch {tape.branch + 1} of {len(tape.branches)}", Role.NOTE))
