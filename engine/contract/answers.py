@@ -299,13 +299,15 @@ class Waiting(Shape):
 
 class LinearizableRead(Shape):
     """What became of a linearizable read: `at` is the moment before which nothing is missing, None where that is not
-    confirmed, because of `reason`."""
+    confirmed, because of `reason`: `answered` sites did, too few, or slot `waits_for` is not settled yet."""
 
     confirmed: bool
     bound: int | None
     at: str | None
     voters: tuple[str, ...]
     reason: str | None
+    answered: ForScreens[int | None]
+    waits_for: ForScreens[int | None]
 
 
 class TimelinePage(Shape):

@@ -154,11 +154,14 @@ class SawReadConfirmed(Value):
 
 
 class SawReadUnconfirmed(Value):
-    """A read ended without being confirmed (R5); `bound` is None where no majority answered."""
+    """A read ended without being confirmed (R5); `bound` is None where no majority answered. `answered`: how many sites
+    did, this one included, where it waited for these; else it waited for `missing`, the first unlearned slot."""
 
     token: int
     bound: Slot | None
     reason: str
+    answered: int | None
+    missing: Slot | None
 
 
 class SawBiography(Value):

@@ -255,9 +255,9 @@ def read_shape(read: SawReadConfirmed | SawReadUnconfirmed, clock: Clock) -> Lin
     """What became of a linearizable read: `at` is when its majority was asked (R5)."""
     match read:
         case SawReadConfirmed(_, bound, asked, _, voters):
-            return LinearizableRead(True, bound, iso(clock.wall_ms_of(asked)), voters, None)
-        case SawReadUnconfirmed(_, bound, reason):
-            return LinearizableRead(False, bound, None, (), reason)
+            return LinearizableRead(True, bound, iso(clock.wall_ms_of(asked)), voters, None, None, None)
+        case SawReadUnconfirmed(_, bound, reason, answered, missing):
+            return LinearizableRead(False, bound, None, (), reason, answered, missing)
         case _:
             assert_never(read)
 

@@ -280,7 +280,7 @@ OBSERVATIONS: list[tuple[Observation, str]] = [
         "fresh 43 - | everything chosen until 12 ms ago is here: slot 43 by alice, bob",
     ),
     (
-        SawReadUnconfirmed(1, None, "2 of 5 answered, 3 needed"),
+        SawReadUnconfirmed(1, None, "2 of 5 answered, 3 needed", 2, None),
         "fresh - - | not confirmed: 2 of 5 answered, 3 needed",
     ),
     (SawRecovery(RecoveryPhase.DONE, Slot(0), Slot(0), None), "recovery - - | done: a majority knows of no used slot"),

@@ -181,6 +181,7 @@ def test_a_read_that_a_rule_keeps_says_so_first() -> None:
     stage.read(1, timeout=1_000)
     (saw,) = told(stage.live(1_000), SawReadUnconfirmed)
     assert saw.reason == "rule 1 here drops the answers of bob and carol; 1 of 3 answered, 2 needed"
+    assert (saw.answered, saw.missing) == (1, None)
     rule.taken = left(AskHighest(NONCE), BOB)
     stage.read(2, timeout=1_000)
     (saw,) = told(stage.live(1_000), SawReadUnconfirmed)

@@ -309,6 +309,7 @@ def test_r5_a_prefix_that_does_not_come_is_named() -> None:
     stage.hear(BOB, highest(nonce, 3, prefix=0), chosen(1, tweet(BOB, 1)))
     (saw,) = told(stage.wait(300), SawReadUnconfirmed)
     assert (saw.bound, saw.reason) == (3, "slot 2 is not settled yet, and the log goes up to slot 3")
+    assert (saw.answered, saw.missing) == (None, 2)
 
 
 def test_r5_a_read_behind_an_open_question_says_so() -> None:

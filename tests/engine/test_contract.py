@@ -81,6 +81,7 @@ ADDED: Final = {
     answers.Outcome: ("outcome: that of", r'`"(\w+)"`'),
     answers.LogLine: ("log line:", r'`"(\w+)"`'),
     answers.TraceLine: ("trace line:", r'(?:For screens there is|and|on;) `"(\w+)"`'),
+    answers.LinearizableRead: ("read (of a `view` with `fresh`):", r'`"(\w+)"`'),
     answers.Peer: ("status: the object of", r"`peers\[name\]\.(heard_s|voting|address)`"),
     answers.Status: ("status: the object of", r"`(udp|pid|version|since|fill_in_s|data|attempts)`"),
 }

@@ -45,7 +45,8 @@ async def test_r5_a_linearizable_view_has_what_was_created_elsewhere_before_it(t
         view = await carol.call("view", fresh=True, timeout_s=30)
         assert texts(view) == ["lunch at noon?"]
         fresh = view["fresh"]
-        assert fresh == {"confirmed": True, "bound": slot, "at": fresh["at"], "voters": fresh["voters"], "reason": None}
+        said = {"confirmed": True, "bound": slot, "at": fresh["at"], "voters": fresh["voters"], "reason": None}
+        assert fresh == said | {"answered": None, "waits_for": None}
         assert {"carol"} < set(fresh["voters"]) <= set(sites.sites)
         assert (await carol.call("status"))["fresh_at"] == fresh["at"]
         trace = (await carol.call("trace", limit=1_000))["lines"]
@@ -65,7 +66,8 @@ async def test_r5_without_a_majority_a_linearizable_view_shows_what_is_here_and_
             lambda: alice.call("view", fresh=True, timeout_s=0.2), lambda view: view["fresh"]["reason"] == reason
         )
         assert texts(view) == ["before the cut"]
-        assert view["fresh"] == {"confirmed": False, "bound": None, "at": None, "voters": [], "reason": reason}
+        said: dict[str, object] = {"confirmed": False, "bound": None, "at": None, "voters": [], "reason": reason}
+        assert view["fresh"] == said | {"answered": 1, "waits_for": None}
         assert (await alice.call("status"))["fresh_at"] is None
         await alice.call("faults.clear")
         assert (await alice.call("view", fresh=True, timeout_s=30))["fresh"]["confirmed"]
@@ -85,7 +87,7 @@ async def test_r5_a_linearizable_view_that_cannot_be_complete_names_the_slot(tmp
         await eventually(lambda: answers(carol), lambda count: count > before)
         assert await client.call("give_up", requests=[request]) == {"given_up": 1}
         view = await client.answer(request)
-        assert (view["lines"], view["fresh"]["bound"]) == ([], slot)
+        assert (view["lines"], view["fresh"]["bound"], view["fresh"]["waits_for"]) == ([], slot, slot)
         has, rule, given_up, said = view["fresh"]["reason"].split("; ")
         assert (given_up, said) == (
             "given up by who asked",

@@ -79,4 +79,4 @@ def test_r5_a_read_is_confirmed_once_for_a_majority_asked_since_it_began(
 
 
 def test_a_read_that_ended_unconfirmed_says_nothing_of_the_log(reads: Reads) -> None:
-    assert reads.ended(ALICE, SawReadUnconfirmed(1, None, "1 of 3 answered, 2 needed").token).chosen == 7
+    assert reads.ended(ALICE, SawReadUnconfirmed(1, None, "1 of 3 answered, 2 needed", 1, None).token).chosen == 7

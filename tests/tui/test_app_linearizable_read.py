@@ -21,11 +21,13 @@ def title(pilot: Driven) -> str:
 
 
 def confirmed() -> Json:
-    return {"confirmed": True, "bound": 4, "at": ASKED, "voters": ["alice", "bob", "carol"], "reason": None}
+    read: Json = {"confirmed": True, "bound": 4, "at": ASKED, "voters": ["alice", "bob", "carol"], "reason": None}
+    return read | {"answered": None, "waits_for": None}
 
 
-def unconfirmed(reason: str) -> Json:
-    return {"confirmed": False, "bound": None, "at": None, "voters": [], "reason": reason}
+def unconfirmed(reason: str, answered: int | None = None, waits_for: int | None = None) -> Json:
+    read: Json = {"confirmed": False, "bound": None, "at": None, "voters": [], "reason": reason}
+    return read | {"answered": answered, "waits_for": waits_for}
 
 
 class Majority:
@@ -65,7 +67,7 @@ async def test_the_key_asks_a_majority_and_the_title_tells_when_nothing_was_miss
             await pilot.until_shown(f"confirmed by alice, bob, carol: nothing chosen before {clock(ASKED)} is missing")
 
 
-async def test_without_a_majority_the_title_says_how_many_answered(tmp_path: Path) -> None:
+async def test_without_a_majority_the_title_says_how_many_answered_or_which_slot_lacks(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine:
         engine.used_max = 3
         majority = Majority(engine)
@@ -73,9 +75,13 @@ async def test_without_a_majority_the_title_says_how_many_answered(tmp_path: Pat
             await pilot.until_shown("tweet number 3")
             await pilot.press("v")
             await pilot.until(lambda: majority.asked == 1, "never asked")
-            majority.answers(unconfirmed("2 of 5 answered, 3 needed"))
+            majority.answers(unconfirmed("rule 1 here drops, for a, test; 2 of 5 answered, 3 needed", answered=2))
             await pilot.until_shown("3 shown · unconfirmed: 2 of 5 answered")
-            await pilot.until_shown("not confirmed that nothing is missing: 2 of 5 answered, 3 needed")
+            await pilot.until_shown("not confirmed that nothing is missing: rule 1 here drops, for a, test; 2 of 5")
+            await pilot.press("v")
+            await pilot.until(lambda: majority.asked == 2, "never asked again")
+            majority.answers(unconfirmed("slot 4 is not settled yet, and so on", waits_for=4))
+            await pilot.until_shown("3 shown · unconfirmed: slot 4 is not settled yet")
             engine.status_changes = {"fresh_at": ASKED}
             engine.tell({"topic": "status", **engine.status()})
             await pilot.until_shown(f"3 shown · confirmed {clock(ASKED)}")

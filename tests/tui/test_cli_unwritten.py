@@ -298,6 +298,8 @@ def test_a_view_that_is_not_confirmed_says_so_whoever_reads_it(folder: Path, int
             "at": None,
             "voters": [],
             "reason": "1 of 3 answered, 2 needed",
+            "answered": 1,
+            "waits_for": None,
         }
         shown = {"lines": [LINE] * 50, "shown": 50, "hidden": 0, "prefix": 1, "waiting": None, "fresh": fresh}
         engine.answer(request, shown)

@@ -112,10 +112,9 @@ class InspectorPane(Page):
         if attempt is None:
             return []
         words = attempt_words(attempt)
-        because = "" if words.endswith(attempt.why) else f". {attempt.why[:1].upper()}{attempt.why[1:]}"
-        said = wrapped(row((f"{words}{because}", Role.NOTE)), width)
-        if attempt.phase in {AttemptPhase.WAITING, AttemptPhase.YIELDING}:
-            return said  # nobody is asked for anything meanwhile
+        if attempt.phase in {AttemptPhase.WAITING, AttemptPhase.YIELDING}:  # nobody is asked for anything meanwhile
+            return wrapped(row((words, Role.NOTE)), width)
+        said = wrapped(row((f"{words}. {attempt.why[:1].upper()}{attempt.why[1:]}", Role.NOTE)), width)
         asked_for = "answers" if attempt.ballot is None else f"votes for {attempt.ballot}"
         parts = [Part(f"{asked_for}  ", Role.DIM)]
         for site in self.model.sites:

@@ -26,7 +26,7 @@ class Confirming:
 class Unconfirmed:
     """The last question got no majority's answer in time, or the prefix did not come that far."""
 
-    reason: str
+    read: LinearizableRead
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,12 @@ def title_words(state: ReadState, status: Status | None, stale: bool) -> tuple[s
     match state:
         case Confirming():
             return "confirming …", "confirming …"
-        case Unconfirmed(reason):
-            counts = reason.rpartition("; ")[2].partition(",")[0]  # what is in the way is too long for a title
-            return f"unconfirmed: {counts}", f"unconfirmed: {counts.removesuffix(' answered')}"
+        case Unconfirmed(read):  # what is in the way is too long for a title
+            if read.answered is None:
+                slot = f"slot {read.waits_for}"
+                return f"unconfirmed: {slot} is not settled yet", f"unconfirmed: {slot}"
+            counts = f"{read.answered} of {'?' if status is None else status.quorum.size}"
+            return f"unconfirmed: {counts} answered", f"unconfirmed: {counts}"
         case NoneOpen():
             old = STALE if stale else ""
             at = None if status is None else status.fresh_at

@@ -294,7 +294,7 @@ class SiteModel:
             self._confirmed(NoneOpen())
             raise
         if read.at is None:
-            self._confirmed(Unconfirmed(read.reason or "no reason is told"))
+            self._confirmed(Unconfirmed(read))
             return read
         if self.status is not None:
             self.status = replace(self.status, fresh_at=max(read.at, self.status.fresh_at or read.at))

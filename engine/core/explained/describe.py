@@ -83,7 +83,7 @@ def observation(value: Observation) -> Line | None:
         case SawReadConfirmed(_, bound, _, took_ms, voters):
             note = f"everything chosen until {took_ms} ms ago is here: slot {bound} by {', '.join(voters)}"
             return Line("fresh", bound or None, None, note)
-        case SawReadUnconfirmed(_, bound, reason):
+        case SawReadUnconfirmed(_, bound, reason, _, _):
             return Line("fresh", bound, None, f"not confirmed: {reason}")
         case SawStanding(voting, why):
             said = "enough other sites know this store (D5)" if voting else why

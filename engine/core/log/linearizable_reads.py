@@ -30,6 +30,7 @@ from engine.core.messages import AskHighest, Highest
 from engine.core.peers.heartbeats import Peers
 from engine.core.settings import Settings
 from engine.core.step import Step
+from engine.core.value import Value
 
 
 @dataclass(slots=True)
@@ -42,6 +43,15 @@ class _Question:
     resend_at: Tick
     resend_every: Tick
     answers: dict[SiteId, Slot] = field(default_factory=dict)
+
+
+class _Stuck(Value):
+    """Why a read is not confirmed: as a SawReadUnconfirmed has it, and in words and counts."""
+
+    said: str
+    bound: Slot | None
+    answered: int | None
+    missing: Slot | None
 
 
 @dataclass(slots=True)
@@ -106,11 +116,11 @@ class LinearizableReads:
         if token not in self._open:
             return
         self._open.discard(token)
-        bound, stuck = self._leave(step, token)
-        missing = Slot(self._learner.prefix + 1)
+        stuck = self._leave(step, token)
         hindrances, now = self._hindrances, step.now
-        hindered = hindrances.of_question(now) if bound is None else hindrances.of_slot(now, missing)
-        step.tell(SawReadUnconfirmed(token, bound, "; ".join(part for part in (hindered, why, stuck) if part)))
+        hindered = hindrances.of_question(now) if stuck.missing is None else hindrances.of_slot(now, stuck.missing)
+        reason = "; ".join(part for part in (hindered, why, stuck.said) if part)
+        step.tell(SawReadUnconfirmed(token, stuck.bound, reason, stuck.answered, stuck.missing))
         if self._question is not None and not self._question.reads:
             self._question = None
             if self._next:
@@ -195,26 +205,28 @@ class LinearizableReads:
         if not self._scanner.copying:
             self._filler.fill_through(step, bound)
 
-    def _leave(self, step: Step, token: int) -> tuple[Slot | None, str]:
-        """Takes a read out of where it is; returns its bound, and what it waited for in words and counts."""
+    def _leave(self, step: Step, token: int) -> _Stuck:
+        """Takes a read out of where it is."""
         question = self._question
         if question is not None and token in question.reads:
             question.reads.discard(token)
-            return None, self._counts(step, question)
+            return self._asking(step, question, "")
         if question is not None and token in self._next:
             self._next.discard(token)
-            return None, f"it waits behind an earlier read, which is still asking; {self._counts(step, question)}"
+            return self._asking(step, question, "it waits behind an earlier read, which is still asking; ")
         waiting = next(each for each in self._waiting if token in each.reads)
         waiting.reads.discard(token)
         if not waiting.reads:
             self._waiting.remove(waiting)
             self._push_at = self._push_at if self._waiting else NEVER
-        missing = self._learner.prefix + 1
-        return waiting.bound, f"slot {missing} is not settled yet, and the log goes up to slot {waiting.bound}"
+        missing = Slot(self._learner.prefix + 1)
+        said = f"slot {missing} is not settled yet, and the log goes up to slot {waiting.bound}"
+        return _Stuck(said, waiting.bound, None, missing)
 
-    def _counts(self, step: Step, question: _Question) -> str:
+    def _asking(self, step: Step, question: _Question, first: str) -> _Stuck:
         answered, sites = len(question.answers) + step.voting, len(self._settings.sites)
-        return f"{answered} of {sites} answered, {self._settings.quorum} needed"
+        said = f"{first}{answered} of {sites} answered, {self._settings.quorum} needed"
+        return _Stuck(said, None, answered, None)
 
     def _longer(self, every: Tick) -> Tick:
         timings = self._settings.timings
