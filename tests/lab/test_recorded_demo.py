@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 from tests.real_cluster import BOUND_S, run, until
+from tests.tui.notebook import Notebook
 from tests.tui.test_launch import Demo
 from tui.client import Client, Json
 from tui.lab.recording import Left, parsed
@@ -88,6 +89,14 @@ def test_a_demo_writes_over_no_recording_unless_told_so(tmp_path: Path) -> None:
     assert (said.status, said.out, kept.read_text()) == (2, "", "mine")
     assert said.err == f"loggos: {kept} is there already: name another file, or write over it with --overwrite\n"
     assert not (tmp_path / "demo" / "alice" / "site.db").exists(), "before anything is started"
+
+
+def test_what_was_recorded_is_not_played_on_real_sites(tmp_path: Path) -> None:
+    path = tmp_path / "alice.jsonl"
+    path.write_bytes(Notebook("alice").tells().ends().text)
+    said = run("lab", str(path), "--live")
+    assert (said.status, said.out) == (2, "")
+    assert said.err == "loggos: what real sites recorded is looked at, not played: leave --live out\n"
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,10 @@ def run(arguments: Namespace) -> int:
     if arguments.mistakes:
         return _list_mistakes(Output(arguments.json))
     if arguments.live:
+        if _recorded(arguments.what) is not None:
+            raise CommandFailed(
+                ExitStatus.BAD_INPUT, "what real sites recorded is looked at, not played: leave --live out"
+            )
         return _play_live(arguments)
     if not (arguments.text or arguments.json):
         return _show(arguments)
