@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from engine.core.explained.describe import Line
+from engine.core.explained.describe import BAD_NEWS, Line
 from engine.core.explained.spacetime import (
     CONCLUDED,
     Arrow,
@@ -79,7 +79,7 @@ def rows_of(frame: Frame, names: tuple[SiteId, ...]) -> list[Drawn]:
                     said = f"{_SAID.get(end, '')}{label(line, names)}"
                     add(seen.at_ms, None if index else arrow, role, said, f"{line.note}{_since(seen)}".strip())
             case Concluded(at_ms, site, line):
-                role = Role.BAD if line.type in {"lost", "not-created", "refused"} else Role.GOOD
+                role = Role.BAD if line.type in BAD_NEWS else Role.GOOD
                 add(at_ms, Point(names.index(site), CONCLUDED), role, label(line, names), line.note)
             case Happened(at_ms, None, what, why):
                 add(at_ms, None, Role.WARN, what, why)

@@ -7,6 +7,7 @@ from typing import Final
 from engine.core.ids import SITES_MAX
 from engine.core.settings import Leadership
 from engine.sim.scenario.schedule import Schedule
+from tui.counted import plural
 from tui.lab.tape import free
 
 HINT: Final = "how many sites (1 to 9), then their leadership: 5 none   3 elected   3 none last-author elected"
@@ -32,4 +33,4 @@ def free_lab(typed: str) -> tuple[str, Schedule]:
     if len(modes) not in {1, count}:
         raise BadChoice(f"one leadership for all, or one for each of the {count} sites, not {len(modes)}")
     leadership = [Leadership(mode) for mode in modes] * (count if len(modes) == 1 else 1)
-    return f"free, {count} {'site' if count == 1 else 'sites'}, {' '.join(modes)}", free(leadership, SEED)
+    return f"free, {plural(count, 'site')}, {' '.join(modes)}", free(leadership, SEED)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from engine.contract import requests
-from engine.contract.answers import AcceptorLine, Entry, LinearizablePage, LogLine, Outcome, Status
+from engine.contract.answers import AcceptorLine, Direction, Entry, LinearizablePage, LogLine, LogState, Outcome, Status
 from engine.contract.requests import Data, Events, Log
 from engine.core.ids import EventId, SiteId, Slot, quorum_size
 from engine.core.views import ElectionPhase
@@ -119,7 +119,7 @@ class Checker:
     def elections(self) -> int:
         """How often a site came to lead since the run began."""
         lines = (line for site in self._sites.watched.values() for line in site.lines)
-        return sum(line.dir == "self" and line.type == ElectionPhase.LEADS for line in lines)
+        return sum(line.dir == Direction.SELF and line.type == ElectionPhase.LEADS for line in lines)
 
     def told(self, event: EventId) -> Outcome | None:
         """What was told of it last, None: nothing yet."""
@@ -160,7 +160,7 @@ class Checker:
             line = next(iter(self._log(watched, real, real)), None)
         else:
             line = self._last_words[site][1].get(real) if site in self._last_words else None
-        return line if line is not None and line.state == "chosen" else None
+        return line if line is not None and line.state == LogState.CHOSEN else None
 
     def _log(self, site: Watched, first: Slot, last: Slot) -> tuple[LogLine, ...]:
         return self._sites.ask(site, Log(first=first, last=last, limit=last - first + 1)).lines

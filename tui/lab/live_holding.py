@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from engine.contract import requests
-from engine.contract.answers import Held
+from engine.contract.answers import Direction, Held
 from engine.contract.requests import FaultsDrop, FaultsRelease
 from engine.core.ids import Ballot, SiteId
 from engine.sim.scenario.expected import ExpectHeld
@@ -272,7 +272,7 @@ class Holding:
 
     def _held_at(self, at: SiteId, held: Held) -> HeldAt:
         peer = self._names.site(held.peer)
-        sender, to = (peer, at) if held.dir == "in" else (at, peer)
+        sender, to = (peer, at) if held.dir == Direction.IN else (at, peer)
         return HeldAt(at, sender, to, held, tuple(self._names.sayings(sender, to, held)))
 
     def _ranked(self, held: HeldAt) -> Iterable[Saying]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from engine.contract.answers import Held, TraceLine
+from engine.contract.answers import Direction, Held, TraceLine
 from engine.core.ids import Ballot, EventId, Round, SiteId, Slot
 from engine.core.views import AttemptPhase
 from tui.lab.live_sayings import WORDS, Ranks, Saying, slots_of
@@ -89,7 +89,7 @@ class Names:
 
     def sent(self, sender: SiteId, line: TraceLine) -> list[Saying]:
         """What a line of the sender's trace says; nothing where it is no part of a scenario."""
-        if line.dir != "out" or line.peer is None:
+        if line.dir != Direction.OUT or line.peer is None:
             return []
         return self.sayings(sender, self.site(line.peer), line)
 
@@ -112,9 +112,9 @@ class Names:
         """The real ballots of a site's attempts that follow a random wait (B4), from its trace."""
         waited: set[int | None] = set()
         for line in lines:
-            if line.dir == "self" and line.type == AttemptPhase.WAITING:
+            if line.dir == Direction.SELF and line.type == AttemptPhase.WAITING:
                 waited.add(line.slot)
-            elif line.dir == "self" and line.type == AttemptPhase.PREPARING:
+            elif line.dir == Direction.SELF and line.type == AttemptPhase.PREPARING:
                 ballot = self.ballot(line.ballot)
                 if line.slot in waited and ballot is not None:
                     yield ballot

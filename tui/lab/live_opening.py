@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.contract import requests
-from engine.contract.answers import Outcome, Status
+from engine.contract.answers import Outcome, OutcomeWord, Status
 from engine.contract.errors import RequestFailed
 from engine.contract.requests import EventKind, Events, GiveUp, Submit, TraceLines
 from engine.core.ids import SiteId, quorum_size
 from engine.core.settings import Leadership
-from engine.core.views import ElectionPhase
+from engine.core.views import AttemptPhase, ElectionPhase
 from engine.sim.scenario.acts import Submit as Submitted
 from engine.sim.scenario.schedule import Schedule
 from tui.exits import CommandFailed, ExitStatus
@@ -177,7 +177,7 @@ class Opening:
 
     def _tweet(self, site: Watched, text: str) -> None:
         outcome = self._outcome(site, self.sites.begin(site, Submit(kind=EventKind.TWEET, text=text)))
-        if outcome.outcome != "created":
+        if outcome.outcome != OutcomeWord.CREATED:
             said = f"{outcome.outcome}: {outcome.reason}"
             raise CommandFailed(ExitStatus.NO_ENGINE, f"a tweet of {site.local.site} is {said}")
         self._await(self._not_ready, "the sites are not ready")
@@ -195,7 +195,7 @@ class Opening:
                 self._await(lambda: self._not_preparing(site), f"{site.name} uses up no round")
                 self.sites.ask(site, GiveUp(requests=(number,)))
                 outcome = self._outcome(site, number)
-                if outcome.outcome != "not-created":
+                if outcome.outcome != OutcomeWord.NOT_CREATED:
                     said = f"{outcome.outcome}: {outcome.reason}"
                     raise CommandFailed(
                         ExitStatus.NO_ENGINE, f"a tweet of {site.local.site} that left nowhere is {said}"
@@ -203,7 +203,7 @@ class Opening:
 
     def _not_preparing(self, site: Watched) -> str | None:
         attempts = self.sites.ask(site, requests.Status()).attempts
-        return None if any(each.phase == "preparing" for each in attempts) else "it prepares nothing"
+        return None if any(each.phase == AttemptPhase.PREPARING for each in attempts) else "it prepares nothing"
 
     def _outcome(self, site: Watched, number: int) -> Outcome:
         self._await(lambda: None if number in site.answers else "no outcome yet", f"an event of {site.local.site}")

@@ -12,6 +12,7 @@ from textual.containers import Vertical
 from textual.content import Content
 
 from tui import keys
+from tui.counted import plural
 from tui.keys import Key
 from tui.lab.frame import Branch
 from tui.panes.lines import ScrolledRows
@@ -141,7 +142,7 @@ def _named(name: str, about: str) -> Row:
 
 def _branch(branch: Branch, here: int) -> Row:
     mark = ("● ", Role.GOOD) if branch.number == here else ("  ", Role.PLAIN)
-    steps = "1 step" if branch.steps == 1 else f"{branch.steps} steps"
+    steps = plural(branch.steps, "step")
     name = f"branch {branch.number + 1}, {steps}"
     return row(mark, (fitted(name, NAME_WIDTH + 4), Role.STRONG), f" {_how(branch)}")
 

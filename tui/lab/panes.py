@@ -16,6 +16,7 @@ from textual.message import Message
 
 from engine.core.explained.spacetime import Pen
 from engine.core.ids import SiteId, Slot
+from tui.counted import plural
 from tui.lab import acceptors
 from tui.lab.bench import Bench
 from tui.lab.diagram import DiagramRows, heads, painted, pen_for
@@ -69,7 +70,7 @@ class AcceptorsPane(BenchRows):
 
     def title(self) -> str:
         if self.bench.is_log:
-            return f"the log · {'1 slot' if len(self._slots) == 1 else f'{len(self._slots):,} slots'}"
+            return f"the log · {plural(len(self._slots), 'slot')}"
         slot = self.bench.slot
         entry = self.bench.frame.chosen.get(slot)
         chosen = "" if entry is None else f" · chosen {acceptors.value(entry)}"

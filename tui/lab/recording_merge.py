@@ -22,6 +22,7 @@ from typing import Final
 
 from engine.contract.answers import DatagramName
 from engine.core.ids import SiteId
+from tui.counted import plural
 from tui.lab.recording import BadRecording, Began, Came, Left, Recorded, Recording
 from tui.lab.recording_sites import names, of_one_cluster
 from tui.recording import End, Gap
@@ -327,7 +328,7 @@ def _unsent(
     counted = Counter((place.site, event.sender) for place, event in orphans if event.sender in sent)
     for (site, sender), count in counted.items():
         place, event = next((p, e) for p, e in orphans if (p.site, e.sender) == (site, sender))
-        what = "1 datagram" if count == 1 else f"{count} datagrams"
+        what = plural(count, "datagram")
         first = _where(by_site[site].lines[place.index])
         word = event.lines[0].type if event.lines else "nothing"
         why = sent[sender].why_not(event.name)

@@ -7,9 +7,9 @@ from typing import ClassVar, Final
 
 from textual.timer import Timer
 
-from engine.contract.answers import Direction, OutcomeWord, TraceLine
+from engine.contract.answers import Direction, TraceLine
 from engine.contract.errors import RequestFailed
-from engine.core.messages import Refused
+from engine.core.explained.describe import BAD_NEWS
 from tui.panes.lines import Lines
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
 from tui.site.model import Change, SiteModel
@@ -26,8 +26,6 @@ _ARROWS: Final[Mapping[str, tuple[str, Role]]] = {
     Direction.IN: ("←", Role.GOOD),
     Direction.SELF: ("*", Role.STRONG),
 }
-
-_BAD_NEWS: Final = frozenset({OutcomeWord.LOST.value, OutcomeWord.NOT_CREATED.value, Refused.word()})
 
 
 class TracePane(Lines):
@@ -87,7 +85,7 @@ class TracePane(Lines):
         names = min(max(map(len, self.model.sites)), NAME_MAX if width < 100 else 16)
         arrow, role = _ARROWS.get(line.dir, ("·", Role.PLAIN))
         note = line.note or ""
-        alarming = line.is_taken or line.type in _BAD_NEWS
+        alarming = line.is_taken or line.type in BAD_NEWS
         return row(
             (f"{clock_ms(line.at)} ", Role.DIM),
             (f"{arrow} {fitted(line.peer or '', names)} ", role),

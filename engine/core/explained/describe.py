@@ -32,7 +32,7 @@ from engine.core.effects import (
 )
 from engine.core.entry import in_words
 from engine.core.ids import Ballot, Slot, named
-from engine.core.messages import How, Message
+from engine.core.messages import How, Message, Refused
 from engine.core.storage import EventState
 from engine.core.value import Value
 from engine.core.views import AttemptPhase
@@ -49,6 +49,10 @@ class Line(Value):
     slot: Slot | None
     ballot: Ballot | None
     note: str
+
+
+BAD_NEWS: Final = frozenset({EventState.LOST.value, EventState.NOT_CREATED.value, Refused.word()})
+"""The types of lines that are bad news for who waits for something."""
 
 
 def message(value: Message) -> Line:
