@@ -8,14 +8,15 @@ from typing import Final, get_args
 from engine.core.entry import AT_MS_MAX
 from engine.core.settings import Leadership
 from engine.sim.proving.swarm import draw
-from engine.sim.scenario.acts import Act, Crash, Cut, FlipBit, GiveUp, Mend, Narrow, Restart
+from engine.sim.scenario.acts import Act, Clear, Crash, Cut, FlipBit, GiveUp, Mend, Narrow, Restart
 from engine.sim.scenario.schedule import Schedule
 from engine.sim.sometimes import CrashPoint
 from engine.sim.world.setup import Weather
 
 PLANS: Final = [draw(seed) for seed in range(400)]
-BY_HAND: Final = {GiveUp, Narrow, Mend, Restart}
-"""Whoever drives a world by hand ends by them what in a plan has an end of its own; no plan has narrow links."""
+BY_HAND: Final = {GiveUp, Narrow, Mend, Restart, Clear}
+"""Whoever drives a world by hand ends by them what in a plan has an end of its own; no plan has narrow links, and none
+clears all sites, which no cluster bears."""
 
 SHAPES: Final = {"one-way", "alone", "split", "star", "chain", "bridge"}
 
