@@ -63,7 +63,11 @@ class Recorder:
             pid=status.pid,
             at=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         )
-        recorder._file.write(written(header))
+        try:
+            recorder._file.write(written(header))
+        except CommandFailed:
+            recorder._file.close()
+            raise
         return recorder
 
     def __enter__(self) -> Self:
