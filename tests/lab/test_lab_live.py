@@ -23,6 +23,7 @@ from tests.real_cluster import (
     interrupt,
     process_runs,
     until,
+    with_leadership,
 )
 from tui.exits import CommandFailed, ExitStatus
 from tui.lab import live_play
@@ -193,3 +194,16 @@ def test_rules_of_a_person_are_no_ground_to_play_on(three: RealCluster) -> None:
             play_live("single", parse('sites s1 s2 s3\ns1 tweets "X"\n', "a test"), where(three), print)
     finally:
         three.ask("bob", "faults.remove", {"number": rule["number"]})
+
+
+def test_engines_that_run_with_another_leadership_than_their_file_says_now_are_no_ground_to_play_on(
+    three: RealCluster, tmp_path: Path
+) -> None:
+    file = tmp_path / "sites.yaml"
+    file.write_text(with_leadership(three.sites_path.read_text(), Leadership.ELECTED))
+    (tmp_path / "cluster.key").write_bytes((three.folder / "cluster.key").read_bytes())
+    (tmp_path / "cluster.key").chmod(0o600)
+    schedule = parse('sites s1 s2 s3\nleadership elected\ns1 tweets "X"\n', "a test")
+    with pytest.raises(CommandFailed, match="needs leadership elected, alice runs with none") as failed:
+        play_live("single", schedule, Where(file, str(three.data_path)), print)
+    assert failed.value.status == ExitStatus.BAD_INPUT

@@ -50,6 +50,7 @@ class Opening:
     def begin(self) -> None:
         """Raises CommandFailed where the sites do not come to be as the scenario wants them; SiteLost, Interrupted."""
         self._check_rules()
+        self._check_leadership()
         if self.leader is not None:
             self._elect(self.leader)
         self._await(self._not_ready, "the sites are not ready")
@@ -70,6 +71,18 @@ class Opening:
                     ExitStatus.BAD_INPUT,
                     f"{site.local.site} has fault rules of its own, the first is `{rules[0].text}`:"
                     f" take them away with `{site.local.command('faults', 'clear')}`",
+                )
+
+    def _check_leadership(self) -> None:
+        """An engine has that of the file with which it was started, whatever stands there now."""
+        wanted = dict(zip(self.schedule.setup.names, self.schedule.setup.leadership, strict=True))
+        for site in self.sites.answering:
+            runs_with = self.sites.ask(site, requests.Status()).leadership
+            if runs_with != wanted[site.name]:
+                raise CommandFailed(
+                    ExitStatus.BAD_INPUT,
+                    f"the scenario needs leadership {wanted[site.name]}, {site.local.site} runs with {runs_with}:"
+                    " start the sites again with that in their file, or leave --sites out",
                 )
 
     # Ready
