@@ -77,6 +77,15 @@ def test_while_the_scenario_handles_messages_nothing_strange_is_said() -> None:
     assert wrong(live(PREPARE, ACCEPT, CHOSEN, early=(asks,))) == (), "timers ask"
 
 
+def test_where_another_site_is_quicker_in_the_end_its_slot_is_compared_and_not_its_messages() -> None:
+    quicker = replace(PREPARE, sender=S3, ballot=ballot(1, S3))
+    assert wrong(live(PREPARE, quicker)) == ()
+    lost = replace(live(PREPARE, quicker), outcomes={FIRST: (EventState.LOST, Slot(1))})
+    assert wrong(lost) == ("event 1 of s1 is created at 1 in the simulated world; live: lost at 1",)
+    elsewhere = replace(quicker, slot=Slot(2))
+    assert len(wrong(live(PREPARE, elsewhere))) == 2, "that is another slot"
+
+
 def test_ballots_have_one_order() -> None:
     run = replace(live(PREPARE, ACCEPT, CHOSEN), ballots=(ballot(1, S2), ballot(1)))
     assert wrong(run) == ("live the ballot number 1 of s2 is below number 1 of s1",)

@@ -7,7 +7,8 @@ Rules that hold here (docs/decisions has why):
   time on real machines, and so the slots overlap in another way. What only some runs say is left to chance.
 - While a scenario still has messages in its hands, nothing is said live that no simulated run says; but a ballot that
   comes after a random wait (B4) is chance. After that the sites run as they like, and what they say besides is counted
-  and told.
+  and told. Where then another site is quicker to settle a slot than in the simulated runs, with a ballot that those do
+  not have, nothing more is asked of that slot's messages: what stands in it is compared.
 - Questions of sites that lack something, and their answers, come from timers: who asks first, whom, and whether that is
   needed at all is chance. Those that a scenario names are waited for where it does.
 - Ballots have one order in both, whoever used them; what stands in a slot, and what became of an event, is the same
@@ -57,10 +58,12 @@ class Compared:
 def compare(schedule: Schedule, score: Score, live: LiveRun) -> Compared:
     said = _by_link([each for step in live.steps for each in step])
     simulated = [_by_link([each for step in run.steps for each in step.sent]) for run in score.runs]
+    excused = _excused(_last_handling(schedule), score, live)
     wrong: list[str] = []
     messages = links = 0
     for link in sorted(simulated[0]):
-        needed = [each for each in simulated[0][link] if all(each in run.get(link, ()) for run in simulated[1:])]
+        everywhere = [each for each in simulated[0][link] if all(each in run.get(link, ()) for run in simulated[1:])]
+        needed = [each for each in everywhere if each not in excused]
         wrong += _lacks(needed, said.get(link, []))
         wrong += _disordered(needed, [run[link] for run in simulated], said.get(link, []))
         messages += len(needed)
@@ -97,12 +100,30 @@ def _disordered(needed: Sequence[Saying], runs: Sequence[Sequence[Saying]], said
                 yield f"live {other} comes before {one}"
 
 
+def _last_handling(schedule: Schedule) -> int:
+    """The last line that holds messages or lets them go; 0 where none does."""
+    handling = Hold | Release | Deliver | Drop | Duplicate
+    return max((number for number, line in enumerate(schedule.lines) if isinstance(line.command, handling)), default=0)
+
+
+def _excused(last: int, score: Score, live: LiveRun) -> set[Saying]:
+    """What the simulated runs say of slots, after the last handling, for which a site is quicker live."""
+    common = _common_ballots(score.runs)
+    quicker = {
+        each.slot
+        for step in live.steps[last:]
+        for each in step
+        if each.ballot is not None and each.ballot.round and each.ballot not in common
+    }
+    steps = score.as_written.steps
+    before = {each for step in steps[:last] for each in step.sent}
+    return {each for step in steps[last:] for each in step.sent if each.slot in quicker} - before
+
+
 def _strangers(schedule: Schedule, score: Score, live: LiveRun) -> Iterator[str]:
     """What no simulated run says, while the scenario still handles messages."""
-    handling = Hold | Release | Deliver | Drop | Duplicate
-    last = max((number for number, line in enumerate(schedule.lines) if isinstance(line.command, handling)), default=0)
     told: set[Saying] = set()
-    for step in live.steps[:last]:
+    for step in live.steps[: _last_handling(schedule)]:
         for each in step:
             if each.word in REPAIR or each in score.heard_of or each.ballot in live.retries:
                 continue

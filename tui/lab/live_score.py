@@ -1,17 +1,21 @@
 """What the simulated world does at each line of a scenario: what a live run waits for, and is held against.
 
 Rules that hold here:
-- A scenario is played several times: as it is, then with other chance and on links as uneven as real ones. What differs
-  between these runs is left to chance, and nothing is asked of it.
+- A scenario is played several times: as it is, then with other chance, on links as uneven as real ones, and with lines
+  that take time, as they do there, so that timers come. What differs between these runs is left to chance, and nothing
+  is asked of it.
 - What each run held before a line, a live run holds before it does that line.
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import cycle, islice
+from random import Random
 from typing import Final
 
 from engine.core.effects import Observation, SawOutcome
@@ -25,7 +29,13 @@ from engine.sim.world.network import Datagram
 from engine.sim.world.setup import STEADY, Weather
 from tui.lab.live_sayings import Ranks, Saying, said
 
-OTHER_RUNS: Final = 5
+PAUSES_MS: Final = (0, 10, 40, 120, 300, 1_000, 2_000)
+"""How long a line takes at most, in the other runs: one of each."""
+
+MORE_RUNS_MAX: Final = 40
+MORE_WITHIN_S: Final = 3.0
+"""Then as many more, in the time that there is: each may find something else that chance decides."""
+
 _UNEVEN: Final = Weather(delay_min=1, delay_spread=4)
 
 Nth = tuple[SiteId, int]
@@ -83,21 +93,27 @@ class Score:
 
 def score(schedule: Schedule) -> Score:
     """Raises Unexpected or Violated where the scenario fails as it is written, and ScenarioError."""
-    as_written = _run(schedule)
-    return Score(as_written, [run for other in _others(schedule, as_written.leader) if (run := _try(other))])
+    as_written = _run(schedule, 0)
+    return Score(as_written, list(_others(schedule, as_written.leader)))
 
 
-def _others(schedule: Schedule, leader: SiteId | None) -> list[Schedule]:
+def _others(schedule: Schedule, leader: SiteId | None) -> Iterator[Run]:
     setup = schedule.setup
     links = tuple(tuple(_UNEVEN if each == STEADY else each for each in row) for row in setup.links)
-    setups = [replace(setup, seed=setup.seed + 1_000 * more, links=links) for more in range(1, OTHER_RUNS + 1)]
-    return [replace(schedule, setup=each, leader=leader) for each in setups]
+    until = time.monotonic() + MORE_WITHIN_S
+    for more, pause_ms in enumerate(islice(cycle(PAUSES_MS), len(PAUSES_MS) + MORE_RUNS_MAX), 1):
+        if more > len(PAUSES_MS) and time.monotonic() > until:
+            return
+        other = replace(setup, seed=setup.seed + 1_000 * more, links=links)
+        run = _try(replace(schedule, setup=other, leader=leader), pause_ms)
+        if run is not None:
+            yield run
 
 
-def _try(schedule: Schedule) -> Run | None:
+def _try(schedule: Schedule, pause_ms: int) -> Run | None:
     """None where chance spoils what the scenario expects: then that run tells nothing."""
     try:
-        return _run(schedule)
+        return _run(schedule, pause_ms)
     except (Unexpected, Violated, ScenarioError):
         return None
 
@@ -124,8 +140,9 @@ class _Witness:
         pass
 
 
-def _run(schedule: Schedule) -> Run:
-    names = schedule.setup.names
+def _run(schedule: Schedule, pause_ms: int) -> Run:
+    """`pause_ms`: how much time passes after each line, at most."""
+    names, random = schedule.setup.names, Random(schedule.setup.seed)
     witness = _Witness(names)
     play = Play(schedule, watchers=[witness])
     world = play.world
@@ -135,6 +152,7 @@ def _run(schedule: Schedule) -> Run:
         held = [each for datagram in world.network.held.values() for each in _sayings(names, datagram)]
         since, began = len(witness.sent_sayings), world.now
         play.do(line)
+        world.run(world.now + random.randint(0, pause_ms))
         drafts.append((held, witness.sent_sayings[since:], world.now - began))
     ranks = Ranks()
     for held, sent, _ in drafts:
