@@ -180,7 +180,7 @@ class _Live:
         compared = compare(self._schedule, self._stage.score, self._live_run())
         if compared.wrong:
             return Verdict(False, "as expected, but the trace is not that of the simulated world", compared.wrong)
-        return Verdict(True, f"as expected; {_agrees(compared, self._play.holding.repeats)}")
+        return Verdict(True, f"as expected; {_agrees(compared, self._play)}")
 
     def _live_run(self) -> LiveRun:
         ends = [*self._marks[1:], {site.name: len(site.lines) for site in self._stage.sites.watched.values()}]
@@ -234,10 +234,11 @@ def _slots(schedule: Schedule, simulated: Score) -> int:
     return max([submitted, 1, *simulated.as_written.learned])
 
 
-def _agrees(compared: Compared, repeats: int) -> str:
+def _agrees(compared: Compared, play: LivePlay) -> str:
     besides = "" if not compared.besides else f"; {compared.besides} messages that chance decides are not compared"
-    again = "" if not repeats else f"; {repeats} that came once more were lost"
+    again = "" if not play.holding.repeats else f"; {play.holding.repeats} that came once more were lost"
+    late = "" if not play.too_late else f"; {play.too_late} of what is expected was looked at too late"
     return (
         f"the trace is that of the simulated world: {compared.messages} messages on {compared.links} links,"
-        f" {compared.ballots} ballots, order and outcomes{besides}{again}"
+        f" {compared.ballots} ballots, order and outcomes{besides}{again}{late}"
     )

@@ -3,6 +3,8 @@
 Rules that hold here:
 - A line is done once what the simulated world holds there is held, and what it expects is true; each within a bound,
   and then it says what is true instead. Only `run` lets time pass, as long as the scenario says times the stretch.
+- What is so for a moment only may be looked at too late: where the simulated world says so of lines that take as long,
+  nothing is wrong.
 - Times are no expectation: a machine may be slow. What the scenario bounds (`within 3 s`) is given PATIENCE_S besides.
 - What has an end of its own (`for 300 ms`, `down 300 ms`) or a time (`at 300 ms`) is put down for it.
 """
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -76,6 +79,10 @@ EXPECTED_S: Final = 20.0
 """How long what is expected may take to come true, once what it follows from was done."""
 
 
+LATE_S: Final = 2.0
+"""The same, of what may not be so any more."""
+
+
 class Failed(Exception):
     """A line did not go as the scenario says: names it, and says what is true instead."""
 
@@ -108,12 +115,16 @@ class LivePlay:
         self._guard = stage.guard
         self._interrupts = stage.interrupts
         self._cuts: list[Links] = []
-        self._began = time.monotonic()
+        self.too_late = 0
+        """How many expectations were looked at when they were not so any more."""
+        self._began = 0.0
+        """When the first line was done, on the monotonic clock."""
         self._stopped: dict[SiteId, int] = {}
         """The processes that stand still."""
 
     def do(self, number: int, line: Line) -> None:
         """Line `number`, from 0. Raises Failed, SiteLost, Interrupted, CommandFailed."""
+        self._began = self._began or time.monotonic()
         if line.at is not None:
             self._sites.at(self._real_s(line.at) - (time.monotonic() - self._began), partial(self._late, line))
             return
@@ -190,11 +201,21 @@ class LivePlay:
             case Step():
                 raise AssertionError("refused before anything began")
             case _:
-                return self._expect(command)
+                return self._expect(number, command)
         return None
 
-    def _expect(self, expected: Checkable) -> str | None:
-        return self._sites.until(partial(self.checker.wrong, expected), EXPECTED_S)
+    def _expect(self, number: int, expected: Checkable) -> str | None:
+        looks_late = self._late_ms(number) >= self._score.too_late.get(number, sys.maxsize)
+        wrong = self._sites.until(partial(self.checker.wrong, expected), LATE_S if looks_late else EXPECTED_S)
+        if wrong is not None and looks_late:
+            self.too_late += 1
+            return None
+        return wrong
+
+    def _late_ms(self, number: int) -> float:
+        """How much longer than in the simulated world the lines before took, in its time."""
+        took_ms = sum(step.took_ms for step in self._score.as_written.steps[:number])
+        return 1000 * (time.monotonic() - self._began) / self._ground.stretch - took_ms
 
     def _act(self, act: Act) -> str | None:
         match act:

@@ -69,9 +69,11 @@ class Run:
 
 
 class Score:
-    """`as_written` is the run of the scenario itself; `runs` has the others too."""
+    """`as_written` is the run of the scenario itself; `runs` has the others too. `too_late`: lines, counted from 0,
+    that expect what is not so any more where the lines before took so many milliseconds longer."""
 
-    def __init__(self, as_written: Run, others: Sequence[Run]) -> None:
+    def __init__(self, as_written: Run, others: Sequence[Run], too_late: Mapping[int, int] | None = None) -> None:
+        self.too_late = too_late or {}
         self.as_written = as_written
         self.runs = (as_written, *others)
 
@@ -94,10 +96,26 @@ class Score:
 def score(schedule: Schedule) -> Score:
     """Raises Unexpected or Violated where the scenario fails as it is written, and ScenarioError."""
     as_written = _run(schedule, 0)
-    return Score(as_written, list(_others(schedule, as_written.leader)))
+    runs: list[Run] = []
+    too_late: dict[int, int] = {}
+    for run in _others(schedule, as_written.leader):
+        match run:
+            case Run():
+                runs.append(run)
+            case _Late(line, by_ms):
+                too_late[line] = min(by_ms, too_late.get(line, by_ms))
+    return Score(as_written, runs, too_late)
 
 
-def _others(schedule: Schedule, leader: SiteId | None) -> Iterator[Run]:
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """A run that failed at this line, counted from 0, when its lines had taken so much longer."""
+
+    line: int
+    by_ms: int
+
+
+def _others(schedule: Schedule, leader: SiteId | None) -> Iterator[Run | _Late]:
     setup = schedule.setup
     links = tuple(tuple(_UNEVEN if each == STEADY else each for each in row) for row in setup.links)
     until = time.monotonic() + MORE_WITHIN_S
@@ -105,17 +123,21 @@ def _others(schedule: Schedule, leader: SiteId | None) -> Iterator[Run]:
         if more > len(PAUSES_MS) and time.monotonic() > until:
             return
         other = replace(setup, seed=setup.seed + 1_000 * more, links=links)
-        run = _try(replace(schedule, setup=other, leader=leader), pause_ms)
-        if run is not None:
-            yield run
+        try:
+            yield _run(replace(schedule, setup=other, leader=leader), pause_ms)
+        except _Spoilt as spoilt:
+            yield _Late(spoilt.line, spoilt.by_ms)
+        except (Unexpected, Violated, ScenarioError):
+            continue  # chance alone spoils it: that run tells nothing
 
 
-def _try(schedule: Schedule, pause_ms: int) -> Run | None:
-    """None where chance spoils what the scenario expects: then that run tells nothing."""
-    try:
-        return _run(schedule, pause_ms)
-    except (Unexpected, Violated, ScenarioError):
-        return None
+class _Spoilt(Exception):
+    """What the scenario expects is not so where its lines take time."""
+
+    def __init__(self, line: int, by_ms: int) -> None:
+        super().__init__()
+        self.line = line
+        self.by_ms = by_ms
 
 
 class _Witness:
@@ -148,11 +170,19 @@ def _run(schedule: Schedule, pause_ms: int) -> Run:
     world = play.world
     leader = _followed(play)
     drafts: list[tuple[list[Saying], list[Saying], int]] = []
-    for line in schedule.lines:
+    paused_ms = 0
+    for number, line in enumerate(schedule.lines):
         held = [each for datagram in world.network.held.values() for each in _sayings(names, datagram)]
         since, began = len(witness.sent_sayings), world.now
-        play.do(line)
-        world.run(world.now + random.randint(0, pause_ms))
+        try:
+            play.do(line)
+        except (Unexpected, Violated):
+            if paused_ms == 0:
+                raise
+            raise _Spoilt(number, paused_ms) from None
+        pause = random.randint(0, pause_ms)
+        paused_ms += pause
+        world.run(world.now + pause)
         drafts.append((held, witness.sent_sayings[since:], world.now - began))
     ranks = Ranks()
     for held, sent, _ in drafts:
