@@ -19,7 +19,7 @@ from rich.control import Control
 from textual.screen import Screen
 from textual.strip import Strip
 
-from tui.textual_inside import ChopsUpdate, Compositor, LayoutUpdate, paint_with
+from tui.textual_inside import ChopsUpdate, LayoutUpdate, SteadyCompositor, paint_with
 
 _UNCERTAIN: Final = re.compile("[^\x20-\x7e\xa0-\u02ff\u0370-\u0482\u2010-\u2027\u2030-\u25ff\u2700-\u27bf]")
 """Any character beyond the alphabets, signs and frames of which every terminal makes one cell."""
@@ -45,7 +45,7 @@ class ExactUpdate(ChopsUpdate):
         return "".join(written)
 
 
-class ExactCompositor(Compositor):
+class ExactCompositor(SteadyCompositor):
     def render_full_update(self, simplify: bool = False) -> LayoutUpdate:
         if simplify:  # for a picture, where nothing is shifted
             return super().render_full_update(simplify=simplify)

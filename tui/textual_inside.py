@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from textual import constants
-from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
+from textual._compositor import ChopsUpdate, Compositor, CompositorMap, LayoutUpdate, ReflowResult
 from textual._xterm_parser import XTermParser
 from textual.geometry import Size
 from textual.reactive import Reactive
@@ -23,9 +23,9 @@ from textual.widget import Widget
 __all__ = [
     "TRIED",
     "ChopsUpdate",
-    "Compositor",
     "LayoutUpdate",
     "OncePainted",
+    "SteadyCompositor",
     "SteadyScroll",
     "XTermParser",
     "compositor_of",
@@ -59,6 +59,34 @@ class OncePainted(Screen[None]):
             self.call_later(self.refresh, repaint=False, layout=True)
         else:
             super()._compositor_refresh()
+
+
+class SteadyCompositor(Compositor):
+    """Compares each layout with the one before it, and with what scrolling has painted since.
+
+    Textual compares it with a map that it makes anew, where somebody asks for a place, after each scrolling. Where a
+    style was changed meanwhile that map is already of the next layout, which then finds no difference: what it takes
+    away stays painted, and nobody is told a new size.
+    """
+
+    _laid_out: CompositorMap | None = None
+    _scrolled: CompositorMap | None = None
+
+    def reflow(self, parent: Widget, size: Size) -> ReflowResult:
+        if self._laid_out is not None:
+            self._full_map = self._laid_out
+        result = super().reflow(parent, size)
+        self._laid_out = self._full_map
+        if self._scrolled is not None:
+            places = (place for _, place in self._scrolled.items() ^ self._full_map.items())
+            self._dirty_regions.update(part for place in places if (part := place.clip.intersection(place.region)))
+            self._scrolled = None
+        return result
+
+    def reflow_visible(self, parent: Widget, size: Size) -> set[Widget]:
+        exposed = super().reflow_visible(parent, size)
+        self._scrolled = self._visible_map
+        return exposed
 
 
 class SteadyScroll(ScrollView):

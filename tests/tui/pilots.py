@@ -13,6 +13,7 @@ from textual import events
 from textual.pilot import Pilot
 
 from tests.tui.engine_double import EngineDouble
+from tests.tui.glass import Glass
 from tui.app import LoggosApp
 from tui.hops import Leaving
 from tui.panes.lines import ScrolledRows
@@ -40,6 +41,7 @@ class Shown:
     def __init__(self, app: Shell, pilot: Pilot[int]) -> None:
         self.app = app
         self._pilot = pilot
+        self._glass = Glass(app)
 
     def lines(self) -> list[str]:
         """What the screen shows, without trailing spaces."""
@@ -90,6 +92,10 @@ class Shown:
     async def until_shown(self, words: str) -> None:
         await self.until(lambda: words in self.text(), f"never shown: {words!r}")
 
+    async def until_painted(self) -> None:
+        """Waits until the terminal shows what the screen does."""
+        await self.until(lambda: self._glass.lines() == self.lines(), "painted:\n" + "\n".join(self._glass.lines()))
+
     async def until_golden(self, name: str) -> None:
         """Waits until the screen is golden/NAME.txt; with LOGGOS_REWRITE_GOLDEN=1 it writes that file instead."""
         path = GOLDEN / f"{name}.txt"
@@ -103,6 +109,7 @@ class Shown:
                 while self.text() + "\n" != golden:
                     await self.pause()
         assert self.text() + "\n" == golden, f"{name} reads differently; {REWRITE}=1 rewrites golden files"
+        await self.until_painted()
 
 
 class Driven(Shown):

@@ -65,6 +65,15 @@ async def test_steps_go_on_and_back_and_to_decisions() -> None:
         await pilot.until_shown("│ 9999")
 
 
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=str)
+async def test_what_a_prompt_lay_over_is_painted_when_it_closes(size: tuple[int, int]) -> None:
+    async with lab_of("b-wins", size) as pilot:
+        for keys_pressed in ("n n n g 1 1 enter", "N P escape", "g 2 enter", "t X enter", "n s escape n"):
+            await pilot.press(*keys_pressed.split())
+            await pilot.until(lambda: not pilot.lab.prompt.is_open, "it is still asked")
+            await pilot.until_painted()
+
+
 async def test_it_plays_at_the_speed_that_was_chosen_and_stops_at_the_end() -> None:
     async with lab_of("single") as pilot:
         await pilot.press("minus", "plus", "plus", "plus", "plus", "plus")
