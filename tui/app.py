@@ -81,10 +81,9 @@ class LoggosApp(Shell):
         if not asks or (self._leaving is Leaving.ASK and not self.main.model.live):
             self.end()
             return
-        dialog = leave_dialog(
-            self.main.model.hop, self.main.model.status, self._leaving, len(self.main.submissions.pending)
-        )
-        self.push_screen(dialog, self._decided)
+        model = self.main.model
+        unsent = {hop.site: tuple(screen.submissions.unsent()) for hop, screen in self._screens.items()}
+        self.push_screen(leave_dialog(model.hop, model.status, self._leaving, unsent), self._decided)
 
     def action_detach(self) -> None:
         if self._leaving is Leaving.STOPS_ALL:
@@ -116,13 +115,17 @@ class LoggosApp(Shell):
             self.main.board.end(STOP)
             self.main.complain(f"the engine has not stopped within {STOP_TIMEOUT_S:.0f} s; d leaves it")
         else:
-            self.exit(0)
+            self._leave(0)
 
     def end(self) -> None:
+        self._leave(exit_status(self.main.model, self._leaving))
+
+    def _leave(self, status: int) -> None:
         for screen in self._screens.values():
             if screen.is_mounted:
                 screen.composer.keep()
-        self.exit(exit_status(self.main.model, self._leaving))
+                screen.submissions.keep()
+        self.exit(status)
 
     # The palette.
 

@@ -99,7 +99,7 @@ class Link:
 
     def _send(self, asked: Params[Any]) -> tuple[int, asyncio.Future[Any]]:
         if self._writer is None:
-            raise NoEngine("no engine is connected")
+            raise NoEngine("no engine was connected")
         number, line = self._connection.ask(asked)
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         answer.add_done_callback(_seen)

@@ -203,7 +203,7 @@ async def test_one_goes_to_what_was_read_before_alone(tmp_path: Path) -> None:
             await pilot.press("g", *"5", "enter")
             await pilot.until_shown("no engine is connected: #5 was not read before")
             await pilot.press("/", *"nowhere", "enter")
-            await pilot.until_shown("not searched to the end: no engine is connected")
+            await pilot.until_shown("not searched to the end: no engine was connected")
 
 
 async def test_a_confirmation_that_the_engines_end_cut_off_is_told(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ async def test_an_event_of_a_site_that_does_not_vote_is_kept_there(tmp_path: Pat
         engine.status_changes = {"leadership": "elected", "leader": "bob", "voting": False}
         async with screen_of(engine) as pilot:
             await pilot.press("c", *"hello", "enter")
-            await pilot.until_shown("kept here for as long as alice does not vote")
+            await pilot.until_shown("waits until alice votes, at most 10 s")
 
 
 async def test_keys_that_follow_an_outcome_say_so_without_one(tmp_path: Path) -> None:
@@ -610,7 +610,7 @@ async def test_an_event_whose_engine_died_is_told_when_it_is_back(tmp_path: Path
             await pilot.press("c", *"hello", "enter")
             await pilot.until(lambda: engine.called("submit"), "never submitted")
             await engine.stop()
-            await pilot.until_shown("the engine went away before it told the outcome")
+            await pilot.until_shown("the engine went away before the outcome was told")
             events, words = {
                 "created": ([CREATED], "created at slot 1"),
                 "not created": ([NOT_CREATED], "not created: no quorum"),
@@ -632,7 +632,7 @@ async def test_equal_tweets_whose_engine_died_are_told_apart(tmp_path: Path) -> 
                 await pilot.press("c", *"hello", "enter")
                 await pilot.until(partial(lambda count: len(engine.called("submit")) == count, sent), "never submitted")
             await engine.stop()
-            await pilot.until_shown("the engine went away before it told the outcome")
+            await pilot.until_shown("the engine went away before the outcome was told")
             engine.used_max = 2
             engine.special = {slot: log_line(slot, author="alice", text="hello") for slot in (1, 2)}
             engine.events = [NOT_CREATED, outcome("created", 2, slot=2)]
@@ -651,7 +651,7 @@ async def test_words_are_no_proof_of_an_event_that_was_not_acknowledged(tmp_path
             await pilot.press("c", *"hello", "enter")
             await pilot.until(lambda: engine.called("submit"), "never submitted")
             await engine.stop()
-            await pilot.until_shown("the engine went away before it told the outcome")
+            await pilot.until_shown("the engine went away before the outcome was told")
             engine.used_max = 1
             engine.special[1] = log_line(1, author="alice", text="hello")
             engine.events = [CREATED]
@@ -672,7 +672,7 @@ async def test_an_event_that_waits_for_its_number_at_the_same_engine_is_not_said
             await pilot.press("c", *"hello", "enter")
             await pilot.until(lambda: engine.called("submit"), "never submitted")
             await engine.stop()
-            await pilot.until_shown("the engine went away before it told the outcome")
+            await pilot.until_shown("the engine went away before the outcome was told")
             changes = {"another": {"voting": False, "since": at(1)}, "it votes": {}}
             engine.status_changes = changes.get(known, engine.status_changes)
             await engine.start()
@@ -685,7 +685,7 @@ async def test_without_an_engine_nothing_is_sent_and_nothing_is_lost(tmp_path: P
         await engine.stop()
         await pilot.until_shown("NO ENGINE")
         await pilot.press("c", *"hello", "enter")
-        await pilot.until_shown("not sent: no engine is connected")
+        await pilot.until_shown("not sent: no engine was connected")
         notice = pilot.main.board.shown
         assert notice is not None
         assert notice.operation == Tweet("hello")
@@ -704,7 +704,7 @@ async def test_what_was_typed_is_in_the_sentence_of_what_was_not_sent(tmp_path: 
         await engine.stop()
         await pilot.until_shown("NO ENGINE")
         await pilot.press("enter")
-        await pilot.until_shown("no engine is connected. It is in no log: “half typed”")
+        await pilot.until_shown("no engine was connected. It is in no log: “half typed”")
         await pilot.press("x", "o")
         await pilot.until_shown("It is in no log: “half")
 

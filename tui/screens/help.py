@@ -17,9 +17,9 @@ def help_dialog() -> TextDialog:
     return TextDialog("All keys", _keys)
 
 
-def outcomes_dialog(history: Sequence[Notice]) -> TextDialog:
-    """The newest outcome first."""
-    return TextDialog("Outcomes", lambda width: _outcomes(history, width))
+def outcomes_dialog(doing: Sequence[Row], history: Sequence[Notice]) -> TextDialog:
+    """What is under way, then the newest outcome first."""
+    return TextDialog("Outcomes", lambda width: _outcomes(doing, history, width))
 
 
 def row_dialog(lines: Sequence[Row]) -> TextDialog:
@@ -48,10 +48,11 @@ def described(caps: Iterable[tuple[str, str]], width: int) -> list[Row]:
     return found
 
 
-def _outcomes(history: Sequence[Notice], width: int) -> Sequence[Row]:
-    if not history:
+def _outcomes(doing: Sequence[Row], history: Sequence[Notice], width: int) -> Sequence[Row]:
+    if not doing and not history:
         return [row(("Nothing was told yet.", Role.DIM))]
-    return [
+    under_way = [line for said in doing for line in wrapped((Part("now      ", Role.DIM), *said), width, indent=11)]
+    return under_way + [
         line
         for notice in reversed(history)
         for line in wrapped((Part(f"{clock(notice.at)} ", Role.DIM), *notice.said), width, indent=11)

@@ -258,6 +258,7 @@ class MainScreen(FaultsScreen):
     def tell_outcome(self) -> None:
         if self.is_mounted:
             self._outcome.learn()
+            self.submissions.keep()
 
     # Keys: panes.
 

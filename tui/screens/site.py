@@ -30,7 +30,8 @@ from tui.screens.help import outcomes_dialog
 from tui.site.linearizable_read import Confirming, sentence
 from tui.site.model import SiteModel
 from tui.site.notices import COMPLAINT, Mood, Notice, NoticeBoard, Offer, always
-from tui.site.submissions import Submissions, site_operation
+from tui.site.submissions import Submissions
+from tui.site.unsent import operation_of
 from tui.textual_inside import OncePainted
 
 
@@ -137,7 +138,7 @@ class SiteScreen(OncePainted):
 
         def confirmed(site: str, yes: bool | None) -> None:
             if yes:
-                self._submit(site_operation(kind, site))
+                self._submit(operation_of(kind, site))
 
         self.app.push_screen(BlockDialog(kind, self.model), chosen)
 
@@ -197,7 +198,9 @@ class SiteScreen(OncePainted):
         return self.board.is_busy
 
     def action_outcomes(self) -> None:
-        self.app.push_screen(outcomes_dialog(self.board.history))
+        self.app.push_screen(
+            outcomes_dialog([*self.submissions.each(), *self.board.others_doing()], self.board.history)
+        )
 
     # Filling.
 

@@ -29,14 +29,19 @@ class DraftFile:
 
     def save(self, text: str) -> None:
         """Replaces the draft. Raises OSError."""
-        if not text:
-            self._path.unlink(missing_ok=True)
-            return
-        descriptor, name = tempfile.mkstemp(prefix=".draft-", dir=self._path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(text.encode("utf-8", "replace"))
-            Path(name).replace(self._path)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise
+        replace_file(self._path, text.encode("utf-8", "replace"))
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Puts `data` in the place of what the file held; without data there is no file. Raises OSError."""
+    if not data:
+        path.unlink(missing_ok=True)
+        return
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        Path(name).replace(path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -110,6 +110,11 @@ class NoticeBoard:
         """What is under way, in words; None where nothing is."""
         return next((said for words in reversed(self._under_way.values()) if (said := words()) is not None), None)
 
+    def others_doing(self) -> list[Row]:
+        """What else than events is under way, each in words."""
+        each = ((what, words()) for what, words in self._under_way.items())
+        return [said for what, said in each if what != SUBMIT and said is not None]
+
     # What is shown.
 
     @property
@@ -142,6 +147,10 @@ class NoticeBoard:
     def put_away(self, offer: Offer) -> Notice | None:
         """The newest of those that offer this and were dismissed; None if none was."""
         return next((notice for notice in reversed(self._put_away) if offer in notice.offers), None)
+
+    def offering(self, offer: Offer) -> list[Operation]:
+        """What this is offered for, where that was not dismissed, the oldest first."""
+        return [told.operation for told in self._bad if offer in told.offers and told.operation is not None]
 
     # What is told.
 

@@ -1,7 +1,7 @@
 """What this screen asks its site to do: events, fills; each ends in a sentence on the notice board.
 
 Rules that hold here:
-- An event's text is never lost: what is not in the log can be had back into the composer.
+- An event's text is never lost: what is not in the log can be had back into the composer, after leaving too.
 - An event is known by the id that the engine acknowledges it with. Of one that was not acknowledged when the connection
   broke, only that it is in no log can be certain: its words are no proof, for another may have said the same.
 """
@@ -10,52 +10,32 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
-from engine.contract.answers import Attempt, LogState, Outcome, OutcomeWord, TraceLine
+from engine.contract.answers import Attempt, LogState, Outcome, OutcomeWord
 from engine.contract.errors import BadAnswer, EngineLost, ErrorCode, NoEngine, RequestFailed, RequestRefused
 from engine.contract.requests import EventKind, Fill, Plan, Submit
 from engine.core.effects import UNSETTLED
 from engine.core.entry import Block, Operation, Tweet, Unblock
-from engine.core.ids import SiteId, Slot
+from engine.core.ids import Slot
 from engine.core.views import AttemptPhase
-from tui import leading, times
+from tui import leading
 from tui.counted import listed
 from tui.rows import Role, Row, row
 from tui.site import wording
 from tui.site.model import SiteModel
 from tui.site.notices import FILL, SUBMIT, Mood, Notice, NoticeBoard, Offer
+from tui.site.pending import LEFT, Pending
+from tui.site.unsent import KEPT_MAX, Unsent, UnsentFile
 
 TIMEOUT_S: Final = 10.0
 FILL_TIMEOUT_S: Final = 10.0
 EVENTS_READ: Final = 50
 _OF_THE_FILLER: Final[frozenset[str]] = frozenset({AttemptPhase.ASKING, AttemptPhase.YIELDING})
-
-
-@dataclass(eq=False, slots=True)
-class Pending:
-    """An event without an outcome yet. `number_before` is the newest event number known when it was sent to the engine
-    that runs since `engine`; `idle` says why it changes nothing; `id` is None until the engine has acknowledged it.
-    `sent` is what the wall's clock said then, as the engine's does on this machine."""
-
-    operation: Operation
-    number_before: int
-    engine: str | None
-    began: float
-    idle: str
-    id: str | None = None
-    orphaned: bool = False
-    sent: datetime = field(default_factory=times.now)
-
-    def acknowledge(self, id_: str) -> None:
-        self.id = id_
-
-    @property
-    def elapsed_s(self) -> float:
-        return time.monotonic() - self.began
 
 
 class Submissions:
@@ -65,8 +45,13 @@ class Submissions:
         self._board = board
         self._changed = changed
         self._told: dict[str, Operation] = {}
+        self._unknown: deque[Pending] = deque(maxlen=KEPT_MAX)
+        """Those whose outcome was told to be unknown."""
+        self._file = UnsentFile(model.hop.folder)
         self._reconciling = asyncio.Lock()
         model.on_outcome = self._heard
+        for event in self._file.load():
+            self._restore(event)
 
     async def submit(self, operation: Operation) -> None:
         """Sends an event and tells its outcome when there is one."""
@@ -77,7 +62,7 @@ class Submissions:
         self._board.begin(SUBMIT, self.words)
         words = wording.operation_words(operation, self._model.site)
         try:
-            outcome = await self._model.link.submit(_submit(operation), pending.acknowledge)
+            outcome = await self._model.link.submit(_submit(operation), partial(self._acknowledge, pending))
         except RequestRefused as refused:
             said = wording.kept_out("refused", str(refused), words)
             self._end(pending, Notice(said, Mood.BAD, _again(refused, operation), operation))
@@ -85,7 +70,7 @@ class Submissions:
             said = wording.kept_out("not sent", str(failed), words)
             self._end(pending, Notice(said, Mood.BAD, _undone(operation), operation))
         except EngineLost:
-            pending.orphaned = True
+            pending.orphaned = "the engine went away"
             self._changed()
         except BadAnswer as bad:
             await self._tell(pending, Outcome.unknown(str(bad), pending.id))
@@ -166,12 +151,27 @@ class Submissions:
             told = self._board.shown
             if told is not None and told.mood is Mood.BAD:
                 return None  # nothing comes of it for as long as no engine is there
-            return row(
-                ("? ", Role.WARN), "the engine went away before it told the outcome; asked again once it is back"
+            return self._untold(self.pending)
+        return row(("… ", Role.NOTE), self._doing(first), (f" · {first.elapsed_s:.1f} s{more}", Role.DIM))
+
+    def each(self) -> list[Row]:
+        """A sentence about each event that is under way, the oldest first; their texts end them."""
+        site = self._model.site
+        return [
+            self._untold([one])
+            if one.orphaned
+            else row(
+                ("… ", Role.NOTE), f"{self._doing(one)}: ", (wording.operation_words(one.operation, site), Role.DIM)
             )
-        attempt = self._attempt_for(first)
-        doing = self._waits(first) if attempt is None else f"#{attempt.slot} {wording.attempt_words(attempt)}"
-        return row(("… ", Role.NOTE), doing, (f" · {first.elapsed_s:.1f} s{more}", Role.DIM))
+            for one in self.pending
+        ]
+
+    def _untold(self, pending: Sequence[Pending]) -> Row:
+        return wording.untold([(each.operation, each.orphaned) for each in pending], self._model.site)
+
+    def _doing(self, pending: Pending) -> str:
+        attempt = self._attempt_for(pending)
+        return self._waits(pending) if attempt is None else f"#{attempt.slot} {wording.attempt_words(attempt)}"
 
     def _waits(self, pending: Pending) -> str:
         """Where an event is while this site makes no attempt at a slot for it. The status is half a second old at most;
@@ -179,7 +179,7 @@ class Submissions:
         status, handed = self._model.status, self._model.handed
         if status is None:
             return "sent, waiting for its turn"
-        if handed is not None and handed.ballot is not None and _since(handed, pending):
+        if handed is not None and handed.ballot is not None and pending.was_sent_before(handed):
             to = handed.ballot.rpartition(".")[2]
             if status.leader == to:
                 return f"handed to {to}, who leads"
@@ -187,7 +187,7 @@ class Submissions:
                 return f"handed to {to}, who is not heard as leader any more; the next leader is handed it too"
             return f"handed to {to}"
         if not status.voting:
-            return f"kept here for as long as {status.site} does not vote"
+            return f"waits until {status.site} votes, at most {TIMEOUT_S:.0f} s"
         if leading.lacks_leader(status.leadership, status.leader):
             return "no leader is heard that it could be handed to"
         if status.leader not in (None, status.site):
@@ -220,6 +220,8 @@ class Submissions:
                 said = wording.unknown(words, outcome)
                 unsettled = outcome.slot if outcome.waits_for is None else outcome.waits_for
                 offers = (Offer.SETTLE, Offer.WAIT)
+                pending.id = outcome.id or pending.id
+                self._unknown.append(pending)
                 self._end(pending, Notice(said, Mood.BAD, offers, pending.operation, unsettled), outcome.id)
 
     async def _name_votes(self, told: Notice, words: str, outcome: Outcome) -> None:
@@ -256,9 +258,11 @@ class Submissions:
         return {*self._told, *(pending.id for pending in self.pending if pending.id is not None)}
 
     def _keeps_it(self, pending: Pending) -> bool:
-        """Whether it may still wait for its number: at the same engine, whose site does not vote yet (D5)."""
+        """Whether it may still wait for its number: at the same engine, whose site does not vote yet (D5), or that was
+        left by this screen alone."""
         status = self._model.status
-        return status is not None and not status.voting and status.since == pending.engine
+        waits = status is not None and (not status.voting or pending.orphaned == LEFT)
+        return waits and status is not None and status.since == pending.engine
 
     def _heard(self, before: Outcome | None, now: Outcome) -> None:
         """An outcome that nobody here waits for: told where it settles what was unknown."""
@@ -282,6 +286,44 @@ class Submissions:
         told = replace(notice, about=about, ends=frozenset({about, pending.operation}))
         self._board.add(told)
         return told
+
+    # What is kept when the screen is left.
+
+    def keep(self) -> None:
+        """Makes what is not known to be in the log durable, where that has changed."""
+        try:
+            self._file.save(tuple(self.unsent()))
+        except OSError as failed:
+            said = f"what has no outcome yet is kept in this screen only, it cannot be saved: {failed.strerror}"
+            self._model.on_complaint(said)
+
+    def unsent(self) -> Iterator[Unsent]:
+        """What ended in no log and was not dismissed, then what may be in one."""
+        for operation in self._board.offering(Offer.EDIT):
+            yield Unsent.of(operation, in_no_log=True)
+        for pending in (*filter(self._is_unknown, self._unknown), *self.pending):
+            yield pending.kept()
+
+    def _is_unknown(self, pending: Pending) -> bool:
+        """One without an id is never told again: it is kept for as long as its reader has not dismissed it."""
+        if pending.id is None:
+            return pending.operation in self._board.offering(Offer.WAIT)
+        known = self._model.outcomes.get(pending.id)
+        return known is None or known.outcome == OutcomeWord.UNKNOWN
+
+    def _restore(self, event: Unsent) -> None:
+        operation = event.operation
+        if event.in_no_log:
+            said = wording.not_posted(wording.operation_words(operation, self._model.site))
+            notice = Notice(said, Mood.BAD, _undone(operation), operation, about=operation)
+            self._board.add(notice)
+            return
+        self.pending.append(Pending.restored(event))
+        self._board.begin(SUBMIT, self.words)
+
+    def _acknowledge(self, pending: Pending, id_: str) -> None:
+        pending.id = id_
+        self._changed()
 
     def _idle(self, operation: Operation) -> str:
         """Of an event that changes nothing, as far as this screen knows the table of blocks."""
@@ -308,11 +350,6 @@ def _submit(operation: Operation) -> Submit:
             raise TypeError("a person submits tweets, blocks and unblocks")
 
 
-def _since(told: TraceLine, pending: Pending) -> bool:
-    """Whether it happened when the event was sent, or later. The trace tells whole milliseconds."""
-    return times.local_time(told.at) >= pending.sent - timedelta(milliseconds=1)
-
-
 def _slots(slots: Sequence[int] | None) -> tuple[Slot, ...] | None:
     return None if slots is None else tuple(map(Slot, slots))
 
@@ -330,8 +367,3 @@ def _again(refused: RequestRefused, operation: Operation) -> tuple[Offer, ...]:
 
 def _number(outcome: Outcome) -> int:
     return 0 if outcome.id is None else int(outcome.id.rpartition("/")[2])
-
-
-def site_operation(kind: EventKind, target: str) -> Operation:
-    """The operation of `block` and `unblock`."""
-    return Block(SiteId(target)) if kind is EventKind.BLOCK else Unblock(SiteId(target))

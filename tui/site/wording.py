@@ -135,6 +135,20 @@ def kept_out(what: str, reason: str, words: str) -> Row:
     return row(("✗ ", Role.BAD), (what, Role.BAD), f": {_sentence(reason)} It is in no log: ", (words, Role.DIM))
 
 
+def untold(pending: Sequence[tuple[Operation, str]], author: str) -> Row:
+    """Of events whose outcome nobody can tell now, the oldest first, each with what came before it was told."""
+    operation, lost = pending[0]
+    more = f" · {len(pending) - 1} more wait" if len(pending) > 1 else ""
+    said = f"{lost} before the outcome was told; asked again once the engine is back{more}: "
+    return row(("? ", Role.WARN), said, (operation_words(operation, author), Role.DIM))
+
+
+def not_posted(words: str) -> Row:
+    """Of an event that was in no log when the screen was left."""
+    said = " when this screen was left. It is in no log: "
+    return row(("✗ ", Role.BAD), ("not posted", Role.BAD), said, (words, Role.DIM))
+
+
 def planned(lines: Sequence[PlanLine], starts: str) -> Row:
     """What a fill would do; the key that `starts` it comes first, for a long plan is cut."""
     slots_of: dict[str, list[int]] = {}
