@@ -215,7 +215,7 @@ class SimulatedTape:
     def _leave_scenario(self, run: Run, left: int) -> None:
         if not left:
             return
-        run.say("the scenario is left here: what it would have done next is not done")
+        run.say("the scenario's rest is not done: it is left here")
         held = {flight.number for flight in self._course.frames[self._position].flights if flight.arrives_at_ms is None}
         rules = {line.command.pattern: None for line in run.place().lines if isinstance(line.command, Hold)}
         for pattern in rules:

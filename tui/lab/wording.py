@@ -38,8 +38,8 @@ def title(bench: Bench, flags: Sequence[tuple[str, Role]], width: int) -> Row:
     ]
     if tape is not None and len(tape.branches) > 1:
         said.append((f"  branch {tape.branch + 1} of {len(tape.branches)}", Role.NOTE))
-    if bench.exhibit.about and width >= ABOUT_FROM:
-        said.append((f"  {bench.exhibit.about}", Role.DIM))
+    if width >= ABOUT_FROM and (about := _about(bench)):
+        said.append((f"  {about}", Role.DIM))
     right = [part for flag, role in flags for part in ((" ", Role.PLAIN), (f" {flag} ", role))]
     room = width - sum(width_of(text) for text, _ in right)
     parts: list[Part] = []
@@ -50,6 +50,17 @@ def title(bench: Bench, flags: Sequence[tuple[str, Role]], width: int) -> Row:
     return (*parts, Part(" " * room), *row(*right))
 
 
+def _about(bench: Bench) -> str:
+    """What the run shows; of a branch, how it came to be: what a scenario comes to need not be so there."""
+    tape = bench.exhibit.tape
+    if tape is None:
+        return bench.exhibit.about
+    branch = tape.branches[tape.branch]
+    if branch.parent is not None:
+        return f"left branch {branch.parent + 1} after step {branch.forked_at}: {branch.began_with}"
+    return f"plan: {bench.exhibit.about}" if bench.exhibit.about else ""
+
+
 def why_rows(bench: Bench, width: int) -> list[Row]:
     """What the step brought about, and why; what breaks a rule is an alarm. Always of the same height."""
     frame = bench.frame
@@ -57,7 +68,8 @@ def why_rows(bench: Bench, width: int) -> list[Row]:
     if frame.broken is not None:
         broken = lab_ballots(bench.names).words(frame.broken)
         said += wrapped(row((" BROKEN ", Role.ALARM), (f" {broken}", Role.BAD)), width, indent=7)
-    said += wrapped(row(("  why: ", Role.DIM), *_decided(bench), why(bench)), width, 7)
+    label = "  why: " if bench.reel.position or not _about(bench) else " "
+    said += wrapped(row((label, Role.DIM), *_decided(bench), why(bench)), width, 7)
     if len(said) > WHY_LINES:
         said = [*said[: WHY_LINES - 1], row((" " * 7, Role.DIM), ("… enter shows all of it", Role.DIM))]
     said += [BLANK] * (WHY_LINES - len(said))
@@ -76,7 +88,7 @@ def why(bench: Bench) -> str:
     """What tells most of the step, and its rule; before the first one, what the run shows."""
     if not bench.reel.position:
         begins = "nothing has happened yet: n is a step" if bench.exhibit.is_planned else "nothing has happened yet"
-        return bench.exhibit.about or begins
+        return _about(bench) or begins
     said = bench.why.step(bench.frame)
     lines = [seen for seen in bench.frame.seen if isinstance(seen, Said) and not seen.is_wrong]
     if len(lines) < len(bench.frame.seen):
