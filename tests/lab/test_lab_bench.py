@@ -101,7 +101,7 @@ def test_what_cannot_be_done_says_why_and_changes_nothing() -> None:
     ):
         with pytest.raises(Refused, match=why):
             bench.do(words)
-    assert (bench.reel.position, len(bench.tape.branches), bench.is_unsaved) == (5, branches, False)
+    assert (bench.reel.position, len(bench.tape.branches), bench.unsaved) == (5, branches, "")
 
 
 def test_what_was_recorded_is_looked_at_and_not_changed() -> None:
@@ -128,6 +128,28 @@ def test_another_branch_is_shown_where_both_part_and_both_stay() -> None:
     assert (bench.reel.position, len(tape.branches)) == (8, 2)
 
 
+def test_what_is_saved_is_what_led_to_the_step_that_is_shown() -> None:
+    bench = bench_of("b-wins")
+    bench.go(12)
+    bench.do("crash s3")
+    done = bench.reel.position
+    bench.step()
+    assert bench.unsaved == f"step {done} of branch 2"
+    bench.go(10)
+    bench.was_saved()
+    assert bench.unsaved, "a file of ten steps lacks it"
+    bench.switch(0)
+    bench.go(20)
+    bench.was_saved()
+    assert bench.unsaved, "a file of the other branch lacks it"
+    bench.switch(1)
+    bench.go(done)
+    bench.was_saved()
+    assert not bench.unsaved
+    bench.do("crash s4")
+    assert bench.unsaved == f"step {done + 1} of branch 3"
+
+
 def test_what_comes_next_has_its_ballots_as_the_lab_prints_them() -> None:
     bench = bench_of("b-wins")
     told = []
@@ -147,3 +169,16 @@ def test_a_line_of_which_nothing_else_is_to_be_seen_says_what_it_means() -> None
     bench.next_decision()
     bench.step()
     assert wording.why(bench) == 'expect chosen 1 = "X": it is so'
+
+
+def test_what_a_scenario_comes_to_is_told_as_its_plan_and_not_of_another_branch() -> None:
+    bench = bench_of("b-wins")
+    assert wording.why(bench).startswith("plan: B wins")
+    bench.go(12)
+    bench.do("crash s3")
+    titled = "".join(part.text for part in wording.title(bench, (), 160))
+    assert "left branch 1 after step 12: crash s3" in titled
+    bench.restart()
+    told = "".join(part.text for line in (wording.title(bench, (), 160), *wording.why_rows(bench, 80)) for part in line)
+    assert "left branch 1 after step 12: crash s3" in told
+    assert "B wins" not in told

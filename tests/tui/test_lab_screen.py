@@ -297,6 +297,17 @@ async def test_what_is_not_saved_is_not_lost_unasked() -> None:
         await pilot.until(lambda: pilot.app.return_value == 0, "never left")
 
 
+async def test_a_file_that_lacks_what_was_done_by_hand_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with lab_of("b-wins") as pilot:
+        await pilot.press("N", "c", "b", "b", "s", "enter")
+        await pilot.until_said("saved up to step 16 (without step 18 of branch 2). It opens with: ")
+        await pilot.press("q")
+        await pilot.until_shown("At step 18 of branch 2 something was done by hand")
+        await pilot.press("escape", "r", "s")
+        await pilot.until_said("this is step 0")
+
+
 async def test_started_with_nothing_it_asks_what_to_look_at() -> None:
     async with lab_of("free 5 none", asks=True) as pilot:
         await pilot.until_shown("What do you want to look at?")

@@ -64,8 +64,7 @@ class Bench:
         self.is_log = False
         self.at_end = not exhibit.is_planned
         """Whether nothing comes any more after the last frame, as far as was tried."""
-        self.is_unsaved = False
-        """Whether something was done by hand since the last save."""
+        self._unsaved: list[tuple[int, Frame]] = []  # what was done by hand: its branch, and the frame that shows it
         self._flight: int | None = None
         self._pinned: Slot | None = None
         self.look_ahead()
@@ -262,7 +261,7 @@ class Bench:
         if refused is not None:
             raise Refused(lab_ballots(self.names).words(refused))
         self.at_end = False
-        self.is_unsaved = True
+        self._unsaved.append((tape.branch, self.frame))
         forked = "" if tape.branch == branch else f" · from here on this is branch {tape.branch + 1}: v shows all"
         return f"{told or words}{forked}"
 
@@ -277,6 +276,19 @@ class Bench:
 
     def tweet(self, text: str) -> str:
         return self.do(f"{self.site} tweets {quote(text)}")
+
+    @property
+    def unsaved(self) -> str:
+        """The step at which the latest was done by hand that no file has; empty: there is nothing such."""
+        if not self._unsaved:
+            return ""
+        branch, frame = self._unsaved[-1]
+        return f"step {frame.step}" + (f" of branch {branch + 1}" if len(self.tape.branches) > 1 else "")
+
+    def was_saved(self) -> None:
+        """A file has what was done up to here."""
+        has = {id(frame) for frame in self.reel.frames[: self.reel.position + 1]}
+        self._unsaved = [done for done in self._unsaved if id(done[1]) not in has]
 
     def switch(self, branch: int) -> None:
         self.tape.switch(branch)

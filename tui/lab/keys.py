@@ -62,7 +62,7 @@ RUN: Final = (
         "predict",
         "be asked before a step what it will bring, and answer with a digit; again: the score, and no more",
     ),
-    Key("s", "s", "save", "save", "save what was done up to here as a scenario file"),
+    Key("s", "s", "save", "save", "save what led to the step that is shown as a scenario file"),
     Key("o", "o", "open", "open", "open a scenario by name, a file, or a line in a course's notation"),
     Key("S", "S", "scenarios", "scenarios", "all scenarios that come with the lab"),
     Key("k", "k", "mistake", "mistake", "a scenario with a mistake in it: the same run without it, or with it again"),

@@ -198,7 +198,7 @@ class LabScreen(PredictingScreen):
 
     def leave_for(self, then: Callable[[], None]) -> None:
         """Goes on once it is known that nothing done is lost unsaved."""
-        if not self.bench.is_unsaved:
+        if not self.bench.unsaved:
             then()
             return
 
@@ -206,7 +206,7 @@ class LabScreen(PredictingScreen):
             if yes:
                 then()
 
-        self.app.push_screen(unsaved_question(), answered)
+        self.app.push_screen(unsaved_question(self.bench.unsaved), answered)
 
     def action_save(self) -> None:
         self._stop_playing()
@@ -215,6 +215,10 @@ class LabScreen(PredictingScreen):
     def _ask_file(self, begun: str) -> None:
         if self.bench.exhibit.tape is None:
             self._do("")
+        elif not self.bench.reel.position:
+            self.complain(
+                "a file has what led to the step that is shown, and this is step 0: go to a later one (n, N, g)"
+            )
         else:
             self.prompt.ask(f"save steps 1 to {self.bench.reel.position} as", "a file", self._save_typed, begun)
 
@@ -244,8 +248,9 @@ class LabScreen(PredictingScreen):
             saving.save(path, tape.schedule(), saving.comment(self.bench))
         except OSError as failed:
             return f"not saved: {failed.strerror}"
-        self.bench.is_unsaved = False
-        self.remark(f"saved up to step {self.bench.reel.position}. It opens with: {saving.command(path)}")
+        self.bench.was_saved()
+        left_out = f" (without {self.bench.unsaved})" if self.bench.unsaved else ""
+        self.remark(f"saved up to step {self.bench.reel.position}{left_out}. It opens with: {saving.command(path)}")
         return None
 
     def ask_leave(self, leave: Callable[[], None]) -> None:
@@ -254,9 +259,9 @@ class LabScreen(PredictingScreen):
         self.leave_for(leave)
 
 
-def unsaved_question() -> Confirmation:
+def unsaved_question(latest: str) -> Confirmation:
     return Confirmation(
         "Not saved",
-        (row("Something was done here by hand that no file has: s saves it."),),
+        (row(f"At {latest} something was done by hand that no file has: s saves what led to the step that is shown."),),
         row("go on: ", ("it is lost", Role.WARN)),
     )
