@@ -308,6 +308,19 @@ async def test_a_file_that_lacks_what_was_done_by_hand_says_so(tmp_path: Path, m
         await pilot.until_said("this is step 0")
 
 
+async def test_what_is_typed_and_left_is_there_again_at_another_site_too() -> None:
+    async with lab_of("free 3 none") as pilot:
+        await pilot.press("t")
+        await pilot.until_shown("another site: esc, → and t")
+        await pilot.type("hello you")
+        await pilot.press("escape", "right", "z", "escape", "t")
+        await pilot.until_shown("tweet at s2")
+        await pilot.press("enter")
+        await pilot.until_said('s2 tweets "hello you"')
+        await pilot.press("t")
+        await pilot.until(lambda: pilot.lab.prompt.is_open and not pilot.lab.prompt._field.text, "it is offered again")
+
+
 async def test_started_with_nothing_it_asks_what_to_look_at() -> None:
     async with lab_of("free 5 none", asks=True) as pilot:
         await pilot.until_shown("What do you want to look at?")

@@ -80,33 +80,34 @@ class LabScreen(PredictingScreen):
 
     def action_tweet(self) -> None:
         site = self.bench.site
-        self._ask_change(f"tweet at {site}", f"a text; {site} submits it (← → pick a site)", self.bench.tweet)
+        hint = f"a text; {site} submits it (another site: esc, → and t; what is typed stays)"
+        self._ask_change("tweet", f"tweet at {site}", hint, self.bench.tweet)
 
     def action_event(self) -> None:
         site = self.bench.site
         other = next((each for each in self.bench.names if each != site), site)
         hint = f"blocks {other}, unblocks {other}, or reads"
         self._ask_change(
-            f"at {site}, its user", hint, lambda typed: self.bench.do(f"{site} {typed}"), f"blocks {other}"
+            "event", f"at {site}, its user", hint, lambda typed: self.bench.do(f"{site} {typed}"), f"blocks {other}"
         )
 
     def action_pause_site(self) -> None:
         site = self.bench.site
         hint = "for how long, as 300 ms, 3 s or 2 min"
-        self._ask_change(f"pause {site}", hint, lambda typed: self.bench.do(f"pause {site} {typed}"), "1 s")
+        self._ask_change("pause", f"pause {site}", hint, lambda typed: self.bench.do(f"pause {site} {typed}"), "1 s")
 
     def action_partition(self) -> None:
         names = self.bench.names
         half = (len(names) + 1) // 2
         begun = f"{' '.join(names[:half])} | {' '.join(names[half:])}"
         hint = "groups that do not hear each other, with | between them; a > b: one way. M mends"
-        self._ask_change("cut", hint, lambda typed: self.bench.do(f"cut {typed}"), begun)
+        self._ask_change("cut", "cut", hint, lambda typed: self.bench.do(f"cut {typed}"), begun)
 
     def action_line(self) -> None:
         hint = 'as in a scenario file: hold accept to s3   run 300 ms   s1 tweets "hello"'
-        self._ask_change("a line of a scenario", hint, self.bench.do)
+        self._ask_change("line", "a line of a scenario", hint, self.bench.do)
 
-    def _ask_change(self, question: str, hint: str, do: Callable[[str], str], begun: str = "") -> None:
+    def _ask_change(self, what: str, question: str, hint: str, do: Callable[[str], str], begun: str = "") -> None:
         self._stop_playing()
         if self.bench.exhibit.tape is None:
             self._do("")
@@ -116,7 +117,7 @@ class LabScreen(PredictingScreen):
             self.diagram.following = True
             return self._refused(lambda: do(typed)) if typed else hint
 
-        self.prompt.ask(question, hint, answer, begun)
+        self.prompt.ask(question, hint, answer, begun, what)
 
     # Runs.
 
@@ -174,7 +175,7 @@ class LabScreen(PredictingScreen):
     def action_open(self) -> None:
         self._stop_playing()
         hint = "a file, a scenario's name, or a line in a course's notation: B_wins 8000 8004 123 456"
-        self.leave_for(lambda: self.prompt.ask("open", hint, self._open_typed))
+        self.leave_for(lambda: self.prompt.ask("open", hint, self._open_typed, kept_as="open"))
 
     async def _open_typed(self, typed: str) -> str | None:
         try:
@@ -186,7 +187,7 @@ class LabScreen(PredictingScreen):
 
     def action_free_lab(self) -> None:
         self._stop_playing()
-        self.leave_for(lambda: self.prompt.ask("a free lab", HINT, self._free_typed, BEGUN))
+        self.leave_for(lambda: self.prompt.ask("a free lab", HINT, self._free_typed, BEGUN, "free"))
 
     async def _free_typed(self, typed: str) -> str | None:
         try:

@@ -3,6 +3,7 @@
 Rules that hold here:
 - A line that is refused stays, with the reason below it, and is edited further; keys are commands again only when it is
   taken or left.
+- What was typed and left is offered again where it is asked for with the same name (`kept_as`), until a line is taken.
 - An engine that does not answer stops nobody: after PATIENCE_S the line can be left.
 """
 
@@ -42,6 +43,9 @@ class Prompt(Vertical):
         self._done = done
         self._answer: Answer | None = None
         self._asking = False
+        self._begun = ""
+        self._kept_as = ""
+        self._left: dict[str, str] = {}
         self._field = Field(id="answer")
         self._hint = Hint((), id="prompt-hint")
 
@@ -53,8 +57,11 @@ class Prompt(Vertical):
     def is_open(self) -> bool:
         return self.has_class("-open")
 
-    def ask(self, question: str, hint: str, answer: Answer, begun: str = "") -> None:
-        """Opens with `begun` to be taken, edited or typed over; Enter hands the line to `answer`."""
+    def ask(self, question: str, hint: str, answer: Answer, begun: str = "", kept_as: str = "") -> None:
+        """Opens with what was left here, else with `begun`, to be taken, edited or typed over; Enter hands the line to
+        `answer`. `kept_as` names what is left here; empty: it is not kept."""
+        self._begun, self._kept_as = begun, kept_as
+        begun = self._left.pop(kept_as, begun)
         self._answer = answer
         self._asking = False
         self.border_title = Content(question)
@@ -116,4 +123,6 @@ class Prompt(Vertical):
 
     def on_field_left(self, event: Field.Left) -> None:
         event.stop()
+        if self._kept_as and (text := event.field.text.strip()) not in {"", self._begun}:
+            self._left[self._kept_as] = text
         self.close()
