@@ -35,7 +35,7 @@ def simulated(*sayings: Saying, round_1: int = 1) -> Run:
     ranks.saw(ballot(2, S2))
     steps = (*(Step(Counter(), (), 0) for _ in SCHEDULE.lines[1:]), Step(Counter(), sayings, 5))
     outcomes = {FIRST: (EventState.CREATED, Slot(1))}
-    return Run(steps, ranks, {}, outcomes, {Slot(1): FIRST}, None)
+    return Run(steps, ranks, {}, outcomes, {Slot(1): FIRST}, None, {})
 
 
 def live(*sayings: Saying, early: tuple[Saying, ...] = ()) -> LiveRun:

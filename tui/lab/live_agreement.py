@@ -111,7 +111,7 @@ def _excused(last: int, score: Score, live: LiveRun) -> set[Saying]:
     common = _common_ballots(score.runs)
     quicker = {
         each.slot
-        for step in live.steps[last:]
+        for step in live.steps
         for each in step
         if each.ballot is not None and each.ballot.round and each.ballot not in common
     }

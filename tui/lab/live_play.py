@@ -49,7 +49,7 @@ from engine.sim.scenario.acts import (
     Wipe,
 )
 from engine.sim.scenario.acts import GiveUp as StopWaiting
-from engine.sim.scenario.expected import Checkable, ExpectHeld
+from engine.sim.scenario.expected import ExpectHeld
 from engine.sim.scenario.schedule import (
     Command,
     Deliver,
@@ -175,7 +175,7 @@ class LivePlay:
             case RunUntil(expected, within_ms):
                 return self._within(partial(self.checker.wrong, expected), self._real_s(within_ms))
             case ExpectHeld():
-                return self._sites.until(partial(self.holding.wrong, number, command), EXPECTED_S)
+                return self._expect(number, partial(self.holding.wrong, number, command))
             case (
                 Submit()
                 | StopWaiting()
@@ -201,12 +201,12 @@ class LivePlay:
             case Step():
                 raise AssertionError("refused before anything began")
             case _:
-                return self._expect(number, command)
+                return self._expect(number, partial(self.checker.wrong, command))
         return None
 
-    def _expect(self, number: int, expected: Checkable) -> str | None:
+    def _expect(self, number: int, is_wrong: Callable[[], str | None]) -> str | None:
         looks_late = self._late_ms(number) >= self._score.too_late.get(number, sys.maxsize)
-        wrong = self._sites.until(partial(self.checker.wrong, expected), LATE_S if looks_late else EXPECTED_S)
+        wrong = self._sites.until(is_wrong, LATE_S if looks_late else EXPECTED_S)
         if wrong is not None and looks_late:
             self.too_late += 1
             return None

@@ -22,6 +22,7 @@ from engine.core.effects import Observation, SawOutcome
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import EventId, SiteId, Slot
 from engine.core.storage import EventState
+from engine.sim.scenario.expected import Expectation
 from engine.sim.scenario.play import Play, Unexpected
 from engine.sim.scenario.schedule import ScenarioError, Schedule
 from engine.sim.violation import Violated
@@ -62,6 +63,8 @@ class Run:
     outcomes: Mapping[Nth, tuple[EventState, Slot | None]]
     learned: Mapping[Slot, Nth | None]
     leader: SiteId | None
+    too_late: Mapping[int, int]
+    """Lines, counted from 0, that expect what was not so any more, and how much longer the lines before them took."""
 
     @property
     def took_ms(self) -> int:
@@ -99,23 +102,13 @@ def score(schedule: Schedule) -> Score:
     runs: list[Run] = []
     too_late: dict[int, int] = {}
     for run in _others(schedule, as_written.leader):
-        match run:
-            case Run():
-                runs.append(run)
-            case _Late(line, by_ms):
-                too_late[line] = min(by_ms, too_late.get(line, by_ms))
+        runs.append(run)
+        for line, by_ms in run.too_late.items():
+            too_late[line] = min(by_ms, too_late.get(line, by_ms))
     return Score(as_written, runs, too_late)
 
 
-@dataclass(frozen=True, slots=True)
-class _Late:
-    """A run that failed at this line, counted from 0, when its lines had taken so much longer."""
-
-    line: int
-    by_ms: int
-
-
-def _others(schedule: Schedule, leader: SiteId | None) -> Iterator[Run | _Late]:
+def _others(schedule: Schedule, leader: SiteId | None) -> Iterator[Run]:
     setup = schedule.setup
     links = tuple(tuple(_UNEVEN if each == STEADY else each for each in row) for row in setup.links)
     until = time.monotonic() + MORE_WITHIN_S
@@ -125,19 +118,8 @@ def _others(schedule: Schedule, leader: SiteId | None) -> Iterator[Run | _Late]:
         other = replace(setup, seed=setup.seed + 1_000 * more, links=links)
         try:
             yield _run(replace(schedule, setup=other, leader=leader), pause_ms)
-        except _Spoilt as spoilt:
-            yield _Late(spoilt.line, spoilt.by_ms)
         except (Unexpected, Violated, ScenarioError):
             continue  # chance alone spoils it: that run tells nothing
-
-
-class _Spoilt(Exception):
-    """What the scenario expects is not so where its lines take time."""
-
-    def __init__(self, line: int, by_ms: int) -> None:
-        super().__init__()
-        self.line = line
-        self.by_ms = by_ms
 
 
 class _Witness:
@@ -171,15 +153,16 @@ def _run(schedule: Schedule, pause_ms: int) -> Run:
     leader = _followed(play)
     drafts: list[tuple[list[Saying], list[Saying], int]] = []
     paused_ms = 0
+    too_late: dict[int, int] = {}
     for number, line in enumerate(schedule.lines):
         held = [each for datagram in world.network.held.values() for each in _sayings(names, datagram)]
         since, began = len(witness.sent_sayings), world.now
         try:
             play.do(line)
-        except (Unexpected, Violated):
-            if paused_ms == 0:
+        except Unexpected:
+            if paused_ms == 0 or not isinstance(line.command, Expectation):
                 raise
-            raise _Spoilt(number, paused_ms) from None
+            too_late[number] = paused_ms
         pause = random.randint(0, pause_ms)
         paused_ms += pause
         world.run(world.now + pause)
@@ -191,7 +174,7 @@ def _run(schedule: Schedule, pause_ms: int) -> Run:
     steps = (Step(Counter(ranks.ranked(held)), tuple(ranks.ranked(sent)), ms) for held, sent, ms in drafts)
     events = _numbered(world.truth.outcomes.by_id)
     outcomes = {events[id_]: (saw.outcome, saw.slot) for id_, saw in witness.outcomes.items() if id_ in events}
-    return Run(tuple(steps), ranks, events, outcomes, _learned(play, events), leader)
+    return Run(tuple(steps), ranks, events, outcomes, _learned(play, events), leader, too_late)
 
 
 def _followed(play: Play) -> SiteId | None:
