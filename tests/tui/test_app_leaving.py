@@ -12,6 +12,7 @@ from tests.tui.engine_double import EngineDouble, at, outcome
 from tests.tui.pilots import NARROW, Driven, screen_of
 from tui.hops import Leaving
 from tui.panes.composer import Composer
+from tui.panes.field import Field
 from tui.site.unsent import Unsent, UnsentFile
 
 PROPOSED = "the engine stopped before the event was proposed"
@@ -146,6 +147,28 @@ async def test_all_that_is_under_way_is_in_the_list_of_outcomes(tmp_path: Path) 
             await pilot.until_shown("Outcomes")
             assert "“hello”" in pilot.text()
             assert "“again”" in pilot.text()
+
+
+async def test_a_line_that_is_left_is_there_again_until_it_is_taken(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        rule = {"number": 1, "text": "to=bob drop", "on": True, "hits": 0, "expires_at": None}
+        engine.on["faults.add"] = lambda _: rule | {"while_connected": False}
+        prompt = pilot.main.prompt
+
+        async def is_offered(text: str) -> None:
+            await pilot.until(lambda: prompt.is_open and prompt.query_one(Field).text == text, f"not {text!r}")
+
+        await pilot.press("6", "a", *"to=bob dr", "escape", "a")
+        await is_offered("to=bob dr")
+        await pilot.press("end", *"op", "escape", "p")
+        await is_offered("partition alice,bob,carol | dave,erin")
+        await pilot.press("escape", "a")
+        await is_offered("to=bob drop")
+        await pilot.press("enter")
+        await pilot.until(lambda: not prompt.is_open, "never taken")
+        assert engine.called("faults.add")[0]["rule"] == "to=bob drop"
+        await pilot.press("a")
+        await is_offered("")
 
 
 @pytest.mark.parametrize("found", ["", "[{}]", '[{"kind":"tweet"', "\udcff"])

@@ -78,7 +78,7 @@ async def test_the_partition_that_is_offered_is_typed_over_or_edited(tmp_path: P
         await pilot.until_shown("typing replaces")
         await pilot.press(*"partition alice | bob")
         await pilot.until_shown("│ partition alice | bob ")
-        await pilot.press("escape", "p", "right", *",bob")
+        await pilot.press("ctrl+u", "escape", "p", "right", *",bob")
         await pilot.until_shown("│ partition alice,bob,carol | dave,erin,bob")
 
 
@@ -113,7 +113,7 @@ async def test_in_a_demo_a_partition_cuts_the_whole_cluster_and_is_mended_there(
             await pilot.press("a", *"partition nobody | bob", "enter")
             await pilot.until_shown("nobody is no site")
             assert (_texts(alice), len(bob.rules)) == ([], 2)
-            await pilot.press("escape", "p", "enter")
+            await pilot.press("ctrl+u", "escape", "p", "enter")
             await pilot.until_shown("partition alice,bob,carol | dave,erin")
             await pilot.press("enter")
             await pilot.until_shown("the cluster is cut at all 2 sites; p, then m mends it")

@@ -21,9 +21,8 @@ from tui.site.notices import always
 class FaultsScreen(SearchScreen):
     def ask_rule(self, begun: str) -> None:
         """Lets a fault rule be typed."""
-        self.prompt.ask(
-            f"add a fault rule at {self.model.site}", f"e.g. {'   '.join(EXAMPLES[:2])}", self._add_rule, begun
-        )
+        hint = f"e.g. {'   '.join(EXAMPLES[:2])}"
+        self.prompt.ask(f"add a fault rule at {self.model.site}", hint, self._add_rule, begun, f"rule {begun}")
 
     async def _add_rule(self, rule: str) -> str | None:
         if not rule:
@@ -39,7 +38,8 @@ class FaultsScreen(SearchScreen):
         def chosen(what: Partition | None) -> None:
             match what:
                 case Partition.EVERYWHERE:
-                    self.prompt.ask(f"cut the cluster, at {everywhere}", "groups of sites", self._cut, begun)
+                    question = f"cut the cluster, at {everywhere}"
+                    self.prompt.ask(question, "groups of sites", self._cut, begun, f"cut {begun}")
                 case Partition.MEND:
                     self.run_worker(self._mend(), group="faults")
                 case Partition.HERE:
