@@ -81,7 +81,13 @@ ACT: Final = (
 LEAVE: Final = (
     Key("h", "h", "app.hop", "next site", "the screen of the next site (in the demo)"),
     Key("d", "d", "app.detach", "detach", "leave the screen, the engine keeps running (a demo stops, as with q)"),
-    Key("q", "q", "app.leave", "quit", "leave; asks what to do with an engine that this call started"),
+    Key(
+        "q",
+        "q",
+        "app.leave",
+        "quit",
+        "leave; asks whether to stop an engine that this call started, or to leave it running",
+    ),
     Key("question_mark", "?", "help", "keys", "all keys"),
 )
 GROUPS: Final = (
@@ -104,7 +110,7 @@ FAULTS: Final = (
         "p",
         "partition",
         "partition",
-        "cut the sites into groups; in a demo, at all sites at once",
+        "cut the sites into groups; in a demo at all sites at once, and mend that again",
     ),
     Key("space", "space", "switch", "on/off", "switch the rule on or off"),
     Key("delete,backspace", "del", "remove", "remove", "remove the rule"),
@@ -149,6 +155,9 @@ OF_ENGINE: Final = {
     *(key.action for key in FAULTS if key.action != "partition"),
 }
 """Actions that nothing comes of while no engine is connected; a demo's partition is asked of the other sites too."""
+
+OF_ROWS: Final = {"go_to", "search"}
+"""Actions that nothing comes of where nothing was read yet, and no engine is there to read it from."""
 
 
 def named(*actions: str) -> list[Key]:

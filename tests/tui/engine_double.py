@@ -234,7 +234,8 @@ class EngineDouble:
                     "per_event": {"messages": 12.38, "datagrams": 4.9, "bytes": 1945.6, "syncs": 2.97},
                 },
             }, "udp": "127.0.0.1:7001",
-            "pid": 4711, "version": "0.1.0", "since": at(0), "fill_in_s": None, "data": "/data/alice", "attempts": [],
+            "pid": 4711, "version": "0.1.0", "since": at(0), "fill_in_s": None, "data": "/data/alice",
+            "attempts": [told for line in self.special.values() if (told := line.get("attempt")) is not None],
         }  # fmt: skip
         return status | self.status_changes
 

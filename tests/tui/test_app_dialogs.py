@@ -84,8 +84,12 @@ async def test_who_is_blocked_is_read_before_it_is_told_and_what_changes_nothing
             await pilot.until_shown("2  carol  not blocked")
             await pilot.press("1")
             await pilot.until_shown("bob is blocked since #3: once more changes nothing.")
+            assert "sees none" not in pilot.text(), "what this event would mean if it changed anything"
             await pilot.press("escape", "u", "2")
             await pilot.until_shown("carol is not blocked: this changes nothing.")
+            assert "again" not in pilot.text(), "carol saw them all the while"
+            await pilot.press("escape", "u", "1")
+            await pilot.until_shown("A site that is unblocked sees this site's tweets again")
 
 
 def ends(pilot: Driven, words: str) -> bool:

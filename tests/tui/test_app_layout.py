@@ -134,7 +134,7 @@ async def test_golden(tmp_path: Path, name: str, size: tuple[int, int]) -> None:
 
 async def test_an_empty_site_says_what_will_be_there(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
-        await pilot.until_shown("No entries yet. c writes the first tweet.")
+        await pilot.until_shown("No tweets yet. c writes the first.")
         matches = {"2": "Nobody blocks anybody. b blocks a site", "3": "The log is empty", "4": "No messages yet"}
         for key, words in matches.items():
             await pilot.press(key)
@@ -163,7 +163,7 @@ async def test_a_screen_that_is_too_small_keeps_status_and_outcome(tmp_path: Pat
         pilot.main.remark("an outcome")
         await pilot.until_shown("an outcome")
         await pilot.resize(*NARROW)
-        await pilot.until_shown("No entries yet")
+        await pilot.until_shown("No tweets yet")
         await pilot.until(lambda: "too small" not in pilot.text(), "still too small")
 
 
@@ -267,6 +267,12 @@ async def test_a_countdown_runs_while_there_are_holes(tmp_path: Path, monkeypatc
             await pilot.until_shown("fill in 8 s")
             now_s += 1
             await pilot.until_shown("fill in 7 s")
+            at_it = attempt(pilot.main.model.holes[0], "asking", ())
+            engine.tell({"topic": "status", **engine.status(), "attempts": [at_it]})
+            await pilot.until_shown("filling")
+            assert "fill in" not in pilot.lines()[0], "it has begun"
+            engine.tell({"topic": "status", **engine.status(), "attempts": []})
+            await pilot.until_shown("fill in")
             engine.special.clear()
             engine.tell({"topic": "status", **engine.status()})
             await pilot.until(lambda: "fill in" not in pilot.lines()[0], "the countdown goes on")

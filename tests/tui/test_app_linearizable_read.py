@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.tui.engine_double import EngineDouble, ErrorAnswer, Json, at
 from tests.tui.pilots import WIDE, Driven, screen_of
+from tui import times
 from tui.panes.timeline import TimelinePane
 from tui.times import clock
 
@@ -67,7 +69,11 @@ async def test_the_key_asks_a_majority_and_the_title_tells_when_nothing_was_miss
             await pilot.until_shown(f"confirmed by alice, bob, carol: nothing chosen before {clock(ASKED)} is missing")
 
 
-async def test_without_a_majority_the_title_says_how_many_answered_or_which_slot_lacks(tmp_path: Path) -> None:
+async def test_without_a_majority_the_title_says_how_many_answered_or_which_slot_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And when that was: it stays there when the others are heard again, until somebody asks again."""
+    monkeypatch.setattr(times, "now", lambda: datetime(2026, 11, 21, 14, 5, 9).astimezone())
     async with EngineDouble(tmp_path) as engine:
         engine.used_max = 3
         majority = Majority(engine)
@@ -76,12 +82,12 @@ async def test_without_a_majority_the_title_says_how_many_answered_or_which_slot
             await pilot.press("v")
             await pilot.until(lambda: majority.asked == 1, "never asked")
             majority.answers(unconfirmed("rule 1 here drops, for a, test; 2 of 5 answered, 3 needed", answered=2))
-            await pilot.until_shown("3 shown · unconfirmed: 2 of 5 answered")
+            await pilot.until_shown("3 shown · unconfirmed 14:05:09: 2 of 5 answered")
             await pilot.until_shown("not confirmed that nothing is missing: rule 1 here drops, for a, test; 2 of 5")
             await pilot.press("v")
             await pilot.until(lambda: majority.asked == 2, "never asked again")
             majority.answers(unconfirmed("slot 4 is not settled yet, and so on", waits_for=4))
-            await pilot.until_shown("3 shown · unconfirmed: slot 4 is not settled yet")
+            await pilot.until_shown("3 shown · unconfirmed 14:05:09: slot 4 was not settled")
             engine.status_changes = {"fresh_at": ASKED}
             engine.tell({"topic": "status", **engine.status()})
             await pilot.until_shown(f"3 shown · confirmed {clock(ASKED)}")

@@ -12,6 +12,7 @@ import pytest
 from tests.tui.engine_double import EngineDouble, attempt, log_line, outcome
 from tests.tui.pilots import NARROW, WIDE, Driven, screen_of
 from tests.tui.test_panes_inspector import unlearned
+from tui.app import LoggosApp
 from tui.hops import Leaving
 
 SIZES = pytest.mark.parametrize("size", [NARROW, WIDE], ids=str)
@@ -77,9 +78,39 @@ async def test_what_was_not_read_is_not_told_to_be_empty(tmp_path: Path) -> None
         await pilot.press("2")
         await pilot.until_shown("Not read: no engine is connected.")
         await pilot.press("3")
-        await pilot.until_shown("Nothing was read from the engine.")
+        await pilot.until_shown("3 Log was empty")
+        await pilot.until_shown("The log was empty when the engine was lost.")
         await pilot.press("4")
         await pilot.until_shown("No message was read from the engine.")
+
+
+@SIZES
+async def test_a_screen_that_never_had_an_engine_does_not_call_the_log_empty(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    engine = EngineDouble(tmp_path)
+    app = LoggosApp([engine.hop], Leaving.STOPS_ALL)
+    async with app.run_test(size=size) as drives:
+        pilot = Driven(app, drives)
+        await pilot.until_shown("NO ENGINE")
+        await pilot.until_shown("1 Timeline · nothing read")
+        assert "0 shown" not in pilot.text()
+        await pilot.press("3")
+        await pilot.until_shown("3 Log · nothing read")
+        await pilot.until_shown("Nothing was read from the engine.")
+        assert "go to slot" not in footer(pilot)
+        assert "search" not in footer(pilot)
+        for key, says in (("g", "no slot was read that one could go to"), ("slash", "nothing was read that could be")):
+            await pilot.press(key)
+            await pilot.until_shown(f"no engine is connected: {says}")
+            assert not pilot.main.prompt.is_open
+        assert "empty" not in pilot.text()
+        engine.used_max = 1
+        async with engine:
+            await pilot.until_shown("3 Log 1-1 of 1")
+            await pilot.until(lambda: "no engine is connected" not in pilot.text(), "what is over is still told")
+            await pilot.press("g")
+            await pilot.until_shown("slot 1 is the only one")
 
 
 async def test_a_timeline_that_is_paused_says_so_beside_what_it_lacks(tmp_path: Path) -> None:
@@ -117,7 +148,7 @@ async def test_that_there_is_no_tweet_is_told_as_what_was(tmp_path: Path) -> Non
         engine.special[1] = log_line(1, "block", "alice", target="bob")
         async with screen_of(engine) as pilot:
             await pilot.until(lambda: pilot.main.model.timeline.prefix == 1, "never read")
-            await pilot.until_shown("No entries yet")
+            await pilot.until_shown("No tweets yet")
             await engine.stop()
             await pilot.until_shown("There was no tweet when the engine was lost.")
 

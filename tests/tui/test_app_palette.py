@@ -44,6 +44,9 @@ async def test_an_action_is_found_by_what_it_does(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
         await call(pilot, "cut groups", "partition (p in Faults)")
         await pilot.until_shown("│ partition alice,bob,carol | dave,erin")
+        await pilot.press("escape")
+        await call(pilot, "mend", "partition (p)")
+        await pilot.until_shown("│ partition alice,bob,carol | dave,erin")
         await pilot.press("escape", "ctrl+p", *"out")
         await pilot.until_shown("outcomes (o)")
         names = [line for line in pilot.lines() if "(o)" in line or "(x)" in line]

@@ -245,6 +245,36 @@ async def test_a_text_that_is_in_no_log_can_be_had_back_when_its_sentence_was_di
             await pilot.until_shown("there is nothing to edit")
 
 
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=str)
+async def test_what_a_key_needs_goes_when_its_reader_goes_on(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 3
+        async with screen_of(engine, size=size) as pilot:
+            for keys, told, on in (
+                (("2", "enter"), "select a row that is about a slot", ("3",)),
+                (("5", "l"), "l is for rows", ("2",)),
+                (("3", "e"), "there is nothing to edit", ("up",)),
+                (("3", "g", "2", "enter", "a"), "enter on a row shows its slot", ("g", "1", "enter")),
+            ):
+                await pilot.press(*keys)
+                await pilot.until_shown(told)
+                await pilot.press(*on)
+                await gone(pilot, told)
+
+
+@pytest.mark.parametrize("on", [("g", "3", "enter"), ("down",), ("2",)], ids=" ".join)
+async def test_which_match_one_is_at_goes_when_one_goes_on(tmp_path: Path, on: tuple[str, ...]) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 3
+        async with screen_of(engine) as pilot:
+            await pilot.press("3", "slash", *"number 1", "enter")
+            await pilot.until_shown("match 1 of 1")
+            await pilot.press("n")
+            await pilot.until_shown("on from the newest, match 1 of 1")
+            await pilot.press(*on)
+            await gone(pilot, "match 1 of 1")
+
+
 async def test_what_was_not_sent_is_told_though_another_event_waits_for_the_engine(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine:
         engine.on["submit"] = lambda _: never()

@@ -132,7 +132,7 @@ async def test_an_event_of_a_site_that_does_not_vote_is_kept_there(tmp_path: Pat
 
 async def test_keys_that_follow_an_outcome_say_so_without_one(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
-        await pilot.until_shown("No entries yet")
+        await pilot.until_shown("No tweets yet")
         said = {
             "r": "there is nothing to send again",
             "e": "there is nothing to edit",
@@ -455,7 +455,7 @@ async def test_a_dialog_ends_once_whatever_comes_in_one_burst(tmp_path: Path, ke
     async with EngineDouble(tmp_path) as engine:
         engine.on["submit"] = lambda _: CREATED
         async with screen_of(engine) as pilot:
-            await pilot.until_shown("No entries yet")
+            await pilot.until_shown("No tweets yet")
             await pilot.press(keys[0])
             await pilot.until(lambda: pilot.app.screen is not pilot.main, "no dialog")
             for key in keys[1:]:
@@ -512,7 +512,7 @@ async def test_what_comes_together_with_the_enter_of_a_prompt_is_no_command(tmp_
 
 async def test_what_is_typed_blindly_blocks_nobody(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
-        await pilot.until_shown("No entries yet")
+        await pilot.until_shown("No tweets yet")
         await _come_together(pilot, 1, "b1y1y")
         await pilot.until(lambda: pilot.app.screen is not pilot.main, "no dialog")
         await _come_together(pilot, 2, "\n")

@@ -180,6 +180,24 @@ async def test_keys_act_on_the_selected_row(tmp_path: Path) -> None:
             assert pilot.app.return_value is None  # d is the detach key elsewhere
 
 
+async def test_what_becomes_of_the_messages_that_a_removed_rule_held_is_told(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.rules = [rule(1, "to=bob hold", True), rule(2, "to=erin hold", True)]
+        engine.held = [held(4, "bob"), held(5, "bob"), held(6, "erin")]
+
+        def remove(asked: Json) -> Json:
+            engine.rules = [each for each in engine.rules if each["number"] != asked["number"]]
+            engine.held = [each for each in engine.held if each["peer"] == "erin"] if asked["number"] == 1 else []
+            return {"removed": 1}
+
+        engine.on["faults.remove"] = remove
+        async with screen_of(engine) as pilot:
+            await pilot.press("6", "delete")
+            await pilot.until_shown("rule 1 is removed; 2 messages that it held go on")
+            await pilot.press("delete")
+            await pilot.until_shown("rule 2 is removed; 1 message that it held goes on")
+
+
 async def test_keys_without_anything_to_act_on_say_so(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
         await pilot.press("6", "d")

@@ -222,6 +222,35 @@ async def test_what_the_hole_filler_does_is_said_once(tmp_path: Path) -> None:
             assert "0 of 3" not in said, "nobody is asked for anything"
 
 
+async def test_what_this_site_does_at_a_slot_is_told_alike_by_the_log_and_the_slot(tmp_path: Path) -> None:
+    """Whichever of the engine's answers told it last: a page of the log, the slot, or the status."""
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 3
+        asking = attempt(3, "asking", ("bob",)) | {"ballot": None}
+        yielding = attempt(3, "yielding", ()) | {"ballot": None}
+        engine.special[3] = log_line(3, None, None, state="accepted", attempt=asking)
+        engine.slots[3] = unlearned(3) | {"state": "accepted", "attempt": yielding}
+        async with screen_of(engine, size=WIDE) as pilot:
+            log = pilot.main.panes["log"]
+
+            async def is_told(doing: str) -> None:
+                await pilot.until(lambda: f" {doing} " in pilot.rows(log)[2], f"the log does not say {doing}")
+                await pilot.until_shown(f"─ Slot 3 · {doing} ─")
+
+            await pilot.press("3")
+            await pilot.until_shown("[1 of 3 answers] ")
+            await pilot.press("enter")
+            await is_told("yielding")
+            assert "[0 of" not in pilot.text(), "nobody is asked for anything"
+            engine.tell({"topic": "status", **engine.status()})
+            await is_told("asking")
+            engine.special[3] |= {"attempt": yielding}
+            engine.tell({"topic": "status", **engine.status()})
+            await is_told("yielding")
+            engine.tell({"topic": "status", **engine.status(), "attempts": []})
+            await is_told("accepted")
+
+
 async def test_what_the_others_say_stands_beside_what_this_site_has(tmp_path: Path) -> None:
     mine = entry("tweet", "alice", 1, "my words")
     view = {

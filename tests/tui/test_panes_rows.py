@@ -211,7 +211,7 @@ async def test_a_slot_that_is_being_filled_shows_what_was_accepted_there(tmp_pat
         engine.special[1] = log_line(1, state="accepted", text="their words", attempt=filling)
         async with screen_of(engine) as pilot:
             await pilot.press("3")
-            await pilot.until_shown("[1 of 3] their words")
+            await pilot.until_shown("[1 of 3 answers] their words")
 
 
 @pytest.mark.parametrize("size", [NARROW, WIDE], ids=str)

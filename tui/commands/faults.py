@@ -30,7 +30,7 @@ def run(arguments: Namespace) -> int:
                 _say(out, rule, f"rule {rule.number} added")
             case "remove":
                 gone = client.ask(FaultsRemove(number=arguments.number))
-                _say(out, gone, f"{plural(gone.removed, 'rule')} removed")
+                _say(out, gone, f"{plural(gone.removed, 'rule')} removed; what it held is released")
             case "clear":
                 gone = client.ask(FaultsClear())
                 _say(out, gone, f"{plural(gone.removed, 'rule')} removed; what was held is released")

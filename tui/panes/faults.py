@@ -8,7 +8,7 @@ from typing import ClassVar, Final, TypeVar
 from textual.binding import BindingType
 from textual.message import Message
 
-from engine.contract.answers import Direction, Held, Rule
+from engine.contract.answers import Direction, Held, Removed, Rule
 from engine.contract.errors import RequestFailed
 from engine.contract.requests import (
     FaultsAdd,
@@ -20,6 +20,7 @@ from engine.contract.requests import (
     Params,
 )
 from tui import keys
+from tui.counted import plural
 from tui.panes.page import Page
 from tui.rows import BLANK, Role, Row, row, wrapped
 from tui.site.model import Change, SiteModel
@@ -168,13 +169,22 @@ class FaultsPane(Page):
         if rule is None:
             self._refuse_without_rule()
         else:
-            self._do(FaultsRemove(number=rule.number), lambda _: f"rule {rule.number} is removed")
+            before = len(self.model.faults.held)
+
+            def told(_: Removed) -> str:
+                gone = before - len(self.model.faults.held)
+                goes_on = (
+                    f"; {plural(gone, 'message')} that it held {'goes' if gone == 1 else 'go'} on" if gone > 0 else ""
+                )
+                return f"rule {rule.number} is removed{goes_on}"
+
+            self._do(FaultsRemove(number=rule.number), told)
 
     def _refuse_without_rule(self) -> None:
         if not self.model.live:
             self.post_message(self.NotConnected())
         elif self.model.faults.rules:
-            self._refuse("select the row of a rule first")
+            self._refuse("select the row of a rule first", lambda: self._selected(Rule) is None)
         else:
             self._refuse("there is no rule: a adds one", lambda: not self._has_rules())
 

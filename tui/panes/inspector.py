@@ -24,7 +24,7 @@ from tui.times import clock_ms
 
 
 class InspectorPane(Page):
-    ASPECTS: ClassVar = Change.LOG | Change.STATUS | Change.CONNECTION
+    ASPECTS: ClassVar = Change.LOG | Change.ATTEMPTS | Change.STATUS | Change.CONNECTION
 
     def __init__(self, model: SiteModel) -> None:
         super().__init__(model, id="inspector")
@@ -42,7 +42,7 @@ class InspectorPane(Page):
         view = self._view
         if view is None:
             return f"Slot {self.inspected}"
-        attempt = None if self.model.over else view.attempt
+        attempt = self._attempt(view)
         if attempt is not None and attempt.phase == AttemptPhase.ADOPTING:
             return f"Slot {view.slot} · adopting: proposing another's value, not its own"
         return f"Slot {view.slot} · {view.state if attempt is None else attempt.phase}"
@@ -108,7 +108,7 @@ class InspectorPane(Page):
         return lines
 
     def _votes(self, view: SlotView, width: int) -> list[Row]:
-        attempt = view.attempt
+        attempt = self._attempt(view)
         if attempt is None:
             return []
         words = attempt_words(attempt)
@@ -121,6 +121,10 @@ class InspectorPane(Page):
             parts += _vote(site, attempt)
         parts.append(Part(f" {len(attempt.votes)} of {attempt.needed}", Role.STRONG))
         return [*wrapped(tuple(parts), width, indent=2), *said]
+
+    def _attempt(self, view: SlotView) -> Attempt | None:
+        """What this site does there, while there is an engine to do it and something is left to do."""
+        return None if self.model.over or view.learned is not None else self.model.attempts.get(view.slot)
 
     def _biography(self, width: int) -> list[Row]:
         if self._told is None:
@@ -153,7 +157,7 @@ class InspectorPane(Page):
         if change & Change.CONNECTION or (change & Change.LOG and (new is None or self.inspected in new)):
             self._outdated = True
             self._ask()
-        if change & Change.CONNECTION:
+        if change & (Change.CONNECTION | Change.ATTEMPTS):
             self.rewrite()
 
     def _ask(self) -> None:

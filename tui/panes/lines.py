@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Sequence
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, Final
 
 from rich.style import Style
 from textual import events, scrollbar
@@ -25,7 +25,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.inert import inert
-from tui.panes.paint import CURSOR_CLASS, Inks, strip
+from tui.panes.paint import CURSOR_CLASS, Inks, View, strip
 from tui.rows import Role, Row, marked, row
 from tui.site.model import Change, SiteModel
 from tui.textual_inside import SteadyScroll
@@ -35,16 +35,6 @@ FRAME: Final = 6
 """Cells of a pane's upper edge that its title leaves free."""
 GUTTER: Final = 2
 """Cells before each row, where the cursor's mark stands."""
-
-
-class _View(NamedTuple):
-    """What is the same for all lines of a paint."""
-
-    width: int
-    top: int
-    lines: int
-    """0 where there are no rows."""
-    cursor: int | None
 
 
 class ScrolledRows(SteadyScroll, can_focus=True, inherit_bindings=False):
@@ -65,6 +55,9 @@ class ScrolledRows(SteadyScroll, can_focus=True, inherit_bindings=False):
     class Chosen(Message, namespace="lines"):
         """A double click on a row."""
 
+    class Moved(Message, namespace="lines"):
+        """Its reader went to a row."""
+
     class Retitled(Message, namespace="lines"):
         """The title changed (it follows or not, was scrolled, or has other rows), or whether all of it fits."""
 
@@ -79,7 +72,7 @@ class ScrolledRows(SteadyScroll, can_focus=True, inherit_bindings=False):
         self._width = 0
         self._title = ""
         self.scrolls = False  # there are more lines than room
-        self._painting = _View(0, 0, 0, None)
+        self._painting = View(0, 0, 0, None)
         self.marked: re.Pattern[str] | None = None
 
     # What a pane says of its rows.
@@ -137,7 +130,7 @@ class ScrolledRows(SteadyScroll, can_focus=True, inherit_bindings=False):
         return max(1, self.scrollable_content_region.width - GUTTER)
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        self._painting = _View(
+        self._painting = View(
             self.scrollable_content_region.width,
             self.scroll_offset.y,
             self.lines_total() if self.rows_count() else 0,
@@ -300,6 +293,7 @@ class ScrolledRows(SteadyScroll, can_focus=True, inherit_bindings=False):
         self.unfollow()
         self._select(index)
         self._bring_into_view()
+        self.post_message(self.Moved())
 
     def _bring_into_view(self) -> None:
         top, height = self._extent(self.cursor)

@@ -18,36 +18,41 @@ from tui.counted import plural
 from tui.panes.lines import Lines
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
 from tui.site.model import Change, SiteModel
-from tui.site.wording import line_words
+from tui.site.wording import attempt_count, line_words
 
 NAME_MAX: Final = 16
 NAME_NARROW: Final = 8
 BALLOT_NARROW: Final = 12
 ROUND_DIGITS: Final = 4
 STATE_WIDTH: Final = 11
+KIND_WIDTH: Final = 7
 
 
 class LogPane(Lines):
     """Row `index` is slot `index + 1`."""
 
-    ASPECTS: ClassVar = Change.LOG | Change.CONNECTION | Change.STATUS
+    ASPECTS: ClassVar = Change.LOG | Change.ATTEMPTS | Change.CONNECTION | Change.STATUS
 
     def __init__(self, model: SiteModel) -> None:
         super().__init__(model, id="log")
 
     def title(self) -> str:
         used = self.model.log.last
+        if not used and not self.model.was_read:
+            return "3 Log · nothing read" if self.model.over else "3 Log"
         holes = 0 if self.model.status is None or self.model.over else len(self.model.status.holes)
         top = min(used, self.scroll_offset.y + 1)
         bottom = min(used, self.scroll_offset.y + self.rows_height)
-        seen = f"{top:,}-{bottom:,} of {used:,}" if used else "empty"
+        seen = f"{top:,}-{bottom:,} of {used:,}" if used else "was empty" if self.model.over else "empty"
         counted = plural(holes, "hole") if holes else ""
         return " · ".join(part for part in (f"3 Log {seen}", counted, "" if self.following else "paused") if part)
 
     def empty(self) -> Sequence[Row]:
         said = row("The log is empty. Each event takes one slot; ", ("c", Role.KEY), " writes the first.")
-        if not self.model.live:
-            said = row(("Nothing was read from the engine.", Role.DIM))
+        if not self.model.was_read:
+            said = row(("Nothing was read from the engine." if self.model.over else "reading …", Role.DIM))
+        elif self.model.over:
+            said = row(("The log was empty when the engine was lost.", Role.WARN))
         return [BLANK, *wrapped(said, self.rows_width)]
 
     def rows_count(self) -> int:
@@ -75,7 +80,7 @@ class LogPane(Lines):
             *row((f"{glyph} {state:<{STATE_WIDTH - 1}}", role)),
             *row((fitted(author, name_width) + " ", Role.STRONG if own else Role.NOTE)),
             *row((fitted(ballot, ballot_width) + " ", Role.DIM)),
-            *row((fitted(kind, 7) + " ", Role.DIM)),
+            *row((f"{kind:<{KIND_WIDTH}} ", Role.DIM)),  # a longer one is rare, and pushes the text to the right
             *self._detail(line),
         )
 
@@ -85,7 +90,7 @@ class LogPane(Lines):
             entry = attempt.entry
             proposes = entry is not None and entry.author is not None  # a no-op, unless an entry is found there
             words = entries.content(entry) if entry is not None and proposes else line_words(line)
-            return row((f"[{len(attempt.votes)} of {attempt.needed}] ", Role.NOTE), words)
+            return row((f"[{counted}] " if (counted := attempt_count(attempt)) else "", Role.NOTE), words)
         match line.state:
             case LogState.ACCEPTED:
                 return row(("[accepted here] ", Role.WARN), line_words(line))
@@ -99,7 +104,7 @@ class LogPane(Lines):
 
     def _attempt(self, line: LogLine) -> Attempt | None:
         """What this site does there, while there is an engine to do it."""
-        return None if line.state == LogState.CHOSEN or self.model.over else line.attempt
+        return None if line.state == LogState.CHOSEN or self.model.over else self.model.attempts.get(line.slot)
 
     # What is read, and when.
 
@@ -108,7 +113,7 @@ class LogPane(Lines):
             return
         if change & Change.STATUS:
             self.show_title()  # it counts the holes
-        if not change & (Change.LOG | Change.CONNECTION):
+        if not change & (Change.LOG | Change.ATTEMPTS | Change.CONNECTION):
             return
         new = self.model.changed_slots
         if new is None or change & Change.CONNECTION:

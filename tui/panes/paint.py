@@ -10,7 +10,7 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from rich.segment import Segment
 from rich.style import Style
@@ -28,6 +28,16 @@ ROLE_CLASSES: Final = frozenset(f"role--{role.value}" for role in Role if role i
 """Components of the program."""
 CURSOR_CLASS: Final = f"role--{Role.CURSOR.value}"
 """A component of each widget that shows one."""
+
+
+class View(NamedTuple):
+    """What is the same for all lines of a paint."""
+
+    width: int
+    top: int
+    lines: int
+    """0 where there are no rows."""
+    cursor: int | None
 
 
 def strip(parts: Row, width: int, style_of: StyleOf) -> Strip:

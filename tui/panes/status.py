@@ -89,6 +89,8 @@ class StatusBar(Painted):
             if seconds is not None:
                 text = row((f"fill in {seconds} s", Role.DIM))
                 found.append(Segment(7, (text, row((f"fill {seconds}s", Role.DIM)), ())))
+            elif status.holes[0] in self.model.attempts:
+                found.append(Segment(7, (row(("filling", Role.NOTE)), ())))
         if status.unknown:
             words = row((f"unknown {status.unknown}", Role.WARN))
             found.append(Segment(2, (words, row((f"?{status.unknown}", Role.WARN)))))
@@ -97,9 +99,10 @@ class StatusBar(Painted):
         return found
 
     def fill_in_s(self) -> int | None:
-        """Whole seconds until the filler runs, counted on from the last status."""
+        """Whole seconds until the filler begins with the lowest hole, counted on from the last status; None while it is
+        at it."""
         status = self.model.status
-        if status is None or status.fill_in_s is None or not status.holes:
+        if status is None or status.fill_in_s is None or not status.holes or status.holes[0] in self.model.attempts:
             return None
         return max(0, math.ceil(status.fill_in_s - (times.monotonic_s() - self.model.status_at)))
 

@@ -57,6 +57,8 @@ class TimelinePane(Lines):
 
     def title(self) -> str:
         window = self.model.timeline
+        if self.model.over and not self.model.was_read:
+            return "1 Timeline · nothing read"
         if self.model.over and window.prefix < self.model.log.prefix:
             read = f"read up to #{window.prefix:,}" if window.prefix else "nothing read"
             return f"1 Timeline · {read} · {STALE}"
@@ -84,7 +86,7 @@ class TimelinePane(Lines):
             return [BLANK, row(("Nothing was read from the engine yet.", Role.DIM))]
         if self.model.over:
             return [BLANK, row(("There was no tweet when the engine was lost.", Role.WARN))]
-        said = row("No entries yet. ", ("c", Role.KEY), " writes the first tweet.")
+        said = row("No tweets yet. ", ("c", Role.KEY), " writes the first.")
         status = self.model.status
         if status is not None and not status.voting and status.voting_why:
             said = row((f"{status.site} takes no events yet. It does not vote: {status.voting_why}.", Role.WARN))

@@ -17,7 +17,7 @@ from tui.site.model import SiteModel
 
 _MEANS: Final = {
     EventKind.BLOCK: "A blocked site sees none of this site's tweets, old ones included, until it is unblocked.",
-    EventKind.UNBLOCK: "It sees this site's tweets again, those in between included.",
+    EventKind.UNBLOCK: "A site that is unblocked sees this site's tweets again, those in between included.",
 }
 
 
@@ -49,11 +49,11 @@ class BlockDialog(NameDialog):
 
 
 def block_question(kind: EventKind, site: str, model: SiteModel) -> Confirmation:
-    sentences: list[Row] = [row(_MEANS[kind])]
+    said = row(_MEANS[kind])
     slot = model.blocked_since(site)
     if kind is EventKind.BLOCK and slot is not None:
-        sentences.append(row((f"{site} is blocked since #{slot:,}: once more changes nothing.", Role.WARN)))
+        said = row((f"{site} is blocked since #{slot:,}: once more changes nothing.", Role.WARN))
     if kind is EventKind.UNBLOCK and slot is None and model.blocks is not None:
-        sentences.append(row((f"{site} is not blocked: this changes nothing.", Role.WARN)))
+        said = row((f"{site} is not blocked: this changes nothing.", Role.WARN))
     yes = row(f"{kind} {site}: an event in everybody's log")
-    return Confirmation(f"{kind.capitalize()} {site}?", sentences, yes)
+    return Confirmation(f"{kind.capitalize()} {site}?", [said], yes)

@@ -37,7 +37,8 @@ def _keys(width: int) -> Sequence[Row]:
         lines.append(BLANK)
     lines.append(row(("Move", Role.STRONG)))
     lines += described((*keys.MOVE, ("ctrl+p", "every action by name, those of the panes too")), width)
-    return lines
+    rules = row("  Letters and numbers such as (B2) are rules: docs/protocol.md has them all, by number.")
+    return [*lines, BLANK, *wrapped(rules, width, indent=2)]
 
 
 def described(caps: Iterable[tuple[str, str]], width: int) -> list[Row]:

@@ -191,6 +191,14 @@ class MainScreen(FaultsScreen):
     def on_lines_retitled(self) -> None:
         self._tell_tabs()
 
+    def on_lines_moved(self) -> None:
+        self._gone_on()
+
+    def _gone_on(self) -> None:
+        """The reader looks at something else: what was said of what he looked at before may be over."""
+        self.board.review()
+        self.tell_outcome()
+
     def on_lines_chosen(self) -> None:
         self.action_inspect()
 
@@ -201,7 +209,7 @@ class MainScreen(FaultsScreen):
         focused = next((name for name, pane in self.panes.items() if pane is self.focused), None)
         if focused is not None:
             self.active = focused
-            self.tell_outcome()
+            self._gone_on()
         self._arrange()
 
     def keys_taken(self) -> set[str]:
@@ -214,7 +222,10 @@ class MainScreen(FaultsScreen):
             if self.prompt.is_open:
                 return list(keys.PROMPTED)
             return [key for key in keys.TYPING if not (unsent and key.action == "send")]
-        return [key for key in self._keys_here() if not (self.model.over and key.action in keys.OF_ENGINE)]
+        vain = keys.OF_ENGINE if self.model.over else set()
+        if self.nothing_read:
+            vain = vain | keys.OF_ROWS
+        return [key for key in self._keys_here() if key.action not in vain]
 
     def _keys_here(self) -> list[Key]:
         hop = ("app.hop",) if self.is_everybody else ()
@@ -242,7 +253,7 @@ class MainScreen(FaultsScreen):
         for pane in self.panes.values():
             if change & pane.ASPECTS:
                 pane.learn(change)
-        if change & (Change.STATUS | Change.CONNECTION | Change.TIMELINE):
+        if change & (Change.STATUS | Change.CONNECTION | Change.TIMELINE | Change.ATTEMPTS):
             self._status.learn()
         if change & Change.STATUS and self.model.status is not None:
             self.board.settled(self.model.status.has_settled)
@@ -295,7 +306,7 @@ class MainScreen(FaultsScreen):
             self.action_read()  # a row about no slot: all that there is to see of it is what it says
             return
         if slot is None:
-            self.remark("select a row that is about a slot, in Timeline, Log or Trace")
+            self.hint("select a row that is about a slot, in Timeline, Log or Trace")
             return
         if self.active != "inspector" and self.lacks_engine("the slot cannot be read"):
             return
@@ -312,16 +323,16 @@ class MainScreen(FaultsScreen):
         if self.inspector.display:
             self.inspector.ask_sites()
         else:
-            self.remark("enter on a row shows its slot; a asks the other sites again there")
+            self.hint("enter on a row shows its slot; a asks the other sites again there")
 
     def action_read(self) -> None:
         lines = self.pane.selected() if self.pane.SELECTS else []
         if lines:
             self.app.push_screen(row_dialog(lines))
         elif self.pane.SELECTS:
-            self.remark("no row is selected")
+            self.hint("no row is selected")
         else:
-            self.remark("l is for rows; z gives this pane the whole screen")
+            self.hint("l is for rows; z gives this pane the whole screen")
 
     def action_zoom(self) -> None:
         self.zoomed = not self.zoomed
@@ -353,7 +364,7 @@ class MainScreen(FaultsScreen):
         over = self.model.over
         text = self.model.hop.command("serve") if over else "\n".join(map(plain, self.pane.selected()))
         if not text:
-            self.remark("no row is selected")
+            self.hint("no row is selected")
             return
         self.app.copy_to_clipboard(text)
         what = "the command that starts the engine is copied" if over else "copied"

@@ -30,6 +30,9 @@ class SearchScreen(SiteScreen):
         self._searching: Search | None = None
 
     def action_search(self) -> None:
+        if self.nothing_read:
+            self.lacks_engine("nothing was read that could be searched")
+            return
         prompt = self.prompt
         if isinstance(self.pane, TracePane):
             shown = " ".join(self.model.trace.words)
@@ -110,7 +113,20 @@ class SearchScreen(SiteScreen):
             around = "on from the oldest, "
         elif step is not Search.below and found >= here:
             around = "on from the newest, "
-        self.remark(f"{around}match {search.which(found)} · n above, N below, esc unmarks · {search.words}")
+        words = f"{around}match {search.which(found)} · n above, N below, esc unmarks · {search.words}"
+        self.remark(words, self._while_at(pane, found))
+
+    def _while_at(self, pane: TimelinePane | LogPane, slot: int) -> Callable[[], bool]:
+        """Until its reader has been at `slot` and gone on: rows may have to be read before one gets there."""
+        been = False
+
+        def holds() -> bool:
+            nonlocal been
+            here = pane.slot()
+            been = been or here == slot
+            return self.pane is pane and (not been or here in {slot, None})
+
+        return holds
 
     @property
     def searching(self) -> bool:

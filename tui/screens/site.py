@@ -100,12 +100,22 @@ class SiteScreen(OncePainted):
         """Says something that is no outcome; the next word replaces it, and it goes when it no longer `holds`."""
         self.board.remark(Notice(row(("· ", Role.NOTE), words), Mood.GOOD, holds=holds))
 
+    def hint(self, words: str) -> None:
+        """Says what a key needs before it does anything here. It goes when its reader goes to another row or pane."""
+        pane, row_of_it = self.pane, self.pane.cursor
+        self.remark(words, lambda: self.pane is pane and pane.cursor == row_of_it)
+
     def lacks_engine(self, so: str) -> bool:
         """Whether nothing can be asked now; then that is said, and what comes of it, until an engine is there."""
         if self.model.live:
             return False
         self.remark(f"no engine is connected: {so}", lambda: not self.model.live)
         return True
+
+    @property
+    def nothing_read(self) -> bool:
+        """No engine was ever there to read anything from."""
+        return self.model.over and not self.model.was_read
 
     # Writing.
 
@@ -184,7 +194,7 @@ class SiteScreen(OncePainted):
     def _nothing_offered(self, offer: Offer, what: str, when: str) -> None:
         """What an older outcome offers, which waits beneath the one that is shown, is not done unseen."""
         if not self.board.offers_below(offer):
-            self.remark(f"there is nothing to {what}: {when}")
+            self.hint(f"there is nothing to {what}: {when}")
         elif self.board.is_busy:
             self.remark(f"{when}, and one is shown again when what is under way has ended", self._is_busy)
         else:
@@ -266,7 +276,10 @@ class SiteScreen(OncePainted):
     # Going somewhere.
 
     def action_go_to(self) -> None:
-        self.prompt.ask("go to slot", self._slots(), self._go_to)
+        if not self.nothing_read:
+            self.prompt.ask("go to slot", self._slots(), self._go_to)
+        else:
+            self.lacks_engine("no slot was read that one could go to")
 
     async def _go_to(self, typed: str) -> str | None:
         number = typed.lstrip("#").replace(",", "")

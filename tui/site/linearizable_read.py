@@ -1,7 +1,8 @@
 """A linearizable read of the timeline: what became of it, in words (docs/protocol.md R5).
 
 Rules that hold here:
-- `confirmed` names the moment before which nothing is missing; that stays true whatever happens later.
+- `confirmed` names the moment before which nothing is missing, `unconfirmed` the moment at which asking ended: both
+  stay true whatever happens later.
 - Only a majority's answers confirm: a quorum that is heard confirms nothing, and its loss unsays nothing.
 """
 
@@ -27,6 +28,7 @@ class Unconfirmed:
     """The last question got no majority's answer in time, or the prefix did not come that far."""
 
     read: LinearizableRead
+    at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +40,17 @@ ReadState = Confirming | Unconfirmed | NoneOpen
 
 
 def title_words(state: ReadState, status: Status | None, stale: bool) -> tuple[str, str]:
-    """For a title, and shorter: `confirmed 14:05:09`, `confirming ...`, `unconfirmed: 2 of 5 answered`; nothing where
-    nobody asked and it is not `stale`: a quorum is heard."""
+    """For a title, and shorter: `confirmed 14:05:09`, `confirming ...`, `unconfirmed 14:05:09: 2 of 5 answered`;
+    nothing where nobody asked and it is not `stale`: a quorum is heard."""
     match state:
         case Confirming():
             return "confirming …", "confirming …"
-        case Unconfirmed(read):  # what is in the way is too long for a title
+        case Unconfirmed(read, when):  # what is in the way is too long for a title
             if read.answered is None:
                 slot = f"slot {read.waits_for}"
-                return f"unconfirmed: {slot} is not settled yet", f"unconfirmed: {slot}"
+                return f"unconfirmed {clock(when)}: {slot} was not settled", f"unconfirmed {clock(when)}: {slot}"
             counts = f"{read.answered} of {'?' if status is None else status.quorum.size}"
-            return f"unconfirmed: {counts} answered", f"unconfirmed: {counts}"
+            return f"unconfirmed {clock(when)}: {counts} answered", f"unconfirmed {clock(when)}: {counts}"
         case NoneOpen():
             old = STALE if stale else ""
             at = None if status is None else status.fresh_at

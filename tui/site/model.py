@@ -19,7 +19,6 @@ from msgspec.structs import replace
 
 from engine.contract import requests
 from engine.contract.answers import (
-    Attempt,
     Biography,
     BlockLine,
     Direction,
@@ -41,6 +40,7 @@ from engine.core.ids import Slot
 from tui import times
 from tui.hops import Hop
 from tui.link import Link
+from tui.site.attempts import Attempts
 from tui.site.engine_log import tail
 from tui.site.linearizable_read import Confirming, NoneOpen, ReadState, Unconfirmed
 from tui.site.log_pages import LogPages, page_of, span_of
@@ -66,6 +66,7 @@ class Change(Flag):
     TRACE = auto()
     FAULTS = auto()
     OUTCOME = auto()
+    ATTEMPTS = auto()
 
 
 ALL_CHANGES: Final = Change(sum(change.value for change in Change))
@@ -112,10 +113,13 @@ class SiteModel:
         self.status_at = times.monotonic_s()
         self.silent_since: dict[str, datetime] = {}
         """Peers that are not heard, and when they last were (local time): set once, so that no text of it ticks."""
-        self.attempts: dict[int, Attempt] = {}
+        self.attempts = Attempts()
+        """All panes tell from here what this site does at a slot."""
         self.log = LogPages()
+        self.was_read = False
+        """Whether an engine told how far the log goes, since this screen is there."""
         self.changed_slots: set[int] | None = None
-        """While watchers are told of LOG: the slots that changed, None if any may have."""
+        """While watchers are told of LOG or ATTEMPTS: the slots that changed, None if any may have."""
         self.timeline = TimelineWindow()
         self.read_state: ReadState = NoneOpen()
         self.timeline_epoch = 0
@@ -228,8 +232,7 @@ class SiteModel:
                 case LogLine():
                     changed |= self._take_log(item)
                 case Status():
-                    self._take_status(item)
-                    changed |= Change.STATUS
+                    changed |= self._take_status(item)
                 case Faults():
                     self.faults = item
                     changed |= Change.FAULTS
@@ -250,8 +253,7 @@ class SiteModel:
     # What is asked of the engine. All may raise RequestFailed.
 
     async def read_status(self) -> None:
-        self._take_status(await self.link.ask(requests.Status()))
-        self._tell(Change.STATUS)
+        self._tell(self._take_status(await self.link.ask(requests.Status())))
 
     async def read_faults(self) -> None:
         """What is told afterwards of rules is told of this or newer."""
@@ -272,10 +274,11 @@ class SiteModel:
         first, last = span_of(page)
         try:
             asked = requests.Log(first=Slot(first), last=Slot(last), limit=last - first + 1)
-            self.log.merge(page, await self.link.ask(asked))
+            fetched = await self.link.ask(asked)
+            self.log.merge(page, fetched)
         finally:
             self._asked_pages.discard(page)
-        self._tell(Change.LOG)
+        self._tell(Change.LOG | self._tried(self.attempts.take({line.slot: line.attempt for line in fetched.lines})))
 
     async def read_timeline(self, limit: int, before: int | None) -> TimelinePage:
         return await self.link.ask(requests.View(limit=limit, before=None if before is None else Slot(before)))
@@ -294,7 +297,7 @@ class SiteModel:
             self._confirmed(NoneOpen())
             raise
         if read.at is None:
-            self._confirmed(Unconfirmed(read))
+            self._confirmed(Unconfirmed(read, times.now().isoformat()))
             return read
         if self.status is not None:
             self.status = replace(self.status, fresh_at=max(read.at, self.status.fresh_at or read.at))
@@ -313,7 +316,10 @@ class SiteModel:
             self._tell(Change.BLOCKS)
 
     async def read_slot(self, slot: int) -> SlotView:
-        return await self.link.ask(requests.Inspect(slot=Slot(slot)))
+        view = await self.link.ask(requests.Inspect(slot=Slot(slot)))
+        if changed := self._tried(self.attempts.take({view.slot: view.attempt})):
+            self._tell(changed)
+        return view
 
     async def explain(self, slot: int) -> Biography:
         """What happened at a slot, as far as the sites that answer within a second know."""
@@ -343,11 +349,18 @@ class SiteModel:
         except RequestFailed as failed:
             self.complain(failed)
             return
+        self.was_read = True
         self.log.used_max = newest.used_max
         self.log.prefix = newest.prefix
         self._tell(ALL_CHANGES)
 
-    def _take_status(self, status: Status) -> None:
+    def _tried(self, slots: set[int]) -> Change:
+        """What this site does at these slots is another thing than before."""
+        if self.changed_slots is not None:
+            self.changed_slots |= slots
+        return Change.ATTEMPTS if slots else Change(0)
+
+    def _take_status(self, status: Status) -> Change:
         known = None if self.status is None else self.status.fresh_at
         if isinstance(self.read_state, Unconfirmed) and status.fresh_at != known:
             self.read_state = NoneOpen()  # another client's read was confirmed since
@@ -358,18 +371,14 @@ class SiteModel:
                 self.silent_since.pop(name, None)
             elif peer.heard_s is not None and name not in self.silent_since:
                 self.silent_since[name] = times.now() - timedelta(seconds=peer.heard_s)
-        self.attempts = {attempt.slot: attempt for attempt in status.attempts}
         self.log.prefix = status.chosen_through
+        return Change.STATUS | self._tried(self.attempts.take_all(status.attempts))
 
     def _take_log(self, line: LogLine) -> Change:
         self.log.learn(line)
         if self.changed_slots is not None:
             self.changed_slots.add(line.slot)
-        if line.attempt is not None:
-            self.attempts[line.slot] = line.attempt
-        else:
-            self.attempts.pop(line.slot, None)
-        changed = Change.LOG
+        changed = Change.LOG | self._tried(self.attempts.take({line.slot: line.attempt}))
         if line.state == LogState.CHOSEN:
             changed |= Change.TIMELINE
             if line.kind in {Kind.BLOCK, Kind.UNBLOCK}:

@@ -60,11 +60,17 @@ def line_words(line: LogLine) -> str:
     return entry_words(line.kind, line.author, line.text or line.target)
 
 
+def attempt_count(attempt: Attempt) -> str:
+    """`1 of 3 votes`; nothing while nobody is asked for any."""
+    if attempt.phase in {AttemptPhase.WAITING, AttemptPhase.YIELDING}:
+        return ""
+    return f"{len(attempt.votes)} of {attempt.needed} {_COUNTED.get(attempt.phase, 'votes')}"
+
+
 def attempt_words(attempt: Attempt) -> str:
     """`accepting: 1 of 3 votes, waiting for bob carol`."""
-    counted = _COUNTED.get(attempt.phase, "votes")
+    count = attempt_count(attempt)
     silent = [site for site in attempt.asked if site not in attempt.votes]
-    count = f"{len(attempt.votes)} of {attempt.needed} {counted}"
     waiting = f", waiting for {' '.join(silent)}" if silent else ""
     match attempt.phase:
         case AttemptPhase.WAITING:
