@@ -91,7 +91,7 @@ async def test_a_pane_that_is_zoomed_has_the_whole_screen_without_an_engine_too(
 async def test_a_demo_that_is_left_has_done_what_it_was_to_do_whichever_engine_is_gone(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, screen_of(engine, leaving=Leaving.STOPS_ALL) as pilot:
         await engine.stop()
-        await pilot.until_shown("q quits. This starts it again")
+        await pilot.until_shown("q quits. The command below starts the engine again")
         await pilot.press("q")
         await pilot.until_shown("leave the demo")
         await pilot.press("y")
