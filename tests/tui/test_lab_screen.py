@@ -156,7 +156,7 @@ async def test_a_screen_that_is_too_small_says_so_and_comes_back() -> None:
         await pilot.resize(50, 12)
         await pilot.until_shown("too small: 60x18 needed")
         await pilot.resize(*WIDE)
-        await pilot.until_shown("in flight: 12")
+        await pilot.until_shown("in flight: 1-6/12")
         await pilot.until(lambda: "too small" not in pilot.text(), "still too small")
 
 
@@ -319,6 +319,14 @@ async def test_what_is_typed_and_left_is_there_again_at_another_site_too() -> No
         await pilot.until_said('s2 tweets "hello you"')
         await pilot.press("t")
         await pilot.until(lambda: pilot.lab.prompt.is_open and not pilot.lab.prompt._field.text, "it is offered again")
+
+
+async def test_the_messages_in_flight_say_which_of_them_are_in_view() -> None:
+    async with lab_of("b-wins") as pilot:
+        await pilot.press("N")
+        await pilot.until_shown("in flight: 1-6/12, 12 held ")
+        await pilot.press("up")
+        await pilot.until_shown("in flight: 7-12/12, 12 held ")
 
 
 async def test_started_with_nothing_it_asks_what_to_look_at() -> None:

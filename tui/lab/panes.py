@@ -130,7 +130,9 @@ class FlightsPane(BenchRows):
     def title(self) -> str:
         flying = self.bench.frame.flights
         held = sum(each.arrives_at_ms is None for each in flying)
-        return f"in flight: {len(flying)}" + (f", {held} held" if held else "")
+        first, last = self.scroll_offset.y + 1, min(len(flying), self.scroll_offset.y + self.rows_height)
+        seen = f"{first}-{last}/" if last - first + 1 < len(flying) else ""
+        return f"in flight: {seen}{len(flying)}" + (f", {held} held" if held else "")
 
     def learn(self) -> None:
         bench = self.bench
