@@ -182,3 +182,18 @@ def test_what_a_scenario_comes_to_is_told_as_its_plan_and_not_of_another_branch(
     told = "".join(part.text for line in (wording.title(bench, (), 160), *wording.why_rows(bench, 80)) for part in line)
     assert "left branch 1 after step 12: crash s3" in told
     assert "B wins" not in told
+
+
+def test_where_a_rule_is_broken_on_purpose_the_reason_is_the_mistakes() -> None:
+    bench = bench_of("broken-accept")
+    told = {}
+    while not bench.is_last:
+        bench.step()
+        told[wording.why(bench)] = bench.frame.broken is not None
+    spoken = "the mistake speaks: s3 accepts 3.1 of s1: nothing higher was promised (A2)"
+    assert told[spoken]
+    assert all(is_broken for why, is_broken in told.items() if why.startswith("the mistake speaks: "))
+    bench.go(19)
+    assert "the mistake speaks: s3 accepts" in "".join(
+        part.text for line in wording.in_full(bench, 200) for part in line
+    )

@@ -89,12 +89,19 @@ def why(bench: Bench) -> str:
     if not bench.reel.position:
         begins = "nothing has happened yet: n is a step" if bench.exhibit.is_planned else "nothing has happened yet"
         return _about(bench) or begins
-    said = bench.why.step(bench.frame)
+    said = f"{_speaker(bench)}{bench.why.step(bench.frame)}"
     lines = [seen for seen in bench.frame.seen if isinstance(seen, Said) and not seen.is_wrong]
     if len(lines) < len(bench.frame.seen):
         return said
     meaning = next((_LINES[word] for seen in lines if (word := seen.words.partition(" ")[0]) in _LINES), "")
     return f"{said}: {meaning}" if meaning else said
+
+
+def _speaker(bench: Bench) -> str:
+    """Whose reason it is, where a site has just broken a rule on purpose: it says what it believes."""
+    is_told = any(isinstance(seen, Said) and seen.is_wrong for seen in bench.frame.seen)
+    speaks = bench.exhibit.has_mistake and bench.frame.broken is not None and not is_told
+    return "the mistake speaks: " if speaks else ""
 
 
 def in_full(bench: Bench, width: int) -> list[Row]:
@@ -107,7 +114,7 @@ def in_full(bench: Bench, width: int) -> list[Row]:
     if not bench.reel.position:
         lines += [*wrapped(row(why(bench)), width), BLANK]
     for seen in frame.seen:
-        reason = "" if isinstance(seen, Said) else f": {bench.why.of(seen)}"
+        reason = "" if isinstance(seen, Said) else f": {_speaker(bench)}{bench.why.of(seen)}"
         lines += wrapped(row("· ", in_words(seen, bench.names), (reason, Role.DIM)), width, 2)
     flight = bench.flight
     if flight is not None:
