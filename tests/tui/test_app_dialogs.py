@@ -92,6 +92,12 @@ async def test_who_is_blocked_is_read_before_it_is_told_and_what_changes_nothing
             await pilot.until_shown("A site that is unblocked sees this site's tweets again")
 
 
+async def test_the_help_says_where_the_rules_stand(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        await pilot.press("question_mark", *["pagedown"] * 6)
+        await pilot.until_shown("are rules: docs/protocol.md has")
+
+
 def ends(pilot: Driven, words: str) -> bool:
     """Whether the outcome line, the third from below, ends so."""
     return pilot.lines()[-3].endswith(f": {words}")

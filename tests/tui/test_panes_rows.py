@@ -203,6 +203,16 @@ async def test_the_ballot_beside_chosen_is_the_one_at_which_it_was_chosen(
             ]
 
 
+async def test_the_kind_of_an_entry_is_never_cut(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 2
+        engine.special[1] = log_line(1, "withdrawal", "bob")
+        async with screen_of(engine) as pilot:
+            await pilot.press("3")
+            await pilot.until_shown(" withdrawal ")
+            assert "withdr…" not in pilot.text()
+
+
 async def test_a_slot_that_is_being_filled_shows_what_was_accepted_there(tmp_path: Path) -> None:
     """The no-op that the filler brings along is proposed only where nobody accepted anything."""
     async with EngineDouble(tmp_path) as engine:
