@@ -22,7 +22,7 @@ from engine.sim.scenario.write import write
 from tests.sim.test_traps import TRAPS
 from tui.lab.frame import Tape
 from tui.lab.opener import LabOpener
-from tui.lab.seen import Fate, Flown, Said
+from tui.lab.seen import Concluded, Fate, Flown, Said
 from tui.lab.tape import SimulatedTape, free
 
 FOLDER: Final = Path(__file__).parents[1] / "scenarios"
@@ -273,3 +273,16 @@ def test_what_a_campaign_found_opens_where_the_rule_is_broken(says_so: bool, tmp
     assert reel.position > 0
     assert str(reel.frames[reel.position].broken).startswith("A3 slot 1 at alice")
     assert LabOpener(5, None).open(str(min(FOUND.glob("*.scenario")))).reel.position == 0, "nothing is broken there"
+
+
+def test_who_is_silent_for_whom_is_told_with_what_comes_next() -> None:
+    tape = SimulatedTape(free([Leadership.NONE] * 9, 1), "free")
+    assert tape.do(Crash(SiteId("s9"), 0, None, 1.0, None)) is None
+    while tape.forward():
+        pass
+    silent = [seen for seen in tape.frames[-1].seen if isinstance(seen, Concluded) and seen.line.type == "peer"]
+    assert (len(tape.frames), len(silent)) == (3, 8), "each of the others finds out for itself, in one step"
+    again = SimulatedTape(tape.schedule(), "again")
+    while again.forward():
+        pass
+    assert again.digest() == tape.digest()

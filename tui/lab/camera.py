@@ -94,6 +94,11 @@ class Camera:
             lines = self._lines[number] = tuple(describe.message(message) for message in shown)
         return lines
 
+    @property
+    def has_news(self) -> bool:
+        """More was seen than whom sites hear, which each of them finds out for itself, one after the other."""
+        return any(not isinstance(seen, Concluded) or seen.line.type != "peer" for seen in self.seen)
+
     # What is so
 
     def take(self, play: Play, step: int, broken: str | None) -> Frame:

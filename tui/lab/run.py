@@ -2,7 +2,8 @@
 
 Rules that hold here:
 - A step is an event of the world, or a line with the first event that it lets happen. What shows nothing (heartbeats,
-  timers, a line put down for its time) is gone through on the way.
+  timers, a line put down for its time) is gone through on the way; who is heard and who is silent is told with what
+  comes next.
 - The mistake of a schedule (`engine.sim.scenario.mistake`) is in force only while its world is stepped: worlds beside
   it are as they should be.
 - Where a run stands is a `Place`: lines that are done, and events of the world after them. Played again up to there it
@@ -149,7 +150,7 @@ class Run:
                 self._advance()
             except Exception as error:
                 self._end(error)
-            if self._camera.seen:
+            if self._camera.has_news:
                 return True
             is_long = events % _LOOK_EVENTS == 0 and self._now >= quiet_since_ms + QUIET_MS
             if is_long and self._is_free and self._play.is_quiet():
