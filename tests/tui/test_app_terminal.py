@@ -149,7 +149,7 @@ async def test_a_hang_up_ends_the_screen(tmp_path: Path, signalled: bool) -> Non
 async def test_every_new_layout_is_painted(tmp_path: Path) -> None:
     """Its first paint is left out, for what the widgets make of it; the second never is."""
     async with EngineDouble(tmp_path) as engine, terminal(engine) as (screen, _):
-        await screen.until_written(rb"entries.*yet")
+        await screen.until_written(rb"tweets.*yet")
         for key, words in (
             (b"2", rb"Nobody.*blocks"),
             (b"z", rb"zoomed"),
