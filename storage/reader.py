@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -174,7 +175,7 @@ class Reader:
         """
         with self._snapshot("check the log") as meta:
             paces = [
-                self._numbers(f"SELECT {key} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT ?", (after, rows_max))
+                self._keys_after(after, table, key, rows_max)
                 for table, key in (("slots", "slot"), ("events", "number"))
             ]
             full = [numbers[-1] for numbers in paces if len(numbers) == rows_max]
@@ -206,6 +207,8 @@ class Reader:
         """The rows from `first` to `last`, ascending; those of the prefix are all there, and applied."""
         due = max(first, Slot(1))
         for row in self._read(rows.SLOTS, rows.slot_of, "WHERE slot BETWEEN ? AND ? ORDER BY slot", (first, last)):
+            if not due <= row.slot <= last:
+                raise damaged_row(self._path, "slots", f"slot {row.slot}", f"it stands where slots {due} to {last} do")
             self._check_present(due, min(Slot(row.slot - 1), prefix))
             if (row.slot <= prefix) != (row.state in IN_PREFIX):
                 raise damaged_row(self._path, "slots", f"slot {row.slot}", f"{row.state}, but the prefix is {prefix}")
@@ -231,6 +234,15 @@ class Reader:
 
     def _authors(self) -> list[rows.Author]:
         return list(self._read(rows.AUTHORS, rows.author_of))
+
+    def _keys_after(self, after: int, table: str, key: str, keys_max: int) -> list[int]:
+        """The next keys, ascending. SQLite trusts the order in which it finds rows, and whoever goes on behind the last
+        key would never come to an end where it is no later one."""
+        keys = self._numbers(f"SELECT {key} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT ?", (after, keys_max))
+        for before, found in pairwise((after, *keys)):
+            if found <= before:
+                raise damaged_row(self._path, table, f"{key} {found}", f"it stands behind {key} {before}")
+        return keys
 
     def _numbers(self, sql: str, bindings: Values) -> list[int]:
         return [number for (number,) in self._db.execute(sql, bindings)]

@@ -222,6 +222,27 @@ def test_a_damaged_index_hides_no_tweet_for_good_d3(tmp_path: Path, sound: bytes
         read_and_check()
 
 
+@pytest.mark.parametrize(("table", "key"), [("slots", "slot 0"), ("events", "number 0")])
+def test_rows_out_of_their_order_are_noticed_and_the_check_comes_to_its_end_d3(
+    folder: Path, table: str, key: str
+) -> None:
+    """All rows of a page say that they are number 0, so that SQLite finds them behind any number."""
+    with closing(sqlite3.connect(folder / "site.db")) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        ((page,),) = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)).fetchall()
+        ((rows,),) = database.execute(f"SELECT count(*) FROM {table}").fetchall()
+    content = bytearray((folder / "site.db").read_bytes())
+    begin = (page - 1) * PAGE_BYTES
+    assert content[begin] == 0x0D, "one leaf holds the table"
+    for row in range(rows):
+        at = begin + int.from_bytes(content[begin + 8 + 2 * row : begin + 10 + 2 * row])
+        at += 2 if content[at] & 0x80 else 1  # behind the length of the row stands its key
+        content[at] = 0
+    (folder / "site.db").write_bytes(content)
+    with closing(open_sample(folder)) as store, pytest.raises(StoreDamaged, match=f"table {table}, {key}: it stands"):
+        store.scrub(Slot(0), rows)
+
+
 @pytest.mark.parametrize(
     ("row", "says"),
     [
