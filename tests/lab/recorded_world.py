@@ -13,7 +13,7 @@ from datetime import datetime
 
 import orjson
 
-from engine.contract.answers import RecordLine
+from engine.contract.notifications import RecordLine
 from engine.contract.shape import read
 from engine.core.effects import Observation
 from engine.core.entry import Entry
@@ -119,7 +119,7 @@ class RecordedWorld:
             self._look(index)
             return commit
 
-        disk.append, disk.sync = appended, synced  # type: ignore[method-assign]
+        disk.append, disk.sync = appended, synced  # type: ignore[method-assign]  # this disk alone is looked at
 
     def _look(self, index: int) -> None:
         """Takes the lines that there are, with what the disk holds now."""

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -56,6 +57,10 @@ def plays(cluster: RealCluster, name: str) -> None:
     assert (done.status, done.err) == (0, ""), done.out
     assert done.out.splitlines()[-1].startswith("= as expected; the trace is that of the simulated world: ")
     assert_no_rules(cluster)
+
+
+def _has_no_rules(cluster: RealCluster, name: str) -> bool:
+    return bool(cluster.ask(name, "faults")["rules"] == [])
 
 
 def assert_no_rules(cluster: RealCluster) -> None:
@@ -137,7 +142,7 @@ def test_whatever_ends_a_run_nothing_of_it_is_left(three: RealCluster, tmp_path:
     until(lambda: not stands_still(bob), "bob goes on")
     until(lambda: engine_runs(three.socket_path("carol")), "carol runs again")
     for name in NAMES:
-        until(lambda name=name: three.ask(name, "faults")["rules"] == [], f"{name} has no rule left")  # type: ignore[misc]
+        until(partial(_has_no_rules, three, name), f"{name} has no rule left")
     for name in NAMES:
         three.until_reached(name, 3)
     assert_no_rules(three)

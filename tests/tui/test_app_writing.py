@@ -604,7 +604,7 @@ async def test_blocking_names_a_site(tmp_path: Path) -> None:
 @pytest.mark.parametrize("known", ["created", "not created", "nothing", "none of it"])
 async def test_an_event_whose_engine_died_is_told_when_it_is_back(tmp_path: Path, known: str) -> None:
     async with EngineDouble(tmp_path) as engine:
-        engine.on["submit"] = lambda _: asyncio.sleep(60)
+        engine.on["submit"] = lambda _: asyncio.Event().wait()  # never answered
         engine.acknowledges = [] if known == "nothing" else ["alice/1"]
         async with screen_of(engine) as pilot:
             await pilot.press("c", *"hello", "enter")
@@ -625,7 +625,7 @@ async def test_an_event_whose_engine_died_is_told_when_it_is_back(tmp_path: Path
 async def test_equal_tweets_whose_engine_died_are_told_apart(tmp_path: Path) -> None:
     """By the ids that they were acknowledged with: their words are the same."""
     async with EngineDouble(tmp_path) as engine:
-        engine.on["submit"] = lambda _: asyncio.sleep(60)
+        engine.on["submit"] = lambda _: asyncio.Event().wait()  # never answered
         engine.acknowledges = ["alice/1", "alice/2"]
         async with screen_of(engine) as pilot:
             for sent in (1, 2):
@@ -646,7 +646,7 @@ async def test_equal_tweets_whose_engine_died_are_told_apart(tmp_path: Path) -> 
 async def test_words_are_no_proof_of_an_event_that_was_not_acknowledged(tmp_path: Path) -> None:
     """Somebody else at this site said the same, in the moment in which the engine went away."""
     async with EngineDouble(tmp_path) as engine:
-        engine.on["submit"] = lambda _: asyncio.sleep(60)
+        engine.on["submit"] = lambda _: asyncio.Event().wait()  # never answered
         async with screen_of(engine) as pilot:
             await pilot.press("c", *"hello", "enter")
             await pilot.until(lambda: engine.called("submit"), "never submitted")
@@ -665,7 +665,7 @@ async def test_an_event_that_waits_for_its_number_at_the_same_engine_is_not_said
 ) -> None:
     """D5: a site that does not vote gives out no numbers."""
     async with EngineDouble(tmp_path) as engine:
-        engine.on["submit"] = lambda _: asyncio.sleep(60)
+        engine.on["submit"] = lambda _: asyncio.Event().wait()  # never answered
         engine.status_changes = {"voting": False}
         async with screen_of(engine) as pilot:
             await pilot.until_shown("NOT VOTING")

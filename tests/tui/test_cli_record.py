@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from msgspec import to_builtins
 
-from engine.contract.answers import RecordLine, SaidLine
+from engine.contract.notifications import RecordLine, SaidLine
 from tests.real_cluster import BOUND_S, PROGRAM, RealCluster, Said, environment, interrupt, until
 from tests.runtime.test_subscriptions import FakePicture
 from tests.tui.scripted_engine import Json, ScriptedEngine
@@ -264,7 +264,7 @@ def test_what_an_engine_tells_at_its_end_is_waited_for(
     assert events[-1] == End("the engine closed the connection", stopped=True)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is always full")
 def test_a_disk_that_is_full_from_the_start_ends_it_with_6(tmp_path: Path, local: LocalSite) -> None:
     with ScriptedEngine(tmp_path / "control.sock", _answers) as engine, Client.connect(engine.path) as client:
         with pytest.raises(CommandFailed) as failed:

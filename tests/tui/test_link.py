@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from engine.contract import answers
-from engine.contract.answers import Item, TraceLine
+from engine.contract import status
+from engine.contract.answers import TraceLine
 from engine.contract.errors import EngineLost, NoEngine, RequestRefused
+from engine.contract.notifications import Item
 from engine.contract.requests import EventKind, Status, Submit
 from engine.site_files import socket_to_ask, socket_to_bind
 from tests.tui.engine_double import EngineDouble, ErrorAnswer, outcome, trace_line
@@ -96,7 +97,7 @@ async def test_a_refusal_is_told_with_its_code(tmp_path: Path) -> None:
 
 async def test_a_call_ends_when_the_connection_does_and_none_is_made_without_one(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine:
-        engine.on["submit"] = lambda _: asyncio.sleep(BOUND_S)
+        engine.on["submit"] = lambda _: asyncio.Event().wait()  # never answered
         async with linked(engine) as (link, heard):
             await heard.until("connected")
             call = asyncio.create_task(link.ask(TWEET))
@@ -124,7 +125,7 @@ async def test_what_is_told_unasked_keeps_its_order(tmp_path: Path) -> None:
         await engine.stop()
         await heard.until("lost")
         assert [name for name, _ in heard.said] == ["connected", "observed", "stopping", "lost"]
-        assert heard.said[1] == ("observed", ([TraceLine, answers.Status], 3))
+        assert heard.said[1] == ("observed", ([TraceLine, status.Status], 3))
         assert heard.said[2] == ("stopping", ("disk full", 3))
 
 
