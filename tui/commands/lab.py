@@ -69,19 +69,12 @@ def _show(arguments: Namespace) -> int:
         raise CommandFailed(ExitStatus.BAD_INPUT, "what standard input has is played in lines: add --text")
     need_terminal("--text plays it in lines")
     prepare_screen()
-    # Textual takes longer to load than a plain command takes in all.
-    from tui.lab.app import run_lab  # noqa: PLC0415
-    from tui.lab.free import BEGUN, free_lab  # noqa: PLC0415
-    from tui.lab.opener import LabOpener  # noqa: PLC0415
+    from tui.lab.app import run_lab  # noqa: PLC0415  (Textual takes longer to load than a plain command takes in all)
 
-    opener = LabOpener(arguments.size, arguments.broken)
-    if not arguments.what:
-        return run_lab(opener.play(*free_lab(BEGUN)), opener, asks=True)
     try:
-        exhibit = opener.open_words(arguments.what)
+        return run_lab(arguments.what, arguments.size, arguments.broken)
     except ValueError as bad:
         raise CommandFailed(ExitStatus.BAD_INPUT, str(bad)) from None
-    return run_lab(exhibit, opener)
 
 
 def _list(out: Output) -> int:

@@ -80,7 +80,6 @@ def prepare_screen() -> None:
 def show(hops: list[Hop], leaving: Leaving) -> int:
     """Runs the screen until it is left; returns its exit status."""
     prepare_screen()
-    # Textual takes longer to load than a plain command takes in all.
-    from tui.app import run_screen  # noqa: PLC0415
+    from tui.app import run_screen  # noqa: PLC0415  (Textual takes longer to load than a plain command takes in all)
 
     return run_screen(hops, leaving)

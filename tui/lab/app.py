@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from inspect import isawaitable
 from typing import ClassVar
@@ -16,6 +16,8 @@ from textual.screen import Screen
 from tui.keys import Key
 from tui.lab import keys
 from tui.lab.bench import Exhibit
+from tui.lab.free import BEGUN, free_lab
+from tui.lab.opener import LabOpener
 from tui.lab.screen import LabScreen, Opener
 from tui.shell import Shell
 
@@ -74,9 +76,12 @@ class LabApp(Shell):
         return run
 
 
-def run_lab(exhibit: Exhibit, opener: Opener, *, asks: bool = False) -> int:
-    """Shows the lab until it is left; returns the exit status: 0, or 1 after a crash."""
-    app = LabApp(exhibit, opener, asks=asks)
+def run_lab(what: Sequence[str], size: int, broken: str | None) -> int:
+    """Shows what these words name, or asks where there are none, until it is left; returns the exit status: 0, or 1
+    after a crash. `size` and `broken` as LabOpener has them. Raises ValueError, with what to write instead."""
+    opener = LabOpener(size, broken)
+    exhibit = opener.open_words(what) if what else opener.play(*free_lab(BEGUN))
+    app = LabApp(exhibit, opener, asks=not what)
     gc.freeze()  # what is loaded stays: to look through it for garbage again and again would hold keys up
     status = app.run()
     return app.return_code or 0 if status is None else status
