@@ -1,4 +1,4 @@
-"""What can be typed: the commands with their arguments, their help, and an example each.
+"""What can be typed: the commands with their help, and an example each.
 
 Rules that hold here:
 - Nothing is imported here that a command needs to run: `--help` and a typing mistake cost no more than argparse.
@@ -12,15 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from tui import typed_words as words
+from tui import arguments
 from tui.typed_words import CommandParser, Parser
 
-TIMEOUT_DEFAULT_S: Final = 10.0
-LINES_DEFAULT: Final = 50
-TRACE_LINES_DEFAULT: Final = 200
-EXPLAIN_TIMEOUT_DEFAULT_S: Final = 1.0
-DEMO_SIZE_DEFAULT: Final = 5
-LAB_SIZE_DEFAULT: Final = 5
 _UNWRITTEN: Final = "exit status 6: done, but the output cannot be written; what was done is on stderr."
 _PRINT_NOTHING: Final = ("open", "serve")
 """Commands that are never done, but not told: what becomes of their output ends neither."""
@@ -43,215 +37,13 @@ class Command:
         return f"{self.summary[0].upper()}{self.summary[1:]}.\n\n{self.more}".strip()
 
 
-def _overwrite(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--overwrite", action="store_true", help="with --record: over a file that is there already")
-
-
-def _site(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("site", metavar="SITE", help="a name in the sites file")
-
-
-def _timeout(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--timeout",
-        metavar="SECONDS",
-        type=words.seconds,
-        default=TIMEOUT_DEFAULT_S,
-        help="how long to push for the outcome (default: %(default)g)",
-    )
-
-
-def _limit(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--limit", metavar="N", type=words.lines, help=f"the newest N (default: {LINES_DEFAULT})")
-
-
-def _init(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", metavar="NAME", nargs="*", help="names of the sites (default: five usual ones)")
-    parser.add_argument("--size", metavar="N", type=words.size, help="that many usual names instead of NAME ...")
-
-
-def _demo(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--size", metavar="N", type=words.size, help=f"number of sites (default: {DEMO_SIZE_DEFAULT})")
-    parser.add_argument("--headless", action="store_true", help="no screen: print a ready line, run until a signal")
-    parser.add_argument(
-        "--record",
-        metavar="DIR",
-        type=words.utf8_text,
-        help="record all sites from their first datagram on, each in DIR/SITE.jsonl, for the lab",
-    )
-    _overwrite(parser)
-
-
-def _serve(parser: argparse.ArgumentParser) -> None:
-    _site(parser)
-    parser.add_argument(
-        "--until-eof",
-        action="store_true",
-        help="stop, as with SIGTERM, when standard input ends: a parent that dies takes the engine with it",
-    )
-    parser.add_argument(
-        "--recorded",
-        action="store_true",
-        help="keep what happens from the start on for the first `trace --record`",
-    )
-
-
-def _tweet(parser: argparse.ArgumentParser) -> None:
-    _site(parser)
-    parser.add_argument(
-        "text",
-        metavar="TEXT",
-        nargs="?",
-        type=words.utf8_text,
-        help="1 to 280 characters; after -- if it starts with -",
-    )
-    parser.add_argument("--stdin", action="store_true", help="one tweet a line of standard input, kept in order")
-    _timeout(parser)
-    parser.add_argument("--retry", action="store_true", help="after a loss go on at the next slot, with the same id")
-
-
-def _block(parser: argparse.ArgumentParser) -> None:
-    _site(parser)
-    parser.add_argument("other", metavar="OTHER", type=words.utf8_text, help="the site that is blocked, or no longer")
-    _timeout(parser)
-
-
-def _view(parser: argparse.ArgumentParser) -> None:
-    _site(parser)
-    parser.add_argument("--fresh", action="store_true", help="first confirm with a majority that nothing is missing")
-    parser.add_argument(
-        "--timeout",
-        metavar="SECONDS",
-        type=words.seconds,
-        help=f"with --fresh: how long to wait for that (default: {TIMEOUT_DEFAULT_S:g})",
-    )
-    _limit(parser)
-
-
-def _log(parser: argparse.ArgumentParser) -> None:
-    _site(parser)
-    parser.add_argument(
-        "--from", metavar="K", type=words.slot, dest="first", help="from this slot on, without --limit all"
-    )
-    parser.add_argument("--to", metavar="K", type=words.slot, dest="last", help="up to this slot, without --limit all")
-    _limit(parser)
-
-
-def _events(parser: argparse.ArgumentParser) -> None:
-    _site(parser)
-    parser.add_argument("ids", metavar="ID", nargs="*", type=words.event_id, help="event ids, such as alice/17")
-    parser.add_argument(
-        "--limit",
-        metavar="N",
-        type=words.event_lines,
-        default=LINES_DEFAULT,
-        help="the newest N (default: %(default)d)",
-    )
-
-
-def _slots(parser: argparse.ArgumentParser) -> None:
-    _site(parser)
-    parser.add_argument("slots", metavar="K", nargs="*", type=words.slot, help="slots")
-
-
-def _fill(parser: argparse.ArgumentParser) -> None:
-    _slots(parser)
-    _timeout(parser)
-
-
-def _explain(parser: argparse.ArgumentParser) -> None:
-    _site(parser)
-    parser.add_argument("slot", metavar="K", type=words.slot, help="a slot, from 1")
-    parser.add_argument(
-        "--timeout",
-        metavar="SECONDS",
-        type=words.seconds,
-        default=EXPLAIN_TIMEOUT_DEFAULT_S,
-        help="how long to wait for the other sites' answers (default: %(default)g)",
-    )
-
-
-def _trace(parser: argparse.ArgumentParser) -> None:
-    _site(parser)
-    parser.add_argument("--follow", action="store_true", help="go on with what happens, until Ctrl+C")
-    parser.add_argument(
-        "--record",
-        metavar="FILE",
-        type=words.utf8_text,
-        help="instead, write what happens from now on into FILE until Ctrl+C, for the lab",
-    )
-    _overwrite(parser)
-    parser.add_argument("--slot", metavar="K", type=words.slot, help="only what is about this slot")
-    parser.add_argument(
-        "--limit",
-        metavar="N",
-        type=words.trace_lines,
-        default=TRACE_LINES_DEFAULT,
-        help="the newest N (default: %(default)d)",
-    )
-
-
-def _faults(parser: argparse.ArgumentParser) -> None:
-    _site(parser)
-    actions = parser.add_subparsers(metavar="ACTION", dest="action", parser_class=CommandParser, title="actions")
-
-    def action(name: str, summary: str, example: str) -> argparse.ArgumentParser:
-        added = actions.add_parser(
-            name, help=summary, description=summary, epilog=f"example: {example}", allow_abbrev=False
-        )
-        _add_global_options(added, argparse.SUPPRESS)
-        return added
-
-    action("list", "the rules, and the messages that are held (also without an action)", "loggos faults alice list")
-    add = action("add", "add a rule; the site obeys it at once", 'loggos faults alice add "from=* delay=200ms±50"')
-    add.add_argument(
-        "rule", metavar="RULE", nargs="+", type=words.utf8_text, help="as in: to=bob type=accept drop=50%%"
-    )
-    add.add_argument("--expires", metavar="SECONDS", type=words.seconds, help="the rule ends by itself after this time")
-    action("clear", "remove all rules; what is held is released", "loggos faults alice clear")
-    remove = action("remove", "remove one rule", "loggos faults alice remove 2")
-    remove.add_argument("number", metavar="N", type=words.number, help="the rule's number")
-    for name, summary in (("release", "send held messages now"), ("drop", "throw held messages away")):
-        held = action(name, f"{summary} (default: all)", f"loggos faults alice {name} 1 2")
-        held.add_argument("held", metavar="N", nargs="*", type=words.number, help="numbers of held messages")
-
-
-def _audit(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "folders", metavar="DATA_DIR", nargs="+", type=words.utf8_text, help="a data folder, or the folder of one site"
-    )
-
-
-def _lab(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "what",
-        metavar="SCENARIO",
-        nargs="*",
-        type=words.utf8_text,
-        help="a scenario by name, a file, recordings, a line in a course's notation, or - for standard input",
-    )
-    parser.add_argument("--text", action="store_true", help="no screen: print trace, diagram and what came of it")
-    parser.add_argument("--live", action="store_true", help="play it on real sites, over real UDP")
-    parser.add_argument("--list", action="store_true", help="name the scenarios that there are")
-    parser.add_argument("--broken", metavar="MISTAKE", help="break a rule on purpose, and show the step that broke it")
-    parser.add_argument("--mistakes", action="store_true", help="name the mistakes that there are for --broken")
-    parser.add_argument(
-        "--size",
-        metavar="N",
-        type=int,
-        choices=(3, 5),
-        default=LAB_SIZE_DEFAULT,
-        help="sites of a line in the course's notation: 3 or 5 (default: %(default)d)",
-    )
-
-
 COMMANDS: Final = (
     Command(
         "init",
         "tui.commands.init:run",
         "write a commented sites file and a key for these names",
         "loggos init ann ben cleo",
-        _init,
+        arguments.init,
         "Writes the sites file (--sites, $LOGGOS_SITES or ./sites.yaml) and beside it the\n"
         "shared secret cluster.key (mode 0600). It never overwrites.\n\n"
         '--json prints {"sites":FILE,"key":FILE,"names":[NAME, ...]}.',
@@ -261,7 +53,7 @@ COMMANDS: Final = (
         "tui.commands.demo:run",
         "make a cluster on loopback, start it, open the first site's screen",
         "loggos demo --size 3",
-        _demo,
+        arguments.demo,
         "Sites file, key and stores are in --data, else in the user's data folder under\n"
         "loggos/demo-N; started again it goes on. Leaving it stops all its engines.\n\n"
         '--headless prints {"ready":true,"sites":FILE,"data":DIR} and runs until SIGINT\n'
@@ -272,26 +64,26 @@ COMMANDS: Final = (
         "tui.commands.open:run",
         "the full-screen view of a site; starts its engine if none runs",
         "loggos open alice",
-        _site,
+        arguments.site,
     ),
     Command(
         "serve",
         "tui.commands.serve:run",
         "run a site's engine alone, in the foreground",
         "loggos serve alice --data /var/lib/loggos",
-        _serve,
+        arguments.serve,
         "The first line on stdout, once it takes commands, is\n"
         '{"ready":true,"site":...,"udp":...,"control":...}; its log goes to stderr.\n'
         "An address that this machine does not have yet is waited for. SIGINT and SIGTERM\n"
         "stop it cleanly.",
     ),
-    Command("stop", "tui.commands.stop:run", "stop a running engine cleanly", "loggos stop alice", _site),
+    Command("stop", "tui.commands.stop:run", "stop a running engine cleanly", "loggos stop alice", arguments.site),
     Command(
         "tweet",
         "tui.commands.submit:tweet",
         "write a tweet, or one for each line of standard input",
         'loggos tweet alice "lunch at noon?"',
-        _tweet,
+        arguments.tweet,
         "With --stdin the outcomes are printed in the order of the lines; blank lines are\n"
         "skipped, an invalid line is reported as refused and the rest goes on.\n\n"
         "Exit status: 0 created; 10 certainly not in the log; 11 not known yet\n"
@@ -302,15 +94,15 @@ COMMANDS: Final = (
         "tui.commands.submit:block",
         "keep another site from seeing this site's tweets",
         "loggos block alice bob",
-        _block,
+        arguments.block,
     ),
-    Command("unblock", "tui.commands.submit:unblock", "undo a block", "loggos unblock alice bob", _block),
+    Command("unblock", "tui.commands.submit:unblock", "undo a block", "loggos unblock alice bob", arguments.block),
     Command(
         "view",
         "tui.commands.read:view",
         "the timeline, as this site may see it",
         "loggos view alice --fresh --limit 20",
-        _view,
+        arguments.view,
         "With --fresh it shows everything that was chosen anywhere before the call: a\n"
         "majority is asked how far the log goes, and the view waits until all of that is\n"
         "here. Where this is not confirmed in time, what is known here is shown as\n"
@@ -321,7 +113,7 @@ COMMANDS: Final = (
         "tui.commands.read:log",
         "every slot of the log, with its state",
         "loggos log alice --from 1 --to 40",
-        _log,
+        arguments.log,
         aliases=("view_log",),
     ),
     Command(
@@ -329,26 +121,30 @@ COMMANDS: Final = (
         "tui.commands.read:events",
         "outcomes of this site's events, those resolved later too",
         "loggos events alice alice/17",
-        _events,
+        arguments.events,
     ),
-    Command("blocks", "tui.commands.read:blocks", "the block table", "loggos blocks alice", _site),
+    Command("blocks", "tui.commands.read:blocks", "the block table", "loggos blocks alice", arguments.site),
     Command(
         "data",
         "tui.commands.read:data",
         "the acceptor's variables of slots: maxPrepare, accNum, accVal",
         "loggos data alice 41 42",
-        _slots,
+        arguments.slots,
         "Without slots: those that are not learned yet.",
     ),
     Command(
-        "status", "tui.commands.status:run", "quorum, leader, peers, holes, costs", "loggos status alice --json", _site
+        "status",
+        "tui.commands.status:run",
+        "quorum, leader, peers, holes, costs",
+        "loggos status alice --json",
+        arguments.site,
     ),
     Command(
         "fill",
         "tui.commands.fill:run",
         "settle holes now: show the plan, then a result for each slot",
         "loggos fill alice 41",
-        _fill,
+        arguments.fill,
         "Without slots: all holes. A slot that is still unsettled makes the exit status 11.",
     ),
     Command(
@@ -356,7 +152,7 @@ COMMANDS: Final = (
         "tui.commands.explain:run",
         "the biography of a slot: who promised, who accepted, which quorum chose, who knew when",
         "loggos explain alice 43",
-        _explain,
+        arguments.explain,
         "This site asks the others what they have of the slot and what they remember. Who does not\n"
         "answer in time, and what nobody knows any more, is left blank. Nothing is changed.\n\n"
         "States: empty; promised; accepted (by a minority, or no majority is known); chosen (and not\n"
@@ -373,7 +169,7 @@ COMMANDS: Final = (
         "tui.commands.trace:run",
         "the messages that this site sent and got, and what it concluded",
         "loggos trace alice --follow --slot 43",
-        _trace,
+        arguments.trace,
         "With --record it prints nothing of it: FILE gets a JSON object a line, and what was\n"
         "recorded stays in it however the recording ends. `loggos lab FILE ...` shows the\n"
         "recordings of several sites together, whatever their clocks say. --json prints\n"
@@ -384,7 +180,7 @@ COMMANDS: Final = (
         "tui.commands.faults:run",
         "make the network of this site bad on purpose",
         'loggos faults alice add "to=bob type=accept drop=50%" --expires 60',
-        _faults,
+        arguments.faults,
         "Rules, one each:\n"
         "  to=bob type=accept drop=50%\n"
         "  from=* delay=200ms±50\n"
@@ -405,7 +201,7 @@ COMMANDS: Final = (
         "tui.commands.audit:run",
         "read the stores of stopped or running sites and check that they agree",
         "loggos audit /var/lib/loggos",
-        _audit,
+        arguments.audit,
         "Holds the stores in these folders against the rules of the protocol, and against each\n"
         "other. Engines may run meanwhile; nothing is written. Copies of stores of several\n"
         "machines can be audited together if their sites were stopped while they were copied.\n\n"
@@ -422,7 +218,7 @@ COMMANDS: Final = (
         "tui.commands.lab:run",
         "play a scenario of Paxos in a simulated cluster, never the live log",
         "loggos lab b-wins",
-        _lab,
+        arguments.lab,
         "SCENARIO is a name of `loggos lab --list`, a scenario file (docs/scenarios.md), or a line in\n"
         "a course's notation, in any case, with names (s1) or ports (8000 and up) of sites:\n"
         "  set value 7 on 8000\n"
@@ -459,7 +255,7 @@ def build_parser() -> Parser:
         dest="run",
         help="print the version and exit",
     )
-    _add_global_options(parser, None)
+    arguments.of_all_commands(parser, None)
     commands = parser.add_subparsers(metavar="COMMAND", dest="command", parser_class=CommandParser, title="commands")
     for command in COMMANDS:
         example = f"example: {command.example}"
@@ -475,18 +271,5 @@ def build_parser() -> Parser:
         command.add_arguments(added)
         added.set_defaults(run=command.run)
         # Suppressed defaults: what was given before the command's name is not overwritten after it.
-        _add_global_options(added, argparse.SUPPRESS)
+        arguments.of_all_commands(added, argparse.SUPPRESS)
     return parser
-
-
-def _add_global_options(parser: argparse.ArgumentParser, default: str | None) -> None:
-    options = parser.add_argument_group("options of all commands")
-    options.add_argument(
-        "--sites", metavar="FILE", default=default, help="the sites file (default: $LOGGOS_SITES, else ./sites.yaml)"
-    )
-    options.add_argument(
-        "--data", metavar="DIR", default=default, help="where stores are (default: $LOGGOS_DATA, else a user folder)"
-    )
-    options.add_argument(
-        "--json", action="store_true", default=default or False, help="print JSON: one object, or one a line"
-    )

@@ -17,6 +17,7 @@ from engine.contract.answers import AcceptorLine, LinearizableRead, LogLine, Tim
 from engine.contract.errors import NoAnswer
 from engine.contract.requests import Blocks, LinearizableView
 from tui import entries, slots
+from tui.arguments import LINES_DEFAULT, TIMEOUT_DEFAULT_S
 from tui.client import Client, failures_as_exits
 from tui.commands.outcomes import explained, outcome_cell
 from tui.commands.pages import (
@@ -32,7 +33,6 @@ from tui.commands.patient_call import ask_patiently, status_of_loss
 from tui.exits import CommandFailed, ExitStatus
 from tui.interrupts import Interrupts
 from tui.output import Cells, Output, Unwritten, complain
-from tui.parser import LINES_DEFAULT, TIMEOUT_DEFAULT_S
 from tui.parts import Part, Role
 from tui.selection import select_site
 from tui.times import clock, local_time

@@ -1,0 +1,236 @@
+"""What each command takes: its arguments, their defaults and their help.
+
+Rules that hold here:
+- --sites, --data and --json are taken before the command's name and after it.
+- Nothing is imported here that a command needs to run: `--help` and a typing mistake cost no more than argparse.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Final
+
+from tui import typed_words as words
+from tui.typed_words import CommandParser
+
+TIMEOUT_DEFAULT_S: Final = 10.0
+LINES_DEFAULT: Final = 50
+TRACE_LINES_DEFAULT: Final = 200
+EXPLAIN_TIMEOUT_DEFAULT_S: Final = 1.0
+DEMO_SIZE_DEFAULT: Final = 5
+LAB_SIZE_DEFAULT: Final = 5
+
+
+def of_all_commands(parser: argparse.ArgumentParser, default: str | None) -> None:
+    options = parser.add_argument_group("options of all commands")
+    options.add_argument(
+        "--sites", metavar="FILE", default=default, help="the sites file (default: $LOGGOS_SITES, else ./sites.yaml)"
+    )
+    options.add_argument(
+        "--data", metavar="DIR", default=default, help="where stores are (default: $LOGGOS_DATA, else a user folder)"
+    )
+    options.add_argument(
+        "--json", action="store_true", default=default or False, help="print JSON: one object, or one a line"
+    )
+
+
+def overwrite(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--overwrite", action="store_true", help="with --record: over a file that is there already")
+
+
+def site(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("site", metavar="SITE", help="a name in the sites file")
+
+
+def timeout(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=words.seconds,
+        default=TIMEOUT_DEFAULT_S,
+        help="how long to push for the outcome (default: %(default)g)",
+    )
+
+
+def limit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--limit", metavar="N", type=words.lines, help=f"the newest N (default: {LINES_DEFAULT})")
+
+
+def init(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", metavar="NAME", nargs="*", help="names of the sites (default: five usual ones)")
+    parser.add_argument("--size", metavar="N", type=words.size, help="that many usual names instead of NAME ...")
+
+
+def demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--size", metavar="N", type=words.size, help=f"number of sites (default: {DEMO_SIZE_DEFAULT})")
+    parser.add_argument("--headless", action="store_true", help="no screen: print a ready line, run until a signal")
+    parser.add_argument(
+        "--record",
+        metavar="DIR",
+        type=words.utf8_text,
+        help="record all sites from their first datagram on, each in DIR/SITE.jsonl, for the lab",
+    )
+    overwrite(parser)
+
+
+def serve(parser: argparse.ArgumentParser) -> None:
+    site(parser)
+    parser.add_argument(
+        "--until-eof",
+        action="store_true",
+        help="stop, as with SIGTERM, when standard input ends: a parent that dies takes the engine with it",
+    )
+    parser.add_argument(
+        "--recorded",
+        action="store_true",
+        help="keep what happens from the start on for the first `trace --record`",
+    )
+
+
+def tweet(parser: argparse.ArgumentParser) -> None:
+    site(parser)
+    parser.add_argument(
+        "text",
+        metavar="TEXT",
+        nargs="?",
+        type=words.utf8_text,
+        help="1 to 280 characters; after -- if it starts with -",
+    )
+    parser.add_argument("--stdin", action="store_true", help="one tweet a line of standard input, kept in order")
+    timeout(parser)
+    parser.add_argument("--retry", action="store_true", help="after a loss go on at the next slot, with the same id")
+
+
+def block(parser: argparse.ArgumentParser) -> None:
+    site(parser)
+    parser.add_argument("other", metavar="OTHER", type=words.utf8_text, help="the site that is blocked, or no longer")
+    timeout(parser)
+
+
+def view(parser: argparse.ArgumentParser) -> None:
+    site(parser)
+    parser.add_argument("--fresh", action="store_true", help="first confirm with a majority that nothing is missing")
+    parser.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=words.seconds,
+        help=f"with --fresh: how long to wait for that (default: {TIMEOUT_DEFAULT_S:g})",
+    )
+    limit(parser)
+
+
+def log(parser: argparse.ArgumentParser) -> None:
+    site(parser)
+    parser.add_argument(
+        "--from", metavar="K", type=words.slot, dest="first", help="from this slot on, without --limit all"
+    )
+    parser.add_argument("--to", metavar="K", type=words.slot, dest="last", help="up to this slot, without --limit all")
+    limit(parser)
+
+
+def events(parser: argparse.ArgumentParser) -> None:
+    site(parser)
+    parser.add_argument("ids", metavar="ID", nargs="*", type=words.event_id, help="event ids, such as alice/17")
+    parser.add_argument(
+        "--limit",
+        metavar="N",
+        type=words.event_lines,
+        default=LINES_DEFAULT,
+        help="the newest N (default: %(default)d)",
+    )
+
+
+def slots(parser: argparse.ArgumentParser) -> None:
+    site(parser)
+    parser.add_argument("slots", metavar="K", nargs="*", type=words.slot, help="slots")
+
+
+def fill(parser: argparse.ArgumentParser) -> None:
+    slots(parser)
+    timeout(parser)
+
+
+def explain(parser: argparse.ArgumentParser) -> None:
+    site(parser)
+    parser.add_argument("slot", metavar="K", type=words.slot, help="a slot, from 1")
+    parser.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=words.seconds,
+        default=EXPLAIN_TIMEOUT_DEFAULT_S,
+        help="how long to wait for the other sites' answers (default: %(default)g)",
+    )
+
+
+def trace(parser: argparse.ArgumentParser) -> None:
+    site(parser)
+    parser.add_argument("--follow", action="store_true", help="go on with what happens, until Ctrl+C")
+    parser.add_argument(
+        "--record",
+        metavar="FILE",
+        type=words.utf8_text,
+        help="instead, write what happens from now on into FILE until Ctrl+C, for the lab",
+    )
+    overwrite(parser)
+    parser.add_argument("--slot", metavar="K", type=words.slot, help="only what is about this slot")
+    parser.add_argument(
+        "--limit",
+        metavar="N",
+        type=words.trace_lines,
+        default=TRACE_LINES_DEFAULT,
+        help="the newest N (default: %(default)d)",
+    )
+
+
+def faults(parser: argparse.ArgumentParser) -> None:
+    site(parser)
+    actions = parser.add_subparsers(metavar="ACTION", dest="action", parser_class=CommandParser, title="actions")
+
+    def action(name: str, summary: str, example: str) -> argparse.ArgumentParser:
+        added = actions.add_parser(
+            name, help=summary, description=summary, epilog=f"example: {example}", allow_abbrev=False
+        )
+        of_all_commands(added, argparse.SUPPRESS)
+        return added
+
+    action("list", "the rules, and the messages that are held (also without an action)", "loggos faults alice list")
+    add = action("add", "add a rule; the site obeys it at once", 'loggos faults alice add "from=* delay=200ms±50"')
+    add.add_argument(
+        "rule", metavar="RULE", nargs="+", type=words.utf8_text, help="as in: to=bob type=accept drop=50%%"
+    )
+    add.add_argument("--expires", metavar="SECONDS", type=words.seconds, help="the rule ends by itself after this time")
+    action("clear", "remove all rules; what is held is released", "loggos faults alice clear")
+    remove = action("remove", "remove one rule", "loggos faults alice remove 2")
+    remove.add_argument("number", metavar="N", type=words.number, help="the rule's number")
+    for name, summary in (("release", "send held messages now"), ("drop", "throw held messages away")):
+        held = action(name, f"{summary} (default: all)", f"loggos faults alice {name} 1 2")
+        held.add_argument("held", metavar="N", nargs="*", type=words.number, help="numbers of held messages")
+
+
+def audit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folders", metavar="DATA_DIR", nargs="+", type=words.utf8_text, help="a data folder, or the folder of one site"
+    )
+
+
+def lab(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "what",
+        metavar="SCENARIO",
+        nargs="*",
+        type=words.utf8_text,
+        help="a scenario by name, a file, recordings, a line in a course's notation, or - for standard input",
+    )
+    parser.add_argument("--text", action="store_true", help="no screen: print trace, diagram and what came of it")
+    parser.add_argument("--live", action="store_true", help="play it on real sites, over real UDP")
+    parser.add_argument("--list", action="store_true", help="name the scenarios that there are")
+    parser.add_argument("--broken", metavar="MISTAKE", help="break a rule on purpose, and show the step that broke it")
+    parser.add_argument("--mistakes", action="store_true", help="name the mistakes that there are for --broken")
+    parser.add_argument(
+        "--size",
+        metavar="N",
+        type=int,
+        choices=(3, 5),
+        default=LAB_SIZE_DEFAULT,
+        help="sites of a line in the course's notation: 3 or 5 (default: %(default)d)",
+    )
