@@ -24,10 +24,8 @@ ROOT: Final = Path(__file__).parents[1]
 ROOMS: Final = ("engine", "storage", "tui")
 LINES_WITHOUT_A_REASON: Final = 400
 LONG: Final = {
-    "engine.contract.answers": "one answer of the control socket after the other",
     "engine.core.messages": "one message after the other, each with what it says of itself",
     "engine.sim.world.site": "one pass and its turn, and each point between its items at which a process may end",
-    "tui.parser": "one command of the command line after the other",
 }
 """A file is long where its subject is: why it is not cut."""
 

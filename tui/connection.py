@@ -16,9 +16,9 @@ from typing import Any, Final
 
 import orjson
 
-from engine.contract.answers import Acknowledged, EngineStops, Item, Observed
 from engine.contract.errors import BadAnswer, EngineLost, NoAnswer, RequestFailed, RequestRefused
 from engine.contract.limits import LINE_BYTES_MAX
+from engine.contract.notifications import Acknowledged, EngineStops, Item, Observed
 from engine.contract.requests import Params, answer_to, method_and_params
 from engine.contract.shape import read
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.contract.answers import Costs
+from engine.contract.status import Costs
 from tui.counted import plural
 
 KIB: Final = 1024

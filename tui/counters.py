@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import asdict
 
-from engine.contract.answers import Counters
+from engine.contract.status import Counters
 
 
 def single(counters: Counters) -> Mapping[str, int]:

@@ -17,8 +17,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Self
 
-from engine.contract.answers import EngineStops, RecordLine, Topic
+from engine.contract.answers import Topic
 from engine.contract.errors import EngineSilent, NoAnswer, RequestFailed
+from engine.contract.notifications import EngineStops, RecordLine
 from engine.contract.requests import Status, Subscribe
 from tui.client import Client
 from tui.connection import Incoming, Told

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from engine.contract.answers import RecordLine
+from engine.contract.notifications import RecordLine
 from engine.contract.shape import Shape
 
 FORMAT: Final = 1

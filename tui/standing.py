@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum, auto
 from typing import Final
 
-from engine.contract.answers import Peer, Status
+from engine.contract.status import Peer, Status
 from tui import costs, leading
 from tui.counted import listed, plural
 from tui.parts import Part, Role

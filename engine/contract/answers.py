@@ -1,4 +1,4 @@
-"""What the engine answers and tells unasked: a class is a shape of docs/control.md, for whoever writes it and reads it.
+"""What the engine answers: a class is a shape of docs/control.md, for whoever writes it and reads it.
 
 Rules that hold here:
 - Texts are as people wrote them: nothing here is fit to print before `inert`. `at` is UTC; ballots print as `2.alice`.
@@ -7,12 +7,10 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, Generic, Self, TypeVar
 
-from engine.contract.limits import SLOTS_MAX
-from engine.contract.shape import ForScreens, Shape, read
+from engine.contract.shape import ForScreens, Shape
 
 _T = TypeVar("_T")
 
@@ -158,73 +156,6 @@ class TraceLine(Shape):
     def is_taken(self) -> bool:
         """Whether a fault rule keeps it from its way."""
         return self.fate in {MessageFate.DROPPED, MessageFate.HELD}
-
-
-class SaidLine(Shape):
-    """A message of a datagram, or a conclusion, in words."""
-
-    type: str
-    slot: int | None
-    ballot: str | None
-    note: str
-
-
-class SlotLine(Shape):
-    """What is durable of a slot from now on: the acceptor's variables, and what is learned there."""
-
-    slot: int
-    max_prepare: str | None
-    acc_num: str | None
-    acc_val: Entry | None
-    learned: Entry | None
-
-
-class RangeLine(Shape):
-    """A promise for `first` to `last`, None for all after."""
-
-    first: int
-    last: int | None
-    ballot: str
-
-
-class DatagramName(Shape):
-    """The counter under a salt of its sender (W1): no two datagrams have one name, and both ends know it."""
-
-    salt: str
-    number: int
-
-
-class RecordFate(StrEnum):
-    """What became of a message at this end; None in a line: it left, or was taken."""
-
-    DROPPED = "dropped"
-    HELD = "held"
-    CHANGED = "changed"  # it goes on later, or twice
-    UNSENT = "unsent"  # no rule touched it, and it could not leave
-
-
-class RecordLine(Shape):
-    """What happened at a site, as it is recorded; `dir` as in Direction, of a datagram. `turn` is the same for all that
-    one pass of the site did.
-
-    `sent` names the first and the last datagram that took the messages of an `out`, `came` the one of an `in`. `flight`
-    is the same in the lines of one message that a fault rule kept for a while. `ranges`: all range promises that stand,
-    None where they did not change. `heard` names the newest datagram of each other site that came since the last line
-    and has none of its own.
-    """
-
-    at: str
-    turn: int
-    dir: str
-    peer: str | None
-    sent: tuple[DatagramName, DatagramName] | None
-    came: DatagramName | None
-    flight: int | None
-    fate: str | None
-    lines: tuple[SaidLine, ...]
-    slots: tuple[SlotLine, ...]
-    ranges: tuple[RangeLine, ...] | None
-    heard: dict[str, DatagramName]
 
 
 class SlotView(AcceptorLine):
@@ -400,126 +331,6 @@ class Faults(Shape):
     seed: int
 
 
-class Quorum(Shape):
-    reachable: int
-    needed: int
-    size: int
-
-    @property
-    def is_reached(self) -> bool:
-        return self.reachable >= self.needed
-
-
-class Peer(Shape):
-    """As it was last heard since this site's engine started; None is what it has not told yet."""
-
-    up: bool
-    rtt_ms: int | None
-    chosen_through: int | None
-    heard_s: ForScreens[float | None]
-    voting: ForScreens[bool | None]
-    address: ForScreens[str | None]
-    datagram_bytes: int
-
-
-class PerEvent(Shape):
-    """None while there is no event."""
-
-    messages: float | None
-    datagrams: float | None
-    bytes: float | None
-    syncs: float | None
-
-
-class Costs(Shape):
-    """`events`: the entries of any author that took effect here; the rest is what the site sent and took for them."""
-
-    events: int
-    messages_in: int
-    messages_out: int
-    datagrams_in: int
-    datagrams_out: int
-    bytes_in: int
-    bytes_out: int
-    commits: int
-    per_event: PerEvent
-
-
-class FaultCounts(Shape):
-    """What fault rules did to messages."""
-
-    dropped: int
-    delayed: int
-    duplicated: int
-    held: int
-    overflowed: int
-
-
-class Counters(Shape):
-    """What only grows, since the site's engine started. `events` are counted by outcome, what was `rejected` and the
-    errors by reason."""
-
-    datagrams_in: int
-    datagrams_out: int
-    bytes_in: int
-    bytes_out: int
-    receive_errors: dict[str, int]
-    send_errors: dict[str, int]
-    passes: int
-    commits: int
-    writes: int
-    messages_in: int
-    messages_out: int
-    events: dict[str, int]
-    rejected: dict[str, int]
-    costs: Costs
-    faults: FaultCounts
-    log_lines_lost: int
-
-
-class Status(Shape):
-    """Where a site stands."""
-
-    site: str
-    cluster: str
-    leadership: str
-    leader: str | None
-    quorum: Quorum
-    chosen_through: int
-    chosen_max: int
-    next: int
-    holes: tuple[int, ...]
-    recovering: bool
-    voting: bool
-    voting_why: str | None
-    mismatch: str | None
-    hindered: str | None
-    narrow: str | None
-    unsent: str | None
-    faults: int
-    unknown: int
-    fresh_at: str | None
-    peers: dict[str, Peer]
-    counters: Counters
-    udp: ForScreens[str]
-    pid: ForScreens[int]
-    version: ForScreens[str]
-    since: ForScreens[str]
-    fill_in_s: ForScreens[float | None]
-    data: ForScreens[str]
-    attempts: ForScreens[tuple[Attempt, ...]]
-
-    @property
-    def sites(self) -> tuple[str, ...]:
-        """All sites of the cluster, sorted."""
-        return tuple(sorted({self.site, *self.peers}))
-
-    def has_settled(self, slot: int) -> bool:
-        """Whether the slot is learned there, as far as this tells: of very many holes the first are named."""
-        told = self.holes[-1] if len(self.holes) >= SLOTS_MAX else self.chosen_max
-        return slot <= told and slot not in self.holes
-
-
 class GivenUp(Shape):
     given_up: int
 
@@ -542,41 +353,3 @@ class Dropped(Shape):
 
 class Stopping(Shape):
     stopping: bool
-
-
-class Observed(Shape):
-    """To subscribers; before these items `dropped` lines of the trace or of what is recorded were left out."""
-
-    dropped: int
-    items: tuple[dict[str, object], ...]
-
-    def known(self) -> list[Item]:
-        """The items of the topics that this version knows. Raises BadAnswer."""
-        return [read(shape, raw) for raw in self.items if (shape := ITEMS.get(str(raw.get("topic"))))]
-
-
-class Acknowledged(Shape):
-    """To who asked for it with his submit, the request `request`: the event is durable at this site, under this id."""
-
-    request: int | str
-    id: str
-
-
-class EngineStops(Shape):
-    """To everybody: the engine stops by itself. `exit_status` is its own (0: it was asked to)."""
-
-    reason: str
-    exit_status: int
-
-
-Item = TraceLine | LogLine | Outcome | Status | Faults | RecordLine
-
-ITEMS: Final[Mapping[str, type[Item]]] = {
-    Topic.TRACE: TraceLine,
-    Topic.LOG: LogLine,
-    Topic.OUTCOME: Outcome,
-    Topic.STATUS: Status,
-    Topic.FAULTS: Faults,
-    Topic.RECORD: RecordLine,
-}
-"""What subscribers are told of each topic, with the topic in it."""

@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import force_setattr
 
-from engine.contract import answers
+from engine.contract import answers, status
 from engine.contract.answers import (
     AcceptorLine,
     Biography,
@@ -213,7 +213,7 @@ class Events(_Bounded[Lines[Outcome]]):
         return None if self.ids is None else [_event_id(text) for text in self.ids]
 
 
-class Status(Params[answers.Status]):
+class Status(Params[status.Status]):
     pass
 
 

@@ -19,9 +19,9 @@ from typing import Final
 
 import trio
 
-from engine.contract.answers import EngineStops
 from engine.contract.errors import ErrorCode
 from engine.contract.limits import LINE_BYTES_MAX
+from engine.contract.notifications import EngineStops
 from engine.contract.requests import CallId, Patient
 from engine.contract.shape import Shape
 from engine.runtime import jsonrpc, ledger

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from engine.contract import answers
+from engine.contract import status
 from engine.core.effects import SawApplied
 from engine.core.messages import Housekeeping, Message
 from engine.core.storage import Write, WritePeer, WriteStanding
@@ -57,14 +57,14 @@ class Costs:
         """The prefix reached an entry."""
         self.events += saw.entry.author is not None and not saw.void
 
-    def told(self) -> answers.Costs:
-        per_event = answers.PerEvent(
+    def told(self) -> status.Costs:
+        per_event = status.PerEvent(
             messages=self._per_event(self.messages_out),
             datagrams=self._per_event(self.datagrams_out),
             bytes=self._per_event(self.bytes_out),
             syncs=self._per_event(self.commits),
         )
-        return answers.Costs(**asdict(self), per_event=per_event)
+        return status.Costs(**asdict(self), per_event=per_event)
 
     def _per_event(self, count: int) -> float | None:
         return round(count / self.events, _DIGITS) if self.events else None

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 
-from engine.contract import answers
-from engine.contract.answers import Counters
+from engine.contract import status
+from engine.contract.status import Counters
 from engine.runtime.costs import Costs
 from engine.runtime.faults import FaultCounts
 from engine.runtime.log import lines_lost
@@ -45,6 +45,6 @@ def counters_shape(node: NodeCounts, udp: UdpCounts, faults: FaultCounts) -> Cou
         events=dict(node.events),
         rejected=dict(node.rejected),
         costs=node.costs.told(),
-        faults=answers.FaultCounts(**asdict(faults)),
+        faults=status.FaultCounts(**asdict(faults)),
         log_lines_lost=lines_lost(),
     )

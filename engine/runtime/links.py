@@ -16,7 +16,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from engine.contract.answers import Direction, RecordFate
+from engine.contract.answers import Direction
+from engine.contract.notifications import RecordFate
 from engine.core.ids import SiteId, Tick
 from engine.core.messages import Message, Packet
 from engine.core.replica import Replica

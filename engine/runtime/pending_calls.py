@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
 
-from engine.contract.answers import Acknowledged, Filled, FillLine, GivenUp, Outcome
+from engine.contract.answers import Filled, FillLine, GivenUp, Outcome
 from engine.contract.errors import ErrorCode
+from engine.contract.notifications import Acknowledged
 from engine.contract.requests import Action, CallId, EventKind, Explain, Fill, GiveUp, LinearizableView, Submit
 from engine.core.effects import (
     UNSETTLED,

@@ -14,6 +14,7 @@ from typing import Final, assert_never
 from msgspec.structs import asdict, replace
 
 from engine.contract import answers
+from engine.contract import status as standing
 from engine.contract.answers import BlockLine, Found, Lines, LogLine, LogPage, Outcome, PlanLine, SlotView, TimelinePage
 from engine.contract.limits import SEARCHED_MAX, SLOTS_MAX
 from engine.contract.requests import (
@@ -131,7 +132,7 @@ class Queries:
         replica, clock = self._replica, self._clock
         return [shapes.log_line(row, replica.chosen_at(slot), replica.attempt(slot), clock) for slot, row in rows]
 
-    def status(self) -> answers.Status:
+    def status(self) -> standing.Status:
         return self._board.status()
 
     def faults(self) -> answers.Faults:

@@ -17,16 +17,8 @@ from typing import Final
 import orjson
 from msgspec import to_builtins
 
-from engine.contract.answers import (
-    DatagramName,
-    Direction,
-    RangeLine,
-    RecordFate,
-    RecordLine,
-    SaidLine,
-    SlotLine,
-    Topic,
-)
+from engine.contract.answers import Direction, Topic
+from engine.contract.notifications import DatagramName, RangeLine, RecordFate, RecordLine, SaidLine, SlotLine
 from engine.core.effects import Observation
 from engine.core.entry import Entry
 from engine.core.explained import describe

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from engine.contract import answers
+from engine.contract.status import Peer, Quorum, Status
 from engine.core.ids import Tick
 from engine.core.replica import Replica
 from engine.core.settings import Settings
@@ -58,18 +58,18 @@ class StatusBoard:
         self._sizes = sizes
         self._fault_layer = fault_layer
 
-    def status(self) -> answers.Status:
+    def status(self) -> Status:
         facts, settings, clock = self._facts, self._settings, self._clock
         now = clock.now()
         view = self._replica.view(ATTEMPTS_MAX)
         quorum = view.quorum
         attempts = (attempt_shape(attempt, clock) for attempt in view.attempts)
-        return answers.Status(
+        return Status(
             site=settings.site,
             cluster=facts.cluster,
             leadership=settings.leadership,
             leader=view.leader,
-            quorum=answers.Quorum(quorum.reachable, quorum.needed, quorum.size),
+            quorum=Quorum(quorum.reachable, quorum.needed, quorum.size),
             chosen_through=view.prefix,
             chosen_max=view.learned_max,
             next=view.next,
@@ -95,8 +95,8 @@ class StatusBoard:
             attempts=tuple(attempt for attempt in attempts if attempt is not None),
         )
 
-    def _peer(self, peer: PeerView, now: Tick) -> answers.Peer:
-        return answers.Peer(
+    def _peer(self, peer: PeerView, now: Tick) -> Peer:
+        return Peer(
             up=peer.up,
             rtt_ms=peer.rtt_ms,
             chosen_through=peer.prefix,

@@ -19,8 +19,9 @@ import msgspec
 import orjson
 from msgspec.structs import replace
 
-from engine.contract.answers import Faults, LogLine, Outcome, Peer, Status, Topic
+from engine.contract.answers import Faults, LogLine, Outcome, Topic
 from engine.contract.shape import Shape
+from engine.contract.status import Peer, Status
 from engine.core.ids import Slot, Tick
 from engine.runtime import jsonrpc
 from engine.runtime.inbox import Client

@@ -19,10 +19,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from engine.contract.answers import Status, Topic
+from engine.contract.answers import Topic
 from engine.contract.errors import NoAnswer, NoEngine
 from engine.contract.requests import Status as AskStatus
 from engine.contract.requests import Subscribe
+from engine.contract.status import Status
 from engine.site_files import files_of
 from tests.chaos.overheard_engine import MODULE, NO_MUTANT
 from tests.chaos.witness import Sayings, read_sayings

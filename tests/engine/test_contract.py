@@ -9,10 +9,11 @@ from typing import Final, get_origin
 import pytest
 from msgspec.structs import fields
 
-from engine.contract import answers
-from engine.contract.answers import ITEMS, Lines, Topic
+from engine.contract import answers, notifications, status
+from engine.contract.answers import Lines, Topic
 from engine.contract.errors import BadAnswer, ErrorCode
 from engine.contract.limits import LINE_BYTES_MAX, LINES_MAX, SLOTS_MAX, TRACE_LINES_MAX
+from engine.contract.notifications import ITEMS
 from engine.contract.requests import METHODS, BadParams, Request, answered_by, request
 from engine.contract.shape import Shape, printed_names, read
 from engine.core.explained.readings import HOLES_SHOWN_MAX
@@ -40,18 +41,18 @@ IN_CONTROL: Final = {
     answers.BallotAccount: "`ballots` ascend:",
     answers.Rule: "rule:",
     answers.Held: "held:",
-    answers.RecordLine: "record line:",
-    answers.DatagramName: "A name\nof a datagram:",
-    answers.SaidLine: "A said line:",
-    answers.SlotLine: "A slot line is what a site has of a slot from now on:",
-    answers.RangeLine: "A range line:",
-    answers.Counters: "`counters` only grow, since the engine started:",
-    answers.FaultCounts: '"costs":{...},\n"faults":',
-    answers.Costs: "what events cost this site since its start:",
-    answers.PerEvent: '"per_event":',
-    answers.Observed: '"method":"observed","params":',
-    answers.Acknowledged: '"method":"acknowledged","params":',
-    answers.EngineStops: '"method":"stopping","params":',
+    notifications.RecordLine: "record line:",
+    notifications.DatagramName: "A name\nof a datagram:",
+    notifications.SaidLine: "A said line:",
+    notifications.SlotLine: "A slot line is what a site has of a slot from now on:",
+    notifications.RangeLine: "A range line:",
+    status.Counters: "`counters` only grow, since the engine started:",
+    status.FaultCounts: '"costs":{...},\n"faults":',
+    status.Costs: "what events cost this site since its start:",
+    status.PerEvent: '"per_event":',
+    notifications.Observed: '"method":"observed","params":',
+    notifications.Acknowledged: '"method":"acknowledged","params":',
+    notifications.EngineStops: '"method":"stopping","params":',
 }
 """What stands before the object that shows all keys of a shape."""
 
@@ -63,9 +64,9 @@ IN_COMMANDS: Final = {
     answers.AcceptorLine: "| `data` | `",
     answers.FillLine: "| `fill` | `",
     answers.TraceLine: "| `trace` | `",
-    answers.Status: "| `status` | `",
-    answers.Quorum: '"quorum":',
-    answers.Peer: '"peers":{NAME:',
+    status.Status: "| `status` | `",
+    status.Quorum: '"quorum":',
+    status.Peer: '"peers":{NAME:',
     answers.Entry: "ENTRY is",
     answers.Faults: "| `list`, or none | `",
     answers.Rule: "RULE is",
@@ -82,8 +83,8 @@ ADDED: Final = {
     answers.LogLine: ("log line:", r'`"(\w+)"`'),
     answers.TraceLine: ("trace line:", r'(?:For screens there is|and|on;) `"(\w+)"`'),
     answers.LinearizableRead: ("read (of a `view` with `fresh`):", r'`"(\w+)"`'),
-    answers.Peer: ("status: the object of", r"`peers\[name\]\.(heard_s|voting|address)`"),
-    answers.Status: ("status: the object of", r"`(udp|pid|version|since|fill_in_s|data|attempts)`"),
+    status.Peer: ("status: the object of", r"`peers\[name\]\.(heard_s|voting|address)`"),
+    status.Status: ("status: the object of", r"`(udp|pid|version|since|fill_in_s|data|attempts)`"),
 }
 """Which paragraph tells what is for screens, and how a key stands in it."""
 
@@ -172,14 +173,19 @@ def test_no_shape_is_left_out_of_the_docs() -> None:
         *IN_COMMANDS,
         *(get_origin(shape) or shape for shape in (answered_by(METHODS[name]) for name in RESULTS)),
     }
-    shapes = {shape for shape in vars(answers).values() if isinstance(shape, type) and issubclass(shape, Shape)}
+    shapes = {
+        shape
+        for room in (answers, notifications, status)
+        for shape in vars(room).values()
+        if isinstance(shape, type) and issubclass(shape, Shape)
+    }
     assert shapes - told == {Shape, answers.LinearizablePage}
 
 
 def test_a_topic_of_a_later_version_is_left_out() -> None:
     rule = {"number": 1, "text": "drop", "on": True, "hits": 0, "expires_at": None, "while_connected": False}
     faults = {"topic": "faults", "rules": [rule], "held": [], "seed": 3}
-    told = read(answers.Observed, {"dropped": 0, "items": [{"topic": "weather"}, faults, {}]})
+    told = read(notifications.Observed, {"dropped": 0, "items": [{"topic": "weather"}, faults, {}]})
     assert told.known() == [answers.Faults((answers.Rule(1, "drop", True, 0, None, False),), (), 3)]
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from engine.contract.answers import PerEvent
+from engine.contract.status import PerEvent
 from engine.core.effects import SawApplied
 from engine.core.entry import NOOP, Entry, Operation, Stamped, Tweet, encode
 from engine.core.ids import Ballot, Nonce, Round, SiteId, Slot, StoreId, Tick

@@ -9,7 +9,8 @@ import pytest
 import trio
 from msgspec import to_builtins
 
-from engine.contract.answers import ITEMS, EngineStops, Topic
+from engine.contract.answers import Topic
+from engine.contract.notifications import ITEMS, EngineStops
 from engine.contract.requests import METHODS, answered_by
 from engine.contract.shape import read
 from engine.core.ids import Tick

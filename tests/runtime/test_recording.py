@@ -10,7 +10,8 @@ from typing import Final
 import orjson
 import pytest
 
-from engine.contract.answers import RecordFate, RecordLine, Topic
+from engine.contract.answers import Topic
+from engine.contract.notifications import RecordFate, RecordLine
 from engine.contract.shape import read
 from engine.core.effects import SawPeer
 from engine.core.ids import Ballot, Round, SiteId, Slot, Tick

@@ -7,8 +7,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from engine.contract.answers import Entry, Outcome, Status
+from engine.contract.answers import Entry, Outcome
 from engine.contract.shape import read
+from engine.contract.status import Status
 from tests.tui.engine_double import EngineDouble
 from tui.output import Output, as_json, complain
 from tui.parts import Part, Role

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.contract.answers import BlockLine, EngineStops, Lines, TraceLine
+from engine.contract.answers import BlockLine, Lines, TraceLine
 from engine.contract.errors import BadAnswer, EngineLost, NoAnswer, RequestRefused
 from engine.contract.limits import LINE_BYTES_MAX
+from engine.contract.notifications import EngineStops
 from engine.contract.requests import Blocks, Status
 from tests.tui.engine_double import trace_line
 from tui.connection import Answer, Connection, Ended, Event, Told

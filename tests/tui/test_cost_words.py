@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.contract.answers import Costs, PerEvent
+from engine.contract.status import Costs, PerEvent
 from tests.tui.engine_double import EngineDouble
 from tests.tui.pilots import WIDE, screen_of
 from tui.costs import in_words

@@ -6,7 +6,7 @@ from itertools import permutations
 
 import pytest
 
-from engine.contract.answers import DatagramName, RangeLine, RecordFate, RecordLine
+from engine.contract.notifications import DatagramName, RangeLine, RecordFate, RecordLine
 from engine.core.explained.describe import Line
 from engine.core.ids import Ballot, Round, SiteId, Slot
 from tests.tui.notebook import NAMES, NOON_MS, Notebook, name, said, tweet

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.contract.answers import Peer
+from engine.contract.status import Peer
 from tests.tui.engine_double import EngineDouble, Json
 from tests.tui.pilots import NARROW, WIDE, screen_of
 from tui.commands.status import peer_row

@@ -15,8 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from engine.contract.answers import Acknowledged, Outcome
+from engine.contract.answers import Outcome
 from engine.contract.errors import EngineLost, NoAnswer, RequestRefused
+from engine.contract.notifications import Acknowledged
 from engine.contract.requests import EventKind, GiveUp, Submit
 from tui.client import Client
 from tui.commands.line_reader import LINE_BYTES_MAX, Line, LineReader

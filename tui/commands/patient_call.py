@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from engine.contract.answers import Acknowledged
 from engine.contract.errors import EngineLost, EngineSilent, ErrorCode, NoAnswer, RequestRefused
+from engine.contract.notifications import Acknowledged
 from engine.contract.requests import GiveUp, Params, method_and_params
 from tui.client import Client
 from tui.connection import Answer

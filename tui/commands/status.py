@@ -11,7 +11,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 
 from engine.contract import requests
-from engine.contract.answers import Counters, Peer, Status
+from engine.contract.status import Counters, Peer, Status
 from tui import counters, standing
 from tui.client import Client, failures_as_exits
 from tui.exits import ExitStatus

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from engine.contract import requests
-from engine.contract.answers import AcceptorLine, Direction, Entry, LinearizablePage, LogLine, LogState, Outcome, Status
+from engine.contract.answers import AcceptorLine, Direction, Entry, LinearizablePage, LogLine, LogState, Outcome
 from engine.contract.requests import Data, Events, Log
+from engine.contract.status import Status
 from engine.core.ids import EventId, SiteId, Slot, quorum_size
 from engine.core.views import ElectionPhase
 from engine.sim.scenario.expected import (

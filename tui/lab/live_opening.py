@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.contract import requests
-from engine.contract.answers import Outcome, OutcomeWord, Status
+from engine.contract.answers import Outcome, OutcomeWord
 from engine.contract.errors import RequestFailed
 from engine.contract.requests import EventKind, Events, GiveUp, Submit, TraceLines
+from engine.contract.status import Status
 from engine.core.ids import SiteId, quorum_size
 from engine.core.settings import Leadership
 from engine.core.views import AttemptPhase, ElectionPhase

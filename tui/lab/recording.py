@@ -15,8 +15,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from engine.contract import answers
-from engine.contract.answers import DatagramName, Direction, RecordFate, RecordLine, SaidLine, SlotLine
+from engine.contract import answers, notifications
+from engine.contract.answers import Direction
+from engine.contract.notifications import DatagramName, RecordFate, RecordLine, SaidLine, SlotLine
 from engine.core.entry import (
     NOOP,
     BadOperation,
@@ -263,7 +264,7 @@ def _ballot(text: str | None) -> Ballot | None:
     return Ballot(Round(int(number)), SiteId(site))
 
 
-def _range(line: answers.RangeLine) -> RangePromise:
+def _range(line: notifications.RangeLine) -> RangePromise:
     ballot = _ballot(line.ballot)
     assert ballot is not None, "it was a string"
     return RangePromise(Slot(line.first), _slot(line.last), ballot)

@@ -20,7 +20,7 @@ from enum import Enum
 from heapq import heappop, heappush
 from typing import Final
 
-from engine.contract.answers import DatagramName
+from engine.contract.notifications import DatagramName
 from engine.core.ids import SiteId
 from tui.counted import plural
 from tui.lab.recording import BadRecording, Began, Came, Left, Recorded, Recording

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
 
-from engine.contract.answers import RecordFate
+from engine.contract.notifications import RecordFate
 from engine.core.effects import RejectedFor
 from engine.core.entry import Entry, in_words
 from engine.core.explained.describe import Line

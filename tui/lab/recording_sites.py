@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from itertools import combinations, pairwise
 
-from engine.contract.answers import DatagramName
+from engine.contract.notifications import DatagramName
 from engine.core.ids import SiteId
 from tui.lab.recording import BadRecording, Came, Recorded, Recording
 

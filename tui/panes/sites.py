@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final, NamedTuple, Self
 
-from engine.contract.answers import Counters, Peer, Status
+from engine.contract.status import Counters, Peer, Status
 from tui import counters, standing
 from tui.panes.page import Page
 from tui.rows import BLANK, Part, Role, Row, fitted, row, wrapped

@@ -15,7 +15,7 @@ from typing import Final
 
 from textual.timer import Timer
 
-from engine.contract.answers import Status
+from engine.contract.status import Status
 from tui import leading, standing, times
 from tui.panes.paint import Painted
 from tui.rows import Part, Role, Row, row, width_of, wrapped

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 
-from engine.contract.answers import Status
+from engine.contract.status import Status
 from engine.core.ids import SiteId
 from tui.counted import plural
 from tui.hops import Hop, Leaving

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from engine.contract.answers import LinearizableRead, Status
+from engine.contract.answers import LinearizableRead
+from engine.contract.status import Status
 from tui.times import clock
 
 STALE: Final = "may lack the newest"

@@ -23,18 +23,17 @@ from engine.contract.answers import (
     BlockLine,
     Direction,
     Faults,
-    Item,
     LinearizableRead,
     LogLine,
     LogState,
     Outcome,
-    RecordLine,
     SlotView,
-    Status,
     TimelinePage,
     TraceLine,
 )
 from engine.contract.errors import EngineLost, NoEngine, RequestFailed
+from engine.contract.notifications import Item, RecordLine
+from engine.contract.status import Status
 from engine.core.entry import Kind
 from engine.core.ids import Slot
 from tui import times

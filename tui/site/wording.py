@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, assert_never
 
-from engine.contract.answers import Attempt, Filled, LogLine, Outcome, OutcomeWord, PlanLine, SlotQuorum, Status
+from engine.contract.answers import Attempt, Filled, LogLine, Outcome, OutcomeWord, PlanLine, SlotQuorum
+from engine.contract.status import Status
 from engine.contract.words import entry_words
 from engine.core.effects import UNSETTLED, FillResult
 from engine.core.entry import Block, Operation, Tweet, Unblock, Withdrawal

@@ -1,0 +1,131 @@
+"""Where a site stands, as `status` answers it and subscribers are told it; docs/control.md has the same shapes.
+
+Rules that hold here:
+- None is what is not known: it is never told as 0.
+"""
+
+from __future__ import annotations
+
+from engine.contract.answers import Attempt
+from engine.contract.limits import SLOTS_MAX
+from engine.contract.shape import ForScreens, Shape
+
+
+class Quorum(Shape):
+    reachable: int
+    needed: int
+    size: int
+
+    @property
+    def is_reached(self) -> bool:
+        return self.reachable >= self.needed
+
+
+class Peer(Shape):
+    """As it was last heard since this site's engine started; None is what it has not told yet."""
+
+    up: bool
+    rtt_ms: int | None
+    chosen_through: int | None
+    heard_s: ForScreens[float | None]
+    voting: ForScreens[bool | None]
+    address: ForScreens[str | None]
+    datagram_bytes: int
+
+
+class PerEvent(Shape):
+    """None while there is no event."""
+
+    messages: float | None
+    datagrams: float | None
+    bytes: float | None
+    syncs: float | None
+
+
+class Costs(Shape):
+    """`events`: the entries of any author that took effect here; the rest is what the site sent and took for them."""
+
+    events: int
+    messages_in: int
+    messages_out: int
+    datagrams_in: int
+    datagrams_out: int
+    bytes_in: int
+    bytes_out: int
+    commits: int
+    per_event: PerEvent
+
+
+class FaultCounts(Shape):
+    """What fault rules did to messages."""
+
+    dropped: int
+    delayed: int
+    duplicated: int
+    held: int
+    overflowed: int
+
+
+class Counters(Shape):
+    """What only grows, since the site's engine started. `events` are counted by outcome, what was `rejected` and the
+    errors by reason."""
+
+    datagrams_in: int
+    datagrams_out: int
+    bytes_in: int
+    bytes_out: int
+    receive_errors: dict[str, int]
+    send_errors: dict[str, int]
+    passes: int
+    commits: int
+    writes: int
+    messages_in: int
+    messages_out: int
+    events: dict[str, int]
+    rejected: dict[str, int]
+    costs: Costs
+    faults: FaultCounts
+    log_lines_lost: int
+
+
+class Status(Shape):
+    """Where a site stands."""
+
+    site: str
+    cluster: str
+    leadership: str
+    leader: str | None
+    quorum: Quorum
+    chosen_through: int
+    chosen_max: int
+    next: int
+    holes: tuple[int, ...]
+    recovering: bool
+    voting: bool
+    voting_why: str | None
+    mismatch: str | None
+    hindered: str | None
+    narrow: str | None
+    unsent: str | None
+    faults: int
+    unknown: int
+    fresh_at: str | None
+    peers: dict[str, Peer]
+    counters: Counters
+    udp: ForScreens[str]
+    pid: ForScreens[int]
+    version: ForScreens[str]
+    since: ForScreens[str]
+    fill_in_s: ForScreens[float | None]
+    data: ForScreens[str]
+    attempts: ForScreens[tuple[Attempt, ...]]
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """All sites of the cluster, sorted."""
+        return tuple(sorted({self.site, *self.peers}))
+
+    def has_settled(self, slot: int) -> bool:
+        """Whether the slot is learned there, as far as this tells: of very many holes the first are named."""
+        told = self.holes[-1] if len(self.holes) >= SLOTS_MAX else self.chosen_max
+        return slot <= told and slot not in self.holes
