@@ -13,14 +13,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import Final
 
 from engine.contract import requests
 from engine.contract.answers import Direction, Held
 from engine.contract.requests import FaultsDrop, FaultsRelease
 from engine.core.ids import Ballot, SiteId
 from engine.sim.scenario.expected import ExpectHeld
-from engine.sim.scenario.patterns import Pattern, Which
+from engine.sim.scenario.patterns import Pattern
 from tui.lab.live_names import Names
 from tui.lab.live_sayings import REPAIR, WORDS, Saying
 from tui.lab.live_score import Score
@@ -101,15 +101,7 @@ class Holding:
     def found(self, pattern: Pattern) -> list[HeldAt]:
         """Those held that match, in the order in which they came."""
         found = [each for each in self.held() if self._matches(pattern, each)]
-        match pattern.which:
-            case Which.ALL:
-                return found
-            case Which.FIRST:
-                return found[:1]
-            case Which.LAST:
-                return found[-1:]
-            case _:
-                assert_never(pattern.which)
+        return pattern.which.of(found)
 
     def held(self) -> list[HeldAt]:
         held = [

@@ -15,7 +15,7 @@ from engine.core.explained import describe
 from engine.core.ids import Tick
 from engine.core.messages import Message
 from engine.sim.scenario.onlookers import Onlookers
-from engine.sim.scenario.patterns import Pattern, Which, is_upkeep
+from engine.sim.scenario.patterns import Pattern, is_upkeep
 from engine.sim.scenario.schedule import Deliver, Drop, Duplicate, Hold, Release
 from engine.sim.world.network import Datagram
 from engine.sim.world.world import World
@@ -38,7 +38,7 @@ class Holding:
 
     def found(self, pattern: Pattern) -> list[Datagram]:
         """Those held that match, in the order in which they were sent."""
-        return _of(pattern.which, [each for each in self._network.held.values() if self._matches(pattern, each)])
+        return pattern.which.of([each for each in self._network.held.values() if self._matches(pattern, each)])
 
     def in_words(self) -> str:
         """All that is held."""
@@ -71,7 +71,7 @@ class Holding:
         world, network = self._world, self._network
         held = [] if isinstance(handling, Hold) else self.found(handling.pattern)
         flying = [] if isinstance(handling, Release) else self._flying(handling.pattern)
-        found = _of(handling.pattern.which, [*held, *flying])
+        found = handling.pattern.which.of([*held, *flying])
         for datagram in found:
             if datagram.number not in network.held:
                 taken = world.take_back(datagram.number)
@@ -121,18 +121,6 @@ class Holding:
         names, number = self._world.names, self._onlookers.number(datagram)
         said = f"{words(datagram.messages)} from {names[datagram.sender]} to {names[datagram.to]}"
         return said if number is None else f"#{number} {said}"
-
-
-def _of(which: Which, found: list[Datagram]) -> list[Datagram]:
-    match which:
-        case Which.ALL:
-            return found
-        case Which.FIRST:
-            return found[:1]
-        case Which.LAST:
-            return found[-1:]
-        case _:
-            assert_never(which)
 
 
 def words(messages: tuple[Message, ...]) -> str:

@@ -12,10 +12,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar, assert_never
 
 from engine.core.ids import Ballot, SiteId, Slot
 from engine.core.messages import Message
 from engine.core.said import Role
+
+_T = TypeVar("_T")
 
 
 class Which(StrEnum):
@@ -24,6 +27,17 @@ class Which(StrEnum):
     ALL = "all"
     FIRST = "first"
     LAST = "last"
+
+    def of(self, found: list[_T]) -> list[_T]:
+        match self:
+            case Which.ALL:
+                return found
+            case Which.FIRST:
+                return found[:1]
+            case Which.LAST:
+                return found[-1:]
+            case _:
+                assert_never(self)
 
 
 @dataclass(frozen=True, slots=True)
