@@ -14,10 +14,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from engine.core.entry import Entry, Kind
+from engine.core.entry import Kind
 from engine.core.explained.biography import Biography
 from engine.core.ids import Ballot, EventId, SiteId, Slot, Tick
 from engine.core.messages import How, Message
+from engine.core.run import Run
 from engine.core.storage import EventState, Write
 from engine.core.value import Value
 from engine.core.views import AttemptPhase, ElectionPhase
@@ -29,10 +30,9 @@ class Send(Value):
 
 
 class SawLearned(Value):
-    """A slot became learned here; `source` said so, or is this site, which counted `votes`."""
+    """Slots became learned here; `source` said so, or is this site, which counted `votes`."""
 
-    slot: Slot
-    entry: Entry
+    run: Run
     how: How
     ballot: Ballot | None
     source: SiteId
@@ -40,22 +40,23 @@ class SawLearned(Value):
 
 
 class SawApplied(Value):
-    """The prefix reached a slot (R2). `void`: its entry did not take effect (E5)."""
+    """The prefix reached these slots (R2). `void`: those whose entry did not take effect (E5), ascending."""
 
-    slot: Slot
-    entry: Entry
-    void: bool
+    run: Run
+    void: tuple[Slot, ...]
 
 
 class SawNumbered(Value):
-    """The event that was submitted with `token` is durable under this id (E1); its outcome follows."""
+    """The events that were submitted with `token` are durable, `first` on, in their order (E1); outcomes follow."""
 
     token: int
-    id: EventId
+    first: EventId
 
 
 class SawOutcome(Value):
-    """An event's outcome, told at most once each to `token` (None: nobody waits), `unknown` at most once before.
+    """The outcome of `count` events that were submitted together, told at most once each to `token` (None: nobody
+    waits), `unknown` at most once before. They are those from `offset` on in their submission, `id` that of the first;
+    `slot` is its slot, the others are in the slots that follow.
 
     `waits_for`: it is chosen at `slot`, and unknown until this slot is settled. `took_ms`: since it was submitted, None
     where it was before a restart.
@@ -70,6 +71,8 @@ class SawOutcome(Value):
     to_kind: Kind | None
     waits_for: Slot | None = None
     took_ms: Tick | None = None
+    offset: int = 0
+    count: int = 1
 
 
 class SawAttempt(Value):

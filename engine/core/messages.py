@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from engine.core.entry import DIGEST, Entry, in_words
 from engine.core.ids import Ballot, From0, From1, Nonce, SiteId, Slot, StoreId, Tick
+from engine.core.run import AcceptedRun, Run
 from engine.core.said import Flaw, Role, Said, Span, Spanning, backward, sites_of
 from engine.core.settings import HEARTBEAT_MAX, Leadership
 from engine.core.value import Row, Value
@@ -63,17 +64,6 @@ Some = Annotated[tuple[Part, ...], Meta(min_length=1)]
 """A message about nothing is none."""
 
 
-class AcceptedSlot(Row):
-    slot: From1[Slot]
-    ballot: Ballot
-    entry: Entry
-
-
-class LearnedSlot(Row):
-    slot: From1[Slot]
-    entry: Entry
-
-
 class RefusedSpan(Row):
     """Slots that an acceptor leaves out; `ballot` is the promise in the way, None where the cause is no ballot."""
 
@@ -96,19 +86,6 @@ class RefusedSpan(Row):
                 assert_never(self.cause)
 
 
-class ChosenSlot(Row):
-    """R0: the entry, or the ballot alone; never neither."""
-
-    slot: From1[Slot]
-    ballot: Ballot | None
-    entry: Entry | None
-
-    def note(self) -> str:
-        if self.entry is None:
-            return f"the entry of ballot {self.ballot} is chosen: who accepted it has it already (R0)"
-        return f"{'learned here' if self.ballot is None else 'a majority accepted it'}: {in_words(self.entry)}"
-
-
 class Prepare(Spanning, tag="prepare"):
     role = Role.PROPOSAL
     ballot: Ballot
@@ -129,8 +106,8 @@ class Promise(Said, tag="promise"):
     ballot: Ballot
     first: From1[Slot]
     last: From1[Slot] | None
-    accepted: tuple[AcceptedSlot, ...]
-    learned: tuple[LearnedSlot, ...]
+    accepted: tuple[AcceptedRun, ...]
+    learned: tuple[Run, ...]
     left_out: tuple[RefusedSpan, ...]
 
     def about(self) -> Iterable[Span]:
@@ -140,23 +117,25 @@ class Promise(Said, tag="promise"):
         return sites_of((self.ballot, *(vote.ballot for vote in self.accepted), *(out.ballot for out in self.left_out)))
 
     def carried(self) -> Iterable[Entry]:
-        return (*(vote.entry for vote in self.accepted), *(item.entry for item in self.learned))
+        return (entry for run in (*self.accepted, *self.learned) for entry in run.entries)
 
     def flaw(self) -> Flaw | None:
         return backward((*self.about(), *((out.first, out.last) for out in self.left_out)))
 
-    def decided(self) -> Iterable[Slot]:
-        return (item.slot for item in self.learned)
+    def decided(self) -> Iterable[Span]:
+        return ((run.first, run.last) for run in self.learned)
 
     def note(self) -> str:
-        learned = [f"already chosen: {in_words(item.entry)}" for item in self.learned]
+        learned = [f"already chosen: {in_words(entry)}" for run in self.learned for entry in run.entries]
         if learned and self.first == self.last:
             return learned[0]
         promised = "promised" if self.first == self.last else f"promised {span(self.first, self.last)}"
         if self.left_out:
             refused = [f"{span(out.first, out.last)}, where it {out.why()}" for out in self.left_out]
             promised += f" except {many(refused)}"
-        accepted = [f"accepted at {item.ballot} before: {in_words(item.entry)}" for item in self.accepted]
+        accepted = [
+            f"accepted at {run.ballot} before: {in_words(entry)}" for run in self.accepted for entry in run.entries
+        ]
         found = [many(items) for items in (learned, accepted) if items]
         return ", ".join([promised, *(found or ["nothing accepted before"])])
 
@@ -164,29 +143,30 @@ class Promise(Said, tag="promise"):
 class Accept(Said, tag="accept"):
     role = Role.PROPOSAL
     ballot: Ballot
-    entries: Some[LearnedSlot]
+    run: Run
 
     def about(self) -> Iterable[Span]:
-        return ((item.slot, item.slot) for item in self.entries)
+        return ((self.run.first, self.run.last),)
 
     def carried(self) -> Iterable[Entry]:
-        return (item.entry for item in self.entries)
+        return self.run.entries
 
     def note(self) -> str:
         asks = "asks to accept" if self.ballot.round else "asks to accept without a prepare (L2)"
-        return f"{asks}: {many([in_words(item.entry) for item in self.entries])}"
+        return f"{asks}: {many([in_words(entry) for entry in self.run.entries])}"
 
 
-class Accepted(Said, tag="accepted"):
+class Accepted(Spanning, tag="accepted"):
     role = Role.VOTE
     ballot: Ballot
-    slots: Some[From1[Slot]]
+    spans: Some[tuple[From1[Slot], From1[Slot]]]
 
     def about(self) -> Iterable[Span]:
-        return ((slot, slot) for slot in self.slots)
+        return self.spans
 
     def note(self) -> str:
-        return ("" if len(self.slots) == 1 else f"{len(self.slots)} slots, ") + "nothing higher was promised"
+        slots = sum(last - first + 1 for first, last in self.spans)
+        return ("" if slots == 1 else f"{slots} slots, ") + "nothing higher was promised"
 
 
 class Refused(Spanning, tag="refused"):
@@ -207,34 +187,33 @@ class Refused(Spanning, tag="refused"):
         return f"refused {self.phase} {self.ballot}: {many([out.why() for out in self.spans])}"
 
 
-class Chosen(Said, tag="chosen"):
-    role = Role.NEWS
-    slots: Some[ChosenSlot]
+class Chosen(Spanning, tag="chosen"):
+    """R0: the entries, one a slot, or the ballot alone; never neither."""
 
-    @property
-    def ballot(self) -> Ballot | None:
-        return self.slots[0].ballot
+    role = Role.NEWS
+    first: From1[Slot]
+    last: From1[Slot]
+    ballot: Ballot | None
+    entries: tuple[Entry, ...]
 
     def about(self) -> Iterable[Span]:
-        return ((item.slot, item.slot) for item in self.slots)
-
-    def ballots(self) -> Iterable[Ballot | None]:
-        return (item.ballot for item in self.slots)
-
-    def names(self) -> Iterable[SiteId]:
-        return sites_of(self.ballots())
+        return ((self.first, self.last),)
 
     def carried(self) -> Iterable[Entry]:
-        return (item.entry for item in self.slots if item.entry is not None)
+        return self.entries
 
     def flaw(self) -> Flaw | None:
-        return "message" if any(item.ballot is None and item.entry is None for item in self.slots) else None  # R0
+        told = len(self.entries) == self.last - self.first + 1 if self.entries else self.ballot is not None
+        return super().flaw() if told else "message"
 
-    def decided(self) -> Iterable[Slot]:
-        return (item.slot for item in self.slots)
+    def decided(self) -> Iterable[Span]:
+        return self.about()
 
     def note(self) -> str:
-        return many([item.note() for item in self.slots])
+        if not self.entries:
+            return f"the entry of ballot {self.ballot} is chosen: who accepted it has it already (R0)"
+        how = "learned here" if self.ballot is None else "a majority accepted it"
+        return f"{how}: {many([in_words(entry) for entry in self.entries])}"
 
 
 class Ask(Spanning, tag="ask"):
@@ -258,21 +237,21 @@ class Known(Spanning, tag="known"):
     nonce: From0[Nonce]
     first: From1[Slot]
     last: From1[Slot]
-    learned: tuple[LearnedSlot, ...]
+    learned: tuple[Run, ...]
 
     def about(self) -> Iterable[Span]:
         return ((self.first, self.last),)
 
     def carried(self) -> Iterable[Entry]:
-        return (item.entry for item in self.learned)
+        return (entry for run in self.learned for entry in run.entries)
 
-    def decided(self) -> Iterable[Slot]:
-        return (item.slot for item in self.learned)
+    def decided(self) -> Iterable[Span]:
+        return ((run.first, run.last) for run in self.learned)
 
     def note(self) -> str:
         if not self.learned:
             return f"{span(self.first, self.last)}: not learned here"
-        return f"learned here: {many([in_words(item.entry) for item in self.learned])}"
+        return f"learned here: {many([in_words(entry) for entry in self.carried()])}"
 
 
 class AskHighest(Said, tag="ask-highest"):

@@ -78,7 +78,7 @@ class Said(Row):
         """What is wrong with it that no type of a field can say, whoever sent it; None in what a site makes."""
         return None
 
-    def decided(self) -> Iterable[Slot]:
+    def decided(self) -> Iterable[Span]:
         """The slots that it says are chosen."""
         return ()
 

@@ -9,13 +9,15 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from engine.core.entry import Entry, Kind
 from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId
-from engine.core.messages import LearnedSlot
+from engine.core.run import Run
 from engine.core.value import Value
 
 
@@ -48,14 +50,33 @@ class StoreBusy(StoreError):
 
 
 class Vote(Value):
-    """The acceptor's variables of one slot: maxPrepare, accNum, accVal."""
+    """The acceptor's variables: maxPrepare, accNum, accVal. Of one slot, or of slots that were promised and accepted
+    at the same ballots: `entries` has one for each, or none where nothing is accepted."""
 
     promised: Ballot | None
     accepted: Ballot | None
-    entry: Entry | None
+    entries: tuple[Entry, ...]
+
+    @property
+    def entry(self) -> Entry | None:
+        """Of one slot."""
+        return self.entries[0] if self.entries else None
 
 
-NO_VOTE = Vote(None, None, None)
+NO_VOTE = Vote(None, None, ())
+
+
+def cut_vote(vote: Vote, skip: int, count: int) -> Vote:
+    """Of `count` slots, after the first `skip`."""
+    return Vote(vote.promised, vote.accepted, vote.entries[skip : skip + count]) if vote.entries else vote
+
+
+class Voted(Value):
+    """The acceptor's variables of the slots from `first` to `last`."""
+
+    first: Slot
+    last: Slot
+    vote: Vote
 
 
 class RangePromise(Value):
@@ -86,6 +107,8 @@ class EventState(StrEnum):
 
 
 class EventRow(Value):
+    """One event of this site, as people ask for it."""
+
     number: int
     body: str
     state: EventState
@@ -93,6 +116,34 @@ class EventRow(Value):
     reason: str | None = None
     to_author: SiteId | None = None  # with LOST: who won the slot (None: a no-op) ...
     to_kind: Kind | None = None  # ... and with what kind of entry
+
+
+class EventRun(Value):
+    """Events of this site with consecutive numbers, `first` on, that stand alike. They were proposed, or are chosen, in
+    consecutive slots, `slot` on; None where they have none (yet)."""
+
+    first: int
+    bodies: tuple[str, ...]
+    state: EventState
+    slot: Slot | None = None
+    reason: str | None = None
+    to_author: SiteId | None = None
+    to_kind: Kind | None = None
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.bodies) - 1
+
+    def cut(self, first: int, last: int) -> EventRun:
+        """The part of these numbers."""
+        skip = first - self.first
+        slot = None if self.slot is None else Slot(self.slot + skip)
+        return replace(self, first=first, bodies=self.bodies[skip : last - self.first + 1], slot=slot)
+
+    def rows(self) -> Iterator[EventRow]:
+        for at, body in enumerate(self.bodies):
+            slot = None if self.slot is None else Slot(self.slot + at)
+            yield EventRow(self.first + at, body, self.state, slot, self.reason, self.to_author, self.to_kind)
 
 
 class PeerMemory(Value):
@@ -104,9 +155,10 @@ class PeerMemory(Value):
 
 
 class WriteVote(Value):
-    """The acceptor's state of an unlearned slot."""
+    """The acceptor's state of unlearned slots, in the place of what was there."""
 
-    slot: Slot
+    first: Slot
+    last: Slot
     vote: Vote
 
 
@@ -117,24 +169,29 @@ class WriteRanges(Value):
 
 
 class WriteLearned(Value):
-    """A slot is learned. `vote` is the acceptor's state there, kept for people to read."""
+    """Slots are learned, none of which was. What the acceptor voted there is kept beside it, for people to read."""
 
-    slot: Slot
-    entry: Entry
-    vote: Vote
+    run: Run
+
+
+class InEffect(Value):
+    """What a run changes for one author: the last number in effect now, and how many tweets came into effect."""
+
+    author: SiteId
+    last_in_effect: int
+    tweets: int
 
 
 class WriteApplied(Value):
-    """The prefix now reaches `slot`; what its entry did to the state machine.
+    """The prefix now reaches from `first`, the slot after it, to `last`; what these slots' entries did to the state machine.
 
-    `void`: it did not take effect (E5). `shown`: it is a tweet in effect, for the timeline. Where it took effect,
-    `entry.author`'s last number in effect becomes `entry.number`.
+    `void`: the slots of those that did not take effect, ascending (E5). `authors`: of those that did, an author once.
     """
 
-    slot: Slot
-    entry: Entry
-    void: bool
-    shown: bool
+    first: Slot
+    last: Slot
+    void: tuple[Slot, ...]
+    authors: tuple[InEffect, ...]
 
 
 class WriteBlock(Value):
@@ -151,8 +208,16 @@ class WriteRound(Value):
     round: Round
 
 
-class WriteEvent(Value):
-    event: EventRow
+class WriteNumbers(Value):
+    """Numbers of this site's events are reserved up to this one: none above it was ever given out (E1)."""
+
+    number_max: int
+
+
+class WriteEvents(Value):
+    """How these events stand now."""
+
+    events: EventRun
 
 
 class WritePeer(Value):
@@ -178,7 +243,8 @@ Write = (
     | WriteApplied
     | WriteBlock
     | WriteRound
-    | WriteEvent
+    | WriteNumbers
+    | WriteEvents
     | WritePeer
     | WriteStanding
     | WriteEvidence
@@ -193,15 +259,15 @@ class Stored(Value):
     standing: Standing
     standing_why: str
     round: Round
-    number_max: int  # of this site's events, 0 if none
+    number_max: int  # reserved for this site's events, 0 if none
     prefix: Slot
     used_max: Slot  # the highest slot with an accepted or learned entry, 0 if none
-    votes: dict[Slot, Vote]  # of unlearned slots
-    ahead: dict[Slot, Entry]  # learned above the prefix
+    votes: tuple[Voted, ...]  # of unlearned slots, ascending
+    ahead: tuple[Run, ...]  # learned above the prefix, ascending
     ranges: tuple[RangePromise, ...]
     blocks: dict[tuple[SiteId, SiteId], Slot]  # (blocker, blocked) -> slot
     last_in_effect: dict[SiteId, int]
-    open_events: tuple[EventRow, ...]  # QUEUED, PROPOSED and UNKNOWN ones, by number
+    open_events: tuple[EventRun, ...]  # QUEUED, PROPOSED and UNKNOWN ones, by number
     peers: dict[SiteId, PeerMemory]
 
 
@@ -229,9 +295,9 @@ class SlotText(Value):
 class LogReader(Protocol):
     """What the core reads while it runs: learned entries, and for people how this site voted there."""
 
-    def learned(self, first: Slot, last: Slot, bytes_max: int) -> Sequence[LearnedSlot]:
-        """The learned slots of `first` to `last`, all at or below the committed prefix: ascending, without a gap,
-        one at least, until their bodies exceed `bytes_max`. Raises StoreFailed, StoreDamaged (a missing row too)."""
+    def learned(self, first: Slot, last: Slot, bytes_max: int) -> Sequence[Run]:
+        """What is learned of `first` to `last`, all at or below the committed prefix: ascending, without a gap,
+        one slot at least, until their bodies exceed `bytes_max`. Raises StoreFailed, StoreDamaged (a missing row too)."""
 
     def voted(self, slot: Slot) -> Vote:
         """The acceptor's state with which a slot was learned, in an earlier commit; NO_VOTE where none is kept. Raises

@@ -1,0 +1,129 @@
+"""Spans: what is so of many consecutive slots, kept once for all of them.
+
+Rules that hold here:
+- Spans are disjoint and ascending. What is put somewhere takes the place of what was there, and of nothing else.
+- A value stands for its whole span; `cut(value, skip, count)` makes the value of a part of it.
+- A look costs the logarithm of how many spans there are, whatever they span.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, NamedTuple, TypeVar
+
+from engine.core.entry import Entry
+from engine.core.ids import Slot
+
+Held = TypeVar("Held")
+
+
+class Part(NamedTuple, Generic[Held]):
+    """A span, first and last slot included, and what is so of it."""
+
+    first: Slot
+    last: Slot
+    value: Held
+
+
+def cut_entries(entries: tuple[Entry, ...], skip: int, count: int) -> tuple[Entry, ...]:
+    return entries[skip : skip + count]
+
+
+class Spans(Generic[Held]):
+    def __init__(self, cut: Callable[[Held, int, int], Held], parts: Iterable[Part[Held]] = ()) -> None:
+        """`parts` are disjoint and ascending."""
+        self._cut = cut
+        self._parts = list(parts)
+        self._firsts = [part.first for part in self._parts]
+        self._slots = sum(part.last - part.first + 1 for part in self._parts)
+
+    def __iter__(self) -> Iterator[Part[Held]]:
+        return iter(self._parts)
+
+    def __len__(self) -> int:
+        """How many spans there are."""
+        return len(self._parts)
+
+    @property
+    def slots_count(self) -> int:
+        return self._slots
+
+    @property
+    def last(self) -> Slot | None:
+        """The highest slot of all."""
+        return self._parts[-1].last if self._parts else None
+
+    def at(self, slot: Slot) -> Part[Held] | None:
+        """The whole span that a slot is in."""
+        index = bisect_right(self._firsts, slot) - 1
+        if index < 0 or self._parts[index].last < slot:
+            return None
+        return self._parts[index]
+
+    def get(self, slot: Slot) -> Held | None:
+        """What is so of one slot."""
+        part = self.at(slot)
+        return None if part is None else self._clipped(part, slot, slot).value
+
+    def over(self, first: Slot, last: Slot | None) -> list[Part[Held]]:
+        """What lies within `first` to `last` (None: and all after it), cut to that; ascending."""
+        found: list[Part[Held]] = []
+        for index in range(self._from(first), len(self._parts)):
+            part = self._parts[index]
+            if last is not None and part.first > last:
+                break
+            found.append(self._clipped(part, first, part.last if last is None else last))
+        return found
+
+    def parts(self, first: Slot, last: Slot) -> Iterator[Part[Held | None]]:
+        """All of `first` to `last`, ascending; None is so of slots that are in no span."""
+        due = first
+        for part in self.over(first, last):
+            if due < part.first:
+                yield Part(due, Slot(part.first - 1), None)
+            yield Part(part.first, part.last, part.value)
+            due = Slot(part.last + 1)
+        if due <= last:
+            yield Part(due, last, None)
+
+    def put(self, first: Slot, last: Slot, value: Held) -> None:
+        """In the place of what was there."""
+        if self._parts and first <= self._parts[-1].last:
+            self.remove(first, last)
+            index = bisect_right(self._firsts, first)
+        else:
+            index = len(self._parts)
+        self._parts.insert(index, Part(first, last, value))
+        self._firsts.insert(index, first)
+        self._slots += last - first + 1
+
+    def remove(self, first: Slot, last: Slot) -> list[Part[Held]]:
+        """Takes out what lies within, and returns it; what lies beside stays."""
+        begin = end = self._from(first)
+        removed: list[Part[Held]] = []
+        left: list[Part[Held]] = []
+        while end < len(self._parts) and self._parts[end].first <= last:
+            part = self._parts[end]
+            removed.append(self._clipped(part, first, last))
+            if part.first < first:
+                left.append(self._clipped(part, part.first, Slot(first - 1)))
+            if part.last > last:
+                left.append(self._clipped(part, Slot(last + 1), part.last))
+            end += 1
+        if end > begin:
+            self._parts[begin:end] = left
+            self._firsts[begin:end] = [part.first for part in left]
+            self._slots -= sum(part.last - part.first + 1 for part in removed)
+        return removed
+
+    def _from(self, slot: Slot) -> int:
+        """The index of the first span that reaches to `slot` or beyond."""
+        index = bisect_right(self._firsts, slot) - 1
+        return index if index >= 0 and self._parts[index].last >= slot else index + 1
+
+    def _clipped(self, part: Part[Held], first: Slot, last: Slot) -> Part[Held]:
+        begin, end = max(part.first, first), min(part.last, last)
+        if begin == part.first and end == part.last:
+            return part
+        return Part(begin, end, self._cut(part.value, begin - part.first, end - begin + 1))
