@@ -17,7 +17,7 @@ from engine.core.effects import SawApplied
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, SiteId, Slot
 from engine.core.leading.leader import Leader
-from engine.core.log.learner import Learner, Origin, chosen_entry
+from engine.core.log.learner import Learner, Origin
 from engine.core.log.microblog import Microblog
 from engine.core.messages import (
     Accept,
@@ -25,16 +25,17 @@ from engine.core.messages import (
     Cause,
     Chosen,
     How,
-    LearnedSlot,
     Prepare,
     Promise,
     Refused,
     RefusedSpan,
     Synod,
 )
+from engine.core.run import Run
 from engine.core.settings import ROUND_LEAP_MAX, ROUND_MAX, Settings
+from engine.core.spans import Part, Spans
 from engine.core.step import Step
-from engine.core.storage import LogReader, Stored
+from engine.core.storage import LogReader, Stored, cut_vote
 from engine.core.synod.acceptor import Acceptor
 from engine.core.synod.proposer import Accepting, Proposer, Rounds, told
 from engine.core.views import AttemptView
@@ -44,8 +45,8 @@ class Onlooker:
     """Whoever stands around the consensus is told here, within the step, what it comes to. These methods do nothing, so
     a part says only what it is for, and what searches the consensus alone needs none."""
 
-    def saw_attempt(self, step: Step, slot: Slot) -> None:
-        """A message of another site's attempt at a slot came."""
+    def saw_attempt(self, step: Step, first: Slot, last: Slot) -> None:
+        """A message of another site's attempt at these slots came."""
 
     def promised(self, step: Step, promise: Promise) -> None:
         """This site promises a ballot of another."""
@@ -53,12 +54,15 @@ class Onlooker:
     def accepting(self, step: Step, slot: Slot, entry: Entry) -> None:
         """A synod's first accept of `entry` is about to leave."""
 
-    def missed(self, step: Step, slots: Sequence[Slot]) -> None:
+    def missed(self, step: Step, first: Slot, last: Slot) -> None:
         """These slots are chosen, but the ballot was told alone, and this site has not accepted at it (R0): so what
         they hold has to be asked for."""
 
-    def learned(self, step: Step, item: LearnedSlot, origin: Origin, reached: Sequence[SawApplied]) -> None:
-        """A slot is learned, and the prefix reached what it reached by that."""
+    def learned(self, step: Step, run: Run, origin: Origin) -> None:
+        """Slots are learned, and the prefix has reached what it reaches by that."""
+
+    def applied(self, step: Step, reached: Sequence[SawApplied]) -> None:
+        """The prefix reached these, in their order."""
 
 
 class Consensus:
@@ -67,10 +71,11 @@ class Consensus:
     def __init__(self, settings: Settings, stored: Stored, log: LogReader, random: Random) -> None:
         self._settings = settings
         self.microblog = Microblog(stored.blocks, stored.last_in_effect)
-        self.acceptor = Acceptor(stored.votes, stored.ranges, settings.page_bytes)
+        votes = Spans(cut_vote, (Part(voted.first, voted.last, voted.vote) for voted in stored.votes))
+        self.acceptor = Acceptor(votes, stored.ranges, settings.page_bytes)
         self.learner = Learner(stored, log, self.microblog, self.acceptor.forget)
         self.rounds = Rounds(settings.site, stored.round)
-        for ballot in (*(vote.promised for vote in stored.votes.values()), *(held.ballot for held in stored.ranges)):
+        for ballot in (*(voted.vote.promised for voted in stored.votes), *(held.ballot for held in stored.ranges)):
             self.rounds.saw(ballot)
         self.proposer = Proposer(settings, self.rounds, random, self._on_accepting, self._on_chosen)
         self.leader = Leader(
@@ -89,16 +94,16 @@ class Consensus:
             case Prepare():
                 self._on_prepare(step, sender, message)
             case Promise():
-                for accepted in message.accepted:
-                    self.learner.used(accepted.slot)
-                for item in message.learned:
-                    self.learn(step, item, Origin(How.KNOWN, None, sender))
+                for vote in message.accepted:
+                    self.learner.used(vote.last)
+                for run in message.learned:
+                    self.learn(step, run, Origin(How.KNOWN, None, sender))
                 self._counting(message.ballot).on_promise(step, sender, message)
             case Accept():
                 self._on_accept(step, sender, message)
             case Accepted():
-                for slot in message.slots:
-                    self.learner.used(slot)
+                for _, last in message.spans:
+                    self.learner.used(last)
                 self._counting(message.ballot).on_accepted(step, sender, message)
             case Refused():
                 self._counting(message.ballot).on_refused(step, sender, message)
@@ -107,17 +112,20 @@ class Consensus:
             case _:
                 assert_never(message)
 
-    def learn(self, step: Step, item: LearnedSlot, origin: Origin) -> None:
+    def learn(self, step: Step, run: Run, origin: Origin) -> None:
         """Somebody knows that this is chosen. Raises BrokenRule (R1)."""
-        slot, entry = item.slot, item.entry
-        reached = self.learner.learn(step, slot, entry, origin)
-        if reached is None:
-            return
-        self.proposer.end(step, slot, f"slot {slot} is learned")
-        self.leader.on_learned(slot, entry)
-        for applied in reached:
-            self.leader.on_applied(applied.entry)
-        self.onlooker.learned(step, item, origin, reached)
+        learned = self.learner.learn(step, run, origin)
+        for part in learned.runs:
+            for slot in self.proposer.slots:
+                if part.first <= slot <= part.last:
+                    self.proposer.end(step, slot, f"slot {slot} is learned")
+            self.leader.on_learned(part)
+        for applied in learned.reached:
+            self.leader.on_applied(applied.run.entries)
+        for part in learned.runs:
+            self.onlooker.learned(step, part, origin)
+        if learned.reached:
+            self.onlooker.applied(step, learned.reached)
 
     def is_proposing(self, slot: Slot) -> bool:
         return self.proposer.attempt(slot) is not None or self.leader.is_proposing(slot)
@@ -140,21 +148,20 @@ class Consensus:
         reply = self.acceptor.on_prepare(step, self.learner, message)
         step.send(sender, reply)
         if sender != self._settings.site:
-            self.onlooker.saw_attempt(step, message.first)
+            self.onlooker.saw_attempt(step, message.first, message.last or message.first)
             if isinstance(reply, Promise):
                 self.onlooker.promised(step, reply)
 
     def _on_accept(self, step: Step, sender: SiteId, message: Accept) -> None:
         cause = self._bars(step, message.ballot)
         if cause is not None:
-            spans = tuple(RefusedSpan(item.slot, item.slot, None, cause) for item in message.entries)
-            step.send(sender, Refused(message.ballot, "accept", spans))
+            span = RefusedSpan(message.run.first, message.run.last, None, cause)
+            step.send(sender, Refused(message.ballot, "accept", (span,)))
             return
         self.rounds.saw(message.ballot)
         step.send_all(sender, self.acceptor.on_accept(step, self.learner, message))
         if sender != self._settings.site:
-            for item in message.entries:
-                self.onlooker.saw_attempt(step, item.slot)
+            self.onlooker.saw_attempt(step, message.run.first, message.run.last)
 
     def _bars(self, step: Step, ballot: Ballot) -> Cause | None:
         if not step.voting:
@@ -162,16 +169,18 @@ class Consensus:
         return Cause.FAR if ballot.round > min(ROUND_MAX, self.rounds.seen + ROUND_LEAP_MAX) else None
 
     def _on_told(self, step: Step, sender: SiteId, message: Chosen) -> None:
-        missed: list[Slot] = []
-        for item in message.slots:
-            self.learner.used(item.slot)
-            entry = chosen_entry(item, self.acceptor.vote(item.slot))
-            if entry is not None:
-                self.learn(step, LearnedSlot(item.slot, entry), Origin(How.CHOSEN, item.ballot, sender))
-            elif not self.learner.is_learned(item.slot):
-                missed.append(item.slot)
-        if missed:
-            self.onlooker.missed(step, missed)
+        """R0: what a site learns from being told of a choice: the entries, where they are told; where the ballot is
+        told alone, what it accepted itself at exactly this ballot; the rest it has missed."""
+        self.learner.used(message.last)
+        origin = Origin(How.CHOSEN, message.ballot, sender)
+        if message.entries:
+            self.learn(step, Run(message.first, message.entries), origin)
+            return
+        assert message.ballot is not None, "the entries, or the ballot alone"
+        for part in self.acceptor.accepted_at(message.ballot, message.first, message.last):
+            self.learn(step, Run(part.first, part.value.entries), origin)
+        for first, last in self.learner.unlearned(message.first, message.last):
+            self.onlooker.missed(step, first, last)
 
     def _on_accepting(self, step: Step, slot: Slot, entry: Entry) -> None:
         """From here on the slot may be used somewhere, even where this site's own acceptor refuses: it is a hole until
@@ -179,9 +188,9 @@ class Consensus:
         self.learner.used(slot)
         self.onlooker.accepting(step, slot, entry)
 
-    def _on_chosen(self, step: Step, slot: Slot, accepting: Accepting) -> None:
+    def _on_chosen(self, step: Step, first: Slot, accepting: Accepting) -> None:
         """A majority accepted."""
-        ballot, entry = accepting.ballot, accepting.entry
-        self.learn(step, LearnedSlot(slot, entry), Origin(How.VOTES, ballot, self._settings.site, accepting.accepted))
+        origin = Origin(How.VOTES, accepting.ballot, self._settings.site, accepting.accepted)
+        self.learn(step, Run(first, accepting.entries), origin)
         for peer in self._settings.peers:
-            step.send(peer, told(peer, slot, accepting))
+            step.send(peer, told(peer, first, accepting))

@@ -76,7 +76,7 @@ class SawOutcome(Value):
 
 
 class SawAttempt(Value):
-    """An attempt at a slot moved, or an election did.
+    """An attempt at a slot moved, or an election did; or attempts at all slots up to `last` did alike.
 
     `why` is one sentence that a person reads; `until` is set while waiting.
     """
@@ -86,6 +86,7 @@ class SawAttempt(Value):
     ballot: Ballot | None
     why: str
     until: Tick | None = None
+    last: Slot | None = None
 
 
 class SawHoles(Value):

@@ -48,7 +48,6 @@ from engine.core.messages import (
     Highest,
     How,
     Known,
-    LearnedSlot,
     Message,
     Packet,
     Prepare,
@@ -60,6 +59,7 @@ from engine.core.messages import (
 from engine.core.peers.bundle import bundled
 from engine.core.peers.heartbeats import Peers
 from engine.core.peers.lives import Lives
+from engine.core.run import Run, slots_of
 from engine.core.settings import Leadership, Settings
 from engine.core.step import Step
 from engine.core.storage import LogReader, Stored, Vote, Write, WriteEvidence, WriteRanges, WriteVote
@@ -76,8 +76,8 @@ class _Around(Onlooker):
     sessions: Sessions
     policy: Policy
 
-    def saw_attempt(self, step: Step, slot: Slot) -> None:
-        self.filler.saw_attempt(step, slot)
+    def saw_attempt(self, step: Step, first: Slot, last: Slot) -> None:
+        self.filler.saw_attempt(step, first, last)
 
     def promised(self, step: Step, promise: Promise) -> None:
         self.policy.on_promised(step, promise)
@@ -85,17 +85,18 @@ class _Around(Onlooker):
     def accepting(self, step: Step, slot: Slot, entry: Entry) -> None:
         self.sessions.on_accepting(step, slot, entry)
 
-    def missed(self, step: Step, slots: Sequence[Slot]) -> None:
-        self.filler.fill(step, slots)
+    def missed(self, step: Step, first: Slot, last: Slot) -> None:
+        self.filler.fill(step, slots_of(first, last))
 
-    def learned(self, step: Step, item: LearnedSlot, origin: Origin, reached: Sequence[SawApplied]) -> None:
-        slot, entry = item.slot, item.entry
-        self.filler.on_learned(step, slot, entry, origin.how is How.VOTES)
-        self.sessions.on_learned(step, slot, entry)
+    def learned(self, step: Step, run: Run, origin: Origin) -> None:
+        self.filler.on_learned(step, run, origin.how is How.VOTES)
+        self.sessions.on_learned(step, run)
+        if self.learner.prefix < run.last and any(entry.author == self.site for entry in run.entries):
+            self.filler.fill_through(step, run.last)  # E4
+
+    def applied(self, step: Step, reached: Sequence[SawApplied]) -> None:
         for applied in reached:
-            self.sessions.on_applied(step, applied.slot, applied.entry, applied.void)
-        if entry.author == self.site and self.learner.prefix < slot:
-            self.filler.fill_through(step, slot)  # E4
+            self.sessions.on_applied(step, applied)
 
 
 class Replica:
@@ -225,10 +226,10 @@ class Replica:
         return self._consensus.acceptor.vote(slot)
 
     def votes(self, slots_max: int) -> list[Write]:
-        """What the acceptor has, as it would be written: of the highest unlearned slots, and all range promises."""
+        """What the acceptor has, as it would be written: of the highest slots, and all range promises."""
         acceptor = self._consensus.acceptor
-        slots = sorted(acceptor.votes)[-slots_max:]
-        return [*(WriteVote(slot, acceptor.votes[slot]) for slot in slots), WriteRanges(acceptor.ranges)]
+        above = Slot(max(acceptor.votes.last or 0, slots_max) - slots_max + 1)
+        return [*(WriteVote(*part) for part in acceptor.votes.over(above, None)), WriteRanges(acceptor.ranges)]
 
     def chosen_at(self, slot: Slot) -> Ballot | None:
         """The ballot at which the slot was chosen; None where this site does not remember one."""

@@ -9,7 +9,8 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from engine.core.entry import Entry
@@ -33,45 +34,49 @@ class Chains:
         tail = self._tails.get(author)
         return self._last_in_effect(author) if tail is None else tail
 
-    def found(self, entry: Entry) -> None:
-        """A new leader tells of each entry above its prefix, learned or in flight, in the order of their slots and
-        before it takes any: so an author's chain goes on after them."""
-        author = entry.author
-        if author is None:
-            return
-        if entry.follows == self.tail(author):
-            self._tails[author] = entry.number
-        self._pending[author] = self._pending.get(author, 0) + 1
+    def found(self, entries: Iterable[Entry]) -> None:
+        """A new leader tells of all above its prefix, learned or in flight, in the order of their slots and before it
+        takes any: so an author's chain goes on after them."""
+        for entry in entries:
+            author = entry.author
+            if author is None:
+                continue
+            if entry.follows == self.tail(author):
+                self._tails[author] = entry.number
+            self._pending[author] = self._pending.get(author, 0) + 1
 
-    def take(self, entry: Entry) -> list[Entry]:
-        """The entries to propose now that this one is handed on: none, or it and those that waited for it."""
-        author = entry.author
+    def take(self, entries: Sequence[Entry]) -> list[Entry]:
+        """The entries of one author to propose now that these are handed on: of them, and of those that waited."""
+        author = entries[0].author
         assert author is not None
         tail = self.tail(author)
         early = self._early.setdefault(author, {})
-        if entry.follows != tail:
-            if entry.follows > tail and len(early) < EARLY_MAX:
-                early[entry.follows] = entry
-            return []
         taken: list[Entry] = []
-        following: Entry | None = entry
-        while following is not None:
-            taken.append(following)
-            following = early.pop(following.number, None)
-        self._tails[author] = taken[-1].number
-        self._pending[author] = self._pending.get(author, 0) + len(taken)
+        for entry in entries:
+            if entry.follows > tail:
+                if len(early) < EARLY_MAX:
+                    early[entry.follows] = entry
+            elif entry.follows == tail:
+                taken.append(entry)
+                tail = entry.number
+                while early and (following := early.pop(tail, None)) is not None:
+                    taken.append(following)
+                    tail = following.number
+        if taken:
+            self._tails[author] = tail
+            self._pending[author] = self._pending.get(author, 0) + len(taken)
         return taken
 
-    def applied(self, entry: Entry) -> None:
-        """An entry of the log was applied, in effect or void."""
-        author = entry.author
-        if author is None or author not in self._pending:
-            return
-        self._pending[author] -= 1
-        if self._pending[author] == 0:
-            del self._pending[author]
-            self._tails.pop(author, None)
-            self._early.pop(author, None)
+    def applied(self, entries: Iterable[Entry]) -> None:
+        """Entries of the log were applied, in effect or void."""
+        for author, count in Counter([entry.author for entry in entries]).items():
+            if author is None or author not in self._pending:
+                continue
+            self._pending[author] -= count
+            if self._pending[author] <= 0:
+                del self._pending[author]
+                self._tails.pop(author, None)
+                self._early.pop(author, None)
 
     def lost(self, entry: Entry) -> None:
         """An entry lost its slot to another. If it is in effect nowhere else, what follows it is void: the chain goes
@@ -79,4 +84,4 @@ class Chains:
         author = entry.author
         if author is not None and self._last_in_effect(author) <= entry.follows < self.tail(author):
             self._tails[author] = entry.follows
-        self.applied(entry)
+        self.applied((entry,))

@@ -15,21 +15,25 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
 from typing import Final
+
+from msgspec.structs import replace
 
 from engine.core.effects import SawAttempt
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick, named
 from engine.core.leading.chains import Chains
 from engine.core.log.learner import Learner
-from engine.core.log.pages import cost_bytes, paged
-from engine.core.messages import Accept, Accepted, AcceptedSlot, Cause, LearnedSlot, Prepare, Promise, Refused
+from engine.core.log.pages import run_pages
+from engine.core.messages import Accept, Accepted, Cause, Prepare, Promise, Refused
+from engine.core.run import AcceptedRun, Run, slots_of, spans_of
 from engine.core.settings import WINDOW_SLOTS, Settings
+from engine.core.spans import Part, Spans, cut_entries
 from engine.core.step import Step
 from engine.core.synod.proposer import RESEND_MAX, Accepting, Proposer, Rounds, accepted, is_chosen, why_adopted
+from engine.core.value import Value
 from engine.core.views import AttemptPhase, AttemptView, ElectionPhase
 
 FLIGHTS_MAX: Final = 2_048
@@ -40,13 +44,39 @@ BACKLOG_MAX: Final = 8_192
 _WHY_NOOP: Final = "no promise held an entry for this slot, and a later one is used: proposes a no-op"
 
 
+class Found(Value):
+    """What was accepted at the highest ballot that promises told of, and a site that did."""
+
+    accepted: AcceptedRun
+    at: SiteId
+
+
+def cut_found(found: Found, skip: int, count: int) -> Found:
+    run = found.accepted
+    return Found(AcceptedRun(Slot(run.first + skip), run.ballot, run.entries[skip : skip + count]), found.at)
+
+
+class Flight(Value):
+    """Phase 2 of slots that stand alike."""
+
+    phase: Accepting
+    since: Tick
+    resend_at: Tick
+    resend_every: Tick
+    refused: frozenset[SiteId] = frozenset()
+
+
+def cut_flight(flight: Flight, skip: int, count: int) -> Flight:
+    phase = flight.phase
+    return replace(flight, phase=Accepting(phase.ballot, phase.entries[skip : skip + count], phase.accepted))
+
+
 @dataclass(slots=True)
 class Campaign:
     """Phase 1 for all slots from `first` on.
 
-    `wanted`: the next page's slot of each site, None once all came. `found`: what was accepted at the highest ballot,
-    and a site that did. It is given up when no page came for `patience`: a dead leader may have left more in flight
-    than fits into one election timeout, and who sends pages has promised.
+    `wanted`: the next page's slot of each site, None once all came. It is given up when no page came for `patience`: a
+    dead leader may have left more in flight than fits into one election timeout, and who sends pages has promised.
     """
 
     ballot: Ballot
@@ -55,7 +85,7 @@ class Campaign:
     patience: Tick
     give_up_at: Tick
     resend_at: Tick
-    found: dict[Slot, tuple[AcceptedSlot, SiteId]] = field(default_factory=dict)
+    found: Spans[Found] = field(default_factory=lambda: Spans(cut_found))
     left_out: dict[Slot, set[SiteId]] = field(default_factory=dict)
 
     @property
@@ -64,37 +94,25 @@ class Campaign:
 
 
 @dataclass(slots=True)
-class Flight:
-    """Phase 2 of one slot."""
-
-    slot: Slot
-    phase: Accepting
-    since: Tick
-    resend_at: Tick
-    resend_every: Tick
-    refused: set[SiteId] = field(default_factory=set)
-
-
-@dataclass(slots=True)
 class Reign:
     """Phase 2 of all slots; `next` is the next slot to propose at. What is taken of the authors' chains waits in the
-    `backlog`, then it is `placed` at a slot until that is learned."""
+    `backlog`, then it is `placed` at a slot until that is learned. Something may have to be said again at `due`."""
 
     ballot: Ballot
     promised: frozenset[SiteId]
     left_out: dict[Slot, set[SiteId]]
     next: Slot
     chains: Chains
-    flights: dict[Slot, Flight] = field(default_factory=dict)
-    due: list[tuple[Tick, Slot]] = field(default_factory=list)
+    flights: Spans[Flight] = field(default_factory=lambda: Spans(cut_flight))
+    due: Tick = NEVER
     backlog: deque[Entry] = field(default_factory=deque)
-    placed: dict[Slot, Entry] = field(default_factory=dict)
+    placed: Spans[tuple[Entry, ...]] = field(default_factory=lambda: Spans(cut_entries))
     synods: dict[Slot, Tick] = field(default_factory=dict)
     """Slots that are settled by a synod instead, and since when they are not."""
 
 
 class Leader:
-    """`on_chosen(step, slot, accepting)` is called for each slot that a majority accepted at the range ballot.
+    """`on_chosen(step, first, accepting)` is called for what a majority accepted at the range ballot, from `first` on.
     `last_in_effect(author)` is the author's last number in effect in this site's prefix."""
 
     def __init__(
@@ -133,7 +151,7 @@ class Leader:
 
     def is_proposing(self, slot: Slot) -> bool:
         """It proposes there at its range ballot, and the slot is not settled yet."""
-        return self._reign is not None and slot in self._reign.flights
+        return self._reign is not None and self._reign.flights.at(slot) is not None
 
     def stand(self, step: Step, patience: Tick) -> None:
         """Starts phase 1 of a fresh range ballot. It is given up when no page of a promise comes for so long."""
@@ -167,13 +185,17 @@ class Leader:
             for span in message.left_out:
                 self._rounds.saw(span.ballot)
             return
-        for item in message.accepted:
-            found = campaign.found.get(item.slot)
-            if found is None or item.ballot > found[0].ballot:
-                campaign.found[item.slot] = (item, sender)
+        for run in message.accepted:
+            found = Found(run, sender)
+            for part in campaign.found.parts(run.first, run.last):
+                if part.value is None or run.ballot > part.value.accepted.ballot:
+                    within = cut_found(found, part.first - run.first, part.last - part.first + 1)
+                    campaign.found.put(part.first, part.last, within)
         for span in message.left_out:
             self._rounds.saw(span.ballot)
-            campaign.left_out.setdefault(span.first, set()).add(sender)
+            assert span.last is not None, "no single slot is in the way of all"
+            for slot in slots_of(span.first, span.last):
+                campaign.left_out.setdefault(slot, set()).add(sender)
         if message.last is None:
             campaign.wanted[sender] = None
             if len(campaign.complete) >= self._settings.quorum:
@@ -188,14 +210,14 @@ class Leader:
         reign = self._reign
         if reign is None or message.ballot != reign.ballot:
             return
-        for slot in message.slots:
-            flight = reign.flights.get(slot)
-            if flight is None:
-                continue
-            flight.phase = accepted(flight.phase, sender, message.ballot)
-            if is_chosen(flight.phase, self._settings.quorum):
-                del reign.flights[slot]
-                self._on_chosen(step, slot, flight.phase)
+        for span in message.spans:
+            for first, last, flight in reign.flights.over(*span):
+                phase = accepted(flight.phase, sender, message.ballot)
+                if is_chosen(phase, self._settings.quorum):
+                    reign.flights.remove(first, last)
+                    self._on_chosen(step, first, phase)
+                elif phase is not flight.phase:
+                    reign.flights.put(first, last, replace(flight, phase=phase))
         self._launch(step, reign)
 
     def on_refused(self, step: Step, sender: SiteId, message: Refused) -> None:
@@ -213,38 +235,45 @@ class Leader:
         if reign is None:
             return
         for span in message.spans:
-            flight = reign.flights.get(span.first)
-            if flight is None or span.cause is not Cause.SLOT:
+            if span.cause is not Cause.SLOT:
                 continue
-            flight.refused.add(sender)
-            if len(self._settings.sites) - len(flight.refused) < self._settings.quorum:
-                self._settle(step, reign, flight)
+            for first, last, flight in reign.flights.over(span.first, span.last):
+                refused = replace(flight, refused=flight.refused | {sender})
+                if len(self._settings.sites) - len(refused.refused) < self._settings.quorum:
+                    self._settle(step, reign, Part(first, last, refused))
+                else:
+                    reign.flights.put(first, last, refused)
 
-    def offer(self, step: Step, entries: Iterable[Entry]) -> None:
-        """Entries of authors, in the order of their chains."""
+    def offer(self, step: Step, entries: Sequence[Entry]) -> None:
+        """Entries of one author, in the order of their chain. (What finds no room, the author hands on again.)"""
         reign = self._reign
         if reign is None:
             return
-        for entry in entries:
-            if len(reign.backlog) < BACKLOG_MAX:
-                reign.backlog.extend(reign.chains.take(entry))
+        room = BACKLOG_MAX - len(reign.backlog)
+        if room > 0:
+            reign.backlog.extend(reign.chains.take(entries[:room]))
         self._launch(step, reign)
 
-    def on_applied(self, entry: Entry) -> None:
-        """An author's entry was applied, in effect or void."""
+    def on_applied(self, entries: Iterable[Entry]) -> None:
+        """Entries of authors were applied, in effect or void."""
         if self._reign is not None:
-            self._reign.chains.applied(entry)
+            self._reign.chains.applied(entries)
 
-    def on_learned(self, slot: Slot, entry: Entry) -> None:
+    def on_learned(self, run: Run) -> None:
         """What was in flight there is settled; where something else was chosen, an entry placed there is lost."""
         reign = self._reign
         if reign is None:
             return
-        reign.flights.pop(slot, None)
-        reign.synods.pop(slot, None)
-        placed = reign.placed.pop(slot, None)
-        if placed is not None and placed != entry:
-            reign.chains.lost(placed)
+        reign.flights.remove(run.first, run.last)
+        if reign.synods:
+            for slot in [slot for slot in reign.synods if run.first <= slot <= run.last]:
+                del reign.synods[slot]
+        for part in reign.placed.remove(run.first, run.last):
+            chosen = run.cut(part.first, part.last).entries
+            if part.value != chosen:
+                for placed, entry in zip(part.value, chosen, strict=True):
+                    if placed != entry:
+                        reign.chains.lost(placed)
 
     def stuck(self, now: Tick, patience: Tick) -> Slot | None:
         """The slot that it has proposed at for longest, where that is longer than `patience` and no majority
@@ -252,9 +281,9 @@ class Leader:
         reign = self._reign
         if reign is None:
             return None
-        flight = next(iter(reign.flights.values()), None)  # they are in the order in which they began
-        if flight is not None and now - flight.since > patience:
-            return flight.slot
+        flight = next(iter(reign.flights), None)  # those at higher slots began later
+        if flight is not None and now - flight.value.since > patience:
+            return flight.first
         slot, since = next(iter(reign.synods.items()), (None, now))
         return slot if now - since > patience else None
 
@@ -275,7 +304,7 @@ class Leader:
     def deadline(self) -> Tick:
         if self._campaign is not None:
             return min(self._campaign.give_up_at, self._campaign.resend_at)
-        return self._reign.due[0][0] if self._reign is not None and self._reign.due else NEVER
+        return self._reign.due if self._reign is not None and self._reign.flights else NEVER
 
     def view(self, slot: Slot) -> AttemptView | None:
         flight = None if self._reign is None else self._reign.flights.get(slot)
@@ -289,99 +318,120 @@ class Leader:
     def _take_over(self, step: Step, campaign: Campaign) -> None:
         """L3: what the promises hold is re-proposed, gaps become no-ops, slots short of promises go to the synod."""
         self._campaign = None
-        top = max((self._learner.learned_max, *campaign.found))
+        first = Slot(self._learner.prefix + 1)
+        top = max(self._learner.learned_max, campaign.found.last or 0)
         chains = Chains(self._last_in_effect)
         reign = Reign(campaign.ballot, frozenset(campaign.complete), campaign.left_out, Slot(top + 1), chains)
         self._reign = reign
         why = f"{named(campaign.complete)} promised all slots from {campaign.first} on"
         step.tell(SawAttempt(campaign.first, ElectionPhase.LEADS, campaign.ballot, why))
-        flights: list[Flight] = []
-        for slot in map(Slot, range(self._learner.prefix + 1, top + 1)):
-            learned = self._learner.entry(slot)
-            if learned is not None:
-                chains.found(learned)
-                continue
-            found = campaign.found.get(slot)
-            if found is None:
-                step.tell(SawAttempt(slot, AttemptPhase.ACCEPTING, reign.ballot, _WHY_NOOP))
-                flights += self._flight(step, reign, slot, NOOP)
-            else:
-                entry = reign.placed[slot] = found[0].entry
-                chains.found(entry)
-                step.tell(SawAttempt(slot, AttemptPhase.ADOPTING, reign.ballot, why_adopted(*found)))
-                flights += self._flight(step, reign, slot, entry)
-        self._send(step, self._settings.sites, reign.ballot, flights)
+        found = {
+            part.first: part.value
+            for span in self._learner.unlearned(first, top)
+            for part in campaign.found.over(*span)
+        }
+        taken = [*self._learner.learned(first, top), *(each.accepted.run for each in found.values())]
+        for run in sorted(taken, key=lambda run: run.first):
+            chains.found(run.entries)
+        runs: list[Run] = []
+        for span in self._learner.unlearned(first, top):
+            for part in campaign.found.parts(*span):
+                if part.value is None:
+                    runs += self._no_ops(step, reign, part.first, part.last)
+                    continue
+                run = part.value.accepted.run
+                reign.placed.put(run.first, run.last, run.entries)
+                why = why_adopted(part.value.accepted, part.value.at)
+                step.tell(SawAttempt(run.first, AttemptPhase.ADOPTING, reign.ballot, why, last=run.last))
+                runs += self._fly(step, reign, run)
+        self._send(step, self._settings.sites, reign.ballot, runs)
 
     def _fill(self, step: Step, reign: Reign) -> None:
         """Slots that somebody used beyond what this leader proposed at become no-ops (what a majority accepted there
         before it promised is no gap: the promises told it)."""
-        flights: list[Flight] = []
-        while reign.next <= self._learner.used_max and len(reign.flights) < FLIGHTS_MAX:
-            slot = reign.next
-            reign.next = Slot(slot + 1)
-            if not self._learner.is_learned(slot) and self._proposer.attempt(slot) is None:
-                step.tell(SawAttempt(slot, AttemptPhase.ACCEPTING, reign.ballot, _WHY_NOOP))
-                flights += self._flight(step, reign, slot, NOOP)
-        self._send(step, self._settings.sites, reign.ballot, flights)
+        last = Slot(min(self._learner.used_max, reign.next + FLIGHTS_MAX - reign.flights.slots_count - 1))
+        if last < reign.next:
+            return
+        runs = [run for span in self._free(reign.next, last) for run in self._no_ops(step, reign, *span)]
+        reign.next = Slot(last + 1)
+        self._send(step, self._settings.sites, reign.ballot, runs)
 
     def _launch(self, step: Step, reign: Reign) -> None:
-        flights: list[Flight] = []
-        while (
-            reign.backlog
-            and len(reign.flights) < FLIGHTS_MAX
-            and reign.next <= self._learner.prefix + WINDOW_SLOTS // 2
-        ):
-            slot = reign.next
-            reign.next = Slot(slot + 1)
-            if self._learner.is_learned(slot) or self._proposer.attempt(slot) is not None:
-                continue
-            entry = reign.placed[slot] = reign.backlog.popleft()
-            flights += self._flight(step, reign, slot, entry)
-        self._send(step, self._settings.sites, reign.ballot, flights)
+        runs: list[Run] = []
+        while reign.backlog:
+            room = min(
+                FLIGHTS_MAX - reign.flights.slots_count, self._learner.prefix + WINDOW_SLOTS // 2 - reign.next + 1
+            )
+            last = Slot(reign.next + min(len(reign.backlog), room) - 1)
+            if last < reign.next:
+                break
+            for span in self._free(reign.next, last):
+                run = Run(span[0], tuple(reign.backlog.popleft() for _ in slots_of(*span)))
+                reign.placed.put(run.first, run.last, run.entries)
+                runs += self._fly(step, reign, run)
+            reign.next = Slot(last + 1)
+        self._send(step, self._settings.sites, reign.ballot, runs)
 
-    def _flight(self, step: Step, reign: Reign, slot: Slot, entry: Entry) -> list[Flight]:
-        """The slot's accept round at the range ballot; none where too few promised that slot: a synod settles it."""
-        left_out = reign.left_out.get(slot, set())
-        if len(reign.promised - left_out) < self._settings.quorum:
-            if self._proposer.attempt(slot) is None:
-                self._proposer.start(step, slot, entry)
-            reign.synods[slot] = step.now
-            return []
+    def _free(self, first: Slot, last: Slot) -> Sequence[tuple[Slot, Slot]]:
+        """The spans in which it may propose: not learned, and without a synod of this site."""
+        spans = self._learner.unlearned(first, last)
+        if not any(first <= slot <= last for slot in self._proposer.slots):
+            return spans
+        return spans_of(slot for span in spans for slot in slots_of(*span) if self._proposer.attempt(slot) is None)
+
+    def _no_ops(self, step: Step, reign: Reign, first: Slot, last: Slot) -> Iterator[Run]:
+        step.tell(SawAttempt(first, AttemptPhase.ACCEPTING, reign.ballot, _WHY_NOOP, last=last))
+        return self._fly(step, reign, Run(first, (NOOP,) * (last - first + 1)))
+
+    def _fly(self, step: Step, reign: Reign, run: Run) -> Iterator[Run]:
+        """The accept rounds at the range ballot. Slots that too few promised have none: a synod settles each."""
+        short = [slot for slot in reign.left_out if run.first <= slot <= run.last and self._is_short(reign, slot)]
         every = self._settings.timings.retransmit
-        flight = Flight(slot, Accepting(reign.ballot, entry), step.now, Tick(step.now + every), every)
-        reign.flights[slot] = flight
-        heappush(reign.due, (flight.resend_at, slot))
-        return [flight]
+        resend_at = Tick(step.now + every)
+        for first, last in spans_of(slot for slot, _ in run if slot not in short) if short else [(run.first, run.last)]:
+            part = run.cut(first, last)
+            flight = Flight(Accepting(reign.ballot, part.entries), step.now, resend_at, every)
+            reign.flights.put(first, last, flight)
+            reign.due = min(reign.due, resend_at)
+            yield part
+        for slot in short:
+            if self._proposer.attempt(slot) is None:
+                self._proposer.start(step, slot, run.entry(slot))
+            reign.synods[slot] = step.now
 
-    def _settle(self, step: Step, reign: Reign, flight: Flight) -> None:
-        del reign.flights[flight.slot]
-        reign.synods[flight.slot] = flight.since
-        if self._proposer.attempt(flight.slot) is None:
-            why = f"{named(flight.refused)} promised higher for this slot alone: settles it by a synod"
-            step.tell(SawAttempt(flight.slot, AttemptPhase.FALLBACK, reign.ballot, why))
-            self._proposer.start(step, flight.slot, flight.phase.entry)
+    def _is_short(self, reign: Reign, slot: Slot) -> bool:
+        return len(reign.promised - reign.left_out[slot]) < self._settings.quorum
+
+    def _settle(self, step: Step, reign: Reign, part: Part[Flight]) -> None:
+        flight = part.value
+        reign.flights.remove(part.first, part.last)
+        why = f"{named(flight.refused)} promised higher for this slot alone: settles it by a synod"
+        for slot, entry in Run(part.first, flight.phase.entries):
+            reign.synods[slot] = flight.since
+            if self._proposer.attempt(slot) is None:
+                step.tell(SawAttempt(slot, AttemptPhase.FALLBACK, reign.ballot, why))
+                self._proposer.start(step, slot, entry)
 
     def _resend(self, step: Step, reign: Reign) -> None:
-        missing: dict[SiteId, list[Flight]] = {}
-        while reign.due and reign.due[0][0] <= step.now:
-            _, slot = heappop(reign.due)
-            flight = reign.flights.get(slot)
-            if flight is None:
-                continue
+        if step.now < reign.due:
+            return
+        missing: dict[SiteId, list[Run]] = {}
+        for part in [part for part in reign.flights if part.value.resend_at <= step.now]:
+            flight = part.value
             if flight.refused:
-                self._settle(step, reign, flight)
+                self._settle(step, reign, part)
                 continue
-            flight.resend_every = Tick(min(RESEND_MAX, flight.resend_every * 2))
-            flight.resend_at = Tick(step.now + flight.resend_every)
-            heappush(reign.due, (flight.resend_at, slot))
+            every = Tick(min(RESEND_MAX, flight.resend_every * 2))
+            again = replace(flight, resend_every=every, resend_at=Tick(step.now + every))
+            reign.flights.put(part.first, part.last, again)
             for site in self._settings.sites:
                 if site not in flight.phase.accepted:
-                    missing.setdefault(site, []).append(flight)
-        for site, flights in missing.items():
-            self._send(step, (site,), reign.ballot, flights)
+                    missing.setdefault(site, []).append(Run(part.first, flight.phase.entries))
+        reign.due = min((part.value.resend_at for part in reign.flights), default=NEVER)
+        for site, runs in missing.items():
+            self._send(step, (site,), reign.ballot, runs)
 
-    def _send(self, step: Step, sites: tuple[SiteId, ...], ballot: Ballot, flights: list[Flight]) -> None:
+    def _send(self, step: Step, sites: tuple[SiteId, ...], ballot: Ballot, runs: Iterable[Run]) -> None:
         """Accepts of many slots, cut into messages that fit a datagram (W4)."""
-        items = (LearnedSlot(flight.slot, flight.phase.entry) for flight in flights)
-        for page in paged(items, lambda item: cost_bytes(item.entry), self._settings.page_bytes):
+        for page in run_pages(runs, self._settings.page_bytes):
             step.cast(sites, Accept(ballot, page))

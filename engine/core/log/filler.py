@@ -17,12 +17,13 @@ from typing import Final
 
 from engine.core.consensus import Consensus
 from engine.core.effects import FillResult, SawFilled, SawHoles
-from engine.core.entry import NOOP, Entry, kind_of
+from engine.core.entry import NOOP, kind_of
 from engine.core.explained.hindrance import Hindrances
 from engine.core.ids import NEVER, Nonce, SiteId, Slot, Tick, new_nonce
-from engine.core.log.pages import PAGES_PER_ANSWER, spans_of
+from engine.core.log.pages import PAGES_PER_ANSWER
 from engine.core.messages import Ask, Known
 from engine.core.peers.heartbeats import Peers
+from engine.core.run import Run, spans_of
 from engine.core.settings import YIELD_MAX, Settings
 from engine.core.step import Step
 from engine.core.value import Value
@@ -130,21 +131,25 @@ class Filler:
                 if not fill.phase.unanswered:
                     self._yield(step, fill)
 
-    def saw_attempt(self, step: Step, slot: Slot) -> None:
-        """A message of another site's attempt at `slot` arrived: go on yielding (R3)."""
-        fill = self._fills.get(slot)
-        if fill is not None and isinstance(fill.phase, Yielding):
-            longer = step.now + self._random.randint(1, 4 * self._settings.timings.retransmit)
-            fill.phase = Yielding(Tick(min(fill.phase.latest, max(fill.phase.until, longer))), fill.phase.latest)
+    def saw_attempt(self, step: Step, first: Slot, last: Slot) -> None:
+        """A message of another site's attempt at these slots arrived: go on yielding (R3)."""
+        for fill in self._between(first, last):
+            if isinstance(fill.phase, Yielding):
+                longer = step.now + self._random.randint(1, 4 * self._settings.timings.retransmit)
+                fill.phase = Yielding(Tick(min(fill.phase.latest, max(fill.phase.until, longer))), fill.phase.latest)
 
-    def on_learned(self, step: Step, slot: Slot, entry: Entry, by_votes: bool) -> None:
-        fill = self._fills.pop(slot, None)
-        if fill is None:
-            return
-        result = FillResult.LEARNED
-        if by_votes:
-            result = FillResult.NOOP if entry == NOOP else FillResult.RECOVERED
-        step.tell(SawFilled(slot, result, kind_of(entry)))
+    def on_learned(self, step: Step, run: Run, by_votes: bool) -> None:
+        for fill in self._between(run.first, run.last):
+            del self._fills[fill.slot]
+            entry = run.entry(fill.slot)
+            result = FillResult.LEARNED
+            if by_votes:
+                result = FillResult.NOOP if entry == NOOP else FillResult.RECOVERED
+            step.tell(SawFilled(fill.slot, result, kind_of(entry)))
+
+    def _between(self, first: Slot, last: Slot) -> list[_Fill]:
+        """What it works on there: few, whatever the span."""
+        return [fill for slot, fill in self._fills.items() if first <= slot <= last] if self._fills else []
 
     def tick(self, step: Step, competes: bool) -> None:
         """`competes`: this site may propose a no-op itself (D5, L3); else it asks again."""

@@ -10,7 +10,9 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Final
 
 from engine.core.broken import BrokenRule
@@ -18,10 +20,12 @@ from engine.core.effects import SawApplied, SawLearned
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, SiteId, Slot
 from engine.core.log.microblog import Microblog
-from engine.core.messages import ChosenSlot, How, LearnedSlot
+from engine.core.messages import How
+from engine.core.run import Run, slots_of
 from engine.core.settings import WINDOW_SLOTS
+from engine.core.spans import Part, Spans, cut_entries
 from engine.core.step import Step
-from engine.core.storage import LogReader, Stored, Vote, WriteApplied, WriteLearned
+from engine.core.storage import InEffect, LogReader, Stored, WriteApplied, WriteLearned
 from engine.core.value import Value
 
 RECENT_SLOTS: Final = 1_024
@@ -37,25 +41,29 @@ class Origin(Value):
     votes: frozenset[SiteId] = frozenset()
 
 
-def chosen_entry(said: ChosenSlot, vote: Vote) -> Entry | None:
-    """R0: what a site whose acceptor has `vote` learns from being told of a choice. The entry, where it is told. Where
-    the ballot is told alone, the entry that it accepted, if that was at exactly this ballot; else it learns nothing."""
-    if said.entry is not None:
-        return said.entry
-    return vote.entry if vote.accepted is not None and vote.accepted == said.ballot else None
+class Learned(Value):
+    """What came of being told: the slots that are learned only now, and what the prefix newly reached."""
+
+    runs: tuple[Run, ...]
+    reached: tuple[SawApplied, ...]
+
+
+NOTHING_NEW: Final = Learned((), ())
 
 
 class Learner:
-    """`forget(slot)` gives the acceptor's state of a slot that is being learned, for the store to keep."""
+    """`forget(first, last)` is told of slots that are being learned: nothing is voted there any more."""
 
-    def __init__(self, stored: Stored, log: LogReader, microblog: Microblog, forget: Callable[[Slot], Vote]) -> None:
+    def __init__(
+        self, stored: Stored, log: LogReader, microblog: Microblog, forget: Callable[[Slot, Slot], None]
+    ) -> None:
         self._prefix = stored.prefix
         self._used_max = stored.used_max
-        self._ahead = stored.ahead
+        self._ahead = Spans(cut_entries, (Part(run.first, run.last, run.entries) for run in stored.ahead))
         self._log = log
         self._microblog = microblog
         self._forget = forget
-        self._recent: dict[Slot, Entry] = {}
+        self._recent: Spans[tuple[Entry, ...]] = Spans(cut_entries)  # the end of the prefix
 
     @property
     def prefix(self) -> Slot:
@@ -69,10 +77,17 @@ class Learner:
 
     @property
     def learned_max(self) -> Slot:
-        return max(self._ahead, default=self._prefix)
+        return self._ahead.last or self._prefix
 
     def is_learned(self, slot: Slot) -> bool:
-        return slot <= self._prefix or slot in self._ahead
+        return slot <= self._prefix or self._ahead.at(slot) is not None
+
+    def unlearned(self, first: Slot, last: Slot) -> list[tuple[Slot, Slot]]:
+        """What of `first` to `last` is not learned, ascending."""
+        first = max(first, Slot(self._prefix + 1))
+        if not self._ahead:
+            return [(first, last)] if first <= last else []
+        return [(part.first, part.last) for part in self._ahead.parts(first, last) if part.value is None]
 
     def used(self, slot: Slot) -> None:
         """Something was accepted or learned at `slot`, somewhere. Beyond the window this is not believed (R6)."""
@@ -81,70 +96,75 @@ class Learner:
 
     def committed(self) -> None:
         """All that was learned so far is durable and can be read from the store."""
-        while len(self._recent) > RECENT_SLOTS:
-            del self._recent[next(iter(self._recent))]
+        while self._recent.slots_count > RECENT_SLOTS and len(self._recent) > 1:
+            oldest = next(iter(self._recent))
+            self._recent.remove(oldest.first, oldest.last)
 
     def entry(self, slot: Slot) -> Entry | None:
         """The learned entry of a slot, wherever it is kept; None where it is not learned."""
-        entry = self._ahead.get(slot) or self._recent.get(slot)
-        if entry is None and slot <= self._prefix:
-            entry = next(self.learned(slot, slot)).entry
-        return entry
+        part = self._recent.at(slot) or self._ahead.at(slot)
+        if part is not None:
+            return part.value[slot - part.first]
+        return next(self.learned(slot, slot)).entries[0] if slot <= self._prefix else None
 
-    def learned(self, first: Slot, last: Slot) -> Iterator[LearnedSlot]:
-        """The learned slots of `first` to `last`, ascending, read as they are taken."""
+    def learned(self, first: Slot, last: Slot) -> Iterator[Run]:
+        """What is learned of `first` to `last`, ascending, read as it is taken."""
         slot = first
-        in_memory = next(iter(self._recent), Slot(self._prefix + 1))
+        in_memory = next((part.first for part in self._recent), Slot(self._prefix + 1))
         while slot <= last and slot < in_memory:
-            items = self._log.learned(slot, Slot(min(last, in_memory - 1)), _READ_BYTES)
-            yield from items
-            slot = Slot(items[-1].slot + 1)
-        while slot <= last and slot <= self._prefix:
-            yield LearnedSlot(slot, self._recent[slot])
-            slot = Slot(slot + 1)
-        if slot <= last and self._ahead:
-            for above in sorted(at for at in self._ahead if slot <= at <= last):
-                yield LearnedSlot(above, self._ahead[above])
+            runs = self._log.learned(slot, Slot(min(last, in_memory - 1)), _READ_BYTES)
+            yield from runs
+            slot = Slot(runs[-1].last + 1)
+        for part in (*self._recent.over(slot, last), *self._ahead.over(slot, last)):
+            yield Run(part.first, part.value)
 
     def holes(self, limit: int) -> list[Slot]:
         """The lowest `limit` holes."""
-        found: list[Slot] = []
-        slot = self._prefix + 1
-        while slot <= self._used_max and len(found) < limit:
-            if slot not in self._ahead:
-                found.append(Slot(slot))
-            slot += 1
-        return found
+        spans = self.unlearned(Slot(self._prefix + 1), self._used_max)
+        return list(islice((slot for span in spans for slot in slots_of(*span)), limit))
 
     @property
     def holes_count(self) -> int:
-        return self._used_max - self._prefix - len(self._ahead)
+        return self._used_max - self._prefix - self._ahead.slots_count
 
-    def learn(self, step: Step, slot: Slot, entry: Entry, origin: Origin) -> list[SawApplied] | None:
-        """Learns an entry and returns what the prefix newly reached; None where the entry was known, or is beyond the
-        window. Raises BrokenRule (R1)."""
-        if self.is_learned(slot):
-            known = self.entry(slot)
-            if known != entry:
-                raise BrokenRule("R1", f"slot {slot} was learned as {known}, and {origin.source} says {entry}")
-            return None
-        if slot > self._prefix + WINDOW_SLOTS:
-            return None
-        self.used(slot)
-        self._ahead[slot] = entry
-        step.write(WriteLearned(slot, entry, self._forget(slot)))
-        step.tell(SawLearned(slot, entry, origin.how, origin.ballot, origin.source, origin.votes))
-        return self._advance(step)
+    def learn(self, step: Step, run: Run, origin: Origin) -> Learned:
+        """Learns what of a run is not learned, and is within the window. Raises BrokenRule (R1)."""
+        last = min(run.last, Slot(self._prefix + WINDOW_SLOTS))
+        unlearned = self.unlearned(run.first, last)
+        if unlearned != [(run.first, run.last)]:
+            self._check(run, origin)
+        new: list[Run] = []
+        for span in unlearned:
+            part = run.cut(*span)
+            self.used(part.last)
+            self._ahead.put(part.first, part.last, part.entries)
+            self._forget(*span)
+            step.write(WriteLearned(part))
+            step.tell(SawLearned(part, origin.how, origin.ballot, origin.source, origin.votes))
+            new.append(part)
+        return Learned(tuple(new), tuple(self._advance(step))) if new else NOTHING_NEW
 
-    def _advance(self, step: Step) -> list[SawApplied]:
-        reached: list[SawApplied] = []
-        while (entry := self._ahead.pop(Slot(self._prefix + 1), None)) is not None:
-            self._prefix = slot = Slot(self._prefix + 1)
-            self._recent[slot] = entry
-            applied = self._microblog.apply(slot, entry)
-            step.write(WriteApplied(slot, entry, applied.void, applied.shown))
-            if applied.table is not None:
-                step.write(applied.table)
-            reached.append(SawApplied(slot, entry, applied.void))
-            step.tell(reached[-1])
-        return reached
+    def _check(self, run: Run, origin: Origin) -> None:
+        """R1: what is learned of it already is the same. (What is not is in no run of these.)"""
+        for known in self.learned(run.first, run.last):
+            said = run.cut(known.first, known.last)
+            if known.entries == said.entries:
+                continue
+            slot, before, now = next((slot, one, said.entry(slot)) for slot, one in known if one != said.entry(slot))
+            raise BrokenRule("R1", f"slot {slot} was learned as {before}, and {origin.source} says {now}")
+
+    def _advance(self, step: Step) -> Iterator[SawApplied]:
+        while (part := self._ahead.at(Slot(self._prefix + 1))) is not None:
+            self._ahead.remove(part.first, part.last)
+            self._recent.put(*part)
+            self._prefix = part.last
+            run = Run(part.first, part.value)
+            applied = self._microblog.apply(run)
+            shown = Counter(applied.shown)
+            authors = tuple(InEffect(author, number, shown[author]) for author, number in applied.numbers.items())
+            step.write(WriteApplied(run.first, run.last, applied.void, authors))
+            for change in applied.table:
+                step.write(change)
+            saw = SawApplied(run, applied.void)
+            step.tell(saw)
+            yield saw

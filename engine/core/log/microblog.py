@@ -9,25 +9,25 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Final
 
-from engine.core.entry import Block, Entry, Tweet, Unblock, Withdrawal, decode
+from engine.core.entry import Block, Entry, Kind, Unblock, decode
 from engine.core.ids import SiteId, Slot
+from engine.core.run import Run
 from engine.core.storage import WriteBlock
 from engine.core.value import Value
 
+_TWEET: Final = f"{Kind.TWEET} "
+
 
 class Applied(Value):
-    """What an entry did: `void` (E5), `shown` (a tweet in effect), `table` (the change of the block table)."""
+    """What a run did: the slots whose entries are void (E5), the authors of the tweets that are shown, each author's last
+    number in effect, and the changes of the block table."""
 
-    void: bool
-    shown: bool
-    table: WriteBlock | None
-
-
-_NOTHING = Applied(void=False, shown=False, table=None)
-_VOID = Applied(void=True, shown=False, table=None)
-_SHOWN = Applied(void=False, shown=True, table=None)
+    void: tuple[Slot, ...]
+    shown: tuple[SiteId, ...]
+    numbers: dict[SiteId, int]
+    table: tuple[WriteBlock, ...]
 
 
 class Microblog:
@@ -39,32 +39,33 @@ class Microblog:
         """The author's last number in effect, 0 before the first."""
         return self._last_in_effect.get(author, 0)
 
-    def apply(self, slot: Slot, entry: Entry) -> Applied:
-        if entry.author is None:
-            return _NOTHING
-        if entry.follows != self.last_in_effect(entry.author) or entry.number <= entry.follows:
-            return _VOID
-        self._last_in_effect[entry.author] = entry.number
-        operation = decode(entry.body).operation
-        match operation:
-            case Tweet():
-                return _SHOWN
-            case Block(target):
-                return self._block(slot, entry.author, target)
-            case Unblock(target):
-                return self._unblock(entry.author, target)
-            case Withdrawal():
-                return _NOTHING
+    def apply(self, run: Run) -> Applied:
+        """The slots right after those that were applied before."""
+        void: list[Slot] = []
+        shown: list[SiteId] = []
+        numbers: dict[SiteId, int] = {}
+        table: list[WriteBlock] = []
+        known = self._last_in_effect
+        for slot, entry in run:
+            author = entry.author
+            if author is None:
+                continue
+            if entry.follows != known.get(author, 0) or entry.number <= entry.follows:
+                void.append(slot)
+                continue
+            known[author] = numbers[author] = entry.number
+            if entry.body.startswith(_TWEET):
+                shown.append(author)
+            else:
+                table += self._changes(slot, author, entry)
+        return Applied(tuple(void), tuple(shown), numbers, tuple(table))
+
+    def _changes(self, slot: Slot, author: SiteId, entry: Entry) -> list[WriteBlock]:
+        match decode(entry.body).operation:
+            case Block(target) if (author, target) not in self.blocks and author != target:
+                self.blocks[author, target] = slot
+                return [WriteBlock(author, target, slot)]
+            case Unblock(target) if self.blocks.pop((author, target), None) is not None:
+                return [WriteBlock(author, target, None)]
             case _:
-                assert_never(operation)
-
-    def _block(self, slot: Slot, blocker: SiteId, blocked: SiteId) -> Applied:
-        if (blocker, blocked) in self.blocks or blocker == blocked:
-            return _NOTHING
-        self.blocks[blocker, blocked] = slot
-        return Applied(void=False, shown=False, table=WriteBlock(blocker, blocked, slot))
-
-    def _unblock(self, blocker: SiteId, blocked: SiteId) -> Applied:
-        if self.blocks.pop((blocker, blocked), None) is None:
-            return _NOTHING
-        return Applied(void=False, shown=False, table=WriteBlock(blocker, blocked, None))
+                return []

@@ -7,15 +7,14 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Final, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from engine.core.entry import Entry
 from engine.core.ids import Slot
 from engine.core.log.learner import Learner
-from engine.core.messages import Ask, Known, LearnedSlot
-
-Item = TypeVar("Item")
+from engine.core.messages import Ask, Known
+from engine.core.run import Run
 
 PAGES_PER_ANSWER: Final = 16
 """One question is answered with at most so many messages (W3)."""
@@ -26,36 +25,38 @@ SPAN_BYTES: Final = 96
 _OVERHEAD_BYTES: Final = 128
 
 
-def cost_bytes(entry: Entry) -> int:
-    """What an entry takes in a message, at most: its body as JSON, and slot, ballot, author, numbers around it."""
-    body = entry.body
-    return len(body.encode()) + body.count('"') + body.count("\\") + _OVERHEAD_BYTES
+def cost_bytes(entries: Sequence[Entry]) -> int:
+    """What entries take in a message, at most: their bodies as JSON, and slot, ballot, author, numbers around each."""
+    bodies = "".join([entry.body for entry in entries])
+    return len(bodies.encode()) + bodies.count('"') + bodies.count("\\") + _OVERHEAD_BYTES * len(entries)
 
 
-def paged(items: Iterable[Item], cost_of: Callable[[Item], int], page_bytes: int) -> Iterator[tuple[Item, ...]]:
-    """The items in order, in pages."""
-    page: list[Item] = []
-    budget = page_bytes
-    for item in items:
-        cost = cost_of(item)
-        if page and cost > budget:
-            yield tuple(page)
-            page, budget = [], page_bytes
-        page.append(item)
-        budget -= cost
-    if page:
-        yield tuple(page)
+def fitting(entries: Sequence[Entry], budget_bytes: int) -> int:
+    """How many of the first ones fit."""
+    if cost_bytes(entries) <= budget_bytes:
+        return len(entries)
+    for count, entry in enumerate(entries):
+        budget_bytes -= cost_bytes((entry,))
+        if budget_bytes < 0:
+            return count
+    return len(entries)
 
 
-def spans_of(slots: Iterable[Slot]) -> tuple[tuple[Slot, Slot], ...]:
-    """Ascending slots as inclusive spans."""
-    spans: list[tuple[Slot, Slot]] = []
-    for slot in slots:
-        if spans and spans[-1][1] == slot - 1:
-            spans[-1] = (spans[-1][0], slot)
-        else:
-            spans.append((slot, slot))
-    return tuple(spans)
+def entry_pages(entries: tuple[Entry, ...], page_bytes: int) -> Iterator[tuple[Entry, ...]]:
+    """The entries in order, in pages."""
+    while entries:
+        count = max(1, fitting(entries, page_bytes))
+        yield entries[:count]
+        entries = entries[count:]
+
+
+def run_pages(runs: Iterable[Run], page_bytes: int) -> Iterator[Run]:
+    """The runs in order, each in as few as fit a page."""
+    for run in runs:
+        slot = run.first
+        for page in entry_pages(run.entries, page_bytes):
+            yield Run(slot, page)
+            slot = Slot(slot + len(page))
 
 
 def answer(learner: Learner, message: Ask, page_bytes: int) -> Iterator[Known]:
@@ -63,19 +64,27 @@ def answer(learner: Learner, message: Ask, page_bytes: int) -> Iterator[Known]:
     pages = 0
     for first, last in message.spans:
         covered_to = Slot(first - 1)
-        items: list[LearnedSlot] = []
+        page: list[Run] = []
         budget = page_bytes
-        for item in learner.learned(first, last):
-            cost = cost_bytes(item.entry)
-            if items and cost > budget:
-                yield Known(message.nonce, Slot(covered_to + 1), items[-1].slot, tuple(items))
+        for run in learner.learned(first, last):
+            left = run
+            while (count := fitting(left.entries, budget)) < len(left.entries):
+                if not page:
+                    count = max(1, count)
+                if count:
+                    page.append(left.cut(left.first, Slot(left.first + count - 1)))
+                yield Known(message.nonce, Slot(covered_to + 1), page[-1].last, tuple(page))
                 pages += 1
                 if pages == PAGES_PER_ANSWER:
                     return
-                covered_to, items, budget = items[-1].slot, [], page_bytes
-            items.append(item)
-            budget -= cost
-        yield Known(message.nonce, Slot(covered_to + 1), last, tuple(items))
+                covered_to, page, budget = page[-1].last, [], page_bytes
+                if count == len(left.entries):
+                    break
+                left = left.cut(Slot(left.first + count), left.last)
+            else:
+                page.append(left)
+                budget -= cost_bytes(left.entries)
+        yield Known(message.nonce, Slot(covered_to + 1), last, tuple(page))
         pages += 1
         if pages == PAGES_PER_ANSWER:
             return

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from engine.core.log.pages import cost_bytes
-from engine.core.messages import Accept, Accepted, Chosen, ChosenSlot, HandOn, Message
+from engine.core.messages import Accept, Accepted, Chosen, HandOn, Message
+from engine.core.run import Run, joined
 
-_SLOT_BYTES: Final = 20
-_BALLOT_BYTES: Final = 64
+_SPAN_BYTES: Final = 40
 
 
 def bundled(messages: Sequence[Message], page_bytes: int) -> tuple[Message, ...]:
@@ -42,12 +42,14 @@ def _joining(messages: Sequence[Message], page_bytes: int) -> Iterator[Message]:
 def _joined(one: Message, other: Message) -> Message | None:
     """Both in one message; None where they do not say the same."""
     match one, other:
-        case Accept(ballot, entries), Accept(same, more) if ballot == same:
-            return Accept(ballot, entries + more)
-        case Accepted(ballot, slots), Accepted(same, added) if ballot == same:
-            return Accepted(ballot, slots + added)
-        case Chosen(chosen), Chosen(later):
-            return Chosen(chosen + later)
+        case Accept(ballot, run), Accept(same, more) if ballot == same and run.last + 1 == more.first:
+            return Accept(ballot, Run(run.first, run.entries + more.entries))
+        case Accepted(ballot, spans), Accepted(same, added) if ballot == same:
+            return Accepted(ballot, joined((*spans, *added)) if spans[-1] < added[0] else spans + added)
+        case Chosen(first, last, ballot, entries), Chosen(after, end, same, later) if (
+            last + 1 == after and ballot == same and bool(entries) == bool(later)
+        ):
+            return Chosen(first, end, ballot, entries + later)
         case HandOn(events, relayed), HandOn(following, again):
             if (events[-1].author, relayed) == (following[0].author, again):
                 return HandOn(events + following, relayed)
@@ -59,17 +61,13 @@ def _joined(one: Message, other: Message) -> Message | None:
 def _size_bytes(message: Message) -> int:
     """What its entries take, at most; of messages that are not joined, nothing."""
     match message:
-        case Accept(entries=entries):
-            return sum(cost_bytes(item.entry) for item in entries)
-        case Accepted(slots=slots):
-            return _SLOT_BYTES * len(slots)
-        case Chosen(chosen):
-            return sum(map(_chosen_bytes, chosen))
+        case Accept(run=run):
+            return cost_bytes(run.entries)
+        case Accepted(spans=spans):
+            return _SPAN_BYTES * len(spans)
+        case Chosen(entries=entries):
+            return cost_bytes(entries)
         case HandOn(entries=events):
-            return sum(map(cost_bytes, events))
+            return cost_bytes(events)
         case _:
             return 0
-
-
-def _chosen_bytes(item: ChosenSlot) -> int:
-    return _BALLOT_BYTES if item.entry is None else cost_bytes(item.entry)

@@ -23,24 +23,13 @@ from msgspec.structs import replace
 from engine.core.broken import BrokenRule
 from engine.core.entry import Entry
 from engine.core.ids import NUMBER_MAX, Ballot, Slot
-from engine.core.log.pages import SPAN_BYTES, cost_bytes, paged
-from engine.core.messages import (
-    Accept,
-    Accepted,
-    AcceptedSlot,
-    Cause,
-    Chosen,
-    ChosenSlot,
-    LearnedSlot,
-    Message,
-    Prepare,
-    Promise,
-    Refused,
-    RefusedSpan,
-)
+from engine.core.log.pages import SPAN_BYTES, cost_bytes, fitting, run_pages
+from engine.core.messages import Accept, Accepted, Cause, Chosen, Message, Prepare, Promise, Refused, RefusedSpan
+from engine.core.run import AcceptedRun, Run, joined
 from engine.core.settings import WINDOW_SLOTS
+from engine.core.spans import Part, Spans
 from engine.core.step import Step
-from engine.core.storage import NO_VOTE, RangePromise, Vote, WriteRanges, WriteVote
+from engine.core.storage import NO_VOTE, RangePromise, Vote, WriteRanges, WriteVote, cut_vote
 from engine.core.value import Value
 
 _BEYOND: Final = NUMBER_MAX + 1
@@ -59,9 +48,9 @@ class LearnedLog(Protocol):
     @property
     def prefix(self) -> Slot: ...
 
-    def is_learned(self, slot: Slot) -> bool: ...
+    def learned(self, first: Slot, last: Slot) -> Iterator[Run]: ...
 
-    def learned(self, first: Slot, last: Slot) -> Iterator[LearnedSlot]: ...
+    def unlearned(self, first: Slot, last: Slot) -> list[tuple[Slot, Slot]]: ...
 
     def used(self, slot: Slot) -> None: ...
 
@@ -77,19 +66,20 @@ def _bar(vote: Vote, ranged: Ballot | None, ballot: Ballot) -> Barred | None:
 def prepare(vote: Vote, ranged: Ballot | None, ballot: Ballot) -> Vote | Barred:
     """A1: the vote after promising `ballot`, unchanged where this repeats the promise that still stands."""
     barred = _bar(vote, ranged, ballot)
-    return barred or (vote if vote.promised == ballot else Vote(ballot, vote.accepted, vote.entry))
+    return barred or (vote if vote.promised == ballot else Vote(ballot, vote.accepted, vote.entries))
 
 
-def accept(vote: Vote, ranged: Ballot | None, ballot: Ballot, entry: Entry) -> Vote | Barred:
-    """A2: the vote after accepting (ballot, entry). Raises BrokenRule where the ballot already carries another."""
-    if vote.accepted == ballot and vote.entry != entry:
-        raise BrokenRule("A2", f"ballot {ballot} proposes {entry}, and {vote.entry} was accepted at that ballot")
+def accept(vote: Vote, ranged: Ballot | None, ballot: Ballot, entries: tuple[Entry, ...]) -> Vote | Barred:
+    """A2: the vote after accepting (ballot, entries), one a slot. Raises BrokenRule where the ballot already carries
+    another."""
+    if vote.accepted == ballot and vote.entries != entries:
+        raise BrokenRule("A2", f"ballot {ballot} proposes {entries}, and {vote.entries} was accepted at that ballot")
     barred = _bar(vote, ranged, ballot)
     if barred is not None:
         return barred
     if vote.accepted == ballot:
         return vote
-    return Vote(promised=ballot, accepted=ballot, entry=entry)
+    return Vote(promised=ballot, accepted=ballot, entries=entries)
 
 
 def raised(ranges: Iterable[RangePromise], new: RangePromise, prefix: Slot) -> tuple[RangePromise, ...]:
@@ -113,13 +103,13 @@ def raised(ranges: Iterable[RangePromise], new: RangePromise, prefix: Slot) -> t
 class Acceptor:
     """The votes of all unlearned slots, and the range promises."""
 
-    def __init__(self, votes: dict[Slot, Vote], ranges: tuple[RangePromise, ...], page_bytes: int) -> None:
+    def __init__(self, votes: Spans[Vote], ranges: tuple[RangePromise, ...], page_bytes: int) -> None:
         self._votes = votes
         self._ranges = ranges
         self._page_bytes = page_bytes
 
     @property
-    def votes(self) -> dict[Slot, Vote]:
+    def votes(self) -> Spans[Vote]:
         return self._votes
 
     @property
@@ -128,17 +118,19 @@ class Acceptor:
 
     def vote(self, slot: Slot) -> Vote:
         """The slot's variables with the range promise that covers it folded in."""
-        vote = self._votes.get(slot, NO_VOTE)
+        vote = self._votes.get(slot) or NO_VOTE
         ranged = self._ranged(slot)
         if ranged is not None and (vote.promised is None or ranged > vote.promised):
             return replace(vote, promised=ranged)
         return vote
 
-    def forget(self, slot: Slot) -> Vote:
-        """The slot is learned: its variables leave memory (the store keeps them)."""
-        vote = self.vote(slot)
-        self._votes.pop(slot, None)
-        return vote
+    def accepted_at(self, ballot: Ballot, first: Slot, last: Slot) -> list[Part[Vote]]:
+        """What of these slots was accepted at exactly this ballot."""
+        return [part for part in self._votes.over(first, last) if part.value.accepted == ballot]
+
+    def forget(self, first: Slot, last: Slot) -> None:
+        """The slots are learned: their variables leave memory (the store keeps them)."""
+        self._votes.remove(first, last)
 
     def on_prepare(self, step: Step, log: LearnedLog, message: Prepare) -> Message:
         """The answer to a prepare of one slot or of a range; always exactly one message (W3)."""
@@ -150,41 +142,47 @@ class Acceptor:
 
     def on_accept(self, step: Step, log: LearnedLog, message: Accept) -> list[Message]:
         """One `accepted` and `refused` at most, and `chosen` in pages: each slot of the accept is in one of them."""
-        accepted: list[Slot] = []
+        ballot, run = message.ballot, message.run
+        far = Slot(log.prefix + WINDOW_SLOTS + 1)
+        accepted: list[tuple[Slot, Slot]] = []
+        changed: list[tuple[Slot, Slot]] = []
         refused: list[RefusedSpan] = []
-        chosen: list[ChosenSlot] = []
-        for slot, entry in ((item.slot, item.entry) for item in message.entries):
-            if log.is_learned(slot):
-                chosen.extend(ChosenSlot(slot, None, item.entry) for item in log.learned(slot, slot))
-                continue
-            if slot > log.prefix + WINDOW_SLOTS:
-                refused.append(RefusedSpan(slot, slot, None, Cause.FAR))
-                continue
-            before = self._votes.get(slot, NO_VOTE)
-            after = accept(before, self._ranged(slot), message.ballot, entry)
-            if isinstance(after, Barred):
-                refused.append(RefusedSpan(slot, slot, after.ballot, after.cause))
-                continue
-            self._keep(step, slot, before, after)
-            log.used(slot)
-            accepted.append(slot)
+        unlearned = log.unlearned(run.first, run.last)
+        for first, last in unlearned:
+            if last >= far:
+                refused.append(RefusedSpan(max(first, far), last, None, Cause.FAR))
+            for part, ranged in self._parts(first, min(last, Slot(far - 1))):
+                before = part.value
+                after = accept(before, ranged, ballot, run.entries[part.first - run.first : part.last - run.first + 1])
+                if isinstance(after, Barred):
+                    refused.append(RefusedSpan(part.first, part.last, after.ballot, after.cause))
+                    continue
+                accepted.append((part.first, part.last))
+                if after is not before:
+                    changed.append((part.first, part.last))
+        for first, last in joined(changed):
+            self._keep(step, first, last, Vote(ballot, ballot, run.cut(first, last).entries))
         answers: list[Message] = []
         if accepted:
-            answers.append(Accepted(message.ballot, tuple(accepted)))
+            log.used(accepted[-1][1])
+            answers.append(Accepted(ballot, joined(accepted)))
         if refused:
-            answers.append(Refused(message.ballot, "accept", tuple(refused)))
-        if chosen:  # an accept of many no-ops may be answered with as many long entries
-            answers += [Chosen(page) for page in paged(chosen, _chosen_bytes, self._page_bytes)]
+            answers.append(Refused(ballot, "accept", tuple(refused)))
+        if unlearned != [(run.first, run.last)]:
+            # an accept of many no-ops may be answered with as many long entries
+            pages = run_pages(log.learned(run.first, run.last), self._page_bytes)
+            answers += [Chosen(page.first, page.last, None, page.entries) for page in pages]
         return answers
 
     def _prepare_slot(self, step: Step, log: LearnedLog, ballot: Ballot, slot: Slot) -> Message:
-        if log.is_learned(slot):
+        if not log.unlearned(slot, slot):
             return Promise(ballot, slot, slot, (), tuple(log.learned(slot, slot)), ())
-        before = self._votes.get(slot, NO_VOTE)
+        before = self._votes.get(slot) or NO_VOTE
         after = prepare(before, self._ranged(slot), ballot)
         if isinstance(after, Barred):
             return Refused(ballot, "prepare", (RefusedSpan(slot, slot, after.ballot, after.cause),))
-        self._keep(step, slot, before, after)
+        if after is not before:
+            self._keep(step, slot, slot, after)
         return Promise(ballot, slot, slot, _report(slot, after), (), ())
 
     def _prepare_range(self, step: Step, log: LearnedLog, message: Prepare) -> Message:
@@ -202,36 +200,45 @@ class Acceptor:
 
     def _report_range(self, log: LearnedLog, message: Prepare, left_out: tuple[RefusedSpan, ...]) -> Promise:
         """A4: everything accepted, learned or left out in the span up to what fits; `last` says how far that is."""
-        barred = {span.first for span in left_out if span.cause is Cause.SLOT}
         top = Slot(log.prefix + WINDOW_SLOTS) if message.last is None else message.last
         voted = (
             report
-            for slot, vote in sorted(self._votes.items())
-            if message.first <= slot <= top and slot not in barred
-            for report in _report(slot, vote)
+            for part in self._votes.over(message.first, top)
+            if part.value.promised is None or part.value.promised <= message.ballot
+            for report in _report(part.first, part.value)
         )
         budget = self._page_bytes
-        accepted: list[AcceptedSlot] = []
-        learned: list[LearnedSlot] = []
+        accepted: list[AcceptedRun] = []
+        learned: list[Run] = []
         spans: list[RefusedSpan] = []
         last = message.last
-        reached = message.first  # nothing is cut between two items of one slot, or before the first
-        items: Iterator[AcceptedSlot | LearnedSlot | RefusedSpan]
+        reached = Slot(message.first - 1)
+        items: Iterator[AcceptedRun | Run | RefusedSpan]
         items = merge(log.learned(message.first, top), voted, sorted(left_out, key=_first_of), key=_first_of)
         for item in items:
-            cost = SPAN_BYTES if isinstance(item, RefusedSpan) else cost_bytes(item.entry)
-            if budget < cost and reached < _first_of(item):
-                last = Slot(_first_of(item) - 1)
+            # nothing is cut between two items of one slot, or before the first
+            begins = item.first > reached >= message.first
+            if isinstance(item, RefusedSpan):
+                if budget < SPAN_BYTES and begins:
+                    last = Slot(item.first - 1)
+                    break
+                budget -= SPAN_BYTES
+                reached = max(reached, item.first)
+                spans.append(item)
+                continue
+            fits = max(fitting(item.entries, budget), 0 if begins else 1)
+            kept = item.entries[:fits]
+            budget -= cost_bytes(kept)
+            if fits:
+                reached = Slot(item.first + fits - 1)
+                if isinstance(item, Run):
+                    learned.append(Run(item.first, kept))
+                else:
+                    accepted.append(AcceptedRun(item.first, item.ballot, kept))
+            if fits < len(item.entries):
+                last = Slot(item.first + fits - 1)
                 break
-            budget -= cost
-            reached = _first_of(item)
-            match item:
-                case AcceptedSlot():
-                    accepted.append(item)
-                case LearnedSlot():
-                    learned.append(item)
-                case RefusedSpan():
-                    spans.append(item)
+        spans = [span for span in spans if last is None or span.first <= last]
         return Promise(message.ballot, message.first, last, tuple(accepted), tuple(learned), tuple(spans))
 
     def _left_out(self, message: Prepare, prefix: Slot) -> Iterator[RefusedSpan]:
@@ -240,11 +247,27 @@ class Acceptor:
                 if held.last is not None and held.last < message.first:
                     continue
                 yield RefusedSpan(max(held.first, message.first), held.last, held.ballot, Cause.RANGE)
-        for slot, vote in sorted(self._votes.items()):
-            if slot <= prefix or slot < message.first or (message.last is not None and slot > message.last):
-                continue
+        for first, last, vote in self._votes.over(max(message.first, Slot(prefix + 1)), message.last):
             if vote.promised is not None and vote.promised > message.ballot:
-                yield RefusedSpan(slot, slot, vote.promised, Cause.SLOT)
+                yield RefusedSpan(first, last, vote.promised, Cause.SLOT)
+
+    def _parts(self, first: Slot, last: Slot) -> Iterator[tuple[Part[Vote], Ballot | None]]:
+        """The slots of `first` to `last` in parts that stand alike, each with the range promise that covers it."""
+        for part in self._votes.parts(first, last):
+            vote = part.value or NO_VOTE
+            due = part.first
+            for held in self._ranges:
+                if held.first > part.last or (held.last is not None and held.last < due):
+                    continue
+                if held.first > due:
+                    before = Slot(held.first - 1)
+                    yield Part(due, before, _of_part(part, vote, due, before)), None
+                    due = held.first
+                end = part.last if held.last is None else min(held.last, part.last)
+                yield Part(due, end, _of_part(part, vote, due, end)), held.ballot
+                due = Slot(end + 1)
+            if due <= part.last:
+                yield Part(due, part.last, _of_part(part, vote, due, part.last)), None
 
     def _ranged(self, slot: Slot) -> Ballot | None:
         for held in self._ranges:
@@ -252,22 +275,21 @@ class Acceptor:
                 return held.ballot
         return None
 
-    def _keep(self, step: Step, slot: Slot, before: Vote, after: Vote) -> None:
-        if after is not before:
-            self._votes[slot] = after
-            step.write(WriteVote(slot, after))
+    def _keep(self, step: Step, first: Slot, last: Slot, after: Vote) -> None:
+        self._votes.put(first, last, after)
+        step.write(WriteVote(first, last, after))
 
 
-def _report(slot: Slot, vote: Vote) -> tuple[AcceptedSlot, ...]:
-    """A4: the accepted ballot and entry, never the promised ballot."""
-    if vote.accepted is None or vote.entry is None:
-        return ()
-    return (AcceptedSlot(slot, vote.accepted, vote.entry),)
+def _of_part(part: Part[Vote | None], vote: Vote, first: Slot, last: Slot) -> Vote:
+    """The vote of a part's part."""
+    if first == part.first and last == part.last:
+        return vote
+    return cut_vote(vote, first - part.first, last - first + 1)
 
 
-def _chosen_bytes(item: ChosenSlot) -> int:
-    assert item.entry is not None, "a learned slot is told with its entry"
-    return cost_bytes(item.entry)
+def _report(first: Slot, vote: Vote) -> tuple[AcceptedRun, ...]:
+    """A4: the accepted ballot and entries, never the promised ballot."""
+    return () if vote.accepted is None else (AcceptedRun(first, vote.accepted, vote.entries),)
 
 
 def _covers(span: RefusedSpan, message: Prepare) -> bool:
@@ -275,5 +297,5 @@ def _covers(span: RefusedSpan, message: Prepare) -> bool:
     return span.first <= message.first and reaches
 
 
-def _first_of(item: AcceptedSlot | LearnedSlot | RefusedSpan) -> Slot:
-    return item.first if isinstance(item, RefusedSpan) else item.slot
+def _first_of(item: AcceptedRun | Run | RefusedSpan) -> Slot:
+    return item.first

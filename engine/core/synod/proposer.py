@@ -21,17 +21,8 @@ from typing import Final
 from engine.core.effects import SawAttempt
 from engine.core.entry import Entry, kind_of
 from engine.core.ids import NEVER, Ballot, Round, SiteId, Slot, Tick, named
-from engine.core.messages import (
-    Accept,
-    Accepted,
-    AcceptedSlot,
-    Chosen,
-    ChosenSlot,
-    LearnedSlot,
-    Prepare,
-    Promise,
-    Refused,
-)
+from engine.core.messages import Accept, Accepted, Chosen, Prepare, Promise, Refused
+from engine.core.run import AcceptedRun, run_of
 from engine.core.settings import BACKOFF_MAX, ROUND_LEAP_MAX, Settings
 from engine.core.step import Step
 from engine.core.storage import NO_VOTE, Vote, WriteRound
@@ -47,16 +38,22 @@ class Preparing(Value):
 
     ballot: Ballot
     promised: frozenset[SiteId] = frozenset()
-    found: AcceptedSlot | None = None
+    found: AcceptedRun | None = None
     found_at: SiteId | None = None
 
 
 class Accepting(Value):
-    """Phase 2 of one ballot: the one entry that this ballot carries, and who accepted it."""
+    """Phase 2 of one ballot, at one slot or at several that stand alike: the entries that this ballot carries, one a
+    slot, and who accepted them."""
 
     ballot: Ballot
-    entry: Entry
+    entries: tuple[Entry, ...]
     accepted: frozenset[SiteId] = frozenset()
+
+    @property
+    def entry(self) -> Entry:
+        """Of one slot."""
+        return self.entries[0]
 
 
 class Waiting(Value):
@@ -65,7 +62,7 @@ class Waiting(Value):
     until: Tick
 
 
-def promised(phase: Preparing, site: SiteId, ballot: Ballot, found: AcceptedSlot | None) -> Preparing:
+def promised(phase: Preparing, site: SiteId, ballot: Ballot, found: AcceptedRun | None) -> Preparing:
     """B2, B3: the phase after `site` promised `ballot`, reporting `found` (None: it accepted nothing there). Unchanged
     by what does not count: a repeat, or the promise of another ballot."""
     if ballot != phase.ballot or site in phase.promised:
@@ -79,24 +76,25 @@ def to_propose(phase: Preparing, own: Entry, quorum: int) -> Accepting | None:
     """B2: what this ballot may carry once a majority promised; None before."""
     if len(phase.promised) < quorum:
         return None
-    return Accepting(phase.ballot, own if phase.found is None else phase.found.entry)
+    return Accepting(phase.ballot, (own,) if phase.found is None else phase.found.entries)
 
 
 def accepted(phase: Accepting, site: SiteId, ballot: Ballot) -> Accepting:
     """B3: the phase after `site` accepted at `ballot`. Unchanged by a repeat, or where it is another ballot."""
     if ballot != phase.ballot or site in phase.accepted:
         return phase
-    return Accepting(ballot, phase.entry, phase.accepted | {site})
+    return Accepting(ballot, phase.entries, phase.accepted | {site})
 
 
 def is_chosen(phase: Accepting, quorum: int) -> bool:
-    """A majority accepted this ballot: its entry is chosen, for ever."""
+    """A majority accepted this ballot: what it carries is chosen, for ever."""
     return len(phase.accepted) >= quorum
 
 
-def told(peer: SiteId, slot: Slot, phase: Accepting) -> Chosen:
-    """R0: what a peer is told of a choice: who accepted it has the entry, and needs the ballot alone."""
-    return Chosen((ChosenSlot(slot, phase.ballot, None if peer in phase.accepted else phase.entry),))
+def told(peer: SiteId, first: Slot, phase: Accepting) -> Chosen:
+    """R0: what a peer is told of a choice: who accepted it has the entries, and needs the ballot alone."""
+    last = Slot(first + len(phase.entries) - 1)
+    return Chosen(first, last, phase.ballot, () if peer in phase.accepted else phase.entries)
 
 
 def may_skip_prepare(site: SiteId, before: Entry | None, vote: Vote) -> bool:
@@ -191,7 +189,7 @@ class Proposer:
         """L2: begins with accept at ballot 0, without a prepare; the caller knows that this site may, and only once."""
         attempt = self._begin(step, slot, own)
         attempt.why = "wrote the slot before: accept at ballot 0, without a prepare (L2)"
-        self._accept(step, attempt, Accepting(Ballot(Round(0), self._settings.site), own))
+        self._accept(step, attempt, Accepting(Ballot(Round(0), self._settings.site), (own,)))
 
     def end(self, step: Step, slot: Slot, why: str) -> None:
         """Stops pushing at this slot: it is learned, or its purpose is gone. What was sent stays sent."""
@@ -205,7 +203,7 @@ class Proposer:
             return
         if message.last != message.first or message.learned or message.left_out:
             return
-        found = next((item for item in message.accepted if item.slot == attempt.slot), None)
+        found = next((item for item in message.accepted if item.first == item.last == attempt.slot), None)
         phase = promised(attempt.phase, sender, message.ballot, found)
         if phase is attempt.phase:
             return
@@ -219,9 +217,9 @@ class Proposer:
             self._accept(step, attempt, proposal)
 
     def on_accepted(self, step: Step, sender: SiteId, message: Accepted) -> None:
-        for slot in message.slots:
-            attempt = self._attempts.get(slot)
-            if attempt is None or not isinstance(attempt.phase, Accepting):
+        for slot in [slot for slot in self._attempts if message.covers(slot, slot)]:
+            attempt = self._attempts[slot]
+            if not isinstance(attempt.phase, Accepting):
                 continue
             attempt.phase = phase = accepted(attempt.phase, sender, message.ballot)
             if is_chosen(phase, self._settings.quorum):
@@ -232,7 +230,7 @@ class Proposer:
         """A5: remembers who refused and why; the attempt is defeated when no majority is left for its ballot."""
         for span in message.spans:
             self._rounds.saw(span.ballot)
-            attempt = self._attempts.get(span.first)
+            attempt = self._attempts.get(span.first)  # a synod asks for one slot
             if attempt is None or isinstance(attempt.phase, Waiting) or attempt.phase.ballot != message.ballot:
                 continue
             if (message.phase == "prepare") != isinstance(attempt.phase, Preparing):
@@ -272,11 +270,11 @@ class Proposer:
             case Preparing(ballot, votes, found, at):
                 phase = AttemptPhase.PREPARING
                 if found is not None:
-                    entry = found.entry
+                    entry = found.entries[0]
                     whose = f"{_whose(entry)}, accepted by {at} at {found.ballot}"
                     why = f"asks for promises of {ballot}; so far they bring {whose}"
-            case Accepting(ballot, entry, votes):
-                phase = attempt.accepting
+            case Accepting(ballot, entries, votes):
+                phase, entry = attempt.accepting, entries[0]
             case Waiting():
                 phase = AttemptPhase.WAITING
         return AttemptView(slot, phase, ballot, tuple(sorted(votes)), sites, needed, entry, why, attempt.since)
@@ -308,7 +306,7 @@ class Proposer:
         self._enter(step, attempt, phase)
         step.tell(SawAttempt(attempt.slot, attempt.accepting, phase.ballot, attempt.why))
         self._on_accepting(step, attempt.slot, phase.entry)
-        step.cast(self._settings.sites, Accept(phase.ballot, (LearnedSlot(attempt.slot, phase.entry),)))
+        step.cast(self._settings.sites, Accept(phase.ballot, run_of(attempt.slot, phase.entry)))
 
     def _resend(self, step: Step, attempt: Attempt) -> None:
         """Asks again those who have not answered; a ballot that somebody refused and that stays short is given up."""
@@ -325,9 +323,9 @@ class Proposer:
             case Preparing(ballot, voters):
                 missing = [site for site in self._settings.sites if site not in voters]
                 step.cast(missing, Prepare(ballot, attempt.slot, attempt.slot))
-            case Accepting(ballot, entry, voters):
+            case Accepting(ballot, entries, voters):
                 missing = [site for site in self._settings.sites if site not in voters]
-                step.cast(missing, Accept(ballot, (LearnedSlot(attempt.slot, entry),)))
+                step.cast(missing, Accept(ballot, run_of(attempt.slot, entries[0])))
             case Waiting():
                 pass
 
@@ -360,9 +358,9 @@ def _why(phase: Preparing, own: Entry, entry: Entry) -> str:
     return why_adopted(phase.found, phase.found_at)
 
 
-def why_adopted(found: AcceptedSlot, at: SiteId) -> str:
+def why_adopted(found: AcceptedRun, at: SiteId) -> str:
     """`adopts bob's entry: carol had accepted it at 3.alice`"""
-    return f"adopts {_whose(found.entry)}: {at} had accepted it at {found.ballot}"
+    return f"adopts {_whose(found.entries[0])}: {at} had accepted it at {found.ballot}"
 
 
 def _whose(entry: Entry) -> str:
