@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from itertools import chain
 from typing import Annotated, Final, Literal, TypeVar, assert_never, get_args
 
 from msgspec import Meta
@@ -117,7 +118,8 @@ class Promise(Said, tag="promise"):
         return sites_of((self.ballot, *(vote.ballot for vote in self.accepted), *(out.ballot for out in self.left_out)))
 
     def carried(self) -> Iterable[Entry]:
-        return (entry for run in (*self.accepted, *self.learned) for entry in run.entries)
+        runs = [run.entries for run in self.accepted] + [run.entries for run in self.learned]
+        return chain.from_iterable(runs)
 
     def flaw(self) -> Flaw | None:
         return backward((*self.about(), *((out.first, out.last) for out in self.left_out)))

@@ -183,7 +183,7 @@ class InEffect(Value):
 
 
 class WriteApplied(Value):
-    """The prefix now reaches from `first`, the slot after it, to `last`; what these slots' entries did to the state machine.
+    """The prefix now reaches `last`, from the slot `first` after it; what these entries did to the state machine.
 
     `void`: the slots of those that did not take effect, ascending (E5). `authors`: of those that did, an author once.
     """
@@ -297,7 +297,8 @@ class LogReader(Protocol):
 
     def learned(self, first: Slot, last: Slot, bytes_max: int) -> Sequence[Run]:
         """What is learned of `first` to `last`, all at or below the committed prefix: ascending, without a gap,
-        one slot at least, until their bodies exceed `bytes_max`. Raises StoreFailed, StoreDamaged (a missing row too)."""
+        one slot at least, until their bodies exceed `bytes_max`. Raises StoreFailed, StoreDamaged (a missing row
+        too)."""
 
     def voted(self, slot: Slot) -> Vote:
         """The acceptor's state with which a slot was learned, in an earlier commit; NO_VOTE where none is kept. Raises

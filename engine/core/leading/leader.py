@@ -319,7 +319,7 @@ class Leader:
         """L3: what the promises hold is re-proposed, gaps become no-ops, slots short of promises go to the synod."""
         self._campaign = None
         first = Slot(self._learner.prefix + 1)
-        top = max(self._learner.learned_max, campaign.found.last or 0)
+        top = max(self._learner.learned_max, campaign.found.last or Slot(0))
         chains = Chains(self._last_in_effect)
         reign = Reign(campaign.ballot, frozenset(campaign.complete), campaign.left_out, Slot(top + 1), chains)
         self._reign = reign
@@ -359,10 +359,9 @@ class Leader:
     def _launch(self, step: Step, reign: Reign) -> None:
         runs: list[Run] = []
         while reign.backlog:
-            room = min(
-                FLIGHTS_MAX - reign.flights.slots_count, self._learner.prefix + WINDOW_SLOTS // 2 - reign.next + 1
-            )
-            last = Slot(reign.next + min(len(reign.backlog), room) - 1)
+            window = self._learner.prefix + WINDOW_SLOTS // 2 - reign.next + 1
+            room = min(len(reign.backlog), FLIGHTS_MAX - reign.flights.slots_count, window)
+            last = Slot(reign.next + room - 1)
             if last < reign.next:
                 break
             for span in self._free(reign.next, last):

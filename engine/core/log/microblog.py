@@ -21,8 +21,8 @@ _TWEET: Final = f"{Kind.TWEET} "
 
 
 class Applied(Value):
-    """What a run did: the slots whose entries are void (E5), the authors of the tweets that are shown, each author's last
-    number in effect, and the changes of the block table."""
+    """What a run did: the slots whose entries are void (E5), the authors of the tweets that are shown, each author's
+    last number in effect, and the changes of the block table."""
 
     void: tuple[Slot, ...]
     shown: tuple[SiteId, ...]
