@@ -1,7 +1,8 @@
 """What a step returns: what to write, what to send, what to tell.
 
 Rules that hold here:
-- The core performs nothing. The node commits the writes, then sends, then tells, in that order, at one place (D1).
+- The core performs nothing. The node commits the writes, then sends, then tells, in that order, at one place (D1). An
+  elected leader's accepts alone may leave beside the commit (L3).
 - Sends stand in the order in which they came up, whoever they go to: an acceptor is held to its order (A1). What leaves
   together is the turn's to say.
 - A `stop` ends the site at once: evidence is committed, nothing is sent (A2, R1).
@@ -25,8 +26,11 @@ from engine.core.views import AttemptPhase, ElectionPhase
 
 
 class Send(Value):
+    """`beside`: it claims nothing that this step writes, and may leave beside the commit (L3)."""
+
     to: SiteId
     message: Message
+    beside: bool = False
 
 
 class SawLearned(Value):

@@ -39,6 +39,14 @@ class Step(Struct, gc=False):
         for site in sites:
             self.send(site, message)
 
+    def cast_beside(self, sites: Iterable[SiteId], message: Message) -> None:
+        """As `cast`, of what may leave beside the commit: an elected leader's accepts alone (L3)."""
+        for site in sites:
+            if site == self.site:
+                self.looped.append(message)
+            else:
+                self.effects.sends.append(Send(site, message, beside=True))
+
     def send_all(self, to: SiteId, messages: Iterable[Message]) -> None:
         for message in messages:
             self.send(to, message)

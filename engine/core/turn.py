@@ -3,6 +3,8 @@
 Rules that hold here:
 - D1: the commit comes first, then messages leave, then it is told what was seen. Nothing after the commit is handed
   out before `committed` was called. A crash falls between two items, or into one of them.
+- L3: what claims nothing of this commit, an elected leader's accepts alone, leaves before it, so that others sync
+  meanwhile.
 - D2: a commit that failed is never reported, so nothing after it is done.
 - A site that ends (A2, R1) commits its evidence and says why; nothing leaves, nothing is told.
 - Messages to one address leave together, in the order in which the first of them came up. A greeting leaves alone, and
@@ -11,7 +13,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
 from engine.core.effects import Effects, Observation, Send
@@ -87,13 +89,19 @@ class Turn(Generic[Address]):
         effects = self._effects
         self._is_durable = not effects.writes
         if effects.writes:
+            if effects.stop is None:
+                yield from self._leaving(send for send in effects.sends if send.beside)
             yield Commit(effects.writes)
         assert self._is_durable, "nothing leaves, and nothing is told, before the commit (D1)"
         if effects.stop is not None:
             yield End(effects.stop)
             return
+        yield from self._leaving(send for send in effects.sends if not (send.beside and effects.writes))
+        yield Tell(effects.observations)
+
+    def _leaving(self, sends: Iterable[Send]) -> Iterator[Leave[Address]]:
         together: dict[SiteId, list[Message]] = {}
-        for send in effects.sends:
+        for send in sends:
             message, to = send.message, send.to
             if type(message) in GREETINGS:
                 yield Leave(to, [message], self._source(send))
@@ -103,7 +111,6 @@ class Turn(Generic[Address]):
                 together[to] = [message]
         for to, messages in together.items():
             yield Leave(to, messages, None)
-        yield Tell(effects.observations)
 
     def committed(self, commit: int) -> None:
         """The commit is durable, and this is the store's number of it."""

@@ -10,6 +10,7 @@ Rules that hold here:
 - E3, E5: of each author it proposes entries in the order of their chain, each once at a time
   (`engine.core.leading.chains`).
 - B1: its range ballot is a fresh round; B3: votes are sets of sites for exactly this ballot and slot.
+- L3: its accepts leave beside its own commit: peers sync while it does.
 """
 
 from __future__ import annotations
@@ -431,6 +432,8 @@ class Leader:
             self._send(step, (site,), reign.ballot, runs)
 
     def _send(self, step: Step, sites: tuple[SiteId, ...], ballot: Ballot, runs: Iterable[Run]) -> None:
-        """Accepts of many slots, cut into messages that fit a datagram (W4)."""
+        """Accepts of many slots, cut into messages that fit a datagram (W4). They claim nothing but the ballot, which was
+        durable before anybody promised it, and numbers that are (E1): so they leave beside the commit. This site's own
+        vote is counted in the step already, with no other before the commit is done."""
         for page in run_pages(runs, self._settings.page_bytes):
-            step.cast(sites, Accept(ballot, page))
+            step.cast_beside(sites, Accept(ballot, page))
