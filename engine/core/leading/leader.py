@@ -432,8 +432,8 @@ class Leader:
             self._send(step, (site,), reign.ballot, runs)
 
     def _send(self, step: Step, sites: tuple[SiteId, ...], ballot: Ballot, runs: Iterable[Run]) -> None:
-        """Accepts of many slots, cut into messages that fit a datagram (W4). They claim nothing but the ballot, which was
-        durable before anybody promised it, and numbers that are (E1): so they leave beside the commit. This site's own
-        vote is counted in the step already, with no other before the commit is done."""
+        """Accepts of many slots, cut into messages that fit a datagram (W4). They claim nothing but the ballot, which
+        was durable before anybody promised it, and numbers that are (E1): so they leave beside the commit. This site's
+        own vote is counted in the step already, with no other before the commit is done."""
         for page in run_pages(runs, self._settings.page_bytes):
             step.cast_beside(sites, Accept(ballot, page))
