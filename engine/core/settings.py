@@ -54,6 +54,8 @@ class Settings:
     timings: Timings = Timings()
     page_bytes: int = 1_100
     """The budget for the entries of one message, so that it fits one datagram (A4, W4)."""
+    flight_bytes: int = 262_144
+    """How much a leader has in flight at a time: what a peer's receive buffer holds while its disk is slow."""
 
     quorum: int = field(init=False)
     peers: tuple[SiteId, ...] = field(init=False)  # all but this site

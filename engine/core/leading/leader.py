@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from msgspec.structs import replace
@@ -27,7 +28,7 @@ from engine.core.entry import NOOP, Entry
 from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick, named
 from engine.core.leading.chains import Chains
 from engine.core.log.learner import Learner
-from engine.core.log.pages import run_pages
+from engine.core.log.pages import cost_bytes, fitting, run_pages
 from engine.core.messages import Accept, Accepted, Cause, Prepare, Promise, Refused
 from engine.core.run import AcceptedRun, Run, slots_of, spans_of
 from engine.core.settings import WINDOW_SLOTS, Settings
@@ -37,10 +38,11 @@ from engine.core.synod.proposer import RESEND_MAX, Accepting, Proposer, Rounds, 
 from engine.core.value import Value
 from engine.core.views import AttemptPhase, AttemptView, ElectionPhase
 
-FLIGHTS_MAX: Final = 2_048
-"""How many slots are in flight at a time; what is handed on beyond that waits, boundedly, at the leader."""
+FLIGHTS_MAX: Final = 8_192
+"""How many slots are in flight at a time, if their bytes are not too many before; what is handed on beyond that waits,
+boundedly, at the leader."""
 
-BACKLOG_MAX: Final = 8_192
+BACKLOG_MAX: Final = 16_384
 
 _WHY_NOOP: Final = "no promise held an entry for this slot, and a later one is used: proposes a no-op"
 
@@ -105,6 +107,7 @@ class Reign:
     next: Slot
     chains: Chains
     flights: Spans[Flight] = field(default_factory=lambda: Spans(cut_flight))
+    flying_bytes: int = 0
     due: Tick = NEVER
     backlog: deque[Entry] = field(default_factory=deque)
     placed: Spans[tuple[Entry, ...]] = field(default_factory=lambda: Spans(cut_entries))
@@ -215,7 +218,7 @@ class Leader:
             for first, last, flight in reign.flights.over(*span):
                 phase = accepted(flight.phase, sender, message.ballot)
                 if is_chosen(phase, self._settings.quorum):
-                    reign.flights.remove(first, last)
+                    _land(reign, first, last)
                     self._on_chosen(step, first, phase)
                 elif phase is not flight.phase:
                     reign.flights.put(first, last, replace(flight, phase=phase))
@@ -265,7 +268,7 @@ class Leader:
         reign = self._reign
         if reign is None:
             return
-        reign.flights.remove(run.first, run.last)
+        _land(reign, run.first, run.last)
         if reign.synods:
             for slot in [slot for slot in reign.synods if run.first <= slot <= run.last]:
                 del reign.synods[slot]
@@ -362,7 +365,11 @@ class Leader:
         while reign.backlog:
             window = self._learner.prefix + WINDOW_SLOTS // 2 - reign.next + 1
             room = min(len(reign.backlog), FLIGHTS_MAX - reign.flights.slots_count, window)
-            last = Slot(reign.next + room - 1)
+            next_ones = tuple(islice(reign.backlog, max(0, room)))
+            count = fitting(next_ones, self._settings.flight_bytes - reign.flying_bytes)
+            if not reign.flights:
+                count = max(count, min(1, room))
+            last = Slot(reign.next + count - 1)
             if last < reign.next:
                 break
             for span in self._free(reign.next, last):
@@ -392,6 +399,7 @@ class Leader:
             part = run.cut(first, last)
             flight = Flight(Accepting(reign.ballot, part.entries), step.now, resend_at, every)
             reign.flights.put(first, last, flight)
+            reign.flying_bytes += cost_bytes(part.entries)
             reign.due = min(reign.due, resend_at)
             yield part
         for slot in short:
@@ -404,7 +412,7 @@ class Leader:
 
     def _settle(self, step: Step, reign: Reign, part: Part[Flight]) -> None:
         flight = part.value
-        reign.flights.remove(part.first, part.last)
+        _land(reign, part.first, part.last)
         why = f"{named(flight.refused)} promised higher for this slot alone: settles it by a synod"
         for slot, entry in Run(part.first, flight.phase.entries):
             reign.synods[slot] = flight.since
@@ -437,3 +445,9 @@ class Leader:
         own vote is counted in the step already, with no other before the commit is done."""
         for page in run_pages(runs, self._settings.page_bytes):
             step.cast_beside(sites, Accept(ballot, page))
+
+
+def _land(reign: Reign, first: Slot, last: Slot) -> None:
+    """What was in flight there is settled, or goes another way."""
+    for part in reign.flights.remove(first, last):
+        reign.flying_bytes -= cost_bytes(part.value.phase.entries)
