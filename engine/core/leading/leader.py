@@ -28,7 +28,7 @@ from engine.core.entry import NOOP, Entry
 from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick, named
 from engine.core.leading.chains import Chains
 from engine.core.log.learner import Learner
-from engine.core.log.pages import cost_bytes, fitting, run_pages
+from engine.core.log.pages import ENTRY_BYTES_MIN, cost_bytes, fitting, run_pages
 from engine.core.messages import Accept, Accepted, Cause, Prepare, Promise, Refused
 from engine.core.run import AcceptedRun, Run, slots_of, spans_of
 from engine.core.settings import WINDOW_SLOTS, Settings
@@ -364,11 +364,9 @@ class Leader:
         runs: list[Run] = []
         while reign.backlog:
             window = self._learner.prefix + WINDOW_SLOTS // 2 - reign.next + 1
-            room = min(len(reign.backlog), FLIGHTS_MAX - reign.flights.slots_count, window)
-            next_ones = tuple(islice(reign.backlog, max(0, room)))
-            count = fitting(next_ones, self._settings.flight_bytes - reign.flying_bytes)
-            if not reign.flights:
-                count = max(count, min(1, room))
+            left_bytes = self._settings.flight_bytes - reign.flying_bytes
+            slots = min(FLIGHTS_MAX - reign.flights.slots_count, window, left_bytes // ENTRY_BYTES_MIN)
+            count = fitting(tuple(islice(reign.backlog, max(0, slots))), left_bytes)
             last = Slot(reign.next + count - 1)
             if last < reign.next:
                 break

@@ -22,13 +22,14 @@ PAGES_PER_ANSWER: Final = 16
 SPAN_BYTES: Final = 96
 """What a refused span takes in a message, at most."""
 
-_OVERHEAD_BYTES: Final = 128
+ENTRY_BYTES_MIN: Final = 128
+"""What an entry takes in a message, its body apart."""
 
 
 def cost_bytes(entries: Sequence[Entry]) -> int:
     """What entries take in a message, at most: their bodies as JSON, and slot, ballot, author, numbers around each."""
     bodies = "".join([entry.body for entry in entries])
-    return len(bodies.encode()) + bodies.count('"') + bodies.count("\\") + _OVERHEAD_BYTES * len(entries)
+    return len(bodies.encode()) + bodies.count('"') + bodies.count("\\") + ENTRY_BYTES_MIN * len(entries)
 
 
 def fitting(entries: Sequence[Entry], budget_bytes: int) -> int:
