@@ -14,7 +14,6 @@ from random import Random
 from typing import assert_never
 
 from engine.core.effects import SawApplied
-from engine.core.entry import Entry
 from engine.core.ids import Ballot, SiteId, Slot
 from engine.core.leading.leader import Leader
 from engine.core.log.learner import Learner, Origin
@@ -48,11 +47,11 @@ class Onlooker:
     def saw_attempt(self, step: Step, first: Slot, last: Slot) -> None:
         """A message of another site's attempt at these slots came."""
 
-    def promised(self, step: Step, promise: Promise) -> None:
+    def promised(self, step: Step, prepare: Prepare) -> None:
         """This site promises a ballot of another."""
 
-    def accepting(self, step: Step, slot: Slot, entry: Entry) -> None:
-        """A synod's first accept of `entry` is about to leave."""
+    def accepting(self, step: Step, run: Run) -> None:
+        """A synod's first accept of `run` is about to leave."""
 
     def missed(self, step: Step, first: Slot, last: Slot) -> None:
         """These slots are chosen, but the ballot was told alone, and this site has not accepted at it (R0): so what
@@ -116,9 +115,9 @@ class Consensus:
         """Somebody knows that this is chosen. Raises BrokenRule (R1)."""
         learned = self.learner.learn(step, run, origin)
         for part in learned.runs:
-            for slot in self.proposer.slots:
-                if part.first <= slot <= part.last:
-                    self.proposer.end(step, slot, f"slot {slot} is learned")
+            for first, last in self.proposer.attempted(part.first, part.last):
+                which = f"slot {first} is" if first == last else f"slots {first} to {last} are"
+                self.proposer.end(step, first, last, f"{which} learned")
             self.leader.on_learned(part)
         for applied in learned.reached:
             self.leader.on_applied(applied.run.entries)
@@ -150,7 +149,7 @@ class Consensus:
         if sender != self._settings.site:
             self.onlooker.saw_attempt(step, message.first, message.last or message.first)
             if isinstance(reply, Promise):
-                self.onlooker.promised(step, reply)
+                self.onlooker.promised(step, message)
 
     def _on_accept(self, step: Step, sender: SiteId, message: Accept) -> None:
         cause = self._bars(step, message.ballot)
@@ -182,11 +181,11 @@ class Consensus:
         for first, last in self.learner.unlearned(message.first, message.last):
             self.onlooker.missed(step, first, last)
 
-    def _on_accepting(self, step: Step, slot: Slot, entry: Entry) -> None:
-        """From here on the slot may be used somewhere, even where this site's own acceptor refuses: it is a hole until
-        it is learned, and the filler sees to it."""
-        self.learner.used(slot)
-        self.onlooker.accepting(step, slot, entry)
+    def _on_accepting(self, step: Step, run: Run) -> None:
+        """From here on the slots may be used somewhere, even where this site's own acceptor refuses: they are holes
+        until they are learned, and the filler sees to it."""
+        self.learner.used(run.last)
+        self.onlooker.accepting(step, run)
 
     def _on_chosen(self, step: Step, first: Slot, accepting: Accepting) -> None:
         """A majority accepted."""

@@ -19,7 +19,6 @@ from typing import assert_never
 from engine.core.broken import BrokenRule
 from engine.core.consensus import Consensus, Onlooker
 from engine.core.effects import Effects, SawApplied
-from engine.core.entry import Entry
 from engine.core.events.sessions import Sessions, Submission
 from engine.core.events.situation import Situation
 from engine.core.explained.biographer import Biographer
@@ -79,11 +78,12 @@ class _Around(Onlooker):
     def saw_attempt(self, step: Step, first: Slot, last: Slot) -> None:
         self.filler.saw_attempt(step, first, last)
 
-    def promised(self, step: Step, promise: Promise) -> None:
-        self.policy.on_promised(step, promise)
+    def promised(self, step: Step, prepare: Prepare) -> None:
+        self.policy.on_promised(step, prepare)
 
-    def accepting(self, step: Step, slot: Slot, entry: Entry) -> None:
-        self.sessions.on_accepting(step, slot, entry)
+    def accepting(self, step: Step, run: Run) -> None:
+        for slot, entry in run:
+            self.sessions.on_accepting(step, slot, entry)
 
     def missed(self, step: Step, first: Slot, last: Slot) -> None:
         self.filler.fill(step, slots_of(first, last))
@@ -303,8 +303,7 @@ class Replica:
             self._sessions.number(step)
             self._policy.push(step)
         else:
-            for slot in self._proposer.slots:
-                self._proposer.end(step, slot, self._lives.why)
+            self._proposer.end(step, Slot(1), None, self._lives.why)
             if self._lives.lost:
                 self._sessions.give_up_all(step, lambda: self._readings.situation(step.now))
                 self._policy.withdraw(step)

@@ -58,6 +58,12 @@ class AcceptedRun(Row):
     def run(self) -> Run:
         return Run(self.first, self.entries)
 
+    def cut(self, first: Slot, last: Slot) -> AcceptedRun:
+        """The part from `first` to `last`, both of this run."""
+        if first == self.first and last == self.last:
+            return self
+        return AcceptedRun(first, self.ballot, self.entries[first - self.first : last - self.first + 1])
+
 
 def run_of(slot: Slot, entry: Entry) -> Run:
     """A run of one."""

@@ -17,7 +17,7 @@ from engine.core.ids import Ballot, SiteId, Tick
 from engine.core.leading.election import Election, Heard
 from engine.core.leading.forwarder import Forwarder, relayed
 from engine.core.leading.policy import Parts, Policy
-from engine.core.messages import Ask, HandOn, Heartbeat, Promise
+from engine.core.messages import Ask, HandOn, Heartbeat, Prepare
 from engine.core.peers.heartbeats import Claim
 from engine.core.step import Step
 from engine.core.synod.proposer import RESEND_MAX
@@ -102,9 +102,9 @@ class Elected(Policy):
             for _, last in message.spans:
                 self._parts.consensus.learner.used(last)
 
-    def on_promised(self, step: Step, message: Promise) -> None:
+    def on_promised(self, step: Step, prepare: Prepare) -> None:
         """An election of another is under way: it may take its time."""
-        if message.first != message.last:
+        if prepare.last is None:
             self._election.promised(step.now)
 
     def claim(self, step: Step) -> Claim:

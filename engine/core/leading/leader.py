@@ -30,11 +30,22 @@ from engine.core.leading.chains import Chains
 from engine.core.log.learner import Learner
 from engine.core.log.pages import ENTRY_BYTES_MIN, cost_bytes, fitting, run_pages
 from engine.core.messages import Accept, Accepted, Cause, Prepare, Promise, Refused
-from engine.core.run import AcceptedRun, Run, slots_of, spans_of
+from engine.core.run import Run, run_of, slots_of, spans_of
 from engine.core.settings import WINDOW_SLOTS, Settings
 from engine.core.spans import Part, Spans, cut_entries
 from engine.core.step import Step
-from engine.core.synod.proposer import RESEND_MAX, Accepting, Proposer, Rounds, accepted, is_chosen, why_adopted
+from engine.core.synod.proposer import (
+    RESEND_MAX,
+    Accepting,
+    Found,
+    Proposer,
+    Rounds,
+    accepted,
+    cut_found,
+    is_chosen,
+    report,
+    why_adopted,
+)
 from engine.core.value import Value
 from engine.core.views import AttemptPhase, AttemptView, ElectionPhase
 
@@ -45,18 +56,6 @@ boundedly, at the leader."""
 BACKLOG_MAX: Final = 16_384
 
 _WHY_NOOP: Final = "no promise held an entry for this slot, and a later one is used: proposes a no-op"
-
-
-class Found(Value):
-    """What was accepted at the highest ballot that promises told of, and a site that did."""
-
-    accepted: AcceptedRun
-    at: SiteId
-
-
-def cut_found(found: Found, skip: int, count: int) -> Found:
-    run = found.accepted
-    return Found(AcceptedRun(Slot(run.first + skip), run.ballot, run.entries[skip : skip + count]), found.at)
 
 
 class Flight(Value):
@@ -189,12 +188,7 @@ class Leader:
             for span in message.left_out:
                 self._rounds.saw(span.ballot)
             return
-        for run in message.accepted:
-            found = Found(run, sender)
-            for part in campaign.found.parts(run.first, run.last):
-                if part.value is None or run.ballot > part.value.accepted.ballot:
-                    within = cut_found(found, part.first - run.first, part.last - part.first + 1)
-                    campaign.found.put(part.first, part.last, within)
+        report(campaign.found, message.accepted, sender)
         for span in message.left_out:
             self._rounds.saw(span.ballot)
             assert span.last is not None, "no single slot is in the way of all"
@@ -345,7 +339,7 @@ class Leader:
                     continue
                 run = part.value.accepted.run
                 reign.placed.put(run.first, run.last, run.entries)
-                why = why_adopted(part.value.accepted, part.value.at)
+                why = why_adopted(part.value)
                 step.tell(SawAttempt(run.first, AttemptPhase.ADOPTING, reign.ballot, why, last=run.last))
                 runs += self._fly(step, reign, run)
         self._send(step, self._settings.sites, reign.ballot, runs)
@@ -380,7 +374,7 @@ class Leader:
     def _free(self, first: Slot, last: Slot) -> Sequence[tuple[Slot, Slot]]:
         """The spans in which it may propose: not learned, and without a synod of this site."""
         spans = self._learner.unlearned(first, last)
-        if not any(first <= slot <= last for slot in self._proposer.slots):
+        if not self._proposer.attempted(first, last):
             return spans
         return spans_of(slot for span in spans for slot in slots_of(*span) if self._proposer.attempt(slot) is None)
 
@@ -402,7 +396,7 @@ class Leader:
             yield part
         for slot in short:
             if self._proposer.attempt(slot) is None:
-                self._proposer.start(step, slot, run.entry(slot))
+                self._proposer.start(step, run_of(slot, run.entry(slot)))
             reign.synods[slot] = step.now
 
     def _is_short(self, reign: Reign, slot: Slot) -> bool:
@@ -416,7 +410,7 @@ class Leader:
             reign.synods[slot] = flight.since
             if self._proposer.attempt(slot) is None:
                 step.tell(SawAttempt(slot, AttemptPhase.FALLBACK, reign.ballot, why))
-                self._proposer.start(step, slot, entry)
+                self._proposer.start(step, run_of(slot, entry))
 
     def _resend(self, step: Step, reign: Reign) -> None:
         if step.now < reign.due:

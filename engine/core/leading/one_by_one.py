@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from engine.core.ids import Slot, Tick
 from engine.core.leading.policy import Parts, Policy
+from engine.core.run import run_of
 from engine.core.settings import Leadership
 from engine.core.step import Step
 from engine.core.synod.proposer import may_skip_prepare
@@ -24,7 +25,7 @@ class OneByOne(Policy):
     def push(self, step: Step) -> None:
         sessions, proposer = self._parts.sessions, self._parts.consensus.proposer
         if self._pushed is not None and sessions.aim != self._pushed:
-            proposer.end(step, self._pushed, "its event is settled or given up")
+            proposer.end(step, self._pushed, self._pushed, "its event is settled or given up")
         if self._parts.scanner.ready and sessions.waiting:
             self._begin(step)
         self._pushed = sessions.aim
@@ -35,9 +36,9 @@ class OneByOne(Policy):
         entry = parts.sessions.turn(slot, parts.last_in_effect)
         assert entry is not None
         if self._skips and self._may_skip_prepare(slot):
-            parts.consensus.proposer.start_at_zero(step, slot, entry)
+            parts.consensus.proposer.start_at_zero(step, run_of(slot, entry))
         else:
-            parts.consensus.proposer.start(step, slot, entry)
+            parts.consensus.proposer.start(step, run_of(slot, entry))
 
     def _may_skip_prepare(self, slot: Slot) -> bool:
         consensus = self._parts.consensus

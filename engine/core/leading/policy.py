@@ -15,7 +15,7 @@ from engine.core.consensus import Consensus
 from engine.core.events.sessions import Sessions
 from engine.core.ids import NEVER, SiteId, Tick
 from engine.core.log.scanner import Scanner
-from engine.core.messages import Ask, HandOn, Heartbeat, Promise
+from engine.core.messages import Ask, HandOn, Heartbeat, Prepare
 from engine.core.peers.heartbeats import NO_CLAIM, Claim, Peers
 from engine.core.settings import Settings
 from engine.core.step import Step
@@ -68,7 +68,7 @@ class Policy:
     def on_asked(self, message: Ask) -> None:
         """A peer misses these slots."""
 
-    def on_promised(self, step: Step, message: Promise) -> None:
+    def on_promised(self, step: Step, prepare: Prepare) -> None:
         """This site promised a ballot of another. (Duels are waited out by the proposer, B4.)"""
 
     def claim(self, _step: Step) -> Claim:

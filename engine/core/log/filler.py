@@ -23,7 +23,7 @@ from engine.core.ids import NEVER, Nonce, SiteId, Slot, Tick, new_nonce
 from engine.core.log.pages import PAGES_PER_ANSWER
 from engine.core.messages import Ask, Known
 from engine.core.peers.heartbeats import Peers
-from engine.core.run import Run, spans_of
+from engine.core.run import Run, run_of, spans_of
 from engine.core.settings import YIELD_MAX, Settings
 from engine.core.step import Step
 from engine.core.value import Value
@@ -270,7 +270,7 @@ class Filler:
     def _compete(self, step: Step, fill: _Fill) -> None:
         if not self._busy(fill.slot):
             fill.phase = Competing()
-            self._proposer.start(step, fill.slot, NOOP)
+            self._proposer.start(step, run_of(fill.slot, NOOP))
         else:
             del self._fills[fill.slot]
 
@@ -283,5 +283,5 @@ class Filler:
             self._wanted.pop(fill.slot, None)
             hindered = self._hindrances.of_slot(step.now, fill.slot)
             why = "no majority answers" if hindered is None else hindered
-            self._proposer.end(step, fill.slot, f"{why}; it is tried again at the next look")
+            self._proposer.end(step, fill.slot, fill.slot, f"{why}; it is tried again at the next look")
             step.tell(SawFilled(fill.slot, FillResult.NO_QUORUM if hindered is None else FillResult.HINDERED, None))

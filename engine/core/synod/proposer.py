@@ -1,4 +1,4 @@
-"""The proposer: full synods, one attempt a slot.
+"""The proposer: full synods, of one slot or of several that are begun together.
 
 Rules that hold here:
 - B1: every attempt takes a new round from one durable counter, written before its prepare leaves; never resumed.
@@ -13,17 +13,19 @@ about ballot 0; the class runs attempts over time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Final
 
 from engine.core.effects import SawAttempt
 from engine.core.entry import Entry, kind_of
 from engine.core.ids import NEVER, Ballot, Round, SiteId, Slot, Tick, named
-from engine.core.messages import Accept, Accepted, Chosen, Prepare, Promise, Refused
-from engine.core.run import AcceptedRun, run_of
+from engine.core.log.pages import run_pages
+from engine.core.messages import Accept, Accepted, Chosen, Prepare, Promise, Refused, RefusedSpan
+from engine.core.run import AcceptedRun, Run
 from engine.core.settings import BACKOFF_MAX, ROUND_LEAP_MAX, Settings
+from engine.core.spans import Part, Spans
 from engine.core.step import Step
 from engine.core.storage import NO_VOTE, Vote, WriteRound
 from engine.core.value import Value
@@ -33,13 +35,23 @@ BACKOFF_FIRST: Final = Tick(20)
 RESEND_MAX: Final = Tick(2_000)
 
 
+class Found(Value):
+    """What was accepted at the highest ballot that promises told of, and a site that did."""
+
+    accepted: AcceptedRun
+    at: SiteId
+
+    def cut(self, first: Slot, last: Slot) -> Found:
+        return Found(self.accepted.cut(first, last), self.at)
+
+
 class Preparing(Value):
-    """Phase 1 of one ballot: who promised, and the highest accepted ballot that any of them reported."""
+    """Phase 1 of one ballot, at one slot or at several that stand alike: who promised, and the highest accepted ballot
+    that any of them reported, of each slot where there is one; ascending."""
 
     ballot: Ballot
     promised: frozenset[SiteId] = frozenset()
-    found: AcceptedRun | None = None
-    found_at: SiteId | None = None
+    found: tuple[Found, ...] = ()
 
 
 class Accepting(Value):
@@ -62,21 +74,45 @@ class Waiting(Value):
     until: Tick
 
 
-def promised(phase: Preparing, site: SiteId, ballot: Ballot, found: AcceptedRun | None) -> Preparing:
-    """B2, B3: the phase after `site` promised `ballot`, reporting `found` (None: it accepted nothing there). Unchanged
-    by what does not count: a repeat, or the promise of another ballot."""
+def highest(found: tuple[Found, ...], reported: Sequence[AcceptedRun], at: SiteId) -> tuple[Found, ...]:
+    """B2: of each slot the report of the highest ballot, when `at` reports these runs too."""
+    if not reported:
+        return found
+    spans = Spans(cut_found, (Part(each.accepted.first, each.accepted.last, each) for each in found))
+    report(spans, reported, at)
+    return tuple(part.value for part in spans)
+
+
+def report(found: Spans[Found], reported: Iterable[AcceptedRun], at: SiteId) -> None:
+    """As `highest`, in place."""
+    for run in reported:
+        for part in found.parts(run.first, run.last):
+            if part.value is None or run.ballot > part.value.accepted.ballot:
+                found.put(part.first, part.last, Found(run, at).cut(part.first, part.last))
+
+
+def cut_found(found: Found, skip: int, count: int) -> Found:
+    first = Slot(found.accepted.first + skip)
+    return found.cut(first, Slot(first + count - 1))
+
+
+def promised(phase: Preparing, site: SiteId, ballot: Ballot, reported: Sequence[AcceptedRun]) -> Preparing:
+    """B2, B3: the phase after `site` promised `ballot`, reporting what it accepted there. Unchanged by what does not
+    count: a repeat, or the promise of another ballot."""
     if ballot != phase.ballot or site in phase.promised:
         return phase
-    higher = found is not None and (phase.found is None or found.ballot > phase.found.ballot)
-    by = phase.promised | {site}
-    return Preparing(ballot, by, found, site) if higher else Preparing(ballot, by, phase.found, phase.found_at)
+    return Preparing(ballot, phase.promised | {site}, highest(phase.found, reported, site))
 
 
-def to_propose(phase: Preparing, own: Entry, quorum: int) -> Accepting | None:
+def to_propose(phase: Preparing, own: Run, quorum: int) -> Accepting | None:
     """B2: what this ballot may carry once a majority promised; None before."""
     if len(phase.promised) < quorum:
         return None
-    return Accepting(phase.ballot, (own,) if phase.found is None else phase.found.entries)
+    entries = list(own.entries)
+    for found in phase.found:
+        run = found.accepted
+        entries[run.first - own.first : run.last - own.first + 1] = run.entries
+    return Accepting(phase.ballot, tuple(entries))
 
 
 def accepted(phase: Accepting, site: SiteId, ballot: Ballot) -> Accepting:
@@ -127,10 +163,9 @@ class Rounds:
 
 @dataclass(slots=True)
 class Attempt:
-    """One slot's synod over several ballots. `own` is proposed where nothing else must be."""
+    """The synods of slots that stand alike, over several ballots. `own` is proposed where nothing else must be."""
 
-    slot: Slot
-    own: Entry
+    own: Run
     since: Tick
     phase: Preparing | Accepting | Waiting
     resend_at: Tick
@@ -143,7 +178,7 @@ class Attempt:
     @property
     def accepting(self) -> AttemptPhase:
         """How it is told that it accepts: its own entry, or another's."""
-        adopts = isinstance(self.phase, Accepting) and self.phase.entry != self.own
+        adopts = isinstance(self.phase, Accepting) and self.phase.entries != self.own.entries
         return AttemptPhase.ADOPTING if adopts else AttemptPhase.ACCEPTING
 
     @property
@@ -152,11 +187,28 @@ class Attempt:
         return isinstance(self.phase, Accepting) and self.phase.ballot.round == 0
 
 
-class Proposer:
-    """All attempts of this site, one a slot at most.
+def _cut_attempt(attempt: Attempt, skip: int, count: int) -> Attempt:
+    first = Slot(attempt.own.first + skip)
+    last = Slot(first + count - 1)
+    phase = attempt.phase
+    match phase:
+        case Preparing(ballot, by, found):
+            within = [each for each in found if each.accepted.first <= last and each.accepted.last >= first]
+            cut = [each.cut(max(first, each.accepted.first), min(last, each.accepted.last)) for each in within]
+            phase = Preparing(ballot, by, tuple(cut))
+        case Accepting(ballot, entries, by):
+            phase = Accepting(ballot, entries[skip : skip + count], by)
+        case Waiting():
+            pass
+    return replace(attempt, own=attempt.own.cut(first, last), phase=phase, refusals=dict(attempt.refusals))
 
-    `on_accepting(step, slot, entry)` is called in the step that first sends an accept of `entry`, before it leaves;
-    `on_chosen(step, slot, accepting)` when a majority accepted.
+
+class Proposer:
+    """All attempts of this site, one a slot at most. What is begun together shares its ballots until its slots come to
+    different ends.
+
+    `on_accepting(step, run)` is called in the step that first sends an accept of `run`, before it leaves;
+    `on_chosen(step, first, accepting)` when a majority accepted.
     """
 
     def __init__(
@@ -164,7 +216,7 @@ class Proposer:
         settings: Settings,
         rounds: Rounds,
         random: Random,
-        on_accepting: Callable[[Step, Slot, Entry], None],
+        on_accepting: Callable[[Step, Run], None],
         on_chosen: Callable[[Step, Slot, Accepting], None],
     ) -> None:
         self._settings = settings
@@ -172,79 +224,67 @@ class Proposer:
         self._random = random
         self._on_accepting = on_accepting
         self._on_chosen = on_chosen
-        self._attempts: dict[Slot, Attempt] = {}
+        self._attempts: Spans[Attempt] = Spans(_cut_attempt)
 
     def attempt(self, slot: Slot) -> Attempt | None:
-        return self._attempts.get(slot)
+        """The one that this slot is part of."""
+        part = self._attempts.at(slot)
+        return None if part is None else part.value
 
-    @property
-    def slots(self) -> tuple[Slot, ...]:
-        return tuple(self._attempts)
+    def attempted(self, first: Slot, last: Slot) -> list[tuple[Slot, Slot]]:
+        """Where in these slots it has attempts, ascending."""
+        return [(part.first, part.last) for part in self._attempts.over(first, last)]
 
-    def start(self, step: Step, slot: Slot, own: Entry) -> None:
-        """Begins an attempt at a slot that has none."""
-        self._prepare(step, self._begin(step, slot, own))
+    def start(self, step: Step, own: Run) -> None:
+        """Begins an attempt at slots that have none."""
+        self._prepare(step, self._begin(step, own))
 
-    def start_at_zero(self, step: Step, slot: Slot, own: Entry) -> None:
+    def start_at_zero(self, step: Step, own: Run) -> None:
         """L2: begins with accept at ballot 0, without a prepare; the caller knows that this site may, and only once."""
-        attempt = self._begin(step, slot, own)
+        attempt = self._begin(step, own)
         attempt.why = "wrote the slot before: accept at ballot 0, without a prepare (L2)"
-        self._accept(step, attempt, Accepting(Ballot(Round(0), self._settings.site), (own,)))
+        self._accept(step, attempt, Accepting(Ballot(Round(0), self._settings.site), own.entries))
 
-    def end(self, step: Step, slot: Slot, why: str) -> None:
-        """Stops pushing at this slot: it is learned, or its purpose is gone. What was sent stays sent."""
-        if self._attempts.pop(slot, None) is not None:
-            step.tell(SawAttempt(slot, AttemptPhase.ENDED, None, why))
+    def end(self, step: Step, first: Slot, last: Slot | None, why: str) -> None:
+        """Stops pushing at these slots (None: all after too): they are learned, or the purpose is gone. What was sent
+        stays sent."""
+        for part in self._attempts.over(first, last):
+            self._attempts.remove(part.first, part.last)
+            step.tell(SawAttempt(part.first, AttemptPhase.ENDED, None, why, last=part.last))
 
     def on_promise(self, step: Step, sender: SiteId, message: Promise) -> None:
-        """A promise of one slot. (Promises of ranges belong to a leader's range ballot.)"""
-        attempt = self._attempts.get(message.first)
-        if attempt is None or not isinstance(attempt.phase, Preparing):
-            return
-        if message.last != message.first or message.learned or message.left_out:
-            return
-        found = next((item for item in message.accepted if item.first == item.last == attempt.slot), None)
-        phase = promised(attempt.phase, sender, message.ballot, found)
-        if phase is attempt.phase:
-            return
-        attempt.phase = phase
-        if found is not None:
-            self._rounds.saw(found.ballot)
-        attempt.refusals.pop(sender, None)
-        proposal = to_propose(attempt.phase, attempt.own, self._settings.quorum)
-        if proposal is not None:
-            attempt.why = _why(attempt.phase, attempt.own, proposal.entry)
-            self._accept(step, attempt, proposal)
+        """A promise of the slots of an attempt, or of as many of the first ones as it had room for (A4)."""
+        if message.last is None:
+            return  # of a range ballot that this site does not lead with any more
+        for out in message.left_out:
+            self._refused(step, sender, message.ballot, Preparing, out)
+        for span in _covered(message, message.last):
+            for part in self._attempts.over(*span):
+                phase = part.value.phase
+                if isinstance(phase, Preparing) and phase.ballot == message.ballot:
+                    self._promised(step, sender, message, part, phase)
+        self._ask_on(step, sender, message.ballot, Slot(message.last + 1))
 
     def on_accepted(self, step: Step, sender: SiteId, message: Accepted) -> None:
-        for slot in [slot for slot in self._attempts if message.covers(slot, slot)]:
-            attempt = self._attempts[slot]
-            if not isinstance(attempt.phase, Accepting):
-                continue
-            attempt.phase = phase = accepted(attempt.phase, sender, message.ballot)
-            if is_chosen(phase, self._settings.quorum):
-                del self._attempts[slot]
-                self._on_chosen(step, slot, phase)
+        for span in message.spans:
+            for first, last, attempt in self._attempts.over(*span):
+                if not isinstance(attempt.phase, Accepting):
+                    continue
+                attempt.phase = phase = accepted(attempt.phase, sender, message.ballot)
+                if is_chosen(phase, self._settings.quorum):
+                    self._attempts.remove(first, last)
+                    self._on_chosen(step, first, phase)
+                else:
+                    self._attempts.put(first, last, attempt)
 
     def on_refused(self, step: Step, sender: SiteId, message: Refused) -> None:
         """A5: remembers who refused and why; the attempt is defeated when no majority is left for its ballot."""
         for span in message.spans:
-            self._rounds.saw(span.ballot)
-            attempt = self._attempts.get(span.first)  # a synod asks for one slot
-            if attempt is None or isinstance(attempt.phase, Waiting) or attempt.phase.ballot != message.ballot:
-                continue
-            if (message.phase == "prepare") != isinstance(attempt.phase, Preparing):
-                continue
-            if span.ballot is None:
-                continue  # a site that does not vote, or is far behind, is no rival: it is missing
-            attempt.refusals[sender] = span.ballot
-            if attempt.at_zero:
-                self._fall_back(step, attempt, f"{sender} refused ballot 0, it promised {span.ballot}")
-            elif len(self._settings.sites) - len(attempt.refusals) < self._settings.quorum:
-                self._defeat(step, attempt)
+            self._refused(step, sender, message.ballot, Preparing if message.phase == "prepare" else Accepting, span)
 
     def tick(self, step: Step) -> None:
-        for attempt in list(self._attempts.values()):
+        for part in list(self._attempts):
+            attempt = part.value
             if isinstance(attempt.phase, Waiting):
                 if step.now >= attempt.phase.until:
                     self._prepare(step, attempt)
@@ -253,7 +293,7 @@ class Proposer:
 
     def deadline(self) -> Tick:
         due = NEVER
-        for attempt in self._attempts.values():
+        for _, _, attempt in self._attempts:
             at = attempt.phase.until if isinstance(attempt.phase, Waiting) else attempt.resend_at
             due = min(due, at)
         return due
@@ -265,13 +305,13 @@ class Proposer:
         sites, needed = self._settings.sites, self._settings.quorum
         ballot: Ballot | None = None
         votes: frozenset[SiteId] = frozenset()
-        entry, why = attempt.own, attempt.why
+        entry, why = attempt.own.entries[0], attempt.why
         match attempt.phase:
-            case Preparing(ballot, votes, found, at):
+            case Preparing(ballot, votes, found):
                 phase = AttemptPhase.PREPARING
-                if found is not None:
-                    entry = found.entries[0]
-                    whose = f"{_whose(entry)}, accepted by {at} at {found.ballot}"
+                if found:
+                    entry = found[0].accepted.entries[0]
+                    whose = f"{_whose(entry)}, accepted by {found[0].at} at {found[0].accepted.ballot}"
                     why = f"asks for promises of {ballot}; so far they bring {whose}"
             case Accepting(ballot, entries, votes):
                 phase, entry = attempt.accepting, entries[0]
@@ -279,10 +319,10 @@ class Proposer:
                 phase = AttemptPhase.WAITING
         return AttemptView(slot, phase, ballot, tuple(sorted(votes)), sites, needed, entry, why, attempt.since)
 
-    def _begin(self, step: Step, slot: Slot, own: Entry) -> Attempt:
-        assert slot not in self._attempts, f"two attempts at slot {slot} (B1)"
-        attempt = Attempt(slot, own, step.now, Waiting(step.now), step.now, self._settings.timings.retransmit)
-        self._attempts[slot] = attempt
+    def _begin(self, step: Step, own: Run) -> Attempt:
+        assert not self._attempts.over(own.first, own.last), f"two attempts at slot {own.first} (B1)"
+        attempt = Attempt(own, step.now, Waiting(step.now), step.now, self._settings.timings.retransmit)
+        self._attempts.put(own.first, own.last, attempt)
         return attempt
 
     def _enter(self, step: Step, attempt: Attempt, phase: Preparing | Accepting) -> None:
@@ -295,18 +335,67 @@ class Proposer:
     def _prepare(self, step: Step, attempt: Attempt) -> None:
         ballot = self._rounds.take(step)
         attempt.why = f"asks for promises of {ballot}, for {_wanted(attempt.own)}"
-        step.tell(SawAttempt(attempt.slot, AttemptPhase.PREPARING, ballot, attempt.why))
+        self._tell(step, attempt, AttemptPhase.PREPARING, ballot)
         self._ask(step, attempt, ballot)
 
     def _ask(self, step: Step, attempt: Attempt, ballot: Ballot) -> None:
         self._enter(step, attempt, Preparing(ballot))
-        step.cast(self._settings.sites, Prepare(ballot, attempt.slot, attempt.slot))
+        step.cast(self._settings.sites, Prepare(ballot, attempt.own.first, attempt.own.last))
+
+    def _promised(self, step: Step, sender: SiteId, message: Promise, part: Part[Attempt], before: Preparing) -> None:
+        attempt = part.value
+        within = [run for run in message.accepted if run.first <= part.last and run.last >= part.first]
+        reported = [run.cut(max(run.first, part.first), min(run.last, part.last)) for run in within]
+        phase = promised(before, sender, message.ballot, reported)
+        if phase is before:
+            return
+        attempt.phase = phase
+        self._attempts.put(*part)
+        for run in reported:
+            self._rounds.saw(run.ballot)
+        attempt.refusals.pop(sender, None)
+        proposal = to_propose(phase, attempt.own, self._settings.quorum)
+        if proposal is not None:
+            attempt.why = _why(phase, attempt.own, proposal.entries)
+            self._accept(step, attempt, proposal)
+
+    def _ask_on(self, step: Step, sender: SiteId, ballot: Ballot, first: Slot) -> None:
+        """A4: what a promise had no room for, it does not cover."""
+        rest = self._attempts.at(first)
+        phase = None if rest is None else rest.value.phase
+        if (
+            rest is not None
+            and isinstance(phase, Preparing)
+            and phase.ballot == ballot
+            and sender not in phase.promised
+        ):
+            step.send(sender, Prepare(ballot, first, rest.last))
 
     def _accept(self, step: Step, attempt: Attempt, phase: Accepting) -> None:
         self._enter(step, attempt, phase)
-        step.tell(SawAttempt(attempt.slot, attempt.accepting, phase.ballot, attempt.why))
-        self._on_accepting(step, attempt.slot, phase.entry)
-        step.cast(self._settings.sites, Accept(phase.ballot, run_of(attempt.slot, phase.entry)))
+        self._tell(step, attempt, attempt.accepting, phase.ballot)
+        self._on_accepting(step, Run(attempt.own.first, phase.entries))
+        self._say(step, self._settings.sites, attempt, phase)
+
+    def _say(self, step: Step, sites: Iterable[SiteId], attempt: Attempt, phase: Accepting) -> None:
+        for page in run_pages((Run(attempt.own.first, phase.entries),), self._settings.page_bytes):
+            step.cast(sites, Accept(phase.ballot, page))
+
+    def _refused(
+        self, step: Step, sender: SiteId, ballot: Ballot, asked: type[Preparing | Accepting], span: RefusedSpan
+    ) -> None:
+        self._rounds.saw(span.ballot)
+        if span.ballot is None:
+            return  # a site that does not vote, or is far behind, is no rival: it is missing
+        for first, last, attempt in self._attempts.over(span.first, span.last):
+            if not isinstance(attempt.phase, asked) or attempt.phase.ballot != ballot:
+                continue
+            self._attempts.put(first, last, attempt)
+            attempt.refusals[sender] = span.ballot
+            if attempt.at_zero:
+                self._fall_back(step, attempt, f"{sender} refused ballot 0, it promised {span.ballot}")
+            elif len(self._settings.sites) - len(attempt.refusals) < self._settings.quorum:
+                self._defeat(step, attempt)
 
     def _resend(self, step: Step, attempt: Attempt) -> None:
         """Asks again those who have not answered; a ballot that somebody refused and that stays short is given up."""
@@ -322,18 +411,17 @@ class Proposer:
         match attempt.phase:
             case Preparing(ballot, voters):
                 missing = [site for site in self._settings.sites if site not in voters]
-                step.cast(missing, Prepare(ballot, attempt.slot, attempt.slot))
-            case Accepting(ballot, entries, voters):
-                missing = [site for site in self._settings.sites if site not in voters]
-                step.cast(missing, Accept(ballot, run_of(attempt.slot, entries[0])))
+                step.cast(missing, Prepare(ballot, attempt.own.first, attempt.own.last))
+            case Accepting(accepted=voters) as phase:
+                self._say(step, [site for site in self._settings.sites if site not in voters], attempt, phase)
             case Waiting():
                 pass
 
     def _fall_back(self, step: Step, attempt: Attempt, because: str) -> None:
-        """L2: ballot 0 did not do; the same entry goes on by the full synod."""
+        """L2: ballot 0 did not do; the same entries go on by the full synod."""
         ballot = self._rounds.take(step)
         attempt.why = f"{because}: goes on with {ballot}"
-        step.tell(SawAttempt(attempt.slot, AttemptPhase.FALLBACK, ballot, attempt.why))
+        self._tell(step, attempt, AttemptPhase.FALLBACK, ballot)
         self._ask(step, attempt, ballot)
 
     def _defeat(self, step: Step, attempt: Attempt) -> None:
@@ -345,32 +433,52 @@ class Proposer:
         attempt.phase = Waiting(until)
         attempt.refusals.clear()
         attempt.why = f"refused: {refusing} promised {highest}; waits {until - step.now} ms before a higher ballot"
-        step.tell(SawAttempt(attempt.slot, AttemptPhase.WAITING, None, attempt.why, until))
+        self._tell(step, attempt, AttemptPhase.WAITING, None, until)
+
+    def _tell(
+        self, step: Step, attempt: Attempt, phase: AttemptPhase, ballot: Ballot | None, until: Tick | None = None
+    ) -> None:
+        step.tell(SawAttempt(attempt.own.first, phase, ballot, attempt.why, until, last=attempt.own.last))
 
 
-def _why(phase: Preparing, own: Entry, entry: Entry) -> str:
-    """Why this entry is proposed (B2), in one sentence."""
-    if phase.found is None or phase.found_at is None:
+def _covered(promise: Promise, last: Slot) -> Iterator[tuple[Slot, Slot]]:
+    """What a promise up to `last` covers: all but what it leaves out."""
+    due = promise.first
+    for out in sorted(promise.left_out, key=lambda out: out.first):
+        if due < out.first:
+            yield due, Slot(out.first - 1)
+        due = max(due, Slot((last if out.last is None else out.last) + 1))
+    if due <= last:
+        yield due, last
+
+
+def _why(phase: Preparing, own: Run, entries: tuple[Entry, ...]) -> str:
+    """Why this is proposed (B2), in one sentence; of several slots, why at the first where it is not its own."""
+    if not phase.found:
         return f"a majority promised {phase.ballot} and had accepted nothing: proposes {_named(own)}"
-    if entry == own:
-        what = "its own entry" if own.author else "the no-op"
-        return f"proposes {what} again: {phase.found_at} had accepted it at {phase.found.ballot}"
-    return why_adopted(phase.found, phase.found_at)
+    found = phase.found[0]
+    if entries == own.entries:
+        what = "its own entry" if own.entries[0].author else "the no-op"
+        return f"proposes {what} again: {found.at} had accepted it at {found.accepted.ballot}"
+    return why_adopted(found)
 
 
-def why_adopted(found: AcceptedRun, at: SiteId) -> str:
+def why_adopted(found: Found) -> str:
     """`adopts bob's entry: carol had accepted it at 3.alice`"""
-    return f"adopts {_whose(found.entries[0])}: {at} had accepted it at {found.ballot}"
+    return f"adopts {_whose(found.accepted.entries[0])}: {found.at} had accepted it at {found.accepted.ballot}"
 
 
 def _whose(entry: Entry) -> str:
     return "the no-op" if entry.author is None else f"{entry.author}'s entry"
 
 
-def _named(own: Entry) -> str:
-    return "a no-op" if own.author is None else f"its own {kind_of(own)}"
+def _named(own: Run) -> str:
+    first = own.entries[0]
+    if first.author is None:
+        return "a no-op"
+    return f"its own {kind_of(first)}" if len(own.entries) == 1 else f"{len(own.entries)} entries of its own"
 
 
-def _wanted(own: Entry) -> str:
+def _wanted(own: Run) -> str:
     """What an attempt is for: what is proposed in the end, the promises say (B2)."""
-    return f"{_named(own)} unless they bring an entry" if own.author is None else _named(own)
+    return f"{_named(own)} unless they bring an entry" if own.entries[0].author is None else _named(own)
