@@ -41,6 +41,9 @@ class Spans(Generic[Held]):
     def __iter__(self) -> Iterator[Part[Held]]:
         return iter(self._parts)
 
+    def __copy__(self) -> Spans[Held]:
+        return Spans(self._cut, self._parts)
+
     def __len__(self) -> int:
         """How many spans there are."""
         return len(self._parts)

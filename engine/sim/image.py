@@ -3,6 +3,7 @@
 Rules that hold here:
 - A commit is taken whole. What sites did not sync is not here.
 - The truth reads this, and asks no site.
+- What a store holds by runs is here in spans that lie as they were written, cut where a part was written anew.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ from copy import copy
 from dataclasses import dataclass, field, fields
 from typing import Final, Protocol, assert_never
 
+from msgspec.structs import replace
+
 from engine.core.entry import Entry
 from engine.core.ids import Round, SiteId, Slot, StoreId
+from engine.core.spans import Spans, cut_entries
 from engine.core.storage import (
     EventRow,
+    EventRun,
     EventState,
     PeerMemory,
     RangePromise,
@@ -24,14 +29,16 @@ from engine.core.storage import (
     Write,
     WriteApplied,
     WriteBlock,
-    WriteEvent,
+    WriteEvents,
     WriteEvidence,
     WriteLearned,
+    WriteNumbers,
     WritePeer,
     WriteRanges,
     WriteRound,
     WriteStanding,
     WriteVote,
+    cut_vote,
 )
 
 _NO_ROUND: Final = Round(0)
@@ -47,13 +54,13 @@ class Image:
     standing: Standing = Standing.NEW
     standing_why: str = ""
     round: Round = _NO_ROUND
-    number_max: int = 0
+    number_max: int = 0  # reserved
     prefix: Slot = Slot(0)
     used_max: Slot = Slot(0)
     log: list[Entry] = field(default_factory=list)  # slot 1 first, through the prefix
-    votes: dict[Slot, Vote] = field(default_factory=dict)
-    voted: dict[Slot, Vote] = field(default_factory=dict)  # of learned slots, as it was then
-    ahead: dict[Slot, Entry] = field(default_factory=dict)
+    votes: Spans[Vote] = field(default_factory=lambda: Spans(cut_vote))
+    voted: Spans[Vote] = field(default_factory=lambda: Spans(cut_vote))  # of learned slots, as it was then
+    ahead: Spans[tuple[Entry, ...]] = field(default_factory=lambda: Spans(cut_entries))
     ranges: tuple[RangePromise, ...] = ()
     blocks: dict[tuple[SiteId, SiteId], Slot] = field(default_factory=dict)
     last_in_effect: dict[SiteId, int] = field(default_factory=dict)
@@ -73,7 +80,23 @@ class Image:
 
     def entry(self, slot: Slot) -> Entry | None:
         """The learned entry of a slot."""
-        return self.log[slot - 1] if slot <= self.prefix else self.ahead.get(slot)
+        if slot <= self.prefix:
+            return self.log[slot - 1]
+        ahead = self.ahead.get(slot)
+        return None if ahead is None else ahead[0]
+
+    def open_runs(self) -> tuple[EventRun, ...]:
+        """The open events, by number, those together that stand alike."""
+        runs: list[EventRun] = []
+        for number in sorted(self.open_events):
+            row = self.open_events[number]
+            if runs and _goes_on(runs[-1], row):
+                runs[-1] = replace(runs[-1], bodies=(*runs[-1].bodies, row.body))
+            else:
+                runs.append(
+                    EventRun(number, (row.body,), row.state, row.slot, row.reason, row.to_author, row.to_kind)
+                )
+        return tuple(runs)
 
     def take(self, writes: Sequence[Write]) -> None:
         """One commit."""
@@ -85,27 +108,28 @@ class Image:
         match write:
             case WritePeer():
                 self.peers[write.memory.site] = write.memory
-            case WriteVote():
-                self.votes[write.slot] = write.vote
-                if write.slot > self.used_max and write.vote.accepted is not None:
-                    self.used_max = write.slot
+            case WriteVote(first, last, vote):
+                self.votes.put(first, last, vote)
+                if last > self.used_max and vote.accepted is not None:
+                    self.used_max = last
             case WriteRound():
                 self.round = write.round
-            case WriteLearned():
-                self.votes.pop(write.slot, None)
-                self.voted[write.slot] = write.vote
-                self.ahead[write.slot] = write.entry
-                self.used_max = max(self.used_max, write.slot)
+            case WriteLearned(run):
+                for part in self.votes.remove(run.first, run.last):
+                    self.voted.put(*part)
+                self.ahead.put(run.first, run.last, run.entries)
+                self.used_max = max(self.used_max, run.last)
             case WriteApplied():
                 self._apply(write)
-            case WriteEvent():
-                event = write.event
-                self.events[event.number] = event
-                self.number_max = max(self.number_max, event.number)
-                if event.state in _OPEN:
-                    self.open_events[event.number] = event
-                else:
-                    self.open_events.pop(event.number, None)
+            case WriteNumbers(number_max):
+                self.number_max = number_max
+            case WriteEvents(events):
+                for row in events.rows():
+                    self.events[row.number] = row
+                    if row.state in _OPEN:
+                        self.open_events[row.number] = row
+                    else:
+                        self.open_events.pop(row.number, None)
             case WriteBlock(blocker, blocked, slot):
                 if slot is None:
                     self.blocks.pop((blocker, blocked), None)
@@ -121,13 +145,20 @@ class Image:
                 assert_never(write)
 
     def _apply(self, write: WriteApplied) -> None:
-        learned = self.ahead.pop(write.slot, None)
-        assert learned is not None, f"slot {write.slot} is applied, but not learned (R2)"
-        assert write.slot == self.prefix + 1, f"slot {write.slot} is applied out of turn (R2)"
-        self.prefix = write.slot
-        self.log.append(learned)
-        if not write.void and learned.author is not None:
-            self.last_in_effect[learned.author] = learned.number
+        assert write.first == self.prefix + 1, f"slot {write.first} is applied out of turn (R2)"
+        for part in self.ahead.remove(write.first, write.last):
+            self.log += part.value
+        assert len(self.log) == write.last, f"slot {len(self.log) + 1} is applied, but not learned (R2)"
+        self.prefix = write.last
+        for each in write.authors:
+            self.last_in_effect[each.author] = each.last_in_effect
+
+
+def _goes_on(run: EventRun, row: EventRow) -> bool:
+    """Whether the event stands as those of the run do, and comes right after them."""
+    slot = None if run.slot is None else run.slot + len(run.bodies)
+    alike = (run.state, slot, run.reason, run.to_author, run.to_kind)
+    return row.number == run.last + 1 and alike == (row.state, row.slot, row.reason, row.to_author, row.to_kind)
 
 
 class Disk(Protocol):

@@ -9,7 +9,8 @@ Rules that hold here:
 - A3: a range promise counts for each slot that it covers, with the votes that the site had when it made it.
 - L2: ballot 0 needs no promises; what it carries is durable at its proposer before it leaves.
 - D1: what a message claims is durable when it leaves.
-- Everything is kept by slot and looked up, so that a vote costs the same however long the run is.
+- Everything is kept by slot and looked up, so that a vote costs the same however long the run of the world is. What is
+  written and said of runs of slots is checked slot by slot.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import NamedTuple
 
 from engine.core.entry import Entry, in_words
 from engine.core.ids import Ballot, SiteId, Slot, quorum_size
-from engine.core.messages import Accepted, AcceptedSlot, Cause, ChosenSlot, Promise, Refused
+from engine.core.messages import Accepted, Cause, Chosen, Promise, Refused
+from engine.core.run import AcceptedRun, slots_of
 from engine.core.storage import NO_VOTE, RangePromise, Vote
 from engine.sim.violation import Judge
 
@@ -124,8 +126,8 @@ class Ballots:
             told = f"votes for {ballot}, after it promised {covering} for a range"
             self._judge.breaks("A3", told, slot=slot, site=self._names[site])
 
-    def learned(self, site: int, slot: Slot, entry: Entry, vote: Vote) -> None:
-        """A learned entry became durable, beside the vote that the site had there."""
+    def learned(self, site: int, slot: Slot, entry: Entry) -> None:
+        """A learned entry became durable. The vote that the site had there stays beside it."""
         book = self.book(slot)
         if book.chosen is None:
             told = f"learned what no majority has accepted: {in_words(entry)}"
@@ -134,8 +136,6 @@ class Ballots:
         elif book.chosen != entry:
             told = f"learned another entry than the chosen one: {in_words(entry)}; chosen is {in_words(book.chosen)}"
             self._judge.breaks("R1", told, slot=slot, site=self._names[site])
-        if vote is not book.votes[site]:
-            self._never_back(site, slot, book.votes[site], vote)
 
     def _never_back(self, site: int, slot: Slot, before: Vote, vote: Vote) -> None:
         if before.promised is not None and (vote.promised is None or vote.promised < before.promised):
@@ -216,7 +216,10 @@ class Ballots:
         if promised is None or promised < ballot:
             self._judge.breaks("D1", f"promises {ballot}; its disk says {promised}", slot=slot, site=name)
         self._claim(book, site, slot, ballot)
-        reported = self._reported(site, book, slot, message.accepted)
+        reported = None
+        for run in message.accepted:
+            self._reported(site, run)
+            reported = run.ballot
         before = book.accept_claimed[site]
         if before is not None and (reported is None or reported < before):
             told = f"promises {ballot} reporting {reported}, after it said to have accepted {before}"
@@ -229,31 +232,32 @@ class Ballots:
         held = _covering(self._ranges[site], max(first, Slot(prefix + 1)))
         if held is None or held < ballot:
             self._judge.breaks("D1", f"promises {ballot} from here on; its disk says {held}", slot=first, site=name)
-        learned = {item.slot for item in message.learned}
-        reported = {item.slot: item.ballot for item in message.accepted}
-        left_out = {span.first for span in message.left_out}
+        beside = {slot for run in message.learned for slot in slots_of(run.first, run.last)}
+        for out in message.left_out:
+            beside |= {slot for slot in self.books if slot >= out.first and (out.last is None or slot <= out.last)}
+        reported = {slot: run.ballot for run in message.accepted for slot in slots_of(run.first, run.last)}
         for slot, book in self.books.items():
-            if slot < first or (last is not None and slot > last) or slot in left_out or slot in learned:
+            if slot < first or (last is not None and slot > last) or slot in beside:
                 continue
             before = book.accept_claimed[site]
             if before is not None and (slot not in reported or reported[slot] < before):
                 told = f"promises {ballot} reporting {reported.get(slot)}, after it said to have accepted {before}"
                 self._judge.breaks("A4", told, slot=slot, site=name)
-        for item in message.accepted:
-            self._reported(site, self.book(item.slot), item.slot, (item,))
+        for run in message.accepted:
+            self._reported(site, run)
         self._range_claims[site].append((first, ballot))
 
-    def _reported(self, site: int, book: SlotBook, slot: Slot, accepted: tuple[AcceptedSlot, ...]) -> Ballot | None:
-        if not accepted:
-            return None
-        ballot, entry = accepted[0].ballot, accepted[0].entry
-        if not book.acceptors.get(ballot, 0) >> site & 1 or book.proposals[ballot] != entry:
-            told = f"reports as accepted at {ballot} what it did not accept there: {in_words(entry)}"
-            self._judge.breaks("A4", told, slot=slot, site=self._names[site])
-        return ballot
+    def _reported(self, site: int, reported: AcceptedRun) -> None:
+        """A promise reports this as accepted."""
+        ballot = reported.ballot
+        for slot, entry in reported.run:
+            book = self.book(slot)
+            if not book.acceptors.get(ballot, 0) >> site & 1 or book.proposals[ballot] != entry:
+                told = f"reports as accepted at {ballot} what it did not accept there: {in_words(entry)}"
+                self._judge.breaks("A4", told, slot=slot, site=self._names[site])
 
     def accepted_sent(self, site: int, message: Accepted) -> None:
-        for slot in message.slots:
+        for slot in (slot for span in message.spans for slot in slots_of(*span)):
             book = self.book(slot)
             if not book.acceptors.get(message.ballot, 0) >> site & 1:
                 told = f"says that it accepted {message.ballot}; its disk does not"
@@ -280,25 +284,31 @@ class Ballots:
             if span.ballot is None:
                 continue
             if span.cause is Cause.RANGE:
-                promised = _highest_from(self._ranges[site], span.first)
+                barring = [(span.first, _highest_from(self._ranges[site], span.first))]
             else:
-                promised = self.book(span.first).votes[site].promised
-            if promised is None or promised < span.ballot or span.ballot <= message.ballot:
-                told = f"refuses {message.ballot} because of {span.ballot}; its disk says {promised}"
-                self._judge.breaks("A5", told, slot=span.first, site=self._names[site])
+                assert span.last is not None, "no single slot is in the way of all"
+                slots = slots_of(span.first, span.last)
+                barring = [(slot, self.book(slot).votes[site].promised) for slot in slots]
+            for slot, promised in barring:
+                if promised is None or promised < span.ballot or span.ballot <= message.ballot:
+                    told = f"refuses {message.ballot} because of {span.ballot}; its disk says {promised}"
+                    self._judge.breaks("A5", told, slot=slot, site=self._names[site])
 
-    def chosen_sent(self, site: int, item: ChosenSlot) -> None:
-        """R0: the entry is the chosen one, or the ballot is one at which a majority accepted it."""
-        book, name = self.book(item.slot), self._names[site]
-        if item.entry is not None and item.entry != book.chosen:
-            chosen = "nothing" if book.chosen is None else in_words(book.chosen)
-            told = f"says of another entry than the chosen one that it is: {in_words(item.entry)}; chosen is {chosen}"
-            self._judge.breaks("R0", told, slot=item.slot, site=name)
-        if item.ballot is not None:
-            votes = book.acceptors.get(item.ballot, 0).bit_count()
-            if votes < self._quorum or book.proposals[item.ballot] != book.chosen:
-                told = f"says that {item.ballot} is chosen; {votes} sites accepted it"
-                self._judge.breaks("R0", told, slot=item.slot, site=name)
+    def chosen_sent(self, site: int, message: Chosen) -> None:
+        """R0: the entries are the chosen ones, or the ballot is one at which a majority accepted them."""
+        ballot, name = message.ballot, self._names[site]
+        for slot in slots_of(message.first, message.last):
+            book = self.book(slot)
+            entry = message.entries[slot - message.first] if message.entries else None
+            if entry is not None and entry != book.chosen:
+                chosen = "nothing" if book.chosen is None else in_words(book.chosen)
+                told = f"says of another entry than the chosen one that it is: {in_words(entry)}; chosen is {chosen}"
+                self._judge.breaks("R0", told, slot=slot, site=name)
+            if ballot is not None:
+                votes = book.acceptors.get(ballot, 0).bit_count()
+                if votes < self._quorum or book.proposals[ballot] != book.chosen:
+                    told = f"says that {ballot} is chosen; {votes} sites accepted it"
+                    self._judge.breaks("R0", told, slot=slot, site=name)
 
 
 def _covering(ranges: tuple[RangePromise, ...], slot: Slot) -> Ballot | None:

@@ -1,19 +1,21 @@
 """The truth about events: what was submitted, what its author says became of it, and what did.
 
 Rules that hold here:
-- Every submission has a body of its own, so that an entry in the log names its submission.
-- E1: a number names one event, and an event is in effect at most once.
+- Every event has a body of its own, so that an entry in the log names its event. Some are submitted together.
+- E1: a number names one event, and an event is in effect at most once. A number is one of a block that was durably
+  reserved, by this process: none that an earlier process may have given out is given out again.
 - E2: `created` names the slot at which the event is in effect, within its author's durable prefix; an event that was
   said to be lost or not created is never in effect, before or after. A final outcome is told once and never changes,
   over restarts too.
 - E3: an author's events are in effect in the order in which they were submitted.
 - E4: an event stands above all that were said to be created before it was submitted, anywhere.
-- D1: what is told, and what leaves in an accept, is durable at its author.
+- D1: what is told, and what leaves in an accept, is durable at its author. Of an elected leader's own event that leaves
+  beside the commit (L3) the number's block is, and the rest may be lost with the process: then nobody is told of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,7 +23,7 @@ from engine.core.effects import SawNumbered, SawOutcome
 from engine.core.entry import BadOperation, Entry, decode
 from engine.core.ids import EventId, SiteId, Slot
 from engine.core.messages import HandOn
-from engine.core.storage import EventRow, EventState
+from engine.core.storage import EventRow, EventState, Stored
 from engine.sim.image import Image
 from engine.sim.violation import Judge, violate
 
@@ -30,9 +32,10 @@ FINAL: Final = frozenset({EventState.CREATED, EventState.LOST, EventState.NOT_CR
 
 @dataclass(slots=True)
 class Event:
-    """One submission. `order` counts all submissions; `above` is the highest slot acknowledged before it."""
+    """`order` counts all events in the order of submission; `above` is the highest slot acknowledged before it."""
 
     site: SiteId
+    token: int
     order: int
     above: Slot
     number: int | None = None
@@ -50,15 +53,24 @@ class Outcomes:
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
         self.by_body: dict[str, Event] = {}
-        self.by_token: dict[int, Event] = {}
+        self.by_token: dict[int, list[Event]] = {}
         self.by_id: dict[EventId, Event] = {}
         self.acknowledged: Slot = Slot(0)
         self._last_in_effect: dict[SiteId, Event] = {}
 
-    def submitted(self, site: SiteId, token: int, body: str) -> None:
-        assert body not in self.by_body, "every submission has a body of its own"
-        event = Event(site, len(self.by_body), self.acknowledged)
-        self.by_body[body] = self.by_token[token] = event
+        self._used_before: dict[SiteId, int] = {}  # what was reserved for each site when its process began
+
+    def started(self, site: SiteId, stored: Stored) -> None:
+        self._used_before[site] = stored.number_max
+
+    def submitted(self, site: SiteId, token: int, bodies: Sequence[str]) -> None:
+        """These events are submitted together, in this order."""
+        events = self.by_token[token] = []
+        for body in bodies:
+            assert body not in self.by_body, "every event has a body of its own"
+            event = Event(site, token, len(self.by_body), self.acknowledged)
+            self.by_body[body] = event
+            events.append(event)
 
     def reopened(self, site: SiteId, rows: Iterable[EventRow]) -> None:
         """An old copy was put back, and these events are open on it: it cannot know what was said of them since."""
@@ -69,12 +81,10 @@ class Outcomes:
     def recorded(self, site: SiteId, row: EventRow, image: Image) -> EventState | None:
         """An event's row became durable at its author; returns what it said before."""
         event = self.by_body[row.body]
-        if event.number is None:
+        if event.said is None:
             _is_read(site, row)
         id_ = EventId(site, row.number)
-        if self.by_id.setdefault(id_, event) is not event or event.number not in (None, row.number):
-            violate("E1", f"{id_} names two events, or has two numbers", slot=row.slot, site=site)
-        event.number = row.number
+        self._numbers(id_, event, image)
         before, event.said = event.said, row.state
         if event.reopened:
             return before
@@ -95,6 +105,19 @@ class Outcomes:
                 pass
         return before
 
+    def _numbers(self, id_: EventId, event: Event, image: Image) -> None:
+        """The event has this number from here on, if it had none. `image`: its author's disk."""
+        site, number = id_.author, id_.number
+        if self.by_id.setdefault(id_, event) is not event or event.number not in (None, number):
+            violate("E1", f"{id_} names two events, or has two numbers", site=site)
+        if event.number is None:
+            if number > image.number_max:
+                violate("E1", f"{id_} is given out; numbers are reserved up to {image.number_max}", site=site)
+            if number <= self._used_before.get(site, 0):
+                before = f"up to {self._used_before[site]} they were reserved before the process began"
+                violate("E1", f"{id_} is given out; {before}", site=site)
+            event.number = number
+
     def _created(self, id_: EventId, event: Event, slot: Slot | None, prefix: Slot) -> None:
         if event.slot is None or event.slot != slot:
             told = f"{id_} is created at {slot}; it is in effect at {event.slot}"
@@ -109,6 +132,16 @@ class Outcomes:
         if slot not in event.proposed and not event.handed_on:
             told = f"an accept of {entry} leaves, but its author's disk does not say that it is proposed here"
             violate("D1", told, slot=slot, site=site)
+        self._as_its_author_said(site, event, entry)
+
+    def pushed_beside(self, site: SiteId, slot: Slot, entry: Entry, image: Image) -> None:
+        """As `pushed`, of an accept that leaves beside its commit (L3). Of the leader's own events the rows are in that
+        commit; `image` is its disk before."""
+        event = self.by_body.get(entry.body)
+        if event is None or event.said is not None or entry.author != site:
+            self.pushed(site, slot, entry)
+            return
+        self._numbers(EventId(site, entry.number), event, image)
         self._as_its_author_said(site, event, entry)
 
     def handed_on(self, site: SiteId, message: HandOn) -> None:
@@ -166,41 +199,62 @@ class Outcomes:
         event.slot = slot
 
     def numbered(self, site: SiteId, saw: SawNumbered, image: Image) -> None:
-        """An event's number is told to who submitted it, after the commit that it rests on."""
-        row = image.events.get(saw.id.number)
-        if row is None or self.by_body.get(row.body) is not self.by_token[saw.token]:
-            violate("D1", f"{saw.id} is told to who submitted it; its author's disk has no such event", site=site)
+        """The numbers of events are told to who submitted them, after the commit that they rest on."""
+        for number, event in enumerate(self.by_token[saw.token], start=saw.first.number):
+            row = image.events.get(number)
+            if row is None or self.by_body.get(row.body) is not event:
+                told = f"{saw.first.author}/{number} is told to who submitted it; its author's disk has no such event"
+                violate("D1", told, site=site)
 
-    def told(self, site: SiteId, saw: SawOutcome, image: Image) -> Event:
-        """An outcome is told, after the commit that it rests on. Returns the event, with what was told of it before."""
-        event = self.by_token[saw.token] if saw.token is not None else None
-        if saw.id is not None:
-            event = event or self.by_id.get(saw.id)
-            row = image.events.get(saw.id.number)
-            if row is None or (row.state is not saw.outcome and saw.outcome in FINAL):
-                told = f"{saw.id} is told {saw.outcome}; its disk says {row.state if row else 'nothing'}"
-                violate("D1", told, slot=saw.slot, site=site)
-        if event is None:
+    def told(self, site: SiteId, saw: SawOutcome, image: Image) -> list[Event]:
+        """Outcomes are told, after the commit that they rest on. Returns the events, with what was told of them
+        before."""
+        if saw.token is not None:
+            events = self.by_token[saw.token][saw.offset : saw.offset + saw.count]
+        else:
+            numbers = () if saw.id is None else range(saw.id.number, saw.id.number + saw.count)
+            known = (self.by_id.get(EventId(site, number)) for number in numbers)
+            events = [event for event in known if event is not None]
+        if not events or len(events) != saw.count:
             violate("E2", f"an outcome is told of no event: {saw}", slot=saw.slot, site=site)
+        for place, event in enumerate(events):
+            slot = None if saw.slot is None else Slot(saw.slot + place)
+            if saw.id is not None:
+                id_ = EventId(site, saw.id.number + place)
+                self._is_durable(id_, event, saw.outcome, image)
+            else:
+                id_ = None
+            self._told(id_, event, saw.outcome, slot, image)
+        return events
+
+    def _is_durable(self, id_: EventId, event: Event, outcome: EventState, image: Image) -> None:
+        row = image.events.get(id_.number)
+        if row is None or self.by_body.get(row.body) is not event or (row.state is not outcome and outcome in FINAL):
+            told = f"{id_} is told {outcome}; its disk says {row or 'nothing'}"
+            violate("D1", told, slot=None if row is None else row.slot, site=id_.author)
+
+    def _told(
+        self, id_: EventId | None, event: Event, outcome: EventState, slot: Slot | None, image: Image
+    ) -> None:
+        site = event.site
         if event.reopened:
-            return event
+            return
         if event.told in FINAL:
-            violate("E2", f"{saw.id} was told {event.told}, and is told {saw.outcome}", slot=saw.slot, site=site)
-        if event.told is EventState.UNKNOWN and saw.outcome is EventState.UNKNOWN:
-            violate("E2", f"{saw.id} is told unknown twice", slot=saw.slot, site=site)
-        match saw.outcome:
+            violate("E2", f"{id_} was told {event.told}, and is told {outcome}", slot=slot, site=site)
+        if event.told is EventState.UNKNOWN and outcome is EventState.UNKNOWN:
+            violate("E2", f"{id_} is told unknown twice", slot=slot, site=site)
+        match outcome:
             case EventState.CREATED:
-                assert saw.id is not None
-                self._created(saw.id, event, saw.slot, image.prefix)
-                self.acknowledged = max(self.acknowledged, saw.slot or Slot(0))
+                assert id_ is not None
+                self._created(id_, event, slot, image.prefix)
+                self.acknowledged = max(self.acknowledged, slot or Slot(0))
             case EventState.LOST | EventState.NOT_CREATED:
                 if event.slot is not None:
-                    violate("E2", f"{saw.id} is told {saw.outcome}, but is in effect", slot=event.slot, site=site)
+                    violate("E2", f"{id_} is told {outcome}, but is in effect", slot=event.slot, site=site)
             case EventState.UNKNOWN:
                 pass
             case EventState.QUEUED | EventState.PROPOSED:
-                violate("E2", f"{saw.id} is told {saw.outcome}, which is no outcome", slot=saw.slot, site=site)
-        return event
+                violate("E2", f"{id_} is told {outcome}, which is no outcome", slot=slot, site=site)
 
 
 def _is_read(site: SiteId, row: EventRow) -> None:

@@ -7,11 +7,14 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections import Counter, deque
+from collections.abc import Sequence
+
 from engine.core.entry import in_words
 from engine.core.ids import SiteId, Slot
-from engine.core.storage import Stored, WriteApplied, WriteBlock
+from engine.core.storage import InEffect, Stored, WriteApplied, WriteBlock
 from engine.sim.image import Image
-from engine.sim.truth.replay import Pair, Replay
+from engine.sim.truth.replay import Applied, Pair, Replay
 from engine.sim.violation import Judge, violate
 
 
@@ -21,7 +24,7 @@ class Prefixes:
         self._judge = judge
         self._replay = replay
         self._blocks: list[dict[Pair, Slot]] = [{} for _ in names]
-        self._due: list[tuple[Pair, Slot | None] | None] = [None] * len(names)
+        self._due: list[deque[tuple[Pair, Slot | None]]] = [deque() for _ in names]
 
     def started(self, index: int, stored: Stored) -> None:
         if stored.blocks != self._blocks[index]:
@@ -30,25 +33,28 @@ class Prefixes:
 
     def replaced(self, index: int, image: Image) -> None:
         self._blocks[index] = dict(image.blocks)
-        self._due[index] = None
+        self._due[index].clear()
 
-    def applied(self, index: int, write: WriteApplied) -> None:
-        slot, name = write.slot, self._names[index]
-        if slot >= self._replay.next:
-            told = f"applies what is not chosen up to here: {in_words(write.entry)}"
-            self._judge.breaks("R2", told, slot=slot, site=name)
-            return
-        applied = self._replay.applied[slot - 1]
-        if write.entry != applied.entry or write.void != applied.void or write.shown != applied.shown:
-            violate("R2", f"applies {write}, a replay gives {applied}", slot=slot, site=name)
+    def applied(self, index: int, write: WriteApplied, image: Image) -> None:
+        name, chosen = self._names[index], self._replay.applied[write.first - 1 : write.last]
+        for slot, entry in enumerate(image.log[write.first - 1 : write.last], start=write.first):
+            if slot >= self._replay.next:
+                told = f"applies what is not chosen up to here: {in_words(entry)}"
+                self._judge.breaks("R2", told, slot=Slot(slot), site=name)
+                return
+            if entry != (right := chosen[slot - write.first].entry):
+                violate("R2", f"applies {in_words(entry)}, a replay {in_words(right)}", slot=Slot(slot), site=name)
+        void = tuple(slot for slot, applied in enumerate(chosen, start=write.first) if applied.void)
+        authors = {each.author: each for each in write.authors}
+        if void != write.void or len(authors) < len(write.authors) or authors != _in_effect(chosen):
+            violate("R2", f"applies {write}, a replay gives {chosen}", slot=write.first, site=name)
         self.committed(index)
-        self._due[index] = applied.table
+        self._due[index].extend(applied.table for applied in chosen if applied.table is not None)
 
     def block(self, index: int, write: WriteBlock) -> None:
-        pair = (write.blocker, write.blocked)
-        if self._due[index] != (pair, write.slot):
-            violate("R2", f"keeps {write}, a replay gives {self._due[index]}", site=self._names[index])
-        self._due[index] = None
+        pair, due = (write.blocker, write.blocked), self._due[index]
+        if not due or due.popleft() != (pair, write.slot):
+            violate("R2", f"keeps {write}, which a replay does not give", site=self._names[index])
         if write.slot is None:
             del self._blocks[index][pair]
         else:
@@ -57,11 +63,19 @@ class Prefixes:
     def committed(self, index: int) -> None:
         """All that belongs to what was applied is durable."""
         due = self._due[index]
-        if due is not None:
-            violate("R2", f"keeps no change of the block table, a replay has {due}", site=self._names[index])
+        if due:
+            violate("R2", f"keeps no change of the block table, a replay has {due[0]}", site=self._names[index])
 
     def shows(self, index: int, blocks: dict[Pair, Slot]) -> None:
         """A site shows this block table for its prefix."""
         if blocks != self._blocks[index]:
             told = f"shows the block table {blocks}, a replay gives {self._blocks[index]}"
             violate("R2", told, site=self._names[index])
+
+
+def _in_effect(chosen: Sequence[Applied]) -> dict[SiteId, InEffect]:
+    """What entries that were applied one after the other change for their authors."""
+    taken = [applied for applied in chosen if not applied.void and applied.entry.author is not None]
+    numbers = {applied.entry.author: applied.entry.number for applied in taken}
+    tweets = Counter(applied.entry.author for applied in taken if applied.shown)
+    return {author: InEffect(author, number, tweets[author]) for author, number in numbers.items() if author}

@@ -5,8 +5,10 @@ Rules that hold here:
   cost that does not grow with the run. The first violation ends it.
 - Each subject has a room of its own: votes (`ballots`), rounds, stores, the chosen log (`replay`) and what sites apply
   of it (`prefixes`), events (`outcomes`), recovery, linearizable reads (`reads`), leaders (`elections`), duels. `Truth`
-  hands each thing that happens to the rooms that check it, and checks what concerns several of them, or none.
+  hands each thing that happens to the rooms that check it, and checks what concerns several of them, or none. To which
+  ends runs of several slots come is counted (`runs`), not checked.
 - D1: what a message says is learned or applied is so on its sender's disk.
+- L3: an elected leader's accept at its range ballot may leave before the commit of its pass, and nothing else.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from engine.core.messages import (
     Hello,
     Highest,
     Known,
-    LearnedSlot,
+    Message,
     Packet,
     Prepare,
     Promise,
@@ -37,21 +39,24 @@ from engine.core.messages import (
     SlotState,
     Welcome,
 )
-from engine.core.settings import Settings
+from engine.core.run import Run, slots_of
+from engine.core.settings import Leadership, Settings
 from engine.core.storage import (
     EventState,
     Stored,
     Write,
     WriteApplied,
     WriteBlock,
-    WriteEvent,
+    WriteEvents,
     WriteEvidence,
     WriteLearned,
+    WriteNumbers,
     WritePeer,
     WriteRanges,
     WriteRound,
     WriteStanding,
     WriteVote,
+    cut_vote,
 )
 from engine.sim.image import Disk, Image
 from engine.sim.sometimes import Reached
@@ -64,6 +69,7 @@ from engine.sim.truth.reads import Begun, Reads
 from engine.sim.truth.recovery import Recovery
 from engine.sim.truth.replay import Pair, Replay
 from engine.sim.truth.rounds import Rounds
+from engine.sim.truth.runs import Runs
 from engine.sim.truth.stores import Stores
 from engine.sim.violation import Judge, violate
 
@@ -80,6 +86,8 @@ class Truth:
         self._prefixes = Prefixes(names, self.replay, judge)
         self._recovery = Recovery(names, judge)
         self._elections = Elections(settings, disks)
+        self._elects = [each.leadership is Leadership.ELECTED for each in settings]
+        self._runs = Runs(disks, reached)
         self._duels = [Duels(name, judge) for name in names]
         self._names = names
         self._judge = judge
@@ -105,7 +113,12 @@ class Truth:
         self._recovery.started(index)
         self._prefixes.started(index, stored)
         self._elections.started(index)
+        self.outcomes.started(self._names[index], stored)
         self._duels[index] = Duels(self._names[index], self._judge)
+
+    def ended(self, index: int) -> None:
+        """A process is gone, and what its disk holds is settled."""
+        self._runs.ended(index)
 
     def replaced(self, index: int, image: Image) -> None:
         """A site's store was wiped, or an old copy was put back."""
@@ -124,27 +137,20 @@ class Truth:
                     self._stores.remembered(index, write.memory)
                 case WriteVote():
                     self._stores.may_vote(index, "votes")
-                    self.ballots.voted(index, write.slot, write.vote)
-                    if write.vote.entry is not None and write.vote.entry.author == name:
-                        self.outcomes.voted_for_its_own(write.vote.entry)
-                    if self.ballots.newly_chosen:
-                        self._advance()
-                case WriteRound():
+                    self._voted(index, write)
+                case WriteRound() | WriteNumbers():
                     pass
                 case WriteRanges():
                     self._stores.may_vote(index, "promises")
                     self.ballots.ranged(index, write.ranges, self._disks[index].image.prefix)
-                case WriteLearned():
-                    if not self._stores.was_replaced(index):
-                        self.ballots.learned(index, write.slot, write.entry, write.vote)
-                    elif self.chosen(write.slot) != write.entry:
-                        violate("R1", f"learned {write.entry}", slot=write.slot, site=name)
+                case WriteLearned(run):
+                    self._learned(index, run)
                 case WriteApplied():
-                    self._prefixes.applied(index, write)
+                    self._prefixes.applied(index, write, self._disks[index].image)
                 case WriteBlock():
                     self._prefixes.block(index, write)
-                case WriteEvent():
-                    self._event(index, write)
+                case WriteEvents():
+                    self._recorded(index, write)
                 case WriteStanding():
                     self._stores.stands(index, write)
                 case WriteEvidence():
@@ -164,17 +170,55 @@ class Truth:
             elif entry.author is not None:
                 self.outcomes.in_effect(slot, entry)
 
-    def _event(self, index: int, write: WriteEvent) -> None:
-        row = write.event
-        if row.state is EventState.QUEUED:
-            self._stores.may_not_be_barred(index, "gives out a number")
-        before = self.outcomes.recorded(self._names[index], row, self._disks[index].image)
-        if before is EventState.PROPOSED and row.state is EventState.QUEUED:
-            self._reached("event goes to the next slot")
-        if before is EventState.UNKNOWN and row.state in FINAL:
-            self._reached(f"unknown settled: {row.state.value}")
+    def _voted(self, index: int, write: WriteVote) -> None:
+        name, vote = self._names[index], write.vote
+        for slot in slots_of(write.first, write.last):
+            of_slot = vote if write.first == write.last else cut_vote(vote, slot - write.first, 1)
+            self.ballots.voted(index, slot, of_slot)
+            if of_slot.entry is not None and of_slot.entry.author == name:
+                self.outcomes.voted_for_its_own(of_slot.entry)
+        if self.ballots.newly_chosen:
+            self._advance()
+        self._runs.voted(index, write)
+
+    def _learned(self, index: int, run: Run) -> None:
+        for slot, entry in run:
+            if not self._stores.was_replaced(index):
+                self.ballots.learned(index, slot, entry)
+            elif self.chosen(slot) != entry:
+                violate("R1", f"learned {entry}", slot=slot, site=self._names[index])
+        self._runs.learned(index, run)
+
+    def _recorded(self, index: int, write: WriteEvents) -> None:
+        name, image = self._names[index], self._disks[index].image
+        for row in write.events.rows():
+            if row.state is EventState.QUEUED or self.outcomes.by_body[row.body].said is None:
+                self._stores.may_not_be_barred(index, "gives out a number")
+            before = self.outcomes.recorded(name, row, image)
+            if before is EventState.PROPOSED and row.state is EventState.QUEUED:
+                self._reached("event goes to the next slot")
+            if before is EventState.UNKNOWN and row.state in FINAL:
+                self._reached(f"unknown settled: {row.state.value}")
 
     # What leaves
+
+    def leaving_beside(self, index: int, messages: Sequence[Message]) -> None:
+        """These leave before the commit of the pass that made them."""
+        name, image = self._names[index], self._disks[index].image
+        for message in messages:
+            if not isinstance(message, Accept):
+                violate("D1", f"{message.word()} leaves before the commit that it rests on", slot=message.slot, site=name)
+            if not self._elects[index] or not self._rounds.is_of_the_whole_log(message.ballot):
+                told = f"an accept of {message.ballot}, which is no leader's, leaves before the commit of its pass"
+                violate("L3", told, slot=message.slot, site=name)
+            self._proposed(index, message)
+            for slot, entry in message.run:
+                if entry.author is not None:
+                    self.outcomes.pushed_beside(name, slot, entry, image)
+
+    def packed(self, messages: Sequence[Message]) -> None:
+        """These leave for one site together."""
+        self._runs.packed(messages)
 
     def sending(self, index: int, now: Tick, sends: Sequence[Send], used_before: Slot) -> None:
         """These messages are about to leave. `now` is the process's clock in the pass that made them; `used_before` is
@@ -212,17 +256,20 @@ class Truth:
                     elif not message.learned:
                         self.ballots.promise_sent(index, message)
                 case Accept():
-                    self._accept(index, message)
+                    self._proposed(index, message)
+                    for slot, entry in message.run:
+                        if entry.author is not None:
+                            self.outcomes.pushed(name, slot, entry)
                 case Accepted():
                     self._stores.may_vote(index, "says that it accepted")
                     self.ballots.accepted_sent(index, message)
                 case Refused():
                     self.ballots.refused_sent(index, message)
                 case Chosen():
-                    for item in message.slots:
-                        if image.entry(item.slot) is None:
-                            violate("D1", "says chosen; its disk has not learned it", slot=item.slot, site=name)
-                        self.ballots.chosen_sent(index, item)
+                    for slot in slots_of(message.first, message.last):
+                        if image.entry(slot) is None:
+                            violate("D1", "says chosen; its disk has not learned it", slot=slot, site=name)
+                    self.ballots.chosen_sent(index, message)
                 case Known():
                     self._has_learned(name, image, message.learned)
                 case HandOn():
@@ -234,50 +281,48 @@ class Truth:
                     assert_never(message)
         self._stores.passed(index)
         self._elections.sending(index, now, sends)
+        self._runs.sending(index, sends)
 
-    def _accept(self, index: int, message: Accept) -> None:
+    def _proposed(self, index: int, message: Accept) -> None:
         self._stores.may_vote(index, "proposes")
-        for item in message.entries:
-            slot, entry, ballot = item.slot, item.entry, message.ballot
-            self._rounds.proposes(index, slot, ballot, entry)
-            self.ballots.proposed(slot, ballot, entry)
-            if entry.author is not None:
-                self.outcomes.pushed(self._names[index], slot, entry)
+        for slot, entry in message.run:
+            self._rounds.proposes(index, slot, message.ballot, entry)
+            self.ballots.proposed(slot, message.ballot, entry)
 
-    def _has_learned(self, name: SiteId, image: Image, learned: Iterable[LearnedSlot]) -> None:
-        for item in learned:
-            if image.entry(item.slot) != item.entry:
-                told = f"says that {item.entry} is chosen; its disk has not learned it"
-                violate("D1", told, slot=item.slot, site=name)
+    def _has_learned(self, name: SiteId, image: Image, learned: Iterable[Run]) -> None:
+        for slot, entry in (each for run in learned for each in run):
+            if image.entry(slot) != entry:
+                told = f"says that {entry} is chosen; its disk has not learned it"
+                violate("D1", told, slot=slot, site=name)
 
     # What arrives, and what is told
 
     def received(self, index: int, now: Tick, packet: Packet) -> None:
         """A process takes a packet in; `now` is its own clock."""
         self._elections.received(index, now, packet)
+        self._runs.received(index, packet)
 
     def waits(self, index: int, now: Tick, saw: SawAttempt) -> None:
         """A site tells that it was defeated (B4)."""
         self._duels[index].waits(now, saw)
 
-    def submitted(self, index: int, token: int, body: str) -> None:
-        self.outcomes.submitted(self._names[index], token, body)
+    def submitted(self, index: int, token: int, bodies: Sequence[str]) -> None:
+        self.outcomes.submitted(self._names[index], token, bodies)
 
     def recovered(self, index: int, prefix: Slot) -> None:
         """A site says that it has recovered, up to here."""
         self._recovery.ends(index, prefix)
 
     def numbered(self, index: int, saw: SawNumbered) -> None:
-        """An event's number is told to who submitted it."""
+        """The numbers of events are told to who submitted them."""
         self.outcomes.numbered(self._names[index], saw, self._disks[index].image)
 
-    def told(self, index: int, saw: SawOutcome) -> Event:
-        """An outcome is told to whoever waits at this site."""
-        event = self.outcomes.told(self._names[index], saw, self._disks[index].image)
-        if event.told is EventState.UNKNOWN and saw.outcome in FINAL:
-            self._reached("unknown settled later")
-        event.told = saw.outcome
-        return event
+    def told(self, index: int, saw: SawOutcome) -> None:
+        """Outcomes are told to whoever waits at this site."""
+        for event in self.outcomes.told(self._names[index], saw, self._disks[index].image):
+            if event.told is EventState.UNKNOWN and saw.outcome in FINAL:
+                self._reached("unknown settled later")
+            event.told = saw.outcome
 
     def shows(self, index: int, blocks: dict[Pair, Slot]) -> None:
         """A site shows this block table for its prefix."""

@@ -12,11 +12,16 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final, NoReturn
 
 from engine.core.ids import Slot, StoreId
-from engine.core.messages import LearnedSlot
-from engine.core.storage import NO_VOTE, Stored, StoreDamaged, StoreFailed, Vote, Write
+from engine.core.run import Run
+from engine.core.storage import NO_VOTE, Stored, StoreDamaged, StoreFailed, Vote, Voted, Write
 from engine.sim.image import Image
+
+
+ROW_SLOTS: Final = 8
+"""How many slots a row of the log holds at the most, so that what is read of a prefix comes as several runs."""
 
 
 class SimDisk:
@@ -38,7 +43,10 @@ class SimDisk:
     def load(self) -> Stored:
         """Raises StoreDamaged where a row that a start needs is damaged (D3)."""
         image = self.image
-        self._check([None, *image.votes, *image.ahead])
+        if None in self._damaged:
+            self._damaged_row("its meta row")
+        for part in (*image.votes, *image.ahead):
+            self._check(part.first, part.last)
         return Stored(
             life=image.life,
             commit=image.commit,
@@ -48,12 +56,12 @@ class SimDisk:
             number_max=image.number_max,
             prefix=image.prefix,
             used_max=image.used_max,
-            votes=dict(image.votes),
-            ahead=dict(image.ahead),
+            votes=tuple(Voted(*part) for part in image.votes),
+            ahead=tuple(Run(part.first, part.value) for part in image.ahead),
             ranges=image.ranges,
             blocks=dict(image.blocks),
             last_in_effect=dict(image.last_in_effect),
-            open_events=tuple(image.open_events[number] for number in sorted(image.open_events)),
+            open_events=image.open_runs(),
             peers=dict(image.peers),
         )
 
@@ -64,23 +72,24 @@ class SimDisk:
         return self.image.commit
 
     def voted(self, slot: Slot) -> Vote:
-        return self.image.voted.get(slot, NO_VOTE)
+        return self.image.voted.get(slot) or NO_VOTE
 
-    def learned(self, first: Slot, last: Slot, bytes_max: int) -> list[LearnedSlot]:
+    def learned(self, first: Slot, last: Slot, bytes_max: int) -> list[Run]:
+        """Row by row: a row ends where its number of slots is full, wherever a run ended."""
         self._refuse()
+        log, slot = self.image.log, first
         if not 1 <= first <= last <= self.image.prefix:
             raise StoreDamaged(f"{self.name}: slots {first} to {last} are not all there")
-        items: list[LearnedSlot] = []
-        for number in range(first, last + 1):
-            slot = Slot(number)
-            if self._damaged:
-                self._check([slot])
-            entry = self.image.log[slot - 1]
-            items.append(LearnedSlot(slot, entry))
-            bytes_max -= len(entry.body)
+        runs: list[Run] = []
+        while slot <= last:
+            run = Run(slot, tuple(log[slot - 1 : min(last, slot - slot % ROW_SLOTS + ROW_SLOTS - 1)]))
+            self._check(run.first, run.last)
+            runs.append(run)
+            bytes_max -= sum(len(entry.body) for entry in run.entries)
             if bytes_max < 0:
                 break
-        return items
+            slot = Slot(run.last + 1)
+        return runs
 
     # The two stages of a commit
 
@@ -135,11 +144,13 @@ class SimDisk:
         self._damaged.clear()
         self.image = image
 
-    def _check(self, slots: Sequence[Slot | None]) -> None:
-        for slot in slots:
-            if slot in self._damaged:
-                row = "its meta row" if slot is None else f"the row of slot {slot}"
-                raise StoreDamaged(f"{self.name}: {row} does not match its checksum")
+    def _check(self, first: Slot, last: Slot) -> None:
+        damaged = [slot for slot in self._damaged if slot is not None and first <= slot <= last]
+        if damaged:
+            self._damaged_row(f"the row of slot {min(damaged)}")
+
+    def _damaged_row(self, row: str) -> NoReturn:
+        raise StoreDamaged(f"{self.name}: {row} does not match its checksum")
 
     def _refuse(self) -> None:
         if self._refusal is not None:

@@ -1,0 +1,118 @@
+"""Runs of several slots: to which ends they came. Nothing is checked here: what is so of a run is checked slot by slot.
+
+Rules that hold here:
+- A run is what one message or one write says of several consecutive slots.
+- Runs are looked at where their slots come to different ends: partly refused, reported in parts, cut to size, learned in
+  parts or out of order, cut short by the end of a process.
+- What is kept is bounded: the newest few of each site.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from engine.core.effects import Send
+from engine.core.ids import Ballot, SiteId, Slot
+from engine.core.messages import Accept, Message, Packet, Promise, Refused
+from engine.core.run import Run
+from engine.core.spans import Part
+from engine.core.storage import Vote, WriteVote
+from engine.sim.image import Disk, Image
+from engine.sim.sometimes import Reached
+
+_KEPT: Final = 32
+
+SEVERAL: Final = "accept of several slots"
+PARTLY_REFUSED: Final = "accept of several slots that is partly refused"
+SPLIT: Final = "promise that splits a run"
+CUT_TO_SIZE: Final = "run cut by the datagram's size"
+CRASH_BEFORE: Final = "crash between a run's acceptance and its learning"
+CRASH_WITHIN: Final = "crash with part of a run learned"
+OUT_OF_ORDER: Final = "run learned out of order"
+
+
+class _Asked(NamedTuple):
+    """An accept of several slots that a process takes in."""
+
+    sender: SiteId
+    ballot: Ballot
+    first: Slot
+    last: Slot
+
+
+class Runs:
+    def __init__(self, disks: Sequence[Disk], reached: Reached) -> None:
+        self._disks = disks
+        self._reached = reached
+        self._asked: list[deque[_Asked]] = [deque(maxlen=_KEPT) for _ in disks]
+        self._accepted: list[deque[tuple[Slot, Slot]]] = [deque(maxlen=_KEPT) for _ in disks]
+
+    def received(self, index: int, packet: Packet) -> None:
+        for message in packet.messages:
+            if type(message) is Accept and len(message.run.entries) > 1:
+                run = message.run
+                self._asked[index].append(_Asked(packet.sender, message.ballot, run.first, run.last))
+
+    def sending(self, index: int, sends: Sequence[Send]) -> None:
+        asked = self._asked[index]
+        for send in sends:
+            message = send.message
+            if type(message) is Refused:
+                if asked and message.phase == "accept":
+                    self._refused(asked, send.to, message)
+            elif type(message) is Promise:
+                self._promised(self._disks[index].image, message)
+        asked.clear()
+
+    def packed(self, messages: Sequence[Message]) -> None:
+        """These messages leave for one site together: what could be one message of them is one."""
+        for one, other in pairwise(messages):
+            if type(one) is type(other) is Accept:
+                assert isinstance(one, Accept) and isinstance(other, Accept)
+                if one.ballot == other.ballot and one.run.last + 1 == other.run.first:
+                    self._reached(CUT_TO_SIZE)
+
+    def voted(self, index: int, write: WriteVote) -> None:
+        if write.last > write.first and write.vote.accepted is not None:
+            self._accepted[index].append((write.first, write.last))
+            self._reached(SEVERAL)
+
+    def learned(self, index: int, run: Run) -> None:
+        image = self._disks[index].image
+        for first, last in self._accepted[index]:
+            if first < run.first <= last and image.entry(first) is None:
+                self._reached(OUT_OF_ORDER)
+
+    def ended(self, index: int) -> None:
+        """A process ends: what it accepted and what it learned is on its disk."""
+        image, accepted = self._disks[index].image, self._accepted[index]
+        for first, last in accepted:
+            learned = sum(image.entry(Slot(slot)) is not None for slot in range(first, last + 1))
+            if learned <= last - first:
+                self._reached(CRASH_WITHIN if learned else CRASH_BEFORE)
+        accepted.clear()
+        self._asked[index].clear()
+
+    def _refused(self, asked: Sequence[_Asked], to: SiteId, message: Refused) -> None:
+        for sender, ballot, first, last in asked:
+            if sender == to and ballot == message.ballot:
+                refused = sum(
+                    max(0, min(last, last if out.last is None else out.last) - max(first, out.first) + 1)
+                    for out in message.spans
+                )
+                if 0 < refused <= last - first:
+                    self._reached(PARTLY_REFUSED)
+
+    def _promised(self, image: Image, message: Promise) -> None:
+        """A page ends within what was accepted as one, or a slot within it is promised apart."""
+        if message.last is None or not message.accepted:
+            return
+        newest: Part[Vote] | None = image.votes.at(message.last)
+        after = image.votes.get(Slot(message.last + 1))
+        if newest is None or after is None:
+            return
+        if after.accepted is not None and after.accepted == newest.value.accepted:
+            self._reached(SPLIT)
