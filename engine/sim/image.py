@@ -93,9 +93,7 @@ class Image:
             if runs and _goes_on(runs[-1], row):
                 runs[-1] = replace(runs[-1], bodies=(*runs[-1].bodies, row.body))
             else:
-                runs.append(
-                    EventRun(number, (row.body,), row.state, row.slot, row.reason, row.to_author, row.to_kind)
-                )
+                runs.append(EventRun(number, (row.body,), row.state, row.slot, row.reason, row.to_author, row.to_kind))
         return tuple(runs)
 
     def take(self, writes: Sequence[Write]) -> None:

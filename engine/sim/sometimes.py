@@ -68,7 +68,9 @@ class Reached:
                 if saw.phase in _ATTEMPTS:
                     self.counts[_ATTEMPTS[saw.phase]] += 1
             case SawOutcome():
-                self.counts[f"told {saw.outcome.value}"] += 1
+                self.counts[f"told {saw.outcome.value}"] += saw.count
+                if saw.count > 1:
+                    self.counts["outcomes told as a run"] += 1
             case SawFilled():
                 self.counts[f"hole: {saw.result}"] += 1
             case SawReadConfirmed():
@@ -114,4 +116,14 @@ EXPECTED: Final = (
     "unsynced commit kept",
     "unsynced commit lost",
     "store refused",
+    "accept left beside a commit that was lost",
+    "several events submitted together",
+    "outcomes told as a run",
+    "accept of several slots",
+    "accept of several slots that is partly refused",
+    "promise that splits a run",
+    "run cut by the datagram's size",
+    "run learned out of order",
+    "crash between a run's acceptance and its learning",
+    "crash with part of a run learned",
 )

@@ -35,7 +35,7 @@ def worlds(draw: st.DrawFn) -> RecordedWorld:
     cut = draw(st.none() | st.integers(0, 2))
     links = [] if cut is None else [(cut, other) for other in range(3) if other != cut]
     for number in range(draw(st.integers(1, 3))):
-        world.submit(draw(st.integers(0, 2)), Tweet(f"tweet {number}"), Tick(5_000), retry=draw(st.booleans()))
+        world.submit(draw(st.integers(0, 2)), (Tweet(f"tweet {number}"),), Tick(5_000), retry=draw(st.booleans()))
         recorded.run(draw(st.integers(0, 60)))
         if number == 0:
             world.network.cut(links)

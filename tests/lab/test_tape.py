@@ -201,7 +201,7 @@ def test_where_nothing_happens_any_more_it_says_so_once() -> None:
     assert [saw.words for saw in tape.frames[1].seen if isinstance(saw, Said)] != []
     assert not tape.forward()
     assert tape.position == 1
-    assert tape.do(Submit(tape.names[1], Tweet("x"), Tick(1_000), retry=False, give_up_ms=None)) is None
+    assert tape.do(Submit(tape.names[1], (Tweet("x"),), Tick(1_000), retry=False, give_up_ms=None)) is None
     to_the_end(tape)
     assert [entry.id for entry in tape.frames[-1].chosen.values()] == [EventId(tape.names[1], 1)]
     assert digest_of(tape.schedule()) == tape.digest()
@@ -222,7 +222,7 @@ def test_what_cannot_be_said_or_done_changes_nothing() -> None:
     wrong = (
         Crash(nobody, 0, None, 0.0, None),
         Restart((tape.names[0],)),
-        Submit(tape.names[0], Tweet("\n"), Tick(1_000), retry=False, give_up_ms=None),
+        Submit(tape.names[0], (Tweet("\n"),), Tick(1_000), retry=False, give_up_ms=None),
         Drop(number(1)),
         ExpectState(tape.names[0], State.DOWN),
     )
@@ -235,7 +235,7 @@ def test_ten_thousand_steps_share_what_did_not_change() -> None:
     """A frame holds what its step changed: a long log is not copied, nor the sites to which nothing happened."""
     tape = SimulatedTape(free([Leadership.ELECTED] * 3, 1), "free")
     for text in range(30):
-        tape.do(Submit(tape.names[text % 3], Tweet(str(text)), Tick(10_000), retry=False, give_up_ms=None))
+        tape.do(Submit(tape.names[text % 3], (Tweet(str(text)),), Tick(10_000), retry=False, give_up_ms=None))
     to_the_end(tape)
     assert len(tape.frames[-1].chosen) == 30
     kept = {id(site) for frame in tape.frames for site in frame.sites}

@@ -81,7 +81,9 @@ SITE: Final = st.sampled_from(NAMES)
 """In a walk of fewer sites, some are none."""
 LINK: Final = st.tuples(SITE, SITE).filter(lambda link: link[0] != link[1])
 LINKS: Final = st.lists(LINK, min_size=1, max_size=4, unique=True).map(tuple)
-OPERATION: Final = st.one_of(st.builds(Tweet, st.sampled_from(["x", 'say "y"'])), st.builds(Block, SITE))
+OPERATIONS: Final = st.lists(
+    st.one_of(st.builds(Tweet, st.sampled_from(["x", 'say "y"'])), st.builds(Block, SITE)), min_size=1, max_size=3
+).map(tuple)
 GIVES_UP_MS: Final = st.sampled_from([None, 10])
 POINT: Final = st.sampled_from([point for point in CrashPoint if point is not CrashPoint.IDLE])
 DOWN_MS: Final = st.sampled_from([None, 0, 100])
@@ -94,7 +96,7 @@ PATTERNS: Final = st.builds(
 )
 HANDLED: Final = st.sampled_from([Hold, Release, Deliver, Drop, Duplicate])
 ACTS: Final[dict[type, st.SearchStrategy[Act]]] = {
-    Submit: st.builds(Submit, SITE, OPERATION, st.sampled_from([Tick(50), Tick(10_000)]), st.booleans(), GIVES_UP_MS),
+    Submit: st.builds(Submit, SITE, OPERATIONS, st.sampled_from([Tick(50), Tick(10_000)]), st.booleans(), GIVES_UP_MS),
     GiveUp: st.builds(GiveUp, st.builds(EventId, SITE, st.integers(1, 3))),
     FillHoles: st.builds(FillHoles, SITE),
     Read: st.builds(Read, SITE, st.just(Tick(500))),
@@ -174,7 +176,7 @@ class Walks(RuleBasedStateMachine):
     def submit(self, share: float, *, retry: bool) -> None:
         names = self.tape.names
         site = names[int(share * (len(names) - 1))]
-        self._do(Submit(site, Tweet("t"), Tick(10_000), retry=retry, give_up_ms=None))
+        self._do(Submit(site, (Tweet("t"),), Tick(10_000), retry=retry, give_up_ms=None))
 
     @rule(count=st.integers(1, 6))
     def submit_and_go_on(self, count: int) -> None:

@@ -80,7 +80,7 @@ def test_less_than_three_election_timeouts(sites: int) -> None:
         world.crash(leader)
         crashed_at = world.now
         author = (leader + 1) % sites
-        world.submit(author, Tweet("t"), Tick(10_000), retry=False)
+        world.submit(author, (Tweet("t"),), Tick(10_000), retry=False)
         while not ears.created:
             assert world.step()
         [(created_at, by)] = ears.created

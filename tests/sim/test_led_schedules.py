@@ -49,7 +49,7 @@ class Schedules(RuleBasedStateMachine):
     @rule(site=SITES, count=st.integers(1, 3))
     def submit(self, site: int, count: int) -> None:
         for _ in range(count):
-            token = self.world.submit(site, Tweet("t"), LONG, retry=False)
+            token = self.world.submit(site, (Tweet("t"),), LONG, retry=False)
             if token is not None:
                 self.tokens.append((site, self.world.sites[site].process, token))
 

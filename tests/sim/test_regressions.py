@@ -50,12 +50,12 @@ def test_l3_a_leader_whose_slot_went_to_another_entry_goes_on_with_its_author_s_
     links = [(site, leader) for site in range(3) if site != leader]
     world.cut(links, "deaf")
     world.at(world.now + 300, world.network.mend, links)
-    world.submit(0, Tweet("t"), Tick(10_000), retry=False)
+    world.submit(0, (Tweet("t"),), Tick(10_000), retry=False)
     world.run(world.now + 200)
     assert world.truth.chosen(world.truth.replay.next) is None
     assert len(world.truth.replay.applied) == 1, "alice's event is chosen, and the leader does not know"
     for _ in range(3):
-        world.submit(leader, Tweet("t"), Tick(10_000), retry=False)
+        world.submit(leader, (Tweet("t"),), Tick(10_000), retry=False)
     world.run(world.now + 9_000)
     events = world.sites[leader].disk.image.events
     assert [event.state for event in events.values()] == [EventState.CREATED] * 3

@@ -94,9 +94,9 @@ TWO: Final = Ballot(Round(2), BOB)
 OTHER: Final = Pattern(slot=Slot(3), ballot=TWO)
 
 ACTS: Final[tuple[Act, ...]] = (
-    Submit(ALICE, Tweet('a "quoted" text'), Tick(200), retry=True, give_up_ms=300),
-    Submit(ALICE, Block(BOB), Tick(10_000), retry=False, give_up_ms=None),
-    Submit(ALICE, Unblock(BOB), Tick(10_000), retry=False, give_up_ms=None),
+    Submit(ALICE, (Tweet('a "quoted" text'),), Tick(200), retry=True, give_up_ms=300),
+    Submit(ALICE, (Block(BOB),), Tick(10_000), retry=False, give_up_ms=None),
+    Submit(ALICE, (Unblock(BOB),), Tick(10_000), retry=False, give_up_ms=None),
     GiveUp(EventId(ALICE, 1)),
     FillHoles(BOB),
     Read(BOB, Tick(300)),
@@ -300,7 +300,7 @@ def test_what_was_done_by_hand_is_the_same_run_when_it_is_read_back() -> None:
     hand = Play(of_three())
     done = [
         Line(Hold(Pattern(types=frozenset({"accept"}), addressees=frozenset({BOB})))),
-        Line(Submit(ALICE, Tweet("t"), Tick(10_000), retry=False, give_up_ms=None)),
+        Line(Submit(ALICE, (Tweet("t"),), Tick(10_000), retry=False, give_up_ms=None)),
         Line(Crash(CAROL, 0, None, 0.0, None), Tick(400)),
         Line(RunFor(300)),
         Line(Drop(Pattern())),
@@ -346,15 +346,15 @@ def test_a_site_goes_with_all_lines_about_it() -> None:
         Hold(Pattern(addressees=frozenset({CAROL, dave}))),
         Drop(Pattern(ballot=Ballot(Round(2), dave))),
         Cut(((ALICE, dave), (dave, ALICE)), None, "alice | dave"),
-        Submit(dave, Tweet("t"), Tick(10_000), retry=False, give_up_ms=None),
-        Submit(ALICE, Block(dave), Tick(10_000), retry=False, give_up_ms=None),
+        Submit(dave, (Tweet("t"),), Tick(10_000), retry=False, give_up_ms=None),
+        Submit(ALICE, (Block(dave),), Tick(10_000), retry=False, give_up_ms=None),
         GiveUp(EventId(dave, 1)),
         Crash(dave, 0, None, 0.0, None),
         Restart((dave,)),
     )
     kept: tuple[Command, ...] = (
         Hold(Pattern(addressees=frozenset({CAROL}))),
-        Submit(ALICE, Tweet("dave"), Tick(10_000), retry=False, give_up_ms=None),
+        Submit(ALICE, (Tweet("dave"),), Tick(10_000), retry=False, give_up_ms=None),
         CrashAll(0.0, 100),
         Restart(()),
         RunFor(5),

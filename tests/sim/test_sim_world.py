@@ -86,7 +86,7 @@ def voting(made: Setup, onlooker: Onlooker | None = None) -> World:
 
 
 def tweet(world: World, site: int = 0) -> None:
-    world.submit(site, Tweet("t"), Tick(5_000), retry=False)
+    world.submit(site, (Tweet("t"),), Tick(5_000), retry=False)
 
 
 def prefixes(world: World) -> list[Slot]:

@@ -9,13 +9,16 @@ import pytest
 
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, Round, SiteId, Slot
-from engine.core.messages import Accepted, AcceptedSlot, Cause, ChosenSlot, Promise, Refused, RefusedSpan
-from engine.core.storage import NO_VOTE, RangePromise, Vote
+from engine.core.messages import Accepted, Cause, Chosen, Promise, Refused, RefusedSpan
+from engine.core.run import AcceptedRun
+from engine.core.storage import RangePromise, Vote
 from engine.sim.truth.ballots import Ballots
 from engine.sim.violation import Judge, Violated
 
 ALICE, BOB, CAROL = NAMES = (SiteId("alice"), SiteId("bob"), SiteId("carol"))
-SLOT = Slot(1)
+SLOT, NEXT = Slot(1), Slot(2)
+NONE = Slot(0)
+"""The prefix of a site that has learned nothing."""
 LOW, HIGH = Ballot(Round(1), ALICE), Ballot(Round(2), BOB)
 ENTRY = Entry(ALICE, 1, 0, "tweet 1 t")
 
@@ -35,12 +38,12 @@ def violates(rule: str) -> Iterator[None]:
 def promises(ballots: Ballots, ballot: Ballot, *sites: int) -> None:
     for site in sites:
         before = ballots.book(SLOT).votes[site]
-        ballots.voted(site, SLOT, Vote(ballot, before.accepted, before.entry))
+        ballots.voted(site, SLOT, Vote(ballot, before.accepted, before.entries))
 
 
 def accepts(ballots: Ballots, ballot: Ballot, entry: Entry, *sites: int) -> None:
     for site in sites:
-        ballots.voted(site, SLOT, Vote(ballot, ballot, entry))
+        ballots.voted(site, SLOT, Vote(ballot, ballot, (entry,)))
 
 
 def test_an_entry_is_chosen_once_a_majority_accepted_it_at_one_ballot(ballots: Ballots) -> None:
@@ -119,14 +122,14 @@ def test_a2_what_was_accepted_never_goes_back(ballots: Ballots) -> None:
     promises(ballots, LOW, 0, 1)
     accepts(ballots, LOW, ENTRY, 0)
     with violates("A2"):
-        ballots.voted(0, SLOT, Vote(HIGH, None, None))
+        ballots.voted(0, SLOT, Vote(HIGH, None, ()))
 
 
 def test_a2_accepting_raises_the_promise(ballots: Ballots) -> None:
     promises(ballots, LOW, 0, 1)
     promises(ballots, HIGH, 0, 1)
     with violates("A2"):
-        ballots.voted(2, SLOT, Vote(LOW, HIGH, ENTRY))
+        ballots.voted(2, SLOT, Vote(LOW, HIGH, (ENTRY,)))
 
 
 def test_a3_a_range_promise_holds_for_each_of_its_slots(ballots: Ballots) -> None:
@@ -157,43 +160,43 @@ def test_r0_nothing_is_learned_that_no_majority_accepted(ballots: Ballots) -> No
     promises(ballots, LOW, 0, 1)
     accepts(ballots, LOW, ENTRY, 0)
     with violates("R0"):
-        ballots.learned(0, SLOT, ENTRY, Vote(LOW, LOW, ENTRY))
+        ballots.learned(0, SLOT, ENTRY)
 
 
 def test_r1_what_is_learned_is_what_is_chosen(ballots: Ballots) -> None:
     promises(ballots, LOW, 0, 1)
     accepts(ballots, LOW, ENTRY, 0, 1)
-    ballots.learned(2, SLOT, ENTRY, NO_VOTE)
+    ballots.learned(2, SLOT, ENTRY)
     with violates("R1"):
-        ballots.learned(2, SLOT, NOOP, NO_VOTE)
+        ballots.learned(2, SLOT, NOOP)
 
 
 def test_d1_a_promise_leaves_once_it_is_durable(ballots: Ballots) -> None:
     with violates("D1"):
-        ballots.promise_sent(0, Promise(LOW, SLOT, SLOT, (), (), ()))
+        ballots.promise_sent(0, Promise(LOW, SLOT, SLOT, (), (), ()), NONE)
 
 
 def test_d1_an_acceptance_leaves_once_it_is_durable(ballots: Ballots) -> None:
     with violates("D1"):
-        ballots.accepted_sent(0, Accepted(LOW, (SLOT,)))
+        ballots.accepted_sent(0, Accepted(LOW, ((SLOT, SLOT),)))
 
 
 def test_a1_no_vote_for_a_lower_ballot_is_told_after_one_for_a_higher(ballots: Ballots) -> None:
     promises(ballots, LOW, 0, 1)
     accepts(ballots, LOW, ENTRY, 0)
     promises(ballots, HIGH, 0)
-    ballots.promise_sent(0, Promise(HIGH, SLOT, SLOT, (AcceptedSlot(SLOT, LOW, ENTRY),), (), ()))
+    ballots.promise_sent(0, Promise(HIGH, SLOT, SLOT, (AcceptedRun(SLOT, LOW, (ENTRY,)),), (), ()), NONE)
     with violates("A1"):
-        ballots.accepted_sent(0, Accepted(LOW, (SLOT,)))
+        ballots.accepted_sent(0, Accepted(LOW, ((SLOT, SLOT),)))
 
 
 def test_a4_a_promise_reports_what_was_said_to_be_accepted(ballots: Ballots) -> None:
     promises(ballots, LOW, 0, 1)
     accepts(ballots, LOW, ENTRY, 0)
-    ballots.accepted_sent(0, Accepted(LOW, (SLOT,)))
+    ballots.accepted_sent(0, Accepted(LOW, ((SLOT, SLOT),)))
     promises(ballots, HIGH, 0)
     with violates("A4"):
-        ballots.promise_sent(0, Promise(HIGH, SLOT, SLOT, (), (), ()))
+        ballots.promise_sent(0, Promise(HIGH, SLOT, SLOT, (), (), ()), NONE)
 
 
 def test_a4_the_accepted_ballot_is_reported_not_the_promised_one(ballots: Ballots) -> None:
@@ -201,18 +204,100 @@ def test_a4_the_accepted_ballot_is_reported_not_the_promised_one(ballots: Ballot
     accepts(ballots, LOW, ENTRY, 0)
     promises(ballots, HIGH, 0)
     with violates("A4"):
-        ballots.promise_sent(0, Promise(HIGH, SLOT, SLOT, (AcceptedSlot(SLOT, HIGH, ENTRY),), (), ()))
+        ballots.promise_sent(0, Promise(HIGH, SLOT, SLOT, (AcceptedRun(SLOT, HIGH, (ENTRY,)),), (), ()), NONE)
 
 
 def test_a4_a_range_promise_leaves_out_nothing_that_it_covers(ballots: Ballots) -> None:
     promises(ballots, LOW, 0, 1)
     accepts(ballots, LOW, ENTRY, 0)
-    ballots.accepted_sent(0, Accepted(LOW, (SLOT,)))
+    ballots.accepted_sent(0, Accepted(LOW, ((SLOT, SLOT),)))
     ballots.ranged(0, (RangePromise(SLOT, None, HIGH),), Slot(0))
     with violates("A4"):
-        ballots.range_promise_sent(0, Promise(HIGH, SLOT, None, (), (), ()), Slot(0))
-    page = Promise(HIGH, SLOT, None, (AcceptedSlot(SLOT, LOW, ENTRY),), (), ())
-    ballots.range_promise_sent(0, page, Slot(0))
+        ballots.promise_sent(0, Promise(HIGH, SLOT, None, (), (), ()), NONE)
+    page = Promise(HIGH, SLOT, None, (AcceptedRun(SLOT, LOW, (ENTRY,)),), (), ())
+    ballots.promise_sent(0, page, NONE)
+
+
+# Runs of several slots
+
+
+def accept_run(ballots: Ballots, ballot: Ballot, *sites: int) -> None:
+    for site in sites:
+        for slot in (SLOT, NEXT):
+            ballots.voted(site, slot, Vote(ballot, ballot, (ENTRY,)))
+
+
+def promise_run(ballots: Ballots, ballot: Ballot, *sites: int) -> None:
+    for site in sites:
+        ballots.ranged(site, (RangePromise(SLOT, NEXT, ballot),), NONE)
+
+
+def test_b2_a_promise_of_some_slots_counts_for_these_alone(ballots: Ballots) -> None:
+    promise_run(ballots, LOW, 0, 1)
+    ballots.proposed(NEXT, LOW, ENTRY)
+    with violates("B2"):
+        ballots.proposed(Slot(3), LOW, ENTRY)
+
+
+def test_b2_a_site_that_promised_a_range_and_a_slot_of_it_counts_once(ballots: Ballots) -> None:
+    promise_run(ballots, LOW, 0)
+    promises(ballots, LOW, 0)
+    with violates("B2"):
+        ballots.proposed(SLOT, LOW, ENTRY)
+
+
+def test_b2_what_a_site_accepted_before_it_promised_the_rest_of_a_ballot_counts(ballots: Ballots) -> None:
+    promise_run(ballots, LOW, 0, 1)
+    for site in (1, 2):
+        ballots.ranged(site, (RangePromise(SLOT, SLOT, HIGH),), NONE)
+    ballots.voted(0, NEXT, Vote(LOW, LOW, (ENTRY,)))
+    ballots.voted(1, NEXT, Vote(LOW, LOW, (ENTRY,)))
+    promise_run(ballots, HIGH, 1, 2)
+    with violates("B2"):
+        ballots.proposed(NEXT, HIGH, NOOP)
+    ballots.proposed(SLOT, HIGH, NOOP)
+
+
+def test_a1_a_range_promise_does_not_end_sooner(ballots: Ballots) -> None:
+    promise_run(ballots, LOW, 0)
+    with violates("A1"):
+        ballots.ranged(0, (RangePromise(SLOT, SLOT, LOW),), NONE)
+
+
+def test_d1_every_slot_of_a_run_that_is_promised_or_accepted_is_durable(ballots: Ballots) -> None:
+    promise_run(ballots, LOW, 0, 1)
+    ballots.promise_sent(0, Promise(LOW, SLOT, NEXT, (), (), ()), NONE)
+    with violates("D1"):
+        ballots.promise_sent(0, Promise(LOW, SLOT, Slot(3), (), (), ()), NONE)
+    ballots.voted(0, SLOT, Vote(LOW, LOW, (ENTRY,)))
+    with violates("D1"):
+        ballots.accepted_sent(0, Accepted(LOW, ((SLOT, NEXT),)))
+
+
+def test_a4_a_page_that_splits_a_run_reports_its_part_and_covers_no_more(ballots: Ballots) -> None:
+    promise_run(ballots, LOW, 0, 1)
+    accept_run(ballots, LOW, 0)
+    ballots.accepted_sent(0, Accepted(LOW, ((SLOT, NEXT),)))
+    ballots.ranged(0, (RangePromise(SLOT, None, HIGH),), NONE)
+    part = (AcceptedRun(SLOT, LOW, (ENTRY,)),)
+    ballots.promise_sent(0, Promise(HIGH, SLOT, SLOT, part, (), ()), NONE)
+    with violates("A4"):
+        ballots.promise_sent(0, Promise(HIGH, SLOT, None, part, (), ()), NONE)
+
+
+def test_a5_each_slot_of_a_refusal_has_the_ballot_in_the_way(ballots: Ballots) -> None:
+    promises(ballots, HIGH, 0)
+    with violates("A5"):
+        ballots.refused_sent(0, Refused(LOW, "accept", (RefusedSpan(SLOT, NEXT, HIGH, Cause.SLOT),)))
+
+
+def test_r0_each_slot_that_is_told_by_the_ballot_alone_was_accepted_at_it(ballots: Ballots) -> None:
+    promise_run(ballots, LOW, 0, 1)
+    accept_run(ballots, LOW, 0)
+    ballots.voted(1, SLOT, Vote(LOW, LOW, (ENTRY,)))
+    ballots.chosen_sent(0, Chosen(SLOT, SLOT, LOW, ()))
+    with violates("R0"):
+        ballots.chosen_sent(0, Chosen(SLOT, NEXT, LOW, ()))
 
 
 def test_a5_the_ballot_in_the_way_is_durable(ballots: Ballots) -> None:
@@ -226,8 +311,8 @@ def test_a5_the_ballot_in_the_way_is_durable(ballots: Ballots) -> None:
 def test_r0_chosen_names_the_ballot_of_a_majority(ballots: Ballots) -> None:
     promises(ballots, LOW, 0, 1)
     accepts(ballots, LOW, ENTRY, 0, 1)
-    ballots.chosen_sent(0, ChosenSlot(SLOT, LOW, ENTRY))
+    ballots.chosen_sent(0, Chosen(SLOT, SLOT, LOW, (ENTRY,)))
     with violates("R0"):
-        ballots.chosen_sent(0, ChosenSlot(SLOT, HIGH, None))
+        ballots.chosen_sent(0, Chosen(SLOT, SLOT, HIGH, ()))
     with violates("R0"):
-        ballots.chosen_sent(0, ChosenSlot(SLOT, None, NOOP))
+        ballots.chosen_sent(0, Chosen(SLOT, SLOT, None, (NOOP,)))

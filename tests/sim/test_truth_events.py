@@ -11,11 +11,12 @@ from engine.core.effects import SawNumbered, SawOutcome
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import EventId, SiteId, Slot, StoreId
 from engine.core.messages import HandOn
-from engine.core.storage import EventRow, EventState
+from engine.core.storage import EventRow, EventState, Stored
 from engine.sim.image import Image
 from engine.sim.truth.outcomes import Outcomes
 from engine.sim.truth.replay import Replay
 from engine.sim.violation import Judge, Violated
+from engine.sim.world.disk import SimDisk
 
 ALICE, BOB = SiteId("alice"), SiteId("bob")
 FIRST, SECOND = "tweet 1 one", "tweet 2 two"
@@ -33,9 +34,9 @@ class Author:
 
     def __init__(self) -> None:
         self.outcomes = Outcomes(Judge())
-        self.image = Image(StoreId("0" * 16))
+        self.image = Image(StoreId("0" * 16), number_max=8)
         for token, body in enumerate((FIRST, SECOND), 1):
-            self.outcomes.submitted(ALICE, token, body)
+            self.outcomes.submitted(ALICE, token, (body,))
 
     def records(self, number: int, body: str, state: EventState, slot: int | None = None) -> None:
         row = EventRow(number, body, state, None if slot is None else Slot(slot))
@@ -45,10 +46,17 @@ class Author:
     def tells(self, number: int, outcome: EventState, slot: int | None = None) -> None:
         at = None if slot is None else Slot(slot)
         saw = SawOutcome(number, EventId(ALICE, number), outcome, at, None, None, None)
-        self.outcomes.told(ALICE, saw, self.image).told = outcome
+        for event in self.outcomes.told(ALICE, saw, self.image):
+            event.told = outcome
 
     def takes_effect(self, slot: int, number: int, body: str, follows: int = 0) -> None:
         self.outcomes.in_effect(Slot(slot), Entry(ALICE, number, follows, body))
+
+
+def stored(image: Image) -> Stored:
+    disk = SimDisk("alice", image.life)
+    disk.replace(image)
+    return disk.load()
 
 
 @pytest.fixture
@@ -66,6 +74,37 @@ def test_e1_an_event_has_one_number(author: Author) -> None:
     author.records(1, FIRST, EventState.QUEUED)
     with violates("E1"):
         author.records(2, FIRST, EventState.QUEUED)
+
+
+def test_e1_a_number_is_of_a_block_that_is_reserved(author: Author) -> None:
+    author.records(8, FIRST, EventState.QUEUED)
+    with violates("E1"):
+        author.records(9, SECOND, EventState.QUEUED)
+
+
+def test_e1_a_number_that_was_reserved_before_the_process_began_is_not_given_out(author: Author) -> None:
+    author.image.commit = 1
+    author.outcomes.started(ALICE, stored(author.image))
+    author.image.number_max = 16
+    with violates("E1"):
+        author.records(8, FIRST, EventState.QUEUED)
+    author.records(9, SECOND, EventState.QUEUED)
+
+
+def test_l3_a_leader_s_own_event_may_leave_beside_its_commit_under_a_reserved_number(author: Author) -> None:
+    author.outcomes.pushed_beside(ALICE, Slot(1), Entry(ALICE, 8, 0, FIRST), author.image)
+    author.takes_effect(1, 8, FIRST)
+    with violates("E1"):
+        author.outcomes.pushed_beside(ALICE, Slot(2), Entry(ALICE, 9, 8, SECOND), author.image)
+
+
+def test_l3_what_a_leader_proposes_for_another_is_durable_there(author: Author) -> None:
+    entry = Entry(ALICE, 1, 0, FIRST)
+    with violates("E1"):
+        author.outcomes.pushed_beside(BOB, Slot(1), entry, author.image)
+    author.records(1, FIRST, EventState.QUEUED)
+    with violates("D1"):
+        author.outcomes.pushed_beside(BOB, Slot(1), entry, author.image)
 
 
 def test_e1_an_event_takes_effect_once(author: Author) -> None:
@@ -128,6 +167,35 @@ def test_e2_a_final_outcome_is_told_once(author: Author) -> None:
         author.tells(1, EventState.NOT_CREATED)
 
 
+def test_outcomes_of_events_that_were_submitted_together_are_told_as_a_run(author: Author) -> None:
+    third, fourth = "tweet 3 three", "tweet 4 four"
+    author.outcomes.submitted(ALICE, 3, (third, fourth))
+    for number, body in ((3, third), (4, fourth)):
+        author.records(number, body, EventState.PROPOSED, number)
+        author.takes_effect(number, number, body, follows=number - 1)
+        author.image.prefix = Slot(number)
+        author.records(number, body, EventState.CREATED, number)
+    both = SawOutcome(3, EventId(ALICE, 3), EventState.CREATED, Slot(3), None, None, None, count=2)
+    for event in author.outcomes.told(ALICE, both, author.image):
+        event.told = EventState.CREATED
+    assert author.outcomes.acknowledged == 4
+    second = SawOutcome(3, EventId(ALICE, 4), EventState.CREATED, Slot(4), None, None, None, offset=1)
+    with violates("E2"):
+        author.outcomes.told(ALICE, second, author.image)
+
+
+def test_e2_each_outcome_of_a_run_names_its_own_slot(author: Author) -> None:
+    author.outcomes.submitted(ALICE, 3, ("tweet 3 three", "tweet 4 four"))
+    for number, body, slot in ((3, "tweet 3 three", 3), (4, "tweet 4 four", 5)):
+        author.records(number, body, EventState.PROPOSED, slot)
+        author.takes_effect(slot, number, body, follows=number - 1)
+        author.image.prefix = Slot(slot)
+        author.records(number, body, EventState.CREATED, slot)
+    both = SawOutcome(3, EventId(ALICE, 3), EventState.CREATED, Slot(3), None, None, None, count=2)
+    with violates("E2"):
+        author.outcomes.told(ALICE, both, author.image)
+
+
 def test_d1_an_outcome_is_told_once_it_is_durable(author: Author) -> None:
     author.records(1, FIRST, EventState.QUEUED)
     with violates("D1"):
@@ -168,7 +236,7 @@ def test_e4_an_acknowledged_event_stands_before_what_is_submitted_after(author: 
     author.image.prefix = Slot(5)
     author.records(1, FIRST, EventState.CREATED, 5)
     author.tells(1, EventState.CREATED, 5)
-    author.outcomes.submitted(ALICE, 3, "tweet 3 later")
+    author.outcomes.submitted(ALICE, 3, ("tweet 3 later",))
     author.records(3, "tweet 3 later", EventState.PROPOSED, 4)
     with violates("E4"):
         author.takes_effect(4, 3, "tweet 3 later")

@@ -10,7 +10,8 @@ import pytest
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, Nonce, Round, SiteId, Slot, StoreId
 from engine.core.messages import Highest, Prepare, Verdict, Welcome
-from engine.core.storage import PeerMemory, Standing, Vote, WriteApplied, WriteBlock, WriteStanding
+from engine.core.storage import InEffect, PeerMemory, Standing, Vote, WriteApplied, WriteBlock, WriteStanding
+from engine.sim.image import Image
 from engine.sim.sometimes import Reached
 from engine.sim.truth.ballots import Ballots
 from engine.sim.truth.prefixes import Prefixes
@@ -180,7 +181,7 @@ def test_l2_ballot_zero_is_for_the_author_of_the_slot_before_and_durable(disks: 
     disks[0].image.ahead[SLOT] = BLOCK
     with violates("L2"):
         rounds.proposes(0, Slot(2), zero, OWN)
-    ballots.voted(0, Slot(2), Vote(zero, zero, OWN))
+    ballots.voted(0, Slot(2), Vote(zero, zero, (OWN,)))
     rounds.proposes(0, Slot(2), zero, OWN)
     with violates("L2"):
         rounds.proposes(0, Slot(2), zero, NOOP)
@@ -189,45 +190,75 @@ def test_l2_ballot_zero_is_for_the_author_of_the_slot_before_and_durable(disks: 
 # Prefixes
 
 
+VOID = Entry(ALICE, 9, 7, "tweet 9 t")
+LOG = (BLOCK, VOID, OWN)
+
+
+class Applying:
+    """The prefix of one site: alice's block, what is void, and her tweet are chosen."""
+
+    def __init__(self) -> None:
+        replay = Replay()
+        for entry in LOG:
+            replay.apply(entry)
+        self.prefixes = Prefixes(NAMES, replay, Judge())
+        self.image = Image(StoreId("0" * 16))
+
+    def applies(self, first: int, log: tuple[Entry, ...], void: tuple[int, ...], *authors: InEffect) -> None:
+        self.image.log += log
+        write = WriteApplied(Slot(first), Slot(first + len(log) - 1), tuple(map(Slot, void)), authors)
+        self.prefixes.applied(1, write, self.image)
+
+
 @pytest.fixture
-def prefixes() -> Prefixes:
-    """Alice's block is chosen."""
-    replay = Replay()
-    replay.apply(BLOCK)
-    return Prefixes(NAMES, replay, Judge())
+def applying() -> Applying:
+    return Applying()
 
 
-APPLIED = WriteApplied(SLOT, BLOCK, void=False, shown=False)
+@pytest.fixture
+def prefixes(applying: Applying) -> Prefixes:
+    return applying.prefixes
+
+
 BLOCKED = WriteBlock(ALICE, BOB, SLOT)
 
 
-def test_r2_a_site_applies_and_shows_what_a_replay_gives(prefixes: Prefixes) -> None:
-    prefixes.applied(1, APPLIED)
+def test_r2_a_site_applies_and_shows_what_a_replay_gives(applying: Applying) -> None:
+    prefixes = applying.prefixes
+    applying.applies(1, (BLOCK,), (), InEffect(ALICE, 1, 0))
     prefixes.block(1, BLOCKED)
+    applying.applies(2, (VOID, OWN), (2,), InEffect(ALICE, 2, 1))
     prefixes.committed(1)
     prefixes.shows(1, {(ALICE, BOB): SLOT})
     prefixes.shows(0, {})
 
 
 @pytest.mark.parametrize(
-    "bad",
+    ("log", "void", "authors"),
     [
-        WriteApplied(Slot(2), OWN, void=False, shown=True),
-        WriteApplied(SLOT, NOOP, void=False, shown=False),
-        WriteApplied(SLOT, BLOCK, void=True, shown=False),
-        WriteApplied(SLOT, BLOCK, void=False, shown=True),
+        ((*LOG, NOOP), (2,), (InEffect(ALICE, 2, 1),)),
+        ((BLOCK, NOOP, OWN), (2,), (InEffect(ALICE, 2, 1),)),
+        (LOG, (), (InEffect(ALICE, 2, 1),)),
+        (LOG, (2, 3), (InEffect(ALICE, 1, 0),)),
+        (LOG, (2,), (InEffect(ALICE, 2, 0),)),
+        (LOG, (2,), (InEffect(ALICE, 9, 1),)),
+        (LOG, (2,), (InEffect(ALICE, 2, 1), InEffect(BOB, 1, 0))),
+        (LOG, (2,), (InEffect(ALICE, 1, 0), InEffect(ALICE, 2, 1))),
     ],
-    ids=["not chosen", "another entry", "void", "shown"],
+    ids=["not chosen", "another entry", "not void", "void", "shown", "number", "another author", "an author twice"],
 )
-def test_r2_nothing_else_is_applied(prefixes: Prefixes, bad: WriteApplied) -> None:
+def test_r2_nothing_else_is_applied(
+    applying: Applying, log: tuple[Entry, ...], void: tuple[int, ...], authors: tuple[InEffect, ...]
+) -> None:
     with violates("R2"):
-        prefixes.applied(1, bad)
+        applying.applies(1, log, void, *authors)
 
 
-def test_r2_a_change_of_the_block_table_is_durable_with_its_entry(prefixes: Prefixes) -> None:
+def test_r2_a_change_of_the_block_table_is_durable_with_its_entry(applying: Applying) -> None:
+    prefixes = applying.prefixes
     with violates("R2"):
         prefixes.block(1, BLOCKED)
-    prefixes.applied(1, APPLIED)
+    applying.applies(1, (BLOCK,), (), InEffect(ALICE, 1, 0))
     with violates("R2"):
         prefixes.committed(1)
 

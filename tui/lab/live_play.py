@@ -266,7 +266,8 @@ class LivePlay:
         if not site.up:
             return f"{act.site} does not run"
         timeout_s = self._real_s(act.timeout)
-        number = self._sites.begin(site, self._asked(act.operation, act.retry, timeout_s))
+        (operation,) = act.operations  # several are refused before anything began
+        number = self._sites.begin(site, self._asked(operation, act.retry, timeout_s))
         wrong = self._sites.until(lambda: self._not_taken(site, number), EXPECTED_S)
         if wrong is not None:
             return wrong

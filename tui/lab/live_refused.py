@@ -17,6 +17,7 @@ from engine.sim.scenario.acts import (
     FlipBit,
     Narrow,
     PutBack,
+    Submit,
     TakeCopy,
     Wipe,
 )
@@ -68,6 +69,8 @@ def _setup(schedule: Schedule) -> Iterator[str]:
 
 def _line(line: Line) -> str | None:
     match line.command:
+        case Submit(operations=operations) if len(operations) > 1:
+            return "here the user of a real site submits one event after the other: write a line for each"
         case Clear():
             return "real sites are never cleared: what was acknowledged would be lost, and a lost disk never votes (D5)"
         case Step():

@@ -106,7 +106,7 @@ def measure(rung: Rung, load: Workload) -> Cost:
     world = ready(Schedule(_setup(rung, load), (), leader=rung.leader, file=rung.words), Replica)
     meter = world.watcher = Meter(world)
     for number in range(load.events):
-        token = world.submit(world.index[_AUTHOR], Tweet(f"event {number}"), _TIMEOUT, retry=True)
+        token = world.submit(world.index[_AUTHOR], (Tweet(f"event {number}"),), _TIMEOUT, retry=True)
         assert token is not None
         meter.submitted_at[token] = world.now
         if not load.at_once:

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar, assert_never
 
-from engine.core.entry import Tweet
+from engine.core.entry import Block, Tweet, Unblock
 from engine.core.ids import SiteId, Tick
 from engine.core.replica import Replica
 from engine.core.settings import Leadership, Timings
@@ -269,8 +269,11 @@ def _spared(line: Line, site: SiteId) -> Line | None:
         case Restart(sites) if site in sites:
             left = tuple(each for each in sites if each != site)
             return Line(Restart(left), line.at) if left else None
-        case Submit(by, Tweet()):
-            return None if by == site else line
+        case Submit(by, operations):
+            kept = tuple(each for each in operations if not isinstance(each, Block | Unblock) or each.target != site)
+            if by == site or not kept:
+                return None
+            return line if kept == operations else Line(replace(line.command, operations=kept), line.at)
         case command:
             return None if site in _WORDS.findall(repr(command)) else line
 
@@ -338,8 +341,11 @@ def _plainer(act: Act) -> Iterator[Act]:
     """Each changes one thing."""
     match act:
         case Submit():
-            yield replace(act, operation=Tweet("t"), timeout=Tick(10_000), retry=False, give_up_ms=None)
-            yield replace(act, operation=Tweet("t"))
+            few = act.operations[: len(act.operations) // 2] or act.operations
+            yield replace(act, operations=(Tweet("t"),), timeout=Tick(10_000), retry=False, give_up_ms=None)
+            yield replace(act, operations=few)
+            yield replace(act, operations=act.operations[1:] or act.operations)
+            yield replace(act, operations=(Tweet("t"),) * len(act.operations))
             yield replace(act, give_up_ms=None)
             yield replace(act, retry=False)
             yield replace(act, timeout=Tick(10_000))

@@ -129,7 +129,7 @@ def _users(random: Random, sites: int, calm_at: Tick) -> list[Timed]:
             Tick(random.randint(first, last)),
             Submit(
                 site=_site(random, busy),
-                operation=_operation(random, sites),
+                operations=tuple(_operation(random, sites) for _ in range(_together(random))),
                 timeout=Tick(random.choice((200, 2_000, 10_000, 10_000))),
                 retry=random.random() < 0.4,
                 give_up_ms=random.randint(1, 3_000) if random.random() < 0.1 else None,
@@ -139,6 +139,11 @@ def _users(random: Random, sites: int, calm_at: Tick) -> list[Timed]:
     ]
     acts.extend((_moment(random, calm_at), FillHoles(_site(random, sites))) for _ in range(random.choice((0, 0, 2))))
     return acts
+
+
+def _together(random: Random) -> int:
+    """How many events are submitted together: mostly one, sometimes more than fit into a message."""
+    return random.choice((1, 1, 1, 1, 1, 2, 3, random.randint(4, 24)))
 
 
 def _readers(random: Random, sites: int, submitted: list[Tick]) -> list[Timed]:
@@ -254,7 +259,6 @@ def _failed_disks(random: Random, sites: int, calm_at: Tick) -> list[Timed]:
     acts: list[Timed] = []
     for _ in range(_count(random)):
         at, site, down_ms = _moment(random, calm_at), _site(random, sites), _down_ms(random)
-        random.random()  # is for nobody; without it, all that a seed draws after this would be another draw
         acts.append((at, random.choice((FailSync(site, down_ms), FillDisk(site, down_ms)))))
     return acts
 
@@ -283,11 +287,11 @@ def _abandoned(random: Random, sites: int, calm_at: Tick) -> list[Timed]:
         back = Tick(at + random.randint(10, 100))
         away = Tick(back + random.randint(150, 800))
         later = Tick(away + random.randint(1_000, 8_000))
-        acts.append((at, _tweet(author)))
+        acts.append((at, _tweets(author, 1)))
         acts.append((at, Crash(author, random.randint(1, 2), CrashPoint.AFTER_COMMIT, 0.0, back - at)))
         acts.append((back, Crash(other, 0, None, 0.0, random.randint(10, 100))))
         acts.append((away, Crash(author, 0, None, 0.0, random.randint(5_000, 20_000))))
-        acts.append((later, _tweet(other)))
+        acts.append((later, _tweets(other, 1)))
     return [(at, act) for at, act in acts if at < calm_at]
 
 
@@ -298,15 +302,15 @@ def _bursts(random: Random, sites: int, calm_at: Tick) -> list[Timed]:
     for _ in range(_count(random)):
         at, site, count = _moment(random, calm_at), _site(random, sites), random.randint(3, 8)
         links = tuple((site, other) for other in NAMES[:sites] if other != site)
-        acts.extend((Tick(at + number), _tweet(site)) for number in range(count))
+        acts.extend((Tick(at + number), _tweets(site, random.randint(1, 4))) for number in range(count))
         acts.append((Tick(at + random.randint(1, count - 1)), Cut(links, random.randint(1, 3), "one-way")))
         gone = Tick(at + count + random.randint(0, 20))
         acts.append((gone, Crash(site, 0, None, 0.0, random.randint(2_000, 20_000))))
     return [(at, act) for at, act in acts if at < calm_at]
 
 
-def _tweet(site: SiteId) -> Submit:
-    return Submit(site, Tweet("t"), Tick(10_000), retry=False, give_up_ms=None)
+def _tweets(site: SiteId, count: int) -> Submit:
+    return Submit(site, (Tweet("t"),) * count, Tick(10_000), retry=False, give_up_ms=None)
 
 
 _KINDS: Final = (

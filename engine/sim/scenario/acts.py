@@ -23,10 +23,11 @@ Links = tuple[tuple[SiteId, SiteId], ...]
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """A user submits; gives up `give_up_ms` later, if that is set and there is no outcome yet."""
+    """A user submits, several at once together; gives up `give_up_ms` later, if that is set and there is no outcome
+    yet."""
 
     site: SiteId
-    operation: Operation
+    operations: tuple[Operation, ...]
     timeout: Tick
     retry: bool
     give_up_ms: int | None

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import assert_never
 
 from engine.core.ids import EventId, SiteId, Slot, Tick
+from engine.core.run import slots_of
 from engine.sim.image import Image
 from engine.sim.scenario.acts import (
     Act,
@@ -123,7 +124,7 @@ class Driver:
 
     def _submit(self, act: Submit) -> str | None:
         world, index = self._world, self._index[act.site]
-        token = world.submit(index, act.operation, act.timeout, retry=act.retry)
+        token = world.submit(index, act.operations, act.timeout, retry=act.retry)
         if token is None:
             return _does_not_run(act.site)
         if act.give_up_ms is not None:
@@ -138,12 +139,10 @@ class Driver:
         return None
 
     def _give_up(self, id_: EventId) -> str | None:
-        outcomes, author = self._world.truth.outcomes, id_.author
-        event = outcomes.by_id.get(id_)
-        token = next((token for token, each in outcomes.by_token.items() if each is event), None)
-        if token is None:
+        author, event = id_.author, self._world.truth.outcomes.by_id.get(id_)
+        if event is None:
             return f"there is no event {id_}"
-        return self._at(author, lambda: self._world.give_up(self._index[author], token))
+        return self._at(author, lambda: self._world.give_up(self._index[author], event.token))
 
     # Links
 
@@ -201,8 +200,9 @@ class Driver:
 def _row(image: Image, where: Slot | float | None) -> Slot | None:
     if not isinstance(where, float):
         return where
-    rows = sorted([*range(1, image.prefix + 1), *image.ahead, *image.votes])
-    return Slot(rows[int(where * len(rows))]) if rows else None
+    above = [slot for part in (*image.ahead, *image.votes) for slot in slots_of(part.first, part.last)]
+    rows = [*slots_of(Slot(1), image.prefix), *sorted(above)]
+    return rows[int(where * len(rows))] if rows else None
 
 
 def _does_not_run(site: SiteId) -> str:

@@ -94,10 +94,10 @@ class Checker:
         if image.entry(slot) is not None:
             book = self._world.truth.ballots.books.get(slot)
             return NO_VOTE if book is None else book.votes[index]
-        vote = image.votes.get(slot, NO_VOTE)
+        vote = image.votes.get(slot) or NO_VOTE
         ranged = [r.ballot for r in image.ranges if r.first <= slot and (r.last is None or slot <= r.last)]
         promised = max((ballot for ballot in (vote.promised, *ranged) if ballot is not None), default=None)
-        return Vote(promised, vote.accepted, vote.entry)
+        return Vote(promised, vote.accepted, vote.entries)
 
     def _learned(self, slot: Slot, site: SiteId) -> Entry | None:
         return self._world.sites[self._world.index[site]].disk.image.entry(slot)

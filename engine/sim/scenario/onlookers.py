@@ -8,7 +8,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
@@ -22,7 +22,7 @@ from engine.core.effects import (
     SawReadUnconfirmed,
     SawRejected,
 )
-from engine.core.ids import EventId, SiteId, Tick
+from engine.core.ids import EventId, SiteId, Slot, Tick
 from engine.core.views import ElectionPhase
 from engine.sim.scenario.patterns import is_upkeep
 from engine.sim.world.network import Datagram
@@ -64,8 +64,8 @@ class Onlookers:
     def told(self, now: int, site: SiteId, saw: Observation) -> None:
         if isinstance(saw, SawLearned | SawOutcome):
             self.learned_and_told.append((site, saw))
-        if isinstance(saw, SawOutcome) and saw.id is not None:
-            self.outcomes[saw.id] = saw
+        if isinstance(saw, SawOutcome):
+            self.outcomes |= {each.id: each for each in singly(saw) if each.id is not None}
         if isinstance(saw, SawReadConfirmed | SawReadUnconfirmed):
             self.reads[saw.token] = saw
         if isinstance(saw, SawAttempt) and saw.phase is ElectionPhase.LEADS:
@@ -86,3 +86,11 @@ class Onlookers:
             return None
         number = self._numbers.setdefault(datagram.number, len(self._numbers) + 1)
         return replace(datagram, number=number, sent_at=Tick(datagram.sent_at - self._began), messages=messages)
+
+
+def singly(saw: SawOutcome) -> Iterator[SawOutcome]:
+    """Each of the outcomes that are told together."""
+    for place in range(saw.count):
+        id_ = None if saw.id is None else EventId(saw.id.author, saw.id.number + place)
+        slot = None if saw.slot is None else Slot(saw.slot + place)
+        yield replace(saw, id=id_, slot=slot, offset=saw.offset + place, count=1)

@@ -9,7 +9,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import Final
 
@@ -58,8 +58,8 @@ TIMEOUT: Final = Tick(10_000)
 
 PATTERN: Final = "[all|first|last] [#NUMBER...] [TYPE...] [from SITE...] [to SITE...] [slot N] [ballot ROUND.SITE]"
 USER: Final = (
-    'SITE tweets "TEXT" | SITE blocks|unblocks SITE, then [timeout 500 ms] [retry] [giving up after 300 ms]'
-    " | SITE reads [timeout 500 ms]"
+    'SITE tweets "TEXT"... | SITE blocks|unblocks SITE (several of these are submitted together), then'
+    " [timeout 500 ms] [retry] [giving up after 300 ms] | SITE reads [timeout 500 ms]"
 )
 POINTS: Final = {
     CrashPoint.BEFORE_COMMIT: "before commit",
@@ -146,17 +146,14 @@ def _with_usage(usage: str, words: Words, read: Callable[[], Command]) -> Comman
 
 
 def _submit(words: Words, site: SiteId) -> Submit:
-    action = words.take()
-    operation: Operation
-    if action == "tweets":
-        text = words.quoted() if words.at_quote() else words.rest()
-        try:
-            operation = Tweet(clean_text(text))
-        except BadOperation as bad:
-            raise BadLine(str(bad)) from None
-    else:
-        target = words.site()
-        operation = Block(target) if action == "blocks" else Unblock(target)
+    operations: list[Operation] = []
+    while words.peek() in _ACTIONS:
+        action = words.take()
+        if action == "tweets":
+            operations += _tweets(words)
+        else:
+            target = words.site()
+            operations.append(Block(target) if action == "blocks" else Unblock(target))
     timeout, retry, give_up_ms = TIMEOUT, False, None
     while not words.done:
         if words.takes("retry"):
@@ -166,7 +163,19 @@ def _submit(words: Words, site: SiteId) -> Submit:
         else:
             words.need("timeout")
             timeout = Tick(words.ms())
-    return Submit(site, operation, timeout, retry, give_up_ms)
+    return Submit(site, tuple(operations), timeout, retry, give_up_ms)
+
+
+def _tweets(words: Words) -> Iterator[Tweet]:
+    """Several texts stand in quotes; one without quotes goes to the end of the line."""
+    while True:
+        text = words.quoted() if words.at_quote() else words.rest()
+        try:
+            yield Tweet(clean_text(text))
+        except BadOperation as bad:
+            raise BadLine(str(bad)) from None
+        if not words.at_quote():
+            return
 
 
 def _read(words: Words, site: SiteId) -> Read:

@@ -122,10 +122,10 @@ def _command(command: Command, names: tuple[SiteId, ...]) -> str:
 
 def _act(act: Act, names: tuple[SiteId, ...]) -> str:
     match act:
-        case Submit(site, operation, timeout, retry, give_up_ms):
+        case Submit(site, operations, timeout, retry, give_up_ms):
             gives_up = "" if give_up_ms is None else f" giving up after {give_up_ms} ms"
             again = " retry" if retry else ""
-            return f"{site} {_operation(operation)} timeout {timeout} ms{again}{gives_up}"
+            return f"{site} {' '.join(map(_operation, operations))} timeout {timeout} ms{again}{gives_up}"
         case GiveUp(event):
             return f"give up {event}"
         case FillHoles(site):

@@ -6,7 +6,8 @@ Rules that hold here:
 - A ballot carries one entry a slot. P2c: when it is first seen proposed there is a majority whose members, as each was
   when it promised that ballot, had all accepted nothing, or whose highest accepted ballot carries that entry (B2).
 - A1, A2: what a site durably promised and accepted never goes back, nor does what it claims in its messages.
-- A3: a range promise counts for each slot that it covers, with the votes that the site had when it made it.
+- A3: a range promise, of some slots or of all from one on, counts for each slot that it covers, with the votes that the
+  site had when it made it.
 - L2: ballot 0 needs no promises; what it carries is durable at its proposer before it leaves.
 - D1: what a message claims is durable when it leaves.
 - Everything is kept by slot and looked up, so that a vote costs the same however long the run of the world is. What is
@@ -55,16 +56,19 @@ class SlotBook:
 
 
 class RangeBook(NamedTuple):
-    """A site's promise of all slots from `first` on, and its votes there when it made it."""
+    """A site's promise of the slots from `first` to `last` (None: and all after it), with its votes there at that time."""
 
     first: Slot
+    last: Slot | None
     votes: dict[Slot, Vote]
 
+    def covers(self, first: Slot, last: Slot | None) -> bool:
+        return self.first <= first and (self.last is None or (last is not None and last <= self.last))
+
     def vote(self, slot: Slot, ballot: Ballot) -> Vote | None:
-        """What it had at a slot that it promised; None where the slot is not covered, or was left out."""
+        """What it had at a slot that it promised; None where the slot was left out."""
         vote = self.votes.get(slot, NO_VOTE)
-        left_out = slot < self.first or (vote.promised is not None and vote.promised > ballot)
-        return None if left_out else vote
+        return None if vote.promised is not None and vote.promised > ballot else vote
 
 
 class Ballots:
@@ -74,9 +78,9 @@ class Ballots:
         self._quorum = quorum_size(len(names))
         self.books: dict[Slot, SlotBook] = {}
         self._ranges: list[tuple[RangePromise, ...]] = [()] * len(names)
-        self._range_promises: dict[Ballot, dict[int, RangeBook]] = {}
+        self._range_promises: dict[Ballot, dict[int, list[RangeBook]]] = {}
         self._range_claims: list[list[tuple[Slot, Ballot]]] = [[] for _ in names]
-        """The range promises that each site said, in a message, to have made: from which slot on."""
+        """The promises of all slots that each site said, in a message, to have made: from which slot on."""
         self.chosen_max = Slot(0)
         """The highest slot at which a majority has durably accepted one entry."""
         self.newly_chosen: list[Slot] = []
@@ -107,18 +111,22 @@ class Ballots:
     def ranged(self, site: int, ranges: tuple[RangePromise, ...], prefix: Slot) -> None:
         """A site's range promises became durable. Those at or below its prefix may be forgotten."""
         before, self._ranges[site] = self._ranges[site], ranges
+        edges = [new.first for new in ranges] + [Slot(new.last + 1) for new in ranges if new.last is not None]
         for held in before:
-            spots = [held.first, *(new.first for new in ranges if held.first < new.first)]
+            spots = [held.first, *(edge for edge in edges if held.first < edge)]
             for slot in (max(spot, Slot(prefix + 1)) for spot in spots):
                 now = _covering(ranges, slot)
                 if (held.last is None or slot <= held.last) and (now is None or now < held.ballot):
                     told = f"its range promise went back from {held.ballot} to {now}"
                     self._judge.breaks("A1", told, slot=slot, site=self._names[site])
-        known = {held.ballot for held in before}
         for new in ranges:
-            if new.ballot not in known:
-                votes = {slot: book.votes[site] for slot, book in self.books.items() if slot >= new.first}
-                self._range_promises.setdefault(new.ballot, {}).setdefault(site, RangeBook(new.first, votes))
+            books = self._range_promises.setdefault(new.ballot, {}).setdefault(site, [])
+            if not any(book.covers(new.first, new.last) for book in books):
+                slots = self.books if new.last is None else slots_of(new.first, new.last)
+                known = {
+                    slot: self.books[slot].votes[site] for slot in slots if slot >= new.first and slot in self.books
+                }
+                books.append(RangeBook(new.first, new.last, known))
 
     def _above_ranges(self, site: int, slot: Slot, ballot: Ballot) -> None:
         covering = _covering(self._ranges[site], slot)
@@ -186,12 +194,15 @@ class Ballots:
             self._judge.breaks("B1", told, slot=slot)
 
     def _p2c(self, slot: Slot, book: SlotBook, ballot: Ballot, entry: Entry) -> None:
-        of_range = self._range_promises.get(ballot, {})
-        ranged = [held.vote(slot, ballot) for site, held in of_range.items()]
-        votes = [*book.promises.get(ballot, {}).values(), *(vote for vote in ranged if vote is not None)]
+        promises = dict(book.promises.get(ballot, {}))
+        for site, ranged in self._range_promises.get(ballot, {}).items():
+            held = next((each for each in ranged if each.covers(slot, slot)), None)
+            vote = None if held is None else held.vote(slot, ballot)
+            if vote is not None:
+                promises[site] = vote
+        votes = promises.values()
         if len(votes) < self._quorum:
-            promises = f"{len(votes)} durable promises, {self._quorum} are needed"
-            told = f"{ballot} proposes after {promises}: {in_words(entry)}"
+            told = f"{ballot} proposes after {len(votes)} durable promises of {self._quorum}: {in_words(entry)}"
             self._judge.breaks("B2", told, slot=slot, site=ballot.site)
         empty = sum(vote.accepted is None for vote in votes)
         if empty >= self._quorum:
@@ -208,44 +219,41 @@ class Ballots:
 
     # What is claimed in messages, each before it leaves
 
-    def promise_sent(self, site: int, message: Promise) -> None:
-        """Of one slot that the site has not learned."""
-        slot, ballot, name = message.first, message.ballot, self._names[site]
-        book = self.book(slot)
-        promised = book.votes[site].promised
-        if promised is None or promised < ballot:
-            self._judge.breaks("D1", f"promises {ballot}; its disk says {promised}", slot=slot, site=name)
-        self._claim(book, site, slot, ballot)
-        reported = None
-        for run in message.accepted:
-            self._reported(site, run)
-            reported = run.ballot
-        before = book.accept_claimed[site]
-        if before is not None and (reported is None or reported < before):
-            told = f"promises {ballot} reporting {reported}, after it said to have accepted {before}"
-            self._judge.breaks("A4", told, slot=slot, site=name)
-
-    def range_promise_sent(self, site: int, message: Promise, prefix: Slot) -> None:
-        """A page of a promise of all slots from some slot on: it covers `first` to `last`, less those left out. The
-        site has learned all slots of `prefix`, and keeps no promise there."""
-        first, last, ballot, name = message.first, message.last, message.ballot, self._names[site]
-        held = _covering(self._ranges[site], max(first, Slot(prefix + 1)))
-        if held is None or held < ballot:
-            self._judge.breaks("D1", f"promises {ballot} from here on; its disk says {held}", slot=first, site=name)
-        beside = {slot for run in message.learned for slot in slots_of(run.first, run.last)}
+    def promise_sent(self, site: int, message: Promise, prefix: Slot) -> None:
+        """It covers `first` to `last` (None: all after), less those left out, those that it says are chosen, and those
+        of `prefix`, where the site keeps no promise."""
+        first, ballot, name = message.first, message.ballot, self._names[site]
+        elsewhere = {slot for run in message.learned for slot in slots_of(run.first, run.last)}
         for out in message.left_out:
-            beside |= {slot for slot in self.books if slot >= out.first and (out.last is None or slot <= out.last)}
+            elsewhere |= {slot for slot in self.books if slot >= out.first and (out.last is None or slot <= out.last)}
         reported = {slot: run.ballot for run in message.accepted for slot in slots_of(run.first, run.last)}
-        for slot, book in self.books.items():
-            if slot < first or (last is not None and slot > last) or slot in beside:
+        if message.last is None:
+            slots = [slot for slot in self.books if slot >= first]
+            self._holds(site, max(first, Slot(prefix + 1)), ballot)
+            self._range_claims[site].append((first, ballot))
+        else:
+            slots = list(slots_of(first, message.last))
+        for slot in slots:
+            if slot in elsewhere:
                 continue
+            book = self.book(slot)
+            if message.last is not None:
+                if slot > prefix:
+                    self._holds(site, slot, ballot)
+                self._claim(book, site, slot, ballot)
             before = book.accept_claimed[site]
             if before is not None and (slot not in reported or reported[slot] < before):
                 told = f"promises {ballot} reporting {reported.get(slot)}, after it said to have accepted {before}"
                 self._judge.breaks("A4", told, slot=slot, site=name)
         for run in message.accepted:
             self._reported(site, run)
-        self._range_claims[site].append((first, ballot))
+
+    def _holds(self, site: int, slot: Slot, ballot: Ballot) -> None:
+        """D1: a promise of this ballot, or of a higher one, is durable there."""
+        of_slot, ranged = self.book(slot).votes[site].promised, _covering(self._ranges[site], slot)
+        if not any(promised is not None and promised >= ballot for promised in (of_slot, ranged)):
+            told = f"promises {ballot}; its disk says {of_slot}, and {ranged} for a range"
+            self._judge.breaks("D1", told, slot=slot, site=self._names[site])
 
     def _reported(self, site: int, reported: AcceptedRun) -> None:
         """A promise reports this as accepted."""

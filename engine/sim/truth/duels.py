@@ -11,6 +11,7 @@ from collections import Counter
 
 from engine.core.effects import SawAttempt
 from engine.core.ids import SiteId, Slot, Tick
+from engine.core.run import slots_of
 from engine.core.settings import BACKOFF_MAX
 from engine.core.synod.proposer import BACKOFF_FIRST
 from engine.sim.violation import Judge
@@ -25,9 +26,10 @@ class Duels:
         self._defeats: Counter[Slot] = Counter()
 
     def waits(self, now: Tick, saw: SawAttempt) -> None:
-        """A defeat is told, `now` by the process's clock."""
-        self._defeats[saw.slot] += 1
-        defeats = self._defeats[saw.slot]
+        """A defeat is told, `now` by the process's clock. An attempt at several slots was defeated at each as often."""
+        slots = list(slots_of(saw.slot, saw.last or saw.slot))
+        self._defeats.update(slots)
+        defeats = min(self._defeats[slot] for slot in slots)
         longest = min(BACKOFF_MAX, BACKOFF_FIRST * 2**defeats)
         if saw.until is None or not now < saw.until <= now + longest:
             waits = "for no time that it names" if saw.until is None else f"{saw.until - now} ms"

@@ -22,6 +22,7 @@ from engine.core.ids import Ballot, SiteId, Slot, Tick
 from engine.core.leading.election import TIMEOUT_BEATS
 from engine.core.messages import Cause, Heartbeat, Packet, Prepare, Refused
 from engine.core.peers.heartbeats import UP_BEATS
+from engine.core.run import slots_of
 from engine.core.settings import Leadership, Settings
 from engine.sim.image import Disk
 from engine.sim.violation import violate
@@ -96,8 +97,8 @@ class Elections:
             elif type(message) is Prepare:
                 if message.last is None:
                     self._stands(index, now, message.ballot, message.first)
-                elif message.last == message.first:
-                    self._proposes(index, now, message.first)
+                else:
+                    self._proposes(index, now, message.first, message.last)
 
     def _knows(self, site: SiteId, packet: Packet) -> bool:
         """Both lives are the present ones, and the addressee durably knows the sender's."""
@@ -137,16 +138,17 @@ class Elections:
             told = f"stands with {ballot}, though {leader[1]} tells of {leader[0]}"
             violate("L3", told, slot=first, site=self._settings[index].site)
 
-    def _proposes(self, index: int, now: Tick, slot: Slot) -> None:
-        """A synod for one slot. Who led, or stood, may have had to settle it."""
+    def _proposes(self, index: int, now: Tick, first: Slot, last: Slot) -> None:
+        """A synod for these slots. Who led, or stood, may have had to settle them."""
         process = self._processes[index]
-        if slot in process.tried or process.stood is not None:
+        slots = set(slots_of(first, last))
+        if slots <= process.tried or process.stood is not None:
             return
-        process.tried.add(slot)
+        process.tried |= slots
         leader = self._leader(index, now)
         if leader is not None:
             told = f"fills this slot itself, though {leader[1]} tells of {leader[0]}"
-            violate("L3", told, slot=slot, site=self._settings[index].site)
+            violate("L3", told, slot=first, site=self._settings[index].site)
 
     def _beats(self, index: int, now: Tick, heartbeat: Heartbeat) -> None:
         process, settings = self._processes[index], self._settings[index]

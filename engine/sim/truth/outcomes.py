@@ -233,9 +233,7 @@ class Outcomes:
             told = f"{id_} is told {outcome}; its disk says {row or 'nothing'}"
             violate("D1", told, slot=None if row is None else row.slot, site=id_.author)
 
-    def _told(
-        self, id_: EventId | None, event: Event, outcome: EventState, slot: Slot | None, image: Image
-    ) -> None:
+    def _told(self, id_: EventId | None, event: Event, outcome: EventState, slot: Slot | None, image: Image) -> None:
         site = event.site
         if event.reopened:
             return

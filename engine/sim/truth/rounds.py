@@ -1,8 +1,8 @@
 """The truth about rounds: which ballots a site may use, and for what.
 
 Rules that hold here:
-- B1: a round is durable before its prepare leaves, names one attempt at one slot, or at the whole log, and is above all
-  used before a start.
+- B1: a round is durable before its prepare leaves, names one attempt at some slots that are begun together, or at the
+  whole log, and is above all used before a start.
 - L2: ballot 0 is used by the author of the slot before alone, and once.
 """
 
@@ -21,7 +21,10 @@ from engine.sim.violation import Judge
 
 _NO_ROUND: Final = Round(0)
 
-_WHOLE_LOG: Final = Slot(0)
+_Purpose = tuple[Slot, Slot | None]
+"""The slots of an attempt, first and last."""
+
+_WHOLE_LOG: Final[_Purpose] = (Slot(1), None)
 """The purpose of a leader's range ballot."""
 
 
@@ -32,7 +35,7 @@ class Rounds:
         self._ballots = ballots
         self._judge = judge
         self._at_start = [_NO_ROUND] * len(names)
-        self._purposes: dict[Ballot, Slot] = {}
+        self._purposes: dict[Ballot, _Purpose] = {}
 
     def started(self, index: int, stored: Stored) -> None:
         self._at_start[index] = stored.round
@@ -42,25 +45,27 @@ class Rounds:
 
     def prepares(self, index: int, message: Prepare) -> None:
         """A prepare leaves."""
-        purpose = _WHOLE_LOG if message.last is None else message.first
-        self._used(index, message.ballot, message.first, purpose)
+        span = _WHOLE_LOG if message.last is None else (message.first, message.last)
+        self._used(index, message.ballot, span)
 
     def proposes(self, index: int, slot: Slot, ballot: Ballot, entry: Entry) -> None:
         """An accept of this entry leaves."""
         if ballot.round == 0:
             self._ballot_zero(index, slot, ballot, entry)
         else:
-            self._used(index, ballot, slot, _WHOLE_LOG if self.is_of_the_whole_log(ballot) else slot)
+            self._used(index, ballot, (slot, slot))
 
-    def _used(self, index: int, ballot: Ballot, slot: Slot, purpose: Slot) -> None:
-        name, durable = self._names[index], self._disks[index].image.round
+    def _used(self, index: int, ballot: Ballot, span: _Purpose) -> None:
+        name, slot, durable = self._names[index], span[0], self._disks[index].image.round
         if ballot.site != name or ballot.round > durable:
             self._judge.breaks("B1", f"uses {ballot}; the highest round on its disk is {durable}", slot=slot, site=name)
         if ballot.round <= self._at_start[index]:
             told = f"uses {ballot}, though round {self._at_start[index]} was used before it started"
             self._judge.breaks("B1", told, slot=slot, site=name)
-        if self._purposes.setdefault(ballot, purpose) != purpose:
-            self._judge.breaks("B1", f"uses {ballot} at slot {self._purposes[ballot]} too", slot=slot, site=name)
+        first, last = self._purposes.setdefault(ballot, span)
+        if slot < first or (last is not None and (span[1] is None or span[1] > last)):
+            told = f"uses {ballot} beside what it is for, slots {first} to {last or 'any'}"
+            self._judge.breaks("B1", told, slot=slot, site=name)
 
     def _ballot_zero(self, index: int, slot: Slot, ballot: Ballot, entry: Entry) -> None:
         """Only the author of what is learned at the slot before, with an entry of its own that is durable first."""

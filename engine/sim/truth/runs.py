@@ -2,8 +2,8 @@
 
 Rules that hold here:
 - A run is what one message or one write says of several consecutive slots.
-- Runs are looked at where their slots come to different ends: partly refused, reported in parts, cut to size, learned in
-  parts or out of order, cut short by the end of a process.
+- They are looked at where their slots come to different ends: partly refused, reported in parts, cut to size, learned
+  out of order, or in part when the process ends.
 - What is kept is bounded: the newest few of each site.
 """
 
@@ -24,14 +24,6 @@ from engine.sim.image import Disk, Image
 from engine.sim.sometimes import Reached
 
 _KEPT: Final = 32
-
-SEVERAL: Final = "accept of several slots"
-PARTLY_REFUSED: Final = "accept of several slots that is partly refused"
-SPLIT: Final = "promise that splits a run"
-CUT_TO_SIZE: Final = "run cut by the datagram's size"
-CRASH_BEFORE: Final = "crash between a run's acceptance and its learning"
-CRASH_WITHIN: Final = "crash with part of a run learned"
-OUT_OF_ORDER: Final = "run learned out of order"
 
 
 class _Asked(NamedTuple):
@@ -70,21 +62,22 @@ class Runs:
     def packed(self, messages: Sequence[Message]) -> None:
         """These messages leave for one site together: what could be one message of them is one."""
         for one, other in pairwise(messages):
-            if type(one) is type(other) is Accept:
-                assert isinstance(one, Accept) and isinstance(other, Accept)
-                if one.ballot == other.ballot and one.run.last + 1 == other.run.first:
-                    self._reached(CUT_TO_SIZE)
+            match one, other:
+                case Accept(ballot, run), Accept(same, rest) if ballot == same and run.last + 1 == rest.first:
+                    self._reached("run cut by the datagram's size")
+                case _:
+                    pass
 
     def voted(self, index: int, write: WriteVote) -> None:
         if write.last > write.first and write.vote.accepted is not None:
             self._accepted[index].append((write.first, write.last))
-            self._reached(SEVERAL)
+            self._reached("accept of several slots")
 
     def learned(self, index: int, run: Run) -> None:
         image = self._disks[index].image
         for first, last in self._accepted[index]:
             if first < run.first <= last and image.entry(first) is None:
-                self._reached(OUT_OF_ORDER)
+                self._reached("run learned out of order")
 
     def ended(self, index: int) -> None:
         """A process ends: what it accepted and what it learned is on its disk."""
@@ -92,7 +85,8 @@ class Runs:
         for first, last in accepted:
             learned = sum(image.entry(Slot(slot)) is not None for slot in range(first, last + 1))
             if learned <= last - first:
-                self._reached(CRASH_WITHIN if learned else CRASH_BEFORE)
+                within = "crash with part of a run learned"
+                self._reached(within if learned else "crash between a run's acceptance and its learning")
         accepted.clear()
         self._asked[index].clear()
 
@@ -104,7 +98,7 @@ class Runs:
                     for out in message.spans
                 )
                 if 0 < refused <= last - first:
-                    self._reached(PARTLY_REFUSED)
+                    self._reached("accept of several slots that is partly refused")
 
     def _promised(self, image: Image, message: Promise) -> None:
         """A page ends within what was accepted as one, or a slot within it is promised apart."""
@@ -115,4 +109,4 @@ class Runs:
         if newest is None or after is None:
             return
         if after.accepted is not None and after.accepted == newest.value.accepted:
-            self._reached(SPLIT)
+            self._reached("promise that splits a run")

@@ -63,7 +63,7 @@ from engine.sim.sometimes import Reached
 from engine.sim.truth.ballots import Ballots
 from engine.sim.truth.duels import Duels
 from engine.sim.truth.elections import Elections
-from engine.sim.truth.outcomes import FINAL, Event, Outcomes
+from engine.sim.truth.outcomes import FINAL, Outcomes
 from engine.sim.truth.prefixes import Prefixes
 from engine.sim.truth.reads import Begun, Reads
 from engine.sim.truth.recovery import Recovery
@@ -207,7 +207,9 @@ class Truth:
         name, image = self._names[index], self._disks[index].image
         for message in messages:
             if not isinstance(message, Accept):
-                violate("D1", f"{message.word()} leaves before the commit that it rests on", slot=message.slot, site=name)
+                violate(
+                    "D1", f"{message.word()} leaves before the commit that it rests on", slot=message.slot, site=name
+                )
             if not self._elects[index] or not self._rounds.is_of_the_whole_log(message.ballot):
                 told = f"an accept of {message.ballot}, which is no leader's, leaves before the commit of its pass"
                 violate("L3", told, slot=message.slot, site=name)
@@ -251,10 +253,7 @@ class Truth:
                 case Promise():
                     self._stores.may_vote(index, "promises")
                     self._has_learned(name, image, message.learned)
-                    if self._rounds.is_of_the_whole_log(message.ballot):
-                        self.ballots.range_promise_sent(index, message, image.prefix)
-                    elif not message.learned:
-                        self.ballots.promise_sent(index, message)
+                    self.ballots.promise_sent(index, message, image.prefix)
                 case Accept():
                     self._proposed(index, message)
                     for slot, entry in message.run:

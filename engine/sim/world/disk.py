@@ -19,7 +19,6 @@ from engine.core.run import Run
 from engine.core.storage import NO_VOTE, Stored, StoreDamaged, StoreFailed, Vote, Voted, Write
 from engine.sim.image import Image
 
-
 ROW_SLOTS: Final = 8
 """How many slots a row of the log holds at the most, so that what is read of a prefix comes as several runs."""
 

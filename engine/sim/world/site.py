@@ -2,7 +2,8 @@
 
 Rules that hold here:
 - A pass is the node's: it steps the replica through all that waits, and drives one `Turn` (D1). Between any two of its
-  items the process may end (`CrashPoint`); what was then written and not synced may be lost.
+  items the process may end (`CrashPoint`); what was then written and not synced may be lost, though an elected leader's
+  accepts left before it (L3).
 - A process's clock begins at 0 and shows nothing of the world's. A new process knows what its disk holds, and no more.
 - A process that syncs or is paused takes nothing in; what arrives waits, as in a socket's buffer, which has an end.
 - What is longer than a datagram goes in parts, as on the wire (W4); a process forgets the parts that it has.
@@ -25,6 +26,7 @@ from engine.core.effects import (
     SawReadConfirmed,
     SawReadUnconfirmed,
     SawRecovery,
+    Send,
 )
 from engine.core.entry import BadOperation
 from engine.core.events.sessions import Submission
@@ -72,8 +74,8 @@ class SimSite:
         self.process = 0
         """Counts the processes of this site."""
         self.fuse: Fuse | None = None
-        self.awaited: set[int] = set()
-        """The tokens of events and reads of this process of which nothing was told yet."""
+        self.awaited: dict[int, set[int]] = {}
+        """By the tokens of this process: which events of a submission, or the read, nothing was told of yet."""
         self.disk_ms = 0
         self.tick_late_ms = 0
         self._world = world
@@ -89,6 +91,8 @@ class SimSite:
         self._turn: Turn[None] | None = None  # what this process's pass leaves to be done
         self._items: Iterator[Item[None]] = iter(())
         self._written: Sequence[Write] = ()  # what its commit wrote, while that is not synced
+        self._is_durable = True  # nothing that it wrote waits for its commit
+        self._left_beside = False  # accepts of it left before its commit (L3)
         self._used_before = Slot(0)
         self._synced_late = False  # its sync ended in a pause
         self._alarm: int | None = None  # the world's time of the wake-up that is scheduled
@@ -150,6 +154,9 @@ class SimSite:
             self._truth.durable(self.index, writes)
         elif unsynced:
             self._world.reached("unsynced commit lost")
+        if self._left_beside and not self._is_durable and not writes:
+            self._world.reached("accept left beside a commit that was lost")
+        self._truth.ended(self.index)
         self._world.note(self.index, "end", why)
 
     def _refuse(self, why: str) -> None:
@@ -270,7 +277,7 @@ class SimSite:
                 return replica.receive(now, packet)
             case Submission():
                 self._world.mark((Mark.SUBMIT, self._world.now, item.token))
-                self.awaited.add(item.token)
+                self.awaited[item.token] = set(range(len(item.bodies)))
                 return replica.submit(now, item)
             case GiveUp():
                 self._world.mark((Mark.GIVE_UP, self._world.now, item.token))
@@ -281,7 +288,7 @@ class SimSite:
             case Read():
                 self._world.mark((Mark.READ, self._world.now, item.token))
                 self._truth.read_begins(self.index, item.token, now)
-                self.awaited.add(item.token)
+                self.awaited[item.token] = {0}
                 return replica.read(now, item.token, item.timeout)
             case _:
                 assert_never(item)
@@ -291,6 +298,7 @@ class SimSite:
         replica = self.replica
         assert replica is not None
         self._used_before = self.disk.image.used_max
+        self._is_durable, self._left_beside = not effects.writes, False
         turn = self._turn = Turn(replica, effects)
         self._items = turn.items()
         self._go_on(turn)
@@ -309,9 +317,14 @@ class SimSite:
                         return
                     if not self._sync(turn):
                         return
+                case Leave() if not self._is_durable:
+                    self._truth.leaving_beside(self.index, item.messages)
+                    self._left_beside = True
+                    if not self._send(item.to, item.messages):
+                        return
                 case Leave():
                     if not judged:
-                        self._truth.sending(self.index, self._passed_at, turn.sends, self._used_before)
+                        self._judge(turn.sends)
                         judged = True
                     if not self._send(item.to, item.messages):
                         return
@@ -329,6 +342,12 @@ class SimSite:
             self._catch_up()
         else:
             self._set_alarm()
+
+    def _judge(self, sends: Sequence[Send]) -> None:
+        """What leaves after the commit."""
+        if self._left_beside:
+            sends = [send for send in sends if not send.beside]
+        self._truth.sending(self.index, self._passed_at, sends, self._used_before)
 
     def _write(self, writes: Sequence[Write]) -> bool:
         """The first half of a commit; False where the process is gone."""
@@ -365,6 +384,7 @@ class SimSite:
             self._world.stopped(self.index, str(failed))
             return False
         self._world.mark((Mark.COMMIT, self._world.now, commit))
+        self._is_durable = True
         self._truth.durable(self.index, self._written)
         turn.committed(commit)
         return not (self.fuse and self._burns(CrashPoint.AFTER_COMMIT))
@@ -374,6 +394,8 @@ class SimSite:
         replica, world = self.replica, self._world
         assert replica is not None
         packet = replica.packet(to, tuple(messages))
+        if len(packet.messages) > 1:
+            self._truth.packed(packet.messages)
         for plaintext in encode_packet(packet, self._packet_bytes):
             for payload in self._cutter.cut(plaintext, self._packet_bytes):
                 world.send(self.index, to, payload, packet.messages)
@@ -392,7 +414,7 @@ class SimSite:
                 case SawOutcome():
                     self._truth.told(self.index, saw)
                     if saw.token is not None:
-                        self.awaited.discard(saw.token)
+                        self._was_told(saw.token, range(saw.offset, saw.offset + saw.count))
                     if self.fuse and self._burns(CrashPoint.BETWEEN_TELLS):
                         return False
                 case SawNumbered():
@@ -405,8 +427,14 @@ class SimSite:
                     assert self.replica is not None
                     self._truth.shows(self.index, self.replica.blocks())
                     self._truth.read_ends(self.index, saw)
-                    self.awaited.discard(saw.token)
+                    self._was_told(saw.token, range(1))
         return True
+
+    def _was_told(self, token: int, of: range) -> None:
+        awaited = self.awaited.get(token, set())
+        awaited.difference_update(of)
+        if not awaited:
+            self.awaited.pop(token, None)
 
     def _burns(self, point: CrashPoint) -> bool:
         """The process may end here; True where it does."""

@@ -14,9 +14,10 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from heapq import heapify, heappop, heappush
+from itertools import chain, count
 from random import Random
 from typing import Any, Protocol, TypeVar
 from zlib import crc32
@@ -83,6 +84,7 @@ class World:
         self._heap: list[tuple[int, int, Callable[[Any], None], Any]] = []
         self._sequence = 0
         self._tokens = 0
+        self._stamped = 0
         self._stamps = dict(setup.stamps)
         self._marks = Marks()
         self.mark = self._marks.add
@@ -161,21 +163,25 @@ class World:
 
     # What users do
 
-    def submit(self, site: int, operation: Operation, timeout: Tick, *, retry: bool) -> int | None:
-        """Submits at a site that is up; returns the token that its outcome will carry, None where nobody is there."""
+    def submit(self, site: int, operations: Sequence[Operation], timeout: Tick, *, retry: bool) -> int | None:
+        """Submits events together at a site that is up; returns the token that their outcomes will carry, None where
+        nobody is there."""
         if not self.sites[site].up:
             return None
         self._tokens = token = self._tokens + 1
-        body = self._body(site, operation, token)
-        self.truth.submitted(site, token, body)
-        self.sites[site].take(Submission(token, body, timeout, retry))
+        bodies = tuple(self._body(site, operation) for operation in operations)
+        if len(bodies) > 1:
+            self.reached("several events submitted together")
+        self.truth.submitted(site, token, bodies)
+        self.sites[site].take(Submission(token, bodies, timeout, retry))
         return token
 
-    def _body(self, site: int, operation: Operation, token: int) -> str:
+    def _body(self, site: int, operation: Operation) -> str:
         """Stamped as at the door (W5). An event that is spelt like an earlier one is stamped with another time."""
+        self._stamped = number = self._stamped + 1
         said = self._stamps.get(self.names[site])
-        first = token if said is None else said[token % len(said)]
-        bodies = (encode(stamped(operation, at_ms)) for at_ms in (first, *range(token, token + len(self.names) + 9)))
+        first = number if said is None else said[number % len(said)]
+        bodies = (encode(stamped(operation, at_ms)) for at_ms in chain((first,), count(number)))
         return next(body for body in bodies if body not in self.truth.outcomes.by_body)
 
     def give_up(self, site: int, token: int) -> None:
