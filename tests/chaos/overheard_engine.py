@@ -32,15 +32,18 @@ Json = dict[str, Any]
 
 
 def claims(messages: Iterable[Message]) -> Iterator[Json]:
-    """What is said that the sender's store must hold, a line each; `slots` are those that it is said of one by one."""
+    """What is said that the sender's store must hold, a line each; `spans` are of the slots that it is said of one by
+    one: of more than one slot a promise is kept as one of a range."""
     for message in messages:
         match message:
             case Promise(ballot, first, last) if first != last or not message.learned:
-                yield {"said": "promised", "ballot": str(ballot), "first": first, "slots": [first][: first == last]}
-            case Accepted(ballot, slots):
-                yield {"said": "accepted", "ballot": str(ballot), "first": slots[0], "slots": slots}
+                spans = [(first, last)] if first == last else []
+                yield {"said": "promised", "ballot": str(ballot), "first": first, "spans": spans}
+            case Accepted(ballot, spans):
+                yield {"said": "accepted", "ballot": str(ballot), "first": spans[0][0], "spans": spans}
             case Prepare(ballot, first, last):
-                yield {"said": "prepared", "ballot": str(ballot), "first": first, "slots": [first][: first == last]}
+                spans = [] if last is None else [(first, last)]
+                yield {"said": "prepared", "ballot": str(ballot), "first": first, "spans": spans}
             case _:
                 pass
 

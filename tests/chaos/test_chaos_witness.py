@@ -16,7 +16,8 @@ import pytest
 
 from engine.core.entry import Entry
 from engine.core.ids import SiteId, Slot
-from engine.core.messages import Accepted, LearnedSlot, Message, Prepare, Promise
+from engine.core.messages import Accepted, Message, Prepare, Promise
+from engine.core.run import run_of
 from engine.core.settings import Leadership
 from engine.core.storage import Vote
 from engine.template import write_files
@@ -35,7 +36,7 @@ NAMES = ("alice", "bob", "carol")
 
 
 def line(verb: str, ballot: str, *slots: int, first: int = 7) -> Json:
-    return {"said": verb, "ballot": ballot, "first": first, "slots": list(slots)}
+    return {"said": verb, "ballot": ballot, "first": first, "spans": [(slot, slot) for slot in slots]}
 
 
 def said_by(site: str, *lines: Json, since_s: float = 1.0) -> Sayings:
@@ -47,7 +48,7 @@ def said_by(site: str, *lines: Json, since_s: float = 1.0) -> Sayings:
 
 def votes(promised: str, accepted: str | None = None) -> dict[int, Vote]:
     """Of slot 7."""
-    return {7: Vote(ballot_of(promised), None if accepted is None else ballot_of(accepted), None)}
+    return {7: Vote(ballot_of(promised), None if accepted is None else ballot_of(accepted), ())}
 
 
 PROMISED = line("promised", "10.bob", 7)
@@ -72,7 +73,7 @@ def test_what_the_store_holds_or_exceeds_is_let_pass_a1_a2() -> None:
         (
             [PREPARED, line("prepared", "3.alice", 8)],
             {},
-            "B1 slot 8: alice prepares 3.alice, which it prepared for slot 7",
+            "B1 slot 8: alice prepares 3.alice, which it prepared for slot 7 before",
         ),
     ],
 )
@@ -81,20 +82,28 @@ def test_what_the_store_does_not_hold_is_found(lines: list[Json], kept: dict[int
     assert found.startswith(says)
 
 
+def test_a_ballot_that_was_prepared_for_several_slots_may_be_prepared_for_some_of_them_again() -> None:
+    begun = {**PREPARED, "spans": [(7, 9)]}
+    assert (
+        hold_against_stores([said_by("alice", begun, PREPARED, line("prepared", "3.alice", 9))], {"alice": {}}, {})
+        == []
+    )
+
+
 def test_a_promise_that_tells_of_a_choice_is_no_claim_and_all_others_are() -> None:
     """R1: a learned slot is answered with its entry; what was promised there before is not kept (A2)."""
     ballot, entry = ballot_of("3.bob"), Entry(SiteId("bob"), 1, 0, "tweet 1 hi")
     said: list[Message] = [
-        Promise(ballot, Slot(7), Slot(7), (), (LearnedSlot(Slot(7), entry),), ()),
+        Promise(ballot, Slot(7), Slot(7), (), (run_of(Slot(7), entry),), ()),
         Promise(ballot, Slot(7), Slot(7), (), (), ()),
         Promise(ballot, Slot(7), None, (), (), ()),
-        Accepted(ballot, (Slot(8), Slot(11))),
-        Prepare(ballot, Slot(9), Slot(9)),
+        Accepted(ballot, ((Slot(8), Slot(9)), (Slot(11), Slot(11)))),
+        Prepare(ballot, Slot(9), Slot(10)),
     ]
     sayings = said_by("alice", *map(json.loads, map(json.dumps, claims(said))))
     assert sayings.promised == {7: ballot}
-    assert sayings.accepted == {8: ballot, 11: ballot}
-    assert sayings.prepared == [(ballot, 9)]
+    assert sayings.accepted == dict.fromkeys((8, 9, 11), ballot)
+    assert sayings.prepared == [(ballot, 9, 10)]
     assert sayings.acted == [7, 7, 8, 9]
 
 

@@ -3,7 +3,7 @@
 Rules that hold here:
 - Each process of a site wrote down what it said, from its first message on (`tests.chaos.overheard_engine`).
 - D1, A1, A2: the store of a site holds, slot by slot, at least what the site ever said to have promised and accepted.
-- B1: a ballot that was prepared for one slot is for that slot alone, over all starts of a site.
+- B1: a ballot that was prepared for some slots is for these alone, over all starts of a site.
 - D5: after its disk was lost, a site says no vote and prepares nothing. Its store has no part of what it said before.
 """
 
@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.core.ids import Ballot, Round, SiteId
+from engine.core.ids import Ballot, Round, SiteId, Slot
 from engine.core.storage import NO_VOTE, Vote
+from engine.core.wording import span
 
 Json = dict[str, Any]
 
@@ -32,8 +33,8 @@ class Sayings:
     since_s: float
     promised: Said = field(default_factory=dict)
     accepted: Said = field(default_factory=dict)
-    prepared: list[tuple[Ballot, int]] = field(default_factory=list)
-    """The ballots that this site prepared for one slot."""
+    prepared: list[tuple[Ballot, int, int]] = field(default_factory=list)
+    """The ballots that this site prepared for some slots, and the first and last of them."""
     acted: list[int] = field(default_factory=list)
     """The first slot of each vote, and of each prepare, of whatever span."""
 
@@ -43,10 +44,10 @@ class Sayings:
         self.acted.append(line["first"])
         match line["said"]:
             case "prepared":
-                self.prepared += [(ballot, slot) for slot in line["slots"]]
+                self.prepared += [(ballot, first, last) for first, last in line["spans"]]
             case "promised" | "accepted" as verb:
                 said = self.promised if verb == "promised" else self.accepted
-                for slot in line["slots"]:
+                for slot in (slot for first, last in line["spans"] for slot in range(first, last + 1)):
                     said[slot] = max(ballot, said.get(slot, ballot))
 
 
@@ -73,7 +74,7 @@ def hold_against_stores(
 ) -> list[str]:
     """`stores`: the acceptor's variables by site and slot. `lost_s`: when sites lost their disks."""
     wrong: dict[str, None] = {}
-    prepared: dict[Ballot, int] = {}
+    prepared: dict[Ballot, tuple[int, int]] = {}
     for said in sayings:
         if said.site in lost_s:
             if said.acted and said.since_s > lost_s[said.site]:
@@ -83,10 +84,11 @@ def hold_against_stores(
         store = stores[said.site]
         wrong |= dict.fromkeys(_not_kept(said.site, "promised", said.promised, store))
         wrong |= dict.fromkeys(_not_kept(said.site, "accepted", said.accepted, store))
-        for ballot, slot in said.prepared:
-            if prepared.setdefault(ballot, slot) != slot:
-                other = f"which it prepared for slot {prepared[ballot]} too"
-                wrong[f"B1 slot {slot}: {said.site} prepares {ballot}, {other}"] = None
+        for ballot, first, last in said.prepared:
+            begun = prepared.setdefault(ballot, (first, last))
+            if first < begun[0] or last > begun[1]:
+                other = f"which it prepared for {span(*map(Slot, begun))} before"
+                wrong[f"B1 slot {first}: {said.site} prepares {ballot}, {other}"] = None
     return list(wrong)
 
 

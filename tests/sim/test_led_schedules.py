@@ -101,7 +101,7 @@ class Schedules(RuleBasedStateMachine):
             assert world.now < latest, "an event has no outcome, though nothing is in its way"
             world.run(world.now + 50)
         for site, process, token in self.tokens:
-            event = world.truth.outcomes.by_token[token]
+            (event,) = world.truth.outcomes.by_token[token]
             assert event.told is EventState.CREATED or process != world.sites[site].process, event
 
     def _held(self, which: int) -> int:

@@ -178,7 +178,7 @@ def test_l2_ballot_zero_is_for_the_author_of_the_slot_before_and_durable(disks: 
     rounds, zero = Rounds(NAMES, disks, ballots, Judge()), Ballot(Round(0), ALICE)
     with violates("L2"):
         rounds.proposes(0, Slot(2), zero, OWN)
-    disks[0].image.ahead[SLOT] = BLOCK
+    disks[0].image.ahead.put(SLOT, SLOT, (BLOCK,))
     with violates("L2"):
         rounds.proposes(0, Slot(2), zero, OWN)
     ballots.voted(0, Slot(2), Vote(zero, zero, (OWN,)))

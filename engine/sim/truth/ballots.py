@@ -56,7 +56,7 @@ class SlotBook:
 
 
 class RangeBook(NamedTuple):
-    """A site's promise of the slots from `first` to `last` (None: and all after it), with its votes there at that time."""
+    """A site's promise of the slots from `first` to `last` (None: and all after it), and its votes there then."""
 
     first: Slot
     last: Slot | None
