@@ -247,11 +247,11 @@ def test_b2_a_site_that_promised_a_range_and_a_slot_of_it_counts_once(ballots: B
 
 
 def test_b2_what_a_site_accepted_before_it_promised_the_rest_of_a_ballot_counts(ballots: Ballots) -> None:
+    """The prepare of one slot came before that of both."""
     promise_run(ballots, LOW, 0, 1)
-    for site in (1, 2):
-        ballots.ranged(site, (RangePromise(SLOT, SLOT, HIGH),), NONE)
-    ballots.voted(0, NEXT, Vote(LOW, LOW, (ENTRY,)))
-    ballots.voted(1, NEXT, Vote(LOW, LOW, (ENTRY,)))
+    ballots.ranged(1, (RangePromise(SLOT, SLOT, HIGH), RangePromise(NEXT, NEXT, LOW)), NONE)
+    for site in (0, 1):
+        ballots.voted(site, NEXT, Vote(LOW, LOW, (ENTRY,)))
     promise_run(ballots, HIGH, 1, 2)
     with violates("B2"):
         ballots.proposed(NEXT, HIGH, NOOP)
