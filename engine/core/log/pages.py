@@ -8,6 +8,7 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 from engine.core.entry import Entry
@@ -62,30 +63,22 @@ def run_pages(runs: Iterable[Run], page_bytes: int) -> Iterator[Run]:
 
 def answer(learner: Learner, message: Ask, page_bytes: int) -> Iterator[Known]:
     """What this site has learned of the spans asked for; at most PAGES_PER_ANSWER messages, each exact (W3)."""
-    pages = 0
-    for first, last in message.spans:
-        covered_to = Slot(first - 1)
-        page: list[Run] = []
-        budget = page_bytes
-        for run in learner.learned(first, last):
-            left = run
-            while (count := fitting(left.entries, budget)) < len(left.entries):
-                if not page:
-                    count = max(1, count)
-                if count:
-                    page.append(left.cut(left.first, Slot(left.first + count - 1)))
-                yield Known(message.nonce, Slot(covered_to + 1), page[-1].last, tuple(page))
-                pages += 1
-                if pages == PAGES_PER_ANSWER:
-                    return
-                covered_to, page, budget = page[-1].last, [], page_bytes
-                if count == len(left.entries):
-                    break
-                left = left.cut(Slot(left.first + count), left.last)
-            else:
-                page.append(left)
-                budget -= cost_bytes(left.entries)
-        yield Known(message.nonce, Slot(covered_to + 1), last, tuple(page))
-        pages += 1
-        if pages == PAGES_PER_ANSWER:
-            return
+    pages = (page for span in message.spans for page in _known(learner, *span, page_bytes))
+    return (Known(message.nonce, *page) for page in islice(pages, PAGES_PER_ANSWER))
+
+
+def _known(learner: Learner, first: Slot, last: Slot, page_bytes: int) -> Iterator[tuple[Slot, Slot, tuple[Run, ...]]]:
+    """The span in pages: from where to where one goes, and what is learned of that."""
+    begin, page, budget = first, list[Run](), page_bytes
+    for run in learner.learned(first, last):
+        left = run.entries
+        while left:
+            fits = max(fitting(left, budget), 0 if page else 1)
+            if fits:
+                page.append(Run(Slot(run.last + 1 - len(left)), left[:fits]))
+                budget -= cost_bytes(left[:fits])
+            left = left[fits:]
+            if left:
+                yield begin, page[-1].last, tuple(page)
+                begin, page, budget = Slot(page[-1].last + 1), [], page_bytes
+    yield begin, last, tuple(page)

@@ -169,20 +169,23 @@ class World:
         if not self.sites[site].up:
             return None
         self._tokens = token = self._tokens + 1
-        bodies = tuple(self._body(site, operation) for operation in operations)
+        bodies: list[str] = []
+        for operation in operations:
+            bodies.append(self._body(site, operation, bodies))
         if len(bodies) > 1:
             self.reached("several events submitted together")
         self.truth.submitted(site, token, bodies)
-        self.sites[site].take(Submission(token, bodies, timeout, retry))
+        self.sites[site].take(Submission(token, tuple(bodies), timeout, retry))
         return token
 
-    def _body(self, site: int, operation: Operation) -> str:
+    def _body(self, site: int, operation: Operation, beside: Sequence[str]) -> str:
         """Stamped as at the door (W5). An event that is spelt like an earlier one is stamped with another time."""
         self._stamped = number = self._stamped + 1
         said = self._stamps.get(self.names[site])
         first = number if said is None else said[number % len(said)]
         bodies = (encode(stamped(operation, at_ms)) for at_ms in chain((first,), count(number)))
-        return next(body for body in bodies if body not in self.truth.outcomes.by_body)
+        known = self.truth.outcomes.by_body
+        return next(body for body in bodies if body not in known and body not in beside)
 
     def give_up(self, site: int, token: int) -> None:
         self.sites[site].take(GiveUp(token))
