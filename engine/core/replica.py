@@ -19,8 +19,9 @@ from typing import assert_never
 from engine.core.broken import BrokenRule
 from engine.core.consensus import Consensus, Onlooker
 from engine.core.effects import Effects, SawApplied
-from engine.core.events.sessions import Sessions, Submission
+from engine.core.events.sessions import Sessions
 from engine.core.events.situation import Situation
+from engine.core.events.submissions import Submission
 from engine.core.explained.biographer import Biographer
 from engine.core.explained.hindrance import Hindrances, Meddling, nobody_meddles
 from engine.core.explained.readings import Readings
@@ -142,9 +143,10 @@ class Replica:
     def submit(self, now: Tick, submission: Submission) -> Effects:
         return self._act(now, lambda step: self._sessions.submit(step, submission))
 
-    def give_up(self, now: Tick, token: int) -> Effects:
-        """Ends an event or a read as when its time has passed. An unknown token does nothing."""
-        return self._act(now, lambda step: self._give_up(step, token))
+    def give_up(self, now: Tick, token: int, offset: int = 0, count: int | None = None) -> Effects:
+        """Ends a read, or what was submitted with this token, as when the time has passed: its events from `offset` on,
+        `count` of them or all. An unknown token does nothing."""
+        return self._act(now, lambda step: self._give_up(step, token, offset, count))
 
     def read(self, now: Tick, token: int, timeout: Tick) -> Effects:
         """A linearizable read begins (R5). Its token, which no open read has, comes back with what became of it."""
@@ -181,6 +183,7 @@ class Replica:
         """The store's commit number after the commit of the effects so far; packets tell it (D5)."""
         self._lives.commit = commit
         self._learner.committed()
+        self._sessions.committed()
         self._biographer.committed()
 
     def packet(self, to: SiteId, messages: tuple[Message, ...]) -> Packet:
@@ -280,8 +283,8 @@ class Replica:
                 self._peers.heard(step, packet.sender)
                 self._handle(step, packet.sender, message)
 
-    def _give_up(self, step: Step, token: int) -> None:
-        self._sessions.give_up(step, token, self._readings.situation(step.now))
+    def _give_up(self, step: Step, token: int, offset: int, count: int | None) -> None:
+        self._sessions.give_up(step, token, offset, count, self._readings.situation(step.now))
         self._reads.give_up(step, token, "given up by who asked")
 
     def _tick(self, step: Step) -> None:
@@ -302,6 +305,7 @@ class Replica:
         if step.voting:
             self._sessions.number(step)
             self._policy.push(step)
+            self._sessions.keep(step)
         else:
             self._proposer.end(step, Slot(1), None, self._lives.why)
             if self._lives.lost:

@@ -4,6 +4,7 @@ Rules that hold here:
 - Spans are disjoint and ascending. What is put somewhere takes the place of what was there, and of nothing else.
 - A value stands for its whole span; `cut(value, skip, count)` makes the value of a part of it.
 - A look costs the logarithm of how many spans there are, whatever they span.
+- What else is numbered may be kept so too: an author's events.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ class Spans(Generic[Held]):
     def __copy__(self) -> Spans[Held]:
         return Spans(self._cut, self._parts)
 
+    def __reversed__(self) -> Iterator[Part[Held]]:
+        return reversed(self._parts)
+
     def __len__(self) -> int:
         """How many spans there are."""
         return len(self._parts)
@@ -57,19 +61,19 @@ class Spans(Generic[Held]):
         """The highest slot of all."""
         return self._parts[-1].last if self._parts else None
 
-    def at(self, slot: Slot) -> Part[Held] | None:
+    def at(self, slot: int) -> Part[Held] | None:
         """The whole span that a slot is in."""
         index = bisect_right(self._firsts, slot) - 1
         if index < 0 or self._parts[index].last < slot:
             return None
         return self._parts[index]
 
-    def get(self, slot: Slot) -> Held | None:
+    def get(self, slot: int) -> Held | None:
         """What is so of one slot."""
         part = self.at(slot)
         return None if part is None else self._clipped(part, slot, slot).value
 
-    def over(self, first: Slot, last: Slot | None) -> list[Part[Held]]:
+    def over(self, first: int, last: int | None) -> list[Part[Held]]:
         """What lies within `first` to `last` (None: and all after it), cut to that; ascending."""
         found: list[Part[Held]] = []
         for index in range(self._from(first), len(self._parts)):
@@ -90,18 +94,18 @@ class Spans(Generic[Held]):
         if due <= last:
             yield Part(due, last, None)
 
-    def put(self, first: Slot, last: Slot, value: Held) -> None:
+    def put(self, first: int, last: int, value: Held) -> None:
         """In the place of what was there."""
         if self._parts and first <= self._parts[-1].last:
             self.remove(first, last)
             index = bisect_right(self._firsts, first)
         else:
             index = len(self._parts)
-        self._parts.insert(index, Part(first, last, value))
-        self._firsts.insert(index, first)
+        self._parts.insert(index, Part(Slot(first), Slot(last), value))
+        self._firsts.insert(index, Slot(first))
         self._slots += last - first + 1
 
-    def remove(self, first: Slot, last: Slot) -> list[Part[Held]]:
+    def remove(self, first: int, last: int) -> list[Part[Held]]:
         """Takes out what lies within, and returns it; what lies beside stays."""
         begin = end = self._from(first)
         removed: list[Part[Held]] = []
@@ -120,13 +124,13 @@ class Spans(Generic[Held]):
             self._slots -= sum(part.last - part.first + 1 for part in removed)
         return removed
 
-    def _from(self, slot: Slot) -> int:
+    def _from(self, slot: int) -> int:
         """The index of the first span that reaches to `slot` or beyond."""
         index = bisect_right(self._firsts, slot) - 1
         return index if index >= 0 and self._parts[index].last >= slot else index + 1
 
-    def _clipped(self, part: Part[Held], first: Slot, last: Slot) -> Part[Held]:
+    def _clipped(self, part: Part[Held], first: int, last: int) -> Part[Held]:
         begin, end = max(part.first, first), min(part.last, last)
         if begin == part.first and end == part.last:
             return part
-        return Part(begin, end, self._cut(part.value, begin - part.first, end - begin + 1))
+        return Part(Slot(begin), Slot(end), self._cut(part.value, begin - part.first, end - begin + 1))

@@ -35,7 +35,7 @@ from engine.core.effects import (
     SawReadUnconfirmed,
 )
 from engine.core.entry import NOOP, BadOperation, Block, Operation, Tweet, Unblock, clean_text, encode, kind_of, stamped
-from engine.core.events.sessions import Submission
+from engine.core.events.submissions import Submission
 from engine.core.ids import SiteId, Slot, Tick
 from engine.core.messages import How
 from engine.core.replica import Replica

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 from engine.core.effects import Effects, Observation
 from engine.core.entry import Entry, Stamped, Tweet, encode
-from engine.core.events.sessions import Submission
+from engine.core.events.submissions import Submission
 from engine.core.explained.hindrance import Meddling, nobody_meddles
 from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId, Tick
 from engine.core.messages import (

@@ -1,8 +1,9 @@
 """Sessions: the events of this site, from submission to outcome.
 
 Rules that hold here:
-- E1: an event's number is durable before it is proposed, or told to who submitted it; its row goes with every change of
-  its state.
+- Events that were submitted together and stand alike are one run, of consecutive numbers. It is split where they come
+  to different ends; what is written and told of them is of a run.
+- E1: an event has its number before it is proposed, and its row goes with every change of its state.
 - E2: `created` and `lost` are said of a learned slot alone, `not-created` only where nothing that carries the event
   left; else the outcome is `unknown`, kept durably, settled when its slot is learned, never pushed again.
 - E3: events are proposed in the order of submission. L1: one at a time, the next waits until it is settled; or, handed
@@ -10,71 +11,45 @@ Rules that hold here:
 - E4: `created` is said when the prefix through its slot is learned here.
 - E5: an entry follows the last number of this author in effect, or the one before it in the chain that is handed on. An
   event that may have left and is given up is withdrawn under its own number: one of both takes effect, once.
-- D5: a site that does not vote gives out no numbers: submissions wait.
-- The clock of an event starts when it is submitted, and anew whenever an event of this site before it is settled: one
-  that waits its turn does not run out of time while the queue moves.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
-from heapq import heappop, heappush
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Final
 
 from msgspec.structs import replace
 
-from engine.core.effects import SawNumbered, SawOutcome
+from engine.core.effects import SawApplied, SawOutcome
 from engine.core.entry import Entry, Stamped, Withdrawal, decode, encode, kind_of
 from engine.core.events.situation import Doubt, Situation, together
-from engine.core.ids import NEVER, EventId, SiteId, Slot, Tick
+from engine.core.events.submissions import Batch, Open, Submission, Submissions
+from engine.core.ids import EventId, SiteId, Slot, Tick
+from engine.core.run import Run, slots_of
+from engine.core.spans import Part, Spans
 from engine.core.step import Step
-from engine.core.storage import EventRow, EventState, WriteEvent
-from engine.core.value import Value
+from engine.core.storage import EventRun, EventState, WriteEvents
 
 STOPPED_BEFORE: Final = "the engine stopped before the event was proposed"
 STOPPED_AFTER: Final = "the engine stopped after the event was proposed"
 GIVEN_UP: Final = "given up by who submitted it"
 
 
-class Submission(Value):
-    """An event to be placed. `token` comes back with its number and its outcome; `body` is `entry.encode(...)`."""
-
-    token: int
-    body: str
-    timeout: Tick
-    retry: bool
-
-
-@dataclass(slots=True)
-class _Event:
-    """An open event. `row` is None until it has a number; `submission` is None after a restart."""
-
-    row: EventRow | None
-    submission: Submission | None
-    submitted: Tick
-    void_at: Slot | None = None  # chosen there where it is void, and not proposed again since
-
-
 class Sessions:
-    """The queue is in the order of submission, after all that is `placed`: PROPOSED or UNKNOWN, at a slot of this
-    site's own synod, or (slot None) handed on to a leader."""
+    """Events are kept by number. The queue is in the order of submission, after all that is `placed`: PROPOSED or
+    UNKNOWN, at slots of this site's own synods, or (slot None) handed on to a leader."""
 
-    def __init__(self, site: SiteId, number_max: int, open_events: tuple[EventRow, ...]) -> None:
+    def __init__(self, site: SiteId, number_max: int, open_events: tuple[EventRun, ...]) -> None:
         self._site = site
-        self._number_max = number_max
-        self._unnumbered: deque[_Event] = deque()
-        self._queue: deque[_Event] = deque()
-        self._placed: dict[int, _Event] = {row.number: _Event(row, None, Tick(0)) for row in open_events}
-        self._at: dict[Slot, _Event] = {
-            event.row.slot: event
-            for event in self._placed.values()
-            if event.row is not None and event.row.slot is not None
-        }
-        self._by_token: dict[int, _Event] = {}
-        self._alarms: list[tuple[Tick, int]] = []
+        self._submissions = Submissions(site, number_max)
+        self._queue: Spans[Open] = Spans(Open.cut)
+        left = (Part(Slot(run.first), Slot(run.last), Open(run, None)) for run in open_events)
+        self._placed: Spans[Open] = Spans(Open.cut, left)
+        rows = [row for run in open_events for row in run.rows()]
+        self._at: dict[Slot, int] = {row.slot: row.number for row in rows if row.slot is not None}
+        self._void_at: dict[int, Slot] = {}  # chosen there where they are void, and not proposed again since
+        self._written = number_max  # rows of no higher number are
         self._progress_at = Tick(0)
         self._aim: Slot | None = None
 
@@ -85,64 +60,65 @@ class Sessions:
 
     @property
     def unknown(self) -> int:
-        return sum(event.row is not None and event.row.state is EventState.UNKNOWN for event in self._placed.values())
+        """How many events have no outcome, and are not pushed any more (E2)."""
+        runs = (part.value.events for part in self._placed)
+        return sum(len(run.bodies) for run in runs if run.state is EventState.UNKNOWN)
 
     @property
     def waits_since(self) -> Tick | None:
         """When the oldest of the events without an outcome was submitted; None where there is none."""
-        oldest = (*itertools.islice(self._placed.values(), 1), *itertools.islice(self._queue, 1))
-        waiting = (*oldest, *itertools.islice(self._unnumbered, 1))
-        return min((event.submitted for event in waiting), default=None)
+        first = [next(iter(parts)).value.batch for parts in (self._placed, self._queue) if parts]
+        submitted = [Tick(0) if batch is None else batch.submitted for batch in first]
+        unnumbered = self._submissions.waits_since()
+        return min(submitted if unnumbered is None else [*submitted, unnumbered], default=None)
 
     @property
     def outstanding(self) -> bool:
         """Something that was handed on is not settled."""
-        placed = self._placed  # mostly empty
-        return bool(placed) and any(event.row is not None and event.row.slot is None for event in placed.values())
+        return any(part.value.events.slot is None for part in self._placed)
 
     @property
     def open_slots(self) -> list[Slot]:
         """The slots that open events were proposed at: used, whatever else is known of them."""
-        return [
-            event.row.slot for event in self._placed.values() if event.row is not None and event.row.slot is not None
-        ]
+        return list(self._at)
 
     def start(self, step: Step, situation: Situation) -> None:
         """What was open when the site stopped is not pushed any more (E2)."""
-        for event in list(self._placed.values()):
-            assert event.row is not None
-            if event.row.state is EventState.QUEUED:
-                row = replace(event.row, state=EventState.NOT_CREATED, slot=None, reason=STOPPED_BEFORE)
-                self._settle(step, event, row)
-            elif event.row.state is EventState.PROPOSED:
-                self._doubt(step, event, _after(STOPPED_AFTER, situation.left(event.row)))
+        for part in list(self._placed):
+            run = part.value
+            if run.events.state is EventState.QUEUED:
+                self._settle(step, run, _ended(run, EventState.NOT_CREATED, None, STOPPED_BEFORE))
+            elif run.events.state is EventState.PROPOSED:
+                self._doubt(step, run, [_after(STOPPED_AFTER, situation.left(row)) for row in run.events.rows()])
 
     def submit(self, step: Step, submission: Submission) -> None:
-        event = _Event(None, submission, step.now)
-        self._by_token[submission.token] = event
-        heappush(self._alarms, (Tick(step.now + submission.timeout), submission.token))
-        self._unnumbered.append(event)
-        self.number(step)
+        self._submissions.submit(step, submission)
 
     def number(self, step: Step) -> None:
-        """Gives every waiting submission its number, once this site votes (D5)."""
-        while step.voting and self._unnumbered:
-            event = self._unnumbered.popleft()
-            assert event.submission is not None
-            self._number_max += 1
-            event.row = EventRow(self._number_max, event.submission.body, EventState.QUEUED)
-            step.write(WriteEvent(event.row))
-            step.tell(SawNumbered(event.submission.token, EventId(self._site, self._number_max)))
-            self._queue.append(event)
+        """Gives what waits its numbers, where this site votes (D5)."""
+        for run in self._submissions.number(step):
+            self._queue.put(run.events.first, run.events.last, run)
+
+    def keep(self, step: Step) -> None:
+        """What got its number in this step, and did not leave in it, is durable with it (E1)."""
+        last = self._queue.last
+        if last is not None and last > self._written:
+            for part in self._queue.over(self._written + 1, last):
+                step.write(WriteEvents(part.value.events))
+            self._written = last
+
+    def committed(self) -> None:
+        """All that was written so far is durable."""
+        self._submissions.committed()
 
     def turn(self, slot: Slot, follows: int) -> Entry | None:
         """The entry to propose next, now aimed at `slot`; None where none waits, or one before it is not settled."""
         if not self.waiting:
             return None
         self._aim = slot
-        event = next(iter(self._placed.values()), None) or self._queue[0]
-        event.void_at = None
-        return self._entry(event, follows)
+        events = next(iter(self._placed or self._queue)).value.events
+        self._void_at.pop(events.first, None)
+        return self._entries(events.cut(events.first, events.first), follows)[0]
 
     @property
     def waiting(self) -> bool:
@@ -151,203 +127,247 @@ class Sessions:
             return False
         if not self._placed:
             return bool(self._queue)
-        first = next(iter(self._placed.values()))
-        return first.row is not None and first.row.slot is None
+        return next(iter(self._placed)).value.events.slot is None
 
     def hand(self, step: Step, last_in_effect: int, limit: int) -> list[Entry]:
         """The events that are handed on for the first time now, in a chain after all that are (L3, E5)."""
         entries: list[Entry] = []
         if not self._queue:
             return entries
-        handed = (n for n, event in reversed(self._placed.items()) if event.row is not None and event.row.slot is None)
-        follows = next(handed, last_in_effect)
-        while self._queue and len(self._placed) < limit:
-            event = self._queue.popleft()
-            assert event.row is not None
-            event.row = replace(event.row, state=EventState.PROPOSED, slot=None)
-            step.write(WriteEvent(event.row))
-            self._placed[event.row.number] = event
-            entries.append(self._entry(event, follows))
-            follows = event.row.number
+        handed = (part.last for part in reversed(self._placed) if part.value.events.slot is None)
+        follows: int = next(handed, last_in_effect)
+        while self._queue and (room := limit - self._placed.slots_count) > 0:
+            first, last, _ = next(iter(self._queue))
+            (part,) = self._queue.remove(first, min(last, first + room - 1))
+            entries += self._entries(self._place(step, part.value, None), follows)
+            follows = part.last
         return entries
 
     def chain(self, last_in_effect: int, limit: int) -> list[Entry]:
         """What was handed on and is not settled, or its withdrawal: to be handed on again, the first `limit`."""
         entries: list[Entry] = []
         follows = last_in_effect
-        for number, event in self._placed.items():
-            if event.row is not None and event.row.slot is None:
-                entries.append(self._entry(event, follows))
-                follows = number
-                if len(entries) == limit:
+        for part in self._placed:
+            if part.value.events.slot is None:
+                entries += self._entries(part.value.events, follows)
+                follows = part.last
+                if len(entries) >= limit:
                     break
-        return entries
+        return entries[:limit]
 
     def on_accepting(self, step: Step, slot: Slot, entry: Entry) -> None:
         """An accept of `entry` is about to leave: if it is the aimed event's, that is durable first (E1, E2)."""
         if slot != self._aim or self._placed or not self._queue or entry.author != self._site:
             return
-        event = self._queue[0]
-        assert event.row is not None
-        if event.row.number == entry.number:
-            self._queue.popleft()
-            event.row = replace(event.row, state=EventState.PROPOSED, slot=slot)
-            self._placed[entry.number] = self._at[slot] = event
-            step.write(WriteEvent(event.row))
+        if next(iter(self._queue)).first == entry.number:
+            (part,) = self._queue.remove(entry.number, entry.number)
+            self._place(step, part.value, slot)
+            self._at[slot] = entry.number
 
-    def on_learned(self, step: Step, slot: Slot, entry: Entry) -> None:
-        """A slot is learned: whatever was aimed at it or proposed there, and is not `entry`, lost it (E2)."""
-        event = self._at.pop(slot, None)
+    def on_learned(self, step: Step, run: Run) -> None:
+        """Slots are learned: whatever was aimed at one or proposed there, and is not its entry, lost it (E2)."""
+        if self._aim is None and not self._at:
+            return
+        own = {*self._at} if self._aim is None else {*self._at, self._aim}
+        for slot in sorted(slot for slot in own if run.first <= slot <= run.last):
+            self._learned_at(step, slot, run.entry(slot))
+
+    def _learned_at(self, step: Step, slot: Slot, entry: Entry) -> None:
+        number = self._at.pop(slot, None)
         if self._aim == slot:
             self._aim = None
-            if event is None and not self._placed and self._queue:
-                event = self._queue[0]
-        if event is None:
-            return
-        row = event.row
-        assert row is not None
-        if entry.author == self._site and entry.number == row.number:
+            if number is None and not self._placed and self._queue:
+                number = next(iter(self._queue)).first
+        run = None if number is None else self._placed.get(number) or self._queue.get(number)
+        if run is None or (entry.author == self._site and entry.number == number):
             return  # `created` waits for the prefix (E4)
-        if row.state is not EventState.UNKNOWN and event.submission is not None and event.submission.retry:
-            self._again(step, event, row)
+        if run.events.state is not EventState.UNKNOWN and run.batch is not None and run.batch.submission.retry:
+            self._again(step, run)
         else:
-            lost = replace(row, slot=slot, state=EventState.LOST, reason=None)
-            self._settle(step, event, replace(lost, to_author=entry.author, to_kind=kind_of(entry)))
+            lost = _ended(run, EventState.LOST, slot, None)
+            self._settle(step, run, replace(lost, to_author=entry.author, to_kind=kind_of(entry)))
 
-    def on_applied(self, step: Step, slot: Slot, entry: Entry, void: bool) -> None:
-        """The prefix reached a slot (E4): a number of this site in effect settles it, and all before it (E2, E5)."""
-        if entry.author != self._site:
+    def on_applied(self, step: Step, applied: SawApplied) -> None:
+        """The prefix reached these slots (E4): a number of this site in effect settles it, and all before it (E5)."""
+        if not self._placed:
             return
-        if void:
-            self._push_again(step, slot, entry)
-            return
-        while self._placed and next(iter(self._placed)) <= entry.number:
-            event = next(iter(self._placed.values()))
-            row = event.row
-            assert row is not None
-            if row.number == entry.number and row.body == entry.body:
-                self._settle(step, event, replace(row, state=EventState.CREATED, slot=slot, reason=None))
-                continue
-            what = "its withdrawal" if row.number == entry.number else f"the later event {entry.id}"
-            reason = f"{what} took effect at slot {slot}"
-            self._settle(step, event, replace(row, state=EventState.NOT_CREATED, slot=slot, reason=reason))
+        for slot in applied.void:
+            self._push_again(step, slot, applied.run.entry(slot))
+        for run in self._in_effect(applied):
+            self._took_effect(step, run)
 
-    def give_up(self, step: Step, token: int, situation: Situation) -> None:
-        event = self._by_token.get(token)
-        if event is not None:
-            self._expire(step, event, situation, GIVEN_UP)
+    def give_up(self, step: Step, token: int, offset: int, count: int | None, situation: Situation) -> None:
+        """Those of a submission from `offset` on, `count` of them or all."""
+        batch = self._submissions.batch(token)
+        if batch is not None:
+            end = batch.count if count is None else offset + count
+            self._expire(step, batch, range(offset, end), situation, GIVEN_UP)
 
     def give_up_all(self, step: Step, situation: Callable[[], Situation]) -> None:
         """This site proposes nothing any more (D5)."""
-        if self._by_token:
+        batches = self._submissions.under_way()
+        if batches:
             now = situation()
-            for event in list(self._by_token.values()):
-                self._expire(step, event, now, None)
+            for batch in batches:
+                self._expire(step, batch, range(batch.count), now, None)
 
     def tick(self, step: Step, situation: Callable[[], Situation]) -> None:
         """`situation()` says where events of this site stand at present, and why they do not get on."""
         now: Situation | None = None
-        while self._alarms and self._alarms[0][0] <= step.now:
-            _, token = heappop(self._alarms)
-            event = self._by_token.get(token)
-            if event is None or event.submission is None:
-                continue
-            due = Tick(max(event.submitted, self._progress_at) + event.submission.timeout)
-            if due > step.now:
-                heappush(self._alarms, (due, token))
-            else:
-                now = now or situation()
-                self._expire(step, event, now, None)
+        for batch in self._submissions.due(step.now, self._progress_at):
+            now = now or situation()
+            self._expire(step, batch, range(batch.count), now, None)
 
     def deadline(self) -> Tick:
-        return self._alarms[0][0] if self._alarms else NEVER
-
-    def _entry(self, event: _Event, follows: int) -> Entry:
-        """The event's entry, or its withdrawal where it was given up."""
-        row = event.row
-        assert row is not None
-        body = row.body
-        if row.state is EventState.UNKNOWN:
-            body = encode(Stamped(Withdrawal(), decode(row.body).at_ms))
-        return Entry(self._site, row.number, follows, body)
-
-    def _again(self, step: Step, event: _Event, row: EventRow) -> None:
-        """`--retry`: the loss is no outcome, the same event goes to the next slot (E1: this one can not hold it)."""
-        if self._placed.pop(row.number, None) is not None:
-            self._queue.appendleft(event)
-        event.row = replace(row, state=EventState.QUEUED, slot=None)
-        step.write(WriteEvent(event.row))
-
-    def _push_again(self, step: Step, slot: Slot, entry: Entry) -> None:
-        """E5: an event of this site's own synod was chosen, and is void there: neither created nor lost. From here on
-        it is as one that was handed on: it, or its withdrawal, goes on until that or a later number takes effect."""
-        event = self._placed.get(entry.number)
-        if event is not None and event.row is not None and event.row.slot == slot:
-            event.row = replace(event.row, slot=None)
-            event.void_at = slot
-            step.write(WriteEvent(event.row))
+        return self._submissions.deadline()
 
     def explain_void(self, step: Step) -> None:
         """D5: this store is an old copy, and proposes nothing any more. What it proposed and was chosen where it is
         void has no outcome (E2): the lost store may have seen the same, and proposed it again where nobody knows."""
-        for event in self._placed.values():
-            row = event.row
-            if event.void_at is None or row is None or row.state is not EventState.UNKNOWN:
+        for number, slot in self._void_at.items():
+            run = self._placed.get(number)
+            if run is None or run.events.state is not EventState.UNKNOWN:
                 continue
             reason = (
-                f"chosen at slot {event.void_at}, where it is void (E5); this site runs on an old copy of its store,"
+                f"chosen at slot {slot}, where it is void (E5); this site runs on an old copy of its store,"
                 " and cannot know whether the lost one proposed it again"
             )
-            if row.reason != reason:
-                event.row = replace(row, reason=reason)
-                step.write(WriteEvent(event.row))
+            if run.events.reason != reason:
+                self._keep_placed(step, run, replace(run.events, reason=reason))
 
-    def _expire(self, step: Step, event: _Event, situation: Situation, lead: str | None) -> None:
-        """Its time has passed: certainly nowhere if nothing left, in doubt otherwise (E2)."""
-        row = event.row
-        doubtful = next((e.row for e in self._placed.values() if e.row and e.row.state is EventState.UNKNOWN), None)
-        earlier = None
-        if doubtful is not None:
-            earlier = f"waits for {EventId(self._site, doubtful.number)}, whose outcome is not known yet"
-        reason = situation.reason(lead, earlier)
-        if row is None:
-            self._unnumbered.remove(event)
-            self._tell(step, event, SawOutcome(None, None, EventState.NOT_CREATED, None, reason, None, None))
-        elif row.state is EventState.QUEUED:
-            self._settle(step, event, replace(row, state=EventState.NOT_CREATED, reason=reason))
-        elif row.state is EventState.PROPOSED:
-            self._aim = None
-            self._doubt(step, event, situation.doubt(row, lead, earlier))
+    def _entries(self, events: EventRun, follows: int) -> list[Entry]:
+        """The events' entries in a chain, or their withdrawals where they were given up."""
+        bodies: Sequence[str] = events.bodies
+        if events.state is EventState.UNKNOWN:
+            bodies = [encode(Stamped(Withdrawal(), decode(body).at_ms)) for body in bodies]
+        entries: list[Entry] = []
+        for number, body in enumerate(bodies, events.first):
+            entries.append(Entry(self._site, number, follows, body))
+            follows = number
+        return entries
 
-    def _doubt(self, step: Step, event: _Event, doubt: Doubt) -> None:
-        assert event.row is not None
-        event.row = replace(event.row, state=EventState.UNKNOWN, reason=doubt.said)
-        step.write(WriteEvent(event.row))
-        told = self._outcome(event.row)
-        self._tell(step, event, replace(told, slot=doubt.slot, waits_for=doubt.waits_for))
+    def _place(self, step: Step, run: Open, slot: Slot | None) -> EventRun:
+        """What was queued may leave now, to be proposed at `slot`, or handed on."""
+        events = replace(run.events, state=EventState.PROPOSED, slot=slot)
+        self._keep_placed(step, run, events)
+        return events
 
-    def _settle(self, step: Step, event: _Event, row: EventRow) -> None:
-        if self._placed.pop(row.number, None) is None:
-            if self._queue and self._queue[0] is event and not self._placed:
+    def _again(self, step: Step, run: Open) -> None:
+        """`--retry`: the loss is no outcome, the same event goes to the next slot (E1: this one can not hold it)."""
+        events = replace(run.events, state=EventState.QUEUED, slot=None)
+        self._placed.remove(events.first, events.last)
+        self._queue.put(events.first, events.last, Open(events, run.batch))
+        step.write(WriteEvents(events))
+
+    def _push_again(self, step: Step, slot: Slot, entry: Entry) -> None:
+        """E5: an event of this site's own synod was chosen, and is void there: neither created nor lost. From here on
+        it is as one that was handed on: it, or its withdrawal, goes on until that or a later number takes effect."""
+        run = self._placed.get(entry.number) if entry.author == self._site else None
+        if run is not None and run.events.slot == slot:
+            self._void_at[entry.number] = slot
+            self._keep_placed(step, run, replace(run.events, slot=None))
+
+    def _in_effect(self, applied: SawApplied) -> Iterator[Run]:
+        """This site's own entries that took effect, in runs of consecutive numbers."""
+        void = frozenset(applied.void)
+        own: list[Entry] = []
+        first = after = Slot(0)
+        for slot, entry in applied.run:
+            if entry.author != self._site or slot in void:
+                continue
+            if own and (slot != after or entry.number != own[-1].number + 1):
+                yield Run(first, tuple(own))
+                own = []
+            if not own:
+                first = slot
+            own.append(entry)
+            after = Slot(slot + 1)
+        if own:
+            yield Run(first, tuple(own))
+
+    def _took_effect(self, step: Step, own: Run) -> None:
+        """`own` has consecutive numbers."""
+        number = own.entries[0].number
+        for part in self._placed.over(1, number - 1):
+            reason = f"the later event {own.entries[0].id} took effect at slot {own.first}"
+            for run in part.value.ones():
+                self._settle(step, run, _ended(run, EventState.NOT_CREATED, own.first, reason))
+        for part in self._placed.over(number, own.entries[-1].number):
+            slot = Slot(own.first + part.first - number)
+            chosen = own.cut(slot, Slot(slot + part.last - part.first))
+            if part.value.events.bodies == tuple([entry.body for entry in chosen.entries]):
+                self._settle(step, part.value, _ended(part.value, EventState.CREATED, slot, None))
+                continue
+            for (at, entry), run in zip(chosen, part.value.ones(), strict=True):
+                if run.events.bodies == (entry.body,):
+                    self._settle(step, run, _ended(run, EventState.CREATED, at, None))
+                else:
+                    reason = f"its withdrawal took effect at slot {at}"
+                    self._settle(step, run, _ended(run, EventState.NOT_CREATED, at, reason))
+
+    def _expire(self, step: Step, batch: Batch, places: range, situation: Situation, lead: str | None) -> None:
+        """The time of those at these places of a submission has passed: they are certainly nowhere if nothing left, in
+        doubt otherwise (E2)."""
+        if not batch.first:
+            self._submissions.drop(step, batch, places, situation.reason(lead, self._earlier()))
+            return
+        first, last = batch.first + places.start, batch.first + places.stop - 1
+        for part in self._placed.over(first, last):
+            if part.value.events.state is EventState.PROPOSED:
                 self._aim = None
-            self._queue.remove(event)
-        elif event.row is not None and event.row.slot is not None:
-            self._at.pop(event.row.slot, None)
-        if row.state is not EventState.NOT_CREATED:
+                earlier = self._earlier()
+                self._doubt(step, part.value, [situation.doubt(row, lead, earlier) for row in part.value.events.rows()])
+        reason = situation.reason(lead, self._earlier())
+        for part in self._queue.over(first, last):
+            self._settle(step, part.value, _ended(part.value, EventState.NOT_CREATED, None, reason))
+
+    def _earlier(self) -> str | None:
+        """What is in doubt, and before all that waits."""
+        runs = (part.value.events for part in self._placed)
+        first = next((run.first for run in runs if run.state is EventState.UNKNOWN), None)
+        return None if first is None else f"waits for {EventId(self._site, first)}, whose outcome is not known yet"
+
+    def _doubt(self, step: Step, run: Open, doubts: Iterable[Doubt]) -> None:
+        """One for each. Those of which the same is said stay together."""
+        first = run.events.first
+        for doubt, alike in groupby(doubts):
+            last = first + len(list(alike)) - 1
+            events = replace(run.events.cut(first, last), state=EventState.UNKNOWN, reason=doubt.said)
+            self._keep_placed(step, run, events)
+            told = replace(self._outcome(events), slot=doubt.slot, waits_for=doubt.waits_for)
+            self._submissions.tell(step, run, told)
+            first = last + 1
+
+    def _keep_placed(self, step: Step, run: Open, events: EventRun) -> None:
+        """What was in `run` stands so now."""
+        self._placed.put(events.first, events.last, Open(events, run.batch))
+        step.write(WriteEvents(events))
+
+    def _settle(self, step: Step, run: Open, events: EventRun) -> None:
+        """All of `run` came to its end."""
+        if self._placed.remove(events.first, events.last):
+            slot = run.events.slot
+            if slot is not None:
+                for at in slots_of(slot, Slot(slot + len(events.bodies) - 1)):
+                    self._at.pop(at, None)
+        else:
+            if not self._placed and next(iter(self._queue)).first == events.first:
+                self._aim = None
+            self._queue.remove(events.first, events.last)
+        self._void_at.pop(events.first, None)
+        if events.state is not EventState.NOT_CREATED:
             self._progress_at = step.now
-        step.write(WriteEvent(row))
-        self._tell(step, event, self._outcome(row))
+        step.write(WriteEvents(events))
+        self._submissions.tell(step, run, self._outcome(events))
 
-    def _tell(self, step: Step, event: _Event, said: SawOutcome) -> None:
-        if event.submission is not None:
-            self._by_token.pop(event.submission.token, None)
-            took_ms = Tick(step.now - event.submitted)
-            said = replace(said, token=event.submission.token, took_ms=took_ms)
-        step.tell(said)
+    def _outcome(self, events: EventRun) -> SawOutcome:
+        id_ = EventId(self._site, events.first)
+        to = events.to_author, events.to_kind
+        return SawOutcome(None, id_, events.state, events.slot, events.reason, *to, count=len(events.bodies))
 
-    def _outcome(self, row: EventRow) -> SawOutcome:
-        id_ = EventId(self._site, row.number)
-        return SawOutcome(None, id_, row.state, row.slot, row.reason, row.to_author, row.to_kind)
+
+def _ended(run: Open, state: EventState, slot: Slot | None, reason: str | None) -> EventRun:
+    return replace(run.events, state=state, slot=slot, reason=reason)
 
 
 def _after(lead: str, doubt: Doubt) -> Doubt:

@@ -19,7 +19,7 @@ from engine.core.entry import Entry
 from engine.core.events.sessions import Sessions
 from engine.core.ids import NEVER, EventId, SiteId, Tick
 from engine.core.leading.election import Heard
-from engine.core.log.pages import cost_bytes, paged
+from engine.core.log.pages import entry_pages
 from engine.core.messages import HandOn
 from engine.core.settings import Settings
 from engine.core.step import Step
@@ -79,7 +79,7 @@ class Forwarder:
         if to.ballot.site == self._settings.site:
             self._offer(step, entries)
             return
-        for page in paged(entries, cost_bytes, self._settings.page_bytes):
+        for page in entry_pages(tuple(entries), self._settings.page_bytes):
             step.send(to.via, HandOn(page, relayed=False))
         step.tell(SawHanded(EventId(self._settings.site, entries[0].number), len(entries), to.ballot, to.via))
 

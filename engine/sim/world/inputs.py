@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.core.events.sessions import Submission
+from engine.core.events.submissions import Submission
 from engine.core.ids import Slot, Tick
 from engine.sim.world.network import Datagram
 

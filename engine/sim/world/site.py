@@ -29,7 +29,7 @@ from engine.core.effects import (
     Send,
 )
 from engine.core.entry import BadOperation
-from engine.core.events.sessions import Submission
+from engine.core.events.submissions import Submission
 from engine.core.ids import SiteId, Slot, Tick
 from engine.core.messages import Message
 from engine.core.replica import Replica

@@ -25,7 +25,7 @@ from zlib import crc32
 from engine.codec import Decoder
 from engine.core.effects import Observation, SawLearned
 from engine.core.entry import Operation, encode, stamped
-from engine.core.events.sessions import Submission
+from engine.core.events.submissions import Submission
 from engine.core.ids import SiteId, StoreId, Tick, quorum_size
 from engine.core.messages import How, Message
 from engine.core.replica import Replica

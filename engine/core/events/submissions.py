@@ -1,0 +1,191 @@
+"""Submissions: events of this site that somebody waits for, from when they are taken to what they are told.
+
+Rules that hold here:
+- E1: numbers are given out of a block that an earlier commit reserved; after a restart they begin above it. Those of
+  one submission are consecutive, and told in the step that writes their rows.
+- D5: a site that does not vote gives out no numbers: submissions wait.
+- The clock of an event starts when it is submitted, and anew whenever an event of this site before it is settled: one
+  that waits its turn does not run out of time while the queue moves.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import Final
+
+from msgspec.structs import replace
+
+from engine.core.effects import SawNumbered, SawOutcome
+from engine.core.ids import NEVER, EventId, SiteId, Tick
+from engine.core.step import Step
+from engine.core.storage import EventRun, EventState, WriteNumbers
+from engine.core.value import Value
+
+BLOCK: Final = 1_024
+"""So many numbers are reserved beyond those that are wanted, and again once half of them are given out, so that nothing
+waits for it; twice as many after something did."""
+
+BLOCK_MAX: Final = 65_536
+
+
+class Submission(Value):
+    """Events to be placed, one at least, in this order. `token` comes back with their numbers and their outcomes;
+    `bodies` are as `entry.encode(...)` makes them."""
+
+    token: int
+    bodies: tuple[str, ...]
+    timeout: Tick
+    retry: bool
+
+
+@dataclass(slots=True)
+class Batch:
+    """A submission that is under way. `first` is the number of its first event, 0 until it has one; `untold`: so many
+    of its events were not told any outcome."""
+
+    submission: Submission
+    submitted: Tick
+    untold: int
+    first: int = 0
+
+    @property
+    def count(self) -> int:
+        return len(self.submission.bodies)
+
+
+class Open(Value):
+    """Events with numbers that stand alike; `batch` is None where they were submitted before a restart."""
+
+    events: EventRun
+    batch: Batch | None
+
+    def cut(self, skip: int, count: int) -> Open:
+        first = self.events.first + skip
+        return Open(self.events.cut(first, first + count - 1), self.batch)
+
+    def ones(self) -> Iterator[Open]:
+        """Each of its events alone."""
+        return (self.cut(skip, 1) for skip in range(len(self.events.bodies)))
+
+
+class _Unnumbered(Value):
+    """Events of a submission, from `offset` on, that have no numbers yet."""
+
+    batch: Batch
+    offset: int
+    bodies: tuple[str, ...]
+
+    def without(self, begin: int, end: int) -> Iterator[_Unnumbered]:
+        """What is left of it beside these offsets."""
+        if begin > self.offset:
+            yield _Unnumbered(self.batch, self.offset, self.bodies[: begin - self.offset])
+        if end < self.offset + len(self.bodies):
+            yield _Unnumbered(self.batch, end, self.bodies[end - self.offset :])
+
+
+class Submissions:
+    def __init__(self, site: SiteId, number_max: int) -> None:
+        self._site = site
+        self._given = number_max  # the highest number that may have been given out
+        self._reserving = number_max  # up to here they are reserved ...
+        self._reserved = number_max  # ... and up to here durably
+        self._block = BLOCK
+        self._unnumbered: deque[_Unnumbered] = deque()
+        self._lacks_numbers = False
+        self._batches: dict[int, Batch] = {}
+        self._alarms: list[tuple[Tick, int]] = []
+
+    def submit(self, step: Step, submission: Submission) -> None:
+        batch = Batch(submission, step.now, len(submission.bodies))
+        self._batches[submission.token] = batch
+        heappush(self._alarms, (Tick(step.now + submission.timeout), submission.token))
+        self._unnumbered.append(_Unnumbered(batch, 0, submission.bodies))
+
+    def number(self, step: Step) -> Iterator[Open]:
+        """Gives those that wait their numbers, as far as they are durably reserved, and has more reserved in time; at a
+        site that votes."""
+        while self._unnumbered and self._has_numbers(step, self._unnumbered[0].batch):
+            waiting = self._unnumbered.popleft()
+            events = EventRun(waiting.batch.first + waiting.offset, waiting.bodies, EventState.QUEUED)
+            yield Open(events, waiting.batch)
+        wanted = self._given + sum(waiting.batch.count for waiting in self._unnumbered)
+        if self._reserving < wanted + self._block // 2:
+            if self._given < self._reserving < wanted:
+                self._block = min(2 * self._block, BLOCK_MAX)
+            self._reserving = wanted + self._block
+            step.write(WriteNumbers(self._reserving))
+        self._lacks_numbers = wanted > self._given
+
+    def committed(self) -> None:
+        """All that was written so far is durable."""
+        self._reserved = self._reserving
+
+    def under_way(self) -> list[Batch]:
+        """Those of which an event was not told any outcome."""
+        return list(self._batches.values())
+
+    def batch(self, token: int) -> Batch | None:
+        return self._batches.get(token)
+
+    def waits_since(self) -> Tick | None:
+        """When the oldest of those without a number was submitted."""
+        return self._unnumbered[0].batch.submitted if self._unnumbered else None
+
+    def due(self, now: Tick, progress_at: Tick) -> Iterator[Batch]:
+        """Those whose time has passed, where an event was settled last at `progress_at`."""
+        while self._alarms and self._alarms[0][0] <= now:
+            _, token = heappop(self._alarms)
+            batch = self._batches.get(token)
+            if batch is None:
+                continue
+            due = Tick(max(batch.submitted, progress_at) + batch.submission.timeout)
+            if due > now:
+                heappush(self._alarms, (due, token))
+            else:
+                yield batch
+
+    def deadline(self) -> Tick:
+        if self._lacks_numbers and self._unnumbered and self._reserved == self._reserving:
+            return Tick(0)  # what they waited for is durable
+        return self._alarms[0][0] if self._alarms else NEVER
+
+    def drop(self, step: Step, batch: Batch, places: range, reason: str) -> None:
+        """Events that have no numbers never get any."""
+        left: deque[_Unnumbered] = deque()
+        for waiting in self._unnumbered:
+            first, after = max(places.start, waiting.offset), min(places.stop, waiting.offset + len(waiting.bodies))
+            if waiting.batch is not batch or first >= after:
+                left.append(waiting)
+                continue
+            left += waiting.without(first, after)
+            said = SawOutcome(None, None, EventState.NOT_CREATED, None, reason, None, None, count=after - first)
+            self._tell(step, batch, first, said, said.count)
+        self._unnumbered = left
+
+    def tell(self, step: Step, run: Open, said: SawOutcome) -> None:
+        """What became of events that stood as `run` before."""
+        if run.batch is None:
+            step.tell(said)
+            return
+        untold = 0 if run.events.state is EventState.UNKNOWN else said.count
+        assert said.id is not None, "they have numbers"
+        self._tell(step, run.batch, said.id.number - run.batch.first, said, untold)
+
+    def _tell(self, step: Step, batch: Batch, offset: int, said: SawOutcome, untold: int) -> None:
+        """`untold`: so many of them had been told nothing before."""
+        token = batch.submission.token
+        batch.untold -= untold
+        if not batch.untold:
+            self._batches.pop(token, None)
+        step.tell(replace(said, token=token, took_ms=Tick(step.now - batch.submitted), offset=offset))
+
+    def _has_numbers(self, step: Step, batch: Batch) -> bool:
+        """All of a submission get theirs at once."""
+        if not batch.first and self._given + batch.count <= self._reserved:
+            batch.first = self._given + 1
+            self._given += batch.count
+            step.tell(SawNumbered(batch.submission.token, EventId(self._site, batch.first)))
+        return batch.first > 0
