@@ -60,6 +60,10 @@ class Onlooker:
     def learned(self, step: Step, run: Run, origin: Origin) -> None:
         """Slots are learned, and the prefix has reached what it reaches by that."""
 
+    def may_leave_beside(self, _run: Run) -> bool:
+        """An accept of `run` may leave beside the commit, as far as events of this site are concerned (L3)."""
+        return True
+
     def applied(self, step: Step, reached: Sequence[SawApplied]) -> None:
         """The prefix reached these, in their order."""
 
@@ -84,6 +88,7 @@ class Consensus:
             self.proposer,
             last_in_effect=self.microblog.last_in_effect,
             on_chosen=self._on_chosen,
+            may_leave_beside=self._may_leave_beside,
         )
         self.onlooker = Onlooker()
 
@@ -180,6 +185,9 @@ class Consensus:
             self.learn(step, Run(part.first, part.value.entries), origin)
         for first, last in self.learner.unlearned(message.first, message.last):
             self.onlooker.missed(step, first, last)
+
+    def _may_leave_beside(self, run: Run) -> bool:
+        return self.onlooker.may_leave_beside(run)
 
     def _on_accepting(self, step: Step, run: Run) -> None:
         """From here on the slots may be used somewhere, even where this site's own acceptor refuses: they are holes

@@ -95,6 +95,9 @@ class _Around(Onlooker):
         if self.learner.prefix < run.last and any(entry.author == self.site for entry in run.entries):
             self.filler.fill_through(step, run.last)  # E4
 
+    def may_leave_beside(self, run: Run) -> bool:
+        return self.sessions.may_leave_beside(run)
+
     def applied(self, step: Step, reached: Sequence[SawApplied]) -> None:
         for applied in reached:
             self.sessions.on_applied(step, applied)

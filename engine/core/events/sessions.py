@@ -49,7 +49,8 @@ class Sessions:
         rows = [row for run in open_events for row in run.rows()]
         self._at: dict[Slot, int] = {row.slot: row.number for row in rows if row.slot is not None}
         self._void_at: dict[int, Slot] = {}  # chosen there where they are void, and not proposed again since
-        self._written = number_max  # rows of no higher number are
+        self._written = self._queued_durably = number_max  # no higher number was written as QUEUED
+        self._handed = self._handed_durably = number_max  # nor is this site's leader's any that is higher
         self._progress_at = Tick(0)
         self._aim: Slot | None = None
 
@@ -110,6 +111,15 @@ class Sessions:
     def committed(self) -> None:
         """All that was written so far is durable."""
         self._submissions.committed()
+        self._queued_durably, self._handed_durably = self._written, self._handed
+
+    def may_leave_beside(self, run: Run) -> bool:
+        """L3, E2: what leaves beside the commit that says so of it, is not QUEUED on the disk if this site dies before:
+        a start would call it `not-created`. Of what has no row yet nobody was told anything."""
+        free, barred = self._handed_durably, self._queued_durably
+        return free >= barred or not any(
+            entry.author == self._site and free < entry.number <= barred for entry in run.entries
+        )
 
     def turn(self, slot: Slot, follows: int) -> Entry | None:
         """The entry to propose next, now aimed at `slot`; None where none waits, or one before it is not settled."""
@@ -140,7 +150,7 @@ class Sessions:
             first, last, _ = next(iter(self._queue))
             (part,) = self._queue.remove(first, min(last, first + room - 1))
             entries += self._entries(self._place(step, part.value, None), follows)
-            follows = part.last
+            follows = self._handed = part.last
         return entries
 
     def chain(self, last_in_effect: int, limit: int) -> list[Entry]:

@@ -116,7 +116,8 @@ class Reign:
 
 class Leader:
     """`on_chosen(step, first, accepting)` is called for what a majority accepted at the range ballot, from `first` on.
-    `last_in_effect(author)` is the author's last number in effect in this site's prefix."""
+    `last_in_effect(author)` is the author's last number in effect in this site's prefix. What `may_leave_beside` is not
+    so of waits for the commit."""
 
     def __init__(
         self,
@@ -127,6 +128,7 @@ class Leader:
         *,
         last_in_effect: Callable[[SiteId], int],
         on_chosen: Callable[[Step, Slot, Accepting], None],
+        may_leave_beside: Callable[[Run], bool],
     ) -> None:
         self._settings = settings
         self._rounds = rounds
@@ -134,6 +136,7 @@ class Leader:
         self._proposer = proposer
         self._last_in_effect = last_in_effect
         self._on_chosen = on_chosen
+        self._may_leave_beside = may_leave_beside
         self._campaign: Campaign | None = None
         self._reign: Reign | None = None
 
@@ -436,7 +439,8 @@ class Leader:
         was durable before anybody promised it, and numbers that are (E1): so they leave beside the commit. This site's
         own vote is counted in the step already, with no other before the commit is done."""
         for page in run_pages(runs, self._settings.page_bytes):
-            step.cast_beside(sites, Accept(ballot, page))
+            cast = step.cast_beside if self._may_leave_beside(page) else step.cast
+            cast(sites, Accept(ballot, page))
 
 
 def _land(reign: Reign, first: Slot, last: Slot) -> None:
