@@ -87,16 +87,19 @@ class Turn(Generic[Address]):
     def items(self) -> Iterator[Item[Address]]:
         """Each is to be done before the next one is asked for."""
         effects = self._effects
+        after = effects.sends
         self._is_durable = not effects.writes
         if effects.writes:
-            if effects.stop is None:
-                yield from self._leaving(send for send in effects.sends if send.beside)
+            if effects.stop is None and any(send.beside for send in after):
+                yield from self._leaving(send for send in after if send.beside)
+                after = [send for send in after if not send.beside]
             yield Commit(effects.writes)
         assert self._is_durable, "nothing leaves, and nothing is told, before the commit (D1)"
         if effects.stop is not None:
             yield End(effects.stop)
             return
-        yield from self._leaving(send for send in effects.sends if not (send.beside and effects.writes))
+        if after:
+            yield from self._leaving(after)
         yield Tell(effects.observations)
 
     def _leaving(self, sends: Iterable[Send]) -> Iterator[Leave[Address]]:

@@ -14,13 +14,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from engine.core.effects import Send
 from engine.core.ids import Ballot, SiteId, Slot
-from engine.core.messages import Accept, Message, Packet, Promise, Refused
+from engine.core.messages import Accept, Message, Promise, Refused
 from engine.core.run import Run
-from engine.core.spans import Part
-from engine.core.storage import Vote, WriteVote
-from engine.sim.image import Disk, Image
+from engine.core.storage import WriteVote
+from engine.sim.image import Disk
 from engine.sim.sometimes import Reached
 
 _KEPT: Final = 32
@@ -42,22 +40,11 @@ class Runs:
         self._asked: list[deque[_Asked]] = [deque(maxlen=_KEPT) for _ in disks]
         self._accepted: list[deque[tuple[Slot, Slot]]] = [deque(maxlen=_KEPT) for _ in disks]
 
-    def received(self, index: int, packet: Packet) -> None:
-        for message in packet.messages:
-            if type(message) is Accept and len(message.run.entries) > 1:
-                run = message.run
-                self._asked[index].append(_Asked(packet.sender, message.ballot, run.first, run.last))
-
-    def sending(self, index: int, sends: Sequence[Send]) -> None:
-        asked = self._asked[index]
-        for send in sends:
-            message = send.message
-            if type(message) is Refused:
-                if asked and message.phase == "accept":
-                    self._refused(asked, send.to, message)
-            elif type(message) is Promise:
-                self._promised(self._disks[index].image, message)
-        asked.clear()
+    def asked(self, index: int, sender: SiteId, message: Accept) -> None:
+        """A process takes an accept in."""
+        run = message.run
+        if len(run.entries) > 1:
+            self._asked[index].append(_Asked(sender, message.ballot, run.first, run.last))
 
     def packed(self, messages: Sequence[Message]) -> None:
         """These messages leave for one site together: what could be one message of them is one."""
@@ -79,6 +66,24 @@ class Runs:
             if first < run.first <= last and image.entry(first) is None:
                 self._reached("run learned out of order")
 
+    def refuses(self, index: int, to: SiteId, message: Refused) -> None:
+        """A refusal leaves."""
+        for sender, ballot, first, last in self._asked[index]:
+            if sender == to and ballot == message.ballot and message.phase == "accept":
+                spans = ((out.first, last if out.last is None else out.last) for out in message.spans)
+                refused = sum(max(0, min(last, end) - max(first, begin) + 1) for begin, end in spans)
+                if 0 < refused <= last - first:
+                    self._reached("accept of several slots that is partly refused")
+
+    def promises(self, index: int, message: Promise) -> None:
+        """A promise leaves: perhaps a page that ends within what was accepted as one."""
+        votes, last = self._disks[index].image.votes, message.last
+        if last is None or not message.accepted:
+            return
+        reported, rest = votes.get(last), votes.get(Slot(last + 1))
+        if reported is not None and rest is not None and reported.accepted == rest.accepted is not None:
+            self._reached("promise that splits a run")
+
     def ended(self, index: int) -> None:
         """A process ends: what it accepted and what it learned is on its disk."""
         image, accepted = self._disks[index].image, self._accepted[index]
@@ -89,24 +94,3 @@ class Runs:
                 self._reached(within if learned else "crash between a run's acceptance and its learning")
         accepted.clear()
         self._asked[index].clear()
-
-    def _refused(self, asked: Sequence[_Asked], to: SiteId, message: Refused) -> None:
-        for sender, ballot, first, last in asked:
-            if sender == to and ballot == message.ballot:
-                refused = sum(
-                    max(0, min(last, last if out.last is None else out.last) - max(first, out.first) + 1)
-                    for out in message.spans
-                )
-                if 0 < refused <= last - first:
-                    self._reached("accept of several slots that is partly refused")
-
-    def _promised(self, image: Image, message: Promise) -> None:
-        """A page ends within what was accepted as one, or a slot within it is promised apart."""
-        if message.last is None or not message.accepted:
-            return
-        newest: Part[Vote] | None = image.votes.at(message.last)
-        after = image.votes.get(Slot(message.last + 1))
-        if newest is None or after is None:
-            return
-        if after.accepted is not None and after.accepted == newest.value.accepted:
-            self._reached("promise that splits a run")

@@ -254,6 +254,7 @@ class Truth:
                     self._stores.may_vote(index, "promises")
                     self._has_learned(name, image, message.learned)
                     self.ballots.promise_sent(index, message, image.prefix)
+                    self._runs.promises(index, message)
                 case Accept():
                     self._proposed(index, message)
                     for slot, entry in message.run:
@@ -264,6 +265,7 @@ class Truth:
                     self.ballots.accepted_sent(index, message)
                 case Refused():
                     self.ballots.refused_sent(index, message)
+                    self._runs.refuses(index, send.to, message)
                 case Chosen():
                     for slot in slots_of(message.first, message.last):
                         if image.entry(slot) is None:
@@ -280,7 +282,6 @@ class Truth:
                     assert_never(message)
         self._stores.passed(index)
         self._elections.sending(index, now, sends)
-        self._runs.sending(index, sends)
 
     def _proposed(self, index: int, message: Accept) -> None:
         self._stores.may_vote(index, "proposes")
@@ -299,7 +300,9 @@ class Truth:
     def received(self, index: int, now: Tick, packet: Packet) -> None:
         """A process takes a packet in; `now` is its own clock."""
         self._elections.received(index, now, packet)
-        self._runs.received(index, packet)
+        for message in packet.messages:
+            if type(message) is Accept:
+                self._runs.asked(index, packet.sender, message)
 
     def waits(self, index: int, now: Tick, saw: SawAttempt) -> None:
         """A site tells that it was defeated (B4)."""
