@@ -12,6 +12,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
@@ -166,6 +167,12 @@ def decode(body: str) -> Stamped:
 def kind_of(entry: Entry) -> Kind:
     """Of an entry that `decode` takes."""
     return Kind.NOOP if entry.author is None else Kind(entry.body.partition(" ")[0])
+
+
+def all_in_words(entries: Sequence[Entry]) -> str:
+    """The first of them, and how many more there are."""
+    words = in_words(entries[0])
+    return words if len(entries) == 1 else f"{words} (and {len(entries) - 1} more)"
 
 
 def in_words(entry: Entry) -> str:

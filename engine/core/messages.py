@@ -18,7 +18,7 @@ from typing import Annotated, Final, Literal, TypeVar, assert_never, get_args
 
 from msgspec import Meta
 
-from engine.core.entry import DIGEST, Entry, in_words
+from engine.core.entry import DIGEST, Entry, all_in_words, in_words
 from engine.core.ids import Ballot, From0, From1, Nonce, SiteId, Slot, StoreId, Tick
 from engine.core.run import AcceptedRun, Run
 from engine.core.said import Flaw, Role, Said, Span, Spanning, backward, sites_of
@@ -155,7 +155,7 @@ class Accept(Said, tag="accept"):
 
     def note(self) -> str:
         asks = "asks to accept" if self.ballot.round else "asks to accept without a prepare (L2)"
-        return f"{asks}: {many([in_words(entry) for entry in self.run.entries])}"
+        return f"{asks}: {all_in_words(self.run.entries)}"
 
 
 class Accepted(Spanning, tag="accepted"):
@@ -215,7 +215,7 @@ class Chosen(Spanning, tag="chosen"):
         if not self.entries:
             return f"the entry of ballot {self.ballot} is chosen: who accepted it has it already (R0)"
         how = "learned here" if self.ballot is None else "a majority accepted it"
-        return f"{how}: {many([in_words(entry) for entry in self.entries])}"
+        return f"{how}: {all_in_words(self.entries)}"
 
 
 class Ask(Spanning, tag="ask"):
@@ -253,7 +253,7 @@ class Known(Spanning, tag="known"):
     def note(self) -> str:
         if not self.learned:
             return f"{span(self.first, self.last)}: not learned here"
-        return f"learned here: {many([in_words(entry) for entry in self.carried()])}"
+        return f"learned here: {all_in_words([*self.carried()])}"
 
 
 class AskHighest(Said, tag="ask-highest"):
@@ -358,7 +358,7 @@ class HandOn(Said, tag="hand-on"):
 
     def note(self) -> str:
         asks = "passes on, for the leader to propose" if self.relayed else "asks the leader to propose"
-        return f"{asks}: {many([in_words(entry) for entry in self.entries])}"
+        return f"{asks}: {all_in_words(self.entries)}"
 
 
 class AskSlot(Said, tag="ask-slot"):

@@ -187,7 +187,6 @@ class Replica:
         self._lives.commit = commit
         self._learner.committed()
         self._sessions.committed()
-        self._biographer.committed()
 
     def packet(self, to: SiteId, messages: tuple[Message, ...]) -> Packet:
         """Wraps messages for a peer, those that say the same of several slots as one. Call after `committed`."""

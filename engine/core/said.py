@@ -82,6 +82,10 @@ class Said(Row):
         """The slots that it says are chosen."""
         return ()
 
+    def decides(self, slot: Slot) -> bool:
+        """Whether it says that the slot is chosen."""
+        return any(first <= slot and (last is None or slot <= last) for first, last in self.decided())
+
     def covers(self, first: Slot, last: Slot) -> bool:
         """Whether it says something about any slot of `first` to `last`."""
         return any(begin <= last and (end is None or end >= first) for begin, end in self.about())

@@ -77,9 +77,6 @@ class Biographer:
         """The step is done: what it did is kept for people."""
         self._history.take(step.now, step.effects)
 
-    def committed(self) -> None:
-        self._history.committed()
-
     def ask(self, step: Step, token: int, slot: Slot, timeout: Tick) -> None:
         while len(self._inquiries) >= INQUIRIES_MAX:
             self._tell(step, next(iter(self._inquiries)))
@@ -131,10 +128,9 @@ class Biographer:
         entry = self._learner.entry(slot) if self._learner.is_learned(slot) else None
         learning: Learning | None = None
         if past is not None:
-            vote, saw = past.vote, past.saw
+            saw = past.saw
             learning = Learning(saw.how, saw.ballot, saw.source, tuple(sorted(saw.votes)), step.now - past.at)
-        else:
-            vote = self._acceptor.vote(slot) if entry is None else self._log.voted(slot)
+        vote = self._acceptor.vote(slot) if entry is None else self._log.voted(slot)
         return SlotState(
             question.nonce,
             slot,
@@ -171,7 +167,7 @@ def fitted(state: SlotState, room_bytes: int) -> SlotState:
     entry, learning = state.entry, state.learning
     left = room_bytes
     if entry is not None:
-        cost = cost_bytes(entry) - _COUNTED_BYTES
+        cost = cost_bytes((entry,)) - _COUNTED_BYTES
         if cost <= left:
             left -= cost
         else:

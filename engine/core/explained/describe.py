@@ -30,13 +30,13 @@ from engine.core.effects import (
     SawRejected,
     SawStanding,
 )
-from engine.core.entry import in_words
+from engine.core.entry import Entry, all_in_words, in_words
 from engine.core.ids import Ballot, Slot, named
 from engine.core.messages import How, Message, Refused
 from engine.core.storage import EventState
 from engine.core.value import Value
 from engine.core.views import AttemptPhase
-from engine.core.wording import first_of
+from engine.core.wording import first_of, many, span
 
 CHOSEN: Final = "chosen"
 """The type of the line with which a site tells that it has learned a slot."""
@@ -62,20 +62,19 @@ def message(value: Message) -> Line:
 def observation(value: Observation) -> Line | None:
     """The line of what this site concluded; None for what the trace does not show."""
     match value:
-        case SawLearned(slot, what, _, ballot, _):
-            return Line(CHOSEN, slot, ballot, f"{_learned_from(value)}: {in_words(what)}")
-        case SawApplied(slot, what, void=True):
-            return Line(
-                "void", slot, None, f"{in_words(what)} follows number {what.follows}, which is not the last (E5)"
-            )
+        case SawLearned(run, _, ballot, _):
+            return Line(CHOSEN, run.first, ballot, f"{_learned_from(value)}: {all_in_words(run.entries)}")
+        case SawApplied(run, void) if void:
+            what = many([_void(run.entry(slot)) for slot in void])
+            return Line("void", void[0], None, f"{what}, which is not the last (E5)")
         case SawApplied():
             return None
         case SawOutcome():
             return Line(value.outcome, value.slot, None, _outcome(value))
         case SawAttempt(phase=AttemptPhase.ENDED):
             return None
-        case SawAttempt(slot, phase, ballot, why, _):
-            return Line(phase, slot, ballot, why)
+        case SawAttempt(slot, phase, ballot, why, last=last):
+            return Line(phase, slot, ballot, why if last in (None, slot) else f"{span(slot, last)}: {why}")
         case SawHoles(slots, count):
             which = first_of([str(slot) for slot in slots], count)
             return Line("hole", slots[0], None, f"used, not learned here: asks the others about {which}")
@@ -115,6 +114,10 @@ def recovery(value: SawRecovery) -> Line:
             return Line("recovery", bound or None, None, _recovered(prefix))
 
 
+def _void(entry: Entry) -> str:
+    return f"{in_words(entry)} follows number {entry.follows}"
+
+
 def _learned_from(value: SawLearned) -> str:
     if value.how is How.VOTES:
         return f"{named(value.votes)} accepted it"
@@ -136,6 +139,8 @@ def _handed(value: SawHanded) -> str:
 
 def _outcome(value: SawOutcome) -> str:
     name = "an event" if value.id is None else str(value.id)
+    if value.count > 1:
+        name = f"{value.count} events" if value.id is None else f"{name} and {value.count - 1} more"
     if value.outcome is EventState.LOST:
         winner = "a no-op" if value.to_author is None else f"{value.to_author}'s {value.to_kind}"
         return f"{name} lost to {winner}"

@@ -97,7 +97,8 @@ class Hindrances:
 
     def _of_slot(self, slot: Slot, lately: list[Taken]) -> str | None:
         taken = [each for each in lately if each.message.covers(slot, slot)]
-        have = self.have(slot) | {each.peer for each in taken if not each.outgoing and slot in each.message.decided()}
+        told = [each for each in taken if not each.outgoing]
+        have = self.have(slot) | {each.peer for each in told if each.message.decides(slot)}
         from_them = [each for each in taken if each.peer in have]
         return _sentence(from_them, _OF_A_SLOT, have) or _sentence(taken, _OF_A_SLOT)
 

@@ -11,16 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from engine.core.entry import Entry
 from engine.core.events.situation import Situation
 from engine.core.explained.hindrance import Hindrances
-from engine.core.ids import Slot, Tick, named
+from engine.core.ids import NUMBER_MAX, Slot, Tick, named
 from engine.core.leading.policy import Parts, Policy
 from engine.core.log.filler import Filler
 from engine.core.log.linearizable_reads import LinearizableReads
 from engine.core.peers.lives import Lives
+from engine.core.run import slots_of
 from engine.core.views import AttemptView, ReplicaView
 
 HOLES_SHOWN_MAX: Final = 1_000
@@ -38,7 +40,9 @@ class Readings:
     hindrances: Hindrances
 
     def view(self, now: Tick, attempts_max: int) -> ReplicaView:
-        slots = sorted({*self.parts.consensus.proposer.slots, *self.filler.slots})[:attempts_max]
+        spans = self.parts.consensus.proposer.attempted(Slot(1), Slot(NUMBER_MAX))
+        own = islice((slot for span in spans for slot in slots_of(*span)), attempts_max)
+        slots = sorted({*own, *self.filler.slots})[:attempts_max]
         attempts = (self.attempt(slot) for slot in slots)
         learner, lives = self.parts.consensus.learner, self.lives
         return ReplicaView(
@@ -79,11 +83,16 @@ class Readings:
         learner, site = self.parts.consensus.learner, self.parts.settings.site
         chosen: dict[int, tuple[Slot, Entry]] = {}
         if learner.learned_max > learner.prefix:
-            for item in learner.learned(Slot(learner.prefix + 1), learner.learned_max):
-                if item.entry.author == site:
-                    chosen.setdefault(item.entry.number, (item.slot, item.entry))
-        votes = self.parts.consensus.acceptor.votes.items()
-        own = {v.entry.number: slot for slot, v in votes if v.entry is not None and v.entry.author == site}
+            for run in learner.learned(Slot(learner.prefix + 1), learner.learned_max):
+                for slot, entry in run:
+                    if entry.author == site:
+                        chosen.setdefault(entry.number, (slot, entry))
+        own = {
+            entry.number: slot
+            for part in self.parts.consensus.acceptor.votes
+            for slot, entry in zip(slots_of(part.first, part.last), part.value.entries, strict=False)
+            if entry.author == site
+        }
         missing = Slot(learner.prefix + 1)
         used = learner.holes_count > 0
         counts = self._counts()

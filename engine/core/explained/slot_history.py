@@ -8,58 +8,55 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from dataclasses import dataclass, field
+from collections import deque
 from typing import Final
 
 from engine.core.effects import Effects, SawLearned
 from engine.core.ids import Ballot, Slot, Tick
 from engine.core.messages import Act
-from engine.core.storage import RangePromise, Vote, WriteLearned, WriteRanges, WriteVote
+from engine.core.spans import Spans
+from engine.core.storage import RangePromise, WriteRanges, WriteVote
 from engine.core.value import Value
 
-SLOTS_MAX: Final = 4_096
+LEARNED_MAX: Final = 4_096
+"""How many runs of which it is remembered how they were learned."""
+VOTES_MAX: Final = 8_192
+"""How many votes, of a slot or of several at once, are remembered; the newest."""
 RANGES_MAX: Final = 16
 ACTS_MAX: Final = 16
-"""How many votes of a slot are remembered; the newest."""
+"""How many votes of a slot are told; the newest."""
 
 
-class Voted(Value):
+class Deed(Value):
     act: Act
     ballot: Ballot
     at: Tick
 
 
-@dataclass(slots=True)
-class _Past:
-    """`vote` is the acceptor's state with which the slot was learned, `learned` how that came, `learned_at` when."""
-
-    voted: deque[Voted] = field(default_factory=lambda: deque(maxlen=ACTS_MAX))
-    vote: Vote | None = None
-    learned: SawLearned | None = None
-    learned_at: Tick = Tick(0)
-
-
 class Learned(Value):
     saw: SawLearned
-    vote: Vote
     at: Tick
+
+
+class _Vote(Value):
+    first: Slot
+    last: Slot
+    deed: Deed
 
 
 class SlotHistory:
     def __init__(self) -> None:
-        self._slots: OrderedDict[Slot, _Past] = OrderedDict()
+        self._votes: deque[_Vote] = deque(maxlen=VOTES_MAX)
+        self._learned: Spans[Learned] = Spans(lambda learned, _skip, _count: learned)
         self._ranges: deque[tuple[RangePromise, Tick]] = deque(maxlen=RANGES_MAX)
 
     def take(self, now: Tick, effects: Effects) -> None:
         """Remembers what one step did."""
         for write in effects.writes:
             match write:
-                case WriteVote(slot, vote) if vote.promised is not None:
+                case WriteVote(first, last, vote) if vote.promised is not None:
                     act = Act.ACCEPTED if vote.accepted == vote.promised else Act.PROMISED  # A2: accepting raises it
-                    self._past(slot).voted.append(Voted(act, vote.promised, now))
-                case WriteLearned(slot, _, vote):
-                    self._past(slot).vote = vote
+                    self._votes.append(_Vote(first, last, Deed(act, vote.promised, now)))
                 case WriteRanges(ranges):
                     known = {promise.ballot for promise, _ in self._ranges}
                     self._ranges.extend((promise, now) for promise in ranges if promise.ballot not in known)
@@ -67,35 +64,23 @@ class SlotHistory:
                     pass
         for saw in effects.observations:
             if type(saw) is SawLearned:
-                past = self._past(saw.slot)
-                past.learned, past.learned_at = saw, now
+                self._learned.put(saw.run.first, saw.run.last, Learned(saw, now))
+        while len(self._learned) > LEARNED_MAX:
+            lowest = next(iter(self._learned))
+            self._learned.remove(lowest.first, lowest.last)
 
-    def committed(self) -> None:
-        """All that happened so far is durable: only now may what the store has be forgotten here."""
-        while len(self._slots) > SLOTS_MAX:
-            self._slots.popitem(last=False)
-
-    def acts(self, slot: Slot) -> list[Voted]:
+    def acts(self, slot: Slot) -> list[Deed]:
         """What is remembered of this site's votes at `slot`, range promises included: oldest first."""
-        past = self._slots.get(slot)
-        until = None if past is None or past.learned is None else past.learned_at
-        acts = [
-            Voted(Act.PROMISED, promise.ballot, at)
+        learned = self.learned(slot)
+        ranged = [
+            Deed(Act.PROMISED, promise.ballot, at)
             for promise, at in self._ranges
             if promise.first <= slot and (promise.last is None or slot <= promise.last)
-            if until is None or at <= until
+            if learned is None or at <= learned.at
         ]
-        return sorted([*acts, *(past.voted if past is not None else ())], key=lambda voted: (voted.at, voted.ballot))
+        own = [vote.deed for vote in self._votes if vote.first <= slot <= vote.last][-ACTS_MAX:]
+        return sorted([*ranged, *own], key=lambda deed: (deed.at, deed.ballot))
 
     def learned(self, slot: Slot) -> Learned | None:
         """How the slot was learned; None where that is not remembered."""
-        past = self._slots.get(slot)
-        if past is None or past.learned is None or past.vote is None:
-            return None
-        return Learned(past.learned, past.vote, past.learned_at)
-
-    def _past(self, slot: Slot) -> _Past:
-        past = self._slots.get(slot)
-        if past is None:
-            past = self._slots[slot] = _Past()
-        return past
+        return self._learned.get(slot)
