@@ -7,6 +7,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final, Generic, Self, TypeVar
 
@@ -84,6 +85,36 @@ class Outcome(Shape):
     def unknown(cls, reason: str, id_: str | None) -> Self:
         """Of an event of which the engine told no more than the id, or not even that."""
         return cls(OutcomeWord.UNKNOWN, id_, None, None, reason, None, None)
+
+
+class OutcomeSpan(Shape):
+    """Of `count` events that were submitted together, one after the other, and came to the same end: their ids are
+    `first` to `last`, their slots `slot` to `last_slot`. The rest is as in Outcome, the same of all."""
+
+    outcome: str
+    count: int
+    first: str | None
+    last: str | None
+    slot: int | None
+    last_slot: int | None
+    to: Entry | None
+    reason: str | None
+    waits_for: int | None
+    took_ms: int | None
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """One for each event."""
+        author, _, number = (self.first or "").partition("/")
+        rest = self.to, self.reason, self.waits_for, self.took_ms
+        for skip in range(self.count):
+            id_ = f"{author}/{int(number) + skip}" if number else None
+            yield Outcome(self.outcome, id_, None if self.slot is None else self.slot + skip, *rest)
+
+
+class Outcomes(Shape):
+    """Of all that was submitted together, in its order."""
+
+    spans: tuple[OutcomeSpan, ...]
 
 
 class Attempt(Shape):

@@ -17,6 +17,9 @@ TRACE_LINES_MAX: Final = 5_000
 SLOTS_MAX: Final = 1_000
 """So many slots, or numbers of held messages, are named at once."""
 
+SUBMITTED_MAX: Final = 256
+"""So many events are submitted at once: their outcomes fit one answer, however different they are."""
+
 SEARCHED_MAX: Final = 2_000
 """So many slots are looked at for one `search`: some milliseconds, in which the site does nothing else."""
 

@@ -95,10 +95,12 @@ class Observed(Shape):
 
 
 class Acknowledged(Shape):
-    """To who asked for it with his submit, the request `request`: the event is durable at this site, under this id."""
+    """To who asked for it with his submit, the request `request`: the event is durable at this site, under this id; or
+    `count` events are, under this id and those that follow."""
 
     request: int | str
     id: str
+    count: int
 
 
 class EngineStops(Shape):

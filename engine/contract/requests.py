@@ -2,23 +2,18 @@
 names the shape that answers it.
 
 Rules that hold here:
-- msgspec takes a param of the one type and range that its annotation says, and refuses names that the class does not
-  have. null is as if it were left out. What passes needs no second look.
-- Each type describes itself in words ("an integer, 1 or more"): of them the sentence is made that answers a wrong
-  param.
+- null is as if it were left out.
 - Only the shape is checked; whether the rules of the timeline allow a request is the engine's to say.
 """
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Final, Generic, TypeVar, dataclass_transform, get_args
+from typing import Annotated, Any, Final, TypeVar, get_args
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 from msgspec.structs import force_setattr
 
 from engine.contract import answers, status
@@ -34,6 +29,7 @@ from engine.contract.answers import (
     Lines,
     LogPage,
     Outcome,
+    Outcomes,
     PlanLine,
     Released,
     Removed,
@@ -45,43 +41,33 @@ from engine.contract.answers import (
     Topic,
     TraceLine,
 )
-from engine.contract.limits import LINES_MAX, SECONDS_MAX, SLOTS_MAX, TRACE_LINES_MAX
+from engine.contract.limits import LINES_MAX, SUBMITTED_MAX, TRACE_LINES_MAX
+from engine.contract.params import (
+    BadParams,
+    CallId,
+    Count,
+    OneSlot,
+    Params,
+    Seconds,
+    Several,
+    SlotNumber,
+    Text,
+    Truth,
+    event_id,
+    sentence,
+    ticks,
+    unknown,
+)
 from engine.contract.shape import read
-from engine.core.ids import NUMBER_MAX, EventId, SiteId, Slot, Tick
-
-CallId = int | str
-
-_EVENT_ID: Final = re.compile(r"([a-z][a-z0-9-]{0,15})/([1-9][0-9]{0,15})\Z")
+from engine.core.ids import EventId, Slot, Tick
 
 _A = TypeVar("_A")
-_T = TypeVar("_T")
-Text = Annotated[str, Meta(description="needed, a string")]
-Truth = Annotated[bool, Meta(description="true or false")]
-Count = Annotated[int, Meta(ge=1, le=NUMBER_MAX, description="an integer, 1 or more")]
-OneSlot = Annotated[Slot, Meta(ge=1, le=NUMBER_MAX, description="an integer, 1 or more")]
-SlotNumber = Annotated[Slot, Meta(ge=1, le=NUMBER_MAX, description="a slot: an integer, 1 or more")]
-Several = Annotated[
-    tuple[Annotated[_T, Meta(ge=1, le=NUMBER_MAX)], ...],
-    Meta(max_length=SLOTS_MAX, description=f"a list of integers, each 1 or more, at most {SLOTS_MAX} at once"),
-]
-Seconds = Annotated[
-    float, Meta(gt=0, le=SECONDS_MAX, description=f"a number of seconds, above 0 and at most {SECONDS_MAX}")
-]
-
-
-class BadParams(ValueError):
-    """The message says which param is wrong, and what it should be."""
 
 
 class EventKind(StrEnum):
     TWEET = "tweet"
     BLOCK = "block"
     UNBLOCK = "unblock"
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
-class Params(Struct, Generic[_A], frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What is asked for, and answered by an `_A`."""
 
 
 class _Bounded(Params[_A]):
@@ -112,7 +98,7 @@ class _Timed:
 
     @property
     def timeout(self) -> Tick:
-        return _ticks(self.timeout_s)
+        return ticks(self.timeout_s)
 
 
 class Submit(Params[Outcome], _Timed, kw_only=True):
@@ -131,13 +117,26 @@ class Submit(Params[Outcome], _Timed, kw_only=True):
         if getattr(self, needed) is None:
             raise BadParams(f"{needed!r} is needed, a string")
         if getattr(self, other) is not None:
-            raise BadParams(_unknown(other))
+            raise BadParams(unknown(other))
 
     @property
     def argument(self) -> str:
         argument = self.text if self.kind is EventKind.TWEET else self.target
         assert argument is not None, "checked when it was made"
         return argument
+
+
+class SubmitMany(Params[Outcomes], _Timed, kw_only=True):
+    """Tweets, in this order: answered once each has an outcome. `acknowledge`: who asks is told their ids once they
+    have them, before their outcomes."""
+
+    texts: Annotated[
+        tuple[str, ...],
+        Meta(min_length=1, max_length=SUBMITTED_MAX, description=f"needed, a list of 1 to {SUBMITTED_MAX} strings"),
+    ]
+    timeout_s: Seconds = 10.0
+    retry: Truth = False
+    acknowledge: Truth = False
 
 
 class GiveUp(Params[GivenUp]):
@@ -206,11 +205,11 @@ class Events(_Bounded[Lines[Outcome]]):
 
     def __post_init__(self) -> None:
         for text in self.ids or ():
-            _event_id(text)
+            event_id(text)
 
     @property
     def events(self) -> list[EventId] | None:
-        return None if self.ids is None else [_event_id(text) for text in self.ids]
+        return None if self.ids is None else [event_id(text) for text in self.ids]
 
 
 class Status(Params[status.Status]):
@@ -247,7 +246,7 @@ class FaultsAdd(Params[Rule], kw_only=True):
 
     @property
     def expires(self) -> Tick | None:
-        return None if self.expires_s is None else _ticks(self.expires_s)
+        return None if self.expires_s is None else ticks(self.expires_s)
 
 
 class FaultsSet(Params[Rule]):
@@ -278,21 +277,24 @@ class Stop(Params[Stopping]):
     pass
 
 
-Patient = Submit | Fill | Explain | LinearizableView
+Submitting = Submit | SubmitMany
+
+Patient = Submitting | Fill | Explain | LinearizableView
 """What may wait long for its answer."""
 
-Action = Patient | GiveUp
-"""Steps the replica; its answer may come much later."""
+Action = Fill | Explain | LinearizableView | GiveUp
+"""Steps the replica, as what is submitted does; its answer may come much later."""
 
 FaultAction = FaultsAdd | FaultsSet | FaultsRemove | FaultsClear | FaultsRelease | FaultsDrop
 
 Query = View | Log | Search | Data | Inspect | Blocks | Events | Status | Plan | TraceLines | Faults
 """Changes nothing, and is answered from what is committed."""
 
-Request = Action | FaultAction | Query | Subscribe | Stop
+Request = Submitting | Action | FaultAction | Query | Subscribe | Stop
 
 METHODS: Final[Mapping[str, type[Request]]] = {
     "submit": Submit,
+    "submit_many": SubmitMany,
     "give_up": GiveUp,
     "view": View,
     "log": Log,
@@ -332,7 +334,7 @@ def request(method: str, params: Mapping[str, object]) -> Request:
     try:
         return msgspec.convert(said, schema)
     except msgspec.ValidationError as error:
-        raise BadParams(_sentence(schema, str(error))) from None
+        raise BadParams(sentence(schema, str(error))) from None
 
 
 def method_and_params(asked: Params[Any]) -> tuple[str, dict[str, object]]:
@@ -349,42 +351,3 @@ def answer_to(asked: Params[_A], raw: object) -> _A:
 def answered_by(schema: type[Params[Any]]) -> Any:
     """The shape that its base names."""
     return get_args(vars(schema)["__orig_bases__"][0])[0]
-
-
-_UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
-_NAMED: Final = re.compile(r"missing required field `(\w+)`|at `\$\.(\w+)")
-
-
-def _sentence(schema: type[Request], error: str) -> str:
-    """What msgspec says, in words that say what to do."""
-    if unknown := _UNKNOWN.match(error):
-        return _unknown(unknown[1])
-    if named := _NAMED.search(error):
-        name = named[1] or named[2]
-        (field,) = (field for field in msgspec.structs.fields(schema) if field.encode_name == name)
-        return f"{name!r} is {next(_descriptions(field.type))}"
-    return error  # what a class says itself
-
-
-def _unknown(name: str) -> str:
-    return f"there is no param {name!r}: leave it out"
-
-
-def _descriptions(annotation: object) -> Iterator[str]:
-    """What a type and its parts say of themselves, the outermost first."""
-    if isinstance(annotation, Meta) and annotation.description is not None:
-        yield annotation.description
-    for part in reversed(get_args(annotation)):
-        yield from _descriptions(part)
-
-
-def _ticks(seconds: float) -> Tick:
-    """Rounded up, so that a time never ends before it began."""
-    return Tick(math.ceil(seconds * 1000))
-
-
-def _event_id(text: str) -> EventId:
-    found = _EVENT_ID.match(text)
-    if not found or not 1 <= int(found[2]) <= NUMBER_MAX:
-        raise BadParams(f"{text!r} is no event id: write for example alice/17")
-    return EventId(SiteId(found[1]), int(found[2]))

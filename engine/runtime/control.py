@@ -3,7 +3,8 @@
 Rules that hold here:
 - The socket is made only while the store's lock is held, so whatever lies at its path is stale. Its mode is 0600.
 - Where the path is too long for a socket, it lies in the runtime folder, and a link to it at the path.
-- A connection is one task that reads and one that writes; the node never waits for either.
+- A connection is one task that reads and one that writes; the node never waits for either. What comes together is
+  decoded, counted and handed on together, and so is what is answered together.
 - A client that does not read is cut off at QUEUE_BYTES_MAX, or where all together hold too much (`ledger`). Leaving out
   trace lines long before that is the subscriptions' part; nothing else is ever left out.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections import deque
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -22,11 +24,12 @@ import trio
 from engine.contract.errors import ErrorCode
 from engine.contract.limits import LINE_BYTES_MAX
 from engine.contract.notifications import EngineStops
-from engine.contract.requests import CallId, Patient
+from engine.contract.params import CallId
+from engine.contract.requests import Patient
 from engine.contract.shape import Shape
 from engine.runtime import jsonrpc, ledger
 from engine.runtime.inbox import Asked, Inbox
-from engine.runtime.jsonrpc import CallFailed
+from engine.runtime.jsonrpc import CallFailed, Requested
 from engine.runtime.ledger import Ledger, Load
 from engine.runtime.log import CUT_OFFS
 from engine.site_files import socket_to_bind
@@ -72,9 +75,12 @@ class Connection:
         return self._queued_bytes
 
     def answer(self, call_id: CallId, value: Shape) -> None:
-        line = jsonrpc.result(call_id, value)
-        self._count(-1)
-        self.notify(line)
+        self.answer_all(((call_id, value),))
+
+    def answer_all(self, answers: Sequence[tuple[CallId, Shape]]) -> None:
+        lines = jsonrpc.results(answers)
+        self._count(-len(answers))
+        self.notify(lines)
 
     def fail(self, failed: CallFailed) -> None:
         if failed.call_id is not None:
@@ -166,10 +172,11 @@ class Connection:
             held = len(rest)
             *lines, rest = (rest + chunk).split(b"\n")
             self._ledger.hold(self, Load.LINE, len(rest) - held)
-            asked = [each for line in lines if (each := self._asked(line)) is not None]
+            asked = self._asked(lines)
+            self._ledger.hold(self, Load.REQUESTS, sum(each.size_bytes for each in asked))
             if self._closed:  # cut off meanwhile: what it asked is dropped
-                self._count(-len(asked))
                 return
+            self._count(len(asked))
             await self._inbox.put(asked)
             if len(rest) > LINE_BYTES_MAX:
                 message = f"a line is at most {LINE_BYTES_MAX} bytes: the connection closes"
@@ -190,30 +197,28 @@ class Connection:
                     if not await self._stream.receive_some(_CHUNK_BYTES):
                         break
 
-    def _asked(self, line: bytes) -> Asked | None:
-        """The request on a line; None if it was answered with an error, or is blank."""
-        if not line.strip():
-            return None
-        try:
-            call = jsonrpc.decode(line)
-        except CallFailed as failed:
-            self._count(failed.call_id is not None)
-            self.fail(failed)
-            return None
-        self._count(1)
-        try:
-            if self._unanswered > UNANSWERED_MAX:
-                raise _too_many(call.id, self._unanswered - 1)
-            request = call.request()
-            # What is answered at once is bounded by its bytes: even then a person sees what is going on.
-            if isinstance(request, Patient) and self._ledger.unanswered > ledger.UNANSWERED_MAX:
-                raise _too_many(call.id, self._ledger.unanswered - 1)
-        except CallFailed as failed:
-            self.fail(failed)
-            return None
-        asked = Asked(self, call.id, request, len(line) + _REQUEST_COST_BYTES)
-        self._ledger.hold(self, Load.REQUESTS, asked.size_bytes)
+    def _asked(self, lines: Iterable[bytes]) -> list[Asked]:
+        """The requests on these lines; those that are wrong are answered with an error, and blank ones are none."""
+        asked: list[Asked] = []
+        for line in lines:
+            if not line or line.isspace():
+                continue
+            try:
+                call = jsonrpc.requested(line)
+                self._check_room(call, len(asked))
+            except CallFailed as failed:
+                self.notify(jsonrpc.failure(failed))
+            else:
+                asked.append(Asked(self, call.id, call.params, len(line) + _REQUEST_COST_BYTES))
         return asked
+
+    def _check_room(self, call: Requested, before: int) -> None:
+        """`before`: so many came with it, and are not counted yet. Raises CallFailed."""
+        if self._unanswered + before >= UNANSWERED_MAX:
+            raise _too_many(call.id, self._unanswered + before)
+        # What is answered at once is bounded by its bytes: even then a person sees what is going on.
+        if self._ledger.unanswered + before >= ledger.UNANSWERED_MAX and isinstance(call.params, Patient):
+            raise _too_many(call.id, self._ledger.unanswered + before)
 
 
 class ControlServer:

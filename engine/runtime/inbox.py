@@ -8,13 +8,16 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Final, Protocol
 
 import trio
+from msgspec import Struct
 
-from engine.contract.requests import CallId, Request
+from engine.contract.params import CallId
+from engine.contract.requests import Request
 from engine.contract.shape import Shape
 from engine.runtime.jsonrpc import CallFailed
 
@@ -33,21 +36,23 @@ class Client(Protocol):
 
     def answer(self, call_id: CallId, value: Shape) -> None: ...
 
+    def answer_all(self, answers: Sequence[tuple[CallId, Shape]]) -> None: ...
+
     def fail(self, failed: CallFailed) -> None: ...
 
     def notify(self, line: bytes) -> None: ...
 
     def taken(self, size_bytes: int) -> None:
-        """The node has taken a request of so many bytes."""
+        """The node has taken requests of so many bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
+    """`size_bytes`: what it takes, held for the client until the node takes the request."""
+
     client: Client
     call_id: CallId
     request: Request
     size_bytes: int
-    """What it takes: held for the client until the node takes the request."""
 
 
 class Inbox:
@@ -100,8 +105,8 @@ class Inbox:
 
     def take(self, count_max: int) -> list[Asked]:
         taken = [self._requests.popleft() for _ in range(min(count_max, len(self._requests)))]
-        for asked in taken:
-            asked.client.taken(asked.size_bytes)
+        for client, requests in groupby(taken, attrgetter("client")):
+            client.taken(sum(asked.size_bytes for asked in requests))
         self._make_room()
         return taken
 

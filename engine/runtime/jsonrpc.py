@@ -6,6 +6,8 @@ Rules that hold here:
 - What a client sends wrong is one error with a sentence that says what to do; it never ends the engine. The sentence
   may quote what was sent, so it is cut in its middle where that is long: what to do stands at its end.
 - Of two equal names in one object the last one holds.
+- A line as programs write it is decoded in one go, by the types of its method. Any other is looked at part by part, for
+  the sentence that says what is wrong; what is right all the same is taken.
 """
 
 from __future__ import annotations
@@ -13,17 +15,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Final, TypeVar
+from typing import Annotated, Final, Literal, TypeVar, Union
 
 import msgspec
 import orjson
+from msgspec import Meta, Struct
 
 from engine.contract.errors import ErrorCode
 from engine.contract.limits import ANSWER_BYTES_MAX
-from engine.contract.requests import METHODS, BadParams, CallId, Request, request
+from engine.contract.params import BadParams, CallId
+from engine.contract.requests import METHODS, Request, View, request
 from engine.contract.shape import Shape
 
 _ID_CHARACTERS_MAX: Final = 200
+_ID: Final = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | Annotated[str, Meta(max_length=_ID_CHARACTERS_MAX)]
 _MESSAGE_CHARACTERS_MAX: Final = 2_000
 
 _Line = TypeVar("_Line", bound=Shape)
@@ -60,8 +65,43 @@ class Call:
             raise CallFailed(ErrorCode.BAD_PARAMS, str(bad), self.id) from None
 
 
+class Requested(Struct, frozen=True, forbid_unknown_fields=True, tag_field="method"):
+    """A call whose params are what its method takes."""
+
+    id: CallId
+    params: Request
+    jsonrpc: Literal["2.0"] = "2.0"
+
+
+def _requested(method: str, schema: type[Request]) -> type[Requested]:
+    fields = [("id", _ID), ("params", schema), ("jsonrpc", Literal["2.0"])]
+    return msgspec.defstruct(schema.__name__, fields, bases=(Requested,), tag=method)
+
+
+_ANY: Final = Union[*(_requested(method, schema) for method, schema in METHODS.items() if schema is not View)]
+"""But for a `view`, whose params tell its class."""
+_decoder: Final = msgspec.json.Decoder(_ANY)
+_encoder: Final = msgspec.json.Encoder()
+
+
+class _Answer(Struct):
+    jsonrpc: str
+    id: CallId
+    result: Shape
+
+
+def requested(line: bytes) -> Requested:
+    """What is asked on one line. Raises CallFailed."""
+    try:
+        asked: Requested = _decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        call = decode(line)
+        return Requested(call.id, call.request())
+    return asked
+
+
 def decode(line: bytes) -> Call:
-    """The call on one line. Raises CallFailed."""
+    """The call on one line, whatever its params are. Raises CallFailed."""
     try:
         said = orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -87,7 +127,12 @@ def decode(line: bytes) -> Call:
 
 
 def result(call_id: CallId, value: Shape) -> bytes:
-    return _line({"jsonrpc": "2.0", "id": call_id, "result": value})
+    return results(((call_id, value),))
+
+
+def results(answers: Iterable[tuple[CallId, Shape]]) -> bytes:
+    """The lines that answer each of these calls."""
+    return _encoder.encode_lines([_Answer("2.0", call_id, value) for call_id, value in answers])
 
 
 def failure(failed: CallFailed) -> bytes:

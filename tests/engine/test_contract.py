@@ -14,7 +14,8 @@ from engine.contract.answers import Lines, Topic
 from engine.contract.errors import BadAnswer, ErrorCode
 from engine.contract.limits import LINE_BYTES_MAX, LINES_MAX, SLOTS_MAX, TRACE_LINES_MAX
 from engine.contract.notifications import ITEMS
-from engine.contract.requests import METHODS, BadParams, Request, answered_by, request
+from engine.contract.params import BadParams
+from engine.contract.requests import METHODS, Request, answered_by, request
 from engine.contract.shape import Shape, printed_names, read
 from engine.core.explained.readings import HOLES_SHOWN_MAX
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from engine.contract.answers import Faults, LogLine, Outcome, Topic
 from engine.contract.limits import LINE_BYTES_MAX
 from engine.contract.notifications import Observed
-from engine.contract.requests import CallId
+from engine.contract.params import CallId
 from engine.contract.shape import Shape, read
 from engine.contract.status import Peer, Quorum, Status
 from engine.core.effects import SawPeer

@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 
 from engine.codec import Decoder, encode_packet
 from engine.contract.limits import LINE_BYTES_MAX
-from engine.contract.requests import Blocks, CallId, Data, Events, Inspect, Log, Query, Submit, View
+from engine.contract.params import CallId
+from engine.contract.requests import Blocks, Data, Events, Inspect, Log, Query, Submit, View
 from engine.contract.shape import Shape
 from engine.core.effects import Effects, SawOutcome
 from engine.core.entry import AT_MS_MAX, Entry, Stamped, Tweet, encode
