@@ -7,9 +7,10 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final, Generic, Self, TypeVar
+
+from msgspec.structs import replace
 
 from engine.contract.shape import ForScreens, Shape
 
@@ -102,13 +103,30 @@ class OutcomeSpan(Shape):
     waits_for: int | None
     took_ms: int | None
 
-    def outcomes(self) -> Iterator[Outcome]:
-        """One for each event."""
-        author, _, number = (self.first or "").partition("/")
-        rest = self.to, self.reason, self.waits_for, self.took_ms
-        for skip in range(self.count):
-            id_ = f"{author}/{int(number) + skip}" if number else None
-            yield Outcome(self.outcome, id_, None if self.slot is None else self.slot + skip, *rest)
+    def one(self, skip: int) -> Outcome:
+        """Of one event, after so many."""
+        slot = None if self.slot is None else self.slot + skip
+        return Outcome(self.outcome, self._id(skip), slot, self.to, self.reason, self.waits_for, self.took_ms)
+
+    def part(self, skip: int, count: int) -> OutcomeSpan:
+        """Of so many events, after so many."""
+        if count == self.count:
+            return self
+        last = skip + count - 1
+        return replace(
+            self,
+            count=count,
+            first=self._id(skip),
+            last=self._id(last),
+            slot=None if self.slot is None else self.slot + skip,
+            last_slot=None if self.slot is None else self.slot + last,
+        )
+
+    def _id(self, skip: int) -> str | None:
+        if self.first is None:
+            return None
+        author, _, number = self.first.partition("/")
+        return f"{author}/{int(number) + skip}"
 
 
 class Outcomes(Shape):

@@ -55,7 +55,7 @@ _NAMED: Final = re.compile(r"missing required field `(\w+)`|at `\$\.(\w+)")
 def sentence(schema: type[Params[Any]], error: str) -> str:
     """What msgspec says, in words that say what to do."""
     if unknown := _UNKNOWN.match(error):
-        return unknown(unknown[1])
+        return no_such_param(unknown[1])
     if named := _NAMED.search(error):
         name = named[1] or named[2]
         (field,) = (field for field in msgspec.structs.fields(schema) if field.encode_name == name)
@@ -63,7 +63,7 @@ def sentence(schema: type[Params[Any]], error: str) -> str:
     return error  # what a class says itself
 
 
-def unknown(name: str) -> str:
+def no_such_param(name: str) -> str:
     return f"there is no param {name!r}: leave it out"
 
 

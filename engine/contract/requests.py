@@ -54,9 +54,9 @@ from engine.contract.params import (
     Text,
     Truth,
     event_id,
+    no_such_param,
     sentence,
     ticks,
-    unknown,
 )
 from engine.contract.shape import read
 from engine.core.ids import EventId, Slot, Tick
@@ -117,7 +117,7 @@ class Submit(Params[Outcome], _Timed, kw_only=True):
         if getattr(self, needed) is None:
             raise BadParams(f"{needed!r} is needed, a string")
         if getattr(self, other) is not None:
-            raise BadParams(unknown(other))
+            raise BadParams(no_such_param(other))
 
     @property
     def argument(self) -> str:

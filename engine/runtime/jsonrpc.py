@@ -75,7 +75,9 @@ class Requested(Struct, frozen=True, forbid_unknown_fields=True, tag_field="meth
 
 def _requested(method: str, schema: type[Request]) -> type[Requested]:
     fields = [("id", _ID), ("params", schema), ("jsonrpc", Literal["2.0"])]
-    return msgspec.defstruct(schema.__name__, fields, bases=(Requested,), tag=method)
+    made = msgspec.defstruct(schema.__name__, fields, bases=(Requested,), tag=method)
+    assert issubclass(made, Requested)
+    return made
 
 
 _ANY: Final = Union[*(_requested(method, schema) for method, schema in METHODS.items() if schema is not View)]

@@ -19,7 +19,7 @@ from typing import Final, assert_never
 
 from engine.contract.answers import Stopping, Subscribed, Topic
 from engine.contract.errors import ErrorCode
-from engine.contract.requests import Action, FaultAction, Query, Stop, Subscribe
+from engine.contract.requests import Action, FaultAction, Query, Stop, Submitting, Subscribe
 from engine.core.effects import (
     Observation,
     SawApplied,
@@ -185,6 +185,7 @@ class Node:
                 self._request(now, asked)
             if len(requests) < _REQUESTS_AT_ONCE or parts.clock.now() > now + REQUESTS_TAKEN_MAX:
                 break
+        self._turn.take(parts.pending.push(now))
 
     def _afterwards(self, now: Tick) -> None:
         """What waits for its time, and is no part of the protocol."""
@@ -256,11 +257,11 @@ class Node:
             case SawNumbered():
                 parts.pending.numbered(saw)
             case SawOutcome():
-                parts.counts.events[saw.outcome.value] += 1
+                parts.counts.events[saw.outcome.value] += saw.count
                 winner = parts.queries.entry_at(saw.slot) if saw.to_kind is not None else None
                 outcome = outcome_of(saw, winner)
                 parts.pending.outcome(saw, outcome)
-                parts.subscriptions.outcome(outcome)
+                parts.subscriptions.outcomes(outcome)
             case SawReadConfirmed() | SawReadUnconfirmed():
                 parts.pending.read(saw)
             case SawPeer(peer, up):
@@ -288,7 +289,9 @@ class Node:
     def _request(self, now: Tick, asked: Asked) -> None:
         parts, request = self._parts, asked.request
         try:
-            if isinstance(request, Action):
+            if isinstance(request, Submitting):
+                parts.pending.collect(asked, request)
+            elif isinstance(request, Action):
                 self._turn.take(parts.pending.act(now, asked, request))
             elif isinstance(request, FaultAction):
                 asked.client.answer(asked.call_id, self._fault_calls.act(now, asked.client, request))

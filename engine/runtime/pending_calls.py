@@ -3,6 +3,9 @@
 Rules that hold here:
 - A request is answered exactly once: with its outcome, when its time has passed, when it is given up, or when the
   engine stops. What is found out after that goes to subscribers alone.
+- What is submitted in a pass, by whomever, goes to the replica together where its terms are the same, and in its order
+  (E3). Outcomes find who waits for them by their place there.
+- Of what is submitted at once either all is taken or nothing.
 - Who asked to be told his event's id is told once that is durable (E1), before any outcome.
 - An event does not depend on its client: if the connection closes, the event goes on until its time has passed.
 - A linearizable read is answered with the timeline in any case, which says whether it is confirmed (R5).
@@ -12,15 +15,32 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, islice
+from operator import attrgetter, itemgetter
 from typing import Final
 
-from engine.contract.answers import Filled, FillLine, GivenUp, Outcome
+from msgspec.structs import replace
+
+from engine.contract.answers import Filled, FillLine, GivenUp, Outcomes, OutcomeSpan
 from engine.contract.errors import ErrorCode
 from engine.contract.notifications import Acknowledged
-from engine.contract.requests import Action, CallId, EventKind, Explain, Fill, GiveUp, LinearizableView, Submit
+from engine.contract.params import CallId
+from engine.contract.requests import (
+    Action,
+    EventKind,
+    Explain,
+    Fill,
+    GiveUp,
+    LinearizableView,
+    Submit,
+    SubmitMany,
+    Submitting,
+)
+from engine.contract.shape import Shape
 from engine.core.effects import (
     UNSETTLED,
     Effects,
@@ -50,6 +70,9 @@ from engine.runtime.shapes import fill_line
 FILL_SLOTS_MAX: Final = 65_536
 """Of all fills that wait."""
 
+MANY_EVENTS_MAX: Final = 65_536
+"""Of all that is submitted many at once, and waits."""
+
 
 @dataclass(slots=True)
 class _FillWait:
@@ -65,13 +88,30 @@ class _FillWait:
         return len(self.open) + len(self.lines)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _SubmitWait:
-    """An event without an outcome, and who submitted it."""
+    """Events that one call submitted, and who made it: `count` of the submission `token`, from `place` on. `untold` of
+    them have no outcome yet; the others' are `told`, with their places, where the call is one for several."""
 
     client: Client
     call_id: CallId
     acknowledge: bool
+    token: int
+    place: int
+    count: int
+    untold: int
+    told: list[tuple[int, OutcomeSpan]] | None
+
+
+@dataclass(slots=True)
+class _Together:
+    """What goes to the replica, or went there, as one submission; `waits` is in the order of their places."""
+
+    token: int
+    terms: tuple[Tick, bool]
+    bodies: list[str] = field(default_factory=list)
+    waits: list[_SubmitWait] = field(default_factory=list)
+    untold: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +130,52 @@ class PendingCalls:
         self._queries = queries
         self._clock = clock
         self._tokens = count(1)
-        self._submits: dict[int, _SubmitWait] = {}
+        self._collected: list[_Together] = []
+        self._together: dict[int, _Together] = {}
+        self._submits: dict[tuple[Client, CallId], _SubmitWait] = {}
+        self._many_events = 0
         self._reads: dict[int, _ReadWait] = {}
-        self._token_of: dict[tuple[Client, CallId], int] = {}
+        self._read_tokens: dict[tuple[Client, CallId], int] = {}
         self._fills: dict[tuple[Client, CallId], _FillWait] = {}
         self._fill_slots = 0
         self._explains: dict[int, tuple[Client, CallId]] = {}
 
+    def collect(self, asked: Asked, submitted: Submitting) -> None:
+        """It goes to the replica with what is collected until `push`. Raises CallRefused, and then nothing was done."""
+        at_ms = self._clock.wall_ms()
+        if isinstance(submitted, Submit):
+            bodies = [encode(stamped(self._operation(submitted), at_ms))]
+        else:
+            bodies = [encode(stamped(tweet, at_ms)) for tweet in self._tweets(submitted)]
+        key = self._unused_key(asked)
+        terms = submitted.timeout, submitted.retry
+        if not self._collected or self._collected[-1].terms != terms:
+            self._collected.append(_Together(next(self._tokens), terms))
+        together = self._collected[-1]
+        told: list[tuple[int, OutcomeSpan]] | None = None if isinstance(submitted, Submit) else []
+        place, number = len(together.bodies), len(bodies)
+        wait = _SubmitWait(*key, submitted.acknowledge, together.token, place, number, number, told)
+        self._submits[key] = wait
+        self._many_events += 0 if told is None else number
+        together.waits.append(wait)
+        together.bodies += bodies
+
+    def push(self, now: Tick) -> Effects:
+        """What was collected goes to the replica."""
+        effects = Effects()
+        for together in self._collected:
+            timeout, retry = together.terms
+            together.untold = len(together.bodies)
+            self._together[together.token] = together
+            submission = Submission(together.token, tuple(together.bodies), timeout, retry)
+            together.bodies = []
+            effects.extend(self._replica.submit(now, submission))
+        self._collected = []
+        return effects
+
     def act(self, now: Tick, asked: Asked, action: Action) -> Effects:
         """Steps the replica. Raises CallRefused, and then nothing was done."""
         match action:
-            case Submit():
-                return self._submit(now, asked, action)
             case GiveUp():
                 return self._give_up(now, asked, action)
             case Fill():
@@ -119,40 +193,66 @@ class PendingCalls:
             self._explain(observations)
         if not self._fills:
             return
-        learned: dict[Slot, SawLearned] = {}
+        learned: list[SawLearned] = []
         for saw in observations:
             match saw:
                 case SawFilled() if saw.result not in UNSETTLED:
                     self._settle(saw.slot, fill_line(saw))
                 case SawLearned():
-                    learned[saw.slot] = saw
+                    learned.append(saw)
                 case _:
                     pass
         # A slot that was settled without the filler: by an event's own attempt, or by a peer that told.
-        for slot, saw in learned.items():
-            result = FillResult.NOOP if saw.how is How.VOTES and saw.entry == NOOP else FillResult.LEARNED
-            self._settle(slot, fill_line(SawFilled(slot, result, kind_of(saw.entry))))
+        for saw in learned:
+            for slot, entry in saw.run:
+                result = FillResult.NOOP if saw.how is How.VOTES and entry == NOOP else FillResult.LEARNED
+                self._settle(slot, fill_line(SawFilled(slot, result, kind_of(entry))))
 
     def numbered(self, saw: SawNumbered) -> None:
-        """Tells who asked for it the id of his event."""
-        waiting = self._submits[saw.token]
-        if waiting.acknowledge:
-            told = Acknowledged(waiting.call_id, str(saw.id))
-            waiting.client.notify(jsonrpc.notification("acknowledged", told))
+        """Tells who asked for it the ids of his events."""
+        for wait in self._together[saw.token].waits:
+            if wait.acknowledge and wait.untold:
+                id_ = replace(saw.first, number=saw.first.number + wait.place)
+                told = Acknowledged(wait.call_id, str(id_), wait.count)
+                wait.client.notify(jsonrpc.notification("acknowledged", told))
 
-    def outcome(self, saw: SawOutcome, outcome: Outcome) -> None:
-        """Answers who waits for this event, if anybody still does."""
-        waiting = None if saw.token is None else self._submits.pop(saw.token, None)
-        if waiting is not None:
-            del self._token_of[waiting.client, waiting.call_id]
-            waiting.client.answer(waiting.call_id, outcome)
+    def outcome(self, saw: SawOutcome, span: OutcomeSpan) -> None:
+        """Answers who waits for these events, if anybody still does."""
+        together = None if saw.token is None else self._together.get(saw.token)
+        if together is None:
+            return
+        answers: defaultdict[Client, list[tuple[CallId, Shape]]] = defaultdict(list)
+        after = saw.offset + saw.count
+        first = bisect_right(together.waits, saw.offset, key=attrgetter("place")) - 1
+        for wait in islice(together.waits, first, None):
+            if wait.place >= after:
+                break
+            if not wait.untold:
+                continue  # answered before, as unknown
+            begin, end = max(saw.offset, wait.place), min(after, wait.place + wait.count)
+            wait.untold -= end - begin
+            together.untold -= end - begin
+            if wait.told is None:
+                answers[wait.client].append((wait.call_id, span.one(begin - saw.offset)))
+            else:
+                wait.told.append((begin, span.part(begin - saw.offset, end - begin)))
+                if not wait.untold:
+                    self._many_events -= wait.count
+                    spans = tuple(told for _, told in sorted(wait.told, key=itemgetter(0)))
+                    answers[wait.client].append((wait.call_id, Outcomes(spans)))
+            if not wait.untold:
+                del self._submits[wait.client, wait.call_id]
+        if not together.untold:
+            del self._together[together.token]
+        for client, told in answers.items():
+            client.answer_all(told)
 
     def read(self, saw: SawReadConfirmed | SawReadUnconfirmed) -> None:
         """Answers who waits for this read. Raises StoreError."""
         waiting = self._reads[saw.token]
         page = self._queries.view(waiting.view, saw)
         del self._reads[saw.token]
-        del self._token_of[waiting.client, waiting.call_id]
+        del self._read_tokens[waiting.client, waiting.call_id]
         waiting.client.answer(waiting.call_id, page)
 
     def tick(self, now: Tick) -> None:
@@ -165,30 +265,23 @@ class PendingCalls:
 
     def abandon(self, code: ErrorCode, message: str) -> None:
         """The engine stops: nothing that waits gets another answer."""
-        submits = [(wait.client, wait.call_id) for wait in self._submits.values()]
-        reads = [(wait.client, wait.call_id) for wait in self._reads.values()]
-        for client, call_id in [*submits, *reads, *self._fills, *self._explains.values()]:
+        for client, call_id in [*self._submits, *self._read_tokens, *self._fills, *self._explains.values()]:
             client.fail(CallFailed(code, message, call_id))
-        self._reads.clear()
+        self._collected.clear()
+        self._together.clear()
         self._submits.clear()
-        self._token_of.clear()
+        self._many_events = 0
+        self._reads.clear()
+        self._read_tokens.clear()
         self._fills.clear()
         self._fill_slots = 0
         self._explains.clear()
-
-    def _submit(self, now: Tick, asked: Asked, submit: Submit) -> Effects:
-        body = encode(stamped(self._operation(submit), self._clock.wall_ms()))
-        key = self._unused_key(asked)
-        token = next(self._tokens)
-        self._submits[token] = _SubmitWait(*key, submit.acknowledge)
-        self._token_of[key] = token
-        return self._replica.submit(now, Submission(token, body, submit.timeout, submit.retry))
 
     def _read(self, now: Tick, asked: Asked, view: LinearizableView) -> Effects:
         key = self._unused_key(asked)
         token = next(self._tokens)
         self._reads[token] = _ReadWait(*key, view)
-        self._token_of[key] = token
+        self._read_tokens[key] = token
         return self._replica.read(now, token, view.timeout)
 
     def _operation(self, submit: Submit) -> Operation:
@@ -207,13 +300,30 @@ class PendingCalls:
             raise CallRefused("a site cannot block itself: name another site")
         return Block(target)
 
+    def _tweets(self, submitted: SubmitMany) -> list[Tweet]:
+        if self._many_events + len(submitted.texts) > MANY_EVENTS_MAX:
+            raise CallRefused(
+                f"{self._many_events} events that were submitted many at once have no outcome yet, {MANY_EVENTS_MAX} is"
+                " the most: wait for some of them"
+            )
+        tweets: list[Tweet] = []
+        for place, text in enumerate(submitted.texts, start=1):
+            try:
+                tweets.append(Tweet(clean_text(text)))
+            except BadOperation as bad:
+                raise CallRefused(f"text {place} of {len(submitted.texts)}: {bad}; nothing was submitted") from None
+        return tweets
+
     def _give_up(self, now: Tick, asked: Asked, give_up: GiveUp) -> Effects:
-        effects = Effects()
+        effects = self.push(now)
         given_up = 0
         for call_id in dict.fromkeys(give_up.requests):
             key = (asked.client, call_id)
-            if key in self._token_of:
-                effects.extend(self._replica.give_up(now, self._token_of[key]))
+            if (wait := self._submits.get(key)) is not None:
+                effects.extend(self._replica.give_up(now, wait.token, wait.place, wait.count))
+                given_up += 1
+            elif key in self._read_tokens:
+                effects.extend(self._replica.give_up(now, self._read_tokens[key]))
                 given_up += 1
             elif key in self._fills:
                 self._answer_fill(key)
@@ -245,7 +355,7 @@ class PendingCalls:
 
     def _unused_key(self, asked: Asked) -> tuple[Client, CallId]:
         key = (asked.client, asked.call_id)
-        if key in self._token_of or key in self._fills:
+        if key in self._submits or key in self._read_tokens or key in self._fills:
             raise CallRefused(f"the id {asked.call_id!r} is that of a request without an answer yet: use another")
         return key
 

@@ -22,6 +22,7 @@ from engine.contract.answers import (
     LogLine,
     LogState,
     Outcome,
+    OutcomeSpan,
     OutcomeWord,
 )
 from engine.contract.words import entry_words
@@ -199,12 +200,16 @@ def _site(site: SiteAccount, clock: Clock) -> answers.SiteAccount:
     )
 
 
-def outcome_of(saw: SawOutcome, winner: Entry | None) -> Outcome:
+def outcome_of(saw: SawOutcome, winner: Entry | None) -> OutcomeSpan:
     """An outcome as it is told. `winner`: what the store has in the slot that was lost, None where it is not there."""
-    return Outcome(
+    id_, slot, further = saw.id, saw.slot, saw.count - 1
+    return OutcomeSpan(
         outcome=_outcome(saw.outcome),
-        id=None if saw.id is None else str(saw.id),
-        slot=saw.slot,
+        count=saw.count,
+        first=None if id_ is None else str(id_),
+        last=None if id_ is None else str(EventId(id_.author, id_.number + further)),
+        slot=slot,
+        last_slot=None if slot is None else slot + further,
         to=_winner(saw.to_author, saw.to_kind, winner) if saw.outcome is EventState.LOST else None,
         reason=saw.reason,
         waits_for=saw.waits_for,

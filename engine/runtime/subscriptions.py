@@ -19,7 +19,7 @@ import msgspec
 import orjson
 from msgspec.structs import replace
 
-from engine.contract.answers import Faults, LogLine, Outcome, Topic
+from engine.contract.answers import Faults, LogLine, Outcome, OutcomeSpan, Topic
 from engine.contract.shape import Shape
 from engine.contract.status import Peer, Status
 from engine.core.ids import Slot, Tick
@@ -89,9 +89,9 @@ class Subscriptions:
     def wants(self, topic: Topic) -> bool:
         return topic in self._topics
 
-    def outcome(self, outcome: Outcome) -> None:
+    def outcomes(self, span: OutcomeSpan) -> None:
         if self.wants(Topic.OUTCOME):
-            self._outcomes.append(outcome)
+            self._outcomes += [span.one(skip) for skip in range(span.count)]
 
     def slots(self, slots: Iterable[Slot]) -> None:
         """Something about these slots changed."""

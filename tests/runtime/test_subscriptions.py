@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import orjson
 from msgspec.structs import replace
@@ -36,6 +36,9 @@ class FakeClient:
 
     def answer(self, call_id: CallId, value: Shape) -> None:
         raise AssertionError(call_id, value)
+
+    def answer_all(self, answers: Sequence[tuple[CallId, Shape]]) -> None:
+        raise AssertionError(answers)
 
     def fail(self, failed: CallFailed) -> None:
         raise failed

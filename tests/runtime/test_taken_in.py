@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
@@ -113,6 +113,10 @@ class Asker:
     def answer(self, call_id: CallId, value: Shape) -> None:
         assert len(jsonrpc.result(call_id, value)) <= LINE_BYTES_MAX
 
+    def answer_all(self, answers: Sequence[tuple[CallId, Shape]]) -> None:
+        for call_id, value in answers:
+            self.answer(call_id, value)
+
     def fail(self, failed: CallFailed) -> None:
         self.notify(jsonrpc.failure(failed))
 
@@ -161,7 +165,8 @@ class Process:
             call = jsonrpc.decode(line)
             action = call.request()
             assert isinstance(action, Submit)
-            self.perform(self._pending.act(self.clock.now(), Asked(asker, call.id, action, len(line)), action))
+            self._pending.collect(Asked(asker, call.id, action, len(line)), action)
+            self.perform(self._pending.push(self.clock.now()))
         except CallFailed as failed:
             asker.fail(failed)
         except CallRefused:
