@@ -92,7 +92,9 @@ def test_e1_a_number_that_was_reserved_before_the_process_began_is_not_given_out
 
 
 def test_l3_a_leader_s_own_event_may_leave_beside_its_commit_under_a_reserved_number(author: Author) -> None:
-    author.outcomes.pushed_beside(ALICE, Slot(1), Entry(ALICE, 8, 0, FIRST), author.image)
+    entry = Entry(ALICE, 8, 0, FIRST)
+    author.outcomes.pushed_beside(ALICE, Slot(1), entry, author.image)
+    author.outcomes.pushed(BOB, Slot(1), entry)  # he found it in the promises; her commit may be lost
     author.takes_effect(1, 8, FIRST)
     with violates("E1"):
         author.outcomes.pushed_beside(ALICE, Slot(2), Entry(ALICE, 9, 8, SECOND), author.image)

@@ -44,6 +44,7 @@ class Event:
     slot: Slot | None = None  # at which it is in effect
     proposed: list[Slot] = field(default_factory=list)  # the slots at which it durably was
     handed_on: bool = False  # durably
+    left_beside: bool = False  # its author led, and proposed it beside the commit that says so (L3)
     follows: set[int] = field(default_factory=set)  # the numbers that its author said it follows (E5)
     withdrawn: Slot | None = None  # at which its withdrawal is in effect
     reopened: bool = False  # its author runs on an old copy, on which it was open
@@ -127,9 +128,9 @@ class Outcomes:
 
     def pushed(self, site: SiteId, slot: Slot, entry: Entry) -> None:
         """An accept of an author's entry leaves: it is durable there that it is proposed at this slot, or that it was
-        handed on (E1, E2)."""
+        handed on (E1, E2); or it had left beside that commit, and was found (B2)."""
         event = self._event_of(entry)
-        if slot not in event.proposed and not event.handed_on:
+        if slot not in event.proposed and not event.handed_on and not event.left_beside:
             told = f"an accept of {entry} leaves, but its author's disk does not say that it is proposed here"
             violate("D1", told, slot=slot, site=site)
         self._as_its_author_said(site, event, entry)
@@ -142,6 +143,7 @@ class Outcomes:
             self.pushed(site, slot, entry)
             return
         self._numbers(EventId(site, entry.number), event, image)
+        event.left_beside = True
         self._as_its_author_said(site, event, entry)
 
     def handed_on(self, site: SiteId, message: HandOn) -> None:
