@@ -3,13 +3,13 @@
 A plaintext is `[life, commit, to_life, [message, ...]]`; a message is an array that begins with its type:
 
     prepare      ballot, first, last
-    promise      ballot, first, last, [[slot, ballot, entry], ...], [[slot, entry], ...], [refused, ...]
-    accept       ballot, [[slot, entry], ...]
-    accepted     ballot, [slot, ...]
+    promise      ballot, first, last, [[first, ballot, [entry, ...]], ...], [run, ...], [refused, ...]
+    accept       ballot, run
+    accepted     ballot, [[first, last], ...]
     refused      ballot, phase, [refused, ...]
-    chosen       [[slot, ballot or null, entry or null], ...]
+    chosen       first, last, ballot or null, [entry, ...]
     ask          nonce, [[first, last], ...]
-    known        nonce, first, last, [[slot, entry], ...]
+    known        nonce, first, last, [run, ...]
     ask-highest  nonce
     highest      nonce, used_max, prefix
     hello        nonce, proof or null
@@ -21,22 +21,24 @@ A plaintext is `[life, commit, to_life, [message, ...]]`; a message is an array 
     slot-state   nonce, slot, voting, promised or null, accepted or null, digest or null, entry or null, learned,
                  null or [how, ballot or null, source, [site, ...], ago_ms], [[act, ballot, ago_ms], ...]
 
-A ballot is `[round, site]`, and so are `leads` and `hears`; an entry `[author or null, number, follows, body]`; refused
-`[first, last, ballot or null, cause]`; a `last` of null means "and all after". The fields are those of
-`engine.core.messages`, in their order, and have the types and ranges that their annotations say.
+A ballot is `[round, site]`, and so are `leads` and `hears`; an entry `[author or null, number, follows, body]`; a run
+`[first, [entry, ...]]`, the entries of consecutive slots; refused `[first, last, ballot or null, cause]`; a `last` of
+null means "and all after". The fields are those of `engine.core.messages`, in their order, and have the types and
+ranges that their annotations say.
 
 Rules that hold here:
 - A packet is taken whole or rejected whole (W2). Whatever the bytes are, decoding ends in a Packet or in Rejected.
 - msgspec takes values of the one type and range: integers of 0 to 2**53, slots of 1 to 2**53; `true`, `1.0` and `2**64`
   are none. What a type cannot say is looked at after: every site named is in the cluster, no span ends before it
-  begins, an entry is the no-op or one that its author can have made.
+  begins, an entry is the no-op or one that its author can have made: `engine.core.entry.decode` takes its body. Tweets,
+  which are nearly all that is said, are known at a glance, and what no text may hold is looked for in the plaintext.
 - The messages of a packet are spread over as many plaintexts as they need (W4), in their order. No message is split:
   what it covers is its own claim (A4, B3). One that is too long goes alone, and then in parts (`engine.parts`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final, get_args
 
@@ -44,7 +46,7 @@ from msgspec import DecodeError, ValidationError
 from msgspec.json import Decoder as JsonDecoder
 from msgspec.json import Encoder as JsonEncoder
 
-from engine.core.entry import NOOP, BadOperation, Entry, decode
+from engine.core.entry import NOOP, REFUSED, TWEET, BadOperation, Entry, decode
 from engine.core.ids import STORE_ID, From0, SiteId, StoreId
 from engine.core.messages import Message, Packet, Some
 from engine.core.said import Said
@@ -65,6 +67,10 @@ _SAID_BY_TYPES: Final = frozenset(
     if (kind.ballot, kind.names, kind.carried, kind.flaw) == (Said.ballot, Said.names, Said.carried, Said.flaw)
 )
 """Their types say all; much of what a quiet cluster says is of them."""
+
+_MARKS: Final = (b"\\", b"\x7f", b"\xc2", b"\xe2")
+"""JSON without these bytes holds nothing that is REFUSED in a text: what is below U+0020, and a lone surrogate, it can
+say by an escape alone; U+0080 to U+009F begin with 0xC2, U+2028 and U+2029 with 0xE2."""
 
 _END: Final = b"]]"
 _to_json: Final = JsonEncoder().encode
@@ -107,22 +113,35 @@ class Decoder:
             raise Rejected(Reason.NOT_JSON) from None
         if not (_is_store_id(said.life) and (said.to_life is None or _is_store_id(said.to_life))):
             raise Rejected(Reason.MESSAGE)
+        clean = not any(mark in plaintext for mark in _MARKS)
         for message in said.messages:
             if type(message) not in _SAID_BY_TYPES:
-                self._check(message)
+                self._check(message, clean)
         return Packet(sender, said.life, said.commit, said.to_life, said.messages)
 
-    def _check(self, message: Message) -> None:
-        """What the types of its fields cannot say."""
+    def _check(self, message: Message, clean: bool) -> None:
+        """What the types of its fields cannot say. `clean`: nothing in it is REFUSED."""
         if not self._sites.issuperset(message.names()):
             raise Rejected(Reason.SITE)
-        for entry in message.carried():
-            self._check_entry(entry)
+        self._check_entries(message.carried(), clean)
         flaw = message.flaw()
         if flaw is not None:
             raise Rejected(Reason(flaw))
 
+    def _check_entries(self, entries: Iterable[Entry], clean: bool) -> None:
+        sites, is_tweet, refused = self._sites, TWEET.match, REFUSED.search
+        for entry in entries:
+            body = entry.body
+            if (
+                entry.author not in sites
+                or entry.follows >= entry.number
+                or is_tweet(body) is None
+                or not (clean or refused(body) is None)
+            ):
+                self._check_entry(entry)
+
     def _check_entry(self, entry: Entry) -> None:
+        """The whole truth about one."""
         if entry.author is None:
             if entry != NOOP:
                 raise Rejected(Reason.ENTRY)

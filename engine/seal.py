@@ -37,7 +37,7 @@ from engine.core.ids import SiteId
 from engine.datagram import DATAGRAM_BYTES_MAX, SEAL_BYTES, Reason, Rejected
 
 MAGIC: Final = 0x4C
-VERSION: Final = 2
+VERSION: Final = 3
 SALT_BYTES: Final = 16
 COUNTER_BYTES: Final = 8
 HEADER_BYTES: Final = 4 + SALT_BYTES + COUNTER_BYTES

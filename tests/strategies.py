@@ -27,21 +27,18 @@ from engine.core.ids import NUMBER_MAX, Ballot, Nonce, Round, SiteId, Slot, Stor
 from engine.core.messages import (
     Accept,
     Accepted,
-    AcceptedSlot,
     Act,
     Ask,
     AskHighest,
     AskSlot,
     Cause,
     Chosen,
-    ChosenSlot,
     Deed,
     HandOn,
     Heartbeat,
     Hello,
     Highest,
     Known,
-    LearnedSlot,
     Learning,
     Message,
     Packet,
@@ -53,6 +50,7 @@ from engine.core.messages import (
     Verdict,
     Welcome,
 )
+from engine.core.run import AcceptedRun, Run
 from engine.core.settings import HEARTBEAT_MAX, Leadership
 
 Item = TypeVar("Item")
@@ -107,11 +105,6 @@ def open_spans(draw: st.DrawFn) -> tuple[Slot, Slot | None]:
     return first, draw(st.sampled_from([last, None]))
 
 
-accepted_slots: Final = st.builds(AcceptedSlot, slots, ballots, entries)
-learned_slots: Final = st.builds(LearnedSlot, slots, entries)
-chosen_slots: Final = st.builds(ChosenSlot, slots, ballots, st.none() | entries) | st.builds(
-    ChosenSlot, slots, st.none(), entries
-)
 refused_spans: Final = st.builds(
     lambda span, ballot, cause: RefusedSpan(span[0], span[1], ballot, cause),
     open_spans(),
@@ -129,22 +122,34 @@ def _some(items: SearchStrategy[Item]) -> SearchStrategy[tuple[Item, ...]]:
     return st.lists(items, min_size=1, max_size=3).map(tuple)
 
 
+@st.composite
+def runs(draw: st.DrawFn) -> Run:
+    entries_of_run = draw(_some(entries))
+    first = draw(slots)
+    return Run(Slot(min(first, NUMBER_MAX + 1 - len(entries_of_run))), entries_of_run)
+
+
+accepted_runs: Final = st.builds(lambda run, ballot: AcceptedRun(run.first, ballot, run.entries), runs(), ballots)
+
+
 prepares: Final = st.builds(lambda ballot, span: Prepare(ballot, *span), ballots, open_spans())
 promises: Final = st.builds(
     lambda ballot, span, accepted, learned, left_out: Promise(ballot, span[0], span[1], accepted, learned, left_out),
     ballots,
     open_spans(),
-    _few(accepted_slots),
-    _few(learned_slots),
+    _few(accepted_runs),
+    _few(runs()),
     _few(refused_spans),
 )
-accepts: Final = st.builds(Accept, ballots, _some(learned_slots))
-acceptances: Final = st.builds(Accepted, ballots, _some(slots))
+accepts: Final = st.builds(Accept, ballots, runs())
+acceptances: Final = st.builds(Accepted, ballots, _some(spans()))
 refusals: Final = st.builds(Refused, ballots, st.sampled_from(["prepare", "accept"]), _some(refused_spans))
-choices: Final = st.builds(Chosen, _some(chosen_slots))
+choices: Final = st.builds(
+    lambda run, ballot: Chosen(run.first, run.last, ballot, run.entries), runs(), st.none() | ballots
+) | st.builds(lambda span, ballot: Chosen(*span, ballot, ()), spans(), ballots)
 questions: Final = st.builds(Ask, nonces, _some(spans()))
 answers: Final = st.builds(
-    lambda nonce, span, learned: Known(nonce, span[0], span[1], learned), nonces, spans(), _few(learned_slots)
+    lambda nonce, span, learned: Known(nonce, span[0], span[1], learned), nonces, spans(), _few(runs())
 )
 highest_questions: Final = st.builds(AskHighest, nonces)
 highest_answers: Final = st.builds(Highest, nonces, slots_or_none_yet, slots_or_none_yet)

@@ -24,7 +24,7 @@ from engine.core.value import Row, Value
 TEXT_MAX: Final = 280
 AT_MS_MAX: Final = 253_402_300_799_999
 """9999-12-31, the last day that ISO 8601 writes with four digits."""
-_REFUSED: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
+REFUSED: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 """Cc, Cs, Zl and Zp written out: Unicode never changes these four, and every site must refuse the same texts."""
 
 
@@ -110,7 +110,7 @@ def clean_text(text: str) -> str:
         raise BadOperation("a tweet needs at least 1 character that is not white space")
     if len(stripped) > TEXT_MAX:
         raise BadOperation(f"a tweet is at most {TEXT_MAX} characters, this one has {len(stripped)}: shorten it")
-    refused = _REFUSED.search(stripped)
+    refused = REFUSED.search(stripped)
     if refused:
         raise BadOperation(
             f"character {refused.start() + 1} is U+{ord(refused.group()):04X}, a control, surrogate or line separator:"
@@ -162,6 +162,11 @@ def decode(body: str) -> Stamped:
     if encode(said) != body:
         raise BadOperation("the body of an entry has one spelling")
     return said
+
+
+TWEET: Final = re.compile(rf"{Kind.TWEET} (?:0|[1-9][0-9]{{0,14}}) (?!\s).{{1,{TEXT_MAX}}}(?<!\s)\Z", re.DOTALL)
+"""What nearly all bodies are, seen without a look at each character: `decode` takes a body that matches, if nothing in
+it is REFUSED. Of another one, `decode` says what it is (a tweet too, if its clock is past all calendars)."""
 
 
 def kind_of(entry: Entry) -> Kind:

@@ -19,7 +19,7 @@ from typing import Annotated, Final, Literal, TypeVar, assert_never, get_args
 from msgspec import Meta
 
 from engine.core.entry import DIGEST, Entry, all_in_words, in_words
-from engine.core.ids import Ballot, From0, From1, Nonce, SiteId, Slot, StoreId, Tick
+from engine.core.ids import NUMBER_MAX, Ballot, From0, From1, Nonce, SiteId, Slot, StoreId, Tick
 from engine.core.run import AcceptedRun, Run
 from engine.core.said import Flaw, Role, Said, Span, Spanning, backward, sites_of
 from engine.core.settings import HEARTBEAT_MAX, Leadership
@@ -87,6 +87,11 @@ class RefusedSpan(Row):
                 assert_never(self.cause)
 
 
+def _beyond(*runs: Run | AcceptedRun) -> Flaw | None:
+    """A run reaches past the highest number that there is."""
+    return "message" if any(run.last > NUMBER_MAX for run in runs) else None
+
+
 class Prepare(Spanning, tag="prepare"):
     role = Role.PROPOSAL
     ballot: Ballot
@@ -118,11 +123,11 @@ class Promise(Said, tag="promise"):
         return sites_of((self.ballot, *(vote.ballot for vote in self.accepted), *(out.ballot for out in self.left_out)))
 
     def carried(self) -> Iterable[Entry]:
-        runs = [run.entries for run in self.accepted] + [run.entries for run in self.learned]
-        return chain.from_iterable(runs)
+        return chain.from_iterable([run.entries for run in (*self.accepted, *self.learned)])
 
     def flaw(self) -> Flaw | None:
-        return backward((*self.about(), *((out.first, out.last) for out in self.left_out)))
+        spans = (*self.about(), *((out.first, out.last) for out in self.left_out))
+        return backward(spans) or _beyond(*self.accepted, *self.learned)
 
     def decided(self) -> Iterable[Span]:
         return ((run.first, run.last) for run in self.learned)
@@ -152,6 +157,9 @@ class Accept(Said, tag="accept"):
 
     def carried(self) -> Iterable[Entry]:
         return self.run.entries
+
+    def flaw(self) -> Flaw | None:
+        return _beyond(self.run)
 
     def note(self) -> str:
         asks = "asks to accept" if self.ballot.round else "asks to accept without a prepare (L2)"
@@ -245,7 +253,10 @@ class Known(Spanning, tag="known"):
         return ((self.first, self.last),)
 
     def carried(self) -> Iterable[Entry]:
-        return (entry for run in self.learned for entry in run.entries)
+        return chain.from_iterable([run.entries for run in self.learned])
+
+    def flaw(self) -> Flaw | None:
+        return super().flaw() or _beyond(*self.learned)
 
     def decided(self) -> Iterable[Span]:
         return ((run.first, run.last) for run in self.learned)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import json
 from typing import Final
 
 import orjson
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from engine.codec import Decoder, encode_packet
-from engine.core.entry import TEXT_MAX
+from engine.core.entry import REFUSED, TEXT_MAX, TWEET, BadOperation, Tweet, decode
 from engine.core.ids import NUMBER_MAX, Nonce, Slot, StoreId
 from engine.core.messages import Ask, AskHighest, Message, Packet
 from engine.datagram import Reason, Rejected
@@ -51,16 +52,16 @@ MESSAGES: Final[dict[str, list[object]]] = {
         [2, "alice"],
         1,
         None,
-        [[3, [1, "bob"], ENTRY]],
-        [[4, ENTRY]],
+        [[3, [1, "bob"], [ENTRY]]],
+        [[4, [ENTRY, [None, 0, 0, ""]]]],
         [[5, 6, [3, "bob"], "range"]],
     ],
-    "accept": ["accept", [2, "alice"], [[3, ENTRY], [4, [None, 0, 0, ""]]]],
-    "accepted": ["accepted", [2, "alice"], [3, 4]],
+    "accept": ["accept", [2, "alice"], [3, [ENTRY, [None, 0, 0, ""]]]],
+    "accepted": ["accepted", [2, "alice"], [[3, 4], [7, 7]]],
     "refused": ["refused", [2, "alice"], "accept", [[5, None, None, "not-voting"]]],
-    "chosen": ["chosen", [[3, [2, "alice"], None], [4, None, ENTRY]]],
+    "chosen": ["chosen", 3, 4, None, [ENTRY, [None, 0, 0, ""]]],
     "ask": ["ask", 9, [[3, 3], [5, 8]]],
-    "known": ["known", 9, 3, 8, [[4, ENTRY]]],
+    "known": ["known", 9, 3, 8, [[4, [ENTRY]]]],
     "ask-highest": ["ask-highest", 9],
     "highest": ["highest", 9, 8, 0],
     "hello": ["hello", 9, None],
@@ -236,22 +237,35 @@ def test_w2_a_packet_of_another_form_is_rejected(plaintext: bytes, reason: Reaso
         (["prepare", [-1, "alice"], 1, None], Reason.MESSAGE),
         (["prepare", [2, "alice"], 0, None], Reason.MESSAGE),
         (["prepare", [2, "alice"], 3, 2], Reason.MESSAGE),
-        (["accepted", [2, "alice"], [3, 0]], Reason.MESSAGE),
+        (["accepted", [2, "alice"], [[3, 0]]], Reason.MESSAGE),
+        (["accepted", [2, "alice"], [[3, 2]]], Reason.MESSAGE),
+        (["accepted", [2, "alice"], [[3]]], Reason.MESSAGE),
+        (["accepted", [2, "alice"], [3, 4]], Reason.MESSAGE),
         (["accepted", [2, "alice"], []], Reason.MESSAGE),
         (["accept", [2, "alice"], []], Reason.MESSAGE),
+        (["accept", [2, "alice"], [3, []]], Reason.MESSAGE),
+        (["accept", [2, "alice"], [0, [ENTRY]]], Reason.MESSAGE),
+        (["accept", [2, "alice"], [2**53, [ENTRY, ENTRY]]], Reason.MESSAGE),
+        (["promise", [2, "alice"], 1, 4, [[3, [1, "bob"], []]], [], []], Reason.MESSAGE),
+        (["promise", [2, "alice"], 1, 4, [[2**53, [1, "bob"], [ENTRY, ENTRY]]], [], []], Reason.MESSAGE),
+        (["promise", [2, "alice"], 1, 4, [], [[2**53, [ENTRY, ENTRY]]], []], Reason.MESSAGE),
+        (["promise", [2, "alice"], 1, 4, [[3, [1, "zoe"], [ENTRY]]], [], []], Reason.SITE),
         (["refused", [2, "alice"], "accept", []], Reason.MESSAGE),
-        (["chosen", []], Reason.MESSAGE),
+        (["chosen", 3, 3, None, []], Reason.MESSAGE),
+        (["chosen", 3, 4, None, [ENTRY]], Reason.MESSAGE),
+        (["chosen", 3, 3, [2, "alice"], [ENTRY, ENTRY]], Reason.MESSAGE),
+        (["chosen", 4, 3, [2, "alice"], []], Reason.MESSAGE),
         (["ask", 9, []], Reason.MESSAGE),
         (["hand-on", [], False], Reason.MESSAGE),
         (["hand-on", [[None, 0, 0, ""]], False], Reason.ENTRY),
         (["hand-on", [ENTRY, ["bob", *ENTRY[1:]]], False], Reason.ENTRY),
-        (["accepted", [2, "alice"], [3, True]], Reason.MESSAGE),
+        (["accepted", [2, "alice"], [[3, True]]], Reason.MESSAGE),
         (["refused", [2, "alice"], "learn", []], Reason.MESSAGE),
         (["refused", [2, "alice"], "accept", [[1, 1, None, "mood"]]], Reason.MESSAGE),
-        (["chosen", [[3, None, None]]], Reason.MESSAGE),
         (["ask", 9, [[3, None]]], Reason.MESSAGE),
         (["ask", 9, [[4, 3]]], Reason.MESSAGE),
         (["known", 9, 4, 3, []], Reason.MESSAGE),
+        (["known", 9, 3, 4, [[2**53, [ENTRY, ENTRY]]]], Reason.MESSAGE),
         (["ask-highest", None], Reason.MESSAGE),
         (["welcome", 9, "welcome", None, ""], Reason.MESSAGE),
         (["welcome", 9, "recorded", None, None], Reason.MESSAGE),
@@ -314,10 +328,74 @@ def test_w2_a_number_that_json_reads_as_a_float_is_rejected(number: str) -> None
     ],
 )
 def test_w2_an_entry_that_no_author_made_is_rejected(entry: list[object] | None, reason: Reason) -> None:
-    assert _reason(_plaintext(["accept", [2, "alice"], [[3, entry]]])) is reason
-    assert _reason(_plaintext(["known", 9, 3, 3, [[3, entry]]])) is reason
-    if entry is not None:
-        assert _reason(_plaintext(["chosen", [[3, None, entry]]])) is reason
+    assert _reason(_plaintext(["accept", [2, "alice"], [3, [entry]]])) is reason
+    assert _reason(_plaintext(["accept", [2, "alice"], [3, [ENTRY, entry, ENTRY]]])) is reason, "sound ones around it"
+    assert _reason(_plaintext(["promise", [2, "alice"], 1, 3, [[3, [1, "bob"], [entry]]], [], []])) is reason
+    assert _reason(_plaintext(["promise", [2, "alice"], 1, 3, [], [[3, [entry]]], []])) is reason
+    assert _reason(_plaintext(["known", 9, 3, 3, [[3, [entry]]]])) is reason
+    assert _reason(_plaintext(["chosen", 3, 3, None, [entry]])) is reason
+    if entry is None or entry[0] is not None:
+        assert _reason(_plaintext(["hand-on", [entry], False])) is reason
+
+
+_LETTERS: Final = st.characters(exclude_categories=["Cs"]) | st.sampled_from(
+    'a \\"\x1f\x7f\x85\xa0«\u2028\u2029\u3000é日'
+)
+_TEXTS: Final = st.one_of(
+    st.text(_LETTERS, max_size=12),
+    strategies.texts,
+    st.builds(
+        lambda text, more: text * 40 + more, st.text(_LETTERS, min_size=7, max_size=7), st.text(_LETTERS, max_size=2)
+    ),
+)
+_BODIES: Final = st.one_of(
+    strategies.bodies,
+    st.text(_LETTERS, max_size=30),
+    st.builds(
+        lambda *parts: "".join(parts),
+        st.sampled_from(["tweet ", "tweet  ", "tweet", "Tweet ", " tweet ", "tweets ", "block ", "withdrawal "]),
+        st.sampled_from(
+            [
+                *("", "0", "00", "07", "7", "-1", "+1", "1_0", "\u0663", "\u00b2", "1763776800000"),
+                *("9" * 15, "9" * 16, "1" + "0" * 15, str(NUMBER_MAX), str(NUMBER_MAX + 1)),
+            ]
+        ),
+        st.sampled_from([" ", "", "  ", "\t"]),
+        _TEXTS,
+    ),
+)
+
+
+def _is_body(body: str) -> bool:
+    try:
+        decode(body)
+    except BadOperation:
+        return False
+    return True
+
+
+@given(bodies=st.lists(_BODIES, min_size=1, max_size=3), escaped=st.booleans())
+@settings(max_examples=1_000)
+def test_w2_the_bodies_that_are_taken_are_those_that_decode_takes(bodies: list[str], escaped: bool) -> None:
+    """Whatever is known of them at a glance, and however JSON spells them."""
+    entries = [["alice", 7, 6, body] for body in bodies]
+    value = [LIFE, 5, None, [["accept", [2, "alice"], [3, entries]]]]
+    packet = _taken(json.dumps(value, ensure_ascii=escaped).encode())
+    assert (packet is not None) == all(map(_is_body, bodies))
+    if packet is not None:
+        [accept] = packet.messages
+        assert [entry.body for entry in accept.carried()] == bodies
+
+
+@given(body=_BODIES)
+@settings(max_examples=1_000)
+def test_a_tweet_is_known_at_a_glance(body: str) -> None:
+    """The glance takes all tweets, but those of clocks of 16 digits, and nothing else."""
+    glanced = TWEET.match(body) is not None and REFUSED.search(body) is None
+    if glanced:
+        assert isinstance(decode(body).operation, Tweet)
+    elif _is_body(body) and isinstance(decode(body).operation, Tweet):
+        assert len(body.split(" ")[1]) == 16
 
 
 def test_a_question_keeps_its_spans() -> None:

@@ -12,14 +12,12 @@ from engine.core.ids import NUMBER_MAX, Ballot, Nonce, Round, SiteId, Slot, Stor
 from engine.core.messages import (
     Accept,
     Accepted,
-    AcceptedSlot,
     Act,
     Ask,
     AskHighest,
     AskSlot,
     Cause,
     Chosen,
-    ChosenSlot,
     Deed,
     HandOn,
     Heartbeat,
@@ -27,7 +25,6 @@ from engine.core.messages import (
     Highest,
     How,
     Known,
-    LearnedSlot,
     Learning,
     Message,
     Packet,
@@ -39,6 +36,7 @@ from engine.core.messages import (
     Verdict,
     Welcome,
 )
+from engine.core.run import AcceptedRun, run_of
 from engine.core.settings import HEARTBEAT_MAX, Leadership
 from engine.datagram import (
     DATAGRAM_BYTES_FAR,
@@ -73,17 +71,17 @@ def largest_entry(text: str) -> Entry:
 def largest(entry: Entry) -> list[Message]:
     """Every message that there is, about one slot, with the largest numbers and the longest names."""
     slot, at, nonce, span = LARGEST_SLOT, LARGEST_BALLOT, LARGEST_NONCE, (LARGEST_SLOT, LARGEST_SLOT)
-    learned, refused = LearnedSlot(slot, entry), RefusedSpan(slot, slot, at, Cause.NOT_VOTING)
+    run, refused = run_of(slot, entry), RefusedSpan(slot, slot, at, Cause.NOT_VOTING)
     learning, deed = Learning(How.CHOSEN, at, LONG[0], LONG, NUMBER_MAX), Deed(Act.ACCEPTED, at, NUMBER_MAX)
     return [
         Prepare(at, slot, slot),
-        Promise(at, slot, slot, (AcceptedSlot(slot, at, entry),), (learned,), (refused,)),
-        Accept(at, (learned,)),
-        Accepted(at, (slot,)),
+        Promise(at, slot, slot, (AcceptedRun(slot, at, (entry,)),), (run,), (refused,)),
+        Accept(at, run),
+        Accepted(at, (span,)),
         Refused(at, "prepare", (refused,)),
-        Chosen((ChosenSlot(slot, at, entry),)),
+        Chosen(slot, slot, at, (entry,)),
         Ask(nonce, (span,)),
-        Known(nonce, slot, slot, (learned,)),
+        Known(nonce, slot, slot, (run,)),
         AskHighest(nonce),
         Highest(nonce, slot, slot),
         Hello(nonce, nonce),

@@ -10,7 +10,8 @@ from engine.config import ENVELOPE_BYTES
 from engine.core.entry import Entry, Stamped, Tweet, encode
 from engine.core.ids import NUMBER_MAX, Ballot, Round, SiteId, Slot, StoreId
 from engine.core.log.pages import cost_bytes
-from engine.core.messages import AcceptedSlot, Packet, Promise
+from engine.core.messages import Packet, Promise
+from engine.core.run import AcceptedRun
 from engine.datagram import DATAGRAM_BYTES_FAR, DATAGRAM_BYTES_LOOPBACK, DATAGRAM_BYTES_MAX, Reason, Rejected
 from engine.seal import Seal
 from engine.wire import Wire
@@ -84,12 +85,13 @@ def test_w1_nothing_is_decoded_before_it_opened() -> None:
 )
 def test_w4_a_page_of_entries_fits_a_datagram(datagram_bytes_max: int, text: str) -> None:
     """The budget that `Cluster.settings` hands the core, spent as the core spends it, with names and numbers at their
-    longest: the longest message of entries, a promise, is still within the limit."""
+    longest: the longest message of entries, a promise of which each was accepted at its own ballot, is still within the
+    limit."""
     sites = SiteId("a" * 16), SiteId("b" * 16)
     entry = Entry(sites[0], NUMBER_MAX, NUMBER_MAX - 1, encode(Stamped(Tweet(text), NUMBER_MAX)))
     ballot = Ballot(Round(NUMBER_MAX), sites[1])
-    item = AcceptedSlot(Slot(NUMBER_MAX), ballot, entry)
-    page = (item,) * ((datagram_bytes_max - ENVELOPE_BYTES) // cost_bytes(entry))
+    item = AcceptedRun(Slot(NUMBER_MAX), ballot, (entry,))
+    page = (item,) * ((datagram_bytes_max - ENVELOPE_BYTES) // cost_bytes((entry,)))
     promise = Promise(ballot, Slot(NUMBER_MAX), Slot(NUMBER_MAX), page, (), ())
     life = StoreId("f" * 16)
     packet = Packet(sites[0], life, NUMBER_MAX, life, (promise,))
