@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from engine.contract.errors import BadAnswer, EngineLost, EngineSilent, ErrorCode, NoAnswer, NoEngine, RequestRefused
-from engine.contract.requests import Params, method_and_params
+from engine.contract.params import Params
+from engine.contract.requests import method_and_params
 from engine.site_files import socket_to_ask
 from tui.connection import Answer, Connection, Ended, Incoming
 from tui.exits import CommandFailed, ExitStatus

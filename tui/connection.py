@@ -19,7 +19,8 @@ import orjson
 from engine.contract.errors import BadAnswer, EngineLost, NoAnswer, RequestFailed, RequestRefused
 from engine.contract.limits import LINE_BYTES_MAX
 from engine.contract.notifications import Acknowledged, EngineStops, Item, Observed
-from engine.contract.requests import Params, answer_to, method_and_params
+from engine.contract.params import Params
+from engine.contract.requests import answer_to, method_and_params
 from engine.contract.shape import read
 
 _OTHER_VERSION: Final = "it is of another version, restart it"

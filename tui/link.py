@@ -18,7 +18,8 @@ from typing import Any, Final, Protocol, TypeVar, assert_never
 from engine.contract.answers import Outcome, Topic
 from engine.contract.errors import EngineLost, NoEngine
 from engine.contract.notifications import Acknowledged, EngineStops, Item
-from engine.contract.requests import Params, Submit, Subscribe
+from engine.contract.params import Params
+from engine.contract.requests import Submit, Subscribe
 from engine.site_files import socket_to_ask
 from tui.connection import Answer, Connection, Ended, Event, Told
 

@@ -7,7 +7,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -101,6 +101,10 @@ class Acknowledged(Shape):
     request: int | str
     id: str
     count: int
+
+    def ids(self) -> Iterator[str]:
+        author, _, number = self.id.partition("/")
+        return (f"{author}/{int(number) + skip}" for skip in range(self.count))
 
 
 class EngineStops(Shape):

@@ -172,7 +172,7 @@ async def test_e1_who_asks_for_it_is_told_the_id_of_his_event_before_its_outcome
         assert "method" not in client.said[-1]
         request = await client.send("submit", kind="tweet", text="x", acknowledge=True)
         assert (await client.answer(request))["id"] == "alice/2"
-        told = {"method": "acknowledged", "params": {"request": request, "id": "alice/2"}}
+        told = {"method": "acknowledged", "params": {"request": request, "id": "alice/2", "count": 1}}
         assert [said for said in client.said if "method" in said] == [{"jsonrpc": "2.0", **told}]
         assert client.said[-2]["method"] == "acknowledged"
 

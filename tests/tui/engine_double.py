@@ -83,6 +83,21 @@ def outcome(said: str, number: int = 1, **other: Any) -> Json:
     return told | {"waits_for": None, "took_ms": None} | other
 
 
+def span(said: str, first: int, count: int, slot: int | None = None, **other: Any) -> Json:
+    """Of so many of this site's events, from that number on; `slot` is that of the first."""
+    last_slot = None if slot is None else slot + count - 1
+    ids = {"first": f"alice/{first}", "last": f"alice/{first + count - 1}", "slot": slot, "last_slot": last_slot}
+    return {
+        "outcome": said,
+        "count": count,
+        **ids,
+        "to": None,
+        "reason": None,
+        "waits_for": None,
+        "took_ms": None,
+    } | other
+
+
 def filled(slot: int, result: str, kind: str | None = None, why: str | None = None) -> Json:
     return {"lines": [{"slot": slot, "result": result, "kind": kind}], "why": why}
 
@@ -328,7 +343,7 @@ class EngineDouble:
         self.calls.append((call.method, params))
         self._called.set()
         if params.get("acknowledge") and self.acknowledges:
-            told = {"request": call.id, "id": self.acknowledges.pop(0)}
+            told = {"request": call.id, "id": self.acknowledges.pop(0), "count": 1}
             writer.write(orjson.dumps({"jsonrpc": "2.0", "method": "acknowledged", "params": told}) + b"\n")
         reply: Json = {"jsonrpc": "2.0", "id": call.id}
         try:

@@ -85,7 +85,7 @@ def test_an_engine_lost_after_it_told_the_id_leaves_an_unknown_that_can_be_asked
     cluster: RealCluster, words: tuple[str, ...]
 ) -> None:
     def acknowledge_and_die(engine: ScriptedEngine, request: Json) -> None:
-        told = {"request": request["id"], "id": "alice/17"}
+        told = {"request": request["id"], "id": "alice/17", "count": 1}
         engine.send({"jsonrpc": "2.0", "method": "acknowledged", "params": told})
         engine.hang_up()
 

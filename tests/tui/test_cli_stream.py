@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from engine.contract.shape import printed
-from tests.tui.engine_double import outcome
+from tests.tui.engine_double import span
 from tests.tui.scripted_engine import Json, ScriptedEngine
 from tui.client import Client
-from tui.commands.event_stream import WINDOW, EventStream
+from tui.commands.event_stream import TOGETHER, WINDOW, EventStream
 from tui.commands.line_reader import LINE_BYTES_MAX, LineReader
 from tui.commands.outcomes import Told
 from tui.exits import ExitStatus, status_of_many
@@ -49,12 +49,25 @@ def typed() -> Iterator[Typed]:
         os.close(descriptor)
 
 
+def _texts(engine: ScriptedEngine) -> list[str]:
+    """All that was handed in."""
+    return [text for params in engine.named("submit_many") for text in params["texts"]]
+
+
+def _first(engine: ScriptedEngine, request: Json) -> int:
+    """The number, and the slot, of a call's first event: where all that was handed in becomes one."""
+    before = [each for each in engine.requests if each["method"] == "submit_many" and each["id"] < request["id"]]
+    return 1 + sum(len(each["params"]["texts"]) for each in before)
+
+
 def _create(engine: ScriptedEngine, request: Json) -> None:
-    engine.answer(request, outcome("created", request["id"], slot=request["id"]))
+    first = _first(engine, request)
+    engine.answer(request, {"spans": [span("created", first, len(request["params"]["texts"]), slot=first)]})
 
 
 def _acknowledge(engine: ScriptedEngine, request: Json) -> None:
-    told = {"request": request["id"], "id": f"alice/{request['id']}"}
+    first = f"alice/{_first(engine, request)}"
+    told = {"request": request["id"], "id": first, "count": len(request["params"]["texts"])}
     engine.send({"jsonrpc": "2.0", "method": "acknowledged", "params": told})
 
 
@@ -71,8 +84,7 @@ def test_lines_become_events_in_order_and_blank_ones_are_skipped(tmp_path: Path,
     typed.end()
     with ScriptedEngine(tmp_path / "s", _create) as engine:
         stream, told = _run(engine, typed)
-    assert [params["text"] for params in engine.named("submit")] == ["one", "two", "three"]
-    assert {params["kind"] for params in engine.named("submit")} == {"tweet"}
+    assert [params["texts"] for params in engine.named("submit_many")] == [["one", "two"], ["three"]], "as they came"
     assert [line["outcome"] for line in told] == ["created"] * 3
     assert status_of_many(stream.statuses) == ExitStatus.DONE
 
@@ -82,15 +94,37 @@ def test_outcomes_are_told_in_input_order_however_they_come(tmp_path: Path, type
 
     def last_first(engine: ScriptedEngine, request: Json) -> None:
         held.append(request)
-        if len(held) == 20:
+        if len(held) == 5:
             for one in reversed(held):
                 _create(engine, one)
 
-    typed.say(b"".join(b"line %d\n" % n for n in range(20)))
+    lines = 5 * TOGETHER
+    typed.say(b"".join(b"line %d\n" % n for n in range(lines)))
     typed.end()
     with ScriptedEngine(tmp_path / "s", last_first) as engine:
         _, told = _run(engine, typed)
-    assert [line["slot"] for line in told] == list(range(1, 21))
+    assert [line["id"] for line in told] == [f"alice/{n}" for n in range(1, lines + 1)]
+    assert [line["slot"] for line in told] == list(range(1, lines + 1))
+
+
+def test_lines_of_one_call_may_come_to_different_ends(tmp_path: Path, typed: Typed) -> None:
+    def answer(engine: ScriptedEngine, request: Json) -> None:
+        lost = span("lost", 3, 1, slot=9, to={"kind": "noop", "author": None, "id": None, "text": None, "target": None})
+        spans = [span("created", 1, 2, slot=7), lost, span("unknown", 4, 2, reason="it was handed on")]
+        engine.answer(request, {"spans": spans})
+
+    typed.say(b"one\ntwo\nthree\nfour\nfive\n")
+    typed.end()
+    with ScriptedEngine(tmp_path / "s", answer) as engine:
+        stream, told = _run(engine, typed)
+    assert [(line["outcome"], line["id"], line["slot"]) for line in told] == [
+        ("created", "alice/1", 7),
+        ("created", "alice/2", 8),
+        ("lost", "alice/3", 9),
+        ("unknown", "alice/4", None),
+        ("unknown", "alice/5", None),
+    ]
+    assert stream.statuses == {ExitStatus.DONE, ExitStatus.NOT_IN_LOG, ExitStatus.NOT_KNOWN}
 
 
 def test_no_more_than_the_window_is_under_way(tmp_path: Path, typed: Typed) -> None:
@@ -101,8 +135,9 @@ def test_no_more_than_the_window_is_under_way(tmp_path: Path, typed: Typed) -> N
     def answer_when_full(engine: ScriptedEngine, request: Json) -> None:
         nonlocal most
         under_way.append(request)
-        most = max(most, len(under_way))
-        if len(under_way) == WINDOW or len(engine.requests) == lines:
+        waiting = sum(len(one["params"]["texts"]) for one in under_way)
+        most = max(most, waiting)
+        if waiting == WINDOW or len(_texts(engine)) == lines:
             for one in under_way:
                 _create(engine, one)
             under_way.clear()
@@ -113,15 +148,10 @@ def test_no_more_than_the_window_is_under_way(tmp_path: Path, typed: Typed) -> N
         _, told = _run(engine, typed)
     assert len(told) == lines
     assert most == WINDOW
+    assert max(len(params["texts"]) for params in engine.named("submit_many")) <= TOGETHER
 
 
 def test_an_invalid_line_is_refused_by_its_number_and_the_rest_goes_on(tmp_path: Path, typed: Typed) -> None:
-    def refuse_long(engine: ScriptedEngine, request: Json) -> None:
-        if len(request["params"]["text"]) > 280:
-            engine.fail(request, 1, "a tweet is at most 280 characters")
-        else:
-            _create(engine, request)
-
     too_long = b"y" * (LINE_BYTES_MAX + 70_000)
 
     def feed() -> None:
@@ -130,12 +160,22 @@ def test_an_invalid_line_is_refused_by_its_number_and_the_rest_goes_on(tmp_path:
 
     feeder = threading.Thread(target=feed)
     feeder.start()
-    with ScriptedEngine(tmp_path / "s", refuse_long) as engine:
+    with ScriptedEngine(tmp_path / "s", _create) as engine:
         stream, told = _run(engine, typed)
     feeder.join()
+    assert _texts(engine) == ["good", "last"]
     assert [line["outcome"] for line in told] == ["created", "refused", "refused", "refused", "created"]
     assert [line["line"] for line in told if line["outcome"] == "refused"] == [3, 4, 5]
     assert all(set(line) == {"outcome", "line", "reason"} for line in told if line["outcome"] == "refused")
+    assert status_of_many(stream.statuses) == ExitStatus.BAD_INPUT
+
+
+def test_where_the_engine_refuses_a_call_each_of_its_lines_is_refused(tmp_path: Path, typed: Typed) -> None:
+    typed.say(b"one\n\ntwo\n")
+    typed.end()
+    with ScriptedEngine(tmp_path / "s", lambda engine, request: engine.fail(request, 1, "too many wait")) as engine:
+        stream, told = _run(engine, typed)
+    assert told == [{"outcome": "refused", "line": line, "reason": "too many wait"} for line in (1, 3)]
     assert status_of_many(stream.statuses) == ExitStatus.BAD_INPUT
 
 
@@ -161,38 +201,47 @@ def test_results_come_before_the_input_ends(tmp_path: Path, typed: Typed) -> Non
 
 
 def test_an_engine_lost_midway_makes_the_rest_unknown_with_the_ids_that_it_told(tmp_path: Path, typed: Typed) -> None:
-    def die_at_five(engine: ScriptedEngine, request: Json) -> None:
-        if request["params"]["text"] == "line 5":
-            engine.hang_up()
-        elif request["params"]["text"] == "line 4":
-            _acknowledge(engine, request)
-        else:
-            _create(engine, request)
+    def die_at_the_third(engine: ScriptedEngine, request: Json) -> None:
+        match len(engine.requests):
+            case 1:
+                _create(engine, request)
+            case 2:
+                _acknowledge(engine, request)
+            case 3:
+                engine.hang_up()
 
     lines = WINDOW + 40
     typed.say(b"".join(b"line %d\n" % n for n in range(lines)))
     typed.end()
-    with ScriptedEngine(tmp_path / "s", die_at_five) as engine:
+    with ScriptedEngine(tmp_path / "s", die_at_the_third) as engine:
         stream, told = _run(engine, typed)
     assert len(told) == lines
-    unknown = told[4:]
-    assert [line["outcome"] for line in told[:4]] == ["created"] * 4
+    unknown = told[TOGETHER:]
+    assert [line["outcome"] for line in told[:TOGETHER]] == ["created"] * TOGETHER
     assert {line["outcome"] for line in unknown} == {"unknown"}
-    assert [line["id"] for line in unknown] == ["alice/5", *[None] * (lines - 5)]
+    acknowledged = [f"alice/{n}" for n in range(TOGETHER + 1, 2 * TOGETHER + 1)]
+    assert [line["id"] for line in unknown] == [*acknowledged, *[None] * (lines - 2 * TOGETHER)]
     assert all(line["reason"] for line in unknown)
     assert stream.lost is not None
     assert status_of_many(stream.statuses) == ExitStatus.NOT_KNOWN
 
 
-def test_an_engine_of_another_version_leaves_an_outcome_unknown(tmp_path: Path, typed: Typed) -> None:
+@pytest.mark.parametrize(
+    ("answered", "said"),
+    [
+        ({"outcome": "created"}, "has no 'spans': it is of another version, restart it"),
+        ({"spans": []}, "told 0 outcomes of 1 events: it is of another version, restart it"),
+    ],
+)
+def test_an_engine_of_another_version_leaves_an_outcome_unknown(
+    tmp_path: Path, typed: Typed, answered: Json, said: str
+) -> None:
     typed.say(b"only")
     typed.end()
-    with ScriptedEngine(
-        tmp_path / "s", lambda engine, request: engine.answer(request, {"outcome": "created"})
-    ) as engine:
+    with ScriptedEngine(tmp_path / "s", lambda engine, request: engine.answer(request, answered)) as engine:
         stream, told = _run(engine, typed)
     assert [(line["outcome"], line["id"]) for line in told] == [("unknown", None)]
-    assert "has no 'id': it is of another version, restart it" in told[0]["reason"]
+    assert said in told[0]["reason"]
     assert status_of_many(stream.statuses) == ExitStatus.NOT_KNOWN
 
 
@@ -220,17 +269,17 @@ def test_a_signal_hands_in_nothing_further_and_gives_up_what_is_under_way(
     def give_up(engine: ScriptedEngine, request: Json) -> None:
         if request["method"] == "give_up":
             engine.answer(request, {"given_up": len(request["params"]["requests"])})
-            for each in request["params"]["requests"]:
-                given_up = outcome("not-created", each, reason="given up")
-                engine.send({"jsonrpc": "2.0", "id": each, "result": given_up})
-        elif len(engine.requests) == WINDOW:
+            for each in engine.requests[:-1]:
+                given_up = span("not-created", _first(engine, each), TOGETHER, reason="given up")
+                engine.answer(each, {"spans": [given_up]})
+        elif len(_texts(engine)) == WINDOW:
             os.kill(os.getpid(), number)
 
     typed.say(b"".join(b"line %d\n" % n for n in range(lines)))
     with ScriptedEngine(tmp_path / "s", give_up) as engine:
         stream, told = _run(engine, typed)
-    assert len(engine.named("submit")) == WINDOW
-    assert engine.named("give_up") == [{"requests": list(range(1, WINDOW + 1))}]
+    assert len(_texts(engine)) == WINDOW
+    assert engine.named("give_up") == [{"requests": [each["id"] for each in engine.requests[:-1]]}]
     assert [line["outcome"] for line in told] == ["not-created"] * WINDOW
     assert stream.interrupted
     assert stream.not_submitted == 30
@@ -241,7 +290,7 @@ def test_a_signal_hands_in_nothing_further_and_gives_up_what_is_under_way(
 def test_a_second_signal_leaves_at_once_and_says_unknown(tmp_path: Path, typed: Typed) -> None:
     def never(_engine: ScriptedEngine, request: Json) -> None:
         os.kill(os.getpid(), signal.SIGINT)
-        assert request["method"] in {"submit", "give_up"}
+        assert request["method"] in {"submit_many", "give_up"}
 
     typed.say(b"one\n")
     with ScriptedEngine(tmp_path / "s", never) as engine:

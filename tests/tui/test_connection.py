@@ -23,7 +23,7 @@ ASKED = 4
 HEARD = trace_line(1, "in", "bob", "accept")
 TRACED = {"method": "observed", "params": {"dropped": 2, "items": [{"topic": "trace", **HEARD}, {"topic": "later"}]}}
 STOPPING = {"method": "stopping", "params": {"reason": "disk full", "exit_status": 3}}
-TAKEN = {"method": "acknowledged", "params": {"request": 2, "id": "alice/17"}}
+TAKEN = {"method": "acknowledged", "params": {"request": 2, "id": "alice/17", "count": 1}}
 LATER = {"method": "of a later version", "params": {}}
 
 

@@ -1,7 +1,10 @@
 """`tweet --stdin`: lines handed to an engine in order, and their outcomes told in the same order.
 
 Rules that hold here:
-- At most WINDOW lines are under way; each is told as soon as it and all before it have an outcome.
+- At most WINDOW lines are under way. Those that wait together go in one call, TOGETHER at the most, and are told as
+  soon as they and all before them have an outcome.
+- What is no tweet is refused here, by the rule that the engine has, and the others go on in their order: the engine
+  takes all of a call, or nothing.
 - `unknown` is said of whatever the engine did not answer for; never that it failed (E2).
 - A signal hands in nothing further: the engine gives up what is under way, and its answers are still told.
 - An engine that is lost is not looked for again: trying an event twice would be two events (E1).
@@ -15,10 +18,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from engine.contract.answers import Outcome
-from engine.contract.errors import EngineLost, NoAnswer, RequestRefused
+from engine.contract.answers import Outcome, Outcomes
+from engine.contract.errors import BadAnswer, EngineLost, NoAnswer, RequestRefused
 from engine.contract.notifications import Acknowledged
-from engine.contract.requests import EventKind, GiveUp, Submit
+from engine.contract.requests import GiveUp, SubmitMany
+from engine.core.entry import BadOperation, clean_text
 from tui.client import Client
 from tui.commands.line_reader import LINE_BYTES_MAX, Line, LineReader
 from tui.commands.outcomes import REFUSED, RefusedLine, Told, status_of_outcome
@@ -28,6 +32,9 @@ from tui.exits import ExitStatus
 from tui.interrupts import Interrupts
 
 WINDOW: Final = 256
+
+TOGETHER: Final = 32
+"""A call is answered as a whole: of so few, where one waits for another, the first is told soon."""
 
 REST_IDLE_S: Final = 1.0
 """After the engine was lost: how long to wait for further lines, which are told as unknown, before leaving."""
@@ -41,7 +48,6 @@ class _Place:
     once there is one."""
 
     line: Line
-    deadline: float
     id: str | None = None
     told: Told | None = None
 
@@ -58,7 +64,9 @@ class EventStream:
         self._flush = flush
         self._lines: deque[Line] = deque()
         self._places: deque[_Place] = deque()
-        self._under_way: dict[int, _Place] = {}
+        self._under_way: dict[int, list[_Place]] = {}
+        self._patience_s = 0.0
+        self._patient_until = 0.0
         self._statuses: set[ExitStatus] = set()
         self._store_unusable = False
         self.interrupted = False
@@ -78,6 +86,7 @@ class EventStream:
 
     def run(self, interrupts: Interrupts, timeout_s: float, retry: bool) -> None:
         """Until the input ends, a signal comes or the engine is lost, and everything handed in is told."""
+        self._patience_s = timeout_s + SILENCE_S
         try:
             while self._hand_in(timeout_s, retry):
                 self._turn(interrupts)
@@ -90,19 +99,29 @@ class EventStream:
         """Submits lines as far as the window allows. False: everything is told and there is nothing more."""
         self._tell_in_order()
         while self._lines and len(self._places) < WINDOW:
-            line = self._lines.popleft()
-            place = _Place(line, time.monotonic() + timeout_s + SILENCE_S)
+            texts, places = self._next_lines()
+            if texts:
+                events = SubmitMany(texts=tuple(texts), timeout_s=timeout_s, retry=retry, acknowledge=True)
+                if not self._under_way:
+                    self._be_patient()
+                self._under_way[self._client.send(events)] = places
+            self._tell_in_order()
+        return bool(self._places or self._lines or not (self._reader.ended or self.interrupted))
+
+    def _next_lines(self) -> tuple[list[str], list[_Place]]:
+        """Those that go in one call. A line that is no tweet has its place, and is refused."""
+        texts: list[str] = []
+        places: list[_Place] = []
+        while self._lines and len(self._places) < WINDOW and len(texts) < TOGETHER:
+            place = _Place(self._lines.popleft())
             self._places.append(place)
             try:
-                event = Submit(
-                    kind=EventKind.TWEET, text=_text(line), timeout_s=timeout_s, retry=retry, acknowledge=True
-                )
-            except _BadLine as bad:
-                place.told = RefusedLine(REFUSED, line.number, str(bad))
-                self._tell_in_order()
+                texts.append(_text(place.line))
+            except BadOperation as bad:
+                place.told = RefusedLine(REFUSED, place.line.number, str(bad))
             else:
-                self._under_way[self._client.send(event)] = place
-        return bool(self._places or self._lines or not (self._reader.ended or self.interrupted))
+                places.append(place)
+        return texts, places
 
     def _turn(self, interrupts: Interrupts) -> None:
         """Waits for what comes next: answers, further lines, a signal, or the end of patience."""
@@ -110,26 +129,32 @@ class EventStream:
         if not self._lines and not self._reader.ended and not self.interrupted:
             watched.add(self._reader.fileno())
         self._flush()
-        arrived, ready = self._client.wait(self._patience_s(), watched)
+        arrived, ready = self._client.wait(self._patience_left_s(), watched)
         for one in arrived:
             match one:
-                case Acknowledged(request, id_) if isinstance(request, int) and request in self._under_way:
-                    self._under_way[request].id = id_
-                case Answer(number) if (place := self._under_way.pop(number, None)) is not None:
-                    place.told = self._told(place, one)
+                case Acknowledged(request) if isinstance(request, int) and request in self._under_way:
+                    for place, id_ in zip(self._under_way[request], one.ids(), strict=False):
+                        place.id = id_
+                case Answer(number) if (places := self._under_way.pop(number, None)) is not None:
+                    self._be_patient()
+                    for place, told in zip(places, self._told(places, one), strict=True):
+                        place.told = told
                 case _:
                     pass
         if self._reader.fileno() in ready:
             self._lines.extend(self._reader.read())
         if interrupts.fileno() in ready:
             self._interrupt(interrupts)
-        if self._patience_s() == 0:
+        if self._patience_left_s() == 0:
             raise EngineLost("the engine did not answer in time")
 
-    def _patience_s(self) -> float | None:
-        """Until the first event under way should long have been answered; None where there is none."""
-        first = next(iter(self._under_way.values()), None)
-        return None if first is None else max(0.0, first.deadline - time.monotonic())
+    def _patience_left_s(self) -> float | None:
+        """Until something under way should long have been answered; None where there is nothing."""
+        return max(0.0, self._patient_until - time.monotonic()) if self._under_way else None
+
+    def _be_patient(self) -> None:
+        """The time of an event begins anew when one before it is settled: so does this."""
+        self._patient_until = time.monotonic() + self._patience_s
 
     def _interrupt(self, interrupts: Interrupts) -> None:
         interrupts.clear()
@@ -140,19 +165,17 @@ class EventStream:
         self._lines.clear()
         if self._under_way:
             self._client.send(GiveUp(requests=tuple(self._under_way)))
-            for place in self._under_way.values():
-                place.deadline = time.monotonic() + GIVE_UP_S
+            self._patience_s = GIVE_UP_S
+            self._be_patient()
 
-    def _told(self, place: _Place, answer: Answer) -> Told:
+    def _told(self, places: list[_Place], answer: Answer) -> list[Told]:
         try:
-            outcome: Outcome = value_of(answer)
+            return [*_outcomes(value_of(answer), len(places))]
         except NoAnswer as lost:
             self._note(lost)
-            return Outcome.unknown(str(lost), place.id)
+            return [Outcome.unknown(str(lost), place.id) for place in places]
         except RequestRefused as error:
-            return RefusedLine(REFUSED, place.line.number, str(error))
-        else:
-            return outcome
+            return [RefusedLine(REFUSED, place.line.number, str(error)) for place in places]
 
     def _note(self, lost: NoAnswer) -> None:
         self._store_unusable |= status_of_loss(lost) == ExitStatus.STORE_UNUSABLE
@@ -160,8 +183,9 @@ class EventStream:
     def _lose(self, reason: str, interrupts: Interrupts) -> None:
         """Tells the rest as unknown: what is under way, what was read, and what input still brings."""
         self.lost = reason
-        for place in self._under_way.values():
-            place.told = Outcome.unknown(reason, place.id)
+        for places in self._under_way.values():
+            for place in places:
+                place.told = Outcome.unknown(reason, place.id)
         self._under_way.clear()
         self._tell_in_order()
         while True:
@@ -183,15 +207,21 @@ class EventStream:
         self._tell(what)
 
 
-class _BadLine(ValueError):
-    """A line that is no text. The message says what to write instead."""
+def _outcomes(answered: Outcomes, count: int) -> list[Outcome]:
+    """One for each of `count` events. Raises BadAnswer."""
+    outcomes = [span.one(skip) for span in answered.spans for skip in range(span.count)]
+    if len(outcomes) != count:
+        raise BadAnswer(
+            f"the engine told {len(outcomes)} outcomes of {count} events: it is of another version, restart it"
+        )
+    return outcomes
 
 
 def _text(line: Line) -> str:
-    """The line's text; whether the timeline takes it is the engine's to say. Raises _BadLine."""
+    """The tweet that the line asks for. Raises BadOperation."""
     if line.content is None:
-        raise _BadLine(f"the line is longer than {LINE_BYTES_MAX} bytes: a tweet is at most 280 characters")
+        raise BadOperation(f"the line is longer than {LINE_BYTES_MAX} bytes: a tweet is at most 280 characters")
     try:
-        return line.content.decode().strip()
+        return clean_text(line.content.decode())
     except UnicodeDecodeError as error:
-        raise _BadLine(f"byte {error.start + 1} of the line is not UTF-8: write the line in UTF-8") from error
+        raise BadOperation(f"byte {error.start + 1} of the line is not UTF-8: write the line in UTF-8") from error

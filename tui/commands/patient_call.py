@@ -15,7 +15,8 @@ from typing import Any, Final, Generic, TypeVar
 
 from engine.contract.errors import EngineLost, EngineSilent, ErrorCode, NoAnswer, RequestRefused
 from engine.contract.notifications import Acknowledged
-from engine.contract.requests import GiveUp, Params, method_and_params
+from engine.contract.params import Params
+from engine.contract.requests import GiveUp, method_and_params
 from tui.client import Client
 from tui.connection import Answer
 from tui.exits import ExitStatus

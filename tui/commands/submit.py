@@ -3,7 +3,7 @@
 Rules that hold here:
 - Where the engine is lost, the event's id is told if the engine told it: with it the outcome is found later.
 - The exit status is the outcome's; interrupted, it is never 0 (docs/commands.md).
-- Whether the timeline takes an event is the engine's to say; here only what is no text at all is refused.
+- Whether the timeline takes an event is the engine's to say; lines of standard input are held against its rule first.
 """
 
 from __future__ import annotations

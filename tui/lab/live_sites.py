@@ -20,7 +20,8 @@ from typing import Any, Final, TypeVar
 from engine.contract.answers import Outcome, Rule, Topic, TraceLine
 from engine.contract.errors import NoAnswer
 from engine.contract.limits import TRACE_LINES_MAX
-from engine.contract.requests import FaultsAdd, FaultsRemove, Params, Subscribe, TraceLines
+from engine.contract.params import Params
+from engine.contract.requests import FaultsAdd, FaultsRemove, Subscribe, TraceLines
 from engine.core.ids import SiteId
 from tui.client import Client
 from tui.connection import Answer, Told

@@ -10,15 +10,8 @@ from textual.message import Message
 
 from engine.contract.answers import Direction, Held, Removed, Rule
 from engine.contract.errors import RequestFailed
-from engine.contract.requests import (
-    FaultsAdd,
-    FaultsClear,
-    FaultsDrop,
-    FaultsRelease,
-    FaultsRemove,
-    FaultsSet,
-    Params,
-)
+from engine.contract.params import Params
+from engine.contract.requests import FaultsAdd, FaultsClear, FaultsDrop, FaultsRelease, FaultsRemove, FaultsSet
 from tui import keys
 from tui.counted import plural
 from tui.panes.page import Page
