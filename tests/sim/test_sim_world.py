@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import pytest
 
-from engine.core.effects import Effects, Observation, SawOutcome, SawReadConfirmed
+from engine.core.effects import Effects, Observation, SawOutcome, SawReadConfirmed, Send
 from engine.core.entry import Tweet
 from engine.core.ids import SiteId, Slot, Tick
-from engine.core.messages import Accept, Heartbeat, Hello
+from engine.core.messages import Accept, Accepted, Chosen, HandOn, Heartbeat, Hello, Message, Prepare, Promise
 from engine.core.replica import Replica
 from engine.core.settings import Leadership, Timings
+from engine.core.step import Step
 from engine.core.storage import EventState, Standing
 from engine.sim.sometimes import CrashPoint
 from engine.sim.violation import Violated
@@ -85,8 +89,8 @@ def voting(made: Setup, onlooker: Onlooker | None = None) -> World:
     return world
 
 
-def tweet(world: World, site: int = 0) -> None:
-    world.submit(site, (Tweet("t"),), Tick(5_000), retry=False)
+def tweet(world: World, site: int = 0, count: int = 1) -> None:
+    world.submit(site, (Tweet("t"),) * count, Tick(5_000), retry=False)
 
 
 def prefixes(world: World) -> list[Slot]:
@@ -102,6 +106,19 @@ def test_a_tweet_comes_to_all_logs_and_its_author_is_told(disk_ms: int) -> None:
     assert prefixes(world) == [1, 1, 1]
     assert [(saw.outcome, saw.slot) for saw in onlooker.outcomes] == [(EventState.CREATED, 1)]
     assert onlooker.sent_unsynced == 0, "nothing leaves before it is synced (D1)"
+
+
+@pytest.mark.parametrize("leadership", list(Leadership))
+def test_events_that_are_submitted_together_come_to_all_logs_in_their_order(leadership: Leadership) -> None:
+    onlooker = Onlooker()
+    world = voting(replace(setup(), leadership=(leadership,) * 3), onlooker)
+    world.submit(0, [Tweet(str(number)) for number in range(5)], Tick(20_000), retry=True)
+    world.run(UP_MS + 8_000)
+    texts = [entry.body.rpartition(" ")[2] for entry in world.sites[1].disk.image.log]
+    assert texts == ["0", "1", "2", "3", "4"]
+    told = {offset: saw.outcome for saw in onlooker.outcomes for offset in range(saw.offset, saw.offset + saw.count)}
+    assert told == dict.fromkeys(range(5), EventState.CREATED)
+    assert not world.sites[0].awaited
 
 
 def test_the_same_seed_and_the_same_calls_are_the_same_run() -> None:
@@ -194,6 +211,89 @@ def test_calm_ends_all_that_is_bad() -> None:
     tweet(world)
     world.run(UP_MS + 12_000)
     assert prefixes(world) == [1, 1, 1]
+
+
+# What leaves before the commit (L3)
+
+
+def led(disk_ms: int, onlooker: Onlooker | None = None) -> tuple[World, int]:
+    """A world with a leader that all follow, and who that is."""
+    world = begun(replace(setup(disk_ms=disk_ms), leadership=(Leadership.ELECTED,) * 3), onlooker)
+    while True:
+        world.run(world.now + 100)
+        leaders = {site.replica.view(0).leader for site in world.sites if site.replica is not None}
+        if len(leaders) == 1 and (leader := leaders.pop()) is not None:
+            return world, world.index[leader]
+
+
+class Accepting(Onlooker):
+    """Keeps what of the first accept of each site is durable there when it leaves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.voted: dict[int, bool] = {}
+
+    def sent(self, now: int, datagram: Datagram, *, lost: bool) -> None:
+        super().sent(now, datagram, lost=lost)
+        if any(isinstance(message, Accept) for message in datagram.messages):
+            assert self.world is not None
+            self.voted.setdefault(datagram.sender, bool(self.world.sites[datagram.sender].disk.image.votes))
+
+
+@pytest.mark.parametrize("of_the_leader", [True, False], ids=["its own event", "another's"])
+def test_l3_a_leader_s_accept_leaves_before_its_vote_is_durable(of_the_leader: bool) -> None:
+    onlooker = Accepting()
+    world, leader = led(40, onlooker)
+    tweet(world, leader if of_the_leader else (leader + 1) % 3)
+    world.run(world.now + 2_000)
+    assert onlooker.voted == {leader: False}
+    assert prefixes(world) == [1, 1, 1]
+
+
+def test_l2_an_accept_at_ballot_0_leaves_after_its_vote_is_durable() -> None:
+    onlooker = Accepting()
+    world = voting(replace(setup(disk_ms=40), leadership=(Leadership.LAST_AUTHOR,) * 3), onlooker)
+    for _ in range(2):
+        tweet(world)
+        world.run(world.now + 2_000)
+        assert onlooker.voted == {0: True}
+        onlooker.voted.clear()
+
+
+@pytest.mark.parametrize(
+    ("kind", "leadership", "rule"),
+    [
+        (Prepare, Leadership.NONE, "D1"),
+        (Promise, Leadership.NONE, "D1"),
+        (Accept, Leadership.NONE, "L3"),
+        (Accept, Leadership.LAST_AUTHOR, "L3"),
+        (Accepted, Leadership.NONE, "D1"),
+        (Chosen, Leadership.NONE, "D1"),
+        (HandOn, Leadership.ELECTED, "D1"),
+    ],
+    ids=lambda of: getattr(of, "__name__", of),
+)
+def test_l3_nothing_else_leaves_before_its_commit(
+    kind: type, leadership: Leadership, rule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = voting(replace(setup(), leadership=(leadership,) * 3))
+    if leadership is Leadership.LAST_AUTHOR:
+        tweet(world)
+        world.run(world.now + 1_000)  # the next one begins with ballot 0
+
+    def send(step: Step, to: SiteId, message: Message) -> None:
+        if to == step.site:
+            step.looped.append(message)
+        else:
+            step.effects.sends.append(Send(to, message, beside=isinstance(message, kind)))
+
+    monkeypatch.setattr(Step, "send", send)
+    for site in range(3):
+        world.at(world.now + 1_000 * site, partial(tweet, world), site)
+    with pytest.raises(Violated) as caught:
+        world.run(world.now + 10_000)
+    assert caught.value.violation.rule == rule
+    assert "leaves before the commit" in caught.value.violation.sentence
 
 
 # The processes
