@@ -116,7 +116,7 @@ class Biographer:
         """The ballot at which a majority accepted the slot's entry, as this site counted or was told; None where that
         is not remembered. (What its own acceptor accepted may be of another ballot.)"""
         past = self._history.learned(slot)
-        return None if past is None else past.saw.ballot
+        return None if past is None else past.origin.ballot
 
     def answer(self, step: Step, question: AskSlot) -> SlotState:
         """What this site has of the slot, cut to a datagram."""
@@ -128,8 +128,8 @@ class Biographer:
         entry = self._learner.entry(slot) if self._learner.is_learned(slot) else None
         learning: Learning | None = None
         if past is not None:
-            saw = past.saw
-            learning = Learning(saw.how, saw.ballot, saw.source, tuple(sorted(saw.votes)), step.now - past.at)
+            came, votes = past.origin, tuple(sorted(past.origin.votes))
+            learning = Learning(came.how, came.ballot, came.source, votes, step.now - past.at)
         vote = self._acceptor.vote(slot) if entry is None else self._log.voted(slot)
         return SlotState(
             question.nonce,

@@ -7,6 +7,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, assert_never
 
 from engine.core.effects import (
@@ -33,6 +34,8 @@ from engine.core.effects import (
 from engine.core.entry import Entry, all_in_words, in_words
 from engine.core.ids import Ballot, Slot, named
 from engine.core.messages import How, Message, Refused
+from engine.core.run import spans_of
+from engine.core.said import Span
 from engine.core.storage import EventState
 from engine.core.value import Value
 from engine.core.views import AttemptPhase
@@ -112,6 +115,37 @@ def recovery(value: SawRecovery) -> Line:
             return Line("recovery", bound, None, f"copies from {source}: has {prefix}, the log goes to {bound}")
         case SawRecovery(_, bound, prefix, _):
             return Line("recovery", bound or None, None, _recovered(prefix))
+
+
+def is_shown(value: Observation) -> bool:
+    """Whether an observation has a line: whether the trace shows it."""
+    match value:
+        case SawApplied():
+            return bool(value.void)
+        case SawAttempt():
+            return value.phase is not AttemptPhase.ENDED
+        case SawNumbered() | SawProof() | SawBiography():
+            return False
+        case _:
+            return True
+
+
+def about(value: Observation) -> Sequence[Span]:
+    """The slots of which the line of an observation says something; not all that an election is for (L3)."""
+    match value:
+        case SawLearned(run):
+            return ((run.first, run.last),)
+        case SawApplied(_, void):
+            return spans_of(void)
+        case SawHoles(slots):
+            return spans_of(slots)
+        case SawOutcome(slot=int() as slot, count=count):
+            return ((slot, Slot(slot + count - 1)),)
+        case SawAttempt(slot, last=last):
+            return ((slot, last or slot),)
+        case _:
+            line = observation(value)
+            return () if line is None or line.slot is None else ((line.slot, line.slot),)
 
 
 def _void(entry: Entry) -> str:

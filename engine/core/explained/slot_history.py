@@ -13,6 +13,7 @@ from typing import Final
 
 from engine.core.effects import Effects, SawLearned
 from engine.core.ids import Ballot, Slot, Tick
+from engine.core.log.learner import Origin
 from engine.core.messages import Act
 from engine.core.spans import Spans
 from engine.core.storage import RangePromise, WriteRanges, WriteVote
@@ -34,7 +35,9 @@ class Deed(Value):
 
 
 class Learned(Value):
-    saw: SawLearned
+    """Of a run; its entries are not remembered."""
+
+    origin: Origin
     at: Tick
 
 
@@ -64,7 +67,8 @@ class SlotHistory:
                     pass
         for saw in effects.observations:
             if type(saw) is SawLearned:
-                self._learned.put(saw.run.first, saw.run.last, Learned(saw, now))
+                origin = Origin(saw.how, saw.ballot, saw.source, saw.votes)
+                self._learned.put(saw.run.first, saw.run.last, Learned(origin, now))
         while len(self._learned) > LEARNED_MAX:
             lowest = next(iter(self._learned))
             self._learned.remove(lowest.first, lowest.last)
