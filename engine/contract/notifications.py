@@ -114,11 +114,27 @@ class EngineStops(Shape):
     exit_status: int
 
 
-Item = TraceLine | LogLine | Outcome | Status | Faults | RecordLine
+class LogSpan(Shape):
+    """More of the log changed than is told line by line: anything from `first` to `last` may be another than before.
+    The newest of these slots have their lines beside it; the others' are asked for with `log` by whoever shows them.
+    `blocks`: who blocks whom changed, too."""
+
+    first: int
+    last: int
+    used_max: int
+    prefix: int
+    blocks: bool
+
+
+LOG_SPAN: Final = "log-span"
+"""The topic of such an item; who subscribes to the log is told of it."""
+
+Item = TraceLine | LogLine | LogSpan | Outcome | Status | Faults | RecordLine
 
 ITEMS: Final[Mapping[str, type[Item]]] = {
     Topic.TRACE: TraceLine,
     Topic.LOG: LogLine,
+    LOG_SPAN: LogSpan,
     Topic.OUTCOME: Outcome,
     Topic.STATUS: Status,
     Topic.FAULTS: Faults,

@@ -63,7 +63,7 @@ class SawOutcome(Value):
     `slot` is its slot, the others are in the slots that follow.
 
     `waits_for`: it is chosen at `slot`, and unknown until this slot is settled. `took_ms`: since it was submitted, None
-    where it was before a restart.
+    where it was before a restart. `settles_doubt`: they were told as `unknown` before.
     """
 
     token: int | None
@@ -77,6 +77,7 @@ class SawOutcome(Value):
     took_ms: Tick | None = None
     offset: int = 0
     count: int = 1
+    settles_doubt: bool = False
 
 
 class SawAttempt(Value):

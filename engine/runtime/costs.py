@@ -54,8 +54,8 @@ class Costs:
         self.commits += not all(isinstance(write, WritePeer | WriteStanding) for write in writes)
 
     def applied(self, saw: SawApplied) -> None:
-        """The prefix reached an entry."""
-        self.events += saw.entry.author is not None and not saw.void
+        """The prefix reached entries."""
+        self.events += sum(entry.author is not None for entry in saw.run.entries) - len(saw.void)
 
     def told(self) -> status.Costs:
         per_event = status.PerEvent(

@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -38,7 +38,8 @@ from engine.core.effects import (
 from engine.core.explained import describe
 from engine.core.ids import SiteId, Slot, Tick
 from engine.core.replica import Replica
-from engine.core.storage import Storage, StoreError, Write, WriteApplied, WriteLearned, WriteVote
+from engine.core.run import spans_of
+from engine.core.storage import Storage, StoreError, Write, WriteApplied, WriteBlock, WriteLearned, WriteVote
 from engine.core.turn import Commit, End, Leave, Tell, Turn
 from engine.runtime.clock import Clock
 from engine.runtime.counters import NodeCounts
@@ -248,8 +249,10 @@ class Node:
             if parts.recording.on:
                 parts.recording.concluded(at_ms, saw)
             self._note(saw)
-        parts.subscriptions.slots(slot for slot in map(_slot_of, written) if slot is not None)
-        parts.subscriptions.slots(slot for saw in observations for slot in _slots_seen(saw))
+        parts.subscriptions.log(span for write in written for span in _written(write))
+        parts.subscriptions.log(span for saw in observations for span in _seen(saw))
+        if any(isinstance(write, WriteBlock) for write in written):
+            parts.subscriptions.blocks()
 
     def _note(self, saw: Observation) -> None:
         parts = self._parts
@@ -261,7 +264,7 @@ class Node:
                 winner = parts.queries.entry_at(saw.slot) if saw.to_kind is not None else None
                 outcome = outcome_of(saw, winner)
                 parts.pending.outcome(saw, outcome)
-                parts.subscriptions.outcomes(outcome)
+                parts.subscriptions.outcomes(saw, outcome)
             case SawReadConfirmed() | SawReadUnconfirmed():
                 parts.pending.read(saw)
             case SawPeer(peer, up):
@@ -332,21 +335,23 @@ class Node:
         self._scrub_at = Tick(now + (SCRUB_AGAIN_AFTER if last is None else SCRUB_EVERY))
 
 
-def _slot_of(write: Write) -> Slot | None:
-    """The slot of the log that a write changes."""
+def _written(write: Write) -> Iterable[tuple[Slot, Slot]]:
+    """The slots of the log that a write changes."""
     match write:
-        case WriteVote() | WriteLearned() | WriteApplied():
-            return write.slot
+        case WriteVote(first, last) | WriteApplied(first, last):
+            return ((first, last),)
+        case WriteLearned(run):
+            return ((run.first, run.last),)
         case _:
-            return None
+            return ()
 
 
-def _slots_seen(saw: Observation) -> tuple[Slot, ...]:
+def _seen(saw: Observation) -> Iterable[tuple[Slot, Slot]]:
     """The slots of which an observation says something that no write says."""
     match saw:
-        case SawAttempt():
-            return (saw.slot,)
-        case SawHoles():
-            return saw.slots
+        case SawAttempt(slot, last=last):
+            return ((slot, last or slot),)
+        case SawHoles(slots):
+            return spans_of(slots)
         case _:
             return ()

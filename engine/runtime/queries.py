@@ -38,8 +38,8 @@ from engine.core.entry import Entry
 from engine.core.events.situation import Situation
 from engine.core.explained.biography import Biography
 from engine.core.ids import EventId, SiteId, Slot
-from engine.core.log.pages import spans_of
 from engine.core.replica import Replica
+from engine.core.run import spans_of
 from engine.core.settings import Settings
 from engine.core.storage import EventRow, EventState, LogRow, Storage
 from engine.runtime import shapes
@@ -126,6 +126,14 @@ class Queries:
         return frozenset(blocker for blocker, blocked in self._replica.blocks() if blocked == me)
 
     # What subscribers are shown
+
+    @property
+    def used_max(self) -> Slot:
+        return self._replica.used_max
+
+    @property
+    def prefix(self) -> Slot:
+        return self._replica.prefix
 
     def log_lines(self, slots: Iterable[Slot]) -> list[LogLine]:
         rows = sorted(self._rows(slots).items())

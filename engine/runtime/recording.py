@@ -10,7 +10,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,13 +20,14 @@ from msgspec import to_builtins
 from engine.contract.answers import Direction, Topic
 from engine.contract.notifications import DatagramName, RangeLine, RecordFate, RecordLine, SaidLine, SlotLine
 from engine.core.effects import Observation
-from engine.core.entry import Entry
 from engine.core.explained import describe
 from engine.core.explained.describe import Line
-from engine.core.ids import SiteId, Slot
+from engine.core.ids import SiteId
 from engine.core.messages import Heartbeat, Message
+from engine.core.run import Run, slots_of
 from engine.core.said import Role
-from engine.core.storage import Vote, Write, WriteLearned, WriteRanges, WriteVote
+from engine.core.spans import Part, Spans
+from engine.core.storage import NO_VOTE, Vote, Write, WriteLearned, WriteRanges, WriteVote, cut_vote
 from engine.runtime.clock import iso
 from engine.runtime.counters import NodeCounts
 from engine.runtime.faults import Transit
@@ -62,6 +63,7 @@ class Recording:
         self._waiting_bytes = 0
         self._left_out = 0
         self._heard: dict[str, DatagramName] = {}
+        self._votes = Spans(cut_vote)  # of slots that are not learned
         self._flights = 0
 
     @property
@@ -79,6 +81,7 @@ class Recording:
         """Nobody records any more."""
         self.on = False
         self._heard = {}
+        self._votes = Spans(cut_vote)
         self.take()
 
     def take(self) -> Waiting:
@@ -143,17 +146,19 @@ class Recording:
         ranges: tuple[RangeLine, ...] | None = None
         for write in writes:
             match write:
-                case WriteVote(slot, vote):
-                    slots.append(_slot(slot, vote, None))
-                case WriteLearned(slot, entry, vote):
-                    slots.append(_slot(slot, vote, entry))
+                case WriteVote(first, last, vote):
+                    self._votes.put(first, last, vote)
+                    slots += _slots(Part(first, last, vote), None)
+                case WriteLearned(run):
+                    slots += [line for part in self._votes.parts(run.first, run.last) for line in _slots(part, run)]
+                    self._votes.remove(run.first, run.last)
                 case WriteRanges():
                     ranges = tuple(RangeLine(each.first, each.last, str(each.ballot)) for each in write.ranges)
                 case _:
                     pass
-        for first in range(0, max(len(slots), ranges is not None), _SLOTS_PER_LINE):
+        for begin in range(0, max(len(slots), ranges is not None), _SLOTS_PER_LINE):
             self._add(
-                at_ms, Direction.KEPT, None, (), slots=tuple(slots[first : first + _SLOTS_PER_LINE]), ranges=ranges
+                at_ms, Direction.KEPT, None, (), slots=tuple(slots[begin : begin + _SLOTS_PER_LINE]), ranges=ranges
             )
             ranges = None
 
@@ -210,9 +215,14 @@ def _line(line: Line, why: str | None = None) -> SaidLine:
     return SaidLine(line.type, line.slot, ballot(line.ballot), note)
 
 
-def _slot(slot: Slot, vote: Vote, learned: Entry | None) -> SlotLine:
+def _slots(part: Part[Vote] | Part[Vote | None], learned: Run | None) -> Iterator[SlotLine]:
+    """A line for each slot: what was voted there, and what is learned of it."""
+    vote = part.value or NO_VOTE
     numbers = ballot(vote.promised), ballot(vote.accepted)
-    return SlotLine(slot, *numbers, entry_shape(vote.entry), entry_shape(learned))
+    for slot in slots_of(part.first, part.last):
+        accepted = cut_vote(vote, slot - part.first, 1).entry
+        entry = None if learned is None else learned.entry(slot)
+        yield SlotLine(slot, *numbers, entry_shape(accepted), entry_shape(entry))
 
 
 def _named(header: bytes) -> DatagramName:

@@ -5,13 +5,15 @@ Rules that hold here:
 - Status at most once in STATUS_EVERY, and only when it changed by more than what time alone changes: round trips,
   ages and counters. So an idle engine sends nothing.
 - A line, and a notification, is made and encoded once, whoever subscribed. Nothing is made that nobody subscribed to.
+- What a busy site tells costs it little, whoever watches: of the log, of the trace and of the outcomes that were
+  answered to who waits for them only the newest lines of each time are made. What is left out is told in sum.
 - Lines of the trace and of a recording are left out, and counted, for a client that reads too slowly; all other topics
   always arrive.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -20,15 +22,22 @@ import orjson
 from msgspec.structs import replace
 
 from engine.contract.answers import Faults, LogLine, Outcome, OutcomeSpan, Topic
+from engine.contract.notifications import LOG_SPAN, LogSpan
 from engine.contract.shape import Shape
 from engine.contract.status import Peer, Status
+from engine.core.effects import SawOutcome
 from engine.core.ids import Slot, Tick
+from engine.core.run import joined, slots_of
 from engine.runtime import jsonrpc
 from engine.runtime.inbox import Client
 from engine.runtime.recording import Recording, Waiting
 from engine.runtime.trace import Trace
 
 FLUSH_EVERY: Final = Tick(100)
+LOG_LINES_MAX: Final = 64
+TRACE_LINES_MAX: Final = 200
+OUTCOMES_MAX: Final = 64
+"""So many lines are told at once: more than fit a screen."""
 STATUS_EVERY: Final = Tick(500)
 SLOW_BYTES: Final = 256 * 1024
 """A client with this much unread gets no trace lines until it has read."""
@@ -40,6 +49,12 @@ _CHUNK_BYTES: Final = 512 * 1024
 
 class Picture(Protocol):
     """What is shown of the site at this moment; made only when a notification goes out."""
+
+    @property
+    def used_max(self) -> Slot: ...
+
+    @property
+    def prefix(self) -> Slot: ...
 
     def log_lines(self, slots: Iterable[Slot]) -> list[LogLine]: ...
 
@@ -63,8 +78,10 @@ class Subscriptions:
         self._recording = recording
         self._subscribers: dict[Client, _Subscriber] = {}
         self._topics: frozenset[Topic] = frozenset()
-        self._outcomes: list[Outcome] = []
-        self._slots: set[Slot] = set()
+        self._outcomes: list[OutcomeSpan] = []
+        self._news: list[OutcomeSpan] = []  # nobody waited for these
+        self._log: list[tuple[Slot, Slot]] = []
+        self._blocks_changed = False
         self._faults_changed = False
         self._status_changed = False
         self._status_told: Status | None = None
@@ -89,14 +106,20 @@ class Subscriptions:
     def wants(self, topic: Topic) -> bool:
         return topic in self._topics
 
-    def outcomes(self, span: OutcomeSpan) -> None:
+    def outcomes(self, saw: SawOutcome, span: OutcomeSpan) -> None:
+        """`span` is how it is told."""
         if self.wants(Topic.OUTCOME):
-            self._outcomes += [span.one(skip) for skip in range(span.count)]
+            was_awaited = saw.token is not None and not saw.settles_doubt
+            (self._outcomes if was_awaited else self._news).append(span)
 
-    def slots(self, slots: Iterable[Slot]) -> None:
+    def log(self, spans: Iterable[tuple[Slot, Slot]]) -> None:
         """Something about these slots changed."""
         if self.wants(Topic.LOG):
-            self._slots.update(slots)
+            self._log += spans
+
+    def blocks(self) -> None:
+        """Who blocks whom changed, in slots that did."""
+        self._blocks_changed |= self.wants(Topic.LOG)
 
     def faults(self) -> None:
         """Rules, hits or held messages changed."""
@@ -109,7 +132,8 @@ class Subscriptions:
     def deadline(self) -> Tick | None:
         """When `flush` is next needed."""
         times = []
-        if self._outcomes or self._slots or self._faults_changed or self._trace_waits() or self._record_waits():
+        waits = self._outcomes or self._news or self._log or self._faults_changed
+        if waits or self._trace_waits() or self._record_waits():
             times.append(Tick(self._flushed + FLUSH_EVERY))
         if self._status_changed:
             times.append(Tick(max(self._flushed + FLUSH_EVERY, self._status_taken + STATUS_EVERY)))
@@ -140,12 +164,14 @@ class Subscriptions:
     def _items(self, now: Tick, picture: Picture) -> list[tuple[Topic, list[bytes]]]:
         """What waits for everybody, the trace apart, in the order in which it is told."""
         items: list[tuple[Topic, list[bytes]]] = []
-        if self._slots:
-            items.append((Topic.LOG, _encoded(Topic.LOG, picture.log_lines(self._slots))))
-            self._slots = set()
-        if self._outcomes:
-            items.append((Topic.OUTCOME, _encoded(Topic.OUTCOME, self._outcomes)))
-            self._outcomes = []
+        if self._log:
+            items.append((Topic.LOG, self._log_items(picture)))
+            self._log, self._blocks_changed = [], False
+        if self._outcomes or self._news:
+            told = [span.one(skip) for span in self._news for skip in range(span.count)]
+            told += _newest_outcomes(self._outcomes)
+            items.append((Topic.OUTCOME, _encoded(Topic.OUTCOME, told)))
+            self._outcomes, self._news = [], []
         if self._faults_changed:
             items.append((Topic.FAULTS, _encoded(Topic.FAULTS, [picture.faults()])))
             self._faults_changed = False
@@ -155,6 +181,22 @@ class Subscriptions:
             if self._status_told is None or _differs(status, self._status_told):
                 self._status_told = status
                 items.append((Topic.STATUS, _encoded(Topic.STATUS, [status])))
+        return items
+
+    def _log_items(self, picture: Picture) -> list[bytes]:
+        """The newest slots that changed, each as it is now; of the others how far they go."""
+        spans = joined(sorted(set(self._log)))
+        slots: list[Slot] = []
+        left_out: Slot | None = None
+        for first, last in reversed(spans):
+            newest = max(first, Slot(last + 1 - (LOG_LINES_MAX - len(slots))))
+            slots += slots_of(newest, last)
+            if newest > first and left_out is None:
+                left_out = Slot(newest - 1)
+        items = _encoded(Topic.LOG, picture.log_lines(slots))
+        if left_out is not None:
+            reach = picture.used_max, picture.prefix
+            items += _encoded(LOG_SPAN, [LogSpan(spans[0][0], left_out, *reach, self._blocks_changed)])
         return items
 
     def _trace_waits(self) -> bool:
@@ -173,7 +215,7 @@ class Subscriptions:
             subscriber.dropped += subscriber.trace_seen - since
             return []
         if since not in encoded:
-            lines, missed = self._trace.after(since)
+            lines, missed = self._trace.after(since, TRACE_LINES_MAX)
             encoded[since] = _encoded(Topic.TRACE, lines), missed
         items, missed = encoded[since]
         subscriber.dropped += missed
@@ -222,8 +264,18 @@ class Subscriptions:
             self._recording.end()
 
 
-def _encoded(topic: Topic, lines: Iterable[Shape]) -> list[bytes]:
-    return [orjson.dumps({"topic": topic, **msgspec.to_builtins(line)}) for line in lines]
+def _newest_outcomes(spans: Sequence[OutcomeSpan]) -> list[Outcome]:
+    """At most OUTCOMES_MAX, in their order."""
+    told: list[Outcome] = []
+    for span in reversed(spans):
+        skipped = max(0, span.count - (OUTCOMES_MAX - len(told)))
+        told += [span.one(skip) for skip in reversed(range(skipped, span.count))]
+    return told[::-1]
+
+
+def _encoded(topic: str, lines: Iterable[Shape]) -> list[bytes]:
+    begin = orjson.dumps({"topic": topic})[:-1] + b","
+    return [begin + msgspec.json.encode(line)[1:] for line in lines]
 
 
 def _differs(status: Status, told: Status) -> bool:

@@ -1,8 +1,8 @@
 """The newest messages and conclusions of this site, kept in memory.
 
 Rules that hold here:
-- Kept as they are and put in words only when somebody looks: a message costs one append. Pages, which are large, are
-  put in words at once, so that what is kept stays small.
+- Kept as they are and put in words only when somebody looks: a message costs one append. What carries many entries is
+  put in words at once, which words the first alone, so that what is kept stays small.
 - Left out, unless a fault rule acted on them, are heartbeats, which say nothing new, and questions about a slot's past,
   which people ask.
 """
@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from msgspec.structs import replace
-
 from engine.contract.answers import Direction, TraceLine
-from engine.core.effects import Observation, SawAttempt
+from engine.core.effects import Observation, SawApplied, SawAttempt, SawLearned
+from engine.core.entry import Entry
 from engine.core.explained import describe
 from engine.core.explained.describe import Line
 from engine.core.ids import SiteId, Slot
-from engine.core.messages import Heartbeat, Known, Message, Prepare, Promise
+from engine.core.messages import Heartbeat, Message, Prepare, Promise
 from engine.core.said import Role
 from engine.core.views import ElectionPhase
 from engine.runtime.clock import iso
@@ -30,33 +29,38 @@ from engine.runtime.fault_rules import Fate
 from engine.runtime.shapes import ballot
 
 KEPT_MAX: Final = 5_000
-_LARGE_SLOTS: Final = 8
+_FEW_ENTRIES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class SelfLine:
-    """What the site concluded, in words."""
-
+class _Concluded:
     at_ms: int
-    line: Line
-    ranged: bool
+    saw: Observation
 
 
 @dataclass(frozen=True, slots=True)
-class MessageLine:
-    """A message that left or came. `line` is set where it is in words already; `fate` is what was done to it."""
+class _Passed:
+    """A message that left or came; `fate` is what was done to it."""
 
     at_ms: int
     direction: Direction
     peer: SiteId
     message: Message
-    line: Line | None
     fate: Fate
+
+
+@dataclass(frozen=True, slots=True)
+class _Worded:
+    at_ms: int
+    line: TraceLine
+
+
+_Kept = _Concluded | _Passed | _Worded
 
 
 class Trace:
     def __init__(self) -> None:
-        self._kept: deque[SelfLine | MessageLine] = deque(maxlen=KEPT_MAX)
+        self._kept: deque[_Kept] = deque(maxlen=KEPT_MAX)
         self.count = 0
         """How many lines there were ever: the number of the next one."""
 
@@ -64,16 +68,11 @@ class Trace:
         """Keeps a message; `fate` says what a fault rule or the socket did to it."""
         if fate.note is None and _says_nothing_new(message):
             return
-        line: Line | None = None
-        if isinstance(message, Known | Promise) and len(message.learned) > _LARGE_SLOTS:
-            line = describe.message(message)
-            message = replace(message, learned=())
-        self._keep(MessageLine(at_ms, direction, peer, message, line, fate))
+        self._keep(_Passed(at_ms, direction, peer, message, fate), message.carried())
 
-    def observation(self, at_ms: int, observation: Observation) -> None:
-        line = describe.observation(observation)
-        if line is not None:
-            self._keep(SelfLine(at_ms, line, _of_a_range(observation)))
+    def observation(self, at_ms: int, saw: Observation) -> None:
+        if describe.is_shown(saw):
+            self._keep(_Concluded(at_ms, saw), saw.run.entries if isinstance(saw, SawLearned | SawApplied) else ())
 
     def newest(self, limit: int, slot: Slot | None) -> list[TraceLine]:
         """The newest lines, those about `slot` alone if it is given; ascending."""
@@ -82,17 +81,18 @@ class Trace:
 
     def chosen_at_ms(self, slot: Slot) -> int | None:
         """When this site told that the slot is chosen; None where that is not kept any more."""
-        told = (each for each in reversed(self._kept) if isinstance(each, SelfLine) and each.line.slot == slot)
-        return next((each.at_ms for each in told if each.line.type == describe.CHOSEN), None)
+        said = (each for each in reversed(self._kept) if _says_chosen(each) and _concerns(each, slot))
+        return next((each.at_ms for each in said), None)
 
-    def after(self, count: int) -> tuple[list[TraceLine], int]:
-        """The lines since the trace had `count`, and how many of them are not kept any more."""
+    def after(self, count: int, limit: int) -> tuple[list[TraceLine], int]:
+        """The newest `limit` lines since the trace had `count`, and how many of those before it has left out."""
         since = self.count - count
-        missed = max(0, since - len(self._kept))
+        missed = max(0, since - min(limit, len(self._kept)))
         return [_told(kept) for kept in _last(self._kept, since - missed)], missed
 
-    def _keep(self, kept: SelfLine | MessageLine) -> None:
-        self._kept.append(kept)
+    def _keep(self, kept: _Concluded | _Passed, entries: Iterable[Entry]) -> None:
+        has_many = next(islice(entries, _FEW_ENTRIES, None), None) is not None
+        self._kept.append(_Worded(kept.at_ms, _told(kept)) if has_many else kept)
         self.count += 1
 
 
@@ -100,27 +100,47 @@ def _says_nothing_new(message: Message) -> bool:
     return message.role is Role.INQUIRY or isinstance(message, Heartbeat)
 
 
-def _last(kept: deque[SelfLine | MessageLine], count: int) -> Iterable[SelfLine | MessageLine]:
+def _last(kept: deque[_Kept], count: int) -> Iterable[_Kept]:
     newest_first = list(islice(reversed(kept), count))
     return reversed(newest_first)
 
 
-def _concerns(kept: SelfLine | MessageLine, slot: Slot) -> bool:
-    if isinstance(kept, SelfLine):
-        return kept.line.slot == slot
-    return kept.message.covers(slot, slot)
-
-
-def _told(kept: SelfLine | MessageLine) -> TraceLine:
+def _concerns(kept: _Kept, slot: Slot) -> bool:
     match kept:
-        case SelfLine(at_ms, line, ranged):
-            return TraceLine(iso(at_ms), Direction.SELF, None, *_about(line), line.note, ranged, None, ())
-        case MessageLine(at_ms, direction, peer, message, known, fate):
-            line = known or describe.message(message)
+        case _Concluded(saw=saw):
+            spans: Iterable[tuple[int, int | None]] = describe.about(saw)
+        case _Passed(message=message):
+            spans = message.about()
+        case _Worded(line=line):
+            spans = line.slots
+    return any(first <= slot and (last is None or slot <= last) for first, last in spans)
+
+
+def _says_chosen(kept: _Kept) -> bool:
+    match kept:
+        case _Concluded(saw=saw):
+            return isinstance(saw, SawLearned)
+        case _Passed():
+            return False
+        case _Worded(line=line):
+            return (line.dir, line.type) == (Direction.SELF, describe.CHOSEN)
+
+
+def _told(kept: _Kept) -> TraceLine:
+    match kept:
+        case _Concluded(at_ms, saw):
+            line = describe.observation(saw)
+            assert line is not None, "it is shown"
+            slots = tuple(describe.about(saw))
+            return TraceLine(iso(at_ms), Direction.SELF, None, *_about(line), line.note, _of_a_range(saw), None, slots)
+        case _Passed(at_ms, direction, peer, message, fate):
+            line = describe.message(message)
             note = "; ".join(part for part in (fate.note, line.note) if part)
-            ranged = isinstance(message, Prepare | Promise) and message.last != message.first
+            ranged = isinstance(message, Prepare | Promise) and message.last is None
             slots = tuple(message.about())
             return TraceLine(iso(at_ms), direction, peer, *_about(line), note, ranged, fate.in_a_word, slots)
+        case _Worded(_, told):
+            return told
 
 
 def _about(line: Line) -> tuple[str, Slot | None, str | None]:

@@ -3,7 +3,7 @@
 Rules that hold here:
 - What is held does not grow with the log: at most PAGES_MAX pages of PAGE_SLOTS slots.
 - The newest word about a slot wins; answers and notifications come in one order, on one connection.
-- A slot of a fetched page always has a line, so that nothing is asked for twice.
+- A slot of a fetched page has a line until it is told that it may have changed, so that nothing is asked for twice.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import OrderedDict
 from typing import Final
 
 from engine.contract.answers import LogLine, LogPage, LogState
+from engine.contract.notifications import LogSpan
 
 PAGE_SLOTS: Final = 128
 PAGES_MAX: Final = 16
@@ -72,6 +73,14 @@ class LogPages:
             self._pages[page][line.slot] = line
         elif page == page_of(self.last):
             self._pages[page] = {line.slot: line}
+
+    def outdate(self, span: LogSpan) -> None:
+        """Slots of this span may have changed: what is known of them counts no longer."""
+        self.used_max = max(self.used_max, span.used_max)
+        self.prefix = max(self.prefix, span.prefix)
+        for page in range(page_of(span.first), page_of(span.last) + 1):
+            for slot in [slot for slot in self._pages.get(page, ()) if span.first <= slot <= span.last]:
+                del self._pages[page][slot]
 
     def forget(self) -> None:
         """After a lost connection everything is read anew; the length is kept until then."""

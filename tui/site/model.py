@@ -32,7 +32,7 @@ from engine.contract.answers import (
     TraceLine,
 )
 from engine.contract.errors import EngineLost, NoEngine, RequestFailed
-from engine.contract.notifications import Item, RecordLine
+from engine.contract.notifications import Item, LogSpan, RecordLine
 from engine.contract.status import Status
 from engine.core.entry import Kind
 from engine.core.ids import Slot
@@ -230,6 +230,8 @@ class SiteModel:
                         self.handed = item
                 case LogLine():
                     changed |= self._take_log(item)
+                case LogSpan():
+                    changed |= self._take_log_span(item)
                 case Status():
                     changed |= self._take_status(item)
                 case Faults():
@@ -245,6 +247,8 @@ class SiteModel:
         if trace:
             self.trace.extend(trace)
             changed |= Change.TRACE
+        if any(isinstance(item, LogSpan) for item in items):
+            self.changed_slots = None
         if changed:
             self._tell(changed)
         self.changed_slots = None
@@ -385,6 +389,15 @@ class SiteModel:
                 self.blocks = None
                 if line.target == self.site:
                     self.forget_timeline()
+        return changed
+
+    def _take_log_span(self, span: LogSpan) -> Change:
+        self.log.outdate(span)
+        changed = Change.LOG | Change.TIMELINE
+        if span.blocks:
+            changed |= Change.BLOCKS
+            self.blocks = None
+            self.forget_timeline()
         return changed
 
     def _take_outcome(self, outcome: Outcome) -> None:

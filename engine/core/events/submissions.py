@@ -167,10 +167,11 @@ class Submissions:
 
     def tell(self, step: Step, run: Open, said: SawOutcome) -> None:
         """What became of events that stood as `run` before."""
+        said = replace(said, settles_doubt=run.events.state is EventState.UNKNOWN)
         if run.batch is None:
             step.tell(said)
             return
-        untold = 0 if run.events.state is EventState.UNKNOWN else said.count
+        untold = 0 if said.settles_doubt else said.count
         assert said.id is not None, "they have numbers"
         self._tell(step, run.batch, said.id.number - run.batch.first, said, untold)
 
