@@ -10,8 +10,9 @@ import engine.core.synod.acceptor
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, Round, SiteId, Slot
 from engine.core.leading.one_by_one import OneByOne
+from engine.core.run import Run
 from engine.core.step import Step
-from engine.core.storage import NO_VOTE, EventRow, EventState, Vote
+from engine.core.storage import NO_VOTE, EventRun, EventState, Vote
 from engine.core.synod.acceptor import Acceptor, Barred
 from engine.core.synod.proposer import Accepting, Attempt, Proposer
 from engine.sim.mutants.mutant import Mutant, Patch
@@ -45,7 +46,7 @@ def _after_what_is_not_learned(original: Any) -> Any:
         original(self, step)
         doubtful = _in_doubt(self) if self._parts.scanner.ready else None
         if doubtful is not None and doubtful.slot == self._parts.consensus.learner.used_max:
-            _zero_at(self, step, Slot(doubtful.slot + 1), doubtful.number)
+            _zero_at(self, step, Slot(doubtful.slot + 1), doubtful.first)
 
     return push
 
@@ -56,48 +57,49 @@ def _in_the_place_of_what_is_in_doubt(original: Any) -> Any:
         original(self, step)
         doubtful = _in_doubt(self)
         if doubtful is not None and doubtful.slot is not None:
-            self._parts.consensus.proposer.end(step, doubtful.slot, "")
+            self._parts.consensus.proposer.end(step, doubtful.slot, doubtful.slot, "")
             _zero_at(self, step, doubtful.slot, self._parts.last_in_effect)
 
     return push
 
 
-def _in_doubt(policy: OneByOne) -> EventRow | None:
+def _in_doubt(policy: OneByOne) -> EventRun | None:
     """The event whose outcome is unknown, where another one waits for it."""
     sessions = policy._parts.sessions
-    first = next(iter(sessions._placed.values()), None)
+    first = next(iter(sessions._placed), None)
     waits = policy._skips and sessions.aim is None and sessions._queue
-    return first.row if first is not None and first.row and first.row.state is EventState.UNKNOWN and waits else None
+    return first.value.events if first and first.value.events.state is EventState.UNKNOWN and waits else None
 
 
 def _zero_at(policy: OneByOne, step: Step, slot: Slot, follows: int) -> None:
     sessions = policy._parts.sessions
     sessions._aim = slot
-    policy._parts.consensus.proposer.start_at_zero(step, slot, sessions._entry(sessions._queue[0], follows))
+    next_one = next(next(iter(sessions._queue)).value.ones())
+    policy._parts.consensus.proposer.start_at_zero(step, Run(slot, tuple(sessions._entries(next_one.events, follows))))
 
 
 def _only_in_memory(original: Any) -> Any:
-    def keep(self: Acceptor, step: Step, slot: Slot, before: Vote, after: Vote) -> None:
+    def keep(self: Acceptor, step: Step, first: Slot, last: Slot, after: Vote) -> None:
         if after.accepted is not None and after.accepted.round == 0:
-            self.votes[slot] = after
+            self.votes.put(first, last, after)
         else:
-            original(self, step, slot, before, after)
+            original(self, step, first, last, after)
 
     return keep
 
 
 def _taken_below_a_promise(original: Callable[..., Vote | Barred]) -> Any:
-    def accept(vote: Vote, ranged: Ballot | None, ballot: Ballot, entry: Entry) -> Vote | Barred:
+    def accept(vote: Vote, ranged: Ballot | None, ballot: Ballot, entries: tuple[Entry, ...]) -> Vote | Barred:
         if ballot.round == 0 and vote.accepted is None:
-            return Vote(ballot, ballot, entry)
-        return original(vote, ranged, ballot, entry)
+            return Vote(ballot, ballot, entries)
+        return original(vote, ranged, ballot, entries)
 
     return accept
 
 
 def _taken_below_a_range(original: Callable[..., Vote | Barred]) -> Any:
-    def accept(vote: Vote, ranged: Ballot | None, ballot: Ballot, entry: Entry) -> Vote | Barred:
-        return original(vote, ranged if ballot.round else None, ballot, entry)
+    def accept(vote: Vote, ranged: Ballot | None, ballot: Ballot, entries: tuple[Entry, ...]) -> Vote | Barred:
+        return original(vote, ranged if ballot.round else None, ballot, entries)
 
     return accept
 
@@ -111,14 +113,16 @@ def _falls_back_to_round_0(_: Any) -> Any:
 
 def _falls_back_without_a_prepare(_: Any) -> Any:
     def fall_back(self: Proposer, step: Step, attempt: Attempt, _because: str) -> None:
-        self._accept(step, attempt, Accepting(self._rounds.take(step), attempt.own))
+        self._accept(step, attempt, Accepting(self._rounds.take(step), attempt.own.entries))
 
     return fall_back
 
 
 def _falls_back_to_another_entry(_: Any) -> Any:
     def fall_back(self: Proposer, step: Step, attempt: Attempt, _because: str) -> None:
-        self._accept(step, attempt, Accepting(Ballot(Round(0), self._settings.site), NOOP))
+        self._accept(
+            step, attempt, Accepting(Ballot(Round(0), self._settings.site), (NOOP,) * len(attempt.own.entries))
+        )
 
     return fall_back
 

@@ -2,158 +2,205 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from engine.core import entry as entries
+from engine.core.effects import SawApplied, SawOutcome
 from engine.core.entry import Entry
-from engine.core.events.sessions import Sessions, _Event
+from engine.core.events.sessions import Sessions
 from engine.core.events.situation import Doubt
-from engine.core.ids import SiteId, Slot
+from engine.core.events.submissions import Batch, Open, Submissions
+from engine.core.ids import EventId, SiteId, Slot
 from engine.core.log.microblog import Applied, Microblog
+from engine.core.run import Run
 from engine.core.step import Step
-from engine.core.storage import EventRow, EventState, WriteEvent
+from engine.core.storage import EventRun, EventState, WriteEvents, WriteNumbers
 from engine.sim.mutants.mutant import Mutant, Patch
 
 # Numbers and order
 
 
-def _proposed_in_memory(_: Any) -> Any:
-    def on_accepting(self: Sessions, _step: Step, slot: Slot, entry: Entry) -> None:
-        if slot == self._aim and not self._placed and self._queue and self._queue[0].row is not None:
-            event = self._queue.popleft()
-            assert event.row is not None
-            event.row = replace(event.row, state=EventState.PROPOSED, slot=slot)
-            self._placed[entry.number] = self._at[slot] = event
+def _in_memory(step: Step) -> Step:
+    """What is written in it, nobody writes."""
+    return Step(step.now, step.site, step.voting)
+
+
+def _proposed_in_memory(original: Any) -> Any:
+    def on_accepting(self: Sessions, step: Step, slot: Slot, entry: Entry) -> None:
+        original(self, _in_memory(step), slot, entry)
 
     return on_accepting
 
 
 def _handed_on_in_memory(original: Callable[..., list[Entry]]) -> Any:
     def hand(self: Sessions, step: Step, last_in_effect: int, limit: int) -> list[Entry]:
-        durable = Step(step.now, step.site, step.voting)
-        return original(self, durable, last_in_effect, limit)
+        return original(self, _in_memory(step), last_in_effect, limit)
 
     return hand
 
 
 def _numbers_anew(original: Any) -> Any:
-    def begin(self: Sessions, site: SiteId, _number_max: int, open_events: tuple[EventRow, ...]) -> None:
-        original(self, site, max((row.number for row in open_events), default=0), open_events)
+    def begin(self: Sessions, site: SiteId, _number_max: int, open_events: tuple[EventRun, ...]) -> None:
+        original(self, site, max((run.last for run in open_events), default=0), open_events)
 
     return begin
+
+
+def _before_they_are_reserved(original: Callable[..., bool]) -> Any:
+    def has_numbers(self: Submissions, step: Step, batch: Batch) -> bool:
+        self._reserved = max(self._reserved, self._given + batch.count)
+        return original(self, step, batch)
+
+    return has_numbers
+
+
+def _reserved_in_memory(original: Callable[..., Iterator[Open]]) -> Any:
+    def number(self: Submissions, step: Step) -> Iterator[Open]:
+        yield from original(self, step)
+        step.effects.writes = [write for write in step.effects.writes if not isinstance(write, WriteNumbers)]
+
+    return number
+
+
+def _queued_may_leave(_: Any) -> Any:
+    return lambda _self, _run: True
 
 
 def _newest_first(original: Any) -> Any:
     def number(self: Sessions, step: Step) -> None:
         """Numbers nothing while something is under way, and then the newest first."""
-        if not self._queue and not self._placed:
-            self._unnumbered.rotate(1)
+        submissions = self._submissions
+        if self._queue or self._placed:
+            submissions._lacks_numbers = False
+        else:
+            submissions._unnumbered.rotate(1)
             original(self, step)
 
     return number
 
 
-def _follow_the_number_before(original: Any) -> Any:
-    def entry(self: Sessions, event: _Event, follows: int) -> Entry:
-        made: Entry = original(self, event, follows)
-        return replace(made, follows=made.number - 1)
+def _follow_the_number_before(original: Callable[..., list[Entry]]) -> Any:
+    def made(self: Sessions, events: EventRun, follows: int) -> list[Entry]:
+        return [replace(entry, follows=entry.number - 1) for entry in original(self, events, follows)]
 
-    return entry
+    return made
 
 
 def _never_void(original: Callable[..., Applied]) -> Any:
-    def apply(self: Microblog, slot: Slot, entry: Entry) -> Applied:
-        if entry.author is not None:
-            last = self.last_in_effect(entry.author)
-            entry = replace(entry, follows=last, number=max(entry.number, last + 1))
-        return original(self, slot, entry)
+    def apply(self: Microblog, run: Run) -> Applied:
+        return original(self, _following(self, run, lambda _entry, _last: True))
 
     return apply
 
 
 def _any_higher_number(original: Callable[..., Applied]) -> Any:
-    def apply(self: Microblog, slot: Slot, entry: Entry) -> Applied:
-        if entry.author is not None and entry.number > self.last_in_effect(entry.author):
-            entry = replace(entry, follows=self.last_in_effect(entry.author))
-        return original(self, slot, entry)
+    def apply(self: Microblog, run: Run) -> Applied:
+        return original(self, _following(self, run, lambda entry, last: entry.number > last))
 
     return apply
+
+
+def _following(machine: Microblog, run: Run, is_taken: Callable[[Entry, int], bool]) -> Run:
+    """The run, as if what is taken followed its author's last number in effect."""
+    last: dict[SiteId, int] = {}
+    made: list[Entry] = []
+    for entry in run.entries:
+        author = entry.author
+        before = 0 if author is None else last.get(author, machine.last_in_effect(author))
+        if author is None or not is_taken(entry, before):
+            made.append(entry)
+        else:
+            last[author] = max(entry.number, before + 1)
+            made.append(replace(entry, follows=before, number=last[author]))
+    return Run(run.first, tuple(made))
 
 
 # Outcomes
 
 
 def _expired_is_not_created(_: Any) -> Any:
-    def doubt(self: Sessions, step: Step, event: _Event, doubt: Doubt) -> None:
-        assert event.row is not None
-        self._settle(step, event, replace(event.row, state=EventState.NOT_CREATED, reason=doubt.said))
+    def doubt(self: Sessions, step: Step, run: Open, doubts: Iterable[Doubt]) -> None:
+        reason = next(iter(doubts)).said
+        self._settle(step, run, replace(run.events, state=EventState.NOT_CREATED, reason=reason))
 
     return doubt
 
 
 def _handed_on_is_lost(original: Any) -> Any:
-    def doubt(self: Sessions, step: Step, event: _Event, told: Doubt) -> None:
-        assert event.row is not None
-        if event.row.slot is None:
-            self._settle(step, event, replace(event.row, state=EventState.LOST, reason=told.said))
+    def doubt(self: Sessions, step: Step, run: Open, doubts: Sequence[Doubt]) -> None:
+        if run.events.slot is None:
+            self._settle(step, run, replace(run.events, state=EventState.LOST, reason=doubts[0].said))
         else:
-            original(self, step, event, told)
+            original(self, step, run, doubts)
 
     return doubt
 
 
 def _withdrawn_is_created(original: Any) -> Any:
-    def on_applied(self: Sessions, step: Step, slot: Slot, entry: Entry, void: bool) -> None:
-        event = self._placed.get(entry.number)
-        if entry.author == self._site and event is not None and event.row is not None:
-            entry = replace(entry, body=event.row.body)
-        original(self, step, slot, entry, void)
+    def on_applied(self: Sessions, step: Step, applied: SawApplied) -> None:
+        made: list[Entry] = []
+        for entry in applied.run.entries:
+            placed = self._placed.get(entry.number) if entry.author == self._site else None
+            made.append(entry if placed is None else replace(entry, body=placed.events.bodies[0]))
+        original(self, step, replace(applied, run=Run(applied.run.first, tuple(made))))
 
     return on_applied
 
 
 def _void_is_created(original: Any) -> Any:
-    def on_applied(self: Sessions, step: Step, slot: Slot, entry: Entry, _void: bool) -> None:
-        original(self, step, slot, entry, False)
+    def on_applied(self: Sessions, step: Step, applied: SawApplied) -> None:
+        original(self, step, replace(applied, void=()))
 
     return on_applied
 
 
 def _again_after_a_told_loss(original: Any) -> Any:
-    def settle(self: Sessions, step: Step, event: _Event, row: EventRow) -> None:
-        original(self, step, event, row)
-        if row.state is EventState.LOST:
-            event.row = replace(row, state=EventState.QUEUED, slot=None)
-            self._queue.appendleft(event)
+    def settle(self: Sessions, step: Step, run: Open, events: EventRun) -> None:
+        original(self, step, run, events)
+        if events.state is EventState.LOST:
+            again = replace(events, state=EventState.QUEUED, slot=None)
+            self._queue.put(events.first, events.last, Open(again, run.batch))
 
     return settle
 
 
 def _settled_in_memory(original: Any) -> Any:
-    def settle(self: Sessions, step: Step, event: _Event, row: EventRow) -> None:
-        original(self, step, event, row)
-        step.effects.writes.remove(WriteEvent(row))
+    def settle(self: Sessions, step: Step, run: Open, events: EventRun) -> None:
+        original(self, step, run, events)
+        step.effects.writes.remove(WriteEvents(events))
 
     return settle
 
 
 def _doubts_are_forgotten(original: Any) -> Any:
-    def begin(self: Sessions, site: SiteId, number_max: int, open_events: tuple[EventRow, ...]) -> None:
-        kept = tuple(row for row in open_events if row.state is not EventState.UNKNOWN)
+    def begin(self: Sessions, site: SiteId, number_max: int, open_events: tuple[EventRun, ...]) -> None:
+        kept = tuple(run for run in open_events if run.state is not EventState.UNKNOWN)
         original(self, site, number_max, kept)
 
     return begin
 
 
 def _created_when_learned(original: Any) -> Any:
-    def on_learned(self: Sessions, step: Step, slot: Slot, entry: Entry) -> None:
-        original(self, step, slot, entry)
-        self.on_applied(step, slot, entry, False)
+    def on_learned(self: Sessions, step: Step, run: Run) -> None:
+        original(self, step, run)
+        self.on_applied(step, SawApplied(run, ()))
 
     return on_learned
+
+
+def _told_of_the_next_one(original: Any) -> Any:
+    def tell(self: Submissions, step: Step, run: Open, said: SawOutcome) -> None:
+        """Of those that were submitted with it."""
+        if run.batch is not None and said.id is not None and said.count < run.batch.count:
+            place = said.id.number - run.batch.first
+            number = run.batch.first + (place + 1) % (run.batch.count - said.count + 1)
+            said = replace(said, id=EventId(said.id.author, number))
+        original(self, step, run, said)
+
+    return tell
 
 
 MUTANTS: Final = (
@@ -167,6 +214,17 @@ MUTANTS: Final = (
         "D1", "an event is not durably handed on before it leaves", (Patch(Sessions, "hand", _handed_on_in_memory),)
     ),
     Mutant("E1", "numbers begin anew at a start", (Patch(Sessions, "__init__", _numbers_anew),)),
+    Mutant(
+        "E1",
+        "gives out numbers of a block that is not durable yet",
+        (Patch(Submissions, "_has_numbers", _before_they_are_reserved),),
+    ),
+    Mutant("E1", "numbers are reserved in memory alone", (Patch(Submissions, "number", _reserved_in_memory),)),
+    Mutant(
+        "L3",
+        "an event that the disk calls queued leaves beside the commit",
+        (Patch(Sessions, "may_leave_beside", _queued_may_leave),),
+    ),
     Mutant("E2", "says not-created of an event that left", (Patch(Sessions, "_doubt", _expired_is_not_created),)),
     Mutant("E2", "says lost of an event that was handed on", (Patch(Sessions, "_doubt", _handed_on_is_lost),)),
     Mutant("E2", "says created of what was withdrawn", (Patch(Sessions, "on_applied", _withdrawn_is_created),)),
@@ -175,6 +233,7 @@ MUTANTS: Final = (
         "E2", "proposes an event again after its loss was told", (Patch(Sessions, "_settle", _again_after_a_told_loss),)
     ),
     Mutant("E2", "tells an outcome that is not durable", (Patch(Sessions, "_settle", _settled_in_memory),)),
+    Mutant("E2", "tells an outcome of the event beside it", (Patch(Submissions, "tell", _told_of_the_next_one),)),
     Mutant("E2", "forgets at a start what was in doubt", (Patch(Sessions, "__init__", _doubts_are_forgotten),)),
     Mutant("E3", "the newest event goes first", (Patch(Sessions, "number", _newest_first),)),
     Mutant("E4", "says created before the prefix is learned", (Patch(Sessions, "on_learned", _created_when_learned),)),
@@ -183,6 +242,6 @@ MUTANTS: Final = (
     Mutant(
         "E5",
         "an event follows the number before, in effect or not",
-        (Patch(Sessions, "_entry", _follow_the_number_before),),
+        (Patch(Sessions, "_entries", _follow_the_number_before),),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -10,16 +10,19 @@ from msgspec.structs import replace
 
 import engine.core.leading.elected
 from engine.core.consensus import Consensus
+from engine.core.effects import Send
 from engine.core.entry import Entry
-from engine.core.ids import Ballot, SiteId, Slot, Tick
+from engine.core.ids import Ballot, SiteId, Tick
 from engine.core.leading.chains import Chains
 from engine.core.leading.elected import Elected
 from engine.core.leading.election import Election
-from engine.core.leading.leader import Campaign, Leader, Reign
-from engine.core.messages import Accepted, Cause, HandOn, Promise, Refused, Synod
+from engine.core.leading.leader import Campaign, Leader
+from engine.core.messages import Accept, Accepted, Cause, HandOn, Message, Promise, Refused, Synod
 from engine.core.peers.heartbeats import Claim
+from engine.core.run import Run
+from engine.core.spans import Spans
 from engine.core.step import Step
-from engine.core.synod.proposer import Rounds
+from engine.core.synod.proposer import Rounds, cut_found
 from engine.sim.mutants.mutant import Mutant, Patch
 
 # Phase 1
@@ -27,7 +30,7 @@ from engine.sim.mutants.mutant import Mutant, Patch
 
 def _forget_the_dead_leaders_flights(original: Any) -> Any:
     def take_over(self: Leader, step: Step, campaign: Campaign) -> None:
-        campaign.found.clear()
+        campaign.found = Spans(cut_found)
         original(self, step, campaign)
 
     return take_over
@@ -47,11 +50,8 @@ def _left_out_is_ignored(original: Any) -> Any:
     return on_promise
 
 
-def _leave_gaps(original: Any) -> Any:
-    def flight(self: Leader, step: Step, reign: Reign, slot: Slot, entry: Entry) -> Any:
-        return [] if entry.author is None else original(self, step, reign, slot, entry)
-
-    return flight
+def _leave_gaps(_: Any) -> Any:
+    return lambda _self, _step, _reign, _first, _last: ()
 
 
 def _nobody_fills_under_a_leader(_: Any) -> Any:
@@ -120,16 +120,53 @@ def _goes_on_unchecked(_: Any) -> Any:
     return tick
 
 
-def _chains_what_overtook(original: Any) -> Any:
-    def take(self: Chains, entry: Entry) -> Any:
-        assert entry.author is not None
-        return original(self, replace(entry, follows=min(self.tail(entry.author), entry.follows)))
+def _chains_what_overtook(original: Callable[..., list[Entry]]) -> Any:
+    def take(self: Chains, entries: Sequence[Entry]) -> list[Entry]:
+        taken: list[Entry] = []
+        for entry in entries:
+            assert entry.author is not None
+            taken += original(self, [replace(entry, follows=min(self.tail(entry.author), entry.follows))])
+        return taken
 
     return take
 
 
 def _never_gives_way(_: Any) -> Any:
     return lambda _self, _now, _patience: None
+
+
+def _votes_for_itself(original: Any) -> Any:
+    def send(self: Leader, step: Step, sites: tuple[SiteId, ...], ballot: Ballot, runs: Iterable[Run]) -> None:
+        """What left early has this site's vote at once, and no commit with it."""
+        said = tuple(runs)
+        original(self, step, tuple(site for site in sites if site != step.site), ballot, said)
+        if step.site in sites:
+            step.looped += [Accepted(ballot, ((run.first, run.last),)) for run in said]
+
+    return send
+
+
+def _leaves_beside(is_early: Callable[[Message], bool]) -> Callable[[Any], Any]:
+    """Beside the commit that it rests on."""
+
+    def broken(original: Any) -> Any:
+        def send(self: Step, to: SiteId, message: Message) -> None:
+            if to != self.site and is_early(message):
+                self.effects.sends.append(Send(to, message, beside=True))
+            else:
+                original(self, to, message)
+
+        return send
+
+    return broken
+
+
+def _is_at_zero(message: Message) -> bool:
+    return isinstance(message, Accept) and message.ballot.round == 0
+
+
+def _is_of_a_synod(message: Message) -> bool:
+    return isinstance(message, Accept) and message.ballot.round > 0
 
 
 # The election
@@ -188,6 +225,24 @@ MUTANTS: Final = (
     Mutant("L3", "goes on when a range promise outranks it", (Patch(Leader, "on_refused", _goes_on_when_outranked),)),
     Mutant("L3", "goes on leading, whoever is heard", (Patch(Elected, "tick", _goes_on_unchecked),)),
     Mutant("E5", "the leader chains what overtook", (Patch(Chains, "take", _chains_what_overtook),)),
+    Mutant("L3", "a leader's own vote is in no commit", (Patch(Leader, "_send", _votes_for_itself),)),
+    Mutant(
+        "L3",
+        "promises leave beside the commit",
+        (Patch(Step, "send", _leaves_beside(lambda said: isinstance(said, Promise))),),
+    ),
+    Mutant(
+        "L3",
+        "acceptances leave beside the commit",
+        (Patch(Step, "send", _leaves_beside(lambda said: isinstance(said, Accepted))),),
+    ),
+    Mutant(
+        "L3",
+        "events are handed on beside the commit",
+        (Patch(Step, "send", _leaves_beside(lambda said: isinstance(said, HandOn))),),
+    ),
+    Mutant("L3", "ballot 0 leaves beside the commit", (Patch(Step, "send", _leaves_beside(_is_at_zero)),)),
+    Mutant("L3", "accepts of a synod leave beside the commit", (Patch(Step, "send", _leaves_beside(_is_of_a_synod)),)),
     Mutant("L3", "stands although it hears a leader", (Patch(Election, "stands", _stands_whoever_leads),)),
     Mutant("L3", "claims to reach a majority in any case", (Patch(Election, "reaches", _claims_to_reach),)),
     Mutant("L3", "tells hearsay of a leader as heard", (Patch(Elected, "claim", _hears_by_hearsay),)),
@@ -199,7 +254,7 @@ RARE: Final = (
     Mutant(
         "L3",
         "leaves gaps, and nobody fills them while it leads",
-        (Patch(Leader, "_flight", _leave_gaps), Patch(Elected, "fills", _nobody_fills_under_a_leader)),
+        (Patch(Leader, "_no_ops", _leave_gaps), Patch(Elected, "fills", _nobody_fills_under_a_leader)),
     ),
     Mutant("L3", "goes on leading where a slot gets no majority", (Patch(Leader, "stuck", _never_gives_way),)),
     Mutant("B3", "counts votes of its older reigns", (Patch(Consensus, "take", _votes_of_older_reigns),)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -12,11 +12,12 @@ import engine.core.synod.proposer
 from engine.core.effects import SawAttempt
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, Round, SiteId, Tick
-from engine.core.messages import AcceptedSlot, Cause
+from engine.core.messages import Cause
+from engine.core.run import AcceptedRun, Run
 from engine.core.step import Step
 from engine.core.storage import Vote
 from engine.core.synod.acceptor import Barred
-from engine.core.synod.proposer import Accepting, Attempt, Preparing, Proposer, Rounds, Waiting
+from engine.core.synod.proposer import Accepting, Attempt, Found, Preparing, Proposer, Rounds, Waiting
 from engine.sim.mutants.mutant import Mutant, Patch
 
 
@@ -40,26 +41,26 @@ def _no_hint(_: Any) -> Any:
 
 
 def _unnoticed(original: Callable[..., Vote | Barred]) -> Any:
-    def accept(vote: Vote, ranged: Ballot | None, ballot: Ballot, entry: Entry) -> Vote | Barred:
+    def accept(vote: Vote, ranged: Ballot | None, ballot: Ballot, entries: tuple[Entry, ...]) -> Vote | Barred:
         """An acceptor that finds another entry at a ballot would stop, and show it."""
-        if vote.accepted == ballot and vote.entry != entry:
+        if vote.accepted == ballot and vote.entries != entries:
             return Barred(vote.promised or ballot, Cause.SLOT)
-        return original(vote, ranged, ballot, entry)
+        return original(vote, ranged, ballot, entries)
 
     return accept
 
 
 def _own_entry(_: Any) -> Any:
-    def to_propose(phase: Preparing, own: Entry, quorum: int) -> Accepting | None:
-        return None if len(phase.promised) < quorum else Accepting(phase.ballot, own)
+    def to_propose(phase: Preparing, own: Run, quorum: int) -> Accepting | None:
+        return None if len(phase.promised) < quorum else Accepting(phase.ballot, own.entries)
 
     return to_propose
 
 
 def _noop_over_accepted(original: Any) -> Any:
-    def to_propose(phase: Preparing, own: Entry, quorum: int) -> Accepting | None:
+    def to_propose(phase: Preparing, own: Run, quorum: int) -> Accepting | None:
         proposal: Accepting | None = original(phase, own, quorum)
-        return proposal if proposal is None or own != NOOP else replace(proposal, entry=NOOP)
+        return proposal if proposal is None or NOOP not in own.entries else replace(proposal, entries=own.entries)
 
     return to_propose
 
@@ -73,32 +74,35 @@ def _too_few_votes(original: Any) -> Any:
 
 
 def _first_found(original: Callable[..., Preparing]) -> Any:
-    def promised(phase: Preparing, site: SiteId, ballot: Ballot, found: AcceptedSlot | None) -> Preparing:
-        return original(phase, site, ballot, found if phase.found is None else None)
+    def promised(phase: Preparing, site: SiteId, ballot: Ballot, reported: Sequence[AcceptedRun]) -> Preparing:
+        return original(phase, site, ballot, () if phase.found else reported)
 
     return promised
 
 
 def _lowest_found(original: Any) -> Any:
-    def promised(phase: Preparing, site: SiteId, ballot: Ballot, found: AcceptedSlot | None) -> Preparing:
-        after: Preparing = original(phase, site, ballot, found)
-        if phase.found is not None and found is not None and found.ballot < phase.found.ballot:
-            return replace(after, found=found, found_at=site)
-        return replace(after, found=phase.found, found_at=phase.found_at) if phase.found is not None else after
+    def promised(phase: Preparing, site: SiteId, ballot: Ballot, reported: Sequence[AcceptedRun]) -> Preparing:
+        after: Preparing = original(phase, site, ballot, reported)
+        if not phase.found or not reported or min(reported, key=_ballot).ballot > phase.found[0].accepted.ballot:
+            return replace(after, found=phase.found or after.found)
+        return replace(after, found=tuple(Found(run, site) for run in reported))
 
     return promised
 
 
+def _ballot(reported: AcceptedRun) -> Ballot:
+    return reported.ballot
+
+
 def _zero_is_none(original: Callable[..., Preparing]) -> Any:
-    def promised(phase: Preparing, site: SiteId, ballot: Ballot, found: AcceptedSlot | None) -> Preparing:
-        seen = found if found is not None and found.ballot.round else None
-        return original(phase, site, ballot, seen)
+    def promised(phase: Preparing, site: SiteId, ballot: Ballot, reported: Sequence[AcceptedRun]) -> Preparing:
+        return original(phase, site, ballot, [run for run in reported if run.ballot.round])
 
     return promised
 
 
 def _promise_of_any_ballot(original: Any) -> Any:
-    return lambda phase, site, _ballot, found: original(phase, site, phase.ballot, found)
+    return lambda phase, site, _ballot, reported: original(phase, site, phase.ballot, reported)
 
 
 def _vote_of_any_ballot(original: Any) -> Any:
@@ -129,8 +133,8 @@ def _waits(for_ms: int) -> Callable[[Any], Any]:
 
 
 def _promise_twice(original: Any) -> Any:
-    def promised(phase: Preparing, site: SiteId, ballot: Ballot, found: AcceptedSlot | None) -> Preparing:
-        after: Preparing = original(phase, site, ballot, found)
+    def promised(phase: Preparing, site: SiteId, ballot: Ballot, reported: Sequence[AcceptedRun]) -> Preparing:
+        after: Preparing = original(phase, site, ballot, reported)
         repeats = site in phase.promised and ballot == phase.ballot
         return replace(after, promised=after.promised | {SiteId(f"{site}'")}) if repeats else after
 

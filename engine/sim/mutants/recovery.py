@@ -9,11 +9,12 @@ from typing import Any, Final
 from msgspec import structs
 
 import engine.core.replica
+from engine.core.entry import Entry, Unblock, decode
 from engine.core.ids import SiteId, Slot, Tick
 from engine.core.log.filler import Filler
 from engine.core.log.learner import Learner
 from engine.core.log.linearizable_reads import LinearizableReads
-from engine.core.log.microblog import Applied, Microblog
+from engine.core.log.microblog import Microblog
 from engine.core.log.scanner import Asking, Scanner
 from engine.core.messages import GREETINGS, AskHighest, Highest
 from engine.core.peers.lives import Lives
@@ -22,17 +23,18 @@ from engine.sim.mutants.mutant import Mutant, Patch
 
 
 def _learned_is_what_is_applied(_: Any) -> Any:
-    def is_learned(self: Learner, slot: Slot) -> bool:
-        return slot <= self.prefix
+    def unlearned(self: Learner, first: Slot, last: Slot) -> list[tuple[Slot, Slot]]:
+        first = max(first, Slot(self.prefix + 1))
+        return [(first, last)] if first <= last else []
 
-    return is_learned
+    return unlearned
 
 
-def _blocks_stand_for_ever(_: Any) -> Any:
-    def unblock(_self: Microblog, _blocker: SiteId, _blocked: SiteId) -> Applied:
-        return Applied(void=False, shown=False, table=None)
+def _blocks_stand_for_ever(original: Any) -> Any:
+    def changes(self: Microblog, slot: Slot, author: SiteId, entry: Entry) -> Any:
+        return [] if isinstance(decode(entry.body).operation, Unblock) else original(self, slot, author, entry)
 
-    return unblock
+    return changes
 
 
 def _never_compete(_: Any) -> Any:
@@ -134,9 +136,9 @@ MUTANTS: Final = (
     Mutant(
         "R1",
         "what is learned above a hole is learned anew",
-        (Patch(Learner, "is_learned", _learned_is_what_is_applied),),
+        (Patch(Learner, "unlearned", _learned_is_what_is_applied),),
     ),
-    Mutant("R2", "blocks stand for ever", (Patch(Microblog, "_unblock", _blocks_stand_for_ever),)),
+    Mutant("R2", "blocks stand for ever", (Patch(Microblog, "_changes", _blocks_stand_for_ever),)),
     Mutant("R3", "the filler never competes", (Patch(Filler, "_compete", _never_compete),)),
     Mutant(
         "R4",

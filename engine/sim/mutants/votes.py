@@ -11,9 +11,11 @@ import engine.core.synod.acceptor
 from engine.core.effects import Effects
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, Slot
-from engine.core.messages import AcceptedSlot, Cause, Prepare, Promise
+from engine.core.messages import Cause, Prepare, Promise
+from engine.core.run import AcceptedRun
+from engine.core.spans import Part
 from engine.core.step import Step
-from engine.core.storage import StoreFailed, Vote, WriteVote
+from engine.core.storage import NO_VOTE, StoreFailed, Vote, WriteVote, cut_vote
 from engine.core.synod.acceptor import Acceptor, Barred
 from engine.core.turn import Commit, Item, Turn
 from engine.sim.mutants.mutant import Mutant, Patch
@@ -28,24 +30,33 @@ def _promise_anything(_: Any) -> Any:
 
 
 def _accept_anything(_: Any) -> Any:
-    def accept(_vote: Vote, _ranged: Ballot | None, ballot: Ballot, entry: Entry) -> Vote | Barred:
-        return Vote(ballot, ballot, entry)
+    def accept(_vote: Vote, _ranged: Ballot | None, ballot: Ballot, entries: tuple[Entry, ...]) -> Vote | Barred:
+        return Vote(ballot, ballot, entries)
 
     return accept
 
 
 def _accept_without_raising(original: Any) -> Any:
-    def accept(vote: Vote, ranged: Ballot | None, ballot: Ballot, entry: Entry) -> Vote | Barred:
-        after = original(vote, ranged, ballot, entry)
-        return after if isinstance(after, Barred) else replace(after, promised=vote.promised)
+    def keep(self: Acceptor, step: Step, first: Slot, last: Slot, after: Vote) -> None:
+        if not _is_acceptance(after):
+            original(self, step, first, last, after)
+            return
+        for part in list(self.votes.parts(first, last)):
+            kept = cut_vote(after, part.first - first, part.last - part.first + 1)
+            promised = (part.value or NO_VOTE).promised
+            original(self, step, part.first, part.last, replace(kept, promised=promised))
 
-    return accept
+    return keep
+
+
+def _is_acceptance(vote: Vote) -> bool:
+    """What is kept was accepted just now; else, it was promised."""
+    return vote.accepted == vote.promised
 
 
 def _forget_votes(_: Any) -> Any:
-    def keep(_self: Acceptor, step: Step, slot: Slot, before: Vote, after: Vote) -> None:
-        if after is not before:
-            step.write(WriteVote(slot, after))
+    def keep(_self: Acceptor, step: Step, first: Slot, last: Slot, after: Vote) -> None:
+        step.write(WriteVote(first, last, after))
 
     return keep
 
@@ -53,8 +64,8 @@ def _forget_votes(_: Any) -> Any:
 def _prune_when_promising(original: Any) -> Any:
     def prepare_range(self: Acceptor, step: Step, log: Any, message: Prepare) -> Any:
         answer = original(self, step, log, message)
-        if isinstance(answer, Promise):
-            self._votes.clear()
+        if isinstance(answer, Promise) and self.votes.last is not None:
+            self.votes.remove(Slot(1), self.votes.last)
         return answer
 
     return prepare_range
@@ -64,11 +75,18 @@ def _no_range_promise(_: Any) -> Any:
     return lambda _self, _slot: None
 
 
+def _no_range_promises(original: Callable[..., Iterator[tuple[Part[Vote], Ballot | None]]]) -> Any:
+    def parts(self: Acceptor, first: Slot, last: Slot) -> Iterator[tuple[Part[Vote], None]]:
+        return ((part, None) for part, _ in original(self, first, last))
+
+    return parts
+
+
 def _range_ends_where_it_is_used(original: Any) -> Any:
     def prepare_range(self: Acceptor, step: Step, log: Any, message: Prepare) -> Any:
         if message.last is not None:
             return original(self, step, log, message)
-        last = max((message.first, *self._votes))
+        last = max(message.first, self.votes.last or message.first)
         answer = original(self, step, log, replace(message, last=last))
         covers_all = isinstance(answer, Promise) and answer.last == last
         return replace(answer, last=None) if covers_all else answer
@@ -77,14 +95,14 @@ def _range_ends_where_it_is_used(original: Any) -> Any:
 
 
 def _report_the_promise(_: Any) -> Any:
-    def report(slot: Slot, vote: Vote) -> tuple[AcceptedSlot, ...]:
-        return () if vote.promised is None or vote.entry is None else (AcceptedSlot(slot, vote.promised, vote.entry),)
+    def report(first: Slot, vote: Vote) -> tuple[AcceptedRun, ...]:
+        return () if vote.promised is None or not vote.entries else (AcceptedRun(first, vote.promised, vote.entries),)
 
     return report
 
 
 def _report_nothing(_: Any) -> Any:
-    return lambda _slot, _vote: ()
+    return lambda _first, _vote: ()
 
 
 def _silently_short(original: Any) -> Any:
@@ -95,22 +113,17 @@ def _silently_short(original: Any) -> Any:
     return report_range
 
 
-def _promise_in_memory(_: Any) -> Any:
-    def keep(self: Acceptor, step: Step, slot: Slot, before: Vote, after: Vote) -> None:
-        self.votes[slot] = after
-        if after.accepted != before.accepted:
-            step.write(WriteVote(slot, after))
+def _kept_in_memory(is_kept: Callable[[Vote], bool]) -> Callable[[Any], Any]:
+    def broken(original: Any) -> Any:
+        def keep(self: Acceptor, step: Step, first: Slot, last: Slot, after: Vote) -> None:
+            if is_kept(after):
+                self.votes.put(first, last, after)
+            else:
+                original(self, step, first, last, after)
 
-    return keep
+        return keep
 
-
-def _accept_in_memory(_: Any) -> Any:
-    def keep(self: Acceptor, step: Step, slot: Slot, before: Vote, after: Vote) -> None:
-        self.votes[slot] = after
-        if after.accepted == before.accepted and after is not before:
-            step.write(WriteVote(slot, after))
-
-    return keep
+    return broken
 
 
 def _refuse_with_the_asked_ballot(original: Any) -> Any:
@@ -170,10 +183,14 @@ _acceptor = engine.core.synod.acceptor
 MUTANTS: Final = (
     Mutant("A1", "promises any ballot", (Patch(_acceptor, "prepare", _promise_anything),)),
     Mutant("A2", "accepts any ballot", (Patch(_acceptor, "accept", _accept_anything),)),
-    Mutant("A2", "accepting does not raise the promise", (Patch(_acceptor, "accept", _accept_without_raising),)),
+    Mutant("A2", "accepting does not raise the promise", (Patch(Acceptor, "_keep", _accept_without_raising),)),
     Mutant("A2", "forgets the votes of unlearned slots", (Patch(Acceptor, "_keep", _forget_votes),)),
     Mutant("A2", "a range promise prunes the votes", (Patch(Acceptor, "_prepare_range", _prune_when_promising),)),
-    Mutant("A3", "range promises are not held", (Patch(Acceptor, "_ranged", _no_range_promise),)),
+    Mutant(
+        "A3",
+        "range promises are not held",
+        (Patch(Acceptor, "_ranged", _no_range_promise), Patch(Acceptor, "_parts", _no_range_promises)),
+    ),
     Mutant(
         "A3",
         "a range promise ends at the highest slot voted in",
@@ -188,8 +205,12 @@ MUTANTS: Final = (
         "A5", "names another ballot than that in the way", (Patch(_acceptor, "_bar", _refuse_with_the_asked_ballot),)
     ),
     Mutant("A5", "blames a range for what one slot refuses", (Patch(_acceptor, "_bar", _blame_a_range),)),
-    Mutant("D1", "promises are not durable", (Patch(Acceptor, "_keep", _promise_in_memory),)),
-    Mutant("D1", "acceptances are not durable", (Patch(Acceptor, "_keep", _accept_in_memory),)),
+    Mutant(
+        "D1",
+        "promises are not durable",
+        (Patch(Acceptor, "_keep", _kept_in_memory(lambda vote: not _is_acceptance(vote))),),
+    ),
+    Mutant("D1", "acceptances are not durable", (Patch(Acceptor, "_keep", _kept_in_memory(_is_acceptance)),)),
     Mutant("D1", "messages leave before the commit", (Patch(Turn, "items", _leave_first),)),
     Mutant("D1", "it is told before the commit", (Patch(Turn, "items", _tell_first),)),
     Mutant("D2", "a failed sync is ignored", (Patch(SimDisk, "sync", _sync_errors_ignored),)),
