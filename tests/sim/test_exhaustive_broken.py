@@ -11,11 +11,8 @@ from typing import Any, Final
 
 import pytest
 
-import engine.core.consensus
 import engine.core.synod.proposer
-from engine.core.entry import Entry
-from engine.core.messages import ChosenSlot
-from engine.core.storage import NO_VOTE, Vote
+from engine.core.storage import NO_VOTE
 from engine.sim.mutants.catalogue import named
 from engine.sim.mutants.mutant import Mutant, Patch
 from engine.sim.proving.exhaustive.__main__ import main
@@ -48,19 +45,9 @@ def _zero_after_any(_: Any) -> Any:
     return lambda _site, before, vote: before is not None and vote == NO_VOTE
 
 
-def _own_entry_of_any(_: Any) -> Any:
-    def chosen_entry(said: ChosenSlot, vote: Vote) -> Entry | None:
-        return vote.entry if said.entry is None else said.entry
-
-    return chosen_entry
-
-
 _AGAIN: Final = _skipping("again", _in_the_place_of("l2-uses-ballot-0-at-a-slot-it-has-voted-in"))
 _OVER_A_PROMISE: Final = _skipping("over a promise", _in_the_place_of("l2-uses-ballot-0-at-a-slot-it-has-promised"))
 _AFTER_ANY: Final = _skipping("after any entry", _zero_after_any)
-_ANY_OWN: Final = Mutant(
-    "R0", "any own entry is chosen", (Patch(engine.core.consensus, "chosen_entry", _own_entry_of_any),)
-)
 
 BREAKAGES: Final = (
     Breakage(named("a2-accepting-does-not-raise-the-promise"), "duel", "A2", 9),
@@ -84,8 +71,17 @@ BREAKAGES: Final = (
     Breakage(named("l3-forgets-what-a-dead-leader-had-in-flight"), "leaders", "B2", 12),
     Breakage(named("l3-forgets-what-a-dead-leader-had-in-flight"), "leader and synod, and told", "B2", 11),
     Breakage(named("l3-ignores-what-a-promise-leaves-out"), "slot left out", "B2", 13),
-    Breakage(_ANY_OWN, "duel, and told", "R1", 13),
+    Breakage(named("r0-takes-whatever-it-accepted-for-chosen"), "duel, and told", "R1", 13),
     Breakage(named("r3-fills-with-a-no-op-what-was-accepted"), "hole", "B2", 10),
+    Breakage(named("a2-accepts-a-run-where-its-first-slot-may-be"), "run and synod", "A1", 6),
+    Breakage(named("b3-says-that-it-accepted-all-of-a-run"), "run and synod", "R1", 9),
+    Breakage(named("b3-a-vote-for-a-part-of-a-run-counts-for-all-of-it"), "run left out", "R1", 10),
+    Breakage(named("a4-votes-are-one-slot-off-where-they-are-cut"), "run left out", "B1", 8),
+    Breakage(named("b1-a-run-is-one-slot-off-where-it-is-cut"), "run left out", "B1", 8),
+    Breakage(named("b2-what-is-in-flight-is-one-slot-off-where-it-is-cut"), "run left out", "R1", 8),
+    Breakage(named("a4-reports-the-first-slot-of-an-accepted-run-alone"), "run in pages", "B2", 12),
+    Breakage(named("a4-a-range-promise-is-silently-short"), "run in pages", "B2", 12),
+    Breakage(named("l3-takes-the-first-page-of-a-promise-for-all-of-it"), "run in pages", "B2", 12),
 )
 
 

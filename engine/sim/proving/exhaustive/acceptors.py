@@ -20,9 +20,21 @@ from msgspec import structs
 
 from engine.core.broken import BrokenRule
 from engine.core.ids import Ballot, SiteId, Slot
-from engine.core.messages import Accept, Accepted, Chosen, LearnedSlot, Message, Prepare, Promise
+from engine.core.messages import Accept, Accepted, Chosen, Message, Prepare, Promise
+from engine.core.run import Run, slots_of, spans_of
 from engine.core.settings import Leadership, Settings
-from engine.core.storage import RangePromise, Vote, Write, WriteApplied, WriteLearned, WriteRanges, WriteVote
+from engine.core.spans import Part, Spans
+from engine.core.storage import (
+    RangePromise,
+    Vote,
+    Voted,
+    Write,
+    WriteApplied,
+    WriteLearned,
+    WriteRanges,
+    WriteVote,
+    cut_vote,
+)
 from engine.core.synod.acceptor import Acceptor
 from engine.sim.proving.exhaustive import logs
 from engine.sim.proving.exhaustive.invariants import Proposal, Witness
@@ -33,6 +45,8 @@ SLOT_MAX: Final = Slot(2)
 
 _ITSELF: Final = Settings(SiteId("acceptor"), (SiteId("acceptor"),), Leadership.NONE)
 
+PAGE_BYTES: Final = _ITSELF.page_bytes
+
 
 Counted = frozenset[tuple[Ballot, type[Message], Slot | None]]
 """What is counted somewhere: votes of a ballot, of a kind, for a slot; None: for all slots from one on."""
@@ -42,11 +56,14 @@ Counted = frozenset[tuple[Ballot, type[Message], Slot | None]]
 class Promises:
     """What it promised and accepted in unlearned slots."""
 
-    votes: frozenset[tuple[Slot, Vote]] = frozenset()
+    votes: tuple[Voted, ...] = ()
     ranges: tuple[RangePromise, ...] = ()
 
+    def spans(self) -> Spans[Vote]:
+        return Spans(cut_vote, (Part(voted.first, voted.last, voted.vote) for voted in self.votes))
+
     def acceptor(self) -> Acceptor:
-        return Acceptor(dict(self.votes), self.ranges, _ITSELF.page_bytes)
+        return Acceptor(self.spans(), self.ranges, PAGE_BYTES)
 
 
 _NO_PROMISES: Final = Promises()
@@ -54,13 +71,14 @@ _NO_PROMISES: Final = Promises()
 
 @dataclass(frozen=True, slots=True)
 class AcceptorState:
-    """`memory` is None while it is what the disk says."""
+    """`memory` is None while it is what the disk says. A promise says no more than fits into `page_bytes`."""
 
     disk: Promises = _NO_PROMISES
     memory: Promises | None = None
     learned: logs.Log = frozenset()
     sent: frozenset[Message] = frozenset()
     accepted: frozenset[Proposal] = frozenset()
+    page_bytes: int = PAGE_BYTES
 
     def acceptor(self) -> Acceptor:
         """The running one."""
@@ -73,7 +91,8 @@ class AcceptorState:
 def take(state: AcceptorState, message: Prepare | Accept | Chosen) -> AcceptorState:
     """The acceptor takes a message, commits, and answers. Raises Violated."""
     held = state.memory or state.disk
-    consensus = logs.consensus(_ITSELF, state.learned, votes=dict(held.votes), ranges=held.ranges)
+    settings = replace(_ITSELF, page_bytes=state.page_bytes)
+    consensus = logs.consensus(settings, state.learned, votes=held.votes, ranges=held.ranges)
     step = logs.step(_ITSELF.site)
     try:
         consensus.take(step, logs.SAID.source, message)
@@ -82,11 +101,11 @@ def take(state: AcceptorState, message: Prepare | Accept | Chosen) -> AcceptorSt
     acceptor = consensus.acceptor
     after = _committed(state, step.effects.writes, acceptor)
     _never_back(state, after)
-    memory = Promises(frozenset(acceptor.votes.items()), acceptor.ranges)
+    memory = Promises(_voted(acceptor.votes), acceptor.ranges)
     return replace(
         after,
         memory=None if memory == after.disk else memory,
-        sent=state.sent.union(send.message for send in step.effects.sends if _is_vote(send.message)),
+        sent=state.sent.union(send.message for send in step.effects.sends if _is_vote(message, send.message)),
     )
 
 
@@ -102,45 +121,55 @@ def forget(state: AcceptorState, counted: Counted) -> AcceptorState:
 
 
 def _open_part(vote: Promise | Accepted, counted: Counted) -> Iterator[Message]:
+    """Of promises, all that is said at a ballot: it has one purpose (B1)."""
     match vote:
         case Promise():
-            slot = vote.first if vote.first == vote.last else None
-            if (vote.ballot, Promise, slot) in counted:
+            slots = [slot for ballot, kind, slot in counted if (ballot, kind) == (vote.ballot, Promise)]
+            if any(slot is None or vote.covers(slot, slot) for slot in slots):
                 yield vote
         case Accepted():
-            slots = tuple(slot for slot in vote.slots if (vote.ballot, Accepted, slot) in counted)
-            if slots:
-                yield structs.replace(vote, slots=slots)
+            accepted = (slot for span in vote.spans for slot in slots_of(*span))
+            spans = spans_of(slot for slot in accepted if (vote.ballot, Accepted, slot) in counted)
+            if spans:
+                yield structs.replace(vote, spans=spans)
 
 
 def _committed(state: AcceptorState, writes: Iterable[Write], acceptor: Acceptor) -> AcceptorState:
-    votes, ranges = dict(state.disk.votes), state.disk.ranges
-    learned = set(state.learned)
+    votes, ranges = state.disk.spans(), state.disk.ranges
+    learned = state.learned
     for write in writes:
         match write:
-            case WriteVote(slot, vote):
-                votes[slot] = vote
+            case WriteVote(first, last, vote):
+                votes.put(first, last, vote)
             case WriteRanges():
                 ranges = write.ranges
-            case WriteLearned(slot, entry, _):
-                votes.pop(slot, None)
-                learned.add(LearnedSlot(slot, entry))
+            case WriteLearned(run):
+                votes.remove(run.first, run.last)
+                learned = learned.union(run)
             case WriteApplied():
                 pass
             case _:
                 raise AssertionError(f"an acceptor does not write {write}")
     accepted = state.accepted.union(
-        (slot, vote.accepted, vote.entry)
-        for slot, vote in (*votes.items(), *acceptor.votes.items())
-        if vote.accepted is not None and vote.entry is not None
+        (slot, vote.accepted, entry)
+        for first, _, vote in (*votes, *acceptor.votes)
+        if vote.accepted is not None and vote.entries
+        for slot, entry in Run(first, vote.entries)
     )
-    disk = Promises(frozenset(votes.items()), ranges)
-    return replace(state, disk=disk, learned=frozenset(learned), accepted=accepted)
+    return replace(state, disk=Promises(_voted(votes), ranges), learned=learned, accepted=accepted)
 
 
-def _is_vote(answer: Message) -> bool:
-    is_of_one_learned_slot = isinstance(answer, Promise) and answer.first == answer.last and bool(answer.learned)
+def _voted(votes: Spans[Vote]) -> tuple[Voted, ...]:
+    return tuple(Voted(*part) for part in votes)
+
+
+def _is_vote(asked: Message, answer: Message) -> bool:
+    is_of_one_learned_slot = isinstance(answer, Promise) and bool(answer.learned) and _is_of_one_slot(asked)
     return isinstance(answer, Accepted | Promise) and not is_of_one_learned_slot
+
+
+def _is_of_one_slot(asked: Message) -> bool:
+    return isinstance(asked, Prepare) and asked.first == asked.last
 
 
 def _never_back(before: AcceptorState, after: AcceptorState) -> None:
@@ -148,7 +177,7 @@ def _never_back(before: AcceptorState, after: AcceptorState) -> None:
     was, now = before.disk.acceptor(), after.disk.acceptor()
     for number in range(1, SLOT_MAX + 2):
         slot = Slot(number)
-        if logs.entry(after.learned, slot) is not None:
+        if logs.at(after.learned, slot) is not None:
             continue
         old, new = was.vote(slot), now.vote(slot)
         if old.promised is not None and (new.promised is None or new.promised < old.promised):

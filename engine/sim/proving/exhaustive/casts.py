@@ -17,7 +17,8 @@ from typing import Any, NamedTuple, Protocol
 from msgspec import structs
 
 from engine.core.ids import Ballot, Round, SiteId, Slot
-from engine.core.messages import Accept, Chosen, LearnedSlot, Message
+from engine.core.messages import Accept, Chosen, Message
+from engine.core.run import run_of
 from engine.core.synod import proposer
 from engine.core.synod.proposer import Accepting
 from engine.sim.proving.exhaustive import acceptors, logs, proposers
@@ -88,7 +89,7 @@ class Contender:
     """Proposes an entry at a slot by the full synod, with these rounds, in ascending order."""
 
     site: SiteId
-    aim: LearnedSlot
+    aim: logs.Placed
     rounds: tuple[Round, ...]
     listens: bool = field(default=False, init=False)
 
@@ -97,15 +98,16 @@ class Contender:
 
     def rounds_at(self, slot: Slot) -> tuple[Round, ...]:
         """Those of its rounds that it may take for an attempt at a slot."""
-        return self.rounds if slot == self.aim.slot else ()
+        return self.rounds if slot == self.aim[0] else ()
 
-    def aims(self, state: ProposerState) -> tuple[LearnedSlot, ...]:
+    def aims(self, state: ProposerState) -> tuple[logs.Placed, ...]:
         """What it may begin an attempt for."""
-        return (self.aim,) if logs.entry(state.learned, self.aim.slot) is None else ()
+        return (self.aim,) if logs.at(state.learned, self.aim[0]) is None else ()
 
     def attempts(self, state: ProposerState) -> Iterator[Choice]:
         for aim in self.aims(state):
-            rounds = self.rounds_at(aim.slot)
+            slot, _ = aim
+            rounds = self.rounds_at(slot)
             begun: dict[ProposerState, None] = {}
             for used in (state.round, state.disk_round):
                 for number in rounds:
@@ -114,7 +116,7 @@ class Contender:
             for after in begun:
                 assert after.phase is not None
                 if after.phase.ballot.round in rounds:
-                    yield Choice(f"asks for promises of {after.phase.ballot} at slot {aim.slot}", after)
+                    yield Choice(f"asks for promises of {after.phase.ballot} at slot {slot}", after)
 
     def hear(self, state: ProposerState, mail: Mail) -> Iterator[Choice]:
         return (Choice(what, after) for what, after in proposers.hear(state, mail))
@@ -132,20 +134,19 @@ class Author(Contender):
     listens: bool = field(default=True, init=False)
 
     def rounds_at(self, slot: Slot) -> tuple[Round, ...]:
-        return self.rounds if slot == self.aim.slot else self.rounds_next
+        return self.rounds if slot == self.aim[0] else self.rounds_next
 
-    def aims(self, state: ProposerState) -> tuple[LearnedSlot, ...]:
-        first = self.aim
-        learned = logs.entry(state.learned, first.slot)
+    def aims(self, state: ProposerState) -> tuple[logs.Placed, ...]:
+        first, event = self.aim
+        learned = logs.at(state.learned, first)
         if learned is None:
-            return (first,)
-        slot = Slot(first.slot + 1)
-        if logs.entry(state.learned, slot) is not None:
+            return (self.aim,)
+        slot = Slot(first + 1)
+        if logs.at(state.learned, slot) is not None:
             return ()
-        number = first.entry.number
-        if learned == first.entry:
-            return (LearnedSlot(slot, structs.replace(first.entry, number=number + 1, follows=number)),)
-        return (LearnedSlot(slot, first.entry), LearnedSlot(slot, structs.replace(first.entry, number=number + 1)))
+        if learned == event:
+            return ((slot, structs.replace(event, number=event.number + 1, follows=event.number)),)
+        return ((slot, event), (slot, structs.replace(event, number=event.number + 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,23 +154,27 @@ class LastAuthor(Author):
     """Skips the prepare where it may (L2). It is on one site with an acceptor: its home. Once it has begun an attempt
     at a slot and started again, it may have another event to propose there."""
 
-    def aims(self, state: ProposerState) -> tuple[LearnedSlot, ...]:
+    def aims(self, state: ProposerState) -> tuple[logs.Placed, ...]:
         aims = Author.aims(self, state)
-        if state.aim is None or not aims or state.aim.slot != aims[0].slot or aims[0].slot == self.aim.slot:
+        if state.aim is None or not aims:
             return aims
-        return (*aims, structs.replace(aims[0], entry=structs.replace(aims[0].entry, number=aims[-1].entry.number + 1)))
+        (slot, event), (_, newest) = aims[0], aims[-1]
+        if slot != state.aim[0] or slot == self.aim[0]:
+            return aims
+        return (*aims, (slot, structs.replace(event, number=newest.number + 1)))
 
     def at_zero(self, state: ProposerState, home: AcceptorState) -> Iterator[ChoiceAtHome]:
         """With its own acceptor's vote in the same commit; it may crash before the accept leaves."""
         for aim in self.aims(state):
-            before = logs.entry(state.learned, Slot(aim.slot - 1))
-            if not proposer.may_skip_prepare(self.site, before, home.acceptor().vote(aim.slot)):
+            slot, event = aim
+            before = logs.at(state.learned, Slot(slot - 1))
+            if not proposer.may_skip_prepare(self.site, before, home.acceptor().vote(slot)):
                 continue
             ballot = Ballot(Round(0), self.site)
-            accept = Accept(ballot, (aim,))
+            accept = Accept(ballot, run_of(slot, event))
             voted = acceptors.take(home, accept)
-            after = replace(state, aim=aim, phase=Accepting(ballot, aim.entry), sent=state.sent | {accept})
-            what = f"skips the prepare at slot {aim.slot}, with {ballot} for {aim.entry.id}"
+            after = replace(state, aim=aim, phase=Accepting(ballot, (event,)), sent=state.sent | {accept})
+            what = f"skips the prepare at slot {slot}, with {ballot} for {event.id}"
             yield ChoiceAtHome(what, after, voted)
             crashed = replace(state, aim=aim, phase=None, round=state.disk_round)
             yield ChoiceAtHome(f"{what}, and crashes before that leaves", crashed, acceptors.restart(voted))

@@ -8,30 +8,35 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, Round, SiteId, Slot
-from engine.core.messages import Accept, Chosen, LearnedSlot, Message, Prepare
-from engine.sim.proving.exhaustive.acceptors import AcceptorState
+from engine.core.messages import Accept, Chosen, Message, Prepare
+from engine.core.run import Run
+from engine.sim.proving.exhaustive import logs
+from engine.sim.proving.exhaustive.acceptors import PAGE_BYTES, AcceptorState
 from engine.sim.proving.exhaustive.casts import Actor, Author, Contender, LastAuthor
 from engine.sim.proving.exhaustive.leaders import Leads
 from engine.sim.proving.exhaustive.search import Searched
 from engine.sim.proving.exhaustive.states import ClusterStates, ForgetfulStates
+from engine.sim.proving.exhaustive.together import Together
 
 P: Final = SiteId("p")
 Q: Final = SiteId("q")
 F: Final = SiteId("f")
 
 _FIRST: Final = Slot(1)
+_SECOND: Final = Slot(2)
 _ASKED: Final[tuple[type[Message], ...]] = (Prepare, Accept)
 _TOLD: Final[tuple[type[Message], ...]] = (Prepare, Accept, Chosen)
 
 
 @dataclass(frozen=True, slots=True)
 class SmallCluster:
-    """`takes`: what acceptors take. `settled`: the entry of slot 1 that everybody learned before the search begins."""
+    """`takes`: what acceptors take. `settled`: the entry of slot 1 that everybody learned before the search begins.
+    `page_bytes`: how much a promise holds."""
 
     name: str
     about: str
@@ -40,13 +45,15 @@ class SmallCluster:
     takes: tuple[type[Message], ...] = _ASKED
     settled: Entry | None = None
     kind: type[ClusterStates] = ForgetfulStates
+    page_bytes: int = PAGE_BYTES
 
     def states(self) -> ClusterStates:
-        if self.settled is None:
-            return self.kind(self.cast, self.takes, frozenset(), AcceptorState())
-        log = frozenset({LearnedSlot(_FIRST, self.settled)})
-        accepted = frozenset({(_FIRST, Ballot(Round(1), P), self.settled)})
-        return self.kind(self.cast, self.takes, log, AcceptorState(learned=log, accepted=accepted))
+        acceptor, log = AcceptorState(page_bytes=self.page_bytes), frozenset[logs.Placed]()
+        if self.settled is not None:
+            log = frozenset({(_FIRST, self.settled)})
+            accepted = frozenset({(_FIRST, Ballot(Round(1), P), self.settled)})
+            acceptor = replace(acceptor, learned=log, accepted=accepted)
+        return self.kind(self.cast, self.takes, log, acceptor)
 
 
 def _tweet(author: SiteId, number: int = 1) -> Entry:
@@ -59,31 +66,41 @@ def _rounds(numbers: tuple[int, ...]) -> tuple[Round, ...]:
 
 def _contender(site: SiteId, *rounds: int, slot: int = 1) -> Contender:
     """Proposes its first event."""
-    return Contender(site, LearnedSlot(Slot(slot), _tweet(site)), _rounds(rounds))
+    return Contender(site, (Slot(slot), _tweet(site)), _rounds(rounds))
 
 
 def _filler(site: SiteId, *rounds: int) -> Contender:
     """Proposes the no-op at slot 1."""
-    return Contender(site, LearnedSlot(_FIRST, NOOP), _rounds(rounds))
+    return Contender(site, (_FIRST, NOOP), _rounds(rounds))
 
 
 def _author(site: SiteId, *rounds: int, then: tuple[int, ...]) -> Author:
     """Proposes its first event at slot 1, and goes on to slot 2."""
-    return Author(site, LearnedSlot(_FIRST, _tweet(site)), _rounds(rounds), _rounds(then))
+    return Author(site, (_FIRST, _tweet(site)), _rounds(rounds), _rounds(then))
 
 
 def _last_author(site: SiteId, *rounds: int, then: tuple[int, ...]) -> LastAuthor:
     """The same, with ballot 0 where it may."""
-    return LastAuthor(site, LearnedSlot(_FIRST, _tweet(site)), _rounds(rounds), _rounds(then))
+    return LastAuthor(site, (_FIRST, _tweet(site)), _rounds(rounds), _rounds(then))
 
 
-def _leads(site: SiteId, *handed: tuple[Entry, ...], synods: tuple[int, ...] = ()) -> Leads:
-    """Stands for election in round 1; `handed` are the events that it is handed together."""
-    return Leads(site, (Round(1),), _rounds(synods), handed)
+def _leads(
+    site: SiteId, *handed: tuple[Entry, ...], rounds: tuple[int, ...] = (1,), synods: tuple[int, ...] = ()
+) -> Leads:
+    """`handed` are the events that it is handed together."""
+    return Leads(site, _rounds(rounds), _rounds(synods), handed)
+
+
+def _together(site: SiteId, *rounds: int, second: tuple[int, ...] = ()) -> Together:
+    """Proposes its first two events together at slots 1 and 2, and the second one alone with the rounds of `second`."""
+    first, last = _tweet(site, 1), _tweet(site, 2)
+    aims = ((Run(_FIRST, (first, last)), _rounds(rounds)), (Run(_SECOND, (last,)), _rounds(second)))
+    return Together(site, slot_rounds=_rounds((*rounds, *second)), aims=aims)
 
 
 _A1: Final = _tweet(SiteId("a"), 1)
 _A2: Final = _tweet(SiteId("a"), 2)
+_B1: Final = _tweet(SiteId("b"))
 
 DUEL: Final = SmallCluster(
     "duel",
@@ -177,13 +194,13 @@ QUICK: Final = (
         "leaders",
         "two leaders, 1.p and 1.q: p is handed two events together, q the first of them",
         (_leads(P, (_A1, _A2)), _leads(Q, (_A1,))),
-        Searched(states=9_305, steps=91_845, depth=23),
+        Searched(states=11_293, steps=109_476, depth=23),
     ),
     SmallCluster(
         "leaders and gaps",
         "two leaders, 1.p and 1.q: p is handed two events one by one, q none",
         (_leads(P, (_A1,), (_A2,)), _leads(Q)),
-        Searched(states=25_092, steps=241_792, depth=26),
+        Searched(states=80_076, steps=862_437, depth=28),
     ),
     SmallCluster(
         "leaders, and told",
@@ -210,6 +227,25 @@ QUICK: Final = (
         "q leads with 1.q, and settles slots by synods with 3.q; p fills slot 1 with 2.p",
         (_leads(Q, (_A1,), synods=(3,)), _filler(P, 2)),
         Searched(states=45_022, steps=564_132, depth=29),
+    ),
+    SmallCluster(
+        "run left out",
+        "q leads with 1.q, and is handed two events together; p proposes at slot 2 with 1.p and 2.p",
+        (_leads(Q, (_A1, _A2)), _contender(P, 1, 2, slot=2)),
+        Searched(states=56_297, steps=611_768, depth=28),
+    ),
+    SmallCluster(
+        "run in pages",
+        "two leaders, 1.p and 1.q: p is handed two events together, q another one; a promise holds one entry",
+        (_leads(P, (_A1, _A2)), _leads(Q, (_B1,))),
+        Searched(states=75_946, steps=1_015_902, depth=28),
+        page_bytes=1,
+    ),
+    SmallCluster(
+        "run and synod",
+        "p proposes two events together at slots 1 and 2, with 1.p; q has 1.q at slot 2",
+        (_together(P, 1), _contender(Q, 1, slot=2)),
+        Searched(states=35_943, steps=343_599, depth=23),
     ),
 )
 
@@ -259,14 +295,46 @@ LONG: Final = (
         "leaders and two events, and told",
         "two leaders, 1.p and 1.q: p is handed two events together, q none; acceptors are told what is chosen",
         (_leads(P, (_A1, _A2)), _leads(Q)),
-        Searched(states=2_094_971, steps=20_723_540, depth=30),
+        Searched(states=2_205_323, steps=21_876_499, depth=30),
         takes=_TOLD,
     ),
     SmallCluster(
         "leaders, one by one",
         "two leaders, 1.p and 1.q: both are handed two events, one by one",
         (_leads(P, (_A1,), (_A2,)), _leads(Q, (_A1,), (_A2,))),
-        Searched(states=100_536, steps=1_089_171, depth=28),
+        Searched(states=209_540, steps=2_419_694, depth=29),
+    ),
+    SmallCluster(
+        "run again",
+        "p leads with 1.p, then 2.p, and is handed two events together; q has 1.q at slot 2; a promise holds one entry",
+        (_leads(P, (_A1, _A2), rounds=(1, 2)), _contender(Q, 1, slot=2)),
+        Searched(states=637_364, steps=7_955_422, depth=33),
+        page_bytes=1,
+    ),
+    SmallCluster(
+        "run settled in parts",
+        "q leads with 1.q, is handed two events together, settles slots by synods with 3.q; p has 2.p at slot 2",
+        (_leads(Q, (_A1, _A2), synods=(3,)), _contender(P, 2, slot=2)),
+        Searched(states=160_197, steps=2_092_012, depth=27),
+    ),
+    SmallCluster(
+        "run and synod, and on",
+        "p proposes two events together at slots 1 and 2, with 1.p, and the second one alone with 2.p; q has 1.q there",
+        (_together(P, 1, second=(2,)), _contender(Q, 1, slot=2)),
+        Searched(states=958_698, steps=9_246_998, depth=33),
+    ),
+    SmallCluster(
+        "runs",
+        "p and q each propose two events together at slots 1 and 2, with 1.p and 1.q",
+        (_together(P, 1), _together(Q, 1)),
+        Searched(states=503_807, steps=4_816_455, depth=28),
+    ),
+    SmallCluster(
+        "runs in pages",
+        "the same, and a promise holds one entry",
+        (_together(P, 1), _together(Q, 1)),
+        Searched(states=551_335, steps=5_895_309, depth=30),
+        page_bytes=1,
     ),
 )
 

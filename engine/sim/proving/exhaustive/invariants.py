@@ -19,7 +19,9 @@ from itertools import combinations
 from engine.core.entry import Entry, in_words
 from engine.core.ids import Ballot, EventId, Slot, quorum_size
 from engine.core.log.microblog import Microblog
-from engine.core.messages import Accept, LearnedSlot, Message
+from engine.core.messages import Accept, Message
+from engine.core.run import run_of
+from engine.sim.proving.exhaustive import logs
 from engine.sim.violation import violate
 
 Proposal = tuple[Slot, Ballot, Entry]
@@ -31,13 +33,13 @@ class Witness:
 
     accepted: frozenset[Proposal] = frozenset()
     proposed: frozenset[Proposal] = frozenset()
-    learned: frozenset[LearnedSlot] = frozenset()
+    learned: logs.Log = frozenset()
 
 
 def proposed(sent: Iterable[Message]) -> frozenset[Proposal]:
     """What the accepts among these messages propose."""
     accepts = (message for message in sent if isinstance(message, Accept))
-    return frozenset((item.slot, accept.ballot, item.entry) for accept in accepts for item in accept.entries)
+    return frozenset((slot, accept.ballot, entry) for accept in accepts for slot, entry in accept.run)
 
 
 def check(proposers: list[Witness], acceptors: list[Witness]) -> None:
@@ -49,11 +51,11 @@ def check(proposers: list[Witness], acceptors: list[Witness]) -> None:
     for proposal in sorted(proposed, key=_slot_and_ballot):
         _p2c(accepted, proposal)
     log = _chosen(accepted)
-    for item in sorted(frozenset[LearnedSlot]().union(*(each.learned for each in everybody)), key=repr):
-        if log.get(item.slot) != item.entry:
-            chosen = log.get(item.slot)
+    for slot, entry in sorted(frozenset[logs.Placed]().union(*(each.learned for each in everybody)), key=repr):
+        chosen = log.get(slot)
+        if chosen != entry:
             said = "nothing" if chosen is None else in_words(chosen)
-            violate("R1", f"{in_words(item.entry)} is learned; chosen is {said}", slot=item.slot)
+            violate("R1", f"{in_words(entry)} is learned; chosen is {said}", slot=slot)
     _once(log)
 
 
@@ -106,7 +108,7 @@ def _once(log: dict[Slot, Entry]) -> None:
     machine = Microblog({}, {})
     slot, in_effect = Slot(1), set[EventId]()
     while (entry := log.get(slot)) is not None:
-        if not machine.apply(slot, entry).void and entry.id is not None:
+        if not machine.apply(run_of(slot, entry)).void and entry.id is not None:
             if entry.id in in_effect:
                 violate("E1", f"{entry.id} is in effect twice", slot=slot)
             in_effect.add(entry.id)

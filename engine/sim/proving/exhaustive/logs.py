@@ -8,22 +8,26 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from random import Random
 from typing import Final
 
 from engine.core.broken import BrokenRule
 from engine.core.consensus import Consensus
-from engine.core.entry import Entry
+from engine.core.entry import Entry, in_words
 from engine.core.ids import Round, SiteId, Slot, StoreId, Tick
 from engine.core.log.learner import Origin
-from engine.core.messages import How, LearnedSlot
+from engine.core.messages import How
+from engine.core.run import Run, run_of
 from engine.core.settings import Leadership, Settings
 from engine.core.step import Step
-from engine.core.storage import RangePromise, Standing, Stored, StoreDamaged, Vote
+from engine.core.storage import RangePromise, Standing, Stored, StoreDamaged, Vote, Voted
 from engine.sim.violation import violate
 
-Log = frozenset[LearnedSlot]
+Placed = tuple[Slot, Entry]
+"""An entry in its slot: what a run is of."""
+
+Log = frozenset[Placed]
 
 NOW: Final = Tick(0)
 """Nothing in a small cluster waits for time."""
@@ -36,7 +40,6 @@ CHANCE: Final = Random(0)
 
 _ANYBODY: Final = Settings(SAID.source, (SAID.source,), Leadership.NONE)
 _NO_ROUND: Final = Round(0)
-_NO_VOTES: Final[Mapping[Slot, Vote]] = {}
 
 
 def step(site: SiteId) -> Step:
@@ -44,7 +47,7 @@ def step(site: SiteId) -> Step:
     return Step(NOW, site, voting=True)
 
 
-def _store(used: Round, votes: Mapping[Slot, Vote], ranges: tuple[RangePromise, ...]) -> Stored:
+def _store(used: Round, votes: tuple[Voted, ...], ranges: tuple[RangePromise, ...]) -> Stored:
     """Made anew each time: a site goes on with what it is given."""
     return Stored(
         life=StoreId("0" * 16),
@@ -55,8 +58,8 @@ def _store(used: Round, votes: Mapping[Slot, Vote], ranges: tuple[RangePromise, 
         number_max=0,
         prefix=Slot(0),
         used_max=Slot(0),
-        votes=dict(votes),
-        ahead={},
+        votes=votes,
+        ahead=(),
         ranges=ranges,
         blocks={},
         last_in_effect={},
@@ -68,7 +71,7 @@ def _store(used: Round, votes: Mapping[Slot, Vote], ranges: tuple[RangePromise, 
 class _NoRows:
     """A learner keeps in memory what it learned lately: of a short log, all."""
 
-    def learned(self, first: Slot, last: Slot, bytes_max: int) -> Sequence[LearnedSlot]:
+    def learned(self, first: Slot, last: Slot, bytes_max: int) -> Sequence[Run]:
         raise StoreDamaged(f"a small cluster keeps no rows: {first} to {last}, {bytes_max} bytes")
 
     def voted(self, slot: Slot) -> Vote:
@@ -80,30 +83,36 @@ def consensus(
     log: Log,
     *,
     used: Round = _NO_ROUND,
-    votes: Mapping[Slot, Vote] = _NO_VOTES,
+    votes: tuple[Voted, ...] = (),
     ranges: tuple[RangePromise, ...] = (),
 ) -> Consensus:
     """One whose store has these rounds, votes and promises, and that has learned all of `log` since."""
     made = Consensus(settings, _store(used, votes, ranges), _NoRows(), CHANCE)
     telling = step(settings.site)
-    for item in sorted(log, key=slot_of):
-        made.learn(telling, item, SAID)
+    for slot, entry in in_order(log):
+        made.learn(telling, run_of(slot, entry), SAID)
     return made
 
 
-def entry(log: Log, slot: Slot) -> Entry | None:
+def at(log: Log, slot: Slot) -> Entry | None:
     """What was learned there."""
-    return next((item.entry for item in log if item.slot == slot), None)
+    return next((entry for learned, entry in log if learned == slot), None)
 
 
-def learn(log: Log, item: LearnedSlot) -> Log:
-    """The log after a site was told an entry. Raises Violated (R1)."""
+def learn(log: Log, run: Run) -> Log:
+    """The log after a site was told these. Raises Violated (R1)."""
     try:
-        consensus(_ANYBODY, log).learn(step(_ANYBODY.site), item, SAID)
+        consensus(_ANYBODY, log).learn(step(_ANYBODY.site), run, SAID)
     except BrokenRule as broken:
-        violate(broken.rule, broken.evidence, slot=item.slot)
-    return log if item in log else log | {item}
+        violate(broken.rule, broken.evidence, slot=run.first)
+    return log if log.issuperset(run) else log.union(run)
 
 
-def slot_of(item: LearnedSlot) -> Slot:
-    return item.slot
+def in_order(items: Iterable[Placed]) -> list[Placed]:
+    """By slot."""
+    return sorted(items, key=lambda item: item[0])
+
+
+def holds(items: Iterable[Placed]) -> str:
+    """`that slot 1 holds p/1 tweet p`"""
+    return ", ".join(f"that slot {slot} holds {in_words(entry)}" for slot, entry in items)

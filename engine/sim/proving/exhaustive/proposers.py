@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from engine.core.entry import in_words
-from engine.core.ids import Ballot, Round, SiteId, quorum_size
-from engine.core.messages import Accept, Accepted, Chosen, LearnedSlot, Message, Prepare, Promise
+from engine.core.ids import Ballot, Round, SiteId, Slot, quorum_size
+from engine.core.messages import Accept, Accepted, Chosen, Message, Prepare, Promise
+from engine.core.run import Run, run_of
 from engine.core.storage import WriteRound
 from engine.core.synod import proposer
 from engine.core.synod.proposer import Accepting, Preparing, Rounds
@@ -39,7 +40,7 @@ _NO_ROUND: Final = Round(0)
 class ProposerState:
     """`aim` is what its last attempt would propose, and where; `taken` are the ballots of all its attempts."""
 
-    aim: LearnedSlot | None = None
+    aim: logs.Placed | None = None
     phase: Preparing | Accepting | None = None
     round: Round = _NO_ROUND
     disk_round: Round = _NO_ROUND
@@ -62,21 +63,22 @@ class ProposerState:
     def open(self) -> Counted:
         if self.aim is None or self.phase is None:
             return frozenset()
-        return frozenset({(self.phase.ballot, self.awaited[0], self.aim.slot)})
+        return frozenset({(self.phase.ballot, self.awaited[0], self.aim[0])})
 
     def witness(self) -> Witness:
         return Witness(proposed=invariants.proposed(self.sent), learned=self.learned)
 
 
-def begin(site: SiteId, state: ProposerState, used: Round, heard_of: Ballot, aim: LearnedSlot) -> ProposerState:
+def begin(site: SiteId, state: ProposerState, used: Round, heard_of: Ballot, aim: logs.Placed) -> ProposerState:
     """A new attempt, with the counter at `used`, after a ballot of another was seen. What was begun before ends: it may
     have been a defeat, or a crash. Raises Violated (B1)."""
+    slot, _ = aim
     rounds = Rounds(site, used)
     rounds.saw(heard_of)
     step = logs.step(site)
     ballot = rounds.take(step)
     if ballot in state.taken:
-        violate("B1", f"{ballot} is taken for a second attempt", slot=aim.slot, site=site)
+        violate("B1", f"{ballot} is taken for a second attempt", slot=slot, site=site)
     disk_round = state.disk_round
     for write in step.effects.writes:
         assert isinstance(write, WriteRound), f"a counter does not write {write}"
@@ -88,7 +90,7 @@ def begin(site: SiteId, state: ProposerState, used: Round, heard_of: Ballot, aim
         round=rounds.seen,
         disk_round=disk_round,
         taken=state.taken | {ballot},
-        sent=state.sent | {Prepare(ballot, aim.slot, aim.slot)},
+        sent=state.sent | {Prepare(ballot, slot, slot)},
     )
 
 
@@ -104,8 +106,7 @@ def hear(state: ProposerState, mail: Mail) -> Iterator[tuple[str, ProposerState]
                 continue
             known.add(after)
             if after.learned != state.learned:
-                (item,) = after.learned - state.learned
-                yield f"learns that slot {item.slot} holds {in_words(item.entry)}", after
+                yield f"learns {logs.holds(after.learned - state.learned)}", after
             elif after.sent != state.sent:
                 assert isinstance(after.phase, Accepting)
                 yield f"has a majority for {after.phase.ballot}, and proposes {in_words(after.phase.entry)}", after
@@ -115,48 +116,47 @@ def hear(state: ProposerState, mail: Mail) -> Iterator[tuple[str, ProposerState]
 
 def listen(state: ProposerState, said: Chosen) -> Iterator[tuple[str, ProposerState]]:
     """What it comes to by being told an entry. Raises Violated (R1)."""
-    (item,) = said.slots
-    if item.entry is not None:
-        after = _learn(state, LearnedSlot(item.slot, item.entry))
-        yield f"is told that slot {item.slot} holds {in_words(item.entry)}", after
+    if said.entries:
+        run = Run(said.first, said.entries)
+        yield f"is told {logs.holds(run)}", _learn(state, run)
 
 
 def _take(state: ProposerState, sender: SiteId, message: Message) -> ProposerState:
     aim = state.aim
     match message:
-        case Promise(first=slot) if aim is not None and slot == aim.slot:
+        case Promise() if aim is not None and message.first == aim[0]:
             return _take_promise(state, aim, sender, message)
-        case Accepted(slots=slots) if aim is not None and aim.slot in slots:
-            return _take_accepted(state, aim, sender, message)
+        case Accepted() if aim is not None and message.covers(aim[0], aim[0]):
+            return _take_accepted(state, aim[0], sender, message)
         case _:
             return state
 
 
-def _take_promise(state: ProposerState, aim: LearnedSlot, sender: SiteId, message: Promise) -> ProposerState:
+def _take_promise(state: ProposerState, aim: logs.Placed, sender: SiteId, message: Promise) -> ProposerState:
     if not isinstance(state.phase, Preparing):
         return state
-    found = message.accepted[0] if message.accepted else None
-    phase = proposer.promised(state.phase, sender, message.ballot, found)
-    proposal = proposer.to_propose(phase, aim.entry, QUORUM)
+    phase = proposer.promised(state.phase, sender, message.ballot, message.accepted)
+    slot, own = aim
+    proposal = proposer.to_propose(phase, run_of(slot, own), QUORUM)
     if proposal is None:
         return replace(state, phase=phase)
-    accept = Accept(proposal.ballot, (LearnedSlot(aim.slot, proposal.entry),))
+    accept = Accept(proposal.ballot, run_of(slot, proposal.entry))
     return replace(state, phase=proposal, sent=state.sent | {accept})
 
 
-def _take_accepted(state: ProposerState, aim: LearnedSlot, sender: SiteId, message: Accepted) -> ProposerState:
+def _take_accepted(state: ProposerState, slot: Slot, sender: SiteId, message: Accepted) -> ProposerState:
     if not isinstance(state.phase, Accepting):
         return state
     phase = proposer.accepted(state.phase, sender, message.ballot)
     if not proposer.is_chosen(phase, QUORUM):
         return replace(state, phase=phase)
-    learned = _learn(state, LearnedSlot(aim.slot, phase.entry))
-    return replace(learned, sent=learned.sent.union(proposer.told(voter, aim.slot, phase) for voter in VOTERS))
+    learned = _learn(state, run_of(slot, phase.entry))
+    return replace(learned, sent=learned.sent.union(proposer.told(voter, slot, phase) for voter in VOTERS))
 
 
-def _learn(state: ProposerState, item: LearnedSlot) -> ProposerState:
-    learned = logs.learn(state.learned, item)
+def _learn(state: ProposerState, run: Run) -> ProposerState:
+    learned = logs.learn(state.learned, run)
     if learned is state.learned:
         return state
-    ends = state.aim is not None and state.aim.slot == item.slot
+    ends = state.aim is not None and run.first <= state.aim[0] <= run.last
     return replace(state, phase=None if ends else state.phase, learned=learned)

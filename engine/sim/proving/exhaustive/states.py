@@ -14,8 +14,8 @@ from typing import Generic, NamedTuple, TypeVar
 
 from engine.core.explained import describe
 from engine.core.ids import SiteId
-from engine.core.messages import Accept, Accepted, Chosen, LearnedSlot, Message, Prepare, Promise
-from engine.sim.proving.exhaustive import acceptors, invariants
+from engine.core.messages import Accept, Accepted, Chosen, Message, Prepare, Promise
+from engine.sim.proving.exhaustive import acceptors, invariants, logs
 from engine.sim.proving.exhaustive.acceptors import AcceptorState, Counted
 from engine.sim.proving.exhaustive.casts import Actor, ActorState, LastAuthor
 from engine.sim.proving.exhaustive.invariants import Witness
@@ -86,7 +86,7 @@ class ClusterStates:
         self,
         cast: tuple[Actor, ...],
         takes: tuple[type[Message], ...],
-        settled: frozenset[LearnedSlot],
+        settled: logs.Log,
         initial: AcceptorState,
     ) -> None:
         self._cast = cast
@@ -235,7 +235,7 @@ class ForgetfulStates(ClusterStates):
         self,
         cast: tuple[Actor, ...],
         takes: tuple[type[Message], ...],
-        settled: frozenset[LearnedSlot],
+        settled: logs.Log,
         initial: AcceptorState,
     ) -> None:
         super().__init__(cast, takes, settled, initial)

@@ -1,0 +1,251 @@
+"""A site as a value: the production `Consensus`, its acceptor unused: acceptors are on sites of their own.
+
+Rules that hold here:
+- Whatever it did before, a crash may have ended: only its log and its rounds are left.
+- Between two steps nothing is half counted: of what acceptors said, a majority is counted in one step, of one slot, of
+  slots together, or of all slots from one on. Of a promise that comes in pages, what is asked for next stays sent; all
+  its pages are counted in one step.
+- Who is who is forgotten: two acceptors, whose votes make a majority, have the same two names each time. So nothing
+  that is half counted stays in a state, not even what such a promise says is chosen: later the same acceptor would come
+  by the other name, and its promise would count twice (B3).
+- Slots above SLOT_MAX, and rounds that the cast does not give it, are beyond the search: no step leads there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from itertools import combinations_with_replacement
+from typing import Final, TypeVar
+
+from msgspec import structs
+
+from engine.core.broken import BrokenRule
+from engine.core.consensus import Consensus
+from engine.core.entry import in_words
+from engine.core.ids import Ballot, Round, SiteId, Slot
+from engine.core.messages import Accept, Accepted, Chosen, Message, Prepare, Promise
+from engine.core.run import AcceptedRun, Run, slots_of
+from engine.core.settings import Leadership, Settings
+from engine.core.step import Step
+from engine.core.storage import WriteLearned, WriteRound
+from engine.core.synod.proposer import Accepting, Preparing
+from engine.sim.proving.exhaustive import invariants, logs
+from engine.sim.proving.exhaustive.acceptors import SLOT_MAX, Counted
+from engine.sim.proving.exhaustive.casts import Choice
+from engine.sim.proving.exhaustive.invariants import Witness
+from engine.sim.proving.exhaustive.proposers import VOTERS, Mail
+from engine.sim.proving.exhaustive.snapshot import frozen
+from engine.sim.violation import violate
+
+Runs = TypeVar("Runs", Run, AcceptedRun)
+
+SLOTS: Final = tuple(Slot(number) for number in range(1, SLOT_MAX + 1))
+SPANS: Final = tuple(combinations_with_replacement(SLOTS, 2))
+
+_NO_ROUND: Final = Round(0)
+
+
+@dataclass(frozen=True, slots=True)
+class SiteState:
+    """`consensus` is what it has in memory, and `memory` the value of that; `taken` are the ballots of its attempts."""
+
+    consensus: Consensus = field(compare=False)
+    memory: Hashable
+    disk_round: Round
+    taken: frozenset[Ballot] = frozenset()
+    learned: logs.Log = frozenset()
+    sent: frozenset[Message] = frozenset()
+
+    @property
+    def leads(self) -> bool:
+        return self.consensus.leader.ballot is not None
+
+    @property
+    def awaited(self) -> tuple[type[Message], ...]:
+        """The votes that it counts at present."""
+        leader, attempts = self.consensus.leader, self.consensus.proposer.attempted(SLOTS[0], SLOTS[-1])
+        kinds: dict[type[Message], bool] = {
+            Promise: (leader.busy and leader.ballot is None) or bool(attempts),
+            Accepted: leader.ballot is not None or bool(attempts),
+        }
+        return tuple(kind for kind, counted in kinds.items() if counted)
+
+    @property
+    def open(self) -> Counted:
+        leader, proposer = self.consensus.leader, self.consensus.proposer
+        counted: set[tuple[Ballot, type[Message], Slot | None]] = set()
+        for ballot in self.taken:
+            if leader.owns(ballot) and leader.ballot is None:
+                counted.add((ballot, Promise, None))
+            elif leader.owns(ballot):
+                counted.update((ballot, Accepted, slot) for slot in SLOTS if leader.is_proposing(slot))
+        for slot in SLOTS:
+            attempt = proposer.attempt(slot)
+            if attempt is not None and isinstance(attempt.phase, Preparing | Accepting):
+                kind = Promise if isinstance(attempt.phase, Preparing) else Accepted
+                counted.add((attempt.phase.ballot, kind, slot))
+        return frozenset(counted)
+
+    def witness(self) -> Witness:
+        return Witness(proposed=invariants.proposed(self.sent), learned=self.learned)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Runs synods with `slot_rounds`, and leads with `rounds`."""
+
+    site: SiteId
+    rounds: tuple[Round, ...] = ()
+    slot_rounds: tuple[Round, ...] = ()
+    listens: bool = field(default=True, init=False)
+
+    def start(self, settled: logs.Log) -> SiteState:
+        consensus = logs.consensus(_settings(self.site), settled)
+        return SiteState(consensus, frozen(consensus), _NO_ROUND, learned=settled)
+
+    def crashed(self, state: SiteState) -> SiteState:
+        consensus = logs.consensus(_settings(self.site), state.learned, used=state.disk_round)
+        return replace(state, consensus=consensus, memory=frozen(consensus))
+
+    def attempt(self, state: SiteState, what: str, begin: Callable[[Consensus, Step], None]) -> Iterator[Choice]:
+        after = self._after(state, begin)
+        if after is not None and after != state:
+            yield Choice(what, after)
+
+    def hear(self, state: SiteState, mail: Mail) -> Iterator[Choice]:
+        """Of one kind at a time, and of one slot, of slots together, or of all slots."""
+        for sender, message in mail:
+            yield from self._ask_on(state, sender, message)
+        ranges = [(sender, message) for sender, message in mail if self._is_of_range(message)]
+        yield from self._count(state, ranges)
+        others = [said for said in mail if said not in ranges]
+        for counted in _COUNTED:
+            yield from self._count(state, [(sender, part) for sender, message in others for part in counted(message)])
+
+    def listen(self, state: SiteState, said: Chosen) -> Iterator[Choice]:
+        if said.entries:
+            what = f"is told {logs.holds(Run(said.first, said.entries))}"
+            yield from self.attempt(state, what, lambda consensus, step: consensus.take(step, VOTERS[0], said))
+
+    def _ask_on(self, state: SiteState, sender: SiteId, message: Message) -> Iterator[Choice]:
+        """What a promise had no room for is asked for."""
+        if isinstance(message, Promise) and message.last is not None:
+            after = self._after(state, partial(_take, sender, message))
+            asked = set[Message]() if after is None else _prepares(after, message.ballot)
+            if not asked <= state.sent:
+                yield Choice("asks for the next page", replace(state, sent=state.sent | asked))
+
+    def _count(self, state: SiteState, mail: Mail) -> Iterator[Choice]:
+        half_counted, known = [state], {state}
+        for before in half_counted:
+            for sender, message in mail:
+                after = self._after(before, partial(_take, sender, message))
+                if after is None:
+                    continue
+                if isinstance(message, Promise):
+                    asked = _prepares(after, message.ballot) - state.sent
+                    after = replace(after, sent=after.sent - asked)
+                if after in known:
+                    continue
+                known.add(after)
+                what = _news(state, after)
+                if what is None or (self._is_of_range(message) and not after.leads):
+                    half_counted.append(after)  # with what the promise says is chosen, which others may say too
+                else:
+                    yield Choice(what, after)
+
+    def _after(self, state: SiteState, act: Callable[[Consensus, Step], None]) -> SiteState | None:
+        """None where that leads out of what is searched. Raises Violated."""
+        consensus, step = _copied(state.consensus, self.site), logs.step(self.site)
+        try:
+            act(consensus, step)
+        except BrokenRule as broken:
+            violate(broken.rule, broken.evidence, site=self.site)
+        sent = frozenset(send.message for send in step.effects.sends)
+        if not all(map(self._is_within, sent)):
+            return None
+        disk_round, taken, learned = state.disk_round, state.taken, state.learned
+        for write in step.effects.writes:
+            match write:
+                case WriteRound():
+                    disk_round = write.round
+                    ballot = Ballot(disk_round, self.site)
+                    if ballot in taken:
+                        violate("B1", f"{ballot} is taken for a second attempt", site=self.site)
+                    taken |= {ballot}
+                case WriteLearned():
+                    learned = learned.union(write.run)
+                case _:
+                    pass
+        return SiteState(consensus, frozen(consensus), disk_round, taken, learned, state.sent | sent)
+
+    def _is_of_range(self, message: Message) -> bool:
+        """A promise of all slots from one on, or a page of it: a ballot has one purpose (B1)."""
+        return isinstance(message, Promise) and message.ballot.round in self.rounds
+
+    def _is_within(self, message: Message) -> bool:
+        match message:
+            case Prepare():
+                return message.ballot.round in (self.rounds if message.last is None else self.slot_rounds)
+            case Accept():
+                return message.run.last <= SLOT_MAX
+            case _:
+                return True
+
+
+@cache
+def _settings(site: SiteId) -> Settings:
+    return Settings(site, VOTERS, Leadership.ELECTED)
+
+
+def _copied(consensus: Consensus, site: SiteId) -> Consensus:
+    return deepcopy(consensus, {id(shared): shared for shared in (_settings(site), consensus.onlooker, logs.CHANCE)})
+
+
+def _news(before: SiteState, after: SiteState) -> str | None:
+    """What came of counting votes, in words: something is learned, led or said. None where nothing is yet, for more of
+    them have to be counted: that is no state of its own (see the package)."""
+    if after.learned != before.learned:
+        return f"learns {logs.holds(logs.in_order(after.learned - before.learned))}"
+    ballot = after.consensus.leader.ballot
+    proposed = sorted(invariants.proposed(after.sent) - invariants.proposed(before.sent), key=lambda each: each[:2])
+    said = ", ".join(f"proposes {in_words(entry)} at slot {slot} with {number}" for slot, number, entry in proposed)
+    if ballot != before.consensus.leader.ballot:
+        return f"leads with {ballot}" + (f", {said}" if said else "")
+    return None if after.sent == before.sent else said or "asks on"
+
+
+def _prepares(state: SiteState, ballot: Ballot) -> set[Message]:
+    return {message for message in state.sent if isinstance(message, Prepare) and message.ballot == ballot}
+
+
+def _of_slots(first: Slot, last: Slot, message: Message) -> tuple[Message, ...]:
+    """The vote, cut to these slots, where it is for all of them: what it says of others is as good as said later, for
+    votes may come again."""
+    match message:
+        case Accepted() if all(message.covers(slot, slot) for slot in slots_of(first, last)):
+            return (structs.replace(message, spans=((first, last),)),)
+        case Promise(last=end) if end is not None and message.first <= first and last <= end:
+            if any(out.first <= last and (out.last is None or out.last >= first) for out in message.left_out):
+                return ()
+            accepted, learned = tuple(_cut(message.accepted, first, last)), tuple(_cut(message.learned, first, last))
+            return (Promise(message.ballot, first, last, accepted, learned, ()),)
+        case _:
+            return ()
+
+
+def _cut(runs: Iterable[Runs], first: Slot, last: Slot) -> Iterator[Runs]:
+    within = (run for run in runs if run.first <= last and run.last >= first)
+    return (run.cut(max(run.first, first), min(run.last, last)) for run in within)
+
+
+_COUNTED: Final = tuple(partial(_of_slots, first, last) for first, last in SPANS)
+"""What is counted in one step, beside promises of ranges."""
+
+
+def _take(sender: SiteId, message: Message, consensus: Consensus, step: Step) -> None:
+    assert isinstance(message, Promise | Accepted)
+    consensus.take(step, sender, message)
