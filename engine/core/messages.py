@@ -123,7 +123,7 @@ class Promise(Said, tag="promise"):
         return sites_of((self.ballot, *(vote.ballot for vote in self.accepted), *(out.ballot for out in self.left_out)))
 
     def carried(self) -> Iterable[Entry]:
-        return chain.from_iterable([run.entries for run in (*self.accepted, *self.learned)])
+        return chain.from_iterable([*(run.entries for run in self.accepted), *(run.entries for run in self.learned)])
 
     def flaw(self) -> Flaw | None:
         spans = (*self.about(), *((out.first, out.last) for out in self.left_out))

@@ -16,6 +16,7 @@ from engine.core.entry import Entry
 from engine.core.explained import describe
 from engine.core.explained.describe import Line
 from engine.core.ids import SiteId, Slot
+from engine.core.run import slots_of
 from engine.core.storage import NO_VOTE
 from engine.sim.image import Image
 from engine.sim.scenario.patterns import is_upkeep
@@ -148,10 +149,12 @@ class Camera:
 
     def _to_look_at(self, looked: _Looked, image: Image, used_max: Slot) -> set[Slot]:
         """The slots of which something may have changed."""
-        slots = {*image.votes, *image.ahead, *map(Slot, range(looked.prefix + 1, image.prefix + 1))}
+        slots = set(slots_of(Slot(looked.prefix + 1), image.prefix))
+        for part in (*image.votes, *image.ahead):
+            slots.update(slots_of(part.first, part.last))
         for promise in image.ranges:
             last = used_max if promise.last is None else min(promise.last, used_max)
-            slots.update(map(Slot, range(max(promise.first, image.prefix + 1), last + 1)))
+            slots.update(slots_of(max(promise.first, Slot(image.prefix + 1)), last))
         return slots
 
     def _under_way(self, play: Play, step: int) -> Flights:
@@ -190,9 +193,9 @@ def _acceptor(image: Image, slot: Slot) -> Acceptor | None:
     """What the disk has of a slot; None where that is nothing. A range promise is folded in (A3)."""
     learned = image.entry(slot)
     if learned is not None:
-        vote = image.voted.get(slot, NO_VOTE)
+        vote = image.voted.get(slot) or NO_VOTE
         return Acceptor(vote.promised, vote.accepted, vote.entry, learned)
-    vote = image.votes.get(slot, NO_VOTE)
+    vote = image.votes.get(slot) or NO_VOTE
     ranged = [r.ballot for r in image.ranges if r.first <= slot and (r.last is None or slot <= r.last)]
     promised = max((ballot for ballot in (vote.promised, *ranged) if ballot is not None), default=None)
     if promised is None and vote.accepted is None:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, get_args
 
+from engine.core import run
 from engine.core.explained import describe
 from engine.core.ids import Ballot, Round, SiteId, Slot
 from engine.core.messages import Ask, AskHighest, Highest, Known, Message
@@ -90,14 +91,14 @@ def said(sender: SiteId, to: SiteId, message: Message) -> list[Saying]:
 
 
 def slots_of(word: str, spans: Iterable[Span]) -> list[Slot | None]:
-    """A message about some slots says something of each; one about a range is told by its first slot. Which slots a
-    question is about depends on how far its site is just then."""
+    """A message about some slots says something of each, however they are said together; one about all from a slot on
+    is told by that slot. Which slots a question is about depends on how far its site is just then."""
     if word in REPAIR:
         return [None]
-    found = list(spans)
-    if all(first == last for first, last in found):
-        return [first for first, _ in found] or [None]
-    return [found[0][0]]
+    slots: list[Slot | None] = []
+    for first, last in spans:
+        slots += run.slots_of(first, first if last is None else last)
+    return slots or [None]
 
 
 def _nth(rank: int) -> str:

@@ -21,8 +21,10 @@ from typing import Final
 from engine.core.effects import Observation, SawOutcome
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import EventId, SiteId, Slot
+from engine.core.run import slots_of
 from engine.core.storage import EventState
 from engine.sim.scenario.expected import Expectation
+from engine.sim.scenario.onlookers import singly
 from engine.sim.scenario.play import Play, Unexpected
 from engine.sim.scenario.schedule import ScenarioError, Schedule
 from engine.sim.violation import Violated
@@ -137,8 +139,8 @@ class _Witness:
         pass
 
     def told(self, now: int, site: SiteId, saw: Observation) -> None:  # noqa: ARG002  (a Watcher's)
-        if isinstance(saw, SawOutcome) and saw.id is not None:
-            self.outcomes[saw.id] = saw
+        if isinstance(saw, SawOutcome):
+            self.outcomes.update((each.id, each) for each in singly(saw) if each.id is not None)
 
     def happened(self, now: int, site: SiteId | None, what: str, why: str) -> None:
         pass
@@ -196,10 +198,10 @@ def _learned(play: Play, events: Mapping[EventId, Nth]) -> dict[Slot, Nth | None
     learned: dict[Slot, Nth | None] = {}
     for site in play.world.sites:
         image = site.disk.image
-        for slot in (*range(1, image.prefix + 1), *image.ahead):
-            entry = image.entry(Slot(slot))
+        for slot in slots_of(Slot(1), image.ahead.last or image.prefix):
+            entry = image.entry(slot)
             if entry is not None:
-                learned[Slot(slot)] = _whose(entry, events)
+                learned[slot] = _whose(entry, events)
     return learned
 
 

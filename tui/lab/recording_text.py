@@ -110,4 +110,5 @@ def _acceptors(last: Frame) -> Iterator[AtSite]:
         for site in last.sites:
             at = site.acceptors.get(slot)
             if at is not None:
-                yield AtSite(slot, site.site, Vote(at.max_prepare, at.acc_num, at.acc_val), at.learned)
+                entries = () if at.acc_val is None else (at.acc_val,)
+                yield AtSite(slot, site.site, Vote(at.max_prepare, at.acc_num, entries), at.learned)

@@ -15,6 +15,7 @@ from engine.core.effects import SawLearned, SawOutcome
 from engine.core.entry import NOOP, Entry, Tweet, decode, in_words
 from engine.core.ids import Ballot, EventId, SiteId, Slot
 from engine.core.storage import EventState, Vote
+from engine.sim.scenario.onlookers import singly
 from engine.sim.scenario.play import Play
 from engine.sim.scenario.schedule import Schedule
 from engine.sim.scenario.transcript import VIOLATES, Transcript
@@ -137,7 +138,7 @@ def _of(entry: Entry) -> str:
 def _acceptors(play: Play) -> Iterator[AtSite]:
     """Of each slot that a site has used."""
     world = play.world
-    used_max = max(max(site.disk.image.used_max, *site.disk.image.votes, 0) for site in world.sites)
+    used_max = max(max(site.disk.image.used_max, site.disk.image.votes.last or 0) for site in world.sites)
     for number in range(1, used_max + 1):
         slot = Slot(number)
         for site in world.sites:
@@ -149,13 +150,15 @@ def _told(play: Play) -> Iterator[ToldTo]:
     learned: dict[tuple[SiteId, Slot], Entry] = {}
     for site, saw in play.onlookers.learned_and_told:
         match saw:
-            case SawLearned(slot, entry):
-                learned[site, slot] = entry
-            case SawOutcome(id=id_, outcome=outcome, slot=at, reason=reason):
-                there = None if at is None else learned.get((site, at))
-                is_own = there is not None and there.id == id_ and _is_tweet(there)
-                text = value(there) if there is not None and is_own else None
-                yield _with_text(play, ToldTo(site, id_, text, outcome, at, reason, there))
+            case SawLearned(run):
+                learned.update(((site, slot), entry) for slot, entry in run)
+            case SawOutcome():
+                for each in singly(saw):
+                    there = None if each.slot is None else learned.get((site, each.slot))
+                    is_own = there is not None and there.id == each.id and _is_tweet(there)
+                    text = value(there) if there is not None and is_own else None
+                    outcome = ToldTo(site, each.id, text, each.outcome, each.slot, each.reason, there)
+                    yield _with_text(play, outcome)
 
 
 def _with_text(play: Play, each: ToldTo) -> ToldTo:
