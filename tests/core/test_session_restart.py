@@ -134,9 +134,10 @@ def test_e5_numbers_and_what_they_follow_go_on_after_a_restart() -> None:
     stage.hear(BOB, promise(number, 1))
     stage.hear(BOB, accepted(number, 1))
     stage.submit(2)
+    reserved = stage.store.number_max
     again = stage.restarted().vote()
     again.answer_scan(again.tick(), used_max=1)
     number = sent(again.submit(3, "three"), Prepare)[0][1].ballot
     effects = again.hear(BOB, promise(number, 2))
-    ((item,),) = {message.entries for _, message in sent(effects, Accept)}
-    assert (item.slot, item.entry) == (Slot(2), tweet(ALICE, 3, follows=1, text="three"))
+    ((slot, entry),) = {(message.run.first, *message.run.entries) for _, message in sent(effects, Accept)}
+    assert (slot, entry) == (Slot(2), tweet(ALICE, reserved + 1, follows=1, text="three"))

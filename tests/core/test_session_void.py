@@ -24,7 +24,7 @@ def aimed(effects: Effects) -> tuple[Ballot, Slot]:
 
 
 def carried(effects: Effects) -> set[Entry]:
-    return {item.entry for _, message in sent(effects, Accept) for item in message.entries}
+    return {entry for _, message in sent(effects, Accept) for entry in message.run.entries}
 
 
 def outcomes(effects: Effects) -> list[tuple[EventState, Slot | None]]:

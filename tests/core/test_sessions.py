@@ -7,8 +7,9 @@ import pytest
 from engine.core.effects import Effects, SawNumbered, SawOutcome
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, EventId, Slot, Tick
-from engine.core.messages import Accept, Ask, Known, LearnedSlot, Prepare
-from engine.core.storage import EventState, WriteEvent, WriteLearned
+from engine.core.messages import Accept, Ask, Known, Prepare
+from engine.core.run import run_of
+from engine.core.storage import EventState, WriteEvents, WriteLearned, WriteNumbers
 from tests.core.stage import (
     ALICE,
     BOB,
@@ -41,8 +42,8 @@ def aimed(effects: Effects) -> tuple[Ballot, Slot]:
 
 def carried(effects: Effects) -> Entry:
     """The entry of the one accept in `effects`."""
-    ((item,),) = {message.entries for _, message in sent(effects, Accept)}
-    return item.entry
+    ((entry,),) = {message.run.entries for _, message in sent(effects, Accept)}
+    return entry
 
 
 def outcome(effects: Effects) -> SawOutcome:
@@ -63,7 +64,7 @@ def proposed(stage: Stage, token: int = 1, timeout: int = MINUTE, *, retry: bool
 def test_e1_an_events_id_is_durable_in_the_step_that_first_proposes_it() -> None:
     effects = Stage(3).ready().submit(1)
     assert sent(effects, Prepare)
-    assert [(write.event.number, write.event.state) for write in written(effects, WriteEvent)] == [
+    assert [(write.events.first, write.events.state) for write in written(effects, WriteEvents)] == [
         (1, EventState.QUEUED)
     ]
 
@@ -73,7 +74,7 @@ def test_e1_who_submits_is_told_the_id_in_the_step_that_makes_it_durable() -> No
     stage.submit(7)
     effects = stage.submit(8)
     assert told(effects, SawNumbered) == [SawNumbered(8, EventId(ALICE, 2))]
-    assert [write.event.number for write in written(effects, WriteEvent)] == [2]
+    assert [write.events.first for write in written(effects, WriteEvents)] == [2]
 
 
 def test_e1_an_id_is_never_given_out_twice_over_restarts() -> None:
@@ -81,9 +82,11 @@ def test_e1_an_id_is_never_given_out_twice_over_restarts() -> None:
     stage = Stage(3).ready()
     stage.submit(1)
     stage.submit(2)
+    reserved = stage.store.number_max
     again = stage.restarted().ready()
     again.submit(1)
-    assert sorted(again.store.events) == [1, 2, 3]
+    assert sorted(again.store.events) == [1, 2, reserved + 1]
+    assert again.store.number_max > reserved
 
 
 def test_e1_a_retried_event_keeps_its_id_and_is_in_the_log_once() -> None:
@@ -115,7 +118,7 @@ def test_e2_created_is_said_of_a_learned_slot_alone_and_is_durable_with_it() -> 
         1, EventId(ALICE, 1), EventState.CREATED, slot, None, None, None, None, Tick(0)
     )
     assert written(effects, WriteLearned)
-    assert written(effects, WriteEvent)[-1].event.state is EventState.CREATED
+    assert written(effects, WriteEvents)[-1].events.state is EventState.CREATED
 
 
 def test_e2_created_is_said_too_where_another_site_completed_it() -> None:
@@ -131,7 +134,7 @@ def test_e2_lost_says_to_what(winner: Entry, author: str | None, kind: str) -> N
     effects = stage.hear(BOB, chosen(slot, winner))
     saw = outcome(effects)
     assert (saw.outcome, saw.slot, saw.to_author, saw.to_kind) == (EventState.LOST, slot, author, kind)
-    (row,) = [write.event for write in written(effects, WriteEvent)]
+    (row,) = [write.events for write in written(effects, WriteEvents)]
     assert (row.state, row.to_author, row.to_kind) == (EventState.LOST, author, kind), "durable before it is told"
 
 
@@ -357,8 +360,8 @@ def test_e4_what_lies_below_is_settled_at_once() -> None:
     asked = {at for message in questions for first, last in message.spans for at in range(first, last + 1)}
     assert asked == {1, 3, 4}, "and not the slots above it"
     nonce = next(iter(questions)).nonce
-    items = tuple(LearnedSlot(Slot(at), tweet(CAROL, at)) for at in (1, 3, 4))
-    assert outcome(stage.hear(BOB, Known(nonce, Slot(1), Slot(4), items))).outcome is EventState.CREATED
+    runs = tuple(run_of(Slot(at), tweet(CAROL, at)) for at in (1, 3, 4))
+    assert outcome(stage.hear(BOB, Known(nonce, Slot(1), Slot(4), runs))).outcome is EventState.CREATED
 
 
 def test_e4_the_next_event_waits_for_it_too() -> None:
