@@ -12,7 +12,7 @@ from msgspec.structs import fields
 from engine.contract import answers, notifications, status
 from engine.contract.answers import Lines, Topic
 from engine.contract.errors import BadAnswer, ErrorCode
-from engine.contract.limits import LINE_BYTES_MAX, LINES_MAX, SLOTS_MAX, TRACE_LINES_MAX
+from engine.contract.limits import LINE_BYTES_MAX, LINES_MAX, SLOTS_MAX, SUBMITTED_MAX, TRACE_LINES_MAX
 from engine.contract.notifications import ITEMS
 from engine.contract.params import BadParams
 from engine.contract.requests import METHODS, Request, answered_by, request
@@ -32,6 +32,7 @@ RESULTS: Final = {name: shape for names, _, shapes in _ROWS for name, shape in z
 
 IN_CONTROL: Final = {
     answers.Entry: "An *entry* is",
+    answers.OutcomeSpan: "came to the same end:",
     answers.Waiting: '"waiting":',
     answers.PlanLine: '| `plan` | `slots` (null: all holes, at most 1000) | `{"lines":[',
     answers.Attempt: "attempt (what this site is doing about a slot):",
@@ -104,7 +105,7 @@ def test_every_param_is_in_its_row_with_its_default(method: str) -> None:
         said = str(field.default).lower().removesuffix(".0")
         assert re.search(rf"`{field.encode_name}` \({said}\b", row), (field.encode_name, said)
     named = {field.encode_name for field in fields(METHODS[method])}
-    words = {"submit", "fill", "view", "alice"}
+    words = {"submit", "submit_many", "fill", "view", "alice"}
     assert set(re.findall(r"`([a-z_]+)`", row)) - words <= named
 
 
@@ -112,6 +113,7 @@ def test_the_bounds_and_codes_are_those_of_the_docs() -> None:
     assert LINE_BYTES_MAX == 2**20
     assert f"`limit` above {LINES_MAX:,} (of `trace`: {TRACE_LINES_MAX:,})" in DOCS
     assert f"at most {SLOTS_MAX}" in DOCS
+    assert f"`texts`: 1 to {SUBMITTED_MAX} tweets" in DOCS
     assert f"`holes` names at most {HOLES_SHOWN_MAX:,} slots" in DOCS
     assert HOLES_SHOWN_MAX == SLOTS_MAX
     for code in ErrorCode:
@@ -134,6 +136,7 @@ def _least(schema: type[Request]) -> dict[str, object]:
         "slot": 1,
         "topics": ["log"],
         "words": "hello",
+        "texts": ["hello"],
         "rule": "drop",
         "number": 1,
         "on": True,
