@@ -261,7 +261,7 @@ class Proposer:
         for span in _covered(message, message.last):
             for part in self._attempts.over(*span):
                 phase = part.value.phase
-                if isinstance(phase, Preparing) and phase.ballot == message.ballot:
+                if isinstance(phase, Preparing):
                     self._promised(step, sender, message, part, phase)
         self._ask_on(step, sender, message.ballot, Slot(message.last + 1))
 
