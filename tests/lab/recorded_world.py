@@ -18,8 +18,9 @@ from engine.contract.shape import read
 from engine.core.effects import Observation
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, SiteId, Slot
+from engine.core.run import slots_of
 from engine.core.settings import Leadership, Timings
-from engine.core.storage import NO_VOTE, RangePromise, Vote, Write
+from engine.core.storage import NO_VOTE, RangePromise, Vote, Write, cut_vote
 from engine.runtime.clock import iso
 from engine.runtime.counters import NodeCounts
 from engine.runtime.recording import Recording as Recorder
@@ -126,7 +127,11 @@ class RecordedWorld:
         site, disk = self.sites[self.names[index]], self.world.sites[index].disk
         for line in site.recorder.take().lines:
             image = disk.image
-            votes = {**image.voted, **image.votes}
+            votes = {
+                slot: cut_vote(part.value, slot - part.first, 1)
+                for part in (*image.voted, *image.votes)
+                for slot in slots_of(part.first, part.last)
+            }
             site.lines.append(read(RecordLine, orjson.loads(line)))
             learned = {slot: entry for slot in votes if (entry := image.entry(slot)) is not None}
             site.tables.append(Table(votes, learned, image.ranges))

@@ -16,7 +16,8 @@ from engine.core.entry import NOOP, Entry
 from engine.core.explained import describe
 from engine.core.explained.describe import Line
 from engine.core.ids import Ballot, Round, SiteId, Slot
-from engine.core.messages import WORDS, Accept, Accepted, Cause, LearnedSlot, Phase, Promise, Refused, RefusedSpan
+from engine.core.messages import WORDS, Accept, Accepted, Cause, Phase, Promise, Refused, RefusedSpan
+from engine.core.run import run_of
 from engine.core.storage import EventState
 from engine.core.views import AttemptPhase, ElectionPhase
 from engine.sim.scenario.parse import parse
@@ -152,14 +153,16 @@ def test_a_refusal_says_what_is_in_the_way() -> None:
 
 
 def test_what_users_wrote_stands_last_and_as_it_is() -> None:
-    accept = describe.message(Accept(Ballot(Round(3), S1), (LearnedSlot(Slot(1), X),)))
-    zero = describe.message(Accept(Ballot(Round(0), S1), (LearnedSlot(Slot(1), X),)))
+    accept = describe.message(Accept(Ballot(Round(3), S1), run_of(Slot(1), X)))
+    zero = describe.message(Accept(Ballot(Round(0), S1), run_of(Slot(1), X)))
     ending = "s1/1 tweet X at 4.s5"
     assert Why(NAMES).of(flown(Fate.LEAVES, accept)) == f"s3 asks s1 to accept at 3.1 (B2): {ending}"
     assert Why(NAMES).of(flown(Fate.LEAVES, zero)).endswith(f"without a prepare (L2): {ending}")
     promise = describe.message(Promise(Ballot(Round(3), S1), Slot(1), Slot(1), (), (), ()))
     assert Why(NAMES).of(flown(Fate.LEAVES, promise)) == "s3 promises s1 3.1: nothing accepted before (A1, A4)"
-    two = Why(NAMES).of(flown(Fate.LOST, describe.message(Accepted(Ballot(Round(3), S1), (Slot(1),))), promise))
+    two = Why(NAMES).of(
+        flown(Fate.LOST, describe.message(Accepted(Ballot(Round(3), S1), ((Slot(1), Slot(1)),))), promise)
+    )
     assert two == (
         "accepted 3.1 of s3 is lost: it is accepted all the same, s1 does not know (B3);"
         " promise 3.1 of s3 is lost: the promises of any majority do (B2)"

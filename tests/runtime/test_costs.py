@@ -11,6 +11,7 @@ from engine.core.effects import SawApplied
 from engine.core.entry import NOOP, Entry, Operation, Stamped, Tweet, encode
 from engine.core.ids import Ballot, Nonce, Round, SiteId, Slot, StoreId, Tick
 from engine.core.messages import AskHighest, Heartbeat, Prepare
+from engine.core.run import Run
 from engine.core.settings import Leadership
 from engine.core.storage import PeerMemory, WritePeer, WriteRound
 from engine.runtime.costs import Costs
@@ -21,8 +22,8 @@ BEAT = Heartbeat(Leadership.NONE, True, Slot(0), Slot(0), Tick(1), None, 0, Tick
 PREPARE = Prepare(Ballot(Round(1), ALICE), Slot(1), Slot(1))
 
 
-def applied(entry: Entry, *, void: bool = False) -> SawApplied:
-    return SawApplied(Slot(1), entry, void)
+def applied(*entries: Entry, void: tuple[int, ...] = ()) -> SawApplied:
+    return SawApplied(Run(Slot(1), entries), tuple(map(Slot, void)))
 
 
 def entry(operation: Operation) -> Entry:
@@ -49,7 +50,8 @@ def test_quotients_are_over_the_entries_that_took_effect() -> None:
     """E5: a void entry and a no-op are no events."""
     costs = Costs(messages_out=9, datagrams_out=6, bytes_out=1_000, commits=4)
     assert costs.told().per_event == PerEvent(None, None, None, None)
-    for saw in (applied(NOOP), applied(entry(Tweet("again")), void=True), *[applied(entry(Tweet("hello")))] * 3):
+    hello = entry(Tweet("hello"))
+    for saw in (applied(NOOP), applied(hello, NOOP, hello, void=(1,)), applied(hello, hello)):
         costs.applied(saw)
     assert costs.told().events == 3
     assert costs.told().per_event == PerEvent(messages=3.0, datagrams=2.0, bytes=333.33, syncs=1.33)

@@ -25,7 +25,8 @@ from engine.core.entry import (
     stamped,
 )
 from engine.core.ids import NUMBER_MAX, Ballot, Round, SiteId, Slot, StoreId
-from engine.core.messages import Accept, LearnedSlot, Packet
+from engine.core.messages import Accept, Packet
+from engine.core.run import run_of
 from engine.core.storage import EventRow, EventState
 from engine.datagram import Reason, Rejected
 from engine.runtime.clock import iso
@@ -62,7 +63,7 @@ def test_w5_what_any_clock_stamps_and_the_timeline_takes_is_read_by_peer_store_a
 ) -> None:
     body = encode(stamped(operation, at_ms))
     entry = Entry(ALICE, 1, 0, body)
-    accept = Accept(Ballot(Round(1), ALICE), (LearnedSlot(Slot(1), entry),))
+    accept = Accept(Ballot(Round(1), ALICE), run_of(Slot(1), entry))
     life = StoreId("0" * 16)
     packet = Packet(ALICE, life, 1, life, (accept,))
     [plaintext] = encode_packet(packet, 60_000)

@@ -16,13 +16,11 @@ from engine.core.messages import (
     AskHighest,
     AskSlot,
     Chosen,
-    ChosenSlot,
     HandOn,
     Heartbeat,
     Hello,
     Highest,
     Known,
-    LearnedSlot,
     Message,
     Prepare,
     Promise,
@@ -31,6 +29,7 @@ from engine.core.messages import (
     Verdict,
     Welcome,
 )
+from engine.core.run import run_of
 from engine.core.settings import Leadership
 from engine.runtime.fault_rules import DELAY_MS_MAX, UNTOUCHED, BadRule, Fate, judge, parse
 
@@ -38,16 +37,16 @@ ALICE, BOB, CAROL, DAVE, ERIN = (SiteId(name) for name in ("alice", "bob", "caro
 SITES = (ALICE, BOB, CAROL, DAVE, ERIN)
 BALLOT = Ballot(Round(2), ALICE)
 PREPARE = Prepare(BALLOT, Slot(43), Slot(43))
-ACCEPT = Accept(BALLOT, (LearnedSlot(Slot(43), NOOP),))
+ACCEPT = Accept(BALLOT, run_of(Slot(43), NOOP))
 HEARTBEAT = Heartbeat(Leadership.NONE, True, Slot(3), Slot(4), Tick(5), None, 0, Tick(500), None, False, None)
 
 ONE_OF_EACH: tuple[Message, ...] = (
     PREPARE,
     Promise(BALLOT, Slot(1), None, (), (), ()),
     ACCEPT,
-    Accepted(BALLOT, (Slot(43),)),
+    Accepted(BALLOT, ((Slot(43), Slot(43)),)),
     Refused(BALLOT, "accept", ()),
-    Chosen((ChosenSlot(Slot(43), BALLOT, None),)),
+    Chosen(Slot(43), Slot(43), BALLOT, ()),
     Ask(Nonce(1), ((Slot(1), Slot(2)),)),
     Known(Nonce(1), Slot(1), Slot(2), ()),
     AskHighest(Nonce(1)),

@@ -96,7 +96,7 @@ def test_subscribers_share_the_bytes_of_a_notification() -> None:
     subscriptions, clients = Subscriptions(Trace(), Recording(NodeCounts())), [FakeClient(), FakeClient()]
     for client in clients:
         subscriptions.subscribe(client, frozenset({Topic.LOG}))
-    subscriptions.slots([Slot(1)])
+    subscriptions.log([(Slot(1), Slot(1))])
     subscriptions.flush(Tick(1_000), FakePicture())
     assert clients[0].lines[0] is clients[1].lines[0]
 

@@ -10,8 +10,9 @@ import pytest
 
 from engine.core.entry import Entry, Stamped, Tweet, encode
 from engine.core.ids import Nonce, SiteId, Slot
-from engine.core.messages import Accepted, Ask, Chosen, ChosenSlot, Hello, Known, Packet, Promise
-from engine.core.storage import Storage, StoreDamaged, StoreFailed, Write, WriteEvent, WriteLearned, WriteVote
+from engine.core.messages import Accepted, Ask, Chosen, Hello, Known, Packet, Promise
+from engine.core.run import slots_of
+from engine.core.storage import Storage, StoreDamaged, StoreFailed, Vote, Write, WriteEvents, WriteLearned, WriteVote
 from engine.runtime.control import Connection
 from engine.runtime.links import Sealer
 from tests.runtime.peer import Peer
@@ -109,25 +110,31 @@ async def test_d1_a_vote_leaves_after_its_commit_and_an_id_and_an_outcome_are_to
             outcome = await sites.running[name].call("submit", kind="tweet", text="hi", retry=True, acknowledge=True)
             assert outcome["outcome"] == "created"
         await sites.stop_all()
-    votes: dict[Slot, WriteVote | WriteLearned] = {}
+    votes: dict[Slot, Vote] = {}
     created: set[int] = set()
     checked = {"promise": 0, "accepted": 0, "acknowledged": 0, "created": 0}
     for what, value in recorder.done:
         if what == "commit":
             assert isinstance(value, tuple)
-            votes |= {write.slot: write for write in value if isinstance(write, WriteVote | WriteLearned)}
-            created |= {write.event.number for write in value if isinstance(write, WriteEvent)}
+            for write in value:
+                match write:
+                    case WriteVote(first, last, vote):
+                        votes |= dict.fromkeys(slots_of(first, last), vote)
+                    case WriteEvents(events):
+                        created |= {row.number for row in events.rows()}
+                    case _:
+                        pass
         elif what == "send":
             assert isinstance(value, Packet)
             for message in value.messages:
                 if isinstance(message, Promise):
-                    promised = votes[message.first].vote.promised
+                    promised = votes[message.first].promised
                     assert promised is not None
                     assert promised >= message.ballot
                     checked["promise"] += 1
                 if isinstance(message, Accepted):
-                    for slot in message.slots:
-                        accepted = votes[slot].vote.accepted
+                    for slot in (slot for span in message.spans for slot in slots_of(*span)):
+                        accepted = votes[slot].accepted
                         assert accepted is not None
                         assert accepted >= message.ballot
                         checked["accepted"] += 1
@@ -237,10 +244,10 @@ async def test_r1_a_second_entry_for_a_learned_slot_is_kept_as_evidence_sent_now
         bob = Peer(BOB, sites.sites, ALICE, alice.place, sites.addresses[BOB])
         await bob.greet()
         one, other = (Entry(BOB, 1, 0, encode(Stamped(Tweet(text), 5))) for text in ("one", "other"))
-        await bob.say(Chosen((ChosenSlot(Slot(1), None, one),)))
+        await bob.say(Chosen(Slot(1), Slot(1), None, (one,)))
         await status_where(alice, lambda status: status["chosen_through"] == 1)
         # The site takes both in one pass: what it would have answered to the first does not leave either.
-        bob.say_at_once((Hello(bob.fresh(), None),), (Chosen((ChosenSlot(Slot(1), None, other),)),))
+        bob.say_at_once((Hello(bob.fresh(), None),), (Chosen(Slot(1), Slot(1), None, (other,)),))
         stopping = await watching.hears(lambda message: message.get("method") == "stopping")
         await alice.ended.wait()
         bob.close()

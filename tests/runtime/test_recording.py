@@ -15,7 +15,8 @@ from engine.contract.notifications import RecordFate, RecordLine
 from engine.contract.shape import read
 from engine.core.effects import SawPeer
 from engine.core.ids import Ballot, Round, SiteId, Slot, Tick
-from engine.core.storage import NO_VOTE, RangePromise, Vote, WriteLearned, WriteRanges, WriteVote
+from engine.core.run import Run, run_of
+from engine.core.storage import RangePromise, Vote, WriteLearned, WriteRanges, WriteVote
 from engine.datagram import DATAGRAM_BYTES_LOOPBACK, DATAGRAM_BYTES_MIN, DatagramSizes
 from engine.runtime.counters import NodeCounts
 from engine.runtime.recording import WAITING_BYTES_MAX, Recording
@@ -103,7 +104,7 @@ def test_what_waits_is_bounded_and_what_does_not_fit_is_told_as_left_out() -> No
     recording = Recording(NodeCounts())
     subscriptions, client = Subscriptions(Trace(), recording), FakeClient()
     subscriptions.subscribe(client, frozenset({Topic.RECORD}))
-    long = [WriteLearned(Slot(slot), tweet(ALICE, slot, text="x" * 280), NO_VOTE) for slot in range(1, 65)]
+    long = [WriteLearned(Run(Slot(1), tuple(tweet(ALICE, number, text="x" * 280) for number in range(1, 65))))]
     waiting = -1
     while recording.count > waiting:
         waiting = recording.count
@@ -121,13 +122,16 @@ def test_what_a_commit_made_durable_is_told_in_lines_of_a_bounded_length() -> No
     recording = Recording(NodeCounts(), awaited=True)
     entry = tweet(ALICE, 1)
     number = Ballot(Round(2), BOB)
-    recording.kept(0, [WriteVote(Slot(slot), Vote(number, None, None)) for slot in range(1, 101)])
-    recording.kept(0, [WriteLearned(Slot(7), entry, Vote(number, number, entry))])
+    recording.kept(0, [WriteVote(Slot(1), Slot(100), Vote(number, None, ()))])
+    recording.kept(
+        0, [WriteVote(Slot(7), Slot(7), Vote(number, number, (entry,))), WriteLearned(run_of(Slot(7), entry))]
+    )
     recording.kept(0, [WriteRanges((RangePromise(Slot(8), None, number),))])
     recording.kept(0, [])
     first, second, learned, ranges = told(recording.take().lines)
     assert [line.slot for line in first.slots + second.slots] == list(range(1, 101))
-    (slot,) = learned.slots
+    voted, slot = learned.slots
+    assert (voted.acc_val, voted.learned) == (slot.learned, None)
     assert (slot.max_prepare, slot.acc_num, slot.acc_val) == ("2.bob", "2.bob", slot.learned)
     assert slot.learned is not None
     assert slot.learned.id == "alice/1"

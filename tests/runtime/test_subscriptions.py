@@ -7,24 +7,33 @@ from collections.abc import Iterable, Sequence
 import orjson
 from msgspec.structs import replace
 
-from engine.contract.answers import Faults, LogLine, Outcome, Topic
+from engine.contract.answers import Faults, LogLine, Topic
 from engine.contract.limits import LINE_BYTES_MAX
-from engine.contract.notifications import Observed
+from engine.contract.notifications import LogSpan, Observed
 from engine.contract.params import CallId
 from engine.contract.shape import Shape, read
 from engine.contract.status import Peer, Quorum, Status
-from engine.core.effects import SawPeer
-from engine.core.ids import SiteId, Slot, Tick
-from engine.runtime import trace as trace_module
+from engine.core.effects import SawOutcome, SawPeer
+from engine.core.ids import EventId, SiteId, Slot, Tick
+from engine.core.storage import EventState
 from engine.runtime.counters import NodeCounts, counters_shape
 from engine.runtime.faults import FaultCounts
 from engine.runtime.jsonrpc import CallFailed
 from engine.runtime.recording import Recording
-from engine.runtime.subscriptions import FLUSH_EVERY, SLOW_BYTES, STATUS_EVERY, Subscriptions
-from engine.runtime.trace import KEPT_MAX, Trace
+from engine.runtime.shapes import outcome_of
+from engine.runtime.subscriptions import (
+    FLUSH_EVERY,
+    LOG_LINES_MAX,
+    OUTCOMES_MAX,
+    SLOW_BYTES,
+    STATUS_EVERY,
+    TRACE_LINES_MAX,
+    Subscriptions,
+)
+from engine.runtime.trace import Trace
 from engine.runtime.udp import UdpCounts
 
-BOB = SiteId("bob")
+ALICE, BOB = SiteId("alice"), SiteId("bob")
 NOW = Tick(5_000)
 
 
@@ -72,6 +81,14 @@ class FakePicture:
         self.counters = 0
         self.made: list[str] = []
 
+    @property
+    def used_max(self) -> Slot:
+        return Slot(10_000)
+
+    @property
+    def prefix(self) -> Slot:
+        return Slot(9_000)
+
     def log_lines(self, slots: Iterable[Slot]) -> list[LogLine]:
         self.made.append("log")
         return [LogLine(slot, "hole", *(None,) * 10) for slot in sorted(slots)]
@@ -115,8 +132,16 @@ class FakePicture:
         return Faults((), (), 0)
 
 
-def an_outcome(number: int, reason: str | None = None) -> Outcome:
-    return Outcome("created", f"alice/{number}", number, None, reason, None, None)
+def changed(subscriptions: Subscriptions, *slots: int) -> None:
+    subscriptions.log((Slot(slot), Slot(slot)) for slot in slots)
+
+
+def settled(
+    subscriptions: Subscriptions, number: int, reason: str | None = None, *, count: int = 1, was_unknown: bool = True
+) -> None:
+    """Events come to their end, `number` the first; who waited for them was told before that they are unknown."""
+    saw = SawOutcome(1, EventId(ALICE, number), EventState.CREATED, Slot(number), reason, None, None, count=count)
+    subscriptions.outcomes(replace(saw, settles_doubt=was_unknown), outcome_of(saw, None))
 
 
 def a_line(trace: Trace) -> None:
@@ -129,8 +154,8 @@ def test_the_first_goes_at_once_and_then_at_most_ten_a_second() -> None:
     subscriptions.subscribe(client, frozenset({Topic.OUTCOME, Topic.LOG}))
     assert subscriptions.deadline() is None, "nothing to tell needs no timer"
     for number in range(3):
-        subscriptions.outcome(an_outcome(number))
-        subscriptions.slots([Slot(number + 1), Slot(1)])
+        settled(subscriptions, number)
+        changed(subscriptions, number + 1, 1)
         subscriptions.flush(Tick(NOW + number), picture)
     assert len(client.lines) == 1
     assert subscriptions.deadline() == NOW + FLUSH_EVERY
@@ -168,8 +193,8 @@ def test_nothing_is_made_that_nobody_subscribed_to() -> None:
     subscriptions = Subscriptions(trace, Recording(NodeCounts()))
     subscriptions.subscribe(client, frozenset({Topic.TRACE}))
     a_line(trace)
-    subscriptions.slots([Slot(1)])
-    subscriptions.outcome(an_outcome(1))
+    changed(subscriptions, 1)
+    settled(subscriptions, 1)
     subscriptions.faults()
     subscriptions.status()
     subscriptions.flush(NOW, picture)
@@ -185,8 +210,8 @@ def test_each_client_gets_its_topics_alone_and_a_closed_one_is_forgotten() -> No
     subscriptions.subscribe(other, frozenset({Topic.OUTCOME}))
     subscriptions.subscribe(other, frozenset({Topic.LOG}))
     a_line(trace)
-    subscriptions.slots([Slot(7)])
-    subscriptions.outcome(an_outcome(1))
+    changed(subscriptions, 7)
+    settled(subscriptions, 1)
     subscriptions.flush(NOW, picture)
     assert (one.topics, other.topics) == (["trace"], ["log", "outcome"])
     other.closed = True
@@ -216,8 +241,8 @@ def test_a_slow_client_misses_trace_lines_with_their_number_and_nothing_else() -
     client.queued_bytes = SLOW_BYTES + 1
     for _ in range(40):
         a_line(trace)
-    subscriptions.outcome(an_outcome(1))
-    subscriptions.slots([Slot(9)])
+    settled(subscriptions, 1)
+    changed(subscriptions, 9)
     subscriptions.flush(NOW, picture)
     assert client.topics == ["log", "outcome"]
     assert client.told[0].dropped == 40
@@ -232,15 +257,50 @@ def test_a_slow_client_misses_trace_lines_with_their_number_and_nothing_else() -
     assert [item["topic"] for item in client.told[1].items] == ["trace"]
 
 
-def test_more_lines_than_the_trace_keeps_are_counted_as_dropped() -> None:
+def test_of_a_busy_trace_the_newest_lines_are_told_and_the_others_counted() -> None:
     trace, client = Trace(), FakeClient()
     subscriptions = Subscriptions(trace, Recording(NodeCounts()))
     subscriptions.subscribe(client, frozenset({Topic.TRACE}))
-    for _ in range(KEPT_MAX + 30):
+    for _ in range(TRACE_LINES_MAX + 30):
         a_line(trace)
     subscriptions.flush(NOW, FakePicture())
     assert client.told[0].dropped == 30
-    assert len(client.topics) == KEPT_MAX == trace_module.KEPT_MAX
+    assert len(client.topics) == TRACE_LINES_MAX
+
+
+def test_of_a_busy_log_the_newest_slots_are_told_and_how_far_the_others_go() -> None:
+    client = FakeClient()
+    subscriptions = Subscriptions(Trace(), Recording(NodeCounts()))
+    subscriptions.subscribe(client, frozenset({Topic.LOG}))
+    top = 200 + LOG_LINES_MAX - 3
+    subscriptions.log([(Slot(7), Slot(9)), (Slot(200), Slot(220)), (Slot(210), Slot(230)), (Slot(231), Slot(top))])
+    subscriptions.flush(NOW, FakePicture())
+    *lines, span = client.told[0].known()
+    assert [line.slot for line in lines if isinstance(line, LogLine)] == [8, 9, *range(200, top + 1)]
+    assert span == LogSpan(7, 7, 10_000, 9_000, False)
+    subscriptions.log([(Slot(161), Slot(161)), (Slot(200), Slot(5_000))])
+    subscriptions.blocks()
+    subscriptions.flush(Tick(NOW + FLUSH_EVERY), FakePicture())
+    *lines, span = client.told[1].known()
+    assert [line.slot for line in lines if isinstance(line, LogLine)] == [*range(5_001 - LOG_LINES_MAX, 5_001)]
+    assert span == LogSpan(161, 5_000 - LOG_LINES_MAX, 10_000, 9_000, True)
+    changed(subscriptions, 6_000)
+    subscriptions.flush(Tick(NOW + 2 * FLUSH_EVERY), FakePicture())
+    assert len(client.told[2].items) == 1, "what fits is told line by line, and nothing of how far it goes"
+
+
+def test_of_many_outcomes_the_newest_are_told_and_all_that_nobody_was_answered() -> None:
+    client = FakeClient()
+    subscriptions = Subscriptions(Trace(), Recording(NodeCounts()))
+    subscriptions.subscribe(client, frozenset({Topic.OUTCOME}))
+    settled(subscriptions, 1, count=OUTCOMES_MAX + 1)
+    settled(subscriptions, 1_000, count=500, was_unknown=False)
+    settled(subscriptions, 2_000, count=OUTCOMES_MAX - 10, was_unknown=False)
+    subscriptions.flush(NOW, FakePicture())
+    told = [item["id"] for item in client.told[0].items]
+    settled_later = [*range(1, OUTCOMES_MAX + 2)]
+    newest = [*range(1_490, 1_500), *range(2_000, 2_000 + OUTCOMES_MAX - 10)]
+    assert told == [f"alice/{number}" for number in settled_later + newest]
 
 
 def test_a_notification_fits_one_line_however_much_there_is() -> None:
@@ -248,7 +308,7 @@ def test_a_notification_fits_one_line_however_much_there_is() -> None:
     subscriptions = Subscriptions(Trace(), Recording(NodeCounts()))
     subscriptions.subscribe(client, frozenset({Topic.OUTCOME}))
     for number in range(3_000):
-        subscriptions.outcome(an_outcome(number, "x" * 500))
+        settled(subscriptions, number, "x" * 500)
     subscriptions.flush(NOW, FakePicture())
     assert len(client.lines) > 1
     assert max(map(len, client.lines)) < LINE_BYTES_MAX
@@ -259,8 +319,8 @@ def test_what_waits_is_told_when_the_engine_stops() -> None:
     client, picture = FakeClient(), FakePicture()
     subscriptions = Subscriptions(Trace(), Recording(NodeCounts()))
     subscriptions.subscribe(client, frozenset({Topic.OUTCOME}))
-    subscriptions.outcome(an_outcome(1))
+    settled(subscriptions, 1)
     subscriptions.flush(NOW, picture)
-    subscriptions.outcome(an_outcome(2))
+    settled(subscriptions, 2)
     subscriptions.finish(NOW, picture)
     assert client.topics == ["outcome", "outcome"]

@@ -35,7 +35,6 @@ from engine.core.messages import (
     Accepted,
     AskHighest,
     Chosen,
-    ChosenSlot,
     Hello,
     Highest,
     Message,
@@ -218,8 +217,8 @@ class Process:
                 self.hear(peer, Highest(nonce, Slot(0), Slot(0)))
             case Prepare(ballot=ballot, first=first, last=last):
                 self.hear(peer, Promise(ballot, first, last, (), (), ()))
-            case Accept(ballot=ballot, entries=proposed):
-                self.hear(peer, Accepted(ballot, tuple(each.slot for each in proposed)))
+            case Accept(ballot, run):
+                self.hear(peer, Accepted(ballot, ((run.first, run.last),)))
             case _:
                 pass
 
@@ -247,6 +246,10 @@ class Process:
         after: Slot | None = Slot(0)
         while after is not None:
             after = self.storage.scrub(after, 1_000)
+
+
+def chosen_from_1(entries: Sequence[Entry]) -> Chosen:
+    return Chosen(Slot(1), Slot(len(entries)), None, tuple(entries))
 
 
 def as_json(value: object) -> bytes:
@@ -283,9 +286,7 @@ written: Final = st.builds(
     st.sampled_from([at_ms for at_ms in TIMES_MS if 0 <= at_ms <= NUMBER_MAX]),
 )
 told: Final = st.builds(
-    lambda bodies: Chosen(
-        tuple(ChosenSlot(Slot(n), None, Entry(BOB, n, n - 1, body)) for n, body in enumerate(bodies, start=1))
-    ),
+    lambda bodies: chosen_from_1([Entry(BOB, n, n - 1, body) for n, body in enumerate(bodies, start=1)]),
     st.lists(written | st.sampled_from(BODIES), min_size=1, max_size=3),
 )
 """A log that begins as a peer says, whose clock is as wrong."""
@@ -333,11 +334,11 @@ def test_w5_what_was_taken_in_is_read_at_the_next_start_shown_and_learned_by_a_p
             assert [row.learned for row in alice.rows()][: len(before)] == [row.learned for row in before]
             alice.wait(1_000)
             alice.shows()
-            known = [ChosenSlot(row.slot, None, row.learned) for row in alice.rows() if row.learned is not None]
+            known = {row.slot: row.learned for row in alice.rows() if row.learned is not None}
         if known:
             with closing(Process(BOB, Path(data, BOB), clock)) as bob:
-                bob.hear(ALICE, Chosen(tuple(known)))
-                assert [row.learned for row in bob.rows()] == [one.entry for one in known]
+                bob.hear(ALICE, *(Chosen(slot, slot, None, (entry,)) for slot, entry in known.items()))
+                assert [row.learned for row in bob.rows()] == [*known.values()]
             with closing(Process(BOB, Path(data, BOB), clock)) as bob:
                 bob.shows()
         report = audit([Path(data)])
