@@ -104,13 +104,16 @@ class Submissions:
         heappush(self._alarms, (Tick(step.now + submission.timeout), submission.token))
         self._unnumbered.append(_Unnumbered(batch, 0, submission.bodies))
 
-    def number(self, step: Step) -> Iterator[Open]:
+    def number(self, step: Step) -> list[Open]:
         """Gives those that wait their numbers, as far as they are durably reserved, and has more reserved in time; at a
         site that votes."""
+        numbered: list[Open] = []
+        if not self._unnumbered and self._reserving - self._given >= self._block // 2:
+            return numbered
         while self._unnumbered and self._has_numbers(step, self._unnumbered[0].batch):
             waiting = self._unnumbered.popleft()
             events = EventRun(waiting.batch.first + waiting.offset, waiting.bodies, EventState.QUEUED)
-            yield Open(events, waiting.batch)
+            numbered.append(Open(events, waiting.batch))
         wanted = self._given + sum(waiting.batch.count for waiting in self._unnumbered)
         if self._reserving < wanted + self._block // 2:
             if self._given < self._reserving < wanted:
@@ -118,6 +121,7 @@ class Submissions:
             self._reserving = wanted + self._block
             step.write(WriteNumbers(self._reserving))
         self._lacks_numbers = wanted > self._given
+        return numbered
 
     def committed(self) -> None:
         """All that was written so far is durable."""
