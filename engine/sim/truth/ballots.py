@@ -250,9 +250,10 @@ class Ballots:
 
     def _holds(self, site: int, slot: Slot, ballot: Ballot) -> None:
         """D1: a promise of this ballot, or of a higher one, is durable there."""
-        of_slot, ranged = self.book(slot).votes[site].promised, _covering(self._ranges[site], slot)
-        if not any(promised is not None and promised >= ballot for promised in (of_slot, ranged)):
-            told = f"promises {ballot}; its disk says {of_slot}, and {ranged} for a range"
+        both = self.book(slot).votes[site].promised, _covering(self._ranges[site], slot)
+        held = max((promised for promised in both if promised is not None), default=None)
+        if held is None or held < ballot:
+            told = f"promises {ballot}; its disk says {held}"
             self._judge.breaks("D1", told, slot=slot, site=self._names[site])
 
     def _reported(self, site: int, reported: AcceptedRun) -> None:
