@@ -309,10 +309,27 @@ def _bursts(random: Random, sites: int, calm_at: Tick) -> list[Timed]:
     return [(at, act) for at, act in acts if at < calm_at]
 
 
+def _torn_runs(random: Random, sites: int, calm_at: Tick) -> list[Timed]:
+    """Many events together, of which another site hears all but that they are chosen. It learns so in pages, and ends
+    between two of them, once or again."""
+    acts: list[Timed] = []
+    for _ in range(2 * _count(random) if sites > 1 else 0):
+        at, (author, other) = _moment(random, calm_at), random.sample(NAMES[:sites], 2)
+        deaf_ms = int(100 * 20 ** random.random())
+        links = tuple((site, other) for site in NAMES[:sites] if site != other)
+        acts.append((at, _tweets(author, random.randint(4, 24))))
+        acts.append((Tick(at + random.randint(1, 40)), Cut(links, deaf_ms, "one-way")))
+        for _ in range(random.randint(1, 3)):
+            ends = Tick(at + deaf_ms + random.randint(0, 1_000))
+            acts.append((ends, Crash(other, random.randint(1, 12), None, random.random(), random.randint(10, 100))))
+    return [(at, act) for at, act in acts if at < calm_at]
+
+
 def _tweets(site: SiteId, count: int) -> Submit:
     return Submit(site, (Tweet("t"),) * count, Tick(10_000), retry=False, give_up_ms=None)
 
 
 _KINDS: Final = (
     *(_crashes, _restarts_of_all, _pauses, _clock_jumps, _cuts, _failed_disks, _lost_disks, _abandoned, _bursts),
+    _torn_runs,
 )
