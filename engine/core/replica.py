@@ -309,7 +309,8 @@ class Replica:
             self._policy.push(step)
             self._sessions.keep(step)
         else:
-            self._proposer.end(step, Slot(1), None, self._lives.why)
+            for first, last in self._proposer.attempted(Slot(1), None):
+                self._proposer.end(step, first, last, self._lives.why)
             if self._lives.lost:
                 self._sessions.give_up_all(step, lambda: self._readings.situation(step.now))
                 self._policy.withdraw(step)

@@ -231,8 +231,8 @@ class Proposer:
         part = self._attempts.at(slot)
         return None if part is None else part.value
 
-    def attempted(self, first: Slot, last: Slot) -> list[tuple[Slot, Slot]]:
-        """Where in these slots it has attempts, ascending."""
+    def attempted(self, first: Slot, last: Slot | None) -> list[tuple[Slot, Slot]]:
+        """Where in these slots (None: and all after) it has attempts, ascending."""
         return [(part.first, part.last) for part in self._attempts.over(first, last)]
 
     def start(self, step: Step, own: Run) -> None:
