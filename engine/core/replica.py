@@ -83,8 +83,7 @@ class _Around(Onlooker):
         self.policy.on_promised(step, prepare)
 
     def accepting(self, step: Step, run: Run) -> None:
-        for slot, entry in run:
-            self.sessions.on_accepting(step, slot, entry)
+        self.sessions.on_accepting(step, run)
 
     def missed(self, step: Step, first: Slot, last: Slot) -> None:
         self.filler.fill(step, slots_of(first, last))

@@ -6,8 +6,9 @@ Rules that hold here:
 - E1: an event has its number before it is proposed, and its row goes with every change of its state.
 - E2: `created` and `lost` are said of a learned slot alone, `not-created` only where nothing that carries the event
   left; else the outcome is `unknown`, kept durably, settled when its slot is learned, never pushed again.
-- E3: events are proposed in the order of submission. L1: one at a time, the next waits until it is settled; or, handed
-  on to a leader (L3), many in a chain: E5 keeps their order whatever is lost, repeated or reordered.
+- E3: events are proposed in the order of submission, many in a chain: handed on to a leader (L3), or aimed at slots
+  that follow each other (L1), and then what comes after waits until they are settled. E5 keeps their order whatever
+  is lost, repeated or reordered.
 - E4: `created` is said when the prefix through its slot is learned here.
 - E5: an entry follows the last number of this author in effect, or the one before it in the chain that is handed on. An
   event that may have left and is given up is withdrawn under its own number: one of both takes effect, once.
@@ -15,8 +16,8 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import count, groupby
 from typing import Final
 
 from msgspec.structs import replace
@@ -52,12 +53,18 @@ class Sessions:
         self._written = self._queued_durably = number_max  # no higher number was written as QUEUED
         self._handed = self._handed_durably = number_max  # nor is this site's leader's any that is higher
         self._progress_at = Tick(0)
-        self._aim: Slot | None = None
+        self._aims: dict[Slot, int] = {}  # where the events whose turn it is are being pushed, ascending
+        self._setbacks = 0
 
     @property
-    def aim(self) -> Slot | None:
-        """The slot at which the event whose turn it is is being pushed; None where none is."""
-        return self._aim
+    def aims(self) -> Collection[Slot]:
+        """The slots at which the events whose turn it is are being pushed, ascending."""
+        return self._aims.keys()
+
+    @property
+    def setbacks(self) -> int:
+        """How often a slot that was aimed at went to another entry, or an event was chosen where it is void."""
+        return self._setbacks
 
     @property
     def unknown(self) -> int:
@@ -121,23 +128,30 @@ class Sessions:
             entry.author == self._site and free < entry.number <= barred for entry in run.entries
         )
 
-    def turn(self, slot: Slot, follows: int) -> Entry | None:
-        """The entry to propose next, now aimed at `slot`; None where none waits, or one before it is not settled."""
-        if not self.waiting:
-            return None
-        self._aim = slot
-        events = next(iter(self._placed or self._queue)).value.events
-        self._void_at.pop(events.first, None)
-        return self._entries(events.cut(events.first, events.first), follows)[0]
+    def turn(self, slot: Slot, follows: int, limit: int) -> tuple[Entry, ...]:
+        """The entries to propose next in a chain, `limit` of them at most, now aimed at the slots from `slot` on; none
+        where none waits, or one before it is not settled."""
+        entries: list[Entry] = []
+        if self._aims:
+            return ()
+        for part in sorted((*self._placed, *self._queue), key=lambda part: part.first):
+            if part.value.events.slot is not None or len(entries) == limit:
+                break
+            last = min(part.last, part.first + limit - len(entries) - 1)
+            entries += self._entries(part.value.events.cut(part.first, last), follows)
+            follows = last
+        for at, entry in enumerate(entries, slot):
+            self._aims[Slot(at)] = entry.number
+            self._void_at.pop(entry.number, None)
+        return tuple(entries)
 
     @property
     def waiting(self) -> bool:
         """An event, or the withdrawal of one that was handed on, could be aimed at a slot now."""
-        if self._aim is not None:
+        if self._aims:
             return False
-        if not self._placed:
-            return bool(self._queue)
-        return next(iter(self._placed)).value.events.slot is None
+        first = [next(iter(parts)) for parts in (self._placed, self._queue) if parts]
+        return bool(first) and min(first, key=lambda part: part.first).value.events.slot is None
 
     def hand(self, step: Step, last_in_effect: int, limit: int) -> list[Entry]:
         """The events that are handed on for the first time now, in a chain after all that are (L3, E5)."""
@@ -165,32 +179,38 @@ class Sessions:
                     break
         return entries[:limit]
 
-    def on_accepting(self, step: Step, slot: Slot, entry: Entry) -> None:
-        """An accept of `entry` is about to leave: if it is the aimed event's, that is durable first (E1, E2)."""
-        if slot != self._aim or self._placed or not self._queue or entry.author != self._site:
-            return
-        if next(iter(self._queue)).first == entry.number:
-            (part,) = self._queue.remove(entry.number, entry.number)
-            self._place(step, part.value, slot)
-            self._at[slot] = entry.number
+    def on_accepting(self, step: Step, run: Run) -> None:
+        """An accept of `run` is about to leave: where it carries an aimed event, that is durable first (E1, E2)."""
+        mine = [slot for slot, entry in run if self._is_aimed(slot, entry)] if self._queue else []
+        for _, alike in groupby(mine, lambda slot: self._aims[slot] - slot):
+            slots = list(alike)
+            number = self._aims[slots[0]]
+            for part in self._queue.remove(number, number + len(slots) - 1):
+                self._place(step, part.value, Slot(slots[0] + part.first - number))
+            self._at.update(zip(slots, count(number), strict=False))
+
+    def _is_aimed(self, slot: Slot, entry: Entry) -> bool:
+        """It is the event that is aimed there, and was not proposed before."""
+        number = self._aims.get(slot)
+        return number == entry.number and entry.author == self._site and self._queue.at(number) is not None
 
     def on_learned(self, step: Step, run: Run) -> None:
         """Slots are learned: whatever was aimed at one or proposed there, and is not its entry, lost it (E2)."""
-        if self._aim is None and not self._at:
+        if not self._aims and not self._at:
             return
-        own = {*self._at} if self._aim is None else {*self._at, self._aim}
+        own = {*self._at, *self._aims}
         for slot in sorted(slot for slot in own if run.first <= slot <= run.last):
             self._learned_at(step, slot, run.entry(slot))
 
     def _learned_at(self, step: Step, slot: Slot, entry: Entry) -> None:
         number = self._at.pop(slot, None)
-        if self._aim == slot:
-            self._aim = None
-            if number is None and not self._placed and self._queue:
-                number = next(iter(self._queue)).first
+        aimed = self._aims.pop(slot, None)
+        if number is None and aimed is not None and self._queue.at(aimed) is not None:
+            number = aimed
         run = None if number is None else self._placed.get(number) or self._queue.get(number)
         if run is None or (entry.author == self._site and entry.number == number):
             return  # `created` waits for the prefix (E4)
+        self._setbacks += 1
         if run.events.state is not EventState.UNKNOWN and run.batch is not None and run.batch.submission.retry:
             self._again(step, run)
         else:
@@ -274,6 +294,7 @@ class Sessions:
         it is as one that was handed on: it, or its withdrawal, goes on until that or a later number takes effect."""
         run = self._placed.get(entry.number) if entry.author == self._site else None
         if run is not None and run.events.slot == slot:
+            self._setbacks += 1
             self._void_at[entry.number] = slot
             self._keep_placed(step, run, replace(run.events, slot=None))
 
@@ -324,7 +345,7 @@ class Sessions:
         first, last = batch.first + places.start, batch.first + places.stop - 1
         for part in self._placed.over(first, last):
             if part.value.events.state is EventState.PROPOSED:
-                self._aim = None
+                self._unaim(part.first, part.last)
                 earlier = self._earlier()
                 self._doubt(step, part.value, [situation.doubt(row, lead, earlier) for row in part.value.events.rows()])
         reason = situation.reason(lead, self._earlier())
@@ -361,14 +382,18 @@ class Sessions:
                 for at in slots_of(slot, Slot(slot + len(events.bodies) - 1)):
                     self._at.pop(at, None)
         else:
-            if not self._placed and next(iter(self._queue)).first == events.first:
-                self._aim = None
             self._queue.remove(events.first, events.last)
+        self._unaim(events.first, events.last)
         self._void_at.pop(events.first, None)
         if events.state is not EventState.NOT_CREATED:
             self._progress_at = step.now
         step.write(WriteEvents(events))
         self._submissions.tell(step, run, self._outcome(events))
+
+    def _unaim(self, first: int, last: int) -> None:
+        """The events of these numbers are not pushed any more."""
+        for slot in [slot for slot, number in self._aims.items() if first <= number <= last]:
+            del self._aims[slot]
 
     def _outcome(self, events: EventRun) -> SawOutcome:
         id_ = EventId(self._site, events.first)

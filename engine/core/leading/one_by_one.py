@@ -1,44 +1,63 @@
-"""The policies `none` and `last-author`: one event of this site at a time, by this site's own synods (L1, L2).
+"""The policies `none` and `last-author`: this site's events by its own synods, a lot at a time (L1, L2).
 
 Rules that hold here:
-- L1: an event is aimed at the slot after the highest one known to be used; the next waits until it is settled.
+- L1: what waits is aimed at the slots after the highest one known to be used, an event a slot, in the order of
+  submission; what comes after waits until all of that is settled. Each slot is decided for itself. A lot of which
+  a slot went to another entry is followed by a single event: who meets rivals would only have the rest void (E5).
 - L2: who wrote what it learned at the slot before may begin with accept at ballot 0, if its own acceptor has promised
   and accepted nothing at this slot. Its own vote is in the same commit: it is the durable mark that this was done once.
+  The rest of a lot goes by the full synod meanwhile: what it must have learned before is not.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from engine.core.ids import Slot, Tick
 from engine.core.leading.policy import Parts, Policy
-from engine.core.run import run_of
+from engine.core.run import Run
 from engine.core.settings import Leadership
 from engine.core.step import Step
 from engine.core.synod.proposer import may_skip_prepare
+
+LOT_MAX: Final = 512
+"""So many events of this site are proposed at a time, at slots that follow each other."""
+
+_EVENT_BYTES: Final = 1_280
+"""What an event takes on its way, at most."""
 
 
 class OneByOne(Policy):
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
         self._skips = parts.settings.leadership is Leadership.LAST_AUTHOR
-        self._pushed: Slot | None = None  # the slot at which the event whose turn it is is being pushed
+        self._lot_max = max(1, min(LOT_MAX, parts.settings.flight_bytes // _EVENT_BYTES))
+        self._lot = self._lot_max  # how many events the next one may have
+        self._setbacks = 0
+        self._pushed: tuple[Slot, ...] = ()  # where the events whose turn it is are being pushed
 
     def push(self, step: Step) -> None:
         sessions, proposer = self._parts.sessions, self._parts.consensus.proposer
-        if self._pushed is not None and sessions.aim != self._pushed:
-            proposer.end(step, self._pushed, self._pushed, "its event is settled or given up")
+        for slot in self._pushed:
+            if slot not in sessions.aims:
+                proposer.end(step, slot, slot, "its event is settled or given up")
         if self._parts.scanner.ready and sessions.waiting:
             self._begin(step)
-        self._pushed = sessions.aim
+        self._pushed = tuple(sessions.aims)
 
     def _begin(self, step: Step) -> None:
         parts = self._parts
+        setbacks, self._setbacks = self._setbacks, parts.sessions.setbacks
+        self._lot = 1 if setbacks != self._setbacks else min(self._lot_max, 2 * self._lot)
         slot = Slot(parts.consensus.learner.used_max + 1)
-        entry = parts.sessions.turn(slot, parts.last_in_effect)
-        assert entry is not None
+        lot = Run(slot, parts.sessions.turn(slot, parts.last_in_effect, self._lot))
+        proposer = parts.consensus.proposer
         if self._skips and self._may_skip_prepare(slot):
-            parts.consensus.proposer.start_at_zero(step, run_of(slot, entry))
+            proposer.start_at_zero(step, lot.cut(slot, slot))
+            if lot.last > slot:
+                proposer.start(step, lot.cut(Slot(slot + 1), lot.last))
         else:
-            parts.consensus.proposer.start(step, run_of(slot, entry))
+            proposer.start(step, lot)
 
     def _may_skip_prepare(self, slot: Slot) -> bool:
         consensus = self._parts.consensus
@@ -51,6 +70,6 @@ class OneByOne(Policy):
         self._parts.sessions.explain_void(step)
 
     def stuck(self, _now: Tick) -> str | None:
-        aim = self._parts.sessions.aim
+        aim = next(iter(self._parts.sessions.aims), None)
         attempt = None if aim is None else self._parts.consensus.proposer.view(aim)
         return None if attempt is None else f"no majority agreed on slot {aim} in time ({attempt.why})"
