@@ -97,12 +97,12 @@ class Outcomes:
             case EventState.LOST | EventState.NOT_CREATED:
                 if event.slot is not None:
                     violate("E2", f"{id_} is {row.state}, but in effect", slot=event.slot, site=site)
-            case EventState.PROPOSED:
-                if row.slot is None:
+            case EventState.PROPOSED | EventState.UNKNOWN:
+                if row.slot is None:  # it was void at its slot (E5): from there on it is as one that was handed on
                     event.handed_on = True
                 else:
                     event.proposed.append(row.slot)
-            case EventState.QUEUED | EventState.UNKNOWN:
+            case EventState.QUEUED:
                 pass
         return before
 
