@@ -96,7 +96,7 @@ def requested(line: bytes) -> Requested:
     """What is asked on one line. Raises CallFailed."""
     try:
         asked: Requested = _decoder.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         call = decode(line)
         return Requested(call.id, call.request())
     return asked

@@ -373,6 +373,7 @@ async def test_what_a_peer_has_not_told_since_the_start_is_null(tmp_path: Path) 
 ASKED: dict[str, dict[str, object]] = {
     "subscribe": {"topics": list(Topic)},
     "submit": {"kind": "tweet", "text": "hello"},
+    "submit_many": {"texts": ["hello", "again"]},
     "give_up": {"requests": [99]},
     "view": {"fresh": True},
     "log": {},
