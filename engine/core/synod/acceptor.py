@@ -13,10 +13,11 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from heapq import merge
 from itertools import pairwise
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from msgspec.structs import replace
 
@@ -213,8 +214,11 @@ class Acceptor:
         spans: list[RefusedSpan] = []
         last = message.last
         reached = Slot(message.first - 1)
+        # What is left out is told first of all that is told of its first slot: so no cut comes before it.
+        out = sorted(left_out, key=_first_of)
+        edges = [span.first for span in out]
         items: Iterator[AcceptedRun | Run | RefusedSpan]
-        items = merge(log.learned(message.first, top), voted, sorted(left_out, key=_first_of), key=_first_of)
+        items = merge(out, _split(log.learned(message.first, top), edges), _split(voted, edges), key=_first_of)
         for item in items:
             # nothing is cut between two items of one slot, or before the first
             begins = item.first > reached >= message.first
@@ -290,6 +294,17 @@ def _of_part(part: Part[Vote | None], vote: Vote, first: Slot, last: Slot) -> Vo
 def _report(first: Slot, vote: Vote) -> tuple[AcceptedRun, ...]:
     """A4: the accepted ballot and entries, never the promised ballot."""
     return () if vote.accepted is None else (AcceptedRun(first, vote.accepted, vote.entries),)
+
+
+Reported = TypeVar("Reported", Run, AcceptedRun)
+
+
+def _split(runs: Iterable[Reported], edges: list[Slot]) -> Iterator[Reported]:
+    """The runs, each cut before those of `edges` that lie in it; both ascending."""
+    for run in runs:
+        inside: list[Slot] = edges[bisect_right(edges, run.first) : bisect_right(edges, run.last)]
+        for first, beyond in pairwise([run.first, *inside, Slot(run.last + 1)]):
+            yield run.cut(first, Slot(beyond - 1))
 
 
 def _covers(span: RefusedSpan, message: Prepare) -> bool:

@@ -287,13 +287,16 @@ class Ballots:
                 self._judge.breaks("A3", told, slot=slot, site=self._names[site])
         book.promise_claimed[site] = ballot
 
-    def refused_sent(self, site: int, message: Refused) -> None:
-        """A5: the ballot in the way is durable, and higher; it is the slot's, or a range's, as the refusal says."""
+    def refused_sent(self, site: int, message: Refused, prefix: Slot) -> None:
+        """A5: the ballot in the way is durable, and higher; it is the slot's, or a range's, as the refusal says. Of its
+        `prefix` the site keeps no promise."""
         for span in message.spans:
             if span.ballot is None:
                 continue
             if span.cause is Cause.RANGE:
-                barring = [(span.first, _highest_from(self._ranges[site], span.first))]
+                first = max(span.first, Slot(prefix + 1))
+                gone = span.last is not None and span.last < first
+                barring = [] if gone else [(first, _highest_from(self._ranges[site], first))]
             else:
                 assert span.last is not None, "no single slot is in the way of all"
                 slots = slots_of(span.first, span.last)

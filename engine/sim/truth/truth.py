@@ -264,7 +264,7 @@ class Truth:
                     self._stores.may_vote(index, "says that it accepted")
                     self.ballots.accepted_sent(index, message)
                 case Refused():
-                    self.ballots.refused_sent(index, message)
+                    self.ballots.refused_sent(index, message, image.prefix)
                     self._runs.refuses(index, send.to, message)
                 case Chosen():
                     for slot in slots_of(message.first, message.last):
