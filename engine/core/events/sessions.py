@@ -17,7 +17,7 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import count, groupby
+from itertools import count, groupby, takewhile, zip_longest
 from typing import Final
 
 from msgspec.structs import replace
@@ -130,15 +130,23 @@ class Sessions:
 
     def turn(self, slot: Slot, follows: int, limit: int) -> tuple[Entry, ...]:
         """The entries to propose next in a chain, `limit` of them at most, now aimed at the slots from `slot` on; none
-        where none waits, or one before it is not settled."""
+        where none waits, or one before it is not settled. Of several that were given up and follow each other the last
+        one is withdrawn: once that takes effect, none before it can (E5)."""
         entries: list[Entry] = []
         if self._aims:
             return ()
-        for part in sorted((*self._placed, *self._queue), key=lambda part: part.first):
-            if part.value.events.slot is not None or len(entries) == limit:
+        runs = [part.value.events for part in sorted((*self._placed, *self._queue), key=lambda part: part.first)]
+        movable = list(takewhile(lambda events: events.slot is None, runs))
+        for events, after in zip_longest(movable, movable[1:]):
+            first = events.first
+            if events.state is EventState.UNKNOWN:
+                if after is not None and after.state is EventState.UNKNOWN:
+                    continue
+                first = events.last
+            last = min(events.last, first + limit - len(entries) - 1)
+            if last < first:
                 break
-            last = min(part.last, part.first + limit - len(entries) - 1)
-            entries += self._entries(part.value.events.cut(part.first, last), follows)
+            entries += self._entries(events.cut(first, last), follows)
             follows = last
         for at, entry in enumerate(entries, slot):
             self._aims[Slot(at)] = entry.number
@@ -254,16 +262,16 @@ class Sessions:
     def explain_void(self, step: Step) -> None:
         """D5: this store is an old copy, and proposes nothing any more. What it proposed and was chosen where it is
         void has no outcome (E2): the lost store may have seen the same, and proposed it again where nobody knows."""
-        for number, slot in self._void_at.items():
-            run = self._placed.get(number)
-            if run is None or run.events.state is not EventState.UNKNOWN:
-                continue
-            reason = (
-                f"chosen at slot {slot}, where it is void (E5); this site runs on an old copy of its store,"
-                " and cannot know whether the lost one proposed it again"
-            )
-            if run.events.reason != reason:
-                self._keep_placed(step, run, replace(run.events, reason=reason))
+        for part in list(self._placed):
+            for run in part.value.ones() if part.value.events.slot is None else ():
+                slot = self._void_at.get(run.events.first)
+                where = "chosen where" if slot is None else f"chosen at slot {slot}, where"
+                reason = (
+                    f"{where} it is void (E5); this site runs on an old copy of its store,"
+                    " and cannot know whether the lost one proposed it again"
+                )
+                if run.events.state is EventState.UNKNOWN and run.events.reason != reason:
+                    self._keep_placed(step, run, replace(run.events, reason=reason))
 
     def _entries(self, events: EventRun, follows: int) -> list[Entry]:
         """The events' entries in a chain, or their withdrawals where they were given up."""

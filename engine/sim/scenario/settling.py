@@ -5,6 +5,7 @@ Rules that hold here:
 - All links are whole and fast, all processes run but those whose store is refused. If enough voters can be had,
   everything settles within SETTLE_MS of the world's time: one prefix everywhere that reaches every used slot, no
   recovery and no attempt going on, an outcome for every event. Then each site has a read confirmed.
+- D5: an old copy of a store that proposes for itself cannot know what became of events that were void at their slots.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from engine.core.ids import Tick, quorum_size
-from engine.core.storage import Standing
+from engine.core.settings import Leadership
+from engine.core.storage import EventRow, EventState, Standing
 from engine.sim.scenario.model import Model
 from engine.sim.violation import violate
 from engine.sim.world.world import World
@@ -104,13 +106,20 @@ class Settling:
         for site in running:
             replica = site.replica
             assert replica is not None
+            barred = not replica.view(0).voting and site.settings.leadership is not Leadership.ELECTED
             if replica.prefix != prefix or replica.used_max != prefix:
                 return f"{site.name} learned to {replica.prefix}, used to {replica.used_max}; chosen to {prefix}"
-            if site.awaited or site.disk.image.open_events:
-                return f"{site.name} has events without an outcome: {list(site.disk.image.open_events.values())}"
+            awaited = [row for row in site.disk.image.open_events.values() if not (barred and _is_void(row))]
+            if site.awaited or awaited:
+                return f"{site.name} has events without an outcome: {awaited}"
             if not site.stalled:  # while it syncs, it is ahead of its disk
                 self._world.truth.shows(site.index, replica.blocks())
             view = replica.view(1)
             if view.recovering or view.attempts:
                 return f"{site.name} goes on: recovering {view.recovering}, {view.attempts}"
         return None
+
+
+def _is_void(event: EventRow) -> bool:
+    """It was chosen where it is void (E5), and not proposed again."""
+    return event.state is EventState.UNKNOWN and event.slot is None
