@@ -144,9 +144,9 @@ def _act(act: Act, names: tuple[SiteId, ...]) -> str:
         case Crash(site, points, only, kept, down_ms):
             point = f" point {points}" if points else ""
             kind = f" only {POINTS[only]}" if only else ""
-            return f"crash {site}{point}{kind} keeping {kept}{_down(down_ms)}"
+            return f"crash {site}{point}{kind}{_keeping(kept)}{_down(down_ms)}"
         case CrashAll(kept, down_ms):
-            return f"crash all keeping {kept}{_down(down_ms)}"
+            return f"crash all{_keeping(kept)}{_down(down_ms)}"
         case Restart(sites):
             return " ".join(("restart", *sites))
         case Pause(site, for_ms):
@@ -173,6 +173,10 @@ def _act(act: Act, names: tuple[SiteId, ...]) -> str:
             return f"put back {site}{_down(down_ms)}"
         case _:
             assert_never(act)
+
+
+def _keeping(kept: float) -> str:
+    return f" keeping {kept}" if kept else ""
 
 
 def _down(down_ms: int | None) -> str:
