@@ -8,6 +8,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -50,6 +51,12 @@ def running(
         finally:
             process.kill()
             process.wait(BOUND_S)
+
+
+def ended_children_s() -> float:
+    """What the processes have computed that this one started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def computed_s(processes: Iterable[int]) -> float:

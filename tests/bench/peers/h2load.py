@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from tests.bench.children import bound
+from tests.bench.children import bound, ended_children_s
 from tests.bench.load import percentile_ms
 from tests.bench.outcome import Rate
 
@@ -83,14 +83,22 @@ def post(
     log.unlink(missing_ok=True)
     words = [
         *(h2load, "--clients", str(connections), "--max-concurrent-streams", str(streams)),
-        *("--duration", f"{seconds:g}", "--warm-up-time", f"{warm_up_s:g}", "--log-file", str(log)),
+        *("--duration", _milliseconds(seconds), "--warm-up-time", _milliseconds(warm_up_s), "--log-file", str(log)),
         *("--header", "content-type: application/grpc", "--header", "te: trailers", "--data", str(body), url),
     ]
+    computed = ended_children_s()
     with subprocess.Popen(bound(words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
             said, _ = process.communicate(timeout=seconds + warm_up_s + _BOUND_S)
         finally:
             process.kill()
+    rate = per_second(said)
     with log.open(encoding="ascii") as lines:
         durations = durations_s(lines)
-    return Rate(per_second(said), percentile_ms(durations, 50), percentile_ms(durations, 99))
+    client_cores = (ended_children_s() - computed) / (seconds + warm_up_s)
+    return Rate(rate, percentile_ms(durations, 50), percentile_ms(durations, 99), client_cores)
+
+
+def _milliseconds(seconds: float) -> str:
+    """It takes no fractions."""
+    return f"{seconds * 1_000:.0f}ms"

@@ -21,6 +21,8 @@ from tests.bench.load import BEGUN, Driven, percentile_ms
 from tests.bench.peers.unsynced import GO, LEADS
 
 _LOOK_EVERY_S: Final = 0.05
+_PERIOD_S: Final = 0.001
+"""How often a leader sends what was appended. By default it waits for 0.1 s, however much there is."""
 
 
 class Appends:
@@ -62,7 +64,9 @@ def main() -> None:
     options = parser.parse_args()
     own, *others = options.addresses
     replicated = importlib.import_module("pysyncobj.batteries").ReplList()
-    site = importlib.import_module("pysyncobj").SyncObj(own, others, consumers=[replicated])
+    package = importlib.import_module("pysyncobj")
+    settings = package.SyncObjConf(autoTickPeriod=_PERIOD_S, appendEntriesPeriod=_PERIOD_S)
+    site = package.SyncObj(own, others, settings, consumers=[replicated])
     while site._getLeader() is None or not site.isReady():
         time.sleep(_LOOK_EVERY_S)
     _say(LEADS if str(site._getLeader()) == own else b"follows\n")
