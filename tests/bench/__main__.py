@@ -20,7 +20,7 @@ from rich.console import Console
 
 from tests.bench.chart import draw, series_of
 from tests.bench.events import EVENT_BYTES
-from tests.bench.machine import describe
+from tests.bench.machine import describe, is_memory
 from tests.bench.outcome import Report, Result
 from tests.bench.peers.installed import versions
 from tests.bench.rows import ROWS, Row, select
@@ -29,7 +29,7 @@ from tests.bench.table import about, figure_text, table
 
 _INTERRUPTED: Final = 130
 _COLUMNS: Final = 200
-TITLE: Final = "Events created a second, each of 200 bytes and durable on a majority"
+TITLE: Final = f"Events of {EVENT_BYTES} bytes created a second, 3 sites"
 LINES: Final = (
     ("Loggos, at the leader", "elected, 3 sites", "at the leader"),
     ("Loggos, at another site", "elected, 3 sites", "at another site"),
@@ -65,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(chosen: Sequence[Row], seconds: float) -> Report:
     with tempfile.TemporaryDirectory(prefix="loggos-bench-") as folder:
         machine = describe(Path(folder))
+        if is_memory(machine.disk):
+            print(f"bench: {folder} is in memory ({machine.disk}): name a disk with TMPDIR", file=sys.stderr)
         with Session(Path(folder), seconds) as session:
             results = measure_all(chosen, session, _tell)
     return Report(machine, versions(), seconds, EVENT_BYTES, results)

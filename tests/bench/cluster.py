@@ -16,6 +16,7 @@ from msgspec import json
 
 from engine.contract.answers import Topic
 from engine.core.settings import Leadership
+from engine.site_files import socket_to_ask
 from engine.template import DEFAULT_NAMES
 from tests.bench.children import bound, computed_s, running
 from tests.bench.load import BEGUN, Driven
@@ -90,24 +91,29 @@ class BenchCluster(RealCluster):
 class DrivingLoad:
     """A load that runs in a process of its own."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self._process = process
+        self._log = log
 
     def wait_begun(self) -> None:
         """Until the warm-up is over."""
         if self._line() != BEGUN:
-            raise LoadFailed("the load ended before it had begun: see load.log")
+            raise self._ended()
 
     def figures(self) -> Driven:
         """Once the time is over."""
         line = self._line()
         if not line:
-            raise LoadFailed("the load ended before its time: see load.log")
+            raise self._ended()
         return json.decode(line, type=Driven)
 
     def wait_drained(self) -> None:
         """Until nothing of it is left at the site."""
         self._process.wait()
+
+    def _ended(self) -> LoadFailed:
+        *_, last = self._log.read_text().splitlines() or ["it said nothing"]
+        return LoadFailed(f"the load ended before its time: {last}")
 
     def _line(self) -> bytes:
         assert self._process.stdout is not None
@@ -122,8 +128,9 @@ def driving(
         *(sys.executable, "-m", "tests.bench.load", str(cluster.socket_path(site))),
         *("--outstanding", str(outstanding), "--seconds", str(seconds), "--warm-up", str(warm_up_s)),
     ]
-    with running(words, cluster.folder / "load.log") as process:
-        yield DrivingLoad(process)
+    log = cluster.folder / "load.log"
+    with running(words, log) as process:
+        yield DrivingLoad(process, log)
 
 
 @contextmanager
@@ -131,9 +138,11 @@ def crowd(socket_path: Path, clients: int) -> Iterator[None]:
     """So many clients that subscribe to everything that screens do, and never read."""
     topics = [topic.value for topic in Topic if topic is not Topic.RECORD]
     _, line = Connection().request("subscribe", {"topics": topics})
+    at = socket_to_ask(socket_path)
+    assert at is not None, f"nothing listens at {socket_path}"
     with ExitStack() as all_of_them:
         for _ in range(clients):
             one = all_of_them.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-            one.connect(str(socket_path))
+            one.connect(str(at))
             one.sendall(line)
         yield

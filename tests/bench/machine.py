@@ -39,6 +39,11 @@ def disk_of(folder: Path, mounts: Path) -> str:
     return best[1]
 
 
+def is_memory(disk: str) -> bool:
+    """Whether nothing is written where a sync takes time."""
+    return disk.partition(" ")[0] in {"tmpfs", "ramfs"}
+
+
 def _cpu() -> str:
     known = Path("/proc/cpuinfo")
     found = re.search(r"^model name\s*: (.+)$", known.read_text(), re.MULTILINE) if known.exists() else None

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from tests.bench.children import bound
-from tests.bench.cluster import BenchCluster
+from tests.bench.cluster import BenchCluster, LoadFailed
 from tests.bench.outcome import Figure
 from tests.real_cluster import PROGRAM
 from tests.tui.key_to_paint import Terminal
@@ -75,11 +75,18 @@ def typing(cluster: BenchCluster, site: str, size: tuple[int, int]) -> Iterator[
     """A screen of `site`; what is yielded types for so many seconds."""
     terminal = Terminal(size, [*bound(PROGRAM), *cluster.options, "open", site])
     try:
-        terminal.until_shown(b"QUORUM")
+        _until_shown(terminal)
         painted = Painted(terminal.master)
         yield lambda seconds: _type(painted, seconds)
     finally:
         terminal.close()
+
+
+def _until_shown(terminal: Terminal) -> None:
+    try:
+        terminal.until_shown(b"QUORUM")
+    except SystemExit as never:
+        raise LoadFailed(f"the screen is {never}") from None
 
 
 def _type(painted: Painted, seconds: float) -> tuple[Figure, ...]:

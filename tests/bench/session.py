@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, Self, assert_never
 
+from engine.contract.errors import RequestFailed
 from tests.bench import driven, floors, rows, starting
 from tests.bench.cluster import BenchCluster, LoadFailed, Shape
 from tests.bench.outcome import Result
@@ -45,7 +46,7 @@ class Session:
             return self._measured(row, result)
         except PeerMissing as missing:
             return replace(result, missing=str(missing))
-        except (LoadFailed, AssertionError, OSError) as error:
+        except (LoadFailed, RequestFailed, AssertionError, OSError) as error:
             self._drop_cluster()
             return replace(result, missing=f"{FAILED}: {error}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from array import array
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,13 +21,17 @@ from tests.bench.cluster import CLUSTER, Place, Shape
 from tests.bench.events import EVENT_BYTES, OneByOne, Settled, text_of
 from tests.bench.floors import measure as measure_floor
 from tests.bench.load import percentile_ms
-from tests.bench.machine import disk_of
+from tests.bench.machine import disk_of, is_memory
 from tests.bench.outcome import Figure, Machine, Rate, Report, Result
 from tests.bench.peers.h2load import H2loadFailed, durations_s, per_second, put_request
+from tests.bench.peers.unsynced_site import Appends
 from tests.bench.rows import ROWS, Floor, Row, select
+from tests.bench.screen import LETTERS, Painted
 from tests.bench.session import Session, measure_all
 from tests.bench.stores import fill, identity_of
 from tests.bench.table import about, table
+from tests.tui.key_to_paint import Terminal
+from tests.tui.pilots import NARROW
 
 H2LOAD = """\
 starting benchmark...
@@ -180,6 +185,49 @@ def test_a_store_is_filled_as_a_site_would_and_more_than_once(tmp_path: Path) ->
         assert store.scrub(stored.prefix, 10) is None
     finally:
         store.close()
+
+
+def test_a_key_is_timed_until_its_letter_comes_out_of_the_terminal() -> None:
+    terminal = Terminal(NARROW, ["cat"])  # the terminal itself echoes what is typed
+    try:
+        painted = Painted(terminal.master)
+        letter = LETTERS[0].encode()
+        took = painted.press(letter, letter)
+        assert took is not None
+        assert took > 0
+    finally:
+        terminal.close()
+
+
+def test_the_letters_that_are_typed_are_in_no_event_and_each_once() -> None:
+    assert len(set(LETTERS)) == len(LETTERS)
+    assert not set(LETTERS) & set(text_of(1))
+
+
+def test_what_is_appended_to_a_list_is_appended_anew_once_it_is_settled() -> None:
+    class Replicated:
+        def __init__(self) -> None:
+            self.asked: list[Callable[[None, int], None]] = []
+
+        def append(self, text: str, callback: Callable[[None, int], None]) -> None:
+            assert len(text) == EVENT_BYTES
+            self.asked.append(callback)
+
+    replicated = Replicated()
+    appends = Appends(replicated)
+    for _ in range(3):
+        appends.append()
+    replicated.asked.pop()(None, 0)
+    replicated.asked.pop()(None, 1)
+    assert len(replicated.asked) == 3
+    assert (appends.created, appends.failed, len(appends.latencies)) == (1, 1, 1)
+    appends.count_anew()
+    assert (appends.created, appends.failed, len(appends.latencies)) == (0, 0, 0)
+
+
+def test_memory_is_no_disk() -> None:
+    assert is_memory("tmpfs on tmpfs")
+    assert not is_memory("ext4 on /dev/tmpfs")
 
 
 @pytest.mark.parametrize("floor", Floor)

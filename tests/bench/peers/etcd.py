@@ -19,7 +19,7 @@ from typing import Final
 from msgspec import Struct, json
 
 from tests.bench.children import computed_s, running
-from tests.bench.cluster import Place
+from tests.bench.cluster import LoadFailed, Place
 from tests.bench.events import text_of
 from tests.bench.outcome import Rate
 from tests.bench.peers.h2load import post, put_request
@@ -60,11 +60,13 @@ class _Node:
 
 
 def measure(folder: Path, work: Etcd, seconds: float) -> Rate:
-    """Raises PeerMissing."""
+    """Raises PeerMissing, LoadFailed, H2loadFailed."""
     h2load, etcd = program("h2load"), program("etcd")
     with _cluster(etcd, folder) as (nodes, processes):
         wanted = work.place is Place.LEADER
-        node = next(node for node in nodes if node.leads() is wanted)
+        node = next((node for node in nodes if node.leads() is wanted), None)
+        if node is None:
+            raise LoadFailed("etcd has lost its leader")
         url = f"{node.client_url}/etcdserverpb.KV/Put"
         frame = put_request(b"bench", text_of(1).encode())
         began, computed = time.perf_counter(), computed_s(processes)

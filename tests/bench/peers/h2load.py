@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.bench.children import bound, ended_children_s
+from tests.bench.cluster import LoadFailed
 from tests.bench.load import percentile_ms
 from tests.bench.outcome import Rate
 
@@ -30,7 +31,7 @@ _BYTES: Final = 2
 """The wire type of protobuf for what has a length."""
 
 
-class H2loadFailed(AssertionError):
+class H2loadFailed(LoadFailed):
     """The message is what h2load said."""
 
 
@@ -90,6 +91,8 @@ def post(
     with subprocess.Popen(bound(words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
             said, _ = process.communicate(timeout=seconds + warm_up_s + _BOUND_S)
+        except subprocess.TimeoutExpired:
+            raise H2loadFailed("h2load does not end") from None
         finally:
             process.kill()
     rate = per_second(said)
