@@ -145,6 +145,7 @@ def test_what_is_done_by_hand_has_the_steps_that_it_had() -> None:
     again = again_of(tape)
     assert (seen_in(again), again.digest()) == (seen_in(tape), tape.digest())
     told = [seen.words for frame in tape.frames for seen in frame.seen if isinstance(seen, Said)]
+    assert "the scenario's rest is not done: it is left here" in told, "nothing was held there any more"
     assert not any(words.startswith("step ") for words in told), "how far a line is done is nothing to be seen"
 
 

@@ -345,7 +345,7 @@ def in_words(seen: Seen, names: tuple[SiteId, ...]) -> str:
         case Concluded(site=site, line=line):
             return f"{site}: {label(line, names)}"
         case Happened(site=site, what=what, why=why):
-            return " ".join(part for part in (site or "", what, why) if part)
+            return " ".join(part for part in (site or "", what, lab_ballots(names).words(why)) if part)
         case Said(words=words):
             return lab_ballots(names).words(for_people(words))
 

@@ -223,8 +223,9 @@ class SimulatedTape:
             return
         held = {flight.number for flight in self._course.frames[self._position].flights if flight.arrives_at_ms is None}
         rules = {line.command.pattern: None for line in run.place().lines if isinstance(line.command, Hold)}
-        flying = ", and what it held is on its way" if rules else ""
-        run.say(f"the scenario's rest is not done: it is left here{flying}")
+        lets_go = any(flight.arrives_at_ms is None for flight in self._course.frames[self._position].flights)
+        freed = ", and what it held is on its way" if rules and lets_go else ""
+        run.say(f"the scenario's rest is not done: it is left here{freed}")
         for pattern in rules:
             by_number = replace(pattern, numbers=pattern.numbers & held)
             if by_number.numbers or not pattern.numbers:
