@@ -11,6 +11,10 @@
 #   make ladder    prints what an event costs under each leadership setting
 #   make chaos     kills and cuts apart real engines for SECONDS, then checks all that was told;
 #                  with LEADERSHIP=none, last-author or elected that setting alone, else each in turn
+#   make bench     measures a cluster on this machine's disk, beside the disk itself and other systems, into build/bench; with
+#                  ONLY="5 sites" the rows that say so alone, SECONDS_EACH=4 how long each is driven; TMPDIR names the disk
+#   make bench-peers
+#                  installs the other systems: etcd and h2load from Debian (needs root), PySyncObj from PyPI into .venv
 #   make picture   draws docs/screen*.svg, the screen of a real demo cluster at 80x24, 120x30 and 160x48, and docs/lab*.svg
 #   make keys      measures the time from a key to its paint, in a demo of this machine and in the lab, at the same sizes
 #   make lint      lint and types alone
@@ -36,8 +40,10 @@ TIMES ?= 20
 BUSY ?= 0
 SECONDS ?= 180
 LEADERSHIP ?= all
+SECONDS_EACH ?= 4
+ONLY ?=
 
-.PHONY: help demo test test-often simulate worlds mutants walks ladder chaos picture keys lint format lock
+.PHONY: help demo test test-often simulate worlds mutants walks ladder chaos bench bench-peers picture keys lint format lock
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -75,6 +81,19 @@ ladder: $(VENV)/run.stamp
 
 chaos: $(VENV)/run.stamp
 	@$(BIN)/python -m tests.chaos --seconds $(SECONDS) --leadership $(LEADERSHIP) $(ARGS)
+
+bench: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.bench --seconds $(SECONDS_EACH) $(if $(ONLY),"$(ONLY)") $(ARGS)
+
+# PySyncObj is seen by its own processes alone. Debian starts an etcd of its own when it installs one.
+bench-peers: $(VENV)/dev.stamp
+	@$(PIP_INSTALL) --upgrade --target $(VENV)/peers pysyncobj
+	@command -v etcd >/dev/null && command -v h2load >/dev/null && exit; \
+	command -v apt-get >/dev/null || { echo 'Install etcd and h2load (of nghttp2) by hand: there is no apt-get here' >&2; exit 1; }; \
+	[ "$$(id -u)" = 0 ] || { echo 'PySyncObj is installed. For etcd and h2load this needs root:' \
+		'sudo apt-get install etcd-server nghttp2-client' >&2; exit 1; }; \
+	apt-get update -qq && apt-get install --yes -qq --no-install-recommends etcd-server nghttp2-client && \
+	echo 'If Debian now runs an etcd of its own, stop it: systemctl disable --now etcd'
 
 picture: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.tui.picture

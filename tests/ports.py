@@ -28,12 +28,12 @@ _begins = os.getpid() * 37 % _PORTS_EACH
 _circle = cycle([*_mine[_begins:], *_mine[:_begins]])
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of UDP that nobody has."""
+def free_ports(count: int, kind: socket.SocketKind = socket.SOCK_DGRAM) -> list[int]:
+    """Ports of UDP, or of this kind of socket, that nobody has."""
     found: list[int] = []
     while len(found) < count:
         port = next(_circle)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
+        with socket.socket(socket.AF_INET, kind) as bound:
             try:
                 bound.bind((_LOOPBACK, port))
             except OSError:

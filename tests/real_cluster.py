@@ -106,8 +106,10 @@ class RealCluster:
         names: Sequence[str],
         timings: str = _TIMINGS,
         leadership: Leadership = Leadership.NONE,
+        program: Sequence[str] = PROGRAM,
     ) -> None:
         self.folder = folder
+        self._program = program
         self.sites_path = folder / "sites.yaml"
         self.data_path = folder / "data"
         self.names = tuple(names)
@@ -147,7 +149,8 @@ class RealCluster:
         for name in names:
             if name in self.engines:
                 self.engines[name].close()
-            self.engines[name] = Engine([*self.options, "serve", name], self.folder / f"{name}.log")
+            words, log = [*self.options, "serve", name], self.folder / f"{name}.log"
+            self.engines[name] = Engine(words, log, self._program)
         for name in names:
             assert self.engines[name].ready, f"{name} does not start: see its log"
 

@@ -8,6 +8,7 @@ from engine.sim.scenario.parse import parse
 from engine.sim.scenario.schedule import Schedule
 from tui.lab import wording
 from tui.lab.bench import AHEAD_MAX, Bench, Refused
+from tui.lab.diagram import rows_of
 from tui.lab.frame import Tape
 from tui.lab.opener import LabOpener
 
@@ -197,3 +198,41 @@ def test_where_a_rule_is_broken_on_purpose_the_reason_is_the_mistakes() -> None:
     assert "the mistake speaks: s3 accepts" in "".join(
         part.text for line in wording.in_full(bench, 200) for part in line
     )
+    bench.go(29)
+    in_full = "".join(part.text for line in wording.in_full(bench, 200) for part in line)
+    assert "s3 breaks A4 slot 1 at s3: promises 5.1 reporting 3.1, after it said to have accepted 4.5" in in_full
+
+
+def test_a_mistake_is_told_at_every_step() -> None:
+    bench = bench_of("broken-accept")
+    heading = "With a mistake in it (A2): "
+    assert wording.why(bench).startswith(f"plan: {heading}")
+    bench.step()
+    assert any("".join(part.text for part in line).startswith(heading) for line in wording.in_full(bench, 200))
+
+
+def test_what_a_run_comes_to_is_not_told_to_somebody_who_is_asked() -> None:
+    for name, hidden in (("b-wins", "A's value"), ("broken-accept", "hides B's value")):
+        bench = bench_of(name)
+        told = [*wording.why_rows(bench, 160), wording.title(bench, (), 160), *wording.in_full(bench, 160)]
+        assert hidden in "".join(part.text for line in told for part in line)
+        bench.tells_plan = False
+        told = [*wording.why_rows(bench, 160), wording.title(bench, (), 160), *wording.in_full(bench, 160)]
+        assert hidden not in "".join(part.text for line in told for part in line)
+        assert wording.why(bench).endswith("What it comes to is not told while you are asked.")
+    assert wording.why(bench).startswith("With a mistake in it (A2): "), "which rule does not hold is told"
+
+
+def test_that_nothing_is_chosen_is_no_entry_without_effect() -> None:
+    bench = bench_of("b-wins")
+    told = []
+    while not bench.is_last:
+        told.append(bench.next_words())
+        bench.step()
+        told += [wording.why(bench), *(drawn.row.note for drawn in rows_of(bench.frame, bench.names))]
+    assert {words for words in told if "nothing chosen" in words} == {
+        "slot 1: nothing chosen",
+        "expect slot 1: nothing chosen",
+        "expect slot 1: nothing chosen: it is so",
+    }
+    assert not any("= nothing" in words for words in told)

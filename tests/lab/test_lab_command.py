@@ -110,7 +110,7 @@ PLAN = """
 sites s1 s2 s3
 plan
 at 544 ms s1 tweets "t" timeout 10000 ms
-at 600 ms crash s1 keeping 0.0 down 100 ms
+at 600 ms crash s1 down 100 ms
 at 2000 ms s3 tweets "u" timeout 10000 ms
 calm at 5000 ms
 """

@@ -17,12 +17,12 @@ from engine.sim.scenario.expected import ExpectState, State
 from engine.sim.scenario.parse import parse, read
 from engine.sim.scenario.patterns import Pattern
 from engine.sim.scenario.play import Play
-from engine.sim.scenario.schedule import Deliver, Drop, Duplicate, Hold, RunFor, Schedule
+from engine.sim.scenario.schedule import Deliver, Drop, Duplicate, Hold, RunFor, Schedule, Step
 from engine.sim.scenario.write import write
 from tests.sim.test_traps import TRAPS
 from tui.lab.frame import Tape
 from tui.lab.opener import LabOpener
-from tui.lab.seen import Concluded, Fate, Flown, Said
+from tui.lab.seen import Concluded, Fate, Flown, Said, Seen
 from tui.lab.tape import SimulatedTape, free
 
 FOLDER: Final = Path(__file__).parents[1] / "scenarios"
@@ -96,6 +96,63 @@ def test_what_was_done_is_a_scenario_that_plays_the_same_again(name: str) -> Non
     for position in range(0, len(tape.frames), 9):
         tape.go(position)
         assert digest_of(tape.schedule()) == tape.digest()
+
+
+def again_of(tape: Tape) -> SimulatedTape:
+    """What was saved, opened and stepped as far."""
+    again = SimulatedTape(parse(write(tape.schedule(), "Saved."), "saved.scenario"), tape.title)
+    for _ in range(tape.position):
+        assert again.forward()
+    return again
+
+
+def seen_in(tape: Tape) -> list[list[Seen]]:
+    """Of each step; that a scenario was left is said to him who left it."""
+    return [[seen for seen in frame.seen if "left here" not in str(seen)] for frame in tape.frames]
+
+
+@pytest.mark.parametrize("text", [B_WINS, "sites s1 s2 s3\nhold accepted\ns1 tweets x\nrun 40 ms\nrelease\nrun 3 s"])
+def test_what_is_saved_has_the_steps_that_it_had(text: str) -> None:
+    """At whichever step; in the middle of a line, too."""
+    tape = to_the_end(SimulatedTape(parse(text, "some.scenario"), "some"))
+    frames, middles = list(tape.frames), 0
+    for position in range(1, len(frames)):
+        tape.go(position)
+        again = again_of(tape)
+        assert (list(again.frames), again.digest()) == (frames[: position + 1], tape.digest())
+        middles += any(isinstance(line.command, Step) for line in tape.schedule().lines)
+    assert middles > 2
+    assert not again_of(tape).forward(), "it ends where it did"
+
+
+def test_what_is_done_by_hand_has_the_steps_that_it_had() -> None:
+    """In the middle of a line, of a scenario that is left, and where nothing happens any more."""
+    tape = b_wins()
+    while not any(isinstance(seen, Said) and seen.words == "release" for seen in tape.frames[-1].seen):
+        tape.forward()
+    tape.forward()
+    assert tape.do(Crash(tape.names[3], 0, None, 0.0, None)) is None
+    for _ in range(3):
+        tape.forward()
+    again = again_of(tape)
+    assert (seen_in(again), again.digest()) == (seen_in(tape), tape.digest())
+    to_the_end(tape)
+    before = tape.position
+    assert tape.do(Restart((tape.names[3],))) is None
+    assert tape.position == before, "in the place of that nothing happens"
+    for _ in range(9):
+        tape.forward()
+    again = again_of(tape)
+    assert (seen_in(again), again.digest()) == (seen_in(tape), tape.digest())
+    told = [seen.words for frame in tape.frames for seen in frame.seen if isinstance(seen, Said)]
+    assert "the scenario's rest is not done: it is left here" in told, "nothing was held there any more"
+    assert not any(words.startswith("step ") for words in told), "how far a line is done is nothing to be seen"
+
+
+def test_so_many_events_that_show_nothing_are_a_step_where_somebody_asks_for_them() -> None:
+    tape = SimulatedTape(free([Leadership.NONE] * 3, 1), "free")
+    assert tape.do(Step(0)) is None
+    assert [seen.words for seen in tape.frames[1].seen if isinstance(seen, Said)] == ["nothing is to be seen of it"]
 
 
 def test_what_flies_or_is_held_is_handled_by_its_number() -> None:
@@ -254,8 +311,8 @@ retransmit 100 ms
 fill-every 1000 ms
 links loss 0.3
 plan
-at 1297 ms crash all keeping 0.0 down 100 ms
-at 2829 ms crash frank point 2 only between commit and send keeping 0.0 down 100 ms
+at 1297 ms crash all down 100 ms
+at 2829 ms crash frank point 2 only between commit and send down 100 ms
 at 3181 ms frank tweets "t" timeout 10000 ms
 at 3510 ms dave tweets "t" timeout 10000 ms
 calm at 3812 ms

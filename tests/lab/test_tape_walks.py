@@ -123,7 +123,7 @@ COMMANDS: Final[st.SearchStrategy[Command]] = st.one_of(
     *ACTS.values(),
     st.builds(RunFor, st.sampled_from([0, 1, 40, 600])),
     st.builds(RunUntilQuiet),
-    st.builds(Step, st.integers(0, 5)),
+    st.builds(Step, st.integers(0, 5), st.sampled_from([None, RunFor(40), RunUntilQuiet()])),
     st.builds(lambda kind, pattern: kind(pattern), HANDLED, PATTERNS),
 )
 MODES: Final = st.one_of(
@@ -198,7 +198,8 @@ class Walks(RuleBasedStateMachine):
     def play_again(self) -> None:
         """What stands there now is what the frame shows."""
         before = self.tape.frames[self.tape.position]
-        self.known.pop((self.tape.branch, self.tape.position + 1), None)
+        for position in (self.tape.position, self.tape.position + 1):  # where nothing happens any more it is replaced
+            self.known.pop((self.tape.branch, position), None)
         if self.tape.do(Step(0)) is None and not any("left here" in str(saw) for saw in self._frame().seen):
             again = self._frame()
             assert replace(again, step=0, seen=(), decided=False) == replace(before, step=0, seen=(), decided=False)

@@ -184,7 +184,7 @@ def test_a_command_that_finds_nothing_to_do_says_so(command: str, problem: str) 
         (f"{_THREE}deliver #x", 2, "'#x' is no number of a message: write #12, as the trace does; write: deliver [all"),
         (f"{_THREE}drop #0", 2, "'#0' is no number of a message"),
         (f"{_THREE}step", 2, "ends where a count of events should stand; write: step 3"),
-        (f"{_THREE}step 3 of run 5 ms", 2, "'run' stands where 'deliver' should; write: step 3"),
+        (f"{_THREE}step 3 of hold", 2, "'hold' stands where 'deliver' should; write: step 3"),
         (f"{_THREE}run 300", 2, "write: run 300 ms, or run until quiet"),
         (f"{_THREE}run 300 hours", 2, "'hours' is no unit of time: write ms, s or min"),
         (f"{_THREE}run until leading bob", 2, "the end of the line stands where 'within' should"),

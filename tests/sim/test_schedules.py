@@ -37,6 +37,7 @@ from engine.sim.scenario.acts import (
 )
 from engine.sim.scenario.expected import (
     AcceptedIs,
+    Checkable,
     Expectation,
     ExpectChosen,
     ExpectElections,
@@ -60,6 +61,7 @@ from engine.sim.scenario.expected import (
     Text,
 )
 from engine.sim.scenario.parse import parse
+from engine.sim.scenario.parse_lines import TIMEOUT
 from engine.sim.scenario.patterns import Pattern, Which
 from engine.sim.scenario.play import Play, Unexpected
 from engine.sim.scenario.schedule import (
@@ -157,6 +159,7 @@ STEPS: Final[tuple[Command, ...]] = (
     *(ExpectFollowing(sites, leader) for sites in ((), (ALICE, BOB)) for leader in (None, CAROL)),
     *(ExpectElections(count) for count in (0, 1, 2)),
     *(Step(0, kind(pattern)) for kind in (Release, Deliver, Duplicate) for pattern in (Pattern(), ONE)),
+    *(Step(3, begun) for begun in (RunFor(300), RunUntilQuiet(), RunUntil(ExpectElections(1), 300))),
 )
 
 
@@ -182,6 +185,23 @@ def test_what_is_written_is_read_back_as_the_same(at: Tick | None) -> None:
     again = parse(write(schedule, "All of them."), "some.scenario")
     assert again == schedule
     assert repr([line.command for line in again.lines]) == repr([line.command for line in schedule.lines])
+
+
+def test_whatever_is_expected_of_the_world_can_be_waited_for() -> None:
+    waits = of_three(*(Line(RunUntil(each, 300)) for each in STEPS if isinstance(each, Checkable)))
+    assert {type(line.command.expected) for line in waits.lines if isinstance(line.command, RunUntil)} == set(
+        get_args(Checkable)
+    )
+    assert parse(write(waits, "All that can be waited for."), "some.scenario") == waits
+    elected = "sites alice bob carol\nleadership elected\nleader bob\ncrash bob\nrun until 1 election within 3 s\n"
+    Play(parse(elected, "some.scenario")).complete()
+
+
+def test_what_is_so_anyway_is_not_written() -> None:
+    begun = of_three(Line(Crash(ALICE, 0, None, 0.0, None)), Line(CrashAll(0.0, 300)), Line(CrashAll(0.5, None)))
+    assert write(begun, "").splitlines()[-3:] == ["crash alice", "crash all down 300 ms", "crash all keeping 0.5"]
+    asked = of_three(Line(Read(ALICE, TIMEOUT)), Line(Submit(BOB, Tweet("t"), TIMEOUT, retry=True, give_up_ms=None)))
+    assert write(asked, "").splitlines()[-2:] == ["alice reads", 'bob tweets "t" retry']
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
@@ -281,7 +301,7 @@ def test_a_step_is_an_event_of_the_world() -> None:
 
 def test_a_plan_goes_on_by_hand() -> None:
     """It begins as it did, and no calm comes."""
-    begun = f"{THREE}plan\nat 300 ms crash bob keeping 0.0\n"
+    begun = f"{THREE}plan\nat 300 ms crash bob\n"
     by_hand = parse(
         f"{begun}by hand\nrun 301 ms\nexpect down bob\nrestart bob\nexpect up bob\nrun 99 s", "some.scenario"
     )

@@ -239,7 +239,9 @@ async def test_the_help_explains_every_key_and_the_palette_finds_every_action_an
                 assert key.what in found[f"{key.name} ({key.cap})"]
         for each in pilot.lab.opener.scenarios():
             assert found[f"scenario {each.name}"] == each.summary
-        await pilot.press("ctrl+p", *"bb-wins")
+        await pilot.press("question_mark", "end")
+        await pilot.until_shown("docs/protocol.md has")
+        await pilot.press("escape", "ctrl+p", *"bb-wins")
         await pilot.until_shown("scenario bb-wins")
         await pilot.press("down", "enter")
         await pilot.until_shown("Lab: bb-wins")
@@ -361,8 +363,12 @@ async def test_an_answer_is_told_with_its_rule_and_the_score_by_rules(
     size: tuple[int, int],
 ) -> None:
     async with lab_of("b-wins", size) as pilot:
-        await pilot.press("y", "N")
+        await pilot.until_shown("plan: B wins")
+        await pilot.press("y")
+        await pilot.until_shown("is not told while you are asked")
+        await pilot.press("N")
         await pilot.until_shown("s1 asks s2 to promise 3.1")
+        assert "B wins" not in pilot.text()
         before = pilot.bench.reel.position
         await pilot.press("n")
         await pilot.until_said("answer first")

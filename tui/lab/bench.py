@@ -19,6 +19,7 @@ from tui.lab import acceptors, flights
 from tui.lab.ballots import lab_ballots
 from tui.lab.diagram import label
 from tui.lab.frame import Flight, Frame, Reel, SiteState, Tape
+from tui.lab.said import for_people
 from tui.lab.seen import Concluded, Fate, Flown, Happened, Said, Seen
 from tui.lab.why import Why
 
@@ -48,8 +49,8 @@ class Exhibit:
     """Something happens in it by itself."""
     is_plan: bool = False
     """It is what a campaign drew, or found."""
-    has_mistake: bool = False
-    """Its replicas break a rule on purpose."""
+    mistake: str = ""
+    """Which rule its replicas break on purpose, and how; empty: none."""
     other: Callable[[], Exhibit] | None = None
     """Makes the run without that mistake; and of that one the run with it."""
 
@@ -60,6 +61,8 @@ class Bench:
         self.reel = exhibit.reel
         self.names = exhibit.reel.names
         self.why = Why(self.names)
+        self.tells_plan = True
+        """Whether what the run comes to is told beforehand: not to somebody who is asked what will happen."""
         self.site: SiteId = self.names[0]
         self.is_log = False
         self.at_end = not exhibit.is_planned
@@ -342,9 +345,9 @@ def in_words(seen: Seen, names: tuple[SiteId, ...]) -> str:
         case Concluded(site=site, line=line):
             return f"{site}: {label(line, names)}"
         case Happened(site=site, what=what, why=why):
-            return " ".join(part for part in (site or "", what, why) if part)
+            return " ".join(part for part in (site or "", what, lab_ballots(names).words(why)) if part)
         case Said(words=words):
-            return lab_ballots(names).words(words)
+            return lab_ballots(names).words(for_people(words))
 
 
 def _coming(seen: tuple[Seen, ...], names: tuple[SiteId, ...]) -> str:

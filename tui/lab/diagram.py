@@ -8,7 +8,6 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -29,6 +28,7 @@ from engine.core.explained.spacetime import (
 from engine.core.ids import SiteId
 from tui.lab.ballots import lab_ballots
 from tui.lab.frame import Frame
+from tui.lab.said import for_people
 from tui.lab.seen import Concluded, Fate, Flown, Happened, Said
 from tui.rows import Part, Role, Row, fitted
 
@@ -42,8 +42,6 @@ MS_MAX: Final = 999_999
 _ENDS: Final = {Fate.ARRIVES: End.REACHED, Fate.LOST: End.LOST, Fate.NOBODY_THERE: End.NOBODY}
 _EXPECTED: Final = "expect "
 """A line that begins so and is not wrong has come true."""
-_COUNTED: Final = re.compile(r"\Astep \d+(?: of |\Z)")
-"""How far a line is done, for whoever plays it again."""
 _ANSWERED: Final = frozenset({"prepare", "accept"})
 _SAID: Final = {End.LOST: "lost: ", End.NOBODY: "nobody there: ", End.REFUSED: "refused: "}
 
@@ -88,9 +86,9 @@ def rows_of(frame: Frame, names: tuple[SiteId, ...]) -> list[Drawn]:
             case Said(at_ms, words, is_wrong=True):
                 add(at_ms, None, Role.BAD, "── ✗", words)
             case Said(at_ms, words) if words.startswith(_EXPECTED):
-                add(at_ms, None, Role.DIM, "── ✓", words.removeprefix(_EXPECTED))
+                add(at_ms, None, Role.DIM, "── ✓", for_people(words).removeprefix(_EXPECTED))
             case Said(at_ms, words):
-                add(at_ms, None, Role.DIM, "──", _COUNTED.sub("", words) or "goes on")
+                add(at_ms, None, Role.DIM, "──", words)
     if not found:
         found = list(_sending(frame, left, lives, names))
     return found

@@ -27,7 +27,7 @@ from tui.panes.paint import Beside, Column
 from tui.panes.prompt import Prompt
 from tui.rows import BLANK, Part, Role, Row, row, wrapped
 from tui.screens.dialogs import TextDialog
-from tui.screens.help import described
+from tui.screens.help import RULES, described
 from tui.textual_inside import OncePainted
 
 SPEEDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
@@ -113,7 +113,7 @@ class LookingScreen(OncePainted):
         found = []
         if self.bench.frame.broken is not None:
             found.append(("BROKEN", Role.ALARM))
-        if self.bench.exhibit.has_mistake:
+        if self.bench.exhibit.mistake:
             found.append(("MISTAKE IN", Role.WARN))
         elif self.bench.exhibit.other is not None:
             found.append(("mistake out", Role.GOOD))
@@ -371,4 +371,5 @@ def _help(width: int) -> list[Row]:
         lines.append(row((name, Role.STRONG)))
         lines += described(((key.cap, key.what) for key in group), width)
         lines.append(BLANK)
-    return [*lines, *described((("ctrl+p", "every action and every scenario by name"),), width)]
+    lines += described((("ctrl+p", "every action and every scenario by name"),), width)
+    return [*lines, BLANK, *wrapped(RULES, width, 2)]

@@ -70,7 +70,8 @@ def _exhibit(opened: Opened, which: int) -> Exhibit:
         raise ValueError(str(refused)) from None
     if _is_looked_at_where_it_breaks(run.schedule):
         tape.to_broken()
-    about = ". ".join(part for part in (run.heading[:1].upper() + run.heading[1:], opened.about) if part)
+    heading = run.heading[:1].upper() + run.heading[1:]
+    about = ". ".join(part for part in (heading, opened.about) if part)
     other = None if len(runs) == 1 else partial(_exhibit, opened, 1 - which)
     return Exhibit(
         tape,
@@ -78,7 +79,7 @@ def _exhibit(opened: Opened, which: int) -> Exhibit:
         about,
         is_planned=bool(run.schedule.lines),
         is_plan=run.schedule.is_plan,
-        has_mistake=run.broken is not None,
+        mistake="" if run.broken is None else f"{heading}.",
         other=other,
     )
 

@@ -1,6 +1,7 @@
 """Being asked before a step what it will bring: the question, the answer with its rule, and the score.
 
 Rules that hold here:
+- What a run comes to is not told beforehand to somebody who is asked.
 - A question is about the step after the frame that is shown; whoever goes elsewhere, or does something, is asked no
   more.
 - An answer is told with the rule; then comes the next question about the same step, or the step.
@@ -43,6 +44,7 @@ class PredictingScreen(LookingScreen):
     def action_predict(self) -> None:
         self._stop_playing()
         self._predicts = not self._predicts
+        self.bench.tells_plan = not self._predicts
         self._asked = None
         if self._predicts:
             self._score = Score()
@@ -128,6 +130,7 @@ class PredictingScreen(LookingScreen):
 
     def put_bench(self, bench: Bench) -> None:
         self._asked = None
+        bench.tells_plan = not self._predicts
         super().put_bench(bench)
 
     # What is shown of it.

@@ -8,6 +8,8 @@ Rules that hold here:
   it are as they should be.
 - Where a run stands is a `Place`: lines that are done, and events of the world after them. Played again up to there it
   is the same run, event for event.
+- How far a line is done (`step 3 of release`) is written for whoever plays it again, and is nothing to be seen: what
+  was saved has the steps that it had.
 - A broken rule, an expectation that fails, and whatever escapes the core end a run, and are seen as its last step.
 """
 
@@ -20,7 +22,17 @@ from typing import Final
 from engine.sim.scenario.holding import LETS_GO_MS
 from engine.sim.scenario.mistake import in_force
 from engine.sim.scenario.play import Play, Unexpected
-from engine.sim.scenario.schedule import Deliver, Duplicate, Line, Release, Schedule, Step
+from engine.sim.scenario.schedule import (
+    Deliver,
+    Duplicate,
+    Line,
+    Release,
+    RunFor,
+    RunUntil,
+    RunUntilQuiet,
+    Schedule,
+    Step,
+)
 from engine.sim.scenario.write import written
 from engine.sim.violation import OutOfModel, Violated
 from engine.sim.world.world import MakeReplica
@@ -57,13 +69,17 @@ class Place:
     def _begun(self) -> tuple[Line, ...]:
         if self.done == len(self.lines):
             return (Line(Step(self.events)),) if self.events else ()
-        match self.lines[self.done].command:
-            case Release() | Deliver() | Duplicate() as command if self.events:
-                return (Line(Step(self.events, command)),)
-            case Step(_, begun) if self.events:
+        if not self.events:
+            return ()
+        line = self.lines[self.done]
+        match line.command:
+            case Release() | Deliver() | Duplicate() | RunFor() | RunUntil() | RunUntilQuiet() as command:
+                words = f"step {self.events} of {line.words}" if line.words else ""
+                return (Line(Step(self.events, command), words=words),)
+            case Step(_, begun):
                 return (Line(Step(self.events, begun)),)
             case _:
-                return (Line(Step(self.events)),) if self.events else ()
+                return (Line(Step(self.events)),)
 
 
 class Run:
@@ -113,12 +129,16 @@ class Run:
         with in_force(self._play.schedule):
             try:
                 self._advance()
+                while self._under_way is not None and not self._camera.has_news:
+                    self._advance()
             except Unexpected as unexpected:
                 return unexpected.problem
             except OutOfModel as left:
                 return str(left)
             except Exception as error:
                 self._end(error)
+        if not self._camera.has_news:
+            self.say("nothing is to be seen of it")
         return None
 
     def say(self, words: str) -> None:
@@ -152,7 +172,8 @@ class Run:
                 self._end(error)
             if self._camera.has_news:
                 return True
-            is_long = events % _LOOK_EVENTS == 0 and self._now >= quiet_since_ms + QUIET_MS
+            is_looked_at = events % _LOOK_EVENTS == 0 or self._under_way is None
+            is_long = is_looked_at and self._now >= quiet_since_ms + QUIET_MS
             if is_long and self._is_free and self._play.is_quiet():
                 break
         quiet_ms = self._now - quiet_since_ms
@@ -200,7 +221,9 @@ class Run:
             return self._afterwards()
         line = self._lines[self._done]
         if line.at is None:
-            self.say(self._words(line))
+            words = self._words(line)
+            if words:
+                self.say(words)
         else:
             self._pending = (*self._pending, self._done)
         return self._play.doing(line)
@@ -221,7 +244,14 @@ class Run:
         self.say(words if problem is None else f"{words}: {problem}")
 
     def _words(self, line: Line) -> str:
-        return written(line, self._names)
+        """What is said of it; of one that was begun to be done, what was begun."""
+        match line.command:
+            case Step(0) | Step(_, None):
+                return ""
+            case Step(_, begun) if begun is not None:
+                return line.words.partition(" of ")[2] or written(Line(begun), self._names)
+            case _:
+                return written(line, self._names)
 
     def _end(self, error: Exception) -> None:
         """Seen as the run's last step."""

@@ -5,7 +5,7 @@ Rules that hold here:
   something else is wanted, its lines are played again up to there, and are the same run.
 - Who does something while lines of the scenario are left leaves it there: a branch of its own begins, the lines are not
   done, and what their rules held is on its way again. A branch at whose end nothing more was seen than that nothing
-  happens goes on itself.
+  happens goes on itself, with what is done in the place of that.
 - What was done is lines of the language, so that it can be saved, played again, and given to others.
 """
 
@@ -27,6 +27,7 @@ from engine.sim.world.setup import STEADY, Setup
 from engine.sim.world.world import MakeReplica
 from tui.lab.frame import Branch, Frame
 from tui.lab.run import Place, Run
+from tui.lab.seen import Said, Seen
 
 STEPS_MAX: Final = 10_000
 """So far a broken rule is looked for."""
@@ -131,8 +132,11 @@ class SimulatedTape:
         if isinstance(line, str):
             return line
         left = self._left_at(place)
-        kept = self._position + 1
-        is_last = kept == len(course.frames)
+        is_last = self._position + 1 == len(course.frames)
+        kept = self._position + (not place.is_quiet)
+        upkeep = tuple(
+            seen for seen in course.frames[self._position].seen if place.is_quiet and not isinstance(seen, Said)
+        )
         goes_on = not left and (is_last or (kept == len(course.frames) - 1 and course.places[-1].is_quiet))
         if goes_on and is_last:
             run = self._at_the_end()
@@ -153,7 +157,7 @@ class SimulatedTape:
             self._course = course
         course.is_over = False
         self._run_of = course.number
-        self._keep(course, run)
+        self._keep(course, run, upkeep)
         return None
 
     def schedule(self) -> Schedule:
@@ -176,8 +180,10 @@ class SimulatedTape:
 
     # Inside
 
-    def _keep(self, course: _Course, run: Run) -> None:
-        course.frames.append(run.frame(len(course.frames)))
+    def _keep(self, course: _Course, run: Run, upkeep: tuple[Seen, ...] = ()) -> None:
+        """`upkeep`: what is told with what comes next."""
+        frame = run.frame(len(course.frames))
+        course.frames.append(replace(frame, seen=(*upkeep, *frame.seen)) if upkeep else frame)
         course.places.append(run.place())
         self._position = len(course.frames) - 1
 
@@ -215,9 +221,11 @@ class SimulatedTape:
     def _leave_scenario(self, run: Run, left: int) -> None:
         if not left:
             return
-        run.say("the scenario's rest is not done: it is left here")
         held = {flight.number for flight in self._course.frames[self._position].flights if flight.arrives_at_ms is None}
         rules = {line.command.pattern: None for line in run.place().lines if isinstance(line.command, Hold)}
+        lets_go = any(flight.arrives_at_ms is None for flight in self._course.frames[self._position].flights)
+        freed = ", and what it held is on its way" if rules and lets_go else ""
+        run.say(f"the scenario's rest is not done: it is left here{freed}")
         for pattern in rules:
             by_number = replace(pattern, numbers=pattern.numbers & held)
             if by_number.numbers or not pattern.numbers:

@@ -19,6 +19,7 @@ from engine.core.explained.describe import Line
 from engine.core.ids import SiteId
 from tui.lab.ballots import LabBallots
 from tui.lab.frame import Frame
+from tui.lab.said import for_people
 from tui.lab.seen import Concluded, Fate, Flown, Happened, Said, Seen
 
 _UNSAID: Final = re.compile(r".*", re.DOTALL)
@@ -180,7 +181,7 @@ class Why:
                 reason = HAPPENED.get(what) or _strange(what)
                 return self._sentence(reason, why, who=site or "")
             case Said(_, words):
-                return self._ballots.words(words)
+                return self._ballots.words(for_people(words))
             case _:
                 assert_never(seen)
 

@@ -23,6 +23,7 @@ _LINES: Final = {
     "expect": "it is so",
 }
 """What a line of a scenario means, where nothing else is to be seen of it; by its first word."""
+_UNTOLD: Final = "What it comes to is not told while you are asked."
 ABOUT_FROM: Final = 130
 """From this width on the title says what the scenario shows."""
 
@@ -58,7 +59,9 @@ def _about(bench: Bench) -> str:
     branch = tape.branches[tape.branch]
     if branch.parent is not None:
         return f"left branch {branch.parent + 1} after step {branch.forked_at}: {branch.began_with}"
-    return f"plan: {bench.exhibit.about}" if bench.exhibit.about else ""
+    if not bench.exhibit.about:
+        return ""
+    return f"plan: {bench.exhibit.about}" if bench.tells_plan else f"{bench.exhibit.mistake} {_UNTOLD}".strip()
 
 
 def why_rows(bench: Bench, width: int) -> list[Row]:
@@ -100,7 +103,7 @@ def why(bench: Bench) -> str:
 def _speaker(bench: Bench) -> str:
     """Whose reason it is, where a site has just broken a rule on purpose: it says what it believes."""
     is_told = any(isinstance(seen, Said) and seen.is_wrong for seen in bench.frame.seen)
-    speaks = bench.exhibit.has_mistake and bench.frame.broken is not None and not is_told
+    speaks = bench.exhibit.mistake != "" and bench.frame.broken is not None and not is_told
     return "the mistake speaks: " if speaks else ""
 
 
@@ -110,6 +113,8 @@ def in_full(bench: Bench, width: int) -> list[Row]:
     lines = wrapped(row((f"Step {frame.step}", Role.STRONG), f", at {frame.at_ms:g} ms"), width)
     if frame.broken is not None:
         lines += wrapped(row((lab_ballots(bench.names).words(frame.broken), Role.BAD)), width)
+    if bench.exhibit.mistake and bench.reel.position:
+        lines += wrapped(row((bench.exhibit.mistake, Role.WARN)), width)
     lines.append(BLANK)
     if not bench.reel.position:
         lines += [*wrapped(row(why(bench)), width), BLANK]

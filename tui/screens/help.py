@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from tui import keys
 from tui.rows import BLANK, Part, Role, Row, row, wrapped
@@ -11,6 +12,8 @@ from tui.site.notices import Notice
 from tui.times import clock
 
 CAP_WIDTH = 11
+
+RULES: Final = row("  Letters and numbers such as (B2) are rules: docs/protocol.md has them all, by number.")
 
 
 def help_dialog() -> TextDialog:
@@ -37,8 +40,7 @@ def _keys(width: int) -> Sequence[Row]:
         lines.append(BLANK)
     lines.append(row(("Move", Role.STRONG)))
     lines += described((*keys.MOVE, ("ctrl+p", "every action by name, those of the panes too")), width)
-    rules = row("  Letters and numbers such as (B2) are rules: docs/protocol.md has them all, by number.")
-    return [*lines, BLANK, *wrapped(rules, width, indent=2)]
+    return [*lines, BLANK, *wrapped(RULES, width, indent=2)]
 
 
 def described(caps: Iterable[tuple[str, str]], width: int) -> list[Row]:

@@ -38,6 +38,7 @@ from engine.sim.scenario.patterns import Pattern, Which
 from engine.sim.scenario.words import BadLine, Words
 
 _OUTCOMES: Final = (EventState.CREATED, EventState.LOST, EventState.NOT_CREATED, EventState.UNKNOWN)
+_ELECTIONS: Final = ("election", "elections")
 
 EXPECT_USAGE: Final = (
     "expect slot N at SITE: [promised BALLOT|nothing] [accepted BALLOT [ENTRY]|nothing] [learned [ENTRY] | not learned]"
@@ -81,16 +82,12 @@ def pattern(words: Words) -> Pattern:
 
 def expectation(words: Words) -> Expectation:
     """To the end of the line. Raises BadLine."""
-    if words.takes("no", "elections"):
-        return ExpectElections(0)
     if words.takes("no", "held"):
         return ExpectHeld(pattern(words), 0)
     if words.takes("any", "held"):
         return ExpectHeld(pattern(words), None)
-    if words.peek().isdigit():
+    if words.peek().isdigit() and words.peek(1) not in _ELECTIONS:
         count = words.number()
-        if words.takes("elections") or words.takes("election"):
-            return ExpectElections(count)
         words.need("held")
         return ExpectHeld(pattern(words), count)
     return checkable(words)
@@ -117,6 +114,12 @@ def checkable(words: Words) -> Checkable:
         site = words.site()
         words.need("by")
         return ExpectStopped(site, words.take("a rule"))
+    if words.takes("no", "elections"):
+        return ExpectElections(0)
+    if words.peek().isdigit() and words.peek(1) in _ELECTIONS:
+        count = words.number()
+        words.take()
+        return ExpectElections(count)
     if words.takes("violation"):
         return ExpectViolation(words.take("a rule"))
     for state in State:
@@ -143,7 +146,7 @@ def _slot(words: Words) -> ExpectSlot:
     if not name.endswith(":"):
         words.need(":")
     facts: list[Fact] = []
-    while not words.done:
+    while not words.done and words.peek() != "within":
         facts.append(_fact(words))
     if not facts:
         raise BadLine("nothing is expected of the slot")

@@ -84,7 +84,7 @@ USAGES: Final = {
     "limit": "limit SITE... | SITE... 1280 bytes (both ways), limit SITE... > SITE... 1280 bytes,"
     " or limit SITE>SITE ... 1280 bytes",
     "mend": "mend",
-    "step": f"step 3, or step 3 of release|deliver|duplicate {PATTERN}",
+    "step": f"step 3, or step 3 of release|deliver|duplicate {PATTERN}, or step 3 of run 300 ms",
     "run": "run 300 ms, or run until quiet, or run until EXPECTATION within 3 s",
     "crash": "crash SITE [before commit | between write and sync keeping all|nothing | between commit and send"
     " | between sends | between send and outcome | between outcomes] [down 300 ms],"
@@ -212,11 +212,13 @@ def _step(words: Words) -> Command:
         return Step(events, Release(pattern(words)))
     if words.takes("duplicate"):
         return Step(events, Duplicate(pattern(words)))
+    if words.takes("run"):
+        return Step(events, _run(words))
     words.need("deliver")
     return Step(events, Deliver(pattern(words)))
 
 
-def _run(words: Words) -> Command:
+def _run(words: Words) -> RunFor | RunUntil | RunUntilQuiet:
     if words.takes("until", "quiet"):
         return RunUntilQuiet()
     if words.takes("until"):

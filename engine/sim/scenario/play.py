@@ -269,8 +269,8 @@ class Play:
                 return (yield from self._until_quiet())
             case RunUntil(expected, within_ms):
                 return (yield from self._until(expected, within_ms))
-            case Step(events, begun):
-                return (yield from self._step(events, begun))
+            case Step():
+                return (yield from self._step(command))
             case ExpectHeld(pattern, count):
                 found = len(self._holding.found(pattern))
                 right = found > 0 if count is None else found == count
@@ -313,12 +313,12 @@ class Play:
             yield world.now + _LOOK_MS
         return None
 
-    def _step(self, events: int, begun: Release | Deliver | Duplicate | None) -> Generator[None, None, str | None]:
-        if begun is not None:
-            problem = self._holding.do(begun)
+    def _step(self, step: Step) -> Generator[None, None, str | None]:
+        if isinstance(step.begun, Release | Deliver | Duplicate):
+            problem = self._holding.do(step.begun)
             if problem is not None:
                 return problem
-        for done in range(events):
+        for done in range(step.events):
             if self.world.next_at is None:
                 return f"nothing happens any more after {done}"
             yield

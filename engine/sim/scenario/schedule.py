@@ -87,10 +87,10 @@ class RunUntil:
 @dataclass(frozen=True, slots=True)
 class Step:
     """So many events of the world. `begun`: the first ones of this command, which is not done further; what it lets go
-    stays on its way."""
+    stays on its way, and what it waits for is not waited for."""
 
     events: int
-    begun: Release | Deliver | Duplicate | None = None
+    begun: Release | Deliver | Duplicate | RunFor | RunUntil | RunUntilQuiet | None = None
 
 
 Command = Act | Hold | Release | Deliver | Drop | Duplicate | RunFor | RunUntilQuiet | RunUntil | Step | Expectation

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Final, assert_never
 
 from engine.core.entry import Block, Operation, Tweet, Unblock, Withdrawal
-from engine.core.ids import SiteId
+from engine.core.ids import SiteId, Tick
 from engine.core.settings import Timings
 from engine.sim.scenario.acts import (
     Act,
@@ -40,7 +40,7 @@ from engine.sim.scenario.acts import (
     TakeCopy,
     Wipe,
 )
-from engine.sim.scenario.parse_lines import POINTS
+from engine.sim.scenario.parse_lines import POINTS, TIMEOUT
 from engine.sim.scenario.schedule import (
     Command,
     Deliver,
@@ -125,13 +125,13 @@ def _act(act: Act, names: tuple[SiteId, ...]) -> str:
         case Submit(site, operations, timeout, retry, give_up_ms):
             gives_up = "" if give_up_ms is None else f" giving up after {give_up_ms} ms"
             again = " retry" if retry else ""
-            return f"{site} {' '.join(map(_operation, operations))} timeout {timeout} ms{again}{gives_up}"
+            return f"{site} {' '.join(map(_operation, operations))}{_timeout(timeout)}{again}{gives_up}"
         case GiveUp(event):
             return f"give up {event}"
         case FillHoles(site):
             return f"fill {site}"
         case Read(site, timeout):
-            return f"{site} reads timeout {timeout} ms"
+            return f"{site} reads{_timeout(timeout)}"
         case Cut(links, for_ms, shape):
             lasts = "" if for_ms is None else f"for {for_ms} ms"
             if _is_said_by(shape, links, names):
@@ -144,9 +144,9 @@ def _act(act: Act, names: tuple[SiteId, ...]) -> str:
         case Crash(site, points, only, kept, down_ms):
             point = f" point {points}" if points else ""
             kind = f" only {POINTS[only]}" if only else ""
-            return f"crash {site}{point}{kind} keeping {kept}{_down(down_ms)}"
+            return f"crash {site}{point}{kind}{_keeping(kept)}{_down(down_ms)}"
         case CrashAll(kept, down_ms):
-            return f"crash all keeping {kept}{_down(down_ms)}"
+            return f"crash all{_keeping(kept)}{_down(down_ms)}"
         case Restart(sites):
             return " ".join(("restart", *sites))
         case Pause(site, for_ms):
@@ -173,6 +173,14 @@ def _act(act: Act, names: tuple[SiteId, ...]) -> str:
             return f"put back {site}{_down(down_ms)}"
         case _:
             assert_never(act)
+
+
+def _timeout(timeout: Tick) -> str:
+    return "" if timeout == TIMEOUT else f" timeout {timeout} ms"
+
+
+def _keeping(kept: float) -> str:
+    return f" keeping {kept}" if kept else ""
 
 
 def _down(down_ms: int | None) -> str:
