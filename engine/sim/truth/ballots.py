@@ -202,7 +202,8 @@ class Ballots:
                 promises[site] = vote
         votes = promises.values()
         if len(votes) < self._quorum:
-            told = f"{ballot} proposes after {len(votes)} durable promises of {self._quorum}: {in_words(entry)}"
+            few = f"{len(votes)} durable promises, {self._quorum} are needed"
+            told = f"{ballot} proposes after {few}: {in_words(entry)}"
             self._judge.breaks("B2", told, slot=slot, site=ballot.site)
         empty = sum(vote.accepted is None for vote in votes)
         if empty >= self._quorum:
