@@ -19,10 +19,11 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import count, islice
+from itertools import count
 from operator import attrgetter, itemgetter
 from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from engine.contract.answers import Filled, FillLine, GivenUp, Outcomes, OutcomeSpan
@@ -88,8 +89,7 @@ class _FillWait:
         return len(self.open) + len(self.lines)
 
 
-@dataclass(slots=True)
-class _SubmitWait:
+class _SubmitWait(Struct):
     """Events that one call submitted, and who made it: `count` of the submission `token`, from `place` on. `untold` of
     them have no outcome yet; the others' are `told`, with their places, where the call is one for several."""
 
@@ -224,7 +224,7 @@ class PendingCalls:
         answers: defaultdict[Client, list[tuple[CallId, Shape]]] = defaultdict(list)
         after = saw.offset + saw.count
         first = bisect_right(together.waits, saw.offset, key=attrgetter("place")) - 1
-        for wait in islice(together.waits, first, None):
+        for wait in together.waits[first : first + saw.count]:
             if wait.place >= after:
                 break
             if not wait.untold:
