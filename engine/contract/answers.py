@@ -188,7 +188,8 @@ class MessageFate(StrEnum):
 
 class TraceLine(Shape):
     """A message, or what the site concluded; `dir` as in Direction. `ranged`: it is of an election, for all slots from
-    `slot` on. `fate`: as in MessageFate, None where no rule touched it. `slots`: as in Held, none of a conclusion."""
+    `slot` on, or of a prepare of several. `fate`: as in MessageFate, None where no rule touched it. `slots`: as in
+    Held; of an election that the site stands for the first alone."""
 
     at: str
     dir: str

@@ -136,7 +136,7 @@ def _told(kept: _Kept) -> TraceLine:
         case _Passed(at_ms, direction, peer, message, fate):
             line = describe.message(message)
             note = "; ".join(part for part in (fate.note, line.note) if part)
-            ranged = isinstance(message, Prepare | Promise) and message.last is None
+            ranged = isinstance(message, Prepare | Promise) and message.last != message.first
             slots = tuple(message.about())
             return TraceLine(iso(at_ms), direction, peer, *_about(line), note, ranged, fate.in_a_word, slots)
         case _Worded(_, told):
