@@ -180,6 +180,39 @@ async def test_a_row_that_changes_is_repainted_in_place(tmp_path: Path) -> None:
             await pilot.until_shown("15 ■ chosen    carol  1.carol    tweet   now it reads so")
 
 
+async def test_what_a_busy_log_tells_in_sum_is_read_anew_where_it_is_in_view(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 20
+        async with screen_of(engine) as pilot:
+            await pilot.press("3")
+            await pilot.until_shown("20 ■ chosen")
+            engine.special[5] = log_line(5, author="carol", text="now it reads so")
+            engine.used_max = 2_000
+            newest = [{"topic": "log", **log_line(slot)} for slot in range(1_990, 2_001)]
+            reach = {"used_max": 2_000, "prefix": 2_000, "blocks": False}
+            span = {"topic": "log-span", "first": 5, "last": 1_989, **reach}
+            engine.tell(*newest, span)
+            await pilot.until_shown("tweet number 2000")
+            await pilot.until_shown("tweet number 1989")
+            await pilot.press("home")
+            await pilot.until_shown("5 ■ chosen    carol  1.carol    tweet   now it reads so")
+            await pilot.press("1")
+            await pilot.until_shown("tweet number 2000")
+
+
+async def test_who_blocks_whom_is_read_anew_where_a_busy_log_says_that_it_changed(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 20
+        async with screen_of(engine, size=WIDE) as pilot:
+            await pilot.until_shown("tweet number 20")
+            asked = len(engine.called("view"))
+            span = {"topic": "log-span", "first": 15, "last": 20, "used_max": 20, "prefix": 20, "blocks": True}
+            engine.blocks = [{"blocker": "alice", "blocked": "carol", "slot": 17}]
+            engine.tell(span)
+            await pilot.until(lambda: len(engine.called("view")) > asked, "the timeline is read anew")
+            await pilot.until(lambda: pilot.main.model.blocks is not None, "and so are the blocks")
+
+
 @pytest.mark.parametrize("size", [NARROW, WIDE], ids=str)
 async def test_the_ballot_beside_chosen_is_the_one_at_which_it_was_chosen(
     tmp_path: Path, size: tuple[int, int]
