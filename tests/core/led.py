@@ -13,11 +13,11 @@ from engine.core.effects import Effects, SawAttempt, SawOutcome
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, SiteId, Slot, Tick
 from engine.core.leading.election import TIMEOUT_BEATS
-from engine.core.messages import Accept, AcceptedSlot, HandOn, Heartbeat, LearnedSlot, Prepare, Promise, RefusedSpan
+from engine.core.messages import Accept, HandOn, Heartbeat, Prepare, Promise, RefusedSpan
 from engine.core.peers.heartbeats import UP_BEATS
 from engine.core.settings import Leadership, Settings, Timings
 from engine.core.storage import EventState
-from tests.core.stage import ALICE, BOB, SITES, Stage, accepted, sent, told
+from tests.core.stage import ALICE, BOB, SITES, Stage, accepted, accepted_run, run, sent, told
 
 BEAT: Final = Timings().heartbeat
 TIMEOUT: Final = TIMEOUT_BEATS * BEAT
@@ -100,8 +100,8 @@ def range_promise(
     left_out: tuple[RefusedSpan, ...] = (),
 ) -> Promise:
     """A page of a promise: `found` was accepted there, `learned` is chosen; `last` is None at the last page."""
-    reports = tuple(AcceptedSlot(Slot(slot), number, entry) for slot, number, entry in found)
-    chosen = tuple(LearnedSlot(Slot(slot), entry) for slot, entry in learned)
+    reports = tuple(accepted_run(slot, number, entry) for slot, number, entry in found)
+    chosen = tuple(run(slot, entry) for slot, entry in learned)
     return Promise(ballot, Slot(first), None if last is None else Slot(last), reports, chosen, left_out)
 
 
@@ -118,7 +118,7 @@ def slot_prepares(effects: Effects) -> list[Prepare]:
 def proposed(effects: Effects, to: SiteId = BOB) -> list[tuple[Ballot, int, Entry]]:
     """What accepts to one peer carry: ballot, slot, entry."""
     messages = [message for site, message in sent(effects, Accept) if site == to]
-    return [(message.ballot, item.slot, item.entry) for message in messages for item in message.entries]
+    return [(message.ballot, slot, entry) for message in messages for slot, entry in message.run]
 
 
 def settle(stage: Stage, ballot: Ballot, *slots: int) -> Effects:

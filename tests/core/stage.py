@@ -21,14 +21,11 @@ from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId, Tick
 from engine.core.messages import (
     Accept,
     Accepted,
-    AcceptedSlot,
     AskHighest,
     Chosen,
-    ChosenSlot,
     Heartbeat,
     Hello,
     Highest,
-    LearnedSlot,
     Message,
     Packet,
     Prepare,
@@ -37,6 +34,7 @@ from engine.core.messages import (
     Welcome,
 )
 from engine.core.replica import Replica
+from engine.core.run import AcceptedRun, Run, spans_of
 from engine.core.settings import Leadership, Settings, Timings
 from engine.core.storage import Standing, Write
 from engine.core.turn import Commit, Turn
@@ -74,27 +72,42 @@ def prepare(number: Ballot, slot: int) -> Prepare:
     return Prepare(number, Slot(slot), Slot(slot))
 
 
+def run(slot: int, *entries: Entry) -> Run:
+    """Entries of the slots from `slot` on."""
+    return Run(Slot(slot), entries)
+
+
+def accepted_run(slot: int, number: Ballot, *entries: Entry) -> AcceptedRun:
+    return AcceptedRun(Slot(slot), number, entries)
+
+
 def promise(number: Ballot, slot: int, found: tuple[Ballot, Entry] | None = None) -> Promise:
     """The promise of one slot, with what its sender had accepted there."""
-    accepted = () if found is None else (AcceptedSlot(Slot(slot), *found),)
-    return Promise(number, Slot(slot), Slot(slot), accepted, (), ())
+    reports = () if found is None else (accepted_run(slot, *found),)
+    return Promise(number, Slot(slot), Slot(slot), reports, (), ())
 
 
 def already_chosen(number: Ballot, slot: int, entry: Entry) -> Promise:
     """The answer to a prepare of a slot that its sender learned."""
-    return Promise(number, Slot(slot), Slot(slot), (), (LearnedSlot(Slot(slot), entry),), ())
+    return Promise(number, Slot(slot), Slot(slot), (), (run(slot, entry),), ())
 
 
-def accept(number: Ballot, slot: int, entry: Entry) -> Accept:
-    return Accept(number, (LearnedSlot(Slot(slot), entry),))
+def accept(number: Ballot, slot: int, *entries: Entry) -> Accept:
+    return Accept(number, run(slot, *entries))
 
 
 def accepted(number: Ballot, *slots: int) -> Accepted:
-    return Accepted(number, tuple(map(Slot, slots)))
+    return Accepted(number, spans_of(map(Slot, slots)))
 
 
-def chosen(slot: int, entry: Entry | None, number: Ballot | None = None) -> Chosen:
-    return Chosen((ChosenSlot(Slot(slot), number, entry),))
+def chosen(slot: int, *entries: Entry, at: Ballot | None = None) -> Chosen:
+    """With what was chosen, in the slots from `slot` on."""
+    return Chosen(Slot(slot), Slot(slot + len(entries) - 1), at, entries)
+
+
+def chosen_at(number: Ballot, slot: int, last: int | None = None) -> Chosen:
+    """With the ballot alone (R0)."""
+    return Chosen(Slot(slot), Slot(slot if last is None else last), number, ())
 
 
 def beat(
@@ -181,8 +194,12 @@ class Stage:
         return effects
 
     def submit(self, token: int, text: str = "hello", timeout: int = MINUTE, *, retry: bool = False) -> Effects:
-        body = encode(Stamped(Tweet(text), 1_000))
-        return self._perform(self.replica.submit(self.now, Submission(token, body, Tick(timeout), retry)))
+        return self.submit_many(token, [text], timeout, retry=retry)
+
+    def submit_many(self, token: int, texts: Iterable[str], timeout: int = MINUTE, *, retry: bool = False) -> Effects:
+        """Events that are submitted together."""
+        bodies = tuple(encode(Stamped(Tweet(text), 1_000)) for text in texts)
+        return self._perform(self.replica.submit(self.now, Submission(token, bodies, Tick(timeout), retry)))
 
     def give_up(self, token: int) -> Effects:
         return self._perform(self.replica.give_up(self.now, token))

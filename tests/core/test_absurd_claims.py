@@ -13,14 +13,11 @@ from engine.core.explained import describe
 from engine.core.ids import NUMBER_MAX, Nonce, SiteId, Slot
 from engine.core.log.pages import PAGES_PER_ANSWER
 from engine.core.messages import (
-    Accept,
-    AcceptedSlot,
     Ask,
     AskHighest,
     Cause,
     Highest,
     Known,
-    LearnedSlot,
     Message,
     Packet,
     Prepare,
@@ -40,11 +37,13 @@ from tests.core.stage import (
     Stage,
     accept,
     accepted,
+    accepted_run,
     ballot,
     beat,
     chosen,
     life_of,
     prepare,
+    run,
     sent,
     sent_to,
     tweet,
@@ -94,11 +93,11 @@ def test_r6_the_window_goes_along_with_the_prefix() -> None:
             ballot(1, ALICE),
             Slot(ABSURD - 1),
             Slot(ABSURD),
-            (AcceptedSlot(Slot(ABSURD - 1), ballot(0, BOB), THEIRS),),
-            (LearnedSlot(Slot(ABSURD), THEIRS),),
+            (accepted_run(ABSURD - 1, ballot(0, BOB), THEIRS),),
+            (run(ABSURD, THEIRS),),
             (),
         ),
-        Known(Nonce(1), Slot(1), Slot(ABSURD), (LearnedSlot(Slot(ABSURD), THEIRS),)),
+        Known(Nonce(1), Slot(1), Slot(ABSURD), (run(ABSURD, THEIRS),)),
         Highest(Nonce(1), Slot(ABSURD), Slot(ABSURD)),
         beat(used_max=ABSURD),
     ],
@@ -167,7 +166,7 @@ BEGUN: Final[dict[str, Callable[[], Stage]]] = {
 @example(
     [
         *[(BOB, AskHighest(Nonce(1)))] * 4,
-        (BOB, Accept(ballot(1, ALICE), (LearnedSlot(Slot(2), tweet(ALICE, 1)),))),
+        (BOB, accept(ballot(1, ALICE), 2, tweet(ALICE, 1))),
     ],
     9,
 )

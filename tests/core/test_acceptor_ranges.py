@@ -11,18 +11,15 @@ from engine.core.entry import NOOP
 from engine.core.ids import Ballot, Round, SiteId, Slot
 from engine.core.log.pages import cost_bytes
 from engine.core.messages import (
-    Accept,
     Accepted,
-    AcceptedSlot,
     Cause,
     Chosen,
-    ChosenSlot,
-    LearnedSlot,
     Prepare,
     Promise,
     Refused,
     RefusedSpan,
 )
+from engine.core.run import slots_of
 from engine.core.settings import Leadership, Settings
 from engine.core.storage import NO_VOTE, RangePromise, Vote, WriteRanges, WriteVote
 from engine.core.synod.acceptor import raised
@@ -34,9 +31,11 @@ from tests.core.stage import (
     Stage,
     accept,
     accepted,
+    accepted_run,
     ballot,
     chosen,
     prepare,
+    run,
     sent_to,
     shorter,
     tweet,
@@ -67,7 +66,7 @@ def test_a4_a_promise_reports_the_accepted_ballot_not_the_promised_one() -> None
     stage.hear(BOB, accept(ballot(1, BOB), 1, tweet(BOB, 1)))
     stage.hear(CAROL, prepare(ballot(4, CAROL), 1))
     answer = promise_of(stage, BOB, prepare(ballot(6, BOB), 1))
-    assert answer.accepted == (AcceptedSlot(Slot(1), ballot(1, BOB), tweet(BOB, 1)),)
+    assert answer.accepted == (accepted_run(1, ballot(1, BOB), tweet(BOB, 1)),)
 
 
 def test_a4_an_acceptance_at_ballot_0_is_reported() -> None:
@@ -75,21 +74,21 @@ def test_a4_an_acceptance_at_ballot_0_is_reported() -> None:
     stage = Stage().vote()
     stage.hear(BOB, accept(ballot(0, BOB), 1, tweet(BOB, 1)))
     answer = promise_of(stage, CAROL, prepare(ballot(1, CAROL), 1))
-    assert answer.accepted == (AcceptedSlot(Slot(1), ballot(0, BOB), tweet(BOB, 1)),)
+    assert answer.accepted == (accepted_run(1, ballot(0, BOB), tweet(BOB, 1)),)
 
 
 def test_a4_a_learned_slot_is_answered_as_chosen_whatever_the_ballot() -> None:
     stage = Stage().vote()
     stage.hear(BOB, chosen(1, tweet(BOB, 1)))
     answer = promise_of(stage, CAROL, prepare(ballot(0, CAROL), 1))
-    assert answer.learned == (LearnedSlot(Slot(1), tweet(BOB, 1)),)
+    assert answer.learned == (run(1, tweet(BOB, 1)),)
 
 
 def test_a2_an_accept_for_a_learned_slot_is_answered_with_what_was_chosen() -> None:
     stage = Stage().vote()
     stage.hear(BOB, chosen(1, tweet(BOB, 1)))
     effects = stage.hear(CAROL, accept(ballot(9, CAROL), 1, tweet(CAROL, 1)))
-    assert sent_to(effects, CAROL, Chosen) == [Chosen((ChosenSlot(Slot(1), None, tweet(BOB, 1)),))]
+    assert sent_to(effects, CAROL, Chosen) == [chosen(1, tweet(BOB, 1))]
     assert not written(effects, WriteVote)
 
 
@@ -109,11 +108,10 @@ def test_b3_an_acknowledgement_names_exactly_the_slots_accepted() -> None:
     stage = Stage().vote()
     stage.hear(CAROL, prepare(ballot(4, CAROL), 3))
     stage.hear(BOB, chosen(1, tweet(BOB, 1)))
-    entries = tuple(LearnedSlot(Slot(slot), tweet(BOB, slot)) for slot in (1, 2, 3))
-    effects = stage.hear(BOB, Accept(ballot(2, BOB), entries))
+    effects = stage.hear(BOB, accept(ballot(2, BOB), 1, *(tweet(BOB, slot) for slot in (1, 2, 3))))
     assert sent_to(effects, BOB, Accepted) == [accepted(ballot(2, BOB), 2)]
     assert [span.first for refused in sent_to(effects, BOB, Refused) for span in refused.spans] == [3]
-    assert [item.slot for told in sent_to(effects, BOB, Chosen) for item in told.slots] == [1]
+    assert [(said.first, said.last) for said in sent_to(effects, BOB, Chosen)] == [(1, 1)]
 
 
 # The acceptor's memory
@@ -126,8 +124,8 @@ def test_a2_the_state_of_an_unlearned_slot_is_never_pruned() -> None:
     stage.hear(CAROL, prepare(ballot(7, CAROL), 3))
     stage.hear(BOB, *(chosen(slot, tweet(BOB, slot)) for slot in (1, *range(4, 2_100))))
     for now in (stage, stage.restarted().vote()):
-        assert now.replica.vote(Slot(2)) == Vote(ballot(3, BOB), ballot(3, BOB), tweet(BOB, 1))
-        assert now.replica.vote(Slot(3)) == Vote(ballot(7, CAROL), None, None)
+        assert now.replica.vote(Slot(2)) == Vote(ballot(3, BOB), ballot(3, BOB), (tweet(BOB, 1),))
+        assert now.replica.vote(Slot(3)) == Vote(ballot(7, CAROL), None, ())
         refused = now.hear(BOB, accept(ballot(2, BOB), 2, tweet(BOB, 9)), prepare(ballot(6, BOB), 3))
         assert len(sent_to(refused, BOB, Refused)) == 2
 
@@ -135,9 +133,11 @@ def test_a2_the_state_of_an_unlearned_slot_is_never_pruned() -> None:
 def test_d1_a_vote_is_in_the_effects_of_the_step_that_answers() -> None:
     stage = Stage().vote()
     promised = stage.hear(BOB, prepare(ballot(1, BOB), 1))
-    assert written(promised, WriteVote) == [WriteVote(Slot(1), Vote(ballot(1, BOB), None, None))]
+    assert written(promised, WriteVote) == [WriteVote(Slot(1), Slot(1), Vote(ballot(1, BOB), None, ()))]
     then = stage.hear(BOB, accept(ballot(1, BOB), 1, tweet(BOB, 1)))
-    assert written(then, WriteVote) == [WriteVote(Slot(1), Vote(ballot(1, BOB), ballot(1, BOB), tweet(BOB, 1)))]
+    assert written(then, WriteVote) == [
+        WriteVote(Slot(1), Slot(1), Vote(ballot(1, BOB), ballot(1, BOB), (tweet(BOB, 1),)))
+    ]
     again = stage.hear(BOB, accept(ballot(1, BOB), 1, tweet(BOB, 1)))
     assert sent_to(again, BOB, Accepted) == [accepted(ballot(1, BOB), 1)]
     assert not again.writes, "a duplicate costs no disk write"
@@ -192,8 +192,8 @@ def test_a4_a_range_promise_carries_everything_accepted_or_learned_in_it() -> No
     stage.hear(BOB, chosen(1, tweet(BOB, 1)), chosen(4, tweet(BOB, 2)))
     stage.hear(CAROL, accept(ballot(2, CAROL), 3, tweet(CAROL, 1)), prepare(ballot(4, CAROL), 5))
     answer = promise_of(stage, BOB, prepare_range(ballot(5, BOB), 1, None))
-    assert answer.learned == (LearnedSlot(Slot(1), tweet(BOB, 1)), LearnedSlot(Slot(4), tweet(BOB, 2)))
-    assert answer.accepted == (AcceptedSlot(Slot(3), ballot(2, CAROL), tweet(CAROL, 1)),)
+    assert answer.learned == (run(1, tweet(BOB, 1)), run(4, tweet(BOB, 2)))
+    assert answer.accepted == (accepted_run(3, ballot(2, CAROL), tweet(CAROL, 1)),)
     assert (answer.first, answer.last) == (1, None)
 
 
@@ -207,7 +207,7 @@ def test_a4_a_promise_that_does_not_fit_says_how_far_it_covers_and_the_rest_can_
     promises = 0
     while first is not None:
         answer = promise_of(stage, BOB, prepare_range(ballot(5, BOB), first, None))
-        slots = [item.slot for item in answer.accepted]
+        slots = [slot for report in answer.accepted for slot, _ in report.run]
         covered = range(first, 10) if answer.last is None else range(first, answer.last + 1)
         assert slots == list(covered), "every covered slot that has an accepted entry is reported"
         reported += slots
@@ -245,7 +245,7 @@ def test_a4_what_a_promise_leaves_out_is_cut_to_a_datagram_too_and_never_lost() 
         page = promise_of(stage, BOB, prepare_range(ballot(5, BOB), first, None))
         assert page.first == first
         assert len(page.left_out) <= THREE.page_bytes // 48
-        left_out += [span.first for span in page.left_out]
+        left_out += [slot for span in page.left_out for slot in slots_of(span.first, span.last or span.first)]
         first = None if page.last is None else page.last + 1
         pages += 1
     assert pages > 1
@@ -267,11 +267,10 @@ def test_w4_many_short_entries_are_answered_with_as_many_long_ones_in_pages() ->
     stage = Stage(settings=THREE).vote()
     entries = {slot: tweet(BOB, slot, text="\N{GRINNING FACE}" * 100) for slot in range(1, 41)}
     stage.hear(BOB, *(chosen(slot, entry) for slot, entry in entries.items()))
-    no_ops = Accept(ballot(9, CAROL), tuple(LearnedSlot(Slot(slot), NOOP) for slot in entries))
+    no_ops = accept(ballot(9, CAROL), 1, *[NOOP] * len(entries))
     pages = sent_to(stage.hear(CAROL, no_ops), CAROL, Chosen)
-    assert {item.slot: item.entry for page in pages for item in page.slots} == entries
-    costs = [[cost_bytes(item.entry) for item in page.slots if item.entry is not None] for page in pages]
-    assert all(sum(page) <= THREE.page_bytes or len(page) == 1 for page in costs)
+    assert {slot: entry for page in pages for slot, entry in run(page.first, *page.entries)} == entries
+    assert all(cost_bytes(page.entries) <= THREE.page_bytes or len(page.entries) == 1 for page in pages)
 
 
 @given(st.lists(range_promises(), max_size=6), st.integers(0, 5))

@@ -22,6 +22,7 @@ from tests.core.stage import (
     accepted,
     ballot,
     chosen,
+    chosen_at,
     prepare,
     promise,
     sent,
@@ -96,7 +97,7 @@ def test_a_range_promise_is_told_of_each_slot_that_it_covers() -> None:
 def test_how_a_learned_slot_was_learned_and_how_this_site_had_voted() -> None:
     stage = Stage(3).ready()
     stage.hear(BOB, accept(TWO, 1, HELLO))
-    stage.hear(BOB, chosen(1, None, TWO))
+    stage.hear(BOB, chosen_at(TWO, 1))
     stage.wait(70)
     state = answer(stage, 1)
     assert (state.promised, state.accepted, state.entry, state.learned) == (TWO, TWO, HELLO, True)
@@ -115,7 +116,7 @@ def test_who_counted_the_votes_remembers_them() -> None:
 def test_after_a_restart_rows_alone_are_known() -> None:
     stage = Stage(3).ready()
     stage.hear(BOB, accept(TWO, 1, HELLO))
-    stage.hear(BOB, chosen(1, None, TWO))
+    stage.hear(BOB, chosen_at(TWO, 1))
     stage.hear(BOB, accept(TWO, 2, tweet(BOB, 2)))
     again = stage.restarted().vote()
     assert (answer(again, 1).accepted, answer(again, 1).learned) == (TWO, True)
@@ -126,7 +127,7 @@ def test_after_a_restart_rows_alone_are_known() -> None:
 def test_r6_what_is_remembered_is_bounded() -> None:
     stage = Stage(3).ready()
     for number in range(1, SLOTS_MAX + 10):
-        stage.hear(BOB, chosen(number, tweet(BOB, number), TWO))
+        stage.hear(BOB, chosen(number, tweet(BOB, number), at=TWO))
     assert answer(stage, 1).learning is None
     assert answer(stage, 1).learned
     assert answer(stage, SLOTS_MAX).learning is not None

@@ -26,7 +26,7 @@ class Log:
         effective = entry.follows == self.last_in_effect(entry.author)
         if effective:
             self.last[entry.author] = entry.number
-        chains.applied(entry)
+        chains.applied((entry,))
         return effective
 
 
@@ -44,7 +44,7 @@ def test_e3_e5_however_it_is_handed_on_a_chain_is_taken_in_order_and_each_entry_
     taken: list[Entry] = []
     applied = 0
     for number in [*handed, 1, 2, 3, 4, 5, 6]:
-        taken += chains.take(tweet(BOB, number))
+        taken += chains.take([tweet(BOB, number)])
         if applies and applies.pop() and applied < len(taken):
             assert log.apply(chains, taken[applied])
             applied += 1
@@ -60,7 +60,7 @@ def test_e5_whatever_loses_its_slot_the_whole_chain_takes_effect_once_and_in_ord
     for attempt in range(9):
         taken: list[Entry] = []
         for number in range(log.last_in_effect(BOB) + 1, 6):
-            taken += chains.take(tweet(BOB, number))
+            taken += chains.take([tweet(BOB, number)])
         for entry in taken:
             if attempt < 8 and data.draw(st.booleans()):
                 chains.lost(entry)
@@ -72,52 +72,48 @@ def test_e5_whatever_loses_its_slot_the_whole_chain_takes_effect_once_and_in_ord
 def test_e1_what_was_found_in_flight_is_not_taken_a_second_time() -> None:
     log = Log()
     chains = Chains(log.last_in_effect)
-    for entry in (tweet(BOB, 1), NOOP, tweet(BOB, 2), tweet(CAROL, 7)):
-        chains.found(entry)
-    assert numbers(chains.take(tweet(BOB, 1)) + chains.take(tweet(BOB, 2)) + chains.take(tweet(BOB, 3))) == [3]
+    chains.found((tweet(BOB, 1), NOOP, tweet(BOB, 2), tweet(CAROL, 7)))
+    assert numbers(chains.take([tweet(BOB, number) for number in (1, 2, 3)])) == [3]
 
 
 def test_e5_what_was_found_and_will_be_void_is_taken_when_it_is_handed_on() -> None:
     """Bob's third was found without his second: it is void there, wherever his second comes."""
     log = Log()
     chains = Chains(log.last_in_effect)
-    chains.found(tweet(BOB, 1))
-    chains.found(tweet(BOB, 3))
-    assert numbers([entry for number in (1, 2, 3) for entry in chains.take(tweet(BOB, number))]) == [2, 3]
+    chains.found((tweet(BOB, 1), tweet(BOB, 3)))
+    assert numbers(chains.take([tweet(BOB, number) for number in (1, 2, 3)])) == [2, 3]
 
 
 def test_e5_an_entry_that_is_lost_is_taken_again_at_once_with_what_follows_it() -> None:
     """Though others of the author are in flight: an author that goes on without a pause is not kept waiting for one."""
     log = Log()
     chains = Chains(log.last_in_effect)
-    for number in (1, 2, 3):
-        chains.take(tweet(BOB, number))
+    chains.take([tweet(BOB, number) for number in (1, 2, 3)])
     chains.lost(tweet(BOB, 2))
-    assert numbers(chains.take(tweet(BOB, 4))) == [], "it waits for what it follows"
-    assert numbers(chains.take(tweet(BOB, 1))) == [], "still in flight"
-    assert numbers(chains.take(tweet(BOB, 2))) == [2]
-    assert numbers(chains.take(tweet(BOB, 3))) == [3, 4]
+    assert numbers(chains.take([tweet(BOB, 4)])) == [], "it waits for what it follows"
+    assert numbers(chains.take([tweet(BOB, 1)])) == [], "still in flight"
+    assert numbers(chains.take([tweet(BOB, 2)])) == [2]
+    assert numbers(chains.take([tweet(BOB, 3)])) == [3, 4]
 
 
 def test_e5_a_lost_copy_of_what_is_in_effect_changes_nothing() -> None:
     log = Log()
     chains = Chains(log.last_in_effect)
-    chains.found(tweet(BOB, 1))
-    chains.found(tweet(BOB, 1))
+    chains.found((tweet(BOB, 1), tweet(BOB, 1)))
     log.apply(chains, tweet(BOB, 1))
-    chains.take(tweet(BOB, 2))
+    chains.take([tweet(BOB, 2)])
     chains.lost(tweet(BOB, 1))
-    assert numbers(chains.take(tweet(BOB, 2)) + chains.take(tweet(BOB, 3))) == [3]
+    assert numbers(chains.take([tweet(BOB, 2), tweet(BOB, 3)])) == [3]
 
 
 def test_r6_what_waits_for_what_it_follows_is_bounded() -> None:
     chains = Chains(Log().last_in_effect)
     for number in range(2, EARLY_MAX + 10):
-        assert not chains.take(tweet(BOB, number))
-    assert len(chains.take(tweet(BOB, 1))) == EARLY_MAX + 1
+        assert not chains.take([tweet(BOB, number)])
+    assert len(chains.take([tweet(BOB, 1)])) == EARLY_MAX + 1
 
 
 def test_authors_do_not_wait_for_each_other() -> None:
     chains = Chains(Log().last_in_effect)
-    assert not chains.take(tweet(BOB, 2))
-    assert numbers(chains.take(tweet(CAROL, 1))) == [1]
+    assert not chains.take([tweet(BOB, 2)])
+    assert numbers(chains.take([tweet(CAROL, 1)])) == [1]

@@ -38,8 +38,6 @@ from engine.core.explained import describe
 from engine.core.explained.biography import Answer, tell
 from engine.core.ids import EventId, Nonce, SiteId, Slot, Tick
 from engine.core.messages import (
-    Accept,
-    AcceptedSlot,
     Ask,
     AskHighest,
     AskSlot,
@@ -50,7 +48,6 @@ from engine.core.messages import (
     Highest,
     How,
     Known,
-    LearnedSlot,
     Message,
     Phase,
     Prepare,
@@ -72,12 +69,15 @@ from tests.core.stage import (
     SITES,
     accept,
     accepted,
+    accepted_run,
     already_chosen,
     ballot,
     beat,
     chosen,
+    chosen_at,
     prepare,
     promise,
+    run,
     tweet,
 )
 from tests.strategies import messages
@@ -121,7 +121,7 @@ MESSAGES: list[tuple[Message, str]] = [
         "promise 43 2.alice | promised 43 and all after except 44, where it promised 3.bob, nothing accepted before",
     ),
     (
-        Promise(TWO, Slot(43), Slot(49), (AcceptedSlot(Slot(44), ballot(1, BOB), NOOP),) * 3, (), ()),
+        Promise(TWO, Slot(43), Slot(49), (accepted_run(44, ballot(1, BOB), NOOP, NOOP, NOOP),), (), ()),
         "promise 43 2.alice | promised 43-49, accepted at 1.bob before: no-op (and 2 more)",
     ),
     (
@@ -129,8 +129,8 @@ MESSAGES: list[tuple[Message, str]] = [
             TWO,
             Slot(43),
             None,
-            (AcceptedSlot(Slot(46), ballot(1, BOB), LUNCH),),
-            (LearnedSlot(Slot(45), NOOP),),
+            (accepted_run(46, ballot(1, BOB), LUNCH),),
+            (run(45, NOOP),),
             (RefusedSpan(Slot(44), Slot(44), ballot(3, BOB), Cause.SLOT),) * 2,
         ),
         "promise 43 2.alice | promised 43 and all after except 44, where it promised 3.bob (and 1 more), "
@@ -139,7 +139,7 @@ MESSAGES: list[tuple[Message, str]] = [
     (accept(ballot(0, ALICE), 43, NOOP), "accept 43 0.alice | asks to accept without a prepare (L2): no-op"),
     (accept(TWO, 43, LUNCH), "accept 43 2.alice | asks to accept: alice/17 tweet lunch at noon?"),
     (
-        Accept(TWO, (LearnedSlot(Slot(43), made(BOB, 4, Block(CAROL))), LearnedSlot(Slot(44), NOOP))),
+        accept(TWO, 43, made(BOB, 4, Block(CAROL)), NOOP),
         "accept 43 2.alice | asks to accept: bob/4 block carol (and 1 more)",
     ),
     (accepted(TWO, 43), "accepted 43 2.alice | nothing higher was promised"),
@@ -158,10 +158,13 @@ MESSAGES: list[tuple[Message, str]] = [
         refused(False, Cause.FAR),
         "refused 43 2.alice | refused prepare 2.alice: too far ahead of what is known here (R6)",
     ),
-    (chosen(43, made(BOB, 5, Unblock(CAROL)), TWO), "chosen 43 2.alice | a majority accepted it: bob/5 unblock carol"),
+    (
+        chosen(43, made(BOB, 5, Unblock(CAROL)), at=TWO),
+        "chosen 43 2.alice | a majority accepted it: bob/5 unblock carol",
+    ),
     (chosen(43, NOOP), "chosen 43 - | learned here: no-op"),
     (
-        chosen(43, None, TWO),
+        chosen_at(TWO, 43),
         "chosen 43 2.alice | the entry of ballot 2.alice is chosen: who accepted it has it already (R0)",
     ),
     (Ask(Nonce(1), ((Slot(3), Slot(3)), (Slot(7), Slot(9)))), "ask 3 - | are they chosen? 3, 7-9"),
@@ -171,7 +174,7 @@ MESSAGES: list[tuple[Message, str]] = [
     ),
     (Known(Nonce(1), Slot(3), Slot(3), ()), "known 3 - | 3: not learned here"),
     (
-        Known(Nonce(1), Slot(3), Slot(9), (LearnedSlot(Slot(3), made(ALICE, 6, Withdrawal())),)),
+        Known(Nonce(1), Slot(3), Slot(9), (run(3, made(ALICE, 6, Withdrawal())),)),
         "known 3 - | learned here: alice/6 withdrawal",
     ),
     (AskHighest(Nonce(1)), "ask-highest - - | how far does the log go?"),
@@ -214,15 +217,15 @@ ID = EventId(ALICE, 17)
 
 OBSERVATIONS: list[tuple[Observation, str]] = [
     (
-        SawLearned(Slot(43), LUNCH, How.VOTES, TWO, ALICE, frozenset({CAROL, BOB, ALICE})),
+        SawLearned(run(43, LUNCH), How.VOTES, TWO, ALICE, frozenset({CAROL, BOB, ALICE})),
         "chosen 43 2.alice | alice, bob and carol accepted it: alice/17 tweet lunch at noon?",
     ),
-    (SawLearned(Slot(43), NOOP, How.CHOSEN, TWO, BOB), "chosen 43 2.alice | bob counted a majority: no-op"),
-    (SawLearned(Slot(43), NOOP, How.CHOSEN, None, BOB), "chosen 43 - | bob had learned it: no-op"),
-    (SawLearned(Slot(43), NOOP, How.KNOWN, None, BOB), "chosen 43 - | bob had learned it: no-op"),
-    (SawApplied(Slot(43), LUNCH, void=False), "nothing"),
+    (SawLearned(run(43, NOOP), How.CHOSEN, TWO, BOB), "chosen 43 2.alice | bob counted a majority: no-op"),
+    (SawLearned(run(43, NOOP), How.CHOSEN, None, BOB), "chosen 43 - | bob had learned it: no-op"),
+    (SawLearned(run(43, NOOP), How.KNOWN, None, BOB), "chosen 43 - | bob had learned it: no-op"),
+    (SawApplied(run(43, LUNCH), ()), "nothing"),
     (
-        SawApplied(Slot(43), LUNCH, void=True),
+        SawApplied(run(43, LUNCH), (Slot(43),)),
         "void 43 - | alice/17 tweet lunch at noon? follows number 16, which is not the last (E5)",
     ),
     (SawNumbered(1, ID), "nothing"),

@@ -10,7 +10,7 @@ from engine.core.effects import Effects, FillResult, SawFilled, SawHoles, SawLea
 from engine.core.entry import NOOP, Kind
 from engine.core.ids import Nonce, SiteId, Slot
 from engine.core.log.filler import FILLING_MAX
-from engine.core.messages import Accept, Ask, How, Known, LearnedSlot, Prepare
+from engine.core.messages import Accept, Ask, How, Known, Prepare
 from engine.core.settings import YIELD_MAX
 from engine.core.storage import Vote
 from tests.core.stage import (
@@ -25,6 +25,7 @@ from tests.core.stage import (
     chosen,
     prepare,
     promise,
+    run,
     sent,
     sent_to,
     told,
@@ -99,8 +100,8 @@ def test_r3_on_demand_the_others_are_asked_at_once_whether_it_is_chosen() -> Non
 def test_r3_what_a_peer_knows_is_learned_from_it() -> None:
     stage = with_hole()
     nonce, _, _ = asked(stage.fill(1))
-    effects = stage.hear(CAROL, Known(nonce, Slot(1), Slot(1), (LearnedSlot(Slot(1), THEIRS),)))
-    assert told(effects, SawLearned) == [SawLearned(Slot(1), THEIRS, How.KNOWN, None, CAROL)]
+    effects = stage.hear(CAROL, Known(nonce, Slot(1), Slot(1), (run(1, THEIRS),)))
+    assert told(effects, SawLearned) == [SawLearned(run(1, THEIRS), How.KNOWN, None, CAROL)]
     assert told(effects, SawFilled) == [SawFilled(Slot(1), FillResult.LEARNED, Kind.TWEET)]
     assert not sent(stage.wait(5_000), Prepare)
 
@@ -111,7 +112,7 @@ def test_r3_without_being_asked_a_hole_is_asked_for_in_its_time() -> None:
     effects = stage.live(stage.settings.timings.fill_every + 100)
     nonce, peers, slots = asked(effects)
     assert (peers, slots) == ({BOB, CAROL}, [1])
-    stage.hear(BOB, Known(nonce, Slot(1), Slot(1), (LearnedSlot(Slot(1), THEIRS),)))
+    stage.hear(BOB, Known(nonce, Slot(1), Slot(1), (run(1, THEIRS),)))
     assert stage.replica.prefix == 2
 
 
@@ -176,9 +177,9 @@ def test_r6_so_many_holes_are_worked_on_at_a_time_and_then_the_others() -> None:
         effects = Effects()
         for message in questions:
             for first, last in message.spans:
-                items = tuple(LearnedSlot(Slot(slot), tweet(BOB, slot)) for slot in range(first, last + 1))
-                effects.extend(stage.hear(BOB, Known(message.nonce, first, last, items)))
-                learned += len(items)
+                items = run(first, *(tweet(BOB, slot) for slot in range(first, last + 1)))
+                effects.extend(stage.hear(BOB, Known(message.nonce, first, last, (items,))))
+                learned += len(items.entries)
         effects.extend(stage.wait(500))
     assert learned == holes
     assert stage.replica.prefix == holes + 1
@@ -206,7 +207,7 @@ def test_r3_what_nobody_knows_is_settled_as_a_no_op() -> None:
     nobody_knows(stage, stage.fill(1))
     number = sent(stage.wait(4 * stage.settings.timings.retransmit), Prepare)[0][1].ballot
     effects = stage.hear(BOB, promise(number, 1))
-    assert {message.entries for _, message in sent(effects, Accept)} == {(LearnedSlot(Slot(1), NOOP),)}
+    assert {message.run for _, message in sent(effects, Accept)} == {run(1, NOOP)}
     effects = stage.hear(BOB, accepted(number, 1))
     assert told(effects, SawFilled) == [SawFilled(Slot(1), FillResult.NOOP, Kind.NOOP)]
     assert stage.replica.prefix == 2
@@ -348,7 +349,7 @@ def test_r3_what_others_settle_while_it_competes_ends_its_attempt() -> None:
 def test_a_cluster_of_one_fills_alone() -> None:
     """What its own acceptor took before a crash is completed; there is nobody to ask or to yield to."""
     stage = Stage(1)
-    stage.store.votes[Slot(1)] = Vote(ballot(1, ALICE), ballot(1, ALICE), tweet(ALICE, 1))
+    stage.store.votes[Slot(1)] = Vote(ballot(1, ALICE), ballot(1, ALICE), (tweet(ALICE, 1),))
     again = stage.restarted()
     again.start()
     again.wait(2 * stage.settings.timings.fill_every)

@@ -9,7 +9,7 @@ import pytest
 from engine.core.effects import FillResult, SawFilled, SawOutcome, SawReadUnconfirmed
 from engine.core.explained.hindrance import Hindrances, Taken, Verb
 from engine.core.ids import NUMBER_MAX, Nonce, SiteId, Slot, Tick
-from engine.core.messages import Ask, AskHighest, HandOn, Highest, Known, LearnedSlot, Message, Prepare
+from engine.core.messages import Ask, AskHighest, HandOn, Highest, Known, Message, Prepare
 from engine.core.peers.heartbeats import Peers
 from engine.core.settings import Leadership, Settings
 from engine.core.step import Step
@@ -27,6 +27,7 @@ from tests.core.stage import (
     chosen,
     prepare,
     promise,
+    run,
     sent,
     told,
     tweet,
@@ -37,7 +38,7 @@ NONCE = Nonce(7)
 
 
 def known(slot: int) -> Known:
-    return Known(NONCE, Slot(slot), Slot(slot), (LearnedSlot(Slot(slot), ENTRY),))
+    return Known(NONCE, Slot(slot), Slot(slot), (run(slot, ENTRY),))
 
 
 def ignorant(slot: int) -> Known:

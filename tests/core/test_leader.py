@@ -203,7 +203,7 @@ def test_l3_many_entries_go_in_one_message_that_fits_a_datagram() -> None:
     effects = stage.hear(BOB, HandOn(tuple(tweet(BOB, number) for number in range(1, 61)), False))
     messages = sent_to(effects, CAROL, Accept)
     assert 2 <= len(messages) < 20
-    assert [item.slot for message in messages for item in message.entries] == list(range(1, 61))
+    assert [slot for message in messages for slot, _ in message.run] == list(range(1, 61))
 
 
 def test_b3_a_slot_is_chosen_when_a_majority_accepted_exactly_it_at_exactly_this_ballot() -> None:

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.effects import SawApplied, SawLearned
+from engine.core.effects import Effects, SawApplied, SawLearned
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, Nonce, Slot
 from engine.core.log.learner import RECENT_SLOTS
-from engine.core.messages import Chosen, ChosenSlot, How, Known, LearnedSlot, Message, Promise
-from engine.core.storage import NO_VOTE, Vote, WriteApplied, WriteEvidence, WriteLearned
+from engine.core.messages import How, Known, Message, Promise
+from engine.core.run import slots_of
+from engine.core.storage import Vote, WriteApplied, WriteEvidence, WriteLearned
 from tests.core.stage import (
     ALICE,
     BOB,
@@ -23,7 +24,9 @@ from tests.core.stage import (
     already_chosen,
     ballot,
     chosen,
+    chosen_at,
     prepare,
+    run,
     sent_to,
     told,
     tweet,
@@ -33,29 +36,37 @@ from tests.core.stage import (
 THEIRS = tweet(BOB, 1)
 
 
+def reached(effects: Effects) -> list[Slot]:
+    """The slots that the prefix came to, in order: as they are written, and as they are told."""
+    slots = [slot for write in written(effects, WriteApplied) for slot in slots_of(write.first, write.last)]
+    assert slots == [slot for saw in told(effects, SawApplied) for slot, _ in saw.run]
+    return slots
+
+
 # R0
 
 
 def test_r0_chosen_with_the_entry_is_learned() -> None:
-    effects = Stage().vote().hear(BOB, chosen(1, THEIRS, ballot(3, CAROL)))
-    assert told(effects, SawLearned) == [SawLearned(Slot(1), THEIRS, How.CHOSEN, ballot(3, CAROL), BOB)]
-    assert written(effects, WriteLearned) == [WriteLearned(Slot(1), THEIRS, NO_VOTE)]
+    effects = Stage().vote().hear(BOB, chosen(1, THEIRS, at=ballot(3, CAROL)))
+    assert told(effects, SawLearned) == [SawLearned(run(1, THEIRS), How.CHOSEN, ballot(3, CAROL), BOB)]
+    assert written(effects, WriteLearned) == [WriteLearned(run(1, THEIRS))]
 
 
 def test_r0_chosen_with_the_ballot_alone_is_learned_from_what_was_accepted_at_exactly_that_ballot() -> None:
     stage = Stage().vote()
     stage.hear(BOB, accept(ballot(3, BOB), 1, THEIRS))
-    effects = stage.hear(BOB, chosen(1, None, ballot(3, BOB)))
-    assert [saw.entry for saw in told(effects, SawLearned)] == [THEIRS]
-    vote = Vote(ballot(3, BOB), ballot(3, BOB), THEIRS)
-    assert written(effects, WriteLearned) == [WriteLearned(Slot(1), THEIRS, vote)], "kept for people to read"
+    effects = stage.hear(BOB, chosen_at(ballot(3, BOB), 1))
+    assert [saw.run for saw in told(effects, SawLearned)] == [run(1, THEIRS)]
+    assert written(effects, WriteLearned) == [WriteLearned(run(1, THEIRS))]
+    vote = Vote(ballot(3, BOB), ballot(3, BOB), (THEIRS,))
+    assert stage.store.voted(Slot(1)) == vote, "kept for people to read"
 
 
 @pytest.mark.parametrize("other", [ballot(2, BOB), ballot(4, BOB), ballot(3, CAROL), ballot(0, ALICE)])
 def test_r0_an_entry_accepted_at_another_ballot_is_not_what_was_chosen(other: Ballot) -> None:
     stage = Stage().vote()
     stage.hear(BOB, accept(ballot(3, BOB), 1, THEIRS))
-    effects = stage.hear(BOB, chosen(1, None, other))
+    effects = stage.hear(BOB, chosen_at(other, 1))
     assert not told(effects, SawLearned)
     assert stage.replica.view(0).holes == (1,), "it is known to be used, and asked for"
 
@@ -63,7 +74,7 @@ def test_r0_an_entry_accepted_at_another_ballot_is_not_what_was_chosen(other: Ba
 def test_r0_the_ballot_alone_of_a_slot_where_nothing_was_accepted_teaches_nothing() -> None:
     stage = Stage().vote()
     stage.hear(CAROL, prepare(ballot(3, BOB), 1))
-    effects = stage.hear(BOB, chosen(1, None, ballot(3, BOB)))
+    effects = stage.hear(BOB, chosen_at(ballot(3, BOB), 1))
     assert not told(effects, SawLearned)
 
 
@@ -73,7 +84,7 @@ def test_r0_the_ballot_alone_of_a_slot_where_nothing_was_accepted_teaches_nothin
 def test_r1_hearing_the_same_again_changes_nothing() -> None:
     stage = Stage().vote()
     stage.hear(BOB, chosen(1, THEIRS))
-    effects = stage.hear(CAROL, chosen(1, THEIRS), chosen(1, None, ballot(9, CAROL)))
+    effects = stage.hear(CAROL, chosen(1, THEIRS), chosen_at(ballot(9, CAROL), 1))
     assert effects.stop is None
     assert not effects.writes
     assert not told(effects, SawLearned)
@@ -83,7 +94,7 @@ def test_r1_hearing_the_same_again_changes_nothing() -> None:
     "contradiction",
     [
         pytest.param(chosen(2, NOOP), id="chosen"),
-        pytest.param(Known(Nonce(1), Slot(2), Slot(2), (LearnedSlot(Slot(2), NOOP),)), id="known"),
+        pytest.param(Known(Nonce(1), Slot(2), Slot(2), (run(2, NOOP),)), id="known"),
         pytest.param(already_chosen(ballot(1, ALICE), 2, tweet(BOB, 2, text="another text")), id="promise"),
     ],
 )
@@ -120,7 +131,7 @@ def test_r1_holds_for_slots_that_only_the_store_remembers() -> None:
 def test_r2_what_lies_above_a_hole_is_learned_and_not_applied() -> None:
     stage = Stage().vote()
     effects = stage.hear(BOB, chosen(3, tweet(BOB, 3)), chosen(2, tweet(BOB, 2)))
-    assert [saw.slot for saw in told(effects, SawLearned)] == [3, 2]
+    assert [saw.run.first for saw in told(effects, SawLearned)] == [3, 2]
     assert not told(effects, SawApplied)
     assert not written(effects, WriteApplied)
     view = stage.replica.view(0)
@@ -131,8 +142,8 @@ def test_r2_the_prefix_is_applied_in_slot_order_in_the_commit_that_closes_the_ga
     stage = Stage().vote()
     stage.hear(BOB, chosen(3, tweet(BOB, 3)), chosen(2, tweet(BOB, 2)))
     effects = stage.hear(BOB, chosen(1, tweet(BOB, 1)))
-    assert [write.slot for write in written(effects, WriteApplied)] == [1, 2, 3]
-    assert [write.slot for write in written(effects, WriteLearned)] == [1]
+    assert reached(effects) == [1, 2, 3]
+    assert [write.run for write in written(effects, WriteLearned)] == [run(1, tweet(BOB, 1))]
     assert stage.replica.prefix == 3
 
 
@@ -142,7 +153,7 @@ def test_r2_a_restart_goes_on_where_it_was_without_replaying_the_log() -> None:
     again = stage.restarted().vote()
     assert (again.replica.prefix, again.replica.used_max, again.replica.view(0).holes) == (1, 3, (2,))
     effects = again.hear(BOB, chosen(2, tweet(BOB, 2)))
-    assert [(saw.slot, saw.void) for saw in told(effects, SawApplied)] == [(2, False), (3, False)]
+    assert reached(effects) == [2, 3]
 
 
 @given(st.permutations(range(1, 9)), st.randoms(use_true_random=False))
@@ -151,7 +162,7 @@ def test_r2_whatever_the_order_of_learning_the_order_of_applying_is_the_slots(or
     stage = Stage().vote()
     applied: list[int] = []
     for slot in order:
-        applied += [saw.slot for saw in told(stage.hear(BOB, chosen(slot, entries[slot])), SawApplied)]
+        applied += reached(stage.hear(BOB, chosen(slot, entries[slot])))
     assert applied == list(range(1, 9))
     assert stage.store.log == entries
 
@@ -162,8 +173,8 @@ def test_r2_whatever_the_order_of_learning_the_order_of_applying_is_the_slots(or
 def test_entries_that_left_memory_are_read_from_the_store() -> None:
     stage = Stage().vote()
     slots = range(1, 2 * RECENT_SLOTS)
-    stage.hear(BOB, *(Chosen((ChosenSlot(Slot(slot), None, tweet(BOB, slot)),)) for slot in slots))
+    stage.hear(BOB, *(chosen(slot, tweet(BOB, slot)) for slot in slots))
     for slot in (1, RECENT_SLOTS - 1, RECENT_SLOTS, 2 * RECENT_SLOTS - 1):
         (answer,) = sent_to(stage.hear(CAROL, prepare(ballot(1, CAROL), slot)), CAROL, Promise)
-        assert answer.learned == (LearnedSlot(Slot(slot), tweet(BOB, slot)),)
+        assert answer.learned == (run(slot, tweet(BOB, slot)),)
     assert stage.store.reads == 2, "the newest ones are at hand, and memory does not grow with the log"

@@ -29,7 +29,7 @@ from engine.core.storage import (
     EventState,
     PeerMemory,
     Standing,
-    WriteEvent,
+    WriteEvents,
     WritePeer,
     WriteStanding,
 )
@@ -47,6 +47,7 @@ from tests.core.stage import (
     life_of,
     new_store,
     prepare,
+    run,
     sent,
     sent_to,
     told,
@@ -133,9 +134,9 @@ def test_d5_that_it_votes_is_durable_in_the_step_that_begins_it() -> None:
 def test_d5_what_waited_for_the_vote_goes_on_in_the_step_that_begins_it() -> None:
     stage = Stage(2)
     hellos = stage.start()
-    assert not written(stage.submit(1), WriteEvent)
-    (event,) = written(stage.welcome([BOB], hellos), WriteEvent)
-    assert event.event.number == 1
+    assert not written(stage.submit(1), WriteEvents)
+    (event,) = written(stage.welcome([BOB], hellos), WriteEvents)
+    assert event.events.first == 1
 
 
 def test_d5_hellos_are_repeated_until_they_are_answered_ever_more_rarely() -> None:
@@ -171,7 +172,7 @@ def test_d5_before_it_votes_a_site_learns_and_serves() -> None:
     stage.welcome([BOB], stage.start())
     stage.hear(BOB, chosen(1, tweet(BOB, 1)))
     (known,) = sent_to(stage.hear(BOB, Ask(Nonce(6), ((Slot(1), Slot(1)),))), BOB, Known)
-    assert [item.entry for item in known.learned] == [tweet(BOB, 1)]
+    assert known.learned == (run(1, tweet(BOB, 1)),)
 
 
 def test_d5_before_it_votes_a_site_gives_out_no_number_and_proposes_nothing() -> None:
@@ -180,7 +181,7 @@ def test_d5_before_it_votes_a_site_gives_out_no_number_and_proposes_nothing() ->
     effects = stage.submit(1)
     stage.hear(BOB, *[beat(prefix=3)])
     effects.extend(stage.wait(9_000))
-    assert not written(effects, WriteEvent)
+    assert not written(effects, WriteEvents)
     assert not sent(effects, Prepare)
     stage.welcome([BOB], hellos)
     assert stage.store.events == {}

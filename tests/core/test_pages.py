@@ -11,23 +11,21 @@ from hypothesis import strategies as st
 from engine.codec import encode_packet
 from engine.core.entry import TEXT_MAX, Entry, Stamped, Tweet, encode
 from engine.core.ids import NUMBER_MAX, Ballot, Nonce, Round, SiteId, Slot, StoreId
-from engine.core.log.pages import PAGES_PER_ANSWER, cost_bytes, spans_of
+from engine.core.log.pages import PAGES_PER_ANSWER, cost_bytes
 from engine.core.messages import (
     Accept,
-    AcceptedSlot,
     Ask,
     Chosen,
-    ChosenSlot,
     HandOn,
     Known,
-    LearnedSlot,
     Message,
     Packet,
     Promise,
 )
+from engine.core.run import spans_of
 from engine.core.settings import Leadership, Settings
 from engine.datagram import DATAGRAM_BYTES_FAR, SEAL_BYTES
-from tests.core.stage import ALICE, BOB, SITES, Stage, chosen, sent_to, shorter, tweet
+from tests.core.stage import ALICE, BOB, SITES, Stage, accepted_run, chosen, run, sent_to, shorter, tweet
 from tests.strategies import entries
 
 THREE = Settings(ALICE, SITES[:3], Leadership.NONE)
@@ -40,6 +38,11 @@ def answers(stage: Stage, *spans: tuple[int, int]) -> list[Known]:
     return pages
 
 
+def within(page: Known) -> list[tuple[Slot, Entry]]:
+    """What a page says is learned, slot by slot."""
+    return [item for part in page.learned for item in part]
+
+
 def knowing(slots: set[int], page_bytes: int = 1_100) -> Stage:
     stage = Stage(settings=shorter(THREE, page_bytes)).vote()
     stage.hear(BOB, *(chosen(slot, tweet(BOB, slot, text="x" * (slot % 40 + 1))) for slot in sorted(slots)))
@@ -49,7 +52,7 @@ def knowing(slots: set[int], page_bytes: int = 1_100) -> Stage:
 def test_what_is_not_learned_is_covered_and_left_out() -> None:
     (page,) = answers(knowing({1, 3}), (1, 4))
     assert (page.first, page.last) == (1, 4)
-    assert [item.slot for item in page.learned] == [1, 3]
+    assert [slot for slot, _ in within(page)] == [1, 3]
 
 
 def test_w3_one_question_is_answered_with_a_bounded_number_of_messages() -> None:
@@ -62,14 +65,14 @@ def test_w3_one_question_is_answered_with_a_bounded_number_of_messages() -> None
 def test_r6_a_question_about_absurdly_many_slots_costs_no_more_than_its_answer() -> None:
     (page,) = answers(knowing({1, 2}), (1, NUMBER_MAX))
     assert (page.first, page.last) == (1, NUMBER_MAX)
-    assert len(page.learned) == 2
+    assert len(within(page)) == 2
 
 
 def test_an_entry_longer_than_a_page_has_a_page_of_its_own() -> None:
     stage = Stage(settings=shorter(THREE, page_bytes=50)).vote()
     for slot in (1, 2):
         stage.hear(BOB, chosen(slot, tweet(BOB, slot, text="x" * 280)))
-    assert [[item.slot for item in page.learned] for page in answers(stage, (1, 2))] == [[1], [2]]
+    assert [[slot for slot, _ in within(page)] for page in answers(stage, (1, 2))] == [[1], [2]]
 
 
 SPANS = st.lists(
@@ -88,11 +91,12 @@ def test_a4_each_page_says_exactly_what_it_covers_and_nothing_is_silently_left_o
     covered: list[int] = []
     pages = answers(stage, *spans)
     for page in pages:
-        within = range(page.first, page.last + 1)
-        assert [item.slot for item in page.learned] == [slot for slot in within if slot in slots]
-        assert all(item.entry == stage.store.log[item.slot] for item in page.learned)
-        assert len(page.learned) <= 1 or sum(cost_bytes(item.entry) for item in page.learned) <= page_bytes
-        covered += within
+        span = range(page.first, page.last + 1)
+        learned = within(page)
+        assert [slot for slot, _ in learned] == [slot for slot in span if slot in slots]
+        assert all(entry == stage.store.log[slot] for slot, entry in learned)
+        assert len(learned) <= 1 or cost_bytes([entry for _, entry in learned]) <= page_bytes
+        covered += span
     assert covered == asked[: len(covered)], "in the order of the question, without a gap"
     assert covered == asked or len(pages) == PAGES_PER_ANSWER
 
@@ -120,9 +124,9 @@ def length(message: Message) -> int:
 @given(st.lists(entries, min_size=1, max_size=5))
 def test_w4_an_entrys_cost_is_what_it_takes_in_a_datagram_at_most(some: list[Entry]) -> None:
     """In ordinary logs: slots, numbers and rounds of up to ten digits. JSON writes a quote as two characters."""
-    learned = tuple(LearnedSlot(Slot(10**10), entry) for entry in some)
-    accepted = tuple(AcceptedSlot(Slot(10**10), Ballot(Round(10**10), SiteId("a" * 16)), entry) for entry in some)
-    budget = sum(cost_bytes(entry) for entry in some)
+    learned = tuple(run(10**10, entry) for entry in some)
+    accepted = tuple(accepted_run(10**10, Ballot(Round(10**10), SiteId("a" * 16)), entry) for entry in some)
+    budget = cost_bytes(some)
     assert length(Known(Nonce(NUMBER_MAX), Slot(1), Slot(10**10), learned)) <= budget + FRAME_BYTES
     assert length(Promise(Ballot(Round(1), ALICE), Slot(1), None, accepted, (), ())) <= budget + FRAME_BYTES
 
@@ -136,11 +140,11 @@ def test_w4_an_ordinary_tweet_is_one_datagram_in_whatever_message(length: int) -
     entry = Entry(name, NUMBER_MAX, NUMBER_MAX - 1, encode(Stamped(Tweet(text), NUMBER_MAX)))
     slot, at, nonce = Slot(NUMBER_MAX), Ballot(Round(NUMBER_MAX), name), Nonce(NUMBER_MAX)
     for message in (
-        Promise(at, slot, slot, (AcceptedSlot(slot, at, entry),), (), ()),
-        Promise(at, slot, None, (), (LearnedSlot(slot, entry),), ()),
-        Accept(at, (LearnedSlot(slot, entry),)),
-        Chosen((ChosenSlot(slot, at, entry),)),
-        Known(nonce, slot, slot, (LearnedSlot(slot, entry),)),
+        Promise(at, slot, slot, (accepted_run(slot, at, entry),), (), ()),
+        Promise(at, slot, None, (), (run(slot, entry),), ()),
+        Accept(at, run(slot, entry)),
+        Chosen(slot, slot, at, (entry,)),
+        Known(nonce, slot, slot, (run(slot, entry),)),
         HandOn((entry,), relayed=False),
     ):
         (plaintext,) = encode_packet(Packet(name, LIFE, NUMBER_MAX, LIFE, (message,)), 1_000_000)

@@ -11,7 +11,7 @@ from engine.core.entry import Entry, Stamped, Withdrawal, encode
 from engine.core.ids import Slot
 from engine.core.leading.forwarder import AGAIN_MAX
 from engine.core.messages import Ask, AskHighest, HandOn, Hello, Prepare, Verdict, Welcome
-from engine.core.storage import EventState, WriteEvent
+from engine.core.storage import EventState, WriteEvents
 from tests.core.led import (
     BEAT,
     among,
@@ -61,8 +61,8 @@ def test_l3_events_go_to_the_leader_each_naming_the_one_before_it() -> None:
 def test_d1_an_event_is_durable_and_known_to_have_left_before_it_leaves() -> None:
     effects = led(THREE).submit(1, "one")
     assert handed(effects)
-    row = written(effects, WriteEvent)[-1].event
-    assert (row.number, row.state, row.slot) == (1, EventState.PROPOSED, None)
+    row = written(effects, WriteEvents)[-1].events
+    assert (row.first, row.state, row.slot) == (1, EventState.PROPOSED, None)
 
 
 def test_l3_while_no_leader_is_heard_events_wait_and_then_all_leave_in_order() -> None:

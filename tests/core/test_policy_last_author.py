@@ -14,7 +14,7 @@ from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, SiteId, Slot
 from engine.core.messages import Accept, Cause, Chosen, Message, Prepare, Promise, Refused, RefusedSpan
 from engine.core.settings import Leadership, Settings
-from engine.core.storage import EventState, WriteEvent, WriteRound, WriteVote
+from engine.core.storage import EventState, WriteEvents, WriteRound, WriteVote
 from tests.core.stage import (
     ALICE,
     BOB,
@@ -169,9 +169,9 @@ def test_l2_that_it_was_used_and_with_what_is_durable_in_the_commit_it_leaves_wi
     alice = author()
     effects = alice.submit(2, "again")
     assert at_zero(effects)
-    ((slot, vote),) = [(write.slot, write.vote) for write in written(effects, WriteVote)]
+    ((slot, vote),) = [(write.first, write.vote) for write in written(effects, WriteVote)]
     assert (slot, vote.promised, vote.accepted, vote.entry) == (2, ZERO, ZERO, AGAIN)
-    assert [write.event.state for write in written(effects, WriteEvent)][-1] is EventState.PROPOSED
+    assert [write.events.state for write in written(effects, WriteEvents)][-1] is EventState.PROPOSED
 
 
 def test_l2_trap_after_a_restart_another_event_does_not_take_ballot_0_of_that_slot() -> None:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from engine.core.effects import Effects, SawOutcome
 from engine.core.ids import Ballot, EventId, SiteId, Slot, Tick
-from engine.core.messages import Accept, LearnedSlot, Message, Prepare
+from engine.core.messages import Accept, Message, Prepare
 from engine.core.settings import Leadership
 from engine.core.storage import EventState
 from tests.core.stage import (
@@ -21,8 +21,10 @@ from tests.core.stage import (
     ballot,
     beat,
     chosen,
+    chosen_at,
     prepare,
     promise,
+    run,
     sent,
     told,
     tweet,
@@ -50,7 +52,7 @@ def outcomes(effects: Effects) -> list[tuple[int | None, EventState, Slot | None
     ("heard", "slot"),
     [
         pytest.param(chosen(4, tweet(BOB, 1)), 5, id="learned"),
-        pytest.param(chosen(4, None, ballot(1, BOB)), 5, id="chosen, but not learned"),
+        pytest.param(chosen_at(ballot(1, BOB), 4), 5, id="chosen, but not learned"),
         pytest.param(accept(ballot(1, BOB), 6, tweet(BOB, 1)), 7, id="accepted here"),
         pytest.param(accepted(ballot(1, ALICE), 8), 9, id="accepted elsewhere"),
         pytest.param(promise(ballot(1, ALICE), 3, (ballot(0, BOB), tweet(BOB, 1))), 4, id="reported in a promise"),
@@ -102,8 +104,7 @@ def test_l1_who_is_asked_to_retry_takes_the_next_slot_with_the_same_event() -> N
     assert again.first == 2
     assert again.ballot > message.ballot
     effects = stage.hear(BOB, promise(again.ballot, 2))
-    (entry,) = {message.entries for _, message in sent(effects, Accept)}
-    assert entry == (LearnedSlot(Slot(2), tweet(ALICE, 1, text="hello")),)
+    assert {message.run for _, message in sent(effects, Accept)} == {run(2, tweet(ALICE, 1, text="hello"))}
     assert outcomes(stage.hear(BOB, accepted(again.ballot, 2))) == [(1, EventState.CREATED, 2)]
 
 

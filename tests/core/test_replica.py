@@ -14,7 +14,6 @@ from engine.core.messages import (
     AskHighest,
     Heartbeat,
     Hello,
-    LearnedSlot,
     Message,
     Prepare,
     Promise,
@@ -24,7 +23,7 @@ from engine.core.settings import Leadership
 from engine.core.storage import (
     EventState,
     WriteApplied,
-    WriteEvent,
+    WriteEvents,
     WriteEvidence,
     WriteLearned,
     WriteRound,
@@ -43,6 +42,7 @@ from tests.core.stage import (
     chosen,
     prepare,
     promise,
+    run,
     sent,
     told,
     tweet,
@@ -83,14 +83,14 @@ def test_d1_a_whole_synod_of_one_site_is_one_commit() -> None:
     commits = stage.store.commits
     effects = stage.submit(1)
     assert [type(write) for write in effects.writes] == [
-        WriteEvent,
+        WriteEvents,
         WriteRound,
         WriteVote,
-        WriteEvent,
+        WriteEvents,
         WriteVote,
         WriteLearned,
         WriteApplied,
-        WriteEvent,
+        WriteEvents,
     ]
     assert stage.store.commits == commits + 1
 
@@ -137,7 +137,7 @@ def test_a2_what_the_same_packet_caused_before_is_not_sent_either() -> None:
 
 def test_a2_two_entries_for_one_slot_in_one_accept_are_a_broken_proposer() -> None:
     stage = Stage(3).ready()
-    entries = (LearnedSlot(Slot(1), NOOP), LearnedSlot(Slot(1), tweet(BOB, 1)))
+    entries = (run(1, NOOP), run(1, tweet(BOB, 1)))
     assert stage.hear(BOB, Accept(ballot(1, BOB), entries)).stop is not None
 
 

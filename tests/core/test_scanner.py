@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.core.effects import Effects, RecoveryPhase, SawRecovery
 from engine.core.ids import Nonce, Slot
 from engine.core.log.scanner import PAGE_SLOTS_MAX
-from engine.core.messages import Ask, AskHighest, Highest, Known, LearnedSlot
+from engine.core.messages import Ask, AskHighest, Highest, Known
 from engine.core.settings import WINDOW_SLOTS
 from engine.core.storage import Vote
 from tests.core.stage import (
@@ -20,6 +20,7 @@ from tests.core.stage import (
     beat,
     chosen,
     new_store,
+    run,
     sent,
     sent_to,
     told,
@@ -93,7 +94,7 @@ def test_r4_the_bound_is_the_highest_of_a_majority() -> None:
 
 def test_r4_what_this_site_accepted_itself_bounds_too() -> None:
     stage = Stage(3)
-    stage.store.votes[Slot(4)] = Vote(ballot(1, BOB), ballot(1, BOB), tweet(BOB, 1))
+    stage.store.votes[Slot(4)] = Vote(ballot(1, BOB), ballot(1, BOB), (tweet(BOB, 1),))
     again = stage.restarted().vote()
     again.answer_scan(again.tick(), used_max=0)
     assert again.replica.view(0).recovering
@@ -199,7 +200,7 @@ def test_w1_a_page_of_another_question_or_site_turns_no_page() -> None:
 def test_r4_what_a_page_holds_is_learned_whoever_sent_it() -> None:
     """Learned is learned: a late page, or one of an earlier question, is as good."""
     stage = Stage(3).ready()
-    stage.hear(BOB, Known(Nonce(5), Slot(1), Slot(1), (LearnedSlot(Slot(1), tweet(BOB, 1)),)))
+    stage.hear(BOB, Known(Nonce(5), Slot(1), Slot(1), (run(1, tweet(BOB, 1)),)))
     assert stage.replica.prefix == 1
 
 
@@ -225,10 +226,9 @@ def test_r4_a_bound_beyond_the_window_stands_while_its_sources_are_silent() -> N
 def test_r4_a_bound_beyond_the_window_is_copied_towards() -> None:
     stage, effects = behind_the_window()
     ((source, asked),) = sent(effects, Ask)
-    page = tuple(LearnedSlot(Slot(slot), tweet(CAROL, slot)) for slot in range(1, 9))
-    for first in range(16):
-        items = tuple(LearnedSlot(Slot(item.slot + 8 * first), tweet(CAROL, item.slot + 8 * first)) for item in page)
-        effects = stage.hear(source, Known(asked.nonce, items[0].slot, items[-1].slot, items))
+    for first in range(1, 129, 8):
+        page = run(first, *(tweet(CAROL, slot) for slot in range(first, first + 8)))
+        effects = stage.hear(source, Known(asked.nonce, page.first, page.last, (page,)))
     ((_, following),) = sent(effects, Ask)
     assert following.spans[0][0] == 129
     assert stage.replica.view(0).holes_count == 0, "it is not filled towards (R6)"

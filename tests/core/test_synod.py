@@ -11,16 +11,14 @@ from engine.core.messages import (
     Accept,
     Cause,
     Chosen,
-    ChosenSlot,
     How,
-    LearnedSlot,
     Phase,
     Prepare,
     Refused,
     RefusedSpan,
 )
 from engine.core.settings import BACKOFF_MAX
-from engine.core.storage import EventState, WriteEvent, WriteRound, WriteVote
+from engine.core.storage import EventState, WriteEvents, WriteRound, WriteVote
 from engine.core.synod.proposer import RESEND_MAX
 from tests.core.stage import (
     ALICE,
@@ -34,8 +32,10 @@ from tests.core.stage import (
     already_chosen,
     ballot,
     chosen,
+    chosen_at,
     prepare,
     promise,
+    run,
     sent,
     sent_to,
     told,
@@ -124,8 +124,8 @@ def test_b2_the_entry_goes_to_all_once_a_majority_promised_and_its_own_vote_is_i
     assert sent(effects, Accept) == [(site, accept(number, 1, HELLO)) for site in (BOB, CAROL, DAVE, ERIN)]
     (vote,) = written(effects, WriteVote)
     assert (vote.vote.accepted, vote.vote.entry) == (number, HELLO)
-    (event,) = written(effects, WriteEvent)
-    assert (event.event.state, event.event.slot) == (EventState.PROPOSED, 1)
+    (event,) = written(effects, WriteEvents)
+    assert (event.events.state, event.events.slot) == (EventState.PROPOSED, 1)
 
 
 def test_b3_a_repeated_promise_makes_no_majority() -> None:
@@ -162,7 +162,7 @@ def test_b3_acknowledgements_count_for_exactly_their_ballot_and_slots() -> None:
     assert stage.replica.prefix == 0, "alice and bob are two of five"
     effects = stage.hear(CAROL, accepted(number, 1))
     assert told(effects, SawLearned) == [
-        SawLearned(Slot(1), HELLO, How.VOTES, number, ALICE, frozenset({ALICE, BOB, CAROL}))
+        SawLearned(run(1, HELLO), How.VOTES, number, ALICE, frozenset({ALICE, BOB, CAROL}))
     ]
 
 
@@ -173,8 +173,8 @@ def test_r0_those_who_accepted_are_told_the_ballot_alone_the_others_the_entry() 
     stage.hear(CAROL, promise(number, 1))
     stage.hear(DAVE, accepted(number, 1))
     effects = stage.hear(CAROL, accepted(number, 1))
-    said = {to: message.slots for to, message in sent(effects, Chosen)}
-    alone, whole = (ChosenSlot(Slot(1), number, None),), (ChosenSlot(Slot(1), number, HELLO),)
+    said = dict(sent(effects, Chosen))
+    alone, whole = chosen_at(number, 1), chosen(1, HELLO, at=number)
     assert said == {BOB: whole, CAROL: alone, DAVE: alone, ERIN: whole}
 
 
@@ -184,17 +184,17 @@ def test_b2_a_found_entry_is_adopted_and_completed() -> None:
     theirs = tweet(ERIN, 1)
     stage.hear(BOB, promise(number, 1, (ballot(0, ERIN), theirs)))
     effects = stage.hear(CAROL, promise(number, 1))
-    assert [message.entries for _, message in sent(effects, Accept)] == [(LearnedSlot(Slot(1), theirs),)] * 4
+    assert [message.run for _, message in sent(effects, Accept)] == [run(1, theirs)] * 4
     (attempt,) = told(effects, SawAttempt)
     assert (attempt.phase, attempt.why) == ("adopting", "adopts erin's entry: bob had accepted it at 0.erin")
-    assert not written(effects, WriteEvent), "its own event has not left this site"
+    assert not written(effects, WriteEvents), "its own event has not left this site"
 
 
 def test_a_promise_that_says_chosen_ends_the_attempt() -> None:
     stage = Stage(5).ready()
     number = asked(stage.submit(1))
     effects = stage.hear(BOB, already_chosen(number, 1, tweet(ERIN, 1)))
-    assert told(effects, SawLearned) == [SawLearned(Slot(1), tweet(ERIN, 1), How.KNOWN, None, BOB)]
+    assert told(effects, SawLearned) == [SawLearned(run(1, tweet(ERIN, 1)), How.KNOWN, None, BOB)]
     assert stage.replica.attempt(Slot(1)) is None
 
 
@@ -323,7 +323,7 @@ def test_a_defeat_in_the_second_phase_asks_for_promises_again() -> None:
     assert second > ballot(3, CAROL)
     effects = stage.hear(CAROL, promise(second, 1, (ballot(3, CAROL), tweet(CAROL, 1))))
     (adopted,) = sent_to(effects, CAROL, Accept)
-    assert adopted.entries == (LearnedSlot(Slot(1), tweet(CAROL, 1)),)
+    assert adopted.run == run(1, tweet(CAROL, 1))
 
 
 def test_w2_refusals_that_name_no_ballot_are_no_defeat_and_no_crash() -> None:
