@@ -86,7 +86,7 @@ class _Around(Onlooker):
         self.sessions.on_accepting(step, run)
 
     def missed(self, step: Step, first: Slot, last: Slot) -> None:
-        self.filler.fill(step, slots_of(first, last))
+        self.filler.fill(step, slots_of(first, min(last, self.learner.used_max)))
 
     def learned(self, step: Step, run: Run, origin: Origin) -> None:
         self.filler.on_learned(step, run, origin.how is How.VOTES)

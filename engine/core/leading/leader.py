@@ -73,6 +73,10 @@ def cut_flight(flight: Flight, skip: int, count: int) -> Flight:
     return replace(flight, phase=Accepting(phase.ballot, phase.entries[skip : skip + count], phase.accepted))
 
 
+def _same(sites: frozenset[SiteId], _skip: int, _count: int) -> frozenset[SiteId]:
+    return sites
+
+
 @dataclass(slots=True)
 class Campaign:
     """Phase 1 for all slots from `first` on.
@@ -88,7 +92,7 @@ class Campaign:
     give_up_at: Tick
     resend_at: Tick
     found: Spans[Found] = field(default_factory=lambda: Spans(cut_found))
-    left_out: dict[Slot, set[SiteId]] = field(default_factory=dict)
+    left_out: Spans[frozenset[SiteId]] = field(default_factory=lambda: Spans(_same))
 
     @property
     def complete(self) -> set[SiteId]:
@@ -102,7 +106,7 @@ class Reign:
 
     ballot: Ballot
     promised: frozenset[SiteId]
-    left_out: dict[Slot, set[SiteId]]
+    left_out: Spans[frozenset[SiteId]]
     next: Slot
     chains: Chains
     flights: Spans[Flight] = field(default_factory=lambda: Spans(cut_flight))
@@ -187,16 +191,17 @@ class Leader:
         campaign = self._campaign
         if campaign is None or message.ballot != campaign.ballot or campaign.wanted[sender] != message.first:
             return
-        if any(span.cause is not Cause.SLOT for span in message.left_out):
-            for span in message.left_out:
-                self._rounds.saw(span.ballot)
+        for span in message.left_out:
+            self._rounds.saw(span.ballot)
+        far = self._learner.prefix + WINDOW_SLOTS  # what its sender learned is learned here by now
+        if any(run.last > far for run in message.accepted):
+            return  # R6: nobody votes there
+        if any(span.cause is not Cause.SLOT or span.last is None or span.last > far for span in message.left_out):
             return
         report(campaign.found, message.accepted, sender)
         for span in message.left_out:
-            self._rounds.saw(span.ballot)
-            assert span.last is not None, "no single slot is in the way of all"
-            for slot in slots_of(span.first, span.last):
-                campaign.left_out.setdefault(slot, set()).add(sender)
+            for first, last, sites in list(campaign.left_out.parts(span.first, span.last or span.first)):
+                campaign.left_out.put(first, last, (sites or frozenset()) | {sender})
         if message.last is None:
             campaign.wanted[sender] = None
             if len(campaign.complete) >= self._settings.quorum:
@@ -387,7 +392,8 @@ class Leader:
 
     def _fly(self, step: Step, reign: Reign, run: Run) -> Iterator[Run]:
         """The accept rounds at the range ballot. Slots that too few promised have none: a synod settles each."""
-        short = [slot for slot in reign.left_out if run.first <= slot <= run.last and self._is_short(reign, slot)]
+        left_out = reign.left_out.over(run.first, run.last) if reign.left_out else ()
+        short = [slot for *span, sites in left_out if self._is_short(reign, sites) for slot in slots_of(*span)]
         every = self._settings.timings.retransmit
         resend_at = Tick(step.now + every)
         for first, last in spans_of(slot for slot, _ in run if slot not in short) if short else [(run.first, run.last)]:
@@ -402,8 +408,8 @@ class Leader:
                 self._proposer.start(step, run_of(slot, run.entry(slot)))
             reign.synods[slot] = step.now
 
-    def _is_short(self, reign: Reign, slot: Slot) -> bool:
-        return len(reign.promised - reign.left_out[slot]) < self._settings.quorum
+    def _is_short(self, reign: Reign, left_out_by: frozenset[SiteId]) -> bool:
+        return len(reign.promised - left_out_by) < self._settings.quorum
 
     def _settle(self, step: Step, reign: Reign, part: Part[Flight]) -> None:
         flight = part.value
