@@ -25,9 +25,9 @@ LINK: Final = UP_BEATS * BEAT
 """After so long a silence a site does not count as reached."""
 
 
-def elected(size: int = 3, site: SiteId = ALICE) -> Stage:
+def elected(size: int = 3, site: SiteId = ALICE, flight_bytes: int = 262_144) -> Stage:
     """A voter that knows the log to be empty, at its clock's 0, and has not heard a heartbeat yet."""
-    return Stage(settings=Settings(site, SITES[:size], Leadership.ELECTED)).ready()
+    return Stage(settings=Settings(site, SITES[:size], Leadership.ELECTED, flight_bytes=flight_bytes)).ready()
 
 
 def beat_of(
@@ -72,9 +72,9 @@ def standing(stage: Stage) -> tuple[Ballot, Slot]:
     raise AssertionError("it does not stand")
 
 
-def leading(size: int = 3) -> tuple[Stage, Ballot]:
+def leading(size: int = 3, flight_bytes: int = 262_144) -> tuple[Stage, Ballot]:
     """Alice, who leads an empty log; as many others promised as a majority needs."""
-    stage = elected(size)
+    stage = elected(size, flight_bytes=flight_bytes)
     ballot, first = standing(stage)
     for peer in stage.settings.peers[: stage.settings.quorum - 1]:
         stage.hear(peer, range_promise(ballot, first))

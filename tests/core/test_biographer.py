@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from engine.core.effects import Effects, SawBiography
 from engine.core.explained.biography import Biography, Progress
-from engine.core.explained.slot_history import SLOTS_MAX
+from engine.core.explained.slot_history import LEARNED_MAX
 from engine.core.ids import NUMBER_MAX, Nonce, SiteId, Slot
 from engine.core.messages import Act, AskSlot, Deed, Heartbeat, How, Learning, Prepare, SlotState
 from tests.core.bus import Bus
@@ -126,11 +126,11 @@ def test_after_a_restart_rows_alone_are_known() -> None:
 
 def test_r6_what_is_remembered_is_bounded() -> None:
     stage = Stage(3).ready()
-    for number in range(1, SLOTS_MAX + 10):
+    for number in range(1, LEARNED_MAX + 10):
         stage.hear(BOB, chosen(number, tweet(BOB, number), at=TWO))
     assert answer(stage, 1).learning is None
     assert answer(stage, 1).learned
-    assert answer(stage, SLOTS_MAX).learning is not None
+    assert answer(stage, LEARNED_MAX).learning is not None
 
 
 def test_w3_one_question_has_one_answer_and_changes_nothing() -> None:

@@ -8,6 +8,7 @@ from engine.core.effects import SawAttempt
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, Nonce, SiteId, Slot
 from engine.core.leading.leader import FLIGHTS_MAX
+from engine.core.log.pages import cost_bytes
 from engine.core.messages import Accept, Ask, Cause, Chosen, HandOn, Prepare, Refused, RefusedSpan
 from engine.core.storage import EventState
 from tests.core.led import (
@@ -232,12 +233,14 @@ def test_l3_who_does_not_answer_is_asked_again_and_nobody_else() -> None:
     assert not sent(effects, Prepare)
 
 
-def test_l3_what_is_in_flight_is_bounded_and_the_rest_follows() -> None:
-    stage, number = leading()
-    for first in range(1, FLIGHTS_MAX + 101, 100):
-        stage.hear(BOB, HandOn(tuple(tweet(BOB, n) for n in range(first, first + 100)), False))
-    top = FLIGHTS_MAX
-    assert stage.replica.used_max == top
+@pytest.mark.parametrize("flight_bytes", [10**7, 30_000], ids=["slots", "bytes"])
+def test_l3_what_is_in_flight_is_bounded_and_the_rest_follows(flight_bytes: int) -> None:
+    stage, number = leading(flight_bytes=flight_bytes)
+    entries = [tweet(BOB, n, text=f"number {n:05}") for n in range(1, FLIGHTS_MAX + 200)]
+    for begin in range(0, len(entries), 100):
+        stage.hear(BOB, HandOn(tuple(entries[begin : begin + 100]), False))
+    top = stage.replica.used_max
+    assert top == FLIGHTS_MAX or cost_bytes(entries[:top]) <= flight_bytes < cost_bytes(entries[: top + 1])
     effects = settle(stage, number, *range(1, 101))
     assert [slot for _, slot, _ in proposed(effects)] == list(range(top + 1, top + 101))
 

@@ -30,6 +30,7 @@ from engine.core.storage import (
     PeerMemory,
     Standing,
     WriteEvents,
+    WriteNumbers,
     WritePeer,
     WriteStanding,
 )
@@ -131,11 +132,15 @@ def test_d5_that_it_votes_is_durable_in_the_step_that_begins_it() -> None:
     assert [saw.voting for saw in told(effects, SawStanding)] == [True]
 
 
-def test_d5_what_waited_for_the_vote_goes_on_in_the_step_that_begins_it() -> None:
+def test_d5_e1_what_waited_for_the_vote_goes_on_once_its_numbers_are_reserved() -> None:
+    """They are, in the step that begins it; what is given out of them is in a later commit."""
     stage = Stage(2)
     hellos = stage.start()
-    assert not written(stage.submit(1), WriteEvents)
-    (event,) = written(stage.welcome([BOB], hellos), WriteEvents)
+    assert not written(stage.submit(1), WriteNumbers)
+    effects = stage.welcome([BOB], hellos)
+    assert written(effects, WriteNumbers)
+    assert not written(effects, WriteEvents)
+    (event,) = written(stage.tick(), WriteEvents)
     assert event.events.first == 1
 
 

@@ -300,12 +300,13 @@ def test_e2_after_a_restart_what_was_handed_on_is_unknown_withdrawn_and_settled_
     again = stage.restarted()
     (saw,) = told(again.start(), SawOutcome)
     assert (saw.outcome, saw.token) == (EventState.UNKNOWN, None)
+    two = tweet(ALICE, stage.store.number_max + 1, follows=1, text="two")
     again = stage.restarted().vote()
     again.answer_scan(again.tick())
     again.submit(2, "two")
     effects = again.hear(BOB, beat_of(again, leads=THREE))
-    assert set(entries(effects)) == {withdrawal(1, 0), TWO}
-    effects = again.hear(BOB, chosen(1, withdrawal(1, 0)), chosen(2, TWO))
+    assert set(entries(effects)) == {withdrawal(1, 0), two}
+    effects = again.hear(BOB, chosen(1, withdrawal(1, 0)), chosen(2, two))
     assert outcomes(effects) == [(None, EventState.NOT_CREATED, 1), (2, EventState.CREATED, 2)]
 
 
@@ -328,16 +329,18 @@ def test_e2_d5_who_lost_its_disk_has_what_it_handed_on_withdrawn_and_hands_on_no
 
 
 def test_e2_d5_what_waits_when_the_disk_turns_out_to_be_lost_is_told_at_once() -> None:
-    stage = led(THREE).restarted()
+    before = led(THREE)
+    number = before.store.number_max + 1
+    stage = before.restarted()
     greetings = stage.start()
     stage.welcome([BOB], greetings)
     stage.answer_scan(stage.tick())
     stage.hear(BOB, beat_of(stage, leads=THREE))
-    assert entries(stage.submit(1, "one")) == [ONE]
+    assert entries(stage.submit(1, "one")) == [tweet(ALICE, number, follows=0, text="one")]
     (hello,) = sent_to(greetings, CAROL, Hello)
     effects = stage.hear(CAROL, Welcome(hello.nonce, Verdict.LOST_DISK, None, "an old copy was put back"))
     assert outcomes(effects) == [(1, EventState.UNKNOWN, None)]
-    assert set(entries(follows_bob(stage, 3_000))) == {withdrawal(1, 0)}
+    assert set(entries(follows_bob(stage, 3_000))) == {withdrawal(number, 0)}
 
 
 @pytest.mark.parametrize("retry", [False, True])

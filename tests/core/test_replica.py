@@ -42,7 +42,6 @@ from tests.core.stage import (
     chosen,
     prepare,
     promise,
-    run,
     sent,
     told,
     tweet,
@@ -83,8 +82,8 @@ def test_d1_a_whole_synod_of_one_site_is_one_commit() -> None:
     commits = stage.store.commits
     effects = stage.submit(1)
     assert [type(write) for write in effects.writes] == [
-        WriteEvents,
         WriteRound,
+        WriteEvents,
         WriteVote,
         WriteEvents,
         WriteVote,
@@ -135,10 +134,17 @@ def test_a2_what_the_same_packet_caused_before_is_not_sent_either() -> None:
     assert not effects.sends
 
 
-def test_a2_two_entries_for_one_slot_in_one_accept_are_a_broken_proposer() -> None:
+def test_a2_another_entry_in_one_slot_of_a_run_is_a_broken_proposer() -> None:
+    """However the slots were cut into runs before: nothing of the accept is kept, nor told."""
     stage = Stage(3).ready()
-    entries = (run(1, NOOP), run(1, tweet(BOB, 1)))
-    assert stage.hear(BOB, Accept(ballot(1, BOB), entries)).stop is not None
+    first, second, third = (tweet(BOB, number) for number in (1, 2, 3))
+    stage.hear(BOB, accept(ballot(1, BOB), 1, first, second), accept(ballot(1, BOB), 4, NOOP))
+    effects = stage.hear(BOB, accept(ballot(1, BOB), 1, first, second, third, third))
+    assert effects.stop is not None
+    assert [type(write) for write in effects.writes] == [WriteEvidence]
+    assert not effects.sends
+    assert stage.store.votes[Slot(4)].entry == NOOP
+    assert Slot(3) not in stage.store.votes
 
 
 def test_a_stopped_site_does_nothing_more() -> None:
