@@ -194,9 +194,9 @@ class Stage:
         return effects
 
     def submit(self, token: int, text: str = "hello", timeout: int = MINUTE, *, retry: bool = False) -> Effects:
-        return self.submit_many(token, [text], timeout, retry=retry)
+        return self.submit_many(token, text, timeout=timeout, retry=retry)
 
-    def submit_many(self, token: int, texts: Iterable[str], timeout: int = MINUTE, *, retry: bool = False) -> Effects:
+    def submit_many(self, token: int, *texts: str, timeout: int = MINUTE, retry: bool = False) -> Effects:
         """Events that are submitted together."""
         bodies = tuple(encode(Stamped(Tweet(text), 1_000)) for text in texts)
         return self._perform(self.replica.submit(self.now, Submission(token, bodies, Tick(timeout), retry)))

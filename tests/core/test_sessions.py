@@ -9,7 +9,7 @@ from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, EventId, Slot, Tick
 from engine.core.messages import Accept, Ask, Known, Prepare
 from engine.core.run import run_of
-from engine.core.storage import EventState, WriteEvents, WriteLearned, WriteNumbers
+from engine.core.storage import EventState, WriteEvents, WriteLearned
 from tests.core.stage import (
     ALICE,
     BOB,
