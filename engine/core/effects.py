@@ -10,12 +10,13 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final
 
 from msgspec import Struct
 
-from engine.core.entry import Kind
+from engine.core.entry import Entry, Kind
 from engine.core.explained.biography import Biography
 from engine.core.ids import Ballot, EventId, SiteId, Slot, Tick
 from engine.core.messages import How, Message
@@ -48,6 +49,24 @@ class SawApplied(Value):
 
     run: Run
     void: tuple[Slot, ...]
+
+    def in_effect_of(self, author: SiteId) -> Iterator[Run]:
+        """An author's entries that took effect, in runs of consecutive numbers."""
+        void = frozenset(self.void)
+        first = after = Slot(0)
+        own: list[Entry] = []
+        for slot, entry in self.run:
+            if entry.author != author or slot in void:
+                continue
+            if own and (slot != after or entry.number != own[-1].number + 1):
+                yield Run(first, tuple(own))
+                own = []
+            if not own:
+                first = slot
+            own.append(entry)
+            after = Slot(slot + 1)
+        if own:
+            yield Run(first, tuple(own))
 
 
 class SawNumbered(Value):

@@ -9,7 +9,7 @@ from engine.core.effects import Effects, SawNumbered, SawOutcome
 from engine.core.entry import Entry, Stamped, Tweet, Withdrawal, encode
 from engine.core.events.submissions import BLOCK, Submission
 from engine.core.ids import EventId, Slot
-from engine.core.messages import Accept, Chosen, HandOn, Prepare
+from engine.core.messages import Accept, Chosen, HandOn, Prepare, Promise
 from engine.core.run import Run
 from engine.core.storage import EventRun, EventState, WriteEvents, WriteNumbers
 from tests.core.led import among, beat_of, elected, led
@@ -24,7 +24,6 @@ from tests.core.stage import (
     ballot,
     chosen,
     new_store,
-    promise,
     sent,
     told,
     tweet,
@@ -206,30 +205,48 @@ def test_e2_after_a_restart_each_is_told_once_and_withdrawn() -> None:
     assert not told(stage.restarted().start(), SawOutcome)
 
 
-# One at a time (L1)
+# By this site's own synods (L1)
 
 
-def test_l1_of_what_was_submitted_together_one_event_is_proposed_at_a_time() -> None:
+def promised(stage: Stage, effects: Effects) -> tuple[Prepare, Effects]:
+    """Bob promises what `effects` ask for last, and has accepted nothing there."""
+    lot = sent(effects, Prepare)[-1][1]
+    return lot, stage.hear(BOB, Promise(lot.ballot, lot.first, lot.last, (), (), ()))
+
+
+def test_l1_what_waits_is_proposed_at_slots_that_follow_each_other_and_told_at_once() -> None:
     stage = Stage(3).ready()
-    effects = stage.submit_many(7, *TEXTS[:3])
-    told_of: list[tuple[int | None, int, int, EventState, Slot | None]] = []
-    for slot in (1, 2, 3):
-        ((number, first),) = {(message.ballot, message.first) for _, message in sent(effects, Prepare)}
-        assert first == slot
-        (accept,) = {message for _, message in sent(stage.hear(BOB, promise(number, slot)), Accept)}
-        assert accept.run == Run(Slot(slot), (ENTRIES[slot - 1],))
-        effects = stage.hear(BOB, accepted(number, slot))
+    lot, effects = promised(stage, stage.submit_many(7, *TEXTS))
+    assert {message.run for _, message in sent(effects, Accept)} == {Run(Slot(1), ENTRIES)}
+    events = [write.events for write in written(effects, WriteEvents)]
+    assert events == [EventRun(1, BODIES, EventState.PROPOSED, Slot(1))], "durable before it leaves (E2)"
+    effects = stage.hear(BOB, accepted(lot.ballot, *range(1, 6)))
+    assert outcomes(effects) == [(7, 0, 5, EventState.CREATED, 1)]
+
+
+def test_l1_what_is_submitted_meanwhile_waits_until_all_of_that_is_settled() -> None:
+    stage = Stage(3).ready()
+    lot, _ = promised(stage, stage.submit_many(7, *TEXTS[:2]))
+    assert not sent(stage.submit_many(8, *TEXTS[2:]), Prepare)
+    assert not sent(stage.hear(BOB, accepted(lot.ballot, 1)), Prepare)
+    effects = stage.hear(BOB, accepted(lot.ballot, 2))
+    assert outcomes(effects) == [(7, 1, 1, EventState.CREATED, 2)]
+    assert {(message.first, message.last) for _, message in sent(effects, Prepare)} == {(3, 5)}
+
+
+def test_e2_a_loss_in_the_middle_is_told_of_that_event_and_the_others_are_created() -> None:
+    """What follows the lost one at the slots after it is void there (E5), and is proposed again."""
+    stage = Stage(3).ready()
+    lot, _ = promised(stage, stage.submit_many(7, *TEXTS[:3]))
+    assert outcomes(stage.hear(BOB, chosen(2, tweet(BOB, 1)))) == [(7, 1, 1, EventState.LOST, 2)]
+    effects = stage.hear(BOB, accepted(lot.ballot, 1, 3))
+    told_of = outcomes(effects)
+    while stage.store.events[3].state is not EventState.CREATED:
+        lot, effects = promised(stage, effects)
+        assert lot.last is not None
+        effects.extend(stage.hear(BOB, accepted(lot.ballot, *range(lot.first, lot.last + 1))))
         told_of += outcomes(effects)
-    assert told_of == [(7, place, 1, EventState.CREATED, place + 1) for place in range(3)]
-
-
-def test_l1_a_loss_in_the_middle_is_told_of_that_event_alone() -> None:
-    stage = Stage(3).ready()
-    stage.submit_many(7, *TEXTS[:2])
-    effects = stage.hear(BOB, chosen(1, tweet(BOB, 1)))
-    assert outcomes(effects) == [(7, 0, 1, EventState.LOST, 1)]
-    assert stands(stage) == [EventState.LOST, EventState.QUEUED]
-    assert {message.first for _, message in sent(effects, Prepare)} == {2}
+    assert told_of == [(7, 0, 1, EventState.CREATED, 1), (7, 2, 1, EventState.CREATED, 4)]
 
 
 # Numbers

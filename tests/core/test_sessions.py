@@ -7,7 +7,7 @@ import pytest
 from engine.core.effects import Effects, SawNumbered, SawOutcome
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, EventId, Slot, Tick
-from engine.core.messages import Accept, Ask, Known, Prepare
+from engine.core.messages import Accept, Ask, Known, Prepare, Promise
 from engine.core.run import run_of
 from engine.core.storage import EventState, WriteEvents, WriteLearned
 from tests.core.stage import (
@@ -321,17 +321,29 @@ def test_e3_events_keep_the_order_of_submission_whatever_is_lost_and_retried() -
     effects = stage.submit(1, "one", retry=True)
     stage.submit(2, "two", retry=True)
     stage.submit(3, "three", retry=True)
-    slot = Slot(0)
-    for rival in range(1, 7):
-        number, slot = aimed(effects)
-        stage.hear(BOB, promise(number, slot))
-        if rival % 2:
-            effects = stage.hear(BOB, chosen(slot, tweet(BOB, rival, follows=rival - 2 if rival > 1 else 0)))
-        else:
-            effects = stage.hear(BOB, accepted(number, slot))
+    rivals = 0
+    while len(created := [row for row in stage.store.events.values() if row.state is EventState.CREATED]) < 3:
+        assert rivals < 10, "nothing comes of it"
+        lot = sent(effects, Prepare)[-1][1]
+        assert lot.last is not None
+        effects = stage.hear(BOB, Promise(lot.ballot, lot.first, lot.last, (), (), ()))
+        slots = list(range(lot.first, lot.last + 1))
+        if rivals <= len(created):
+            rivals += 1
+            effects.extend(stage.hear(BOB, chosen(slots.pop(0), tweet(BOB, rivals))))
+        if slots:
+            effects.extend(stage.hear(BOB, accepted(lot.ballot, *slots)))
+    assert rivals == 3
     mine = [entry for _, entry in sorted(stage.store.log.items()) if entry.author == ALICE]
-    assert [entry.number for entry in mine] == [1, 2, 3]
-    assert [entry.body.split()[-1] for entry in mine] == ["one", "two", "three"]
+    in_effect = [entry for entry in mine if stage.store.log[created_at(stage, entry.number)] is entry]
+    assert [entry.number for entry in in_effect] == [1, 2, 3]
+    assert [entry.body.split()[-1] for entry in in_effect] == ["one", "two", "three"]
+
+
+def created_at(stage: Stage, number: int) -> Slot:
+    slot = stage.store.events[number].slot
+    assert slot is not None
+    return slot
 
 
 # E4

@@ -16,7 +16,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import count, groupby, takewhile, zip_longest
 from typing import Final
 
@@ -231,7 +231,7 @@ class Sessions:
             return
         for slot in applied.void:
             self._push_again(step, slot, applied.run.entry(slot))
-        for run in self._in_effect(applied):
+        for run in applied.in_effect_of(self._site):
             self._took_effect(step, run)
 
     def give_up(self, step: Step, token: int, offset: int, count: int | None, situation: Situation) -> None:
@@ -305,24 +305,6 @@ class Sessions:
             self._setbacks += 1
             self._void_at[entry.number] = slot
             self._keep_placed(step, run, replace(run.events, slot=None))
-
-    def _in_effect(self, applied: SawApplied) -> Iterator[Run]:
-        """This site's own entries that took effect, in runs of consecutive numbers."""
-        void = frozenset(applied.void)
-        own: list[Entry] = []
-        first = after = Slot(0)
-        for slot, entry in applied.run:
-            if entry.author != self._site or slot in void:
-                continue
-            if own and (slot != after or entry.number != own[-1].number + 1):
-                yield Run(first, tuple(own))
-                own = []
-            if not own:
-                first = slot
-            own.append(entry)
-            after = Slot(slot + 1)
-        if own:
-            yield Run(first, tuple(own))
 
     def _took_effect(self, step: Step, own: Run) -> None:
         """`own` has consecutive numbers."""
