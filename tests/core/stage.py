@@ -201,8 +201,8 @@ class Stage:
         bodies = tuple(encode(Stamped(Tweet(text), 1_000)) for text in texts)
         return self._perform(self.replica.submit(self.now, Submission(token, bodies, Tick(timeout), retry)))
 
-    def give_up(self, token: int) -> Effects:
-        return self._perform(self.replica.give_up(self.now, token))
+    def give_up(self, token: int, offset: int = 0, count: int | None = None) -> Effects:
+        return self._perform(self.replica.give_up(self.now, token, offset, count))
 
     def read(self, token: int, timeout: int = MINUTE) -> Effects:
         """A linearizable read begins (R5)."""
