@@ -21,6 +21,7 @@ from tests.core.stage import (
     SITES,
     Stage,
     accepted,
+    accepted_run,
     ballot,
     chosen,
     new_store,
@@ -247,6 +248,17 @@ def test_e2_a_loss_in_the_middle_is_told_of_that_event_and_the_others_are_create
         effects.extend(stage.hear(BOB, accepted(lot.ballot, *range(lot.first, lot.last + 1))))
         told_of += outcomes(effects)
     assert told_of == [(7, 0, 1, EventState.CREATED, 1), (7, 2, 1, EventState.CREATED, 4)]
+
+
+def test_e2_what_is_proposed_beside_another_s_entry_is_durable_before_it_leaves() -> None:
+    """Bob had accepted something in the middle: the events beside it are proposed, and the one in its place is not."""
+    stage = Stage(3).ready()
+    ((_, lot), *_) = sent(stage.submit_many(7, *TEXTS[:3]), Prepare)
+    found = (accepted_run(2, ballot(0, BOB), tweet(BOB, 1)),)
+    effects = stage.hear(BOB, Promise(lot.ballot, lot.first, lot.last, found, (), ()))
+    assert {message.run.entries[1] for _, message in sent(effects, Accept)} == {tweet(BOB, 1)}
+    events = [(write.events.bodies, write.events.slot) for write in written(effects, WriteEvents)]
+    assert events == [((BODIES[0],), 1), ((BODIES[2],), 3)]
 
 
 # Numbers

@@ -190,8 +190,8 @@ class Sessions:
     def on_accepting(self, step: Step, run: Run) -> None:
         """An accept of `run` is about to leave: where it carries an aimed event, that is durable first (E1, E2)."""
         mine = [slot for slot, entry in run if self._is_aimed(slot, entry)] if self._queue else []
-        for _, alike in groupby(mine, lambda slot: self._aims[slot] - slot):
-            slots = list(alike)
+        for _, alike in groupby(enumerate(mine), lambda at: (at[1] - at[0], self._aims[at[1]] - at[1])):
+            slots = [slot for _, slot in alike]
             number = self._aims[slots[0]]
             for part in self._queue.remove(number, number + len(slots) - 1):
                 self._place(step, part.value, Slot(slots[0] + part.first - number))
