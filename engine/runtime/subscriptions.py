@@ -1,7 +1,8 @@
 """What subscribers are told, and when.
 
 Rules that hold here:
-- At most one notification in FLUSH_EVERY for a client; the first after a quiet time goes at once.
+- At most one notification in FLUSH_EVERY for a client; the first after a quiet time goes at once. After one that left
+  something out the next comes in BUSY_FLUSH_EVERY: nobody reads that fast, and painting it takes from the site too.
 - Status at most once in STATUS_EVERY, and only when it changed by more than what time alone changes: round trips,
   ages and counters. So an idle engine sends nothing.
 - A line, and a notification, is made and encoded once, whoever subscribed. Nothing is made that nobody subscribed to.
@@ -34,6 +35,7 @@ from engine.runtime.recording import Recording, Waiting
 from engine.runtime.trace import Trace
 
 FLUSH_EVERY: Final = Tick(100)
+BUSY_FLUSH_EVERY: Final = Tick(250)
 LOG_LINES_MAX: Final = 64
 TRACE_LINES_MAX: Final = 200
 OUTCOMES_MAX: Final = 64
@@ -85,7 +87,8 @@ class Subscriptions:
         self._faults_changed = False
         self._status_changed = False
         self._status_told: Status | None = None
-        self._flushed = Tick(-FLUSH_EVERY)
+        self._next_flush = Tick(0)
+        self._left_out = False  # something of the log or of the trace, in this flush
         self._status_taken = Tick(-STATUS_EVERY)
 
     def subscribe(self, client: Client, topics: frozenset[Topic]) -> None:
@@ -134,9 +137,9 @@ class Subscriptions:
         times = []
         waits = self._outcomes or self._news or self._log or self._faults_changed
         if waits or self._trace_waits() or self._record_waits():
-            times.append(Tick(self._flushed + FLUSH_EVERY))
+            times.append(self._next_flush)
         if self._status_changed:
-            times.append(Tick(max(self._flushed + FLUSH_EVERY, self._status_taken + STATUS_EVERY)))
+            times.append(Tick(max(self._next_flush, self._status_taken + STATUS_EVERY)))
         return min(times, default=None)
 
     def flush(self, now: Tick, picture: Picture) -> None:
@@ -145,7 +148,7 @@ class Subscriptions:
         if deadline is None or deadline > now:
             return
         self._forget_closed()
-        self._flushed = now
+        self._left_out = False
         items = self._items(now, picture)
         encoded: dict[int, tuple[list[bytes], int]] = {}
         made: dict[tuple[int, tuple[bytes, ...]], bytes] = {}
@@ -155,10 +158,12 @@ class Subscriptions:
             self._send(subscriber, self._trace_items(subscriber, encoded) + mine, made)
             if recorded is not None and Topic.RECORD in subscriber.topics:
                 self._send_recorded(subscriber, recorded, made)
+        is_busy = self._left_out and recorded is None  # who records means to have all of it
+        self._next_flush = Tick(now + (BUSY_FLUSH_EVERY if is_busy else FLUSH_EVERY))
 
     def finish(self, now: Tick, picture: Picture) -> None:
         """Sends what waits although its time has not come, for the engine stops."""
-        self._flushed = Tick(now - FLUSH_EVERY)
+        self._next_flush = now
         self.flush(now, picture)
 
     def _items(self, now: Tick, picture: Picture) -> list[tuple[Topic, list[bytes]]]:
@@ -195,6 +200,7 @@ class Subscriptions:
                 left_out = Slot(newest - 1)
         items = _encoded(Topic.LOG, picture.log_lines(slots))
         if left_out is not None:
+            self._left_out = True
             reach = picture.used_max, picture.prefix
             items += _encoded(LOG_SPAN, [LogSpan(spans[0][0], left_out, *reach, self._blocks_changed)])
         return items
@@ -219,6 +225,7 @@ class Subscriptions:
             encoded[since] = _encoded(Topic.TRACE, lines), missed
         items, missed = encoded[since]
         subscriber.dropped += missed
+        self._left_out |= missed > 0
         return items
 
     def _record_waits(self) -> bool:

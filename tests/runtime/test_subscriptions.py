@@ -22,6 +22,7 @@ from engine.runtime.jsonrpc import CallFailed
 from engine.runtime.recording import Recording
 from engine.runtime.shapes import outcome_of
 from engine.runtime.subscriptions import (
+    BUSY_FLUSH_EVERY,
     FLUSH_EVERY,
     LOG_LINES_MAX,
     OUTCOMES_MAX,
@@ -280,13 +281,16 @@ def test_of_a_busy_log_the_newest_slots_are_told_and_how_far_the_others_go() -> 
     assert span == LogSpan(7, 7, 10_000, 9_000, False)
     subscriptions.log([(Slot(161), Slot(161)), (Slot(200), Slot(5_000))])
     subscriptions.blocks()
-    subscriptions.flush(Tick(NOW + FLUSH_EVERY), FakePicture())
+    assert subscriptions.deadline() == NOW + BUSY_FLUSH_EVERY
+    subscriptions.flush(Tick(NOW + BUSY_FLUSH_EVERY), FakePicture())
     *lines, span = client.told[1].known()
     assert [line.slot for line in lines if isinstance(line, LogLine)] == [*range(5_001 - LOG_LINES_MAX, 5_001)]
     assert span == LogSpan(161, 5_000 - LOG_LINES_MAX, 10_000, 9_000, True)
     changed(subscriptions, 6_000)
-    subscriptions.flush(Tick(NOW + 2 * FLUSH_EVERY), FakePicture())
+    subscriptions.flush(Tick(NOW + 2 * BUSY_FLUSH_EVERY), FakePicture())
     assert len(client.told[2].items) == 1, "what fits is told line by line, and nothing of how far it goes"
+    changed(subscriptions, 6_001)
+    assert subscriptions.deadline() == NOW + 2 * BUSY_FLUSH_EVERY + FLUSH_EVERY
 
 
 def test_of_many_outcomes_the_newest_are_told_and_all_that_nobody_was_answered() -> None:
