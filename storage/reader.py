@@ -1,93 +1,117 @@
 """Reading a store: any connection to its file, the running site's own or another's, will do.
 
 Rules that hold here:
-- Every row is checked against its checksum before anything of it is believed; a damaged one is refused by name (D3).
-- A checksum cannot see a row that is gone, or an old one that came back. So every slot of the prefix must have a row,
-  and an applied one; and all that a start needs is summed up in the tally of the `meta` row.
-- All slots of the prefix are learned. What a start needs are the rows above it, found by key: no start reads the log.
-- Each call reads one snapshot, and ends it, so that the write-ahead log can be reset.
+- A checksum cannot see a row that is gone, or an old one that came back (D3). So all that a start needs is summed up in
+  the `meta` row, and so are the rows of the prefix, for the paced check.
+- All slots of the prefix are learned. What a start needs are the rows that reach above it, found by key: no start reads
+  the log.
+- The core reads runs; people read slots and events. The text of an event that is created is in the log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import apsw
+from msgspec.structs import replace
 
 from engine.core.ids import NUMBER_MAX, SiteId, Slot
-from engine.core.messages import LearnedSlot
-from engine.core.storage import NO_VOTE, EventRow, LogRow, SlotText, StoreDamaged, Vote, WriteEvidence
+from engine.core.run import Run, slots_of, spans_of
+from engine.core.spans import Part, Spans
+from engine.core.storage import (
+    NO_VOTE,
+    EventRow,
+    EventRun,
+    LogRow,
+    SlotText,
+    Vote,
+    WriteEvidence,
+    cut_vote,
+)
 from storage import rows
-from storage.errors import START_ANEW, damaged_row, sqlite_errors, unread_row
-from storage.rows import IN_PREFIX, Meta, SlotRow, SlotState, Table, Values
-from storage.tail import Tail, Tally
+from storage.changes import RunRows, Tally
+from storage.rows import Cells, Held, KeptEvents, Meta, Table, cut_events, cut_held, is_tweet
+from storage.sound import SoundRows
+from storage.tail import Tail
+from storage.tweeted import TweetedCheck, parts
 
 Made = TypeVar("Made")
 
-_SHOWN_BY: Final = "FROM slots INDEXED BY shown_by_author WHERE state = 'shown' AND author = ?"
+_WITHIN = "WHERE first BETWEEN ? AND ? ORDER BY first"
 
 
 class Reader:
     """Every method may raise StoreDamaged and StoreFailed."""
 
     def __init__(self, db: apsw.Connection, path: Path) -> None:
-        self._db = db
-        self._path = path
+        self._sound = SoundRows(db, path)
+        self._summed: tuple[Slot, int] | None = None
+        """How far the paced check came from slot 1 on, and the sum of the checksums up to there."""
 
     def meta(self) -> Meta:
-        with self._snapshot("read the state of the store") as meta:
+        with self._sound.snapshot("read the state of the store") as meta:
             return meta
 
     def tail(self) -> Tail:
         """All that a start needs, checked row by row and in sum."""
-        tally = Tally()
+        tally, sound = Tally(), self._sound
 
-        def needed(
-            table: Table, of: Callable[[Values], Made], where: str = "", bindings: Values = ()
-        ) -> Iterator[Made]:
-            for values, checksum in self._checked(table, where, bindings):
+        def needed(table: Table, of: Callable[[Cells], Made], where: str = "", bindings: Cells = ()) -> Iterator[Made]:
+            for values, checksum in sound.checked(table, where, bindings):
                 tally.add(table, table.key_of(values), checksum)
-                yield self._made(table, of, values)
+                yield sound.made(table, of, values)
 
-        with self._snapshot("read what a start needs") as meta:
-            above = needed(rows.SLOTS, rows.slot_of, "WHERE slot > ? ORDER BY slot", (meta.prefix,))
-            events = needed(rows.EVENTS, rows.event_of, rows.WHERE_OPEN)
+        with sound.snapshot("read what a start needs") as meta:
+            from_key = sound.begin(rows.SLOTS, meta.prefix)
+            above = needed(
+                rows.SLOTS, rows.slots_of, "WHERE first >= ? AND last > ? ORDER BY first", (from_key, meta.prefix)
+            )
+            events = needed(rows.EVENTS, rows.events_of, rows.WHERE_OPEN)
+            open_events = (Part(Slot(kept.first), Slot(kept.last), kept.run()) for kept in events)
             tail = Tail(
                 meta=meta,
-                slots={row.slot: row for row in above},
+                slots=RunRows(Spans(cut_held, sound.disjoint(rows.SLOTS, above))),
+                ahead=RunRows(sound.spans_ahead(needed(rows.AHEAD, rows.ahead_of, "ORDER BY first"))),
                 ranges=tuple(needed(rows.RANGES, rows.range_of, "ORDER BY position")),
                 blocks=dict(needed(rows.BLOCKS, rows.block_of)),
                 authors={author.site: author for author in needed(rows.AUTHORS, rows.author_of)},
-                open_events={event.number: event for event in events},
+                events=RunRows(Spans(cut_events, sound.disjoint(rows.EVENTS, open_events))),
                 peers={memory.site: memory for memory in needed(rows.PEERS, rows.peer_of)},
                 tally=tally,
             )
             if tally.total != meta.tally:
-                raise StoreDamaged(
-                    f"{self._path}: table meta, tally: a row is gone, or an old one came back, among slots above"
-                    f" {meta.prefix}, ranges, blocks, authors, open events and peers",
-                    START_ANEW,
-                )
-            for _ in self._slots(max(meta.prefix, Slot(1)), meta.prefix, meta.prefix):
+                among = f"slots above {meta.prefix}, ranges, blocks, authors, open events and peers"
+                raise sound.out_of_step("tally", f"a row is gone, or an old one came back, among {among}")
+            for _ in sound.slots(max(meta.prefix, Slot(1)), meta.prefix, meta.prefix):
                 pass
+            for slot in tail.learned_without_entry():
+                raise sound.damaged(rows.AHEAD, f"slot {slot}", "learned, but without an entry above the prefix")
             return tail
 
-    def learned(self, first: Slot, last: Slot, bytes_max: int) -> list[LearnedSlot]:
+    def learned(self, first: Slot, last: Slot, bytes_max: int) -> list[Run]:
         """As `LogReader.learned`."""
-        found: list[LearnedSlot] = []
-        size = 0
-        with self._snapshot("read the log") as meta, closing(self._slots(first, last, meta.prefix)) as page:
-            for row in page:
-                if row.learned is None:
-                    continue
-                size += len(row.learned.body.encode())
-                if found and size > bytes_max:
+        found: list[Run] = []
+        left = bytes_max
+        with (
+            self._sound.snapshot("read the log") as meta,
+            closing(self._sound.slots(first, last, meta.prefix)) as page,
+        ):
+            for row, _ in page:
+                begin = max(row.first, first)
+                entries = row.value.entries[begin - row.first : last - row.first + 1]
+                fits = 0
+                for entry in entries:
+                    left -= len(entry.body.encode())
+                    if left < 0 and (found or fits):
+                        break
+                    fits += 1
+                if fits:
+                    found.append(Run(begin, entries[:fits]))
+                if fits < len(entries):
                     break
-                found.append(LearnedSlot(row.slot, row.learned))
         return found
 
     def voted(self, slot: Slot) -> Vote:
@@ -97,187 +121,162 @@ class Reader:
 
     def log_page(self, first: Slot, last: Slot, limit: int) -> list[LogRow]:
         """As `Storage.log_page`."""
-        with self._snapshot("read the log") as meta:
-            newest = self._numbers(
-                "SELECT slot FROM slots WHERE slot BETWEEN ? AND ? ORDER BY slot DESC LIMIT ?", (first, last, limit)
-            )
+        with self._sound.snapshot("read the log") as meta:
             if limit == 0:
                 return []
-            start = Slot(newest[-1]) if len(newest) == limit else first
-            return [row.log_row() for row in self._slots(start, last, meta.prefix)]
+            return list(self._log(meta, Slot(self._sound.newest(rows.SLOTS, first, last, limit)), last))
 
     def texts(self, first: Slot, last: Slot) -> list[SlotText]:
         """As `Storage.texts`."""
-        with self._snapshot("read the log"):
-            where = "WHERE slot BETWEEN ? AND ? ORDER BY slot"
-            return list(self._read(rows.SLOTS, rows.text_of, where, (first, last)))
+        with self._sound.snapshot("read the log") as meta:
+            return [_text(row) for row in self._log(meta, first, last)]
 
     def timeline(self, hidden: frozenset[SiteId], limit: int, before: Slot | None) -> list[LogRow]:
-        """As `Storage.timeline`. Each author's newest tweets come from the index, so hidden ones cost nothing."""
-        below = NUMBER_MAX + 1 if before is None else before
-        with self._snapshot("read the timeline") as meta:
-            slots: list[tuple[int, SiteId]] = []
-            for author in self._authors():
-                if author.site not in hidden:
-                    newest = self._numbers(
-                        f"SELECT slot {_SHOWN_BY} AND slot < ? ORDER BY slot DESC LIMIT ?", (author.site, below, limit)
-                    )
-                    slots.extend((slot, author.site) for slot in newest)
-            page = sorted(slots)[-limit:] if limit else []
-            return [self._shown(Slot(slot), site, meta.prefix).log_row() for slot, site in page]
+        """As `Storage.timeline`. Parts of the log in which hidden authors alone have tweets are passed over."""
+        found: list[LogRow] = []
+        with self._sound.snapshot("read the timeline") as meta:
+            last = meta.prefix if before is None else min(meta.prefix, Slot(before - 1))
+            with closing(parts(self._sound, meta.prefix, last, hidden)) as newest_first:
+                for part in newest_first:
+                    found[:0] = (row for row in self._log(meta, *part) if _is_shown(row, hidden))
+                    if len(found) >= limit:
+                        break
+        return found[-limit:] if limit else []
 
     def timeline_count(self, hidden: frozenset[SiteId]) -> tuple[int, int]:
         """As `Storage.timeline_count`."""
-        with self._snapshot("read the timeline"):
-            authors = self._authors()
+        with self._sound.snapshot("read the timeline"):
+            authors = list(self._sound.read(rows.AUTHORS, rows.author_of))
         hides = sum(author.tweets for author in authors if author.site in hidden)
         return sum(author.tweets for author in authors) - hides, hides
 
     def events(self, numbers: Sequence[int] | None, limit: int) -> list[EventRow]:
         """As `Storage.events`."""
-        with self._snapshot("read the events"):
-            if numbers is None:
-                found = list(self._read(rows.EVENTS, rows.event_of, "ORDER BY number DESC LIMIT ?", (limit,)))
-                return found[::-1]
-            return [
-                event
-                for number in sorted(set(numbers))
-                for event in self._read(rows.EVENTS, rows.event_of, "WHERE number = ?", (number,))
-            ]
+        with self._sound.snapshot("read the events") as meta:
+            if numbers is not None:
+                asked = spans_of(map(Slot, sorted(set(numbers))))
+            elif limit > 0:
+                asked = ((Slot(self._sound.newest(rows.EVENTS, 1, NUMBER_MAX, limit)), Slot(NUMBER_MAX)),)
+            else:
+                asked = ()
+            return [event for span in asked for run in self._events(meta, *span) for event in run.rows()]
 
-    def slot_rows(self, first: Slot, last: Slot) -> list[SlotRow]:
-        """The rows from `first` to `last` as they are, ascending; the index must know each tweet.
+    def slot_rows(self, first: Slot, last: Slot) -> list[LogRow]:
+        """The slots of the rows that begin from `first` to `last`, ascending; the timeline comes to each tweet.
 
         Whether the rows of the prefix are all there is for the caller to see.
         """
-        with self._snapshot("read the log"):
-            where = "WHERE slot BETWEEN ? AND ? ORDER BY slot"
-            found = list(self._read(rows.SLOTS, rows.slot_of, where, (first, last)))
-            for row in found:
-                self._check_index(row)
+        with self._sound.snapshot("read the log") as meta:
+            found: list[LogRow] = []
+            tweeted = TweetedCheck(self._sound, meta)
+            ahead = self._sound.ahead(meta, Slot(NUMBER_MAX))
+            for row in self._sound.read(rows.SLOTS, rows.slots_of, _WITHIN, (first, last)):
+                tweeted.check(row)
+                found += _log_rows(row, row.first, row.last, meta.prefix, ahead)
             return found
 
-    def event_rows(self, first: int, last: int) -> list[EventRow]:
-        """This site's events from number `first` to `last`, ascending."""
-        with self._snapshot("read the events"):
-            where = "WHERE number BETWEEN ? AND ? ORDER BY number"
-            return list(self._read(rows.EVENTS, rows.event_of, where, (first, last)))
+    def row_of(self, slot: Slot) -> Slot:
+        """The first slot of the row that `slot` may be in."""
+        with self._sound.snapshot("read the log"):
+            return Slot(self._sound.begin(rows.SLOTS, slot))
+
+    def kept_events(self, first: int, last: int) -> list[KeptEvents]:
+        """The rows of this site's events that begin from number `first` to `last`, ascending."""
+        with self._sound.snapshot("read the events"):
+            return list(self._sound.read(rows.EVENTS, rows.events_of, _WITHIN, (first, last)))
 
     def evidence(self) -> list[WriteEvidence]:
         """What this site kept of rules that were broken, oldest first (A2, R1)."""
-        with self._snapshot("read the evidence"):
-            return list(self._read(rows.EVIDENCE, rows.evidence_of, "ORDER BY commit_number, position"))
+        with self._sound.snapshot("read the evidence"):
+            return list(self._sound.read(rows.EVIDENCE, rows.evidence_of, "ORDER BY commit_number, position"))
 
-    def scrub(self, after: Slot, rows_max: int) -> Slot | None:
+    def scrub(self, after: Slot, slots_max: int) -> Slot | None:
         """As `Storage.scrub`: slots, and along with them this site's events, which count from 1 too; then the evidence.
 
-        Checks that the timeline's index knows each tweet. Up to `rows_max` rows (1 or more) of each table are read.
+        Checks that the timeline comes to each tweet, and, from slot 1 on, that the rows of the prefix are those that
+        were written last.
         """
-        with self._snapshot("check the log") as meta:
-            paces = [
-                self._keys_after(after, table, key, rows_max)
-                for table, key in (("slots", "slot"), ("events", "number"))
-            ]
-            full = [numbers[-1] for numbers in paces if len(numbers) == rows_max]
-            through = Slot(min(full) if full else NUMBER_MAX)
-            for row in self._slots(Slot(after + 1), through, meta.prefix):
-                self._check_index(row)
-            for _ in self._read(rows.EVENTS, rows.event_of, "WHERE number > ? AND number <= ?", (after, through)):
+        with self._sound.snapshot("check the log") as meta:
+            steps = [self._sound.step(table, after, slots_max) for table in (rows.SLOTS, rows.EVENTS)]
+            ends = [Slot(step) for step in steps if step is not None]
+            through = min(ends, default=Slot(NUMBER_MAX))
+            self._check_slots(meta, after, through)
+            where = "WHERE first > ? AND first <= ?"
+            for _ in self._sound.read(rows.EVENTS, rows.events_of, where, (after, through)):
                 pass
-            if full:
+            if ends:
                 return through
-            for _ in self._read(rows.EVIDENCE, rows.evidence_of):
+            for _ in self._sound.read(rows.EVIDENCE, rows.evidence_of):
                 pass
             return None
 
-    @contextmanager
-    def _snapshot(self, doing: str) -> Iterator[Meta]:
-        with sqlite_errors(self._path, doing):
-            self._db.execute("BEGIN")
-            try:
-                found = list(self._read(rows.META, rows.meta_of))
-                if len(found) != 1:
-                    raise StoreDamaged(f"{self._path}: table meta has {len(found)} rows instead of 1", START_ANEW)
-                yield found[0]
-            finally:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+    def _check_slots(self, meta: Meta, after: Slot, through: Slot) -> None:
+        """The rows that begin above `after` and up to `through`."""
+        if after == 0:
+            self._summed = (after, 0)
+        total = self._summed[1] if self._summed is not None and self._summed[0] == after else None
+        tweeted = TweetedCheck(self._sound, meta)
+        prefix_ends = through >= NUMBER_MAX
+        for row, checksum in self._sound.slots(Slot(after + 1), through, meta.prefix):
+            if row.first <= after:
+                continue
+            tweeted.check(row)
+            if row.last > meta.prefix:
+                prefix_ends = True
+            elif total is not None:
+                total += checksum
+        if total is not None and prefix_ends and total != meta.log_tally:
+            raise self._sound.out_of_step("log_tally", f"an old row came back among slots 1 to {meta.prefix}")
+        self._summed = None if total is None or prefix_ends else (through, total)
 
-    def _slots(self, first: Slot, last: Slot, prefix: Slot) -> Generator[SlotRow]:
-        """The rows from `first` to `last`, ascending; those of the prefix are all there, and applied."""
-        due = max(first, Slot(1))
-        for row in self._read(rows.SLOTS, rows.slot_of, "WHERE slot BETWEEN ? AND ? ORDER BY slot", (first, last)):
-            if not due <= row.slot <= last:
-                raise damaged_row(self._path, "slots", f"slot {row.slot}", f"it stands where slots {due} to {last} do")
-            self._check_present(due, min(Slot(row.slot - 1), prefix))
-            if (row.slot <= prefix) != (row.state in IN_PREFIX):
-                raise damaged_row(self._path, "slots", f"slot {row.slot}", f"{row.state}, but the prefix is {prefix}")
-            due = Slot(row.slot + 1)
-            yield row
-        self._check_present(due, min(last, prefix))
+    def _log(self, meta: Meta, first: Slot, last: Slot) -> Iterator[LogRow]:
+        """The stored slots from `first` to `last`, ascending."""
+        ahead = self._sound.ahead(meta, last)
+        for row, _ in self._sound.slots(first, last, meta.prefix):
+            yield from _log_rows(row, max(row.first, first), min(row.last, last), meta.prefix, ahead)
 
-    def _check_present(self, due: Slot, through: Slot) -> None:
-        if due <= through:
-            raise damaged_row(self._path, "slots", f"slot {due}", "the row is gone")
+    def _events(self, meta: Meta, first: Slot, last: Slot) -> Iterator[EventRun]:
+        """This site's events from number `first` to `last`, ascending."""
+        from_key = self._sound.begin(rows.EVENTS, first)
+        for kept in self._sound.read(rows.EVENTS, rows.events_of, _WITHIN, (from_key, last)):
+            begin, end = max(kept.first, int(first)), min(kept.last, int(last))
+            if begin <= end:
+                yield self._bodied(meta, kept, begin, end) if kept.bodies is None else kept.run().cut(begin, end)
 
-    def _shown(self, slot: Slot, author: SiteId, prefix: Slot) -> SlotRow:
-        for row in self._slots(slot, slot, prefix):
-            if row.state is SlotState.SHOWN and row.learned is not None and row.learned.author == author:
-                return row
-        raise damaged_row(self._path, "slots", f"slot {slot}", "index shown_by_author takes it for another tweet")
+    def _bodied(self, meta: Meta, kept: KeptEvents, begin: int, end: int) -> EventRun:
+        """The events from number `begin` to `end` with what the log has of them."""
+        assert kept.slot is not None
+        slot = Slot(kept.slot + begin - kept.first)
+        bodies: list[str] = []
+        for row in self._log(meta, slot, min(Slot(slot + end - begin), meta.prefix)):
+            entry = row.learned
+            if entry is None or (entry.author, entry.number) != (meta.site, begin + len(bodies)):
+                break
+            bodies.append(entry.body)
+        if len(bodies) <= end - begin:
+            lacks = f"created, but slot {slot + len(bodies)} of the log has no such event"
+            raise self._sound.damaged(rows.EVENTS, f"first {kept.first}", lacks)
+        return replace(kept, first=begin, last=end, slot=slot, bodies=tuple(bodies)).run()
 
-    def _check_index(self, row: SlotRow) -> None:
-        if row.state is SlotState.SHOWN and row.learned is not None:
-            found = self._numbers(f"SELECT slot {_SHOWN_BY} AND slot = ?", (row.learned.author, row.slot))
-            if found != [row.slot]:
-                raise damaged_row(self._path, "slots", f"slot {row.slot}", "index shown_by_author has lost it")
 
-    def _authors(self) -> list[rows.Author]:
-        return list(self._read(rows.AUTHORS, rows.author_of))
+def _log_rows(row: Part[Held], first: Slot, last: Slot, prefix: Slot, ahead: Spans[bool]) -> Iterator[LogRow]:
+    """What a row has of the slots `first` to `last`."""
+    held = row.value
+    vote = held.vote
+    for slot in slots_of(first, last):
+        place = slot - row.first
+        within = slot <= prefix
+        learned = held.entries[place] if held.entries and (within or ahead.at(slot) is not None) else None
+        yield LogRow(slot, cut_vote(vote, place, 1), learned, place in held.void if within else None)
 
-    def _keys_after(self, after: int, table: str, key: str, keys_max: int) -> list[int]:
-        """The next keys, ascending. SQLite trusts the order in which it finds rows, and whoever goes on behind the last
-        key would never come to an end where it is no later one."""
-        keys = self._numbers(f"SELECT {key} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT ?", (after, keys_max))
-        for before, found in pairwise((after, *keys)):
-            if found <= before:
-                raise damaged_row(self._path, table, f"{key} {found}", f"it stands behind {key} {before}")
-        return keys
 
-    def _numbers(self, sql: str, bindings: Values) -> list[int]:
-        return [number for (number,) in self._db.execute(sql, bindings)]
+def _is_shown(row: LogRow, hidden: frozenset[SiteId]) -> bool:
+    entry = row.learned
+    return entry is not None and row.void is False and is_tweet(entry) and entry.author not in hidden
 
-    def _read(
-        self, table: Table, of: Callable[[Values], Made], rest: str = "", bindings: Values = ()
-    ) -> Iterator[Made]:
-        """Rows of `table` as what they say. Raises StoreDamaged, naming the row."""
-        for values, _ in self._checked(table, rest, bindings):
-            yield self._made(table, of, values)
 
-    def _made(self, table: Table, of: Callable[[Values], Made], values: Values) -> Made:
-        """A checksum tells that a row is as it was written, not that what wrote it wrote what this program reads."""
-        try:
-            return of(values)
-        except (ValueError, TypeError, AttributeError) as error:
-            raise unread_row(self._path, table.name, table.key_text(values), str(error)) from error
-
-    def _checked(self, table: Table, rest: str = "", bindings: Values = ()) -> Iterator[tuple[Values, int]]:
-        """Rows of `table` and their checksums. Raises StoreDamaged, naming the row."""
-        with closing(self._db.execute(f"SELECT {table.selected} FROM {table.name} {rest}", bindings)) as cursor:
-            try:
-                for *values, checksum in cursor:
-                    if not table.is_sound(values, checksum):
-                        raise damaged_row(self._path, table.name, table.key_text(values), "not what its checksum says")
-                    yield tuple(values), checksum
-            except UnicodeDecodeError:
-                key = self._undecodable(table, rest, bindings)
-                raise damaged_row(self._path, table.name, key, "holds text that is not UTF-8") from None
-
-    def _undecodable(self, table: Table, rest: str, bindings: Values) -> str:
-        """The key of the first row whose text Python cannot take."""
-        columns = ", ".join(f"CAST({column} AS BLOB)" for column in table.columns)
-        for blobs in self._db.execute(f"SELECT {columns} FROM {table.name} {rest}", bindings):
-            texts = [(blob or b"").decode(errors="replace") for blob in blobs]
-            if any(text.encode() != (blob or b"") for text, blob in zip(texts, blobs, strict=True)):
-                return table.key_text(texts)
-        return "an unknown row"
+def _text(row: LogRow) -> SlotText:
+    entry = row.learned or row.vote.entry
+    shown = _is_shown(row, frozenset())
+    author, body = (None, None) if entry is None else (entry.author, entry.body)
+    return SlotText(row.slot, row.learned is not None, row.void is True, shown, author, body)

@@ -5,43 +5,55 @@ Rules that hold here:
   the table, key first (D3). A row that strays to another key or table is damaged like one that changed. It guards
   against rot, not against people ("nobody lies"); CRC-32 sees every burst of up to 32 bits, costs 0.1 us, and any
   language recomputes it from JSON.
-- A slot has one row. Its entry is the learned one, or while there is none the accepted one. An accepted entry that is
-  not the learned one has columns of its own. They are NULL otherwise, and NULL takes no room.
-- Ballots are text as people read them, `2.alice`. An entry's number is NULL exactly where there is no entry; a no-op
-  has a number, and no author.
+- A row of `slots` is a run. Its entries are the learned ones, which stand where they were written when they were
+  accepted: what is learned is said by `meta.prefix` and the table `ahead`, and no row is written again for it. Where
+  others were accepted than learned, these have a column of their own.
+- Ballots are text as people read them, `2.alice`. Entries and bodies are JSON as the wire has them, one for each slot
+  or event of the row.
+- Tweets are not indexed. A part of the prefix has a row that names whose tweets are in it, so that who reads the
+  timeline without some authors passes over what is theirs alone.
 """
 
 from __future__ import annotations
 
-import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, TypeVar
 
 import orjson
+from msgspec import MsgspecError
+from msgspec.json import Decoder, Encoder
 
-from engine.core.entry import BadOperation, Entry, Kind, bounded_ms, decode
+from engine.core.entry import BadOperation, Entry, Kind, check_body
 from engine.core.ids import NUMBER_MAX, STORE_ID, Ballot, Round, SiteId, Slot, StoreId
+from engine.core.spans import Part
 from engine.core.storage import (
-    EventRow,
+    EventRun,
     EventState,
-    LogRow,
     PeerMemory,
     RangePromise,
-    SlotText,
     Standing,
     Vote,
     WriteEvidence,
 )
+from engine.core.value import Value
 
-_OUT_OF_TIME: Final = re.compile(r"([a-z]+) (-?[0-9]{1,30}) (.*)\Z")
 _QUOTED_CHARACTERS: Final = 60
+_DECODED_ROWS: Final = 8
+"""How many rows are kept as what they say, for who reads on in the middle of one."""
 
-Value = None | int | str
-Values = tuple[Value, ...]
-Key = tuple[Value, ...]
+Said = TypeVar("Said")
+
+Cell = None | int | str
+Cells = tuple[Cell, ...]
+Key = tuple[Cell, ...]
+
+_to_json: Final = Encoder().encode
+_entries_from_json: Final = Decoder(tuple[Entry, ...]).decode
+_bodies_from_json: Final = Decoder(tuple[str, ...]).decode
+_places_from_json: Final = Decoder(tuple[int, ...]).decode
 
 
 class Table:
@@ -59,7 +71,7 @@ class Table:
         """Raises TypeError for a value that no column holds, such as the bytes of a damaged row."""
         return zlib.crc32(orjson.dumps((self.name, *values)))
 
-    def key_of(self, values: Values) -> Key:
+    def key_of(self, values: Cells) -> Key:
         return values[: len(self.key)]
 
     def is_sound(self, values: Sequence[object], checksum: object) -> bool:
@@ -78,32 +90,27 @@ META: Final = Table(
     ["site"],
     [
         *("cluster", "sites", "life", "commit_number", "standing", "standing_why"),
-        *("round", "number_max", "prefix", "tally"),
+        *("round", "number_max", "prefix", "tally", "log_tally"),
     ],
 )
-SLOTS: Final = Table(
-    "slots",
-    ["slot"],
-    [
-        *("state", "promised", "accepted", "author", "number", "follows", "body"),
-        *("accepted_author", "accepted_number", "accepted_follows", "accepted_body"),
-    ],
-)
+SLOTS: Final = Table("slots", ["first"], ["last", "promised", "accepted", "entries", "accepted_entries", "void"])
+AHEAD: Final = Table("ahead", ["first"], ["last"])
+TWEETED: Final = Table("tweeted", ["through"], ["authors"])
 RANGES: Final = Table("ranges", ["position"], ["first", "last", "ballot"])
 BLOCKS: Final = Table("blocks", ["blocker", "blocked"], ["slot"])
-AUTHORS: Final = Table("authors", ["author"], ["last_in_effect", "tweets"])
-EVENTS: Final = Table("events", ["number"], ["state", "slot", "reason", "to_author", "to_kind", "body"])
+AUTHORS: Final = Table("authors", ["author"], ["last_in_effect", "tweets", "newest"])
+EVENTS: Final = Table("events", ["first"], ["last", "state", "slot", "reason", "to_author", "to_kind", "bodies"])
 PEERS: Final = Table("peers", ["site"], ["life", "commit_number"])
 EVIDENCE: Final = Table("evidence", ["commit_number", "position"], ["rule", "text"])
 
-TABLES: Final = (META, SLOTS, RANGES, BLOCKS, AUTHORS, EVENTS, PEERS, EVIDENCE)
+TABLES: Final = (META, SLOTS, AHEAD, TWEETED, RANGES, BLOCKS, AUTHORS, EVENTS, PEERS, EVIDENCE)
 
 
 @dataclass(slots=True)
 class Meta:
     """The one row about the whole store, which every commit moves on.
 
-    `tally` is the sum of the checksums of all rows that a start needs.
+    `tally` is the sum of the checksums of all rows that a start needs, `log_tally` of the rows of slots in the prefix.
     """
 
     site: SiteId
@@ -117,53 +124,92 @@ class Meta:
     number_max: int
     prefix: Slot
     tally: int
+    log_tally: int
 
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """An author's last number in effect (E5), and how many tweets of the author are in effect."""
+    """An author's last number in effect (E5), how many tweets of the author are in effect, and a slot above which none
+    is."""
 
     site: SiteId
     last_in_effect: int
     tweets: int
+    newest: Slot
 
 
-class SlotState(StrEnum):
-    PROMISED = "promised"  # unlearned, nothing accepted here
-    ACCEPTED = "accepted"  # unlearned
-    LEARNED = "learned"  # above the prefix
-    APPLIED = "applied"  # in the prefix: took effect, or is the no-op
-    SHOWN = "shown"  # in the prefix: a tweet in effect
-    VOID = "void"  # in the prefix: took no effect (E5)
+class Held(Value):
+    """What a row says of its slots: the acceptor's variables, and an entry for each, or none where there is none. The
+    entries are those that are learned; while they are not, those accepted. `accepted_entries`: the accepted ones, where
+    others are learned. `void`: the places in `entries` of those that took no effect (E5)."""
+
+    promised: Ballot | None
+    accepted: Ballot | None
+    entries: tuple[Entry, ...]
+    accepted_entries: tuple[Entry, ...] = ()
+    void: tuple[int, ...] = ()
+
+    @property
+    def vote(self) -> Vote:
+        entries = () if self.accepted is None else self.accepted_entries or self.entries
+        return Vote(self.promised, self.accepted, entries)
 
 
-IN_PREFIX: Final = frozenset({SlotState.APPLIED, SlotState.SHOWN, SlotState.VOID})
+def cut_held(held: Held, skip: int, count: int) -> Held:
+    """Of `count` slots, after the first `skip`."""
+    return Held(
+        held.promised,
+        held.accepted,
+        held.entries[skip : skip + count],
+        held.accepted_entries[skip : skip + count],
+        tuple(place - skip for place in held.void if skip <= place < skip + count),
+    )
+
+
+class KeptEvents(Value):
+    """What a row says of events with consecutive numbers. `bodies` is None where the log has them, from `slot` on."""
+
+    first: int
+    last: int
+    state: EventState
+    slot: Slot | None
+    reason: str | None
+    to_author: SiteId | None
+    to_kind: Kind | None
+    bodies: tuple[str, ...] | None
+
+    def run(self) -> EventRun:
+        """Where the bodies are here."""
+        bodies = self.bodies or ()
+        return EventRun(self.first, bodies, self.state, self.slot, self.reason, self.to_author, self.to_kind)
+
+
+def cut_events(run: EventRun, skip: int, count: int) -> EventRun:
+    """Of `count` events, after the first `skip`."""
+    first = run.first + skip
+    return run.cut(first, first + count - 1)
+
+
 OPEN_EVENTS: Final = frozenset({EventState.QUEUED, EventState.PROPOSED, EventState.UNKNOWN})
-WHERE_OPEN: Final = "WHERE state IN ('queued', 'proposed', 'unknown') ORDER BY number"
+WHERE_OPEN: Final = "WHERE state IN ('queued', 'proposed', 'unknown') ORDER BY first"
 """The condition of the index `open_events`, word for word: SQLite uses the index for no other."""
 
-
-@dataclass(frozen=True, slots=True)
-class SlotRow:
-    slot: Slot
-    state: SlotState
-    vote: Vote
-    learned: Entry | None
-
-    def log_row(self) -> LogRow:
-        void = self.state is SlotState.VOID if self.state in IN_PREFIX else None
-        return LogRow(self.slot, self.vote, self.learned, void)
+_TWEET: Final = f"{Kind.TWEET} "
 
 
-def meta_values(meta: Meta) -> Values:
+def is_tweet(entry: Entry) -> bool:
+    return entry.author is not None and entry.body.startswith(_TWEET)
+
+
+def meta_values(meta: Meta) -> Cells:
     return (
         *(meta.site, meta.cluster, " ".join(meta.sites), meta.life, meta.commit, meta.standing.value),
-        *(meta.standing_why, meta.round, meta.number_max, meta.prefix, meta.tally),
+        *(meta.standing_why, meta.round, meta.number_max, meta.prefix, meta.tally, meta.log_tally),
     )
 
 
 def meta_of(values: Sequence[Any]) -> Meta:
-    site, cluster, sites, life, commit, standing, why, round_, number_max, prefix, tally = values
+    site, cluster, sites, life, commit, standing, why, round_, number_max, prefix, tally, log_tally = values
     return Meta(
         SiteId(site),
         cluster,
@@ -176,38 +222,48 @@ def meta_of(values: Sequence[Any]) -> Meta:
         _number(number_max),
         Slot(_number(prefix)),
         tally,
+        log_tally,
     )
 
 
-def slot_values(row: SlotRow) -> Values:
-    vote, learned = row.vote, row.learned
-    entry = vote.entry if learned is None else learned
-    other = vote.entry if vote.entry != entry else None
+def slots_values(first: int, last: int, held: Held) -> Cells:
     return (
-        *(row.slot, row.state.value, _ballot_text(vote.promised), _ballot_text(vote.accepted)),
-        *_entry_values(entry),
-        *_entry_values(other),
+        *(first, last, _ballot_text(held.promised), _ballot_text(held.accepted)),
+        *(_json(held.entries), _json(held.accepted_entries), _json(held.void)),
     )
 
 
-def slot_of(values: Sequence[Any]) -> SlotRow:
-    slot, state, promised, accepted, *entries = values
-    entry, other = _entry_of(entries[:4]), _entry_of(entries[4:])
-    voted = None if accepted is None else entry if other is None else other
-    vote = Vote(_ballot_of(promised), _ballot_of(accepted), voted)
-    learned = None if state in {SlotState.PROMISED, SlotState.ACCEPTED} else entry
-    return SlotRow(Slot(_number(slot, 1)), SlotState(state), vote, learned)
+def slots_of(values: Sequence[Any]) -> Part[Held]:
+    """Raises ValueError where no site could read an entry (W5)."""
+    first, last, promised, accepted, entries, accepted_entries, void = values
+    count = _number(last, 1) - _number(first, 1) + 1
+    held = Held(
+        _ballot_of(promised),
+        _ballot_of(accepted),
+        _one_each(count, _entries(entries) if entries is not None else ()),
+        _one_each(count, _entries(accepted_entries) if accepted_entries is not None else ()),
+        () if void is None else _decoded(_places_from_json, void),
+    )
+    if held.void and not 0 <= min(held.void) <= max(held.void) < count:
+        raise ValueError(f"{void} are no places of {count} entries")
+    return Part(first, last, held)
 
 
-def text_of(values: Sequence[Any]) -> SlotText:
-    """The same row, with nothing read of it that is not said."""
-    slot, state, _, _, author, number, _, body = values[:8]
-    learned = state not in {SlotState.PROMISED, SlotState.ACCEPTED}
-    said = None if number is None else body
-    return SlotText(slot, learned, state == SlotState.VOID, state == SlotState.SHOWN, author, said)
+def ahead_of(values: Sequence[Any]) -> Part[bool]:
+    first, last = values
+    return Part(Slot(_number(first, 1)), Slot(_number(last, first)), True)
 
 
-def range_values(position: int, promise: RangePromise) -> Values:
+def tweeted_values(through: int, authors: Iterable[SiteId]) -> Cells:
+    return (through, " ".join(sorted(authors)))
+
+
+def tweeted_of(values: Sequence[Any]) -> tuple[Slot, frozenset[SiteId]]:
+    through, authors = values
+    return Slot(_number(through, 1)), frozenset(SiteId(name) for name in authors.split())
+
+
+def range_values(position: int, promise: RangePromise) -> Cells:
     return (position, promise.first, promise.last, str(promise.ballot))
 
 
@@ -221,32 +277,41 @@ def block_of(values: Sequence[Any]) -> tuple[tuple[SiteId, SiteId], Slot]:
     return (SiteId(blocker), SiteId(blocked)), Slot(_number(slot, 1))
 
 
-def author_values(author: Author) -> Values:
-    return (author.site, author.last_in_effect, author.tweets)
+def author_values(author: Author) -> Cells:
+    return (author.site, author.last_in_effect, author.tweets, author.newest)
 
 
 def author_of(values: Sequence[Any]) -> Author:
-    site, last_in_effect, tweets = values
-    return Author(site, _number(last_in_effect), _number(tweets))
+    site, last_in_effect, tweets, newest = values
+    return Author(site, _number(last_in_effect), _number(tweets), Slot(_number(newest)))
 
 
-def event_values(event: EventRow) -> Values:
+def events_values(run: EventRun) -> Cells:
+    bodies = None if run.state is EventState.CREATED else _json(run.bodies)
     return (
-        *(event.number, event.state.value, event.slot, event.reason),
-        *(event.to_author, event.to_kind, event.body),
+        *(run.first, run.last, run.state.value, run.slot, run.reason),
+        *(run.to_author, run.to_kind, bodies),
     )
 
 
-def event_of(values: Sequence[Any]) -> EventRow:
-    """Raises ValueError where no site could read the event (W5)."""
-    number, state, slot, reason, to_author, to_kind, said = values
-    body = _body(said)
+def events_of(values: Sequence[Any]) -> KeptEvents:
+    """Raises ValueError where no site could read an event (W5)."""
+    first, last, state, slot, reason, to_author, to_kind, said = values
+    count = _number(last, 1) - _number(first, 1) + 1
+    stands = EventState(state)
+    bodies = None if said is None else _one_each(count, _decoded(_bodies_from_json, said))
+    if (stands is EventState.CREATED) != (not bodies) or (bodies is None and slot is None) or count < 1:
+        raise ValueError(
+            f"{count} events that are {state} at {slot}, with {0 if bodies is None else len(bodies)} bodies"
+        )
+    for body in bodies or ():
+        _check(body)
     at = None if slot is None else Slot(_number(slot, 1))
     won = None if to_kind is None else Kind(to_kind)
-    return EventRow(_number(number, 1), body, EventState(state), at, reason, to_author, won)
+    return KeptEvents(first, last, stands, at, reason, to_author, won, bodies)
 
 
-def peer_values(memory: PeerMemory) -> Values:
+def peer_values(memory: PeerMemory) -> Cells:
     return (memory.site, memory.life, memory.commit)
 
 
@@ -273,37 +338,39 @@ def _ballot_of(text: str | None) -> Ballot | None:
     return None if text is None else _ballot(text)
 
 
-def _entry_values(entry: Entry | None) -> Values:
-    return (None,) * 4 if entry is None else (entry.author, entry.number, entry.follows, entry.body)
+def _json(items: tuple[object, ...]) -> str | None:
+    return _to_json(items).decode() if items else None
 
 
-def _entry_of(values: Sequence[Any]) -> Entry | None:
-    """Raises ValueError where no site could read the entry (W5)."""
-    author, number, follows, body = values
-    if number is None:
-        return None
-    return Entry(author, _number(number), _number(follows), body if author is None else _body(body))
+@lru_cache(_DECODED_ROWS)
+def _entries(text: str) -> tuple[Entry, ...]:
+    """Raises ValueError where no site could read an entry (W5)."""
+    entries = _decoded(_entries_from_json, text)
+    for entry in entries:
+        if entry.author is not None:
+            _check(entry.body)
+    return entries
 
 
-def _body(said: str) -> str:
-    """The body of an event, with a time that every site reads: earlier versions wrote whatever a clock said.
-
-    No peer ever took such a body, and an event has one body. So whoever reads it thus reads the same each time, and the
-    event can still be told to the others, or settled, as if it had been stamped so (A2, R1).
-    """
-    body = _timed(said)
+def _check(body: str) -> None:
     try:
-        decode(body)
+        check_body(body)
     except BadOperation as bad:
         raise ValueError(f"{body[:_QUOTED_CHARACTERS]!r}: {bad}") from bad
-    return body
 
 
-def _timed(said: str) -> str:
-    found = _OUT_OF_TIME.match(said)
-    if found is None or 0 <= int(found[2]) <= NUMBER_MAX:
-        return said
-    return f"{found[1]} {bounded_ms(int(found[2]))} {found[3]}"
+def _decoded(decode: Callable[[str], Said], text: str) -> Said:
+    try:
+        return decode(text)
+    except MsgspecError as error:
+        raise ValueError(str(error)) from error
+
+
+def _one_each(count: int, items: tuple[Said, ...]) -> tuple[Said, ...]:
+    """Raises ValueError where there are some, and not one for each of `count`."""
+    if items and len(items) != count:
+        raise ValueError(f"{len(items)} for {count}")
+    return items
 
 
 def _number(value: object, least: int = 0) -> int:

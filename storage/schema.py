@@ -24,7 +24,7 @@ from storage.errors import OWN_STORE, START_ANEW, file_errors, sqlite_errors
 from storage.rows import META, Meta, meta_values
 
 APPLICATION_ID: Final = 0x4C6F6767  # "Logg", in the header where the `file` command looks for it
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 _TABLES: Final = """\
 CREATE TABLE meta ( -- one row: whose store this is and how far it got
@@ -36,27 +36,32 @@ CREATE TABLE meta ( -- one row: whose store this is and how far it got
   standing TEXT NOT NULL, -- new, admitted or learner
   standing_why TEXT NOT NULL,
   round INTEGER NOT NULL, -- the highest ever used here
-  number_max INTEGER NOT NULL, -- the highest number of an event of this site
+  number_max INTEGER NOT NULL, -- numbers of this site's events are reserved up to this one
   prefix INTEGER NOT NULL, -- learned and applied without a gap up to this slot
   tally INTEGER NOT NULL, -- the sum of the checksums of all rows that a start needs
+  log_tally INTEGER NOT NULL, -- and of the rows of `slots` that lie in the prefix
   checksum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE slots (
-  slot INTEGER PRIMARY KEY,
-  state TEXT NOT NULL, -- promised, accepted; learned; in the prefix: applied, shown (a tweet), void
+CREATE TABLE slots ( -- a row is a run of consecutive slots; no two overlap
+  first INTEGER PRIMARY KEY,
+  last INTEGER NOT NULL,
   promised TEXT, -- a ballot; a range may promise more
   accepted TEXT, -- a ballot
-  author TEXT, -- of the learned entry, else of the accepted one; NULL: the no-op
-  number INTEGER, -- NULL: there is no entry
-  follows INTEGER,
-  body TEXT,
-  accepted_author TEXT, -- of the accepted entry where that is not the learned one
-  accepted_number INTEGER,
-  accepted_follows INTEGER,
-  accepted_body TEXT,
+  entries TEXT, -- JSON, an [author, number, follows, body] a slot: learned ones, else the accepted; NULL: there is none
+  accepted_entries TEXT, -- the accepted ones, where they are not those
+  void TEXT, -- JSON: which entries of the prefix took no effect, by their places from 0; NULL: none
   checksum INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX shown_by_author ON slots (author) WHERE state = 'shown';
+CREATE TABLE ahead ( -- what is learned above the prefix
+  first INTEGER PRIMARY KEY,
+  last INTEGER NOT NULL,
+  checksum INTEGER NOT NULL
+) STRICT;
+CREATE TABLE tweeted ( -- whose tweets are in effect in a part of the prefix, at most
+  through INTEGER PRIMARY KEY, -- the last slot of the part; each is as long
+  authors TEXT NOT NULL, -- names, sorted
+  checksum INTEGER NOT NULL
+) STRICT;
 CREATE TABLE ranges ( -- promises for many slots
   position INTEGER PRIMARY KEY,
   first INTEGER NOT NULL,
@@ -75,19 +80,21 @@ CREATE TABLE authors (
   author TEXT PRIMARY KEY,
   last_in_effect INTEGER NOT NULL, -- number of the author's last entry in effect
   tweets INTEGER NOT NULL, -- how many are in effect
+  newest INTEGER NOT NULL, -- none is in effect above this slot
   checksum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE events ( -- of this site
-  number INTEGER PRIMARY KEY,
+CREATE TABLE events ( -- of this site: a row is a run of consecutive numbers; no two overlap
+  first INTEGER PRIMARY KEY,
+  last INTEGER NOT NULL,
   state TEXT NOT NULL, -- queued, proposed, unknown; created, lost, not-created
-  slot INTEGER,
+  slot INTEGER, -- of the first one; the others are in the slots after it
   reason TEXT,
   to_author TEXT,
   to_kind TEXT,
-  body TEXT NOT NULL,
+  bodies TEXT, -- JSON, a body an event; NULL: they are created, and in the log
   checksum INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX open_events ON events (number) WHERE state IN ('queued', 'proposed', 'unknown');
+CREATE INDEX open_events ON events (first) WHERE state IN ('queued', 'proposed', 'unknown');
 CREATE TABLE peers ( -- the newest that was heard of each
   site TEXT PRIMARY KEY,
   life TEXT NOT NULL,
@@ -105,8 +112,8 @@ CREATE TABLE evidence ( -- of rules that were broken
 CREATE VIEW log AS
   SELECT
     slot,
-    iif(state IN ('promised', 'accepted'), state, 'chosen') AS state,
-    CASE WHEN number IS NULL THEN NULL WHEN state = 'void' THEN 'void' ELSE coalesce(kind, 'noop') END AS kind,
+    state,
+    CASE WHEN entry IS NULL THEN NULL WHEN is_void THEN 'void' ELSE coalesce(kind, 'noop') END AS kind,
     author,
     author || '/' || number AS id,
     strftime('%Y-%m-%dT%H:%M:%fZ', at_ms / 1000.0, 'unixepoch') AS at,
@@ -119,25 +126,49 @@ CREATE VIEW log AS
         *,
         iif(author IS NULL, NULL, substr(body, 1, instr(body, ' ') - 1)) AS kind,
         iif(author IS NULL, NULL, substr(body, instr(body, ' ') + 1)) AS rest
-      FROM slots
+      FROM (
+        SELECT
+          slots.first + place.key AS slot,
+          CASE
+            WHEN slots.first + place.key <= meta.prefix THEN 'chosen'
+            WHEN EXISTS (SELECT 1 FROM ahead WHERE slots.first + place.key BETWEEN ahead.first AND ahead.last)
+              THEN 'chosen'
+            ELSE iif(slots.entries IS NULL, 'promised', 'accepted')
+          END AS state,
+          EXISTS (SELECT 1 FROM json_each(slots.void) AS void WHERE void.value = place.key) AS is_void,
+          place.value AS entry,
+          json_extract(place.value, '$[0]') AS author,
+          json_extract(place.value, '$[1]') AS number,
+          json_extract(place.value, '$[3]') AS body
+        FROM meta, slots, json_each(coalesce(entries, _NO_ENTRIES)) AS place
+      )
     )
   );
 CREATE VIEW acceptor AS
   SELECT
-    slot,
+    slots.first + place.key AS slot,
     promised AS maxPrepare,
     accepted AS accNum,
-    CASE
-      WHEN accepted IS NULL THEN NULL
-      WHEN accepted_number IS NULL THEN coalesce(author || '/' || number || ' ' || body, 'noop')
-      ELSE coalesce(accepted_author || '/' || accepted_number || ' ' || accepted_body, 'noop')
-    END AS accVal
-  FROM slots;
+    iif(
+      accepted IS NULL,
+      NULL,
+      coalesce(
+        json_extract(place.value, '$[0]') || '/' || json_extract(place.value, '$[1]') || ' '
+          || json_extract(place.value, '$[3]'),
+        'noop'
+      )
+    ) AS accVal
+  FROM slots, json_each(coalesce(accepted_entries, entries, _NO_ENTRIES)) AS place;
 CREATE VIEW timeline AS
-  SELECT log.slot, log.author, log.at, log.text FROM log JOIN slots USING (slot) WHERE slots.state = 'shown';
+  SELECT log.slot, log.author, log.at, log.text FROM log, meta WHERE log.kind = 'tweet' AND log.slot <= meta.prefix;
 """
 
-_STATEMENTS: Final = tuple(statement.strip() for statement in _TABLES.split(";\n") if statement.strip())
+_NO_ENTRIES: Final = "'[null' || replace(hex(zeroblob(slots.last - slots.first)), '00', ',null') || ']'"
+"""As many places as the row has slots, with nothing in them."""
+
+_STATEMENTS: Final = tuple(
+    statement.strip().replace("_NO_ENTRIES", _NO_ENTRIES) for statement in _TABLES.split(";\n") if statement.strip()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +261,7 @@ def _write_new(draft: Path, identity: Identity) -> None:
         number_max=0,
         prefix=Slot(0),
         tally=0,
+        log_tally=0,
     )
     db = apsw.Connection(str(draft))
     try:

@@ -21,13 +21,14 @@ from typing import Final
 import apsw
 
 from engine.core.ids import SiteId, Slot
-from engine.core.messages import LearnedSlot
+from engine.core.run import Run
 from engine.core.storage import EventRow, LogRow, SlotText, Stored, StoreFailed, Vote, Write
+from storage.changes import Changes
 from storage.errors import sqlite_errors
 from storage.lock import FolderLock
 from storage.reader import Reader
 from storage.schema import Identity, check_identity, check_schema, ensure_store, make_folder
-from storage.tail import Changes, Tail
+from storage.tail import Tail
 from storage.wal import check_log
 
 DATABASE: Final = "site.db"
@@ -90,7 +91,7 @@ class SqliteStorage:
                 self._write(self._tail.advance(writes))
             return self._tail.meta.commit
 
-    def learned(self, first: Slot, last: Slot, bytes_max: int) -> list[LearnedSlot]:
+    def learned(self, first: Slot, last: Slot, bytes_max: int) -> list[Run]:
         with self._attempt():
             return self._reader.learned(first, last, bytes_max)
 
@@ -118,9 +119,9 @@ class SqliteStorage:
         with self._attempt():
             return self._reader.events(numbers, limit)
 
-    def scrub(self, after: Slot, rows_max: int) -> Slot | None:
+    def scrub(self, after: Slot, slots_max: int) -> Slot | None:
         with self._attempt():
-            return self._reader.scrub(after, rows_max)
+            return self._reader.scrub(after, slots_max)
 
     def close(self) -> None:
         """Lets go of the database and the lock; may be called again. Raises StoreFailed if a last checkpoint fails."""

@@ -2,32 +2,39 @@
 
 Rules that hold here:
 - However often one commit changes a row, the row is written once, as it is in the end.
-- A learned slot is never voted on or learned again (R1), and the prefix grows slot by slot (R2). A write that asks for
+- A learned slot is never voted on or learned again (R1), and the prefix grows without a gap (R2). A write that asks for
   anything else is a bug of this site: AssertionError, before anything of its commit is written.
+- What is learned as it was accepted here stands in its row already: that row is not written again.
 - The tally is the sum of the checksums of the rows in the tail. It is written with them, so that a start sees a row
-  that was lost, or an old one that came back, which its own checksum cannot show (D3).
+  that was lost, or an old one that came back, which its own checksum cannot show (D3). Rows of slots that leave the
+  tail are summed up too, for the paced check.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import assert_never
 
-from engine.core.entry import Entry
+from msgspec.structs import replace
+
 from engine.core.ids import SiteId, Slot
+from engine.core.run import Run
+from engine.core.spans import Part
 from engine.core.storage import (
-    EventRow,
+    EventRun,
     PeerMemory,
     RangePromise,
     Stored,
     Vote,
+    Voted,
     Write,
     WriteApplied,
     WriteBlock,
-    WriteEvent,
+    WriteEvents,
     WriteEvidence,
     WriteLearned,
+    WriteNumbers,
     WritePeer,
     WriteRanges,
     WriteRound,
@@ -35,80 +42,54 @@ from engine.core.storage import (
     WriteVote,
 )
 from storage import rows
-from storage.rows import IN_PREFIX, OPEN_EVENTS, Author, Key, Meta, SlotRow, SlotState, Table, Values
-
-
-@dataclass(slots=True)
-class Tally:
-    """The checksums of the rows that a start needs, and their sum."""
-
-    checksums: dict[tuple[str, Key], int] = field(default_factory=dict)  # (table, key) -> checksum
-    total: int = 0
-
-    def add(self, table: Table, key: Key, checksum: int) -> None:
-        """In place of the row's last checksum, if it has one."""
-        self.drop(table, key)
-        self.checksums[table.name, key] = checksum
-        self.total += checksum
-
-    def drop(self, table: Table, key: Key) -> None:
-        """Does nothing for a row that is not needed."""
-        self.total -= self.checksums.pop((table.name, key), 0)
-
-
-class Changes:
-    """What one commit does to the tables: rows with their checksums to put, and keys of rows to delete."""
-
-    def __init__(self, tally: Tally) -> None:
-        self.puts: dict[Table, list[Values]] = {}
-        self.deletes: dict[Table, list[Key]] = {}
-        self._tally = tally
-
-    def keep(self, table: Table, values: Values) -> None:
-        """Puts a row that the next start needs."""
-        self._tally.add(table, table.key_of(values), self._put(table, values))
-
-    def archive(self, table: Table, values: Values) -> None:
-        """Puts a row that no start needs any more."""
-        self._put(table, values)
-        self._tally.drop(table, table.key_of(values))
-
-    def delete(self, table: Table, key: Key) -> None:
-        self.deletes.setdefault(table, []).append(key)
-        self._tally.drop(table, key)
-
-    def _put(self, table: Table, values: Values) -> int:
-        checksum = table.checksum(values)
-        self.puts.setdefault(table, []).append((*values, checksum))
-        return checksum
+from storage.changes import Changes, RunRows, Tally
+from storage.rows import OPEN_EVENTS, Author, Held, Meta, cut_held
+from storage.tweeted import begin_of, ends
 
 
 @dataclass(slots=True)
 class _Touched:
-    """What the writes of one commit changed."""
+    """What else the writes of one commit changed."""
 
-    slots: dict[Slot, SlotRow] = field(default_factory=dict)
-    events: dict[int, EventRow] = field(default_factory=dict)
     blocks: set[tuple[SiteId, SiteId]] = field(default_factory=set)
     authors: set[SiteId] = field(default_factory=set)
     peers: set[SiteId] = field(default_factory=set)
+    tweeted: list[tuple[Slot, set[SiteId]]] = field(default_factory=list)
     evidence: list[WriteEvidence] = field(default_factory=list)
+    ranges_before: int | None = None
 
 
 @dataclass(slots=True)
 class Tail:
     meta: Meta
-    slots: dict[Slot, SlotRow]  # above the prefix
+    slots: RunRows[Held]  # those that reach above the prefix
+    ahead: RunRows[bool]
     ranges: tuple[RangePromise, ...]
     blocks: dict[tuple[SiteId, SiteId], Slot]
     authors: dict[SiteId, Author]
-    open_events: dict[int, EventRow]
+    events: RunRows[EventRun]  # the open ones
     peers: dict[SiteId, PeerMemory]
     tally: Tally
 
     def stored(self) -> Stored:
         """A picture of the tail that later commits do not change."""
         meta = self.meta
+        votes: list[Voted] = []
+        ahead: list[Run] = []
+        used_max = meta.prefix
+        for part in self.slots.spans:
+            for first, last, learned in self._above(part):
+                held = (
+                    part.value
+                    if part[:2] == (first, last)
+                    else cut_held(part.value, first - part.first, last - first + 1)
+                )
+                if learned:
+                    ahead.append(Run(first, held.entries))
+                else:
+                    votes.append(Voted(first, last, held.vote))
+                if held.entries:
+                    used_max = max(used_max, last)
         return Stored(
             life=meta.life,
             commit=meta.commit,
@@ -117,32 +98,33 @@ class Tail:
             round=meta.round,
             number_max=meta.number_max,
             prefix=meta.prefix,
-            used_max=max(
-                (row.slot for row in self.slots.values() if row.state is not SlotState.PROMISED), default=meta.prefix
-            ),
-            votes={row.slot: row.vote for row in self.slots.values() if row.learned is None},
-            ahead={row.slot: row.learned for row in self.slots.values() if row.learned is not None},
+            used_max=used_max,
+            votes=tuple(votes),
+            ahead=tuple(ahead),
             ranges=self.ranges,
             blocks=dict(self.blocks),
             last_in_effect={author.site: author.last_in_effect for author in self.authors.values()},
-            open_events=tuple(self.open_events[number] for number in sorted(self.open_events)),
+            open_events=tuple(part.value for part in self.events.spans),
             peers=dict(self.peers),
         )
 
+    def learned_without_entry(self) -> Iterator[Slot]:
+        """Where what is learned ahead is not above the prefix, or no row has it."""
+        for learned in self.ahead.spans:
+            for part in self.slots.spans.parts(learned.first, learned.last):
+                if part.value is None or not part.value.entries or part.first <= self.meta.prefix:
+                    yield part.first
+
     def advance(self, writes: Sequence[Write]) -> Changes:
         """Takes in one commit and returns its rows. After an AssertionError the tail is of no use."""
-        ranges_before = len(self.ranges)
         touched = _Touched()
         for write in writes:
             self._take(write, touched)
         self.meta.commit += 1
         changes = Changes(self.tally)
-        for row in touched.slots.values():
-            put = changes.archive if row.state in IN_PREFIX else changes.keep
-            put(rows.SLOTS, rows.slot_values(row))
-        for event in touched.events.values():
-            put = changes.keep if event.state in OPEN_EVENTS else changes.archive
-            put(rows.EVENTS, rows.event_values(event))
+        self._put_slots(changes)
+        self._put_ahead(changes)
+        self._put_events(changes)
         for pair in touched.blocks:
             if pair in self.blocks:
                 changes.keep(rows.BLOCKS, (*pair, self.blocks[pair]))
@@ -152,10 +134,12 @@ class Tail:
             changes.keep(rows.AUTHORS, rows.author_values(self.authors[site]))
         for site in touched.peers:
             changes.keep(rows.PEERS, rows.peer_values(self.peers[site]))
-        if any(isinstance(write, WriteRanges) for write in writes):
+        for through, authors in touched.tweeted:
+            changes.archive(rows.TWEETED, rows.tweeted_values(through, authors))
+        if touched.ranges_before is not None:
             for position, promise in enumerate(self.ranges):
                 changes.keep(rows.RANGES, rows.range_values(position, promise))
-            for position in range(len(self.ranges), ranges_before):
+            for position in range(len(self.ranges), touched.ranges_before):
                 changes.delete(rows.RANGES, (position,))
         for position, evidence in enumerate(touched.evidence):
             changes.archive(rows.EVIDENCE, (self.meta.commit, position, evidence.rule, evidence.text))
@@ -163,17 +147,51 @@ class Tail:
         changes.archive(rows.META, rows.meta_values(self.meta))
         return changes
 
+    def _put_slots(self, changes: Changes) -> None:
+        for row in self.slots.left:
+            if self.slots.is_touched(row.first):
+                self.meta.log_tally += changes.archive(rows.SLOTS, rows.slots_values(*row))
+            else:
+                self.meta.log_tally += self.tally.drop(rows.SLOTS, (row.first,))
+        put, gone = self.slots.changed()
+        for row in put:
+            changes.keep(rows.SLOTS, rows.slots_values(*row))
+        for first in gone:
+            changes.delete(rows.SLOTS, (first,))
+
+    def _put_ahead(self, changes: Changes) -> None:
+        put, gone = self.ahead.changed()
+        for first, last, _ in put:
+            changes.keep(rows.AHEAD, (first, last))
+        for first in gone:
+            changes.delete(rows.AHEAD, (first,))
+
+    def _put_events(self, changes: Changes) -> None:
+        for settled in self.events.left:
+            changes.archive(rows.EVENTS, rows.events_values(settled.value))
+        put, gone = self.events.changed()
+        for run in put:
+            changes.keep(rows.EVENTS, rows.events_values(run.value))
+        for first in gone:
+            changes.delete(rows.EVENTS, (first,))
+
     def _take(self, write: Write, touched: _Touched) -> None:
         match write:
-            case WriteVote(slot, vote):
-                self._require_unlearned(slot)
-                self._take_slot(touched, slot, vote, None)
-            case WriteLearned(slot, entry, vote):
-                self._require_unlearned(slot)
-                self._take_slot(touched, slot, vote, entry)
+            case WriteVote(first, last, vote):
+                self._vote(first, last, vote)
+            case WriteLearned(run):
+                self._learn(run)
             case WriteApplied():
                 self._apply(write, touched)
+            case WriteEvents(run):
+                self._take_events(run)
+            case WriteNumbers(number_max):
+                before = self.meta.number_max
+                _require(number_max >= before, f"numbers through {number_max} after {before} (E1)")
+                self.meta.number_max = number_max
             case WriteRanges(ranges):
+                if touched.ranges_before is None:
+                    touched.ranges_before = len(self.ranges)
                 self.ranges = ranges
             case WriteBlock(blocker, blocked, slot):
                 touched.blocks.add((blocker, blocked))
@@ -184,12 +202,6 @@ class Tail:
             case WriteRound(round_):
                 _require(round_ >= self.meta.round, f"round {round_} after round {self.meta.round} (B1)")
                 self.meta.round = round_
-            case WriteEvent(event):
-                touched.events[event.number] = event
-                self.meta.number_max = max(self.meta.number_max, event.number)
-                self.open_events.pop(event.number, None)
-                if event.state in OPEN_EVENTS:
-                    self.open_events[event.number] = event
             case WritePeer(memory):
                 touched.peers.add(memory.site)
                 self.peers[memory.site] = memory
@@ -201,35 +213,75 @@ class Tail:
             case _:
                 assert_never(write)
 
-    def _take_slot(self, touched: _Touched, slot: Slot, vote: Vote, learned: Entry | None) -> None:
-        _require((vote.accepted is None) == (vote.entry is None), f"slot {slot}: half an acceptance")
-        if learned is not None:
-            state = SlotState.LEARNED
-        else:
-            state = SlotState.PROMISED if vote.accepted is None else SlotState.ACCEPTED
-        self.slots[slot] = touched.slots[slot] = SlotRow(slot, state, vote, learned)
+    def _vote(self, first: Slot, last: Slot, vote: Vote) -> None:
+        self._require_unlearned(first, last)
+        due = 0 if vote.accepted is None else last - first + 1
+        _require(len(vote.entries) == due, f"slot {first}: half an acceptance")
+        self.slots.put(first, last, Held(vote.promised, vote.accepted, vote.entries))
+
+    def _learn(self, run: Run) -> None:
+        first, last = run.first, run.last
+        self._require_unlearned(first, last)
+        for part in list(self.slots.spans.parts(first, last)):
+            entries = run.entries[part.first - first : part.last - first + 1]
+            match part.value:
+                case None:
+                    self.slots.put(part.first, part.last, Held(None, None, entries))
+                case Held(promised, accepted, voted) if voted != entries:
+                    self.slots.put(part.first, part.last, Held(promised, accepted, entries, voted))
+        before = self.ahead.spans.at(Slot(first - 1))
+        after = self.ahead.spans.at(Slot(last + 1))
+        self.ahead.put(before.first if before else first, after.last if after else last, True)
 
     def _apply(self, write: WriteApplied, touched: _Touched) -> None:
-        slot, entry = write.slot, write.entry
-        _require(slot == self.meta.prefix + 1, f"slot {slot} applied, the prefix is {self.meta.prefix} (R2)")
-        row = self.slots.pop(slot, None)
-        _require(row is not None and row.learned == entry, f"slot {slot} applied, but not learned so (R1)")
-        assert row is not None
-        if write.void:
-            state = SlotState.VOID
-        else:
-            state = SlotState.SHOWN if write.shown else SlotState.APPLIED
-            if entry.author is not None:
-                tweets = self.authors[entry.author].tweets if entry.author in self.authors else 0
-                self.authors[entry.author] = Author(entry.author, entry.number, tweets + write.shown)
-                touched.authors.add(entry.author)
-        self.meta.prefix = slot
-        touched.slots[slot] = replace(row, state=state)
+        first, last = write.first, write.last
+        _require(first == self.meta.prefix + 1, f"slot {first} applied, the prefix is {self.meta.prefix} (R2)")
+        learned = self.ahead.spans.at(first)
+        _require(learned is not None and learned.last >= last, f"slot {first} applied, but not learned (R1)")
+        self.ahead.take_out(first, last)
+        for slot in write.void:
+            row = self.slots.spans.at(slot)
+            assert row is not None
+            self.slots.put(row.first, row.last, replace(row.value, void=(*row.value.void, slot - row.first)))
+        self.meta.prefix = last
+        self._leave(first, last)
+        self._count(write, touched)
 
-    def _require_unlearned(self, slot: Slot) -> None:
-        row = self.slots.get(slot)
-        learned = slot <= self.meta.prefix or (row is not None and row.learned is not None)
-        _require(not learned, f"slot {slot} is learned already (R1)")
+    def _leave(self, first: Slot, last: Slot) -> None:
+        """The prefix has come to `last`: rows that end there or below leave the tail."""
+        spans = self.slots.spans
+        begins, ends = spans.at(first), spans.at(last)
+        assert begins is not None
+        assert ends is not None
+        through = last if ends.last == last else Slot(ends.first - 1)
+        if begins.first <= through:
+            self.slots.left.extend(spans.remove(begins.first, through))
+
+    def _count(self, write: WriteApplied, touched: _Touched) -> None:
+        tweeted = {changed.author for changed in write.authors if changed.tweets}
+        for through in ends(write.first, write.last):
+            before = {author.site for author in self.authors.values() if author.newest >= begin_of(through)}
+            touched.tweeted.append((through, before | tweeted))
+        for changed in write.authors:
+            site, tweets = changed.author, changed.tweets
+            known = self.authors.get(site) or Author(site, 0, 0, Slot(0))
+            newest = write.last if tweets else known.newest
+            self.authors[site] = Author(site, changed.last_in_effect, known.tweets + tweets, newest)
+            touched.authors.add(site)
+
+    def _take_events(self, run: EventRun) -> None:
+        take = self.events.put if run.state in OPEN_EVENTS else self.events.leave
+        take(Slot(run.first), Slot(run.last), run)
+
+    def _require_unlearned(self, first: Slot, last: Slot) -> None:
+        learned = first <= self.meta.prefix or (len(self.ahead.spans) > 0 and bool(self.ahead.spans.over(first, last)))
+        _require(not learned, f"slot {first} is learned already (R1)")
+
+    def _above(self, part: Part[Held]) -> Iterator[tuple[Slot, Slot, bool]]:
+        """What of a row lies above the prefix, by whether it is learned."""
+        above = max(part.first, Slot(self.meta.prefix + 1))
+        for first, last, learned in self.ahead.spans.parts(above, part.last):
+            yield first, last, learned is not None
 
 
 def _require(holds: bool, what: str) -> None:

@@ -169,6 +169,12 @@ TWEET: Final = re.compile(rf"{Kind.TWEET} (?:0|[1-9][0-9]{{0,14}}) (?!\s).{{1,{T
 it is REFUSED. Of another one, `decode` says what it is (a tweet too, if its clock is past all calendars)."""
 
 
+def check_body(body: str) -> None:
+    """Raises BadOperation for a body that `decode` does not take. The usual one is known at a glance."""
+    if TWEET.match(body) is None or REFUSED.search(body) is not None:
+        decode(body)
+
+
 def kind_of(entry: Entry) -> Kind:
     """Of an entry that `decode` takes."""
     return Kind.NOOP if entry.author is None else Kind(entry.body.partition(" ")[0])

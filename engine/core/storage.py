@@ -329,7 +329,8 @@ class Storage(LogReader, Protocol):
     def events(self, numbers: Sequence[int] | None, limit: int) -> list[EventRow]:
         """This site's events: those asked for, or the newest `limit`; ascending."""
 
-    def scrub(self, after: Slot, rows_max: int) -> Slot | None:
-        """Checks up to `rows_max` rows above `after`; returns the last one checked, None at the end (D3)."""
+    def scrub(self, after: Slot, slots_max: int) -> Slot | None:
+        """Checks what is stored of slots and events above `after`, up to `slots_max` and what the last run has more;
+        returns how far it came, None at the end (D3)."""
 
     def close(self) -> None: ...

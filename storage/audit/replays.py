@@ -1,7 +1,7 @@
 """The prefix of one store, replayed from slot 1.
 
 Rules that hold here:
-- R2: the prefix has no gap, and all of it is learned and applied; timeline and block table are what the replay gives.
+- R2: the prefix has no gap, and all of it is learned; block table and numbers of tweets are what the replay gives.
 - E5: an entry stands as void exactly where the replay says so, and last numbers in effect are the replay's.
 - E1, E3: what stands as in effect is no event of that author's again, and none from before.
 - The state machine is the core's: the simulation holds it against one that was written apart.
@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from engine.core.entry import BadOperation, Entry
 from engine.core.ids import SiteId, Slot
-from engine.core.log.microblog import Applied, Microblog
+from engine.core.log.microblog import Microblog
+from engine.core.run import run_of
+from engine.core.storage import LogRow
 from storage.audit.report import Findings, named
 from storage.audit.stores import Store
-from storage.rows import Author, SlotRow, SlotState
+from storage.rows import Author
 
 
 class Replay:
@@ -27,40 +29,38 @@ class Replay:
         self._tweets: dict[SiteId, int] = {}
         self._broken = False
 
-    def take(self, slot: Slot, row: SlotRow | None) -> None:
+    def take(self, slot: Slot, row: LogRow | None) -> None:
         """The store's row of the next slot, None where it has no sound one."""
         if self._broken or slot > self._store.prefix:
             return
         if row is None or row.learned is None:
-            has = "there is no sound row" if row is None else f"the slot is {row.state}"
+            has = "there is no sound row" if row is None else "the slot is only promised"
             self._broken = True
             self._add("R2", slot, f"the prefix goes through {self._store.prefix}, but {has}")
             return
         last = 0 if row.learned.author is None else self._microblog.last_in_effect(row.learned.author)
         try:
-            applied = self._microblog.apply(slot, row.learned)
+            applied = self._microblog.apply(run_of(slot, row.learned))
         except BadOperation as error:
             self._broken = True
             self._add("R2", slot, f"{named(row.learned)} cannot be applied: {error}")
             return
-        if applied.shown and row.learned.author is not None:
-            self._tweets[row.learned.author] = self._tweets.get(row.learned.author, 0) + 1
-        self._hold_state(row, row.learned, applied, last)
+        for author in applied.shown:
+            self._tweets[author] = self._tweets.get(author, 0) + 1
+        self._hold_void(slot, row, row.learned, bool(applied.void), last)
         if slot == self._store.prefix:
             self._hold_tables(slot)
 
-    def _hold_state(self, row: SlotRow, entry: Entry, applied: Applied, last: int) -> None:
-        in_effect = SlotState.SHOWN if applied.shown else SlotState.APPLIED
-        due = SlotState.VOID if applied.void else in_effect
-        if row.state is due:
+    def _hold_void(self, slot: Slot, row: LogRow, entry: Entry, due: bool, last: int) -> None:
+        if row.void is due:
             return
-        if applied.void and row.state in {SlotState.APPLIED, SlotState.SHOWN} and entry.number <= last:
+        if due and entry.number <= last:
             sentence = f"{named(entry)} stands as in effect, after {entry.author}/{last} was: twice, or out of order"
-            self._add("E1", row.slot, sentence)
+            self._add("E1", slot, sentence)
             return
-        rule = "E5" if SlotState.VOID in {row.state, due} else "R2"
+        stands, replayed = ("in effect", "void") if due else ("void", "in effect")
         after = f", with {entry.author}/{last} last in effect before it" if entry.author is not None else ""
-        self._add(rule, row.slot, f"{named(entry)} stands as {row.state}, a replay has it {due}{after}")
+        self._add("E5", slot, f"{named(entry)} stands as {stands}, a replay has it {replayed}{after}")
 
     def _hold_tables(self, slot: Slot) -> None:
         begun = self._store.begun
@@ -68,7 +68,7 @@ class Replay:
             has, due = _blocks(begun.blocks), _blocks(self._microblog.blocks)
             self._add("R2", slot, f"its block table has {has}, a replay of its prefix {due}")
         for site in sorted({*begun.authors, *begun.meta.sites}):
-            author = begun.authors.get(site, Author(site, 0, 0))
+            author = begun.authors.get(site, Author(site, 0, 0, Slot(0)))
             last, tweets = self._microblog.last_in_effect(site), self._tweets.get(site, 0)
             if author.last_in_effect != last:
                 sentence = f"it has {author.last_in_effect} as {site}'s last number in effect, a replay has {last}"

@@ -17,6 +17,7 @@ from typing import Final
 from engine.core.entry import BadOperation, Entry
 from engine.core.ids import SiteId, Slot
 from engine.core.log.microblog import Microblog
+from engine.core.run import run_of
 from engine.core.storage import Standing, StoreError
 from storage.audit.events import Events
 from storage.audit.replays import Replay
@@ -173,7 +174,7 @@ class _Log:
         if slot != self.through + 1 or entry is None:
             return
         try:
-            applied = self._microblog.apply(slot, entry)
+            applied = self._microblog.apply(run_of(slot, entry))
         except BadOperation:
             return  # the replay of each store that has it says so
         self.through = slot

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from engine.core.ids import SiteId, Slot
-from engine.core.storage import EventRow, Standing, StoreDamaged
+from engine.core.storage import LogRow, Standing, StoreDamaged
 from storage.audit.report import Findings
 from storage.beside import OutsideStore
 from storage.errors import told_to_readers
 from storage.reader import Reader
-from storage.rows import IN_PREFIX, SlotRow
+from storage.rows import KeptEvents
 from storage.sqlite import DATABASE
 from storage.tail import Tail
 
@@ -57,44 +57,46 @@ class Store:
     @property
     def row_max(self) -> Slot:
         """The highest slot with a row, a mere promise included."""
-        return max(self.begun.slots, default=self.prefix)
+        return self.begun.slots.spans.last or self.prefix
 
     @property
     def is_original(self) -> bool:
         """It votes, so all that its site ever voted is in it (D5); a new or a lost disk may lack that."""
         return self.begun.meta.standing is Standing.ADMITTED
 
-    def slot_rows(self, first: Slot, last: Slot) -> dict[Slot, SlotRow]:
-        """The sound rows of these slots."""
-        found = self._sound(lambda a, b: self.reader.slot_rows(Slot(a), Slot(b)), first, last, self._damaged_slot)
-        return {row.slot: row for row in found}
+    def slot_rows(self, first: Slot, last: Slot) -> dict[Slot, LogRow]:
+        """These slots, as far as their rows are sound."""
+        found = self._sound(self.reader.slot_rows, self.reader.row_of(first), last, self._damaged_slot)
+        return {row.slot: row for row in found if first <= row.slot <= last}
 
-    def events(self) -> Iterator[EventRow]:
+    def events(self) -> Iterator[KeptEvents]:
         """The sound rows of this site's events, in the order of their numbers, a page at a time."""
         for first in range(1, self.begun.meta.number_max + 1, EVENTS_PAGE):
-            yield from self._sound(self.reader.event_rows, first, first + EVENTS_PAGE - 1, self._damaged_event)
+            yield from self._sound(
+                self.reader.kept_events, Slot(first), Slot(first + EVENTS_PAGE - 1), self._damaged_event
+            )
 
     def _sound(
         self,
-        read: Callable[[int, int], list[_Row]],
-        first: int,
-        last: int,
-        damaged: Callable[[int, StoreDamaged], None],
+        read: Callable[[Slot, Slot], list[_Row]],
+        first: Slot,
+        last: Slot,
+        damaged: Callable[[Slot, StoreDamaged], None],
     ) -> list[_Row]:
-        """The rows from `first` to `last`, less those that cannot be read even alone."""
+        """What the rows have that begin from `first` to `last`, less those that cannot be read even alone."""
         try:
             return read(first, last)
         except StoreDamaged as damage:
             if first == last:
                 damaged(first, damage)
                 return []
-        middle = (first + last) // 2
-        return [*self._sound(read, first, middle, damaged), *self._sound(read, middle + 1, last, damaged)]
+        middle = Slot((first + last) // 2)
+        return [*self._sound(read, first, middle, damaged), *self._sound(read, Slot(middle + 1), last, damaged)]
 
-    def _damaged_slot(self, slot: int, damage: StoreDamaged) -> None:
-        self.findings.add("D3", damage.what, slot=Slot(slot), site=self.site)
+    def _damaged_slot(self, slot: Slot, damage: StoreDamaged) -> None:
+        self.findings.add("D3", damage.what, slot=slot, site=self.site)
 
-    def _damaged_event(self, _number: int, damage: StoreDamaged) -> None:
+    def _damaged_event(self, _number: Slot, damage: StoreDamaged) -> None:
         self.findings.add("D3", damage.what, site=self.site)
 
 
@@ -126,9 +128,10 @@ def begin(outside: OutsideStore, findings: Findings) -> Store | None:
     except StoreDamaged as damage:
         findings.add("D3", told_to_readers(damage), site=meta.site)
         return None
-    for row in store.begun.slots.values():
-        if row.state in IN_PREFIX:
-            findings.add("R2", f"is {row.state}, but the prefix is {store.prefix}", slot=row.slot, site=store.site)
+    for row in store.begun.slots.spans:
+        for slot in (Slot(row.first + place) for place in row.value.void):
+            if slot > store.prefix:
+                findings.add("R2", f"is void, but the prefix is {store.prefix}", slot=slot, site=store.site)
     for kept in outside.reader.evidence():
         findings.add(kept.rule, f"kept as evidence: {kept.text}", site=store.site)
     return store

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, SiteId, Slot, quorum_size
+from engine.core.storage import LogRow
 from storage.audit.report import Findings, named
-from storage.rows import SlotRow
 
-Rows = Mapping[SiteId, SlotRow]
+Rows = Mapping[SiteId, LogRow]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,16 @@ from storage.audit import run, stores
 from tests.storage.planting import make_cluster
 
 
-@pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module")
+def small_parts() -> Iterator[None]:
+    """Every second slot ends a part of the prefix (`storage.tweeted`)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("storage.tweeted.PART_SLOTS", 2)
+        yield
+
+
+@pytest.fixture(scope="module")
+def cluster(small_parts: None, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ARG001 - stores are made so
     """Three stores that agree, not to be changed."""
     return make_cluster(tmp_path_factory.mktemp("data"))
 

@@ -6,39 +6,57 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
 import apsw
-from msgspec.structs import replace
 
 from engine.core.entry import NOOP, Block, Entry, Operation, Stamped, Tweet, Unblock, Withdrawal, encode
 from engine.core.ids import Ballot, Round, SiteId, Slot
 from engine.core.log.microblog import Microblog
+from engine.core.run import run_of
 from engine.core.storage import (
     NO_VOTE,
-    EventRow,
+    EventRun,
     EventState,
+    InEffect,
     PeerMemory,
     RangePromise,
     Standing,
     Vote,
     Write,
     WriteApplied,
-    WriteEvent,
+    WriteEvents,
     WriteLearned,
+    WriteNumbers,
     WritePeer,
     WriteRanges,
     WriteRound,
     WriteStanding,
     WriteVote,
 )
-from storage.rows import AUTHORS, BLOCKS, META, PEERS, RANGES, SLOTS, WHERE_OPEN, Table, Value
+from storage.rows import (
+    AHEAD,
+    AUTHORS,
+    BLOCKS,
+    META,
+    PEERS,
+    RANGES,
+    SLOTS,
+    TWEETED,
+    WHERE_OPEN,
+    Cell,
+    Held,
+    Table,
+    is_tweet,
+    slots_values,
+)
 from storage.schema import Identity
 from storage.sqlite import SqliteStorage, open_store
-from tests.storage.samples import ALICE, AT_MS, BOB, CAROL, ballot
+from storage.tweeted import part_of
+from tests.storage.samples import ALICE, AT_MS, BOB, CAROL, ballot, promised
 
 SITES: Final = (ALICE, BOB, CAROL)
 NAMES: Final = ("alice", "bob", "carol")
@@ -95,27 +113,28 @@ def make_cluster(data: Path) -> Path:
 def _history(site: SiteId) -> list[Write]:
     """Everything that a site did, in one commit."""
     microblog = Microblog({}, {})
-    writes: list[Write] = [WriteStanding(Standing.ADMITTED, ""), WriteRound(Round(7))]
+    writes: list[Write] = [WriteStanding(Standing.ADMITTED, ""), WriteRound(Round(7)), WriteNumbers(8)]
     for slot, (chosen, at, voters) in enumerate(LOG[: PREFIXES[site]], start=1):
-        vote = Vote(at, at, chosen) if site in voters else NO_VOTE
-        applied = microblog.apply(Slot(slot), chosen)
-        writes.append(WriteLearned(Slot(slot), chosen, vote))
-        writes.append(WriteApplied(Slot(slot), chosen, applied.void, applied.shown))
-        if applied.table is not None:
-            writes.append(applied.table)
+        applied = microblog.apply(run_of(Slot(slot), chosen))
+        if site in voters:
+            writes.append(WriteVote(Slot(slot), Slot(slot), vote(at, chosen)))
+        writes.append(WriteLearned(run_of(Slot(slot), chosen)))
+        authors = tuple(InEffect(author, number, len(applied.shown)) for author, number in applied.numbers.items())
+        writes.append(WriteApplied(Slot(slot), Slot(slot), applied.void, authors))
+        writes.extend(applied.table)
     if site == CAROL:
         chosen, at, _ = LOG[9]
-        writes.append(WriteLearned(Slot(10), chosen, Vote(at, at, chosen)))
+        writes += [WriteVote(Slot(10), Slot(10), vote(at, chosen)), WriteLearned(run_of(Slot(10), chosen))]
     if site == ALICE:
         pending = entry(BOB, 5, 4, Tweet("pending"))
-        writes.append(WriteVote(Slot(11), Vote(ballot(6, BOB), ballot(6, BOB), pending)))
-    writes.append(WriteVote(Slot(12), Vote(ballot(7, CAROL), None, None)))
+        writes.append(WriteVote(Slot(11), Slot(11), vote(ballot(6, BOB), pending)))
+    writes.append(WriteVote(Slot(12), Slot(12), promised(7, CAROL)))
     writes.append(WriteRanges((RangePromise(Slot(13), None, ballot(7, BOB)),)))
     bodies = {(chosen.author, chosen.number): chosen.body for chosen, *_ in LOG}
     for number, state, at_slot in _EVENTS[site]:
         body = bodies.get((site, number), _WITHDRAWN)
         body = _WITHDRAWN if body.startswith("withdrawal") else body
-        writes.append(WriteEvent(EventRow(number, body, state, None if at_slot is None else Slot(at_slot))))
+        writes.append(WriteEvents(EventRun(number, (body,), state, None if at_slot is None else Slot(at_slot))))
     return writes
 
 
@@ -130,15 +149,15 @@ class Planter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._change(META, "1", {"tally": self._tally()})
+        self._change(META, "1", {"tally": self._tally(), "log_tally": self._log_tally()})
         self._db.execute("COMMIT")
         self._db.close()
 
-    def change(self, table: Table, where: str, **columns: Value) -> None:
+    def change(self, table: Table, where: str, **columns: Cell) -> None:
         """Sets columns of the one row that `where` names."""
         self._change(table, where, columns)
 
-    def put(self, table: Table, *values: Value) -> None:
+    def put(self, table: Table, *values: Cell) -> None:
         """In the place of the row with this key, if there is one."""
         self._db.execute(table.put, (*values, table.checksum(values)))
 
@@ -146,13 +165,23 @@ class Planter:
         self._db.execute(f"DELETE FROM {table.name} WHERE {where}")
         assert self._db.changes() == 1
 
-    def slot(self, slot: int, state: str, learned: Entry | None, vote: Vote = NO_VOTE) -> None:
-        """The row of a slot, in the place of the one that is there."""
-        shown = learned if learned is not None else vote.entry
-        other = vote.entry if vote.entry != shown else None
-        self.put(SLOTS, slot, state, _text(vote.promised), _text(vote.accepted), *_values(shown), *_values(other))
+    def slot(self, slot: int, learned: Entry | None, voted: Vote = NO_VOTE) -> None:
+        """The row of a slot, in the place of the one that is there. The timeline comes to it."""
+        others = voted.entries if learned is not None and voted.entries != (learned,) else ()
+        entries = voted.entries if learned is None else (learned,)
+        self.put(SLOTS, *slots_values(slot, slot, Held(voted.promised, voted.accepted, entries, others)))
+        if learned is None or not is_tweet(learned):
+            return
+        if self._db.execute(f"SELECT 1 FROM tweeted WHERE through = {part_of(Slot(slot))}").fetchall():
+            self._change(TWEETED, f"through = {part_of(Slot(slot))}", {"authors": " ".join(NAMES)})
+        else:
+            self._change(AUTHORS, f"author = '{learned.author}'", {"newest": slot})
 
-    def _change(self, table: Table, where: str, columns: Mapping[str, Value]) -> None:
+    def ahead(self, slot: int) -> None:
+        """The slot is learned, above the prefix."""
+        self.put(AHEAD, slot, slot)
+
+    def _change(self, table: Table, where: str, columns: Mapping[str, Cell]) -> None:
         row: tuple[Any, ...]
         [row] = self._db.execute(f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE {where}").fetchall()
         self._db.execute(f"DELETE FROM {table.name} WHERE {where}")
@@ -160,14 +189,19 @@ class Planter:
 
     def _tally(self) -> int:
         """The sum of the checksums of all rows that a start needs."""
-        needed = ["slots WHERE slot > (SELECT prefix FROM meta)", f"events {WHERE_OPEN}"]
-        needed += [table.name for table in (RANGES, BLOCKS, AUTHORS, PEERS)]
+        needed = ["slots WHERE last > (SELECT prefix FROM meta)", f"events {WHERE_OPEN}"]
+        needed += [table.name for table in (AHEAD, RANGES, BLOCKS, AUTHORS, PEERS)]
         return sum(checksum for rest in needed for (checksum,) in self._db.execute(f"SELECT checksum FROM {rest}"))
 
+    def _log_tally(self) -> int:
+        """The sum of those of the rows that lie in the prefix."""
+        sql = "SELECT checksum FROM slots WHERE last <= (SELECT prefix FROM meta)"
+        return sum(checksum for (checksum,) in self._db.execute(sql))
 
-def vote(at: Ballot, voted: Entry | None, promised: Ballot | None = None) -> Vote:
+
+def vote(at: Ballot, voted: Entry, below: Ballot | None = None) -> Vote:
     """An acceptance at `at`, which is promised too unless another promise is given."""
-    return replace(Vote(at, at, voted), promised=promised or at)
+    return Vote(below or at, at, (voted,))
 
 
 def damage(folder: Path, sql: str) -> None:
@@ -180,11 +214,3 @@ def damage(folder: Path, sql: str) -> None:
 def open_beside(folder: Path, site: SiteId) -> SqliteStorage:
     """The store as its engine opens it."""
     return open_store(folder, Identity("paxos-island", site, SITES))
-
-
-def _text(at: Ballot | None) -> str | None:
-    return None if at is None else str(at)
-
-
-def _values(shown: Entry | None) -> Iterable[Value]:
-    return (None,) * 4 if shown is None else (shown.author, shown.number, shown.follows, shown.body)

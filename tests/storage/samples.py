@@ -5,21 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from engine.core.entry import NOOP, Entry, Stamped, Tweet, encode, kind_of
+from engine.core.entry import NOOP, Entry, Kind, Stamped, Tweet, encode, kind_of
 from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId
+from engine.core.run import Run
 from engine.core.storage import (
-    NO_VOTE,
-    EventRow,
+    EventRun,
     EventState,
+    InEffect,
     PeerMemory,
     RangePromise,
     Vote,
     Write,
     WriteApplied,
     WriteBlock,
-    WriteEvent,
+    WriteEvents,
     WriteEvidence,
     WriteLearned,
+    WriteNumbers,
     WritePeer,
     WriteRanges,
     WriteVote,
@@ -43,22 +45,53 @@ def tweet(author: SiteId, number: int, text: str = "deploy is green") -> Entry:
     return Entry(author, number, number - 1, encode(Stamped(Tweet(text), AT_MS)))
 
 
+def promised(round_: int, site: SiteId = ALICE) -> Vote:
+    return Vote(ballot(round_, site), None, ())
+
+
 def accepted(round_: int, entry: Entry, site: SiteId = ALICE) -> Vote:
-    return Vote(ballot(round_, site), ballot(round_, site), entry)
+    return Vote(ballot(round_, site), ballot(round_, site), (entry,))
 
 
-def learn(slot: int, entry: Entry, vote: Vote = NO_VOTE) -> WriteLearned:
-    return WriteLearned(Slot(slot), entry, vote)
+def vote(slot: int, voted: Vote) -> WriteVote:
+    """Of one slot, or of as many as there are entries."""
+    return WriteVote(Slot(slot), Slot(slot + max(1, len(voted.entries)) - 1), voted)
 
 
-def apply(slot: int, entry: Entry) -> WriteApplied:
+def learn(slot: int, *entries: Entry) -> WriteLearned:
+    return WriteLearned(Run(Slot(slot), entries))
+
+
+def apply(slot: int, *entries: Entry) -> WriteApplied:
     """In effect."""
-    return WriteApplied(Slot(slot), entry, void=False, shown=kind_of(entry) == "tweet")
+    last: dict[SiteId, int] = {}
+    tweets: dict[SiteId, int] = {}
+    for entry in entries:
+        if entry.author is not None:
+            last[entry.author] = entry.number
+            tweets[entry.author] = tweets.get(entry.author, 0) + (kind_of(entry) is Kind.TWEET)
+    authors = tuple(InEffect(author, number, tweets[author]) for author, number in last.items())
+    return WriteApplied(Slot(slot), Slot(slot + len(entries) - 1), (), authors)
 
 
-def settle(slot: int, entry: Entry, vote: Vote = NO_VOTE) -> list[Write]:
+def apply_void(slot: int) -> WriteApplied:
+    return WriteApplied(Slot(slot), Slot(slot), (Slot(slot),), ())
+
+
+def settle(slot: int, *entries: Entry) -> list[Write]:
     """Learned, and in effect."""
-    return [learn(slot, entry, vote), apply(slot, entry)]
+    return [learn(slot, *entries), apply(slot, *entries)]
+
+
+def settle_voted(slot: int, entry: Entry, voted: Vote) -> list[Write]:
+    """Voted on, learned, and in effect."""
+    return [vote(slot, voted), *settle(slot, entry)]
+
+
+def event(number: int, state: EventState, slot: int | None = None, body: str | None = None) -> WriteEvents:
+    """One of alice's events, with its tweet's body unless another is given."""
+    said = tweet(ALICE, number).body if body is None else body
+    return WriteEvents(EventRun(number, (said,), state, None if slot is None else Slot(slot)))
 
 
 def open_sample(folder: Path) -> SqliteStorage:
@@ -66,18 +99,28 @@ def open_sample(folder: Path) -> SqliteStorage:
 
 
 def a_row_in_each_table() -> list[Write]:
-    """Slots 1 to 3 in the prefix, 5 learned above it, votes at 4 and 6, and something in every other table."""
+    """Slots 1 to 3 in the prefix, 5 learned above it, votes at 4 and 6 to 8, and something in every other table."""
+    lunch = tweet(ALICE, 1, "lunch at noon?")
     return [
-        *settle(1, tweet(ALICE, 1, "lunch at noon?"), accepted(1, tweet(ALICE, 1, "lunch at noon?"))),
+        *settle_voted(1, lunch, accepted(1, lunch)),
         *settle(2, NOOP),
-        *settle(3, tweet(BOB, 1, "standup moved to 10"), accepted(0, tweet(CAROL, 1), CAROL)),
+        *settle_voted(3, tweet(BOB, 1, "standup moved to 10"), accepted(0, tweet(CAROL, 1), CAROL)),
         learn(5, tweet(BOB, 2)),
-        WriteVote(Slot(4), Vote(ballot(3, BOB), None, None)),
-        WriteVote(Slot(6), accepted(0, tweet(CAROL, 1), CAROL)),
-        WriteRanges((RangePromise(Slot(7), None, ballot(2, BOB)),)),
+        vote(4, promised(3, BOB)),
+        vote(6, Vote(ballot(0, CAROL), ballot(0, CAROL), (tweet(CAROL, 1), NOOP, tweet(CAROL, 2)))),
+        WriteRanges((RangePromise(Slot(9), None, ballot(2, BOB)),)),
         WriteBlock(ALICE, BOB, Slot(2)),
-        WriteEvent(EventRow(1, tweet(ALICE, 1).body, EventState.CREATED, Slot(1))),
-        WriteEvent(EventRow(2, tweet(ALICE, 2).body, EventState.PROPOSED, Slot(4))),
+        WriteNumbers(8),
+        event(1, EventState.CREATED, 1, lunch.body),
+        WriteEvents(EventRun(2, (tweet(ALICE, 2).body, tweet(ALICE, 3).body), EventState.PROPOSED, Slot(4))),
         WritePeer(PeerMemory(BOB, StoreId("00112233445566ff"), 17)),
         WriteEvidence("A2", "bob proposed two entries at 2.bob"),
     ]
+
+
+def a_part_of_tweets(first: int, last: int) -> list[Write]:
+    """Slots `first` to `last` in the prefix, a run; alice, bob and carol in turn, each with the text `tweet SLOT`."""
+    return settle(
+        first,
+        *(tweet((ALICE, BOB, CAROL)[slot % 3], slot // 3 + 1, f"tweet {slot}") for slot in range(first, last + 1)),
+    )
