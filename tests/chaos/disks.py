@@ -80,7 +80,7 @@ class Disks:
 def unsettled(folder: Path) -> list[str]:
     """The site's events without an outcome in a store that no engine uses now, in words (E2)."""
     with read_beside(folder) as outside:
-        rows = outside.reader.tail().open_events.values()
+        rows = [row for part in outside.reader.tail().events.spans for row in part.value.rows()]
         return [f"E2: {EventId(SiteId(folder.name), row.number)} is still {row.state} in its store" for row in rows]
 
 
@@ -88,5 +88,5 @@ def stored_votes(folder: Path) -> dict[int, Vote]:
     """The acceptor's variables of all slots in a store that no engine uses now."""
     with read_beside(folder) as outside:
         tail = outside.reader.tail()
-        last = max(tail.slots, default=tail.meta.prefix)
+        last = max(tail.meta.prefix, tail.slots.spans.last or tail.meta.prefix)
         return {row.slot: row.vote for row in outside.reader.slot_rows(Slot(1), last)}

@@ -308,11 +308,7 @@ def test_a_run_that_is_learned_in_parts_keeps_every_vote(disk: Disk, together: b
     assert [entry for run in stored.ahead for _, entry in run] == [other, NOOP]
     store.commit([apply(4, other, NOOP), vote(6, promised(1))])
     assert [row.void for row in page(disk.open())] == [False] * 5 + [None]
-    assert [run.entries for run in disk.open().learned(Slot(2), Slot(5), 1_000)] == [
-        tuple(learned[1:3]),
-        (other,),
-        (NOOP,),
-    ]
+    assert [entry for run in disk.open().learned(Slot(2), Slot(5), 1_000) for entry in run.entries] == learned[1:]
 
 
 def test_a_slot_is_voted_on_learned_and_applied_in_one_commit(disk: Disk) -> None:
@@ -573,7 +569,9 @@ def test_scrub_goes_once_over_the_log_in_bounded_steps_d3(store: Storage, slots_
     assert len(scrubbed(store, slots_max)) == 11 // slots_max
 
 
-@pytest.mark.parametrize(("slots_max", "ends"), [(1, [1, 5, 9, 13]), (5, [5, 13]), (8, [5, 13]), (9, [9]), (13, [])])
+@pytest.mark.parametrize(
+    ("slots_max", "ends"), [(1, [1, 5, 9, 13]), (5, [5, 13]), (8, [5]), (9, [9]), (13, [13]), (14, [])]
+)
 def test_scrub_takes_a_run_whole_d3(store: Storage, slots_max: int, ends: list[int]) -> None:
     for first in (1, 5, 9):
         store.commit(settle(first, *(tweet(BOB, number) for number in range(first, first + 4))))

@@ -14,17 +14,17 @@ import pytest
 
 import storage.sqlite
 from engine.core.ids import Slot
-from engine.core.storage import Storage, StoreFailed, WriteVote
+from engine.core.storage import Storage, StoreFailed
 from storage.errors import file_errors
 from tests.storage.faulty_disk import FaultyDisk
-from tests.storage.samples import ALICE, accepted, open_sample, tweet
+from tests.storage.samples import ALICE, accepted, open_sample, tweet, vote
 
 ON_A_FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
 from engine.core.ids import Slot
-from engine.core.storage import StoreFailed, WriteVote
-from tests.storage.samples import ALICE, accepted, open_sample, tweet
+from engine.core.storage import StoreFailed
+from tests.storage.samples import ALICE, accepted, open_sample, tweet, vote
 
 store = open_sample(Path(sys.argv[1]))
 store.load()
@@ -34,7 +34,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
 number = 0
 try:
     while True:
-        number = store.commit([WriteVote(Slot(number + 1), accepted(number + 1, tweet(ALICE, number + 1)))])
+        number = store.commit([vote(number + 1, accepted(number + 1, tweet(ALICE, number + 1)))])
 except StoreFailed as failure:
     print(number)
     print(failure)
@@ -54,8 +54,8 @@ def disk() -> Iterator[FaultyDisk]:
         yield disk
 
 
-def vote(store: Storage, number: int) -> int:
-    return store.commit([WriteVote(Slot(number), accepted(number, tweet(ALICE, number)))])
+def vote_in(store: Storage, number: int) -> int:
+    return store.commit([vote(number, accepted(number, tweet(ALICE, number)))])
 
 
 def assert_refuses_everything(store: Storage, disk: FaultyDisk) -> None:
@@ -65,7 +65,7 @@ def assert_refuses_everything(store: Storage, disk: FaultyDisk) -> None:
     for use in (
         store.load,
         lambda: store.commit([]),
-        lambda: vote(store, 9),
+        lambda: vote_in(store, 9),
         lambda: store.learned(Slot(1), Slot(1), 1),
         lambda: store.log_page(Slot(1), Slot(1), 1),
         lambda: store.texts(Slot(1), Slot(1)),
@@ -92,17 +92,17 @@ def test_a_failed_commit_ends_the_use_of_the_store_d2(
     tmp_path: Path, disk: FaultyDisk, operation: str, code: int, says: str
 ) -> None:
     store = open_sample(tmp_path)
-    assert [vote(store, number) for number in (1, 2, 3)] == [1, 2, 3]
+    assert [vote_in(store, number) for number in (1, 2, 3)] == [1, 2, 3]
     disk.failing[operation, "-wal"] = code
     with pytest.raises(StoreFailed, match=says) as failure:
-        vote(store, 4)
+        vote_in(store, 4)
     assert str(failure.value).startswith(f"{tmp_path / 'site.db'}: cannot commit")
     assert_refuses_everything(store, disk)
 
     store = open_sample(tmp_path)
     stored = store.load()
     assert stored.commit in {3, 4}
-    assert set(stored.votes) == set(range(1, stored.commit + 1))
+    assert [voted.first for voted in stored.votes] == list(range(1, stored.commit + 1))
     store.close()
 
 
@@ -113,12 +113,12 @@ def test_a_failed_checkpoint_ends_the_use_of_the_store_d2(
     """SQLite's own automatic checkpoint would hide this error and sync again later."""
     monkeypatch.setattr(storage.sqlite, "_WAL_PAGES_MAX", 10)
     store = open_sample(tmp_path)
-    vote(store, 1)
+    vote_in(store, 1)
     disk.failing[operation, "site.db"] = apsw.SQLITE_IOERR
 
     def vote_on() -> None:
         for number in range(2, 20):
-            vote(store, number)
+            vote_in(store, number)
 
     with pytest.raises(StoreFailed, match="cannot copy the write-ahead log into the database"):
         vote_on()
@@ -128,7 +128,7 @@ def test_a_failed_checkpoint_ends_the_use_of_the_store_d2(
 def test_a_failed_read_ends_the_use_of_the_store_d2(tmp_path: Path, disk: FaultyDisk) -> None:
     store = open_sample(tmp_path)
     for number in range(1, 400):
-        vote(store, number)
+        vote_in(store, number)
     store.close()
     store = open_sample(tmp_path)
     disk.failing["read", "site.db"] = apsw.SQLITE_IOERR_READ
@@ -139,21 +139,21 @@ def test_a_failed_read_ends_the_use_of_the_store_d2(tmp_path: Path, disk: Faulty
 
 def test_a_failure_while_closing_is_told_and_lets_go_of_the_lock_d2(tmp_path: Path, disk: FaultyDisk) -> None:
     store = open_sample(tmp_path)
-    vote(store, 1)
+    vote_in(store, 1)
     disk.failing["sync", "site.db"] = apsw.SQLITE_IOERR_FSYNC
     with pytest.raises(StoreFailed, match="SQLITE_IOERR_FSYNC"):
         store.close()
     disk.failing.clear()
     store = open_sample(tmp_path)
-    assert set(store.load().votes) == {1}
+    assert [voted.first for voted in store.load().votes] == [1]
     store.close()
 
 
 def test_a_broken_contract_ends_the_use_of_the_store(tmp_path: Path, disk: FaultyDisk) -> None:
     store = open_sample(tmp_path)
-    vote(store, 1)
+    vote_in(store, 1)
     with pytest.raises(AssertionError):
-        store.commit([WriteVote(Slot(0), accepted(1, tweet(ALICE, 1)))])
+        store.commit([vote(0, accepted(1, tweet(ALICE, 1)))])
     assert_refuses_everything(store, disk)
 
 
@@ -172,8 +172,8 @@ def test_a_really_full_disk_loses_nothing_acknowledged_d1_d2(tmp_path: Path) -> 
     assert [first in refusal for refusal in later] == [True] * 3
     store = open_sample(tmp_path)
     assert store.load().commit == int(acknowledged)
-    assert set(store.load().votes) == set(range(1, int(acknowledged) + 1))
-    assert vote(store, 1_000) == int(acknowledged) + 1
+    assert [voted.first for voted in store.load().votes] == list(range(1, int(acknowledged) + 1))
+    assert vote_in(store, 1_000) == int(acknowledged) + 1
     store.close()
 
 
@@ -184,7 +184,7 @@ def test_another_writer_is_not_waited_for_without_end(tmp_path: Path, monkeypatc
     other = apsw.Connection(str(tmp_path / "site.db"))
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreFailed, match="another program has it locked"):
-        vote(store, 1)
+        vote_in(store, 1)
     other.close()
     store.close()
 

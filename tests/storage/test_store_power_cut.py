@@ -12,29 +12,29 @@ import pytest
 
 import storage.sqlite
 from engine.core.ids import Slot
-from engine.core.storage import NO_VOTE, Stored, Write, WriteVote
+from engine.core.storage import Stored, Voted, Write
 from tests.storage.faulty_disk import FaultyDisk
-from tests.storage.samples import ALICE, accepted, open_sample, settle, tweet
+from tests.storage.samples import ALICE, accepted, open_sample, promised, settle, tweet, vote
 
 COMMITTER = """
 import sys
 from pathlib import Path
 from engine.core.ids import Slot
-from engine.core.storage import WriteVote
-from tests.storage.samples import ALICE, accepted, open_sample, tweet
+from tests.storage.samples import ALICE, accepted, open_sample, tweet, vote
 
 store = open_sample(Path(sys.argv[1]))
 number = store.load().commit
 while True:
-    number = store.commit([WriteVote(Slot(number + 1), accepted(number + 1, tweet(ALICE, number + 1)))])
+    number = store.commit([vote(number + 1, accepted(number + 1, tweet(ALICE, number + 1)))])
     print(number, flush=True)
 """
 
 
 def assert_holds_commits(stored: Stored) -> None:
     """As the committer above wrote them: commit N voted for slot N at round N."""
-    for number in range(1, stored.commit + 1):
-        assert stored.votes[Slot(number)] == accepted(number, tweet(ALICE, number))
+    numbers = range(1, stored.commit + 1)
+    votes = [Voted(Slot(number), Slot(number), accepted(number, tweet(ALICE, number))) for number in numbers]
+    assert list(stored.votes) == votes
 
 
 def test_a_killed_process_takes_no_acknowledged_commit_along_d1(tmp_path: Path) -> None:
@@ -67,8 +67,8 @@ def commits(random: Random, count: int) -> list[list[Write]]:
         first, through = through + 1, through + random.choice([1, 1, 1, 2, 30])
         for slot in range(first, through + 1):
             entry = tweet(ALICE, slot, "x" * random.randint(1, 280))
-            votes.append(WriteVote(Slot(slot), accepted(slot, entry)))
-            learned.extend(settle(slot, entry, accepted(slot, entry)))
+            votes.append(vote(slot, accepted(slot, entry)))
+            learned.extend(settle(slot, entry))
         plan.extend([votes, learned] if random.random() < 1 / 3 else [votes + learned])
     return plan[:count]
 
@@ -108,5 +108,5 @@ def test_a_power_cut_takes_no_acknowledged_commit_along_d1(
         assert stored.commit >= acknowledged
         assert stored == states[stored.commit]
         assert copy.scrub(Slot(0), 1_000_000) is None
-        copy.commit([WriteVote(Slot(1_000_000), NO_VOTE)])
+        copy.commit([vote(1_000_000, promised(1))])
         copy.close()
