@@ -27,7 +27,7 @@ from engine.core.entry import (
 from engine.core.ids import NUMBER_MAX, Ballot, Round, SiteId, Slot, StoreId
 from engine.core.messages import Accept, Packet
 from engine.core.run import run_of
-from engine.core.storage import EventRow, EventState
+from engine.core.storage import EventRun, EventState
 from engine.datagram import Reason, Rejected
 from engine.runtime.clock import iso
 from engine.runtime.jsonrpc import Call, CallFailed
@@ -68,8 +68,8 @@ def test_w5_what_any_clock_stamps_and_the_timeline_takes_is_read_by_peer_store_a
     packet = Packet(ALICE, life, 1, life, (accept,))
     [plaintext] = encode_packet(packet, 60_000)
     assert Decoder((ALICE, BOB)).packet(ALICE, plaintext) == packet
-    event = EventRow(1, body, EventState.UNKNOWN)
-    assert rows.event_of(rows.event_values(event)) == event
+    events = EventRun(1, (body,), EventState.UNKNOWN)
+    assert rows.events_of(rows.events_values(events)).run() == events
     assert iso(stamped(operation, at_ms).at_ms).endswith("Z")
 
 
