@@ -146,7 +146,7 @@ acceptances: Final = st.builds(Accepted, ballots, _some(spans()))
 refusals: Final = st.builds(Refused, ballots, st.sampled_from(["prepare", "accept"]), _some(refused_spans))
 choices: Final = st.builds(
     lambda run, ballot: Chosen(run.first, run.last, ballot, run.entries), runs(), st.none() | ballots
-) | st.builds(lambda span, ballot: Chosen(*span, ballot, ()), spans(), ballots)
+) | st.builds(lambda span, ballot: Chosen(span[0], span[1], ballot, ()), spans(), ballots)
 questions: Final = st.builds(Ask, nonces, _some(spans()))
 answers: Final = st.builds(
     lambda nonce, span, learned: Known(nonce, span[0], span[1], learned), nonces, spans(), _few(runs())

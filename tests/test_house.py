@@ -24,6 +24,7 @@ ROOT: Final = Path(__file__).parents[1]
 ROOMS: Final = ("engine", "storage", "tui")
 LINES_WITHOUT_A_REASON: Final = 400
 LONG: Final = {
+    "engine.contract.answers": "one shape after the other, as docs/control.md has them",
     "engine.core.messages": "one message after the other, each with what it says of itself",
     "engine.sim.world.site": "one pass and its turn, and each point between its items at which a process may end",
 }

@@ -5,6 +5,8 @@ Rules that hold here:
 - Where the path is too long for a socket, it lies in the runtime folder, and a link to it at the path.
 - A connection is one task that reads and one that writes; the node never waits for either. What comes together is
   decoded, counted and handed on together, and so is what is answered together.
+- What is said in a pass the node itself gives to the kernel, at its end. What the kernel does not take, and what is
+  said at another time, is the writing task's.
 - A client that does not read is cut off at QUEUE_BYTES_MAX, or where all together hold too much (`ledger`). Leaving out
   trace lines long before that is the subscriptions' part; nothing else is ever left out.
 """
@@ -12,6 +14,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -62,6 +65,7 @@ class Connection:
         self._queued_bytes = 0
         self._unanswered = 0
         self._work = trio.Event()
+        self._writing = False
         self._emptied = trio.lowlevel.ParkingLot()
         self._scope = trio.CancelScope()
         self._closed = False
@@ -90,9 +94,11 @@ class Connection:
     def notify(self, line: bytes) -> None:
         if self._closed:
             return
+        if not self._queue:
+            self._inbox.spoken(self)
+            self._work.set()
         self._queue.append(line)
         self._queued_bytes += len(line)
-        self._work.set()
         if self._queued_bytes > QUEUE_BYTES_MAX:
             self.cut_off(self._queued_bytes, Load.UNREAD)
         else:
@@ -145,26 +151,45 @@ class Connection:
         while self._unanswered > 0 or self._queued_bytes:
             await self._emptied.park()
 
+    def flush(self) -> None:
+        """Gives the kernel what it takes without waiting."""
+        while self._queue and not self._writing:
+            batch, lines = self._next_batch()
+            try:
+                sent = os.write(self._stream.socket.fileno(), batch)
+            except OSError:  # it takes nothing now, or the other end is gone: the writing task finds out which
+                sent = 0
+            if sent < len(batch):
+                self._queue.appendleft(batch[sent:])
+                self._written(sent, lines - 1)
+                return
+            self._written(sent, lines)
+
+    def _written(self, sent_bytes: int, lines: int) -> None:
+        self._queued_bytes -= sent_bytes
+        self._ledger.hold(self, Load.UNREAD, -sent_bytes - _LINE_COST_BYTES * lines)
+        if not self._queue:
+            self._emptied.unpark_all()
+
     async def _write(self) -> None:
         while True:
             while self._queue:
-                waiting = len(self._queue)
-                batch = self._next_batch()
-                cost = len(batch) + _LINE_COST_BYTES * (waiting - len(self._queue))
+                batch, lines = self._next_batch()
+                self._writing = True
                 await self._stream.send_all(batch)
-                self._queued_bytes -= len(batch)
-                self._ledger.hold(self, Load.UNREAD, -cost)
-            self._emptied.unpark_all()
+                self._writing = False
+                self._written(len(batch), lines)
             self._work = trio.Event()
             await self._work.wait()
 
-    def _next_batch(self) -> bytes:
+    def _next_batch(self) -> tuple[bytes, int]:
+        """Queued lines, and how many."""
         lines = [self._queue.popleft()]
         size = len(lines[0])
         while self._queue and size < _WRITE_BYTES:
             lines.append(self._queue.popleft())
             size += len(lines[-1])
-        return b"".join(lines)
+        return b"".join(lines), len(lines)
 
     async def _read(self) -> None:
         rest = b""

@@ -46,6 +46,11 @@ class Client(Protocol):
         """The node has taken requests of so many bytes."""
 
 
+class Listener(Protocol):
+    def flush(self) -> None:
+        """Nothing more is said to it in this pass."""
+
+
 class Asked(Struct, frozen=True):
     """`size_bytes`: what it takes, held for the client until the node takes the request."""
 
@@ -58,6 +63,7 @@ class Asked(Struct, frozen=True):
 class Inbox:
     def __init__(self) -> None:
         self._requests: deque[Asked] = deque()
+        self._spoken_to: dict[Listener, None] = {}
         self._room = trio.lowlevel.ParkingLot()
         self._rung = False
         self._sleep: trio.CancelScope | None = None
@@ -109,6 +115,16 @@ class Inbox:
             client.taken(sum(asked.size_bytes for asked in requests))
         self._make_room()
         return taken
+
+    def spoken(self, listener: Listener) -> None:
+        """Something is said to it, the first since it was flushed."""
+        self._spoken_to[listener] = None
+
+    def flush(self) -> None:
+        """The node has said all that it had to say."""
+        spoken_to, self._spoken_to = self._spoken_to, {}
+        for listener in spoken_to:
+            listener.flush()
 
     def _make_room(self) -> None:
         if self._room and len(self._requests) <= REQUESTS_MAX:

@@ -237,6 +237,7 @@ class Node:
                     return
         while self._questions:
             self._answer(*self._questions.popleft())
+        parts.inbox.flush()
 
     # What is told
 

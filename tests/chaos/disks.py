@@ -80,13 +80,14 @@ class Disks:
 def unsettled(folder: Path) -> list[str]:
     """The site's events without an outcome in a store that no engine uses now, in words (E2)."""
     with read_beside(folder) as outside:
-        rows = [row for part in outside.reader.tail().events.spans for row in part.value.rows()]
+        runs = outside.reader.tail().stored().open_events
+        rows = (row for run in runs for row in run.rows())
         return [f"E2: {EventId(SiteId(folder.name), row.number)} is still {row.state} in its store" for row in rows]
 
 
 def stored_votes(folder: Path) -> dict[int, Vote]:
     """The acceptor's variables of all slots in a store that no engine uses now."""
     with read_beside(folder) as outside:
-        tail = outside.reader.tail()
-        last = max(tail.meta.prefix, tail.slots.spans.last or tail.meta.prefix)
+        stored = outside.reader.tail().stored()
+        last = max((run.last for run in (*stored.votes, *stored.ahead)), default=stored.prefix)
         return {row.slot: row.vote for row in outside.reader.slot_rows(Slot(1), last)}

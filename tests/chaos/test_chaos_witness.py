@@ -73,7 +73,7 @@ def test_what_the_store_holds_or_exceeds_is_let_pass_a1_a2() -> None:
         (
             [PREPARED, line("prepared", "3.alice", 8)],
             {},
-            "B1 slot 8: alice prepares 3.alice, which it prepared for slot 7 before",
+            "B1 slot 8: alice prepares 3.alice, which it prepared for slots 7 before",
         ),
     ],
 )

@@ -87,7 +87,7 @@ def hold_against_stores(
         for ballot, first, last in said.prepared:
             begun = prepared.setdefault(ballot, (first, last))
             if first < begun[0] or last > begun[1]:
-                other = f"which it prepared for {span(*map(Slot, begun))} before"
+                other = f"which it prepared for slots {span(*map(Slot, begun))} before"
                 wrong[f"B1 slot {first}: {said.site} prepares {ballot}, {other}"] = None
     return list(wrong)
 

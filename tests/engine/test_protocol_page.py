@@ -84,7 +84,10 @@ LIMITS: Final = {
 
 IN_WORDS: Final = {
     "a range that ends before it begins",
-    "neither ballot nor entry",
+    "a span that ends before it begins",
+    "a run past the highest slot",
+    "neither ballot nor entries",
+    "another number of entries than of slots",
     "accepted, and no digest of it",
 }
 """What the page says about a message in a sentence, and no type of a field can."""

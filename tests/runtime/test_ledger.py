@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -116,6 +117,7 @@ def test_what_would_be_said_ten_times_a_second_is_one_line_a_minute_without_a_tr
     ]
 
 
+STATUS = b'{"jsonrpc":"2.0","id":1,"method":"status","params":{}}\n'
 RULE = b'{"jsonrpc":"2.0","id":1,"method":"faults.add","params":{"rule":"%s"}}\n' % (b"x" * 1_000_000)
 
 
@@ -153,6 +155,32 @@ async def test_requests_that_the_node_has_not_taken_are_held_for_their_client(tm
             await greedy.send_all(RULE * (2 * HELD_BYTES_MAX // len(RULE)))
         await greedy.aclose()
         assert inbox.take(1_000) == []
+
+
+async def test_what_is_said_in_a_pass_has_left_when_it_is_over_and_what_found_no_room_leaves_later(
+    tmp_path: Path,
+) -> None:
+    """Nothing is awaited between the answers and the look at what came."""
+    async with control_server(tmp_path / "control.sock") as inbox:
+        with socket.socket(socket.AF_UNIX) as raw:
+            raw.connect(str(tmp_path / "control.sock"))
+            raw.sendall(STATUS * 2)
+            first, second = await _taken(inbox, 2)
+            raw.setblocking(False)
+            first.client.answer(first.call_id, Stopping(True))
+            inbox.flush()
+            assert raw.recv(1_000) == b'{"jsonrpc":"2.0","id":1,"result":{"stopping":true}}\n'
+            lines = [b"%d" % number + b"x" * 1_000 + b"\n" for number in range(4_000)]
+            for line in lines:
+                second.client.notify(line)
+            second.client.answer(second.call_id, Stopping(True))
+            inbox.flush()
+            assert 0 < second.client.queued_bytes < 4_000_000
+            came = trio.SocketStream(trio.socket.from_stdlib_socket(raw))
+            received = b""
+            while not received.endswith(b'{"stopping":true}}\n'):
+                received += await came.receive_some()
+            assert received.startswith(b"".join(lines))
 
 
 async def test_greedy_clients_one_after_the_other_hold_no_more_than_the_bound(

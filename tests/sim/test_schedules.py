@@ -200,7 +200,7 @@ def test_whatever_is_expected_of_the_world_can_be_waited_for() -> None:
 def test_what_is_so_anyway_is_not_written() -> None:
     begun = of_three(Line(Crash(ALICE, 0, None, 0.0, None)), Line(CrashAll(0.0, 300)), Line(CrashAll(0.5, None)))
     assert write(begun, "").splitlines()[-3:] == ["crash alice", "crash all down 300 ms", "crash all keeping 0.5"]
-    asked = of_three(Line(Read(ALICE, TIMEOUT)), Line(Submit(BOB, Tweet("t"), TIMEOUT, retry=True, give_up_ms=None)))
+    asked = of_three(Line(Read(ALICE, TIMEOUT)), Line(Submit(BOB, (Tweet("t"),), TIMEOUT, retry=True, give_up_ms=None)))
     assert write(asked, "").splitlines()[-2:] == ["alice reads", 'bob tweets "t" retry']
 
 

@@ -288,7 +288,7 @@ def test_a4_a_page_that_splits_a_run_reports_its_part_and_covers_no_more(ballots
 def test_a5_each_slot_of_a_refusal_has_the_ballot_in_the_way(ballots: Ballots) -> None:
     promises(ballots, HIGH, 0)
     with violates("A5"):
-        ballots.refused_sent(0, Refused(LOW, "accept", (RefusedSpan(SLOT, NEXT, HIGH, Cause.SLOT),)))
+        ballots.refused_sent(0, Refused(LOW, "accept", (RefusedSpan(SLOT, NEXT, HIGH, Cause.SLOT),)), NONE)
 
 
 def test_r0_each_slot_that_is_told_by_the_ballot_alone_was_accepted_at_it(ballots: Ballots) -> None:
@@ -303,9 +303,9 @@ def test_r0_each_slot_that_is_told_by_the_ballot_alone_was_accepted_at_it(ballot
 def test_a5_the_ballot_in_the_way_is_durable(ballots: Ballots) -> None:
     refusal = Refused(LOW, "prepare", (RefusedSpan(SLOT, SLOT, HIGH, Cause.SLOT),))
     with violates("A5"):
-        ballots.refused_sent(0, refusal)
+        ballots.refused_sent(0, refusal, NONE)
     promises(ballots, HIGH, 0)
-    ballots.refused_sent(0, refusal)
+    ballots.refused_sent(0, refusal, NONE)
 
 
 def test_r0_chosen_names_the_ballot_of_a_majority(ballots: Ballots) -> None:

@@ -1,6 +1,8 @@
 """The rules of docs/protocol.md for a site that votes, learns what it is told, and proposes nothing.
 
 Rules that hold here:
+- It thinks slot by slot: runs are taken apart when they come, and what is said alike of neighbours is one span or run
+  when it leaves.
 - Slots are the keys of JSON objects, so they are text there; ballots are compared as lists: round, then name.
 - What is changed makes `changed` true; it is committed before anything that was said since leaves (D1).
 """
@@ -8,7 +10,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -200,21 +202,21 @@ class Acceptor:
         match message:
             case ["prepare", ballot, first, last]:
                 self._say(sender, *self._on_prepare(ballot, first, last))
-            case ["accept", ballot, entries]:
-                self._on_accept(sender, ballot, entries)
+            case ["accept", ballot, run]:
+                self._on_accept(sender, ballot, [*_slots(run)])
             case ["ask-highest", nonce] if self.votes:
                 self._say(sender, "highest", nonce, self._used_max(), self._prefix)
             case ["ask", nonce, spans]:
-                for first, last in spans[:16]:
-                    self._say(sender, "known", nonce, *_page([[first, last], [self._learned(first, last)]]))
-            case ["chosen", slots]:
-                for slot, ballot, entry in slots:
-                    _, accepted, mine = self._vote(slot)
-                    if entry or (accepted and accepted == ballot):
-                        self._learn(slot, entry or mine)
+                for span in spans[:16]:
+                    *covered, learned = _page([span, [self._learned(*span)]])
+                    self._say(sender, "known", nonce, *covered, _runs(learned))
+            case ["chosen", first, last, ballot, []]:
+                votes = [(slot, *self._vote(slot)) for slot in self._voted(first, last)]
+                self._learn([(slot, entry) for slot, _, accepted, entry in votes if accepted == ballot])
+            case ["chosen", first, _, _, entries]:
+                self._learn([*_slots([first, entries])])
             case ["known", _, _, _, learned] | ["promise", _, _, _, _, learned, _]:
-                for slot, entry in learned:
-                    self._learn(slot, entry)
+                self._learn([each for run in learned for each in _slots(run)])
             case ["heartbeat", _, _, _, _, sent, _, _, every_ms, *_]:
                 peer = self._peers[sender]
                 peer.sent, peer.sent_heard, peer.every_ms = sent, self._now, every_ms
@@ -244,7 +246,7 @@ class Acceptor:
         if first != last:
             return self._on_range(ballot, first, last)
         if str(first) in self._data["learned"]:
-            return ["promise", ballot, first, first, [], self._learned(first, first), []]
+            return ["promise", ballot, first, first, [], _runs(self._learned(first, first)), []]
         bar = self._bar(first, ballot)
         if bar:
             return ["refused", ballot, "prepare", [[first, first, *bar]]]
@@ -252,11 +254,11 @@ class Acceptor:
         if promised != ballot:
             self._data["votes"][str(first)] = [ballot, *accepted]
             self._changed = True
-        return ["promise", ballot, first, first, [[first, *accepted]] if accepted[0] else [], [], []]
+        return ["promise", ballot, first, first, _runs([[first, *accepted]]) if accepted[0] else [], [], []]
 
     def _on_range(self, ballot: Json, first: int, last: int | None) -> Json:
         end = last or END
-        votes = [(slot, self._vote(slot)) for slot in sorted(map(int, self._data["votes"])) if first <= slot <= end]
+        votes = [(slot, self._vote(slot)) for slot in self._voted(first, end)]
         above = [[slot, slot, vote[0], "slot"] for slot, vote in votes if vote[0] > ballot]
         barred = {span[0] for span in above}
         for held_first, held_last, held in self._data["ranges"]:
@@ -265,53 +267,61 @@ class Acceptor:
         above.sort(key=lambda span: int(span[0]))
         covering = [span for span in above if span[0] <= first and end <= (span[1] or END)]
         if covering:
-            return ["refused", ballot, "prepare", above if len(above) < 100 else covering[:1]]
+            return ["refused", ballot, "prepare", _spans(above) if len(above) < 100 else covering[:1]]
         mine = [first, last, ballot]
         if mine not in self._data["ranges"]:
             kept = [each for each in self._data["ranges"] if not _says_less(each, mine)]
             self._data["ranges"] = [*kept, mine]
             self._changed = True
         accepted = [[slot, *vote[1:]] for slot, vote in votes if vote[1] and slot not in barred]
-        return ["promise", ballot, *_page([[first, last], [accepted, self._learned(first, end), above]])]
+        *covered, accepted, learned, above = _page([[first, last], [accepted, self._learned(first, end), above]])
+        return ["promise", ballot, *covered, _runs(accepted), _runs(learned), _spans(above)]
 
     def _on_accept(self, sender: str, ballot: Json, entries: Json) -> None:
         cause = self._far(ballot)
-        accepted, refused, chosen = [], [], []
+        accepted, refused, chosen, votes = [], [], [], {}
         for slot, entry in entries:
             _, before, mine = self._vote(slot)
             if cause or slot > self._prefix + WINDOW:
                 refused.append([slot, slot, None, cause or "far"])
             elif str(slot) in self._data["learned"]:
-                chosen.append([slot, None, self._data["learned"][str(slot)]])
+                chosen.append([slot, self._data["learned"][str(slot)]])
             elif before == ballot and mine != entry:
                 raise Broken(f"{ballot} carries {mine} and {entry} in slot {slot}")
             elif bar := self._bar(slot, ballot):
                 refused.append([slot, slot, *bar])
             else:
-                accepted.append(slot)
+                accepted.append([slot, slot])
                 if before != ballot:
-                    self._data["votes"][str(slot)] = [ballot, ballot, entry]
-                    self._changed = True
-        if accepted:
-            self._say(sender, "accepted", ballot, accepted)
-        if refused:
-            self._say(sender, "refused", ballot, "accept", refused)
-        if chosen:
-            self._say(sender, "chosen", chosen)
-
-    def _learn(self, slot: int, entry: Json) -> None:
-        known = self._data["learned"].get(str(slot))
-        if known and known != entry:
-            raise Broken(f"slot {slot} holds {known}, and somebody says {entry}")
-        if not known and slot <= self._prefix + WINDOW:
-            self._data["learned"][str(slot)] = entry
-            self._data["votes"].pop(str(slot), None)
+                    votes[str(slot)] = [ballot, ballot, entry]
+        if votes:
+            self._data["votes"] |= votes
             self._changed = True
-            self._advance()
+        if accepted:
+            self._say(sender, "accepted", ballot, _spans(accepted))
+        if refused:
+            self._say(sender, "refused", ballot, "accept", _spans(refused))
+        for first, run in _runs(chosen):
+            self._say(sender, "chosen", first, first + len(run) - 1, None, run)
+
+    def _learn(self, items: list[tuple[int, Json]]) -> None:
+        learned = self._data["learned"]
+        for slot, entry in items:
+            if learned.get(str(slot), entry) != entry:
+                raise Broken(f"slot {slot} holds {learned[str(slot)]}, and somebody says {entry}")
+        for slot, entry in items:
+            if str(slot) not in learned and slot <= self._prefix + WINDOW:
+                learned[str(slot)] = entry
+                self._data["votes"].pop(str(slot), None)
+                self._changed = True
+                self._advance()
 
     def _advance(self) -> None:
         while str(self._prefix + 1) in self._data["learned"]:
             self._prefix += 1
+
+    def _voted(self, first: int, last: int) -> list[int]:
+        return [slot for slot in sorted(map(int, self._data["votes"])) if first <= slot <= last]
 
     def _vote(self, slot: int) -> Json:
         return self._data["votes"].get(str(slot), UNVOTED)
@@ -322,6 +332,33 @@ class Acceptor:
     def _used_max(self) -> int:
         accepted = (int(slot) for slot, vote in self._data["votes"].items() if vote[1])
         return max((0, *accepted, *map(int, self._data["learned"])))
+
+
+def _slots(run: Json) -> Iterator[tuple[int, Json]]:
+    """The slots of a run, and their entries."""
+    return enumerate(run[1], run[0])
+
+
+def _runs(items: Json) -> Json:
+    """Slots, each with what is said of it and its entry last, as runs: neighbours of which the same is said are one."""
+    runs: Json = []
+    for slot, *said, entry in items:
+        if runs and runs[-1][0] + len(runs[-1][-1]) == slot and runs[-1][1:-1] == said:
+            runs[-1][-1].append(entry)
+        else:
+            runs.append([slot, *said, [entry]])
+    return runs
+
+
+def _spans(items: Json) -> Json:
+    """Spans, each with whatever is said of it: neighbours of which the same is said are one."""
+    spans: Json = []
+    for first, last, *said in items:
+        if spans and spans[-1][1] and spans[-1][1] + 1 == first and spans[-1][2:] == said:
+            spans[-1][1] = last
+        else:
+            spans.append([first, last, *said])
+    return spans
 
 
 def _says_less(held: Json, new: Json) -> bool:

@@ -6,11 +6,14 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+VERSION: Final = 3
 
 
 class Dropped(Exception):
@@ -32,7 +35,7 @@ class Seal:
         counter = self._counter.to_bytes(8, "big")
         self._counter += 1
         addressee = self._sites.index(to)
-        header = bytes((0x4C, 2, self._me, addressee)) + self._salt + counter
+        header = bytes((0x4C, VERSION, self._me, addressee)) + self._salt + counter
         return header + self._cipher(self._salt, self._me, addressee).encrypt(bytes(4) + counter, plaintext, header)
 
     def open(self, datagram: bytes) -> tuple[str, bytes]:
@@ -44,7 +47,7 @@ class Seal:
         if len(datagram) < 44:
             raise Dropped("short")
         magic, version, sender, addressee = datagram[:4]
-        if (magic, version) != (0x4C, 2):
+        if (magic, version) != (0x4C, VERSION):
             raise Dropped("version")
         if addressee != self._me:
             raise Dropped("not-for-us")
@@ -58,7 +61,7 @@ class Seal:
             raise Dropped("forged") from None
 
     def _cipher(self, salt: bytes, sender: int, addressee: int) -> AESGCM:
-        info = b"\x02" + self._digest + bytes((sender, addressee))
+        info = bytes((VERSION,)) + self._digest + bytes((sender, addressee))
         return AESGCM(HKDF(SHA256(), 32, salt, info).derive(self._key))
 
 

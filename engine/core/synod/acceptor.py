@@ -150,8 +150,6 @@ class Acceptor:
         refused: list[RefusedSpan] = []
         unlearned = log.unlearned(run.first, run.last)
         for first, last in unlearned:
-            if last >= far:
-                refused.append(RefusedSpan(max(first, far), last, None, Cause.FAR))
             for part, ranged in self._parts(first, min(last, Slot(far - 1))):
                 before = part.value
                 after = accept(before, ranged, ballot, run.entries[part.first - run.first : part.last - run.first + 1])
@@ -161,6 +159,8 @@ class Acceptor:
                 accepted.append((part.first, part.last))
                 if after is not before:
                     changed.append((part.first, part.last))
+            if last >= far:
+                refused.append(RefusedSpan(max(first, far), last, None, Cause.FAR))
         for first, last in joined(changed):
             self._keep(step, first, last, Vote(ballot, ballot, run.cut(first, last).entries))
         answers: list[Message] = []

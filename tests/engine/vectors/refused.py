@@ -40,7 +40,7 @@ _BALLOT: Final = [2, ALICE]
 
 def _entry(**changed: Json) -> bytes:
     entry = dict(zip(("author", "number", "follows", "body"), _ENTRY, strict=True)) | changed
-    return _packet_text(["accept", _BALLOT, [[3, [*entry.values()]]]])
+    return _packet_text(["accept", _BALLOT, [3, [_ENTRY, [*entry.values()]]]])
 
 
 OPENED_AND_REFUSED: Final[Sequence[tuple[str, Reason, bytes]]] = (
@@ -55,7 +55,7 @@ OPENED_AND_REFUSED: Final[Sequence[tuple[str, Reason, bytes]]] = (
     ("a field that is missing", Reason.MESSAGE, _packet_text(["prepare", _BALLOT, 3])),
     ("a field too many", Reason.MESSAGE, _packet_text(["ask-highest", 9, None])),
     ("one bad message among good ones", Reason.MESSAGE, _packet_text(["ask-highest", 9], ["ask-highest", None])),
-    ("true is no 1", Reason.MESSAGE, _packet_text(["accepted", _BALLOT, [True]])),
+    ("true is no 1", Reason.MESSAGE, _packet_text(["accepted", _BALLOT, [[True, 1]]])),
     ("2.0 is no 2", Reason.MESSAGE, b'["a11ce00000000001",41,null,[["ask-highest",2.0]]]'),
     ("text is no number", Reason.MESSAGE, _packet_text(["ask-highest", "9"])),
     ("above 2^53", Reason.MESSAGE, _packet_text(["ask-highest", 2**53 + 1])),
@@ -64,7 +64,11 @@ OPENED_AND_REFUSED: Final[Sequence[tuple[str, Reason, bytes]]] = (
     ("slot 0", Reason.MESSAGE, _packet_text(["prepare", _BALLOT, 0, 3])),
     ("a range that ends before it begins", Reason.MESSAGE, _packet_text(["prepare", _BALLOT, 4, 3])),
     ("about no slot", Reason.MESSAGE, _packet_text(["accepted", _BALLOT, []])),
-    ("neither ballot nor entry", Reason.MESSAGE, _packet_text(["chosen", [[3, None, None]]])),
+    ("a run of no slot", Reason.MESSAGE, _packet_text(["accept", _BALLOT, [3, []]])),
+    ("a run past the highest slot", Reason.MESSAGE, _packet_text(["accept", _BALLOT, [2**53, [_ENTRY, _ENTRY]]])),
+    ("a span that ends before it begins", Reason.MESSAGE, _packet_text(["accepted", _BALLOT, [[4, 3]]])),
+    ("neither ballot nor entries", Reason.MESSAGE, _packet_text(["chosen", 3, 3, None, []])),
+    ("another number of entries than of slots", Reason.MESSAGE, _packet_text(["chosen", 3, 4, _BALLOT, [_ENTRY]])),
     ("an unknown cause", Reason.MESSAGE, _packet_text(["refused", _BALLOT, "accept", [[3, 3, None, "mood"]]])),
     (
         "a heartbeat too rare",
@@ -115,6 +119,7 @@ def refused() -> Iterator[dict[str, Json]]:
         "cut short within the header": (Reason.SHORT, sealed[:43]),
         "too long": (Reason.OVERSIZE, None),
         "no datagram of Loggos": (Reason.VERSION, b"\x00" + sealed[1:]),
+        "of the version before": (Reason.VERSION, sealed[:1] + bytes((VERSION - 1,)) + sealed[2:]),
         "of another version": (Reason.VERSION, sealed[:1] + bytes((VERSION + 1,)) + sealed[2:]),
         "for another site": (Reason.NOT_FOR_US, to_carol),
         "for another site, with its addressee changed": (Reason.FORGED, to_carol[:3] + b"\x01" + to_carol[4:]),

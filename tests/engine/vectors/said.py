@@ -23,14 +23,12 @@ from engine.core.ids import NUMBER_MAX, Ballot, Nonce, Round, SiteId, Slot, Stor
 from engine.core.messages import (
     Accept,
     Accepted,
-    AcceptedSlot,
     Act,
     Ask,
     AskHighest,
     AskSlot,
     Cause,
     Chosen,
-    ChosenSlot,
     Deed,
     HandOn,
     Heartbeat,
@@ -38,7 +36,6 @@ from engine.core.messages import (
     Highest,
     How,
     Known,
-    LearnedSlot,
     Learning,
     Message,
     Packet,
@@ -50,6 +47,7 @@ from engine.core.messages import (
     Verdict,
     Welcome,
 )
+from engine.core.run import AcceptedRun, Run
 from engine.core.settings import Leadership
 from engine.datagram import PLAINTEXT_BYTES_MAX
 from engine.parts import Cutter
@@ -80,16 +78,26 @@ def ballot(number: int, site: SiteId) -> Ballot:
     return Ballot(Round(number), site)
 
 
-def slots(*numbers: int) -> tuple[Slot, ...]:
-    return tuple(map(Slot, numbers))
-
-
 def prepare(number: Ballot, first: int, last: int | None) -> Prepare:
     return Prepare(number, Slot(first), None if last is None else Slot(last))
 
 
-def accept(number: Ballot, *entries: tuple[int, Entry]) -> Accept:
-    return Accept(number, tuple(LearnedSlot(Slot(slot), entry) for slot, entry in entries))
+def run(slot: int, *entries: Entry) -> Run:
+    return Run(Slot(slot), entries)
+
+
+def accept(number: Ballot, slot: int, *entries: Entry) -> Accept:
+    """In the slots from `slot` on."""
+    return Accept(number, run(slot, *entries))
+
+
+def chosen(slot: int, *entries: Entry, at: Ballot | None = None) -> Chosen:
+    return Chosen(Slot(slot), Slot(slot + len(entries) - 1), at, entries)
+
+
+def chosen_at(number: Ballot, first: int, last: int) -> Chosen:
+    """With the ballot alone."""
+    return Chosen(Slot(first), Slot(last), number, ())
 
 
 def hello(nonce: int, proof: int | None) -> Hello:
@@ -100,8 +108,12 @@ def welcome(nonce: int, verdict: Verdict, challenge: int | None = None) -> Welco
     return Welcome(Nonce(nonce), verdict, None if challenge is None else Nonce(challenge), "")
 
 
-def ask(nonce: int, *spans: tuple[int, int]) -> Ask:
-    return Ask(Nonce(nonce), tuple((Slot(first), Slot(last)) for first, last in spans))
+def ask(nonce: int, *asked: tuple[int, int]) -> Ask:
+    return Ask(Nonce(nonce), spans(*asked))
+
+
+def spans(*some: tuple[int, int]) -> tuple[tuple[Slot, Slot], ...]:
+    return tuple((Slot(first), Slot(last)) for first, last in some)
 
 
 def left_out(slot: int, number: Ballot | None, cause: Cause) -> RefusedSpan:
@@ -159,14 +171,18 @@ DATAGRAMS: Final[Sequence[tuple[str, SiteId, SiteId, tuple[Message, ...]]]] = (
                 ballot(3, CAROL),
                 Slot(9),
                 Slot(40),
-                (AcceptedSlot(Slot(10), ballot(0, ALICE), TAKEN_BACK), AcceptedSlot(Slot(12), ballot(2, BOB), CAFE)),
-                (LearnedSlot(Slot(9), LUNCH),),
+                (
+                    AcceptedRun(Slot(10), ballot(0, ALICE), (TAKEN_BACK,)),
+                    AcceptedRun(Slot(12), ballot(2, BOB), (CAFE, NOOP)),
+                ),
+                (run(9, LUNCH),),
                 (left_out(20, ballot(4, ALICE), Cause.SLOT),),
             ),
         ),
     ),
-    ("accept of two slots", ALICE, BOB, (accept(ballot(1, ALICE), (9, LUNCH), (10, NOOP)),)),
-    ("accepted", BOB, ALICE, (Accepted(ballot(1, ALICE), slots(9, 10)),)),
+    ("accept of two slots", ALICE, BOB, (accept(ballot(1, ALICE), 9, LUNCH, NOOP),)),
+    ("accepted", BOB, ALICE, (Accepted(ballot(1, ALICE), spans((9, 10))),)),
+    ("accepted, of more slots a part", BOB, ALICE, (Accepted(ballot(2, ALICE), spans((9, 11), (13, 13))),)),
     (
         "refused",
         BOB,
@@ -182,14 +198,11 @@ DATAGRAMS: Final[Sequence[tuple[str, SiteId, SiteId, tuple[Message, ...]]]] = (
             ),
         ),
     ),
-    (
-        "chosen, with the ballot alone and with the entry",
-        ALICE,
-        BOB,
-        (Chosen((ChosenSlot(Slot(9), ballot(1, ALICE), None), ChosenSlot(Slot(10), ballot(1, ALICE), NOOP))),),
-    ),
+    ("chosen, with the ballot alone", ALICE, BOB, (chosen_at(ballot(1, ALICE), 9, 10),)),
+    ("chosen, with the entries", ALICE, CAROL, (chosen(9, LUNCH, NOOP, at=ballot(1, ALICE)),)),
+    ("chosen, whatever the ballot was", BOB, CAROL, (chosen(10, NOOP),)),
     ("ask", ALICE, BOB, (ask(13, (1, 4), (7, 7)),)),
-    ("known", BOB, ALICE, (Known(Nonce(13), Slot(1), Slot(4), (LearnedSlot(Slot(3), BLOCK),)),)),
+    ("known", BOB, ALICE, (Known(Nonce(13), Slot(1), Slot(4), (run(1, CAFE, TAKEN_BACK), run(4, BLOCK))),)),
     ("the highest number", ALICE, BOB, (AskHighest(Nonce(NUMBER_MAX)),)),
     ("highest", BOB, ALICE, (Highest(Nonce(NUMBER_MAX), Slot(12), Slot(8)),)),
     ("events handed on", ALICE, CAROL, (HandOn((LUNCH, TAKEN_BACK), False),)),
@@ -217,12 +230,12 @@ DATAGRAMS: Final[Sequence[tuple[str, SiteId, SiteId, tuple[Message, ...]]]] = (
         "three messages in one packet",
         CAROL,
         BOB,
-        (heartbeat(None), accept(ballot(3, CAROL), (11, CAFE)), AskHighest(Nonce(15))),
+        (heartbeat(None), accept(ballot(3, CAROL), 11, CAFE), AskHighest(Nonce(15))),
     ),
 )
 """What it is, from whom, to whom, and what is said."""
 
-LONG: Final = accept(ballot(5, ALICE), *((slot, CAFE) for slot in range(20, 26)))
+LONG: Final = accept(ballot(5, ALICE), 20, *[CAFE] * 6)
 PART_BYTES: Final = 300
 CHALLENGE: Final = bytes(range(0x10, 0x18))
 
