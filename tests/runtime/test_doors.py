@@ -68,13 +68,8 @@ def test_w5_what_any_clock_stamps_and_the_timeline_takes_is_read_by_peer_store_a
     packet = Packet(ALICE, life, 1, life, (accept,))
     [plaintext] = encode_packet(packet, 60_000)
     assert Decoder((ALICE, BOB)).packet(ALICE, plaintext) == packet
-<<<<<<< HEAD
-    event = EventRun(1, (body,), EventState.UNKNOWN)
-    assert rows.events_of(rows.events_values(event)).run() == event
-=======
     events = EventRun(1, (body,), EventState.UNKNOWN)
     assert rows.events_of(rows.events_values(events)).run() == events
->>>>>>> runs
     assert iso(stamped(operation, at_ms).at_ms).endswith("Z")
 
 
