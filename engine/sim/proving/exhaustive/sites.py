@@ -17,7 +17,6 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from itertools import combinations_with_replacement
 from typing import Final, TypeVar
 
 from msgspec import structs
@@ -27,7 +26,7 @@ from engine.core.consensus import Consensus
 from engine.core.entry import in_words
 from engine.core.ids import Ballot, Round, SiteId, Slot
 from engine.core.messages import Accept, Accepted, Chosen, Message, Prepare, Promise
-from engine.core.run import AcceptedRun, Run, slots_of
+from engine.core.run import AcceptedRun, Run
 from engine.core.settings import Leadership, Settings
 from engine.core.step import Step
 from engine.core.storage import WriteLearned, WriteRound
@@ -43,7 +42,6 @@ from engine.sim.violation import violate
 Runs = TypeVar("Runs", Run, AcceptedRun)
 
 SLOTS: Final = tuple(Slot(number) for number in range(1, SLOT_MAX + 1))
-SPANS: Final = tuple(combinations_with_replacement(SLOTS, 2))
 
 _NO_ROUND: Final = Round(0)
 
@@ -89,6 +87,13 @@ class SiteState:
                 counted.add((attempt.phase.ballot, kind, slot))
         return frozenset(counted)
 
+    @property
+    def half_counted(self) -> bool:
+        """Some vote is counted where no majority is yet."""
+        leader, proposer = self.consensus.leader, self.consensus.proposer
+        views = (leader.view(slot) or proposer.view(slot) for slot in SLOTS)
+        return any(view is not None and view.votes for view in views)
+
     def witness(self) -> Witness:
         return Witness(proposed=invariants.proposed(self.sent), learned=self.learned)
 
@@ -116,14 +121,15 @@ class Site:
             yield Choice(what, after)
 
     def hear(self, state: SiteState, mail: Mail) -> Iterator[Choice]:
-        """Of one kind at a time, and of one slot, of slots together, or of all slots."""
+        """Of promises of all slots from one on; of what is said of one slot; or of what is said of several together."""
         for sender, message in mail:
             yield from self._ask_on(state, sender, message)
         ranges = [(sender, message) for sender, message in mail if self._is_of_range(message)]
         yield from self._count(state, ranges)
-        others = [said for said in mail if said not in ranges]
-        for counted in _COUNTED:
-            yield from self._count(state, [(sender, part) for sender, message in others for part in counted(message)])
+        others = [(sender, _without_refusals(message)) for sender, message in mail if not self._is_of_range(message)]
+        for slot in SLOTS:
+            yield from self._count(state, [(sender, part) for sender, said in others for part in _of_slot(slot, said)])
+        yield from self._count(state, others)
 
     def listen(self, state: SiteState, said: Chosen) -> Iterator[Choice]:
         if said.entries:
@@ -152,7 +158,8 @@ class Site:
                     continue
                 known.add(after)
                 what = _news(state, after)
-                if what is None or (self._is_of_range(message) and not after.leads):
+                standing = self._is_of_range(message) and not after.leads
+                if what is None or standing or after.half_counted:
                     half_counted.append(after)  # with what the promise says is chosen, which others may say too
                 else:
                     yield Choice(what, after)
@@ -222,28 +229,28 @@ def _prepares(state: SiteState, ballot: Ballot) -> set[Message]:
     return {message for message in state.sent if isinstance(message, Prepare) and message.ballot == ballot}
 
 
-def _of_slots(first: Slot, last: Slot, message: Message) -> tuple[Message, ...]:
-    """The vote, cut to these slots, where it is for all of them: what it says of others is as good as said later, for
-    votes may come again."""
+def _of_slot(slot: Slot, message: Message) -> tuple[Message, ...]:
+    """The vote, cut to this slot alone: what it says of others is as good as said later, for votes may come again."""
     match message:
-        case Accepted() if all(message.covers(slot, slot) for slot in slots_of(first, last)):
-            return (structs.replace(message, spans=((first, last),)),)
-        case Promise(last=end) if end is not None and message.first <= first and last <= end:
-            if any(out.first <= last and (out.last is None or out.last >= first) for out in message.left_out):
-                return ()
-            accepted, learned = tuple(_cut(message.accepted, first, last)), tuple(_cut(message.learned, first, last))
-            return (Promise(message.ballot, first, last, accepted, learned, ()),)
+        case Accepted() if message.covers(slot, slot):
+            return (structs.replace(message, spans=((slot, slot),)),)
+        case Promise() if message.covers(slot, slot):
+            accepted, learned = tuple(_cut(message.accepted, slot)), tuple(_cut(message.learned, slot))
+            left_out = tuple(out for out in message.left_out if out.first <= slot <= (out.last or slot))
+            return (Promise(message.ballot, slot, slot, accepted, learned, left_out),)
         case _:
             return ()
 
 
-def _cut(runs: Iterable[Runs], first: Slot, last: Slot) -> Iterator[Runs]:
-    within = (run for run in runs if run.first <= last and run.last >= first)
-    return (run.cut(max(run.first, first), min(run.last, last)) for run in within)
+def _cut(runs: Iterable[Runs], slot: Slot) -> Iterator[Runs]:
+    return (run.cut(slot, slot) for run in runs if run.first <= slot <= run.last)
 
 
-_COUNTED: Final = tuple(partial(_of_slots, first, last) for first, last in SPANS)
-"""What is counted in one step, beside promises of ranges."""
+def _without_refusals(message: Message) -> Message:
+    """What a promise leaves out it does not cover; that it also refuses it is no vote."""
+    if not isinstance(message, Promise):
+        return message
+    return structs.replace(message, left_out=tuple(structs.replace(out, ballot=None) for out in message.left_out))
 
 
 def _take(sender: SiteId, message: Message, consensus: Consensus, step: Step) -> None:
