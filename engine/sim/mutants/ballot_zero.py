@@ -67,15 +67,26 @@ def _in_doubt(policy: OneByOne) -> EventRun | None:
     """The event whose outcome is unknown, where another one waits for it."""
     sessions = policy._parts.sessions
     first = next(iter(sessions._placed), None)
-    waits = policy._skips and sessions.aim is None and sessions._queue
+    waits = policy._skips and not sessions.aims and sessions._queue
     return first.value.events if first and first.value.events.state is EventState.UNKNOWN and waits else None
 
 
 def _zero_at(policy: OneByOne, step: Step, slot: Slot, follows: int) -> None:
     sessions = policy._parts.sessions
-    sessions._aim = slot
     next_one = next(next(iter(sessions._queue)).value.ones())
+    sessions._aims[slot] = next_one.events.first
     policy._parts.consensus.proposer.start_at_zero(step, Run(slot, tuple(sessions._entries(next_one.events, follows))))
+
+
+def _all_of_a_lot(original: Any) -> Any:
+    def start(self: Proposer, step: Step, own: Run) -> None:
+        before = self.attempt(Slot(own.first - 1))
+        if before is not None and before.at_zero:
+            self.start_at_zero(step, own)
+        else:
+            original(self, step, own)
+
+    return start
 
 
 def _only_in_memory(original: Any) -> Any:
@@ -142,6 +153,7 @@ MUTANTS: Final = (
         "uses ballot 0 again, for the next event",
         (Patch(OneByOne, "push", _in_the_place_of_what_is_in_doubt),),
     ),
+    Mutant("L2", "uses ballot 0 for all of a lot", (Patch(Proposer, "start", _all_of_a_lot),)),
     Mutant("L2", "ballot 0 is not durable before it leaves", (Patch(Acceptor, "_keep", _only_in_memory),)),
     Mutant("L2", "takes ballot 0 below a promise", (Patch(*_accepting, _taken_below_a_promise),)),
     Mutant("L2", "takes ballot 0 below a range promise", (Patch(*_accepting, _taken_below_a_range),)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -10,10 +10,11 @@ from msgspec.structs import replace
 from engine.core import entry as entries
 from engine.core.effects import SawApplied, SawOutcome
 from engine.core.entry import Entry
+from engine.core.events import submissions
 from engine.core.events.sessions import Sessions
 from engine.core.events.situation import Doubt
 from engine.core.events.submissions import Batch, Open, Submissions
-from engine.core.ids import EventId, SiteId, Slot
+from engine.core.ids import EventId, SiteId
 from engine.core.log.microblog import Applied, Microblog
 from engine.core.run import Run
 from engine.core.step import Step
@@ -29,8 +30,8 @@ def _in_memory(step: Step) -> Step:
 
 
 def _proposed_in_memory(original: Any) -> Any:
-    def on_accepting(self: Sessions, step: Step, slot: Slot, entry: Entry) -> None:
-        original(self, _in_memory(step), slot, entry)
+    def on_accepting(self: Sessions, step: Step, run: Run) -> None:
+        original(self, _in_memory(step), run)
 
     return on_accepting
 
@@ -57,10 +58,11 @@ def _before_they_are_reserved(original: Callable[..., bool]) -> Any:
     return has_numbers
 
 
-def _reserved_in_memory(original: Callable[..., Iterator[Open]]) -> Any:
-    def number(self: Submissions, step: Step) -> Iterator[Open]:
-        yield from original(self, step)
+def _reserved_in_memory(original: Callable[..., list[Open]]) -> Any:
+    def number(self: Submissions, step: Step) -> list[Open]:
+        numbered = original(self, step)
         step.effects.writes = [write for write in step.effects.writes if not isinstance(write, WriteNumbers)]
+        return numbered
 
     return number
 
@@ -72,11 +74,10 @@ def _queued_may_leave(_: Any) -> Any:
 def _newest_first(original: Any) -> Any:
     def number(self: Sessions, step: Step) -> None:
         """Numbers nothing while something is under way, and then the newest first."""
-        submissions = self._submissions
         if self._queue or self._placed:
-            submissions._lacks_numbers = False
+            self._submissions._lacks_numbers = False
         else:
-            submissions._unnumbered.rotate(1)
+            self._submissions._unnumbered.rotate(1)
             original(self, step)
 
     return number
@@ -217,7 +218,10 @@ MUTANTS: Final = (
     Mutant(
         "E1",
         "gives out numbers of a block that is not durable yet",
-        (Patch(Submissions, "_has_numbers", _before_they_are_reserved),),
+        (
+            Patch(Submissions, "_has_numbers", _before_they_are_reserved),
+            Patch(submissions, "BLOCK", lambda _: 1),  # so that it ever lacks numbers
+        ),
     ),
     Mutant("E1", "numbers are reserved in memory alone", (Patch(Submissions, "number", _reserved_in_memory),)),
     Mutant(
