@@ -285,6 +285,15 @@ def test_a4_a_page_that_splits_a_run_reports_its_part_and_covers_no_more(ballots
         ballots.promise_sent(0, Promise(HIGH, SLOT, None, part, (), ()), NONE)
 
 
+def test_a3_what_a_promise_of_some_slots_leaves_out_is_no_vote(ballots: Ballots) -> None:
+    ballots.ranged(0, (RangePromise(SLOT, None, HIGH),), NONE)
+    ballots.promise_sent(0, Promise(HIGH, SLOT, None, (), (), ()), NONE)
+    out = RefusedSpan(SLOT, None, HIGH, Cause.RANGE)
+    ballots.promise_sent(0, Promise(LOW, SLOT, NEXT, (), (), (out,)), NONE)
+    with violates("A3"):
+        ballots.promise_sent(0, Promise(LOW, SLOT, NEXT, (), (), (RefusedSpan(SLOT, SLOT, HIGH, Cause.RANGE),)), NONE)
+
+
 def test_a5_each_slot_of_a_refusal_has_the_ballot_in_the_way(ballots: Ballots) -> None:
     promises(ballots, HIGH, 0)
     with violates("A5"):

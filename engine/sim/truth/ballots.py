@@ -224,9 +224,6 @@ class Ballots:
         """It covers `first` to `last` (None: all after), less those left out, those that it says are chosen, and those
         of `prefix`, where the site keeps no promise."""
         first, ballot, name = message.first, message.ballot, self._names[site]
-        elsewhere = {slot for run in message.learned for slot in slots_of(run.first, run.last)}
-        for out in message.left_out:
-            elsewhere |= {slot for slot in self.books if slot >= out.first and (out.last is None or slot <= out.last)}
         reported = {slot: run.ballot for run in message.accepted for slot in slots_of(run.first, run.last)}
         if message.last is None:
             slots = [slot for slot in self.books if slot >= first]
@@ -234,6 +231,9 @@ class Ballots:
             self._range_claims[site].append((first, ballot))
         else:
             slots = list(slots_of(first, message.last))
+        elsewhere = {slot for run in message.learned for slot in slots_of(run.first, run.last)}
+        for out in message.left_out:
+            elsewhere |= {slot for slot in slots if slot >= out.first and (out.last is None or slot <= out.last)}
         for slot in slots:
             if slot in elsewhere:
                 continue
