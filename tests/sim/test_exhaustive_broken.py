@@ -10,12 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pytest
-from msgspec.structs import replace
 
 import engine.core.synod.proposer
-from engine.core.run import Run
 from engine.core.storage import NO_VOTE
-from engine.core.synod.proposer import Accepting, Preparing
 from engine.sim.mutants.catalogue import named
 from engine.sim.mutants.mutant import Mutant, Patch
 from engine.sim.proving.exhaustive.__main__ import main
@@ -48,29 +45,9 @@ def _zero_after_any(_: Any) -> Any:
     return lambda _site, before, vote: before is not None and vote == NO_VOTE
 
 
-def _found_elsewhere(original: Callable[..., Accepting | None]) -> Any:
-    def to_propose(phase: Preparing, own: Run, quorum: int) -> Accepting | None:
-        """What was found stands from the first slot on."""
-        moved = [replace(each, accepted=replace(each.accepted, first=own.first)) for each in phase.found]
-        return original(replace(phase, found=tuple(moved)), own, quorum)
-
-    return to_propose
-
-
 _AGAIN: Final = _skipping("again", _in_the_place_of("l2-uses-ballot-0-at-a-slot-it-has-voted-in"))
 _OVER_A_PROMISE: Final = _skipping("over a promise", _in_the_place_of("l2-uses-ballot-0-at-a-slot-it-has-promised"))
 _AFTER_ANY: Final = _skipping("after any entry", _zero_after_any)
-
-_LEFT_OUT: Final = Mutant(
-    "B3",
-    "counts a promise for what it leaves out",
-    (Patch(engine.core.synod.proposer, "_covered", lambda _: lambda promise, last: [(promise.first, last)]),),
-)
-_FOUND_AT_ITS_FIRST: Final = Mutant(
-    "B2",
-    "proposes what was found at another slot of a run",
-    (Patch(engine.core.synod.proposer, "to_propose", _found_elsewhere),),
-)
 
 BREAKAGES: Final = (
     Breakage(named("a2-accepting-does-not-raise-the-promise"), "duel", "A2", 9),
@@ -98,8 +75,8 @@ BREAKAGES: Final = (
     Breakage(named("r3-fills-with-a-no-op-what-was-accepted"), "hole", "B2", 10),
     Breakage(named("a2-accepts-a-run-where-its-first-slot-may-be"), "run and synod", "A1", 6),
     Breakage(named("b3-says-that-it-accepted-all-of-a-run"), "run and synod", "R1", 9),
-    Breakage(_LEFT_OUT, "run and synod", "B2", 0),
-    Breakage(_FOUND_AT_ITS_FIRST, "run and synod", "B2", 0),
+    Breakage(named("b3-counts-a-promise-for-what-it-leaves-out"), "synods and run", "B2", 12),
+    Breakage(named("b2-proposes-at-the-first-slot-what-was-found-at-another"), "synod and run", "B2", 10),
     Breakage(named("b3-a-vote-for-a-part-of-a-run-counts-for-all-of-it"), "run left out", "R1", 10),
     Breakage(named("a4-votes-are-one-slot-off-where-they-are-cut"), "run left out", "B1", 8),
     Breakage(named("b1-a-run-is-one-slot-off-where-it-is-cut"), "run left out", "B1", 8),

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 import engine.core.consensus
 import engine.core.leading.leader
 import engine.core.synod.acceptor
+import engine.core.synod.proposer
 from engine.core.ids import Ballot, SiteId, Slot
 from engine.core.leading.leader import Leader
 from engine.core.log.learner import Learned, Learner, Origin
@@ -20,6 +21,7 @@ from engine.core.spans import Part
 from engine.core.step import Step
 from engine.core.storage import NO_VOTE, Vote, Write, WriteApplied, WriteLearned
 from engine.core.synod.acceptor import Acceptor
+from engine.core.synod.proposer import Accepting, Preparing
 from engine.sim.mutants.mutant import Mutant, Patch
 
 # Votes
@@ -58,6 +60,18 @@ def _all_was_accepted_at(_: Any) -> Any:
         return [part for part in self.votes.over(first, last) if part.value.accepted is not None]
 
     return accepted_at
+
+
+def _counts_for_what_it_leaves_out(_: Any) -> Any:
+    return lambda promise, last: [(promise.first, last)]
+
+
+def _found_at_the_first_slot(original: Callable[..., Accepting | None]) -> Any:
+    def to_propose(phase: Preparing, own: Run, quorum: int) -> Accepting | None:
+        moved = [replace(each, accepted=replace(each.accepted, first=own.first)) for each in phase.found]
+        return original(replace(phase, found=tuple(moved)), own, quorum)
+
+    return to_propose
 
 
 def _a_part_counts_for_all(original: Any) -> Any:
@@ -129,6 +143,7 @@ def _applied_in_part(original: Callable[..., Applied]) -> Any:
 
 
 _acceptor = engine.core.synod.acceptor
+_proposer = engine.core.synod.proposer
 
 MUTANTS: Final = (
     Mutant("A2", "accepts a run where its first slot may be", (Patch(Acceptor, "_parts", _its_first_slot_tells),)),
@@ -137,6 +152,14 @@ MUTANTS: Final = (
         "A4", "reports the first slot of an accepted run alone", (Patch(_acceptor, "_report", _the_first_is_reported),)
     ),
     Mutant("R0", "takes whatever it accepted for chosen", (Patch(Acceptor, "accepted_at", _all_was_accepted_at),)),
+    Mutant(
+        "B3", "counts a promise for what it leaves out", (Patch(_proposer, "_covered", _counts_for_what_it_leaves_out),)
+    ),
+    Mutant(
+        "B2",
+        "proposes at the first slot what was found at another",
+        (Patch(_proposer, "to_propose", _found_at_the_first_slot),),
+    ),
     Mutant(
         "B3", "a vote for a part of a run counts for all of it", (Patch(Leader, "on_accepted", _a_part_counts_for_all),)
     ),

@@ -247,6 +247,12 @@ QUICK: Final = (
         (_together(P, 1), _contender(Q, 1, slot=2)),
         Searched(states=35_943, steps=343_599, depth=23),
     ),
+    SmallCluster(
+        "synod and run",
+        "p has 1.p at slot 2; q proposes two events together at slots 1 and 2, with 1.q",
+        (_contender(P, 1, slot=2), _together(Q, 1)),
+        Searched(states=0, steps=0, depth=0),
+    ),
 )
 
 LONG: Final = (
@@ -310,6 +316,12 @@ LONG: Final = (
         (_leads(P, (_A1, _A2), rounds=(1, 2)), _contender(Q, 1, slot=2)),
         Searched(states=637_364, steps=7_955_422, depth=33),
         page_bytes=1,
+    ),
+    SmallCluster(
+        "synods and run",
+        "as `synod and run`, and p has 2.p too, which promises of 1.q leave out",
+        (_contender(P, 1, 2, slot=2), _together(Q, 1)),
+        Searched(states=0, steps=0, depth=0),
     ),
     SmallCluster(
         "run settled in parts",
