@@ -18,7 +18,7 @@ from engine.contract.shape import read
 from engine.core.effects import Observation
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, SiteId, Slot
-from engine.core.run import slots_of
+from engine.core.run import Run, slots_of
 from engine.core.settings import Leadership, Timings
 from engine.core.storage import NO_VOTE, RangePromise, Vote, Write, cut_vote
 from engine.runtime.clock import iso
@@ -133,7 +133,8 @@ class RecordedWorld:
                 for slot in slots_of(part.first, part.last)
             }
             site.lines.append(read(RecordLine, orjson.loads(line)))
-            learned = {slot: entry for slot in votes if (entry := image.entry(slot)) is not None}
+            learned = dict(zip(slots_of(Slot(1), image.prefix), image.log, strict=True))
+            learned.update((slot, entry) for part in image.ahead for slot, entry in Run(part.first, part.value))
             site.tables.append(Table(votes, learned, image.ranges))
 
     @property

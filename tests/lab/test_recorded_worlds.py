@@ -98,7 +98,8 @@ def shows_the_tables(recorded: RecordedWorld, recordings: list[Recording]) -> No
 
 def _is_same(shown: Mapping[Slot, Acceptor], held: Table) -> bool:
     """What is shown beyond what the disk has of slots is what a promise of a range says of them."""
-    return shown.keys() >= held.votes.keys() and all(_agrees(slot, shown[slot], held) for slot in shown)
+    told = held.votes.keys() | held.learned.keys()
+    return shown.keys() >= told and all(_agrees(slot, shown[slot], held) for slot in shown)
 
 
 def _agrees(slot: Slot, shown: Acceptor, held: Table) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import apsw
+from msgspec.structs import replace
 
 from engine.core.entry import NOOP, Block, Entry, Operation, Stamped, Tweet, Unblock, Withdrawal, encode
 from engine.core.ids import Ballot, Round, SiteId, Slot
@@ -51,6 +52,7 @@ from storage.rows import (
     Held,
     Table,
     is_tweet,
+    slots_of,
     slots_values,
 )
 from storage.schema import Identity
@@ -176,6 +178,14 @@ class Planter:
             self._change(TWEETED, f"through = {part_of(Slot(slot))}", {"authors": " ".join(NAMES)})
         else:
             self._change(AUTHORS, f"author = '{learned.author}'", {"newest": slot})
+
+    def instead(self, slot: int, entry: Entry) -> None:
+        """Another entry in the run that has this slot."""
+        where = f"first <= {slot} AND last >= {slot}"
+        [row] = self._db.execute(f"SELECT {', '.join(SLOTS.columns)} FROM {SLOTS.name} WHERE {where}").fetchall()
+        first, last, held = slots_of(row)
+        entries = (*held.entries[: slot - first], entry, *held.entries[slot - first + 1 :])
+        self.put(SLOTS, *slots_values(first, last, replace(held, entries=entries)))
 
     def ahead(self, slot: int) -> None:
         """The slot is learned, above the prefix."""

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from storage.rows import SLOTS
+from engine.core.entry import NOOP, Entry
+from engine.core.ids import SiteId
 from tests.real_cluster import RealCluster, run
 from tests.storage.planting import Planter
 
@@ -67,7 +68,7 @@ def test_some_stores_of_a_cluster_say_what_is_missing(cluster: RealCluster) -> N
 
 def test_a_violation_is_a_line_and_status_12(copy: Path) -> None:
     with Planter(copy / "bob") as planter:
-        planter.change(SLOTS, "slot = 5", body="tweet 1795262400123 \u202egotcha")
+        planter.instead(5, Entry(SiteId("alice"), 5, 4, "tweet 1795262400123 \u202egotcha"))
     said = run("audit", str(copy))
     assert (said.status, said.err) == (12, "")
     assert [line for line in said.out.splitlines() if line.startswith("R1 slot 5 at bob - learned alice/5 ")]
@@ -88,7 +89,7 @@ def test_a_store_that_cannot_be_read_is_status_3_unless_there_is_a_violation(cop
     [report] = said.lines
     assert [Path(each["folder"]).name for each in report["unreadable"]] == ["carol"]
     with Planter(copy / "bob") as planter:
-        planter.change(SLOTS, "slot = 5", state="void")
+        planter.instead(5, NOOP)
     assert run("audit", str(copy)).status == 12
 
 

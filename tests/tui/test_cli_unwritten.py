@@ -14,7 +14,7 @@ import pytest
 from engine.core.ids import SiteId, Slot
 from storage.audit.report import Report, Unreadable, Violation
 from tests.real_cluster import BOUND_S, PROGRAM, RealCluster, environment
-from tests.tui.engine_double import outcome
+from tests.tui.engine_double import outcome, span
 from tests.tui.scripted_engine import Json, ScriptedEngine
 from tui.cli import main
 from tui.client import Client
@@ -81,12 +81,16 @@ def _ended(command: Sequence[str], folder: Path, stdout: int, stdin: bytes = b""
 
 
 def answer(engine: ScriptedEngine, request: Json) -> None:
-    number = sum(one["method"] == "submit" for one in engine.requests)
+    number = len(engine.named("submit"))
     match request["method"], request["params"].get("text"):
         case "submit", "no":
             engine.answer(request, outcome("not-created", reason="no quorum"))
         case "submit", _:
             engine.answer(request, outcome("created", number, slot=number))
+        case "submit_many", _:
+            last = sum(len(params["texts"]) for params in engine.named("submit_many"))
+            count = len(request["params"]["texts"])
+            engine.answer(request, {"spans": [span("created", last - count + 1, count, slot=last - count + 1)]})
         case _:
             lines = [LINE] * 200
             shown = {"lines": lines, "shown": 200, "hidden": 0, "prefix": 1, "waiting": None, "fresh": None}
@@ -122,7 +126,7 @@ def test_an_outcome_with_a_status_of_its_own_keeps_it(folder: Path) -> None:
 def test_a_stream_goes_on_to_its_end_and_tells_every_outcome_on_stderr(folder: Path) -> None:
     with ScriptedEngine(folder / "alice" / "control.sock", answer) as engine:
         status, said = into_full("tweet", "alice", "--stdin", folder=folder, stdin=b"a\nb\nc\n")
-        assert len(engine.named("submit")) == 3
+        assert [text for params in engine.named("submit_many") for text in params["texts"]] == ["a", "b", "c"]
     assert status == 6
     assert [line.split()[:2] for line in said.splitlines()[:3]] == [["created", f"alice/{n}"] for n in (1, 2, 3)]
 
