@@ -12,7 +12,10 @@ from typing import Any, Final
 import pytest
 
 import engine.core.synod.proposer
-from engine.core.storage import NO_VOTE
+from engine.core.ids import Ballot, Slot
+from engine.core.spans import Part
+from engine.core.storage import NO_VOTE, Vote
+from engine.core.synod.acceptor import Acceptor
 from engine.sim.mutants.catalogue import named
 from engine.sim.mutants.mutant import Mutant, Patch
 from engine.sim.proving.exhaustive.__main__ import main
@@ -45,9 +48,20 @@ def _zero_after_any(_: Any) -> Any:
     return lambda _site, before, vote: before is not None and vote == NO_VOTE
 
 
+def _whatever_was_accepted(_: Any) -> Any:
+    def accepted_at(self: Acceptor, _ballot: Ballot, first: Slot, last: Slot) -> list[Part[Vote]]:
+        return [part for part in self.votes.over(first, last) if part.value.accepted is not None]
+
+    return accepted_at
+
+
 _AGAIN: Final = _skipping("again", _in_the_place_of("l2-uses-ballot-0-at-a-slot-it-has-voted-in"))
 _OVER_A_PROMISE: Final = _skipping("over a promise", _in_the_place_of("l2-uses-ballot-0-at-a-slot-it-has-promised"))
 _AFTER_ANY: Final = _skipping("after any entry", _zero_after_any)
+
+_ANY_OWN: Final = Mutant(
+    "R0", "takes whatever it accepted for chosen", (Patch(Acceptor, "accepted_at", _whatever_was_accepted),)
+)
 
 BREAKAGES: Final = (
     Breakage(named("a2-accepting-does-not-raise-the-promise"), "duel", "A2", 9),
@@ -71,7 +85,7 @@ BREAKAGES: Final = (
     Breakage(named("l3-forgets-what-a-dead-leader-had-in-flight"), "leaders", "B2", 12),
     Breakage(named("l3-forgets-what-a-dead-leader-had-in-flight"), "leader and synod, and told", "B2", 11),
     Breakage(named("l3-ignores-what-a-promise-leaves-out"), "slot left out", "B2", 13),
-    Breakage(named("r0-takes-whatever-it-accepted-for-chosen"), "duel, and told", "R1", 13),
+    Breakage(_ANY_OWN, "duel, and told", "R1", 13),
     Breakage(named("r3-fills-with-a-no-op-what-was-accepted"), "hole", "B2", 10),
     Breakage(named("a2-accepts-a-run-where-its-first-slot-may-be"), "run and synod", "A1", 6),
     Breakage(named("b3-says-that-it-accepted-all-of-a-run"), "run and synod", "R1", 9),

@@ -55,13 +55,6 @@ def _the_first_is_reported(original: Callable[..., tuple[AcceptedRun, ...]]) -> 
     return report
 
 
-def _all_was_accepted_at(_: Any) -> Any:
-    def accepted_at(self: Acceptor, _ballot: Ballot, first: Slot, last: Slot) -> list[Part[Vote]]:
-        return [part for part in self.votes.over(first, last) if part.value.accepted is not None]
-
-    return accepted_at
-
-
 def _counts_for_what_it_leaves_out(_: Any) -> Any:
     return lambda promise, last: [(promise.first, last)]
 
@@ -151,7 +144,6 @@ MUTANTS: Final = (
     Mutant(
         "A4", "reports the first slot of an accepted run alone", (Patch(_acceptor, "_report", _the_first_is_reported),)
     ),
-    Mutant("R0", "takes whatever it accepted for chosen", (Patch(Acceptor, "accepted_at", _all_was_accepted_at),)),
     Mutant(
         "B3", "counts a promise for what it leaves out", (Patch(_proposer, "_covered", _counts_for_what_it_leaves_out),)
     ),
