@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +20,6 @@ from engine.core.messages import (
     Packet,
     Promise,
 )
-from engine.core.run import spans_of
 from engine.core.settings import Leadership, Settings
 from engine.datagram import DATAGRAM_BYTES_FAR, SEAL_BYTES
 from tests.core.stage import ALICE, BOB, SITES, Stage, accepted_run, chosen, run, sent_to, shorter, tweet
@@ -99,13 +96,6 @@ def test_a4_each_page_says_exactly_what_it_covers_and_nothing_is_silently_left_o
         covered += span
     assert covered == asked[: len(covered)], "in the order of the question, without a gap"
     assert covered == asked or len(pages) == PAGES_PER_ANSWER
-
-
-@given(st.sets(st.integers(1, 40)))
-def test_spans_are_the_slots_in_as_few_pairs_as_possible(slots: set[int]) -> None:
-    spans = spans_of(Slot(slot) for slot in sorted(slots))
-    assert [slot for first, last in spans for slot in range(first, last + 1)] == sorted(slots)
-    assert all(later[0] > earlier[1] + 1 for earlier, later in pairwise(spans))
 
 
 # W4
