@@ -13,7 +13,8 @@ from typing import Final
 from tui.hops import Leaving
 from tui.panes.paint import Painted
 from tui.rows import BLANK, Role, Row, row, wrapped
-from tui.site.model import Gone, SiteModel, Stopped
+from tui.site.connected import Gone, Stopped
+from tui.site.model import SiteModel
 
 NO_ENGINE_STATUS: Final = 5
 HEIGHT_WITHOUT_LOG: Final = 18

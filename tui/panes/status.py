@@ -19,8 +19,9 @@ from engine.contract.status import Status
 from tui import leading, standing, times
 from tui.panes.paint import Painted
 from tui.rows import Part, Role, Row, row, width_of, wrapped
+from tui.site.connected import Gone, Stopped
 from tui.site.linearizable_read import STALE
-from tui.site.model import Gone, SiteModel, Stopped
+from tui.site.model import SiteModel
 from tui.standing import Trouble
 from tui.times import clock
 

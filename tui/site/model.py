@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Flag, auto
 from typing import Any, Final, assert_never
@@ -40,6 +39,7 @@ from tui import times
 from tui.hops import Hop
 from tui.link import Link
 from tui.site.attempts import Attempts
+from tui.site.connected import Connecting, Connection, Gone, Stopped, Up
 from tui.site.engine_log import tail
 from tui.site.linearizable_read import Confirming, NoneOpen, ReadState, Unconfirmed
 from tui.site.log_pages import LogPages, page_of, span_of
@@ -71,33 +71,6 @@ class Change(Flag):
 ALL_CHANGES: Final = Change(sum(change.value for change in Change))
 
 
-@dataclass(frozen=True, slots=True)
-class Connecting:
-    """Nothing was heard yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Up:
-    """The engine is connected."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """The engine said that it stops, and why; `exit_status` is its own (0: it was asked to)."""
-
-    reason: str
-    exit_status: int
-
-
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """The connection went away without a word; `log_tail` is the end of the engine's log file."""
-
-    why: str
-    log_tail: tuple[str, ...]
-
-
-Connection = Connecting | Up | Stopped | Gone
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 Watcher = Callable[[Change], None]
 
