@@ -183,7 +183,7 @@ class _Campaign:
             self._at(begun + fault.ends_s, self._ending(fault))
         over = begun + self._setup.seconds
         for at in takewhile(lambda at: at < over, count(begun + _AUDIT_EVERY_S / 2, _AUDIT_EVERY_S)):
-            self._at(at, lambda: self._audit_running(wait=False))
+            self._at(at, self._audit_in_between)
         self._at(over, lambda: None)
         idle = threading.Event()
         while self._actions:
@@ -284,6 +284,11 @@ class _Campaign:
         self._audit_process = self._start_audit()
         if wait:
             self._finish_audit()
+
+    def _audit_in_between(self) -> None:
+        """Not before who runs on an old copy was told so, which takes as long as a start does."""
+        if self._disks.all_noticed():
+            self._audit_running(wait=False)
 
     def _finish_audit(self) -> None:
         if self._audit_process is not None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.core.ids import EventId, SiteId, Slot
-from engine.core.storage import Vote
+from engine.core.storage import Standing, Vote
 from storage.beside import read_beside
 from tests.chaos.engines import Engines
 
@@ -26,6 +26,7 @@ class Disks:
         self._engines = engines
         self.lost_s: dict[str, float] = {}
         """When sites lost their disks, on the monotonic clock: after the last process before, and before the next."""
+        self._put_back: list[str] = []
 
     def wipe(self, site: str) -> bool:
         """Kills the engine and removes its store; False where none runs, or it is paused."""
@@ -53,8 +54,17 @@ class Disks:
         self._remove(site)
         for path in (self._engines.data / site / _COPY).iterdir():
             shutil.move(path, self._engines.data / site)
+        self._put_back.append(site)
         self._engines.start(site)
         return True
+
+    def all_noticed(self) -> bool:
+        """Whether each site with an old copy knows: until then its store says of itself that it votes."""
+        standings = []
+        for site in self._put_back:
+            with read_beside(self._engines.data / site) as outside:
+                standings.append(outside.reader.meta().standing)
+        return all(standing is Standing.LEARNER for standing in standings)
 
     def is_contradicted(self, site: str) -> bool:
         """Whether there is a copy, and fewer than floor(N/2) other sites remember nothing durably that is newer."""
@@ -89,5 +99,5 @@ def stored_votes(folder: Path) -> dict[int, Vote]:
     """The acceptor's variables of all slots in a store that no engine uses now."""
     with read_beside(folder) as outside:
         stored = outside.reader.tail().stored()
-        last = max((run.last for run in (*stored.votes, *stored.ahead)), default=stored.prefix)
+        last = max([stored.prefix, *(each.last for each in stored.votes), *(each.last for each in stored.ahead)])
         return {row.slot: row.vote for row in outside.reader.slot_rows(Slot(1), last)}
