@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from engine.sim.proving.exhaustive.__main__ import main
-from engine.sim.proving.exhaustive.catalog import DUEL, QUICK, TOLD, ZERO, SmallCluster
+from engine.sim.proving.exhaustive.catalog import DUEL, PAGES, QUICK, TOLD, ZERO, SmallCluster
 from engine.sim.proving.exhaustive.search import Move, Searched, State, search
 from engine.sim.proving.exhaustive.states import ClusterStates, ForgetfulStates
 
@@ -50,7 +50,9 @@ def test_forgetting_who_is_who_among_acceptors_loses_no_state() -> None:
     assert len(everybody_named.reduced) == DUEL.pinned.states
 
 
-@pytest.mark.parametrize("cluster", [DUEL, TOLD, ZERO], ids=lambda cluster: cluster.name)
+@pytest.mark.parametrize(
+    "cluster", [DUEL, TOLD, ZERO, replace(PAGES, cast=PAGES.cast[:1])], ids=lambda cluster: cluster.name
+)
 def test_forgetting_votes_that_nobody_counts_any_more_loses_no_state(cluster: SmallCluster) -> None:
     """B3: they come to nothing."""
     states = replace(cluster, kind=ForgetfulStates).states()
