@@ -80,8 +80,9 @@ def _requested(method: str, schema: type[Request]) -> type[Requested]:
     return made
 
 
-_ANY: Final = Union[*(_requested(method, schema) for method, schema in METHODS.items() if method != "view")]
+_REQUESTED: Final = [_requested(method, schema) for method, schema in METHODS.items() if method != "view"]
 """But for a `view`, whose params tell its class."""
+_ANY: Final = Union[*_REQUESTED]
 _decoder: Final = msgspec.json.Decoder(_ANY)
 _encoder: Final = msgspec.json.Encoder()
 

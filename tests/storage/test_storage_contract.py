@@ -271,8 +271,7 @@ def test_a_learned_slot_keeps_what_was_accepted_there(
 ) -> None:
     store = disk.open()
     votes: list[Write] = [] if voted is None else [vote(1, voted)]
-    commits: list[list[Write]] = [[*votes, learn(1, learned)]] if together else [votes, [learn(1, learned)]]
-    for commit in commits:
+    for commit in ([*votes, learn(1, learned)],) if together else (votes, [learn(1, learned)]):
         store.commit(commit)
     store = disk.open()
     assert page(store) == [LogRow(Slot(1), voted or NO_VOTE, learned, None)]
