@@ -113,7 +113,8 @@ class Decoder:
             raise Rejected(Reason.NOT_JSON) from None
         if not (_is_store_id(said.life) and (said.to_life is None or _is_store_id(said.to_life))):
             raise Rejected(Reason.MESSAGE)
-        clean = not any(mark in plaintext for mark in _MARKS)
+        escape, delete, latin, general = _MARKS
+        clean = not (escape in plaintext or delete in plaintext or latin in plaintext or general in plaintext)
         for message in said.messages:
             if type(message) not in _SAID_BY_TYPES:
                 self._check(message, clean)

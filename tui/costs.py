@@ -17,6 +17,10 @@ def in_words(costs: Costs) -> str:
         return "none since start"
     size = each.bytes
     sent = f"{size / KIB:.1f} KiB" if size >= KIB else f"{size:.0f} bytes"
-    return (
-        f"{each.messages:.1f} messages, {sent}, {each.syncs:.1f} syncs an event ({plural(events, 'event')} since start)"
-    )
+    since = f"({plural(events, 'event')} since start)"
+    return f"{_few_digits(each.messages)} messages, {sent}, {_few_digits(each.syncs)} syncs an event {since}"
+
+
+def _few_digits(number: float) -> str:
+    """Two that say something of what is below 1."""
+    return f"{number:.1f}" if number >= 1 else f"{number:.2g}"

@@ -76,8 +76,11 @@ class Spans(Generic[Held]):
     def over(self, first: int, last: int | None) -> list[Part[Held]]:
         """What lies within `first` to `last` (None: and all after it), cut to that; ascending."""
         found: list[Part[Held]] = []
-        for index in range(self._from(first), len(self._parts)):
-            part = self._parts[index]
+        parts = self._parts
+        if not parts or first > parts[-1].last:
+            return found
+        for index in range(self._from(first), len(parts)):
+            part = parts[index]
             if last is not None and part.first > last:
                 break
             found.append(self._clipped(part, first, part.last if last is None else last))
@@ -107,21 +110,27 @@ class Spans(Generic[Held]):
 
     def remove(self, first: int, last: int) -> list[Part[Held]]:
         """Takes out what lies within, and returns it; what lies beside stays."""
+        parts = self._parts
+        if not parts or first > parts[-1].last:
+            return []
         begin = end = self._from(first)
-        removed: list[Part[Held]] = []
-        left: list[Part[Held]] = []
-        while end < len(self._parts) and self._parts[end].first <= last:
-            part = self._parts[end]
-            removed.append(self._clipped(part, first, last))
-            if part.first < first:
-                left.append(self._clipped(part, part.first, Slot(first - 1)))
-            if part.last > last:
-                left.append(self._clipped(part, Slot(last + 1), part.last))
+        while end < len(parts) and parts[end].first <= last:
             end += 1
-        if end > begin:
-            self._parts[begin:end] = left
-            self._firsts[begin:end] = [part.first for part in left]
-            self._slots -= sum(part.last - part.first + 1 for part in removed)
+        removed = parts[begin:end]
+        if not removed:
+            return removed
+        left: list[Part[Held]] = []
+        lowest, highest = removed[0], removed[-1]
+        if lowest.first < first:
+            left.append(self._clipped(lowest, lowest.first, first - 1))
+            removed[0] = self._clipped(lowest, first, last)
+        if highest.last > last:
+            left.append(self._clipped(highest, last + 1, highest.last))
+            removed[-1] = self._clipped(highest, first, last)
+        parts[begin:end] = left
+        self._firsts[begin:end] = [part.first for part in left]
+        for part in removed:
+            self._slots -= part.last - part.first + 1
         return removed
 
     def _from(self, slot: int) -> int:
@@ -130,7 +139,7 @@ class Spans(Generic[Held]):
         return index if index >= 0 and self._parts[index].last >= slot else index + 1
 
     def _clipped(self, part: Part[Held], first: int, last: int) -> Part[Held]:
-        begin, end = max(part.first, first), min(part.last, last)
-        if begin == part.first and end == part.last:
+        if first <= part.first and part.last <= last:
             return part
+        begin, end = max(part.first, first), min(part.last, last)
         return Part(Slot(begin), Slot(end), self._cut(part.value, begin - part.first, end - begin + 1))

@@ -18,7 +18,8 @@ from engine.core.effects import SawApplied
 from engine.core.messages import Housekeeping, Message
 from engine.core.storage import Write, WritePeer, WriteStanding
 
-_DIGITS: Final = 2
+_DIGITS: Final = 4
+"""Many events go in one message, and are durable in one sync."""
 
 
 @dataclass(slots=True)

@@ -61,6 +61,9 @@ from engine.runtime.udp import UdpSocket
 
 DATAGRAMS_PER_PASS: Final = 512
 REQUESTS_PER_PASS: Final = 1_024
+EVENTS_PER_PASS: Final = 4_096
+"""A pass takes no further requests once it has so many events to submit."""
+
 REQUESTS_TAKEN_MAX: Final = Tick(50)
 """How long a pass takes requests in: heartbeats leave only at its end, and others wait for them (L3). Datagrams have no
 such bound, for what waits there may be the heartbeat without which the tick would find a leader silent."""
@@ -184,7 +187,11 @@ class Node:
             requests = parts.inbox.take(_REQUESTS_AT_ONCE)
             for asked in requests:
                 self._request(now, asked)
-            if len(requests) < _REQUESTS_AT_ONCE or parts.clock.now() > now + REQUESTS_TAKEN_MAX:
+            if (
+                len(requests) < _REQUESTS_AT_ONCE
+                or parts.pending.collected >= EVENTS_PER_PASS
+                or parts.clock.now() > now + REQUESTS_TAKEN_MAX
+            ):
                 break
         self._turn.take(parts.pending.push(now))
 

@@ -160,6 +160,11 @@ class PendingCalls:
         together.waits.append(wait)
         together.bodies += bodies
 
+    @property
+    def collected(self) -> int:
+        """How many events are."""
+        return sum(len(together.bodies) for together in self._collected)
+
     def push(self, now: Tick) -> Effects:
         """What was collected goes to the replica."""
         effects = Effects()

@@ -25,7 +25,7 @@ from typing import Final
 from msgspec import json
 
 from engine.site_files import socket_to_ask
-from tests.bench.events import CREATED, OneByOne, Speech
+from tests.bench.events import CREATED, TOGETHER_FROM, OneByOne, Speech, Together
 
 BEGUN: Final = b"begun\n"
 DRAIN_S: Final = 90.0
@@ -147,7 +147,8 @@ def main() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connected:
         connected.connect(str(at))
         connected.setblocking(False)
-        load = Load(connected, OneByOne(), options.outstanding)
+        speech = OneByOne() if options.outstanding < TOGETHER_FROM else Together()
+        load = Load(connected, speech, options.outstanding)
         load.run(options.warm_up)
         _print(BEGUN)
         driven = load.run(options.seconds)

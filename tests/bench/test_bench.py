@@ -18,7 +18,7 @@ from tests.bench import rows
 from tests.bench.__main__ import LINES, main
 from tests.bench.chart import Series, apart, draw, series_of
 from tests.bench.cluster import CLUSTER, Place, Shape
-from tests.bench.events import EVENT_BYTES, OneByOne, Settled, text_of
+from tests.bench.events import EVENT_BYTES, OneByOne, Settled, Together, text_of
 from tests.bench.floors import measure as measure_floor
 from tests.bench.load import percentile_ms
 from tests.bench.machine import disk_of, is_memory
@@ -96,6 +96,20 @@ def test_answers_are_taken_however_they_are_cut() -> None:
     )
     told = [Settled(2, 1, "created"), Settled(1, 1, "refused")]
     for cut in range(len(answers)):
+        assert [*speech.take(answers[:cut]), *speech.take(answers[cut:])] == told
+
+
+def test_answers_to_many_are_taken_by_event_however_they_are_cut() -> None:
+    answers = (
+        b'{"jsonrpc":"2.0","id":257,"result":{"spans":[{"outcome":"created","count":1},{"outcome":"lost","count":2}]}}\n'
+        b'{"jsonrpc":"2.0","method":"observed","params":{}}\n'
+        b'{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"no"}}\n'
+    )
+    told = [Settled(257, 1, "created"), Settled(258, 2, "lost"), Settled(1, 256, "refused")]
+    for cut in range(len(answers)):
+        speech = Together()
+        asked = speech.submit(259)
+        assert [asked.count(part) for part in (b"\n", b'"id":1,', b'"id":257,', b" xxx")] == [2, 1, 1, 259]
         assert [*speech.take(answers[:cut]), *speech.take(answers[cut:])] == told
 
 

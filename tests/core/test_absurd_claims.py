@@ -13,6 +13,7 @@ from engine.core.explained import describe
 from engine.core.ids import NUMBER_MAX, Nonce, SiteId, Slot
 from engine.core.log.pages import PAGES_PER_ANSWER
 from engine.core.messages import (
+    Accepted,
     Ask,
     AskHighest,
     Cause,
@@ -41,6 +42,7 @@ from tests.core.stage import (
     ballot,
     beat,
     chosen,
+    chosen_at,
     life_of,
     prepare,
     run,
@@ -88,7 +90,9 @@ def test_r6_the_window_goes_along_with_the_prefix() -> None:
     "claim",
     [
         chosen(ABSURD, THEIRS),
+        chosen_at(ballot(1, BOB), 1, ABSURD),
         accepted(ballot(1, ALICE), ABSURD),
+        Accepted(ballot(1, ALICE), ((Slot(1), Slot(ABSURD)),)),
         Promise(
             ballot(1, ALICE),
             Slot(ABSURD - 1),
@@ -101,7 +105,7 @@ def test_r6_the_window_goes_along_with_the_prefix() -> None:
         Highest(Nonce(1), Slot(ABSURD), Slot(ABSURD)),
         beat(used_max=ABSURD),
     ],
-    ids=lambda message: message.word(),
+    ids=lambda message: f"{message.word()} {message.slot}",
 )
 def test_r6_an_absurd_slot_makes_no_holes_and_is_not_kept(claim: Message) -> None:
     stage = Stage(3).ready()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from engine.codec import encode_packet
 from engine.core.entry import TEXT_MAX, Entry, Stamped, Tweet, encode
 from engine.core.ids import NUMBER_MAX, Ballot, Nonce, Round, SiteId, Slot, StoreId
-from engine.core.log.pages import PAGES_PER_ANSWER, cost_bytes
+from engine.core.log.pages import PAGES_PER_ANSWER, cost_bytes, fitting
 from engine.core.messages import (
     Accept,
     Ask,
@@ -119,6 +119,12 @@ def test_w4_an_entrys_cost_is_what_it_takes_in_a_datagram_at_most(some: list[Ent
     budget = cost_bytes(some)
     assert length(Known(Nonce(NUMBER_MAX), Slot(1), Slot(10**10), learned)) <= budget + FRAME_BYTES
     assert length(Promise(Ballot(Round(1), ALICE), Slot(1), None, accepted, (), ())) <= budget + FRAME_BYTES
+
+
+@given(st.lists(entries, max_size=30), st.integers(-1_000, 20_000))
+def test_w4_as_many_fit_as_cost_no_more_than_the_budget(some: list[Entry], budget_bytes: int) -> None:
+    costs = [cost_bytes(some[:count]) for count in range(1, len(some) + 1)]
+    assert fitting(some, budget_bytes) == sum(cost <= budget_bytes for cost in costs)
 
 
 @pytest.mark.parametrize("length", [TEXT_MAX, 140], ids=["of two bytes", "half and half"])

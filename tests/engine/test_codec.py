@@ -342,6 +342,12 @@ _LETTERS: Final = st.characters(exclude_categories=["Cs"]) | st.sampled_from(
     'a \\"\x1f\x7f\x85\xa0«\u2028\u2029\u3000é日'
 )
 _TEXTS: Final = st.one_of(
+    st.builds(
+        lambda before, odd, after: before + odd + after,
+        st.sampled_from(["", "ab"]),
+        _LETTERS,
+        st.sampled_from(["", "cd"]),
+    ),
     st.text(_LETTERS, max_size=12),
     strategies.texts,
     st.builds(
@@ -375,7 +381,7 @@ def _is_body(body: str) -> bool:
 
 
 @given(bodies=st.lists(_BODIES, min_size=1, max_size=3), escaped=st.booleans())
-@settings(max_examples=1_000)
+@settings(max_examples=400)
 def test_w2_the_bodies_that_are_taken_are_those_that_decode_takes(bodies: list[str], escaped: bool) -> None:
     """Whatever is known of them at a glance, and however JSON spells them."""
     entries = [["alice", 7, 6, body] for body in bodies]
@@ -387,8 +393,19 @@ def test_w2_the_bodies_that_are_taken_are_those_that_decode_takes(bodies: list[s
         assert [entry.body for entry in accept.carried()] == bodies
 
 
+@pytest.mark.parametrize("escaped", [True, False], ids=["escaped", "as they are"])
+@pytest.mark.parametrize("place", ["{}b", "a{}b", "a{}"], ids=["first", "within", "last"])
+def test_w2_of_every_character_it_is_known_whether_a_tweet_may_hold_it(place: str, escaped: bool) -> None:
+    """Up to beyond the last white space there is; what else is refused, surrogates, no JSON can say alone."""
+    for code in range(0x3100):
+        body = "tweet 5 " + place.format(chr(code))
+        value = [LIFE, 5, None, [["accept", [2, "alice"], [3, [["alice", 7, 6, body]]]]]]
+        packet = _taken(json.dumps(value, ensure_ascii=escaped).encode())
+        assert (packet is not None) == _is_body(body), f"U+{code:04X}"
+
+
 @given(body=_BODIES)
-@settings(max_examples=1_000)
+@settings(max_examples=400)
 def test_a_tweet_is_known_at_a_glance(body: str) -> None:
     """The glance takes all tweets, but those of clocks of 16 digits, and nothing else."""
     glanced = TWEET.match(body) is not None and REFUSED.search(body) is None

@@ -54,7 +54,7 @@ def test_quotients_are_over_the_entries_that_took_effect() -> None:
     for saw in (applied(NOOP), applied(hello, NOOP, hello, void=(1,)), applied(hello, hello)):
         costs.applied(saw)
     assert costs.told().events == 3
-    assert costs.told().per_event == PerEvent(messages=3.0, datagrams=2.0, bytes=333.33, syncs=1.33)
+    assert costs.told().per_event == PerEvent(messages=3.0, datagrams=2.0, bytes=333.3333, syncs=1.3333)
 
 
 async def costs_of(running: Running) -> Any:

@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 
 from engine.contract.limits import SUBMITTED_MAX
-from engine.runtime import pending_calls
+from engine.core.effects import Effects
+from engine.core.events.submissions import Submission
+from engine.core.ids import Tick
+from engine.core.replica import Replica
+from engine.runtime import node, pending_calls
 from tests.runtime.sites import Client, RpcFailed, cluster
 
 TEXTS = [f"text {number}" for number in range(1, 8)]
@@ -70,6 +74,29 @@ async def test_e3_calls_that_come_together_keep_their_order_whatever_they_are(tm
         assert told == await lines_of(client)
         texts = [line["text"] for line in (await client.call("view"))["lines"]]
         assert texts == ["one", "two", "three", "four", "six", "seven"]
+
+
+async def test_a_pass_submits_a_bounded_number_of_events_and_the_next_one_those_that_follow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node, "EVENTS_PER_PASS", 10)
+    sizes: list[int] = []
+
+    def submitted(self: Replica, now: Tick, submission: Submission) -> Effects:
+        sizes.append(len(submission.bodies))
+        return submit(self, now, submission)
+
+    submit = Replica.submit
+    monkeypatch.setattr(Replica, "submit", submitted)
+    async with cluster(tmp_path, "alice") as sites:
+        client = await (await sites.start("alice")).client()
+        params = {"texts": ["x"] * 7, "timeout_s": 60}
+        calls = [{"jsonrpc": "2.0", "id": f"n{at}", "method": "submit_many", "params": params} for at in range(100)]
+        await client.write(*calls)
+        told = [each for at in range(100) for each in events_of(await client.answer(f"n{at}"))]
+        assert told == await lines_of(client)
+        assert sum(sizes) == 700
+        assert max(sizes) < 10 + 8 * 7, "some requests are taken between two looks at how many there are"
 
 
 async def test_where_one_text_is_refused_nothing_is_submitted_and_its_place_is_named(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ def costs(events: int, each: PerEvent) -> Costs:
     [
         (37, (12.38, 1945.6, 2.97), "12.4 messages, 1.9 KiB, 3.0 syncs an event (37 events since start)"),
         (1, (4.0, 690.4, 3.0), "4.0 messages, 690 bytes, 3.0 syncs an event (1 event since start)"),
-        (12_000, (0.4, 90.0, 0.02), "0.4 messages, 90 bytes, 0.0 syncs an event (12,000 events since start)"),
+        (9_000, (0.0123, 61.2, 0.0), "0.012 messages, 61 bytes, 0 syncs an event (9,000 events since start)"),
+        (12_000, (0.4, 90.0, 0.02), "0.4 messages, 90 bytes, 0.02 syncs an event (12,000 events since start)"),
     ],
 )
 def test_what_an_event_costs(events: int, each: tuple[float, float, float], words: str) -> None:
