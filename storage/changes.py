@@ -116,6 +116,9 @@ class RunRows(Generic[Said]):
         """What of the rows in the tail is to be put, and the keys of those that are gone; nothing is touched then."""
         put: list[Part[Said]] = []
         gone: list[Slot] = []
+        if not self._touched:
+            self.left.clear()
+            return put, gone
         for first in self._touched.difference(part.first for part in self.left):
             part = self.spans.at(first)
             if part is not None and part.first == first:

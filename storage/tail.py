@@ -187,7 +187,8 @@ class Tail:
                 self._take_events(run)
             case WriteNumbers(number_max):
                 before = self.meta.number_max
-                _require(number_max >= before, f"numbers through {number_max} after {before} (E1)")
+                if number_max < before:
+                    raise _broken(f"numbers through {number_max} after {before} (E1)")
                 self.meta.number_max = number_max
             case WriteRanges(ranges):
                 if touched.ranges_before is None:
@@ -200,7 +201,8 @@ class Tail:
                 else:
                     self.blocks[blocker, blocked] = slot
             case WriteRound(round_):
-                _require(round_ >= self.meta.round, f"round {round_} after round {self.meta.round} (B1)")
+                if round_ < self.meta.round:
+                    raise _broken(f"round {round_} after round {self.meta.round} (B1)")
                 self.meta.round = round_
             case WritePeer(memory):
                 touched.peers.add(memory.site)
@@ -216,28 +218,37 @@ class Tail:
     def _vote(self, first: Slot, last: Slot, vote: Vote) -> None:
         self._require_unlearned(first, last)
         due = 0 if vote.accepted is None else last - first + 1
-        _require(len(vote.entries) == due, f"slot {first}: half an acceptance")
+        if len(vote.entries) != due:
+            raise _broken(f"slot {first}: half an acceptance")
         self.slots.put(first, last, Held(vote.promised, vote.accepted, vote.entries))
 
     def _learn(self, run: Run) -> None:
         first, last = run.first, run.last
         self._require_unlearned(first, last)
-        for part in list(self.slots.spans.parts(first, last)):
-            entries = run.entries[part.first - first : part.last - first + 1]
+        row = self.slots.spans.at(first)
+        if row is None or row[:2] != (first, last) or row.value.entries != run.entries:
+            self._write_learned(run)
+        ahead = self.ahead.spans
+        before, after = (ahead.at(Slot(first - 1)), ahead.at(Slot(last + 1))) if len(ahead) else (None, None)
+        self.ahead.put(before.first if before else first, after.last if after else last, True)
+
+    def _write_learned(self, run: Run) -> None:
+        """What of a run stands in no row as it was learned."""
+        for part in list(self.slots.spans.parts(run.first, run.last)):
+            entries = run.entries[part.first - run.first : part.last - run.first + 1]
             match part.value:
                 case None:
                     self.slots.put(part.first, part.last, Held(None, None, entries))
                 case Held(promised, accepted, voted) if voted != entries:
                     self.slots.put(part.first, part.last, Held(promised, accepted, entries, voted))
-        before = self.ahead.spans.at(Slot(first - 1))
-        after = self.ahead.spans.at(Slot(last + 1))
-        self.ahead.put(before.first if before else first, after.last if after else last, True)
 
     def _apply(self, write: WriteApplied, touched: _Touched) -> None:
         first, last = write.first, write.last
-        _require(first == self.meta.prefix + 1, f"slot {first} applied, the prefix is {self.meta.prefix} (R2)")
+        if first != self.meta.prefix + 1:
+            raise _broken(f"slot {first} applied, the prefix is {self.meta.prefix} (R2)")
         learned = self.ahead.spans.at(first)
-        _require(learned is not None and learned.last >= last, f"slot {first} applied, but not learned (R1)")
+        if learned is None or learned.last < last:
+            raise _broken(f"slot {first} applied, but not learned (R1)")
         self.ahead.take_out(first, last)
         for slot in write.void:
             row = self.slots.spans.at(slot)
@@ -274,8 +285,9 @@ class Tail:
         take(Slot(run.first), Slot(run.last), run)
 
     def _require_unlearned(self, first: Slot, last: Slot) -> None:
-        learned = first <= self.meta.prefix or (len(self.ahead.spans) > 0 and bool(self.ahead.spans.over(first, last)))
-        _require(not learned, f"slot {first} is learned already (R1)")
+        ahead = self.ahead.spans
+        if first <= self.meta.prefix or (len(ahead) and ahead.over(first, last)):
+            raise _broken(f"slot {first} is learned already (R1)")
 
     def _above(self, part: Part[Held]) -> Iterator[tuple[Slot, Slot, bool]]:
         """What of a row lies above the prefix, by whether it is learned."""
@@ -284,6 +296,5 @@ class Tail:
             yield first, last, learned is not None
 
 
-def _require(holds: bool, what: str) -> None:
-    if not holds:
-        raise AssertionError(f"a write that breaks the store's contract: {what}")
+def _broken(what: str) -> AssertionError:
+    return AssertionError(f"a write that breaks the store's contract: {what}")

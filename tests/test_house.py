@@ -25,7 +25,9 @@ ROOMS: Final = ("engine", "storage", "tui")
 LINES_WITHOUT_A_REASON: Final = 400
 LONG: Final = {
     "engine.contract.answers": "one shape after the other, as docs/control.md has them",
+    "engine.core.leading.leader": "both phases over all slots, which share what is in flight and what was left out",
     "engine.core.messages": "one message after the other, each with what it says of itself",
+    "engine.core.synod.proposer": "the whole truth about one ballot, and what runs it over time",
     "engine.sim.world.site": "one pass and its turn, and each point between its items at which a process may end",
 }
 """A file is long where its subject is: why it is not cut."""

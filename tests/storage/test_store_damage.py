@@ -18,6 +18,7 @@ from engine.core.ids import NUMBER_MAX, Round, Slot
 from engine.core.storage import (
     StoreDamaged,
     StoreError,
+    Vote,
     Write,
     WriteRound,
 )
@@ -30,6 +31,7 @@ from tests.storage.samples import (
     a_part_of_tweets,
     a_row_in_each_table,
     accepted,
+    ballot,
     open_sample,
     promised,
     settle,
@@ -205,6 +207,42 @@ def test_an_old_row_that_came_back_is_noticed_d3(
     alter(tmp_path, f"REPLACE INTO {row.split(maxsplit=1)[0]} VALUES ({', '.join('?' * len(old))})", old)
     with pytest.raises(StoreDamaged, match=says):
         seen_in(tmp_path)
+
+
+def test_an_old_row_of_the_prefix_that_came_back_is_noticed_by_the_paced_check_d3(tmp_path: Path) -> None:
+    """It is sound in itself, and has entries: they were accepted there, and are not what was learned (R1)."""
+    with closing(open_sample(tmp_path)) as store:
+        store.commit(settle(1, NOOP))
+        store.commit([vote(2, accepted(1, tweet(BOB, 1, "as it was first accepted")))])
+    with closing(sqlite3.connect(tmp_path / "site.db")) as database:
+        (old,) = database.execute("SELECT * FROM slots WHERE first = 2").fetchall()
+    with closing(open_sample(tmp_path)) as store:
+        store.commit([vote(2, accepted(2, tweet(BOB, 1))), *settle(2, tweet(BOB, 1))])
+        for slot in range(3, 10):
+            store.commit(settle(slot, NOOP))
+        store.commit([vote(10, promised(3))])
+        seen(store)
+    alter(tmp_path, f"REPLACE INTO slots VALUES ({', '.join('?' * len(old))})", old)
+    with closing(open_sample(tmp_path)) as store:
+        store.load()
+        with pytest.raises(StoreDamaged, match="an old row came back among slots 1 to 9"):
+            seen(store)
+
+
+def test_the_paced_check_goes_on_while_the_site_does_d3(tmp_path: Path) -> None:
+    """Between its steps the prefix grows, through rows that it has passed already too."""
+    with closing(open_sample(tmp_path)) as store:
+        run = Vote(ballot(1), ballot(1), tuple(tweet(BOB, number) for number in range(1, 7)))
+        store.commit([vote(1, run), vote(7, promised(1)), vote(8, promised(1))])
+        store.commit(settle(1, *run.entries[:2]))
+        after: Slot | None = Slot(0)
+        slot = 3
+        while after is not None:
+            after = store.scrub(after, 1)
+            if slot < 12:
+                store.commit(settle(slot, tweet(BOB, slot)))
+                slot += 1
+        seen(store)
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ class Original:
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Original:
+def original(small_parts: None, tmp_path_factory: pytest.TempPathFactory) -> Original:  # noqa: ARG001 - rows of each table
     folder = tmp_path_factory.mktemp("original")
     with closing(open_sample(folder)) as store:
         store.commit(a_row_in_each_table())

@@ -16,7 +16,7 @@ import pytest
 
 from engine.core.entry import NOOP, Block, Entry, Stamped, encode
 from engine.core.ids import NUMBER_MAX, Slot
-from engine.core.storage import EventState, Write
+from engine.core.storage import EventState, Vote, Write, WriteVote
 from storage.reader import Reader
 from storage.rows import TABLES
 from storage.sqlite import SqliteStorage
@@ -29,6 +29,7 @@ from tests.storage.samples import (
     accepted,
     apply,
     apply_void,
+    ballot,
     event,
     learn,
     open_sample,
@@ -69,6 +70,9 @@ def test_people_read_the_log_with_the_sqlite3_tool_while_the_site_runs(tmp_path:
             learn(6, tweet(ALICE, 1)),
             vote(7, accepted(12, NOOP, CAROL)),
             vote(8, promised(3, BOB)),
+            WriteVote(Slot(9), Slot(10), promised(4, BOB)),
+            vote(11, Vote(ballot(5), ballot(2), (tweet(CAROL, 2), NOOP))),
+            learn(12, tweet(CAROL, 2)),
         ]
     )
     database = tmp_path / "site.db"
@@ -81,19 +85,27 @@ def test_people_read_the_log_with_the_sqlite3_tool_while_the_site_runs(tmp_path:
         f"6|chosen|tweet|alice|alice/1|{at}|deploy is green|",
         "7|accepted|noop|||||",
         "8|promised||||||",
+        "9|promised||||||",
+        "10|promised||||||",
+        f"11|accepted|tweet|carol|carol/2|{at}|deploy is green|",
+        f"12|chosen|tweet|carol|carol/2|{at}|deploy is green|",
     ]
     assert ask(database, "SELECT * FROM acceptor WHERE slot NOT IN (3, 4, 6)") == [
         f"1|0.bob|0.bob|bob/1 tweet {AT_MS} lunch | at noon?",
         f"2|1.alice|1.alice|carol/1 tweet {AT_MS} me too",
         "7|12.carol|12.carol|noop",
         "8|3.bob||",
+        "9|4.bob||",
+        "10|4.bob||",
+        f"11|5.alice|2.alice|carol/2 tweet {AT_MS} deploy is green",
+        "12|5.alice|2.alice|noop",
     ]
     assert ask(database, "SELECT * FROM timeline") == [f"1|bob|{at}|lunch | at noon?"]
     assert ask(database, "SELECT site, cluster, sites, prefix, commit_number FROM meta") == [
         "alice|paxos-island|alice bob carol|4|1"
     ]
     assert store.commit(settle(5, NOOP)) == 2
-    assert ask(database, "SELECT max(last), count(*) FROM slots") == ["8|8"]
+    assert ask(database, "SELECT max(last), count(*) FROM slots") == ["12|11"]
     assert ask(database, "PRAGMA integrity_check") == ["ok"]
 
 
@@ -155,25 +167,37 @@ def test_no_read_walks_the_log(tmp_path: Path, store: SqliteStorage, read: Calla
                 writes.append(event(slot, EventState.CREATED, slot))
         store.commit(writes)
 
-    def steps() -> int:
-        with closing(apsw.Connection(str(tmp_path / "site.db"))) as db:
-            taken = 0
-
-            def step() -> bool:
-                nonlocal taken
-                taken += 1
-                return False
-
-            reader = Reader(db, tmp_path / "site.db")
-            reader.meta()  # the schema is read now
-            db.set_progress_handler(step, 1)
-            read(reader)
-            return taken
-
     grow(1, 612)
-    before = steps()
+    before = steps(tmp_path, read)
     grow(613, 5_220)
-    assert 20 < steps() <= before + 10
+    assert 20 < steps(tmp_path, read) <= before + 10
+
+
+def steps(folder: Path, read: Callable[[Reader], Any]) -> int:
+    """How many steps SQLite's machine takes."""
+    with closing(apsw.Connection(str(folder / "site.db"))) as db:
+        taken = 0
+
+        def step() -> bool:
+            nonlocal taken
+            taken += 1
+            return False
+
+        reader = Reader(db, folder / "site.db")
+        reader.meta()  # the schema is read now
+        db.set_progress_handler(step, 1)
+        read(reader)
+        return taken
+
+
+def test_who_hides_all_others_finds_an_author_who_was_silent_for_long(tmp_path: Path, store: SqliteStorage) -> None:
+    """What the others wrote meanwhile is passed over, not read."""
+    store.commit(settle(1, tweet(CAROL, 1)))
+    for first in range(2, 20_002, 200):
+        store.commit(settle(first, *(tweet(BOB, number) for number in range(first, first + 200))))
+    found = []
+    assert steps(tmp_path, lambda reader: found.extend(reader.timeline(frozenset({BOB}), 10, None))) < 1_000
+    assert [row.learned for row in found] == [tweet(CAROL, 1)]
 
 
 def test_one_commit_or_many_leave_the_same_store(tmp_path: Path) -> None:

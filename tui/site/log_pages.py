@@ -78,9 +78,9 @@ class LogPages:
         """Slots of this span may have changed: what is known of them counts no longer."""
         self.used_max = max(self.used_max, span.used_max)
         self.prefix = max(self.prefix, span.prefix)
-        for page in range(page_of(span.first), page_of(span.last) + 1):
-            for slot in [slot for slot in self._pages.get(page, ()) if span.first <= slot <= span.last]:
-                del self._pages[page][slot]
+        for lines in self._pages.values():
+            for slot in [slot for slot in lines if span.first <= slot <= span.last]:
+                del lines[slot]
 
     def forget(self) -> None:
         """After a lost connection everything is read anew; the length is kept until then."""
