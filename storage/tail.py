@@ -4,6 +4,7 @@ Rules that hold here:
 - However often one commit changes a row, the row is written once, as it is in the end.
 - A learned slot is never voted on or learned again (R1), and the prefix grows without a gap (R2). A write that asks for
   anything else is a bug of this site: AssertionError, before anything of its commit is written.
+- A row is no longer than ROW_MAX slots or events, however many are written together: to cut it costs no more than that.
 - What is learned as it was accepted here stands in its row already: that row is not written again.
 - The tally is the sum of the checksums of the rows in the tail. It is written with them, so that a start sees a row
   that was lost, or an old one that came back, which its own checksum cannot show (D3). Rows of slots that leave the
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Final, assert_never
 
 from msgspec.structs import replace
 
@@ -45,6 +46,8 @@ from storage import rows
 from storage.changes import Changes, RunRows, Tally
 from storage.rows import OPEN_EVENTS, Author, Held, Meta, cut_held
 from storage.tweeted import begin_of, ends
+
+ROW_MAX: Final = 256
 
 
 @dataclass(slots=True)
@@ -220,7 +223,15 @@ class Tail:
         due = 0 if vote.accepted is None else last - first + 1
         if len(vote.entries) != due:
             raise _broken(f"slot {first}: half an acceptance")
-        self.slots.put(first, last, Held(vote.promised, vote.accepted, vote.entries))
+        self._put(first, last, Held(vote.promised, vote.accepted, vote.entries))
+
+    def _put(self, first: Slot, last: Slot, held: Held) -> None:
+        """As rows of slots, in the place of what was there."""
+        if last - first < ROW_MAX or not held.entries:
+            self.slots.put(first, last, held)
+            return
+        for begin, end in _rows_of(first, last):
+            self.slots.put(begin, end, cut_held(held, begin - first, end - begin + 1))
 
     def _learn(self, run: Run) -> None:
         first, last = run.first, run.last
@@ -238,9 +249,9 @@ class Tail:
             entries = run.entries[part.first - run.first : part.last - run.first + 1]
             match part.value:
                 case None:
-                    self.slots.put(part.first, part.last, Held(None, None, entries))
+                    self._put(part.first, part.last, Held(None, None, entries))
                 case Held(promised, accepted, voted) if voted != entries:
-                    self.slots.put(part.first, part.last, Held(promised, accepted, entries, voted))
+                    self._put(part.first, part.last, Held(promised, accepted, entries, voted))
 
     def _apply(self, write: WriteApplied, touched: _Touched) -> None:
         first, last = write.first, write.last
@@ -282,7 +293,8 @@ class Tail:
 
     def _take_events(self, run: EventRun) -> None:
         take = self.events.put if run.state in OPEN_EVENTS else self.events.leave
-        take(Slot(run.first), Slot(run.last), run)
+        for first, last in _rows_of(Slot(run.first), Slot(run.last)):
+            take(first, last, run.cut(first, last))
 
     def _require_unlearned(self, first: Slot, last: Slot) -> None:
         ahead = self.ahead.spans
@@ -294,6 +306,11 @@ class Tail:
         above = max(part.first, Slot(self.meta.prefix + 1))
         for first, last, learned in self.ahead.spans.parts(above, part.last):
             yield first, last, learned is not None
+
+
+def _rows_of(first: Slot, last: Slot) -> Iterator[tuple[Slot, Slot]]:
+    for begin in range(first, last + 1, ROW_MAX):
+        yield Slot(begin), Slot(min(last, begin + ROW_MAX - 1))
 
 
 def _broken(what: str) -> AssertionError:

@@ -256,7 +256,7 @@ def test_w4_a_refusal_of_a_range_names_what_covers_it_and_is_bounded() -> None:
     """Other promises in the way may be more than any message holds; the one that covers it all is enough (A5)."""
     stage = Stage(settings=THREE).vote()
     for slot in range(1, 101):
-        stage.hear(CAROL, prepare(ballot(9, CAROL), slot))
+        stage.hear(CAROL, prepare(ballot(9 + slot % 2, CAROL), slot))
     stage.hear(CAROL, prepare_range(ballot(7, CAROL), 1, None))
     [refused] = sent_to(stage.hear(BOB, prepare_range(ballot(5, BOB), 1, None)), BOB, Refused)
     assert refused.spans == (RefusedSpan(Slot(1), None, ballot(7, CAROL), Cause.RANGE),)

@@ -137,6 +137,19 @@ def test_a3_a4_slots_of_a_run_that_another_was_promised_are_left_out_as_one_span
     assert promise.accepted == ()
 
 
+@pytest.mark.parametrize("cuts", [[(4, 6)], [(4, 4), (5, 6)], [(5, 6), (4, 4)]])
+def test_a3_a5_however_it_was_accepted_what_is_in_the_way_is_told_alike(cuts: list[tuple[int, int]]) -> None:
+    stage = Stage().vote()
+    for first, last in cuts:
+        stage.hear(CAROL, accept(NINE_CAROL, first, *entries(6, CAROL)[first - 1 : last]))
+    spans = (RefusedSpan(Slot(4), Slot(6), NINE_CAROL, Cause.SLOT),)
+    (promise,) = sent_to(stage.hear(BOB, Prepare(FIVE_BOB, Slot(2), None)), BOB, Promise)
+    assert promise.left_out == spans
+    assert sent_to(stage.hear(BOB, Prepare(FIVE_BOB, Slot(4), Slot(6))), BOB, Refused) == [
+        Refused(FIVE_BOB, "prepare", spans)
+    ]
+
+
 # Learning
 
 

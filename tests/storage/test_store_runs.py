@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import apsw
 import pytest
+from msgspec.structs import replace
 
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import NUMBER_MAX, Slot
@@ -31,8 +32,11 @@ from engine.core.storage import (
     WriteVote,
     cut_vote,
 )
-from storage.rows import OPEN_EVENTS
+from storage import rows
+from storage.reader import Reader
+from storage.rows import EVENTS, OPEN_EVENTS
 from storage.sqlite import SqliteStorage
+from storage.tail import ROW_MAX
 from tests.storage.samples import (
     ALICE,
     BOB,
@@ -191,8 +195,9 @@ def test_a_store_is_worth_what_its_slots_and_events_are_one_by_one(tmp_path: Pat
         assert each_vote(stored) == {slot: voted for slot, voted in model.votes.items() if slot not in model.learned}
         used = [slot for slot, voted in model.votes.items() if voted.accepted is not None]
         assert stored.used_max == max([*used, *model.learned, 0])
-        rows = [row for run in stored.open_events for row in run.rows()]
-        assert rows == [row for _, row in sorted(model.events.items()) if row.state in OPEN_EVENTS]
+        assert [row for run in stored.open_events for row in run.rows()] == [
+            row for _, row in sorted(model.events.items()) if row.state in OPEN_EVENTS
+        ]
         assert store.events(None, 1_000) == [row for _, row in sorted(model.events.items())]
         log = model.log()
         assert store.log_page(Slot(1), Slot(NUMBER_MAX), 1_000) == log
@@ -250,6 +255,32 @@ def test_a_commit_touches_as_many_rows_as_it_changes(tmp_path: Path, store: Sqli
     after = checksums(tmp_path)
     assert {first for first in after if after[first] != before.get(first)} == {51, 55, 56}
     assert before.keys() - after.keys() == set()
+
+
+def test_however_many_are_written_together_a_row_stays_short(tmp_path: Path, store: SqliteStorage) -> None:
+    """A thousand events, queued at once and proposed some at a time: nothing is written over and over."""
+    run = EventRun(1, tuple(tweet(ALICE, number).body for number in range(1, 1_001)), EventState.QUEUED)
+    store.commit([WriteEvents(run)])
+    with closing(apsw.Connection(str(tmp_path / "site.db"))) as db:
+        tail = Reader(db, tmp_path / "site.db").tail()
+    for first in range(1, 1_001, 40):
+        proposed = replace(run.cut(first, first + 39), state=EventState.PROPOSED, slot=Slot(first))
+        written = [rows.events_of(values) for *values, _ in tail.advance([WriteEvents(proposed)]).puts[EVENTS]]
+        assert sum(kept.last - kept.first + 1 for kept in written) <= 2 * ROW_MAX
+
+
+def test_a_long_run_is_the_same_in_several_rows(tmp_path: Path, store: SqliteStorage) -> None:
+    entries = tuple(tweet(ALICE, number) for number in range(1, 601))
+    store.commit([vote(1, Vote(ballot(1), ballot(1), entries))])
+    written = checksums(tmp_path)
+    assert sorted(written) == [1, 257, 513]
+    store.commit(settle(1, *entries))
+    assert checksums(tmp_path) == written
+    store.commit([learn(701, *entries)])
+    assert sorted(checksums(tmp_path)) == [1, 257, 513, 701, 957, 1213]
+    store.commit([WriteEvents(EventRun(1, tuple(entry.body for entry in entries), EventState.CREATED, Slot(1)))])
+    assert [row.body for row in store.events(None, 1_000)] == [entry.body for entry in entries]
+    assert [entry for run in store.learned(Slot(1), Slot(600), 1_000_000) for entry in run.entries] == list(entries)
 
 
 def test_an_event_that_the_log_does_not_have_is_refused_by_row_d3(tmp_path: Path) -> None:

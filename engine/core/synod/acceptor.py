@@ -16,7 +16,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from heapq import merge
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Final, Protocol, TypeVar
 
 from msgspec.structs import replace
@@ -251,9 +251,11 @@ class Acceptor:
                 if held.last is not None and held.last < message.first:
                     continue
                 yield RefusedSpan(max(held.first, message.first), held.last, held.ballot, Cause.RANGE)
-        for first, last, vote in self._votes.over(max(message.first, Slot(prefix + 1)), message.last):
-            if vote.promised is not None and vote.promised > message.ballot:
-                yield RefusedSpan(first, last, vote.promised, Cause.SLOT)
+        voted = self._votes.over(max(message.first, Slot(prefix + 1)), message.last)
+        higher = [part for part in voted if part.value.promised is not None and part.value.promised > message.ballot]
+        for ballot, parts in groupby(higher, key=lambda part: part.value.promised):
+            for first, last in joined((part.first, part.last) for part in parts):
+                yield RefusedSpan(first, last, ballot, Cause.SLOT)
 
     def _parts(self, first: Slot, last: Slot) -> Iterator[tuple[Part[Vote], Ballot | None]]:
         """The slots of `first` to `last` in parts that stand alike, each with the range promise that covers it."""
