@@ -110,7 +110,8 @@ def clean_text(text: str) -> str:
         raise BadOperation("a tweet needs at least 1 character that is not white space")
     if len(stripped) > TEXT_MAX:
         raise BadOperation(f"a tweet is at most {TEXT_MAX} characters, this one has {len(stripped)}: shorten it")
-    refused = REFUSED.search(stripped)
+    # What is printable is refused in no version of Unicode, and most texts are.
+    refused = None if stripped.isprintable() else REFUSED.search(stripped)
     if refused:
         raise BadOperation(
             f"character {refused.start() + 1} is U+{ord(refused.group()):04X}, a control, surrogate or line separator:"
@@ -123,13 +124,13 @@ def encode(said: Stamped) -> str:
     """The body of an entry for this operation."""
     match said.operation:
         case Tweet(text):
-            return f"{Kind.TWEET} {said.at_ms} {text}"
+            return " ".join((Kind.TWEET, str(said.at_ms), text))
         case Block(target):
-            return f"{Kind.BLOCK} {said.at_ms} {target}"
+            return " ".join((Kind.BLOCK, str(said.at_ms), target))
         case Unblock(target):
-            return f"{Kind.UNBLOCK} {said.at_ms} {target}"
+            return " ".join((Kind.UNBLOCK, str(said.at_ms), target))
         case Withdrawal():
-            return f"{Kind.WITHDRAWAL} {said.at_ms} "
+            return " ".join((Kind.WITHDRAWAL, str(said.at_ms), ""))
         case _:
             assert_never(said.operation)
 
