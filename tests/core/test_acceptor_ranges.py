@@ -187,6 +187,19 @@ def test_a5_a_range_under_a_higher_range_is_refused_as_caused_by_a_range() -> No
     assert not effects.writes
 
 
+def test_a5_a_range_of_which_nothing_is_left_is_refused_however_many_promises_it_takes() -> None:
+    stage = Stage().vote()
+    stage.hear(CAROL, prepare(ballot(9, CAROL), 3), prepare_range(ballot(7, CAROL), 4, 6))
+    effects = stage.hear(BOB, prepare_range(ballot(5, BOB), 3, 5))
+    (refused,) = sent_to(effects, BOB, Refused)
+    assert refused.spans == (
+        RefusedSpan(Slot(3), Slot(3), ballot(9, CAROL), Cause.SLOT),
+        RefusedSpan(Slot(4), Slot(6), ballot(7, CAROL), Cause.RANGE),
+    )
+    assert not effects.writes
+    promise_of(stage, BOB, prepare_range(ballot(5, BOB), 2, 5))
+
+
 def test_a4_a_range_promise_carries_everything_accepted_or_learned_in_it() -> None:
     stage = Stage().vote()
     stage.hear(BOB, chosen(1, tweet(BOB, 1)), chosen(4, tweet(BOB, 2)))

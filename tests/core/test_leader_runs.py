@@ -1,5 +1,5 @@
 """A leader's flights are runs: each slot of one lands when a majority accepted exactly it, or goes its own way (L3, B2,
-B3)."""
+B3). They leave beside its commit."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.core.effects import Effects
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import NUMBER_MAX, Ballot, SiteId, Slot
-from engine.core.messages import Accept, Cause, Chosen, HandOn, Prepare, Promise, Refused, RefusedSpan
+from engine.core.messages import Accept, Cause, Chosen, HandOn, Message, Prepare, Promise, Refused, RefusedSpan
 from engine.core.run import AcceptedRun, slots_of
-from engine.core.settings import WINDOW_SLOTS
-from tests.core.led import elected, leading, phases, proposed, slot_prepares, standing
+from engine.core.settings import WINDOW_SLOTS, Leadership, Settings
+from engine.core.storage import EventState
+from tests.core.led import elected, leading, led, phases, proposed, slot_prepares, standing
 from tests.core.stage import (
     ALICE,
     BOB,
@@ -235,3 +237,47 @@ def test_l3_a_site_that_follows_takes_part_of_a_run_that_it_has_already() -> Non
     assert [stage.replica.vote(Slot(slot)).accepted for slot in (3, 4, 7)] == [
         ballot(3, BOB), ballot(4, CAROL), ballot(4, CAROL)
     ]  # fmt: skip
+
+
+# Beside the commit
+
+
+def beside(effects: Effects) -> list[Message]:
+    return [send.message for send in effects.sends if send.beside]
+
+
+def test_l3_what_promises_held_is_proposed_beside_the_commit_too() -> None:
+    stage = elected()
+    number, _ = standing(stage)
+    effects = stage.hear(BOB, Promise(number, Slot(1), None, (accepted_run(2, ballot(1, BOB), *bobs(1, 3)),), (), ()))
+    assert [message for _, message in sent(effects, Accept)] == beside(effects) != []
+
+
+def test_l3_e2_an_event_that_the_disk_calls_queued_waits_for_the_commit_that_says_otherwise() -> None:
+    """A crash between the two would leave it queued there, and it would be said to be not created."""
+    stage = elected()
+    stage.submit(1, "while nobody leads")
+    assert stage.store.events[1].state is EventState.QUEUED
+    number, first = standing(stage)
+    effects = stage.hear(BOB, Promise(number, first, None, (), (), ()))
+    assert [message.run.entries[0].author for _, message in sent(effects, Accept)] == [ALICE, ALICE]
+    assert not beside(effects)
+    assert len(beside(stage.submit(2, "then"))) == 2
+
+
+def test_l3_a_synods_messages_an_acceptors_and_what_is_handed_on_wait_for_the_commit() -> None:
+    """Ballot 0 as well: whatever it says, this commit makes true."""
+    synod = Stage().ready()
+    effects = synod.submit(1)
+    effects.extend(synod.hear(BOB, promise(ballot(1, ALICE), 1)))
+    effects.extend(synod.hear(BOB, accepted(ballot(1, ALICE), 1), prepare(ballot(7, BOB), 2)))
+    effects.extend(synod.hear(BOB, accept(ballot(7, BOB), 2, tweet(BOB, 1))))
+    author = Stage(settings=Settings(ALICE, SITES[:3], Leadership.LAST_AUTHOR)).ready()
+    author.hear(BOB, chosen(1, tweet(ALICE, 1)))
+    at_zero = author.submit(1)
+    assert {message.ballot for _, message in sent(at_zero, Accept)} == {ballot(0, ALICE)}
+    follower = led(ballot(3, BOB)).submit(1)
+    assert sent(follower, HandOn)
+    for each in (effects, at_zero, follower):
+        assert each.sends
+        assert not beside(each)

@@ -20,6 +20,7 @@ from engine.core.messages import (
     Packet,
     Promise,
 )
+from engine.core.run import slots_of, spans_of
 from engine.core.settings import Leadership, Settings
 from engine.datagram import DATAGRAM_BYTES_FAR, SEAL_BYTES
 from tests.core.stage import ALICE, BOB, SITES, Stage, accepted_run, chosen, run, sent_to, shorter, tweet
@@ -42,7 +43,9 @@ def within(page: Known) -> list[tuple[Slot, Entry]]:
 
 def knowing(slots: set[int], page_bytes: int = 1_100) -> Stage:
     stage = Stage(settings=shorter(THREE, page_bytes)).vote()
-    stage.hear(BOB, *(chosen(slot, tweet(BOB, slot, text="x" * (slot % 40 + 1))) for slot in sorted(slots)))
+    entries = {slot: tweet(BOB, slot, text="x" * (slot % 40 + 1)) for slot in sorted(slots)}
+    for first, last in spans_of(map(Slot, entries)):
+        stage.hear(BOB, chosen(first, *(entries[slot] for slot in slots_of(first, last))))
     return stage
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.effects import Effects, Observation, Send
 from engine.core.entry import Stamped, Tweet, encode
 from engine.core.events.submissions import Submission
-from engine.core.ids import Round, SiteId
-from engine.core.messages import Accept, Accepted, Chosen, HandOn, Message, Packet, Promise
+from engine.core.ids import Nonce, Round, SiteId
+from engine.core.messages import Accept, Accepted, Chosen, HandOn, Hello, Message, Packet, Promise
 from engine.core.storage import EventState, WriteRound
 from engine.core.turn import Commit, End, Item, Leave, Tell, Turn
 from tests.core.led import leading, outcomes
@@ -149,3 +150,22 @@ def test_a1_whatever_was_said_leaves_once_and_to_each_in_its_order(
         assert [item.to for item in leaves] == list(dict.fromkeys(send.to for send in due))
         for item in leaves:
             assert item.messages == [send.message for send in due if send.to == item.to]
+
+
+def test_d1_d2_nothing_is_handed_out_after_a_commit_that_is_not_reported() -> None:
+    turn: Turn[None] = Turn(Stage().replica, Effects(writes=[WriteRound(Round(1))], sends=[Send(BOB, an_acceptance())]))
+    items = turn.items()
+    assert isinstance(next(items), Commit)
+    with pytest.raises(AssertionError, match="D1"):
+        next(items)
+
+
+def test_w1_a_greeting_leaves_alone_and_first() -> None:
+    """It addresses another life than the rest may (D5)."""
+    hello = Hello(Nonce(5), None)
+    items = [*Turn[None](Stage().replica, Effects(sends=[Send(BOB, an_acceptance()), Send(BOB, hello)])).items()]
+    assert items[:-1] == [Leave(BOB, [hello], None), Leave(BOB, [an_acceptance()], None)]
+
+
+def an_acceptance() -> Message:
+    return accepted(SEVEN_BOB, 7)

@@ -265,9 +265,9 @@ class Acceptor:
             if held > ballot and held_first <= end and first <= (held_last or END):
                 above.append([max(first, held_first), held_last, held, "range"])
         above.sort(key=lambda span: int(span[0]))
-        covering = [span for span in above if span[0] <= first and end <= (span[1] or END)]
-        if covering:
-            return ["refused", ballot, "prepare", _spans(above) if len(above) < 100 else covering[:1]]
+        refused = above if len(above) < 100 else [span for span in above if _cover([span], first, end)][:1]
+        if _cover(refused, first, end):
+            return ["refused", ballot, "prepare", _spans(refused)]
         mine = [first, last, ballot]
         if mine not in self._data["ranges"]:
             kept = [each for each in self._data["ranges"] if not _says_less(each, mine)]
@@ -359,6 +359,15 @@ def _spans(items: Json) -> Json:
         else:
             spans.append([first, last, *said])
     return spans
+
+
+def _cover(spans: Json, first: int, end: int) -> bool:
+    """Ascending spans that leave nothing."""
+    for span in spans:
+        if span[0] > first:
+            return False
+        first = max(first, (span[1] or END) + 1)
+    return first > end
 
 
 def _says_less(held: Json, new: Json) -> bool:

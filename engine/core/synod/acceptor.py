@@ -187,12 +187,12 @@ class Acceptor:
         return Promise(ballot, slot, slot, _report(slot, after), (), ())
 
     def _prepare_range(self, step: Step, log: LearnedLog, message: Prepare) -> Message:
-        left_out = tuple(self._left_out(message, log.prefix))
-        covering = [span for span in left_out if _covers(span, message)]
-        if covering:
-            # One that covers it refuses it all; what else is in the way may be more than a message holds (W4).
-            fits = len(left_out) * SPAN_BYTES <= self._page_bytes
-            return Refused(message.ballot, "prepare", left_out if fits else tuple(covering[:1]))
+        left_out = tuple(sorted(self._left_out(message, log.prefix), key=_first_of))
+        fits = len(left_out) * SPAN_BYTES <= self._page_bytes
+        # One that covers it all is enough to refuse it; what else is in the way may be more than a message holds (W4).
+        refused = left_out if fits else tuple(span for span in left_out if _cover((span,), message))[:1]
+        if _cover(refused, message):
+            return Refused(message.ballot, "prepare", refused)
         ranges = raised(self._ranges, RangePromise(message.first, message.last, message.ballot), log.prefix)
         if ranges != self._ranges:
             self._ranges = ranges
@@ -215,10 +215,9 @@ class Acceptor:
         last = message.last
         reached = Slot(message.first - 1)
         # What is left out is told first of all that is told of its first slot: so no cut comes before it.
-        out = sorted(left_out, key=_first_of)
-        edges = [span.first for span in out]
+        edges = [span.first for span in left_out]
         items: Iterator[AcceptedRun | Run | RefusedSpan]
-        items = merge(out, _split(log.learned(message.first, top), edges), _split(voted, edges), key=_first_of)
+        items = merge(left_out, _split(log.learned(message.first, top), edges), _split(voted, edges), key=_first_of)
         for item in items:
             # nothing is cut between two items of one slot, or before the first
             begins = item.first > reached >= message.first
@@ -309,9 +308,16 @@ def _split(runs: Iterable[Reported], edges: list[Slot]) -> Iterator[Reported]:
             yield run.cut(first, Slot(beyond - 1))
 
 
-def _covers(span: RefusedSpan, message: Prepare) -> bool:
-    reaches = span.last is None or (message.last is not None and span.last >= message.last)
-    return span.first <= message.first and reaches
+def _cover(spans: tuple[RefusedSpan, ...], message: Prepare) -> bool:
+    """Whether these spans, ascending, leave nothing to promise."""
+    due = message.first
+    for span in spans:
+        if span.first > due:
+            return False
+        if span.last is None:
+            return True
+        due = max(due, Slot(span.last + 1))
+    return message.last is not None and due > message.last
 
 
 def _first_of(item: AcceptedRun | Run | RefusedSpan) -> Slot:
