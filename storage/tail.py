@@ -123,6 +123,7 @@ class Tail:
         touched = _Touched()
         for write in writes:
             self._take(write, touched)
+        self._leave_what_was_cut()
         self.meta.commit += 1
         changes = Changes(self.tally)
         self._put_slots(changes)
@@ -278,6 +279,13 @@ class Tail:
         through = last if ends.last == last else Slot(ends.first - 1)
         if begins.first <= through:
             self.slots.left.extend(spans.remove(begins.first, through))
+
+    def _leave_what_was_cut(self) -> None:
+        """A row that reached above the prefix, and was cut there, leaves the tail with what is left of it below."""
+        spans = self.slots.spans
+        lowest = next(iter(spans), None)
+        if lowest is not None and lowest.last <= self.meta.prefix:
+            self.slots.left.extend(spans.remove(lowest.first, lowest.last))
 
     def _count(self, write: WriteApplied, touched: _Touched) -> None:
         tweeted = {changed.author for changed in write.authors if changed.tweets}

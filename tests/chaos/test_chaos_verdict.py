@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.report import Report, Stall, count_told, longest_stall
-from tests.chaos.users import Submission
+from tests.chaos.users import Submission, one_by_one
 from tests.chaos.verdict import judge, read_log, same_logs, same_views
 
 Json = dict[str, Any]
@@ -184,3 +184,11 @@ def test_the_report_says_what_happened_and_what_is_wrong() -> None:
     assert not report.passed
     assert "VIOLATED: 60" in report.text()
     assert "and 10 more" in report.text()
+
+
+def test_outcomes_that_are_told_together_are_held_against_the_log_one_by_one() -> None:
+    alike = {"outcome": "created", "count": 2, "first": "bob/7", "last": "bob/8", "slot": 3, "last_slot": 4}
+    apart = {"outcome": "not-created", "count": 1, "first": None, "last": None, "slot": None, "last_slot": None}
+    rest = {"to": None, "reason": None, "waits_for": None, "took_ms": 5}
+    told = [(each["id"], each["outcome"], each["slot"]) for each in one_by_one([alike | rest, apart | rest])]
+    assert told == [("bob/7", "created", 3), ("bob/8", "created", 4), (None, "not-created", None)]

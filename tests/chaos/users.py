@@ -11,13 +11,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+import msgspec
+
+from engine.contract.answers import OutcomeSpan
 from engine.contract.errors import ErrorCode, NoAnswer, RequestRefused
+from engine.contract.shape import read
 from tui.client import Client
 from tui.connection import Answer
 
@@ -25,6 +29,8 @@ Json = dict[str, Any]
 
 _TIMEOUTS_S: Final = (0.1, 0.5, 2.0, 5.0, 15.0)
 _BATCHES: Final = (1, 1, 1, 2, 5, 12)
+_TOGETHER: Final = (1, 1, 1, 1, 1, 2, 5, 40)
+"""How many events are submitted in one request."""
 _GIVES_UP: Final = 0.08
 _PAUSE_MAX_S: Final = 0.5
 _RECONNECT_S: Final = 0.1
@@ -74,17 +80,19 @@ class User(threading.Thread):
 
     def _submit_some(self, client: Client) -> None:
         """Sends a few at once and waits for all their outcomes. Raises EngineLost."""
-        under_way: dict[int, Submission] = {}
+        under_way: dict[int, list[Submission]] = {}
         for _ in range(self._random.choice(_BATCHES)):
-            submission = self._draw()
-            params = {
-                "kind": submission.kind,
-                "text" if submission.kind == "tweet" else "target": submission.argument,
-                "retry": submission.retry,
-                "timeout_s": self._random.choice(_TIMEOUTS_S),
-            }
-            self.submissions.append(submission)
-            under_way[client.request("submit", params)] = submission
+            together = self._random.choice(_TOGETHER)
+            submissions = [self._draw()] if together == 1 else self._draw_tweets(together)
+            first = submissions[0]
+            params = {"retry": first.retry, "timeout_s": self._random.choice(_TIMEOUTS_S)}
+            if together == 1:
+                argument = "text" if first.kind == "tweet" else "target"
+                number = client.request("submit", {"kind": first.kind, argument: first.argument, **params})
+            else:
+                texts = [submission.argument for submission in submissions]
+                number = client.request("submit_many", {"texts": texts, **params})
+            under_way[number] = submissions
         try:
             if self._random.random() < _GIVES_UP:
                 self._collect(client, under_way, time.monotonic() + self._random.uniform(0, 1))
@@ -93,10 +101,11 @@ class User(threading.Thread):
             self._collect(client, under_way, None)
         finally:
             now = time.monotonic()
-            for submission in under_way.values():
-                submission.ended_s = now
+            for submissions in under_way.values():
+                for submission in submissions:
+                    submission.ended_s = now
 
-    def _collect(self, client: Client, under_way: dict[int, Submission], until_s: float | None) -> None:
+    def _collect(self, client: Client, under_way: dict[int, list[Submission]], until_s: float | None) -> None:
         """Takes answers until none is due, or `until_s`. Raises EngineLost."""
         while under_way:
             left_s = None if until_s is None else until_s - time.monotonic()
@@ -107,28 +116,52 @@ class User(threading.Thread):
                 if isinstance(one, Answer) and one.number in under_way:
                     _answered(under_way.pop(one.number), one)
 
+    def _draw_tweets(self, count: int) -> list[Submission]:
+        """Tweets that are submitted together."""
+        retry = self._random.random() < 0.5
+        return [self._drawn("tweet", retry=retry) for _ in range(count)]
+
     def _draw(self) -> Submission:
-        order = len(self.submissions)
         kind = self._random.choice(("tweet",) * 8 + ("block", "unblock"))
+        return self._drawn(kind, retry=self._random.random() < 0.5)
+
+    def _drawn(self, kind: str, *, retry: bool) -> Submission:
+        order = len(self.submissions)
         text = f"{self.name} says {order}, {self._random.choice(_WORDS)}"
-        return Submission(
+        submission = Submission(
             site=self._site,
             connection=f"{self.name}/{self._connections}",
             order=order,
             kind=kind,
             argument=text if kind == "tweet" else self._random.choice(self._others),
-            retry=self._random.random() < 0.5,
+            retry=retry,
             submitted_s=time.monotonic(),
         )
+        self.submissions.append(submission)
+        return submission
 
 
 _WORDS: Final = ("lunch", "déjà vu", "x" * 200, "[b]bold[/b]", "再见", "🙂🙃")
 
 
-def _answered(submission: Submission, answer: Answer) -> None:
-    submission.ended_s = time.monotonic()
+def _answered(submissions: list[Submission], answer: Answer) -> None:
+    now = time.monotonic()
+    for submission in submissions:
+        submission.ended_s = now
     try:
-        submission.outcome = answer.value()
+        value = answer.value()
     except RequestRefused as error:
         if error.code != ErrorCode.STOPPING:
-            submission.refused = str(error)
+            for submission in submissions:
+                submission.refused = str(error)
+        return
+    outcomes = list(one_by_one(value["spans"])) if "spans" in value else [value]
+    for submission, outcome in zip(submissions, outcomes, strict=True):
+        submission.outcome = outcome
+
+
+def one_by_one(spans: Iterable[Json]) -> Iterator[Json]:
+    """The outcomes of events that were submitted together, each as if it had been submitted alone."""
+    for told in spans:
+        span = read(OutcomeSpan, told)
+        yield from (msgspec.to_builtins(span.one(place)) for place in range(span.count))

@@ -311,6 +311,16 @@ def test_a_run_that_is_learned_in_parts_keeps_every_vote(disk: Disk, together: b
     assert [entry for run in disk.open().learned(Slot(2), Slot(5), 1_000) for entry in run.entries] == learned[1:]
 
 
+def test_a_run_that_is_cut_where_the_prefix_ends_is_two_rows_of_which_a_start_needs_one_a2_d3(disk: Disk) -> None:
+    first, second = tweet(ALICE, 1), tweet(ALICE, 2)
+    disk.open().commit([vote(1, Vote(ballot(1), ballot(1), (first, second)))])
+    disk.open().commit(settle(1, first))
+    disk.open().commit([vote(2, Vote(ballot(2, BOB), ballot(1), (second,)))])
+    stored = disk.open().load()
+    assert stored.votes == (Voted(Slot(2), Slot(2), Vote(ballot(2, BOB), ballot(1), (second,))),)
+    assert disk.open().voted(Slot(1)) == Vote(ballot(1), ballot(1), (first,))
+
+
 def test_a_slot_is_voted_on_learned_and_applied_in_one_commit(disk: Disk) -> None:
     entry = tweet(ALICE, 1)
     disk.open().commit(settle_voted(1, entry, accepted(1, entry)))
