@@ -13,7 +13,7 @@ _COLUMNS: Final = ("", "per second", "p50 ms", "p99 ms", "share", "cores: client
 _LEFT: Final = {0, 7}
 MEANING: Final = (
     "`per second` counts events that were created, and p50 and p99 are from a request to its answer.",
-    "`share` is of the same at the leader of 3 sites, with nothing beside it.",
+    "`share` is of what 3 sites do with as much outstanding at the same place, and nothing beside it.",
     "`cores` is what the client and all sites together computed: they share the cores of this machine.",
 )
 
