@@ -43,8 +43,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where it was measured, and of which sources; `commit` ends in `+` where something was changed since. `load` is the
-    load average of the last minute before: on a machine that does much else the figures say little."""
+    """Where it was measured, and of which sources; `commit` ends in `+` where something was changed since.
+
+    `load` is the load average of the minute before: on a machine that does much else the figures say little.
+    """
 
     cpu: str
     cores: int

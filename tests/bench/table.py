@@ -32,7 +32,8 @@ def table(report: Report) -> Table:
 def about(report: Report) -> str:
     """Where and how it was measured, and what the columns mean."""
     machine = report.machine
-    where = f"{machine.cpu}, {machine.cores} cores (load before: {machine.load:g}), {machine.disk}, {machine.kernel}, {machine.python}"
+    cores = f"{machine.cores} cores (load before: {machine.load:g})"
+    where = ", ".join((machine.cpu, cores, machine.disk, machine.kernel, machine.python))
     how = f"events of {report.event_bytes} bytes, {report.seconds_each:g} s each"
     beside = f"beside it: {', '.join(report.peers) or 'nothing else is installed'}"
     return "\n".join((where, f"{how}; commit {machine.commit}, {machine.at}", beside, *MEANING))
