@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -24,7 +25,7 @@ from tests.bench.machine import describe, is_memory
 from tests.bench.outcome import Report, Result
 from tests.bench.peers.installed import versions
 from tests.bench.rows import ROWS, Row, select
-from tests.bench.session import FAILED, Session, measure_all
+from tests.bench.session import FAILED, Session, with_shares
 from tests.bench.table import about, figure_text, table
 
 _INTERRUPTED: Final = 130
@@ -53,23 +54,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    try:
-        report = _run(chosen, options.seconds)
-    except KeyboardInterrupt:
+    report = _run(chosen, options.seconds)
+    if report.results:
+        _write(report, options.out)
+    if len(report.results) < len(chosen):
         return _INTERRUPTED
-    _write(report, options.out)
     failed = [result for result in report.results if (result.missing or "").startswith(FAILED)]
     return 1 if failed else 0
 
 
 def _run(chosen: Sequence[Row], seconds: float) -> Report:
+    """With the rows that were measured before an interruption."""
     with tempfile.TemporaryDirectory(prefix="loggos-bench-") as folder:
         machine = describe(Path(folder))
         if is_memory(machine.disk):
             print(f"bench: {folder} is in memory ({machine.disk}): name a disk with TMPDIR", file=sys.stderr)
-        with Session(Path(folder), seconds) as session:
-            results = measure_all(chosen, session, _tell)
-    return Report(machine, versions(), seconds, EVENT_BYTES, results)
+        results: list[Result] = []
+        with suppress(KeyboardInterrupt), Session(Path(folder), seconds) as session:
+            for row in chosen:
+                results.append(session.measure(row))
+                _tell(results[-1])
+    return Report(machine, versions(), seconds, EVENT_BYTES, tuple(with_shares(results)))
 
 
 def _tell(result: Result) -> None:

@@ -19,6 +19,7 @@ def describe(folder: Path) -> Machine:
     return Machine(
         cpu=_cpu(),
         cores=os.cpu_count() or 1,
+        load=round(os.getloadavg()[0], 1),
         kernel=f"{platform.system()} {platform.release()}",
         python=f"{platform.python_implementation()} {platform.python_version()}",
         disk=disk_of(folder, Path("/proc/self/mounts")),

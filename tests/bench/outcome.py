@@ -43,10 +43,14 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where it was measured, and of which sources; `commit` ends in `+` where something was changed since."""
+    """Where it was measured, and of which sources; `commit` ends in `+` where something was changed since.
+
+    `load` is the load average of the minute before: on a machine that does much else the figures say little.
+    """
 
     cpu: str
     cores: int
+    load: float
     kernel: str
     python: str
     disk: str

@@ -7,7 +7,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -92,16 +92,7 @@ class Session:
         self._kept.close()
 
 
-def measure_all(chosen: Sequence[Row], session: Session, tell: Callable[[Result], None]) -> tuple[Result, ...]:
-    results: list[Result] = []
-    for row in chosen:
-        result = session.measure(row)
-        tell(result)
-        results.append(result)
-    return tuple(_with_shares(results))
-
-
-def _with_shares(results: Sequence[Result]) -> Iterator[Result]:
+def with_shares(results: Sequence[Result]) -> Iterator[Result]:
     """Each with its rate's share of the row's that it is held against, where that was measured too."""
     rates = {f"{result.section}: {result.name}": result.rate.per_s for result in results if result.rate is not None}
     for result in results:

@@ -13,7 +13,7 @@ _COLUMNS: Final = ("", "per second", "p50 ms", "p99 ms", "share", "cores: client
 _LEFT: Final = {0, 7}
 MEANING: Final = (
     "`per second` counts events that were created, and p50 and p99 are from a request to its answer.",
-    "`share` is of the same at the leader of 3 sites, with nothing beside it.",
+    "`share` is of what 3 sites do with as much outstanding at the same place, and nothing beside it.",
     "`cores` is what the client and all sites together computed: they share the cores of this machine.",
 )
 
@@ -32,7 +32,8 @@ def table(report: Report) -> Table:
 def about(report: Report) -> str:
     """Where and how it was measured, and what the columns mean."""
     machine = report.machine
-    where = f"{machine.cpu}, {machine.cores} cores, {machine.disk}, {machine.kernel}, {machine.python}"
+    cores = f"{machine.cores} cores (load before: {machine.load:g})"
+    where = ", ".join((machine.cpu, cores, machine.disk, machine.kernel, machine.python))
     how = f"events of {report.event_bytes} bytes, {report.seconds_each:g} s each"
     beside = f"beside it: {', '.join(report.peers) or 'nothing else is installed'}"
     return "\n".join((where, f"{how}; commit {machine.commit}, {machine.at}", beside, *MEANING))

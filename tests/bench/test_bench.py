@@ -27,7 +27,7 @@ from tests.bench.peers.h2load import H2loadFailed, durations_s, per_second, put_
 from tests.bench.peers.unsynced_site import Appends
 from tests.bench.rows import ROWS, Floor, Row, select
 from tests.bench.screen import LETTERS, Painted
-from tests.bench.session import Session, measure_all
+from tests.bench.session import Session, with_shares
 from tests.bench.stores import fill, identity_of
 from tests.bench.table import about, table
 from tests.tui.key_to_paint import Terminal
@@ -43,7 +43,7 @@ requests: 60937 total, 61193 started, 60937 done, 60937 succeeded, 0 failed, 0 e
 status codes: 60937 2xx, 0 3xx, 0 4xx, 0 5xx
 """
 
-MACHINE = Machine("a CPU", 2, "Linux 6", "CPython 3", "ext4 on /dev/x", "abc1234", "2026-01-01T00:00:00+00:00")
+MACHINE = Machine("a CPU", 2, 0.1, "Linux 6", "CPython 3", "ext4 on /dev/x", "abc1234", "2026-01-01T00:00:00+00:00")
 
 
 def report(*results: Result) -> Report:
@@ -135,6 +135,12 @@ def test_what_h2load_says_is_read() -> None:
 def test_requests_that_failed_are_no_figure(said: str) -> None:
     with pytest.raises(H2loadFailed):
         per_second(said)
+
+
+def test_a_share_is_of_a_row_that_was_measured() -> None:
+    base, half = Result("a", "1", rate=Rate(10.0)), Result("b", "1", rate=Rate(5.0), against="a: 1")
+    assert [result.share for result in with_shares([base, half])] == [None, 0.5]
+    assert [result.share for result in with_shares([half])] == [None]
 
 
 def test_the_table_has_all_that_was_measured_and_why_the_rest_was_not() -> None:
@@ -252,14 +258,11 @@ def test_a_floor_is_measured(tmp_path: Path, floor: Floor) -> None:
 def test_a_cluster_is_driven_and_what_has_no_peer_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     driven = Row("some", "driven", rows.Driven(Shape(3, Leadership.ELECTED), Place.LEADER, 1))
-    told: list[Result] = []
     with Session(tmp_path, 0.3) as session:
-        measured = measure_all([driven, Row("etcd", "put", rows.Etcd(1, 1))], session, told.append)
-    own, etcd = measured
+        own, etcd = map(session.measure, [driven, Row("etcd", "put", rows.Etcd(1, 1))])
     assert own.missing is None
     assert own.note == ""
     assert own.rate is not None
     assert own.rate.per_s > 0
     assert etcd.missing is not None
     assert "make bench-peers" in etcd.missing
-    assert told == list(measured)
