@@ -72,7 +72,9 @@ def test_what_does_not_follow_stays_apart() -> None:
     apart: list[list[Message]] = [
         [accept(ONE, 1, one), accept(ONE, 3, two)],
         [accept(ONE, 2, one), accept(ONE, 1, two)],
+        [accept(ONE, 1, one), accept(TWO, 2, two)],
         [chosen(1, one, at=ONE), chosen(3, two, at=ONE)],
+        [chosen(1, one, at=ONE), chosen(2, two, at=TWO)],
         [chosen(1, one, at=ONE), chosen(2, two)],
         [chosen(1, one, at=ONE), chosen_at(ONE, 2)],
         [chosen_at(ONE, 1), chosen_at(TWO, 2)],

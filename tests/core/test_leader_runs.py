@@ -137,6 +137,16 @@ def test_a5_of_a_flight_that_is_partly_refused_that_part_is_settled_by_synods_an
     assert proposed(effects) == [(ballot(42, ALICE), 4, tweet(BOB, 4))], "what it had in flight there"
 
 
+def test_a5_of_a_flight_that_several_refuse_in_parts_what_too_few_may_accept_alone_is_settled_by_synods() -> None:
+    """Slot 4 alone is refused by three of five."""
+    stage, number = flying()
+    for peer, first, last in ((BOB, 1, 4), (CAROL, 3, 5), (DAVE, 4, 7)):
+        span = RefusedSpan(Slot(first), Slot(last), ballot(40, CAROL), Cause.SLOT)
+        effects = stage.hear(peer, Refused(number, "accept", (span,)))
+    assert slot_prepares(effects) == [prepare(ballot(41, ALICE), 4)]
+    assert [slot for slot in range(1, 8) if stage.replica.attempt(Slot(slot))] == [1, 2, 3, 4, 5, 6, 7]
+
+
 # Taking over
 
 

@@ -14,7 +14,19 @@ from engine.core.effects import Effects, SawApplied, SawLearned
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, Nonce, SiteId, Slot
 from engine.core.log.pages import cost_bytes
-from engine.core.messages import Accept, Accepted, Cause, Chosen, Known, Message, Prepare, Promise, Refused, RefusedSpan
+from engine.core.messages import (
+    Accept,
+    Accepted,
+    Ask,
+    Cause,
+    Chosen,
+    Known,
+    Message,
+    Prepare,
+    Promise,
+    Refused,
+    RefusedSpan,
+)
 from engine.core.run import AcceptedRun, Run, slots_of
 from engine.core.settings import WINDOW_SLOTS, Leadership, Settings
 from engine.core.storage import WriteEvidence, WriteLearned, WriteVote
@@ -200,6 +212,15 @@ def test_r0_by_the_ballot_alone_it_learns_the_part_that_it_accepted_at_exactly_t
     view = stage.replica.view(0)
     assert (view.prefix, view.holes) == (2, (3, 4, 7))
     assert stage.replica.vote(Slot(3)).accepted == SIX_CAROL
+    assert {slot for ask in sent_to(effects, BOB, Ask) for span in ask.spans for slot in slots_of(*span)} == {3, 4, 7}
+
+
+def test_r0_by_the_ballot_alone_it_learns_the_slots_that_are_named_and_no_other_that_it_accepted_with_them() -> None:
+    stage = Stage().vote()
+    stage.hear(BOB, accept(FIVE_BOB, 1, *entries(6)))
+    effects = stage.hear(BOB, chosen_at(FIVE_BOB, 3, 4))
+    assert learned_of(effects) == [(3, tweet(BOB, 3)), (4, tweet(BOB, 4))]
+    assert sorted(stage.store.log) == [3, 4]
 
 
 # One by one
