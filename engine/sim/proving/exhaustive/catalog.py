@@ -335,19 +335,19 @@ LONG: Final = (
         "run and synod, and on",
         "p proposes two events together at slots 1 and 2, with 1.p, and the second one alone with 2.p; q has 1.q there",
         (_together(P, 1, second=(2,)), _contender(Q, 1, slot=2)),
-        Searched(states=958_698, steps=9_246_998, depth=33),
+        Searched(states=958_698, steps=9_449_273, depth=33),
     ),
     SmallCluster(
         "runs",
         "p and q each propose two events together at slots 1 and 2, with 1.p and 1.q",
         (_together(P, 1), _together(Q, 1)),
-        Searched(states=503_807, steps=4_816_455, depth=28),
+        Searched(states=503_807, steps=4_962_927, depth=27),
     ),
     SmallCluster(
         "runs in pages",
         "the same, and a promise holds one entry",
         (_together(P, 1), _together(Q, 1)),
-        Searched(states=551_335, steps=5_895_309, depth=30),
+        Searched(states=551_335, steps=6_014_751, depth=28),
         page_bytes=1,
     ),
 )
