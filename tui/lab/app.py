@@ -6,7 +6,7 @@ import gc
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from inspect import isawaitable
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual import events
 from textual.actions import parse
@@ -76,12 +76,18 @@ class LabApp(Shell):
         return run
 
 
+_NEVER: Final = 2**30
+
+
 def run_lab(what: Sequence[str], size: int, broken: str | None) -> int:
     """Shows what these words name, or asks where there are none, until it is left; returns the exit status: 0, or 1
     after a crash. `size` and `broken` as LabOpener has them. Raises ValueError, with what to write instead."""
     opener = LabOpener(size, broken)
     exhibit = opener.open_words(what) if what else opener.play(*free_lab(BEGUN))
     app = LabApp(exhibit, opener, asks=not what)
-    gc.freeze()  # what is loaded stays: to look through it for garbage again and again would hold keys up
+    # What is loaded stays, and so does each frame that is made: to look through all of it for garbage again and again
+    # would hold keys up. Nothing of it is part of a cycle; what is, mostly dies young.
+    gc.freeze()
+    gc.set_threshold(*gc.get_threshold()[:2], _NEVER)
     status = app.run()
     return app.return_code or 0 if status is None else status
