@@ -12,7 +12,7 @@ from engine.core.entry import Tweet
 from engine.core.ids import EventId, SiteId, Slot, Tick
 from engine.core.settings import Leadership
 from engine.sim.mutants.catalogue import named
-from engine.sim.scenario.acts import Crash, Restart, Submit
+from engine.sim.scenario.acts import Crash, CrashAll, Restart, Submit
 from engine.sim.scenario.expected import ExpectState, State
 from engine.sim.scenario.parse import parse, read
 from engine.sim.scenario.patterns import Pattern
@@ -271,6 +271,28 @@ def test_a_branch_goes_on_where_nothing_more_was_seen_than_that_nothing_happens(
     assert tape.do(Crash(tape.names[2], 0, None, 0.0, None)) is None
     assert (tape.branch, len(tape.branches), len(tape.frames), tape.frames[-1].at_ms) == (0, 1, 2, 0)
     assert digest_of(tape.schedule()) == tape.digest()
+
+
+def test_what_is_done_at_the_last_frame_is_done_at_its_time_however_often_one_went_on() -> None:
+    """All sites are down: what is still under way is upkeep, and shows nothing."""
+    tape = SimulatedTape(free([Leadership.NONE] * 3, 1), "free")
+    assert tape.do(CrashAll(0.0, None)) is None
+    before = tape.frames[-1]
+    assert not tape.forward()
+    assert tape.do(Step(0)) is None
+    assert tape.frames[-1].at_ms == before.at_ms
+    assert digest_of(tape.schedule()) == tape.digest()
+
+
+def test_what_is_held_by_what_takes_the_place_of_nothing_happening_is_under_way_there() -> None:
+    """The frame of that place is made anew, whoever looked at the one before."""
+    tape = SimulatedTape(free([Leadership.NONE] * 3, 1), "free")
+    assert tape.do(Hold(Pattern())) is None
+    assert tape.forward()
+    held_before = list(tape.frames[-1].flights)
+    assert tape.do(Submit(tape.names[1], (Tweet("x"),), Tick(1_000), retry=False, give_up_ms=None)) is None
+    flights = tape.frames[-1].flights
+    assert len(flights) == len(list(flights)) > len(held_before)
 
 
 def test_what_cannot_be_said_or_done_changes_nothing() -> None:

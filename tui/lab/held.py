@@ -2,7 +2,8 @@
 
 Rules that hold here:
 - Steps are told in ascending order. What is held stands in the order in which it came to be.
-- Of all steps, the list of the one that was looked at last is kept: one frame is shown at a time.
+- Of all steps, the list of the one that was looked at last is kept: one frame is shown at a time. It is made anew when
+  more is told of that step: what is done where nothing happens any more takes the place of that.
 """
 
 from __future__ import annotations
@@ -40,12 +41,18 @@ class HeldFlights:
         if key not in self._open:
             stay = self._open[key] = _Stay(flight, step)
             self._stays.append(stay)
+            self._look_again(step)
 
     def ends(self, step: int, key: int) -> None:
         """Without effect where it is not held."""
         stay = self._open.pop(key, None)
         if stay is not None:
             stay.until = step
+            self._look_again(step)
+
+    def _look_again(self, step: int) -> None:
+        if self._shown[0] >= step:
+            self._shown = (-1, ())
 
     def after(self, step: int) -> tuple[Flight, ...]:
         shown, flights = self._shown

@@ -92,6 +92,7 @@ class SimulatedTape:
         run = self._at_the_end()
         if not run.step():
             course.is_over = True
+            self._run_of = None  # it may have gone through what shows nothing: what is done here is done before that
             return False
         self._keep(course, run)
         return True
