@@ -25,9 +25,7 @@ ROOMS: Final = ("engine", "storage", "tui")
 LINES_WITHOUT_A_REASON: Final = 400
 LONG: Final = {
     "engine.contract.answers": "one shape after the other, as docs/control.md has them",
-    "engine.core.leading.leader": "both phases over all slots, which share what is in flight and what was left out",
     "engine.core.messages": "one message after the other, each with what it says of itself",
-    "engine.core.synod.proposer": "the whole truth about one ballot, and what runs it over time",
     "engine.sim.world.site": "one pass and its turn, and each point between its items at which a process may end",
 }
 """A file is long where its subject is: why it is not cut."""
@@ -258,8 +256,9 @@ def test_the_screens_hold_their_widgets_and_look_for_none() -> None:
 def test_the_consensus_stands_alone() -> None:
     """What the small clusters search whole knows nothing of what stands around it in a replica."""
     searched = _rooms(
-        *("engine.core.consensus", "engine.core.synod", "engine.core.leading.leader", "engine.core.leading.chains"),
-        *("engine.core.log.learner", "engine.core.log.microblog", "engine.core.log.pages"),
+        *("engine.core.consensus", "engine.core.synod", "engine.core.leading.leader", "engine.core.leading.reign"),
+        *("engine.core.leading.chains", "engine.core.log.learner", "engine.core.log.microblog"),
+        "engine.core.log.pages",
     )
     modules = [source for source in _rooms("engine.core.leading", "engine.core.log") if source.path.stem != "__init__"]
     around = [source.module for source in modules if source not in searched]

@@ -36,7 +36,8 @@ from engine.core.spans import Part, Spans
 from engine.core.step import Step
 from engine.core.storage import LogReader, Stored, cut_vote
 from engine.core.synod.acceptor import Acceptor
-from engine.core.synod.proposer import Accepting, Proposer, Rounds, told
+from engine.core.synod.phases import Accepting, told
+from engine.core.synod.proposer import Proposer, Rounds
 from engine.core.views import AttemptView
 
 

@@ -12,7 +12,7 @@ from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, SiteId
 from engine.core.run import AcceptedRun
 from engine.core.storage import NO_VOTE, Vote
-from engine.core.synod.proposer import Accepting, Preparing, accepted, is_chosen, may_skip_prepare, promised, to_propose
+from engine.core.synod.phases import Accepting, Preparing, accepted, is_chosen, may_skip_prepare, promised, to_propose
 from tests.core.stage import ALICE, BOB, CAROL, DAVE, ERIN, SITES, accepted_run, ballot, run, tweet
 
 MINE = tweet(ALICE, 7)

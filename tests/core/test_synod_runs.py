@@ -14,7 +14,7 @@ from engine.core.messages import Accept, Cause, Chosen, Phase, Prepare, Promise,
 from engine.core.run import AcceptedRun, slots_of
 from engine.core.settings import BACKOFF_MAX
 from engine.core.storage import WriteRound
-from engine.core.synod.proposer import Preparing, promised, to_propose
+from engine.core.synod.phases import Preparing, promised, to_propose
 from tests.core.led import proposed
 from tests.core.stage import (
     ALICE,

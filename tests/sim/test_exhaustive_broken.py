@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-import engine.core.synod.proposer
+import engine.core.synod.phases
 from engine.core.ids import Ballot, Slot
 from engine.core.spans import Part
 from engine.core.storage import NO_VOTE, Vote
@@ -35,7 +35,7 @@ class Breakage:
 
 def _skipping(what: str, broken: Callable[[Any], Any]) -> Mutant:
     """The proposer itself decides in a small cluster who may use ballot 0; there is no policy around it."""
-    return Mutant("L2", what, (Patch(engine.core.synod.proposer, "may_skip_prepare", broken),))
+    return Mutant("L2", what, (Patch(engine.core.synod.phases, "may_skip_prepare", broken),))
 
 
 def _in_the_place_of(name: str) -> Callable[[Any], Any]:

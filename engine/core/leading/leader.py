@@ -15,9 +15,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
@@ -27,26 +25,16 @@ from engine.core.effects import SawAttempt
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick, named
 from engine.core.leading.chains import Chains
+from engine.core.leading.reign import Campaign, Flight, Reign, land
 from engine.core.log.learner import Learner
 from engine.core.log.pages import ENTRY_BYTES_MIN, cost_bytes, fitting, run_pages
 from engine.core.messages import Accept, Accepted, Cause, Prepare, Promise, Refused
 from engine.core.run import Run, run_of, slots_of, spans_of
 from engine.core.settings import WINDOW_SLOTS, Settings
-from engine.core.spans import Part, Spans, cut_entries
+from engine.core.spans import Part
 from engine.core.step import Step
-from engine.core.synod.proposer import (
-    RESEND_MAX,
-    Accepting,
-    Found,
-    Proposer,
-    Rounds,
-    accepted,
-    cut_found,
-    is_chosen,
-    report,
-    why_adopted,
-)
-from engine.core.value import Value
+from engine.core.synod.phases import Accepting, accepted, is_chosen, report, why_adopted
+from engine.core.synod.proposer import RESEND_MAX, Proposer, Rounds
 from engine.core.views import AttemptPhase, AttemptView, ElectionPhase
 
 FLIGHTS_MAX: Final = 8_192
@@ -56,66 +44,6 @@ boundedly, at the leader."""
 BACKLOG_MAX: Final = 16_384
 
 _WHY_NOOP: Final = "no promise held an entry for this slot, and a later one is used: proposes a no-op"
-
-
-class Flight(Value):
-    """Phase 2 of slots that stand alike."""
-
-    phase: Accepting
-    since: Tick
-    resend_at: Tick
-    resend_every: Tick
-    refused: frozenset[SiteId] = frozenset()
-
-
-def cut_flight(flight: Flight, skip: int, count: int) -> Flight:
-    phase = flight.phase
-    return replace(flight, phase=Accepting(phase.ballot, phase.entries[skip : skip + count], phase.accepted))
-
-
-def _same(sites: frozenset[SiteId], _skip: int, _count: int) -> frozenset[SiteId]:
-    return sites
-
-
-@dataclass(slots=True)
-class Campaign:
-    """Phase 1 for all slots from `first` on.
-
-    `wanted`: the next page's slot of each site, None once all came. It is given up when no page came for `patience`: a
-    dead leader may have left more in flight than fits into one election timeout, and who sends pages has promised.
-    """
-
-    ballot: Ballot
-    first: Slot
-    wanted: dict[SiteId, Slot | None]
-    patience: Tick
-    give_up_at: Tick
-    resend_at: Tick
-    found: Spans[Found] = field(default_factory=lambda: Spans(cut_found))
-    left_out: Spans[frozenset[SiteId]] = field(default_factory=lambda: Spans(_same))
-
-    @property
-    def complete(self) -> set[SiteId]:
-        return {site for site, slot in self.wanted.items() if slot is None}
-
-
-@dataclass(slots=True)
-class Reign:
-    """Phase 2 of all slots; `next` is the next slot to propose at. What is taken of the authors' chains waits in the
-    `backlog`, then it is `placed` at a slot until that is learned. Something may have to be said again at `due`."""
-
-    ballot: Ballot
-    promised: frozenset[SiteId]
-    left_out: Spans[frozenset[SiteId]]
-    next: Slot
-    chains: Chains
-    flights: Spans[Flight] = field(default_factory=lambda: Spans(cut_flight))
-    flying_bytes: int = 0
-    due: Tick = NEVER
-    backlog: deque[Entry] = field(default_factory=deque)
-    placed: Spans[tuple[Entry, ...]] = field(default_factory=lambda: Spans(cut_entries))
-    synods: dict[Slot, Tick] = field(default_factory=dict)
-    """Slots that are settled by a synod instead, and since when they are not."""
 
 
 class Leader:
@@ -220,7 +148,7 @@ class Leader:
             for first, last, flight in reign.flights.over(*span):
                 phase = accepted(flight.phase, sender, message.ballot)
                 if is_chosen(phase, self._settings.quorum):
-                    _land(reign, first, last)
+                    land(reign, first, last)
                     self._on_chosen(step, first, phase)
                 elif phase is not flight.phase:
                     reign.flights.put(first, last, replace(flight, phase=phase))
@@ -270,7 +198,7 @@ class Leader:
         reign = self._reign
         if reign is None:
             return
-        _land(reign, run.first, run.last)
+        land(reign, run.first, run.last)
         if reign.synods:
             for slot in [slot for slot in reign.synods if run.first <= slot <= run.last]:
                 del reign.synods[slot]
@@ -413,7 +341,7 @@ class Leader:
 
     def _settle(self, step: Step, reign: Reign, part: Part[Flight]) -> None:
         flight = part.value
-        _land(reign, part.first, part.last)
+        land(reign, part.first, part.last)
         why = f"{named(flight.refused)} promised higher for this slot alone: settles it by a synod"
         for slot, entry in Run(part.first, flight.phase.entries):
             reign.synods[slot] = flight.since
@@ -447,9 +375,3 @@ class Leader:
         for page in run_pages(runs, self._settings.page_bytes):
             cast = step.cast_beside if self._may_leave_beside(page) else step.cast
             cast(sites, Accept(ballot, page))
-
-
-def _land(reign: Reign, first: Slot, last: Slot) -> None:
-    """What was in flight there is settled, or goes another way."""
-    for part in reign.flights.remove(first, last):
-        reign.flying_bytes -= cost_bytes(part.value.phase.entries)

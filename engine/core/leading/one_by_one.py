@@ -18,7 +18,7 @@ from engine.core.leading.policy import Parts, Policy
 from engine.core.run import Run
 from engine.core.settings import Leadership
 from engine.core.step import Step
-from engine.core.synod.proposer import may_skip_prepare
+from engine.core.synod.phases import may_skip_prepare
 
 LOT_MAX: Final = 512
 """So many events of this site are proposed at a time, at slots that follow each other."""

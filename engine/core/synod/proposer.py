@@ -2,18 +2,13 @@
 
 Rules that hold here:
 - B1: every attempt takes a new round from one durable counter, written before its prepare leaves; never resumed.
-- B2 (P2c): it proposes the entry of the highest accepted ballot among a majority's promises, its own only where all
-  are empty. Ballot 0 counts as accepted: "none" is None, never a falsy ballot.
-- B3: votes are sets of sites, for exactly this ballot and slot; a repeat counts once, a late one not at all.
+- B2, B3: what a ballot may carry, and whose answers count for it, is not decided here (`engine.core.synod.phases`).
 - B4: after a defeat it waits a freshly drawn random time that grows with each defeat, at most BACKOFF_MAX.
-
-`promised`, `to_propose`, `accepted`, `is_chosen` and `told` are the whole truth about one ballot, `may_skip_prepare`
-about ballot 0; the class runs attempts over time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Final
@@ -22,12 +17,14 @@ from engine.core.effects import SawAttempt
 from engine.core.entry import Entry, kind_of
 from engine.core.ids import NEVER, Ballot, Round, SiteId, Slot, Tick, named
 from engine.core.log.pages import run_pages
-from engine.core.messages import Accept, Accepted, Chosen, Prepare, Promise, Refused, RefusedSpan
-from engine.core.run import AcceptedRun, Run
+from engine.core.messages import Accept, Accepted, Prepare, Promise, Refused, RefusedSpan
+from engine.core.run import Run
 from engine.core.settings import BACKOFF_MAX, ROUND_LEAP_MAX, Settings
 from engine.core.spans import Part, Spans
 from engine.core.step import Step
-from engine.core.storage import NO_VOTE, Vote, WriteRound
+from engine.core.storage import WriteRound
+from engine.core.synod import phases
+from engine.core.synod.phases import Accepting, Preparing, whose, why_adopted
 from engine.core.value import Value
 from engine.core.views import AttemptPhase, AttemptView
 
@@ -35,109 +32,10 @@ BACKOFF_FIRST: Final = Tick(20)
 RESEND_MAX: Final = Tick(2_000)
 
 
-class Found(Value):
-    """What was accepted at the highest ballot that promises told of, and a site that did."""
-
-    accepted: AcceptedRun
-    at: SiteId
-
-    def cut(self, first: Slot, last: Slot) -> Found:
-        return Found(self.accepted.cut(first, last), self.at)
-
-
-class Preparing(Value):
-    """Phase 1 of one ballot, at one slot or at several that stand alike: who promised, and the highest accepted ballot
-    that any of them reported, of each slot where there is one; ascending."""
-
-    ballot: Ballot
-    promised: frozenset[SiteId] = frozenset()
-    found: tuple[Found, ...] = ()
-
-
-class Accepting(Value):
-    """Phase 2 of one ballot, at one slot or at several that stand alike: the entries that this ballot carries, one a
-    slot, and who accepted them."""
-
-    ballot: Ballot
-    entries: tuple[Entry, ...]
-    accepted: frozenset[SiteId] = frozenset()
-
-    @property
-    def entry(self) -> Entry:
-        """Of one slot."""
-        return self.entries[0]
-
-
 class Waiting(Value):
     """Between two ballots (B4)."""
 
     until: Tick
-
-
-def highest(found: tuple[Found, ...], reported: Sequence[AcceptedRun], at: SiteId) -> tuple[Found, ...]:
-    """B2: of each slot the report of the highest ballot, when `at` reports these runs too."""
-    if not reported:
-        return found
-    spans = Spans(cut_found, (Part(each.accepted.first, each.accepted.last, each) for each in found))
-    report(spans, reported, at)
-    return tuple(part.value for part in spans)
-
-
-def report(found: Spans[Found], reported: Iterable[AcceptedRun], at: SiteId) -> None:
-    """As `highest`, in place."""
-    for run in reported:
-        for part in found.parts(run.first, run.last):
-            if part.value is None or run.ballot > part.value.accepted.ballot:
-                found.put(part.first, part.last, Found(run, at).cut(part.first, part.last))
-
-
-def cut_found(found: Found, skip: int, count: int) -> Found:
-    first = Slot(found.accepted.first + skip)
-    return found.cut(first, Slot(first + count - 1))
-
-
-def promised(phase: Preparing, site: SiteId, ballot: Ballot, reported: Sequence[AcceptedRun]) -> Preparing:
-    """B2, B3: the phase after `site` promised `ballot`, reporting what it accepted there. Unchanged by what does not
-    count: a repeat, or the promise of another ballot."""
-    if ballot != phase.ballot or site in phase.promised:
-        return phase
-    return Preparing(ballot, phase.promised | {site}, highest(phase.found, reported, site))
-
-
-def to_propose(phase: Preparing, own: Run, quorum: int) -> Accepting | None:
-    """B2: what this ballot may carry once a majority promised; None before."""
-    if len(phase.promised) < quorum:
-        return None
-    entries = list(own.entries)
-    for found in phase.found:
-        run = found.accepted
-        entries[run.first - own.first : run.last - own.first + 1] = run.entries
-    return Accepting(phase.ballot, tuple(entries))
-
-
-def accepted(phase: Accepting, site: SiteId, ballot: Ballot) -> Accepting:
-    """B3: the phase after `site` accepted at `ballot`. Unchanged by a repeat, or where it is another ballot."""
-    if ballot != phase.ballot or site in phase.accepted:
-        return phase
-    return Accepting(ballot, phase.entries, phase.accepted | {site})
-
-
-def is_chosen(phase: Accepting, quorum: int) -> bool:
-    """A majority accepted this ballot: what it carries is chosen, for ever."""
-    return len(phase.accepted) >= quorum
-
-
-def told(peer: SiteId, first: Slot, phase: Accepting) -> Chosen:
-    """R0: what a peer is told of a choice: who accepted it has the entries, and needs the ballot alone."""
-    last = Slot(first + len(phase.entries) - 1)
-    return Chosen(first, last, phase.ballot, () if peer in phase.accepted else phase.entries)
-
-
-def may_skip_prepare(site: SiteId, before: Entry | None, vote: Vote) -> bool:
-    """L2: `site` may send an accept at its ballot 0 where it learned its own entry at the slot before, and has promised
-    and accepted nothing at this one. A second accept at ballot 0 might carry another entry; so its own acceptor votes
-    in the commit with which the first one leaves, and finds that vote here ever after, over restarts too."""
-    return before is not None and before.author == site and vote == NO_VOTE
 
 
 class Rounds:
@@ -270,8 +168,8 @@ class Proposer:
             for first, last, attempt in self._attempts.over(*span):
                 if not isinstance(attempt.phase, Accepting):
                     continue
-                attempt.phase = phase = accepted(attempt.phase, sender, message.ballot)
-                if is_chosen(phase, self._settings.quorum):
+                attempt.phase = phase = phases.accepted(attempt.phase, sender, message.ballot)
+                if phases.is_chosen(phase, self._settings.quorum):
                     self._attempts.remove(first, last)
                     self._on_chosen(step, first, phase)
                 else:
@@ -311,8 +209,8 @@ class Proposer:
                 phase = AttemptPhase.PREPARING
                 if found:
                     entry = found[0].accepted.entries[0]
-                    whose = f"{_whose(entry)}, accepted by {found[0].at} at {found[0].accepted.ballot}"
-                    why = f"asks for promises of {ballot}; so far they bring {whose}"
+                    bring = f"{whose(entry)}, accepted by {found[0].at} at {found[0].accepted.ballot}"
+                    why = f"asks for promises of {ballot}; so far they bring {bring}"
             case Accepting(ballot, entries, votes):
                 phase, entry = attempt.accepting, entries[0]
             case Waiting():
@@ -346,7 +244,7 @@ class Proposer:
         attempt = part.value
         within = [run for run in message.accepted if run.first <= part.last and run.last >= part.first]
         reported = [run.cut(max(run.first, part.first), min(run.last, part.last)) for run in within]
-        phase = promised(before, sender, message.ballot, reported)
+        phase = phases.promised(before, sender, message.ballot, reported)
         if phase is before:
             return
         attempt.phase = phase
@@ -354,7 +252,7 @@ class Proposer:
         for run in reported:
             self._rounds.saw(run.ballot)
         attempt.refusals.pop(sender, None)
-        proposal = to_propose(phase, attempt.own, self._settings.quorum)
+        proposal = phases.to_propose(phase, attempt.own, self._settings.quorum)
         if proposal is not None:
             attempt.why = _why(phase, attempt.own, proposal.entries)
             self._accept(step, attempt, proposal)
@@ -461,15 +359,6 @@ def _why(phase: Preparing, own: Run, entries: tuple[Entry, ...]) -> str:
         what = "its own entry" if own.entries[0].author else "the no-op"
         return f"proposes {what} again: {found.at} had accepted it at {found.accepted.ballot}"
     return why_adopted(found)
-
-
-def why_adopted(found: Found) -> str:
-    """`adopts bob's entry: carol had accepted it at 3.alice`"""
-    return f"adopts {_whose(found.accepted.entries[0])}: {found.at} had accepted it at {found.accepted.ballot}"
-
-
-def _whose(entry: Entry) -> str:
-    return "the no-op" if entry.author is None else f"{entry.author}'s entry"
 
 
 def _named(own: Run) -> str:

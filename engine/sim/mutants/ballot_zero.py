@@ -14,7 +14,8 @@ from engine.core.run import Run
 from engine.core.step import Step
 from engine.core.storage import NO_VOTE, EventRun, EventState, Vote
 from engine.core.synod.acceptor import Acceptor, Barred
-from engine.core.synod.proposer import Accepting, Attempt, Proposer
+from engine.core.synod.phases import Accepting
+from engine.core.synod.proposer import Attempt, Proposer
 from engine.sim.mutants.mutant import Mutant, Patch
 
 

@@ -16,13 +16,15 @@ from engine.core.ids import Ballot, SiteId, Tick
 from engine.core.leading.chains import Chains
 from engine.core.leading.elected import Elected
 from engine.core.leading.election import Election
-from engine.core.leading.leader import Campaign, Leader
+from engine.core.leading.leader import Leader
+from engine.core.leading.reign import Campaign
 from engine.core.messages import Accept, Accepted, Cause, HandOn, Message, Promise, Refused, Synod
 from engine.core.peers.heartbeats import Claim
 from engine.core.run import Run
 from engine.core.spans import Spans
 from engine.core.step import Step
-from engine.core.synod.proposer import Rounds, cut_found
+from engine.core.synod.phases import cut_found
+from engine.core.synod.proposer import Rounds
 from engine.sim.mutants.mutant import Mutant, Patch
 
 # Phase 1

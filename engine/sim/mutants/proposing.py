@@ -8,7 +8,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 import engine.core.synod.acceptor
-import engine.core.synod.proposer
+import engine.core.synod.phases
 from engine.core.effects import SawAttempt
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, Round, SiteId, Tick
@@ -17,7 +17,8 @@ from engine.core.run import AcceptedRun, Run
 from engine.core.step import Step
 from engine.core.storage import Vote
 from engine.core.synod.acceptor import Barred
-from engine.core.synod.proposer import Accepting, Attempt, Found, Preparing, Proposer, Rounds, Waiting
+from engine.core.synod.phases import Accepting, Found, Preparing
+from engine.core.synod.proposer import Attempt, Proposer, Rounds, Waiting
 from engine.sim.mutants.mutant import Mutant, Patch
 
 
@@ -141,24 +142,24 @@ def _promise_twice(original: Any) -> Any:
     return promised
 
 
-_proposer = engine.core.synod.proposer
+_phases = engine.core.synod.phases
 
 MUTANTS: Final = (
     Mutant("B1", "rounds are not durable before they are used", (Patch(Rounds, "take", _rounds_in_memory),)),
     Mutant("B1", "rounds begin anew at a start", (Patch(Rounds, "__init__", _rounds_from_0),)),
-    Mutant("B2", "proposes its own entry whatever was found", (Patch(_proposer, "to_propose", _own_entry),)),
-    Mutant("B2", "proposes what was found first", (Patch(_proposer, "promised", _first_found),)),
-    Mutant("B2", "proposes what was found at the lowest ballot", (Patch(_proposer, "promised", _lowest_found),)),
-    Mutant("B2", "takes ballot 0 for nothing", (Patch(_proposer, "promised", _zero_is_none),)),
-    Mutant("B2", "one promise short of a majority is enough", (Patch(_proposer, "to_propose", _too_few_promises),)),
-    Mutant("B3", "counts a promise twice", (Patch(_proposer, "promised", _promise_twice),)),
-    Mutant("B3", "counts promises of other ballots", (Patch(_proposer, "promised", _promise_of_any_ballot),)),
-    Mutant("B3", "counts a vote twice", (Patch(_proposer, "accepted", _vote_twice),)),
-    Mutant("B3", "counts votes of other ballots", (Patch(_proposer, "accepted", _vote_of_any_ballot),)),
-    Mutant("B3", "one vote short of a majority is enough", (Patch(_proposer, "is_chosen", _too_few_votes),)),
+    Mutant("B2", "proposes its own entry whatever was found", (Patch(_phases, "to_propose", _own_entry),)),
+    Mutant("B2", "proposes what was found first", (Patch(_phases, "promised", _first_found),)),
+    Mutant("B2", "proposes what was found at the lowest ballot", (Patch(_phases, "promised", _lowest_found),)),
+    Mutant("B2", "takes ballot 0 for nothing", (Patch(_phases, "promised", _zero_is_none),)),
+    Mutant("B2", "one promise short of a majority is enough", (Patch(_phases, "to_propose", _too_few_promises),)),
+    Mutant("B3", "counts a promise twice", (Patch(_phases, "promised", _promise_twice),)),
+    Mutant("B3", "counts promises of other ballots", (Patch(_phases, "promised", _promise_of_any_ballot),)),
+    Mutant("B3", "counts a vote twice", (Patch(_phases, "accepted", _vote_twice),)),
+    Mutant("B3", "counts votes of other ballots", (Patch(_phases, "accepted", _vote_of_any_ballot),)),
+    Mutant("B3", "one vote short of a majority is enough", (Patch(_phases, "is_chosen", _too_few_votes),)),
     Mutant("B4", "tries again at once after a defeat", (Patch(Proposer, "_defeat", _waits(0)),)),
     Mutant("B4", "waits ten minutes after a defeat", (Patch(Proposer, "_defeat", _waits(600_000)),)),
-    Mutant("R3", "fills with a no-op what was accepted", (Patch(_proposer, "to_propose", _noop_over_accepted),)),
+    Mutant("R3", "fills with a no-op what was accepted", (Patch(_phases, "to_propose", _noop_over_accepted),)),
 )
 
 RARE: Final = (

@@ -8,8 +8,9 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 import engine.core.consensus
-import engine.core.leading.leader
+import engine.core.leading.reign
 import engine.core.synod.acceptor
+import engine.core.synod.phases
 import engine.core.synod.proposer
 from engine.core.ids import Ballot, SiteId, Slot
 from engine.core.leading.leader import Leader
@@ -21,7 +22,7 @@ from engine.core.spans import Part
 from engine.core.step import Step
 from engine.core.storage import NO_VOTE, Vote, Write, WriteApplied, WriteLearned
 from engine.core.synod.acceptor import Acceptor
-from engine.core.synod.proposer import Accepting, Preparing
+from engine.core.synod.phases import Accepting, Preparing
 from engine.sim.mutants.mutant import Mutant, Patch
 
 # Votes
@@ -136,6 +137,7 @@ def _applied_in_part(original: Callable[..., Applied]) -> Any:
 
 
 _acceptor = engine.core.synod.acceptor
+_phases = engine.core.synod.phases
 _proposer = engine.core.synod.proposer
 
 MUTANTS: Final = (
@@ -150,7 +152,7 @@ MUTANTS: Final = (
     Mutant(
         "B2",
         "proposes at the first slot what was found at another",
-        (Patch(_proposer, "to_propose", _found_at_the_first_slot),),
+        (Patch(_phases, "to_propose", _found_at_the_first_slot),),
     ),
     Mutant(
         "B3", "a vote for a part of a run counts for all of it", (Patch(Leader, "on_accepted", _a_part_counts_for_all),)
@@ -162,7 +164,7 @@ MUTANTS: Final = (
     Mutant(
         "B2",
         "what is in flight is one slot off where it is cut",
-        (Patch(engine.core.leading.leader, "cut_flight", _one_slot_off),),
+        (Patch(engine.core.leading.reign, "cut_flight", _one_slot_off),),
     ),
     Mutant("B1", "a run is one slot off where it is cut", (Patch(Run, "cut", _entries_one_slot_off),)),
     Mutant(

@@ -19,8 +19,8 @@ from msgspec import structs
 from engine.core.ids import Ballot, Round, SiteId, Slot
 from engine.core.messages import Accept, Chosen, Message
 from engine.core.run import run_of
-from engine.core.synod import proposer
-from engine.core.synod.proposer import Accepting
+from engine.core.synod import phases
+from engine.core.synod.phases import Accepting
 from engine.sim.proving.exhaustive import acceptors, logs, proposers
 from engine.sim.proving.exhaustive.acceptors import AcceptorState, Counted
 from engine.sim.proving.exhaustive.invariants import Witness
@@ -168,7 +168,7 @@ class LastAuthor(Author):
         for aim in self.aims(state):
             slot, event = aim
             before = logs.at(state.learned, Slot(slot - 1))
-            if not proposer.may_skip_prepare(self.site, before, home.acceptor().vote(slot)):
+            if not phases.may_skip_prepare(self.site, before, home.acceptor().vote(slot)):
                 continue
             ballot = Ballot(Round(0), self.site)
             accept = Accept(ballot, run_of(slot, event))

@@ -18,8 +18,9 @@ from engine.core.ids import Ballot, Round, SiteId, Slot, quorum_size
 from engine.core.messages import Accept, Accepted, Chosen, Message, Prepare, Promise
 from engine.core.run import Run, run_of
 from engine.core.storage import WriteRound
-from engine.core.synod import proposer
-from engine.core.synod.proposer import Accepting, Preparing, Rounds
+from engine.core.synod import phases
+from engine.core.synod.phases import Accepting, Preparing
+from engine.core.synod.proposer import Rounds
 from engine.sim.proving.exhaustive import invariants, logs
 from engine.sim.proving.exhaustive.acceptors import Counted
 from engine.sim.proving.exhaustive.invariants import Witness
@@ -135,9 +136,9 @@ def _take(state: ProposerState, sender: SiteId, message: Message) -> ProposerSta
 def _take_promise(state: ProposerState, aim: logs.Placed, sender: SiteId, message: Promise) -> ProposerState:
     if not isinstance(state.phase, Preparing):
         return state
-    phase = proposer.promised(state.phase, sender, message.ballot, message.accepted)
+    phase = phases.promised(state.phase, sender, message.ballot, message.accepted)
     slot, own = aim
-    proposal = proposer.to_propose(phase, run_of(slot, own), QUORUM)
+    proposal = phases.to_propose(phase, run_of(slot, own), QUORUM)
     if proposal is None:
         return replace(state, phase=phase)
     accept = Accept(proposal.ballot, run_of(slot, proposal.entry))
@@ -147,11 +148,11 @@ def _take_promise(state: ProposerState, aim: logs.Placed, sender: SiteId, messag
 def _take_accepted(state: ProposerState, slot: Slot, sender: SiteId, message: Accepted) -> ProposerState:
     if not isinstance(state.phase, Accepting):
         return state
-    phase = proposer.accepted(state.phase, sender, message.ballot)
-    if not proposer.is_chosen(phase, QUORUM):
+    phase = phases.accepted(state.phase, sender, message.ballot)
+    if not phases.is_chosen(phase, QUORUM):
         return replace(state, phase=phase)
     learned = _learn(state, run_of(slot, phase.entry))
-    return replace(learned, sent=learned.sent.union(proposer.told(voter, slot, phase) for voter in VOTERS))
+    return replace(learned, sent=learned.sent.union(phases.told(voter, slot, phase) for voter in VOTERS))
 
 
 def _learn(state: ProposerState, run: Run) -> ProposerState:

@@ -30,7 +30,7 @@ from engine.core.run import AcceptedRun, Run
 from engine.core.settings import Leadership, Settings
 from engine.core.step import Step
 from engine.core.storage import WriteLearned, WriteRound
-from engine.core.synod.proposer import Accepting, Preparing
+from engine.core.synod.phases import Accepting, Preparing
 from engine.sim.proving.exhaustive import invariants, logs
 from engine.sim.proving.exhaustive.acceptors import SLOT_MAX, Counted
 from engine.sim.proving.exhaustive.casts import Choice
