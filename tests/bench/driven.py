@@ -70,6 +70,6 @@ def _largest(cluster: BenchCluster, site: str, seconds: float) -> tuple[Figure, 
     process_id = cluster.engines[site].process.pid
     largest = 0.0
     for _ in range(10):
-        time.sleep(seconds / 10)
+        time.sleep(seconds / 10)  # between two looks, for as long as the load is driven
         largest = max(largest, resident_mib(process_id))
     return (Figure("RSS of its site, at most", largest, "MiB"),)

@@ -103,9 +103,9 @@ def _type(painted: Painted, seconds: float) -> tuple[Figure, ...]:
             unpainted += 1
         else:
             took_ms.append(seen * 1_000)
-        time.sleep(max(0.0, pressed + KEYS_EVERY_S - time.perf_counter()))
+        time.sleep(max(0.0, pressed + KEYS_EVERY_S - time.perf_counter()))  # as fast as a person types
     painted.press(CLEAR, COUNT)
-    time.sleep(max(0.0, ends - time.perf_counter()))
+    time.sleep(max(0.0, ends - time.perf_counter()))  # for as long as the load is driven
     return (*_figures(took_ms), Figure("keys that painted nothing", unpainted, "")) if unpainted else _figures(took_ms)
 
 

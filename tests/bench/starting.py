@@ -69,7 +69,7 @@ def idle(folder: Path, work: rows.Idle, seconds: float) -> tuple[Figure, ...]:
     with BenchCluster(folder, Shape(work.sites, Leadership.ELECTED)) as cluster:
         cluster.begin()
         began, computed = time.perf_counter(), cluster.computed_s()
-        time.sleep(max(seconds, _IDLE_S_MIN))
+        time.sleep(max(seconds, _IDLE_S_MIN))  # idle for so long: that is what is measured
         cores = (cluster.computed_s() - computed) / (time.perf_counter() - began)
         return (Figure("CPU of all", cores * 100, "% of a core"),)
 
@@ -90,7 +90,7 @@ def _catch_up(cluster: BenchCluster, late: str, leader: str) -> tuple[Figure, ..
 def _rate(cluster: BenchCluster, site: str, seconds: float) -> float:
     """How many slots are chosen a second."""
     began, chosen = time.perf_counter(), _prefix(cluster, site)
-    time.sleep(seconds)
+    time.sleep(seconds)  # a rate is of a time
     return (_prefix(cluster, site) - chosen) / (time.perf_counter() - began)
 
 
