@@ -3,6 +3,8 @@
 Rules that hold here:
 - The core performs nothing. The node commits the writes, then sends, then tells, in that order, at one place (D1). An
   elected leader's accepts alone may leave beside the commit (L3).
+- What is chosen is durable at a majority of sites, whatever this one's disk says of it. So where a step wrote nothing
+  else, nothing of what it sends and tells waits for its disk.
 - Sends stand in the order in which they came up, whoever they go to: an acceptor is held to its order (A1). What leaves
   together is the turn's to say.
 - A `stop` ends the site at once: evidence is committed, nothing is sent (A2, R1).
@@ -258,6 +260,8 @@ class Effects(Struct, gc=False):
     sends: list[Send] = []
     observations: list[Observation] = []
     stop: str | None = None
+    claims: bool = False
+    """What is sent or told rests on something written here: on the disk of this site, and on no other (D1)."""
 
     def extend(self, later: Effects) -> None:
         """Appends a later step's effects, so that one commit covers both."""
@@ -265,3 +269,4 @@ class Effects(Struct, gc=False):
         self.sends.extend(later.sends)
         self.observations.extend(later.observations)
         self.stop = self.stop or later.stop
+        self.claims = self.claims or later.claims

@@ -19,6 +19,7 @@ from typing import assert_never
 from engine.core.broken import BrokenRule
 from engine.core.consensus import Consensus, Onlooker
 from engine.core.effects import Effects, SawApplied
+from engine.core.entry import Entry
 from engine.core.events.sessions import Sessions
 from engine.core.events.situation import Situation
 from engine.core.events.submissions import Submission
@@ -224,6 +225,10 @@ class Replica:
     def situation(self) -> Situation:
         """Where this site's events stand, and what is in their way."""
         return self._readings.situation(self._now)
+
+    def learned(self, slot: Slot) -> Entry | None:
+        """The entry that was learned there, durably or not yet. Raises StoreError."""
+        return self._learner.entry(slot)
 
     def vote(self, slot: Slot) -> Vote:
         """The acceptor's state of an unlearned slot (range promises included); NO_VOTE where there is none."""

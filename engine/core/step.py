@@ -27,6 +27,13 @@ class Step(Struct, gc=False):
     looped: list[Message] = field(default_factory=list)
 
     def write(self, write: Write) -> None:
+        """Is durable before anything of this step leaves or is told (D1)."""
+        self.effects.writes.append(write)
+        self.effects.claims = True
+
+    def write_chosen(self, write: Write) -> None:
+        """Says what was chosen, and what follows from that. It becomes durable with the next commit: a majority has it
+        on its disks, so this site comes to know it again if it dies before."""
         self.effects.writes.append(write)
 
     def send(self, to: SiteId, message: Message) -> None:

@@ -5,6 +5,8 @@ Rules that hold here:
   out before `committed` was called. A crash falls between two items, or into one of them.
 - L3: what claims nothing of this commit, an elected leader's accepts alone, leaves before it, so that others sync
   meanwhile.
+- What is chosen is durable at a majority. A turn that writes nothing but that commits nothing: the next turns owe it,
+  until one commits anyway, or is told to settle.
 - D2: a commit that failed is never reported, so nothing after it is done.
 - A site that ends (A2, R1) commits its evidence and says why; nothing leaves, nothing is told.
 - Messages to one address leave together, in the order in which the first of them came up. A greeting leaves alone, and
@@ -13,7 +15,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from engine.core.effects import Effects, Observation, Send
@@ -57,7 +59,7 @@ Item = Commit | Leave[Address] | Tell | End
 
 
 class Turn(Generic[Address]):
-    """Collects the effects of a pass with `take`, then hands out what is to be done, once."""
+    """Collects the effects of a pass with `take`, then hands out what is to be done, once. Then comes `next`."""
 
     __slots__ = ("_effects", "_is_durable", "_replica", "_welcomes")
 
@@ -77,6 +79,25 @@ class Turn(Generic[Address]):
         """The site ends with this turn: its replica is not stepped again."""
         return self._effects.stop is not None
 
+    @property
+    def observations(self) -> Sequence[Observation]:
+        """All that is to be told."""
+        return self._effects.observations
+
+    @property
+    def owes(self) -> bool:
+        """There is something to be made durable."""
+        return bool(self._effects.writes)
+
+    def settle(self) -> None:
+        """Whatever this turn owes is durable before anything of it leaves or is told."""
+        self._effects.claims = True
+
+    def next(self) -> Turn[Address]:
+        """The turn after this one, whose items were all done. It owes what this one did not commit."""
+        owed = [] if self._commits else self._effects.writes
+        return Turn(self._replica, Effects(writes=owed))
+
     def take(self, effects: Effects, source: Address | None = None) -> None:
         """`source`: where the packet came from that had these effects. A greeting's answer goes there and nothing else
         does, for that the sender is there is not proved yet (W1)."""
@@ -88,8 +109,8 @@ class Turn(Generic[Address]):
         """Each is to be done before the next one is asked for."""
         effects = self._effects
         after = effects.sends
-        self._is_durable = not effects.writes
-        if effects.writes:
+        self._is_durable = not self._commits
+        if self._commits:
             if effects.stop is None and any(send.beside for send in after):
                 yield from self._leaving(send for send in after if send.beside)
                 after = [send for send in after if not send.beside]
@@ -101,6 +122,11 @@ class Turn(Generic[Address]):
         if after:
             yield from self._leaving(after)
         yield Tell(effects.observations)
+
+    @property
+    def _commits(self) -> bool:
+        effects = self._effects
+        return bool(effects.writes) and (effects.claims or effects.stop is not None)
 
     def _leaving(self, sends: Iterable[Send]) -> Iterator[Leave[Address]]:
         together: dict[SiteId, list[Message]] = {}

@@ -4,6 +4,8 @@ Rules that hold here:
 - D1: a pass takes all that waits, steps the replica through it, drives the turn that comes of it (`engine.core.turn`),
   then answers questions. What tells or answers shows nothing that is not durable.
 - D2: a failed store ends the site: nothing of the pass, or after it, is sent. A broken rule ends it too.
+- What others have chosen is committed with what this site says next, or CHOSEN_WAITS_MAX later: nobody waits for that
+  sync, and what comes next would. It is durable before anything is shown that is read from the store.
 - A pass is bounded, so that what is ready to leave does not wait for a flood to end.
 - Between passes it sleeps until something comes or the earliest deadline. There is no other timer.
 """
@@ -24,6 +26,7 @@ from engine.core.effects import (
     Observation,
     SawApplied,
     SawAttempt,
+    SawBiography,
     SawHoles,
     SawNumbered,
     SawOutcome,
@@ -69,9 +72,13 @@ REQUESTS_TAKEN_MAX: Final = Tick(50)
 such bound, for what waits there may be the heartbeat without which the tick would find a leader silent."""
 
 _REQUESTS_AT_ONCE: Final = 8
+CHOSEN_WAITS_MAX: Final = Tick(3)
 SCRUB_EVERY: Final = Tick(10_000)
 SCRUB_AGAIN_AFTER: Final = Tick(3_600_000)
 SCRUB_ROWS: Final = 200
+
+_READ_FROM_THE_STORE: Final = frozenset({SawReadConfirmed, SawReadUnconfirmed, SawBiography})
+"""What is told by answering with what the store has."""
 
 _log = logging.getLogger(__name__)
 
@@ -107,6 +114,7 @@ class Node:
         self._turn: Turn[Address] = Turn(parts.replica)
         self._questions: deque[tuple[Asked, Query]] = deque()
         self._ending: Ending | None = None
+        self._commit_at: Tick | None = None  # by when what others have chosen is committed
         self._faults_shown = 0
         self._scrubbed = Slot(0)
         self._scrub_at = SCRUB_EVERY
@@ -130,6 +138,8 @@ class Node:
                 else:
                     self._pass()
             if self._ending.status is EndStatus.CLEAN:
+                self._turn.settle()
+                self._perform(parts.clock.now())
                 parts.subscriptions.finish(parts.clock.now(), parts.queries)
         except StoreError as error:
             return store_ending(error)
@@ -153,6 +163,7 @@ class Node:
             parts.peer_addresses.deadline(),
             parts.sizes.deadline(),
             self._scrub_at,
+            self._commit_at,
         )
         return parts.clock.trio_time_s(min(time for time in times if time is not None))
 
@@ -222,8 +233,9 @@ class Node:
 
     def _perform(self, now: Tick) -> None:
         """Does what the pass leaves to be done, then answers."""
-        parts = self._parts
-        turn, self._turn = self._turn, Turn(self._replica)
+        parts, turn = self._parts, self._turn
+        if turn.owes and self._shows(now, turn):
+            turn.settle()
         written: Sequence[Write] = ()
         for item in turn.items():
             match item:
@@ -242,9 +254,24 @@ class Node:
                 case End(why):
                     self._ending = Ending(why, EndStatus.BROKEN_RULE, ErrorCode.STOPPING)
                     return
+        self._turn = turn.next()
+        if not self._turn.owes:
+            self._commit_at = None
+        elif self._commit_at is None:
+            self._commit_at = Tick(now + CHOSEN_WAITS_MAX)
         while self._questions:
             self._answer(*self._questions.popleft())
         parts.inbox.flush()
+
+    def _shows(self, now: Tick, turn: Turn[Address]) -> bool:
+        """Something is about to be read from the store for somebody, or what is owed has waited long enough."""
+        told = self._parts.subscriptions.deadline()
+        return (
+            bool(self._questions)
+            or (self._commit_at is not None and self._commit_at <= now)
+            or (told is not None and told <= now)
+            or any(type(saw) in _READ_FROM_THE_STORE for saw in turn.observations)
+        )
 
     # What is told
 

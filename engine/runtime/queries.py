@@ -150,8 +150,10 @@ class Queries:
     # What others here ask
 
     def chosen(self, slots: Iterable[Slot]) -> dict[Slot, Entry]:
-        """Which of `slots` are learned, and with what."""
-        return {slot: row.learned for slot, row in self._stored(slots).items() if row.learned is not None}
+        """Which of `slots` are learned, and with what, whether or not that is durable here."""
+        stored = {slot: row.learned for slot, row in self._stored(slots).items()}
+        known = ((slot, stored.get(slot) or self._replica.learned(slot)) for slot in slots)
+        return {slot: entry for slot, entry in known if entry is not None}
 
     def entry_at(self, slot: Slot | None) -> Entry | None:
         """The learned entry of a slot, None where there is none."""

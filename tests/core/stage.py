@@ -254,6 +254,7 @@ class Stage:
 
     def _perform(self, effects: Effects) -> Effects:
         turn: Turn[None] = Turn(self.replica, effects)
+        turn.settle()
         for item in turn.items():
             if isinstance(item, Commit):
                 turn.committed(self.store.commit(item.writes))

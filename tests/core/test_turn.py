@@ -137,7 +137,7 @@ def test_a1_whatever_was_said_leaves_once_and_to_each_in_its_order(
     """What is beside the commit, and what waits for it: one packet to each peer, before and after."""
     stage = Stage()
     sends = [Send(to, prepare(SEVEN_BOB, slot), beside) for slot, (to, beside) in enumerate(said, start=1)]
-    turn = turn_of(stage, Effects(writes=[WriteRound(Round(7))] if writes else [], sends=sends))
+    turn = turn_of(stage, Effects(writes=[WriteRound(Round(7))] if writes else [], sends=sends, claims=writes))
     left: list[list[Leave[None]]] = [[], []]
     for item in done(stage, turn):
         if isinstance(item, Leave):
@@ -153,7 +153,7 @@ def test_a1_whatever_was_said_leaves_once_and_to_each_in_its_order(
 
 
 def test_d1_d2_nothing_is_handed_out_after_a_commit_that_is_not_reported() -> None:
-    turn: Turn[None] = Turn(Stage().replica, Effects(writes=[WriteRound(Round(1))], sends=[Send(BOB, an_acceptance())]))
+    turn: Turn[None] = Turn(Stage().replica, Effects([WriteRound(Round(1))], [Send(BOB, an_acceptance())], claims=True))
     items = turn.items()
     assert isinstance(next(items), Commit)
     with pytest.raises(AssertionError, match="D1"):

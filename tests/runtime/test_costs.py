@@ -79,4 +79,4 @@ async def test_the_sites_together_tell_what_an_event_costs_and_an_idle_cluster_a
         told = [await eventually(costs, lambda idle: idle is not None) for costs in quiet]
         assert [costs["events"] for costs in told] == [5, 5, 5]
         assert sum(costs["per_event"]["messages"] for costs in told) >= 10.0, "prepare, accept and chosen, to two sites"
-        assert sum(costs["per_event"]["syncs"] for costs in told) >= 8.0
+        assert sum(costs["per_event"]["syncs"] for costs in told) >= 6.0, "its promise and its acceptance, at each"

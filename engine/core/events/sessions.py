@@ -377,7 +377,8 @@ class Sessions:
         self._void_at.pop(events.first, None)
         if events.state is not EventState.NOT_CREATED:
             self._progress_at = step.now
-        step.write(WriteEvents(events))
+        write = step.write_chosen if events.state is EventState.CREATED else step.write
+        write(WriteEvents(events))
         self._submissions.tell(step, run, self._outcome(events))
 
     def _unaim(self, first: int, last: int) -> None:

@@ -218,8 +218,8 @@ class Lives:
         return True
 
     def remember(self, step: Step) -> None:
-        """Writes the newest commit numbers heard beside whatever this step writes anyway."""
-        if not step.effects.writes:
+        """Writes the newest commit numbers heard beside whatever this step makes durable anyway."""
+        if not step.effects.claims:
             return
         for peer in self._peers.values():
             if peer.dirty and peer.memory is not None:

@@ -300,6 +300,7 @@ class SimSite:
         self._used_before = self.disk.image.used_max
         self._is_durable, self._left_beside = not effects.writes, False
         turn = self._turn = Turn(replica, effects)
+        turn.settle()
         self._items = turn.items()
         self._go_on(turn)
 
