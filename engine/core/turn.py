@@ -15,10 +15,17 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Final, Generic, TypeVar
 
-from engine.core.effects import Effects, Observation, Send
+from engine.core.effects import (
+    Effects,
+    Observation,
+    SawBiography,
+    SawReadConfirmed,
+    SawReadUnconfirmed,
+    Send,
+)
 from engine.core.ids import SiteId
 from engine.core.messages import GREETINGS, Message, Welcome
 from engine.core.replica import Replica
@@ -58,6 +65,9 @@ class End(Value):
 Item = Commit | Leave[Address] | Tell | End
 
 
+_READ_FROM_THE_STORE: Final[frozenset[type]] = frozenset({SawReadConfirmed, SawReadUnconfirmed, SawBiography})
+
+
 class Turn(Generic[Address]):
     """Collects the effects of a pass with `take`, then hands out what is to be done, once. Then comes `next`."""
 
@@ -80,14 +90,20 @@ class Turn(Generic[Address]):
         return self._effects.stop is not None
 
     @property
-    def observations(self) -> Sequence[Observation]:
-        """All that is to be told."""
-        return self._effects.observations
+    def shows(self) -> bool:
+        """Some of what is to be told is told by reading the store for somebody."""
+        return any(type(saw) in _READ_FROM_THE_STORE for saw in self._effects.observations)
 
     @property
     def owes(self) -> bool:
         """There is something to be made durable."""
         return bool(self._effects.writes)
+
+    @property
+    def commits(self) -> bool:
+        """It has a commit; whatever it owes is in it."""
+        effects = self._effects
+        return bool(effects.writes) and (effects.claims or effects.stop is not None)
 
     def settle(self) -> None:
         """Whatever this turn owes is durable before anything of it leaves or is told."""
@@ -95,7 +111,7 @@ class Turn(Generic[Address]):
 
     def next(self) -> Turn[Address]:
         """The turn after this one, whose items were all done. It owes what this one did not commit."""
-        owed = [] if self._commits else self._effects.writes
+        owed = [] if self.commits else self._effects.writes
         return Turn(self._replica, Effects(writes=owed))
 
     def take(self, effects: Effects, source: Address | None = None) -> None:
@@ -109,8 +125,8 @@ class Turn(Generic[Address]):
         """Each is to be done before the next one is asked for."""
         effects = self._effects
         after = effects.sends
-        self._is_durable = not self._commits
-        if self._commits:
+        self._is_durable = not self.commits
+        if self.commits:
             if effects.stop is None and any(send.beside for send in after):
                 yield from self._leaving(send for send in after if send.beside)
                 after = [send for send in after if not send.beside]
@@ -122,11 +138,6 @@ class Turn(Generic[Address]):
         if after:
             yield from self._leaving(after)
         yield Tell(effects.observations)
-
-    @property
-    def _commits(self) -> bool:
-        effects = self._effects
-        return bool(effects.writes) and (effects.claims or effects.stop is not None)
 
     def _leaving(self, sends: Iterable[Send]) -> Iterator[Leave[Address]]:
         together: dict[SiteId, list[Message]] = {}

@@ -26,7 +26,6 @@ from engine.core.effects import (
     Observation,
     SawApplied,
     SawAttempt,
-    SawBiography,
     SawHoles,
     SawNumbered,
     SawOutcome,
@@ -76,9 +75,6 @@ CHOSEN_WAITS_MAX: Final = Tick(3)
 SCRUB_EVERY: Final = Tick(10_000)
 SCRUB_AGAIN_AFTER: Final = Tick(3_600_000)
 SCRUB_ROWS: Final = 200
-
-_READ_FROM_THE_STORE: Final = frozenset({SawReadConfirmed, SawReadUnconfirmed, SawBiography})
-"""What is told by answering with what the store has."""
 
 _log = logging.getLogger(__name__)
 
@@ -270,7 +266,7 @@ class Node:
             bool(self._questions)
             or (self._commit_at is not None and self._commit_at <= now)
             or (told is not None and told <= now)
-            or any(type(saw) in _READ_FROM_THE_STORE for saw in turn.observations)
+            or turn.shows
         )
 
     # What is told

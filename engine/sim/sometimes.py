@@ -117,6 +117,7 @@ EXPECTED: Final = (
     "unsynced commit lost",
     "store refused",
     "accept left beside a commit that was lost",
+    "told what was chosen, and died before that was durable",
     "several events submitted together",
     "outcomes told as a run",
     "accept of several slots",

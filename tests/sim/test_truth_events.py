@@ -46,7 +46,7 @@ class Author:
     def tells(self, number: int, outcome: EventState, slot: int | None = None) -> None:
         at = None if slot is None else Slot(slot)
         saw = SawOutcome(number, EventId(ALICE, number), outcome, at, None, None, None)
-        for event in self.outcomes.told(ALICE, saw, self.image):
+        for event in self.outcomes.told(ALICE, saw, self.image, self.image.prefix):
             event.told = outcome
 
     def takes_effect(self, slot: int, number: int, body: str, follows: int = 0) -> None:
@@ -178,12 +178,12 @@ def test_outcomes_of_events_that_were_submitted_together_are_told_as_a_run(autho
         author.image.prefix = Slot(number)
         author.records(number, body, EventState.CREATED, number)
     both = SawOutcome(3, EventId(ALICE, 3), EventState.CREATED, Slot(3), None, None, None, count=2)
-    for event in author.outcomes.told(ALICE, both, author.image):
+    for event in author.outcomes.told(ALICE, both, author.image, author.image.prefix):
         event.told = EventState.CREATED
     assert author.outcomes.acknowledged == 4
     second = SawOutcome(3, EventId(ALICE, 4), EventState.CREATED, Slot(4), None, None, None, offset=1)
     with violates("E2"):
-        author.outcomes.told(ALICE, second, author.image)
+        author.outcomes.told(ALICE, second, author.image, author.image.prefix)
 
 
 def test_e2_each_outcome_of_a_run_names_its_own_slot(author: Author) -> None:
@@ -195,7 +195,7 @@ def test_e2_each_outcome_of_a_run_names_its_own_slot(author: Author) -> None:
         author.records(number, body, EventState.CREATED, slot)
     both = SawOutcome(3, EventId(ALICE, 3), EventState.CREATED, Slot(3), None, None, None, count=2)
     with violates("E2"):
-        author.outcomes.told(ALICE, both, author.image)
+        author.outcomes.told(ALICE, both, author.image, author.image.prefix)
 
 
 def test_d1_an_outcome_is_told_once_it_is_durable(author: Author) -> None:

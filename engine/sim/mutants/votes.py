@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -15,7 +16,18 @@ from engine.core.messages import Cause, Prepare, Promise
 from engine.core.run import AcceptedRun
 from engine.core.spans import Part
 from engine.core.step import Step
-from engine.core.storage import NO_VOTE, StoreFailed, Vote, WriteVote, cut_vote
+from engine.core.storage import (
+    NO_VOTE,
+    EventState,
+    StoreFailed,
+    Vote,
+    Write,
+    WriteEvents,
+    WritePeer,
+    WriteRanges,
+    WriteVote,
+    cut_vote,
+)
 from engine.core.synod.acceptor import Acceptor, Barred
 from engine.core.turn import Commit, Item, Turn
 from engine.sim.mutants.mutant import Mutant, Patch
@@ -154,12 +166,32 @@ def _sync_errors_ignored(original: Callable[..., int]) -> Any:
     return sync
 
 
+def _as_if_chosen(is_it: Callable[[Write], bool]) -> Callable[[Any], Any]:
+    """Of these, that they are durable somewhere else too is taken for granted."""
+
+    def broken(original: Any) -> Any:
+        def write(self: Step, write: Write) -> None:
+            (self.write_chosen if is_it(write) else partial(original, self))(write)
+
+        return write
+
+    return broken
+
+
+def _is_refusal_of_an_event(write: Write) -> bool:
+    return isinstance(write, WriteEvents) and write.events.state in (EventState.LOST, EventState.NOT_CREATED)
+
+
+def _is_placing_of_an_event(write: Write) -> bool:
+    return isinstance(write, WriteEvents) and write.events.state is EventState.PROPOSED
+
+
 def _without_commit(turn: Turn[None]) -> Turn[None]:
     return Turn(turn._replica, Effects([], turn._effects.sends, turn._effects.observations, turn._effects.stop))
 
 
 def _commit(turn: Turn[None]) -> list[Item[None]]:
-    return [Commit(turn._effects.writes)] if turn._effects.writes else []
+    return [Commit(turn._effects.writes)] if turn.commits else []
 
 
 def _leave_first(original: Any) -> Any:
@@ -213,5 +245,15 @@ MUTANTS: Final = (
     Mutant("D1", "acceptances are not durable", (Patch(Acceptor, "_keep", _kept_in_memory(_is_acceptance)),)),
     Mutant("D1", "messages leave before the commit", (Patch(Turn, "items", _leave_first),)),
     Mutant("D1", "it is told before the commit", (Patch(Turn, "items", _tell_first),)),
+    *(
+        Mutant("D1", f"{what} waits as if it were chosen", (Patch(Step, "write", _as_if_chosen(is_it)),))
+        for what, is_it in (
+            ("a vote", lambda write: isinstance(write, WriteVote)),
+            ("a range promise", lambda write: isinstance(write, WriteRanges)),
+            ("that an event left", _is_placing_of_an_event),
+            ("that an event is lost", _is_refusal_of_an_event),
+            ("a peer's store", lambda write: isinstance(write, WritePeer)),
+        )
+    ),
     Mutant("D2", "a failed sync is ignored", (Patch(SimDisk, "sync", _sync_errors_ignored),)),
 )

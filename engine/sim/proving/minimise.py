@@ -294,7 +294,9 @@ def _at_once(setup: Setup) -> Setup:
 
 
 def _usual(setup: Setup) -> Setup:
-    return replace(setup, tick_late_ms=0, timings=Timings(), heartbeats=(), stamps=(), page_bytes=1_100)
+    return replace(
+        setup, tick_late_ms=0, chosen_waits_ms=0, timings=Timings(), heartbeats=(), stamps=(), page_bytes=1_100
+    )
 
 
 def _plainly_led(setup: Setup) -> Setup:
@@ -319,6 +321,7 @@ PLAINER: Final[tuple[Callable[[Setup], Setup], ...]] = (
     _at_once,
     _usual,
     lambda setup: replace(setup, tick_late_ms=0),
+    lambda setup: replace(setup, chosen_waits_ms=0),
     lambda setup: replace(setup, page_bytes=1_100),
     lambda setup: replace(setup, stamps=()),
     lambda setup: replace(setup, timings=Timings(), heartbeats=()),

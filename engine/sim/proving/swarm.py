@@ -69,6 +69,7 @@ def draw(seed: int) -> Schedule:
         disk_ms=tuple(_disk_ms(random) for _ in range(sites)),
         tick_late_ms=random.choice((0, 0, 1, 30)),
         stamps=_stamps(Random(f"stamps of {seed}"), sites),
+        chosen_waits_ms=Random(f"chosen waits of {seed}").choice((0, 3, 3, 300)),
     )
     acts = [*_users(random, sites, calm_at), *_faults(random, sites, calm_at)]
     acts += _readers(random, sites, [at for at, act in acts if isinstance(act, Submit)])

@@ -38,6 +38,7 @@ _SETUP_USAGE: Final = {
     "page": "page 1100 bytes",
     "disk": "disk [SITE] 5 ms",
     "timers": "timers late 30 ms",
+    "chosen": "chosen waits 3 ms",
     "broken": "broken a2-accepting-does-not-raise-the-promise [until agreement]",
     "stamps": "stamps SITE -86400000 [253402300800000 ...], in milliseconds since 1970",
     "link": "link SITE SITE [loss 0.1] [duplicate 0.1] [delay 1 ms] [spread 4 ms] [late 0.01 late-max 20 s]"
@@ -63,6 +64,7 @@ class _Draft:
     page_bytes: int = 1_100
     disk_ms: dict[SiteId, int] = field(default_factory=dict)
     tick_late_ms: int = 0
+    chosen_waits_ms: int = 0
     links: dict[tuple[SiteId, SiteId], Weather] = field(default_factory=dict)
     leader: SiteId | None = None
     rounds: dict[SiteId, Round] = field(default_factory=dict)
@@ -90,6 +92,7 @@ class _Draft:
             tick_late_ms=self.tick_late_ms,
             heartbeats=tuple(self.heartbeats.items()),
             stamps=tuple(self.stamps.items()),
+            chosen_waits_ms=self.chosen_waits_ms,
         )
 
 
@@ -215,6 +218,9 @@ def _set(draft: _Draft, words: Words, word: str) -> None:
         case "timers":
             words.need("late")
             draft.tick_late_ms = words.ms()
+        case "chosen":
+            words.need("waits")
+            draft.chosen_waits_ms = words.ms()
         case "broken":
             draft.broken = _broken(words)
         case "stamps":

@@ -112,7 +112,7 @@ class Settling:
             awaited = [row for row in site.disk.image.open_events.values() if not (barred and _is_void(row))]
             if site.awaited or awaited:
                 return f"{site.name} has events without an outcome: {awaited}"
-            if not site.stalled:  # while it syncs, it is ahead of its disk
+            if not site.ahead:
                 self._world.truth.shows(site.index, replica.blocks())
             view = replica.view(1)
             if view.recovering or view.attempts:

@@ -237,6 +237,8 @@ def _setup(setup: Setup) -> Iterator[str]:
     yield from (f"disk {name} {ms} ms" for name, ms in zip(names, setup.disk_ms, strict=True) if ms)
     if setup.tick_late_ms:
         yield f"timers late {setup.tick_late_ms} ms"
+    if setup.chosen_waits_ms:
+        yield f"chosen waits {setup.chosen_waits_ms} ms"
     yield from (f"stamps {name} {' '.join(map(str, said))}" for name, said in setup.stamps)
     between = {(a, b): setup.links[i][j] for i, a in enumerate(names) for j, b in enumerate(names) if i != j}
     usual = Counter(between.values()).most_common(1)[0][0] if between else setup.links[0][0]

@@ -9,8 +9,10 @@ Rules that hold here:
   over restarts too.
 - E3: an author's events are in effect in the order in which they were submitted.
 - E4: an event stands above all that were said to be created before it was submitted, anywhere.
-- D1: what is told, and what leaves in an accept, is durable at its author. Of an elected leader's own event that leaves
-  beside the commit (L3) the number's block is, and the rest may be lost with the process: then nobody is told of it.
+- D1: what is told, and what leaves in an accept, is durable at its author: `created` at a majority, for it may be told
+  before its author's disk says so. If the process dies between, that event is told of anew, as `created` again. Of an
+  elected leader's own event that leaves beside the commit (L3) the number's block is, and the rest may be lost with the
+  process: then nobody is told of it.
 """
 
 from __future__ import annotations
@@ -63,6 +65,9 @@ class Outcomes:
 
     def started(self, site: SiteId, stored: Stored) -> None:
         self._used_before[site] = stored.number_max
+        for event in self.by_body.values():
+            if event.site == site and event.told is EventState.CREATED and event.said not in FINAL:
+                event.told = None
 
     def submitted(self, site: SiteId, token: int, bodies: Sequence[str]) -> None:
         """These events are submitted together, in this order."""
@@ -208,9 +213,9 @@ class Outcomes:
                 told = f"{saw.first.author}/{number} is told to who submitted it; its author's disk has no such event"
                 violate("D1", told, site=site)
 
-    def told(self, site: SiteId, saw: SawOutcome, image: Image) -> list[Event]:
-        """Outcomes are told, after the commit that they rest on. Returns the events, with what was told of them
-        before."""
+    def told(self, site: SiteId, saw: SawOutcome, image: Image, prefix: Slot) -> list[Event]:
+        """Outcomes are told, after the commit that they rest on, by a process that has learned the log through
+        `prefix`. Returns the events, with what was told of them before."""
         if saw.token is not None:
             events = self.by_token[saw.token][saw.offset : saw.offset + saw.count]
         else:
@@ -226,16 +231,18 @@ class Outcomes:
                 self._is_durable(id_, event, saw.outcome, image)
             else:
                 id_ = None
-            self._told(id_, event, saw.outcome, slot, image)
+            self._told(id_, event, saw.outcome, slot, prefix)
         return events
 
     def _is_durable(self, id_: EventId, event: Event, outcome: EventState, image: Image) -> None:
         row = image.events.get(id_.number)
-        if row is None or self.by_body.get(row.body) is not event or (row.state is not outcome and outcome in FINAL):
+        is_of_it = row is not None and self.by_body.get(row.body) is event
+        must_say = outcome in (EventState.LOST, EventState.NOT_CREATED)
+        if row is None or not is_of_it or (must_say and row.state is not outcome):
             told = f"{id_} is told {outcome}; its disk says {row or 'nothing'}"
             violate("D1", told, slot=None if row is None else row.slot, site=id_.author)
 
-    def _told(self, id_: EventId | None, event: Event, outcome: EventState, slot: Slot | None, image: Image) -> None:
+    def _told(self, id_: EventId | None, event: Event, outcome: EventState, slot: Slot | None, prefix: Slot) -> None:
         site = event.site
         if event.reopened:
             return
@@ -246,7 +253,7 @@ class Outcomes:
         match outcome:
             case EventState.CREATED:
                 assert id_ is not None
-                self._created(id_, event, slot, image.prefix)
+                self._created(id_, event, slot, prefix)
                 self.acknowledged = max(self.acknowledged, slot or Slot(0))
             case EventState.LOST | EventState.NOT_CREATED:
                 if event.slot is not None:

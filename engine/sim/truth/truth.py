@@ -230,8 +230,9 @@ class Truth:
             message = send.message
             match message:
                 case Heartbeat():
-                    if message.prefix > image.prefix:
-                        violate("D1", f"claims a prefix of {message.prefix}", slot=message.prefix, site=name)
+                    if message.prefix >= self.replay.next:
+                        told = f"claims a prefix of {message.prefix}; slot {self.replay.next} is not chosen"
+                        self._judge.breaks("D1", told, slot=message.prefix, site=name)
                     if message.voting:
                         self._stores.may_vote(index, "says that it votes")
                 case Hello():
@@ -252,7 +253,7 @@ class Truth:
                     self._rounds.prepares(index, message)
                 case Promise():
                     self._stores.may_vote(index, "promises")
-                    self._has_learned(name, image, message.learned)
+                    self._are_chosen(name, message.learned)
                     self.ballots.promise_sent(index, message, image.prefix)
                     self._runs.promises(index, message)
                 case Accept():
@@ -267,17 +268,15 @@ class Truth:
                     self.ballots.refused_sent(index, message, image.prefix)
                     self._runs.refuses(index, send.to, message)
                 case Chosen():
-                    for slot in slots_of(message.first, message.last):
-                        if image.entry(slot) is None:
-                            violate("D1", "says chosen; its disk has not learned it", slot=slot, site=name)
                     self.ballots.chosen_sent(index, message)
                 case Known():
-                    self._has_learned(name, image, message.learned)
+                    self._are_chosen(name, message.learned)
                 case HandOn():
                     self.outcomes.handed_on(name, message)
                 case SlotState():
-                    if message.learned and image.entry(message.slot) is None:
-                        violate("D1", "says that it has learned it; its disk has not", slot=message.slot, site=name)
+                    if message.learned and self.chosen(message.slot) is None:
+                        told = "says that it has learned it; no majority has it on its disks"
+                        self._judge.breaks("D1", told, slot=message.slot, site=name)
                 case _:
                     assert_never(message)
         self._stores.passed(index)
@@ -289,11 +288,11 @@ class Truth:
             self._rounds.proposes(index, slot, message.ballot, entry)
             self.ballots.proposed(slot, message.ballot, entry)
 
-    def _has_learned(self, name: SiteId, image: Image, learned: Iterable[Run]) -> None:
+    def _are_chosen(self, name: SiteId, learned: Iterable[Run]) -> None:
         for slot, entry in (each for run in learned for each in run):
-            if image.entry(slot) != entry:
-                told = f"says that {entry} is chosen; its disk has not learned it"
-                violate("D1", told, slot=slot, site=name)
+            if self.chosen(slot) != entry:
+                told = f"says that {entry} is chosen; no majority has it on its disks"
+                self._judge.breaks("D1", told, slot=slot, site=name)
 
     # What arrives, and what is told
 
@@ -319,9 +318,9 @@ class Truth:
         """The numbers of events are told to who submitted them."""
         self.outcomes.numbered(self._names[index], saw, self._disks[index].image)
 
-    def told(self, index: int, saw: SawOutcome) -> None:
-        """Outcomes are told to whoever waits at this site."""
-        for event in self.outcomes.told(self._names[index], saw, self._disks[index].image):
+    def told(self, index: int, saw: SawOutcome, prefix: Slot) -> None:
+        """Outcomes are told to whoever waits at this site, whose process has learned the log through `prefix`."""
+        for event in self.outcomes.told(self._names[index], saw, self._disks[index].image, prefix):
             if event.told is EventState.UNKNOWN and saw.outcome in FINAL:
                 self._reached("unknown settled later")
             event.told = saw.outcome

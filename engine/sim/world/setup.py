@@ -55,3 +55,5 @@ class Setup:
     """The sites whose heartbeat interval is another than that of `timings`."""
     stamps: tuple[tuple[SiteId, tuple[int, ...]], ...] = ()
     """The sites whose wall clock is wrong, and what it says at their events in turn, in ms since 1970 (W5)."""
+    chosen_waits_ms: int = 0
+    """How long a site waits for something else to commit before it commits what others have chosen."""

@@ -78,6 +78,7 @@ class SimSite:
         """By the tokens of this process: which events of a submission, or the read, nothing was told of yet."""
         self.disk_ms = 0
         self.tick_late_ms = 0
+        self.chosen_waits_ms = 0
         self._world = world
         self._truth = world.truth
         self._passed_at = Tick(0)  # this process's clock in the pass that is under way, or was the last
@@ -93,6 +94,7 @@ class SimSite:
         self._written: Sequence[Write] = ()  # what its commit wrote, while that is not synced
         self._is_durable = True  # nothing that it wrote waits for its commit
         self._left_beside = False  # accepts of it left before its commit (L3)
+        self._commit_by: int | None = None  # the world's time by which what others have chosen is committed
         self._used_before = Slot(0)
         self._synced_late = False  # its sync ended in a pause
         self._alarm: int | None = None  # the world's time of the wake-up that is scheduled
@@ -107,6 +109,11 @@ class SimSite:
     @property
     def stalled(self) -> bool:
         return self._syncing or self._pauses > 0
+
+    @property
+    def ahead(self) -> bool:
+        """The process has learned what its disk does not say yet."""
+        return self.stalled or self._commit_by is not None
 
     # The process
 
@@ -143,7 +150,9 @@ class SimSite:
         self._pauses = 0
         self._syncing = False
         self._waiting.clear()
-        self._turn = None
+        if self._commit_by is not None:
+            self._world.reached("told what was chosen, and died before that was durable")
+        self._turn = self._commit_by = None
         self._synced_late = False
         self._alarm = None
         unsynced = self.disk.unsynced
@@ -213,10 +222,12 @@ class SimSite:
         self._alarm = None
         if self._syncing or self._pauses:
             return
-        if self._deadline > self._world.now:
-            self._set_alarm()
-        else:
+        if self._deadline <= self._world.now:
             self.tick()
+        elif self._commit_by is not None and self._commit_by <= self._world.now:
+            self._perform(Effects())
+        else:
+            self._set_alarm()
 
     def tick(self) -> None:
         """The replica does what is due."""
@@ -298,11 +309,22 @@ class SimSite:
         replica = self.replica
         assert replica is not None
         self._used_before = self.disk.image.used_max
-        self._is_durable, self._left_beside = not effects.writes, False
-        turn = self._turn = Turn(replica, effects)
-        turn.settle()
-        self._items = turn.items()
+        turn: Turn[None] = Turn(replica) if self._turn is None else self._turn.next()
+        turn.take(effects)
+        if self._settles(turn):
+            turn.settle()
+        self._turn, self._items = turn, turn.items()
+        self._is_durable, self._left_beside = not turn.commits, False
+        if turn.commits:
+            self._commit_by = None
+        elif turn.owes and self._commit_by is None:
+            self._commit_by = self._world.now + self.chosen_waits_ms
         self._go_on(turn)
+
+    def _settles(self, turn: Turn[None]) -> bool:
+        """What others have chosen is durable with this turn: it waited long enough, or is read for somebody."""
+        waited = self._commit_by is not None and self._commit_by <= self._world.now
+        return waited or not self.chosen_waits_ms or turn.shows
 
     def _go_on(self, turn: Turn[None]) -> None:
         """Does what is left of the turn, until its commit takes time or the process ends."""
@@ -413,7 +435,8 @@ class SimSite:
                 continue
             match saw:
                 case SawOutcome():
-                    self._truth.told(self.index, saw)
+                    assert self.replica is not None
+                    self._truth.told(self.index, saw, self.replica.prefix)
                     if saw.token is not None:
                         self._was_told(saw.token, range(saw.offset, saw.offset + saw.count))
                     if self.fuse and self._burns(CrashPoint.BETWEEN_TELLS):
@@ -451,7 +474,10 @@ class SimSite:
 
     def _set_alarm(self) -> None:
         """The world wakes this site when its replica's next deadline has come, or a little later."""
-        at = max(self._deadline + self.tick_late_ms, self._world.now)
+        at = self._deadline + self.tick_late_ms
+        if self._commit_by is not None:
+            at = min(at, self._commit_by)
+        at = max(at, self._world.now)
         if self._alarm is None or at < self._alarm:
             self._alarm = at
             self._world.at(at, self.wake, at)

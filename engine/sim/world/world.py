@@ -101,6 +101,7 @@ class World:
         for site in self.sites:
             site.disk_ms = setup.disk_ms[site.index]
             site.tick_late_ms = setup.tick_late_ms
+            site.chosen_waits_ms = setup.chosen_waits_ms
 
     # Time
 
