@@ -165,7 +165,8 @@ PASSES = st.lists(st.tuples(st.lists(ACTS, min_size=1, max_size=4), st.booleans(
 
 
 class Passes:
-    """A site of three, several steps to a commit. It may die after what leaves beside the commit, before that."""
+    """A site of three, several steps to a commit. It may die after what leaves beside the commit, before that; or with
+    what was chosen told, and not committed."""
 
     def __init__(self) -> None:
         self.stage = elected()
@@ -175,15 +176,24 @@ class Passes:
         self.sent: dict[int, Entry] = {}
         self.chosen: dict[int, Entry] = {}
         self._submitted = count(1)
+        self._turn: Turn[None] | None = None
 
     def run(self, acts: list[str], *, dies: bool) -> None:
         if "take over" in acts and not self._leads:
             self.sent.clear()
+            if self._turn is not None:
+                self._turn = self._turn.next()
+                self._turn.settle()
+                self._do(self._turn, dies=False)
             self.number, _ = standing(self.stage)
-        turn: Turn[None] = Turn(self.stage.replica, effects := Effects())
+        turn: Turn[None] = Turn(self.stage.replica) if self._turn is None else self._turn.next()
         for act in acts:
             turn.take(self._act(act))
-        due = self.stage.store.commits + bool(effects.writes)
+        self._turn = turn
+        self._do(turn, dies=dies)
+
+    def _do(self, turn: Turn[None], *, dies: bool) -> None:
+        due = self.stage.store.commits + turn.commits
         for item in turn.items():
             match item:
                 case Leave(_, messages, _):
@@ -195,6 +205,8 @@ class Passes:
                     turn.committed(self.stage.store.commit(writes))
                 case _:
                     pass
+        if dies:
+            self._die()
 
     def _act(self, act: str) -> Effects:
         replica, now, number = self.stage.replica, self.stage.now, self.number
@@ -243,6 +255,7 @@ class Passes:
 
     def _die(self) -> None:
         """What its next start says of its events is so: what left is not `not-created` (E2)."""
+        self._turn = None
         said = told(self.stage.restarted().start(), SawOutcome)
         for saw in said:
             assert saw.id is not None

@@ -117,6 +117,48 @@ def test_l3_outcomes_wait_for_the_commit_that_holds_what_they_say() -> None:
     assert outcomes(Effects(observations=tell.observations)) == [(1, EventState.CREATED, 1)]
 
 
+def test_d1_what_is_chosen_is_told_at_once_and_is_in_the_next_commit() -> None:
+    """A majority has the votes on its disks. What rests on this disk alone waits for it, and takes the rest along."""
+    stage, number = leading()
+    stage.submit(1, "one")
+    turn = turn_of(stage, heard(stage, accepted(number, 1)))
+    items = list(done(stage, turn))
+    assert [type(item) for item in items] == [Leave, Leave, Tell], "chosen, to both peers"
+    assert isinstance(items[-1], Tell)
+    assert outcomes(Effects(observations=items[-1].observations)) == [(1, EventState.CREATED, 1)]
+    assert not stage.store.log, "not on its own disk"
+    assert turn.next().owes
+    turn = turn.next()
+    turn.take(heard(stage, prepare(SEVEN_BOB, 40)))
+    items = list(done(stage, turn))
+    assert [type(item) for item in items] == [Commit, Leave, Tell]
+    assert stage.store.prefix == 1
+    assert stage.store.events[1].state is EventState.CREATED
+    assert not turn.next().owes
+
+
+def test_d1_a_turn_that_is_told_to_settle_commits_first() -> None:
+    stage, number = leading()
+    stage.submit(1, "one")
+    turn = turn_of(stage, heard(stage, accepted(number, 1)))
+    turn.settle()
+    assert [type(item) for item in done(stage, turn)] == [Commit, Leave, Leave, Tell]
+    nothing = turn.next()
+    nothing.settle()
+    assert [type(item) for item in done(stage, nothing)] == [Tell], "nothing is owed"
+
+
+def test_e2_what_is_lost_is_durable_before_it_is_told() -> None:
+    """No other disk says so."""
+    stage = Stage().ready()
+    stage.submit(1, "one")
+    turn = turn_of(stage, heard(stage, chosen(1, tweet(BOB, 1))))
+    *_, commit, tell = done(stage, turn)
+    assert isinstance(commit, Commit)
+    assert isinstance(tell, Tell)
+    assert outcomes(Effects(observations=tell.observations)) == [(1, EventState.LOST, 1)]
+
+
 def test_a2_r1_once_a_rule_is_broken_nothing_leaves_and_nothing_is_told() -> None:
     """Not even what a step before that had beside the commit: this site or a peer is broken."""
     stage, number = leading()

@@ -12,7 +12,17 @@ from engine.core.entry import Entry, Stamped, Tweet, encode
 from engine.core.ids import Nonce, SiteId, Slot
 from engine.core.messages import Accepted, Ask, Chosen, Hello, Known, Packet, Promise
 from engine.core.run import slots_of
-from engine.core.storage import Storage, StoreDamaged, StoreFailed, Vote, Write, WriteEvents, WriteLearned, WriteVote
+from engine.core.storage import (
+    Storage,
+    StoreDamaged,
+    StoreFailed,
+    Vote,
+    Write,
+    WriteApplied,
+    WriteEvents,
+    WriteLearned,
+    WriteVote,
+)
 from engine.runtime.control import Connection
 from engine.runtime.links import Sealer
 from tests.runtime.peer import Peer
@@ -145,6 +155,51 @@ async def test_d1_a_vote_leaves_after_its_commit_and_an_id_and_an_outcome_are_to
             assert created
             checked["created"] += 1
     assert all(checked.values()), f"the run must have shown each: {checked}"
+
+
+async def test_d1_what_is_chosen_is_durable_before_it_is_shown_and_at_the_end(
+    tmp_path: Path, told: list[Callable[[bytes], None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bob merely learns. A question, what leaves and a clean end have it committed; time would, here in an hour."""
+    monkeypatch.setattr("engine.runtime.node.CHOSEN_WAITS_MAX", 3_600_000)
+    recorder = Recorder()
+    async with cluster(tmp_path, "alice", "bob", "carol") as sites:
+        alice = await sites.start("alice")
+        bob = await sites.start("bob", storage=recorder.storage)
+        await sites.start("carol")
+        told.append(lambda line: recorder.done.append(("tell", line)))
+        for _ in range(10):
+            assert (await alice.call("submit", kind="tweet", text="hi"))["outcome"] == "created"
+        await status_where(bob, lambda status: status["chosen_through"] == 10)
+        await alice.call("submit", kind="tweet", text="the last")
+        await sites.stop_all()
+        bob = await sites.start("bob")
+        assert (await bob.call("status"))["chosen_through"] >= 10
+    through = shown = 0
+    for what, value in recorder.done:
+        if what == "commit":
+            assert isinstance(value, tuple)
+            through = max([through, *(write.last for write in value if isinstance(write, WriteApplied))])
+        elif isinstance(value, bytes) and b'"site":"bob"' in value and b'"chosen_through":' in value:
+            shown = orjson.loads(value)["result"]["chosen_through"]
+            assert shown <= through
+    assert shown >= 10
+
+
+async def test_d1_what_is_chosen_is_committed_soon_though_nothing_else_is(tmp_path: Path) -> None:
+    """Nobody asks anything, and no vote is needed: heartbeats alone come and go."""
+    recorder = Recorder()
+
+    async def committed() -> list[type]:
+        commits = [value for what, value in recorder.done if what == "commit"]
+        return [type(write) for commit in commits if isinstance(commit, tuple) for write in commit]
+
+    async with cluster(tmp_path, "alice", "bob", "carol") as sites:
+        alice = await sites.start("alice", storage=recorder.storage)
+        await sites.start("bob")
+        await sites.start("carol")
+        assert (await alice.call("submit", kind="tweet", text="hi"))["outcome"] == "created"
+        await eventually(committed, lambda writes: WriteApplied in writes)
 
 
 async def test_d1_in_a_pass_that_commits_sends_and_tells_that_is_the_order(
