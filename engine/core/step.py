@@ -31,9 +31,10 @@ class Step(Struct, gc=False):
         self.effects.writes.append(write)
         self.effects.claims = True
 
-    def write_chosen(self, write: Write) -> None:
-        """Says what was chosen, and what follows from that. It becomes durable with the next commit: a majority has it
-        on its disks, so this site comes to know it again if it dies before."""
+    def write_along(self, write: Write) -> None:
+        """Becomes durable with the next commit: nothing that leaves or is told rests on this disk for it. What was
+        chosen, and what follows from that: a majority has it on its disks, and a site that dies before learns it again.
+        The commit numbers heard of peers, which D5 wants as new as they can be had."""
         self.effects.writes.append(write)
 
     def send(self, to: SiteId, message: Message) -> None:

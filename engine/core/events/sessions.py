@@ -377,7 +377,7 @@ class Sessions:
         self._void_at.pop(events.first, None)
         if events.state is not EventState.NOT_CREATED:
             self._progress_at = step.now
-        write = step.write_chosen if events.state is EventState.CREATED else step.write
+        write = step.write_along if events.state is EventState.CREATED else step.write
         write(WriteEvents(events))
         self._submissions.tell(step, run, self._outcome(events))
 

@@ -139,7 +139,7 @@ class Learner:
             self.used(part.last)
             self._ahead.put(part.first, part.last, part.entries)
             self._forget(*span)
-            step.write_chosen(WriteLearned(part))
+            step.write_along(WriteLearned(part))
             step.tell(SawLearned(part, origin.how, origin.ballot, origin.source, origin.votes))
             new.append(part)
         return Learned(tuple(new), tuple(self._advance(step))) if new else NOTHING_NEW
@@ -162,9 +162,9 @@ class Learner:
             applied = self._microblog.apply(run)
             shown = Counter(applied.shown)
             authors = tuple(InEffect(author, number, shown[author]) for author, number in applied.numbers.items())
-            step.write_chosen(WriteApplied(run.first, run.last, applied.void, authors))
+            step.write_along(WriteApplied(run.first, run.last, applied.void, authors))
             for change in applied.table:
-                step.write_chosen(change)
+                step.write_along(change)
             saw = SawApplied(run, applied.void)
             step.tell(saw)
             yield saw

@@ -218,13 +218,13 @@ class Lives:
         return True
 
     def remember(self, step: Step) -> None:
-        """Writes the newest commit numbers heard beside whatever this step makes durable anyway."""
-        if not step.effects.claims:
+        """Writes the newest commit numbers heard beside whatever this step writes anyway."""
+        if not step.effects.writes:
             return
         for peer in self._peers.values():
             if peer.dirty and peer.memory is not None:
                 peer.dirty = False
-                step.write(WritePeer(peer.memory))
+                step.write_along(WritePeer(peer.memory))
 
     def hold_back(self, step: Step) -> None:
         """To a peer with no life yet to talk to goes nothing but greetings. To one that has not recorded this store

@@ -171,7 +171,7 @@ def _as_if_chosen(is_it: Callable[[Write], bool]) -> Callable[[Any], Any]:
 
     def broken(original: Any) -> Any:
         def write(self: Step, write: Write) -> None:
-            (self.write_chosen if is_it(write) else partial(original, self))(write)
+            (self.write_along if is_it(write) else partial(original, self))(write)
 
         return write
 
