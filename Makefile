@@ -33,6 +33,9 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-versio
 PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-annotate --allow-unsafe --all-build-deps
 
+# What is compiled is kept beside its source: else each engine and command of a demo, and each worker, compiles all it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
 
 MINUTES ?= 5

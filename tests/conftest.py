@@ -6,6 +6,8 @@ Rules that hold here:
 - Signals mean what they do in a terminal, though the run was started in the background or under `nohup`: a process
   that inherits "ignored" goes on ignoring, and so would every engine and command that a test starts.
 - Twice as many workers as there are cores: a test of real engines or of a screen often waits, and a core waits with it.
+- What is compiled is kept beside its source, whatever the environment says of that: else every worker, and each engine
+  and command that a test starts, compiles all that it imports.
 - Hypothesis has no deadline (two cores are shared by all); on CI its examples are the same on every run.
 """
 
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Generator
 
 import pytest
@@ -37,6 +40,9 @@ __all__ = [
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
