@@ -1,4 +1,4 @@
-"""A store read from outside: beside its running engine, after its end, or in a copy of its folder.
+"""A store read from outside: beside its running engine, after its end, in a copy of its folder, or in a backup.
 
 Rules that hold here:
 - Nothing is written and no lock of the folder is taken, so an engine may run, start and stop meanwhile (D4). SQLite
@@ -6,14 +6,15 @@ Rules that hold here:
 - What a killed engine left in the log stays there: copying it into the database would hide damage from the next start.
 - Where the folder cannot be written, SQLite cannot read its write-ahead log there. Then a private copy is read, which
   shows the moment when it was made.
-- All reading is by short snapshots (`Reader`), so that the engine's log can start over in between.
+- All reading is by short snapshots (`Reader`), so that the engine's log can start over in between; but for a copy of
+  all, which is one snapshot.
 - Only a process that does not run the engine may open its store so.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,34 +26,43 @@ from engine.core.storage import StoreDamaged, StoreFailed
 from storage.errors import file_errors, sqlite_errors
 from storage.reader import Reader
 from storage.schema import check_schema
+from storage.sealed import read_backup
 from storage.sqlite import DATABASE, configure
 from storage.wal import check_log
 
 _NOT_WRITABLE: Final = (apsw.CantOpenError, apsw.PermissionsError, apsw.ReadOnlyError)
 _COPIES_MAX: Final = 20
 """How often a copy is made anew because the store changed meanwhile."""
+_PAGES_A_STEP: Final = 256
 
 
 class OutsideStore:
     """A store that somebody else may be writing."""
 
-    def __init__(self, db: apsw.Connection, path: Path, log: Path, is_copy: bool) -> None:
-        """`read_beside` is the way to get one. `path` names it to people; `log` is the write-ahead log that is read."""
+    def __init__(self, db: apsw.Connection, place: Path, reader: Reader, log: Path | None) -> None:
+        """`read_outside` is the way to get one. `log` is the write-ahead log that is read, None where there is none."""
         self._db = db
-        self._path = path
+        self.place = place
+        """The site's folder, or the file of a backup."""
         self._log = log
-        self.is_copy = is_copy
-        self.reader = Reader(db, path)
+        self.reader = reader
 
     @property
-    def folder(self) -> Path:
-        return self._path.parent
+    def is_backup(self) -> bool:
+        return self._log is None
+
+    @property
+    def is_copy(self) -> bool:
+        """The site's folder cannot be written, and a private copy is read."""
+        return self._log is not None and self._log.parent != self.place
 
     def check_log(self) -> None:
         """Raises StoreDamaged where the write-ahead log holds commits that SQLite cannot reach (D3), StoreFailed.
 
         An engine that writes just now moves the log on under the check: then nothing is said. It finds damage itself.
         """
+        if self._log is None:
+            return
         frames = self._log_frames()
         try:
             check_log(self._log, frames)
@@ -61,9 +71,36 @@ class OutsideStore:
                 raise
 
     def _log_frames(self) -> int:
-        with sqlite_errors(self._path, "read the write-ahead log"):
+        with sqlite_errors(self.place, "read the write-ahead log"):
             frames, _ = self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
             return frames
+
+    def copy_into(self, copy: apsw.Connection, goes_on: Callable[[int, int], bool]) -> bool:
+        """Copies all of one snapshot, page by page. `goes_on` is asked in between, with the pages that are copied and
+        their number; it ends where that says no, and returns False. Raises apsw.Error."""
+        self._db.execute("BEGIN")
+        try:
+            self._db.execute("SELECT site FROM meta").fetchall()
+            with closing(copy.backup("main", self._db, "main")) as pages:
+                wanted = True
+                while wanted and not pages.done:
+                    pages.step(_PAGES_A_STEP)
+                    wanted = goes_on(pages.page_count - pages.remaining, pages.page_count)
+                return pages.done
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+
+@contextmanager
+def read_outside(place: Path) -> Iterator[OutsideStore]:
+    """The store in a site's folder, or in the file of a backup. Raises as `read_beside` and `read_backup` do."""
+    if place.is_file():
+        with read_backup(place) as (db, reader):
+            yield OutsideStore(db, place, reader, None)
+    else:
+        with read_beside(place) as outside:
+            yield outside
 
 
 @contextmanager
@@ -77,14 +114,14 @@ def read_beside(folder: Path) -> Iterator[OutsideStore]:
             raise
     else:
         with closing(db):
-            yield OutsideStore(db, path, _log_of(path), is_copy=False)
+            yield OutsideStore(db, folder, Reader(db, path), _log_of(path))
         return
     with ExitStack() as undo:
         with file_errors(path, "read a copy"):
             copy = Path(undo.enter_context(TemporaryDirectory(prefix="loggos-")), DATABASE)
         _copy(path, copy)
         with closing(_opened(copy, path)) as db:
-            yield OutsideStore(db, path, _log_of(copy), is_copy=True)
+            yield OutsideStore(db, folder, Reader(db, path), _log_of(copy))
 
 
 def _opened(opening: Path, path: Path) -> apsw.Connection:

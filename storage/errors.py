@@ -28,6 +28,11 @@ _MOVE_AWAY: Final = (
 START_ANEW: Final = (
     "If the files cannot be had as they were when the site stopped (an older copy must not be used), " + _MOVE_AWAY
 )
+START_ANEW_BESIDE_BACKUP: Final = (
+    "Put the site's own store back if it can be had as it was when the site stopped. Else "
+    + _MOVE_AWAY
+    + "; where no majority is left, `loggos rescue` makes a new cluster of stores and backups"
+)
 OTHER_VERSION: Final = (
     "Its checksum is right, so another version of Loggos wrote it: start the site with the version that ran here last;"
     " its store stays where it is, and loses nothing. Only if no version reads it, " + _MOVE_AWAY
@@ -45,6 +50,10 @@ _CHECK_DISK: Final = "Check that disk before starting the site again"
 
 _FULL: Final = "the disk is full"
 _NOT_WRITABLE: Final = (apsw.CantOpenError, apsw.PermissionsError, apsw.ReadOnlyError)
+
+
+class BackupDamaged(StoreDamaged):
+    """A backup is not as it was made."""
 
 
 @contextmanager
@@ -109,6 +118,8 @@ def _owners_advice(error: OSError) -> str:
 
 def _readers_advice(error: StoreError) -> str:
     match error, error.__cause__:
+        case BackupDamaged(), _:
+            return "Take another copy of it, or another backup; the site itself is not concerned"
         case StoreDamaged(), _:
             return (
                 "If this is a copy, make it anew while its site is stopped. The site's own store stays where it is: the"

@@ -111,6 +111,7 @@ class Meta:
     """The one row about the whole store, which every commit moves on.
 
     `tally` is the sum of the checksums of all rows that a start needs, `log_tally` of the rows of slots in the prefix.
+    `is_backup`: it is a copy that no site may run on. The life says so: every version refuses to run on such a one.
     """
 
     site: SiteId
@@ -125,6 +126,7 @@ class Meta:
     prefix: Slot
     tally: int
     log_tally: int
+    is_backup: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +203,14 @@ def is_tweet(entry: Entry) -> bool:
     return entry.author is not None and entry.body.startswith(_TWEET)
 
 
+_BACKUP_OF: Final = "backup of "
+"""What stands before the life of the store that was copied."""
+
+
 def meta_values(meta: Meta) -> Cells:
+    life = f"{_BACKUP_OF}{meta.life}" if meta.is_backup else meta.life
     return (
-        *(meta.site, meta.cluster, " ".join(meta.sites), meta.life, meta.commit, meta.standing.value),
+        *(meta.site, meta.cluster, " ".join(meta.sites), life, meta.commit, meta.standing.value),
         *(meta.standing_why, meta.round, meta.number_max, meta.prefix, meta.tally, meta.log_tally),
     )
 
@@ -214,7 +221,7 @@ def meta_of(values: Sequence[Any]) -> Meta:
         SiteId(site),
         cluster,
         tuple(SiteId(name) for name in sites.split()),
-        _life(life),
+        _life(life.removeprefix(_BACKUP_OF)),
         _number(commit),
         Standing(standing),
         why,
@@ -223,6 +230,7 @@ def meta_of(values: Sequence[Any]) -> Meta:
         Slot(_number(prefix)),
         tally,
         log_tally,
+        life.startswith(_BACKUP_OF),
     )
 
 

@@ -20,7 +20,7 @@ import apsw
 
 from engine.core.ids import Round, SiteId, Slot, StoreId
 from engine.core.storage import Standing, StoreDamaged, StoreForeign
-from storage.errors import OWN_STORE, START_ANEW, file_errors, sqlite_errors
+from storage.errors import OWN_STORE, START_ANEW, START_ANEW_BESIDE_BACKUP, file_errors, sqlite_errors
 from storage.rows import META, Meta, meta_values
 
 APPLICATION_ID: Final = 0x4C6F6767  # "Logg", in the header where the `file` command looks for it
@@ -233,7 +233,13 @@ def check_schema(db: apsw.Connection, path: Path) -> None:
 
 
 def check_identity(meta: Meta, identity: Identity, path: Path) -> None:
-    """Raises StoreForeign, naming the difference (D4)."""
+    """Raises StoreForeign for a backup (D5), and where it is another's, naming the difference (D4)."""
+    if meta.is_backup:
+        raise StoreForeign(
+            f"{path}: a backup of the store of {meta.site}, which no site can be started from: it would have forgotten"
+            " what the store promised since",
+            START_ANEW_BESIDE_BACKUP,
+        )
     if meta.cluster != identity.cluster:
         difference = f"cluster {meta.cluster}, not {identity.cluster}"
     elif meta.site != identity.site:

@@ -49,7 +49,12 @@ SIM_ROOMS: Final = ("engine.sim.truth", "engine.sim.world", "engine.sim.scenario
 """Each may import those before it."""
 
 COMPOSITION_ROOT: Final = "tui.commands.serve"
-AUDITOR: Final = "tui.commands.audit"
+READERS_OF_STORES: Final = {
+    "tui.commands.audit": ("storage.audit",),
+    "tui.commands.backup": ("storage.backup",),
+}
+"""Commands that ask no engine, and the part of the storage that each knows."""
+
 LAB: Final = "tui.lab"
 SCENARIOS: Final = "tui.lab.scenarios"
 LAB_DOOR: Final = "tui.commands.lab"
@@ -188,14 +193,15 @@ def test_what_proves_is_in_no_wheel_and_nothing_in_a_wheel_needs_it() -> None:
 
 
 def test_one_composition_root_joins_engine_wire_and_store() -> None:
-    others = [source for source in _rooms("tui") if source.module not in {COMPOSITION_ROOT, AUDITOR}]
+    others = [source for source in _rooms("tui") if source.module not in {COMPOSITION_ROOT, *READERS_OF_STORES}]
     assert _crossings(others, *ENGINE_PROCESS) == []
 
 
-def test_the_audit_knows_stores_and_nothing_else_of_an_engine() -> None:
-    assert _crossings(_rooms(AUDITOR), *(set(ENGINE_PROCESS) - {"storage"})) == []
-    beyond = {one.module for source in _rooms(AUDITOR) for one in source.imports() if one.is_of("storage")}
-    assert all(module.startswith("storage.audit.") for module in beyond)
+@pytest.mark.parametrize("command", READERS_OF_STORES)
+def test_who_reads_stores_knows_a_part_of_the_storage_and_nothing_else_of_an_engine(command: str) -> None:
+    assert _crossings(_rooms(command), *(set(ENGINE_PROCESS) - {"storage"})) == []
+    beyond = [one for source in _rooms(command) for one in source.imports() if one.is_of("storage")]
+    assert all(one.is_of(*READERS_OF_STORES[command]) for one in beyond)
 
 
 def test_panes_know_the_client_the_contract_and_core_types_alone() -> None:

@@ -209,7 +209,19 @@ def faults(parser: argparse.ArgumentParser) -> None:
 
 def audit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "folders", metavar="DATA_DIR", nargs="+", type=words.utf8_text, help="a data folder, or the folder of one site"
+        "folders",
+        metavar="DATA_DIR",
+        nargs="+",
+        type=words.utf8_text,
+        help="a data folder, the folder of one site, or a backup",
+    )
+
+
+def backup(parser: argparse.ArgumentParser) -> None:
+    site(parser)
+    parser.add_argument("file", metavar="FILE", type=words.utf8_text, help="where to; best on another disk")
+    parser.add_argument(
+        "--overwrite", "--force", action="store_true", dest="overwrite", help="over a file that is there already"
     )
 
 

@@ -203,8 +203,8 @@ COMMANDS: Final = (
         "loggos audit /var/lib/loggos",
         arguments.audit,
         "Holds the stores in these folders against the rules of the protocol, and against each\n"
-        "other. Engines may run meanwhile; nothing is written. Copies of stores of several\n"
-        "machines can be audited together if their sites were stopped while they were copied.\n\n"
+        "other. Engines may run meanwhile; nothing is written. Stores of several machines can be\n"
+        "audited together, as copies that were made while their sites were stopped, or as backups.\n\n"
         "Exit status: 0 no violation; 12 a rule is broken; 3 a store cannot be read.\n\n"
         "--json prints one object:\n"
         '  {"sites":[SITE, ...],"missing":[NAME, ...],"slots":N,"events":N,\n'
@@ -212,6 +212,20 @@ COMMANDS: Final = (
         '   "unreadable":[{"folder","reason"}, ...]}\n'
         'SITE is {"site","folder","standing","prefix","used_max","events"}, VIOLATION is\n'
         '{"rule","slot","site","sentence"}; of many violations the first 1,000 are listed.',
+    ),
+    Command(
+        "backup",
+        "tui.commands.backup:run",
+        "copy a site's store, as it is at one moment, into a file",
+        "loggos backup alice /mnt/other-disk/alice-monday.backup",
+        arguments.backup,
+        "The engine may run meanwhile, and waits for nothing. The file appears once it is whole, read\n"
+        "through and synced. It holds a checksum of itself; the one that is printed is that of\n"
+        "`sha256sum FILE`. `view`, `log` and `blocks` read it with --store FILE, and `audit FILE`.\n"
+        "No site can be started from it: it would have forgotten what it promised since. Where a\n"
+        "majority of the sites is gone for good, `rescue` makes a new cluster of what is left.\n\n"
+        "Exit status: 0 done; 2 not at this place; 3 the store cannot be read, or the disk is full.\n\n"
+        '--json prints {"backup":FILE,"site":NAME,"cluster":NAME,"slots":N,"bytes":N,"sha256":SUM}.',
     ),
     Command(
         "lab",

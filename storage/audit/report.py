@@ -45,11 +45,13 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class AuditedSite:
-    """A store as it was when the audit began. `events`: how many of this site's are in effect in the audited log."""
+    """A store as it was when the audit began; `folder` is the file, where it is a backup. `events`: how many of this
+    site's are in effect in the audited log."""
 
     site: SiteId
     folder: Path
     standing: Standing
+    is_backup: bool
     prefix: Slot
     used_max: Slot
     events: int

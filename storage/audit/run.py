@@ -22,16 +22,16 @@ from engine.core.storage import Standing, StoreError
 from storage.audit.events import Events
 from storage.audit.replays import Replay
 from storage.audit.report import AuditedSite, Findings, Report, Unreadable
-from storage.audit.stores import AuditFailed, Store, begin, find_folders, of_one_cluster
+from storage.audit.stores import AuditFailed, Store, begin, find_places, of_one_cluster
 from storage.audit.votes import Rows, Votes
-from storage.beside import read_beside
+from storage.beside import read_outside
 from storage.errors import told_to_readers
 
 PAGE_SLOTS: Final = 256
 
 
 def audit(folders: Sequence[Path]) -> Report:
-    """Reads all stores in `folders`: data folders, or folders of sites.
+    """Reads all stores in `folders`: data folders, folders of sites, or backups.
 
     Raises AuditRefused where there is no store, or two of one site; AuditFailed where one fails while it is read.
     """
@@ -40,9 +40,9 @@ def audit(folders: Sequence[Path]) -> Report:
     unreadable: list[Unreadable] = []
     copied: list[Path] = []
     with ExitStack() as opened:
-        for folder in find_folders(folders):
+        for folder in find_places(folders):
             try:
-                outside = opened.enter_context(read_beside(folder))
+                outside = opened.enter_context(read_outside(folder))
                 store = begin(outside, findings)
             except StoreError as error:
                 unreadable.append(Unreadable(folder, told_to_readers(error)))
@@ -152,8 +152,9 @@ class _Audit:
     def _summary(self, store: Store) -> AuditedSite:
         return AuditedSite(
             site=store.site,
-            folder=store.folder,
+            folder=store.place,
             standing=store.begun.meta.standing,
+            is_backup=store.begun.meta.is_backup,
             prefix=store.prefix,
             used_max=store.begun.stored().used_max,
             events=self._log.in_effect.get(store.site, 0),

@@ -3,6 +3,7 @@
 Rules that hold here:
 - D3: a damaged row is named and left out; the audit goes on with all others.
 - D4: stores of another cluster or list of sites are named and left out: there is nothing to hold them against.
+- A backup is a store as it was: true in what it holds, and no measure of what its site did since.
 - What is read at the beginning of an audit is the measure of all that follows: of a running site, later rows are newer.
 """
 
@@ -39,9 +40,9 @@ class AuditRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """One site's store. `begun` is what it held when the audit began."""
+    """One site's store, in a folder, or in the file of a backup. `begun` is what it held when the audit began."""
 
-    folder: Path
+    place: Path
     reader: Reader
     begun: Tail
     findings: Findings
@@ -61,8 +62,8 @@ class Store:
 
     @property
     def is_original(self) -> bool:
-        """It votes, so all that its site ever voted is in it (D5); a new or a lost disk may lack that."""
-        return self.begun.meta.standing is Standing.ADMITTED
+        """It votes, so all that its site ever voted is in it (D5); a new or a lost disk may lack that, and a backup."""
+        return self.begun.meta.standing is Standing.ADMITTED and not self.begun.meta.is_backup
 
     def slot_rows(self, first: Slot, last: Slot) -> dict[Slot, LogRow]:
         """These slots, as far as their rows are sound."""
@@ -100,18 +101,29 @@ class Store:
         self.findings.add("D3", damage.what, site=self.site)
 
 
-def find_folders(folders: Sequence[Path]) -> list[Path]:
-    """The folders with a store: each named itself, else those in it. Raises AuditRefused where there is none."""
+def find_places(named_places: Sequence[Path]) -> list[Path]:
+    """The folders with a store, and files of backups: each named itself, else the folders in it. Raises AuditRefused
+    where there is none."""
     found: dict[Path, None] = {}
-    for named in folders:
+    for named in map(_without_name, named_places):
         try:
-            within = [named] if _has_store(named) else sorted(filter(_has_store, named.iterdir()))
+            is_one = named.is_file() or _has_store(named)
+            within = [named] if is_one else sorted(filter(_has_store, named.iterdir()))
         except OSError as error:
-            raise AuditRefused(f"cannot read the folder {named} ({error.strerror}): name a data folder") from error
+            raise AuditRefused(
+                f"cannot read the folder {named} ({error.strerror}): name a data folder or a backup"
+            ) from error
         if not within:
-            raise AuditRefused(f"no store ({DATABASE}) is in {named} or in a folder of it: name a data folder")
-        found.update(dict.fromkeys(folder.resolve() for folder in within))
+            raise AuditRefused(
+                f"no store ({DATABASE}) is in {named} or in a folder of it: name a data folder or a backup"
+            )
+        found.update(dict.fromkeys(place.resolve() for place in within))
     return list(found)
+
+
+def _without_name(named: Path) -> Path:
+    """A store is its folder: the log beside its database is part of it."""
+    return named.parent if named.name == DATABASE else named
 
 
 def _has_store(folder: Path) -> bool:
@@ -124,7 +136,7 @@ def begin(outside: OutsideStore, findings: Findings) -> Store | None:
     meta = outside.reader.meta()
     try:
         outside.check_log()
-        store = Store(outside.folder, outside.reader, outside.reader.tail(), findings)
+        store = Store(outside.place, outside.reader, outside.reader.tail(), findings)
     except StoreDamaged as damage:
         findings.add("D3", told_to_readers(damage), site=meta.site)
         return None
@@ -146,14 +158,14 @@ def of_one_cluster(stores: Sequence[Store], findings: Findings) -> list[Store]:
     for store in stores:
         if _identity(store) != identity:
             is_of, others = _in_words(_identity(store)), _in_words(identity)
-            findings.add("D4", f"{store.folder} is a store of {is_of}, the others are of {others}", site=store.site)
+            findings.add("D4", f"{store.place} is a store of {is_of}, the others are of {others}", site=store.site)
             continue
         if store.site not in store.begun.meta.sites:
-            findings.add("D4", f"{store.folder} is of a site that its own list does not name", site=store.site)
+            findings.add("D4", f"{store.place} is of a site that its own list does not name", site=store.site)
             continue
         twin = kept.setdefault(store.site, store)
         if twin is not store:
-            raise AuditRefused(f"{twin.folder} and {store.folder} are both stores of {store.site}: name one of them")
+            raise AuditRefused(f"{twin.place} and {store.place} are both stores of {store.site}: name one of them")
     return list(kept.values())
 
 

@@ -19,6 +19,7 @@ from tui.exits import CommandFailed, ExitStatus
 from tui.output import Account, Cells, Output, complain
 from tui.parts import Part, Role
 
+_BACKUP = "backup"
 _STANDINGS = {"admitted": "voter", "new": "new, no voter yet", "learner": "learner, its disk was lost"}
 
 
@@ -60,7 +61,7 @@ def _site_shape(site: AuditedSite) -> Json:
     return {
         "site": site.site,
         "folder": str(site.folder),
-        "standing": site.standing.value,
+        "standing": _BACKUP if site.is_backup else site.standing.value,
         "prefix": site.prefix,
         "used_max": site.used_max,
         "events": site.events,
@@ -101,4 +102,5 @@ def _print(out: Output, report: Report) -> None:
 
 def _site_row(site: AuditedSite) -> Cells:
     numbers = (f"{site.prefix:>6}", f"{site.used_max:>7}", f"{site.events:>6}")
-    return (str(site.site), *numbers, _STANDINGS[site.standing.value], str(site.folder))
+    standing = _BACKUP if site.is_backup else _STANDINGS[site.standing.value]
+    return (str(site.site), *numbers, standing, str(site.folder))

@@ -1,0 +1,126 @@
+"""`loggos backup`, and what reads a backup (docs/commands.md)."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.storage.planting import SITES, Planter, make_cluster
+from tests.storage.samples import BOB, tweet
+from tui.cli import main
+
+Command = Callable[..., tuple[int, str, str]]
+SITES_FILE = "cluster: paxos-island\nleadership: none\nsites:\n" + "".join(
+    f"  {site}: 127.0.0.1:{port}\n" for port, site in enumerate(SITES, 7001)
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stores of three sites, of which none runs."""
+    return make_cluster(tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture
+def data(made: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(made, tmp_path / "data")
+
+
+@pytest.fixture
+def command(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Runs a command in this process: status, stdout and stderr."""
+    sites = tmp_path / "sites.yaml"
+    sites.write_text(SITES_FILE)
+    monkeypatch.chdir(tmp_path)
+
+    def run_here(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["loggos", "--sites", str(sites), "--data", str(data), *words])
+        status = main()
+        said = capfd.readouterr()
+        return status, said.out, said.err
+
+    return run_here
+
+
+def as_json(out: str) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in out.splitlines()]
+
+
+def test_a_backup_says_what_is_in_it_and_its_checksum(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "carol.backup"
+    status, out, err = command("backup", "carol", str(file), "--json")
+    assert (status, err) == (0, "")
+    summed = sha256(file.read_bytes()).hexdigest()
+    said = {"site": "carol", "cluster": "paxos-island", "slots": 8, "bytes": file.stat().st_size, "sha256": summed}
+    assert as_json(out) == [{"backup": str(file), **said}]
+    status, out, err = command("backup", "carol", "relative.backup")
+    assert (status, err) == (0, "")
+    assert out.splitlines() == [
+        f"backed up carol of paxos-island: 8 slots, {file.stat().st_size:,} bytes in {tmp_path}/relative.backup",
+        f"sha256 {summed}",
+    ]
+
+
+def test_what_is_there_is_written_over_only_when_that_is_said(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "notes"
+    file.write_text("mine")
+    status, out, err = command("backup", "bob", str(file))
+    assert (status, out, err) == (2, "", f"loggos: {file} exists already: name another file, or add --overwrite\n")
+    assert file.read_text() == "mine"
+    assert command("backup", "bob", str(file), "--overwrite")[0] == 0
+    assert command("audit", str(file))[0] == 0
+
+
+def test_where_nothing_can_be_backed_up_one_line_says_why(command: Command, data: Path, tmp_path: Path) -> None:
+    shutil.rmtree(data / "alice")
+    (data / "carol" / "site.db").write_bytes(b"not a database" * 1000)
+    for site, file, status, why in (
+        ("alice", "file", 2, "alice has no store in "),
+        ("bob", "data/bob/file", 2, "is the folder of a site"),
+        ("bob", "nowhere/file", 2, "nowhere is no folder: make it"),
+        ("carol", "file", 3, "carol/site.db: cannot "),
+    ):
+        ended, out, err = command("backup", site, str(tmp_path / file))
+        assert (ended, out, err.count("\n")) == (status, "", 1)
+        assert why in err
+        assert not (tmp_path / file).exists()
+
+
+def test_an_audit_reads_backups_beside_stores(command: Command, data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "bob.backup"
+    command("backup", "bob", str(file))
+    status, out, _ = command("audit", str(data / "alice"), str(file), "--json")
+    [report] = as_json(out)
+    assert (status, report["violations"], report["missing"]) == (0, [], ["carol"])
+    assert [(site["site"], site["standing"]) for site in report["sites"]] == [("alice", "admitted"), ("bob", "backup")]
+    assert report["sites"][1]["folder"] == str(file)
+    with Planter(data / "alice") as planter:
+        planter.instead(3, tweet(BOB, 9))
+    assert command("audit", str(data / "alice"), str(file))[0] == 12
+
+
+def test_a_damaged_backup_is_refused_by_name(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "bob.backup"
+    command("backup", "bob", str(file))
+    content = bytearray(file.read_bytes())
+    content[9_000] ^= 1
+    file.write_bytes(content)
+    status, _, err = command("audit", str(file))
+    assert status == 3
+    assert f"{file}: not what its checksum says: it was damaged since it was made. Take another copy of it" in err
+
+
+def test_a_site_cannot_be_started_from_a_backup(command: Command, data: Path, tmp_path: Path) -> None:
+    command("backup", "bob", str(tmp_path / "bob.backup"))
+    shutil.rmtree(data / "bob")
+    (data / "bob").mkdir()
+    shutil.copy(tmp_path / "bob.backup", data / "bob" / "site.db")
+    status, out, err = command("serve", "bob")
+    assert (status, out, err.count("\n")) == (3, "", 1)
+    assert "a backup of the store of bob, which no site can be started from" in err
