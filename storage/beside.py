@@ -92,6 +92,16 @@ class OutsideStore:
                 self._db.execute("ROLLBACK")
 
 
+def place_of(named: Path) -> Path:
+    """Where the store is that a person named: it is its folder, for the log beside its database is part of it."""
+    return named.parent if named.name == DATABASE else named
+
+
+def is_store(place: Path) -> bool:
+    """A backup, or the folder of a site. The log of a database that is gone is a store too, a damaged one (D3)."""
+    return place.is_file() or any((place / name).exists() for name in (DATABASE, f"{DATABASE}-wal"))
+
+
 @contextmanager
 def read_outside(place: Path) -> Iterator[OutsideStore]:
     """The store in a site's folder, or in the file of a backup. Raises as `read_beside` and `read_backup` do."""

@@ -126,7 +126,7 @@ def _readers_advice(error: StoreError) -> str:
                 " site says at its next start whether it can go on, and else what to do"
             )
         case StoreForeign(), _:
-            return "Name the data folder, or the folder of a site, and read it with the version of Loggos that wrote it"
+            return "Name a data folder, the folder of a site or a backup; the version of Loggos that wrote it reads it"
         case _, OSError(errno=number) if number in _NO_SPACE:
             return f"Free some space in {gettempdir()}, where a copy of it is read, or name another folder in TMPDIR"
         case _, OSError(errno=number) if number in _NOT_ALLOWED:

@@ -57,17 +57,14 @@ def read_backup(path: Path) -> Iterator[tuple[apsw.Connection, Reader]]:
             check_schema(db, path)
         reader = Reader(db, path)
         if not reader.meta().is_backup:
-            raise StoreForeign(f"{path}: no backup, but the store of a site", _NAME_ANOTHER)
+            raise StoreForeign(f"{path}: no backup, but the store of a site")
         yield db, reader
-
-
-_NAME_ANOTHER: Final = "Name a file that `loggos backup` made, or the folder of a site"
 
 
 def _check_seal(path: Path) -> None:
     with path.open("rb") as file:
         if file.read(len(_DATABASE_BEGINS)) != _DATABASE_BEGINS:
-            raise StoreForeign(f"{path}: not a backup of Loggos", _NAME_ANOTHER)
+            raise StoreForeign(f"{path}: not a backup of Loggos")
         length = max(0, file.seek(0, os.SEEK_END) - _SEAL_BYTES)
         file.seek(length)
         sealed = _SEALED.match(file.read())

@@ -42,6 +42,17 @@ def site(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("site", metavar="SITE", help="a name in the sites file")
 
 
+def site_or_store(parser: argparse.ArgumentParser) -> None:
+    """One of them; the parser sees to that."""
+    parser.add_argument("site", metavar="SITE", nargs="?", help="a name in the sites file")
+    parser.add_argument(
+        "--store",
+        metavar="FILE",
+        type=words.utf8_text,
+        help="instead: a backup, or the folder of a site, read without an engine, as that site may see it",
+    )
+
+
 def timeout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout",
@@ -108,7 +119,7 @@ def block(parser: argparse.ArgumentParser) -> None:
 
 
 def view(parser: argparse.ArgumentParser) -> None:
-    site(parser)
+    site_or_store(parser)
     parser.add_argument("--fresh", action="store_true", help="first confirm with a majority that nothing is missing")
     parser.add_argument(
         "--timeout",
@@ -120,7 +131,7 @@ def view(parser: argparse.ArgumentParser) -> None:
 
 
 def log(parser: argparse.ArgumentParser) -> None:
-    site(parser)
+    site_or_store(parser)
     parser.add_argument(
         "--from", metavar="K", type=words.slot, dest="first", help="from this slot on, without --limit all"
     )

@@ -123,7 +123,7 @@ COMMANDS: Final = (
         "loggos events alice alice/17",
         arguments.events,
     ),
-    Command("blocks", "tui.commands.read:blocks", "the block table", "loggos blocks alice", arguments.site),
+    Command("blocks", "tui.commands.read:blocks", "the block table", "loggos blocks alice", arguments.site_or_store),
     Command(
         "data",
         "tui.commands.read:data",

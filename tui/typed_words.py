@@ -79,7 +79,16 @@ class CommandParser(Parser):
             self._in_order = False
         if unknown:
             self.refuse(unknown)
+        if hasattr(known, "store"):
+            self._check_site_or_store(known)
         return known, unknown
+
+    def _check_site_or_store(self, known: argparse.Namespace) -> None:
+        """argparse cannot mix options and words where one of both is needed."""
+        if known.site is None and known.store is None:
+            self.error("the following arguments are required: SITE, or --store FILE")
+        if known.site is not None and known.store is not None:
+            self.error("SITE and --store exclude each other: a store is seen as its own site may see it")
 
 
 def _perhaps(typed: str, words: Iterable[str]) -> str:

@@ -8,12 +8,10 @@ Rules that hold here:
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from typing import Final
 
 import trio
 
-from engine.core.entry import AT_MS_MAX
 from engine.core.ids import Tick
 
 _WALL_SLACK_MS: Final = 20
@@ -41,9 +39,3 @@ class Clock:
         if abs(began_wall_ms - self._began_wall_ms) > _WALL_SLACK_MS:
             self._began_wall_ms = began_wall_ms
         return self._began_wall_ms + tick
-
-
-def iso(wall_ms: int) -> str:
-    """`2026-11-21T12:00:00.123Z`. An author's clock may say anything: beyond the calendar it is the calendar's end."""
-    seconds, thousandths = divmod(min(max(wall_ms, 0), AT_MS_MAX), 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{thousandths:03d}Z"

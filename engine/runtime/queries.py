@@ -17,6 +17,7 @@ from engine.contract import answers
 from engine.contract import status as standing
 from engine.contract.answers import BlockLine, Found, Lines, LogLine, LogPage, Outcome, PlanLine, SlotView, TimelinePage
 from engine.contract.limits import SEARCHED_MAX, SLOTS_MAX
+from engine.contract.lines import acceptor_line, entry_shape, iso, log_line, slot_state, timeline_line
 from engine.contract.requests import (
     Blocks,
     Data,
@@ -43,7 +44,7 @@ from engine.core.run import spans_of
 from engine.core.settings import Settings
 from engine.core.storage import EventRow, EventState, LogRow, Storage
 from engine.runtime import shapes
-from engine.runtime.clock import Clock, iso
+from engine.runtime.clock import Clock
 from engine.runtime.faults import FaultLayer
 from engine.runtime.jsonrpc import CallRefused, newest_that_fit
 from engine.runtime.status import StatusBoard
@@ -107,7 +108,7 @@ class Queries:
     ) -> TimelinePage:
         """The timeline; `read` is what became of the linearizable read that asked for it (R5). Raises StoreError."""
         hidden = self._hidden()
-        lines = [shapes.timeline_line(row) for row in self._storage.timeline(hidden, query.lines, query.before)]
+        lines = [timeline_line(row) for row in self._storage.timeline(hidden, query.lines, query.before)]
         shown_count, hidden_count = self._storage.timeline_count(hidden)
         view = self._replica.view(attempts_max=0)
         later = view.used_max - view.prefix - view.holes_count
@@ -138,7 +139,10 @@ class Queries:
     def log_lines(self, slots: Iterable[Slot]) -> list[LogLine]:
         rows = sorted(self._rows(slots).items())
         replica, clock = self._replica, self._clock
-        return [shapes.log_line(row, replica.chosen_at(slot), replica.attempt(slot), clock) for slot, row in rows]
+        return [
+            log_line(row, replica.chosen_at(slot), shapes.attempt_shape(replica.attempt(slot), clock))
+            for slot, row in rows
+        ]
 
     def status(self) -> standing.Status:
         return self._board.status()
@@ -200,7 +204,7 @@ class Queries:
         used_max = self._replica.used_max
         slots = self._unlearned() if query.slots is None else query.slots
         rows = sorted(self._rows(slots).items())
-        return Lines(newest_that_fit(shapes.acceptor_line(row, slot <= used_max) for slot, row in rows))
+        return Lines(newest_that_fit(acceptor_line(row, slot <= used_max) for slot, row in rows))
 
     def _unlearned(self) -> list[Slot]:
         """The holes, and the slot that is to be used next if something was promised there."""
@@ -213,8 +217,8 @@ class Queries:
     def _inspect(self, slot: Slot) -> SlotView:
         row = self._rows([slot])[slot]
         return SlotView(
-            **asdict(shapes.acceptor_line(row, used=slot <= self._replica.used_max)),
-            learned=shapes.entry_shape(row.learned),
+            **asdict(acceptor_line(row, used=slot <= self._replica.used_max)),
+            learned=entry_shape(row.learned),
             void=bool(row.void),
             attempt=shapes.attempt_shape(self._replica.attempt(slot), self._clock),
             hindered=None if row.learned is not None else self._replica.hindered((slot,)).get(slot),
@@ -253,7 +257,7 @@ class Queries:
         return Lines(newest_that_fit(lines))
 
     def _plan_line(self, slot: Slot, row: LogRow, used_max: Slot, hindered: str | None) -> PlanLine:
-        state = shapes.slot_state(row, used=slot <= used_max)
+        state = slot_state(row, used=slot <= used_max)
         attempt = self._replica.attempt(slot)
         if row.learned is not None:
             action = "nothing is left to do, it is learned"

@@ -18,6 +18,7 @@ import orjson
 from msgspec import to_builtins
 
 from engine.contract.answers import Direction, Topic
+from engine.contract.lines import ballot, entry_shape, iso
 from engine.contract.notifications import DatagramName, RangeLine, RecordFate, RecordLine, SaidLine, SlotLine
 from engine.core.effects import Observation
 from engine.core.explained import describe
@@ -28,10 +29,8 @@ from engine.core.run import Run, slots_of
 from engine.core.said import Role
 from engine.core.spans import Part, Spans
 from engine.core.storage import NO_VOTE, Vote, Write, WriteLearned, WriteRanges, WriteVote, cut_vote
-from engine.runtime.clock import iso
 from engine.runtime.counters import NodeCounts
 from engine.runtime.faults import Transit
-from engine.runtime.shapes import ballot, entry_shape
 from engine.seal import name_of
 
 WAITING_BYTES_MAX: Final = 4 * 1024 * 1024

@@ -14,90 +14,36 @@ from msgspec.structs import replace
 from engine.contract import answers
 from engine.contract.answers import (
     VOID,
-    AcceptorLine,
     Attempt,
     BallotAccount,
     FillLine,
     LinearizableRead,
-    LogLine,
     LogState,
     Outcome,
     OutcomeSpan,
     OutcomeWord,
 )
+from engine.contract.lines import ballot, entry_shape, iso
 from engine.contract.words import entry_words
 from engine.core.effects import SawFilled, SawOutcome, SawReadConfirmed, SawReadUnconfirmed
-from engine.core.entry import Entry, Kind, Tweet, decode, kind_of
+from engine.core.entry import Entry, Kind
 from engine.core.events.situation import Doubt
 from engine.core.explained import describe
 from engine.core.explained.biography import Biography, Quorum, SiteAccount
-from engine.core.ids import Ballot, EventId, SiteId, Tick
-from engine.core.storage import EventRow, EventState, LogRow, SlotText
+from engine.core.ids import EventId, SiteId, Tick
+from engine.core.storage import EventRow, EventState, SlotText
 from engine.core.views import AttemptView
-from engine.runtime.clock import Clock, iso
+from engine.runtime.clock import Clock
 from engine.runtime.faults import Held, RuleState
 from engine.runtime.jsonrpc import newest_that_fit
 
 _QUEUED: Final = "it is queued here: nothing that carries it has left this site"
 _PROPOSED: Final = "it was proposed, and its slot is not settled yet"
 _UNSETTLED: Final = "it may have been accepted somewhere: it is settled when its slot is"
-_NOTHING: Final = answers.Entry("", None, None, None, None)
-
-
-def ballot(number: Ballot | None) -> str | None:
-    return None if number is None else str(number)
 
 
 def at(tick: Tick | None, clock: Clock) -> str | None:
     return None if tick is None else iso(clock.wall_ms_of(tick))
-
-
-def at_of(entry: Entry | None) -> str | None:
-    """The author's clock reading in an entry."""
-    at_ms = None if entry is None else _parts(entry)[0]
-    return None if at_ms is None else iso(at_ms)
-
-
-def entry_shape(entry: Entry | None) -> answers.Entry | None:
-    if entry is None:
-        return None
-    kind, argument = kind_of(entry), _parts(entry)[1]
-    return answers.Entry(
-        kind=kind,
-        author=entry.author,
-        id=None if entry.id is None else str(entry.id),
-        text=argument if kind is Kind.TWEET else None,
-        target=argument if kind in (Kind.BLOCK, Kind.UNBLOCK) else None,
-    )
-
-
-def _parts(entry: Entry) -> tuple[int | None, str]:
-    """Clock reading and argument; not checked again, for it passed `entry.decode` at its author."""
-    _, _, rest = entry.body.partition(" ")
-    at, _, argument = rest.partition(" ")
-    return int(at) if at.isascii() and at.isdigit() and len(at) <= 16 else None, argument
-
-
-def timeline_line(row: LogRow) -> answers.TimelineLine:
-    entry = row.learned
-    assert entry is not None, "the timeline has learned slots alone"
-    said = decode(entry.body)
-    assert entry.author is not None, "no no-op is a tweet"
-    assert isinstance(said.operation, Tweet), "nor is a block"
-    return answers.TimelineLine(row.slot, entry.author, said.operation.text, iso(said.at_ms))
-
-
-def slot_state(row: LogRow, used: bool) -> LogState | None:
-    """None for a slot above all that are known to be used."""
-    return _state(row) or (LogState.HOLE if used else None)
-
-
-def _state(row: LogRow) -> LogState | None:
-    if row.learned is not None:
-        return LogState.CHOSEN
-    if row.vote.accepted is not None:
-        return LogState.ACCEPTED
-    return None if row.vote.promised is None else LogState.PROMISED
 
 
 def line_of(said: SlotText) -> str:
@@ -119,32 +65,6 @@ def _spoken(said: SlotText) -> tuple[str, str]:
     """Kind and argument."""
     kind, _, rest = (said.body or "").partition(" ")
     return kind or Kind.NOOP, rest.partition(" ")[2]
-
-
-def log_line(row: LogRow, chosen_at: Ballot | None, attempt: AttemptView | None, clock: Clock) -> LogLine:
-    """`row` may be one that the store does not have: a hole has a line too. `chosen_at`: where it is remembered."""
-    entry = row.learned if row.learned is not None else row.vote.entry
-    said = entry_shape(entry) or _NOTHING
-    return LogLine(
-        slot=row.slot,
-        state=_state(row) or LogState.HOLE,
-        kind=VOID if row.void else said.kind or None,
-        author=said.author,
-        id=said.id,
-        text=said.text,
-        target=said.target,
-        chosen_at=ballot(chosen_at),
-        acc_num=ballot(row.vote.accepted),
-        max_prepare=ballot(row.vote.promised),
-        at=at_of(entry),
-        attempt=attempt_shape(attempt, clock),
-    )
-
-
-def acceptor_line(row: LogRow, used: bool) -> AcceptorLine:
-    vote = row.vote
-    numbers = ballot(vote.promised), ballot(vote.accepted)
-    return AcceptorLine(row.slot, *numbers, entry_shape(vote.entry), slot_state(row, used))
 
 
 def attempt_shape(attempt: AttemptView | None, clock: Clock) -> Attempt | None:

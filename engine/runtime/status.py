@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from engine.contract.lines import iso
 from engine.contract.status import Peer, Quorum, Status
 from engine.core.ids import Tick
 from engine.core.replica import Replica
 from engine.core.settings import Settings
 from engine.core.views import PeerView
-from engine.runtime.clock import Clock, iso
+from engine.runtime.clock import Clock
 from engine.runtime.counters import NodeCounts, counters_shape
 from engine.runtime.faults import FaultLayer
 from engine.runtime.peer_addresses import PeerAddresses

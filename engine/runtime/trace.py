@@ -16,6 +16,7 @@ from itertools import islice
 from typing import Final
 
 from engine.contract.answers import Direction, TraceLine
+from engine.contract.lines import ballot, iso
 from engine.core.effects import Observation, SawApplied, SawAttempt, SawLearned
 from engine.core.entry import Entry
 from engine.core.explained import describe
@@ -24,9 +25,7 @@ from engine.core.ids import SiteId, Slot
 from engine.core.messages import Heartbeat, Message, Prepare, Promise
 from engine.core.said import Role
 from engine.core.views import ElectionPhase
-from engine.runtime.clock import iso
 from engine.runtime.fault_rules import Fate
-from engine.runtime.shapes import ballot
 
 KEPT_MAX: Final = 5_000
 _FEW_ENTRIES: Final = 8

@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 from engine.core.ids import SiteId, Slot
 from engine.core.storage import LogRow, Standing, StoreDamaged
 from storage.audit.report import Findings
-from storage.beside import OutsideStore
+from storage.beside import OutsideStore, is_store, place_of
 from storage.errors import told_to_readers
 from storage.reader import Reader
 from storage.rows import KeptEvents
@@ -105,10 +105,9 @@ def find_places(named_places: Sequence[Path]) -> list[Path]:
     """The folders with a store, and files of backups: each named itself, else the folders in it. Raises AuditRefused
     where there is none."""
     found: dict[Path, None] = {}
-    for named in map(_without_name, named_places):
+    for named in map(place_of, named_places):
         try:
-            is_one = named.is_file() or _has_store(named)
-            within = [named] if is_one else sorted(filter(_has_store, named.iterdir()))
+            within = [named] if is_store(named) else sorted(filter(_is_folder_of_one, named.iterdir()))
         except OSError as error:
             raise AuditRefused(
                 f"cannot read the folder {named} ({error.strerror}): name a data folder or a backup"
@@ -121,14 +120,8 @@ def find_places(named_places: Sequence[Path]) -> list[Path]:
     return list(found)
 
 
-def _without_name(named: Path) -> Path:
-    """A store is its folder: the log beside its database is part of it."""
-    return named.parent if named.name == DATABASE else named
-
-
-def _has_store(folder: Path) -> bool:
-    """The log of a database that is gone is a store too, a damaged one (D3)."""
-    return any((folder / name).exists() for name in (DATABASE, f"{DATABASE}-wal"))
+def _is_folder_of_one(folder: Path) -> bool:
+    return folder.is_dir() and is_store(folder)
 
 
 def begin(outside: OutsideStore, findings: Findings) -> Store | None:

@@ -13,6 +13,7 @@ from datetime import datetime
 
 import orjson
 
+from engine.contract.lines import iso
 from engine.contract.notifications import RecordLine
 from engine.contract.shape import read
 from engine.core.effects import Observation
@@ -21,7 +22,6 @@ from engine.core.ids import Ballot, SiteId, Slot
 from engine.core.run import Run, slots_of
 from engine.core.settings import Leadership, Timings
 from engine.core.storage import NO_VOTE, RangePromise, Vote, Write, cut_vote
-from engine.runtime.clock import iso
 from engine.runtime.counters import NodeCounts
 from engine.runtime.recording import Recording as Recorder
 from engine.seal import HEADER_BYTES

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.codec import Decoder, encode_packet
+from engine.contract.lines import iso
 from engine.contract.requests import Submit
 from engine.core.entry import (
     BadOperation,
@@ -29,7 +30,6 @@ from engine.core.messages import Accept, Packet
 from engine.core.run import run_of
 from engine.core.storage import EventRun, EventState
 from engine.datagram import Reason, Rejected
-from engine.runtime.clock import iso
 from engine.runtime.jsonrpc import Call, CallFailed
 from storage import rows
 from tests.runtime.sites import RpcFailed, cluster

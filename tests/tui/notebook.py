@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from engine.contract.answers import Entry
+from engine.contract.lines import iso
 from engine.contract.notifications import DatagramName, RangeLine, RecordFate, RecordLine, SaidLine, SlotLine
-from engine.runtime.clock import iso
 from tui.lab.recording import Recording, of_lines
 from tui.recording import FORMAT, End, Gap, Header, RecordedLine, written
 

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
+from storage.rows import RANGES
 from tests.storage.planting import SITES, Planter, make_cluster
 from tests.storage.samples import BOB, tweet
 from tui.cli import main
@@ -124,3 +125,64 @@ def test_a_site_cannot_be_started_from_a_backup(command: Command, data: Path, tm
     status, out, err = command("serve", "bob")
     assert (status, out, err.count("\n")) == (3, "", 1)
     assert "a backup of the store of bob, which no site can be started from" in err
+
+
+def test_view_log_and_blocks_read_a_backup_and_a_folder_alike(command: Command, data: Path, tmp_path: Path) -> None:
+    """As the site of the store may see it: within carol's prefix bob blocks her."""
+    file = tmp_path / "carol.backup"
+    command("backup", "carol", str(file))
+    for place in (str(file), str(data / "carol"), str(data / "carol" / "site.db")):
+        status, out, err = command("view", "--store", place, "--json")
+        assert (status, err) == (0, "")
+        assert [(line["slot"], line["author"], line["text"]) for line in as_json(out)] == [
+            (1, "alice", "lunch at noon?"),
+            (4, "carol", "me too"),
+            (5, "alice", "standup moved to 10"),
+            (6, "alice", "no, 11"),
+        ]
+        assert list(as_json(out)[0]) == ["slot", "author", "text", "at"]
+        status, out, _ = command("log", "--store", place, "--json")
+        assert status == 0
+        lines = as_json(out)
+        assert [(line["slot"], line["state"], line["kind"]) for line in lines[5:]] == [
+            (6, "chosen", "tweet"),
+            (7, "chosen", "void"),
+            (8, "chosen", "withdrawal"),
+            (9, "hole", None),
+            (10, "chosen", "block"),
+        ]
+        assert as_json(command("log", "--from", "2", "--to", "3", "--store", place, "--json")[1]) == lines[1:3]
+        assert as_json(command("blocks", "--store", place, "--json")[1]) == [
+            {"blocker": "bob", "blocked": "carol", "slot": 2}
+        ]
+    printed = command("view", "--store", str(file))[1]
+    assert "waiting for slot 9; learned above it and not shown yet: 1" in printed
+    assert "hole" in command("log", "--store", str(file), "--limit", "2")[1]
+
+
+def test_ranges_that_were_promised_show_where_nothing_is_learned_a3(command: Command, data: Path) -> None:
+    with Planter(data / "carol") as planter:
+        planter.change(RANGES, "position = 0", first=9)
+    lines = as_json(command("log", "--store", str(data / "carol"), "--from", "8", "--json")[1])
+    assert [(line["slot"], line["state"]) for line in lines] == [(8, "chosen"), (9, "promised"), (10, "chosen")]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "why"),
+    [
+        (("view",), 2, "the following arguments are required: SITE, or --store FILE"),
+        (("view", "alice", "--store", "x"), 2, "SITE and --store exclude each other"),
+        (("log", "--store", "nowhere"), 2, "there is no store at nowhere: name a backup, or the folder of a site"),
+        (("view", "--store", "data"), 2, "there is no store at data"),
+        (("view", "--fresh", "--store", "data/bob"), 2, "leave --fresh out"),
+        (
+            ("blocks", "--store", "sites.yaml"),
+            3,
+            "sites.yaml: not a backup of Loggos. Name a data folder, ",
+        ),
+    ],
+)
+def test_what_is_no_store_is_told_in_one_line(command: Command, words: tuple[str, ...], status: int, why: str) -> None:
+    ended, out, err = command(*words)
+    assert (ended, out, err.count("\n")) == (status, "", 1)
+    assert why in err

@@ -14,6 +14,7 @@ from storage.audit.report import AuditedSite, Report, Violation
 from storage.audit.run import audit
 from storage.audit.stores import AuditFailed, AuditRefused
 from tui.client import Json
+from tui.commands.stored import READ_A_COPY
 from tui.counted import plural
 from tui.exits import CommandFailed, ExitStatus
 from tui.output import Account, Cells, Output, complain
@@ -36,7 +37,7 @@ def run(arguments: Namespace) -> int:
     else:
         _print(out, report)
     for folder in report.copied:
-        complain(f"{folder} cannot be written, so a copy was read: what an engine wrote there since is not in it")
+        complain(READ_A_COPY.format(folder))
     for unreadable in report.unreadable:
         complain(f"cannot be audited: {unreadable.reason}")
     if report.violations_found:

@@ -7,22 +7,29 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from msgspec.structs import replace
 
 from engine.contract.answers import AcceptorLine, LogLine, Outcome, TimelinePage
+from engine.contract.params import Params
 from engine.contract.requests import Data, Events, Log, View
 from engine.core.ids import Slot
-from tui.client import Client
 
 PAGE_LINES: Final = 200
 """Lines of an answer that stay below a line's 1 MiB, however long their texts are."""
 
 _Page = TypeVar("_Page", bound=TimelinePage)
+_A = TypeVar("_A")
 
 
-def newest_timeline(client: Client, limit: int) -> TimelinePage:
+class Asked(Protocol):
+    """Who answers: an engine, or a store that is read without one."""
+
+    def ask(self, asked: Params[_A]) -> _A: ...
+
+
+def newest_timeline(client: Asked, limit: int) -> TimelinePage:
     """The newest `limit` lines of the timeline, in the first answer's other words (docs/control.md, `view`)."""
     return with_older(client, client.ask(View(limit=newest_lines(limit))), limit)
 
@@ -32,7 +39,7 @@ def newest_lines(limit: int) -> int:
     return min(limit, PAGE_LINES)
 
 
-def with_older(client: Client, first: _Page, limit: int) -> _Page:
+def with_older(client: Asked, first: _Page, limit: int) -> _Page:
     """`first`, the answer to the first question, with the older lines that it lacks, up to `limit` in all."""
     parts = [first.lines]
     left = limit - len(parts[-1])
@@ -43,7 +50,7 @@ def with_older(client: Client, first: _Page, limit: int) -> _Page:
     return replace(first, lines=tuple(line for part in reversed(parts) for line in part))
 
 
-def log_slots(client: Client, first: int | None, last: int | None, limit: int | None) -> range:
+def log_slots(client: Asked, first: int | None, last: int | None, limit: int | None) -> range:
     """Which slots to show: the newest `limit` of the range, all of it with None; no more than are used."""
     used_max = client.ask(Log(limit=1)).used_max
     highest = used_max if last is None else min(last, used_max)
@@ -51,14 +58,14 @@ def log_slots(client: Client, first: int | None, last: int | None, limit: int | 
     return range(max(lowest, first or 1), highest + 1)
 
 
-def log_pages(client: Client, slots: range) -> Iterator[Sequence[LogLine]]:
+def log_pages(client: Asked, slots: range) -> Iterator[Sequence[LogLine]]:
     """The lines of `slots`, in parts."""
     for start in range(slots.start, slots.stop, PAGE_LINES):
         end = min(start + PAGE_LINES, slots.stop) - 1
         yield client.ask(Log(first=Slot(start), last=Slot(end), limit=PAGE_LINES)).lines
 
 
-def data_pages(client: Client, slots: Sequence[int]) -> Iterator[Sequence[AcceptorLine]]:
+def data_pages(client: Asked, slots: Sequence[int]) -> Iterator[Sequence[AcceptorLine]]:
     """The acceptor lines of `slots`, in parts; without any, those of the unlearned slots, at most 1,000."""
     if not slots:
         yield client.ask(Data()).lines
@@ -68,7 +75,7 @@ def data_pages(client: Client, slots: Sequence[int]) -> Iterator[Sequence[Accept
         yield client.ask(Data(slots=wanted[start : start + PAGE_LINES])).lines
 
 
-def events_pages(client: Client, ids: Sequence[str], limit: int) -> Iterator[Sequence[Outcome]]:
+def events_pages(client: Asked, ids: Sequence[str], limit: int) -> Iterator[Sequence[Outcome]]:
     """The outcomes of these events, in parts; without any, the newest `limit` ones."""
     if not ids:
         yield client.ask(Events(limit=limit)).lines

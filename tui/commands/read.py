@@ -1,7 +1,8 @@
 """`view`, `log`, `events`, `blocks`, `data`: what a site knows, printed.
 
 Rules that hold here:
-- Nothing is submitted and nothing changes; an engine is needed all the same, for it owns the store.
+- Nothing is submitted and nothing changes; an engine is needed all the same, for it owns the store. With --store it is
+  a backup that answers, or the store of a site, without its engine (`tui.commands.stored`).
 - A range is printed part by part, so that `| head` ends it early.
 - R5: `view --fresh` shows what is here in any case, and ends with 11 where nothing confirmed that it is all.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Final
 
 from engine.contract.answers import AcceptorLine, LinearizableRead, LogLine, TimelinePage
@@ -21,6 +23,7 @@ from tui.arguments import LINES_DEFAULT, TIMEOUT_DEFAULT_S
 from tui.client import Client, failures_as_exits
 from tui.commands.outcomes import explained, outcome_cell
 from tui.commands.pages import (
+    Asked,
     data_pages,
     events_pages,
     log_pages,
@@ -44,11 +47,15 @@ _NOTHING: Final = "-"
 def view(arguments: Namespace) -> int:
     limit = arguments.limit or LINES_DEFAULT
     if arguments.fresh:
+        if arguments.store is not None:
+            raise CommandFailed(
+                ExitStatus.BAD_INPUT, "a store has nobody to ask whether it lacks anything: leave --fresh out"
+            )
         return _linearizable_view(arguments, limit)
     if arguments.timeout is not None:
         raise CommandFailed(ExitStatus.BAD_INPUT, "--timeout is for --fresh: leave it out, or add --fresh")
-    with _asking(arguments) as (client, out):
-        _print_timeline(out, newest_timeline(client, limit))
+    with _reading(arguments) as (asked, out):
+        _print_timeline(out, newest_timeline(asked, limit))
     return ExitStatus.DONE
 
 
@@ -101,9 +108,9 @@ def log(arguments: Namespace) -> int:
         raise CommandFailed(ExitStatus.BAD_INPUT, f"--from {first} is above --to {last}: swap them")
     if first is None and last is None and limit is None:
         limit = LINES_DEFAULT
-    with _asking(arguments) as (client, out):
-        slots = log_slots(client, first, last, limit)
-        for page in log_pages(client, slots):
+    with _reading(arguments) as (asked, out):
+        slots = log_slots(asked, first, last, limit)
+        for page in log_pages(asked, slots):
             if out.as_json:
                 out.json_lines(page)
             else:
@@ -128,8 +135,8 @@ def events(arguments: Namespace) -> int:
 
 
 def blocks(arguments: Namespace) -> int:
-    with _asking(arguments) as (client, out):
-        table = client.ask(Blocks()).lines
+    with _reading(arguments) as (asked, out):
+        table = asked.ask(Blocks()).lines
         if out.as_json:
             out.json_lines(table)
             return ExitStatus.DONE
@@ -157,6 +164,18 @@ def _asking(arguments: Namespace) -> Iterator[tuple[Client, Output]]:
     local = select_site(arguments)
     with failures_as_exits(local), Client.connect(local.socket_path) as client:
         yield client, Output(arguments.json)
+
+
+@contextmanager
+def _reading(arguments: Namespace) -> Iterator[tuple[Asked, Output]]:
+    if arguments.store is None:
+        with _asking(arguments) as (client, out):
+            yield client, out
+        return
+    from tui.commands.stored import stored  # noqa: PLC0415  (it loads SQLite, which no engine's client needs)
+
+    with stored(Path(arguments.store)) as asked:
+        yield asked, Output(arguments.json)
 
 
 def _log_row(line: LogLine) -> Cells:
