@@ -80,10 +80,11 @@ class Reader:
                 authors={author.site: author for author in needed(rows.AUTHORS, rows.author_of)},
                 events=RunRows(Spans(cut_events, sound.disjoint(rows.EVENTS, open_events))),
                 peers={memory.site: memory for memory in needed(rows.PEERS, rows.peer_of)},
+                changes=list(needed(rows.CHANGES, rows.change_of, "ORDER BY slot")),
                 tally=tally,
             )
             if tally.total != meta.tally:
-                among = f"slots above {meta.prefix}, ranges, blocks, authors, open events and peers"
+                among = f"slots above {meta.prefix}, ranges, blocks, authors, open events, peers and changes"
                 raise sound.out_of_step("tally", f"a row is gone, or an old one came back, among {among}")
             for _ in sound.slots(max(meta.prefix, Slot(1)), meta.prefix, meta.prefix):
                 pass

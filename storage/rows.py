@@ -30,6 +30,7 @@ from engine.core.entry import BadOperation, Entry, Kind, check_body
 from engine.core.ids import NUMBER_MAX, STORE_ID, Ballot, Round, SiteId, Slot, StoreId
 from engine.core.spans import Part
 from engine.core.storage import (
+    Change,
     EventRun,
     EventState,
     PeerMemory,
@@ -101,9 +102,10 @@ BLOCKS: Final = Table("blocks", ["blocker", "blocked"], ["slot"])
 AUTHORS: Final = Table("authors", ["author"], ["last_in_effect", "tweets", "newest"])
 EVENTS: Final = Table("events", ["first"], ["last", "state", "slot", "reason", "to_author", "to_kind", "bodies"])
 PEERS: Final = Table("peers", ["site"], ["life", "commit_number"])
+CHANGES: Final = Table("changes", ["slot"], ["body"])
 EVIDENCE: Final = Table("evidence", ["commit_number", "position"], ["rule", "text"])
 
-TABLES: Final = (META, SLOTS, AHEAD, TWEETED, RANGES, BLOCKS, AUTHORS, EVENTS, PEERS, EVIDENCE)
+TABLES: Final = (META, SLOTS, AHEAD, TWEETED, RANGES, BLOCKS, AUTHORS, EVENTS, PEERS, CHANGES, EVIDENCE)
 
 
 @dataclass(slots=True)
@@ -326,6 +328,17 @@ def peer_values(memory: PeerMemory) -> Cells:
 def peer_of(values: Sequence[Any]) -> PeerMemory:
     site, life, commit = values
     return PeerMemory(site, _life(life), _number(commit))
+
+
+def change_values(change: Change) -> Cells:
+    return (change.slot, change.body)
+
+
+def change_of(values: Sequence[Any]) -> Change:
+    """Raises ValueError where no site could read it (W5)."""
+    slot, body = values
+    _check(body)
+    return Change(Slot(_number(slot, 1)), body)
 
 
 def evidence_of(values: Sequence[Any]) -> WriteEvidence:

@@ -24,7 +24,7 @@ from storage.errors import OWN_STORE, START_ANEW, START_ANEW_BESIDE_BACKUP, file
 from storage.rows import META, Meta, meta_values
 
 APPLICATION_ID: Final = 0x4C6F6767  # "Logg", in the header where the `file` command looks for it
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 _TABLES: Final = """\
 CREATE TABLE meta ( -- one row: whose store this is and how far it got
@@ -101,6 +101,11 @@ CREATE TABLE peers ( -- the newest that was heard of each
   commit_number INTEGER NOT NULL,
   checksum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE changes ( -- of who votes, in effect: `sites` above is the first list
+  slot INTEGER PRIMARY KEY,
+  body TEXT NOT NULL, -- of the entry there
+  checksum INTEGER NOT NULL
+) STRICT;
 CREATE TABLE evidence ( -- of rules that were broken
   commit_number INTEGER NOT NULL,
   position INTEGER NOT NULL,

@@ -23,6 +23,7 @@ from engine.core.ids import SiteId, Slot
 from engine.core.run import Run
 from engine.core.spans import Part
 from engine.core.storage import (
+    Change,
     EventRun,
     PeerMemory,
     RangePromise,
@@ -32,6 +33,7 @@ from engine.core.storage import (
     Write,
     WriteApplied,
     WriteBlock,
+    WriteChange,
     WriteEvents,
     WriteEvidence,
     WriteLearned,
@@ -58,6 +60,7 @@ class _Touched:
     authors: set[SiteId] = field(default_factory=set)
     peers: set[SiteId] = field(default_factory=set)
     tweeted: list[tuple[Slot, set[SiteId]]] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
     evidence: list[WriteEvidence] = field(default_factory=list)
     ranges_before: int | None = None
 
@@ -72,6 +75,7 @@ class Tail:
     authors: dict[SiteId, Author]
     events: RunRows[EventRun]  # the open ones
     peers: dict[SiteId, PeerMemory]
+    changes: list[Change]  # of who votes, in slot order
     tally: Tally
 
     def stored(self) -> Stored:
@@ -109,6 +113,7 @@ class Tail:
             last_in_effect={author.site: author.last_in_effect for author in self.authors.values()},
             open_events=tuple(part.value for part in self.events.spans),
             peers=dict(self.peers),
+            changes=tuple(self.changes),
         )
 
     def learned_without_entry(self) -> Iterator[Slot]:
@@ -138,6 +143,8 @@ class Tail:
             changes.keep(rows.AUTHORS, rows.author_values(self.authors[site]))
         for site in touched.peers:
             changes.keep(rows.PEERS, rows.peer_values(self.peers[site]))
+        for change in touched.changes:
+            changes.keep(rows.CHANGES, rows.change_values(change))
         for through, authors in touched.tweeted:
             changes.archive(rows.TWEETED, rows.tweeted_values(through, authors))
         if touched.ranges_before is not None:
@@ -211,6 +218,11 @@ class Tail:
             case WritePeer(memory):
                 touched.peers.add(memory.site)
                 self.peers[memory.site] = memory
+            case WriteChange(change):
+                if change.slot > self.meta.prefix:
+                    raise _broken(f"slot {change.slot} changed who votes, the prefix is {self.meta.prefix} (M1)")
+                touched.changes.append(change)
+                self.changes.append(change)
             case WriteStanding(standing, why):
                 self.meta.standing = standing
                 self.meta.standing_why = why

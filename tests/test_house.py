@@ -265,7 +265,7 @@ def test_the_consensus_stands_alone() -> None:
     searched = _rooms(
         *("engine.core.consensus", "engine.core.synod", "engine.core.leading.leader", "engine.core.leading.reign"),
         *("engine.core.leading.chains", "engine.core.log.learner", "engine.core.log.microblog"),
-        "engine.core.log.pages",
+        *("engine.core.log.members", "engine.core.log.pages"),
     )
     modules = [source for source in _rooms("engine.core.leading", "engine.core.log") if source.path.stem != "__init__"]
     around = [source.module for source in modules if source not in searched]

@@ -17,6 +17,7 @@ from engine.core.effects import SawApplied
 from engine.core.ids import Ballot, SiteId, Slot
 from engine.core.leading.leader import Leader
 from engine.core.log.learner import Learner, Origin
+from engine.core.log.members import Members
 from engine.core.log.microblog import Microblog
 from engine.core.messages import (
     Accept,
@@ -74,7 +75,8 @@ class Consensus:
 
     def __init__(self, settings: Settings, stored: Stored, log: LogReader, random: Random) -> None:
         self._settings = settings
-        self.microblog = Microblog(stored.blocks, stored.last_in_effect)
+        self.members = Members(settings.sites, settings.change_lag, stored.changes)
+        self.microblog = Microblog(stored.blocks, stored.last_in_effect, self.members)
         votes = Spans(cut_vote, (Part(voted.first, voted.last, voted.vote) for voted in stored.votes))
         self.acceptor = Acceptor(votes, stored.ranges, settings.page_bytes)
         self.learner = Learner(stored, log, self.microblog, self.acceptor.forget)

@@ -23,7 +23,7 @@ from engine.core.explained.biography import Biography
 from engine.core.ids import Ballot, EventId, SiteId, Slot, Tick
 from engine.core.messages import How, Message
 from engine.core.run import Run
-from engine.core.storage import EventState, Write
+from engine.core.storage import Change, EventState, Write
 from engine.core.value import Value
 from engine.core.views import AttemptPhase, ElectionPhase
 
@@ -47,10 +47,13 @@ class SawLearned(Value):
 
 
 class SawApplied(Value):
-    """The prefix reached these slots (R2). `void`: those whose entry did not take effect (E5), ascending."""
+    """The prefix reached these slots (R2). `void`: those whose entry did not take effect (E5, M3), ascending.
+    `misfits`: those of them that took their number, and why they did no more; `changes`: what changed who votes."""
 
     run: Run
     void: tuple[Slot, ...]
+    misfits: tuple[tuple[Slot, str], ...] = ()
+    changes: tuple[Change, ...] = ()
 
     def in_effect_of(self, author: SiteId) -> Iterator[Run]:
         """An author's entries that took effect, in runs of consecutive numbers."""

@@ -18,7 +18,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final, assert_never
 
-from engine.core.ids import NUMBER_MAX, SITE_NAME, EventId, From0, SiteId
+from engine.core.ids import NUMBER_MAX, SITE_NAME, STORE_ID, EventId, From0, SiteId, StoreId
 from engine.core.value import Row, Value
 
 TEXT_MAX: Final = 280
@@ -36,6 +36,7 @@ class Kind(StrEnum):
     BLOCK = "block"
     UNBLOCK = "unblock"
     WITHDRAWAL = "withdrawal"
+    READMIT = "readmit"
 
 
 class BadOperation(ValueError):
@@ -58,7 +59,14 @@ class Withdrawal(Value):
     """Takes the number of an event that its author gave up, so that the event can never take effect (E5)."""
 
 
-Operation = Tweet | Block | Unblock | Withdrawal
+class Readmit(Value):
+    """From w slots on, `site` votes with its store `life`, and with no other (M1, M4)."""
+
+    site: SiteId
+    life: StoreId
+
+
+Operation = Tweet | Block | Unblock | Withdrawal | Readmit
 
 
 class Entry(Row):
@@ -131,6 +139,8 @@ def encode(said: Stamped) -> str:
             return " ".join((Kind.UNBLOCK, str(said.at_ms), target))
         case Withdrawal():
             return " ".join((Kind.WITHDRAWAL, str(said.at_ms), ""))
+        case Readmit(site, life):
+            return " ".join((Kind.READMIT, str(said.at_ms), site, life))
         case _:
             assert_never(said.operation)
 
@@ -157,8 +167,13 @@ def decode(body: str) -> Stamped:
             operation = Block(SiteId(argument)) if kind == Kind.BLOCK else Unblock(SiteId(argument))
         case Kind.WITHDRAWAL if argument == "":
             operation = Withdrawal()
+        case Kind.READMIT:
+            site, _, life = argument.partition(" ")
+            if not SITE_NAME.match(site) or not STORE_ID.match(life):
+                raise BadOperation("a readmission names a site and its store")
+            operation = Readmit(SiteId(site), StoreId(life))
         case _:
-            raise BadOperation("the kind of an entry is tweet, block, unblock or withdrawal")
+            raise BadOperation("the kind of an entry is tweet, block, unblock, withdrawal or readmit")
     said = Stamped(operation, int(at))
     if encode(said) != body:
         raise BadOperation("the body of an entry has one spelling")
@@ -201,3 +216,5 @@ def in_words(entry: Entry) -> str:
             return f"{who} unblock {target}"
         case Withdrawal():
             return f"{who} withdrawal"
+        case Readmit(site, life):
+            return f"{who} readmit {site}, store {life}"

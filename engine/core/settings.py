@@ -28,6 +28,10 @@ HEARTBEAT_MIN: Final = Tick(50)
 HEARTBEAT_MAX: Final = Tick(60_000)
 """What a heartbeat interval may be, a peer's too: its silence is borne for a few of them, never for ever (R6)."""
 
+CHANGE_LAG: Final = 8_192
+"""w: a change of the members takes effect so many slots after its own (M1). As many as a leader has in flight at the
+most, so that it holds nobody up."""
+
 YIELD_MAX: Final = Tick(10_000)
 """The longest that the hole filler yields to another attempt at one slot (R3)."""
 
@@ -56,6 +60,8 @@ class Settings:
     """The budget for the entries of one message, so that it fits one datagram (A4, W4)."""
     flight_bytes: int = 262_144
     """How much a leader has in flight at a time: what a peer's receive buffer holds while its disk is slow."""
+    change_lag: int = CHANGE_LAG
+    """The same at all sites of a cluster (M1)."""
 
     quorum: int = field(init=False)
     peers: tuple[SiteId, ...] = field(init=False)  # all but this site

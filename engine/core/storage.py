@@ -146,6 +146,13 @@ class EventRun(Value):
             yield EventRow(self.first + at, body, self.state, slot, self.reason, self.to_author, self.to_kind)
 
 
+class Change(Value):
+    """An entry of the prefix that changed who votes (M3)."""
+
+    slot: Slot
+    body: str
+
+
 class PeerMemory(Value):
     """The newest life and commit number that this site heard of a peer (D5)."""
 
@@ -202,6 +209,12 @@ class WriteBlock(Value):
     slot: Slot | None
 
 
+class WriteChange(Value):
+    """With the WriteApplied of its slot."""
+
+    change: Change
+
+
 class WriteRound(Value):
     """The highest round that this store ever used (B1)."""
 
@@ -242,6 +255,7 @@ Write = (
     | WriteLearned
     | WriteApplied
     | WriteBlock
+    | WriteChange
     | WriteRound
     | WriteNumbers
     | WriteEvents
@@ -269,6 +283,7 @@ class Stored(Value):
     last_in_effect: dict[SiteId, int]
     open_events: tuple[EventRun, ...]  # QUEUED, PROPOSED and UNKNOWN ones, by number
     peers: dict[SiteId, PeerMemory]
+    changes: tuple[Change, ...] = ()  # in slot order
 
 
 class LogRow(Value):

@@ -19,6 +19,7 @@ from engine.core.entry import Entry
 from engine.core.ids import Round, SiteId, Slot, StoreId
 from engine.core.spans import Spans, cut_entries
 from engine.core.storage import (
+    Change,
     EventRow,
     EventRun,
     EventState,
@@ -29,6 +30,7 @@ from engine.core.storage import (
     Write,
     WriteApplied,
     WriteBlock,
+    WriteChange,
     WriteEvents,
     WriteEvidence,
     WriteLearned,
@@ -67,6 +69,7 @@ class Image:
     events: dict[int, EventRow] = field(default_factory=dict)
     open_events: dict[int, EventRow] = field(default_factory=dict)
     peers: dict[SiteId, PeerMemory] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
     evidence: list[WriteEvidence] = field(default_factory=list)
 
     def duplicate(self) -> Image:
@@ -133,6 +136,8 @@ class Image:
                     self.blocks.pop((blocker, blocked), None)
                 else:
                     self.blocks[blocker, blocked] = slot
+            case WriteChange(change):
+                self.changes.append(change)
             case WriteStanding(standing, why):
                 self.standing, self.standing_why = standing, why
             case WriteRanges(ranges):

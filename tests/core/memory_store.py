@@ -16,6 +16,7 @@ from engine.core.ids import Round, SiteId, Slot, StoreId
 from engine.core.run import Run, slots_of, spans_of
 from engine.core.storage import (
     NO_VOTE,
+    Change,
     EventRow,
     EventRun,
     EventState,
@@ -28,6 +29,7 @@ from engine.core.storage import (
     Write,
     WriteApplied,
     WriteBlock,
+    WriteChange,
     WriteEvents,
     WriteEvidence,
     WriteLearned,
@@ -62,6 +64,7 @@ class MemoryStore:
         self.events: dict[int, EventRow] = {}
         self.peers: dict[SiteId, PeerMemory] = {}
         self.evidence: list[WriteEvidence] = []
+        self.changes: list[Change] = []
 
     def load(self) -> Stored:
         used = [slot for slot, vote in self.votes.items() if vote.accepted is not None]
@@ -81,6 +84,7 @@ class MemoryStore:
             last_in_effect=dict(self.last_in_effect),
             open_events=tuple(_run_of_one(row) for _, row in sorted(self.events.items()) if row.state in _OPEN),
             peers=dict(self.peers),
+            changes=tuple(self.changes),
         )
 
     def commit(self, writes: Sequence[Write]) -> int:
@@ -135,6 +139,8 @@ class MemoryStore:
                 self.number_max = number_max
             case WriteEvents(events):
                 self.events.update((row.number, row) for row in events.rows())
+            case WriteChange(change):
+                self.changes.append(change)
             case WritePeer(memory):
                 self.peers[memory.site] = memory
             case WriteStanding(standing, why):

@@ -261,7 +261,7 @@ def test_e5_a_withdrawn_event_never_takes_effect(author: Author) -> None:
 
 
 def test_e5_an_entry_that_does_not_follow_its_author_s_last_is_void() -> None:
-    replay = Replay()
+    replay = Replay((), 0)
     assert not replay.apply(Entry(ALICE, 1, 0, FIRST)).void
     assert replay.apply(Entry(ALICE, 3, 2, SECOND)).void
     assert replay.apply(Entry(ALICE, 1, 0, FIRST)).void
@@ -270,7 +270,7 @@ def test_e5_an_entry_that_does_not_follow_its_author_s_last_is_void() -> None:
 
 
 def test_r2_the_block_table_changes_where_a_line_of_it_does() -> None:
-    replay = Replay()
+    replay = Replay((), 0)
     assert replay.apply(Entry(ALICE, 1, 0, "block 1 bob")).table == ((ALICE, BOB), 1)
     assert replay.apply(Entry(ALICE, 2, 1, "block 1 bob")).table is None, "blocked already"
     assert replay.apply(Entry(ALICE, 3, 2, "block 1 alice")).table is None, "nobody blocks himself"

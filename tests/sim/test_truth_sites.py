@@ -198,7 +198,7 @@ class Applying:
     """The prefix of one site: alice's block, what is void, and her tweet are chosen."""
 
     def __init__(self) -> None:
-        replay = Replay()
+        replay = Replay((), 0)
         for entry in LOG:
             replay.apply(entry)
         self.prefixes = Prefixes(NAMES, replay, Judge())

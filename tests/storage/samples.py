@@ -9,6 +9,7 @@ from engine.core.entry import NOOP, Entry, Kind, Stamped, Tweet, encode, kind_of
 from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId
 from engine.core.run import Run
 from engine.core.storage import (
+    Change,
     EventRun,
     EventState,
     InEffect,
@@ -18,6 +19,7 @@ from engine.core.storage import (
     Write,
     WriteApplied,
     WriteBlock,
+    WriteChange,
     WriteEvents,
     WriteEvidence,
     WriteLearned,
@@ -114,6 +116,7 @@ def a_row_in_each_table() -> list[Write]:
         event(1, EventState.CREATED, 1, lunch.body),
         WriteEvents(EventRun(2, (tweet(ALICE, 2).body, tweet(ALICE, 3).body), EventState.PROPOSED, Slot(4))),
         WritePeer(PeerMemory(BOB, StoreId("00112233445566ff"), 17)),
+        WriteChange(Change(Slot(2), "readmit 5 carol 00112233445566ee")),
         WriteEvidence("A2", "bob proposed two entries at 2.bob"),
     ]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from engine.core.entry import Block, Entry, Tweet, Unblock, Withdrawal, decode
+from engine.core.entry import Block, Entry, Readmit, Tweet, Unblock, Withdrawal, decode
 from engine.core.ids import Ballot, SiteId, Slot
 from tui.lab.ballots import lab_ballots
 from tui.lab.frame import Acceptor, Frame, SiteState
@@ -51,6 +51,8 @@ def value(entry: Entry | None) -> str:
             return f"unblock {target}"
         case Withdrawal():
             return "withdrawal"
+        case Readmit(site):
+            return f"readmit {site}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from engine.contract.answers import Attempt, Filled, LogLine, Outcome, OutcomeWo
 from engine.contract.status import Status
 from engine.contract.words import entry_words
 from engine.core.effects import UNSETTLED, FillResult
-from engine.core.entry import Block, Operation, Tweet, Unblock, Withdrawal
+from engine.core.entry import Block, Operation, Readmit, Tweet, Unblock, Withdrawal
 from engine.core.views import AttemptPhase
 from tui import entries
 from tui.counted import listed, plural
@@ -47,6 +47,8 @@ def operation_words(operation: Operation, author: str) -> str:
             return f"{author} unblocks {target}"
         case Withdrawal():
             return f"{author} withdraws an event"
+        case Readmit(site):
+            return f"{author} readmits {site}"
         case _:
             assert_never(operation)
 

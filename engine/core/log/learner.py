@@ -25,7 +25,7 @@ from engine.core.run import Run, slots_of
 from engine.core.settings import WINDOW_SLOTS
 from engine.core.spans import Part, Spans, cut_entries
 from engine.core.step import Step
-from engine.core.storage import InEffect, LogReader, Stored, WriteApplied, WriteLearned
+from engine.core.storage import InEffect, LogReader, Stored, WriteApplied, WriteChange, WriteLearned
 from engine.core.value import Value
 
 RECENT_SLOTS: Final = 1_024
@@ -163,8 +163,10 @@ class Learner:
             shown = Counter(applied.shown)
             authors = tuple(InEffect(author, number, shown[author]) for author, number in applied.numbers.items())
             step.write_along(WriteApplied(run.first, run.last, applied.void, authors))
-            for change in applied.table:
-                step.write_along(change)
-            saw = SawApplied(run, applied.void)
+            for block in applied.table:
+                step.write_along(block)
+            for change in applied.changes:
+                step.write_along(WriteChange(change))
+            saw = SawApplied(run, applied.void, applied.misfits, applied.changes)
             step.tell(saw)
             yield saw

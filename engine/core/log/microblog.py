@@ -5,35 +5,50 @@ Rules that hold here:
 - E5: an entry takes effect iff the number that it follows is its author's last number in effect; else it is void and
   changes nothing. A withdrawal takes its number and does nothing more.
 - Blocking twice or unblocking the unblocked takes effect and changes nothing.
+- M3: a change of the members that does not fit takes its number and is void beside that: it is not tried again.
+- M6: where a site is readmitted, its last number in effect is put above all that its earlier life can have given out;
+  what that has under way follows a lower number, and is void (E5).
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from engine.core.entry import Block, Entry, Kind, Unblock, decode
+from engine.core.entry import Block, Entry, Kind, Readmit, Unblock, decode
 from engine.core.ids import SiteId, Slot
+from engine.core.log.members import Members, numbers_end
 from engine.core.run import Run
-from engine.core.storage import WriteBlock
+from engine.core.storage import Change, WriteBlock
 from engine.core.value import Value
 
 _TWEET: Final = f"{Kind.TWEET} "
+_READMIT: Final = f"{Kind.READMIT} "
 
 
 class Applied(Value):
-    """What a run did: the slots whose entries are void (E5), the authors of the tweets that are shown, each author's
-    last number in effect, and the changes of the block table."""
+    """What a run did: the slots whose entries are void (E5, M3), the authors of the tweets that are shown, each
+    author's last number in effect, and the changes of the block table. `misfits`: those of the void ones that took
+    their number (M3), and why; `changes`: what changed who votes."""
 
     void: tuple[Slot, ...]
     shown: tuple[SiteId, ...]
     numbers: dict[SiteId, int]
     table: tuple[WriteBlock, ...]
+    misfits: tuple[tuple[Slot, str], ...] = ()
+    changes: tuple[Change, ...] = ()
 
 
 class Microblog:
-    def __init__(self, blocks: dict[tuple[SiteId, SiteId], Slot], last_in_effect: dict[SiteId, int]) -> None:
+    def __init__(
+        self,
+        blocks: dict[tuple[SiteId, SiteId], Slot],
+        last_in_effect: dict[SiteId, int],
+        members: Members | None = None,
+    ) -> None:
+        """Without `members` nobody asks who they are."""
         self.blocks = blocks
         self._last_in_effect = last_in_effect
+        self._members = members or Members((), 0)
 
     def last_in_effect(self, author: SiteId) -> int:
         """The author's last number in effect, 0 before the first."""
@@ -45,6 +60,8 @@ class Microblog:
         shown: list[SiteId] = []
         numbers: dict[SiteId, int] = {}
         table: list[WriteBlock] = []
+        misfits: list[tuple[Slot, str]] = []
+        changes: list[Change] = []
         known = self._last_in_effect
         for slot, entry in run:
             author = entry.author
@@ -56,11 +73,26 @@ class Microblog:
             known[author] = numbers[author] = entry.number
             if entry.body.startswith(_TWEET):
                 shown.append(author)
+            elif entry.body.startswith(_READMIT):
+                misfit = self._readmit(slot, entry.body, numbers)
+                if misfit is None:
+                    changes.append(Change(slot, entry.body))
+                else:
+                    void.append(slot)
+                    misfits.append((slot, misfit))
             else:
-                table += self._changes(slot, author, entry)
-        return Applied(tuple(void), tuple(shown), numbers, tuple(table))
+                table += self._blocking(slot, author, entry)
+        return Applied(tuple(void), tuple(shown), numbers, tuple(table), tuple(misfits), tuple(changes))
 
-    def _changes(self, slot: Slot, author: SiteId, entry: Entry) -> list[WriteBlock]:
+    def _readmit(self, slot: Slot, body: str, numbers: dict[SiteId, int]) -> str | None:
+        operation = decode(body).operation
+        assert isinstance(operation, Readmit)
+        misfit, site = self._members.apply(slot, operation), operation.site
+        if misfit is None:
+            self._last_in_effect[site] = numbers[site] = numbers_end(self.last_in_effect(site))
+        return misfit
+
+    def _blocking(self, slot: Slot, author: SiteId, entry: Entry) -> list[WriteBlock]:
         match decode(entry.body).operation:
             case Block(target) if (author, target) not in self.blocks and author != target:
                 self.blocks[author, target] = slot

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final, assert_never
 
-from engine.core.entry import Block, Operation, Tweet, Unblock, Withdrawal
+from engine.core.entry import Block, Operation, Readmit, Tweet, Unblock, Withdrawal
 from engine.core.ids import SiteId, Tick
 from engine.core.settings import Timings
 from engine.sim.scenario.acts import (
@@ -211,8 +211,8 @@ def _operation(operation: Operation) -> str:
             return f"blocks {target}"
         case Unblock(target):
             return f"unblocks {target}"
-        case Withdrawal():
-            raise AssertionError("no user submits a withdrawal")
+        case Withdrawal() | Readmit():
+            raise AssertionError(f"no line of a scenario submits {operation}")
         case _:
             assert_never(operation)
 

@@ -1,6 +1,7 @@
 """The truth about prefixes: what each site applies and shows, against a replay of the chosen log (R2).
 
 Rules that hold here:
+- M1: what changes who votes is durable with the entry that does, and nothing else is.
 - R2: what a site applies is what the replay gives, void entries included; a change of the block table is durable with
   the entry that makes it, and what a site shows is the table of its prefix.
 """
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 
 from engine.core.entry import in_words
 from engine.core.ids import SiteId, Slot
-from engine.core.storage import InEffect, Stored, WriteApplied, WriteBlock
+from engine.core.storage import Change, InEffect, Stored, WriteApplied, WriteBlock
 from engine.sim.image import Image
 from engine.sim.truth.replay import Applied, Pair, Replay
 from engine.sim.violation import Judge, violate
@@ -25,6 +26,7 @@ class Prefixes:
         self._replay = replay
         self._blocks: list[dict[Pair, Slot]] = [{} for _ in names]
         self._due: list[deque[tuple[Pair, Slot | None]]] = [deque() for _ in names]
+        self._changes: list[deque[Change]] = [deque() for _ in names]
 
     def started(self, index: int, stored: Stored) -> None:
         if stored.blocks != self._blocks[index]:
@@ -34,6 +36,7 @@ class Prefixes:
     def replaced(self, index: int, image: Image) -> None:
         self._blocks[index] = dict(image.blocks)
         self._due[index].clear()
+        self._changes[index].clear()
 
     def applied(self, index: int, write: WriteApplied, image: Image) -> None:
         name, chosen = self._names[index], self._replay.applied[write.first - 1 : write.last]
@@ -50,6 +53,8 @@ class Prefixes:
             violate("R2", f"applies {write}, a replay gives {chosen}", slot=write.first, site=name)
         self.committed(index)
         self._due[index].extend(applied.table for applied in chosen if applied.table is not None)
+        changes = [(slot, each) for slot, each in enumerate(chosen, start=write.first) if each.change]
+        self._changes[index].extend(Change(Slot(slot), each.entry.body) for slot, each in changes)
 
     def block(self, index: int, write: WriteBlock) -> None:
         pair, due = (write.blocker, write.blocked), self._due[index]
@@ -60,11 +65,18 @@ class Prefixes:
         else:
             self._blocks[index][pair] = write.slot
 
+    def changed(self, index: int, change: Change) -> None:
+        due = self._changes[index]
+        if not due or due.popleft() != change:
+            violate("M1", f"keeps {change}, which a replay does not give", site=self._names[index])
+
     def committed(self, index: int) -> None:
         """All that belongs to what was applied is durable."""
         due = self._due[index]
         if due:
             violate("R2", f"keeps no change of the block table, a replay has {due[0]}", site=self._names[index])
+        if changes := self._changes[index]:
+            violate("M1", f"keeps no change of who votes, a replay has {changes[0]}", site=self._names[index])
 
     def shows(self, index: int, blocks: dict[Pair, Slot]) -> None:
         """A site shows this block table for its prefix."""
@@ -75,7 +87,12 @@ class Prefixes:
 
 def _in_effect(chosen: Sequence[Applied]) -> dict[SiteId, InEffect]:
     """What entries that were applied one after the other change for their authors."""
-    taken = [applied for applied in chosen if not applied.void and applied.entry.author is not None]
-    numbers = {applied.entry.author: applied.entry.number for applied in taken}
+    taken = [each for each in chosen if (each.numbered or not each.void) and each.entry.author is not None]
+    numbers: dict[SiteId | None, int] = {}
+    for applied in taken:
+        numbers[applied.entry.author] = applied.entry.number
+        if applied.taken is not None:
+            site, number = applied.taken
+            numbers[site] = number
     tweets = Counter(applied.entry.author for applied in taken if applied.shown)
     return {author: InEffect(author, number, tweets[author]) for author, number in numbers.items() if author}

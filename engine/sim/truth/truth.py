@@ -47,6 +47,7 @@ from engine.core.storage import (
     Write,
     WriteApplied,
     WriteBlock,
+    WriteChange,
     WriteEvents,
     WriteEvidence,
     WriteLearned,
@@ -78,7 +79,7 @@ class Truth:
     def __init__(self, settings: Sequence[Settings], disks: Sequence[Disk], reached: Reached, judge: Judge) -> None:
         names = tuple(each.site for each in settings)
         self.ballots = Ballots(names, judge)
-        self.replay = Replay()
+        self.replay = Replay(names, settings[0].change_lag)
         self.outcomes = Outcomes(judge)
         self.reads = Reads(quorum_size(len(names)))
         self._stores = Stores(names, disks, reached, judge)
@@ -147,6 +148,8 @@ class Truth:
                     self._learned(index, run)
                 case WriteApplied():
                     self._prefixes.applied(index, write, self._disks[index].image)
+                case WriteChange(change):
+                    self._prefixes.changed(index, change)
                 case WriteBlock():
                     self._prefixes.block(index, write)
                 case WriteEvents():

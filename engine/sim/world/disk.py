@@ -62,6 +62,7 @@ class SimDisk:
             last_in_effect=dict(image.last_in_effect),
             open_events=image.open_runs(),
             peers=dict(image.peers),
+            changes=tuple(image.changes),
         )
 
     def commit(self, writes: Sequence[Write]) -> int:
