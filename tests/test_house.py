@@ -27,6 +27,7 @@ LONG: Final = {
     "engine.contract.answers": "one shape after the other, as docs/control.md has them",
     "engine.core.messages": "one message after the other, each with what it says of itself",
     "engine.sim.world.site": "one pass and its turn, and each point between its items at which a process may end",
+    "storage.rows": "one table after the other, each with what its rows say",
 }
 """A file is long where its subject is: why it is not cut."""
 
