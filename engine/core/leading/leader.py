@@ -25,7 +25,7 @@ from engine.core.effects import SawAttempt
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick, named
 from engine.core.leading.chains import Chains
-from engine.core.leading.reign import Campaign, Flight, Reign, land
+from engine.core.leading.reign import Campaign, Flight, Reign, land, overtaken, sent, sent_again
 from engine.core.log.learner import Learner
 from engine.core.log.pages import ENTRY_BYTES_MIN, cost_bytes, fitting, run_pages
 from engine.core.messages import Accept, Accepted, Cause, Prepare, Promise, Refused
@@ -34,7 +34,7 @@ from engine.core.settings import WINDOW_SLOTS, Settings
 from engine.core.spans import Part
 from engine.core.step import Step
 from engine.core.synod.phases import Accepting, accepted, is_chosen, report, why_adopted
-from engine.core.synod.proposer import RESEND_MAX, Proposer, Rounds
+from engine.core.synod.proposer import Proposer, Rounds
 from engine.core.views import AttemptPhase, AttemptView, ElectionPhase
 
 FLIGHTS_MAX: Final = 8_192
@@ -144,14 +144,18 @@ class Leader:
         reign = self._reign
         if reign is None or message.ballot != reign.ballot:
             return
+        newest: Tick | None = None
         for span in message.spans:
             for first, last, flight in reign.flights.over(*span):
+                newest = flight.sent_at
                 phase = accepted(flight.phase, sender, message.ballot)
                 if is_chosen(phase, self._settings.quorum):
                     land(reign, first, last)
                     self._on_chosen(step, first, phase)
                 elif phase is not flight.phase:
                     reign.flights.put(first, last, replace(flight, phase=phase))
+        if newest is not None:
+            overtaken(reign, step.now, sender, newest)
         self._launch(step, reign)
 
     def on_refused(self, step: Step, sender: SiteId, message: Refused) -> None:
@@ -322,14 +326,13 @@ class Leader:
         """The accept rounds at the range ballot. Slots that too few promised have none: a synod settles each."""
         left_out = reign.left_out.over(run.first, run.last) if reign.left_out else ()
         short = [slot for *span, sites in left_out if self._is_short(reign, sites) for slot in slots_of(*span)]
-        every = self._settings.timings.retransmit
-        resend_at = Tick(step.now + every)
         for first, last in spans_of(slot for slot, _ in run if slot not in short) if short else [(run.first, run.last)]:
             part = run.cut(first, last)
-            flight = Flight(Accepting(reign.ballot, part.entries), step.now, resend_at, every)
+            phase = Accepting(reign.ballot, part.entries)
+            flight = sent(phase, step.now, self._settings.timings.retransmit)
             reign.flights.put(first, last, flight)
             reign.flying_bytes += cost_bytes(part.entries)
-            reign.due = min(reign.due, resend_at)
+            reign.due = min(reign.due, flight.resend_at)
             yield part
         for slot in short:
             if self._proposer.attempt(slot) is None:
@@ -358,9 +361,7 @@ class Leader:
             if flight.refused:
                 self._settle(step, reign, part)
                 continue
-            every = Tick(min(RESEND_MAX, flight.resend_every * 2))
-            again = replace(flight, resend_every=every, resend_at=Tick(step.now + every))
-            reign.flights.put(part.first, part.last, again)
+            reign.flights.put(part.first, part.last, sent_again(flight, step.now))
             for site in self._settings.sites:
                 if site not in flight.phase.accepted:
                     missing.setdefault(site, []).append(Run(part.first, flight.phase.entries))

@@ -2,6 +2,7 @@
 
 Rules that hold here:
 - A4: a promise counts once all its pages came; a slot that a promise left out has one promise less.
+- What is overtaken is probably lost, and is sent again before its time: a few times, each later than the last.
 - What is in flight is kept by spans of slots that stand alike, and counted in bytes. What lands is taken out of both.
 """
 
@@ -9,6 +10,8 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -18,16 +21,27 @@ from engine.core.leading.chains import Chains
 from engine.core.log.pages import cost_bytes
 from engine.core.spans import Spans, cut_entries
 from engine.core.synod.phases import Accepting, Found, cut_found
+from engine.core.synod.proposer import RESEND_MAX
 from engine.core.value import Value
+
+OVERTAKEN_MAX: Final = 8
+"""How many of the lowest flights are looked at: they hold up the prefix."""
+
+OVERTAKEN_SHARE: Final = 50
+"""What was overtaken is sent again after this part of the retransmit interval: datagrams may change their order."""
 
 
 class Flight(Value):
-    """Phase 2 of slots that stand alike."""
+    """Phase 2 of slots that stand alike. `overtaken`: what was sent later was accepted first; then it is sent again
+    `soon`, which doubles each time, so that what never arrives is sent no more often than a few times more."""
 
     phase: Accepting
     since: Tick
+    sent_at: Tick
     resend_at: Tick
     resend_every: Tick
+    soon: Tick
+    overtaken: bool = False
     refused: frozenset[SiteId] = frozenset()
 
 
@@ -85,3 +99,28 @@ def land(reign: Reign, first: Slot, last: Slot) -> None:
     """What was in flight there is settled, or goes another way."""
     for part in reign.flights.remove(first, last):
         reign.flying_bytes -= cost_bytes(part.value.phase.entries)
+
+
+def sent(phase: Accepting, now: Tick, every: Tick) -> Flight:
+    return Flight(phase, now, now, Tick(now + every), every, Tick(max(1, every // OVERTAKEN_SHARE)))
+
+
+def sent_again(flight: Flight, now: Tick) -> Flight:
+    every, soon = flight.resend_every, flight.soon
+    if flight.overtaken:
+        soon = Tick(2 * soon)
+    else:
+        every = Tick(min(RESEND_MAX, 2 * every))
+    return Flight(flight.phase, flight.since, now, Tick(now + every), every, soon)
+
+
+def overtaken(reign: Reign, now: Tick, sender: SiteId, newest: Tick) -> None:
+    """`sender` accepted what left at `newest`. What left before, and it has not accepted, is probably lost: it is sent
+    again soon, for the whole log waits for it."""
+    for first, last, flight in list(islice(reign.flights, OVERTAKEN_MAX)):
+        if flight.sent_at >= newest:
+            break
+        at = Tick(now + flight.soon)
+        if at < flight.resend_at and not flight.overtaken and sender not in flight.phase.accepted:
+            reign.flights.put(first, last, replace(flight, resend_at=at, overtaken=True))
+            reign.due = min(reign.due, at)
