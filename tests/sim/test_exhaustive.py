@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from engine.sim.proving.exhaustive.__main__ import main
-from engine.sim.proving.exhaustive.catalog import DUEL, PAGES, QUICK, TOLD, ZERO, SmallCluster
+from engine.sim.proving.exhaustive.catalog import AGAIN, DUEL, PAGES, QUICK, TOLD, ZERO, SmallCluster
 from engine.sim.proving.exhaustive.search import Move, Searched, State, search
 from engine.sim.proving.exhaustive.states import ClusterStates, ForgetfulStates
 
@@ -51,7 +51,7 @@ def test_forgetting_who_is_who_among_acceptors_loses_no_state() -> None:
 
 
 @pytest.mark.parametrize(
-    "cluster", [DUEL, TOLD, ZERO, replace(PAGES, cast=PAGES.cast[:1])], ids=lambda cluster: cluster.name
+    "cluster", [AGAIN, DUEL, TOLD, ZERO, replace(PAGES, cast=PAGES.cast[:1])], ids=lambda cluster: cluster.name
 )
 def test_forgetting_votes_that_nobody_counts_any_more_loses_no_state(cluster: SmallCluster) -> None:
     """B3: they come to nothing."""

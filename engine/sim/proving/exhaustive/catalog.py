@@ -102,6 +102,14 @@ _A1: Final = _tweet(SiteId("a"), 1)
 _A2: Final = _tweet(SiteId("a"), 2)
 _B1: Final = _tweet(SiteId("b"))
 
+AGAIN: Final = SmallCluster(
+    "synod p p",
+    "one slot, one proposer, two ballots: 1.p 2.p",
+    (_contender(P, 1, 2),),
+    Searched(states=4_280, steps=11_589, depth=23),
+    kind=ClusterStates,
+)
+
 DUEL: Final = SmallCluster(
     "duel",
     "one slot, two proposers, two ballots: 1.p 1.q",
@@ -138,14 +146,8 @@ PAGES: Final = SmallCluster(
 
 QUICK: Final = (
     DUEL,
+    AGAIN,
     TOLD,
-    SmallCluster(
-        "synod p q p",
-        "one slot, two proposers, three ballots: 1.p 1.q 2.p",
-        (_contender(P, 1, 2), _contender(Q, 1)),
-        Searched(states=816_949, steps=2_575_971, depth=35),
-        kind=ClusterStates,
-    ),
     SmallCluster(
         "synod of four",
         "one slot, two proposers, four ballots: 1.p 1.q 2.p 2.q",
@@ -258,6 +260,13 @@ QUICK: Final = (
 )
 
 LONG: Final = (
+    SmallCluster(
+        "synod p q p",
+        "one slot, two proposers, three ballots: 1.p 1.q 2.p",
+        (_contender(P, 1, 2), _contender(Q, 1)),
+        Searched(states=816_949, steps=2_575_971, depth=35),
+        kind=ClusterStates,
+    ),
     SmallCluster(
         "synod p p q",
         "one slot, two proposers, three ballots: 1.p 2.p 2.q",

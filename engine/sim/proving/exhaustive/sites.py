@@ -48,9 +48,11 @@ _NO_ROUND: Final = Round(0)
 
 @dataclass(frozen=True, slots=True)
 class SiteState:
-    """`consensus` is what it has in memory, and `memory` the value of that; `taken` are the ballots of its attempts."""
+    """`consensus` is what it has in memory, and `memory` the value of that; `taken` are the ballots of its attempts.
+    All states of a search have the same `votes`: what a vote brought a state to."""
 
     consensus: Consensus = field(compare=False)
+    votes: dict[tuple[SiteState, SiteId, Message], SiteState | None] = field(compare=False, repr=False)
     memory: Hashable
     disk_round: Round
     taken: frozenset[Ballot] = frozenset()
@@ -109,7 +111,7 @@ class Site:
 
     def start(self, settled: logs.Log) -> SiteState:
         consensus = logs.consensus(_settings(self.site), settled)
-        return SiteState(consensus, frozen(consensus), _NO_ROUND, learned=settled)
+        return SiteState(consensus, {}, frozen(consensus), _NO_ROUND, learned=settled)
 
     def crashed(self, state: SiteState) -> SiteState:
         consensus = logs.consensus(_settings(self.site), state.learned, used=state.disk_round)
@@ -139,7 +141,7 @@ class Site:
     def _ask_on(self, state: SiteState, sender: SiteId, message: Message) -> Iterator[Choice]:
         """What a promise had no room for is asked for."""
         if isinstance(message, Promise) and message.last is not None:
-            after = self._after(state, partial(_take, sender, message))
+            after = self._voted(state, sender, message)
             asked = set[Message]() if after is None else _prepares(after, message.ballot)
             if not asked <= state.sent:
                 yield Choice("asks for the next page", replace(state, sent=state.sent | asked))
@@ -148,7 +150,7 @@ class Site:
         half_counted, known = [state], {state}
         for before in half_counted:
             for sender, message in mail:
-                after = self._after(before, partial(_take, sender, message))
+                after = self._voted(before, sender, message)
                 if after is None:
                     continue
                 if isinstance(message, Promise):
@@ -163,6 +165,13 @@ class Site:
                     half_counted.append(after)  # with what the promise says is chosen, which others may say too
                 else:
                     yield Choice(what, after)
+
+    def _voted(self, state: SiteState, sender: SiteId, message: Message) -> SiteState | None:
+        """As `_after`; the same votes are counted again and again, together with ever other ones."""
+        vote = state, sender, message
+        if vote not in state.votes:
+            state.votes[vote] = self._after(state, partial(_take, sender, message))
+        return state.votes[vote]
 
     def _after(self, state: SiteState, act: Callable[[Consensus, Step], None]) -> SiteState | None:
         """None where that leads out of what is searched. Raises Violated."""
@@ -187,7 +196,8 @@ class Site:
                     learned = learned.union(write.run)
                 case _:
                     pass
-        return SiteState(consensus, frozen(consensus), disk_round, taken, learned, state.sent | sent)
+        memory = frozen(consensus)
+        return SiteState(consensus, state.votes, memory, disk_round, taken, learned, state.sent | sent)
 
     def _is_of_range(self, message: Message) -> bool:
         """A promise of all slots from one on, or a page of it: a ballot has one purpose (B1)."""

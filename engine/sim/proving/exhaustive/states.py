@@ -101,6 +101,7 @@ class ClusterStates:
         self._said = _Answers(self._votes_of)
         self._testimony = _Answers(self._testimony_of)
         self._together = _Answers(self._cast_of)
+        self._begun = _Answers(self._begin)
         self._taken = _Answers(self._take)
         self._heard = _Answers(self._hear)
         self._counted = _Answers(self._count)
@@ -164,9 +165,9 @@ class ClusterStates:
         sent = _sorted(message for state in states for message in state.sent)
         nothing, chosen = self._mails(()), self._mails(tuple(each for each in sent if isinstance(each, Chosen)))
         begun = tuple(
-            (each.site, what, (*numbers[:index], self._actors(after), *numbers[index + 1 :]))
-            for index, (each, state) in enumerate(zip(self._cast, states, strict=True))
-            for what, after in each.attempts(state)
+            (each.site, what, (*numbers[:index], after, *numbers[index + 1 :]))
+            for index, each in enumerate(self._cast)
+            for what, after in self._begun[index, numbers[index]]
         )
         return _Cast(
             mail=self._mails(tuple(message for message in sent if isinstance(message, self._takes))),
@@ -177,6 +178,12 @@ class ClusterStates:
             ),
             witnesses=tuple(self._witnesses(state.witness()) for state in states),
         )
+
+    def _begin(self, question: tuple[int, int]) -> _Choices:
+        """What one of the cast may begin. Asked: its place, and its state."""
+        place, actor = question
+        begun = self._cast[place].attempts(self._actors.values[actor])
+        return tuple((what, self._actors(after)) for what, after in begun)
 
     def _take(self, voter_and_mail: tuple[int, int]) -> _Choices:
         """What an acceptor comes to."""
@@ -250,7 +257,13 @@ class ForgetfulStates(ClusterStates):
         return actors + tuple([kept[counted, voter] for voter in state[count:]])
 
     def canonical(self, state: State) -> State:
-        return super().canonical(self.kept(state))
+        """As that of what is kept, in one: most of a search is here."""
+        count = len(self._cast)
+        actors = state[:count]
+        counted, kept = self._open[actors], self._kept
+        voters = [kept[counted, voter] for voter in state[count:]]
+        homes = len(self._homes)
+        return (*actors, *voters[:homes], *sorted(voters[homes:]))
 
     def _open_of(self, actors: State) -> int:
         return self._counted_sets(frozenset().union(*(self._actors.values[number].open for number in actors)))
