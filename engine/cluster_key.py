@@ -1,6 +1,7 @@
 """The cluster key: 32 random bytes that all sites share, in a file of their own.
 
 Rules that hold here:
+- While the sites change it there are two. All is sealed under the first, and opened under either (W1).
 - The file is one line of 64 hexadecimal digits. Only its owner may read it (mode 0600).
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +18,13 @@ KEY_BYTES: Final = 32
 KEY_FORM: Final = f"one line of {2 * KEY_BYTES} hexadecimal digits"
 _KEY: Final = re.compile(rb"[0-9a-fA-F]{%d}\r?\n?\Z" % (2 * KEY_BYTES))
 _FILE_BYTES_MAX: Final = 1_024
+
+
+class WhichKey(StrEnum):
+    """Of the two that a sites file may name."""
+
+    FIRST = "first"
+    SECOND = "second"
 
 
 class BadKey(Exception):
@@ -30,6 +39,8 @@ def read_key(path: Path) -> bytes:
             content = file.read(_FILE_BYTES_MAX)
     except FileNotFoundError:
         raise BadKey(f"the key file {path} is not there: copy it from another site of the cluster") from None
+    except ValueError:
+        raise BadKey(f"no file has the name {str(path)!r}: name the key's file") from None
     except OSError as error:
         what_to_do = "make it a file of the user whom the site runs as, mode 0600"
         raise BadKey(f"the key file {path} cannot be read ({error.strerror}): {what_to_do}") from None

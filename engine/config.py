@@ -10,6 +10,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -29,9 +30,12 @@ from engine.datagram import (
     DATAGRAM_BYTES_MIN,
     DatagramSizes,
 )
-from engine.plain_yaml import ConfigError, Section, Text, read_section
+from engine.plain_yaml import NO_LIST, ConfigError, Section, Text, Texts, Value, read_section
 
 CLUSTER_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,31}\Z")
+
+KEYS_MAX: Final = 2
+"""How many a sites file may name: one, or two while the sites change theirs."""
 
 ENVELOPE_BYTES: Final = 300
 """What a datagram holds beside the entries of one message, at most: seal, packet, the message's own fields (W4)."""
@@ -45,6 +49,10 @@ class Cluster:
     name: str
     leadership: Leadership
     key: bytes | None = field(repr=False)
+    second_key: bytes | None = field(repr=False)
+    """What opens, too, while the sites change their key; nothing is sealed under it."""
+    key_files: tuple[str, ...]
+    """Of these keys, as the file names them."""
     addresses: Mapping[SiteId, Address]
     """In the order of the file."""
     timings: Timings
@@ -97,6 +105,7 @@ _EXAMPLES: Final = {
     "key": "`key: cluster.key`",
     "sites": "`sites:` and below it, indented, a line such as `alice: 127.0.0.1:7001` for each site",
 }
+_TWO_KEYS: Final = "`key: [new.key, old.key]`"
 _SETTINGS: Final = (*_EXAMPLES, *_RANGES)
 
 
@@ -128,11 +137,15 @@ class _Reader:
         name = self._name()
         leadership = self._leadership()
         addresses = self._addresses()
+        key_files = self._key_files()
+        keys = self._keys(key_files)
         return Cluster(
             path=self._path,
             name=name,
             leadership=leadership,
-            key=self._key(),
+            key=keys[0] if keys else None,
+            second_key=keys[1] if len(keys) == KEYS_MAX else None,
+            key_files=tuple(file.text for file in key_files),
             addresses=addresses,
             timings=Timings(
                 heartbeat=self._ticks("heartbeat_ms", 1, _DEFAULTS.heartbeat),
@@ -162,6 +175,8 @@ class _Reader:
         sites = self._section.items.get("sites")
         if sites is None:
             raise self._missing("sites")
+        if isinstance(sites, Texts):
+            raise self._error(sites.line, NO_LIST)
         if not isinstance(sites, Section):
             raise self._error(sites.line, f"names no sites: write {_EXAMPLES['sites']}")
         if not 1 <= len(sites.items) <= SITES_MAX:
@@ -195,14 +210,39 @@ class _Reader:
                 why = f"{site} at {address} and {other} at {taken} can never meet, one is IPv6 and one IPv4"
                 raise self._error(lines[site], f"{why}: write addresses of one kind for all sites")
 
-    def _key(self) -> bytes | None:
-        if "key" not in self._section.items:
-            return None
-        name = self._required("key")
+    def _key_files(self) -> tuple[Text, ...]:
+        given = self._section.items.get("key")
+        match given:
+            case None:
+                return ()
+            case Text():
+                return (given,)
+            case Texts(items, line):
+                if not items:
+                    raise self._error(line, f"names no key: write {_EXAMPLES['key']}")
+                if len(items) > KEYS_MAX:
+                    why = f"a cluster has one key, or two while it changes to another, not {len(items)}"
+                    raise self._error(line, f"{why}: end one change first, then begin the next")
+                return items
+            case Section(line=line):
+                raise self._error(line, f"a key is a file's name: write {_EXAMPLES['key']}, or {_TWO_KEYS}")
+
+    def _keys(self, files: tuple[Text, ...]) -> list[bytes]:
+        if len({os.path.normpath(self._path.parent / file.text) for file in files}) < len(files):
+            why = f"names the file {files[0].text} twice"
+            raise self._error(files[-1].line, f"{why}: name the other key's file, or write {_EXAMPLES['key']}")
+        keys = [self._key(file) for file in files]
+        if len(set(keys)) < len(keys):
+            why = f"{files[0].text} and {files[1].text} hold the same key"
+            raise self._error(files[1].line, f"{why}: a new one is made by `loggos init --new-key FILE`")
+        return keys
+
+    def _key(self, file: Text) -> bytes:
         try:
-            return read_key(self._path.parent / name.text)
+            return read_key(self._path.parent / file.text)
         except BadKey as error:
-            raise self._error(name.line, str(error)) from None
+            hint = f"; two files are written as {_TWO_KEYS}" if "," in file.text else ""
+            raise self._error(file.line, f"{error}{hint}") from None
 
     def _ticks(self, setting: str, unit_ms: int, default: Tick) -> Tick:
         number = self._number(setting)
@@ -227,7 +267,9 @@ class _Reader:
             raise self._missing(setting)
         return self._text(setting, self._section.items[setting])
 
-    def _text(self, name: str, value: Text | Section) -> Text:
+    def _text(self, name: str, value: Value) -> Text:
+        if isinstance(value, Texts):
+            raise self._error(value.line, NO_LIST)
         if not isinstance(value, Text):
             raise self._error(value.line, f"{name!r} takes one value: write `{name}: ...` on one line")
         return value

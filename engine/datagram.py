@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from engine.core.ids import SiteId
+
 DATAGRAM_BYTES_MAX: Final = 60_000
 """The largest sealed datagram that a site sends or takes; what is longer is OVERSIZE."""
 
@@ -79,11 +81,13 @@ class Reason(StrEnum):
 
 
 class Rejected(Exception):
-    """A datagram is dropped, unanswered and without effect (W2, W3); `reason` is counted."""
+    """A datagram is dropped, unanswered and without effect (W2, W3); `reason` is counted. `claimed` is the site in
+    whose name it comes where it does not open: anybody can write that name."""
 
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: Reason, claimed: SiteId | None = None) -> None:
         super().__init__(reason.value)
         self.reason = reason
+        self.claimed = claimed
 
 
 class TooLong(Exception):

@@ -1,8 +1,8 @@
 """A YAML file of nested names and texts, with the line of each: what is left of YAML when it is only a notation.
 
 Rules that hold here:
-- Only mappings and scalars: lists, anchors, aliases, tags and second documents are refused, and so is a name given
-  twice.
+- Only mappings, scalars and lists of scalars: lists of anything else, anchors, aliases, tags and second documents are
+  refused, and so is a name given twice.
 - Scalars are the text as written, never a number, date or boolean of YAML's.
 - Every refusal is a ConfigError with file and line. A file that is too long or nested too deep is refused unread.
 """
@@ -17,6 +17,7 @@ import yaml
 
 FILE_BYTES_MAX: Final = 65_536
 DEPTH_MAX: Final = 8
+NO_LIST: Final = 'lists are not taken here: write `name: value` lines (IPv6 as "[::1]:7001")'
 
 _OPENING: Final = (
     yaml.BlockMappingStartToken,
@@ -44,12 +45,23 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Texts:
+    """A list; most settings take none, and refuse it with NO_LIST."""
+
+    items: tuple[Text, ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """`items` are in the order of the file; `lines` are those of their keys."""
 
     line: int
-    items: dict[str, Text | Section]
+    items: dict[str, Value]
     lines: dict[str, int]
+
+
+Value = Text | Texts | Section
 
 
 def read_section(path: Path) -> Section:
@@ -122,15 +134,17 @@ def _not_yaml(path: Path, text: str, error: yaml.MarkedYAMLError) -> ConfigError
     return ConfigError(path, line, f"is not YAML ({error.problem}): {instead}")
 
 
-def _value(path: Path, node: yaml.Node) -> Text | Section:
+def _value(path: Path, node: yaml.Node) -> Value:
     line = node.start_mark.line + 1
     match node:
         case yaml.ScalarNode():
             return Text(node.value, line)
         case yaml.MappingNode():
             return _section(path, node)
+        case yaml.SequenceNode() if all(isinstance(item, yaml.ScalarNode) for item in node.value):
+            return Texts(tuple(Text(item.value, item.start_mark.line + 1) for item in node.value), line)
         case _:
-            raise ConfigError(path, line, 'lists are not taken: write `name: value` lines (IPv6 as "[::1]:7001")')
+            raise ConfigError(path, line, NO_LIST)
 
 
 def _section(path: Path, node: yaml.MappingNode) -> Section:

@@ -12,7 +12,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +21,7 @@ from engine.core.ids import SiteId
 from engine.core.messages import Packet
 from engine.datagram import SEAL_BYTES, Reason, Rejected
 from engine.parts import NUMBER_BYTES, Cutter, Reassembly, is_part
-from engine.seal import Seal
+from engine.seal import OpenedUnder, Seal
 
 CHALLENGE_BYTES: Final = 8
 _SOUNDING: Final = b"\x02"
@@ -50,9 +50,18 @@ Opened = Packet | Sounding | Echo
 class Wire:
     """One process's end of all its links; made once, for its nonces are counted here (W1)."""
 
-    def __init__(self, cluster_key: bytes | None, cluster: str, sites: Sequence[SiteId], me: SiteId) -> None:
-        """`sites` are the sorted names of all sites, `me` one of them; no key: loopback clusters only."""
-        self._seal = Seal(cluster_key, cluster, sites, me)
+    def __init__(
+        self,
+        cluster_key: bytes | None,
+        cluster: str,
+        sites: Sequence[SiteId],
+        me: SiteId,
+        *,
+        second_key: bytes | None = None,
+    ) -> None:
+        """`sites` are the sorted names of all sites, `me` one of them; no key: loopback clusters only. `second_key`
+        opens what `cluster_key` does not, and seals nothing."""
+        self._seal = Seal(cluster_key, cluster, sites, me, second_key=second_key)
         self._decoder = Decoder(sites)
         self._cutter = Cutter(int.from_bytes(os.urandom(NUMBER_BYTES), "big"))
         self._reassembly = Reassembly(sites)
@@ -61,6 +70,11 @@ class Wire:
     def given_up(self) -> int:
         """How many packets lacked a part for too long."""
         return self._reassembly.given_up
+
+    @property
+    def opened_under(self) -> Mapping[SiteId, OpenedUnder]:
+        """Under which key the others' datagrams opened."""
+        return self._seal.opened_under
 
     def seal(self, to: SiteId, packet: Packet, datagram_bytes_max: int) -> list[bytes]:
         """The datagrams that together carry a packet to `to`, each at most so long; none if it has no messages.

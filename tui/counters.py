@@ -15,12 +15,13 @@ def single(counters: Counters) -> Mapping[str, int]:
 
 
 def grouped(counters: Counters) -> Mapping[str, Mapping[str, int]]:
-    """Those that are a number for each outcome, reason or act, by name; each group ascends."""
+    """Those that are a number for each outcome, reason, peer or act, by name; each group ascends."""
     groups = {
         "events": counters.events,
         "faults": asdict(counters.faults),
         "receive_errors": counters.receive_errors,
         "rejected": counters.rejected,
+        "second_key": counters.second_key,
         "send_errors": counters.send_errors,
     }
     return {name: dict(sorted(group.items())) for name, group in groups.items()}

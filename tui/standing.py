@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from enum import Enum, auto
 from typing import Final
 
+from engine.cluster_key import WhichKey
 from engine.contract.status import Peer, Status
+from engine.core.ids import SiteId, named
 from tui import costs, leading
 from tui.counted import listed, plural
 from tui.parts import Part, Role
@@ -72,9 +74,27 @@ def facts(status: Status) -> Iterator[tuple[str, Part]]:
         yield "recovery", Part("catching up with the others", Role.NOTE)
     if status.unknown:
         yield "events", Part(f"{status.unknown:,} with an outcome not known yet", Role.WARN)
+    yield from _keys(status)
     yield "costs", Part(costs.in_words(status.counters.costs))
     yield "engine", Part(f"{status.version}, pid {status.pid}, since {local_time(status.since):%d %b %H:%M}")
     yield from where(status)
+
+
+def _keys(status: Status) -> Iterator[tuple[str, Part]]:
+    """Of a second key, who needs it, and of whom that is not known: it is dropped only where nobody does."""
+    key = status.key
+    if key is None:
+        return
+    if key.second is None:
+        yield "key", Part(f"seals and opens under {key.first}")
+        return
+    users = [SiteId(site) for site, peer in status.peers.items() if peer.key == WhichKey.SECOND]
+    unheard = [SiteId(site) for site, peer in status.peers.items() if peer.key is None]
+    told = [f"{named(users)} {'seals' if len(users) == 1 else 'seal'} under that"] if users else []
+    told += [f"{named(unheard)} not heard yet"] if unheard else []
+    said = ", ".join(told) or "no peer seals under that"
+    role = Role.NOTE if told else Role.PLAIN
+    yield "key", Part(f"seals under {key.first}, opens under {key.second} too: {said}", role)
 
 
 def where(status: Status) -> Iterator[tuple[str, Part]]:

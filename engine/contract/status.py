@@ -31,6 +31,8 @@ class Peer(Shape):
     voting: ForScreens[bool | None]
     address: ForScreens[str | None]
     datagram_bytes: int
+    key: str | None
+    """A `WhichKey`: under which the latest datagram of it opened."""
 
 
 class PerEvent(Shape):
@@ -68,7 +70,7 @@ class FaultCounts(Shape):
 
 class Counters(Shape):
     """What only grows, since the site's engine started. `events` are counted by outcome, what was `rejected` and the
-    errors by reason."""
+    errors by reason, what opened under the `second_key` by peer."""
 
     datagrams_in: int
     datagrams_out: int
@@ -83,9 +85,17 @@ class Counters(Shape):
     messages_out: int
     events: dict[str, int]
     rejected: dict[str, int]
+    second_key: dict[str, int]
     costs: Costs
     faults: FaultCounts
     log_lines_lost: int
+
+
+class KeyFiles(Shape):
+    """As the sites file named them when the engine started; what is sent is sealed under the first."""
+
+    first: str
+    second: str | None
 
 
 class Status(Shape):
@@ -110,6 +120,7 @@ class Status(Shape):
     faults: int
     unknown: int
     fresh_at: str | None
+    key: KeyFiles | None
     peers: dict[str, Peer]
     counters: Counters
     udp: ForScreens[str]

@@ -29,7 +29,7 @@ class NodeCounts:
     costs: Costs = field(default_factory=Costs)
 
 
-def counters_shape(node: NodeCounts, udp: UdpCounts, faults: FaultCounts) -> Counters:
+def counters_shape(node: NodeCounts, udp: UdpCounts, faults: FaultCounts, second_key: dict[str, int]) -> Counters:
     return Counters(
         datagrams_in=udp.datagrams_in,
         datagrams_out=udp.datagrams_out,
@@ -44,6 +44,7 @@ def counters_shape(node: NodeCounts, udp: UdpCounts, faults: FaultCounts) -> Cou
         messages_out=node.messages_out,
         events=dict(node.events),
         rejected=dict(node.rejected),
+        second_key=second_key,
         costs=node.costs.told(),
         faults=status.FaultCounts(**asdict(faults)),
         log_lines_lost=lines_lost(),

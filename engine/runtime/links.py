@@ -12,7 +12,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -27,12 +27,13 @@ from engine.runtime.clock import Clock
 from engine.runtime.counters import NodeCounts
 from engine.runtime.fault_rules import UNTOUCHED, Fate, unsent
 from engine.runtime.faults import FaultLayer, Transit
+from engine.runtime.keys_heard import KeysHeard
 from engine.runtime.peer_addresses import Address, PeerAddresses
 from engine.runtime.recording import Recording
 from engine.runtime.sizes import Sizes
 from engine.runtime.trace import Trace
 from engine.runtime.udp import Datagram, UdpSocket
-from engine.seal import HEADER_BYTES
+from engine.seal import HEADER_BYTES, OpenedUnder
 from engine.wire import Echo, Opened, Sounding
 
 ECHOES_PER_PASS: Final = 16
@@ -53,6 +54,9 @@ class Sealer(Protocol):
     @property
     def given_up(self) -> int: ...
 
+    @property
+    def opened_under(self) -> Mapping[SiteId, OpenedUnder]: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
@@ -69,6 +73,7 @@ class Links:
         replica: Replica,
         wire: Sealer,
         sizes: Sizes,
+        keys_heard: KeysHeard,
         udp: UdpSocket,
         peer_addresses: PeerAddresses,
         faults: FaultLayer,
@@ -80,6 +85,7 @@ class Links:
         self._replica = replica
         self._wire = wire
         self._sizes = sizes
+        self._keys_heard = keys_heard
         self._udp = udp
         self._peer_addresses = peer_addresses
         self._faults = faults
@@ -97,6 +103,8 @@ class Links:
             opened = self._wire.open(datagram.data)
         except Rejected as rejected:
             self._counts.rejected[rejected.reason.value] += 1
+            if rejected.claimed is not None:
+                self._keys_heard.unopened(now, rejected.claimed)
             return []
         match opened:
             case Packet():

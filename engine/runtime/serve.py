@@ -40,6 +40,7 @@ from engine.runtime.counters import NodeCounts
 from engine.runtime.ending import Ending, EndStatus, store_ending
 from engine.runtime.faults import FaultLayer
 from engine.runtime.inbox import Inbox
+from engine.runtime.keys_heard import KeysHeard
 from engine.runtime.links import Links, Sealer
 from engine.runtime.log import logging_to, print_line
 from engine.runtime.node import Node, NodeParts
@@ -95,6 +96,8 @@ class Site:
     folder: Path
     control: Path
     version: str
+    key_files: tuple[str, ...] = ()
+    """Under which `wire` seals and opens, for people."""
     recorded: bool = False
     """Whether all that happens from the start on is kept for the first who records it."""
 
@@ -278,6 +281,7 @@ async def _assemble(site: Site, sockets: Sockets, inbox: Inbox, nursery: trio.Nu
     replica = Replica(settings, storage.load(), storage, Random(), faults.taken)
     facts = ProcessFacts(site.cluster, show(udp.address), site.folder, os.getpid(), site.version, clock.wall_ms())
     sizes = Sizes(site.datagram_sizes, settings.peers, partial(os.urandom, CHALLENGE_BYTES))
+    keys_heard = KeysHeard(site.key_files, site.wire.opened_under, settings.timings.heartbeat)
     board = StatusBoard(
         facts=facts,
         settings=settings,
@@ -287,12 +291,14 @@ async def _assemble(site: Site, sockets: Sockets, inbox: Inbox, nursery: trio.Nu
         udp=udp,
         peer_addresses=peer_addresses,
         sizes=sizes,
+        keys_heard=keys_heard,
         fault_layer=faults,
     )
     links = Links(
         replica=replica,
         wire=site.wire,
         sizes=sizes,
+        keys_heard=keys_heard,
         udp=udp,
         peer_addresses=peer_addresses,
         faults=faults,

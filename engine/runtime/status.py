@@ -15,6 +15,7 @@ from engine.core.views import PeerView
 from engine.runtime.clock import Clock
 from engine.runtime.counters import NodeCounts, counters_shape
 from engine.runtime.faults import FaultLayer
+from engine.runtime.keys_heard import KeysHeard
 from engine.runtime.peer_addresses import PeerAddresses
 from engine.runtime.shapes import at, attempt_shape
 from engine.runtime.sizes import Sizes
@@ -47,6 +48,7 @@ class StatusBoard:
         udp: UdpSocket,
         peer_addresses: PeerAddresses,
         sizes: Sizes,
+        keys_heard: KeysHeard,
         fault_layer: FaultLayer,
     ) -> None:
         self._facts = facts
@@ -57,6 +59,7 @@ class StatusBoard:
         self._udp = udp
         self._peer_addresses = peer_addresses
         self._sizes = sizes
+        self._keys_heard = keys_heard
         self._fault_layer = fault_layer
 
     def status(self) -> Status:
@@ -78,15 +81,16 @@ class StatusBoard:
             recovering=view.recovering,
             voting=view.voting,
             voting_why=view.voting_why,
-            mismatch=view.mismatch,
+            mismatch="; also, ".join(filter(None, (view.mismatch, self._keys_heard.mismatch(now, view.peers)))) or None,
             hindered=view.hindered,
             narrow=self._sizes.narrow,
             unsent=self._peer_addresses.unsent,
             faults=self._fault_layer.rules_on,
             unknown=view.unknown,
             fresh_at=at(view.fresh_at, clock),
+            key=self._keys_heard.told,
             peers={peer.site: self._peer(peer, now) for peer in view.peers},
-            counters=counters_shape(self._counts, self._udp.counts, self._fault_layer.counts),
+            counters=counters_shape(self._counts, self._udp.counts, self._fault_layer.counts, self._keys_heard.second),
             udp=facts.udp,
             pid=facts.pid,
             version=facts.version,
@@ -105,4 +109,5 @@ class StatusBoard:
             voting=peer.voting,
             address=self._peer_addresses.shown(peer.site),
             datagram_bytes=self._sizes.of(peer.site),
+            key=self._keys_heard.of(peer.site),
         )

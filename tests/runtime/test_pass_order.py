@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import orjson
@@ -25,6 +25,7 @@ from engine.core.storage import (
 )
 from engine.runtime.control import Connection
 from engine.runtime.links import Sealer
+from engine.seal import OpenedUnder
 from tests.runtime.peer import Peer
 from tests.runtime.sites import RpcFailed, cluster, eventually, status_where
 
@@ -86,6 +87,10 @@ class RecordedWire:
     @property
     def given_up(self) -> int:
         return self._real.given_up
+
+    @property
+    def opened_under(self) -> Mapping[SiteId, OpenedUnder]:
+        return self._real.opened_under
 
     def seal(self, to: SiteId, packet: Packet, datagram_bytes_max: int) -> list[bytes]:
         self._recorder.done.append(("send", packet))

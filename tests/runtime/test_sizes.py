@@ -5,7 +5,7 @@ Pure first, with a network that a test plays by hand; then real sites, to one of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -16,7 +16,7 @@ from engine.core.ids import SiteId, Tick
 from engine.core.messages import Packet
 from engine.datagram import DATAGRAM_BYTES_MIN, DatagramSizes, Reason, Rejected
 from engine.runtime.sizes import LACKING_ROUNDS, PROVED_FOR, RETRY_AFTER, TRIES_MAX, Question, Sizes
-from engine.seal import Seal
+from engine.seal import OpenedUnder, Seal
 from engine.wire import CHALLENGE_BYTES, Echo, Opened, Sounding, Wire
 from tests.runtime.peer import Peer
 from tests.runtime.sites import KEY, QUICK, Cluster, cluster, status_where
@@ -219,6 +219,10 @@ class Narrow:
     @property
     def given_up(self) -> int:
         return self._real.given_up
+
+    @property
+    def opened_under(self) -> Mapping[SiteId, OpenedUnder]:
+        return self._real.opened_under
 
     def seal(self, to: SiteId, packet: Packet, datagram_bytes_max: int) -> list[bytes]:
         datagrams = self._real.seal(to, packet, datagram_bytes_max)

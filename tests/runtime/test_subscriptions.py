@@ -78,6 +78,7 @@ class FakePicture:
             voting=True,
             address=None,
             datagram_bytes=1_452,
+            key="first",
         )
         self.counters = 0
         self.made: list[str] = []
@@ -117,8 +118,9 @@ class FakePicture:
             faults=0,
             unknown=0,
             fresh_at=None,
+            key=None,
             peers={"bob": self.peer},
-            counters=counters_shape(NodeCounts(passes=self.counters), UdpCounts(), FaultCounts()),
+            counters=counters_shape(NodeCounts(passes=self.counters), UdpCounts(), FaultCounts(), {}),
             udp="127.0.0.1:7001",
             pid=1,
             version="0.1.0",

@@ -224,7 +224,7 @@ class EngineDouble:
     def status(self) -> Json:
         up = {"up": True, "rtt_ms": 3, "chosen_through": self.prefix(), "heard_s": 0.1, "voting": True}
         peers = {
-            site: up | {"address": f"127.0.0.1:{7000 + number}", "datagram_bytes": 1_452}
+            site: up | {"address": f"127.0.0.1:{7000 + number}", "datagram_bytes": 1_452, "key": "first"}
             for number, site in enumerate(self.sites, 1)
             if site != self.site
         }
@@ -236,11 +236,13 @@ class EngineDouble:
             "hindered": None,
             "narrow": None, "unsent": None,
             "faults": sum(rule["on"] for rule in self.rules), "unknown": 0, "fresh_at": None,
+            "key": {"first": "cluster.key", "second": None},
             "peers": peers,
             "counters": {
                 "datagrams_in": 1204, "datagrams_out": 1190, "bytes_in": 240_800, "bytes_out": 238_000,
                 "receive_errors": {}, "send_errors": {}, "passes": 2410, "commits": 131, "writes": 390,
                 "messages_in": 1450, "messages_out": 1502, "events": {"created": 11}, "rejected": {},
+                "second_key": {},
                 "faults": dict.fromkeys(("dropped", "delayed", "duplicated", "held", "overflowed"), 0),
                 "log_lines_lost": 0,
                 "costs": {

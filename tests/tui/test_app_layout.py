@@ -86,6 +86,7 @@ def island(engine: EngineDouble) -> None:
         "voting": True,
         "address": "127.0.0.1:7004",
         "datagram_bytes": 1_452,
+        "key": None,
     }
     peers = engine.status()["peers"] | {"dave": down}
     engine.status_changes = {

@@ -37,4 +37,4 @@ async def test_the_pane_of_sites_does_not_know_what_it_was_not_told(tmp_path: Pa
     ],
 )
 def test_the_panel_says_how_far_a_peer_is_as_far_as_it_told(up: bool, chosen_through: int | None, said: str) -> None:
-    assert peer_row("carol", Peer(up, None, chosen_through, None, None, None, 1_452))[-1] == said
+    assert peer_row("carol", Peer(up, None, chosen_through, None, None, None, 1_452, None))[-1] == said

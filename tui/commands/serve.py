@@ -62,10 +62,11 @@ def join(cluster: Cluster, local: LocalSite) -> Site:
         cluster=cluster.name,
         settings=cluster.settings(site),
         addresses=cluster.addresses,
-        wire=Wire(cluster.key, cluster.name, cluster.sites, site),
+        wire=Wire(cluster.key, cluster.name, cluster.sites, site, second_key=cluster.second_key),
         datagram_sizes=cluster.datagram_sizes,
         storage=open_store(local.folder, Identity(cluster.name, site, cluster.sites)),
         folder=local.folder,
         control=local.socket_path,
         version=version("loggos"),
+        key_files=cluster.key_files,
     )
