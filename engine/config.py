@@ -229,8 +229,9 @@ class _Reader:
 
     def _keys(self, files: tuple[Text, ...]) -> list[bytes]:
         if len({os.path.normpath(self._path.parent / file.text) for file in files}) < len(files):
-            why = f"names the file {files[0].text} twice"
-            raise self._error(files[-1].line, f"{why}: name the other key's file, or write {_EXAMPLES['key']}")
+            name = files[0].text
+            why = f"names the key file {name} twice: name the other key's file, or write `key: {name}`"
+            raise self._error(files[1].line, why)
         keys = [self._key(file) for file in files]
         if len(set(keys)) < len(keys):
             why = f"{files[0].text} and {files[1].text} hold the same key"

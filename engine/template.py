@@ -30,7 +30,8 @@ _FREE_PORTS: Final = range(7_101, 10_000)
 
 _KEY_LINE: Final = f"""\
 # The secret that all sites share, a file beside this one: 64 hexadecimal digits that only its owner may read (mode
-# 0600). Copy it to every site, and nowhere else. It may be left out only if every host below is loopback.
+# 0600). Copy it to every site, and nowhere else. It may be left out only if every host below is loopback. While the
+# sites change it, they name two, as [new.key, old.key]: a site seals under the first, and opens under either.
 key: {KEY_NAME}
 """
 _NO_KEY_LINE: Final = f"""\
@@ -126,7 +127,7 @@ def write_files(path: Path, cluster: str, addresses: Mapping[SiteId, Address]) -
     key_path = path.parent / KEY_NAME
     if path.exists():
         raise _exists(path)
-    _create(key_path, new_key_text(), mode=0o600)
+    write_key(key_path)
     try:
         _create(path, render(cluster, addresses, with_key=True), mode=0o644)
     except ConfigError:
@@ -135,30 +136,35 @@ def write_files(path: Path, cluster: str, addresses: Mapping[SiteId, Address]) -
     return key_path
 
 
-def _create(path: Path, text: str, *, mode: int) -> None:
+def write_key(path: Path, *, option: str = "--sites") -> None:
+    """Writes a new key alone; `option` is how another place is named. Raises ConfigError."""
+    _create(path, new_key_text(), mode=0o600, option=option)
+
+
+def _create(path: Path, text: str, *, mode: int, option: str = "--sites") -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError:
-        raise _exists(path) from None
+        raise _exists(path, option) from None
     except OSError as error:
-        raise _cannot_write(path, error) from None
+        raise _cannot_write(path, error, option) from None
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
         path.unlink()
-        raise _cannot_write(path, error) from None
+        raise _cannot_write(path, error, option) from None
 
 
 def _quoted(address: Address) -> str:
     return f'"{address}"' if ":" in address.host else str(address)
 
 
-def _exists(path: Path) -> ConfigError:
+def _exists(path: Path, option: str = "--sites") -> ConfigError:
     return ConfigError(
-        path, None, "exists already and is never written over: name another with --sites, or move it away"
+        path, None, f"exists already and is never written over: name another with {option}, or move it away"
     )
 
 
-def _cannot_write(path: Path, error: OSError) -> ConfigError:
-    return ConfigError(path, None, f"cannot be written ({error.strerror}): name another place with --sites")
+def _cannot_write(path: Path, error: OSError, option: str) -> ConfigError:
+    return ConfigError(path, None, f"cannot be written ({error.strerror}): name another place with {option}")

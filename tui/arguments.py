@@ -70,6 +70,12 @@ def limit(parser: argparse.ArgumentParser) -> None:
 def init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", metavar="NAME", nargs="*", help="names of the sites (default: five usual ones)")
     parser.add_argument("--size", metavar="N", type=words.size, help="that many usual names instead of NAME ...")
+    parser.add_argument(
+        "--new-key",
+        metavar="FILE",
+        type=words.utf8_text,
+        help="write a new key there and nothing else, for a change of keys",
+    )
 
 
 def demo(parser: argparse.ArgumentParser) -> None:

@@ -45,7 +45,8 @@ COMMANDS: Final = (
         "loggos init ann ben cleo",
         arguments.init,
         "Writes the sites file (--sites, $LOGGOS_SITES or ./sites.yaml) and beside it the\n"
-        "shared secret cluster.key (mode 0600). It never overwrites.\n\n"
+        "shared secret cluster.key (mode 0600). It never overwrites. --new-key FILE writes a\n"
+        "key alone, for a cluster that changes its key (docs/operations.md).\n\n"
         '--json prints {"sites":FILE,"key":FILE,"names":[NAME, ...]}.',
     ),
     Command(

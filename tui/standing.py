@@ -74,9 +74,9 @@ def facts(status: Status) -> Iterator[tuple[str, Part]]:
         yield "recovery", Part("catching up with the others", Role.NOTE)
     if status.unknown:
         yield "events", Part(f"{status.unknown:,} with an outcome not known yet", Role.WARN)
-    yield from _keys(status)
     yield "costs", Part(costs.in_words(status.counters.costs))
     yield "engine", Part(f"{status.version}, pid {status.pid}, since {local_time(status.since):%d %b %H:%M}")
+    yield from _keys(status)
     yield from where(status)
 
 
@@ -86,7 +86,7 @@ def _keys(status: Status) -> Iterator[tuple[str, Part]]:
     if key is None:
         return
     if key.second is None:
-        yield "key", Part(f"seals and opens under {key.first}")
+        yield "key", Part(key.first)
         return
     users = [SiteId(site) for site, peer in status.peers.items() if peer.key == WhichKey.SECOND]
     unheard = [SiteId(site) for site, peer in status.peers.items() if peer.key is None]

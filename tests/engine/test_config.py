@@ -255,6 +255,83 @@ def test_a_key_of_another_form_is_refused(folder: Path, content: str) -> None:
     assert "one line of 64 hexadecimal digits" in message
 
 
+TWO_KEYS = GOOD.replace("key: cluster.key", "key: [new.key, cluster.key]")
+
+
+@pytest.fixture
+def two_keys(folder: Path) -> Path:
+    key = folder / "new.key"
+    key.write_text("0B" * 32 + "\n")
+    key.chmod(0o600)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("written", "keys"),
+    [
+        ("key: cluster.key", (b"\x0a" * 32, None)),
+        ("key: [cluster.key]", (b"\x0a" * 32, None)),
+        ("key: [new.key, cluster.key]", (b"\x0b" * 32, b"\x0a" * 32)),
+        ("key: [cluster.key, new.key]", (b"\x0a" * 32, b"\x0b" * 32)),
+        ("key:\n  - new.key\n  - cluster.key", (b"\x0b" * 32, b"\x0a" * 32)),
+    ],
+)
+def test_a_second_key_is_named_after_the_first(two_keys: Path, written: str, keys: tuple[bytes, bytes | None]) -> None:
+    cluster = _read(two_keys, GOOD.replace("key: cluster.key", written))
+    assert (cluster.key, cluster.second_key) == keys
+    assert [(two_keys / name).is_file() for name in cluster.key_files] == [True] * (1 + (keys[1] is not None))
+    assert "\\x0" not in repr(cluster), "no key is printed"
+
+
+@pytest.mark.parametrize(
+    ("written", "line", "instead"),
+    [
+        ("key: []", 3, "names no key: write `key: cluster.key`"),
+        (
+            "key: [new.key, cluster.key, third.key]",
+            3,
+            "one key, or two while it changes to another, not 3",
+        ),
+        ("key: [new.key, new.key]", 3, "names the key file new.key twice: name the other key's file, or write"),
+        ("key: [new.key, ./x/../new.key]", 3, "names the key file new.key twice"),
+        ("key:\n  - new.key\n  - gone.key", 5, "gone.key is not there: copy it from another site"),
+        ("key:\n  - gone.key\n  - new.key", 4, "gone.key is not there"),
+        ("key: [new.key, '']", 3, "cannot be read"),
+        ("key: [new.key, [cluster.key]]", 3, "lists are not taken"),
+        ("key: [new.key, {old: cluster.key}]", 3, "lists are not taken"),
+        ("key: {new: new.key}", 3, "a key is a file's name: write `key: cluster.key`, or `key: [new.key, old.key]`"),
+        (
+            "key: new.key, cluster.key",
+            3,
+            "; two files are written as `key: [new.key, old.key]`",
+        ),
+        ('key: "new\\0.key"', 3, "no file has the name"),
+    ],
+)
+def test_other_lists_of_keys_are_refused(two_keys: Path, written: str, line: int, instead: str) -> None:
+    refused_line, message = _refusal(two_keys, GOOD.replace("key: cluster.key", written))
+    assert refused_line == line, message
+    assert instead in message
+
+
+def test_two_files_with_one_key_are_refused(two_keys: Path) -> None:
+    (two_keys / "new.key").write_text("0A" * 32)
+    line, message = _refusal(two_keys, TWO_KEYS)
+    assert line == 3
+    assert "new.key and cluster.key hold the same key: a new one is made by `loggos init --new-key FILE`" in message
+
+
+@pytest.mark.parametrize("name", ["cluster.key", "new.key"])
+def test_neither_of_two_keys_may_be_read_by_others(two_keys: Path, name: str) -> None:
+    (two_keys / name).chmod(0o640)
+    assert f"run `chmod 600 {two_keys / name}`" in _refusal(two_keys, TWO_KEYS)[1]
+
+
+def test_a_second_key_is_as_well_formed_as_the_first(two_keys: Path) -> None:
+    (two_keys / "cluster.key").write_text("0a" * 31)
+    assert "cluster.key is not one line of 64 hexadecimal digits" in _refusal(two_keys, TWO_KEYS)[1]
+
+
 @given(seed=st.integers(0, 2**32), changes=st.integers(1, 4))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
 def test_no_change_of_the_file_is_an_error_of_another_kind(folder: Path, seed: int, changes: int) -> None:

@@ -22,13 +22,22 @@ UdpSocket = trio.socket.SocketType
 class Peer:
     """Speaks to one site, `to`, as `name`; with its own socket unless another is named."""
 
-    def __init__(self, name: SiteId, sites: tuple[SiteId, ...], to: SiteId, to_place: HostPort, at: HostPort) -> None:
+    def __init__(
+        self,
+        name: SiteId,
+        sites: tuple[SiteId, ...],
+        to: SiteId,
+        to_place: HostPort,
+        at: HostPort,
+        *,
+        keys: tuple[bytes, bytes | None] = (KEY, None),
+    ) -> None:
         self.name = name
         self.to = to
         self.to_place = to_place
         self.life = StoreId("feedfacefeedface")
         self.to_life: StoreId | None = None
-        self.wire = Wire(KEY, CLUSTER, sites, name)
+        self.wire = Wire(keys[0], CLUSTER, sites, name, second_key=keys[1])
         self.socket = bound(at)
         self._nonce = 0
 

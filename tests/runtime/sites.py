@@ -151,6 +151,7 @@ class Cluster:
         self.sites = tuple(sorted(SiteId(name) for name in names))
         self.folder = folder
         self.timings = timings
+        self.key_files: tuple[str, ...] = ()
         self.datagram_sizes = DatagramSizes(DATAGRAM_BYTES_LOOPBACK, DATAGRAM_BYTES_LOOPBACK)
         self.running: dict[str, Running] = {}
         self.storage: dict[str, Storage] = {}
@@ -183,6 +184,7 @@ class Cluster:
             folder=folder,
             control=folder / "control.sock",
             version="0",
+            key_files=self.key_files,
         )
         running = Running(me, places[me], site.control, Inbox(), self._nursery)
         sockets = await await_sockets(site, running.inbox)

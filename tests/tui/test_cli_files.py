@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from engine.cluster_key import KEY_BYTES, read_key
 from tests.real_cluster import BOUND_S, PROGRAM, RealCluster, run
 from tui.cli import main
 
@@ -57,6 +58,21 @@ def test_init_never_overwrites(tmp_path: Path) -> None:
     assert again.status == 2
     assert "never written over" in again.err
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_init_writes_a_new_key_alone_and_never_over_one(tmp_path: Path) -> None:
+    said = run("init", "--new-key", "next.key", "--json", cwd=tmp_path)
+    key = tmp_path / "next.key"
+    assert (said.status, said.err, said.lines) == (0, "", [{"sites": None, "key": str(key), "names": []}])
+    assert (list(tmp_path.iterdir()), stat.S_IMODE(key.stat().st_mode)) == ([key], 0o600)
+    assert len(read_key(key)) == KEY_BYTES
+    before = key.read_bytes()
+    again = run("init", "--new-key", "next.key", cwd=tmp_path)
+    assert again.status == 2
+    assert "never written over: name another with --new-key" in again.err
+    assert "name another place with --new-key" in run("init", "--new-key", "no/next.key", cwd=tmp_path).err
+    assert run("init", "ann", "--new-key", "other.key", cwd=tmp_path).status == 2
+    assert (list(tmp_path.iterdir()), key.read_bytes()) == ([key], before)
 
 
 @pytest.mark.parametrize("names", [("Ann",), ("ann", "ann"), ("1a",), ("x" * 17,), tuple(f"s{n}" for n in range(10))])

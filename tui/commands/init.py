@@ -1,17 +1,20 @@
-"""`init`: a new cluster's sites file and key."""
+"""`init`: a new cluster's sites file and key; or a new key alone, for a cluster that changes its own."""
 
 from __future__ import annotations
 
 from argparse import Namespace
+from pathlib import Path
 
 from engine.site_files import sites_file
-from engine.template import choose_names, fresh_cluster_name, loopback_addresses, write_files
+from engine.template import choose_names, fresh_cluster_name, loopback_addresses, write_files, write_key
 from tui.exits import CommandFailed, ExitStatus
 from tui.output import Account
 from tui.selection import refusals_as_exits
 
 
 def run(arguments: Namespace) -> int:
+    if arguments.new_key is not None:
+        return _new_key(arguments)
     path = sites_file(arguments.sites).absolute()
     try:
         names = choose_names(arguments.names, arguments.size)
@@ -25,4 +28,19 @@ def run(arguments: Namespace) -> int:
     else:
         out.line(f"wrote {path} and {key_path} for {', '.join(names)}")
         out.line("put each site's address into the file, then copy both to every machine, the key to nobody else")
+    return ExitStatus.DONE
+
+
+def _new_key(arguments: Namespace) -> int:
+    if arguments.names or arguments.size is not None:
+        raise CommandFailed(ExitStatus.BAD_INPUT, "--new-key writes a key and nothing else: leave names and --size out")
+    path = Path(arguments.new_key).absolute()
+    with refusals_as_exits():
+        write_key(path, option="--new-key")
+    out = Account(arguments.json)
+    if out.as_json:
+        out.json({"sites": None, "key": str(path), "names": []})
+    else:
+        out.line(f"wrote {path}")
+        out.line("copy it to every machine, beside the sites file, and to nobody else; then the sites files name both")
     return ExitStatus.DONE
