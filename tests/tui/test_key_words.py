@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ TWO = {"first": "new.key", "second": "old.key"}
 SEALS = "seals under new.key, opens under old.key too: "
 
 
-def _said(folder: Path, key: dict[str, str | None] | None, **under: str | None) -> str | None:
+def _said(folder: Path, key: Mapping[str, str | None] | None, **under: str | None) -> str | None:
     """The words about the key where peers were heard under these, and all others under the first."""
     status = EngineDouble(folder).status()
     peers = {name: peer | {"key": under.get(name, "first")} for name, peer in status["peers"].items()}
