@@ -46,7 +46,7 @@ COMMANDS: Final = (
         arguments.init,
         "Writes the sites file (--sites, $LOGGOS_SITES or ./sites.yaml) and beside it the\n"
         "shared secret cluster.key (mode 0600). It never overwrites. --new-key FILE writes a\n"
-        "key alone, for a cluster that changes its key (docs/operations.md).\n\n"
+        "key alone, for a cluster that changes its key (docs/commands.md).\n\n"
         '--json prints {"sites":FILE,"key":FILE,"names":[NAME, ...]}.',
     ),
     Command(
