@@ -126,7 +126,7 @@ def test_what_does_not_open_says_in_whose_name_it_came() -> None:
         assert rejected.value.claimed == claimed
 
 
-@pytest.mark.parametrize(("keys", "most"), [((NEW, None), 1), ((NEW, OLD), 2)])
+@pytest.mark.parametrize(("keys", "most"), [((NEW, None), 1), ((NEW, OLD), 2)], ids=["one key", "two keys"])
 def test_w3_a_hostile_datagram_costs_a_try_for_each_key_and_no_memory(
     monkeypatch: pytest.MonkeyPatch, keys: Keys, most: int
 ) -> None:
@@ -136,7 +136,7 @@ def test_w3_a_hostile_datagram_costs_a_try_for_each_key_and_no_memory(
         assert work.of(bob, hostile) == work.of(bob, hostile) == (False, most, most)
 
 
-@pytest.mark.parametrize("key", [NEW, OLD])
+@pytest.mark.parametrize("key", [NEW, OLD], ids=["first", "second"])
 def test_w3_where_a_salt_is_known_one_key_is_tried_and_none_derived(
     monkeypatch: pytest.MonkeyPatch, key: bytes
 ) -> None:
