@@ -60,7 +60,6 @@ class KeysHeard:
         keys = " or ".join(self.files)
         under = f"under {keys} here" if keys else "here, without a key"
         return (
-            f"what comes in the name of {named(names)} does not open {under}: another key, cluster name or list of"
-            " sites was in the sites file of its sender when that started; make both files agree, and restart the site"
-            " whose file was wrong"
+            f"what comes in the name of {named(names)} does not open {under}: make key, cluster and names alike in both"
+            " sites files, and restart the site whose differed"
         )

@@ -48,7 +48,7 @@ def test_a_name_on_what_does_not_open_is_believed_of_nobody_who_is_heard() -> No
     assert heard.mismatch(now, [_peer(BOB, up=True), _peer(CAROL, up=False)]) is None
     told = heard.mismatch(now, down)
     assert told is not None
-    assert told.startswith("what comes in the name of bob does not open under new.key or old.key here: another key")
+    assert told.startswith("what comes in the name of bob does not open under new.key or old.key here: make key")
     heard.unopened(now, CAROL)
     assert "in the name of bob and carol does not" in str(heard.mismatch(now, down))
 
@@ -62,7 +62,7 @@ def test_what_does_not_open_is_told_while_it_comes() -> None:
         assert heard.mismatch(Tick(1_000 + lasts), down) is None
     heard = _heard()
     heard.unopened(Tick(1_000), BOB)
-    assert "does not open here, without a key: another key" in str(heard.mismatch(Tick(1_000), down))
+    assert "does not open here, without a key: make key" in str(heard.mismatch(Tick(1_000), down))
 
 
 async def test_a_site_hears_both_keys_tells_which_and_seals_under_the_first(tmp_path: Path) -> None:
