@@ -1,4 +1,7 @@
-"""What stands on a terminal that is told changes only, as terminals are: what is not painted over stays."""
+"""What stands on a terminal that is told changes only, as terminals are: what is not painted over stays.
+
+What is painted is put there when somebody looks: most tests do not.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Any, Final
 
 from rich.cells import get_character_cell_size
 from textual.screen import Screen
+from textual.strip import Strip
 
 from tui.shell import Shell
 from tui.textual_inside import ChopsUpdate, shown
@@ -21,26 +25,32 @@ class Glass:
     def __init__(self, app: Shell) -> None:
         self._app = app
         self._cells: dict[tuple[int, int], str] = {}
-        self._whole()
+        self._painted: list[ChopsUpdate | list[Strip]] = [shown(app.screen)]
         display = app._display
 
         def paint(screen: Screen[Any], update: Any) -> None:
             if isinstance(update, ChopsUpdate):
-                self._write(update.render_segments(app.console))
+                self._painted.append(update)
             elif update is not None:
-                self._whole()
+                self._painted = [shown(app.screen)]
             display(screen, update)
 
         vars(app)["_display"] = paint
 
     def lines(self) -> list[str]:
         """Without trailing spaces."""
+        for painted in self._painted:
+            if isinstance(painted, ChopsUpdate):
+                self._write(painted.render_segments(self._app.console))
+            else:
+                self._whole(painted)
+        self._painted.clear()
         width, height = self._app.size
         return ["".join(self._cells.get((y, x), "") for x in range(width)).rstrip() for y in range(height)]
 
-    def _whole(self) -> None:
+    def _whole(self, strips: list[Strip]) -> None:
         self._cells.clear()
-        for y, strip in enumerate(shown(self._app.screen)):
+        for y, strip in enumerate(strips):
             self._put(y, 0, strip.text)
 
     def _write(self, written: str) -> None:
