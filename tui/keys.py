@@ -6,7 +6,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from textual.binding import Binding, BindingType
@@ -156,14 +156,28 @@ OF_ENGINE: Final = {
 }
 """Actions that nothing comes of while no engine is connected; a demo's partition is asked of the other sites too."""
 
-OF_ROWS: Final = {"go_to", "search"}
-"""Actions that nothing comes of where nothing was read yet, and no engine is there to read it from."""
+OF_LOG: Final = {"go_to", "search"}
+"""Actions that nothing comes of while no slot is known: the log is empty, or nothing was read and no engine is there."""
+
+OF_SELECTED: Final = {"inspect", "read", "copy"}
+"""Actions that nothing comes of in a pane of rows where no row is."""
+
+OF_HOLES: Final = {"fill_all", "next_hole"}
+"""Actions that nothing comes of while no hole is known."""
 
 
 def named(*actions: str) -> list[Key]:
     """The main screen's keys of these actions, in this order."""
     every = {key.action: key for _, group in GROUPS for key in group}
     return [every[action] for action in actions]
+
+
+UNDONE: Final = {"pause": "follow", "zoom": "unzoom"}
+"""What these keys are called while what they did is so: then they undo it."""
+
+
+def undoing(key: Key) -> Key:
+    return replace(key, name=UNDONE[key.action])
 
 
 def bindings(*groups: tuple[Key, ...]) -> list[BindingType]:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.tui.engine_double import EngineDouble, Json, biography, filled, log_line
-from tests.tui.pilots import WIDE, Driven, screen_of
+from tests.tui.pilots import NARROW, WIDE, Driven, screen_of
+from tests.tui.test_panes_faults import held, rule
 from tests.tui.test_panes_inspector import unlearned
 from tui import keys
 from tui.hops import Leaving
@@ -18,6 +19,7 @@ from tui.panes.field import Field
 from tui.site.notices import Notice
 
 EVERY = [key for _, table in (*keys.GROUPS, ("Faults", keys.FAULTS)) for key in table]
+UNDOING = [keys.undoing(key) for key in EVERY if key.action in keys.UNDONE]
 PANES: dict[str, tuple[str, ...]] = {
     "timeline": ("1",),
     "blocks": ("2",),
@@ -32,7 +34,12 @@ SLOT: dict[str, tuple[str, ...]] = {"inspector": ("3", "enter")}
 def offered(pilot: Driven) -> list[Key]:
     """What the last line names, but for leaving."""
     footer = f"{pilot.lines()[-1]}  "
-    return [key for key in EVERY if f" {key.cap} {key.name}  " in footer and key.action != "app.leave"]
+    return [key for key in (*EVERY, *UNDOING) if f" {key.cap} {key.name}  " in footer and key.action != "app.leave"]
+
+
+def caps(pilot: Driven) -> set[str]:
+    """What is printed on the keys that the last line names; a space stands between two of one name."""
+    return {word.split()[0] for word in pilot.lines()[-1].strip().split("  ") if word}
 
 
 def answering(engine: EngineDouble) -> None:
@@ -102,3 +109,70 @@ async def test_every_key_in_the_footer_does_something(tmp_path: Path, pane: str,
 
 def changed(pilot: Driven, before: tuple[str, Notice | None]) -> bool:
     return seen(pilot) != before
+
+
+# What nothing would come of is not named.
+
+
+async def test_while_the_log_is_empty_no_key_of_rows_is_named(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine, size=WIDE) as pilot:
+        for pane in ("1", "3"):
+            await pilot.press(pane)
+            assert not caps(pilot) & {"enter", "/", "g", "l", "y"}, pilot.lines()[-1]
+        await pilot.press("4")
+        assert "/" in caps(pilot)  # it is filtered
+        engine.append(text="the first")
+        await pilot.press("1")
+        await pilot.until(lambda: {"enter", "/", "g", "y"} <= caps(pilot), "the keys of rows are not named")
+
+
+async def test_a_fill_is_named_where_there_is_a_hole(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        answering(engine)
+        hole = engine.special.pop(4)
+        async with screen_of(engine, size=WIDE) as pilot:
+            await pilot.press("3")
+            await pilot.until_shown("tweet number 5")
+            assert not caps(pilot) & {"f", "F", "H"}, pilot.lines()[-1]
+            await pilot.press("enter")
+            assert "f" not in caps(pilot), pilot.lines()[-1]
+            await pilot.press("escape")
+            engine.special[4] = hole
+            engine.tell({"topic": "log", **hole}, {"topic": "status", **engine.status()})
+            await pilot.until(lambda: {"F", "H"} <= caps(pilot), "the keys of holes are not named")
+            assert "f" not in caps(pilot), pilot.lines()[-1]  # slot 5 is selected
+            await pilot.press("H")
+            await pilot.until(lambda: "f" in caps(pilot), "the key that fills this hole is not named")
+            await pilot.press("enter")
+            assert "f" in caps(pilot), pilot.lines()[-1]
+            await pilot.press("escape", "up")
+            await pilot.until(lambda: "f" not in caps(pilot), "slot 3 is no hole")
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=str)
+async def test_keys_of_rules_are_named_where_there_are_some(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine, size=size) as pilot:
+        await pilot.press("6")
+        await pilot.until(lambda: {"a", "p"} <= caps(pilot), "no keys of rules")
+        assert not caps(pilot) & {"space", "del", "x", "r", "d"}, pilot.lines()[-1]
+        engine.rules = [rule(1, "to=bob hold", True)]
+        engine.tell({"topic": "faults", **engine.faults()})
+        await pilot.until(lambda: {"space", "del", "x"} <= caps(pilot), "the keys of a rule are not named")
+        assert not caps(pilot) & {"r", "d"}, pilot.lines()[-1]
+        engine.rules, engine.held = [], [held(4, "bob")]
+        engine.tell({"topic": "faults", **engine.faults()})
+        await pilot.until(lambda: {"x", "r", "d"} <= caps(pilot), "the keys of what is held are not named")
+        assert not caps(pilot) & {"space", "del"}, pilot.lines()[-1]
+
+
+async def test_a_key_that_undoes_is_called_so(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 3
+        async with screen_of(engine) as pilot:
+            await pilot.until_shown("#3")
+            for key, does, undoes in (("space", "space pause", "space follow"), ("z", "z zoom", "z unzoom")):
+                assert does in pilot.lines()[-1]
+                await pilot.press(key)
+                await pilot.until(lambda: undoes in pilot.lines()[-1], f"never: {undoes}")  # noqa: B023
+                await pilot.press(key)
+                await pilot.until(lambda: does in pilot.lines()[-1], f"never again: {does}")  # noqa: B023

@@ -117,6 +117,15 @@ class FaultsPane(Page):
         examples = [row((f"  {example}", Role.DIM)) for example in EXAMPLES]
         return [BLANK, *wrapped(said, self.rows_width), *examples]
 
+    @property
+    def vain(self) -> set[str]:
+        """Actions that nothing would come of now: there is no rule that they could be about, or nothing is held."""
+        faults = self.model.faults
+        vain = set() if self._selected(Rule) is not None else {"switch", "remove"}
+        if not faults.held:
+            vain |= {"release", "drop"}
+        return vain if faults.rules or faults.held else vain | {"clear"}
+
     # Actions.
 
     def action_add(self) -> None:
@@ -142,7 +151,7 @@ class FaultsPane(Page):
         return None
 
     def _is_on(self, number: int) -> bool:
-        return any(rule.on for rule in self.model.faults.rules if rule.number == number)
+        return not self.model.over and any(rule.on for rule in self.model.faults.rules if rule.number == number)
 
     def _has_rules(self) -> bool:
         return bool(self.model.faults.rules)

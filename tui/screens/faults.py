@@ -81,7 +81,7 @@ class FaultsScreen(SearchScreen):
             self.remark(words, holds)
 
     def _is_cut(self) -> bool:
-        return any(rule.on and is_partition(rule) for rule in self.model.faults.rules)
+        return not self.model.over and any(rule.on and is_partition(rule) for rule in self.model.faults.rules)
 
     def on_faults_pane_not_connected(self) -> None:
         self.lacks_engine("there are no rules without one")

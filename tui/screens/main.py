@@ -222,10 +222,31 @@ class MainScreen(FaultsScreen):
             if self.prompt.is_open:
                 return list(keys.PROMPTED)
             return [key for key in keys.TYPING if not (unsent and key.action == "send")]
-        vain = keys.OF_ENGINE if self.model.over else set()
-        if self.nothing_read:
-            vain = vain | keys.OF_ROWS
-        return [key for key in self._keys_here() if key.action not in vain]
+        vain, undone = self._vain(), self._undone()
+        here = [key for key in self._keys_here() if key.action not in vain]
+        return [keys.undoing(key) if key.action in undone else key for key in here]
+
+    def _vain(self) -> set[str]:
+        """Actions that nothing would come of now."""
+        model, pane = self.model, self.pane
+        vain = set(keys.OF_ENGINE) if model.over else set()
+        if model.log.last == 0:
+            vain |= keys.OF_LOG
+            if pane is self.trace and not self.nothing_read:
+                vain.remove("search")  # the trace is filtered, whatever the log holds
+        if self.fills_here() is None:
+            vain.add("fill")
+        if not model.holes:
+            vain |= keys.OF_HOLES
+        if pane.SELECTS and not pane.rows_count():
+            vain |= keys.OF_SELECTED
+            if model.over:
+                vain.remove("copy")  # of the command that starts the engine
+        return vain | self.faults.vain if pane is self.faults else vain
+
+    def _undone(self) -> set[str]:
+        """Actions that would undo what they did."""
+        return {action for action, is_so in (("pause", not self.pane.following), ("zoom", self.zoomed)) if is_so}
 
     def _keys_here(self) -> list[Key]:
         hop = ("app.hop",) if self.is_everybody else ()
@@ -269,6 +290,7 @@ class MainScreen(FaultsScreen):
     def tell_outcome(self) -> None:
         if self.is_mounted:
             self._outcome.learn()
+            self._key_bar.say()  # it may offer something else to do, as what is selected and known does
             self.submissions.keep()
 
     # Keys: panes.

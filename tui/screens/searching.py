@@ -37,13 +37,13 @@ class SearchScreen(SiteScreen):
         if isinstance(self.pane, TracePane):
             shown = " ".join(self.model.trace.words)
             hint = "words that a line must hold, e.g. accept #43 bob; -word: must not; nothing: all lines"
-            prompt.ask("filter the trace", hint, self._filter, shown)
+            prompt.ask("filter the trace", hint, self._filter, shown, "filter")
             return
         if not isinstance(self.pane, TimelinePane | LogPane):
             self.action_show("log")
         where = "timeline" if isinstance(self.pane, TimelinePane) else "log"
         hint = "from the selected row up; then n goes on above, N below, esc takes the marks away"
-        prompt.ask(f"search the {where}", hint, self._find, self._search.words)
+        prompt.ask(f"search the {where}", hint, self._find, self._search.words, "search")
 
     async def _filter(self, words: str) -> str | None:
         self.trace.filter(words)

@@ -214,16 +214,20 @@ class SiteScreen(OncePainted):
 
     # Filling.
 
+    def fills_here(self) -> int | None:
+        """The slot that a fill is about now: the selected hole, else the one that the outcome line offers to settle."""
+        slot, notice = self.pane.slot(), self.board.seen
+        if slot in self.model.holes:
+            return slot
+        return notice.slot if notice is not None and Offer.SETTLE in notice.offers else None
+
     def action_fill(self) -> None:
         if self.lacks_engine("which slots are holes is not known"):
             return
         holes = self.model.holes
-        slot = self.pane.slot()
-        notice = self.board.seen
-        if slot in holes and slot is not None:
-            self._fill(Filling((slot,), "f"))
-        elif notice is not None and Offer.SETTLE in notice.offers and notice.slot is not None:
-            self._fill(Filling((notice.slot,), "f"))
+        slot, fills = self.pane.slot(), self.fills_here()
+        if fills is not None:
+            self._fill(Filling((fills,), "f"))
         elif not holes:
             self.submissions.tell_no_hole()
         else:
@@ -277,7 +281,7 @@ class SiteScreen(OncePainted):
 
     def action_go_to(self) -> None:
         if not self.nothing_read:
-            self.prompt.ask("go to slot", self._slots(), self._go_to)
+            self.prompt.ask("go to slot", self._slots(), self._go_to, kept_as="slot")
         else:
             self.lacks_engine("no slot was read that one could go to")
 
