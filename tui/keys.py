@@ -39,7 +39,13 @@ OUTCOME: Final = (
     Key("e", "e", "edit", "edit", "take a text that is in no log back into the composer, once dismissed too"),
     Key("w", "w", "wait", "wait", "keep watching an unknown outcome; it is told when it is known"),
     Key("x", "x", "dismiss_outcome", "dismiss", "take the outcome line away (Esc too)"),
-    Key("o", "o", "outcomes", "outcomes", "all outcomes that this screen has told"),
+    Key(
+        "o",
+        "o",
+        "outcomes",
+        "outcomes",
+        "all that was told here: outcomes, and what came of fills, rules, questions",
+    ),
 )
 LOOK: Final = (
     Key("1", "1", "show('timeline')", "timeline", "what this site may read, in the order of the log"),
@@ -157,7 +163,7 @@ OF_ENGINE: Final = {
 """Actions that nothing comes of while no engine is connected; a demo's partition is asked of the other sites too."""
 
 OF_LOG: Final = {"go_to", "search"}
-"""Actions that nothing comes of while no slot is known: the log is empty, or nothing was read and no engine is there."""
+"""Actions that nothing comes of while no slot is known: the log is empty, or no engine was there to read it from."""
 
 OF_SELECTED: Final = {"inspect", "read", "copy"}
 """Actions that nothing comes of in a pane of rows where no row is."""

@@ -271,7 +271,7 @@ class Queries:
             action = "ask the others whether it is chosen, then complete the entry that was accepted"
         else:
             action = "ask the others whether it is chosen, then complete what they accepted, or propose a no-op"
-        return PlanLine(slot, state, action if hindered is None else f"{action}; but {hindered}")
+        return PlanLine(slot, state, action if hindered is None else f"{hindered}; all the same, {action}")
 
     def _rows(self, slots: Iterable[Slot]) -> dict[Slot, LogRow]:
         """A row for each of `slots`, whether the store has one or not."""

@@ -10,6 +10,7 @@ import pytest
 from tests.tui.engine_double import EngineDouble, outcome
 from tests.tui.pilots import NARROW, WIDE, Driven, screen_of
 from tui.hops import Leaving
+from tui.panes.bars import OutcomeLine
 
 CREATED = outcome("created", slot=1)
 
@@ -46,6 +47,26 @@ async def test_the_footer_names_the_keys_of_the_dialog_while_one_is_open(tmp_pat
             await until_footer(pilot, said)
             await pilot.press("escape", "1")
             await until_footer(pilot, main)
+
+
+@pytest.mark.parametrize("opened", ["b", "q", "o", "question_mark", "ctrl+p"])
+async def test_no_key_of_the_outcome_is_named_while_something_lies_over_it(tmp_path: Path, opened: str) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = lambda _: outcome("not-created", reason="no quorum: 2 of 5 reachable, 3 needed; " * 6)
+        async with screen_of(engine, leaving=Leaving.ASK) as pilot:
+            await pilot.press("c", *"hello", "enter")
+            await pilot.until_shown("r retry · e edit · x dismiss")
+            await pilot.until_shown("o has all of it")
+            place = pilot.main.query_one(OutcomeLine).region
+            await pilot.press(opened)
+            await pilot.until(lambda: pilot.app.screen is not pilot.main, "never opened")
+            for words in ("r retry", "x dismiss", "o has all of it"):
+                await pilot.until(lambda: words not in pilot.text(), f"it still names: {words}")  # noqa: B023
+            assert pilot.main.query_one(OutcomeLine).region == place  # nothing moves
+            await pilot.until_painted()
+            await pilot.press("escape")
+            await pilot.until_shown("r retry · e edit · x dismiss")
+            await pilot.until_shown("o has all of it")
 
 
 async def test_the_keys_of_the_engines_end_are_named(tmp_path: Path) -> None:
@@ -96,6 +117,7 @@ async def test_the_help_says_where_the_rules_stand(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
         await pilot.press("question_mark", *["pagedown"] * 6)
         await pilot.until_shown("are rules: docs/protocol.md has")
+        await pilot.until_shown("-- stands where there is nothing")
 
 
 def ends(pilot: Driven, words: str) -> bool:

@@ -119,6 +119,49 @@ async def test_that_the_cluster_is_cut_goes_when_it_is_not(tmp_path: Path) -> No
             await gone(pilot, "mended")
 
 
+async def test_what_is_so_at_an_engine_goes_with_the_engine(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as alice, EngineDouble(tmp_path, site="bob") as bob:
+        for engine in (alice, bob):
+            _keeps_rules(engine)
+        async with screen_of(alice, bob, leaving=Leaving.STOPS_ALL) as pilot:
+            for keys, said in (
+                (("p", "a", "enter"), "the cluster is cut at all 2 sites"),
+                (("p", "t", "enter"), "rule 2"),
+            ):
+                await pilot.press("6", *keys)
+                await pilot.until_shown(said)
+                await alice.stop()
+                await pilot.until_shown("NO ENGINE")
+                await gone(pilot, said)
+                await alice.start()
+                await pilot.until(lambda: pilot.main.model.live, "never back")
+
+
+# What came of anything is kept.
+
+
+async def test_what_came_of_a_question_or_a_rule_is_among_all_that_was_told(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        _keeps_rules(engine)
+        engine.used_max = 3
+        async with screen_of(engine, size=WIDE) as pilot:
+            told = []
+            for keys, said in (
+                (("3", "f"), "there is no hole: all slots up to #3 are learned"),
+                (("/", *"xyz", "enter"), "no match in the log up to #3: xyz"),
+                (("6", "a", *"to=bob drop", "enter"), "rule 1 is on"),
+            ):
+                await pilot.press(*keys)
+                await pilot.until_shown(said)
+                told.append(said)
+            await pilot.press("y")
+            await pilot.until_shown("copied; a terminal")
+            await pilot.press("o")
+            for said in told:
+                await pilot.until_shown(f"· {said}")
+            assert pilot.text().count("copied") == 1  # in the outcome line: nothing came of that
+
+
 async def test_that_something_waits_in_the_draft_goes_when_the_draft_is_taken(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
         pilot.main.on_composer_kept()

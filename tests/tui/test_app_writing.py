@@ -291,6 +291,19 @@ async def test_what_the_sites_own_fault_rule_does_is_the_reason_on_every_screen(
             assert "Fault rules are in pane 6: del takes one away, x all" in " ".join(pilot.text().split())
 
 
+async def test_what_the_sites_own_fault_rule_does_is_told_first_of_an_event_under_way(tmp_path: Path) -> None:
+    keeps = "rule 1 here drops the heartbeats to bob and carol"
+    async with EngineDouble(tmp_path) as engine:
+        engine.status_changes = {"leadership": "elected", "hindered": keeps, "faults": 1}
+        engine.on["submit"] = lambda _: asyncio.Event().wait()
+        async with screen_of(engine, size=WIDE) as pilot:
+            await pilot.press("c", *"hello", "enter")
+            await pilot.until_shown(f"… {keeps}; no leader is heard that it could be handed to")
+            engine.status_changes |= {"attempts": [attempt(1, "preparing", ())]}
+            engine.tell({"topic": "status", **engine.status()})
+            await pilot.until_shown(f"… {keeps}; #1 preparing")
+
+
 async def test_bad_news_waits_beneath_good_news(tmp_path: Path) -> None:
     answers = iter([NOT_CREATED, CREATED])
     async with EngineDouble(tmp_path) as engine:
@@ -575,6 +588,26 @@ async def test_the_last_search_is_typed_over(tmp_path: Path) -> None:
         await pilot.press(*"x")
         await pilot.until_shown("│ x ")
         assert pilot.main.query_one(Prompt).query_one(Field).text == "x"
+
+
+@pytest.mark.parametrize(
+    ("pane", "key", "asks"),
+    [("1", "/", "search the timeline"), ("4", "/", "filter the trace"), ("3", "g", "go to slot")],
+)
+async def test_what_was_typed_into_a_line_and_left_is_offered_again(
+    tmp_path: Path, pane: str, key: str, asks: str
+) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 3
+        async with screen_of(engine) as pilot:
+            await pilot.until_shown("#3")
+            await pilot.press(pane, key)
+            await pilot.until_shown(asks)
+            await pilot.press(*"33", "escape")
+            await pilot.until(lambda: asks not in pilot.text(), "never left")
+            await pilot.press(key)
+            await pilot.until_shown("│ 33 ")
+            assert pilot.main.query_one(Prompt).query_one(Field).text == "33"
 
 
 async def test_blocking_names_a_site(tmp_path: Path) -> None:

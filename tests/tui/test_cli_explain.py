@@ -33,7 +33,7 @@ TOLD: Json = {
 
 
 def shown(told: Json, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    show(Output(as_json=False), read(Biography, told))
+    show(Output(as_json=False), read(Biography, told), "alice")
     return capsys.readouterr().out.splitlines()
 
 

@@ -151,6 +151,7 @@ async def test_when_a_site_learned_a_slot_is_told_whole_in_every_width(tmp_path:
             for width in (60, 80, 120, 150, 160):
                 await pilot.resize(width, 48)
                 await pilot.until(lambda: pilot.text().count("12:00:07.000 by erin") == len(SITES), f"cut at {width}")
+                assert pilot.text().count("~12:00:07.000") == len(SITES) - 1  # what the others tell is about then
 
 
 async def test_an_opened_slot_is_copied_whole(tmp_path: Path) -> None:
@@ -294,6 +295,11 @@ async def test_what_the_others_say_stands_beside_what_this_site_has(tmp_path: Pa
             await pilot.until_shown("learned here: asked again")
             await pilot.until(lambda: "changed since" not in pilot.text(), "what was just told is not outdated")
             assert len(engine.called("explain")) == 2
+            await pilot.until_shown("asked again: 4 of 5 sites answered; what they know has changed")
+            await pilot.press("a")
+            await pilot.until_shown("asked again: 4 of 5 sites answered; nothing is new")
+            await pilot.press("escape")
+            await pilot.until(lambda: "asked again" not in pilot.lines()[-3], "it is told of a slot that is not shown")
 
 
 async def test_the_keys_that_scroll_a_slot_are_named_where_it_is_longer_than_its_pane(tmp_path: Path) -> None:

@@ -45,16 +45,17 @@ def run(arguments: Namespace) -> int:
     if out.as_json:
         out.json(told)
     else:
-        show(out, told)
+        show(out, told, local.site)
     return ExitStatus.DONE
 
 
-def show(out: Output, told: Biography) -> None:
+def show(out: Output, told: Biography, here: str) -> None:
     void = Part("void: it did not take effect (E5)", Role.WARN) if told.void else ""
     out.line(Part(f"slot {told.slot}", Role.STRONG), _STATES.get(told.state, Part(told.state)), void)
     if told.entry is not None:
         out.line("entry ", entries.in_words(told.entry))
-    out.table([_header("site", "maxPrepare", "accNum", "learned", "accVal"), *map(_site_row, told.sites)])
+    header = _header("site", "maxPrepare", "accNum", "learned", "accVal")
+    out.table([header, *(_site_row(site, here) for site in told.sites)])
     if told.ballots:
         header = _header("ballot", "known promises", "known acceptances", "", "entry")
         out.table([header, *map(_ballot_row, told.ballots)])
@@ -66,9 +67,9 @@ def _header(*names: str) -> Cells:
     return [Part(name, Role.STRONG) for name in names]
 
 
-def _site_row(site: SiteAccount) -> Cells:
+def _site_row(site: SiteAccount, here: str) -> Cells:
     value = _BLANK if site.acc_val is None else entries.in_words(site.acc_val)
-    learned = biography.learned(site, _moment)
+    learned = biography.learned(site, here, _moment)
     return (site.site, site.max_prepare or _BLANK, site.acc_num or _BLANK, learned, value)
 
 

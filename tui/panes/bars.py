@@ -77,31 +77,50 @@ class TabBar(Painted):
 
 
 class OutcomeLine(Painted):
-    """What came of the last event, until it is dismissed; before that, what is under way."""
+    """What came of the last event, until it is dismissed; before that, what is under way. While something lies over
+    it, whose keys are others, it offers none; nothing moves then."""
 
-    def __init__(self, board: NoticeBoard, submissions: Submissions, taken: Callable[[], Collection[str]]) -> None:
-        """`taken`: keys that mean something else in the pane that is used, so that they are not offered."""
+    def __init__(
+        self,
+        board: NoticeBoard,
+        submissions: Submissions,
+        taken: Callable[[], Collection[str]],
+        covered: Callable[[], bool],
+    ) -> None:
+        """`taken`: keys that mean something else in the pane that is used, so that they are not offered. `covered`:
+        whether something lies over the screen."""
         super().__init__(id="outcome")
         self._board = board
         self._submissions = submissions
         self._taken = taken
+        self._covered = covered
         self._elapsing: Timer | None = None
 
     def rows(self, width: int) -> Sequence[Row]:
         doing = self._board.doing()
         answer = self._board.answer
-        beneath = [] if answer is None else _few(answer.said, width)
+        beneath = [] if answer is None else self._few(answer.said, width)
         if doing is not None:
             return [*wrapped(row(" ", *doing), width, indent=3)[:OUTCOME_LINES_MAX], *beneath]
         notice = self._board.shown
         if notice is None:
             return beneath or [()]
-        lines = _few(notice.said, width)
+        lines = self._few(notice.said, width)
         offers = [self._offers(notice)] if notice.mood is Mood.BAD or self._board.waiting else []
         return [*lines, *offers, *beneath]
 
+    def _few(self, said: Row, width: int) -> list[Row]:
+        """The sentence in a few lines; where it is longer the last one says who has it all."""
+        lines = wrapped(row(" ", *said), width, indent=3)
+        if len(lines) <= OUTCOME_LINES_MAX:
+            return lines
+        who = () if self._covered() else row(("o", Role.KEY), (" has all of it", Role.DIM))
+        return [*lines[: OUTCOME_LINES_MAX - 1], row(("   … ", Role.DIM), *who)]
+
     def _offers(self, notice: Notice) -> Row:
         """The keys for what one can do next; a line of its own, because user text ends the sentence above."""
+        if self._covered():
+            return ()
         parts: list[Part] = [Part("   ")]
         taken = self._taken()
         for offer in notice.offers:
@@ -119,14 +138,6 @@ class OutcomeLine(Painted):
         elif not waiting and self._elapsing is not None:
             self._elapsing.stop()
             self._elapsing = None
-
-
-def _few(said: Row, width: int) -> list[Row]:
-    """The sentence in a few lines; where it is longer the last one says who has it all."""
-    lines = wrapped(row(" ", *said), width, indent=3)
-    if len(lines) <= OUTCOME_LINES_MAX:
-        return lines
-    return [*lines[: OUTCOME_LINES_MAX - 1], row(("   … ", Role.DIM), ("o", Role.KEY), (" has all of it", Role.DIM))]
 
 
 class KeyBar(Painted):

@@ -25,17 +25,17 @@ BALLOT_MAX: Final = 12
 _GOOD: Final[frozenset[str]] = frozenset({Progress.LEARNED, Progress.CHOSEN})
 
 
-def biography_rows(told: Biography, width: int) -> list[Row]:
+def biography_rows(told: Biography, here: str, width: int) -> list[Row]:
     role = Role.GOOD if told.state in _GOOD else Role.WARN if told.may_be_chosen else Role.NOTE
     return [
         *wrapped(row((told.sentence, role)), width, indent=2),
-        *_sites(told.sites, width),
+        *_sites(told.sites, here, width),
         *_ballots(told, width),
         *_quorum(told, width),
     ]
 
 
-def _sites(sites: Sequence[SiteAccount], width: int) -> list[Row]:
+def _sites(sites: Sequence[SiteAccount], here: str, width: int) -> list[Row]:
     names = min(NAME_MAX, max(len(site.site) for site in sites))
     ballots = [each or BLANK for site in sites for each in (site.max_prepare, site.acc_num)]
     numbers = max(len("maxPrepare"), min(BALLOT_MAX, max(map(len, ballots))))
@@ -45,7 +45,7 @@ def _sites(sites: Sequence[SiteAccount], width: int) -> list[Row]:
         said = (
             (f"{fitted(site.site, names)} ", Role.STRONG if site.answered else Role.DIM),
             f"{fitted(site.max_prepare or BLANK, numbers)} {fitted(site.acc_num or BLANK, numbers)} ",
-            biography.learned(site, clock_ms),
+            biography.learned(site, here, clock_ms),
         )
         lines += wrapped(row(*said), width, indent=names + 1)
     return lines

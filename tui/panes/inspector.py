@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from msgspec.structs import replace
+from textual.message import Message
+
 from engine.contract.answers import Attempt, Biography, Direction, Entry, SlotView
 from engine.contract.errors import RequestFailed
 from engine.core.views import AttemptPhase
@@ -25,6 +28,13 @@ from tui.times import clock_ms
 
 class InspectorPane(Page):
     ASPECTS: ClassVar = Change.LOG | Change.ATTEMPTS | Change.STATUS | Change.CONNECTION
+
+    class AskedAgain(Message):
+        """What came of asking all sites once more, in words."""
+
+        def __init__(self, words: str) -> None:
+            super().__init__()
+            self.words = words
 
     def __init__(self, model: SiteModel) -> None:
         super().__init__(model, id="inspector")
@@ -129,7 +139,7 @@ class InspectorPane(Page):
     def _biography(self, width: int) -> list[Row]:
         if self._told is None:
             return [row(("the other sites are asked …", Role.DIM))] if self._asking else []
-        lines = biography_rows(self._told, width)
+        lines = biography_rows(self._told, self.model.site, width)
         if self._asking:
             lines.append(row(("all sites are asked again …", Role.DIM)))
         elif self._outdated and self.model.live:
@@ -173,6 +183,8 @@ class InspectorPane(Page):
             self.model.complain(failed)
         else:
             if slot == self.inspected:
+                if self._told is not None:
+                    self.post_message(self.AskedAgain(_asked_again(self._told, told)))
                 self._told, self._outdated = told, False
         self._asking = False
         self.rewrite()
@@ -190,6 +202,18 @@ class InspectorPane(Page):
             self.model.complain(failed)
         finally:
             self._reading = False
+
+
+def _asked_again(before: Biography, now: Biography) -> str:
+    """The screen reads as before where nothing is new, so that it is said."""
+    answered = sum(site.answered for site in now.sites)
+    found = "nothing is new" if _known(before) == _known(now) else "what they know has changed"
+    return f"asked again: {answered} of {len(now.sites)} sites answered; {found}"
+
+
+def _known(told: Biography) -> Biography:
+    """Without the times, which each answer tells a little otherwise."""
+    return replace(told, sites=tuple(replace(site, learned_at=None) for site in told.sites))
 
 
 def _entry(label: str, entry: Entry | None, width: int) -> list[Row]:

@@ -78,7 +78,7 @@ class FaultsScreen(SearchScreen):
         if reached.missed:
             self.complain(words, holds)
         else:
-            self.remark(words, holds)
+            self.report(words, holds)
 
     def _is_cut(self) -> bool:
         return not self.model.over and any(rule.on and is_partition(rule) for rule in self.model.faults.rules)
@@ -90,4 +90,4 @@ class FaultsScreen(SearchScreen):
         if event.refused:
             self.complain(event.words, event.holds)
         else:
-            self.remark(event.words, event.holds)
+            self.report(event.words, event.holds)

@@ -14,6 +14,10 @@ from tui.times import clock
 CAP_WIDTH = 11
 
 RULES: Final = row("  Letters and numbers such as (B2) are rules: docs/protocol.md has them all, by number.")
+UNKNOWN: Final = row(
+    "  -- stands where there is nothing (a no-op has no author), or nothing is known here: in the log the ballot at"
+    " which a slot was chosen, once the engine was started anew, or where another site told of it. Enter asks all."
+)
 
 
 def help_dialog() -> TextDialog:
@@ -40,7 +44,7 @@ def _keys(width: int) -> Sequence[Row]:
         lines.append(BLANK)
     lines.append(row(("Move", Role.STRONG)))
     lines += described((*keys.MOVE, ("ctrl+p", "every action by name, those of the panes too")), width)
-    return [*lines, BLANK, *wrapped(RULES, width, indent=2)]
+    return [*lines, BLANK, *wrapped(RULES, width, indent=2), *wrapped(UNKNOWN, width, indent=2)]
 
 
 def described(caps: Iterable[tuple[str, str]], width: int) -> list[Row]:

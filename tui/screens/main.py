@@ -88,7 +88,7 @@ class MainScreen(FaultsScreen):
         self._house = Column(id="house")
         self._top = Beside(id="top")
         self._side = Column(id="side")
-        self._outcome = OutcomeLine(self.board, self.submissions, self.keys_taken)
+        self._outcome = OutcomeLine(self.board, self.submissions, self.keys_taken, lambda: not self.is_active)
         self._key_bar = KeyBar(self._footer_keys)
 
     def compose(self) -> ComposeResult:
@@ -125,6 +125,12 @@ class MainScreen(FaultsScreen):
     @property
     def wide(self) -> bool:
         return self.size.width >= WIDE and not self.zoomed
+
+    def on_screen_suspend(self) -> None:
+        self._outcome.say()
+
+    def on_screen_resume(self) -> None:
+        self._outcome.say()
 
     def on_resize(self) -> None:
         self._arrange()
@@ -346,6 +352,10 @@ class MainScreen(FaultsScreen):
             self.inspector.ask_sites()
         else:
             self.hint("enter on a row shows its slot; a asks the other sites again there")
+
+    def on_inspector_pane_asked_again(self, event: InspectorPane.AskedAgain) -> None:
+        pane, slot = self.inspector, self.inspector.inspected
+        self.report(event.words, lambda: self.pane is pane and pane.inspected == slot)
 
     def action_read(self) -> None:
         lines = self.pane.selected() if self.pane.SELECTS else []

@@ -104,7 +104,7 @@ class SearchScreen(SiteScreen):
                 self.board.end(SEARCH)
         found = (step or Search.above)(search, here)
         if found is None:
-            self.remark(f"no match in the {search.place} up to #{search.seen_to:,}: {search.words}")
+            self.report(f"no match in the {search.place} up to #{search.seen_to:,}: {search.words}")
             return
         if not gone:
             pane.go_to_slot(found)

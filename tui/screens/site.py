@@ -98,7 +98,11 @@ class SiteScreen(OncePainted):
 
     def remark(self, words: str, holds: Callable[[], bool] = always) -> None:
         """Says something that is no outcome; the next word replaces it, and it goes when it no longer `holds`."""
-        self.board.remark(Notice(row(("· ", Role.NOTE), words), Mood.GOOD, holds=holds))
+        self.board.remark(_noted(words, holds))
+
+    def report(self, words: str, holds: Callable[[], bool] = always) -> None:
+        """Remarks what came of something that was done or asked: all outcomes have it too."""
+        self.board.report(_noted(words, holds))
 
     def hint(self, words: str) -> None:
         """Says what a key needs before it does anything here. It goes when its reader goes to another row or pane."""
@@ -275,7 +279,7 @@ class SiteScreen(OncePainted):
         if read.at is None:
             self.complain(sentence(read))
         else:
-            self.remark(sentence(read))
+            self.report(sentence(read))
 
     # Going somewhere.
 
@@ -327,3 +331,7 @@ class SiteScreen(OncePainted):
 
     def on_prompt_late_refusal(self, event: Prompt.LateRefusal) -> None:
         self.complain(event.words)
+
+
+def _noted(words: str, holds: Callable[[], bool]) -> Notice:
+    return Notice(row(("· ", Role.NOTE), words), Mood.GOOD, holds=holds)

@@ -5,7 +5,7 @@ Rules that hold here:
 - What is over goes by itself: an older word on the same thing when a newer one comes (`about`, `ends`), what waits for
   slots when these are settled (`awaits`), what is so for a while when it is so no more (`holds`), and a complaint when
   its reader goes on to something else.
-- Good news is replaced by newer news; everything is kept in the history for a while.
+- Good news is replaced by newer news; all that came of anything is kept in the history for a while.
 - What is under way is shown before any notice. What its reader cannot see meanwhile he neither dismisses nor answers.
 """
 
@@ -177,10 +177,15 @@ class NoticeBoard:
         self._changed()
 
     def remark(self, notice: Notice) -> None:
-        """Shows something that is no outcome and need not be kept; it answers its reader, as a complaint did."""
+        """Shows something that need not be kept; it answers its reader, as a complaint did."""
         self._keep(lambda told: told.about != COMPLAINT)
         self._good, self._remarked, self._meanwhile, self._answer = notice, True, self.is_busy, None
         self._changed()
+
+    def report(self, notice: Notice) -> None:
+        """Remarks what came of something that its reader asked for, no event: it is kept as outcomes are."""
+        self.history.append(notice)
+        self.remark(notice)
 
     def asked(self) -> None:
         """The reader asks for something else: a complaint about his last question, and its answer, have been read."""

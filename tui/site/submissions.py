@@ -92,7 +92,7 @@ class Submissions:
             return None
         if all(line.state == LogState.CHOSEN for line in lines):
             learned = row(("· ", Role.NOTE), f"slot {lines[0].slot} is learned: nothing is left to fill there")
-            self._board.remark(Notice(learned, Mood.GOOD))
+            self._board.report(Notice(learned, Mood.GOOD))
             return None
         awaits = frozenset(line.slot for line in lines)
         offers, slot = ((Offer.SETTLE,), lines[0].slot) if slots is not None else ((), None)
@@ -108,7 +108,7 @@ class Submissions:
             return model.live and not model.holes and model.may_lack_newest == lacks
 
         said = row(("· ", Role.NOTE), wording.no_hole(model.status))
-        self._board.remark(Notice(said, Mood.GOOD, holds=holds))
+        self._board.report(Notice(said, Mood.GOOD, holds=holds))
 
     async def fill(self, slots: Sequence[int] | None) -> None:
         """Fills these slots, or all holes, and tells what became of them."""
@@ -170,8 +170,10 @@ class Submissions:
         return wording.untold([(each.operation, each.orphaned) for each in pending], self._model.site)
 
     def _doing(self, pending: Pending) -> str:
-        attempt = self._attempt_for(pending)
-        return self._waits(pending) if attempt is None else f"#{attempt.slot} {wording.attempt_words(attempt)}"
+        """What this site's own fault rules do comes first."""
+        attempt, status = self._attempt_for(pending), self._model.status
+        said = self._waits(pending) if attempt is None else f"#{attempt.slot} {wording.attempt_words(attempt)}"
+        return said if status is None or status.hindered is None else f"{status.hindered}; {said}"
 
     def _waits(self, pending: Pending) -> str:
         """Where an event is while this site makes no attempt at a slot for it. The status is half a second old at most;
