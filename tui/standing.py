@@ -57,10 +57,11 @@ def beside_the_bar(status: Status) -> list[str]:
 
 
 def mark(peer: Peer) -> tuple[str, str, Role]:
-    """How a peer is: a glyph, a word, and what they mean."""
+    """How a peer is: a glyph, a word, and what they mean. Whether one without a vote is new or has lost its disk, it
+    does not tell."""
     if not peer.up:
         return "○", "down", Role.BAD
-    return ("◐", "learner", Role.WARN) if peer.voting is False else ("●", "up", Role.GOOD)
+    return ("◐", "no vote", Role.WARN) if peer.voting is False else ("●", "up", Role.GOOD)
 
 
 def facts(status: Status) -> Iterator[tuple[str, Part]]:

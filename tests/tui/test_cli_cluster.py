@@ -141,7 +141,7 @@ def test_a_reader_that_goes_away_is_no_error(cluster: RealCluster) -> None:
 
 
 def test_status_is_the_object_that_is_promised_and_a_readable_panel(cluster: RealCluster) -> None:
-    until(lambda: "3 of 3 sites reachable, 2 needed" in cluster.run("status", "alice").out, "alice reaches all")
+    until(lambda: "3 of 3 voters reachable, 2 needed" in cluster.run("status", "alice").out, "alice reaches all")
     [status] = cluster.run("status", "alice", "--json").lines
     assert status["site"] == "alice"
     assert status["quorum"] == {"reachable": status["quorum"]["reachable"], "needed": 2, "size": 3}

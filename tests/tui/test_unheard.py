@@ -28,6 +28,17 @@ async def test_the_pane_of_sites_does_not_know_what_it_was_not_told(tmp_path: Pa
             assert [row[3:] for row in rows if row[0:1] == ["alice*"]] == [["8", "yes"]]
 
 
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=str)
+async def test_who_does_not_vote_yet_is_called_no_learner(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        peers = engine.status()["peers"]
+        engine.status_changes = {"peers": peers | {"carol": peers["carol"] | {"voting": False}}}
+        async with screen_of(engine, size=size) as pilot:
+            await pilot.press("5")
+            await pilot.until_shown("carol  ◐ no vote")
+            assert "learner" not in pilot.text()
+
+
 @pytest.mark.parametrize(
     ("up", "chosen_through", "said"),
     [

@@ -44,7 +44,7 @@ def run(arguments: Namespace) -> int:
 
 def _facts(status: Status) -> Iterator[Cells]:
     quorum = status.quorum
-    reached = f"{quorum.reachable} of {quorum.size} sites reachable, {quorum.needed} needed"
+    reached = f"{quorum.reachable} of {quorum.size} voters reachable, {quorum.needed} needed"
     yield "quorum", Part(reached, Role.GOOD if quorum.is_reached else Role.BAD)
     yield from standing.facts(status)
     yield "next", f"#{status.next:,}"

@@ -38,6 +38,7 @@ from tui.panes.timeline import TimelinePane
 from tui.panes.trace import TracePane
 from tui.rows import Role, plain, row
 from tui.screens.faults import FaultsScreen
+from tui.screens.footer import Here, footer_keys
 from tui.screens.help import help_dialog, row_dialog
 from tui.site.draft import DraftFile
 from tui.site.model import ALL_CHANGES, Change
@@ -228,49 +229,8 @@ class MainScreen(FaultsScreen):
             if self.prompt.is_open:
                 return list(keys.PROMPTED)
             return [key for key in keys.TYPING if not (unsent and key.action == "send")]
-        vain, undone = self._vain(), self._undone()
-        here = [key for key in self._keys_here() if key.action not in vain]
-        return [keys.undoing(key) if key.action in undone else key for key in here]
-
-    def _vain(self) -> set[str]:
-        """Actions that nothing would come of now."""
-        model, pane = self.model, self.pane
-        vain = set(keys.OF_ENGINE) if model.over else set()
-        if model.log.last == 0:
-            vain |= keys.OF_LOG
-            if pane is self.trace and not self.nothing_read:
-                vain.remove("search")  # the trace is filtered, whatever the log holds
-        if self.fills_here() is None:
-            vain.add("fill")
-        if not model.holes:
-            vain |= keys.OF_HOLES
-        if pane.SELECTS and not pane.rows_count():
-            vain |= keys.OF_SELECTED
-            if model.over:
-                vain.remove("copy")  # of the command that starts the engine
-        return vain | self.faults.vain if pane is self.faults else vain
-
-    def _undone(self) -> set[str]:
-        """Actions that would undo what they did."""
-        return {action for action, is_so in (("pause", not self.pane.following), ("zoom", self.zoomed)) if is_so}
-
-    def _keys_here(self) -> list[Key]:
-        hop = ("app.hop",) if self.is_everybody else ()
-        if self.active == "faults":
-            return [*keys.FAULTS, *keys.named(*hop, "zoom", "next_pane", "outcomes", "help", "app.leave")]
-        first = {
-            "timeline": ("compose", "inspect", "search", "pause", "zoom"),
-            "log": ("inspect", "fill", "fill_all", "search", "zoom"),
-            "trace": ("inspect", "read", "search", "pause", "copy", "zoom"),
-            "inspector": ("ask", "fill", "copy", "zoom", "back"),
-        }.get(self.active, ("compose", "block", "unblock", "zoom"))
-        more = {
-            "timeline": ("block", "unblock", "confirm", "go_to", "copy", "next_pane", "outcomes"),
-            "log": ("compose", "read", "next_hole", "go_to", "pause", "copy", "next_pane", "outcomes"),
-            "trace": ("compose", "go_to", "next_pane", "outcomes"),
-        }.get(self.active, ("go_to", "next_pane", "outcomes"))
-        scroll = (keys.SCROLL,) if self.pane.scrolls and not self.pane.SELECTS else ()
-        return [*keys.named(*first), *scroll, *keys.named(*hop, *more, "help", "app.leave")]
+        here = Here(self.active, self.pane, self.model, self.fills_here(), self.is_everybody, self.zoomed)
+        return footer_keys(here)
 
     # What changed.
 
