@@ -181,6 +181,11 @@ class Reader:
         with self._sound.snapshot("read the log"):
             return Slot(self._sound.begin(rows.SLOTS, slot))
 
+    def next_event(self, number: int) -> int | None:
+        """The first number of the first row of this site's events that begins at `number` or above."""
+        with self._sound.snapshot("read the events"):
+            return self._sound.next_key(rows.EVENTS, number)
+
     def kept_events(self, first: int, last: int) -> list[KeptEvents]:
         """The rows of this site's events that begin from number `first` to `last`, ascending."""
         with self._sound.snapshot("read the events"):

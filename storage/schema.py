@@ -185,8 +185,9 @@ class Identity:
     sites: tuple[SiteId, ...]
 
 
-def ensure_store(path: Path, identity: Identity) -> None:
-    """Makes the store at `path`, with a new random life, if there is none. Raises StoreFailed, StoreDamaged."""
+def ensure_store(path: Path, identity: Identity, life: StoreId | None = None) -> None:
+    """Makes the store at `path`, with this life or a new random one, if there is none. Raises StoreFailed,
+    StoreDamaged."""
     if path.exists():
         if path.stat().st_size == 0:
             raise StoreDamaged(f"{path}: the file is empty", START_ANEW)
@@ -198,7 +199,7 @@ def ensure_store(path: Path, identity: Identity) -> None:
         draft.unlink(missing_ok=True)
         draft.with_name(f"{draft.name}-journal").unlink(missing_ok=True)
     with sqlite_errors(draft, "make the store"):
-        _write_new(draft, identity)
+        _write_new(draft, identity, life or StoreId(secrets.token_hex(8)))
     with file_errors(path, "make the store"):
         draft.rename(path)
         sync_folder(path.parent)
@@ -259,12 +260,12 @@ def check_identity(meta: Meta, identity: Identity, path: Path) -> None:
     raise StoreForeign(f"{path}: belongs to {difference}", f"Give that sites file, or {OWN_STORE}")
 
 
-def _write_new(draft: Path, identity: Identity) -> None:
+def _write_new(draft: Path, identity: Identity, life: StoreId) -> None:
     meta = Meta(
         site=identity.site,
         cluster=identity.cluster,
         sites=tuple(sorted(identity.sites)),
-        life=StoreId(secrets.token_hex(8)),
+        life=life,
         commit=0,
         standing=Standing.NEW,
         standing_why="a new store",

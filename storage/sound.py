@@ -114,6 +114,12 @@ class SoundRows:
         key: int = next(key for (key,) in self._db.execute(sql, (number, number)))
         return key
 
+    def next_key(self, table: Table, number: int) -> int | None:
+        """The key of the first row that begins at `number` or above."""
+        sql = f"SELECT min(first) FROM {table.name} WHERE first >= ?"
+        key: int | None = next(key for (key,) in self._db.execute(sql, (number,)))
+        return key
+
     def newest(self, table: Table, first: int, last: int, limit: int) -> int:
         """From where on there are `limit` (1 or more) of what the table has of `first` to `last`."""
         sql = f"SELECT first, last FROM {table.name} WHERE first <= ? ORDER BY first DESC"

@@ -242,6 +242,21 @@ def backup(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def rescue(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "stores",
+        metavar="STORE",
+        nargs="+",
+        type=words.utf8_text,
+        help="a backup, the folder of one site, or a data folder: all that are left",
+    )
+    parser.add_argument(
+        "--into", metavar="DIR", required=True, type=words.utf8_text, help="a new folder for the new cluster"
+    )
+    parser.add_argument("--cluster", metavar="NAME", required=True, help="the new cluster's name, another than before")
+    parser.add_argument("--yes", action="store_true", help="write it without asking")
+
+
 def lab(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",

@@ -229,6 +229,28 @@ COMMANDS: Final = (
         '--json prints {"backup":FILE,"site":NAME,"cluster":NAME,"slots":N,"bytes":N,"sha256":SUM}.',
     ),
     Command(
+        "rescue",
+        "tui.commands.rescue:run",
+        "make a new cluster from the stores and backups that are left",
+        "loggos rescue /var/lib/loggos/carol bob.backup --into /srv/rescued --cluster island-two",
+        arguments.rescue,
+        "For the day when a majority of the sites is gone for good. It reads what is left, says in\n"
+        "numbers what of the log is certain and what is not, and asks before it writes anything.\n"
+        "The new cluster has the same sites, a name and a key of its own, so that no old site can\n"
+        "speak to it, and a store for each site with the whole log. The old stores are not touched.\n"
+        "docs/operations.md goes through such a day.\n\n"
+        "Addresses and settings are those of the old cluster's sites file (--sites), if it is there.\n\n"
+        "Exit status: 0 written; 2 refused, or the answer was no; 3 a store cannot be read, or the\n"
+        "disk is full; 4 a site runs on one of the stores; 12 the stores contradict each other.\n\n"
+        "--json prints one object:\n"
+        '  {"cluster":OLD,"stores":[STORE, ...],"unreadable":[{"folder","reason"}, ...],"lost":[NAME, ...],\n'
+        '   "slots":N,"events":N,"learned":N,"taken":[TAKEN, ...],"unknown":[[FIRST,LAST], ...],\n'
+        '   "withdrawn":[{"slot","id"}, ...],"filled":N,"missing_from":K,"remarks":[VIOLATION, ...],\n'
+        '   "new":{"cluster","sites":FILE,"data":DIR}}\n'
+        'STORE is {"site","folder","standing","prefix","used_max"}, TAKEN {"slot","kind","author","id",\n'
+        '"text","target","ballot","accepted_by":[NAME, ...],"chosen"}; "new" is null if nothing was written.',
+    ),
+    Command(
         "lab",
         "tui.commands.lab:run",
         "play a scenario of Paxos in a simulated cluster, never the live log",

@@ -72,10 +72,13 @@ class Store:
 
     def events(self) -> Iterator[KeptEvents]:
         """The sound rows of this site's events, in the order of their numbers, a page at a time."""
-        for first in range(1, self.begun.meta.number_max + 1, EVENTS_PAGE):
-            yield from self._sound(
-                self.reader.kept_events, Slot(first), Slot(first + EVENTS_PAGE - 1), self._damaged_event
-            )
+        begin = 1
+        while True:
+            first = self.reader.next_event(begin)
+            if first is None or first > self.begun.meta.number_max:
+                return
+            begin = first + EVENTS_PAGE
+            yield from self._sound(self.reader.kept_events, Slot(first), Slot(begin - 1), self._damaged_event)
 
     def _sound(
         self,

@@ -159,6 +159,9 @@ class Planter:
         """Sets columns of the one row that `where` names."""
         self._change(table, where, columns)
 
+    def change_meta(self, **columns: Cell) -> None:
+        self._change(META, "1", columns)
+
     def put(self, table: Table, *values: Cell) -> None:
         """In the place of the row with this key, if there is one."""
         self._db.execute(table.put, (*values, table.checksum(values)))

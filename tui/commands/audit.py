@@ -52,7 +52,7 @@ def _shape(report: Report) -> Json:
         "missing": list(report.missing),
         "slots": report.slots,
         "events": report.events,
-        "violations": [_violation_shape(each) for each in report.violations],
+        "violations": [violation_shape(each) for each in report.violations],
         "violations_found": report.violations_found,
         "unreadable": [{"folder": str(each.folder), "reason": each.reason} for each in report.unreadable],
     }
@@ -69,13 +69,19 @@ def _site_shape(site: AuditedSite) -> Json:
     }
 
 
-def _violation_shape(violation: Violation) -> Json:
+def violation_shape(violation: Violation) -> Json:
     return {
         "rule": violation.rule,
         "slot": violation.slot,
         "site": violation.site,
         "sentence": violation.sentence,
     }
+
+
+def violation_line(out: Output, violation: Violation) -> None:
+    where = "" if violation.slot is None else f"slot {violation.slot}"
+    who = "" if violation.site is None else f"at {violation.site}"
+    out.line(Part(violation.rule, Role.BAD), *filter(None, (where, who)), "-", violation.sentence)
 
 
 def _print(out: Output, report: Report) -> None:
@@ -85,9 +91,7 @@ def _print(out: Output, report: Report) -> None:
     if report.missing:
         out.line(Part(f"no store here of {', '.join(report.missing)}: their votes are not seen", Role.WARN))
     for violation in report.violations:
-        where = "" if violation.slot is None else f"slot {violation.slot}"
-        who = "" if violation.site is None else f"at {violation.site}"
-        out.line(Part(violation.rule, Role.BAD), *filter(None, (where, who)), "-", violation.sentence)
+        violation_line(out, violation)
     kept, found = len(report.violations), report.violations_found
     if found > kept:
         out.line(f"and {found - kept} violations more")
