@@ -141,6 +141,15 @@ COMMANDS: Final = (
         arguments.site,
     ),
     Command(
+        "health",
+        "tui.commands.health:run",
+        "whether the site takes events now, as a sentence and an exit status",
+        "loggos health alice",
+        arguments.site,
+        "Exit status: 0 it takes events; 1 not now, and the sentence says why; 5 no engine is running.\n"
+        '--json prints {"takes_events","why"}.',
+    ),
+    Command(
         "fill",
         "tui.commands.fill:run",
         "settle holes now: show the plan, then a result for each slot",

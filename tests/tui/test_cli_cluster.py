@@ -149,6 +149,22 @@ def test_status_is_the_object_that_is_promised_and_a_readable_panel(cluster: Rea
     assert "rejected" in status["counters"]
 
 
+def test_health_is_a_sentence_and_a_status(cluster: RealCluster) -> None:
+    until(lambda: cluster.run("health", "alice").status == 0, "alice takes events")
+    well = cluster.run("health", "alice")
+    assert well.out.startswith("alice takes events: 3 of 3 sites reachable")
+    assert cluster.run("health", "alice", "--json").lines == [{"takes_events": True, "why": None}]
+    cluster.run("faults", "alice", "add", "to=* drop")
+    cluster.run("faults", "alice", "add", "from=* drop")
+    until(lambda: cluster.run("health", "alice").status == 1, "alice takes no events")
+    ill = cluster.run("health", "alice", "--json")
+    assert ill.status == 1
+    assert [line["takes_events"] for line in ill.lines] == [False]
+    assert "alice takes no events now: " in cluster.run("health", "alice").out
+    cluster.run("faults", "alice", "clear")
+    until(lambda: cluster.run("health", "alice").status == 0, "alice takes events again")
+
+
 def test_data_shows_the_acceptors_variables(cluster: RealCluster) -> None:
     used, unused = cluster.run("data", "alice", "1", "900000", "--json").lines
     assert list(used) == ["slot", "maxPrepare", "accNum", "accVal", "state"]
