@@ -127,6 +127,7 @@ class Conversation:
 
     def _step(self, step: dict[str, Json], effects: Effects) -> None:
         turn: Turn[None] = Turn(self._replica, effects)
+        turn.settle()
         answers: list[Json] = []
         for item in turn.items():
             match item:
