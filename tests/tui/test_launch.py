@@ -247,6 +247,14 @@ def test_an_engine_that_runs_already_keeps_the_demo_from_starting(demo: Demo, tm
         other.close()
 
 
+def test_a_demo_whose_store_cannot_be_used_says_how_another_begins(tmp_path: Path) -> None:
+    (tmp_path / "alice").mkdir()
+    (tmp_path / "alice" / "site.db").write_bytes(b"not a database" * 100)
+    failed = run("demo", "--headless", "--size", "1", "--data", str(tmp_path))
+    assert failed.status == 3
+    assert "`loggos demo --data DIR` begins another demo, in a folder of its own" in failed.err
+
+
 def test_the_demo_makes_its_own_sites_file(tmp_path: Path) -> None:
     said = run("demo", "--headless", "--sites", str(tmp_path / "sites.yaml"), "--data", str(tmp_path / "demo"))
     assert said.status == 2

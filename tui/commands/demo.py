@@ -103,9 +103,15 @@ def _start(local_sites: Sequence[LocalSite], interrupts: Interrupts, options: Se
             children.append(EngineProcess.start_bound(local, *options))  # noqa: PERF401  (one that fails leaves those before)
         for child in children:
             child.wait_ready(interrupts)
-    except (CommandFailed, Interrupted):
+    except Interrupted:
         stop_children(children)
         raise
+    except CommandFailed as failed:
+        stop_children(children)
+        if failed.status != ExitStatus.STORE_UNUSABLE:
+            raise
+        another = "`loggos demo --data DIR` begins another demo, in a folder of its own"
+        raise CommandFailed(failed.status, f"{failed}; {another}") from failed
     return children
 
 
