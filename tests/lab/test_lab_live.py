@@ -27,7 +27,7 @@ from tests.real_cluster import (
     with_leadership,
 )
 from tui.exits import CommandFailed, ExitStatus
-from tui.lab import live_play
+from tui.lab import live_play, live_score
 from tui.lab.live import Where, play_live
 
 PATIENT: Final = "heartbeat_ms: 2000\nretransmit_ms: 1000\nfill_every_s: 15\nscan_every_s: 75\n"
@@ -43,8 +43,8 @@ hold
 cut s1 | s3
 s1 tweets "never chosen"
 crash s3
-pause s2 60 min
-run 60 min
+pause s2 3 min
+run 3 min
 """
 
 
@@ -172,12 +172,19 @@ def test_a_scenario_that_does_not_go_as_it_says_ends_with_what_is_true_and_witho
     assert_no_rules(three)
 
 
+@pytest.fixture
+def compares_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What else chance may decide is found out for nothing where a run does not come to its end."""
+    monkeypatch.setattr(live_score, "MORE_RUNS_MAX", 0)
+
+
+@pytest.mark.usefixtures("compares_nothing")
 def test_an_engine_that_is_killed_meanwhile_ends_the_run_and_the_others_have_no_rule_left(three: RealCluster) -> None:
-    schedule = parse('sites s1 s2 s3\nhold\ns1 tweets "X"\nrun 60 min\n', "a test")
+    schedule = parse('sites s1 s2 s3\nhold\ns1 tweets "X"\nrun 3 min\n', "a test")
     killed: list[int] = []
 
     def say(line: str) -> None:
-        if line == "> run 60 min":
+        if line == "> run 3 min":
             killed.append(pid(three, "carol"))
             subprocess.run(["kill", "-9", str(killed[0])], check=True)
 
@@ -201,6 +208,7 @@ def test_rules_of_a_person_are_no_ground_to_play_on(three: RealCluster) -> None:
         three.ask("bob", "faults.remove", {"number": rule["number"]})
 
 
+@pytest.mark.usefixtures("compares_nothing")
 def test_engines_that_run_with_another_leadership_than_their_file_says_now_are_no_ground_to_play_on(
     three: RealCluster, tmp_path: Path
 ) -> None:
