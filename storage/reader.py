@@ -10,10 +10,10 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import apsw
 from msgspec.structs import replace
@@ -27,6 +27,7 @@ from engine.core.storage import (
     EventRun,
     LogRow,
     SlotText,
+    StoreDamaged,
     Vote,
     WriteEvidence,
     cut_vote,
@@ -34,13 +35,27 @@ from engine.core.storage import (
 from storage import rows
 from storage.changes import RunRows, Tally
 from storage.rows import Cells, Held, KeptEvents, Meta, Table, cut_events, cut_held, is_tweet
-from storage.sound import SoundRows
+from storage.sound import SoundRows, cut_ahead
 from storage.tail import Tail
 from storage.tweeted import TweetedCheck, parts
 
 Made = TypeVar("Made")
 
 _WITHIN = "WHERE first BETWEEN ? AND ? ORDER BY first"
+
+
+class Needed(Protocol):
+    """Reads rows of a table."""
+
+    def __call__(
+        self, table: Table, of: Callable[[Cells], Made], where: str = "", bindings: Cells = ()
+    ) -> Iterator[Made]: ...
+
+
+class Disjoint(Protocol):
+    """Sees to it that none of these parts is over another."""
+
+    def __call__(self, table: Table, parts: Iterable[Part[Made]]) -> Iterator[Part[Made]]: ...
 
 
 class Reader:
@@ -65,24 +80,7 @@ class Reader:
                 yield sound.made(table, of, values)
 
         with sound.snapshot("read what a start needs") as meta:
-            from_key = sound.begin(rows.SLOTS, meta.prefix)
-            above = needed(
-                rows.SLOTS, rows.slots_of, "WHERE first >= ? AND last > ? ORDER BY first", (from_key, meta.prefix)
-            )
-            events = needed(rows.EVENTS, rows.events_of, rows.WHERE_OPEN)
-            open_events = (Part(Slot(kept.first), Slot(kept.last), kept.run()) for kept in events)
-            tail = Tail(
-                meta=meta,
-                slots=RunRows(Spans(cut_held, sound.disjoint(rows.SLOTS, above))),
-                ahead=RunRows(sound.spans_ahead(needed(rows.AHEAD, rows.ahead_of, "ORDER BY first"))),
-                ranges=tuple(needed(rows.RANGES, rows.range_of, "ORDER BY position")),
-                blocks=dict(needed(rows.BLOCKS, rows.block_of)),
-                authors={author.site: author for author in needed(rows.AUTHORS, rows.author_of)},
-                events=RunRows(Spans(cut_events, sound.disjoint(rows.EVENTS, open_events))),
-                peers={memory.site: memory for memory in needed(rows.PEERS, rows.peer_of)},
-                changes=list(needed(rows.CHANGES, rows.change_of, "ORDER BY slot")),
-                tally=tally,
-            )
+            tail = self._tail(meta, needed, sound.disjoint, tally)
             if tally.total != meta.tally:
                 among = f"slots above {meta.prefix}, ranges, blocks, authors, open events, peers and changes"
                 raise sound.out_of_step("tally", f"a row is gone, or an old one came back, among {among}")
@@ -91,6 +89,46 @@ class Reader:
             for slot in tail.learned_without_entry():
                 raise sound.damaged(rows.AHEAD, f"slot {slot}", "learned, but without an entry above the prefix")
             return tail
+
+    def left(self, damaged: Callable[[StoreDamaged], None]) -> Tail:
+        """As `tail`, of a store that is damaged: what of it is sound. `damaged` is told of the rest."""
+        sound = self._sound
+
+        def needed(table: Table, of: Callable[[Cells], Made], where: str = "", bindings: Cells = ()) -> Iterator[Made]:
+            return sound.left(table, of, where, bindings, damaged)
+
+        def apart(table: Table, parts: Iterable[Part[Made]]) -> Iterator[Part[Made]]:
+            reached = 0
+            for part in parts:
+                if part.first > reached:
+                    reached = part.last
+                    yield part
+                else:
+                    damaged(sound.damaged(table, f"first {part.first}", f"it stands behind last {reached}"))
+
+        with sound.snapshot("read what is left") as meta:
+            return self._tail(meta, needed, apart, Tally())
+
+    def _tail(self, meta: Meta, needed: Needed, disjoint: Disjoint, tally: Tally) -> Tail:
+        from_key = self._sound.begin(rows.SLOTS, meta.prefix)
+        above = needed(
+            rows.SLOTS, rows.slots_of, "WHERE first >= ? AND last > ? ORDER BY first", (from_key, meta.prefix)
+        )
+        ahead = needed(rows.AHEAD, rows.ahead_of, "ORDER BY first")
+        events = needed(rows.EVENTS, rows.events_of, rows.WHERE_OPEN)
+        open_events = (Part(Slot(kept.first), Slot(kept.last), kept.run()) for kept in events)
+        return Tail(
+            meta=meta,
+            slots=RunRows(Spans(cut_held, disjoint(rows.SLOTS, above))),
+            ahead=RunRows(Spans(cut_ahead, disjoint(rows.AHEAD, ahead))),
+            ranges=tuple(needed(rows.RANGES, rows.range_of, "ORDER BY position")),
+            blocks=dict(needed(rows.BLOCKS, rows.block_of)),
+            authors={author.site: author for author in needed(rows.AUTHORS, rows.author_of)},
+            events=RunRows(Spans(cut_events, disjoint(rows.EVENTS, open_events))),
+            peers={memory.site: memory for memory in needed(rows.PEERS, rows.peer_of)},
+            changes=list(needed(rows.CHANGES, rows.change_of, "ORDER BY slot")),
+            tally=tally,
+        )
 
     def learned(self, first: Slot, last: Slot, bytes_max: int) -> list[Run]:
         """As `LogReader.learned`."""
@@ -173,6 +211,14 @@ class Reader:
             ahead = self._sound.ahead(meta, Slot(NUMBER_MAX))
             for row in self._sound.read(rows.SLOTS, rows.slots_of, _WITHIN, (first, last)):
                 tweeted.check(row)
+                found += _log_rows(row, row.first, row.last, meta.prefix, ahead)
+            return found
+
+    def rows_left(self, first: Slot, last: Slot, ahead: Spans[bool]) -> list[LogRow]:
+        """As `slot_rows`, whatever else is damaged. `ahead`: what is learned above the prefix."""
+        with self._sound.snapshot("read the log") as meta:
+            found: list[LogRow] = []
+            for row in self._sound.read(rows.SLOTS, rows.slots_of, _WITHIN, (first, last)):
                 found += _log_rows(row, row.first, row.last, meta.prefix, ahead)
             return found
 

@@ -27,6 +27,11 @@ from storage.rows import Cells, Held, Meta, Table
 Made = TypeVar("Made")
 
 
+def cut_ahead(learned: bool, _skip: int, _count: int) -> bool:
+    """That it is learned is so of each part."""
+    return learned
+
+
 class SoundRows:
     """Every method may raise StoreDamaged and StoreFailed, and all but `snapshot` are for within one."""
 
@@ -71,6 +76,29 @@ class SoundRows:
                 key = self._undecodable(table, rest, bindings)
                 raise self.damaged(table, key, "holds text that is not UTF-8") from None
 
+    def left(
+        self,
+        table: Table,
+        of: Callable[[Cells], Made],
+        rest: str,
+        bindings: Cells,
+        damaged: Callable[[StoreDamaged], None],
+    ) -> Iterator[Made]:
+        """What of these rows is sound, as what they say; `damaged` is told of the others."""
+        with closing(self._db.execute(f"SELECT {table.selected} FROM {table.name} {rest}", bindings)) as cursor:
+            try:
+                for *values, checksum in cursor:
+                    try:
+                        if not table.is_sound(values, checksum):
+                            raise self.damaged(table, table.key_text(values), "not what its checksum says")
+                        made = self.made(table, of, tuple(values))
+                    except StoreDamaged as damage:
+                        damaged(damage)
+                    else:
+                        yield made
+            except UnicodeDecodeError:
+                damaged(self.damaged(table, "a row and all after it", "holds text that is not UTF-8"))
+
     def slots(self, first: Slot, last: Slot, prefix: Slot) -> Generator[tuple[Part[Held], int]]:
         """The rows of slots that reach into `first` to `last`, whole and ascending, with their checksums. Those of the
         prefix are all there."""
@@ -98,7 +126,7 @@ class SoundRows:
         return self.spans_ahead(self.read(rows.AHEAD, rows.ahead_of, "ORDER BY first") if last > meta.prefix else ())
 
     def spans_ahead(self, learned: Iterable[Part[bool]]) -> Spans[bool]:
-        return Spans(lambda learned, _skip, _count: learned, self.disjoint(rows.AHEAD, learned))
+        return Spans(cut_ahead, self.disjoint(rows.AHEAD, learned))
 
     def disjoint(self, table: Table, parts: Iterable[Part[Made]]) -> Iterator[Part[Made]]:
         reached = 0

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -67,7 +68,14 @@ class Store:
 
     def slot_rows(self, first: Slot, last: Slot) -> dict[Slot, LogRow]:
         """These slots, as far as their rows are sound."""
-        found = self._sound(self.reader.slot_rows, self.reader.row_of(first), last, self._damaged_slot)
+        return self._slots(self.reader.slot_rows, first, last)
+
+    def rows_left(self, first: Slot, last: Slot) -> dict[Slot, LogRow]:
+        """The same, whatever else of the store is damaged."""
+        return self._slots(partial(self.reader.rows_left, ahead=self.begun.ahead.spans), first, last)
+
+    def _slots(self, read: Callable[[Slot, Slot], list[LogRow]], first: Slot, last: Slot) -> dict[Slot, LogRow]:
+        found = self._sound(read, self.reader.row_of(first), last, self._damaged_slot)
         return {row.slot: row for row in found if first <= row.slot <= last}
 
     def events(self) -> Iterator[KeptEvents]:

@@ -3,7 +3,7 @@
 Rules that hold here:
 - None of them is written. No site may run on one meanwhile: its lock is shared until the end, so that none starts.
 - Several may be of one site, whichever of its lives: each is true in what it holds.
-- D3: a damaged row is named and left out; what cannot be read at all is named, and counts as lost.
+- D3: a damaged row is named and left out, and all others are read; a store that is not whole counts as lost.
 - D5: all that a site voted is in its store only where that votes, is whole, and is the one that the others remember.
 """
 
@@ -19,11 +19,11 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from engine.core.ids import SiteId, Slot
-from engine.core.storage import LogRow, StoreError, Vote
+from engine.core.storage import LogRow, StoreDamaged, StoreError, Vote
 from storage.audit.report import Findings, Unreadable, named
-from storage.audit.stores import AuditRefused, Store, begin, find_places
+from storage.audit.stores import AuditRefused, Store, find_places
 from storage.audit.votes import Rows
-from storage.beside import read_outside
+from storage.beside import OutsideStore, read_outside
 from storage.errors import told_to_readers
 
 
@@ -62,7 +62,7 @@ class Witnesses:
 
     def page(self, first: Slot, last: Slot, findings: Findings) -> list[tuple[Slot, Rows]]:
         """What each site's stores have of these slots. `findings` takes what two stores of one site contradict."""
-        pages = [(witness.store.site, witness.store.slot_rows(first, last)) for witness in self.found]
+        pages = [(witness.store.site, witness.store.rows_left(first, last)) for witness in self.found]
         slots: list[tuple[Slot, Rows]] = []
         for slot in map(Slot, range(first, last + 1)):
             rows: dict[SiteId, LogRow] = {}
@@ -122,18 +122,40 @@ def read_witnesses(places: Sequence[Path]) -> Iterator[Witnesses]:
         for place in found_at:
             findings = Findings()
             try:
-                store = begin(opened.enter_context(read_outside(place)), findings)
+                store = _begin(opened.enter_context(read_outside(place)), findings)
             except StoreError as error:
                 unreadable.append(Unreadable(place, told_to_readers(error)))
-                continue
-            if store is None:
-                unreadable.append(Unreadable(place, "; ".join(each.sentence for each in findings.kept)))
             else:
                 found.append(Witness(store, findings))
         if not found:
             raise RescueRefused("; ".join(each.reason for each in unreadable))
         _check_cluster(found)
         yield Witnesses(found, unreadable)
+
+
+def _begin(outside: OutsideStore, findings: Findings) -> Store:
+    """What of a store can be read. Raises StoreError where not even whose it is can be."""
+    reader = outside.reader
+    site = reader.meta().site
+
+    def damaged(damage: StoreDamaged) -> None:
+        findings.add("D3", damage.what, site=site)
+
+    try:
+        outside.check_log()
+    except StoreDamaged as damage:
+        damaged(damage)
+    try:
+        tail = reader.tail()
+    except StoreDamaged as damage:
+        damaged(damage)
+        tail = reader.left(damaged)
+    try:
+        for kept in reader.evidence():
+            findings.add(kept.rule, f"kept as evidence: {kept.text}", site=site)
+    except StoreDamaged as damage:
+        damaged(damage)
+    return Store(outside.place, reader, tail, findings)
 
 
 def _check_cluster(found: Sequence[Witness]) -> None:

@@ -139,6 +139,31 @@ def test_a_damaged_row_is_had_from_another_store_or_is_gone_d3(data: Path) -> No
     assert (alone.unknown, alone.missing_from) == (((5, 5),), 5)
 
 
+@pytest.mark.parametrize(
+    ("sql", "learned"),
+    [
+        ("UPDATE blocks SET slot = 9", 9),
+        ("UPDATE authors SET tweets = 9 WHERE author = 'bob'", 9),
+        ("UPDATE slots SET promised = '9.bob' WHERE first = 12", 9),
+        ("UPDATE slots SET promised = '9.bob' WHERE first = 10", 8),
+        ("UPDATE ahead SET last = 11", 8),
+        ("UPDATE peers SET commit_number = 9 WHERE site = 'bob'", 9),
+        ("DELETE FROM blocks", 9),
+        ("UPDATE events SET reason = 'none' WHERE first = 3", 9),
+        ("UPDATE authors SET author = CAST(x'ff' AS TEXT) WHERE author = 'bob'", 9),
+    ],
+)
+def test_a_damaged_row_takes_nothing_else_away_d3(data: Path, new: Path, sql: str, learned: int) -> None:
+    """Of carol's store, which no site could start on."""
+    damage(data / "carol", sql)
+    findings = rescued(new, data / "carol")
+    assert (findings.learned, findings.unreadable) == (learned, ())
+    if "events" not in sql:
+        assert "D3" in [each.rule for each in findings.remarks]
+    assert log_of(new / "alice")[:8] == [entry for entry, *_ in LOG[:8]]
+    assert audit([new]).violations == ()
+
+
 def test_backups_and_stores_of_one_site_are_taken_together(data: Path, tmp_path: Path) -> None:
     back_up(data / "carol", tmp_path / "older", lambda *_: None)
     with closing(open_beside(data / "carol", CAROL)) as store:
