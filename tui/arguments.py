@@ -104,6 +104,11 @@ def serve(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def service(parser: argparse.ArgumentParser) -> None:
+    site(parser)
+    parser.add_argument("--user", metavar="NAME", help="who the engine runs as (default: you)")
+
+
 def tweet(parser: argparse.ArgumentParser) -> None:
     site(parser)
     parser.add_argument(

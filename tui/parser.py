@@ -78,6 +78,14 @@ COMMANDS: Final = (
         "An address that this machine does not have yet is waited for. SIGINT and SIGTERM\n"
         "stop it cleanly.",
     ),
+    Command(
+        "service",
+        "tui.commands.service:run",
+        "print a systemd unit that serves a site of this installation",
+        "loggos service alice --user loggos",
+        arguments.service,
+        'Nothing is written or started. --json prints {"name","unit"}.',
+    ),
     Command("stop", "tui.commands.stop:run", "stop a running engine cleanly", "loggos stop alice", arguments.site),
     Command(
         "tweet",

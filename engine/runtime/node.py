@@ -22,6 +22,7 @@ from typing import Final, assert_never
 from engine.contract.answers import Stopping, Subscribed, Topic
 from engine.contract.errors import ErrorCode
 from engine.contract.requests import Action, FaultAction, Query, Stop, Submitting, Subscribe
+from engine.contract.status import Status
 from engine.core.effects import (
     Observation,
     SawApplied,
@@ -140,6 +141,9 @@ class Node:
         except StoreError as error:
             return store_ending(error)
         return self._ending
+
+    def status(self) -> Status:
+        return self._parts.queries.status()
 
     def abandon(self, code: ErrorCode, message: str) -> None:
         """Tells everybody who waits for an answer that there will be none."""

@@ -16,7 +16,6 @@ import errno
 import logging
 import math
 import os
-import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ import orjson
 import trio
 
 from engine.contract.errors import ErrorCode
+from engine.contract.status import Status
 from engine.core.ids import SiteId
 from engine.core.replica import Replica
 from engine.core.settings import Settings
@@ -48,8 +48,10 @@ from engine.runtime.peer_addresses import HostPort, PeerAddresses, show
 from engine.runtime.pending_calls import PendingCalls
 from engine.runtime.queries import Queries
 from engine.runtime.recording import Recording
+from engine.runtime.service_manager import ServiceManager
 from engine.runtime.sizes import Sizes
 from engine.runtime.status import ProcessFacts, StatusBoard
+from engine.runtime.stopping import watch_lifeline, watch_signals
 from engine.runtime.subscriptions import Subscriptions
 from engine.runtime.trace import Trace
 from engine.runtime.udp import UdpSocket
@@ -64,7 +66,6 @@ ADDRESS_SAID_EVERY_S: Final = 60.0
 
 _STDOUT: Final = 1
 _STDERR: Final = 2
-_LIFELINE_BYTES: Final = 4_096
 _TOO_FEW_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
 _DISK_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 
@@ -104,11 +105,12 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Where a site that takes commands is found."""
+    """Where a site that takes commands is found, and who tells how it stands."""
 
     site: SiteId
     udp: str
     control: Path
+    status: Callable[[], Status]
 
     def line(self) -> str:
         said = {"ready": True, "site": self.site, "udp": self.udp, "control": str(self.control)}
@@ -136,27 +138,36 @@ def serve(site: Site, lifeline: int | None = None) -> int:
 
 async def _serve(site: Site, lifeline: int | None) -> int:
     inbox = Inbox()
+    manager = ServiceManager.of(os.environ)
     refused: CannotServe | None = None
     status: int = EndStatus.CLEAN
+
+    def on_ready(ready: Ready) -> None:
+        _print_ready(ready)
+        manager.ready()
+        nursery.start_soon(manager.follow, ready.status)
+
     async with trio.open_nursery() as nursery:
-        await nursery.start(_watch_signals, inbox)
+        await nursery.start(watch_signals, inbox)
         if lifeline is not None:
-            nursery.start_soon(_watch_lifeline, lifeline, inbox)
+            nursery.start_soon(watch_lifeline, lifeline, inbox)
         try:
-            sockets = await await_sockets(site, inbox)
+            sockets = await await_sockets(site, inbox, manager.waits)
         except CannotServe as error:
             refused = error
         else:
             if sockets is not None:
-                status = await run_site(site, sockets, inbox, _print_ready)
+                status = await run_site(site, sockets, inbox, on_ready)
+                manager.stops(inbox.stop_reason or "it stops")
         nursery.cancel_scope.cancel()
     if refused is not None:
         raise refused
     return status
 
 
-async def await_sockets(site: Site, inbox: Inbox) -> Sockets | None:
-    """Binds both sockets, once the site's address is there; None if `inbox.stop` came before.
+async def await_sockets(site: Site, inbox: Inbox, on_waiting: Callable[[str], None] = lambda _: None) -> Sockets | None:
+    """Binds both sockets, once the site's address is there; None if `inbox.stop` came before. `on_waiting` is told,
+    once a minute, what it waits for.
 
     Raises CannotServe. Without sockets the store is closed.
     """
@@ -171,6 +182,7 @@ async def await_sockets(site: Site, inbox: Inbox) -> Sockets | None:
             if trio.current_time() >= say_at_s:
                 say_at_s = trio.current_time() + ADDRESS_SAID_EVERY_S
                 _log.warning("waits: %s", missing)
+                on_waiting(f"waits: {missing}")
             await trio.sleep(ADDRESS_AGAIN_S)
 
     try:
@@ -257,7 +269,8 @@ async def _run_node(
         async with trio.open_nursery() as nursery:
             node = Node(await _assemble(site, sockets, inbox, nursery))
             node.start()
-            on_ready(Ready(site.settings.site, show(sockets.udp.address), sockets.control.bound_at))
+            where = show(sockets.udp.address), sockets.control.bound_at
+            on_ready(Ready(site.settings.site, *where, node.status))
             ending = await node.run()
             nursery.cancel_scope.cancel()
     except* StoreError as failed:
@@ -371,28 +384,8 @@ async def _bind_udp(site: Site) -> UdpSocket:
         raise CannotServe(message, EndStatus.BAD_CONFIGURATION) from error
 
 
-async def _watch_signals(inbox: Inbox, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        task_status.started()
-        async for number in signals:
-            inbox.stop(f"{signal.Signals(number).name} came")
-
-
 def _too_few_files(error: OSError) -> CannotServe:
     return CannotServe(f"{error.strerror}: allow more of them (`ulimit -n`)", EndStatus.BAD_CONFIGURATION)
-
-
-async def _watch_lifeline(descriptor: int, inbox: Inbox) -> None:
-    """The stream stays as it is: made non-blocking, it would be so for all who have it, a terminal's shell too."""
-    try:
-        while True:
-            # In a thread, which ends with the process: another reader of the same stream may be quicker, and a read
-            # that waits would stop the site.
-            if not await trio.to_thread.run_sync(os.read, descriptor, _LIFELINE_BYTES, abandon_on_cancel=True):
-                break
-    except OSError as error:
-        _log.info("standard input cannot be read: %s", error.strerror)
-    inbox.stop("the program that started this engine ended")
 
 
 def _print_ready(ready: Ready) -> None:
