@@ -139,6 +139,11 @@ def view(parser: argparse.ArgumentParser) -> None:
         help=f"with --fresh: how long to wait for that (default: {TIMEOUT_DEFAULT_S:g})",
     )
     limit(parser)
+    follow(parser, "tweets")
+
+
+def follow(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--follow", action="store_true", help=f"go on with {what} as they come, until Ctrl+C")
 
 
 def log(parser: argparse.ArgumentParser) -> None:
@@ -148,6 +153,7 @@ def log(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--to", metavar="K", type=words.slot, dest="last", help="up to this slot, without --limit all")
     limit(parser)
+    follow(parser, "slots of the prefix")
 
 
 def events(parser: argparse.ArgumentParser) -> None:

@@ -255,6 +255,31 @@ def test_trace_follows_until_a_signal_and_prints_nothing_twice(cluster: RealClus
     assert all(count == 1 for line, count in Counter(seen).items() if json.loads(line)["type"] == "accept")
 
 
+@pytest.mark.parametrize("command", ["log", "view"])
+def test_what_comes_is_followed_in_its_order_and_once(cluster: RealCluster, command: str) -> None:
+    before = _tweet(cluster, "alice", "before")["slot"]
+    cluster.until_learned("carol", before)
+    process = cluster.start(command, "carol", "--follow", "--limit", "1", "--json")
+    assert process.stdout is not None
+    seen = [json.loads(process.stdout.readline())]
+    assert seen[0]["slot"] == before
+    slots = [_tweet(cluster, site, f"{command} {number}")["slot"] for number, site in enumerate(["alice", "bob"] * 3)]
+    while seen[-1]["slot"] < slots[-1]:
+        seen.append(json.loads(process.stdout.readline()))
+    said = interrupt(process, signal.SIGINT)
+    assert (said.status, said.err) == (0, "")
+    told = [line["slot"] for line in seen]
+    assert told == sorted(set(told))
+    assert set(slots) <= set(told)
+
+
+def test_what_has_no_end_is_asked_for_without_one(cluster: RealCluster) -> None:
+    for words in (("log", "alice", "--to", "3"), ("view", "alice", "--fresh")):
+        said = cluster.run(*words, "--follow")
+        assert (said.status, said.out) == (2, "")
+        assert "leave" in said.err
+
+
 def test_an_event_of_another_site_is_asked_for_there(cluster: RealCluster) -> None:
     said = cluster.run("events", "alice", "bob/1")
     assert said.status == 2

@@ -10,17 +10,18 @@ Rules that hold here:
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from engine.contract.answers import AcceptorLine, LinearizableRead, LogLine, TimelinePage
+from engine.contract.answers import AcceptorLine, LinearizableRead, LogLine, TimelineLine, TimelinePage
 from engine.contract.errors import NoAnswer
 from engine.contract.requests import Blocks, LinearizableView
 from tui import entries, slots
 from tui.arguments import LINES_DEFAULT, TIMEOUT_DEFAULT_S
 from tui.client import Client, failures_as_exits
+from tui.commands.following import follow_log, follow_timeline
 from tui.commands.outcomes import explained, outcome_cell
 from tui.commands.pages import (
     Asked,
@@ -47,6 +48,8 @@ _NOTHING: Final = "-"
 def view(arguments: Namespace) -> int:
     limit = arguments.limit or LINES_DEFAULT
     if arguments.fresh:
+        if arguments.follow:
+            raise CommandFailed(ExitStatus.BAD_INPUT, "what is followed is confirmed for no moment: leave --fresh out")
         if arguments.store is not None:
             raise CommandFailed(
                 ExitStatus.BAD_INPUT, "a store has nobody to ask whether it lacks anything: leave --fresh out"
@@ -54,6 +57,11 @@ def view(arguments: Namespace) -> int:
         return _linearizable_view(arguments, limit)
     if arguments.timeout is not None:
         raise CommandFailed(ExitStatus.BAD_INPUT, "--timeout is for --fresh: leave it out, or add --fresh")
+    if arguments.follow:
+        _must_run(arguments)
+        with _asking(arguments) as (client, out):
+            follow_timeline(client, out, limit, lambda lines: _print_tweets(out, lines))
+        return ExitStatus.DONE
     with _reading(arguments) as (asked, out):
         _print_timeline(out, newest_timeline(asked, limit))
     return ExitStatus.DONE
@@ -82,7 +90,7 @@ def _print_timeline(out: Output, page: TimelinePage) -> None:
     if out.as_json:
         out.json_lines(page.lines)
         return
-    out.table([(f"#{line.slot}", _local_time(line.at), line.author, line.text) for line in page.lines])
+    out.table([_tweet_row(line) for line in page.lines])
     if not page.lines:
         out.line(Part("no tweets to show yet", Role.DIM))
     if page.hidden:
@@ -90,6 +98,18 @@ def _print_timeline(out: Output, page: TimelinePage) -> None:
     if page.waiting is not None:
         later = f"learned above it and not shown yet: {page.waiting.later}"
         out.line(Part(f"waiting for slot {page.waiting.slot}; {later}", Role.WARN))
+
+
+def _print_tweets(out: Output, lines: Sequence[TimelineLine]) -> None:
+    if out.as_json:
+        out.json_lines(lines)
+        return
+    for line in lines:  # each stands for itself: nobody knows how wide the next one is
+        out.line(*_tweet_row(line))
+
+
+def _tweet_row(line: TimelineLine) -> Cells:
+    return (f"#{line.slot}", _local_time(line.at), line.author, line.text)
 
 
 def _print_confirmation(out: Output, read: LinearizableRead) -> None:
@@ -108,17 +128,34 @@ def log(arguments: Namespace) -> int:
         raise CommandFailed(ExitStatus.BAD_INPUT, f"--from {first} is above --to {last}: swap them")
     if first is None and last is None and limit is None:
         limit = LINES_DEFAULT
+    if arguments.follow:
+        _must_run(arguments)
+        if last is not None:
+            raise CommandFailed(ExitStatus.BAD_INPUT, "what is followed has no end: leave --to out")
+        with _asking(arguments) as (client, out):
+            follow_log(client, out, first, limit, lambda lines: _print_log(out, lines))
+        return ExitStatus.DONE
     with _reading(arguments) as (asked, out):
         slots = log_slots(asked, first, last, limit)
         for page in log_pages(asked, slots):
-            if out.as_json:
-                out.json_lines(page)
-            else:
-                out.table([_log_row(line) for line in page])
+            _print_log(out, page)
             out.flush()
         if not slots and not out.as_json:
             out.line(Part("no slot of the log is used there yet", Role.DIM))
     return ExitStatus.DONE
+
+
+def _print_log(out: Output, page: Sequence[LogLine]) -> None:
+    if out.as_json:
+        out.json_lines(page)
+    else:
+        out.table([_log_row(line) for line in page])
+
+
+def _must_run(arguments: Namespace) -> None:
+    if arguments.store is not None:
+        said = "nothing comes to a store that is read without its engine: leave --follow out"
+        raise CommandFailed(ExitStatus.BAD_INPUT, said)
 
 
 def events(arguments: Namespace) -> int:
