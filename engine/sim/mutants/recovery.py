@@ -31,10 +31,10 @@ def _learned_is_what_is_applied(_: Any) -> Any:
 
 
 def _blocks_stand_for_ever(original: Any) -> Any:
-    def changes(self: Microblog, slot: Slot, author: SiteId, entry: Entry) -> Any:
+    def blocking(self: Microblog, slot: Slot, author: SiteId, entry: Entry) -> Any:
         return [] if isinstance(decode(entry.body).operation, Unblock) else original(self, slot, author, entry)
 
-    return changes
+    return blocking
 
 
 def _never_compete(_: Any) -> Any:
@@ -138,7 +138,7 @@ MUTANTS: Final = (
         "what is learned above a hole is learned anew",
         (Patch(Learner, "unlearned", _learned_is_what_is_applied),),
     ),
-    Mutant("R2", "blocks stand for ever", (Patch(Microblog, "_changes", _blocks_stand_for_ever),)),
+    Mutant("R2", "blocks stand for ever", (Patch(Microblog, "_blocking", _blocks_stand_for_ever),)),
     Mutant("R3", "the filler never competes", (Patch(Filler, "_compete", _never_compete),)),
     Mutant(
         "R4",
