@@ -13,6 +13,8 @@ from engine.core.log.filler import FILLING_MAX
 from engine.core.messages import Accept, Ask, How, Known, Prepare
 from engine.core.settings import YIELD_MAX
 from engine.core.storage import Vote
+from engine.core.views import AttemptPhase
+from tests.core.led import TIMEOUT, led
 from tests.core.stage import (
     ALICE,
     BOB,
@@ -317,6 +319,20 @@ def test_r3_it_yields_to_attempts_at_that_slot_and_to_no_others() -> None:
         stage.hear(CAROL, prepare(ballot(round_, CAROL), 7))
         stage.wait(10)
     assert phase(stage) == "preparing"
+
+
+def test_r3_who_does_not_compete_asks_again_of_all_holes_together() -> None:
+    """It hurries nobody: many holes that no leader fills are one question each time, and not one each."""
+    stage = led(ballot(1, BOB))
+    stage.hear(BOB, chosen(4, tweet(BOB, 4)))
+    for slot in (1, 3):
+        nobody_knows(stage, stage.fill(slot))
+        stage.wait(1)
+    again = next(effects for effects in iter(lambda: stage.wait(1), None) if sent(effects, Ask))
+    assert asked(again)[1:] == ({BOB, CAROL}, [1, 3])
+    assert stage.now < TIMEOUT, "it follows bob still"
+    nobody_knows(stage, again)
+    assert (phase(stage, 1), phase(stage, 3)) == (AttemptPhase.YIELDING, AttemptPhase.YIELDING)
 
 
 def test_r3_on_demand_a_hole_that_is_yielded_already_waits_no_longer_than_the_demand_allows() -> None:

@@ -3,9 +3,9 @@
 Rules that hold here:
 - R3: a hole is first asked for; what nobody knows is settled by the full synod proposing the no-op (B2 completes what
   was accepted). After asking it waits a random part of `fill_every` (on demand: of 4 retransmits), then as long as
-  messages of another attempt there keep arriving, at most YIELD_MAX a slot; then it competes.
+  messages of another attempt there keep arriving, at most YIELD_MAX a slot; then it competes. A site that does not
+  compete (D5, L3) asks again instead, of all its holes together.
 - W1: every question carries a nonce; an answer counts once a site, for that nonce.
-- D5: a site that does not vote asks, and does not compete.
 """
 
 from __future__ import annotations
@@ -90,6 +90,7 @@ class Filler:
         self._look_at = Tick(0)
         self._seen = learner.used_max  # at the last look: what is above was used since
         self._competes = True
+        self._again_at = Tick(0)  # who does not compete asks again then, of all that was not settled meanwhile
         self._due = Slot(0)  # holes up to here are worked on until none is left
 
     def next_look(self) -> Tick | None:
@@ -263,9 +264,11 @@ class Filler:
             step.cast(asked, Ask(nonce, spans_of(slots)))
 
     def _yield(self, step: Step, fill: _Fill) -> None:
-        alone = len(self._settings.sites) == 1
-        wait = 0 if alone else self._random.randint(0, fill.patience)
-        fill.phase = Yielding(Tick(step.now + wait), Tick(step.now + YIELD_MAX))
+        if self._competes or self._again_at <= step.now:
+            alone = len(self._settings.sites) == 1
+            self._again_at = Tick(step.now + (0 if alone else self._random.randint(0, fill.patience)))
+        until = min(self._again_at, Tick(step.now + fill.patience))
+        fill.phase = Yielding(until, Tick(step.now + YIELD_MAX))
 
     def _compete(self, step: Step, fill: _Fill) -> None:
         if not self._busy(fill.slot):
