@@ -32,6 +32,9 @@ CHANGE_LAG: Final = 8_192
 """w: a change of the members takes effect so many slots after its own (M1). As many as a leader has in flight at the
 most, so that it holds nobody up."""
 
+CHOSEN_WAITS_MAX: Final = Tick(3)
+"""How long what others have chosen waits to be committed along with what this site says next."""
+
 YIELD_MAX: Final = Tick(10_000)
 """The longest that the hole filler yields to another attempt at one slot (R3)."""
 

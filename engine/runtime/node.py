@@ -42,6 +42,7 @@ from engine.core.explained import describe
 from engine.core.ids import SiteId, Slot, Tick
 from engine.core.replica import Replica
 from engine.core.run import spans_of
+from engine.core.settings import CHOSEN_WAITS_MAX
 from engine.core.storage import Storage, StoreError, Write, WriteApplied, WriteBlock, WriteLearned, WriteVote
 from engine.core.turn import Commit, End, Leave, Tell, Turn
 from engine.runtime.clock import Clock
@@ -72,7 +73,6 @@ REQUESTS_TAKEN_MAX: Final = Tick(50)
 such bound, for what waits there may be the heartbeat without which the tick would find a leader silent."""
 
 _REQUESTS_AT_ONCE: Final = 8
-CHOSEN_WAITS_MAX: Final = Tick(3)
 SCRUB_EVERY: Final = Tick(10_000)
 SCRUB_AGAIN_AFTER: Final = Tick(3_600_000)
 SCRUB_ROWS: Final = 200

@@ -21,7 +21,7 @@ from typing import Final
 from engine.core.entry import Tweet
 from engine.core.ids import SiteId, Tick
 from engine.core.replica import Replica
-from engine.core.settings import Leadership, Timings
+from engine.core.settings import CHOSEN_WAITS_MAX, Leadership, Timings
 from engine.sim.scenario.ready import ready
 from engine.sim.scenario.schedule import Schedule
 from engine.sim.world.meter import Meter
@@ -138,6 +138,7 @@ def _setup(rung: Rung, load: Workload) -> Setup:
         links=((link,) * load.sites,) * load.sites,
         disk_ms=(SYNC_MS,) * load.sites,
         tick_late_ms=0,
+        chosen_waits_ms=CHOSEN_WAITS_MAX,
     )
 
 
