@@ -9,7 +9,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -30,7 +30,11 @@ from storage.errors import told_to_readers
 PAGE_SLOTS: Final = 256
 
 
-def audit(folders: Sequence[Path]) -> Report:
+Told = Callable[[int, int], None]
+"""How many slots are read, and how many there are. What it raises ends the audit."""
+
+
+def audit(folders: Sequence[Path], told: Told = lambda _done, _of: None) -> Report:
     """Reads all stores in `folders`: data folders, folders of sites, or backups.
 
     Raises AuditRefused where there is no store, or two of one site; AuditFailed where one fails while it is read.
@@ -52,13 +56,14 @@ def audit(folders: Sequence[Path]) -> Report:
             if store is not None:
                 begun.append(store)
         try:
-            return _Audit(of_one_cluster(begun, findings), findings).run(tuple(unreadable), tuple(copied))
+            return _Audit(of_one_cluster(begun, findings), findings, told).run(tuple(unreadable), tuple(copied))
         except StoreError as error:
             raise AuditFailed(told_to_readers(error)) from error
 
 
 class _Audit:
-    def __init__(self, stores: Sequence[Store], findings: Findings) -> None:
+    def __init__(self, stores: Sequence[Store], findings: Findings, told: Told) -> None:
+        self._told = told
         self._stores = {store.site: store for store in sorted(stores, key=lambda each: each.site)}
         self._findings = findings
         sites = stores[0].begun.meta.sites if stores else ()
@@ -94,6 +99,7 @@ class _Audit:
         """Every slot up to the end, with the sound rows of those stores that have one."""
         end = max((store.row_max for store in self._stores.values()), default=Slot(0))
         for first in range(1, end + 1, PAGE_SLOTS):
+            self._told(first - 1, end)
             last = Slot(min(end, first + PAGE_SLOTS - 1))
             pages = {site: store.slot_rows(Slot(first), last) for site, store in self._stores.items()}
             for slot in map(Slot, range(first, last + 1)):

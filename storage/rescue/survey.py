@@ -26,7 +26,7 @@ from storage.audit.votes import Rows, Votes
 from storage.rescue.gaps import bridges
 from storage.rescue.witnesses import Witness, Witnesses
 
-PAGE_SLOTS: Final = 256
+PAGE_SLOTS: Final = 1_024
 _CONTRADICTIONS: Final = ("R1", "B1", "B2")
 
 Told = Callable[[str, int, int], None]

@@ -54,6 +54,19 @@ def test_stores_that_agree_pass(cluster: Path) -> None:
     assert (report.slots, report.events, report.missing) == (10, 8, ())
 
 
+def test_an_audit_says_how_far_it_is_and_ends_when_it_should(cluster: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.audit.run.PAGE_SLOTS", 4)
+    said: list[tuple[int, int]] = []
+    audit([cluster], lambda done, of: said.append((done, of)))
+    assert said == [(0, 12), (4, 12), (8, 12)]
+
+    def interrupted(_done: int, _of: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        audit([cluster], interrupted)
+
+
 @pytest.mark.parametrize("left", [["alice"], ["bob"], ["carol"], ["alice", "carol"], ["bob", "carol"]])
 def test_some_of_the_stores_pass_too(cluster: Path, left: list[str]) -> None:
     """What the others voted is possible, not wrong (R0)."""

@@ -237,6 +237,7 @@ WITHDRAWN = Entry(ALICE, 5, 4, "withdrawal 1795262400123 ")
         pytest.param([tweet(BOB, 1), None, tweet(ALICE, 6)], {12: WITHDRAWN}, id="it was in the gap"),
         pytest.param([None, tweet(BOB, 9)], {11: Entry(BOB, 8, 0, WITHDRAWN.body)}, id="all before it is missing"),
         pytest.param([tweet(ALICE, 6), None], {}, id="it was not in a gap above"),
+        pytest.param([None, tweet(ALICE, 5), tweet(ALICE, 7)], {}, id="nor in one below"),
         pytest.param([tweet(ALICE, 5), None, tweet(ALICE, 6)], {}, id="nothing is missing"),
         pytest.param([None, tweet(ALICE, 6), tweet(ALICE, 5), tweet(ALICE, 6)], {}, id="it was proposed again"),
         pytest.param([None, tweet(ALICE, 4)], {}, id="it was in effect before"),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from storage.rows import RANGES
 from tests.storage.planting import SITES, Planter, make_cluster
 from tests.storage.samples import BOB, tweet
 from tui.cli import main
+from tui.progress import ShowProgress
 
 Command = Callable[..., tuple[int, str, str]]
 SITES_FILE = "cluster: paxos-island\nleadership: none\nsites:\n" + "".join(
@@ -91,6 +95,17 @@ def test_where_nothing_can_be_backed_up_one_line_says_why(command: Command, data
         assert (ended, out, err.count("\n")) == (status, "", 1)
         assert why in err
         assert not (tmp_path / file).exists()
+
+
+def test_a_signal_ends_it_with_nothing_left(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def bar() -> Iterator[ShowProgress]:
+        yield lambda _what, _done, _of: os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("tui.commands.backup.progress_bar", bar)
+    status, out, err = command("backup", "bob", "file")
+    assert (status, out, err) == (128 + signal.SIGTERM, "", "loggos: interrupted: nothing was backed up\n")
+    assert not list(tmp_path.glob("file*"))
 
 
 def test_an_audit_reads_backups_beside_stores(command: Command, data: Path, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import shutil
 import signal
 import stat
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.real_cluster import BOUND_S, PROGRAM, RealCluster, environment, run, 
 from tests.storage.planting import NAMES, SITES, Planter, make_cluster
 from tests.storage.samples import ALICE, tweet
 from tui.cli import main
+from tui.progress import ShowProgress
 
 Command = Callable[..., tuple[int, str, str]]
 SITES_FILE = """\
@@ -188,6 +190,20 @@ def test_a_full_disk_leaves_nothing(command: Command, tmp_path: Path, monkeypatc
     status, _, err = command("data/carol", *INTO, "--yes")
     assert (status, err.count("\n")) == (3, 1)
     assert err.endswith("the disk is full. Nothing of it is left, and the old stores are as they were\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+@pytest.mark.parametrize("phase", ["reading", "writing", "checking"])
+def test_a_signal_ends_it_with_nothing_written(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phase: str
+) -> None:
+    @contextmanager
+    def bar() -> Iterator[ShowProgress]:
+        yield lambda what, _done, _of: os.kill(os.getpid(), signal.SIGTERM) if what == phase else None
+
+    monkeypatch.setattr("tui.commands.rescue.progress_bar", bar)
+    status, _, err = command("data/carol", *INTO, "--yes")
+    assert (status, err) == (128 + signal.SIGTERM, "loggos: interrupted: nothing was written\n")
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 

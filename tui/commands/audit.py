@@ -8,6 +8,7 @@ Rules that hold here:
 from __future__ import annotations
 
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
 
 from storage.audit.report import AuditedSite, Report, Violation
@@ -19,6 +20,7 @@ from tui.counted import plural
 from tui.exits import CommandFailed, ExitStatus
 from tui.output import Account, Cells, Output, complain
 from tui.parts import Part, Role
+from tui.progress import progress_bar
 
 _BACKUP = "backup"
 _STANDINGS = {"admitted": "voter", "new": "new, no voter yet", "learner": "learner, its disk was lost"}
@@ -26,7 +28,8 @@ _STANDINGS = {"admitted": "voter", "new": "new, no voter yet", "learner": "learn
 
 def run(arguments: Namespace) -> int:
     try:
-        report = audit([Path(folder).absolute() for folder in arguments.folders])
+        with progress_bar() as show:
+            report = audit([Path(folder).absolute() for folder in arguments.folders], partial(show, "auditing"))
     except AuditRefused as error:
         raise CommandFailed(ExitStatus.BAD_INPUT, str(error)) from error
     except AuditFailed as error:

@@ -16,6 +16,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -176,8 +177,7 @@ def _write(target: _Target, witnesses: Witnesses, findings: Survey, told: ShowPr
     try:
         found(draft, target.cluster, witnesses, findings, told)
         _write_sites(draft / _SITES, target, findings.sites)
-        told("checking", 0, 1)
-        _check(draft)
+        _check(draft, told)
         publish(draft, into)
     except (StoreError, ConfigError, OSError) as error:
         what = error.what if isinstance(error, StoreError) else str(error)
@@ -210,9 +210,10 @@ def _write_sites(path: Path, target: _Target, sites: tuple[SiteId, ...]) -> None
         path.write_text(plain)
 
 
-def _check(draft: Path) -> None:
+def _check(draft: Path, told: ShowProgress) -> None:
     """What was written is held against the rules before it gets its name."""
-    report = audit([draft])
+    report = audit([draft], partial(told, "checking"))
+    told("checking", report.slots, report.slots)
     if report.violations or report.unreadable or report.missing:
         said = [each.sentence for each in report.violations] + [each.reason for each in report.unreadable]
         raise AssertionError(f"the stores that were made do not agree: {said[:3]}")
