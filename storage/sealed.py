@@ -48,17 +48,20 @@ def read_backup(path: Path) -> Iterator[tuple[apsw.Connection, Reader]]:
     """Raises BackupDamaged, StoreForeign (no backup, or of another version), StoreFailed (it cannot be read)."""
     with file_errors(path, "read the backup"):
         _check_seal(path)
-    with sqlite_errors(path, "open"):
-        db = apsw.Connection(
-            f"{path.absolute().as_uri()}?immutable=1", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-        )
-    with closing(db):
+    with closing(open_unchanging(path)) as db:
         with sqlite_errors(path, "open"):
             check_schema(db, path)
         reader = Reader(db, path)
         if not reader.meta().is_backup:
             raise StoreForeign(f"{path}: no backup, but the store of a site")
         yield db, reader
+
+
+def open_unchanging(path: Path) -> apsw.Connection:
+    """A database that nobody writes: no lock is taken, and no file made beside it. Raises StoreFailed, StoreDamaged."""
+    with sqlite_errors(path, "open"):
+        uri = f"{path.absolute().as_uri()}?immutable=1"
+        return apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
 
 
 def _check_seal(path: Path) -> None:

@@ -23,7 +23,7 @@ from engine.core.storage import LogRow, StoreDamaged, StoreError, Vote
 from storage.audit.report import Findings, Unreadable, named
 from storage.audit.stores import AuditRefused, Store, find_places
 from storage.audit.votes import Rows
-from storage.beside import OutsideStore, read_outside
+from storage.beside import OutsideStore, read_at_rest
 from storage.errors import told_to_readers
 
 
@@ -122,7 +122,7 @@ def read_witnesses(places: Sequence[Path]) -> Iterator[Witnesses]:
         for place in found_at:
             findings = Findings()
             try:
-                store = _begin(opened.enter_context(read_outside(place)), findings)
+                store = _begin(opened.enter_context(read_at_rest(place)), findings)
             except StoreError as error:
                 unreadable.append(Unreadable(place, told_to_readers(error)))
             else:
