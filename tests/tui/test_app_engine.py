@@ -200,7 +200,11 @@ def _boxed(pilot: Driven) -> str:
 
 @pytest.mark.parametrize(
     ("reachable", "words"),
-    [(5, "4 of 5 voters remain, 3 needed: the others go on"), (3, "only 2 of 5 voters remain, 3 needed: nothing new")],
+    [
+        (5, "4 of 5 voters remain, 3 needed: the others go on"),
+        (3, "only 2 of 5 voters remain, 3 needed: nothing new"),
+        (1, "it reaches 1 of 5 voters, 3 needed: what the others can do is not known here"),
+    ],
 )
 async def test_leaving_asks_and_says_what_stopping_does(tmp_path: Path, reachable: int, words: str) -> None:
     async with EngineDouble(tmp_path) as engine:

@@ -204,10 +204,12 @@ def no_hole(status: Status | None) -> str:
 
 
 def quorum_after(reachable: int, needed: int, size: int, voting_here: bool) -> str:
-    """What stopping this site's engine does to the others."""
+    """What stopping this site's engine does to the others. Those that it does not reach may have a quorum without it."""
     left = reachable - 1 if voting_here else reachable
     if size == 1:
         return "this is the only site: nothing can be created while it is stopped"
+    if reachable < needed:
+        return f"it reaches {reachable} of {size} voters, {needed} needed: what the others can do is not known here"
     if left >= needed:
         return f"{left} of {size} voters remain, {needed} needed: the others go on"
     return (
