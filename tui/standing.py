@@ -36,7 +36,7 @@ def troubles(status: Status) -> Mapping[Trouble, str]:
     """The sentence of each that there is."""
     said = {
         Trouble.HINDERED: status.hindered,
-        Trouble.NO_QUORUM: None if status.quorum.is_reached else "NO QUORUM: nothing can be created now; reading works",
+        Trouble.NO_QUORUM: None if status.quorum.is_reached else "NO QUORUM: nothing can be created here; reading works",
         Trouble.NOT_VOTING: None if status.voting else _voteless(status),
         Trouble.NO_LEADER: _leaderless(status),
         Trouble.MISMATCH: status.mismatch,
