@@ -36,7 +36,9 @@ def troubles(status: Status) -> Mapping[Trouble, str]:
     """The sentence of each that there is."""
     said = {
         Trouble.HINDERED: status.hindered,
-        Trouble.NO_QUORUM: None if status.quorum.is_reached else "NO QUORUM: nothing can be created here; reading works",
+        Trouble.NO_QUORUM: None
+        if status.quorum.is_reached
+        else "NO QUORUM: nothing can be created here; reading works",
         Trouble.NOT_VOTING: None if status.voting else _voteless(status),
         Trouble.NO_LEADER: _leaderless(status),
         Trouble.MISMATCH: status.mismatch,
@@ -57,10 +59,10 @@ def beside_the_bar(status: Status) -> list[str]:
 
 
 def mark(peer: Peer) -> tuple[str, str, Role]:
-    """How a peer is: a glyph, a word, and what they mean. Whether one without a vote is new or has lost its disk, it
-    does not tell."""
+    """How a peer is: a glyph, a word, and what they mean. Whether one that is not heard has ended or is cut off, and
+    whether one without a vote is new or has lost its disk, is not known here."""
     if not peer.up:
-        return "○", "down", Role.BAD
+        return "○", "silent", Role.BAD
     return ("◐", "no vote", Role.WARN) if peer.voting is False else ("●", "up", Role.GOOD)
 
 

@@ -81,7 +81,7 @@ async def _act(story: Story, pilot: Driven) -> None:
     await pilot.until_shown("created at slot")
     opened = await story.leave_a_hole("erin", "so is the staging one", "then I go on with the release notes")
     await pilot.until_shown(f"{opened} ◇ promised")
-    await pilot.until_shown("erin○ down")
+    await pilot.until_shown("erin○ silent")
     await pilot.press("g", *str(filled), "enter")
     await pilot.until(lambda: re.search(rf"> +{filled} ∅ no-op", pilot.text()), "never gone to")
     await pilot.press("enter")

@@ -187,7 +187,7 @@ def _peers_with_rtt(status: Status) -> Row:
         if peer is None:
             parts.append(Part(" here", Role.DIM))
         elif not peer.up:
-            parts.append(Part(" down", Role.DIM))
+            parts.append(Part(" silent", Role.DIM))
         elif peer.rtt_ms is not None:
             parts.append(Part(f" {peer.rtt_ms} ms", Role.DIM))
     return tuple(parts)

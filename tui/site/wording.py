@@ -204,7 +204,7 @@ def no_hole(status: Status | None) -> str:
 
 
 def quorum_after(reachable: int, needed: int, size: int, voting_here: bool) -> str:
-    """What stopping this site's engine does to the others. Those that it does not reach may have a quorum without it."""
+    """What stopping this site's engine does to the others; those that it does not reach may have a quorum."""
     left = reachable - 1 if voting_here else reachable
     if size == 1:
         return "this is the only site: nothing can be created while it is stopped"
