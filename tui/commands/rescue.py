@@ -229,7 +229,5 @@ def _print_next(out: Output, into: Path, findings: Survey, origin: Path | None) 
         "move each site's folder to the machine where it is to run, with the sites file and the key, and start each in"
         " one place alone"
     )
-    first = findings.sites[0]
-    out.line(
-        f"for example `{advice.command(into / _SITES, into, 'serve', first)}`; a majority of the sites takes events"
-    )
+    serve = advice.command(into / _SITES, into, "serve", findings.sites[0])
+    out.line(f"for example `{serve}`; once a majority of the sites runs, they take events")
