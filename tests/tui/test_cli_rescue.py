@@ -278,7 +278,7 @@ def test_two_of_three_disks_are_destroyed_and_the_cluster_goes_on(tmp_path: Path
                 assert (made["outcome"], made["id"]) == ("created", f"{name}/1000001")
             old.serve("alice")  # on a new disk, at the address where the new cluster's alice would be
             until(lambda: new.ask("carol", "status")["counters"]["rejected"].get("forged"), "alice greets carol")
-            assert new.ask("carol", "status")["quorum"]["reachable"] == 2
+            new.until_reached("carol", 2)
             assert old.ask("alice", "status")["chosen_through"] == 0
             report = run("audit", str(tmp_path / "new"), "--json")
             assert (report.status, report.lines[0]["violations"]) == (0, [])
