@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -79,19 +80,23 @@ class Import:
         return any(module == room or module.startswith(f"{room}.") for module in reached for room in rooms)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
     path: Path
 
-    @property
+    @cached_property
     def module(self) -> str:
         return ".".join(self.path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
     def is_of(self, *rooms: str) -> bool:
         return any(self.module == room or self.module.startswith(f"{room}.") for room in rooms)
 
-    def imports(self) -> Iterator[Import]:
+    @cached_property
+    def imports(self) -> tuple[Import, ...]:
         """Those inside functions too."""
+        return tuple(self._imports())
+
+    def _imports(self) -> Iterator[Import]:
         for node in ast.walk(ast.parse(self.path.read_text())):
             match node:
                 case ast.Import():
@@ -102,6 +107,7 @@ class Source:
 
 
 SOURCES: Final = [Source(path) for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
+MODULES: Final = {source.module for source in SOURCES}
 TESTS: Final = [Source(path) for path in sorted((ROOT / "tests").rglob("*.py"))]
 
 
@@ -109,7 +115,7 @@ def _crossings(sources: list[Source], *forbidden: str) -> list[str]:
     return [
         f"{source.path.relative_to(ROOT)}:{one.line}: imports {one.module}"
         for source in sources
-        for one in source.imports()
+        for one in source.imports
         if one.is_of(*forbidden)
     ]
 
@@ -124,7 +130,7 @@ def test_the_core_is_pure() -> None:
     wrong = [
         f"{source.path.relative_to(ROOT)}:{one.line}: imports {one.module}"
         for source in _rooms("engine.core")
-        for one in source.imports()
+        for one in source.imports
         if not (one.module in CORE_MAY_IMPORT or one.is_of("engine.core"))
     ]
     assert wrong == []
@@ -135,7 +141,7 @@ def test_the_core_takes_chance_from_outside() -> None:
     wrong = [
         f"{source.path.relative_to(ROOT)}:{one.line}: takes {one.names or 'all'} from random"
         for source in _rooms("engine.core", "engine.sim")
-        for one in source.imports()
+        for one in source.imports
         if one.module == "random" and one.names != ("Random",)
     ]
     assert wrong == []
@@ -183,9 +189,8 @@ def test_no_two_modules_import_each_other() -> None:
 
 def _imported(source: Source) -> set[str]:
     """The modules of the house that it imports, for its types too."""
-    modules = {each.module for each in SOURCES}
-    named = ((one.module, *(f"{one.module}.{name}" for name in one.names)) for one in source.imports())
-    return {name for names in named for name in names if name in modules}
+    named = ((one.module, *(f"{one.module}.{name}" for name in one.names)) for one in source.imports)
+    return {name for names in named for name in names if name in MODULES}
 
 
 def test_what_proves_is_in_no_wheel_and_nothing_in_a_wheel_needs_it() -> None:
@@ -204,7 +209,7 @@ def test_one_composition_root_joins_engine_wire_and_store() -> None:
 @pytest.mark.parametrize("command", READERS_OF_STORES)
 def test_who_reads_stores_knows_a_part_of_the_storage_and_nothing_else_of_an_engine(command: str) -> None:
     assert _crossings(_rooms(command), *(set(ENGINE_PROCESS) - {"storage"})) == []
-    beyond = [one for source in _rooms(command) for one in source.imports() if one.is_of("storage")]
+    beyond = [one for source in _rooms(command) for one in source.imports if one.is_of("storage")]
     assert all(one.is_of(*READERS_OF_STORES[command]) for one in beyond)
 
 
@@ -281,7 +286,7 @@ def test_a_new_message_touches_three_files() -> None:
     the simulator holds each message against the disk.)"""
     kinds = {kind.__name__ for kind in get_args(Message)}
     named = {
-        source.module: kinds & {name for one in source.imports() if one.module == MESSAGES for name in one.names}
+        source.module: kinds & {name for one in source.imports if one.module == MESSAGES for name in one.names}
         for source in SOURCES
         if not source.is_of("engine.sim")
     }
@@ -295,7 +300,7 @@ def test_a_new_method_touches_four_files() -> None:
     """What is asked, what is answered, who answers it, and docs/control.md; then whoever asks."""
     answering: dict[str, set[str]] = {schema.__name__: set() for schema in METHODS.values()}
     for source in _rooms("engine"):
-        for name in (name for one in source.imports() if one.module == REQUESTS for name in one.names):
+        for name in (name for one in source.imports if one.module == REQUESTS for name in one.names):
             answering.get(name, set()).add(source.module)
     assert [name for name, modules in answering.items() if len(modules) != 1] == [], "which part answers it?"
 
