@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from random import Random
 from typing import Final
 
@@ -108,7 +109,7 @@ class Filler:
     def fill(self, step: Step, slots: Iterable[Slot]) -> None:
         """On demand: those of `slots` that are holes and not yet worked on, without waiting for the next look."""
         for slot in slots:
-            if len(self._wanted) < WANTED_MAX and slot <= self._learner.used_max:
+            if len(self._wanted) < WANTED_MAX and slot <= self._learner.used_max and not self._learner.is_learned(slot):
                 self._wanted[slot] = None
         self._work_on(step)
 
@@ -140,6 +141,8 @@ class Filler:
                 fill.phase = Yielding(Tick(min(fill.phase.latest, max(fill.phase.until, longer))), fill.phase.latest)
 
     def on_learned(self, step: Step, run: Run, by_votes: bool) -> None:
+        for slot in [slot for slot in self._wanted if run.first <= slot <= run.last] if self._wanted else ():
+            del self._wanted[slot]
         for fill in self._between(run.first, run.last):
             del self._fills[fill.slot]
             entry = run.entry(fill.slot)
@@ -213,7 +216,6 @@ class Filler:
         two looks, half a `fill_every` apart, found it unlearned. At each look, and whenever all that was begun is done,
         the lowest of those that are due are begun, until none of them is left."""
         if self._wanted:
-            self._wanted = {slot: None for slot in self._wanted if not self._learner.is_learned(slot)}
             self._begin(step, list(self._wanted), self._soon)
         if not self._learner.holes_count:
             self._seen = self._learner.used_max
@@ -238,8 +240,8 @@ class Filler:
                 if isinstance(fill.phase, Yielding):
                     sooner = Tick(step.now + self._random.randint(0, patience))
                     fill.phase = Yielding(min(fill.phase.until, sooner), fill.phase.latest)
-        free = FILLING_MAX - len(self._fills)
-        new = [s for s in holes if s not in self._fills and not self._busy(s)][: max(0, free)]
+        free = max(0, FILLING_MAX - len(self._fills))
+        new = list(islice((slot for slot in holes if slot not in self._fills and not self._busy(slot)), free))
         if not new:
             return
         step.tell(SawHoles(tuple(new), self._learner.holes_count))
