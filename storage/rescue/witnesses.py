@@ -19,7 +19,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from engine.core.ids import SiteId, Slot
-from engine.core.storage import LogRow, StoreDamaged, StoreError, Vote
+from engine.core.storage import LogRow, StoreDamaged, StoreError, StoreFailed, Vote
 from storage.audit.report import Findings, Unreadable, named
 from storage.audit.stores import AuditRefused, Store, find_places
 from storage.audit.votes import Rows
@@ -109,7 +109,7 @@ def _both(site: SiteId, one: LogRow, other: LogRow, findings: Findings) -> LogRo
 
 @contextmanager
 def read_witnesses(places: Sequence[Path]) -> Iterator[Witnesses]:
-    """Raises RescueRefused, SiteRuns; reading them raises StoreError."""
+    """Raises RescueRefused, SiteRuns, StoreFailed where none can be read; reading them raises StoreError."""
     try:
         found_at = find_places(places)
     except AuditRefused as error:
@@ -128,7 +128,7 @@ def read_witnesses(places: Sequence[Path]) -> Iterator[Witnesses]:
             else:
                 found.append(Witness(store, findings))
         if not found:
-            raise RescueRefused("; ".join(each.reason for each in unreadable))
+            raise StoreFailed("; ".join(each.reason for each in unreadable))
         _check_cluster(found)
         yield Witnesses(found, unreadable)
 

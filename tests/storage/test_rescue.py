@@ -17,6 +17,7 @@ from engine.core.storage import (
     PeerMemory,
     Standing,
     Stored,
+    StoreFailed,
     WriteEvidence,
     WritePeer,
     WriteRound,
@@ -211,7 +212,7 @@ def test_what_cannot_be_read_is_told_and_the_others_are_taken(data: Path) -> Non
     findings = surveyed(data / "alice", data / "bob")
     assert [each.folder.name for each in findings.unreadable] == ["bob"]
     assert (findings.lost, findings.learned) == ((BOB, CAROL), 10)
-    with pytest.raises(RescueRefused, match=r"bob/site\.db"):
+    with pytest.raises(StoreFailed, match=r"bob/site\.db"):
         surveyed(data / "bob")
 
 

@@ -165,6 +165,16 @@ def test_what_cannot_be_is_refused_in_one_line(command: Command, tmp_path: Path,
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
+def test_what_cannot_be_read_ends_with_3_unless_something_else_can(command: Command, data: Path) -> None:
+    (data / "bob" / "site.db").write_bytes(b"not a database" * 1000)
+    status, out, err = command("data/bob", *INTO, "--yes")
+    assert (status, out, err.count("\n")) == (3, "", 1)
+    assert "bob/site.db: cannot " in err
+    status, out, _ = command("data/bob", "data/carol", *INTO, "--yes")
+    assert status == 0
+    assert "cannot be read: " in out
+
+
 def test_contradictions_are_shown_and_nothing_is_written(command: Command, data: Path, tmp_path: Path) -> None:
     with Planter(data / "carol") as planter:
         planter.instead(5, tweet(ALICE, 9))

@@ -57,6 +57,8 @@ def run(arguments: Namespace) -> int:
             raise CommandFailed(ExitStatus.BAD_INPUT, str(error)) from error
         except SiteRuns as error:
             raise CommandFailed(ExitStatus.ALREADY_RUNNING, str(error)) from error
+        except StoreError as error:
+            raise CommandFailed(ExitStatus.STORE_UNUSABLE, told_to_readers(error)) from error
 
 
 def _check_target(into: Path, cluster: str) -> None:
@@ -86,8 +88,6 @@ def _rescue(arguments: Namespace, into: Path, interrupts: Interrupts) -> ExitSta
                 findings = survey(witnesses, time.time_ns() // 1_000_000, told)
         except Contradiction as contradiction:
             return _refuse(out, contradiction)
-        except StoreError as error:
-            raise CommandFailed(ExitStatus.STORE_UNUSABLE, told_to_readers(error)) from error
         if not out.as_json:
             print_survey(out, findings)
         if not (arguments.yes or _agrees(into, arguments.cluster, interrupts)):
