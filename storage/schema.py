@@ -33,7 +33,7 @@ CREATE TABLE meta ( -- one row: whose store this is and how far it got
   sites TEXT NOT NULL, -- all names, sorted
   life TEXT NOT NULL, -- the store's random id
   commit_number INTEGER NOT NULL,
-  standing TEXT NOT NULL, -- new, admitted or learner
+  standing TEXT NOT NULL, -- new, admitted, readmitted or learner
   standing_why TEXT NOT NULL,
   round INTEGER NOT NULL, -- the highest ever used here
   number_max INTEGER NOT NULL, -- numbers of this site's events are reserved up to this one

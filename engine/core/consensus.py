@@ -3,18 +3,22 @@
 Rules that hold here:
 - An answer to a range ballot is the leader's, any other the proposer's: a ballot has one purpose (B1).
 - R6: rounds far above any seen are refused, as slots are; D5: a site that does not vote refuses everything.
+- M4: of what a site says, that counts which its store may say: votes are cut to the slots at which it votes, here and
+  nowhere else. This site itself votes and proposes at its own slots alone.
 - What stands around it (the filler, this site's events, the policy) is told within the step, so that whatever comes of
   it is in the same commit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import assert_never
 
+from msgspec import structs
+
 from engine.core.effects import SawApplied
-from engine.core.ids import Ballot, SiteId, Slot
+from engine.core.ids import Ballot, SiteId, Slot, StoreId
 from engine.core.leading.leader import Leader
 from engine.core.log.learner import Learner, Origin
 from engine.core.log.members import Members
@@ -25,6 +29,7 @@ from engine.core.messages import (
     Cause,
     Chosen,
     How,
+    Message,
     Prepare,
     Promise,
     Refused,
@@ -35,11 +40,13 @@ from engine.core.run import Run
 from engine.core.settings import ROUND_LEAP_MAX, ROUND_MAX, Settings
 from engine.core.spans import Part, Spans
 from engine.core.step import Step
-from engine.core.storage import LogReader, Stored, cut_vote
+from engine.core.storage import LogReader, Standing, Stored, cut_vote
 from engine.core.synod.acceptor import Acceptor
 from engine.core.synod.phases import Accepting, told
 from engine.core.synod.proposer import Proposer, Rounds
 from engine.core.views import AttemptView
+
+Spanned = Iterator[tuple[Slot, Slot]]
 
 
 class Onlooker:
@@ -75,28 +82,37 @@ class Consensus:
 
     def __init__(self, settings: Settings, stored: Stored, log: LogReader, random: Random) -> None:
         self._settings = settings
+        self._life = stored.life
         self.members = Members(settings.sites, settings.change_lag, stored.changes)
         self.microblog = Microblog(stored.blocks, stored.last_in_effect, self.members)
         votes = Spans(cut_vote, (Part(voted.first, voted.last, voted.vote) for voted in stored.votes))
         self.acceptor = Acceptor(votes, stored.ranges, settings.page_bytes)
         self.learner = Learner(stored, log, self.microblog, self.acceptor.forget)
+        self._was_there = stored.standing is Standing.ADMITTED  # a voter before the log named its store, if it does
+        self._is_named = self.members.admits(settings.site, stored.life)
+        self._first, self._last = self._own_slots()
         self.rounds = Rounds(settings.site, stored.round)
         for ballot in (*(voted.vote.promised for voted in stored.votes), *(held.ballot for held in stored.ranges)):
             self.rounds.saw(ballot)
-        self.proposer = Proposer(settings, self.rounds, random, self._on_accepting, self._on_chosen)
+        self.proposer = Proposer(
+            settings, self.members, self.rounds, random, on_accepting=self._on_accepting, on_chosen=self._on_chosen
+        )
         self.leader = Leader(
             settings,
+            self.members,
             self.rounds,
             self.learner,
             self.proposer,
             last_in_effect=self.microblog.last_in_effect,
             on_chosen=self._on_chosen,
             may_leave_beside=self._may_leave_beside,
+            proposes_through=self.proposes_through,
         )
         self.onlooker = Onlooker()
 
-    def take(self, step: Step, sender: SiteId, message: Synod) -> None:
-        """What a site says, this one included. Raises BrokenRule (A2, R1)."""
+    def take(self, step: Step, sender: SiteId, message: Synod, life: StoreId | None = None) -> None:
+        """What a site says, this one included, on its store `life` (None: one that D5 admitted). Raises BrokenRule (A2,
+        R1)."""
         match message:
             case Prepare():
                 self._on_prepare(step, sender, message)
@@ -105,15 +121,21 @@ class Consensus:
                     self.learner.used(vote.last)
                 for run in message.learned:
                     self.learn(step, run, Origin(How.KNOWN, None, sender))
-                self._counting(message.ballot).on_promise(step, sender, message)
+                if self.leader.owns(message.ballot):
+                    self.leader.on_promise(step, sender, message, life)
+                else:
+                    self.proposer.on_promise(step, sender, self._cut_promise(sender, life, message))
             case Accept():
                 self._on_accept(step, sender, message)
             case Accepted():
                 for _, last in message.spans:
                     self.learner.used(last)
-                self._counting(message.ballot).on_accepted(step, sender, message)
+                counted = self._cut_accepted(sender, life, message)
+                if counted is not None:
+                    self._counting(message.ballot).on_accepted(step, sender, counted)
             case Refused():
-                self._counting(message.ballot).on_refused(step, sender, message)
+                if self.is_voter(sender, life):
+                    self._counting(message.ballot).on_refused(step, sender, message)
             case Chosen():
                 self._on_told(step, sender, message)
             case _:
@@ -129,10 +151,45 @@ class Consensus:
             self.leader.on_learned(part)
         for applied in learned.reached:
             self.leader.on_applied(applied.run.entries)
+            if applied.changes:
+                self._on_change(step)
         for part in learned.runs:
             self.onlooker.learned(step, part, origin)
         if learned.reached:
             self.onlooker.applied(step, learned.reached)
+
+    def _on_change(self, step: Step) -> None:
+        if not self._is_named and self.members.admits(self._settings.site, self._life):
+            self._is_named = True
+            self._was_there = self._was_there or step.voting
+        self._first, self._last = self._own_slots()
+
+    def _own_slots(self) -> tuple[Slot, Slot | None]:
+        """Where this site votes and proposes (M4). A voter that the log names goes on as it was."""
+        first, last = self.members.of(self._settings.site, self._life)
+        return (Slot(1) if self._was_there else first), last
+
+    def proposes_through(self) -> Slot:
+        """M2, M4: up to here this site may propose, above its prefix; it is the prefix where it may not at all."""
+        prefix = self.learner.prefix
+        if self._first > prefix + 1:
+            return prefix
+        horizon = Slot(prefix + self.members.lag)
+        return horizon if self._last is None else max(prefix, min(horizon, self._last))
+
+    def is_voter(self, site: SiteId, life: StoreId | None) -> bool:
+        """This store votes at slots above the prefix."""
+        members, above = self.members, Slot(self.learner.prefix + 1)
+        if not members.changed:
+            return True
+        return any(
+            members.counts(max(roster.first, above), site, life) for roster in members.above(self.learner.prefix)
+        )
+
+    def is_majority(self, step: Step, stores: Mapping[SiteId, StoreId | None]) -> bool:
+        """Of each list that holds above the prefix, this site counted too if it votes."""
+        itself = {self._settings.site: self._life} if step.voting else {}
+        return self.members.is_majority(self.learner.prefix, {**stores, **itself})
 
     def is_proposing(self, slot: Slot) -> bool:
         return self.proposer.attempt(slot) is not None or self.leader.is_proposing(slot)
@@ -152,7 +209,7 @@ class Consensus:
             step.send(sender, Refused(message.ballot, "prepare", (span,)))
             return
         self.rounds.saw(message.ballot)
-        reply = self.acceptor.on_prepare(step, self.learner, message)
+        reply = self._prepared(step, message)
         step.send(sender, reply)
         if sender != self._settings.site:
             self.onlooker.saw_attempt(step, message.first, message.last or message.first)
@@ -166,9 +223,63 @@ class Consensus:
             step.send(sender, Refused(message.ballot, "accept", (span,)))
             return
         self.rounds.saw(message.ballot)
-        step.send_all(sender, self.acceptor.on_accept(step, self.learner, message))
+        step.send_all(sender, self._accepted(step, message))
         if sender != self._settings.site:
             self.onlooker.saw_attempt(step, message.run.first, message.run.last)
+
+    def _prepared(self, step: Step, message: Prepare) -> Message:
+        """M4: of its own slots the acceptor promises; the others are left out. What lies in the prefix is learned, and
+        nobody's slot any more."""
+        first, last = max(message.first, self._lowest), _lower(message.last, self._last)
+        if (first, last) == (message.first, message.last):
+            return self.acceptor.on_prepare(step, self.learner, message)
+        if last is not None and last < first:
+            span = RefusedSpan(message.first, message.last, None, Cause.NOT_VOTING)
+            return Refused(message.ballot, "prepare", (span,))
+        reply = self.acceptor.on_prepare(step, self.learner, Prepare(message.ballot, first, last))
+        if not isinstance(reply, Promise) or first == message.first:
+            return reply
+        others = RefusedSpan(message.first, Slot(first - 1), None, Cause.NOT_VOTING)
+        return structs.replace(reply, first=message.first, left_out=(others, *reply.left_out))
+
+    def _accepted(self, step: Step, message: Accept) -> list[Message]:
+        run = message.run
+        first, last = max(run.first, self._lowest), _lower(run.last, self._last) or run.last
+        if (first, last) == (run.first, run.last):
+            return self.acceptor.on_accept(step, self.learner, message)
+        outside = [(run.first, Slot(min(first - 1, run.last))), (Slot(max(last + 1, run.first)), run.last)]
+        spans = (RefusedSpan(*span, None, Cause.NOT_VOTING) for span in outside if span[0] <= span[1])
+        refused = Refused(message.ballot, "accept", tuple(spans))
+        if last < first:
+            return [refused]
+        return [*self.acceptor.on_accept(step, self.learner, Accept(message.ballot, run.cut(first, last))), refused]
+
+    @property
+    def _lowest(self) -> Slot:
+        """The lowest slot of this site's own, but for those of its prefix."""
+        return Slot(1) if self._first <= self.learner.prefix + 1 else self._first
+
+    def _cut_promise(self, sender: SiteId, life: StoreId | None, message: Promise) -> Promise:
+        """The promise of the slots at which this store votes; the others are as left out."""
+        if not self.members.changed or message.last is None:
+            return message
+        spans = self._not_counted(sender, life, ((message.first, message.last),))
+        others = tuple(RefusedSpan(*span, None, Cause.NOT_VOTING) for span in spans)
+        return structs.replace(message, left_out=(*message.left_out, *others)) if others else message
+
+    def _cut_accepted(self, sender: SiteId, life: StoreId | None, message: Accepted) -> Accepted | None:
+        """What it accepted at the slots at which this store votes; None where that is nothing."""
+        if not self.members.changed:
+            return message
+        spans = tuple(self._counted(sender, life, message.spans))
+        return structs.replace(message, spans=spans) if spans else None
+
+    def _counted(self, sender: SiteId, life: StoreId | None, spans: Sequence[tuple[Slot, Slot]]) -> Spanned:
+        """The parts of these at which this store votes."""
+        return (part for part in self.members.split(spans) if self.members.counts(part[0], sender, life))
+
+    def _not_counted(self, sender: SiteId, life: StoreId | None, spans: Sequence[tuple[Slot, Slot]]) -> Spanned:
+        return (part for part in self.members.split(spans) if not self.members.counts(part[0], sender, life))
 
     def _bars(self, step: Step, ballot: Ballot) -> Cause | None:
         if not step.voting:
@@ -204,3 +315,8 @@ class Consensus:
         self.learn(step, Run(first, accepting.entries), origin)
         for peer in self._settings.peers:
             step.send(peer, told(peer, first, accepting))
+
+
+def _lower(one: Slot | None, other: Slot | None) -> Slot | None:
+    """The lower of both ends; None is no end."""
+    return other if one is None else one if other is None else min(one, other)

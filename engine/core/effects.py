@@ -22,7 +22,7 @@ from engine.core.entry import Entry, Kind
 from engine.core.explained.biography import Biography
 from engine.core.ids import Ballot, EventId, SiteId, Slot, Tick
 from engine.core.messages import How, Message
-from engine.core.run import Run
+from engine.core.run import Run, run_of
 from engine.core.storage import Change, EventState, Write
 from engine.core.value import Value
 from engine.core.views import AttemptPhase, ElectionPhase
@@ -54,6 +54,20 @@ class SawApplied(Value):
     void: tuple[Slot, ...]
     misfits: tuple[tuple[Slot, str], ...] = ()
     changes: tuple[Change, ...] = ()
+
+    @property
+    def without_number(self) -> list[Slot]:
+        """The void ones that did not take their number: they may come again (E5)."""
+        misfits = dict(self.misfits)
+        return [slot for slot in self.void if slot not in misfits]
+
+    def numbers_of(self, author: SiteId) -> list[tuple[Run, str | None]]:
+        """An author's entries that took their number, in order, in runs of consecutive numbers; and why one of them did
+        no more (M3)."""
+        taken: list[tuple[Run, str | None]] = [(run, None) for run in self.in_effect_of(author)]
+        misfits = ((run_of(slot, self.run.entry(slot)), why) for slot, why in self.misfits)
+        taken += [each for each in misfits if each[0].entries[0].author == author]
+        return sorted(taken, key=lambda each: each[0].first)
 
     def in_effect_of(self, author: SiteId) -> Iterator[Run]:
         """An author's entries that took effect, in runs of consecutive numbers."""

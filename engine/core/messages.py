@@ -48,7 +48,9 @@ class Verdict(StrEnum):
 
     UNPROVEN = "unproven"  # say hello again with this challenge as proof
     RECORDED = "recorded"  # this life is durably recorded here
+    NOTED = "noted"  # so it is; but that says nothing of whether there was another before
     LOST_DISK = "lost-disk"  # another life, or a later commit, is remembered here
+    OLD_COPY = "old-copy"  # a later commit is, of this life, which the log admitted
 
 
 class How(StrEnum):

@@ -26,7 +26,7 @@ from engine.core.events.submissions import Submission
 from engine.core.explained.biographer import Biographer
 from engine.core.explained.hindrance import Hindrances, Meddling, nobody_meddles
 from engine.core.explained.readings import Readings
-from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick
+from engine.core.ids import NEVER, Ballot, SiteId, Slot, StoreId, Tick
 from engine.core.leading.elected import Elected
 from engine.core.leading.one_by_one import OneByOne
 from engine.core.leading.policy import Parts, Policy
@@ -76,6 +76,7 @@ class _Around(Onlooker):
     filler: Filler
     sessions: Sessions
     policy: Policy
+    lives: Lives
 
     def saw_attempt(self, step: Step, first: Slot, last: Slot) -> None:
         self.filler.saw_attempt(step, first, last)
@@ -101,6 +102,10 @@ class _Around(Onlooker):
     def applied(self, step: Step, reached: Sequence[SawApplied]) -> None:
         for applied in reached:
             self.sessions.on_applied(step, applied)
+            for change in applied.changes:
+                if self.lives.on_change(step, change):
+                    self.sessions.on_readmitted(step, change.slot)
+        self.lives.on_applied(step, self.learner.prefix)
 
 
 class Replica:
@@ -110,9 +115,9 @@ class Replica:
         self, settings: Settings, stored: Stored, log: LogReader, random: Random, meddling: Meddling = nobody_meddles
     ) -> None:
         self._settings = settings
-        self._lives = Lives(settings, stored, random)
         self._peers = Peers(settings)
         self._consensus = consensus = Consensus(settings, stored, log, random)
+        self._lives = Lives(settings, consensus.members, stored, random)
         self._learner = consensus.learner
         self._proposer = consensus.proposer
         self._sessions = Sessions(settings.site, stored.number_max, stored.open_events)
@@ -120,9 +125,9 @@ class Replica:
             self._learner.used(slot)
         hindrances = Hindrances(self._peers, meddling)
         self._filler = Filler(settings, consensus, self._peers, random, hindrances)
-        self._scanner = Scanner(settings, self._learner, self._peers, random)
+        self._scanner = Scanner(settings, consensus, self._peers, random)
         self._reads = LinearizableReads(
-            settings, self._learner, self._peers, self._scanner, self._filler, hindrances=hindrances, random=random
+            settings, consensus, self._peers, self._scanner, self._filler, hindrances=hindrances, random=random
         )
         self._biographer = Biographer(settings, consensus, log, self._peers, random)
         self._stopped: str | None = None
@@ -130,7 +135,9 @@ class Replica:
         parts = Parts(settings, random, self._peers, self._sessions, consensus, self._scanner)
         elected = settings.leadership is Leadership.ELECTED
         self._policy = Elected(parts, self._ask_for_the_missing) if elected else OneByOne(parts)
-        consensus.onlooker = _Around(settings.site, self._learner, self._filler, self._sessions, self._policy)
+        consensus.onlooker = _Around(
+            settings.site, self._learner, self._filler, self._sessions, self._policy, self._lives
+        )
         self._readings = Readings(parts, self._lives, self._filler, self._reads, self._policy, hindrances)
 
     # Steps
@@ -244,6 +251,10 @@ class Replica:
         """The ballot at which the slot was chosen; None where this site does not remember one."""
         return self._biographer.chosen_at(slot)
 
+    def present_store(self, site: SiteId) -> StoreId | None:
+        """On which store a site runs, as it proved to this one last; None where it never did."""
+        return self._lives.present(site)
+
     def blocks(self) -> dict[tuple[SiteId, SiteId], Slot]:
         """(blocker, blocked) -> the slot since which it stands, of the prefix (R2)."""
         return dict(self._consensus.microblog.blocks)
@@ -263,7 +274,7 @@ class Replica:
             act(step)
             self._push(step)
             for message in step.looped:  # what they bring about may loop back too
-                self._handle(step, self._settings.site, message)
+                self._handle(step, self._settings.site, message, self._lives.life)
                 self._push(step)
         except BrokenRule as broken:
             self._stopped = str(broken)
@@ -287,7 +298,7 @@ class Replica:
                     self._peers.heard(step, packet.sender)
             elif self._lives.admits(step, packet):
                 self._peers.heard(step, packet.sender)
-                self._handle(step, packet.sender, message)
+                self._handle(step, packet.sender, message, packet.life)
 
     def _give_up(self, step: Step, token: int, offset: int, count: int | None) -> None:
         self._sessions.give_up(step, token, offset, count, self._readings.situation(step.now))
@@ -299,7 +310,7 @@ class Replica:
         self._proposer.tick(step)
         self._policy.tick(step)
         if not self._scanner.copying:
-            self._filler.tick(step, step.voting and self._policy.fills(step.now))
+            self._filler.tick(step, self._proposes(step) and self._policy.fills(step.now))
         for silent in self._peers.tick(step, self._learner.prefix, self._learner.used_max, self._policy.claim):
             self._lives.greet(step, silent)
         self._sessions.tick(step, lambda: self._readings.situation(step.now))
@@ -307,17 +318,20 @@ class Replica:
         self._biographer.tick(step)
 
     def _push(self, step: Step) -> None:
-        """Sends what waits on its way, if this site votes."""
-        if step.voting:
-            self._sessions.number(step)
+        """Sends what waits on its way, if this site votes, and may propose at the slots to come (M4)."""
+        if self._proposes(step):
+            self._sessions.number(step, self._consensus.microblog.last_in_effect(step.site))
             self._policy.push(step)
             self._sessions.keep(step)
-        else:
+        elif not step.voting:
             for first, last in self._proposer.attempted(Slot(1), None):
                 self._proposer.end(step, first, last, self._lives.why)
             if self._lives.lost:
                 self._sessions.give_up_all(step, lambda: self._readings.situation(step.now))
                 self._policy.withdraw(step)
+
+    def _proposes(self, step: Step) -> bool:
+        return step.voting and self._consensus.proposes_through() > self._learner.prefix
 
     def _ask_for_the_missing(self, step: Step) -> None:
         """What this site waits for may be chosen, and the word of it lost. It is in a hole, then, or above all that is
@@ -325,8 +339,9 @@ class Replica:
         self._filler.fill_lowest(step)
         self._scanner.scan_now(step)
 
-    def _handle(self, step: Step, sender: SiteId, message: Message) -> None:
-        """Hands a message to the part that takes it. The cases that a quiet cluster sends come first: they are most."""
+    def _handle(self, step: Step, sender: SiteId, message: Message, life: StoreId) -> None:
+        """Hands a message to the part that takes it; its sender runs on the store `life`. The cases that a quiet
+        cluster sends come first: they are most."""
         match message:
             case Heartbeat():
                 self._peers.on_heartbeat(step, sender, message)
@@ -337,10 +352,10 @@ class Replica:
                 if step.voting:
                     step.send(sender, highest(self._learner, message))
             case Highest():
-                self._scanner.on_highest(step, sender, message)
-                self._reads.on_highest(step, sender, message)
+                self._scanner.on_highest(step, sender, message, life)
+                self._reads.on_highest(step, sender, message, life)
             case Prepare() | Promise() | Accept() | Accepted() | Refused() | Chosen():
-                self._consensus.take(step, sender, message)
+                self._consensus.take(step, sender, message, life)
             case Ask():
                 self._policy.on_asked(message)
                 for known in answer(self._learner, message, self._settings.page_bytes):

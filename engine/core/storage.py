@@ -92,6 +92,7 @@ class Standing(StrEnum):
 
     NEW = "new"  # never a voter yet
     ADMITTED = "admitted"  # was a voter; each start is confirmed by floor(N/2) others
+    READMITTED = "readmitted"  # a voter as the log says (M4); each start is confirmed in the same way
     LEARNER = "learner"  # a peer remembers another life or a later commit: never a voter again
 
 

@@ -35,6 +35,7 @@ from engine.sim.scenario.acts import (
     Pause,
     PutBack,
     Read,
+    Readmission,
     Restart,
     Submit,
     TakeCopy,
@@ -118,6 +119,7 @@ ACTS: Final[dict[type, st.SearchStrategy[Act]]] = {
     Wipe: st.builds(Wipe, SITE, DOWN_MS),
     TakeCopy: st.builds(TakeCopy, SITE),
     PutBack: st.builds(PutBack, SITE, DOWN_MS),
+    Readmission: st.builds(Readmission, SITE, SITE),
 }
 COMMANDS: Final[st.SearchStrategy[Command]] = st.one_of(
     *ACTS.values(),

@@ -13,6 +13,7 @@ from engine.core.messages import Accepted, Cause, Chosen, Promise, Refused, Refu
 from engine.core.run import AcceptedRun
 from engine.core.storage import RangePromise, Vote
 from engine.sim.truth.ballots import Ballots
+from engine.sim.truth.electorates import never_changing
 from engine.sim.violation import Judge, Violated
 
 ALICE, BOB, CAROL = NAMES = (SiteId("alice"), SiteId("bob"), SiteId("carol"))
@@ -25,7 +26,7 @@ ENTRY = Entry(ALICE, 1, 0, "tweet 1 t")
 
 @pytest.fixture
 def ballots() -> Ballots:
-    return Ballots(NAMES, Judge())
+    return Ballots(never_changing(NAMES, Judge()), Judge())
 
 
 @contextmanager

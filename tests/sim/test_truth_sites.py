@@ -10,10 +10,12 @@ import pytest
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, Nonce, Round, SiteId, Slot, StoreId
 from engine.core.messages import Highest, Prepare, Verdict, Welcome
+from engine.core.settings import CHANGE_LAG
 from engine.core.storage import InEffect, PeerMemory, Standing, Vote, WriteApplied, WriteBlock, WriteStanding
 from engine.sim.image import Image
 from engine.sim.sometimes import Reached
 from engine.sim.truth.ballots import Ballots
+from engine.sim.truth.electorates import Electorates
 from engine.sim.truth.prefixes import Prefixes
 from engine.sim.truth.recovery import Recovery
 from engine.sim.truth.replay import Replay
@@ -48,7 +50,7 @@ class Admission:
 
     def __init__(self, disks: list[SimDisk]) -> None:
         self.disks = disks
-        self.stores = Stores(NAMES, disks, Reached(), Judge())
+        self.stores = Stores(NAMES, disks, Replay(NAMES, CHANGE_LAG), Reached(), Judge())
         for index, disk in enumerate(disks):
             self.stores.started(index, disk.load())
 
@@ -142,10 +144,15 @@ def test_d1_who_says_that_it_recorded_a_store_has_it_on_disk(alice: Admission) -
 # Rounds
 
 
+def made_rounds(disks: list[SimDisk]) -> Rounds:
+    electorates = Electorates(NAMES, disks, Replay(NAMES, CHANGE_LAG), Judge())
+    return Rounds(NAMES, disks, electorates, Ballots(electorates, Judge()), Judge())
+
+
 @pytest.fixture
 def rounds(disks: list[SimDisk]) -> Rounds:
     """Alice has used round 1 before she started, and has round 3 on her disk."""
-    rounds = Rounds(NAMES, disks, Ballots(NAMES, Judge()), Judge())
+    rounds = made_rounds(disks)
     disks[0].image.round = Round(1)
     rounds.started(0, disks[0].load())
     disks[0].image.round = Round(3)
@@ -160,7 +167,7 @@ def test_b1_a_round_has_one_purpose(rounds: Rounds) -> None:
     rounds.prepares(0, prepare(2))
     rounds.prepares(0, prepare(2))
     rounds.prepares(0, prepare(3, last=None))
-    assert rounds.is_of_the_whole_log(Ballot(Round(3), ALICE))
+    assert rounds.is_of_the_whole_log(0, Ballot(Round(3), ALICE))
     for slot in (1, 2):
         rounds.proposes(0, Slot(slot), Ballot(Round(3), ALICE), NOOP)
     with violates("B1"):
@@ -174,8 +181,8 @@ def test_b1_a_round_is_durable_new_and_one_s_own(rounds: Rounds, bad: Prepare) -
 
 
 def test_l2_ballot_zero_is_for_the_author_of_the_slot_before_and_durable(disks: list[SimDisk]) -> None:
-    ballots = Ballots(NAMES, Judge())
-    rounds, zero = Rounds(NAMES, disks, ballots, Judge()), Ballot(Round(0), ALICE)
+    rounds, zero = made_rounds(disks), Ballot(Round(0), ALICE)
+    ballots = rounds.ballots
     with violates("L2"):
         rounds.proposes(0, Slot(2), zero, OWN)
     disks[0].image.ahead.put(SLOT, SLOT, (BLOCK,))

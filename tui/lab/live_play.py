@@ -43,6 +43,7 @@ from engine.sim.scenario.acts import (
     Pause,
     PutBack,
     Read,
+    Readmission,
     Restart,
     Submit,
     TakeCopy,
@@ -196,6 +197,7 @@ class LivePlay:
                 | Clear()
                 | TakeCopy()
                 | PutBack()
+                | Readmission()
             ):
                 return self._act(command)
             case Step():
@@ -246,7 +248,7 @@ class LivePlay:
                 return self._at(site, lambda watched: self._pause(watched, for_ms))
             case ClockJump() | FailSync() | FillDisk() | FlipBit() | Narrow():
                 raise AssertionError("refused before anything began")
-            case Wipe() | Clear() | TakeCopy() | PutBack():
+            case Wipe() | Clear() | TakeCopy() | PutBack() | Readmission():
                 raise AssertionError("refused before anything began")
             case _:
                 assert_never(act)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from engine.core.settings import Leadership
+from engine.core.settings import CHANGE_LAG, Leadership
 from engine.sim.mutants.catalogue import named
 from engine.sim.scenario.acts import (
     Clear,
@@ -17,6 +17,7 @@ from engine.sim.scenario.acts import (
     FlipBit,
     Narrow,
     PutBack,
+    Readmission,
     Submit,
     TakeCopy,
     Wipe,
@@ -59,6 +60,8 @@ def _setup(schedule: Schedule) -> Iterator[str]:
         yield "disk: how long a real disk takes nobody sets"
     if setup.tick_late_ms:
         yield "timers late: a real machine's timers are as late as they are"
+    if setup.change_lag != CHANGE_LAG:
+        yield "changes wait: of real sites it is a constant (M1)"
     if setup.stamps:
         yield "stamps: the clock of the machine is everybody's"
     if any(weather != STEADY for row in setup.links for weather in row):
@@ -79,6 +82,8 @@ def _line(line: Line) -> str | None:
             return "a real site's store is not thrown away: the site would be a learner for ever (D5)"
         case TakeCopy() | PutBack():
             return "an old copy of a real store must never take its place (D5)"
+        case Readmission():
+            return "a real site's store is not thrown away, so nobody has to be readmitted (M4)"
         case FlipBit():
             return "a real store is not damaged"
         case FailSync() | FillDisk():

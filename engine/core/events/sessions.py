@@ -22,10 +22,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from engine.core.effects import SawApplied, SawOutcome
+from engine.core.effects import SawApplied
 from engine.core.entry import Entry, Stamped, Withdrawal, decode, encode, kind_of
 from engine.core.events.situation import Doubt, Situation, together
-from engine.core.events.submissions import Batch, Open, Submission, Submissions
+from engine.core.events.submissions import Batch, Open, Submission, Submissions, outcome_of
 from engine.core.ids import EventId, SiteId, Slot, Tick
 from engine.core.run import Run, slots_of
 from engine.core.spans import Part, Spans
@@ -95,16 +95,16 @@ class Sessions:
         for part in list(self._placed):
             run = part.value
             if run.events.state is EventState.QUEUED:
-                self._settle(step, run, _ended(run, EventState.NOT_CREATED, None, STOPPED_BEFORE))
+                self._settle(step, run, run.ended(EventState.NOT_CREATED, None, STOPPED_BEFORE))
             elif run.events.state is EventState.PROPOSED:
                 self._doubt(step, run, [_after(STOPPED_AFTER, situation.left(row)) for row in run.events.rows()])
 
     def submit(self, step: Step, submission: Submission) -> None:
         self._submissions.submit(step, submission)
 
-    def number(self, step: Step) -> None:
+    def number(self, step: Step, last_in_effect: int) -> None:
         """Gives what waits its numbers, where this site votes (D5)."""
-        for run in self._submissions.number(step):
+        for run in self._submissions.number(step, last_in_effect):
             self._queue.put(run.events.first, run.events.last, run)
 
     def keep(self, step: Step) -> None:
@@ -222,17 +222,23 @@ class Sessions:
         if run.events.state is not EventState.UNKNOWN and run.batch is not None and run.batch.submission.retry:
             self._again(step, run)
         else:
-            lost = _ended(run, EventState.LOST, slot, None)
+            lost = run.ended(EventState.LOST, slot, None)
             self._settle(step, run, replace(lost, to_author=entry.author, to_kind=kind_of(entry)))
 
     def on_applied(self, step: Step, applied: SawApplied) -> None:
         """The prefix reached these slots (E4): a number of this site in effect settles it, and all before it (E5)."""
         if not self._placed:
             return
-        for slot in applied.void:
+        for slot in applied.without_number:
             self._push_again(step, slot, applied.run.entry(slot))
-        for run in applied.in_effect_of(self._site):
-            self._took_effect(step, run)
+        for run, misfit in applied.numbers_of(self._site):
+            self._took_effect(step, run, misfit)
+
+    def on_readmitted(self, step: Step, slot: Slot) -> None:
+        """M6: this site is, on whatever store. What is open here follows a number that is the last no more (E5)."""
+        reason = f"the site was readmitted at slot {slot}, and nothing of before takes effect after that"
+        for run in [each for part in (*self._placed, *self._queue) for each in part.value.ones()]:
+            self._settle(step, run, run.ended(EventState.NOT_CREATED, None, reason))
 
     def give_up(self, step: Step, token: int, offset: int, count: int | None, situation: Situation) -> None:
         """Those of a submission from `offset` on, `count` of them or all."""
@@ -306,25 +312,28 @@ class Sessions:
             self._void_at[entry.number] = slot
             self._keep_placed(step, run, replace(run.events, slot=None))
 
-    def _took_effect(self, step: Step, own: Run) -> None:
-        """`own` has consecutive numbers."""
+    def _took_effect(self, step: Step, own: Run, misfit: str | None) -> None:
+        """`own` has consecutive numbers. `misfit`: why it took its number, and did no more (M3)."""
         number = own.entries[0].number
         for part in self._placed.over(1, number - 1):
             reason = f"the later event {own.entries[0].id} took effect at slot {own.first}"
             for run in part.value.ones():
-                self._settle(step, run, _ended(run, EventState.NOT_CREATED, own.first, reason))
+                self._settle(step, run, run.ended(EventState.NOT_CREATED, own.first, reason))
         for part in self._placed.over(number, own.entries[-1].number):
             slot = Slot(own.first + part.first - number)
             chosen = own.cut(slot, Slot(slot + part.last - part.first))
+            if misfit is not None:
+                self._settle(step, part.value, part.value.ended(EventState.NOT_CREATED, slot, misfit))
+                continue
             if part.value.events.bodies == tuple([entry.body for entry in chosen.entries]):
-                self._settle(step, part.value, _ended(part.value, EventState.CREATED, slot, None))
+                self._settle(step, part.value, part.value.ended(EventState.CREATED, slot, None))
                 continue
             for (at, entry), run in zip(chosen, part.value.ones(), strict=True):
                 if run.events.bodies == (entry.body,):
-                    self._settle(step, run, _ended(run, EventState.CREATED, at, None))
+                    self._settle(step, run, run.ended(EventState.CREATED, at, None))
                 else:
                     reason = f"its withdrawal took effect at slot {at}"
-                    self._settle(step, run, _ended(run, EventState.NOT_CREATED, at, reason))
+                    self._settle(step, run, run.ended(EventState.NOT_CREATED, at, reason))
 
     def _expire(self, step: Step, batch: Batch, places: range, situation: Situation, lead: str | None) -> None:
         """The time of those at these places of a submission has passed: they are certainly nowhere if nothing left, in
@@ -340,7 +349,7 @@ class Sessions:
                 self._doubt(step, part.value, [situation.doubt(row, lead, earlier) for row in part.value.events.rows()])
         reason = situation.reason(lead, self._earlier())
         for part in self._queue.over(first, last):
-            self._settle(step, part.value, _ended(part.value, EventState.NOT_CREATED, None, reason))
+            self._settle(step, part.value, part.value.ended(EventState.NOT_CREATED, None, reason))
 
     def _earlier(self) -> str | None:
         """What is in doubt, and before all that waits."""
@@ -355,7 +364,7 @@ class Sessions:
             last = first + len(list(alike)) - 1
             events = replace(run.events.cut(first, last), state=EventState.UNKNOWN, reason=doubt.said)
             self._keep_placed(step, run, events)
-            told = replace(self._outcome(events), slot=doubt.slot, waits_for=doubt.waits_for)
+            told = replace(outcome_of(self._site, events), slot=doubt.slot, waits_for=doubt.waits_for)
             self._submissions.tell(step, run, told)
             first = last + 1
 
@@ -379,21 +388,12 @@ class Sessions:
             self._progress_at = step.now
         write = step.write_along if events.state is EventState.CREATED else step.write
         write(WriteEvents(events))
-        self._submissions.tell(step, run, self._outcome(events))
+        self._submissions.tell(step, run, outcome_of(self._site, events))
 
     def _unaim(self, first: int, last: int) -> None:
         """The events of these numbers are not pushed any more."""
         for slot in [slot for slot, number in self._aims.items() if first <= number <= last]:
             del self._aims[slot]
-
-    def _outcome(self, events: EventRun) -> SawOutcome:
-        id_ = EventId(self._site, events.first)
-        to = events.to_author, events.to_kind
-        return SawOutcome(None, id_, events.state, events.slot, events.reason, *to, count=len(events.bodies))
-
-
-def _ended(run: Open, state: EventState, slot: Slot | None, reason: str | None) -> EventRun:
-    return replace(run.events, state=state, slot=slot, reason=reason)
 
 
 def _after(lead: str, doubt: Doubt) -> Doubt:

@@ -3,6 +3,8 @@
 Rules that hold here:
 - E1: numbers are given out of a block that an earlier commit reserved; after a restart they begin above it. Those of
   one submission are consecutive, and told in the step that writes their rows.
+- M6: none lies as far above the last one in effect as those of another life of this site begin; those of this life
+  begin where the log says.
 - D5: a site that does not vote gives out no numbers: submissions wait.
 - The clock of an event starts when it is submitted, and anew whenever an event of this site before it is settled: one
   that waits its turn does not run out of time while the queue moves.
@@ -19,7 +21,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from engine.core.effects import SawNumbered, SawOutcome
-from engine.core.ids import NEVER, EventId, SiteId, Tick
+from engine.core.ids import NEVER, EventId, SiteId, Slot, Tick
+from engine.core.log.members import numbers_end
 from engine.core.step import Step
 from engine.core.storage import EventRun, EventState, WriteNumbers
 from engine.core.value import Value
@@ -66,9 +69,20 @@ class Open(Value):
         first = self.events.first + skip
         return Open(self.events.cut(first, first + count - 1), self.batch)
 
+    def ended(self, state: EventState, slot: Slot | None, reason: str | None) -> EventRun:
+        """As they stand when all of them came to this end."""
+        return replace(self.events, state=state, slot=slot, reason=reason)
+
     def ones(self) -> Iterator[Open]:
         """Each of its events alone."""
         return (self.cut(skip, 1) for skip in range(len(self.events.bodies)))
+
+
+def outcome_of(author: SiteId, events: EventRun) -> SawOutcome:
+    """What is told of events that stand so."""
+    to = events.to_author, events.to_kind
+    id_ = EventId(author, events.first)
+    return SawOutcome(None, id_, events.state, events.slot, events.reason, *to, count=len(events.bodies))
 
 
 class _Unnumbered(Value):
@@ -104,10 +118,11 @@ class Submissions:
         heappush(self._alarms, (Tick(step.now + submission.timeout), submission.token))
         self._unnumbered.append(_Unnumbered(batch, 0, submission.bodies))
 
-    def number(self, step: Step) -> list[Open]:
+    def number(self, step: Step, last_in_effect: int) -> list[Open]:
         """Gives those that wait their numbers, as far as they are durably reserved, and has more reserved in time; at a
         site that votes."""
         numbered: list[Open] = []
+        self._given = max(self._given, last_in_effect)
         if not self._unnumbered and self._reserving - self._given >= self._block // 2:
             return numbered
         while self._unnumbered and self._has_numbers(step, self._unnumbered[0].batch):
@@ -118,9 +133,12 @@ class Submissions:
         if self._reserving < wanted + self._block // 2:
             if self._given < self._reserving < wanted:
                 self._block = min(2 * self._block, BLOCK_MAX)
-            self._reserving = wanted + self._block
-            step.write(WriteNumbers(self._reserving))
-        self._lacks_numbers = wanted > self._given
+            reserving = min(wanted + self._block, numbers_end(last_in_effect))
+            if reserving > self._reserving:
+                self._reserving = reserving
+                step.write(WriteNumbers(reserving))
+        first = self._unnumbered[0].batch.count if self._unnumbered else 0
+        self._lacks_numbers = wanted > self._given and self._given + first <= self._reserving
         return numbered
 
     def committed(self) -> None:

@@ -57,14 +57,24 @@ class Elected(Policy):
                 why = f"slot {slot} gets no majority, though one is heard: others may reach it"
                 leader.step_down(step, why)
                 election.give_way(step.now)
+            elif (first := leader.outlived) is not None or not self._may_lead:
+                others = "others vote in its place" if first is None else f"others vote from slot {first} on"
+                leader.step_down(step, f"{others}, as the log says")
+                if self._may_lead:
+                    leader.stand(step, election.patience)
         leader.tick(step)
         if self._follows(step.now) is not None:
             self._led_at = step.now
         # `stands` clears the moment that has come, so it is asked whatever else is so: a moment that stayed would be
         # this site's deadline for ever, and wake it again and again.
-        leads, caught_up = leader.ballot is not None, self._parts.scanner.caught_up
+        leads, caught_up = leader.ballot is not None, self._parts.scanner.caught_up and self._may_lead
         if election.stands(step, caught_up=caught_up, leading=leads, standing=leader.busy and not leads):
             leader.stand(step, election.patience)
+
+    @property
+    def _may_lead(self) -> bool:
+        """It may propose (M4)."""
+        return self._parts.consensus.proposes_through() > self._parts.consensus.learner.prefix
 
     def push(self, step: Step) -> None:
         """Hands on what waits, if there is a leader; a change of this site's own leading is told at once."""

@@ -23,17 +23,28 @@ from msgspec.structs import replace
 
 from engine.core.effects import SawAttempt
 from engine.core.entry import NOOP, Entry
-from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick, named
+from engine.core.ids import NEVER, Ballot, SiteId, Slot, StoreId, Tick, named
 from engine.core.leading.chains import Chains
-from engine.core.leading.reign import Campaign, Flight, Reign, land, overtaken, sent, sent_again
+from engine.core.leading.reign import (
+    Campaign,
+    Flight,
+    Reign,
+    land,
+    overtaken,
+    sent,
+    sent_again,
+    short_of_promises,
+    view_of,
+)
 from engine.core.log.learner import Learner
+from engine.core.log.members import Members
 from engine.core.log.pages import ENTRY_BYTES_MIN, cost_bytes, fitting, run_pages
 from engine.core.messages import Accept, Accepted, Cause, Prepare, Promise, Refused
 from engine.core.run import Run, run_of, slots_of, spans_of
 from engine.core.settings import WINDOW_SLOTS, Settings
-from engine.core.spans import Part
+from engine.core.spans import Part, Spans
 from engine.core.step import Step
-from engine.core.synod.phases import Accepting, accepted, is_chosen, report, why_adopted
+from engine.core.synod.phases import Accepting, accepted, cut_found, is_chosen, report, why_adopted
 from engine.core.synod.proposer import Proposer, Rounds
 from engine.core.views import AttemptPhase, AttemptView, ElectionPhase
 
@@ -43,17 +54,19 @@ boundedly, at the leader."""
 
 BACKLOG_MAX: Final = 16_384
 
+_OF_SLOTS: Final = frozenset({Cause.SLOT, Cause.NOT_VOTING})
 _WHY_NOOP: Final = "no promise held an entry for this slot, and a later one is used: proposes a no-op"
 
 
 class Leader:
     """`on_chosen(step, first, accepting)` is called for what a majority accepted at the range ballot, from `first` on.
     `last_in_effect(author)` is the author's last number in effect in this site's prefix. What `may_leave_beside` is not
-    so of waits for the commit."""
+    so of waits for the commit. Up to `proposes_through()` this site may propose (M2, M4)."""
 
     def __init__(
         self,
         settings: Settings,
+        members: Members,
         rounds: Rounds,
         learner: Learner,
         proposer: Proposer,
@@ -61,8 +74,11 @@ class Leader:
         last_in_effect: Callable[[SiteId], int],
         on_chosen: Callable[[Step, Slot, Accepting], None],
         may_leave_beside: Callable[[Run], bool],
+        proposes_through: Callable[[], Slot],
     ) -> None:
         self._settings = settings
+        self._members = members
+        self._proposes_through = proposes_through
         self._rounds = rounds
         self._learner = learner
         self._proposer = proposer
@@ -115,24 +131,26 @@ class Leader:
             step.tell(SawAttempt(first, ElectionPhase.STEPS_DOWN, held.ballot, why))
         self._campaign = self._reign = None
 
-    def on_promise(self, step: Step, sender: SiteId, message: Promise) -> None:
+    def on_promise(self, step: Step, sender: SiteId, message: Promise, life: StoreId | None) -> None:
         campaign = self._campaign
         if campaign is None or message.ballot != campaign.ballot or campaign.wanted[sender] != message.first:
             return
+        if campaign.stores.setdefault(sender, life) != life:
+            return  # another store of the site than promised the pages before (M4)
         for span in message.left_out:
             self._rounds.saw(span.ballot)
         far = self._learner.prefix + WINDOW_SLOTS  # what its sender learned is learned here by now
         if any(run.last > far for run in message.accepted):
             return  # R6: nobody votes there
-        if any(span.cause is not Cause.SLOT or span.last is None or span.last > far for span in message.left_out):
+        if any(span.cause not in _OF_SLOTS or span.last is None or span.last > far for span in message.left_out):
             return
         report(campaign.found, message.accepted, sender)
         for span in message.left_out:
             for first, last, sites in list(campaign.left_out.parts(span.first, span.last or span.first)):
                 campaign.left_out.put(first, last, (sites or frozenset()) | {sender})
-        if message.last is None:
+        if message.last is None or message.last == self._members.last_of(sender, life):
             campaign.wanted[sender] = None
-            if len(campaign.complete) >= self._settings.quorum:
+            if self._members.is_majority(self._learner.prefix, campaign.complete):
                 self._take_over(step, campaign)
         else:
             page = Slot(message.last + 1)
@@ -149,7 +167,7 @@ class Leader:
             for first, last, flight in reign.flights.over(*span):
                 newest = flight.sent_at
                 phase = accepted(flight.phase, sender, message.ballot)
-                if is_chosen(phase, self._settings.quorum):
+                if is_chosen(phase, self._members.at(first).quorum):
                     land(reign, first, last)
                     self._on_chosen(step, first, phase)
                 elif phase is not flight.phase:
@@ -177,7 +195,8 @@ class Leader:
                 continue
             for first, last, flight in reign.flights.over(span.first, span.last):
                 refused = replace(flight, refused=flight.refused | {sender})
-                if len(self._settings.sites) - len(refused.refused) < self._settings.quorum:
+                roster = self._members.at(first)
+                if len(roster.sites) - len(refused.refused) < roster.quorum:
                     self._settle(step, reign, Part(first, last, refused))
                 else:
                     reign.flights.put(first, last, refused)
@@ -213,6 +232,13 @@ class Leader:
                     if placed != entry:
                         reign.chains.lost(placed)
 
+    @property
+    def outlived(self) -> Slot | None:
+        """From which slot on others vote than those who promised it, so that it comes no further (M2)."""
+        reign, newest = self._reign, self._members.newest
+        lasts = reign is None or not self._members.changed or self._members.has_majority(newest.first, reign.promised)
+        return None if lasts else newest.first
+
     def stuck(self, now: Tick, patience: Tick) -> Slot | None:
         """The slot that it has proposed at for longest, where that is longer than `patience` and no majority
         accepted."""
@@ -246,12 +272,7 @@ class Leader:
 
     def view(self, slot: Slot) -> AttemptView | None:
         flight = None if self._reign is None else self._reign.flights.get(slot)
-        if flight is None:
-            return None
-        phase, sites, needed = flight.phase, self._settings.sites, self._settings.quorum
-        why = f"leads with {phase.ballot}: accept without prepare"
-        ballot, votes = phase.ballot, tuple(sorted(phase.accepted))
-        return AttemptView(slot, AttemptPhase.ACCEPTING, ballot, votes, sites, needed, phase.entry, why, flight.since)
+        return None if flight is None else view_of(slot, flight, self._members.at(slot))
 
     def _take_over(self, step: Step, campaign: Campaign) -> None:
         """L3: what the promises hold is re-proposed, gaps become no-ops, slots short of promises go to the synod."""
@@ -259,36 +280,49 @@ class Leader:
         first = Slot(self._learner.prefix + 1)
         top = max(self._learner.learned_max, campaign.found.last or Slot(0))
         chains = Chains(self._last_in_effect)
-        reign = Reign(campaign.ballot, frozenset(campaign.complete), campaign.left_out, Slot(top + 1), chains)
+        reign = Reign(campaign.ballot, campaign.complete, campaign.left_out, first, chains, campaign.found, top)
         self._reign = reign
         why = f"{named(campaign.complete)} promised all slots from {campaign.first} on"
         step.tell(SawAttempt(campaign.first, ElectionPhase.LEADS, campaign.ballot, why))
-        found = {
-            part.first: part.value
-            for span in self._learner.unlearned(first, top)
-            for part in campaign.found.over(*span)
-        }
-        taken = [*self._learner.learned(first, top), *(each.accepted.run for each in found.values())]
-        for run in sorted(taken, key=lambda run: run.first):
+        parts = (part for span in self._learner.unlearned(first, top) for part in campaign.found.over(*span))
+        found = [part.value.accepted.run for part in parts]
+        for run in sorted([*self._learner.learned(first, top), *found], key=lambda run: run.first):
             chains.found(run.entries)
+        for run in found:
+            reign.placed.put(run.first, run.last, run.entries)
+        self._send(step, self._settings.sites, reign.ballot, self._adopt(step, reign))
+
+    def _adopt(self, step: Step, reign: Reign) -> list[Run]:
+        """What the promises hold, as far as this site may propose there, and no-ops between; the rest follows later."""
         runs: list[Run] = []
-        for span in self._learner.unlearned(first, top):
-            for part in campaign.found.parts(*span):
+        last = min(reign.top, self._limit())
+        for span in self._learner.unlearned(reign.next, last):
+            for part in reign.found.parts(*span):
                 if part.value is None:
                     runs += self._no_ops(step, reign, part.first, part.last)
                     continue
-                run = part.value.accepted.run
-                reign.placed.put(run.first, run.last, run.entries)
                 why = why_adopted(part.value)
-                step.tell(SawAttempt(run.first, AttemptPhase.ADOPTING, reign.ballot, why, last=run.last))
-                runs += self._fly(step, reign, run)
-        self._send(step, self._settings.sites, reign.ballot, runs)
+                step.tell(SawAttempt(part.first, AttemptPhase.ADOPTING, reign.ballot, why, last=part.last))
+                runs += self._fly(step, reign, part.value.accepted.run)
+        reign.next = max(reign.next, Slot(last + 1))
+        if last == reign.top:
+            reign.found, reign.top = Spans(cut_found), Slot(0)
+        return runs
+
+    def _limit(self) -> Slot:
+        """Up to here it may propose at its range ballot (M2): this site may, and a majority promised."""
+        through, first = self._proposes_through(), self.outlived
+        return through if first is None else min(through, Slot(first - 1))
 
     def _fill(self, step: Step, reign: Reign) -> None:
         """Slots that somebody used beyond what this leader proposed at become no-ops (what a majority accepted there
         before it promised is no gap: the promises told it)."""
-        last = Slot(min(self._learner.used_max, reign.next + FLIGHTS_MAX - reign.flights.slots_count - 1))
-        if last < reign.next:
+        if reign.next <= reign.top:
+            self._send(step, self._settings.sites, reign.ballot, self._adopt(step, reign))
+        free = reign.next + FLIGHTS_MAX - reign.flights.slots_count - 1
+        wanted = max(self._learner.used_max, self._members.newest.first - 1)  # so that a change takes effect (M3)
+        last = Slot(min(wanted, free, self._limit()))
+        if last < reign.next or reign.next <= reign.top:
             return
         runs = [run for span in self._free(reign.next, last) for run in self._no_ops(step, reign, *span)]
         reign.next = Slot(last + 1)
@@ -296,8 +330,10 @@ class Leader:
 
     def _launch(self, step: Step, reign: Reign) -> None:
         runs: list[Run] = []
-        while reign.backlog:
-            window = self._learner.prefix + WINDOW_SLOTS // 2 - reign.next + 1
+        if reign.next <= reign.top:
+            runs += self._adopt(step, reign)
+        while reign.backlog and reign.next > reign.top:
+            window = min(self._learner.prefix + WINDOW_SLOTS // 2, self._limit()) - reign.next + 1
             left_bytes = self._settings.flight_bytes - reign.flying_bytes
             slots = min(FLIGHTS_MAX - reign.flights.slots_count, window, left_bytes // ENTRY_BYTES_MIN)
             count = fitting(tuple(islice(reign.backlog, max(0, slots))), left_bytes)
@@ -324,9 +360,9 @@ class Leader:
 
     def _fly(self, step: Step, reign: Reign, run: Run) -> Iterator[Run]:
         """The accept rounds at the range ballot. Slots that too few promised have none: a synod settles each."""
-        left_out = reign.left_out.over(run.first, run.last) if reign.left_out else ()
-        short = [slot for *span, sites in left_out if self._is_short(reign, sites) for slot in slots_of(*span)]
-        for first, last in spans_of(slot for slot, _ in run if slot not in short) if short else [(run.first, run.last)]:
+        short = short_of_promises(reign, self._members, run.first, run.last) if reign.left_out else []
+        spans = spans_of(slot for slot, _ in run if slot not in short) if short else [(run.first, run.last)]
+        for first, last in self._members.split(spans):
             part = run.cut(first, last)
             phase = Accepting(reign.ballot, part.entries)
             flight = sent(phase, step.now, self._settings.timings.retransmit)
@@ -338,9 +374,6 @@ class Leader:
             if self._proposer.attempt(slot) is None:
                 self._proposer.start(step, run_of(slot, run.entry(slot)))
             reign.synods[slot] = step.now
-
-    def _is_short(self, reign: Reign, left_out_by: frozenset[SiteId]) -> bool:
-        return len(reign.promised - left_out_by) < self._settings.quorum
 
     def _settle(self, step: Step, reign: Reign, part: Part[Flight]) -> None:
         flight = part.value

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from engine.core.entry import NOOP
 from engine.core.ids import Slot, Tick
 from engine.core.leading.policy import Parts, Policy
 from engine.core.run import Run
@@ -43,14 +44,30 @@ class OneByOne(Policy):
                 proposer.end(step, slot, slot, "its event is settled or given up")
         if self._parts.scanner.ready and sessions.waiting:
             self._begin(step)
+        elif self._parts.consensus.members.changed:
+            self._fill(step)
         self._pushed = tuple(sessions.aims)
+
+    def _fill(self, step: Step) -> None:
+        """M3: a change that this site had chosen takes effect at once: what lies before becomes no-ops."""
+        consensus = self._parts.consensus
+        newest, slot = consensus.members.newest, Slot(consensus.learner.used_max + 1)
+        room = min(consensus.proposes_through(), newest.first - 1, slot + LOT_MAX - 1) - slot + 1
+        if room < 1 or consensus.proposer.attempted(slot, None):
+            return
+        change = consensus.learner.entry(Slot(newest.first - consensus.members.lag))
+        if change is not None and change.author == step.site:
+            consensus.proposer.start(step, Run(slot, (NOOP,) * room))
 
     def _begin(self, step: Step) -> None:
         parts = self._parts
+        slot = Slot(parts.consensus.learner.used_max + 1)
+        room = parts.consensus.proposes_through() - slot + 1
+        if room < 1 or (parts.consensus.members.changed and parts.consensus.proposer.attempted(slot, None)):
+            return  # M2: it goes on as the prefix does; and after the no-ops that are under way
         setbacks, self._setbacks = self._setbacks, parts.sessions.setbacks
         self._lot = 1 if setbacks != self._setbacks else min(self._lot_max, 2 * self._lot)
-        slot = Slot(parts.consensus.learner.used_max + 1)
-        lot = Run(slot, parts.sessions.turn(slot, parts.last_in_effect, self._lot))
+        lot = Run(slot, parts.sessions.turn(slot, parts.last_in_effect, min(self._lot, room)))
         proposer = parts.consensus.proposer
         if self._skips and self._may_skip_prepare(slot):
             proposer.start_at_zero(step, lot.cut(slot, slot))

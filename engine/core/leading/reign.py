@@ -16,13 +16,16 @@ from typing import Final
 from msgspec.structs import replace
 
 from engine.core.entry import Entry
-from engine.core.ids import NEVER, Ballot, SiteId, Slot, Tick
+from engine.core.ids import NEVER, Ballot, SiteId, Slot, StoreId, Tick
 from engine.core.leading.chains import Chains
+from engine.core.log.members import Members, Roster
 from engine.core.log.pages import cost_bytes
+from engine.core.run import slots_of
 from engine.core.spans import Spans, cut_entries
 from engine.core.synod.phases import Accepting, Found, cut_found
 from engine.core.synod.proposer import RESEND_MAX
 from engine.core.value import Value
+from engine.core.views import AttemptPhase, AttemptView
 
 OVERTAKEN_MAX: Final = 8
 """How many of the lowest flights are looked at: they hold up the prefix."""
@@ -50,6 +53,14 @@ def cut_flight(flight: Flight, skip: int, count: int) -> Flight:
     return replace(flight, phase=Accepting(phase.ballot, phase.entries[skip : skip + count], phase.accepted))
 
 
+def view_of(slot: Slot, flight: Flight, roster: Roster) -> AttemptView:
+    """Of one slot."""
+    phase, sites, needed = flight.phase, roster.sites, roster.quorum
+    why = f"leads with {phase.ballot}: accept without prepare"
+    ballot, votes = phase.ballot, tuple(sorted(phase.accepted))
+    return AttemptView(slot, AttemptPhase.ACCEPTING, ballot, votes, sites, needed, phase.entry, why, flight.since)
+
+
 def _same(sites: frozenset[SiteId], _skip: int, _count: int) -> frozenset[SiteId]:
     return sites
 
@@ -70,22 +81,27 @@ class Campaign:
     resend_at: Tick
     found: Spans[Found] = field(default_factory=lambda: Spans(cut_found))
     left_out: Spans[frozenset[SiteId]] = field(default_factory=lambda: Spans(_same))
+    stores: dict[SiteId, StoreId | None] = field(default_factory=dict)
+    """On which store each that promised a page runs (M4)."""
 
     @property
-    def complete(self) -> set[SiteId]:
-        return {site for site, slot in self.wanted.items() if slot is None}
+    def complete(self) -> dict[SiteId, StoreId | None]:
+        return {site: self.stores[site] for site, slot in self.wanted.items() if slot is None}
 
 
 @dataclass(slots=True)
 class Reign:
-    """Phase 2 of all slots; `next` is the next slot to propose at. What is taken of the authors' chains waits in the
-    `backlog`, then it is `placed` at a slot until that is learned. Something may have to be said again at `due`."""
+    """Phase 2 of all slots; `next` is the next slot to propose at. `promised`: who did, and on which store; what they
+    reported is `found`, up to `top`, and proposed before anything else. What is taken of the authors' chains waits in
+    the `backlog`, then it is `placed` at a slot until that is learned. Something may have to be said again at `due`."""
 
     ballot: Ballot
-    promised: frozenset[SiteId]
+    promised: dict[SiteId, StoreId | None]
     left_out: Spans[frozenset[SiteId]]
     next: Slot
     chains: Chains
+    found: Spans[Found]
+    top: Slot
     flights: Spans[Flight] = field(default_factory=lambda: Spans(cut_flight))
     flying_bytes: int = 0
     due: Tick = NEVER
@@ -124,3 +140,14 @@ def overtaken(reign: Reign, now: Tick, sender: SiteId, newest: Tick) -> None:
         if at < flight.resend_at and not flight.overtaken and sender not in flight.phase.accepted:
             reign.flights.put(first, last, replace(flight, resend_at=at, overtaken=True))
             reign.due = min(reign.due, at)
+
+
+def short_of_promises(reign: Reign, members: Members, first: Slot, last: Slot) -> list[Slot]:
+    """The slots of these that so many left out of their promises that no majority is left."""
+    short: list[Slot] = []
+    for begin, end, left_out_by in reign.left_out.over(first, last):
+        promised = {site: life for site, life in reign.promised.items() if site not in left_out_by}
+        for span in members.split(((begin, end),)):
+            if not members.has_majority(span[0], promised):
+                short += slots_of(*span)
+    return short

@@ -82,6 +82,7 @@ class Filler:
         self._learner = learner = consensus.learner
         self._proposer = consensus.proposer
         self._busy = consensus.is_proposing
+        self._proposes_through = consensus.proposes_through
         self._peers = peers
         self._random = random
         self._fills: dict[Slot, _Fill] = {}
@@ -273,7 +274,7 @@ class Filler:
         fill.phase = Yielding(until, Tick(step.now + YIELD_MAX))
 
     def _compete(self, step: Step, fill: _Fill) -> None:
-        if not self._busy(fill.slot):
+        if not self._busy(fill.slot) and fill.slot <= self._proposes_through():
             fill.phase = Competing()
             self._proposer.start(step, run_of(fill.slot, NOOP))
         else:

@@ -4,6 +4,8 @@ Rules that hold here:
 - R5: the bound of a read is R4's: the highest slot in which anything was accepted or learned, over a majority of voters
   that were asked after the read began. A majority shares a site with each that chose something before. The read is
   confirmed once the prefix covers its bound. No lease of a leader and no clock is trusted.
+- M2: it is a majority of each list that holds above the prefix; where the prefix covers the bound, and the list has
+  changed since it was counted, the read is asked for again (as `engine.core.log.scanner`).
 - A question serves the reads that began before it was asked, and no other. Those that begin while one is out share the
   next: one question is out at a time, however many read.
 - W1: every question carries a nonce; an answer counts once a site, for that nonce.
@@ -20,11 +22,11 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from random import Random
 
+from engine.core.consensus import Consensus
 from engine.core.effects import SawReadConfirmed, SawReadUnconfirmed
 from engine.core.explained.hindrance import Hindrances
-from engine.core.ids import NEVER, Nonce, SiteId, Slot, Tick, new_nonce
+from engine.core.ids import NEVER, Nonce, SiteId, Slot, StoreId, Tick, new_nonce
 from engine.core.log.filler import FILLING_MAX, Filler
-from engine.core.log.learner import Learner
 from engine.core.log.scanner import Scanner
 from engine.core.messages import AskHighest, Highest
 from engine.core.peers.heartbeats import Peers
@@ -43,6 +45,7 @@ class _Question:
     resend_at: Tick
     resend_every: Tick
     answers: dict[SiteId, Slot] = field(default_factory=dict)
+    stores: dict[SiteId, StoreId | None] = field(default_factory=dict)  # on which each that answered runs
 
 
 class _Stuck(Value):
@@ -56,12 +59,14 @@ class _Stuck(Value):
 
 @dataclass(slots=True)
 class _Waiting:
-    """Reads that wait for the prefix to cover their bound, of which `voters` made the majority."""
+    """Reads that wait for the prefix to cover their bound, of which `voters` made the majority, by lists of which the
+    newest begins at `counted`."""
 
     bound: Slot
     asked: Tick
     voters: tuple[SiteId, ...]
     reads: set[int]
+    counted: Slot
 
 
 class LinearizableReads:
@@ -70,7 +75,7 @@ class LinearizableReads:
     def __init__(
         self,
         settings: Settings,
-        learner: Learner,
+        consensus: Consensus,
         peers: Peers,
         scanner: Scanner,
         filler: Filler,
@@ -79,7 +84,8 @@ class LinearizableReads:
         random: Random,
     ) -> None:
         self._settings = settings
-        self._learner = learner
+        self._consensus = consensus
+        self._learner = consensus.learner
         self._peers = peers
         self._scanner = scanner
         self._filler = filler
@@ -126,19 +132,25 @@ class LinearizableReads:
             if self._next:
                 self._ask(step)
 
-    def on_highest(self, step: Step, sender: SiteId, message: Highest) -> None:
+    def on_highest(self, step: Step, sender: SiteId, message: Highest, life: StoreId | None) -> None:
         question = self._question
         if question is None or message.nonce != question.nonce or sender in question.answers:
             return
         self._peers.claims(sender, message.prefix, message.used_max)
         question.answers[sender] = message.used_max
+        question.stores[sender] = life
         self._conclude(step)
 
     def reach(self, step: Step) -> None:
         """Ends the reads whose bound the prefix covers."""
-        waiting = self._waiting
+        waiting, newest = self._waiting, self._consensus.members.newest.first
         while waiting and waiting[0].bound <= self._learner.prefix:
             done = waiting.pop(0)
+            if done.counted != newest:
+                self._next |= done.reads
+                if self._question is None:
+                    self._ask(step)
+                continue
             self._confirmed_at = max(done.asked, self._confirmed_at or done.asked)
             for token in sorted(done.reads):
                 self._open.discard(token)
@@ -181,14 +193,15 @@ class LinearizableReads:
     def _conclude(self, step: Step) -> None:
         """R4: a majority of voters, this site included if it votes, bounds what was chosen before the question."""
         question = self._question
-        if question is None or len(question.answers) + step.voting < self._settings.quorum:
+        if question is None or not self._consensus.is_majority(step, question.stores):
             return
         self._question = None
         used = dict(question.answers)
         if step.voting:
             used[self._settings.site] = self._learner.used_max
         bound = max(used.values())
-        insort(self._waiting, _Waiting(bound, question.asked, tuple(sorted(used)), question.reads), key=_bound)
+        counted = self._consensus.members.newest.first
+        insort(self._waiting, _Waiting(bound, question.asked, tuple(sorted(used)), question.reads, counted), key=_bound)
         if bound > self._learner.prefix:
             self._push_every = self._settings.timings.retransmit
             self._push(step)

@@ -12,11 +12,13 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from typing import Final
 
 from engine.core.entry import Operation, Readmit, decode
 from engine.core.ids import SiteId, Slot, StoreId, quorum_size
+from engine.core.run import Run
 from engine.core.storage import Change
 from engine.core.value import Value
 
@@ -25,7 +27,7 @@ NUMBERS_GAP: Final = 1_000_000
 
 
 class Voter(Value):
-    """`life` None: the store that D5 admitted."""
+    """`life` None: the store that D5 admitted. Only that one votes then: who runs on another knows it."""
 
     site: SiteId
     life: StoreId | None
@@ -69,16 +71,29 @@ class Members:
         newest = self._rosters[-1]
         return [newest] if newest.first <= prefix + 1 else [self._rosters[-2], newest]
 
-    def is_majority(self, prefix: Slot, sites: Collection[SiteId]) -> bool:
-        """Of each list that holds above the prefix."""
-        return all(sum(site in sites for site in roster.sites) >= roster.quorum for roster in self.above(prefix))
+    def has_majority(self, slot: Slot, stores: Mapping[SiteId, StoreId | None]) -> bool:
+        """These stores are a majority at this slot."""
+        return sum(self.counts(slot, *store) for store in stores.items()) >= self.at(slot).quorum
 
-    def counts(self, slot: Slot, site: SiteId, life: StoreId) -> bool:
-        """The vote of this store is one at this slot."""
+    def is_majority(self, prefix: Slot, stores: Mapping[SiteId, StoreId | None]) -> bool:
+        """These stores are a majority of each list that holds above the prefix."""
+        return all(self.has_majority(Slot(max(roster.first, prefix + 1)), stores) for roster in self.above(prefix))
+
+    def split(self, spans: Iterable[tuple[Slot, Slot]]) -> Iterator[tuple[Slot, Slot]]:
+        """These spans in parts, each of slots of one list."""
+        for span_first, span_last in spans:
+            edges = (roster.first for roster in self._rosters if span_first < roster.first <= span_last)
+            for first, beyond in pairwise((span_first, *edges, Slot(span_last + 1))):
+                yield first, Slot(beyond - 1)
+
+    def cut(self, run: Run) -> Iterator[Run]:
+        """As `split`, of a run."""
+        return (run.cut(*span) for span in self.split(((run.first, run.last),)))
+
+    def counts(self, slot: Slot, site: SiteId, life: StoreId | None) -> bool:
+        """The vote of this store is one at this slot. `life` None: a store that D5 admitted."""
         voter = next((voter for voter in self.at(slot).voters if voter.site == site), None)
-        if voter is None:
-            return False
-        return life not in self._admitted.get(site, ()) if voter.life is None else voter.life == life
+        return voter is not None and voter.life in (None, life)
 
     def admits(self, site: SiteId, life: StoreId) -> bool:
         """The log names this store as one that votes, or voted."""
@@ -86,11 +101,15 @@ class Members:
 
     def of(self, site: SiteId, life: StoreId) -> tuple[Slot, Slot | None]:
         """The slots at which this store votes, first and last, as far as the prefix says (None: all from the first on).
-        Of a store that the log does not name, D5 says whether it votes at all."""
+        Whether it votes before, or at all where the log does not name it, D5 says."""
         admitted = self._admitted.get(site, {})
         first = admitted.get(life, Slot(1))
         after = min((begins for begins in admitted.values() if begins > first), default=None)
         return first, None if after is None else Slot(after - 1)
+
+    def last_of(self, site: SiteId, life: StoreId | None) -> Slot | None:
+        """The last slot at which this store votes, as far as the prefix says; None where no other has followed it."""
+        return None if life is None else self.of(site, life)[1]
 
     def apply(self, slot: Slot, operation: Operation) -> str | None:
         """Takes in an entry of the prefix, in slot order; says why it does not fit, if it does not (M3)."""

@@ -3,6 +3,8 @@
 Rules that hold here:
 - R4: it asks for the highest slot in which anything was accepted or learned; the maximum over a majority of voters,
   this site included, bounds everything chosen before it asked, and there it stops. One peer's word is no bound.
+- M2: it is a majority of each list that holds above the prefix. Where others vote later, the entry that says so
+  was used by those that were counted, so the prefix comes to it: the list has changed then, and it asks again.
 - Learned slots are copied in bulk from a peer that has them, a page at a time: the next question leaves when the last
   one is answered. What no peer has learned is left to the hole filler (R3).
 - R6: a bound beyond the window is copied towards, never filled towards. It is given up only when every peer that claims
@@ -17,8 +19,9 @@ from typing import Final, assert_never
 
 from msgspec.structs import replace
 
+from engine.core.consensus import Consensus
 from engine.core.effects import RecoveryPhase, SawRecovery
-from engine.core.ids import Nonce, SiteId, Slot, Tick, new_nonce
+from engine.core.ids import Nonce, SiteId, Slot, StoreId, Tick, new_nonce
 from engine.core.log.learner import Learner
 from engine.core.log.pages import PAGES_PER_ANSWER
 from engine.core.messages import Ask, AskHighest, Highest, Known
@@ -44,6 +47,7 @@ class Asking(Value):
     nonce: Nonce
     answers: tuple[Highest, ...]
     answered: frozenset[SiteId]
+    stores: tuple[tuple[SiteId, StoreId | None], ...]  # on which each that answered runs
     due: Tick
     resend_every: Tick
 
@@ -66,13 +70,15 @@ class Copying(Value):
 
 
 class Scanner:
-    def __init__(self, settings: Settings, learner: Learner, peers: Peers, random: Random) -> None:
+    def __init__(self, settings: Settings, consensus: Consensus, peers: Peers, random: Random) -> None:
         self._settings = settings
-        self._learner = learner
+        self._consensus = consensus
+        self._learner = consensus.learner
         self._peers = peers
         self._random = random
         self._phase: Idle | Asking | Copying = Idle(Tick(0))
         self._bound: Slot | None = None
+        self._counted = Slot(1)  # where the newest list begins by which the bound was counted
         self.ready = False
         """The first scan since the start is done: this site knows how far the log went."""
         self._told_done = False
@@ -105,15 +111,17 @@ class Scanner:
         """A majority's bound that somebody waits for (R5): what peers have learned of it is copied now."""
         if isinstance(self._phase, Idle) and self._peers.ahead_of(self._learner.prefix):
             self._bound = max(bound, self._bound or bound)
+            self._counted = self._consensus.members.newest.first
             self._told_done = False
             self._copy(step, self._bound, frozenset(), frozenset())
 
-    def on_highest(self, step: Step, sender: SiteId, message: Highest) -> None:
+    def on_highest(self, step: Step, sender: SiteId, message: Highest, life: StoreId | None) -> None:
         phase = self._phase
         if not isinstance(phase, Asking) or message.nonce != phase.nonce or sender in phase.answered:
             return
         self._peers.claims(sender, message.prefix, message.used_max)
-        self._phase = replace(phase, answers=(*phase.answers, message), answered=phase.answered | {sender})
+        answered, stores = phase.answered | {sender}, (*phase.stores, (sender, life))
+        self._phase = replace(phase, answers=(*phase.answers, message), answered=answered, stores=stores)
         self._conclude(step)
 
     def on_known(self, step: Step, sender: SiteId, message: Known) -> None:
@@ -156,7 +164,7 @@ class Scanner:
     def _ask(self, step: Step) -> None:
         every = self._settings.timings.retransmit
         nonce = new_nonce(self._random)
-        self._phase = Asking(nonce, (), frozenset(), Tick(step.now + every), every)
+        self._phase = Asking(nonce, (), frozenset(), (), Tick(step.now + every), every)
         if not self.ready:
             step.tell(SawRecovery(RecoveryPhase.SCANNING, None, self._learner.prefix, None))
         step.cast(self._settings.peers, AskHighest(nonce))
@@ -165,8 +173,9 @@ class Scanner:
     def _conclude(self, step: Step) -> None:
         """R4: a majority of voters, this site included if it votes, bounds the log."""
         phase = self._phase
-        if not isinstance(phase, Asking) or len(phase.answers) + step.voting < self._settings.quorum:
+        if not isinstance(phase, Asking) or not self._consensus.is_majority(step, dict(phase.stores)):
             return
+        self._counted = self._consensus.members.newest.first
         bound = max((answer.used_max for answer in phase.answers), default=Slot(0))
         self._bound = Slot(max(bound, self._learner.used_max))
         if self._bound <= self._learner.prefix + WINDOW_SLOTS:
@@ -214,6 +223,10 @@ class Scanner:
 
     def _reach(self, step: Step) -> None:
         """The prefix covers the bound: this site knows all that was chosen before it asked."""
+        if self._counted != self._consensus.members.newest.first:
+            self._bound = None
+            self._ask(step)
+            return
         if isinstance(self._phase, Asking | Copying):
             self._phase = Idle(Tick(step.now + self._settings.timings.scan_every))
         self.ready = True

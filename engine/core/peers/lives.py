@@ -8,6 +8,10 @@ Rules that hold here:
   of ours (a welcome to our hello, or a hello with our challenge as proof): a replay proves nothing.
 - A hello is judged against what was remembered when its challenge was given out: later commits may overtake it. Each
   hello has a challenge of its own: one that an old duplicate brought out proves nothing of a store that came later.
+- M4: a store that the log admits becomes a voter with the entry that says so, once enough others confirm it, as at each
+  start. That somebody calls it a lost disk is not the last word: he may be behind in the log. He is asked again.
+- A store that the log admitted remembers nothing of before, and of one that it admits nobody remembers what was there
+  before: so that is only noted, which admits no new store.
 - A peer that has not recorded this store since the start is told the commit number of the start: an old copy that has
   learned since what it lacked is as old as it was.
 """
@@ -19,11 +23,13 @@ from random import Random
 from typing import Final
 
 from engine.core.effects import RejectedFor, SawProof, SawRejected, SawStanding, Send
-from engine.core.ids import NEVER, Nonce, SiteId, StoreId, Tick, named, new_nonce
+from engine.core.entry import Readmit, decode
+from engine.core.ids import NEVER, Nonce, SiteId, Slot, StoreId, Tick, named, new_nonce
+from engine.core.log.members import Members
 from engine.core.messages import GREETINGS, VOTES, Hello, Message, Packet, Verdict, Welcome
 from engine.core.settings import Settings
 from engine.core.step import Step
-from engine.core.storage import PeerMemory, Standing, Stored, WritePeer, WriteStanding
+from engine.core.storage import Change, PeerMemory, Standing, Stored, WritePeer, WriteStanding
 from engine.core.value import Value
 
 HELLO_EVERY_MAX: Final = Tick(4_000)
@@ -46,7 +52,9 @@ class _Peer:
     memory: PeerMemory | None
     said_life: StoreId | None = None  # of its last hello, proven or not: whom a welcome answers
     verdict: Verdict | None = None  # the peer's, to our last hello
-    recorded: bool = False  # the peer recorded our life, on this start of ours
+    recorded: bool = False  # the peer recorded our life, on this start of ours ...
+    noted: bool = False  # ... and cannot know whether there was another before
+    recorded_on: StoreId | None = None  # the store on which it recorded ours
     nonces: list[Nonce] = field(default_factory=list)
     proof: Nonce | None = None  # the peer's challenge, for our next hello
     challenges: dict[Nonce, _Challenge] = field(default_factory=dict)  # ours, by the nonce of the peer's hello
@@ -56,8 +64,9 @@ class _Peer:
 
 
 class Lives:
-    def __init__(self, settings: Settings, stored: Stored, random: Random) -> None:
+    def __init__(self, settings: Settings, members: Members, stored: Stored, random: Random) -> None:
         self._settings = settings
+        self._members = members
         self._random = random
         self.life = stored.life
         self.commit = stored.commit
@@ -75,11 +84,23 @@ class Lives:
         """The peers with no life yet to talk to."""
         self._unrecorded = {peer.site for peer in self._peers.values()}
         """The peers that have not recorded this store since the start: they are told the commit number of the start."""
+        self._anew = set[SiteId]()
+        """The peers whose store the log has changed, or that judged before the log admitted this one: no vote goes to
+        them before they record it."""
+
+    def present(self, site: SiteId) -> StoreId | None:
+        """The store that a site proved to run on last; None where it never did."""
+        return self.life if site == self._settings.site else self._peers[site].life
+
+    @property
+    def replaced_at(self) -> Slot | None:
+        """The last slot at which this store votes, where the log put another one in its place (M4)."""
+        return self._members.last_of(self._settings.site, self.life)
 
     @property
     def voting(self) -> bool:
         """This process may vote: its store is admitted, and enough others confirmed it since the start (D5)."""
-        return self._confirmed and self._standing is Standing.ADMITTED
+        return self._confirmed and self._standing in (Standing.ADMITTED, Standing.READMITTED)
 
     @property
     def why(self) -> str:
@@ -182,13 +203,18 @@ class Lives:
                 f"{me} heard commit {challenge.commit} of {peer.site}'s store, which is now at {packet.commit}:"
                 " an old copy was put back"
             )
-            step.send(peer.site, Welcome(message.nonce, Verdict.LOST_DISK, None, reason))
+            named = self._members.admits(peer.site, packet.life)
+            verdict = Verdict.OLD_COPY if named else Verdict.LOST_DISK
+            step.send(peer.site, Welcome(message.nonce, verdict, None, reason))
         else:
             if memory is None or memory.commit < packet.commit:
                 peer.memory = PeerMemory(peer.site, packet.life, packet.commit)
                 peer.dirty = False
                 step.write(WritePeer(peer.memory))
-            step.send(peer.site, Welcome(message.nonce, Verdict.RECORDED, None, ""))
+            members = self._members
+            named = self._standing is Standing.READMITTED or members.admits(peer.site, packet.life)
+            verdict = Verdict.NOTED if named else Verdict.RECORDED
+            step.send(peer.site, Welcome(message.nonce, verdict, None, ""))
         return True
 
     def on_welcome(self, step: Step, packet: Packet, message: Welcome) -> bool:
@@ -205,10 +231,13 @@ class Lives:
             self._hello(step, peer)
             return True
         self._judged(peer, message.verdict)
-        if message.verdict is Verdict.RECORDED:
-            peer.recorded = True
+        if message.verdict in (Verdict.RECORDED, Verdict.NOTED):
+            peer.recorded, peer.noted, peer.recorded_on = True, message.verdict is Verdict.NOTED, packet.life
             self._unrecorded.discard(peer.site)
+            self._anew.discard(peer.site)
             self._judge(step)
+        elif message.verdict is Verdict.LOST_DISK and self._members.admits(self._settings.site, self.life):
+            self._ask_again(step, peer)
         elif self._standing is not Standing.LEARNER:
             self._standing = Standing.LEARNER
             self._why = f"lost-disk: {message.reason}. This site learns and serves, and never votes again"
@@ -216,6 +245,52 @@ class Lives:
             step.write(WriteStanding(self._standing, self._why))
             step.tell(SawStanding(False, self._why))
         return True
+
+    def on_change(self, step: Step, change: Change) -> bool:
+        """The log puts another store in the place of a site's (M4); True where it is this site. From now on that is
+        remembered; and whatever the site recorded of this one, another store of it did."""
+        readmitted = decode(change.body).operation
+        assert isinstance(readmitted, Readmit)
+        if readmitted.site != self._settings.site:
+            peer = self._peers[readmitted.site]
+            if peer.memory is None or peer.memory.life != readmitted.life:
+                peer.memory = PeerMemory(peer.site, readmitted.life, 0)
+                step.write(WritePeer(peer.memory))
+            if peer.recorded_on not in (None, peer.life):
+                self._ask_anew(step, peer)
+        elif readmitted.life == self.life and self._standing is not Standing.ADMITTED:
+            self._standing, self._why, self._confirmed = Standing.READMITTED, "", False
+            step.voting = False
+            step.write(WriteStanding(self._standing, self._why))
+            for peer in self._peers.values():
+                self._ask_anew(step, peer)
+            self._judge(step)
+        return readmitted.site == self._settings.site
+
+    def on_applied(self, step: Step, prefix: Slot) -> None:
+        """The prefix has come to here: where that is the last slot of this store, it votes no more (M4)."""
+        last = self.replaced_at
+        if last is not None and prefix >= last and self._standing is not Standing.LEARNER:
+            me = self._settings.site
+            self._learn_only(
+                step, f"the log put another store of {me} in the place of this one, from slot {last + 1} on"
+            )
+
+    def _ask_anew(self, step: Step, peer: _Peer) -> None:
+        """What the peer recorded counts no more until it says so again."""
+        peer.recorded = peer.noted = False
+        self._anew.add(peer.site)
+        peer.nonces.clear()
+        peer.hello_every = Tick(0)
+        self._judged(peer, None)
+        self._hello(step, peer)
+
+    def _learn_only(self, step: Step, why: str) -> None:
+        self._standing = Standing.LEARNER
+        self._why = f"{why}. This site learns and serves, and does not vote"
+        step.voting = self.voting
+        step.write(WriteStanding(self._standing, self._why))
+        step.tell(SawStanding(False, self._why))
 
     def remember(self, step: Step) -> None:
         """Writes the newest commit numbers heard beside whatever this step writes anyway."""
@@ -229,14 +304,15 @@ class Lives:
     def hold_back(self, step: Step) -> None:
         """To a peer with no life yet to talk to goes nothing but greetings. To one that has not recorded this store
         since the start goes no vote: it would count it, and not know with which commit it came (D5). It asks again."""
-        if not self._unrecorded or not step.effects.sends:
+        held = self._unrecorded | self._anew if self._anew else self._unrecorded
+        if not held or not step.effects.sends:
             return
         kept: list[Send] = []
         waiting: set[SiteId] = set()
         for send in step.effects.sends:
             if type(send.message) in GREETINGS:
                 kept.append(send)
-            elif send.to in self._unrecorded and type(send.message) in VOTES:
+            elif send.to in held and type(send.message) in VOTES:
                 waiting.add(send.to)
             elif send.to not in self._strangers:
                 kept.append(send)
@@ -252,7 +328,9 @@ class Lives:
         return (others + 1) // 2  # floor(N/2)
 
     def _answers(self) -> int:
-        return sum(peer.recorded for peer in self._peers.values())
+        """How many others confirm this store. A new one is admitted by those alone that were there before it."""
+        is_new = self._standing is Standing.NEW
+        return sum(peer.recorded and not (is_new and peer.noted) for peer in self._peers.values())
 
     def _judge(self, step: Step) -> None:
         if self._confirmed or self._standing is Standing.LEARNER or self._answers() < self._needed():
@@ -272,6 +350,11 @@ class Lives:
         peer.hello_at = Tick(step.now + peer.hello_every)
         step.send(peer.site, Hello(nonce, peer.proof))
 
+    def _ask_again(self, step: Step, peer: _Peer) -> None:
+        """The peer, or this site, is behind in the log; after a while it says hello again."""
+        self._judged(peer, None)
+        peer.hello_at = Tick(step.now + HELLO_EVERY_MAX // 4)
+
     def _hello_soon(self, step: Step, peer: _Peer) -> None:
         """Hellos grow rarer while nobody answers. But this peer is there, and a vote for it is held back until it has
         answered: so the next hello leaves as soon as the first ones did."""
@@ -288,8 +371,13 @@ class Lives:
         self._unanswered = [peer for peer in self._peers.values() if peer.verdict is None]
 
     def _meet(self, step: Step, peer: _Peer, life: StoreId) -> None:
-        """The peer proved that this is its life."""
+        """The peer proved that this is its life. Votes of this site are for one that recorded it: where the log knows
+        of replaced stores, another one of the peer's may count them."""
         peer.life = life
+        if self._members.changed and peer.recorded_on not in (None, life):
+            self._anew.add(peer.site)
+            self._judged(peer, None)
+            peer.hello_every, peer.hello_at = Tick(0), step.now
         self._strangers.discard(peer.site)
         step.tell(SawProof(peer.site))
 

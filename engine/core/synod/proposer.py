@@ -16,6 +16,7 @@ from typing import Final
 from engine.core.effects import SawAttempt
 from engine.core.entry import Entry, kind_of
 from engine.core.ids import NEVER, Ballot, Round, SiteId, Slot, Tick, named
+from engine.core.log.members import Members
 from engine.core.log.pages import run_pages
 from engine.core.messages import Accept, Accepted, Prepare, Promise, Refused, RefusedSpan
 from engine.core.run import Run
@@ -112,12 +113,15 @@ class Proposer:
     def __init__(
         self,
         settings: Settings,
+        members: Members,
         rounds: Rounds,
         random: Random,
+        *,
         on_accepting: Callable[[Step, Run], None],
         on_chosen: Callable[[Step, Slot, Accepting], None],
     ) -> None:
         self._settings = settings
+        self._members = members
         self._rounds = rounds
         self._random = random
         self._on_accepting = on_accepting
@@ -134,8 +138,9 @@ class Proposer:
         return [(part.first, part.last) for part in self._attempts.over(first, last)]
 
     def start(self, step: Step, own: Run) -> None:
-        """Begins an attempt at slots that have none."""
-        self._prepare(step, self._begin(step, own))
+        """Begins an attempt at slots that have none; one for each list that votes on them (M2)."""
+        for part in self._members.cut(own):
+            self._prepare(step, self._begin(step, part))
 
     def start_at_zero(self, step: Step, own: Run) -> None:
         """L2: begins with accept at ballot 0, without a prepare; the caller knows that this site may, and only once."""
@@ -169,7 +174,7 @@ class Proposer:
                 if not isinstance(attempt.phase, Accepting):
                     continue
                 attempt.phase = phase = phases.accepted(attempt.phase, sender, message.ballot)
-                if phases.is_chosen(phase, self._settings.quorum):
+                if phases.is_chosen(phase, self._members.at(first).quorum):
                     self._attempts.remove(first, last)
                     self._on_chosen(step, first, phase)
                 else:
@@ -200,7 +205,8 @@ class Proposer:
         attempt = self._attempts.get(slot)
         if attempt is None:
             return None
-        sites, needed = self._settings.sites, self._settings.quorum
+        roster = self._members.at(slot)
+        sites, needed = roster.sites, roster.quorum
         ballot: Ballot | None = None
         votes: frozenset[SiteId] = frozenset()
         entry, why = attempt.own.entries[0], attempt.why
@@ -252,7 +258,7 @@ class Proposer:
         for run in reported:
             self._rounds.saw(run.ballot)
         attempt.refusals.pop(sender, None)
-        proposal = phases.to_propose(phase, attempt.own, self._settings.quorum)
+        proposal = phases.to_propose(phase, attempt.own, self._members.at(part.first).quorum)
         if proposal is not None:
             attempt.why = _why(phase, attempt.own, proposal.entries)
             self._accept(step, attempt, proposal)
@@ -292,7 +298,9 @@ class Proposer:
             attempt.refusals[sender] = span.ballot
             if attempt.at_zero:
                 self._fall_back(step, attempt, f"{sender} refused ballot 0, it promised {span.ballot}")
-            elif len(self._settings.sites) - len(attempt.refusals) < self._settings.quorum:
+                continue
+            roster = self._members.at(first)
+            if len(roster.sites) - len(attempt.refusals) < roster.quorum:
                 self._defeat(step, attempt)
 
     def _resend(self, step: Step, attempt: Attempt) -> None:

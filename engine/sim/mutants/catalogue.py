@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
-from engine.sim.mutants import ballot_zero, events, leading, proposing, recovery, runs, votes
+from engine.sim.mutants import ballot_zero, events, leading, members, proposing, recovery, runs, votes
 from engine.sim.mutants.mutant import Mutant
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
@@ -16,6 +16,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *recovery.MUTANTS,
     *events.MUTANTS,
     *runs.MUTANTS,
+    *members.MUTANTS,
 )
 
 RARE: Final[tuple[Mutant, ...]] = (*leading.RARE, *proposing.RARE)

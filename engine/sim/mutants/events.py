@@ -59,8 +59,8 @@ def _before_they_are_reserved(original: Callable[..., bool]) -> Any:
 
 
 def _reserved_in_memory(original: Callable[..., list[Open]]) -> Any:
-    def number(self: Submissions, step: Step) -> list[Open]:
-        numbered = original(self, step)
+    def number(self: Submissions, step: Step, last_in_effect: int) -> list[Open]:
+        numbered = original(self, step, last_in_effect)
         step.effects.writes = [write for write in step.effects.writes if not isinstance(write, WriteNumbers)]
         return numbered
 
@@ -72,13 +72,13 @@ def _queued_may_leave(_: Any) -> Any:
 
 
 def _newest_first(original: Any) -> Any:
-    def number(self: Sessions, step: Step) -> None:
+    def number(self: Sessions, step: Step, last_in_effect: int) -> None:
         """Numbers nothing while something is under way, and then the newest first."""
         if self._queue or self._placed:
             self._submissions._lacks_numbers = False
         else:
             self._submissions._unnumbered.rotate(1)
-            original(self, step)
+            original(self, step, last_in_effect)
 
     return number
 

@@ -12,7 +12,7 @@ import engine.core.leading.elected
 from engine.core.consensus import Consensus
 from engine.core.effects import Send
 from engine.core.entry import Entry
-from engine.core.ids import Ballot, SiteId, Tick
+from engine.core.ids import Ballot, SiteId, StoreId, Tick
 from engine.core.leading.chains import Chains
 from engine.core.leading.elected import Elected
 from engine.core.leading.election import Election
@@ -39,15 +39,15 @@ def _forget_the_dead_leaders_flights(original: Any) -> Any:
 
 
 def _first_page_is_all(original: Any) -> Any:
-    def on_promise(self: Leader, step: Step, sender: SiteId, message: Promise) -> None:
-        original(self, step, sender, replace(message, last=None))
+    def on_promise(self: Leader, step: Step, sender: SiteId, message: Promise, life: StoreId | None) -> None:
+        original(self, step, sender, replace(message, last=None), life)
 
     return on_promise
 
 
 def _left_out_is_ignored(original: Any) -> Any:
-    def on_promise(self: Leader, step: Step, sender: SiteId, message: Promise) -> None:
-        original(self, step, sender, replace(message, left_out=()))
+    def on_promise(self: Leader, step: Step, sender: SiteId, message: Promise, life: StoreId | None) -> None:
+        original(self, step, sender, replace(message, left_out=()), life)
 
     return on_promise
 
@@ -93,9 +93,9 @@ def _ballot_of_the_last_time(original: Any) -> Any:
 
 
 def _votes_of_older_reigns(original: Any) -> Any:
-    def take(self: Consensus, step: Step, sender: SiteId, message: Synod) -> None:
+    def take(self: Consensus, step: Step, sender: SiteId, message: Synod, life: StoreId | None = None) -> None:
         leads = self.leader.ballot
-        original(self, step, sender, message)
+        original(self, step, sender, message, life)
         if isinstance(message, Accepted) and leads is not None and message.ballot != leads:
             self.leader.on_accepted(step, sender, replace(message, ballot=leads))
 

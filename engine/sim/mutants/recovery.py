@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final
 
 from msgspec import structs
 
 import engine.core.replica
 from engine.core.entry import Entry, Unblock, decode
-from engine.core.ids import SiteId, Slot, Tick
+from engine.core.ids import SiteId, Slot, StoreId, Tick
 from engine.core.log.filler import Filler
 from engine.core.log.learner import Learner
 from engine.core.log.linearizable_reads import LinearizableReads
@@ -55,9 +54,8 @@ def _one_answer_is_enough(original: Any) -> Any:
     def conclude(self: Scanner, step: Step) -> None:
         phase, settings = self._phase, self._settings
         if isinstance(phase, Asking) and (phase.answers or len(settings.sites) == 1):
-            missing = max(0, settings.quorum - len(phase.answers) - step.voting)
-            answers = phase.answers + phase.answers[-1:] * missing
-            self._phase = Asking(phase.nonce, answers, phase.answered, phase.due, phase.resend_every)
+            everybody = tuple((site, None) for site in settings.sites)
+            self._phase = structs.replace(phase, stores=everybody)
         original(self, step)
 
     return conclude
@@ -65,18 +63,23 @@ def _one_answer_is_enough(original: Any) -> Any:
 
 def _read_of_a_minority(original: Any) -> Any:
     def conclude(self: LinearizableReads, step: Step) -> None:
-        settings = self._settings
-        self._settings = replace(settings, sites=settings.sites[2:] or settings.sites)  # one less is a quorum of these
+        question = self._question
+        stores = {} if question is None else question.stores
+        silent = next((peer for peer in self._settings.peers if peer not in stores), None)
+        if silent is not None:
+            stores[silent] = None  # counts as if it had answered
         original(self, step)
-        self._settings = settings
+        if silent is not None:
+            del stores[silent]
 
     return conclude
 
 
 def _read_takes_stale_answers(original: Any) -> Any:
-    def on_highest(self: LinearizableReads, step: Step, sender: SiteId, message: Highest) -> None:
+    def on_highest(self: LinearizableReads, step: Step, sender: SiteId, message: Highest, life: StoreId | None) -> None:
         question = self._question
-        original(self, step, sender, message if question is None else structs.replace(message, nonce=question.nonce))
+        said = message if question is None else structs.replace(message, nonce=question.nonce)
+        original(self, step, sender, said, life)
 
     return on_highest
 

@@ -40,6 +40,7 @@ from engine.sim.scenario.acts import (
     Pause,
     PutBack,
     Read,
+    Readmission,
     Restart,
     Submit,
     TakeCopy,
@@ -370,6 +371,8 @@ def _plainer(act: Act) -> Iterator[Act]:
         case FailSync() | FillDisk() | Wipe() | PutBack():
             yield replace(act, down_ms=_DOWN_MS)
         case GiveUp() | FillHoles() | Narrow() | Mend() | Restart() | Pause() | ClockJump() | Clear() | TakeCopy():
+            return
+        case Readmission():
             return
         case _:
             assert_never(act)

@@ -8,13 +8,14 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from operator import itemgetter
 from random import Random
 from typing import Final
 
 from engine.core.entry import AT_MS_MAX, Block, Operation, Tweet, Unblock
 from engine.core.ids import NUMBER_MAX, SiteId, Tick
-from engine.core.settings import Leadership, Timings
+from engine.core.settings import CHANGE_LAG, Leadership, Timings
 from engine.sim.scenario.acts import (
     Act,
     ClockJump,
@@ -29,6 +30,7 @@ from engine.sim.scenario.acts import (
     Pause,
     PutBack,
     Read,
+    Readmission,
     Submit,
     TakeCopy,
     Wipe,
@@ -73,6 +75,8 @@ def draw(seed: int) -> Schedule:
     )
     acts = [*_users(random, sites, calm_at), *_faults(random, sites, calm_at)]
     acts += _readers(random, sites, [at for at, act in acts if isinstance(act, Submit)])
+    lag, readmissions = _readmissions(Random(f"readmissions of {seed}"), sites, calm_at)
+    setup, acts = replace(setup, change_lag=lag), acts + readmissions
     acts.sort(key=itemgetter(0))
     return Schedule(setup, tuple(Line(act, at) for at, act in acts), calm_at)
 
@@ -277,6 +281,54 @@ def _lost_disks(random: Random, sites: int, calm_at: Tick) -> list[Timed]:
             case _:
                 acts.append((at, FlipBit(site, random.choice((None, random.random(), random.random())))))
     return acts
+
+
+def _readmissions(random: Random, sites: int, calm_at: Tick) -> tuple[int, list[Timed]]:
+    """Disks are lost and their sites readmitted, soon or late, by one site or by several at once; some of them are lost
+    again. Drawn apart from all else: a seed without is the run that it is where nobody is ever readmitted."""
+    acts: list[Timed] = []
+    if sites == 1 or random.random() >= 0.15:
+        return CHANGE_LAG, acts
+    if random.random() < 0.4:
+        acts += _replaced_in_turn(random, sites, calm_at)
+    for _ in range(random.choice((1, 2, 3))):
+        at, member, down_ms = _moment(random, calm_at), _site(random, sites), int(10 * 300 ** random.random())
+        if random.random() < 0.8:
+            acts.append((at, Wipe(member, down_ms)))
+        for _ in range(random.choice((1, 2, 4))):
+            asked = Tick(at + down_ms + int(10 * 1_000 ** random.random()))
+            acts.append((asked, Readmission(_site(random, sites), member)))
+            if random.random() < 0.3:
+                acts.append((asked, Readmission(_site(random, sites), _site(random, sites))))
+            if random.random() < 0.3:
+                acts.append((Tick(asked + random.randint(0, 300)), _crash(random, sites)))
+    return random.choice((1, 2, 5, 16, 64)), [(at, act) for at, act in acts if at < calm_at]
+
+
+def _replaced_in_turn(random: Random, sites: int, calm_at: Tick) -> list[Timed]:
+    """All start again while one of them is cut off, so that the others alone make the first majority. One of these
+    loses its disk and is readmitted, and soon has something to say; then the next one."""
+    acts: list[Timed] = []
+    names = NAMES[:sites]
+    at = _moment(random, calm_at)
+    for _ in range(random.choice((1, 2, 3))):
+        away, member, *others = random.sample(names, sites)
+        links = tuple((a, b) for a in names for b in names if a != b and away in (a, b))
+        cut_ms, wiped = random.randint(500, 6_000), Tick(at + random.randint(1_000, 6_000))
+        acts.append((at, Cut(links, cut_ms, "alone")))
+        acts.append((at, CrashAll(1.0, random.randint(1, 50))))
+        acts += [(Tick(wiped - random.randint(1, 500)), _tweets(random.choice(names), random.randint(1, 3)))]
+        acts.append((wiped, Wipe(member, random.randint(1, 200))))
+        asked = Tick(wiped + random.randint(300, 3_000))
+        acts += [(Tick(asked + 200 * nth), Readmission(by, member)) for nth, by in enumerate((*others, away))]
+        for _ in range(6):
+            acts.append((Tick(asked + random.randint(1, 3_000)), _tweets(random.choice((member, *names)), 1)))
+        at = Tick(asked + random.randint(500, 6_000))
+    return acts
+
+
+def _crash(random: Random, sites: int) -> Crash:
+    return Crash(_site(random, sites), random.randint(0, 4), None, random.random(), _down_ms(random))
 
 
 def _abandoned(random: Random, sites: int, calm_at: Tick) -> list[Timed]:

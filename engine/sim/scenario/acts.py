@@ -55,6 +55,14 @@ class Read:
     timeout: Tick
 
 
+@dataclass(frozen=True, slots=True)
+class Readmission:
+    """A user at `site` asks that `member` votes with the store that it has now (M3), as far as `site` knows it."""
+
+    site: SiteId
+    member: SiteId
+
+
 # Links
 
 
@@ -191,6 +199,7 @@ Act = (
     | GiveUp
     | FillHoles
     | Read
+    | Readmission
     | Cut
     | Narrow
     | Mend

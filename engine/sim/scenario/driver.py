@@ -8,8 +8,9 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import assert_never
+from typing import Final, assert_never
 
+from engine.core.entry import Readmit
 from engine.core.ids import EventId, SiteId, Slot, Tick
 from engine.core.run import slots_of
 from engine.sim.image import Image
@@ -31,6 +32,7 @@ from engine.sim.scenario.acts import (
     Pause,
     PutBack,
     Read,
+    Readmission,
     Restart,
     Submit,
     TakeCopy,
@@ -38,6 +40,9 @@ from engine.sim.scenario.acts import (
 )
 from engine.sim.world.surroundings import Fuse
 from engine.sim.world.world import World
+
+READMISSION_MS: Final = Tick(10_000)
+"""How long somebody waits for a readmission."""
 
 
 class Driver:
@@ -65,6 +70,8 @@ class Driver:
                 return self._at(site, lambda: world.fill(index[site]))
             case Read(site, timeout):
                 return self._read(site, timeout)
+            case Readmission(site, member):
+                return self._readmit(site, member)
             case Cut():
                 self._cut(act)
             case Narrow(links, packet_bytes_max):
@@ -137,6 +144,13 @@ class Driver:
             return _does_not_run(site)
         self.newest_read[site] = token
         return None
+
+    def _readmit(self, site: SiteId, member: SiteId) -> str | None:
+        world = self._world
+        life = world.present_store(self._index[site], member)
+        if life is None:
+            return f"{site} knows of no store of {member} now"
+        return self._submit(Submit(site, (Readmit(member, life),), READMISSION_MS, retry=True, give_up_ms=None))
 
     def _give_up(self, id_: EventId) -> str | None:
         author, event = id_.author, self._world.truth.outcomes.by_id.get(id_)

@@ -2,7 +2,8 @@
 
 Rules that hold here:
 - Never are all disks cleared.
-- At most f = floor((N-1)/2) sites lose their disk in a run (wiped, damaged, or an old copy put back).
+- At most f = floor((N-1)/2) sites have lost their disk at a time (wiped, damaged, or an old copy put back). Whoever was
+  readmitted since, and has learned all slots at which its new store does not vote, has one again (M4).
 - An old copy is put back only where enough peers can contradict it, that is, fewer than floor(N/2) others cannot. No
   other disk is lost before the site with the old copy knows. A copy that may not be put back is thrown away.
 """
@@ -42,11 +43,19 @@ class Model:
 
     def _lose(self, site: SiteId) -> bool:
         """Counts a lost disk, if one more may be lost."""
+        self._lost -= {each for each in self._lost if self._has_one_again(each)}
         unaware = [each for each in self.put_back if self._standing(each) is not Standing.LEARNER]
         if site in self._lost or unaware or len(self._lost) >= (len(self._world.sites) - 1) // 2:
             return False
         self._lost.add(site)
         return True
+
+    def _has_one_again(self, site: SiteId) -> bool:
+        world = self._world
+        image, replay = world.sites[world.index[site]].disk.image, world.truth.replay
+        first = replay.admitted.get(image.life)
+        is_newest = replay.lists[-1][1][site] == image.life
+        return first is not None and is_newest and image.prefix >= first - 1
 
     def _standing(self, site: SiteId) -> Standing:
         return self._world.sites[self._world.index[site]].disk.image.standing

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.core.ids import SITE_NAME, SITES_MAX, Round, SiteId, Tick
-from engine.core.settings import HEARTBEAT_MAX, Leadership, Timings
+from engine.core.settings import CHANGE_LAG, HEARTBEAT_MAX, Leadership, Timings
 from engine.sim.mutants.catalogue import NAMES
 from engine.sim.scenario.parse_lines import line as read_line
 from engine.sim.scenario.schedule import Broken, Line, ScenarioError, Schedule
@@ -39,6 +39,7 @@ _SETUP_USAGE: Final = {
     "disk": "disk [SITE] 5 ms",
     "timers": "timers late 30 ms",
     "chosen": "chosen waits 3 ms",
+    "changes": "changes wait 8 slots",
     "broken": "broken a2-accepting-does-not-raise-the-promise [until agreement]",
     "stamps": "stamps SITE -86400000 [253402300800000 ...], in milliseconds since 1970",
     "link": "link SITE SITE [loss 0.1] [duplicate 0.1] [delay 1 ms] [spread 4 ms] [late 0.01 late-max 20 s]"
@@ -65,6 +66,7 @@ class _Draft:
     disk_ms: dict[SiteId, int] = field(default_factory=dict)
     tick_late_ms: int = 0
     chosen_waits_ms: int = 0
+    change_lag: int = CHANGE_LAG
     links: dict[tuple[SiteId, SiteId], Weather] = field(default_factory=dict)
     leader: SiteId | None = None
     rounds: dict[SiteId, Round] = field(default_factory=dict)
@@ -93,6 +95,7 @@ class _Draft:
             heartbeats=tuple(self.heartbeats.items()),
             stamps=tuple(self.stamps.items()),
             chosen_waits_ms=self.chosen_waits_ms,
+            change_lag=self.change_lag,
         )
 
 
@@ -221,6 +224,10 @@ def _set(draft: _Draft, words: Words, word: str) -> None:
         case "chosen":
             words.need("waits")
             draft.chosen_waits_ms = words.ms()
+        case "changes":
+            words.need("wait")
+            draft.change_lag = words.number("a number of slots")
+            words.need("slots")
         case "broken":
             draft.broken = _broken(words)
         case "stamps":

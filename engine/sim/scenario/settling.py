@@ -56,9 +56,12 @@ class Settling:
             recording = sum(memory is None or memory.life == image.life for memory in memories)
             if site.name in self._model.put_back or world.truth.barred(site.index):
                 continue
+            named = world.truth.replay.lists[-1][1][site.name]
             match image.standing:
                 case Standing.ADMITTED:
-                    voters += recording >= confirm
+                    voters += recording >= confirm and named in (None, image.life)
+                case Standing.READMITTED:
+                    voters += recording >= confirm and named == image.life
                 case Standing.NEW:
                     voters += recording >= admit
                 case Standing.LEARNER:

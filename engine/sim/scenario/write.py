@@ -16,7 +16,7 @@ from typing import Final, assert_never
 
 from engine.core.entry import Block, Operation, Readmit, Tweet, Unblock, Withdrawal
 from engine.core.ids import SiteId, Tick
-from engine.core.settings import Timings
+from engine.core.settings import CHANGE_LAG, Timings
 from engine.sim.scenario.acts import (
     Act,
     Clear,
@@ -35,6 +35,7 @@ from engine.sim.scenario.acts import (
     Pause,
     PutBack,
     Read,
+    Readmission,
     Restart,
     Submit,
     TakeCopy,
@@ -165,6 +166,8 @@ def _act(act: Act, names: tuple[SiteId, ...]) -> str:
             return f"damage {site} slot {slot}"
         case Wipe(site, down_ms):
             return f"wipe {site}{_down(down_ms)}"
+        case Readmission(site, member):
+            return f"readmit {site} {member}"
         case Clear():
             return "clear"
         case TakeCopy(site):
@@ -237,6 +240,8 @@ def _setup(setup: Setup) -> Iterator[str]:
     yield from (f"disk {name} {ms} ms" for name, ms in zip(names, setup.disk_ms, strict=True) if ms)
     if setup.tick_late_ms:
         yield f"timers late {setup.tick_late_ms} ms"
+    if setup.change_lag != CHANGE_LAG:
+        yield f"changes wait {setup.change_lag} slots"
     if setup.chosen_waits_ms:
         yield f"chosen waits {setup.chosen_waits_ms} ms"
     yield from (f"stamps {name} {' '.join(map(str, said))}" for name, said in setup.stamps)

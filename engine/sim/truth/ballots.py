@@ -16,18 +16,27 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import NamedTuple
 
 from engine.core.entry import Entry, in_words
-from engine.core.ids import Ballot, SiteId, Slot, quorum_size
+from engine.core.ids import Ballot, SiteId, Slot
 from engine.core.messages import Accepted, Cause, Chosen, Promise, Refused
 from engine.core.run import AcceptedRun, slots_of
 from engine.core.storage import NO_VOTE, RangePromise, Vote
+from engine.sim.truth.electorates import Electorates
 from engine.sim.violation import Judge
 
 
+class _Votes(dict[int, Vote]):
+    """By the numbers of stores; nothing is kept of those that did not vote."""
+
+    def __missing__(self, _: int) -> Vote:
+        return NO_VOTE
+
+
 class SlotBook:
-    """All that is known of a slot. Sites are indices; sets of sites are bit masks."""
+    """All that is known of a slot. Stores are numbers (`engine.sim.truth.electorates`); sets of them are bit masks."""
 
     __slots__ = (
         "accept_claimed",
@@ -40,19 +49,19 @@ class SlotBook:
         "votes",
     )
 
-    def __init__(self, sites: int) -> None:
+    def __init__(self) -> None:
         self.chosen: Entry | None = None
         self.mistaken: tuple[SiteId, Entry] | None = None
         """Who learned what before anything was chosen, where that is borne."""
-        self.votes: list[Vote] = [NO_VOTE] * sites
-        """The durable vote of each site, also after the site learned the slot."""
+        self.votes = _Votes()
+        """The durable vote of each store, also after it learned the slot."""
         self.proposals: dict[Ballot, Entry] = {}
         self.acceptors: dict[Ballot, int] = {}
         self.promises: dict[Ballot, dict[int, Vote]] = {}
         """Ballot -> site -> the vote that the site had when it promised that ballot."""
-        self.promise_claimed: list[Ballot | None] = [None] * sites
-        """The highest ballot that each site said, in a message, to have promised or accepted."""
-        self.accept_claimed: list[Ballot | None] = [None] * sites
+        self.promise_claimed: dict[int, Ballot] = {}
+        """The highest ballot that each store said, in a message, to have promised or accepted."""
+        self.accept_claimed: dict[int, Ballot] = {}
 
 
 class RangeBook(NamedTuple):
@@ -72,15 +81,15 @@ class RangeBook(NamedTuple):
 
 
 class Ballots:
-    def __init__(self, names: tuple[SiteId, ...], judge: Judge) -> None:
-        self._names = names
+    def __init__(self, electorates: Electorates, judge: Judge) -> None:
+        self._electorates = electorates
+        self._names = electorates.names
         self._judge = judge
-        self._quorum = quorum_size(len(names))
         self.books: dict[Slot, SlotBook] = {}
-        self._ranges: list[tuple[RangePromise, ...]] = [()] * len(names)
+        self._ranges: defaultdict[int, tuple[RangePromise, ...]] = defaultdict(tuple)
         self._range_promises: dict[Ballot, dict[int, list[RangeBook]]] = {}
-        self._range_claims: list[list[tuple[Slot, Ballot]]] = [[] for _ in names]
-        """The promises of all slots that each site said, in a message, to have made: from which slot on."""
+        self._range_claims: defaultdict[int, list[tuple[Slot, Ballot]]] = defaultdict(list)
+        """The promises of all slots that each store said, in a message, to have made: from which slot on."""
         self.chosen_max = Slot(0)
         """The highest slot at which a majority has durably accepted one entry."""
         self.newly_chosen: list[Slot] = []
@@ -89,7 +98,7 @@ class Ballots:
     def book(self, slot: Slot) -> SlotBook:
         book = self.books.get(slot)
         if book is None:
-            book = self.books[slot] = SlotBook(len(self._names))
+            book = self.books[slot] = SlotBook()
         return book
 
     # What becomes durable
@@ -161,7 +170,7 @@ class Ballots:
         self._above_ranges(site, slot, ballot)
         self.proposed(slot, ballot, entry)
         mask = book.acceptors[ballot] = book.acceptors.get(ballot, 0) | 1 << site
-        if mask.bit_count() < self._quorum:
+        if not self._are_majority(slot, mask):
             return
         if book.chosen is None:
             book.chosen = entry
@@ -172,14 +181,18 @@ class Ballots:
                 told = f"chosen at {ballot} is another entry than {learned_at} has learned: {in_words(entry)}"
                 self._judge.breaks("agreement", f"{told}; learned was {in_words(learned)}", slot=slot)
         elif book.chosen != entry:
-            before = next(each for each, known in book.proposals.items() if self._is_chosen(book, each, known))
+            before = next(each for each, known in book.proposals.items() if self._is_chosen(slot, book, each, known))
             told = (
                 f"two entries are chosen, at {before} and at {ballot}: {in_words(book.chosen)}, and {in_words(entry)}"
             )
             self._judge.breaks("agreement", told, slot=slot)
 
-    def _is_chosen(self, book: SlotBook, ballot: Ballot, entry: Entry) -> bool:
-        return entry == book.chosen and book.acceptors.get(ballot, 0).bit_count() >= self._quorum
+    def _is_chosen(self, slot: Slot, book: SlotBook, ballot: Ballot, entry: Entry) -> bool:
+        return entry == book.chosen and self._are_majority(slot, book.acceptors.get(ballot, 0))
+
+    def _are_majority(self, slot: Slot, stores: int) -> bool:
+        rule = self._electorates.rule(slot)
+        return rule is not None and (stores & rule.voters).bit_count() >= rule.quorum
 
     def proposed(self, slot: Slot, ballot: Ballot, entry: Entry) -> None:
         """An entry is seen proposed at a ballot, in an accept that leaves or in a vote that is durable."""
@@ -200,19 +213,22 @@ class Ballots:
             vote = None if held is None else held.vote(slot, ballot)
             if vote is not None:
                 promises[site] = vote
-        votes = promises.values()
-        if len(votes) < self._quorum:
-            few = f"{len(votes)} durable promises, {self._quorum} are needed"
+        rule = self._electorates.rule(slot)
+        if rule is None:
+            return  # that nobody can know yet who votes there is broken before (M2)
+        votes = [vote for store, vote in promises.items() if rule.voters >> store & 1]
+        if len(votes) < rule.quorum:
+            few = f"{len(votes)} durable promises, {rule.quorum} are needed"
             told = f"{ballot} proposes after {few}: {in_words(entry)}"
             self._judge.breaks("B2", told, slot=slot, site=ballot.site)
         empty = sum(vote.accepted is None for vote in votes)
-        if empty >= self._quorum:
+        if empty >= rule.quorum:
             return
         for highest in votes:
             if highest.accepted is None or highest.entry != entry:
                 continue
             below = sum(vote.accepted is not None and vote.accepted <= highest.accepted for vote in votes)
-            if empty + below >= self._quorum:
+            if empty + below >= rule.quorum:
                 return
         seen = ", ".join(f"{vote.entry.id or 'no-op'} at {vote.accepted}" for vote in votes if vote.entry is not None)
         told = f"{ballot} proposes what no majority of its promises allows ({seen}; {empty} empty): {in_words(entry)}"
@@ -227,8 +243,12 @@ class Ballots:
         reported = {slot: run.ballot for run in message.accepted for slot in slots_of(run.first, run.last)}
         if message.last is None:
             slots = [slot for slot in self.books if slot >= first]
-            self._holds(site, max(first, Slot(prefix + 1)), ballot)
-            self._range_claims[site].append((first, ballot))
+            begins = max(first, Slot(prefix + 1))
+            for out in message.left_out:
+                if out.first <= begins and out.last is not None:
+                    begins = max(begins, Slot(out.last + 1))
+            self._holds(site, begins, ballot)
+            self._range_claims[site].append((begins, ballot))
         else:
             slots = list(slots_of(first, message.last))
         elsewhere = {slot for run in message.learned for slot in slots_of(run.first, run.last)}
@@ -242,7 +262,7 @@ class Ballots:
                 if slot > prefix:
                     self._holds(site, slot, ballot)
                 self._claim(book, site, slot, ballot)
-            before = book.accept_claimed[site]
+            before = book.accept_claimed.get(site)
             if before is not None and (slot not in reported or reported[slot] < before):
                 told = f"promises {ballot} reporting {reported.get(slot)}, after it said to have accepted {before}"
                 self._judge.breaks("A4", told, slot=slot, site=name)
@@ -273,12 +293,12 @@ class Ballots:
                 told = f"says that it accepted {message.ballot}; its disk does not"
                 self._judge.breaks("D1", told, slot=slot, site=self._names[site])
             self._claim(book, site, slot, message.ballot)
-            before = book.accept_claimed[site]
+            before = book.accept_claimed.get(site)
             if before is None or before < message.ballot:
                 book.accept_claimed[site] = message.ballot
 
     def _claim(self, book: SlotBook, site: int, slot: Slot, ballot: Ballot) -> None:
-        before = book.promise_claimed[site]
+        before = book.promise_claimed.get(site)
         if before is not None and ballot < before:
             told = f"answers {ballot} with a vote, after it answered {before}"
             self._judge.breaks("A1", told, slot=slot, site=self._names[site])
@@ -318,9 +338,9 @@ class Ballots:
                 told = f"says of another entry than the chosen one that it is: {in_words(entry)}; chosen is {chosen}"
                 self._judge.breaks("R0", told, slot=slot, site=name)
             if ballot is not None:
-                votes = book.acceptors.get(ballot, 0).bit_count()
-                if votes < self._quorum or book.proposals[ballot] != book.chosen:
-                    told = f"says that {ballot} is chosen; {votes} sites accepted it"
+                accepted = book.acceptors.get(ballot, 0)
+                if not self._are_majority(slot, accepted) or book.proposals[ballot] != book.chosen:
+                    told = f"says that {ballot} is chosen; {accepted.bit_count()} sites accepted it"
                     self._judge.breaks("R0", told, slot=slot, site=name)
 
 

@@ -43,7 +43,8 @@ class Applied:
 
 class Replay:
     def __init__(self, names: Iterable[SiteId], lag: int) -> None:
-        self._lists: list[tuple[Slot, Lives]] = [(Slot(1), dict.fromkeys(names))]  # from which slot on, the newest last
+        self.lists: list[tuple[Slot, Lives]] = [(Slot(1), dict.fromkeys(names))]
+        """From which slot on who votes; the newest last."""
         self._lag = lag
         self.admitted: dict[StoreId, Slot] = {}
         """The stores that the log names, and from which slot on each votes."""
@@ -57,9 +58,17 @@ class Replay:
 
     def lives(self, slot: Slot) -> Lives | None:
         """Who votes at a slot; None where nobody can know yet (M2)."""
-        if slot > self.next - 1 + self._lag:
+        number = self.list_number(slot)
+        return None if number is None else self.lists[number][1]
+
+    def list_number(self, slot: Slot) -> int | None:
+        """Which of the lists holds there; None where nobody can know yet."""
+        if slot > len(self.applied) + self._lag:
             return None
-        return next(lives for first, lives in reversed(self._lists) if first <= slot)
+        number = len(self.lists) - 1
+        while self.lists[number][0] > slot:
+            number -= 1
+        return number
 
     def votes(self, slot: Slot, site: SiteId, life: StoreId) -> bool:
         """Whether a store is the one that votes there."""
@@ -95,10 +104,10 @@ class Replay:
 
     def _readmit(self, slot: Slot, entry: Entry, name: str, store: str) -> Applied:
         site, life = SiteId(name), StoreId(store)
-        since, lives = self._lists[-1]
+        since, lives = self.lists[-1]
         if slot < since or site not in lives or life in self.admitted:
             return Applied(entry, void=True, shown=False, table=None, numbered=True)
-        self._lists.append((Slot(slot + self._lag), lives | {site: life}))
+        self.lists.append((Slot(slot + self._lag), lives | {site: life}))
         self.admitted[life] = Slot(slot + self._lag)
         last = self._last.get(site, 0)
         self._last[site] = last - last % MILLION + 2 * MILLION

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from engine.core.entry import Entry
-from engine.core.ids import Ballot, Round, SiteId, Slot
+from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId
 from engine.core.messages import Prepare
 from engine.core.storage import Stored
 from engine.sim.image import Disk
 from engine.sim.truth.ballots import Ballots
+from engine.sim.truth.electorates import Electorates
 from engine.sim.violation import Judge
 
 _NO_ROUND: Final = Round(0)
@@ -29,19 +30,29 @@ _WHOLE_LOG: Final[_Purpose] = (Slot(1), None)
 
 
 class Rounds:
-    def __init__(self, names: tuple[SiteId, ...], disks: Sequence[Disk], ballots: Ballots, judge: Judge) -> None:
+    def __init__(
+        self,
+        names: tuple[SiteId, ...],
+        disks: Sequence[Disk],
+        electorates: Electorates,
+        ballots: Ballots,
+        judge: Judge,
+    ) -> None:
         self._names = names
         self._disks = disks
-        self._ballots = ballots
+        self._electorates = electorates
+        self.ballots = ballots
         self._judge = judge
         self._at_start = [_NO_ROUND] * len(names)
-        self._purposes: dict[Ballot, _Purpose] = {}
+        self._purposes: dict[
+            tuple[StoreId, Ballot], _Purpose
+        ] = {}  # of each store: their ballots have the same names (M4)
 
     def started(self, index: int, stored: Stored) -> None:
         self._at_start[index] = stored.round
 
-    def is_of_the_whole_log(self, ballot: Ballot) -> bool:
-        return self._purposes.get(ballot) == _WHOLE_LOG
+    def is_of_the_whole_log(self, index: int, ballot: Ballot) -> bool:
+        return self._purposes.get((self._disks[index].image.life, ballot)) == _WHOLE_LOG
 
     def prepares(self, index: int, message: Prepare) -> None:
         """A prepare leaves."""
@@ -62,7 +73,7 @@ class Rounds:
         if ballot.round <= self._at_start[index]:
             told = f"uses {ballot}, though round {self._at_start[index]} was used before it started"
             self._judge.breaks("B1", told, slot=slot, site=name)
-        first, last = self._purposes.setdefault(ballot, span)
+        first, last = self._purposes.setdefault((self._disks[index].image.life, ballot), span)
         if slot < first or (last is not None and (span[1] is None or span[1] > last)):
             told = f"uses {ballot} beside what it is for, slots {first} to {last or 'any'}"
             self._judge.breaks("B1", told, slot=slot, site=name)
@@ -75,7 +86,7 @@ class Rounds:
             self._judge.breaks("L2", f"uses {ballot} after {before}", slot=slot, site=name)
         if entry.author != name:
             self._judge.breaks("L2", f"uses {ballot} for {entry}", slot=slot, site=name)
-        if not self._ballots.book(slot).acceptors.get(ballot, 0) >> index & 1:
+        if not self.ballots.book(slot).acceptors.get(ballot, 0) >> self._electorates.number(index) & 1:
             self._judge.breaks(
                 "L2", f"an accept of {ballot} leaves, which its disk does not have", slot=slot, site=name
             )

@@ -3,6 +3,8 @@
 Rules that hold here:
 - D5: only a store that enough peers recorded votes, proposes or counts; one that was wiped or put back never does, if
   it ever voted; nobody else is called a lost disk; and a peer's store that is remembered is not replaced by another.
+- M4: a store that the log admitted may vote, whatever was there before it; whoever it is put in the place of may not.
+  It is remembered in the place of that; and what it records itself admits no new store.
 - D1: who says that it recorded a store has its life on disk.
 - An old copy that no asked peer can contradict is outside of the model.
 """
@@ -18,6 +20,7 @@ from engine.core.messages import Verdict, Welcome
 from engine.core.storage import PeerMemory, Standing, Stored, WriteStanding
 from engine.sim.image import Disk, Image
 from engine.sim.sometimes import Reached
+from engine.sim.truth.replay import Replay
 from engine.sim.violation import Judge, OutOfModel
 
 
@@ -47,7 +50,10 @@ class _Asked(NamedTuple):
 
 
 class Stores:
-    def __init__(self, names: tuple[SiteId, ...], disks: Sequence[Disk], reached: Reached, judge: Judge) -> None:
+    def __init__(
+        self, names: tuple[SiteId, ...], disks: Sequence[Disk], replay: Replay, reached: Reached, judge: Judge
+    ) -> None:
+        self._replay = replay
         self._stores = [_Store(name, disk) for name, disk in zip(names, disks, strict=True)]
         self._recorded: dict[StoreId, int] = {}  # life -> who ever recorded it durably, as a mask
         self._hellos: dict[Nonce, _Asked] = {}
@@ -78,7 +84,10 @@ class Stores:
         return self._stores[index].replaced
 
     def barred(self, index: int) -> bool:
-        return self._stores[index].barred
+        return self._is_barred(self._stores[index])
+
+    def _is_barred(self, store: _Store) -> bool:
+        return store.barred and store.disk.image.life not in self._replay.admitted
 
     def votes(self, index: int) -> bool:
         store = self._stores[index]
@@ -86,17 +95,17 @@ class Stores:
 
     def may_vote(self, index: int, does: str) -> None:
         store = self._stores[index]
-        if store.barred:
+        if self._is_barred(store):
             self.may_not_be_barred(index, does)
         # A pass may learn that the disk is lost after it voted as a voter.
-        admitted = Standing.ADMITTED in (store.standing, store.disk.image.standing)
+        admitted = {Standing.ADMITTED, Standing.READMITTED} & {store.standing, store.disk.image.standing}
         if not admitted or store.confirmed.bit_count() < self._to_confirm:
             told = f"{does}, but only {store.confirmed.bit_count()} peers confirmed its store since it started"
             self._judge.breaks("D5", told, site=store.name)
 
     def may_not_be_barred(self, index: int, does: str) -> None:
         store = self._stores[index]
-        if not store.barred:
+        if not self._is_barred(store):
             return
         if len(self._stores) - 1 - len(store.contradicted_by) >= self._to_confirm:
             raise OutOfModel(f"{store.name} {does} on an old copy that enough peers cannot contradict any more")
@@ -110,10 +119,13 @@ class Stores:
 
     def remembered(self, index: int, memory: PeerMemory) -> None:
         store, peer, life = self._stores[index], memory.site, memory.life
+        if life in self._replay.admitted:
+            store.remembers[peer] = life
         if store.remembers.setdefault(peer, life) != life:
             told = f"remembers {peer}'s store as {life}, and knew another: {store.remembers[peer]}"
             self._judge.breaks("D5", told, site=store.name)
-        self._recorded[life] = self._recorded.get(life, 0) | 1 << index
+        if store.disk.image.life not in self._replay.admitted:
+            self._recorded[life] = self._recorded.get(life, 0) | 1 << index
 
     def stands(self, index: int, write: WriteStanding) -> None:
         store = self._stores[index]
@@ -125,14 +137,25 @@ class Stores:
                     self._judge.breaks("D5", told, site=store.name)
                 self.may_not_be_barred(index, "is admitted")
                 store.ever_voted = True
+            case Standing.READMITTED:
+                life, changes = store.disk.image.life, store.disk.image.changes
+                if not any(change.body.endswith(f" {store.name} {life}") for change in changes):
+                    told = f"readmitted on the store {life}, of which its log says nothing"
+                    self._judge.breaks("M4", told, site=store.name)
+                store.ever_voted = True
             case Standing.LEARNER:
                 self._reached("lost disk detected")
-                if not store.replaced:
+                if not store.replaced and not self._has_another(store):
                     self._judge.breaks("D5", f"called a lost disk, which it is not: {write.why}", site=store.name)
             case Standing.NEW:
                 self._judge.breaks("D5", "becomes new again", site=store.name)
             case _:
                 assert_never(write.standing)
+
+    def _has_another(self, store: _Store) -> bool:
+        """The log has put another store in the place of this one."""
+        named = self._replay.lists[-1][1][store.name]
+        return named is not None and named != store.disk.image.life
 
     # What leaves
 
@@ -143,7 +166,7 @@ class Stores:
 
     def welcomes(self, index: int, message: Welcome) -> None:
         """The nonce tells which store is meant."""
-        if message.verdict is not Verdict.RECORDED:
+        if message.verdict not in (Verdict.RECORDED, Verdict.NOTED):
             return
         store = self._stores[index]
         peer = (asked := self._hellos[message.nonce]).store

@@ -43,6 +43,7 @@ from engine.core.run import Run, slots_of
 from engine.core.settings import Leadership, Settings
 from engine.core.storage import (
     EventState,
+    Standing,
     Stored,
     Write,
     WriteApplied,
@@ -64,6 +65,7 @@ from engine.sim.sometimes import Reached
 from engine.sim.truth.ballots import Ballots
 from engine.sim.truth.duels import Duels
 from engine.sim.truth.elections import Elections
+from engine.sim.truth.electorates import Electorates
 from engine.sim.truth.outcomes import FINAL, Outcomes
 from engine.sim.truth.prefixes import Prefixes
 from engine.sim.truth.reads import Begun, Reads
@@ -78,12 +80,13 @@ from engine.sim.violation import Judge, violate
 class Truth:
     def __init__(self, settings: Sequence[Settings], disks: Sequence[Disk], reached: Reached, judge: Judge) -> None:
         names = tuple(each.site for each in settings)
-        self.ballots = Ballots(names, judge)
         self.replay = Replay(names, settings[0].change_lag)
+        self._electorates = electorates = Electorates(names, disks, self.replay, judge)
+        self.ballots = Ballots(electorates, judge)
         self.outcomes = Outcomes(judge)
         self.reads = Reads(quorum_size(len(names)))
-        self._stores = Stores(names, disks, reached, judge)
-        self._rounds = Rounds(names, disks, self.ballots, judge)
+        self._stores = Stores(names, disks, self.replay, reached, judge)
+        self._rounds = Rounds(names, disks, electorates, self.ballots, judge)
         self._prefixes = Prefixes(names, self.replay, judge)
         self._recovery = Recovery(names, judge)
         self._elections = Elections(settings, disks)
@@ -143,7 +146,9 @@ class Truth:
                     pass
                 case WriteRanges():
                     self._stores.may_vote(index, "promises")
-                    self.ballots.ranged(index, write.ranges, self._disks[index].image.prefix)
+                    self._electorates.promises(index, write.ranges)
+                    number = self._electorates.number(index)
+                    self.ballots.ranged(number, write.ranges, self._disks[index].image.prefix)
                 case WriteLearned(run):
                     self._learned(index, run)
                 case WriteApplied():
@@ -156,6 +161,8 @@ class Truth:
                     self._recorded(index, write)
                 case WriteStanding():
                     self._stores.stands(index, write)
+                    if write.standing is Standing.ADMITTED:
+                        self._electorates.stands(index)
                 case WriteEvidence():
                     violate(write.rule, write.text, site=name)
                 case _:
@@ -174,10 +181,11 @@ class Truth:
                 self.outcomes.in_effect(slot, entry)
 
     def _voted(self, index: int, write: WriteVote) -> None:
-        name, vote = self._names[index], write.vote
+        name, vote, number = self._names[index], write.vote, self._electorates.number(index)
         for slot in slots_of(write.first, write.last):
             of_slot = vote if write.first == write.last else cut_vote(vote, slot - write.first, 1)
-            self.ballots.voted(index, slot, of_slot)
+            self._electorates.votes(index, slot)
+            self.ballots.voted(number, slot, of_slot)
             if of_slot.entry is not None and of_slot.entry.author == name:
                 self.outcomes.voted_for_its_own(of_slot.entry)
         if self.ballots.newly_chosen:
@@ -187,7 +195,7 @@ class Truth:
     def _learned(self, index: int, run: Run) -> None:
         for slot, entry in run:
             if not self._stores.was_replaced(index):
-                self.ballots.learned(index, slot, entry)
+                self.ballots.learned(self._electorates.number(index), slot, entry)
             elif self.chosen(slot) != entry:
                 violate("R1", f"learned {entry}", slot=slot, site=self._names[index])
         self._runs.learned(index, run)
@@ -213,7 +221,7 @@ class Truth:
                 violate(
                     "D1", f"{message.word()} leaves before the commit that it rests on", slot=message.slot, site=name
                 )
-            if not self._elects[index] or not self._rounds.is_of_the_whole_log(message.ballot):
+            if not self._elects[index] or not self._rounds.is_of_the_whole_log(index, message.ballot):
                 told = f"an accept of {message.ballot}, which is no leader's, leaves before the commit of its pass"
                 violate("L3", told, slot=message.slot, site=name)
             self._proposed(index, message)
@@ -228,7 +236,7 @@ class Truth:
     def sending(self, index: int, now: Tick, sends: Sequence[Send], used_before: Slot) -> None:
         """These messages are about to leave. `now` is the process's clock in the pass that made them; `used_before` is
         what the disk said before its commit."""
-        name, image = self._names[index], self._disks[index].image
+        name, image, number = self._names[index], self._disks[index].image, self._electorates.number(index)
         for send in sends:
             message = send.message
             match message:
@@ -254,10 +262,11 @@ class Truth:
                 case Prepare():
                     self._stores.may_vote(index, "proposes")
                     self._rounds.prepares(index, message)
+                    self._electorates.prepares(index, message)
                 case Promise():
                     self._stores.may_vote(index, "promises")
                     self._are_chosen(name, message.learned)
-                    self.ballots.promise_sent(index, message, image.prefix)
+                    self.ballots.promise_sent(number, message, image.prefix)
                     self._runs.promises(index, message)
                 case Accept():
                     self._proposed(index, message)
@@ -266,12 +275,12 @@ class Truth:
                             self.outcomes.pushed(name, slot, entry)
                 case Accepted():
                     self._stores.may_vote(index, "says that it accepted")
-                    self.ballots.accepted_sent(index, message)
+                    self.ballots.accepted_sent(number, message)
                 case Refused():
-                    self.ballots.refused_sent(index, message, image.prefix)
+                    self.ballots.refused_sent(number, message, image.prefix)
                     self._runs.refuses(index, send.to, message)
                 case Chosen():
-                    self.ballots.chosen_sent(index, message)
+                    self.ballots.chosen_sent(number, message)
                 case Known():
                     self._are_chosen(name, message.learned)
                 case HandOn():
@@ -288,6 +297,7 @@ class Truth:
     def _proposed(self, index: int, message: Accept) -> None:
         self._stores.may_vote(index, "proposes")
         for slot, entry in message.run:
+            self._electorates.proposes(index, slot)
             self._rounds.proposes(index, slot, message.ballot, entry)
             self.ballots.proposed(slot, message.ballot, entry)
 

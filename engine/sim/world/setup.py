@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.core.ids import SiteId, Tick
-from engine.core.settings import Leadership, Timings
+from engine.core.settings import CHANGE_LAG, Leadership, Timings
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +57,5 @@ class Setup:
     """The sites whose wall clock is wrong, and what it says at their events in turn, in ms since 1970 (W5)."""
     chosen_waits_ms: int = 0
     """How long a site waits for something else to commit before it commits what others have chosen."""
+    change_lag: int = CHANGE_LAG
+    """After how many slots a change of who votes takes effect (M1)."""

@@ -91,7 +91,14 @@ class World:
         """Called with `(what was done, now, a number)`: see `Mark`."""
         timings = {name: replace(setup.timings, heartbeat=every) for name, every in setup.heartbeats}
         settings = [
-            Settings(name, setup.names, leadership, timings.get(name, setup.timings), setup.page_bytes)
+            Settings(
+                name,
+                setup.names,
+                leadership,
+                timings.get(name, setup.timings),
+                setup.page_bytes,
+                change_lag=setup.change_lag,
+            )
             for name, leadership in zip(setup.names, setup.leadership, strict=True)
         ]
         self._settings = settings
@@ -190,6 +197,12 @@ class World:
 
     def give_up(self, site: int, token: int) -> None:
         self.sites[site].take(GiveUp(token))
+
+    def present_store(self, site: int, of: SiteId) -> StoreId | None:
+        """The store that a site knows another one, or itself, to run on now; None where it does not run, or knows
+        none."""
+        replica = self.sites[site].replica
+        return None if replica is None else replica.present_store(of)
 
     def read(self, site: int, timeout: Tick) -> int | None:
         """A linearizable read (R5) at a site that is up; returns its token, None where nobody is there."""

@@ -1,0 +1,187 @@
+"""Mutants of who votes where (M1 to M6), and of what follows from it for bounds (R4, R5) and stores (D5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import engine.core.log.microblog
+from engine.core.consensus import Consensus
+from engine.core.events.sessions import Sessions
+from engine.core.events.submissions import Open, Submissions
+from engine.core.ids import SiteId, Slot, StoreId
+from engine.core.leading.leader import Leader
+from engine.core.log.members import Members
+from engine.core.messages import Accept, Message, Prepare
+from engine.core.peers.lives import Lives
+from engine.core.settings import WINDOW_SLOTS
+from engine.core.step import Step
+from engine.core.storage import Change
+from engine.sim.mutants.mutant import Mutant, Patch
+
+
+def _at_once(original: Any) -> Any:
+    def readmit(self: Members, slot: Slot, site: SiteId, life: StoreId) -> None:
+        lag, self.lag = self.lag, 1
+        original(self, slot, site, life)
+        self.lag = lag
+
+    return readmit
+
+
+def _one_slot_late(original: Any) -> Any:
+    def readmit(self: Members, slot: Slot, site: SiteId, life: StoreId) -> None:
+        original(self, Slot(slot + 1), site, life)
+
+    return readmit
+
+
+def _however_far(original: Callable[..., Slot]) -> Any:
+    def proposes_through(self: Consensus) -> Slot:
+        through = original(self)
+        horizon = self.learner.prefix + self.members.lag
+        return Slot(self.learner.prefix + WINDOW_SLOTS) if through == horizon else through
+
+    return proposes_through
+
+
+def _old_promises_are_enough(_: Any) -> Any:
+    return property(lambda _self: None)
+
+
+def _one_list_is_enough(_: Any) -> Any:
+    def is_majority(self: Members, prefix: Slot, stores: Mapping[SiteId, StoreId | None]) -> bool:
+        lists = self.above(prefix)
+        return any(self.has_majority(Slot(max(roster.first, prefix + 1)), stores) for roster in lists)
+
+    return is_majority
+
+
+def _two_at_once(original: Callable[..., str | None]) -> Any:
+    def misfit(self: Members, slot: Slot, site: SiteId, life: StoreId) -> str | None:
+        return original(self, max(slot, self.newest.first), site, life)
+
+    return misfit
+
+
+def _twice(original: Callable[..., str | None]) -> Any:
+    def misfit(self: Members, slot: Slot, site: SiteId, life: StoreId) -> str | None:
+        told = original(self, slot, site, life)
+        return None if told is not None and "before" in told and slot >= self.newest.first else told
+
+    return misfit
+
+
+def _misfit_is_created(original: Any) -> Any:
+    def took_effect(self: Sessions, step: Step, own: Any, _misfit: str | None) -> None:
+        original(self, step, own, None)
+
+    return took_effect
+
+
+def _votes_everywhere(original: Callable[..., tuple[Slot, Slot | None]]) -> Any:
+    def own_slots(self: Consensus) -> tuple[Slot, Slot | None]:
+        return Slot(1), original(self)[1]
+
+    return own_slots
+
+
+def _votes_for_ever(original: Callable[..., tuple[Slot, Slot | None]]) -> Any:
+    def of(self: Members, site: SiteId, life: StoreId) -> tuple[Slot, None]:
+        return original(self, site, life)[0], None
+
+    return of
+
+
+def _promises_for_others(_: Any) -> Any:
+    def prepared(self: Consensus, step: Step, message: Prepare) -> Message:
+        return self.acceptor.on_prepare(step, self.learner, message)
+
+    return prepared
+
+
+def _accepts_for_others(_: Any) -> Any:
+    def accepted(self: Consensus, step: Step, message: Accept) -> list[Message]:
+        return self.acceptor.on_accept(step, self.learner, message)
+
+    return accepted
+
+
+def _proposes_for_others(_: Any) -> Any:
+    def proposes_through(self: Consensus) -> Slot:
+        return Slot(self.learner.prefix + self.members.lag)
+
+    return proposes_through
+
+
+def _any_store_of_the_name(_: Any) -> Any:
+    def counts(self: Members, slot: Slot, site: SiteId, _life: StoreId | None) -> bool:
+        return site in self.at(slot).sites
+
+    return counts
+
+
+def _numbers_from_one(original: Callable[..., list[Open]]) -> Any:
+    def number(self: Submissions, step: Step, _last_in_effect: int) -> list[Open]:
+        return original(self, step, 0)
+
+    return number
+
+
+def _no_gap(_: Any) -> Any:
+    return lambda last_in_effect: last_in_effect
+
+
+def _goes_on_with_what_was_open(_: Any) -> Any:
+    return lambda _self, _step, _slot: None
+
+
+def _readmitted_as_if_it_had_been_there(original: Any) -> Any:
+    def on_change(self: Consensus, step: Step) -> None:
+        self._was_there = True
+        original(self, step)
+
+    return on_change
+
+
+def _remembers_the_store_before(original: Any) -> Any:
+    def on_change(self: Lives, step: Step, change: Change) -> bool:
+        writes = len(step.effects.writes)
+        memories = {site: peer.memory for site, peer in self._peers.items()}
+        told: bool = original(self, step, change)
+        if not told:
+            del step.effects.writes[writes:]
+            for site, memory in memories.items():
+                self._peers[site].memory = memory
+        return told
+
+    return on_change
+
+
+_microblog = engine.core.log.microblog
+
+MUTANTS: Final = (
+    Mutant("M1", "a change takes effect at once", (Patch(Members, "_readmit", _at_once),)),
+    Mutant("M1", "a change takes effect a slot too late", (Patch(Members, "_readmit", _one_slot_late),)),
+    Mutant("M2", "proposes however far above its prefix", (Patch(Consensus, "proposes_through", _however_far),)),
+    Mutant("M2", "leads on with promises of an older list", (Patch(Leader, "outlived", _old_promises_are_enough),)),
+    Mutant("M2", "a majority of one of two lists is enough", (Patch(Members, "is_majority", _one_list_is_enough),)),
+    Mutant("M3", "a change fits before the last one took effect", (Patch(Members, "_misfit", _two_at_once),)),
+    Mutant("M3", "a store may be admitted twice", (Patch(Members, "_misfit", _twice),)),
+    Mutant("M3", "what does not fit is said to be created", (Patch(Sessions, "_took_effect", _misfit_is_created),)),
+    Mutant("M4", "a readmitted store votes at all slots", (Patch(Consensus, "_own_slots", _votes_everywhere),)),
+    Mutant("M4", "a replaced store votes for ever", (Patch(Members, "of", _votes_for_ever),)),
+    Mutant("M4", "promises slots of another store", (Patch(Consensus, "_prepared", _promises_for_others),)),
+    Mutant("M4", "accepts at slots of another store", (Patch(Consensus, "_accepted", _accepts_for_others),)),
+    Mutant("M4", "proposes at slots of another store", (Patch(Consensus, "proposes_through", _proposes_for_others),)),
+    Mutant("M4", "counts any store of the name", (Patch(Members, "counts", _any_store_of_the_name),)),
+    Mutant(
+        "M4",
+        "a readmitted store votes as if it had been there",
+        (Patch(Consensus, "_on_change", _readmitted_as_if_it_had_been_there),),
+    ),
+    Mutant("M6", "a readmitted site numbers from 1", (Patch(Submissions, "number", _numbers_from_one),)),
+    Mutant("M6", "numbers go on without a gap", (Patch(_microblog, "numbers_end", _no_gap),)),
+    Mutant("M6", "goes on with what was open", (Patch(Sessions, "on_readmitted", _goes_on_with_what_was_open),)),
+    Mutant("D5", "remembers the store before", (Patch(Lives, "on_change", _remembers_the_store_before),)),
+)
