@@ -30,6 +30,7 @@ from engine.core.leading.reign import (
     Flight,
     Reign,
     land,
+    learned,
     overtaken,
     sent,
     sent_again,
@@ -190,9 +191,7 @@ class Leader:
         reign = self._reign
         if reign is None:
             return
-        for span in message.spans:
-            if span.cause is not Cause.SLOT:
-                continue
+        for span in (span for span in message.spans if span.cause is Cause.SLOT):
             for first, last, flight in reign.flights.over(span.first, span.last):
                 refused = replace(flight, refused=flight.refused | {sender})
                 roster = self._members.at(first)
@@ -217,20 +216,9 @@ class Leader:
             self._reign.chains.applied(entries)
 
     def on_learned(self, run: Run) -> None:
-        """What was in flight there is settled; where something else was chosen, an entry placed there is lost."""
-        reign = self._reign
-        if reign is None:
-            return
-        land(reign, run.first, run.last)
-        if reign.synods:
-            for slot in [slot for slot in reign.synods if run.first <= slot <= run.last]:
-                del reign.synods[slot]
-        for part in reign.placed.remove(run.first, run.last):
-            chosen = run.cut(part.first, part.last).entries
-            if part.value != chosen:
-                for placed, entry in zip(part.value, chosen, strict=True):
-                    if placed != entry:
-                        reign.chains.lost(placed)
+        """What was in flight there is settled."""
+        if self._reign is not None:
+            learned(self._reign, run)
 
     @property
     def outlived(self) -> Slot | None:

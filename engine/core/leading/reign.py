@@ -20,7 +20,7 @@ from engine.core.ids import NEVER, Ballot, SiteId, Slot, StoreId, Tick
 from engine.core.leading.chains import Chains
 from engine.core.log.members import Members, Roster
 from engine.core.log.pages import cost_bytes
-from engine.core.run import slots_of
+from engine.core.run import Run, slots_of
 from engine.core.spans import Spans, cut_entries
 from engine.core.synod.phases import Accepting, Found, cut_found
 from engine.core.synod.proposer import RESEND_MAX
@@ -115,6 +115,20 @@ def land(reign: Reign, first: Slot, last: Slot) -> None:
     """What was in flight there is settled, or goes another way."""
     for part in reign.flights.remove(first, last):
         reign.flying_bytes -= cost_bytes(part.value.phase.entries)
+
+
+def learned(reign: Reign, run: Run) -> None:
+    """What was in flight there is settled; where something else was chosen, an entry placed there is lost."""
+    land(reign, run.first, run.last)
+    if reign.synods:
+        for slot in [slot for slot in reign.synods if run.first <= slot <= run.last]:
+            del reign.synods[slot]
+    for part in reign.placed.remove(run.first, run.last):
+        chosen = run.cut(part.first, part.last).entries
+        if part.value != chosen:
+            for placed, entry in zip(part.value, chosen, strict=True):
+                if placed != entry:
+                    reign.chains.lost(placed)
 
 
 def sent(phase: Accepting, now: Tick, every: Tick) -> Flight:
