@@ -8,6 +8,7 @@ Rules that hold here:
 - Twice as many workers as there are cores: a test of real engines or of a screen often waits, and a core waits with it.
 - What is compiled is kept beside its source, whatever the environment says of that: else every worker, and each engine
   and command that a test starts, compiles all that it imports.
+- What may take longest begins first, in whatever order the rest comes: else the cores wait for it at the end.
 - Hypothesis has no deadline (two cores are shared by all); on CI its examples are the same on every run.
 """
 
@@ -53,3 +54,13 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
     cores = yield
     return 2 * cores
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_limit_s, reverse=True)
+
+
+def _limit_s(item: pytest.Item) -> float:
+    """A limit of its own, which is above that of all others; 0: it has none."""
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker else 0.0

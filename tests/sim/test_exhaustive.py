@@ -14,7 +14,6 @@ from engine.sim.proving.exhaustive.search import Move, Searched, State, search
 from engine.sim.proving.exhaustive.states import ClusterStates, ForgetfulStates
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("cluster", QUICK, ids=lambda cluster: cluster.name)
 def test_every_state_of_a_small_cluster_is_true_and_there_are_as_many_as_ever(cluster: SmallCluster) -> None:
     assert search(cluster.states()) == cluster.pinned

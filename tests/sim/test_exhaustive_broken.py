@@ -101,7 +101,6 @@ BREAKAGES: Final = (
 )
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda breakage: f"{breakage.mutant.name} in {breakage.cluster}")
 def test_a_broken_rule_shows_in_a_small_world(breakage: Breakage) -> None:
     (cluster,) = (each for each in SMALL_CLUSTERS if each.name == breakage.cluster)
