@@ -222,36 +222,27 @@ def test_what_an_earlier_rescue_left_is_named(command: Command, tmp_path: Path) 
     assert "new.part is left of a rescue that was ended: remove it" in err
 
 
-@pytest.mark.parametrize(("answer", "status"), [(b"yes\n", 0), (b"no\n", 2), (b"\x03", 128 + signal.SIGINT)])
+@pytest.mark.parametrize(("answer", "status"), [(b"yes\n", 0), (b"no\n", 2), (b"", 128 + signal.SIGINT)])
 def test_the_question_is_asked_on_a_terminal(data: Path, tmp_path: Path, answer: bytes, status: int) -> None:
+    """Without an answer, Ctrl+C."""
     ours, theirs = pty.openpty()
     words = ("rescue", str(data / "carol"), "--into", str(tmp_path / "new"), "--cluster", "island-two")
     asked = subprocess.Popen(
-        [*PROGRAM, *words],
-        stdin=theirs,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-        env=environment() | {"TERM": "dumb"},
-        start_new_session=True,
-        preexec_fn=_take_terminal,  # noqa: PLW1509 - Ctrl+C is a signal of the terminal that a process controls
+        [*PROGRAM, *words], stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, env=environment() | {"TERM": "dumb"}
     )
     os.close(theirs)
     said = b""
     while b"Type yes: " not in said:
         said += os.read(ours, 4_096)
-    os.write(ours, answer)
+    if answer:
+        os.write(ours, answer)
+    else:
+        asked.send_signal(signal.SIGINT)
     out, _ = asked.communicate(timeout=BOUND_S)
     os.close(ours)
     assert asked.returncode == status
     assert b"the new log: 10 slots" in out
     assert (tmp_path / "new").exists() == (status == 0)
-
-
-def _take_terminal() -> None:
-    import fcntl  # noqa: PLC0415 - in the child
-    import termios  # noqa: PLC0415
-
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def test_two_of_three_disks_are_destroyed_and_the_cluster_goes_on(tmp_path: Path) -> None:
