@@ -11,12 +11,19 @@ from __future__ import annotations
 
 from engine.core.entry import BadOperation, Entry
 from engine.core.ids import SiteId, Slot
+from engine.core.log.members import Members
 from engine.core.log.microblog import Microblog
 from engine.core.run import run_of
+from engine.core.settings import CHANGE_LAG
 from engine.core.storage import LogRow
 from storage.audit.report import Findings, named
 from storage.audit.stores import Store
 from storage.rows import Author
+
+
+def microblog_of(sites: tuple[SiteId, ...]) -> Microblog:
+    """Before the first entry of the log of these sites."""
+    return Microblog({}, {}, Members(sites, CHANGE_LAG))
 
 
 class Replay:
@@ -25,7 +32,7 @@ class Replay:
     def __init__(self, store: Store, findings: Findings) -> None:
         self._store = store
         self._findings = findings
-        self._microblog = Microblog({}, {})
+        self._microblog = microblog_of(store.begun.meta.sites)
         self._tweets: dict[SiteId, int] = {}
         self._broken = False
 

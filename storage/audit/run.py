@@ -16,11 +16,10 @@ from typing import Final
 
 from engine.core.entry import BadOperation, Entry
 from engine.core.ids import SiteId, Slot
-from engine.core.log.microblog import Microblog
 from engine.core.run import run_of
 from engine.core.storage import Standing, StoreError
 from storage.audit.events import Events
-from storage.audit.replays import Replay
+from storage.audit.replays import Replay, microblog_of
 from storage.audit.report import AuditedSite, Findings, Report, Unreadable
 from storage.audit.stores import AuditFailed, Store, begin, find_places, of_one_cluster
 from storage.audit.votes import Rows, Votes
@@ -71,7 +70,7 @@ class _Audit:
         unseen = len(sites) - sum(store.is_original for store in stores)
         self._votes = Votes(len(sites), unseen, self._rows_of, findings)
         self._replays = {site: Replay(store, findings) for site, store in self._stores.items()}
-        self._log = _Log(self._stores, findings)
+        self._log = _Log(sites, self._stores, findings)
 
     def run(self, unreadable: tuple[Unreadable, ...], copied: tuple[Path, ...]) -> Report:
         before: Entry | None = None
@@ -170,10 +169,10 @@ class _Audit:
 class _Log:
     """The log that the stores hold together, from slot 1 as far as some store has the next slot learned."""
 
-    def __init__(self, stores: dict[SiteId, Store], findings: Findings) -> None:
+    def __init__(self, sites: tuple[SiteId, ...], stores: dict[SiteId, Store], findings: Findings) -> None:
         self.through = Slot(0)
         self.in_effect: dict[SiteId, int] = {}
-        self._microblog = Microblog({}, {})
+        self._microblog = microblog_of(sites)
         self._events = {site: Events(store, findings) for site, store in stores.items()}
 
     def take(self, slot: Slot, rows: Rows) -> None:

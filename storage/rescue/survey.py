@@ -233,7 +233,13 @@ class _Survey:
             raise Contradiction(tuple(evidence))
 
     def _lost(self) -> tuple[SiteId, ...]:
-        whole = {each.store.site for each in self._witnesses.found if self._witnesses.whole_voter(each)}
+        """M4: where the log admitted another store of a site, no store has all that the site voted from there on."""
+        lists = self._members.at(Slot(self._through + 1)), self._members.newest
+        whole = set()
+        for each in filter(self._witnesses.whole_voter, self._witnesses.found):
+            site, life = each.store.site, each.store.begun.meta.life
+            if all(self._members.counts(roster.first, site, life) for roster in lists):
+                whole.add(site)
         return tuple(site for site in self._witnesses.sites if site not in whole)
 
     def _missing_from(self, last: Slot) -> Slot:

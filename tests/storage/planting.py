@@ -42,6 +42,7 @@ from storage.rows import (
     AHEAD,
     AUTHORS,
     BLOCKS,
+    CHANGES,
     META,
     PEERS,
     RANGES,
@@ -203,7 +204,7 @@ class Planter:
     def _tally(self) -> int:
         """The sum of the checksums of all rows that a start needs."""
         needed = ["slots WHERE last > (SELECT prefix FROM meta)", f"events {WHERE_OPEN}"]
-        needed += [table.name for table in (AHEAD, RANGES, BLOCKS, AUTHORS, PEERS)]
+        needed += [table.name for table in (AHEAD, RANGES, BLOCKS, AUTHORS, PEERS, CHANGES)]
         return sum(checksum for rest in needed for (checksum,) in self._db.execute(f"SELECT checksum FROM {rest}"))
 
     def _log_tally(self) -> int:

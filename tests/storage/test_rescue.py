@@ -357,7 +357,8 @@ def test_a_store_that_the_log_admitted_goes_on_as_the_new_one_m3_m4(
     tmp_path: Path, new: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No-ops let the change take effect: of the slots before it nobody here could vote as the life that had them."""
-    monkeypatch.setattr("storage.rescue.survey.CHANGE_LAG", 4)
+    for module in ("storage.rescue.survey", "storage.audit.replays"):
+        monkeypatch.setattr(f"{module}.CHANGE_LAG", 4)
     life = StoreId("00112233445566ff")
     with closing(open_beside(tmp_path / "alice", ALICE)) as store:
         store.commit([learn(1, entry(ALICE, 1, 0, Readmit(BOB, life)))])
@@ -367,6 +368,16 @@ def test_a_store_that_the_log_admitted_goes_on_as_the_new_one_m3_m4(
     assert stored(new, BOB).life == life
     assert stored(new, ALICE).peers[BOB].life == life
     assert [change.slot for change in stored(new, CAROL).changes] == [1]
+    assert audit([new]).violations == ()
+
+
+def test_a_store_that_the_log_replaced_counts_as_lost_m4(data: Path) -> None:
+    """It voted once, and comes back from the repair shop."""
+    readmit = entry(ALICE, 4, 3, Readmit(CAROL, StoreId("00112233445566ff")))
+    with closing(open_beside(data / "alice", ALICE)) as store:
+        store.commit([learn(11, readmit)])
+    findings = surveyed(data / "alice", data / "carol")
+    assert (findings.lost, findings.missing_from) == ((BOB, CAROL), 12)
 
 
 def test_many_pages_are_taken_and_told(tmp_path: Path, new: Path, monkeypatch: pytest.MonkeyPatch) -> None:
