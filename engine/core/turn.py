@@ -6,7 +6,7 @@ Rules that hold here:
 - L3: what claims nothing of this commit, an elected leader's accepts alone, leaves before it, so that others sync
   meanwhile.
 - What is chosen is durable at a majority. A turn that writes nothing but that commits nothing: the next turns owe it,
-  until one commits anyway, or is told to settle.
+  until one commits anyway, or is told to settle. Whoever waits at this site for what was chosen is told first.
 - D2: a commit that failed is never reported, so nothing after it is done.
 - A site that ends (A2, R1) commits its evidence and says why; nothing leaves, nothing is told.
 - Messages to one address leave together, in the order in which the first of them came up. A greeting leaves alone, and
@@ -22,6 +22,7 @@ from engine.core.effects import (
     Effects,
     Observation,
     SawBiography,
+    SawOutcome,
     SawReadConfirmed,
     SawReadUnconfirmed,
     Send,
@@ -51,7 +52,8 @@ class Leave(Value, Generic[Address]):
 
 
 class Tell(Value):
-    """What was seen, for all who wait for it or watch. The last item; it may be empty."""
+    """What was seen, for all who wait for it or watch. It may be empty. The last item, or the first of a turn without a
+    commit."""
 
     observations: list[Observation]
 
@@ -134,6 +136,10 @@ class Turn(Generic[Address]):
         assert self._is_durable, "nothing leaves, and nothing is told, before the commit (D1)"
         if effects.stop is not None:
             yield End(effects.stop)
+            return
+        if not self.commits and any(type(saw) is SawOutcome for saw in effects.observations):
+            yield Tell(effects.observations)
+            yield from self._leaving(after)
             return
         if after:
             yield from self._leaving(after)

@@ -165,7 +165,7 @@ class Node:
             self._scrub_at,
             self._commit_at,
         )
-        return parts.clock.trio_time_s(min(time for time in times if time is not None))
+        return parts.clock.trio_time_s(min([time for time in times if time is not None]))
 
     # One pass
 
@@ -251,6 +251,7 @@ class Node:
                     parts.links.send(now, item)
                 case Tell(observations):
                     self._tell(written, observations)
+                    parts.inbox.flush()
                 case End(why):
                     self._ending = Ending(why, EndStatus.BROKEN_RULE, ErrorCode.STOPPING)
                     return

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+from msgspec.structs import replace
+
 from engine.contract.answers import Direction, TraceLine
 from engine.contract.lines import ballot, iso
 from engine.core.effects import Observation, SawApplied, SawAttempt, SawLearned
@@ -50,6 +52,8 @@ class _Passed:
 
 @dataclass(frozen=True, slots=True)
 class _Worded:
+    """What carried many entries keeps none of them. `line` does not say when: it is asked for when it is told."""
+
     at_ms: int
     line: TraceLine
 
@@ -91,7 +95,7 @@ class Trace:
 
     def _keep(self, kept: _Concluded | _Passed, entries: Iterable[Entry]) -> None:
         has_many = next(islice(entries, _FEW_ENTRIES, None), None) is not None
-        self._kept.append(_Worded(kept.at_ms, _told(kept)) if has_many else kept)
+        self._kept.append(_Worded(kept.at_ms, _worded(kept)) if has_many else kept)
         self.count += 1
 
 
@@ -126,20 +130,24 @@ def _says_chosen(kept: _Kept) -> bool:
 
 
 def _told(kept: _Kept) -> TraceLine:
+    return replace(_worded(kept), at=iso(kept.at_ms))
+
+
+def _worded(kept: _Kept) -> TraceLine:
     match kept:
-        case _Concluded(at_ms, saw):
+        case _Concluded(_, saw):
             line = describe.observation(saw)
             assert line is not None, "it is shown"
             slots = tuple(describe.about(saw))
-            return TraceLine(iso(at_ms), Direction.SELF, None, *_about(line), line.note, _of_a_range(saw), None, slots)
-        case _Passed(at_ms, direction, peer, message, fate):
+            return TraceLine("", Direction.SELF, None, *_about(line), line.note, _of_a_range(saw), None, slots)
+        case _Passed(_, direction, peer, message, fate):
             line = describe.message(message)
             note = "; ".join(part for part in (fate.note, line.note) if part)
             ranged = isinstance(message, Prepare | Promise) and message.last != message.first
             slots = tuple(message.about())
-            return TraceLine(iso(at_ms), direction, peer, *_about(line), note, ranged, fate.in_a_word, slots)
-        case _Worded(_, told):
-            return told
+            return TraceLine("", direction, peer, *_about(line), note, ranged, fate.in_a_word, slots)
+        case _Worded(_, line):
+            return line
 
 
 def _about(line: Line) -> tuple[str, Slot | None, str | None]:

@@ -123,9 +123,9 @@ def test_d1_what_is_chosen_is_told_at_once_and_is_in_the_next_commit() -> None:
     stage.submit(1, "one")
     turn = turn_of(stage, heard(stage, accepted(number, 1)))
     items = list(done(stage, turn))
-    assert [type(item) for item in items] == [Leave, Leave, Tell], "chosen, to both peers"
-    assert isinstance(items[-1], Tell)
-    assert outcomes(Effects(observations=items[-1].observations)) == [(1, EventState.CREATED, 1)]
+    assert [type(item) for item in items] == [Tell, Leave, Leave], "who waits here, then both peers"
+    assert isinstance(items[0], Tell)
+    assert outcomes(Effects(observations=items[0].observations)) == [(1, EventState.CREATED, 1)]
     assert not stage.store.log, "not on its own disk"
     assert turn.next().owes
     turn = turn.next()
