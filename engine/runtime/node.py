@@ -39,7 +39,7 @@ from engine.core.effects import (
     SawStanding,
 )
 from engine.core.explained import describe
-from engine.core.ids import SiteId, Slot, Tick
+from engine.core.ids import NEVER, SiteId, Slot, Tick
 from engine.core.replica import Replica
 from engine.core.run import spans_of
 from engine.core.settings import CHOSEN_WAITS_MAX
@@ -115,6 +115,8 @@ class Node:
         self._faults_shown = 0
         self._scrubbed = Slot(0)
         self._scrub_at = SCRUB_EVERY
+        self._tick_at = Tick(0)
+        self._due = Tick(0)  # of the next pass
 
     def start(self) -> None:
         """The first pass: what the replica does at start. Raises StoreError."""
@@ -129,7 +131,7 @@ class Node:
         parts = self._parts
         try:
             while self._ending is None:
-                await parts.inbox.wait(parts.udp.readable, self._wake_at_s())
+                await parts.inbox.wait(parts.udp.readable, parts.clock.trio_time_s(self._due))
                 if parts.inbox.stop_reason is not None:
                     self._ending = Ending(parts.inbox.stop_reason, EndStatus.CLEAN, ErrorCode.STOPPING)
                 else:
@@ -152,21 +154,6 @@ class Node:
         for asked in unanswered:
             asked.client.fail(CallFailed(code, message, asked.call_id))
 
-    def _wake_at_s(self) -> float:
-        """When the next pass is due, on trio's clock."""
-        parts = self._parts
-        times = (
-            self._replica.deadline(),
-            parts.pending.deadline(),
-            parts.faults.deadline(),
-            parts.subscriptions.deadline(),
-            parts.peer_addresses.deadline(),
-            parts.sizes.deadline(),
-            self._scrub_at,
-            self._commit_at,
-        )
-        return parts.clock.trio_time_s(min([time for time in times if time is not None]))
-
     # One pass
 
     def _pass(self) -> None:
@@ -179,11 +166,24 @@ class Node:
                 break  # A broken replica is not stepped again.
         else:
             self._take_requests(now)
-            if self._replica.deadline() <= now:
+            if self._tick_at <= now:
                 self._turn.take(self._replica.tick(now))
         self._perform(now)
         if self._ending is None:
-            self._afterwards(now)
+            self._go_to_sleep(now)
+
+    def _go_to_sleep(self, now: Tick) -> None:
+        """Does what is due beside the protocol, and finds out when the next pass is."""
+        parts = self._parts
+        if self._faults_shown != parts.faults.changes:
+            self._faults_shown = parts.faults.changes
+            parts.subscriptions.faults()
+        parts.subscriptions.status()
+        parts.links.answer_sizes()
+        if self._chores_at() <= now:
+            self._do_chores(now)
+        self._tick_at = self._replica.deadline()
+        self._due = min(self._tick_at, self._chores_at(), NEVER if self._commit_at is None else self._commit_at)
 
     def _arrivals(self, now: Tick) -> Iterator[Arrival]:
         """What a fault rule let come only now, then what came: what was held is not overtaken by what is newer."""
@@ -206,19 +206,26 @@ class Node:
                 break
         self._turn.take(parts.pending.push(now))
 
-    def _afterwards(self, now: Tick) -> None:
-        """What waits for its time, and is no part of the protocol."""
+    def _chores_at(self) -> Tick:
+        """When something is due that is no part of the protocol. What a rule holds back is due in a pass."""
+        parts = self._parts
+        times = (
+            parts.pending.deadline(),
+            parts.faults.deadline(),
+            parts.subscriptions.deadline(),
+            parts.peer_addresses.deadline(),
+            parts.sizes.deadline(),
+            self._scrub_at,
+        )
+        return min([time for time in times if time is not None])
+
+    def _do_chores(self, now: Tick) -> None:
         parts = self._parts
         parts.pending.tick(now)
-        parts.links.answer_sizes()
         parts.links.ask_sizes(now)
         for peer in parts.peer_addresses.to_resolve(now):
             parts.resolve(peer)
         self._scrub(now)
-        if self._faults_shown != parts.faults.changes:
-            self._faults_shown = parts.faults.changes
-            parts.subscriptions.faults()
-        parts.subscriptions.status()
         parts.subscriptions.flush(now, parts.queries)
 
     def _receive(self, now: Tick, arrival: Arrival) -> None:
