@@ -262,8 +262,7 @@ def _close_store(storage: Storage, ending: Ending) -> Ending:
 
 
 def _tune_garbage_collection() -> None:
-    """What there is at start stays. What comes is freed as it is let go of: hardly anything is part of a cycle, so that
-    looking through all of it for some is rarely worth its time."""
+    """What there is at start stays, and hardly anything is part of a cycle: all is rarely looked through for some."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
 
