@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, islice
 from typing import Final
 
-from msgspec.json import encode
-
 from engine.core.entry import Entry
 from engine.core.ids import Slot
 from engine.core.log.learner import Learner
@@ -45,8 +43,9 @@ def fitting(entries: Sequence[Entry], budget_bytes: int) -> int:
 
 
 def _quoted_bytes(text: str) -> int:
-    """As JSON, without the quotes around it."""
-    return len(encode(text)) - 2
+    """As JSON."""
+    plain_bytes = len(text) if text.isascii() else len(text.encode())
+    return plain_bytes + text.count('"') + text.count("\\")
 
 
 def entry_pages(entries: tuple[Entry, ...], page_bytes: int) -> Iterator[tuple[Entry, ...]]:
