@@ -260,7 +260,7 @@ def test_an_audit_that_found_something_keeps_its_status(
     broken = Violation("R1", Slot(5), SiteId("bob"), "learned something else")
     found = [broken] if status == 12 else []
     report = Report((), (), Slot(5), 3, tuple(found), len(found), (Unreadable(Path("/x"), "x: gone"),), ())
-    monkeypatch.setattr(audit, "audit", lambda _: report)
+    monkeypatch.setattr(audit, "audit", lambda *_: report)
     ended, said = into_full_here("audit", "/x")
     assert ended == status
     assert ("R1 slot 5 at bob" in said) == (status == 12)

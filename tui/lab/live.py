@@ -28,7 +28,7 @@ from tui.client import Client
 from tui.exits import CommandFailed, ExitStatus
 from tui.interrupts import Interrupts
 from tui.lab.live_agreement import Compared, LiveRun, compare
-from tui.lab.live_ground import Ground, own_cluster, running_demo
+from tui.lab.live_ground import Ground, own_cluster, running_demo, timings_of
 from tui.lab.live_guard import Guard
 from tui.lab.live_names import Names
 from tui.lab.live_opening import Opening
@@ -66,7 +66,7 @@ def play_live(title: str, schedule: Schedule, where: Where, say: Callable[[str],
     refused = list(refusals(schedule))
     if refused:
         raise CommandFailed(ExitStatus.BAD_INPUT, f"{title} cannot be played on real sites: {'; '.join(refused)}")
-    simulated = _simulated(title, schedule)
+    simulated = _simulated(title, schedule, where)
     with (
         Interrupts() as interrupts,
         _guarded() as guard,
@@ -85,9 +85,10 @@ def play_live(title: str, schedule: Schedule, where: Where, say: Callable[[str],
             run.put_right()
 
 
-def _simulated(title: str, schedule: Schedule) -> Score:
+def _simulated(title: str, schedule: Schedule, where: Where) -> Score:
+    own = schedule.setup.timings
     try:
-        return score(schedule)
+        return score(schedule, own if where.sites_path is None else timings_of(where.sites_path, own))
     except ScenarioError as bad:
         raise CommandFailed(ExitStatus.BAD_INPUT, str(bad)) from None
     except (Unexpected, Violated) as bad:

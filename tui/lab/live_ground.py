@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
-from engine.config import read_cluster
+from engine.config import Cluster, read_cluster
 from engine.core.ids import SiteId, Tick
 from engine.core.settings import HEARTBEAT_MAX, Timings
 from engine.sim.scenario.schedule import Schedule
@@ -29,7 +29,7 @@ from tui.interrupts import Interrupts
 from tui.lab.live_guard import Guard
 from tui.lab.live_processes import ends_within
 from tui.launch import EngineProcess, engine_command, stop_all
-from tui.selection import LocalSite, local_site
+from tui.selection import LocalSite, local_site, refusals_as_exits
 
 ENDS_S: Final = 30.0
 """How long a process that was killed may take to be gone."""
@@ -192,4 +192,17 @@ def running_demo(schedule: Schedule, sites_path: Path, data: str | None, guard: 
         )
     folder = data_folder(data, cluster.name)
     sites = {name: local_site(cluster, folder, site) for name, site in zip(names, cluster.sites, strict=True)}
-    return RunningDemo(sites, max(1.0, cluster.timings.retransmit / schedule.setup.timings.retransmit), guard)
+    return RunningDemo(sites, _stretch(cluster, schedule.setup.timings), guard)
+
+
+def timings_of(sites_path: Path, scenarios: Timings) -> Timings:
+    """The timings of a running cluster, as long as the scenario's times are. Raises CommandFailed."""
+    with refusals_as_exits():
+        cluster = read_cluster(sites_path)
+    there, stretch = cluster.timings, _stretch(cluster, scenarios)
+    times = (there.heartbeat, there.retransmit, there.fill_every, there.scan_every)
+    return Timings(*(Tick(max(1, round(time / stretch))) for time in times))
+
+
+def _stretch(cluster: Cluster, scenarios: Timings) -> float:
+    return max(1.0, cluster.timings.retransmit / scenarios.retransmit)

@@ -1,9 +1,9 @@
 """What the simulated world does at each line of a scenario: what a live run waits for, and is held against.
 
 Rules that hold here:
-- A scenario is played several times: as it is, then with other chance, on links as uneven as real ones, and with lines
-  that take time, as they do there, so that timers come. What differs between these runs is left to chance, and nothing
-  is asked of it.
+- A scenario is played several times: as it is, then with other chance, with the real sites' timings, on links as uneven
+  as real ones, and with lines that take time, as they do there, so that timers come. What differs between these runs is
+  left to chance, and nothing is asked of it.
 - What each run held before a line, a live run holds before it does that line.
 """
 
@@ -22,6 +22,7 @@ from engine.core.effects import Observation, SawOutcome
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import EventId, SiteId, Slot
 from engine.core.run import slots_of
+from engine.core.settings import Timings
 from engine.core.storage import EventState
 from engine.sim.scenario.expected import Expectation
 from engine.sim.scenario.onlookers import singly
@@ -37,7 +38,8 @@ PAUSES_MS: Final = (0, 10, 40, 120, 300, 1_000, 2_000)
 
 MORE_RUNS_MAX: Final = 40
 MORE_WITHIN_S: Final = 3.0
-"""Then as many more, in the time that there is: each may find something else that chance decides."""
+"""Then as many more, in so much time of a processor, however busy it is: each may find something else that chance
+decides."""
 
 _UNEVEN: Final = Weather(delay_min=1, delay_spread=4)
 
@@ -98,26 +100,27 @@ class Score:
         return frozenset(each for run in self.runs for step in run.steps for each in step.sent)
 
 
-def score(schedule: Schedule) -> Score:
-    """Raises Unexpected or Violated where the scenario fails as it is written, and ScenarioError."""
+def score(schedule: Schedule, timings: Timings) -> Score:
+    """`timings`: those of the real sites, as long as the scenario's times are. Raises Unexpected or Violated where the
+    scenario fails as it is written, and ScenarioError."""
     as_written = _run(schedule, 0)
     runs: list[Run] = []
     too_late: dict[int, int] = {}
-    for run in _others(schedule, as_written.leader):
+    for run in _others(schedule, as_written.leader, timings):
         runs.append(run)
         for line, by_ms in run.too_late.items():
             too_late[line] = min(by_ms, too_late.get(line, by_ms))
     return Score(as_written, runs, too_late)
 
 
-def _others(schedule: Schedule, leader: SiteId | None) -> Iterator[Run]:
+def _others(schedule: Schedule, leader: SiteId | None, timings: Timings) -> Iterator[Run]:
     setup = schedule.setup
     links = tuple(tuple(_UNEVEN if each == STEADY else each for each in row) for row in setup.links)
-    until = time.monotonic() + MORE_WITHIN_S
+    until = time.process_time() + MORE_WITHIN_S
     for more, pause_ms in enumerate(islice(cycle(PAUSES_MS), len(PAUSES_MS) + MORE_RUNS_MAX), 1):
-        if more > len(PAUSES_MS) and time.monotonic() > until:
+        if more > len(PAUSES_MS) and time.process_time() > until:
             return
-        other = replace(setup, seed=setup.seed + 1_000 * more, links=links)
+        other = replace(setup, seed=setup.seed + 1_000 * more, links=links, timings=timings)
         try:
             yield _run(replace(schedule, setup=other, leader=leader), pause_ms)
         except (Unexpected, Violated, ScenarioError):
