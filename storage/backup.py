@@ -14,7 +14,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -116,12 +116,11 @@ def _draft(file: Path) -> Iterator[Path]:
             raise BackupRefused(
                 f"{draft} is being written by another backup: wait for it, or name another file"
             ) from None
-        try:
+        with ExitStack() as undo:
+            undo.callback(draft.unlink, missing_ok=True)
             os.ftruncate(descriptor, 0)
             yield draft
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
+            undo.pop_all()  # by now it has its name, and another backup may be writing the next one
     finally:
         os.close(descriptor)
 

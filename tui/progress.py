@@ -18,7 +18,7 @@ def progress_bar() -> Iterator[ShowProgress]:
         yield lambda _what, _done, _of: None
         return
     from rich.console import Console  # noqa: PLC0415  (most commands never draw one)
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415  (nor this)
 
     columns = (TextColumn("{task.description:<9}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:

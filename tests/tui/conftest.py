@@ -33,7 +33,11 @@ def _parsed_once(self: Stylesheet, *source: Any, **how: Any) -> list[RuleSet]:
     return _parsed[key]
 
 
-Stylesheet._parse_rules = _parsed_once  # type: ignore[method-assign]
+@pytest.fixture(scope="session", autouse=True)
+def style_sheets_are_parsed_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Stylesheet, "_parse_rules", _parsed_once)
+        yield
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -92,6 +92,9 @@ class Shown:
     async def until_shown(self, words: str) -> None:
         await self.until(lambda: words in self.text(), f"never shown: {words!r}")
 
+    async def until_gone(self, words: str) -> None:
+        await self.until(lambda: words not in self.text(), f"it still says: {words!r}")
+
     async def until_painted(self) -> None:
         """Waits until the terminal shows what the screen does."""
         await self.until(lambda: self._glass.lines() == self.lines(), "painted:\n" + "\n".join(self._glass.lines()))

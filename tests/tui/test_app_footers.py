@@ -37,6 +37,10 @@ def offered(pilot: Driven) -> list[Key]:
     return [key for key in (*EVERY, *UNDOING) if f" {key.cap} {key.name}  " in footer and key.action != "app.leave"]
 
 
+async def until_named(pilot: Driven, words: str) -> None:
+    await pilot.until(lambda: words in pilot.lines()[-1], f"never in the footer: {words}")
+
+
 def caps(pilot: Driven) -> set[str]:
     """What is printed on the keys that the last line names; a space stands between two of one name."""
     return {word.split()[0] for word in pilot.lines()[-1].strip().split("  ") if word}
@@ -173,6 +177,6 @@ async def test_a_key_that_undoes_is_called_so(tmp_path: Path) -> None:
             for key, does, undoes in (("space", "space pause", "space follow"), ("z", "z zoom", "z unzoom")):
                 assert does in pilot.lines()[-1]
                 await pilot.press(key)
-                await pilot.until(lambda: undoes in pilot.lines()[-1], f"never: {undoes}")  # noqa: B023
+                await until_named(pilot, undoes)
                 await pilot.press(key)
-                await pilot.until(lambda: does in pilot.lines()[-1], f"never again: {does}")  # noqa: B023
+                await until_named(pilot, does)
