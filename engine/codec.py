@@ -12,7 +12,7 @@ A plaintext is `[life, commit, to_life, [message, ...]]`; a message is an array 
     known        nonce, first, last, [run, ...]
     ask-highest  nonce
     highest      nonce, used_max, prefix
-    hello        nonce, proof or null
+    hello        nonce, proof or null, founders
     welcome      nonce, verdict, challenge or null, reason
     heartbeat    leadership, voting, prefix, used_max, sent, echo or null, held_ms,
                  every_ms, leads or null, reaches, hears or null
@@ -29,16 +29,18 @@ ranges that their annotations say.
 Rules that hold here:
 - A packet is taken whole or rejected whole (W2). Whatever the bytes are, decoding ends in a Packet or in Rejected.
 - msgspec takes values of the one type and range: integers of 0 to 2**53, slots of 1 to 2**53; `true`, `1.0` and `2**64`
-  are none. What a type cannot say is looked at after: every site named is in the cluster, no span ends before it
-  begins, an entry is the no-op or one that its author can have made: `engine.core.entry.decode` takes its body. Tweets,
-  which are nearly all that is said, are known at a glance, and what no text may hold is looked for in the plaintext.
+  are none. What a type cannot say is looked at after: every site is named by a name, no span ends before it begins, an
+  entry is the no-op or one that its author can have made: `engine.core.entry.decode` takes its body. Tweets, which are
+  nearly all that is said, are known at a glance, and what no text may hold is looked for in the plaintext.
+- Whether a site that is named belongs to the cluster is not asked here: the log says who does, and of what another slot
+  than the present one is about, others may know more (M1).
 - The messages of a packet are spread over as many plaintexts as they need (W4), in their order. No message is split:
   what it covers is its own claim (A4, B3). One that is too long goes alone, and then in parts (`engine.parts`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, get_args
 
@@ -47,7 +49,7 @@ from msgspec.json import Decoder as JsonDecoder
 from msgspec.json import Encoder as JsonEncoder
 
 from engine.core.entry import NOOP, REFUSED, TWEET, BadOperation, Entry, decode
-from engine.core.ids import STORE_ID, From0, SiteId, StoreId
+from engine.core.ids import SITE_NAME, STORE_ID, From0, SiteId, StoreId
 from engine.core.messages import Message, Packet, Some
 from engine.core.said import Said
 from engine.core.value import Row
@@ -97,67 +99,72 @@ def encode_packet(packet: Packet, plaintext_bytes_max: int) -> list[bytes]:
     return [start + b",".join(group) + _END for group in groups]
 
 
-class Decoder:
-    """Takes plaintexts of the other sites of one cluster. Every method raises Rejected, and nothing else."""
+def decode_packet(sender: SiteId, plaintext: bytes) -> Packet:
+    """The packet in a plaintext that opened as `sender`'s. Raises Rejected, and nothing else."""
+    try:
+        said = _from_json(plaintext)
+    except ValidationError:
+        raise Rejected(Reason.MESSAGE) from None
+    except (DecodeError, UnicodeDecodeError, RecursionError):
+        raise Rejected(Reason.NOT_JSON) from None
+    if not (_is_store_id(said.life) and (said.to_life is None or _is_store_id(said.to_life))):
+        raise Rejected(Reason.MESSAGE)
+    escape, delete, latin, general = _MARKS
+    clean = not (escape in plaintext or delete in plaintext or latin in plaintext or general in plaintext)
+    for message in said.messages:
+        if type(message) not in _SAID_BY_TYPES:
+            _check(message, clean)
+    return Packet(sender, said.life, said.commit, said.to_life, said.messages)
 
-    def __init__(self, sites: Sequence[SiteId]) -> None:
-        self._sites = frozenset(sites)
 
-    def packet(self, sender: SiteId, plaintext: bytes) -> Packet:
-        """The packet in a plaintext that opened as `sender`'s."""
-        try:
-            said = _from_json(plaintext)
-        except ValidationError:
-            raise Rejected(Reason.MESSAGE) from None
-        except (DecodeError, UnicodeDecodeError, RecursionError):
-            raise Rejected(Reason.NOT_JSON) from None
-        if not (_is_store_id(said.life) and (said.to_life is None or _is_store_id(said.to_life))):
-            raise Rejected(Reason.MESSAGE)
-        escape, delete, latin, general = _MARKS
-        clean = not (escape in plaintext or delete in plaintext or latin in plaintext or general in plaintext)
-        for message in said.messages:
-            if type(message) not in _SAID_BY_TYPES:
-                self._check(message, clean)
-        return Packet(sender, said.life, said.commit, said.to_life, said.messages)
+def _check(message: Message, clean: bool) -> None:
+    """What the types of its fields cannot say. `clean`: nothing in it is REFUSED."""
+    if not all(map(_is_site_name, message.names())):
+        raise Rejected(Reason.SITE)
+    _check_entries(message.carried(), clean)
+    flaw = message.flaw()
+    if flaw is not None:
+        raise Rejected(Reason(flaw))
 
-    def _check(self, message: Message, clean: bool) -> None:
-        """What the types of its fields cannot say. `clean`: nothing in it is REFUSED."""
-        if not self._sites.issuperset(message.names()):
-            raise Rejected(Reason.SITE)
-        self._check_entries(message.carried(), clean)
-        flaw = message.flaw()
-        if flaw is not None:
-            raise Rejected(Reason(flaw))
 
-    def _check_entries(self, entries: Iterable[Entry], clean: bool) -> None:
-        sites, is_tweet, refused = self._sites, TWEET.match, REFUSED.search
-        for entry in entries:
-            body = entry.body
-            if (
-                entry.author not in sites
-                or entry.follows >= entry.number
-                or is_tweet(body) is None
-                or not (clean or refused(body) is None)
-            ):
-                self._check_entry(entry)
+def _check_entries(entries: Iterable[Entry], clean: bool) -> None:
+    is_tweet, refused = TWEET.match, REFUSED.search
+    looked_at: SiteId | None = None
+    for entry in entries:
+        body = entry.body
+        if (
+            entry.follows >= entry.number
+            or is_tweet(body) is None
+            or not (clean or refused(body) is None)
+            or entry.author is None
+            or entry.author != looked_at
+        ):
+            _check_entry(entry)
+            looked_at = entry.author
 
-    def _check_entry(self, entry: Entry) -> None:
-        """The whole truth about one."""
-        if entry.author is None:
-            if entry != NOOP:
-                raise Rejected(Reason.ENTRY)
-            return
-        if entry.author not in self._sites:
-            raise Rejected(Reason.SITE)
-        if not entry.follows < entry.number:  # E5; numbers count from 1
+
+def _check_entry(entry: Entry) -> None:
+    """The whole truth about one."""
+    if entry.author is None:
+        if entry != NOOP:
             raise Rejected(Reason.ENTRY)
-        try:
-            decode(entry.body)
-        except BadOperation:
-            raise Rejected(Reason.ENTRY) from None
+        return
+    if not _is_site_name(entry.author):
+        raise Rejected(Reason.SITE)
+    if not entry.follows < entry.number:  # E5; numbers count from 1
+        raise Rejected(Reason.ENTRY)
+    try:
+        decode(entry.body)
+    except BadOperation:
+        raise Rejected(Reason.ENTRY) from None
 
 
 @lru_cache(maxsize=64)
 def _is_store_id(text: StoreId) -> bool:
     """Every packet names two of the same few."""
     return STORE_ID.match(text) is not None
+
+
+@lru_cache(maxsize=64)
+def _is_site_name(text: SiteId) -> bool:
+    return SITE_NAME.match(text) is not None

@@ -37,7 +37,7 @@ CLUSTER_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,31}\Z")
 KEYS_MAX: Final = 2
 """How many a sites file may name: one, or two while the sites change theirs."""
 
-ENVELOPE_BYTES: Final = 300
+ENVELOPE_BYTES: Final = 330
 """What a datagram holds beside the entries of one message, at most: seal, packet, the message's own fields (W4)."""
 
 
@@ -54,15 +54,17 @@ class Cluster:
     key_files: tuple[str, ...]
     """Of these keys, as the file names them."""
     addresses: Mapping[SiteId, Address]
-    """In the order of the file."""
+    """In the order of the file; that of `added` is the last."""
+    added: SiteId | None
+    """The site of this file, where the cluster had begun without it. It asks those under `sites` with whom (M1)."""
     timings: Timings
     datagram_max_bytes: int | None
     """As the file says; `datagram_sizes` is what holds."""
 
     @property
     def sites(self) -> tuple[SiteId, ...]:
-        """Sorted, so that every site numbers them alike."""
-        return tuple(sorted(self.addresses))
+        """Those under `sites`, sorted: with whom the cluster begins; in the file of an added site, whom it asks."""
+        return tuple(sorted(site for site in self.addresses if site != self.added))
 
     def find(self, name: str) -> SiteId:
         """The site of that name. Raises ConfigError."""
@@ -83,10 +85,9 @@ class Cluster:
         most = self.datagram_max_bytes or DATAGRAM_BYTES_FAR_MOST
         return DatagramSizes(min(most, DATAGRAM_BYTES_FAR), most)
 
-    def settings(self, site: SiteId) -> Settings:
+    def settings(self, site: SiteId, founders: tuple[SiteId, ...]) -> Settings:
         """Messages are cut so that they fit the datagrams with which every path begins."""
-        page_bytes = self.datagram_sizes.first - ENVELOPE_BYTES
-        return Settings(site, self.sites, self.leadership, self.timings, page_bytes)
+        return Settings(site, founders, self.leadership, self.timings, self.datagram_sizes.first - ENVELOPE_BYTES)
 
 
 _DEFAULTS: Final = Timings()
@@ -105,8 +106,10 @@ _EXAMPLES: Final = {
     "key": "`key: cluster.key`",
     "sites": "`sites:` and below it, indented, a line such as `alice: 127.0.0.1:7001` for each site",
 }
+_ADDED_EXAMPLE: Final = "`dave: 192.0.2.14:7001`"
 _TWO_KEYS: Final = "`key: [new.key, old.key]`"
-_SETTINGS: Final = (*_EXAMPLES, *_RANGES)
+_ADDED: Final = "added"
+_SETTINGS: Final = (*_EXAMPLES, _ADDED, *_RANGES)
 
 
 def read_cluster(path: Path) -> Cluster:
@@ -137,6 +140,7 @@ class _Reader:
         name = self._name()
         leadership = self._leadership()
         addresses = self._addresses()
+        added = self._added(addresses)
         key_files = self._key_files()
         keys = self._keys(key_files)
         return Cluster(
@@ -147,6 +151,7 @@ class _Reader:
             second_key=keys[1] if len(keys) == KEYS_MAX else None,
             key_files=tuple(file.text for file in key_files),
             addresses=addresses,
+            added=added,
             timings=Timings(
                 heartbeat=self._ticks("heartbeat_ms", 1, _DEFAULTS.heartbeat),
                 retransmit=self._ticks("retransmit_ms", 1, _DEFAULTS.retransmit),
@@ -183,21 +188,50 @@ class _Reader:
             line = self._section.lines["sites"]
             raise self._error(line, f"a cluster has 1 to {SITES_MAX} sites, not {len(sites.items)}: take some out")
         addresses: dict[SiteId, Address] = {}
-        for name, value in sites.items.items():
-            line = sites.lines[name]
-            try:
-                site, address = check_site_name(name), parse_address(self._text(name, value).text)
-            except ValueError as error:
-                raise self._error(line, str(error)) from None
-            for other, taken in addresses.items():
-                if taken == address:
-                    raise self._error(line, f"{other} has the address {address} already: give {site} another")
-            if "key" not in self._section.items and not address.is_loopback:
-                why = f"{site} is at {address}, not on loopback, so the sites need a shared key"
-                raise self._error(line, f"{why}: write {_EXAMPLES['key']}; `loggos init` makes one")
-            addresses[site] = address
+        for name in sites.items:
+            self._place(sites, name, addresses)
         self._check_that_all_meet(addresses, sites.lines)
         return addresses
+
+    def _added(self, addresses: dict[SiteId, Address]) -> SiteId | None:
+        """The site that is written under `added`, which gets its place among the others."""
+        added = self._section.items.get(_ADDED)
+        if added is None:
+            return None
+        line = self._section.lines[_ADDED]
+        if not isinstance(added, Section) or len(added.items) != 1:
+            why = "names the one site of this file, which was added to the cluster"
+            raise self._error(line, f"{why}: write `added:` and below it, indented, a line such as {_ADDED_EXAMPLE}")
+        [name] = added.items
+        if name in addresses:
+            why = f"{name} is under `sites` already, with those that it asks"
+            raise self._error(
+                added.lines[name],
+                f"{why}: write it under `added` alone, or, if it was there when the cluster began, under `sites` alone",
+            )
+        site = self._place(added, name, addresses)
+        self._check_that_all_meet(addresses, {**self._lines_of("sites"), **added.lines})
+        return site
+
+    def _place(self, section: Section, name: str, addresses: dict[SiteId, Address]) -> SiteId:
+        """Takes a line `name: host:port` in."""
+        line = section.lines[name]
+        try:
+            site, address = check_site_name(name), parse_address(self._text(name, section.items[name]).text)
+        except ValueError as error:
+            raise self._error(line, str(error)) from None
+        for other, taken in addresses.items():
+            if taken == address:
+                raise self._error(line, f"{other} has the address {address} already: give {site} another")
+        if "key" not in self._section.items and not address.is_loopback:
+            why = f"{site} is at {address}, not on loopback, so the sites need a shared key"
+            raise self._error(line, f"{why}: write {_EXAMPLES['key']}; `loggos init` makes one")
+        addresses[site] = address
+        return site
+
+    def _lines_of(self, setting: str) -> Mapping[str, int]:
+        section = self._section.items[setting]
+        return section.lines if isinstance(section, Section) else {}
 
     def _check_that_all_meet(self, addresses: Mapping[SiteId, Address], lines: Mapping[str, int]) -> None:
         """A socket bound to an IPv6 address reaches no IPv4 address, nor one of IPv4 an IPv6 address; `[::]` both."""

@@ -16,7 +16,7 @@ from engine.core.ids import SiteId
 DATAGRAM_BYTES_MAX: Final = 60_000
 """The largest sealed datagram that a site sends or takes; what is longer is OVERSIZE."""
 
-SEAL_BYTES: Final = 44
+SEAL_BYTES: Final = 74
 """How much longer a datagram is than its plaintext: header and tag (`engine.seal`)."""
 
 PLAINTEXT_BYTES_MAX: Final = DATAGRAM_BYTES_MAX - SEAL_BYTES
@@ -68,14 +68,15 @@ class Reason(StrEnum):
     OVERSIZE = "oversize"  # more than DATAGRAM_BYTES_MAX
     VERSION = "version"  # not Loggos, or another version of its wire
     NOT_FOR_US = "not-for-us"  # addressed to another site
-    SENDER = "sender"  # the sender is no other site of the cluster
+    SENDER = "sender"  # the sender is this site itself, or has no name that a site can have
     FORGED = "forged"  # does not open: another key or cluster, changed, or cut short
     # After it is opened: its sender has the key, and speaks otherwise than this version.
     PART = "part"  # a part that does not fit the others of its plaintext (W4)
     SOUNDING = "sounding"  # a question about a length, or an answer, of another form (W4)
+    FOUNDERS = "founders"  # a question about the first list of sites, or an answer, of another form (M1)
     NOT_JSON = "not-json"  # lone surrogates and bytes that are not UTF-8 included
     MESSAGE = "message"  # an unknown type or field, a missing one, a value of a wrong type or out of its range
-    SITE = "site"  # names a site that is not in the cluster
+    SITE = "site"  # names a site by what is no name
     ENTRY = "entry"  # an entry that no author can have made
     INCOMPLETE = "incomplete"  # no datagram: the other parts of one came, and this one did not (W4)
 

@@ -9,20 +9,21 @@ A plaintext that goes whole is JSON and begins with `[`. A part begins with 11 b
 
 Rules that hold here:
 - Each part is a datagram of its own, sealed as any other (W1): nothing gets here that did not open as its sender's.
-- What is kept of incomplete plaintexts is bounded for each sender by itself, in number and in bytes; the oldest one is
-  given up, and counted (R6). A lost part loses its plaintext, as a lost datagram does; the protocol sends it again.
+- What is kept of incomplete plaintexts is bounded for each sender by itself, in number and in bytes, and so are the
+  senders; the oldest one is given up, and counted (R6). A lost part loses its plaintext, as a lost datagram does; the
+  protocol sends it again.
 - A part that does not fit the others of its plaintext is rejected, and they stay (W2).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from engine.core.ids import SiteId
 from engine.datagram import PLAINTEXT_BYTES_MAX, Reason, Rejected, TooLong
+from engine.senders import PerSender
 
 MARK: Final = 1
 NUMBER_BYTES: Final = 8
@@ -85,13 +86,13 @@ class _Sender:
 class Reassembly:
     """The incomplete plaintexts of all senders."""
 
-    def __init__(self, sites: Sequence[SiteId]) -> None:
-        self._senders = {site: _Sender() for site in sites}
+    def __init__(self) -> None:
+        self._senders = PerSender(_Sender)
         self.given_up = 0
         """How many plaintexts lacked a part for too long."""
 
     def kept_bytes(self, sender: SiteId) -> int:
-        return self._senders[sender].size
+        return self._senders.of(sender).size
 
     def take(self, sender: SiteId, part: bytes) -> bytes | None:
         """The plaintext that this part completes, None where others are still missing. Raises Rejected."""
@@ -101,7 +102,7 @@ class Reassembly:
         index, count = part[PART_BYTES - 2], part[PART_BYTES - 1]
         if not index < count or count < 2:
             raise Rejected(Reason.PART)
-        kept = self._senders[sender]
+        kept = self._senders.of(sender)
         if number in kept.complete:
             return None  # a repeat of what was whole
         packet = kept.incomplete.get(number)

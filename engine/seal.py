@@ -1,16 +1,19 @@
 """Plaintexts <-> sealed datagrams: authenticated, encrypted and bound to who says what to whom (W1).
 
-A datagram is a header of 28 bytes, then what AES-256-GCM makes of the plaintext, its tag of 16 bytes included:
+A datagram is a header of 58 bytes, then what AES-256-GCM makes of the plaintext, its tag of 16 bytes included:
 
     byte 0      the magic number, 0x4C
     byte 1      the version of the wire
-    byte 2, 3   sender and addressee: positions in the sorted names of the sites, from 0
-    byte 4-19   the sender's salt
-    byte 20-27  the counter, big-endian
+    byte 2-17   the sender's name, then zeros
+    byte 18-33  the addressee's name, then zeros
+    byte 34-49  the sender's salt
+    byte 50-57  the counter, big-endian
 
 Rules that hold here:
-- key = HKDF-SHA256(cluster key, salt, info); info = version, SHA-256 of the cluster's name and its sites' sorted names
-  (a line each), sender, addressee. So each direction of each pair has a key of its own.
+- key = HKDF-SHA256(cluster key, salt, info); info = version, then the names of cluster, sender and addressee, a newline
+  between them. So each direction of each pair has a key of its own. Who else is in the cluster is no part of it: that
+  changes while it runs (M1).
+- Whoever has the key and a name is heard: what may be believed of whom is not in the list is the replica's to say.
 - The nonce is the counter, the additional data is the header. No nonce is used twice under a key: a process takes a
   fresh random salt, and another one before its counter is used up.
 - Nothing is parsed but the header before a datagram has opened.
@@ -26,10 +29,9 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,14 +41,20 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from engine.cluster_key import WhichKey
-from engine.core.ids import SiteId
+from engine.core.ids import SITE_NAME, SITE_NAME_MAX, SiteId
 from engine.datagram import DATAGRAM_BYTES_MAX, SEAL_BYTES, Reason, Rejected
+from engine.senders import SENDERS_MAX, PerSender
 
 MAGIC: Final = 0x4C
-VERSION: Final = 3
+VERSION: Final = 4
+NAME_BYTES: Final = SITE_NAME_MAX
 SALT_BYTES: Final = 16
 COUNTER_BYTES: Final = 8
-HEADER_BYTES: Final = 4 + SALT_BYTES + COUNTER_BYTES
+_SENDER_AT: Final = 2
+_ADDRESSEE_AT: Final = _SENDER_AT + NAME_BYTES
+_SALT_AT: Final = _ADDRESSEE_AT + NAME_BYTES
+_COUNTER_AT: Final = _SALT_AT + SALT_BYTES
+HEADER_BYTES: Final = _COUNTER_AT + COUNTER_BYTES
 TAG_BYTES: Final = 16
 assert HEADER_BYTES + TAG_BYTES == SEAL_BYTES
 
@@ -56,13 +64,13 @@ COUNTER_MAX: Final = 2**32
 _NAMING_BYTES: Final = 8
 _NO_KEY: Final = b"loggos: no key"
 _NONCE_PAD: Final = bytes(12 - COUNTER_BYTES)
-_KEYS_KEPT_PER_PEER: Final = 4
+_KEYS_KEPT_MAX: Final = 4 * SENDERS_MAX
 
 
 def name_of(header: bytes) -> tuple[str, int]:
     """The salt, as far as it takes to tell processes apart, and the counter of the datagram that begins so. Both ends
     see this name, and no other datagram of its sender has it."""
-    salt, counter = header[4 : 4 + _NAMING_BYTES], header[HEADER_BYTES - COUNTER_BYTES : HEADER_BYTES]
+    salt, counter = header[_SALT_AT : _SALT_AT + _NAMING_BYTES], header[_COUNTER_AT:HEADER_BYTES]
     return salt.hex(), int.from_bytes(counter, "big")
 
 
@@ -82,35 +90,32 @@ class Seal:
         self,
         cluster_key: bytes | None,
         cluster: str,
-        sites: Sequence[SiteId],
         me: SiteId,
         *,
         second_key: bytes | None = None,
         counter_max: int = COUNTER_MAX,
     ) -> None:
-        """`sites` are the names of all sites, sorted, `me` one of them. `second_key` opens what `cluster_key` does not.
-        Raises ValueError if they are not, or where there is a second key without a first."""
-        if list(sites) != sorted(set(sites)) or me not in sites:
-            raise ValueError(f"the sites of a seal are sorted names with {me} among them, not {sites}")
+        """`second_key` opens what `cluster_key` does not. Raises ValueError where there is a second key without a
+        first, or `me` is no name."""
+        if not SITE_NAME.match(me):
+            raise ValueError(f"{me!r} is no name of a site")
         if cluster_key is None and second_key is not None:
             raise ValueError("a second key without a first: all would be sealed under what everybody knows")
         self._keys = {WhichKey.FIRST: _NO_KEY if cluster_key is None else cluster_key}
         if second_key is not None:
             self._keys[WhichKey.SECOND] = second_key
-        self._digest = hashlib.sha256("\n".join([cluster, *sites]).encode()).digest()
-        self._sites = tuple(sites)
-        self._index = {site: index for index, site in enumerate(sites)}
-        self._me = self._index[me]
+        self._cluster = cluster
+        self._me = me
+        self._my_name = _padded(me)
         self._counter_max = counter_max
         self._salt = b""
         self._counter = counter_max
-        self._sending: dict[SiteId, AESGCM] = {}
+        self._sending: dict[SiteId, tuple[bytes, AESGCM]] = {}
         self._receiving: OrderedDict[bytes, tuple[WhichKey, AESGCM]] = OrderedDict()
-        self._receiving_max = _KEYS_KEPT_PER_PEER * len(sites)
-        self._opened = {site: OpenedUnder() for site in sites if site != me}
+        self._opened = PerSender(OpenedUnder)
 
     @property
-    def opened_under(self) -> Mapping[SiteId, OpenedUnder]:
+    def opened_under(self) -> PerSender[OpenedUnder]:
         """Under which key the others' datagrams opened."""
         return self._opened
 
@@ -120,13 +125,14 @@ class Seal:
             self._salt = os.urandom(SALT_BYTES)
             self._counter = 0
             self._sending.clear()
-        peer = self._index[to]
-        key = self._sending.get(to)
-        if key is None:
-            key = self._sending[to] = self._derive(WhichKey.FIRST, self._salt, self._me, peer)
+        kept = self._sending.get(to)
+        if kept is None:
+            start = bytes((MAGIC, VERSION)) + self._my_name + _padded(to) + self._salt
+            kept = self._sending[to] = start, self._derive(WhichKey.FIRST, self._salt, self._me, to)
+        start, key = kept
         counter = self._counter.to_bytes(COUNTER_BYTES, "big")
         self._counter += 1
-        header = bytes((MAGIC, VERSION, self._me, peer)) + self._salt + counter
+        header = start + counter
         return header + key.encrypt(_NONCE_PAD + counter, plaintext, header)
 
     def open(self, datagram: bytes) -> tuple[SiteId, bytes]:
@@ -137,43 +143,56 @@ class Seal:
             raise Rejected(Reason.OVERSIZE)
         if len(datagram) < SEAL_BYTES:
             raise Rejected(Reason.SHORT)
-        magic, version, sender, addressee = datagram[:4]
-        if magic != MAGIC or version != VERSION:
+        if datagram[0] != MAGIC or datagram[1] != VERSION:
             raise Rejected(Reason.VERSION)
-        if addressee != self._me:
+        if datagram[_ADDRESSEE_AT:_SALT_AT] != self._my_name:
             raise Rejected(Reason.NOT_FOR_US)
-        if sender >= len(self._sites) or sender == self._me:
+        sender = _name_in(datagram[_SENDER_AT:_ADDRESSEE_AT])
+        if sender is None or sender == self._me:
             raise Rejected(Reason.SENDER)
-        return self._sites[sender], self._decrypt(sender, datagram)
+        return sender, self._decrypt(sender, datagram)
 
-    def _decrypt(self, sender: int, datagram: bytes) -> bytes:
+    def _decrypt(self, sender: SiteId, datagram: bytes) -> bytes:
         header = datagram[:HEADER_BYTES]
-        salt, nonce = header[4:-COUNTER_BYTES], _NONCE_PAD + header[-COUNTER_BYTES:]
-        name = header[2:-COUNTER_BYTES]  # sender, addressee and salt: what a key is derived for
-        kept = self._receiving.get(name)
+        salt, nonce = header[_SALT_AT:_COUNTER_AT], _NONCE_PAD + header[_COUNTER_AT:]
+        link = header[_SENDER_AT:_COUNTER_AT]  # sender, addressee and salt: what a key is derived for
+        kept = self._receiving.get(link)
         for which, key in self._candidates(salt, sender) if kept is None else (kept,):
             try:
                 plaintext = key.decrypt(nonce, datagram[HEADER_BYTES:], header)
             except InvalidTag:
                 continue
-            self._keep(name, which, key)
-            opened = self._opened[self._sites[sender]]
+            self._keep(link, which, key)
+            opened = self._opened.of(sender)
             opened.latest = which
             opened.second += which is WhichKey.SECOND
             return plaintext
-        raise Rejected(Reason.FORGED, self._sites[sender])
+        raise Rejected(Reason.FORGED, sender)
 
-    def _candidates(self, salt: bytes, sender: int) -> Iterator[tuple[WhichKey, AESGCM]]:
+    def _candidates(self, salt: bytes, sender: SiteId) -> Iterator[tuple[WhichKey, AESGCM]]:
         """What a datagram of a salt that is not known may open under."""
         for which in self._keys:
             yield which, self._derive(which, salt, sender, self._me)
 
-    def _keep(self, name: bytes, which: WhichKey, key: AESGCM) -> None:
-        self._receiving[name] = which, key
-        self._receiving.move_to_end(name)
-        if len(self._receiving) > self._receiving_max:
+    def _keep(self, link: bytes, which: WhichKey, key: AESGCM) -> None:
+        self._receiving[link] = which, key
+        self._receiving.move_to_end(link)
+        if len(self._receiving) > _KEYS_KEPT_MAX:
             self._receiving.popitem(last=False)
 
-    def _derive(self, which: WhichKey, salt: bytes, sender: int, addressee: int) -> AESGCM:
-        info = bytes((VERSION,)) + self._digest + bytes((sender, addressee))
+    def _derive(self, which: WhichKey, salt: bytes, sender: SiteId, addressee: SiteId) -> AESGCM:
+        info = bytes((VERSION,)) + "\n".join((self._cluster, sender, addressee)).encode()
         return AESGCM(HKDF(SHA256(), 32, salt, info).derive(self._keys[which]))
+
+
+def _padded(name: SiteId) -> bytes:
+    return name.encode().ljust(NAME_BYTES, b"\0")
+
+
+def _name_in(padded: bytes) -> SiteId | None:
+    """The name in these bytes of a header; None where they are no site's."""
+    try:
+        name = padded.rstrip(b"\0").decode("ascii")
+    except UnicodeDecodeError:
+        return None
+    return SiteId(name) if SITE_NAME.match(name) else None

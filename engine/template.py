@@ -56,6 +56,9 @@ leadership: elected
 # in brackets and quotes: "[::1]:7001". Host names are resolved when a site starts. The port is UDP.
 sites:
 {sites}
+# A site that was added later (`loggos add`) is not among them: in the file of that site alone it stands by itself, as
+# they do but below `added:`; those above are whom it asks, at first, who belongs to the cluster.
+
 # What may be set besides, with the values that hold when it is not.
 # heartbeat_ms: 500          # how often a site tells the others that it lives, a leader twice as often (50 to 60000);
 #                            # a leader that is silent for two of these is replaced; all sites should say the same

@@ -4,7 +4,8 @@ Rules that hold here:
 - A datagram is opened before anything of it is decoded (W1, `engine.seal`), and decoded whole or not at all (W2,
   `engine.codec`).
 - The first byte of a plaintext tells what it is: `[` begins a packet, 0x01 a part of one, 0x02 a sounding (a challenge
-  of 8 bytes, then zeros), 0x03 its echo (the challenge).
+  of 8 bytes, then zeros), 0x03 its echo (the challenge), 0x04 the question with whom the cluster began (as a sounding,
+  of FOUNDERS_BYTES), 0x05 its answer (the challenge, then the names, sorted, a newline between them).
 - Datagrams are at most as long as the node says for the peer, whatever a packet holds: a message that is longer goes in
   parts (W4, `engine.parts`).
 """
@@ -12,20 +13,26 @@ Rules that hold here:
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from engine.codec import Decoder, encode_packet
-from engine.core.ids import SiteId
+from engine.codec import decode_packet, encode_packet
+from engine.core.ids import SITE_NAME, SITE_NAME_MAX, SITES_MAX, SiteId
 from engine.core.messages import Packet
 from engine.datagram import SEAL_BYTES, Reason, Rejected
 from engine.parts import NUMBER_BYTES, Cutter, Reassembly, is_part
 from engine.seal import OpenedUnder, Seal
+from engine.senders import PerSender
 
 CHALLENGE_BYTES: Final = 8
 _SOUNDING: Final = b"\x02"
 _ECHO: Final = b"\x03"
+_ASK_FOUNDERS: Final = b"\x04"
+_FOUNDERS: Final = b"\x05"
+
+FOUNDERS_BYTES: Final = 1 + CHALLENGE_BYTES + SITES_MAX * (SITE_NAME_MAX + 1)
+"""The plaintext of the question is as long as an answer may be: who plays it again gets no more than he sends (W3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,24 @@ class Echo:
     challenge: bytes
 
 
-Opened = Packet | Sounding | Echo
+@dataclass(frozen=True, slots=True)
+class AskFounders:
+    """With whom did the cluster begin? Asked by a site that has no store yet: so no stores are named (M1)."""
+
+    sender: SiteId
+    challenge: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Founders:
+    """The answer."""
+
+    sender: SiteId
+    challenge: bytes
+    sites: tuple[SiteId, ...]
+
+
+Opened = Packet | Sounding | Echo | AskFounders | Founders
 
 
 class Wire:
@@ -54,17 +78,14 @@ class Wire:
         self,
         cluster_key: bytes | None,
         cluster: str,
-        sites: Sequence[SiteId],
         me: SiteId,
         *,
         second_key: bytes | None = None,
     ) -> None:
-        """`sites` are the sorted names of all sites, `me` one of them; no key: loopback clusters only. `second_key`
-        opens what `cluster_key` does not, and seals nothing."""
-        self._seal = Seal(cluster_key, cluster, sites, me, second_key=second_key)
-        self._decoder = Decoder(sites)
+        """No key: loopback clusters only. `second_key` opens what `cluster_key` does not, and seals nothing."""
+        self._seal = Seal(cluster_key, cluster, me, second_key=second_key)
         self._cutter = Cutter(int.from_bytes(os.urandom(NUMBER_BYTES), "big"))
-        self._reassembly = Reassembly(sites)
+        self._reassembly = Reassembly()
 
     @property
     def given_up(self) -> int:
@@ -72,7 +93,7 @@ class Wire:
         return self._reassembly.given_up
 
     @property
-    def opened_under(self) -> Mapping[SiteId, OpenedUnder]:
+    def opened_under(self) -> PerSender[OpenedUnder]:
         """Under which key the others' datagrams opened."""
         return self._seal.opened_under
 
@@ -92,6 +113,12 @@ class Wire:
     def echo(self, to: SiteId, challenge: bytes) -> bytes:
         return self._seal.seal(to, _ECHO + challenge)
 
+    def ask_founders(self, to: SiteId, challenge: bytes) -> bytes:
+        return self._seal.seal(to, (_ASK_FOUNDERS + challenge).ljust(FOUNDERS_BYTES, b"\0"))
+
+    def tell_founders(self, to: SiteId, challenge: bytes, sites: Iterable[SiteId]) -> bytes:
+        return self._seal.seal(to, _FOUNDERS + challenge + "\n".join(sorted(sites)).encode())
+
     def open(self, datagram: bytes) -> Opened | None:
         """What is in a datagram, or the packet that it completes; None for a part that completes none.
 
@@ -100,13 +127,30 @@ class Wire:
         sender, plaintext = self._seal.open(datagram)
         if is_part(plaintext):
             whole = self._reassembly.take(sender, plaintext)
-            return None if whole is None else self._decoder.packet(sender, whole)
-        match plaintext[:1]:
-            case b"\x02" if len(plaintext) > CHALLENGE_BYTES and not plaintext[1 + CHALLENGE_BYTES :].strip(b"\0"):
-                return Sounding(sender, plaintext[1 : 1 + CHALLENGE_BYTES])
+            return None if whole is None else decode_packet(sender, whole)
+        mark, challenge, rest = plaintext[:1], plaintext[1 : 1 + CHALLENGE_BYTES], plaintext[1 + CHALLENGE_BYTES :]
+        match mark:
+            case b"\x02" if len(challenge) == CHALLENGE_BYTES and not rest.strip(b"\0"):
+                return Sounding(sender, challenge)
             case b"\x03" if len(plaintext) == 1 + CHALLENGE_BYTES:
-                return Echo(sender, plaintext[1:])
+                return Echo(sender, challenge)
             case b"\x02" | b"\x03":
                 raise Rejected(Reason.SOUNDING)
+            case b"\x04" if len(plaintext) == FOUNDERS_BYTES and not rest.strip(b"\0"):
+                return AskFounders(sender, challenge)
+            case b"\x05" if (sites := _names_in(rest)) is not None:
+                return Founders(sender, challenge, sites)
+            case b"\x04" | b"\x05":
+                raise Rejected(Reason.FOUNDERS)
             case _:
-                return self._decoder.packet(sender, plaintext)
+                return decode_packet(sender, plaintext)
+
+
+def _names_in(text: bytes) -> tuple[SiteId, ...] | None:
+    """The names, sorted, that these bytes are; None where they are another thing."""
+    try:
+        names = text.decode("ascii").split("\n")
+    except UnicodeDecodeError:
+        return None
+    sound = all(map(SITE_NAME.match, names)) and names == sorted(set(names)) and len(names) <= SITES_MAX
+    return tuple(map(SiteId, names)) if sound else None

@@ -182,7 +182,8 @@ class Identity:
 
     cluster: str
     site: SiteId
-    sites: tuple[SiteId, ...]
+    sites: tuple[SiteId, ...] | None
+    """With whom the cluster began (M1). None: those that the store names; there has to be one."""
 
 
 def ensure_store(path: Path, identity: Identity, life: StoreId | None = None) -> None:
@@ -250,7 +251,7 @@ def check_identity(meta: Meta, identity: Identity, path: Path) -> None:
         difference = f"cluster {meta.cluster}, not {identity.cluster}"
     elif meta.site != identity.site:
         difference = f"site {meta.site}, not {identity.site}"
-    elif set(meta.sites) != set(identity.sites):
+    elif identity.sites is not None and set(meta.sites) != set(identity.sites):
         gone = sorted(set(meta.sites) - set(identity.sites))
         new = sorted(set(identity.sites) - set(meta.sites))
         changes = [*(f"{site} is missing" for site in gone), *(f"{site} is new" for site in new)]
@@ -261,6 +262,7 @@ def check_identity(meta: Meta, identity: Identity, path: Path) -> None:
 
 
 def _write_new(draft: Path, identity: Identity, life: StoreId) -> None:
+    assert identity.sites is not None, "a store is made once it is known with whom the cluster began"
     meta = Meta(
         site=identity.site,
         cluster=identity.cluster,

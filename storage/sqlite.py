@@ -55,19 +55,22 @@ def open_store(folder: Path, identity: Identity) -> SqliteStorage:
             undo.callback(db.close, True)
             configure(db)
             check_schema(db, path)
-        check_identity(Reader(db, path).meta(), identity, path)
+        meta = Reader(db, path).meta()
+        check_identity(meta, identity, path)
         with sqlite_errors(path, "open"):
             _make_durable(db, path)
             _empty_log(db, path)
         undo.pop_all()
-    return SqliteStorage(db, path, lock)
+    return SqliteStorage(db, path, lock, meta.sites)
 
 
 class SqliteStorage:
     """Implements `engine.core.storage.Storage`."""
 
-    def __init__(self, db: apsw.Connection, path: Path, lock: FolderLock) -> None:
+    def __init__(self, db: apsw.Connection, path: Path, lock: FolderLock, founders: tuple[SiteId, ...]) -> None:
         """Takes over an open, checked database and the lock; `open_store` is the way to get one."""
+        self.founders = founders
+        """With whom the cluster began (M1)."""
         self._db = db
         self._path = path
         self._lock = lock

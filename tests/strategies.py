@@ -153,7 +153,8 @@ answers: Final = st.builds(
 )
 highest_questions: Final = st.builds(AskHighest, nonces)
 highest_answers: Final = st.builds(Highest, nonces, slots_or_none_yet, slots_or_none_yet)
-hellos: Final = st.builds(Hello, nonces, st.none() | nonces)
+digests: Final = st.integers(0, 2**64 - 1).map(lambda number: f"{number:016x}")
+hellos: Final = st.builds(Hello, nonces, st.none() | nonces, digests)
 welcomes: Final = st.builds(Welcome, nonces, st.sampled_from(Verdict), st.none() | nonces, texts)
 heartbeats: Final = st.builds(
     Heartbeat,

@@ -243,6 +243,8 @@ class RejectedFor(StrEnum):
 
     OTHER_LIFE = "other-life"  # it is of, or for, another store than the one that is proved
     STALE_ANSWER = "stale-answer"  # to a greeting that is answered already
+    STRANGER = "stranger"  # it is of a site that is in no list here
+    OTHER_FOUNDERS = "other-founders"  # its cluster began with other sites than this one's (M1)
 
 
 class SawRejected(Value):

@@ -34,7 +34,8 @@ SITES_MAX: Final = 9
 NEVER: Final = Tick(2**62)
 """The deadline of what waits for no time."""
 
-SITE_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,15}\Z")
+SITE_NAME_MAX: Final = 16
+SITE_NAME: Final = re.compile(rf"[a-z][a-z0-9-]{{0,{SITE_NAME_MAX - 1}}}\Z")
 STORE_ID: Final = re.compile(r"[0-9a-f]{16}\Z")
 
 

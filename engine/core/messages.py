@@ -294,11 +294,13 @@ class Highest(Said, tag="highest"):
 
 
 class Hello(Said, tag="hello"):
-    """Asks what the addressee remembers of this site's store. `proof` is the addressee's challenge, None at first."""
+    """Asks what the addressee remembers of this site's store. `proof` is the addressee's challenge, None at first;
+    `founders` the digest of the sites with which the sender's cluster began: with those of another nobody counts."""
 
     role = Role.SIGN
     nonce: From0[Nonce]
     proof: From0[Nonce] | None
+    founders: Annotated[str, Meta(pattern=DIGEST.pattern)]
 
     def note(self) -> str:
         return "do you remember this store?" if self.proof is None else "the proof you asked for"

@@ -18,7 +18,7 @@ from typing import assert_never
 
 from engine.core.broken import BrokenRule
 from engine.core.consensus import Consensus, Onlooker
-from engine.core.effects import Effects, SawApplied
+from engine.core.effects import Effects, RejectedFor, SawApplied, SawRejected
 from engine.core.entry import Entry
 from engine.core.events.sessions import Sessions
 from engine.core.events.situation import Situation
@@ -58,6 +58,7 @@ from engine.core.messages import (
     Welcome,
 )
 from engine.core.peers.bundle import bundled
+from engine.core.peers.founders import Founders
 from engine.core.peers.heartbeats import Peers
 from engine.core.peers.lives import Lives
 from engine.core.run import Run, slots_of
@@ -118,6 +119,7 @@ class Replica:
         self._peers = Peers(settings)
         self._consensus = consensus = Consensus(settings, stored, log, random)
         self._lives = Lives(settings, consensus.members, stored, random)
+        self._founders = Founders(settings)
         self._learner = consensus.learner
         self._proposer = consensus.proposer
         self._sessions = Sessions(settings.site, stored.number_max, stored.open_events)
@@ -138,7 +140,9 @@ class Replica:
         consensus.onlooker = _Around(
             settings.site, self._learner, self._filler, self._sessions, self._policy, self._lives
         )
-        self._readings = Readings(parts, self._lives, self._filler, self._reads, self._policy, hindrances)
+        self._readings = Readings(
+            parts, self._founders, self._lives, self._filler, self._reads, self._policy, hindrances
+        )
 
     # Steps
 
@@ -292,7 +296,12 @@ class Replica:
         self._lives.start(step)
 
     def _receive(self, step: Step, packet: Packet) -> None:
+        if not self._lives.knows(packet.sender):
+            step.tell(SawRejected(RejectedFor.STRANGER, packet.sender))
+            return
         for message in packet.messages:
+            if isinstance(message, Hello) and not self._founders.began_alike(step, packet.sender, message):
+                continue
             if type(message) in GREETINGS:
                 if self._lives.greeted(step, packet, message):
                     self._peers.heard(step, packet.sender)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
+from hashlib import sha256
 from typing import Final
 
 from engine.core.ids import NUMBER_MAX, SiteId, Tick, quorum_size
@@ -56,7 +58,7 @@ class Timings:
 @dataclass(frozen=True, slots=True)
 class Settings:
     site: SiteId
-    sites: tuple[SiteId, ...]  # sorted, this site included
+    sites: tuple[SiteId, ...]  # with whom the cluster began, sorted; all later lists follow from the log (M1)
     leadership: Leadership
     timings: Timings = Timings()
     page_bytes: int = 1_100
@@ -68,7 +70,15 @@ class Settings:
 
     quorum: int = field(init=False)
     peers: tuple[SiteId, ...] = field(init=False)  # all but this site
+    founders: str = field(init=False)
+    """The digest of `sites`: who begins with other sites is in another cluster, whatever its name and key."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "quorum", quorum_size(len(self.sites)))
         object.__setattr__(self, "peers", tuple(site for site in self.sites if site != self.site))
+        object.__setattr__(self, "founders", founders_digest(self.sites))
+
+
+@lru_cache(maxsize=64)
+def founders_digest(sites: tuple[SiteId, ...]) -> str:
+    return sha256("\n".join(sorted(sites)).encode()).hexdigest()[:16]

@@ -7,7 +7,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,6 +15,7 @@ from engine.contract.status import KeyFiles
 from engine.core.ids import SiteId, Tick, named
 from engine.core.views import PeerView
 from engine.seal import OpenedUnder
+from engine.senders import PerSender
 
 UNOPENED_FOR: Final = Tick(10_000)
 """What does not open is told so long after it came, or for as many heartbeats as a peer that is heard counts as up."""
@@ -23,17 +24,22 @@ _BEATS: Final = 4
 
 
 @dataclass(slots=True)
+class _Unopened:
+    latest: Tick | None = None
+
+
+@dataclass(slots=True)
 class KeysHeard:
     """`files` are the names of this site's key files, none without a key; `heartbeat` is its own."""
 
     files: tuple[str, ...]
-    opened_under: Mapping[SiteId, OpenedUnder]
+    opened_under: PerSender[OpenedUnder]
     heartbeat: Tick
-    _unopened: dict[SiteId, Tick] = field(default_factory=dict)
+    _unopened: PerSender[_Unopened] = field(default_factory=lambda: PerSender(_Unopened))
 
     def unopened(self, now: Tick, claimed: SiteId) -> None:
         """A datagram came in this name and opened under no key."""
-        self._unopened[claimed] = now
+        self._unopened.of(claimed).latest = now
 
     @property
     def told(self) -> KeyFiles | None:
@@ -44,22 +50,24 @@ class KeysHeard:
 
     def of(self, peer: SiteId) -> str | None:
         """Under which key its latest datagram opened: `first`, `second`; None before any did, and without keys."""
-        return self.opened_under[peer].latest if self.files else None
+        opened = self.opened_under.get(peer)
+        return opened.latest if self.files and opened is not None else None
 
     @property
     def second(self) -> dict[str, int]:
         """How many datagrams of each peer opened under the second key."""
-        return {site: opened.second for site, opened in self.opened_under.items() if opened.second}
+        return {site: opened.second for site, opened in self.opened_under if opened.second}
 
     def mismatch(self, now: Tick, peers: Iterable[PeerView]) -> str | None:
         """Whose datagrams do not open, and what to do, in words."""
         since = now - max(UNOPENED_FOR, _BEATS * self.heartbeat)
-        names = [peer.site for peer in peers if not peer.up and self._unopened.get(peer.site, since) > since]
+        recent = {site for site, unopened in self._unopened if (unopened.latest or since) > since}
+        names = [peer.site for peer in peers if not peer.up and peer.site in recent]
         if not names:
             return None
         keys = " or ".join(self.files)
         under = f"under {keys} here" if keys else "here, without a key"
         return (
-            f"what comes in the name of {named(names)} does not open {under}: make key, cluster and names alike in both"
-            " sites files, and restart the site whose differed"
+            f"what comes in the name of {named(names)} does not open {under}: make key and cluster alike in both sites"
+            " files, and restart the site whose differed"
         )

@@ -12,7 +12,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -34,7 +34,8 @@ from engine.runtime.sizes import Sizes
 from engine.runtime.trace import Trace
 from engine.runtime.udp import Datagram, UdpSocket
 from engine.seal import HEADER_BYTES, OpenedUnder
-from engine.wire import Echo, Opened, Sounding
+from engine.senders import PerSender
+from engine.wire import AskFounders, Echo, Founders, Opened, Sounding
 
 ECHOES_PER_PASS: Final = 16
 """So many questions about lengths of one peer are answered in one pass; a round of them has fewer."""
@@ -49,13 +50,15 @@ class Sealer(Protocol):
 
     def echo(self, to: SiteId, challenge: bytes) -> bytes: ...
 
+    def tell_founders(self, to: SiteId, challenge: bytes, sites: Iterable[SiteId]) -> bytes: ...
+
     def open(self, datagram: bytes) -> Opened | None: ...
 
     @property
     def given_up(self) -> int: ...
 
     @property
-    def opened_under(self) -> Mapping[SiteId, OpenedUnder]: ...
+    def opened_under(self) -> PerSender[OpenedUnder]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class Links:
     def __init__(
         self,
         *,
+        founders: Sequence[SiteId],
         replica: Replica,
         wire: Sealer,
         sizes: Sizes,
@@ -82,6 +86,7 @@ class Links:
         counts: NodeCounts,
         clock: Clock,
     ) -> None:
+        self._founders = founders
         self._replica = replica
         self._wire = wire
         self._sizes = sizes
@@ -94,6 +99,7 @@ class Links:
         self._counts = counts
         self._clock = clock
         self._echoes: dict[SiteId, list[bytes]] = {}
+        self._asked_founders: list[tuple[AskFounders, Address]] = []
         faults.lost = self._lost
 
     def take(self, now: Tick, datagram: Datagram) -> list[Arrival]:
@@ -115,6 +121,11 @@ class Links:
                     waiting.append(challenge)
             case Echo(sender, challenge):
                 self._sizes.answered(now, sender, challenge)
+            case AskFounders():
+                if len(self._asked_founders) < ECHOES_PER_PASS:
+                    self._asked_founders.append((opened, datagram.source))
+            case Founders():
+                pass  # this site asked before it had a store, and has one
             case None:
                 self._count_given_up()
         return []
@@ -182,8 +193,13 @@ class Links:
         for message in packet.messages:
             self._trace.message(at_ms, Direction.OUT, leave.to, message, fate)
 
-    def answer_sizes(self) -> None:
-        """Answers those who asked how long datagrams may be (W4)."""
+    def answer_bare(self) -> None:
+        """Answers those who asked how long datagrams may be (W4), and with whom the cluster began (M1): of one that has
+        not begun, nobody knows whether its sites agree on that."""
+        if self._asked_founders and (self._replica.prefix > 0 or self._replica.view(0).voting):
+            for asked, source in self._asked_founders:
+                self._udp.send(self._wire.tell_founders(asked.sender, asked.challenge, self._founders), source)
+        self._asked_founders.clear()
         for peer, challenges in self._echoes.items():
             for challenge in challenges:
                 self._send_bare(peer, self._wire.echo(peer, challenge))

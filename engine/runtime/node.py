@@ -179,7 +179,7 @@ class Node:
             self._faults_shown = parts.faults.changes
             parts.subscriptions.faults()
         parts.subscriptions.status()
-        parts.links.answer_sizes()
+        parts.links.answer_bare()
         if self._chores_at() <= now:
             self._do_chores(now)
         self._tick_at = self._replica.deadline()

@@ -124,10 +124,10 @@ class Sizes:
             self._ask(peer, now, peer.size)
 
     def answered(self, now: Tick, site: SiteId, challenge: bytes) -> None:
-        peer = self._peers[site]
-        asked = peer.round
+        peer = self._peers.get(site)
+        asked = None if peer is None else peer.round
         length = None if asked is None else asked.challenges.pop(challenge, None)
-        if asked is None or length is None:
+        if peer is None or asked is None or length is None:
             return
         asked.answered = max(length, asked.answered or 0)
         asked.challenges = {each: size for each, size in asked.challenges.items() if size > length}

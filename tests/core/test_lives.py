@@ -23,7 +23,7 @@ from engine.core.messages import (
     Verdict,
     Welcome,
 )
-from engine.core.settings import Leadership
+from engine.core.settings import Leadership, founders_digest
 from engine.core.storage import (
     NO_VOTE,
     EventState,
@@ -63,12 +63,16 @@ def packet(stage: Stage, sender: SiteId, *messages: Message, life: StoreId | Non
     return Packet(sender, life or life_of(sender), commit, stage.store.life, messages)
 
 
+def hello(stage: Stage, nonce: int, proof: Nonce | None = None) -> Hello:
+    return Hello(Nonce(nonce), proof, stage.settings.founders)
+
+
 def greet(stage: Stage, nonce: int, *, life: StoreId | None = None, commit: int = 1, sender: SiteId = ALICE) -> Welcome:
     """A whole greeting by another site's store: a hello, and once more with the challenge as proof."""
-    first = stage.hear_packet(packet(stage, sender, Hello(Nonce(nonce), None), life=life, commit=commit))
+    first = stage.hear_packet(packet(stage, sender, hello(stage, nonce), life=life, commit=commit))
     (challenged,) = sent_to(first, sender, Welcome)
     assert challenged.verdict is Verdict.UNPROVEN
-    proof = Hello(Nonce(nonce + 1), challenged.challenge)
+    proof = hello(stage, nonce + 1, challenged.challenge)
     (answer,) = sent_to(stage.hear_packet(packet(stage, sender, proof, life=life, commit=commit)), sender, Welcome)
     assert answer.nonce == nonce + 1
     return answer
@@ -216,8 +220,8 @@ def test_d5_only_voters_count_as_reachable() -> None:
 
 def test_d5_the_first_store_of_a_site_is_recorded_durably_before_that_is_said() -> None:
     stage = Stage(3, site=BOB).vote()
-    (challenged,) = sent_to(stage.hear_packet(packet(stage, ALICE, Hello(Nonce(1), None))), ALICE, Welcome)
-    effects = stage.hear_packet(packet(stage, ALICE, Hello(Nonce(2), challenged.challenge), commit=4))
+    (challenged,) = sent_to(stage.hear_packet(packet(stage, ALICE, hello(stage, 1))), ALICE, Welcome)
+    effects = stage.hear_packet(packet(stage, ALICE, hello(stage, 2, challenged.challenge), commit=4))
     assert [answer.verdict for _, answer in sent(effects, Welcome)] == [Verdict.RECORDED]
     assert written(effects, WritePeer) == [WritePeer(PeerMemory(ALICE, life_of(ALICE), 4))]
 
@@ -302,7 +306,7 @@ def test_d5_a_challenge_brought_out_by_an_old_duplicate_proves_nothing_of_an_old
     """The copy of commit 6 greets with a nonce of its own: what bob heard since then counts against it."""
     stage = Stage(3, site=BOB).vote()
     greet(stage, 1, commit=5)
-    stage.hear_packet(packet(stage, ALICE, Hello(Nonce(1), None), commit=5))
+    stage.hear_packet(packet(stage, ALICE, hello(stage, 1), commit=5))
     stage.hear_packet(packet(stage, ALICE, beat(), commit=1_000))
     assert greet(stage, 21, commit=6).verdict is Verdict.LOST_DISK
 
@@ -311,11 +315,15 @@ def test_d5_commits_that_overtake_a_hello_do_not_count_against_it() -> None:
     """The proof left at commit 5; a later packet at commit 9 arrives before it. Nothing was lost."""
     stage = Stage(3, site=BOB).vote()
     greet(stage, 1, commit=4)
-    (challenged,) = sent_to(stage.hear_packet(packet(stage, ALICE, Hello(Nonce(3), None), commit=5)), ALICE, Welcome)
+    (challenged,) = sent_to(
+        stage.hear_packet(packet(stage, ALICE, hello(stage, 3), commit=5)),
+        ALICE,
+        Welcome,
+    )
     stage.hear_packet(packet(stage, ALICE, beat(), commit=9))
-    repeated = stage.hear_packet(packet(stage, ALICE, Hello(Nonce(3), None), commit=5))
+    repeated = stage.hear_packet(packet(stage, ALICE, hello(stage, 3), commit=5))
     assert sent_to(repeated, ALICE, Welcome) == [challenged], "a repeated hello is the same hello"
-    proof = stage.hear_packet(packet(stage, ALICE, Hello(Nonce(4), challenged.challenge), commit=5))
+    proof = stage.hear_packet(packet(stage, ALICE, hello(stage, 4, challenged.challenge), commit=5))
     assert [answer.verdict for _, answer in sent(proof, Welcome)] == [Verdict.RECORDED]
 
 
@@ -385,21 +393,21 @@ def test_w1_a_site_that_has_not_greeted_is_nobody() -> None:
 def test_w1_a_hello_without_proof_changes_nothing_but_is_answered() -> None:
     """It may be a replay: the life that it names is taken over only once it proves that it is here now."""
     stage = Stage(3, site=BOB).vote()
-    effects = stage.hear_packet(packet(stage, ALICE, Hello(Nonce(1), None), life=OTHER_LIFE))
+    effects = stage.hear_packet(packet(stage, ALICE, hello(stage, 1), life=OTHER_LIFE))
     (answer,) = sent_to(effects, ALICE, Welcome)
     assert answer.verdict is Verdict.UNPROVEN
     assert not effects.writes
     assert not told(effects, SawProof)
     assert not told(stage.hear(ALICE, beat()), SawRejected), "the life of before is still the one that counts"
-    guess = stage.hear_packet(packet(stage, ALICE, Hello(Nonce(2), Nonce(12_345)), life=OTHER_LIFE))
+    guess = stage.hear_packet(packet(stage, ALICE, hello(stage, 2, Nonce(12_345)), life=OTHER_LIFE))
     assert [again.verdict for _, again in sent(guess, Welcome)] == [Verdict.UNPROVEN]
     assert not told(guess, SawProof)
 
 
 def test_w1_a_replayed_proof_proves_nothing() -> None:
     stage = Stage(3, site=BOB).vote()
-    (challenged,) = sent_to(stage.hear_packet(packet(stage, ALICE, Hello(Nonce(1), None))), ALICE, Welcome)
-    proof = packet(stage, ALICE, Hello(Nonce(2), challenged.challenge))
+    (challenged,) = sent_to(stage.hear_packet(packet(stage, ALICE, hello(stage, 1))), ALICE, Welcome)
+    proof = packet(stage, ALICE, hello(stage, 2, challenged.challenge))
     assert told(stage.hear_packet(proof), SawProof) == [SawProof(ALICE)]
     replayed = stage.hear_packet(proof)
     assert not told(replayed, SawProof)
@@ -435,9 +443,9 @@ def test_w1_every_packet_but_the_first_hello_names_both_lives() -> None:
     assert stage.replica.packet(BOB, (beat(),)) == Packet(
         ALICE, stage.store.life, stage.store.commits, life_of(BOB), (beat(),)
     )
-    assert stage.replica.packet(BOB, (Hello(Nonce(1), None),)).to_life is None
-    assert stage.replica.packet(BOB, (Hello(Nonce(1), Nonce(2)),)).to_life == life_of(BOB)
-    stage.hear_packet(packet(stage, BOB, Hello(Nonce(1), None), life=OTHER_LIFE))
+    assert stage.replica.packet(BOB, (hello(stage, 1),)).to_life is None
+    assert stage.replica.packet(BOB, (hello(stage, 1, Nonce(2)),)).to_life == life_of(BOB)
+    stage.hear_packet(packet(stage, BOB, hello(stage, 1), life=OTHER_LIFE))
     answer = Welcome(Nonce(1), Verdict.UNPROVEN, Nonce(2), "")
     assert stage.replica.packet(BOB, (answer,)).to_life == OTHER_LIFE, "a welcome answers the life that said hello"
 
@@ -472,3 +480,17 @@ def test_a_silent_peer_is_greeted_anew_in_case_one_of_us_has_another_life() -> N
 def test_d5_highest_is_answered_by_voters() -> None:
     stage = Stage(3).vote()
     assert sent(stage.hear(BOB, AskHighest(Nonce(5))), Highest) == [(BOB, Highest(Nonce(5), Slot(0), Slot(0)))]
+
+
+def test_m1_whose_cluster_began_with_other_sites_is_not_heard_until_that_is_mended() -> None:
+    """Its lists are others, so it is in another cluster, whatever the name and the key. Neither records the other."""
+    stage = Stage(3, site=BOB).vote()
+    for proof in (None, Nonce(2)):
+        foreign = stage.hear_packet(packet(stage, ALICE, Hello(Nonce(1), proof, founders_digest(SITES[:4]))))
+        assert (sent(foreign, Welcome), written(foreign, WritePeer)) == ([], [])
+        assert told(foreign, SawRejected) == [SawRejected(RejectedFor.OTHER_FOUNDERS, ALICE)]
+        mismatch = stage.replica.view(0).mismatch
+        assert mismatch is not None
+        assert mismatch.startswith("alice began with other sites than this site, which began with alice, bob and carol")
+    assert greet(stage, 3).verdict is Verdict.RECORDED
+    assert stage.replica.view(0).mismatch is None

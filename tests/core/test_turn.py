@@ -204,7 +204,7 @@ def test_d1_d2_nothing_is_handed_out_after_a_commit_that_is_not_reported() -> No
 
 def test_w1_a_greeting_leaves_alone_and_first() -> None:
     """It addresses another life than the rest may (D5)."""
-    hello = Hello(Nonce(5), None)
+    hello = Hello(Nonce(5), None, "0" * 16)
     items = [*Turn[None](Stage().replica, Effects(sends=[Send(BOB, an_acceptance()), Send(BOB, hello)])).items()]
     assert items[:-1] == [Leave(BOB, [hello], None), Leave(BOB, [an_acceptance()], None)]
 

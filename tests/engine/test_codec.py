@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from engine.codec import Decoder, encode_packet
+from engine.codec import decode_packet, encode_packet
 from engine.core.entry import REFUSED, TEXT_MAX, TWEET, BadOperation, Tweet, decode
 from engine.core.ids import NUMBER_MAX, Nonce, Slot, StoreId
 from engine.core.messages import Ask, AskHighest, Message, Packet
@@ -23,7 +23,6 @@ from tests.strategies import SITES
 
 ALICE, BOB, _CAROL = SITES
 LIFE: Final = StoreId("0123456789abcdef")
-DECODER: Final = Decoder(SITES)
 
 STRATEGIES: Final[dict[str, SearchStrategy[Message]]] = {
     "prepare": strategies.prepares,
@@ -64,7 +63,7 @@ MESSAGES: Final[dict[str, list[object]]] = {
     "known": ["known", 9, 3, 8, [[4, [ENTRY]]]],
     "ask-highest": ["ask-highest", 9],
     "highest": ["highest", 9, 8, 0],
-    "hello": ["hello", 9, None],
+    "hello": ["hello", 9, None, "0123456789abcdef"],
     "welcome": ["welcome", 9, "unproven", 4, "say hello again"],
     "heartbeat": ["heartbeat", "none", True, 0, 8, 1_000, None, 0, 500, None, False, None],
     "hand-on": ["hand-on", [ENTRY], False],
@@ -92,13 +91,13 @@ def _plaintext(*messages: object) -> bytes:
 
 def _reason(plaintext: bytes) -> Reason:
     with pytest.raises(Rejected) as rejected:
-        DECODER.packet(ALICE, plaintext)
+        decode_packet(ALICE, plaintext)
     return rejected.value.reason
 
 
 def _taken(plaintext: bytes) -> Packet | None:
     try:
-        return DECODER.packet(ALICE, plaintext)
+        return decode_packet(ALICE, plaintext)
     except Rejected:
         return None
 
@@ -114,19 +113,19 @@ def test_every_message_comes_back_as_it_was(word: str, data: st.DataObject) -> N
     packet = _packet(data.draw(STRATEGIES[word]))
     [plaintext] = encode_packet(packet, 10**6)
     assert orjson.loads(plaintext)[3][0][0] == word
-    assert DECODER.packet(ALICE, plaintext) == packet
+    assert decode_packet(ALICE, plaintext) == packet
 
 
 @pytest.mark.parametrize("word", MESSAGES)
 def test_the_examples_are_what_is_written(word: str) -> None:
     plaintext = _plaintext(MESSAGES[word])
-    assert encode_packet(DECODER.packet(ALICE, plaintext), 10**6) == [plaintext]
+    assert encode_packet(decode_packet(ALICE, plaintext), 10**6) == [plaintext]
 
 
 @given(packet=strategies.packets(ALICE), plaintext_bytes_max=st.integers(1, 4_000))
 def test_w4_a_packet_is_spread_over_plaintexts_that_fit(packet: Packet, plaintext_bytes_max: int) -> None:
     plaintexts = encode_packet(packet, plaintext_bytes_max)
-    parts = [DECODER.packet(ALICE, plaintext) for plaintext in plaintexts]
+    parts = [decode_packet(ALICE, plaintext) for plaintext in plaintexts]
     assert tuple(message for part in parts for message in part.messages) == packet.messages
     for part, plaintext in zip(parts, plaintexts, strict=True):
         assert (part.life, part.commit, part.to_life) == (packet.life, packet.commit, packet.to_life)
@@ -159,7 +158,7 @@ def test_w2_no_bytes_are_an_error(noise: bytes) -> None:
 
 HOSTILE: Final[SearchStrategy[object]] = st.sampled_from(
     [
-        *(None, True, False, "", "zoe", "alice", "prepare", "accept", "none", 1.0, 0.5, 1e300, [], {}, [[]], {"a": 1}),
+        *(None, True, False, "", "Zoe", "alice", "prepare", "accept", "none", 1.0, 0.5, 1e300, [], {}, [[]], {"a": 1}),
         *(-1, 0, 1, NUMBER_MAX, NUMBER_MAX + 1, 2**63, 2**64 - 1),
     ]
 ).map(copy.deepcopy)  # a later change reaches into an earlier one
@@ -228,7 +227,7 @@ def test_w2_a_packet_of_another_form_is_rejected(plaintext: bytes, reason: Reaso
         (["Prepare", [2, "alice"], 1, None], Reason.MESSAGE),
         (["prepare", [2, "alice"], 1], Reason.MESSAGE),
         (["prepare", [2, "alice"], 1, None, None], Reason.MESSAGE),
-        (["prepare", [2, "zoe"], 1, None], Reason.SITE),
+        (["prepare", [2, "Zoe"], 1, None], Reason.SITE),
         (["prepare", [True, "alice"], 1, None], Reason.MESSAGE),
         (["prepare", [2.0, "alice"], 1, None], Reason.MESSAGE),
         (["prepare", [2, "alice"], "1", None], Reason.MESSAGE),
@@ -249,7 +248,7 @@ def test_w2_a_packet_of_another_form_is_rejected(plaintext: bytes, reason: Reaso
         (["promise", [2, "alice"], 1, 4, [[3, [1, "bob"], []]], [], []], Reason.MESSAGE),
         (["promise", [2, "alice"], 1, 4, [[2**53, [1, "bob"], [ENTRY, ENTRY]]], [], []], Reason.MESSAGE),
         (["promise", [2, "alice"], 1, 4, [], [[2**53, [ENTRY, ENTRY]]], []], Reason.MESSAGE),
-        (["promise", [2, "alice"], 1, 4, [[3, [1, "zoe"], [ENTRY]]], [], []], Reason.SITE),
+        (["promise", [2, "alice"], 1, 4, [[3, [1, "Zoe"], [ENTRY]]], [], []], Reason.SITE),
         (["refused", [2, "alice"], "accept", []], Reason.MESSAGE),
         (["chosen", 3, 3, None, []], Reason.MESSAGE),
         (["chosen", 3, 4, None, [ENTRY]], Reason.MESSAGE),
@@ -280,9 +279,9 @@ def test_w2_a_packet_of_another_form_is_rejected(plaintext: bytes, reason: Reaso
         (["slot-state", 9, 43, True, None, [1, "bob"], "0123456789ABCDEF", None, False, None, []], Reason.MESSAGE),
         (["slot-state", 9, 43, True, [2**53 + 1, "bob"], None, None, None, False, None, []], Reason.MESSAGE),
         (["slot-state", 9, 43, True, None, None, None, None, True, ["said", None, "bob", [], 1], []], Reason.MESSAGE),
-        (["slot-state", 9, 43, True, None, None, None, None, True, ["known", None, "zoe", [], 1], []], Reason.SITE),
+        (["slot-state", 9, 43, True, None, None, None, None, True, ["known", None, "Zoe", [], 1], []], Reason.SITE),
         (
-            ["slot-state", 9, 43, True, None, None, None, None, True, ["votes", None, "bob", ["zoe"], 1], []],
+            ["slot-state", 9, 43, True, None, None, None, None, True, ["votes", None, "bob", ["Zoe"], 1], []],
             Reason.SITE,
         ),
         (
@@ -309,7 +308,7 @@ def test_w2_a_number_that_json_reads_as_a_float_is_rejected(number: str) -> None
 @pytest.mark.parametrize(
     ("entry", "reason"),
     [
-        (["zoe", 7, 6, ENTRY[3]], Reason.SITE),
+        (["Zoe", 7, 6, ENTRY[3]], Reason.SITE),
         ([None, 7, 6, ENTRY[3]], Reason.ENTRY),
         ([None, 1, 0, ""], Reason.ENTRY),
         ([None, False, 0, ""], Reason.MESSAGE),
@@ -417,4 +416,4 @@ def test_a_tweet_is_known_at_a_glance(body: str) -> None:
 
 def test_a_question_keeps_its_spans() -> None:
     ask = Ask(Nonce(1), ((Slot(1), Slot(3)), (Slot(5), Slot(5))))
-    assert DECODER.packet(BOB, encode_packet(_packet(ask), 1_000)[0]).messages == (ask,)
+    assert decode_packet(BOB, encode_packet(_packet(ask), 1_000)[0]).messages == (ask,)

@@ -62,7 +62,35 @@ def test_a_good_file(folder: Path) -> None:
     ]
     assert cluster.sites == ("alice", "bob", "carol")
     assert cluster.timings == Timings()
-    assert cluster.settings(cluster.find("bob")).sites == cluster.sites
+    assert cluster.settings(cluster.find("bob"), cluster.sites).sites == cluster.sites
+
+
+ADDED = GOOD + "added:\n  dave: localhost:7004\n"
+
+
+def test_m1_a_site_that_was_added_stands_beside_those_that_it_asks(folder: Path) -> None:
+    cluster = _read(folder, ADDED)
+    assert (cluster.added, cluster.sites) == ("dave", ("alice", "bob", "carol"))
+    assert cluster.addresses[cluster.find("dave")] == Address("localhost", 7004)
+    assert _read(folder, GOOD).added is None
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        (ADDED.replace("dave:", "bob:"), 9, "bob is under `sites` already"),
+        (ADDED.replace("7004", "7003"), 9, "carol has the address localhost:7003 already"),
+        (ADDED.replace("localhost:7004", "10.0.0.4:7004").replace("key: cluster.key\n", ""), 8, "dave is at 10.0.0.4"),
+        (ADDED.replace("localhost:7004", "0.0.0.0:7004").replace('bob: "[::1]', 'bob: "[::]'), 9, "may listen"),
+        (ADDED + "  erin: localhost:7005\n", 8, "names the one site of this file"),
+        (GOOD + "added: dave\n", 8, "write `added:` and below it"),
+        (GOOD + "added:\n  Dave: localhost:7004\n", 9, "a site's name is"),
+    ],
+)
+def test_an_added_site_is_one_with_an_address_of_its_own(folder: Path, text: str, line: int, said: str) -> None:
+    where, message = _refusal(folder, text)
+    assert said in message
+    assert where == line
 
 
 def test_the_key_is_not_printed(folder: Path) -> None:
@@ -75,7 +103,7 @@ def test_timings_are_in_the_units_of_their_names(folder: Path) -> None:
         GOOD + "heartbeat_ms: 100\nretransmit_ms: 50\nfill_every_s: 0.5\nscan_every_s: 60\ndatagram_max_bytes: 9000\n"
     )
     cluster = _read(folder, text)
-    settings = cluster.settings(cluster.find("alice"))
+    settings = cluster.settings(cluster.find("alice"), cluster.sites)
     timings = settings.timings
     assert (timings.heartbeat, timings.retransmit, timings.fill_every, timings.scan_every) == (100, 50, 500, 60_000)
     assert cluster.datagram_sizes == DatagramSizes(9_000, 9_000)
@@ -88,7 +116,9 @@ def test_w4_datagrams_are_long_only_where_every_host_is_loopback(folder: Path) -
     assert _read(folder, far).datagram_sizes == DatagramSizes(1_232, 1_452)
     assert _read(folder, far + "datagram_max_bytes: 9000\n").datagram_sizes == DatagramSizes(1_232, 9_000)
     cluster = _read(folder, far)
-    assert cluster.settings(cluster.find("alice")).page_bytes < 1_232, "messages fit what every path carries"
+    assert cluster.settings(cluster.find("alice"), cluster.sites).page_bytes < 1_232, (
+        "messages fit what every path carries"
+    )
 
 
 @pytest.mark.parametrize("bytes_max", [548, 1_200])
@@ -96,7 +126,7 @@ def test_w4_datagrams_may_be_as_short_as_any_path_needs(folder: Path, bytes_max:
     far = GOOD.replace("[::1]", "[2001:db8::1]")
     cluster = _read(folder, far + f"datagram_max_bytes: {bytes_max}\n")
     assert cluster.datagram_sizes == DatagramSizes(bytes_max, bytes_max)
-    assert cluster.settings(cluster.find("alice")).page_bytes < bytes_max
+    assert cluster.settings(cluster.find("alice"), cluster.sites).page_bytes < bytes_max
 
 
 def test_w1_only_loopback_hosts_may_do_without_a_key(folder: Path) -> None:

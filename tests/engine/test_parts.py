@@ -50,6 +50,7 @@ from engine.datagram import (
 )
 from engine.parts import INCOMPLETE_BYTES_MAX, INCOMPLETE_MAX, PART_BYTES, Cutter, Reassembly
 from engine.seal import Seal
+from engine.senders import SENDERS_MAX
 from engine.wire import Wire
 from tests.strategies import SITES, packets
 
@@ -84,7 +85,7 @@ def largest(entry: Entry) -> list[Message]:
         Known(nonce, slot, slot, (run,)),
         AskHighest(nonce),
         Highest(nonce, slot, slot),
-        Hello(nonce, nonce),
+        Hello(nonce, nonce, "0" * 16),
         Welcome(nonce, Verdict.LOST_DISK, nonce, "\U0001f600" * 280),
         Heartbeat(
             *(Leadership.LAST_AUTHOR, False, slot, slot, Tick(NUMBER_MAX), Tick(NUMBER_MAX), NUMBER_MAX),
@@ -110,18 +111,18 @@ def test_w4_no_datagram_exceeds_the_limit_with_the_largest_values_of_every_messa
     assert {type(message) for message in said} == set(Message.__args__), "a message that is not tried here"
     for messages in (*((message,) for message in said), tuple(said), tuple(reversed(said))):
         packet = Packet(LONG[0], LIFE, NUMBER_MAX, LIFE, messages)
-        datagrams = Wire(KEY, "island", LONG, LONG[0]).seal(LONG[1], packet, bytes_max)
+        datagrams = Wire(KEY, "island", LONG[0]).seal(LONG[1], packet, bytes_max)
         assert max(map(len, datagrams)) <= bytes_max
-        assert together(Wire(KEY, "island", LONG, LONG[1]), datagrams) == messages
+        assert together(Wire(KEY, "island", LONG[1]), datagrams) == messages
 
 
 @pytest.mark.parametrize("bytes_max", LIMITS)
 @given(packet=packets(ALICE))
 @settings(max_examples=50)
 def test_w4_no_datagram_exceeds_the_limit_whatever_is_said(bytes_max: int, packet: Packet) -> None:
-    datagrams = Wire(KEY, "island", SITES, ALICE).seal(BOB, packet, bytes_max)
+    datagrams = Wire(KEY, "island", ALICE).seal(BOB, packet, bytes_max)
     assert max(map(len, datagrams)) <= bytes_max
-    assert together(Wire(KEY, "island", SITES, BOB), datagrams) == packet.messages
+    assert together(Wire(KEY, "island", BOB), datagrams) == packet.messages
 
 
 @pytest.mark.parametrize("bytes_max", LIMITS)
@@ -130,10 +131,10 @@ def test_w4_a_message_as_long_as_any_may_be_arrives(bytes_max: int) -> None:
         return Packet(ALICE, LIFE, 1, LIFE, (Welcome(Nonce(1), Verdict.RECORDED, None, "x" * length),))
 
     around = len(encode_packet(said(0), 10**6)[0])
-    longest, wire = said(PLAINTEXT_BYTES_MAX - around), Wire(KEY, "island", SITES, ALICE)
+    longest, wire = said(PLAINTEXT_BYTES_MAX - around), Wire(KEY, "island", ALICE)
     datagrams = wire.seal(BOB, longest, bytes_max)
     assert max(map(len, datagrams)) <= bytes_max
-    assert together(Wire(KEY, "island", SITES, BOB), datagrams) == longest.messages
+    assert together(Wire(KEY, "island", BOB), datagrams) == longest.messages
     with pytest.raises(TooLong):
         wire.seal(BOB, said(PLAINTEXT_BYTES_MAX - around + 1), bytes_max)
 
@@ -143,7 +144,7 @@ def test_parts_come_together_in_any_order_and_twice(plaintext: bytes, bytes_max:
     parts = Cutter(2**64 - 1).cut(plaintext, bytes_max)
     assert max(map(len, parts)) <= bytes_max
     *before, last = data.draw(st.permutations(parts))
-    reassembly = Reassembly(SITES)
+    reassembly = Reassembly()
     for part in before:
         assert reassembly.take(ALICE, part) is None
         assert reassembly.take(ALICE, part) is None
@@ -152,7 +153,7 @@ def test_parts_come_together_in_any_order_and_twice(plaintext: bytes, bytes_max:
 
 
 def test_r6_what_a_sender_leaves_incomplete_is_bounded_and_the_oldest_is_given_up() -> None:
-    reassembly, cutter = Reassembly(SITES), Cutter(2**64 - 1)
+    reassembly, cutter = Reassembly(), Cutter(2**64 - 1)
     pairs = [cutter.cut(b"x" * 100, 80) for _ in range(INCOMPLETE_MAX + 1)]
     other = cutter.cut(b"y" * 100, 80)
     assert reassembly.take(BOB, other[0]) is None
@@ -165,7 +166,7 @@ def test_r6_what_a_sender_leaves_incomplete_is_bounded_and_the_oldest_is_given_u
 
 
 def test_a_repeat_of_a_part_of_what_was_whole_is_nothing_incomplete() -> None:
-    reassembly, cutter = Reassembly(SITES), Cutter(7)
+    reassembly, cutter = Reassembly(), Cutter(7)
     for _ in range(3 * INCOMPLETE_MAX):
         first, second = cutter.cut(b"x" * 100, 80)
         assert reassembly.take(ALICE, first) is None
@@ -175,7 +176,7 @@ def test_a_repeat_of_a_part_of_what_was_whole_is_nothing_incomplete() -> None:
 
 
 def test_r6_the_bytes_that_a_sender_leaves_incomplete_are_bounded() -> None:
-    reassembly, cutter = Reassembly(SITES), Cutter(2**64 - 1)
+    reassembly, cutter = Reassembly(), Cutter(2**64 - 1)
     kept = []
     for _ in range(20):
         *parts, _missing = cutter.cut(b"x" * PLAINTEXT_BYTES_MAX, 20_000)
@@ -201,7 +202,7 @@ def test_r6_the_bytes_that_a_sender_leaves_incomplete_are_bounded() -> None:
 def test_w2_a_part_that_does_not_fit_is_rejected_and_the_others_stay(change: object, why: str) -> None:
     first, second = Cutter(2**64 - 1).cut(b"a" * 69 + b"b" * 31, 80)
     assert callable(change)
-    reassembly = Reassembly(SITES)
+    reassembly = Reassembly()
     assert reassembly.take(ALICE, first) is None
     with pytest.raises(Rejected, match=Reason.PART):
         reassembly.take(ALICE, change(second))
@@ -209,7 +210,7 @@ def test_w2_a_part_that_does_not_fit_is_rejected_and_the_others_stay(change: obj
 
 
 def test_w2_parts_of_more_than_a_plaintext_may_be_are_rejected() -> None:
-    reassembly = Reassembly(SITES)
+    reassembly = Reassembly()
     head, piece = b"\x01" + bytes(8), b"x" * 30_000
     assert reassembly.take(ALICE, head + b"\x00\x04" + piece) is None
     with pytest.raises(Rejected, match=Reason.PART):
@@ -220,10 +221,10 @@ def test_w2_parts_of_more_than_a_plaintext_may_be_are_rejected() -> None:
 def test_w1_a_part_that_does_not_open_never_touches_what_is_kept() -> None:
     """Its pieces, and what is kept of them, are of an authenticated sender alone."""
     packet = Packet(ALICE, LIFE, 1, LIFE, (Welcome(Nonce(1), Verdict.RECORDED, None, "x" * 2_000),))
-    first, second = Wire(KEY, "island", SITES, ALICE).seal(BOB, packet, DATAGRAM_BYTES_FAR)
-    bob = Wire(KEY, "island", SITES, BOB)
+    first, second = Wire(KEY, "island", ALICE).seal(BOB, packet, DATAGRAM_BYTES_FAR)
+    bob = Wire(KEY, "island", BOB)
     assert bob.open(first) is None
-    for forged in (second[:-1] + bytes((second[-1] ^ 1,)), Seal(bytes(32), "island", SITES, ALICE).seal(BOB, second)):
+    for forged in (second[:-1] + bytes((second[-1] ^ 1,)), Seal(bytes(32), "island", ALICE).seal(BOB, second)):
         with pytest.raises(Rejected, match=Reason.FORGED):
             bob.open(forged)
     assert bob.open(second) == packet
@@ -232,7 +233,7 @@ def test_w1_a_part_that_does_not_open_never_touches_what_is_kept() -> None:
 @given(noise=st.binary(max_size=200))
 def test_w2_noise_in_parts_is_rejected_or_waits(noise: bytes) -> None:
     """Whatever a sender that has the key says: never an exception but Rejected."""
-    seal, bob = Seal(KEY, "island", SITES, ALICE), Wire(KEY, "island", SITES, BOB)
+    seal, bob = Seal(KEY, "island", ALICE), Wire(KEY, "island", BOB)
     try:
         opened = bob.open(seal.seal(BOB, b"\x01" + noise))
     except Rejected:
@@ -242,3 +243,13 @@ def test_w2_noise_in_parts_is_rejected_or_waits(noise: bytes) -> None:
 
 def test_w4_the_floor_leaves_room_for_a_piece() -> None:
     assert DATAGRAM_BYTES_MIN - SEAL_BYTES - PART_BYTES > PLAINTEXT_BYTES_MAX / 255
+
+
+def test_r6_of_how_many_senders_something_is_kept_is_bounded() -> None:
+    """Whoever has the key may speak, under any name."""
+    reassembly, cutter = Reassembly(), Cutter(1)
+    first, last = cutter.cut(b"x" * 100, 80)
+    for number in range(SENDERS_MAX + 1):
+        assert reassembly.take(SiteId(f"site-{number}"), first) is None
+    assert reassembly.take(SiteId("site-1"), last) == b"x" * 100
+    assert reassembly.take(SiteId("site-0"), last) is None, "of who was heard first nothing is kept any more"

@@ -17,7 +17,7 @@ import pytest
 from engine.core.ids import SiteId
 from engine.core.messages import Packet
 from engine.datagram import Rejected
-from engine.wire import Echo, Sounding, Wire
+from engine.wire import AskFounders, Echo, Founders, Sounding, Wire
 from tests.engine.vectors.file import made, text_of
 from tests.engine.vectors.said import named
 from tests.stranger.acceptor import Acceptor, Broken
@@ -52,15 +52,18 @@ def _refused(vector: Json) -> bytes:
 
 
 def test_the_code_takes_what_is_in_the_file() -> None:
-    wires = {site: Wire(KEY, CLUSTER["name"], SITES, site) for site in SITES}
+    wires = {site: Wire(KEY, CLUSTER["name"], site) for site in SITES}
     for vector in VECTORS["datagrams"]:
         opened = wires[vector["to"]].open(bytes.fromhex(vector["sealed"]))
         match opened:
             case Packet(sender, _, _, _, messages):
                 assert sender == vector["from"]
                 assert named(messages) == vector["says"]
-            case Sounding(sender, challenge) | Echo(sender, challenge):
+            case Sounding(sender, challenge) | Echo(sender, challenge) | AskFounders(sender, challenge):
                 assert (sender, challenge.hex()) == (vector["from"], vector["challenge"])
+            case Founders(sender, challenge, sites):
+                assert (sender, challenge.hex()) == (vector["from"], vector["challenge"])
+                assert list(sites) == VECTORS["cluster"]["sites"]
             case None:
                 assert "says" not in vector
 
@@ -68,7 +71,7 @@ def test_the_code_takes_what_is_in_the_file() -> None:
 @pytest.mark.parametrize("vector", VECTORS["refused"], ids=lambda vector: vector["what"])
 def test_the_code_refuses_what_the_file_says(vector: Json) -> None:
     with pytest.raises(Rejected, match=f"^{vector['reason']}$"):
-        Wire(KEY, CLUSTER["name"], SITES, SiteId("bob")).open(_refused(vector))
+        Wire(KEY, CLUSTER["name"], SiteId("bob")).open(_refused(vector))
 
 
 # The same for an acceptor that was written from docs/protocol.md alone.
@@ -76,7 +79,7 @@ def test_the_code_refuses_what_the_file_says(vector: Json) -> None:
 
 def _stranger_seal(site: str) -> Seal:
     salt = next(link["salt"] for link in VECTORS["links"] if link["from"] == site)
-    return Seal(CLUSTER["name"], SITES, KEY, site, bytes.fromhex(salt))
+    return Seal(CLUSTER["name"], KEY, site, bytes.fromhex(salt))
 
 
 def test_a_stranger_seals_and_opens_the_same_bytes() -> None:

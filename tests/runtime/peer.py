@@ -11,6 +11,7 @@ import trio
 
 from engine.core.ids import Nonce, SiteId, StoreId
 from engine.core.messages import Hello, Message, Packet, Welcome
+from engine.core.settings import founders_digest
 from engine.runtime.peer_addresses import HostPort
 from engine.wire import Wire
 from tests.runtime.sites import CLUSTER, KEY, WITHIN_S
@@ -37,7 +38,8 @@ class Peer:
         self.to_place = to_place
         self.life = StoreId("feedfacefeedface")
         self.to_life: StoreId | None = None
-        self.wire = Wire(keys[0], CLUSTER, sites, name, second_key=keys[1])
+        self.wire = Wire(keys[0], CLUSTER, name, second_key=keys[1])
+        self.founders = founders_digest(sites)
         self.socket = bound(at)
         self._nonce = 0
 
@@ -88,10 +90,10 @@ class Peer:
         """Says hello until the site knows this life (W1, D5), and returns the datagram with the first hello."""
         self.to_life = None
         nonce = self.fresh()
-        first = await self.say(Hello(nonce, None), through=through)
+        first = await self.say(Hello(nonce, None, self.founders), through=through)
         welcome = await self.hears(Welcome, through, lambda heard: heard.nonce == nonce)
         nonce = self.fresh()
-        await self.say(Hello(nonce, welcome.challenge), through=through)
+        await self.say(Hello(nonce, welcome.challenge, self.founders), through=through)
         await self.hears(Welcome, through, lambda heard: heard.nonce == nonce)
         return first
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from engine.core.ids import SiteId
 from engine.core.settings import Leadership, Settings
 from engine.datagram import DatagramSizes
-from engine.runtime.serve import Site, serve
+from engine.runtime.assembly import Site
+from engine.runtime.serve import serve
 from engine.wire import Wire
 from storage.schema import Identity
 from storage.sqlite import open_store
@@ -23,7 +24,7 @@ def one_site(folder: Path, port: int | None = None) -> Site:
         cluster=CLUSTER,
         settings=Settings(alice, (alice,), Leadership.NONE, QUICK),
         addresses={alice: ("127.0.0.1", port or free_ports(1)[0])},
-        wire=Wire(KEY, CLUSTER, (alice,), alice),
+        wire=Wire(KEY, CLUSTER, alice),
         datagram_sizes=DatagramSizes(16_384, 16_384),
         storage=open_store(folder, Identity(CLUSTER, alice, (alice,))),
         folder=folder,

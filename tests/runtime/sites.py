@@ -21,10 +21,11 @@ from engine.core.ids import SiteId, Tick
 from engine.core.settings import Leadership, Settings, Timings
 from engine.core.storage import Storage
 from engine.datagram import DATAGRAM_BYTES_LOOPBACK, DatagramSizes
+from engine.runtime.assembly import Site
 from engine.runtime.inbox import Inbox
 from engine.runtime.links import Sealer
 from engine.runtime.peer_addresses import HostPort
-from engine.runtime.serve import Ready, Site, await_sockets, run_site
+from engine.runtime.serve import Ready, await_sockets, run_site
 from engine.wire import Wire
 from storage.schema import Identity
 from storage.sqlite import open_store
@@ -178,7 +179,7 @@ class Cluster:
             cluster=CLUSTER,
             settings=settings,
             addresses=places,
-            wire=wire(Wire(KEY, CLUSTER, self.sites, me)),
+            wire=wire(Wire(KEY, CLUSTER, me)),
             datagram_sizes=self.datagram_sizes,
             storage=opened,
             folder=folder,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.codec import Decoder, encode_packet
+from engine.codec import decode_packet, encode_packet
 from engine.contract.lines import iso
 from engine.contract.requests import Submit
 from engine.core.entry import (
@@ -67,7 +67,7 @@ def test_w5_what_any_clock_stamps_and_the_timeline_takes_is_read_by_peer_store_a
     life = StoreId("0" * 16)
     packet = Packet(ALICE, life, 1, life, (accept,))
     [plaintext] = encode_packet(packet, 60_000)
-    assert Decoder((ALICE, BOB)).packet(ALICE, plaintext) == packet
+    assert decode_packet(ALICE, plaintext) == packet
     events = EventRun(1, (body,), EventState.UNKNOWN)
     assert rows.events_of(rows.events_values(events)).run() == events
     assert iso(stamped(operation, at_ms).at_ms).endswith("Z")
@@ -95,7 +95,7 @@ def test_w5_params_are_taken_in_their_ranges_or_refused(params: dict[str, Any]) 
 @pytest.mark.parametrize("start", [b"", b'["0123456789abcdef",1,null,[["chosen",', b'["0123456789abcdef",1,null,'])
 def test_w2_depth_without_end_is_rejected(start: bytes) -> None:
     with pytest.raises(Rejected) as rejected:
-        Decoder((ALICE, BOB)).packet(BOB, start + b"[" * 50_000)
+        decode_packet(BOB, start + b"[" * 50_000)
     assert rejected.value.reason in {Reason.NOT_JSON, Reason.MESSAGE}
 
 

@@ -51,7 +51,7 @@ ONE_OF_EACH: tuple[Message, ...] = (
     Known(Nonce(1), Slot(1), Slot(2), ()),
     AskHighest(Nonce(1)),
     Highest(Nonce(1), Slot(4), Slot(3)),
-    Hello(Nonce(1), None),
+    Hello(Nonce(1), None, "0" * 16),
     Welcome(Nonce(1), Verdict.RECORDED, None, ""),
     HEARTBEAT,
     HandOn((NOOP,), relayed=False),

@@ -34,8 +34,8 @@ async def test_w3_a_bad_datagram_is_counted_by_its_reason_and_gets_no_answer(tmp
         peer = Peer(BOB, sites.sites, ALICE, alice.place, sites.addresses[BOB])
         question = AskHighest(Nonce(1))
         sealed = peer.sealed(question)
-        other_cluster = Wire(KEY, "elsewhere", sites.sites, BOB)
-        other_key = Wire(bytes(32), CLUSTER, sites.sites, BOB)
+        other_cluster = Wire(KEY, "elsewhere", BOB)
+        other_key = Wire(bytes(32), CLUSTER, BOB)
         counts: dict[str, int] = {}
         for datagram, reason in (
             (b"", Reason.EMPTY),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import orjson
@@ -26,6 +26,7 @@ from engine.core.storage import (
 from engine.runtime.control import Connection
 from engine.runtime.links import Sealer
 from engine.seal import OpenedUnder
+from engine.senders import PerSender
 from tests.runtime.peer import Peer
 from tests.runtime.sites import RpcFailed, cluster, eventually, status_where
 
@@ -83,13 +84,14 @@ class RecordedWire:
         self._recorder = recorder
         self._real = real
         self.open, self.sound, self.echo = real.open, real.sound, real.echo
+        self.tell_founders = real.tell_founders
 
     @property
     def given_up(self) -> int:
         return self._real.given_up
 
     @property
-    def opened_under(self) -> Mapping[SiteId, OpenedUnder]:
+    def opened_under(self) -> PerSender[OpenedUnder]:
         return self._real.opened_under
 
     def seal(self, to: SiteId, packet: Packet, datagram_bytes_max: int) -> list[bytes]:
@@ -307,7 +309,7 @@ async def test_r1_a_second_entry_for_a_learned_slot_is_kept_as_evidence_sent_now
         await bob.say(Chosen(Slot(1), Slot(1), None, (one,)))
         await status_where(alice, lambda status: status["chosen_through"] == 1)
         # The site takes both in one pass: what it would have answered to the first does not leave either.
-        bob.say_at_once((Hello(bob.fresh(), None),), (Chosen(Slot(1), Slot(1), None, (other,)),))
+        bob.say_at_once((Hello(bob.fresh(), None, bob.founders),), (Chosen(Slot(1), Slot(1), None, (other,)),))
         stopping = await watching.hears(lambda message: message.get("method") == "stopping")
         await alice.ended.wait()
         bob.close()

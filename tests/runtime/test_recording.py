@@ -37,7 +37,7 @@ def told(lines: Iterable[bytes]) -> list[RecordLine]:
 
 
 def test_both_ends_see_one_name_of_a_datagram_and_no_two_have_the_same() -> None:
-    alice, bob = Seal(None, "island", SITES, ALICE), Seal(None, "island", SITES, BOB)
+    alice, bob = Seal(None, "island", ALICE), Seal(None, "island", BOB)
     sent = [alice.seal(BOB, b"x"), alice.seal(CAROL, b"x"), alice.seal(BOB, b"x"), bob.seal(ALICE, b"x")]
     names = [name_of(datagram) for datagram in sent]
     assert len(set(names)) == 4

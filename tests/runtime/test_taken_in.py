@@ -22,7 +22,7 @@ import orjson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.codec import Decoder, encode_packet
+from engine.codec import decode_packet, encode_packet
 from engine.contract.limits import LINE_BYTES_MAX
 from engine.contract.params import CallId
 from engine.contract.requests import Blocks, Data, Events, Inspect, Log, Query, Submit, View
@@ -148,7 +148,6 @@ class Process:
             clock=clock,
         )
         self._pending = PendingCalls(self._settings, self.replica, self.queries, clock)
-        self._decoder = Decoder(SITES)
         self._asked = 0
         self.perform(self.replica.start(clock.now()))
 
@@ -176,7 +175,7 @@ class Process:
         packet = Packet(sender, life_of(sender), NUMBER_MAX, self.life, said)
         for plaintext in encode_packet(packet, PLAINTEXT_BYTES_MAX):
             with suppress(Rejected):
-                self.perform(self.replica.receive(self.clock.now(), self._decoder.packet(sender, plaintext)))
+                self.perform(self.replica.receive(self.clock.now(), decode_packet(sender, plaintext)))
 
     def wait(self, ticks: int) -> None:
         until = self.clock.tick + ticks
@@ -204,7 +203,7 @@ class Process:
 
     def _read_by_peers(self, plaintext: bytes) -> Packet:
         try:
-            return self._decoder.packet(self.site, plaintext)
+            return decode_packet(self.site, plaintext)
         except Rejected as rejected:
             raise AssertionError(f"no peer reads {plaintext!r}") from rejected
 

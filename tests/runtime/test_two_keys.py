@@ -11,6 +11,7 @@ from engine.core.messages import AskHighest
 from engine.core.views import PeerView
 from engine.runtime.keys_heard import UNOPENED_FOR, KeysHeard
 from engine.seal import OpenedUnder
+from engine.senders import PerSender
 from engine.wire import Wire
 from tests.runtime.peer import Peer, bound, waiting
 from tests.runtime.sites import CLUSTER, KEY, cluster, status_where
@@ -26,7 +27,9 @@ def _peer(site: SiteId, *, up: bool) -> PeerView:
 
 
 def _heard(*files: str, beat: Tick = BEAT) -> KeysHeard:
-    return KeysHeard(files, {BOB: OpenedUnder(), CAROL: OpenedUnder(WhichKey.SECOND, 3)}, beat)
+    opened = PerSender(OpenedUnder)
+    opened.of(CAROL).latest, opened.of(CAROL).second = WhichKey.SECOND, 3
+    return KeysHeard(files, opened, beat)
 
 
 def test_files_and_counts_are_told_as_they_are() -> None:
@@ -68,7 +71,7 @@ def test_what_does_not_open_is_told_while_it_comes() -> None:
 async def test_a_site_hears_both_keys_tells_which_and_seals_under_the_first(tmp_path: Path) -> None:
     async with cluster(tmp_path, "alice", "bob", "carol") as sites:
         sites.key_files = FILES
-        alice = await sites.start("alice", wire=lambda _: Wire(NEW, CLUSTER, sites.sites, ALICE, second_key=KEY))
+        alice = await sites.start("alice", wire=lambda _: Wire(NEW, CLUSTER, ALICE, second_key=KEY))
         bob = Peer(BOB, sites.sites, ALICE, alice.place, sites.addresses[BOB], keys=(KEY, NEW))
         carol = Peer(CAROL, sites.sites, ALICE, alice.place, sites.addresses[CAROL], keys=(NEW, None))
         await bob.greet()
@@ -92,7 +95,7 @@ async def test_w1_a_replay_from_the_old_key_is_as_harmless_as_any(tmp_path: Path
         replay, hostile = former.sealed(AskHighest(Nonce(1))), bound()
 
         async def replayed(reason: str, second_key: bytes | None) -> dict[str, Any]:
-            wire = Wire(NEW, CLUSTER, sites.sites, ALICE, second_key=second_key)
+            wire = Wire(NEW, CLUSTER, ALICE, second_key=second_key)
             alice = await sites.start("alice", wire=lambda _: wire)
             before = await alice.call("status")
             await hostile.sendto(replay, alice.place)
@@ -112,7 +115,7 @@ async def test_w1_a_replay_from_the_old_key_is_as_harmless_as_any(tmp_path: Path
 async def test_w3_what_opens_under_no_key_gets_no_answer_and_is_told_of_who_is_not_heard(tmp_path: Path) -> None:
     async with cluster(tmp_path, "alice", "bob", "carol") as sites:
         sites.key_files = FILES
-        alice = await sites.start("alice", wire=lambda _: Wire(NEW, CLUSTER, sites.sites, ALICE, second_key=KEY))
+        alice = await sites.start("alice", wire=lambda _: Wire(NEW, CLUSTER, ALICE, second_key=KEY))
         bob = Peer(BOB, sites.sites, ALICE, alice.place, sites.addresses[BOB], keys=(THIRD, None))
         await bob.say(AskHighest(Nonce(1)))
         status = await status_where(alice, lambda status: status["counters"]["rejected"].get("forged") == 1)

@@ -29,7 +29,7 @@ def main() -> None:
     said = json.loads(sys.argv[1])
     places: dict[str, Address] = {site: (host, port) for site, (host, port) in said["sites"].items()}
     me: str = said["me"]
-    seal = Seal(said["cluster"], [*places], bytes.fromhex(said["key"]), me, os.urandom(16))
+    seal = Seal(said["cluster"], bytes.fromhex(said["key"]), me, os.urandom(16))
     parts = {site: Parts() for site in places}
     acceptor = Acceptor(me, [*places], Store(Path(said["store"])), lambda: 1 + secrets.randbits(53), said["beat"])
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -40,7 +40,7 @@ def main() -> None:
         for to, message in out:
             packet = json.dumps(acceptor.packet(to, message), separators=(",", ":"), ensure_ascii=False).encode()
             place = source if source and message[0] == "welcome" else places[to]
-            for piece in cut(packet, 16_384 - 44):
+            for piece in cut(packet, 16_384 - 74):
                 udp.sendto(seal.seal(to, piece), place)
 
     send(acceptor.start())
@@ -50,9 +50,9 @@ def main() -> None:
         try:
             datagram, source = udp.recvfrom(65_535)
             sender, plaintext = seal.open(datagram)
-            if plaintext[:1] == b"\x01":
+            if plaintext[:1] == b"\x01" and sender in parts:
                 plaintext = parts[sender].join(plaintext) or b""
-            if plaintext[:1] == b"\x02":
+            if plaintext[:1] == b"\x02" and sender in places:
                 udp.sendto(seal.seal(sender, b"\x03" + plaintext[1:9]), places[sender])
             if plaintext[:1] == b"[":
                 send(acceptor.take(sender, json.loads(plaintext)), source)

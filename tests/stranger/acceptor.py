@@ -9,6 +9,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -58,6 +59,7 @@ class Acceptor:
         self._store = store
         self._data = store.data
         self._draw = draw
+        self._founders = hashlib.sha256("\n".join(sorted(sites)).encode()).hexdigest()[:16]
         self._leadership, self._every_ms = beat
         self._commit_at_start: int = store.data["commit"]
         self._peers = {site: Peer(*store.data["peers"].get(site, (None, 0))) for site in sorted(sites) if site != me}
@@ -78,10 +80,14 @@ class Acceptor:
     def take(self, sender: str, packet: Json) -> Out:
         """What is to be sent. Raises Dropped where a message is not taken, and Broken."""
         store, commit, to_store, messages = packet
+        if sender not in self._peers:
+            raise Dropped("stranger")
         peer = self._peers[sender]
         for message in messages:
             match message:
-                case ["hello", nonce, proof]:
+                case ["hello", _, _, founders] if founders != self._founders:
+                    raise Dropped("other-founders")
+                case ["hello", nonce, proof, _]:
                     self._on_hello(sender, (store, commit), nonce, proof)
                 case ["welcome", nonce, *said]:
                     if to_store != self._data["id"] or nonce not in peer.nonces:
@@ -116,7 +122,7 @@ class Acceptor:
         match message:
             case ["welcome", *_]:
                 to_store = peer.said_hello
-            case ["hello", _, None]:
+            case ["hello", _, None, _]:
                 to_store = None
             case _:
                 to_store = peer.talks_to
@@ -150,7 +156,7 @@ class Acceptor:
         peer.nonces = [*peer.nonces[-7:], self._draw()]
         peer.hello_every = min(4_000, 2 * peer.hello_every)
         peer.hello_at = self._now + peer.hello_every
-        self._say(site, "hello", peer.nonces[-1], peer.proof)
+        self._say(site, "hello", peer.nonces[-1], peer.proof, self._founders)
 
     def _on_hello(self, site: str, heard: tuple[str, int], nonce: int, proof: int | None) -> None:
         peer, (store, commit) = self._peers[site], heard

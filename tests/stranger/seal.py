@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
+import re
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,7 +12,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-VERSION: Final = 3
+VERSION: Final = 4
+NAME: Final = re.compile("[a-z][a-z0-9-]{0,15}")
 
 
 class Dropped(Exception):
@@ -23,20 +23,18 @@ class Dropped(Exception):
 class Seal:
     """One process's end of all its links."""
 
-    def __init__(self, cluster: str, sites: Sequence[str], key: bytes, me: str, salt: bytes) -> None:
-        self._sites = sorted(sites)
-        self._me = self._sites.index(me)
+    def __init__(self, cluster: str, key: bytes, me: str, salt: bytes) -> None:
+        self._cluster = cluster
+        self._me = me
         self._key = key
         self._salt = salt
-        self._digest = hashlib.sha256("\n".join([cluster, *self._sites]).encode()).digest()
         self._counter = 0
 
     def seal(self, to: str, plaintext: bytes) -> bytes:
         counter = self._counter.to_bytes(8, "big")
         self._counter += 1
-        addressee = self._sites.index(to)
-        header = bytes((0x4C, VERSION, self._me, addressee)) + self._salt + counter
-        return header + self._cipher(self._salt, self._me, addressee).encrypt(bytes(4) + counter, plaintext, header)
+        header = bytes((0x4C, VERSION)) + _padded(self._me) + _padded(to) + self._salt + counter
+        return header + self._cipher(self._salt, self._me, to).encrypt(bytes(4) + counter, plaintext, header)
 
     def open(self, datagram: bytes) -> tuple[str, bytes]:
         """The sender and the plaintext. Raises Dropped."""
@@ -44,25 +42,29 @@ class Seal:
             raise Dropped("empty")
         if len(datagram) > 60_000:
             raise Dropped("oversize")
-        if len(datagram) < 44:
+        if len(datagram) < 74:
             raise Dropped("short")
-        magic, version, sender, addressee = datagram[:4]
-        if (magic, version) != (0x4C, VERSION):
+        if datagram[:2] != bytes((0x4C, VERSION)):
             raise Dropped("version")
-        if addressee != self._me:
+        if datagram[18:34] != _padded(self._me):
             raise Dropped("not-for-us")
-        if sender == self._me or sender >= len(self._sites):
+        sender = datagram[2:18].rstrip(b"\0").decode("latin-1")
+        if sender == self._me or not NAME.fullmatch(sender):
             raise Dropped("sender")
-        header = datagram[:28]
+        header = datagram[:58]
         try:
-            cipher = self._cipher(header[4:20], sender, addressee)
-            return self._sites[sender], cipher.decrypt(bytes(4) + header[20:], datagram[28:], header)
+            cipher = self._cipher(header[34:50], sender, self._me)
+            return sender, cipher.decrypt(bytes(4) + header[50:], datagram[58:], header)
         except InvalidTag:
             raise Dropped("forged") from None
 
-    def _cipher(self, salt: bytes, sender: int, addressee: int) -> AESGCM:
-        info = bytes((VERSION,)) + self._digest + bytes((sender, addressee))
+    def _cipher(self, salt: bytes, sender: str, addressee: str) -> AESGCM:
+        info = bytes((VERSION,)) + f"{self._cluster}\n{sender}\n{addressee}".encode()
         return AESGCM(HKDF(SHA256(), 32, salt, info).derive(self._key))
+
+
+def _padded(name: str) -> bytes:
+    return name.encode().ljust(16, b"\0")
 
 
 def cut(packet: bytes, room: int) -> list[bytes]:
@@ -91,7 +93,7 @@ class Parts:
         pieces = self.incomplete.setdefault(number, [b""] * count)
         if len(pieces) != count or pieces[position] not in (b"", piece):
             raise Dropped("part")
-        if not pieces[position] and sum(map(len, pieces)) + len(piece) > 59_956:
+        if not pieces[position] and sum(map(len, pieces)) + len(piece) > 59_926:
             raise Dropped("part")
         pieces[position] = piece
         if all(pieces):

@@ -13,10 +13,14 @@ from importlib.metadata import version
 from typing import Final
 
 from engine.config import Cluster
+from engine.core.ids import SiteId
 from engine.core.storage import StoreBusy, StoreError
-from engine.runtime.serve import CannotServe, Site, serve
+from engine.runtime.assembly import Site
+from engine.runtime.joining import Newcomer, founders
+from engine.runtime.serve import CannotServe, serve
 from engine.site_files import files_of
 from engine.wire import Wire
+from storage.beside import is_store
 from storage.schema import Identity
 from storage.sqlite import open_store
 from tui.exits import CommandFailed, ExitStatus
@@ -32,8 +36,9 @@ def run(arguments: Namespace) -> int:
     local, cluster = select_site_and_cluster(arguments)
     _need_descriptors()
     try:
-        site = replace(join(cluster, local), recorded=arguments.recorded)
-        return serve(site, _STDIN if arguments.until_eof else None)
+        lifeline = _STDIN if arguments.until_eof else None
+        site = join(cluster, local, lifeline)
+        return ExitStatus.DONE if site is None else serve(replace(site, recorded=arguments.recorded), lifeline)
     except CannotServe as error:
         raise CommandFailed(error.status, str(error)) from error
     except StoreBusy as error:
@@ -53,18 +58,29 @@ def _need_descriptors() -> None:
         )
 
 
-def join(cluster: Cluster, local: LocalSite) -> Site:
-    """All parts of a site, its store open and locked. Raises StoreError, CommandFailed."""
+def join(cluster: Cluster, local: LocalSite, lifeline: int | None) -> Site | None:
+    """All parts of a site, its store open and locked; None where it was added to the cluster, and was stopped before it
+    knew with whom that began. Raises StoreError, CommandFailed."""
     site = cluster.find(local.site)
     with refusals_as_exits():
         files_of(local.data_path, site).create()
+    wire = Wire(cluster.key, cluster.name, site, second_key=cluster.second_key)
+    began_with: tuple[SiteId, ...] | None = cluster.sites
+    if site == cluster.added:
+        began_with = None
+        if not is_store(local.folder):
+            contacts = {name: cluster.addresses[name] for name in cluster.sites}
+            began_with = founders(Newcomer(site, contacts, wire), lifeline)
+            if began_with is None:
+                return None
+    storage = open_store(local.folder, Identity(cluster.name, site, began_with))
     return Site(
         cluster=cluster.name,
-        settings=cluster.settings(site),
+        settings=cluster.settings(site, storage.founders),
         addresses=cluster.addresses,
-        wire=Wire(cluster.key, cluster.name, cluster.sites, site, second_key=cluster.second_key),
+        wire=wire,
         datagram_sizes=cluster.datagram_sizes,
-        storage=open_store(local.folder, Identity(cluster.name, site, cluster.sites)),
+        storage=storage,
         folder=local.folder,
         control=local.socket_path,
         version=version("loggos"),

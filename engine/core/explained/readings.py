@@ -21,6 +21,7 @@ from engine.core.ids import NUMBER_MAX, Slot, Tick, named
 from engine.core.leading.policy import Parts, Policy
 from engine.core.log.filler import Filler
 from engine.core.log.linearizable_reads import LinearizableReads
+from engine.core.peers.founders import Founders
 from engine.core.peers.lives import Lives
 from engine.core.run import slots_of
 from engine.core.views import AttemptView, ReplicaView
@@ -33,6 +34,7 @@ WAITS_FROM: Final = Tick(1_000)
 @dataclass(frozen=True, slots=True)
 class Readings:
     parts: Parts
+    founders: Founders
     lives: Lives
     filler: Filler
     reads: LinearizableReads
@@ -57,7 +59,7 @@ class Readings:
             recovering=self.parts.scanner.recovering,
             voting=lives.voting,
             voting_why=lives.why,
-            mismatch=self.parts.peers.mismatch,
+            mismatch="; also, ".join(filter(None, (self.parts.peers.mismatch, self.founders.mismatch))) or None,
             hindered=self._hindered_at_all(now),
             unknown=self.parts.sessions.unknown,
             fresh_at=self.reads.confirmed_at,

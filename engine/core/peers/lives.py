@@ -88,6 +88,10 @@ class Lives:
         """The peers whose store the log has changed, or that judged before the log admitted this one: no vote goes to
         them before they record it."""
 
+    def knows(self, site: SiteId) -> bool:
+        """It is another site of the cluster."""
+        return site in self._peers
+
     def present(self, site: SiteId) -> StoreId | None:
         """The store that a site proved to run on last; None where it never did."""
         return self.life if site == self._settings.site else self._peers[site].life
@@ -348,7 +352,7 @@ class Lives:
         peer.nonces = [*peer.nonces[-_NONCES_KEPT + 1 :], nonce]
         peer.hello_every = Tick(min(HELLO_EVERY_MAX, max(self._settings.timings.retransmit, peer.hello_every * 2)))
         peer.hello_at = Tick(step.now + peer.hello_every)
-        step.send(peer.site, Hello(nonce, peer.proof))
+        step.send(peer.site, Hello(nonce, peer.proof, self._settings.founders))
 
     def _ask_again(self, step: Step, peer: _Peer) -> None:
         """The peer, or this site, is behind in the log; after a while it says hello again."""

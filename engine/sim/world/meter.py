@@ -8,6 +8,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from engine.codec import decode_packet
 from engine.core.effects import Observation, SawOutcome
 from engine.core.ids import SiteId
 from engine.core.messages import Housekeeping
@@ -33,7 +34,7 @@ class Meter:
 
     def sent(self, now: int, datagram: Datagram, *, lost: bool) -> None:
         sender = self._world.names[datagram.sender]
-        messages = self._world.decoder.packet(sender, datagram.payload).messages
+        messages = decode_packet(sender, datagram.payload).messages
         counted = sum(not isinstance(message, Housekeeping) for message in messages)
         if counted:
             self.messages += counted

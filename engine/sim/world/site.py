@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, assert_never
 
-from engine.codec import encode_packet
+from engine.codec import decode_packet, encode_packet
 from engine.core.effects import (
     Effects,
     Observation,
@@ -85,7 +85,7 @@ class SimSite:
         self._began = 0  # the world's time at which this process's clock showed 0
         self._packet_bytes = settings.page_bytes + _FRAME_BYTES
         self._cutter = Cutter(0)
-        self._reassembly = Reassembly(world.names)
+        self._reassembly = Reassembly()
         self._pauses = 0
         self._syncing = False
         self._waiting: list[Input] = []
@@ -129,7 +129,7 @@ class SimSite:
             return
         self._truth.started(self.index, stored)
         self._cutter = Cutter(self.process << 4 * NUMBER_BYTES)
-        self._reassembly = Reassembly(world.names)
+        self._reassembly = Reassembly()
         self._began = world.now
         self._passed_at = Tick(0)
         self.replica = world.replica(self.settings, stored, self.disk)
@@ -281,7 +281,7 @@ class SimSite:
                         return Effects()
                     payload = whole
                 try:
-                    packet = world.decoder.packet(sender, payload)
+                    packet = decode_packet(sender, payload)
                 except Rejected as rejected:
                     violate("W5", f"{sender} sends what no site takes: {rejected.reason}", site=self.name)
                 self._truth.received(self.index, now, packet)

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from engine.codec import Decoder
 from engine.core.effects import Observation
 from engine.core.ids import SiteId
 from engine.core.messages import Message
@@ -40,7 +39,6 @@ class Surroundings(Protocol):
 
     now: int
     names: tuple[SiteId, ...]
-    decoder: Decoder
     truth: Truth
 
     @property

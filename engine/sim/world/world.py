@@ -22,7 +22,6 @@ from random import Random
 from typing import Any, Protocol, TypeVar
 from zlib import crc32
 
-from engine.codec import Decoder
 from engine.core.effects import Observation, SawLearned
 from engine.core.entry import Operation, encode, stamped
 from engine.core.events.submissions import Submission
@@ -78,7 +77,6 @@ class World:
         self.make_replica = make_replica
         self.on_stopped: Callable[[int], None] = _stays_down
         """Called with each site that stopped itself; whoever drives the world may have it started again."""
-        self.decoder = Decoder(setup.names)
         self.network = Network(setup.links, self.random, self.at, self._arrive)
         disks = [SimDisk(name, self._new_life()) for name in setup.names]
         self._heap: list[tuple[int, int, Callable[[Any], None], Any]] = []

@@ -6,9 +6,9 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
+from itertools import permutations
 from typing import Any
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -17,27 +17,22 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from engine.seal import VERSION
 from tests.engine.vectors.answered import acceptor, lost_disk
 from tests.engine.vectors.refused import refused
-from tests.engine.vectors.said import CLUSTER, KEY, LIVES, SALTS, SITES, datagrams
+from tests.engine.vectors.said import CLUSTER, FOUNDERS, KEY, LIVES, SALTS, SITES, datagrams
 
 Json = Any
 
 
 def _links() -> Iterator[dict[str, Json]]:
-    digest = hashlib.sha256("\n".join([CLUSTER, *SITES]).encode()).digest()
-    for sender, place in zip(SITES, range(len(SITES)), strict=True):
-        for to, addressee in zip(SITES, range(len(SITES)), strict=True):
-            if sender != to:
-                info = bytes((VERSION,)) + digest + bytes((place, addressee))
-                key = HKDF(SHA256(), 32, SALTS[sender], info).derive(KEY)
-                link = {"from": sender, "to": to, "salt": SALTS[sender].hex(), "info": info.hex(), "key": key.hex()}
-                yield link
+    for sender, to in permutations(SITES, 2):
+        info = bytes((VERSION,)) + f"{CLUSTER}\n{sender}\n{to}".encode()
+        key = HKDF(SHA256(), 32, SALTS[sender], info).derive(KEY)
+        yield {"from": sender, "to": to, "salt": SALTS[sender].hex(), "info": info.hex(), "key": key.hex()}
 
 
 def made() -> dict[str, Json]:
     """All that the file holds."""
-    digest = hashlib.sha256("\n".join([CLUSTER, *SITES]).encode()).hexdigest()
     return {
-        "cluster": {"version": VERSION, "name": CLUSTER, "sites": list(SITES), "key": KEY.hex(), "digest": digest},
+        "cluster": {"version": VERSION, "name": CLUSTER, "sites": list(SITES), "key": KEY.hex(), "founders": FOUNDERS},
         "stores": dict(LIVES),
         "links": list(_links()),
         "datagrams": list(datagrams()),

@@ -9,9 +9,8 @@ from typing import Any, Final
 from unittest import mock
 
 from engine import seal as seal_module
-from engine.core.ids import SiteId
 from engine.datagram import Reason
-from engine.seal import VERSION, Seal
+from engine.seal import NAME_BYTES, VERSION, Seal
 from tests.engine.vectors.said import (
     ALICE,
     BOB,
@@ -22,7 +21,6 @@ from tests.engine.vectors.said import (
     LIVES,
     NOON,
     SALTS,
-    SITES,
     Sayings,
     shown,
 )
@@ -80,8 +78,8 @@ OPENED_AND_REFUSED: Final[Sequence[tuple[str, Reason, bytes]]] = (
         Reason.MESSAGE,
         _packet_text(["slot-state", 9, 3, True, _BALLOT, _BALLOT, None, None, False, None, []]),
     ),
-    ("a site of no ballot here", Reason.SITE, _packet_text(["prepare", [2, "zoe"], 3, 3])),
-    ("an author who is not here", Reason.SITE, _entry(author="zoe")),
+    ("a ballot of what is no name", Reason.SITE, _packet_text(["prepare", [2, "Zoe"], 3, 3])),
+    ("an author who is no name", Reason.SITE, _entry(author="zoe!")),
     ("an entry that follows itself", Reason.ENTRY, _entry(follows=2)),
     ("a no-op that says something", Reason.ENTRY, _entry(author=None)),
     ("a body of another kind", Reason.ENTRY, _entry(body=f"shout {NOON} hello")),
@@ -99,9 +97,16 @@ OPENED_AND_REFUSED: Final[Sequence[tuple[str, Reason, bytes]]] = (
     ("the only part", Reason.PART, b"\x01" + bytes(8) + b"\x00\x01" + b"x"),
     ("a part without a piece", Reason.PART, b"\x01" + bytes(8) + b"\x00\x02"),
     ("a sounding that is not filled with zeros", Reason.SOUNDING, b"\x02" + CHALLENGE + b"x"),
+    ("a question about the founders that is too short", Reason.FOUNDERS, b"\x04" + CHALLENGE + bytes(99)),
+    ("founders that are not sorted", Reason.FOUNDERS, b"\x05" + CHALLENGE + b"bob\nalice"),
+    ("founders of which one has no name", Reason.FOUNDERS, b"\x05" + CHALLENGE + b"alice\nBob"),
     ("an echo that is too long", Reason.SOUNDING, b"\x03" + CHALLENGE + b"\0"),
 )
 """They open; what is in them is refused."""
+
+
+def _from(sealed: bytes, name: bytes) -> bytes:
+    return sealed[:2] + name.ljust(NAME_BYTES, b"\0") + sealed[2 + NAME_BYTES :]
 
 
 def refused() -> Iterator[dict[str, Json]]:
@@ -109,26 +114,26 @@ def refused() -> Iterator[dict[str, Json]]:
     sayings = Sayings()
     sealed = bytes.fromhex(sayings.datagram("", ALICE, BOB, good)["sealed"])
     foreign = {
-        "another cluster's": Seal(KEY, "another-island", SITES, ALICE),
-        "another key's": Seal(bytes(32), CLUSTER, SITES, ALICE),
-        "of a cluster with one site more": Seal(KEY, CLUSTER, (*SITES, SiteId("dave")), ALICE),
+        "another cluster's": Seal(KEY, "another-island", ALICE),
+        "another key's": Seal(bytes(32), CLUSTER, ALICE),
     }
     to_carol = sayings.processes[ALICE].seal(CAROL, good)
     changed = {
         "no byte": (Reason.EMPTY, b""),
-        "cut short within the header": (Reason.SHORT, sealed[:43]),
+        "cut short within the header": (Reason.SHORT, sealed[:73]),
         "too long": (Reason.OVERSIZE, None),
         "no datagram of Loggos": (Reason.VERSION, b"\x00" + sealed[1:]),
         "of the version before": (Reason.VERSION, sealed[:1] + bytes((VERSION - 1,)) + sealed[2:]),
         "of another version": (Reason.VERSION, sealed[:1] + bytes((VERSION + 1,)) + sealed[2:]),
         "for another site": (Reason.NOT_FOR_US, to_carol),
-        "for another site, with its addressee changed": (Reason.FORGED, to_carol[:3] + b"\x01" + to_carol[4:]),
-        "from bob himself": (Reason.SENDER, sealed[:2] + b"\x01" + sealed[3:]),
-        "from a site that is not there": (Reason.SENDER, sealed[:2] + b"\x03" + sealed[3:]),
-        "with its sender changed": (Reason.FORGED, sealed[:2] + b"\x02" + sealed[3:]),
-        "with its salt changed": (Reason.FORGED, sealed[:4] + b"\x00" + sealed[5:]),
-        "with its counter changed": (Reason.FORGED, sealed[:27] + b"\x01" + sealed[28:]),
-        "with a bit of its content changed": (Reason.FORGED, sealed[:30] + bytes((sealed[30] ^ 1,)) + sealed[31:]),
+        "for another site, with its addressee changed": (Reason.FORGED, to_carol[:18] + sealed[18:34] + to_carol[34:]),
+        "from bob himself": (Reason.SENDER, _from(sealed, b"bob")),
+        "from what is no name": (Reason.SENDER, _from(sealed, b"Alice")),
+        "from a name that goes on after a zero": (Reason.SENDER, _from(sealed, b"alice\0x")),
+        "with its sender changed": (Reason.FORGED, _from(sealed, b"carol")),
+        "with its salt changed": (Reason.FORGED, sealed[:34] + b"\x00" + sealed[35:]),
+        "with its counter changed": (Reason.FORGED, sealed[:57] + b"\x01" + sealed[58:]),
+        "with a bit of its content changed": (Reason.FORGED, sealed[:60] + bytes((sealed[60] ^ 1,)) + sealed[61:]),
         "truncated by a byte": (Reason.FORGED, sealed[:-1]),
         "prolonged by a byte": (Reason.FORGED, sealed + b"\0"),
     }

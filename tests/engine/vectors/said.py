@@ -48,10 +48,11 @@ from engine.core.messages import (
     Welcome,
 )
 from engine.core.run import AcceptedRun, Run
-from engine.core.settings import Leadership
-from engine.datagram import PLAINTEXT_BYTES_MAX
+from engine.core.settings import Leadership, founders_digest
+from engine.datagram import PLAINTEXT_BYTES_MAX, SEAL_BYTES
 from engine.parts import Cutter
 from engine.seal import HEADER_BYTES, Seal
+from engine.wire import FOUNDERS_BYTES
 
 Json = Any
 
@@ -63,6 +64,7 @@ LIVES: Final = {
     BOB: StoreId("0b0b000000000001"),
     CAROL: StoreId("ca40100000000001"),
 }
+FOUNDERS: Final = founders_digest(SITES)
 LOST: Final = StoreId("ca40100000000002")
 """Carol's store, after she lost the first."""
 SALTS: Final = {site: bytes(range(first, first + 16)) for site, first in zip(SITES, (0xA0, 0xB0, 0xC0), strict=True)}
@@ -101,7 +103,7 @@ def chosen_at(number: Ballot, first: int, last: int) -> Chosen:
 
 
 def hello(nonce: int, proof: int | None) -> Hello:
-    return Hello(Nonce(nonce), None if proof is None else Nonce(proof))
+    return Hello(Nonce(nonce), None if proof is None else Nonce(proof), FOUNDERS)
 
 
 def welcome(nonce: int, verdict: Verdict, challenge: int | None = None) -> Welcome:
@@ -128,7 +130,7 @@ def heartbeat(leads: Ballot | None) -> Heartbeat:
 
 def seals() -> dict[SiteId, Seal]:
     """One process of each site, with the salt of the page."""
-    made = {site: Seal(KEY, CLUSTER, SITES, site) for site in SITES}
+    made = {site: Seal(KEY, CLUSTER, site) for site in SITES}
     for site, seal in made.items():
         with mock.patch.object(seal_module, "os", SimpleNamespace(urandom=lambda _, site=site: SALTS[site])):
             seal.seal(next(other for other in SITES if other != site), b"")
@@ -284,7 +286,14 @@ def datagrams() -> Iterator[dict[str, Json]]:
         made = sayings.datagram(f"part {place} of {len(parts)} of a longer packet", ALICE, BOB, part)
         yield made if place < len(parts) else made | {"says": named((LONG,))}
     for what, sender, to, plaintext in (
-        ("a sounding of 100 bytes", ALICE, BOB, (b"\x02" + CHALLENGE).ljust(56, b"\0")),
+        ("a sounding of 100 bytes", ALICE, BOB, (b"\x02" + CHALLENGE).ljust(100 - SEAL_BYTES, b"\0")),
         ("its echo", BOB, ALICE, b"\x03" + CHALLENGE),
+        (
+            "with whom did the cluster begin?",
+            BOB,
+            ALICE,
+            (b"\x04" + CHALLENGE).ljust(FOUNDERS_BYTES, b"\0"),
+        ),
+        ("with these", ALICE, BOB, b"\x05" + CHALLENGE + b"alice\nbob\ncarol"),
     ):
         yield sayings.datagram(what, sender, to, plaintext) | {"challenge": CHALLENGE.hex()}
