@@ -11,13 +11,14 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from random import Random
 from typing import assert_never
 
 from msgspec import structs
 
 from engine.core.effects import SawApplied
+from engine.core.entry import Promote, Readmit, decode
 from engine.core.ids import Ballot, SiteId, Slot, StoreId
 from engine.core.leading.leader import Leader
 from engine.core.log.learner import Learner, Origin
@@ -36,15 +37,16 @@ from engine.core.messages import (
     RefusedSpan,
     Synod,
 )
+from engine.core.roster import Roster
 from engine.core.run import Run
 from engine.core.settings import ROUND_LEAP_MAX, ROUND_MAX, Settings
 from engine.core.spans import Part, Spans
 from engine.core.step import Step
-from engine.core.storage import LogReader, Standing, Stored, cut_vote
+from engine.core.storage import Change, LogReader, Standing, Stored, cut_vote
 from engine.core.synod.acceptor import Acceptor
 from engine.core.synod.phases import Accepting, told
 from engine.core.synod.proposer import Proposer, Rounds
-from engine.core.views import AttemptView
+from engine.core.views import AttemptView, QuorumView
 
 Spanned = Iterator[tuple[Slot, Slot]]
 
@@ -89,7 +91,6 @@ class Consensus:
         self.acceptor = Acceptor(votes, stored.ranges, settings.page_bytes)
         self.learner = Learner(stored, log, self.microblog, self.acceptor.forget)
         self._was_there = stored.standing is Standing.ADMITTED  # a voter before the log named its store, if it does
-        self._is_named = self.members.admits(settings.site, stored.life)
         self._first, self._last = self._own_slots()
         self.rounds = Rounds(settings.site, stored.round)
         for ballot in (*(voted.vote.promised for voted in stored.votes), *(held.ballot for held in stored.ranges)):
@@ -152,22 +153,54 @@ class Consensus:
         for applied in learned.reached:
             self.leader.on_applied(applied.run.entries)
             if applied.changes:
-                self._on_change(step)
+                self._on_change(step, applied.changes)
         for part in learned.runs:
             self.onlooker.learned(step, part, origin)
         if learned.reached:
             self.onlooker.applied(step, learned.reached)
 
-    def _on_change(self, step: Step) -> None:
-        if not self._is_named and self.members.admits(self._settings.site, self._life):
-            self._is_named = True
-            self._was_there = self._was_there or step.voting
+    def _on_change(self, step: Step, changes: Iterable[Change]) -> None:
+        for operation in (decode(change.body).operation for change in changes):
+            match operation:
+                case Readmit(site, life) if (site, life) == (self._settings.site, self._life):
+                    self._was_there = self._was_there or step.voting
+                case Promote(site, life) if (site, life) == (self._settings.site, self._life):
+                    self._was_there = False  # it was removed since
+                case _:
+                    pass
         self._first, self._last = self._own_slots()
 
     def _own_slots(self) -> tuple[Slot, Slot | None]:
         """Where this site votes and proposes (M4). A voter that the log names goes on as it was."""
         first, last = self.members.of(self._settings.site, self._life)
         return (Slot(1) if self._was_there else first), last
+
+    def lists(self) -> tuple[Roster, ...]:
+        """Those that hold above the prefix: the present one, and one to come, if there is."""
+        return tuple(self.members.above(self.learner.prefix))
+
+    def company(self) -> tuple[SiteId, ...]:
+        """Whom this site speaks with: all others of these lists; and those that it was told of, while it is in none."""
+        me = self._settings.site
+        names = self.members.names(self.learner.prefix)
+        if me not in names:
+            names = (*names, *(site for site in self._settings.contacts if site not in names))
+        return tuple([site for site in names if site != me])
+
+    def voters(self) -> tuple[SiteId, ...]:
+        """The others that vote somewhere above the prefix."""
+        return tuple([site for site in self.members.voters(self.learner.prefix) if site != self._settings.site])
+
+    def reaches(self, step: Step, others: Collection[SiteId]) -> bool:
+        """This voter and these are a majority of each of these lists."""
+        sites = {self._settings.site, *others}
+        return step.voting and all(len(sites.intersection(each.sites)) >= each.quorum for each in self.lists())
+
+    def quorum(self, voting: bool, others: Collection[SiteId]) -> QuorumView:
+        """How many voters these are, with this site if it votes, of the list of which they come least far."""
+        sites = {*others, self._settings.site} if voting else {*others}
+        views = (QuorumView(len(sites.intersection(each.sites)), each.quorum, len(each.sites)) for each in self.lists())
+        return min(views, key=lambda view: view.reachable - view.needed)
 
     def proposes_through(self) -> Slot:
         """M2, M4: up to here this site may propose, above its prefix; it is the prefix where it may not at all."""
@@ -181,7 +214,7 @@ class Consensus:
         """This store votes at slots above the prefix."""
         members, above = self.members, Slot(self.learner.prefix + 1)
         if not members.changed:
-            return True
+            return site in members.founders
         return any(
             members.counts(max(roster.first, above), site, life) for roster in members.above(self.learner.prefix)
         )
@@ -261,7 +294,7 @@ class Consensus:
 
     def _cut_promise(self, sender: SiteId, life: StoreId | None, message: Promise) -> Promise:
         """The promise of the slots at which this store votes; the others are as left out."""
-        if not self.members.changed or message.last is None:
+        if message.last is None or self._is_first_list(sender):
             return message
         spans = self._not_counted(sender, life, ((message.first, message.last),))
         others = tuple(RefusedSpan(*span, None, Cause.NOT_VOTING) for span in spans)
@@ -269,10 +302,14 @@ class Consensus:
 
     def _cut_accepted(self, sender: SiteId, life: StoreId | None, message: Accepted) -> Accepted | None:
         """What it accepted at the slots at which this store votes; None where that is nothing."""
-        if not self.members.changed:
+        if self._is_first_list(sender):
             return message
         spans = tuple(self._counted(sender, life, message.spans))
         return structs.replace(message, spans=spans) if spans else None
+
+    def _is_first_list(self, sender: SiteId) -> bool:
+        """The sender counts at all slots: nothing was changed ever."""
+        return not self.members.changed and sender in self.members.founders
 
     def _counted(self, sender: SiteId, life: StoreId | None, spans: Sequence[tuple[Slot, Slot]]) -> Spanned:
         """The parts of these at which this store votes."""
@@ -313,7 +350,7 @@ class Consensus:
         """A majority accepted."""
         origin = Origin(How.VOTES, accepting.ballot, self._settings.site, accepting.accepted)
         self.learn(step, Run(first, accepting.entries), origin)
-        for peer in self._settings.peers:
+        for peer in self.company():
             step.send(peer, told(peer, first, accepting))
 
 

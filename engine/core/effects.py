@@ -22,6 +22,7 @@ from engine.core.entry import Entry, Kind
 from engine.core.explained.biography import Biography
 from engine.core.ids import Ballot, EventId, SiteId, Slot, Tick
 from engine.core.messages import How, Message
+from engine.core.roster import Removed, Roster
 from engine.core.run import Run, run_of
 from engine.core.storage import Change, EventState, Write
 from engine.core.value import Value
@@ -225,6 +226,19 @@ class SawStanding(Value):
     why: str
 
 
+class SawMembers(Value):
+    """Who belongs to the cluster above the prefix is another list than before, or two: the one that holds and the one
+    to come (M1). At a start it is told where the log has changed the first list."""
+
+    lists: tuple[Roster, ...]
+
+
+class SawRemoved(Value):
+    """This site was removed, as its prefix says; and once more when the others need it no more (M5)."""
+
+    removed: Removed
+
+
 class SawPeer(Value):
     """A peer was heard again, or not for too long."""
 
@@ -243,7 +257,7 @@ class RejectedFor(StrEnum):
 
     OTHER_LIFE = "other-life"  # it is of, or for, another store than the one that is proved
     STALE_ANSWER = "stale-answer"  # to a greeting that is answered already
-    STRANGER = "stranger"  # it is of a site that is in no list here
+    STRANGER = "stranger"  # the sender is in no list that is known here, and says what only a member may
     OTHER_FOUNDERS = "other-founders"  # its cluster began with other sites than this one's (M1)
 
 
@@ -268,6 +282,8 @@ Observation = (
     | SawReadUnconfirmed
     | SawBiography
     | SawStanding
+    | SawMembers
+    | SawRemoved
     | SawPeer
     | SawProof
     | SawRejected

@@ -6,6 +6,7 @@ Rules that hold here:
 - A no-op has no author, number 0 and an empty body.
 - W5: no body is made that `decode` would refuse, whatever the clock says and whoever submits.
 - `follows` is the number of the author's entry that must be the last in effect before this one (E5).
+- What changes who belongs to the cluster is an entry too (M3). An address is opaque here: one word, `host:port`.
 - A tweet is 1 to 280 code points after stripping; categories Cc, Cs, Zl and Zp are refused (docs/commands.md).
 """
 
@@ -37,6 +38,15 @@ class Kind(StrEnum):
     UNBLOCK = "unblock"
     WITHDRAWAL = "withdrawal"
     READMIT = "readmit"
+    ADD = "add"
+    ADD_LEARNER = "add-learner"
+    PROMOTE = "promote"
+    REMOVE = "remove"
+    MOVE = "move"
+
+
+MEMBERSHIP: Final = frozenset({Kind.READMIT, Kind.ADD, Kind.ADD_LEARNER, Kind.PROMOTE, Kind.REMOVE, Kind.MOVE})
+"""What changes who belongs to the cluster."""
 
 
 class BadOperation(ValueError):
@@ -66,7 +76,42 @@ class Readmit(Value):
     life: StoreId
 
 
-Operation = Tweet | Block | Unblock | Withdrawal | Readmit
+class Add(Value):
+    """`site` belongs to the cluster from w slots on, as a learner that is to vote once it has the log."""
+
+    site: SiteId
+    address: str
+
+
+class AddLearner(Value):
+    """As `Add`, of one that goes on as a learner until somebody promotes it."""
+
+    site: SiteId
+    address: str
+
+
+class Promote(Value):
+    """From w slots on the learner `site` votes, with its store `life`."""
+
+    site: SiteId
+    life: StoreId
+
+
+class Remove(Value):
+    """From w slots on `site` does not belong to the cluster (M5)."""
+
+    site: SiteId
+
+
+class Move(Value):
+    """`site` is at another address."""
+
+    site: SiteId
+    address: str
+
+
+Membership = Readmit | Add | AddLearner | Promote | Remove | Move
+Operation = Tweet | Block | Unblock | Withdrawal | Membership
 
 
 class Entry(Row):
@@ -86,6 +131,9 @@ class Entry(Row):
         """16 hexadecimal digits that tell entries apart where there is no room for the entry (W4)."""
         return sha256(f"{self.author} {self.number} {self.follows} {self.body}".encode()).hexdigest()[:16]
 
+
+ADDRESS: Final = re.compile(r"(?:\[[0-9a-z:.%_-]{2,80}\]|[0-9a-z._-]{1,253}):[1-9][0-9]{0,4}\Z")
+"""What an entry takes for `host:port`; whoever asks for one checks more."""
 
 DIGEST: Final = re.compile(r"\A[0-9a-f]{16}\Z")
 
@@ -141,6 +189,16 @@ def encode(said: Stamped) -> str:
             return " ".join((Kind.WITHDRAWAL, str(said.at_ms), ""))
         case Readmit(site, life):
             return " ".join((Kind.READMIT, str(said.at_ms), site, life))
+        case Add(site, address):
+            return " ".join((Kind.ADD, str(said.at_ms), site, address))
+        case AddLearner(site, address):
+            return " ".join((Kind.ADD_LEARNER, str(said.at_ms), site, address))
+        case Promote(site, life):
+            return " ".join((Kind.PROMOTE, str(said.at_ms), site, life))
+        case Remove(site):
+            return " ".join((Kind.REMOVE, str(said.at_ms), site))
+        case Move(site, address):
+            return " ".join((Kind.MOVE, str(said.at_ms), site, address))
         case _:
             assert_never(said.operation)
 
@@ -167,17 +225,38 @@ def decode(body: str) -> Stamped:
             operation = Block(SiteId(argument)) if kind == Kind.BLOCK else Unblock(SiteId(argument))
         case Kind.WITHDRAWAL if argument == "":
             operation = Withdrawal()
-        case Kind.READMIT:
-            site, _, life = argument.partition(" ")
-            if not SITE_NAME.match(site) or not STORE_ID.match(life):
-                raise BadOperation("a readmission names a site and its store")
-            operation = Readmit(SiteId(site), StoreId(life))
+        case Kind.READMIT | Kind.PROMOTE:
+            site, life = _of_a_site(kind, argument, STORE_ID, "store")
+            operation = (Readmit if kind == Kind.READMIT else Promote)(site, StoreId(life))
+        case Kind.ADD | Kind.ADD_LEARNER | Kind.MOVE:
+            site, address = _of_a_site(kind, argument, ADDRESS, "address")
+            operation = _AT_AN_ADDRESS[Kind(kind)](site, address)
+        case Kind.REMOVE:
+            if not SITE_NAME.match(argument):
+                raise BadOperation("remove names a site")
+            operation = Remove(SiteId(argument))
         case _:
-            raise BadOperation("the kind of an entry is tweet, block, unblock, withdrawal or readmit")
+            raise BadOperation(
+                f"the kind of an entry is one of {', '.join(kind for kind in Kind if kind is not Kind.NOOP)}"
+            )
     said = Stamped(operation, int(at))
     if encode(said) != body:
         raise BadOperation("the body of an entry has one spelling")
     return said
+
+
+_AT_AN_ADDRESS: Final[dict[Kind, type[Add | AddLearner | Move]]] = {
+    Kind.ADD: Add,
+    Kind.ADD_LEARNER: AddLearner,
+    Kind.MOVE: Move,
+}
+
+
+def _of_a_site(kind: str, argument: str, pattern: re.Pattern[str], what: str) -> tuple[SiteId, str]:
+    site, _, rest = argument.partition(" ")
+    if not SITE_NAME.match(site) or not pattern.match(rest):
+        raise BadOperation(f"{kind} names a site and its {what}")
+    return SiteId(site), rest
 
 
 TWEET: Final = re.compile(rf"{Kind.TWEET} (?:0|[1-9][0-9]{{0,14}}) (?!\s).{{1,{TEXT_MAX}}}(?<!\s)\Z", re.DOTALL)
@@ -218,3 +297,13 @@ def in_words(entry: Entry) -> str:
             return f"{who} withdrawal"
         case Readmit(site, life):
             return f"{who} readmit {site}, store {life}"
+        case Add(site, address):
+            return f"{who} add {site} at {address}"
+        case AddLearner(site, address):
+            return f"{who} add {site} at {address} as a learner"
+        case Promote(site, life):
+            return f"{who} promote {site}, store {life}"
+        case Remove(site):
+            return f"{who} remove {site}"
+        case Move(site, address):
+            return f"{who} move {site} to {address}"

@@ -31,6 +31,9 @@ From1 = Annotated[Kind, Meta(ge=1, le=NUMBER_MAX)]
 """A number in a row: what a decoder takes for it (W2)."""
 
 SITES_MAX: Final = 9
+LEARNERS_MAX: Final = 9
+"""How many voters a cluster has at the most, and how many learners more."""
+
 NEVER: Final = Tick(2**62)
 """The deadline of what waits for no time."""
 

@@ -51,6 +51,7 @@ class Verdict(StrEnum):
     NOTED = "noted"  # so it is; but that says nothing of whether there was another before
     LOST_DISK = "lost-disk"  # another life, or a later commit, is remembered here
     OLD_COPY = "old-copy"  # a later commit is, of this life, which the log admitted
+    STRANGER = "stranger"  # no list that is known here has the site: one of both is behind in the log
 
 
 class How(StrEnum):
@@ -462,6 +463,10 @@ WORDS: Final = tuple(kind.word() for kind in get_args(Message))
 
 GREETINGS: Final[frozenset[type]] = frozenset({Hello, Welcome})
 """They go to whoever has the peer's name, the others to a known life of it (D5)."""
+
+FROM_ANYBODY: Final[frozenset[type]] = frozenset({Heartbeat, AskHighest, Ask, AskSlot, Known, Chosen})
+"""What is taken of who belongs to no list that is known here: what asks, and what tells of choices, which nobody takes
+back. (Of its heartbeats, how far the log goes: a reason to ask.)"""
 
 VOTES: Final[frozenset[type]] = frozenset({Promise, Accepted, Highest})
 """What a voter's word is counted in (D5)."""

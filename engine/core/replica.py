@@ -6,7 +6,6 @@ Rules that hold here:
 - A broken rule ends the site: the effects are the evidence and a `stop`, nothing is sent (A2, R1). Every later step
   does nothing but repeat the `stop`.
 - D5: until it is a voter a site answers no prepare, accept or highest-slot question with a vote, and proposes nothing.
-- R6: rounds far above any seen are refused, as slots are.
 """
 
 from __future__ import annotations
@@ -14,12 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import assert_never
+from typing import Final, assert_never
 
 from engine.core.broken import BrokenRule
 from engine.core.consensus import Consensus, Onlooker
 from engine.core.effects import Effects, RejectedFor, SawApplied, SawRejected
-from engine.core.entry import Entry
+from engine.core.entry import Entry, Membership
+from engine.core.events.promotions import Promotions
 from engine.core.events.sessions import Sessions
 from engine.core.events.situation import Situation
 from engine.core.events.submissions import Submission
@@ -57,15 +57,18 @@ from engine.core.messages import (
     SlotState,
     Welcome,
 )
+from engine.core.peers.belonging import Belonging
 from engine.core.peers.bundle import bundled
-from engine.core.peers.founders import Founders
 from engine.core.peers.heartbeats import Peers
 from engine.core.peers.lives import Lives
+from engine.core.roster import Roster
 from engine.core.run import Run, slots_of
 from engine.core.settings import Leadership, Settings
 from engine.core.step import Step
 from engine.core.storage import LogReader, Stored, Vote, Write, WriteEvidence, WriteRanges, WriteVote
 from engine.core.views import AttemptView, ReplicaView
+
+_BEFORE: Final = "the site was readmitted at slot {}, and nothing of before takes effect after that"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class _Around(Onlooker):
     sessions: Sessions
     policy: Policy
     lives: Lives
+    belonging: Belonging
 
     def saw_attempt(self, step: Step, first: Slot, last: Slot) -> None:
         self.filler.saw_attempt(step, first, last)
@@ -105,8 +109,10 @@ class _Around(Onlooker):
             self.sessions.on_applied(step, applied)
             for change in applied.changes:
                 if self.lives.on_change(step, change):
-                    self.sessions.on_readmitted(step, change.slot)
-        self.lives.on_applied(step, self.learner.prefix)
+                    self.sessions.end_all(step, _BEFORE.format(change.slot))
+        self.belonging.on_applied(step)
+        if self.lives.on_applied(step, self.learner.prefix):
+            self.sessions.end_all(step, self.lives.why)
 
 
 class Replica:
@@ -119,7 +125,7 @@ class Replica:
         self._peers = Peers(settings)
         self._consensus = consensus = Consensus(settings, stored, log, random)
         self._lives = Lives(settings, consensus.members, stored, random)
-        self._founders = Founders(settings)
+        self._belonging = Belonging(settings, consensus, self._peers, self._lives)
         self._learner = consensus.learner
         self._proposer = consensus.proposer
         self._sessions = Sessions(settings.site, stored.number_max, stored.open_events)
@@ -132,17 +138,17 @@ class Replica:
             settings, consensus, self._peers, self._scanner, self._filler, hindrances=hindrances, random=random
         )
         self._biographer = Biographer(settings, consensus, log, self._peers, random)
+        self._promotions = Promotions(settings, consensus, self._peers, self._lives, self._sessions)
         self._stopped: str | None = None
         self._now = Tick(0)
         parts = Parts(settings, random, self._peers, self._sessions, consensus, self._scanner)
         elected = settings.leadership is Leadership.ELECTED
         self._policy = Elected(parts, self._ask_for_the_missing) if elected else OneByOne(parts)
         consensus.onlooker = _Around(
-            settings.site, self._learner, self._filler, self._sessions, self._policy, self._lives
+            settings.site, self._learner, self._filler, self._sessions, self._policy, self._lives, self._belonging
         )
-        self._readings = Readings(
-            parts, self._founders, self._lives, self._filler, self._reads, self._policy, hindrances
-        )
+        around = (self._lives, self._belonging, self._filler, self._reads, self._policy, hindrances)
+        self._readings = Readings(parts, *around)
 
     # Steps
 
@@ -158,8 +164,7 @@ class Replica:
         return self._act(now, lambda step: self._sessions.submit(step, submission))
 
     def give_up(self, now: Tick, token: int, offset: int = 0, count: int | None = None) -> Effects:
-        """Ends a read, or what was submitted with this token, as when the time has passed: its events from `offset` on,
-        `count` of them or all. An unknown token does nothing."""
+        """Ends a read, or events of a submission (`count` from `offset` on, or all), as when the time has passed."""
         return self._act(now, lambda step: self._give_up(step, token, offset, count))
 
     def read(self, now: Tick, token: int, timeout: Tick) -> Effects:
@@ -167,8 +172,7 @@ class Replica:
         return self._act(now, lambda step: self._reads.begin(step, token, timeout))
 
     def explain(self, now: Tick, token: int, slot: Slot, timeout: Tick) -> Effects:
-        """What happened at a slot, with what the others answer within `timeout`: it ends in one SawBiography with this
-        token, in these effects or in later ones. Nothing else comes of it."""
+        """What happened at a slot, with what others answer in time: it ends in one SawBiography with this token."""
         return self._act(now, lambda step: self._biographer.ask(step, token, slot, timeout))
 
     def fill(self, now: Tick, slots: Iterable[Slot]) -> Effects:
@@ -176,11 +180,10 @@ class Replica:
         return self._act(now, lambda step: self._filler.fill(step, slots))
 
     def tick(self, now: Tick) -> Effects:
-        """Does what is due at `now`."""
+        """Does what is due; it is needed again at the `deadline`."""
         return self._act(now, self._tick)
 
     def deadline(self) -> Tick:
-        """When `tick` is next needed."""
         return min(
             self._peers.deadline(),
             self._lives.deadline(),
@@ -216,7 +219,6 @@ class Replica:
 
     @property
     def fills(self) -> bool:
-        """This site settles holes itself (D5, L3); else it asks those that do."""
         return self._readings.fills(self._now)
 
     def view(self, attempts_max: int) -> ReplicaView:
@@ -226,15 +228,12 @@ class Replica:
         return self._readings.attempt(slot)
 
     def why_unsettled(self, slot: Slot) -> str:
-        """Why a hole is not settled yet, in words and counts."""
         return self._readings.why_unsettled(self._now, slot)
 
     def hindered(self, slots: Collection[Slot]) -> dict[Slot, str]:
-        """What fault rules here do to whatever would settle these unlearned slots, for those that one keeps."""
         return self._readings.hindered(self._now, slots)
 
     def situation(self) -> Situation:
-        """Where this site's events stand, and what is in their way."""
         return self._readings.situation(self._now)
 
     def learned(self, slot: Slot) -> Entry | None:
@@ -252,12 +251,24 @@ class Replica:
         return [*(WriteVote(*part) for part in acceptor.votes.over(above, None)), WriteRanges(acceptor.ranges)]
 
     def chosen_at(self, slot: Slot) -> Ballot | None:
-        """The ballot at which the slot was chosen; None where this site does not remember one."""
+        """None where this site does not remember one."""
         return self._biographer.chosen_at(slot)
 
     def present_store(self, site: SiteId) -> StoreId | None:
         """On which store a site runs, as it proved to this one last; None where it never did."""
         return self._lives.present(site)
+
+    def members(self) -> tuple[Roster, ...]:
+        """The lists that hold above the prefix: the present one, and one to come, if there is (M1)."""
+        return self._consensus.lists()
+
+    def members_after(self, operation: Membership) -> Roster | str:
+        """The list that this change would make if it were chosen next; or why it does not fit (M3)."""
+        return self._consensus.members.after(Slot(self._learner.used_max + 1), operation)
+
+    def removed_at(self, site: SiteId) -> Slot | None:
+        """The slot of the entry that removed a site; None where it belongs to the cluster, or never did."""
+        return self._consensus.members.removed_at(site)
 
     def blocks(self) -> dict[tuple[SiteId, SiteId], Slot]:
         """(blocker, blocked) -> the slot since which it stands, of the prefix (R2)."""
@@ -266,9 +277,8 @@ class Replica:
     # Inside a step
 
     def _act(self, now: Tick, act: Callable[[Step], None]) -> Effects:
-        """One step. What a site sends itself is handled within it, and what comes of that, so that its own vote is in
-        the same commit. Then what waits is pushed, and commit numbers that were heard are kept with what is written
-        anyway."""
+        """One step. What a site sends itself is handled within it. Then what waits is pushed, and commit numbers that
+        were heard are kept with what is written anyway."""
         self._now = now
         step = Step(now, self._settings.site, self._lives.voting, Effects(stop=self._stopped))
         effects = step.effects
@@ -284,6 +294,7 @@ class Replica:
             self._stopped = str(broken)
             return Effects(writes=[WriteEvidence(broken.rule, broken.evidence)], stop=self._stopped)
         self._reads.reach(step)
+        self._belonging.tell(step)
         if effects.writes or effects.observations:
             self._lives.remember(step)
             self._biographer.remember(step)
@@ -294,20 +305,19 @@ class Replica:
     def _start(self, step: Step) -> None:
         self._sessions.start(step, self._readings.situation(step.now))
         self._lives.start(step)
+        self._belonging.start(step)
 
     def _receive(self, step: Step, packet: Packet) -> None:
-        if not self._lives.knows(packet.sender):
-            step.tell(SawRejected(RejectedFor.STRANGER, packet.sender))
-            return
         for message in packet.messages:
-            if isinstance(message, Hello) and not self._founders.began_alike(step, packet.sender, message):
-                continue
             if type(message) in GREETINGS:
-                if self._lives.greeted(step, packet, message):
+                if self._belonging.greeted(step, packet, message):
                     self._peers.heard(step, packet.sender)
             elif self._lives.admits(step, packet):
                 self._peers.heard(step, packet.sender)
-                self._handle(step, packet.sender, message, packet.life)
+                if self._belonging.may_say(packet.sender, message):
+                    self._handle(step, packet.sender, message, packet.life)
+                else:
+                    step.tell(SawRejected(RejectedFor.STRANGER, packet.sender))
 
     def _give_up(self, step: Step, token: int, offset: int, count: int | None) -> None:
         self._sessions.give_up(step, token, offset, count, self._readings.situation(step.now))
@@ -322,6 +332,8 @@ class Replica:
             self._filler.tick(step, self._proposes(step) and self._policy.fills(step.now))
         for silent in self._peers.tick(step, self._learner.prefix, self._learner.used_max, self._policy.claim):
             self._lives.greet(step, silent)
+        if self._proposes(step):
+            self._promotions.tick(step)
         self._sessions.tick(step, lambda: self._readings.situation(step.now))
         self._reads.tick(step)
         self._biographer.tick(step)
@@ -354,7 +366,8 @@ class Replica:
         match message:
             case Heartbeat():
                 self._peers.on_heartbeat(step, sender, message)
-                self._policy.on_heartbeat(step, sender, message)
+                if self._lives.knows(sender):
+                    self._policy.on_heartbeat(step, sender, message)
                 if message.used_max > self._learner.used_max:
                     self._scanner.scan_soon(step.now)
             case AskHighest():

@@ -58,7 +58,7 @@ class Timings:
 @dataclass(frozen=True, slots=True)
 class Settings:
     site: SiteId
-    sites: tuple[SiteId, ...]  # with whom the cluster began, sorted; all later lists follow from the log (M1)
+    sites: tuple[SiteId, ...]  # with whom the cluster began (M1), sorted; without this site where it was added later
     leadership: Leadership
     timings: Timings = Timings()
     page_bytes: int = 1_100
@@ -67,6 +67,8 @@ class Settings:
     """How much a leader has in flight at a time: what a peer's receive buffer holds while its disk is slow."""
     change_lag: int = CHANGE_LAG
     """The same at all sites of a cluster (M1)."""
+    contacts: tuple[SiteId, ...] = ()
+    """Whom it asks beside these, until the log names this site: who was added may meet none of the first any more."""
 
     quorum: int = field(init=False)
     peers: tuple[SiteId, ...] = field(init=False)  # all but this site

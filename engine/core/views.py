@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from engine.core.entry import Entry
 from engine.core.ids import Ballot, SiteId, Slot, Tick
+from engine.core.roster import Removed, Roster
 from engine.core.value import Value
 
 
@@ -65,7 +66,8 @@ class QuorumView(Value):
 
 class ReplicaView(Value):
     """What `status` shows of the replica; `holes` names at most 1,000 of `holes_count` slots. `fresh_at`: what was
-    chosen before is in the prefix, as a read confirmed last (R5). `hindered`: what fault rules here keep from it."""
+    chosen before is in the prefix, as a read confirmed last (R5). `hindered`: what fault rules here keep from it.
+    `members`: the lists that hold above the prefix, one or two (M1)."""
 
     quorum: QuorumView
     leader: SiteId | None
@@ -85,3 +87,5 @@ class ReplicaView(Value):
     fill_at: Tick | None
     peers: tuple[PeerView, ...]
     attempts: tuple[AttemptView, ...]
+    members: tuple[Roster, ...]
+    removed: Removed | None

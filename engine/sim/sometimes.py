@@ -22,6 +22,7 @@ from engine.core.effects import (
     SawHanded,
     SawHoles,
     SawLearned,
+    SawMembers,
     SawNumbered,
     SawOutcome,
     SawPeer,
@@ -30,6 +31,7 @@ from engine.core.effects import (
     SawReadUnconfirmed,
     SawRecovery,
     SawRejected,
+    SawRemoved,
     SawStanding,
 )
 from engine.core.views import AttemptPhase, ElectionPhase
@@ -56,7 +58,7 @@ class Reached:
 
     def observed(self, saw: Observation) -> None:
         match saw:
-            case SawProof() | SawPeer():
+            case SawProof() | SawPeer() | SawMembers() | SawRemoved():
                 pass
             case SawRejected():
                 self.counts[f"rejected: {saw.reason.value}"] += 1

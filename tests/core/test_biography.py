@@ -39,7 +39,7 @@ def learned(entry: Entry, learning: Learning | None = None, before: SlotState = 
 def told(size: int, *states: SlotState) -> Biography:
     """The biography as alice tells it, from the states of the first so many sites, alice's the first."""
     answers = {site: Answer(state, HEARD) for site, state in zip(SITES, states, strict=False)}
-    return tell(Slot(43), ALICE, SITES[:size], answers)
+    return tell(Slot(43), ALICE, SITES[:size], SITES[:size], answers)
 
 
 def test_a_slot_that_nobody_used() -> None:

@@ -23,6 +23,7 @@ from engine.core.effects import (
     SawHanded,
     SawHoles,
     SawLearned,
+    SawMembers,
     SawNumbered,
     SawOutcome,
     SawPeer,
@@ -31,6 +32,7 @@ from engine.core.effects import (
     SawReadUnconfirmed,
     SawRecovery,
     SawRejected,
+    SawRemoved,
     SawStanding,
 )
 from engine.core.entry import NOOP, Block, Entry, Kind, Operation, Stamped, Unblock, Withdrawal, encode
@@ -58,6 +60,7 @@ from engine.core.messages import (
     Verdict,
     Welcome,
 )
+from engine.core.roster import Member, Removed, roster
 from engine.core.said import Role
 from engine.core.settings import Leadership
 from engine.core.storage import EventState
@@ -81,6 +84,8 @@ from tests.core.stage import (
     tweet,
 )
 from tests.strategies import messages
+
+FOUR = roster(Slot(9), (*(Member(site, votes=True) for site in SITES[:3]), Member(SITES[3], votes=False)))
 
 LUNCH = tweet(ALICE, 17, text="lunch at noon?")
 TWO = ballot(2, ALICE)
@@ -256,7 +261,7 @@ OBSERVATIONS: list[tuple[Observation, str]] = [
     ),
     (SawHanded(ID, 1, ballot(2, BOB), BOB), "hand-on - 2.bob | alice/17 handed to bob, who leads"),
     (
-        SawBiography(1, tell(Slot(43), ALICE, SITES[:3], {ALICE: Answer(unused(43), Tick(0))})),
+        SawBiography(1, tell(Slot(43), ALICE, SITES[:3], SITES[:3], {ALICE: Answer(unused(43), Tick(0))})),
         "nothing",
     ),
     (
@@ -289,6 +294,16 @@ OBSERVATIONS: list[tuple[Observation, str]] = [
     (SawRecovery(RecoveryPhase.DONE, Slot(0), Slot(0), None), "recovery - - | done: a majority knows of no used slot"),
     (SawStanding(True, "voter"), "voter - - | enough other sites know this store (D5)"),
     (SawStanding(False, "lost-disk: bob says so"), "learner - - | lost-disk: bob says so"),
+    (SawMembers((FOUR,)), "members 9 - | from slot 9 on alice, bob and carol vote, 2 needed, dave learns"),
+    (
+        SawRemoved(Removed(Slot(5), Slot(9), needed=True)),
+        "removed 5 - | slot 5 removed this site: it votes at none from slot 9 on; the others still need it for what"
+        " lies before",
+    ),
+    (
+        SawRemoved(Removed(Slot(5), Slot(9), needed=False)),
+        "removed 5 - | slot 5 removed this site: it votes at none from slot 9 on; nobody needs it any more",
+    ),
     (SawPeer(BOB, up=True), "peer - - | bob is heard"),
     (SawPeer(BOB, up=False), "peer - - | bob was silent for too long"),
     (SawProof(BOB), "nothing"),

@@ -25,7 +25,7 @@ def test_how_far_a_peer_is_and_whether_it_votes_is_unknown_until_it_told() -> No
     assert (view(peers, BOB).prefix, view(peers, BOB).voting) == (None, None)
     peers.heard(step, BOB)  # a greeting says neither
     assert (view(peers, BOB).up, view(peers, BOB).prefix, view(peers, BOB).voting) == (True, None, None)
-    assert (peers.quorum(voting=True).reachable, peers.linked(Tick(0)), peers.ahead_of(Slot(0))) == (1, 0, [])
+    assert (peers.voters_up, peers.linked(Tick(0)), peers.ahead_of(Slot(0))) == (frozenset(), frozenset(), [])
     peers.on_heartbeat(step, BOB, beat(False, 0))
     assert (view(peers, BOB).prefix, view(peers, BOB).voting) == (0, False)
     for site, prefix in ((BOB, 8), (CAROL, 9)):

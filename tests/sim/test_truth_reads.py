@@ -9,7 +9,9 @@ import pytest
 
 from engine.core.effects import SawReadConfirmed, SawReadUnconfirmed
 from engine.core.ids import Nonce, SiteId, Slot, Tick
+from engine.core.settings import CHANGE_LAG
 from engine.sim.truth.reads import Begun, Reads
+from engine.sim.truth.replay import Replay
 from engine.sim.violation import Violated
 
 ALICE, BOB, CAROL = SiteId("alice"), SiteId("bob"), SiteId("carol")
@@ -31,7 +33,7 @@ def saw(bound: int = 7, asked: int = BEGAN, voters: tuple[SiteId, ...] = (ALICE,
 def reads() -> Reads:
     """Three sites; a read of alice's begins when slot 7 is chosen and slot 5 is acknowledged. Carol answers alice's
     question of before, bob the one of this read."""
-    reads = Reads(2)
+    reads = Reads(Replay((ALICE, BOB, CAROL), CHANGE_LAG))
     reads.asked(Nonce(1))
     reads.began(1, Begun(BEGAN, Slot(7), Slot(5), Slot(0), reads.questions))
     reads.asked(Nonce(2))

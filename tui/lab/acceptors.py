@@ -10,7 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from engine.core.entry import Block, Entry, Readmit, Tweet, Unblock, Withdrawal, decode
+from engine.core.entry import (
+    Add,
+    AddLearner,
+    Block,
+    Entry,
+    Move,
+    Promote,
+    Readmit,
+    Remove,
+    Tweet,
+    Unblock,
+    Withdrawal,
+    decode,
+)
 from engine.core.ids import Ballot, SiteId, Slot
 from tui.lab.ballots import lab_ballots
 from tui.lab.frame import Acceptor, Frame, SiteState
@@ -53,6 +66,14 @@ def value(entry: Entry | None) -> str:
             return "withdrawal"
         case Readmit(site):
             return f"readmit {site}"
+        case Add(site) | AddLearner(site):
+            return f"add {site}"
+        case Promote(site):
+            return f"promote {site}"
+        case Remove(site):
+            return f"remove {site}"
+        case Move(site):
+            return f"move {site}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,19 @@ from engine.contract.answers import Attempt, Filled, LogLine, Outcome, OutcomeWo
 from engine.contract.status import Status
 from engine.contract.words import entry_words
 from engine.core.effects import UNSETTLED, FillResult
-from engine.core.entry import Block, Operation, Readmit, Tweet, Unblock, Withdrawal
+from engine.core.entry import (
+    Add,
+    AddLearner,
+    Block,
+    Move,
+    Operation,
+    Promote,
+    Readmit,
+    Remove,
+    Tweet,
+    Unblock,
+    Withdrawal,
+)
 from engine.core.views import AttemptPhase
 from tui import entries
 from tui.counted import listed, plural
@@ -49,6 +61,16 @@ def operation_words(operation: Operation, author: str) -> str:
             return f"{author} withdraws an event"
         case Readmit(site):
             return f"{author} readmits {site}"
+        case Add(site, address):
+            return f"{author} adds {site} at {address}"
+        case AddLearner(site, address):
+            return f"{author} adds {site} at {address} as a learner"
+        case Promote(site):
+            return f"{author} promotes {site}"
+        case Remove(site):
+            return f"{author} removes {site}"
+        case Move(site, address):
+            return f"{author} moves {site} to {address}"
         case _:
             assert_never(operation)
 

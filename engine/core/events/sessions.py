@@ -63,7 +63,7 @@ class Sessions:
 
     @property
     def setbacks(self) -> int:
-        """How often a slot that was aimed at went to another entry, or an event was chosen where it is void."""
+        """How often an aimed slot went to another entry, or an event was chosen where it is void."""
         return self._setbacks
 
     @property
@@ -74,7 +74,7 @@ class Sessions:
 
     @property
     def waits_since(self) -> Tick | None:
-        """When the oldest of the events without an outcome was submitted; None where there is none."""
+        """When the oldest of the events without an outcome was submitted."""
         first = [next(iter(parts)).value.batch for parts in (self._placed, self._queue) if parts]
         submitted = [Tick(0) if batch is None else batch.submitted for batch in first]
         unnumbered = self._submissions.waits_since()
@@ -82,12 +82,11 @@ class Sessions:
 
     @property
     def outstanding(self) -> bool:
-        """Something that was handed on is not settled."""
         return any(part.value.events.slot is None for part in self._placed)
 
     @property
     def open_slots(self) -> list[Slot]:
-        """The slots that open events were proposed at: used, whatever else is known of them."""
+        """Where open events were proposed: used, whatever else is known of these slots."""
         return list(self._at)
 
     def start(self, step: Step, situation: Situation) -> None:
@@ -155,7 +154,6 @@ class Sessions:
 
     @property
     def waiting(self) -> bool:
-        """An event, or the withdrawal of one that was handed on, could be aimed at a slot now."""
         if self._aims:
             return False
         first = [next(iter(parts)) for parts in (self._placed, self._queue) if parts]
@@ -234,9 +232,8 @@ class Sessions:
         for run, misfit in applied.numbers_of(self._site):
             self._took_effect(step, run, misfit)
 
-    def on_readmitted(self, step: Step, slot: Slot) -> None:
-        """M6: this site is, on whatever store. What is open here follows a number that is the last no more (E5)."""
-        reason = f"the site was readmitted at slot {slot}, and nothing of before takes effect after that"
+    def end_all(self, step: Step, reason: str) -> None:
+        """M5, M6: what is open here takes no effect any more; where its name votes again, its numbers go on above."""
         for run in [each for part in (*self._placed, *self._queue) for each in part.value.ones()]:
             self._settle(step, run, run.ended(EventState.NOT_CREATED, None, reason))
 
@@ -255,9 +252,12 @@ class Sessions:
             for batch in batches:
                 self._expire(step, batch, range(batch.count), now, None)
 
+    def is_open(self, token: int) -> bool:
+        return self._submissions.batch(token) is not None
+
     def tick(self, step: Step, situation: Callable[[], Situation]) -> None:
         """`situation()` says where events of this site stand at present, and why they do not get on."""
-        now: Situation | None = None
+        now = None
         for batch in self._submissions.due(step.now, self._progress_at):
             now = now or situation()
             self._expire(step, batch, range(batch.count), now, None)

@@ -36,7 +36,7 @@ BLOCK_MAX: Final = 65_536
 
 class Submission(Value):
     """Events to be placed, one at least, in this order. `token` comes back with their numbers and their outcomes;
-    `bodies` are as `entry.encode(...)` makes them."""
+    below 0 nobody waits for them: the site itself submits them. `bodies` are as `entry.encode(...)` makes them."""
 
     token: int
     bodies: tuple[str, ...]
@@ -203,12 +203,14 @@ class Submissions:
         batch.untold -= untold
         if not batch.untold:
             self._batches.pop(token, None)
-        step.tell(replace(said, token=token, took_ms=Tick(step.now - batch.submitted), offset=offset))
+        told = None if token < 0 else token
+        step.tell(replace(said, token=told, took_ms=Tick(step.now - batch.submitted), offset=offset))
 
     def _has_numbers(self, step: Step, batch: Batch) -> bool:
         """All of a submission get theirs at once."""
         if not batch.first and self._given + batch.count <= self._reserved:
             batch.first = self._given + 1
             self._given += batch.count
-            step.tell(SawNumbered(batch.submission.token, EventId(self._site, batch.first)))
+            if batch.submission.token >= 0:
+                step.tell(SawNumbered(batch.submission.token, EventId(self._site, batch.first)))
         return batch.first > 0

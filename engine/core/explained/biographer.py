@@ -65,6 +65,7 @@ class Biographer:
         random: Random,
     ) -> None:
         self._settings = settings
+        self._consensus = consensus
         self._acceptor = consensus.acceptor
         self._learner = consensus.learner
         self._log = log
@@ -85,7 +86,7 @@ class Biographer:
         inquiry = _Inquiry(token, slot, Tick(step.now + timeout), Tick(step.now + every), every)
         inquiry.answers[self._settings.site] = Answer(self._state(step, AskSlot(nonce, slot)), step.now)
         self._inquiries[nonce] = inquiry
-        step.cast(self._settings.peers, AskSlot(nonce, slot))
+        step.cast(self._consensus.company(), AskSlot(nonce, slot))
         self._conclude(step, nonce)
 
     def on_slot_state(self, step: Step, sender: SiteId, message: SlotState) -> None:
@@ -153,12 +154,14 @@ class Biographer:
             self._tell(step, nonce)
 
     def _missing(self, inquiry: _Inquiry) -> list[SiteId]:
-        return [peer for peer in self._settings.peers if peer not in inquiry.answers]
+        return [peer for peer in self._consensus.company() if peer not in inquiry.answers]
 
     def _tell(self, step: Step, nonce: Nonce) -> None:
         inquiry = self._inquiries.pop(nonce)
-        settings = self._settings
-        step.tell(SawBiography(inquiry.token, tell(inquiry.slot, settings.site, settings.sites, inquiry.answers)))
+        site = self._settings.site
+        sites = tuple(sorted({site, *self._consensus.company(), *inquiry.answers}))
+        voters = self._consensus.members.at(inquiry.slot).sites
+        step.tell(SawBiography(inquiry.token, tell(inquiry.slot, site, sites, voters, inquiry.answers)))
 
 
 def fitted(state: SlotState, room_bytes: int) -> SlotState:

@@ -3,7 +3,7 @@
 Rules that hold here:
 - Facts alone: who accepted which ballot (an acceptance once made is a fact for ever), who has learned, who remembers
   when. What no answer tells is None.
-- `chosen` is said where somebody has learned the slot, or a majority of all sites accepted one ballot.
+- `chosen` is said where somebody has learned the slot, or a majority of those who vote there accepted one ballot.
 - "Not chosen" is said only where those that accepted anything, those that did not answer and those that do not vote
   (their disk may have lost an acceptance, D5) are together no majority: an acceptor's variables name its highest
   ballot alone, so whoever accepted anything may have accepted any lower ballot too.
@@ -92,6 +92,7 @@ class _Evidence(Value):
 
     asker: SiteId
     sites: tuple[SiteId, ...]
+    voters: tuple[SiteId, ...]
     states: Mapping[SiteId, SlotState]
     entries: Mapping[str, Entry]  # by digest
     accepted: Mapping[Ballot, Set[SiteId]]
@@ -112,21 +113,30 @@ class _Evidence(Value):
     @property
     def may_be_chosen(self) -> bool:
         acceptors = {site for by in self.accepted.values() for site in by}
-        return len(self.silent | self.voteless | acceptors) >= quorum_size(len(self.sites))
+        doubtful = (self.silent | self.voteless | acceptors).intersection(self.voters)
+        return len(doubtful) >= quorum_size(len(self.voters))
 
 
-def tell(slot: Slot, asker: SiteId, sites: tuple[SiteId, ...], answers: Mapping[SiteId, Answer]) -> Biography:
-    """The biography that `answers` prove. `asker`'s own is among them; who did not answer has none."""
+def tell(
+    slot: Slot,
+    asker: SiteId,
+    sites: tuple[SiteId, ...],
+    voters: tuple[SiteId, ...],
+    answers: Mapping[SiteId, Answer],
+) -> Biography:
+    """The biography that `answers` prove. `asker`'s own is among them; who did not answer has none. `voters` are
+    those of the slot, as far as the asker knows (M1)."""
     states = {site: answer.state for site, answer in sorted(answers.items())}
     accepted = _acceptances(states)
-    majority = quorum_size(len(sites))
+    majority = quorum_size(len(voters))
     evidence = _Evidence(
         asker,
         sites,
+        voters,
         states,
         {state.entry.digest: state.entry for state in states.values() if state.entry is not None},
         accepted,
-        tuple(ballot for ballot, by in sorted(accepted.items()) if len(by) >= majority),
+        tuple(ballot for ballot, by in sorted(accepted.items()) if len(by.intersection(voters)) >= majority),
     )
     progress = _progress(evidence)
     quorum = _quorum(evidence)
@@ -246,7 +256,7 @@ def _sentence(progress: Progress, evidence: _Evidence, quorum: Quorum | None) ->
             start = "learned here" if progress is Progress.LEARNED else "chosen, not learned here yet"
             how = f"which quorum chose it is not known {'to those that answered' if evidence.silent else 'any more'}"
             if quorum is not None:
-                counts = f"{len(quorum.sites)} of {len(evidence.sites)}"
+                counts = f"{len(quorum.sites)} of {len(evidence.voters)}"
                 how = f"{named(quorum.sites)} accepted it at {quorum.ballot}, {counts}"
             return f"{start}: {how}; learned by {named(evidence.learners)}{unheard}"
         case Progress.ACCEPTED:

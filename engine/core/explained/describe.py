@@ -21,6 +21,7 @@ from engine.core.effects import (
     SawHanded,
     SawHoles,
     SawLearned,
+    SawMembers,
     SawNumbered,
     SawOutcome,
     SawPeer,
@@ -29,11 +30,13 @@ from engine.core.effects import (
     SawReadUnconfirmed,
     SawRecovery,
     SawRejected,
+    SawRemoved,
     SawStanding,
 )
 from engine.core.entry import Entry, all_in_words, in_words
 from engine.core.ids import Ballot, Slot, named
 from engine.core.messages import How, Message, Refused
+from engine.core.roster import Removed, Roster
 from engine.core.run import spans_of
 from engine.core.said import Span
 from engine.core.storage import EventState
@@ -94,6 +97,10 @@ def observation(value: Observation) -> Line | None:
         case SawStanding(voting, why):
             said = "enough other sites know this store (D5)" if voting else why
             return Line("voter" if voting else "learner", None, None, said)
+        case SawMembers(lists):
+            return Line("members", lists[-1].first, None, members(lists[-1]))
+        case SawRemoved(removed):
+            return Line("removed", removed.slot, None, removal(removed))
         case SawPeer(peer, up):
             return Line("peer", None, None, f"{peer} is heard" if up else f"{peer} was silent for too long")
         case SawHanded(_, _, leader):
@@ -104,6 +111,20 @@ def observation(value: Observation) -> Line | None:
             return None
         case _:
             assert_never(value)
+
+
+def members(told: Roster) -> str:
+    """A list of members, in words."""
+    learners = set(told.names) - set(told.sites)
+    learning = f", {named(learners)} {'learns' if len(learners) == 1 else 'learn'}" if learners else ""
+    votes = "votes" if len(told.sites) == 1 else "vote"
+    return f"from slot {told.first} on {named(told.sites)} {votes}, {told.quorum} needed{learning}"
+
+
+def removal(removed: Removed) -> str:
+    """That this site was removed, in words."""
+    then = "the others still need it for what lies before" if removed.needed else "nobody needs it any more"
+    return f"slot {removed.slot} removed this site: it votes at none from slot {removed.first} on; {then}"
 
 
 def recovery(value: SawRecovery) -> Line:

@@ -21,10 +21,10 @@ from engine.core.ids import NUMBER_MAX, Slot, Tick, named
 from engine.core.leading.policy import Parts, Policy
 from engine.core.log.filler import Filler
 from engine.core.log.linearizable_reads import LinearizableReads
-from engine.core.peers.founders import Founders
+from engine.core.peers.belonging import Belonging
 from engine.core.peers.lives import Lives
 from engine.core.run import slots_of
-from engine.core.views import AttemptView, ReplicaView
+from engine.core.views import AttemptView, QuorumView, ReplicaView
 
 HOLES_SHOWN_MAX: Final = 1_000
 WAITS_FROM: Final = Tick(1_000)
@@ -34,8 +34,8 @@ WAITS_FROM: Final = Tick(1_000)
 @dataclass(frozen=True, slots=True)
 class Readings:
     parts: Parts
-    founders: Founders
     lives: Lives
+    belonging: Belonging
     filler: Filler
     reads: LinearizableReads
     policy: Policy
@@ -48,7 +48,7 @@ class Readings:
         attempts = (self.attempt(slot) for slot in slots)
         learner, lives = self.parts.consensus.learner, self.lives
         return ReplicaView(
-            quorum=self.parts.peers.quorum(lives.voting),
+            quorum=self._quorum(),
             leader=self.policy.leader(now),
             prefix=learner.prefix,
             learned_max=learner.learned_max,
@@ -59,14 +59,19 @@ class Readings:
             recovering=self.parts.scanner.recovering,
             voting=lives.voting,
             voting_why=lives.why,
-            mismatch="; also, ".join(filter(None, (self.parts.peers.mismatch, self.founders.mismatch))) or None,
+            mismatch=self.belonging.mismatch,
             hindered=self._hindered_at_all(now),
             unknown=self.parts.sessions.unknown,
             fresh_at=self.reads.confirmed_at,
             fill_at=self.filler.next_look(),
             peers=self.parts.peers.views(),
             attempts=tuple(attempt for attempt in attempts if attempt is not None),
+            members=self.parts.consensus.lists(),
+            removed=self.belonging.removed(self.parts.settings.site),
         )
+
+    def _quorum(self) -> QuorumView:
+        return self.parts.consensus.quorum(self.lives.voting, self.parts.peers.voters_up)
 
     def attempt(self, slot: Slot) -> AttemptView | None:
         return self.parts.consensus.view(slot) or self.filler.view(slot)
@@ -154,7 +159,7 @@ class Readings:
         return None if since is None or now < since + WAITS_FROM else self._events_hindered(now)
 
     def _lacks_voters(self) -> bool:
-        quorum = self.parts.peers.quorum(self.lives.voting)
+        quorum = self._quorum()
         return quorum.reachable < quorum.needed
 
     def _barred(self) -> str | None:
@@ -164,7 +169,7 @@ class Readings:
         return f"no quorum: {self._counts()}" if self._lacks_voters() else None
 
     def _counts(self) -> str:
-        quorum = self.parts.peers.quorum(self.lives.voting)
+        quorum = self._quorum()
         return f"{quorum.reachable} of {quorum.size} reachable, {quorum.needed} needed"
 
 

@@ -36,7 +36,7 @@ class Elected(Policy):
     def __init__(self, parts: Parts, ask: Callable[[Step], None]) -> None:
         super().__init__(parts)
         self._site = parts.settings.site
-        self._election = Election(parts.settings, parts.peers, parts.random)
+        self._election = Election(parts.settings, parts.consensus, parts.peers, parts.random)
         self._leader = parts.consensus.leader
         self._forwarder = Forwarder(parts.settings, parts.sessions, self._leader.offer, ask)
         said_again = 2 * max(RESEND_MAX, 2 * parts.settings.timings.retransmit)

@@ -18,6 +18,7 @@ from __future__ import annotations
 from random import Random
 from typing import Final
 
+from engine.core.consensus import Consensus
 from engine.core.ids import NEVER, Ballot, SiteId, Tick
 from engine.core.messages import Heartbeat
 from engine.core.peers.heartbeats import Claim, Peers
@@ -45,8 +46,9 @@ class Heard(Value):
 
 
 class Election:
-    def __init__(self, settings: Settings, peers: Peers, random: Random) -> None:
+    def __init__(self, settings: Settings, consensus: Consensus, peers: Peers, random: Random) -> None:
         self._settings = settings
+        self._consensus = consensus
         self._peers = peers
         self._random = random
         self._claims: dict[SiteId, tuple[Claim, Tick]] = {}  # what each peer said last, and until when that holds
@@ -70,8 +72,8 @@ class Election:
                 self._peers.beat_now(step.now)
 
     def reaches(self, step: Step) -> bool:
-        """This voter and the voters that it hears, and that hear it, are a majority."""
-        return step.voting and 1 + self._peers.linked(step.now) >= self._settings.quorum
+        """This voter and the voters that it hears, and that hear it, are a majority of each list above the prefix."""
+        return self._consensus.reaches(step, self._peers.linked(step.now))
 
     def hears(self, now: Tick) -> Ballot | None:
         """The highest ballot of a live leader that reaches a majority and that this site hears itself."""

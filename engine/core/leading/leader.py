@@ -1,8 +1,7 @@
 """The leader: one prepare for all slots from the first unlearned one on, then accept rounds alone (L3).
 
 Rules that hold here:
-- L3: an established leader re-proposes what the promises hold, fills the gaps between them with no-ops, then needs only
-  accept rounds, many slots in flight.
+- L3: an established leader re-proposes what the promises hold, fills gaps with no-ops, then needs only accept rounds.
 - A4: a promise counts once all its pages came; a slot that a promise left out has one promise less.
 - A leader refused because of a single slot settles that slot by synod and keeps its range; because of a range, it
   steps down. Nothing that was in flight is taken back: the next leader finds it.
@@ -16,7 +15,7 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
 from typing import Final
 
 from msgspec.structs import replace
@@ -112,18 +111,13 @@ class Leader:
         """Starts phase 1 of a fresh range ballot. It is given up when no page of a promise comes for so long."""
         ballot = self._rounds.take(step)
         first = Slot(self._learner.prefix + 1)
-        wanted: dict[SiteId, Slot | None] = dict.fromkeys(self._settings.sites, first)
+        voters = self._members.voters(self._learner.prefix)
+        wanted: dict[SiteId, Slot | None] = dict.fromkeys(voters, first)
         resend_at = Tick(step.now + self._settings.timings.retransmit)
         self._campaign = Campaign(ballot, first, wanted, patience, Tick(step.now + patience), resend_at)
-        step.tell(
-            SawAttempt(
-                first,
-                ElectionPhase.STANDING,
-                ballot,
-                f"hears no leader that reaches a majority: stands for all slots from {first} on",
-            )
-        )
-        step.cast(self._settings.sites, Prepare(ballot, first, None))
+        why = f"hears no leader that reaches a majority: stands for all slots from {first} on"
+        step.tell(SawAttempt(first, ElectionPhase.STANDING, ballot, why))
+        step.cast(voters, Prepare(ballot, first, None))
 
     def step_down(self, step: Step, why: str) -> None:
         held = self._campaign or self._reign
@@ -134,7 +128,7 @@ class Leader:
 
     def on_promise(self, step: Step, sender: SiteId, message: Promise, life: StoreId | None) -> None:
         campaign = self._campaign
-        if campaign is None or message.ballot != campaign.ballot or campaign.wanted[sender] != message.first:
+        if campaign is None or message.ballot != campaign.ballot or campaign.wanted.get(sender) != message.first:
             return
         if campaign.stores.setdefault(sender, life) != life:
             return  # another store of the site than promised the pages before (M4)
@@ -278,7 +272,7 @@ class Leader:
             chains.found(run.entries)
         for run in found:
             reign.placed.put(run.first, run.last, run.entries)
-        self._send(step, self._settings.sites, reign.ballot, self._adopt(step, reign))
+        self._send(step, reign.ballot, self._adopt(step, reign))
 
     def _adopt(self, step: Step, reign: Reign) -> list[Run]:
         """What the promises hold, as far as this site may propose there, and no-ops between; the rest follows later."""
@@ -306,7 +300,7 @@ class Leader:
         """Slots that somebody used beyond what this leader proposed at become no-ops (what a majority accepted there
         before it promised is no gap: the promises told it)."""
         if reign.next <= reign.top:
-            self._send(step, self._settings.sites, reign.ballot, self._adopt(step, reign))
+            self._send(step, reign.ballot, self._adopt(step, reign))
         free = reign.next + FLIGHTS_MAX - reign.flights.slots_count - 1
         wanted = max(self._learner.used_max, self._members.newest.first - 1)  # so that a change takes effect (M3)
         last = Slot(min(wanted, free, self._limit()))
@@ -314,7 +308,7 @@ class Leader:
             return
         runs = [run for span in self._free(reign.next, last) for run in self._no_ops(step, reign, *span)]
         reign.next = Slot(last + 1)
-        self._send(step, self._settings.sites, reign.ballot, runs)
+        self._send(step, reign.ballot, runs)
 
     def _launch(self, step: Step, reign: Reign) -> None:
         runs: list[Run] = []
@@ -333,7 +327,7 @@ class Leader:
                 reign.placed.put(run.first, run.last, run.entries)
                 runs += self._fly(step, reign, run)
             reign.next = Slot(last + 1)
-        self._send(step, self._settings.sites, reign.ballot, runs)
+        self._send(step, reign.ballot, runs)
 
     def _free(self, first: Slot, last: Slot) -> Sequence[tuple[Slot, Slot]]:
         """The spans in which it may propose: not learned, and without a synod of this site."""
@@ -383,14 +377,19 @@ class Leader:
                 self._settle(step, reign, part)
                 continue
             reign.flights.put(part.first, part.last, sent_again(flight, step.now))
-            for site in self._settings.sites:
+            for site in self._members.at(part.first).sites:
                 if site not in flight.phase.accepted:
                     missing.setdefault(site, []).append(Run(part.first, flight.phase.entries))
         reign.due = min((part.value.resend_at for part in reign.flights), default=NEVER)
         for site, runs in missing.items():
-            self._send(step, (site,), reign.ballot, runs)
+            self._send_to(step, (site,), reign.ballot, runs)
 
-    def _send(self, step: Step, sites: tuple[SiteId, ...], ballot: Ballot, runs: Iterable[Run]) -> None:
+    def _send(self, step: Step, ballot: Ballot, runs: Iterable[Run]) -> None:
+        """To all who vote there; each run is of slots of one list."""
+        for sites, some in groupby(runs, key=lambda run: self._members.at(run.first).sites):
+            self._send_to(step, sites, ballot, some)
+
+    def _send_to(self, step: Step, sites: tuple[SiteId, ...], ballot: Ballot, runs: Iterable[Run]) -> None:
         """Accepts of many slots, cut into messages that fit a datagram (W4). They claim nothing but the ballot, which
         was durable before anybody promised it, and numbers that are (E1): so they leave beside the commit. This site's
         own vote is counted in the step already, with no other before the commit is done."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Final
 
 from engine.core.entry import NOOP
-from engine.core.ids import Slot, Tick
+from engine.core.ids import NEVER, Slot, Tick
 from engine.core.leading.policy import Parts, Policy
 from engine.core.run import Run
 from engine.core.settings import Leadership
@@ -35,6 +35,10 @@ class OneByOne(Policy):
         self._lot_max = max(1, min(LOT_MAX, parts.settings.flight_bytes // _EVENT_BYTES))
         self._lot = self._lot_max  # how many events the next one may have
         self._setbacks = 0
+        self._awaited = Slot(0)  # from where on the newest list holds, if it did not when it was last seen ...
+        self._due_at = NEVER  # ... and when this site fills up to there, whoever had it chosen
+        self._is_due = False
+        self._patience = Tick(2 * parts.settings.timings.fill_every)
         self._pushed: tuple[Slot, ...] = ()  # where the events whose turn it is are being pushed
 
     def push(self, step: Step) -> None:
@@ -49,15 +53,29 @@ class OneByOne(Policy):
         self._pushed = tuple(sessions.aims)
 
     def _fill(self, step: Step) -> None:
-        """M3: a change that this site had chosen takes effect at once: what lies before becomes no-ops."""
+        """M3: a change that this site had chosen takes effect at once: what lies before becomes no-ops. Another's, if
+        it did not come to that for long: who had it chosen may be gone."""
         consensus = self._parts.consensus
         newest, slot = consensus.members.newest, Slot(consensus.learner.used_max + 1)
+        if newest.first <= slot:
+            self._awaited, self._due_at, self._is_due = newest.first, NEVER, False
+            return
         room = min(consensus.proposes_through(), newest.first - 1, slot + LOT_MAX - 1) - slot + 1
+        if self._awaited != newest.first:
+            self._awaited, self._due_at = newest.first, Tick(step.now + self._patience)
         if room < 1 or consensus.proposer.attempted(slot, None):
             return
         change = consensus.learner.entry(Slot(newest.first - consensus.members.lag))
-        if change is not None and change.author == step.site:
+        if self._is_due or (change is not None and change.author == step.site):
+            self._is_due = False
             consensus.proposer.start(step, Run(slot, (NOOP,) * room))
+
+    def tick(self, step: Step) -> None:
+        if step.now >= self._due_at:
+            self._due_at, self._is_due = Tick(step.now + self._patience), True
+
+    def deadline(self) -> Tick:
+        return self._due_at
 
     def _begin(self, step: Step) -> None:
         parts = self._parts

@@ -18,8 +18,9 @@ from msgspec.structs import replace
 from engine.core.entry import Entry
 from engine.core.ids import NEVER, Ballot, SiteId, Slot, StoreId, Tick
 from engine.core.leading.chains import Chains
-from engine.core.log.members import Members, Roster
+from engine.core.log.members import Members
 from engine.core.log.pages import cost_bytes
+from engine.core.roster import Roster
 from engine.core.run import Run, slots_of
 from engine.core.spans import Spans, cut_entries
 from engine.core.synod.phases import Accepting, Found, cut_found

@@ -79,6 +79,7 @@ class Filler:
     ) -> None:
         self._hindrances = hindrances
         self._settings = settings
+        self._consensus = consensus
         self._learner = learner = consensus.learner
         self._proposer = consensus.proposer
         self._busy = consensus.is_proposing
@@ -193,7 +194,7 @@ class Filler:
         fill = self._fills.get(slot)
         if fill is None or isinstance(fill.phase, Competing):
             return None
-        peers = tuple(self._settings.peers)
+        peers = self._consensus.company()
         match fill.phase:
             case Asking(_, unanswered):
                 phase, why = AttemptPhase.ASKING, "asks the others whether it is chosen"
@@ -268,7 +269,7 @@ class Filler:
 
     def _yield(self, step: Step, fill: _Fill) -> None:
         if self._competes or self._again_at <= step.now:
-            alone = len(self._settings.sites) == 1
+            alone = not self._consensus.company()
             self._again_at = Tick(step.now + (0 if alone else self._random.randint(0, fill.patience)))
         until = min(self._again_at, Tick(step.now + fill.patience))
         fill.phase = Yielding(until, Tick(step.now + YIELD_MAX))

@@ -166,7 +166,7 @@ class LinearizableReads:
         if question is not None and step.now >= question.resend_at:
             question.resend_every = self._longer(question.resend_every)
             question.resend_at = Tick(step.now + question.resend_every)
-            missing = [peer for peer in self._settings.peers if peer not in question.answers]
+            missing = [peer for peer in self._consensus.voters() if peer not in question.answers]
             step.cast(missing, AskHighest(question.nonce))
             self._conclude(step)
         if step.now >= self._push_at:
@@ -187,7 +187,7 @@ class LinearizableReads:
         nonce = new_nonce(self._random)
         self._question = _Question(nonce, step.now, self._next, Tick(step.now + every), every)
         self._next = set()
-        step.cast(self._settings.peers, AskHighest(nonce))
+        step.cast(self._consensus.voters(), AskHighest(nonce))
         self._conclude(step)
 
     def _conclude(self, step: Step) -> None:
@@ -237,8 +237,8 @@ class LinearizableReads:
         return _Stuck(said, waiting.bound, None, missing)
 
     def _asking(self, step: Step, question: _Question, first: str) -> _Stuck:
-        answered, sites = len(question.answers) + step.voting, len(self._settings.sites)
-        said = f"{first}{answered} of {sites} answered, {self._settings.quorum} needed"
+        answered, counted = len(question.answers) + step.voting, self._consensus.quorum(step.voting, question.answers)
+        said = f"{first}{answered} of {counted.size} answered, {counted.needed} needed"
         return _Stuck(said, None, answered, None)
 
     def _longer(self, every: Tick) -> Tick:

@@ -6,15 +6,16 @@ Rules that hold here:
   changes nothing. A withdrawal takes its number and does nothing more.
 - Blocking twice or unblocking the unblocked takes effect and changes nothing.
 - M3: a change of the members that does not fit takes its number and is void beside that: it is not tried again.
-- M6: where a site is readmitted, its last number in effect is put above all that its earlier life can have given out;
-  what that has under way follows a lower number, and is void (E5).
+- M5: an entry is void at a slot at which its author does not vote.
+- M6: where a site votes with another life than before, its last number in effect is put above all that the earlier one
+  can have given out; what that has under way follows a lower number, and is void (E5).
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from engine.core.entry import Block, Entry, Kind, Readmit, Unblock, decode
+from engine.core.entry import MEMBERSHIP, Block, Entry, Kind, Promote, Readmit, Unblock, decode
 from engine.core.ids import SiteId, Slot
 from engine.core.log.members import Members, numbers_end
 from engine.core.run import Run
@@ -22,7 +23,7 @@ from engine.core.storage import Change, WriteBlock
 from engine.core.value import Value
 
 _TWEET: Final = f"{Kind.TWEET} "
-_READMIT: Final = f"{Kind.READMIT} "
+_MEMBERSHIP: Final = tuple(f"{kind} " for kind in MEMBERSHIP)
 
 
 class Applied(Value):
@@ -67,14 +68,18 @@ class Microblog:
             author = entry.author
             if author is None:
                 continue
-            if entry.follows != known.get(author, 0) or entry.number <= entry.follows:
+            if (
+                entry.follows != known.get(author, 0)
+                or entry.number <= entry.follows
+                or self._members.bars(author, slot)
+            ):
                 void.append(slot)
                 continue
             known[author] = numbers[author] = entry.number
             if entry.body.startswith(_TWEET):
                 shown.append(author)
-            elif entry.body.startswith(_READMIT):
-                misfit = self._readmit(slot, entry.body, numbers)
+            elif entry.body.startswith(_MEMBERSHIP):
+                misfit = self._change(slot, entry.body, numbers)
                 if misfit is None:
                     changes.append(Change(slot, entry.body))
                 else:
@@ -84,11 +89,13 @@ class Microblog:
                 table += self._blocking(slot, author, entry)
         return Applied(tuple(void), tuple(shown), numbers, tuple(table), tuple(misfits), tuple(changes))
 
-    def _readmit(self, slot: Slot, body: str, numbers: dict[SiteId, int]) -> str | None:
-        operation = decode(body).operation
-        assert isinstance(operation, Readmit)
-        misfit, site = self._members.apply(slot, operation), operation.site
-        if misfit is None:
+    def _change(self, slot: Slot, body: str, numbers: dict[SiteId, int]) -> str | None:
+        operation, members = decode(body).operation, self._members
+        again = isinstance(operation, Readmit | Promote) and members.has_voted(operation.site)
+        misfit = members.apply(slot, operation)
+        if misfit is None and again:
+            assert isinstance(operation, Readmit | Promote)
+            site = operation.site
             self._last_in_effect[site] = numbers[site] = numbers_end(self.last_in_effect(site))
         return misfit
 

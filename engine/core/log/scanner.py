@@ -152,10 +152,13 @@ class Scanner:
                 self._ask(step)
             case Asking() as phase:
                 every = Tick(min(self._settings.timings.fill_every, phase.resend_every * 2))
-                self._phase = replace(phase, due=Tick(step.now + every), resend_every=every)
-                missing = [peer for peer in self._settings.peers if peer not in phase.answered]
+                due = Tick(step.now + every)
+                self._phase = replace(phase, due=due, resend_every=every)
+                missing = [peer for peer in self._consensus.voters() if peer not in phase.answered]
                 step.cast(missing, AskHighest(phase.nonce))
                 self._conclude(step)
+                if self._phase.due == due:
+                    self._copy_of_others(step)
             case Copying() as phase:
                 self._turn_page(step, phase)
             case _:
@@ -167,8 +170,18 @@ class Scanner:
         self._phase = Asking(nonce, (), frozenset(), (), Tick(step.now + every), every)
         if not self.ready:
             step.tell(SawRecovery(RecoveryPhase.SCANNING, None, self._learner.prefix, None))
-        step.cast(self._settings.peers, AskHighest(nonce))
+        step.cast(self._consensus.voters(), AskHighest(nonce))
         self._conclude(step)
+
+    def _copy_of_others(self, step: Step) -> None:
+        """Those who voted by the lists that are known here may all be gone by now. Then who votes instead tells how far
+        the log goes: what is learned there is copied, and says who is to be asked. It is no bound."""
+        voters = self._consensus.voters()
+        ahead = [site for site in self._peers.ahead_of(self._learner.prefix) if site not in voters]
+        if ahead:
+            self._counted = Slot(0)
+            self._bound = max(peer.prefix or Slot(0) for peer in self._peers.views() if peer.site in ahead)
+            self._copy(step, self._bound, frozenset(), frozenset())
 
     def _conclude(self, step: Step) -> None:
         """R4: a majority of voters, this site included if it votes, bounds the log."""

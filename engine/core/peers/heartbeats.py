@@ -5,13 +5,15 @@ Rules that hold here:
   comes, so that sites fall into one beat, and an idle site wakes once a beat instead of once a peer.
 - What a peer claims (its prefix, its highest used slot) makes this site ask, never believe (R6).
 - Only voters count as reachable (D5).
+- It beats for its company, whoever that is by the log (M1); for another site, while it is heard: who was removed, or is
+  not known here yet, is told that way how far the log goes (M5).
 - A silence is judged by the longer of both heartbeat intervals, this site's and the one that the peer told.
 - L4: a peer of another leadership setting or heartbeat interval is safe, and shown as a mismatch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final
@@ -22,7 +24,7 @@ from engine.core.messages import Heartbeat
 from engine.core.settings import Settings
 from engine.core.step import Step
 from engine.core.value import Value
-from engine.core.views import PeerView, QuorumView
+from engine.core.views import PeerView
 
 UP_BEATS: Final = 4
 """A peer is up while it was heard within so many heartbeats, the slower one's."""
@@ -62,11 +64,20 @@ NO_CLAIM: Final = Claim(None, False, None)
 class Peers:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._peers = {site: _Peer(site) for site in settings.peers}
+        self._peers: dict[SiteId, _Peer] = {}
+        self._company: frozenset[SiteId] = frozenset()
         self._beat_at = Tick(0)
+        self.follow(settings.peers)
+
+    def follow(self, company: Iterable[SiteId]) -> None:
+        """These are the peers of this site now."""
+        self._company = frozenset(company)
+        for site in sorted(self._company - self._peers.keys()):
+            self._peers[site] = _Peer(site)
+        self._peers = dict(sorted(self._peers.items()))
 
     def heard(self, step: Step, site: SiteId) -> None:
-        peer = self._peers[site]
+        peer = self._peers.setdefault(site, _Peer(site))
         peer.heard = step.now
         if not peer.up:
             peer.up = True
@@ -89,21 +100,32 @@ class Peers:
 
     def claims(self, site: SiteId, prefix: Slot, used_max: Slot) -> None:
         """The peer says how far along it is; a reason to ask it, no more."""
-        peer = self._peers[site]
-        peer.prefix = prefix
-        peer.used_max = used_max
+        peer = self._peers.get(site)
+        if peer is not None:
+            peer.prefix = prefix
+            peer.used_max = used_max
 
     def every(self, site: SiteId) -> Tick:
         """The longer of both heartbeat intervals: a peer of a longer one cannot be heard as often as this site beats,
         and hears this site no more often than it answers."""
         return self._every(self._peers[site])
 
-    def linked(self, now: Tick) -> int:
-        """How many voters are heard and hear this site, both within the time for which a peer is up."""
-        return sum(
-            p.up and p.voting is True and p.echoed is not None and now - p.echoed <= UP_BEATS * self._every(p)
+    def linked(self, now: Tick) -> frozenset[SiteId]:
+        """The voters that are heard and hear this site, both within the time for which a peer is up."""
+        return frozenset(
+            p.site
             for p in self._peers.values()
+            if p.up and p.voting is True and p.echoed is not None and now - p.echoed <= UP_BEATS * self._every(p)
         )
+
+    @property
+    def voters_up(self) -> frozenset[SiteId]:
+        """Those that are heard."""
+        return frozenset(peer.site for peer in self._peers.values() if peer.up and peer.voting is True)
+
+    def reached(self, slot: Slot) -> frozenset[SiteId]:
+        """Who said that its prefix has come to this slot."""
+        return frozenset(p.site for p in self._peers.values() if p.prefix is not None and p.prefix >= slot)
 
     def tick(self, step: Step, prefix: Slot, used_max: Slot, claims: Callable[[Step], Claim]) -> list[SiteId]:
         """Sends the heartbeats that are due, with what `claims(step)` says of leadership; returns the peers that are
@@ -113,12 +135,15 @@ class Peers:
         claim, every = claims(step), self._settings.timings.heartbeat
         self._beat_at = Tick(step.now + (every if claim.leads is None else every // LEADING_BEATS))
         silent: list[SiteId] = []
-        for peer in self._peers.values():
+        for peer in list(self._peers.values()):
             if peer.heard is None or step.now - peer.heard > UP_BEATS * self._every(peer):
                 silent.append(peer.site)
                 if peer.up:
                     peer.up = False
                     step.tell(SawPeer(peer.site, False))
+                if peer.site not in self._company:
+                    del self._peers[peer.site]
+                    continue
             held_ms = 0 if peer.sent is None else step.now - peer.sent_heard
             leadership = self._settings.leadership
             step.send(
@@ -162,10 +187,6 @@ class Peers:
     def used_above(self, slot: Slot) -> bool:
         """A peer that is up claims that a higher slot than this is used."""
         return any(peer.up and peer.used_max > slot for peer in self._peers.values())
-
-    def quorum(self, voting: bool) -> QuorumView:
-        reachable = voting + sum(peer.up and peer.voting is True for peer in self._peers.values())
-        return QuorumView(reachable, self._settings.quorum, len(self._settings.sites))
 
     @property
     def mismatch(self) -> str | None:

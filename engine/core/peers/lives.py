@@ -12,55 +12,32 @@ Rules that hold here:
   start. That somebody calls it a lost disk is not the last word: he may be behind in the log. He is asked again.
 - A store that the log admitted remembers nothing of before, and of one that it admits nobody remembers what was there
   before: so that is only noted, which admits no new store.
+- M1: its company is who belongs to the lists above its prefix. Of a stranger, who says hello and is in none of them,
+  nothing is kept but until the next start, and it is told so: one of both is behind in the log. It asks again.
+- M5: a store that the log removed is a learner from its last slot on; one of a site that the log added becomes a voter
+  by its promotion alone, never by D5.
 - A peer that has not recorded this store since the start is told the commit number of the start: an old copy that has
   learned since what it lacked is as old as it was.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from random import Random
 from typing import Final
 
 from engine.core.effects import RejectedFor, SawProof, SawRejected, SawStanding, Send
-from engine.core.entry import Readmit, decode
+from engine.core.entry import Promote, Readmit, decode
 from engine.core.ids import NEVER, Nonce, SiteId, Slot, StoreId, Tick, named, new_nonce
 from engine.core.log.members import Members
 from engine.core.messages import GREETINGS, VOTES, Hello, Message, Packet, Verdict, Welcome
+from engine.core.peers.company import Challenge, Company, Peer
 from engine.core.settings import Settings
 from engine.core.step import Step
 from engine.core.storage import Change, PeerMemory, Standing, Stored, WritePeer, WriteStanding
-from engine.core.value import Value
 
 HELLO_EVERY_MAX: Final = Tick(4_000)
 _NONCES_KEPT: Final = 8
-
-
-class _Challenge(Value):
-    """What a hello has to come back with; `commit` is what was remembered of the peer when it was given out."""
-
-    proof: Nonce
-    commit: int
-
-
-@dataclass(slots=True)
-class _Peer:
-    """`life` is whom we talk to; `memory` is what we recorded durably: they differ once a peer lost its disk."""
-
-    site: SiteId
-    life: StoreId | None
-    memory: PeerMemory | None
-    said_life: StoreId | None = None  # of its last hello, proven or not: whom a welcome answers
-    verdict: Verdict | None = None  # the peer's, to our last hello
-    recorded: bool = False  # the peer recorded our life, on this start of ours ...
-    noted: bool = False  # ... and cannot know whether there was another before
-    recorded_on: StoreId | None = None  # the store on which it recorded ours
-    nonces: list[Nonce] = field(default_factory=list)
-    proof: Nonce | None = None  # the peer's challenge, for our next hello
-    challenges: dict[Nonce, _Challenge] = field(default_factory=dict)  # ours, by the nonce of the peer's hello
-    dirty: bool = False
-    hello_at: Tick = Tick(0)
-    hello_every: Tick = Tick(0)
 
 
 class Lives:
@@ -74,27 +51,27 @@ class Lives:
         self._standing = stored.standing
         self._why = stored.standing_why
         self._confirmed = False
-        self._peers = {
-            site: _Peer(site, memory.life if memory else None, memory)
-            for site in settings.peers
-            for memory in [stored.peers.get(site)]
-        }
-        self._unanswered = list(self._peers.values())
-        self._strangers = {peer.site for peer in self._peers.values() if peer.life is None}
-        """The peers with no life yet to talk to."""
-        self._unrecorded = {peer.site for peer in self._peers.values()}
-        """The peers that have not recorded this store since the start: they are told the commit number of the start."""
+        self._prefix = stored.prefix
+        self._company = Company(settings.site, stored.peers, settings.peers)
+        self._unanswered = self._company.without_verdict()
         self._anew = set[SiteId]()
         """The peers whose store the log has changed, or that judged before the log admitted this one: no vote goes to
         them before they record it."""
 
-    def knows(self, site: SiteId) -> bool:
-        """It is another site of the cluster."""
-        return site in self._peers
+    def follow(self, company: Iterable[SiteId]) -> None:
+        """These are the peers of this site now. To new ones it says hello when next it may."""
+        self._company.follow(company)
+        self._unanswered = self._company.without_verdict()
 
     def present(self, site: SiteId) -> StoreId | None:
         """The store that a site proved to run on last; None where it never did."""
-        return self.life if site == self._settings.site else self._peers[site].life
+        if site == self._settings.site:
+            return self.life
+        peer = self._company.get(site)
+        return None if peer is None else peer.life
+
+    def knows(self, site: SiteId) -> bool:
+        return site in self._company.names
 
     @property
     def replaced_at(self) -> Slot | None:
@@ -109,26 +86,36 @@ class Lives:
     @property
     def why(self) -> str:
         """Why this site votes, or does not, in words."""
-        if self._standing is Standing.LEARNER:
-            return self._why
         if self.voting:
             return "voter"
-        needed, answered = self._needed(), self._answers()
+        learns = self._learns()
+        if learns is not None or self._standing is Standing.LEARNER:
+            return learns or self._why
+        needed, answered = self._lacking() or (0, 0)
         if self._standing is Standing.NEW:
             said = f"new store: recorded by {_sites(answered)}, {needed} needed before it votes"
-            if not self._strangers:
+            if not (unmet := self._company.unmet & self._company.names):
                 return said
-            unheard = f"{named(self._strangers)} {'was' if len(self._strangers) == 1 else 'were'} never heard"
+            unheard = f"{named(unmet)} {'was' if len(unmet) == 1 else 'were'} never heard"
             return f"{said}; {unheard}: each site has to be started once"
         return f"starting: {_sites(answered)} confirmed this store, {needed} needed before it votes"
 
     @property
     def lost(self) -> bool:
-        """This site is a learner for good."""
         return self._standing is Standing.LEARNER
 
+    def _learns(self) -> str | None:
+        """Why it learns and no more, where that is no loss: the log has it as a learner, or has not heard of it."""
+        me, member = self._settings.site, self._members.newest.of(self._settings.site)
+        if member is not None and not member.votes:
+            then = "" if member.wanted_since is None else "; it votes once it has the log and is promoted"
+            return f"learner, as the log says{then}"
+        if member is None and not self._members.has_voted(me):
+            return f"nobody's list has {me} yet, as far as is known here: add it at a site that votes"
+        return None
+
     def start(self, step: Step) -> None:
-        for peer in self._peers.values():
+        for peer in self._company.without_verdict():
             self._hello(step, peer)
         self._judge(step)
 
@@ -140,8 +127,8 @@ class Lives:
     def greet(self, step: Step, site: SiteId) -> None:
         """The peer is not heard. Perhaps one of us has another life than the other thinks, so that packets are dropped
         (W1): a hello finds out."""
-        peer = self._peers[site]
-        if peer.verdict is not None:
+        peer = self._company.get(site)
+        if peer is not None and site in self._company.names and peer.verdict is not None:
             self._judged(peer, None)
             peer.hello_every = Tick(0)
             self._hello(step, peer)
@@ -154,11 +141,11 @@ class Lives:
 
     def commit_for(self, to: SiteId) -> int:
         """The commit number that a packet to this peer tells."""
-        return self._commit_at_start if to in self._unrecorded else self.commit
+        return self._commit_at_start if to in self._company.unrecorded else self.commit
 
     def to_life(self, to: SiteId, messages: tuple[Message, ...]) -> StoreId | None:
         """Whom a packet addresses: a welcome answers the life that said hello, a first hello anybody."""
-        peer = self._peers[to]
+        peer = self._company.met(to)
         for message in messages:
             if type(message) in GREETINGS:
                 if isinstance(message, Welcome):
@@ -169,8 +156,8 @@ class Lives:
 
     def admits(self, step: Step, packet: Packet) -> bool:
         """W1: both lives are right. Keeps the newest commit number heard. (Hellos and welcomes are not asked this.)"""
-        peer = self._peers[packet.sender]
-        if packet.to_life != self.life or packet.life != peer.life:
+        peer = self._company.get(packet.sender)
+        if peer is None or packet.to_life != self.life or packet.life != peer.life:
             step.tell(SawRejected(RejectedFor.OTHER_LIFE, packet.sender))
             return False
         if peer.memory is not None and peer.memory.life == packet.life and peer.memory.commit < packet.commit:
@@ -190,7 +177,10 @@ class Lives:
 
     def on_hello(self, step: Step, packet: Packet, message: Hello) -> bool:
         """Answers with what is remembered; True where the hello proves that it is fresh."""
-        peer = self._peers[packet.sender]
+        if not self._company.has_room_for(packet.sender):
+            step.tell(SawRejected(RejectedFor.STRANGER, packet.sender))
+            return False
+        peer = self._company.met(packet.sender)
         peer.said_life = packet.life
         challenge = next((given for given in peer.challenges.values() if given.proof == message.proof), None)
         if challenge is None:
@@ -199,7 +189,10 @@ class Lives:
         peer.challenges.clear()
         self._meet(step, peer, packet.life)
         me, memory = self._settings.site, peer.memory
-        if memory is not None and memory.life != packet.life:
+        if peer.site not in self._company.names:
+            reason = f"{me} has no {peer.site} in its list"
+            step.send(peer.site, Welcome(message.nonce, Verdict.STRANGER, None, reason))
+        elif memory is not None and memory.life != packet.life:
             reason = f"{me} remembers another store of {peer.site}: its disk was lost or replaced"
             step.send(peer.site, Welcome(message.nonce, Verdict.LOST_DISK, None, reason))
         elif memory is not None and challenge.commit > packet.commit:
@@ -215,16 +208,19 @@ class Lives:
                 peer.memory = PeerMemory(peer.site, packet.life, packet.commit)
                 peer.dirty = False
                 step.write(WritePeer(peer.memory))
-            members = self._members
-            named = self._standing is Standing.READMITTED or members.admits(peer.site, packet.life)
-            verdict = Verdict.NOTED if named else Verdict.RECORDED
+            verdict = Verdict.NOTED if self._can_only_note(peer, packet.life) else Verdict.RECORDED
             step.send(peer.site, Welcome(message.nonce, verdict, None, ""))
         return True
 
+    def _can_only_note(self, peer: Peer, life: StoreId) -> bool:
+        """It cannot know what was there before this life of the peer's."""
+        came_later = self._settings.site not in self._members.founders
+        return came_later or self._standing is Standing.READMITTED or self._members.admits(peer.site, life)
+
     def on_welcome(self, step: Step, packet: Packet, message: Welcome) -> bool:
         """Takes the verdict; True where the welcome answers a hello of ours."""
-        peer = self._peers[packet.sender]
-        if packet.to_life != self.life or message.nonce not in peer.nonces:
+        peer = self._company.get(packet.sender)
+        if peer is None or packet.to_life != self.life or message.nonce not in peer.nonces:
             step.tell(SawRejected(RejectedFor.STALE_ANSWER, packet.sender))
             return False
         peer.nonces.clear()
@@ -237,50 +233,58 @@ class Lives:
         self._judged(peer, message.verdict)
         if message.verdict in (Verdict.RECORDED, Verdict.NOTED):
             peer.recorded, peer.noted, peer.recorded_on = True, message.verdict is Verdict.NOTED, packet.life
-            self._unrecorded.discard(peer.site)
+            self._company.unrecorded.discard(peer.site)
             self._anew.discard(peer.site)
             self._judge(step)
-        elif message.verdict is Verdict.LOST_DISK and self._members.admits(self._settings.site, self.life):
+        elif message.verdict is Verdict.STRANGER or (message.verdict is Verdict.LOST_DISK and not self._is_of_d5()):
             self._ask_again(step, peer)
         elif self._standing is not Standing.LEARNER:
-            self._standing = Standing.LEARNER
-            self._why = f"lost-disk: {message.reason}. This site learns and serves, and never votes again"
-            step.voting = self.voting
-            step.write(WriteStanding(self._standing, self._why))
-            step.tell(SawStanding(False, self._why))
+            self._learn_only(step, f"lost-disk: {message.reason}")
         return True
 
     def on_change(self, step: Step, change: Change) -> bool:
-        """The log puts another store in the place of a site's (M4); True where it is this site. From now on that is
+        """The log says that a site votes with this store (M4); True where it is this site. From now on that is
         remembered; and whatever the site recorded of this one, another store of it did."""
-        readmitted = decode(change.body).operation
-        assert isinstance(readmitted, Readmit)
-        if readmitted.site != self._settings.site:
-            peer = self._peers[readmitted.site]
-            if peer.memory is None or peer.memory.life != readmitted.life:
-                peer.memory = PeerMemory(peer.site, readmitted.life, 0)
+        operation = decode(change.body).operation
+        if not isinstance(operation, Readmit | Promote):
+            return False
+        site, life = operation.site, operation.life
+        if site != self._settings.site:
+            peer = self._company.met(site)
+            if peer.memory is None or peer.memory.life != life:
+                peer.memory = PeerMemory(site, life, 0)
                 step.write(WritePeer(peer.memory))
             if peer.recorded_on not in (None, peer.life):
                 self._ask_anew(step, peer)
-        elif readmitted.life == self.life and self._standing is not Standing.ADMITTED:
+        elif life == self.life and (isinstance(operation, Promote) or self._standing is not Standing.ADMITTED):
             self._standing, self._why, self._confirmed = Standing.READMITTED, "", False
             step.voting = False
             step.write(WriteStanding(self._standing, self._why))
-            for peer in self._peers.values():
+            for peer in self._company.present():
                 self._ask_anew(step, peer)
             self._judge(step)
-        return readmitted.site == self._settings.site
+        return site == self._settings.site
 
-    def on_applied(self, step: Step, prefix: Slot) -> None:
-        """The prefix has come to here: where that is the last slot of this store, it votes no more (M4)."""
+    def on_applied(self, step: Step, prefix: Slot) -> bool:
+        """The prefix has come to here: where that is the last slot of this store, it votes no more (M4, M5). True where
+        it was removed."""
+        self._prefix = prefix
+        if not self._confirmed:
+            self._judge(step)
         last = self.replaced_at
-        if last is not None and prefix >= last and self._standing is not Standing.LEARNER:
-            me = self._settings.site
-            self._learn_only(
-                step, f"the log put another store of {me} in the place of this one, from slot {last + 1} on"
-            )
+        if last is None or prefix < last or self._standing is Standing.LEARNER:
+            return False
+        me = self._settings.site
+        slot = self._members.removed_at(me)
+        why = (
+            f"the log put another store of {me} in the place of this one"
+            if slot is None
+            else f"slot {slot} removed {me}"
+        )
+        self._learn_only(step, f"{why}, from slot {last + 1} on")
+        return slot is not None
 
-    def _ask_anew(self, step: Step, peer: _Peer) -> None:
+    def _ask_anew(self, step: Step, peer: Peer) -> None:
         """What the peer recorded counts no more until it says so again."""
         peer.recorded = peer.noted = False
         self._anew.add(peer.site)
@@ -300,7 +304,7 @@ class Lives:
         """Writes the newest commit numbers heard beside whatever this step writes anyway."""
         if not step.effects.writes:
             return
-        for peer in self._peers.values():
+        for peer in self._company:
             if peer.dirty and peer.memory is not None:
                 peer.dirty = False
                 step.write_along(WritePeer(peer.memory))
@@ -308,7 +312,7 @@ class Lives:
     def hold_back(self, step: Step) -> None:
         """To a peer with no life yet to talk to goes nothing but greetings. To one that has not recorded this store
         since the start goes no vote: it would count it, and not know with which commit it came (D5). It asks again."""
-        held = self._unrecorded | self._anew if self._anew else self._unrecorded
+        held = self._company.unrecorded | self._anew if self._anew else self._company.unrecorded
         if not held or not step.effects.sends:
             return
         kept: list[Send] = []
@@ -318,26 +322,23 @@ class Lives:
                 kept.append(send)
             elif send.to in held and type(send.message) in VOTES:
                 waiting.add(send.to)
-            elif send.to not in self._strangers:
+            elif send.to not in self._company.unmet:
                 kept.append(send)
         step.effects.sends = kept
         for peer in self._unanswered:
             if peer.site in waiting:
                 self._hello_soon(step, peer)
 
-    def _needed(self) -> int:
-        others = len(self._settings.peers)
-        if self._standing is Standing.NEW:
-            return (others + others // 2 + 1) // 2  # ceil((N-1+f)/2), f = floor((N-1)/2)
-        return (others + 1) // 2  # floor(N/2)
+    def _lacking(self) -> tuple[int, int] | None:
+        return self._company.lacking(self._members, self._prefix, self._standing)
 
-    def _answers(self) -> int:
-        """How many others confirm this store. A new one is admitted by those alone that were there before it."""
-        is_new = self._standing is Standing.NEW
-        return sum(peer.recorded and not (is_new and peer.noted) for peer in self._peers.values())
+    def _is_of_d5(self) -> bool:
+        """That this store was admitted, or can be, D5 alone says: the log does not name it."""
+        me = self._settings.site
+        return me in self._members.founders and not self._members.admits(me, self.life)
 
     def _judge(self, step: Step) -> None:
-        if self._confirmed or self._standing is Standing.LEARNER or self._answers() < self._needed():
+        if self._confirmed or self._standing is Standing.LEARNER or self._lacking() is not None:
             return
         self._confirmed = True
         step.voting = True
@@ -347,19 +348,19 @@ class Lives:
             step.write(WriteStanding(self._standing, self._why))
         step.tell(SawStanding(True, self.why))
 
-    def _hello(self, step: Step, peer: _Peer) -> None:
+    def _hello(self, step: Step, peer: Peer) -> None:
         nonce = new_nonce(self._random)
         peer.nonces = [*peer.nonces[-_NONCES_KEPT + 1 :], nonce]
         peer.hello_every = Tick(min(HELLO_EVERY_MAX, max(self._settings.timings.retransmit, peer.hello_every * 2)))
         peer.hello_at = Tick(step.now + peer.hello_every)
         step.send(peer.site, Hello(nonce, peer.proof, self._settings.founders))
 
-    def _ask_again(self, step: Step, peer: _Peer) -> None:
+    def _ask_again(self, step: Step, peer: Peer) -> None:
         """The peer, or this site, is behind in the log; after a while it says hello again."""
         self._judged(peer, None)
         peer.hello_at = Tick(step.now + HELLO_EVERY_MAX // 4)
 
-    def _hello_soon(self, step: Step, peer: _Peer) -> None:
+    def _hello_soon(self, step: Step, peer: Peer) -> None:
         """Hellos grow rarer while nobody answers. But this peer is there, and a vote for it is held back until it has
         answered: so the next hello leaves as soon as the first ones did."""
         said_at = peer.hello_at - peer.hello_every
@@ -369,12 +370,12 @@ class Lives:
             peer.hello_every = Tick(0)
             self._hello(step, peer)
 
-    def _judged(self, peer: _Peer, verdict: Verdict | None) -> None:
+    def _judged(self, peer: Peer, verdict: Verdict | None) -> None:
         """This is the peer's verdict to our last hello, None: there is none yet, and we go on saying hello."""
         peer.verdict = verdict
-        self._unanswered = [peer for peer in self._peers.values() if peer.verdict is None]
+        self._unanswered = self._company.without_verdict()
 
-    def _meet(self, step: Step, peer: _Peer, life: StoreId) -> None:
+    def _meet(self, step: Step, peer: Peer, life: StoreId) -> None:
         """The peer proved that this is its life. Votes of this site are for one that recorded it: where the log knows
         of replaced stores, another one of the peer's may count them."""
         peer.life = life
@@ -382,14 +383,14 @@ class Lives:
             self._anew.add(peer.site)
             self._judged(peer, None)
             peer.hello_every, peer.hello_at = Tick(0), step.now
-        self._strangers.discard(peer.site)
+        self._company.unmet.discard(peer.site)
         step.tell(SawProof(peer.site))
 
-    def _challenge(self, peer: _Peer, hello: Nonce) -> Nonce:
+    def _challenge(self, peer: Peer, hello: Nonce) -> Nonce:
         if hello not in peer.challenges:
             while len(peer.challenges) >= _NONCES_KEPT:
                 del peer.challenges[next(iter(peer.challenges))]
-            peer.challenges[hello] = _Challenge(
+            peer.challenges[hello] = Challenge(
                 new_nonce(self._random), 0 if peer.memory is None else peer.memory.commit
             )
         return peer.challenges[hello].proof

@@ -244,7 +244,7 @@ class Proposer:
 
     def _ask(self, step: Step, attempt: Attempt, ballot: Ballot) -> None:
         self._enter(step, attempt, Preparing(ballot))
-        step.cast(self._settings.sites, Prepare(ballot, attempt.own.first, attempt.own.last))
+        step.cast(self._voters(attempt), Prepare(ballot, attempt.own.first, attempt.own.last))
 
     def _promised(self, step: Step, sender: SiteId, message: Promise, part: Part[Attempt], before: Preparing) -> None:
         attempt = part.value
@@ -279,7 +279,11 @@ class Proposer:
         self._enter(step, attempt, phase)
         self._tell(step, attempt, attempt.accepting, phase.ballot)
         self._on_accepting(step, Run(attempt.own.first, phase.entries))
-        self._say(step, self._settings.sites, attempt, phase)
+        self._say(step, self._voters(attempt), attempt, phase)
+
+    def _voters(self, attempt: Attempt) -> tuple[SiteId, ...]:
+        """M2: those of its slots, which are of one list."""
+        return self._members.at(attempt.own.first).sites
 
     def _say(self, step: Step, sites: Iterable[SiteId], attempt: Attempt, phase: Accepting) -> None:
         for page in run_pages((Run(attempt.own.first, phase.entries),), self._settings.page_bytes):
@@ -316,10 +320,11 @@ class Proposer:
         attempt.resend_at = Tick(step.now + attempt.resend_every)
         match attempt.phase:
             case Preparing(ballot, voters):
-                missing = [site for site in self._settings.sites if site not in voters]
+                missing = [site for site in self._voters(attempt) if site not in voters]
                 step.cast(missing, Prepare(ballot, attempt.own.first, attempt.own.last))
             case Accepting(accepted=voters) as phase:
-                self._say(step, [site for site in self._settings.sites if site not in voters], attempt, phase)
+                missing = [site for site in self._voters(attempt) if site not in voters]
+                self._say(step, missing, attempt, phase)
             case Waiting():
                 pass
 

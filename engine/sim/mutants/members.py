@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 import engine.core.log.microblog
 from engine.core.consensus import Consensus
+from engine.core.entry import Membership
 from engine.core.events.sessions import Sessions
 from engine.core.events.submissions import Open, Submissions
 from engine.core.ids import SiteId, Slot, StoreId
@@ -14,26 +17,29 @@ from engine.core.leading.leader import Leader
 from engine.core.log.members import Members
 from engine.core.messages import Accept, Message, Prepare
 from engine.core.peers.lives import Lives
+from engine.core.roster import Roster
 from engine.core.settings import WINDOW_SLOTS
 from engine.core.step import Step
 from engine.core.storage import Change
 from engine.sim.mutants.mutant import Mutant, Patch
 
 
-def _at_once(original: Any) -> Any:
-    def readmit(self: Members, slot: Slot, site: SiteId, life: StoreId) -> None:
+def _at_once(original: Callable[..., Roster | str]) -> Any:
+    def after(self: Members, slot: Slot, operation: Membership) -> Roster | str:
         lag, self.lag = self.lag, 1
-        original(self, slot, site, life)
+        made = original(self, slot, operation)
         self.lag = lag
+        return made
 
-    return readmit
+    return after
 
 
-def _one_slot_late(original: Any) -> Any:
-    def readmit(self: Members, slot: Slot, site: SiteId, life: StoreId) -> None:
-        original(self, Slot(slot + 1), site, life)
+def _one_slot_late(original: Callable[..., Roster | str]) -> Any:
+    def after(self: Members, slot: Slot, operation: Membership) -> Roster | str:
+        made = original(self, slot, operation)
+        return made if isinstance(made, str) else replace(made, first=Slot(made.first + 1))
 
-    return readmit
+    return after
 
 
 def _however_far(original: Callable[..., Slot]) -> Any:
@@ -58,15 +64,15 @@ def _one_list_is_enough(_: Any) -> Any:
 
 
 def _two_at_once(original: Callable[..., str | None]) -> Any:
-    def misfit(self: Members, slot: Slot, site: SiteId, life: StoreId) -> str | None:
-        return original(self, max(slot, self.newest.first), site, life)
+    def misfit(self: Members, slot: Slot, operation: Membership) -> str | None:
+        return original(self, max(slot, self.newest.first), operation)
 
     return misfit
 
 
 def _twice(original: Callable[..., str | None]) -> Any:
-    def misfit(self: Members, slot: Slot, site: SiteId, life: StoreId) -> str | None:
-        told = original(self, slot, site, life)
+    def misfit(self: Members, slot: Slot, operation: Membership) -> str | None:
+        told = original(self, slot, operation)
         return None if told is not None and "before" in told and slot >= self.newest.first else told
 
     return misfit
@@ -133,13 +139,13 @@ def _no_gap(_: Any) -> Any:
 
 
 def _goes_on_with_what_was_open(_: Any) -> Any:
-    return lambda _self, _step, _slot: None
+    return lambda _self, _step, _reason: None
 
 
 def _readmitted_as_if_it_had_been_there(original: Any) -> Any:
-    def on_change(self: Consensus, step: Step) -> None:
+    def on_change(self: Consensus, step: Step, changes: Sequence[Change]) -> None:
         self._was_there = True
-        original(self, step)
+        original(self, step, changes)
 
     return on_change
 
@@ -147,12 +153,12 @@ def _readmitted_as_if_it_had_been_there(original: Any) -> Any:
 def _remembers_the_store_before(original: Any) -> Any:
     def on_change(self: Lives, step: Step, change: Change) -> bool:
         writes = len(step.effects.writes)
-        memories = {site: peer.memory for site, peer in self._peers.items()}
+        memories = {peer.site: peer.memory for peer in self._company}
         told: bool = original(self, step, change)
         if not told:
             del step.effects.writes[writes:]
             for site, memory in memories.items():
-                self._peers[site].memory = memory
+                self._company.met(site).memory = memory
         return told
 
     return on_change
@@ -161,8 +167,8 @@ def _remembers_the_store_before(original: Any) -> Any:
 _microblog = engine.core.log.microblog
 
 MUTANTS: Final = (
-    Mutant("M1", "a change takes effect at once", (Patch(Members, "_readmit", _at_once),)),
-    Mutant("M1", "a change takes effect a slot too late", (Patch(Members, "_readmit", _one_slot_late),)),
+    Mutant("M1", "a change takes effect at once", (Patch(Members, "after", _at_once),)),
+    Mutant("M1", "a change takes effect a slot too late", (Patch(Members, "after", _one_slot_late),)),
     Mutant("M2", "proposes however far above its prefix", (Patch(Consensus, "proposes_through", _however_far),)),
     Mutant("M2", "leads on with promises of an older list", (Patch(Leader, "outlived", _old_promises_are_enough),)),
     Mutant("M2", "a majority of one of two lists is enough", (Patch(Members, "is_majority", _one_list_is_enough),)),
@@ -182,6 +188,6 @@ MUTANTS: Final = (
     ),
     Mutant("M6", "a readmitted site numbers from 1", (Patch(Submissions, "number", _numbers_from_one),)),
     Mutant("M6", "numbers go on without a gap", (Patch(_microblog, "numbers_end", _no_gap),)),
-    Mutant("M6", "goes on with what was open", (Patch(Sessions, "on_readmitted", _goes_on_with_what_was_open),)),
+    Mutant("M6", "goes on with what was open", (Patch(Sessions, "end_all", _goes_on_with_what_was_open),)),
     Mutant("D5", "remembers the store before", (Patch(Lives, "on_change", _remembers_the_store_before),)),
 )

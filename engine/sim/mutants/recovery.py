@@ -109,18 +109,19 @@ def _everybody_votes(_: Any) -> Any:
 
 def _votes_go_to_anybody(_: Any) -> Any:
     """A site that votes too soon would still hold back its votes to whoever has not recorded its store since the start.
-    So the mutant of that breaks this second bar too; only strangers are sent nothing but greetings, as ever."""
+    So the mutant of that breaks this second bar too; only those of whom no store is known are sent nothing but
+    greetings, as ever."""
 
     def hold_back(self: Lives, step: Step) -> None:
         sends = step.effects.sends
-        step.effects.sends = [s for s in sends if s.to not in self._strangers or type(s.message) in GREETINGS]
+        step.effects.sends = [s for s in sends if s.to not in self._company.unmet or type(s.message) in GREETINGS]
 
     return hold_back
 
 
 def _nobody_remembers(original: Callable[..., bool]) -> Any:
     def on_hello(self: Lives, step: Step, packet: Any, message: Any) -> bool:
-        self._peers[packet.sender].memory = None
+        self._company.met(packet.sender).memory = None
         return original(self, step, packet, message)
 
     return on_hello

@@ -14,7 +14,19 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final, assert_never
 
-from engine.core.entry import Block, Operation, Readmit, Tweet, Unblock, Withdrawal
+from engine.core.entry import (
+    Add,
+    AddLearner,
+    Block,
+    Move,
+    Operation,
+    Promote,
+    Readmit,
+    Remove,
+    Tweet,
+    Unblock,
+    Withdrawal,
+)
 from engine.core.ids import SiteId, Tick
 from engine.core.settings import CHANGE_LAG, Timings
 from engine.sim.scenario.acts import (
@@ -214,7 +226,7 @@ def _operation(operation: Operation) -> str:
             return f"blocks {target}"
         case Unblock(target):
             return f"unblocks {target}"
-        case Withdrawal() | Readmit():
+        case Withdrawal() | Readmit() | Add() | AddLearner() | Promote() | Remove() | Move():
             raise AssertionError(f"no line of a scenario submits {operation}")
         case _:
             assert_never(operation)

@@ -18,13 +18,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from engine.core.effects import Send
-from engine.core.ids import Ballot, SiteId, Slot, Tick
+from engine.core.ids import Ballot, SiteId, Slot, Tick, quorum_size
 from engine.core.leading.election import TIMEOUT_BEATS
 from engine.core.messages import Cause, Heartbeat, Packet, Prepare, Refused
 from engine.core.peers.heartbeats import UP_BEATS
 from engine.core.run import slots_of
 from engine.core.settings import Leadership, Settings
 from engine.sim.image import Disk
+from engine.sim.truth.replay import Replay
 from engine.sim.violation import violate
 
 _NEVER: Final = Tick(-1)
@@ -55,8 +56,9 @@ class _Process:
 class Elections:
     """Sites of other leadership settings are let be (L4)."""
 
-    def __init__(self, settings: Sequence[Settings], disks: Sequence[Disk]) -> None:
+    def __init__(self, settings: Sequence[Settings], disks: Sequence[Disk], replay: Replay) -> None:
         self._settings = settings
+        self._replay = replay
         self._disks = {each.site: disk for each, disk in zip(settings, disks, strict=True)}
         self._heartbeats = {each.site: each.timings.heartbeat for each in settings}
         self._elects = [each.leadership is Leadership.ELECTED for each in settings]
@@ -150,13 +152,18 @@ class Elections:
             told = f"fills this slot itself, though {leader[1]} tells of {leader[0]}"
             violate("L3", told, slot=first, site=self._settings[index].site)
 
+    def _is_majority(self, index: int, sites: set[SiteId]) -> bool:
+        """Of a list that holds above the site's prefix, as far as can be known."""
+        lists = self._replay.about(self._disks[self._settings[index].site].image.prefix)
+        return any(len(sites & lives.keys()) >= quorum_size(len(lives)) for lives in lists)
+
     def _beats(self, index: int, now: Tick, heartbeat: Heartbeat) -> None:
         process, settings = self._processes[index], self._settings[index]
         if heartbeat.reaches:
             echoed = process.echoed.items()
-            reached = 1 + sum(now - at <= UP_BEATS * self._every(index, peer) for peer, at in echoed)
-            if reached < settings.quorum:
-                told = f"says that it reaches a majority; {reached} of {len(settings.sites)} answered in time"
+            reached = {peer for peer, at in echoed if now - at <= UP_BEATS * self._every(index, peer)}
+            if not self._is_majority(index, reached | {settings.site}):
+                told = f"says that it reaches a majority; {', '.join(sorted(reached)) or 'nobody'} answered in time"
                 violate("L3", told, site=settings.site)
         if process.led is not None and process.led != heartbeat.leads:
             process.stepped_down.add(process.led)

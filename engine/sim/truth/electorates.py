@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from engine.core.entry import Kind
 from engine.core.ids import SiteId, Slot, StoreId, quorum_size
 from engine.core.messages import Prepare
 from engine.core.settings import CHANGE_LAG
-from engine.core.storage import RangePromise
+from engine.core.storage import Change, RangePromise
 from engine.sim.image import Disk
 from engine.sim.truth.replay import Lives, Replay
 from engine.sim.violation import Judge
@@ -66,7 +67,7 @@ class Electorates:
             self._judge.breaks("M4", told, slot=slot, site=name)
         end = self._end(index, first)
         if end is not None and slot >= end:
-            told = f"votes; from slot {end} on another store does in its place, as its own disk says"
+            told = f"votes; it does not from slot {end} on, as its own disk says"
             self._judge.breaks("M4", told, slot=slot, site=name)
 
     def promises(self, index: int, ranges: Sequence[RangePromise]) -> None:
@@ -100,10 +101,8 @@ class Electorates:
     def _end(self, index: int, first: Slot) -> Slot | None:
         """From where on another store votes in its place, as its own disk says."""
         name, image = self._sites[index], self._disks[index].image
-        named = [change.body.split(" ")[2:] for change in image.changes]
-        others = [StoreId(life) for site, life in named if site == name and life != image.life]
-        firsts = [self._replay.admitted[life] for life in others]
-        return min((each for each in firsts if each > first), default=None)
+        ends = (Slot(each.slot + self._replay.lag) for each in image.changes if _ends(each, name, image.life))
+        return min((each for each in ends if each > first), default=None)
 
     def _rule(self, lives: Lives) -> Rule:
         voters = 0
@@ -119,6 +118,12 @@ class Electorates:
             self._numbers[life] = len(self.names)
             self.names.append(self._sites[index])
         return self._numbers[life]
+
+
+def _ends(change: Change, name: SiteId, life: StoreId) -> bool:
+    """By this change, the store of a site votes no more, if it did."""
+    kind, _, site, *rest = change.body.split(" ")
+    return site == name and (kind == Kind.REMOVE or (kind in (Kind.READMIT, Kind.PROMOTE) and rest != [life]))
 
 
 def never_changing(names: Sequence[SiteId], judge: Judge) -> Electorates:

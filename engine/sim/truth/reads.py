@@ -3,7 +3,8 @@
 Rules that hold here:
 - R5: a confirmed read shows every slot that was chosen before it began, by the votes on the acceptors' disks, and with
   them every event that was acknowledged anywhere before it began.
-- It asked for its bound after it began, and a majority answered, of which each is counted once.
+- It asked for its bound after it began, and a majority of who votes by its prefix answered, of which each is counted
+  once.
 - W1: whoever is counted has answered a question that left after the read began: an answer to an older one, be it the
   scanner's, says nothing of what was chosen since.
 - D1: the prefix that it shows is durable. That the prefix is what a replay gives is checked where it is applied (R2).
@@ -14,7 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.core.effects import SawReadConfirmed
-from engine.core.ids import Nonce, SiteId, Slot, Tick
+from engine.core.ids import Nonce, SiteId, Slot, Tick, quorum_size
+from engine.sim.truth.replay import Replay
 from engine.sim.violation import violate
 
 
@@ -31,8 +33,8 @@ class Begun:
 
 
 class Reads:
-    def __init__(self, quorum: int) -> None:
-        self._quorum = quorum
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
         self._open: dict[int, Begun] = {}
         self._questions: dict[Nonce, int] = {}  # in the order in which they first left, from 1
         self._answered: dict[tuple[SiteId, SiteId], int] = {}  # (who asked, who answered) -> the newest question
@@ -78,7 +80,9 @@ class Reads:
         for voter in saw.voters:
             if voter != site and self._answered.get((site, voter), 0) <= begun.questions:
                 violate("R5", f"a read counts {voter}, who was asked nothing since it began", slot=saw.bound, site=site)
-        if len(set(saw.voters)) < self._quorum:
-            told = f"a read is confirmed by {', '.join(saw.voters)}; {self._quorum} sites are needed"
+        newest = self._replay.holding(prefix)[-1]
+        needed = quorum_size(len(newest))
+        if len(newest.keys() & set(saw.voters)) < needed:
+            told = f"a read is confirmed by {', '.join(saw.voters)}; {needed} of {', '.join(newest)} are needed"
             violate("R5", told, slot=saw.bound, site=site)
         return begun

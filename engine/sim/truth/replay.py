@@ -5,8 +5,9 @@ Rules that hold here:
 - E5: an entry takes effect iff the number that it follows is its author's last number in effect.
 - An entry that takes effect changes at most one line of the block table.
 - M1: who votes at slot s is what the replay through s - w says. M3: a change that an earlier one has not taken effect
-  at, or whose store the log has named before, is void, and takes its number. M6: a readmission puts its site's last
-  number at the second multiple of a million above it.
+  at, or that does not fit the list, is void, and takes its number. M5: what an author wrote is void where it does not
+  vote. M6: where a site votes with another store than before, its last number goes to the second multiple of a million
+  above it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,11 @@ Pair = tuple[SiteId, SiteId]
 Lives = dict[SiteId, StoreId | None]
 """Who votes, each with which store; None: the one that D5 admitted."""
 
+VOTERS_MAX: Final = 9
+LEARNERS_MAX: Final = 9
+
 MILLION: Final = 1_000_000
+_CHANGES: Final = {Kind.READMIT, Kind.ADD, Kind.ADD_LEARNER, Kind.PROMOTE, Kind.REMOVE, Kind.MOVE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +47,13 @@ class Applied:
 
 
 class Replay:
-    def __init__(self, names: Iterable[SiteId], lag: int) -> None:
-        self.lists: list[tuple[Slot, Lives]] = [(Slot(1), dict.fromkeys(names))]
+    def __init__(self, founders: Iterable[SiteId], lag: int) -> None:
+        self.lists: list[tuple[Slot, Lives]] = [(Slot(1), dict.fromkeys(founders))]
         """From which slot on who votes; the newest last."""
-        self._lag = lag
+        self.learners: list[frozenset[SiteId]] = [frozenset()]
+        """Who belongs to each list beside."""
+        self._ever_voted = set(self.lists[0][1])
+        self.lag = lag
         self.admitted: dict[StoreId, Slot] = {}
         """The stores that the log names, and from which slot on each votes."""
         self.applied: list[Applied] = []  # slot 1 first
@@ -63,12 +71,27 @@ class Replay:
 
     def list_number(self, slot: Slot) -> int | None:
         """Which of the lists holds there; None where nobody can know yet."""
-        if slot > len(self.applied) + self._lag:
+        if slot > len(self.applied) + self.lag:
             return None
         number = len(self.lists) - 1
         while self.lists[number][0] > slot:
             number -= 1
         return number
+
+    def holding(self, prefix: Slot) -> list[Lives]:
+        """The lists of slots above a prefix, as far as it says: one, or two."""
+        known = [(first, lives) for first, lives in self.lists if first - self.lag <= prefix or first == 1]
+        return [lives for at, (_, lives) in enumerate(known) if at + 1 == len(known) or known[at + 1][0] > prefix + 1]
+
+    def about(self, prefix: Slot) -> list[Lives]:
+        """As `holding`, and the list before: what a pass did before it learned as much as its commit holds."""
+        lists = self.holding(prefix)
+        before = [lives for _, lives in self.lists]
+        return [*before[: before.index(lists[0])][-1:], *lists]
+
+    def members(self) -> set[SiteId]:
+        """Who belongs to the newest list."""
+        return {*self.lists[-1][1], *self.learners[-1]}
 
     def votes(self, slot: Slot, site: SiteId, life: StoreId) -> bool:
         """Whether a store is the one that votes there."""
@@ -87,12 +110,14 @@ class Replay:
         author = entry.author
         if author is None:
             return Applied(entry, void=False, shown=False, table=None)
-        if self._last.get(author, 0) != entry.follows or entry.number <= entry.follows:
+        lives = self.lives(slot)
+        barred = len(self.lists) > 1 and (lives is None or author not in lives)
+        if self._last.get(author, 0) != entry.follows or entry.number <= entry.follows or barred:
             return Applied(entry, void=True, shown=False, table=None)
         self._last[author] = entry.number
         kind, _, argument = entry.body.split(" ", 2)
-        if kind == Kind.READMIT:
-            return self._readmit(slot, entry, *argument.split(" "))
+        if kind in _CHANGES:
+            return self._change(slot, entry, kind, *argument.split(" "))
         pair = (author, SiteId(argument))
         table: tuple[Pair, Slot | None] | None = None
         if kind == Kind.BLOCK and pair not in self._blocks and author != argument:
@@ -102,13 +127,38 @@ class Replay:
             table = (pair, None)
         return Applied(entry, void=False, shown=kind == Kind.TWEET, table=table)
 
-    def _readmit(self, slot: Slot, entry: Entry, name: str, store: str) -> Applied:
-        site, life = SiteId(name), StoreId(store)
+    def _change(self, slot: Slot, entry: Entry, kind: str, name: str, argument: str = "") -> Applied:
+        site, life = SiteId(name), StoreId(argument)
         since, lives = self.lists[-1]
-        if slot < since or site not in lives or life in self.admitted:
+        learners = self.learners[-1]
+        voting, learning = site in lives, site in learners
+        fits = slot >= since
+        match kind:
+            case Kind.ADD | Kind.ADD_LEARNER:
+                fits = fits and not voting and not learning and len(learners) < LEARNERS_MAX
+                learners |= {site}
+            case Kind.READMIT:
+                fits = fits and voting and life not in self.admitted
+                lives = lives | {site: life}
+            case Kind.PROMOTE:
+                fits = fits and learning and life not in self.admitted and len(lives) < VOTERS_MAX
+                lives, learners = lives | {site: life}, learners - {site}
+            case Kind.REMOVE:
+                fits = fits and (learning or (voting and len(lives) > 1))
+                lives, learners = {each: lives[each] for each in lives if each != site}, learners - {site}
+            case _:
+                fits = fits and (voting or learning)
+        if not fits:
             return Applied(entry, void=True, shown=False, table=None, numbered=True)
-        self.lists.append((Slot(slot + self._lag), lives | {site: life}))
-        self.admitted[life] = Slot(slot + self._lag)
+        first = Slot(slot + self.lag)
+        self.lists.append((first, lives))
+        self.learners.append(learners)
+        if kind not in (Kind.READMIT, Kind.PROMOTE):
+            return Applied(entry, void=False, shown=False, table=None, change=True)
+        self.admitted[life] = first
+        if site not in self._ever_voted:
+            self._ever_voted.add(site)
+            return Applied(entry, void=False, shown=False, table=None, change=True)
         last = self._last.get(site, 0)
         self._last[site] = last - last % MILLION + 2 * MILLION
         return Applied(entry, void=False, shown=False, table=None, taken=(site, self._last[site]), change=True)

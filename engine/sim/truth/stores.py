@@ -20,7 +20,7 @@ from engine.core.messages import Verdict, Welcome
 from engine.core.storage import PeerMemory, Standing, Stored, WriteStanding
 from engine.sim.image import Disk, Image
 from engine.sim.sometimes import Reached
-from engine.sim.truth.replay import Replay
+from engine.sim.truth.replay import Lives, Replay
 from engine.sim.violation import Judge, OutOfModel
 
 
@@ -32,6 +32,7 @@ class _Store:
     disk: Disk
     process: int = 0
     commit_at_start: int = 0
+    is_confirmed: bool = False
     confirmed: int = 0  # who recorded this store since the process began, as a mask
     remembers: dict[SiteId, StoreId] = field(default_factory=dict)
     standing: Standing = Standing.NEW  # on its disk before the pass that is looked at
@@ -51,7 +52,12 @@ class _Asked(NamedTuple):
 
 class Stores:
     def __init__(
-        self, names: tuple[SiteId, ...], disks: Sequence[Disk], replay: Replay, reached: Reached, judge: Judge
+        self,
+        names: tuple[SiteId, ...],
+        disks: Sequence[Disk],
+        replay: Replay,
+        reached: Reached,
+        judge: Judge,
     ) -> None:
         self._replay = replay
         self._stores = [_Store(name, disk) for name, disk in zip(names, disks, strict=True)]
@@ -59,14 +65,17 @@ class Stores:
         self._hellos: dict[Nonce, _Asked] = {}
         self._reached = reached
         self._judge = judge
-        others = len(names) - 1
+        founders = tuple(replay.lists[0][1])
+        others = len(founders) - 1
         self._to_admit = (others + others // 2 + 1) // 2  # ceil((N-1+f)/2), f = floor((N-1)/2)
-        self._to_confirm = (others + 1) // 2  # floor(N/2)
+        self._founders = founders
+        self._names = names
 
     def started(self, index: int, stored: Stored) -> None:
         store = self._stores[index]
         store.process += 1
         store.confirmed, store.commit_at_start = 0, stored.commit
+        store.is_confirmed = False
         store.standing = stored.standing
         store.contradicted_by = self.contradicting(store.name, stored.life, stored.commit)
 
@@ -91,7 +100,16 @@ class Stores:
 
     def votes(self, index: int) -> bool:
         store = self._stores[index]
-        return store.ever_voted and store.confirmed.bit_count() >= self._to_confirm
+        return store.ever_voted and self._is_confirmed(store)
+
+    def _is_confirmed(self, store: _Store) -> bool:
+        """Since it started, by floor(N/2) others of a list by which it voted then."""
+        lists = [lives for lives in self._replay.about(store.disk.image.prefix) if store.name in lives]
+        store.is_confirmed |= any(self._confirmed_by(store, lives) >= len(lives) // 2 for lives in lists)
+        return store.is_confirmed
+
+    def _confirmed_by(self, store: _Store, lives: Lives) -> int:
+        return sum(name in lives and store.confirmed >> index & 1 for index, name in enumerate(self._names))
 
     def may_vote(self, index: int, does: str) -> None:
         store = self._stores[index]
@@ -99,7 +117,7 @@ class Stores:
             self.may_not_be_barred(index, does)
         # A pass may learn that the disk is lost after it voted as a voter.
         admitted = {Standing.ADMITTED, Standing.READMITTED} & {store.standing, store.disk.image.standing}
-        if not admitted or store.confirmed.bit_count() < self._to_confirm:
+        if not admitted or not self._is_confirmed(store):
             told = f"{does}, but only {store.confirmed.bit_count()} peers confirmed its store since it started"
             self._judge.breaks("D5", told, site=store.name)
 
@@ -107,7 +125,8 @@ class Stores:
         store = self._stores[index]
         if not self._is_barred(store):
             return
-        if len(self._stores) - 1 - len(store.contradicted_by) >= self._to_confirm:
+        voters = {*self._replay.lists[-1][1], store.name}
+        if len(voters) - 1 - len(store.contradicted_by & voters) >= len(voters) // 2:
             raise OutOfModel(f"{store.name} {does} on an old copy that enough peers cannot contradict any more")
         self._judge.breaks("D5", f"{does} on a store that is not the one it voted with", site=store.name)
 
@@ -131,8 +150,9 @@ class Stores:
         store = self._stores[index]
         match write.standing:
             case Standing.ADMITTED:
-                recorded = self._recorded.get(store.disk.image.life, 0) & ~(1 << index)
-                if recorded.bit_count() < self._to_admit:
+                by = self._recorded.get(store.disk.image.life, 0) & ~(1 << index)
+                recorded = by & sum(1 << self._names.index(site) for site in self._founders)
+                if recorded.bit_count() < self._to_admit or store.name not in self._founders:
                     told = f"admitted, recorded by {recorded.bit_count()} peers, {self._to_admit} are needed"
                     self._judge.breaks("D5", told, site=store.name)
                 self.may_not_be_barred(index, "is admitted")
@@ -153,9 +173,10 @@ class Stores:
                 assert_never(write.standing)
 
     def _has_another(self, store: _Store) -> bool:
-        """The log has put another store in the place of this one."""
-        named = self._replay.lists[-1][1][store.name]
-        return named is not None and named != store.disk.image.life
+        """The log has put another store in the place of this one, or removed the site."""
+        lives = self._replay.lists[-1][1]
+        named = lives.get(store.name)
+        return store.name not in lives or (named is not None and named != store.disk.image.life)
 
     # What leaves
 
@@ -176,6 +197,7 @@ class Stores:
             self._judge.breaks("D1", told, site=store.name)
         elif asked.process == peer.process and not peer.confirmed >> index & 1:
             peer.confirmed |= 1 << index
+            self._is_confirmed(peer)
             if memory.commit > peer.commit_at_start:
                 peer.contradicted_by.add(store.name)
 

@@ -18,7 +18,7 @@ from typing import assert_never
 
 from engine.core.effects import SawAttempt, SawNumbered, SawOutcome, SawReadConfirmed, SawReadUnconfirmed, Send
 from engine.core.entry import Entry
-from engine.core.ids import SiteId, Slot, StoreId, Tick, quorum_size
+from engine.core.ids import SiteId, Slot, StoreId, Tick
 from engine.core.messages import (
     Accept,
     Accepted,
@@ -80,16 +80,16 @@ from engine.sim.violation import Judge, violate
 class Truth:
     def __init__(self, settings: Sequence[Settings], disks: Sequence[Disk], reached: Reached, judge: Judge) -> None:
         names = tuple(each.site for each in settings)
-        self.replay = Replay(names, settings[0].change_lag)
+        self.replay = Replay(settings[0].sites, settings[0].change_lag)
         self._electorates = electorates = Electorates(names, disks, self.replay, judge)
         self.ballots = Ballots(electorates, judge)
         self.outcomes = Outcomes(judge)
-        self.reads = Reads(quorum_size(len(names)))
+        self.reads = Reads(self.replay)
         self._stores = Stores(names, disks, self.replay, reached, judge)
         self._rounds = Rounds(names, disks, electorates, self.ballots, judge)
         self._prefixes = Prefixes(names, self.replay, judge)
         self._recovery = Recovery(names, judge)
-        self._elections = Elections(settings, disks)
+        self._elections = Elections(settings, disks, self.replay)
         self._elects = [each.leadership is Leadership.ELECTED for each in settings]
         self._runs = Runs(disks, reached)
         self._duels = [Duels(name, judge) for name in names]
