@@ -74,9 +74,9 @@ COMMANDS: Final = (
         "loggos serve alice --data /var/lib/loggos",
         arguments.serve,
         "The first line on stdout, once it takes commands, is\n"
-        '{"ready":true,"site":...,"udp":...,"control":...}; its log goes to stderr.\n'
-        "An address that this machine does not have yet is waited for. SIGINT and SIGTERM\n"
-        "stop it cleanly.",
+        '{"ready":true,"site":...,"udp":...,"control":...}, and "metrics" where they are told;\n'
+        "its log goes to stderr. An address that this machine does not have yet is waited for.\n"
+        "SIGINT and SIGTERM stop it cleanly.",
     ),
     Command(
         "service",
@@ -156,6 +156,41 @@ COMMANDS: Final = (
         arguments.site,
         "Exit status: 0 it takes events; 1 not now, and the sentence says why; 5 no engine is running.\n"
         '--json prints {"takes_events","why"}.',
+    ),
+    Command(
+        "check",
+        "tui.commands.check:run",
+        "look for what is wrong, or will be, with the sites of this machine",
+        "loggos check alice",
+        arguments.check,
+        "Sites file, key, data folder, disk, store, port; of a running engine also its peers and\n"
+        "their clocks. Each line says what to do. Nothing is changed.\n\n"
+        "Exit status: 0 nothing is wrong (there may be warnings); 2 something is; 3 a store cannot\n"
+        "be used; 4 a port is in use.\n\n"
+        '--json prints one object a line: {"level":"ok"|"warning"|"wrong","about","says"}.',
+    ),
+    Command(
+        "top",
+        "tui.commands.top:run",
+        "one screen over all sites that run here: quorum, leader, lag, rates, costs",
+        "loggos top",
+        arguments.top,
+        "Without a terminal, and with --once, it prints lines: rates are of the time between two\n"
+        "looks. Exit status: 0; 5 where no engine answers.\n\n"
+        '--json prints one object a site: {"site","cluster","answers","why","takes_events",\n'
+        '"quorum","leader","chosen_through","lag_slots","holes","events_per_s",\n'
+        '"sent_bytes_per_s","messages_per_event","syncs_per_event","wrong":[SENTENCE, ...]}.',
+    ),
+    Command(
+        "metrics",
+        "tui.commands.metrics:run",
+        "what there is to measure of a site, as OpenMetrics text",
+        "loggos metrics alice",
+        arguments.metrics,
+        "The same as `serve --metrics HOST:PORT` tells over HTTP. docs/monitoring.md has names,\n"
+        "units, a dashboard and alert rules.\n\n"
+        '--json prints one object: {"status","holes","elections","created","commits",\n'
+        '"round_trips","store_bytes","disk_free_bytes"}.',
     ),
     Command(
         "fill",

@@ -46,9 +46,7 @@ class Newcomer:
     wire: Wire
 
 
-def founders(
-    newcomer: Newcomer, lifeline: int | None = None, log: LogStyle | None = None
-) -> tuple[SiteId, ...] | None:
+def founders(newcomer: Newcomer, lifeline: int | None = None, log: LogStyle | None = None) -> tuple[SiteId, ...] | None:
     """With whom the cluster began; None where somebody stopped the site before it knew.
 
     Logs to stderr what it waits for. Raises OSError where there can be no socket.

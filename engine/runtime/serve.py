@@ -52,9 +52,9 @@ class Ready:
     status: Callable[[], Status]
 
     def line(self) -> str:
-        where = {"udp": self.udp, "control": str(self.control), "metrics": self.metrics}
-        said = {"ready": True, "site": self.site, **where}
-        return orjson.dumps(said).decode()
+        said = {"ready": True, "site": self.site, "udp": self.udp, "control": str(self.control)}
+        metrics = {} if self.metrics is None else {"metrics": self.metrics}
+        return orjson.dumps(said | metrics).decode()
 
 
 def serve(site: Site, lifeline: int | None = None, log: LogStyle | None = None) -> int:

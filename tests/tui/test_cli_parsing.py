@@ -173,7 +173,7 @@ def test_version_and_no_command() -> None:
 
 def test_client_commands_load_no_engine_part() -> None:
     """DESIGN, "What else holds": the client commands import neither trio nor SQLite, nor the screen, nor ciphers."""
-    of_stores = {f"tui.commands.{name}" for name in ("serve", "audit", "backup", "rescue")}
+    of_stores = {f"tui.commands.{name}" for name in ("serve", "audit", "backup", "check", "rescue")}
     client_modules = {command.run.partition(":")[0] for command in COMMANDS} - of_stores
     heavy = ("trio", "apsw", "sqlite3", "textual", "rich", "cryptography", "asyncio")
     program = (
