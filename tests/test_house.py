@@ -58,6 +58,7 @@ READERS_OF_STORES: Final = {
     "tui.commands.rescue": ("storage.rescue", "storage.audit", "storage.errors"),
     "tui.commands.rescue_report": ("storage.rescue",),
     "tui.commands.stored": ("storage.beside", "storage.errors"),
+    "tui.commands.version": ("storage.schema",),
 }
 """Commands that ask no engine, and the part of the storage that each knows."""
 

@@ -327,6 +327,11 @@ def rescue(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="write it without asking")
 
 
+def completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", metavar="SHELL", nargs="?", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
+    parser.add_argument("--values", help=argparse.SUPPRESS)  # for the script itself
+
+
 def lab(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",

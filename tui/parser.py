@@ -15,6 +15,7 @@ from typing import Final
 from tui import arguments
 from tui.typed_words import CommandParser, Parser
 
+VERSION: Final = "tui.commands.version:run"
 _UNWRITTEN: Final = "exit status 6: done, but the output cannot be written; what was done is on stderr."
 _PRINT_NOTHING: Final = ("open", "serve")
 """Commands that are never done, but not told: what becomes of their output ends neither."""
@@ -303,6 +304,18 @@ COMMANDS: Final = (
         '"text","target","ballot","accepted_by":[NAME, ...],"chosen"}; "new" is null if nothing was written.',
     ),
     Command(
+        "completion",
+        "tui.commands.completion:run",
+        "print the script that makes a shell complete commands, options, sites, slots and rules",
+        "loggos completion bash",
+        arguments.completion,
+        "Keep it where the shell looks for it:\n"
+        "  loggos completion bash > ~/.local/share/bash-completion/completions/loggos\n"
+        "  loggos completion zsh > DIR/_loggos     DIR is a folder of $fpath\n"
+        "  loggos completion fish > ~/.config/fish/completions/loggos.fish\n\n"
+        '--json prints {"shell","script"}.',
+    ),
+    Command(
         "lab",
         "tui.commands.lab:run",
         "play a scenario of Paxos in a simulated cluster, never the live log",
@@ -340,9 +353,12 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--version",
         action="store_const",
-        const="tui.commands.version:run",
+        const=VERSION,
         dest="run",
         help="print the version and exit",
+    )
+    parser.add_argument(
+        "--verbose", action="store_true", help="with --version: what a bug report needs (versions, system, terminal)"
     )
     arguments.of_all_commands(parser, None)
     commands = parser.add_subparsers(metavar="COMMAND", dest="command", parser_class=CommandParser, title="commands")
