@@ -45,11 +45,8 @@ KINDS_OF_COMMANDS: Final[Mapping[tuple[str, str], Kind]] = {
 
 FILES: Final = frozenset({"FILE", "STORE", "DATA_DIR"})
 FOLDERS: Final = frozenset({"DIR"})
-CHOSEN: Final = frozenset({"SHELL"})
-"""Its choices are the parser's."""
-
-FREE: Final = frozenset({"NAME", "TEXT", "SECONDS", "N"})
-"""What nobody else can know."""
+FREE: Final = frozenset({"NAME", "TEXT", "WORDS", "SECONDS", "N", "HOST:PORT"})
+"""What nobody else can know. (What has choices is completed with these.)"""
 
 
 def kind_of(command: str, metavar: str) -> Kind | None:
