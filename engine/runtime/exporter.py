@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
 import h11
@@ -126,7 +127,8 @@ async def _respond(
         *response.headers,
     ]
     body = b"" if is_head else response.body
-    events = (h11.Response(status_code=response.status, headers=headers), h11.Data(data=body), h11.EndOfMessage())
+    head = h11.Response(status_code=response.status, reason=HTTPStatus(response.status).phrase, headers=headers)
+    events = (head, h11.Data(data=body), h11.EndOfMessage())
     await stream.send_all(b"".join(connection.send(event) or b"" for event in events))
     await stream.send_eof()
     # What waits unread when a connection is closed would reset it, and its answer with it.

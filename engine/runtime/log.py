@@ -102,7 +102,17 @@ class TurnedOver:
         self._descriptor = descriptor
         self._files = RotatingFileHandler(path, backupCount=FILES_KEPT, delay=True)
         self._bytes_max = FILE_BYTES_MAX
-        self._open()
+        self._before = os.dup(descriptor)
+        try:
+            self._open()
+        except OSError:
+            os.close(self._before)
+            raise
+
+    def close(self) -> None:
+        """What is written to the descriptor goes where it went before."""
+        os.dup2(self._before, self._descriptor)
+        os.close(self._before)
 
     def make_room(self, line_bytes: int) -> str | None:
         """Before a line is written. Where the file cannot be turned over, why not: it goes on, and is tried again when
@@ -248,6 +258,8 @@ def logging_to(descriptor: int, site: str = "", style: LogStyle | None = None) -
         root.setLevel(level_before)
         root.removeHandler(writer)
         writer.drain(FLUSH_S)
+        if file is not None:
+            file.close()
 
 
 def lines_lost() -> int:

@@ -122,6 +122,17 @@ def test_a_file_that_is_full_makes_room_and_so_many_are_kept(tmp_path: Path, str
     assert all((tmp_path / f"engine.log{name}").stat().st_size <= 1_000 for name in (".1", ".2"))
 
 
+def test_what_is_said_after_the_end_goes_where_it_went_before(tmp_path: Path) -> None:
+    reader, descriptor = os.pipe()
+    with logging_to(descriptor, "alice", LogStyle(file=tmp_path / "engine.log")):
+        _log.info("it serves")
+    os.write(descriptor, b"why it ends\n")
+    os.close(descriptor)
+    with os.fdopen(reader, "rb") as pipe:
+        assert pipe.read() == b"why it ends\n"
+    assert (tmp_path / "engine.log").read_text().endswith("INFO it serves\n")
+
+
 @pytest.mark.usefixtures("small_files")
 def test_what_another_run_left_is_gone_on_with(tmp_path: Path, stream: int) -> None:
     path = tmp_path / "engine.log"
