@@ -99,6 +99,7 @@ def test_no_line_but_a_sentence_is_wider_than_the_screen(double: EngineDouble, w
     assert "alice" in lines[2]
     assert BARS[-1] in lines[2]
     assert ("syncs/ev" in lines[1]) is (width >= 120), "the last columns are left out first"
+    assert (lines[1].count("sent/s") == 2) is (width >= 160), "what was sent is shown over time where there is room"
 
 
 def test_what_is_wrong_stands_beneath_and_a_mark_before(double: EngineDouble) -> None:
@@ -156,6 +157,7 @@ async def test_one_that_hangs_holds_up_no_other(tmp_path: Path, monkeypatch: pyt
                 seen = await asyncio.to_thread(sites.watch.look)
                 answering = {site.name for site in seen if site.why is None}
         assert [site.why for site in seen if site.status is None] == ["the engine does not answer"]
+        assert {site.cluster for site in seen} == {"paxos-island"}
 
 
 async def test_lines_are_for_who_has_no_screen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,9 @@ from tui.top.watch import Watched
 
 BARS: Final = "▁▂▃▄▅▆▇█"
 SPARK_MIN: Final = 8
+SPARK_WIDE: Final = 20
+"""Where there is room for two of these, what was sent is shown over time, too."""
+
 _KIB: Final = 1024
 _NOT_KNOWN: Final = "--"
 
@@ -68,16 +71,21 @@ def _sent(_: Status, site: Watched) -> Part:
     return Part(_NOT_KNOWN if site.rates is None else f"{_few_digits(site.rates.sent_bytes_per_s / _KIB)} KiB")
 
 
-def _messages(_: Status, site: Watched) -> Part:
-    return _cost(None if site.rates is None else site.rates.messages_per_event)
+def _messages(status: Status, site: Watched) -> Part:
+    now = None if site.rates is None else site.rates.messages_per_event
+    return _cost(now, status.counters.costs.per_event.messages)
 
 
-def _syncs(_: Status, site: Watched) -> Part:
-    return _cost(None if site.rates is None else site.rates.syncs_per_event)
+def _syncs(status: Status, site: Watched) -> Part:
+    now = None if site.rates is None else site.rates.syncs_per_event
+    return _cost(now, status.counters.costs.per_event.syncs)
 
 
-def _cost(each: float | None) -> Part:
-    return Part(_NOT_KNOWN, Role.DIM) if each is None else Part(f"{each:.2f}")
+def _cost(now: float | None, since_start: float | None) -> Part:
+    """Where there was no event, what they cost since the engine started."""
+    if now is not None:
+        return Part(f"{now:.2f}")
+    return Part(_NOT_KNOWN if since_start is None else f"{since_start:.2f}", Role.DIM)
 
 
 COLUMNS: Final = (
@@ -102,20 +110,25 @@ def rows(sites: Sequence[Watched], width: int) -> list[Row]:
     while columns and _width(name_width, columns, sites) + SPARK_MIN + 2 > width:
         columns.pop()
     widths = _widths(columns, sites)
-    spark = max(0, min(60, width - _width(name_width, columns, sites) - 2))
+    spark = max(0, width - _width(name_width, columns, sites) - 2)
+    sparks = [spark] if spark < 2 * SPARK_WIDE else [spark // 2 - 1, spark // 2 - 1]
     lines: list[Row] = []
     for cluster, group in groupby(sites, attrgetter("cluster")):
         lines += [BLANK] if lines else []
         members = list(group)
         lines.append(_heading(cluster, members))
         heads = (column.fitted(column.name, each) for column, each in zip(columns, widths, strict=True))
-        lines.append(row((f"  {'site':<{name_width}}  {'  '.join(heads)}  events/s, a look each", Role.DIM)))
+        over_time = (f"{what:<{each}}" for what, each in zip(("events/s", "sent/s"), sparks, strict=False))
+        head = f"  {'site':<{name_width}}  {'  '.join(heads)}  {'  '.join(over_time)}"
+        lines.append(row((head.rstrip(), Role.DIM)))
         for site in members:
-            lines += _lines(site, name_width, list(zip(columns, widths, strict=True)), spark)
+            lines += _lines(site, name_width, list(zip(columns, widths, strict=True)), sparks)
     return lines
 
 
-def _lines(site: Watched, name_width: int, columns: Sequence[tuple[Column, int]], spark: int) -> Iterator[Row]:
+def _lines(
+    site: Watched, name_width: int, columns: Sequence[tuple[Column, int]], sparks: Sequence[int]
+) -> Iterator[Row]:
     glyph, role = mark(site)
     parts: list[Part] = [Part(glyph, role), Part(f" {site.name:<{name_width}}", Role.STRONG)]
     status = site.status
@@ -125,7 +138,9 @@ def _lines(site: Watched, name_width: int, columns: Sequence[tuple[Column, int]]
     for column, width in columns:
         part = column.cell(status, site)
         parts += [Part("  "), Part(column.fitted(part.text, width), part.role)]
-    yield (*parts, Part("  "), Part(sparkline(site.events, spark), Role.NOTE))
+    for values, each in zip((site.events, site.sent), sparks, strict=False):
+        parts += [Part("  "), Part(f"{sparkline(values, each):<{each}}", Role.NOTE)]
+    yield tuple(parts)
     for sentence in wrong(status):
         yield row((f"    ! {sentence}", Role.BAD))
 

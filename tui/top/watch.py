@@ -43,6 +43,7 @@ class Watched:
     """A site: what it said last, when that was, and `why` it says nothing now; `rates` and the older ones of them."""
 
     control: Path
+    cluster: str = ""
     status: Status | None = None
     at_s: float = 0.0
     why: str | None = None
@@ -55,8 +56,8 @@ class Watched:
         return self.control.parent.name if self.status is None else self.status.site
 
     @property
-    def cluster(self) -> str:
-        return self.control.parent.parent.name if self.status is None else self.status.cluster
+    def data(self) -> Path:
+        return self.control.parent.parent
 
     def take(self, status: Status, at_s: float) -> None:
         before, passed_s = self.status, at_s - self.at_s
@@ -106,7 +107,12 @@ class Watch:
             if answer.done():
                 del self._asked[path]
             self._take(self._sites[path], answer)
-        return sorted(self._sites.values(), key=lambda site: (site.cluster, site.name))
+        sites = self._sites.values()
+        told = {site.data: site.status.cluster for site in sites if site.status is not None}
+        for site in sites:
+            # One that never said anything is of the cluster of those beside it.
+            site.cluster = told.get(site.data, site.data.name) if site.status is None else site.status.cluster
+        return sorted(sites, key=lambda site: (site.cluster, site.name))
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
