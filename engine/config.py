@@ -87,7 +87,9 @@ class Cluster:
 
     def settings(self, site: SiteId, founders: tuple[SiteId, ...]) -> Settings:
         """Messages are cut so that they fit the datagrams with which every path begins."""
-        return Settings(site, founders, self.leadership, self.timings, self.datagram_sizes.first - ENVELOPE_BYTES)
+        page_bytes = self.datagram_sizes.first - ENVELOPE_BYTES
+        contacts = () if self.added is None else self.sites
+        return Settings(site, founders, self.leadership, self.timings, page_bytes, contacts=contacts)
 
 
 _DEFAULTS: Final = Timings()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -31,6 +31,7 @@ from engine.runtime.peer_addresses import HostPort, PeerAddresses, show
 from engine.runtime.pending_calls import PendingCalls
 from engine.runtime.queries import Queries
 from engine.runtime.recording import Recording
+from engine.runtime.roll import Following, Roll
 from engine.runtime.sizes import Sizes
 from engine.runtime.status import ProcessFacts, StatusBoard
 from engine.runtime.subscriptions import Subscriptions
@@ -56,10 +57,6 @@ class Site:
     """Under which `wire` seals and opens, for people."""
     recorded: bool = False
     """Whether all that happens from the start on is kept for the first who records it."""
-    store_files: Mapping[str, Path] = field(default_factory=dict)
-    """What `storage` is made of, by what each is, for who measures it."""
-    metrics_at: HostPort | None = None
-    """Where metrics are told over HTTP."""
 
 
 async def assemble(site: Site, udp: UdpSocket, inbox: Inbox, nursery: trio.Nursery) -> NodeParts:
@@ -67,25 +64,20 @@ async def assemble(site: Site, udp: UdpSocket, inbox: Inbox, nursery: trio.Nurse
     settings, storage = site.settings, site.storage
     clock, trace, counts = Clock(), Trace(), NodeCounts()
     recording = Recording(counts, awaited=site.recorded)
-    peer_addresses = PeerAddresses(udp.family, {peer: site.addresses[peer] for peer in settings.peers})
-    await peer_addresses.resolve_literals()
     faults = FaultLayer(settings.site, settings.sites, seed=Random().getrandbits(32))
     # Each start has chance of its own: nonces must not come again (W1), nor two sites draw the same waits (B4).
     replica = Replica(settings, storage.load(), storage, Random(), faults.taken)
-    facts = ProcessFacts(
-        site.cluster,
-        show(udp.address),
-        site.folder,
-        os.getpid(),
-        site.version,
-        clock.wall_ms(),
-        site.store_files,
-    )
-    sizes = Sizes(site.datagram_sizes, settings.peers, partial(os.urandom, CHALLENGE_BYTES))
+    roll = Roll(settings.site, site.addresses, replica.members())
+    faults.sites = roll.names
+    peer_addresses = PeerAddresses(udp.family, roll.places)
+    await peer_addresses.resolve_literals()
+    facts = ProcessFacts(site.cluster, show(udp.address), site.folder, os.getpid(), site.version, clock.wall_ms())
+    sizes = Sizes(site.datagram_sizes, roll.peers, partial(os.urandom, CHALLENGE_BYTES))
     keys_heard = KeysHeard(site.key_files, site.wire.opened_under, settings.timings.heartbeat)
     board = StatusBoard(
         facts=facts,
         settings=settings,
+        roll=roll,
         replica=replica,
         clock=clock,
         counts=counts,
@@ -118,6 +110,10 @@ async def assemble(site: Site, udp: UdpSocket, inbox: Inbox, nursery: trio.Nurse
         board=board,
         clock=clock,
     )
+
+    def resolve(peer: SiteId) -> None:
+        nursery.start_soon(peer_addresses.resolve, peer)
+
     return NodeParts(
         replica=replica,
         storage=storage,
@@ -134,5 +130,5 @@ async def assemble(site: Site, udp: UdpSocket, inbox: Inbox, nursery: trio.Nurse
         trace=trace,
         recording=recording,
         counts=counts,
-        resolve=lambda peer: nursery.start_soon(peer_addresses.resolve, peer),
+        following=Following(roll, peer_addresses, sizes, faults, resolve),
     )

@@ -295,8 +295,9 @@ class PendingCalls:
                 return Tweet(clean_text(submit.argument))
             except BadOperation as bad:
                 raise CallRefused(str(bad)) from None
-        if submit.argument not in self._settings.sites:
-            sites = ", ".join(self._settings.sites)
+        known = {*self._settings.sites, *(site for each in self._replica.members() for site in each.names)}
+        if submit.argument not in known:
+            sites = ", ".join(sorted(known))
             raise CallRefused(f"{submit.argument!r} is no site of this cluster: use one of {sites}")
         target = SiteId(submit.argument)
         if submit.kind is EventKind.UNBLOCK:

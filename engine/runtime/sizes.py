@@ -15,7 +15,7 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Final
 
 from engine.core.ids import SiteId, Tick
@@ -76,16 +76,21 @@ class Sizes:
     """`draw` makes a challenge that nobody can guess."""
 
     sizes: DatagramSizes
-    peers: Iterable[SiteId]
+    peers: InitVar[Iterable[SiteId]]
     draw: Callable[[], bytes]
-    _peers: dict[SiteId, _Peer] = field(init=False)
+    _peers: dict[SiteId, _Peer] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self._peers = {peer: _Peer(self.sizes.first) for peer in self.peers}
+    def __post_init__(self, peers: Iterable[SiteId]) -> None:
+        self.follow(peers)
 
-    def of(self, peer: SiteId) -> int:
-        """How long a datagram to this peer may be."""
-        return self._peers[peer].size
+    def follow(self, peers: Iterable[SiteId]) -> None:
+        """From now on these are the peers: others are asked nothing, and get short datagrams."""
+        self._peers = {peer: self._peers.get(peer) or _Peer(self.sizes.first) for peer in peers}
+
+    def of(self, site: SiteId) -> int:
+        """How long a datagram to this site may be."""
+        peer = self._peers.get(site)
+        return self.sizes.first if peer is None else peer.size
 
     @property
     def narrow(self) -> str | None:
@@ -103,24 +108,28 @@ class Sizes:
 
     def heard(self, now: Tick, site: SiteId) -> None:
         """The peer is heard, and was not before."""
-        peer = self._peers[site]
-        peer.up = True
-        self._ask(peer, now, self.sizes.most)
+        peer = self._peers.get(site)
+        if peer is not None:
+            peer.up = True
+            self._ask(peer, now, self.sizes.most)
 
     def lost(self, site: SiteId) -> None:
-        self._peers[site] = _Peer(self.sizes.first)
+        if site in self._peers:
+            self._peers[site] = _Peer(self.sizes.first)
 
     def moved(self, now: Tick, site: SiteId) -> None:
         """The peer is at another address: what was proved was proved of another path."""
-        was_up = self._peers[site].up
+        peer = self._peers.get(site)
         self.lost(site)
-        if was_up:
+        if peer is not None and peer.up:
             self.heard(now, site)
 
     def sent(self, now: Tick, site: SiteId, length: int) -> None:
         """A datagram of this length left for the peer. Whatever is longer than the shortest may not arrive any more."""
-        peer = self._peers[site]
-        if length > self.sizes.ladder[-1] and peer.up and peer.round is None and now - peer.proved_at > PROVED_FOR:
+        peer = self._peers.get(site)
+        if peer is None or length <= self.sizes.ladder[-1] or not peer.up or peer.round is not None:
+            return
+        if now - peer.proved_at > PROVED_FOR:
             self._ask(peer, now, peer.size)
 
     def answered(self, now: Tick, site: SiteId, challenge: bytes) -> None:

@@ -109,6 +109,11 @@ class Subscriptions:
     def wants(self, topic: Topic) -> bool:
         return topic in self._topics
 
+    @property
+    def watched(self) -> bool:
+        """A screen is there."""
+        return any(Topic.STATUS in each.topics and not each.client.closed for each in self._subscribers.values())
+
     def outcomes(self, saw: SawOutcome, span: OutcomeSpan) -> None:
         """`span` is how it is told."""
         if self.wants(Topic.OUTCOME):

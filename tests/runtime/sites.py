@@ -18,15 +18,14 @@ import orjson
 import trio
 
 from engine.core.ids import SiteId, Tick
-from engine.core.settings import Leadership, Settings, Timings
+from engine.core.settings import CHANGE_LAG, Leadership, Settings, Timings
 from engine.core.storage import Storage
 from engine.datagram import DATAGRAM_BYTES_LOOPBACK, DatagramSizes
 from engine.runtime.assembly import Site
 from engine.runtime.inbox import Inbox
 from engine.runtime.links import Sealer
 from engine.runtime.peer_addresses import HostPort
-from engine.runtime.serve import Ready, run_site
-from engine.runtime.sockets import await_sockets
+from engine.runtime.serve import Ready, await_sockets, run_site
 from engine.wire import Wire
 from storage.schema import Identity
 from storage.sqlite import open_store
@@ -125,8 +124,6 @@ class Running:
     control: Path
     inbox: Inbox
     nursery: trio.Nursery
-    metrics: str | None = None
-    """Where it tells metrics."""
     ended: trio.Event = field(default_factory=trio.Event)
     exit_status: int | None = None
 
@@ -162,6 +159,8 @@ class Cluster:
         self.addresses: dict[SiteId, HostPort] = {
             site: ("127.0.0.1", port) for site, port in zip(self.sites, free_ports(len(self.sites)), strict=True)
         }
+        self.leadership = Leadership.NONE
+        self.change_lag = CHANGE_LAG
         self._nursery = nursery
 
     async def start(
@@ -171,12 +170,15 @@ class Cluster:
         storage: Callable[[Storage], Storage] = lambda opened: opened,
         wire: Callable[[Wire], Sealer] = lambda made: made,
         addresses: Mapping[SiteId, HostPort] | None = None,
-        metrics_at: HostPort | None = None,
     ) -> Running:
-        """Starts a site and waits until it takes commands; `storage` and `wire` may wrap its parts."""
+        """Starts a site and waits until it takes commands; `storage` and `wire` may wrap its parts. `addresses` are
+        those of its own sites file; one that is not among the first sites was added."""
         me = SiteId(name)
         folder = self.folder / name
-        settings = Settings(me, self.sites, Leadership.NONE, self.timings)
+        contacts = () if me in self.sites else tuple(sorted(addresses or ()))
+        settings = Settings(
+            me, self.sites, self.leadership, self.timings, change_lag=self.change_lag, contacts=contacts
+        )
         opened = self.storage[name] = storage(open_store(folder, Identity(CLUSTER, me, self.sites)))
         places = self.addresses if addresses is None else addresses
         site = Site(
@@ -190,8 +192,6 @@ class Cluster:
             control=folder / "control.sock",
             version="0",
             key_files=self.key_files,
-            store_files={"database": folder / "site.db"},
-            metrics_at=metrics_at,
         )
         running = Running(me, places[me], site.control, Inbox(), self._nursery)
         sockets = await await_sockets(site, running.inbox)
@@ -204,7 +204,6 @@ class Cluster:
 
         def said(at: Ready) -> None:
             assert at.control == running.control
-            running.metrics = at.metrics
             ready.set()
 
         self._nursery.start_soon(run)

@@ -115,6 +115,7 @@ class FakePicture:
             hindered=None,
             narrow=None,
             unsent=None,
+            sites_file=None,
             faults=0,
             unknown=0,
             fresh_at=None,

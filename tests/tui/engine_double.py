@@ -234,7 +234,7 @@ class EngineDouble:
             "chosen_through": self.prefix(), "chosen_max": self.used_max, "next": self.used_max + 1,
             "holes": self.holes(), "recovering": False, "voting": True, "voting_why": "", "mismatch": None,
             "hindered": None,
-            "narrow": None, "unsent": None,
+            "narrow": None, "unsent": None, "sites_file": None,
             "faults": sum(rule["on"] for rule in self.rules), "unknown": 0, "fresh_at": None,
             "key": {"first": "cluster.key", "second": None},
             "peers": peers,

@@ -23,7 +23,7 @@ def test_json_has_the_keys_that_are_promised_at_every_depth(tmp_path: Path) -> N
     status = orjson.loads(as_json(read(Status, said | {"new": 1})))
     assert " ".join(status) == (
         "site cluster leadership leader quorum chosen_through chosen_max next holes recovering voting voting_why"
-        " mismatch hindered narrow unsent faults unknown fresh_at key peers counters"
+        " mismatch hindered narrow unsent sites_file faults unknown fresh_at key peers counters"
     )
     assert status["quorum"] == said["quorum"]
     bob = {"up": True, "rtt_ms": 3, "chosen_through": 0, "datagram_bytes": 1_452, "key": "first"}

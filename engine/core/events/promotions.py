@@ -52,7 +52,7 @@ class Promotions:
 
     def _has_the_log(self, site: SiteId) -> bool:
         members, prefix = self._consensus.members, self._consensus.learner.prefix
-        return site in self._peers.reached(Slot(max(members.newest.first, prefix - members.lag)))
+        return site in self._peers.reached(Slot(max(members.newest.first - 1, prefix - members.lag)))
 
     def _asked_for(self, member: Member) -> bool:
         assert member.wanted_since is not None

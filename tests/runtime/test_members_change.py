@@ -1,0 +1,115 @@
+"""M1, M5 on real sockets and stores: sites are added, moved and removed while the others run, and start again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from engine.core.entry import Operation, decode
+from engine.core.ids import SiteId, Tick
+from engine.core.settings import Leadership, Timings
+from engine.runtime.peer_addresses import HostPort
+from engine.runtime.pending_calls import PendingCalls
+from tests.ports import free_ports
+from tests.runtime.sites import WITHIN_S, Cluster, Running, cluster, status_where
+
+QUICK = Timings(heartbeat=Tick(50), retransmit=Tick(30), fill_every=Tick(200), scan_every=Tick(300))
+LAG = 16
+
+
+@pytest.fixture(autouse=True)
+def _changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event that says `!add dave 127.0.0.1:7001` is that change."""
+    said = PendingCalls._operation
+
+    def operation(pending: PendingCalls, submit: Any) -> Operation:
+        kind, _, what = submit.argument.removeprefix("!").partition(" ")
+        return decode(f"{kind} 0 {what}").operation if submit.argument.startswith("!") else said(pending, submit)
+
+    monkeypatch.setattr(PendingCalls, "_operation", operation)
+
+
+def written(place: HostPort) -> str:
+    return f"{place[0]}:{place[1]}"
+
+
+async def change(at: Running, said: str) -> None:
+    outcome = await at.call("submit", kind="tweet", text=f"!{said}", retry=True)
+    assert outcome["outcome"] == "created", outcome
+
+
+async def tweet(at: Running, text: str) -> None:
+    outcome = await at.call("submit", kind="tweet", text=text, retry=True)
+    assert outcome["outcome"] == "created", outcome
+
+
+def new_place() -> HostPort:
+    return ("127.0.0.1", free_ports(1)[0])
+
+
+async def added(sites: Cluster, name: str, by: str) -> Running:
+    """A new site that was added by another one, and votes; its sites file has only that one beside it."""
+    place, asked = new_place(), SiteId(by)
+    await change(sites.running[by], f"add {name} {written(place)}")
+    running = await sites.start(name, addresses={SiteId(name): place, asked: sites.running[by].place})
+    await status_where(running, lambda status: status["voting"])
+    return running
+
+
+async def test_m1_sites_that_were_added_vote_in_the_place_of_all_that_were_there(tmp_path: Path) -> None:
+    async with cluster(tmp_path, "alice", timings=QUICK) as sites:
+        sites.leadership, sites.change_lag = Leadership.ELECTED, LAG
+        await sites.start_all()
+        alice = sites.running["alice"]
+        await tweet(alice, "first")
+        bob = await added(sites, "bob", by="alice")
+        carol = await added(sites, "carol", by="bob")
+        status = await status_where(alice, lambda status: status["quorum"]["reachable"] == 3)
+        at_bob, at_carol = written(bob.place), written(carol.place)
+        assert status["sites_file"] == f"bob was added at {at_bob}; carol was added at {at_carol}"
+        assert (await bob.call("status"))["sites_file"] == f"carol was added at {at_carol}"
+        screen = await alice.client()
+        await screen.call("subscribe", topics=["status"])
+
+        await change(bob, "remove alice")
+        removed = await status_where(alice, lambda status: not status["voting"])
+        assert "removed" in removed["voting_why"]
+        await status_where(carol, lambda status: status["quorum"] == {"reachable": 2, "needed": 2, "size": 2})
+        assert (await alice.call("view"))["lines"] != [], "it goes on answering"
+        await screen.stream.aclose()
+        with trio.fail_after(WITHIN_S):
+            await alice.ended.wait()
+        assert alice.exit_status == 0, "its screen was left"
+
+        await carol.stop()
+        only_alice = {carol.name: carol.place, alice.name: alice.place}
+        carol = await sites.start("carol", addresses=only_alice)
+        await status_where(carol, lambda status: status["voting"])
+        await tweet(carol, "bob is where the log says")
+        lines = (await carol.call("view", limit=9))["lines"]
+        assert [line["text"] for line in lines] == ["first", "bob is where the log says"]
+        told = f"bob was added at {at_bob}; alice is not of the cluster"
+        assert (await carol.call("status"))["sites_file"] == told
+
+
+async def test_m1_a_site_that_moves_is_followed_and_the_log_says_where_it_is(tmp_path: Path) -> None:
+    async with cluster(tmp_path, "alice", "bob", timings=QUICK) as sites:
+        sites.leadership, sites.change_lag = Leadership.ELECTED, LAG
+        await sites.start_all()
+        alice, bob = sites.running["alice"], sites.running["bob"]
+        await tweet(alice, "both vote")
+        await bob.stop()
+        there = new_place()
+        bob = await sites.start("bob", addresses={alice.name: alice.place, bob.name: there})
+        await change(bob, f"move bob {written(there)}")
+        status = await status_where(alice, lambda status: status["sites_file"] is not None)
+        assert status["sites_file"] == f"bob is at {written(there)}, not at {written(sites.addresses[bob.name])}"
+        assert status["peers"]["bob"]["address"] == written(there)
+
+        await alice.stop()
+        alice = await sites.start("alice")
+        assert (await alice.call("status"))["peers"]["bob"]["address"] == written(there), "before it is heard"
+        await tweet(alice, "bob is where the log says")

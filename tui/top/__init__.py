@@ -1,1 +1,0 @@
-"""One screen over all sites whose sockets this machine reaches."""
