@@ -4,6 +4,10 @@
 #   make test      lint, types and all tests
 #   make test-often
 #                  all tests TIMES times, each time in another order, beside BUSY busy loops: what ever failed
+#   make test-lowest
+#                  all tests with the oldest libraries that pyproject.toml takes, on each of PYTHONS that is here
+#   make dist      builds a wheel and a source archive, into dist/
+#   make test-dist installs both with pipx, uv and pip, each afresh, and tries what it got
 #   make simulate  runs seeds of the simulated world for MINUTES, on all cores
 #   make worlds    searches small clusters whole: every order of every message and crash
 #   make mutants   breaks the rules one by one, and shows which check catches each
@@ -16,6 +20,7 @@
 #   make bench-peers
 #                  installs the other systems: etcd and h2load from Debian (needs root), PySyncObj from PyPI into .venv
 #   make picture   draws docs/screen*.svg, the screen of a real demo cluster at 80x24, 120x30 and 160x48, and docs/lab*.svg
+#   make movie     films docs/movie.svg, a session on a real demo cluster
 #   make keys      measures the time from a key to its paint, in a demo of this machine and in the lab, at the same sizes
 #   make lint      lint and types alone
 #   make format    lays the code out as `make lint` wants it
@@ -33,6 +38,8 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-versio
 PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-annotate --allow-unsafe --all-build-deps
 
+UV := UV_PYTHON_DOWNLOADS=never UV_CACHE_DIR=$(CURDIR)/build/uv $(BIN)/uv
+
 # What is compiled is kept beside its source: else each engine and command of a demo, and each worker, compiles all it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -44,9 +51,10 @@ BUSY ?= 0
 SECONDS ?= 180
 LEADERSHIP ?= all
 SECONDS_EACH ?= 4
+PYTHONS ?= 3.11 3.12 3.13 3.14
 ONLY ?=
 
-.PHONY: help demo test test-often simulate worlds mutants walks ladder chaos bench bench-peers picture keys lint format lock
+.PHONY: help demo test test-often test-lowest dist test-dist simulate worlds mutants walks ladder chaos bench bench-peers picture movie keys lint format lock
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -66,6 +74,26 @@ test: $(VENV)/dev.stamp
 
 test-often: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.often --times $(TIMES) --busy $(BUSY) $(TESTS)
+
+test-lowest: $(VENV)/dev.stamp
+	@tried=; failed=; for version in $(PYTHONS); do \
+		python=$$($(UV) python find --no-project $$version 2>/dev/null) || { echo "no Python $$version here"; continue; }; \
+		echo "Python $$version, with the oldest libraries ..."; \
+		{ $(UV) venv --quiet --clear --python "$$python" build/lowest-$$version && \
+			$(UV) pip install --quiet --python build/lowest-$$version --resolution lowest-direct --editable '.[dev]' && \
+			build/lowest-$$version/bin/pytest --numprocesses auto --dist worksteal $(TESTS); } || failed="$$failed $$version"; \
+		tried="$$tried $$version"; \
+	done; \
+	echo "tried:$$tried; failed:$${failed:- none}"; [ -n "$$tried" ] && [ -z "$$failed" ]
+
+# The wheel is built from the source archive, so that both are tried by whoever installs the wheel.
+dist: $(VENV)/dev.stamp
+	@rm -rf dist
+	@$(UV) build --quiet --out-dir dist --build-constraints requirements.txt
+	@ls dist/*
+
+test-dist: dist
+	@$(BIN)/pytest -n 0 tests/dist/installing.py
 
 simulate: $(VENV)/run.stamp
 	@$(BIN)/python -m engine.sim.proving --minutes $(MINUTES) $(ARGS)
@@ -100,6 +128,9 @@ bench-peers: $(VENV)/dev.stamp
 
 picture: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.tui.picture
+
+movie: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.tui.movie
 
 keys: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.tui.key_to_paint $(ARGS)

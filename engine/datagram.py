@@ -13,6 +13,9 @@ from typing import Final
 
 from engine.core.ids import SiteId
 
+WIRE_VERSION: Final = 4
+"""Sites of one cluster speak the same; what comes of another is rejected (W1)."""
+
 DATAGRAM_BYTES_MAX: Final = 60_000
 """The largest sealed datagram that a site sends or takes; what is longer is OVERSIZE."""
 

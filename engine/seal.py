@@ -42,11 +42,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from engine.cluster_key import WhichKey
 from engine.core.ids import SITE_NAME, SITE_NAME_MAX, SiteId
-from engine.datagram import DATAGRAM_BYTES_MAX, SEAL_BYTES, Reason, Rejected
+from engine.datagram import DATAGRAM_BYTES_MAX, SEAL_BYTES, WIRE_VERSION, Reason, Rejected
 from engine.senders import SENDERS_MAX, PerSender
 
 MAGIC: Final = 0x4C
-VERSION: Final = 4
+VERSION: Final = WIRE_VERSION
 NAME_BYTES: Final = SITE_NAME_MAX
 SALT_BYTES: Final = 16
 COUNTER_BYTES: Final = 8

@@ -64,6 +64,14 @@ def data_folder(option: str | None, cluster: str, environ: Mapping[str, str] = o
     return folder.resolve()
 
 
+def user_data_folders() -> list[Path]:
+    """What there is of DATA where nobody named it: those of clusters and demos."""
+    try:
+        return sorted(folder for folder in platformdirs.user_data_path(APPLICATION).iterdir() if folder.is_dir())
+    except OSError:
+        return []
+
+
 def files_of(data: Path, site: str) -> SiteFiles:
     """The files of a site below DATA."""
     folder = data.resolve() / site

@@ -54,9 +54,11 @@ COMPOSITION_ROOT: Final = "tui.commands.serve"
 READERS_OF_STORES: Final = {
     "tui.commands.audit": ("storage.audit",),
     "tui.commands.backup": ("storage.backup",),
+    "tui.commands.check": ("storage.beside", "storage.errors", "storage.schema"),
     "tui.commands.rescue": ("storage.rescue", "storage.audit", "storage.errors"),
     "tui.commands.rescue_report": ("storage.rescue",),
     "tui.commands.stored": ("storage.beside", "storage.errors"),
+    "tui.commands.version": ("storage.schema",),
 }
 """Commands that ask no engine, and the part of the storage that each knows."""
 

@@ -17,6 +17,7 @@ TIMEOUT_DEFAULT_S: Final = 10.0
 LINES_DEFAULT: Final = 50
 TRACE_LINES_DEFAULT: Final = 200
 EXPLAIN_TIMEOUT_DEFAULT_S: Final = 1.0
+TOP_EVERY_DEFAULT_S: Final = 1.0
 DEMO_SIZE_DEFAULT: Final = 5
 LAB_SIZE_DEFAULT: Final = 5
 
@@ -102,11 +103,69 @@ def serve(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="keep what happens from the start on for the first `trace --record`",
     )
+    metrics_at(parser)
+    parser.add_argument(
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        default="info",
+        help="what its log has, and all that is worse (default: %(default)s)",
+    )
+    parser.add_argument("--log-json", action="store_true", help="its log is a JSON object a line")
+    parser.add_argument(
+        "--log-file",
+        metavar="FILE",
+        type=words.utf8_text,
+        help="its log, and all that goes to stderr, is there; when it is full it becomes FILE.1, and so on to FILE.4",
+    )
+
+
+def metrics_at(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--metrics",
+        metavar="HOST:PORT",
+        type=words.address,
+        help="tell metrics there, to whoever asks for http://HOST:PORT/metrics",
+    )
+
+
+def metrics(parser: argparse.ArgumentParser) -> None:
+    site(parser)
+    parser.add_argument(
+        "--text", action="store_true", help="Prometheus's older text format, for promtool and collectors of text files"
+    )
+
+
+def check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "sites_named",
+        metavar="SITE",
+        nargs="*",
+        help="those that run, or are to run, on this machine (default: those that have a folder here)",
+    )
+
+
+def top(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folders",
+        metavar="DATA_DIR",
+        nargs="*",
+        type=words.utf8_text,
+        help="data folders (default: --data, else that of the sites file and all of yours)",
+    )
+    parser.add_argument("--once", action="store_true", help="no screen: print lines once, and end")
+    parser.add_argument(
+        "--every",
+        metavar="SECONDS",
+        type=words.seconds,
+        default=TOP_EVERY_DEFAULT_S,
+        help="how long from one look to the next (default: %(default)g)",
+    )
 
 
 def service(parser: argparse.ArgumentParser) -> None:
     site(parser)
     parser.add_argument("--user", metavar="NAME", help="who the engine runs as (default: you)")
+    metrics_at(parser)
 
 
 def tweet(parser: argparse.ArgumentParser) -> None:
@@ -266,6 +325,11 @@ def rescue(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--cluster", metavar="NAME", required=True, help="the new cluster's name, another than before")
     parser.add_argument("--yes", action="store_true", help="write it without asking")
+
+
+def completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", metavar="SHELL", nargs="?", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
+    parser.add_argument("--values", help=argparse.SUPPRESS)  # for the script itself
 
 
 def lab(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from tui.exits import CommandFailed, ExitStatus
 from tui.output import Unwritten, complain, open_stdout, stdout_failure
-from tui.parser import build_parser
+from tui.parser import VERSION, build_parser
 
 
 def main() -> int:
@@ -40,6 +40,8 @@ def _run() -> int:
     parser = build_parser()
     try:
         arguments = parser.parse_args()
+        if arguments.verbose and arguments.run != VERSION:
+            parser.error("--verbose goes with --version alone")
         if arguments.run is None:
             parser.print_help(sys.stderr)
             return ExitStatus.BAD_INPUT

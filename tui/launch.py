@@ -66,7 +66,7 @@ class EngineProcess:
 
     @classmethod
     def _start(cls, local: LocalSite, options: Sequence[str], stdin: int) -> EngineProcess:
-        command = (*engine_command(local), *options)
+        command = (*engine_command(local), "--log-file", str(local.log_path), *options)
         try:
             local.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with local.log_path.open("ab") as log:
@@ -156,7 +156,8 @@ class EngineProcess:
         try:
             with self.local.log_path.open("rb") as log:
                 end = log.seek(0, os.SEEK_END)
-                log.seek(max(self._log_offset, end - _LOG_TAIL_BYTES))
+                began = self._log_offset if self._log_offset <= end else 0  # it was turned over since
+                log.seek(max(began, end - _LOG_TAIL_BYTES))
                 return log.read().decode("utf-8", "replace").strip().splitlines()
         except OSError:
             return []

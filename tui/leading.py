@@ -9,11 +9,6 @@ from engine.core.settings import Leadership
 NO_LEADER: Final = "no leader heard"
 
 
-def lacks_leader(leadership: str, leader: str | None) -> bool:
-    """The setting wants a leader, and this site follows none."""
-    return leadership == Leadership.ELECTED and leader is None
-
-
 def in_words(leadership: str, leader: str | None) -> str:
     if leadership == Leadership.NONE:
         return "none: every site proposes"

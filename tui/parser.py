@@ -15,6 +15,7 @@ from typing import Final
 from tui import arguments
 from tui.typed_words import CommandParser, Parser
 
+VERSION: Final = "tui.commands.version:run"
 _UNWRITTEN: Final = "exit status 6: done, but the output cannot be written; what was done is on stderr."
 _PRINT_NOTHING: Final = ("open", "serve")
 """Commands that are never done, but not told: what becomes of their output ends neither."""
@@ -74,9 +75,9 @@ COMMANDS: Final = (
         "loggos serve alice --data /var/lib/loggos",
         arguments.serve,
         "The first line on stdout, once it takes commands, is\n"
-        '{"ready":true,"site":...,"udp":...,"control":...}; its log goes to stderr.\n'
-        "An address that this machine does not have yet is waited for. SIGINT and SIGTERM\n"
-        "stop it cleanly.",
+        '{"ready":true,"site":...,"udp":...,"control":...}, and "metrics" where they are told;\n'
+        "its log goes to stderr. An address that this machine does not have yet is waited for.\n"
+        "SIGINT and SIGTERM stop it cleanly.",
     ),
     Command(
         "service",
@@ -156,6 +157,41 @@ COMMANDS: Final = (
         arguments.site,
         "Exit status: 0 it takes events; 1 not now, and the sentence says why; 5 no engine is running.\n"
         '--json prints {"takes_events","why"}.',
+    ),
+    Command(
+        "check",
+        "tui.commands.check:run",
+        "look for what is wrong, or will be, with the sites of this machine",
+        "loggos check alice",
+        arguments.check,
+        "Sites file, key, data folder, disk, store, port; of a running engine also its peers and\n"
+        "their clocks. Each line says what to do. Nothing is changed.\n\n"
+        "Exit status: 0 nothing is wrong (there may be warnings); 2 something is; 3 a store cannot\n"
+        "be used; 4 a port is in use.\n\n"
+        '--json prints one object a line: {"level":"ok"|"warning"|"wrong","about","says"}.',
+    ),
+    Command(
+        "top",
+        "tui.commands.top:run",
+        "one screen over all sites that run here: quorum, leader, lag, rates, costs",
+        "loggos top",
+        arguments.top,
+        "Without a terminal, and with --once, it prints lines: rates are of the time between two\n"
+        "looks. Exit status: 0; 5 where no engine answers.\n\n"
+        '--json prints one object a site: {"site","cluster","answers","why","takes_events",\n'
+        '"quorum","leader","chosen_through","lag_slots","holes","events_per_s",\n'
+        '"sent_bytes_per_s","messages_per_event","syncs_per_event","wrong":[SENTENCE, ...]}.',
+    ),
+    Command(
+        "metrics",
+        "tui.commands.metrics:run",
+        "what there is to measure of a site, as OpenMetrics text",
+        "loggos metrics alice",
+        arguments.metrics,
+        "The same as `serve --metrics HOST:PORT` tells over HTTP. docs/monitoring.md has names,\n"
+        "units, a dashboard and alert rules.\n\n"
+        '--json prints one object: {"status","holes","elections","created","commits",\n'
+        '"round_trips","store_bytes","disk_free_bytes"}.',
     ),
     Command(
         "fill",
@@ -268,6 +304,18 @@ COMMANDS: Final = (
         '"text","target","ballot","accepted_by":[NAME, ...],"chosen"}; "new" is null if nothing was written.',
     ),
     Command(
+        "completion",
+        "tui.commands.completion:run",
+        "print the script that makes a shell complete commands, options, sites, slots and rules",
+        "loggos completion bash",
+        arguments.completion,
+        "Keep it where the shell looks for it:\n"
+        "  loggos completion bash > ~/.local/share/bash-completion/completions/loggos\n"
+        "  loggos completion zsh > DIR/_loggos     DIR is a folder of $fpath\n"
+        "  loggos completion fish > ~/.config/fish/completions/loggos.fish\n\n"
+        '--json prints {"shell","script"}.',
+    ),
+    Command(
         "lab",
         "tui.commands.lab:run",
         "play a scenario of Paxos in a simulated cluster, never the live log",
@@ -305,9 +353,12 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--version",
         action="store_const",
-        const="tui.commands.version:run",
+        const=VERSION,
         dest="run",
         help="print the version and exit",
+    )
+    parser.add_argument(
+        "--verbose", action="store_true", help="with --version: what a bug report needs (versions, system, terminal)"
     )
     arguments.of_all_commands(parser, None)
     commands = parser.add_subparsers(metavar="COMMAND", dest="command", parser_class=CommandParser, title="commands")

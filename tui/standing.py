@@ -68,7 +68,7 @@ def mark(peer: Peer) -> tuple[str, str, Role]:
 
 def facts(status: Status) -> Iterator[tuple[str, Part]]:
     """What there is to know of a site beside what is wrong: a name and words for each."""
-    role = Role.WARN if leading.lacks_leader(status.leadership, status.leader) else Role.PLAIN
+    role = Role.WARN if status.lacks_leader else Role.PLAIN
     yield "leadership", Part(leading.in_words(status.leadership, status.leader), role)
     yield "prefix", Part(f"#{status.chosen_through:,}, highest chosen #{status.chosen_max:,}")
     if status.holes:
@@ -115,7 +115,7 @@ def _voteless(status: Status) -> str:
 
 def _leaderless(status: Status) -> str | None:
     """Said where nothing before it is in the way."""
-    if not (status.quorum.is_reached and status.voting and leading.lacks_leader(status.leadership, status.leader)):
+    if not (status.quorum.is_reached and status.voting and status.lacks_leader):
         return None
     return f"{leading.NO_LEADER}: events wait until a site that reaches a majority is elected"
 

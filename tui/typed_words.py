@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, Final, NoReturn
 
+from engine.addresses import Address, BadAddress, parse_address
 from engine.contract.limits import TRACE_LINES_MAX
 from engine.core.ids import NUMBER_MAX, SITES_MAX
 from tui.exits import ExitStatus
@@ -135,6 +136,13 @@ def event_id(text: str) -> str:
     if not _EVENT_ID.match(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no event id: write SITE/NUMBER, as in alice/17")
     return text
+
+
+def address(text: str) -> Address:
+    try:
+        return parse_address(text)
+    except BadAddress as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def utf8_text(text: str) -> str:

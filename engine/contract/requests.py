@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import force_setattr
 
-from engine.contract import answers, status
+from engine.contract import answers, metrics, status
 from engine.contract.answers import (
     AcceptorLine,
     Biography,
@@ -216,6 +216,10 @@ class Status(Params[status.Status]):
     pass
 
 
+class Metrics(Params[metrics.Metrics]):
+    pass
+
+
 class Plan(_OfSlots[Lines[PlanLine]]):
     pass
 
@@ -287,7 +291,7 @@ Action = Fill | Explain | LinearizableView | GiveUp
 
 FaultAction = FaultsAdd | FaultsSet | FaultsRemove | FaultsClear | FaultsRelease | FaultsDrop
 
-Query = View | Log | Search | Data | Inspect | Blocks | Events | Status | Plan | TraceLines | Faults
+Query = View | Log | Search | Data | Inspect | Blocks | Events | Status | Metrics | Plan | TraceLines | Faults
 """Changes nothing, and is answered from what is committed."""
 
 Request = Submitting | Action | FaultAction | Query | Subscribe | Stop
@@ -305,6 +309,7 @@ METHODS: Final[Mapping[str, type[Request]]] = {
     "blocks": Blocks,
     "events": Events,
     "status": Status,
+    "metrics": Metrics,
     "plan": Plan,
     "fill": Fill,
     "trace": TraceLines,

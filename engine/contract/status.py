@@ -9,6 +9,7 @@ from __future__ import annotations
 from engine.contract.answers import Attempt
 from engine.contract.limits import SLOTS_MAX
 from engine.contract.shape import ForScreens, Shape
+from engine.core.settings import Leadership
 
 
 class Quorum(Shape):
@@ -137,6 +138,28 @@ class Status(Shape):
     def sites(self) -> tuple[str, ...]:
         """All sites of the cluster, sorted."""
         return tuple(sorted({self.site, *self.peers}))
+
+    @property
+    def lag(self) -> int:
+        """How many slots this site is behind the highest that it or a peer knows."""
+        return self.known_max - self.chosen_through
+
+    @property
+    def known_max(self) -> int:
+        """The highest slot that this site knows to be chosen, or up to which a peer knows all."""
+        told = (peer.chosen_through or 0 for peer in self.peers.values())
+        return max(self.chosen_max, self.chosen_through, *told, 0)
+
+    @property
+    def lacks_leader(self) -> bool:
+        """The setting wants a leader, and this site follows none."""
+        return self.leadership == Leadership.ELECTED and self.leader is None
+
+    @property
+    def takes_events(self) -> bool:
+        """An event that is submitted now can be settled, as far as this site knows: it votes, has caught up, hears a
+        majority and, where there is one, a leader, and no fault rule of its own is in the way."""
+        return self.quorum.is_reached and self.voting and not (self.hindered or self.recovering or self.lacks_leader)
 
     def has_settled(self, slot: int) -> bool:
         """Whether the slot is learned there, as far as this tells: of very many holes the first are named."""

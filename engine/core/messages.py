@@ -348,6 +348,12 @@ class Heartbeat(Said, tag="heartbeat"):
     def ballot(self) -> Ballot | None:
         return self.leads
 
+    def round_trip(self, now: Tick) -> Tick | None:
+        """How long it was to the sender and back, by the addressee's own clock; None where nothing of it is echoed."""
+        if self.echo is None or self.echo + self.held_ms > now:
+            return None
+        return Tick(now - self.echo - self.held_ms)
+
     def names(self) -> Iterable[SiteId]:
         return sites_of((self.leads, self.hears))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -57,6 +57,10 @@ class Site:
     """Under which `wire` seals and opens, for people."""
     recorded: bool = False
     """Whether all that happens from the start on is kept for the first who records it."""
+    store_files: Mapping[str, Path] = field(default_factory=dict)
+    """What `storage` is made of, by what each is, for who measures it."""
+    metrics_at: HostPort | None = None
+    """Where metrics are told over HTTP."""
 
 
 async def assemble(site: Site, udp: UdpSocket, inbox: Inbox, nursery: trio.Nursery) -> NodeParts:
@@ -71,7 +75,15 @@ async def assemble(site: Site, udp: UdpSocket, inbox: Inbox, nursery: trio.Nurse
     faults.sites = roll.names
     peer_addresses = PeerAddresses(udp.family, roll.places)
     await peer_addresses.resolve_literals()
-    facts = ProcessFacts(site.cluster, show(udp.address), site.folder, os.getpid(), site.version, clock.wall_ms())
+    facts = ProcessFacts(
+        site.cluster,
+        show(udp.address),
+        site.folder,
+        os.getpid(),
+        site.version,
+        clock.wall_ms(),
+        site.store_files,
+    )
     sizes = Sizes(site.datagram_sizes, roll.peers, partial(os.urandom, CHALLENGE_BYTES))
     keys_heard = KeysHeard(site.key_files, site.wire.opened_under, settings.timings.heartbeat)
     board = StatusBoard(

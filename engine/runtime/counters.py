@@ -14,6 +14,7 @@ from engine.contract.status import Counters
 from engine.runtime.costs import Costs
 from engine.runtime.faults import FaultCounts
 from engine.runtime.log import lines_lost
+from engine.runtime.measures import Measures
 from engine.runtime.udp import UdpCounts
 
 
@@ -27,6 +28,7 @@ class NodeCounts:
     events: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
     costs: Costs = field(default_factory=Costs)
+    measures: Measures = field(default_factory=Measures)
 
 
 def counters_shape(node: NodeCounts, udp: UdpCounts, faults: FaultCounts, second_key: dict[str, int]) -> Counters:

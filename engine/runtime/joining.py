@@ -23,7 +23,7 @@ import trio
 from engine.core.ids import SiteId, named
 from engine.datagram import Rejected
 from engine.runtime.inbox import Inbox
-from engine.runtime.log import logging_to
+from engine.runtime.log import LogStyle, logging_to
 from engine.runtime.peer_addresses import HostPort, resolve
 from engine.runtime.stopping import watch_lifeline, watch_signals
 from engine.runtime.udp import UdpSocket
@@ -46,12 +46,12 @@ class Newcomer:
     wire: Wire
 
 
-def founders(newcomer: Newcomer, lifeline: int | None = None) -> tuple[SiteId, ...] | None:
+def founders(newcomer: Newcomer, lifeline: int | None = None, log: LogStyle | None = None) -> tuple[SiteId, ...] | None:
     """With whom the cluster began; None where somebody stopped the site before it knew.
 
     Logs to stderr what it waits for. Raises OSError where there can be no socket.
     """
-    with logging_to(_STDERR):
+    with logging_to(_STDERR, newcomer.site, log):
         return trio.run(_founders, newcomer, lifeline)
 
 

@@ -4,7 +4,10 @@ Rules that hold here:
 - A thread of its own writes the log: a full disk, a stream that was closed and a pipe that nobody reads cost lines,
   never the site or a moment of its node.
 - What cannot be written is dropped and counted. `status` has the count, and the log itself once it works again.
-- One line each: UTC time, level, message. What may happen many times a second is one line a minute, with a count.
+- One line each: UTC time, level, message; or a JSON object. What may happen many times a second is one line a minute,
+  with a count.
+- A log file is turned over when it is full: it becomes FILE.1, and that FILE.2. Whatever else the process writes to
+  stderr (what the interpreter says of a crash) goes to the same file.
 """
 
 from __future__ import annotations
@@ -18,10 +21,21 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 from typing import Final
+
+import orjson
+
+from engine.contract.lines import iso
 
 QUEUE_BYTES_MAX: Final = 262_144
 """What waits for a reader that is slow; lines beyond it are dropped."""
+
+FILE_BYTES_MAX: Final = 4 * 1024 * 1024
+FILES_KEPT: Final = 4
+"""Beside the one that is written."""
 
 FLUSH_S: Final = 1.0
 """How long the end of the process waits for what is still to be written."""
@@ -33,18 +47,102 @@ _MANY: Final = ("trio.serve_listeners", CUT_OFFS)
 """Loggers of what may happen many times a second."""
 
 _QUIET_S: Final = 60.0
-_FORMAT: Final = "%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s"
+
+
+@dataclass(frozen=True, slots=True)
+class LogStyle:
+    """What of a site's log is written, and how. `file`: stderr goes there, and is turned over; else it stays."""
+
+    level: int = logging.INFO
+    as_json: bool = False
+    file: Path | None = None
+
+
+class TextLines(logging.Formatter):
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+        self.converter = time.gmtime
+
+
+class JsonLines(logging.Formatter):
+    """An object a line, all keys always there."""
+
+    def __init__(self, site: str) -> None:
+        super().__init__()
+        self._site = site
+
+    def format(self, record: logging.LogRecord) -> str:
+        told = {
+            "at": iso(int(record.created * 1000)),
+            "level": record.levelname.lower(),
+            "site": self._site,
+            "logger": record.name,
+            "message": _utf8(record.getMessage()),
+            "traceback": _utf8(self.formatException(record.exc_info)) if record.exc_info else None,
+        }
+        return orjson.dumps(told).decode()
+
+
+def json_line(site: str, message: str) -> str:
+    """What keeps a site from being served, as its log would have it."""
+    return JsonLines(site).format(logging.LogRecord(__name__, logging.CRITICAL, __file__, 0, message, None, None))
+
+
+def _utf8(text: str) -> str:
+    """A file name may be of bytes that are no text."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+class TurnedOver:
+    """A log file that `descriptor` writes to, which gets the next one when it is full."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        """Raises OSError where the file cannot be written."""
+        self._path = path
+        self._descriptor = descriptor
+        self._files = RotatingFileHandler(path, backupCount=FILES_KEPT, delay=True)
+        self._bytes_max = FILE_BYTES_MAX
+        self._before = os.dup(descriptor)
+        try:
+            self._open()
+        except OSError:
+            os.close(self._before)
+            raise
+
+    def close(self) -> None:
+        """What is written to the descriptor goes where it went before."""
+        os.dup2(self._before, self._descriptor)
+        os.close(self._before)
+
+    def make_room(self, line_bytes: int) -> str | None:
+        """Before a line is written. Where the file cannot be turned over, why not: it goes on, and is tried again when
+        it has grown by as much once more."""
+        size = os.fstat(self._descriptor).st_size
+        if not size or size + line_bytes <= self._bytes_max:
+            return None
+        try:
+            self._files.doRollover()
+            self._open()
+        except OSError as error:
+            self._bytes_max = size + FILE_BYTES_MAX
+            return error.strerror or str(error)
+        self._bytes_max = FILE_BYTES_MAX
+        return None
+
+    def _open(self) -> None:
+        opened = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.dup2(opened, self._descriptor)
+        os.close(opened)
 
 
 class LogWriter(logging.Handler):
-    """Hands each line to the thread that writes to `descriptor`."""
+    """Hands each line to the thread that writes to `descriptor`, which leads to `file`, if that is given."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, lines: logging.Formatter | None = None, file: TurnedOver | None = None) -> None:
         super().__init__()
-        formatter = logging.Formatter(_FORMAT, "%Y-%m-%dT%H:%M:%S")
-        formatter.converter = time.gmtime
-        self.setFormatter(formatter)
+        self.setFormatter(lines or TextLines())
         self._descriptor = descriptor
+        self._file = file
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
         self._changed = threading.Condition()
@@ -91,11 +189,16 @@ class LogWriter(logging.Handler):
                 self._changed.notify_all()
 
     def _missing(self, lines: int) -> bytes:
-        message = f"{lines} lines could not be written to the log"
+        return self._warning(f"{lines} lines could not be written to the log")
+
+    def _warning(self, message: str) -> bytes:
         return self._line(logging.LogRecord(__name__, logging.WARNING, __file__, 0, message, None, None))
 
     def _write(self, line: bytes) -> bool:
         """Whether all of it was written; what comes after a part of a line starts on a line of its own."""
+        why = None if self._file is None else self._file.make_room(len(line))
+        if why is not None:
+            line = self._warning(f"the log goes on in the same file, which cannot be turned over: {why}") + line
         left = b"\n" + line if self._torn else line
         while left:
             try:
@@ -134,22 +237,29 @@ class OncePerMinute(logging.Filter):
 
 
 @contextmanager
-def logging_to(descriptor: int) -> Iterator[None]:
-    """The log of this process goes there; at the end what is still to be written is waited for, a moment."""
-    writer = LogWriter(descriptor)
+def logging_to(descriptor: int, site: str = "", style: LogStyle | None = None) -> Iterator[None]:
+    """The log of this process, which serves `site`, goes there; at the end what is still to be written is waited for, a
+    moment. Raises OSError where the file that is wanted cannot be written."""
+    style = style or LogStyle()
+    file = None if style.file is None else TurnedOver(style.file, descriptor)
+    writer = LogWriter(descriptor, JsonLines(site) if style.as_json else TextLines(), file)
     root = logging.getLogger()
     bounds = {name: OncePerMinute() for name in _MANY}
     for name, once in bounds.items():
         logging.getLogger(name).addFilter(once)
     root.addHandler(writer)
-    root.setLevel(logging.INFO)
+    level_before = root.level
+    root.setLevel(style.level)
     try:
         yield
     finally:
         for name, once in bounds.items():
             logging.getLogger(name).removeFilter(once)
+        root.setLevel(level_before)
         root.removeHandler(writer)
         writer.drain(FLUSH_S)
+        if file is not None:
+            file.close()
 
 
 def lines_lost() -> int:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,11 +22,13 @@ from typing import Final, assert_never
 
 from engine.contract.answers import Stopping, Subscribed, Topic
 from engine.contract.errors import ErrorCode
+from engine.contract.metrics import Metrics
 from engine.contract.requests import Action, FaultAction, Query, Stop, Submitting, Subscribe
 from engine.contract.status import Status
 from engine.core.effects import (
     Observation,
     SawApplied,
+    SawAttempt,
     SawMembers,
     SawNumbered,
     SawOutcome,
@@ -40,11 +43,13 @@ from engine.core.effects import (
 )
 from engine.core.explained import describe
 from engine.core.ids import NEVER, Slot, Tick
+from engine.core.messages import Heartbeat
 from engine.core.replica import Replica
 from engine.core.settings import CHOSEN_WAITS_MAX
-from engine.core.storage import Storage, StoreError, Write, WriteBlock
+from engine.core.storage import EventState, Storage, StoreError, Write, WriteBlock
 from engine.core.turn import Commit, End, Leave, Tell, Turn
-from engine.runtime import told_slots
+from engine.core.views import ElectionPhase
+from engine.runtime.changed import slots_changed
 from engine.runtime.clock import Clock
 from engine.runtime.counters import NodeCounts
 from engine.runtime.ending import Ending, EndStatus, store_ending
@@ -147,6 +152,9 @@ class Node:
     def status(self) -> Status:
         return self._parts.queries.status()
 
+    def metrics(self) -> Metrics:
+        return self._parts.queries.metrics()
+
     def abandon(self, code: ErrorCode, message: str) -> None:
         """Tells everybody who waits for an answer that there will be none."""
         self._parts.pending.abandon(code, message)
@@ -179,9 +187,7 @@ class Node:
             self._faults_shown = parts.faults.changes
             parts.subscriptions.faults()
         parts.subscriptions.status()
-        over = parts.following.over(watched=parts.subscriptions.watched)
-        if over is not None:
-            self._ending = Ending(over, EndStatus.CLEAN, ErrorCode.STOPPING)
+        self._ending = parts.following.ending(watched=parts.subscriptions.watched)
         parts.links.answer_bare()
         if self._chores_at() <= now:
             self._do_chores(now)
@@ -234,6 +240,9 @@ class Node:
     def _receive(self, now: Tick, arrival: Arrival) -> None:
         effects = self._replica.receive(now, arrival.packet)
         peer = arrival.packet.sender
+        for message in arrival.packet.messages:
+            if isinstance(message, Heartbeat) and (rtt_ms := message.round_trip(now)) is not None:
+                self._parts.counts.measures.round_trips[peer].observe(rtt_ms / 1000)
         if any(isinstance(saw, SawProof) for saw in effects.observations):
             before = self._parts.peer_addresses.of(peer)
             self._parts.peer_addresses.prove(peer, arrival.source)
@@ -250,7 +259,9 @@ class Node:
         for item in turn.items():
             match item:
                 case Commit(writes):
+                    began_s = time.perf_counter()
                     turn.committed(parts.storage.commit(writes))
+                    parts.counts.measures.commits.observe(time.perf_counter() - began_s)
                     if parts.recording.on:
                         parts.recording.kept(parts.clock.wall_ms(), writes)
                     parts.counts.commits += 1
@@ -295,8 +306,7 @@ class Node:
             if parts.recording.on:
                 parts.recording.concluded(at_ms, saw)
             self._note(saw)
-        parts.subscriptions.log(span for write in written for span in told_slots.written(write))
-        parts.subscriptions.log(span for saw in observations for span in told_slots.seen(saw))
+        parts.subscriptions.log(slots_changed(written, observations))
         if any(isinstance(write, WriteBlock) for write in written):
             parts.subscriptions.blocks()
 
@@ -307,6 +317,8 @@ class Node:
                 parts.pending.numbered(saw)
             case SawOutcome():
                 parts.counts.events[saw.outcome.value] += saw.count
+                if saw.outcome is EventState.CREATED and saw.took_ms is not None:
+                    parts.counts.measures.created.observe(saw.took_ms / 1000, saw.count)
                 winner = parts.queries.entry_at(saw.slot) if saw.to_kind is not None else None
                 outcome = outcome_of(saw, winner)
                 parts.pending.outcome(saw, outcome)
@@ -334,6 +346,8 @@ class Node:
                 parts.counts.rejected[reason.value] += 1
             case SawApplied():
                 parts.counts.costs.applied(saw)
+            case SawAttempt(phase=ElectionPhase() as phase):
+                parts.counts.measures.elections[phase.value] += 1
             case _:
                 pass
 

@@ -13,7 +13,7 @@ from typing import Final, assert_never
 
 from msgspec.structs import asdict, replace
 
-from engine.contract import answers
+from engine.contract import answers, metrics
 from engine.contract import status as standing
 from engine.contract.answers import BlockLine, Found, Lines, LogLine, LogPage, Outcome, PlanLine, SlotView, TimelinePage
 from engine.contract.limits import SEARCHED_MAX, SLOTS_MAX
@@ -26,6 +26,7 @@ from engine.contract.requests import (
     Inspect,
     LinearizableView,
     Log,
+    Metrics,
     Plan,
     Query,
     Search,
@@ -94,6 +95,8 @@ class Queries:
                 return self._events(query)
             case Status():
                 return self.status()
+            case Metrics():
+                return self.metrics()
             case Plan():
                 return self._plan(query)
             case TraceLines():
@@ -146,6 +149,9 @@ class Queries:
 
     def status(self) -> standing.Status:
         return self._board.status()
+
+    def metrics(self) -> metrics.Metrics:
+        return self._board.metrics()
 
     def faults(self) -> answers.Faults:
         layer = self._fault_layer

@@ -14,8 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from engine.addresses import Address, BadAddress, parse_address
+from engine.contract.errors import ErrorCode
 from engine.core.ids import SiteId, named
 from engine.core.roster import Removed, Roster
+from engine.runtime.ending import Ending, EndStatus
 from engine.runtime.faults import FaultLayer
 from engine.runtime.peer_addresses import HostPort, PeerAddresses, show
 from engine.runtime.sizes import Sizes
@@ -108,11 +110,12 @@ class Following:
             "this site was removed in slot %d: it does not vote from slot %d on%s", removed.slot, removed.first, rest
         )
 
-    def over(self, *, watched: bool) -> str | None:
-        """Why the site ends by itself: it was removed, nobody needs it, and nobody looks at it any more who did."""
+    def ending(self, *, watched: bool) -> Ending | None:
+        """The site ends by itself where it was removed, nobody needs it, and nobody looks at it any more who did."""
         if self._removed is None:
             return None
         self._was_watched |= watched
         if watched or not self._was_watched or self._removed.needed:
             return None
-        return f"it was removed from the cluster in slot {self._removed.slot}, and its screen was left"
+        why = f"it was removed from the cluster in slot {self._removed.slot}, and its screen was left"
+        return Ending(why, EndStatus.CLEAN, ErrorCode.STOPPING)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from engine.contract.lines import iso
+from engine.contract.metrics import Metrics
 from engine.contract.status import Peer, Quorum, Status
 from engine.core.ids import Tick
 from engine.core.replica import Replica
 from engine.core.settings import Settings
-from engine.core.views import PeerView
+from engine.core.views import ElectionPhase, PeerView
 from engine.runtime.clock import Clock
 from engine.runtime.counters import NodeCounts, counters_shape
 from engine.runtime.faults import FaultLayer
@@ -35,6 +38,8 @@ class ProcessFacts:
     pid: int
     version: str
     since_ms: int
+    store_files: Mapping[str, Path]
+    """What the store is made of, by what each is."""
 
 
 class StatusBoard:
@@ -104,6 +109,19 @@ class StatusBoard:
             attempts=tuple(attempt for attempt in attempts if attempt is not None),
         )
 
+    def metrics(self) -> Metrics:
+        measures = self._counts.measures
+        return Metrics(
+            status=self.status(),
+            holes=self._replica.view(attempts_max=0).holes_count,
+            elections={phase.value: measures.elections[phase.value] for phase in ElectionPhase},
+            created=measures.created.told(),
+            commits=measures.commits.told(),
+            round_trips={peer: trips.told() for peer, trips in measures.round_trips.items()},
+            store_bytes={name: _size_bytes(path) for name, path in self._facts.store_files.items()},
+            disk_free_bytes=_free_bytes(self._facts.data),
+        )
+
     def _peer(self, peer: PeerView, now: Tick) -> Peer:
         return Peer(
             up=peer.up,
@@ -115,3 +133,18 @@ class StatusBoard:
             datagram_bytes=self._sizes.of(peer.site),
             key=self._keys_heard.of(peer.site),
         )
+
+
+def _size_bytes(path: Path) -> int:
+    """0 where it is not there: the write-ahead log comes and goes."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _free_bytes(folder: Path) -> int | None:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None

@@ -25,7 +25,8 @@ from engine.runtime.assembly import Site
 from engine.runtime.inbox import Inbox
 from engine.runtime.links import Sealer
 from engine.runtime.peer_addresses import HostPort
-from engine.runtime.serve import Ready, await_sockets, run_site
+from engine.runtime.serve import Ready, run_site
+from engine.runtime.sockets import await_sockets
 from engine.wire import Wire
 from storage.schema import Identity
 from storage.sqlite import open_store
@@ -124,6 +125,8 @@ class Running:
     control: Path
     inbox: Inbox
     nursery: trio.Nursery
+    metrics: str | None = None
+    """Where it tells metrics."""
     ended: trio.Event = field(default_factory=trio.Event)
     exit_status: int | None = None
 
@@ -170,6 +173,7 @@ class Cluster:
         storage: Callable[[Storage], Storage] = lambda opened: opened,
         wire: Callable[[Wire], Sealer] = lambda made: made,
         addresses: Mapping[SiteId, HostPort] | None = None,
+        metrics_at: HostPort | None = None,
     ) -> Running:
         """Starts a site and waits until it takes commands; `storage` and `wire` may wrap its parts. `addresses` are
         those of its own sites file; one that is not among the first sites was added."""
@@ -192,6 +196,8 @@ class Cluster:
             control=folder / "control.sock",
             version="0",
             key_files=self.key_files,
+            store_files={"database": folder / "site.db"},
+            metrics_at=metrics_at,
         )
         running = Running(me, places[me], site.control, Inbox(), self._nursery)
         sockets = await await_sockets(site, running.inbox)
@@ -204,6 +210,7 @@ class Cluster:
 
         def said(at: Ready) -> None:
             assert at.control == running.control
+            running.metrics = at.metrics
             ready.set()
 
         self._nursery.start_soon(run)

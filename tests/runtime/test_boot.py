@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import trio
 
-import engine.runtime.serve as serving
+import engine.runtime.sockets as opening
 from engine.runtime.ending import EndStatus
 from engine.runtime.inbox import Inbox
 from engine.runtime.peer_addresses import HostPort
-from engine.runtime.serve import CannotServe, await_sockets
+from engine.runtime.sockets import CannotServe, await_sockets
 from engine.runtime.udp import UdpSocket
 from tests.runtime.serve_one import one_site
 from tests.runtime.sites import WITHIN_S
@@ -45,7 +45,7 @@ async def test_what_comes_by_itself_is_waited_for_with_a_line_a_minute(
 ) -> None:
     error, words = NOT_YET[missing]
     monkeypatch.setattr(UdpSocket, "bind", _fails_at_first(5, error))
-    monkeypatch.setattr(serving, "ADDRESS_AGAIN_S", 0.001)
+    monkeypatch.setattr(opening, "ADDRESS_AGAIN_S", 0.001)
     site = one_site(tmp_path)
     with trio.fail_after(WITHIN_S):
         sockets = await await_sockets(site, Inbox())
@@ -61,8 +61,8 @@ async def test_a_line_a_minute_says_that_it_still_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(UdpSocket, "bind", _fails_at_first(3, NOT_YET["its address"][0]))
-    monkeypatch.setattr(serving, "ADDRESS_AGAIN_S", 0.001)
-    monkeypatch.setattr(serving, "ADDRESS_SAID_EVERY_S", 0.0)
+    monkeypatch.setattr(opening, "ADDRESS_AGAIN_S", 0.001)
+    monkeypatch.setattr(opening, "ADDRESS_SAID_EVERY_S", 0.0)
     site = one_site(tmp_path)
     with trio.fail_after(WITHIN_S):
         sockets = await await_sockets(site, Inbox())
@@ -109,7 +109,7 @@ async def test_a_control_socket_that_cannot_be_made_is_no_address_in_use(
     def refused(*_: object) -> object:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(serving, "ControlServer", refused)
+    monkeypatch.setattr(opening, "ControlServer", refused)
     with pytest.raises(CannotServe, match=words) as failed:
         await await_sockets(one_site(tmp_path), Inbox())
     assert failed.value.status == status

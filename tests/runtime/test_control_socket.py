@@ -16,7 +16,7 @@ from engine.contract.answers import Topic
 from engine.contract.limits import LINE_BYTES_MAX
 from engine.runtime import control, ledger
 from engine.runtime.ending import EndStatus
-from engine.runtime.serve import CannotServe
+from engine.runtime.sockets import CannotServe
 from tests.ports import free_ports
 from tests.runtime.sites import WITHIN_S, Client, RpcFailed, cluster, eventually, status_where, until
 

@@ -1,5 +1,5 @@
-"""The ladder of costs: the table as recorded (LOGGOS_REWRITE_GOLDEN=1 records it anew, here and in README.md), and what
-each step must buy whatever the figures are."""
+"""The ladder of costs: the table as recorded (LOGGOS_REWRITE_GOLDEN=1 records it anew, here and in docs/benchmark.md),
+and what each step must buy whatever the figures are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from engine.sim.proving.ladder import LOSS, RUNGS, SIZES, Rung, Workload, measure, table
 
 ROOT: Final = Path(__file__).parents[2]
-README: Final = ROOT / "README.md"
+PAGE: Final = ROOT / "docs" / "benchmark.md"
 REWRITE: Final = "LOGGOS_REWRITE_GOLDEN"
 
 NONE, LAST_AUTHOR, ELSEWHERE, LEADER = RUNGS
@@ -22,7 +22,7 @@ NONE, LAST_AUTHOR, ELSEWHERE, LEADER = RUNGS
 
 SHOWN: Final = max(SIZES)
 COMMAND: Final = f"$ make ladder ARGS='--sites {SHOWN}'\n"
-"""What stands above the table in README.md."""
+"""What stands above the table in docs/benchmark.md."""
 
 
 @pytest.mark.parametrize("sites", SIZES)
@@ -31,23 +31,23 @@ def test_the_ladder_is_as_recorded(sites: int) -> None:
     if os.environ.get(REWRITE):
         recorded.write_text(now, encoding="utf-8")
         if sites == SHOWN:
-            before, _, after = _readme()
-            README.write_text(before + now + after, encoding="utf-8")
+            before, _, after = _page()
+            PAGE.write_text(before + now + after, encoding="utf-8")
     assert now == recorded.read_text(encoding="utf-8"), f"events cost differently; {REWRITE}=1 records it anew"
 
 
 @pytest.mark.skipif(REWRITE in os.environ, reason="it is being written")
-def test_the_readme_shows_the_recorded_ladder() -> None:
-    assert _readme()[1] == _recorded(SHOWN).read_text(encoding="utf-8")
+def test_the_page_shows_the_recorded_ladder() -> None:
+    assert _page()[1] == _recorded(SHOWN).read_text(encoding="utf-8")
 
 
 def _recorded(sites: int) -> Path:
     return ROOT / "tests" / "scenarios" / f"ladder-{sites}.golden"
 
 
-def _readme() -> tuple[str, str, str]:
-    """The table in README.md, and what stands before and after it."""
-    before, command, rest = README.read_text(encoding="utf-8").partition(COMMAND)
+def _page() -> tuple[str, str, str]:
+    """The table in docs/benchmark.md, and what stands before and after it."""
+    before, command, rest = PAGE.read_text(encoding="utf-8").partition(COMMAND)
     shown, fence, after = rest.partition("```")
     return before + command, shown, fence + after
 

@@ -169,13 +169,13 @@ def test_a_lock_that_cannot_be_taken_is_said_so(tmp_path: Path) -> None:
 
 
 def test_the_lock_names_the_process_that_runs_the_site(tmp_path: Path) -> None:
-    """README kills an engine by it, whoever started it."""
+    """The tour kills an engine by it, whoever started it."""
     (tmp_path / "lock").write_text("1234567890\n")  # of a process that was killed
     store = open_sample(tmp_path)
     try:
         assert (tmp_path / "lock").read_text().split() == [str(os.getpid())]
     finally:
         store.close()
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    assert "kill -9 $(cat ~/.local/share/loggos/demo-5/dave/lock)" in readme
-    assert "pkill" not in readme, "what it matches depends on how the engine was started"
+    tour = (Path(__file__).parents[2] / "docs" / "tour.md").read_text(encoding="utf-8")
+    assert "kill -9 $(cat ~/.local/share/loggos/demo-5/dave/lock)" in tour
+    assert "pkill" not in tour, "what it matches depends on how the engine was started"

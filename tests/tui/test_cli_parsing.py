@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 import sys
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
+from tui.cli import main
 from tui.parser import COMMANDS, build_parser
 
 COMMAND_NAMES = [command.name for command in COMMANDS]
@@ -171,9 +175,30 @@ def test_version_and_no_command() -> None:
     assert _run().returncode == 2
 
 
+@pytest.mark.parametrize("as_json", [(), ("--json",)])
+def test_a_bug_report_has_the_versions_and_nothing_that_names_somebody(
+    as_json: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["loggos", "--version", "--verbose", *as_json])
+    assert main() == 0
+    said = capsys.readouterr().out
+    told = json.loads(said) if as_json else dict(line.split(maxsplit=1) for line in said.splitlines())
+    assert {"wire", "store", "python", "system", "installed", "libraries", "terminal", "encoding"} <= told.keys()
+    assert f"textual {version('textual')}" in told["libraries"]
+    assert "pytest" not in told["libraries"]
+    assert str(Path.home()) not in said
+    assert str(Path.cwd()) not in said
+
+
+def test_verbose_goes_with_version_alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["loggos", "--verbose", "view", "alice"])
+    assert main() == 2
+    assert capsys.readouterr().err.startswith("loggos: --verbose goes with --version alone")
+
+
 def test_client_commands_load_no_engine_part() -> None:
     """DESIGN, "What else holds": the client commands import neither trio nor SQLite, nor the screen, nor ciphers."""
-    of_stores = {f"tui.commands.{name}" for name in ("serve", "audit", "backup", "rescue")}
+    of_stores = {f"tui.commands.{name}" for name in ("serve", "audit", "backup", "check", "rescue")}
     client_modules = {command.run.partition(":")[0] for command in COMMANDS} - of_stores
     heavy = ("trio", "apsw", "sqlite3", "textual", "rich", "cryptography", "asyncio")
     program = (

@@ -33,7 +33,9 @@ def status(double: EngineDouble, **changes: Any) -> Status:
     ids=["all is well", "led", "what an event gets over"],
 )
 def test_a_site_takes_events_whatever_else_there_is_to_say(double: EngineDouble, changes: dict[str, Any]) -> None:
-    assert in_the_way(status(double, **changes)) is None
+    told = status(double, **changes)
+    assert in_the_way(told) is None
+    assert told.takes_events
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,8 @@ def test_a_site_takes_events_whatever_else_there_is_to_say(double: EngineDouble,
     ids=["no quorum", "no vote", "no leader", "recovering", "its own rule first"],
 )
 def test_what_is_in_the_way_is_said(double: EngineDouble, changes: dict[str, Any], why: str) -> None:
-    told = in_the_way(status(double, **changes))
+    stands = status(double, **changes)
+    told = in_the_way(stands)
     assert told is not None
     assert why in told
+    assert not stands.takes_events

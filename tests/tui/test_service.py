@@ -64,7 +64,7 @@ def test_a_path_is_one_word_whatever_is_in_it(tmp_path: Path) -> None:
 def test_what_others_find_in_tmp_is_not_hidden_from_it(sites: str, data: str, private: str) -> None:
     folder = Path(data, "alice")
     local = LocalSite("alice", Path(sites), Path(data), folder, folder / "control.sock", folder / "engine.log")
-    assert f"PrivateTmp={private}" in list(unit(local, "loggos", ""))
+    assert f"PrivateTmp={private}" in list(unit(local, "loggos", "", None))
 
 
 def test_a_port_of_root_is_all_that_it_may_have(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from tui.commands.open import need_terminal, prepare_screen
 from tui.exits import CommandFailed, ExitStatus
 from tui.interrupts import Interrupted
 from tui.lab import opening
-from tui.lab.catalogue import shipped
+from tui.lab.catalogue import NAMES, shipped
 from tui.lab.live import Verdict, Where, play_live
 from tui.lab.notation import FIRST_PORT
 from tui.lab.opening import STDIN, BadRequest, Opened, Run, lines, mistakes, opened, with_mistake
@@ -61,6 +61,14 @@ def run(arguments: Namespace) -> int:
             if not _play(out, play, run).as_expected:
                 status = ExitStatus.VIOLATION
     return status
+
+
+def scenario_names() -> Sequence[str]:
+    return NAMES
+
+
+def mistake_names() -> list[str]:
+    return [mistake.name for mistake in mistakes()]
 
 
 def _show(arguments: Namespace) -> int:

@@ -6,10 +6,13 @@ Rules that hold here:
 
 from __future__ import annotations
 
+import logging
 import resource
+import sys
 from argparse import Namespace
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Final
 
 from engine.config import Cluster
@@ -17,12 +20,14 @@ from engine.core.ids import SiteId
 from engine.core.storage import StoreBusy, StoreError
 from engine.runtime.assembly import Site
 from engine.runtime.joining import Newcomer, founders
-from engine.runtime.serve import CannotServe, serve
+from engine.runtime.log import LogStyle, json_line
+from engine.runtime.serve import serve
+from engine.runtime.sockets import CannotServe
 from engine.site_files import files_of
 from engine.wire import Wire
 from storage.beside import is_store
 from storage.schema import Identity
-from storage.sqlite import open_store
+from storage.sqlite import DATABASE, open_store
 from tui.exits import CommandFailed, ExitStatus
 from tui.selection import LocalSite, refusals_as_exits, select_site_and_cluster
 
@@ -33,12 +38,29 @@ _STDIN: Final = 0
 
 
 def run(arguments: Namespace) -> int:
+    try:
+        return _serve(arguments)
+    except CommandFailed as failed:
+        if not arguments.log_json:
+            raise
+        print(json_line(arguments.site, str(failed)), file=sys.stderr)
+        return failed.status
+
+
+def _serve(arguments: Namespace) -> int:
     local, cluster = select_site_and_cluster(arguments)
     _need_descriptors()
+    log = LogStyle(
+        level=logging.getLevelNamesMapping()[arguments.log_level.upper()],
+        as_json=arguments.log_json,
+        file=None if arguments.log_file is None else Path(arguments.log_file).absolute(),
+    )
     try:
         lifeline = _STDIN if arguments.until_eof else None
-        site = join(cluster, local, lifeline)
-        return ExitStatus.DONE if site is None else serve(replace(site, recorded=arguments.recorded), lifeline)
+        site = join(cluster, local, lifeline, log)
+        if site is None:
+            return ExitStatus.DONE
+        return serve(replace(site, recorded=arguments.recorded, metrics_at=arguments.metrics), lifeline, log)
     except CannotServe as error:
         raise CommandFailed(error.status, str(error)) from error
     except StoreBusy as error:
@@ -58,7 +80,7 @@ def _need_descriptors() -> None:
         )
 
 
-def join(cluster: Cluster, local: LocalSite, lifeline: int | None) -> Site | None:
+def join(cluster: Cluster, local: LocalSite, lifeline: int | None, log: LogStyle | None = None) -> Site | None:
     """All parts of a site, its store open and locked; None where it was added to the cluster, and was stopped before it
     knew with whom that began. Raises StoreError, CommandFailed."""
     site = cluster.find(local.site)
@@ -70,7 +92,7 @@ def join(cluster: Cluster, local: LocalSite, lifeline: int | None) -> Site | Non
         began_with = None
         if not is_store(local.folder):
             contacts = {name: cluster.addresses[name] for name in cluster.sites}
-            began_with = founders(Newcomer(site, contacts, wire), lifeline)
+            began_with = founders(Newcomer(site, contacts, wire), lifeline, log)
             if began_with is None:
                 return None
     storage = open_store(local.folder, Identity(cluster.name, site, began_with))
@@ -85,4 +107,5 @@ def join(cluster: Cluster, local: LocalSite, lifeline: int | None) -> Site | Non
         control=local.socket_path,
         version=version("loggos"),
         key_files=cluster.key_files,
+        store_files={"database": local.folder / DATABASE, "wal": local.folder / f"{DATABASE}-wal"},
     )

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from engine.addresses import Address
 from engine.site_files import fits_socket
 from tui.exits import ExitStatus
 from tui.output import Output
@@ -29,8 +30,10 @@ _TMP: Final = ("/tmp", "/var/tmp")
 def run(arguments: Namespace) -> int:
     local, cluster = select_site_and_cluster(arguments)
     address = cluster.addresses[cluster.find(local.site)]
-    capability = _BIND if address.port < _PORTS_OF_ROOT else ""
-    text = "\n".join([*unit(local, arguments.user or getpass.getuser(), capability), ""])
+    ports = (address.port, *(() if arguments.metrics is None else (arguments.metrics.port,)))
+    capability = _BIND if min(ports) < _PORTS_OF_ROOT else ""
+    lines = unit(local, arguments.user or getpass.getuser(), capability, arguments.metrics)
+    text = "\n".join([*lines, ""])
     name = f"loggos-{local.site}.service"
     out = Output(arguments.json)
     if out.as_json:
@@ -41,7 +44,7 @@ def run(arguments: Namespace) -> int:
     return ExitStatus.DONE
 
 
-def unit(local: LocalSite, user: str, capability: str) -> Iterator[str]:
+def unit(local: LocalSite, user: str, capability: str, metrics_at: Address | None) -> Iterator[str]:
     name = f"loggos-{local.site}"
     places = _words(local.sites_path, local.data_path)
     yield from (
@@ -58,7 +61,7 @@ def unit(local: LocalSite, user: str, capability: str) -> Iterator[str]:
         "[Service]",
         "Type=notify",
         f"User={user}",
-        f"ExecStart={_command(local)}",
+        f"ExecStart={_command(local)}" + ("" if metrics_at is None else f" --metrics {metrics_at}"),
         "Restart=on-failure",
         "RestartSec=5",
         "# 2: bad configuration, 3: the store cannot be used, 12: a rule of the protocol was broken. Somebody has to",
@@ -81,7 +84,8 @@ def unit(local: LocalSite, user: str, capability: str) -> Iterator[str]:
         "ProtectClock=yes",
         "ProtectHostname=yes",
         "ProtectProc=invisible",
-        "ProcSubset=pid",
+        # Metrics tell when the process started, which is counted from the start of the machine: /proc/stat.
+        f"ProcSubset={'pid' if metrics_at is None else 'all'}",
         "NoNewPrivileges=yes",
         "LockPersonality=yes",
         "KeyringMode=private",

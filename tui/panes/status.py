@@ -131,7 +131,7 @@ class StatusBar(Painted):
 
 def _leading(status: Status) -> Segment:
     mode = status.leadership
-    if leading.lacks_leader(mode, status.leader):
+    if status.lacks_leader:
         return Segment(4, (row((leading.NO_LEADER, Role.WARN)), row(("no leader", Role.WARN))))
     if status.leader is None:
         return Segment(8, (row((f"leadership {mode}", Role.DIM)), row((f"mode {mode}", Role.DIM)), ()))

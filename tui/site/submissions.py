@@ -23,7 +23,6 @@ from engine.core.effects import UNSETTLED
 from engine.core.entry import Block, Operation, Tweet, Unblock
 from engine.core.ids import Slot
 from engine.core.views import AttemptPhase
-from tui import leading
 from tui.counted import listed
 from tui.rows import Role, Row, row
 from tui.site import wording
@@ -190,7 +189,7 @@ class Submissions:
             return f"handed to {to}"
         if not status.voting:
             return f"waits until {status.site} votes, at most {TIMEOUT_S:.0f} s"
-        if leading.lacks_leader(status.leadership, status.leader):
+        if status.lacks_leader:
             return "no leader is heard that it could be handed to"
         if status.leader not in (None, status.site):
             return f"sent; {status.leader} leads"

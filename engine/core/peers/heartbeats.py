@@ -95,8 +95,8 @@ class Peers:
             self._beat_at = min(self._beat_at, step.now)
         if message.echo is not None and message.echo <= step.now:
             peer.echoed = message.echo
-        if message.echo is not None and message.echo + message.held_ms <= step.now:
-            peer.rtt_ms = step.now - message.echo - message.held_ms
+        if (rtt_ms := message.round_trip(step.now)) is not None:
+            peer.rtt_ms = rtt_ms
 
     def claims(self, site: SiteId, prefix: Slot, used_max: Slot) -> None:
         """The peer says how far along it is; a reason to ask it, no more."""

@@ -1,0 +1,166 @@
+"""What is measured, as Prometheus reads it: names, units and help by its conventions, and what docs/ rests on."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+import yaml
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
+from prometheus_client.parser import text_string_to_metric_families as text_families
+
+from engine.contract.metrics import Metrics
+from engine.contract.shape import read
+from engine.contract.status import Status
+from engine.core.ids import SiteId
+from engine.openmetrics import OPENMETRICS, TEXT, exposition, families
+from engine.runtime.measures import COMMIT_BOUNDS_S, Histogram, Measures
+from tests.tui.engine_double import EngineDouble
+
+DOCS: Final = Path(__file__).parents[2] / "docs"
+ALERTS: Final = DOCS / "monitoring/loggos-alerts.yml"
+DASHBOARD: Final = DOCS / "monitoring/loggos-dashboard.json"
+NAME: Final = re.compile(r"\b(?:loggos|process)_[a-z_]+")
+PROMTOOL: Final = shutil.which("promtool")
+needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="needs promtool, of Debian's package prometheus")
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Metrics:
+    """A site that has done something of everything."""
+    measures = Measures()
+    for took_s in (0.000_4, 0.003, 7.0):
+        measures.created.observe(took_s)
+        measures.commits.observe(took_s)
+    measures.round_trips[SiteId("bob")].observe(0.012, 3)
+    status = EngineDouble(tmp_path).status()
+    status["counters"] |= {"rejected": {"forged": 3}, "send_errors": {"ENETUNREACH": 1}, "receive_errors": {"EIO": 1}}
+    status |= {"leader": "bob", "leadership": "elected", "chosen_max": 50, "chosen_through": 40, "pid": os.getpid()}
+    status["peers"]["carol"] |= {"chosen_through": None, "heard_s": None, "up": False}
+    return Metrics(
+        status=read(Status, status),
+        holes=3,
+        elections={"standing": 2, "leads": 1, "steps down": 0},
+        created=measures.created.told(),
+        commits=measures.commits.told(),
+        round_trips={peer: trips.told() for peer, trips in measures.round_trips.items()},
+        store_bytes={"database": 40_960, "wal": 4_096},
+        disk_free_bytes=10**10,
+    )
+
+
+def samples(told: Metrics) -> dict[tuple[str, tuple[str, ...]], float]:
+    """Each value by its name and the values of its labels."""
+    return {(s.name, tuple(s.labels.values())): s.value for family in families(told) for s in family.samples}
+
+
+def test_what_it_says_is_what_the_site_says(told: Metrics) -> None:
+    said = samples(told)
+    assert said["loggos_takes_events", ()] == 1
+    assert said["loggos_leader", ("bob",)] == 1
+    assert said["loggos_leader", ("alice",)] == 0
+    assert said["loggos_lag_slots", ()] == 10
+    assert said["loggos_peer_lag_slots", ("bob",)] == 50
+    assert said["loggos_holes", ()] == 3
+    assert said["loggos_events_total", ("created",)] == 11
+    assert said["loggos_elections_total", ("steps-down",)] == 0
+    assert said["loggos_datagrams_rejected_total", ("forged",)] == 3
+    assert said["loggos_store_bytes", ("wal",)] == 4_096
+    assert said["process_resident_memory_bytes", ()] > 0
+
+
+def test_what_is_not_known_is_not_there_and_what_may_come_is_there_as_0(told: Metrics) -> None:
+    said = samples(told)
+    assert ("loggos_peer_lag_slots", ("carol",)) not in said
+    assert ("loggos_peer_silence_seconds", ("carol",)) not in said
+    assert said["loggos_events_total", ("not-created",)] == 0
+    assert said["loggos_datagrams_rejected_total", ("other-life",)] == 0
+    assert said["loggos_warnings", ("mismatch",)] == 0
+
+
+def test_a_histogram_counts_what_took_at_most_so_long(told: Metrics) -> None:
+    said = samples(told)
+    buckets = {labels[0]: value for (name, labels), value in said.items() if name == "loggos_commit_seconds_bucket"}
+    assert (buckets["0.0002"], buckets["0.0005"], buckets["0.005"], buckets["5.0"], buckets["+Inf"]) == (0, 1, 2, 2, 3)
+    assert said["loggos_commit_seconds_count", ()] == 3
+    assert said["loggos_commit_seconds_sum", ()] == pytest.approx(7.0034)
+    assert said["loggos_peer_round_trip_seconds_count", ("bob",)] == 3
+
+
+def test_what_took_just_a_bound_is_in_its_bucket() -> None:
+    histogram = Histogram(COMMIT_BOUNDS_S)
+    histogram.observe(COMMIT_BOUNDS_S[2], count=4)
+    assert histogram.told().counts[2] == 4
+
+
+@pytest.mark.parametrize(
+    ("accept", "parse"), [(OPENMETRICS, openmetrics_families), (TEXT, text_families), ("", text_families)]
+)
+def test_both_formats_are_as_their_parsers_want_them(told: Metrics, accept: str, parse: object) -> None:
+    text, content_type = exposition(told, accept)
+    assert content_type.split(";")[0] == (accept or TEXT).split(";")[0]
+    assert callable(parse)
+    read_back = {sample.name for family in parse(text.decode()) for sample in family.samples}
+    assert read_back == {name for name, _ in samples(told)}
+
+
+def test_names_end_in_their_unit_and_everything_is_explained(told: Metrics) -> None:
+    for family in families(told):
+        assert family.documentation.endswith("."), family.name
+        assert not family.unit or family.name.endswith(f"_{family.unit}"), family.name
+
+
+def test_the_page_names_all_that_there_is_and_nothing_else(told: Metrics) -> None:
+    named = set(NAME.findall((DOCS / "monitoring.md").read_text()))
+    there = {family.name + {"counter": "_total", "info": "_info"}.get(family.type, "") for family in families(told)}
+    assert named == there
+
+
+def alerts() -> list[str]:
+    return [rule["expr"] for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
+
+
+def panels() -> list[str]:
+    dashboard = json.loads(DASHBOARD.read_text())
+    return [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
+
+
+@pytest.mark.parametrize("asked", [alerts, panels])
+def test_alerts_and_dashboard_ask_for_what_there_is(told: Metrics, asked: Callable[[], list[str]]) -> None:
+    there = {name for name, _ in samples(told)}
+    assert len(asked()) > 10
+    assert set(NAME.findall(" ".join(asked()))) - there == set()
+
+
+def promtool(*words: str, stdin: bytes = b"") -> tuple[int, str]:
+    assert PROMTOOL is not None
+    done = subprocess.run([PROMTOOL, *words], input=stdin, capture_output=True, check=False, timeout=60)
+    return done.returncode, (done.stdout + done.stderr).decode()
+
+
+@needs_promtool
+def test_promtool_finds_nothing_to_say_about_the_metrics(told: Metrics) -> None:
+    assert promtool("check", "metrics", stdin=exposition(told, TEXT)[0]) == (0, "")
+
+
+@needs_promtool
+def test_promtool_takes_the_alert_rules() -> None:
+    status, said = promtool("check", "rules", str(ALERTS))
+    assert status == 0, said
+
+
+@needs_promtool
+def test_promtool_takes_what_the_dashboard_asks(tmp_path: Path) -> None:
+    queries = [asked.replace("$__rate_interval", "1m").replace("$cluster", ".*") for asked in panels()]
+    rules = [{"record": f"panel:{number}", "expr": query} for number, query in enumerate(queries)]
+    page = tmp_path / "panels.yml"
+    page.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+    status, said = promtool("check", "rules", str(page))
+    assert status == 0, said

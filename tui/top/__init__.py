@@ -1,0 +1,1 @@
+"""One screen over all sites whose sockets this machine reaches."""
