@@ -127,17 +127,33 @@ FAULTS: Final = (
 OF_ROW: Final = {"switch", "remove", "release", "drop"}
 """Those of them that act on the row that is selected."""
 
-TYPING: Final = (
-    Key("enter", "enter", "send", "send", "send what is typed"),
-    Key("escape", "esc", "leave", "back", "keep it and go back"),
-    Key("ctrl+u", "ctrl+u", "cut_before", "clear", "delete what stands before the cursor"),
+SENDS: Final = Key("enter", "enter", "send", "send", "send what is typed")
+KEEPS: Final = Key("escape", "esc", "leave", "back", "keep it and go back")
+BEFORE: Final = Key(
+    "up,down", "↑ ↓", "before", "sent before", "another line of it; beyond the first, what was sent before; and back"
+)
+UNDO: Final = Key(
+    "ctrl+z", "ctrl+z", "undo", "undo", "undo a word, a deletion, a paste; while nothing is typed, suspend"
+)
+CLEAR: Final = Key(
+    "ctrl+u", "ctrl+u", "cut_before", "clear", "delete what stands before the cursor (ctrl+k: behind it)"
 )
 
+TYPING: Final = (SENDS, KEEPS, BEFORE, UNDO, CLEAR)
 PROMPTED: Final = (
     Key("enter", "enter", "send", "take it", "do what is asked, with what is typed"),
     Key("escape", "esc", "leave", "back", "leave the line as it was"),
-    TYPING[-1],
+    UNDO,
+    CLEAR,
 )
+EDITING: Final = (
+    *((key.cap, key.what) for key in (SENDS, KEEPS, BEFORE, UNDO)),
+    ("ctrl+y", "undo no more: do it again"),
+    ("ctrl+← →", "a word back or on (alt+b, alt+f too)"),
+    ("ctrl+w", "delete the word before the cursor (alt+d: the one behind it)"),
+    (CLEAR.cap, CLEAR.what),
+)
+"""What is told of the keys in a line that is typed."""
 
 BACK: Final = Key("escape,q,ctrl+c", "esc", "cancel", "back", "choose nothing")
 MARKING: Final = (Key("up,down", "↑ ↓", "move", "move", "mark another row, which Enter takes"),)

@@ -165,7 +165,7 @@ async def test_what_came_of_a_question_or_a_rule_is_among_all_that_was_told(tmp_
 async def test_that_something_waits_in_the_draft_goes_when_the_draft_is_taken(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
         pilot.main.on_composer_kept()
-        pilot.main.composer.field.edit = pilot.main.composer.field.edit.insert("rest")
+        pilot.main.composer.field.writing.edit = pilot.main.composer.field.edit.insert("rest")
         await pilot.until_shown("it waits in the draft")
         await pilot.press("c")
         await gone(pilot, "it waits in the draft")

@@ -441,6 +441,54 @@ async def test_the_draft_survives_escape_a_lost_quorum_and_leaving(tmp_path: Pat
         assert not (engine.folder / "draft").exists()
 
 
+async def test_what_was_sent_comes_back_with_up_in_the_next_session_too(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["submit"] = lambda _: CREATED
+        async with screen_of(engine) as pilot:
+            field = pilot.main.composer.field
+            for text in ("one", "two"):
+                await pilot.press("c", *text, "enter")
+            await pilot.press("c", *"draft", "up", "up", "escape")
+            await pilot.until_shown("c goes on with the draft: draft")
+            assert field.text == "draft"
+        async with screen_of(engine) as pilot:
+            field = pilot.main.composer.field
+            await pilot.press("c", "up", "up")
+            assert field.text == "one"
+            await pilot.press("enter")
+            await pilot.until(lambda: len(engine.called("submit")) == 3, "never sent again")
+            assert engine.called("submit")[-1]["text"] == "one"
+            await pilot.until_shown("c goes on with the draft: draft")
+            await pilot.press("c", "up", "up", "down", "down")
+            assert field.text == "draft"
+
+
+async def test_ctrl_z_undoes_while_something_is_typed_and_suspends_elsewhere(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        field = pilot.main.composer.field
+        await pilot.press("c", *"lunch at noon", "ctrl+z", "ctrl+z")
+        assert field.text == "lunch "
+        await pilot.press("ctrl+y")
+        assert field.text == "lunch at "
+        await pilot.press("ctrl+left", "ctrl+left", "ctrl+delete")
+        assert field.text == " at "
+        assert not pilot.app.check_action("suspend_process", ())
+        await pilot.press("escape")
+        assert pilot.app.check_action("suspend_process", ())
+
+
+async def test_the_count_warns_before_the_tweet_is_full(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
+        await pilot.press("c")
+        colours = []
+        for count, said in ((259, "259/280 ─"), (260, "260/280, 20 left ─"), (281, "281/280, 1 too many ─")):
+            await pilot.press("ctrl+u")
+            pilot.paste("x" * count)
+            await pilot.until_shown(f"tweet as alice · {said}")
+            colours.append(pilot.main.composer.styles.border_title_color)
+        assert len(set(colours)) == 3
+
+
 async def test_letters_are_text_while_something_is_typed(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
         await pilot.press("c", *"qdhz6 /?")

@@ -3,11 +3,13 @@
 Rules that hold here:
 - Nothing typed is lost: Esc, a refusal, a lost quorum and leaving the screen keep the draft.
 - What the rules of the timeline refuse is refused here, with their reason, before anything is sent.
+- Text that was sent before and is looked at again (up) leaves the draft as it was, unless it is changed or sent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 from textual import events
@@ -21,10 +23,13 @@ from engine.core.entry import TEXT_MAX, BadOperation, clean_text
 from tui.panes.editing import Edit
 from tui.panes.field import Field
 from tui.panes.paint import Painted
+from tui.panes.writing import Writing
 from tui.rows import Part, Role, Row, row, wrapped
-from tui.site.draft import DraftFile
+from tui.site.draft import DraftFile, WrittenFile
 
 SAVE_AFTER_S: Final = 1.0
+NEARLY_FULL: Final = 260
+"""From so many characters on, the count says how many are left."""
 UNSENT: Final = row(("esc", Role.KEY), (" keeps the draft; without an engine nothing can be sent", Role.DIM))
 USUAL: Final = row(("enter", Role.KEY), (" sends · ", Role.DIM), ("esc", Role.KEY), (" keeps the draft", Role.DIM))
 
@@ -62,16 +67,18 @@ class Composer(Vertical):
             super().__init__()
             self.text = text
 
-    def __init__(self, site: str, drafts: DraftFile, done: Callable[[], None]) -> None:
-        """`done` is called when the composer no longer needs the focus."""
+    def __init__(self, site: str, folder: Path, done: Callable[[], None]) -> None:
+        """What is written is kept in `folder`; `done` is called when the composer no longer needs the focus."""
         super().__init__(id="composer")
         self._done = done
         self._site = site
-        self._drafts = drafts
+        self._drafts = DraftFile(folder)
+        self._written = WrittenFile(folder)
         self._saving: Timer | None = None
-        self._kept = drafts.load()
+        self._kept = self._drafts.load()
+        self._kept_written = self._written.load()
         self._sends = True
-        self.field = Field(self._kept, id="draft")
+        self.field = Field(self._kept, self._kept_written, id="draft")
         self._hint = Hint(USUAL, id="composer-hint")
         self._invitation = Invitation(self._invites(), id="invitation")
 
@@ -94,6 +101,7 @@ class Composer(Vertical):
         self.screen.set_focus(self.field)
 
     def close(self) -> None:
+        self.field.do(Writing.put_back)
         self._save()
         self.remove_class("-open")
         self._invitation.tell(self._invites())
@@ -135,18 +143,25 @@ class Composer(Vertical):
 
     def _show_count(self) -> None:
         count = len(self.field.text.strip())
-        over = "" if count <= TEXT_MAX else f", {count - TEXT_MAX} too many"
-        self.border_title = Content(f"tweet as {self._site} · {count}/{TEXT_MAX}{over}")
+        left = TEXT_MAX - count
+        said = f", {-left} too many" if left < 0 else f", {left} left" if count >= NEARLY_FULL else ""
+        self.border_title = Content(f"tweet as {self._site} · {count}/{TEXT_MAX}{said}")
+        self.set_class(0 <= left <= TEXT_MAX - NEARLY_FULL, "-nearly-full")
+        self.set_class(left < 0, "-too-long")
 
     def on_field_edited(self, event: Field.Edited) -> None:
         event.stop()
         self._show_count()
-        if not self.is_open and event.field.text:
+        if not self.is_open:
             self._invitation.tell(self._invites())
-            self.post_message(self.Kept())
         self._hint.tell(self._usual())
         if self._saving is None:
             self._saving = self.set_timer(SAVE_AFTER_S, self._save)
+
+    def on_field_extended(self, event: Field.Extended) -> None:
+        event.stop()
+        if not self.is_open:
+            self.post_message(self.Kept())
 
     def on_field_pasted(self, event: Field.Pasted) -> None:
         event.stop()
@@ -168,7 +183,7 @@ class Composer(Vertical):
             self._hint.tell(row(("✗ ", Role.BAD), (f"not sent: {refused}", Role.BAD)))
             event.field.go_on()
             return
-        self.field.put(Edit())
+        self.field.do(lambda writing: writing.sent(text))
         self.close()
         self.post_message(self.Written(text))
 
@@ -180,13 +195,14 @@ class Composer(Vertical):
         if self._saving is not None:
             self._saving.stop()
             self._saving = None
-        text = self.field.text
-        if text == self._kept:
-            return
+        draft, written = self.field.writing.draft, self.field.writing.before
         try:
-            self._drafts.save(text)
+            if written != self._kept_written:
+                self._written.save(written)
+                self._kept_written = list(written)
+            if draft != self._kept:
+                self._drafts.save(draft)
+                self._kept = draft
         except OSError as failed:
             said = f"the draft is kept in this screen only, it cannot be saved: {failed.strerror}"
             self._hint.tell(row((said, Role.WARN)))
-        else:
-            self._kept = text

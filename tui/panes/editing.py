@@ -12,7 +12,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from tui.inert import inert
 from tui.rows import cell_len
@@ -58,6 +58,10 @@ class Edit:
     def cut_to_end(self) -> Edit:
         return Edit(self.text[: self.cursor], self.cursor)
 
+    def cut_up_to(self, end: int) -> Edit:
+        """Without what stands between the cursor and `end`."""
+        return Edit(self.text[: self.cursor] + self.text[end:], self.cursor)
+
     def word_left(self) -> int:
         """Where the word before the cursor begins."""
         head = self.text[: self.cursor].rstrip()
@@ -81,15 +85,44 @@ def cells(text: str) -> Iterator[str]:
         before = character if shown and cell_len(shown) else before + character
 
 
-def laid_out(edit: Edit, width: int) -> tuple[list[str], tuple[int, int]]:
-    """The lines of the inert text in `width` cells, and the line and cell where the cursor stands.
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Text in lines: `begins` has the code point with which each line begins, `shown` the inert form of each code
+    point, `sizes` its cells."""
 
-    Lines break between words, and within a word that is longer than a line. No space is left out: one that ends a full
-    line begins the next, so that the cursor always stands on what it edits.
+    begins: tuple[int, ...]
+    shown: tuple[str, ...]
+    sizes: tuple[int, ...]
+
+    def lines(self) -> list[str]:
+        return ["".join(self.shown[first:last]) for first, last in pairwise([*self.begins, len(self.shown)])]
+
+    def place(self, cursor: int) -> tuple[int, int]:
+        """The line and the cell where a cursor stands."""
+        line = bisect_right(self.begins, cursor) - 1
+        return line, sum(self.sizes[self.begins[line] : cursor])
+
+    def cursor_at(self, line: int, cell: int) -> int:
+        """Where the cursor stands on a line at this cell, or at the line's end."""
+        first = self.begins[line]
+        end = self.begins[line + 1] - 1 if line + 1 < len(self.begins) else len(self.shown)
+        ends = accumulate(self.sizes[first:end])
+        return first + sum(at <= cell for at in ends)
+
+
+def laid_out(edit: Edit, width: int) -> tuple[list[str], tuple[int, int]]:
+    """The lines of the inert text in `width` cells, and the line and cell where the cursor stands."""
+    layout = layout_of(edit, width)
+    return layout.lines(), layout.place(edit.cursor)
+
+
+def layout_of(edit: Edit, width: int) -> Layout:
+    """Lines break between words, and within a word that is longer than a line. No space is left out: one that ends a
+    full line begins the next, so that the cursor always stands on what it edits.
     """
-    shown = [*cells(edit.text)]
-    sizes = [*map(cell_len, shown)]
-    begins = [0]  # the code point with which each line begins
+    shown = tuple(cells(edit.text))
+    sizes = tuple(map(cell_len, shown))
+    begins = [0]
     used = 0
     for word in re.finditer(" |[^ ]+", edit.text):
         if used + sum(sizes[word.start() : word.end()]) > width and used:
@@ -102,6 +135,11 @@ def laid_out(edit: Edit, width: int) -> tuple[list[str], tuple[int, int]]:
             used += sizes[index]
     if used >= width and edit.cursor == len(edit.text):
         begins.append(len(shown))
-    lines = ["".join(shown[first:last]) for first, last in pairwise([*begins, len(shown)])]
-    line = bisect_right(begins, edit.cursor) - 1
-    return lines, (line, sum(sizes[begins[line] : edit.cursor]))
+    return Layout(tuple(begins), shown, sizes)
+
+
+def on_line(edit: Edit, width: int, by: int) -> Edit | None:
+    """With the cursor `by` lines further down, at the same cell; None where no such line is."""
+    layout = layout_of(edit, width)
+    line, cell = layout.place(edit.cursor)
+    return edit.to(layout.cursor_at(line + by, cell)) if 0 <= line + by < len(layout.begins) else None

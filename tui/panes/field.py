@@ -14,14 +14,15 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import ClassVar, Final
 
 from textual import events
 from textual.message import Message
 
-from tui.panes.editing import Edit, laid_out
+from tui.panes.editing import Edit, laid_out, on_line
 from tui.panes.paint import CURSOR_CLASS, Painted
+from tui.panes.writing import Writing
 from tui.rows import Part, Role, Row, cut, first_character
 
 LINES_MAX: Final = 5
@@ -34,17 +35,25 @@ TEXT_MAX: Final = 1_000
 EDITS: Final[Mapping[str, Callable[[Edit], Edit]]] = {
     "left": lambda edit: edit.move(-1),
     "right": lambda edit: edit.move(1),
-    **dict.fromkeys(("ctrl+left", "alt+b"), lambda edit: edit.to(edit.word_left())),
-    **dict.fromkeys(("ctrl+right", "alt+f"), lambda edit: edit.to(edit.word_right())),
+    **dict.fromkeys(("ctrl+left", "alt+left", "alt+b"), lambda edit: edit.to(edit.word_left())),
+    **dict.fromkeys(("ctrl+right", "alt+right", "alt+f"), lambda edit: edit.to(edit.word_right())),
     **dict.fromkeys(("home", "ctrl+a"), lambda edit: edit.to(0)),
     **dict.fromkeys(("end", "ctrl+e"), lambda edit: edit.to(len(edit.text))),
     **dict.fromkeys(("backspace", "ctrl+h"), Edit.backspace),
     **dict.fromkeys(("delete", "ctrl+d"), Edit.delete),
     **dict.fromkeys(("ctrl+w", "alt+backspace"), lambda edit: edit.cut_to(edit.word_left())),
+    **dict.fromkeys(("ctrl+delete", "alt+d"), lambda edit: edit.cut_up_to(edit.word_right())),
     "ctrl+u": lambda edit: edit.cut_to(0),
     "ctrl+k": Edit.cut_to_end,
 }
 """No bindings: those of keys that came together are looked for after the letters behind them were typed."""
+
+STEPS: Final[Mapping[str, Callable[[Writing], None]]] = {
+    **dict.fromkeys(("ctrl+z", "super+z", "ctrl+underscore"), Writing.undo),
+    **dict.fromkeys(("ctrl+y", "super+y", "ctrl+shift+z"), Writing.redo),
+    **dict.fromkeys(("ctrl+up", "alt+up"), Writing.older),
+    **dict.fromkeys(("ctrl+down", "alt+down"), Writing.newer),
+}
 
 
 class Field(Painted, can_focus=True):
@@ -80,15 +89,23 @@ class Field(Painted, can_focus=True):
             super().__init__()
             self.key = key
 
+    class Extended(Edited):
+        """What was added is in the text."""
+
     class Overfull(Edited):
         """A paste of which only the beginning is in the text."""
 
-    def __init__(self, text: str = "", *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, text: str = "", before: Iterable[str] = (), *, id: str | None = None) -> None:  # noqa: A002
+        """`before`: what was written here earlier, the oldest first."""
         super().__init__(id=id)
-        self.edit = Edit(text, len(text))
+        self.writing = Writing(Edit(text, len(text)), before)
         self._handed_over = False
         self._added = ""
         self._breaks = False  # what is added next begins another line
+
+    @property
+    def edit(self) -> Edit:
+        return self.writing.edit
 
     @property
     def text(self) -> str:
@@ -96,17 +113,33 @@ class Field(Painted, can_focus=True):
 
     def offer(self, text: str) -> None:
         """Puts a text that the first key replaces, unless that moves the cursor or sends it."""
-        self.put(Edit.offered(text))
+        self.do(lambda writing: writing.begin(Edit.offered(text)))
 
     def put(self, edit: Edit) -> None:
-        changed = edit.text != self.edit.text
-        self.edit = edit
+        """A change, which can be undone."""
+        self.do(lambda writing: writing.change(edit))
+
+    def do(self, what: Callable[[Writing], None]) -> None:
+        before = self.text
+        what(self.writing)
         self.say()
-        if changed:
+        if self.text != before:
             self.post_message(self.Edited(self))
 
+    def _go_by_line(self, by: int) -> None:
+        """Beyond the first and the last line lies what was written before, and after that."""
+        edit = on_line(self.edit, self._line_width(self.content_size.width), by)
+        if edit is not None:
+            self.put(edit)
+        else:
+            self.do(Writing.older if by < 0 else Writing.newer)
+
+    @staticmethod
+    def _line_width(width: int) -> int:
+        return max(2, width)
+
     def rows(self, width: int) -> Sequence[Row]:
-        lines, (line, cell) = laid_out(self.edit, max(2, width))
+        lines, (line, cell) = laid_out(self.edit, self._line_width(width))
         room = max(1, min(LINES_MAX, self.app.size.height // HEIGHT_SHARE))
         first = max(0, min(line - room + 1, len(lines) - room))
         seen = lines[first : first + room]
@@ -139,6 +172,10 @@ class Field(Painted, can_focus=True):
             self._hand_over(self.Left(self))
         elif edited := EDITS.get(event.key):
             self.put(edited(self.edit))
+        elif event.key in {"up", "down"}:
+            self._go_by_line(-1 if event.key == "up" else 1)
+        elif step := STEPS.get(event.key):
+            self.do(step)
         elif event.character is not None and event.is_printable:
             self.put(self.edit.insert(event.character))
         else:
@@ -180,6 +217,7 @@ class Field(Painted, can_focus=True):
                 added, self._breaks = f"\n{added}", False
             text = (self.edit.text + added)[:TEXT_MAX]
             self.put(Edit(text, len(text)))
+            self.post_message(self.Extended(self))
 
     def _settle(self) -> None:
         self._handed_over = False

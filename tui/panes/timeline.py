@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from itertools import accumulate
 from typing import ClassVar, Final, NamedTuple
 
-from engine.contract.answers import TimelineLine
+from engine.contract.answers import TimelineLine, Waiting
 from engine.contract.errors import RequestFailed
 from tui.counted import plural
 from tui.panes.lines import Lines
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
+from tui.site.doubts import Doubt
 from tui.site.linearizable_read import STALE, title_words
 from tui.site.model import Change, SiteModel
 from tui.site.timeline_window import TimelineWindow
@@ -32,8 +33,20 @@ class Columns(NamedTuple):
     name: int
 
 
+class After(NamedTuple):
+    """A row below all tweets; it is called `name` for as long as it is there, whatever else changes of it."""
+
+    key: Hashable
+    name: str
+    slot: int | None
+    lines: Sequence[Row]
+
+
 class TimelinePane(Lines):
     """Tweets, each wrapped over as many lines as it needs. Rows that are not loaded count as one line.
+
+    Below them stand what the timeline waits for, and this site's tweets that are not settled: those have a slot above
+    it, or none that is known.
 
     A screen may be painted in a new width before this pane is told of it. Until then rows are painted in the columns in
     which they were measured, so that every line that was counted is there.
@@ -41,8 +54,12 @@ class TimelinePane(Lines):
 
     ASPECTS: ClassVar = Change.TIMELINE | Change.STATUS | Change.CONNECTION
 
-    def __init__(self, model: SiteModel) -> None:
+    def __init__(self, model: SiteModel, in_doubt: Callable[[], Sequence[Doubt]]) -> None:
         super().__init__(model, id="timeline")
+        self._in_doubt = in_doubt
+        self._doubts: Sequence[Doubt] = ()
+        self._after: tuple[After, ...] = ()
+        self._after_ends: list[int] = []  # line counts up to and with each of them
         self._heights: list[int] = []  # line counts up to and with each held line
         self._height_of: dict[int, int] = {}  # by slot, in these columns
         self._columns = Columns(1, 1, 1)
@@ -78,7 +95,7 @@ class TimelinePane(Lines):
     def empty(self) -> Sequence[Row]:
         window = self.model.timeline
         if window.waiting is not None:
-            return [BLANK, *self._waiting_lines()]
+            return [BLANK, *self._waiting_lines(window.waiting)]
         if window.hidden:
             said = row(f"Nothing to read: {plural(window.hidden, 'tweet')} by sites that block this one.")
             return [BLANK, *wrapped(said, self.rows_width)]
@@ -93,30 +110,46 @@ class TimelinePane(Lines):
         where = row((f"{self.model.hop.folder} · {plural(len(self.model.sites), 'site')}", Role.DIM))
         return [BLANK, *wrapped(said, self.rows_width), *wrapped(where, self.rows_width)]
 
-    # Rows: the timeline, and one more that says what it waits for.
+    # Rows: the timeline, and what stands below it.
 
     def rows_count(self) -> int:
-        window = self.model.timeline
-        return window.shown + (1 if window.waiting is not None and window.shown else 0)
+        return self.model.timeline.shown + len(self._after)
 
     def row_key(self, index: int) -> Hashable:
+        after = self._below(index)
+        if after is not None:
+            return after.key
         line = self.model.timeline.line(index)
-        if line is not None:
-            return line.slot
-        return -1 if index >= self.model.timeline.shown else ("row", index)
+        return ("row", index) if line is None else line.slot
 
     def row_lines(self, index: int, width: int) -> Sequence[Row] | None:  # noqa: ARG002
-        if index >= self.model.timeline.shown:
-            return self._waiting_lines()
+        after = self._below(index)
+        if after is not None:
+            return after.lines
         line = self.model.timeline.line(index)
         return None if line is None else self._tweet(line)
 
     def slot(self) -> int | None:
+        after = self._below(self.cursor)
+        if after is not None:
+            return after.slot
         line = self.model.timeline.line(self.cursor)
         if line is not None:
             return line.slot
         waiting = self.model.timeline.waiting
         return None if waiting is None else waiting.slot
+
+    def _below(self, index: int) -> After | None:
+        """The row there, if it stands below all tweets."""
+        after = index - self.model.timeline.shown
+        return self._after[after] if 0 <= after < len(self._after) else None
+
+    def _rows_after(self, window: TimelineWindow) -> tuple[After, ...]:
+        doubts = [doubt for doubt in self._doubts if doubt.slot is None or doubt.slot > window.prefix]
+        waits: list[After] = []
+        if window.waiting is not None and (window.shown or doubts):
+            waits.append(After("waiting", "", window.waiting.slot, self._waiting_lines(window.waiting)))
+        return (*waits, *(After(("doubt", doubt), doubt.text, doubt.slot, self._doubted(doubt)) for doubt in doubts))
 
     def _fitting_columns(self) -> Columns:
         width = self.rows_width
@@ -124,22 +157,25 @@ class TimelinePane(Lines):
         return Columns(width, len(str(self.model.timeline.prefix)) + 1, name)
 
     def _tweet(self, line: TimelineLine) -> Sequence[Row]:
-        width, slot_width, name_width = self._columns
-        at = day_or_clock(line.at)
         own = line.author == self.model.site
-        name = line.author + ("*" if own else "")
+        name = (line.author + ("*" if own else ""), Role.STRONG if own else Role.NOTE)
+        return self._said(f"#{line.slot}", day_or_clock(line.at), name, (line.text, Role.PLAIN))
+
+    def _doubted(self, doubt: Doubt) -> Sequence[Row]:
+        """Grey, and with a word in the place of the time: it is no part of the timeline yet."""
+        slot = "--" if doubt.slot is None else f"#{doubt.slot}"
+        return self._said(slot, doubt.word, (f"{self.model.site}*", Role.DIM), (doubt.text, Role.DIM))
+
+    def _said(self, slot: str, at: str, name: tuple[str, Role], text: tuple[str, Role]) -> Sequence[Row]:
+        width, slot_width, name_width = self._columns
+        author, role = name
         head = row(
-            (f"#{line.slot}".rjust(slot_width), Role.DIM),
-            (f" {at:<6} ", Role.DIM),
-            (fitted(name, name_width) + " ", Role.STRONG if own else Role.NOTE),
+            (slot.rjust(slot_width), Role.DIM), (f" {at:<6} ", Role.DIM), (fitted(author, name_width) + " ", role)
         )
         indent = sum(len(part.text) for part in head) if width >= ROOMY else slot_width + 1
-        return wrapped((*head, *row(line.text)), width, indent)
+        return wrapped((*head, *row(text)), width, indent)
 
-    def _waiting_lines(self) -> Sequence[Row]:
-        waiting = self.model.timeline.waiting
-        if waiting is None:
-            return [BLANK]
+    def _waiting_lines(self, waiting: Waiting) -> Sequence[Row]:
         later = {0: "no later entry is", 1: "1 later entry is"}.get(
             waiting.later, f"{waiting.later:,} later entries are"
         )
@@ -149,13 +185,16 @@ class TimelinePane(Lines):
     # Where they lie.
 
     def lines_total(self) -> int:
-        window = self.model.timeline
-        if not window.shown:
-            return 0
-        extra = len(self._waiting_lines()) if window.waiting is not None else 0
-        return window.shown - self._window_rows + (self._heights[-1] if self._heights else 0) + extra
+        return self._tweets_end() + (self._after_ends[-1] if self._after_ends else 0)
+
+    def _tweets_end(self) -> int:
+        """The first line below all tweets."""
+        return self.model.timeline.shown - self._window_rows + (self._heights[-1] if self._heights else 0)
 
     def y_of(self, index: int) -> int:
+        after = index - self.model.timeline.shown
+        if after >= 0:
+            return self._tweets_end() + (self._after_ends[min(after, len(self._after_ends)) - 1] if after else 0)
         held = index - self.model.timeline.first_row
         if held <= 0 or not self._heights:
             return index
@@ -164,13 +203,15 @@ class TimelinePane(Lines):
 
     def at(self, y: int) -> tuple[int, int]:
         window = self.model.timeline
+        below = y - self._tweets_end()
+        if below >= 0 and self._after:
+            after = min(bisect_right(self._after_ends, below), len(self._after) - 1)
+            return window.shown + after, below - (self._after_ends[after - 1] if after else 0)
         line = y - window.first_row
         if line < 0 or not self._heights:
             return y, 0
         if line >= self._heights[-1]:
-            after = window.first_row + self._window_rows + line - self._heights[-1]
-            surplus = max(0, after - window.shown)
-            return after - surplus, surplus
+            return window.first_row + self._window_rows + line - self._heights[-1], 0
         held = bisect_right(self._heights, line)
         return window.first_row + held, line - (self._heights[held - 1] if held else 0)
 
@@ -181,6 +222,8 @@ class TimelinePane(Lines):
             self._height_of.clear()
             self._strips.clear()
         self._heights = list(accumulate(map(self._height, self.model.timeline.lines)))
+        self._after = self._rows_after(self.model.timeline)
+        self._after_ends = list(accumulate(len(each.lines) for each in self._after))
         super().measure()
 
     def _height(self, line: TimelineLine) -> int:
@@ -190,6 +233,16 @@ class TimelinePane(Lines):
         return height
 
     # What is read, and when.
+
+    def doubt(self) -> None:
+        """What is not settled may have changed."""
+        doubts = self._in_doubt()
+        if doubts != self._doubts:
+            self._doubts = doubts
+            if self.display:
+                self.cursor = self._same_row(self.model.timeline, self.model.timeline, self.cursor)
+                self.measure()
+                self.refresh()
 
     def learn(self, change: Change) -> None:
         if change & (Change.STATUS | Change.CONNECTION):
@@ -265,7 +318,7 @@ class TimelinePane(Lines):
         moved = [self._same_row(before, window, index) for index in (top, self.cursor)]
         unmoved = before.lines == window.lines and before.shown == window.shown and before.waiting == window.waiting
         self.model.timeline = window
-        if unmoved:
+        if unmoved and self._after == self._rows_after(window):
             self.show_title()
             return
         self.cursor = moved[1]
@@ -273,9 +326,15 @@ class TimelinePane(Lines):
         if not self.following:
             self._scroll(self.y_of(moved[0]) + part)
 
-    @staticmethod
-    def _same_row(before: TimelineWindow, after: TimelineWindow, index: int) -> int:
+    def _same_row(self, before: TimelineWindow, after: TimelineWindow, index: int) -> int:
         """The row that holds afterwards what row `index` held before; the same number where that is not known."""
+        below = self._below(index)
+        if below is not None:
+            names = [each.name for each in self._rows_after(after)]
+            if below.name in names:
+                return after.shown + names.index(below.name)
+            there = None if below.slot is None else after.row_at(below.slot)
+            return index if there is None else there
         line = before.line(index)
         row = None if line is None else after.row_at(line.slot)
         found = None if row is None else after.line(row)

@@ -42,6 +42,9 @@ def _keys(width: int) -> Sequence[Row]:
         lines.append(row((name, Role.STRONG)))
         lines += described(((key.cap, key.what) for key in group), width)
         lines.append(BLANK)
+    lines.append(row(("While you type", Role.STRONG)))
+    lines += described(keys.EDITING, width)
+    lines.append(BLANK)
     lines.append(row(("Move", Role.STRONG)))
     lines += described((*keys.MOVE, ("ctrl+p", "every action by name, those of the panes too")), width)
     return [*lines, BLANK, *wrapped(RULES, width, indent=2), *wrapped(UNKNOWN, width, indent=2)]

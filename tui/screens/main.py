@@ -40,7 +40,6 @@ from tui.rows import Role, plain, row
 from tui.screens.faults import FaultsScreen
 from tui.screens.footer import Here, footer_keys
 from tui.screens.help import help_dialog, row_dialog
-from tui.site.draft import DraftFile
 from tui.site.model import ALL_CHANGES, Change
 
 WIDE: Final = 150
@@ -71,8 +70,9 @@ class MainScreen(FaultsScreen):
         self.trace = TracePane(model)
         self.faults = FaultsPane(model, self.ask_rule, self.ask_partition)
         self.inspector = InspectorPane(model)
+        self.timeline = TimelinePane(model, self.submissions.in_doubt)
         self.panes = {
-            "timeline": TimelinePane(model),
+            "timeline": self.timeline,
             "log": LogPane(model),
             "blocks": BlocksPane(model),
             "sites": SitesPane(model),
@@ -80,7 +80,7 @@ class MainScreen(FaultsScreen):
             "inspector": self.inspector,
             "trace": self.trace,
         }
-        self.composer = Composer(model.site, DraftFile(model.hop.folder), self._typed)
+        self.composer = Composer(model.site, model.hop.folder, self._typed)
         self.prompt = Prompt(self._typed)
         self._status = StatusBar(model)
         self._tabs = TabBar(TABS)
@@ -256,6 +256,7 @@ class MainScreen(FaultsScreen):
     def tell_outcome(self) -> None:
         if self.is_mounted:
             self._outcome.learn()
+            self.timeline.doubt()
             self._key_bar.say()  # it may offer something else to do, as what is selected and known does
             self.submissions.keep()
 

@@ -26,6 +26,7 @@ from engine.core.views import AttemptPhase
 from tui.counted import listed
 from tui.rows import Role, Row, row
 from tui.site import wording
+from tui.site.doubts import Doubt, doubts, own_attempt
 from tui.site.model import SiteModel
 from tui.site.notices import FILL, SUBMIT, Mood, Notice, NoticeBoard, Offer
 from tui.site.pending import LEFT, Pending
@@ -34,6 +35,7 @@ from tui.site.unsent import KEPT_MAX, Unsent, UnsentFile
 TIMEOUT_S: Final = 10.0
 FILL_TIMEOUT_S: Final = 10.0
 EVENTS_READ: Final = 50
+CREATED_KEPT: Final = 8
 _OF_THE_FILLER: Final[frozenset[str]] = frozenset({AttemptPhase.ASKING, AttemptPhase.YIELDING})
 
 
@@ -46,6 +48,8 @@ class Submissions:
         self._told: dict[str, Operation] = {}
         self._unknown: deque[Pending] = deque(maxlen=KEPT_MAX)
         """Those whose outcome was told to be unknown."""
+        self._created: deque[tuple[str, int]] = deque(maxlen=CREATED_KEPT)
+        """The newest tweets that are in the log, each with its slot: the timeline is read a moment later."""
         self._file = UnsentFile(model.hop.folder)
         self._reconciling = asyncio.Lock()
         model.on_outcome = self._heard
@@ -165,6 +169,11 @@ class Submissions:
             for one in self.pending
         ]
 
+    def in_doubt(self) -> tuple[Doubt, ...]:
+        """The tweets of this screen that the timeline may not show yet."""
+        unknown = [each for each in self._unknown if self._is_unknown(each)]
+        return doubts(self._created, unknown, self.pending, self._model.outcomes, self._working())
+
     def _untold(self, pending: Sequence[Pending]) -> Row:
         return wording.untold([(each.operation, each.orphaned) for each in pending], self._model.site)
 
@@ -196,9 +205,11 @@ class Submissions:
         return "sent, waiting for its turn"
 
     def _attempt_for(self, pending: Pending) -> Attempt | None:
-        working = [each for each in self._model.attempts.values() if each.phase not in _OF_THE_FILLER]
-        its_own = (each for each in working if each.entry is not None and pending.id == each.entry.id is not None)
-        return next(its_own, working[0] if working else None)
+        working = self._working()
+        return own_attempt(pending, working) or next(iter(working), None)
+
+    def _working(self) -> list[Attempt]:
+        return [each for each in self._model.attempts.values() if each.phase not in _OF_THE_FILLER]
 
     async def _tell(self, pending: Pending, outcome: Outcome) -> None:
         if outcome.id is not None:
@@ -208,6 +219,7 @@ class Submissions:
         match outcome.outcome:
             case OutcomeWord.CREATED:
                 words += pending.idle
+                self._note_created(pending.operation, outcome)
                 said = wording.created(words, outcome, None)
                 notice = self._end(pending, Notice(said, Mood.GOOD, (), pending.operation, outcome.slot))
                 await self._name_votes(notice, words, outcome)
@@ -271,11 +283,16 @@ class Submissions:
             return
         operation = self._told.get(now.id or "")
         words = "" if operation is None else wording.operation_words(operation, self._model.site)
+        self._note_created(operation, now)
         mood = Mood.GOOD if now.outcome == OutcomeWord.CREATED else Mood.BAD
         offers = () if mood is Mood.GOOD or operation is None else _undone(operation)
         said = wording.settled(words, now)
         ends: frozenset[Hashable] = frozenset({now.id} if operation is None else {now.id, operation})
         self._board.add(Notice(said, mood, offers, operation, now.slot, about=operation, ends=ends))
+
+    def _note_created(self, operation: Operation | None, outcome: Outcome) -> None:
+        if outcome.outcome == OutcomeWord.CREATED and isinstance(operation, Tweet) and outcome.slot is not None:
+            self._created.append((operation.text, outcome.slot))
 
     def _end(self, pending: Pending, notice: Notice, event: str | None = None) -> Notice:
         """Tells it; `event` is its id while its outcome is unknown. Two events of the same words are two: only what is
