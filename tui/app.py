@@ -18,13 +18,14 @@ from textual.screen import Screen
 
 from engine.contract.errors import RequestFailed
 from engine.contract.requests import Stop
-from tui.hops import Hop, Leaving
-from tui.panes.engine import exit_status
+from tui.hops import Glyphs, Hop, Leaving
 from tui.rows import Role, row
 from tui.screens.leave import Decision, leave_dialog
 from tui.screens.main import MainScreen
 from tui.screens.palette import commands
 from tui.shell import Shell
+from tui.site.ending import exit_status
+from tui.site.look import LookFile
 from tui.site.notices import STOP
 
 STOP_TIMEOUT_S: Final = 15.0
@@ -33,8 +34,8 @@ STOP_TIMEOUT_S: Final = 15.0
 class LoggosApp(Shell):
     HOME_ACTIONS: ClassVar[frozenset[str]] = frozenset({"hop", "mouse", "leave", "detach"})
 
-    def __init__(self, hops: Sequence[Hop], leaving: Leaving) -> None:
-        super().__init__()
+    def __init__(self, hops: Sequence[Hop], leaving: Leaving, glyphs: Glyphs = Glyphs.ALL) -> None:
+        super().__init__(glyphs)
         self._hops = hops
         self._leaving = leaving
         self._at = 0
@@ -53,6 +54,17 @@ class LoggosApp(Shell):
 
     def take_rest(self, key: events.Key) -> None:
         self.main.composer.take_rest(key)
+
+    def remembered_theme(self) -> str:
+        return LookFile(self._hops[self._at].folder).load()
+
+    def remember_theme(self, name: str) -> None:
+        """At all sites whose screens can be shown: they have one look."""
+        try:
+            for hop in self._hops:
+                LookFile(hop.folder).save(name)
+        except OSError as failed:
+            self.remark(f"the look is for this time only, it cannot be saved: {failed.strerror}")
 
     def begin(self) -> None:
         self._show_hop()
@@ -131,16 +143,18 @@ class LoggosApp(Shell):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002
         yield from commands(self.main)
-        yield SystemCommand("theme", "Look: other colours", self.action_change_theme)
+        yield SystemCommand(
+            "theme", "Look: other colours, light or dark; kept for the next time", self.action_change_theme
+        )
 
 
-def run_screen(hops: Sequence[Hop], leaving: Leaving) -> int:
+def run_screen(hops: Sequence[Hop], leaving: Leaving, glyphs: Glyphs) -> int:
     """Shows the first of `hops` until it is left; returns the exit status.
 
     0, or the status with which the engine stopped by itself, 5 if it went away without a word (0 where all are stopped
     afterwards), 1 after a crash.
     """
-    app = LoggosApp(hops, leaving)
+    app = LoggosApp(hops, leaving, glyphs)
     gc.freeze()  # what is loaded stays: to look through it for garbage again and again would hold keys up
     status = app.run()
     return app.return_code or 0 if status is None else status

@@ -43,6 +43,24 @@ def site(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("site", metavar="SITE", help="a name in the sites file")
 
 
+def look(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--ascii", action="store_true", help="draw frames and signs in ASCII")
+
+
+def shown_site(parser: argparse.ArgumentParser) -> None:
+    look(parser)
+    parser.add_argument(
+        "--plain",
+        action="store_true",
+        help="no screen: print what is new, take tweets and /commands, a line each (also on a dumb terminal)",
+    )
+
+
+def open_site(parser: argparse.ArgumentParser) -> None:
+    site(parser)
+    shown_site(parser)
+
+
 def site_or_store(parser: argparse.ArgumentParser) -> None:
     """One of them; the parser sees to that."""
     parser.add_argument("site", metavar="SITE", nargs="?", help="a name in the sites file")
@@ -81,6 +99,7 @@ def init(parser: argparse.ArgumentParser) -> None:
 
 def demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", metavar="N", type=words.size, help=f"number of sites (default: {DEMO_SIZE_DEFAULT})")
+    shown_site(parser)
     parser.add_argument("--headless", action="store_true", help="no screen: print a ready line, run until a signal")
     parser.add_argument(
         "--record",
@@ -340,6 +359,7 @@ def lab(parser: argparse.ArgumentParser) -> None:
         type=words.utf8_text,
         help="a scenario by name, a file, recordings, a line in a course's notation, or - for standard input",
     )
+    look(parser)
     parser.add_argument("--text", action="store_true", help="no screen: print trace, diagram and what came of it")
     parser.add_argument("--live", action="store_true", help="play it on real sites, over real UDP")
     parser.add_argument("--list", action="store_true", help="name the scenarios that there are")

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tui.exits import CommandFailed, ExitStatus
 from tui.output import Unwritten, complain, open_stdout, stdout_failure
@@ -23,7 +23,7 @@ from tui.parser import VERSION, build_parser
 def main() -> int:
     """Runs what was typed; returns the exit status."""
     _prepare_streams()
-    status = _run()
+    status = run_words(sys.argv[1:])
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -36,10 +36,11 @@ def main() -> int:
     return ExitStatus.UNWRITTEN if failure is not None and status == ExitStatus.DONE else status
 
 
-def _run() -> int:
+def run_words(words: Sequence[str]) -> int:
+    """Runs what these words ask for; returns the exit status. What went wrong was said on stderr."""
     parser = build_parser()
     try:
-        arguments = parser.parse_args()
+        arguments = parser.parse_args(words)
         if arguments.verbose and arguments.run != VERSION:
             parser.error("--verbose goes with --version alone")
         if arguments.run is None:

@@ -39,3 +39,10 @@ class Leaving(Enum):
     ASK = "ask"  # this call started the engine: stop it, or leave it running?
     STOPS_ALL = "stops-all"  # the demo: whoever called stops every engine afterwards
     DETACHES = "detaches"  # the engine ran before and goes on
+
+
+class Glyphs(Enum):
+    """Of what the screen is drawn."""
+
+    ALL = "all"
+    ASCII = "ascii"

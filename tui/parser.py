@@ -66,7 +66,10 @@ COMMANDS: Final = (
         "tui.commands.open:run",
         "the full-screen view of a site; starts its engine if none runs",
         "loggos open alice",
-        arguments.site,
+        arguments.open_site,
+        "With --plain nothing is drawn, for screen readers: new tweets and outcomes are printed,\n"
+        "a line each, and what is typed is a tweet, or a command such as /status (/help has them\n"
+        "all). A terminal whose TERM is dumb, or not set, gets the same.",
     ),
     Command(
         "serve",

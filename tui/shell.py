@@ -14,7 +14,9 @@ import os
 import re
 import signal
 from collections import deque
-from operator import itemgetter
+from collections.abc import Callable
+from functools import partial
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -23,10 +25,12 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.screen import Screen
-from textual.theme import Theme, ThemeProvider
+from textual.theme import Theme
 
 from tui import keys
+from tui.ascii_glyphs import AsciiTerminal
 from tui.bursts import KEYS_MAX, burst_of
+from tui.hops import Glyphs
 from tui.panes.bars import KeyBar
 from tui.panes.field import Field
 from tui.panes.paint import ROLE_CLASSES
@@ -48,6 +52,21 @@ CALM: Final = Theme(
     panel="#242a31",
     dark=True,
 )
+CALM_LIGHT: Final = Theme(
+    name="calm-light",
+    primary="#2f5d8a",
+    secondary="#5d6373",
+    accent="#2f5d8a",
+    warning="#855300",
+    error="#b3261e",
+    success="#2f6b2f",
+    foreground="#16191d",
+    background="#fbfbf8",
+    surface="#f3f3ef",
+    panel="#e2e5e3",
+    dark=False,
+)
+COLOURLESS: Final = "ansi-dark"
 
 
 BY_WHAT_IT_DOES: Final = 0.001
@@ -73,6 +92,34 @@ class Actions(Provider):
                 yield Hit(score, matcher.highlight(name), run, help=what)
 
 
+class Themes(Provider):
+    """The looks that there are, each with what it is."""
+
+    async def discover(self) -> Hits:
+        for theme in self._themes():
+            yield DiscoveryHit(theme.name, self._choice(theme), help=_kind(theme))
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for theme in self._themes():
+            score = matcher.match(f"{theme.name} {_kind(theme)}")
+            if score > 0:
+                yield Hit(score, matcher.highlight(theme.name), self._choice(theme), help=_kind(theme))
+
+    def _themes(self) -> list[Theme]:
+        return sorted(self.app.available_themes.values(), key=attrgetter("name"))
+
+    def _choice(self, theme: Theme) -> Callable[[], None]:
+        app = self.app
+        assert isinstance(app, Shell)
+        return partial(app.choose_theme, theme.name)
+
+
+def _kind(theme: Theme) -> str:
+    shade = "dark" if theme.dark else "light"
+    return f"{shade}, in the 16 colours of the terminal (ANSI)" if theme.ansi else shade
+
+
 class Palette(CommandPalette):
     """Its keys stand where the home screen's stood."""
 
@@ -92,9 +139,10 @@ class Shell(App[int]):
     HOME_ACTIONS: ClassVar[frozenset[str]]
     """Actions of the program that are keys of the home screen, declined where it declines its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, glyphs: Glyphs) -> None:
         self._colourless = "NO_COLOR" in os.environ
-        super().__init__(driver_class=Terminal, ansi_color=True if self._colourless else None)
+        driver = AsciiTerminal if glyphs is Glyphs.ASCII else Terminal
+        super().__init__(driver_class=driver, ansi_color=True if self._colourless else None)
         self._mouse_released = False
         self.burst: int | None = None
         """That of the newest key."""
@@ -131,15 +179,34 @@ class Shell(App[int]):
         """Leaves; what is to be asked first is asked."""
         raise NotImplementedError
 
+    def remembered_theme(self) -> str:
+        """The name of the theme that was chosen last; empty where none was."""
+        return ""
+
+    def remember_theme(self, name: str) -> None:
+        """Keeps the choice for the next time, where there is a place for it."""
+
     # The terminal.
 
     def on_mount(self) -> None:
-        self.register_theme(CALM)
-        self.theme = "ansi-dark" if self._colourless else CALM.name
+        for theme in (CALM, CALM_LIGHT):
+            self.register_theme(theme)
+        chosen = self.remembered_theme()
+        if self._colourless:
+            self.theme = COLOURLESS
+        else:
+            self.theme = chosen if chosen in self.available_themes else CALM.name
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, self.end)
         self.begin()
+
+    def choose_theme(self, name: str) -> None:
+        self.remember_theme(name)
+        if self._colourless:
+            self.remark(f"NO_COLOR is set, so there are no colours here; {name} is for when it is not")
+        else:
+            self.theme = name
 
     def action_mouse(self) -> None:
         terminal = self._driver
@@ -209,13 +276,15 @@ class Shell(App[int]):
         self.push_screen(Palette(providers=[Actions], id="--command-palette"))
 
     def search_themes(self) -> None:
-        self.push_screen(Palette(providers=[ThemeProvider], placeholder="Search for themes…"))
+        self.push_screen(Palette(providers=[Themes], placeholder="a name, or light, dark, ansi"))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The keys of the home screen that are the program's are declined with the others; what lies over it is
         answered first."""
         if action == "command_palette":
             return self.is_home(self.screen)
+        if action == "suspend_process":
+            return not isinstance(self.focused, Field)  # there the key takes a step back, as in other editors
         if action in self.HOME_ACTIONS and self.is_home(self.screen):
             return self.screen.check_action(f"app.{action}", parameters)
         return True

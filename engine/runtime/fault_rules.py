@@ -26,7 +26,7 @@ DELAY_MS_MAX: Final = 600_000
 RULE_CHARACTERS_MAX: Final = 500
 
 _PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%\Z")
-_DELAY: Final = re.compile(r"([0-9]{1,6})(?:ms)?(?:(?:±|\+-|\+/-)([0-9]{1,6})(?:ms)?)?\Z")
+_DELAY: Final = re.compile(r"([0-9]{1,6})(?:ms)?(?:(?:±|~|\+-|\+/-)([0-9]{1,6})(?:ms)?)?\Z")
 _SLOTS: Final = re.compile(r"([0-9]{1,16})(?:-([0-9]{1,16}))?\Z")
 _EXAMPLE: Final = "write for example: to=bob type=accept drop=50%"
 

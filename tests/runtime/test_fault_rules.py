@@ -128,7 +128,9 @@ def test_a_share_is_a_probability() -> None:
     assert 2_140 < copies < 2_260
 
 
-@pytest.mark.parametrize("spelled", ["200ms±50", "200ms±50ms", "200±50", "200+-50", "200ms+-50ms", "200+/-50"])
+@pytest.mark.parametrize(
+    "spelled", ["200ms±50", "200ms±50ms", "200±50", "200+-50", "200ms+-50ms", "200+/-50", "200ms~50"]
+)
 def test_a_delay_is_drawn_around_its_middle(spelled: str) -> None:
     delays = [fate([f"delay={spelled}"], ALICE, BOB, seed=seed).delays[0] for seed in range(500)]
     assert min(delays) >= 150

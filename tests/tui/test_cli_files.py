@@ -17,6 +17,8 @@ import pytest
 from engine.cluster_key import KEY_BYTES, read_key
 from tests.real_cluster import BOUND_S, PROGRAM, RealCluster, run
 from tui.cli import main
+from tui.commands.open import Manner, manner_of
+from tui.parser import build_parser
 
 
 @pytest.fixture
@@ -117,26 +119,38 @@ def _as_if_on_a_terminal(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     monkeypatch.setenv("TERM", kind)
 
 
-DUMB = {"dumb": "calls itself dumb (TERM)", "": "does not say what it is (TERM is not set)"}
-
-
-@pytest.mark.parametrize("kind", DUMB)
+@pytest.mark.parametrize(
+    ("kind", "options", "manner"),
+    [
+        ("dumb", (), Manner.LINES),
+        ("", (), Manner.LINES),
+        ("dumb", ("--ascii",), Manner.LINES),
+        ("xterm", (), Manner.DRAWN),
+        ("xterm", ("--ascii",), Manner.ASCII),
+        ("xterm", ("--plain",), Manner.LINES),
+    ],
+)
 @pytest.mark.parametrize("words", [("open", "alice"), ("demo",)])
-def test_a_dumb_terminal_is_refused_with_what_to_use_instead(
-    cluster: RealCluster,
-    words: tuple[str, ...],
-    kind: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def test_a_terminal_gets_what_it_can_show(
+    kind: str, options: tuple[str, ...], manner: Manner, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _as_if_on_a_terminal(monkeypatch, kind)
-    options = cluster.options if words[0] == "open" else ("--data", str(cluster.data_path))
-    monkeypatch.setattr("sys.argv", ["loggos", *options, *words])
+    assert manner_of(build_parser().parse_args([*words, *options]), "") is manner
+
+
+def test_lines_need_no_terminal() -> None:
+    assert manner_of(build_parser().parse_args(["open", "alice", "--plain"]), "") is Manner.LINES
+
+
+def test_the_lab_on_a_dumb_terminal_is_refused_with_what_to_use_instead(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _as_if_on_a_terminal(monkeypatch, "dumb")
+    monkeypatch.setattr("sys.argv", ["loggos", "lab", "b-wins"])
     assert main() == 2
     said = capsys.readouterr().err
-    assert said.startswith(f"loggos: the screen cannot be drawn on this terminal, which {DUMB[kind]}: `loggos ")
-    assert "the other commands print lines" in said
-    assert not cluster.data_path.exists()
+    assert said.startswith("loggos: the screen cannot be drawn on this terminal")
+    assert "--text plays it in lines" in said
 
 
 @pytest.mark.parametrize("runs", [True, False])

@@ -16,10 +16,10 @@ from tests.tui.engine_double import span
 from tests.tui.scripted_engine import Json, ScriptedEngine
 from tui.client import Client
 from tui.commands.event_stream import TOGETHER, WINDOW, EventStream
-from tui.commands.line_reader import LINE_BYTES_MAX, LineReader
 from tui.commands.outcomes import Told
 from tui.exits import ExitStatus, status_of_many
 from tui.interrupts import Interrupts
+from tui.line_reader import LINE_BYTES_MAX, LineReader
 
 TIMEOUT_S = 10.0
 

@@ -22,7 +22,7 @@ from engine.config import Cluster, read_cluster
 from engine.site_files import data_folder
 from engine.template import DEFAULT_SIZE, choose_names, free_addresses, write_files
 from tui.client import Json
-from tui.commands.open import hop, need_terminal, show
+from tui.commands.open import Manner, hop, manner_of, show
 from tui.exits import CommandFailed, ExitStatus
 from tui.hops import Leaving
 from tui.interrupts import ENDING_SIGNALS, Interrupted, Interrupts
@@ -36,8 +36,8 @@ from tui.selection import LocalSite, local_site, refusals_as_exits
 def run(arguments: Namespace) -> int:
     if arguments.sites is not None:
         raise CommandFailed(ExitStatus.BAD_INPUT, "the demo makes its own sites file: leave --sites out, use --data")
-    if not arguments.headless:
-        need_terminal("`loggos demo --headless` runs the sites alone; `loggos view` and the other commands print lines")
+    lines = "`loggos demo --headless` runs the sites alone; `loggos view` and the other commands print lines"
+    manner = None if arguments.headless else manner_of(arguments, lines)
     # A data folder in the environment is that of a real cluster; the demo's own never mixes with it.
     folder = data_folder(arguments.data, f"demo-{arguments.size or DEFAULT_SIZE}", environ={})
     with _only_demo_in(folder), refusals_as_exits():
@@ -48,9 +48,9 @@ def run(arguments: Namespace) -> int:
             if is_running(local):
                 how = f"stop it with `{local.command('stop')}`"
                 raise CommandFailed(ExitStatus.ALREADY_RUNNING, f"the engine of {local.site} runs already: {how}")
-        ready = {"ready": True, "sites": str(cluster.path), "data": str(folder)} if arguments.headless else None
+        ready = {"ready": True, "sites": str(cluster.path), "data": str(folder)}
         with Recorders(recordings, tuple(cluster.addresses), overwrite=arguments.overwrite) as recorders:
-            status = _run_all(local_sites, recorders, ready)
+            status = _run_all(local_sites, recorders, ready if manner is None else manner)
     return recorders.told() or status
 
 
@@ -72,8 +72,9 @@ def _recordings(arguments: Namespace, local_sites: Sequence[LocalSite]) -> dict[
     return paths
 
 
-def _run_all(local_sites: Sequence[LocalSite], recorders: Recorders, ready: Json | None) -> int:
-    """Starts all engines, shows the screen, or prints `ready` and waits for a signal; stops all engines."""
+def _run_all(local_sites: Sequence[LocalSite], recorders: Recorders, then: Json | Manner) -> int:
+    """Starts all engines, shows the first site in that manner, or prints that they are ready and waits for a signal;
+    stops all engines."""
     children: list[EngineProcess] = []
     try:
         with Interrupts() as interrupts:
@@ -81,10 +82,10 @@ def _run_all(local_sites: Sequence[LocalSite], recorders: Recorders, ready: Json
             recorders.begin()
         if interrupts.caught:
             return ExitStatus.DONE
-        if ready is not None:
-            _watch(children, ready)
+        if not isinstance(then, Manner):
+            _watch(children, then)
             return ExitStatus.DONE
-        return show([hop(local) for local in local_sites], Leaving.STOPS_ALL)
+        return show([hop(local) for local in local_sites], Leaving.STOPS_ALL, then)
     except Interrupted:
         return ExitStatus.DONE
     finally:

@@ -24,12 +24,12 @@ from engine.contract.notifications import Acknowledged
 from engine.contract.requests import GiveUp, SubmitMany
 from engine.core.entry import BadOperation, clean_text
 from tui.client import Client
-from tui.commands.line_reader import LINE_BYTES_MAX, Line, LineReader
 from tui.commands.outcomes import REFUSED, RefusedLine, Told, status_of_outcome
 from tui.commands.patient_call import GIVE_UP_S, SILENCE_S, status_of_loss, value_of
 from tui.connection import Answer
 from tui.exits import ExitStatus
 from tui.interrupts import Interrupts
+from tui.line_reader import Line, LineReader, text_of
 
 WINDOW: Final = 256
 
@@ -116,7 +116,7 @@ class EventStream:
             place = _Place(self._lines.popleft())
             self._places.append(place)
             try:
-                texts.append(_text(place.line))
+                texts.append(clean_text(text_of(place.line)))
             except BadOperation as bad:
                 place.told = RefusedLine(REFUSED, place.line.number, str(bad))
             else:
@@ -215,13 +215,3 @@ def _outcomes(answered: Outcomes, count: int) -> list[Outcome]:
             f"the engine told {len(outcomes)} outcomes of {count} events: it is of another version, restart it"
         )
     return outcomes
-
-
-def _text(line: Line) -> str:
-    """The tweet that the line asks for. Raises BadOperation."""
-    if line.content is None:
-        raise BadOperation(f"the line is longer than {LINE_BYTES_MAX} bytes: a tweet is at most 280 characters")
-    try:
-        return clean_text(line.content.decode())
-    except UnicodeDecodeError as error:
-        raise BadOperation(f"byte {error.start + 1} of the line is not UTF-8: write the line in UTF-8") from error

@@ -19,8 +19,9 @@ from engine.core.entry import NOOP, Block, Entry, Tweet, Unblock, decode, kind_o
 from engine.core.storage import EventState
 from engine.site_files import sites_file
 from tui.client import Json
-from tui.commands.open import need_terminal, prepare_screen
+from tui.commands.open import is_dumb, need_terminal, prepare_screen
 from tui.exits import CommandFailed, ExitStatus
+from tui.hops import Glyphs
 from tui.interrupts import Interrupted
 from tui.lab import opening
 from tui.lab.catalogue import NAMES, shipped
@@ -76,11 +77,16 @@ def _show(arguments: Namespace) -> int:
     if STDIN in arguments.what:
         raise CommandFailed(ExitStatus.BAD_INPUT, "what standard input has is played in lines: add --text")
     need_terminal("--text plays it in lines")
+    if is_dumb():
+        said = "the screen cannot be drawn on this terminal, which says so (TERM): --text plays it in lines"
+        raise CommandFailed(ExitStatus.BAD_INPUT, said)
     prepare_screen()
     from tui.lab.app import run_lab  # noqa: PLC0415  (Textual takes longer to load than a plain command takes in all)
 
     try:
-        return run_lab(arguments.what, arguments.size, arguments.broken)
+        return run_lab(
+            arguments.what, arguments.size, arguments.broken, Glyphs.ASCII if arguments.ascii else Glyphs.ALL
+        )
     except ValueError as bad:
         raise CommandFailed(ExitStatus.BAD_INPUT, str(bad)) from None
 

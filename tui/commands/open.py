@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
+from enum import Enum
 
 from engine.core.ids import SiteId
 from tui.exits import CommandFailed, ExitStatus
-from tui.hops import Hop, Leaving
+from tui.hops import Glyphs, Hop, Leaving
 from tui.interrupts import Interrupted, Interrupts
 from tui.launch import EngineProcess, is_running, stop_children
 from tui.output import complain
@@ -23,12 +24,12 @@ from tui.selection import LocalSite, select_site
 def run(arguments: Namespace) -> int:
     local = select_site(arguments)
     serve, view = local.command("serve"), local.command("view")
-    need_terminal(f"`{serve}` runs the engine alone; `{view}` and the other commands print lines")
+    manner = manner_of(arguments, f"`{serve}` runs the engine alone; `{view}` and the other commands print lines")
     try:
         leaving = Leaving.DETACHES if is_running(local) else _start(local)
     except Interrupted:
         return ExitStatus.DONE
-    status = show([hop(local)], leaving)
+    status = show([hop(local)], leaving, manner)
     if is_running(local):
         complain(
             f"the engine of {local.site} runs on: `{local.command('open')}` shows it again, "
@@ -55,16 +56,34 @@ def _start(local: LocalSite) -> Leaving:
         return Leaving.ASK
 
 
+class Manner(Enum):
+    """How a site is shown."""
+
+    DRAWN = "drawn"
+    ASCII = "in ascii"
+    LINES = "in lines"
+
+
+def manner_of(arguments: Namespace, instead: str) -> Manner:
+    """As it was asked for; a dumb terminal gets lines. Raises CommandFailed where there is no terminal, and lines were
+    not asked for."""
+    if arguments.plain:
+        return Manner.LINES
+    need_terminal(f"--plain shows it in lines; {instead}")
+    if is_dumb():
+        return Manner.LINES
+    return Manner.ASCII if arguments.ascii else Manner.DRAWN
+
+
 def need_terminal(instead: str) -> None:
-    """Raises CommandFailed where no screen can be drawn: before anything is started. It is drawn on stderr."""
+    """Raises CommandFailed where there is none: before anything is started. The screen is drawn on stderr."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise CommandFailed(ExitStatus.BAD_INPUT, f"the screen needs a terminal, and here is none: {instead}")
-    terminal = os.environ.get("TERM")
-    if not terminal or terminal == "dumb":
-        what = "calls itself dumb (TERM)" if terminal else "does not say what it is (TERM is not set)"
-        raise CommandFailed(
-            ExitStatus.BAD_INPUT, f"the screen cannot be drawn on this terminal, which {what}: {instead}"
-        )
+
+
+def is_dumb() -> bool:
+    """Whether nothing can be drawn on the terminal, by what it calls itself; or it does not."""
+    return os.environ.get("TERM", "dumb") in {"", "dumb"}
 
 
 def hop(local: LocalSite) -> Hop:
@@ -77,9 +96,13 @@ def prepare_screen() -> None:
     os.environ.setdefault("TEXTUAL_FPS", "240")
 
 
-def show(hops: list[Hop], leaving: Leaving) -> int:
-    """Runs the screen until it is left; returns its exit status."""
+def show(hops: list[Hop], leaving: Leaving, manner: Manner) -> int:
+    """Shows the first of them, and all others on a screen, until that is left; returns the exit status."""
+    if manner is Manner.LINES:
+        from tui.commands.plain import run_plain  # noqa: PLC0415  (a screen needs none of it)
+
+        return run_plain(hops[0], leaving)
     prepare_screen()
     from tui.app import run_screen  # noqa: PLC0415  (Textual takes longer to load than a plain command takes in all)
 
-    return run_screen(hops, leaving)
+    return run_screen(hops, leaving, Glyphs.ASCII if manner is Manner.ASCII else Glyphs.ALL)

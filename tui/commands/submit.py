@@ -16,11 +16,11 @@ from engine.contract.errors import NoAnswer
 from engine.contract.requests import EventKind, Submit
 from tui.client import Client, failures_as_exits
 from tui.commands.event_stream import EventStream
-from tui.commands.line_reader import LineReader
 from tui.commands.outcomes import print_outcome, status_of_outcome
 from tui.commands.patient_call import ask_patiently, status_of_loss
 from tui.exits import CommandFailed, ExitStatus, status_of_many
 from tui.interrupts import Interrupts
+from tui.line_reader import LineReader
 from tui.output import Account, complain
 from tui.selection import select_site
 

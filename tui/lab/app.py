@@ -13,6 +13,7 @@ from textual.actions import parse
 from textual.app import SystemCommand
 from textual.screen import Screen
 
+from tui.hops import Glyphs
 from tui.keys import Key
 from tui.lab import keys
 from tui.lab.bench import Exhibit
@@ -26,9 +27,9 @@ class LabApp(Shell):
     HOME_ACTIONS: ClassVar[frozenset[str]] = frozenset({"mouse", "leave"})
     TITLE = "loggos lab"
 
-    def __init__(self, exhibit: Exhibit, opener: Opener, *, asks: bool = False) -> None:
+    def __init__(self, exhibit: Exhibit, opener: Opener, glyphs: Glyphs = Glyphs.ALL, *, asks: bool = False) -> None:
         """`asks`: what is to be looked at is asked first."""
-        super().__init__()
+        super().__init__(glyphs)
         self.lab = LabScreen(exhibit, opener)
         self._asks = asks
 
@@ -79,12 +80,12 @@ class LabApp(Shell):
 _NEVER: Final = 2**30
 
 
-def run_lab(what: Sequence[str], size: int, broken: str | None) -> int:
+def run_lab(what: Sequence[str], size: int, broken: str | None, glyphs: Glyphs) -> int:
     """Shows what these words name, or asks where there are none, until it is left; returns the exit status: 0, or 1
     after a crash. `size` and `broken` as LabOpener has them. Raises ValueError, with what to write instead."""
     opener = LabOpener(size, broken)
     exhibit = opener.open_words(what) if what else opener.play(*free_lab(BEGUN))
-    app = LabApp(exhibit, opener, asks=not what)
+    app = LabApp(exhibit, opener, glyphs, asks=not what)
     # What is loaded stays, and so does each frame that is made: to look through all of it for garbage again and again
     # would hold keys up. Nothing of it is part of a cycle; what is, mostly dies young.
     gc.freeze()

@@ -1,9 +1,4 @@
-"""What is said when the engine is gone: why, what that means, and what one can do.
-
-Rules that hold here:
-- Leaving a demo is done when it is left, whichever of its engines were killed on the way: its status is 0. Whoever
-  leaves the screen of a site learns from its status that the site's engine is gone, and why.
-"""
+"""What is said when the engine is gone: why, what that means, and what one can do."""
 
 from __future__ import annotations
 
@@ -14,24 +9,11 @@ from tui.hops import Leaving
 from tui.panes.paint import Painted
 from tui.rows import BLANK, Role, Row, row, wrapped
 from tui.site.connected import Gone, Stopped
+from tui.site.ending import exit_status
 from tui.site.model import SiteModel
 
-NO_ENGINE_STATUS: Final = 5
 HEIGHT_WITHOUT_LOG: Final = 18
 """What the other panes and this one's sentences take: a screen that is higher has room for the end of the log."""
-
-
-def exit_status(model: SiteModel, leaving: Leaving) -> int:
-    """What leaving now returns: the engine's own status if it stopped by itself, 5 if none is there, else 0."""
-    if leaving is Leaving.STOPS_ALL:
-        return 0
-    match model.connection:
-        case Stopped(_, status):
-            return status
-        case Gone():
-            return NO_ENGINE_STATUS
-        case _:
-            return 0
 
 
 class EnginePanel(Painted):

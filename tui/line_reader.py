@@ -12,6 +12,8 @@ import select
 from dataclasses import dataclass
 from typing import Final
 
+from engine.core.entry import BadOperation
+
 LINE_BYTES_MAX: Final = 16_384
 """Far above what 280 characters and some white space take."""
 
@@ -24,6 +26,16 @@ class Line:
 
     number: int
     content: bytes | None
+
+
+def text_of(line: Line) -> str:
+    """What was typed. Raises BadOperation: no tweet can be made of it."""
+    if line.content is None:
+        raise BadOperation(f"the line is longer than {LINE_BYTES_MAX} bytes: a tweet is at most 280 characters")
+    try:
+        return line.content.decode()
+    except UnicodeDecodeError as error:
+        raise BadOperation(f"byte {error.start + 1} of the line is not UTF-8: write the line in UTF-8") from error
 
 
 class LineReader:
