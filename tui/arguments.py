@@ -171,6 +171,7 @@ def top(parser: argparse.ArgumentParser) -> None:
         type=words.utf8_text,
         help="data folders (default: --data, else that of the sites file and all of yours)",
     )
+    look(parser)
     parser.add_argument("--once", action="store_true", help="no screen: print lines once, and end")
     parser.add_argument(
         "--every",

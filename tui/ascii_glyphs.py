@@ -43,7 +43,8 @@ _SIGNS: Final[Mapping[str, str]] = {
 }
 _FRAMES: Final = range(0x2500, 0x2580)
 _BLOCKS: Final = range(0x2580, 0x25A0)
-"""Parts of cells, of which scroll bars are made: what they mean is in the colours of the two parts."""
+"""Parts of cells; the lower ones are bars of a chart, and the ends of scroll bars."""
+_BARS: Final = dict(zip("▁▂▃▄▅▆▇█", "_.:-=+*#", strict=True))
 
 
 def _of_frame(character: str) -> str:
@@ -58,7 +59,7 @@ def _of_frame(character: str) -> str:
 
 
 _TABLE: Final = str.maketrans(
-    {chr(code): _of_frame(chr(code)) for code in _FRAMES} | {chr(code): " " for code in _BLOCKS} | dict(_SIGNS)
+    {chr(code): _of_frame(chr(code)) for code in _FRAMES} | {chr(code): " " for code in _BLOCKS} | _BARS | dict(_SIGNS)
 )
 
 

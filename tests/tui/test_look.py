@@ -18,6 +18,7 @@ from tui.rows import Role
 from tui.shell import CALM, CALM_LIGHT
 from tui.slots import mark
 from tui.terminal import Terminal
+from tui.top.table import BARS
 
 READABLE = 4.5
 """What WCAG asks of text (AA)."""
@@ -92,7 +93,7 @@ def test_all_that_is_drawn_is_drawn_in_ascii_in_as_many_cells(golden: Path) -> N
 
 
 def test_what_means_something_else_is_another_sign_in_ascii() -> None:
-    for signs in ("●◐○", "✓✗?…", "→←↑↓", "┬■X●◆", "│┊┼", "━─"):
+    for signs in ("●◐○", "✓✗?…", "→←↑↓", "┬■X●◆", "│┊┼", "━─", BARS):
         assert len({*map(in_ascii, signs)}) == len(signs), signs
     states = [mark(word)[0] for word in ("chosen", "no-op", "void", "accepted", "promised", "hole")]
     assert len({*map(in_ascii, states)}) == len(states)

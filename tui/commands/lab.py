@@ -19,9 +19,8 @@ from engine.core.entry import NOOP, Block, Entry, Tweet, Unblock, decode, kind_o
 from engine.core.storage import EventState
 from engine.site_files import sites_file
 from tui.client import Json
-from tui.commands.open import is_dumb, need_terminal, prepare_screen
+from tui.commands.open import glyphs_of, is_dumb, need_terminal, prepare_screen
 from tui.exits import CommandFailed, ExitStatus
-from tui.hops import Glyphs
 from tui.interrupts import Interrupted
 from tui.lab import opening
 from tui.lab.catalogue import NAMES, shipped
@@ -84,9 +83,7 @@ def _show(arguments: Namespace) -> int:
     from tui.lab.app import run_lab  # noqa: PLC0415  (Textual takes longer to load than a plain command takes in all)
 
     try:
-        return run_lab(
-            arguments.what, arguments.size, arguments.broken, Glyphs.ASCII if arguments.ascii else Glyphs.ALL
-        )
+        return run_lab(arguments.what, arguments.size, arguments.broken, glyphs_of(arguments))
     except ValueError as bad:
         raise CommandFailed(ExitStatus.BAD_INPUT, str(bad)) from None
 

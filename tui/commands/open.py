@@ -72,7 +72,11 @@ def manner_of(arguments: Namespace, instead: str) -> Manner:
     need_terminal(f"--plain shows it in lines; {instead}")
     if is_dumb():
         return Manner.LINES
-    return Manner.ASCII if arguments.ascii else Manner.DRAWN
+    return Manner.ASCII if glyphs_of(arguments) is Glyphs.ASCII else Manner.DRAWN
+
+
+def glyphs_of(arguments: Namespace) -> Glyphs:
+    return Glyphs.ASCII if arguments.ascii else Glyphs.ALL
 
 
 def need_terminal(instead: str) -> None:

@@ -34,12 +34,12 @@ def run(arguments: Namespace) -> int:
     try:
         if arguments.once or arguments.json or not _draws():
             return _once(watch, Output(arguments.json), arguments.every, nothing)
-        from tui.commands.open import prepare_screen  # noqa: PLC0415
+        from tui.commands.open import glyphs_of, prepare_screen  # noqa: PLC0415
 
         prepare_screen()
         from tui.top.app import run_top  # noqa: PLC0415  (Textual takes longer to load than all of the rest)
 
-        return run_top(watch, arguments.every, nothing)
+        return run_top(watch, arguments.every, nothing, glyphs_of(arguments))
     finally:
         watch.close()
 

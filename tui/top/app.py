@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from tui import times
+from tui.hops import Glyphs
 from tui.keys import Key
 from tui.panes.bars import KeyBar
 from tui.panes.lines import ScrolledRows
@@ -134,8 +135,8 @@ class TopApp(Shell):
     HOME_ACTIONS: ClassVar[frozenset[str]] = frozenset({"leave"})
     TITLE = "loggos top"
 
-    def __init__(self, watch: Watch, every_s: float, nothing: str) -> None:
-        super().__init__()
+    def __init__(self, watch: Watch, every_s: float, nothing: str, glyphs: Glyphs = Glyphs.ALL) -> None:
+        super().__init__(glyphs)
         self.top = TopScreen(watch, every_s, nothing)
 
     def is_home(self, screen: Screen[object]) -> bool:
@@ -157,8 +158,8 @@ class TopApp(Shell):
         self.end()
 
 
-def run_top(watch: Watch, every_s: float, nothing: str) -> int:
+def run_top(watch: Watch, every_s: float, nothing: str, glyphs: Glyphs) -> int:
     """Shows the sites until it is left; returns the exit status."""
-    app = TopApp(watch, every_s, nothing)
+    app = TopApp(watch, every_s, nothing, glyphs)
     status = app.run()
     return app.return_code or 0 if status is None else status
