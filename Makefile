@@ -77,7 +77,9 @@ test-often: $(VENV)/dev.stamp
 
 test-lowest: $(VENV)/dev.stamp
 	@tried=; failed=; for version in $(PYTHONS); do \
-		python=$$($(UV) python find --no-project $$version 2>/dev/null) || { echo "no Python $$version here"; continue; }; \
+		python=$$(for python in python$$version "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$$version.*/bin/python; do \
+			"$$python" -c 'import sys; print(sys.executable)' 2>/dev/null && break; done); \
+		[ -n "$$python" ] || { echo "no Python $$version here"; continue; }; \
 		echo "Python $$version, with the oldest libraries ..."; \
 		{ $(UV) venv --quiet --clear --python "$$python" build/lowest-$$version && \
 			$(UV) pip install --quiet --python build/lowest-$$version --resolution lowest-direct --editable '.[dev]' && \

@@ -34,7 +34,7 @@ __all__ = [
     "shown",
 ]
 
-TRIED: Final = ("8.2.8",)
+TRIED: Final = ("8.2.5", "8.2.8")
 
 
 class OncePainted(Screen[None]):
