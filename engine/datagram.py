@@ -77,6 +77,7 @@ class Reason(StrEnum):
     PART = "part"  # a part that does not fit the others of its plaintext (W4)
     SOUNDING = "sounding"  # a question about a length, or an answer, of another form (W4)
     FOUNDERS = "founders"  # a question about the first list of sites, or an answer, of another form (M1)
+    CLOCK = "clock"  # a question about a wall clock, or its answer, of another form
     NOT_JSON = "not-json"  # lone surrogates and bytes that are not UTF-8 included
     MESSAGE = "message"  # an unknown type or field, a missing one, a value of a wrong type or out of its range
     SITE = "site"  # names a site by what is no name

@@ -139,6 +139,13 @@ def _peers(told: Metrics) -> Iterator[Metric]:
         {name: None if peer.chosen_through is None else most - peer.chosen_through for name, peer in peers.items()},
         "slots",
     )
+    yield _gauges(
+        "peer_clock_ahead_seconds",
+        "How far the peer's wall clock is ahead of this site's, at least; below 0: behind it. Absent while not known.",
+        "peer",
+        {name: None if peer.clock_ms is None else peer.clock_ms / 1000 for name, peer in peers.items()},
+        "seconds",
+    )
     trips = HistogramMetricFamily(
         f"{_PREFIX}_peer_round_trip_seconds",
         "To the peer and back, as heartbeats tell.",

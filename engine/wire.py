@@ -5,7 +5,9 @@ Rules that hold here:
   `engine.codec`).
 - The first byte of a plaintext tells what it is: `[` begins a packet, 0x01 a part of one, 0x02 a sounding (a challenge
   of 8 bytes, then zeros), 0x03 its echo (the challenge), 0x04 the question with whom the cluster began (as a sounding,
-  of FOUNDERS_BYTES), 0x05 its answer (the challenge, then the names, sorted, a newline between them).
+  of FOUNDERS_BYTES), 0x05 its answer (the challenge, then the names, sorted, a newline between them), 0x06 the question
+  what a site's wall clock says (as a sounding, of CLOCK_BYTES), 0x07 its answer (the challenge, then milliseconds since
+  1970 in 8 bytes).
 - Datagrams are at most as long as the node says for the peer, whatever a packet holds: a message that is longer goes in
   parts (W4, `engine.parts`).
 """
@@ -18,6 +20,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.codec import decode_packet, encode_packet
+from engine.core.entry import AT_MS_MAX
 from engine.core.ids import SITE_NAME, SITE_NAME_MAX, SITES_MAX, SiteId
 from engine.core.messages import Packet
 from engine.datagram import SEAL_BYTES, Reason, Rejected
@@ -30,9 +33,16 @@ _SOUNDING: Final = b"\x02"
 _ECHO: Final = b"\x03"
 _ASK_FOUNDERS: Final = b"\x04"
 _FOUNDERS: Final = b"\x05"
+_ASK_CLOCK: Final = b"\x06"
+_CLOCK: Final = b"\x07"
 
 FOUNDERS_BYTES: Final = 1 + CHALLENGE_BYTES + SITES_MAX * (SITE_NAME_MAX + 1)
 """The plaintext of the question is as long as an answer may be: who plays it again gets no more than he sends (W3)."""
+
+
+_WALL_MS_BYTES: Final = 8
+CLOCK_BYTES: Final = 1 + CHALLENGE_BYTES + _WALL_MS_BYTES
+"""The plaintext of the question, and of its answer (W3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +78,24 @@ class Founders:
     sites: tuple[SiteId, ...]
 
 
-Opened = Packet | Sounding | Echo | AskFounders | Founders
+@dataclass(frozen=True, slots=True)
+class AskClock:
+    """What does your wall clock say?"""
+
+    sender: SiteId
+    challenge: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WallClock:
+    """The answer: milliseconds since 1970."""
+
+    sender: SiteId
+    challenge: bytes
+    wall_ms: int
+
+
+Opened = Packet | Sounding | Echo | AskFounders | Founders | AskClock | WallClock
 
 
 class Wire:
@@ -119,6 +146,14 @@ class Wire:
     def tell_founders(self, to: SiteId, challenge: bytes, sites: Iterable[SiteId]) -> bytes:
         return self._seal.seal(to, _FOUNDERS + challenge + "\n".join(sorted(sites)).encode())
 
+    def ask_clock(self, to: SiteId, challenge: bytes) -> bytes:
+        return self._seal.seal(to, (_ASK_CLOCK + challenge).ljust(CLOCK_BYTES, b"\0"))
+
+    def tell_clock(self, to: SiteId, challenge: bytes, wall_ms: int) -> bytes:
+        """A clock that says another century than this is told as the nearest time that can be."""
+        wall_ms = min(max(wall_ms, 0), AT_MS_MAX)
+        return self._seal.seal(to, _CLOCK + challenge + wall_ms.to_bytes(_WALL_MS_BYTES, "big"))
+
     def open(self, datagram: bytes) -> Opened | None:
         """What is in a datagram, or the packet that it completes; None for a part that completes none.
 
@@ -142,6 +177,12 @@ class Wire:
                 return Founders(sender, challenge, sites)
             case b"\x04" | b"\x05":
                 raise Rejected(Reason.FOUNDERS)
+            case b"\x06" if len(plaintext) == CLOCK_BYTES and not rest.strip(b"\0"):
+                return AskClock(sender, challenge)
+            case b"\x07" if len(plaintext) == CLOCK_BYTES and (wall_ms := int.from_bytes(rest, "big")) <= AT_MS_MAX:
+                return WallClock(sender, challenge, wall_ms)
+            case b"\x06" | b"\x07":
+                raise Rejected(Reason.CLOCK)
             case _:
                 return decode_packet(sender, plaintext)
 

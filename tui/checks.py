@@ -242,8 +242,18 @@ def of_engine(status: Status, cluster: Cluster, version: str) -> Iterator[Findin
         yield warn(f"{site} log", f"{status.counters.log_lines_lost} lines could not be written: is its disk full?")
     for name, peer in status.peers.items():
         yield _of_peer(site, SiteId(name), status)
+        if peer.up and abs(peer.clock_ms or 0) > CLOCK_OFF_MS_MAX:
+            yield warn(f"{site} to {name}", _clocks_differ(site, name, peer.clock_ms or 0))
         if peer.up and (peer.rtt_ms or 0) > ROUND_TRIP_MS_SLOW:
             yield warn(f"{site} to {name}", f"a round trip takes {peer.rtt_ms} ms: events wait for a majority of such")
+
+
+def _clocks_differ(site: str, name: str, ahead_ms: int) -> str:
+    how = "ahead of" if ahead_ms > 0 else "behind"
+    return (
+        f"the clock of {name} is {abs(ahead_ms) / 1000:,.1f} s {how} that of {site}: times of tweets differ by as much"
+        " (their order never does). Have a time service run on both machines"
+    )
 
 
 def _of_peer(site: str, name: SiteId, status: Status) -> Finding:

@@ -34,6 +34,8 @@ class Peer(Shape):
     datagram_bytes: int
     key: str | None
     """A `WhichKey`: under which the latest datagram of it opened."""
+    clock_ms: ForScreens[int | None]
+    """How far its wall clock is ahead of this site's, at least; below 0: behind it."""
 
 
 class PerEvent(Shape):

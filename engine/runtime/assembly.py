@@ -21,6 +21,7 @@ from engine.core.settings import Settings
 from engine.core.storage import Storage
 from engine.datagram import DatagramSizes
 from engine.runtime.clock import Clock
+from engine.runtime.clocks import Clocks
 from engine.runtime.counters import NodeCounts
 from engine.runtime.faults import FaultLayer
 from engine.runtime.inbox import Inbox
@@ -85,6 +86,7 @@ async def assemble(site: Site, udp: UdpSocket, inbox: Inbox, nursery: trio.Nurse
         site.store_files,
     )
     sizes = Sizes(site.datagram_sizes, roll.peers, partial(os.urandom, CHALLENGE_BYTES))
+    clocks = Clocks(partial(os.urandom, CHALLENGE_BYTES))
     keys_heard = KeysHeard(site.key_files, site.wire.opened_under, settings.timings.heartbeat)
     board = StatusBoard(
         facts=facts,
@@ -96,6 +98,7 @@ async def assemble(site: Site, udp: UdpSocket, inbox: Inbox, nursery: trio.Nurse
         udp=udp,
         peer_addresses=peer_addresses,
         sizes=sizes,
+        clocks=clocks,
         keys_heard=keys_heard,
         fault_layer=faults,
     )
@@ -104,6 +107,7 @@ async def assemble(site: Site, udp: UdpSocket, inbox: Inbox, nursery: trio.Nurse
         replica=replica,
         wire=site.wire,
         sizes=sizes,
+        clocks=clocks,
         keys_heard=keys_heard,
         udp=udp,
         peer_addresses=peer_addresses,
@@ -134,6 +138,7 @@ async def assemble(site: Site, udp: UdpSocket, inbox: Inbox, nursery: trio.Nurse
         udp=udp,
         peer_addresses=peer_addresses,
         sizes=sizes,
+        clocks=clocks,
         links=links,
         pending=PendingCalls(settings, replica, queries, clock),
         queries=queries,

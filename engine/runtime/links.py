@@ -24,6 +24,7 @@ from engine.core.replica import Replica
 from engine.core.turn import Leave
 from engine.datagram import Reason, Rejected, TooLong
 from engine.runtime.clock import Clock
+from engine.runtime.clocks import Clocks
 from engine.runtime.counters import NodeCounts
 from engine.runtime.fault_rules import UNTOUCHED, Fate, unsent
 from engine.runtime.faults import FaultLayer, Transit
@@ -35,7 +36,7 @@ from engine.runtime.trace import Trace
 from engine.runtime.udp import Datagram, UdpSocket
 from engine.seal import HEADER_BYTES, OpenedUnder
 from engine.senders import PerSender
-from engine.wire import AskFounders, Echo, Founders, Opened, Sounding
+from engine.wire import AskClock, AskFounders, Echo, Founders, Opened, Sounding, WallClock
 
 ECHOES_PER_PASS: Final = 16
 """So many questions about lengths of one peer are answered in one pass; a round of them has fewer."""
@@ -49,6 +50,10 @@ class Sealer(Protocol):
     def sound(self, to: SiteId, challenge: bytes, datagram_bytes: int) -> bytes: ...
 
     def echo(self, to: SiteId, challenge: bytes) -> bytes: ...
+
+    def ask_clock(self, to: SiteId, challenge: bytes) -> bytes: ...
+
+    def tell_clock(self, to: SiteId, challenge: bytes, wall_ms: int) -> bytes: ...
 
     def tell_founders(self, to: SiteId, challenge: bytes, sites: Iterable[SiteId]) -> bytes: ...
 
@@ -77,6 +82,7 @@ class Links:
         replica: Replica,
         wire: Sealer,
         sizes: Sizes,
+        clocks: Clocks,
         keys_heard: KeysHeard,
         udp: UdpSocket,
         peer_addresses: PeerAddresses,
@@ -90,6 +96,7 @@ class Links:
         self._replica = replica
         self._wire = wire
         self._sizes = sizes
+        self._clocks = clocks
         self._keys_heard = keys_heard
         self._udp = udp
         self._peer_addresses = peer_addresses
@@ -100,6 +107,8 @@ class Links:
         self._clock = clock
         self._echoes: dict[SiteId, list[bytes]] = {}
         self._asked_founders: list[tuple[AskFounders, Address]] = []
+        self._asked_clock: dict[SiteId, bytes] = {}
+        """The newest question of each."""
         faults.lost = self._lost
 
     def take(self, now: Tick, datagram: Datagram) -> list[Arrival]:
@@ -126,6 +135,10 @@ class Links:
                     self._asked_founders.append((opened, datagram.source))
             case Founders():
                 pass  # this site asked before it had a store, and has one
+            case AskClock(sender, challenge):
+                self._asked_clock[sender] = challenge
+            case WallClock(sender, challenge, wall_ms):
+                self._clocks.answered(now, sender, challenge, wall_ms, self._clock.wall_ms_of(now))
             case None:
                 self._count_given_up()
         return []
@@ -194,8 +207,8 @@ class Links:
             self._trace.message(at_ms, Direction.OUT, leave.to, message, fate)
 
     def answer_bare(self) -> None:
-        """Answers those who asked how long datagrams may be (W4), and with whom the cluster began (M1): of one that has
-        not begun, nobody knows whether its sites agree on that."""
+        """Answers those who asked how long datagrams may be (W4), what this site's clock says, and with whom the
+        cluster began (M1): of one that has not begun, nobody knows whether its sites agree on that."""
         if self._asked_founders and (self._replica.prefix > 0 or self._replica.view(0).voting):
             for asked, source in self._asked_founders:
                 self._udp.send(self._wire.tell_founders(asked.sender, asked.challenge, self._founders), source)
@@ -204,9 +217,14 @@ class Links:
             for challenge in challenges:
                 self._send_bare(peer, self._wire.echo(peer, challenge))
         self._echoes.clear()
+        for peer, challenge in self._asked_clock.items():
+            self._send_bare(peer, self._wire.tell_clock(peer, challenge, self._clock.wall_ms()))
+        self._asked_clock.clear()
 
-    def ask_sizes(self, now: Tick) -> None:
-        """Asks the peers that are due how long datagrams may be (W4)."""
+    def ask_bare(self, now: Tick) -> None:
+        """Asks the peers that are due how long datagrams may be (W4), and what their clocks say."""
+        for peer, challenge in self._clocks.due(now):
+            self._send_bare(peer, self._wire.ask_clock(peer, challenge))
         for question in self._sizes.due(now):
             self._send_bare(question.peer, self._wire.sound(question.peer, question.challenge, question.bytes))
 

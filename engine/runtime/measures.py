@@ -15,7 +15,10 @@ from functools import partial
 from typing import Final
 
 from engine.contract import metrics
-from engine.core.ids import SiteId
+from engine.core.effects import SawOutcome
+from engine.core.ids import SiteId, Tick
+from engine.core.messages import Heartbeat, Packet
+from engine.core.storage import EventState
 
 LATENCY_BOUNDS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Of what is told in whole milliseconds, as the protocol has time."""
@@ -48,3 +51,12 @@ class Measures:
         default_factory=lambda: defaultdict(partial(Histogram, LATENCY_BOUNDS_S))
     )
     elections: Counter[str] = field(default_factory=Counter)
+
+    def came(self, now: Tick, packet: Packet) -> None:
+        for message in packet.messages:
+            if isinstance(message, Heartbeat) and (rtt_ms := message.round_trip(now)) is not None:
+                self.round_trips[packet.sender].observe(rtt_ms / 1000)
+
+    def settled(self, saw: SawOutcome) -> None:
+        if saw.outcome is EventState.CREATED and saw.took_ms is not None:
+            self.created.observe(saw.took_ms / 1000, saw.count)

@@ -43,14 +43,14 @@ from engine.core.effects import (
 )
 from engine.core.explained import describe
 from engine.core.ids import NEVER, Slot, Tick
-from engine.core.messages import Heartbeat
 from engine.core.replica import Replica
 from engine.core.settings import CHOSEN_WAITS_MAX
-from engine.core.storage import EventState, Storage, StoreError, Write, WriteBlock
+from engine.core.storage import Storage, StoreError, Write, WriteBlock
 from engine.core.turn import Commit, End, Leave, Tell, Turn
 from engine.core.views import ElectionPhase
 from engine.runtime.changed import slots_changed
 from engine.runtime.clock import Clock
+from engine.runtime.clocks import Clocks
 from engine.runtime.counters import NodeCounts
 from engine.runtime.ending import Ending, EndStatus, store_ending
 from engine.runtime.fault_calls import FaultCalls
@@ -97,6 +97,7 @@ class NodeParts:
     udp: UdpSocket
     peer_addresses: PeerAddresses
     sizes: Sizes
+    clocks: Clocks
     links: Links
     pending: PendingCalls
     queries: Queries
@@ -224,6 +225,7 @@ class Node:
             parts.subscriptions.deadline(),
             parts.peer_addresses.deadline(),
             parts.sizes.deadline(),
+            parts.clocks.deadline(),
             self._scrub_at,
         )
         return min([time for time in times if time is not None])
@@ -231,7 +233,7 @@ class Node:
     def _do_chores(self, now: Tick) -> None:
         parts = self._parts
         parts.pending.tick(now)
-        parts.links.ask_sizes(now)
+        parts.links.ask_bare(now)
         for peer in parts.peer_addresses.to_resolve(now):
             parts.following.resolve(peer)
         self._scrub(now)
@@ -240,9 +242,7 @@ class Node:
     def _receive(self, now: Tick, arrival: Arrival) -> None:
         effects = self._replica.receive(now, arrival.packet)
         peer = arrival.packet.sender
-        for message in arrival.packet.messages:
-            if isinstance(message, Heartbeat) and (rtt_ms := message.round_trip(now)) is not None:
-                self._parts.counts.measures.round_trips[peer].observe(rtt_ms / 1000)
+        self._parts.counts.measures.came(now, arrival.packet)
         if any(isinstance(saw, SawProof) for saw in effects.observations):
             before = self._parts.peer_addresses.of(peer)
             self._parts.peer_addresses.prove(peer, arrival.source)
@@ -317,8 +317,7 @@ class Node:
                 parts.pending.numbered(saw)
             case SawOutcome():
                 parts.counts.events[saw.outcome.value] += saw.count
-                if saw.outcome is EventState.CREATED and saw.took_ms is not None:
-                    parts.counts.measures.created.observe(saw.took_ms / 1000, saw.count)
+                parts.counts.measures.settled(saw)
                 winner = parts.queries.entry_at(saw.slot) if saw.to_kind is not None else None
                 outcome = outcome_of(saw, winner)
                 parts.pending.outcome(saw, outcome)
@@ -329,10 +328,12 @@ class Node:
                 if up:
                     parts.peer_addresses.heard(peer)
                     parts.sizes.heard(parts.clock.now(), peer)
+                    parts.clocks.heard(parts.clock.now(), peer)
                     _log.info("%s is heard", peer)
                 else:
                     parts.peer_addresses.lost(peer)
                     parts.sizes.lost(peer)
+                    parts.clocks.lost(peer)
                     _log.info("%s is not heard any more", peer)
             case SawStanding(voting, why):
                 _log.info("this site %s: %s", "votes" if voting else "does not vote", why)

@@ -16,6 +16,7 @@ from engine.core.replica import Replica
 from engine.core.settings import Settings
 from engine.core.views import ElectionPhase, PeerView
 from engine.runtime.clock import Clock
+from engine.runtime.clocks import Clocks
 from engine.runtime.counters import NodeCounts, counters_shape
 from engine.runtime.faults import FaultLayer
 from engine.runtime.keys_heard import KeysHeard
@@ -55,6 +56,7 @@ class StatusBoard:
         udp: UdpSocket,
         peer_addresses: PeerAddresses,
         sizes: Sizes,
+        clocks: Clocks,
         keys_heard: KeysHeard,
         fault_layer: FaultLayer,
     ) -> None:
@@ -67,6 +69,7 @@ class StatusBoard:
         self._udp = udp
         self._peer_addresses = peer_addresses
         self._sizes = sizes
+        self._clocks = clocks
         self._keys_heard = keys_heard
         self._fault_layer = fault_layer
 
@@ -132,6 +135,7 @@ class StatusBoard:
             address=self._peer_addresses.shown(peer.site),
             datagram_bytes=self._sizes.of(peer.site),
             key=self._keys_heard.of(peer.site),
+            clock_ms=self._clocks.ahead_ms(peer.site),
         )
 
 

@@ -17,7 +17,7 @@ import pytest
 from engine.core.ids import SiteId
 from engine.core.messages import Packet
 from engine.datagram import Rejected
-from engine.wire import AskFounders, Echo, Founders, Sounding, Wire
+from engine.wire import AskClock, AskFounders, Echo, Founders, Sounding, WallClock, Wire
 from tests.engine.vectors.file import made, text_of
 from tests.engine.vectors.said import named
 from tests.stranger.acceptor import Acceptor, Broken
@@ -59,8 +59,8 @@ def test_the_code_takes_what_is_in_the_file() -> None:
             case Packet(sender, _, _, _, messages):
                 assert sender == vector["from"]
                 assert named(messages) == vector["says"]
-            case Sounding(sender, challenge) | Echo(sender, challenge) | AskFounders(sender, challenge):
-                assert (sender, challenge.hex()) == (vector["from"], vector["challenge"])
+            case Sounding() | Echo() | AskFounders() | AskClock() | WallClock():
+                assert (opened.sender, opened.challenge.hex()) == (vector["from"], vector["challenge"])
             case Founders(sender, challenge, sites):
                 assert (sender, challenge.hex()) == (vector["from"], vector["challenge"])
                 assert list(sites) == VECTORS["cluster"]["sites"]

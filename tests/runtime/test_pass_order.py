@@ -84,7 +84,7 @@ class RecordedWire:
         self._recorder = recorder
         self._real = real
         self.open, self.sound, self.echo = real.open, real.sound, real.echo
-        self.tell_founders = real.tell_founders
+        self.tell_founders, self.ask_clock, self.tell_clock = real.tell_founders, real.ask_clock, real.tell_clock
 
     @property
     def given_up(self) -> int:

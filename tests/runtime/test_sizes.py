@@ -216,6 +216,7 @@ class Narrow:
     def __init__(self, real: Wire, limit: int, sent: list[int]) -> None:
         self._real, self._limit, self._sent = real, limit, sent
         self.sound, self.echo, self.tell_founders = real.sound, real.echo, real.tell_founders
+        self.ask_clock, self.tell_clock = real.ask_clock, real.tell_clock
 
     @property
     def given_up(self) -> int:

@@ -79,6 +79,7 @@ class FakePicture:
             address=None,
             datagram_bytes=1_452,
             key="first",
+            clock_ms=None,
         )
         self.counters = 0
         self.made: list[str] = []

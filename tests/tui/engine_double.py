@@ -224,7 +224,7 @@ class EngineDouble:
     def status(self) -> Json:
         up = {"up": True, "rtt_ms": 3, "chosen_through": self.prefix(), "heard_s": 0.1, "voting": True}
         peers = {
-            site: up | {"address": f"127.0.0.1:{7000 + number}", "datagram_bytes": 1_452, "key": "first"}
+            site: up | {"address": f"127.0.0.1:{7000 + number}", "datagram_bytes": 1_452, "clock_ms": 0, "key": "first"}
             for number, site in enumerate(self.sites, 1)
             if site != self.site
         }

@@ -186,11 +186,12 @@ def test_a_peer_that_is_silent_or_far_is_told(cluster: Cluster, tmp_path: Path) 
     status["since"] = "2999-01-01T00:00:00.000Z"
     status["peers"]["bob"] |= {"up": False, "heard_s": None}
     status["peers"]["carol"] |= {"up": False, "heard_s": 63.2}
-    status["peers"]["dave"] |= {"rtt_ms": 900}
+    status["peers"]["dave"] |= {"rtt_ms": 900, "clock_ms": -4_200}
     told = said(checks.of_engine(read(Status, status), cluster, "0.1.0"), Level.WARN)
     assert "bob was never heard: does its engine run, is it at 127.0.0.1:7002" in told
     assert "carol was not heard for 63 s" in told
     assert "a round trip takes 900 ms" in told
+    assert "the clock of dave is 4.2 s behind that of alice" in told
 
 
 def check(folder: Path, *words: str) -> tuple[int, list[Any]]:

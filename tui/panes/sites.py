@@ -76,7 +76,7 @@ class SitesPane(Page):
         for site in status.sites:
             peer = status.peers.get(site)
             if site == status.site or peer is None:
-                peer = Peer(True, None, status.chosen_through, None, status.voting, status.udp, 0, None)
+                peer = Peer(True, None, status.chosen_through, None, status.voting, status.udp, 0, None, None)
             lines += self._site(site, peer, columns, site == status.site)
         return lines
 

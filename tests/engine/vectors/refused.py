@@ -100,6 +100,8 @@ OPENED_AND_REFUSED: Final[Sequence[tuple[str, Reason, bytes]]] = (
     ("a question about the founders that is too short", Reason.FOUNDERS, b"\x04" + CHALLENGE + bytes(99)),
     ("founders that are not sorted", Reason.FOUNDERS, b"\x05" + CHALLENGE + b"bob\nalice"),
     ("founders of which one has no name", Reason.FOUNDERS, b"\x05" + CHALLENGE + b"alice\nBob"),
+    ("a question about a clock that is too short", Reason.CLOCK, b"\x06" + CHALLENGE + bytes(7)),
+    ("a clock beyond the calendar", Reason.CLOCK, b"\x07" + CHALLENGE + bytes.fromhex("0000e677d21fdc00")),
     ("an echo that is too long", Reason.SOUNDING, b"\x03" + CHALLENGE + b"\0"),
 )
 """They open; what is in them is refused."""

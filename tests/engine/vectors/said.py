@@ -240,6 +240,7 @@ DATAGRAMS: Final[Sequence[tuple[str, SiteId, SiteId, tuple[Message, ...]]]] = (
 LONG: Final = accept(ballot(5, ALICE), 20, *[CAFE] * 6)
 PART_BYTES: Final = 300
 CHALLENGE: Final = bytes(range(0x10, 0x18))
+CLOCK_MS: Final = 1_795_854_600_000
 
 
 @dataclass
@@ -295,5 +296,7 @@ def datagrams() -> Iterator[dict[str, Json]]:
             (b"\x04" + CHALLENGE).ljust(FOUNDERS_BYTES, b"\0"),
         ),
         ("with these", ALICE, BOB, b"\x05" + CHALLENGE + b"alice\nbob\ncarol"),
+        ("what does your clock say?", ALICE, BOB, b"\x06" + CHALLENGE + bytes(8)),
+        ("half past eight", BOB, ALICE, b"\x07" + CHALLENGE + CLOCK_MS.to_bytes(8, "big")),
     ):
         yield sayings.datagram(what, sender, to, plaintext) | {"challenge": CHALLENGE.hex()}
