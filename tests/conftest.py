@@ -14,6 +14,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -58,6 +59,11 @@ def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_limit_s, reverse=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what is loaded stays: looking through it for garbage again and again took a twentieth of the run
 
 
 def _limit_s(item: pytest.Item) -> float:
