@@ -350,13 +350,13 @@ LONG: Final = (
         "runs",
         "p and q each propose two events together at slots 1 and 2, with 1.p and 1.q",
         (_together(P, 1), _together(Q, 1)),
-        Searched(states=503_807, steps=4_962_927, depth=27),
+        Searched(states=395_443, steps=3_784_861, depth=26),
     ),
     SmallCluster(
         "runs in pages",
         "the same, and a promise holds one entry",
         (_together(P, 1), _together(Q, 1)),
-        Searched(states=551_335, steps=6_014_751, depth=28),
+        Searched(states=522_202, steps=5_601_921, depth=28),
         page_bytes=1,
     ),
 )
