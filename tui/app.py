@@ -137,6 +137,7 @@ class LoggosApp(Shell):
             if screen.is_mounted:
                 screen.composer.keep()
                 screen.submissions.keep()
+                screen.timeline.keep()
         self.exit(status)
 
     # The palette.

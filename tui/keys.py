@@ -69,6 +69,8 @@ LOOK: Final = (
     Key("slash", "/", "search", "search", "search the log or timeline; filter the trace"),
     Key("n", "n", "next_match", "match above", "the next match of the search, above; around both ends"),
     Key("N", "N", "match_below", "match below", "the next match of the search, below"),
+    Key("U", "U", "first_unread", "first new", "the first tweet that is new to you; end says that all are read"),
+    Key("t", "t", "times", "times", "in the timeline: times of day, or how long ago"),
     Key("H", "H", "next_hole", "next hole", "the next hole of the log"),
     Key("g", "g", "go_to", "go to slot", "go to a slot by its number"),
     Key("space", "space", "pause", "pause", "stop following, or follow again"),
@@ -81,7 +83,14 @@ ACT: Final = (
     Key("f", "f", "fill", "fill", "settle this hole now: shows what would be done, and again starts it"),
     Key("F", "F", "fill_all", "fill all", "settle all holes now, in the same way"),
     Key("v", "v", "confirm", "confirm", "have a majority confirm that the timeline lacks nothing"),
-    Key("y", "y", "copy", "copy", "copy the row, or a pane without rows, to the clipboard (OSC 52)"),
+    Key(
+        "y",
+        "y",
+        "copy",
+        "copy",
+        "copy the tweet's text, or else the row, or a pane without rows, to the clipboard (OSC 52)",
+    ),
+    Key("Y", "Y", "copy_line", "copy line", "copy the whole line: of a tweet its slot, time and author, too"),
     Key("m", "m", "app.mouse", "mouse", "mouse off or on, for the terminal's own selection"),
 )
 LEAVE: Final = (
@@ -181,7 +190,7 @@ OF_ENGINE: Final = {
 OF_LOG: Final = {"go_to", "search"}
 """Actions that nothing comes of while no slot is known: the log is empty, or no engine was there to read it from."""
 
-OF_SELECTED: Final = {"inspect", "read", "copy"}
+OF_SELECTED: Final = {"inspect", "read", "copy", "copy_line"}
 """Actions that nothing comes of in a pane of rows where no row is."""
 
 OF_HOLES: Final = {"fill_all", "next_hole"}

@@ -27,6 +27,7 @@ class Role(StrEnum):
     ALARM = "alarm"
     CURSOR = "cursor"
     HIT = "hit"
+    NAMED = "named"
 
 
 class Part(NamedTuple):

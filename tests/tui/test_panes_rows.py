@@ -409,7 +409,7 @@ async def test_the_selected_row_is_copied_inert(tmp_path: Path) -> None:
         engine.special[1] = log_line(1, text="\u202egnirts")
         async with screen_of(engine) as pilot:
             await pilot.until_shown("u202e")
-            await pilot.press("y")
+            await pilot.press("Y")
             await pilot.until(lambda: pilot.app.clipboard == "#1 12:00  bob    \\u202egnirts", "never copied")
 
 

@@ -84,6 +84,10 @@ class ScrolledRows(SteadyScroll, can_focus=True, inherit_bindings=False):
         """The lines of a row; None if it is not loaded."""
         raise NotImplementedError
 
+    def lines_above(self, index: int) -> int:  # noqa: ARG002
+        """How many of a row's lines stand above it and are not selected with it."""
+        return 0
+
     def row_key(self, index: int) -> Hashable:
         """What stays with a row when others come before it."""
         return index
@@ -147,7 +151,8 @@ class ScrolledRows(SteadyScroll, can_focus=True, inherit_bindings=False):
         if line >= total:
             return Strip.blank(width, self.rich_style)
         index, part = self.at(line)
-        selected = index == cursor
+        above = self.lines_above(index)
+        selected = index == cursor and part >= above
         key = (self.row_key(index), part, selected)
         kept = self._strips.get(key)
         if kept is not None:
@@ -158,7 +163,7 @@ class ScrolledRows(SteadyScroll, can_focus=True, inherit_bindings=False):
                 self._asked = True
                 self.call_next(self._load_view)
             return strip(row("  ", ("…", Role.DIM)), width, self.style_of)
-        mark = "> " if selected and part == 0 else "  "
+        mark = "> " if selected and part == above else "  "
         shown = lines[part] if self.marked is None else marked(lines[part], self.marked)
         painted = strip(row(mark, *shown), width, self._selected_style if selected else self.style_of)
         self._strips[key] = painted
@@ -206,11 +211,10 @@ class ScrolledRows(SteadyScroll, can_focus=True, inherit_bindings=False):
         if self.cursor < self.rows_count():
             self.refresh_lines(*self._extent(self.cursor))
 
-    def mark(self, words: str) -> None:
-        """Marks these words wherever they stand; nothing where there are none."""
-        wanted = re.compile(re.escape(words), re.IGNORECASE) if words else None
-        if wanted != self.marked:
-            self.marked = wanted
+    def mark(self, words: re.Pattern[str] | None) -> None:
+        """Marks these words wherever they stand, and no others."""
+        if words != self.marked:
+            self.marked = words
             self._strips.clear()
             self.refresh()
 

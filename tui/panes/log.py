@@ -65,6 +65,11 @@ class LogPane(Lines):
     def slot(self) -> int | None:
         return self.cursor + 1 if self.rows_count() else None
 
+    def text(self) -> str | None:
+        """Of the selected slot, if it holds a tweet."""
+        line = self.model.log.line(self.cursor + 1)
+        return line.text if line is not None and line.kind == Kind.TWEET else None
+
     def _log_row(self, line: LogLine, width: int) -> Row:
         narrow = width < 100
         names = max(map(len, self.model.sites))

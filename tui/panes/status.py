@@ -83,6 +83,8 @@ class StatusBar(Painted):
             found.append(Segment(1, (row((f" FAULTS {status.faults} ", Role.ALARM)),)))
         found += [Segment(1, forms) for trouble, forms in _ALARMS.items() if trouble in there]
         found.append(_leading(status))
+        if unread := self.model.reading.unread:
+            found.append(Segment(5, (row((f"{unread:,} new", Role.NOTE)), row((f"+{unread:,}", Role.NOTE)))))
         found.append(Segment(5, (row(("next ", Role.DIM), f"{status.next:,}"), ())))
         if status.holes:
             found.append(Segment(2, (row((f"holes {len(status.holes)}", Role.BAD)),)))

@@ -2,51 +2,33 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Hashable, Sequence
-from itertools import accumulate
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, Final
 
-from engine.contract.answers import TimelineLine, Waiting
+from textual.timer import Timer
+
 from engine.contract.errors import RequestFailed
 from tui.counted import plural
 from tui.panes.lines import Lines
-from tui.rows import BLANK, Role, Row, fitted, row, wrapped
+from tui.panes.tweet_layout import TweetLayout
+from tui.panes.tweets import NAME_MAX, NAME_NARROW, Columns, waiting_lines
+from tui.rows import BLANK, Role, Row, row, wrapped
 from tui.site.doubts import Doubt
 from tui.site.linearizable_read import STALE, title_words
 from tui.site.model import Change, SiteModel
 from tui.site.timeline_window import TimelineWindow
-from tui.times import day_or_clock
+from tui.times import day_unless_today
 
-NAME_MAX: Final = 16
-NAME_NARROW: Final = 8
-ROOMY: Final = 60
-"""From this width on, the lines of a tweet stand below each other; in less they begin below the date."""
-HEIGHTS_MAX: Final = 4_096
-
-
-class Columns(NamedTuple):
-    """What decides how many lines a tweet takes, in cells."""
-
-    width: int
-    slot: int
-    name: int
-
-
-class After(NamedTuple):
-    """A row below all tweets; it is called `name` for as long as it is there, whatever else changes of it."""
-
-    key: Hashable
-    name: str
-    slot: int | None
-    lines: Sequence[Row]
+AGES_EVERY_S: Final = 30.0
+"""How often ages are told anew."""
+KEPT_AFTER_S: Final = 1.0
+"""How far was read is kept this long after it changed: a screen may be killed."""
 
 
 class TimelinePane(Lines):
     """Tweets, each wrapped over as many lines as it needs. Rows that are not loaded count as one line.
 
-    Below them stand what the timeline waits for, and this site's tweets that are not settled: those have a slot above
-    it, or none that is known.
+    Below them stand what the timeline waits for, and this site's tweets that are not settled.
 
     A screen may be painted in a new width before this pane is told of it. Until then rows are painted in the columns in
     which they were measured, so that every line that was counted is there.
@@ -58,19 +40,23 @@ class TimelinePane(Lines):
         super().__init__(model, id="timeline")
         self._in_doubt = in_doubt
         self._doubts: Sequence[Doubt] = ()
-        self._after: tuple[After, ...] = ()
-        self._after_ends: list[int] = []  # line counts up to and with each of them
-        self._heights: list[int] = []  # line counts up to and with each held line
-        self._height_of: dict[int, int] = {}  # by slot, in these columns
-        self._columns = Columns(1, 1, 1)
+        self._layout = TweetLayout(model.site)
+        self._ages: Timer | None = None
+        self._looked_at = False
+        self._begins = False
+        """Somebody looks again, and what is new is not told yet."""
+        self._knows_newest = False
+        self._reads_all = False
+        """End was pressed, and the newest tweets are still to be read."""
         self._reading = False
         self._stale = True
         self._wanted: int | None = None
         self._wanted_slot: int | None = None
-
-    @property
-    def _window_rows(self) -> int:
-        return len(self.model.timeline.lines)
+        self._wanted_after = False
+        """It is the tweet after that slot that is wanted."""
+        self._counting = False
+        self._keeper: Timer | None = None
+        self._told_unread = 0
 
     def title(self) -> str:
         window = self.model.timeline
@@ -82,8 +68,11 @@ class TimelinePane(Lines):
         counted = f"{window.shown:,} shown" + (f", {window.hidden:,} hidden by blocks" if window.hidden else "")
         certain, short = title_words(self.model.read_state, self.model.status, self.model.may_lack_newest)
         paused = "" if self.following else "paused"
+        top = window.line(self.at(self.scroll_offset.y)[0])
+        seen = "" if top is None else day_unless_today(top.at)
         name, hidden = "1 Timeline", f"{window.hidden:,} hidden" if window.hidden else ""
         forms = (
+            (name, counted, seen, certain, paused),
             (name, counted, certain, paused),
             (name, hidden, certain, paused),
             (name, hidden, short, paused),
@@ -95,7 +84,7 @@ class TimelinePane(Lines):
     def empty(self) -> Sequence[Row]:
         window = self.model.timeline
         if window.waiting is not None:
-            return [BLANK, *self._waiting_lines(window.waiting)]
+            return [BLANK, *waiting_lines(window.waiting, self._layout.columns.width)]
         if window.hidden:
             said = row(f"Nothing to read: {plural(window.hidden, 'tweet')} by sites that block this one.")
             return [BLANK, *wrapped(said, self.rows_width)]
@@ -113,24 +102,34 @@ class TimelinePane(Lines):
     # Rows: the timeline, and what stands below it.
 
     def rows_count(self) -> int:
-        return self.model.timeline.shown + len(self._after)
+        return self._layout.rows_count
 
     def row_key(self, index: int) -> Hashable:
-        after = self._below(index)
+        after = self._layout.after(index)
         if after is not None:
             return after.key
         line = self.model.timeline.line(index)
         return ("row", index) if line is None else line.slot
 
     def row_lines(self, index: int, width: int) -> Sequence[Row] | None:  # noqa: ARG002
-        after = self._below(index)
+        after = self._layout.after(index)
         if after is not None:
             return after.lines
-        line = self.model.timeline.line(index)
-        return None if line is None else self._tweet(line)
+        return None if self.model.timeline.line(index) is None else self._layout.rows(index)
+
+    def lines_above(self, index: int) -> int:
+        return self._layout.above(index).height
+
+    def selected(self) -> list[Row]:
+        return super().selected()[self.lines_above(self.cursor) :]
+
+    def text(self) -> str | None:
+        """Of the selected tweet."""
+        line = self.model.timeline.line(self.cursor)
+        return None if line is None else line.text
 
     def slot(self) -> int | None:
-        after = self._below(self.cursor)
+        after = self._layout.after(self.cursor)
         if after is not None:
             return after.slot
         line = self.model.timeline.line(self.cursor)
@@ -139,98 +138,27 @@ class TimelinePane(Lines):
         waiting = self.model.timeline.waiting
         return None if waiting is None else waiting.slot
 
-    def _below(self, index: int) -> After | None:
-        """The row there, if it stands below all tweets."""
-        after = index - self.model.timeline.shown
-        return self._after[after] if 0 <= after < len(self._after) else None
-
-    def _rows_after(self, window: TimelineWindow) -> tuple[After, ...]:
-        doubts = [doubt for doubt in self._doubts if doubt.slot is None or doubt.slot > window.prefix]
-        waits: list[After] = []
-        if window.waiting is not None and (window.shown or doubts):
-            waits.append(After("waiting", "", window.waiting.slot, self._waiting_lines(window.waiting)))
-        return (*waits, *(After(("doubt", doubt), doubt.text, doubt.slot, self._doubted(doubt)) for doubt in doubts))
-
     def _fitting_columns(self) -> Columns:
         width = self.rows_width
         name = min(max(map(len, self.model.sites)), NAME_MAX if width >= 90 else NAME_NARROW) + 1
         return Columns(width, len(str(self.model.timeline.prefix)) + 1, name)
 
-    def _tweet(self, line: TimelineLine) -> Sequence[Row]:
-        own = line.author == self.model.site
-        name = (line.author + ("*" if own else ""), Role.STRONG if own else Role.NOTE)
-        return self._said(f"#{line.slot}", day_or_clock(line.at), name, (line.text, Role.PLAIN))
-
-    def _doubted(self, doubt: Doubt) -> Sequence[Row]:
-        """Grey, and with a word in the place of the time: it is no part of the timeline yet."""
-        slot = "--" if doubt.slot is None else f"#{doubt.slot}"
-        return self._said(slot, doubt.word, (f"{self.model.site}*", Role.DIM), (doubt.text, Role.DIM))
-
-    def _said(self, slot: str, at: str, name: tuple[str, Role], text: tuple[str, Role]) -> Sequence[Row]:
-        width, slot_width, name_width = self._columns
-        author, role = name
-        head = row(
-            (slot.rjust(slot_width), Role.DIM), (f" {at:<6} ", Role.DIM), (fitted(author, name_width) + " ", role)
-        )
-        indent = sum(len(part.text) for part in head) if width >= ROOMY else slot_width + 1
-        return wrapped((*head, *row(text)), width, indent)
-
-    def _waiting_lines(self, waiting: Waiting) -> Sequence[Row]:
-        later = {0: "no later entry is", 1: "1 later entry is"}.get(
-            waiting.later, f"{waiting.later:,} later entries are"
-        )
-        said = row((f"waiting for slot {waiting.slot}: {later} learned, not shown yet", Role.WARN))
-        return wrapped(said, self._columns.width)[:2]
-
     # Where they lie.
 
     def lines_total(self) -> int:
-        return self._tweets_end() + (self._after_ends[-1] if self._after_ends else 0)
-
-    def _tweets_end(self) -> int:
-        """The first line below all tweets."""
-        return self.model.timeline.shown - self._window_rows + (self._heights[-1] if self._heights else 0)
+        return self._layout.lines_total()
 
     def y_of(self, index: int) -> int:
-        after = index - self.model.timeline.shown
-        if after >= 0:
-            return self._tweets_end() + (self._after_ends[min(after, len(self._after_ends)) - 1] if after else 0)
-        held = index - self.model.timeline.first_row
-        if held <= 0 or not self._heights:
-            return index
-        above = self._heights[min(held, self._window_rows) - 1]
-        return self.model.timeline.first_row + above + max(0, held - self._window_rows)
+        return self._layout.y_of(index)
 
     def at(self, y: int) -> tuple[int, int]:
-        window = self.model.timeline
-        below = y - self._tweets_end()
-        if below >= 0 and self._after:
-            after = min(bisect_right(self._after_ends, below), len(self._after) - 1)
-            return window.shown + after, below - (self._after_ends[after - 1] if after else 0)
-        line = y - window.first_row
-        if line < 0 or not self._heights:
-            return y, 0
-        if line >= self._heights[-1]:
-            return window.first_row + self._window_rows + line - self._heights[-1], 0
-        held = bisect_right(self._heights, line)
-        return window.first_row + held, line - (self._heights[held - 1] if held else 0)
+        return self._layout.at(y)
 
     def measure(self) -> None:
-        columns = self._fitting_columns()
-        if columns != self._columns or len(self._height_of) > HEIGHTS_MAX:
-            self._columns = columns
-            self._height_of.clear()
+        if self._layout.fit(self._fitting_columns()):
             self._strips.clear()
-        self._heights = list(accumulate(map(self._height, self.model.timeline.lines)))
-        self._after = self._rows_after(self.model.timeline)
-        self._after_ends = list(accumulate(len(each.lines) for each in self._after))
+        self._layout.lay(self.model.timeline, self.model.reading.since, self._doubts)
         super().measure()
-
-    def _height(self, line: TimelineLine) -> int:
-        height = self._height_of.get(line.slot)
-        if height is None:
-            height = self._height_of[line.slot] = len(self._tweet(line))
-        return height
 
     # What is read, and when.
 
@@ -249,11 +177,13 @@ class TimelinePane(Lines):
             self.show_title()
             if self.rows_count() == 0:
                 self.refresh()
-            elif self.display and self._fitting_columns() != self._columns:
+            elif self.display and self._fitting_columns() != self._layout.columns:
                 self.changed()
         if change & (Change.TIMELINE | Change.CONNECTION):
             self._stale = True
+            self._knows_newest = False
             self._read()
+            self._count()
 
     def load(self, first: int, last: int) -> None:
         window = self.model.timeline
@@ -273,8 +203,13 @@ class TimelinePane(Lines):
     def go_to_slot(self, slot: int) -> None:
         """Selects the last tweet at or below `slot`."""
         self.unfollow()
-        self._wanted_slot = slot
+        self._wanted_slot, self._wanted_after = slot, False
         self._read()
+
+    def go_behind_slot(self, slot: int) -> None:
+        """Selects the first tweet above `slot`."""
+        self.go_to_slot(slot)
+        self._wanted_after = True
 
     def _read(self) -> None:
         """Reads what is wanted, one thing after the other; a pane that is not seen reads nothing."""
@@ -297,11 +232,15 @@ class TimelinePane(Lines):
         if self._stale:
             self._stale = False
             window.tail(await self.model.read_timeline_tail(), jump=self.following)
+            self._knows_newest = not self._stale
         elif self._wanted_slot is not None:
             slot, self._wanted_slot = self._wanted_slot, None
+            after = 1 if self._wanted_after else 0
             await window.jump(slot, self.model.read_timeline)
+            await window.load(min((window.row_at(slot) or 0) + after, window.shown - 1), self.model.read_timeline)
             self._take(window, epoch)
-            self.go(window.row_at(slot) or 0)
+            row = window.row_at(slot)
+            self.go(0 if row is None else row + after)
             return
         elif self._wanted is not None:
             wanted, self._wanted = self._wanted, None
@@ -315,22 +254,25 @@ class TimelinePane(Lines):
             return
         before = self.model.timeline
         top, part = self.at(self.scroll_offset.y)
+        part -= self.lines_above(top)
         moved = [self._same_row(before, window, index) for index in (top, self.cursor)]
         unmoved = before.lines == window.lines and before.shown == window.shown and before.waiting == window.waiting
         self.model.timeline = window
-        if unmoved and self._after == self._rows_after(window):
+        self.model.reading.counted(window)
+        if unmoved and self._layout.is_followed_by(window, self._doubts):
             self.show_title()
-            return
-        self.cursor = moved[1]
-        self.changed()
-        if not self.following:
-            self._scroll(self.y_of(moved[0]) + part)
+        else:
+            self.cursor = moved[1]
+            self.changed()
+            if not self.following:
+                self._scroll(self.y_of(moved[0]) + self.lines_above(moved[0]) + part)
+        self._note_what_is_seen()
 
     def _same_row(self, before: TimelineWindow, after: TimelineWindow, index: int) -> int:
         """The row that holds afterwards what row `index` held before; the same number where that is not known."""
-        below = self._below(index)
+        below = self._layout.after(index)
         if below is not None:
-            names = [each.name for each in self._rows_after(after)]
+            names = [each.name for each in self._layout.rows_after(after, self._doubts)]
             if below.name in names:
                 return after.shown + names.index(below.name)
             there = None if below.slot is None else after.row_at(below.slot)
@@ -339,3 +281,104 @@ class TimelinePane(Lines):
         row = None if line is None else after.row_at(line.slot)
         found = None if row is None else after.line(row)
         return index if row is None or found != line else row
+
+    # What its reader has seen.
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.watch(self.app, "app_focus", self.look, init=False)
+
+    def on_show(self) -> None:
+        super().on_show()
+        self.look()
+
+    def on_hide(self) -> None:
+        self.look()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._note_what_is_seen()
+
+    def look(self) -> None:
+        """Whether somebody looks at it may have changed: it is shown or not, its terminal is used or another is."""
+        looked_at = self.display and self.is_attached and self.app.app_focus and self.screen in self.app.screen_stack
+        if looked_at != self._looked_at:
+            self._looked_at = self._begins = looked_at
+            if not looked_at:
+                self.model.reading.leaves()
+            else:
+                self._note_what_is_seen()
+
+    def keep(self) -> None:
+        """How far it was read, before the screen is left."""
+        if self._looked_at:
+            self.model.reading.leaves()
+        self.model.reading.keep()
+
+    def follow(self) -> None:
+        self._reads_all = True
+        super().follow()
+        self._note_what_is_seen()
+
+    def unfollow(self) -> None:
+        self._reads_all = False
+        super().unfollow()
+
+    def _note_what_is_seen(self) -> None:
+        """The rows in view are read, once they are there."""
+        window, reading = self.model.timeline, self.model.reading
+        since, read = reading.since, reading.read
+        if self._looked_at and self.rows_height > 0 and (self._knows_newest or not self._begins):
+            if self._begins:
+                self._begins = False
+                reading.looks()
+            if self._reads_all and window.at_end:
+                self._reads_all = False
+                reading.read_all(window)
+            top = self.scroll_offset.y
+            bottom = min(top + self.rows_height, self._layout.tweets_end()) - 1
+            if top <= bottom:
+                reading.saw(window, self.at(top)[0], self.at(bottom)[0])
+        if reading.since != since:
+            self.changed()
+        self._tell_unread()
+        if reading.read != read and self._keeper is None:
+            self._keeper = self.set_timer(KEPT_AFTER_S, self._keep)
+
+    def _keep(self) -> None:
+        self._keeper = None
+        self.model.reading.keep()
+
+    def _count(self) -> None:
+        """How many tweets there are is known where none is seen, too."""
+        if not self.display and self.is_attached and self.model.live and not self._counting:
+            self._counting = True
+            self.run_worker(self._count_all(), group="timeline")
+
+    async def _count_all(self) -> None:
+        try:
+            shown = (await self.model.read_timeline(1, None)).shown
+        except RequestFailed as failed:
+            self.model.complain(failed)
+            return
+        finally:
+            self._counting = False
+        self.model.reading.count(shown)
+        self._tell_unread()
+
+    def _tell_unread(self) -> None:
+        if self.model.reading.unread != self._told_unread:
+            self._told_unread = self.model.reading.unread
+            self.model.tell_read()
+
+    # How times are told.
+
+    def tell_ages(self) -> None:
+        """From now on, or no longer."""
+        if self._ages is None:
+            self._ages = self.set_interval(AGES_EVERY_S, self.changed)
+        else:
+            self._ages.stop()
+            self._ages = None
+        self._layout.is_relative = self._ages is not None
+        self.changed()

@@ -13,12 +13,12 @@ from contextlib import suppress
 from engine.contract.errors import RequestFailed, RequestRefused
 from tui.panes.faults import EXAMPLES, FaultsPane
 from tui.screens.partition import Partition, partition_dialog
-from tui.screens.searching import SearchScreen
+from tui.screens.reading import ReadingScreen
 from tui.site.cut import PARTITION, Reached, cut, cut_words, is_partition, mend, mended_words
 from tui.site.notices import always
 
 
-class FaultsScreen(SearchScreen):
+class FaultsScreen(ReadingScreen):
     def ask_rule(self, begun: str) -> None:
         """Lets a fault rule be typed."""
         hint = f"e.g. {'   '.join(EXAMPLES[:2])}"

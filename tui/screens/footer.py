@@ -42,14 +42,14 @@ def _of_pane(here: Here) -> list[Key]:
     if isinstance(here.pane, FaultsPane):
         return [*keys.FAULTS, *keys.named(*hop, "zoom", "next_pane", "outcomes", "help", "app.leave")]
     first = {
-        "timeline": ("compose", "inspect", "search", "pause", "zoom"),
+        "timeline": ("compose", "first_unread", "inspect", "search", "pause", "zoom"),
         "log": ("inspect", "fill", "fill_all", "search", "zoom"),
         "trace": ("inspect", "read", "search", "pause", "copy", "zoom"),
         "inspector": ("ask", "fill", "copy", "zoom", "back"),
     }.get(here.name, ("compose", "block", "unblock", "zoom"))
     more = {
-        "timeline": ("block", "unblock", "confirm", "go_to", "copy", "next_pane", "outcomes"),
-        "log": ("compose", "read", "next_hole", "go_to", "pause", "copy", "next_pane", "outcomes"),
+        "timeline": ("block", "unblock", "confirm", "go_to", "copy", "next_pane", "outcomes", "copy_line", "times"),
+        "log": ("compose", "read", "next_hole", "go_to", "pause", "copy", "next_pane", "outcomes", "copy_line"),
         "trace": ("compose", "go_to", "next_pane", "outcomes"),
     }.get(here.name, ("go_to", "next_pane", "outcomes"))
     scroll = (keys.SCROLL,) if here.pane.scrolls and not here.pane.SELECTS else ()
@@ -64,6 +64,8 @@ def _vain(here: Here) -> set[str]:
         vain |= keys.OF_LOG
         if isinstance(pane, TracePane) and (model.was_read or not model.over):
             vain.remove("search")  # the trace is filtered, whatever the log holds
+    if not model.reading.unread:
+        vain.add("first_unread")
     if here.fills is None:
         vain.add("fill")
     if not model.holes:

@@ -36,7 +36,7 @@ from tui.panes.sites import SitesPane
 from tui.panes.status import StatusBar
 from tui.panes.timeline import TimelinePane
 from tui.panes.trace import TracePane
-from tui.rows import Role, plain, row
+from tui.rows import Role, row
 from tui.screens.faults import FaultsScreen
 from tui.screens.footer import Here, footer_keys
 from tui.screens.help import help_dialog, row_dialog
@@ -129,9 +129,11 @@ class MainScreen(FaultsScreen):
 
     def on_screen_suspend(self) -> None:
         self._outcome.say()
+        self.timeline.look()
 
     def on_screen_resume(self) -> None:
         self._outcome.say()
+        self.timeline.look()
 
     def on_resize(self) -> None:
         self._arrange()
@@ -240,7 +242,7 @@ class MainScreen(FaultsScreen):
         for pane in self.panes.values():
             if change & pane.ASPECTS:
                 pane.learn(change)
-        if change & (Change.STATUS | Change.CONNECTION | Change.TIMELINE | Change.ATTEMPTS):
+        if change & (Change.STATUS | Change.CONNECTION | Change.TIMELINE | Change.ATTEMPTS | Change.READ):
             self._status.learn()
         if change & Change.STATUS and self.model.status is not None:
             self.board.settled(self.model.status.has_settled)
@@ -352,16 +354,6 @@ class MainScreen(FaultsScreen):
             self.action_zoom()
         else:
             self.action_dismiss_outcome()
-
-    def action_copy(self) -> None:
-        over = self.model.over
-        text = self.model.hop.command("serve") if over else "\n".join(map(plain, self.pane.selected()))
-        if not text:
-            self.hint("no row is selected")
-            return
-        self.app.copy_to_clipboard(text)
-        what = "the command that starts the engine is copied" if over else "copied"
-        self.remark(f"{what}; a terminal without OSC 52 ignores it, then m and the mouse help")
 
     # Typing.
 

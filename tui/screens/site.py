@@ -55,6 +55,7 @@ class Planned:
 class SiteScreen(OncePainted):
     BLANK = True  # panes and bars cover it
     panes: Mapping[str, Lines]
+    timeline: TimelinePane
     trace: TracePane
     faults: FaultsPane
     composer: Composer

@@ -43,6 +43,7 @@ from tui.site.connected import Connecting, Connection, Gone, Stopped, Up
 from tui.site.engine_log import tail
 from tui.site.linearizable_read import Confirming, NoneOpen, ReadState, Unconfirmed
 from tui.site.log_pages import LogPages, page_of, span_of
+from tui.site.reading import Reading
 from tui.site.timeline_window import PAGE_LINES, TimelineWindow
 from tui.site.trace_ring import TraceRing
 
@@ -66,6 +67,7 @@ class Change(Flag):
     FAULTS = auto()
     OUTCOME = auto()
     ATTEMPTS = auto()
+    READ = auto()
 
 
 ALL_CHANGES: Final = Change(sum(change.value for change in Change))
@@ -93,6 +95,7 @@ class SiteModel:
         self.changed_slots: set[int] | None = None
         """While watchers are told of LOG or ATTEMPTS: the slots that changed, None if any may have."""
         self.timeline = TimelineWindow()
+        self.reading = Reading(hop.folder)
         self.read_state: ReadState = NoneOpen()
         self.timeline_epoch = 0
         """Rises when the lines that were read so far count no longer."""
@@ -146,6 +149,10 @@ class SiteModel:
         self.timeline = self.timeline.copy()
         self.timeline.lines.clear()
         self.timeline_epoch += 1
+
+    def tell_read(self) -> None:
+        """How much of the timeline is unread may have changed."""
+        self._tell(Change.READ)
 
     def known_outcome(self, outcome: Outcome) -> None:
         """Remembers the newest word about an event."""

@@ -1,0 +1,50 @@
+"""What a site's screen does for who reads: the first tweet that is new, how times are told, what is copied.
+
+Rules that hold here:
+- `y` copies what was written, `Y` the line in which it stands. What is no tweet is copied as it stands by both.
+"""
+
+from __future__ import annotations
+
+from tui import times
+from tui.inert import inert
+from tui.panes.log import LogPane
+from tui.panes.timeline import TimelinePane
+from tui.rows import plain
+from tui.screens.searching import SearchScreen
+
+
+class ReadingScreen(SearchScreen):
+    def action_first_unread(self) -> None:
+        self.action_show("timeline")
+        mark = self.model.reading.last_read
+        if mark is None:
+            self.hint("nothing in the timeline is new to you")
+        elif not self.lacks_engine("what is new was not read"):
+            self.timeline.go_behind_slot(mark.slot)
+            self.remark(f"new since {times.day_and_minute(mark.at)}; end goes to the newest, and all are read")
+
+    def action_times(self) -> None:
+        if not isinstance(self.pane, TimelinePane):
+            self.action_show("timeline")
+        self.timeline.tell_ages()
+
+    def action_copy(self) -> None:
+        pane = self.pane
+        text = pane.text() if isinstance(pane, TimelinePane | LogPane) and not self.model.over else None
+        if text is None:
+            self.action_copy_line()
+        else:
+            self._copy(inert(text), "the tweet is copied")
+
+    def action_copy_line(self) -> None:
+        if self.model.over:
+            self._copy(self.model.hop.command("serve"), "the command that starts the engine is copied")
+        elif text := "\n".join(map(plain, self.pane.selected())):
+            self._copy(text, "copied")
+        else:
+            self.hint("no row is selected")
+
+    def _copy(self, text: str, said: str) -> None:
+        self.app.copy_to_clipboard(text)
+        self.remark(f"{said}; a terminal without OSC 52 ignores it, then m and the mouse help")
