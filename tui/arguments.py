@@ -208,6 +208,20 @@ def block(parser: argparse.ArgumentParser) -> None:
     timeout(parser)
 
 
+def search(parser: argparse.ArgumentParser) -> None:
+    site(parser)
+    parser.add_argument(
+        "words",
+        metavar="WORDS",
+        nargs="+",
+        type=words.utf8_text,
+        help="words, from:bob, since:2026-11-01, slot:40-50; what is quoted together stays together",
+    )
+    parser.add_argument("--log", action="store_true", help="every slot of the log, not the timeline alone")
+    limit(parser)
+    parser.add_argument("-C", "--context", metavar="N", type=words.lines, help="with N lines before and after each hit")
+
+
 def view(parser: argparse.ArgumentParser) -> None:
     site_or_store(parser)
     parser.add_argument("--fresh", action="store_true", help="first confirm with a majority that nothing is missing")

@@ -130,6 +130,18 @@ COMMANDS: Final = (
         aliases=("view_log",),
     ),
     Command(
+        "search",
+        "tui.commands.search:run",
+        "tweets of the timeline, or slots of the log, that hold some words",
+        "loggos search alice from:bob since:2026-11-01 lunch",
+        arguments.search,
+        "All words must be there, in any case; parts of words count. from: is an author, since: a\n"
+        "date of your time zone, slot: one slot or several. With --log the author, the kind and the\n"
+        "state of each slot are searched too, and what blocks hide. A log is read once: what was\n"
+        "searched before is found at once.\n\n"
+        "--json prints the lines of `view`, or with --log of `log`; no match is no error (0).",
+    ),
+    Command(
         "events",
         "tui.commands.read:events",
         "outcomes of this site's events, those resolved later too",

@@ -20,7 +20,10 @@ SLOTS_MAX: Final = 1_000
 SUBMITTED_MAX: Final = 256
 """So many events are submitted at once: their outcomes fit one answer, however different they are."""
 
-SEARCHED_MAX: Final = 2_000
+SEARCHED_MAX: Final = 1_000
 """So many slots are looked at for one `search`: some milliseconds, in which the site does nothing else."""
+
+WORDS_MAX: Final = 64
+"""So many words are looked for at once."""
 
 SECONDS_MAX: Final = 31_536_000

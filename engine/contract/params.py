@@ -11,12 +11,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
 from typing import Annotated, Any, Final, Generic, TypeVar, dataclass_transform, get_args
 
 import msgspec
 from msgspec import Meta, Struct
 
-from engine.contract.limits import SECONDS_MAX, SLOTS_MAX
+from engine.contract.limits import SECONDS_MAX, SLOTS_MAX, WORDS_MAX
 from engine.core.ids import NUMBER_MAX, EventId, SiteId, Slot, Tick
 
 CallId = int | str
@@ -33,6 +35,10 @@ SlotNumber = Annotated[Slot, Meta(ge=1, le=NUMBER_MAX, description="a slot: an i
 Several = Annotated[
     tuple[Annotated[_T, Meta(ge=1, le=NUMBER_MAX)], ...],
     Meta(max_length=SLOTS_MAX, description=f"a list of integers, each 1 or more, at most {SLOTS_MAX} at once"),
+]
+Words = Annotated[
+    tuple[Annotated[str, Meta(min_length=1)], ...],
+    Meta(max_length=WORDS_MAX, description=f"a list of strings with something in them, at most {WORDS_MAX}"),
 ]
 Seconds = Annotated[
     float, Meta(gt=0, le=SECONDS_MAX, description=f"a number of seconds, above 0 and at most {SECONDS_MAX}")
@@ -85,3 +91,11 @@ def event_id(text: str) -> EventId:
     if not found or not 1 <= int(found[2]) <= NUMBER_MAX:
         raise BadParams(f"{text!r} is no event id: write for example alice/17")
     return EventId(SiteId(found[1]), int(found[2]))
+
+
+def wall_ms(text: str) -> int:
+    """A time, as milliseconds since 1970."""
+    with suppress(ValueError):
+        if (at := datetime.fromisoformat(text)).tzinfo is not None:
+            return math.floor(at.timestamp() * 1000)
+    raise BadParams(f"{text!r} is no time with its zone: write for example 2026-11-21T12:00:00Z")

@@ -53,10 +53,12 @@ from engine.contract.params import (
     SlotNumber,
     Text,
     Truth,
+    Words,
     event_id,
     no_such_param,
     sentence,
     ticks,
+    wall_ms,
 )
 from engine.contract.shape import read
 from engine.core.ids import EventId, Slot, Tick
@@ -172,12 +174,25 @@ class Log(_Bounded[LogPage]):
 
 
 class Search(Params[Found], kw_only=True):
-    """Which slots `below` one, or of the newest, hold `words` in any case, as the log shows them; or of which tweets
-    that the `timeline` shows here."""
+    """Which slots `below` one, or of the newest, and from `first` on, hold all of `words` in any case, as the log shows
+    them; or of which tweets that the `timeline` shows here. Of one `author`, or `since` a time, where that is said."""
 
-    words: Annotated[str, Meta(min_length=1, description="needed, a string with something in it")]
+    words: Words | None = None
+    author: Text | None = None
+    since: Text | None = None
+    first: SlotNumber | None = msgspec.field(default=None, name="from")
     below: SlotNumber | None = None
     timeline: Truth = False
+
+    def __post_init__(self) -> None:
+        if not self.words and self.author is None and self.since is None and self.first is None and self.below is None:
+            raise BadParams("'words' is needed, or 'author', 'since' or 'from'")
+        if self.since is not None:
+            wall_ms(self.since)
+
+    @property
+    def since_ms(self) -> int | None:
+        return None if self.since is None else wall_ms(self.since)
 
 
 class Data(_OfSlots[Lines[AcceptorLine]]):

@@ -33,6 +33,7 @@ from engine.runtime.pending_calls import PendingCalls
 from engine.runtime.queries import Queries
 from engine.runtime.recording import Recording
 from engine.runtime.roll import Following, Roll
+from engine.runtime.searching import NoWords, Searching, WordIndex
 from engine.runtime.sizes import Sizes
 from engine.runtime.status import ProcessFacts, StatusBoard
 from engine.runtime.subscriptions import Subscriptions
@@ -56,6 +57,8 @@ class Site:
     version: str
     key_files: tuple[str, ...] = ()
     """Under which `wire` seals and opens, for people."""
+    words: WordIndex = field(default_factory=NoWords)
+    """What is indexed of the log for who searches it; closed by whoever serves the site."""
     recorded: bool = False
     """Whether all that happens from the start on is kept for the first who records it."""
     store_files: Mapping[str, Path] = field(default_factory=dict)
@@ -71,7 +74,8 @@ async def assemble(site: Site, udp: UdpSocket, inbox: Inbox, nursery: trio.Nurse
     recording = Recording(counts, awaited=site.recorded)
     faults = FaultLayer(settings.site, settings.sites, seed=Random().getrandbits(32))
     # Each start has chance of its own: nonces must not come again (W1), nor two sites draw the same waits (B4).
-    replica = Replica(settings, storage.load(), storage, Random(), faults.taken)
+    stored = storage.load()
+    replica = Replica(settings, stored, storage, Random(), faults.taken)
     roll = Roll(settings.site, site.addresses, replica.members())
     faults.sites = roll.names
     peer_addresses = PeerAddresses(udp.family, roll.places)
@@ -121,6 +125,7 @@ async def assemble(site: Site, udp: UdpSocket, inbox: Inbox, nursery: trio.Nurse
         settings=settings,
         replica=replica,
         storage=storage,
+        searching=Searching(replica, storage, site.words, stored.life),
         trace=trace,
         fault_layer=faults,
         board=board,

@@ -16,7 +16,7 @@ from msgspec.structs import asdict, replace
 from engine.contract import answers, metrics
 from engine.contract import status as standing
 from engine.contract.answers import BlockLine, Found, Lines, LogLine, LogPage, Outcome, PlanLine, SlotView, TimelinePage
-from engine.contract.limits import SEARCHED_MAX, SLOTS_MAX
+from engine.contract.limits import SLOTS_MAX
 from engine.contract.lines import acceptor_line, entry_shape, iso, log_line, slot_state, timeline_line
 from engine.contract.requests import (
     Blocks,
@@ -48,6 +48,7 @@ from engine.runtime import shapes
 from engine.runtime.clock import Clock
 from engine.runtime.faults import FaultLayer
 from engine.runtime.jsonrpc import CallRefused, newest_that_fit
+from engine.runtime.searching import Searching, Sought
 from engine.runtime.status import StatusBoard
 from engine.runtime.trace import Trace
 
@@ -62,6 +63,7 @@ class Queries:
         settings: Settings,
         replica: Replica,
         storage: Storage,
+        searching: Searching,
         trace: Trace,
         fault_layer: FaultLayer,
         board: StatusBoard,
@@ -70,6 +72,7 @@ class Queries:
         self._settings = settings
         self._replica = replica
         self._storage = storage
+        self._searching = searching
         self._trace = trace
         self._fault_layer = fault_layer
         self._board = board
@@ -196,15 +199,10 @@ class Queries:
         return LogPage(newest_that_fit(lines), view.used_max, view.prefix)
 
     def _search(self, query: Search) -> Found:
-        """Looks at some slots, so that whoever asks goes on below them; the site has its turn in between."""
-        top = self._replica.used_max
-        last = top if query.below is None else min(Slot(query.below - 1), top)
-        first = Slot(max(1, last - SEARCHED_MAX + 1))
+        words = tuple(word.casefold() for word in query.words or ())
         hidden = self._hidden() if query.timeline else frozenset()
-        texts = (each for each in self._storage.texts(first, last) if each.shown or not query.timeline)
-        words, line_of = query.words.casefold(), shapes.tweet_of if query.timeline else shapes.line_of
-        found = (each.slot for each in texts if each.author not in hidden and words in line_of(each).casefold())
-        return Found(tuple(found), first)
+        sought = Sought(words, query.author, query.since_ms, query.timeline, hidden)
+        return self._searching.find(sought, query.first or Slot(1), query.below)
 
     def _data(self, query: Data) -> Shape:
         used_max = self._replica.used_max

@@ -112,6 +112,7 @@ async def run_site(site: Site, sockets: Sockets, inbox: Inbox, on_ready: Callabl
         return EndStatus.BUG
     finally:
         sockets.close()
+        site.words.close()
         site.storage.close()
 
 

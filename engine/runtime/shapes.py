@@ -46,25 +46,30 @@ def at(tick: Tick | None, clock: Clock) -> str | None:
     return None if tick is None else iso(clock.wall_ms_of(tick))
 
 
-def line_of(said: SlotText) -> str:
-    """A line of the log as it is searched: the author, the kind, the state and the words."""
+def line_of(said: SlotText) -> tuple[str, ...]:
+    """A line of the log as it is searched: the author, the kind, the state and the words, each for itself."""
     if said.body is None:
-        return LogState.PROMISED
+        return (LogState.PROMISED,)
+    shown, argument = kind_and_argument(said)
     state = LogState.CHOSEN if said.learned else LogState.ACCEPTED
-    kind, argument = _spoken(said)
-    shown = VOID if said.void else kind
-    return f"{said.author or ''} {shown} {state} {entry_words(shown, said.author, argument)}"
+    return said.author or "", shown, state, entry_words(shown, said.author, argument)
 
 
-def tweet_of(said: SlotText) -> str:
+def tweet_of(said: SlotText) -> tuple[str, ...]:
     """A tweet as it is searched: the author and the text."""
-    return f"{said.author} {_spoken(said)[1]}"
+    return said.author or "", kind_and_argument(said)[1]
 
 
-def _spoken(said: SlotText) -> tuple[str, str]:
-    """Kind and argument."""
+def kind_and_argument(said: SlotText) -> tuple[str, str]:
+    """The kind that the log shows, and the text or the site that is meant."""
     kind, _, rest = (said.body or "").partition(" ")
-    return kind or Kind.NOOP, rest.partition(" ")[2]
+    return VOID if said.void else kind or Kind.NOOP, rest.partition(" ")[2]
+
+
+def at_ms_of(said: SlotText) -> int | None:
+    """The author's clock; None where nobody wrote anything."""
+    at_ms = (said.body or "").partition(" ")[2].partition(" ")[0]
+    return int(at_ms) if at_ms.isdecimal() else None
 
 
 def attempt_shape(attempt: AttemptView | None, clock: Clock) -> Attempt | None:

@@ -55,6 +55,7 @@ from engine.runtime.inbox import Asked
 from engine.runtime.jsonrpc import CallFailed, CallRefused
 from engine.runtime.pending_calls import PendingCalls
 from engine.runtime.queries import Queries
+from engine.runtime.searching import NoWords, Searching
 from engine.runtime.shapes import outcome_of
 from engine.runtime.status import StatusBoard
 from engine.runtime.trace import Trace
@@ -142,6 +143,7 @@ class Process:
             settings=self._settings,
             replica=self.replica,
             storage=self.storage,
+            searching=Searching(self.replica, self.storage, NoWords(), stored.life),
             trace=Trace(),
             fault_layer=FaultLayer(site, SITES, 0),
             board=cast(StatusBoard, None),

@@ -285,10 +285,10 @@ class EngineDouble:
                 first = max(asked.first or 1, last - asked.limit + 1)
                 lines = [self.line(slot) for slot in range(first, last + 1)]
                 return {"lines": lines, "used_max": self.used_max, "prefix": self.prefix()}
-            case Search(words=words, below=below, timeline=timeline):
+            case Search(below=below) as asked:
                 last = min(below - 1 if below else self.used_max, self.used_max)
-                first = max(1, last - SEARCHED_MAX + 1)
-                return {"slots": self._found(words, first, last, timeline), "reached": first}
+                first = max(asked.first or 1, last - SEARCHED_MAX + 1)
+                return {"slots": self._found(asked, first, last), "reached": first}
             case Plan(slots=slots):
                 planned = self.holes() if slots is None else slots
                 return {"lines": [{"slot": slot, "state": "hole", "action": "ask the others"} for slot in planned]}
@@ -301,10 +301,16 @@ class EngineDouble:
             case _:
                 raise ErrorAnswer(-32601, f"no such method: {method}")
 
-    def _found(self, words: str, first: int, last: int, timeline: bool) -> list[int]:
+    def _found(self, asked: Search, first: int, last: int) -> list[int]:
+        words = [word.casefold() for word in asked.words or ()]
         lines = (self.line(slot) for slot in range(first, last + 1))
-        tweets = (line for line in lines if line["kind"] == "tweet" or not timeline)
-        return [line["slot"] for line in tweets if words.casefold() in f"{line['author']} {line['text']}".casefold()]
+        return [
+            line["slot"]
+            for line in lines
+            if (line["kind"] == "tweet" or not asked.timeline)
+            and asked.author in {None, line["author"]}
+            and all(word in f"{line['author']} {line['text']}".casefold() for word in words)
+        ]
 
     def _view(self, limit: int, before: int | None) -> Json:
         lines: list[Json] = []

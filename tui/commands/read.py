@@ -59,7 +59,7 @@ def view(arguments: Namespace) -> int:
         raise CommandFailed(ExitStatus.BAD_INPUT, "--timeout is for --fresh: leave it out, or add --fresh")
     if arguments.follow:
         _must_run(arguments)
-        with _asking(arguments) as (client, out):
+        with asking(arguments) as (client, out):
             follow_timeline(client, out, limit, lambda lines: _print_tweets(out, lines))
         return ExitStatus.DONE
     with _reading(arguments) as (asked, out):
@@ -68,7 +68,7 @@ def view(arguments: Namespace) -> int:
 
 
 def _linearizable_view(arguments: Namespace, limit: int) -> ExitStatus:
-    with Interrupts() as interrupts, _asking(arguments) as (client, out):
+    with Interrupts() as interrupts, asking(arguments) as (client, out):
         timeout_s = TIMEOUT_DEFAULT_S if arguments.timeout is None else arguments.timeout
         asked = LinearizableView(fresh=True, limit=newest_lines(limit), timeout_s=timeout_s)
         try:
@@ -90,7 +90,7 @@ def _print_timeline(out: Output, page: TimelinePage) -> None:
     if out.as_json:
         out.json_lines(page.lines)
         return
-    out.table([_tweet_row(line) for line in page.lines])
+    out.table([tweet_row(line) for line in page.lines])
     if not page.lines:
         out.line(Part("no tweets to show yet", Role.DIM))
     if page.hidden:
@@ -105,10 +105,10 @@ def _print_tweets(out: Output, lines: Sequence[TimelineLine]) -> None:
         out.json_lines(lines)
         return
     for line in lines:  # each stands for itself: nobody knows how wide the next one is
-        out.line(*_tweet_row(line))
+        out.line(*tweet_row(line))
 
 
-def _tweet_row(line: TimelineLine) -> Cells:
+def tweet_row(line: TimelineLine) -> Cells:
     return (f"#{line.slot}", _local_time(line.at), line.author, line.text)
 
 
@@ -132,7 +132,7 @@ def log(arguments: Namespace) -> int:
         _must_run(arguments)
         if last is not None:
             raise CommandFailed(ExitStatus.BAD_INPUT, "what is followed has no end: leave --to out")
-        with _asking(arguments) as (client, out):
+        with asking(arguments) as (client, out):
             follow_log(client, out, first, limit, lambda lines: _print_log(out, lines))
         return ExitStatus.DONE
     with _reading(arguments) as (asked, out):
@@ -149,7 +149,7 @@ def _print_log(out: Output, page: Sequence[LogLine]) -> None:
     if out.as_json:
         out.json_lines(page)
     else:
-        out.table([_log_row(line) for line in page])
+        out.table([log_row(line) for line in page])
 
 
 def _must_run(arguments: Namespace) -> None:
@@ -159,7 +159,7 @@ def _must_run(arguments: Namespace) -> None:
 
 
 def events(arguments: Namespace) -> int:
-    with _asking(arguments) as (client, out):
+    with asking(arguments) as (client, out):
         pages = events_pages(client, arguments.ids, arguments.limit)
         told = [outcome for page in pages for outcome in page]
         if out.as_json:
@@ -184,7 +184,7 @@ def blocks(arguments: Namespace) -> int:
 
 
 def data(arguments: Namespace) -> int:
-    with _asking(arguments) as (client, out):
+    with asking(arguments) as (client, out):
         lines = [line for page in data_pages(client, arguments.slots) for line in page]
         if out.as_json:
             out.json_lines(lines)
@@ -197,7 +197,7 @@ def data(arguments: Namespace) -> int:
 
 
 @contextmanager
-def _asking(arguments: Namespace) -> Iterator[tuple[Client, Output]]:
+def asking(arguments: Namespace) -> Iterator[tuple[Client, Output]]:
     local = select_site(arguments)
     with failures_as_exits(local), Client.connect(local.socket_path) as client:
         yield client, Output(arguments.json)
@@ -206,7 +206,7 @@ def _asking(arguments: Namespace) -> Iterator[tuple[Client, Output]]:
 @contextmanager
 def _reading(arguments: Namespace) -> Iterator[tuple[Asked, Output]]:
     if arguments.store is None:
-        with _asking(arguments) as (client, out):
+        with asking(arguments) as (client, out):
             yield client, out
         return
     from tui.commands.stored import stored  # noqa: PLC0415  (it loads SQLite, which no engine's client needs)
@@ -215,7 +215,7 @@ def _reading(arguments: Namespace) -> Iterator[tuple[Asked, Output]]:
         yield asked, Output(arguments.json)
 
 
-def _log_row(line: LogLine) -> Cells:
+def log_row(line: LogLine) -> Cells:
     kind = line.kind or _NOTHING
     return (
         f"{line.slot:>5}",

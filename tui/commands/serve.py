@@ -28,6 +28,7 @@ from engine.wire import Wire
 from storage.beside import is_store
 from storage.schema import Identity
 from storage.sqlite import DATABASE, open_store
+from storage.words import WordFile
 from tui.exits import CommandFailed, ExitStatus
 from tui.selection import LocalSite, refusals_as_exits, select_site_and_cluster
 
@@ -103,6 +104,7 @@ def join(cluster: Cluster, local: LocalSite, lifeline: int | None, log: LogStyle
         wire=wire,
         datagram_sizes=cluster.datagram_sizes,
         storage=storage,
+        words=WordFile(local.folder),
         folder=local.folder,
         control=local.socket_path,
         version=version("loggos"),

@@ -18,6 +18,7 @@ from tui.rows import Role, row
 from tui.screens.site import SiteScreen
 from tui.site.notices import SEARCH
 from tui.site.search import Search
+from tui.sought import HELP, NotSought
 
 Step = Callable[[Search, int], int | None]
 """From a slot to the next hit."""
@@ -42,17 +43,21 @@ class SearchScreen(SiteScreen):
         if not isinstance(self.pane, TimelinePane | LogPane):
             self.action_show("log")
         where = "timeline" if isinstance(self.pane, TimelinePane) else "log"
-        hint = "from the selected row up; then n goes on above, N below, esc takes the marks away"
-        prompt.ask(f"search the {where}", hint, self._find, self._search.words, "search")
+        hint = f"{HELP}; then n goes on above, N below, esc takes the marks away"
+        prompt.ask(f"search the {where}", hint, self._find, self._search.typed, "search")
 
     async def _filter(self, words: str) -> str | None:
         self.trace.filter(words)
         return None
 
-    async def _find(self, words: str) -> str | None:
+    async def _find(self, typed: str) -> str | None:
+        try:
+            search = Search(typed, self.pane.id or "")
+        except NotSought as refused:
+            return str(refused)
         self.stop_marking()
-        self._search = Search(words, self.pane.id or "")
-        if words:
+        self._search = search
+        if typed:
             self._look(None)
         return None
 
@@ -67,16 +72,16 @@ class SearchScreen(SiteScreen):
         if not isinstance(self.pane, TimelinePane | LogPane):
             self.action_show("log")
         pane = self.pane
-        if not self._search.words:
+        if not self._search.typed:
             self.action_search()
         elif isinstance(pane, TimelinePane | LogPane):
             if self._search.place != pane.id:
-                self._search = Search(self._search.words, pane.id or "")
+                self._search = Search(self._search.typed, pane.id or "")
             if self._searching is self._search:
                 return  # it says so, and that esc stops it
             self.workers.cancel_group(self, "search")
             self._searching = self._search
-            pane.mark(self._search.words)
+            pane.mark(self._search.sought.marked)
             self.run_worker(self._look_for(pane, self._search, step), group="search")
 
     async def _look_for(self, pane: TimelinePane | LogPane, search: Search, step: Step | None) -> None:
@@ -86,7 +91,7 @@ class SearchScreen(SiteScreen):
         gone = False
 
         def progress(slot: int) -> None:
-            said = row(("… ", Role.NOTE), f"searching above #{slot:,}; esc stops · {search.words}")
+            said = row(("… ", Role.NOTE), f"searching above #{slot:,}; esc stops · {search.typed}")
             self.board.begin(SEARCH, lambda: said)
 
         try:
@@ -104,7 +109,7 @@ class SearchScreen(SiteScreen):
                 self.board.end(SEARCH)
         found = (step or Search.above)(search, here)
         if found is None:
-            self.report(f"no match in the {search.place} up to #{search.seen_to:,}: {search.words}")
+            self.report(f"no match in the {search.place} up to #{search.seen_to:,}: {search.typed}")
             return
         if not gone:
             pane.go_to_slot(found)
@@ -113,7 +118,7 @@ class SearchScreen(SiteScreen):
             around = "on from the oldest, "
         elif step is not Search.below and found >= here:
             around = "on from the newest, "
-        words = f"{around}match {search.which(found)} · n above, N below, esc unmarks · {search.words}"
+        words = f"{around}match {search.which(found)} · n above, N below, esc unmarks · {search.typed}"
         self.remark(words, self._while_at(pane, found))
 
     def _while_at(self, pane: TimelinePane | LogPane, slot: int) -> Callable[[], bool]:
@@ -135,9 +140,9 @@ class SearchScreen(SiteScreen):
 
     @property
     def marks(self) -> bool:
-        """Whether the pane that is used marks the hits of a search."""
+        """Whether a search was made in the pane that is used, which Esc ends."""
         return self.pane.marked is not None
 
     def stop_marking(self) -> None:
         for pane in self.panes.values():
-            pane.mark("")
+            pane.mark(None)

@@ -11,9 +11,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
-from engine.contract import requests
-from engine.core.ids import Slot
 from tui.site.model import SiteModel
+from tui.sought import sought
 
 HITS_MAX: Final = 10_000
 
@@ -22,10 +21,12 @@ Progress = Callable[[int], None]
 
 
 class Search:
-    """The slots of `place` (the log or the timeline) that hold `words`."""
+    """The slots of `place` (the log or the timeline) that hold what is sought, as it was `typed`."""
 
-    def __init__(self, words: str, place: str) -> None:
-        self.words = words
+    def __init__(self, typed: str, place: str) -> None:
+        """Raises NotSought."""
+        self.typed = typed
+        self.sought = sought(typed)
         self.place = place
         self.hits: list[int] = []
         """Ascending."""
@@ -42,10 +43,9 @@ class Search:
         found: list[int] = []
         self.whole, self.seen_to = False, newest
         last = newest
-        while last > after:
+        while last >= max(after + 1, self.sought.first):
             progress(last)
-            asked = requests.Search(words=self.words, below=Slot(last + 1), timeline=self.place == "timeline")
-            page = await model.link.ask(asked)
+            page = await model.link.ask(self.sought.asked(last + 1, timeline=self.place == "timeline"))
             for slot in (each for each in reversed(page.slots) if each > after):
                 found.append(slot)
                 self.hits = [*known, *found[::-1]]
