@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final
 
@@ -18,6 +19,7 @@ from textual.screen import Screen
 
 from engine.contract.errors import RequestFailed
 from engine.contract.requests import Stop
+from tui.alerts import Alert, alert_of
 from tui.hops import Glyphs, Hop, Leaving
 from tui.rows import Role, row
 from tui.screens.leave import Decision, leave_dialog
@@ -39,6 +41,7 @@ class LoggosApp(Shell):
         self._hops = hops
         self._leaving = leaving
         self._at = 0
+        self._alert = Alert.OFF
         self._screens: dict[Hop, MainScreen] = {}
 
     @property
@@ -68,11 +71,15 @@ class LoggosApp(Shell):
 
     def begin(self) -> None:
         self._show_hop()
+        try:
+            self._alert = alert_of(os.environ)
+        except ValueError as unknown:
+            self.call_later(self.remark, str(unknown))
 
     def _show_hop(self) -> None:
         hop = self._hops[self._at]
         if hop not in self._screens:
-            self._screens[hop] = MainScreen(hop, self._hops, self._leaving)
+            self._screens[hop] = MainScreen(hop, self._hops, self._leaving, lambda: self._alert)
             self.install_screen(self._screens[hop], hop.site)
         if any(isinstance(screen, MainScreen) for screen in self.screen_stack):
             self.switch_screen(hop.site)
@@ -142,8 +149,16 @@ class LoggosApp(Shell):
 
     # The palette.
 
+    def action_alert(self) -> None:
+        """The next way of telling of a tweet that names a site; the palette has it."""
+        self._alert = self._alert.after
+        self.main.remark(self._alert.what)
+
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002
         yield from commands(self.main)
+        yield SystemCommand(
+            "notify", f"Look: how you are told of a tweet that names the site ({self._alert} now)", self.action_alert
+        )
         yield SystemCommand(
             "theme", "Look: other colours, light or dark; kept for the next time", self.action_change_theme
         )

@@ -220,6 +220,11 @@ class Shell(App[int]):
             terminal.grab_mouse()
             self.remark("the mouse is used here again")
 
+    def write(self, sequence: str) -> None:
+        """What the terminal is told beside the picture."""
+        if self._driver is not None and sequence:
+            self._driver.write(sequence)
+
     # Keys that come together.
 
     async def on_event(self, event: events.Event) -> None:

@@ -273,6 +273,23 @@ def test_what_comes_is_followed_in_its_order_and_once(cluster: RealCluster, comm
     assert set(slots) <= set(told)
 
 
+def test_words_are_searched_in_timeline_and_log(cluster: RealCluster) -> None:
+    slots = [_tweet(cluster, "alice", text)["slot"] for text in ("a rare harbour", "between", "the Harbour is rare")]
+    shown = cluster.run("search", "alice", "rare", "HARBOUR", "--json").lines
+    assert [list(line) for line in shown] == [["slot", "author", "text", "at"]] * 2
+    assert [line["slot"] for line in shown] == [slots[0], slots[2]]
+    logged = cluster.run("search", "alice", "--log", "rare harbour", "from:alice", "since:2026-01-01", "--json").lines
+    assert [(line["slot"], line["kind"]) for line in logged] == [(slots[0], "tweet")]
+    around = cluster.run("search", "alice", f"slot:{slots[1]}", "-C", "1").out.splitlines()
+    assert [line[:5].split() for line in around] == [[f"#{slots[0]}"], [">", f"#{slots[1]}"], [f"#{slots[2]}"]]
+    assert cluster.run("search", "alice", "nowhere").out == "no match\n"
+    said = cluster.run("search", "alice", "since:monday")
+    assert (said.status, said.err) == (
+        2,
+        "loggos: monday is no date: write since:2026-11-01, or since:2026-11-01T14:30\n",
+    )
+
+
 def test_what_has_no_end_is_asked_for_without_one(cluster: RealCluster) -> None:
     for words in (("log", "alice", "--to", "3"), ("view", "alice", "--fresh")):
         said = cluster.run(*words, "--follow")

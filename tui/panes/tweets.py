@@ -7,14 +7,13 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from engine.contract.answers import TimelineLine, Waiting
 from tui.rows import Part, Role, Row, fitted, row, width_of, wrapped
 from tui.site.doubts import Doubt
+from tui.site.mentions import mention, names
 from tui.times import age, day, local_time, minute
 
 NAME_MAX: Final = 16
@@ -98,20 +97,10 @@ def _laid(begin: tuple[str, str], author: Part, text: Row, columns: Columns, nam
     return wrapped((*head, *text), width, indent)
 
 
-def names(line: TimelineLine, site: str) -> bool:
-    """Whether somebody else names this site in it."""
-    return line.author != site and _mention(site).search(line.text) is not None
-
-
-@lru_cache(16)
-def _mention(site: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![\w@])@{re.escape(site)}(?![\w-])", re.IGNORECASE)
-
-
 def _marked(text: str, site: str) -> Row:
     found: list[Part] = []
     at = 0
-    for match in _mention(site).finditer(text):
+    for match in mention(site).finditer(text):
         found += [Part(text[at : match.start()]), Part(match.group(), Role.NAMED)]
         at = match.end()
     return (*(part for part in found if part.text), Part(text[at:]))

@@ -40,6 +40,7 @@ from tui.rows import Role, row
 from tui.screens.faults import FaultsScreen
 from tui.screens.footer import Here, footer_keys
 from tui.screens.help import help_dialog, row_dialog
+from tui.screens.reading import AlertOf
 from tui.site.model import ALL_CHANGES, Change
 
 WIDE: Final = 150
@@ -59,8 +60,8 @@ TABS: Final = ("timeline", "blocks", "log", "trace", "sites", "faults")
 class MainScreen(FaultsScreen):
     BINDINGS: ClassVar[list[BindingType]] = keys.MAIN_BINDINGS
 
-    def __init__(self, hop: Hop, cluster: Sequence[Hop], leaving: Leaving) -> None:
-        super().__init__(hop, cluster)
+    def __init__(self, hop: Hop, cluster: Sequence[Hop], leaving: Leaving, alert: AlertOf) -> None:
+        super().__init__(hop, cluster, alert)
         self.active = "timeline"
         self.zoomed = False
         self._zoomed_in_slot = False
@@ -247,6 +248,8 @@ class MainScreen(FaultsScreen):
         if change & Change.STATUS and self.model.status is not None:
             self.board.settled(self.model.status.has_settled)
         self.board.review()
+        if change & (Change.TIMELINE | Change.CONNECTION):
+            self.look_for_mentions()
         if change & Change.CONNECTION:
             self._engine.learn()
             self.composer.invite(not self.model.over)

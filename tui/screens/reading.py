@@ -6,15 +6,47 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+from engine.contract.answers import TimelineLine
 from tui import times
+from tui.alerts import Alert
+from tui.counted import plural
+from tui.hops import Hop
 from tui.inert import inert
 from tui.panes.log import LogPane
 from tui.panes.timeline import TimelinePane
 from tui.rows import plain
 from tui.screens.searching import SearchScreen
+from tui.shell import Shell
+from tui.site.mentions import Mentions
+
+AlertOf = Callable[[], Alert]
 
 
 class ReadingScreen(SearchScreen):
+    def __init__(self, hop: Hop, cluster: Sequence[Hop], alert: AlertOf) -> None:
+        """`alert`: how its reader is told that somebody names this site."""
+        super().__init__(hop, cluster)
+        self._alert = alert
+        self._mentions = Mentions(self.model, self._named)
+
+    def look_for_mentions(self) -> None:
+        """Something came, or nothing may have; nobody looks who wants not to be told."""
+        if self._alert() is Alert.OFF:
+            self._mentions.forget()
+        elif self.model.live:
+            self.run_worker(self._mentions.look(), group="mentions")
+
+    def _named(self, line: TimelineLine, count: int) -> None:
+        more = f" (and {plural(count - 1, 'other tweet')})" if count > 1 else ""
+        self._write(self._alert().sequence(f"{line.author} to {self.model.site}", f"{line.text}{more}"))
+
+    def _write(self, sequence: str) -> None:
+        shell = self.app
+        assert isinstance(shell, Shell)
+        shell.write(sequence)
+
     def action_first_unread(self) -> None:
         self.action_show("timeline")
         mark = self.model.reading.last_read
