@@ -13,13 +13,16 @@ from typing import Final
 
 import pytest
 import yaml
+from msgspec.structs import replace
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families as text_families
 
 from engine.contract.metrics import Metrics
 from engine.contract.shape import read
 from engine.contract.status import Status
-from engine.core.ids import SiteId
+from engine.core.ids import Nonce, SiteId, Slot, StoreId, Tick
+from engine.core.messages import AskHighest, Heartbeat, Packet
+from engine.core.settings import Leadership
 from engine.openmetrics import OPENMETRICS, TEXT, exposition, families
 from engine.runtime.measures import COMMIT_BOUNDS_S, Histogram, Measures
 from tests.tui.engine_double import EngineDouble
@@ -100,6 +103,17 @@ def test_what_took_just_a_bound_is_in_its_bucket() -> None:
     assert histogram.told().counts[2] == 4
 
 
+def test_round_trips_are_those_of_heartbeats_that_echo() -> None:
+    measures, beat = (
+        Measures(),
+        Heartbeat(Leadership.NONE, True, Slot(0), Slot(0), Tick(9), Tick(70), 10, Tick(500), None, False, None),
+    )
+    nothing = replace(beat, echo=None)
+    measures.came(Tick(100), Packet(SiteId("bob"), StoreId("0" * 16), 1, None, (beat, nothing, AskHighest(Nonce(1)))))
+    told = measures.round_trips[SiteId("bob")].told()
+    assert (sum(told.counts), told.sum_s) == (1, 0.02)
+
+
 @pytest.mark.parametrize(
     ("accept", "parse"), [(OPENMETRICS, openmetrics_families), (TEXT, text_families), ("", text_families)]
 )
@@ -153,6 +167,47 @@ def test_promtool_finds_nothing_to_say_about_the_metrics(told: Metrics) -> None:
 @needs_promtool
 def test_promtool_takes_the_alert_rules() -> None:
     status, said = promtool("check", "rules", str(ALERTS))
+    assert status == 0, said
+
+
+@needs_promtool
+def test_a_site_without_a_majority_is_told_by_its_name(tmp_path: Path) -> None:
+    of = 'job="loggos",instance="10.0.0.1:9464"'
+    series = {
+        f'loggos_site_info{{{of},cluster="island",site="alice",leadership="none",version="1"}}': "1x9",
+        f"loggos_quorum_reachable_sites{{{of}}}": "3 1x8",
+        f"loggos_quorum_needed_sites{{{of}}}": "2x9",
+    }
+    labels = {
+        "severity": "critical",
+        "job": "loggos",
+        "instance": "10.0.0.1:9464",
+        "cluster": "island",
+        "site": "alice",
+    }
+    summary = "alice of island reaches 1 voters: no majority"
+    description = "Start the sites that are down, or repair the network. Nothing else is needed: docs/operations.md."
+    told = {"exp_labels": labels, "exp_annotations": {"summary": summary, "description": description}}
+    page = tmp_path / "test.yml"
+    page.write_text(
+        yaml.safe_dump(
+            {
+                "rule_files": [str(ALERTS)],
+                "evaluation_interval": "15s",
+                "tests": [
+                    {
+                        "interval": "15s",
+                        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+                        "alert_rule_test": [
+                            {"eval_time": "30s", "alertname": "LoggosNoQuorum", "exp_alerts": []},
+                            {"eval_time": "1m", "alertname": "LoggosNoQuorum", "exp_alerts": [told]},
+                        ],
+                    }
+                ],
+            }
+        )
+    )
+    status, said = promtool("test", "rules", str(page))
     assert status == 0, said
 
 

@@ -13,6 +13,7 @@ import trio
 from engine.contract.metrics import Histogram, Metrics
 from engine.contract.shape import read
 from engine.contract.status import Status
+from engine.core.settings import Leadership
 from engine.runtime import exporter
 from engine.runtime.ending import EndStatus
 from engine.runtime.exporter import Exporter
@@ -115,11 +116,13 @@ async def test_who_says_nothing_is_left_alone_in_the_end(told: Metrics, monkeypa
 
 async def test_a_site_tells_over_http_what_it_tells_over_its_socket(tmp_path: Path) -> None:
     async with cluster(tmp_path, "alice") as sites:
+        sites.leadership = Leadership.ELECTED
         alice = await sites.start("alice", metrics_at=("127.0.0.1", 0))
         assert (await alice.call("submit", kind="tweet", text="hello"))["outcome"] == "created"
         over_socket = await alice.call("metrics")
         assert sum(over_socket["created"]["counts"]) == 1
         assert sum(over_socket["commits"]["counts"]) == over_socket["status"]["counters"]["commits"]
+        assert over_socket["elections"] == {"standing": 1, "leads": 1, "steps down": 0}
         assert over_socket["store_bytes"]["database"] > 0
         assert over_socket["disk_free_bytes"] > 0
         assert alice.metrics is not None
