@@ -165,6 +165,30 @@ def test_health_is_a_sentence_and_a_status(cluster: RealCluster) -> None:
     until(lambda: cluster.run("health", "alice").status == 0, "alice takes events again")
 
 
+def test_metrics_are_openmetrics_or_the_older_text_or_json(cluster: RealCluster) -> None:
+    said = cluster.run("metrics", "alice")
+    assert (said.status, said.err) == (0, "")
+    assert said.out.endswith("# EOF\n")
+    assert 'loggos_site_info{cluster="test-island",leadership="none",site="alice"' in said.out
+    assert "\nprocess_open_fds " in said.out
+    assert "# EOF" not in cluster.run("metrics", "alice", "--text").out
+    [told] = cluster.run("metrics", "alice", "--json").lines
+    assert told["status"]["site"] == "alice"
+    assert set(told["round_trips"]) == {"bob", "carol"}
+    assert told["store_bytes"]["database"] > 0
+
+
+def test_top_has_a_line_for_each_site(cluster: RealCluster) -> None:
+    def told() -> list[list[str]]:
+        said = cluster.run("top", "--every", "0.1")
+        assert (said.status, said.err) == (0, "")
+        return [line.split()[1:4] for line in said.out.splitlines()[1:]]
+
+    until(
+        lambda: told() == [[site, "test-island", "3/3"] for site in cluster.names], "all sites answer and are reached"
+    )
+
+
 def test_data_shows_the_acceptors_variables(cluster: RealCluster) -> None:
     used, unused = cluster.run("data", "alice", "1", "900000", "--json").lines
     assert list(used) == ["slot", "maxPrepare", "accNum", "accVal", "state"]

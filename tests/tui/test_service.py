@@ -77,6 +77,12 @@ def test_a_port_of_root_is_all_that_it_may_have(tmp_path: Path) -> None:
     assert "\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\n" in said.out
 
 
+def test_metrics_are_served_as_they_are_asked_for(tmp_path: Path) -> None:
+    lines = unit_in(tmp_path, "/srv/loggos", "--user", "root", "--metrics", "10.0.0.1:9464")
+    assert lines["ExecStart"][0].endswith(" serve alice --metrics 10.0.0.1:9464")
+    assert lines["ProcSubset"] == ["all"], "when the process started is in /proc/stat"
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
 def test_systemd_takes_it_and_finds_it_shut_off(tmp_path: Path) -> None:
     unit_in(tmp_path, "/srv/loggos", "--user", "root")
