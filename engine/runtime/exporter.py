@@ -3,6 +3,7 @@
 Rules that hold here:
 - Whoever asks costs the site a bounded time and memory: so many are served at once, a request and its answer have so
   long, and a connection has one request. Whoever comes above that is closed.
+- Nothing that is measured is worth a site: what goes wrong here is said, and the site goes on.
 - It only reads, and asks nobody for a name: that is for the network that it listens in.
 """
 
@@ -99,7 +100,11 @@ def _response(request: h11.Request, told: Callable[[], Metrics]) -> Response:
     if request.method not in {b"GET", b"HEAD"}:
         return _in_words(405, "GET and HEAD are all that there is", ("Allow", "GET, HEAD"))
     accept = ",".join(value.decode("latin-1") for name, value in request.headers if name == b"accept")
-    return Response(200, *exposition(told(), accept))
+    try:
+        return Response(200, *exposition(told(), accept))
+    except Exception:
+        _log.exception("a bug keeps metrics from being told; please report it with the lines below")
+        return _in_words(500, "a bug keeps metrics from being told; the engine's log has more")
 
 
 def _in_words(status: int, sentence: str, *headers: tuple[str, str]) -> Response:

@@ -33,7 +33,7 @@ from engine.runtime.log import LogStyle, logging_to, print_line
 from engine.runtime.node import Node
 from engine.runtime.peer_addresses import show
 from engine.runtime.service_manager import ServiceManager
-from engine.runtime.sockets import CannotServe, Sockets, await_sockets, close_unused
+from engine.runtime.sockets import CannotServe, Sockets, await_sockets, close_unused, serve_metrics_later
 from engine.runtime.stopping import watch_lifeline, watch_signals
 
 _STDOUT: Final = 1
@@ -158,6 +158,8 @@ async def _run_node(
             _tune_garbage_collection()
             if sockets.exporter is not None:
                 nursery.start_soon(sockets.exporter.serve, node.metrics)
+            elif site.metrics_at is not None:
+                nursery.start_soon(serve_metrics_later, site.metrics_at, node.metrics)
             where = show(sockets.udp.address), sockets.control.bound_at
             metrics = None if sockets.exporter is None else show(sockets.exporter.address)
             on_ready(Ready(site.settings.site, *where, metrics, node.status))

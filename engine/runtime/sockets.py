@@ -2,7 +2,7 @@
 
 Rules that hold here:
 - A machine that starts has no addresses and no resolver yet: what may come by itself is waited for, until somebody
-  stops the site; what cannot be right ends it.
+  stops the site; what cannot be right ends it. For where metrics are told no site waits.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import logging
 import math
 import socket
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import trio
 
+from engine.contract.metrics import Metrics
 from engine.core.storage import Storage, StoreError
 from engine.runtime.assembly import Site
 from engine.runtime.control import ControlServer
@@ -114,8 +115,9 @@ async def _open_sockets(site: Site) -> Sockets:
         undo.callback(udp.close)
         exporter = None
         if site.metrics_at is not None:
-            exporter = await listen_for_metrics(site.metrics_at)
-            undo.callback(exporter.close)
+            with suppress(AddressMissing):  # `serve_metrics_later` goes on with that
+                exporter = await listen_for_metrics(site.metrics_at)
+                undo.callback(exporter.close)
         sockets = Sockets(udp, _make_control(site), exporter)
         undo.pop_all()
     return sockets
@@ -166,6 +168,21 @@ async def listen_for_metrics(at: HostPort) -> Exporter:
             elsewhere="name another port with --metrics",
             correct="name another with --metrics",
         )
+
+
+async def serve_metrics_later(at: HostPort, told: Callable[[], Metrics]) -> None:
+    """Tells metrics once their address is there: the site serves meanwhile. Until it is cancelled."""
+    say_at_s = trio.current_time()
+    while True:
+        try:
+            exporter = await listen_for_metrics(at)
+        except (AddressMissing, CannotServe) as missing:
+            if trio.current_time() >= say_at_s:
+                say_at_s = trio.current_time() + ADDRESS_SAID_EVERY_S
+                _log.warning("metrics are not told yet: %s", missing)
+            await trio.sleep(ADDRESS_AGAIN_S)
+        else:
+            await exporter.serve(told)
 
 
 def _give_up_or_wait(error: OSError, place: HostPort, *, whose: str, elsewhere: str, correct: str) -> NoReturn:

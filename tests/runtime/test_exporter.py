@@ -14,7 +14,7 @@ from engine.contract.metrics import Histogram, Metrics
 from engine.contract.shape import read
 from engine.contract.status import Status
 from engine.core.settings import Leadership
-from engine.runtime import exporter
+from engine.runtime import exporter, sockets
 from engine.runtime.ending import EndStatus
 from engine.runtime.exporter import Exporter
 from engine.runtime.sockets import AddressMissing, CannotServe, listen_for_metrics
@@ -130,6 +130,42 @@ async def test_a_site_tells_over_http_what_it_tells_over_its_socket(tmp_path: Pa
         _, body = await said_to((host, int(port)), asking())
         assert b"loggos_event_latency_seconds_count 1.0" in body
         assert b'loggos_events_total{outcome="created"} 1.0' in body
+
+
+async def test_a_bug_keeps_metrics_from_being_told_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    made = await exporter.listen("127.0.0.1", 0)
+
+    def told() -> Metrics:
+        raise ZeroDivisionError
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(made.serve, told)
+        for _ in range(2):
+            assert (await said_to(made.address, asking()))[0].startswith("HTTP/1.1 500 ")
+        nursery.cancel_scope.cancel()
+    assert "a bug keeps metrics from being told" in caplog.text
+
+
+async def test_no_site_waits_for_where_its_metrics_are_to_be_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sockets, "ADDRESS_AGAIN_S", 0.001)
+    listen, missing, listening = exporter.listen, [OSError(errno.EADDRNOTAVAIL, "not here")] * 3, []
+
+    async def comes_late(host: str, port: int) -> Exporter:
+        if missing:
+            raise missing.pop()
+        listening.append(await listen(host, port))
+        return listening[-1]
+
+    monkeypatch.setattr(exporter, "listen", comes_late)
+    async with cluster(tmp_path, "alice") as sites:
+        alice = await sites.start("alice", metrics_at=("127.0.0.1", 0))
+        assert alice.metrics is None
+        await until(lambda: bool(listening))
+        head, _ = await said_to(listening[0].address, asking())
+        assert head.startswith("HTTP/1.1 200 ")
+    assert caplog.text.count("metrics are not told yet: ") == 1
 
 
 @pytest.mark.parametrize(
