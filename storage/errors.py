@@ -38,8 +38,8 @@ OTHER_VERSION: Final = (
     " its store stays where it is, and loses nothing. Only if no version reads it, " + _MOVE_AWAY
 )
 OWN_STORE: Final = (
-    "name the folder of this site's own store with --data. A site that has run before never votes again if it starts"
-    " without its store"
+    "name the folder of this site's own store with --data. A site that has run before has no vote if it starts without"
+    " its store, until the others readmit it"
 )
 _MAKE_WRITABLE: Final = (
     "Start the site as the user who owns its folder, or make the folder and all files in it writable for this user (and"

@@ -26,9 +26,12 @@ ROOMS: Final = ("engine", "storage", "tui")
 LINES_WITHOUT_A_REASON: Final = 400
 LONG: Final = {
     "engine.contract.answers": "one shape after the other, as docs/control.md has them",
+    "engine.contract.requests": "one method after the other, each with its params",
     "engine.core.messages": "one message after the other, each with what it says of itself",
     "engine.sim.world.site": "one pass and its turn, and each point between its items at which a process may end",
     "storage.rows": "one table after the other, each with what its rows say",
+    "tui.arguments": "one command after the other, each with what it takes",
+    "tui.parser": "one command after the other, each with its help",
 }
 """A file is long where its subject is: why it is not cut."""
 

@@ -266,6 +266,34 @@ def slots(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("slots", metavar="K", nargs="*", type=words.slot, help="slots")
 
 
+def change(parser: argparse.ArgumentParser) -> None:
+    """Of the members."""
+    site(parser)
+    parser.add_argument("name", metavar="NAME", type=words.utf8_text, help="the site that it is about")
+    _meant(parser)
+
+
+def placed(parser: argparse.ArgumentParser) -> None:
+    """Of the members, with where one is."""
+    site(parser)
+    parser.add_argument("name", metavar="NAME", type=words.utf8_text, help="the site that it is about")
+    parser.add_argument(
+        "address", metavar="HOST:PORT", type=words.utf8_text, help="where the others reach it, over UDP"
+    )
+    _meant(parser)
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    placed(parser)
+    parser.add_argument("--learner", action="store_true", help="one that stays a learner until it is promoted")
+
+
+def _meant(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--yes", action="store_true", help="do it without asking")
+    parser.add_argument("--force", action="store_true", help="also where too few voters are heard for it")
+    timeout(parser)
+
+
 def fill(parser: argparse.ArgumentParser) -> None:
     slots(parser)
     timeout(parser)

@@ -11,8 +11,8 @@ def name(entry: Entry) -> str:
 
 
 def content(entry: Entry | LogLine) -> str:
-    """A tweet's text, or whom it blocks or unblocks."""
-    return entry.text or entry.target or ""
+    """A tweet's text, or whom it is about."""
+    return " ".join(filter(None, (entry.target, entry.text)))
 
 
 def in_words(entry: Entry) -> str:

@@ -84,6 +84,9 @@ ACT: Final = (
     Key("F", "F", "fill_all", "fill all", "settle all holes now, in the same way"),
     Key("v", "v", "confirm", "confirm", "have a majority confirm that the timeline lacks nothing"),
     Key(
+        "M", "M", "members", "members", "change who belongs to the cluster: readmit, add, promote, remove, move a site"
+    ),
+    Key(
         "y",
         "y",
         "copy",
@@ -182,7 +185,7 @@ FINDING: Final = (
 """What the keys of dialogs are called in the line of keys; the dialogs bind them."""
 
 OF_ENGINE: Final = {
-    *("compose", "block", "unblock", "inspect", "ask", "fill", "fill_all", "confirm", "next_hole"),
+    *("compose", "block", "unblock", "inspect", "ask", "fill", "fill_all", "confirm", "next_hole", "members"),
     *(key.action for key in FAULTS if key.action != "partition"),
 }
 """Actions that nothing comes of while no engine is connected; a demo's partition is asked of the other sites too."""

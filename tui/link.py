@@ -19,7 +19,7 @@ from engine.contract.answers import Outcome, Topic
 from engine.contract.errors import EngineLost, NoEngine
 from engine.contract.notifications import Acknowledged, EngineStops, Item
 from engine.contract.params import Params
-from engine.contract.requests import Submit, Subscribe
+from engine.contract.requests import ChangeMembers, Submit, Subscribe
 from engine.site_files import socket_to_ask
 from tui.connection import Answer, Connection, Ended, Event, Told
 
@@ -92,7 +92,7 @@ class Link:
         answer: _A = await self._send(asked)[1]
         return answer
 
-    async def submit(self, event: Submit, acknowledged: Callable[[str], None]) -> Outcome:
+    async def submit(self, event: Submit | ChangeMembers, acknowledged: Callable[[str], None]) -> Outcome:
         """As `ask`; before the outcome `acknowledged` is told the event's id, once the engine has told it."""
         number, answer = self._send(event)
         self._acknowledged[number] = acknowledged

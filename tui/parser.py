@@ -17,6 +17,10 @@ from tui.typed_words import CommandParser, Parser
 
 VERSION: Final = "tui.commands.version:run"
 _UNWRITTEN: Final = "exit status 6: done, but the output cannot be written; what was done is on stderr."
+_CHANGED: Final = (
+    "Exit status: 0 created; 2 refused, or the answer was no; 10 certainly not in the log; 11 not\n"
+    "known yet (`loggos events SITE` tells later). --json prints the outcome, as of `tweet`."
+)
 _PRINT_NOTHING: Final = ("open", "serve")
 """Commands that are never done, but not told: what becomes of their output ends neither."""
 
@@ -47,7 +51,7 @@ COMMANDS: Final = (
         arguments.init,
         "Writes the sites file (--sites, $LOGGOS_SITES or ./sites.yaml) and beside it the\n"
         "shared secret cluster.key (mode 0600). It never overwrites. --new-key FILE writes a\n"
-        "key alone, for a cluster that changes its key (docs/commands.md).\n\n"
+        "key alone, for a cluster that changes its key (docs/operations.md).\n\n"
         '--json prints {"sites":FILE,"key":FILE,"names":[NAME, ...]}.',
     ),
     Command(
@@ -163,6 +167,70 @@ COMMANDS: Final = (
         "quorum, leader, peers, holes, costs",
         "loggos status alice --json",
         arguments.site,
+    ),
+    Command(
+        "members",
+        "tui.commands.members:run",
+        "who belongs to the cluster, and how each of them stands",
+        "loggos members alice",
+        arguments.site,
+        "Standings: voter; no-vote (heard, and does not vote now); new-store (its disk was lost or\n"
+        "replaced: `readmit` lets it vote again); learner; not-heard. It is what SITE knows.\n\n"
+        "--json prints one object:\n"
+        '  {"site","members":[MEMBER, ...],"quorum":{"reachable","needed","size"},"coming":COMING}\n'
+        'MEMBER is {"site","standing","why","heard_s","chosen_through","store","address",\n'
+        '"file_address"}, COMING null, or {"slot","since","entry":ENTRY}: a change in the log that is in\n'
+        'effect from the slot "since" on.',
+    ),
+    Command(
+        "readmit",
+        "tui.commands.members:readmit",
+        "let a site whose disk was lost vote again, with the store that it has now",
+        "loggos readmit alice carol",
+        arguments.change,
+        "SITE is one that votes, NAME the one with a new store, which runs. It is an entry of the log.\n"
+        "Before it is submitted it is said what it does to the quorum, and asked whether that is meant;\n"
+        "--yes does not ask. Refused without --force: where NAME is not heard, or fewer voters are than\n"
+        "are needed.\n\n" + _CHANGED,
+    ),
+    Command(
+        "add",
+        "tui.commands.members:add",
+        "let another site belong to the cluster",
+        "loggos add alice dave 10.0.0.4:7001",
+        arguments.add,
+        "SITE is one that votes. NAME is started afterwards, with a sites file that names the others under\n"
+        "`sites` and itself under `added`, and the key (docs/operations.md). It copies the log, and votes\n"
+        "once it has it; with --learner it does not vote until `promote`. 9 sites vote at most, and 9 more\n"
+        "may be learners. Asked, told and refused as with `readmit`.\n\n" + _CHANGED,
+    ),
+    Command(
+        "promote",
+        "tui.commands.members:promote",
+        "let a learner vote, with the store that it has",
+        "loggos promote alice dave",
+        arguments.change,
+        "SITE is one that votes, NAME one that was added with --learner and has the log. Asked, told and\n"
+        "refused as with `readmit`.\n\n" + _CHANGED,
+    ),
+    Command(
+        "remove",
+        "tui.commands.members:remove",
+        "take a site out of the cluster",
+        "loggos remove alice carol",
+        arguments.change,
+        "SITE is one that votes, and may be NAME. What NAME wrote stays; it votes and writes no more, and\n"
+        "says so. Stop it once its `status` says that the others need it no more. Asked, told and refused\n"
+        "as with `readmit`.\n\n" + _CHANGED,
+    ),
+    Command(
+        "move",
+        "tui.commands.members:move",
+        "tell all sites another address of a site",
+        "loggos move alice bob 10.0.0.7:7001",
+        arguments.placed,
+        "SITE is one that votes. The others look for NAME there from then on, whatever their sites files\n"
+        "say; NAME itself listens where its own file says. Asked, told and refused as with `readmit`.\n\n" + _CHANGED,
     ),
     Command(
         "health",

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import Final
 
 from engine.cluster_key import WhichKey
-from engine.contract.status import Peer, Status
+from engine.contract.status import MemberStanding, Peer, Status
 from engine.core.ids import SiteId, named
 from tui import costs, leading
 from tui.counted import listed, plural
@@ -25,6 +25,7 @@ class Trouble(Enum):
     HINDERED = auto()
     NO_QUORUM = auto()
     NOT_VOTING = auto()
+    NEW_STORE = auto()
     NO_LEADER = auto()
     MISMATCH = auto()
     NARROW = auto()
@@ -39,7 +40,8 @@ def troubles(status: Status) -> Mapping[Trouble, str]:
         Trouble.NO_QUORUM: None
         if status.quorum.is_reached
         else "NO QUORUM: nothing can be created here; reading works",
-        Trouble.NOT_VOTING: None if status.voting else _voteless(status),
+        Trouble.NOT_VOTING: None if status.voting else _removed(status) or _voteless(status),
+        Trouble.NEW_STORE: _replaced(status),
         Trouble.NO_LEADER: _leaderless(status),
         Trouble.MISMATCH: status.mismatch,
         Trouble.NARROW: status.narrow,
@@ -53,9 +55,20 @@ _IN_A_WORD: Final = frozenset({Trouble.NO_QUORUM, Trouble.NO_LEADER, Trouble.FAU
 """Of these the word in the status bar says all."""
 
 
-def beside_the_bar(status: Status) -> list[str]:
+def beside_the_bar(status: Status) -> Mapping[Trouble, str]:
     """The sentences of which the status bar has a word at most."""
-    return [sentence for trouble, sentence in troubles(status).items() if trouble not in _IN_A_WORD]
+    return {trouble: sentence for trouble, sentence in troubles(status).items() if trouble not in _IN_A_WORD}
+
+
+def readmission(status: Status) -> Mapping[Trouble, tuple[str, str]]:
+    """Where a lost disk is what is wrong: which site to ask for the readmission, and of whom."""
+    by, lost = status.readmitter, status.new_stores
+    found: dict[Trouble, tuple[str, str]] = {}
+    if by is not None and status.standing == MemberStanding.NEW_STORE:
+        found[Trouble.NOT_VOTING] = by, status.site
+    if lost and status.voting:
+        found[Trouble.NEW_STORE] = status.site, lost[0]
+    return found
 
 
 def mark(peer: Peer) -> tuple[str, str, Role]:
@@ -111,6 +124,25 @@ def where(status: Status) -> Iterator[tuple[str, Part]]:
 def _voteless(status: Status) -> str:
     why = f": {status.voting_why}" if status.voting_why else ""
     return f"{status.site} does not vote{why}"
+
+
+def _removed(status: Status) -> str | None:
+    removed = status.removed
+    if removed is None:
+        return None
+    needed = "the others need it until they have what lies before" if removed.needed else "the others need it no more"
+    return (
+        f"{status.site} was removed from the cluster by slot {removed.slot:,}, and does not vote from slot"
+        f" {removed.since:,} on; {needed}"
+    )
+
+
+def _replaced(status: Status) -> str | None:
+    if not status.new_stores:
+        return None
+    lost = named(map(SiteId, status.new_stores))
+    what = f"{lost}'s disk was" if len(status.new_stores) == 1 else f"the disks of {lost} were"
+    return f"{what} lost or replaced: no vote until readmitted"
 
 
 def _leaderless(status: Status) -> str | None:

@@ -56,7 +56,8 @@ class Direction(StrEnum):
 
 
 class Entry(Shape):
-    """`kind` as in engine.core.entry.Kind; the others are None where they do not apply: of a no-op all are."""
+    """`kind` as in engine.core.entry.Kind; the others are None where they do not apply: of a no-op all are. `text` is
+    a tweet's; of a change of the members the address, or the id of the store."""
 
     kind: str
     author: str | None

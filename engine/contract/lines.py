@@ -11,9 +11,12 @@ from typing import Final
 
 from engine.contract import answers
 from engine.contract.answers import VOID, AcceptorLine, Attempt, LogLine, LogState, TimelineLine
-from engine.core.entry import AT_MS_MAX, Entry, Kind, Tweet, decode, kind_of
+from engine.core.entry import AT_MS_MAX, MEMBERSHIP, Entry, Kind, Tweet, decode, kind_of
 from engine.core.ids import Ballot
 from engine.core.storage import LogRow
+
+_OF_A_SITE: Final = frozenset({Kind.BLOCK, Kind.UNBLOCK}) | MEMBERSHIP
+"""Kinds whose argument names a site; what follows the name is their text."""
 
 _NOTHING: Final = answers.Entry("", None, None, None, None)
 
@@ -38,13 +41,8 @@ def entry_shape(entry: Entry | None) -> answers.Entry | None:
     if entry is None:
         return None
     kind, argument = kind_of(entry), _parts(entry)[1]
-    return answers.Entry(
-        kind=kind,
-        author=entry.author,
-        id=None if entry.id is None else str(entry.id),
-        text=argument if kind is Kind.TWEET else None,
-        target=argument if kind in (Kind.BLOCK, Kind.UNBLOCK) else None,
-    )
+    target, _, text = argument.partition(" ") if kind in _OF_A_SITE else ("", "", argument)
+    return answers.Entry(kind, entry.author, None if entry.id is None else str(entry.id), text or None, target or None)
 
 
 def _parts(entry: Entry) -> tuple[int | None, str]:

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import force_setattr
 
-from engine.contract import answers, metrics, status
+from engine.contract import answers, members, metrics, status
 from engine.contract.answers import (
     AcceptorLine,
     Biography,
@@ -235,6 +235,56 @@ class Metrics(Params[metrics.Metrics]):
     pass
 
 
+class Members(Params[members.Members]):
+    pass
+
+
+class ChangeKind(StrEnum):
+    """What changes who belongs to the cluster (engine.core.entry.Membership)."""
+
+    READMIT = "readmit"
+    ADD = "add"
+    ADD_LEARNER = "add-learner"
+    PROMOTE = "promote"
+    REMOVE = "remove"
+    MOVE = "move"
+
+
+_WITH_ADDRESS: Final = (ChangeKind.ADD, ChangeKind.ADD_LEARNER, ChangeKind.MOVE)
+
+
+class _Change(Params[_A], kw_only=True):
+    """`site`: whom it is about; `address`: where that is, `host:port`, for a kind that says so."""
+
+    kind: Annotated[ChangeKind, Meta(description=f"one of {', '.join(ChangeKind)}")]
+    site: Text
+    address: Text | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind in _WITH_ADDRESS and self.address is None:
+            raise BadParams("'address' is needed, a string")
+        if self.kind not in _WITH_ADDRESS and self.address is not None:
+            raise BadParams(no_such_param("address"))
+
+
+class PlanChange(_Change[members.ChangePlan]):
+    """What a change of the members would do, and what is in its way."""
+
+
+class ChangeMembers(_Change[Outcome], _Timed, kw_only=True):
+    """An event that changes who belongs to the cluster. `force`: also where too few voters are heard for what comes
+    after; `acknowledge`: as in Submit."""
+
+    force: Truth = False
+    timeout_s: Seconds = 10.0
+    acknowledge: Truth = False
+
+    @property
+    def retry(self) -> bool:
+        """Which slot it has is all the same to whoever asks for it."""
+        return True
+
+
 class Plan(_OfSlots[Lines[PlanLine]]):
     pass
 
@@ -296,7 +346,7 @@ class Stop(Params[Stopping]):
     pass
 
 
-Submitting = Submit | SubmitMany
+Submitting = Submit | SubmitMany | ChangeMembers
 
 Patient = Submitting | Fill | Explain | LinearizableView
 """What may wait long for its answer."""
@@ -306,7 +356,22 @@ Action = Fill | Explain | LinearizableView | GiveUp
 
 FaultAction = FaultsAdd | FaultsSet | FaultsRemove | FaultsClear | FaultsRelease | FaultsDrop
 
-Query = View | Log | Search | Data | Inspect | Blocks | Events | Status | Metrics | Plan | TraceLines | Faults
+Query = (
+    View
+    | Log
+    | Search
+    | Data
+    | Inspect
+    | Blocks
+    | Events
+    | Status
+    | Metrics
+    | Members
+    | PlanChange
+    | Plan
+    | TraceLines
+    | Faults
+)
 """Changes nothing, and is answered from what is committed."""
 
 Request = Submitting | Action | FaultAction | Query | Subscribe | Stop
@@ -325,6 +390,9 @@ METHODS: Final[Mapping[str, type[Request]]] = {
     "events": Events,
     "status": Status,
     "metrics": Metrics,
+    "members": Members,
+    "members.plan": PlanChange,
+    "members.change": ChangeMembers,
     "plan": Plan,
     "fill": Fill,
     "trace": TraceLines,

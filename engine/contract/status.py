@@ -6,7 +6,9 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from engine.contract.answers import Attempt
+from enum import StrEnum
+
+from engine.contract.answers import Attempt, Entry
 from engine.contract.limits import SLOTS_MAX
 from engine.contract.shape import ForScreens, Shape
 from engine.core.settings import Leadership
@@ -22,8 +24,38 @@ class Quorum(Shape):
         return self.reachable >= self.needed
 
 
+class MemberStanding(StrEnum):
+    """What a site of the cluster is at present, as this one knows it."""
+
+    VOTER = "voter"
+    NO_VOTE = "no-vote"  # it is heard, and does not vote: it starts, or only it knows why
+    NEW_STORE = "new-store"  # its disk was lost or replaced: it votes again once it is readmitted (D5, M4)
+    LEARNER = "learner"  # it belongs to the cluster, and does not vote
+    NOT_HEARD = "not-heard"
+    REMOVED = "removed"  # it belongs to the cluster no more (M5)
+    STRANGER = "stranger"  # it is not one of the cluster, as far as this site's log goes
+
+
+class Coming(Shape):
+    """A change of the members in the prefix that is in effect from the slot `since` on."""
+
+    slot: int
+    since: int
+    entry: Entry | None
+
+
+class Removed(Shape):
+    """This site was removed by the entry at `slot`, and votes at none from `since` on. `needed`: by the others, for
+    what lies before."""
+
+    slot: int
+    since: int
+    needed: bool
+
+
 class Peer(Shape):
-    """As it was last heard since this site's engine started; None is what it has not told yet."""
+    """As it was last heard since this site's engine started; None is what it has not told yet. `standing` as in
+    MemberStanding; `file_address`: what the sites file says, where it is reached elsewhere."""
 
     up: bool
     rtt_ms: int | None
@@ -36,6 +68,8 @@ class Peer(Shape):
     """A `WhichKey`: under which the latest datagram of it opened."""
     clock_ms: ForScreens[int | None]
     """How far its wall clock is ahead of this site's, at least; below 0: behind it."""
+    standing: ForScreens[str]
+    file_address: ForScreens[str | None]
 
 
 class PerEvent(Shape):
@@ -135,6 +169,9 @@ class Status(Shape):
     fill_in_s: ForScreens[float | None]
     data: ForScreens[str]
     attempts: ForScreens[tuple[Attempt, ...]]
+    standing: ForScreens[str]
+    coming: ForScreens[Coming | None]
+    removed: ForScreens[Removed | None]
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -162,6 +199,16 @@ class Status(Shape):
         """An event that is submitted now can be settled, as far as this site knows: it votes, has caught up, hears a
         majority and, where there is one, a leader, and no fault rule of its own is in the way."""
         return self.quorum.is_reached and self.voting and not (self.hindered or self.recovering or self.lacks_leader)
+
+    @property
+    def readmitter(self) -> str | None:
+        """Another site that is heard and votes: one that this site can be readmitted at, if it has to be."""
+        return next((site for site, peer in sorted(self.peers.items()) if peer.up and peer.voting), None)
+
+    @property
+    def new_stores(self) -> list[str]:
+        """The peers whose disk was lost or replaced, and that wait to be readmitted."""
+        return [site for site, peer in sorted(self.peers.items()) if peer.standing == MemberStanding.NEW_STORE]
 
     def has_settled(self, slot: int) -> bool:
         """Whether the slot is learned there, as far as this tells: of very many holes the first are named."""

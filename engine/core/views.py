@@ -67,7 +67,8 @@ class QuorumView(Value):
 class ReplicaView(Value):
     """What `status` shows of the replica; `holes` names at most 1,000 of `holes_count` slots. `fresh_at`: what was
     chosen before is in the prefix, as a read confirmed last (R5). `hindered`: what fault rules here keep from it.
-    `members`: the lists that hold above the prefix, one or two (M1)."""
+    `members`: the lists that hold above the prefix, one or two (M1). `replaced`: who runs on another store than is
+    remembered of it; this site where it is a learner for good (D5)."""
 
     quorum: QuorumView
     leader: SiteId | None
@@ -89,3 +90,4 @@ class ReplicaView(Value):
     attempts: tuple[AttemptView, ...]
     members: tuple[Roster, ...]
     removed: Removed | None
+    replaced: tuple[SiteId, ...]

@@ -182,7 +182,7 @@ async def resolve(host: str, port: int, family: socket.AddressFamily) -> Address
     return (str(address[0]), int(address[1]))
 
 
-def show(address: Address) -> str:
+def show(address: Address | HostPort) -> str:
     """`127.0.0.1:7001` or `[::1]:7001`."""
     host, port = address[0], address[1]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

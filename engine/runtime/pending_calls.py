@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from operator import attrgetter, itemgetter
@@ -32,6 +32,7 @@ from engine.contract.notifications import Acknowledged
 from engine.contract.params import CallId
 from engine.contract.requests import (
     Action,
+    ChangeMembers,
     EventKind,
     Explain,
     Fill,
@@ -143,16 +144,20 @@ class PendingCalls:
     def collect(self, asked: Asked, submitted: Submitting) -> None:
         """It goes to the replica with what is collected until `push`. Raises CallRefused, and then nothing was done."""
         at_ms = self._clock.wall_ms()
-        if isinstance(submitted, Submit):
-            bodies = [encode(stamped(self._operation(submitted), at_ms))]
-        else:
-            bodies = [encode(stamped(tweet, at_ms)) for tweet in self._tweets(submitted)]
+        match submitted:
+            case Submit():
+                said: Sequence[Operation] = [self._operation(submitted)]
+            case SubmitMany():
+                said = self._tweets(submitted)
+            case ChangeMembers():
+                said = [self._queries.change(submitted.kind, submitted.site, submitted.address, force=submitted.force)]
+        bodies = [encode(stamped(operation, at_ms)) for operation in said]
         key = self._unused_key(asked)
         terms = submitted.timeout, submitted.retry
         if not self._collected or self._collected[-1].terms != terms:
             self._collected.append(_Together(next(self._tokens), terms))
         together = self._collected[-1]
-        told: list[tuple[int, OutcomeSpan]] | None = None if isinstance(submitted, Submit) else []
+        told: list[tuple[int, OutcomeSpan]] | None = [] if isinstance(submitted, SubmitMany) else None
         place, number = len(together.bodies), len(bodies)
         wait = _SubmitWait(*key, submitted.acknowledge, together.token, place, number, number, told)
         self._submits[key] = wait

@@ -20,14 +20,17 @@ from engine.contract.limits import SLOTS_MAX
 from engine.contract.lines import acceptor_line, entry_shape, iso, log_line, slot_state, timeline_line
 from engine.contract.requests import (
     Blocks,
+    ChangeKind,
     Data,
     Events,
     Faults,
     Inspect,
     LinearizableView,
     Log,
+    Members,
     Metrics,
     Plan,
+    PlanChange,
     Query,
     Search,
     Status,
@@ -36,7 +39,7 @@ from engine.contract.requests import (
 )
 from engine.contract.shape import Shape
 from engine.core.effects import SawReadConfirmed, SawReadUnconfirmed
-from engine.core.entry import Entry
+from engine.core.entry import Entry, Operation
 from engine.core.events.situation import Situation
 from engine.core.explained.biography import Biography
 from engine.core.ids import EventId, SiteId, Slot
@@ -100,6 +103,10 @@ class Queries:
                 return self.status()
             case Metrics():
                 return self.metrics()
+            case Members():
+                return self._board.members.members()
+            case PlanChange():
+                return self._board.members.plan(query.kind, query.site, query.address)
             case Plan():
                 return self._plan(query)
             case TraceLines():
@@ -161,6 +168,10 @@ class Queries:
         return shapes.faults_shape(layer.rules.values(), layer.held.values(), layer.seed, self._clock)
 
     # What others here ask
+
+    def change(self, kind: ChangeKind, site: str, address: str | None, *, force: bool) -> Operation:
+        """What the log is asked for, so that its members change. Raises CallRefused."""
+        return self._board.members.operation(kind, site, address, force=force)
 
     def chosen(self, slots: Iterable[Slot]) -> dict[Slot, Entry]:
         """Which of `slots` are learned, and with what, whether or not that is durable here."""

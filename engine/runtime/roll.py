@@ -54,6 +54,11 @@ class Roll:
         place = self.file.get(site)
         return None if place is None else show(place)
 
+    def elsewhere(self, site: SiteId, shown: str) -> str | None:
+        """Where the sites file says that it is, if it is reached at another address. Of a host name nobody knows."""
+        said, place = self.in_the_file(site), self.file.get(site)
+        return None if place is None or said == shown or Address(*place).family is None else said
+
     @property
     def differs(self) -> str | None:
         """What the log says otherwise than the sites file, in words; None where both agree."""

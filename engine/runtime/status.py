@@ -10,7 +10,7 @@ from typing import Final
 
 from engine.contract.lines import iso
 from engine.contract.metrics import Metrics
-from engine.contract.status import Peer, Quorum, Status
+from engine.contract.status import MemberStanding, Peer, Quorum, Removed, Status
 from engine.core.ids import Tick
 from engine.core.replica import Replica
 from engine.core.settings import Settings
@@ -20,6 +20,7 @@ from engine.runtime.clocks import Clocks
 from engine.runtime.counters import NodeCounts, counters_shape
 from engine.runtime.faults import FaultLayer
 from engine.runtime.keys_heard import KeysHeard
+from engine.runtime.members import MembersBoard
 from engine.runtime.peer_addresses import PeerAddresses
 from engine.runtime.roll import Roll
 from engine.runtime.shapes import at, attempt_shape
@@ -60,6 +61,7 @@ class StatusBoard:
         keys_heard: KeysHeard,
         fault_layer: FaultLayer,
     ) -> None:
+        self.members = MembersBoard(settings, roll, replica, clock, peer_addresses)
         self._facts = facts
         self._settings = settings
         self._roll = roll
@@ -77,7 +79,7 @@ class StatusBoard:
         facts, settings, clock = self._facts, self._settings, self._clock
         now = clock.now()
         view = self._replica.view(ATTEMPTS_MAX)
-        quorum = view.quorum
+        quorum, removed, standings = view.quorum, view.removed, self.members.standings(view)
         attempts = (attempt_shape(attempt, clock) for attempt in view.attempts)
         return Status(
             site=settings.site,
@@ -101,7 +103,7 @@ class StatusBoard:
             unknown=view.unknown,
             fresh_at=at(view.fresh_at, clock),
             key=self._keys_heard.told,
-            peers={peer.site: self._peer(peer, now) for peer in view.peers},
+            peers={peer.site: self._peer(peer, now, standings.get(peer.site)) for peer in view.peers},
             counters=counters_shape(self._counts, self._udp.counts, self._fault_layer.counts, self._keys_heard.second),
             udp=facts.udp,
             pid=facts.pid,
@@ -110,6 +112,9 @@ class StatusBoard:
             fill_in_s=None if view.fill_at is None else round(max(0, view.fill_at - now) / 1000, 1),
             data=str(facts.data),
             attempts=tuple(attempt for attempt in attempts if attempt is not None),
+            standing=standings[settings.site],
+            coming=self.members.coming(view),
+            removed=None if removed is None else Removed(removed.slot, removed.first, removed.needed),
         )
 
     def metrics(self) -> Metrics:
@@ -125,7 +130,7 @@ class StatusBoard:
             disk_free_bytes=_free_bytes(self._facts.data),
         )
 
-    def _peer(self, peer: PeerView, now: Tick) -> Peer:
+    def _peer(self, peer: PeerView, now: Tick, standing: MemberStanding | None) -> Peer:
         return Peer(
             up=peer.up,
             rtt_ms=peer.rtt_ms,
@@ -136,6 +141,8 @@ class StatusBoard:
             datagram_bytes=self._sizes.of(peer.site),
             key=self._keys_heard.of(peer.site),
             clock_ms=self._clocks.ahead_ms(peer.site),
+            standing=standing or MemberStanding.STRANGER,
+            file_address=self._roll.elsewhere(peer.site, self._peer_addresses.shown(peer.site)),
         )
 
 

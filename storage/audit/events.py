@@ -32,8 +32,11 @@ class _Event:
 
 
 class Events:
-    def __init__(self, store: Store, findings: Findings) -> None:
+    def __init__(self, store: Store, since: Slot, findings: Findings) -> None:
+        """`since`: what is in effect from here on has a row in this store, if that votes; an earlier store had those of
+        what is before."""
         self._store = store
+        self._since = since
         self._findings = findings
         self._events = _each(store)
         self._created_last: _Event | None = None
@@ -46,7 +49,7 @@ class Events:
             self._advance()
         row = self._next
         if row is None or row.number != entry.number:
-            if self._store.is_original and entry.number <= self._store.begun.meta.number_max:
+            if self._store.is_voter and slot >= self._since and entry.number <= self._store.begun.meta.number_max:
                 self._add("E1", slot, f"{named(entry)} is in effect; its author's store has no sound row of it")
             return
         self._advance()

@@ -2,6 +2,7 @@
 
 Rules that hold here:
 - R2: the prefix has no gap, and all of it is learned; block table and numbers of tweets are what the replay gives.
+- M1: so is the table of who votes.
 - E5: an entry stands as void exactly where the replay says so, and last numbers in effect are the replay's.
 - E1, E3: what stands as in effect is no event of that author's again, and none from before.
 - The state machine is the core's: the simulation holds it against one that was written apart.
@@ -9,21 +10,23 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from engine.core.entry import BadOperation, Entry
 from engine.core.ids import SiteId, Slot
 from engine.core.log.members import Members
 from engine.core.log.microblog import Microblog
 from engine.core.run import run_of
 from engine.core.settings import CHANGE_LAG
-from engine.core.storage import LogRow
+from engine.core.storage import Change, LogRow
 from storage.audit.report import Findings, named
 from storage.audit.stores import Store
 from storage.rows import Author
 
 
-def microblog_of(sites: tuple[SiteId, ...]) -> Microblog:
+def members_of(sites: tuple[SiteId, ...]) -> Members:
     """Before the first entry of the log of these sites."""
-    return Microblog({}, {}, Members(sites, CHANGE_LAG))
+    return Members(sites, CHANGE_LAG)
 
 
 class Replay:
@@ -32,7 +35,8 @@ class Replay:
     def __init__(self, store: Store, findings: Findings) -> None:
         self._store = store
         self._findings = findings
-        self._microblog = microblog_of(store.begun.meta.sites)
+        self._microblog = Microblog({}, {}, members_of(store.begun.meta.sites))
+        self._changes: list[Change] = []
         self._tweets: dict[SiteId, int] = {}
         self._broken = False
 
@@ -52,6 +56,7 @@ class Replay:
             self._broken = True
             self._add("R2", slot, f"{named(row.learned)} cannot be applied: {error}")
             return
+        self._changes += applied.changes
         for author in applied.shown:
             self._tweets[author] = self._tweets.get(author, 0) + 1
         self._hold_void(slot, row, row.learned, bool(applied.void), last)
@@ -74,6 +79,9 @@ class Replay:
         if begun.blocks != self._microblog.blocks:
             has, due = _blocks(begun.blocks), _blocks(self._microblog.blocks)
             self._add("R2", slot, f"its block table has {has}, a replay of its prefix {due}")
+        if begun.changes != self._changes:
+            has, due = _changes(begun.changes), _changes(self._changes)
+            self._add("M1", slot, f"its table of who votes has {has}, a replay of its prefix {due}")
         for site in sorted({*begun.authors, *begun.meta.sites}):
             author = begun.authors.get(site, Author(site, 0, 0, Slot(0)))
             last, tweets = self._microblog.last_in_effect(site), self._tweets.get(site, 0)
@@ -90,3 +98,7 @@ class Replay:
 def _blocks(table: dict[tuple[SiteId, SiteId], Slot]) -> str:
     lines = [f"{blocker} blocks {blocked} since {slot}" for (blocker, blocked), slot in sorted(table.items())]
     return ", ".join(lines) or "nothing"
+
+
+def _changes(table: Iterable[Change]) -> str:
+    return ", ".join(f"{change.body!r} at slot {change.slot}" for change in table) or "no change"

@@ -16,10 +16,13 @@ from typing import Final
 
 from engine.core.entry import BadOperation, Entry
 from engine.core.ids import SiteId, Slot
+from engine.core.log.members import Members
+from engine.core.log.microblog import Microblog
 from engine.core.run import run_of
 from engine.core.storage import Standing, StoreError
 from storage.audit.events import Events
-from storage.audit.replays import Replay, microblog_of
+from storage.audit.lists import Lists, admissions, votes_from
+from storage.audit.replays import Replay, members_of
 from storage.audit.report import AuditedSite, Findings, Report, Unreadable
 from storage.audit.stores import AuditFailed, Store, begin, find_places, of_one_cluster
 from storage.audit.votes import Rows, Votes
@@ -66,11 +69,11 @@ class _Audit:
         self._stores = {store.site: store for store in sorted(stores, key=lambda each: each.site)}
         self._findings = findings
         sites = stores[0].begun.meta.sites if stores else ()
-        self._missing = tuple(site for site in sites if site not in self._stores)
-        unseen = len(sites) - sum(store.is_original for store in stores)
-        self._votes = Votes(len(sites), unseen, self._rows_of, findings)
+        self._begins = {site: votes_from(store, stores) for site, store in self._stores.items()}
+        self._lists = Lists(members_of(sites), stores)
+        self._votes = Votes(self._lists, self._rows_of, self._begins, findings)
         self._replays = {site: Replay(store, findings) for site, store in self._stores.items()}
-        self._log = _Log(sites, self._stores, findings)
+        self._log = _Log(self._lists.members, self._stores, self._begins, findings)
 
     def run(self, unreadable: tuple[Unreadable, ...], copied: tuple[Path, ...]) -> Report:
         before: Entry | None = None
@@ -85,7 +88,7 @@ class _Audit:
         self._hold_admission()
         return Report(
             sites=tuple(self._summary(store) for store in self._stores.values()),
-            missing=self._missing,
+            missing=tuple(site for site in self._lists.members.newest.names if site not in self._stores),
             slots=self._log.through,
             events=sum(self._log.in_effect.values()),
             violations=tuple(self._findings.kept),
@@ -112,11 +115,13 @@ class _Audit:
         """B1: a site's durable round covers every ballot of it that stands anywhere."""
         for site, store in self._stores.items():
             for promise in store.begun.ranges:
+                if self._begins.get(promise.ballot.site, 1) > 1:
+                    continue  # of which store of that site this ballot is, nobody can tell here
                 self._votes.saw(promise.ballot, promise.first, site)
                 self._votes.voters.setdefault(site, promise.first)
         for site, (ballot, slot, seen_at) in sorted(self._votes.highest.items()):
             store_of_ballot = self._stores.get(site)
-            if store_of_ballot is None or not store_of_ballot.is_original:
+            if store_of_ballot is None or not store_of_ballot.is_voter:
                 continue
             highest = store_of_ballot.reader.meta().round
             if ballot.round > highest:
@@ -124,30 +129,51 @@ class _Audit:
                 self._findings.add("B1", sentence, slot=slot, site=site)
 
     def _hold_lives(self) -> None:
-        """D5: a store that votes is the one that its peers remember, and no older than they do."""
+        """D5: a store that votes is the one that its peers remember, and no older than they do. Where the log put
+        another store in the place of a site's, who has learned that remembers the one, who has not the other."""
         for store in self._stores.values():
             for memory in store.begun.peers.values():
                 peer = self._stores.get(memory.site)
-                if peer is None or not peer.is_original:
+                if peer is None or not peer.is_voter:
                     continue
                 meta = peer.reader.meta()
                 if memory.life != meta.life:
+                    if self._is_admitted(store, peer):
+                        continue
                     sentence = f"votes on store {meta.life}, but {store.site} remembers {memory.life} of it"
                     self._findings.add("D5", sentence, site=peer.site)
                 elif memory.commit > meta.commit:
                     sentence = f"is at commit {meta.commit}, but {store.site} heard of {memory.commit}: an old copy"
                     self._findings.add("D5", sentence, site=peer.site)
 
+    def _is_admitted(self, store: Store, peer: Store) -> bool:
+        """The log explains that `store` remembers another store of a peer than the one that is here."""
+        remembered = store.begun.peers[peer.site].life
+        admitted = [(slot, life) for slot, site, life in admissions(peer) if site == peer.site]
+        return self._lists.members.admits(peer.site, remembered) or any(
+            life == peer.life and slot > store.prefix for slot, life in admitted
+        )
+
+    def _is_readmitted(self, site: SiteId) -> bool:
+        """The log admitted a store of this site."""
+        return any(named == site for store in self._stores.values() for _, named, _ in admissions(store))
+
     def _hold_admission(self) -> None:
-        """D5: a store votes that enough peers recorded; who remembers another store of its site never does."""
+        """D5: a store votes that enough peers recorded; who remembers another store of its site never does. M4: one
+        that the log admits votes from a slot on."""
         for site, slot in sorted(self._votes.voters.items()):
             meta = self._stores[site].reader.meta()
             others = len(meta.sites) - 1
             needed = (others + others // 2 + 1) // 2  # ceil((N-1+f)/2), f = floor((N-1)/2)
             memories = [store.begun.peers.get(site) for store in self._stores.values()]
             against = sum(memory is not None and memory.life != meta.life for memory in memories)
+            if slot < self._begins[site]:
+                sentence = f"votes; the log lets its store {meta.life} vote from slot {self._begins[site]} on"
+                self._findings.add("M4", sentence, slot=slot, site=site)
             if meta.standing is Standing.NEW:
                 self._findings.add("D5", "votes, though its store was never admitted", slot=slot, site=site)
+            elif self._is_readmitted(site):
+                pass  # with the entry that admits another store everybody remembers that one
             elif meta.standing is Standing.LEARNER and others - against < needed:
                 sentence = (
                     f"votes on store {meta.life}, which was never admitted: others, {against} here, remember another"
@@ -169,11 +195,13 @@ class _Audit:
 class _Log:
     """The log that the stores hold together, from slot 1 as far as some store has the next slot learned."""
 
-    def __init__(self, sites: tuple[SiteId, ...], stores: dict[SiteId, Store], findings: Findings) -> None:
+    def __init__(
+        self, members: Members, stores: dict[SiteId, Store], begins: dict[SiteId, Slot], findings: Findings
+    ) -> None:
         self.through = Slot(0)
         self.in_effect: dict[SiteId, int] = {}
-        self._microblog = microblog_of(sites)
-        self._events = {site: Events(store, findings) for site, store in stores.items()}
+        self._microblog = Microblog({}, {}, members)
+        self._events = {site: Events(store, begins[site], findings) for site, store in stores.items()}
 
     def take(self, slot: Slot, rows: Rows) -> None:
         entry = next((row.learned for row in rows.values() if row.learned is not None), None)

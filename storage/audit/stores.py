@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from engine.core.ids import SiteId, Slot
+from engine.core.ids import SiteId, Slot, StoreId
 from engine.core.storage import LogRow, Standing, StoreDamaged
 from storage.audit.report import Findings
 from storage.beside import OutsideStore, is_store, place_of
@@ -65,6 +65,15 @@ class Store:
     def is_original(self) -> bool:
         """It votes, so all that its site ever voted is in it (D5); a new or a lost disk may lack that, and a backup."""
         return self.begun.meta.standing is Standing.ADMITTED and not self.begun.meta.is_backup
+
+    @property
+    def is_voter(self) -> bool:
+        """The same since the log admitted it (M4): what another store of its site voted before is not in it."""
+        return self.is_original or (self.begun.meta.standing is Standing.READMITTED and not self.begun.meta.is_backup)
+
+    @property
+    def life(self) -> StoreId:
+        return self.begun.meta.life
 
     def slot_rows(self, first: Slot, last: Slot) -> dict[Slot, LogRow]:
         """These slots, as far as their rows are sound."""
@@ -164,7 +173,8 @@ def of_one_cluster(stores: Sequence[Store], findings: Findings) -> list[Store]:
             is_of, others = _in_words(_identity(store)), _in_words(identity)
             findings.add("D4", f"{store.place} is a store of {is_of}, the others are of {others}", site=store.site)
             continue
-        if store.site not in store.begun.meta.sites:
+        is_first = store.begun.meta.standing is Standing.ADMITTED  # others come by the log (M1)
+        if is_first and store.site not in store.begun.meta.sites:
             findings.add("D4", f"{store.place} is of a site that its own list does not name", site=store.site)
             continue
         twin = kept.setdefault(store.site, store)

@@ -17,8 +17,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from engine.core.entry import Entry
-from engine.core.ids import Ballot, SiteId, Slot, quorum_size
+from engine.core.ids import Ballot, SiteId, Slot
 from engine.core.storage import LogRow
+from storage.audit.lists import Lists
 from storage.audit.report import Findings, named
 
 Rows = Mapping[SiteId, LogRow]
@@ -33,12 +34,14 @@ class Acceptances:
 
 
 class Votes:
-    """`unseen`: how many sites may have voted what no store here shows; `reread` gets the rows of a slot anew."""
+    """`reread` gets the rows of a slot anew; `begins`: from which slot on ballots of a site are those of its store."""
 
-    def __init__(self, sites: int, unseen: int, reread: Callable[[Slot], Rows], findings: Findings) -> None:
-        self._quorum = quorum_size(sites)
-        self._unseen = unseen
+    def __init__(
+        self, lists: Lists, reread: Callable[[Slot], Rows], begins: Mapping[SiteId, Slot], findings: Findings
+    ) -> None:
+        self._lists = lists
         self._reread = reread
+        self._begins = begins
         self._findings = findings
         self._highest: dict[SiteId, tuple[Ballot, Slot, SiteId]] = {}
         self.voters: dict[SiteId, Slot] = {}
@@ -46,11 +49,13 @@ class Votes:
 
     @property
     def highest(self) -> Mapping[SiteId, tuple[Ballot, Slot, SiteId]]:
-        """The highest ballot of each site, with a slot and a store in which it stands."""
+        """The highest ballot of each site's store, with a slot and a store in which it stands."""
         return self._highest
 
     def saw(self, ballot: Ballot, slot: Slot, site: SiteId) -> None:
         """A ballot stands in `site`'s store."""
+        if slot < self._begins.get(ballot.site, 1):
+            return
         known = self._highest.get(ballot.site)
         if known is None or known[0] < ballot:
             self._highest[ballot.site] = (ballot, slot, site)
@@ -59,13 +64,13 @@ class Votes:
         """Returns what was learned at the slot. `before`: at the slot before, None where that is not known."""
         accepted = self._accepted(slot, rows, before)
         learned = self._learned(slot, rows)
-        chosen = [ballot for ballot, held in accepted.items() if len(held.sites) >= self._quorum]
+        chosen = [ballot for ballot, held in accepted.items() if len(held.sites) >= self._lists.quorum(slot)]
         if chosen:
             self._against_choice(slot, rows, min(chosen), accepted)
-        elif learned is not None and not self._may_be_chosen(rows, learned[1]):
+        elif learned is not None and not self._may_be_chosen(slot, rows, learned[1]):
             # A running site may have voted between the two readings; whoever learned it did so after a majority.
             rows = self._reread(slot)
-            if not self._may_be_chosen(rows, learned[1]):
+            if not self._may_be_chosen(slot, rows, learned[1]):
                 who, entry = learned
                 held = ", ".join(site for site, row in rows.items() if row.vote.entry == entry) or "no store here"
                 sentence = f"learned {named(entry)}, which no majority can have accepted: {held} did"
@@ -129,6 +134,6 @@ class Votes:
                 sentence = f"{higher} carries {named(held.entry)}, but {majority} before"
                 self._findings.add("B2", sentence, slot=slot, site=higher.site)
 
-    def _may_be_chosen(self, rows: Rows, entry: Entry) -> bool:
+    def _may_be_chosen(self, slot: Slot, rows: Rows, entry: Entry) -> bool:
         holders = sum(row.vote.accepted is not None and row.vote.entry == entry for row in rows.values())
-        return holders + self._unseen >= self._quorum
+        return holders + self._lists.unseen(slot) >= self._lists.quorum(slot)

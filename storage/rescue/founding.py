@@ -44,8 +44,9 @@ from engine.core.storage import (
     WriteStanding,
     WriteVote,
 )
+from storage.audit.replays import members_of
 from storage.audit.stores import Store
-from storage.rescue.survey import Survey, Told, new_members, runs
+from storage.rescue.survey import Survey, Told, runs
 from storage.rescue.witnesses import Witnesses
 from storage.rows import OPEN_EVENTS
 from storage.schema import Identity, ensure_store, make_folder, sync_folder
@@ -70,7 +71,7 @@ def found(data: Path, cluster: str, witnesses: Witnesses, survey: Survey, told: 
         ballot = Ballot(_FOUNDING_ROUND, survey.sites[0])
         for site, store in stores.items():
             store.commit([WriteRound(_FOUNDING_ROUND), WriteNumbers(_numbers_through(survey.numbers.get(site, 0)))])
-        microblog = Microblog({}, {}, new_members(survey.sites))
+        microblog = Microblog({}, {}, members_of(survey.sites))
         for run in runs(witnesses, survey):
             told("writing", run.first - 1, survey.slots)
             applied = microblog.apply(run)

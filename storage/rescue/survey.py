@@ -17,10 +17,10 @@ from typing import Final
 
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, SiteId, Slot, StoreId, quorum_size
-from engine.core.log.members import Members
 from engine.core.log.microblog import Microblog
 from engine.core.run import Run, run_of, spans_of
-from engine.core.settings import CHANGE_LAG
+from storage.audit.lists import Lists
+from storage.audit.replays import members_of
 from storage.audit.report import Findings, Unreadable, Violation
 from storage.audit.votes import Rows, Votes
 from storage.rescue.gaps import bridges
@@ -83,11 +83,6 @@ def survey(witnesses: Witnesses, at_ms: int, told: Told) -> Survey:
     return _Survey(witnesses, told).run(at_ms)
 
 
-def new_members(sites: tuple[SiteId, ...]) -> Members:
-    """Before the log changed them."""
-    return Members(sites, CHANGE_LAG)
-
-
 def runs(witnesses: Witnesses, found: Survey) -> Iterator[Run]:
     """The new log, in slot order. Raises StoreError."""
     through = Slot(found.slots - found.filled)
@@ -126,11 +121,10 @@ class _Survey:
         self._told = told
         self._findings = Findings()
         self._quorum = quorum_size(len(witnesses.sites))
-        originals = {each.store.site for each in witnesses.found if each.store.is_original}
-        unseen = len(witnesses.sites) - len(originals)
-        self._votes = Votes(len(witnesses.sites), unseen, lambda _: {}, self._findings)
+        self._members = members_of(witnesses.sites)
+        self._lists = Lists(self._members, [each.store for each in witnesses.found])
+        self._votes = Votes(self._lists, lambda _: {}, {}, self._findings)
         self._before: Entry | None = None
-        self._members = new_members(witnesses.sites)
         self._microblog = Microblog({}, {}, self._members)
         self._through = Slot(0)
         self._learned = 0
@@ -207,7 +201,7 @@ class _Survey:
         if ballot is None or entry is None:
             return None
         sites = tuple(site for site, row in sorted(rows.items()) if row.vote.accepted == ballot)
-        return TakenOver(slot, entry, ballot, sites, len(sites) >= self._quorum)
+        return TakenOver(slot, entry, ballot, sites, len(sites) >= self._lists.quorum(slot))
 
     def _apply(self, slot: Slot, entry: Entry) -> None:
         applied = self._microblog.apply(run_of(slot, entry))

@@ -75,7 +75,7 @@ class Witnesses:
 
     def whole_voter(self, witness: Witness) -> bool:
         """All that its site voted since it was admitted is there."""
-        if not witness.store.is_original or witness.findings.count:
+        if not witness.store.is_voter or witness.findings.count:
             return False
         meta = witness.store.begun.meta
         memories = (each.store.begun.peers.get(meta.site) for each in self.found)

@@ -23,13 +23,14 @@ from typing import Any, Final
 
 from engine.addresses import Address
 from engine.core.ids import SiteId
-from engine.core.settings import Leadership
+from engine.core.settings import CHANGE_LAG, Leadership
 from engine.template import DEFAULT_NAMES, write_files
 from tests.chaos.agreement import hold_against_logs, unrest
 from tests.chaos.disks import Disks, stored_votes, unsettled
 from tests.chaos.engines import Engines
 from tests.chaos.namespaces import NamespaceNetwork
 from tests.chaos.network import Cut, Network, RuledNetwork, add_rule
+from tests.chaos.readmitter import Readmitter
 from tests.chaos.report import NO_STALL, Report, Stall, count_told, longest_stall
 from tests.chaos.schedule import (
     Deafness,
@@ -62,6 +63,7 @@ _AUDIT_EVERY_S: Final = 8.0
 _LEADER_EVERY_S: Final = 0.3
 _PAUSE_MIN_S: Final = 45.0
 _PORT: Final = 7_001
+_READMITS: Final = 0.7
 _TIMINGS: Final = "heartbeat_ms: 100\nretransmit_ms: 50\nfill_every_s: 0.3\nscan_every_s: 1\n"
 
 
@@ -78,6 +80,11 @@ class Setup:
     @property
     def names(self) -> tuple[str, ...]:
         return DEFAULT_NAMES[: self.sites]
+
+    @property
+    def readmits(self) -> bool:
+        """Whether a site whose disk is wiped is to vote again (M4)."""
+        return Random(f"{self.seed} readmits").random() < _READMITS
 
 
 def run(setup: Setup, folder: Path, say: Callable[[str], None]) -> Report:
@@ -116,6 +123,9 @@ class _Campaign:
         self._cuts: list[Cut] = []
         self._closing = threading.Event()
         self._audit_process: subprocess.Popen[bytes] | None = None
+        self._readmitter: Readmitter | None = None
+        self._begins: dict[str, int] = {}
+        """The first slot at which a readmitted site votes with its new store."""
 
     def run(self) -> Report:
         report, engines = self._report, self._engines
@@ -132,6 +142,8 @@ class _Campaign:
             self._closing.set()
         self._say("healed; waiting for all to agree")
         report.converged_s = self._converge(users, over)
+        if self._readmitter is not None:
+            self._readmitter.close()
         if report.converged_s is not None:
             self._hold_against_logs([each for user in users for each in user.submissions])
             self._audit_running(wait=True)
@@ -249,11 +261,23 @@ class _Campaign:
                     self._resume()
                 case Wiped(site):
                     self._engines.start(site)
+                    if self._setup.readmits and site in self._disks.lost_s:
+                        self._readmit(site)
                 case PutBack(site):
                     self._finish_audit()
                     self._report.hits["put back"] += self._disks.put_back(site)
 
         return end
+
+    def _readmit(self, site: str) -> None:
+        others = [name for name in self._engines.names if name != site]
+        self._readmitter = Readmitter(site, others, self._engines.sockets)
+        self._readmitter.start()
+
+    @property
+    def _readmitted(self) -> set[str]:
+        """Who lost its disk, and is to vote again."""
+        return set() if self._readmitter is None else {self._readmitter.site}
 
     def _pause(self, otherwise: str, ends: float) -> None:
         """Of the leader; where there is to be one, it is waited for, as long as a long pause is left."""
@@ -332,18 +356,21 @@ class _Campaign:
             engines.notice_ends()
             statuses = {name: engines.ask(name, "status") for name in engines.names}
             waiting = [user.name for user in users if user.is_alive()]
-            differs = unrest(statuses, self._disks.lost_s)
+            lost = self._disks.lost_s.keys() - self._readmitted
+            differs = unrest(statuses, lost)
             if not waiting and differs is None:
                 return time.monotonic() - since
             if engines.ended:
                 return None
-            if risen := [name for name in self._disks.lost_s if (statuses[name] or {}).get("voting")]:
+            if risen := [name for name in sorted(lost) if (statuses[name] or {}).get("voting")]:
                 report.wrong.append(f"D5: {', '.join(risen)} lost the disk, and says that it votes")
                 return None
             if time.monotonic() > deadline:
                 break
             poll.wait(0.1)
         why = differs or f"{', '.join(waiting)} still wait for answers"
+        if self._readmitter is not None and not self._readmitter.done:
+            why += f"; {self._readmitter.site} is not readmitted: {self._readmitter.said}"
         report.wrong.append(f"liveness: not converged {time.monotonic() - since:.1f} s after all faults ended: {why}")
         return None
 
@@ -351,15 +378,19 @@ class _Campaign:
         judgement = hold_against_logs(self._engines.sockets, submissions, self._disks.lost_s)
         self._report.slots = len(judgement.log.lines)
         self._report.settled = judgement.settled
+        for slot, line in judgement.log.lines.items():
+            if line["kind"] == "readmit" and line["target"] in self._readmitted:
+                self._begins.setdefault(line["target"], slot + CHANGE_LAG)
+        self._report.hits["readmitted"] += len(self._begins)
         self._report.wrong += judgement.wrong
 
     def _hold_against_stores(self) -> None:
         sayings = self._engines.sayings()
         self._report.claims = sum(len(each.promised) + len(each.accepted) for each in sayings)
         stores = {name: stored_votes(self._engines.data / name) for name in self._engines.names}
-        self._report.wrong += hold_against_stores(sayings, stores, self._disks.lost_s)
+        self._report.wrong += hold_against_stores(sayings, stores, self._disks.lost_s, self._begins)
         for name in self._engines.names if self._report.converged_s is not None else ():
-            if name not in self._disks.lost_s:
+            if name not in self._disks.lost_s.keys() - self._readmitted:
                 self._report.wrong += unsettled(self._engines.data / name)
 
     def _audit_stopped(self) -> None:

@@ -60,7 +60,7 @@ PREPARED = line("prepared", "3.alice", 7)
 def test_what_the_store_holds_or_exceeds_is_let_pass_a1_a2() -> None:
     said = [said_by("alice", PROMISED, PROMISED_ALL, ACCEPTED, PREPARED), said_by("alice", PREPARED, since_s=2.0)]
     for kept in (votes("10.bob", "10.bob"), votes("11.alice", "10.carol")):
-        assert hold_against_stores(said, {"alice": kept}, {}) == []
+        assert hold_against_stores(said, {"alice": kept}, {}, {}) == []
 
 
 @pytest.mark.parametrize(
@@ -78,14 +78,14 @@ def test_what_the_store_holds_or_exceeds_is_let_pass_a1_a2() -> None:
     ],
 )
 def test_what_the_store_does_not_hold_is_found(lines: list[Json], kept: dict[int, Vote], says: str) -> None:
-    [found] = hold_against_stores([said_by("alice", *lines)], {"alice": kept}, {})
+    [found] = hold_against_stores([said_by("alice", *lines)], {"alice": kept}, {}, {})
     assert found.startswith(says)
 
 
 def test_a_ballot_that_was_prepared_for_several_slots_may_be_prepared_for_some_of_them_again() -> None:
     begun = {**PREPARED, "spans": [(7, 9)]}
     assert (
-        hold_against_stores([said_by("alice", begun, PREPARED, line("prepared", "3.alice", 9))], {"alice": {}}, {})
+        hold_against_stores([said_by("alice", begun, PREPARED, line("prepared", "3.alice", 9))], {"alice": {}}, {}, {})
         == []
     )
 
@@ -118,9 +118,21 @@ def test_a_line_that_was_cut_short_was_never_said(tmp_path: Path) -> None:
 def test_a_vote_after_the_disk_was_lost_is_found_and_those_before_are_not_d5() -> None:
     for each in (PROMISED, PROMISED_ALL, ACCEPTED, PREPARED):
         before, after = said_by("alice", each, since_s=1.0), said_by("alice", each, since_s=3.0)
-        assert hold_against_stores([before], {"alice": {}}, {"alice": 2.0}) == []
-        found = hold_against_stores([before, after], {"alice": {}}, {"alice": 2.0})
+        assert hold_against_stores([before], {"alice": {}}, {"alice": 2.0}, {}) == []
+        found = hold_against_stores([before, after], {"alice": {}}, {"alice": 2.0}, {})
         assert found == ["D5 slot 7: alice votes or proposes after its disk was lost"]
+
+
+def test_who_was_readmitted_votes_at_its_own_slots_alone_with_ballots_of_its_own_m4() -> None:
+    """`3.alice` of the lost store and of the new one are two ballots; what the new one said, its store holds."""
+    before = said_by("alice", line("prepared", "3.alice", 4), since_s=1.0)
+    after = said_by("alice", PREPARED, ACCEPTED, since_s=3.0)
+    kept, lost_s = votes("10.bob", "10.bob"), {"alice": 2.0}
+    assert hold_against_stores([before, after], {"alice": kept}, lost_s, {"alice": 7}) == []
+    [early] = hold_against_stores([before, after], {"alice": kept}, lost_s, {"alice": 8})
+    assert early == "D5 slot 7: alice votes or proposes after its disk was lost"
+    [missing] = hold_against_stores([before, after], {"alice": {}}, lost_s, {"alice": 7})
+    assert missing.startswith("D1 slot 7: alice said that it accepted 10.bob")
 
 
 # Real engines
@@ -143,7 +155,7 @@ class Three:
         for name in NAMES:
             self.engines.stop(name)
         stores = {name: stored_votes(self.engines.data / name) for name in NAMES}
-        return hold_against_stores(self.engines.sayings(), stores, self.disks.lost_s)
+        return hold_against_stores(self.engines.sayings(), stores, self.disks.lost_s, {})
 
 
 @contextmanager
@@ -222,4 +234,4 @@ def _goes_on_past_its_copy(cluster: Three, site: str) -> bool:
 
 
 def _is_lost(status: Json | None) -> bool:
-    return status is not None and "lost-disk" in status["voting_why"]
+    return status is not None and status["standing"] == "new-store"

@@ -5,6 +5,7 @@ Rules that hold here:
 - D1, A1, A2: the store of a site holds, slot by slot, at least what the site ever said to have promised and accepted.
 - B1: a ballot that was prepared for some slots is for these alone, over all starts of a site.
 - D5: after its disk was lost, a site says no vote and prepares nothing. Its store has no part of what it said before.
+- M4: one that was readmitted does so again, at its own slots alone, and its ballots are not those of before.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.core.ids import Ballot, Round, SiteId, Slot
+from engine.core.ids import NUMBER_MAX, Ballot, Round, SiteId, Slot
 from engine.core.storage import NO_VOTE, Vote
 from engine.core.wording import span
 
@@ -70,22 +71,28 @@ def read_sayings(site: str, paths: Iterable[Path]) -> list[Sayings]:
 
 
 def hold_against_stores(
-    sayings: Iterable[Sayings], stores: Mapping[str, Mapping[int, Vote]], lost_s: Mapping[str, float]
+    sayings: Iterable[Sayings],
+    stores: Mapping[str, Mapping[int, Vote]],
+    lost_s: Mapping[str, float],
+    begins: Mapping[str, int],
 ) -> list[str]:
-    """`stores`: the acceptor's variables by site and slot. `lost_s`: when sites lost their disks."""
+    """`stores`: the acceptor's variables by site and slot. `lost_s`: when sites lost their disks; `begins`: from which
+    slot on those vote again that were readmitted."""
     wrong: dict[str, None] = {}
-    prepared: dict[Ballot, tuple[int, int]] = {}
+    prepared: dict[tuple[Ballot, bool], tuple[int, int]] = {}
     for said in sayings:
+        is_new = said.site in lost_s and said.since_s > lost_s[said.site]
         if said.site in lost_s:
-            if said.acted and said.since_s > lost_s[said.site]:
+            if is_new and said.acted and min(said.acted) < begins.get(said.site, NUMBER_MAX):
                 at = min(said.acted)
                 wrong[f"D5 slot {at}: {said.site} votes or proposes after its disk was lost"] = None
-            continue
+            if not is_new or said.site not in begins:
+                continue
         store = stores[said.site]
         wrong |= dict.fromkeys(_not_kept(said.site, "promised", said.promised, store))
         wrong |= dict.fromkeys(_not_kept(said.site, "accepted", said.accepted, store))
         for ballot, first, last in said.prepared:
-            begun = prepared.setdefault(ballot, (first, last))
+            begun = prepared.setdefault((ballot, is_new), (first, last))
             if first < begun[0] or last > begun[1]:
                 other = f"which it prepared for slots {span(*map(Slot, begun))} before"
                 wrong[f"B1 slot {first}: {said.site} prepares {ballot}, {other}"] = None

@@ -9,13 +9,13 @@ from typing import Final, get_origin
 import pytest
 from msgspec.structs import fields
 
-from engine.contract import answers, notifications, status
+from engine.contract import answers, members, notifications, status
 from engine.contract.answers import Lines, Topic
 from engine.contract.errors import BadAnswer, ErrorCode
 from engine.contract.limits import LINE_BYTES_MAX, LINES_MAX, SLOTS_MAX, SUBMITTED_MAX, TRACE_LINES_MAX
 from engine.contract.notifications import ITEMS, LOG_SPAN
 from engine.contract.params import BadParams
-from engine.contract.requests import METHODS, Request, answered_by, request
+from engine.contract.requests import METHODS, Request, Submit, answered_by, request
 from engine.contract.shape import Shape, printed_names, read
 from engine.core.explained.readings import HOLES_SHOWN_MAX
 
@@ -43,6 +43,10 @@ IN_CONTROL: Final = {
     answers.BallotAccount: "`ballots` ascend:",
     answers.Rule: "rule:",
     answers.Held: "held:",
+    members.Member: "member: `",
+    members.ChangePlan: "plan: `",
+    status.Coming: "not in effect yet):",
+    status.Removed: "or of a site that the log removed",
     notifications.RecordLine: "record line:",
     notifications.DatagramName: "A name\nof a datagram:",
     notifications.SaidLine: "A said line:",
@@ -88,8 +92,11 @@ ADDED: Final = {
     answers.LogLine: ("log line:", r'`"(\w+)"`'),
     answers.TraceLine: ("trace line:", r'(?:For screens there is|and|several;) `"(\w+)"`'),
     answers.LinearizableRead: ("read (of a `view` with `fresh`):", r'`"(\w+)"`'),
-    status.Peer: ("status: the object of", r"`peers\[name\]\.(heard_s|voting|address)`"),
-    status.Status: ("status: the object of", r"`(udp|pid|version|since|fill_in_s|data|attempts)`"),
+    status.Peer: ("status: the object of", r"`peers\[name\]\.(heard_s|voting|address|clock_ms|standing|file_address)`"),
+    status.Status: (
+        "status: the object of",
+        r"`(udp|pid|version|since|fill_in_s|data|attempts|standing|coming|removed)`",
+    ),
 }
 """Which paragraph tells what is for screens, and how a key stands in it."""
 
@@ -134,7 +141,8 @@ def test_what_a_class_says_is_what_its_method_takes(method: str) -> None:
 def _least(schema: type[Request]) -> dict[str, object]:
     """What is needed, so that one other param can be wrong."""
     values: dict[str, object] = {
-        "kind": "tweet",
+        "kind": "tweet" if schema is Submit else "readmit",
+        "site": "alice",
         "requests": [],
         "slot": 1,
         "topics": ["log"],
@@ -182,7 +190,7 @@ def test_no_shape_is_left_out_of_the_docs() -> None:
     }
     shapes = {
         shape
-        for room in (answers, notifications, status)
+        for room in (answers, members, notifications, status)
         for shape in vars(room).values()
         if isinstance(shape, type) and issubclass(shape, Shape)
     }

@@ -80,6 +80,8 @@ class FakePicture:
             datagram_bytes=1_452,
             key="first",
             clock_ms=None,
+            standing="voter",
+            file_address=None,
         )
         self.counters = 0
         self.made: list[str] = []
@@ -130,6 +132,9 @@ class FakePicture:
             fill_in_s=self.counters / 10,
             data="/data/alice",
             attempts=(),
+            standing="voter",
+            coming=None,
+            removed=None,
         )
 
     def faults(self) -> Faults:

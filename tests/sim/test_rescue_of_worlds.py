@@ -27,9 +27,10 @@ from engine.sim.proving.swarm import draw
 from engine.sim.scenario.acts import FlipBit, PutBack, TakeCopy
 from engine.sim.scenario.play import Play
 from engine.sim.world.network import Datagram
+from storage.audit.replays import members_of
 from storage.audit.run import audit
 from storage.rescue.founding import found
-from storage.rescue.survey import Survey, new_members, runs, survey
+from storage.rescue.survey import Survey, runs, survey
 from storage.rescue.witnesses import Witnesses, read_witnesses
 from storage.schema import Identity, ensure_store, make_folder
 from storage.sqlite import open_store
@@ -115,7 +116,7 @@ class History:
     def in_effect(self) -> dict[EventId, Slot]:
         """The events of the log that the cluster came to."""
         found_at: dict[EventId, Slot] = {}
-        microblog, slot = Microblog({}, {}, new_members(self.names)), Slot(1)
+        microblog, slot = Microblog({}, {}, members_of(self.names)), Slot(1)
         while (entry := self.play.world.truth.chosen(slot)) is not None:
             if not microblog.apply(run_of(slot, entry)).void and entry.id is not None:
                 found_at[entry.id] = slot
@@ -126,7 +127,7 @@ class History:
 def in_effect(witnesses: Witnesses, findings: Survey) -> dict[EventId, Slot]:
     """The events of the new log."""
     found_at: dict[EventId, Slot] = {}
-    microblog = Microblog({}, {}, new_members(findings.sites))
+    microblog = Microblog({}, {}, members_of(findings.sites))
     for run in runs(witnesses, findings):
         void = set(microblog.apply(run).void)
         found_at.update({entry.id: slot for slot, entry in run if entry.id is not None and slot not in void})
@@ -137,7 +138,7 @@ def in_effect(witnesses: Witnesses, findings: Survey) -> dict[EventId, Slot]:
 def test_what_a_rescue_says_of_the_log_is_true(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     history, random = History(seed, monkeypatch), Random(seed)
     lag = history.play.schedule.setup.change_lag  # a cluster of a seed waits fewer slots
-    for module in ("storage.rescue.survey", "storage.audit.replays"):
+    for module in ("storage.audit.lists", "storage.audit.replays"):
         monkeypatch.setattr(f"{module}.CHANGE_LAG", lag)
     for time in range(3):
         at = random.randint(1, history.place)

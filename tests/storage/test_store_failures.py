@@ -201,7 +201,7 @@ def test_another_writer_is_not_waited_for_without_end(tmp_path: Path, monkeypatc
     ],
 )
 def test_d5_no_failure_of_a_file_is_answered_with_another_folder(tmp_path: Path, number: int, advice: str) -> None:
-    """Whoever followed that would have a site with a new store, which never votes again."""
+    """Whoever followed that would have a site with a new store, which has no vote."""
     with pytest.raises(StoreFailed, match=advice) as failed, file_errors(tmp_path, "lock the store"):
         raise OSError(number, os.strerror(number))
     assert "--data" not in str(failed.value)

@@ -8,9 +8,12 @@ Rules that hold here:
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Final
 
+from engine.core.storage import Standing
 from storage.audit.report import AuditedSite, Report, Violation
 from storage.audit.run import audit
 from storage.audit.stores import AuditFailed, AuditRefused
@@ -23,7 +26,12 @@ from tui.parts import Part, Role
 from tui.progress import progress_bar
 
 _BACKUP = "backup"
-_STANDINGS = {"admitted": "voter", "new": "new, no voter yet", "learner": "learner, its disk was lost"}
+STANDINGS: Final[Mapping[Standing, str]] = {
+    Standing.ADMITTED: "voter",
+    Standing.READMITTED: "voter, readmitted",
+    Standing.NEW: "new, no voter yet",
+    Standing.LEARNER: "learner, its disk was lost or replaced",
+}
 
 
 def run(arguments: Namespace) -> int:
@@ -110,5 +118,5 @@ def _print(out: Output, report: Report) -> None:
 
 def _site_row(site: AuditedSite) -> Cells:
     numbers = (f"{site.prefix:>6}", f"{site.used_max:>7}", f"{site.events:>6}")
-    standing = _BACKUP if site.is_backup else _STANDINGS[site.standing.value]
+    standing = _BACKUP if site.is_backup else STANDINGS[site.standing]
     return (str(site.site), *numbers, standing, str(site.folder))

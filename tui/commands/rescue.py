@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator
@@ -32,6 +31,7 @@ from storage.rescue.founding import found, publish
 from storage.rescue.survey import Contradiction, Survey, survey
 from storage.rescue.witnesses import RescueRefused, SiteRuns, Witnesses, read_witnesses
 from tui import advice
+from tui.commands.agreeing import agrees
 from tui.commands.audit import violation_line, violation_shape
 from tui.commands.rescue_report import print_survey, survey_shape
 from tui.exits import CommandFailed, ExitStatus
@@ -40,7 +40,6 @@ from tui.output import Account, Output, complain
 from tui.parts import Part, Role
 from tui.progress import ShowProgress, progress_bar
 
-_PATIENCE_S: Final = 7 * 86_400.0
 _SITES: Final = "sites.yaml"
 
 
@@ -90,7 +89,7 @@ def _rescue(arguments: Namespace, into: Path, interrupts: Interrupts) -> ExitSta
             return _refuse(out, contradiction)
         if not out.as_json:
             print_survey(out, findings)
-        if not (arguments.yes or _agrees(into, arguments.cluster, interrupts)):
+        if not (arguments.yes or agrees(_question(into, arguments.cluster), interrupts)):
             if out.as_json:
                 out.json(survey_shape(findings, None))
             raise CommandFailed(ExitStatus.BAD_INPUT, "nothing was written: say yes, or add --yes")
@@ -154,15 +153,8 @@ def _refuse(out: Output, contradiction: Contradiction) -> ExitStatus:
     return ExitStatus.VIOLATION
 
 
-def _agrees(into: Path, cluster: str, interrupts: Interrupts) -> bool:
-    """Whoever cannot be asked has not agreed."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return False
-    sys.stderr.write(f"Write the new cluster {cluster} into {into}? Type yes: ")
-    sys.stderr.flush()
-    if not interrupts.readable(sys.stdin.fileno(), _PATIENCE_S):
-        raise Interrupted
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+def _question(into: Path, cluster: str) -> str:
+    return f"Write the new cluster {cluster} into {into}?"
 
 
 def _write(target: _Target, witnesses: Witnesses, findings: Survey, told: ShowProgress) -> None:

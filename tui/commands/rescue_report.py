@@ -6,6 +6,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import to_builtins
@@ -14,6 +15,7 @@ from engine.contract import answers
 from engine.contract.lines import entry_shape
 from engine.core.entry import Entry
 from engine.core.ids import SiteId
+from engine.core.storage import Standing
 from storage.rescue.survey import Survey, TakenOver
 from storage.rescue.witnesses import Witness
 from tui import entries
@@ -23,7 +25,12 @@ from tui.counted import plural
 from tui.output import Output
 from tui.parts import Part, Role
 
-_STANDINGS: Final = {"admitted": "voter", "new": "never voted", "learner": "its disk had been lost before"}
+STANDINGS: Final[Mapping[Standing, str]] = {
+    Standing.ADMITTED: "voter",
+    Standing.READMITTED: "voter, readmitted",
+    Standing.NEW: "never voted",
+    Standing.LEARNER: "its disk had been lost before",
+}
 
 
 def print_survey(out: Output, findings: Survey) -> None:
@@ -68,7 +75,7 @@ def print_survey(out: Output, findings: Survey) -> None:
 
 def _row(witness: Witness) -> tuple[str, ...]:
     begun = witness.store.begun
-    is_what = "backup" if witness.is_backup else _STANDINGS[begun.meta.standing.value]
+    is_what = "backup" if witness.is_backup else STANDINGS[begun.meta.standing]
     numbers = (f"{witness.store.prefix:>6}", f"{begun.stored().used_max:>7}")
     return (str(witness.store.site), *numbers, is_what, str(witness.store.place))
 

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 
 from engine.contract import requests
 from engine.contract.status import Counters, Peer, Status
-from tui import counters, standing
+from tui import advice, counters, standing
 from tui.client import Client, failures_as_exits
 from tui.exits import ExitStatus
 from tui.output import Cells, Output
 from tui.parts import Part, Role
-from tui.selection import select_site
+from tui.selection import LocalSite, select_site
 from tui.standing import Trouble
 
 
@@ -31,8 +31,7 @@ def run(arguments: Namespace) -> int:
         return ExitStatus.DONE
     out.line(Part(status.site, Role.STRONG), f"of {status.cluster}")
     for trouble, sentence in standing.troubles(status).items():
-        advice = f"; `{local.command('faults', 'clear')}`" if trouble is Trouble.FAULTS else ""
-        out.line(Part(f"! {sentence}{advice}", Role.BAD))
+        out.line(Part(f"! {sentence}{_advised(local, trouble, status)}", Role.BAD))
     out.table(_facts(status))
     if status.peers:
         out.line(Part("peers", Role.STRONG))
@@ -40,6 +39,15 @@ def run(arguments: Namespace) -> int:
     out.line(Part("counters", Role.STRONG))
     out.table(_counter_rows(status.counters), indent="  ")
     return ExitStatus.DONE
+
+
+def _advised(local: LocalSite, trouble: Trouble, status: Status) -> str:
+    """What to type."""
+    if trouble is Trouble.FAULTS:
+        return f"; `{local.command('faults', 'clear')}`"
+    if (asked := standing.readmission(status).get(trouble)) is None:
+        return ""
+    return f"; `{advice.command(local.sites_path, local.data_path, 'readmit', *asked)}`"
 
 
 def _facts(status: Status) -> Iterator[Cells]:

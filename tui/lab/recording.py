@@ -19,6 +19,7 @@ from engine.contract import answers, notifications
 from engine.contract.answers import Direction
 from engine.contract.notifications import DatagramName, RecordFate, RecordLine, SaidLine, SlotLine
 from engine.core.entry import (
+    MEMBERSHIP,
     NOOP,
     BadOperation,
     Block,
@@ -28,6 +29,7 @@ from engine.core.entry import (
     Tweet,
     Unblock,
     Withdrawal,
+    decode,
     encode,
     stamped,
 )
@@ -297,6 +299,8 @@ def _operation(told: answers.Entry) -> Operation:
             return Unblock(SiteId(told.target or ""))
         case Kind.WITHDRAWAL:
             return Withdrawal()
+        case kind if kind in MEMBERSHIP:
+            return decode(" ".join(filter(None, (kind, "0", told.target, told.text)))).operation
         case other:
             raise ValueError(f"nothing is known of an entry of the kind {other!r}")
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final, NamedTuple, Self
 
 from engine.contract.status import Counters, Peer, Status
-from tui import counters, standing
+from tui import counters, members, standing
 from tui.panes.page import Page
 from tui.rows import BLANK, Part, Role, Row, fitted, row, wrapped
+from tui.site import wording
 from tui.site.model import Change, SiteModel
 
 ROOMY: Final = 60
@@ -76,7 +77,8 @@ class SitesPane(Page):
         for site in status.sites:
             peer = status.peers.get(site)
             if site == status.site or peer is None:
-                peer = Peer(True, None, status.chosen_through, None, status.voting, status.udp, 0, None, None)
+                told = status.chosen_through, None, status.voting, status.udp, 0, None, None, status.standing, None
+                peer = Peer(True, None, *told)
             lines += self._site(site, peer, columns, site == status.site)
         return lines
 
@@ -88,10 +90,12 @@ class SitesPane(Page):
         lines = [
             row(
                 (fitted(site + ("*" if here else ""), columns.name) + " ", Role.STRONG if here else Role.PLAIN),
-                (f"{glyph} {word:<6} ", role),
+                (f"{glyph} {word:<7}", role),
                 (f"{rtt:>{columns.rtt}}{_prefix(peer.chosen_through, PREFIX)}{more}", Role.PLAIN),
             )
         ]
+        if peer.file_address is not None:
+            lines.append(row((f"{'':<{columns.name}} {peer.file_address} in the sites file", Role.DIM)))
         if not peer.up and not here:
             lines.append(row((f"{'':<{columns.name}} {self._silence(site)}", Role.DIM)))
         return lines
@@ -109,8 +113,12 @@ def _prefix(told: int | None, width: int) -> str:
 def _standing(status: Status, width: int) -> list[Row]:
     """This site in sentences."""
     lines = [row(f"{status.site} ", ("votes", Role.GOOD))] if status.voting else []
-    for sentence in standing.beside_the_bar(status):
-        lines += wrapped(row((sentence, Role.WARN)), width)
+    asked = standing.readmission(status)
+    for trouble, sentence in standing.beside_the_bar(status).items():
+        key = f". {wording.readmits(status, *asked[trouble])}" if trouble in asked else ""
+        lines += wrapped(row((f"{sentence}{key}", Role.WARN)), width)
+    if status.coming is not None:
+        lines += wrapped(row((members.coming(status.coming), Role.NOTE)), width)
     return [*lines, *_told(standing.facts(status), width)]
 
 

@@ -19,6 +19,7 @@ from engine.contract.status import Status
 from tui import leading, standing, times
 from tui.panes.paint import Painted
 from tui.rows import Part, Role, Row, row, width_of, wrapped
+from tui.site import wording
 from tui.site.connected import Gone, Stopped
 from tui.site.linearizable_read import STALE
 from tui.site.model import SiteModel
@@ -198,7 +199,17 @@ def _peers_with_rtt(status: Status) -> Row:
 def _alarms(status: Status, width: int) -> list[Row]:
     """What is wrong and lasts, in sentences below the bar."""
     said = standing.beside_the_bar(status)
-    return [line for sentence in said for line in wrapped(row(" ", (sentence, Role.WARN)), width, indent=1)[:2]]
+    asked = standing.readmission(status)
+    if Trouble.NOT_VOTING in asked:
+        said = {
+            **said,
+            Trouble.NOT_VOTING: f"{status.site} does not vote: its store is new or an old copy (5 tells)",
+        }
+    lines: list[Row] = []
+    for trouble, sentence in said.items():
+        key = f". {wording.readmits(status, *asked[trouble])}" if trouble in asked else ""
+        lines += wrapped(row(" ", (f"{sentence}{key}", Role.WARN)), width, indent=1)[:2]
+    return lines
 
 
 def _fit(segments: Sequence[Segment], width: int) -> Row:

@@ -46,6 +46,7 @@ def _of_pane(here: Here) -> list[Key]:
         "log": ("inspect", "fill", "fill_all", "search", "zoom"),
         "trace": ("inspect", "read", "search", "pause", "copy", "zoom"),
         "inspector": ("ask", "fill", "copy", "zoom", "back"),
+        "sites": ("compose", "block", "unblock", "members", "zoom"),
     }.get(here.name, ("compose", "block", "unblock", "zoom"))
     more = {
         "timeline": ("block", "unblock", "confirm", "go_to", "copy", "next_pane", "outcomes", "copy_line", "times"),

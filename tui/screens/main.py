@@ -37,7 +37,7 @@ from tui.panes.status import StatusBar
 from tui.panes.timeline import TimelinePane
 from tui.panes.trace import TracePane
 from tui.rows import Role, row
-from tui.screens.faults import FaultsScreen
+from tui.screens.changing import ChangingScreen
 from tui.screens.footer import Here, footer_keys
 from tui.screens.help import help_dialog, row_dialog
 from tui.screens.reading import AlertOf
@@ -57,7 +57,7 @@ FAULTS_OWN: Final = {"ask", "pause", "dismiss_outcome", "retry", "app.detach"}
 TABS: Final = ("timeline", "blocks", "log", "trace", "sites", "faults")
 
 
-class MainScreen(FaultsScreen):
+class MainScreen(ChangingScreen):
     BINDINGS: ClassVar[list[BindingType]] = keys.MAIN_BINDINGS
 
     def __init__(self, hop: Hop, cluster: Sequence[Hop], leaving: Leaving, alert: AlertOf) -> None:

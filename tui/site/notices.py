@@ -31,6 +31,9 @@ COMPLAINT: Final = "complaint"
 FILL: Final = "fill"
 """What is said of a fill without a result; and that it is under way."""
 
+CHANGE: Final = "change"
+"""What is said of a change of the members; and that one is under way."""
+
 SUBMIT: Final = "submit"
 SEARCH: Final = "search"
 STOP: Final = "stop"

@@ -82,7 +82,7 @@ def shortened(text: str) -> str:
 
 def line_words(line: LogLine) -> str:
     """What the entry in a slot says."""
-    return entry_words(line.kind, line.author, line.text or line.target)
+    return entry_words(line.kind, line.author, entries.content(line))
 
 
 def attempt_count(attempt: Attempt) -> str:
@@ -238,6 +238,11 @@ def quorum_after(reachable: int, needed: int, size: int, voting_here: bool) -> s
         f"only {left} of {size} voters remain, {needed} needed: nothing new can be created until"
         f" {'one returns' if needed - left == 1 else f'{needed - left} return'}"
     )
+
+
+def readmits(status: Status, by: str, site: str) -> str:
+    """Which key lets a site vote again whose disk was lost, and where."""
+    return f"M readmits {site}" if by == status.site else f"M at {by}'s screen readmits {site}"
 
 
 def _sentence(text: str) -> str:

@@ -68,6 +68,7 @@ class Readings:
             attempts=tuple(attempt for attempt in attempts if attempt is not None),
             members=self.parts.consensus.lists(),
             removed=self.belonging.removed(self.parts.settings.site),
+            replaced=tuple(lives.replaced()),
         )
 
     def _quorum(self) -> QuorumView:

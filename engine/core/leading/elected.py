@@ -84,7 +84,7 @@ class Elected(Policy):
             self._parts.peers.beat_now(step.now)
 
     def withdraw(self, step: Step) -> None:
-        """What was handed on may be proposed by any leader, and this site never votes again (D5). So withdrawals are
+        """What was handed on may be proposed by any leader, and this site is a learner (D5). So withdrawals are
         handed on in its place: they give out no new number, and are void wherever the event or a later one took effect
         (E5)."""
         self._forwarder.push(step, self._follows(step.now), self._parts.last_in_effect)

@@ -48,7 +48,7 @@ class Policy:
         """Sends the events of this voter on their way."""
 
     def withdraw(self, step: Step) -> None:
-        """This site never votes again (D5), and all its events are given up: has withdrawn what may have left (E5)."""
+        """This site is a learner (D5), and all its events are given up: has withdrawn what may have left (E5)."""
 
     def stuck(self, now: Tick) -> str | None:
         """Why events of this site do not get on, if the policy knows."""

@@ -95,6 +95,10 @@ class Company:
         """Those of the lists that have not judged this site's store."""
         return [peer for peer in self._peers.values() if peer.verdict is None and peer.site in self.names]
 
+    def replaced(self) -> list[SiteId]:
+        """Who runs on another store than is remembered of it."""
+        return [peer.site for peer in self.present() if peer.memory and peer.life not in (None, peer.memory.life)]
+
     def lacking(self, members: Members, prefix: Slot, standing: Standing) -> tuple[int, int] | None:
         """How many others have to confirm this site's store and how many do, where that is too few; None where it is
         enough. A new one is admitted by those alone that were there before it; and never one of a site that the log

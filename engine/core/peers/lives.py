@@ -73,6 +73,10 @@ class Lives:
     def knows(self, site: SiteId) -> bool:
         return site in self._company.names
 
+    def replaced(self) -> list[SiteId]:
+        """Who runs on another store than is remembered of it."""
+        return [*self._company.replaced(), *[self._settings.site] * self.lost]
+
     @property
     def replaced_at(self) -> Slot | None:
         """The last slot at which this store votes, where the log put another one in its place (M4)."""
@@ -198,7 +202,7 @@ class Lives:
         elif memory is not None and challenge.commit > packet.commit:
             reason = (
                 f"{me} heard commit {challenge.commit} of {peer.site}'s store, which is now at {packet.commit}:"
-                " an old copy was put back"
+                " an old copy was put back. Move its folder away, and start the site without it"
             )
             named = self._members.admits(peer.site, packet.life)
             verdict = Verdict.OLD_COPY if named else Verdict.LOST_DISK
@@ -274,13 +278,8 @@ class Lives:
         last = self.replaced_at
         if last is None or prefix < last or self._standing is Standing.LEARNER:
             return False
-        me = self._settings.site
-        slot = self._members.removed_at(me)
-        why = (
-            f"the log put another store of {me} in the place of this one"
-            if slot is None
-            else f"slot {slot} removed {me}"
-        )
+        me, slot = self._settings.site, self._members.removed_at(self._settings.site)
+        why = f"slot {slot} removed {me}" if slot else f"the log put another store of {me} in the place of this one"
         self._learn_only(step, f"{why}, from slot {last + 1} on")
         return slot is not None
 

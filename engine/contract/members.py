@@ -1,0 +1,51 @@
+"""Who belongs to the cluster, and what a change of that would do, as `members` and `members.plan` answer it;
+docs/control.md has the same shapes.
+"""
+
+from __future__ import annotations
+
+from engine.contract.shape import Shape
+from engine.contract.status import Coming, Quorum
+
+
+class Member(Shape):
+    """A site of the cluster, as this one knows it. `votes`: by the newest list; `wanted`: it is to vote once it has the
+    log; `standing` as in MemberStanding; `heard_s`: since it was heard, None for this site, and before it was; `store`:
+    the id of the one on which it runs, as it proved last; `address`: where it is reached, `file_address` what the sites
+    file says."""
+
+    site: str
+    votes: bool
+    wanted: bool
+    standing: str
+    why: str | None
+    heard_s: float | None
+    chosen_through: int | None
+    store: str | None
+    address: str | None
+    file_address: str | None
+
+
+class Members(Shape):
+    """Who belongs to the cluster, as this site knows it. `quorum`: of the next slot."""
+
+    site: str
+    members: tuple[Member, ...]
+    quorum: Quorum
+    coming: Coming | None
+
+
+class ChangePlan(Shape):
+    """What a change of the members would do. `now`: what the present list needs, and how many of it are heard; `then`:
+    the same of the list after the change. `waits`: after so many slots it is in effect. `refused`: why it cannot be
+    done; `unsafe`: why it is refused unless it is forced."""
+
+    kind: str
+    site: str
+    address: str | None
+    store: str | None
+    now: Quorum
+    then: Quorum
+    waits: int
+    refused: str | None
+    unsafe: str | None
