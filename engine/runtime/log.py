@@ -108,10 +108,13 @@ class TurnedOver:
         except OSError:
             os.close(self._before)
             raise
+        self._was_it = os.path.sameopenfile(self._before, descriptor)
 
     def close(self) -> None:
-        """What is written to the descriptor goes where it went before."""
-        os.dup2(self._before, self._descriptor)
+        """What is written to the descriptor goes where it went before; where that was this file (who started the
+        process made it so), it goes on in the newest."""
+        if not self._was_it:
+            os.dup2(self._before, self._descriptor)
         os.close(self._before)
 
     def make_room(self, line_bytes: int) -> str | None:

@@ -134,6 +134,19 @@ def test_what_is_said_after_the_end_goes_where_it_went_before(tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("small_files")
+def test_what_is_said_after_the_end_is_in_the_newest_file_where_that_was_stderr_anyway(tmp_path: Path) -> None:
+    """So `open` finds why its engine did not start in the file that it looks into."""
+    path = tmp_path / "engine.log"
+    path.write_text("x" * 1_000)
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+    with logging_to(descriptor, "alice", LogStyle(file=path)):
+        _log.info("it serves")
+    os.write(descriptor, b"why it ends\n")
+    os.close(descriptor)
+    assert path.read_text().endswith("INFO it serves\nwhy it ends\n")
+
+
+@pytest.mark.usefixtures("small_files")
 def test_what_another_run_left_is_gone_on_with(tmp_path: Path, stream: int) -> None:
     path = tmp_path / "engine.log"
     path.write_text("of before\n")
