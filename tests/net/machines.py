@@ -1,4 +1,4 @@
-"""Real engines on hosts of their own: each with its own sites file, data and copy of the key."""
+"""Real engines on hosts of their own: each with its own sites file, data and copy of the key; some were added later."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ QUICK: Final = "heartbeat_ms: 100\nretransmit_ms: 50\nfill_every_s: 0.3\nscan_ev
 
 
 class Machine:
-    """One host: its own sites file, its copy of the key, its own data folder; `seen` is where it finds each site."""
+    """One host: its own sites file, its copy of the key, its own data folder; `seen` is where it finds each site, and
+    `added` where it is itself, if it was added to the cluster."""
 
     def __init__(
         self,
@@ -30,6 +31,7 @@ class Machine:
         seen: Mapping[str, str],
         *,
         key: Path | None,
+        added: str | None = None,
         timings: str = QUICK,
     ) -> None:
         folder.mkdir()
@@ -39,7 +41,7 @@ class Machine:
         addresses = {SiteId(site): Address(host, 7001) for site, host in seen.items()}
         write_files(folder / "sites.yaml", "test-island", addresses)
         with (folder / "sites.yaml").open("a") as file:
-            file.write(timings)
+            file.write(timings if added is None else f"added:\n  {name}: {added}:7001\n{timings}")
         if key is not None:
             shutil.copy(key, folder / "cluster.key")
         self.options = ("--sites", str(folder / "sites.yaml"), "--data", str(folder / "data"))
