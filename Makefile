@@ -15,6 +15,7 @@
 #   make ladder    prints what an event costs under each leadership setting
 #   make chaos     kills and cuts apart real engines for SECONDS, then checks all that was told;
 #                  with LEADERSHIP=none, last-author or elected that setting alone, else each in turn
+#   make replace   replaces all machines of a cluster, in network namespaces, while events flow (needs root)
 #   make bench     measures a cluster on this machine's disk, beside the disk itself and other systems, into build/bench; with
 #                  ONLY="5 sites" the rows that say so alone, SECONDS_EACH=4 how long each is driven; TMPDIR names the disk
 #   make bench-peers
@@ -54,7 +55,7 @@ SECONDS_EACH ?= 4
 PYTHONS ?= 3.11 3.12 3.13 3.14
 ONLY ?=
 
-.PHONY: help demo test test-often test-lowest dist test-dist simulate worlds mutants walks ladder chaos bench bench-peers picture movie keys lint format lock
+.PHONY: help demo test test-often test-lowest dist test-dist simulate worlds mutants walks ladder chaos replace bench bench-peers picture movie keys lint format lock
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -114,6 +115,9 @@ ladder: $(VENV)/run.stamp
 
 chaos: $(VENV)/run.stamp
 	@$(BIN)/python -m tests.chaos --seconds $(SECONDS) --leadership $(LEADERSHIP) $(ARGS)
+
+replace: $(VENV)/run.stamp
+	@$(BIN)/python -m tests.net.replacing $(ARGS)
 
 bench: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.bench --seconds $(SECONDS_EACH) $(if $(ONLY),"$(ONLY)") $(ARGS)

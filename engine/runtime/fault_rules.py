@@ -13,7 +13,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -36,11 +36,21 @@ class BadRule(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Everyone:
+    """`*`: whoever belongs to the cluster by then; but for this site, where a rule is of one direction."""
+
+    but: SiteId | None
+
+    def __contains__(self, site: object) -> bool:
+        return site != self.but
+
+
+@dataclass(frozen=True, slots=True)
 class Match:
     """Which messages a rule meets; None is "any"."""
 
-    to: frozenset[SiteId] | None
-    sender: frozenset[SiteId] | None
+    to: Container[SiteId] | None
+    sender: Container[SiteId] | None
     types: frozenset[str] | None
     slots: tuple[Slot, Slot] | None
 
@@ -186,7 +196,7 @@ _WORDS: Final = ("to", "from", "type", "slot", "drop", "dup", "delay", "hold", "
 
 def _match(given: dict[str, str | None], site: SiteId, sites: tuple[SiteId, ...]) -> Match:
     both = "to" in given and "from" in given
-    everyone = frozenset(sites) if both else frozenset(sites) - {site}
+    everyone = Everyone(None if both else site)
     return Match(
         to=_names("to", given["to"], sites, everyone) if "to" in given else None,
         sender=_names("from", given["from"], sites, everyone) if "from" in given else None,
@@ -195,7 +205,7 @@ def _match(given: dict[str, str | None], site: SiteId, sites: tuple[SiteId, ...]
     )
 
 
-def _names(word: str, value: str | None, sites: tuple[SiteId, ...], everyone: frozenset[SiteId]) -> frozenset[SiteId]:
+def _names(word: str, value: str | None, sites: tuple[SiteId, ...], everyone: Everyone) -> Container[SiteId]:
     if value == "*":
         return everyone
     return frozenset(_site(name, word, sites) for name in (value or "").split(","))

@@ -7,7 +7,9 @@ from itertools import count
 
 import pytest
 
-from engine.core.ids import SiteId, Slot, Tick
+from engine.contract.answers import Direction
+from engine.core.ids import Nonce, SiteId, Slot, Tick
+from engine.core.messages import Ask, AskHighest
 from engine.core.roster import Member, Roster, roster
 from engine.datagram import DatagramSizes
 from engine.runtime.faults import FaultLayer
@@ -64,9 +66,13 @@ def test_m1_the_parts_of_a_running_site_follow_the_log() -> None:
     parts.sizes.heard(Tick(0), BOB)
     parts.sizes.answered(Tick(0), BOB, parts.sizes.due(Tick(0))[0].challenge)
     assert parts.sizes.of(BOB) == 1_452
+    parts.faults.add("from=* type=ask drop", None)
     parts.follow((of(ALICE, BOB, (DAVE, "192.0.2.4:7001")),))
     assert resolved == [DAVE]
     assert parts.faults.add("partition alice | dave", None).on
+    assert parts.faults.judge(Direction.OUT, DAVE, AskHighest(Nonce(1))).delays == ()
+    asked = Ask(Nonce(1), ((Slot(1), Slot(1)),))
+    assert parts.faults.judge(Direction.IN, DAVE, asked).delays == (), "`*` is whoever belongs to it by then"
     assert parts.sizes.of(BOB) == 1_452, "what was proved stays proved"
     parts.sizes.heard(Tick(0), CAROL)
     assert [question.peer for question in parts.sizes.due(Tick(0))] == [], "who left is asked nothing"
