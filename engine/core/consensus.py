@@ -349,8 +349,9 @@ class Consensus:
     def _on_chosen(self, step: Step, first: Slot, accepting: Accepting) -> None:
         """A majority accepted."""
         origin = Origin(How.VOTES, accepting.ballot, self._settings.site, accepting.accepted)
+        company = self.company()  # who was removed is told the last slot too (M5)
         self.learn(step, Run(first, accepting.entries), origin)
-        for peer in self.company():
+        for peer in company:
             step.send(peer, told(peer, first, accepting))
 
 

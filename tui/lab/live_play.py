@@ -38,6 +38,7 @@ from engine.sim.scenario.acts import (
     FillHoles,
     FlipBit,
     Links,
+    MembersChange,
     Mend,
     Narrow,
     Pause,
@@ -198,6 +199,7 @@ class LivePlay:
                 | TakeCopy()
                 | PutBack()
                 | Readmission()
+                | MembersChange()
             ):
                 return self._act(command)
             case Step():
@@ -248,7 +250,7 @@ class LivePlay:
                 return self._at(site, lambda watched: self._pause(watched, for_ms))
             case ClockJump() | FailSync() | FillDisk() | FlipBit() | Narrow():
                 raise AssertionError("refused before anything began")
-            case Wipe() | Clear() | TakeCopy() | PutBack() | Readmission():
+            case Wipe() | Clear() | TakeCopy() | PutBack() | Readmission() | MembersChange():
                 raise AssertionError("refused before anything began")
             case _:
                 assert_never(act)

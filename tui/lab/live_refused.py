@@ -15,6 +15,7 @@ from engine.sim.scenario.acts import (
     FailSync,
     FillDisk,
     FlipBit,
+    MembersChange,
     Narrow,
     PutBack,
     Readmission,
@@ -82,6 +83,8 @@ def _line(line: Line) -> str | None:
             return "a real site's store is not thrown away: the site would be a learner for ever (D5)"
         case TakeCopy() | PutBack():
             return "an old copy of a real store must never take its place (D5)"
+        case MembersChange():
+            return "real sites of a demo neither come nor go"
         case Readmission():
             return "a real site's store is not thrown away, so nobody has to be readmitted (M4)"
         case FlipBit():

@@ -174,10 +174,11 @@ class Scanner:
         self._conclude(step)
 
     def _copy_of_others(self, step: Step) -> None:
-        """Those who voted by the lists that are known here may all be gone by now. Then who votes instead tells how far
-        the log goes: what is learned there is copied, and says who is to be asked. It is no bound."""
+        """Those who vote by the lists that are known here may be gone by now, or never answer who is in none of theirs.
+        So who does not vote, or hears of others, copies what is learned anywhere: it says who is to be asked. It is no
+        bound."""
         voters = self._consensus.voters()
-        ahead = [site for site in self._peers.ahead_of(self._learner.prefix) if site not in voters]
+        ahead = [site for site in self._peers.ahead_of(self._learner.prefix) if not (step.voting and site in voters)]
         if ahead:
             self._counted = Slot(0)
             self._bound = max(peer.prefix or Slot(0) for peer in self._peers.views() if peer.site in ahead)

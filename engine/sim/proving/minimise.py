@@ -35,6 +35,7 @@ from engine.sim.scenario.acts import (
     FlipBit,
     GiveUp,
     Links,
+    MembersChange,
     Mend,
     Narrow,
     Pause,
@@ -372,7 +373,7 @@ def _plainer(act: Act) -> Iterator[Act]:
             yield replace(act, down_ms=_DOWN_MS)
         case GiveUp() | FillHoles() | Narrow() | Mend() | Restart() | Pause() | ClockJump() | Clear() | TakeCopy():
             return
-        case Readmission():
+        case Readmission() | MembersChange():
             return
         case _:
             assert_never(act)

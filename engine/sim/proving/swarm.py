@@ -13,7 +13,7 @@ from operator import itemgetter
 from random import Random
 from typing import Final
 
-from engine.core.entry import AT_MS_MAX, Block, Operation, Tweet, Unblock
+from engine.core.entry import AT_MS_MAX, Block, Kind, Operation, Tweet, Unblock
 from engine.core.ids import NUMBER_MAX, SiteId, Tick
 from engine.core.settings import CHANGE_LAG, Leadership, Timings
 from engine.sim.scenario.acts import (
@@ -27,6 +27,7 @@ from engine.sim.scenario.acts import (
     FillHoles,
     FlipBit,
     Links,
+    MembersChange,
     Pause,
     PutBack,
     Read,
@@ -47,6 +48,8 @@ _CRASH_POINTS: Final = tuple(point for point in CrashPoint if point is not Crash
 
 _WRONG_MS: Final = (-(2**62), -86_400_000, -1, AT_MS_MAX, AT_MS_MAX + 1, NUMBER_MAX, NUMBER_MAX + 1, 2**62)
 """What a wall clock may say of 1970 and long before, of the year 9999 and long after."""
+
+_CHANGES: Final = (Kind.ADD, Kind.ADD, Kind.ADD_LEARNER, Kind.PROMOTE, Kind.REMOVE, Kind.REMOVE, Kind.MOVE)
 
 _SIZES: Final = (1, 2, 3, 4, 5, 7)
 _SIZE_WEIGHTS: Final = (3, 7, 42, 7, 35, 6)
@@ -77,6 +80,8 @@ def draw(seed: int) -> Schedule:
     acts += _readers(random, sites, [at for at, act in acts if isinstance(act, Submit)])
     lag, readmissions = _readmissions(Random(f"readmissions of {seed}"), sites, calm_at)
     setup, acts = replace(setup, change_lag=lag), acts + readmissions
+    setup, changes = _members_change(Random(f"members of {seed}"), setup, calm_at)
+    acts += changes
     acts.sort(key=itemgetter(0))
     return Schedule(setup, tuple(Line(act, at) for at, act in acts), calm_at)
 
@@ -325,6 +330,69 @@ def _replaced_in_turn(random: Random, sites: int, calm_at: Tick) -> list[Timed]:
             acts.append((Tick(asked + random.randint(1, 3_000)), _tweets(random.choice((member, *names)), 1)))
         at = Tick(asked + random.randint(500, 6_000))
     return acts
+
+
+def _members_change(random: Random, setup: Setup, calm_at: Tick) -> tuple[Setup, list[Timed]]:
+    """Sites are added, promoted, removed and moved, while some of those who ask or are asked for end, are cut off or
+    lose their disks. Drawn apart from all else."""
+    acts: list[Timed] = []
+    founders, more = len(setup.names), random.choice((0, 1, 1, 2, 3))
+    if random.random() >= 0.15 or founders + more > len(NAMES):
+        return setup, acts
+    names = NAMES[: founders + more]
+    setup = _with_later(random, setup, names, random.choice((1, 2, 5, 16, 64)))
+    at = _moment(random, calm_at)
+    if more and random.random() < 0.5:
+        acts += _one_after_another(random, names, founders, at)
+    for _ in range(random.choice((1, 2, 4, 8))):
+        at = _moment(random, calm_at)
+        acts += _asked(random, names, at, random.choice(_CHANGES), random.choice(names))
+        if random.random() < 0.4:
+            acts.append((Tick(at + random.randint(0, 300)), _crash(random, len(names))))
+        if random.random() < 0.2:
+            alone = random.choice(names)
+            links = tuple((a, b) for a in names for b in names if a != b and alone in (a, b))
+            acts.append((at, Cut(links, random.randint(100, 5_000), "alone")))
+        if random.random() < 0.2:
+            acts.append((Tick(at + random.randint(0, 3_000)), Wipe(random.choice(names), _down_ms(random))))
+        acts += [(_moment(random, calm_at), _tweets(random.choice(names), random.randint(1, 3))) for _ in range(3)]
+    return setup, [(at, act) for at, act in acts if at < calm_at]
+
+
+def _one_after_another(random: Random, names: tuple[SiteId, ...], founders: int, at: Tick) -> list[Timed]:
+    """Who was there is replaced by who was not; and perhaps comes back, on the store that it had."""
+    acts: list[Timed] = []
+    for new, old in zip(names[founders:], random.sample(names[:founders], founders), strict=False):
+        acts += _asked(random, names, at, Kind.ADD, new)
+        at = Tick(at + random.randint(1_000, 8_000))
+        acts += _asked(random, names, at, Kind.REMOVE, old)
+        acts.append((Tick(at + random.randint(0, 500)), _tweets(old, 1)))
+        at = Tick(at + random.randint(500, 4_000))
+        if random.random() < 0.4:
+            acts += _asked(random, names, at, Kind.ADD, old)
+        acts.append((at, _tweets(random.choice((old, new)), 2)))
+    return acts
+
+
+def _asked(random: Random, names: tuple[SiteId, ...], at: Tick, kind: Kind, member: SiteId) -> list[Timed]:
+    """By one site, or by several, one after the other or at once."""
+    times = [Tick(at + random.choice((0, 0, 20, 500, 3_000))) for _ in range(random.choice((1, 1, 2, 4)))]
+    return [(each, MembersChange(random.choice(names), kind, member)) for each in times]
+
+
+def _with_later(random: Random, setup: Setup, names: tuple[SiteId, ...], lag: int) -> Setup:
+    """The same world with more sites, which stand as one that there is."""
+    founders = len(setup.names)
+    like = [index if index < founders else random.randrange(founders) for index in range(len(names))]
+    return replace(
+        setup,
+        names=names,
+        later=names[len(setup.names) :],
+        leadership=tuple(setup.leadership[index] for index in like),
+        links=tuple(tuple(setup.links[a][b] for b in like) for a in like),
+        disk_ms=tuple(setup.disk_ms[index] for index in like),
+        change_lag=min(lag, setup.change_lag),
+    )
 
 
 def _crash(random: Random, sites: int) -> Crash:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.core.entry import Operation
+from engine.core.entry import Kind, Operation
 from engine.core.ids import EventId, SiteId, Slot, Tick
 from engine.sim.sometimes import CrashPoint
 
@@ -64,6 +64,15 @@ class Readmission:
 
 
 # Links
+
+
+@dataclass(frozen=True, slots=True)
+class MembersChange:
+    """A user at `site` asks that `member` is added, promoted, removed or moved (M3); `kind` is that of the entry."""
+
+    site: SiteId
+    kind: Kind
+    member: SiteId
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +209,7 @@ Act = (
     | FillHoles
     | Read
     | Readmission
+    | MembersChange
     | Cut
     | Narrow
     | Mend

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, assert_never
 
-from engine.core.entry import Readmit
+from engine.core.entry import Add, AddLearner, Kind, Move, Operation, Promote, Readmit, Remove
 from engine.core.ids import EventId, SiteId, Slot, Tick
 from engine.core.run import slots_of
 from engine.sim.image import Image
@@ -27,6 +27,7 @@ from engine.sim.scenario.acts import (
     FlipBit,
     GiveUp,
     Links,
+    MembersChange,
     Mend,
     Narrow,
     Pause,
@@ -40,6 +41,8 @@ from engine.sim.scenario.acts import (
 )
 from engine.sim.world.surroundings import Fuse
 from engine.sim.world.world import World
+
+_PORT: Final = 7_001
 
 READMISSION_MS: Final = Tick(10_000)
 """How long somebody waits for a readmission."""
@@ -72,6 +75,8 @@ class Driver:
                 return self._read(site, timeout)
             case Readmission(site, member):
                 return self._readmit(site, member)
+            case MembersChange(site, kind, member):
+                return self._change(site, kind, member)
             case Cut():
                 self._cut(act)
             case Narrow(links, packet_bytes_max):
@@ -151,6 +156,27 @@ class Driver:
         if life is None:
             return f"{site} knows of no store of {member} now"
         return self._submit(Submit(site, (Readmit(member, life),), READMISSION_MS, retry=True, give_up_ms=None))
+
+    def _change(self, site: SiteId, kind: Kind, member: SiteId) -> str | None:
+        operation = self._operation(site, kind, member)
+        if operation is None:
+            return f"{site} knows of no store of {member} now"
+        return self._submit(Submit(site, (operation,), READMISSION_MS, retry=True, give_up_ms=None))
+
+    def _operation(self, site: SiteId, kind: Kind, member: SiteId) -> Operation | None:
+        address = f"{member}:{_PORT + self._index[member]}"
+        match kind:
+            case Kind.ADD:
+                return Add(member, address)
+            case Kind.ADD_LEARNER:
+                return AddLearner(member, address)
+            case Kind.REMOVE:
+                return Remove(member)
+            case Kind.MOVE:
+                return Move(member, address)
+            case _:
+                life = self._world.present_store(self._index[site], member)
+                return None if life is None else Promote(member, life)
 
     def _give_up(self, id_: EventId) -> str | None:
         author, event = id_.author, self._world.truth.outcomes.by_id.get(id_)

@@ -2,18 +2,19 @@
 
 Rules that hold here:
 - Never are all disks cleared.
-- At most f = floor((N-1)/2) sites have lost their disk at a time (wiped, damaged, or an old copy put back). Whoever was
-  readmitted since, and has learned all slots at which its new store does not vote, has one again (M4).
+- At most f = floor((N-1)/2) of the N voters have lost their disk at a time (wiped, damaged, or an old copy put back).
+  Whoever was readmitted since, and has learned all slots at which its new store does not vote, has one again (M4).
 - An old copy is put back only where enough peers can contradict it, that is, fewer than floor(N/2) others cannot. No
   other disk is lost before the site with the old copy knows. A copy that may not be put back is thrown away.
 """
 
 from __future__ import annotations
 
-from engine.core.ids import SiteId
+from engine.core.ids import SiteId, Slot
 from engine.core.storage import Standing
 from engine.sim.image import Image
 from engine.sim.scenario.acts import Act, Clear, FlipBit, PutBack, Wipe
+from engine.sim.truth.replay import Lives
 from engine.sim.world.world import World
 
 
@@ -45,16 +46,26 @@ class Model:
         """Counts a lost disk, if one more may be lost."""
         self._lost -= {each for each in self._lost if self._has_one_again(each)}
         unaware = [each for each in self.put_back if self._standing(each) is not Standing.LEARNER]
-        if site in self._lost or unaware or len(self._lost) >= (len(self._world.sites) - 1) // 2:
+        if not any(site in lives for lives in self._lists()):
+            return True  # nobody counts it
+        if site in self._lost or unaware or len(self._lost) >= self._may_lose():
             return False
         self._lost.add(site)
         return True
+
+    def _may_lose(self) -> int:
+        return min((len(lives) - 1) // 2 for lives in self._lists())
+
+    def _lists(self) -> list[Lives]:
+        """Those that hold above what is chosen."""
+        replay = self._world.truth.replay
+        return replay.holding(Slot(replay.next - 1))
 
     def _has_one_again(self, site: SiteId) -> bool:
         world = self._world
         image, replay = world.sites[world.index[site]].disk.image, world.truth.replay
         first = replay.admitted.get(image.life)
-        is_newest = replay.lists[-1][1][site] == image.life
+        is_newest = replay.lists[-1][1].get(site) == image.life
         return first is not None and is_newest and image.prefix >= first - 1
 
     def _standing(self, site: SiteId) -> Standing:
@@ -65,8 +76,9 @@ class Model:
         if copy is None or site in self._lost:
             return False
         contradicting = world.truth.contradicting(site, copy.life, copy.commit)
-        believers = len(world.sites) - 1 - len(contradicting) + len(self._lost - {site})
-        if believers >= len(world.sites) // 2 or not self._lose(site):
+        voters = {*world.truth.replay.lists[-1][1], site}
+        believers = len(voters) - 1 - len(contradicting & voters) + len(self._lost - {site})
+        if believers >= len(voters) // 2 or not self._lose(site):
             return False
         self.put_back.add(site)
         return True

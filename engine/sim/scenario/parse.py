@@ -27,6 +27,7 @@ from engine.sim.world.setup import STEADY, Setup, Weather
 
 _SETUP_USAGE: Final = {
     "sites": "sites alice bob carol",
+    "later": "later SITE...: those of the sites that are added, and not there from the beginning",
     "seed": "seed 7",
     "leadership": "leadership none|last-author|elected, or leadership SITE none SITE elected ...",
     "leader": "leader SITE",
@@ -58,6 +59,7 @@ class _Draft:
 
     seed: int = 1
     names: tuple[SiteId, ...] = ()
+    later: tuple[SiteId, ...] = ()
     leadership: dict[SiteId, Leadership] = field(default_factory=dict)
     timings: dict[str, Tick] = field(default_factory=dict)
     heartbeats: dict[SiteId, Tick] = field(default_factory=dict)
@@ -95,6 +97,7 @@ class _Draft:
             heartbeats=tuple(self.heartbeats.items()),
             stamps=tuple(self.stamps.items()),
             chosen_waits_ms=self.chosen_waits_ms,
+            later=self.later,
             change_lag=self.change_lag,
         )
 
@@ -193,6 +196,10 @@ def _set(draft: _Draft, words: Words, word: str) -> None:
     match word:
         case "sites":
             draft.names = _names(words)
+        case "later":
+            draft.later = words.some_sites()
+            if not set(draft.later) < set(draft.names):
+                raise BadLine("some of the sites were there from the beginning")
         case "seed":
             draft.seed = words.number("a seed")
         case "leadership":

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import Final
 
-from engine.core.entry import BadOperation, Block, Operation, Tweet, Unblock, clean_text
+from engine.core.entry import BadOperation, Block, Kind, Operation, Tweet, Unblock, clean_text
 from engine.core.ids import SiteId, Tick
 from engine.sim.scenario.acts import (
     Act,
@@ -27,6 +27,7 @@ from engine.sim.scenario.acts import (
     FillHoles,
     FlipBit,
     GiveUp,
+    MembersChange,
     Mend,
     Narrow,
     Pause,
@@ -72,7 +73,9 @@ POINTS: Final = {
 }
 """How a file names the points at which a process can end."""
 
-USAGES: Final = {
+CHANGES: Final = (Kind.ADD, Kind.ADD_LEARNER, Kind.PROMOTE, Kind.REMOVE, Kind.MOVE)
+
+USAGES: Final[dict[str, str]] = {
     "give": "give up SITE/NUMBER",
     "fill": "fill SITE",
     "hold": f"hold {PATTERN}",
@@ -95,6 +98,7 @@ USAGES: Final = {
     "jump": "jump SITE 60 s",
     "wipe": "wipe SITE [down 300 ms]",
     "readmit": "readmit SITE SITE: by whom, and whom",
+    **{kind: f"{kind} SITE SITE: by whom, and whom" for kind in CHANGES},
     "clear": "clear",
     "copy": "copy SITE",
     "put": "put back SITE [down 300 ms]",
@@ -291,6 +295,11 @@ _READERS: Final[dict[str, Callable[[Words], Command]]] = {
     "jump": lambda words: ClockJump(words.site(), words.ms()),
     "wipe": lambda words: Wipe(words.site(), _down(words)),
     "readmit": lambda words: Readmission(words.site(), words.site()),
+    Kind.ADD: lambda words: MembersChange(words.site(), Kind.ADD, words.site()),
+    Kind.ADD_LEARNER: lambda words: MembersChange(words.site(), Kind.ADD_LEARNER, words.site()),
+    Kind.PROMOTE: lambda words: MembersChange(words.site(), Kind.PROMOTE, words.site()),
+    Kind.REMOVE: lambda words: MembersChange(words.site(), Kind.REMOVE, words.site()),
+    Kind.MOVE: lambda words: MembersChange(words.site(), Kind.MOVE, words.site()),
     "clear": lambda _: Clear(),
     "copy": lambda words: TakeCopy(words.site()),
     "put": _put_back,

@@ -338,7 +338,8 @@ def _from_nothing(schedule: Schedule, make_replica: MakeReplica) -> World:
 
 def _noise(world: World) -> str | None:
     """What is still going on, in words."""
-    running = [site for site in world.sites if site.replica is not None and not site.stalled]
+    members = world.truth.replay.members()
+    running = [site for site in world.sites if site.replica and not site.stalled and site.name in members]
     used_max = max((site.replica.used_max for site in running if site.replica is not None), default=0)
     for site in running:
         assert site.replica is not None

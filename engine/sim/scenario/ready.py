@@ -55,6 +55,8 @@ def _is_ready(world: World) -> bool:
         if site.replica is None:
             continue
         view = site.replica.view(1)
+        if site.name in world.setup.later:
+            continue
         if not view.voting or view.recovering or view.attempts:
             return False
         if site.settings.leadership is Leadership.ELECTED:

@@ -13,11 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from engine.core.ids import Tick, quorum_size
+from engine.core.ids import Slot, Tick, quorum_size
+from engine.core.replica import Replica
 from engine.core.settings import Leadership
 from engine.core.storage import EventRow, EventState, Standing
 from engine.sim.scenario.model import Model
+from engine.sim.truth.replay import Lives
 from engine.sim.violation import violate
+from engine.sim.world.site import SimSite
 from engine.sim.world.world import World
 
 SETTLE_MS: Final = 120_000
@@ -47,26 +50,32 @@ class Settling:
         """Enough of the sites that run can be voters (D5)."""
         world = self._world
         running = [site for site in world.sites if site.up]
-        others = len(world.sites) - 1
-        admit, confirm = (others + others // 2 + 1) // 2, (others + 1) // 2
-        voters = 0
-        for site in running:
+        replay = world.truth.replay
+        others = len(replay.lists[0][1]) - 1
+        admit = (others + others // 2 + 1) // 2
+        return all(self._have_majority(running, lives, admit) for lives in replay.holding(Slot(replay.next - 1)))
+
+    def _have_majority(self, running: list[SimSite], lives: Lives, admit: int) -> bool:
+        world, voters = self._world, 0
+        members = [site for site in running if site.name in lives]
+        for site in members:
             image = site.disk.image
-            memories = [peer.disk.image.peers.get(site.name) for peer in running if peer is not site]
+            memories = [peer.disk.image.peers.get(site.name) for peer in members if peer is not site]
             recording = sum(memory is None or memory.life == image.life for memory in memories)
+            confirm = len(lives) // 2
             if site.name in self._model.put_back or world.truth.barred(site.index):
                 continue
-            named = world.truth.replay.lists[-1][1][site.name]
+            named = lives[site.name]
             match image.standing:
                 case Standing.ADMITTED:
                     voters += recording >= confirm and named in (None, image.life)
                 case Standing.READMITTED:
                     voters += recording >= confirm and named == image.life
                 case Standing.NEW:
-                    voters += recording >= admit
+                    voters += recording >= admit and named is None
                 case Standing.LEARNER:
                     pass
-        return voters >= quorum_size(len(world.sites))
+        return voters >= quorum_size(len(lives))
 
     def _settle(self) -> Iterator[int]:
         world = self._world
@@ -80,19 +89,26 @@ class Settling:
         yield from self._read()
         self.settled_ms = settled_ms
 
+    def _does_not_know(self, site: SimSite, replica: Replica) -> bool:
+        """M5: who voted is told that it was removed, and when the others need it no more."""
+        removed = replica.view(0).removed
+        voted = site.name in self._world.truth.replay.ever_voted
+        return voted and (removed is None or removed.needed)
+
     def _refused(self) -> int:
         """How many stores are refused by now."""
         return sum(site.refused is not None for site in self._world.sites)
 
     def _too_few_are_left(self) -> bool:
-        """A damaged row was met only in the calm (D3), and without that site too few can be voters."""
-        return self._refused() > self._refused_in_time and not self._can_settle()
+        """A damaged row was met only in the calm (D3), or others vote by now, and too few can be voters."""
+        changed = len(self._world.truth.replay.lists) > 1
+        return (changed or self._refused() > self._refused_in_time) and not self._can_settle()
 
     def _read(self) -> Iterator[int]:
         """R5: a read at each site that runs is confirmed. One whose time passes is not, so that it comes too late."""
         world = self._world
         began = world.now
-        running = [site for site in world.sites if site.up]
+        running = [site for site in world.sites if site.up and site.name in world.truth.replay.members()]
         for site in running:
             world.read(site.index, READ_MS)
         while any(site.awaited for site in running):
@@ -109,6 +125,10 @@ class Settling:
         for site in running:
             replica = site.replica
             assert replica is not None
+            if site.name not in self._world.truth.replay.members():
+                if self._does_not_know(site, replica):
+                    return f"{site.name} was removed, and does not know it, or that nobody needs it"
+                continue
             barred = not replica.view(0).voting and site.settings.leadership is not Leadership.ELECTED
             if replica.prefix != prefix or replica.used_max != prefix:
                 return f"{site.name} learned to {replica.prefix}, used to {replica.used_max}; chosen to {prefix}"

@@ -42,6 +42,7 @@ from engine.sim.scenario.acts import (
     FlipBit,
     GiveUp,
     Links,
+    MembersChange,
     Mend,
     Narrow,
     Pause,
@@ -180,6 +181,8 @@ def _act(act: Act, names: tuple[SiteId, ...]) -> str:
             return f"wipe {site}{_down(down_ms)}"
         case Readmission(site, member):
             return f"readmit {site} {member}"
+        case MembersChange(site, kind, member):
+            return f"{kind} {site} {member}"
         case Clear():
             return "clear"
         case TakeCopy(site):
@@ -238,6 +241,8 @@ def _operation(operation: Operation) -> str:
 def _setup(setup: Setup) -> Iterator[str]:
     names = setup.names
     yield f"sites {' '.join(names)}"
+    if setup.later:
+        yield f"later {' '.join(setup.later)}"
     yield f"seed {setup.seed}"
     if len(set(setup.leadership)) == 1:
         yield f"leadership {setup.leadership[0]}"

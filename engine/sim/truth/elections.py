@@ -118,7 +118,10 @@ class Elections:
     def _leader(self, index: int, now: Tick) -> tuple[Ballot, SiteId] | None:
         """The live leader that the site certainly hears, or the one that a peer says it hears; and from whom."""
         site = self._settings[index].site
+        company = self._replay.company(self._disks[site].image.prefix)
         for peer, heard in self._processes[index].surely.items():
+            if peer not in company:
+                continue  # nothing of that is believed (M2)
             if now - heard.at > self._timeout(index, peer):
                 continue
             said = heard.heartbeat

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from engine.core.entry import Kind
-from engine.core.ids import SiteId, Slot, StoreId, quorum_size
+from engine.core.ids import Ballot, SiteId, Slot, StoreId, quorum_size
 from engine.core.messages import Prepare
 from engine.core.settings import CHANGE_LAG
 from engine.core.storage import Change, RangePromise
@@ -39,6 +39,7 @@ class Electorates:
         self._judge = judge
         self._numbers: dict[StoreId, int] = {}
         self._first_stores = set[StoreId]()
+        self._promised = set[tuple[int, Ballot]]()
         self._rules: dict[int, Rule] = {}  # by the number of the list
 
     def stands(self, index: int) -> None:
@@ -72,9 +73,12 @@ class Electorates:
 
     def promises(self, index: int, ranges: Sequence[RangePromise]) -> None:
         """Range promises of this site become durable."""
-        image, first = self._disks[index].image, self._first(index)
+        image, first, number = self._disks[index].image, self._first(index), self.number(index)
         for promised in ranges:
             lowest = max(promised.first, Slot(image.prefix + 1))
+            if (number, promised.ballot) in self._promised:
+                continue  # it stood before, perhaps in another term of the same store
+            self._promised.add((number, promised.ballot))
             if lowest < first and (promised.last is None or promised.last >= lowest):
                 told = f"promises {promised.ballot} for a range; its store votes from slot {first} on"
                 self._judge.breaks("M4", told, slot=lowest, site=self._sites[index])
@@ -96,7 +100,9 @@ class Electorates:
     def _first(self, index: int) -> Slot:
         """From where on a site's present store votes."""
         life = self._disks[index].image.life
-        return Slot(1) if life in self._first_stores else self._replay.admitted.get(life, Slot(1))
+        if life in self._first_stores and life not in self._replay.promoted:
+            return Slot(1)
+        return self._replay.admitted.get(life, Slot(1))
 
     def _end(self, index: int, first: Slot) -> Slot | None:
         """From where on another store votes in its place, as its own disk says."""

@@ -22,12 +22,17 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from engine.core.effects import SawNumbered, SawOutcome
-from engine.core.entry import BadOperation, Entry, decode
+from engine.core.entry import BadOperation, Entry, Kind, decode
 from engine.core.ids import EventId, SiteId, Slot
 from engine.core.messages import HandOn
 from engine.core.storage import EventRow, EventState, Stored
 from engine.sim.image import Image
 from engine.sim.violation import Judge, violate
+
+_OWN: Final = -1
+"""The token of what a site submits itself."""
+
+_PROMOTE: Final = f"{Kind.PROMOTE} "
 
 FINAL: Final = frozenset({EventState.CREATED, EventState.LOST, EventState.NOT_CREATED})
 
@@ -38,6 +43,7 @@ class Event:
 
     site: SiteId
     token: int
+    body: str
     order: int
     above: Slot
     number: int | None = None
@@ -74,9 +80,23 @@ class Outcomes:
         events = self.by_token[token] = []
         for body in bodies:
             assert body not in self.by_body, "every event has a body of its own"
-            event = Event(site, token, len(self.by_body), self.acknowledged)
+            event = Event(site, token, body, len(self.by_body), self.acknowledged)
             self.by_body[body] = event
             events.append(event)
+
+    def _event(self, id_: EventId, body: str) -> Event:
+        """That of a number. A promotion that nobody submitted is the site's own (M3), and may be spelt like one that it
+        began before."""
+        event = self.by_id.get(id_) or self.by_body.get(body)
+        if body.startswith(_PROMOTE) and (event is None or (event.token == _OWN and event.number != id_.number)):
+            event = Event(id_.author, _OWN, body, order=-1, above=Slot(0))
+            self.by_body[body] = event
+        return event or self.by_body[body]
+
+    def is_unsaid(self, body: str) -> bool:
+        """Its author's disk has said nothing of it so far."""
+        event = self.by_body.get(body)
+        return event is None or event.said is None
 
     def reopened(self, site: SiteId, rows: Iterable[EventRow]) -> None:
         """An old copy was put back, and these events are open on it: it cannot know what was said of them since."""
@@ -86,10 +106,10 @@ class Outcomes:
 
     def recorded(self, site: SiteId, row: EventRow, image: Image) -> EventState | None:
         """An event's row became durable at its author; returns what it said before."""
-        event = self.by_body[row.body]
+        id_ = EventId(site, row.number)
+        event = self._event(id_, row.body)
         if event.said is None:
             _is_read(site, row)
-        id_ = EventId(site, row.number)
         self._numbers(id_, event, image)
         before, event.said = event.said, row.state
         if event.reopened:
@@ -143,8 +163,8 @@ class Outcomes:
     def pushed_beside(self, site: SiteId, slot: Slot, entry: Entry, image: Image) -> None:
         """As `pushed`, of an accept that leaves beside its commit (L3). Of the leader's own events the rows are in that
         commit; `image` is its disk before."""
-        event = self.by_body.get(entry.body)
-        if event is None or event.said is not None or entry.author != site:
+        event = self._event(EventId(site, entry.number), entry.body) if entry.author == site else None
+        if event is None or event.said is not None:
             self.pushed(site, slot, entry)
             return
         self._numbers(EventId(site, entry.number), event, image)
@@ -179,7 +199,7 @@ class Outcomes:
         """E1: the event that an entry carries, or withdraws (E5), has this number durably."""
         id_ = entry.id
         event = None if id_ is None else self.by_id.get(id_)
-        if event is None or (self.by_body.get(entry.body) is not event and not _withdraws(entry)):
+        if event is None or (event.body != entry.body and not _withdraws(entry)):
             violate("E1", f"{entry} is no event of its author's", site=entry.author)
         if _withdraws(entry) and event.said is None:
             violate("E1", f"{entry} withdraws what was never recorded", site=entry.author)
@@ -194,9 +214,10 @@ class Outcomes:
             told = f"{entry.id} was submitted after slot {event.above} was acknowledged"
             violate("E4", told, slot=slot, site=event.site)
         last = self._last_in_effect.get(event.site)
-        if last is not None and last.order > event.order:
+        if last is not None and last.order > event.order and event.token != _OWN:
             violate("E3", f"{entry.id} takes effect after one that was submitted later", slot=slot, site=event.site)
-        self._last_in_effect[event.site] = event
+        if event.token != _OWN:
+            self._last_in_effect[event.site] = event
         if _withdraws(entry):
             event.withdrawn = slot
             return
@@ -209,7 +230,7 @@ class Outcomes:
         """The numbers of events are told to who submitted them, after the commit that they rest on."""
         for number, event in enumerate(self.by_token[saw.token], start=saw.first.number):
             row = image.events.get(number)
-            if row is None or self.by_body.get(row.body) is not event:
+            if row is None or row.body != event.body:
                 told = f"{saw.first.author}/{number} is told to who submitted it; its author's disk has no such event"
                 violate("D1", told, site=site)
 
@@ -236,7 +257,7 @@ class Outcomes:
 
     def _is_durable(self, id_: EventId, event: Event, outcome: EventState, image: Image) -> None:
         row = image.events.get(id_.number)
-        is_of_it = row is not None and self.by_body.get(row.body) is event
+        is_of_it = row is not None and row.body == event.body
         must_say = outcome in (EventState.LOST, EventState.NOT_CREATED)
         if row is None or not is_of_it or (must_say and row.state is not outcome):
             told = f"{id_} is told {outcome}; its disk says {row or 'nothing'}"

@@ -52,10 +52,12 @@ class Replay:
         """From which slot on who votes; the newest last."""
         self.learners: list[frozenset[SiteId]] = [frozenset()]
         """Who belongs to each list beside."""
-        self._ever_voted = set(self.lists[0][1])
+        self.ever_voted = set(self.lists[0][1])
         self.lag = lag
         self.admitted: dict[StoreId, Slot] = {}
         """The stores that the log names, and from which slot on each votes."""
+        self.promoted = set[StoreId]()
+        """Those of them whose site did not vote before."""
         self.applied: list[Applied] = []  # slot 1 first
         self._last: dict[SiteId, int] = {}
         self._blocks: dict[Pair, Slot] = {}
@@ -88,6 +90,16 @@ class Replay:
         lists = self.holding(prefix)
         before = [lives for _, lives in self.lists]
         return [*before[: before.index(lists[0])][-1:], *lists]
+
+    def company(self, prefix: Slot) -> set[SiteId]:
+        """Who belongs to these lists, learners too."""
+        first = len(self.lists) - 1
+        while first and self.lists[first][0] > prefix + 1:
+            first -= 1
+        lists = zip(self.lists[first:], self.learners[first:], strict=True)
+        return {
+            name for (since, lives), learners in lists if since - self.lag <= prefix for name in (*lives, *learners)
+        }
 
     def members(self) -> set[SiteId]:
         """Who belongs to the newest list."""
@@ -156,8 +168,10 @@ class Replay:
         if kind not in (Kind.READMIT, Kind.PROMOTE):
             return Applied(entry, void=False, shown=False, table=None, change=True)
         self.admitted[life] = first
-        if site not in self._ever_voted:
-            self._ever_voted.add(site)
+        if kind == Kind.PROMOTE:
+            self.promoted.add(life)
+        if site not in self.ever_voted:
+            self.ever_voted.add(site)
             return Applied(entry, void=False, shown=False, table=None, change=True)
         last = self._last.get(site, 0)
         self._last[site] = last - last % MILLION + 2 * MILLION

@@ -203,7 +203,7 @@ class Truth:
     def _recorded(self, index: int, write: WriteEvents) -> None:
         name, image = self._names[index], self._disks[index].image
         for row in write.events.rows():
-            if row.state is EventState.QUEUED or self.outcomes.by_body[row.body].said is None:
+            if row.state is EventState.QUEUED or self.outcomes.is_unsaid(row.body):
                 self._stores.may_not_be_barred(index, "gives out a number")
             before = self.outcomes.recorded(name, row, image)
             if before is EventState.PROPOSED and row.state is EventState.QUEUED:

@@ -57,5 +57,7 @@ class Setup:
     """The sites whose wall clock is wrong, and what it says at their events in turn, in ms since 1970 (W5)."""
     chosen_waits_ms: int = 0
     """How long a site waits for something else to commit before it commits what others have chosen."""
+    later: tuple[SiteId, ...] = ()
+    """Those that are no founders of the cluster: they run, and belong to it when the log says so."""
     change_lag: int = CHANGE_LAG
     """After how many slots a change of who votes takes effect (M1)."""

@@ -91,11 +91,12 @@ class World:
         settings = [
             Settings(
                 name,
-                setup.names,
+                tuple(each for each in setup.names if each not in setup.later),
                 leadership,
                 timings.get(name, setup.timings),
                 setup.page_bytes,
                 change_lag=setup.change_lag,
+                contacts=tuple(each for each in setup.names if each != name),
             )
             for name, leadership in zip(setup.names, setup.leadership, strict=True)
         ]
