@@ -392,7 +392,9 @@ class Leader:
     def _send_to(self, step: Step, sites: tuple[SiteId, ...], ballot: Ballot, runs: Iterable[Run]) -> None:
         """Accepts of many slots, cut into messages that fit a datagram (W4). They claim nothing but the ballot, which
         was durable before anybody promised it, and numbers that are (E1): so they leave beside the commit. This site's
-        own vote is counted in the step already, with no other before the commit is done."""
+        own vote is counted in the step already, with no other before the commit is done. Where it is enough alone, what
+        the prefix says of who votes rests on that commit (M2): then they wait."""
+        alone = self._members.at(max(self._learner.prefix, Slot(1))).quorum == 1
         for page in run_pages(runs, self._settings.page_bytes):
-            cast = step.cast_beside if self._may_leave_beside(page) else step.cast
+            cast = step.cast if alone or not self._may_leave_beside(page) else step.cast_beside
             cast(sites, Accept(ballot, page))

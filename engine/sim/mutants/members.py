@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 import engine.core.log.microblog
 from engine.core.consensus import Consensus
-from engine.core.entry import Membership
+from engine.core.entry import Membership, Remove
 from engine.core.events.sessions import Sessions
 from engine.core.events.submissions import Open, Submissions
 from engine.core.ids import SiteId, Slot, StoreId
+from engine.core.leading.elected import Elected
 from engine.core.leading.leader import Leader
 from engine.core.log.members import Members
+from engine.core.log.scanner import Scanner
 from engine.core.messages import Accept, Message, Prepare
+from engine.core.peers.belonging import Belonging
+from engine.core.peers.company import Company
+from engine.core.peers.heartbeats import Peers
 from engine.core.peers.lives import Lives
-from engine.core.roster import Roster
+from engine.core.roster import Member, Removed, Roster
 from engine.core.settings import WINDOW_SLOTS
 from engine.core.step import Step
-from engine.core.storage import Change
+from engine.core.storage import Change, Standing
 from engine.sim.mutants.mutant import Mutant, Patch
 
 
@@ -76,6 +81,101 @@ def _twice(original: Callable[..., str | None]) -> Any:
         return None if told is not None and "before" in told and slot >= self.newest.first else told
 
     return misfit
+
+
+def _says_fits(words: str) -> Callable[[Any], Any]:
+    """What does not fit for this reason fits."""
+
+    def fits(original: Callable[..., str | None]) -> Any:
+        def misfit(self: Members, slot: Slot, operation: Membership) -> str | None:
+            told = original(self, slot, operation)
+            return None if told is not None and words in told else told
+
+        return misfit
+
+    return fits
+
+
+def _stays(original: Callable[..., Iterator[Member]]) -> Any:
+    def changed(self: Members, slot: Slot, operation: Membership) -> Iterator[Member]:
+        yield from original(self, slot, operation)
+        if isinstance(operation, Remove):
+            yield from (member for member in self.newest.members if member.site == operation.site)
+
+    return changed
+
+
+def _votes_as_soon_as_it_is_added(original: Callable[..., Iterator[Member]]) -> Any:
+    def changed(self: Members, slot: Slot, operation: Membership) -> Iterator[Member]:
+        for member in original(self, slot, operation):
+            yield replace(member, votes=True)
+
+    return changed
+
+
+def _quorum_of_the_founders(original: Callable[..., Roster | str]) -> Any:
+    def after(self: Members, slot: Slot, operation: Membership) -> Roster | str:
+        made = original(self, slot, operation)
+        return made if isinstance(made, str) else replace(made, quorum=self._rosters[0].quorum)
+
+    return after
+
+
+def _bars_nobody(_: Any) -> Any:
+    return lambda _self, _author, _slot: False
+
+
+def _nobody_voted_before(_: Any) -> Any:
+    return lambda _self, _site: False
+
+
+def _needed_by_nobody(original: Callable[..., Removed | None]) -> Any:
+    def removed(self: Belonging, site: SiteId) -> Removed | None:
+        told = original(self, site)
+        return None if told is None else replace(told, needed=False)
+
+    return removed
+
+
+def _forgets_who_is_in_no_list(original: Any) -> Any:
+    def tick(self: Peers, *told: Any) -> list[SiteId]:
+        for site in self._peers.keys() - self._company:
+            del self._peers[site]
+        silent: list[SiteId] = original(self, *told)
+        return silent
+
+    return tick
+
+
+def _d5_admits_whom_the_log_added(original: Callable[..., tuple[int, int] | None]) -> Any:
+    def lacking(self: Company, members: Members, prefix: Slot, standing: Standing) -> tuple[int, int] | None:
+        if standing is not Standing.NEW:
+            return original(self, members, prefix, standing)
+        site, self._site = self._site, members.founders[0]
+        told = original(self, members, prefix, standing)
+        self._site = site
+        return told
+
+    return lacking
+
+
+def _bound_by_what_others_learned(original: Any) -> Any:
+    def copy_of_others(self: Scanner, step: Step) -> None:
+        original(self, step)
+        self._counted = self._consensus.members.newest.first
+
+    return copy_of_others
+
+
+def _founders_are_enough(_: Any) -> Any:
+    def reaches(self: Consensus, step: Step, others: Collection[SiteId]) -> bool:
+        return step.voting and 1 + len(others) >= self._settings.quorum
+
+    return reaches
+
+
+def _leads_on(_: Any) -> Any:
+    return property(lambda _self: True)
 
 
 def _misfit_is_created(original: Any) -> Any:
@@ -174,6 +274,20 @@ MUTANTS: Final = (
     Mutant("M2", "a majority of one of two lists is enough", (Patch(Members, "is_majority", _one_list_is_enough),)),
     Mutant("M3", "a change fits before the last one took effect", (Patch(Members, "_misfit", _two_at_once),)),
     Mutant("M3", "a store may be admitted twice", (Patch(Members, "_misfit", _twice),)),
+    Mutant("M1", "who is removed stays in the list", (Patch(Members, "_changed", _stays),)),
+    Mutant("M1", "who is added votes at once", (Patch(Members, "_changed", _votes_as_soon_as_it_is_added),)),
+    Mutant("M2", "as many as at the beginning are a majority", (Patch(Members, "after", _quorum_of_the_founders),)),
+    Mutant("M3", "a site is added that is there", (Patch(Members, "_misfit", _says_fits("already")),)),
+    Mutant("M3", "the only voter is removed", (Patch(Members, "_misfit", _says_fits("only voter")),)),
+    Mutant("M3", "who is not there is removed", (Patch(Members, "_misfit", _says_fits("no site")),)),
+    Mutant("M5", "what a removed site wrote takes effect", (Patch(Members, "bars", _bars_nobody),)),
+    Mutant("M5", "a removed site is needed by nobody at once", (Patch(Belonging, "removed", _needed_by_nobody),)),
+    Mutant("M5", "who is in no list is told nothing", (Patch(Peers, "tick", _forgets_who_is_in_no_list),)),
+    Mutant("M5", "a removed leader leads on", (Patch(Elected, "_may_lead", _leads_on),)),
+    Mutant("M6", "who comes back numbers on as before", (Patch(Members, "has_voted", _nobody_voted_before),)),
+    Mutant("D5", "whom the log added is admitted as new", (Patch(Company, "lacking", _d5_admits_whom_the_log_added),)),
+    Mutant("R4", "what others learned is a bound", (Patch(Scanner, "_copy_of_others", _bound_by_what_others_learned),)),
+    Mutant("L3", "reaches as many as at the beginning", (Patch(Consensus, "reaches", _founders_are_enough),)),
     Mutant("M3", "what does not fit is said to be created", (Patch(Sessions, "_took_effect", _misfit_is_created),)),
     Mutant("M4", "a readmitted store votes at all slots", (Patch(Consensus, "_own_slots", _votes_everywhere),)),
     Mutant("M4", "a replaced store votes for ever", (Patch(Members, "of", _votes_for_ever),)),

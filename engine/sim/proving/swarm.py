@@ -366,7 +366,7 @@ def _one_after_another(random: Random, names: tuple[SiteId, ...], founders: int,
         acts += _asked(random, names, at, Kind.ADD, new)
         at = Tick(at + random.randint(1_000, 8_000))
         acts += _asked(random, names, at, Kind.REMOVE, old)
-        acts.append((Tick(at + random.randint(0, 500)), _tweets(old, 1)))
+        acts += [(Tick(at + int(500 ** random.random())), _tweets(old, random.randint(1, 3))) for _ in range(4)]
         at = Tick(at + random.randint(500, 4_000))
         if random.random() < 0.4:
             acts += _asked(random, names, at, Kind.ADD, old)

@@ -76,9 +76,12 @@ class Model:
         if copy is None or site in self._lost:
             return False
         contradicting = world.truth.contradicting(site, copy.life, copy.commit)
-        voters = {*world.truth.replay.lists[-1][1], site}
-        believers = len(voters) - 1 - len(contradicting & voters) + len(self._lost - {site})
-        if believers >= len(voters) // 2 or not self._lose(site):
+        for lives in world.truth.replay.holding(copy.prefix):  # those that the copy would ask
+            voters = {*lives, site}
+            believers = len(voters) - 1 - len(contradicting & voters) + len((self._lost & voters) - {site})
+            if believers >= len(voters) // 2:
+                return False
+        if not self._lose(site):
             return False
         self.put_back.add(site)
         return True

@@ -97,9 +97,8 @@ class Replay:
         while first and self.lists[first][0] > prefix + 1:
             first -= 1
         lists = zip(self.lists[first:], self.learners[first:], strict=True)
-        return {
-            name for (since, lives), learners in lists if since - self.lag <= prefix for name in (*lives, *learners)
-        }
+        known = ((lives, learners) for (since, lives), learners in lists if since - self.lag <= prefix)
+        return {name for lives, learners in known for name in (*lives, *learners)}
 
     def members(self) -> set[SiteId]:
         """Who belongs to the newest list."""

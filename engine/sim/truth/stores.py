@@ -125,8 +125,8 @@ class Stores:
         store = self._stores[index]
         if not self._is_barred(store):
             return
-        voters = {*self._replay.lists[-1][1], store.name}
-        if len(voters) - 1 - len(store.contradicted_by & voters) >= len(voters) // 2:
+        lists = [{*lives, store.name} for lives in self._replay.holding(store.disk.image.prefix)]
+        if any(len(voters) - 1 - len(store.contradicted_by & voters) >= len(voters) // 2 for voters in lists):
             raise OutOfModel(f"{store.name} {does} on an old copy that enough peers cannot contradict any more")
         self._judge.breaks("D5", f"{does} on a store that is not the one it voted with", site=store.name)
 

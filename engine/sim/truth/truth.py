@@ -18,7 +18,7 @@ from typing import assert_never
 
 from engine.core.effects import SawAttempt, SawNumbered, SawOutcome, SawReadConfirmed, SawReadUnconfirmed, Send
 from engine.core.entry import Entry
-from engine.core.ids import SiteId, Slot, StoreId, Tick
+from engine.core.ids import SiteId, Slot, StoreId, Tick, quorum_size
 from engine.core.messages import (
     Accept,
     Accepted,
@@ -39,6 +39,7 @@ from engine.core.messages import (
     SlotState,
     Welcome,
 )
+from engine.core.roster import Removed
 from engine.core.run import Run, slots_of
 from engine.core.settings import Leadership, Settings
 from engine.core.storage import (
@@ -93,6 +94,7 @@ class Truth:
         self._elects = [each.leadership is Leadership.ELECTED for each in settings]
         self._runs = Runs(disks, reached)
         self._duels = [Duels(name, judge) for name in names]
+        self._reached_slot: dict[SiteId, Slot] = {}
         self._names = names
         self._judge = judge
         self._disks = disks
@@ -241,6 +243,7 @@ class Truth:
             message = send.message
             match message:
                 case Heartbeat():
+                    self._reached_slot[name] = max(message.prefix, self._reached_slot.get(name, Slot(0)))
                     if message.prefix >= self.replay.next:
                         told = f"claims a prefix of {message.prefix}; slot {self.replay.next} is not chosen"
                         self._judge.breaks("D1", told, slot=message.prefix, site=name)
@@ -254,6 +257,7 @@ class Truth:
                     self._recovery.asks(index, self.ballots.chosen_max)
                     self.reads.asked(message.nonce)
                 case Highest():
+                    self._reached_slot[name] = max(message.prefix, self._reached_slot.get(name, Slot(0)))
                     self._stores.may_vote(index, "says how far the log goes")
                     self._recovery.answers(index, message, used_before)
                     self.reads.answered(send.to, name, message.nonce)
@@ -337,6 +341,17 @@ class Truth:
             if event.told is EventState.UNKNOWN and saw.outcome in FINAL:
                 self._reached("unknown settled later")
             event.told = saw.outcome
+
+    def removed(self, index: int, removed: Removed) -> None:
+        """M5: a site tells that it was removed, and perhaps that nobody needs it."""
+        name = self._names[index]
+        if removed.slot >= self.replay.next:
+            violate("M5", "says that it was removed; nobody can know yet", slot=removed.slot, site=name)
+        have = {site for site, prefix in self._reached_slot.items() if prefix >= removed.first - 1}
+        later = [lives for first, lives in self.replay.lists if first >= removed.first]
+        if not removed.needed and not any(len(have & lives.keys()) >= quorum_size(len(lives)) for lives in later):
+            told = f"says that nobody needs it; who has what lies before: {', '.join(sorted(have))}"
+            violate("M5", told, slot=removed.first, site=name)
 
     def shows(self, index: int, blocks: dict[Pair, Slot]) -> None:
         """A site shows this block table for its prefix."""

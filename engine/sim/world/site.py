@@ -26,6 +26,7 @@ from engine.core.effects import (
     SawReadConfirmed,
     SawReadUnconfirmed,
     SawRecovery,
+    SawRemoved,
     Send,
 )
 from engine.core.entry import BadOperation
@@ -54,7 +55,7 @@ SPINS_MAX: Final = 20
 """How often a process may tick at one time: a deadline that a tick leaves in the past would keep it busy for ever."""
 
 _JUDGED: Final[frozenset[type]] = frozenset(
-    {SawAttempt, SawNumbered, SawOutcome, SawReadConfirmed, SawReadUnconfirmed, SawRecovery}
+    {SawAttempt, SawNumbered, SawOutcome, SawReadConfirmed, SawReadUnconfirmed, SawRecovery, SawRemoved}
 )
 """The observations that are held against the truth as they are told."""
 
@@ -441,6 +442,8 @@ class SimSite:
                         self._was_told(saw.token, range(saw.offset, saw.offset + saw.count))
                     if self.fuse and self._burns(CrashPoint.BETWEEN_TELLS):
                         return False
+                case SawRemoved(removed):
+                    self._truth.removed(self.index, removed)
                 case SawNumbered():
                     self._truth.numbered(self.index, saw)
                 case SawAttempt(phase=AttemptPhase.WAITING):
