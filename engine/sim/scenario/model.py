@@ -10,7 +10,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from engine.core.ids import SiteId, Slot
+from engine.core.ids import SiteId
 from engine.core.storage import Standing
 from engine.sim.image import Image
 from engine.sim.scenario.acts import Act, Clear, FlipBit, PutBack, Wipe
@@ -57,9 +57,12 @@ class Model:
         return min((len(lives) - 1) // 2 for lives in self._lists())
 
     def _lists(self) -> list[Lives]:
-        """Those that hold above what is chosen."""
-        replay = self._world.truth.replay
-        return replay.holding(Slot(replay.next - 1))
+        """Those that hold above what a majority of the newest one has: before, the others need who was removed (M5)."""
+        world = self._world
+        lists = world.truth.replay.lists
+        prefixes = [[world.sites[world.index[site]].disk.image.prefix for site in lives] for _, lives in lists[-2:]]
+        reached = min(sorted(each)[(len(each) - 1) // 2] for each in prefixes)
+        return world.truth.replay.holding(reached)
 
     def _has_one_again(self, site: SiteId) -> bool:
         world = self._world
