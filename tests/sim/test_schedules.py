@@ -25,6 +25,7 @@ from engine.sim.scenario.acts import (
     FillHoles,
     FlipBit,
     GiveUp,
+    MembersChange,
     Mend,
     Narrow,
     Pause,
@@ -62,7 +63,7 @@ from engine.sim.scenario.expected import (
     Text,
 )
 from engine.sim.scenario.parse import parse
-from engine.sim.scenario.parse_lines import TIMEOUT
+from engine.sim.scenario.parse_lines import CHANGES, TIMEOUT
 from engine.sim.scenario.patterns import Pattern, Which
 from engine.sim.scenario.play import Play, Unexpected
 from engine.sim.scenario.schedule import (
@@ -104,6 +105,7 @@ ACTS: Final[tuple[Act, ...]] = (
     FillHoles(BOB),
     Read(BOB, Tick(300)),
     Readmission(BOB, CAROL),
+    *(MembersChange(BOB, kind, CAROL) for kind in CHANGES),
     Cut(((ALICE, BOB), (ALICE, CAROL), (BOB, ALICE), (CAROL, ALICE)), None, "alice | bob carol"),
     Cut(((ALICE, BOB), (ALICE, CAROL)), 300, "alice > bob carol"),
     Cut(((ALICE, BOB),), None, "alice | bob carol"),

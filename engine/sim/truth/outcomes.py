@@ -87,11 +87,15 @@ class Outcomes:
     def _event(self, id_: EventId, body: str) -> Event:
         """That of a number. A promotion that nobody submitted is the site's own (M3), and may be spelt like one that it
         began before."""
-        event = self.by_id.get(id_) or self.by_body.get(body)
-        if body.startswith(_PROMOTE) and (event is None or (event.token == _OWN and event.number != id_.number)):
-            event = Event(id_.author, _OWN, body, order=-1, above=Slot(0))
-            self.by_body[body] = event
-        return event or self.by_body[body]
+        event = self.by_body.get(body)
+        if event is not None and (event.token != _OWN or event.number == id_.number):
+            return event
+        known = self.by_id.get(id_)
+        if known is not None and known.body == body:
+            return known
+        if body.startswith(_PROMOTE):
+            self.by_body[body] = Event(id_.author, _OWN, body, order=-1, above=Slot(0))
+        return self.by_body[body]
 
     def is_unsaid(self, body: str) -> bool:
         """Its author's disk has said nothing of it so far."""
