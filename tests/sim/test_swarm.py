@@ -8,7 +8,8 @@ from typing import Final, get_args
 from engine.core.entry import AT_MS_MAX
 from engine.core.settings import Leadership
 from engine.sim.proving.swarm import draw
-from engine.sim.scenario.acts import Act, Clear, Crash, Cut, FlipBit, GiveUp, Mend, Narrow, Restart
+from engine.sim.scenario.acts import Act, Clear, Crash, Cut, FlipBit, GiveUp, MembersChange, Mend, Narrow, Restart
+from engine.sim.scenario.parse_lines import CHANGES
 from engine.sim.scenario.schedule import Schedule
 from engine.sim.sometimes import CrashPoint
 from engine.sim.world.setup import Weather
@@ -58,11 +59,20 @@ def test_links_lose_repeat_reorder_delay_for_minutes_and_bring_back_what_is_old(
 
 def test_slow_disks_late_timers_sites_of_all_numbers_and_settings_are_drawn() -> None:
     setups = [plan.setup for plan in PLANS]
-    assert {len(setup.names) for setup in setups} == {1, 2, 3, 4, 5, 7}
+    assert {len(setup.names) - len(setup.later) for setup in setups} == {1, 2, 3, 4, 5, 7}
     assert any(max(setup.disk_ms) > 0 for setup in setups)
     assert any(setup.tick_late_ms > 0 for setup in setups)
     assert {setup.leadership[0] for setup in setups} == set(Leadership)
     assert any(len(set(setup.leadership)) > 1 for setup in setups), "sites of different settings (L4)"
+
+
+def test_members_come_and_go_at_some_seeds() -> None:
+    changing = [plan for plan in PLANS if any(isinstance(line.command, MembersChange) for line in plan.lines)]
+    assert len(PLANS) / 10 < len(changing) < len(PLANS) / 5
+    asked = {line.command.kind for plan in changing for line in plan.lines if isinstance(line.command, MembersChange)}
+    assert asked == set(CHANGES)
+    assert any(plan.setup.later for plan in changing)
+    assert any(not plan.setup.later for plan in changing)
 
 
 def test_wrong_clocks_are_drawn_of_before_1970_and_after_9999_and_seldom() -> None:
