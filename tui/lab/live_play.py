@@ -19,7 +19,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, assert_never
+from typing import Final
 
 from engine.contract import requests
 from engine.contract.errors import RequestFailed
@@ -248,12 +248,8 @@ class LivePlay:
                 return self._restart(sites)
             case Pause(site, for_ms):
                 return self._at(site, lambda watched: self._pause(watched, for_ms))
-            case ClockJump() | FailSync() | FillDisk() | FlipBit() | Narrow():
-                raise AssertionError("refused before anything began")
-            case Wipe() | Clear() | TakeCopy() | PutBack() | Readmission() | MembersChange():
-                raise AssertionError("refused before anything began")
             case _:
-                assert_never(act)
+                raise AssertionError(f"{act} was refused before anything began")
         return None
 
     def _at(self, site: SiteId, do: Callable[[Watched], object]) -> str | None:
