@@ -28,15 +28,18 @@ def of_all_commands(parser: argparse.ArgumentParser, default: str | None) -> Non
         "--sites", metavar="FILE", default=default, help="the sites file (default: $LOGGOS_SITES, else ./sites.yaml)"
     )
     options.add_argument(
-        "--data", metavar="DIR", default=default, help="where stores are (default: $LOGGOS_DATA, else a user folder)"
+        "--data",
+        metavar="DIR",
+        default=default,
+        help="where the stores are (default: $LOGGOS_DATA, else your data folder)",
     )
     options.add_argument(
-        "--json", action="store_true", default=default or False, help="print JSON: one object, or one a line"
+        "--json", action="store_true", default=default or False, help="print JSON: one object, or one object a line"
     )
 
 
 def overwrite(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--overwrite", action="store_true", help="with --record: over a file that is there already")
+    parser.add_argument("--overwrite", action="store_true", help="with --record: replace a file that exists")
 
 
 def site(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +71,7 @@ def site_or_store(parser: argparse.ArgumentParser) -> None:
         "--store",
         metavar="FILE",
         type=words.utf8_text,
-        help="instead: a backup, or the folder of a site, read without an engine, as that site may see it",
+        help="instead of SITE: read a backup, or the folder of a site, without an engine",
     )
 
 
@@ -78,7 +81,7 @@ def timeout(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         type=words.seconds,
         default=TIMEOUT_DEFAULT_S,
-        help="how long to push for the outcome (default: %(default)g)",
+        help="how long to try before the outcome is told as it stands (default: %(default)g)",
     )
 
 
@@ -88,19 +91,21 @@ def limit(parser: argparse.ArgumentParser) -> None:
 
 def init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", metavar="NAME", nargs="*", help="names of the sites (default: five usual ones)")
-    parser.add_argument("--size", metavar="N", type=words.size, help="that many usual names instead of NAME ...")
+    parser.add_argument("--size", metavar="N", type=words.size, help="take so many usual names instead of NAME ...")
     parser.add_argument(
         "--new-key",
         metavar="FILE",
         type=words.utf8_text,
-        help="write a new key there and nothing else, for a change of keys",
+        help="write a new key there, and nothing else, for a cluster that changes its key",
     )
 
 
 def demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", metavar="N", type=words.size, help=f"number of sites (default: {DEMO_SIZE_DEFAULT})")
     shown_site(parser)
-    parser.add_argument("--headless", action="store_true", help="no screen: print a ready line, run until a signal")
+    parser.add_argument(
+        "--headless", action="store_true", help="no screen: print a line when ready, and run until SIGINT or SIGTERM"
+    )
     parser.add_argument(
         "--record",
         metavar="DIR",
@@ -127,14 +132,14 @@ def serve(parser: argparse.ArgumentParser) -> None:
         "--log-level",
         choices=("debug", "info", "warning", "error"),
         default="info",
-        help="what its log has, and all that is worse (default: %(default)s)",
+        help="the least serious messages that go into its log (default: %(default)s)",
     )
-    parser.add_argument("--log-json", action="store_true", help="its log is a JSON object a line")
+    parser.add_argument("--log-json", action="store_true", help="write its log as JSON, one object a line")
     parser.add_argument(
         "--log-file",
         metavar="FILE",
         type=words.utf8_text,
-        help="its log, and all that goes to stderr, is there; when it is full it becomes FILE.1, and so on to FILE.4",
+        help="write its log, and all that goes to stderr, into FILE; a full one becomes FILE.1, and so on to FILE.4",
     )
 
 
@@ -143,7 +148,7 @@ def metrics_at(parser: argparse.ArgumentParser) -> None:
         "--metrics",
         metavar="HOST:PORT",
         type=words.address,
-        help="tell metrics there, to whoever asks for http://HOST:PORT/metrics",
+        help="serve metrics at http://HOST:PORT/metrics",
     )
 
 
@@ -159,7 +164,7 @@ def check(parser: argparse.ArgumentParser) -> None:
         "sites_named",
         metavar="SITE",
         nargs="*",
-        help="those that run, or are to run, on this machine (default: those that have a folder here)",
+        help="sites that run here, or should (default: those that have a folder here)",
     )
 
 
@@ -169,16 +174,16 @@ def top(parser: argparse.ArgumentParser) -> None:
         metavar="DATA_DIR",
         nargs="*",
         type=words.utf8_text,
-        help="data folders (default: --data, else that of the sites file and all of yours)",
+        help="data folders (default: --data, else that of the sites file, and all in your data folder)",
     )
     look(parser)
-    parser.add_argument("--once", action="store_true", help="no screen: print lines once, and end")
+    parser.add_argument("--once", action="store_true", help="no screen: print the lines once and end")
     parser.add_argument(
         "--every",
         metavar="SECONDS",
         type=words.seconds,
         default=TOP_EVERY_DEFAULT_S,
-        help="how long from one look to the next (default: %(default)g)",
+        help="how often to look (default: %(default)g)",
     )
 
 
@@ -195,16 +200,18 @@ def tweet(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         nargs="?",
         type=words.utf8_text,
-        help="1 to 280 characters; after -- if it starts with -",
+        help="1 to 280 characters; write -- before it if it starts with -",
     )
-    parser.add_argument("--stdin", action="store_true", help="one tweet a line of standard input, kept in order")
+    parser.add_argument("--stdin", action="store_true", help="write each line of standard input as a tweet, in order")
     timeout(parser)
-    parser.add_argument("--retry", action="store_true", help="after a loss go on at the next slot, with the same id")
+    parser.add_argument(
+        "--retry", action="store_true", help="if another event takes the slot, try the next one, with the same id"
+    )
 
 
 def block(parser: argparse.ArgumentParser) -> None:
     site(parser)
-    parser.add_argument("other", metavar="OTHER", type=words.utf8_text, help="the site that is blocked, or no longer")
+    parser.add_argument("other", metavar="OTHER", type=words.utf8_text, help="the site to block or unblock")
     timeout(parser)
 
 
@@ -236,15 +243,21 @@ def view(parser: argparse.ArgumentParser) -> None:
 
 
 def follow(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("--follow", action="store_true", help=f"go on with {what} as they come, until Ctrl+C")
+    parser.add_argument("--follow", action="store_true", help=f"then print {what} as they come, until Ctrl+C")
 
 
 def log(parser: argparse.ArgumentParser) -> None:
     site_or_store(parser)
     parser.add_argument(
-        "--from", metavar="K", type=words.slot, dest="first", help="from this slot on, without --limit all"
+        "--from",
+        metavar="K",
+        type=words.slot,
+        dest="first",
+        help="from this slot on; all of them, unless --limit is given",
     )
-    parser.add_argument("--to", metavar="K", type=words.slot, dest="last", help="up to this slot, without --limit all")
+    parser.add_argument(
+        "--to", metavar="K", type=words.slot, dest="last", help="up to this slot; all of them, unless --limit is given"
+    )
     limit(parser)
     follow(parser, "slots of the prefix")
 
@@ -345,7 +358,7 @@ def faults(parser: argparse.ArgumentParser) -> None:
     action("list", "the rules, and the messages that are held (also without an action)", "loggos faults alice list")
     add = action("add", "add a rule; the site obeys it at once", 'loggos faults alice add "from=* delay=200ms±50"')
     add.add_argument(
-        "rule", metavar="RULE", nargs="+", type=words.utf8_text, help="as in: to=bob type=accept drop=50%%"
+        "rule", metavar="RULE", nargs="+", type=words.utf8_text, help="for example: to=bob type=accept drop=50%%"
     )
     add.add_argument("--expires", metavar="SECONDS", type=words.seconds, help="the rule ends by itself after this time")
     action("clear", "remove all rules; what is held is released", "loggos faults alice clear")
@@ -368,9 +381,9 @@ def audit(parser: argparse.ArgumentParser) -> None:
 
 def backup(parser: argparse.ArgumentParser) -> None:
     site(parser)
-    parser.add_argument("file", metavar="FILE", type=words.utf8_text, help="where to; best on another disk")
+    parser.add_argument("file", metavar="FILE", type=words.utf8_text, help="the file to write, best on another disk")
     parser.add_argument(
-        "--overwrite", "--force", action="store_true", dest="overwrite", help="over a file that is there already"
+        "--overwrite", "--force", action="store_true", dest="overwrite", help="replace a file that exists"
     )
 
 
@@ -385,7 +398,7 @@ def rescue(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--into", metavar="DIR", required=True, type=words.utf8_text, help="a new folder for the new cluster"
     )
-    parser.add_argument("--cluster", metavar="NAME", required=True, help="the new cluster's name, another than before")
+    parser.add_argument("--cluster", metavar="NAME", required=True, help="the name of the new cluster; not the old one")
     parser.add_argument("--yes", action="store_true", help="write it without asking")
 
 
@@ -405,9 +418,9 @@ def lab(parser: argparse.ArgumentParser) -> None:
     look(parser)
     parser.add_argument("--text", action="store_true", help="no screen: print trace, diagram and what came of it")
     parser.add_argument("--live", action="store_true", help="play it on real sites, over real UDP")
-    parser.add_argument("--list", action="store_true", help="name the scenarios that there are")
+    parser.add_argument("--list", action="store_true", help="list the scenarios")
     parser.add_argument("--broken", metavar="MISTAKE", help="break a rule on purpose, and show the step that broke it")
-    parser.add_argument("--mistakes", action="store_true", help="name the mistakes that there are for --broken")
+    parser.add_argument("--mistakes", action="store_true", help="list the mistakes for --broken")
     parser.add_argument(
         "--size",
         metavar="N",

@@ -30,21 +30,21 @@ WRITE: Final = (
         "b",
         "block",
         "block",
-        "block a site, by its number or name: it sees none of this site's tweets any more; y confirms",
+        "block a site by its number or name: it no longer sees this site's tweets; y confirms",
     ),
     Key("u", "u", "unblock", "unblock", "undo a block, in the same way"),
 )
 OUTCOME: Final = (
-    Key("r", "r", "retry", "retry", "send an event again that is certainly not in the log"),
-    Key("e", "e", "edit", "edit", "take a text that is in no log back into the composer, once dismissed too"),
-    Key("w", "w", "wait", "wait", "keep watching an unknown outcome; it is told when it is known"),
-    Key("x", "x", "dismiss_outcome", "dismiss", "take the outcome line away (Esc too)"),
+    Key("r", "r", "retry", "retry", "send again an event that is certainly not in the log"),
+    Key("e", "e", "edit", "edit", "edit a text that is in no log, also after its outcome was dismissed"),
+    Key("w", "w", "wait", "wait", "wait for an unknown outcome: you are told once it is known"),
+    Key("x", "x", "dismiss_outcome", "dismiss", "dismiss the outcome line (so does Esc)"),
     Key(
         "o",
         "o",
         "outcomes",
         "outcomes",
-        "all that was told here: outcomes, and what came of fills, rules, questions",
+        "all that was reported here: outcomes of events, fills, rules and questions",
     ),
 )
 LOOK: Final = (
@@ -61,28 +61,32 @@ LOOK: Final = (
         "enter",
         "inspect",
         "inspect",
-        "a slot: who promised, accepted, chose and knew it when; its messages",
+        "open a slot: who promised and accepted, who learned it when, and its messages",
     ),
-    Key("l", "l", "read", "whole row", "read the whole of a row that the screen cuts"),
+    Key("l", "l", "read", "whole row", "show a row in full that the screen cuts off"),
     Key("a", "a", "ask", "ask again", "in the slot's pane: ask all sites again what they know of it"),
     Key("z", "z", "zoom", "zoom", "give the whole screen to one pane, and back"),
     Key("slash", "/", "search", "search", "search the log or timeline; filter the trace"),
-    Key("n", "n", "next_match", "match above", "the next match of the search, above; around both ends"),
-    Key("N", "N", "match_below", "match below", "the next match of the search, below"),
+    Key("n", "n", "next_match", "match above", "the next match above; goes on at the other end"),
+    Key("N", "N", "match_below", "match below", "the next match below"),
     Key("U", "U", "first_unread", "first new", "the first tweet that is new to you; end says that all are read"),
     Key("t", "t", "times", "times", "in the timeline: times of day, or how long ago"),
     Key("H", "H", "next_hole", "next hole", "the next hole of the log"),
     Key("g", "g", "go_to", "go to slot", "go to a slot by its number"),
-    Key("space", "space", "pause", "pause", "stop following, or follow again"),
-    Key("end", "end", "follow", "follow", "go to the newest and follow it"),
+    Key("space", "space", "pause", "pause", "stop following the newest, or follow again"),
+    Key("end", "end", "follow", "follow", "go to the newest, and follow it"),
     Key(
-        "escape", "esc", "back", "back", "close what is open, clear the trace's filter; else take the outcome line away"
+        "escape",
+        "esc",
+        "back",
+        "back",
+        "close what is open, or clear the trace's filter; else dismiss the outcome line",
     ),
 )
 ACT: Final = (
-    Key("f", "f", "fill", "fill", "settle this hole now: shows what would be done, and again starts it"),
-    Key("F", "F", "fill_all", "fill all", "settle all holes now, in the same way"),
-    Key("v", "v", "confirm", "confirm", "have a majority confirm that the timeline lacks nothing"),
+    Key("f", "f", "fill", "fill", "fill this hole: f shows what will be done, f again does it"),
+    Key("F", "F", "fill_all", "fill all", "fill all holes, in the same way"),
+    Key("v", "v", "confirm", "confirm", "ask a majority to confirm that the timeline lacks nothing"),
     Key(
         "M", "M", "members", "members", "change who belongs to the cluster: readmit, add, promote, remove, move a site"
     ),
@@ -128,13 +132,13 @@ FAULTS: Final = (
         "p",
         "partition",
         "partition",
-        "cut the sites into groups; in a demo at all sites at once, and mend that again",
+        "cut the network into groups of sites, and mend it; in a demo at all sites at once",
     ),
     Key("space", "space", "switch", "on/off", "switch the rule on or off"),
     Key("delete,backspace", "del", "remove", "remove", "remove the rule"),
     Key("x", "x", "clear", "clear all", "remove all rules, and release what is held"),
-    Key("r", "r", "release", "release", "let held messages go: the selected one, else all"),
-    Key("d", "d", "drop", "drop", "throw held messages away: the selected one, else all"),
+    Key("r", "r", "release", "release", "release the selected held message, or all"),
+    Key("d", "d", "drop", "drop", "drop the selected held message, or all"),
 )
 OF_ROW: Final = {"switch", "remove", "release", "drop"}
 """Those of them that act on the row that is selected."""
@@ -153,7 +157,7 @@ CLEAR: Final = Key(
 
 TYPING: Final = (SENDS, KEEPS, BEFORE, UNDO, CLEAR)
 PROMPTED: Final = (
-    Key("enter", "enter", "send", "take it", "do what is asked, with what is typed"),
+    Key("enter", "enter", "send", "take it", "take what is typed"),
     Key("escape", "esc", "leave", "back", "leave the line as it was"),
     UNDO,
     CLEAR,

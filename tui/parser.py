@@ -46,7 +46,7 @@ COMMANDS: Final = (
     Command(
         "init",
         "tui.commands.init:run",
-        "write a commented sites file and a key for these names",
+        "write a sites file with comments, and a key, for sites of these names",
         "loggos init ann ben cleo",
         arguments.init,
         "Writes the sites file (--sites, $LOGGOS_SITES or ./sites.yaml) and beside it the\n"
@@ -68,7 +68,7 @@ COMMANDS: Final = (
     Command(
         "open",
         "tui.commands.open:run",
-        "the full-screen view of a site; starts its engine if none runs",
+        "show the screen of a site; starts its engine if none runs",
         "loggos open alice",
         arguments.open_site,
         "With --plain nothing is drawn, for screen readers: new tweets and outcomes are printed,\n"
@@ -148,7 +148,7 @@ COMMANDS: Final = (
     Command(
         "events",
         "tui.commands.read:events",
-        "outcomes of this site's events, those resolved later too",
+        "outcomes of this site's events, also those that were unknown at first",
         "loggos events alice alice/17",
         arguments.events,
     ),
@@ -156,7 +156,7 @@ COMMANDS: Final = (
     Command(
         "data",
         "tui.commands.read:data",
-        "the acceptor's variables of slots: maxPrepare, accNum, accVal",
+        "the acceptor's variables for slots: maxPrepare, accNum, accVal",
         "loggos data alice 41 42",
         arguments.slots,
         "Without slots: those that are not learned yet.",
@@ -244,7 +244,7 @@ COMMANDS: Final = (
     Command(
         "check",
         "tui.commands.check:run",
-        "look for what is wrong, or will be, with the sites of this machine",
+        "look for what is wrong with the sites of this machine, or soon will be",
         "loggos check alice",
         arguments.check,
         "Sites file, key, data folder, disk, store, port; of a running engine also its peers and\n"
@@ -268,7 +268,7 @@ COMMANDS: Final = (
     Command(
         "metrics",
         "tui.commands.metrics:run",
-        "what there is to measure of a site, as OpenMetrics text",
+        "print a site's metrics as OpenMetrics text",
         "loggos metrics alice",
         arguments.metrics,
         "The same as `serve --metrics HOST:PORT` tells over HTTP. docs/monitoring.md has names,\n"
@@ -279,7 +279,7 @@ COMMANDS: Final = (
     Command(
         "fill",
         "tui.commands.fill:run",
-        "settle holes now: show the plan, then a result for each slot",
+        "fill holes now: shows the plan, then the result for each slot",
         "loggos fill alice 41",
         arguments.fill,
         "Without slots: all holes. A slot that is still unsettled makes the exit status 11.",
@@ -287,7 +287,7 @@ COMMANDS: Final = (
     Command(
         "explain",
         "tui.commands.explain:run",
-        "the biography of a slot: who promised, who accepted, which quorum chose, who knew when",
+        "the history of a slot: who promised, who accepted, which quorum chose it, who learned it when",
         "loggos explain alice 43",
         arguments.explain,
         "This site asks the others what they have of the slot and what they remember. Who does not\n"
@@ -304,7 +304,7 @@ COMMANDS: Final = (
     Command(
         "trace",
         "tui.commands.trace:run",
-        "the messages that this site sent and got, and what it concluded",
+        "the messages that this site sent and received, and what it concluded",
         "loggos trace alice --follow --slot 43",
         arguments.trace,
         "With --record it prints nothing of it: FILE gets a JSON object a line, and what was\n"
@@ -401,7 +401,7 @@ COMMANDS: Final = (
     Command(
         "lab",
         "tui.commands.lab:run",
-        "play a scenario of Paxos in a simulated cluster, never the live log",
+        "go through Paxos step by step in a simulated cluster; the real log is not touched",
         "loggos lab b-wins",
         arguments.lab,
         "SCENARIO is a name of `loggos lab --list`, a scenario file (docs/scenarios.md), or a line in\n"
@@ -427,7 +427,7 @@ def build_parser() -> Parser:
     """The whole command line. A parsed namespace has `sites`, `data`, `json`, and `run` of the command."""
     parser = Parser(
         prog="loggos",
-        description="A replicated timeline for a handful of sites that anyone can see through.",
+        description="A shared timeline for a handful of machines, without a server. You can see how it works.",
         epilog="example: loggos demo\n\n`loggos COMMAND --help` shows a command's arguments and an example.\n"
         f"{_UNWRITTEN}",
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -10,14 +10,12 @@ from tui import keys
 from tui.keys import Key
 
 STEP: Final = (
-    Key("n", "n", "step", "step", "one step on: one thing happens, and what it brings about is shown"),
-    Key("N", "N", "next_decision", "decision", "on to the next step in which a value is chosen, or to the end"),
-    Key("b", "b", "back", "back", "one step back; it is exact, and n brings the same step again"),
-    Key(
-        "B", "B", "last_decision", "decision back", "back to the last decision, or ten steps where there is none nearer"
-    ),
+    Key("n", "n", "step", "step", "one step forward: one thing happens, and you see what follows from it"),
+    Key("N", "N", "next_decision", "decision", "go forward to the next step that chooses a value, or to the end"),
+    Key("b", "b", "back", "back", "one step back; n then brings exactly the same step again"),
+    Key("B", "B", "last_decision", "decision back", "back to the last decision, at most ten steps"),
     Key("r", "r", "restart", "restart", "back to the first step of this run"),
-    Key("p,space", "p", "play", "play", "step by itself, or stop; Space too"),
+    Key("p,space", "p", "play", "play", "play by itself, or stop (so does Space)"),
     Key("plus,equals_sign", "+", "faster", "faster", "play twice as fast"),
     Key("minus", "-", "slower", "slower", "play half as fast"),
     Key("g", "g", "go_to", "go to step", "go to a step by its number"),
@@ -25,10 +23,10 @@ STEP: Final = (
 MESSAGE: Final = (
     Key("down", "↓", "next_message", "next message", "pick the next message in flight (a click picks one too)"),
     Key("up", "↑", "previous_message", "previous message", "pick the one above"),
-    Key("d", "d", "deliver", "deliver", "the message arrives now, whatever was to come first (so does a double click)"),
-    Key("x", "x", "drop", "drop", "the message is lost"),
-    Key("2", "2", "duplicate", "duplicate", "the message arrives now, and a second time later"),
-    Key("h", "h", "hold", "hold", "keep the message back until it is delivered or let go; again: let it go"),
+    Key("d", "d", "deliver", "deliver", "deliver the message now, before anything else (so does a double click)"),
+    Key("x", "x", "drop", "drop", "drop the message"),
+    Key("2", "2", "duplicate", "duplicate", "deliver the message now, and once more later"),
+    Key("h", "h", "hold", "hold", "hold the message until it is delivered; again: let it go"),
 )
 SITE: Final = (
     Key("right", "→", "next_site", "next site", "pick another site (a click on its row picks it too)"),
@@ -54,13 +52,13 @@ SEE: Final = (
     Key("end", "end", "follow", "follow", "follow the newest row, and the slot that each step is about"),
 )
 RUN: Final = (
-    Key("v", "v", "branches", "branches", "the courses that this run has taken; go to another"),
+    Key("v", "v", "branches", "branches", "list the branches of this run, and go to one"),
     Key(
         "y",
         "y",
         "predict",
         "predict",
-        "be asked before a step what it will bring, and answer with a digit; again: the score, and no more",
+        "be asked before each step what will happen, and answer with a digit; again: see the score, and stop",
     ),
     Key("s", "s", "save", "save", "save what led to the step that is shown as a scenario file"),
     Key("o", "o", "open", "open", "open a scenario by name, a file, or a line in a course's notation"),
@@ -70,7 +68,7 @@ RUN: Final = (
 )
 LEAVE: Final = (
     Key("m", "m", "app.mouse", "mouse", "mouse off or on, for the terminal's own selection"),
-    Key("escape", "esc", "quiet", "dismiss", "stop playing; take away what was said last"),
+    Key("escape", "esc", "quiet", "dismiss", "stop playing; clear the last message"),
     Key("q", "q", "app.leave", "quit", "leave the lab; asks first where something was done that is not saved"),
     Key("question_mark", "?", "help", "keys", "all keys"),
 )

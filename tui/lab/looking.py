@@ -202,7 +202,7 @@ class LookingScreen(OncePainted):
     def action_play(self) -> None:
         if self._playing is not None:
             self._stop_playing()
-            self.remark("it stands still: n steps, p plays")
+            self.remark("paused: n steps, p plays")
         elif self.bench.is_last and self.bench.at_end:
             self.complain("nothing comes any more: r goes back to the first step, b one back")
         else:
