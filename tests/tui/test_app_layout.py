@@ -78,17 +78,10 @@ def island(engine: EngineDouble) -> None:
         {"number": 3, "text": "type=accept hold", "on": True, "hits": 2, "expires_at": None},
     ]
     engine.held = [{"number": 1, "at": at(100), "dir": "out", "peer": "carol", "type": "accept", "slot": 43}]
-    down = {
-        "up": False,
-        "rtt_ms": None,
-        "chosen_through": 31,
-        "heard_s": 14.0,
-        "voting": True,
-        "address": "127.0.0.1:7004",
-        "datagram_bytes": 1_452,
-        "key": None,
-    }
-    peers = engine.status()["peers"] | {"dave": down}
+    usual = engine.status()["peers"]
+    down = {"up": False, "rtt_ms": None, "chosen_through": 31, "heard_s": 14.0, "key": None}
+    down |= {"address": "127.0.0.1:7004", "datagram_bytes": 1_452}
+    peers = usual | {"dave": usual["dave"] | down}
     engine.status_changes = {
         "peers": peers,
         "quorum": {"reachable": 4, "needed": 3, "size": 5},
