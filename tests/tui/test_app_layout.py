@@ -79,8 +79,14 @@ def island(engine: EngineDouble) -> None:
     ]
     engine.held = [{"number": 1, "at": at(100), "dir": "out", "peer": "carol", "type": "accept", "slot": 43}]
     usual = engine.status()["peers"]
-    down = {"up": False, "rtt_ms": None, "chosen_through": 31, "heard_s": 14.0, "key": None}
-    down |= {"address": "127.0.0.1:7004", "datagram_bytes": 1_452}
+    down = {
+        "up": False,
+        "rtt_ms": None,
+        "chosen_through": 31,
+        "heard_s": 14.0,
+        "address": "127.0.0.1:7004",
+        "key": None,
+    }
     peers = usual | {"dave": usual["dave"] | down}
     engine.status_changes = {
         "peers": peers,
