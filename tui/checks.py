@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import ipaddress
 import os
 import resource
 import shutil
@@ -24,7 +25,7 @@ from typing import Final
 from engine.addresses import Address
 from engine.config import Cluster
 from engine.contract.status import Status
-from engine.core.ids import SiteId
+from engine.core.ids import SiteId, named
 from tui import standing
 from tui.exits import ExitStatus
 from tui.selection import LocalSite
@@ -133,7 +134,36 @@ def of_names(cluster: Cluster) -> Iterator[Finding]:
                 )
 
 
+def of_machines(cluster: Cluster) -> Iterator[Finding]:
+    """Sites that share a machine are lost together. A cluster on loopback is a try."""
+    if all(address.is_loopback for address in cluster.addresses.values()):
+        return
+    hosts = sorted({address.host for address in cluster.addresses.values()})
+    for host in hosts:
+        together = [site for site, address in cluster.addresses.items() if address.host == host]
+        if len(together) > 1:
+            yield warn("sites file", f"{named(together)} are on one machine, {host}: they are lost together")
+
+
 # Of a site on this machine
+
+
+def of_own_name(cluster: Cluster, site: SiteId) -> Iterator[Finding]:
+    """Many systems write their own name beside 127.0.1.1 into /etc/hosts."""
+    address = cluster.addresses[site]
+    if address.family is not None or address.is_loopback:
+        return
+    try:
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)
+    except OSError:
+        return  # of which `of_names` tells
+    own = str(found[0][4][0])
+    if ipaddress.ip_address(own.partition("%")[0]).is_loopback:
+        yield bad(
+            f"{site} address",
+            f"on this machine {address.host} is {own}, where no other machine reaches it: take that out of /etc/hosts,"
+            f" or write the IP address of {site} in its own sites file",
+        )
 
 
 def of_folder(local: LocalSite) -> Iterator[Finding]:

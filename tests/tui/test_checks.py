@@ -160,6 +160,31 @@ def test_a_host_name_without_an_address_is_told(tmp_path: Path, monkeypatch: pyt
     assert "bob: its host name bob.invalid has no address" in said(checks.of_names(read_cluster(path)), Level.WARN)
 
 
+@pytest.mark.parametrize(
+    ("resolved", "is_wrong"), [("127.0.1.1", True), ("10.0.0.1", False), ("::1", True), ("fe80::1%eth0", False)]
+)
+def test_a_site_whose_own_name_is_loopback_here_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resolved: str, is_wrong: bool
+) -> None:
+    path = tmp_path / "sites.yaml"
+    hosts = {name: Address(f"{name}.example", 7_001) for name in NAMES}
+    write_files(path, "test-island", hosts)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (resolved, 7_001))])
+    told = said(checks.of_own_name(read_cluster(path), ALICE), Level.BAD)
+    assert (f"on this machine alice.example is {resolved}" in told) is is_wrong
+
+
+def test_sites_that_are_lost_together_are_told(cluster: Cluster, tmp_path: Path) -> None:
+    assert list(checks.of_machines(cluster)) == [], "on loopback it is a try"
+    path = tmp_path / "far/sites.yaml"
+    path.parent.mkdir()
+    hosts = {name: Address(f"10.0.0.{len(name)}", 7_000 + place) for place, name in enumerate(NAMES)}
+    write_files(path, "test-island", hosts)
+    told = said(checks.of_machines(read_cluster(path)), Level.WARN)
+    assert "alice and carol are on one machine, 10.0.0.5" in told
+    assert "bob" not in told
+
+
 def engine(double: EngineDouble, **changes: Any) -> Status:
     return read(Status, {**double.status(), "since": "2999-01-01T00:00:00.000Z", **changes})
 

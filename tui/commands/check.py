@@ -62,6 +62,7 @@ def _findings(arguments: Namespace) -> Iterator[Finding]:
     yield from checks.of_files(cluster)
     yield from checks.of_machine()
     yield from checks.of_names(cluster)
+    yield from checks.of_machines(cluster)
     data = data_folder(arguments.data, cluster.name)
     here = named or [site for site in cluster.sites if (data / site).is_dir()]
     if not here:
@@ -77,6 +78,7 @@ def _findings(arguments: Namespace) -> Iterator[Finding]:
 
 def _of_site(cluster: Cluster, local: LocalSite) -> Iterator[Finding]:
     yield from checks.of_folder(local)
+    yield from checks.of_own_name(cluster, cluster.find(local.site))
     about = f"{local.site} engine"
     try:
         status = _status(local)
