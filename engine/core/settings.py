@@ -30,9 +30,10 @@ HEARTBEAT_MIN: Final = Tick(50)
 HEARTBEAT_MAX: Final = Tick(60_000)
 """What a heartbeat interval may be, a peer's too: its silence is borne for a few of them, never for ever (R6)."""
 
-CHANGE_LAG: Final = 8_192
+CHANGE_LAG: Final = 2_048
 """w: a change of the members takes effect so many slots after its own (M1). As many as a leader has in flight at the
-most, so that it holds nobody up."""
+most (`flight_bytes`, at the fewest bytes that an entry takes), so that it holds nobody up; and no more, for so many
+no-ops follow a change."""
 
 CHOSEN_WAITS_MAX: Final = Tick(3)
 """How long what others have chosen waits to be committed along with what this site says next."""
