@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
-from engine.core.effects import SawMembers, SawOutcome, SawReadConfirmed, SawRejected, SawRemoved
+from engine.core.effects import Effects, SawMembers, SawOutcome, SawReadConfirmed, SawRejected, SawRemoved
 from engine.core.entry import (
     NOOP,
     Add,
@@ -19,13 +20,14 @@ from engine.core.entry import (
     decode,
     encode,
 )
-from engine.core.ids import Nonce, SiteId, Slot, StoreId
+from engine.core.ids import Ballot, Nonce, SiteId, Slot, StoreId
 from engine.core.log.members import Members
 from engine.core.log.microblog import Applied, Microblog
 from engine.core.messages import (
     Accepted,
     AskHighest,
     Chosen,
+    Heartbeat,
     Hello,
     Highest,
     Known,
@@ -358,3 +360,44 @@ def test_m3_who_had_a_site_added_has_it_promoted_once_it_has_the_log() -> None:
 
 def test_m3_whom_somebody_else_had_added_it_does_not_promote() -> None:
     assert hears_dave(staged().ready(), BOB) == []
+
+
+# Leading
+
+
+def standing_for_election() -> tuple[Stage, Ballot]:
+    """And with which ballot."""
+    settings = Settings(CAROL, SITES[:3], Leadership.ELECTED, change_lag=1)
+    stage = Stage(settings=settings).ready()
+    while not (stands := sent(echoed(stage, 100), Prepare)):
+        assert stage.now < 10_000, "it never stands"
+    return stage, stands[0][1].ballot
+
+
+def echoed(stage: Stage, ticks: int) -> Effects:
+    """Time passes while both others are heard, and hear this site."""
+    effects = stage.tick(stage.now + ticks)
+    for peer in stage.settings.peers:
+        heard = replace(beat(), leadership=Leadership.ELECTED, echo=stage.now)
+        effects.extend(stage.hear(peer, heard))
+    return effects
+
+
+def test_m5_who_stands_for_election_and_is_removed_meanwhile_stands_no_more() -> None:
+    stage, _ = standing_for_election()
+    stage.hear(BOB, chosen(1, change(BOB, 1, Remove(CAROL))))
+    assert not stage.replica.view(0).voting
+    for _ in range(20):
+        assert not sent(echoed(stage, 100), Prepare)
+
+
+def test_m5_a_leader_that_is_removed_gives_way() -> None:
+    stage, number = standing_for_election()
+    promised = Promise(number, Slot(1), None, (), (), ())
+    stage.hear(BOB, promised)
+    echoed(stage, 100)
+    assert stage.replica.view(0).leader == CAROL
+    stage.hear(BOB, chosen(1, change(BOB, 1, Remove(CAROL))))
+    said = [each for _, each in sent(echoed(stage, 300), Heartbeat)]
+    assert said
+    assert {each.leads for each in said} == {None}

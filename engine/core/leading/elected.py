@@ -62,6 +62,8 @@ class Elected(Policy):
                 leader.step_down(step, f"{others}, as the log says")
                 if self._may_lead:
                     leader.stand(step, election.patience)
+        elif leader.busy and not (step.voting and self._may_lead):
+            leader.step_down(step, "it votes no more")
         leader.tick(step)
         if self._follows(step.now) is not None:
             self._led_at = step.now
