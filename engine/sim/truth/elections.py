@@ -4,6 +4,7 @@ Rules that hold here:
 - A site has heard what its process took in; a claim is alive for an election timeout of that process's own clock, and
   who answered is reached for as long as a peer is up; both in heartbeats of whichever of the two beats less often.
 - Who hears a live leader that reaches a majority, or hears a peer that does, neither stands nor begins to fill holes.
+  (Who leads with a higher ballot may stand again at once, for another list, M2.)
 - Who says that it leads reaches a majority of voters both ways, hears no such leader of a higher ballot, and was not
   refused because of a range promise; B1: who stepped down does not stand with the same ballot again.
 - Who says that it hears a leader was told so by that leader itself.
@@ -139,7 +140,7 @@ class Elections:
             return
         process.stood = ballot
         leader = self._leader(index, now)
-        if leader is not None:
+        if leader is not None and not (process.led is not None and process.led > leader[0]):
             told = f"stands with {ballot}, though {leader[1]} tells of {leader[0]}"
             violate("L3", told, slot=first, site=self._settings[index].site)
 

@@ -167,7 +167,8 @@ class Outcomes:
     def pushed_beside(self, site: SiteId, slot: Slot, entry: Entry, image: Image) -> None:
         """As `pushed`, of an accept that leaves beside its commit (L3). Of the leader's own events the rows are in that
         commit; `image` is its disk before."""
-        event = self._event(EventId(site, entry.number), entry.body) if entry.author == site else None
+        own = entry.author == site and not _withdraws(entry)
+        event = self._event(EventId(site, entry.number), entry.body) if own else None
         if event is None or event.said is not None:
             self.pushed(site, slot, entry)
             return
