@@ -80,6 +80,10 @@ class Shown:
         at = pane.scrollable_content_region.offset - pane.region.offset
         await self._pilot.click(pane, offset=(at.x + x, at.y + row), times=times)
 
+    async def click_at(self, x: int, y: int, times: int = 1) -> None:
+        """On a cell of the screen."""
+        await self._pilot.click(offset=(x, y), times=times)
+
     async def until(self, holds: Callable[[], object], what: str) -> None:
         """Waits until `holds`, bounded; the failure shows the screen."""
         try:

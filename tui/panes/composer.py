@@ -149,6 +149,11 @@ class Composer(Vertical):
         self.set_class(0 <= left <= TEXT_MAX - NEARLY_FULL, "-nearly-full")
         self.set_class(left < 0, "-too-long")
 
+    def on_click(self) -> None:
+        """On what invites to write, or goes on with the draft."""
+        if not self.is_open:
+            self.open()
+
     def on_field_edited(self, event: Field.Edited) -> None:
         event.stop()
         self._show_count()

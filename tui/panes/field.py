@@ -20,7 +20,7 @@ from typing import ClassVar, Final
 from textual import events
 from textual.message import Message
 
-from tui.panes.editing import Edit, laid_out, on_line
+from tui.panes.editing import Edit, laid_out, layout_of, on_line
 from tui.panes.paint import CURSOR_CLASS, Painted
 from tui.panes.writing import Writing
 from tui.rows import Part, Role, Row, cut, first_character
@@ -140,12 +140,22 @@ class Field(Painted, can_focus=True):
 
     def rows(self, width: int) -> Sequence[Row]:
         lines, (line, cell) = laid_out(self.edit, self._line_width(width))
-        room = max(1, min(LINES_MAX, self.app.size.height // HEIGHT_SHARE))
-        first = max(0, min(line - room + 1, len(lines) - room))
+        first, room = self._seen(len(lines), line)
         seen = lines[first : first + room]
         if self.edit.selected and self.has_focus:
             return [(Part(text, Role.CURSOR),) for text in seen]
         return [self._row(text, cell if first + index == line else None) for index, text in enumerate(seen)]
+
+    def _seen(self, lines: int, line: int) -> tuple[int, int]:
+        """The first line that is seen where the cursor is on `line`, and how many there is room for."""
+        room = max(1, min(LINES_MAX, self.app.size.height // HEIGHT_SHARE))
+        return max(0, min(line - room + 1, lines - room)), room
+
+    def on_click(self, event: events.Click) -> None:
+        layout = layout_of(self.edit, self._line_width(self.content_size.width))
+        first, _ = self._seen(len(layout.begins), layout.place(self.edit.cursor)[0])
+        line = min(first + event.y, len(layout.begins) - 1)
+        self.put(self.edit.to(layout.cursor_at(line, event.x)))
 
     def _row(self, text: str, cursor: int | None) -> Row:
         """A line, with the cursor on the character at cell `cursor`."""

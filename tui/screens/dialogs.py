@@ -15,6 +15,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
+from textual.message import Message
 from textual.screen import ModalScreen
 
 from tui import keys
@@ -60,7 +61,8 @@ class Dialog(ModalScreen[Value | None], Generic[Value]):
 
 
 class ChoiceDialog(Dialog[Value]):
-    """Sentences, and things to choose from: by key, or with the arrows and Enter. Esc chooses nothing."""
+    """Sentences, and things to choose from: by key, or with the arrows and Enter, or with a click that marks and a
+    double one that takes. Esc chooses nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", show=False),
@@ -75,6 +77,8 @@ class ChoiceDialog(Dialog[Value]):
         self._sentences = sentences
         self._choices = choices
         self._at: int | None = 0
+        self._at_line: dict[int, int] = {}
+        """Which choice stands in which line."""
         self._text = _Text(self._rows)
 
     def compose(self) -> ComposeResult:
@@ -97,8 +101,17 @@ class ChoiceDialog(Dialog[Value]):
         for index, choice in enumerate(self._choices):
             mark = "> " if index == self._at else "  "
             said = (Part(mark), Part(choice.key, Role.KEY), Part("  "), *choice.words, *self.about(choice))
+            begins = len(lines)
             lines += wrapped(said, width, indent=5)
+            self._at_line |= dict.fromkeys(range(begins, len(lines)), index)
         return lines
+
+    def on_text_clicked(self, event: _Text.Clicked) -> None:
+        index = self._at_line.get(event.line)
+        if index is not None:
+            self.mark(index)
+            if event.times == 2:
+                self.action_take()
 
     def about(self, choice: Choice[Value]) -> Row:  # noqa: ARG002  (who overrides it looks at the choice)
         """What is told of it beside its words."""
@@ -222,6 +235,17 @@ class TextDialog(Dialog[None]):
 
 
 class _Text(Painted):
+    class Clicked(Message, namespace="text"):
+        """Somebody clicked a line, so many times."""
+
+        def __init__(self, line: int, times: int) -> None:
+            super().__init__()
+            self.line = line
+            self.times = times
+
+    def on_click(self, event: events.Click) -> None:
+        self.post_message(self.Clicked(event.y, event.chain))
+
     def __init__(self, write: Callable[[int], Sequence[Row]]) -> None:
         super().__init__()
         self._write = write
