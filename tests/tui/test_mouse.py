@@ -21,14 +21,20 @@ async def test_a_click_selects_a_row_and_a_double_one_inspects_it(tmp_path: Path
         async with screen_of(engine, size=WIDE) as pilot:
             await pilot.until_shown("#4")
             timeline, log = pilot.main.panes["timeline"], pilot.main.panes["log"]
-            for row, slot in ((0, 1), (1, 2), (4, 2), (5, 3)):
-                await pilot.click(timeline, 10, row)
+            for slot, line in ((1, 0), (2, 0), (2, 1), (3, 0)):
+                await pilot.click(timeline, 10, first_line(pilot, slot) + line)
                 assert (timeline.has_focus, timeline.slot()) == (True, slot)
             await pilot.click(log, 10, 3)
             assert (log.has_focus, log.slot(), timeline.slot()) == (True, 4, 3)
-            await pilot.click(timeline, 10, 1, times=2)
+            await pilot.click(timeline, 10, first_line(pilot, 2), times=2)
             await pilot.until(lambda: pilot.main.inspector.inspected == 2, "never inspected")
             assert pilot.main.active == "inspector"
+
+
+def first_line(pilot: Driven, slot: int) -> int:
+    """Of a tweet, in the timeline."""
+    rows = pilot.rows(pilot.main.panes["timeline"])
+    return next(y for y, row in enumerate(rows) if f"#{slot} " in row)
 
 
 async def test_the_pane_that_has_the_focus_has_another_frame(tmp_path: Path) -> None:
