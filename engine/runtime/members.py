@@ -72,8 +72,9 @@ class MembersBoard:
         is_up = any(peer.site == name and peer.up for peer in view.peers)
         if kind in (ChangeKind.READMIT, ChangeKind.PROMOTE) and is_up:
             heard = heard | {SiteId(name)}
+        promoted = heard
         if kind is ChangeKind.ADD and refused is None:
-            voters = (*voters, SiteId(name))
+            voters, promoted = (*voters, SiteId(name)), heard | {SiteId(name)}  # not before it is heard
         now, then = _quorum(view.members[0].sites, _heard(view, me)), _quorum(voters, heard)
         return ChangePlan(
             kind=kind,
@@ -84,7 +85,7 @@ class MembersBoard:
             then=then,
             waits=self._settings.change_lag,
             refused=refused,
-            unsafe=self._unsafe(kind, SiteId(name), view, is_up=is_up) or _too_few(now, then),
+            unsafe=self._unsafe(kind, SiteId(name), view, is_up=is_up) or _too_few(now, _quorum(voters, promoted)),
         )
 
     def operation(self, kind: ChangeKind, name: str, address: str | None, *, force: bool) -> Membership:

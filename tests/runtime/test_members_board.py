@@ -47,6 +47,7 @@ class Known:
     replaced: tuple[SiteId, ...] = (CAROL,)
     removed: Removed | None = None
     changes: tuple[tuple[int, Membership], ...] = ()
+    prefix: int = 9_000
 
     @property
     def members(self) -> Members:
@@ -57,12 +58,12 @@ class Known:
 
     def view(self, attempts_max: int) -> ReplicaView:  # noqa: ARG002
         said: dict[str, Any] = dict.fromkeys(ReplicaView.__struct_fields__)
-        said |= {"quorum": QuorumView(0, 2, 3), "prefix": Slot(9_000), "voting": self.voting, "voting_why": "why"}
-        said |= {"peers": self.peers, "members": tuple(self.members.above(Slot(9_000)))}
+        said |= {"quorum": QuorumView(0, 2, 3), "prefix": Slot(self.prefix), "voting": self.voting, "voting_why": "why"}
+        said |= {"peers": self.peers, "members": tuple(self.members.above(Slot(self.prefix)))}
         return ReplicaView(**said | {"replaced": self.replaced, "removed": self.removed})
 
     def members_after(self, operation: Membership) -> Roster | str:
-        return self.members.after(Slot(9_001), operation)
+        return self.members.after(Slot(self.prefix + 1), operation)
 
     def present_store(self, site: SiteId) -> StoreId | None:
         return self.stores.get(site)
@@ -77,8 +78,8 @@ class StillClock:
 
 
 def board(known: Known) -> MembersBoard:
-    settings = Settings(ALICE, SITES, Leadership.ELECTED)
-    roll = Roll(ALICE, dict(zip(SITES, AT, strict=True)), tuple(known.members.above(Slot(9_000))))
+    settings = Settings(ALICE, SITES, Leadership.ELECTED, change_lag=8_192)
+    roll = Roll(ALICE, dict(zip(SITES, AT, strict=True)), tuple(known.members.above(Slot(known.prefix))))
     addresses = PeerAddresses(socket.AF_INET, roll.places)
     return MembersBoard(settings, roll, cast(Replica, known), cast(Clock, StillClock()), addresses)
 
@@ -143,6 +144,12 @@ def test_a_change_says_how_many_will_be_needed(
     plan = board(Known()).plan(kind, site, address)
     assert (plan.refused, (plan.then.reachable, plan.then.needed, plan.then.size)) == (None, then)
     assert board(Known()).operation(kind, site, address, force=True) == operation
+
+
+def test_who_is_added_to_one_site_is_needed_only_once_it_is_heard() -> None:
+    known = Known(peers=(), changes=((1, Remove(BOB)), (8_500, Remove(CAROL))), replaced=(), prefix=17_000)
+    plan = board(known).plan(ChangeKind.ADD, "dave", "10.0.0.4:7001")
+    assert (plan.then.reachable, plan.then.needed, plan.unsafe) == (1, 2, None)
 
 
 @pytest.mark.parametrize(

@@ -357,7 +357,7 @@ def test_a_store_that_the_log_admitted_goes_on_as_the_new_one_m3_m4(
     tmp_path: Path, new: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No-ops let the change take effect: of the slots before it nobody here could vote as the life that had them."""
-    for module in ("storage.rescue.survey", "storage.audit.replays"):
+    for module in ("storage.audit.lists", "storage.audit.replays"):
         monkeypatch.setattr(f"{module}.CHANGE_LAG", 4)
     life = StoreId("00112233445566ff")
     with closing(open_beside(tmp_path / "alice", ALICE)) as store:
