@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import pytest
 import trio
 
-from engine.core.entry import Operation, decode
 from engine.core.ids import SiteId, Tick
 from engine.core.settings import Leadership, Timings
 from engine.runtime.peer_addresses import HostPort
-from engine.runtime.pending_calls import PendingCalls
 from tests.ports import free_ports
 from tests.runtime.sites import WITHIN_S, Cluster, Running, cluster, status_where
 
@@ -20,24 +16,13 @@ QUICK = Timings(heartbeat=Tick(50), retransmit=Tick(30), fill_every=Tick(200), s
 LAG = 16
 
 
-@pytest.fixture(autouse=True)
-def _changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An event that says `!add dave 127.0.0.1:7001` is that change."""
-    said = PendingCalls._operation
-
-    def operation(pending: PendingCalls, submit: Any) -> Operation:
-        kind, _, what = submit.argument.removeprefix("!").partition(" ")
-        return decode(f"{kind} 0 {what}").operation if submit.argument.startswith("!") else said(pending, submit)
-
-    monkeypatch.setattr(PendingCalls, "_operation", operation)
-
-
 def written(place: HostPort) -> str:
     return f"{place[0]}:{place[1]}"
 
 
-async def change(at: Running, said: str) -> None:
-    outcome = await at.call("submit", kind="tweet", text=f"!{said}", retry=True)
+async def change(at: Running, kind: str, site: str, address: HostPort | None = None) -> None:
+    where = {} if address is None else {"address": written(address)}
+    outcome = await at.call("members.change", kind=kind, site=site, force=True, timeout_s=WITHIN_S, **where)
     assert outcome["outcome"] == "created", outcome
 
 
@@ -50,11 +35,19 @@ def new_place() -> HostPort:
     return ("127.0.0.1", free_ports(1)[0])
 
 
-async def added(sites: Cluster, name: str, by: str) -> Running:
+async def added(sites: Cluster, name: str, by: str, *, started_before: bool) -> Running:
     """A new site that was added by another one, and votes; its sites file has only that one beside it."""
-    place, asked = new_place(), SiteId(by)
-    await change(sites.running[by], f"add {name} {written(place)}")
-    running = await sites.start(name, addresses={SiteId(name): place, asked: sites.running[by].place})
+    place, asked = new_place(), sites.running[by]
+    if not started_before:
+        await change(asked, "add", name, place)
+    running = await sites.start(name, addresses={SiteId(name): place, asked.name: asked.place})
+    if started_before:
+        through = (await asked.call("status"))["chosen_through"]
+        status = await status_where(running, lambda status: status["chosen_through"] >= through)
+        assert not status["voting"], "a stranger is served, and counts nowhere"
+        told = await asked.call("members")
+        assert name not in {member["site"] for member in told["members"]}
+        await change(asked, "add", name, place)
     await status_where(running, lambda status: status["voting"])
     return running
 
@@ -65,8 +58,8 @@ async def test_m1_sites_that_were_added_vote_in_the_place_of_all_that_were_there
         await sites.start_all()
         alice = sites.running["alice"]
         await tweet(alice, "first")
-        bob = await added(sites, "bob", by="alice")
-        carol = await added(sites, "carol", by="bob")
+        bob = await added(sites, "bob", by="alice", started_before=False)
+        carol = await added(sites, "carol", by="bob", started_before=True)
         status = await status_where(alice, lambda status: status["quorum"]["reachable"] == 3)
         at_bob, at_carol = written(bob.place), written(carol.place)
         assert status["sites_file"] == f"bob was added at {at_bob}; carol was added at {at_carol}"
@@ -74,7 +67,7 @@ async def test_m1_sites_that_were_added_vote_in_the_place_of_all_that_were_there
         screen = await alice.client()
         await screen.call("subscribe", topics=["status"])
 
-        await change(bob, "remove alice")
+        await change(bob, "remove", "alice")
         removed = await status_where(alice, lambda status: not status["voting"])
         assert "removed" in removed["voting_why"]
         await status_where(carol, lambda status: status["quorum"] == {"reachable": 2, "needed": 2, "size": 2})
@@ -104,7 +97,7 @@ async def test_m1_a_site_that_moves_is_followed_and_the_log_says_where_it_is(tmp
         await bob.stop()
         there = new_place()
         bob = await sites.start("bob", addresses={alice.name: alice.place, bob.name: there})
-        await change(bob, f"move bob {written(there)}")
+        await change(bob, "move", "bob", there)
         status = await status_where(alice, lambda status: status["sites_file"] is not None)
         assert status["sites_file"] == f"bob is at {written(there)}, not at {written(sites.addresses[bob.name])}"
         assert status["peers"]["bob"]["address"] == written(there)
