@@ -80,7 +80,7 @@ def of_files(cluster: Cluster) -> Iterator[Finding]:
     yield good("sites file", f"{cluster.path}: {cluster.name}, {count} sites, leadership {cluster.leadership}")
     if cluster.path.stat().st_mode & _OTHERS_WRITE:
         yield warn("sites file", f"others may write {cluster.path}, and so move sites: `chmod go-w {cluster.path}`")
-    if count % 2 == 0:
+    if count % 2 == 0 and cluster.added is None:  # else they are whom it asks
         yield warn(
             "sites file",
             f"{count} sites survive the loss of no more than {count - 1} do: one more, or one less, is better",

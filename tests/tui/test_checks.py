@@ -236,6 +236,15 @@ def test_it_looks_at_what_has_a_folder_here_and_ends_as_a_start_would(cluster: C
     assert not [each for each in found if each["about"].startswith("bob")]
 
 
+def test_a_site_that_was_added_is_looked_at_as_any_other(cluster: Cluster, tmp_path: Path) -> None:
+    with cluster.path.open("a") as file:
+        file.write("added:\n  zoe: 127.0.0.1:7099\n")
+    open_store(tmp_path / "data/zoe", Identity(cluster.name, SiteId("zoe"), cluster.sites)).close()
+    status, found = check(cluster.path.parent)
+    assert status == 0
+    assert "store" in "".join(each["about"] for each in found if each["about"].startswith("zoe"))
+
+
 def test_a_sites_file_that_is_wrong_is_all_that_is_told(tmp_path: Path) -> None:
     (tmp_path / "sites.yaml").write_text("cluster: paxos-island\nsitse: {}\n")
     status, found = check(tmp_path)

@@ -64,7 +64,7 @@ def _findings(arguments: Namespace) -> Iterator[Finding]:
     yield from checks.of_names(cluster)
     yield from checks.of_machines(cluster)
     data = data_folder(arguments.data, cluster.name)
-    here = named or [site for site in cluster.sites if (data / site).is_dir()]
+    here = named or [site for site in cluster.addresses if (data / site).is_dir()]
     if not here:
         yield checks.warn("sites", f"none has a folder in {data}: name those that are to run here, or --data")
     for site in here:
