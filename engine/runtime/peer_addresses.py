@@ -62,12 +62,14 @@ class PeerAddresses:
         """From now on this is written down; returns the peers whose places have to be resolved (host names are due by
         themselves)."""
         moved = [peer for peer, place in places.items() if self._places.get(peer) != place]
-        for peer in self._places.keys() - places.keys():
-            self._forget(peer)
-        for peer in moved:
+        gone = self._places.keys() - places.keys()
+        for peer in [*gone, *moved]:
             before = self._resolved.get(peer)
             if before is not None and peer in self._up:
                 self._proved.setdefault(peer, before)
+        for peer in gone:
+            self._forget(peer)
+        for peer in moved:
             self._places[peer] = places[peer]
             self._named.discard(peer)
             self._resolve_at.pop(peer, None)

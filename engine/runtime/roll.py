@@ -3,8 +3,7 @@
 Rules that hold here:
 - M1: the log knows better than the sites file, with which the site was born, who belongs to the cluster; and where
   somebody is, if it says anything of that. Else the file does: behind NAT it may have an address of its own.
-- Whom the file names is looked for there while the log names no other place, a member or not: the replica says who is
-  spoken with.
+- A site that is in no list, for it was added just now or removed, looks for all whom its file names.
 """
 
 from __future__ import annotations
@@ -45,9 +44,13 @@ class Roll:
 
     @property
     def places(self) -> dict[SiteId, HostPort]:
-        """Where each site but this one is looked for."""
+        """Where each site but this one is looked for: those of the lists, and while this site is in none of them all
+        that its file names."""
         written: dict[SiteId, HostPort] = {**self.file, **self._logged()}
-        return {site: place for site, place in written.items() if site != self.site}
+        belongs = any(self.site in each.names for each in self.lists)
+        return {
+            site: place for site, place in written.items() if site != self.site and (site in self.peers or not belongs)
+        }
 
     def in_the_file(self, site: SiteId) -> str | None:
         """Where the sites file says that it is."""

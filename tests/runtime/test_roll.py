@@ -44,6 +44,10 @@ def test_m1_the_log_knows_better_and_that_is_told() -> None:
         "dave was added at 192.0.2.4:7001; carol is not of the cluster;"
         " bob is at [2001:db8::2]:7002, not at 192.0.2.2:7001"
     )
+    left = Roll(ALICE, FILE, (of(ALICE, BOB),))
+    assert left.places == {BOB: FILE[BOB]}, "nobody looks for carol any more"
+    outside = Roll(DAVE, {**FILE, DAVE: ("192.0.2.4", 7001)}, (of(ALICE, BOB),))
+    assert outside.places == FILE, "who is in no list asks whom it knows of"
     assert roll.in_the_file(BOB) == "192.0.2.2:7001"
 
 
@@ -93,6 +97,16 @@ async def test_a_peer_that_is_heard_stays_where_it_is_until_it_is_not() -> None:
     await addresses.resolve(BOB)
     assert addresses.of(BOB) == ("192.0.2.21", 7001), "nobody hears it where it was"
     assert addresses.follow({BOB: ("192.0.2.21", 7001)}) == []
+
+
+async def test_a_peer_that_left_is_reached_while_it_is_heard_so_that_it_learns_of_it() -> None:
+    addresses = PeerAddresses(socket.AF_INET, {BOB: ("192.0.2.2", 7001)})
+    await addresses.resolve_literals()
+    addresses.heard(BOB)
+    assert addresses.follow({}) == []
+    assert addresses.of(BOB) == ("192.0.2.2", 7001)
+    addresses.lost(BOB)
+    assert addresses.of(BOB) is None
 
 
 def test_r6_the_proved_addresses_of_strangers_are_bounded() -> None:
