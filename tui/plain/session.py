@@ -229,7 +229,7 @@ class PlainSession:
     def _learn(self, change: Change) -> None:
         if change & Change.CONNECTION:
             self._tell_connection()
-        if change & Change.STATUS and self.model.live and self.model.status is not None:
+        if change & Change.STATUS and self.model.live and self._seen is not None:
             self._tell_troubles()
         if change & (Change.TIMELINE | Change.CONNECTION) and self.model.live:
             self._stale = True
@@ -302,6 +302,7 @@ class PlainSession:
         self._seen = page.prefix
         for line in lines:
             self._say(words.tweet(line))
+        self._tell_troubles()
         self._began.set()
 
 
