@@ -65,7 +65,7 @@ IN_CONTROL: Final = {
 """What stands before the object that shows all keys of a shape."""
 
 IN_COMMANDS: Final = {
-    answers.Outcome: "`tweet`, `block`, `unblock` print the outcome.",
+    answers.Outcome: "`tweet`, `block` and `unblock` print the outcome of the event.",
     answers.TimelineLine: "| `view` | `",
     answers.LogLine: "| `log` | `",
     answers.BlockLine: "| `blocks` | `",
