@@ -5,7 +5,7 @@ docs/control.md has the same shapes.
 from __future__ import annotations
 
 from engine.contract.shape import Shape
-from engine.contract.status import Coming, Quorum
+from engine.contract.status import Coming, MemberStanding, Quorum
 
 
 class Member(Shape):
@@ -33,6 +33,11 @@ class Members(Shape):
     members: tuple[Member, ...]
     quorum: Quorum
     coming: Coming | None
+
+    def asked_by(self, member: Member) -> str | None:
+        """A voter that can have this member readmitted: the site that tells, if it can."""
+        voters = [each.site for each in self.members if each.standing == MemberStanding.VOTER and each != member]
+        return self.site if self.site in voters else next(iter(voters), None)
 
 
 class ChangePlan(Shape):

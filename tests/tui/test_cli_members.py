@@ -49,6 +49,7 @@ def test_a_lost_disk_is_readmitted_and_its_vote_is_needed_and_counts(tmp_path: P
         assert "carol  new store: its disk was lost or replaced" in told.out
         assert "2 of 3 voters are needed; 2 are heard\n" in told.out
         assert "readmit alice carol`" in told.out
+        assert "readmit alice carol`" in cluster.run("members", "carol").out
         assert "readmit alice carol`" in cluster.run("status", "carol").out
 
         refused = cluster.run("readmit", "carol", "carol", "--yes")

@@ -16,7 +16,7 @@ from engine.contract.errors import NoAnswer
 from engine.contract.members import ChangePlan, Members
 from engine.contract.requests import ChangeKind, ChangeMembers, PlanChange
 from engine.contract.status import MemberStanding
-from tui import members
+from tui import advice, members
 from tui.client import Client, failures_as_exits
 from tui.commands.agreeing import agrees
 from tui.commands.outcomes import print_outcome, status_of_outcome
@@ -76,8 +76,10 @@ def _print(out: Output, local: LocalSite, told: Members) -> None:
     for member in told.members:
         if member.why is not None:
             out.line(Part(f"! {member.site} does not vote: {member.why}", Role.BAD))
-        if member.standing == MemberStanding.NEW_STORE and member.site != told.site:
-            out.line(f"to let {member.site} vote again: `{local.command('readmit', member.site)}`")
+        by = told.asked_by(member)
+        if member.standing == MemberStanding.NEW_STORE and by is not None:
+            command = advice.command(local.sites_path, local.data_path, "readmit", by, member.site)
+            out.line(f"to let {member.site} vote again: `{command}`")
 
 
 def _change(arguments: Namespace, kind: ChangeKind, address: str | None) -> int:
