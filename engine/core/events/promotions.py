@@ -6,6 +6,8 @@ Rules that hold here:
   more than w behind, which is as near as a voter has to be (M2).
 - Nothing is kept for it: the log says who is wanted, since which slot, and who asked. Where that site is gone, somebody
   promotes by hand; a second promotion does not fit, and does no harm.
+- One that does not fit the list is not asked for: it would be void, and asked for again and again. Where there are too
+  many voters, it waits until one leaves.
 - It names the store that the other proved to run on. If that one is lost on the way, it is readmitted like any other.
 """
 
@@ -14,7 +16,7 @@ from __future__ import annotations
 from typing import Final
 
 from engine.core.consensus import Consensus
-from engine.core.entry import Promote, Stamped, decode, encode
+from engine.core.entry import Entry, Promote, Stamped, decode, encode
 from engine.core.events.sessions import Sessions
 from engine.core.events.submissions import Submission
 from engine.core.ids import SiteId, Slot, Tick
@@ -46,26 +48,29 @@ class Promotions:
         if newest.first > prefix + 1 or step.now < self._at or self._sessions.is_open(self._token):
             return
         for member in newest.members:
-            if member.wanted_since is not None and self._has_the_log(member.site) and self._asked_for(member):
-                self._promote(step, member)
+            promotion = self._promotion(member)
+            if promotion is not None:
+                self._token -= 1
+                self._at = Tick(step.now + self._settings.timings.fill_every)
+                self._sessions.submit(step, Submission(self._token, (promotion,), PATIENCE, retry=True))
                 return
 
+    def _promotion(self, member: Member) -> str | None:
+        """The body of the entry that has it promoted; None where that is not this site's to ask for, or cannot be now.
+        The clock reading is that of who asked for both."""
+        life, entry = self._lives.present(member.site), self._wanted_by(member)
+        if life is None or entry is None or entry.author != self._settings.site or not self._has_the_log(member.site):
+            return None
+        promote = Promote(member.site, life)
+        if isinstance(self._consensus.members.after(Slot(self._consensus.learner.prefix + 1), promote), str):
+            return None  # it does not fit, and would not the next time either
+        return encode(Stamped(promote, decode(entry.body).at_ms))
+
+    def _wanted_by(self, member: Member) -> Entry | None:
+        return None if member.wanted_since is None else self._consensus.learner.entry(member.wanted_since)
+
     def _has_the_log(self, site: SiteId) -> bool:
+        """And is heard: else those who vote now might have to wait for it at once."""
         members, prefix = self._consensus.members, self._consensus.learner.prefix
-        return site in self._peers.reached(Slot(max(members.newest.first - 1, prefix - members.lag)))
-
-    def _asked_for(self, member: Member) -> bool:
-        assert member.wanted_since is not None
-        entry = self._consensus.learner.entry(member.wanted_since)
-        return entry is not None and entry.author == self._settings.site
-
-    def _promote(self, step: Step, member: Member) -> None:
-        """The clock reading is that of who asked for both."""
-        life = self._lives.present(member.site)
-        entry = None if member.wanted_since is None else self._consensus.learner.entry(member.wanted_since)
-        if life is None or entry is None:
-            return
-        self._token -= 1
-        self._at = Tick(step.now + self._settings.timings.fill_every)
-        body = encode(Stamped(Promote(member.site, life), decode(entry.body).at_ms))
-        self._sessions.submit(step, Submission(self._token, (body,), PATIENCE, retry=True))
+        reached = self._peers.reached(Slot(max(members.newest.first - 1, prefix - members.lag)))
+        return site in reached and site in self._peers.up

@@ -8,7 +8,8 @@ Rules that hold here:
 - M4: a life that the log admits votes and proposes at the slots from k + w on, the one that it replaces before them.
   Lives of one site never share a slot: their ballots have the same names, and do not meet (B1, L2).
 - M5: who is removed votes before k + w alone, whatever its life; what it authored takes effect there alone.
-- M6: an author's numbers go on after a gap that no number of its earlier life reaches.
+- M6: an author's numbers go on after a gap that no number of its earlier life reaches; nor does that give out any once
+  it knows of the next one: by then the gap is part of its own last number.
 - Who is added is a learner, whatever is wanted of it: it has nothing of the log yet. It votes once it is promoted, with
   the life that the promotion names.
 """
@@ -115,6 +116,11 @@ class Members:
         """The log names this store as one that votes, or voted."""
         return any(term.life == life for term in self._terms.get(site, ()))
 
+    def replaced(self, site: SiteId, life: StoreId) -> bool:
+        """The log names another store of the site, which votes after this one."""
+        terms = self._terms.get(site)
+        return terms is not None and terms[-1].life not in (None, life)
+
     def has_voted(self, site: SiteId) -> bool:
         """At some slot, with whatever life."""
         return site in self._terms
@@ -172,7 +178,7 @@ class Members:
                 return f"{site} is a learner, and nobody's place is empty: it is promoted"
             case Promote() if member.votes:
                 return f"{site} votes already"
-            case Readmit(_, life) | Promote(_, life) if self.admits(site, life):
+            case Readmit(_, life) if self.admits(site, life):
                 return f"the log has admitted that store of {site} before"
             case Promote() if len(newest.voters) >= SITES_MAX:
                 return f"there are {SITES_MAX} voters already"

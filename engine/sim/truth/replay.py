@@ -152,7 +152,7 @@ class Replay:
                 fits = fits and voting and life not in self.admitted
                 lives = lives | {site: life}
             case Kind.PROMOTE:
-                fits = fits and learning and life not in self.admitted and len(lives) < VOTERS_MAX
+                fits = fits and learning and len(lives) < VOTERS_MAX
                 lives, learners = lives | {site: life}, learners - {site}
             case Kind.REMOVE:
                 fits = fits and (learning or (voting and len(lives) > 1))

@@ -1,0 +1,107 @@
+"""Names that come back: with another store beside the old one, or with the store that they had (M3, M4, M6)."""
+
+from __future__ import annotations
+
+from engine.core.effects import SawNumbered, SawOutcome
+from engine.core.entry import NOOP, Add, AddLearner, Membership, Promote, Readmit, Remove, Stamped, encode
+from engine.core.ids import SITES_MAX, SiteId, Slot
+from engine.core.log.members import Members
+from engine.core.messages import Hello, Message, Packet, Verdict, Welcome
+from engine.core.settings import Leadership, Settings
+from engine.core.storage import EventState, WriteEvents
+from tests.core.stage import ALICE, BOB, CAROL, SITES, Stage, beat, chosen, life_of, sent, told, written
+from tests.core.test_members_change import DAVE, LAG, NEW, OTHER, answer_hellos, change, staged
+
+
+def test_m6_a_store_that_was_replaced_and_is_back_gives_out_no_number_that_the_next_one_may_have() -> None:
+    stage = staged(CAROL).ready()
+    stage.hear(BOB, chosen(1, change(BOB, 1, Readmit(CAROL, NEW))))
+    assert stage.replica.view(0).voting, "it votes up to slot 4"
+    effects = stage.submit(1)
+    assert not told(effects, SawNumbered)
+    assert not written(effects, WriteEvents)
+    effects = stage.hear(BOB, chosen(2, NOOP, NOOP, NOOP))
+    effects.extend(stage.wait(100))
+    assert [(saw.outcome, saw.id) for saw in told(effects, SawOutcome)] == [(EventState.NOT_CREATED, None)]
+
+
+def test_m6_a_voter_that_the_log_names_numbers_on() -> None:
+    stage = staged(CAROL).ready()
+    stage.hear(BOB, chosen(1, change(BOB, 1, Readmit(CAROL, life_of(CAROL)))))
+    effects = stage.submit(1)
+    assert [saw.first.number for saw in told(effects, SawNumbered)] == [2_000_001]
+
+
+def test_m4_a_store_that_was_removed_may_vote_again() -> None:
+    made = Members(SITES[:3], 1)
+    added, promoted = AddLearner(DAVE, "dave:1"), Promote(DAVE, NEW)
+    changes: list[Membership] = [added, promoted, Remove(DAVE), added, promoted]
+    for slot, operation in enumerate(changes, 1):
+        assert made.apply(Slot(slot), operation) is None
+    assert [made.counts(Slot(slot), DAVE, NEW) for slot in range(2, 7)] == [False, True, False, False, True]
+    assert made.of(DAVE, NEW) == (6, None)
+    assert made.apply(Slot(6), Readmit(DAVE, OTHER)) is None
+    assert made.apply(Slot(7), Readmit(DAVE, NEW)) == "the log has admitted that store of dave before"
+
+
+def test_m4_a_store_that_votes_again_is_confirmed_as_at_each_start() -> None:
+    stage = staged(DAVE)
+    answer_hellos(stage, Verdict.NOTED)
+    pause = (NOOP,) * (LAG - 1)
+    added, promoted = AddLearner(DAVE, "dave:1"), Promote(DAVE, life_of(DAVE))
+    changes: list[Membership] = [added, promoted, Remove(DAVE), added, promoted]
+    for slot, operation in enumerate(changes):
+        stage.hear(BOB, chosen(1 + LAG * slot, change(BOB, 1 + slot, operation), *pause))
+    assert stage.replica.prefix == 5 * LAG
+    effects = stage.wait(1_000)
+    stage.welcome(SITES[:3], effects)
+    assert stage.replica.view(0).voting
+
+
+# Promotions
+
+
+def greets(stage: Stage, site: SiteId) -> None:
+    """It says that it runs on the store NEW."""
+    hello = next(hello for to, hello in reversed(sent(stage.wait(5_000), Hello)) if to == site)
+    says(stage, site, Welcome(hello.nonce, Verdict.NOTED, None, ""))
+
+
+def says(stage: Stage, site: SiteId, message: Message) -> None:
+    stage.hear_packet(Packet(site, NEW, 1, stage.store.life, (message,)))
+
+
+def asked_for(stage: Stage) -> set[str]:
+    """The changes that it submits in some seconds."""
+    return {body for write in written(stage.live(4_000), WriteEvents) for body in write.events.bodies}
+
+
+def test_m3_who_is_wanted_and_is_not_heard_any_more_waits() -> None:
+    stage = staged().ready()
+    stage.hear(BOB, chosen(1, change(ALICE, 1, Add(DAVE, "dave:1"))))
+    greets(stage, DAVE)
+    says(stage, DAVE, beat(prefix=LAG, voting=False))
+    stage.wait(3_000)
+    stage.hear(BOB, chosen(2, *(NOOP,) * (LAG - 1)))
+    assert asked_for(stage) == set()
+    says(stage, DAVE, beat(prefix=LAG, voting=False))
+    assert asked_for(stage) == {encode(Stamped(Promote(DAVE, NEW), 5))}
+
+
+def test_m3_no_promotion_is_asked_for_while_it_does_not_fit() -> None:
+    """It would be void, and asked for again every few seconds."""
+    stage = Stage(settings=Settings(ALICE, (ALICE, BOB), Leadership.NONE, change_lag=1)).ready()
+    others = tuple(SiteId(f"s{number}") for number in range(3, SITES_MAX + 1))
+    changes: list[Membership] = []
+    for site in others:
+        changes += [AddLearner(site, "x:1"), Promote(site, NEW)]
+    entries = (change(BOB, number, operation) for number, operation in enumerate(changes, 1))
+    stage.hear(BOB, chosen(1, *entries, change(ALICE, 1, Add(DAVE, "dave:1"))))
+    assert len(stage.replica.members()[-1].voters) == SITES_MAX
+    greets(stage, DAVE)
+    says(stage, DAVE, beat(prefix=stage.replica.prefix, voting=False))
+    assert asked_for(stage) == set()
+    removed = change(BOB, len(changes) + 1, Remove(others[0]))
+    stage.hear(BOB, chosen(len(changes) + 2, removed))
+    says(stage, DAVE, beat(prefix=stage.replica.prefix, voting=False))
+    assert asked_for(stage) == {encode(Stamped(Promote(DAVE, NEW), 5))}
