@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from engine.addresses import Address
 from engine.core.ids import SiteId
+from engine.core.settings import Leadership
 from engine.site_files import files_of
 from engine.template import write_files
 from tests.net.namespaces import Hosts
-from tests.real_cluster import PROGRAM, Engine, Said, run
+from tests.real_cluster import PROGRAM, Engine, Said, run, with_leadership
 from tui.client import Client
 
 QUICK: Final = "heartbeat_ms: 100\nretransmit_ms: 50\nfill_every_s: 0.3\nscan_every_s: 1\n"
@@ -32,6 +33,7 @@ class Machine:
         *,
         key: Path | None,
         added: str | None = None,
+        leadership: Leadership = Leadership.ELECTED,
         timings: str = QUICK,
     ) -> None:
         folder.mkdir()
@@ -40,8 +42,10 @@ class Machine:
         self._hosts = hosts
         addresses = {SiteId(site): Address(host, 7001) for site, host in seen.items()}
         write_files(folder / "sites.yaml", "test-island", addresses)
-        with (folder / "sites.yaml").open("a") as file:
-            file.write(timings if added is None else f"added:\n  {name}: {added}:7001\n{timings}")
+        text = with_leadership((folder / "sites.yaml").read_text(), leadership)
+        (folder / "sites.yaml").write_text(
+            text + (timings if added is None else f"added:\n  {name}: {added}:7001\n{timings}")
+        )
         if key is not None:
             shutil.copy(key, folder / "cluster.key")
         self.options = ("--sites", str(folder / "sites.yaml"), "--data", str(folder / "data"))

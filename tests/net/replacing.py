@@ -1,6 +1,6 @@
 """`make replace`: three machines grow to five and shrink to three again, all of them others, while events flow.
 
-    python -m tests.net.replacing [--stall-max SECONDS]
+    python -m tests.net.replacing [--leadership SETTING] [--stall-max SECONDS]
 
 Rules that hold here:
 - Every site has a host of its own: an interface and an address in a network namespace. All is done by commands, as
@@ -17,19 +17,20 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from engine.core.settings import Leadership
 from engine.site_files import files_of
 from tests.chaos.agreement import hold_against_logs, unrest
 from tests.chaos.users import Submission
 from tests.net.machines import Machine
 from tests.net.namespaces import MISSING, Hosts
-from tests.real_cluster import BOUND_S, until
+from tests.real_cluster import BOUND_S, Said, until
 from tui.client import Client
 from tui.exits import ExitStatus
 
@@ -99,6 +100,8 @@ class Replacing:
 
     folder: Path
     hosts: Hosts
+    leadership: Leadership
+    timings: str
     machines: dict[str, Machine] = field(default_factory=dict)
     took_s: dict[str, float] = field(default_factory=dict)
 
@@ -106,25 +109,34 @@ class Replacing:
     def key(self) -> Path | None:
         return next((machine.folder / "cluster.key" for machine in self.machines.values()), None)
 
-    def found(self, timings: str) -> None:
+    def found(self) -> None:
         seen = {name: HOSTS[name] for name in FOUNDERS}
         for name in FOUNDERS:
-            made = Machine(self.folder / name, name, self.hosts, seen, key=self.key, timings=timings)
-            self.machines[name] = made
-            made.serve()
+            self._start(name, seen, None)
         for name in FOUNDERS:
             until(partial(self.machines[name].reaches, 3), f"{name} reaches all three")
 
-    def add(self, name: str, by: str, timings: str) -> None:
+    def add(self, name: str, by: str) -> None:
         """A new machine, whose sites file has those that are there now, becomes a voter."""
         with self._timed(f"add {name}"):
             self._command(by, "add", by, name, f"{HOSTS[name]}:7001", "--yes")
             seen = {each: HOSTS[each] for each in self.machines}
-            key, added = self.key, HOSTS[name]
-            made = Machine(self.folder / name, name, self.hosts, seen, key=key, added=added, timings=timings)
-            self.machines[name] = made
-            made.serve()
+            made = self._start(name, seen, HOSTS[name])
             until(lambda: made.status()["voting"], f"{name} votes")
+
+    def _start(self, name: str, seen: Mapping[str, str], added: str | None) -> Machine:
+        made = self.machines[name] = Machine(
+            self.folder / name,
+            name,
+            self.hosts,
+            seen,
+            key=self.key,
+            added=added,
+            leadership=self.leadership,
+            timings=self.timings,
+        )
+        made.serve()
+        return made
 
     def remove(self, name: str, by: str) -> None:
         """The machine is removed, and stopped once it knows."""
@@ -146,8 +158,17 @@ class Replacing:
         return told
 
     def _command(self, at: str, *words: str) -> None:
-        said = self.machines[at].run(*words)
-        assert said.status == ExitStatus.DONE, said
+        """Once the change before it is in effect, and that is known there."""
+        until(lambda: self.machines[at].status()["coming"] is None, f"{at} knows of no change to come")
+        said: list[Said] = []
+
+        def is_taken() -> bool:
+            said.append(self.machines[at].run(*words))
+            misfit = "the change before it takes effect only at" in said[-1].out + said[-1].err
+            assert said[-1].status == ExitStatus.DONE or misfit, said[-1]
+            return not misfit
+
+        until(is_taken, "the change before it is in effect")
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:
@@ -160,22 +181,24 @@ def socket_of(folder: Path, site: str) -> Path:
     return files_of(folder / site / "data", site).control
 
 
-def replace_all(folder: Path, timings: str = DEFAULT_TIMINGS) -> tuple[float, list[str]]:
+def replace_all(
+    folder: Path, leadership: Leadership = Leadership.ELECTED, timings: str = DEFAULT_TIMINGS
+) -> tuple[float, list[str]]:
     """The longest that an event took, in seconds, and what is wrong."""
     with Hosts(HOSTS) as hosts, ExitStack() as ending:
-        cluster = Replacing(folder, hosts)
+        cluster = Replacing(folder, hosts, leadership, timings)
         ending.callback(cluster.stop)
-        cluster.found(timings)
+        cluster.found()
         writers = [Writer("early", folder, "alice"), Writer("late", folder, "carol")]
         for writer in writers:
             writer.start()
         early, late = writers
-        cluster.add("dave", by="alice", timings=timings)
-        cluster.add("erin", by="bob", timings=timings)
+        cluster.add("dave", by="alice")
+        cluster.add("erin", by="bob")
         early.move("dave")
         cluster.remove("alice", by="dave")
         cluster.remove("bob", by="erin")
-        cluster.add("frank", by="carol", timings=timings)
+        cluster.add("frank", by="carol")
         late.move("frank")
         cluster.remove("carol", by="dave")
         for writer in writers:
@@ -202,13 +225,14 @@ def lacking(writer: Writer, texts: Sequence[str]) -> Iterator[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.net.replacing", description=__doc__)
+    parser.add_argument("--leadership", type=Leadership, choices=[*Leadership], default=Leadership.ELECTED)
     parser.add_argument("--stall-max", type=float, default=STALL_MAX_S, metavar="SECONDS")
     arguments = parser.parse_args()
     if MISSING is not None:
         print(f"it {MISSING}", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory(prefix="loggos-replacing-") as folder:
-        longest_s, wrong = replace_all(Path(folder))
+        longest_s, wrong = replace_all(Path(folder), arguments.leadership)
     wrong += [f"an event took {longest_s:.2f} s"] if longest_s > arguments.stall_max else []
     for sentence in wrong:
         print(sentence)
