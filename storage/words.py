@@ -140,7 +140,9 @@ class WordFile:
         return db
 
     def _opened(self) -> apsw.Connection:
-        return apsw.Connection(str(self._path))
+        db = apsw.Connection(str(self._path))
+        db.pragma("locking_mode", "EXCLUSIVE")  # the site's folder is locked: nobody else has it
+        return db
 
     def _delete(self) -> None:
         for suffix in ("", "-wal", "-shm"):
@@ -148,7 +150,6 @@ class WordFile:
 
 
 def _begun(db: apsw.Connection) -> apsw.Connection:
-    db.pragma("locking_mode", "EXCLUSIVE")  # the site's folder is locked: nobody else has it
     db.pragma("journal_mode", "WAL")
     db.pragma("synchronous", "NORMAL")
     return db

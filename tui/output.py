@@ -15,6 +15,7 @@ import errno
 import io
 import os
 import select
+import stat
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -25,6 +26,8 @@ import orjson
 from engine.contract.shape import Shape, printed
 from tui.inert import inert
 from tui.parts import Part, Role
+
+_STDOUT: Final = 1
 
 Json = Shape | Mapping[str, object]
 """What is printed as one JSON object."""
@@ -73,6 +76,14 @@ def open_stdout(descriptor: int) -> io.TextIOWrapper:
     return io.TextIOWrapper(
         io.BufferedWriter(outlet), encoding, errors="backslashreplace", line_buffering=outlet.isatty()
     )
+
+
+def told_when_unread() -> frozenset[int]:
+    """Descriptors that are readable once nobody reads standard output any more (`| head`): who only waits for something
+    to print learns of it in no other way. Only a pipe tells."""
+    if not stat.S_ISFIFO(os.fstat(_STDOUT).st_mode):
+        return frozenset()
+    return frozenset({_STDOUT})
 
 
 def stdout_failure() -> Unwritten | None:

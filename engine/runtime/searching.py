@@ -99,13 +99,17 @@ class Sought:
 class Searching:
     def __init__(self, replica: Replica, storage: Storage, words: WordIndex, life: StoreId) -> None:
         """`life`: that of the store."""
-        words.begin(life)
         self._replica = replica
         self._storage = storage
         self._words = words
+        self._life = life
+        self._begun = False
 
     def find(self, sought: Sought, first: Slot, below: Slot | None) -> Found:
         """In the slots from `first` on, `below` one or up to the newest. Raises StoreError."""
+        if not self._begun:
+            self._words.begin(self._life)
+            self._begun = True
         top = self._replica.used_max
         last = top if below is None else min(Slot(below - 1), top)
         if last < first:

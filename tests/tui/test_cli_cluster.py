@@ -297,6 +297,15 @@ def test_what_comes_is_followed_in_its_order_and_once(cluster: RealCluster, comm
     assert set(slots) <= set(told)
 
 
+@pytest.mark.parametrize("command", ["log", "view", "trace"])
+def test_who_is_followed_by_nobody_ends_though_nothing_comes(cluster: RealCluster, command: str) -> None:
+    with cluster.start(command, "carol", "--follow", "--limit", "1", "--json") as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(BOUND_S) == 0
+
+
 def test_words_are_searched_in_timeline_and_log(cluster: RealCluster) -> None:
     slots = [_tweet(cluster, "alice", text)["slot"] for text in ("a rare harbour", "between", "the Harbour is rare")]
     shown = cluster.run("search", "alice", "rare", "HARBOUR", "--json").lines
@@ -305,7 +314,7 @@ def test_words_are_searched_in_timeline_and_log(cluster: RealCluster) -> None:
     logged = cluster.run("search", "alice", "--log", "rare harbour", "from:alice", "since:2026-01-01", "--json").lines
     assert [(line["slot"], line["kind"]) for line in logged] == [(slots[0], "tweet")]
     around = cluster.run("search", "alice", f"slot:{slots[1]}", "-C", "1").out.splitlines()
-    assert [line[:5].split() for line in around] == [[f"#{slots[0]}"], [">", f"#{slots[1]}"], [f"#{slots[2]}"]]
+    assert [line[:6].split() for line in around] == [[f"#{slots[0]}"], [">", f"#{slots[1]}"], [f"#{slots[2]}"]]
     assert cluster.run("search", "alice", "nowhere").out == "no match\n"
     said = cluster.run("search", "alice", "since:monday")
     assert (said.status, said.err) == (

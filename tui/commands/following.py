@@ -1,4 +1,4 @@
-"""`view --follow` and `log --follow`: what is shown there from now on, as it comes, until a signal.
+"""`view --follow` and `log --follow`: what is shown there, as it comes, until a signal or as long as it is read.
 
 Rules that hold here:
 - Every line is printed once, in the order of the slots, when the prefix has reached its slot: then it stays as it is.
@@ -18,7 +18,7 @@ from tui.client import Client
 from tui.commands.pages import PAGE_LINES, log_pages, newest_timeline
 from tui.connection import Told
 from tui.interrupts import Interrupts
-from tui.output import Output
+from tui.output import Output, told_when_unread
 
 
 def follow_log(
@@ -74,7 +74,7 @@ def _until_a_signal(client: Client, out: Output, print_new: Callable[[], None]) 
         print_new()
         while True:
             out.flush()
-            arrived, ready = client.wait(None, {interrupts.fileno()})
+            arrived, ready = client.wait(None, {interrupts.fileno(), *told_when_unread()})
             if ready:
                 return
             told = [one for one in arrived if isinstance(one, Told)]

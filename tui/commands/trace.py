@@ -21,7 +21,7 @@ from tui.client import Client, failures_as_exits
 from tui.connection import Told
 from tui.exits import CommandFailed, ExitStatus
 from tui.interrupts import Interrupts
-from tui.output import Account, Cells, Output, complain
+from tui.output import Account, Cells, Output, complain, told_when_unread
 from tui.parts import Part, Role
 from tui.recorder import Recorder
 from tui.selection import LocalSite, select_site, select_site_and_cluster
@@ -82,7 +82,7 @@ def _follow(client: Client, out: Output, past: Sequence[TraceLine], slot: int | 
     with Interrupts() as interrupts:
         while True:
             out.flush()
-            arrived, ready = client.wait(None, {interrupts.fileno()})
+            arrived, ready = client.wait(None, {interrupts.fileno(), *told_when_unread()})
             if ready:
                 return
             for one in arrived:

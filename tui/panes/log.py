@@ -15,6 +15,7 @@ from engine.contract.errors import RequestFailed
 from engine.core.entry import Kind
 from tui import entries, slots
 from tui.counted import plural
+from tui.panes.leaping import leap
 from tui.panes.lines import Lines
 from tui.rows import BLANK, Role, Row, fitted, row, wrapped
 from tui.site.model import Change, SiteModel
@@ -145,7 +146,7 @@ class LogPane(Lines):
         return None if self.model.log.line(slot) is None else slot - 1
 
     def go_to_slot(self, slot: int) -> None:
-        self.go(slot - 1)
+        leap(self, slot - 1)
 
 
 def _state(line: LogLine, attempt: Attempt | None) -> tuple[str, str, Role]:

@@ -9,6 +9,7 @@ from textual.timer import Timer
 
 from engine.contract.errors import RequestFailed
 from tui.counted import plural
+from tui.panes.leaping import leap
 from tui.panes.lines import Lines
 from tui.panes.tweet_layout import TweetLayout
 from tui.panes.tweets import NAME_MAX, NAME_NARROW, Columns, waiting_lines
@@ -240,7 +241,7 @@ class TimelinePane(Lines):
             await window.load(min((window.row_at(slot) or 0) + after, window.shown - 1), self.model.read_timeline)
             self._take(window, epoch)
             row = window.row_at(slot)
-            self.go(0 if row is None else row + after)
+            leap(self, 0 if row is None else row + after)
             return
         elif self._wanted is not None:
             wanted, self._wanted = self._wanted, None

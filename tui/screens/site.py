@@ -19,6 +19,7 @@ from tui.exact_painting import paint_exactly
 from tui.hops import Hop
 from tui.panes.composer import Composer
 from tui.panes.faults import FaultsPane
+from tui.panes.leaping import leap
 from tui.panes.lines import Lines
 from tui.panes.log import LogPane
 from tui.panes.prompt import Prompt
@@ -315,7 +316,7 @@ class SiteScreen(OncePainted):
             return
         row = pane.held_at(slot)
         if row is not None and not self.model.live:
-            pane.go(row)
+            leap(pane, row)
         elif not self.lacks_engine(f"#{slot:,} was not read before"):
             pane.go_to_slot(slot)
 
