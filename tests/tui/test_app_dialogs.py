@@ -115,7 +115,7 @@ async def test_who_is_blocked_is_read_before_it_is_told_and_what_changes_nothing
 
 async def test_the_help_says_where_the_rules_stand(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
-        await pilot.press("question_mark", *["pagedown"] * 8)
+        await pilot.press("question_mark", "end")
         await pilot.until_shown("are rules: docs/protocol.md has")
         await pilot.until_shown("-- stands where there is nothing")
 
