@@ -3,9 +3,12 @@
 Rules that hold here:
 - Every site gets the log. If some were to copy it from others, a majority that has not could choose something else in
   its slots.
-- The log stands there as if one ballot had proposed it, the first of all, and every site accepted and learned it: so it
-  can be held against the rules as any other (R0, B1). Each site's next round is above (B1).
-- D5: the stores remember each other, and vote. A site that comes up with another one is told that its disk is lost.
+- The log stands there as if one ballot had proposed it, the first of all, and every site accepted and learned it, one
+  that came later from its own first slot on (M4): so it can be held against the rules as any other (R0, B1). Each
+  site's next round is above (B1).
+- M1: the sites are those of the list that the log ends with. The first list, from which the log makes that, stays.
+- D5: the stores remember each other, and those of its voters vote. A site that comes up with another one is told that
+  its disk is lost.
 - E1: a site's numbers go on far above all that were seen of it. E2: what was open at a site whose store is here, and is
   not in the log, is `not-created`: it can never come into it.
 - M4: a life that the log itself admitted is that of the new store.
@@ -62,7 +65,7 @@ def found(data: Path, cluster: str, witnesses: Witnesses, survey: Survey, told: 
     with ExitStack() as opened:
         stores: dict[SiteId, SqliteStorage] = {}
         for site in survey.sites:
-            identity = Identity(cluster, site, survey.sites)
+            identity = Identity(cluster, site, survey.founders)
             make_folder(data / site)
             (data / site).chmod(0o700)
             ensure_store(data / site / DATABASE, identity, survey.lives.get(site))
@@ -71,14 +74,15 @@ def found(data: Path, cluster: str, witnesses: Witnesses, survey: Survey, told: 
         ballot = Ballot(_FOUNDING_ROUND, survey.sites[0])
         for site, store in stores.items():
             store.commit([WriteRound(_FOUNDING_ROUND), WriteNumbers(_numbers_through(survey.numbers.get(site, 0)))])
-        microblog = Microblog({}, {}, members_of(survey.sites))
+        microblog = Microblog({}, {}, members_of(survey.founders))
         for run in runs(witnesses, survey):
             told("writing", run.first - 1, survey.slots)
             applied = microblog.apply(run)
-            common = _writes(run, ballot, applied)
+            common = _writes(run, applied)
             for site, store in stores.items():
-                store.commit([*common, *events[site].take(run, applied)])
-        _introduce(stores, events)
+                votes = _votes(run, ballot, survey.votes_from.get(site))
+                store.commit([*votes, *common, *events[site].take(run, applied)])
+        _introduce(stores, events, survey)
         told("writing", survey.slots, survey.slots)
 
 
@@ -99,11 +103,17 @@ def _numbers_through(seen: int) -> int:
     return min(NUMBER_MAX, max(through, seen + _NUMBERS_LEAST))
 
 
-def _writes(run: Run, ballot: Ballot, applied: Applied) -> list[Write]:
+def _votes(run: Run, ballot: Ballot, first: Slot | None) -> Iterator[Write]:
+    """Of a site that votes from this slot on."""
+    if first is not None and first <= run.last:
+        part = run.cut(max(first, run.first), run.last)
+        yield WriteVote(part.first, part.last, Vote(ballot, ballot, part.entries))
+
+
+def _writes(run: Run, applied: Applied) -> list[Write]:
     shown = Counter(applied.shown)
     authors = tuple(InEffect(author, number, shown[author]) for author, number in applied.numbers.items())
     return [
-        WriteVote(run.first, run.last, Vote(ballot, ballot, run.entries)),
         WriteLearned(run),
         WriteApplied(run.first, run.last, applied.void, authors),
         *applied.table,
@@ -111,14 +121,21 @@ def _writes(run: Run, ballot: Ballot, applied: Applied) -> list[Write]:
     ]
 
 
-def _introduce(stores: dict[SiteId, SqliteStorage], events: dict[SiteId, _Events]) -> None:
+def _introduce(stores: dict[SiteId, SqliteStorage], events: dict[SiteId, _Events], survey: Survey) -> None:
     """In one commit each, the same number of it at every store."""
     known = {site: store.load() for site, store in stores.items()}
     for site, store in stores.items():
         memories = [
             WritePeer(PeerMemory(other, stored.life, stored.commit)) for other, stored in known.items() if other != site
         ]
-        store.commit([*memories, *events[site].rest(), WriteStanding(Standing.ADMITTED, "")])
+        store.commit([*memories, *events[site].rest(), _standing(site, survey)])
+
+
+def _standing(site: SiteId, survey: Survey) -> WriteStanding:
+    if site not in survey.voters:
+        why = "learner, as the log says. This site learns and serves, and does not vote"
+        return WriteStanding(Standing.LEARNER, why)
+    return WriteStanding(Standing.ADMITTED if site in survey.founders else Standing.READMITTED, "")
 
 
 class _Events:

@@ -3,8 +3,9 @@
 Rules that hold here:
 - R1: a slot that one of them learned is certain. B2: of what is not learned, the entry that was accepted at the highest
   ballot is taken over: if anything was chosen there that any store here shows, it is that.
-- What was acknowledged was accepted by a majority. So while fewer are lost, nothing of it can be missing; else it may
-  be, from the first slot on that is not certain.
+- What was acknowledged was accepted by a majority of those who vote at its slot. So while fewer of them are lost,
+  nothing of it can be missing; else it may be, from the first slot on that is not certain.
+- M1: the new cluster has the sites of the list that its log ends with, whoever the old one began with.
 - Stores that contradict each other prove nothing: they are refused, with what was seen (R1, B1, B2).
 - The log is read in pages; what lies above the first slot of which nothing is left is kept in memory.
 """
@@ -16,8 +17,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.core.entry import NOOP, Entry
-from engine.core.ids import Ballot, SiteId, Slot, StoreId, quorum_size
+from engine.core.ids import Ballot, SiteId, Slot, StoreId
 from engine.core.log.microblog import Microblog
+from engine.core.roster import Roster
 from engine.core.run import Run, run_of, spans_of
 from storage.audit.lists import Lists
 from storage.audit.replays import members_of
@@ -54,12 +56,15 @@ class TakenOver:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """`lost`: the sites of which no store here shows all that they voted. `learned`: how many slots are.
-    `missing_from`: from this slot on, what was acknowledged may be missing; None where it cannot be. `slots`: how far
-    the new log goes; `filled`: so many no-ops at its end make the last change of the members hold (M3)."""
+    """`sites` are those of the new cluster, `voters` those that vote, `founders` those that the old one began with.
+    `lost`: the voters of which no store here shows all that they voted. `learned`: how many slots are. `missing_from`:
+    from this slot on, what was acknowledged may be missing; None where it cannot be. `slots`: how far the new log goes;
+    `filled`: so many no-ops at its end make the last change of the members hold (M3)."""
 
     cluster: str
+    founders: tuple[SiteId, ...]
     sites: tuple[SiteId, ...]
+    voters: tuple[SiteId, ...]
     witnesses: tuple[Witness, ...]
     unreadable: tuple[Unreadable, ...]
     lost: tuple[SiteId, ...]
@@ -76,6 +81,10 @@ class Survey:
     """The highest number of each site's events that was seen anywhere."""
     lives: Mapping[SiteId, StoreId]
     """Those that the log admitted, as it stands at its end (M4)."""
+    addresses: Mapping[SiteId, str]
+    """Where sites are, as far as the log says."""
+    votes_from: Mapping[SiteId, Slot]
+    """Of the founders, and of the voters that came later, the first slot at which each votes (M4)."""
 
 
 def survey(witnesses: Witnesses, at_ms: int, told: Told) -> Survey:
@@ -120,7 +129,6 @@ class _Survey:
         self._witnesses = witnesses
         self._told = told
         self._findings = Findings()
-        self._quorum = quorum_size(len(witnesses.sites))
         self._members = members_of(witnesses.sites)
         self._lists = Lists(self._members, [each.store for each in witnesses.found])
         self._votes = Votes(self._lists, lambda _: {}, {}, self._findings)
@@ -151,24 +159,35 @@ class _Survey:
         for witness in self._witnesses.found:
             self._number(witness)
         self._refuse_contradictions()
-        lost = self._lost()
+        lists = self._lists_in_doubt()
+        lost = [self._lost(roster) for roster in lists]
+        is_lost = any(len(sites) >= roster.quorum for roster, sites in zip(lists, lost, strict=True))
+        newest = self._members.newest
+        lives = {voter.site: voter.life for voter in newest.voters if voter.life is not None}
         return Survey(
             cluster=self._witnesses.cluster,
-            sites=self._witnesses.sites,
+            founders=self._witnesses.sites,
+            sites=newest.names,
+            voters=newest.sites,
             witnesses=self._witnesses.found,
             unreadable=self._witnesses.unreadable,
-            lost=lost,
+            lost=tuple(sorted(set[SiteId]().union(*lost))),
             learned=self._learned,
             taken=tuple(self._taken),
             unknown=spans_of(self._unknown),
             withdrawn=withdrawn,
-            missing_from=self._missing_from(last) if len(lost) >= self._quorum else None,
+            missing_from=self._missing_from(last) if is_lost else None,
             slots=slots,
             filled=slots - last,
             events=self._events,
             remarks=self._remarks(),
             numbers=self._numbers,
-            lives={voter.site: voter.life for voter in self._members.newest.voters if voter.life is not None},
+            lives=lives,
+            addresses={member.site: member.address for member in newest.members if member.address is not None},
+            votes_from={
+                **{site: self._members.of(site, life)[0] for site, life in lives.items()},
+                **dict.fromkeys(self._witnesses.sites, Slot(1)),
+            },
         )
 
     def _slots(self) -> Iterator[tuple[Slot, Rows]]:
@@ -226,15 +245,20 @@ class _Survey:
         if evidence:
             raise Contradiction(tuple(evidence))
 
-    def _lost(self) -> tuple[SiteId, ...]:
+    def _lists_in_doubt(self) -> list[Roster]:
+        """By which lists something may have been chosen that is not certain here."""
+        doubtful = [each.slot for each in self._taken if not each.chosen]
+        slots = (*self._unknown, *doubtful, Slot(self._through + 1))
+        by_first = {roster.first: roster for roster in (*map(self._members.at, slots), self._members.newest)}
+        return [by_first[first] for first in sorted(by_first)]
+
+    def _lost(self, roster: Roster) -> list[SiteId]:
         """M4: where the log admitted another store of a site, no store has all that the site voted from there on."""
-        lists = self._members.at(Slot(self._through + 1)), self._members.newest
-        whole = set()
-        for each in filter(self._witnesses.whole_voter, self._witnesses.found):
-            site, life = each.store.site, each.store.begun.meta.life
-            if all(self._members.counts(roster.first, site, life) for roster in lists):
-                whole.add(site)
-        return tuple(site for site in self._witnesses.sites if site not in whole)
+        stores = [
+            (each.store.site, each.store.life) for each in filter(self._witnesses.whole_voter, self._witnesses.found)
+        ]
+        whole = {site for site, life in stores if self._members.counts(roster.first, site, life)}
+        return [site for site in roster.sites if site not in whole]
 
     def _missing_from(self, last: Slot) -> Slot:
         doubtful = (each.slot for each in self._taken if not each.chosen)

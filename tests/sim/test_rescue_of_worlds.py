@@ -127,7 +127,7 @@ class History:
 def in_effect(witnesses: Witnesses, findings: Survey) -> dict[EventId, Slot]:
     """The events of the new log."""
     found_at: dict[EventId, Slot] = {}
-    microblog = Microblog({}, {}, members_of(findings.sites))
+    microblog = Microblog({}, {}, members_of(findings.founders))
     for run in runs(witnesses, findings):
         void = set(microblog.apply(run).void)
         found_at.update({entry.id: slot for slot, entry in run if entry.id is not None and slot not in void})

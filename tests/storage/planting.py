@@ -14,8 +14,22 @@ from typing import Any, Final
 import apsw
 from msgspec.structs import replace
 
-from engine.core.entry import NOOP, Block, Entry, Operation, Stamped, Tweet, Unblock, Withdrawal, encode
-from engine.core.ids import Ballot, Round, SiteId, Slot
+from engine.core.entry import (
+    NOOP,
+    AddLearner,
+    Block,
+    Entry,
+    Operation,
+    Promote,
+    Remove,
+    Stamped,
+    Tweet,
+    Unblock,
+    Withdrawal,
+    encode,
+)
+from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId
+from engine.core.log.members import Members
 from engine.core.log.microblog import Microblog
 from engine.core.run import run_of
 from engine.core.storage import (
@@ -29,6 +43,7 @@ from engine.core.storage import (
     Vote,
     Write,
     WriteApplied,
+    WriteChange,
     WriteEvents,
     WriteLearned,
     WriteNumbers,
@@ -56,7 +71,7 @@ from storage.rows import (
     slots_of,
     slots_values,
 )
-from storage.schema import Identity
+from storage.schema import Identity, ensure_store, make_folder
 from storage.sqlite import SqliteStorage, open_store
 from storage.tweeted import part_of
 from tests.storage.samples import ALICE, AT_MS, BOB, CAROL, ballot, promised
@@ -139,6 +154,40 @@ def _history(site: SiteId) -> list[Write]:
         body = _WITHDRAWN if body.startswith("withdrawal") else body
         writes.append(WriteEvents(EventRun(number, (body,), state, None if at_slot is None else Slot(at_slot))))
     return writes
+
+
+DAVE, ERIN = SiteId("dave"), SiteId("erin")
+GROWN_LIVES: Final = StoreId("0011223344556605"), StoreId("0011223344556606")
+"""dave's and erin's."""
+
+_GROWN: Final[Sequence[Operation]] = (
+    AddLearner(DAVE, "127.0.0.1:7004"),
+    Promote(DAVE, GROWN_LIVES[0]),
+    Remove(CAROL),
+    AddLearner(ERIN, "127.0.0.1:7005"),
+    Promote(ERIN, GROWN_LIVES[1]),
+    Remove(BOB),
+    AddLearner(CAROL, "127.0.0.1:7003"),
+)
+
+
+def make_grown(data: Path) -> Path:
+    """Makes the folder `dave` in `data`. By its log, where a change waits for one slot, the cluster began with alice,
+    bob and carol; at the end alice, dave and erin vote, and carol learns."""
+    microblog, folder = Microblog({}, {}, Members(SITES, 1)), data / "dave"
+    identity = Identity("paxos-island", DAVE, SITES)
+    make_folder(folder)
+    ensure_store(folder / "site.db", identity, GROWN_LIVES[0])
+    writes: list[Write] = [WriteStanding(Standing.READMITTED, "")]
+    for number, operation in enumerate(_GROWN, 1):
+        chosen, slot = entry(ALICE, number, number - 1, operation), Slot(number)
+        applied = microblog.apply(run_of(slot, chosen))
+        assert applied.changes
+        writes += [WriteLearned(run_of(slot, chosen)), WriteApplied(slot, slot, (), (InEffect(ALICE, number, 0),))]
+        writes += map(WriteChange, applied.changes)
+    with closing(open_store(folder, identity)) as store:
+        store.commit(writes)
+    return folder
 
 
 class Planter:

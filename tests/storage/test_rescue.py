@@ -33,7 +33,20 @@ from storage.rescue.survey import Contradiction, Survey, survey
 from storage.rescue.witnesses import RescueRefused, SiteRuns, read_witnesses
 from storage.schema import Identity
 from storage.sqlite import open_store
-from tests.storage.planting import LOG, NAMES, SITES, Planter, damage, entry, open_beside, vote
+from tests.storage.planting import (
+    DAVE,
+    ERIN,
+    GROWN_LIVES,
+    LOG,
+    NAMES,
+    SITES,
+    Planter,
+    damage,
+    entry,
+    make_grown,
+    open_beside,
+    vote,
+)
 from tests.storage.samples import ALICE, AT_MS, BOB, CAROL, ballot, learn, promised, settle, tweet
 
 NEW = "island-two"
@@ -378,6 +391,35 @@ def test_a_store_that_the_log_replaced_counts_as_lost_m4(data: Path) -> None:
         store.commit([learn(11, readmit)])
     findings = surveyed(data / "alice", data / "carol")
     assert (findings.lost, findings.missing_from) == ((BOB, CAROL), 12)
+
+
+@pytest.fixture
+def grown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for module in ("storage.audit.lists", "storage.audit.replays"):
+        monkeypatch.setattr(f"{module}.CHANGE_LAG", 1)
+    return make_grown(tmp_path)
+
+
+def test_the_new_cluster_has_the_sites_that_the_log_ends_with_m1(grown: Path, new: Path) -> None:
+    findings = rescued(new, grown)
+    assert findings.sites == (ALICE, CAROL, DAVE, ERIN)
+    assert sorted(path.name for path in new.iterdir()) == ["alice", "carol", "dave", "erin"]
+    standings = [stored(new, site).standing for site in findings.sites]
+    assert standings == [Standing.ADMITTED, Standing.LEARNER, Standing.READMITTED, Standing.READMITTED]
+    assert (stored(new, DAVE).life, stored(new, ERIN).life) == GROWN_LIVES
+    assert log_of(new / "erin") == log_of(grown)
+    assert audit([new]).violations == ()
+
+
+def test_what_may_be_missing_is_judged_by_those_who_vote_m1(grown: Path, tmp_path: Path) -> None:
+    """alice and bob were two of the first three; of those who vote at the end, alice alone is here beside dave."""
+    findings = surveyed(grown)
+    assert (findings.voters, findings.lost, findings.missing_from) == ((ALICE, DAVE, ERIN), (ALICE, ERIN), 8)
+    shutil.copytree(grown, tmp_path / "erin")
+    with Planter(tmp_path / "erin") as planter:
+        planter.change_meta(site="erin", life=GROWN_LIVES[1])
+    findings = surveyed(grown, tmp_path / "erin")
+    assert (findings.lost, findings.missing_from) == ((ALICE,), None)
 
 
 def test_many_pages_are_taken_and_told(tmp_path: Path, new: Path, monkeypatch: pytest.MonkeyPatch) -> None:

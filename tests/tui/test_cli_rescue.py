@@ -19,7 +19,7 @@ import pytest
 from engine.config import read_cluster
 from engine.core.storage import StoreFailed
 from tests.real_cluster import BOUND_S, PROGRAM, RealCluster, environment, run, until
-from tests.storage.planting import NAMES, SITES, Planter, make_cluster
+from tests.storage.planting import NAMES, SITES, Planter, make_cluster, make_grown
 from tests.storage.samples import ALICE, tweet
 from tui.cli import main
 from tui.progress import ShowProgress
@@ -137,6 +137,27 @@ def test_addresses_and_settings_are_taken_over(command: Command, tmp_path: Path)
     assert text == f"{expected.rstrip()}\nkey: cluster.key\n"
     cluster = read_cluster(tmp_path / "new" / "sites.yaml")
     assert (cluster.timings.heartbeat, cluster.addresses[ALICE].port) == (250, 9001)
+
+
+def test_who_came_later_has_a_sites_file_of_its_own(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("storage.audit.lists", "storage.audit.replays"):
+        monkeypatch.setattr(f"{module}.CHANGE_LAG", 1)
+    make_grown(tmp_path)
+    (tmp_path / "sites.yaml").write_text(f"{SITES_FILE}added:\n  dave: 127.0.0.1:7004\n")
+    status, out, err = command("dave", *INTO, "--yes")
+    assert (status, err) == (0, "")
+    assert "lost: alice, erin, 2 of 3 sites" in out
+    assert (
+        "sites that came after the cluster had begun have a sites file of their own: sites-dave.yaml, sites-erin" in out
+    )
+    assert "the log has carol at 127.0.0.1:7003, dave at 127.0.0.1:7004, erin at 127.0.0.1:7005, whatever" in out
+    assert f"--sites {tmp_path}/new/sites.yaml --data {tmp_path}/new serve alice" in out
+    founders, dave = (read_cluster(tmp_path / "new" / name) for name in ("sites.yaml", "sites-dave.yaml"))
+    assert (founders.name, founders.sites, founders.added) == ("island-two", SITES, None)
+    assert (dave.name, dave.sites, dave.added, dave.key) == ("island-two", SITES, "dave", founders.key)
+    assert str(dave.addresses[dave.find("dave")]) == "127.0.0.1:7004"
 
 
 def test_a_sites_file_of_another_cluster_is_not_taken(command: Command, tmp_path: Path) -> None:

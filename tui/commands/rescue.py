@@ -24,7 +24,7 @@ from engine.core.ids import SiteId
 from engine.core.storage import StoreError
 from engine.plain_yaml import ConfigError
 from engine.site_files import sites_file
-from engine.template import KEY_NAME, loopback_addresses, write_files
+from engine.template import KEY_NAME, PORT_FIRST, loopback_addresses, write_files
 from storage.audit.run import audit
 from storage.errors import told_to_readers
 from storage.rescue.founding import found, publish
@@ -168,7 +168,9 @@ def _write(target: _Target, witnesses: Witnesses, findings: Survey, told: ShowPr
         raise RescueRefused(f"{draft} cannot be made ({error.strerror}): name another place with --into") from error
     try:
         found(draft, target.cluster, witnesses, findings, told)
-        _write_sites(draft / _SITES, target, findings.sites)
+        _write_sites(draft / _SITES, target, findings.founders)
+        for number, site in enumerate(_newcomers(findings), len(findings.founders)):
+            _write_added(draft, site, (findings.addresses.get(site), f"127.0.0.1:{PORT_FIRST + number}"))
         _check(draft, told)
         publish(draft, into)
     except (StoreError, ConfigError, OSError) as error:
@@ -188,8 +190,10 @@ def _write_sites(path: Path, target: _Target, sites: tuple[SiteId, ...]) -> None
         write_files(path, cluster, loopback_addresses(sites))
         return
     old = read_cluster(origin)
-    write_files(path, cluster, old.addresses)
+    write_files(path, cluster, {site: old.addresses[site] for site in old.sites})
     plain = path.read_text()
+    if old.added is not None:
+        return
     text = re.sub(r"^cluster:.*$", f"cluster: {cluster}", origin.read_text(), flags=re.MULTILINE)
     text, keyed = re.subn(r"^key:.*$", f"key: {KEY_NAME}", text, flags=re.MULTILINE)
     path.write_text(text if keyed else f"{text.rstrip()}\nkey: {KEY_NAME}\n")
@@ -200,6 +204,28 @@ def _write_sites(path: Path, target: _Target, sites: tuple[SiteId, ...]) -> None
         is_new = False
     if not is_new:
         path.write_text(plain)
+
+
+def _newcomers(findings: Survey) -> tuple[SiteId, ...]:
+    """Those that the old cluster did not begin with."""
+    return tuple(site for site in findings.sites if site not in findings.founders)
+
+
+def _write_added(draft: Path, site: SiteId, places: tuple[str | None, ...]) -> None:
+    """The file of a site that came later: it alone is not under `sites`. With the first of these places that it takes
+    beside the others."""
+    path, text = draft / _sites_of(site), (draft / _SITES).read_text().rstrip()
+    for place in filter(None, places):
+        path.write_text(f"{text}\nadded:\n  {site}: {place if place[0] != '[' else repr(place)}\n")
+        try:
+            read_cluster(path)
+        except ConfigError:
+            continue
+        return
+
+
+def _sites_of(site: SiteId) -> str:
+    return f"sites-{site}.yaml"
 
 
 def _check(draft: Path, told: ShowProgress) -> None:
@@ -217,9 +243,20 @@ def _print_next(out: Output, into: Path, findings: Survey, origin: Path | None) 
         out.line(f"put each site's address into {into / _SITES}: they are loopback ones now")
     else:
         out.line(f"addresses and settings are those of {origin}: change them where a site has moved")
+    if newcomers := _newcomers(findings):
+        files = ", ".join(_sites_of(site) for site in newcomers)
+        out.line(f"sites that came after the cluster had begun have a sites file of their own: {files}")
+    if findings.addresses:
+        where = ", ".join(f"{site} at {place}" for site, place in sorted(findings.addresses.items()))
+        out.line(
+            f"the log has {where}, whatever a sites file says: start them there, or `loggos move` them once the others"
+            " run"
+        )
     out.line(
         "move each site's folder to the machine where it is to run, with the sites file and the key, and start each in"
         " one place alone"
     )
-    serve = advice.command(into / _SITES, into, "serve", findings.sites[0])
+    first = findings.voters[0]
+    file = _SITES if first in findings.founders else _sites_of(first)
+    serve = advice.command(into / file, into, "serve", first)
     out.line(f"for example `{serve}`; once a majority of the sites runs, they take events")

@@ -40,11 +40,11 @@ def print_survey(out: Output, findings: Survey) -> None:
         out.line(Part("cannot be read:", Role.BAD), unreadable.reason)
     for violation in findings.remarks:
         violation_line(out, violation)
-    sites, lost = len(findings.sites), findings.lost
+    voters, lost = len(findings.voters), findings.lost
     if findings.missing_from is None:
-        out.line(Part("lost:", Role.STRONG), f"{_names(lost)}, fewer than a majority of {sites}")
+        out.line(Part("lost:", Role.STRONG), f"{_names(lost)}, fewer than a majority of {voters}")
     else:
-        out.line(Part("lost:", Role.STRONG), f"{_names(lost)}, {len(lost)} of {sites} sites")
+        out.line(Part("lost:", Role.STRONG), f"{_names(lost)}, {len(lost)} of {voters} sites")
     certain = findings.learned + sum(each.chosen for each in findings.taken)
     out.line(Part("certain:", Role.GOOD), f"{plural(certain, 'slot')}, learned by a site or accepted by a majority")
     if findings.taken:
