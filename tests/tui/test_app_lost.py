@@ -118,7 +118,7 @@ async def test_a_timeline_that_is_paused_says_so_beside_what_it_lacks(tmp_path: 
         engine.used_max = 3
         async with lost(engine, WIDE) as pilot:
             await pilot.press("space")
-            await pilot.until_shown("may lack the newest · paused ─")
+            await pilot.until_shown("may lack the newest · paused ━")
 
 
 async def test_what_came_while_the_timeline_was_not_seen_is_not_told_to_be_none(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ async def test_what_came_while_the_timeline_was_not_seen_is_not_told_to_be_none(
 async def test_what_is_written_without_an_engine_is_a_draft(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, lost(engine, NARROW, "c") as pilot:
         await pilot.until_shown("esc keeps the draft; without an engine nothing can be sent")
-        assert footer(pilot) == " esc back  ctrl+u clear"
+        assert footer(pilot) == " esc back  ↑ ↓ sent before  ctrl+z undo  ctrl+u clear"
         await engine.start()
         await pilot.until_shown("enter sends")
         assert footer(pilot).startswith(" enter send")

@@ -400,7 +400,7 @@ async def test_a_block_of_this_site_hides_and_the_unblock_shows_again(tmp_path: 
             await pilot.until_shown("0 shown, 3 hidden by blocks")
             await pilot.until_shown("3 tweets by sites that block this one")
             await pilot.resize(*WIDE)
-            await pilot.until_shown("1 Timeline · 3 hidden ─")
+            await pilot.until_shown("1 Timeline · 3 hidden ━")
 
 
 async def test_the_selected_row_is_copied_inert(tmp_path: Path) -> None:
