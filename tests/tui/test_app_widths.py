@@ -72,8 +72,8 @@ async def test_zooming_there_and_back_keeps_the_selected_row_in_view(tmp_path: P
             await pilot.press("z")
             await pilot.until_shown("[3 Log]")
             await pilot.press("z")
-            await pilot.until_shown("╭─ 3 Log")
+            await pilot.until_shown("┏━ 3 Log")
             await pilot.until_shown("> 198 ■ chosen")
             pane = pilot.main.pane
             top = pane.scroll_offset.y + 1
-            await pilot.until_shown(f"╭─ 3 Log {top}-{top + pane.rows_height - 1} of 200")
+            await pilot.until_shown(f"┏━ 3 Log {top}-{top + pane.rows_height - 1} of 200")
