@@ -31,7 +31,7 @@ _FREE_PORTS: Final = range(7_101, 10_000)
 _KEY_LINE: Final = f"""\
 # The secret that all sites share, a file beside this one: 64 hexadecimal digits that only its owner may read (mode
 # 0600). Copy it to every site, and nowhere else. It may be left out only if every host below is loopback. While the
-# sites change it, they name two, as [new.key, old.key]: a site seals under the first, and opens under either.
+# sites change it, they name two, as [new.key, old.key]: a site sends with the first, and reads what either sealed.
 key: {KEY_NAME}
 """
 _NO_KEY_LINE: Final = f"""\

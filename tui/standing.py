@@ -94,7 +94,7 @@ def facts(status: Status) -> Iterator[tuple[str, Part]]:
     yield "engine", Part(f"{status.version}, pid {status.pid}, since {local_time(status.since):%d %b %H:%M}")
     yield from _keys(status)
     if status.sites_file is not None:
-        yield "sites file", Part(f"the log knows better: {status.sites_file}", Role.NOTE)
+        yield "sites file", Part(f"the log says otherwise: {status.sites_file}", Role.NOTE)
     yield from where(status)
 
 
@@ -108,11 +108,11 @@ def _keys(status: Status) -> Iterator[tuple[str, Part]]:
         return
     users = [SiteId(site) for site, peer in status.peers.items() if peer.key == WhichKey.SECOND]
     unheard = [SiteId(site) for site, peer in status.peers.items() if peer.key is None]
-    told = [f"{named(users)} {'seals' if len(users) == 1 else 'seal'} under that"] if users else []
+    told = [f"{named(users)} {'sends' if len(users) == 1 else 'send'} with that"] if users else []
     told += [f"{named(unheard)} not heard yet"] if unheard else []
-    said = ", ".join(told) or "no peer seals under that"
+    said = ", ".join(told) or "no peer sends with that"
     role = Role.NOTE if told else Role.PLAIN
-    yield "key", Part(f"seals under {key.first}, opens under {key.second} too: {said}", role)
+    yield "key", Part(f"sends with {key.first}, reads {key.second} too: {said}", role)
 
 
 def where(status: Status) -> Iterator[tuple[str, Part]]:

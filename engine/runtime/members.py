@@ -156,7 +156,7 @@ class MembersBoard:
             return f"{site} is not heard: a store that does not run would count as a voter"
         prefix = next((peer.prefix for peer in view.peers if peer.site == site), None)
         if kind is ChangeKind.PROMOTE and (prefix or 0) + self._settings.change_lag < view.prefix:
-            return f"{site} has not the log yet: it is at slot {prefix or 0:,} of {view.prefix:,}"
+            return f"{site} does not have the whole log yet: it is at slot {prefix or 0:,} of {view.prefix:,}"
         return None
 
     def _member(

@@ -72,7 +72,10 @@ def test_what_cannot_be_understood_ends_with_2(words: tuple[str, ...]) -> None:
 
 def test_standard_input_is_for_lines_and_json_needs_no_screen() -> None:
     said = _lab("-", stdin="single")
-    assert (said.returncode, said.stderr) == (2, "loggos: what standard input has is played in lines: add --text\n")
+    assert (said.returncode, said.stderr) == (
+        2,
+        "loggos: what comes from standard input is played as text: add --text\n",
+    )
     assert json.loads(_lab("single", "--json").stdout)["as_expected"]
 
 

@@ -96,7 +96,7 @@ def test_what_was_recorded_is_not_played_on_real_sites(tmp_path: Path) -> None:
     path.write_bytes(Notebook("alice").tells().ends().text)
     said = run("lab", str(path), "--live")
     assert (said.status, said.out) == (2, "")
-    assert said.err == "loggos: what real sites recorded is looked at, not played: leave --live out\n"
+    assert said.err == "loggos: a recording can be looked at, not played: leave --live out\n"
 
 
 @pytest.mark.parametrize(

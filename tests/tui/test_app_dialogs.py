@@ -117,7 +117,7 @@ async def test_the_help_says_where_the_rules_stand(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
         await pilot.press("question_mark", "end")
         await pilot.until_shown("are rules: docs/protocol.md has")
-        await pilot.until_shown("-- stands where there is nothing")
+        await pilot.until_shown("-- means that there is nothing")
 
 
 def ends(pilot: Driven, words: str) -> bool:

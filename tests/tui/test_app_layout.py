@@ -140,7 +140,7 @@ async def test_an_empty_site_says_what_will_be_there(tmp_path: Path) -> None:
             await pilot.press(key)
             await pilot.until_shown(words)
         await pilot.press("6")
-        await pilot.until_shown("The network is left alone. a adds a rule")
+        await pilot.until_shown("There are no fault rules. a adds a rule")
 
 
 async def test_where_panes_just_fit_beside_each_other_the_sites_keep_their_prefix(tmp_path: Path) -> None:

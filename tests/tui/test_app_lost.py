@@ -100,7 +100,7 @@ async def test_a_screen_that_never_had_an_engine_does_not_call_the_log_empty(
         await pilot.until_shown("Nothing was read from the engine.")
         assert "go to slot" not in footer(pilot)
         assert "search" not in footer(pilot)
-        for key, says in (("g", "no slot was read that one could go to"), ("slash", "nothing was read that could be")):
+        for key, says in (("g", "no slot has been read yet to go to"), ("slash", "nothing was read that could be")):
             await pilot.press(key)
             await pilot.until_shown(f"no engine is connected: {says}")
             assert not pilot.main.prompt.is_open
@@ -181,7 +181,7 @@ async def test_a_slot_that_was_being_read_when_the_engine_went_says_so(tmp_path:
             await pilot.until_shown("slot 3 was not read: no engine is connected")
 
 
-UNKNOWN_HOLES = "no engine is connected: which slots are holes is not known"
+UNKNOWN_HOLES = "no engine is connected: it is not known which slots are holes"
 
 
 @SIZES

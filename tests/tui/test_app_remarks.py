@@ -166,9 +166,9 @@ async def test_that_something_waits_in_the_draft_goes_when_the_draft_is_taken(tm
     async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
         pilot.main.on_composer_kept()
         pilot.main.composer.field.writing.edit = pilot.main.composer.field.edit.insert("rest")
-        await pilot.until_shown("it waits in the draft")
+        await pilot.until_shown("kept in the draft")
         await pilot.press("c")
-        await gone(pilot, "it waits in the draft")
+        await gone(pilot, "kept in the draft")
 
 
 async def test_what_says_that_an_outcome_will_be_told_goes_when_none_is_open(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ async def test_what_a_fill_covers_is_not_dismissed_and_not_answered_unseen(tmp_p
             await gone(pilot, "not created")
             for key in ("escape", "x"):
                 await pilot.press(key)
-                await pilot.until_shown("what is under way ends by itself: there is nothing to take away")
+                await pilot.until_shown("what is under way ends by itself: there is nothing to dismiss")
                 await pilot.press(key)
                 await gone(pilot, "there is nothing to take away")
             for key in ("r", "e"):

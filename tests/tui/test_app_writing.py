@@ -114,7 +114,7 @@ async def test_an_event_that_was_handed_on_is_not_told_to_be_kept_here(tmp_path:
             await pilot.until_shown("handed to bob, who leads")
             engine.status_changes["leader"] = None
             engine.tell({"topic": "status", **engine.status()})
-            told = "handed to bob, who is not heard as leader any more; the next leader is handed it too"
+            told = "handed to bob, who is no longer heard as leader; the next leader gets it too"
             await pilot.until(lambda: told in " ".join(pilot.text().split()), "never told")
             engine.status_changes["leader"] = "carol"
             engine.tell({"topic": "status", **engine.status()}, handed("3.carol"))
@@ -695,7 +695,7 @@ async def test_an_event_whose_engine_died_is_told_when_it_is_back(tmp_path: Path
             events, words = {
                 "created": ([CREATED], "created at slot 1"),
                 "not created": ([NOT_CREATED], "not created: no quorum"),
-                "nothing": ([], "the engine went away before it took the event"),
+                "nothing": ([], "the engine ended before it took the event"),
                 "none of it": ([], "outcome unknown: alice has no event alice/1"),
             }[known]
             engine.events = events
@@ -737,7 +737,7 @@ async def test_words_are_no_proof_of_an_event_that_was_not_acknowledged(tmp_path
             engine.special[1] = log_line(1, author="alice", text="hello")
             engine.events = [CREATED]
             await engine.start()
-            await pilot.until_shown("outcome unknown: the engine went away before it told which event this is")
+            await pilot.until_shown("outcome unknown: the engine ended before it told the id of this event")
 
 
 @pytest.mark.parametrize("known", ["the same engine", "another", "it votes"])
@@ -758,7 +758,7 @@ async def test_an_event_that_waits_for_its_number_at_the_same_engine_is_not_said
             engine.status_changes = changes.get(known, engine.status_changes)
             await engine.start()
             waits = known == "the same engine"
-            await pilot.until_shown("outcome unknown" if waits else "the engine went away before it took the event")
+            await pilot.until_shown("outcome unknown" if waits else "the engine ended before it took the event")
 
 
 async def test_without_an_engine_nothing_is_sent_and_nothing_is_lost(tmp_path: Path) -> None:

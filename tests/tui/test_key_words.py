@@ -13,7 +13,7 @@ from tests.tui.engine_double import EngineDouble
 from tui import standing
 
 TWO = {"first": "new.key", "second": "old.key"}
-SEALS = "seals under new.key, opens under old.key too: "
+SENDS = "sends with new.key, reads old.key too: "
 
 
 def _said(folder: Path, key: Mapping[str, str | None] | None, **under: str | None) -> str | None:
@@ -32,12 +32,12 @@ def test_one_key_is_named_and_none_is_not(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("under", "said"),
     [
-        ({}, "no peer seals under that"),
-        ({"bob": "second"}, "bob seals under that"),
-        ({"bob": "second", "carol": "second"}, "bob and carol seal under that"),
-        ({"bob": "second", "dave": None}, "bob seals under that, dave not heard yet"),
+        ({}, "no peer sends with that"),
+        ({"bob": "second"}, "bob sends with that"),
+        ({"bob": "second", "carol": "second"}, "bob and carol send with that"),
+        ({"bob": "second", "dave": None}, "bob sends with that, dave not heard yet"),
         ({"dave": None}, "dave not heard yet"),
     ],
 )
 def test_of_two_keys_it_says_who_needs_the_second(tmp_path: Path, under: dict[str, str | None], said: str) -> None:
-    assert _said(tmp_path, TWO, **under) == SEALS + said
+    assert _said(tmp_path, TWO, **under) == SENDS + said

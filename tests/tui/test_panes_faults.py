@@ -144,7 +144,7 @@ async def test_in_a_demo_a_partition_of_this_site_alone_is_still_to_be_had(tmp_p
             _keeps_rules(engine)
         async with screen_of(alice, bob, leaving=Leaving.STOPS_ALL) as pilot:
             await pilot.press("6", "p")
-            await pilot.until_shown("t  a rule at alice only: alice speaks to its own group alone")
+            await pilot.until_shown("t  a rule at alice only: alice then talks only to its own group")
             await pilot.press("t", "enter")
             await pilot.until_shown("rule 1 is on")
             assert (len(alice.rules), bob.rules) == (1, [])

@@ -66,7 +66,9 @@ def _findings(arguments: Namespace) -> Iterator[Finding]:
     data = data_folder(arguments.data, cluster.name)
     here = named or [site for site in cluster.addresses if (data / site).is_dir()]
     if not here:
-        yield checks.warn("sites", f"none has a folder in {data}: name those that are to run here, or --data")
+        yield checks.warn(
+            "sites", f"no site has a folder in {data}: name the sites that run here, or their folder with --data"
+        )
     for site in here:
         try:
             local = local_site(cluster, data, site)

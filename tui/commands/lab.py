@@ -42,9 +42,7 @@ def run(arguments: Namespace) -> int:
         return _list_mistakes(Output(arguments.json))
     if arguments.live:
         if _recorded(arguments.what) is not None:
-            raise CommandFailed(
-                ExitStatus.BAD_INPUT, "what real sites recorded is looked at, not played: leave --live out"
-            )
+            raise CommandFailed(ExitStatus.BAD_INPUT, "a recording can be looked at, not played: leave --live out")
         return _play_live(arguments)
     if not (arguments.text or arguments.json):
         return _show(arguments)
@@ -74,7 +72,7 @@ def mistake_names() -> list[str]:
 def _show(arguments: Namespace) -> int:
     """The screen, until it is left. Raises CommandFailed."""
     if STDIN in arguments.what:
-        raise CommandFailed(ExitStatus.BAD_INPUT, "what standard input has is played in lines: add --text")
+        raise CommandFailed(ExitStatus.BAD_INPUT, "what comes from standard input is played as text: add --text")
     need_terminal("--text plays it in lines")
     if is_dumb():
         said = "the screen cannot be drawn on this terminal, which says so (TERM): --text plays it in lines"

@@ -49,10 +49,12 @@ def view(arguments: Namespace) -> int:
     limit = arguments.limit or LINES_DEFAULT
     if arguments.fresh:
         if arguments.follow:
-            raise CommandFailed(ExitStatus.BAD_INPUT, "what is followed is confirmed for no moment: leave --fresh out")
+            raise CommandFailed(
+                ExitStatus.BAD_INPUT, "--fresh confirms one moment, and --follow goes on: leave one of them out"
+            )
         if arguments.store is not None:
             raise CommandFailed(
-                ExitStatus.BAD_INPUT, "a store has nobody to ask whether it lacks anything: leave --fresh out"
+                ExitStatus.BAD_INPUT, "--fresh asks other sites, and a store alone has none to ask: leave --fresh out"
             )
         return _linearizable_view(arguments, limit)
     if arguments.timeout is not None:
@@ -131,7 +133,7 @@ def log(arguments: Namespace) -> int:
     if arguments.follow:
         _must_run(arguments)
         if last is not None:
-            raise CommandFailed(ExitStatus.BAD_INPUT, "what is followed has no end: leave --to out")
+            raise CommandFailed(ExitStatus.BAD_INPUT, "--follow has no end: leave --to out")
         with asking(arguments) as (client, out):
             follow_log(client, out, first, limit, lambda lines: _print_log(out, lines))
         return ExitStatus.DONE
@@ -154,7 +156,7 @@ def _print_log(out: Output, page: Sequence[LogLine]) -> None:
 
 def _must_run(arguments: Namespace) -> None:
     if arguments.store is not None:
-        said = "nothing comes to a store that is read without its engine: leave --follow out"
+        said = "a store that is read without its engine does not change: leave --follow out"
         raise CommandFailed(ExitStatus.BAD_INPUT, said)
 
 

@@ -45,7 +45,7 @@ class LabApp(Shell):
         self.lab.remark(words)
 
     def take_rest(self, key: events.Key) -> None:  # noqa: ARG002
-        self.lab.complain("what came together with Enter was no command: it is left out")
+        self.lab.complain("what came together with Enter is not taken as keys: it is left out")
 
     def end(self) -> None:
         self.exit(0)

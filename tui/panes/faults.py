@@ -111,9 +111,9 @@ class FaultsPane(Page):
 
     def empty(self) -> Sequence[Row]:
         if self.model.over:
-            said = row(("No engine is connected. Fault rules are an engine's, and end with it.", Role.WARN))
+            said = row(("No engine is connected. Fault rules end with their engine.", Role.WARN))
             return [BLANK, *wrapped(said, self.rows_width)]
-        said = row("The network is left alone. ", ("a", Role.KEY), " adds a rule, ", ("p", Role.KEY), " partitions:")
+        said = row("There are no fault rules. ", ("a", Role.KEY), " adds a rule, ", ("p", Role.KEY), " partitions:")
         examples = [row((f"  {example}", Role.DIM)) for example in EXAMPLES]
         return [BLANK, *wrapped(said, self.rows_width), *examples]
 

@@ -15,8 +15,8 @@ CAP_WIDTH = 11
 
 RULES: Final = row("  Letters and numbers such as (B2) are rules: docs/protocol.md has them all, by number.")
 UNKNOWN: Final = row(
-    "  -- stands where there is nothing (a no-op has no author), or nothing is known here: in the log the ballot at"
-    " which a slot was chosen, once the engine was started anew, or where another site told of it. Enter asks all."
+    "  -- means that there is nothing (a no-op has no author), or that it is not known here: after a restart of the"
+    " engine, or where another site told of it, the log lacks the ballot at which a slot was chosen. Enter asks all."
 )
 
 

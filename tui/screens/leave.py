@@ -36,7 +36,7 @@ def leave_dialog(
         role = Role.DIM if quorum.reachable - status.voting >= quorum.needed else Role.WARN
         stop = row(f"stop the engine of {site}: ", (after, role))
     run = row("leave it running: ", (f"it goes on as it is; `{hop.command('open')}` attaches again", Role.DIM))
-    started = row(f"This call started the engine of {site}. What becomes of it?")
+    started = row(f"This call started the engine of {site}. Stop it, or leave it running?")
     choices = (
         Choice("l", "leave it running", run, Decision.DETACH),
         Choice("s", f"stop {site}", stop, Decision.STOP),

@@ -131,7 +131,7 @@ class SiteScreen(OncePainted):
 
     def on_composer_kept(self) -> None:
         self.remark(
-            "what came together with Enter is no command: it waits in the draft, c goes on with it",
+            "what came together with Enter is not taken as keys: it is kept in the draft, and c continues it",
             lambda: bool(self.composer.field.text) and not self.composer.is_open,
         )
 
@@ -208,7 +208,7 @@ class SiteScreen(OncePainted):
 
     def action_dismiss_outcome(self) -> None:
         if not self.board.dismiss() and self.board.is_busy:
-            self.remark("what is under way ends by itself: there is nothing to take away", self._is_busy)
+            self.remark("what is under way ends by itself: there is nothing to dismiss", self._is_busy)
 
     def _is_busy(self) -> bool:
         return self.board.is_busy
@@ -228,7 +228,7 @@ class SiteScreen(OncePainted):
         return notice.slot if notice is not None and Offer.SETTLE in notice.offers else None
 
     def action_fill(self) -> None:
-        if self.lacks_engine("which slots are holes is not known"):
+        if self.lacks_engine("it is not known which slots are holes"):
             return
         holes = self.model.holes
         slot, fills = self.pane.slot(), self.fills_here()
@@ -241,7 +241,7 @@ class SiteScreen(OncePainted):
             self.remark(f"{here}: H goes to the next one, F fills all of them", lambda: slot not in self.model.holes)
 
     def action_fill_all(self) -> None:
-        if not self.lacks_engine("which slots are holes is not known"):
+        if not self.lacks_engine("it is not known which slots are holes"):
             self._fill(Filling(None, "F"))
 
     def _fill(self, wanted: Filling) -> None:
@@ -289,7 +289,7 @@ class SiteScreen(OncePainted):
         if not self.nothing_read:
             self.prompt.ask("go to slot", self._slots(), self._go_to, kept_as="slot")
         else:
-            self.lacks_engine("no slot was read that one could go to")
+            self.lacks_engine("no slot has been read yet to go to")
 
     async def _go_to(self, typed: str) -> str | None:
         number = typed.lstrip("#").replace(",", "")
@@ -321,7 +321,7 @@ class SiteScreen(OncePainted):
             pane.go_to_slot(slot)
 
     def action_next_hole(self) -> None:
-        if self.lacks_engine("which slots are holes is not known"):
+        if self.lacks_engine("it is not known which slots are holes"):
             return
         holes = self.model.holes
         if not holes:

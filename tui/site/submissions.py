@@ -194,7 +194,7 @@ class Submissions:
             if status.leader == to:
                 return f"handed to {to}, who leads"
             if status.leader is None:
-                return f"handed to {to}, who is not heard as leader any more; the next leader is handed it too"
+                return f"handed to {to}, who is no longer heard as leader; the next leader gets it too"
             return f"handed to {to}"
         if not status.voting:
             return f"waits until {status.site} votes, at most {TIMEOUT_S:.0f} s"
@@ -260,11 +260,11 @@ class Submissions:
         newer = [each for each in await self._model.read_events(EVENTS_READ) if _number(each) > pending.number_before]
         perhaps = [each for each in newer if each.id not in self._own()]
         if not perhaps and not self._keeps_it(pending):
-            return Outcome.not_created("the engine went away before it took the event")
+            return Outcome.not_created("the engine ended before it took the event")
         if perhaps and all(each.outcome == OutcomeWord.NOT_CREATED for each in perhaps):
             return perhaps[-1]  # whichever of them it is
         listed = f"`{self._model.hop.command('events')}` lists this site's events"
-        return Outcome.unknown(f"the engine went away before it told which event this is; {listed}", None)
+        return Outcome.unknown(f"the engine ended before it told the id of this event; {listed}", None)
 
     def _own(self) -> set[str]:
         """The ids of the events that this screen sent, as far as it was told them."""

@@ -215,7 +215,7 @@ def filled(told: Filled) -> Row:
 def no_hole(status: Status | None) -> str:
     """That there is none, as far as this site knows: without a quorum slots may be used that nobody told it of."""
     if status is None:
-        return "which slots are holes is not known yet"
+        return "it is not known yet which slots are holes"
     last = status.next - 1
     learned = f"all slots up to #{last:,} are learned" if last else "no slot is used yet"
     if status.quorum.reachable < status.quorum.needed:

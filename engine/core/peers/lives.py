@@ -115,7 +115,7 @@ class Lives:
             then = "" if member.wanted_since is None else "; it votes once it has the log and is promoted"
             return f"learner, as the log says{then}"
         if member is None and not self._members.has_voted(me):
-            return f"nobody's list has {me} yet, as far as is known here: add it at a site that votes"
+            return f"{me} does not belong to the cluster yet, as far as is known here: add it at a site that votes"
         return None
 
     def start(self, step: Step) -> None:
