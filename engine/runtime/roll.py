@@ -101,6 +101,8 @@ class Following:
     def follow(self, lists: tuple[Roster, ...]) -> None:
         """These lists hold above the prefix now."""
         before, self.roll.lists = self.roll.peers, lists
+        if self.roll.site in lists[-1].names:
+            self._removed = None  # it was added again
         peers = self.roll.peers
         self.sizes.follow(peers)
         self.faults.sites = self.roll.names

@@ -10,7 +10,7 @@ import pytest
 from engine.contract.answers import Direction
 from engine.core.ids import Nonce, SiteId, Slot, Tick
 from engine.core.messages import Ask, AskHighest
-from engine.core.roster import Member, Roster, roster
+from engine.core.roster import Member, Removed, Roster, roster
 from engine.datagram import DatagramSizes
 from engine.runtime.faults import FaultLayer
 from engine.runtime.peer_addresses import STRANGERS_MAX, HostPort, PeerAddresses
@@ -82,6 +82,16 @@ def test_m1_the_parts_of_a_running_site_follow_the_log() -> None:
     assert [question.peer for question in parts.sizes.due(Tick(0))] == [], "who left is asked nothing"
     parts.sizes.heard(Tick(0), DAVE)
     assert [question.peer for question in parts.sizes.due(Tick(0))] == [DAVE]
+
+
+def test_m5_who_was_removed_ends_when_nobody_looks_at_it_any_more_unless_it_was_added_again() -> None:
+    parts = following(Roll(ALICE, FILE, (of(ALICE, BOB, CAROL),)), [])
+    parts.follow((of(BOB, CAROL),))
+    parts.leave(Removed(Slot(3), Slot(5), needed=False))
+    assert parts.ending(watched=True) is None
+    assert parts.ending(watched=False) is not None
+    parts.follow((of(BOB, CAROL), of(ALICE, BOB, CAROL, first=9)))
+    assert parts.ending(watched=False) is None
 
 
 async def test_a_peer_that_is_heard_stays_where_it_is_until_it_is_not() -> None:
