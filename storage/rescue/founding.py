@@ -18,14 +18,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final
 
 from engine.core.entry import Kind, kind_of
 from engine.core.ids import NUMBER_MAX, Ballot, Round, SiteId, Slot
-from engine.core.log.members import NUMBERS_GAP
+from engine.core.log.members import NUMBERS_GAP, numbers_end
 from engine.core.log.microblog import Applied, Microblog
 from engine.core.run import Run
 from engine.core.storage import (
@@ -73,7 +73,7 @@ def found(data: Path, cluster: str, witnesses: Witnesses, survey: Survey, told: 
         events = {site: _Events(site, witnesses) for site in survey.sites}
         ballot = Ballot(_FOUNDING_ROUND, survey.sites[0])
         for site, store in stores.items():
-            store.commit([WriteRound(_FOUNDING_ROUND), WriteNumbers(_numbers_through(survey.numbers.get(site, 0)))])
+            store.commit([WriteRound(_FOUNDING_ROUND), WriteNumbers(survey.numbers.get(site, 0))])
         microblog = Microblog({}, {}, members_of(survey.founders))
         for run in runs(witnesses, survey):
             told("writing", run.first - 1, survey.slots)
@@ -82,7 +82,10 @@ def found(data: Path, cluster: str, witnesses: Witnesses, survey: Survey, told: 
             for site, store in stores.items():
                 votes = _votes(run, ballot, survey.votes_from.get(site))
                 store.commit([*votes, *common, *events[site].take(run, applied)])
-        _introduce(stores, events, survey)
+        numbers = {
+            site: _numbers_through(survey.numbers.get(site, 0), microblog.last_in_effect(site)) for site in stores
+        }
+        _introduce(stores, events, numbers, survey)
         told("writing", survey.slots, survey.slots)
 
 
@@ -97,10 +100,14 @@ def publish(draft: Path, into: Path) -> None:
     sync_folder(into.parent)
 
 
-def _numbers_through(seen: int) -> int:
-    """E1: the next number of a site that gave out this one, and perhaps some that nobody here saw."""
-    through = (seen // NUMBERS_GAP + 1) * NUMBERS_GAP
-    return min(NUMBER_MAX, max(through, seen + _NUMBERS_LEAST))
+def _numbers_through(seen: int, last_in_effect: int) -> int:
+    """E1: the next number of a site that gave out this one, and perhaps some that nobody here saw. M6: those that it
+    gives out then lie below `numbers_end`, so there has to be room."""
+    room = numbers_end(last_in_effect) - _NUMBERS_LEAST
+    through = max((seen // NUMBERS_GAP + 1) * NUMBERS_GAP, seen + _NUMBERS_LEAST)
+    if through > room:
+        through = min(seen + _NUMBERS_LEAST, max(seen, room))
+    return min(NUMBER_MAX, through)
 
 
 def _votes(run: Run, ballot: Ballot, first: Slot | None) -> Iterator[Write]:
@@ -121,14 +128,17 @@ def _writes(run: Run, applied: Applied) -> list[Write]:
     ]
 
 
-def _introduce(stores: dict[SiteId, SqliteStorage], events: dict[SiteId, _Events], survey: Survey) -> None:
+def _introduce(
+    stores: dict[SiteId, SqliteStorage], events: dict[SiteId, _Events], numbers: Mapping[SiteId, int], survey: Survey
+) -> None:
     """In one commit each, the same number of it at every store."""
     known = {site: store.load() for site, store in stores.items()}
     for site, store in stores.items():
         memories = [
             WritePeer(PeerMemory(other, stored.life, stored.commit)) for other, stored in known.items() if other != site
         ]
-        store.commit([*memories, *events[site].rest(), _standing(site, survey)])
+        begun = (WriteNumbers(numbers[site]), _standing(site, survey))
+        store.commit([*memories, *events[site].rest(), *begun])
 
 
 def _standing(site: SiteId, survey: Survey) -> WriteStanding:

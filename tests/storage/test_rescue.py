@@ -12,6 +12,7 @@ import pytest
 
 from engine.core.entry import NOOP, Entry, Kind, Readmit, Tweet, kind_of
 from engine.core.ids import Round, SiteId, Slot, StoreId
+from engine.core.log.members import numbers_end
 from engine.core.storage import (
     EventState,
     PeerMemory,
@@ -319,6 +320,17 @@ def test_no_number_that_was_seen_is_given_out_again_e1(data: Path, new: Path) ->
     findings = rescued(new, data / "carol")
     assert findings.numbers == {ALICE: 3, BOB: 4, CAROL: 950_000}
     assert [stored(new, site).number_max for site in SITES] == [1_000_000, 1_000_000, 1_050_000]
+
+
+def test_a_site_may_number_events_after_each_of_several_rescues_m6(data: Path, tmp_path: Path) -> None:
+    """Though it had none in effect in between: numbers_end is as far as it may go."""
+    left, before = data, 0
+    for number in range(4):
+        new = tmp_path / f"new-{number}"
+        rescued(new, left)
+        store = stored(new, CAROL)
+        assert before < store.number_max <= numbers_end(store.last_in_effect[CAROL]) - 10_000
+        left, before = new, store.number_max
 
 
 def test_what_became_of_a_sites_events_is_told_in_the_new_cluster_e2(data: Path, new: Path) -> None:
