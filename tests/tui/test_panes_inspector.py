@@ -236,7 +236,7 @@ async def test_what_this_site_does_at_a_slot_is_told_alike_by_the_log_and_the_sl
 
             async def is_told(doing: str) -> None:
                 await pilot.until(lambda: f" {doing} " in pilot.rows(log)[2], f"the log does not say {doing}")
-                await pilot.until_shown(f"─ Slot 3 · {doing} ─")
+                await pilot.until_shown(f"━ Slot 3 · {doing} ━")
 
             await pilot.press("3")
             await pilot.until_shown("[1 of 3 answers] ")
