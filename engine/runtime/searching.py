@@ -137,8 +137,13 @@ class Searching:
         }
 
     def _index(self, first: Slot, last: Slot, texts: Sequence[SlotText]) -> None:
-        if first <= last:
+        if first <= last and self._is_settled(last):
             self._words.add(first, last, ((each.slot, _indexed(each)) for each in texts if each.slot <= last))
+
+    def _is_settled(self, slot: Slot) -> bool:
+        """Whether the store has all up to `slot` in its prefix: what was chosen just now may not be committed yet."""
+        rows = self._storage.log_page(slot, slot, 1)
+        return bool(rows) and rows[0].void is not None
 
 
 def _is_since(said: SlotText, since_ms: int) -> bool:

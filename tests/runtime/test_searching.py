@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.ids import SiteId, Slot, StoreId
-from engine.core.storage import SlotText
+from engine.core.storage import NO_VOTE, LogRow, SlotText
 from engine.runtime import searching
 from engine.runtime.searching import NoWords, Searching, Sought, WordIndex
 from storage.words import WordFile
@@ -28,11 +28,17 @@ class Log:
 
     slots: Sequence[SlotText]
     prefix: int
+    uncommitted: int = 0
+    """So many slots of the prefix are not in the store's yet."""
     read: list[int] = field(default_factory=list)
 
     @property
     def used_max(self) -> int:
         return len(self.slots)
+
+    def log_page(self, first: int, last: int, limit: int) -> Sequence[LogRow]:
+        assert (first, limit) == (last, 1)
+        return [LogRow(Slot(last), NO_VOTE, None, False if last <= self.prefix - self.uncommitted else None)]
 
     def texts(self, first: int, last: int) -> Sequence[SlotText]:
         assert first <= last
@@ -138,3 +144,14 @@ def test_what_is_above_the_prefix_is_read_each_time(tmp_path: Path) -> None:
         log.read.clear()
         assert all_of(it, sought("number 9")) == [9]
     assert set(log.read) == {9}
+
+
+def test_what_is_chosen_and_not_committed_yet_is_not_indexed(tmp_path: Path) -> None:
+    """Whether it takes effect, its row does not tell yet (E5)."""
+    log = Log([tweet(slot, f"number {slot}") for slot in range(1, 4)], 3, uncommitted=1)
+    it = searching_of(log, WordFile(tmp_path))
+    assert all_of(it, sought("number")) == [3, 2, 1]
+    log.slots = [*log.slots[:2], SlotText(Slot(3), True, True, False, BOB, "tweet 1 number 3")]
+    log.uncommitted = 0
+    for _ in range(2):
+        assert all_of(it, sought("did not take effect", in_timeline=False)) == [3]

@@ -140,7 +140,7 @@ async def test_the_next_visit_begins_where_the_last_one_ended(tmp_path: Path) ->
             new = next(place for place, line in enumerate(lines) if f"{NEW}14:00 " in line)
             assert "tweet number 3" in lines[new - 1]
             assert "tweet number 4" in lines[new + 1]
-            assert count_in_bar(pilot) == "", "they are in view"
+            await pilot.until(lambda: count_in_bar(pilot) == "", "they are in view")
             await pilot.press("U")
             await pilot.until(lambda: pilot.main.pane.slot() == 4, "never at the first new one")
 
@@ -155,7 +155,7 @@ async def test_more_than_a_screen_is_counted_until_it_is_read_or_end_says_so(tmp
         async with screen_of(engine) as pilot:
             await pilot.until_shown("tweet number 300")
             await pilot.until(lambda: count_in_bar(pilot) == "297 new", "never counted")
-            assert "U first new" in pilot.lines()[-1]
+            await pilot.until_shown("U first new")
             await pilot.press("U")
             await pilot.until_shown("tweet number 4")
             await pilot.until(lambda: pilot.main.pane.slot() == 4, "never there")
