@@ -26,11 +26,11 @@ from engine.core.ids import SiteId
 from engine.core.settings import CHANGE_LAG, Leadership
 from engine.template import DEFAULT_NAMES, write_files
 from tests.chaos.agreement import hold_against_logs, unrest
+from tests.chaos.changer import Changer, addition, readmission
 from tests.chaos.disks import Disks, stored_votes, unsettled
 from tests.chaos.engines import Engines
 from tests.chaos.namespaces import NamespaceNetwork
 from tests.chaos.network import Cut, Network, RuledNetwork, add_rule
-from tests.chaos.readmitter import Readmitter
 from tests.chaos.report import NO_STALL, Report, Stall, count_told, longest_stall
 from tests.chaos.schedule import (
     Deafness,
@@ -64,6 +64,11 @@ _LEADER_EVERY_S: Final = 0.3
 _PAUSE_MIN_S: Final = 45.0
 _PORT: Final = 7_001
 _READMITS: Final = 0.7
+_ADDS: Final = 0.4
+NEWCOMER: Final = "zoe"
+_ADDED_AFTER: Final = 0.25
+"""Of the time of the schedule."""
+_JOINED_EVERY_S: Final = 0.3
 _TIMINGS: Final = "heartbeat_ms: 100\nretransmit_ms: 50\nfill_every_s: 0.3\nscan_every_s: 1\n"
 
 
@@ -85,6 +90,11 @@ class Setup:
     def readmits(self) -> bool:
         """Whether a site whose disk is wiped is to vote again (M4)."""
         return Random(f"{self.seed} readmits").random() < _READMITS
+
+    @property
+    def adds(self) -> bool:
+        """Whether one more site comes while faults go on (M1)."""
+        return not self.namespaces and Random(f"{self.seed} adds").random() < _ADDS
 
 
 def run(setup: Setup, folder: Path, say: Callable[[str], None]) -> Report:
@@ -123,7 +133,9 @@ class _Campaign:
         self._cuts: list[Cut] = []
         self._closing = threading.Event()
         self._audit_process: subprocess.Popen[bytes] | None = None
-        self._readmitter: Readmitter | None = None
+        self._readmitter: Changer | None = None
+        self._adder: Changer | None = None
+        self._over_s = 0.0
         self._begins: dict[str, int] = {}
         """The first slot at which a readmitted site votes with its new store."""
 
@@ -142,8 +154,8 @@ class _Campaign:
             self._closing.set()
         self._say("healed; waiting for all to agree")
         report.converged_s = self._converge(users, over)
-        if self._readmitter is not None:
-            self._readmitter.close()
+        for changer in filter(None, (self._readmitter, self._adder)):
+            changer.close()
         if report.converged_s is not None:
             self._hold_against_logs([each for user in users for each in user.submissions])
             self._audit_running(wait=True)
@@ -154,7 +166,7 @@ class _Campaign:
             user.join()
         submissions = [each for user in users for each in user.submissions]
         lasted_s = over - begun
-        whole = [(a, min(b, lasted_s)) for a, b in majority_spans(self._faults, engines.names) if a < lasted_s]
+        whole = [(a, min(b, lasted_s)) for a, b in majority_spans(self._faults, self._setup.names) if a < lasted_s]
         report.stalled = self._longest_stall(submissions, begun, [(0.0, lasted_s)])
         report.stalled_whole = self._longest_stall(submissions, begun, whole)
         report.told = count_told(submissions)
@@ -193,7 +205,9 @@ class _Campaign:
         for fault in self._faults:
             self._at(begun + fault.begins_s, self._beginning(fault))
             self._at(begun + fault.ends_s, self._ending(fault))
-        over = begun + self._setup.seconds
+        over = self._over_s = begun + self._setup.seconds
+        if self._setup.adds:
+            self._at(begun + _ADDED_AFTER * self._setup.seconds, self._add)
         for at in takewhile(lambda at: at < over, count(begun + _AUDIT_EVERY_S / 2, _AUDIT_EVERY_S)):
             self._at(at, self._audit_in_between)
         self._at(over, lambda: None)
@@ -270,14 +284,39 @@ class _Campaign:
         return end
 
     def _readmit(self, site: str) -> None:
-        others = [name for name in self._engines.names if name != site]
-        self._readmitter = Readmitter(site, others, self._engines.sockets)
+        others = [name for name in self._engines.names if name not in (site, NEWCOMER)]
+        self._readmitter = Changer(readmission(site), others, self._engines.sockets)
         self._readmitter.start()
+
+    def _add(self) -> None:
+        engines = self._engines
+        address = free_addresses([NEWCOMER])[SiteId(NEWCOMER)]
+        path = engines.sites_path.with_name(f"{NEWCOMER}.yaml")
+        path.write_text(f"{engines.sites_path.read_text()}added:\n  {NEWCOMER}: {address}\n")
+        self._adder = Changer(addition(NEWCOMER, str(address)), engines.names, engines.sockets)
+        self._adder.start()
+        self._joins()
+
+    def _joins(self) -> None:
+        """Looks again and again, while the schedule lasts."""
+        if not self._join() and time.monotonic() + _JOINED_EVERY_S < self._over_s:
+            self._at(time.monotonic() + _JOINED_EVERY_S, self._joins)
+
+    def _join(self) -> bool:
+        """Starts who was added, once the log has it; True where nobody is still to come."""
+        engines = self._engines
+        if self._adder is None or NEWCOMER in engines.names:
+            return True
+        if self._adder.done:
+            engines.join(NEWCOMER, engines.sites_path.with_name(f"{NEWCOMER}.yaml"))
+            engines.start(NEWCOMER)
+            self._report.hits["added"] += 1
+        return self._adder.done
 
     @property
     def _readmitted(self) -> set[str]:
         """Who lost its disk, and is to vote again."""
-        return set() if self._readmitter is None else {self._readmitter.site}
+        return set() if self._readmitter is None else {self._readmitter.asked.site}
 
     def _pause(self, otherwise: str, ends: float) -> None:
         """Of the leader; where there is to be one, it is waited for, as long as a long pause is left."""
@@ -354,11 +393,12 @@ class _Campaign:
         poll = threading.Event()
         while True:
             engines.notice_ends()
+            all_came = self._join()
             statuses = {name: engines.ask(name, "status") for name in engines.names}
             waiting = [user.name for user in users if user.is_alive()]
             lost = self._disks.lost_s.keys() - self._readmitted
             differs = unrest(statuses, lost)
-            if not waiting and differs is None:
+            if not waiting and differs is None and all_came:
                 return time.monotonic() - since
             if engines.ended:
                 return None
@@ -369,8 +409,9 @@ class _Campaign:
                 break
             poll.wait(0.1)
         why = differs or f"{', '.join(waiting)} still wait for answers"
-        if self._readmitter is not None and not self._readmitter.done:
-            why += f"; {self._readmitter.site} is not readmitted: {self._readmitter.said}"
+        for changer in filter(None, (self._readmitter, self._adder)):
+            if not changer.done:
+                why += f"; {changer.name} is not in the log: {changer.said}"
         report.wrong.append(f"liveness: not converged {time.monotonic() - since:.1f} s after all faults ended: {why}")
         return None
 

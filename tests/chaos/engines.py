@@ -58,6 +58,8 @@ class Engines:
         """What was said of engines that ended by themselves."""
         self.pausing: str | None = None
         """The site whose engine stands still until `resume`."""
+        self._options_of: dict[str, tuple[str, ...]] = {}
+        """Of sites that came later, with a sites file of their own."""
         self._wrap = wrap
         self._mutant = mutant or NO_MUTANT
         self._said: dict[str, list[Path]] = {name: [] for name in names}
@@ -71,6 +73,13 @@ class Engines:
     @property
     def options(self) -> tuple[str, ...]:
         return ("--sites", str(self.sites_path), "--data", str(self.data))
+
+    def join(self, site: str, sites_path: Path) -> None:
+        """One more site, which was added to the cluster."""
+        self.names = (*self.names, site)
+        self.sockets = {**self.sockets, site: files_of(self.data, site).control}
+        self._said[site] = []
+        self._options_of[site] = ("--sites", str(sites_path), "--data", str(self.data))
 
     @property
     def responsive(self) -> tuple[str, ...]:
@@ -87,7 +96,15 @@ class Engines:
         said = folder / f"said.{len(self._said[site])}"
         self._said[site].append(said)
         program = [sys.executable, "-m", MODULE, str(said), self._mutant]
-        command = [*self._wrap(site), *self._guard, *program, *self.options, "serve", site, "--until-eof"]
+        command = [
+            *self._wrap(site),
+            *self._guard,
+            *program,
+            *self._options_of.get(site, self.options),
+            "serve",
+            site,
+            "--until-eof",
+        ]
         with (folder / "engine.log").open("ab") as log:
             self._running[site] = subprocess.Popen(
                 command,

@@ -26,7 +26,8 @@ NEEDS_NAMESPACES = pytest.mark.skipif(
     reason="network namespaces need root, iproute2 and util-linux",
 )
 SEED = 999
-"""Its schedule has kills, freezes, a clean stop, a partition, rules and a wiped store within a few seconds."""
+"""Its schedule has kills, freezes, a clean stop, a partition, rules and a wiped store within a few seconds; who lost it
+is readmitted, and another site is added."""
 
 RECEIVER = """
 import socket
@@ -50,8 +51,8 @@ def test_a_short_campaign_holds_d1_d5_and_e1_to_e4(tmp_path: Path) -> None:
     print(report.text())
     assert report.wrong == []
     assert report.told["created"] > 10
-    assert report.hits.keys() == {"killed", "frozen", "stopped", "wiped"}
-    assert report.hits["wiped"] == 1
+    assert report.hits.keys() == {"killed", "frozen", "stopped", "wiped", "readmitted", "added"}
+    assert report.hits["wiped"] == report.hits["readmitted"] == 1
     assert report.claims > 100
     assert report.faults["partition"] > 0
     assert report.audits > 1

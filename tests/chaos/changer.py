@@ -1,7 +1,7 @@
-"""Lets a site of a campaign vote again that lost its disk: asks one site after the other, until the log has it (M4).
+"""Changes the members of a campaign: asks one site after the other, until the log has it (M3).
 
 Rules that hold here:
-- Whether an earlier attempt had its way is the log's to say: a store that it admitted is not admitted again.
+- Whether an earlier attempt had its way is the log's to say: what it has done already is not done again.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from tui.client import Client
 _TIMEOUT_S: Final = 3.0
 _CALL_TIMEOUT_S: Final = 10.0
 _AGAIN_S: Final = 0.3
-_DONE: Final = ("has admitted that store", "votes with the store that it has")
+_DONE: Final = ("has admitted that store", "votes with the store that it has", "there is a site")
+"""What it is told where that is so already."""
 
 
-class Readmitter(threading.Thread):
-    def __init__(self, site: str, others: Sequence[str], sockets: Mapping[str, Path]) -> None:
-        super().__init__(name=f"readmits {site}", daemon=True)
-        self.site = site
+class Changer(threading.Thread):
+    """`asked` is asked of `others`, whose sockets are in `sockets`."""
+
+    def __init__(self, asked: ChangeMembers, others: Sequence[str], sockets: Mapping[str, Path]) -> None:
+        super().__init__(name=f"{asked.kind} {asked.site}", daemon=True)
+        self.asked = asked
         self.done = False
         self.said = "nobody was asked yet"
         """What it was told last."""
@@ -45,10 +48,9 @@ class Readmitter(threading.Thread):
         self.join()
 
     def _asks(self, name: str) -> bool:
-        asked = ChangeMembers(kind=ChangeKind.READMIT, site=self.site, timeout_s=_TIMEOUT_S)
         try:
             with Client.connect(self._sockets[name]) as client:
-                told = client.ask(asked, _CALL_TIMEOUT_S)
+                told = client.ask(self.asked, _CALL_TIMEOUT_S)
         except RequestRefused as refused:
             self.said = f"{name}: {refused}"
             self.done = any(words in str(refused) for words in _DONE)
@@ -58,3 +60,11 @@ class Readmitter(threading.Thread):
             self.said = f"{name}: {told.outcome}, {told.reason}"
             self.done = told.outcome == "created"
         return self.done
+
+
+def readmission(site: str) -> ChangeMembers:
+    return ChangeMembers(kind=ChangeKind.READMIT, site=site, timeout_s=_TIMEOUT_S)
+
+
+def addition(site: str, address: str) -> ChangeMembers:
+    return ChangeMembers(kind=ChangeKind.ADD, site=site, address=address, timeout_s=_TIMEOUT_S)
