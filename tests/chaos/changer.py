@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from engine.contract.errors import NoAnswer, RequestRefused
-from engine.contract.requests import ChangeKind, ChangeMembers
+from engine.contract.requests import ChangeKind, ChangeMembers, Status
 from tui.client import Client
 
 _TIMEOUT_S: Final = 3.0
 _CALL_TIMEOUT_S: Final = 10.0
 _AGAIN_S: Final = 0.3
-_DONE: Final = ("has admitted that store", "votes with the store that it has", "there is a site")
-"""What it is told where that is so already."""
+_DONE: Final = ("has admitted that store", "there is a site")
+"""What it is told where that is so already. (That somebody votes may be the last word of the store that is lost.)"""
 
 
 class Changer(threading.Thread):
@@ -53,13 +53,21 @@ class Changer(threading.Thread):
                 told = client.ask(self.asked, _CALL_TIMEOUT_S)
         except RequestRefused as refused:
             self.said = f"{name}: {refused}"
-            self.done = any(words in str(refused) for words in _DONE)
+            self.done = any(words in str(refused) for words in _DONE) or self._votes()
         except NoAnswer as lost:
             self.said = f"{name}: {lost}"
         else:
             self.said = f"{name}: {told.outcome}, {told.reason}"
             self.done = told.outcome == "created"
         return self.done
+
+    def _votes(self) -> bool:
+        """The site that is to vote says so itself."""
+        try:
+            with Client.connect(self._sockets[self.asked.site]) as client:
+                return client.ask(Status(), _CALL_TIMEOUT_S).voting
+        except (KeyError, NoAnswer):
+            return False
 
 
 def readmission(site: str) -> ChangeMembers:

@@ -15,12 +15,13 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from operator import itemgetter
 from typing import Any, Final
 from unittest.mock import patch
 
 import orjson
 
-from engine.core.ids import SiteId
+from engine.core.ids import SiteId, Slot
 from engine.core.messages import Accepted, Message, Packet, Prepare, Promise
 from engine.core.replica import Replica
 from tui.cli import main
@@ -36,9 +37,9 @@ def claims(messages: Iterable[Message]) -> Iterator[Json]:
     one: of more than one slot a promise is kept as one of a range."""
     for message in messages:
         match message:
-            case Promise(ballot, first, last) if first != last or not message.learned:
+            case Promise(ballot, first, last) if (lowest := _lowest(message)) is not None:
                 spans = [(first, last)] if first == last else []
-                yield {"said": "promised", "ballot": str(ballot), "first": first, "spans": spans}
+                yield {"said": "promised", "ballot": str(ballot), "first": lowest, "spans": spans}
             case Accepted(ballot, spans):
                 yield {"said": "accepted", "ballot": str(ballot), "first": spans[0][0], "spans": spans}
             case Prepare(ballot, first, last):
@@ -46,6 +47,18 @@ def claims(messages: Iterable[Message]) -> Iterator[Json]:
                 yield {"said": "prepared", "ballot": str(ballot), "first": first, "spans": spans}
             case _:
                 pass
+
+
+def _lowest(promise: Promise) -> Slot | None:
+    """The lowest slot that is promised: a range is so without what is left out of it, or was learned before."""
+    lowest = promise.first
+    without = [*((out.first, out.last) for out in promise.left_out), *promise.decided()]
+    for first, last in sorted(without, key=itemgetter(0)):
+        if first <= lowest:
+            if last is None:
+                return None
+            lowest = max(lowest, Slot(last + 1))
+    return lowest if promise.last is None or lowest <= promise.last else None
 
 
 def overhear(path: str) -> None:

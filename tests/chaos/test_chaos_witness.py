@@ -16,7 +16,7 @@ import pytest
 
 from engine.core.entry import Entry
 from engine.core.ids import SiteId, Slot
-from engine.core.messages import Accepted, Message, Prepare, Promise
+from engine.core.messages import Accepted, Cause, Message, Prepare, Promise, RefusedSpan
 from engine.core.run import run_of
 from engine.core.settings import Leadership
 from engine.core.storage import Vote
@@ -100,6 +100,8 @@ def test_a_promise_that_tells_of_a_choice_is_no_claim_and_all_others_are() -> No
         Accepted(ballot, ((Slot(8), Slot(9)), (Slot(11), Slot(11)))),
         Prepare(ballot, Slot(9), Slot(10)),
     ]
+    cut = Promise(ballot, Slot(7), None, (), (), (RefusedSpan(Slot(7), Slot(9), None, Cause.NOT_VOTING),))
+    assert [claim["first"] for claim in claims([cut])] == [10]  # M4: before its own slots
     sayings = said_by("alice", *map(json.loads, map(json.dumps, claims(said))))
     assert sayings.promised == {7: ballot}
     assert sayings.accepted == dict.fromkeys((8, 9, 11), ballot)
