@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from engine.core.entry import Tweet
-from engine.core.ids import NEVER, SiteId, Tick
+from engine.core.ids import NEVER, Ballot, SiteId, Tick
 from engine.core.leading.elected import Elected
 from engine.core.leading.election import Election
+from engine.core.leading.leader import Leader
+from engine.core.log.pages import run_pages
 from engine.core.log.scanner import Scanner
+from engine.core.messages import Accept
+from engine.core.run import Run
 from engine.core.settings import Leadership, Timings
+from engine.core.step import Step
 from engine.core.storage import EventState
-from engine.sim.scenario.parse import read
+from engine.sim.scenario.parse import parse, read
 from engine.sim.scenario.play import Play
+from engine.sim.violation import Violated
 from engine.sim.world.setup import CLEAR, Setup
 from engine.sim.world.world import World
 
@@ -91,3 +98,44 @@ def test_what_a_seed_found_holds(path: Path) -> None:
     )
     if report.settled_ms is None:
         assert report.reached["store refused"] or report.reached["out of the model"], "nothing else may keep it"
+
+
+GROWS_FROM_ONE = """
+sites alice bob
+later bob
+leadership elected
+disk 20 ms
+changes wait 2 slots
+add-learner alice bob
+run 8 s
+promote alice bob
+run 30 ms
+crash alice
+restart alice
+hold promise from bob
+run 700 ms
+alice tweets "a"
+release
+run 2 ms
+alice tweets "b" "c" "d" "e" "f"
+run 10 s
+expect voting bob
+"""
+
+
+def _however_it_was_chosen(
+    leader: Leader, step: Step, sites: tuple[SiteId, ...], ballot: Ballot, runs: Iterable[Run]
+) -> None:
+    for page in run_pages(runs, leader._settings.page_bytes):
+        cast = step.cast_beside if leader._may_leave_beside(page) else step.cast
+        cast(sites, Accept(ballot, page))
+
+
+def test_m2_what_rests_on_its_own_vote_alone_waits_for_the_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster of one grows, and its leader comes back before the new voter counts: it settles alone, in one pass, what
+    lies before, and would ask the new voter to accept what comes after."""
+    Play(parse(GROWS_FROM_ONE, "grows")).complete()
+    monkeypatch.setattr(Leader, "_send_to", _however_it_was_chosen)
+    with pytest.raises(Violated) as caught:
+        Play(parse(GROWS_FROM_ONE, "grows")).complete()
+    assert caught.value.violation.rule == "M2"

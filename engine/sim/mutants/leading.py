@@ -18,7 +18,6 @@ from engine.core.leading.elected import Elected
 from engine.core.leading.election import Election
 from engine.core.leading.leader import Leader
 from engine.core.leading.reign import Campaign
-from engine.core.log.pages import run_pages
 from engine.core.messages import Accept, Accepted, Cause, HandOn, Message, Promise, Refused, Synod
 from engine.core.peers.heartbeats import Claim
 from engine.core.run import Run
@@ -149,15 +148,6 @@ def _votes_for_itself(original: Any) -> Any:
     return send
 
 
-def _beside_its_own_choice(_: Any) -> Any:
-    def send_to(self: Leader, step: Step, sites: tuple[SiteId, ...], ballot: Ballot, runs: Iterable[Run]) -> None:
-        for page in run_pages(runs, self._settings.page_bytes):
-            cast = step.cast_beside if self._may_leave_beside(page) else step.cast
-            cast(sites, Accept(ballot, page))
-
-    return send_to
-
-
 def _leaves_beside(is_early: Callable[[Message], bool]) -> Callable[[Any], Any]:
     """Beside the commit that it rests on."""
 
@@ -237,7 +227,6 @@ MUTANTS: Final = (
     Mutant("L3", "goes on when a range promise outranks it", (Patch(Leader, "on_refused", _goes_on_when_outranked),)),
     Mutant("L3", "goes on leading, whoever is heard", (Patch(Elected, "tick", _goes_on_unchecked),)),
     Mutant("E5", "the leader chains what overtook", (Patch(Chains, "take", _chains_what_overtook),)),
-    Mutant("M2", "leaves beside what it chose alone", (Patch(Leader, "_send_to", _beside_its_own_choice),)),
     Mutant("L3", "a leader's own vote is in no commit", (Patch(Leader, "_send_to", _votes_for_itself),)),
     Mutant(
         "L3",

@@ -73,9 +73,15 @@ def members_change(random: Random, setup: Setup, calm_at: Tick) -> tuple[Setup, 
         return setup, acts
     names = NAMES[: founders + more]
     setup = _with_later(random, setup, names, random.choice((1, 2, 5, 16, 64)))
+    if founders == 1:
+        setup = replace(
+            setup, disk_ms=(random.choice((0, 5, 20)),) * len(names), change_lag=random.choice((1, 1, 2, 16))
+        )
     at = a_moment(random, calm_at)
     if more and random.random() < 0.5:
         acts += _one_after_another(random, names, founders, at)
+    if more and random.random() < 0.4:
+        acts += _promoted_while_busy(random, names, founders, at)
     for _ in range(random.choice((1, 2, 4, 8))):
         at = a_moment(random, calm_at)
         acts += _asked(random, names, at, random.choice(_CHANGES), random.choice(names))
@@ -104,6 +110,15 @@ def _one_after_another(random: Random, names: tuple[SiteId, ...], founders: int,
             acts += _asked(random, names, at, Kind.ADD, old)
         acts.append((at, tweets(random.choice((old, new)), 2)))
     return acts
+
+
+def _promoted_while_busy(random: Random, names: tuple[SiteId, ...], founders: int, at: Tick) -> list[Timed]:
+    """By who has much to say at that moment."""
+    by, new = random.choice(names[:founders]), random.choice(names[founders:])
+    then = Tick(at + random.randint(2_000, 8_000))
+    first, more = tweets(by, random.randint(1, 2)), tweets(by, random.randint(1, 4))
+    asked = MembersChange(by, Kind.ADD_LEARNER, new), MembersChange(by, Kind.PROMOTE, new)
+    return [(at, asked[0]), (then, first), (then, asked[1]), (then, more)]
 
 
 def _asked(random: Random, names: tuple[SiteId, ...], at: Tick, kind: Kind, member: SiteId) -> list[Timed]:
