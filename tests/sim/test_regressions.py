@@ -132,8 +132,8 @@ def _however_it_was_chosen(
 
 
 def test_m2_what_rests_on_its_own_vote_alone_waits_for_the_commit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cluster of one grows, and its leader comes back before the new voter counts: it settles alone, in one pass, what
-    lies before, and would ask the new voter to accept what comes after."""
+    """A cluster of one grows, and its leader comes back before the new voter counts: it settles alone, in one pass,
+    what lies before, and would ask the new voter to accept what comes after."""
     Play(parse(GROWS_FROM_ONE, "grows")).complete()
     monkeypatch.setattr(Leader, "_send_to", _however_it_was_chosen)
     with pytest.raises(Violated) as caught:
