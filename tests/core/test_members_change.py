@@ -321,7 +321,7 @@ def test_d5_a_store_of_a_site_that_is_no_founder_is_never_admitted_and_no_disk_o
     stage = staged(DAVE, new_store(DAVE))
     answer_hellos(stage, Verdict.RECORDED)
     assert not stage.replica.view(0).voting
-    assert stage.replica.view(0).voting_why.startswith("nobody's list has dave yet")
+    assert stage.replica.view(0).voting_why.startswith("dave does not belong to the cluster yet")
     stage = staged(DAVE, new_store(DAVE))
     answer_hellos(stage, Verdict.LOST_DISK)
     assert stage.store.load().standing is Standing.NEW
