@@ -37,6 +37,10 @@ KINDS: Final[Mapping[str, Kind]] = {
 }
 KINDS_OF_COMMANDS: Final[Mapping[tuple[str, str], Kind]] = {
     ("loggos fill", "K"): Kind.HOLES,
+    ("loggos readmit", "NAME"): Kind.SITES,
+    ("loggos promote", "NAME"): Kind.SITES,
+    ("loggos remove", "NAME"): Kind.SITES,
+    ("loggos move", "NAME"): Kind.SITES,
     ("loggos faults SITE remove", "N"): Kind.RULE_NUMBERS,
     ("loggos faults SITE release", "N"): Kind.HELD_NUMBERS,
     ("loggos faults SITE drop", "N"): Kind.HELD_NUMBERS,

@@ -89,7 +89,7 @@ def _laid(begin: tuple[str, str], author: Part, text: Row, columns: Columns, nam
     slot, at = begin
     head = row(
         (slot.rjust(slot_width), Role.DIM),
-        (_NAMES_HERE if named else " ", Role.NAMED),
+        (_NAMES_HERE if named else " ", Role.NAMED if named else Role.PLAIN),
         (f"{at:<6} ", Role.DIM),
         (fitted(author.text, name_width) + " ", author.role),
     )
