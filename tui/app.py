@@ -164,7 +164,7 @@ class LoggosApp(Shell):
         )
 
 
-def run_screen(hops: Sequence[Hop], leaving: Leaving, glyphs: Glyphs) -> int:
+def run_screen(hops: Sequence[Hop], leaving: Leaving, glyphs: Glyphs = Glyphs.ALL) -> int:
     """Shows the first of `hops` until it is left; returns the exit status.
 
     0, or the status with which the engine stopped by itself, 5 if it went away without a word (0 where all are stopped

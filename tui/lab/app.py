@@ -80,7 +80,7 @@ class LabApp(Shell):
 _NEVER: Final = 2**30
 
 
-def run_lab(what: Sequence[str], size: int, broken: str | None, glyphs: Glyphs) -> int:
+def run_lab(what: Sequence[str], size: int, broken: str | None, glyphs: Glyphs = Glyphs.ALL) -> int:
     """Shows what these words name, or asks where there are none, until it is left; returns the exit status: 0, or 1
     after a crash. `size` and `broken` as LabOpener has them. Raises ValueError, with what to write instead."""
     opener = LabOpener(size, broken)
