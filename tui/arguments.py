@@ -298,12 +298,12 @@ def placed(parser: argparse.ArgumentParser) -> None:
 
 def add(parser: argparse.ArgumentParser) -> None:
     placed(parser)
-    parser.add_argument("--learner", action="store_true", help="one that stays a learner until it is promoted")
+    parser.add_argument("--learner", action="store_true", help="it does not vote until it is promoted")
 
 
 def _meant(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="do it without asking")
-    parser.add_argument("--force", action="store_true", help="also where too few voters are heard for it")
+    parser.add_argument("--force", action="store_true", help="do it even if too few voters are heard")
     timeout(parser)
 
 

@@ -171,11 +171,11 @@ COMMANDS: Final = (
     Command(
         "members",
         "tui.commands.members:run",
-        "who belongs to the cluster, and how each of them stands",
+        "who belongs to the cluster, and who of them votes",
         "loggos members alice",
         arguments.site,
         "Standings: voter; no-vote (heard, and does not vote now); new-store (its disk was lost or\n"
-        "replaced: `readmit` lets it vote again); learner; not-heard. It is what SITE knows.\n\n"
+        "replaced: `readmit` lets it vote again); learner; not-heard. All as far as SITE knows.\n\n"
         "--json prints one object:\n"
         '  {"site","members":[MEMBER, ...],"quorum":{"reachable","needed","size"},"coming":COMING}\n'
         'MEMBER is {"site","standing","why","heard_s","chosen_through","store","address",\n'
@@ -188,21 +188,21 @@ COMMANDS: Final = (
         "let a site whose disk was lost vote again, with the store that it has now",
         "loggos readmit alice carol",
         arguments.change,
-        "SITE is one that votes, NAME the one with a new store, which runs. It is an entry of the log.\n"
-        "Before it is submitted it is said what it does to the quorum, and asked whether that is meant;\n"
-        "--yes does not ask. Refused without --force: where NAME is not heard, or fewer voters are than\n"
-        "are needed.\n\n" + _CHANGED,
+        "SITE is a site that votes. NAME is the one with the new store; it has to run. The change is an\n"
+        "entry of the log. The command first shows what it does to the quorum, and asks; with --yes it\n"
+        "does not ask. If NAME or too many voters are not heard, it is refused, unless --force is given.\n\n"
+        + _CHANGED,
     ),
     Command(
         "add",
         "tui.commands.members:add",
-        "let another site belong to the cluster",
+        "add another site to the cluster",
         "loggos add alice dave 10.0.0.4:7001",
         arguments.add,
-        "SITE is one that votes. NAME is started afterwards, with a sites file that names the others under\n"
-        "`sites` and itself under `added`, and the key (docs/operations.md). It copies the log, and votes\n"
-        "once it has it; with --learner it does not vote until `promote`. 9 sites vote at most, and 9 more\n"
-        "may be learners. Asked, told and refused as with `readmit`.\n\n" + _CHANGED,
+        "SITE is a site that votes. Start NAME afterwards, with the key and a sites file that names the\n"
+        "others under `sites` and NAME under `added` (docs/operations.md). It copies the log, and votes\n"
+        "once it has it; with --learner it does not vote until `promote`. At most 9 sites vote, and 9 more\n"
+        "may be learners. The command asks first, as `readmit` does.\n\n" + _CHANGED,
     ),
     Command(
         "promote",
@@ -210,27 +210,27 @@ COMMANDS: Final = (
         "let a learner vote, with the store that it has",
         "loggos promote alice dave",
         arguments.change,
-        "SITE is one that votes, NAME one that was added with --learner and has the log. Asked, told and\n"
-        "refused as with `readmit`.\n\n" + _CHANGED,
+        "SITE is a site that votes. NAME was added with --learner, and has the log. The command asks first,\n"
+        "as `readmit` does.\n\n" + _CHANGED,
     ),
     Command(
         "remove",
         "tui.commands.members:remove",
-        "take a site out of the cluster",
+        "remove a site from the cluster",
         "loggos remove alice carol",
         arguments.change,
-        "SITE is one that votes, and may be NAME. What NAME wrote stays; it votes and writes no more, and\n"
-        "says so. Stop it once its `status` says that the others need it no more. Asked, told and refused\n"
-        "as with `readmit`.\n\n" + _CHANGED,
+        "SITE is a site that votes, and may be NAME itself. What NAME wrote stays; it no longer votes or\n"
+        "writes. Stop it once its `status` says that the others no longer need it. The command asks first,\n"
+        "as `readmit` does.\n\n" + _CHANGED,
     ),
     Command(
         "move",
         "tui.commands.members:move",
-        "tell all sites another address of a site",
+        "tell all sites a new address of a site",
         "loggos move alice bob 10.0.0.7:7001",
         arguments.placed,
-        "SITE is one that votes. The others look for NAME there from then on, whatever their sites files\n"
-        "say; NAME itself listens where its own file says. Asked, told and refused as with `readmit`.\n\n" + _CHANGED,
+        "SITE is a site that votes. From then on the others look for NAME there, whatever their sites files\n"
+        "say; NAME itself listens where its own file says. The command asks first, as `readmit` does.\n\n" + _CHANGED,
     ),
     Command(
         "health",
