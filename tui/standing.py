@@ -72,10 +72,12 @@ def readmission(status: Status) -> Mapping[Trouble, tuple[str, str]]:
 
 
 def mark(peer: Peer) -> tuple[str, str, Role]:
-    """How a peer is: a glyph, a word, and what they mean. Whether one that is not heard has ended or is cut off, and
-    whether one without a vote is new or has lost its disk, is not known here."""
+    """How a peer is: a glyph, a word, and what they mean. Whether one that is not heard has ended or is cut off is
+    not known here."""
     if not peer.up:
         return "○", "silent", Role.BAD
+    if peer.standing == MemberStanding.LEARNER:
+        return "◐", "learner", Role.NOTE
     return ("◐", "no vote", Role.WARN) if peer.voting is False else ("●", "up", Role.GOOD)
 
 

@@ -145,7 +145,7 @@ class MembersBoard:
             return f"{me} does not vote, so that nothing it asks for is chosen: {ask}"
         votes = site == me or any(peer.site == site and peer.up and peer.voting for peer in view.peers)
         if kind is ChangeKind.READMIT and votes and site not in view.replaced:
-            return f"{site} votes with the store that it has: there is nothing to readmit"
+            return f"{site} votes with the store that it has, as it said last: there is nothing to readmit"
         return None
 
     def _unsafe(self, kind: ChangeKind, site: SiteId, view: ReplicaView, *, is_up: bool) -> str | None:

@@ -96,7 +96,7 @@ def test_a_plan_counts_who_is_needed_and_who_is_heard_now_and_then() -> None:
     ("known", "site", "why"),
     [
         (Known(), "dave", "there is no site dave: use one of alice, bob, carol"),
-        (Known(), "bob", "bob votes with the store that it has: there is nothing to readmit"),
+        (Known(), "bob", "bob votes with the store that it has, as it said last: there is nothing"),
         (Known(), "alice", "alice votes with the store that it has"),
         (Known(voting=False), "carol", "alice does not vote, so that nothing it asks for is chosen: ask one that does"),
         (Known(voting=False, peers=()), "carol", "no other that does is heard"),
@@ -174,7 +174,7 @@ def test_what_does_not_fit_is_refused_with_what_to_write(
 
 def test_who_is_promoted_has_the_log_unless_it_is_forced() -> None:
     change = (1, Add(DAVE, "10.0.0.4:7001"))
-    for prefix, unsafe in ((9_000, None), (5, "dave has not the log yet: it is at slot 5 of 9,000")):
+    for prefix, unsafe in ((9_000, None), (5, "dave does not have the whole log yet: it is at slot 5 of 9,000")):
         peers = (peer(BOB), peer(CAROL), peer(DAVE, voting=False, prefix=prefix))
         plan = board(Known(peers=peers, replaced=(), changes=(change,))).plan(ChangeKind.PROMOTE, "dave", None)
         assert (plan.refused, plan.unsafe, plan.store) == (None, unsafe, NEW)

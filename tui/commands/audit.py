@@ -30,7 +30,7 @@ STANDINGS: Final[Mapping[Standing, str]] = {
     Standing.ADMITTED: "voter",
     Standing.READMITTED: "voter, readmitted",
     Standing.NEW: "new, no voter yet",
-    Standing.LEARNER: "learner, its disk was lost or replaced",
+    Standing.LEARNER: "learner, votes no more",
 }
 
 
