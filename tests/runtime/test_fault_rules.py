@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -200,3 +202,15 @@ def test_a_bad_rule_says_what_to_write(rule: str, says: str) -> None:
     with pytest.raises(BadRule) as bad:
         parse(1, rule, ALICE, SITES)
     assert says in str(bad.value)
+
+
+def test_the_words_that_the_docs_name_can_be_written() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
+    matching, acting = (
+        re.findall(r"`([^`]+)`", "".join(line.split(" | ")[0] for line in table.splitlines()))
+        for table in re.findall(r"^\| word \| w.*?\n\n", page.replace("\\|", "/"), re.MULTILINE | re.DOTALL)[:2]
+    )
+    assert len(matching) >= 8
+    assert len(acting) >= 7
+    for words in [f"{word} drop" for word in matching] + [word.replace("/", "|") for word in acting]:
+        parse(1, words, ALICE, SITES)
