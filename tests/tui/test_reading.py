@@ -10,6 +10,7 @@ import pytest
 from engine.contract.answers import TimelineLine, TimelinePage
 from tests.tui.engine_double import EngineDouble, at, log_line
 from tests.tui.pilots import NARROW, WIDE, Driven, screen_of
+from tui.panes import timeline
 from tui.site.reading import Mark, Reading
 from tui.site.timeline_window import TimelineWindow
 
@@ -143,6 +144,23 @@ async def test_the_next_visit_begins_where_the_last_one_ended(tmp_path: Path) ->
             await pilot.until(lambda: count_in_bar(pilot) == "", "they are in view")
             await pilot.press("U")
             await pilot.until(lambda: pilot.main.pane.slot() == 4, "never at the first new one")
+
+
+async def test_what_was_seen_is_kept_though_the_screen_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timeline, "KEPT_AFTER_S", 0.01)
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 3
+        async with screen_of(engine) as pilot:
+            await pilot.until(lambda: _kept(engine.folder) == 3, "never kept")
+            engine.append(text="one more")
+            await pilot.until(lambda: _kept(engine.folder) == 4, "kept once")
+
+
+def _kept(folder: Path) -> int:
+    mark = Reading(folder).read
+    return 0 if mark is None else mark.slot
 
 
 async def test_more_than_a_screen_is_counted_until_it_is_read_or_end_says_so(tmp_path: Path) -> None:

@@ -328,7 +328,7 @@ class TimelinePane(Lines):
     def _note_what_is_seen(self) -> None:
         """The rows in view are read, once they are there."""
         window, reading = self.model.timeline, self.model.reading
-        since, read = reading.since, reading.read
+        since = reading.since
         if self._looked_at and self.rows_height > 0 and (self._knows_newest or not self._begins):
             if self._begins:
                 self._begins = False
@@ -343,7 +343,7 @@ class TimelinePane(Lines):
         if reading.since != since:
             self.changed()
         self._tell_unread()
-        if reading.read != read and self._keeper is None:
+        if not reading.is_kept and self._keeper is None:
             self._keeper = self.set_timer(KEPT_AFTER_S, self._keep)
 
     def _keep(self) -> None:

@@ -35,20 +35,20 @@ class Mark(msgspec.Struct, frozen=True):
 class MarkFile:
     def __init__(self, folder: Path) -> None:
         self._path = folder / f"read-{os.getuid()}"
-        self._kept: Mark | None = None
+        self.kept: Mark | None = None
 
     def load(self) -> Mark | None:
         """None where nothing was read yet, or it cannot be told."""
         with suppress(OSError, msgspec.MsgspecError, ValueError), self._path.open("rb") as file:
             mark = msgspec.json.decode(file.read(MARK_BYTES_MAX), type=Mark)
             times.local_time(mark.at)
-            self._kept = mark
-        return self._kept
+            self.kept = mark
+        return self.kept
 
     def save(self, mark: Mark) -> None:
         """One that cannot be written is not tried again."""
-        if mark != self._kept:
-            self._kept = mark
+        if mark != self.kept:
+            self.kept = mark
             with suppress(OSError):
                 replace_file(self._path, msgspec.json.encode(mark))
 
@@ -67,6 +67,10 @@ class Reading:
     def unread(self) -> int:
         """How many tweets of the timeline were not read."""
         return 0 if self.read is None else max(0, self._shown - self.read.shown)
+
+    @property
+    def is_kept(self) -> bool:
+        return self.read == self._file.kept
 
     @property
     def last_read(self) -> Mark | None:
