@@ -136,7 +136,7 @@ COMMANDS: Final = (
     Command(
         "search",
         "tui.commands.search:run",
-        "tweets of the timeline, or slots of the log, that hold some words",
+        "find words in the timeline, or in the log",
         "loggos search alice from:bob since:2026-11-01 lunch",
         arguments.search,
         "All words must be there, in any case; parts of words count. from: is an author, since: a\n"
@@ -282,7 +282,7 @@ COMMANDS: Final = (
         "fill holes now: shows the plan, then the result for each slot",
         "loggos fill alice 41",
         arguments.fill,
-        "Without slots: all holes. A slot that is still unsettled makes the exit status 11.",
+        "Without slots: all holes. Exit status 11: a slot is not settled yet.",
     ),
     Command(
         "explain",
@@ -307,8 +307,8 @@ COMMANDS: Final = (
         "the messages that this site sent and received, and what it concluded",
         "loggos trace alice --follow --slot 43",
         arguments.trace,
-        "With --record it prints nothing of it: FILE gets a JSON object a line, and what was\n"
-        "recorded stays in it however the recording ends. `loggos lab FILE ...` shows the\n"
+        "With --record it prints nothing: FILE gets one JSON object a line, and keeps what was\n"
+        "recorded however the recording ends. `loggos lab FILE ...` shows the\n"
         "recordings of several sites together, whatever their clocks say. --json prints\n"
         '{"recording":FILE,"site":NAME} once it records.',
     ),
