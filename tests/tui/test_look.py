@@ -20,6 +20,7 @@ from tui.slots import mark
 from tui.terminal import Terminal
 from tui.top.table import BARS
 
+ROOT = Path(__file__).parents[2]
 READABLE = 4.5
 """What WCAG asks of text (AA)."""
 INKS = [role for role in Role if role is not Role.CURSOR]
@@ -90,6 +91,12 @@ def test_all_that_is_drawn_is_drawn_in_ascii_in_as_many_cells(golden: Path) -> N
         drawn = in_ascii(line)
         assert drawn.isascii(), drawn
         assert len(drawn) == cell_len(line)
+
+
+def test_every_sign_that_the_screens_know_has_one_in_ascii() -> None:
+    drawing = [*(ROOT / "tui").rglob("*.py"), ROOT / "engine/core/explained/spacetime.py"]
+    signs = {character for path in drawing for character in path.read_text() if not character.isascii()}
+    assert [sign for sign in sorted(signs) if not in_ascii(sign).isascii()] == []
 
 
 def test_what_means_something_else_is_another_sign_in_ascii() -> None:
