@@ -14,7 +14,7 @@ from random import Random
 from typing import Final, TypeVar
 
 from engine.core.effects import Effects, Observation
-from engine.core.entry import Entry, Stamped, Tweet, encode
+from engine.core.entry import Entry, Operation, Stamped, Tweet, encode
 from engine.core.events.submissions import Submission
 from engine.core.explained.hindrance import Meddling, nobody_meddles
 from engine.core.ids import Ballot, Round, SiteId, Slot, StoreId, Tick
@@ -198,7 +198,13 @@ class Stage:
 
     def submit_many(self, token: int, *texts: str, timeout: int = MINUTE, retry: bool = False) -> Effects:
         """Events that are submitted together."""
-        bodies = tuple(encode(Stamped(Tweet(text), 1_000)) for text in texts)
+        return self.submit_all(token, [Tweet(text) for text in texts], timeout=timeout, retry=retry)
+
+    def submit_all(
+        self, token: int, operations: Iterable[Operation], timeout: int = MINUTE, *, retry: bool = False
+    ) -> Effects:
+        """The same, of any kind."""
+        bodies = tuple(encode(Stamped(operation, 1_000)) for operation in operations)
         return self._perform(self.replica.submit(self.now, Submission(token, bodies, Tick(timeout), retry)))
 
     def give_up(self, token: int, offset: int = 0, count: int | None = None) -> Effects:

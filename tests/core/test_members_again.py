@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.core.effects import SawNumbered, SawOutcome
 from engine.core.entry import NOOP, Add, AddLearner, Membership, Promote, Readmit, Remove, Stamped, encode
-from engine.core.ids import SITES_MAX, SiteId, Slot
+from engine.core.ids import SITES_MAX, Nonce, SiteId, Slot
 from engine.core.log.members import Members
 from engine.core.messages import Hello, Message, Packet, Verdict, Welcome
 from engine.core.settings import Leadership, Settings
@@ -56,6 +56,21 @@ def test_m4_a_store_that_votes_again_is_confirmed_as_at_each_start() -> None:
     effects = stage.wait(1_000)
     stage.welcome(SITES[:3], effects)
     assert stage.replica.view(0).voting
+
+
+def test_d5_a_store_is_not_judged_by_what_was_remembered_of_the_one_before() -> None:
+    """Its hello was on its way when the log admitted it here: there the challenge was given out before."""
+    stage = staged().ready()
+    hello = Packet(CAROL, NEW, 0, None, (Hello(Nonce(7), None, stage.settings.founders),))
+    (_, welcome), *_ = sent(stage.hear_packet(hello), Welcome)
+    stage.hear(BOB, chosen(1, change(BOB, 1, Readmit(CAROL, NEW))))
+    verdicts: list[Verdict] = []
+    for number in (8, 9):
+        again = Hello(Nonce(number), welcome.challenge, stage.settings.founders)
+        effects = stage.hear_packet(Packet(CAROL, NEW, 0, stage.store.life, (again,)))
+        (_, welcome), *_ = sent(effects, Welcome)
+        verdicts.append(welcome.verdict)
+    assert verdicts == [Verdict.UNPROVEN, Verdict.NOTED]
 
 
 # Promotions

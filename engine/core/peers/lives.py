@@ -257,6 +257,7 @@ class Lives:
             peer = self._company.met(site)
             if peer.memory is None or peer.memory.life != life:
                 peer.memory = PeerMemory(site, life, 0)
+                peer.challenges.clear()  # given out by what was remembered of another store
                 step.write(WritePeer(peer.memory))
             if peer.recorded_on not in (None, peer.life):
                 self._ask_anew(step, peer)
