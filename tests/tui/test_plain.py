@@ -91,7 +91,9 @@ async def test_what_is_there_is_told_and_what_comes_as_it_comes(tmp_path: Path) 
             assert len(one.heard) == 13
             engine.append(text="one")
             await one.hears("#38 12:00 bob: one")
-            engine.used_max += 150
+            engine.append(text="and @alice?")
+            await one.hears("#39 12:00 bob names you: and @alice?")
+            engine.used_max += 149
             engine.append(text="the last")
             await one.hears("#188 12:03 bob: tweet number 188", "#189 12:03 bob: the last")
             told = [line for line in one.heard if line.startswith("#")]

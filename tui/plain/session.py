@@ -301,7 +301,7 @@ class PlainSession:
                 lines[:0] = newer
         self._seen = page.prefix
         for line in lines:
-            self._say(words.tweet(line))
+            self._say(words.tweet(line, self.model.site))
         self._tell_troubles()
         self._began.set()
 

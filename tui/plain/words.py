@@ -9,6 +9,7 @@ from engine.contract.answers import TimelineLine
 from engine.contract.status import Status
 from tui.parser import Command
 from tui.rows import plain
+from tui.site.mentions import names
 from tui.site.notices import Notice, Offer
 from tui.times import day_or_clock
 
@@ -26,8 +27,10 @@ def site(status: Status) -> str:
     return f"{status.site} of {status.cluster}: {quorum.reachable} of {quorum.size} reachable, {quorum.needed} needed."
 
 
-def tweet(line: TimelineLine) -> str:
-    return f"#{line.slot} {day_or_clock(line.at)} {line.author}: {line.text}"
+def tweet(line: TimelineLine, site: str) -> str:
+    """As the reader at `site` is told of it."""
+    author = f"{line.author} names you" if names(line, site) else line.author
+    return f"#{line.slot} {day_or_clock(line.at)} {author}: {line.text}"
 
 
 def notice(told: Notice) -> str:
