@@ -15,7 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from engine.core.entry import Block, Tweet
+from engine.core.entry import Block, Kind, Tweet
 from engine.core.ids import EventId, SiteId, Slot, Tick
 from engine.core.settings import Leadership
 from engine.sim.scenario.acts import (
@@ -30,6 +30,7 @@ from engine.sim.scenario.acts import (
     FillHoles,
     FlipBit,
     GiveUp,
+    MembersChange,
     Mend,
     Narrow,
     Pause,
@@ -96,6 +97,7 @@ PATTERNS: Final = st.builds(
     numbers=st.sets(st.integers(1, 30), max_size=2).map(frozenset),
 )
 HANDLED: Final = st.sampled_from([Hold, Release, Deliver, Drop, Duplicate])
+CHANGES: Final = st.sampled_from([Kind.ADD, Kind.ADD_LEARNER, Kind.PROMOTE, Kind.REMOVE, Kind.MOVE])
 ACTS: Final[dict[type, st.SearchStrategy[Act]]] = {
     Submit: st.builds(Submit, SITE, OPERATIONS, st.sampled_from([Tick(50), Tick(10_000)]), st.booleans(), GIVES_UP_MS),
     GiveUp: st.builds(GiveUp, st.builds(EventId, SITE, st.integers(1, 3))),
@@ -120,6 +122,7 @@ ACTS: Final[dict[type, st.SearchStrategy[Act]]] = {
     TakeCopy: st.builds(TakeCopy, SITE),
     PutBack: st.builds(PutBack, SITE, DOWN_MS),
     Readmission: st.builds(Readmission, SITE, SITE),
+    MembersChange: st.builds(MembersChange, SITE, CHANGES, SITE),
 }
 COMMANDS: Final[st.SearchStrategy[Command]] = st.one_of(
     *ACTS.values(),
