@@ -171,15 +171,15 @@ _GROWN: Final[Sequence[Operation]] = (
 )
 
 
-def make_grown(data: Path) -> Path:
+def make_grown(data: Path, *more: Operation) -> Path:
     """Makes the folder `dave` in `data`. By its log, where a change waits for one slot, the cluster began with alice,
-    bob and carol; at the end alice, dave and erin vote, and carol learns."""
+    bob and carol; at the end alice, dave and erin vote, and carol learns; then come the operations `more`."""
     microblog, folder = Microblog({}, {}, Members(SITES, 1)), data / "dave"
     identity = Identity("paxos-island", DAVE, SITES)
     make_folder(folder)
     ensure_store(folder / "site.db", identity, GROWN_LIVES[0])
     writes: list[Write] = [WriteStanding(Standing.READMITTED, "")]
-    for number, operation in enumerate(_GROWN, 1):
+    for number, operation in enumerate((*_GROWN, *more), 1):
         chosen, slot = entry(ALICE, number, number - 1, operation), Slot(number)
         applied = microblog.apply(run_of(slot, chosen))
         assert applied.changes

@@ -17,9 +17,10 @@ import orjson
 import pytest
 
 from engine.config import read_cluster
+from engine.core.entry import Remove
 from engine.core.storage import StoreFailed
 from tests.real_cluster import BOUND_S, PROGRAM, RealCluster, environment, run, until
-from tests.storage.planting import NAMES, SITES, Planter, make_cluster, make_grown
+from tests.storage.planting import ERIN, NAMES, SITES, Planter, make_cluster, make_grown
 from tests.storage.samples import ALICE, tweet
 from tui.cli import main
 from tui.progress import ShowProgress
@@ -158,6 +159,19 @@ def test_who_came_later_has_a_sites_file_of_its_own(
     assert (founders.name, founders.sites, founders.added) == ("island-two", SITES, None)
     assert (dave.name, dave.sites, dave.added, dave.key) == ("island-two", SITES, "dave", founders.key)
     assert str(dave.addresses[dave.find("dave")]) == "127.0.0.1:7004"
+
+
+def test_of_two_sites_one_lacks_nothing_and_cannot_go_on(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What two have chosen, both have accepted; and one of two is no majority."""
+    for module in ("storage.audit.lists", "storage.audit.replays"):
+        monkeypatch.setattr(f"{module}.CHANGE_LAG", 1)
+    make_grown(tmp_path, Remove(ERIN))
+    _, out, _ = command("dave", *INTO)
+    assert "lost: alice, fewer than a majority of 2\n" in out
+    assert "missing: nothing that was acknowledged\n" in out
+    assert "they can go on" not in out
 
 
 def test_a_sites_file_of_another_cluster_is_not_taken(command: Command, tmp_path: Path) -> None:

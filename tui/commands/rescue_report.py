@@ -14,7 +14,7 @@ from msgspec import to_builtins
 from engine.contract import answers
 from engine.contract.lines import entry_shape
 from engine.core.entry import Entry
-from engine.core.ids import SiteId
+from engine.core.ids import SiteId, quorum_size
 from engine.core.storage import Standing
 from storage.rescue.survey import Survey, TakenOver
 from storage.rescue.witnesses import Witness
@@ -61,7 +61,9 @@ def print_survey(out: Output, findings: Survey) -> None:
         )
     if findings.missing_from is None:
         out.line(Part("missing:", Role.GOOD), "nothing that was acknowledged")
-        out.line("a majority of the old sites is here: they can go on as they are, and need no new cluster")
+        here = sum(site not in lost for site in findings.voters)
+        if here >= quorum_size(voters):
+            out.line("a majority of the old sites is here: they can go on as they are, and need no new cluster")
     else:
         out.line(
             Part("missing:", Role.BAD),
