@@ -229,7 +229,7 @@ async def test_what_a_fill_covers_is_not_dismissed_and_not_answered_unseen(tmp_p
                 await pilot.press(key)
                 await pilot.until_shown("what is under way ends by itself: there is nothing to dismiss")
                 await pilot.press(key)
-                await gone(pilot, "there is nothing to take away")
+                await gone(pilot, "there is nothing to dismiss")
             for key in ("r", "e"):
                 await pilot.press(key)
                 await until_said(pilot, "is shown again when what is under way has ended")
