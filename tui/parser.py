@@ -178,9 +178,9 @@ COMMANDS: Final = (
         "replaced: `readmit` lets it vote again); learner; not-heard. All as far as SITE knows.\n\n"
         "--json prints one object:\n"
         '  {"site","members":[MEMBER, ...],"quorum":{"reachable","needed","size"},"coming":COMING}\n'
-        'MEMBER is {"site","standing","why","heard_s","chosen_through","store","address",\n'
-        '"file_address"}, COMING null, or {"slot","since","entry":ENTRY}: a change in the log that is in\n'
-        'effect from the slot "since" on.',
+        'MEMBER is {"site","votes","wanted","standing","why","heard_s","chosen_through","store","address",\n'
+        '"file_address","log_address"}, COMING null, or {"slot","since","entry":ENTRY}: a change in the\n'
+        'log that is in effect from the slot "since" on.',
     ),
     Command(
         "readmit",

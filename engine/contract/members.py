@@ -12,7 +12,7 @@ class Member(Shape):
     """A site of the cluster, as this one knows it. `votes`: by the newest list; `wanted`: it is to vote once it has the
     log; `standing` as in MemberStanding; `heard_s`: since it was heard, None for this site, and before it was; `store`:
     the id of the one on which it runs, as it proved last; `address`: where it is reached, `file_address` what the sites
-    file says."""
+    file says, `log_address` what the log does, if it says anything of that."""
 
     site: str
     votes: bool
@@ -24,6 +24,7 @@ class Member(Shape):
     store: str | None
     address: str | None
     file_address: str | None
+    log_address: str | None
 
 
 class Members(Shape):

@@ -177,6 +177,7 @@ class MembersBoard:
             store=self._replica.present_store(site),
             address=self._roll.in_the_file(site) if here else self._addresses.shown(site),
             file_address=self._roll.in_the_file(site),
+            log_address=None if member is None else member.address,
         )
 
 

@@ -205,5 +205,6 @@ def test_each_member_has_its_standing() -> None:
     assert lost.members[0].standing == "new-store"
     added = board(Known(peers=(peer(DAVE),), changes=((1, Add(DAVE, "10.0.0.4:7001")),))).members().members[-1]
     assert (added.site, added.standing, added.votes, added.wanted) == ("dave", "learner", False, True)
+    assert (added.log_address, added.file_address) == ("10.0.0.4:7001", None)
     gone = board(Known(removed=Removed(Slot(5), Slot(8_197), needed=False))).members()
     assert gone.members[0].standing == "removed"

@@ -66,8 +66,9 @@ def _print(out: Output, local: LocalSite, told: Members) -> None:
         name = Part(member.site, Role.STRONG if member.site == told.site else Role.PLAIN)
         through = "?" if member.chosen_through is None else f"{member.chosen_through:,}"
         where = member.address or "?"
-        if member.file_address not in (None, member.address):
-            where += f", {member.file_address} in the sites file"
+        for said, written in ((member.log_address, "log"), (member.file_address, "sites file")):
+            if said not in (None, member.address):
+                where += f", {said} in the {written}"
         rows.append((name, members.standing(member), Part(through), Part(where)))
     out.table(rows)
     out.line(members.quorum(told.quorum))
