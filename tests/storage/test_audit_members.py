@@ -20,6 +20,7 @@ from engine.core.storage import (
     EventState,
     InEffect,
     PeerMemory,
+    RangePromise,
     Standing,
     Write,
     WriteApplied,
@@ -27,6 +28,7 @@ from engine.core.storage import (
     WriteEvents,
     WriteLearned,
     WritePeer,
+    WriteRanges,
     WriteRound,
     WriteStanding,
     WriteVote,
@@ -115,6 +117,14 @@ def test_the_lost_store_that_comes_back_is_no_contradiction_either_m4(readmitted
     """All that it voted was before."""
     shutil.rmtree(readmitted / "carol")
     shutil.copytree(cluster / "carol", readmitted / "carol")
+    assert audit([readmitted]).violations == ()
+    commit(readmitted, CAROL, WriteStanding(Standing.LEARNER, "the log put another store of carol in its place"))
+    assert audit([readmitted]).violations == ()
+
+
+def test_a_range_promise_may_be_of_the_lost_store_s_ballot_b1(readmitted: Path) -> None:
+    """It stands where the new store votes too, which has used no such round."""
+    commit(readmitted, ALICE, WriteRanges((RangePromise(Slot(FIRST + 1), None, ballot(7, CAROL)),)))
     assert audit([readmitted]).violations == ()
 
 
