@@ -58,6 +58,22 @@ def test_m4_a_store_that_votes_again_is_confirmed_as_at_each_start() -> None:
     assert stage.replica.view(0).voting
 
 
+def test_m4_a_store_that_was_replaced_is_called_lost_once_it_is_not_needed_any_more() -> None:
+    """Of two voters, both have to vote until the change is in effect: the old store must not be barred before."""
+    stage = staged().ready()
+    verdicts: list[Verdict] = []
+    for prefix in (1, LAG - 1):
+        entries = (change(BOB, 1, Readmit(CAROL, NEW)),) if prefix == 1 else (NOOP,) * (LAG - 1)
+        stage.hear(BOB, chosen(stage.replica.prefix + 1, *entries))
+        proof = None
+        for number in (7, 8):
+            hello = Hello(Nonce(number), proof, stage.settings.founders)
+            (_, welcome), *_ = sent(stage.hear(CAROL, hello), Welcome)
+            proof = welcome.challenge
+        verdicts.append(welcome.verdict)
+    assert verdicts == [Verdict.STRANGER, Verdict.LOST_DISK]
+
+
 def test_d5_a_store_is_not_judged_by_what_was_remembered_of_the_one_before() -> None:
     """Its hello was on its way when the log admitted it here: there the challenge was given out before."""
     stage = staged().ready()

@@ -138,10 +138,7 @@ class Lives:
             self._hello(step, peer)
 
     def deadline(self) -> Tick:
-        due = NEVER
-        for peer in self._unanswered:
-            due = min(due, peer.hello_at)
-        return due
+        return min((peer.hello_at for peer in self._unanswered), default=NEVER)
 
     def commit_for(self, to: SiteId) -> int:
         """The commit number that a packet to this peer tells."""
@@ -198,7 +195,9 @@ class Lives:
             step.send(peer.site, Welcome(message.nonce, Verdict.STRANGER, None, reason))
         elif memory is not None and memory.life != packet.life:
             reason = f"{me} remembers another store of {peer.site}: its disk was lost or replaced"
-            step.send(peer.site, Welcome(message.nonce, Verdict.LOST_DISK, None, reason))
+            is_needed = self._members.of(peer.site, memory.life)[0] > self._prefix + 1  # until the other one votes (M4)
+            verdict = Verdict.STRANGER if is_needed else Verdict.LOST_DISK
+            step.send(peer.site, Welcome(message.nonce, verdict, None, reason))
         elif memory is not None and challenge.commit > packet.commit:
             reason = (
                 f"{me} heard commit {challenge.commit} of {peer.site}'s store, which is now at {packet.commit}:"
