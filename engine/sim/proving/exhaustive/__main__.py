@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from engine.sim.proving.exhaustive.catalog import SMALL_CLUSTERS, SmallCluster
+from engine.sim.proving.exhaustive.changing import ChangingCluster
 from engine.sim.proving.exhaustive.search import Counterexample, search
 
 _EXAMPLE: Final = 'example: python -m engine.sim.proving.exhaustive duel "ballot 0"'
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return max([_report(cluster) for cluster in chosen])
 
 
-def _report(cluster: SmallCluster) -> int:
+def _report(cluster: SmallCluster | ChangingCluster) -> int:
     """Searches a cluster and prints its line of the table; returns an exit status: the highest is the worst."""
     began = time.process_time()
     try:

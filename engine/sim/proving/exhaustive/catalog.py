@@ -18,6 +18,7 @@ from engine.core.run import Run
 from engine.sim.proving.exhaustive import logs
 from engine.sim.proving.exhaustive.acceptors import PAGE_BYTES, AcceptorState
 from engine.sim.proving.exhaustive.casts import Actor, Author, Contender, LastAuthor
+from engine.sim.proving.exhaustive.changing import CHANGING
 from engine.sim.proving.exhaustive.leaders import Leads
 from engine.sim.proving.exhaustive.search import Searched
 from engine.sim.proving.exhaustive.states import ClusterStates, ForgetfulStates
@@ -361,4 +362,4 @@ LONG: Final = (
     ),
 )
 
-SMALL_CLUSTERS: Final = QUICK + LONG
+SMALL_CLUSTERS: Final = (*QUICK, *LONG, *CHANGING)

@@ -47,12 +47,17 @@ def step(site: SiteId) -> Step:
     return Step(NOW, site, voting=True)
 
 
-def _store(used: Round, votes: tuple[Voted, ...], ranges: tuple[RangePromise, ...]) -> Stored:
+FIRST_STORE: Final = StoreId("0" * 16)
+
+
+def _store(
+    used: Round, votes: tuple[Voted, ...], ranges: tuple[RangePromise, ...], life: StoreId, standing: Standing
+) -> Stored:
     """Made anew each time: a site goes on with what it is given."""
     return Stored(
-        life=StoreId("0" * 16),
+        life=life,
         commit=0,
-        standing=Standing.ADMITTED,
+        standing=standing,
         standing_why="",
         round=used,
         number_max=0,
@@ -85,9 +90,11 @@ def consensus(
     used: Round = _NO_ROUND,
     votes: tuple[Voted, ...] = (),
     ranges: tuple[RangePromise, ...] = (),
+    life: StoreId = FIRST_STORE,
+    standing: Standing = Standing.ADMITTED,
 ) -> Consensus:
     """One whose store has these rounds, votes and promises, and that has learned all of `log` since."""
-    made = Consensus(settings, _store(used, votes, ranges), _NoRows(), CHANCE)
+    made = Consensus(settings, _store(used, votes, ranges, life, standing), _NoRows(), CHANCE)
     telling = step(settings.site)
     for slot, entry in in_order(log):
         made.learn(telling, run_of(slot, entry), SAID)
