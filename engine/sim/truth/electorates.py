@@ -98,11 +98,14 @@ class Electorates:
             self._judge.breaks("M4", f"proposes; its store {life} does not vote here", slot=slot, site=name)
 
     def _first(self, index: int) -> Slot:
-        """From where on a site's present store votes."""
-        life = self._disks[index].image.life
-        if life in self._first_stores and life not in self._replay.promoted:
-            return Slot(1)
-        return self._replay.admitted.get(life, Slot(1))
+        """From where on a site's present store votes, as its own disk says: it may be behind in the log, and vote yet
+        in a term that it had before."""
+        name, image = self._sites[index], self._disks[index].image
+        named = [change for change in image.changes if change.body.split(" ")[2:] == [name, image.life]]
+        first_store = image.life in self._first_stores
+        if named and not (first_store and named[-1].body.startswith(f"{Kind.READMIT} ")):
+            return Slot(named[-1].slot + self._replay.lag)
+        return Slot(1) if first_store else self._replay.admitted.get(image.life, Slot(1))
 
     def _end(self, index: int, first: Slot) -> Slot | None:
         """From where on another store votes in its place, as its own disk says."""
