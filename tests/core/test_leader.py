@@ -7,9 +7,9 @@ import pytest
 from engine.core.effects import SawAttempt
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, Nonce, SiteId, Slot
-from engine.core.leading.leader import FLIGHTS_MAX
 from engine.core.log.pages import cost_bytes
 from engine.core.messages import Accept, Ask, Cause, Chosen, HandOn, Prepare, Refused, RefusedSpan
+from engine.core.settings import CHANGE_LAG
 from engine.core.storage import EventState
 from tests.core.led import (
     TIMEOUT,
@@ -236,12 +236,12 @@ def test_l3_who_does_not_answer_is_asked_again_and_nobody_else() -> None:
 @pytest.mark.parametrize(("flight_bytes", "bound"), [(10**7, "slots"), (30_000, "bytes")])
 def test_l3_what_is_in_flight_is_bounded_and_the_rest_follows(flight_bytes: int, bound: str) -> None:
     stage, number = leading(flight_bytes=flight_bytes)
-    entries = [tweet(BOB, n, text=f"number {n:05}") for n in range(1, FLIGHTS_MAX + 200)]
+    entries = [tweet(BOB, n, text=f"number {n:05}") for n in range(1, CHANGE_LAG + 200)]
     for begin in range(0, len(entries), 100):
         stage.hear(BOB, HandOn(tuple(entries[begin : begin + 100]), False))
     top = stage.replica.used_max
     if bound == "slots":
-        assert top == FLIGHTS_MAX
+        assert top == CHANGE_LAG  # M2
     else:
         assert cost_bytes(entries[:top]) <= flight_bytes < cost_bytes(entries[: top + 1])
     effects = settle(stage, number, *range(1, 101))

@@ -183,6 +183,8 @@ def test_every_kind_has_its_sentence() -> None:
         "fresh",
         "voter",
         "learner",
+        "members",
+        "removed",
         "peer",
         "hand-on",
         "rejected",

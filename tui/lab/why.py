@@ -133,6 +133,8 @@ CONCLUDED: Final = {
     "fresh": Reason("{who} answers a read", "R5"),
     "voter": Reason("{who} votes", "D5"),
     "learner": Reason("{who} learns, and does not vote", "D5"),
+    "members": Reason("{who} counts by the list that holds from that slot on", "M2"),
+    "removed": Reason("{who} belongs to it no more, and stops when nobody needs it", "M5"),
     "peer": Reason("{who}", "L3"),
     "hand-on": Reason("{who} hands on to who leads", "L3"),
     "rejected": Reason("{who} drops what is not meant for it as it is now", "W1"),

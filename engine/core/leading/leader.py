@@ -48,11 +48,8 @@ from engine.core.synod.phases import Accepting, accepted, cut_found, is_chosen, 
 from engine.core.synod.proposer import Proposer, Rounds
 from engine.core.views import AttemptPhase, AttemptView, ElectionPhase
 
-FLIGHTS_MAX: Final = 8_192
-"""How many slots are in flight at a time, if their bytes are not too many before; what is handed on beyond that waits,
-boundedly, at the leader."""
-
 BACKLOG_MAX: Final = 16_384
+"""Of what is handed on and waits until fewer slots are in flight (M2) and fewer bytes."""
 
 _OF_SLOTS: Final = frozenset({Cause.SLOT, Cause.NOT_VOTING})
 _WHY_NOOP: Final = "no promise held an entry for this slot, and a later one is used: proposes a no-op"
@@ -301,9 +298,8 @@ class Leader:
         before it promised is no gap: the promises told it)."""
         if reign.next <= reign.top:
             self._send(step, reign.ballot, self._adopt(step, reign))
-        free = reign.next + FLIGHTS_MAX - reign.flights.slots_count - 1
         wanted = max(self._learner.used_max, self._members.newest.first - 1)  # so that a change takes effect (M3)
-        last = Slot(min(wanted, free, self._limit()))
+        last = min(Slot(wanted), self._limit())
         if last < reign.next or reign.next <= reign.top:
             return
         runs = [run for span in self._free(reign.next, last) for run in self._no_ops(step, reign, *span)]
@@ -317,7 +313,7 @@ class Leader:
         while reign.backlog and reign.next > reign.top:
             window = min(self._learner.prefix + WINDOW_SLOTS // 2, self._limit()) - reign.next + 1
             left_bytes = self._settings.flight_bytes - reign.flying_bytes
-            slots = min(FLIGHTS_MAX - reign.flights.slots_count, window, left_bytes // ENTRY_BYTES_MIN)
+            slots = min(window, left_bytes // ENTRY_BYTES_MIN)
             count = fitting(tuple(islice(reign.backlog, max(0, slots))), left_bytes)
             last = Slot(reign.next + count - 1)
             if last < reign.next:
