@@ -36,8 +36,10 @@ def new_place() -> HostPort:
 
 
 async def added(sites: Cluster, name: str, by: str, *, started_before: bool) -> Running:
-    """A new site that was added by another one, and votes; its sites file has only that one beside it."""
+    """A new site that was added by another one, and votes, as that one knows; its sites file has only that one beside
+    it."""
     place, asked = new_place(), sites.running[by]
+    voters = (await asked.call("status"))["quorum"]["size"]
     if not started_before:
         await change(asked, "add", name, place)
     running = await sites.start(name, addresses={SiteId(name): place, asked.name: asked.place})
@@ -49,6 +51,7 @@ async def added(sites: Cluster, name: str, by: str, *, started_before: bool) -> 
         assert name not in {member["site"] for member in told["members"]}
         await change(asked, "add", name, place)
     await status_where(running, lambda status: status["voting"])
+    await status_where(asked, lambda status: status["quorum"]["size"] == voters + 1 and status["coming"] is None)
     return running
 
 
