@@ -36,13 +36,13 @@ class WordIndex(Protocol):
     def begin(self, life: StoreId) -> None:
         """It is of the store of this life."""
 
-    def begin_of(self, slot: Slot) -> Slot | None: ...
+    def begin_of(self, slot: Slot, /) -> Slot | None: ...
 
-    def end_below(self, slot: Slot) -> Slot: ...
+    def end_below(self, slot: Slot, /) -> Slot: ...
 
     def add(self, first: Slot, last: Slot, texts: Iterable[tuple[Slot, str]]) -> None: ...
 
-    def find(self, words: Sequence[str], first: Slot, last: Slot, limit: int) -> list[Slot] | None: ...
+    def find(self, words: Sequence[str], first: Slot, last: Slot, limit: int, /) -> list[Slot] | None: ...
 
     def close(self) -> None: ...
 
@@ -53,16 +53,16 @@ class NoWords:
     def begin(self, life: StoreId) -> None:
         pass
 
-    def begin_of(self, slot: Slot) -> Slot | None:  # noqa: ARG002
+    def begin_of(self, _slot: Slot, /) -> Slot | None:
         return None
 
-    def end_below(self, slot: Slot) -> Slot:  # noqa: ARG002
+    def end_below(self, _slot: Slot, /) -> Slot:
         return Slot(0)
 
     def add(self, first: Slot, last: Slot, texts: Iterable[tuple[Slot, str]]) -> None:
         pass
 
-    def find(self, words: Sequence[str], first: Slot, last: Slot, limit: int) -> list[Slot] | None:  # noqa: ARG002
+    def find(self, _words: Sequence[str], _first: Slot, _last: Slot, _limit: int, /) -> list[Slot] | None:
         return None
 
     def close(self) -> None:

@@ -156,7 +156,7 @@ async def _bind_udp(site: Site) -> UdpSocket:
 
 async def listen_for_metrics(at: HostPort) -> Exporter:
     """Raises AddressMissing, CannotServe."""
-    from engine.runtime import exporter  # noqa: PLC0415  (the library of Prometheus, for who asked for it)
+    from engine.runtime import exporter  # noqa: PLC0415  (loads the library of Prometheus, which is for who asked for it)
 
     try:
         return await exporter.listen(*at)

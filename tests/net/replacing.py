@@ -53,7 +53,7 @@ class Writer(threading.Thread):
         self.folder = folder
         self.site = site
         self.submissions: list[Submission] = []
-        self.failure: BaseException | None = None
+        self.failure: Exception | None = None
         self._moves = threading.Lock()
         self._ended = threading.Event()
 
@@ -62,7 +62,7 @@ class Writer(threading.Thread):
             while not self._ended.is_set():
                 with self._moves:
                     self._write(self.site)
-        except BaseException as failure:
+        except Exception as failure:
             self.failure = failure
             raise
 

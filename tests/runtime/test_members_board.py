@@ -56,7 +56,8 @@ class Known:
             assert members.apply(Slot(slot), change) is None
         return members
 
-    def view(self, attempts_max: int) -> ReplicaView:  # noqa: ARG002
+    def view(self, attempts_max: int) -> ReplicaView:
+        assert attempts_max == 0, "who belongs to the cluster is no matter of attempts"
         said: dict[str, Any] = dict.fromkeys(ReplicaView.__struct_fields__)
         said |= {"quorum": QuorumView(0, 2, 3), "prefix": Slot(self.prefix), "voting": self.voting, "voting_why": "why"}
         said |= {"peers": self.peers, "members": tuple(self.members.above(Slot(self.prefix)))}
@@ -68,7 +69,8 @@ class Known:
     def present_store(self, site: SiteId) -> StoreId | None:
         return self.stores.get(site)
 
-    def learned(self, slot: Slot) -> Entry:  # noqa: ARG002
+    def learned(self, slot: Slot) -> Entry:
+        assert slot in dict(self.changes), "a change alone is asked for"
         return NOOP
 
 

@@ -73,9 +73,13 @@ class Hand:
             await asyncio.sleep(KEY_S)
 
     async def see(self, words: str, then_s: float) -> None:
-        """Waits until it is shown, and looks at it for a while."""
+        """Waits until it is shown, then lets it be read."""
         await self._driven.until_shown(words)
-        await asyncio.sleep(then_s)
+        await self.lets_read(then_s)
+
+    async def lets_read(self, seconds: float) -> None:
+        """The time that whoever sees the film needs here: nothing is awaited by it."""
+        await asyncio.sleep(seconds)
 
     def says(self, caption: str) -> None:
         self._camera.caption = caption
@@ -85,7 +89,7 @@ async def _act(cluster: RealCluster, hand: Hand, site: str) -> None:
     story, others = Story(cluster), [name for name in SITES if name != site]
     leader = (await story.ask(site, "status"))["leader"]
     hand.says(f"{site} writes. It is created once three of the five sites have it on their disks.")
-    await asyncio.sleep(1)
+    await hand.lets_read(1)
     await hand.press("c", *"lunch at noon?", "enter")
     await hand.see("created at slot", 2.5)
 
@@ -96,7 +100,7 @@ async def _act(cluster: RealCluster, hand: Hand, site: str) -> None:
     for author, text in ((others[0], "the projector is broken"), (others[1], "room 4 is free")):
         await story.tweet(author, text)
     hand.says(f"The others go on. Their tweets are holes in the log of {site}.")
-    await asyncio.sleep(3)
+    await hand.lets_read(3)
 
     hand.says(
         "F says what a fill of all holes will do, F again does it. The rule is in its way, and that is said, too."
@@ -104,13 +108,13 @@ async def _act(cluster: RealCluster, hand: Hand, site: str) -> None:
     await hand.press("H", "F")
     await hand.see("F again starts", 4)
     await hand.press("F")
-    await asyncio.sleep(2.5)
+    await hand.lets_read(2.5)
 
     hand.says("Without the rule the holes are settled at once.")
     await hand.press("6", "x")
-    await asyncio.sleep(1)
+    await hand.lets_read(1)
     await hand.press("3")
-    await asyncio.sleep(2.5)
+    await hand.lets_read(2.5)
 
     hand.says(f"kill -9 of the engine of {leader}, who leads, and a tweet right after it.")
     await hand.press("1", "c", *"who leads now?")
@@ -118,7 +122,7 @@ async def _act(cluster: RealCluster, hand: Hand, site: str) -> None:
     await hand.press("enter")
     await hand.see("created at slot", 0.5)
     hand.says("Within two seconds another site leads, and the tweet is created.")
-    await asyncio.sleep(3)
+    await hand.lets_read(3)
 
     hand.says("Each slot tells who promised, who accepted, and which quorum chose it.")
     await hand.press("3", "end", "enter")
