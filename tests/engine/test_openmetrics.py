@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -25,12 +23,17 @@ from engine.core.messages import AskHighest, Heartbeat, Packet
 from engine.core.settings import Leadership
 from engine.openmetrics import OPENMETRICS, TEXT, exposition, families
 from engine.runtime.measures import COMMIT_BOUNDS_S, Histogram, Measures
+from tests.engine.monitoring import ALERTS, DOCS, NAME, alerts, dashboard, names_asked_for, panels
 from tests.tui.engine_double import EngineDouble
 
-DOCS: Final = Path(__file__).parents[2] / "docs"
-ALERTS: Final = DOCS / "monitoring/loggos-alerts.yml"
-DASHBOARD: Final = DOCS / "monitoring/loggos-dashboard.json"
-NAME: Final = re.compile(r"\b(?:loggos|process)_[a-z_]+")
+OPTIONS: Final = {
+    "stat": {"reduceOptions", "graphMode", "colorMode", "textMode", "justifyMode", "orientation", "wideLayout"},
+    "table": {"showHeader", "frameIndex"},
+    "timeseries": {"legend", "tooltip"},
+}
+UNITS: Final = {"none", "short", "percentunit", "ops", "s", "bytes", "Bps"}
+"""As Grafana names them."""
+
 PROMTOOL: Final = shutil.which("promtool")
 needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="needs promtool, of Debian's package prometheus")
 
@@ -137,20 +140,33 @@ def test_the_page_names_all_that_there_is_and_nothing_else(told: Metrics) -> Non
     assert named == there
 
 
-def alerts() -> list[str]:
-    return [rule["expr"] for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
+def test_alerts_and_dashboard_ask_for_what_there_is(told: Metrics) -> None:
+    assert len(alerts()) > 10
+    assert len(panels()) > 20
+    assert set(names_asked_for()) - {name for name, _ in samples(told)} == set()
 
 
-def panels() -> list[str]:
-    dashboard = json.loads(DASHBOARD.read_text())
-    return [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
-
-
-@pytest.mark.parametrize("asked", [alerts, panels])
-def test_alerts_and_dashboard_ask_for_what_there_is(told: Metrics, asked: Callable[[], list[str]]) -> None:
-    there = {name for name, _ in samples(told)}
-    assert len(asked()) > 10
-    assert set(NAME.findall(" ".join(asked()))) - there == set()
+def test_the_dashboard_is_laid_out_as_grafana_wants_it() -> None:
+    """Its schema is that of @grafana/schema 11: what is asked of each kind of panel is there."""
+    board = dashboard()
+    variables = {f"${{{variable['name']}}}" for variable in board["templating"]["list"]}
+    numbers = [panel["id"] for panel in board["panels"]]
+    assert len(set(numbers)) == len(numbers)
+    taken: set[tuple[int, int]] = set()
+    for panel in board["panels"]:
+        place = panel["gridPos"]
+        cells = set(product(range(place["x"], place["x"] + place["w"]), range(place["y"], place["y"] + place["h"])))
+        assert max(x for x, _ in cells) < 24, panel["title"]
+        assert not taken & cells, f"{panel['title']} lies on another"
+        taken |= cells
+        if panel["type"] == "row":
+            continue
+        assert panel["options"].keys() >= OPTIONS[panel["type"]], panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"] in UNITS, panel["title"]
+        assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
+        for asks in (panel, *panel["targets"]):
+            assert asks["datasource"]["type"] == "prometheus"
+            assert asks["datasource"]["uid"] in variables, panel["title"]
 
 
 def promtool(*words: str, stdin: bytes = b"") -> tuple[int, str]:

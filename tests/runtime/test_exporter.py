@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import trio
+from prometheus_client.parser import text_string_to_metric_families
 
 from engine.contract.metrics import Histogram, Metrics
 from engine.contract.shape import read
@@ -18,6 +19,7 @@ from engine.runtime import exporter, sockets
 from engine.runtime.ending import EndStatus
 from engine.runtime.exporter import Exporter
 from engine.runtime.sockets import AddressMissing, CannotServe, listen_for_metrics
+from tests.engine.monitoring import names_asked_for
 from tests.runtime.sites import WITHIN_S, cluster, until
 from tests.tui.engine_double import EngineDouble
 
@@ -114,6 +116,12 @@ async def test_who_says_nothing_is_left_alone_in_the_end(told: Metrics, monkeypa
         assert await all_of(await trio.open_tcp_stream(*made.address)) == b""
 
 
+def is_of(name: str, told: Mapping[str, str]) -> bool:
+    """Whether samples of this name are of one of these families, whether it has any yet or not."""
+    endings = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
+    return any(name == family + ending for family, kind in told.items() for ending in endings.get(kind, ("",)))
+
+
 async def test_a_site_tells_over_http_what_it_tells_over_its_socket(tmp_path: Path) -> None:
     async with cluster(tmp_path, "alice") as sites:
         sites.leadership = Leadership.ELECTED
@@ -130,6 +138,10 @@ async def test_a_site_tells_over_http_what_it_tells_over_its_socket(tmp_path: Pa
         _, body = await said_to((host, int(port)), asking())
         assert b"loggos_event_latency_seconds_count 1.0" in body
         assert b'loggos_events_total{outcome="created"} 1.0' in body
+        told = {family.name: family.type for family in text_string_to_metric_families(body.decode())}
+        assert [name for name in names_asked_for() if not is_of(name, told)] == [], (
+            "a dashboard or alert asks for these"
+        )
 
 
 async def test_a_bug_keeps_metrics_from_being_told_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
