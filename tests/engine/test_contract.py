@@ -92,7 +92,10 @@ ADDED: Final = {
     answers.LogLine: ("**log line**:", r'`"(\w+)"`'),
     answers.TraceLine: ("**trace line**:", r'(?:For screens there is|and|several;) `"(\w+)"`'),
     answers.LinearizableRead: ("**read** (of a `view` with `fresh`):", r'`"(\w+)"`'),
-    status.Peer: ("**status**: the object of", r"`peers\[name\]\.(heard_s|voting|address|clock_ms|standing|file_address)`"),
+    status.Peer: (
+        "**status**: the object of",
+        r"`peers\[name\]\.(heard_s|voting|address|clock_ms|standing|file_address)`",
+    ),
     status.Status: (
         "**status**: the object of",
         r"`(udp|pid|version|since|fill_in_s|data|attempts|standing|coming|removed)`",
