@@ -22,6 +22,7 @@ from engine.contract.requests import (
     Faults,
     Inspect,
     Log,
+    Metrics,
     Plan,
     Search,
     Status,
@@ -259,6 +260,13 @@ class EngineDouble:
         }  # fmt: skip
         return status | self.status_changes
 
+    def metrics(self) -> Json:
+        took: Json = {"bounds_s": [0.01], "counts": [0, 0], "sum_s": 0.0}
+        return {
+            "status": self.status(), "holes": len(self.holes()), "elections": {}, "created": took, "commits": took,
+            "round_trips": {}, "store_bytes": {}, "disk_free_bytes": None,
+        }  # fmt: skip
+
     def faults(self) -> Json:
         rules = [{"while_connected": False, **rule} for rule in self.rules]
         held = [{"ballot": None, "slots": [], **each} for each in self.held]
@@ -270,6 +278,8 @@ class EngineDouble:
                 return {"subscribed": sorted(topics)}
             case Status():
                 return self.status()
+            case Metrics():
+                return self.metrics()
             case Faults():
                 return self.faults()
             case TraceLines(limit=limit):

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from engine.contract.metrics import Metrics
 from engine.contract.shape import read
-from engine.contract.status import Status
 from tests.tui.engine_double import EngineDouble
 from tests.tui.pilots import BOUND_S, Shown
 from tui.commands.top import _once, shape, sockets_in
@@ -36,15 +36,17 @@ def double(tmp_path: Path) -> EngineDouble:
     return EngineDouble(tmp_path)
 
 
-def status(double: EngineDouble, events: int = 0, bytes_out: int = 0, **changes: Any) -> Status:
-    told = {**double.status(), **changes}
-    costs = told["counters"]["costs"]
+def told(double: EngineDouble, events: int = 0, bytes_out: int = 0, **changes: Any) -> Metrics:
+    """Each event took 4 ms."""
+    status = {**double.status(), **changes}
+    costs = status["counters"]["costs"]
     costs |= {"events": events, "messages_out": 8 * events, "commits": 3 * events}
-    told["counters"]["bytes_out"] = bytes_out
-    return read(Status, told)
+    status["counters"]["bytes_out"] = bytes_out
+    created = {"bounds_s": [0.01], "counts": [events, 0], "sum_s": 0.004 * events}
+    return read(Metrics, double.metrics() | {"status": status, "created": created})
 
 
-def watched(double: EngineDouble, *seen: Status) -> Watched:
+def watched(double: EngineDouble, *seen: Metrics) -> Watched:
     """A site that was looked at so often, two seconds apart."""
     site = Watched(double.folder / "control.sock")
     for number, each in enumerate(seen):
@@ -53,63 +55,78 @@ def watched(double: EngineDouble, *seen: Status) -> Watched:
 
 
 def test_rates_are_of_the_time_between_two_looks(double: EngineDouble) -> None:
-    site = watched(double, status(double, 10, 1_000), status(double, 50, 5_000))
-    assert site.rates == rates(status(double, 10, 1_000), status(double, 50, 5_000), 2.0)
+    site = watched(double, told(double, 10, 1_000), told(double, 50, 5_000))
+    assert site.rates == rates(told(double, 10, 1_000), told(double, 50, 5_000), 2.0)
     assert site.rates is not None
     assert (site.rates.events_per_s, site.rates.sent_bytes_per_s) == (20.0, 2_000.0)
     assert (site.rates.messages_per_event, site.rates.syncs_per_event) == (8.0, 3.0)
-    assert rates(status(double, 10), status(double, 10), 2.0).messages_per_event is None
+    assert site.rates.latency_s == pytest.approx(0.004)
+    assert rates(told(double, 10), told(double, 10), 2.0).messages_per_event is None
 
 
 def test_an_engine_that_was_started_anew_begins_anew(double: EngineDouble) -> None:
-    site = watched(double, status(double, 50), status(double, 3, since="2026-11-28T12:00:00.000Z"))
+    site = watched(double, told(double, 50), told(double, 3, since="2026-11-28T12:00:00.000Z"))
     assert site.rates is None
-    site.take(status(double, 5, since="2026-11-28T12:00:00.000Z"), 4.0)
+    site.take(told(double, 5, since="2026-11-28T12:00:00.000Z"), 4.0)
     assert site.rates is not None
     assert site.rates.events_per_s == 1.0
 
 
 def test_who_was_away_says_nothing_of_the_time_between(double: EngineDouble) -> None:
-    site = watched(double, status(double, 10))
+    site = watched(double, told(double, 10))
     site.lose("the engine does not answer")
-    site.take(status(double, 500), 9.0)
+    site.take(told(double, 500), 9.0)
     assert site.rates is None
-    assert list(site.events) == [0.0]
+    assert list(site.history) == [None] * 3
 
 
 @pytest.mark.parametrize(
-    ("values", "width", "bars"),
+    ("values", "bars"),
     [
-        ([], 8, ""),
-        ([0.0, 0.0], 8, BARS[0] * 2),
-        ([0.0, 7.0, 3.5], 8, f"{BARS[0]}{BARS[7]}{BARS[4]}"),
-        ([9.0, 1.0, 2.0], 2, f"{BARS[4]}{BARS[7]}"),
-        ([1.0], 0, ""),
+        ([], ""),
+        ([0.0, 0.0], BARS[0] * 2),
+        ([0.0, 7.0, 3.5], f"{BARS[0]}{BARS[7]}{BARS[4]}"),
+        ([None, 7.0, None], f" {BARS[7]} "),
     ],
 )
-def test_the_largest_is_the_highest_bar(values: list[float], width: int, bars: str) -> None:
-    assert sparkline(values, width) == bars
+def test_the_largest_is_the_highest_bar(values: list[float | None], bars: str) -> None:
+    assert sparkline(values, max((value or 0.0 for value in values), default=0.0)) == bars
 
 
-@pytest.mark.parametrize("width", [60, 80, 120, 200])
-def test_no_line_but_a_sentence_is_wider_than_the_screen(double: EngineDouble, width: int) -> None:
-    site = watched(double, *(status(double, 100 * number) for number in range(100)))
-    lines = [plain(line) for line in rows([site], width)]
-    assert all(len(line) <= width for line in lines[2:])
-    assert "alice" in lines[2]
-    assert BARS[-1] in lines[2]
-    assert ("syncs/ev" in lines[1]) is (width >= 120), "the last columns are left out first"
-    assert (lines[1].count("sent/s") == 2) is (width >= 160), "what was sent is shown over time where there is room"
+@pytest.mark.parametrize(("width", "graphs"), [(60, 3), (80, 4), (120, 6), (200, 7)])
+def test_no_line_but_a_sentence_is_wider_than_the_screen(double: EngineDouble, width: int, graphs: int) -> None:
+    site = watched(double, *(told(double, 100 * number) for number in range(100)))
+    _, heads, over_time, alice, bars = [plain(line) for line in rows([site], width)]
+    assert max(map(len, (heads, over_time, alice, bars))) <= width
+    assert "alice" in alice
+    assert over_time.startswith("    events/s to 50.0  ")
+    assert ("latency to 4.0 ms" in over_time) is (graphs > 2)
+    assert len(bars.split()) == graphs, "the last ones are left out first"
+    assert ("syncs/ev" in heads) is (width >= 120), "the last columns are left out first"
+
+
+def test_bars_of_the_sites_of_a_cluster_are_to_one_scale(double: EngineDouble, tmp_path: Path) -> None:
+    """And a site that says nothing has none."""
+    other, third = EngineDouble(tmp_path, "bob"), EngineDouble(tmp_path, "carol")
+    idle = watched(other, told(other), told(other, 5))
+    gone = watched(third, told(third), told(third, 80))
+    gone.lose("no engine is running")
+    for site in (busy := watched(double, told(double), told(double, 80))), idle, gone:
+        site.cluster = "paxos-island"
+    lines = [plain(line) for line in rows([busy, idle, gone], 80)]
+    assert lines[2].startswith("    events/s to 40.0")
+    assert (lines[4].split()[0], lines[6].split()[0]) == (f"{BARS[7]}", f"{BARS[0]}")
+    assert lines[7:] == ["○ carol  no engine is running"]
 
 
 def test_what_is_wrong_stands_beneath_and_a_mark_before(double: EngineDouble) -> None:
-    lines = [plain(line) for line in rows([watched(double, status(double, **NO_QUORUM))], 120)]
-    assert lines[2].startswith("◐ alice  ")
-    assert "1/5" in lines[2]
-    assert lines[3].startswith("    ! NO QUORUM")
-    gone = watched(double, status(double))
+    lines = [plain(line) for line in rows([watched(double, told(double, **NO_QUORUM))], 120)]
+    assert lines[3].startswith("◐ alice  ")
+    assert "1/5" in lines[3]
+    assert lines[4].startswith("    ! NO QUORUM")
+    gone = watched(double, told(double))
     gone.lose("no engine is running")
-    assert plain(rows([gone], 120)[2]) == "○ alice  no engine is running"
+    assert plain(rows([gone], 120)[3]) == "○ alice  no engine is running"
 
 
 def test_sites_are_found_in_data_folders_and_as_such(tmp_path: Path) -> None:
@@ -149,7 +166,7 @@ async def test_one_that_hangs_holds_up_no_other(tmp_path: Path, monkeypatch: pyt
     async with Sites(tmp_path) as sites:
         await sites.start("alice")
         hangs = await sites.start("bob")
-        hangs.on["status"] = lambda _: asyncio.sleep(3_600)
+        hangs.on["metrics"] = lambda _: asyncio.sleep(3_600)
         await sites.start("carol")
         answering: set[str] = set()
         async with asyncio.timeout(BOUND_S):

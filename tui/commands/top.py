@@ -120,6 +120,7 @@ def shape(site: Watched) -> dict[str, object]:
         "holes": None if status is None else len(status.holes),
         "events_per_s": None if rates is None else round(rates.events_per_s, 3),
         "sent_bytes_per_s": None if rates is None else round(rates.sent_bytes_per_s, 1),
+        "latency_s": None if rates is None or rates.latency_s is None else round(rates.latency_s, 6),
         "messages_per_event": None
         if rates is None or rates.messages_per_event is None
         else round(rates.messages_per_event, 4),
