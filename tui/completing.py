@@ -15,7 +15,7 @@ from typing import Final
 
 from engine.config import Cluster, read_cluster
 from engine.contract import requests
-from engine.contract.errors import NoAnswer, RequestRefused
+from engine.contract.errors import NoAnswer, NoEngine, RequestRefused
 from engine.core.messages import WORDS
 from engine.plain_yaml import ConfigError
 from engine.site_files import UnusableFolder, data_folder, files_of, sites_file
@@ -77,21 +77,40 @@ def _values(kind: Kind, words: Sequence[str], word: str) -> Iterable[str]:
 
 
 def _of_cluster(kind: Kind, cluster: Cluster, words: Sequence[str], word: str) -> Iterable[str]:
+    data = data_folder(_path(words, "--data"), cluster.name)
+    here = _sites_here(data)
+    named = next((each for each in words if each in cluster.addresses or each in here), None)
     match kind:
         case Kind.SITES:
-            return cluster.addresses
+            return _sites(cluster, data, here, named)
         case Kind.RULES:
-            return _rules(cluster.sites, word)
+            return _rules(_sites(cluster, data, here, named), word)
         case _:
-            site = next((each for each in words if each in cluster.addresses), None)
-            if site is None:
-                return []
-            control = files_of(data_folder(_path(words, "--data"), cluster.name), site).control
-            try:
-                with Client.connect(control) as client:
-                    return list(_ASKED[kind](client))
-            except (NoAnswer, RequestRefused):
-                return []
+            return (named is not None and _asked(data, named, _ASKED[kind])) or ()
+
+
+def _sites_here(data: Path) -> list[str]:
+    """Those with a store below DATA, whatever the sites file says."""
+    return sorted(store.parent.name for store in data.glob("*/site.db"))
+
+
+def _sites(cluster: Cluster, data: Path, here: Sequence[str], named: str | None) -> list[str]:
+    """Those of the sites file, of this machine, and of the log, as the first engine that runs here knows it."""
+    asked = dict.fromkeys((named, *here) if named is not None else here)
+    answers = (_asked(data, site, lambda client: client.ask(requests.Status(), ANSWER_S).sites) for site in asked)
+    known = next((sites for sites in answers if sites is not None), ())
+    return list(dict.fromkeys((*cluster.addresses, *here, *known)))
+
+
+def _asked(data: Path, site: str, question: Callable[[Client], Iterable[str]]) -> list[str] | None:
+    """None where no engine runs."""
+    try:
+        with Client.connect(files_of(data, site).control) as client:
+            return list(question(client))
+    except NoEngine:
+        return None
+    except (NoAnswer, RequestRefused):
+        return []
 
 
 def _path(words: Sequence[str], option: str) -> str | None:

@@ -125,6 +125,18 @@ def test_what_an_engine_has_is_asked_of_it(kind: Kind, typed_so_far: str, values
         assert offered(kind, f"loggos --sites={sites} --data={sites.parent} {typed_so_far}") == values
 
 
+def test_sites_are_those_of_the_log_and_of_this_machine_too(sites: Path) -> None:
+    for site in ("dave", "frank"):  # dave's engine does not run
+        (sites.parent / site).mkdir()
+        (sites.parent / site / "site.db").touch()
+    told = EngineDouble(sites.parent, "frank", ("alice", "bob", "erin", "frank")).status()
+    line = f"loggos --sites={sites} --data={sites.parent}"
+    with ScriptedEngine(sites.parent / "frank" / "control.sock", lambda engine, asked: engine.answer(asked, told)):
+        assert offered(Kind.SITES, f"{line} block frank ") == ["alice", "bob", "carol", "dave", "frank", "erin"]
+        assert offered(Kind.RULES, f"{line} faults frank add to=e") == ["to=erin"]
+        assert offered(Kind.SITES, f"{line} view e") == ["erin"]
+
+
 def test_without_a_sites_file_nothing_is_offered_and_nothing_said(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
