@@ -1,47 +1,47 @@
-# Sets Loggos up in .venv and runs it. Needs Python 3.11 or newer, and a package index that pip reaches.
+# Sets up Loggos in .venv and runs it. Needs Python 3.11 or newer, and a package index that pip can reach.
 #
 #   make demo      five sites on this machine, and the screen of the first
 #   make test      lint, types and all tests
 #   make test-often
-#                  all tests TIMES times, each time in another order, beside BUSY busy loops: what ever failed
+#                  all tests TIMES times, in a new order each time, beside BUSY busy loops; lists what failed
 #   make test-lowest
-#                  all tests with the oldest libraries that pyproject.toml takes, on each of PYTHONS that is here
+#                  all tests with the oldest libraries that pyproject.toml allows, on each of PYTHONS that is installed
 #   make dist      builds a wheel and a source archive, into dist/
-#   make test-dist installs both with pipx, uv and pip, each afresh, and tries what it got
-#   make simulate  runs seeds of the simulated world for MINUTES, on all cores
-#   make worlds    searches small clusters whole: every order of every message and crash
+#   make test-dist installs both with pipx, uv and pip, each in a fresh environment, and tries the result
+#   make simulate  runs random seeds of the simulated world for MINUTES, on all cores
+#   make worlds    searches small clusters exhaustively: every order of every message and crash
 #   make mutants   breaks the rules one by one, and shows which check catches each
-#   make walks     takes 500 random walks over all that one can do in the lab
+#   make walks     takes 500 random walks through everything that can be done in the lab
 #   make ladder    prints what an event costs under each leadership setting
-#   make chaos     kills and cuts apart real engines for SECONDS, then checks all that was told;
-#                  with LEADERSHIP=none, last-author or elected that setting alone, else each in turn
+#   make chaos     kills and partitions real engines for SECONDS, then checks every outcome and message;
+#                  LEADERSHIP=none, last-author or elected selects one setting, else each in turn
 #   make replace   replaces all machines of a cluster, in network namespaces, while events flow (needs root)
-#   make bench     measures a cluster on this machine's disk, beside the disk itself and other systems, into build/bench; with
-#                  ONLY="5 sites" the rows that say so alone, SECONDS_EACH=4 how long each is driven; TMPDIR names the disk
+#   make bench     measures a cluster on this machine's disk, the disk itself and other systems, into build/bench;
+#                  ONLY="5 sites" selects rows, SECONDS_EACH=4 is the time for each, TMPDIR names the disk
 #   make bench-peers
 #                  installs the other systems: etcd and h2load from Debian (needs root), PySyncObj from PyPI into .venv
 #   make picture   draws docs/screen*.svg, the screen of a real demo cluster at 80x24, 120x30 and 160x48, and docs/lab*.svg
 #   make movie     films docs/movie.svg, a session on a real demo cluster
-#   make keys      measures the time from a key to its paint, in a demo of this machine and in the lab, at the same sizes
-#   make lint      lint and types alone
-#   make format    lays the code out as `make lint` wants it
+#   make keys      measures the time from a key to its paint, in a demo on this machine and in the lab, at the same sizes
+#   make lint      lint and types only
+#   make format    formats the code as `make lint` requires
 #   make lock      pins the newest dependencies that pyproject.toml allows
 #
-# PYTHON=/path/to/python3 names the interpreter, ARGS="--size 3" is handed to the command, TESTS=tests/core selects tests.
+# PYTHON=/path/to/python3 names the interpreter, ARGS="--size 3" is passed to the command, TESTS=tests/core selects tests.
 
 VENV := .venv
 BIN := $(VENV)/bin
 IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14; do \
 	$$python -c '$(IS_NEW_ENOUGH)' 2>/dev/null && echo $$python && break; done)
-# Twice quiet: errors alone. A find-links folder of the machine is otherwise a warning a package.
+# Twice quiet: errors only. Otherwise a find-links folder of the machine is one warning per package.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-annotate --allow-unsafe --all-build-deps
 
 UV := UV_PYTHON_DOWNLOADS=never UV_CACHE_DIR=$(CURDIR)/build/uv $(BIN)/uv
 
-# What is compiled is kept beside its source: else each engine and command of a demo, and each worker, compiles all it imports.
+# Compiled code is kept beside its source: else each engine and command of a demo, and each worker, compiles its imports anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
@@ -63,7 +63,7 @@ help:
 demo: $(VENV)/run.stamp
 	@$(BIN)/loggos demo $(ARGS)
 
-# Types are checked beside the tests; what mypy says follows what they say, and each of both can fail the run.
+# Types are checked while the tests run; mypy's output follows theirs, and either can fail the run.
 test: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -31,7 +31,7 @@ _FREE_PORTS: Final = range(7_101, 10_000)
 _KEY_LINE: Final = f"""\
 # The secret that all sites share, a file beside this one: 64 hexadecimal digits that only its owner may read (mode
 # 0600). Copy it to every site, and nowhere else. It may be left out only if every host below is loopback. While the
-# sites change it, they name two, as [new.key, old.key]: a site sends with the first, and reads what either sealed.
+# sites change the key they name two, as [new.key, old.key]: a site seals with the first and opens with either.
 key: {KEY_NAME}
 """
 _NO_KEY_LINE: Final = f"""\
@@ -41,14 +41,14 @@ _NO_KEY_LINE: Final = f"""\
 # key: {KEY_NAME}
 """
 _TEXT: Final = """\
-# The sites of one Loggos cluster. Every site has a file like this one. The addresses may differ between them (NAT, a
-# relay in between); cluster, names of the sites and key may not.
+# The sites of one Loggos cluster. Every site has a file like this one. The addresses may differ from file to file
+# (NAT, a relay in between); the cluster, the names of the sites and the key may not.
 
-# Names the cluster: 1 to 32 characters of a-z, 0-9 and '-', a letter first. Datagrams of another cluster are dropped.
+# The cluster's name: 1 to 32 characters of a-z, 0-9 and '-', a letter first. Datagrams of other clusters are dropped.
 cluster: {cluster}
 
-# Who may propose without asking first: elected (one leader at a time, the quickest), last-author (who wrote the entry
-# before) or none (everybody runs the full protocol for each entry). All sites should say the same.
+# Who may propose without a prepare: elected (one leader at a time; the fastest), last-author (the author of the entry
+# before) or none (every site runs both phases for each entry). All sites should have the same setting.
 leadership: elected
 
 {key}
@@ -56,17 +56,17 @@ leadership: elected
 # in brackets and quotes: "[::1]:7001". Host names are resolved when a site starts. The port is UDP.
 sites:
 {sites}
-# A site that was added later (`loggos add`) is not among them: in the file of that site alone it stands by itself, as
-# they do but below `added:`; those above are whom it asks, at first, who belongs to the cluster.
+# A site that was added later (`loggos add`) is not listed above. Its own file, and no other, lists it in the same form
+# below `added:`; it first asks the sites above who belongs to the cluster.
 
-# What may be set besides, with the values that hold when it is not.
-# heartbeat_ms: 500          # how often a site tells the others that it lives, a leader twice as often (50 to 60000);
-#                            # a leader that is silent for two of these is replaced; all sites should say the same
+# Optional settings, with their defaults.
+# heartbeat_ms: 500          # how often a site tells the others that it is alive, a leader twice as often (50 to
+#                            # 60000); a leader that is silent for two of these is replaced; all sites should agree
 # retransmit_ms: 200         # how long to wait for an answer before asking again (10 to 10000)
 # fill_every_s: 3            # how often to look for holes in the log and fill them (0.1 to 3600)
 # scan_every_s: 15           # how often to ask the others for what was missed (0.1 to 86400)
-# datagram_max_bytes: 1452   # the longest datagram (548 to 60000), to sites that were found to get it: each begins with
-#                            # 1232, which any path of IPv6 carries; 16384 where every host is loopback
+# datagram_max_bytes: 1452   # the longest datagram (548 to 60000), sent only to sites found to receive it; until then
+#                            # 1232, which any IPv6 path carries; the default is 16384 if every host is loopback
 """
 
 
