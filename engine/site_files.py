@@ -58,9 +58,15 @@ def sites_file(option: str | None, environ: Mapping[str, str] = os.environ) -> P
 
 
 def data_folder(option: str | None, cluster: str, environ: Mapping[str, str] = os.environ) -> Path:
-    """DATA: `--data`, else $LOGGOS_DATA, else `loggos/<cluster>` in the user's data folder. Absolute, no symlinks."""
-    named = option or environ.get("LOGGOS_DATA")
-    folder = Path(named) if named else platformdirs.user_data_path(APPLICATION) / cluster
+    """DATA: `--data`, else $LOGGOS_DATA, else `loggos/<cluster>` in the user's data folder. Absolute, no symlinks.
+
+    Raises UnusableFolder where nobody named it and the user has no home.
+    """
+    if named := option or environ.get("LOGGOS_DATA"):
+        return Path(named).resolve()
+    folder = platformdirs.user_data_path(APPLICATION) / cluster
+    if not folder.is_absolute():
+        raise UnusableFolder("you have no home folder here: name the folder of the stores with --data")
     return folder.resolve()
 
 

@@ -23,7 +23,10 @@ def command(sites_path: Path, data_path: Path, *words: str) -> str:
 
 def _word(path: Path) -> str:
     """As one word for a shell, which puts the home folder in the place of `~`."""
-    home = Path.home()
+    try:
+        home = Path.home()
+    except RuntimeError:  # in a container, a user may have none
+        return shlex.quote(str(path))
     if path != home and path.is_relative_to(home):
         return f"~/{shlex.quote(str(path.relative_to(home)))}"
     return shlex.quote(str(path))

@@ -21,6 +21,7 @@ from engine.plain_yaml import ConfigError
 from engine.site_files import UnusableFolder, data_folder, files_of, sites_file
 from tui.argument_kinds import Kind
 from tui.client import Client
+from tui.typed_words import typed_path
 
 ANSWER_S: Final = 1.0
 NEWEST: Final = 20
@@ -119,7 +120,7 @@ def _path(words: Sequence[str], option: str) -> str | None:
         name, equals, value = word.partition("=")
         if name == option:
             found = value if equals else next(iter(words[place + 1 :]), "")
-            return str(Path(found).expanduser()) if found else None
+            return str(typed_path(found)) if found else None
     return None
 
 

@@ -13,6 +13,7 @@ import math
 import re
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from engine.addresses import Address, BadAddress, parse_address
@@ -26,6 +27,15 @@ EVENTS_MAX: Final = 500
 """As many outcomes as one answer of the engine surely holds."""
 
 _EVENT_ID: Final = re.compile(r"[a-z][a-z0-9-]{0,15}/[1-9][0-9]{0,15}\Z")
+
+
+def typed_path(word: str) -> Path:
+    """With the home folder in the place of `~`, where no shell has put it in."""
+    path = Path(word)
+    try:
+        return path.expanduser()
+    except RuntimeError:  # nobody's home
+        return path
 
 
 class Parser(argparse.ArgumentParser):

@@ -49,6 +49,12 @@ def test_data_is_the_option_else_the_variable_else_the_users_folder(
         assert data_folder(None, "island", nothing) == tmp_path / "home" / "loggos" / "island"
 
 
+def test_who_has_no_home_names_a_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platformdirs.user_data_path", lambda name: Path("~/.local/share") / name)
+    with pytest.raises(UnusableFolder, match="name the folder of the stores with --data"):
+        data_folder(None, "island", {})
+
+
 def test_data_is_one_folder_however_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")

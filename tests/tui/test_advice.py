@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -15,6 +16,12 @@ def test_paths_are_words_for_a_shell_and_short_below_home(monkeypatch: pytest.Mo
     said = advice.command(Path("/etc/the harbour/sites.yaml"), Path("/home/ann/my data/demo-5"), "serve", "dave")
     assert said == "loggos --sites '/etc/the harbour/sites.yaml' --data ~/'my data/demo-5' serve dave"
     assert shlex.split(said)[-3:] == ["~/my data/demo-5", "serve", "dave"]
+
+
+def test_who_has_no_home_is_advised_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "home", raises := Mock(side_effect=RuntimeError))
+    assert advice.command(Path("/s"), Path("/d"), "open", "dave").endswith("loggos --sites /s --data /d open dave")
+    assert raises.called
 
 
 @pytest.mark.parametrize("on_path", [True, False])

@@ -63,7 +63,11 @@ def _findings(arguments: Namespace) -> Iterator[Finding]:
     yield from checks.of_machine()
     yield from checks.of_names(cluster)
     yield from checks.of_machines(cluster)
-    data = data_folder(arguments.data, cluster.name)
+    try:
+        data = data_folder(arguments.data, cluster.name)
+    except UnusableFolder as error:
+        yield bad("data folder", str(error))
+        return
     here = named or [site for site in cluster.addresses if (data / site).is_dir()]
     if not here:
         yield checks.warn(

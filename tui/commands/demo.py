@@ -39,7 +39,8 @@ def run(arguments: Namespace) -> int:
     lines = "`loggos demo --headless` runs the sites alone; `loggos view` and the other commands print lines"
     manner = None if arguments.headless else manner_of(arguments, lines)
     # A data folder in the environment is that of a real cluster; the demo's own never mixes with it.
-    folder = data_folder(arguments.data, f"demo-{arguments.size or DEFAULT_SIZE}", environ={})
+    with refusals_as_exits():
+        folder = data_folder(arguments.data, f"demo-{arguments.size or DEFAULT_SIZE}", environ={})
     with _only_demo_in(folder), refusals_as_exits():
         cluster = _cluster(folder, arguments.size)
         local_sites = [local_site(cluster, folder, site) for site in cluster.addresses]

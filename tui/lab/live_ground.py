@@ -190,7 +190,8 @@ def running_demo(schedule: Schedule, sites_path: Path, data: str | None, guard: 
             f"the scenario needs leadership {said}, {sites_path} has {cluster.leadership}:"
             f" {how + ', or ' if how else ''}leave --sites out, and the lab makes a cluster that fits",
         )
-    folder = data_folder(data, cluster.name)
+    with refusals_as_exits():
+        folder = data_folder(data, cluster.name)
     sites = {name: local_site(cluster, folder, site) for name, site in zip(names, cluster.sites, strict=True)}
     return RunningDemo(sites, _stretch(cluster, schedule.setup.timings), guard)
 

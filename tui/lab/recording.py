@@ -39,6 +39,7 @@ from engine.core.storage import RangePromise
 from tui import recording
 from tui.lab.frame import Acceptor
 from tui.recording import End, Gap, Header, NotARecording, RecordedLine
+from tui.typed_words import typed_path
 
 _HEADER_BYTES_MAX: Final = 65_536
 
@@ -146,7 +147,7 @@ class Recording:
 
 def recordings_of(words: Sequence[str]) -> list[Recording] | None:
     """The recordings in these files; None where none of them is one. Raises BadRecording."""
-    paths = [_path(word) for word in words]
+    paths = [typed_path(word) for word in words]
     others = [path for path in paths if not _is_recording(path)]
     if len(others) == len(paths):
         return None
@@ -157,14 +158,6 @@ def recordings_of(words: Sequence[str]) -> list[Recording] | None:
         return [parsed(path.name if called[path.name] == 1 else str(path), path.read_bytes()) for path in paths]
     except OSError as error:
         raise BadRecording(f"{error.filename} cannot be read ({error.strerror})") from None
-
-
-def _path(word: str) -> Path:
-    """A home is meant where it is typed into the lab; a shell has put it in already."""
-    try:
-        return Path(word).expanduser()
-    except RuntimeError:  # nobody's home
-        return Path(word)
 
 
 def _is_recording(path: Path) -> bool:

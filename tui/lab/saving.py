@@ -15,13 +15,14 @@ from typing import Final
 from engine.sim.scenario.schedule import Schedule
 from engine.sim.scenario.write import write
 from tui.lab.bench import Bench
+from tui.typed_words import typed_path
 
 SUFFIX: Final = ".scenario"
 
 
 def place(typed: str) -> Path:
     """The file that is meant; a name without an ending is given one."""
-    path = Path(typed).expanduser()
+    path = typed_path(typed)
     return path if path.suffix else path.with_name(path.name + SUFFIX)
 
 
