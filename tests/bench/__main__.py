@@ -20,6 +20,7 @@ from msgspec import json
 from rich.console import Console
 
 from tests.bench.chart import draw, series_of
+from tests.bench.children import compile_programs
 from tests.bench.events import EVENT_BYTES
 from tests.bench.machine import describe, is_memory
 from tests.bench.outcome import Report, Result
@@ -65,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(chosen: Sequence[Row], seconds: float) -> Report:
     """With the rows that were measured before an interruption."""
+    compile_programs()
     with tempfile.TemporaryDirectory(prefix="loggos-bench-") as folder:
         machine = describe(Path(folder))
         if is_memory(machine.disk):

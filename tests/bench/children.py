@@ -1,12 +1,14 @@
 """The processes that a benchmark starts: each ends with it, whatever ends it, and tells what it computed.
 
 Rules that hold here:
+- Programs start with their bytecode, as installed ones do, whatever PYTHONDONTWRITEBYTECODE says.
 - A context ends a process that it started. For what ends the benchmark itself without a word (kill -9) Linux is asked
   to end the child too (PR_SET_PDEATHSIG, by `setpriv` of util-linux); peers such as etcd watch no pipe for that.
 """
 
 from __future__ import annotations
 
+import compileall
 import os
 import resource
 import shutil
@@ -20,9 +22,15 @@ from typing import Final
 from tests.real_cluster import BOUND_S, environment
 
 ROOT: Final = Path(__file__).parents[2]
+_PACKAGES: Final = ("engine", "storage", "tui")
 _TICKS_A_SECOND: Final = os.sysconf("SC_CLK_TCK")
 _USER, _SYSTEM = 11, 12
 """The places of utime and stime in /proc/PID/stat, after the name."""
+
+
+def compile_programs() -> None:
+    for package in _PACKAGES:
+        compileall.compile_dir(ROOT / package, quiet=1)
 
 
 def bound(words: Sequence[str]) -> tuple[str, ...]:
