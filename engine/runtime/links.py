@@ -31,6 +31,7 @@ from engine.runtime.faults import FaultLayer, Transit
 from engine.runtime.keys_heard import KeysHeard
 from engine.runtime.peer_addresses import Address, PeerAddresses
 from engine.runtime.recording import Recording
+from engine.runtime.rest import Rest
 from engine.runtime.sizes import Sizes
 from engine.runtime.trace import Trace
 from engine.runtime.udp import Datagram, UdpSocket
@@ -109,7 +110,13 @@ class Links:
         self._asked_founders: list[tuple[AskFounders, Address]] = []
         self._asked_clock: dict[SiteId, bytes] = {}
         """The newest question of each."""
+        self._rest = Rest()
         faults.lost = self._lost
+
+    async def readable(self) -> None:
+        """Until something waits at the socket; a moment longer where nobody minds."""
+        await self._rest.over()
+        await self._udp.readable()
 
     def take(self, now: Tick, datagram: Datagram) -> list[Arrival]:
         """What a datagram brings at this moment: nothing, if it is bad, if other parts of its packet are missing, or
@@ -146,6 +153,7 @@ class Links:
     def _take_packet(self, now: Tick, packet: Packet, datagram: Datagram) -> list[Arrival]:
         self._counts.messages_in += len(packet.messages)
         self._counts.costs.took(packet.messages, len(datagram.data))
+        self._rest.heard(now, packet.messages)
         at_ms = self._clock.wall_ms()
         if self._faults.idle:
             for message in packet.messages:
@@ -203,6 +211,7 @@ class Links:
             return
         packet = self._replica.packet(leave.to, tuple(leave.messages))
         fate = self._send_packet(now, leave.to, packet, leave.address)
+        self._rest.said(now, packet.messages)
         for message in packet.messages:
             self._trace.message(at_ms, Direction.OUT, leave.to, message, fate)
 

@@ -137,7 +137,7 @@ class Node:
         parts = self._parts
         try:
             while self._ending is None:
-                await parts.inbox.wait(parts.udp.readable, parts.clock.trio_time_s(self._due))
+                await parts.inbox.wait(parts.links.readable, parts.clock.trio_time_s(self._due))
                 if parts.inbox.stop_reason is not None:
                     self._ending = Ending(parts.inbox.stop_reason, EndStatus.CLEAN, ErrorCode.STOPPING)
                 else:
