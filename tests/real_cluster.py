@@ -19,10 +19,13 @@ from engine.contract.errors import NoEngine
 from engine.core.settings import Leadership
 from engine.site_files import files_of
 from engine.template import write_files
+from tests.forked import Forked
 from tests.ports import free_addresses
 from tui.client import Client
 
 Json = dict[str, Any]
+
+Process = Forked | subprocess.Popen[bytes]
 
 BOUND_S = 60.0
 """How long anything in these tests may take, on a machine that does much else."""
@@ -61,20 +64,28 @@ class Said:
 
 def run(*words: str, stdin: bytes = b"", cwd: Path | None = None) -> Said:
     """A command until it ends."""
-    done = subprocess.run(
-        [*PROGRAM, *words], input=stdin, capture_output=True, timeout=BOUND_S, check=False, env=environment(), cwd=cwd
-    )
-    return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+    process = Forked(words, environment(), cwd)
+    out, err = process.communicate(stdin, BOUND_S)
+    return Said(process.wait(), out.decode(), err.decode())
 
 
 class Engine:
     """`loggos serve SITE` in the foreground."""
 
-    def __init__(self, words: Sequence[str], log: Path, program: Sequence[str] = PROGRAM) -> None:
+    def __init__(self, words: Sequence[str], log: Path, program: Sequence[str] | None = None) -> None:
+        """`program` is executed instead of forking one that has imported everything."""
+        self.process: Process
         with log.open("ab") as stderr:
-            self.process = subprocess.Popen(
-                [*program, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, env=environment()
-            )
+            if program is None:
+                self.process = Forked(words, environment(), stderr=stderr)
+            else:
+                self.process = subprocess.Popen(
+                    [*program, *words],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=stderr,
+                    env=environment(),
+                )
 
     @cached_property
     def ready(self) -> bytes:
@@ -106,7 +117,7 @@ class RealCluster:
         names: Sequence[str],
         timings: str = _TIMINGS,
         leadership: Leadership = Leadership.NONE,
-        program: Sequence[str] = PROGRAM,
+        program: Sequence[str] | None = None,
     ) -> None:
         self.folder = folder
         self._program = program
@@ -131,15 +142,9 @@ class RealCluster:
     def run(self, *words: str, stdin: bytes = b"") -> Said:
         return run(*self.options, *words, stdin=stdin)
 
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
+    def start(self, *words: str) -> Forked:
         """A command that goes on; the caller ends it."""
-        return subprocess.Popen(
-            [*PROGRAM, *self.options, *words],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment(),
-        )
+        return Forked((*self.options, *words), environment())
 
     def socket_path(self, name: str) -> Path:
         return files_of(self.data_path, name).control
@@ -197,8 +202,8 @@ def process_runs(process_id: int) -> bool:
     return state != "Z"
 
 
-def interrupt(process: subprocess.Popen[bytes], number: signal.Signals) -> Said:
+def interrupt(process: Process, number: signal.Signals) -> Said:
     """Sends the signal and takes what the command still says."""
     process.send_signal(number)
     out, err = process.communicate(timeout=BOUND_S)
-    return Said(process.returncode, out.decode(), err.decode())
+    return Said(process.wait(), out.decode(), err.decode())

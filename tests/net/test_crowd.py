@@ -33,10 +33,8 @@ def _write_at_all(cluster: RealCluster, lines: int) -> list[Submission]:
     writers = {site: cluster.start("tweet", site, "--stdin", "--json", "--timeout", f"{BOUND_S:g}") for site in FIVE}
     texts = {site: [f"{site} writes line {number}" for number in range(lines)] for site in FIVE}
     for site, writer in writers.items():
-        assert writer.stdin is not None
         writer.stdin.write("".join(f"{text}\n" for text in texts[site]).encode())
         writer.stdin.close()
-        writer.stdin = None
     submissions: list[Submission] = []
     for site, writer in writers.items():
         out, err = writer.communicate(timeout=2 * BOUND_S)
