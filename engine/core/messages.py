@@ -224,7 +224,7 @@ class Chosen(Spanning, tag="chosen"):
 
     def note(self) -> str:
         if not self.entries:
-            return f"the entry of ballot {self.ballot} is chosen: who accepted it has it already (R0)"
+            return f"the entry of ballot {self.ballot} is chosen: a site that accepted it already has it (R0)"
         how = "learned here" if self.ballot is None else "a majority accepted it"
         return f"{how}: {all_in_words(self.entries)}"
 
@@ -358,7 +358,7 @@ class Heartbeat(Said, tag="heartbeat"):
         return sites_of((self.leads, self.hears))
 
     def note(self) -> str:
-        state = "voter" if self.voting else "no voter"
+        state = "voter" if self.voting else "not a voter"
         leads = "" if self.leads is None else f", leads with {self.leads}"
         hears = "" if self.hears is None else f", hears {self.hears.site} lead with {self.hears}"
         return f"{self.leadership}, {state}, learned to {self.prefix}, used to {self.used_max}{leads}{hears}"

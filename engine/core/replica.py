@@ -68,7 +68,7 @@ from engine.core.step import Step
 from engine.core.storage import LogReader, Stored, Vote, Write, WriteEvidence, WriteRanges, WriteVote
 from engine.core.views import AttemptView, ReplicaView
 
-_BEFORE: Final = "the site was readmitted at slot {}, and nothing of before takes effect after that"
+_BEFORE: Final = "the site was readmitted at slot {}, and none of its earlier events can take effect after that"
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +321,7 @@ class Replica:
 
     def _give_up(self, step: Step, token: int, offset: int, count: int | None) -> None:
         self._sessions.give_up(step, token, offset, count, self._readings.situation(step.now))
-        self._reads.give_up(step, token, "given up by who asked")
+        self._reads.give_up(step, token, "given up by the client that asked")
 
     def _tick(self, step: Step) -> None:
         self._lives.tick(step)

@@ -143,7 +143,7 @@ def _introduce(
 
 def _standing(site: SiteId, survey: Survey) -> WriteStanding:
     if site not in survey.voters:
-        why = "learner, as the log says. This site learns and serves, and does not vote"
+        why = "a learner, as the log says. This site learns and serves reads, but does not vote"
         return WriteStanding(Standing.LEARNER, why)
     return WriteStanding(Standing.ADMITTED if site in survey.founders else Standing.READMITTED, "")
 

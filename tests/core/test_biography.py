@@ -139,7 +139,7 @@ def test_a_majority_of_the_variables_proves_the_choice() -> None:
 def test_who_has_learned_proves_the_choice_too() -> None:
     found = told(3, EMPTY, learned(THEIRS))
     assert (found.progress, found.entry, found.quorum) == (Progress.CHOSEN, THEIRS, None)
-    assert "which quorum chose it is not known to those that answered; learned by bob" in found.sentence
+    assert "no site that answered knows which quorum chose it; learned by bob" in found.sentence
 
 
 def test_who_counted_the_votes_names_the_quorum() -> None:
@@ -162,7 +162,7 @@ def test_what_nobody_remembers_is_blank() -> None:
     """After restarts rows alone are left: the variables, and the entry."""
     found = told(3, learned(OURS, None, accepted(ONE, OURS)), learned(OURS, None), learned(OURS, None))
     assert (found.progress, found.quorum) == (Progress.LEARNED, None)
-    assert found.sentence.startswith("learned here: which quorum chose it is not known any more;")
+    assert found.sentence.startswith("learned here: no site knows any more which quorum chose it;")
     assert [site.learned_at for site in found.sites] == [None, None, None]
     (only,) = found.ballots
     assert (only.ballot, only.accepted, only.chosen) == (ONE, (ALICE,), False)

@@ -170,7 +170,7 @@ MESSAGES: list[tuple[Message, str]] = [
     (chosen(43, NOOP), "chosen 43 - | learned here: no-op"),
     (
         chosen_at(TWO, 43),
-        "chosen 43 2.alice | the entry of ballot 2.alice is chosen: who accepted it has it already (R0)",
+        "chosen 43 2.alice | the entry of ballot 2.alice is chosen: a site that accepted it already has it (R0)",
     ),
     (Ask(Nonce(1), ((Slot(3), Slot(3)), (Slot(7), Slot(9)))), "ask 3 - | are they chosen? 3, 7-9"),
     (
@@ -191,7 +191,7 @@ MESSAGES: list[tuple[Message, str]] = [
     (Welcome(Nonce(1), Verdict.RECORDED, None, ""), "welcome - - | recorded"),
     (Welcome(Nonce(1), Verdict.LOST_DISK, None, "its disk was lost"), "welcome - - | lost disk: its disk was lost"),
     (beat(used_max=43, prefix=40), "heartbeat - - | none, voter, learned to 40, used to 43"),
-    (beat(voting=False), "heartbeat - - | none, no voter, learned to 0, used to 0"),
+    (beat(voting=False), "heartbeat - - | none, not a voter, learned to 0, used to 0"),
     (
         Heartbeat(Leadership.ELECTED, True, Slot(0), Slot(0), Tick(0), None, 0, Tick(500), TWO, True, None),
         "heartbeat - 2.alice | elected, voter, learned to 0, used to 0, leads with 2.alice",
@@ -231,7 +231,7 @@ OBSERVATIONS: list[tuple[Observation, str]] = [
     (SawApplied(run(43, LUNCH), ()), "nothing"),
     (
         SawApplied(run(43, LUNCH), (Slot(43),)),
-        "void 43 - | alice/17 tweet lunch at noon? follows number 16, which is not the last (E5)",
+        "void 43 - | alice/17 tweet lunch at noon? follows number 16, which is not its author's last in effect (E5)",
     ),
     (SawNumbered(1, ID), "nothing"),
     (
@@ -270,12 +270,12 @@ OBSERVATIONS: list[tuple[Observation, str]] = [
     ),
     (
         SawFilled(Slot(3), FillResult.RECOVERED, Kind.TWEET),
-        "filled 3 - | recovered: what was accepted there is chosen now (tweet)",
+        "filled 3 - | recovered: the entry that was accepted there is now chosen (tweet)",
     ),
     (SawFilled(Slot(3), FillResult.NOOP, Kind.NOOP), "filled 3 - | no-op: no entry was found there"),
     (
         SawFilled(Slot(3), FillResult.NO_QUORUM, None),
-        "filled 3 - | no-quorum: no majority answered; tried again at the next look",
+        "filled 3 - | no-quorum: no majority answered; it will be tried again",
     ),
     (SawRecovery(RecoveryPhase.SCANNING, None, Slot(0), None), "recovery - - | asks a majority how far the log goes"),
     (
@@ -285,7 +285,7 @@ OBSERVATIONS: list[tuple[Observation, str]] = [
     (SawRecovery(RecoveryPhase.DONE, Slot(43), Slot(43), None), "recovery 43 - | done: everything up to 43 is learned"),
     (
         SawReadConfirmed(1, Slot(43), Tick(5_000), Tick(12), (ALICE, BOB)),
-        "fresh 43 - | everything chosen until 12 ms ago is here: slot 43 by alice, bob",
+        "fresh 43 - | alice and bob confirm: everything chosen up to 12 ms ago is here, up to slot 43",
     ),
     (
         SawReadUnconfirmed(1, None, "2 of 5 answered, 3 needed", 2, None),
@@ -297,12 +297,12 @@ OBSERVATIONS: list[tuple[Observation, str]] = [
     (SawMembers((FOUR,)), "members 9 - | from slot 9 on alice, bob and carol vote, 2 needed, dave learns"),
     (
         SawRemoved(Removed(Slot(5), Slot(9), needed=True)),
-        "removed 5 - | slot 5 removed this site: it votes at none from slot 9 on; the others still need it for what"
+        "removed 5 - | slot 5 removed this site: it does not vote from slot 9 on; the others still need it for what"
         " lies before",
     ),
     (
         SawRemoved(Removed(Slot(5), Slot(9), needed=False)),
-        "removed 5 - | slot 5 removed this site: it votes at none from slot 9 on; nobody needs it any more",
+        "removed 5 - | slot 5 removed this site: it does not vote from slot 9 on; nobody needs it any more",
     ),
     (SawPeer(BOB, up=True), "peer - - | bob is heard"),
     (SawPeer(BOB, up=False), "peer - - | bob was silent for too long"),

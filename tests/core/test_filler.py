@@ -240,9 +240,9 @@ def test_r3_what_an_attempt_proposes_is_not_said_before_the_promises_tell() -> N
     nobody_knows(stage, stage.fill(1))
     assert why().endswith(", then completes what was accepted, or proposes a no-op")
     number = sent(stage.wait(800), Prepare)[0][1].ballot
-    assert why() == f"asks for promises of {number}, for a no-op unless they bring an entry"
+    assert why() == f"asks for promises of {number}, to propose a no-op unless they report an entry"
     stage.hear(BOB, promise(number, 1, (ballot(0, BOB), THEIRS)))
-    assert why() == f"asks for promises of {number}; so far they bring bob's entry, accepted by bob at 0.bob"
+    assert why() == f"asks for promises of {number}; so far they report bob's entry, accepted by bob at 0.bob"
 
 
 def test_r3_a_slot_accepted_here_whose_author_went_away_is_settled() -> None:

@@ -25,7 +25,7 @@ def test_l3_a_leader_whose_accept_gets_no_majority_for_long_gives_way_and_says_w
     hand(stage, 1)
     assert "steps down" not in phases(among_all(stage, PATIENCE))
     [why] = [saw.why for saw in told(among_all(stage, BEAT), SawAttempt) if saw.phase == "steps down"]
-    assert why == "slot 1 gets no majority, though one is heard: others may reach it"
+    assert why == "slot 1 gets no majority although one is heard: another leader may get it"
 
 
 def test_l3_who_gave_way_leaves_it_to_others_and_stands_again_where_nobody_does() -> None:

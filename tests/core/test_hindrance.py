@@ -68,31 +68,31 @@ def hindrances(taken: Iterable[Taken], prefixes: dict[SiteId, int] | None = None
     [
         ([], None),
         (came(known(9), BOB), None),
-        (came(known(8), BOB, CAROL, DAVE), "bob, carol and dave have it; rule 1 here drops their answers"),
-        (came(known(8), BOB), "bob has it; rule 1 here drops their answers"),
-        (came(ignorant(8), BOB, CAROL), "rule 1 here drops the answers of bob and carol"),
+        (came(known(8), BOB, CAROL, DAVE), "bob, carol and dave have it; fault rule 1 drops their answers"),
+        (came(known(8), BOB), "bob has it; fault rule 1 drops their answers"),
+        (came(ignorant(8), BOB, CAROL), "fault rule 1 drops the answers from bob and carol"),
         (
             [*came(known(8), BOB), *came(ignorant(8), CAROL)],
-            "bob has it; rule 1 here drops their answers",
+            "bob has it; fault rule 1 drops their answers",
         ),
         (
             [*came(known(8), BOB), *came(known(8), CAROL, rule=3)],
-            "bob and carol have it; rules 1 and 3 here drop their answers",
+            "bob and carol have it; fault rules 1 and 3 drop their answers",
         ),
         (
             [*came(known(8), BOB), *came(known(8), CAROL, rule=2, verb=Verb.HOLD)],
-            "bob and carol have it; rule 1 here drops the answers of bob; rule 2 here holds the answers of carol",
+            "bob and carol have it; fault rule 1 drops the answers from bob; fault rule 2 holds the answers from carol",
         ),
-        (came(chosen(8, ENTRY), BOB, verb=Verb.DELAY), "bob has it; rule 1 here delays their word that it is chosen"),
-        (came(promise(ballot(2, ALICE), 8), BOB, CAROL), "rule 1 here drops the answers of bob and carol"),
-        (came(accepted(ballot(2, ALICE), 8), BOB), "rule 1 here drops the answers of bob"),
-        (left(Ask(NONCE, ((Slot(8), Slot(8)),)), BOB), "rule 1 here drops the questions to bob"),
-        (left(Prepare(ballot(2, ALICE), Slot(3), None), BOB), "rule 1 here drops the proposals to bob"),
-        (came(accept(ballot(2, BOB), 8, ENTRY), BOB), "rule 1 here drops the proposals of bob"),
-        (left(accepted(ballot(2, BOB), 8), BOB), "rule 1 here drops this site's votes for bob"),
+        (came(chosen(8, ENTRY), BOB, verb=Verb.DELAY), "bob has it; fault rule 1 delays their news that it is chosen"),
+        (came(promise(ballot(2, ALICE), 8), BOB, CAROL), "fault rule 1 drops the answers from bob and carol"),
+        (came(accepted(ballot(2, ALICE), 8), BOB), "fault rule 1 drops the answers from bob"),
+        (left(Ask(NONCE, ((Slot(8), Slot(8)),)), BOB), "fault rule 1 drops the questions to bob"),
+        (left(Prepare(ballot(2, ALICE), Slot(3), None), BOB), "fault rule 1 drops the proposals to bob"),
+        (came(accept(ballot(2, BOB), 8, ENTRY), BOB), "fault rule 1 drops the proposals from bob"),
+        (left(accepted(ballot(2, BOB), 8), BOB), "fault rule 1 drops this site's votes for bob"),
         (
             [*left(prepare(ballot(2, ALICE), 8), BOB), *came(promise(ballot(2, ALICE), 8), BOB)],
-            "rule 1 here drops the answers of bob",
+            "fault rule 1 drops the answers from bob",
         ),
     ],
 )
@@ -102,20 +102,20 @@ def test_of_a_slot_it_is_said_who_has_it_and_which_rules_take_what(taken: list[T
 
 def test_who_has_a_slot_is_known_from_heartbeats_too() -> None:
     seen = hindrances(came(ignorant(8), BOB, CAROL), {BOB: 8, CAROL: 8, DAVE: 7})
-    assert seen.of_slot(Tick(0), Slot(8)) == "bob and carol have it; rule 1 here drops their answers"
+    assert seen.of_slot(Tick(0), Slot(8)) == "bob and carol have it; fault rule 1 drops their answers"
 
 
 def test_of_voters_only_the_unheard_ones_count() -> None:
     taken = [*came(beat(), BOB, CAROL), *left(beat(), DAVE)]
-    assert hindrances(taken, {BOB: 0, DAVE: 0}).of_voters(Tick(0)) == "rule 1 here drops the heartbeats of carol"
+    assert hindrances(taken, {BOB: 0, DAVE: 0}).of_voters(Tick(0)) == "fault rule 1 drops the heartbeats from carol"
 
 
 def test_of_events_what_stands_above_the_prefix_and_what_was_handed_on() -> None:
     seen = hindrances(came(known(3), BOB))
     assert seen.of_events(Tick(0), Slot(3)) is None
-    assert seen.of_events(Tick(0), Slot(2)) == "rule 1 here drops the answers of bob"
+    assert seen.of_events(Tick(0), Slot(2)) == "fault rule 1 drops the answers from bob"
     handed = hindrances(left(HandOn((ENTRY,), False), DAVE))
-    assert handed.of_events(Tick(0), Slot(NUMBER_MAX - 1)) == "rule 1 here drops the events handed to dave"
+    assert handed.of_events(Tick(0), Slot(NUMBER_MAX - 1)) == "fault rule 1 drops the events handed to dave"
 
 
 class Rule:
@@ -139,7 +139,7 @@ def test_a_hole_that_a_rule_keeps_has_a_result_of_its_own() -> None:
     rule.taken = came(known(1), BOB, CAROL)
     stage.fill(1)
     assert told(stage.live(15_000), SawFilled)[0] == SawFilled(Slot(1), FillResult.HINDERED, None)
-    said = "bob and carol have it; rule 1 here drops their answers"
+    said = "bob and carol have it; fault rule 1 drops their answers"
     assert stage.replica.hindered((Slot(1), Slot(2))) == {1: said}
     assert stage.replica.why_unsettled(Slot(1)) == f"{said}; 3 of 3 reachable, 2 needed"
     assert stage.replica.view(0).hindered == f"slot 1: {said}"
@@ -154,7 +154,7 @@ def test_an_event_that_a_rule_keeps_says_so_first() -> None:
     number = sent(stage.submit(1, timeout=5_000), Prepare)[0][1].ballot
     rule.taken = came(promise(number, 1), BOB, CAROL)
     assert stage.replica.view(0).hindered is None, "it is on its way"
-    said = "rule 1 here drops the answers of bob and carol"
+    said = "fault rule 1 drops the answers from bob and carol"
     effects = stage.live(2_000)
     assert stage.replica.view(0).hindered == said
     effects.extend(stage.live(4_000))
@@ -170,7 +170,7 @@ def test_without_voters_the_rule_that_silences_them_comes_first() -> None:
     effects = stage.submit(1, timeout=5_000)
     effects.extend(stage.wait(6_000))
     (saw,) = told(effects, SawOutcome)
-    said = "rule 1 here drops the heartbeats of bob and carol"
+    said = "fault rule 1 drops the heartbeats from bob and carol"
     assert saw.reason == f"{said}; no quorum: 1 of 3 reachable, 2 needed"
     assert stage.replica.view(0).hindered == said
 
@@ -181,12 +181,12 @@ def test_a_read_that_a_rule_keeps_says_so_first() -> None:
     rule.taken = came(Highest(NONCE, Slot(1), Slot(1)), BOB, CAROL)
     stage.read(1, timeout=1_000)
     (saw,) = told(stage.live(1_000), SawReadUnconfirmed)
-    assert saw.reason == "rule 1 here drops the answers of bob and carol; 1 of 3 answered, 2 needed"
+    assert saw.reason == "fault rule 1 drops the answers from bob and carol; 1 of 3 answered, 2 needed"
     assert (saw.answered, saw.missing) == (1, None)
     rule.taken = left(AskHighest(NONCE), BOB)
     stage.read(2, timeout=1_000)
     (saw,) = told(stage.live(1_000), SawReadUnconfirmed)
-    assert saw.reason == "rule 1 here drops the questions to bob; 1 of 3 answered, 2 needed"
+    assert saw.reason == "fault rule 1 drops the questions to bob; 1 of 3 answered, 2 needed"
 
 
 def test_who_has_a_slot_is_not_said_to_lack_it() -> None:
@@ -195,4 +195,4 @@ def test_who_has_a_slot_is_not_said_to_lack_it() -> None:
     stage = Stage(settings=settings).ready()
     stage.hear(BOB, chosen(2, tweet(BOB, 2)))
     stage.hear(BOB, beat(2))
-    assert stage.replica.why_unsettled(Slot(1)).startswith("bob has it, and it has not come from there yet; ")
+    assert stage.replica.why_unsettled(Slot(1)).startswith("bob has it, but it has not arrived from there yet; ")

@@ -186,7 +186,7 @@ def test_r5_a_question_whose_reads_were_given_up_makes_room_for_the_next() -> No
     stage.read(1)
     stage.read(2)
     effects = stage.give_up(1)
-    assert reason(effects) == "given up by who asked; 1 of 3 answered, 2 needed"
+    assert reason(effects) == "given up by the client that asked; 1 of 3 answered, 2 needed"
     assert confirmed(stage.hear(BOB, highest(question(effects), 0))) == [2]
 
 

@@ -111,12 +111,12 @@ def test_a_new_store_says_who_was_never_heard() -> None:
     stage = Stage(3, store=new_store(ALICE))
     hellos = stage.start()
     assert stage.replica.view(0).voting_why == (
-        "new store: recorded by 0 other sites, 2 needed before it votes; bob and carol were never heard: each site has"
-        " to be started once"
+        "new store: recorded by 0 other sites, 2 needed before it votes; bob and carol were never heard from: each site"
+        " must be started once"
     )
     stage.welcome([BOB], hellos)
     assert stage.replica.view(0).voting_why.endswith(
-        "recorded by 1 other site, 2 needed before it votes; carol was never heard: each site has to be started once"
+        "recorded by 1 other site, 2 needed before it votes; carol was never heard from: each site must be started once"
     )
 
 
@@ -243,7 +243,7 @@ def test_d5_an_old_copy_of_a_store_is_told_that_its_disk_is_lost() -> None:
     assert greet(stage, 11, commit=1_000).verdict is Verdict.RECORDED
     answer = greet(stage, 21, commit=999)
     assert answer.verdict is Verdict.LOST_DISK
-    assert answer.reason.startswith("bob heard commit 1000 of alice's store, which is now at 999")
+    assert answer.reason.startswith("bob has heard commit 1000 of alice's store, but it is now at 999")
 
 
 def test_d5_a_peer_is_told_the_commit_of_the_start_until_it_has_recorded_the_store() -> None:
@@ -491,6 +491,8 @@ def test_m1_whose_cluster_began_with_other_sites_is_not_heard_until_that_is_mend
         assert told(foreign, SawRejected) == [SawRejected(RejectedFor.OTHER_FOUNDERS, ALICE)]
         mismatch = stage.replica.view(0).mismatch
         assert mismatch is not None
-        assert mismatch.startswith("alice began with other sites than this site, which began with alice, bob and carol")
+        assert mismatch.startswith(
+            "alice began with a different list of sites than this site, which began with alice, bob and carol"
+        )
     assert greet(stage, 3).verdict is Verdict.RECORDED
     assert stage.replica.view(0).mismatch is None

@@ -67,7 +67,7 @@ def test_m3_a_change_before_the_last_one_took_effect_does_not_fit() -> None:
 def test_m3_what_is_not_of_the_list_or_was_admitted_before_does_not_fit() -> None:
     members = made((3, CAROL, NEW))
     assert members.apply(Slot(8), Readmit(SiteId("mallory"), NEWER)) == "there is no site mallory"
-    assert members.apply(Slot(8), Readmit(CAROL, NEW)) == "the log has admitted that store of carol before"
+    assert members.apply(Slot(8), Readmit(CAROL, NEW)) == "the log has already admitted that store of carol"
     assert members.newest.first == 7
 
 

@@ -41,7 +41,7 @@ def test_m4_a_store_that_was_removed_may_vote_again() -> None:
     assert [made.counts(Slot(slot), DAVE, NEW) for slot in range(2, 7)] == [False, True, False, False, True]
     assert made.of(DAVE, NEW) == (6, None)
     assert made.apply(Slot(6), Readmit(DAVE, OTHER)) is None
-    assert made.apply(Slot(7), Readmit(DAVE, NEW)) == "the log has admitted that store of dave before"
+    assert made.apply(Slot(7), Readmit(DAVE, NEW)) == "the log has already admitted that store of dave"
 
 
 def test_m4_a_store_that_votes_again_is_confirmed_as_at_each_start() -> None:

@@ -123,13 +123,13 @@ def test_m1_an_address_is_what_the_log_says() -> None:
 @pytest.mark.parametrize(
     ("operation", "told_why"),
     [
-        (Add(BOB, "bob:1"), "there is a site bob already"),
-        (AddLearner(DAVE, "dave:1"), "there is a site dave already"),
-        (Promote(BOB, NEW), "bob votes already"),
+        (Add(BOB, "bob:1"), "there is already a site bob"),
+        (AddLearner(DAVE, "dave:1"), "there is already a site dave"),
+        (Promote(BOB, NEW), "bob already votes"),
         (Promote(NOBODY, NEW), "there is no site mallory"),
         (Remove(NOBODY), "there is no site mallory"),
         (Move(NOBODY, "x:1"), "there is no site mallory"),
-        (Readmit(DAVE, NEW), "dave is a learner, and nobody's place is empty: it is promoted"),
+        (Readmit(DAVE, NEW), "dave is a learner, not a voter that lost its disk: promote it instead"),
     ],
 )
 def test_m3_what_does_not_fit_the_list_is_void(operation: Membership, told_why: str) -> None:
@@ -145,8 +145,8 @@ def test_m3_nine_vote_nine_learn_and_one_is_left_at_least() -> None:
     for number in range(9):
         slot += 1
         assert made.apply(Slot(slot), AddLearner(SiteId(f"l{number}"), "l:1")) is None
-    assert made.after(Slot(slot + 1), AddLearner(DAVE, "d:1")) == "there are 9 learners already"
-    assert made.after(Slot(slot + 1), Promote(SiteId("l0"), NEW)) == "there are 9 voters already"
+    assert made.after(Slot(slot + 1), AddLearner(DAVE, "d:1")) == "there are already 9 learners"
+    assert made.after(Slot(slot + 1), Promote(SiteId("l0"), NEW)) == "there are already 9 voters"
     for site in nine[1:]:
         slot += 1
         assert made.apply(Slot(slot), Remove(site)) is None
@@ -321,7 +321,7 @@ def test_d5_a_store_of_a_site_that_is_no_founder_is_never_admitted_and_no_disk_o
     stage = staged(DAVE, new_store(DAVE))
     answer_hellos(stage, Verdict.RECORDED)
     assert not stage.replica.view(0).voting
-    assert stage.replica.view(0).voting_why.startswith("dave does not belong to the cluster yet")
+    assert stage.replica.view(0).voting_why.startswith("as far as dave knows, it does not belong to the cluster yet")
     stage = staged(DAVE, new_store(DAVE))
     answer_hellos(stage, Verdict.LOST_DISK)
     assert stage.store.load().standing is Standing.NEW
@@ -331,7 +331,7 @@ def test_m4_the_log_admits_the_store_that_a_promotion_names() -> None:
     stage = staged(DAVE, new_store(DAVE))
     answer_hellos(stage, Verdict.NOTED)
     stage.hear(BOB, chosen(1, change(BOB, 1, AddLearner(DAVE, "dave:1")), NOOP, NOOP, NOOP))
-    assert stage.replica.view(0).voting_why == "learner, as the log says"
+    assert stage.replica.view(0).voting_why == "a learner, as the log says"
     effects = stage.hear(BOB, chosen(5, change(BOB, 2, Promote(DAVE, life_of(DAVE)))))
     assert stage.store.load().standing is Standing.READMITTED
     stage.welcome(SITES[:3], effects)

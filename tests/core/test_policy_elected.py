@@ -200,7 +200,10 @@ def test_e4_an_event_that_is_chosen_above_a_gap_is_told_where_it_is_and_what_it_
     for token, slot in ((1, 2), (2, 3)):
         (saw,) = told(stage.give_up(token), SawOutcome)
         assert (saw.outcome, saw.slot, saw.waits_for) == (EventState.UNKNOWN, slot, 1)
-        assert saw.reason == f"given up by who submitted it; chosen at slot {slot}; takes effect once slot 1 is settled"
+        assert (
+            saw.reason
+            == f"given up by the client that submitted it; chosen at slot {slot}; takes effect once slot 1 is settled"
+        )
     assert outcomes(stage.hear(BOB, chosen(1, tweet(BOB, 1)))) == [
         (1, EventState.CREATED, 2),
         (2, EventState.CREATED, 3),
@@ -234,7 +237,7 @@ def test_e2_an_event_that_the_leader_proposes_is_told_at_which_slot() -> None:
     stage.submit(2, "two", timeout=2_000)
     first, second = told(among(stage, lambda: [(BOB, beat_of(stage)), (CAROL, beat_of(stage))], 2_500), SawOutcome)
     assert (first.outcome, first.slot, first.waits_for) == (EventState.UNKNOWN, 1, None)
-    assert first.reason == "at slot 1, not chosen yet; 3 of 3 reachable, 2 needed"
+    assert first.reason == "accepted at slot 1, not chosen yet; 3 of 3 reachable, 2 needed"
     assert (second.slot, second.reason) == (
         2,
         "waits for alice/1, whose outcome is not known yet; at slot 2, not chosen yet;"
@@ -407,7 +410,7 @@ def test_l3_while_a_leader_is_heard_others_ask_and_do_not_fill() -> None:
     assert sent(effects, Ask)
     assert BOB in {to for to, _ in sent(effects, Ask)}, "the leader is asked"
     assert not sent(effects, Prepare)
-    assert stage.replica.why_unsettled(Slot(1)) == ("bob leads, and has not settled it yet; 3 of 3 reachable, 2 needed")
+    assert stage.replica.why_unsettled(Slot(1)) == ("bob leads and has not settled it yet; 3 of 3 reachable, 2 needed")
 
 
 def test_l3_while_no_leader_is_heard_they_fill_themselves() -> None:
@@ -420,10 +423,9 @@ def test_r3_what_keeps_a_hole_is_said() -> None:
     assert stage.replica.why_unsettled(Slot(1)) == "no quorum: 1 of 3 reachable, 2 needed"
     among(stage, lambda: [(CAROL, beat_of(stage, deaf=True)), (BOB, beat_of(stage, deaf=True))], 2_000)
     assert stage.replica.why_unsettled(Slot(1)) == (
-        "no leader is heard; the next one settles it, or alice itself after some time without one;"
-        " 3 of 3 reachable, 2 needed"
+        "no leader is heard; the next leader settles it, or alice itself if none appears; 3 of 3 reachable, 2 needed"
     )
     stage.live(20_000)
     why = stage.replica.why_unsettled(Slot(1))
     assert why.startswith("asks for promises of ")
-    assert why.endswith(".alice, for a no-op unless they bring an entry; 3 of 3 reachable, 2 needed")
+    assert why.endswith(".alice, to propose a no-op unless they report an entry; 3 of 3 reachable, 2 needed")

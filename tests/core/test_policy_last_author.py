@@ -212,7 +212,11 @@ def test_l2_where_acks_do_not_come_it_goes_on_with_a_round_of_1_or_more() -> Non
     assert proposals(effects) == {prepare(TWO, 2)}
     assert [write.round for write in written(effects, WriteRound)] == [2], "a fresh round, durable (B1)"
     saw = next(saw for saw in told(effects, SawAttempt))
-    assert (saw.phase, saw.ballot, saw.why) == ("fallback", TWO, "no majority took ballot 0: goes on with 2.alice")
+    assert (saw.phase, saw.ballot, saw.why) == (
+        "fallback",
+        TWO,
+        "no majority accepted ballot 0: continues with 2.alice",
+    )
     assert proposals(alice.hear(BOB, promise(TWO, 2))) == {accept(TWO, 2, AGAIN)}, "its own vote carries the entry"
 
 
@@ -223,7 +227,7 @@ def test_l2_where_something_higher_was_promised_it_goes_on_at_once_and_above() -
     assert proposals(effects) == {prepare(ballot(7, ALICE), 2)}
     (saw,) = told(effects, SawAttempt)
     assert saw.phase == "fallback"
-    assert saw.why == "bob refused ballot 0, it promised 6.carol: goes on with 7.alice"
+    assert saw.why == "bob refused ballot 0, it promised 6.carol: continues with 7.alice"
 
 
 def test_l2_the_full_synod_adopts_what_was_accepted_there() -> None:

@@ -141,7 +141,7 @@ def test_l1_a_cluster_of_one_asks_nobody() -> None:
 
 
 def _mixed(theirs: str) -> str:
-    return f"this site runs leadership none, but {theirs}: safe, but slower; write one setting in every sites file"
+    return f"this site runs leadership none, but {theirs}: safe, but slower; write the same setting in every sites file"
 
 
 def test_l4_other_leaderships_are_shown_as_a_mismatch() -> None:
@@ -162,8 +162,8 @@ def test_l4_other_heartbeat_intervals_are_shown_as_a_mismatch() -> None:
     stage.hear(BOB, beat(every=Tick(2_000)))
     stage.hear(CAROL, beat())
     assert stage.replica.view(0).mismatch == (
-        "this site's heartbeat_ms is 500, but bob's is 2000: safe, but who stops is missed later; write one"
-        " heartbeat_ms in every sites file"
+        "this site's heartbeat_ms is 500, but bob's is 2000: safe, but a site that stops is noticed later;"
+        " write the same heartbeat_ms in every sites file"
     )
     stage.hear(CAROL, replace(beat(every=Tick(50)), leadership=Leadership.ELECTED))
     both = stage.replica.view(0).mismatch or ""

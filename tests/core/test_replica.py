@@ -292,7 +292,7 @@ def test_an_attempt_shows_what_a_person_wants_to_know() -> None:
     attempt = stage.replica.attempt(Slot(1))
     assert attempt is not None
     assert (attempt.phase, attempt.ballot, attempt.votes, attempt.needed) == ("preparing", number, (ALICE, BOB), 3)
-    assert attempt.why == "asks for promises of 1.alice, for its own tweet"
+    assert attempt.why == "asks for promises of 1.alice, to propose its own tweet"
     stage.hear(CAROL, promise(number, 1))
     attempt = stage.replica.attempt(Slot(1))
     assert attempt is not None

@@ -66,7 +66,7 @@ def test_e2_an_event_whose_accept_had_left_is_unknown() -> None:
     again = stopped_after_the_accept_left().restarted()
     saw = outcome(again.start())
     assert (saw.id, saw.outcome, saw.slot) == (EventId(ALICE, 1), EventState.UNKNOWN, 1)
-    assert saw.reason == "the engine stopped after the event was proposed; slot 1 may still be chosen with it"
+    assert saw.reason == "the engine stopped after the event was proposed; it may still be chosen at slot 1"
     third = again.restarted()
     assert not told(third.start(), SawOutcome)
     assert third.replica.view(0).unknown == 1

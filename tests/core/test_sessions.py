@@ -158,7 +158,7 @@ def test_e2_what_may_still_be_chosen_is_unknown_and_never_called_failed() -> Non
     saw = outcome(stage.wait(5_000))
     assert (saw.token, saw.outcome, saw.slot) == (1, EventState.UNKNOWN, slot)
     assert saw.reason is not None
-    assert saw.reason.endswith("slot 1 may still be chosen with it")
+    assert saw.reason.endswith("it may still be chosen at slot 1")
     assert stage.store.events[1].state is EventState.UNKNOWN
     assert stage.replica.view(0).unknown == 1
     saw = outcome(stage.hear(BOB, chosen(slot, HELLO)))

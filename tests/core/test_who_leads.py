@@ -193,7 +193,7 @@ def test_l3_a_leader_that_reaches_no_majority_any_more_steps_down_and_says_so_at
     stage, number = leading(5)
     effects = among(stage, lambda: [(BOB, beat_of(stage))], LINK + BEAT)
     (down,) = [saw for saw in told(effects, SawAttempt) if saw.phase == "steps down"]
-    assert (down.ballot, down.why) == (number, "no majority hears it and is heard")
+    assert (down.ballot, down.why) == (number, "it no longer reaches a majority")
     assert beats(effects)[-1].leads is None
     assert not beats(effects)[-1].reaches
 

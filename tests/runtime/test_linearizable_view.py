@@ -61,7 +61,7 @@ async def test_r5_without_a_majority_a_linearizable_view_shows_what_is_here_and_
         alice = sites.running["alice"]
         await created(alice, "before the cut")
         await alice.call("faults.add", rule="from=* type=highest drop")
-        reason = "rule 1 here drops the answers of bob and carol; 1 of 3 answered, 2 needed"
+        reason = "fault rule 1 drops the answers from bob and carol; 1 of 3 answered, 2 needed"
         view = await eventually(
             lambda: alice.call("view", fresh=True, timeout_s=0.2), lambda view: view["fresh"]["reason"] == reason
         )
@@ -90,11 +90,11 @@ async def test_r5_a_linearizable_view_that_cannot_be_complete_names_the_slot(tmp
         assert (view["lines"], view["fresh"]["bound"], view["fresh"]["waits_for"]) == ([], slot, slot)
         has, rule, given_up, said = view["fresh"]["reason"].split("; ")
         assert (given_up, said) == (
-            "given up by who asked",
+            "given up by the client that asked",
             f"slot {slot} is not settled yet, and the log goes up to slot {slot}",
         )
         assert "have it" in has or "has it" in has
-        assert rule.startswith("rule 1 here drops ")
+        assert rule.startswith("fault rule 1 drops ")
 
 
 async def answers(running: Running) -> int:

@@ -220,7 +220,7 @@ async def test_a_hole_is_planned_and_filled_on_demand(tmp_path: Path) -> None:
         }
         (plan,) = (await bob.call("plan"))["lines"]
         assert (plan["slot"], plan["state"]) == (slot, "accepted")
-        assert "; rule 1 here drops " in plan["action"]
+        assert "; fault rule 1 drops " in plan["action"]
         assert any(what in plan["action"] for what in ("go on with what is under way (", "ask the others whether"))
         client = await bob.client()
         request = await client.send("fill", timeout_s=60)
@@ -277,7 +277,7 @@ async def test_a_fill_that_a_rule_of_the_site_keeps_says_so_and_so_do_slot_plan_
         alice, bob = sites.running["alice"], sites.running["bob"]
         await bob.call("faults.add", rule=DEAF_TO_CHOSEN)
         slot = (await tweet(alice, "bob hears nothing of this"))["slot"]
-        said = "alice and carol have it; rule 1 here drops their answers"
+        said = "alice and carol have it; fault rule 1 drops their answers"
         await status_where(bob, lambda status: status["hindered"] == f"slot {slot}: {said}")
         filled = await bob.call("fill", slots=[slot], timeout_s=0.2)
         assert filled["lines"] == [{"slot": slot, "result": "fault-rule", "kind": None}]
@@ -296,7 +296,7 @@ async def test_an_event_that_a_rule_of_its_site_keeps_says_so_first(tmp_path: Pa
         await all_up(sites)
         alice = sites.running["alice"]
         await alice.call("faults.add", rule="partition alice | bob,carol")
-        said = "rule 1 here drops the heartbeats of bob and carol"
+        said = "fault rule 1 drops the heartbeats from bob and carol"
         await status_where(alice, lambda status: status["hindered"] == said)
         outcome = await alice.call("submit", kind="tweet", text="cut off by herself", timeout_s=0.2)
         assert outcome["reason"].startswith(f"{said}; no quorum: 1 of 3 reachable, 2 needed")

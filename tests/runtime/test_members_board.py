@@ -157,12 +157,12 @@ def test_who_is_added_to_one_site_is_needed_only_once_it_is_heard() -> None:
 @pytest.mark.parametrize(
     ("kind", "site", "address", "why"),
     [
-        (ChangeKind.ADD, "bob", "10.0.0.4:7001", "there is a site bob already"),
+        (ChangeKind.ADD, "bob", "10.0.0.4:7001", "there is already a site bob"),
         (ChangeKind.ADD, "Dave", "10.0.0.4:7001", "'Dave' is no site's name"),
         (ChangeKind.ADD, "dave", "nowhere", "write host:port"),
         (ChangeKind.ADD, "dave", "0.0.0.0:7001", "nobody can be reached at 0.0.0.0:7001"),
         (ChangeKind.MOVE, "carol", "127.0.0.1:7002", "127.0.0.1:7002 is the address of bob"),
-        (ChangeKind.PROMOTE, "bob", None, "bob votes already"),
+        (ChangeKind.PROMOTE, "bob", None, "bob already votes"),
         (ChangeKind.REMOVE, "dave", None, "there is no site dave: use one of alice, bob, carol"),
     ],
 )

@@ -28,8 +28,8 @@ DRAWN: Final = """
     ms     alice        bob        carol
 ── hold
 ── alice tweets "hello"
-     0        ●           │           │  preparing #1 1.alice asks for promises of 1.alice, for its
-              │           │           │  own tweet
+     0        ●           │           │  preparing #1 1.alice asks for promises of 1.alice, to
+              │           │           │  propose its own tweet
 ── deliver prepare to bob
      1        ├──────────▶│           │  prepare #1 1.alice asks for a promise
 ── drop prepare to carol

@@ -101,7 +101,7 @@ async def test_what_is_refused_says_why(engine: EngineDouble, where: str) -> Non
 
 
 async def test_a_change_that_has_no_effect_is_not_called_created(engine: EngineDouble) -> None:
-    why = "the log has admitted that store of carol before"
+    why = "the log has already admitted that store of carol"
     engine.on["members.change"] = lambda _: outcome("not-created", number=18, slot=44, reason=why)
     async with engine, screen_of(engine) as pilot:
         await _ask(pilot)

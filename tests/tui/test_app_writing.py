@@ -252,7 +252,7 @@ async def test_a_fill_that_settles_nothing_says_what_keeps_the_slot(tmp_path: Pa
     async with EngineDouble(tmp_path) as engine:
         engine.used_max = 1
         engine.on["submit"] = lambda _: UNKNOWN
-        why = "slot 1: bob leads, and has not settled it yet"
+        why = "slot 1: bob leads and has not settled it yet"
         engine.on["fill"] = lambda _: filled(1, "no-quorum", why=why)
         async with screen_of(engine) as pilot:
             await pilot.press("c", *"hello", "enter")
@@ -267,7 +267,7 @@ async def test_a_fill_that_settles_nothing_says_what_keeps_the_slot(tmp_path: Pa
 async def test_what_the_sites_own_fault_rule_does_is_the_reason_on_every_screen(
     tmp_path: Path, size: tuple[int, int]
 ) -> None:
-    keeps = "bob and carol have it; rule 1 here drops their answers"
+    keeps = "bob and carol have it; fault rule 1 drops their answers"
     async with EngineDouble(tmp_path) as engine:
         engine.used_max = 1
         engine.special[1] = log_line(1, None, None, state="hole")
@@ -293,7 +293,7 @@ async def test_what_the_sites_own_fault_rule_does_is_the_reason_on_every_screen(
 
 
 async def test_what_the_sites_own_fault_rule_does_is_told_first_of_an_event_under_way(tmp_path: Path) -> None:
-    keeps = "rule 1 here drops the heartbeats to bob and carol"
+    keeps = "fault rule 1 drops the heartbeats to bob and carol"
     async with EngineDouble(tmp_path) as engine:
         engine.status_changes = {"leadership": "elected", "hindered": keeps, "faults": 1}
         engine.on["submit"] = lambda _: asyncio.Event().wait()
@@ -328,7 +328,7 @@ async def test_a_notice_goes_when_what_it_says_is_over(tmp_path: Path) -> None:
         engine.used_max = 3
         engine.special[2] = log_line(2, None, None, state="hole", accNum=None, maxPrepare=None)
         engine.on["submit"] = lambda _: next(answers)
-        why = "slot 2: bob leads, and has not settled it yet"
+        why = "slot 2: bob leads and has not settled it yet"
         engine.on["fill"] = lambda _: filled(2, "no-quorum", why=why)
         async with screen_of(engine) as pilot:
             await pilot.press("c", *"one", "enter")

@@ -59,7 +59,7 @@ def test_unconfirmed_it_shows_what_is_here_says_the_counts_and_ends_with_11(clus
     _tweet(cluster, "alice", "known here")
     cluster.run("faults", "alice", "add", "from=* type=highest drop")
     (rule,) = cluster.ask("alice", "faults")["rules"]
-    why = f"rule {rule['number']} here drops the answers of bob and carol; 1 of 3 answered, 2 needed"
+    why = f"rule {rule['number']} here drops the answers from bob and carol; 1 of 3 answered, 2 needed"
     told = f"loggos: not confirmed that nothing is missing: {why}\n"
     view = ("view", "alice", "--fresh", "--timeout", "0.3")
     until(lambda: cluster.run(*view).err == told, "both answers were dropped")
@@ -99,7 +99,7 @@ def test_a_signal_ends_the_wait_with_what_is_known(cluster: RealCluster) -> None
     cluster.run("faults", "alice", "clear")
     assert said.status == 11
     assert said.out.splitlines()[-1].startswith("perhaps stale")
-    assert "given up by who asked; 1 of 3 answered, 2 needed" in said.err
+    assert "given up by the client that asked; 1 of 3 answered, 2 needed" in said.err
 
 
 def test_a_timeout_without_fresh_is_bad_input(cluster: RealCluster) -> None:

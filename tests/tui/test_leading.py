@@ -14,7 +14,7 @@ from tests.tui.engine_double import EngineDouble
 from tests.tui.pilots import NARROW, WIDE, screen_of
 
 MISMATCH = (
-    "this site runs leadership elected, but bob runs none: safe, but slower; write one setting in every sites file"
+    "this site runs leadership elected, but bob runs none: safe, but slower; write the same setting in every sites file"
 )
 
 

@@ -34,7 +34,7 @@ from engine.core.storage import EventRun, EventState, WriteEvents
 
 STOPPED_BEFORE: Final = "the engine stopped before the event was proposed"
 STOPPED_AFTER: Final = "the engine stopped after the event was proposed"
-GIVEN_UP: Final = "given up by who submitted it"
+GIVEN_UP: Final = "given up by the client that submitted it"
 
 
 class Sessions:
@@ -273,8 +273,8 @@ class Sessions:
                 slot = self._void_at.get(run.events.first)
                 where = "chosen where" if slot is None else f"chosen at slot {slot}, where"
                 reason = (
-                    f"{where} it is void (E5); this site runs on an old copy of its store,"
-                    " and cannot know whether the lost one proposed it again"
+                    f"{where} it is void (E5); this site runs on an old copy of its store"
+                    " and cannot know whether the lost store proposed it again"
                 )
                 if run.events.state is EventState.UNKNOWN and run.events.reason != reason:
                     self._keep_placed(step, run, replace(run.events, reason=reason))

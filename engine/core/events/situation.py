@@ -63,8 +63,8 @@ class Situation(Value):
             return found
         slot = row.slot
         if slot is None:
-            return Doubt(None, None, "it was handed on and is being withdrawn")
-        return Doubt(slot, None, f"slot {slot} may still be chosen with it")
+            return Doubt(None, None, "it was handed to a leader and is being withdrawn")
+        return Doubt(slot, None, f"it may still be chosen at slot {slot}")
 
     def standing(self, row: EventRow) -> Doubt | None:
         """Where the log has an event that is not in effect yet; None where this site does not know, or proposes it at a
@@ -78,7 +78,7 @@ class Situation(Value):
         if slot is None or row.slot is not None:
             return None
         before = None if slot == self.missing else f"slot {self.missing} before it is not settled yet"
-        return Doubt(slot, None, together(f"at slot {slot}, not chosen yet", before))
+        return Doubt(slot, None, together(f"accepted at slot {slot}, not chosen yet", before))
 
     def _continues(self, at: Slot, entry: Entry) -> bool:
         """Whether it will take effect (E5): what it follows is the last number in effect, or an entry that is chosen

@@ -254,7 +254,8 @@ def _sentence(progress: Progress, evidence: _Evidence, quorum: Quorum | None) ->
     match progress:
         case Progress.LEARNED | Progress.CHOSEN:
             start = "learned here" if progress is Progress.LEARNED else "chosen, not learned here yet"
-            how = f"which quorum chose it is not known {'to those that answered' if evidence.silent else 'any more'}"
+            who = "no site that answered knows" if evidence.silent else "no site knows any more"
+            how = f"{who} which quorum chose it"
             if quorum is not None:
                 counts = f"{len(quorum.sites)} of {len(evidence.voters)}"
                 how = f"{named(quorum.sites)} accepted it at {quorum.ballot}, {counts}"

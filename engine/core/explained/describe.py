@@ -72,7 +72,7 @@ def observation(value: Observation) -> Line | None:
             return Line(CHOSEN, run.first, ballot, f"{_learned_from(value)}: {all_in_words(run.entries)}")
         case SawApplied(run, void) if void:
             what = many([_void(run.entry(slot)) for slot in void])
-            return Line("void", void[0], None, f"{what}, which is not the last (E5)")
+            return Line("void", void[0], None, f"{what}, which is not its author's last in effect (E5)")
         case SawApplied():
             return None
         case SawOutcome():
@@ -90,7 +90,7 @@ def observation(value: Observation) -> Line | None:
         case SawRecovery():
             return recovery(value)
         case SawReadConfirmed(_, bound, _, took_ms, voters):
-            note = f"everything chosen until {took_ms} ms ago is here: slot {bound} by {', '.join(voters)}"
+            note = f"{named(voters)} confirm: everything chosen up to {took_ms} ms ago is here, up to slot {bound}"
             return Line("fresh", bound or None, None, note)
         case SawReadUnconfirmed(_, bound, reason, _, _):
             return Line("fresh", bound, None, f"not confirmed: {reason}")
@@ -123,8 +123,8 @@ def members(told: Roster) -> str:
 
 def removal(removed: Removed) -> str:
     """That this site was removed, in words."""
-    then = "the others still need it for what lies before" if removed.needed else "nobody needs it any more"
-    return f"slot {removed.slot} removed this site: it votes at none from slot {removed.first} on; {then}"
+    then = "the others still need it for earlier slots" if removed.needed else "nobody needs it any more"
+    return f"slot {removed.slot} removed this site: it does not vote from slot {removed.first} on; {then}"
 
 
 def recovery(value: SawRecovery) -> Line:
@@ -205,10 +205,10 @@ def _outcome(value: SawOutcome) -> str:
 
 
 _RESULTS: Final = {
-    FillResult.RECOVERED: "recovered: what was accepted there is chosen now",
+    FillResult.RECOVERED: "recovered: the entry that was accepted there is now chosen",
     FillResult.NOOP: "no-op: no entry was found there",
-    FillResult.LEARNED: "learned: another site knew it",
-    FillResult.CHOSEN: "chosen: it was learned before",
-    FillResult.NO_QUORUM: "no-quorum: no majority answered; tried again at the next look",
-    FillResult.HINDERED: "fault-rule: a fault rule of this site is in the way; tried again at the next look",
+    FillResult.LEARNED: "learned: another site already had it",
+    FillResult.CHOSEN: "chosen: it was already learned",
+    FillResult.NO_QUORUM: "no-quorum: no majority answered; it will be tried again",
+    FillResult.HINDERED: "fault-rule: a fault rule of this site is in the way; it will be tried again",
 }

@@ -59,14 +59,14 @@ class _Kind(Value):
     their: str
 
 
-_ANSWERS: Final = _Kind((Role.ANSWER, Role.VOTE), False, "the answers of {}", "their answers")
-_NEWS: Final = _Kind((Role.NEWS,), False, "the word of {} that it is chosen", "their word that it is chosen")
+_ANSWERS: Final = _Kind((Role.ANSWER, Role.VOTE), False, "the answers from {}", "their answers")
+_NEWS: Final = _Kind((Role.NEWS,), False, "the news from {} that it is chosen", "their news that it is chosen")
 _QUESTIONS: Final = _Kind((Role.QUESTION,), True, "the questions to {}", "the questions to them")
 _PROPOSALS: Final = _Kind((Role.PROPOSAL,), True, "the proposals to {}", "the proposals to them")
 _HANDED: Final = _Kind((Role.EVENTS,), True, "the events handed to {}", "the events handed to them")
-_ASKED: Final = _Kind((Role.PROPOSAL,), False, "the proposals of {}", "their proposals")
+_ASKED: Final = _Kind((Role.PROPOSAL,), False, "the proposals from {}", "their proposals")
 _VOTES: Final = _Kind((Role.VOTE,), True, "this site's votes for {}", "this site's votes for them")
-_SIGNS_IN: Final = _Kind((Role.SIGN,), False, "the heartbeats of {}", "their heartbeats")
+_SIGNS_IN: Final = _Kind((Role.SIGN,), False, "the heartbeats from {}", "their heartbeats")
 _SIGNS_OUT: Final = _Kind((Role.SIGN,), True, "the heartbeats to {}", "the heartbeats to them")
 
 _OF_A_SLOT: Final = (_ANSWERS, _NEWS, _PROPOSALS, _QUESTIONS, _ASKED, _VOTES)
@@ -83,7 +83,7 @@ class Hindrances:
     meddling: Meddling
 
     def of_slots(self, now: Tick, slots: Collection[Slot]) -> dict[Slot, str]:
-        """Of unlearned slots that should be settled: `alice and bob have it; rule 1 here drops their answers`. Those
+        """Of unlearned slots that should be settled: `alice and bob have it; fault rule 1 drops their answers`. Those
         that no rule keeps are left out."""
         if not slots:
             return {}
@@ -141,7 +141,7 @@ def _sentence(taken: Iterable[Taken], kinds: tuple[_Kind, ...], have: Iterable[S
             left = [each for each in left if each.rule not in rules]
             whose = {each.peer for each in met}
             what = kind.their if holders and whose == holders else kind.of.format(named(whose))
-            said.append(f"{_rules(rules)} here {verb}{'s' if len(rules) == 1 else ''} {what}")
+            said.append(f"fault {_rules(rules)} {verb}{'s' if len(rules) == 1 else ''} {what}")
     if said and holders:
         said.insert(0, f"{named(holders)} {'has' if len(holders) == 1 else 'have'} it")
     return "; ".join(said) or None

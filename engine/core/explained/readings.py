@@ -135,11 +135,11 @@ class Readings:
         have = self.hindrances.have(slot)
         if have:
             has = "has" if len(have) == 1 else "have"
-            return f"{named(have)} {has} it, and it has not come from there yet; {self._counts()}"
+            return f"{named(have)} {has} it, but it has not arrived from there yet; {self._counts()}"
         leader = self.policy.leader(now)
         if leader is not None:
-            return f"{leader} leads, and has not settled it yet; {self._counts()}"
-        later = f"the next one settles it, or {self.parts.settings.site} itself after some time without one"
+            return f"{leader} leads and has not settled it yet; {self._counts()}"
+        later = f"the next leader settles it, or {self.parts.settings.site} itself if none appears"
         return f"no leader is heard; {later}; {self._counts()}"
 
     def _events_hindered(self, now: Tick) -> str | None:

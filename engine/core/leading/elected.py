@@ -52,18 +52,18 @@ class Elected(Policy):
             if outranked is not None and outranked > leader.ballot:
                 leader.step_down(step, f"hears {outranked.site}, who leads with {outranked}")
             elif not election.reaches(step):
-                leader.step_down(step, "no majority hears it and is heard")
+                leader.step_down(step, "it no longer reaches a majority")
             elif (slot := leader.stuck(step.now, self._patience)) is not None:
-                why = f"slot {slot} gets no majority, though one is heard: others may reach it"
+                why = f"slot {slot} gets no majority although one is heard: another leader may get it"
                 leader.step_down(step, why)
                 election.give_way(step.now)
             elif (first := leader.outlived) is not None or not self._may_lead:
-                others = "others vote in its place" if first is None else f"others vote from slot {first} on"
-                leader.step_down(step, f"{others}, as the log says")
+                since = "now" if first is None else f"from slot {first} on"
+                leader.step_down(step, f"the log says that other sites vote {since}")
                 if self._may_lead:
                     leader.stand(step, election.patience)
         elif leader.busy and not (step.voting and self._may_lead):
-            leader.step_down(step, "it votes no more")
+            leader.step_down(step, "it no longer votes")
         leader.tick(step)
         if self._follows(step.now) is not None:
             self._led_at = step.now
@@ -136,7 +136,7 @@ class Elected(Policy):
             return "no leader is heard"
         if self._parts.consensus.learner.holes_count:
             return None
-        return f"{followed.ballot.site} leads, and it is not in the log yet"
+        return f"{followed.ballot.site} leads, but it is not in the log yet"
 
     def _follows(self, now: Tick) -> Heard | None:
         """The leader to hand events to, itself included."""

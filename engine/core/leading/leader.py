@@ -52,7 +52,7 @@ BACKLOG_MAX: Final = 16_384
 """Of what is handed on and waits until fewer slots are in flight (M2) and fewer bytes."""
 
 _OF_SLOTS: Final = frozenset({Cause.SLOT, Cause.NOT_VOTING})
-_WHY_NOOP: Final = "no promise held an entry for this slot, and a later one is used: proposes a no-op"
+_WHY_NOOP: Final = "no promise reported an entry for this slot, and a later slot is used: proposes a no-op"
 
 
 class Leader:
@@ -112,7 +112,7 @@ class Leader:
         wanted: dict[SiteId, Slot | None] = dict.fromkeys(voters, first)
         resend_at = Tick(step.now + self._settings.timings.retransmit)
         self._campaign = Campaign(ballot, first, wanted, patience, Tick(step.now + patience), resend_at)
-        why = f"hears no leader that reaches a majority: stands for all slots from {first} on"
+        why = f"hears no leader that reaches a majority: stands for election, for all slots from {first} on"
         step.tell(SawAttempt(first, ElectionPhase.STANDING, ballot, why))
         step.cast(voters, Prepare(ballot, first, None))
 
@@ -356,7 +356,7 @@ class Leader:
     def _settle(self, step: Step, reign: Reign, part: Part[Flight]) -> None:
         flight = part.value
         land(reign, part.first, part.last)
-        why = f"{named(flight.refused)} promised higher for this slot alone: settles it by a synod"
+        why = f"{named(flight.refused)} promised a higher ballot for this slot alone: settles it with a full synod"
         for slot, entry in Run(part.first, flight.phase.entries):
             reign.synods[slot] = flight.since
             if self._proposer.attempt(slot) is None:

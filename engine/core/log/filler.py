@@ -290,5 +290,5 @@ class Filler:
             self._wanted.pop(fill.slot, None)
             hindered = self._hindrances.of_slot(step.now, fill.slot)
             why = "no majority answers" if hindered is None else hindered
-            self._proposer.end(step, fill.slot, fill.slot, f"{why}; it is tried again at the next look")
+            self._proposer.end(step, fill.slot, fill.slot, f"{why}; it will be tried again")
             step.tell(SawFilled(fill.slot, FillResult.NO_QUORUM if hindered is None else FillResult.HINDERED, None))

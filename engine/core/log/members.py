@@ -169,19 +169,19 @@ class Members:
         if isinstance(operation, Add | AddLearner):
             learners = len(newest.members) - len(newest.voters)
             if member is not None:
-                return f"there is a site {site} already"
-            return f"there are {LEARNERS_MAX} learners already" if learners >= LEARNERS_MAX else None
+                return f"there is already a site {site}"
+            return f"there are already {LEARNERS_MAX} learners" if learners >= LEARNERS_MAX else None
         if member is None:
             return f"there is no site {site}"
         match operation:
             case Readmit() if not member.votes:
-                return f"{site} is a learner, and nobody's place is empty: it is promoted"
+                return f"{site} is a learner, not a voter that lost its disk: promote it instead"
             case Promote() if member.votes:
-                return f"{site} votes already"
+                return f"{site} already votes"
             case Readmit(_, life) if self.admits(site, life):
-                return f"the log has admitted that store of {site} before"
+                return f"the log has already admitted that store of {site}"
             case Promote() if len(newest.voters) >= SITES_MAX:
-                return f"there are {SITES_MAX} voters already"
+                return f"there are already {SITES_MAX} voters"
             case Remove() if newest.sites == (site,):
                 return f"{site} is the only voter"
             case _:

@@ -36,7 +36,7 @@ class Founders:
         if not self._others:
             return None
         return (
-            f"{named(self._others)} began with other sites than this site, which began with"
-            f" {named(self._settings.sites)}: neither takes what the other says; the sites file of one of them names"
-            " the wrong sites, and its store is of no use: correct the file, and start it with an empty data folder"
+            f"{named(self._others)} began with a different list of sites than this site, which began with"
+            f" {named(self._settings.sites)}: they ignore each other. One of the sites files is wrong: correct it, and"
+            " start that site with an empty data folder (its store is of no use)"
         )

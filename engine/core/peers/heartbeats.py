@@ -196,14 +196,14 @@ class Peers:
         if others := [p for p in self._peers.values() if p.leadership not in (None, mine)]:
             theirs = ", ".join(f"{p.site} runs {p.leadership}" for p in others)
             said.append(
-                f"this site runs leadership {mine}, but {theirs}: safe, but slower; write one setting in every"
+                f"this site runs leadership {mine}, but {theirs}: safe, but slower; write the same setting in every"
                 " sites file"
             )
         if others := [p for p in self._peers.values() if p.every not in (None, every)]:
             theirs = ", ".join(f"{p.site}'s is {p.every}" for p in others)
             said.append(
-                f"this site's heartbeat_ms is {every}, but {theirs}: safe, but who stops is missed later; write one"
-                " heartbeat_ms in every sites file"
+                f"this site's heartbeat_ms is {every}, but {theirs}: safe, but a site that stops is noticed later;"
+                " write the same heartbeat_ms in every sites file"
             )
         return "; also, ".join(said) or None
 

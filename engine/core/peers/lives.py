@@ -100,8 +100,8 @@ class Lives:
             said = f"new store: recorded by {_sites(answered)}, {needed} needed before it votes"
             if not (unmet := self._company.unmet & self._company.names):
                 return said
-            unheard = f"{named(unmet)} {'was' if len(unmet) == 1 else 'were'} never heard"
-            return f"{said}; {unheard}: each site has to be started once"
+            unheard = f"{named(unmet)} {'was' if len(unmet) == 1 else 'were'} never heard from"
+            return f"{said}; {unheard}: each site must be started once"
         return f"starting: {_sites(answered)} confirmed this store, {needed} needed before it votes"
 
     @property
@@ -113,9 +113,9 @@ class Lives:
         me, member = self._settings.site, self._members.newest.of(self._settings.site)
         if member is not None and not member.votes:
             then = "" if member.wanted_since is None else "; it votes once it has the log and is promoted"
-            return f"learner, as the log says{then}"
+            return f"a learner, as the log says{then}"
         if member is None and not self._members.has_voted(me):
-            return f"{me} does not belong to the cluster yet, as far as is known here: add it at a site that votes"
+            return f"as far as {me} knows, it does not belong to the cluster yet: add it at a site that votes"
         return None
 
     def start(self, step: Step) -> None:
@@ -191,7 +191,7 @@ class Lives:
         self._meet(step, peer, packet.life)
         me, memory = self._settings.site, peer.memory
         if peer.site not in self._company.names:
-            reason = f"{me} has no {peer.site} in its list"
+            reason = f"{peer.site} is not in {me}'s list of sites"
             step.send(peer.site, Welcome(message.nonce, Verdict.STRANGER, None, reason))
         elif memory is not None and memory.life != packet.life:
             reason = f"{me} remembers another store of {peer.site}: its disk was lost or replaced"
@@ -200,7 +200,7 @@ class Lives:
             step.send(peer.site, Welcome(message.nonce, verdict, None, reason))
         elif memory is not None and challenge.commit > packet.commit:
             reason = (
-                f"{me} heard commit {challenge.commit} of {peer.site}'s store, which is now at {packet.commit}:"
+                f"{me} has heard commit {challenge.commit} of {peer.site}'s store, but it is now at {packet.commit}:"
                 " an old copy was put back. Move its folder away, and start the site without it"
             )
             named = self._members.admits(peer.site, packet.life)
@@ -279,7 +279,7 @@ class Lives:
         if last is None or prefix < last or self._standing is Standing.LEARNER:
             return False
         me, slot = self._settings.site, self._members.removed_at(self._settings.site)
-        why = f"slot {slot} removed {me}" if slot else f"the log put another store of {me} in the place of this one"
+        why = f"slot {slot} removed {me}" if slot else f"the log replaced this store of {me} by another"
         self._learn_only(step, f"{why}, from slot {last + 1} on")
         return slot is not None
 
@@ -294,7 +294,7 @@ class Lives:
 
     def _learn_only(self, step: Step, why: str) -> None:
         self._standing = Standing.LEARNER
-        self._why = f"{why}. This site learns and serves, and does not vote"
+        self._why = f"{why}. This site learns and serves reads, but does not vote"
         step.voting = self.voting
         step.write(WriteStanding(self._standing, self._why))
         step.tell(SawStanding(False, self._why))

@@ -215,8 +215,8 @@ class Proposer:
                 phase = AttemptPhase.PREPARING
                 if found:
                     entry = found[0].accepted.entries[0]
-                    bring = f"{whose(entry)}, accepted by {found[0].at} at {found[0].accepted.ballot}"
-                    why = f"asks for promises of {ballot}; so far they bring {bring}"
+                    reported = f"{whose(entry)}, accepted by {found[0].at} at {found[0].accepted.ballot}"
+                    why = f"asks for promises of {ballot}; so far they report {reported}"
             case Accepting(ballot, entries, votes):
                 phase, entry = attempt.accepting, entries[0]
             case Waiting():
@@ -238,7 +238,7 @@ class Proposer:
 
     def _prepare(self, step: Step, attempt: Attempt) -> None:
         ballot = self._rounds.take(step)
-        attempt.why = f"asks for promises of {ballot}, for {_wanted(attempt.own)}"
+        attempt.why = f"asks for promises of {ballot}, to propose {_wanted(attempt.own)}"
         self._tell(step, attempt, AttemptPhase.PREPARING, ballot)
         self._ask(step, attempt, ballot)
 
@@ -310,7 +310,7 @@ class Proposer:
     def _resend(self, step: Step, attempt: Attempt) -> None:
         """Asks again those who have not answered; a ballot that somebody refused and that stays short is given up."""
         if attempt.at_zero:
-            self._fall_back(step, attempt, "no majority took ballot 0")
+            self._fall_back(step, attempt, "no majority accepted ballot 0")
             return
         if attempt.refusals:
             self._defeat(step, attempt)
@@ -331,7 +331,7 @@ class Proposer:
     def _fall_back(self, step: Step, attempt: Attempt, because: str) -> None:
         """L2: ballot 0 did not do; the same entries go on by the full synod."""
         ballot = self._rounds.take(step)
-        attempt.why = f"{because}: goes on with {ballot}"
+        attempt.why = f"{because}: continues with {ballot}"
         self._tell(step, attempt, AttemptPhase.FALLBACK, ballot)
         self._ask(step, attempt, ballot)
 
@@ -383,4 +383,4 @@ def _named(own: Run) -> str:
 
 def _wanted(own: Run) -> str:
     """What an attempt is for: what is proposed in the end, the promises say (B2)."""
-    return f"{_named(own)} unless they bring an entry" if own.entries[0].author is None else _named(own)
+    return f"{_named(own)} unless they report an entry" if own.entries[0].author is None else _named(own)
