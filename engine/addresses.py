@@ -88,7 +88,7 @@ def _ipv6(host: str) -> str:
 
 def _of_one_host(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
     if address.is_multicast or address == ipaddress.IPv4Address("255.255.255.255"):
-        raise BadAddress(f"{address} is no single host's: write an address that only this site has")
+        raise BadAddress(f"{address} is not the address of a single host: write one that only this site has")
     return str(address)
 
 

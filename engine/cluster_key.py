@@ -38,16 +38,16 @@ def read_key(path: Path) -> bytes:
             mode = os.fstat(file.fileno()).st_mode
             content = file.read(_FILE_BYTES_MAX)
     except FileNotFoundError:
-        raise BadKey(f"the key file {path} is not there: copy it from another site of the cluster") from None
+        raise BadKey(f"the key file {path} does not exist: copy it from another site of the cluster") from None
     except ValueError:
-        raise BadKey(f"no file has the name {str(path)!r}: name the key's file") from None
+        raise BadKey(f"{str(path)!r} cannot be the name of a file: name the key file") from None
     except OSError as error:
-        what_to_do = "make it a file of the user whom the site runs as, mode 0600"
+        what_to_do = "make it owned by the user that runs the site, with mode 0600"
         raise BadKey(f"the key file {path} cannot be read ({error.strerror}): {what_to_do}") from None
     if mode & 0o077:
         raise BadKey(f"others may read or write the key file {path} ({stat.filemode(mode)}): run `chmod 600 {path}`")
     if not _KEY.match(content):
-        raise BadKey(f"the key file {path} is not {KEY_FORM}: copy it anew from another site of the cluster")
+        raise BadKey(f"the key file {path} is not {KEY_FORM}: copy it again from another site of the cluster")
     return bytes.fromhex(content.decode("ascii"))
 
 

@@ -72,7 +72,7 @@ class Cluster:
             raise ConfigError(self.path, None, f"has no site {name!r}{_perhaps(name, self.addresses)}")
         for site, address in self.addresses.items():
             if site != name and address.is_any:
-                why = f"{site} cannot be reached at {address}: write the address that {name} reaches it at"
+                why = f"{site} cannot be reached at {address}: write the address at which {name} reaches it"
                 raise ConfigError(self.path, None, why)
         return SiteId(name)
 
@@ -123,7 +123,7 @@ def check_site_name(name: str) -> SiteId:
     """Raises ValueError with what to write instead."""
     if not SITE_NAME.match(name):
         raise ValueError(
-            f"a site's name is 1 to 16 characters of a-z, 0-9 and '-', a letter first: write another than {name!r}"
+            f"a site's name is 1 to 16 characters of a-z, 0-9 and '-', starting with a letter, not {name!r}"
         )
     return SiteId(name)
 
@@ -138,7 +138,7 @@ class _Reader:
     def cluster(self) -> Cluster:
         for setting, line in self._section.lines.items():
             if setting not in _SETTINGS:
-                raise self._error(line, f"{setting!r} is no setting{_perhaps(setting, _SETTINGS)}")
+                raise self._error(line, f"{setting!r} is not a setting{_perhaps(setting, _SETTINGS)}")
         name = self._name()
         leadership = self._leadership()
         addresses = self._addresses()
@@ -166,8 +166,8 @@ class _Reader:
     def _name(self) -> str:
         name = self._required("cluster")
         if not CLUSTER_NAME.match(name.text):
-            form = "1 to 32 characters of a-z, 0-9 and '-', a letter first"
-            raise self._error(name.line, f"a cluster's name is {form}: write another than {name.text!r}")
+            form = "1 to 32 characters of a-z, 0-9 and '-', starting with a letter"
+            raise self._error(name.line, f"a cluster's name is {form}, not {name.text!r}")
         return name.text
 
     def _leadership(self) -> Leadership:
@@ -188,7 +188,7 @@ class _Reader:
             raise self._error(sites.line, f"names no sites: write {_EXAMPLES['sites']}")
         if not 1 <= len(sites.items) <= SITES_MAX:
             line = self._section.lines["sites"]
-            raise self._error(line, f"a cluster has 1 to {SITES_MAX} sites, not {len(sites.items)}: take some out")
+            raise self._error(line, f"a cluster has 1 to {SITES_MAX} sites, not {len(sites.items)}: remove some")
         addresses: dict[SiteId, Address] = {}
         for name in sites.items:
             self._place(sites, name, addresses)
@@ -202,11 +202,11 @@ class _Reader:
             return None
         line = self._section.lines[_ADDED]
         if not isinstance(added, Section) or len(added.items) != 1:
-            why = "names the one site of this file, which was added to the cluster"
+            why = "takes exactly one site, the one that this file is for"
             raise self._error(line, f"{why}: write `added:` and below it, indented, a line such as {_ADDED_EXAMPLE}")
         [name] = added.items
         if name in addresses:
-            why = f"{name} is under `sites` already, with those that it asks"
+            why = f"{name} is already under `sites`, among those that it asks"
             raise self._error(
                 added.lines[name],
                 f"{why}: write it under `added` alone, or, if it was there when the cluster began, under `sites` alone",
@@ -224,7 +224,7 @@ class _Reader:
             raise self._error(line, str(error)) from None
         for other, taken in addresses.items():
             if taken == address:
-                raise self._error(line, f"{other} has the address {address} already: give {site} another")
+                raise self._error(line, f"{other} has the address {address} already: give {site} another one")
         if "key" not in self._section.items and not address.is_loopback:
             why = f"{site} is at {address}, not on loopback, so the sites need a shared key"
             raise self._error(line, f"{why}: write {_EXAMPLES['key']}; `loggos init` makes one")
@@ -240,11 +240,11 @@ class _Reader:
         speaks_both = any(address.host == "::" for address in addresses.values())
         for (other, taken), (site, address) in combinations(addresses.items(), 2):
             if address.is_any and taken.is_any:
-                why = f"only the site that runs here may listen at {address}, and {other} is at {taken}"
-                raise self._error(lines[site], f"{why}: write the address that {site} is reached at")
+                why = f"only the site that runs here may have {address} as its address, and {other} has {taken}"
+                raise self._error(lines[site], f"{why}: write the address at which {site} is reached")
             if not speaks_both and {address.family, taken.family} == {4, 6}:
-                why = f"{site} at {address} and {other} at {taken} can never meet, one is IPv6 and one IPv4"
-                raise self._error(lines[site], f"{why}: write addresses of one kind for all sites")
+                why = f"{site} at {address} cannot reach {other} at {taken}: one address is IPv6, the other IPv4"
+                raise self._error(lines[site], f"{why}. Write addresses of one kind for all sites")
 
     def _key_files(self) -> tuple[Text, ...]:
         given = self._section.items.get("key")
@@ -258,10 +258,10 @@ class _Reader:
                     raise self._error(line, f"names no key: write {_EXAMPLES['key']}")
                 if len(items) > KEYS_MAX:
                     why = f"a cluster has one key, or two while it changes to another, not {len(items)}"
-                    raise self._error(line, f"{why}: end one change first, then begin the next")
+                    raise self._error(line, f"{why}: finish one change before you begin the next")
                 return items
             case Section(line=line):
-                raise self._error(line, f"a key is a file's name: write {_EXAMPLES['key']}, or {_TWO_KEYS}")
+                raise self._error(line, f"a key is the name of a file: write {_EXAMPLES['key']}, or {_TWO_KEYS}")
 
     def _keys(self, files: tuple[Text, ...]) -> list[bytes]:
         if len({os.path.normpath(self._path.parent / file.text) for file in files}) < len(files):
@@ -271,14 +271,14 @@ class _Reader:
         keys = [self._key(file) for file in files]
         if len(set(keys)) < len(keys):
             why = f"{files[0].text} and {files[1].text} hold the same key"
-            raise self._error(files[1].line, f"{why}: a new one is made by `loggos init --new-key FILE`")
+            raise self._error(files[1].line, f"{why}: `loggos init --new-key FILE` makes a new one")
         return keys
 
     def _key(self, file: Text) -> bytes:
         try:
             return read_key(self._path.parent / file.text)
         except BadKey as error:
-            hint = f"; two files are written as {_TWO_KEYS}" if "," in file.text else ""
+            hint = f"; write two files as {_TWO_KEYS}" if "," in file.text else ""
             raise self._error(file.line, f"{error}{hint}") from None
 
     def _ticks(self, setting: str, unit_ms: int, default: Tick) -> Tick:

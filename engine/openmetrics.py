@@ -70,7 +70,7 @@ def families(told: Metrics) -> Iterator[Metric]:
 
 
 def _standing(status: Status, holes: int) -> Iterator[Metric]:
-    info = InfoMetricFamily(f"{_PREFIX}_site", "The site that this is told of.")
+    info = InfoMetricFamily(f"{_PREFIX}_site", "The site that these metrics are about.")
     info.add_metric(
         (),
         {
@@ -83,11 +83,11 @@ def _standing(status: Status, holes: int) -> Iterator[Metric]:
     yield info
     yield _gauge(
         "takes_events",
-        "Whether an event that is submitted now can be settled, as far as the site knows.",
+        "Whether an event submitted now could be settled, as far as the site knows.",
         status.takes_events,
     )
     yield _gauge("voting", "Whether the site votes.", status.voting)
-    yield _gauge("recovering", "Whether the site copies what it missed from the others.", status.recovering)
+    yield _gauge("recovering", "Whether the site is copying what it missed from other sites.", status.recovering)
     yield _gauge("cluster_sites", "Sites of the cluster.", status.quorum.size)
     yield _gauge("quorum_reachable_sites", "Voters that the site reaches, itself included.", status.quorum.reachable)
     yield _gauge("quorum_needed_sites", "Voters that are needed to choose anything.", status.quorum.needed)
@@ -97,15 +97,17 @@ def _standing(status: Status, holes: int) -> Iterator[Metric]:
         "leader",
         {site: site == status.leader for site in status.sites},
     )
-    yield _gauge("leader_missing", "Whether the setting is elected, and no leader is heard.", status.lacks_leader)
     yield _gauge(
-        "chosen_through_slot", "The slot up to which the site knows every slot of the log.", status.chosen_through
+        "leader_missing", "Whether the leadership setting is elected and no leader is heard.", status.lacks_leader
+    )
+    yield _gauge(
+        "chosen_through_slot", "The slot up to which the site has learned every slot of the log.", status.chosen_through
     )
     yield _gauge("chosen_highest_slot", "The highest slot that the site knows to be chosen.", status.chosen_max)
     yield _gauge(
         "lag_slots", "How many slots the site is behind the highest that it or a peer knows.", status.lag, "slots"
     )
-    yield _gauge("holes", "Used slots of which the site does not know what was chosen.", holes)
+    yield _gauge("holes", "Used slots whose chosen entry the site has not learned.", holes)
     yield _gauge("fault_rules", "Rules that make the site's network bad on purpose.", status.faults)
     sentences = {
         "hindered": status.hindered,
@@ -115,7 +117,7 @@ def _standing(status: Status, holes: int) -> Iterator[Metric]:
     }
     yield _gauges(
         "warnings",
-        "Whether `loggos status` has such a sentence.",
+        "Whether `loggos status` prints a warning of this kind.",
         "kind",
         {kind: sentence is not None for kind, sentence in sentences.items()},
     )
@@ -148,7 +150,7 @@ def _peers(told: Metrics) -> Iterator[Metric]:
     )
     trips = HistogramMetricFamily(
         f"{_PREFIX}_peer_round_trip_seconds",
-        "To the peer and back, as heartbeats tell.",
+        "Round-trip time to the peer, measured with heartbeats.",
         labels=("peer",),
         unit="seconds",
     )
@@ -167,11 +169,11 @@ def _events(told: Metrics) -> Iterator[Metric]:
     )
     yield _gauge("unknown_events", "Events of this site whose outcome is not known yet.", told.status.unknown)
     yield _histogram(
-        "event_latency_seconds", "From the submission of an event at this site to when it was created.", told.created
+        "event_latency_seconds", "Time from the submission of an event at this site until it was created.", told.created
     )
     yield _counters(
         "elections",
-        "Elections in which this site stood, led, and stepped down.",
+        "How often this site stood for election, led, and stepped down.",
         "phase",
         {phase.replace(" ", "-"): count for phase, count in told.elections.items()},
     )
@@ -185,31 +187,32 @@ def _events(told: Metrics) -> Iterator[Metric]:
 
 def _traffic(status: Status) -> Iterator[Metric]:
     counters = status.counters
-    yield _counter("datagrams_received", "Datagrams that came.", counters.datagrams_in)
-    yield _counter("datagrams_sent", "Datagrams that left.", counters.datagrams_out)
-    yield _counter("received_bytes", "Bytes of datagrams that came.", counters.bytes_in, "bytes")
-    yield _counter("sent_bytes", "Bytes of datagrams that left.", counters.bytes_out, "bytes")
-    yield _counter("messages_received", "Messages in the datagrams that came.", counters.messages_in)
-    yield _counter("messages_sent", "Messages in the datagrams that left.", counters.messages_out)
+    yield _counter("datagrams_received", "Datagrams received.", counters.datagrams_in)
+    yield _counter("datagrams_sent", "Datagrams sent.", counters.datagrams_out)
+    yield _counter("received_bytes", "Bytes of datagrams received.", counters.bytes_in, "bytes")
+    yield _counter("sent_bytes", "Bytes of datagrams sent.", counters.bytes_out, "bytes")
+    yield _counter("messages_received", "Messages in the datagrams received.", counters.messages_in)
+    yield _counter("messages_sent", "Messages in the datagrams sent.", counters.messages_out)
     rejected = dict.fromkeys(map(str, _REASONS), 0) | counters.rejected
     yield _counters(
-        "datagrams_rejected", "Datagrams that were dropped as docs/protocol.md says, unanswered.", "reason", rejected
+        "datagrams_rejected",
+        "Datagrams that were dropped without an answer, by reason (docs/protocol.md).",
+        "reason",
+        rejected,
     )
-    yield _counters(
-        "receive_errors", "Errors of the system when a datagram was received.", "error", counters.receive_errors
-    )
-    yield _counters("send_errors", "Datagrams that could not leave.", "error", counters.send_errors)
-    yield _counters("faults", "What fault rules of this site did to messages.", "act", asdict(counters.faults))
+    yield _counters("receive_errors", "System errors while receiving datagrams.", "error", counters.receive_errors)
+    yield _counters("send_errors", "Datagrams that could not be sent.", "error", counters.send_errors)
+    yield _counters("faults", "Messages that this site's fault rules acted on, by act.", "act", asdict(counters.faults))
     yield _counter("passes", "Passes of the site's loop.", counters.passes)
     yield _counter("log_lines_lost", "Lines of the engine's log that could not be written.", counters.log_lines_lost)
 
 
 def _store(told: Metrics) -> Iterator[Metric]:
-    yield _histogram("commit_seconds", "Commits of the store, the sync of its disk included.", told.commits)
-    yield _counter("store_writes", "Rows that commits wrote.", told.status.counters.writes)
+    yield _histogram("commit_seconds", "Duration of the store's commits, including the disk sync.", told.commits)
+    yield _counter("store_writes", "Rows written by commits.", told.status.counters.writes)
     yield _gauges("store_bytes", "Sizes of the store's files.", "file", told.store_bytes, "bytes")
     if told.disk_free_bytes is not None:
-        yield _gauge("store_disk_free_bytes", "What is free on the store's disk.", told.disk_free_bytes, "bytes")
+        yield _gauge("store_disk_free_bytes", "Free space on the store's disk.", told.disk_free_bytes, "bytes")
 
 
 # The library's families, with the prefix that all names have.

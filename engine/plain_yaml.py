@@ -17,7 +17,7 @@ import yaml
 
 FILE_BYTES_MAX: Final = 65_536
 DEPTH_MAX: Final = 8
-NO_LIST: Final = 'lists are not taken here: write `name: value` lines (IPv6 as "[::1]:7001")'
+NO_LIST: Final = 'lists are not allowed here: write `name: value` lines (IPv6 as "[::1]:7001")'
 
 _OPENING: Final = (
     yaml.BlockMappingStartToken,
@@ -72,7 +72,7 @@ def read_section(path: Path) -> Section:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise ConfigError(path, line, "holds a control character: write the line anew without it") from None
+        raise ConfigError(path, line, "contains a control character: write the line again without it") from None
     except yaml.MarkedYAMLError as error:
         raise _not_yaml(path, text, error) from None
     if node is None:
@@ -89,7 +89,7 @@ def _read_text(path: Path) -> str:
             content = file.read(FILE_BYTES_MAX + 1)
     except FileNotFoundError:
         raise ConfigError(
-            path, None, "is not there: name the file with --sites, or let `loggos init` write one for a new cluster"
+            path, None, "does not exist: name the file with --sites, or let `loggos init` write one for a new cluster"
         ) from None
     except OSError as error:
         raise ConfigError(path, None, f"cannot be read ({error.strerror}): name another file with --sites") from None
@@ -108,12 +108,14 @@ def _refuse_unplain(path: Path, text: str) -> None:
     for token in yaml.scan(text, Loader=yaml.SafeLoader):
         line = token.start_mark.line + 1
         if isinstance(token, yaml.AnchorToken | yaml.AliasToken):
-            raise ConfigError(path, line, "anchors (&) and aliases (*) are not taken: write the value out")
+            raise ConfigError(path, line, "anchors (&) and aliases (*) are not allowed: write the value out")
         if isinstance(token, yaml.TagToken):
-            raise ConfigError(path, line, "tags (!) are not taken: write the value alone")
+            raise ConfigError(path, line, "tags (!) are not allowed: write the value alone")
         depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
         if depth > DEPTH_MAX:
-            raise ConfigError(path, line, "is nested too deep: write `name: value` lines, and the sites below `sites:`")
+            raise ConfigError(
+                path, line, "is nested too deeply: write `name: value` lines, and the sites below `sites:`"
+            )
 
 
 def _not_yaml(path: Path, text: str, error: yaml.MarkedYAMLError) -> ConfigError:
@@ -121,16 +123,16 @@ def _not_yaml(path: Path, text: str, error: yaml.MarkedYAMLError) -> ConfigError
     mark = error.context_mark if in_quotes else error.problem_mark
     line = 1 if mark is None else mark.line + 1
     if isinstance(error, yaml.composer.ComposerError):
-        return ConfigError(path, line, "holds a second document: take the line `---` and what follows out")
+        return ConfigError(path, line, "contains a second document: remove the line `---` and everything after it")
     written = "".join(text.splitlines()[line - 1 : line])
     if in_quotes:
-        instead = "end the quoted text on its line"
+        instead = "end the quoted text on the same line"
     elif "\t" in written:
         instead = "indent with spaces, not tabs"
     elif "]:" in written:
         instead = 'write an IPv6 address in quotes, as "[::1]:7001"'
     else:
-        instead = "write `name: value` lines, those of the sites indented alike"
+        instead = "write `name: value` lines, with the sites indented alike"
     return ConfigError(path, line, f"is not YAML ({error.problem}): {instead}")
 
 
@@ -155,7 +157,7 @@ def _section(path: Path, node: yaml.MappingNode) -> Section:
             raise ConfigError(path, line, "a name is one word: write `name: value`")
         if key.value in section.items:
             first = section.lines[key.value]
-            raise ConfigError(path, line, f"{key.value!r} is given twice, on line {first} already: take one out")
+            raise ConfigError(path, line, f"{key.value!r} is given twice, first on line {first}: remove one")
         section.items[key.value] = _value(path, value)
         section.lines[key.value] = line
     return section

@@ -25,7 +25,7 @@ SOCKET_PATH_BYTES_MAX: Final = 100
 """What the address of a Unix socket holds everywhere: 108 bytes on Linux, 104 elsewhere, a zero at the end."""
 
 _SHORTER: Final = (
-    "name a folder with a shorter path with --data, and move what is in the old one there while no site runs"
+    "choose a folder with a shorter path with --data, and move the contents of the old one there while no site runs"
 )
 
 
@@ -47,8 +47,8 @@ class SiteFiles:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise UnusableFolder(
-                f"cannot make the folder {self.folder} ({error.strerror}): make the disk that it belongs on available"
-                " and writable, or name another with --data if this site has never run"
+                f"cannot make the folder {self.folder} ({error.strerror}): make its disk available and writable,"
+                " or name another folder with --data if this site has never run"
             ) from None
 
 

@@ -79,7 +79,7 @@ def choose_names(names: Sequence[str], size: int | None) -> tuple[SiteId, ...]:
     if not 1 <= wanted <= SITES_MAX:
         raise ValueError(f"a cluster has 1 to {SITES_MAX} sites, not {wanted}")
     if len(chosen) > wanted:
-        raise ValueError(f"{len(chosen)} names are too many for a cluster of {wanted}: leave --size out")
+        raise ValueError(f"{len(chosen)} names are too many for a cluster of {wanted}: leave out --size")
     spare = [SiteId(name) for name in DEFAULT_NAMES if name not in chosen]
     return (*chosen, *spare[: wanted - len(chosen)])
 
@@ -100,7 +100,7 @@ def free_addresses(names: Sequence[SiteId]) -> dict[SiteId, Address]:
     found = {name: Address(_LOOPBACK, port) for name, port in zip(names, free, strict=False)}
     if len(found) < len(names):
         where = f"between {_FREE_PORTS[0]} and {_FREE_PORTS[-1]} on {_LOOPBACK}"
-        raise OSError(errno.EADDRINUSE, f"no UDP port is free {where}: stop a program that has some")
+        raise OSError(errno.EADDRINUSE, f"no UDP port is free {where}: stop a program that uses some")
     return found
 
 
@@ -165,9 +165,9 @@ def _quoted(address: Address) -> str:
 
 def _exists(path: Path, option: str = "--sites") -> ConfigError:
     return ConfigError(
-        path, None, f"exists already and is never written over: name another with {option}, or move it away"
+        path, None, f"already exists and is never overwritten: name another file with {option}, or move it away"
     )
 
 
 def _cannot_write(path: Path, error: OSError, option: str) -> ConfigError:
-    return ConfigError(path, None, f"cannot be written ({error.strerror}): name another place with {option}")
+    return ConfigError(path, None, f"cannot be written ({error.strerror}): name another file with {option}")

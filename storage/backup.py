@@ -90,9 +90,9 @@ def back_up(folder: Path, file: Path, told: Told) -> Backup:
 def _check_place(file: Path) -> None:
     """Where a store is, nothing is written over, nor does a copy help when that disk is lost."""
     if not file.parent.is_dir():
-        raise BackupRefused(f"{file.parent} is no folder: make it, or name another place for the backup")
+        raise BackupRefused(f"{file.parent} is not a folder: make it, or name another place for the backup")
     if file.exists() and not file.is_file():
-        raise BackupRefused(f"{file} is no file: name another place for the backup")
+        raise BackupRefused(f"{file} is not a regular file: name another place for the backup")
     if (file.resolve().parent / DATABASE).exists():
         raise BackupRefused(
             f"{file.parent} is the folder of a site: name another place for the backup, on another disk"
@@ -141,8 +141,8 @@ def _written(file: Path) -> Iterator[None]:
 
 def _failed(file: Path, why: str) -> BackupFailed:
     return BackupFailed(
-        f"{file} cannot be written: {why}. Nothing of it is left, and what was there before stays; the site goes on as"
-        " it was. Make room there, or name a place on another disk"
+        f"{file} cannot be written: {why}. Nothing of it is left, an earlier file is unchanged, and the site is"
+        " not affected. Free some space there, or name a place on another disk"
     )
 
 
@@ -180,7 +180,7 @@ def _copy_pages(outside: OutsideStore, copy: apsw.Connection, told: Told) -> Non
 
         if outside.copy_into(copy, goes_on):
             return
-    raise StoreFailed(f"{outside.place}: cannot be copied, for its engine starts again and again")
+    raise StoreFailed(f"{outside.place}: cannot be copied, because its engine keeps restarting")
 
 
 def _check(reader: Reader, told: Told) -> None:

@@ -175,7 +175,7 @@ def _copy(path: Path, copy: Path) -> None:
                 shutil.copyfile(log, _log_of(copy))
             if before == (_state(path), _state(log)):
                 return
-    raise StoreFailed(f"{path}: cannot be copied, for its engine writes all the time")
+    raise StoreFailed(f"{path}: cannot be copied, because its engine keeps writing")
 
 
 def _log_of(path: Path) -> Path:

@@ -22,31 +22,31 @@ import apsw
 from engine.core.storage import StoreDamaged, StoreError, StoreFailed, StoreForeign
 
 _MOVE_AWAY: Final = (
-    "move the site's folder away and start the site again: it learns the log from the others, but does not vote, so do"
+    "move the site's folder away and start the site again: it learns the log from the others, but does not vote. Do"
     " that only while a majority of the other sites votes"
 )
 START_ANEW: Final = (
-    "If the files cannot be had as they were when the site stopped (an older copy must not be used), " + _MOVE_AWAY
+    "If the files cannot be restored as they were when the site stopped (an older copy must not be used), " + _MOVE_AWAY
 )
 START_ANEW_BESIDE_BACKUP: Final = (
-    "Put the site's own store back if it can be had as it was when the site stopped. Else "
+    "Put the site's own store back if it can be restored as it was when the site stopped. Otherwise "
     + _MOVE_AWAY
-    + "; where no majority is left, `loggos rescue` makes a new cluster of stores and backups"
+    + "; if no majority is left, `loggos rescue` makes a new cluster from stores and backups"
 )
 OTHER_VERSION: Final = (
     "Its checksum is right, so another version of Loggos wrote it: start the site with the version that ran here last;"
-    " its store stays where it is, and loses nothing. Only if no version reads it, " + _MOVE_AWAY
+    " leave the store where it is; nothing is lost. Only if no version can read it, " + _MOVE_AWAY
 )
 OWN_STORE: Final = (
-    "name the folder of this site's own store with --data. A site that has run before has no vote if it starts without"
-    " its store, until the others readmit it"
+    "use --data to name the data folder that holds this site's own store. A site that starts without its earlier store"
+    " has no vote until the others readmit it"
 )
 _MAKE_WRITABLE: Final = (
     "Start the site as the user who owns its folder, or make the folder and all files in it writable for this user (and"
-    " its disk, if it is mounted read-only): its store stays where it is"
+    " its disk, if it is mounted read-only); leave the store where it is"
 )
 _FREE_SPACE: Final = "Free some space, then start the site"
-_CHECK_DISK: Final = "Check that disk before starting the site again"
+_CHECK_DISK: Final = "Check the disk before you start the site again"
 
 _FULL: Final = "the disk is full"
 _NOT_WRITABLE: Final = (apsw.CantOpenError, apsw.PermissionsError, apsw.ReadOnlyError)
@@ -109,7 +109,7 @@ def _owners_advice(error: OSError) -> str:
         case number if number in _NOT_ALLOWED:
             return _MAKE_WRITABLE
         case number if number in _IN_THE_WAY:
-            return "Move what is in the way elsewhere, then start the site"
+            return "Move away what is in the way, then start the site"
         case number if number in _TOO_MANY:
             return "Allow more open files (`ulimit -n`), then start the site"
         case _:
@@ -119,14 +119,17 @@ def _owners_advice(error: OSError) -> str:
 def _readers_advice(error: StoreError) -> str:
     match error, error.__cause__:
         case BackupDamaged(), _:
-            return "Take another copy of it, or another backup; the site itself is not concerned"
+            return "Take another copy of it, or another backup; the site itself is not affected"
         case StoreDamaged(), _:
             return (
-                "If this is a copy, make it anew while its site is stopped. The site's own store stays where it is: the"
-                " site says at its next start whether it can go on, and else what to do"
+                "If this is a copy, copy it again while its site is stopped. Leave the site's own store where it is: at"
+                " its next start the site says whether it can continue, or what to do"
             )
         case StoreForeign(), _:
-            return "Name a data folder, the folder of a site or a backup; the version of Loggos that wrote it reads it"
+            return (
+                "Name a data folder, the folder of a site or a backup, and read it with the version of Loggos that"
+                " wrote it"
+            )
         case _, OSError(errno=number) if number in _NO_SPACE:
             return f"Free some space in {gettempdir()}, where a copy of it is read, or name another folder in TMPDIR"
         case _, OSError(errno=number) if number in _NOT_ALLOWED:
@@ -136,7 +139,7 @@ def _readers_advice(error: StoreError) -> str:
         case _, apsw.BusyError() | apsw.LockedError():
             return "Close that program, or wait for it, and run this again"
         case _:
-            return "Run this again as the site's user; if it fails again, look whether that disk is sound"
+            return "Run this again as the site's user; if it fails again, check the disk"
 
 
 def damaged_row(path: Path, table: str, key: str, what: str) -> StoreDamaged:
@@ -146,7 +149,7 @@ def damaged_row(path: Path, table: str, key: str, what: str) -> StoreDamaged:
 
 def unread_row(path: Path, table: str, key: str, why: str) -> StoreDamaged:
     """The error for a row that is as it was written, and says what nobody here reads (W5)."""
-    what = f"holds what this version of Loggos does not write ({why})"
+    what = f"holds what this version of Loggos would not write ({why})"
     return StoreDamaged(f"{path}: table {table}, {key}: {what}", OTHER_VERSION)
 
 

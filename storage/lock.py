@@ -38,7 +38,7 @@ class FolderLock:
             except BlockingIOError:
                 holder = os.pread(descriptor, _PID_BYTES_MAX, 0).decode("ascii", "replace").strip()
                 os.close(descriptor)
-                raise StoreBusy(f"{folder}: process {holder or 'unknown'} runs this site already") from None
+                raise StoreBusy(f"{folder}: process {holder or 'unknown'} already runs this site") from None
             except OSError:
                 os.close(descriptor)
                 raise

@@ -236,15 +236,15 @@ def check_schema(db: apsw.Connection, path: Path) -> None:
         )
     statements = [sql for (sql,) in db.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid")]
     if statements != list(_STATEMENTS):
-        raise StoreDamaged(f"{path}: its tables are not those of a store of version {version}", START_ANEW)
+        raise StoreDamaged(f"{path}: its tables are not those of store version {version}", START_ANEW)
 
 
 def check_identity(meta: Meta, identity: Identity, path: Path) -> None:
     """Raises StoreForeign for a backup (D5), and where it is another's, naming the difference (D4)."""
     if meta.is_backup:
         raise StoreForeign(
-            f"{path}: a backup of the store of {meta.site}, which no site can be started from: it would have forgotten"
-            " what the store promised since",
+            f"{path}: a backup of {meta.site}'s store; no site can be started from it, because it would have forgotten"
+            " what the store has promised since",
             START_ANEW_BESIDE_BACKUP,
         )
     if meta.cluster != identity.cluster:
@@ -255,10 +255,10 @@ def check_identity(meta: Meta, identity: Identity, path: Path) -> None:
         gone = sorted(set(meta.sites) - set(identity.sites))
         new = sorted(set(identity.sites) - set(meta.sites))
         changes = [*(f"{site} is missing" for site in gone), *(f"{site} is new" for site in new)]
-        difference = f"the sites {' '.join(meta.sites)}; in the list given, {', '.join(changes)}"
+        difference = f"the sites {' '.join(meta.sites)}; in the given list {', '.join(changes)}"
     else:
         return
-    raise StoreForeign(f"{path}: belongs to {difference}", f"Give that sites file, or {OWN_STORE}")
+    raise StoreForeign(f"{path}: belongs to {difference}", f"Name that sites file with --sites, or {OWN_STORE}")
 
 
 def _write_new(draft: Path, identity: Identity, life: StoreId) -> None:

@@ -53,7 +53,7 @@ def read_backup(path: Path) -> Iterator[tuple[apsw.Connection, Reader]]:
             check_schema(db, path)
         reader = Reader(db, path)
         if not reader.meta().is_backup:
-            raise StoreForeign(f"{path}: no backup, but the store of a site")
+            raise StoreForeign(f"{path}: not a backup, but the store of a site")
         yield db, reader
 
 
@@ -72,10 +72,10 @@ def _check_seal(path: Path) -> None:
         file.seek(length)
         sealed = _SEALED.match(file.read())
         if sealed is None:
-            raise BackupDamaged(f"{path}: does not end as a backup does: it is cut short, damaged, or none")
+            raise BackupDamaged(f"{path}: does not end like a backup: it is truncated, damaged, or not a backup")
         file.seek(0)
         if _summed(file, length).hexdigest().encode() != sealed.group(1):
-            raise BackupDamaged(f"{path}: not what its checksum says: it was damaged since it was made")
+            raise BackupDamaged(f"{path}: does not match its checksum: it was damaged after it was made")
 
 
 def _summed(file: BinaryIO, length: int | None) -> hashlib._Hash:

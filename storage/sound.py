@@ -70,7 +70,7 @@ class SoundRows:
             try:
                 for *values, checksum in cursor:
                     if not table.is_sound(values, checksum):
-                        raise self.damaged(table, table.key_text(values), "not what its checksum says")
+                        raise self.damaged(table, table.key_text(values), "does not match its checksum")
                     yield tuple(values), checksum
             except UnicodeDecodeError:
                 key = self._undecodable(table, rest, bindings)
@@ -90,7 +90,7 @@ class SoundRows:
                 for *values, checksum in cursor:
                     try:
                         if not table.is_sound(values, checksum):
-                            raise self.damaged(table, table.key_text(values), "not what its checksum says")
+                            raise self.damaged(table, table.key_text(values), "does not match its checksum")
                         made = self.made(table, of, tuple(values))
                     except StoreDamaged as damage:
                         damaged(damage)

@@ -142,7 +142,7 @@ class SqliteStorage:
     def _attempt(self, fatal: type[BaseException] = StoreFailed) -> Iterator[None]:
         """Refuses what comes after a failure; an exception of type `fatal` is such a failure (D2)."""
         if self._refusal is not None:
-            raise StoreFailed(f"{self._path}: refused, because of what happened before: {self._refusal}")
+            raise StoreFailed(f"{self._path}: refused because of an earlier failure: {self._refusal}")
         try:
             yield
         except fatal as error:
@@ -189,8 +189,8 @@ def _make_durable(db: apsw.Connection, path: Path) -> None:
     db.pragma("synchronous", "FULL")
     if journal != "wal" or db.pragma("synchronous") != _SYNCHRONOUS_FULL:
         raise StoreFailed(
-            f"{path}: this disk does not carry a write-ahead log",
-            "Move the site's folder, whole, to a local disk and name that with --data",
+            f"{path}: this disk does not support a write-ahead log",
+            "Move the site's whole folder to a local disk, and name its new place with --data",
         )
 
 

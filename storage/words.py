@@ -113,7 +113,7 @@ class WordFile:
         try:
             yield self._db
         except (apsw.Error, OSError) as error:
-            _log.warning("%s: the index for searching cannot be used (%s): the log is read instead", self._path, error)
+            _log.warning("%s: the search index cannot be used (%s): the log is read instead", self._path, error)
             self.close()
             if isinstance(error, apsw.CorruptError | apsw.NotADBError | apsw.SQLError):
                 with suppress(OSError):

@@ -89,7 +89,7 @@ def ticks(seconds: float) -> Tick:
 def event_id(text: str) -> EventId:
     found = _EVENT_ID.match(text)
     if not found or not 1 <= int(found[2]) <= NUMBER_MAX:
-        raise BadParams(f"{text!r} is no event id: write for example alice/17")
+        raise BadParams(f"{text!r} is not an event id: write, for example, alice/17")
     return EventId(SiteId(found[1]), int(found[2]))
 
 
@@ -98,4 +98,4 @@ def wall_ms(text: str) -> int:
     with suppress(ValueError):
         if (at := datetime.fromisoformat(text)).tzinfo is not None:
             return math.floor(at.timestamp() * 1000)
-    raise BadParams(f"{text!r} is no time with its zone: write for example 2026-11-21T12:00:00Z")
+    raise BadParams(f"{text!r} is not a time with a time zone: write, for example, 2026-11-21T12:00:00Z")

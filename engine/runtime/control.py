@@ -105,7 +105,9 @@ class Connection:
             self._ledger.hold(self, Load.UNREAD, len(line) + _LINE_COST_BYTES)
 
     def cut_off(self, held_bytes: int, most: Load) -> None:
-        _cut_offs.warning("client %d is cut off: %d bytes are held for it, mostly %s", self._number, held_bytes, most)
+        _cut_offs.warning(
+            "client %d is disconnected: %d bytes are held for it, mostly %s", self._number, held_bytes, most
+        )
         self.close()
         self._ledger.drop(self)
         self._count(-self._inbox.drop(self))
@@ -137,7 +139,7 @@ class Connection:
                     await self._until_answered()
                     nursery.cancel_scope.cancel()
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
-            _log.debug("client %d went away", self._number)
+            _log.debug("client %d disconnected", self._number)
         finally:
             self.close()
             self._emptied.unpark_all()
@@ -307,7 +309,7 @@ class ControlServer:
 
 
 def _too_many(call_id: CallId, waiting: int) -> CallFailed:
-    message = f"{waiting} requests wait for their answers: wait for some before you ask more"
+    message = f"{waiting} requests are still unanswered: wait for some of them before you send more"
     return CallFailed(ErrorCode.REFUSED, message, call_id)
 
 

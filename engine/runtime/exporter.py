@@ -70,7 +70,7 @@ class Exporter:
                 with trio.move_on_after(PATIENCE_S):
                     await _answer(stream, told)
             except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-                _log.debug("who asked for metrics went away: %s", error)
+                _log.debug("the client that asked for metrics disconnected: %s", error)
             finally:
                 self.served -= 1
                 await trio.aclose_forcefully(stream)
@@ -98,13 +98,13 @@ def _response(request: h11.Request, told: Callable[[], Metrics]) -> Response:
     if request.target.partition(b"?")[0] != PATH.encode():
         return _in_words(404, f"metrics are at {PATH}")
     if request.method not in {b"GET", b"HEAD"}:
-        return _in_words(405, "GET and HEAD are all that there is", ("Allow", "GET, HEAD"))
+        return _in_words(405, "only GET and HEAD are supported", ("Allow", "GET, HEAD"))
     accept = ",".join(value.decode("latin-1") for name, value in request.headers if name == b"accept")
     try:
         return Response(200, *exposition(told(), accept))
     except Exception:
-        _log.exception("a bug keeps metrics from being told; please report it with the lines below")
-        return _in_words(500, "a bug keeps metrics from being told; the engine's log has more")
+        _log.exception("a bug: metrics cannot be served; please report it with the lines below")
+        return _in_words(500, "a bug: metrics cannot be served; the engine's log has the details")
 
 
 def _in_words(status: int, sentence: str, *headers: tuple[str, str]) -> Response:

@@ -184,9 +184,9 @@ def parse(number: int, text: str, site: SiteId, sites: tuple[SiteId, ...]) -> Ru
     for word in words:
         name, separator, value = word.partition("=")
         if name in given:
-            raise BadRule(f"'{name}' stands twice in the rule: write each once, values separated by commas")
+            raise BadRule(f"'{name}' appears twice in the rule: write each word once, with values separated by commas")
         if name not in _WORDS:
-            raise BadRule(f"'{name}' is no word of a rule: use {', '.join(_WORDS)} or partition; {_EXAMPLE}")
+            raise BadRule(f"'{name}' is not a word of a rule: use {', '.join(_WORDS)} or partition; {_EXAMPLE}")
         given[name] = value if separator else None
     return Rule(number, tidy, _match(given, site, sites), _actions(given))
 
@@ -213,7 +213,7 @@ def _names(word: str, value: str | None, sites: tuple[SiteId, ...], everyone: Ev
 
 def _site(name: str, word: str, sites: tuple[SiteId, ...]) -> SiteId:
     if name not in sites:
-        raise BadRule(f"'{name}' in '{word}' is no site of this cluster: use {', '.join(sites)}")
+        raise BadRule(f"'{name}' in '{word}' is not a site of this cluster: use {', '.join(sites)}")
     return SiteId(name)
 
 
@@ -223,7 +223,7 @@ def _types(value: str | None) -> frozenset[str] | None:
     types = frozenset((value or "").split(","))
     unknown = sorted(types - frozenset(WORDS))
     if unknown:
-        raise BadRule(f"'{unknown[0]}' is no message type: use {', '.join(WORDS)}")
+        raise BadRule(f"'{unknown[0]}' is not a message type: use {', '.join(WORDS)}")
     return types
 
 
@@ -233,7 +233,7 @@ def _slots(value: str | None) -> tuple[Slot, Slot]:
         raise BadRule("'slot' is a slot or a range: write slot=43 or slot=40-50")
     first, last = int(found[1]), int(found[2] or found[1])
     if not 1 <= first <= last <= NUMBER_MAX:
-        raise BadRule("slots count from 1, and a range goes upward: write slot=43 or slot=40-50")
+        raise BadRule("slots count from 1, and a range ascends: write slot=43 or slot=40-50")
     return Slot(first), Slot(last)
 
 
@@ -243,11 +243,11 @@ def _actions(given: dict[str, str | None]) -> Actions:
             "a rule needs something to do: drop, drop=50%, dup=10%, delay=200ms, delay=200ms±50, hold or pass"
         )
     if given.get("hold") is not None:
-        raise BadRule("'hold' takes no value: write hold, and release or drop what is held by its number")
+        raise BadRule("'hold' takes no value: write hold, then release or drop held messages by number")
     if given.get("pass") is not None:
-        raise BadRule("'pass' takes no value: write pass, and what the rule meets is held by no rule before it")
+        raise BadRule("'pass' takes no value: write pass; earlier rules then do not hold the messages that match")
     if "hold" in given and "pass" in given:
-        raise BadRule("a rule holds, or lets pass: write two rules")
+        raise BadRule("a rule either holds or passes: write two rules")
     delay_ms, jitter_ms = _delay(given["delay"]) if "delay" in given else (0, 0)
     return Actions(
         drop=_probability("drop", given["drop"] or "100%") if "drop" in given else 0.0,
@@ -262,7 +262,7 @@ def _actions(given: dict[str, str | None]) -> Actions:
 def _probability(word: str, value: str) -> float:
     found = _PERCENT.match(value)
     if not found or not 0 < float(found[1]) <= 100:
-        raise BadRule(f"'{word}' takes a share above 0% and up to 100%: write {word}=50%")
+        raise BadRule(f"'{word}' takes a percentage above 0% and up to 100%: write {word}=50%")
     return float(found[1]) / 100
 
 
@@ -286,5 +286,5 @@ def _partition(text: str, sites: tuple[SiteId, ...]) -> Partition:
     for number, group in enumerate(groups):
         for name in group:
             if group_of.setdefault(_site(name, "partition", sites), number) != number:
-                raise BadRule(f"'{name}' stands in two groups of the partition: name each site once")
+                raise BadRule(f"'{name}' is in two groups of the partition: name each site once")
     return Partition(group_of)

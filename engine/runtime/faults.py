@@ -135,7 +135,7 @@ class FaultLayer:
     def add(self, text: str, expires: Tick | None, owner: Owner | None = None) -> RuleState:
         """Puts a rule on, until `expires` or `owner` has gone, if those are given. Raises BadRule."""
         if len(self.rules) >= RULES_MAX:
-            raise BadRule(f"there are {RULES_MAX} rules already: remove some, or clear all")
+            raise BadRule(f"there are already {RULES_MAX} rules: remove some, or clear all")
         rule = parse(self._rule_number + 1, text, self.site, self.sites)
         self._rule_number += 1
         state = self.rules[rule.number] = RuleState(rule, True, 0, expires, owner)

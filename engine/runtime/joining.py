@@ -89,15 +89,15 @@ class _Asking:
         while inbox.stop_reason is None:
             await inbox.wait(self._ask_and_listen, math.inf)
             if self._found is not None:
-                _log.info("%s was told with whom the cluster began: %s", me, named(self._found))
+                _log.info("%s learned which sites the cluster began with: %s", me, named(self._found))
                 return self._found
             if trio.current_time() >= say_at_s:
                 say_at_s = trio.current_time() + SAID_EVERY_S
                 _log.warning(
-                    "waits: %s was added to the cluster, and has nothing of it yet; it asks %s, and nobody answers",
+                    "waits: %s is new and has to learn who belongs to the cluster; it asks %s, but nobody answers",
                     *(me, asked),
                 )
-        _log.info("%s stops before it served: %s", me, inbox.stop_reason)
+        _log.info("%s stops before it was ready: %s", me, inbox.stop_reason)
         return None
 
     async def _ask_and_listen(self) -> None:

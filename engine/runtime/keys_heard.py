@@ -66,8 +66,8 @@ class KeysHeard:
         if not names:
             return None
         keys = " or ".join(self.files)
-        under = f"under {keys} here" if keys else "here, without a key"
+        under = f"with {keys} here" if keys else "without a key here"
         return (
-            f"what comes in the name of {named(names)} does not open {under}: make key and cluster alike in both sites"
-            " files, and restart the site whose differed"
+            f"datagrams in the name of {named(names)} cannot be opened {under}: make the key and the cluster name the"
+            " same in both sites files, then restart the site whose file was changed"
         )

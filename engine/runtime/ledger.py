@@ -22,9 +22,9 @@ CONNECTIONS_MAX: Final = 2_000
 class Load(StrEnum):
     """What is held for a client, in words."""
 
-    UNREAD = "what it does not read"
-    LINE = "a request line without an end"
-    REQUESTS = "requests that were not taken yet"
+    UNREAD = "answers that it has not read"
+    LINE = "an unfinished request line"
+    REQUESTS = "requests that were not handled yet"
 
 
 class Holder(Protocol):

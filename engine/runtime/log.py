@@ -201,7 +201,7 @@ class LogWriter(logging.Handler):
         """Whether all of it was written; what comes after a part of a line starts on a line of its own."""
         why = None if self._file is None else self._file.make_room(len(line))
         if why is not None:
-            line = self._warning(f"the log goes on in the same file, which cannot be turned over: {why}") + line
+            line = self._warning(f"the log file cannot be rotated, so it keeps growing: {why}") + line
         left = b"\n" + line if self._torn else line
         while left:
             try:
@@ -232,7 +232,7 @@ class OncePerMinute(logging.Filter):
             self._kept_back += 1
             return False
         if self._kept_back:
-            record.msg = f"{record.getMessage()} ({self._kept_back} lines like it were left out since the last one)"
+            record.msg = f"{record.getMessage()} ({self._kept_back} similar lines were left out since the last one)"
             record.args = None
         self._passed_at, self._kept_back = record.created, 0
         record.exc_info = None
@@ -277,6 +277,8 @@ def print_line(descriptor: int, line: str) -> None:
         try:
             os.write(descriptor, f"{line}\n".encode())
         except OSError as error:
-            logging.getLogger(__name__).warning("standard output takes no ready line: %s", error.strerror)
+            logging.getLogger(__name__).warning(
+                "the ready line cannot be written to standard output: %s", error.strerror
+            )
 
     threading.Thread(target=write, name="ready", daemon=True).start()

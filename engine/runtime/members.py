@@ -94,7 +94,7 @@ class MembersBoard:
         if plan.refused is not None:
             raise CallRefused(plan.refused)
         if plan.unsafe is not None and not force:
-            raise CallRefused(f"{plan.unsafe}; with `force` it is asked for all the same")
+            raise CallRefused(f"{plan.unsafe}; `force` submits it anyway")
         operation = self._operation(kind, name, address, self._replica.view(attempts_max=0))
         assert not isinstance(operation, str), "the plan says so"
         return operation
@@ -102,7 +102,9 @@ class MembersBoard:
     def _operation(self, kind: ChangeKind, name: str, address: str | None, view: ReplicaView) -> Membership | str:
         """The operation, or why there can be none."""
         if not SITE_NAME.match(name):
-            return f"{name!r} is no site's name: 1 to 16 characters of a-z, 0-9 and '-', a letter first"
+            return (
+                f"{name!r} is not a site's name: write 1 to 16 characters of a-z, 0-9 and '-', starting with a letter"
+            )
         site, sites = SiteId(name), self._roll.names
         if site not in sites and kind not in (ChangeKind.ADD, ChangeKind.ADD_LEARNER):
             return f"there is no site {site}: use one of {', '.join(sites)}"
@@ -111,7 +113,7 @@ class MembersBoard:
                 store = self._replica.present_store(site)
                 if store is None:
                     me = self._settings.site
-                    return f"{me} was never told on which store {site} runs: start {site}, then ask again"
+                    return f"{me} has not heard yet which store {site} has: start {site}, then try again"
                 return Readmit(site, store) if kind is ChangeKind.READMIT else Promote(site, store)
             case ChangeKind.REMOVE:
                 return Remove(site)
@@ -121,7 +123,7 @@ class MembersBoard:
                 except BadAddress as error:
                     return str(error)
                 if place.is_any:
-                    return f"nobody can be reached at {place}: write the address at which the others find {site}"
+                    return f"no site can be reached at {place}: write the address at which the others find {site}"
                 if (holder := self._holder(site, str(place), view)) is not None:
                     return f"{place} is the address of {holder}: write another one"
                 return _placed(kind, site, str(place))
@@ -141,11 +143,11 @@ class MembersBoard:
         me = self._settings.site
         if not view.voting:
             others = [peer.site for peer in view.peers if peer.up and peer.voting]
-            ask = f"ask one that does, such as {others[0]}" if others else "and no other that does is heard"
-            return f"{me} does not vote, so that nothing it asks for is chosen: {ask}"
+            ask = f"ask one that does, such as {others[0]}" if others else "and hears no site that does"
+            return f"{me} does not vote, so it cannot change the members: {ask}"
         votes = site == me or any(peer.site == site and peer.up and peer.voting for peer in view.peers)
         if kind is ChangeKind.READMIT and votes and site not in view.replaced:
-            return f"{site} votes with the store that it has, as it said last: there is nothing to readmit"
+            return f"{site} says that it votes with its present store: there is nothing to readmit"
         return None
 
     def _unsafe(self, kind: ChangeKind, site: SiteId, view: ReplicaView, *, is_up: bool) -> str | None:
@@ -153,7 +155,7 @@ class MembersBoard:
         if kind not in (ChangeKind.READMIT, ChangeKind.PROMOTE):
             return None
         if not is_up:
-            return f"{site} is not heard: a store that does not run would count as a voter"
+            return f"{site} is not heard: it would count as a voter without running"
         prefix = next((peer.prefix for peer in view.peers if peer.site == site), None)
         if kind is ChangeKind.PROMOTE and (prefix or 0) + self._settings.change_lag < view.prefix:
             return f"{site} does not have the whole log yet: it is at slot {prefix or 0:,} of {view.prefix:,}"

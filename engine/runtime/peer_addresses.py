@@ -138,7 +138,7 @@ class PeerAddresses:
         if peer in self._named:
             self._resolve_at[peer] = Tick(self._resolved_at.get(peer, -RESOLVE_EVERY) + RESOLVE_EVERY)
         if self._proved.pop(peer, None) is not None:
-            _log.info("%s is looked for at its written address again", peer)
+            _log.info("%s is expected at its configured address again", peer)
 
     async def resolve_literals(self) -> None:
         """Takes the peers' addresses that need no resolver; the names are due at once (`to_resolve`)."""
@@ -177,7 +177,7 @@ async def resolve(host: str, port: int, family: socket.AddressFamily) -> Address
     try:
         found = await trio.socket.getaddrinfo(host, port, family, socket.SOCK_DGRAM, 0, flags)
     except UnicodeError as error:
-        raise socket.gaierror(socket.EAI_NONAME, f"{host!r} is no host name: {error}") from None
+        raise socket.gaierror(socket.EAI_NONAME, f"{host!r} is not a host name: {error}") from None
     address = found[0][4]
     if len(address) == 4:
         return (str(address[0]), int(address[1]), int(address[2]), int(address[3]))

@@ -303,7 +303,7 @@ class PendingCalls:
         known = {*self._settings.sites, *(site for each in self._replica.members() for site in each.names)}
         if submit.argument not in known:
             sites = ", ".join(sorted(known))
-            raise CallRefused(f"{submit.argument!r} is no site of this cluster: use one of {sites}")
+            raise CallRefused(f"{submit.argument!r} is not a site of this cluster: use one of {sites}")
         target = SiteId(submit.argument)
         if submit.kind is EventKind.UNBLOCK:
             return Unblock(target)
@@ -314,8 +314,8 @@ class PendingCalls:
     def _tweets(self, submitted: SubmitMany) -> list[Tweet]:
         if self._many_events + len(submitted.texts) > MANY_EVENTS_MAX:
             raise CallRefused(
-                f"{self._many_events} events that were submitted many at once have no outcome yet, {MANY_EVENTS_MAX} is"
-                " the most: wait for some of them"
+                f"{self._many_events} events of batches have no outcome yet, and the limit is {MANY_EVENTS_MAX}:"
+                " wait for some of them"
             )
         tweets: list[Tweet] = []
         for place, text in enumerate(submitted.texts, start=1):
@@ -350,7 +350,7 @@ class PendingCalls:
             raise CallRefused(f"slot {slots[-1]} is not used yet: the highest used slot is {used_max}")
         if self._fill_slots + len(slots) > FILL_SLOTS_MAX:
             raise CallRefused(
-                f"fills that wait name {self._fill_slots} slots already, {FILL_SLOTS_MAX} is the most:"
+                f"waiting fills already name {self._fill_slots} slots, and the limit is {FILL_SLOTS_MAX}:"
                 " wait for some of them, or name fewer slots"
             )
         chosen = self._queries.chosen(slots)
@@ -367,7 +367,9 @@ class PendingCalls:
     def _unused_key(self, asked: Asked) -> tuple[Client, CallId]:
         key = (asked.client, asked.call_id)
         if key in self._submits or key in self._read_tokens or key in self._fills:
-            raise CallRefused(f"the id {asked.call_id!r} is that of a request without an answer yet: use another")
+            raise CallRefused(
+                f"the id {asked.call_id!r} belongs to a request that is not answered yet: use another one"
+            )
         return key
 
     def _explain(self, observations: Iterable[Observation]) -> None:

@@ -260,7 +260,7 @@ class Queries:
 
     def _number(self, event: EventId) -> int:
         if event.author != self._settings.site:
-            raise CallRefused(f"{event} is no event of {self._settings.site}: ask {event.author}")
+            raise CallRefused(f"{event} is not an event of {self._settings.site}: ask {event.author}")
         return event.number
 
     def _plan(self, query: Plan) -> Shape:
@@ -275,18 +275,18 @@ class Queries:
         state = slot_state(row, used=slot <= used_max)
         attempt = self._replica.attempt(slot)
         if row.learned is not None:
-            action = "nothing is left to do, it is learned"
+            action = "nothing to do: it is already learned"
         elif slot > used_max:
-            action = f"nothing can be done, it is not used yet: the highest used slot is {used_max}"
+            action = f"nothing to do: it is not used yet, and the highest used slot is {used_max}"
         elif attempt is not None:
-            action = f"go on with what is under way ({attempt.why})"
+            action = f"continue the attempt under way ({attempt.why})"
         elif not self._replica.fills:
             action = "ask the others whether it is chosen, until one of them has settled it"
         elif row.vote.accepted is not None:
             action = "ask the others whether it is chosen, then complete the entry that was accepted"
         else:
             action = "ask the others whether it is chosen, then complete what they accepted, or propose a no-op"
-        return PlanLine(slot, state, action if hindered is None else f"{hindered}; all the same, {action}")
+        return PlanLine(slot, state, action if hindered is None else f"{hindered}; even so, {action}")
 
     def _rows(self, slots: Iterable[Slot]) -> dict[Slot, LogRow]:
         """A row for each of `slots`, whether the store has one or not."""

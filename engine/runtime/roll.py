@@ -70,7 +70,7 @@ class Roll:
         gone = [name for name in sorted(self.file) if name not in newest.names]
         moved = [name for name, place in sorted(logged.items()) if self.file.get(name, place) != place]
         said = [f"{name} was added{f' at {logged[name]}' if name in logged else ''}" for name in added]
-        said += [f"{named(gone)} {'is' if len(gone) == 1 else 'are'} not of the cluster"] if gone else []
+        said += [f"{named(gone)} {'is' if len(gone) == 1 else 'are'} not in the cluster"] if gone else []
         said += [f"{name} is at {logged[name]}, not at {self.in_the_file(name)}" for name in moved]
         return "; ".join(said) or None
 
@@ -82,7 +82,7 @@ class Roll:
                 try:
                     places[member.site] = parse_address(member.address)
                 except BadAddress as error:
-                    _log.warning("the address of %s in the log is none: %s", member.site, error)
+                    _log.warning("the address of %s in the log is not valid: %s", member.site, error)
         return places
 
 
@@ -108,14 +108,16 @@ class Following:
         self.faults.sites = self.roll.names
         for peer in self.peer_addresses.follow(self.roll.places):
             self.resolve(peer)
-        for change, names in (("came to", set(peers) - set(before)), ("left", set(before) - set(peers))):
+        for change, names in (("joined", set(peers) - set(before)), ("left", set(before) - set(peers))):
             if names:
                 _log.info("%s %s the cluster", named(names), change)
 
     def leave(self, removed: Removed) -> None:
         """This site was removed (M5)."""
         self._removed = removed
-        rest = "; the others need it for what lies before" if removed.needed else ", and the others need it no more"
+        rest = (
+            "; the others still need it for earlier slots" if removed.needed else ", and the others no longer need it"
+        )
         _log.warning(
             "this site was removed in slot %d: it does not vote from slot %d on%s", removed.slot, removed.first, rest
         )
@@ -127,5 +129,5 @@ class Following:
         self._was_watched |= watched
         if watched or not self._was_watched or self._removed.needed:
             return None
-        why = f"it was removed from the cluster in slot {self._removed.slot}, and its screen was left"
+        why = f"it was removed from the cluster in slot {self._removed.slot}, and its screen was closed"
         return Ending(why, EndStatus.CLEAN, ErrorCode.STOPPING)

@@ -37,8 +37,8 @@ from engine.runtime.clock import Clock
 from engine.runtime.faults import Held, RuleState
 from engine.runtime.jsonrpc import newest_that_fit
 
-_QUEUED: Final = "it is queued here: nothing that carries it has left this site"
-_PROPOSED: Final = "it was proposed, and its slot is not settled yet"
+_QUEUED: Final = "it is queued here: no message with it has left this site"
+_PROPOSED: Final = "it was proposed, but its slot is not settled yet"
 _UNSETTLED: Final = "it may have been accepted somewhere: it is settled when its slot is"
 
 

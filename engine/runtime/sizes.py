@@ -101,8 +101,8 @@ class Sizes:
         told = ", ".join(f"{site} gets {peer.size} bytes" for site, peer in found)
         least = min(peer.size for _, peer in found)
         return (
-            f"datagrams of {self.sizes.first} bytes do not arrive, shorter ones do: {told}; longer messages go in more"
-            f" parts: have the network carry them (MTU, IP fragments), or write datagram_max_bytes: {least} in this"
+            f"datagrams of {self.sizes.first} bytes do not arrive, shorter ones do: {told}; long messages go in more"
+            f" parts. Have the network carry them (MTU, IP fragments), or write datagram_max_bytes: {least} in this"
             " site's sites file"
         )
 

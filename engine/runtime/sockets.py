@@ -93,7 +93,7 @@ async def await_sockets(site: Site, inbox: Inbox, on_waiting: Callable[[str], No
             await inbox.wait(attempt, math.inf)
             if opened:
                 return opened[0]
-        _log.info("%s stops before it served: %s", site.settings.site, inbox.stop_reason)
+        _log.info("%s stops before it was ready: %s", site.settings.site, inbox.stop_reason)
         return None
     finally:
         if not opened:
@@ -105,7 +105,7 @@ def close_unused(storage: Storage) -> None:
     try:
         storage.close()
     except StoreError as error:
-        _log.error("the store was not closed in good order: %s", error)
+        _log.error("the store was not closed cleanly: %s", error)
 
 
 async def _open_sockets(site: Site) -> Sockets:
@@ -134,8 +134,8 @@ def _make_control(site: Site) -> ControlServer:
             raise _too_few_files(error) from error
         what = f"cannot make the control socket {site.control}: {error.strerror}"
         if error.errno in _DISK_ERRORS:
-            raise CannotServe(f"{what}. Make room, or the disk writable, there", EndStatus.STORE) from error
-        message = f"{what}. Move what is there elsewhere, and let this user write the folder"
+            raise CannotServe(f"{what}. Free some space there, or make the disk writable", EndStatus.STORE) from error
+        message = f"{what}. Move away what is there, and make the folder writable for this user"
         raise CannotServe(message, EndStatus.BAD_CONFIGURATION) from error
 
 
@@ -164,9 +164,9 @@ async def listen_for_metrics(at: HostPort) -> Exporter:
         _give_up_or_wait(
             error,
             at,
-            whose="where metrics are to be told",
+            whose="the address for metrics",
             elsewhere="name another port with --metrics",
-            correct="name another with --metrics",
+            correct="name another address with --metrics",
         )
 
 
@@ -179,7 +179,7 @@ async def serve_metrics_later(at: HostPort, told: Callable[[], Metrics]) -> None
         except (AddressMissing, CannotServe) as missing:
             if trio.current_time() >= say_at_s:
                 say_at_s = trio.current_time() + ADDRESS_SAID_EVERY_S
-                _log.warning("metrics are not told yet: %s", missing)
+                _log.warning("metrics are not served yet: %s", missing)
             await trio.sleep(ADDRESS_AGAIN_S)
         else:
             await exporter.serve(told)
@@ -193,12 +193,14 @@ def _give_up_or_wait(error: OSError, place: HostPort, *, whose: str, elsewhere: 
         raise _too_few_files(error) from error
     if isinstance(error, socket.gaierror):
         raise AddressMissing(
-            f"the host name {host}, {whose}, has no address yet ({error.strerror}); if none is to come, {correct}"
+            f"the host name {host}, {whose}, has no address yet ({error.strerror}); unless it gets one later, {correct}"
         ) from error
     if error.errno == errno.EADDRNOTAVAIL:
-        raise AddressMissing(f"{where} is not one of this machine's yet; if it is not to come, {correct}") from error
+        raise AddressMissing(
+            f"{where} is not an address of this machine yet; unless it gets it later, {correct}"
+        ) from error
     if error.errno == errno.EADDRINUSE:
-        message = f"{where} is in use: stop the program that has it, or {elsewhere}"
+        message = f"{where} is in use: stop the program that uses it, or {elsewhere}"
         raise CannotServe(message, EndStatus.ADDRESS_IN_USE) from error
     message = f"{where} cannot be used on this machine ({error.strerror}): {correct}"
     raise CannotServe(message, EndStatus.BAD_CONFIGURATION) from error

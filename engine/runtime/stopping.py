@@ -20,7 +20,7 @@ async def watch_signals(inbox: Inbox, *, task_status: trio.TaskStatus[None] = tr
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         task_status.started()
         async for number in signals:
-            inbox.stop(f"{signal.Signals(number).name} came")
+            inbox.stop(f"{signal.Signals(number).name} was received")
 
 
 async def watch_lifeline(descriptor: int, inbox: Inbox) -> None:

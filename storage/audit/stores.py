@@ -134,7 +134,7 @@ def find_places(named_places: Sequence[Path]) -> list[Path]:
             ) from error
         if not within:
             raise AuditRefused(
-                f"no store ({DATABASE}) is in {named} or in a folder of it: name a data folder or a backup"
+                f"there is no store ({DATABASE}) in {named} or in a folder of it: name a data folder or a backup"
             )
         found.update(dict.fromkeys(place.resolve() for place in within))
     return list(found)

@@ -57,7 +57,7 @@ from storage.sqlite import DATABASE, SqliteStorage, open_store
 
 _FOUNDING_ROUND: Final = Round(1)
 _NUMBERS_LEAST: Final = 100_000
-_NOT_TAKEN_OVER: Final = "it is not in the log that was rescued, and can never come into it"
+_NOT_TAKEN_OVER: Final = "it is not in the rescued log, and can never enter it"
 
 
 def found(data: Path, cluster: str, witnesses: Witnesses, survey: Survey, told: Told) -> None:

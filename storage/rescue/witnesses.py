@@ -182,8 +182,8 @@ def _kept_from_starting(place: Path) -> Iterator[None]:
     except BlockingIOError:
         os.close(descriptor)
         raise SiteRuns(
-            f"a site runs on {place}: what it votes meanwhile would be missing in the new cluster. Stop it first, and"
-            " start it no more"
+            f"a site runs on {place}: its further votes would be missing in the new cluster. Stop it first, and do"
+            " not start it again"
         ) from None
     try:
         yield

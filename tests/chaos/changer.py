@@ -19,7 +19,7 @@ from tui.client import Client
 _TIMEOUT_S: Final = 3.0
 _CALL_TIMEOUT_S: Final = 10.0
 _AGAIN_S: Final = 0.3
-_DONE: Final = ("has admitted that store", "there is a site")
+_DONE: Final = ("has already admitted that store", "there is already a site")
 """What it is told where that is so already. (That somebody votes may be the last word of the store that is lost.)"""
 
 

@@ -297,8 +297,8 @@ OBSERVATIONS: list[tuple[Observation, str]] = [
     (SawMembers((FOUR,)), "members 9 - | from slot 9 on alice, bob and carol vote, 2 needed, dave learns"),
     (
         SawRemoved(Removed(Slot(5), Slot(9), needed=True)),
-        "removed 5 - | slot 5 removed this site: it does not vote from slot 9 on; the others still need it for what"
-        " lies before",
+        "removed 5 - | slot 5 removed this site: it does not vote from slot 9 on; the others still need it for earlier"
+        " slots",
     ),
     (
         SawRemoved(Removed(Slot(5), Slot(9), needed=False)),

@@ -243,7 +243,7 @@ def test_d5_an_old_copy_of_a_store_is_told_that_its_disk_is_lost() -> None:
     assert greet(stage, 11, commit=1_000).verdict is Verdict.RECORDED
     answer = greet(stage, 21, commit=999)
     assert answer.verdict is Verdict.LOST_DISK
-    assert answer.reason.startswith("bob has heard commit 1000 of alice's store, but it is now at 999")
+    assert answer.reason.startswith("bob heard commit 1000 of alice's store, which is now at 999")
 
 
 def test_d5_a_peer_is_told_the_commit_of_the_start_until_it_has_recorded_the_store() -> None:

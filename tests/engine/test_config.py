@@ -78,11 +78,11 @@ def test_m1_a_site_that_was_added_stands_beside_those_that_it_asks(folder: Path)
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
-        (ADDED.replace("dave:", "bob:"), 9, "bob is under `sites` already"),
+        (ADDED.replace("dave:", "bob:"), 9, "bob is already under `sites`"),
         (ADDED.replace("7004", "7003"), 9, "carol has the address localhost:7003 already"),
         (ADDED.replace("localhost:7004", "10.0.0.4:7004").replace("key: cluster.key\n", ""), 8, "dave is at 10.0.0.4"),
-        (ADDED.replace("localhost:7004", "0.0.0.0:7004").replace('bob: "[::1]', 'bob: "[::]'), 9, "may listen"),
-        (ADDED + "  erin: localhost:7005\n", 8, "names the one site of this file"),
+        (ADDED.replace("localhost:7004", "0.0.0.0:7004").replace('bob: "[::1]', 'bob: "[::]'), 9, "may have"),
+        (ADDED + "  erin: localhost:7005\n", 8, "takes exactly one site"),
         (GOOD + "added: dave\n", 8, "write `added:` and below it"),
         (GOOD + "added:\n  Dave: localhost:7004\n", 9, "a site's name is"),
     ],
@@ -163,36 +163,36 @@ def test_a_site_that_is_not_there_is_refused_with_a_guess(folder: Path) -> None:
         ("cluster: p", "cluster: P", 1, "1 to 32 characters of a-z, 0-9 and '-'"),
         ("cluster: paxos-island", "cluster:", 1, "1 to 32 characters"),
         ("cluster: paxos-island", "cluster: ../up", 1, "1 to 32 characters"),
-        ("cluster: paxos-island", "cluster: [a]", 1, "lists are not taken"),
+        ("cluster: paxos-island", "cluster: [a]", 1, "lists are not allowed"),
         ("cluster: paxos-island", "cluster: {a: b}", 1, "'cluster' takes one value: write `cluster: ...`"),
         ("elected", "democratic", 2, "one of none, last-author, elected, not 'democratic'"),
         ("elected", "~", 2, "one of none, last-author, elected"),
-        ("leadership", "leadrship", 2, "'leadrship' is no setting: did you mean 'leadership'?"),
-        ("leadership", "colour", 2, "'colour' is no setting: write one of cluster, leadership, key, sites"),
-        ("key: cluster.key", "key: other.key", 3, "other.key is not there: copy it from another site"),
+        ("leadership", "leadrship", 2, "'leadrship' is not a setting: did you mean 'leadership'?"),
+        ("leadership", "colour", 2, "'colour' is not a setting: write one of cluster, leadership, key, sites"),
+        ("key: cluster.key", "key: other.key", 3, "other.key does not exist: copy it from another site"),
         ("key: cluster.key", "key: .", 3, "cannot be read"),
         ("key: cluster.key", "key:", 3, "cannot be read"),
-        ("key: cluster.key", "<<: {key: cluster.key}", 3, "'<<' is no setting"),
+        ("key: cluster.key", "<<: {key: cluster.key}", 3, "'<<' is not a setting"),
         ("  carol: localhost:7003\n", "  carol: 127.0.0.1\n", 5, "write host:port, as 127.0.0.1:7001"),
         ("7003", "70003", 5, "a port of 1 to 65535, not '70003'"),
         ("7003", "7001", 6, "carol has the address localhost:7001 already: give alice another"),
         ("localhost:7003", '"[0:0::1]:7002"', 7, "carol has the address [::1]:7002 already: give bob another"),
-        ("alice", "carol", 6, "'carol' is given twice, on line 5 already"),
-        ("alice", "Alice", 6, "1 to 16 characters of a-z, 0-9 and '-', a letter first"),
+        ("alice", "carol", 6, "'carol' is given twice, first on line 5"),
+        ("alice", "Alice", 6, "1 to 16 characters of a-z, 0-9 and '-', starting with a letter"),
         ("alice", "1st", 6, "1 to 16 characters"),
         ("alice", "a" * 17, 6, "1 to 16 characters"),
         ("alice: localhost:7001", "alice:", 6, "write host:port"),
         ("alice: localhost:7001", "alice: {host: a, port: 1}", 6, "'alice' takes one value"),
-        ("alice: localhost:7001", "alice: [127.0.0.1, 7001]", 6, "lists are not taken"),
+        ("alice: localhost:7001", "alice: [127.0.0.1, 7001]", 6, "lists are not allowed"),
         ("alice: localhost:7001", "? [alice]\n  : a:1", 6, "a name is one word"),
         ('"[::1]:7002"', "[::1]:7002", 7, 'write an IPv6 address in quotes, as "[::1]:7001"'),
         ('"[::1]:7002"', "::1:7002", 7, "in brackets and quotes"),
-        ("sites:\n", "sites: alice\nsights:\n", 5, "'sights' is no setting: did you mean 'sites'?"),
+        ("sites:\n", "sites: alice\nsights:\n", 5, "'sights' is not a setting: did you mean 'sites'?"),
         (
             "cluster: paxos-island",
             "cluster: paxos-island\ncluster: b",
             2,
-            "'cluster' is given twice, on line 1 already",
+            "'cluster' is given twice, first on line 1",
         ),
         ("cluster: paxos-island", "cluster: &c paxos-island", 1, "write the value out"),
         ("cluster: paxos-island", "cluster: *c", 1, "write the value out"),
@@ -234,7 +234,7 @@ def test_anything_else_is_refused(folder: Path, old: str, new: str, line: int, i
         ("", 1, "is empty"),
         ("# nothing yet\n", 1, "is empty"),
         ("hello\n", 1, "is not a list of settings"),
-        ("- cluster: a\n", 1, "lists are not taken"),
+        ("- cluster: a\n", 1, "lists are not allowed"),
         (b"cluster: a\nleadership: \xff\n", 2, "is not UTF-8"),
         (b"\x7fELF\x00\x01\x02", 1, "a control character"),
         ("#" * (FILE_BYTES_MAX + 1), None, "is longer than"),
@@ -261,7 +261,7 @@ def test_one_site_and_nine_sites_are_clusters(folder: Path) -> None:
 
 
 def test_a_file_that_is_not_there_says_how_to_get_one(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"sites.yaml: is not there: .* --sites, .* `loggos init`"):
+    with pytest.raises(ConfigError, match=r"sites.yaml: does not exist: .* --sites, .* `loggos init`"):
         read_cluster(tmp_path / "sites.yaml")
     with pytest.raises(ConfigError, match="cannot be read"):
         read_cluster(tmp_path)
@@ -324,18 +324,22 @@ def test_a_second_key_is_named_after_the_first(two_keys: Path, written: str, key
         ),
         ("key: [new.key, new.key]", 3, "names the key file new.key twice: name the other key's file, or write"),
         ("key: [new.key, ./x/../new.key]", 3, "names the key file new.key twice"),
-        ("key:\n  - new.key\n  - gone.key", 5, "gone.key is not there: copy it from another site"),
-        ("key:\n  - gone.key\n  - new.key", 4, "gone.key is not there"),
+        ("key:\n  - new.key\n  - gone.key", 5, "gone.key does not exist: copy it from another site"),
+        ("key:\n  - gone.key\n  - new.key", 4, "gone.key does not exist"),
         ("key: [new.key, '']", 3, "cannot be read"),
-        ("key: [new.key, [cluster.key]]", 3, "lists are not taken"),
-        ("key: [new.key, {old: cluster.key}]", 3, "lists are not taken"),
-        ("key: {new: new.key}", 3, "a key is a file's name: write `key: cluster.key`, or `key: [new.key, old.key]`"),
+        ("key: [new.key, [cluster.key]]", 3, "lists are not allowed"),
+        ("key: [new.key, {old: cluster.key}]", 3, "lists are not allowed"),
+        (
+            "key: {new: new.key}",
+            3,
+            "a key is the name of a file: write `key: cluster.key`, or `key: [new.key, old.key]`",
+        ),
         (
             "key: new.key, cluster.key",
             3,
-            "; two files are written as `key: [new.key, old.key]`",
+            "; write two files as `key: [new.key, old.key]`",
         ),
-        ('key: "new\\0.key"', 3, "no file has the name"),
+        ('key: "new\\0.key"', 3, "cannot be the name of a file"),
     ],
 )
 def test_other_lists_of_keys_are_refused(two_keys: Path, written: str, line: int, instead: str) -> None:
@@ -348,7 +352,7 @@ def test_two_files_with_one_key_are_refused(two_keys: Path) -> None:
     (two_keys / "new.key").write_text("0A" * 32)
     line, message = _refusal(two_keys, TWO_KEYS)
     assert line == 3
-    assert "new.key and cluster.key hold the same key: a new one is made by `loggos init --new-key FILE`" in message
+    assert "new.key and cluster.key hold the same key: `loggos init --new-key FILE` makes a new one" in message
 
 
 @pytest.mark.parametrize("name", ["cluster.key", "new.key"])
@@ -387,13 +391,17 @@ def test_no_change_of_the_file_is_an_error_of_another_kind(folder: Path, seed: i
 @pytest.mark.parametrize(
     ("alice", "bob", "instead"),
     [
-        ('"[::1]:7001"', "127.0.0.1:7002", "can never meet, one is IPv6 and one IPv4: write addresses of one kind"),
-        ("192.0.2.1:7001", '"[2001:db8::1]:7002"', "can never meet"),
-        ("0.0.0.0:7001", '"[2001:db8::1]:7002"', "can never meet"),
-        ("0.0.0.0:7001", "0.0.0.0:7002", "only the site that runs here may listen"),
-        ("192.0.2.1:7001", "224.0.0.1:7002", "is no single host's"),
-        ("192.0.2.1:7001", "255.255.255.255:7002", "is no single host's"),
-        ("192.0.2.1:7001", '"[ff02::1]:7002"', "is no single host's"),
+        (
+            '"[::1]:7001"',
+            "127.0.0.1:7002",
+            "one address is IPv6, the other IPv4. Write addresses of one kind",
+        ),
+        ("192.0.2.1:7001", '"[2001:db8::1]:7002"', "one address is IPv6"),
+        ("0.0.0.0:7001", '"[2001:db8::1]:7002"', "one address is IPv6"),
+        ("0.0.0.0:7001", "0.0.0.0:7002", "only the site that runs here may have"),
+        ("192.0.2.1:7001", "224.0.0.1:7002", "is not the address of a single host"),
+        ("192.0.2.1:7001", "255.255.255.255:7002", "is not the address of a single host"),
+        ("192.0.2.1:7001", '"[ff02::1]:7002"', "is not the address of a single host"),
         ('"[2001:db8::1]:7001"', '"[fe80::1]:7002"', "with its interface"),
         ("192.0.2.1:7001", '"[::ffff:192.0.2.2]:7002"', "write 192.0.2.2, without brackets"),
     ],

@@ -104,7 +104,7 @@ def test_a_runtime_folder_that_is_too_long_is_refused(runtime: Path, monkeypatch
     long = runtime / ("d" * 90)
     long.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
-    with pytest.raises(UnusableFolder, match="name a folder with a shorter path with --data, and move what is"):
+    with pytest.raises(UnusableFolder, match="choose a folder with a shorter path with --data, and move the contents"):
         socket_to_bind(files_of(LONG, "alice").control)
 
 
@@ -118,7 +118,7 @@ def test_folders_are_made_for_their_user_alone(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(
-        UnusableFolder, match=r"cannot make the folder .*/file/alice \(Not a directory\): make the disk"
+        UnusableFolder, match=r"cannot make the folder .*/file/alice \(Not a directory\): make its disk"
     ):
         files_of(tmp_path / "file", "alice").create()
 

@@ -74,7 +74,7 @@ def test_the_sites_file_of_the_repository_is_the_template() -> None:
 
 def test_a_sites_file_is_never_written_over(tmp_path: Path) -> None:
     (tmp_path / "sites.yaml").write_text("mine")
-    with pytest.raises(ConfigError, match=r"sites.yaml: exists already and is never written over"):
+    with pytest.raises(ConfigError, match=r"sites.yaml: already exists and is never overwritten"):
         _write(tmp_path / "sites.yaml")
     assert (tmp_path / "sites.yaml").read_text() == "mine"
     assert _listed(tmp_path) == ["sites.yaml"]
@@ -82,7 +82,7 @@ def test_a_sites_file_is_never_written_over(tmp_path: Path) -> None:
 
 def test_a_key_is_never_written_over(tmp_path: Path) -> None:
     (tmp_path / "cluster.key").write_text("mine")
-    with pytest.raises(ConfigError, match=r"cluster.key: exists already and is never written over"):
+    with pytest.raises(ConfigError, match=r"cluster.key: already exists and is never overwritten"):
         _write(tmp_path / "sites.yaml")
     assert (tmp_path / "cluster.key").read_text() == "mine"
     assert _listed(tmp_path) == ["cluster.key"]
@@ -90,13 +90,13 @@ def test_a_key_is_never_written_over(tmp_path: Path) -> None:
 
 def test_a_dangling_link_is_not_written_through(tmp_path: Path) -> None:
     (tmp_path / "sites.yaml").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(ConfigError, match="exists already"):
+    with pytest.raises(ConfigError, match="already exists"):
         _write(tmp_path / "sites.yaml")
     assert _listed(tmp_path) == ["sites.yaml"], "no key is left behind"
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"cannot be written \(No such file or directory\): name another place"):
+    with pytest.raises(ConfigError, match=r"cannot be written \(No such file or directory\): name another file"):
         _write(tmp_path / "nowhere" / "sites.yaml")
 
 
@@ -121,9 +121,9 @@ def test_names_are_those_given_filled_up(names: list[str], size: int | None, cho
         ([], 0, "1 to 9 sites, not 0"),
         ([], 10, "1 to 9 sites, not 10"),
         ([f"s{number}" for number in range(10)], None, "1 to 9 sites, not 10"),
-        (["ann", "ben"], 1, "2 names are too many for a cluster of 1: leave --size out"),
+        (["ann", "ben"], 1, "2 names are too many for a cluster of 1: leave out --size"),
         (["ann", "ann"], None, "write each name once"),
-        (["Ann"], None, "1 to 16 characters of a-z, 0-9 and '-', a letter first"),
+        (["Ann"], None, "1 to 16 characters of a-z, 0-9 and '-', starting with a letter"),
     ],
 )
 def test_names_that_make_no_cluster_are_refused(names: list[str], size: int | None, instead: str) -> None:

@@ -23,7 +23,7 @@ def test_m1_a_site_waits_for_the_cluster_that_it_is_added_to_copies_the_log_and_
         options = ("--sites", str(own / "sites.yaml"), "--data", str(own / "data"))
 
         early = Engine([*options, "serve", "bob"], log)
-        until(lambda: "bob was added to the cluster, and has nothing of it yet" in log.read_text(), "bob says it")
+        until(lambda: "bob is new and has to learn who belongs to the cluster" in log.read_text(), "bob says it")
         early.process.send_signal(signal.SIGTERM)
         assert early.process.wait(BOUND_S) == ExitStatus.DONE
         assert early.ready == b""

@@ -21,7 +21,10 @@ from tests.runtime.serve_one import one_site
 from tests.runtime.sites import WITHIN_S
 
 NOT_YET = {
-    "its address": (OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL)), "is not one of this machine's yet"),
+    "its address": (
+        OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL)),
+        "is not an address of this machine yet",
+    ),
     "its host name": (socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"), "has no address yet"),
     "a name nobody knows": (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "has no address yet"),
 }
@@ -99,7 +102,7 @@ async def test_who_waits_for_an_address_stops_at_once(tmp_path: Path, monkeypatc
     ("number", "status", "words"),
     [
         (errno.EMFILE, EndStatus.BAD_CONFIGURATION, "allow more of them"),
-        (errno.EACCES, EndStatus.BAD_CONFIGURATION, "let this user write the folder"),
+        (errno.EACCES, EndStatus.BAD_CONFIGURATION, "make the folder writable for this user"),
         (errno.ENOSPC, EndStatus.STORE, "Make room"),
     ],
 )
@@ -118,6 +121,6 @@ async def test_a_control_socket_that_cannot_be_made_is_no_address_in_use(
 
 async def test_a_folder_in_the_way_of_the_control_socket_is_named(tmp_path: Path) -> None:
     (tmp_path / "control.sock").mkdir()
-    with pytest.raises(CannotServe, match=r"control\.sock: .*Move what is there elsewhere") as failed:
+    with pytest.raises(CannotServe, match=r"control\.sock: .*Move away what is there") as failed:
         await await_sockets(one_site(tmp_path), Inbox())
     assert failed.value.status == EndStatus.BAD_CONFIGURATION

@@ -82,7 +82,12 @@ async def said_to(client: Client, line: bytes) -> dict[str, Any]:
             "alice has no event alice/3",
         ),
         (b'{"jsonrpc":"2.0","id":7,"method":"fill","params":{"slots":[9]}}', 1, 7, "slot 9 is not used yet"),
-        (b'{"jsonrpc":"2.0","id":7,"method":"faults.add","params":{"rule":"to=bob"}}', 1, 7, "no site of this cluster"),
+        (
+            b'{"jsonrpc":"2.0","id":7,"method":"faults.add","params":{"rule":"to=bob"}}',
+            1,
+            7,
+            "not a site of this cluster",
+        ),
         (b'{"jsonrpc":"2.0","id":7,"method":"faults.remove","params":{"number":3}}', 1, 7, "there is no rule 3"),
     ],
 )
@@ -235,7 +240,7 @@ async def test_a_client_that_does_not_read_is_cut_off_and_nobody_else_notices(
         question = b'{"jsonrpc":"2.0","id":1,"method":"status"}\n'
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ask_without_reading, deaf, question * 1_000)
-            await until(lambda: "is cut off" in caplog.text)
+            await until(lambda: "is disconnected" in caplog.text)
             assert await watcher.call("blocks") == {"lines": []}
         with trio.fail_after(WITHIN_S):
             await read_to_the_end(deaf)
@@ -284,7 +289,7 @@ async def test_an_id_is_not_used_twice_at_a_time(tmp_path: Path) -> None:
         client = await (await sites.start("alice")).client()
         submit = {"jsonrpc": "2.0", "id": "x", "method": "submit", "params": {"kind": "tweet", "text": "waits"}}
         await client.write(submit, submit)
-        with pytest.raises(RpcFailed, match="that of a request without an answer yet"):
+        with pytest.raises(RpcFailed, match="belongs to a request that is not answered yet"):
             await client.answer("x")
 
 
@@ -331,7 +336,7 @@ async def test_an_address_in_use_is_said_with_status_4(tmp_path: Path) -> None:
     async with cluster(tmp_path, "alice", "bob") as sites:
         await sites.start("alice")
         sites.addresses = dict.fromkeys(sites.sites, sites.addresses[sites.sites[0]])
-        with pytest.raises(CannotServe, match="is in use: stop the program that has it") as refused:
+        with pytest.raises(CannotServe, match="is in use: stop the program that uses it") as refused:
             await sites.start("bob")
         assert refused.value.status == EndStatus.ADDRESS_IN_USE
         sites.addresses = dict(zip(sites.sites, [("192.0.2.1", 7001), ("192.0.2.1", 7002)], strict=True))

@@ -155,7 +155,7 @@ async def test_a_bug_keeps_metrics_from_being_told_and_nothing_else(caplog: pyte
         for _ in range(2):
             assert (await said_to(made.address, asking()))[0].startswith("HTTP/1.1 500 ")
         nursery.cancel_scope.cancel()
-    assert "a bug keeps metrics from being told" in caplog.text
+    assert "a bug: metrics cannot be served" in caplog.text
 
 
 async def test_no_site_waits_for_where_its_metrics_are_to_be_told(
@@ -195,6 +195,6 @@ async def test_where_nobody_can_listen_it_is_said_or_waited_for(
         raise OSError(error, f"no {host}:{port}")
 
     monkeypatch.setattr(exporter, "listen", refused)
-    with pytest.raises(raised, match="where metrics are to be told") as caught:
+    with pytest.raises(raised, match="the address for metrics") as caught:
         await listen_for_metrics(("192.0.2.1", 9464))
     assert getattr(caught.value, "status", None) == status

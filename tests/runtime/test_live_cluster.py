@@ -129,8 +129,8 @@ async def test_blocks_hide_in_the_timeline_alone(tmp_path: Path) -> None:
         ({"kind": "tweet", "text": "x" * 281}, "this one has 281"),
         ({"kind": "tweet", "text": "a\u2028b"}, "U+2028"),
         ({"kind": "block", "target": "alice"}, "a site cannot block itself"),
-        ({"kind": "block", "target": "zoe"}, "'zoe' is no site of this cluster: use one of alice, bob"),
-        ({"kind": "unblock", "target": "Bob"}, "'Bob' is no site of this cluster"),
+        ({"kind": "block", "target": "zoe"}, "'zoe' is not a site of this cluster: use one of alice, bob"),
+        ({"kind": "unblock", "target": "Bob"}, "'Bob' is not a site of this cluster"),
     ],
 )
 async def test_what_the_timeline_refuses_is_refused_before_it_is_an_event(
@@ -221,7 +221,7 @@ async def test_a_hole_is_planned_and_filled_on_demand(tmp_path: Path) -> None:
         (plan,) = (await bob.call("plan"))["lines"]
         assert (plan["slot"], plan["state"]) == (slot, "accepted")
         assert "; fault rule 1 drops " in plan["action"]
-        assert any(what in plan["action"] for what in ("go on with what is under way (", "ask the others whether"))
+        assert any(what in plan["action"] for what in ("continue the attempt under way (", "ask the others whether"))
         client = await bob.client()
         request = await client.send("fill", timeout_s=60)
         assert (await client.call("faults.clear"))["removed"] == 1
@@ -260,7 +260,7 @@ async def test_a_fill_that_finds_no_quorum_says_so_when_its_time_has_passed(
         assert filled["why"].startswith(f"slot {slot}: ")
         client = await bob.client()
         request = await client.send("fill", timeout_s=1_000)
-        with pytest.raises(RpcFailed, match="fills that wait name 1 slots already"):
+        with pytest.raises(RpcFailed, match="waiting fills already name 1 slots"):
             await client.call("fill", timeout_s=1_000)
         assert await client.call("give_up", requests=[request]) == {"given_up": 1}
         assert await client.answer(request) == {
@@ -284,7 +284,7 @@ async def test_a_fill_that_a_rule_of_the_site_keeps_says_so_and_so_do_slot_plan_
         assert filled["why"].startswith(f"slot {slot}: {said}; ")
         assert (await bob.call("slot", slot=slot))["hindered"] == said
         (plan,) = (await bob.call("plan"))["lines"]
-        assert plan["action"].startswith(f"{said}; all the same, ")
+        assert plan["action"].startswith(f"{said}; even so, ")
         await bob.call("faults.clear")
         assert (await bob.call("slot", slot=slot))["hindered"] is None
         await status_where(bob, lambda status: status["holes"] == [] and status["hindered"] is None)

@@ -98,11 +98,11 @@ def test_a_plan_counts_who_is_needed_and_who_is_heard_now_and_then() -> None:
     ("known", "site", "why"),
     [
         (Known(), "dave", "there is no site dave: use one of alice, bob, carol"),
-        (Known(), "bob", "bob votes with the store that it has, as it said last: there is nothing"),
+        (Known(), "bob", "bob says that it votes with its present store: there is nothing"),
         (Known(), "alice", "alice votes with the store that it has"),
-        (Known(voting=False), "carol", "alice does not vote, so that nothing it asks for is chosen: ask one that does"),
-        (Known(voting=False, peers=()), "carol", "no other that does is heard"),
-        (Known(stores=dict.fromkeys(SITES)), "carol", "start carol, then ask again"),
+        (Known(voting=False), "carol", "alice does not vote, so it cannot change the members: ask one that does"),
+        (Known(voting=False, peers=()), "carol", "hears no site that does"),
+        (Known(stores=dict.fromkeys(SITES)), "carol", "start carol, then try again"),
         (Known(changes=((8_500, Readmit(CAROL, OLD)),)), "carol", "takes effect only at slot 16692"),
     ],
     ids=["nobody", "a voter", "itself", "no voter asks", "nobody votes", "never heard", "no fit"],
@@ -118,7 +118,7 @@ def test_what_would_be_vain_is_refused_whatever_is_forced(known: Known, site: st
 @pytest.mark.parametrize(
     ("peers", "why"),
     [
-        ((peer(BOB), peer(CAROL, up=False)), "carol is not heard: a store that does not run would count as a voter"),
+        ((peer(BOB), peer(CAROL, up=False)), "carol is not heard: it would count as a voter without running"),
         ((peer(BOB, up=False), peer(CAROL, voting=False)), "it cannot be chosen now: 1 of 3 voters is heard, 2 needed"),
     ],
     ids=["who is readmitted", "the others"],
@@ -158,9 +158,9 @@ def test_who_is_added_to_one_site_is_needed_only_once_it_is_heard() -> None:
     ("kind", "site", "address", "why"),
     [
         (ChangeKind.ADD, "bob", "10.0.0.4:7001", "there is already a site bob"),
-        (ChangeKind.ADD, "Dave", "10.0.0.4:7001", "'Dave' is no site's name"),
+        (ChangeKind.ADD, "Dave", "10.0.0.4:7001", "'Dave' is not a site's name"),
         (ChangeKind.ADD, "dave", "nowhere", "write host:port"),
-        (ChangeKind.ADD, "dave", "0.0.0.0:7001", "nobody can be reached at 0.0.0.0:7001"),
+        (ChangeKind.ADD, "dave", "0.0.0.0:7001", "no site can be reached at 0.0.0.0:7001"),
         (ChangeKind.MOVE, "carol", "127.0.0.1:7002", "127.0.0.1:7002 is the address of bob"),
         (ChangeKind.PROMOTE, "bob", None, "bob already votes"),
         (ChangeKind.REMOVE, "dave", None, "there is no site dave: use one of alice, bob, carol"),

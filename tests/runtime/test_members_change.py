@@ -87,7 +87,7 @@ async def test_m1_sites_that_were_added_vote_in_the_place_of_all_that_were_there
         await tweet(carol, "bob is where the log says")
         lines = (await carol.call("view", limit=9))["lines"]
         assert [line["text"] for line in lines] == ["first", "bob is where the log says"]
-        told = f"bob was added at {at_bob}; alice is not of the cluster"
+        told = f"bob was added at {at_bob}; alice is not in the cluster"
         assert (await carol.call("status"))["sites_file"] == told
 
 

@@ -113,7 +113,7 @@ async def test_names_are_resolved_at_start_and_again_while_their_peer_is_silent_
 
 
 async def test_what_is_no_host_name_has_no_address() -> None:
-    with pytest.raises(socket.gaierror, match="is no host name"):
+    with pytest.raises(socket.gaierror, match="is not a host name"):
         await resolve("a" * 70 + ".example", 7001, socket.AF_INET)
 
 

@@ -41,7 +41,7 @@ def test_m1_the_log_knows_better_and_that_is_told() -> None:
     assert roll.names == (*SITES, DAVE), "of both lists, while both hold"
     assert roll.places == {BOB: ("2001:db8::2", 7002), CAROL: FILE[CAROL], DAVE: ("192.0.2.4", 7001)}
     assert roll.differs == (
-        "dave was added at 192.0.2.4:7001; carol is not of the cluster;"
+        "dave was added at 192.0.2.4:7001; carol is not in the cluster;"
         " bob is at [2001:db8::2]:7002, not at 192.0.2.2:7001"
     )
     left = Roll(ALICE, FILE, (of(ALICE, BOB),))

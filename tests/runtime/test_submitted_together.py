@@ -160,9 +160,7 @@ async def test_events_that_were_submitted_many_at_once_and_wait_are_bounded(
         alice = await sites.start("alice")
         client = await alice.client()
         request = await client.send("submit_many", texts=TEXTS)
-        with pytest.raises(
-            RpcFailed, match="7 events that were submitted many at once have no outcome yet, 10 is the most"
-        ):
+        with pytest.raises(RpcFailed, match="7 events of batches have no outcome yet, and the limit is 10"):
             await client.call("submit_many", texts=TEXTS)
         await client.call("give_up", requests=[request])
         again = await client.send("submit_many", texts=TEXTS)

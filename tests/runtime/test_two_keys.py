@@ -51,7 +51,7 @@ def test_a_name_on_what_does_not_open_is_believed_of_nobody_who_is_heard() -> No
     assert heard.mismatch(now, [_peer(BOB, up=True), _peer(CAROL, up=False)]) is None
     told = heard.mismatch(now, down)
     assert told is not None
-    assert told.startswith("what comes in the name of bob does not open under new.key or old.key here: make key")
+    assert told.startswith("datagrams in the name of bob cannot be opened with new.key or old.key here: make the key")
     heard.unopened(now, CAROL)
     assert "in the name of bob and carol does not" in str(heard.mismatch(now, down))
 
@@ -65,7 +65,7 @@ def test_what_does_not_open_is_told_while_it_comes() -> None:
         assert heard.mismatch(Tick(1_000 + lasts), down) is None
     heard = _heard()
     heard.unopened(Tick(1_000), BOB)
-    assert "does not open here, without a key: make key" in str(heard.mismatch(Tick(1_000), down))
+    assert "cannot be opened without a key here: make the key" in str(heard.mismatch(Tick(1_000), down))
 
 
 async def test_a_site_hears_both_keys_tells_which_and_seals_under_the_first(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ async def test_w1_a_replay_from_the_old_key_is_as_harmless_as_any(tmp_path: Path
             return told
 
         assert (await replayed("other-life", KEY))["mismatch"] is None
-        assert "in the name of bob does not open" in (await replayed("forged", None))["mismatch"]
+        assert "in the name of bob cannot be opened" in (await replayed("forged", None))["mismatch"]
         former.close()
         hostile.close()
 
@@ -119,6 +119,6 @@ async def test_w3_what_opens_under_no_key_gets_no_answer_and_is_told_of_who_is_n
         bob = Peer(BOB, sites.sites, ALICE, alice.place, sites.addresses[BOB], keys=(THIRD, None))
         await bob.say(AskHighest(Nonce(1)))
         status = await status_where(alice, lambda status: status["counters"]["rejected"].get("forged") == 1)
-        assert "what comes in the name of bob does not open under new.key or old.key here" in status["mismatch"]
+        assert "datagrams in the name of bob cannot be opened with new.key or old.key here" in status["mismatch"]
         assert status["peers"]["bob"]["key"] is None
         bob.close()

@@ -165,7 +165,7 @@ def test_a_damaged_log_of_a_killed_site_is_found_d3(data: Path, tmp_path: Path) 
     [violation] = audit([crashed]).violations
     assert (violation.rule, violation.site) == ("D3", "bob")
     assert "site.db-wal: damaged between frame" in violation.sentence
-    assert "If this is a copy, make it anew while its site is stopped" in violation.sentence
+    assert "If this is a copy, copy it again while its site is stopped" in violation.sentence
 
 
 def test_nothing_of_a_killed_site_is_changed(data: Path, tmp_path: Path) -> None:
@@ -289,7 +289,7 @@ def test_a_folder_that_cannot_be_written_is_read_from_a_copy_and_left_as_it_is(
         (errno.EACCES, "Permission denied. Run this as a user who may read the folder"),
         (errno.ENOSPC, f"the disk is full. Free some space in {gettempdir()}, where a copy of it is read"),
         (errno.EMFILE, "Allow more open files"),
-        (errno.EIO, "look whether that disk is sound"),
+        (errno.EIO, "check the disk"),
     ],
 )
 def test_who_audits_is_told_what_helps_who_reads_and_nothing_that_would_harm_the_site(
@@ -321,7 +321,7 @@ def test_d5_a_damaged_copy_is_no_reason_to_give_up_the_sites_vote(data: Path) ->
     (data / "bob" / "site.db").write_bytes(b"not a database" * 1_000)
     (bob,) = audit([data]).unreadable
     assert "not a sound database" in bob.reason
-    assert "If this is a copy, make it anew while its site is stopped" in bob.reason
+    assert "If this is a copy, copy it again while its site is stopped" in bob.reason
     assert "move the site's folder away" not in bob.reason
 
 

@@ -272,17 +272,17 @@ CASES: dict[str, tuple[Plant, tuple[str, int | None, str | None], str]] = {
     "a damaged row of the log": (
         lambda data: damage(data / "bob", "UPDATE slots SET entries = replace(entries, 'me', 'we') WHERE first = 4"),
         ("D3", 4, "bob"),
-        "table slots, first 4: not what its checksum says",
+        "table slots, first 4: does not match its checksum",
     ),
     "a damaged event": (
         lambda data: damage(data / "bob", "UPDATE events SET slot = 3 WHERE first = 1"),
         ("D3", None, "bob"),
-        "table events, first 1: not what its checksum says",
+        "table events, first 1: does not match its checksum",
     ),
     "a damaged vote": (
         lambda data: damage(data / "alice", "UPDATE slots SET accepted = NULL WHERE first = 11"),
         ("D3", None, "alice"),
-        "table slots, first 11: not what its checksum says",
+        "table slots, first 11: does not match its checksum",
     ),
     "a lost vote": (
         lambda data: damage(data / "alice", "DELETE FROM slots WHERE first = 11"),

@@ -62,7 +62,7 @@ def test_no_site_runs_on_a_backup_d5(backup: Path, tmp_path: Path) -> None:
     before = backup.read_bytes()
     (tmp_path / "bob").mkdir()
     shutil.copy(backup, tmp_path / "bob" / "site.db")
-    with pytest.raises(StoreForeign, match="a backup of the store of bob, which no site can be started from"):
+    with pytest.raises(StoreForeign, match="a backup of bob's store; no site can be started from it"):
         open_beside(tmp_path / "bob", BOB)
     assert (tmp_path / "bob" / "site.db").read_bytes() == before
 
@@ -143,13 +143,13 @@ def refused(backup: Path) -> None:
 
 def test_a_database_without_its_folder_is_no_backup(cluster: Path, tmp_path: Path) -> None:
     shutil.copy(cluster / "bob" / "site.db", tmp_path / "copy")
-    with pytest.raises(BackupDamaged, match="does not end as a backup does"), read_outside(tmp_path / "copy"):
+    with pytest.raises(BackupDamaged, match="does not end like a backup"), read_outside(tmp_path / "copy"):
         pass
 
 
 def test_a_damaged_store_is_named_and_nothing_is_left_d3(data: Path, tmp_path: Path) -> None:
     damage(data / "bob", "UPDATE slots SET promised = '9.bob' WHERE first = 3")
-    with pytest.raises(BackupFailed, match=r"bob/site.db: table slots, first 3: not what its checksum says"):
+    with pytest.raises(BackupFailed, match=r"bob/site.db: table slots, first 3: does not match its checksum"):
         backed_up(data / "bob", tmp_path / "bob.backup")
     assert not list(tmp_path.glob("bob.backup*"))
 

@@ -112,7 +112,7 @@ def test_a_changed_value_is_refused_by_table_key_and_file_d3(folder: Path, table
             seen_in(copy)
         if column not in keys:
             named = ", ".join(f"{name} {part}" for name, part in zip(keys, key, strict=True))
-            assert f"table {table}, {named}: not what its checksum says" in str(damage.value)
+            assert f"table {table}, {named}: does not match its checksum" in str(damage.value)
 
 
 @pytest.mark.parametrize(
@@ -307,16 +307,16 @@ def test_a_start_reads_nothing_of_the_prefix_but_its_end_d3(folder: Path) -> Non
     with closing(open_sample(folder)) as store:
         assert store.load().prefix == 3
         assert store.log_page(Slot(2), Slot(3), 10)
-        with pytest.raises(StoreDamaged, match="table slots, first 1: not what its checksum says"):
+        with pytest.raises(StoreDamaged, match="table slots, first 1: does not match its checksum"):
             store.log_page(Slot(1), Slot(3), 10)
-        with pytest.raises(StoreDamaged, match="table slots, first 1: not what its checksum says"):
+        with pytest.raises(StoreDamaged, match="table slots, first 1: does not match its checksum"):
             store.scrub(Slot(0), 10)
 
 
 def test_changed_tables_are_refused_d3(folder: Path) -> None:
     with closing(sqlite3.connect(folder / "site.db")) as database:
         database.execute("DROP INDEX open_events")
-    with pytest.raises(StoreDamaged, match="its tables are not those of a store of version 3"):
+    with pytest.raises(StoreDamaged, match="its tables are not those of store version 3"):
         open_sample(folder)
 
 

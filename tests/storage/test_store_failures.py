@@ -74,7 +74,7 @@ def assert_refuses_everything(store: Storage, disk: FaultyDisk) -> None:
         lambda: store.events(None, 1),
         lambda: store.scrub(Slot(0), 1),
     ):
-        with pytest.raises(StoreFailed, match="refused, because of what happened before"):
+        with pytest.raises(StoreFailed, match="refused because of an earlier failure"):
             use()
     store.close()
     assert disk.tried == []
@@ -196,8 +196,8 @@ def test_another_writer_is_not_waited_for_without_end(tmp_path: Path, monkeypatc
         (errno.EACCES, "Permission denied. Start the site as the user who owns its folder, or make the folder"),
         (errno.ENOSPC, "Free some space"),
         (errno.EMFILE, "Allow more open files"),
-        (errno.EISDIR, "Move what is in the way elsewhere"),
-        (errno.EIO, "Check that disk"),
+        (errno.EISDIR, "Move away what is in the way"),
+        (errno.EIO, "Check the disk"),
     ],
 )
 def test_d5_no_failure_of_a_file_is_answered_with_another_folder(tmp_path: Path, number: int, advice: str) -> None:
@@ -214,5 +214,5 @@ def test_d5_a_store_that_cannot_be_locked_stays_where_it_is(tmp_path: Path, monk
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     monkeypatch.setattr("storage.lock.os.open", read_only)
-    with pytest.raises(StoreFailed, match=r"lock the store: Read-only .* its store stays where it is"):
+    with pytest.raises(StoreFailed, match=r"lock the store: Read-only .* leave the store where it is"):
         open_sample(tmp_path)

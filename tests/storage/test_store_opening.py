@@ -67,7 +67,7 @@ def test_a_store_half_made_when_the_power_went_is_made_again(tmp_path: Path) -> 
 
 def test_a_second_opener_is_refused_and_told_who_holds_the_store_d4(tmp_path: Path) -> None:
     store = open_sample(tmp_path)
-    with pytest.raises(StoreBusy, match=rf"{tmp_path}: process {os.getpid()} runs this site already"):
+    with pytest.raises(StoreBusy, match=rf"{tmp_path}: process {os.getpid()} already runs this site"):
         open_sample(tmp_path)
     assert store.commit([WriteRound(Round(1))]) == 1
     store.close()
@@ -94,11 +94,11 @@ def test_the_lock_ends_with_the_process_that_holds_it_d4(tmp_path: Path) -> None
         (replace(IDENTITY, site=BOB), "belongs to site alice, not bob"),
         (
             replace(IDENTITY, sites=(ALICE, BOB)),
-            "belongs to the sites alice bob carol; in the list given, carol is missing",
+            "belongs to the sites alice bob carol; in the given list carol is missing",
         ),
         (
             Identity("paxos-island", ALICE, (ALICE, ALICE.__class__("dave"), CAROL)),
-            "belongs to the sites alice bob carol; in the list given, bob is missing, dave is new",
+            "belongs to the sites alice bob carol; in the given list bob is missing, dave is new",
         ),
     ],
     ids=["cluster", "site", "fewer", "renamed"],

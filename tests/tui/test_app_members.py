@@ -107,7 +107,7 @@ async def test_a_change_that_has_no_effect_is_not_called_created(engine: EngineD
         await _ask(pilot)
         await pilot.pause()
         await pilot.press("y")
-        await pilot.until_shown("✗ not created: readmit carol has no effect: the log has admitted that store")
+        await pilot.until_shown("✗ not created: readmit carol has no effect: the log has already admitted that store")
 
 
 @pytest.mark.parametrize("size", [NARROW, WIDE], ids=str)

@@ -129,7 +129,7 @@ def test_a_damaged_backup_is_refused_by_name(command: Command, tmp_path: Path) -
     file.write_bytes(content)
     status, _, err = command("audit", str(file))
     assert status == 3
-    assert f"{file}: not what its checksum says: it was damaged since it was made. Take another copy of it" in err
+    assert f"{file}: does not match its checksum: it was damaged after it was made. Take another copy of it" in err
 
 
 def test_a_site_cannot_be_started_from_a_backup(command: Command, data: Path, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_site_cannot_be_started_from_a_backup(command: Command, data: Path, tm
     shutil.copy(tmp_path / "bob.backup", data / "bob" / "site.db")
     status, out, err = command("serve", "bob")
     assert (status, out, err.count("\n")) == (3, "", 1)
-    assert "a backup of the store of bob, which no site can be started from" in err
+    assert "a backup of bob's store; no site can be started from it" in err
 
 
 def test_view_log_and_blocks_read_a_backup_and_a_folder_alike(command: Command, data: Path, tmp_path: Path) -> None:

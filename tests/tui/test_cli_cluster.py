@@ -232,7 +232,7 @@ def test_fill_and_status_say_what_the_sites_own_fault_rule_does(cluster: RealClu
         "number"
     ]
     slot = _tweet(cluster, "alice", "bob hears nothing of this")["slot"]
-    keeps = f"slot {slot}: alice and carol have it; rule {number} here drops their answers"
+    keeps = f"slot {slot}: alice and carol have it; fault rule {number} drops their answers"
     until(lambda: cluster.ask("bob", "status")["hindered"] == keeps, "bob says what keeps the slot")
     assert f"! {keeps}\n" in cluster.run("status", "bob").out
     filled = cluster.run("fill", "bob", "--timeout", "0.2")

@@ -45,7 +45,7 @@ def test_a_site_takes_events_whatever_else_there_is_to_say(double: EngineDouble,
         ({"voting": False, "voting_why": "new store: recorded by 1 other sites"}, "does not vote: new store"),
         ({"leadership": "elected", "leader": None}, "no leader heard"),
         ({"recovering": True}, "catching up"),
-        ({"hindered": "fault rule 1 drops what bob answers", **NO_QUORUM}, "rule 1 here"),
+        ({"hindered": "fault rule 1 drops the answers from bob", **NO_QUORUM}, "fault rule 1"),
     ],
     ids=["no quorum", "no vote", "no leader", "recovering", "its own rule first"],
 )

@@ -106,7 +106,7 @@ def test_what_an_engine_waits_for_is_told_and_it_stops_at_once(
     stop_children([engine])
     assert engine.poll() == 0
     assert "the engine of alice waits: 192.0.2.1 port" in told[0]
-    assert "is not one of this machine's yet" in told[0]
+    assert "is not an address of this machine yet" in told[0]
 
 
 def test_an_engine_that_waits_too_long_is_given_up_with_the_reason(

@@ -63,7 +63,7 @@ def _says_both(cluster: RealCluster) -> bool:
     said = " ".join(cluster.run("status", "alice").out.split())
     mismatches = (
         "! this site runs leadership elected, but carol runs none: safe, but slower",
-        "also, this site's heartbeat_ms is 100, but carol's is 200: safe, but who stops is missed later",
+        "also, this site's heartbeat_ms is 100, but carol's is 200: safe, but a site that stops is noticed later",
     )
     leads = leader is not None and f"leadership elected, lead {leader}" in said
     return leads and all(mismatch in said for mismatch in mismatches)

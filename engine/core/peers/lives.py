@@ -200,7 +200,7 @@ class Lives:
             step.send(peer.site, Welcome(message.nonce, verdict, None, reason))
         elif memory is not None and challenge.commit > packet.commit:
             reason = (
-                f"{me} has heard commit {challenge.commit} of {peer.site}'s store, but it is now at {packet.commit}:"
+                f"{me} heard commit {challenge.commit} of {peer.site}'s store, which is now at {packet.commit}:"
                 " an old copy was put back. Move its folder away, and start the site without it"
             )
             named = self._members.admits(peer.site, packet.life)
