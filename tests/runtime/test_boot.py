@@ -103,7 +103,7 @@ async def test_who_waits_for_an_address_stops_at_once(tmp_path: Path, monkeypatc
     [
         (errno.EMFILE, EndStatus.BAD_CONFIGURATION, "allow more of them"),
         (errno.EACCES, EndStatus.BAD_CONFIGURATION, "make the folder writable for this user"),
-        (errno.ENOSPC, EndStatus.STORE, "Make room"),
+        (errno.ENOSPC, EndStatus.STORE, "Free some space there"),
     ],
 )
 async def test_a_control_socket_that_cannot_be_made_is_no_address_in_use(

@@ -177,7 +177,7 @@ async def test_no_site_waits_for_where_its_metrics_are_to_be_told(
         await until(lambda: bool(listening))
         head, _ = await said_to(listening[0].address, asking())
         assert head.startswith("HTTP/1.1 200 ")
-    assert caplog.text.count("metrics are not told yet: ") == 1
+    assert caplog.text.count("metrics are not served yet: ") == 1
 
 
 @pytest.mark.parametrize(

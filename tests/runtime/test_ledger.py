@@ -240,7 +240,7 @@ async def test_above_the_sum_who_could_wait_long_is_refused_and_what_is_answered
         client = await trio.open_unix_socket(str(tmp_path / "control.sock"))
         await client.send_all(status + submit)
         said = await client.receive_some()
-        assert b"3 requests wait for their answers" in said
+        assert b"3 requests are still unanswered" in said
         await client.aclose()
         waiting += inbox.take(10)
         assert [type(asked.request) for asked in waiting] == [Submit, Submit, Status]

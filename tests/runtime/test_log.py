@@ -167,7 +167,7 @@ def test_a_file_that_cannot_be_turned_over_loses_no_line_and_says_so_now_and_the
     assert _write(stream, path, ["x" * 150] * 20).lines_lost == 0
     said = path.read_text()
     assert said.count(" INFO xxx") == 20
-    assert 1 <= said.count("cannot be turned over: Permission denied") <= 4
+    assert 1 <= said.count("cannot be rotated, so it keeps growing: Permission denied") <= 4
 
 
 def test_json_is_an_object_a_line_with_all_keys_whatever_is_said() -> None:

@@ -99,7 +99,7 @@ def test_a_plan_counts_who_is_needed_and_who_is_heard_now_and_then() -> None:
     [
         (Known(), "dave", "there is no site dave: use one of alice, bob, carol"),
         (Known(), "bob", "bob says that it votes with its present store: there is nothing"),
-        (Known(), "alice", "alice votes with the store that it has"),
+        (Known(), "alice", "alice says that it votes with its present store"),
         (Known(voting=False), "carol", "alice does not vote, so it cannot change the members: ask one that does"),
         (Known(voting=False, peers=()), "carol", "hears no site that does"),
         (Known(stores=dict.fromkeys(SITES)), "carol", "start carol, then try again"),
@@ -126,7 +126,7 @@ def test_what_would_be_vain_is_refused_whatever_is_forced(known: Known, site: st
 def test_where_too_few_are_heard_it_is_refused_unless_it_is_forced(peers: tuple[PeerView, ...], why: str) -> None:
     known = Known(peers=peers)
     assert board(known).plan(ChangeKind.READMIT, CAROL, None).unsafe == why
-    with pytest.raises(CallRefused, match="with `force`"):
+    with pytest.raises(CallRefused, match="`force` submits it anyway"):
         board(known).operation(ChangeKind.READMIT, CAROL, None, force=False)
     assert board(known).operation(ChangeKind.READMIT, CAROL, None, force=True) == Readmit(CAROL, NEW)
 

@@ -54,7 +54,7 @@ def test_m1_the_log_knows_better_and_that_is_told() -> None:
 def test_w5_an_address_in_the_log_that_is_none_leaves_what_the_file_says(caplog: pytest.LogCaptureFixture) -> None:
     roll = Roll(ALICE, FILE, (of(ALICE, (BOB, "300.0.2.2:7001")),))
     assert roll.places[BOB] == FILE[BOB]
-    assert "the address of bob in the log is none" in caplog.text
+    assert "the address of bob in the log is not valid" in caplog.text
 
 
 def following(roll: Roll, resolved: list[SiteId]) -> Following:

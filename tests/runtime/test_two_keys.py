@@ -53,7 +53,7 @@ def test_a_name_on_what_does_not_open_is_believed_of_nobody_who_is_heard() -> No
     assert told is not None
     assert told.startswith("datagrams in the name of bob cannot be opened with new.key or old.key here: make the key")
     heard.unopened(now, CAROL)
-    assert "in the name of bob and carol does not" in str(heard.mismatch(now, down))
+    assert "in the name of bob and carol cannot" in str(heard.mismatch(now, down))
 
 
 def test_what_does_not_open_is_told_while_it_comes() -> None:

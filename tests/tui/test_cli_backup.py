@@ -88,7 +88,7 @@ def test_where_nothing_can_be_backed_up_one_line_says_why(command: Command, data
     for site, file, status, why in (
         ("alice", "file", 2, "alice has no store in "),
         ("bob", "data/bob/file", 2, "is the folder of a site"),
-        ("bob", "nowhere/file", 2, "nowhere is no folder: make it"),
+        ("bob", "nowhere/file", 2, "nowhere is not a folder: make it"),
         ("carol", "file", 3, "carol/site.db: cannot "),
     ):
         ended, out, err = command("backup", site, str(tmp_path / file))

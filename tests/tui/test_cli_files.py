@@ -58,7 +58,7 @@ def test_init_never_overwrites(tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     again = run("init", "zoe", cwd=tmp_path)
     assert again.status == 2
-    assert "never written over" in again.err
+    assert "never overwritten" in again.err
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -72,7 +72,7 @@ def test_init_writes_a_new_key_alone_and_never_over_one(tmp_path: Path) -> None:
     again = run("init", "--new-key", "next.key", cwd=tmp_path)
     assert again.status == 2
     assert "never overwritten: name another file with --new-key" in again.err
-    assert "name another place with --new-key" in run("init", "--new-key", "no/next.key", cwd=tmp_path).err
+    assert "name another file with --new-key" in run("init", "--new-key", "no/next.key", cwd=tmp_path).err
     assert run("init", "ann", "--new-key", "other.key", cwd=tmp_path).status == 2
     assert (list(tmp_path.iterdir()), key.read_bytes()) == ([key], before)
 

@@ -59,7 +59,7 @@ def test_unconfirmed_it_shows_what_is_here_says_the_counts_and_ends_with_11(clus
     _tweet(cluster, "alice", "known here")
     cluster.run("faults", "alice", "add", "from=* type=highest drop")
     (rule,) = cluster.ask("alice", "faults")["rules"]
-    why = f"rule {rule['number']} here drops the answers from bob and carol; 1 of 3 answered, 2 needed"
+    why = f"fault rule {rule['number']} drops the answers from bob and carol; 1 of 3 answered, 2 needed"
     told = f"loggos: not confirmed that nothing is missing: {why}\n"
     view = ("view", "alice", "--fresh", "--timeout", "0.3")
     until(lambda: cluster.run(*view).err == told, "both answers were dropped")
