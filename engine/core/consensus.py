@@ -347,12 +347,14 @@ class Consensus:
         self.onlooker.accepting(step, run)
 
     def _on_chosen(self, step: Step, first: Slot, accepting: Accepting) -> None:
-        """A majority accepted."""
+        """A majority accepted. The authors are told at once, for they wait; the others with what they are told next."""
         origin = Origin(How.VOTES, accepting.ballot, self._settings.site, accepting.accepted)
         company = self.company()  # who was removed is told the last slot too (M5)
         self.learn(step, Run(first, accepting.entries), origin)
+        authors = {entry.author for entry in accepting.entries}
         for peer in company:
-            step.send(peer, told(peer, first, accepting))
+            send = step.send if peer in authors else step.send_along
+            send(peer, told(peer, first, accepting))
 
 
 def _lower(one: Slot | None, other: Slot | None) -> Slot | None:

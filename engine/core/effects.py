@@ -30,11 +30,13 @@ from engine.core.views import AttemptPhase, ElectionPhase
 
 
 class Send(Value):
-    """`beside`: it claims nothing that this step writes, and may leave beside the commit (L3)."""
+    """`beside`: it claims nothing that this step writes, and may leave beside the commit (L3). `along`: nobody waits
+    for it there, and it may wait for what leaves for that site next."""
 
     to: SiteId
     message: Message
     beside: bool = False
+    along: bool = False
 
 
 class SawLearned(Value):

@@ -43,6 +43,10 @@ class Step(Struct, gc=False):
         else:
             self.effects.sends.append(Send(to, message))
 
+    def send_along(self, to: SiteId, message: Message) -> None:
+        """Leaves with whatever leaves for that site next: that a slot was chosen, where no event of that site was."""
+        self.effects.sends.append(Send(to, message, along=True))
+
     def cast(self, sites: Iterable[SiteId], message: Message) -> None:
         for site in sites:
             self.send(site, message)

@@ -7,6 +7,8 @@ Rules that hold here:
   meanwhile.
 - What is chosen is durable at a majority. A turn that writes nothing but that commits nothing: the next turns owe it,
   until one commits anyway, or is told to settle. Whoever waits at this site for what was chosen is told first.
+- The word of it goes along: the next turns owe it, until something else leaves for that site, or one is told to settle.
+  By then what it rests on is durable, so it may leave beside the next commit.
 - D2: a commit that failed is never reported, so nothing after it is done.
 - A site that ends (A2, R1) commits its evidence and says why; nothing leaves, nothing is told.
 - Messages to one address leave together, in the order in which the first of them came up. A greeting leaves alone, and
@@ -22,6 +24,7 @@ from engine.core.effects import (
     Effects,
     Observation,
     SawBiography,
+    SawMembers,
     SawOutcome,
     SawReadConfirmed,
     SawReadUnconfirmed,
@@ -67,24 +70,36 @@ class End(Value):
 Item = Commit | Leave[Address] | Tell | End
 
 
-_READ_FROM_THE_STORE: Final[frozenset[type]] = frozenset({SawReadConfirmed, SawReadUnconfirmed, SawBiography})
+Moment = TypeVar("Moment", bound=int)
+"""What the driver measures time in."""
+
+_SETTLING: Final[frozenset[type]] = frozenset({SawReadConfirmed, SawReadUnconfirmed, SawBiography, SawMembers})
+"""What is told by reading the store; and that the members changed: who was removed may have no address after that."""
 
 
 class Turn(Generic[Address]):
     """Collects the effects of a pass with `take`, then hands out what is to be done, once. Then comes `next`."""
 
-    __slots__ = ("_effects", "_is_durable", "_replica", "_welcomes")
+    __slots__ = ("_effects", "_is_durable", "_late", "_owed_writes", "_replica", "_settles", "_waiting", "_welcomes")
 
     def __init__(self, replica: Replica, effects: Effects | None = None) -> None:
         self._replica = replica
         self._effects = effects or Effects()
+        self._owed_writes = bool(self._effects.writes)
         self._welcomes: list[tuple[Send, Address]] = []
-        self._is_durable = False
+        self._settles = self._is_durable = False
+        self._late: list[Send] = []
+        self._waiting: list[Send] = []
 
     @property
     def sends(self) -> list[Send]:
         """All that is to leave."""
         return self._effects.sends
+
+    @property
+    def late(self) -> list[Send]:
+        """What leaves after the commit; known once the items have begun."""
+        return self._late
 
     @property
     def ends(self) -> bool:
@@ -93,13 +108,13 @@ class Turn(Generic[Address]):
 
     @property
     def shows(self) -> bool:
-        """Some of what is to be told is told by reading the store for somebody."""
-        return any(type(saw) in _READ_FROM_THE_STORE for saw in self._effects.observations)
+        """Before some of what is to be told, all is done that is owed."""
+        return not _SETTLING.isdisjoint(map(type, self._effects.observations))
 
     @property
     def owes(self) -> bool:
-        """There is something to be made durable."""
-        return bool(self._effects.writes)
+        """There is something to be made durable, or to be sent."""
+        return bool(self._effects.writes or self._effects.sends)
 
     @property
     def commits(self) -> bool:
@@ -108,13 +123,23 @@ class Turn(Generic[Address]):
         return bool(effects.writes) and (effects.claims or effects.stop is not None)
 
     def settle(self) -> None:
-        """Whatever this turn owes is durable before anything of it leaves or is told."""
-        self._effects.claims = True
+        """Whatever this turn owes is durable before anything of it leaves or is told, and all of it leaves."""
+        self._effects.claims = self._settles = True
 
     def next(self) -> Turn[Address]:
-        """The turn after this one, whose items were all done. It owes what this one did not commit."""
-        owed = [] if self.commits else self._effects.writes
-        return Turn(self._replica, Effects(writes=owed))
+        """The turn after this one, whose items were all done. It owes what this one did not commit and not send."""
+        writes = [] if self.commits else self._effects.writes
+        sends = [Send(send.to, send.message, beside=True, along=True) for send in self._waiting]
+        return Turn(self._replica, Effects(writes=writes, sends=sends))
+
+    def owed_by(self, before: Moment | None, from_now: Moment) -> Moment | None:
+        """By when what this turn still owes is to be done: `before`, if some of it was owed by then, else `from_now`;
+        None where it owes nothing."""
+        writes = bool(self._effects.writes) and not self.commits
+        if not writes and not self._waiting:
+            return None
+        was_owed = (writes and self._owed_writes) or any(send.beside for send in self._waiting)
+        return before if was_owed else from_now
 
     def take(self, effects: Effects, source: Address | None = None) -> None:
         """`source`: where the packet came from that had these effects. A greeting's answer goes there and nothing else
@@ -125,25 +150,38 @@ class Turn(Generic[Address]):
 
     def items(self) -> Iterator[Item[Address]]:
         """Each is to be done before the next one is asked for."""
-        effects = self._effects
-        after = effects.sends
-        self._is_durable = not self.commits
-        if self.commits:
-            if effects.stop is None and any(send.beside for send in after):
-                yield from self._leaving(send for send in after if send.beside)
-                after = [send for send in after if not send.beside]
+        effects, commits = self._effects, self.commits
+        early = self._part(commits)
+        self._is_durable = not commits
+        if commits:
+            yield from self._leaving(early)
             yield Commit(effects.writes)
         assert self._is_durable, "nothing leaves, and nothing is told, before the commit (D1)"
         if effects.stop is not None:
             yield End(effects.stop)
             return
-        if not self.commits and any(type(saw) is SawOutcome for saw in effects.observations):
+        if not commits and SawOutcome in map(type, effects.observations):
             yield Tell(effects.observations)
-            yield from self._leaving(after)
+            yield from self._leaving(self._late)
             return
-        if after:
-            yield from self._leaving(after)
+        yield from self._leaving(self._late)
         yield Tell(effects.observations)
+
+    def _part(self, commits: bool) -> list[Send]:
+        """Finds out what leaves when; returns what leaves beside the commit."""
+        sends, early = self._effects.sends, list[Send]()
+        if not sends or self._effects.stop is not None:
+            return early
+        beside = {send.to for send in sends if send.beside and not send.along} if commits else set[SiteId]()
+        after = {send.to for send in sends if not send.along and not (commits and send.beside)}
+        for send in sends:
+            if send.beside and send.to in beside:
+                early.append(send)
+            elif self._settles or not send.along or send.to in after:
+                self._late.append(send)
+            else:
+                self._waiting.append(send)
+        return early
 
     def _leaving(self, sends: Iterable[Send]) -> Iterator[Leave[Address]]:
         together: dict[SiteId, list[Message]] = {}

@@ -4,8 +4,8 @@ Rules that hold here:
 - D1: a pass takes all that waits, steps the replica through it, drives the turn that comes of it (`engine.core.turn`),
   then answers questions. What tells or answers shows nothing that is not durable.
 - D2: a failed store ends the site: nothing of the pass, or after it, is sent. A broken rule ends it too.
-- What others have chosen is committed with what this site says next, or CHOSEN_WAITS_MAX later: nobody waits for that
-  sync, and what comes next would. It is durable before anything is shown that is read from the store.
+- What was chosen is committed, and the others are told, with what this site says next, or CHOSEN_WAITS_MAX later:
+  nobody waits for that, and what comes next would. It is durable before anything is shown that is read from the store.
 - A pass is bounded, so that what is ready to leave does not wait for a flood to end.
 - Between passes it sleeps until something comes or the earliest deadline. There is no other timer.
 """
@@ -117,7 +117,7 @@ class Node:
         self._turn: Turn[Address] = Turn(parts.replica)
         self._questions: deque[tuple[Asked, Query]] = deque()
         self._ending: Ending | None = None
-        self._commit_at: Tick | None = None  # by when what others have chosen is committed
+        self._settle_at = NEVER  # by when what was chosen is committed, and told
         self._faults_shown = 0
         self._scrubbed = Slot(0)
         self._scrub_at = SCRUB_EVERY
@@ -190,10 +190,12 @@ class Node:
         parts.subscriptions.status()
         self._ending = parts.following.ending(watched=parts.subscriptions.watched)
         parts.links.answer_bare()
-        if self._chores_at() <= now:
+        chores_at = self._chores_at()
+        if chores_at <= now:
             self._do_chores(now)
+            chores_at = self._chores_at()
         self._tick_at = self._replica.deadline()
-        self._due = min(self._tick_at, self._chores_at(), NEVER if self._commit_at is None else self._commit_at)
+        self._due = min(self._tick_at, chores_at, self._settle_at)
 
     def _arrivals(self, now: Tick) -> Iterator[Arrival]:
         """What a fault rule let come only now, then what came: what was held is not overtaken by what is newer."""
@@ -243,7 +245,7 @@ class Node:
         effects = self._replica.receive(now, arrival.packet)
         peer = arrival.packet.sender
         self._parts.counts.measures.came(now, arrival.packet)
-        if any(isinstance(saw, SawProof) for saw in effects.observations):
+        if SawProof in map(type, effects.observations):
             before = self._parts.peer_addresses.of(peer)
             self._parts.peer_addresses.prove(peer, arrival.source)
             if self._parts.peer_addresses.of(peer) != before:
@@ -276,11 +278,8 @@ class Node:
                 case End(why):
                     self._ending = Ending(why, EndStatus.BROKEN_RULE, ErrorCode.STOPPING)
                     return
+        self._settle_at = turn.owed_by(self._settle_at, Tick(now + CHOSEN_WAITS_MAX)) or NEVER
         self._turn = turn.next()
-        if not self._turn.owes:
-            self._commit_at = None
-        elif self._commit_at is None:
-            self._commit_at = Tick(now + CHOSEN_WAITS_MAX)
         while self._questions:
             self._answer(*self._questions.popleft())
         parts.inbox.flush()
@@ -288,12 +287,7 @@ class Node:
     def _shows(self, now: Tick, turn: Turn[Address]) -> bool:
         """Something is about to be read from the store for somebody, or what is owed has waited long enough."""
         told = self._parts.subscriptions.deadline()
-        return (
-            bool(self._questions)
-            or (self._commit_at is not None and self._commit_at <= now)
-            or (told is not None and told <= now)
-            or turn.shows
-        )
+        return bool(self._questions) or self._settle_at <= now or (told is not None and told <= now) or turn.shows
 
     # What is told
 
@@ -307,7 +301,7 @@ class Node:
                 parts.recording.concluded(at_ms, saw)
             self._note(saw)
         parts.subscriptions.log(slots_changed(written, observations))
-        if any(isinstance(write, WriteBlock) for write in written):
+        if WriteBlock in map(type, written):
             parts.subscriptions.blocks()
 
     def _note(self, saw: Observation) -> None:

@@ -11,7 +11,8 @@ from engine.core.effects import Effects, SawOutcome, Send
 from engine.core.entry import NOOP, Entry, Kind, Stamped, Tweet, encode, kind_of
 from engine.core.events.submissions import Submission
 from engine.core.ids import Ballot, Slot
-from engine.core.messages import Accept, Cause, HandOn, Message, Packet, Prepare, Refused, RefusedSpan
+from engine.core.messages import Accept, Cause, Chosen, HandOn, Message, Packet, Prepare, Refused, RefusedSpan
+from engine.core.run import slots_of
 from engine.core.storage import EventState
 from engine.core.turn import Commit, Leave, Turn
 from tests.core.led import among_all, elected, leading, led, proposed, range_promise, settle, standing
@@ -238,6 +239,11 @@ class Passes:
     def _left(self, messages: list[Message], *, beside: bool) -> None:
         store = self.stage.store
         for message in messages:
+            if beside and isinstance(message, Chosen):
+                voted = {**store.voted_at, **store.votes}
+                slots = slots_of(message.first, message.last)
+                assert {voted[slot].accepted for slot in slots} == {message.ballot}, "this site's vote is durable (D1)"
+                continue
             assert isinstance(message, Accept) or not beside, "an elected leader's accepts alone (L3)"
             if not isinstance(message, Accept):
                 continue

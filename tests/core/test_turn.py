@@ -121,9 +121,10 @@ def test_d1_what_is_chosen_is_told_at_once_and_is_in_the_next_commit() -> None:
     """A majority has the votes on its disks. What rests on this disk alone waits for it, and takes the rest along."""
     stage, number = leading()
     stage.submit(1, "one")
-    turn = turn_of(stage, heard(stage, accepted(number, 1)))
+    stage.hear(BOB, handed_on(1))
+    turn = turn_of(stage, heard(stage, accepted(number, 1, 2)))
     items = list(done(stage, turn))
-    assert [type(item) for item in items] == [Tell, Leave, Leave], "who waits here, then both peers"
+    assert [type(item) for item in items] == [Tell, Leave], "who waits here, then bob, who waits too"
     assert isinstance(items[0], Tell)
     assert outcomes(Effects(observations=items[0].observations)) == [(1, EventState.CREATED, 1)]
     assert not stage.store.log, "not on its own disk"
@@ -132,9 +133,35 @@ def test_d1_what_is_chosen_is_told_at_once_and_is_in_the_next_commit() -> None:
     turn.take(heard(stage, prepare(SEVEN_BOB, 40)))
     items = list(done(stage, turn))
     assert [type(item) for item in items] == [Commit, Leave, Tell]
-    assert stage.store.prefix == 1
+    assert stage.store.prefix == 2
     assert stage.store.events[1].state is EventState.CREATED
-    assert not turn.next().owes
+
+
+def test_d1_who_does_not_wait_is_told_what_was_chosen_with_what_leaves_next() -> None:
+    """Beside the next accepts, since it is durable by then; or when the time has come."""
+    stage, number = leading()
+    stage.submit(1, "one")
+    turn = turn_of(stage, heard(stage, accepted(number, 1)))
+    assert [type(item) for item in done(stage, turn)] == [Tell]
+    assert turn.owed_by(None, 7) == 7
+    turn = turn.next()
+    turn.take(heard(stage, prepare(SEVEN_BOB, 40)))
+    _, leave, _ = done(stage, turn)
+    assert isinstance(leave, Leave)
+    assert leave.to == BOB
+    assert [type(message) for message in leave.messages] == [Chosen, Promise]
+    assert turn.owed_by(7, 9) == 7, "carol is not told yet"
+    turn = turn.next()
+    turn.take(submitted(stage, 2, "two"))
+    before, _, _ = halves(stage, turn)
+    assert [type(message) for message in before] == [Chosen, Accept, Accept], "to carol, and bob"
+    assert turn.owed_by(7, 9) is None
+    stage.submit(3, "three")
+    turn = turn_of(stage, heard(stage, accepted(number, 2)))
+    assert [type(item) for item in done(stage, turn)] == [Tell]
+    turn = turn.next()
+    turn.settle()
+    assert [item.to for item in done(stage, turn) if isinstance(item, Leave)] == [BOB, CAROL]
 
 
 def test_d1_a_turn_that_is_told_to_settle_commits_first() -> None:
@@ -142,7 +169,7 @@ def test_d1_a_turn_that_is_told_to_settle_commits_first() -> None:
     stage.submit(1, "one")
     turn = turn_of(stage, heard(stage, accepted(number, 1)))
     turn.settle()
-    assert [type(item) for item in done(stage, turn)] == [Commit, Leave, Leave, Tell]
+    assert [type(item) for item in done(stage, turn)] == [Commit, Leave, Leave, Tell], "and both are told"
     nothing = turn.next()
     nothing.settle()
     assert [type(item) for item in done(stage, nothing)] == [Tell], "nothing is owed"

@@ -10,7 +10,7 @@ import pytest
 from engine.core.effects import Effects, Observation, SawOutcome, SawReadConfirmed, Send
 from engine.core.entry import Tweet
 from engine.core.ids import SiteId, Slot, Tick
-from engine.core.messages import Accept, Accepted, Chosen, HandOn, Heartbeat, Hello, Message, Prepare, Promise
+from engine.core.messages import Accept, Accepted, HandOn, Heartbeat, Hello, Message, Prepare, Promise
 from engine.core.replica import Replica
 from engine.core.settings import Leadership, Timings
 from engine.core.step import Step
@@ -268,7 +268,6 @@ def test_l2_an_accept_at_ballot_0_leaves_after_its_vote_is_durable() -> None:
         (Accept, Leadership.NONE, "L3"),
         (Accept, Leadership.LAST_AUTHOR, "L3"),
         (Accepted, Leadership.NONE, "D1"),
-        (Chosen, Leadership.NONE, "D1"),
         (HandOn, Leadership.ELECTED, "D1"),
     ],
     ids=lambda of: getattr(of, "__name__", of),

@@ -219,6 +219,9 @@ class Truth:
         """These leave before the commit of the pass that made them."""
         name, image = self._names[index], self._disks[index].image
         for message in messages:
+            if isinstance(message, Chosen):
+                self.ballots.chosen_sent(self._electorates.number(index), message)
+                continue
             if not isinstance(message, Accept):
                 violate(
                     "D1", f"{message.word()} leaves before the commit that it rests on", slot=message.slot, site=name

@@ -95,7 +95,7 @@ class SimSite:
         self._written: Sequence[Write] = ()  # what its commit wrote, while that is not synced
         self._is_durable = True  # nothing that it wrote waits for its commit
         self._left_beside = False  # accepts of it left before its commit (L3)
-        self._commit_by: int | None = None  # the world's time by which what others have chosen is committed
+        self._settle_at: int | None = None  # the world's time by which what was chosen is committed, and told
         self._used_before = Slot(0)
         self._synced_late = False  # its sync ended in a pause
         self._alarm: int | None = None  # the world's time of the wake-up that is scheduled
@@ -114,7 +114,7 @@ class SimSite:
     @property
     def ahead(self) -> bool:
         """The process has learned what its disk does not say yet."""
-        return self.stalled or self._commit_by is not None
+        return self.stalled or self._settle_at is not None
 
     # The process
 
@@ -151,9 +151,9 @@ class SimSite:
         self._pauses = 0
         self._syncing = False
         self._waiting.clear()
-        if self._commit_by is not None:
+        if self._settle_at is not None:
             self._world.reached("told what was chosen, and died before that was durable")
-        self._turn = self._commit_by = None
+        self._turn = self._settle_at = None
         self._synced_late = False
         self._alarm = None
         unsynced = self.disk.unsynced
@@ -225,7 +225,7 @@ class SimSite:
             return
         if self._deadline <= self._world.now:
             self.tick()
-        elif self._commit_by is not None and self._commit_by <= self._world.now:
+        elif self._settle_at is not None and self._settle_at <= self._world.now:
             self._perform(Effects())
         else:
             self._set_alarm()
@@ -316,15 +316,11 @@ class SimSite:
             turn.settle()
         self._turn, self._items = turn, turn.items()
         self._is_durable, self._left_beside = not turn.commits, False
-        if turn.commits:
-            self._commit_by = None
-        elif turn.owes and self._commit_by is None:
-            self._commit_by = self._world.now + self.chosen_waits_ms
         self._go_on(turn)
 
     def _settles(self, turn: Turn[None]) -> bool:
-        """What others have chosen is durable with this turn: it waited long enough, or is read for somebody."""
-        waited = self._commit_by is not None and self._commit_by <= self._world.now
+        """What was chosen is durable and told with this turn: it waited long enough, or is read for somebody."""
+        waited = self._settle_at is not None and self._settle_at <= self._world.now
         return waited or not self.chosen_waits_ms or turn.shows
 
     def _go_on(self, turn: Turn[None]) -> None:
@@ -348,12 +344,12 @@ class SimSite:
                         return
                 case Leave():
                     if not judged:
-                        self._judge(turn.sends)
+                        self._judge(turn.late)
                         judged = True
                     if not self._send(item.to, item.messages):
                         return
                 case Tell():
-                    if turn.sends and self.fuse and self._burns(CrashPoint.BEFORE_TELL):
+                    if turn.late and self.fuse and self._burns(CrashPoint.BEFORE_TELL):
                         return
                     if item.observations and not self._tell(item.observations):
                         return
@@ -361,6 +357,7 @@ class SimSite:
                     violate("R1", f"a site stopped itself: {why}", site=self.name)
         replica = self.replica
         assert replica is not None
+        self._settle_at = turn.owed_by(self._settle_at, self._world.now + self.chosen_waits_ms)
         self._deadline = self._began + replica.deadline()
         if self._waiting:
             self._catch_up()
@@ -369,8 +366,6 @@ class SimSite:
 
     def _judge(self, sends: Sequence[Send]) -> None:
         """What leaves after the commit."""
-        if self._left_beside:
-            sends = [send for send in sends if not send.beside]
         self._truth.sending(self.index, self._passed_at, sends, self._used_before)
 
     def _write(self, writes: Sequence[Write]) -> bool:
@@ -478,8 +473,8 @@ class SimSite:
     def _set_alarm(self) -> None:
         """The world wakes this site when its replica's next deadline has come, or a little later."""
         at = self._deadline + self.tick_late_ms
-        if self._commit_by is not None:
-            at = min(at, self._commit_by)
+        if self._settle_at is not None:
+            at = min(at, self._settle_at)
         at = max(at, self._world.now)
         if self._alarm is None or at < self._alarm:
             self._alarm = at
