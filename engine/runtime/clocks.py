@@ -76,4 +76,8 @@ class Clocks:
 
     def deadline(self) -> Tick | None:
         """When `due` is next needed."""
-        return min((peer.due for peer in self._peers.values()), default=None)
+        due: Tick | None = None
+        for peer in self._peers.values():
+            if due is None or peer.due < due:
+                due = peer.due
+        return due

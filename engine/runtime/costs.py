@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Final, get_args
 
 from engine.contract import status
 from engine.core.effects import SawApplied
 from engine.core.messages import Housekeeping, Message
 from engine.core.storage import Write, WritePeer, WriteStanding
 
+_HOUSEKEEPING: Final = frozenset(get_args(Housekeeping))
+_OF_PEERS: Final = frozenset((WritePeer, WriteStanding))
 _DIGITS: Final = 4
 """Many events go in one message, and are durable in one sync."""
 
@@ -52,7 +54,7 @@ class Costs:
             self.bytes_out += sum(sizes_bytes)
 
     def committed(self, writes: Iterable[Write]) -> None:
-        self.commits += not all(isinstance(write, WritePeer | WriteStanding) for write in writes)
+        self.commits += not _OF_PEERS.issuperset(map(type, writes))
 
     def applied(self, saw: SawApplied) -> None:
         """The prefix reached entries."""
@@ -72,4 +74,7 @@ class Costs:
 
 
 def _of_events(messages: Iterable[Message]) -> int:
-    return sum(not isinstance(message, Housekeeping) for message in messages)
+    counted = 0
+    for message in messages:
+        counted += type(message) not in _HOUSEKEEPING
+    return counted

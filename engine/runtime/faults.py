@@ -235,6 +235,8 @@ class FaultLayer:
 
     def deadline(self) -> Tick | None:
         """When `due` is next needed."""
+        if not self.rules and not self._under_way:
+            return None
         times = [state.expires for state in self.rules.values() if state.expires is not None]
         if self._under_way:
             times.append(self._under_way[0][0])

@@ -271,7 +271,7 @@ class PendingCalls:
             self._answer_fill(key)
 
     def deadline(self) -> Tick | None:
-        return min((wait.deadline for wait in self._fills.values()), default=None)
+        return min([wait.deadline for wait in self._fills.values()]) if self._fills else None
 
     def abandon(self, code: ErrorCode, message: str) -> None:
         """The engine stops: nothing that waits gets another answer."""

@@ -164,8 +164,12 @@ class Sizes:
 
     def deadline(self) -> Tick | None:
         """When `due` is next needed."""
-        times = (peer.again_at if peer.round is None else peer.round.due for peer in self._peers.values())
-        return min((time for time in times if time is not None), default=None)
+        due: Tick | None = None
+        for peer in self._peers.values():
+            at = peer.again_at if peer.round is None else peer.round.due
+            if at is not None and (due is None or at < due):
+                due = at
+        return due
 
     def _ask(self, peer: _Peer, now: Tick, longest: int) -> None:
         peer.again_at = None

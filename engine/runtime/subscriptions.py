@@ -112,7 +112,9 @@ class Subscriptions:
     @property
     def watched(self) -> bool:
         """A screen is there."""
-        return any(Topic.STATUS in each.topics and not each.client.closed for each in self._subscribers.values())
+        return self.wants(Topic.STATUS) and any(
+            Topic.STATUS in each.topics and not each.client.closed for each in self._subscribers.values()
+        )
 
     def outcomes(self, saw: SawOutcome, span: OutcomeSpan) -> None:
         """`span` is how it is told."""
@@ -139,6 +141,8 @@ class Subscriptions:
 
     def deadline(self) -> Tick | None:
         """When `flush` is next needed."""
+        if not self._subscribers:
+            return None
         times = []
         waits = self._outcomes or self._news or self._log or self._faults_changed
         if waits or self._trace_waits() or self._record_waits():
