@@ -48,7 +48,7 @@ from msgspec import DecodeError, ValidationError
 from msgspec.json import Decoder as JsonDecoder
 from msgspec.json import Encoder as JsonEncoder
 
-from engine.core.entry import NOOP, REFUSED, TWEET, BadOperation, Entry, decode
+from engine.core.entry import NOOP, REFUSED, TWEET, BadOperation, Entry, decode, is_clean
 from engine.core.ids import SITE_NAME, STORE_ID, From0, SiteId, StoreId
 from engine.core.messages import Message, Packet, Some
 from engine.core.said import Said
@@ -69,10 +69,6 @@ _SAID_BY_TYPES: Final = frozenset(
     if (kind.ballot, kind.names, kind.carried, kind.flaw) == (Said.ballot, Said.names, Said.carried, Said.flaw)
 )
 """Their types say all; much of what a quiet cluster says is of them."""
-
-_MARKS: Final = (b"\\", b"\x7f", b"\xc2", b"\xe2")
-"""JSON without these bytes holds nothing that is REFUSED in a text: what is below U+0020, and a lone surrogate, it can
-say by an escape alone; U+0080 to U+009F begin with 0xC2, U+2028 and U+2029 with 0xE2."""
 
 _END: Final = b"]]"
 _to_json: Final = JsonEncoder().encode
@@ -109,8 +105,7 @@ def decode_packet(sender: SiteId, plaintext: bytes) -> Packet:
         raise Rejected(Reason.NOT_JSON) from None
     if not (_is_store_id(said.life) and (said.to_life is None or _is_store_id(said.to_life))):
         raise Rejected(Reason.MESSAGE)
-    escape, delete, latin, general = _MARKS
-    clean = not (escape in plaintext or delete in plaintext or latin in plaintext or general in plaintext)
+    clean = is_clean(plaintext)
     for message in said.messages:
         if type(message) not in _SAID_BY_TYPES:
             _check(message, clean)

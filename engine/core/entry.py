@@ -264,6 +264,12 @@ TWEET: Final = re.compile(rf"{Kind.TWEET} (?:0|[1-9][0-9]{{0,14}}) (?!\s).{{1,{T
 it is REFUSED. Of another one, `decode` says what it is (a tweet too, if its clock is past all calendars)."""
 
 
+def is_clean(json: bytes) -> bool:
+    """Whether it is seen at a glance that no text in this JSON holds what is REFUSED: what is below U+0020, and a lone
+    surrogate, it can say by an escape alone; U+0080 to U+009F begin with 0xC2, U+2028 and U+2029 with 0xE2."""
+    return not (b"\\" in json or b"\x7f" in json or b"\xc2" in json or b"\xe2" in json)
+
+
 def check_body(body: str) -> None:
     """Raises BadOperation for a body that `decode` does not take. The usual one is known at a glance."""
     if TWEET.match(body) is None or REFUSED.search(body) is not None:

@@ -7,9 +7,8 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, islice
+from itertools import islice
 from typing import Final
 
 from engine.core.entry import Entry
@@ -35,11 +34,19 @@ def cost_bytes(entries: Sequence[Entry]) -> int:
 
 def fitting(entries: Sequence[Entry], budget_bytes: int) -> int:
     """How many of the first ones fit. What it costs to find out does not grow with how many do not."""
-    some = entries[: max(0, budget_bytes) // ENTRY_BYTES_MIN]
-    if cost_bytes(some) <= budget_bytes:
+    budget_bytes = max(0, budget_bytes)
+    some = entries[: budget_bytes // ENTRY_BYTES_MIN]
+    all_bytes = cost_bytes(some)
+    if all_bytes <= budget_bytes:
         return len(some)
-    sizes_bytes = accumulate([_quoted_bytes(entry.body) + ENTRY_BYTES_MIN for entry in some])
-    return bisect_right([*sizes_bytes], budget_bytes)
+    count = len(some) * budget_bytes // all_bytes  # as if all were equally long
+    left_bytes = budget_bytes - cost_bytes(some[:count])
+    while left_bytes < 0:
+        count -= 1
+        left_bytes += cost_bytes(some[count : count + 1])
+    while (left_bytes := left_bytes - cost_bytes(some[count : count + 1])) >= 0:
+        count += 1
+    return count
 
 
 def _quoted_bytes(text: str) -> int:
