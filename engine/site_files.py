@@ -64,18 +64,22 @@ def data_folder(option: str | None, cluster: str, environ: Mapping[str, str] = o
     """
     if named := option or environ.get("LOGGOS_DATA"):
         return Path(named).resolve()
-    folder = platformdirs.user_data_path(APPLICATION) / cluster
-    if not folder.is_absolute():
-        raise UnusableFolder("you have no home folder here: name the folder of the stores with --data")
-    return folder.resolve()
+    return (_user_data_folder() / cluster).resolve()
 
 
 def user_data_folders() -> list[Path]:
     """What there is of DATA where nobody named it: those of clusters and demos."""
     try:
-        return sorted(folder for folder in platformdirs.user_data_path(APPLICATION).iterdir() if folder.is_dir())
-    except OSError:
+        return sorted(folder for folder in _user_data_folder().iterdir() if folder.is_dir())
+    except (OSError, UnusableFolder):
         return []
+
+
+def _user_data_folder() -> Path:
+    try:
+        return platformdirs.user_data_path(APPLICATION)
+    except RuntimeError:  # in a container, a user may have no home
+        raise UnusableFolder("you have no home folder here: name the folder of the stores with --data") from None
 
 
 def files_of(data: Path, site: str) -> SiteFiles:

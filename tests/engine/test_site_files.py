@@ -8,6 +8,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -19,6 +20,7 @@ from engine.site_files import (
     sites_file,
     socket_to_ask,
     socket_to_bind,
+    user_data_folders,
 )
 
 LONG = Path("/" + "/".join(["long"] * 60))
@@ -50,7 +52,8 @@ def test_data_is_the_option_else_the_variable_else_the_users_folder(
 
 
 def test_who_has_no_home_names_a_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platformdirs.user_data_path", lambda name: Path("~/.local/share") / name)
+    monkeypatch.setattr("platformdirs.user_data_path", Mock(side_effect=RuntimeError))
+    assert user_data_folders() == []
     with pytest.raises(UnusableFolder, match="name the folder of the stores with --data"):
         data_folder(None, "island", {})
 

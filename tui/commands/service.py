@@ -9,6 +9,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import getpass
+import os
 import shlex
 import sys
 from argparse import Namespace
@@ -32,7 +33,7 @@ def run(arguments: Namespace) -> int:
     address = cluster.addresses[cluster.find(local.site)]
     ports = (address.port, *(() if arguments.metrics is None else (arguments.metrics.port,)))
     capability = _BIND if min(ports) < _PORTS_OF_ROOT else ""
-    lines = unit(local, arguments.user or getpass.getuser(), capability, arguments.metrics)
+    lines = unit(local, arguments.user or _user(), capability, arguments.metrics)
     text = "\n".join([*lines, ""])
     name = f"loggos-{local.site}.service"
     out = Output(arguments.json)
@@ -42,6 +43,14 @@ def run(arguments: Namespace) -> int:
         for line in text.splitlines():
             out.line(line)
     return ExitStatus.DONE
+
+
+def _user() -> str:
+    """This one; by its number, which systemd takes as well, where it has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def unit(local: LocalSite, user: str, capability: str, metrics_at: Address | None) -> Iterator[str]:
