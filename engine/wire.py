@@ -130,8 +130,8 @@ class Wire:
         Raises TooLong where a message is longer than all parts together may be.
         """
         room = datagram_bytes_max - SEAL_BYTES
-        pieces = [piece for whole in encode_packet(packet, room) for piece in self._cutter.cut(whole, room)]
-        return [self._seal.seal(to, piece) for piece in pieces]
+        wholes = encode_packet(packet, room)
+        return [self._seal.seal(to, piece) for whole in wholes for piece in self._cutter.cut(whole, room)]
 
     def sound(self, to: SiteId, challenge: bytes, datagram_bytes: int) -> bytes:
         """A datagram of just that length, which has its challenge sent back."""

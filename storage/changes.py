@@ -94,7 +94,8 @@ class RunRows(Generic[Said]):
                 if part.last > last:
                     self._touched.add(Slot(last + 1))
         removed = self.spans.remove(first, last)
-        self._touched.update(part.first for part in removed)
+        for part in removed:
+            self._touched.add(part.first)
         return removed
 
     def put(self, first: Slot, last: Slot, said: Said) -> None:
@@ -119,10 +120,12 @@ class RunRows(Generic[Said]):
         if not self._touched:
             self.left.clear()
             return put, gone
-        for first in self._touched.difference(part.first for part in self.left):
-            part = self.spans.at(first)
-            if part is not None and part.first == first:
-                put.append(part)
+        for part in self.left:
+            self._touched.discard(part.first)
+        for first in self._touched:
+            kept = self.spans.at(first)
+            if kept is not None and kept.first == first:
+                put.append(kept)
             else:
                 gone.append(first)
         self._touched.clear()

@@ -45,6 +45,9 @@ _QUOTED_CHARACTERS: Final = 60
 _DECODED_ROWS: Final = 8
 """How many rows are kept as what they say, for who reads on in the middle of one."""
 
+_BALLOTS: Final = 16
+"""How many are kept as text: rows that are written one after the other name the same few."""
+
 Said = TypeVar("Said")
 
 Cell = None | int | str
@@ -346,6 +349,7 @@ def evidence_of(values: Sequence[Any]) -> WriteEvidence:
     return WriteEvidence(rule, text)
 
 
+@lru_cache(_BALLOTS)
 def _ballot_text(ballot: Ballot | None) -> str | None:
     return None if ballot is None else str(ballot)
 

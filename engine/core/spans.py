@@ -128,7 +128,7 @@ class Spans(Generic[Held]):
             left.append(self._clipped(highest, last + 1, highest.last))
             removed[-1] = self._clipped(highest, first, last)
         parts[begin:end] = left
-        self._firsts[begin:end] = [part.first for part in left]
+        self._firsts[begin:end] = [part.first for part in left] if left else ()
         for part in removed:
             self._slots -= part.last - part.first + 1
         return removed

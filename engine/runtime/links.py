@@ -13,7 +13,6 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from engine.contract.answers import Direction
@@ -22,6 +21,7 @@ from engine.core.ids import SiteId, Tick
 from engine.core.messages import Message, Packet
 from engine.core.replica import Replica
 from engine.core.turn import Leave
+from engine.core.value import Value
 from engine.datagram import Reason, Rejected, TooLong
 from engine.runtime.clock import Clock
 from engine.runtime.clocks import Clocks
@@ -67,8 +67,7 @@ class Sealer(Protocol):
     def opened_under(self) -> PerSender[OpenedUnder]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Value):
     """What came, and from where."""
 
     packet: Packet

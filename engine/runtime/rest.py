@@ -21,6 +21,7 @@ REST_S: Final = 0.005
 """In which sites of one network beat one after the other."""
 
 QUIET_AFTER: Final = Tick(1_000)
+_BEATS: Final = frozenset({Heartbeat})
 
 
 class Rest:
@@ -29,7 +30,7 @@ class Rest:
         self._due = False
 
     def heard(self, now: Tick, messages: Sequence[Message]) -> None:
-        if any(type(message) is not Heartbeat for message in messages):
+        if not _BEATS.issuperset(map(type, messages)):
             self._busy_at = now
 
     def said(self, now: Tick, messages: Sequence[Message]) -> None:

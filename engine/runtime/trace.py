@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
@@ -26,6 +25,7 @@ from engine.core.explained.describe import Line
 from engine.core.ids import SiteId, Slot
 from engine.core.messages import Heartbeat, Message, Prepare, Promise
 from engine.core.said import Role
+from engine.core.value import Value
 from engine.core.views import ElectionPhase
 from engine.runtime.fault_rules import Fate
 
@@ -33,14 +33,12 @@ KEPT_MAX: Final = 5_000
 _FEW_ENTRIES: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class _Concluded:
+class _Concluded(Value):
     at_ms: int
     saw: Observation
 
 
-@dataclass(frozen=True, slots=True)
-class _Passed:
+class _Passed(Value):
     """A message that left or came; `fate` is what was done to it."""
 
     at_ms: int
@@ -50,8 +48,7 @@ class _Passed:
     fate: Fate
 
 
-@dataclass(frozen=True, slots=True)
-class _Worded:
+class _Worded(Value):
     """What carried many entries keeps none of them. `line` does not say when: it is asked for when it is told."""
 
     at_ms: int
@@ -69,7 +66,7 @@ class Trace:
 
     def message(self, at_ms: int, direction: Direction, peer: SiteId, message: Message, fate: Fate) -> None:
         """Keeps a message; `fate` says what a fault rule or the socket did to it."""
-        if fate.note is None and _says_nothing_new(message):
+        if fate.note is None and (message.role is Role.INQUIRY or isinstance(message, Heartbeat)):
             return
         self._keep(_Passed(at_ms, direction, peer, message, fate), message.carried())
 
@@ -97,10 +94,6 @@ class Trace:
         has_many = next(islice(entries, _FEW_ENTRIES, None), None) is not None
         self._kept.append(_Worded(kept.at_ms, _worded(kept)) if has_many else kept)
         self.count += 1
-
-
-def _says_nothing_new(message: Message) -> bool:
-    return message.role is Role.INQUIRY or isinstance(message, Heartbeat)
 
 
 def _last(kept: deque[_Kept], count: int) -> Iterable[_Kept]:

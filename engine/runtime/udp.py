@@ -17,6 +17,7 @@ from typing import Final
 
 import trio
 
+from engine.core.value import Value
 from engine.runtime.peer_addresses import Address, HostPort, resolve
 
 BUFFER_BYTES: Final = 4 * 1024 * 1024
@@ -26,8 +27,7 @@ _BROKEN_SOCKET: Final = frozenset({errno.EBADF, errno.ENOTSOCK})
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Datagram:
+class Datagram(Value):
     data: bytes
     source: Address
 

@@ -82,7 +82,7 @@ class Sessions:
 
     @property
     def outstanding(self) -> bool:
-        return any(part.value.events.slot is None for part in self._placed)
+        return bool(self._placed) and any(part.value.events.slot is None for part in self._placed)
 
     @property
     def open_slots(self) -> list[Slot]:

@@ -73,7 +73,8 @@ class Members:
 
     def at(self, slot: Slot) -> Roster:
         """Of a slot that is no more than w above the prefix (M2)."""
-        return next(each for each in reversed(self._rosters) if each.first <= slot)
+        newest = self._rosters[-1]
+        return newest if newest.first <= slot else next(each for each in reversed(self._rosters) if each.first <= slot)
 
     def above(self, prefix: Slot) -> list[Roster]:
         """The lists that hold above the prefix, as far as it says: one, or two."""
