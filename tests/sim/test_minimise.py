@@ -24,7 +24,8 @@ from engine.sim.world.world import MakeReplica
 LINES_MAX: Final = 30
 SITES_MAX: Final = 4
 """Of the plans that are made small: what runs a hundred times and more is quick."""
-SEEDS: Final = range(500)
+SEEDS: Final = range(253, 753)
+"""From where plans that fail come soon."""
 
 
 def forgets_its_votes(settings: Settings, stored: Stored, log: LogReader, random: Random) -> Replica:
@@ -51,7 +52,7 @@ def _failing(make_replica: MakeReplica, acts: range) -> tuple[Schedule, Failure]
 @pytest.mark.parametrize("make_replica", [forgets_its_votes, forgets_its_rounds])
 def test_a_failing_plan_becomes_small_and_fails_by_the_same_rule(make_replica: MakeReplica, tmp_path: Path) -> None:
     plan, failure = _failing(make_replica, range(8, 40))
-    minimised = minimise(plan, make_replica, runs_max=150)
+    minimised = minimise(plan, make_replica, runs_max=60)
     path = tmp_path / "found.scenario"
     printed = save(minimised, path, make_replica)
 
@@ -59,7 +60,8 @@ def test_a_failing_plan_becomes_small_and_fails_by_the_same_rule(make_replica: M
     assert minimised.failure.rule == failure.rule
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES_MAX
     assert str(path) in printed[0]
-    assert printed[-1].lstrip("─ ").startswith(f"violates {failure.rule} "), "the diagram ends with what was broken"
+    end = next(line for line in reversed(printed) if not line.startswith(" "))  # a long one goes on, indented
+    assert end.lstrip("─ ").startswith(f"violates {failure.rule} "), "the diagram ends with what was broken"
 
     again = read(path)
     assert again == minimised.schedule

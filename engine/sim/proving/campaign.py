@@ -26,7 +26,7 @@ from engine.sim.scenario.play import Play
 from engine.sim.sometimes import EXPECTED
 from engine.sim.violation import Violated
 
-JUDGED_FROM: Final = 400
+JUDGED_FROM: Final = 300
 """Seeds after which all expected states should have been reached."""
 
 _CHUNK_SEEDS: Final = 25

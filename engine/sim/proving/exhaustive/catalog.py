@@ -3,7 +3,8 @@
 Rules that hold here:
 - What a search comes to is pinned: a change of the protocol, or of what a cluster may do, is seen. One that is meant
   is pinned anew, with what `python -m engine.sim.proving.exhaustive` prints.
-- QUICK clusters are part of the tests; LONG ones take minutes, and are searched by `make worlds` with all others.
+- QUICK clusters are part of the tests; LONG ones take seconds to minutes each, and are searched by `make worlds`, with
+  all others.
 """
 
 from __future__ import annotations
@@ -208,12 +209,6 @@ QUICK: Final = (
         Searched(states=11_293, steps=109_476, depth=23),
     ),
     SmallCluster(
-        "leaders and gaps",
-        "two leaders, 1.p and 1.q: p is handed two events one by one, q none",
-        (_leads(P, (_A1,), (_A2,)), _leads(Q)),
-        Searched(states=80_076, steps=866_240, depth=28),
-    ),
-    SmallCluster(
         "leaders, and told",
         "two leaders, 1.p and 1.q: p is handed an event, q none; acceptors are told what is chosen",
         (_leads(P, (_A1,)), _leads(Q)),
@@ -228,24 +223,11 @@ QUICK: Final = (
         takes=_TOLD,
     ),
     SmallCluster(
-        "slot left out",
-        "q leads with 1.q; p proposes at slot 1 with 1.p and 2.p, which promises of 1.q leave out",
-        (_leads(Q, (_A1,)), _contender(P, 1, 2)),
-        Searched(states=53_498, steps=581_799, depth=30),
-    ),
-    SmallCluster(
-        "slot settled alone",
-        "q leads with 1.q, and settles slots by synods with 3.q; p fills slot 1 with 2.p",
-        (_leads(Q, (_A1,), synods=(3,)), _filler(P, 2)),
-        Searched(states=45_022, steps=564_132, depth=29),
-    ),
-    SmallCluster(
         "run left out",
         "q leads with 1.q, and is handed two events together; p proposes at slot 2 with 1.p and 2.p",
         (_leads(Q, (_A1, _A2)), _contender(P, 1, 2, slot=2)),
         Searched(states=56_297, steps=615_413, depth=28),
     ),
-    PAGES,
     SmallCluster(
         "run and synod",
         "p proposes two events together at slots 1 and 2, with 1.p; q has 1.q at slot 2",
@@ -261,6 +243,25 @@ QUICK: Final = (
 )
 
 LONG: Final = (
+    SmallCluster(
+        "leaders and gaps",
+        "two leaders, 1.p and 1.q: p is handed two events one by one, q none",
+        (_leads(P, (_A1,), (_A2,)), _leads(Q)),
+        Searched(states=80_076, steps=866_240, depth=28),
+    ),
+    SmallCluster(
+        "slot left out",
+        "q leads with 1.q; p proposes at slot 1 with 1.p and 2.p, which promises of 1.q leave out",
+        (_leads(Q, (_A1,)), _contender(P, 1, 2)),
+        Searched(states=53_498, steps=581_799, depth=30),
+    ),
+    SmallCluster(
+        "slot settled alone",
+        "q leads with 1.q, and settles slots by synods with 3.q; p fills slot 1 with 2.p",
+        (_leads(Q, (_A1,), synods=(3,)), _filler(P, 2)),
+        Searched(states=45_022, steps=564_132, depth=29),
+    ),
+    PAGES,
     SmallCluster(
         "synod p q p",
         "one slot, two proposers, three ballots: 1.p 1.q 2.p",
