@@ -27,12 +27,12 @@ class Alert(StrEnum):
     def what(self) -> str:
         match self:
             case Alert.OFF:
-                return "you are not told of tweets that name this site, beyond their sign"
+                return "no alert for tweets that name this site, only their mark"
             case Alert.BELL:
-                return "the terminal's bell tells of a tweet that names this site"
+                return "the terminal's bell rings for a tweet that names this site"
             case Alert.OSC_9 | Alert.OSC_777:
                 number = self.removeprefix("osc")
-                return f"a desktop notification (OSC {number}) tells of a tweet that names this site"
+                return f"a desktop notification (OSC {number}) announces a tweet that names this site"
             case _:
                 assert_never(self)
 

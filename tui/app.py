@@ -67,7 +67,7 @@ class LoggosApp(Shell):
             for hop in self._hops:
                 LookFile(hop.folder).save(name)
         except OSError as failed:
-            self.remark(f"the look is for this time only, it cannot be saved: {failed.strerror}")
+            self.remark(f"this theme cannot be saved, so it is for this session only: {failed.strerror}")
 
     def begin(self) -> None:
         self._show_hop()
@@ -88,7 +88,7 @@ class LoggosApp(Shell):
 
     def action_hop(self) -> None:
         if len(self._hops) == 1:
-            self.main.remark("h goes to the next site's screen in the demo; here there is one site")
+            self.main.remark("h shows the next site of a demo; there is only one site here")
             return
         self._at = (self._at + 1) % len(self._hops)
         self._show_hop()
@@ -157,11 +157,9 @@ class LoggosApp(Shell):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002
         yield from commands(self.main)
         yield SystemCommand(
-            "notify", f"Look: how you are told of a tweet that names the site ({self._alert} now)", self.action_alert
+            "notify", f"Look: choose the alert for a tweet that names the site ({self._alert} now)", self.action_alert
         )
-        yield SystemCommand(
-            "theme", "Look: other colours, light or dark; kept for the next time", self.action_change_theme
-        )
+        yield SystemCommand("theme", "Look: choose other colours, light or dark; remembered", self.action_change_theme)
 
 
 def run_screen(hops: Sequence[Hop], leaving: Leaving, glyphs: Glyphs = Glyphs.ALL) -> int:

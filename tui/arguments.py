@@ -23,7 +23,7 @@ LAB_SIZE_DEFAULT: Final = 5
 
 
 def of_all_commands(parser: argparse.ArgumentParser, default: str | None) -> None:
-    options = parser.add_argument_group("options of all commands")
+    options = parser.add_argument_group("options of every command")
     options.add_argument(
         "--sites", metavar="FILE", default=default, help="the sites file (default: $LOGGOS_SITES, else ./sites.yaml)"
     )
@@ -31,7 +31,7 @@ def of_all_commands(parser: argparse.ArgumentParser, default: str | None) -> Non
         "--data",
         metavar="DIR",
         default=default,
-        help="where the stores are (default: $LOGGOS_DATA, else your data folder)",
+        help="the folder of the stores (default: $LOGGOS_DATA, else your user's data folder)",
     )
     options.add_argument(
         "--json", action="store_true", default=default or False, help="print JSON: one object, or one object a line"
@@ -55,7 +55,7 @@ def shown_site(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plain",
         action="store_true",
-        help="no screen: print what is new, take tweets and /commands, a line each (also on a dumb terminal)",
+        help="no screen: print what is new and read tweets and /commands, one a line (as on a dumb terminal)",
     )
 
 
@@ -71,7 +71,7 @@ def site_or_store(parser: argparse.ArgumentParser) -> None:
         "--store",
         metavar="FILE",
         type=words.utf8_text,
-        help="instead of SITE: read a backup, or the folder of a site, without an engine",
+        help="instead of SITE: read a backup or a site's folder, without an engine",
     )
 
 
@@ -81,7 +81,7 @@ def timeout(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         type=words.seconds,
         default=TIMEOUT_DEFAULT_S,
-        help="how long to try before the outcome is told as it stands (default: %(default)g)",
+        help="how long to wait for the outcome (default: %(default)g)",
     )
 
 
@@ -90,13 +90,13 @@ def limit(parser: argparse.ArgumentParser) -> None:
 
 
 def init(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", metavar="NAME", nargs="*", help="names of the sites (default: five usual ones)")
-    parser.add_argument("--size", metavar="N", type=words.size, help="take so many usual names instead of NAME ...")
+    parser.add_argument("names", metavar="NAME", nargs="*", help="site names (default: alice, bob, carol, dave, erin)")
+    parser.add_argument("--size", metavar="N", type=words.size, help="use this many default names instead of NAME ...")
     parser.add_argument(
         "--new-key",
         metavar="FILE",
         type=words.utf8_text,
-        help="write a new key there, and nothing else, for a cluster that changes its key",
+        help="only write a new key to FILE, for a cluster that changes its key",
     )
 
 
@@ -110,7 +110,7 @@ def demo(parser: argparse.ArgumentParser) -> None:
         "--record",
         metavar="DIR",
         type=words.utf8_text,
-        help="record all sites from their first datagram on, each in DIR/SITE.jsonl, for the lab",
+        help="record every site from its first datagram on into DIR/SITE.jsonl, for the lab",
     )
     overwrite(parser)
 
@@ -120,26 +120,26 @@ def serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--until-eof",
         action="store_true",
-        help="stop, as with SIGTERM, when standard input ends: a parent that dies takes the engine with it",
+        help="stop, as on SIGTERM, when standard input ends: the engine then stops when its parent dies",
     )
     parser.add_argument(
         "--recorded",
         action="store_true",
-        help="keep what happens from the start on for the first `trace --record`",
+        help="keep everything from the start on for the first `trace --record`",
     )
     metrics_at(parser)
     parser.add_argument(
         "--log-level",
         choices=("debug", "info", "warning", "error"),
         default="info",
-        help="the least serious messages that go into its log (default: %(default)s)",
+        help="log messages of this level and above (default: %(default)s)",
     )
-    parser.add_argument("--log-json", action="store_true", help="write its log as JSON, one object a line")
+    parser.add_argument("--log-json", action="store_true", help="write the log as JSON, one object a line")
     parser.add_argument(
         "--log-file",
         metavar="FILE",
         type=words.utf8_text,
-        help="write its log, and all that goes to stderr, into FILE; a full one becomes FILE.1, and so on to FILE.4",
+        help="write the log, and anything else for stderr, to FILE; it is rotated to FILE.1 up to FILE.4",
     )
 
 
@@ -155,7 +155,7 @@ def metrics_at(parser: argparse.ArgumentParser) -> None:
 def metrics(parser: argparse.ArgumentParser) -> None:
     site(parser)
     parser.add_argument(
-        "--text", action="store_true", help="Prometheus's older text format, for promtool and collectors of text files"
+        "--text", action="store_true", help="the older Prometheus text format, for promtool and textfile collectors"
     )
 
 
@@ -164,7 +164,7 @@ def check(parser: argparse.ArgumentParser) -> None:
         "sites_named",
         metavar="SITE",
         nargs="*",
-        help="sites that run here, or should (default: those that have a folder here)",
+        help="sites that run here, or should (default: those with a folder here)",
     )
 
 
@@ -174,22 +174,22 @@ def top(parser: argparse.ArgumentParser) -> None:
         metavar="DATA_DIR",
         nargs="*",
         type=words.utf8_text,
-        help="data folders (default: --data, else that of the sites file, and all in your data folder)",
+        help="data folders (default: --data, else the sites file's and all in your user's data folder)",
     )
     look(parser)
-    parser.add_argument("--once", action="store_true", help="no screen: print the lines once and end")
+    parser.add_argument("--once", action="store_true", help="no screen: print once and exit")
     parser.add_argument(
         "--every",
         metavar="SECONDS",
         type=words.seconds,
         default=TOP_EVERY_DEFAULT_S,
-        help="how often to look (default: %(default)g)",
+        help="time between two updates (default: %(default)g)",
     )
 
 
 def service(parser: argparse.ArgumentParser) -> None:
     site(parser)
-    parser.add_argument("--user", metavar="NAME", help="who the engine runs as (default: you)")
+    parser.add_argument("--user", metavar="NAME", help="the user that the engine runs as (default: you)")
     metrics_at(parser)
 
 
@@ -222,16 +222,16 @@ def search(parser: argparse.ArgumentParser) -> None:
         metavar="WORDS",
         nargs="+",
         type=words.utf8_text,
-        help="words, from:bob, since:2026-11-01, slot:40-50; what is quoted together stays together",
+        help='words, "a phrase", from:bob, since:2026-11-01, slot:40-50',
     )
-    parser.add_argument("--log", action="store_true", help="every slot of the log, not the timeline alone")
+    parser.add_argument("--log", action="store_true", help="search every slot of the log, not only the timeline")
     limit(parser)
-    parser.add_argument("-C", "--context", metavar="N", type=words.lines, help="with N lines before and after each hit")
+    parser.add_argument("-C", "--context", metavar="N", type=words.lines, help="show N lines before and after each hit")
 
 
 def view(parser: argparse.ArgumentParser) -> None:
     site_or_store(parser)
-    parser.add_argument("--fresh", action="store_true", help="first confirm with a majority that nothing is missing")
+    parser.add_argument("--fresh", action="store_true", help="first have a majority confirm that nothing is missing")
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",
@@ -243,7 +243,7 @@ def view(parser: argparse.ArgumentParser) -> None:
 
 
 def follow(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("--follow", action="store_true", help=f"then print {what} as they come, until Ctrl+C")
+    parser.add_argument("--follow", action="store_true", help=f"then print new {what} as they arrive, until Ctrl+C")
 
 
 def log(parser: argparse.ArgumentParser) -> None:
@@ -253,13 +253,13 @@ def log(parser: argparse.ArgumentParser) -> None:
         metavar="K",
         type=words.slot,
         dest="first",
-        help="from this slot on; all of them, unless --limit is given",
+        help="from this slot on (shows all, unless --limit is given)",
     )
     parser.add_argument(
-        "--to", metavar="K", type=words.slot, dest="last", help="up to this slot; all of them, unless --limit is given"
+        "--to", metavar="K", type=words.slot, dest="last", help="up to this slot (shows all, unless --limit is given)"
     )
     limit(parser)
-    follow(parser, "slots of the prefix")
+    follow(parser, "slots that are learned without a gap")
 
 
 def events(parser: argparse.ArgumentParser) -> None:
@@ -276,29 +276,29 @@ def events(parser: argparse.ArgumentParser) -> None:
 
 def slots(parser: argparse.ArgumentParser) -> None:
     site(parser)
-    parser.add_argument("slots", metavar="K", nargs="*", type=words.slot, help="slots")
+    parser.add_argument("slots", metavar="K", nargs="*", type=words.slot, help="slot numbers")
 
 
 def change(parser: argparse.ArgumentParser) -> None:
     """Of the members."""
     site(parser)
-    parser.add_argument("name", metavar="NAME", type=words.utf8_text, help="the site that it is about")
+    parser.add_argument("name", metavar="NAME", type=words.utf8_text, help="the site to change")
     _meant(parser)
 
 
 def placed(parser: argparse.ArgumentParser) -> None:
     """Of the members, with where one is."""
     site(parser)
-    parser.add_argument("name", metavar="NAME", type=words.utf8_text, help="the site that it is about")
+    parser.add_argument("name", metavar="NAME", type=words.utf8_text, help="the site to change")
     parser.add_argument(
-        "address", metavar="HOST:PORT", type=words.utf8_text, help="where the others reach it, over UDP"
+        "address", metavar="HOST:PORT", type=words.utf8_text, help="its UDP address, as the other sites reach it"
     )
     _meant(parser)
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     placed(parser)
-    parser.add_argument("--learner", action="store_true", help="it does not vote until it is promoted")
+    parser.add_argument("--learner", action="store_true", help="it does not vote until `promote`")
 
 
 def _meant(parser: argparse.ArgumentParser) -> None:
@@ -326,15 +326,15 @@ def explain(parser: argparse.ArgumentParser) -> None:
 
 def trace(parser: argparse.ArgumentParser) -> None:
     site(parser)
-    parser.add_argument("--follow", action="store_true", help="go on with what happens, until Ctrl+C")
+    parser.add_argument("--follow", action="store_true", help="then print new lines as they come, until Ctrl+C")
     parser.add_argument(
         "--record",
         metavar="FILE",
         type=words.utf8_text,
-        help="instead, write what happens from now on into FILE until Ctrl+C, for the lab",
+        help="instead, record everything from now on into FILE until Ctrl+C, for the lab",
     )
     overwrite(parser)
-    parser.add_argument("--slot", metavar="K", type=words.slot, help="only what is about this slot")
+    parser.add_argument("--slot", metavar="K", type=words.slot, help="only lines about this slot")
     parser.add_argument(
         "--limit",
         metavar="N",
@@ -355,16 +355,16 @@ def faults(parser: argparse.ArgumentParser) -> None:
         of_all_commands(added, argparse.SUPPRESS)
         return added
 
-    action("list", "the rules, and the messages that are held (also without an action)", "loggos faults alice list")
-    add = action("add", "add a rule; the site obeys it at once", 'loggos faults alice add "from=* delay=200ms±50"')
+    action("list", "list the rules and the held messages (the default)", "loggos faults alice list")
+    add = action("add", "add a rule, in force at once", 'loggos faults alice add "from=* delay=200ms±50"')
     add.add_argument(
         "rule", metavar="RULE", nargs="+", type=words.utf8_text, help="for example: to=bob type=accept drop=50%%"
     )
-    add.add_argument("--expires", metavar="SECONDS", type=words.seconds, help="the rule ends by itself after this time")
-    action("clear", "remove all rules; what is held is released", "loggos faults alice clear")
+    add.add_argument("--expires", metavar="SECONDS", type=words.seconds, help="remove the rule after this time")
+    action("clear", "remove all rules and release held messages", "loggos faults alice clear")
     remove = action("remove", "remove one rule", "loggos faults alice remove 2")
     remove.add_argument("number", metavar="N", type=words.number, help="the rule's number")
-    for name, summary in (("release", "send held messages now"), ("drop", "throw held messages away")):
+    for name, summary in (("release", "send held messages now"), ("drop", "drop held messages")):
         held = action(name, f"{summary} (default: all)", f"loggos faults alice {name} 1 2")
         held.add_argument("held", metavar="N", nargs="*", type=words.number, help="numbers of held messages")
 
@@ -381,7 +381,7 @@ def audit(parser: argparse.ArgumentParser) -> None:
 
 def backup(parser: argparse.ArgumentParser) -> None:
     site(parser)
-    parser.add_argument("file", metavar="FILE", type=words.utf8_text, help="the file to write, best on another disk")
+    parser.add_argument("file", metavar="FILE", type=words.utf8_text, help="the file to write, ideally on another disk")
     parser.add_argument(
         "--overwrite", "--force", action="store_true", dest="overwrite", help="replace a file that exists"
     )
@@ -393,12 +393,12 @@ def rescue(parser: argparse.ArgumentParser) -> None:
         metavar="STORE",
         nargs="+",
         type=words.utf8_text,
-        help="a backup, the folder of one site, or a data folder: all that are left",
+        help="a backup, a site's folder or a data folder; name all that are left",
     )
     parser.add_argument(
         "--into", metavar="DIR", required=True, type=words.utf8_text, help="a new folder for the new cluster"
     )
-    parser.add_argument("--cluster", metavar="NAME", required=True, help="the name of the new cluster; not the old one")
+    parser.add_argument("--cluster", metavar="NAME", required=True, help="the new cluster's name, not the old one")
     parser.add_argument("--yes", action="store_true", help="write it without asking")
 
 
@@ -413,10 +413,10 @@ def lab(parser: argparse.ArgumentParser) -> None:
         metavar="SCENARIO",
         nargs="*",
         type=words.utf8_text,
-        help="a scenario by name, a file, recordings, a line in a course's notation, or - for standard input",
+        help="a scenario's name, a file, recordings, a line in course notation, or - for standard input",
     )
     look(parser)
-    parser.add_argument("--text", action="store_true", help="no screen: print trace, diagram and what came of it")
+    parser.add_argument("--text", action="store_true", help="no screen: print the trace, the diagram and the result")
     parser.add_argument("--live", action="store_true", help="play it on real sites, over real UDP")
     parser.add_argument("--list", action="store_true", help="list the scenarios")
     parser.add_argument("--broken", metavar="MISTAKE", help="break a rule on purpose, and show the step that broke it")
@@ -427,5 +427,5 @@ def lab(parser: argparse.ArgumentParser) -> None:
         type=int,
         choices=(3, 5),
         default=LAB_SIZE_DEFAULT,
-        help="sites of a line in the course's notation: 3 or 5 (default: %(default)d)",
+        help="number of sites for a line in course notation: 3 or 5 (default: %(default)d)",
     )

@@ -79,35 +79,37 @@ def of_files(cluster: Cluster) -> Iterator[Finding]:
     count = len(cluster.sites)
     yield good("sites file", f"{cluster.path}: {cluster.name}, {count} sites, leadership {cluster.leadership}")
     if cluster.path.stat().st_mode & _OTHERS_WRITE:
-        yield warn("sites file", f"others may write {cluster.path}, and so move sites: `chmod go-w {cluster.path}`")
+        yield warn(
+            "sites file", f"other users may write {cluster.path} and redirect sites: `chmod go-w {cluster.path}`"
+        )
     if count % 2 == 0 and cluster.added is None:  # else they are whom it asks
         yield warn(
             "sites file",
-            f"{count} sites survive the loss of no more than {count - 1} do: one more, or one less, is better",
+            f"{count} sites tolerate no more failures than {count - 1} do: an odd number is better",
         )
     if cluster.key is None:
         yield good("key", "none: all hosts are loopback")
     elif cluster.second_key is None:
-        yield good("key", f"{cluster.key_files[0]} is readable for its owner alone")
+        yield good("key", f"only its owner may read {cluster.key_files[0]}")
     else:
         first, second = cluster.key_files
-        yield warn("key", f"the change from one key to the other is under way ({first}, {second}): see it through")
+        yield warn("key", f"a change of the key is under way ({first}, {second}): complete it")
 
 
 def of_machine() -> Iterator[Finding]:
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if resource.RLIM_INFINITY != allowed < DESCRIPTORS_USUAL:
         yield warn(
-            "open files", f"a process here may have {allowed} open files: allow {DESCRIPTORS_USUAL} (`ulimit -n`)"
+            "open files", f"a process here may open only {allowed} files: allow {DESCRIPTORS_USUAL} (`ulimit -n`)"
         )
     else:
-        yield good("open files", f"a process here may have {allowed}")
+        yield good("open files", f"a process here may open {allowed}")
     synchronised = clock_is_synchronised()
     if synchronised is False:
         yield warn(
             "clock",
-            "the system says that nothing keeps this machine's clock right: times of tweets will be wrong (their order"
-            " never is). Have a time service run here, such as systemd-timesyncd or chrony",
+            "the system says that no time service sets this machine's clock: the times of tweets may be wrong (their"
+            " order never is). Run a time service, such as systemd-timesyncd or chrony",
         )
     elif synchronised:
         yield good("clock", "a time service keeps it right")
@@ -130,7 +132,8 @@ def of_names(cluster: Cluster) -> Iterator[Finding]:
                 socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)
             except OSError as error:
                 yield warn(
-                    site, f"its host name {address.host} has no address here ({error.strerror}): correct it, or DNS"
+                    site,
+                    f"its host name {address.host} has no address here ({error.strerror}): correct it, or DNS",
                 )
 
 
@@ -142,7 +145,7 @@ def of_machines(cluster: Cluster) -> Iterator[Finding]:
     for host in hosts:
         together = [site for site, address in cluster.addresses.items() if address.host == host]
         if len(together) > 1:
-            yield warn("sites file", f"{named(together)} are on one machine, {host}: they are lost together")
+            yield warn("sites file", f"{named(together)} are on one machine, {host}: they fail together")
 
 
 # Of a site on this machine
@@ -161,7 +164,7 @@ def of_own_name(cluster: Cluster, site: SiteId) -> Iterator[Finding]:
     if ipaddress.ip_address(own.partition("%")[0]).is_loopback:
         yield bad(
             f"{site} address",
-            f"on this machine {address.host} is {own}, where no other machine reaches it: take that out of /etc/hosts,"
+            f"on this machine {address.host} is {own}, which no other machine reaches: remove that from /etc/hosts,"
             f" or write the IP address of {site} in its own sites file",
         )
 
@@ -171,17 +174,17 @@ def of_folder(local: LocalSite) -> Iterator[Finding]:
     if not folder.exists():
         yield warn(
             about,
-            f"{folder} is not there. If {local.site} has never run, its first start makes it; else its store is"
-            " elsewhere: name that with --data (a site must not start without its store)",
+            f"{folder} does not exist. If {local.site} has never run, its first start creates it. Otherwise its"
+            " store is elsewhere: name that place with --data (a site must not start without its store)",
         )
     elif folder.stat().st_uid != os.geteuid():
-        yield warn(about, f"{folder} is another user's: the engine has to run as its owner")
+        yield warn(about, f"{folder} belongs to another user: the engine must run as its owner")
     elif not os.access(folder, os.W_OK | os.X_OK):
         yield bad(about, f"{folder} cannot be written: make it, or its disk, writable for this user")
     elif folder.stat().st_mode & 0o077:
-        yield warn(about, f"others may look into {folder}, where all tweets are: `chmod 700 {folder}`")
+        yield warn(about, f"other users can read {folder}, which holds all tweets: `chmod 700 {folder}`")
     else:
-        yield good(about, f"{folder} is its user's alone")
+        yield good(about, f"only its owner may read {folder}")
     yield from _of_disk(local.site, next(each for each in (folder, *folder.parents) if each.exists()))
 
 
@@ -191,17 +194,17 @@ def _of_disk(site: str, folder: Path) -> Iterator[Finding]:
     if kind in _NETWORK_FILES:
         yield bad(
             about,
-            f"{folder} is on a network file system ({kind}), where locks and syncs cannot be relied on: move"
-            " the site's folder, whole, to a local disk while the site is stopped",
+            f"{folder} is on a network file system ({kind}), where locks and syncs are not reliable: stop"
+            " the site and move its whole folder to a local disk",
         )
     elif kind in _IN_MEMORY:
         yield bad(
             about,
-            f"{folder} is in memory ({kind}): what was promised there is forgotten when the machine stops. Move"
-            " the site's folder, whole, to a disk while the site is stopped",
+            f"{folder} is in memory ({kind}): the site's promises are forgotten when the machine stops. Stop"
+            " the site and move its whole folder to a disk",
         )
     elif free < DISK_FREE_MIN_BYTES:
-        yield warn(about, f"{free / 1e6:,.0f} MB are free there: a site whose disk is full ends. Make room")
+        yield warn(about, f"{free / 1e6:,.0f} MB are free: a site stops when its disk is full. Free some space")
     else:
         yield good(about, f"{free / 1e9:,.1f} GB are free" + (f" ({kind})" if kind else ""))
 
@@ -234,19 +237,20 @@ def of_port(site: str, address: Address) -> Finding:
             case errno.EADDRINUSE:
                 return bad(
                     about,
-                    f"{address} is in use by another program: stop that, or give {site} another port in every"
+                    f"{address} is in use by another program: stop it, or give {site} another port in every"
                     " site's sites file",
                     ExitStatus.ALREADY_RUNNING,
                 )
             case errno.EADDRNOTAVAIL:
                 return bad(
                     about,
-                    f"{address} is no address of this machine: {site} belongs on another, or its address is to"
-                    " be corrected in the sites file",
+                    f"{address} is not an address of this machine: run {site} on its own machine, or correct"
+                    " its address in the sites file",
                 )
             case errno.EACCES:
                 return bad(
-                    about, f"this user may not use {address}: take a port from 1024 on, or the unit of `service`"
+                    about,
+                    f"this user may not use {address}: use a port from 1024 on, or the unit of `loggos service`",
                 )
             case _:
                 return bad(about, f"{address} cannot be used ({error.strerror}): correct it in the sites file")
@@ -261,10 +265,10 @@ def of_engine(status: Status, cluster: Cluster, version: str) -> Iterator[Findin
         f"{site} engine", f"{status.version}, pid {status.pid}, reaches {quorum.reachable} of {quorum.size} voters"
     )
     if status.version != version:
-        yield warn(f"{site} engine", f"it runs {status.version}, and {version} is installed: restart it")
+        yield warn(f"{site} engine", f"it runs {status.version}, but {version} is installed: restart it")
     began = datetime.fromisoformat(status.since)
     if datetime.fromtimestamp(cluster.path.stat().st_mtime, UTC) > began:
-        yield warn(f"{site} engine", f"{cluster.path} was changed since it started, and is read at a start: restart it")
+        yield warn(f"{site} engine", f"{cluster.path} has changed since it started: restart it")
     for trouble, sentence in standing.troubles(status).items():
         found = bad if trouble in {Trouble.NO_QUORUM, Trouble.NOT_VOTING, Trouble.HINDERED} else warn
         yield found(f"{site} engine", sentence)
@@ -275,14 +279,14 @@ def of_engine(status: Status, cluster: Cluster, version: str) -> Iterator[Findin
         if peer.up and abs(peer.clock_ms or 0) > CLOCK_OFF_MS_MAX:
             yield warn(f"{site} to {name}", _clocks_differ(site, name, peer.clock_ms or 0))
         if peer.up and (peer.rtt_ms or 0) > ROUND_TRIP_MS_SLOW:
-            yield warn(f"{site} to {name}", f"a round trip takes {peer.rtt_ms} ms: events wait for a majority of such")
+            yield warn(f"{site} to {name}", f"a round trip takes {peer.rtt_ms} ms, and events wait for them")
 
 
 def _clocks_differ(site: str, name: str, ahead_ms: int) -> str:
     how = "ahead of" if ahead_ms > 0 else "behind"
     return (
-        f"the clock of {name} is {abs(ahead_ms) / 1000:,.1f} s {how} that of {site}: times of tweets differ by as much"
-        " (their order never does). Have a time service run on both machines"
+        f"the clock of {name} is {abs(ahead_ms) / 1000:,.1f} s {how} that of {site}: the times of their tweets differ"
+        " as much (their order never does). Run a time service on both machines"
     )
 
 

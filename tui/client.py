@@ -62,7 +62,7 @@ class Client:
             _connect(connected, at)
         except TimeoutError as error:
             connected.close()
-            raise EngineSilent(f"the engine did not let anybody in within {ANSWER_TIMEOUT_S:g} s") from error
+            raise EngineSilent(f"the engine accepted no connection within {ANSWER_TIMEOUT_S:g} s") from error
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
             connected.close()
             raise NoEngine(f"nothing listens at {path}") from error
@@ -227,9 +227,9 @@ def failures_as_exits(local: LocalSite) -> Iterator[None]:
     except NoEngine as error:
         raise CommandFailed(
             ExitStatus.NO_ENGINE,
-            f"no engine of {site} is running here ({error}):"
-            f" name its data folder with --data if that is another (a site must not start without its store),"
-            f" else start it with `{local.command('open')}`, or with `serve` instead of `open` without a screen",
+            f"no engine of {site} is running here ({error}): start it with `{local.command('open')}` (or `serve`"
+            " for no screen). If its data is in another folder, name that with --data: a site must not start"
+            " without its store",
         ) from error
     except RequestRefused as error:
         raise CommandFailed(status_of(error), str(error)) from error

@@ -36,7 +36,7 @@ WRITE: Final = (
 )
 OUTCOME: Final = (
     Key("r", "r", "retry", "retry", "send again an event that is certainly not in the log"),
-    Key("e", "e", "edit", "edit", "edit a text that is in no log, also after its outcome was dismissed"),
+    Key("e", "e", "edit", "edit", "edit a tweet that is not in the log, even after its outcome was dismissed"),
     Key("w", "w", "wait", "wait", "wait for an unknown outcome: you are told once it is known"),
     Key("x", "x", "dismiss_outcome", "dismiss", "dismiss the outcome line (so does Esc)"),
     Key(
@@ -44,7 +44,7 @@ OUTCOME: Final = (
         "o",
         "outcomes",
         "outcomes",
-        "all that was reported here: outcomes of events, fills, rules and questions",
+        "everything reported here: outcomes of events, fills, rules and reads",
     ),
 )
 LOOK: Final = (
@@ -63,14 +63,14 @@ LOOK: Final = (
         "inspect",
         "open a slot: who promised and accepted, who learned it when, and its messages",
     ),
-    Key("l", "l", "read", "whole row", "show a row in full that the screen cuts off"),
-    Key("a", "a", "ask", "ask again", "in the slot's pane: ask all sites again what they know of it"),
-    Key("z", "z", "zoom", "zoom", "give the whole screen to one pane, and back"),
+    Key("l", "l", "read", "whole row", "show the whole of a row that is cut off"),
+    Key("a", "a", "ask", "ask again", "in the slot's pane: ask all sites again what they know"),
+    Key("z", "z", "zoom", "zoom", "give one pane the whole screen, and back"),
     Key("slash", "/", "search", "search", "search the log or timeline; filter the trace"),
-    Key("n", "n", "next_match", "match above", "the next match above; goes on at the other end"),
+    Key("n", "n", "next_match", "match above", "the next match above; wraps around"),
     Key("N", "N", "match_below", "match below", "the next match below"),
-    Key("U", "U", "first_unread", "first new", "the first tweet that is new to you; end says that all are read"),
-    Key("t", "t", "times", "times", "in the timeline: times of day, or how long ago"),
+    Key("U", "U", "first_unread", "first new", "the first tweet that is new to you; end marks all as read"),
+    Key("t", "t", "times", "times", "in the timeline: times of day, or ages"),
     Key("H", "H", "next_hole", "next hole", "the next hole of the log"),
     Key("g", "g", "go_to", "go to slot", "go to a slot by its number"),
     Key("space", "space", "pause", "pause", "stop following the newest, or follow again"),
@@ -84,9 +84,9 @@ LOOK: Final = (
     ),
 )
 ACT: Final = (
-    Key("f", "f", "fill", "fill", "fill this hole: f shows what will be done, f again does it"),
+    Key("f", "f", "fill", "fill", "fill this hole: f shows the plan, f again carries it out"),
     Key("F", "F", "fill_all", "fill all", "fill all holes, in the same way"),
-    Key("v", "v", "confirm", "confirm", "ask a majority to confirm that the timeline lacks nothing"),
+    Key("v", "v", "confirm", "confirm", "ask a majority to confirm that the timeline is complete"),
     Key(
         "M", "M", "members", "members", "change who belongs to the cluster: readmit, add, promote, remove, move a site"
     ),
@@ -95,10 +95,10 @@ ACT: Final = (
         "y",
         "copy",
         "copy",
-        "copy the tweet's text, or else the row, or a pane without rows, to the clipboard (OSC 52)",
+        "copy the tweet's text, the row, or a pane without rows to the clipboard (OSC 52)",
     ),
-    Key("Y", "Y", "copy_line", "copy line", "copy the whole line: of a tweet its slot, time and author, too"),
-    Key("m", "m", "app.mouse", "mouse", "mouse off or on, for the terminal's own selection"),
+    Key("Y", "Y", "copy_line", "copy line", "copy the whole line; of a tweet with its slot, time and author"),
+    Key("m", "m", "app.mouse", "mouse", "mouse off or on: off, the terminal selects text"),
 )
 LEAVE: Final = (
     Key("h", "h", "app.hop", "next site", "the screen of the next site (in the demo)"),
@@ -108,7 +108,7 @@ LEAVE: Final = (
         "q",
         "app.leave",
         "quit",
-        "leave; asks whether to stop an engine that this call started, or to leave it running",
+        "leave; asks whether to stop an engine that this screen started",
     ),
     Key("question_mark", "?", "help", "keys", "all keys"),
 )
@@ -146,37 +146,35 @@ OF_ROW: Final = {"switch", "remove", "release", "drop"}
 SENDS: Final = Key("enter", "enter", "send", "send", "send what is typed")
 KEEPS: Final = Key("escape", "esc", "leave", "back", "keep it and go back")
 BEFORE: Final = Key(
-    "up,down", "↑ ↓", "before", "sent before", "another line of it; beyond the first, what was sent before; and back"
+    "up,down", "↑ ↓", "before", "sent before", "another line of the text; above the first, tweets sent before"
 )
 UNDO: Final = Key(
     "ctrl+z", "ctrl+z", "undo", "undo", "undo a word, a deletion, a paste; while nothing is typed, suspend"
 )
-CLEAR: Final = Key(
-    "ctrl+u", "ctrl+u", "cut_before", "clear", "delete what stands before the cursor (ctrl+k: behind it)"
-)
+CLEAR: Final = Key("ctrl+u", "ctrl+u", "cut_before", "clear", "delete everything before the cursor (ctrl+k: after it)")
 
 TYPING: Final = (SENDS, KEEPS, BEFORE, UNDO, CLEAR)
 PROMPTED: Final = (
-    Key("enter", "enter", "send", "take it", "take what is typed"),
+    Key("enter", "enter", "send", "take it", "accept what is typed"),
     Key("escape", "esc", "leave", "back", "leave the line as it was"),
     UNDO,
     CLEAR,
 )
 EDITING: Final = (
     *((key.cap, key.what) for key in (SENDS, KEEPS, BEFORE, UNDO)),
-    ("ctrl+y", "undo no more: do it again"),
+    ("ctrl+y", "redo"),
     ("ctrl+← →", "a word back or on (alt+b, alt+f too)"),
-    ("ctrl+w", "delete the word before the cursor (alt+d: the one behind it)"),
+    ("ctrl+w", "delete the word before the cursor (alt+d: after it)"),
     (CLEAR.cap, CLEAR.what),
 )
 """What is told of the keys in a line that is typed."""
 
 BACK: Final = Key("escape,q,ctrl+c", "esc", "cancel", "back", "choose nothing")
-MARKING: Final = (Key("up,down", "↑ ↓", "move", "move", "mark another row, which Enter takes"),)
+MARKING: Final = (Key("up,down", "↑ ↓", "move", "move", "mark another row; Enter takes it"),)
 READING: Final = (
     Key("up,down", "↑ ↓", "scroll", "scroll", "a line up or down"),
     Key("pageup,pagedown", "pgup pgdn", "scroll", "page", "a page up or down"),
-    Key("escape", "esc", "cancel", "close", "take the text away"),
+    Key("escape", "esc", "cancel", "close", "clear the text"),
 )
 SCROLL: Final = Key("up,down", "↑ ↓", "scroll", "scroll", "a line up or down; pgup and pgdn a page")
 """Of a pane that is longer than its room, and has no rows to choose from."""

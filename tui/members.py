@@ -26,25 +26,25 @@ _STANDINGS: Final[Mapping[str, tuple[str, Role]]] = {
     MemberStanding.LEARNER: ("learner", Role.PLAIN),
     MemberStanding.NOT_HEARD: ("not heard", Role.BAD),
     MemberStanding.REMOVED: ("removed", Role.WARN),
-    MemberStanding.STRANGER: ("not of the cluster", Role.WARN),
+    MemberStanding.STRANGER: ("not in the cluster", Role.WARN),
 }
 
 _MEANS: Final[Mapping[str, str]] = {
-    ChangeKind.READMIT: "{site}'s present store votes, in the place of the one that was lost; that one never again",
-    ChangeKind.ADD: "{site}, at {address}, belongs to the cluster, as a learner at first; it votes once it has the log",
-    ChangeKind.ADD_LEARNER: "{site}, at {address}, belongs to the cluster as a learner: it has the log, and no vote",
-    ChangeKind.PROMOTE: "{site} votes, with the store that it has",
-    ChangeKind.REMOVE: "{site} belongs to the cluster no more: it neither votes nor writes; what it wrote stays",
-    ChangeKind.MOVE: "the others look for {site} at {address}",
+    ChangeKind.READMIT: "{site} votes with its present store, in place of the lost one, which never votes again",
+    ChangeKind.ADD: "{site}, at {address}, joins the cluster; it votes once it has copied the log",
+    ChangeKind.ADD_LEARNER: "{site}, at {address}, joins the cluster as a learner: it copies the log and does not vote",
+    ChangeKind.PROMOTE: "{site} votes, with its present store",
+    ChangeKind.REMOVE: "{site} leaves the cluster: it no longer votes or writes; what it wrote stays",
+    ChangeKind.MOVE: "the others expect {site} at {address}",
 }
 
 _DONE: Final[Mapping[str, str]] = {
     ChangeKind.READMIT: "{site} votes from slot {first} on, as soon as no-ops have filled the log up to there",
-    ChangeKind.ADD: "{site} can be started now: it copies the log, and votes once it has it",
+    ChangeKind.ADD: "{site} can be started now: it copies the log, then votes",
     ChangeKind.ADD_LEARNER: "{site} can be started now: it copies the log",
     ChangeKind.PROMOTE: "{site} votes from slot {first} on, as soon as no-ops have filled the log up to there",
-    ChangeKind.REMOVE: "{site} does not vote from slot {first} on; when its screen is left, its engine ends",
-    ChangeKind.MOVE: "the others look for {site} at {address}, unless they hear it elsewhere",
+    ChangeKind.REMOVE: "{site} does not vote from slot {first} on; its engine ends when its screen is closed",
+    ChangeKind.MOVE: "the others expect {site} at {address}, unless they hear it elsewhere",
 }
 
 
@@ -68,7 +68,7 @@ def plan(planned: ChangePlan) -> Iterator[tuple[str, str]]:
     yield "what", f"{what}: {_MEANS.get(planned.kind, '').format(site=planned.site, address=planned.address)}"
     yield "now", f"{_needed(planned.now, 'are')}; {_heard(planned.now)}"
     yield "then", f"{_needed(planned.then, 'will be')}; {_heard(planned.then)} now"
-    yield "when", f"{planned.waits:,} slots after its own, which are filled with no-ops at once"
+    yield "when", f"{planned.waits:,} slots after its own; no-ops fill those at once"
 
 
 def done(planned: ChangePlan, outcome: Outcome) -> str | None:

@@ -158,8 +158,8 @@ class _File:
                 os.ftruncate(self._descriptor, self._size + len(whole))
             raise CommandFailed(
                 ExitStatus.UNWRITTEN,
-                f"{self.path} takes no more ({error.strerror}): what was recorded until now stays in it, and the"
-                " recording ends here. Make room, and record into another file",
+                f"{self.path} cannot be written ({error.strerror}): it keeps what was recorded, and the recording"
+                " ends here. Free some space, and record into another file",
             ) from error
         self.lines += text.count(b"\n")
         self._size += len(text)
@@ -167,5 +167,5 @@ class _File:
 
 def there_already(path: Path) -> CommandFailed:
     return CommandFailed(
-        ExitStatus.BAD_INPUT, f"{path} is there already: name another file, or write over it with --overwrite"
+        ExitStatus.BAD_INPUT, f"{path} already exists: name another file, or replace it with --overwrite"
     )

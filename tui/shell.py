@@ -204,7 +204,7 @@ class Shell(App[int]):
     def choose_theme(self, name: str) -> None:
         self.remember_theme(name)
         if self._colourless:
-            self.remark(f"NO_COLOR is set, so there are no colours here; {name} is for when it is not")
+            self.remark(f"NO_COLOR is set, so there are no colours here; {name} takes effect without it")
         else:
             self.theme = name
 
@@ -215,10 +215,10 @@ class Shell(App[int]):
         self._mouse_released = not self._mouse_released
         if self._mouse_released:
             terminal.release_mouse()
-            self.remark("the mouse selects text as the terminal does; m gives it back")
+            self.remark("the mouse now selects text in the terminal; m gives it back")
         else:
             terminal.grab_mouse()
-            self.remark("the mouse is used here again")
+            self.remark("the mouse works here again")
 
     def write(self, sequence: str) -> None:
         """What the terminal is told beside the picture."""
@@ -246,7 +246,7 @@ class Shell(App[int]):
             await super().on_event(key)
 
     def on_too_much(self) -> None:
-        self.remark(f"more was typed or pasted at once than is taken: the first {KEYS_MAX:,} keys were")
+        self.remark(f"too much was typed or pasted at once: only the first {KEYS_MAX:,} keys were taken")
 
     async def on_field_settled(self) -> None:
         self._unsettled = None

@@ -91,12 +91,12 @@ def facts(status: Status) -> Iterator[tuple[str, Part]]:
     if status.recovering:
         yield "recovery", Part("catching up with the others", Role.NOTE)
     if status.unknown:
-        yield "events", Part(f"{status.unknown:,} with an outcome not known yet", Role.WARN)
+        yield "events", Part(f"{status.unknown:,} without a known outcome", Role.WARN)
     yield "costs", Part(costs.in_words(status.counters.costs))
     yield "engine", Part(f"{status.version}, pid {status.pid}, since {local_time(status.since):%d %b %H:%M}")
     yield from _keys(status)
     if status.sites_file is not None:
-        yield "sites file", Part(f"the log says otherwise: {status.sites_file}", Role.NOTE)
+        yield "sites file", Part(f"the log differs: {status.sites_file}", Role.NOTE)
     yield from where(status)
 
 
@@ -110,11 +110,11 @@ def _keys(status: Status) -> Iterator[tuple[str, Part]]:
         return
     users = [SiteId(site) for site, peer in status.peers.items() if peer.key == WhichKey.SECOND]
     unheard = [SiteId(site) for site, peer in status.peers.items() if peer.key is None]
-    told = [f"{named(users)} {'sends' if len(users) == 1 else 'send'} with that"] if users else []
+    told = [f"{named(users)} {'sends' if len(users) == 1 else 'send'} with it"] if users else []
     told += [f"{named(unheard)} not heard yet"] if unheard else []
-    said = ", ".join(told) or "no peer sends with that"
+    said = ", ".join(told) or "no peer sends with it"
     role = Role.NOTE if told else Role.PLAIN
-    yield "key", Part(f"sends with {key.first}, reads {key.second} too: {said}", role)
+    yield "key", Part(f"sends with {key.first}, also reads {key.second}: {said}", role)
 
 
 def where(status: Status) -> Iterator[tuple[str, Part]]:
@@ -132,7 +132,7 @@ def _removed(status: Status) -> str | None:
     removed = status.removed
     if removed is None:
         return None
-    needed = "the others need it until they have what lies before" if removed.needed else "the others need it no more"
+    needed = "the others still need it for earlier slots" if removed.needed else "the others no longer need it"
     return (
         f"{status.site} was removed from the cluster by slot {removed.slot:,}, and does not vote from slot"
         f" {removed.since:,} on; {needed}"

@@ -65,8 +65,8 @@ class Parser(argparse.ArgumentParser):
                 if any(action.dest == "text" for action in self._actions)
                 else ""
             )
-            self.error(f"{unknown[0]!r} is one word too many{quotes}")
-        self.error(f"{option!r} is no option here{_perhaps(option, self._option_string_actions)}")
+            self.error(f"unexpected word {unknown[0]!r}{quotes}")
+        self.error(f"{option!r} is not an option here{_perhaps(option, self._option_string_actions)}")
 
 
 class CommandParser(Parser):
@@ -99,7 +99,7 @@ class CommandParser(Parser):
         if known.site is None and known.store is None:
             self.error("the following arguments are required: SITE, or --store FILE")
         if known.site is not None and known.store is not None:
-            self.error("SITE and --store exclude each other: a store is seen as its own site may see it")
+            self.error("SITE and --store exclude each other: a store is read as its own site sees it")
 
 
 def _perhaps(typed: str, words: Iterable[str]) -> str:
@@ -138,13 +138,13 @@ def seconds(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 < value <= TIMEOUT_MAX_S:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: write seconds, above 0 and at most {TIMEOUT_MAX_S:.0f}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time: write seconds above 0, at most {TIMEOUT_MAX_S:.0f}")
     return value
 
 
 def event_id(text: str) -> str:
     if not _EVENT_ID.match(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no event id: write SITE/NUMBER, as in alice/17")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an event id: write SITE/NUMBER, as in alice/17")
     return text
 
 

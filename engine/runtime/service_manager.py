@@ -63,8 +63,8 @@ class ServiceManager:
 
 
 def in_words(status: Status) -> str:
-    """`3 of 3 sites reachable, bob leads, learned through slot 41`"""
-    said = [f"{status.quorum.reachable} of {status.quorum.size} sites reachable"]
+    """`3 of 3 voters reachable, bob leads, learned through slot 41`"""
+    said = [f"{status.quorum.reachable} of {status.quorum.size} voters reachable"]
     if status.leader is not None:
         said.append(f"{status.leader} leads")
     if not status.voting:

@@ -94,7 +94,7 @@ class MemoryStore:
         return self.commits
 
     def learned(self, first: Slot, last: Slot, bytes_max: int) -> Sequence[Run]:
-        assert 1 <= first <= last <= self.prefix, "the core reads committed slots of the prefix only"
+        assert 1 <= first <= last <= self.prefix, "the core reads committed slots that are learned without a gap only"
         self.reads += 1
         for slot in slots_of(first, last):
             bytes_max -= len(self.log[slot].body.encode())

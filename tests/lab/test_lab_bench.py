@@ -94,7 +94,7 @@ def test_what_cannot_be_done_says_why_and_changes_nothing() -> None:
     bench.go(5)
     branches = len(bench.tape.branches)
     for words, why in (
-        ("dance", "begins no command"),
+        ("dance", "does not begin a command"),
         ("deliver #999", "none of that number .* prepare 1 3.1 from s1 to s4"),
         ("restart s1", "s1 runs already"),
         ("at 10 ms crash s1", "leave out `at`"),
@@ -120,7 +120,7 @@ def test_another_branch_is_shown_where_both_part_and_both_stay() -> None:
     whole = len(bench.reel.frames)
     bench.go(8)
     said = bench.do("crash s3")
-    assert said == "crash s3 · from here on this is branch 2: v shows all"
+    assert said == "crash s3 · from here on this is branch 2: v lists all"
     assert bench.do("crash s4") == "crash s4"
     tape: Tape = bench.tape
     bench.switch(0)
@@ -169,7 +169,7 @@ def test_a_line_of_which_nothing_else_is_to_be_seen_says_what_it_means() -> None
     assert wording.why(bench) == bench.why.step(bench.frame)
     bench.next_decision()
     bench.step()
-    assert wording.why(bench) == 'expect chosen 1 = "X": it is so'
+    assert wording.why(bench) == 'expect chosen 1 = "X": it is true'
 
 
 def test_what_a_scenario_comes_to_is_told_as_its_plan_and_not_of_another_branch() -> None:
@@ -219,7 +219,7 @@ def test_what_a_run_comes_to_is_not_told_to_somebody_who_is_asked() -> None:
         bench.tells_plan = False
         told = [*wording.why_rows(bench, 160), wording.title(bench, (), 160), *wording.in_full(bench, 160)]
         assert hidden not in "".join(part.text for line in told for part in line)
-        assert wording.why(bench).endswith("What it comes to is not told while you are asked.")
+        assert wording.why(bench).endswith("The result is not shown while you are being asked.")
     assert wording.why(bench).startswith("With a mistake in it (A2): "), "which rule does not hold is told"
 
 
@@ -233,6 +233,6 @@ def test_that_nothing_is_chosen_is_no_entry_without_effect() -> None:
     assert {words for words in told if "nothing chosen" in words} == {
         "slot 1: nothing chosen",
         "expect slot 1: nothing chosen",
-        "expect slot 1: nothing chosen: it is so",
+        "expect slot 1: nothing chosen: it is true",
     }
     assert not any("= nothing" in words for words in told)

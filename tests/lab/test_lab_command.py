@@ -74,7 +74,7 @@ def test_standard_input_is_for_lines_and_json_needs_no_screen() -> None:
     said = _lab("-", stdin="single")
     assert (said.returncode, said.stderr) == (
         2,
-        "loggos: what comes from standard input is played as text: add --text\n",
+        "loggos: a scenario from standard input is played as text: add --text\n",
     )
     assert json.loads(_lab("single", "--json").stdout)["as_expected"]
 
@@ -94,7 +94,7 @@ def test_lines_from_standard_input_are_played_in_their_order() -> None:
 def test_nothing_is_played_where_a_line_is_wrong() -> None:
     said = _lab("-", "--text", stdin="single\nfrob\n")
     assert (said.returncode, said.stdout) == (2, "")
-    assert said.stderr.startswith("loggos: line 2: 'frob' is no scenario")
+    assert said.stderr.startswith("loggos: line 2: 'frob' is not a scenario")
 
 
 def test_the_list_names_every_scenario() -> None:

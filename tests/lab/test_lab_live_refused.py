@@ -35,20 +35,20 @@ def test_what_is_done_to_messages_processes_and_links_is_done_for_real() -> None
         ("stamps s1 5", "run 1 s", "stamps:"),
         ("links loss 0.1", "run 1 s", "link:"),
         ("leadership elected\nround s1 2", "run 1 s", "round:"),
-        ("broken a2-accepting-does-not-raise-the-promise", "run 1 s", "in simulated sites alone"),
+        ("broken a2-accepting-does-not-raise-the-promise", "run 1 s", "exists only in simulated sites"),
         ("", "clear", "real sites are never cleared"),
-        ("", "step 5", "no events that could be counted"),
+        ("", "step 5", "events of real sites cannot be counted"),
         ("", "deliver #5", "the numbers of messages"),
-        ("", "wipe s1", "a learner for ever (D5)"),
+        ("", "wipe s1", "would remain a learner (D5)"),
         ("", "put back s1", "an old copy of a real store"),
         ("", "damage s1", "a real store is not damaged"),
         ("", "fail sync s1", "a real disk does not fail"),
         ("", "jump s1 60 s", "the clock of the machine"),
-        ("", "limit s1 | s2 s3 1280 bytes", "not how long a packet is"),
+        ("", "limit s1 | s2 s3 1280 bytes", "not packet lengths"),
         ("", "crash s1 keeping 0.5", "what a real disk keeps"),
-        ("", "crash s1 between commit and send", "nobody sees at which point"),
-        ("", "hold promise ballot 1.s1", "which ballots real sites will use"),
-        ("", "expect stopped s1 by D2", "only a simulated site is broken"),
+        ("", "crash s1 between commit and send", "at an unknown point"),
+        ("", "hold promise ballot 1.s1", "which ballots real sites use"),
+        ("", "expect stopped s1 by D2", "only a simulated site can be broken"),
     ],
 )
 def test_what_they_cannot_do_is_refused(setup: str, line: str, why: str) -> None:
@@ -57,7 +57,7 @@ def test_what_they_cannot_do_is_refused(setup: str, line: str, why: str) -> None
 
 
 def test_a_plan_is_refused() -> None:
-    assert refused("sites s1 s2 s3\nplan\nat 5 ms crash s1\ncalm at 9 ms\n")[0].startswith("a plan is of the simulated")
+    assert refused("sites s1 s2 s3\nplan\nat 5 ms crash s1\ncalm at 9 ms\n")[0].startswith("a plan needs the simulated")
 
 
 def test_a_demo_that_does_not_fit_is_refused_before_it_is_asked(tmp_path: Path) -> None:

@@ -127,12 +127,12 @@ def test_a_bare_name_is_the_scenario() -> None:
 @pytest.mark.parametrize(
     ("line", "instead"),
     [
-        ("A_wins 8000 8000 1 2", "both proposers are s1, and they must be two sites; write: A_wins 8000 8004 1"),
-        ("A_wins 8000 8005 1 2", "'8005' is no site here: write 8000 to 8004, or s1 to s5"),
-        ("B_wins s0 s5 1 2", "'s0' is no site here"),
-        ("BB_wins 8000 8004 1", "two sites and two values are needed; write: BB_wins 8000 8004 123 456"),
-        ("A_wins 8000 8004 two words 456", "a value of several words stands in double quotes"),
-        ("livelock 8000 8004 1 2 0", "'0' is no number of rounds: write one of 1 to 1000"),
+        ("A_wins 8000 8000 1 2", "both proposers are s1, but they must differ; write: A_wins 8000 8004 1"),
+        ("A_wins 8000 8005 1 2", "'8005' is not a site here: write 8000 to 8004, or s1 to s5"),
+        ("B_wins s0 s5 1 2", "'s0' is not a site here"),
+        ("BB_wins 8000 8004 1", "this needs two sites and two values; write: BB_wins 8000 8004 123 456"),
+        ("A_wins 8000 8004 two words 456", "put a value of several words in double quotes"),
+        ("livelock 8000 8004 1 2 0", "'0' is not a number of rounds: write one of 1 to 1000"),
         ("livelok 8000 8004 1 2", 'did you mean "livelock 8000 8004 123 456"?'),
         ("restrat", "did you mean restart?"),
         ("set value 7 at 8000", "write: set value 7 on 8000"),
@@ -143,7 +143,7 @@ def test_a_bare_name_is_the_scenario() -> None:
         ("A_win 8000 8004 1 2", 'did you mean "A_wins 8000 8004 123 456"?'),
         ("b-winz", "did you mean b-wins?"),
         ("no-such.scenario", "no-such.scenario cannot be read (No such file or directory)"),
-        ("", "`loggos lab --list` names the scenarios"),
+        ("", "`loggos lab --list` lists the scenarios"),
     ],
 )
 def test_what_is_wrong_is_answered_with_what_to_write(line: str, instead: str) -> None:
@@ -174,7 +174,7 @@ def test_each_bad_line_of_standard_input_is_named() -> None:
 
 
 def test_standard_input_without_a_line_says_what_to_write() -> None:
-    with pytest.raises(BadRequest, match="A_wins 8000 8004 123 456, a line each"):
+    with pytest.raises(BadRequest, match="lines such as A_wins 8000 8004 123 456"):
         lines("# nothing\n\n", 5)
 
 

@@ -164,8 +164,8 @@ def test_what_users_wrote_stands_last_and_as_it_is() -> None:
         flown(Fate.LOST, describe.message(Accepted(Ballot(Round(3), S1), ((Slot(1), Slot(1)),))), promise)
     )
     assert two == (
-        "accepted 3.1 of s3 is lost: it is accepted all the same, s1 does not know (B3);"
-        " promise 3.1 of s3 is lost: the promises of any majority do (B2)"
+        "accepted 3.1 of s3 is lost: it is accepted anyway; s1 just does not know (B3);"
+        " promise 3.1 of s3 is lost: any majority's promises suffice (B2)"
     )
 
 

@@ -76,7 +76,7 @@ def test_a_recorded_demo_opens_in_the_lab_with_what_a_fault_rule_dropped(demo: D
     assert any("✗ lost: chosen" in line for line in lines), "and in the diagram"
     for name in SITES:
         assert f"{name}: Value 'hello' is chosen" in lines
-    assert lines[-1] == "= no rule is seen broken in it"
+    assert lines[-1] == "= no broken rule was seen in it"
     (told,) = run("lab", *map(str, reversed(paths)), "--text", "--json").lines
     assert told["findings"] == []
     assert told["trace"] == lines[lines.index("trace") + 1 : lines.index("diagram") - 1]
@@ -87,7 +87,7 @@ def test_a_demo_writes_over_no_recording_unless_told_so(tmp_path: Path) -> None:
     kept.write_text("mine")
     said = run("demo", "--headless", "--size", "2", "--data", str(tmp_path / "demo"), "--record", str(tmp_path))
     assert (said.status, said.out, kept.read_text()) == (2, "", "mine")
-    assert said.err == f"loggos: {kept} is there already: name another file, or write over it with --overwrite\n"
+    assert said.err == f"loggos: {kept} already exists: name another file, or replace it with --overwrite\n"
     assert not (tmp_path / "demo" / "alice" / "site.db").exists(), "before anything is started"
 
 
@@ -96,14 +96,17 @@ def test_what_was_recorded_is_not_played_on_real_sites(tmp_path: Path) -> None:
     path.write_bytes(Notebook("alice").tells().ends().text)
     said = run("lab", str(path), "--live")
     assert (said.status, said.out) == (2, "")
-    assert said.err == "loggos: a recording can be looked at, not played: leave --live out\n"
+    assert said.err == "loggos: a recording can be viewed, not played: leave out --live\n"
 
 
 @pytest.mark.parametrize(
     ("files", "says"),
     [
         ({"a": b'{"recording":1}\n'}, "a: its first line is not that of a recording"),
-        ({"a": b'{"recording":1}\n', "b.scenario": b"sites s1\n"}, "b.scenario is no recording, and others here are"),
+        (
+            {"a": b'{"recording":1}\n', "b.scenario": b"sites s1\n"},
+            "b.scenario is not a recording, but others here are",
+        ),
     ],
 )
 def test_what_is_no_recording_ends_with_2(tmp_path: Path, files: dict[str, bytes], says: str) -> None:

@@ -30,8 +30,8 @@ def test_recordings_open_as_one_run_that_cannot_be_changed(tmp_path: Path) -> No
         assert exhibit.tape is None
         assert exhibit.reel.title == "island, recorded: alice 1.jsonl, bob 1.jsonl"
         assert exhibit.about == (
-            "not recorded: carol; what they sent is drawn where it arrived."
-            " bob 1.jsonl has no end: its recorder was killed, or still records."
+            "not recorded: carol; their messages are drawn where they arrived."
+            " bob 1.jsonl has no end: its recorder was killed, or is still recording."
         )
         bench = Bench(exhibit)
         bench.step()
@@ -48,5 +48,5 @@ def test_what_is_typed_with_a_home_is_found_there(tmp_path: Path, monkeypatch: p
 
 @pytest.mark.parametrize("more", ["b-wins", "~nobody-of-this-name/x"])
 def test_recordings_are_opened_alone(tmp_path: Path, more: str) -> None:
-    with pytest.raises(ValueError, match="is no recording, and others here are: open recordings alone"):
+    with pytest.raises(ValueError, match="is not a recording, but others here are: open only recordings together"):
         LabOpener(5, None).open_words([*files(tmp_path), more])

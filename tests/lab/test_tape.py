@@ -152,7 +152,7 @@ def test_what_is_done_by_hand_has_the_steps_that_it_had() -> None:
 def test_so_many_events_that_show_nothing_are_a_step_where_somebody_asks_for_them() -> None:
     tape = SimulatedTape(free([Leadership.NONE] * 3, 1), "free")
     assert tape.do(Step(0)) is None
-    assert [seen.words for seen in tape.frames[1].seen if isinstance(seen, Said)] == ["nothing is to be seen of it"]
+    assert [seen.words for seen in tape.frames[1].seen if isinstance(seen, Said)] == ["it has no visible effect"]
 
 
 def test_what_flies_or_is_held_is_handled_by_its_number() -> None:

@@ -29,7 +29,7 @@ class Log:
     slots: Sequence[SlotText]
     prefix: int
     uncommitted: int = 0
-    """So many slots of the prefix are not in the store's yet."""
+    """So many slots that are learned without a gap are not in the store's yet."""
     read: list[int] = field(default_factory=list)
 
     @property

@@ -62,7 +62,7 @@ async def test_nobody_is_told_and_nothing_asked_unless_it_is_chosen(
             await pilot.until_shown("@alice?")
             assert not engine.called("search")
             pilot.app.action_alert()
-            await pilot.until_shown("the terminal's bell tells of a tweet that names this site")
+            await pilot.until_shown("the terminal's bell rings for a tweet that names this site")
             engine.append(text="nobody is named")
             await pilot.until(lambda: pilot.main._mentions._looked_to == 5, "never looked")
             engine.append(text="@alice!")

@@ -104,20 +104,20 @@ async def test_who_is_blocked_is_read_before_it_is_told_and_what_changes_nothing
             await pilot.until_shown("1  bob  blocked since #3")
             await pilot.until_shown("2  carol  not blocked")
             await pilot.press("1")
-            await pilot.until_shown("bob is blocked since #3: once more changes nothing.")
+            await pilot.until_shown("bob has been blocked since #3: blocking again changes nothing.")
             assert "sees none" not in pilot.text(), "what this event would mean if it changed anything"
             await pilot.press("escape", "u", "2")
             await pilot.until_shown("carol is not blocked: this changes nothing.")
             assert "again" not in pilot.text(), "carol saw them all the while"
             await pilot.press("escape", "u", "1")
-            await pilot.until_shown("A site that is unblocked sees this site's tweets again")
+            await pilot.until_shown("An unblocked site sees this site's tweets again")
 
 
 async def test_the_help_says_where_the_rules_stand(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
         await pilot.press("question_mark", "end")
-        await pilot.until_shown("are rules: docs/protocol.md has")
-        await pilot.until_shown("-- means that there is nothing")
+        await pilot.until_shown("are rules; docs/protocol.md lists them")
+        await pilot.until_shown("-- means nothing")
 
 
 def ends(pilot: Driven, words: str) -> bool:
@@ -146,7 +146,7 @@ async def test_the_outcome_says_that_nothing_was_changed(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("used", "says"),
     [
-        (0, "the log is empty: there is no slot to go to yet"),
+        (0, "the log is empty: there is no slot to go to"),
         (1, "slot 1 is the only one"),
         (2, "a slot is a number of 1 to 2"),
     ],

@@ -201,7 +201,7 @@ def _boxed(pilot: Driven) -> str:
 @pytest.mark.parametrize(
     ("reachable", "words"),
     [
-        (5, "4 of 5 voters remain, 3 needed: the others go on"),
+        (5, "4 of 5 voters remain, 3 needed: the others continue"),
         (3, "only 2 of 5 voters remain, 3 needed: nothing new"),
         (1, "it reaches 1 of 5 voters, 3 needed: what the others can do is not known here"),
     ],

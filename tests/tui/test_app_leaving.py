@@ -41,9 +41,9 @@ async def leave(pilot: Driven, said: str) -> None:
         (
             True,
             [NOT_CREATED],
-            "not created: the engine stopped before the event was proposed. It is in no log: “hello”",
+            "not created: the engine stopped before the event was proposed. It is not in the log: “hello”",
         ),
-        (False, [], "not created: the engine ended before it took the event. It is in no log: “hello”"),
+        (False, [], "not created: the engine ended before it took the event. It is not in the log: “hello”"),
         (True, [UNKNOWN], "sending it again now could post it twice. “hello”"),
         (False, [CREATED], "the engine ended before it told the id of this event"),
         (True, [CREATED], "created at slot 1: “hello”"),
@@ -107,7 +107,7 @@ async def test_what_is_in_no_log_is_offered_again_after_the_screen_was_left(tmp_
             await engine.start()
         engine.on["submit"] = lambda _: CREATED
         async with screen_of(engine) as pilot:
-            await pilot.until_shown("✗ not posted when this screen was left. It is in no log: “hello”")
+            await pilot.until_shown("✗ not posted when this screen was left. It is not in the log: “hello”")
             await pilot.press("e")
             await pilot.until(lambda: pilot.main.query_one(Composer).field.text == "hello", "the text is lost")
             await pilot.press("enter")
@@ -141,7 +141,7 @@ async def test_all_that_is_under_way_is_in_the_list_of_outcomes(tmp_path: Path) 
             assert "waiting for its turn: “hello”" in pilot.text()
             await pilot.press("escape")
             await engine.stop()
-            told = "before the outcome was told; asked again once the engine is back · 1 more wait: “hello”"
+            told = "before the outcome was told; it is asked again once the engine is back · 1 more wait: “hello”"
             await pilot.until(lambda: told in " ".join(pilot.text().split()), "which text is not told")
             await pilot.press("o")
             await pilot.until_shown("Outcomes")

@@ -167,6 +167,6 @@ async def test_a_new_engine_has_confirmed_nothing(tmp_path: Path) -> None:
 async def test_the_key_is_in_the_help_and_the_palette(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, screen_of(engine, size=(160, 80)) as pilot:
         await pilot.press("question_mark")
-        await pilot.until_shown("v          ask a majority to confirm that the timeline lacks nothing")
+        await pilot.until_shown("v          ask a majority to confirm that the timeline is complete")
         await pilot.press("escape")
         assert "confirm (v)" in {command.title for command in pilot.app.get_system_commands(pilot.app.screen)}

@@ -60,13 +60,13 @@ async def test_what_stood_in_other_panes_is_marked_or_gone(tmp_path: Path, size:
         engine.rules = [{"number": 1, "text": "to=bob drop", "on": True, "hits": 0, "expires_at": None}]
         async with lost(engine, size, "2", "6", "3") as pilot:
             await pilot.until_shown("3 Log 1-4 of 4")
-            await pilot.until_shown("nothing heard")
+            await pilot.until_shown("unknown here")
             for told in ("f fills it", "accepting", "1 of 3", "hole"):
                 assert told not in "\n".join(pilot.rows(pilot.main.pane)).replace("? hole", ""), told
             await pilot.press("1")
             await pilot.until_shown("may lack the ne")
             await pilot.press("2")
-            await pilot.until_shown("as it was read before the engine was")
+            await pilot.until_shown("as read before the engine was")
             await pilot.press("6")
             await pilot.until_shown("No engine is connected. Fault rules")
             assert "to=bob" not in pilot.text()
@@ -100,7 +100,7 @@ async def test_a_screen_that_never_had_an_engine_does_not_call_the_log_empty(
         await pilot.until_shown("Nothing was read from the engine.")
         assert "go to slot" not in footer(pilot)
         assert "search" not in footer(pilot)
-        for key, says in (("g", "no slot has been read yet to go to"), ("slash", "nothing was read that could be")):
+        for key, says in (("g", "no slot has been read yet"), ("slash", "there is nothing to search yet")):
             await pilot.press(key)
             await pilot.until_shown(f"no engine is connected: {says}")
             assert not pilot.main.prompt.is_open
@@ -155,7 +155,7 @@ async def test_that_there_is_no_tweet_is_told_as_what_was(tmp_path: Path) -> Non
 
 async def test_that_nobody_is_blocked_is_told_as_what_was(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, lost(engine, NARROW, "2") as pilot:
-        await pilot.until_shown("Nobody blocked anybody when it was read, before the engine was lost.")
+        await pilot.until_shown("Nobody blocked anybody before the engine was lost.")
 
 
 @SIZES
@@ -164,10 +164,10 @@ async def test_an_opened_slot_says_that_it_was_not_read(tmp_path: Path, size: tu
         engine.used_max = 3
         engine.slots[3] = unlearned(3) | {"attempt": attempt(3, "accepting", ("alice",))}
         async with lost(engine, size, "3", "enter") as pilot:
-            await pilot.until_shown("as it was read before the engine was lost")
+            await pilot.until_shown("as read before the engine was lost")
             assert "accepting" not in pilot.text()
             await pilot.press("a")
-            await pilot.until_shown("no engine is connected: no site can be asked of a slot")
+            await pilot.until_shown("no engine is connected: no site can be asked about a slot")
             await engine.start()
             await pilot.until_shown("accepting: 1 of 3 votes")
             await pilot.until(lambda: "no engine is connected" not in pilot.text(), "what is over is still told")
@@ -181,7 +181,7 @@ async def test_a_slot_that_was_being_read_when_the_engine_went_says_so(tmp_path:
             await pilot.until_shown("slot 3 was not read: no engine is connected")
 
 
-UNKNOWN_HOLES = "no engine is connected: it is not known which slots are holes"
+UNKNOWN_HOLES = "no engine is connected: it is not known whether there are holes"
 
 
 @SIZES
@@ -193,7 +193,7 @@ UNKNOWN_HOLES = "no engine is connected: it is not known which slots are holes"
         ("F", UNKNOWN_HOLES),
         ("H", UNKNOWN_HOLES),
         ("enter", "no engine is connected: the slot cannot be read"),
-        ("a", "no engine is connected: no site can be asked of a slot"),
+        ("a", "no engine is connected: no site can be asked about a slot"),
         ("b", "no engine is connected: nothing can be sent"),
         ("u", "no engine is connected: nothing can be sent"),
     ],
@@ -252,7 +252,7 @@ async def test_a_confirmation_that_the_engines_end_cut_off_is_told(tmp_path: Pat
 async def test_the_keys_of_the_faults_say_that_there_are_none_without_an_engine(tmp_path: Path, key: str) -> None:
     async with EngineDouble(tmp_path) as engine, lost(engine, NARROW, "6") as pilot:
         await pilot.press(key)
-        await pilot.until_shown("no engine is connected: there are no rules without one")
+        await pilot.until_shown("no engine is connected: rules need a running engine")
         assert pilot.app.return_value is None
         await engine.start()
         await pilot.until(lambda: "no engine is connected" not in pilot.text(), "what is over is still told")

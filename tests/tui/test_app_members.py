@@ -107,7 +107,7 @@ async def test_a_change_that_has_no_effect_is_not_called_created(engine: EngineD
         await _ask(pilot)
         await pilot.pause()
         await pilot.press("y")
-        await pilot.until_shown("✗ not created: readmit carol has no effect: the log has already admitted that store")
+        await pilot.until_shown("✗ not created: readmit carol has no effect: the log has already")
 
 
 @pytest.mark.parametrize("size", [NARROW, WIDE], ids=str)
@@ -120,7 +120,7 @@ async def test_who_lost_its_own_disk_is_told_who_can_readmit_it(tmp_path: Path, 
     async with double, screen_of(double, size=size) as pilot:
         await pilot.until_shown("screen readmits carol")
         await pilot.press("M")
-        await pilot.until_shown("carol does not vote, and cannot let itself")
+        await pilot.until_shown("carol does not vote, and cannot readmit itself")
         assert not double.called("members.plan")
 
 

@@ -106,10 +106,10 @@ async def test_an_event_that_was_handed_on_is_not_told_to_be_kept_here(tmp_path:
         engine.status_changes = {"leadership": "elected", "leader": None}
         async with screen_of(engine, size=size) as pilot:
             await pilot.press("c", *"hello", "enter")
-            await pilot.until_shown("no leader is heard that it could be handed to")
+            await pilot.until_shown("no leader is heard to hand it to")
             engine.tell(handed("2.bob"))
             await pilot.until_shown("handed to bob")
-            assert "no leader is heard that" not in pilot.text()
+            assert "no leader is heard to" not in pilot.text()
             engine.status_changes["leader"] = "bob"
             engine.tell({"topic": "status", **engine.status()})
             await pilot.until_shown("handed to bob, who leads")
@@ -147,10 +147,14 @@ async def test_keys_that_follow_an_outcome_say_so_without_one(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("told", "words", "offers"),
     [
-        (LOST, "✗ lost: slot 1 went to bob's tweet “tweet number 1”. Yours is in no log: “hello”", "r retry · e edit"),
+        (
+            LOST,
+            "✗ lost: slot 1 went to bob's tweet “tweet number 1”. Yours is not in the log: “hello”",
+            "r retry · e edit",
+        ),
         (
             NOT_CREATED,
-            "✗ not created: no quorum: 2 of 5 reachable, 3 needed. It is in no log: “hello”",
+            "✗ not created: no quorum: 2 of 5 reachable, 3 needed. It is not in the log: “hello”",
             "r retry · e edit",
         ),
         (
@@ -260,7 +264,7 @@ async def test_a_fill_that_settles_nothing_says_what_keeps_the_slot(tmp_path: Pa
             await pilot.press("f")
             await pilot.until_shown("f again starts this. Slot 1")
             await pilot.press("f")
-            await pilot.until_shown("slot 1 not settled yet. The engine goes on with slot 1: bob leads")
+            await pilot.until_shown("slot 1 not settled yet. The engine keeps trying: slot 1: bob leads")
 
 
 @pytest.mark.parametrize("size", [NARROW, WIDE])
@@ -287,9 +291,9 @@ async def test_what_the_sites_own_fault_rule_does_is_the_reason_on_every_screen(
             await pilot.press("f")
             await pilot.until_shown("f again starts this. Slot 1")
             await pilot.press("f")
-            told = f"? slot 1 not settled yet. The engine goes on with slot 1: {keeps};"
+            told = f"? slot 1 not settled yet. The engine keeps trying: slot 1: {keeps};"
             await pilot.until(lambda: told in " ".join(pilot.text().split()), "never told of the fill")
-            assert "Fault rules are in pane 6: del takes one away, x all" in " ".join(pilot.text().split())
+            assert "Fault rules are in pane 6: del removes one, x all" in " ".join(pilot.text().split())
 
 
 async def test_what_the_sites_own_fault_rule_does_is_told_first_of_an_event_under_way(tmp_path: Path) -> None:
@@ -299,7 +303,7 @@ async def test_what_the_sites_own_fault_rule_does_is_told_first_of_an_event_unde
         engine.on["submit"] = lambda _: asyncio.Event().wait()
         async with screen_of(engine, size=WIDE) as pilot:
             await pilot.press("c", *"hello", "enter")
-            await pilot.until_shown(f"… {keeps}; no leader is heard that it could be handed to")
+            await pilot.until_shown(f"… {keeps}; no leader is heard to hand it to")
             engine.status_changes |= {"attempts": [attempt(1, "preparing", ())]}
             engine.tell({"topic": "status", **engine.status()})
             await pilot.until_shown(f"… {keeps}; #1 preparing")
@@ -670,12 +674,12 @@ async def test_blocking_names_a_site(tmp_path: Path) -> None:
             await pilot.press("b")
             await pilot.until_shown("bob  blocked since #7")
             await pilot.press("2")
-            await pilot.until_shown("block carol: an event in everybody's log")
+            await pilot.until_shown("block carol: an event in the log of all sites")
             assert not engine.called("submit")
             await pilot.press("y")
             await pilot.until_shown("alice blocks carol")
             await pilot.press("u", "enter")
-            await pilot.until_shown("unblock bob: an event in everybody's log")
+            await pilot.until_shown("unblock bob: an event in the log of all sites")
             await pilot.press("y")
             await pilot.until(lambda: len(engine.called("submit")) == 2, "never submitted")
             assert [(call["kind"], call["target"]) for call in engine.called("submit")] == [
@@ -787,9 +791,9 @@ async def test_what_was_typed_is_in_the_sentence_of_what_was_not_sent(tmp_path: 
         await engine.stop()
         await pilot.until_shown("NO ENGINE")
         await pilot.press("enter")
-        await pilot.until_shown("no engine was connected. It is in no log: “half typed”")
+        await pilot.until_shown("no engine was connected. It is not in the log: “half typed”")
         await pilot.press("x", "o")
-        await pilot.until_shown("It is in no log: “half")
+        await pilot.until_shown("It is not in the log: “half")
 
 
 async def test_a_remark_is_seen_while_an_event_is_under_way(tmp_path: Path) -> None:
@@ -832,4 +836,4 @@ async def test_what_is_offered_beneath_another_outcome_is_said_to_be_there(tmp_p
                 await pilot.press("c", *text, "enter")
                 await pilot.until_shown(f"“{text}”")
             await pilot.press("r")
-            await pilot.until_shown("x first: r is offered after")
+            await pilot.until_shown("x first: r is for")

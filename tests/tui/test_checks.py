@@ -68,7 +68,7 @@ def test_a_sites_file_that_others_may_write_and_an_even_number_of_sites_are_warn
     path.chmod(0o666)
     found = said(checks.of_files(read_cluster(path)), Level.WARN)
     assert f"chmod go-w {path}" in found
-    assert "4 sites survive the loss of no more than 3 do" in found
+    assert "4 sites tolerate no more failures than 3 do" in found
 
 
 def test_a_folder_that_is_not_there_must_not_be_taken_for_a_new_site(cluster: Cluster, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_port_that_another_program_has_is_told_and_one_that_is_free_stays_so(t
 def test_an_address_of_another_machine_is_told() -> None:
     found = checks.of_port(ALICE, parse_address("192.0.2.1:7001"))
     assert found.level is Level.BAD
-    assert "no address of this machine" in found.says
+    assert "not an address of this machine" in found.says
 
 
 def test_few_open_files_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,8 +202,8 @@ def test_what_a_running_engine_knows_is_told(cluster: Cluster, tmp_path: Path) -
 def test_an_engine_that_is_to_be_restarted_is_told(cluster: Cluster, tmp_path: Path) -> None:
     found = checks.of_engine(engine(EngineDouble(tmp_path), since="2020-01-01T00:00:00.000Z"), cluster, "0.2.0")
     told = said(found, Level.WARN)
-    assert "it runs 0.1.0, and 0.2.0 is installed" in told
-    assert "was changed since it started" in told
+    assert "it runs 0.1.0, but 0.2.0 is installed" in told
+    assert "has changed since it started" in told
 
 
 def test_a_peer_that_is_silent_or_far_is_told(cluster: Cluster, tmp_path: Path) -> None:

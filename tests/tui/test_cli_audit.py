@@ -62,7 +62,7 @@ def test_running_and_killed_sites_agree(cluster: RealCluster) -> None:
 def test_some_stores_of_a_cluster_say_what_is_missing(cluster: RealCluster) -> None:
     said = run("audit", str(cluster.data_path / "alice"))
     assert said.status == 0
-    assert "no store here of bob, carol: their votes are not seen" in said.out
+    assert "no store here of bob, carol: their votes are not checked" in said.out
     assert "no violation in 1 store, " in said.out
 
 

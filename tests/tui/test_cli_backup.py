@@ -76,7 +76,7 @@ def test_what_is_there_is_written_over_only_when_that_is_said(command: Command, 
     file = tmp_path / "notes"
     file.write_text("mine")
     status, out, err = command("backup", "bob", str(file))
-    assert (status, out, err) == (2, "", f"loggos: {file} exists already: name another file, or add --overwrite\n")
+    assert (status, out, err) == (2, "", f"loggos: {file} already exists: name another file, or add --overwrite\n")
     assert file.read_text() == "mine"
     assert command("backup", "bob", str(file), "--overwrite")[0] == 0
     assert command("audit", str(file))[0] == 0
@@ -171,7 +171,7 @@ def test_view_log_and_blocks_read_a_backup_and_a_folder_alike(command: Command, 
             {"blocker": "bob", "blocked": "carol", "slot": 2}
         ]
     printed = command("view", "--store", str(file))[1]
-    assert "waiting for slot 9; learned above it and not shown yet: 1" in printed
+    assert "waiting for slot 9; 1 learned after it, not shown yet" in printed
     assert "hole" in command("log", "--store", str(file), "--limit", "2")[1]
 
 
@@ -189,7 +189,7 @@ def test_ranges_that_were_promised_show_where_nothing_is_learned_a3(command: Com
         (("view", "alice", "--store", "x"), 2, "SITE and --store exclude each other"),
         (("log", "--store", "nowhere"), 2, "there is no store at nowhere: name a backup, or the folder of a site"),
         (("view", "--store", "data"), 2, "there is no store at data"),
-        (("view", "--fresh", "--store", "data/bob"), 2, "leave --fresh out"),
+        (("view", "--fresh", "--store", "data/bob"), 2, "leave out --fresh"),
         (
             ("blocks", "--store", "sites.yaml"),
             3,

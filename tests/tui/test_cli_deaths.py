@@ -125,7 +125,7 @@ def test_an_interrupted_fill_is_never_0(cluster: RealCluster) -> None:
     [planned] = cluster.ask("alice", "plan")["lines"]
     unsettled = cluster.run("fill", "alice", "--timeout", "0.3", "--json")
     assert unsettled.status == 11
-    assert f"not settled yet, and the engine goes on with it by itself: slot {planned['slot']}: " in unsettled.err
+    assert f"not settled yet; the engine keeps trying: slot {planned['slot']}: " in unsettled.err
     filling = cluster.start("fill", "alice", *PATIENT)
     assert filling.stdout is not None
     assert filling.stdout.readline() == b"plan\n"

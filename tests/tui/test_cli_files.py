@@ -109,7 +109,7 @@ def test_a_screen_without_a_terminal_is_refused_and_nothing_is_started(
     options = cluster.options if words[0] == "open" else ("--data", str(cluster.data_path))
     said = run(*options, *words)
     assert (said.status, said.out) == (2, "")
-    assert said.err.startswith("loggos: the screen needs a terminal, and here is none")
+    assert said.err.startswith("loggos: the screen needs a terminal, and there is none")
     assert not cluster.data_path.exists()
 
 
@@ -149,8 +149,8 @@ def test_the_lab_on_a_dumb_terminal_is_refused_with_what_to_use_instead(
     monkeypatch.setattr("sys.argv", ["loggos", "lab", "b-wins"])
     assert main() == 2
     said = capsys.readouterr().err
-    assert said.startswith("loggos: the screen cannot be drawn on this terminal")
-    assert "--text plays it in lines" in said
+    assert said.startswith("loggos: this terminal (TERM) cannot draw the screen")
+    assert "--text prints lines instead" in said
 
 
 @pytest.mark.parametrize("runs", [True, False])
@@ -164,7 +164,8 @@ def test_what_still_runs_is_told_when_the_screen_is_left(
     monkeypatch.setattr("sys.argv", ["loggos", *cluster.options, "open", "alice"])
     assert main() == 0
     typed = f"loggos --sites {cluster.sites_path} --data {cluster.data_path}"
-    told = f"loggos: the engine of alice runs on: `{typed} open alice` shows it again, `{typed} stop alice` stops it\n"
+    shown = f"`{typed} open alice` shows it again, `{typed} stop alice` stops it"
+    told = f"loggos: the engine of alice keeps running: {shown}\n"
     assert capsys.readouterr().err == (told if runs else "")
 
 
@@ -245,4 +246,4 @@ def test_too_few_descriptors_are_said_with_status_2(tmp_path: Path) -> None:
     command = f"ulimit -n 14; exec {' '.join(map(shlex.quote, (*PROGRAM, *cluster.options, 'serve', 'alice')))}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, timeout=BOUND_S, check=False)
     assert done.returncode == 2
-    assert b"this process may have 14 open files" in done.stderr
+    assert b"this process may open only 14 files" in done.stderr

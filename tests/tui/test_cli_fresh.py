@@ -68,7 +68,7 @@ def test_unconfirmed_it_shows_what_is_here_says_the_counts_and_ends_with_11(clus
     cluster.run("faults", "alice", "clear")
     assert said.status == as_json.status == 11
     assert "known here" in said.out
-    assert said.out.splitlines()[-1] == "perhaps stale: what is known here, and not confirmed to be all"
+    assert said.out.splitlines()[-1] == "perhaps stale: what is known here; it is not confirmed that this is all"
     assert said.err == as_json.err == told
     assert as_json.lines[-1]["text"] == "known here"
 
@@ -105,4 +105,4 @@ def test_a_signal_ends_the_wait_with_what_is_known(cluster: RealCluster) -> None
 def test_a_timeout_without_fresh_is_bad_input(cluster: RealCluster) -> None:
     said = cluster.run("view", "alice", "--timeout", "3")
     assert (said.status, said.out) == (2, "")
-    assert said.err == "loggos: --timeout is for --fresh: leave it out, or add --fresh\n"
+    assert said.err == "loggos: --timeout goes with --fresh: leave it out, or add --fresh\n"

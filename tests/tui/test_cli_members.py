@@ -56,7 +56,7 @@ def test_a_lost_disk_is_readmitted_and_its_vote_is_needed_and_counts(tmp_path: P
         assert (refused.status, refused.out) == (2, "")
         assert "carol does not vote" in refused.err
         unasked = cluster.run("readmit", "alice", "carol")
-        assert (unasked.status, unasked.err) == (2, "loggos: nothing was submitted: say yes, or add --yes\n")
+        assert (unasked.status, unasked.err) == (2, "loggos: nothing was submitted: answer yes, or add --yes\n")
         assert "then  2 of 3 voters will be needed; 3 are heard now\n" in unasked.out
 
         said = cluster.run("readmit", "alice", "carol", "--yes", "--json", "--timeout", str(BOUND_S))

@@ -114,15 +114,15 @@ def test_what_is_wrong_is_one_line_and_status_2(words: list[str], capsys: pytest
     [
         (
             ["view", "alice", "--frsh"],
-            "loggos view: '--frsh' is no option here: did you mean --fresh? (see `loggos view --help`)\n",
+            "loggos view: '--frsh' is not an option here: did you mean --fresh? (see `loggos view --help`)\n",
         ),
-        (["view", "alice", "--slot=3"], "loggos view: '--slot' is no option here (see `loggos view --help`)\n"),
+        (["view", "alice", "--slot=3"], "loggos view: '--slot' is not an option here (see `loggos view --help`)\n"),
         (
             ["tweet", "bob", "two", "words"],
-            "loggos tweet: 'words' is one word too many: put a text of several words in quotes"
+            "loggos tweet: unexpected word 'words': put a text of several words in quotes"
             " (see `loggos tweet --help`)\n",
         ),
-        (["--vesion"], "loggos: '--vesion' is no option here: did you mean --version? (see `loggos --help`)\n"),
+        (["--vesion"], "loggos: '--vesion' is not an option here: did you mean --version? (see `loggos --help`)\n"),
         (["veiw", "alice"], "loggos: 'veiw' is no command: did you mean view? (see `loggos --help`)\n"),
         (["timeline"], "loggos: 'timeline' is no command (see `loggos --help`)\n"),
         (

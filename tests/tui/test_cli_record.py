@@ -108,7 +108,7 @@ def test_a_file_that_is_there_is_written_over_only_when_told_so(cluster: RealClu
     path.write_text("mine")
     said = cluster.run("trace", "alice", "--record", str(path))
     assert (said.status, said.out, path.read_text()) == (2, "", "mine")
-    assert said.err == f"loggos: {path} is there already: name another file, or write over it with --overwrite\n"
+    assert said.err == f"loggos: {path} already exists: name another file, or replace it with --overwrite\n"
     with closing(Command(cluster, path, "--overwrite")) as command:
         assert interrupt(command.process, signal.SIGINT).status == 0
         assert command.recording.site == "alice"
@@ -117,7 +117,7 @@ def test_a_file_that_is_there_is_written_over_only_when_told_so(cluster: RealClu
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--record", "here", "--follow"), "leave --follow out"),
+        (("--record", "here", "--follow"), "leave out --follow"),
         (("--record", "here", "--slot", "3"), "leave --slot out"),
         (("--record", "/no/such/folder/file"), "cannot write /no/such/folder/file (No such file or directory)"),
     ],
@@ -167,7 +167,7 @@ def test_a_disk_that_takes_no_more_ends_it_with_6_and_what_was_recorded_stays(
     assert not recording.cut_off
     account, complaint = said.err.splitlines()
     assert said.status == 6
-    assert f"{path} takes no more (File too large): what was recorded until now stays in it" in complaint
+    assert f"{path} cannot be written (File too large): it keeps what was recorded" in complaint
     assert account.startswith(f"loggos: {len(recording.lines)} lines of alice are in")
 
 

@@ -75,13 +75,13 @@ INTO = ("--into", "new", "--cluster", "island-two")
 def test_nothing_is_written_before_somebody_agreed(command: Command, tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
     status, out, err = command("data/carol", *INTO)
-    assert (status, err) == (2, "loggos: nothing was written: say yes, or add --yes\n")
+    assert (status, err) == (2, "loggos: nothing was written: answer yes, or add --yes\n")
     assert out.splitlines()[-6:] == [
         "lost: alice, bob, 2 of 3 sites",
         "certain: 9 slots, learned by a site or accepted by a majority",
-        "unknown: slot 9: nothing is left of it, and no-ops stand in such places",
-        "gone: bob/3, which later events follow: withdrawn at slot 9, so that these stay in effect",
-        "missing: events that were acknowledged by alice, bob alone may be, from slot 9 on",
+        "unknown: slot 9: no store has anything there, so the new log has no-ops",
+        "gone: bob/3, which later events follow: withdrawn at slot 9 to keep those in effect",
+        "missing: perhaps events that only alice, bob acknowledged, from slot 9 on",
         "the new log: 10 slots, 8 events in effect",
     ]
     assert sorted(tmp_path.rglob("*")) == before
@@ -94,7 +94,7 @@ def test_what_is_taken_over_is_listed(command: Command) -> None:
     assert "taken over: 1 slot that no store has learned, as accepted at the highest ballot" in out
     assert "  slot 11  perhaps chosen  accepted at 6.bob by alice  bob/5 tweet pending" in out
     assert "lost: bob, fewer than a majority of 3" in out
-    assert "missing: nothing that was acknowledged\na majority of the old sites is here: they can go on" in out
+    assert "missing: nothing that was acknowledged\na majority of the old sites is here: they can continue" in out
 
 
 def test_the_new_cluster_is_written_whole(command: Command, tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_of_two_sites_one_lacks_nothing_and_cannot_go_on(
     _, out, _ = command("dave", *INTO)
     assert "lost: alice, fewer than a majority of 2\n" in out
     assert "missing: nothing that was acknowledged\n" in out
-    assert "they can go on" not in out
+    assert "they can continue" not in out
 
 
 def test_a_sites_file_of_another_cluster_is_not_taken(command: Command, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_sites_file_of_another_cluster_is_not_taken(command: Command, tmp_path
     assert "is not of cluster paxos-island" in err
     status, out, _ = command("data/alice", *INTO, "--yes")
     assert status == 0
-    assert "they are loopback ones now" in out
+    assert "it has loopback addresses now" in out
 
 
 @pytest.mark.parametrize(
@@ -189,8 +189,8 @@ def test_a_sites_file_of_another_cluster_is_not_taken(command: Command, tmp_path
     [
         (("--into", "new", "--cluster", "paxos-island"), "the old cluster is paxos-island: give the new one another"),
         (("--into", "new", "--cluster", "Two"), "a cluster's name is "),
-        (("--into", "data", "--cluster", "island-two"), "data is there already"),
-        (("--into", "nowhere/new", "--cluster", "island-two"), "nowhere is no folder"),
+        (("--into", "data", "--cluster", "island-two"), "data already exists"),
+        (("--into", "nowhere/new", "--cluster", "island-two"), "nowhere is not a folder"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(command: Command, tmp_path: Path, words: Any, why: str) -> None:
@@ -232,7 +232,7 @@ def test_a_full_disk_leaves_nothing(command: Command, tmp_path: Path, monkeypatc
     monkeypatch.setattr("tui.commands.rescue.publish", full)
     status, _, err = command("data/carol", *INTO, "--yes")
     assert (status, err.count("\n")) == (3, 1)
-    assert err.endswith("the disk is full. Nothing of it is left, and the old stores are as they were\n")
+    assert err.endswith("the disk is full. Nothing of it is left, and the old stores are unchanged\n")
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
@@ -254,7 +254,7 @@ def test_what_an_earlier_rescue_left_is_named(command: Command, tmp_path: Path) 
     (tmp_path / "new.part").mkdir()
     status, _, err = command("data/carol", *INTO, "--yes")
     assert status == 2
-    assert "new.part is left of a rescue that was ended: remove it" in err
+    assert "new.part is left over from an interrupted rescue: remove it" in err
 
 
 @pytest.mark.parametrize(("answer", "status"), [(b"yes\n", 0), (b"no\n", 2), (b"", 128 + signal.SIGINT)])

@@ -43,7 +43,7 @@ def run(
         (
             "fill alice --json",
             {"lines": []},
-            (11, "", f"loggos: what became of the holes is not known: the engine's answer has no 'why': {ADVICE}"),
+            (11, "", f"loggos: what became of the holes is unknown: the engine's answer has no 'why': {ADVICE}"),
         ),
         (
             "view alice --fresh",

@@ -13,7 +13,7 @@ from tests.tui.engine_double import EngineDouble
 from tui import standing
 
 TWO = {"first": "new.key", "second": "old.key"}
-SENDS = "sends with new.key, reads old.key too: "
+SENDS = "sends with new.key, also reads old.key: "
 
 
 def _said(folder: Path, key: Mapping[str, str | None] | None, **under: str | None) -> str | None:
@@ -32,10 +32,10 @@ def test_one_key_is_named_and_none_is_not(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("under", "said"),
     [
-        ({}, "no peer sends with that"),
-        ({"bob": "second"}, "bob sends with that"),
-        ({"bob": "second", "carol": "second"}, "bob and carol send with that"),
-        ({"bob": "second", "dave": None}, "bob sends with that, dave not heard yet"),
+        ({}, "no peer sends with it"),
+        ({"bob": "second"}, "bob sends with it"),
+        ({"bob": "second", "carol": "second"}, "bob and carol send with it"),
+        ({"bob": "second", "dave": None}, "bob sends with it, dave not heard yet"),
         ({"dave": None}, "dave not heard yet"),
     ],
 )

@@ -122,7 +122,7 @@ def test_what_was_sent_by_nobody_in_the_files_is_said() -> None:
     alice.ends()
     bob.ends()
     assert merge([alice.recording, bob.recording]).findings == (
-        "not recorded: carol; what they sent is drawn where it arrived",
+        "not recorded: carol; their messages are drawn where they arrived",
         "alice took 2 datagrams from bob that nobody in the files sent, first in alice.jsonl line 3 (promise)",
     )
     arrived = [seen for frame in frames(alice, bob) for seen in frame.seen if isinstance(seen, Flown)]
@@ -156,8 +156,8 @@ def test_gaps_cut_off_lines_and_missing_ends_are_said() -> None:
     assert cut_off.lines == (), "the line that is not whole is left out"
     assert merge([alice.recording, bob.recording, cut_off]).findings == (
         "alice.jsonl lacks 12 lines before line 4: its recorder was too slow",
-        "bob.jsonl has no end: its recorder was killed, or still records",
-        "carol.jsonl ends within a line, which is left out: its recorder was killed, or its disk was full",
+        "bob.jsonl has no end: its recorder was killed, or is still recording",
+        "carol.jsonl ends in the middle of a line, which is left out: its recorder was killed, or its disk was full",
     )
     assert [seen.is_wrong for frame in frames(alice) for seen in frame.seen if isinstance(seen, Said)] == [True]
 
@@ -165,11 +165,11 @@ def test_gaps_cut_off_lines_and_missing_ends_are_said() -> None:
 @pytest.mark.parametrize(
     ("others", "refusal"),
     [
-        ([Notebook("bob", cluster="else")], "alice.jsonl and bob.jsonl are of different clusters: island with alice"),
-        ([Notebook("bob", names=("alice", "bob"))], "alice.jsonl and bob.jsonl are of different clusters"),
+        ([Notebook("bob", cluster="else")], "alice.jsonl and bob.jsonl are from different clusters: island with alice"),
+        ([Notebook("bob", names=("alice", "bob"))], "alice.jsonl and bob.jsonl are from different clusters"),
         (
             [Notebook("alice")],
-            "alice.jsonl and alice.jsonl are both of alice, and of one process: leave one of them out",
+            "alice.jsonl and alice.jsonl are both of one process of alice: leave out one of them",
         ),
     ],
 )
@@ -220,7 +220,7 @@ def test_another_process_begins_with_what_was_kept_for_its_recorder() -> None:
 
 
 def test_processes_of_which_nobody_tells_who_was_first_are_refused() -> None:
-    with pytest.raises(BadRecording, match="no other file here tells which of them was first"):
+    with pytest.raises(BadRecording, match="no other file here shows which came first"):
         frames(*restarted(NOON_MS, carol_heard_it=False))
 
 
@@ -395,10 +395,10 @@ def test_a_file_is_known_by_its_first_line() -> None:
 @pytest.mark.parametrize(
     ("text", "refusal"),
     [
-        (b"", "x.jsonl has no whole line: nothing was recorded in it"),
+        (b"", "x.jsonl has no complete line: nothing was recorded in it"),
         (b"sites s1\n", "x.jsonl: its first line is not that of a recording"),
         (b'{"recording":2}\n', "x.jsonl: it is of a later version (2): open it with that version of loggos"),
-        (Notebook("dave").text, "x.jsonl: dave is none of its cluster's sites, alice, bob, carol"),
+        (Notebook("dave").text, "x.jsonl: dave is not one of its cluster's sites, alice, bob, carol"),
         (Notebook("alice").text + b"{}\n", "x.jsonl, line 2, is none of a recording (Object missing"),
         (Notebook("alice").tells().text.replace(b'"1.alice"', b'"1"'), "x.jsonl, line 2: '1' is no ballot"),
         (Notebook("alice").tells().text.replace(b'"self"', b'"up"'), "x.jsonl, line 2: nothing is known of 'up'"),

@@ -81,7 +81,7 @@ async def test_it_plays_at_the_speed_that_was_chosen_and_stops_at_the_end() -> N
         await pilot.press("plus")
         await pilot.until_said("as fast as it plays")
         await pilot.press("p")
-        await pilot.until_said("nothing comes any more")
+        await pilot.until_said("nothing more happens")
         assert pilot.bench.is_last
         await pilot.until(lambda: "playing" not in pilot.lines()[0], "it plays on")
 
@@ -143,7 +143,7 @@ async def test_a_mistake_is_put_in_and_out_with_a_key() -> None:
         await pilot.press("enter")
         await pilot.until_shown("A2 holds")
         await pilot.press("escape", "N", "N", "N", "N")
-        await pilot.until_said("nothing comes any more")
+        await pilot.until_said("nothing more happens")
         assert "BROKEN" not in pilot.text()
         await pilot.press("k")
         await pilot.until_shown("MISTAKE IN")
@@ -240,7 +240,7 @@ async def test_the_help_explains_every_key_and_the_palette_finds_every_action_an
         for each in pilot.lab.opener.scenarios():
             assert found[f"scenario {each.name}"] == each.summary
         await pilot.press("question_mark", "end")
-        await pilot.until_shown("docs/protocol.md has")
+        await pilot.until_shown("docs/protocol.md lists them")
         await pilot.press("escape", "ctrl+p", *"bb-wins")
         await pilot.until_shown("scenario bb-wins")
         await pilot.press("down", "enter")
@@ -257,7 +257,7 @@ async def test_the_tour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         await pilot.press("b", "b", "b", "b", "b", "x")
         await pilot.until_shown("branch 2 of 2")
         await pilot.press("N", "N")
-        await pilot.until_said("nothing comes any more")
+        await pilot.until_said("nothing more happens")
         assert pilot.text() != whole
         digest, frame = pilot.tape.digest(), pilot.bench.frame
         await pilot.press("s")
@@ -265,7 +265,7 @@ async def test_the_tour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         await pilot.press("enter")
         await pilot.until_said("It opens with: loggos lab ")
         await pilot.press("s", "enter")
-        await pilot.until_shown("is there already")
+        await pilot.until_shown("already exists")
         await pilot.press("escape")
         await pilot.until_shown("│ b-wins-mine.scenario")
         await pilot.press("escape", "v")
@@ -365,13 +365,13 @@ async def test_an_answer_is_told_with_its_rule_and_the_score_by_rules(
     async with lab_of("b-wins", size) as pilot:
         await pilot.until_shown("plan: B wins")
         await pilot.press("y")
-        await pilot.until_shown("is not told while you are asked")
+        await pilot.until_shown("is not shown while you are being asked")
         await pilot.press("N")
         await pilot.until_shown("s1 asks s2 to promise 3.1")
         assert "B wins" not in pilot.text()
         before = pilot.bench.reel.position
         await pilot.press("n")
-        await pilot.until_said("answer first")
+        await pilot.until_said("first answer with")
         await pilot.press("9")
         await pilot.until_said("the answers are 1 to 2")
         assert pilot.bench.reel.position == before
@@ -382,7 +382,7 @@ async def test_an_answer_is_told_with_its_rule_and_the_score_by_rules(
         await pilot.press("2")
         await pilot.until_said("nothing is asked now")
         await pilot.press("N", "2")
-        await pilot.until_said("✗ not so: yes: ")
+        await pilot.until_said("✗ wrong: yes: ")
         await pilot.press("N", "escape")
         await pilot.until(lambda: pilot.lab.question is None, "it is asked still")
         await pilot.press("N", "b")

@@ -252,7 +252,7 @@ def test_a_demo_whose_store_cannot_be_used_says_how_another_begins(tmp_path: Pat
     (tmp_path / "alice" / "site.db").write_bytes(b"not a database" * 100)
     failed = run("demo", "--headless", "--size", "1", "--data", str(tmp_path))
     assert failed.status == 3
-    assert "`loggos demo --data DIR` begins another demo, in a folder of its own" in failed.err
+    assert "`loggos demo --data DIR` starts another demo, in its own folder" in failed.err
 
 
 def test_the_demo_makes_its_own_sites_file(tmp_path: Path) -> None:

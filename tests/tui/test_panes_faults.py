@@ -116,11 +116,11 @@ async def test_in_a_demo_a_partition_cuts_the_whole_cluster_and_is_mended_there(
             await pilot.press("ctrl+u", "escape", "p", "enter")
             await pilot.until_shown("partition alice,bob,carol | dave,erin")
             await pilot.press("enter")
-            await pilot.until_shown("the cluster is cut at all 2 sites; p, then m mends it")
+            await pilot.until_shown("the cluster is cut at all 2 sites; p, then m, mends it")
             assert _texts(alice) == ["partition alice,bob,carol | dave,erin"]
             assert _texts(bob) == ["to=carol drop=50%", "partition alice,bob,carol | dave,erin"]
             await pilot.press("p", "m")
-            await pilot.until_shown("mended: none of the 2 sites has a partition any more; other rules stay")
+            await pilot.until_shown("mended: no partition left at all 2 sites; other rules stay")
             assert (_texts(alice), _texts(bob)) == ([], ["to=carol drop=50%"])
             await pilot.press("p", "m")
             await pilot.until_shown("there was no partition to mend: all 2 sites were asked")
@@ -135,7 +135,7 @@ async def test_a_cut_names_the_sites_that_could_not_be_asked(tmp_path: Path) -> 
             await pilot.press("6", "p", "a", "enter")
             await pilot.until_shown("the cluster is cut at alice; bob was not asked: no engine is running")
             await pilot.press("p", "m")
-            await pilot.until_shown("mended: no partition any more at alice; bob was not asked: no engine is")
+            await pilot.until_shown("mended: no partition left at alice; bob was not asked: no engine is")
 
 
 async def test_in_a_demo_a_partition_of_this_site_alone_is_still_to_be_had(tmp_path: Path) -> None:
@@ -204,9 +204,9 @@ async def test_keys_without_anything_to_act_on_say_so(tmp_path: Path) -> None:
         await pilot.until_shown("no message is held")
         for key in ("space", "delete"):
             await pilot.press("escape", key)
-            await pilot.until_shown("there is no rule: a adds one")
+            await pilot.until_shown("there are no rules: a adds one")
         await pilot.press("x")
-        await pilot.until_shown("there is no rule to remove, and no message is held")
+        await pilot.until_shown("there is no rule to remove and no held message")
         assert not engine.called("faults.clear")
         assert not engine.called("faults.set")
         assert not engine.called("faults.remove")

@@ -289,7 +289,7 @@ async def test_what_the_others_say_stands_beside_what_this_site_has(tmp_path: Pa
             assert "quorum of 2.alice alice ✓ bob ✓ carol - dave - erin ✓ 3 of 5, counted by alice" in said
             assert engine.called("explain") == [{"slot": 3}]
             engine.tell({"topic": "log", **log_line(3, text="my words")})
-            await pilot.until_shown("the slot changed since: a asks all sites again")
+            await pilot.until_shown("the slot has changed since: a asks all sites again")
             engine.biographies[3] |= {"sentence": "learned here: asked again"}
             await pilot.press("a")
             await pilot.until_shown("learned here: asked again")

@@ -116,10 +116,10 @@ async def test_what_is_in_no_log_is_sent_again_once(tmp_path: Path) -> None:
         engine.on["submit"] = lambda _: next(answers)
         async with typist(engine) as one:
             one.type("hello")
-            await one.hears("Not created: no quorum. It is in no log: “hello”", "/again sends it once more.")
+            await one.hears("Not created: no quorum. It is not in the log: “hello”", "/again sends it again.")
             one.type("/again", "/again")
             await one.hears(
-                "There is nothing to send again: all that was sent is in the log, or may be.",
+                "There is nothing to send again: everything sent is in the log, or may be.",
                 "Created at slot 1: “hello”",
             )
             assert [call["text"] for call in engine.called("submit")] == ["hello", "hello"]
@@ -189,7 +189,7 @@ async def test_who_leaves_has_heard_what_became_of_his_tweets(tmp_path: Path, le
             one.type("hello", *filter(None, [leave]))
             if not leave:
                 one.hang_up()
-            await one.hears("Waiting for what becomes of 1 that you sent; Ctrl+C leaves at once.")
+            await one.hears("Waiting for the outcome of 1 event that you sent; Ctrl+C leaves at once.")
             answer.set_result(outcome("created", slot=1))
             assert await one.status() == 0
             assert one.heard[-1] == "Created at slot 1: “hello”"
@@ -223,7 +223,7 @@ async def test_an_engine_that_goes_and_comes_back_is_told(tmp_path: Path) -> Non
             await one.until(lambda: one.heard[-1].startswith("No engine: "))
             assert f"`{engine.hop.command('serve')}` starts it again" in one.heard[-1]
             one.type("hello")
-            await one.until(lambda: one.heard[-1] == "/again sends it once more.")
+            await one.until(lambda: one.heard[-1] == "/again sends it again.")
             await engine.start()
             await one.hears("The engine is connected again.")
             engine.append(text="later")

@@ -29,8 +29,8 @@ _BACKUP = "backup"
 STANDINGS: Final[Mapping[Standing, str]] = {
     Standing.ADMITTED: "voter",
     Standing.READMITTED: "voter, readmitted",
-    Standing.NEW: "new, no voter yet",
-    Standing.LEARNER: "learner, votes no more",
+    Standing.NEW: "new, does not vote yet",
+    Standing.LEARNER: "learner, no longer votes",
 }
 
 
@@ -96,16 +96,16 @@ def violation_line(out: Output, violation: Violation) -> None:
 
 
 def _print(out: Output, report: Report) -> None:
-    header = [Part(name, Role.STRONG) for name in ("site", "prefix", "used to", "events", "standing", "store")]
+    header = [Part(name, Role.STRONG) for name in ("site", "prefix", "used through", "events", "standing", "store")]
     if report.sites:
         out.table([header, *(_site_row(each) for each in report.sites)])
     if report.missing:
-        out.line(Part(f"no store here of {', '.join(report.missing)}: their votes are not seen", Role.WARN))
+        out.line(Part(f"no store here of {', '.join(report.missing)}: their votes are not checked", Role.WARN))
     for violation in report.violations:
         violation_line(out, violation)
     kept, found = len(report.violations), report.violations_found
     if found > kept:
-        out.line(f"and {found - kept} violations more")
+        out.line(f"and {found - kept} more violations")
     if found:
         verdict = Part(plural(found, "violation"), Role.BAD)
     elif report.sites:
@@ -117,6 +117,6 @@ def _print(out: Output, report: Report) -> None:
 
 
 def _site_row(site: AuditedSite) -> Cells:
-    numbers = (f"{site.prefix:>6}", f"{site.used_max:>7}", f"{site.events:>6}")
+    numbers = (f"{site.prefix:>6}", f"{site.used_max:>12}", f"{site.events:>6}")
     standing = _BACKUP if site.is_backup else STANDINGS[site.standing]
     return (str(site.site), *numbers, standing, str(site.folder))

@@ -24,7 +24,7 @@ def run(arguments: Namespace) -> int:
     local = select_site(arguments)
     file = Path(arguments.file).absolute()
     if os.path.lexists(file) and not arguments.overwrite:
-        raise CommandFailed(ExitStatus.BAD_INPUT, f"{file} exists already: name another file, or add --overwrite")
+        raise CommandFailed(ExitStatus.BAD_INPUT, f"{file} already exists: name another file, or add --overwrite")
     if not local.folder.is_dir():
         raise CommandFailed(
             ExitStatus.BAD_INPUT, f"{local.site} has no store in {local.folder}: name its data folder with --data"

@@ -25,6 +25,7 @@ from storage.schema import Identity, check_identity
 from tui import checks
 from tui.checks import Finding, Level, bad, good
 from tui.client import Client
+from tui.counted import plural
 from tui.exits import ExitStatus
 from tui.output import Output
 from tui.parts import Part, Role
@@ -46,7 +47,7 @@ def run(arguments: Namespace) -> int:
     wrong = [finding.status for finding in found if finding.level is Level.BAD]
     if not out.as_json:
         warnings = sum(finding.level is Level.WARN for finding in found)
-        out.line(f"{len(wrong)} wrong, {warnings} to look at, {len(found) - len(wrong) - warnings} as they should be")
+        out.line(f"{len(wrong)} wrong, {plural(warnings, 'warning')}, {len(found) - len(wrong) - warnings} in order")
     order = (ExitStatus.STORE_UNUSABLE, ExitStatus.BAD_INPUT, ExitStatus.ALREADY_RUNNING, ExitStatus.NO_ENGINE)
     return next((status for status in order if status in wrong), ExitStatus.DONE)
 

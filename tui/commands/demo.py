@@ -35,7 +35,7 @@ from tui.selection import LocalSite, local_site, refusals_as_exits
 
 def run(arguments: Namespace) -> int:
     if arguments.sites is not None:
-        raise CommandFailed(ExitStatus.BAD_INPUT, "the demo makes its own sites file: leave --sites out, use --data")
+        raise CommandFailed(ExitStatus.BAD_INPUT, "the demo makes its own sites file: leave out --sites, or use --data")
     lines = "`loggos demo --headless` runs the sites alone; `loggos view` and the other commands print lines"
     manner = None if arguments.headless else manner_of(arguments, lines)
     # A data folder in the environment is that of a real cluster; the demo's own never mixes with it.
@@ -65,7 +65,8 @@ def _recordings(arguments: Namespace, local_sites: Sequence[LocalSite]) -> dict[
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise CommandFailed(
-            ExitStatus.BAD_INPUT, f"cannot use the folder {folder} ({error.strerror}): name another with --record"
+            ExitStatus.BAD_INPUT,
+            f"cannot use the folder {folder} ({error.strerror}): name another folder with --record",
         ) from error
     for path in paths.values():
         if path.exists() and not arguments.overwrite:
@@ -112,7 +113,7 @@ def _start(local_sites: Sequence[LocalSite], interrupts: Interrupts, options: Se
         stop_children(children)
         if failed.status != ExitStatus.STORE_UNUSABLE:
             raise
-        another = "`loggos demo --data DIR` begins another demo, in a folder of its own"
+        another = "`loggos demo --data DIR` starts another demo, in its own folder"
         raise CommandFailed(failed.status, f"{failed}; {another}") from failed
     return children
 
@@ -138,7 +139,7 @@ def _watch(children: Sequence[EngineProcess], ready: Json) -> None:
 
 def _obituary(local: LocalSite, status: int) -> str:
     again = local.command("serve")
-    return f"the engine of {local.site} ended ({how_it_ended(status)}), the others go on; again: {again}"
+    return f"the engine of {local.site} ended ({how_it_ended(status)}); the others continue. Restart it with `{again}`"
 
 
 @contextmanager
@@ -149,7 +150,7 @@ def _only_demo_in(folder: Path) -> Iterator[None]:
         descriptor = os.open(folder / "demo.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise CommandFailed(
-            ExitStatus.BAD_INPUT, f"cannot use the folder {folder} ({error.strerror}): name another with --data"
+            ExitStatus.BAD_INPUT, f"cannot use the folder {folder} ({error.strerror}): name another folder with --data"
         ) from error
     try:
         try:
@@ -157,7 +158,7 @@ def _only_demo_in(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             raise CommandFailed(
                 ExitStatus.ALREADY_RUNNING,
-                f"a demo runs in {folder} already: leave it first, or name another with --data",
+                f"a demo is already running in {folder}: leave it first, or name another folder with --data",
             ) from None
         yield
     finally:
@@ -178,6 +179,6 @@ def _cluster(folder: Path, size: int | None) -> Cluster:
     if size is not None and size != len(cluster.addresses):
         raise CommandFailed(
             ExitStatus.BAD_INPUT,
-            f"{path} has {len(cluster.addresses)} sites, not {size}: leave --size out, or name another --data",
+            f"{path} has {len(cluster.addresses)} sites, not {size}: leave out --size, or use another --data",
         )
     return cluster

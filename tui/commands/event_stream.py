@@ -159,7 +159,7 @@ class EventStream:
     def _interrupt(self, interrupts: Interrupts) -> None:
         interrupts.clear()
         if self.interrupted:
-            raise EngineLost("interrupted before the engine told what became of it")
+            raise EngineLost("interrupted before the engine reported the outcome")
         self.interrupted = True
         self.not_submitted = len(self._lines) + len(self._reader.drain(_DRAIN_BYTES_MAX))
         self._lines.clear()
@@ -190,7 +190,7 @@ class EventStream:
         self._tell_in_order()
         while True:
             for _ in self._lines:
-                self._tell_one(Outcome.unknown(f"not handed in: {reason}", None))
+                self._tell_one(Outcome.unknown(f"not submitted: {reason}", None))
             self._lines.clear()
             self._flush()
             if self._reader.ended or self.interrupted or not interrupts.readable(self._reader.fileno(), REST_IDLE_S):

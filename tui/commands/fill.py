@@ -40,21 +40,21 @@ def run(arguments: Namespace) -> int:
                 asked = Fill(slots=slots, timeout_s=arguments.timeout)
                 answered = ask_patiently(client, interrupts, asked, arguments.timeout)
             except NoAnswer as lost:
-                raise CommandFailed(status_of_loss(lost), f"what became of the holes is not known: {lost}") from lost
+                raise CommandFailed(status_of_loss(lost), f"what became of the holes is unknown: {lost}") from lost
     filled = answered.value
     _show_results(out, filled.lines)
     unsettled = {line.result for line in filled.lines} & UNSETTLED
     if unsettled:
         out.flush()
-        complain(f"not settled yet, and the engine goes on with it by itself: {filled.why}")
+        complain(f"not settled yet; the engine keeps trying: {filled.why}")
     if FillResult.HINDERED in unsettled:
-        complain(f"`{local.command('faults')}` lists the rules, with `remove N` behind it one is taken away")
+        complain(f"`{local.command('faults')}` lists the rules; with `remove N` after it, it removes one")
     return ExitStatus.NOT_KNOWN if unsettled or answered.interrupted else ExitStatus.DONE
 
 
 def _show_plan(out: Output, plan: Sequence[PlanLine]) -> None:
     if not plan:
-        out.line(Part("no hole is known: every slot that is known to be used is learned", Role.DIM))
+        out.line(Part("there are no known holes: every slot known to be used is learned", Role.DIM))
         return
     out.line(Part("plan", Role.STRONG))
     out.table([(f"slot {line.slot}", str(line.state), line.action) for line in plan], indent="  ")

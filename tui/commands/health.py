@@ -35,7 +35,7 @@ def run(arguments: Namespace) -> int:
         out.json({"takes_events": why is None, "why": why})
     elif why is None:
         quorum, lead = status.quorum, leading.in_words(status.leadership, status.leader)
-        out.line(f"{status.site} takes events: {quorum.reachable} of {quorum.size} sites reachable; leadership {lead}")
+        out.line(f"{status.site} takes events: {quorum.reachable} of {quorum.size} voters reachable; leadership {lead}")
     else:
         out.line(f"{status.site} takes no events now: {why}")
     return ExitStatus.DONE if why is None else NOT_NOW

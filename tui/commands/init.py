@@ -27,13 +27,13 @@ def run(arguments: Namespace) -> int:
         out.json({"sites": str(path), "key": str(key_path), "names": list(names)})
     else:
         out.line(f"wrote {path} and {key_path} for {', '.join(names)}")
-        out.line("put each site's address into the file, then copy both to every machine, the key to nobody else")
+        out.line("write each site's address into the file, then copy both to every machine, and the key nowhere else")
     return ExitStatus.DONE
 
 
 def _new_key(arguments: Namespace) -> int:
     if arguments.names or arguments.size is not None:
-        raise CommandFailed(ExitStatus.BAD_INPUT, "--new-key writes a key and nothing else: leave names and --size out")
+        raise CommandFailed(ExitStatus.BAD_INPUT, "--new-key writes only a key: leave out names and --size")
     path = Path(arguments.new_key).absolute()
     with refusals_as_exits():
         write_key(path, option="--new-key")
@@ -42,5 +42,7 @@ def _new_key(arguments: Namespace) -> int:
         out.json({"sites": None, "key": str(path), "names": []})
     else:
         out.line(f"wrote {path}")
-        out.line("copy it to every machine, beside the sites file, and to nobody else; then the sites files name both")
+        out.line(
+            "copy it beside the sites file of every machine, and nowhere else; then name both keys in the sites files"
+        )
     return ExitStatus.DONE

@@ -42,7 +42,7 @@ def run(arguments: Namespace) -> int:
         return _list_mistakes(Output(arguments.json))
     if arguments.live:
         if _recorded(arguments.what) is not None:
-            raise CommandFailed(ExitStatus.BAD_INPUT, "a recording can be looked at, not played: leave --live out")
+            raise CommandFailed(ExitStatus.BAD_INPUT, "a recording can be viewed, not played: leave out --live")
         return _play_live(arguments)
     if not (arguments.text or arguments.json):
         return _show(arguments)
@@ -72,10 +72,10 @@ def mistake_names() -> list[str]:
 def _show(arguments: Namespace) -> int:
     """The screen, until it is left. Raises CommandFailed."""
     if STDIN in arguments.what:
-        raise CommandFailed(ExitStatus.BAD_INPUT, "what comes from standard input is played as text: add --text")
-    need_terminal("--text plays it in lines")
+        raise CommandFailed(ExitStatus.BAD_INPUT, "a scenario from standard input is played as text: add --text")
+    need_terminal("--text prints lines instead")
     if is_dumb():
-        said = "the screen cannot be drawn on this terminal, which says so (TERM): --text plays it in lines"
+        said = "this terminal (TERM) cannot draw the screen: --text prints lines instead"
         raise CommandFailed(ExitStatus.BAD_INPUT, said)
     prepare_screen()
     from tui.lab.app import run_lab  # noqa: PLC0415  (Textual takes longer to load than a plain command takes in all)
@@ -112,7 +112,7 @@ def _asked(arguments: Namespace) -> list[Opened]:
     """What is to be played. Raises CommandFailed."""
     asked: list[str] = arguments.what
     if not asked:
-        raise CommandFailed(ExitStatus.BAD_INPUT, "name a scenario: `loggos lab --list` has them all")
+        raise CommandFailed(ExitStatus.BAD_INPUT, "name a scenario: `loggos lab --list` lists them")
     try:
         plays = lines(sys.stdin.read(), arguments.size) if asked == [STDIN] else opened(asked, arguments.size)
         return plays if arguments.broken is None else [with_mistake(play, arguments.broken) for play in plays]
@@ -168,7 +168,7 @@ def _played_live(out: Output, play: Opened, where: Where) -> Verdict:
     try:
         verdict = play_live(play.title, play.schedule, where, say)
     except Interrupted:
-        raise CommandFailed(128 + SIGINT, "interrupted; what the run did to the sites is put right") from None
+        raise CommandFailed(128 + SIGINT, "interrupted; the run's changes to the sites are undone") from None
     if out.as_json:
         out.json({"title": play.title, **asdict(verdict)})
     else:

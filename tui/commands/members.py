@@ -111,15 +111,13 @@ def _agree(arguments: Namespace, out: Output, interrupts: Interrupts, plan: Chan
         out.table([(name, words) for name, words in members.plan(plan)])
         out.flush()
     if plan.unsafe is not None and not arguments.force:
-        raise CommandFailed(
-            ExitStatus.BAD_INPUT, f"nothing was submitted: {plan.unsafe}. --force submits it all the same"
-        )
+        raise CommandFailed(ExitStatus.BAD_INPUT, f"nothing was submitted: {plan.unsafe}. --force submits it anyway")
     if plan.unsafe is not None and not out.as_json:
         out.line(Part(f"! {plan.unsafe}", Role.BAD))
         out.flush()
     try:
         if not (arguments.yes or agrees(f"{plan.kind.capitalize()} {plan.site}?", interrupts)):
-            raise CommandFailed(ExitStatus.BAD_INPUT, "nothing was submitted: say yes, or add --yes")
+            raise CommandFailed(ExitStatus.BAD_INPUT, "nothing was submitted: answer yes, or add --yes")
     except Interrupted:
         raise CommandFailed(ExitStatus.NOT_IN_LOG, "interrupted: nothing was submitted") from None
 

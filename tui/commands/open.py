@@ -32,7 +32,7 @@ def run(arguments: Namespace) -> int:
     status = show([hop(local)], leaving, manner)
     if is_running(local):
         complain(
-            f"the engine of {local.site} runs on: `{local.command('open')}` shows it again, "
+            f"the engine of {local.site} keeps running: `{local.command('open')}` shows it again, "
             f"`{local.command('stop')}` stops it"
         )
     return status
@@ -69,7 +69,7 @@ def manner_of(arguments: Namespace, instead: str) -> Manner:
     not asked for."""
     if arguments.plain:
         return Manner.LINES
-    need_terminal(f"--plain shows it in lines; {instead}")
+    need_terminal(f"--plain prints lines instead; {instead}")
     if is_dumb():
         return Manner.LINES
     return Manner.ASCII if glyphs_of(arguments) is Glyphs.ASCII else Manner.DRAWN
@@ -82,7 +82,7 @@ def glyphs_of(arguments: Namespace) -> Glyphs:
 def need_terminal(instead: str) -> None:
     """Raises CommandFailed where there is none: before anything is started. The screen is drawn on stderr."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise CommandFailed(ExitStatus.BAD_INPUT, f"the screen needs a terminal, and here is none: {instead}")
+        raise CommandFailed(ExitStatus.BAD_INPUT, f"the screen needs a terminal, and there is none: {instead}")
 
 
 def is_dumb() -> bool:

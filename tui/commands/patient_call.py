@@ -62,7 +62,7 @@ def ask_patiently(
         if ready:
             interrupts.clear()
             if len(interrupts.caught) > 1:
-                raise EngineSilent("interrupted before the engine told what became of it")
+                raise EngineSilent("interrupted before the engine reported the outcome")
             client.send(GiveUp(requests=(number,)))
             deadline = time.monotonic() + GIVE_UP_S
     raise EngineSilent(f"the engine did not answer `{method_and_params(asked)[0]}` in time")

@@ -50,15 +50,15 @@ def view(arguments: Namespace) -> int:
     if arguments.fresh:
         if arguments.follow:
             raise CommandFailed(
-                ExitStatus.BAD_INPUT, "--fresh confirms one moment, and --follow goes on: leave one of them out"
+                ExitStatus.BAD_INPUT, "--fresh confirms one moment, but --follow goes on: leave out one of them"
             )
         if arguments.store is not None:
             raise CommandFailed(
-                ExitStatus.BAD_INPUT, "--fresh asks other sites, and a store alone has none to ask: leave --fresh out"
+                ExitStatus.BAD_INPUT, "--fresh asks other sites, but a store alone has none to ask: leave out --fresh"
             )
         return _linearizable_view(arguments, limit)
     if arguments.timeout is not None:
-        raise CommandFailed(ExitStatus.BAD_INPUT, "--timeout is for --fresh: leave it out, or add --fresh")
+        raise CommandFailed(ExitStatus.BAD_INPUT, "--timeout goes with --fresh: leave it out, or add --fresh")
     if arguments.follow:
         _must_run(arguments)
         with asking(arguments) as (client, out):
@@ -98,7 +98,7 @@ def _print_timeline(out: Output, page: TimelinePage) -> None:
     if page.hidden:
         out.line(Part(f"hidden by blocks: {page.hidden}", Role.DIM))
     if page.waiting is not None:
-        later = f"learned above it and not shown yet: {page.waiting.later}"
+        later = f"{page.waiting.later} learned after it, not shown yet"
         out.line(Part(f"waiting for slot {page.waiting.slot}; {later}", Role.WARN))
 
 
@@ -121,7 +121,7 @@ def _print_confirmation(out: Output, read: LinearizableRead) -> None:
         said = f"confirmed by {', '.join(read.voters)}: nothing chosen before {clock(read.at)} is missing"
         out.line(Part(said, Role.GOOD))
     else:
-        out.line(Part("perhaps stale: what is known here, and not confirmed to be all", Role.WARN))
+        out.line(Part("perhaps stale: what is known here; it is not confirmed that this is all", Role.WARN))
 
 
 def log(arguments: Namespace) -> int:
@@ -133,7 +133,7 @@ def log(arguments: Namespace) -> int:
     if arguments.follow:
         _must_run(arguments)
         if last is not None:
-            raise CommandFailed(ExitStatus.BAD_INPUT, "--follow has no end: leave --to out")
+            raise CommandFailed(ExitStatus.BAD_INPUT, "--follow has no end: leave out --to")
         with asking(arguments) as (client, out):
             follow_log(client, out, first, limit, lambda lines: _print_log(out, lines))
         return ExitStatus.DONE
@@ -156,7 +156,7 @@ def _print_log(out: Output, page: Sequence[LogLine]) -> None:
 
 def _must_run(arguments: Namespace) -> None:
     if arguments.store is not None:
-        said = "a store that is read without its engine does not change: leave --follow out"
+        said = "a store that is read without its engine does not change: leave out --follow"
         raise CommandFailed(ExitStatus.BAD_INPUT, said)
 
 
@@ -194,7 +194,7 @@ def data(arguments: Namespace) -> int:
         if lines:
             out.table([_ACCEPTOR_HEADER, *(_acceptor_row(line) for line in lines)])
         else:
-            out.line(Part("every slot that is known to be used is learned", Role.DIM))
+            out.line(Part("every slot known to be used is learned", Role.DIM))
     return ExitStatus.DONE
 
 

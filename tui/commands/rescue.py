@@ -67,9 +67,9 @@ def _check_target(into: Path, cluster: str) -> None:
             f"a cluster's name is 1 to 32 characters of a-z, 0-9 and '-', a letter first, not {cluster!r}",
         )
     if into.exists() and (not into.is_dir() or any(into.iterdir())):
-        raise CommandFailed(ExitStatus.BAD_INPUT, f"{into} is there already: name a new folder with --into")
+        raise CommandFailed(ExitStatus.BAD_INPUT, f"{into} already exists: name a new folder with --into")
     if not into.parent.is_dir():
-        raise CommandFailed(ExitStatus.BAD_INPUT, f"{into.parent} is no folder: make it, or name another with --into")
+        raise CommandFailed(ExitStatus.BAD_INPUT, f"{into.parent} is not a folder: make it, or change --into")
 
 
 def _rescue(arguments: Namespace, into: Path, interrupts: Interrupts) -> ExitStatus:
@@ -79,7 +79,7 @@ def _rescue(arguments: Namespace, into: Path, interrupts: Interrupts) -> ExitSta
         if witnesses.cluster == arguments.cluster:
             raise RescueRefused(
                 f"the old cluster is {arguments.cluster}: give the new one another name with --cluster, so that no old"
-                " site can speak to it"
+                " site can talk to it"
             )
         origin = _origin(arguments.sites, witnesses)
         try:
@@ -92,7 +92,7 @@ def _rescue(arguments: Namespace, into: Path, interrupts: Interrupts) -> ExitSta
         if not (arguments.yes or agrees(_question(into, arguments.cluster), interrupts)):
             if out.as_json:
                 out.json(survey_shape(findings, None))
-            raise CommandFailed(ExitStatus.BAD_INPUT, "nothing was written: say yes, or add --yes")
+            raise CommandFailed(ExitStatus.BAD_INPUT, "nothing was written: answer yes, or add --yes")
         with _progress(interrupts) as told:
             _write(_Target(into, arguments.cluster, origin), witnesses, findings, told)
     if out.as_json:
@@ -147,8 +147,8 @@ def _refuse(out: Output, contradiction: Contradiction) -> ExitStatus:
         for violation in contradiction.evidence:
             violation_line(out, violation)
     complain(
-        "the stores contradict each other, so they prove no log, and nothing was written: name those alone that you"
-        " trust, and keep the others"
+        "the stores contradict each other, so no log follows from them, and nothing was written: name only those that"
+        " you trust, and keep the others"
     )
     return ExitStatus.VIOLATION
 
@@ -163,7 +163,7 @@ def _write(target: _Target, witnesses: Witnesses, findings: Survey, told: ShowPr
     try:
         draft.mkdir(mode=0o700)
     except FileExistsError:
-        raise RescueRefused(f"{draft} is left of a rescue that was ended: remove it, then run this again") from None
+        raise RescueRefused(f"{draft} is left over from an interrupted rescue: remove it, and try again") from None
     except OSError as error:
         raise RescueRefused(f"{draft} cannot be made ({error.strerror}): name another place with --into") from error
     try:
@@ -177,7 +177,7 @@ def _write(target: _Target, witnesses: Witnesses, findings: Survey, told: ShowPr
         what = error.what if isinstance(error, StoreError) else str(error)
         raise CommandFailed(
             ExitStatus.STORE_UNUSABLE,
-            f"the new cluster cannot be written: {what}. Nothing of it is left, and the old stores are as they were",
+            f"the new cluster cannot be written: {what}. Nothing of it is left, and the old stores are unchanged",
         ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -240,9 +240,9 @@ def _check(draft: Path, told: ShowProgress) -> None:
 def _print_next(out: Output, into: Path, findings: Survey, origin: Path | None) -> None:
     out.line(Part("written:", Role.GOOD), f"{into}, with {_SITES}, {KEY_NAME} and a store for each site")
     if origin is None:
-        out.line(f"put each site's address into {into / _SITES}: they are loopback ones now")
+        out.line(f"write each site's address into {into / _SITES}: it has loopback addresses now")
     else:
-        out.line(f"addresses and settings are those of {origin}: change them where a site has moved")
+        out.line(f"addresses and settings are those of {origin}: change them if a site has moved")
     if newcomers := _newcomers(findings):
         files = ", ".join(_sites_of(site) for site in newcomers)
         out.line(f"sites that came after the cluster had begun have a sites file of their own: {files}")
@@ -253,8 +253,7 @@ def _print_next(out: Output, into: Path, findings: Survey, origin: Path | None) 
             " run"
         )
     out.line(
-        "move each site's folder to the machine where it is to run, with the sites file and the key, and start each in"
-        " one place alone"
+        "move each site's folder to its machine, with the sites file and the key, and start each site in one place only"
     )
     first = findings.voters[0]
     file = _SITES if first in findings.founders else _sites_of(first)

@@ -29,12 +29,12 @@ STANDINGS: Final[Mapping[Standing, str]] = {
     Standing.ADMITTED: "voter",
     Standing.READMITTED: "voter, readmitted",
     Standing.NEW: "never voted",
-    Standing.LEARNER: "its disk had been lost before",
+    Standing.LEARNER: "learner: its disk was lost earlier",
 }
 
 
 def print_survey(out: Output, findings: Survey) -> None:
-    header = [Part(name, Role.STRONG) for name in ("site", "prefix", "used to", "what it is", "store")]
+    header = [Part(name, Role.STRONG) for name in ("site", "prefix", "used through", "kind", "store")]
     out.table([header, *(_row(each) for each in findings.witnesses)])
     for unreadable in findings.unreadable:
         out.line(Part("cannot be read:", Role.BAD), unreadable.reason)
@@ -53,24 +53,24 @@ def print_survey(out: Output, findings: Survey) -> None:
         out.table([_taken_row(each) for each in findings.taken], indent="  ")
     if findings.unknown:
         slots = ", ".join(_span(*span) for span in findings.unknown)
-        out.line(Part("unknown:", Role.WARN), f"slot {slots}: nothing is left of it, and no-ops stand in such places")
+        out.line(Part("unknown:", Role.WARN), f"slot {slots}: no store has anything there, so the new log has no-ops")
     for slot, entry in sorted(findings.withdrawn.items()):
         out.line(
             Part("gone:", Role.WARN),
-            f"{entry.id}, which later events follow: withdrawn at slot {slot}, so that these stay in effect",
+            f"{entry.id}, which later events follow: withdrawn at slot {slot} to keep those in effect",
         )
     if findings.missing_from is None:
         out.line(Part("missing:", Role.GOOD), "nothing that was acknowledged")
         here = sum(site not in lost for site in findings.voters)
         if here >= quorum_size(voters):
-            out.line("a majority of the old sites is here: they can go on as they are, and need no new cluster")
+            out.line("a majority of the old sites is here: they can continue as they are, without a new cluster")
     else:
         out.line(
             Part("missing:", Role.BAD),
-            f"events that were acknowledged by {_names(lost)} alone may be, from slot {findings.missing_from} on",
+            f"perhaps events that only {_names(lost)} acknowledged, from slot {findings.missing_from} on",
         )
     if findings.filled:
-        out.line(f"{plural(findings.filled, 'no-op')} at the end make the last change of the members hold")
+        out.line(f"{plural(findings.filled, 'no-op')} at the end put the last change of the members into effect")
     total = f"{plural(findings.slots, 'slot')}, {plural(findings.events, 'event')} in effect"
     out.line(Part("the new log:", Role.STRONG), total)
 
@@ -78,7 +78,7 @@ def print_survey(out: Output, findings: Survey) -> None:
 def _row(witness: Witness) -> tuple[str, ...]:
     begun = witness.store.begun
     is_what = "backup" if witness.is_backup else STANDINGS[begun.meta.standing]
-    numbers = (f"{witness.store.prefix:>6}", f"{begun.stored().used_max:>7}")
+    numbers = (f"{witness.store.prefix:>6}", f"{begun.stored().used_max:>12}")
     return (str(witness.store.site), *numbers, is_what, str(witness.store.place))
 
 

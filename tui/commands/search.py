@@ -29,7 +29,7 @@ Around = Callable[[int], Iterable[Line]]
 def run(arguments: Namespace) -> int:
     context: int = arguments.context or 0
     if context and arguments.json:
-        raise CommandFailed(ExitStatus.BAD_INPUT, "--context is for people: leave it out, or --json")
+        raise CommandFailed(ExitStatus.BAD_INPUT, "--context does not go with --json: leave out one of them")
     wanted = _sought(arguments.words)
     with asking(arguments) as (client, out):
         hits = _hits(client, wanted, in_timeline=not arguments.log, limit=arguments.limit or LINES_DEFAULT)

@@ -77,7 +77,7 @@ def _need_descriptors() -> None:
     if allowed != resource.RLIM_INFINITY and allowed < DESCRIPTORS_MIN:
         raise CommandFailed(
             ExitStatus.BAD_INPUT,
-            f"this process may have {allowed} open files, and a site needs {DESCRIPTORS_MIN}: allow more (`ulimit -n`)",
+            f"this process may open only {allowed} files, but a site needs {DESCRIPTORS_MIN}: allow more (`ulimit -n`)",
         )
 
 

@@ -26,7 +26,7 @@ from storage.errors import told_to_readers
 from tui.exits import CommandFailed, ExitStatus
 from tui.output import complain
 
-READ_A_COPY: Final = "{} cannot be written, so a copy was read: what an engine wrote there since is not in it"
+READ_A_COPY: Final = "{} cannot be written, so a copy was read: it lacks what an engine has written since"
 
 _A = TypeVar("_A")
 
@@ -43,9 +43,7 @@ def stored(named: Path) -> Iterator[StoredSite]:
         with read_outside(place) as outside:
             outside.check_log()
             if outside.is_copy:
-                complain(
-                    f"{place} cannot be written, so a copy was read: what an engine wrote there since is not in it"
-                )
+                complain(f"{place} cannot be written, so a copy was read: it lacks what an engine has written since")
             yield StoredSite(outside)
     except StoreError as error:
         raise CommandFailed(ExitStatus.STORE_UNUSABLE, told_to_readers(error)) from error

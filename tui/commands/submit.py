@@ -88,7 +88,7 @@ def _status_of_stream(stream: EventStream, site: str) -> int:
     if not stream.interrupted:
         return status_of_many(stream.statuses)
     some = "" if stream.input_ended else "at least "
-    complain(f"interrupted: {some}{stream.not_submitted} more lines were not submitted, nothing of them is in the log")
+    complain(f"interrupted: {some}{stream.not_submitted} more lines were not submitted; none of them is in the log")
     if stream.not_submitted or not stream.input_ended:
         return status_of_many(stream.statuses | {ExitStatus.NOT_IN_LOG})
     return status_of_many(stream.statuses) or ExitStatus.NOT_KNOWN

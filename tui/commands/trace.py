@@ -50,7 +50,7 @@ def _record(arguments: Namespace) -> int:
     """Until a signal, which ends it well; an engine that ends, or a file that takes no more, ends it too."""
     if arguments.follow or arguments.slot is not None:
         word = "--follow" if arguments.follow else "--slot"
-        raise CommandFailed(ExitStatus.BAD_INPUT, f"a recording has everything from now on: leave {word} out")
+        raise CommandFailed(ExitStatus.BAD_INPUT, f"a recording has everything from now on: leave out {word}")
     local, cluster = select_site_and_cluster(arguments)
     out = Account(arguments.json)
     path = Path(arguments.record).absolute()
@@ -92,7 +92,7 @@ def _follow(client: Client, out: Output, past: Sequence[TraceLine], slot: int | 
                         wanted = [line for line in lines if slot is None or line.slot == slot]
                         _print(out, _unprinted(wanted, printed))
                         if dropped:
-                            complain(f"{dropped} trace lines were left out here: this reader is slow")
+                            complain(f"{dropped} trace lines were left out here: this reader is too slow")
                     case _:
                         continue
 

@@ -237,9 +237,9 @@ class Bench:
     def _end_words(self) -> str:
         if self.frame.broken is not None:
             out = "" if self.exhibit.other is None else ", k takes the mistake out"
-            return f"the run ends with the rule that is broken: b goes back{out}"
+            return f"the run ends where the rule is broken: b goes back{out}"
         more = "" if self.exhibit.tape is None else ": t tweets at a site, b goes back"
-        return f"nothing comes any more{more}"
+        return f"nothing more happens{more}"
 
     # Doing.
 
@@ -247,7 +247,7 @@ class Bench:
     def tape(self) -> Tape:
         """Raises Refused where nothing can be changed."""
         if self.exhibit.tape is None:
-            raise Refused("this was recorded on real sites: it can be looked at, not changed")
+            raise Refused("this was recorded on real sites: it can be viewed, not changed")
         return self.exhibit.tape
 
     def do(self, words: str, told: str | None = None) -> str:
@@ -258,14 +258,14 @@ class Bench:
         except BadLine as bad:
             raise Refused(str(bad)) from None
         if line.at is not None:
-            raise Refused("it is done now: leave out `at` and the time")
+            raise Refused("the line is run now: leave out `at` and the time")
         branch = tape.branch
         refused = tape.do(line.command)
         if refused is not None:
             raise Refused(lab_ballots(self.names).words(refused))
         self.at_end = False
         self._unsaved.append((tape.branch, self.frame))
-        forked = "" if tape.branch == branch else f" · from here on this is branch {tape.branch + 1}: v shows all"
+        forked = "" if tape.branch == branch else f" · from here on this is branch {tape.branch + 1}: v lists all"
         return f"{told or words}{forked}"
 
     def to_flight(self, what: str) -> str:

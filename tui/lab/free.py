@@ -29,7 +29,7 @@ def free_lab(typed: str) -> tuple[str, Schedule]:
     modes = modes or [Leadership.NONE.value]
     wrong = next((mode for mode in modes if mode not in set(Leadership)), None)
     if wrong is not None:
-        raise BadChoice(f"{wrong!r} is no leadership: {_MODES}")
+        raise BadChoice(f"{wrong!r} is not a leadership: {_MODES}")
     if len(modes) not in {1, count}:
         raise BadChoice(f"one leadership for all, or one for each of the {count} sites, not {len(modes)}")
     leadership = [Leadership(mode) for mode in modes] * (count if len(modes) == 1 else 1)

@@ -10,12 +10,12 @@ from tui import keys
 from tui.keys import Key
 
 STEP: Final = (
-    Key("n", "n", "step", "step", "one step forward: one thing happens, and you see what follows from it"),
+    Key("n", "n", "step", "step", "one step forward: one thing happens, and you see what follows"),
     Key("N", "N", "next_decision", "decision", "go forward to the next step that chooses a value, or to the end"),
-    Key("b", "b", "back", "back", "one step back; n then brings exactly the same step again"),
+    Key("b", "b", "back", "back", "one step back; n then repeats exactly the same step"),
     Key("B", "B", "last_decision", "decision back", "back to the last decision, at most ten steps"),
     Key("r", "r", "restart", "restart", "back to the first step of this run"),
-    Key("p,space", "p", "play", "play", "play by itself, or stop (so does Space)"),
+    Key("p,space", "p", "play", "play", "play automatically, or stop (so does Space)"),
     Key("plus,equals_sign", "+", "faster", "faster", "play twice as fast"),
     Key("minus", "-", "slower", "slower", "play half as fast"),
     Key("g", "g", "go_to", "go to step", "go to a step by its number"),
@@ -35,11 +35,11 @@ SITE: Final = (
     Key("e", "e", "event", "other event", "a user of the site blocks or unblocks another, or reads"),
     Key("c", "c", "crash", "crash", "the site's process ends; what is on its disk stays"),
     Key("u", "u", "revive", "start", "start the site again"),
-    Key("z", "z", "pause_site", "pause site", "the process stands still for a time; what arrives waits"),
+    Key("z", "z", "pause_site", "pause site", "the process stops for a time; what arrives waits"),
     Key("w", "w", "wipe", "wipe", "the process ends and its disk is lost; u starts the site with a new one"),
     Key("P", "P", "partition", "partition", "cut the sites into groups that do not hear each other"),
-    Key("M", "M", "mend", "mend", "all links are whole again"),
-    Key("colon", ":", "line", "any line", "do any line of a scenario file (docs/scenarios.md)"),
+    Key("M", "M", "mend", "mend", "all links work again"),
+    Key("colon", ":", "line", "any line", "run any line of a scenario file (docs/scenarios.md)"),
 )
 SEE: Final = (
     Key("enter,i", "enter", "inspect", "all of it", "this step and the picked message in full, with the rule"),
@@ -58,18 +58,18 @@ RUN: Final = (
         "y",
         "predict",
         "predict",
-        "be asked before each step what will happen, and answer with a digit; again: see the score, and stop",
+        "be asked before each step what will happen (answer with a digit); again: see the score and stop",
     ),
     Key("s", "s", "save", "save", "save what led to the step that is shown as a scenario file"),
     Key("o", "o", "open", "open", "open a scenario by name, a file, or a line in a course's notation"),
     Key("S", "S", "scenarios", "scenarios", "all scenarios that come with the lab"),
-    Key("k", "k", "mistake", "mistake", "a scenario with a mistake in it: the same run without it, or with it again"),
+    Key("k", "k", "mistake", "mistake", "in a scenario with a mistake: the same run without it, or with it again"),
     Key("f", "f", "free_lab", "free lab", "a new run: choose how many sites, and who leads them"),
 )
 LEAVE: Final = (
-    Key("m", "m", "app.mouse", "mouse", "mouse off or on, for the terminal's own selection"),
+    Key("m", "m", "app.mouse", "mouse", "mouse off or on: off, the terminal selects text"),
     Key("escape", "esc", "quiet", "dismiss", "stop playing; clear the last message"),
-    Key("q", "q", "app.leave", "quit", "leave the lab; asks first where something was done that is not saved"),
+    Key("q", "q", "app.leave", "quit", "leave the lab; asks first if something is not saved"),
     Key("question_mark", "?", "help", "keys", "all keys"),
 )
 GROUPS: Final = (

@@ -92,7 +92,7 @@ def _simulated(title: str, schedule: Schedule, where: Where) -> Score:
     except ScenarioError as bad:
         raise CommandFailed(ExitStatus.BAD_INPUT, str(bad)) from None
     except (Unexpected, Violated) as bad:
-        raise CommandFailed(ExitStatus.VIOLATION, f"{title} fails in the simulated world already: {bad}") from None
+        raise CommandFailed(ExitStatus.VIOLATION, f"{title} already fails in the simulated world: {bad}") from None
 
 
 @contextmanager
@@ -155,7 +155,7 @@ class _Live:
 
     def _said_where(self) -> None:
         stretch = self._stage.ground.stretch
-        times = "" if stretch == 1 else f"; times are {stretch:g} times as long"
+        times = "" if stretch == 1 else f"; all times are {stretch:g} times as long"
         self._say(f"on real sites, from slot {self._stage.names.used + 1} on{times}")
 
     # The end
@@ -236,9 +236,9 @@ def _slots(schedule: Schedule, simulated: Score) -> int:
 
 
 def _agrees(compared: Compared, play: LivePlay) -> str:
-    besides = "" if not compared.besides else f"; {compared.besides} messages that chance decides are not compared"
-    again = "" if not play.holding.repeats else f"; {play.holding.repeats} that came once more were lost"
-    late = "" if not play.too_late else f"; {play.too_late} of what is expected was looked at too late"
+    besides = "" if not compared.besides else f"; {compared.besides} messages that depend on chance are not compared"
+    again = "" if not play.holding.repeats else f"; {play.holding.repeats} repeated messages were dropped"
+    late = "" if not play.too_late else f"; {play.too_late} expectations were checked too late"
     return (
         f"the trace is that of the simulated world: {compared.messages} messages on {compared.links} links,"
         f" {compared.ballots} ballots, order and outcomes{besides}{again}{late}"

@@ -177,7 +177,7 @@ def running_demo(schedule: Schedule, sites_path: Path, data: str | None, guard: 
     cluster = read_cluster(sites_path)
     names = schedule.setup.names
     if len(cluster.sites) != len(names):
-        how = f"start one with `loggos demo --size {len(names)} --headless --data DIR`, or leave --sites out"
+        how = f"start one with `loggos demo --size {len(names)} --headless --data DIR`, or leave out --sites"
         raise CommandFailed(
             ExitStatus.BAD_INPUT, f"the scenario has {len(names)} sites, {sites_path} has {len(cluster.sites)}: {how}"
         )
@@ -188,7 +188,7 @@ def running_demo(schedule: Schedule, sites_path: Path, data: str | None, guard: 
         raise CommandFailed(
             ExitStatus.BAD_INPUT,
             f"the scenario needs leadership {said}, {sites_path} has {cluster.leadership}:"
-            f" {how + ', or ' if how else ''}leave --sites out, and the lab makes a cluster that fits",
+            f" {how + ', or ' if how else ''}leave out --sites, and the lab makes a cluster that fits",
         )
     with refusals_as_exits():
         folder = data_folder(data, cluster.name)

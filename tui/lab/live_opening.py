@@ -83,7 +83,7 @@ class Opening:
                 raise CommandFailed(
                     ExitStatus.BAD_INPUT,
                     f"the scenario needs leadership {wanted[site.name]}, {site.local.site} runs with {runs_with}:"
-                    " start the sites again with that in their file, or leave --sites out",
+                    " start the sites again with that in their file, or leave out --sites",
                 )
 
     # Ready

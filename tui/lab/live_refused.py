@@ -35,11 +35,11 @@ _KILL_KEEPS: Final = 1.0
 def refusals(schedule: Schedule) -> Iterator[str]:
     """A sentence for each thing that real sites cannot do."""
     if schedule.is_plan:
-        yield "a plan is of the simulated world: its calm ends faults that nobody can end on a real machine"
+        yield "a plan needs the simulated world: its calm ends faults that cannot be ended on a real machine"
         return
     if schedule.broken is not None:
         mistake = named(schedule.broken.mutant)
-        yield f"a mistake ({mistake.rule}: {mistake.what}) is in simulated sites alone: real ones do not break a rule"
+        yield f"a mistake ({mistake.rule}: {mistake.what}) exists only in simulated sites: real ones do not break rules"
         return
     yield from _setup(schedule)
     for line in schedule.lines:
@@ -58,15 +58,15 @@ def on_real_sites(schedule: Schedule) -> Schedule:
 def _setup(schedule: Schedule) -> Iterator[str]:
     setup = schedule.setup
     if any(setup.disk_ms):
-        yield "disk: how long a real disk takes nobody sets"
+        yield "disk: the time of a real disk cannot be set"
     if setup.tick_late_ms:
         yield "timers late: a real machine's timers are as late as they are"
     if setup.change_lag != CHANGE_LAG:
         yield "changes wait: of real sites it is a constant (M1)"
     if setup.stamps:
-        yield "stamps: the clock of the machine is everybody's"
+        yield "stamps: the machine's clock is shared by all"
     if any(weather != STEADY for row in setup.links for weather in row):
-        yield "link: what a real link loses is left to chance, and no line could wait for it"
+        yield "link: what a real link loses is left to chance, so no line could wait for it"
     if schedule.rounds and set(setup.leadership) != {Leadership.NONE}:
         yield "round: rounds are used up by full synods, as with leadership none"
 
@@ -74,33 +74,33 @@ def _setup(schedule: Schedule) -> Iterator[str]:
 def _line(line: Line) -> str | None:
     match line.command:
         case Submit(operations=operations) if len(operations) > 1:
-            return "here the user of a real site submits one event after the other: write a line for each"
+            return "the user of a real site submits one event at a time: write a line for each"
         case Clear():
-            return "real sites are never cleared: what was acknowledged would be lost, and a lost disk never votes (D5)"
+            return "real sites are never cleared: acknowledged events would be lost, and a lost disk never votes (D5)"
         case Step():
-            return "real sites have no events that could be counted"
+            return "the events of real sites cannot be counted"
         case Wipe():
-            return "a real site's store is not thrown away: the site would be a learner for ever (D5)"
+            return "a real site's store is not deleted: the site would remain a learner (D5)"
         case TakeCopy() | PutBack():
-            return "an old copy of a real store must never take its place (D5)"
+            return "an old copy must never replace a real store (D5)"
         case MembersChange():
-            return "real sites of a demo neither come nor go"
+            return "the real sites of a demo do not change"
         case Readmission():
-            return "a real site's store is not thrown away, so nobody has to be readmitted (M4)"
+            return "a real site's store is not deleted, so no site has to be readmitted (M4)"
         case FlipBit():
             return "a real store is not damaged"
         case FailSync() | FillDisk():
-            return "a real disk does not fail when it is told to"
+            return "a real disk does not fail on demand"
         case ClockJump():
-            return "the clock of the machine is everybody's"
+            return "the machine's clock is shared by all"
         case Narrow():
-            return "fault rules know messages, not how long a packet is"
+            return "fault rules match messages, not packet lengths"
         case CrashAll(kept=kept) | Crash(kept=kept) if kept not in {0.0, _KILL_KEEPS}:
-            return "what a real disk keeps that was not synced nobody sets"
+            return "what a real disk keeps of unsynced data cannot be set"
         case Crash(points=points) if points:
-            return "a real process is killed from outside: nobody sees at which point it is"
+            return "a real process is killed from outside, at an unknown point"
         case ExpectStopped() | ExpectViolation():
-            return "only a simulated site is broken"
+            return "only a simulated site can be broken"
         case (
             Hold(pattern)
             | Release(pattern)
@@ -111,6 +111,6 @@ def _line(line: Line) -> str | None:
         ) if pattern.numbers:
             return "the numbers of messages are those of the simulated world"
         case Hold(pattern) | Release(pattern) if pattern.ballot is not None:
-            return "which ballots real sites will use is not known before they do: hold, then deliver or drop by ballot"
+            return "it is not known in advance which ballots real sites use: hold, then deliver or drop by ballot"
         case _:
             return None

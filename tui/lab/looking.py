@@ -204,7 +204,7 @@ class LookingScreen(OncePainted):
             self._stop_playing()
             self.remark("paused: n steps, p plays")
         elif self.bench.is_last and self.bench.at_end:
-            self.complain("nothing comes any more: r goes back to the first step, b one back")
+            self.complain("nothing more happens: r goes back to the first step, b one step")
         else:
             self._play()
         self._show()
@@ -371,5 +371,5 @@ def _help(width: int) -> list[Row]:
         lines.append(row((name, Role.STRONG)))
         lines += described(((key.cap, key.what) for key in group), width)
         lines.append(BLANK)
-    lines += described((("ctrl+p", "every action and every scenario by name"),), width)
+    lines += described((("ctrl+p", "every action and scenario by name"),), width)
     return [*lines, BLANK, *wrapped(RULES, width, 2)]

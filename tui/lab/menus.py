@@ -122,8 +122,8 @@ class Listed:
 def scenario_menu(shipped: Iterable[Listed]) -> ListDialog[str]:
     """Ends with the name of a scenario, FREE or FILE."""
     own = (
-        Item(_named("a free lab", "nothing is planned: you do it all"), _FREE_ABOUT, FREE),
-        Item(_named("a file …", "a scenario that was saved, or a recording of real sites"), _FILE_ABOUT, FILE),
+        Item(_named("a free lab", "nothing is planned: you do everything"), _FREE_ABOUT, FREE),
+        Item(_named("a file …", "a saved scenario, or a recording of real sites"), _FILE_ABOUT, FILE),
     )
     items = [Item(_named(each.name, each.summary), each.about, each.name) for each in shipped]
     return ListDialog("What do you want to look at?", (*items, *own))
@@ -158,8 +158,6 @@ def _branch_about(branch: Branch) -> str:
 
 
 _FREE_ABOUT: Final = (
-    "Some sites that run and are well: choose how many, and their leadership. t submits a tweet at a site, n steps."
+    "A cluster of healthy sites: choose how many, and their leadership. t submits a tweet at a site, n steps."
 )
-_FILE_ABOUT: Final = (
-    "Type the name of a file, of a scenario, or a line in a course's notation: B_wins 8000 8004 123 456."
-)
+_FILE_ABOUT: Final = "Type the name of a file or scenario, or a line in course notation: B_wins 8000 8004 123 456."

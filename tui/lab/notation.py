@@ -98,10 +98,10 @@ def _duel(name: str, words: Sequence[str], size: int) -> CourseLine:
             *words, rounds = words
             text = _gone_round(scenario(name).text, _rounds(rounds))
     if len(words) not in (3, 5):
-        raise BadNotation(f"{_said(words)}: two sites and two values are needed; write: {usage}{_QUOTES}")
+        raise BadNotation(f"{_said(words)}: this needs two sites and two values; write: {usage}{_QUOTES}")
     a, b = _site(words[1], size), _site(words[2], size)
     if a == b:
-        raise BadNotation(f"{_said(words)}: both proposers are {a}, and they must be two sites; write: {usage}")
+        raise BadNotation(f"{_said(words)}: both proposers are {a}, but they must differ; write: {usage}")
     values = {"X": _value(words[3]), "Y": _value(words[4])} if len(words) == 5 else {}
     others = [site for site in _sites(size) if site not in (a, b)]
     play = scenario(name if size == SIZE else f"{name}-{size}")
@@ -112,7 +112,7 @@ def _duel(name: str, words: Sequence[str], size: int) -> CourseLine:
 
 def _rounds(word: str) -> int:
     if not (word.isascii() and word.isdigit() and len(word) <= 4 and 1 <= int(word) <= _ROUNDS_MAX):
-        raise BadNotation(f"{word!r} is no number of rounds: write one of 1 to {_ROUNDS_MAX}")
+        raise BadNotation(f"{word!r} is not a number of rounds: write one of 1 to {_ROUNDS_MAX}")
     return int(word)
 
 
@@ -152,7 +152,7 @@ def _site(word: str, size: int) -> str:
     site = ports.get(word, word.lower())
     if site not in sites:
         last = FIRST_PORT + size - 1
-        raise BadNotation(f"{word!r} is no site here: write {FIRST_PORT} to {last}, or s1 to s{size}")
+        raise BadNotation(f"{word!r} is not a site here: write {FIRST_PORT} to {last}, or s1 to s{size}")
     return site
 
 
@@ -160,7 +160,7 @@ def _value(word: str) -> str:
     try:
         return clean_text(word)
     except BadOperation as bad:
-        raise BadNotation(f"{word!r} cannot be a value, for values are tweets: {bad}") from None
+        raise BadNotation(f"{word!r} cannot be a value, because values are tweets: {bad}") from None
 
 
 def _unquoted(word: str) -> str:
@@ -171,7 +171,7 @@ def _unquoted(word: str) -> str:
     except ValueError:
         text = None
     if not isinstance(text, str):
-        raise BadNotation(f'{word} is no text: write it in double quotes, with \\" for a quote in it')
+        raise BadNotation(f'{word} is not a text: write it in double quotes, with \\" for a quote in it')
     return text
 
 
@@ -183,4 +183,4 @@ def _said(words: Sequence[str]) -> str:
     return repr(" ".join(words))
 
 
-_QUOTES: Final = " (a value of several words stands in double quotes)"
+_QUOTES: Final = " (put a value of several words in double quotes)"

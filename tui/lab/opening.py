@@ -29,7 +29,7 @@ MENDED: Final = "mended"
 _COMMANDS: Final = ("set", "a-wins", "b-wins", "bb-wins", "livelock")
 
 
-NO_MISTAKE_HERE: Final = "a recording is what real sites did, and no mistake can be put into it: leave out --broken"
+NO_MISTAKE_HERE: Final = "a recording is what real sites did, so it cannot have a mistake added: leave out --broken"
 
 
 class BadRequest(ValueError):
@@ -83,7 +83,7 @@ def with_mistake(play: Opened, mutant: str) -> Opened:
     if mutant not in NAMES:
         near = get_close_matches(mutant, NAMES, 1)
         meant = f"did you mean {near[0]}? " if near else ""
-        raise BadRequest(f"{mutant!r} is no mistake: {meant}`loggos lab --mistakes` names them")
+        raise BadRequest(f"{mutant!r} is not a mistake: {meant}`loggos lab --mistakes` lists them")
     whole = play.schedule.mended or play.schedule
     return replace(play, schedule=replace(whole, broken=Broken(mutant, None), mended=None))
 
@@ -94,7 +94,7 @@ def lines(text: str, size: int) -> list[Opened]:
     said = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
     said = [(number, line) for number, line in said if line and not line.startswith("#")]
     if not said:
-        raise BadRequest("standard input has nothing to play: write A_wins 8000 8004 123 456, a line each")
+        raise BadRequest("standard input has nothing to play: write lines such as A_wins 8000 8004 123 456")
     if said[0][1].split()[0] in ("sites", "seed"):
         return [_whole(text, "standard input")]
     found: list[Opened] = []
@@ -173,7 +173,7 @@ def _unknown(asked: str, words: Sequence[str]) -> str:
         close = get_close_matches(first, _COMMANDS, 1)
         near = f'"{notation.usage(close[0])}"' if close else None
     meant = "" if near is None else f"did you mean {near}? "
-    return f"{asked!r} is no scenario, no file, and no line in the course's notation: {meant}{_INSTEAD}"
+    return f"{asked!r} is not a scenario, a file or a line in course notation: {meant}{_INSTEAD}"
 
 
-_INSTEAD: Final = "`loggos lab --list` names the scenarios"
+_INSTEAD: Final = "`loggos lab --list` lists the scenarios"

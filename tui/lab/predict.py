@@ -92,7 +92,7 @@ class _Asked:
         asked, promised = self._said(ballot), self._promise(seen.to, was)
         because = {
             (True, False): f"{promised}, and {asked} is lower: it refuses (A1)",
-            (True, True): f"{promised}, and {asked} is lower: it promises all the same, A1 is broken",
+            (True, True): f"{promised}, and {asked} is lower: it promises anyway, A1 is broken",
             (False, True): f"{promised}{self._not_lower(was, ballot)}: it promises (A1)",
         }
         words = f"Slot {slot}: {seen.sender} asks {seen.to} to promise {asked}. Will it?"
@@ -108,7 +108,7 @@ class _Asked:
         asked, promised = self._said(ballot), self._promise(seen.to, was)
         because = {
             (True, False): f"{promised}, and {asked} is lower: it refuses (A2)",
-            (True, True): f"{promised}, and {asked} is lower: it accepts all the same, A2 is broken",
+            (True, True): f"{promised}, and {asked} is lower: it accepts anyway, A2 is broken",
             (False, True): f"{promised}{self._not_lower(was, ballot)}: it accepts (A2)",
         }
         words = f"Slot {slot}: {seen.sender} asks {seen.to} to accept at {asked}. Will it?"
@@ -205,7 +205,7 @@ def _yes_or_no(
     site does not say why."""
     why = because.get((is_lower, does))
     if why is None and state.why == _NO_VOTER:
-        rule, why = "D5", f"{state.site} does not vote: the others do not know its store as the one it had (D5)"
+        rule, why = "D5", f"{state.site} does not vote: the others remember another store of it (D5)"
     if why is not None:
         yield Question(rule, words, YES_NO, YES_NO.index("yes" if does else "no"), why)
 

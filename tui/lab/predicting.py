@@ -48,7 +48,7 @@ class PredictingScreen(LookingScreen):
         self._asked = None
         if self._predicts:
             self._score = Score()
-            self.remark("before a step that the rules decide you are asked what it will bring: n goes there")
+            self.remark("before each step that the rules decide, you are asked what will happen: n goes there")
         else:
             self._tell_score()
         self._show()
@@ -77,7 +77,7 @@ class PredictingScreen(LookingScreen):
     def _forward(self) -> bool:
         """A step, unless something is asked before it; False where nothing comes any more."""
         if self.question is not None:
-            self.complain("answer first, with the number; esc goes on without an answer")
+            self.complain("first answer with a number; esc skips the question")
             return True
         after = self.bench.peek() if self._predicts else None
         found = () if after is None else questions(self.bench.frame, after)
@@ -100,7 +100,7 @@ class PredictingScreen(LookingScreen):
     def action_answer(self, number: int) -> None:
         question = self.question
         if question is None or self._asked is None:
-            self.remark("nothing is asked now: n goes on, y ends being asked")
+            self.remark("no question now: n goes on, y stops the questions")
             return
         if number > len(question.options):
             self.complain(f"the answers are 1 to {len(question.options)}")
@@ -109,7 +109,7 @@ class PredictingScreen(LookingScreen):
         told = row(("✓ right: ", Role.GOOD), question.because)
         if number - 1 != question.right:
             right = question.options[question.right]
-            told = row(("✗ not so: ", Role.BAD), (right, Role.STRONG), f": {question.because}")
+            told = row(("✗ wrong: ", Role.BAD), (right, Role.STRONG), f": {question.because}")
         self._go_on(self._asked)
         self.tell(told)
 
@@ -179,7 +179,7 @@ class PredictingScreen(LookingScreen):
 def score_rows(score: Score, width: int) -> list[Row]:
     """How many answers were right, by rule; and what to look at again."""
     if not score.asked:
-        return wrapped(row("Nothing was asked yet."), width)
+        return wrapped(row("No questions yet."), width)
     lines = wrapped(row((f"{score.right} of {score.asked} answers are right.", Role.STRONG)), width)
     lines.append(BLANK)
     for each in score.rules:

@@ -152,7 +152,7 @@ def recordings_of(words: Sequence[str]) -> list[Recording] | None:
     if len(others) == len(paths):
         return None
     if others:
-        raise BadRecording(f"{others[0]} is no recording, and others here are: open recordings alone")
+        raise BadRecording(f"{others[0]} is not a recording, but others here are: open only recordings together")
     try:
         called = Counter(path.name for path in paths)
         return [parsed(path.name if called[path.name] == 1 else str(path), path.read_bytes()) for path in paths]
@@ -172,13 +172,13 @@ def parsed(name: str, text: bytes) -> Recording:
     """The recording in a file's text. Raises BadRecording."""
     *whole, rest = text.split(b"\n")
     if not whole:
-        raise BadRecording(f"{name} has no whole line: nothing was recorded in it")
+        raise BadRecording(f"{name} has no complete line: nothing was recorded in it")
     try:
         header = recording.header(whole[0])
     except NotARecording as wrong:
         raise BadRecording(f"{name}: {wrong}") from None
     if header.site not in header.sites:
-        raise BadRecording(f"{name}: {header.site} is none of its cluster's sites, {', '.join(header.sites)}")
+        raise BadRecording(f"{name}: {header.site} is not one of its cluster's sites, {', '.join(header.sites)}")
     return Recording(name, header, tuple(_lines(name, whole[1:])), bool(rest))
 
 
@@ -195,7 +195,9 @@ def _parsed_line(name: str, number: int, text: bytes) -> RecordedLine:
     try:
         return recording.recorded_line(text)
     except NotARecording as wrong:
-        raise BadRecording(f"{name}, line {number}, is none of a recording ({wrong}): the file was changed") from None
+        raise BadRecording(
+            f"{name}, line {number}, does not belong in a recording ({wrong}): the file was changed"
+        ) from None
 
 
 def _values(name: str, lines: Iterable[RecordedLine]) -> Iterable[Recorded]:
@@ -209,7 +211,7 @@ def _values(name: str, lines: Iterable[RecordedLine]) -> Iterable[Recorded]:
                     yield Recorded(name, number, at_ms, turn, _event(line), heard)
                 except (ValueError, KeyError) as wrong:
                     raise BadRecording(
-                        f"{name}, line {number}: {wrong or 'it lacks what its kind has'}: the file was changed, or"
+                        f"{name}, line {number}: {wrong or 'a field of its kind is missing'}: the file was changed, or"
                         " is of a later version of loggos"
                     ) from None
             case Gap() | End():

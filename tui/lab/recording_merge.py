@@ -243,7 +243,7 @@ class _Order:
             at = min((each for each in self._causes(self._step(at), at.index) if each in waits), key=_in_order)
         circle = [*path[path.index(at) :], at]
         said = ", which needs ".join(self._line(each) for each in circle)
-        return f"these files are of no run: {said}. A file was changed, or is of another run than the others"
+        return f"these files do not make one run: {said}. A file was changed, or is from another run"
 
     def _step(self, at: Place) -> Step:
         return self._steps[at.site][at.index]
@@ -317,7 +317,7 @@ def _lacking(files: Sequence[Recording]) -> Iterator[str]:
     """What is not in the files, as far as they tell."""
     missing = [name for name in files[0].header.sites if name not in {each.site for each in files}]
     if missing:
-        yield f"not recorded: {', '.join(missing)}; what they sent is drawn where it arrived"
+        yield f"not recorded: {', '.join(missing)}; their messages are drawn where they arrived"
     for recording in files:
         yield from _lacks(recording)
 
@@ -343,4 +343,4 @@ def _lacks(recording: Recording) -> Iterator[str]:
     if recording.cut_off:
         yield f"{recording.name} ends within a line, which is left out: its recorder was killed, or its disk was full"
     elif not recording.lines or not isinstance(recording.lines[-1].event, End):
-        yield f"{recording.name} has no end: its recorder was killed, or still records"
+        yield f"{recording.name} has no end: its recorder was killed, or is still recording"

@@ -26,7 +26,7 @@ def of_one_cluster(recordings: Sequence[Recording]) -> dict[SiteId, Recording]:
         mine, theirs = one.header, each.header
         if mine.cluster != theirs.cluster or set(mine.sites) != set(theirs.sites):
             raise BadRecording(
-                f"{one.name} and {each.name} are of different clusters: {_cluster(one)}, and {_cluster(each)}. Open"
+                f"{one.name} and {each.name} are from different clusters: {_cluster(one)}, and {_cluster(each)}. Open"
                 " those of one cluster together"
             )
         of_site.setdefault(each.site, []).append(each)
@@ -40,7 +40,7 @@ def _in_turn(mine: Sequence[Recording], recordings: Sequence[Recording]) -> list
     for one, other in combinations(mine, 2):
         if one.process == other.process:
             raise BadRecording(
-                f"{one.name} and {other.name} are both of {one.site}, and of one process: leave one of them out"
+                f"{one.name} and {other.name} are both of one process of {one.site}: leave out one of them"
             )
     if len(mine) == 1:
         return list(mine)
@@ -49,8 +49,8 @@ def _in_turn(mine: Sequence[Recording], recordings: Sequence[Recording]) -> list
     for (first, earlier), (then, later) in pairwise(ordered):
         if not _is_before(first, then) or _is_before(then, first):
             raise BadRecording(
-                f"{earlier.name} and {later.name} are of two processes of {earlier.site}, and no other file here tells"
-                " which of them was first: leave one of them out, or add a site that heard both"
+                f"{earlier.name} and {later.name} are of two processes of {earlier.site}, and no other file here shows"
+                " which came first: leave out one of them, or add a site that heard both"
             )
     return [each for _, each in ordered]
 

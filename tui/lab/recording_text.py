@@ -20,7 +20,7 @@ from tui.lab.recording_reel import RecordedReel
 from tui.lab.seen import Concluded, Fate, Flown, Happened, Said, Seen
 from tui.lab.text import AtSite, Ending
 
-WHOLE: Final = "no rule is seen broken in it"
+WHOLE: Final = "no broken rule was seen in it"
 
 _ENDS: Final = {Fate.ARRIVES: End.REACHED, Fate.LOST: End.LOST, Fate.NOBODY_THERE: End.NOBODY}
 _FATES: Final = {Fate.LOST: "✗ lost ", Fate.NOBODY_THERE: "✗ nobody there "}

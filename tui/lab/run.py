@@ -44,7 +44,7 @@ QUIET_EVENTS_MAX: Final = 20_000
 QUIET_MS: Final = 2_000
 """When so long nothing is to be seen and everybody is done, nothing more happens."""
 _LOOK_EVENTS: Final = 16
-_CALM: Final = "the faults of this plan are over, and it settles: go back to before the calm, and do it there"
+_CALM: Final = "the faults of this plan are over, and it is settling: go back before the calm, and do it there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class Run:
             except Exception as error:
                 self._end(error)
         if not self._camera.has_news:
-            self.say("nothing is to be seen of it")
+            self.say("it has no visible effect")
         return None
 
     def say(self, words: str) -> None:
@@ -179,9 +179,9 @@ class Run:
         quiet_ms = self._now - quiet_since_ms
         if self._is_free:
             self._is_over = self._is_quiet = True
-            self.say(f"nothing happens any more: {quiet_ms} ms with nothing but signs of life")
+            self.say(f"nothing more happens: {quiet_ms} ms with nothing but heartbeats")
         else:
-            self.say(f"nothing is to be seen for {quiet_ms} ms")
+            self.say(f"nothing visible for {quiet_ms} ms")
         return True
 
     @property

@@ -80,7 +80,7 @@ class LabScreen(PredictingScreen):
 
     def action_tweet(self) -> None:
         site = self.bench.site
-        hint = f"a text; {site} submits it (another site: esc, → and t; what is typed stays)"
+        hint = f"a text; {site} submits it (for another site: esc, → and t; the text stays)"
         self._ask_change("tweet", f"tweet at {site}", hint, self.bench.tweet)
 
     def action_event(self) -> None:
@@ -100,7 +100,7 @@ class LabScreen(PredictingScreen):
         names = self.bench.names
         half = (len(names) + 1) // 2
         begun = f"{' '.join(names[:half])} | {' '.join(names[half:])}"
-        hint = "groups that do not hear each other, with | between them; a > b: one way. M mends"
+        hint = "groups that cannot hear each other, separated by |; a > b: one way. M mends"
         self._ask_change("cut", "cut", hint, lambda typed: self.bench.do(f"cut {typed}"), begun)
 
     def action_line(self) -> None:
@@ -134,7 +134,7 @@ class LabScreen(PredictingScreen):
         if tape is None:
             self._do("")
         elif len(tape.branches) < 2:
-            self.remark("there is one course so far: do something at an earlier step, and there are two")
+            self.remark("there is only one branch: do something at an earlier step to make another")
         else:
             self.app.push_screen(menus.branch_menu(tape.branches, tape.branch), self._switch)
 
@@ -147,7 +147,7 @@ class LabScreen(PredictingScreen):
         self._stop_playing()
         other = self.bench.exhibit.other
         if other is None:
-            self.remark("this scenario has no mistake in it: those called broken-… have one (S)")
+            self.remark("this scenario has no mistake in it; those named broken-… do (S)")
         else:
             self.leave_for(lambda: self.put(other()))
 
@@ -174,7 +174,7 @@ class LabScreen(PredictingScreen):
 
     def action_open(self) -> None:
         self._stop_playing()
-        hint = "a file, a scenario's name, or a line in a course's notation: B_wins 8000 8004 123 456"
+        hint = "a file, a scenario's name, or a line in course notation: B_wins 8000 8004 123 456"
         self.leave_for(lambda: self.prompt.ask("open", hint, self._open_typed, kept_as="open"))
 
     async def _open_typed(self, typed: str) -> str | None:
@@ -217,9 +217,7 @@ class LabScreen(PredictingScreen):
         if self.bench.exhibit.tape is None:
             self._do("")
         elif not self.bench.reel.position:
-            self.complain(
-                "a file has what led to the step that is shown, and this is step 0: go to a later one (n, N, g)"
-            )
+            self.complain("a file holds the steps so far, and this is step 0: go to a later one (n, N, g)")
         else:
             self.prompt.ask(f"save steps 1 to {self.bench.reel.position} as", "a file", self._save_typed, begun)
 
@@ -237,8 +235,8 @@ class LabScreen(PredictingScreen):
                 self._ask_file(typed)
                 self.complain(refused)
 
-        there = row(f"{path} is there already.")
-        replace = row("replace it: ", ("what is in it is gone", Role.WARN))
+        there = row(f"{path} already exists.")
+        replace = row("replace it: ", ("its content is lost", Role.WARN))
         self.app.push_screen(Confirmation("Save", (there,), replace), answered)
         return None
 
@@ -263,6 +261,6 @@ class LabScreen(PredictingScreen):
 def unsaved_question(latest: str) -> Confirmation:
     return Confirmation(
         "Not saved",
-        (row(f"At {latest} something was done by hand that no file has: s saves what led to the step that is shown."),),
+        (row(f"What you did at {latest} is not in a file: s saves the steps up to the one shown."),),
         row("go on: ", ("it is lost", Role.WARN)),
     )

@@ -40,31 +40,33 @@ class Reason:
 
 SENT: Final = {
     "prepare": Reason(
-        "{who} asks {other} to promise {ballot}, a ballot that it never used before",
+        "{who} asks {other} to promise {ballot}, a ballot it has never used",
         "B1",
         re.compile("asks for a promise(?: of )?"),
     ),
     "promise": Reason("{who} promises {other} {ballot}", "A1, A4", re.compile("promised, ")),
     "accept": Reason("{who} asks {other} to accept at {ballot}", "B2", re.compile("asks to accept:? ")),
     "accepted": Reason("{who} accepts {ballot} of {other}", "A2"),
-    "refused": Reason("{who} refuses, and tells {other} what is in the way", "A5"),
+    "refused": Reason("{who} refuses, and tells {other} why", "A5"),
     "chosen": Reason("{who} tells {other} what is chosen", "R0"),
-    "ask": Reason("{who} has holes, and asks {other} before it settles them itself", "R3"),
+    "ask": Reason("{who} has holes, and first asks {other} about them", "R3"),
     "known": Reason("{who} tells {other} what it has learned", "R3", re.compile("learned here: ")),
-    "ask-highest": Reason("{who} asks {other}, for the answers of a majority bound all that was chosen", "R4"),
+    "ask-highest": Reason("{who} asks {other}: a majority's answers cover everything that was chosen", "R4"),
     "highest": Reason("{who} tells {other} how far it knows the log to go", "R4"),
-    "hello": Reason("{who} shows {other} its store: nobody votes before enough others know it", "D5", _UNSAID),
+    "hello": Reason(
+        "{who} shows {other} its store: a site votes only once enough others know its store", "D5", _UNSAID
+    ),
     "welcome": Reason("{who} tells {other} what it remembers of its store", "D5"),
-    "heartbeat": Reason("{who} tells {other} that it lives, and whom it hears lead", "L3"),
+    "heartbeat": Reason("{who} tells {other} that it is alive, and which leader it hears", "L3"),
     "hand-on": Reason("{who} hands events to {other}, in the order in which they were submitted", "L3, E3", _HANDED),
-    "ask-slot": Reason("{who} asks {other} what happened at a slot, for people alone", "", _UNSAID),
-    "slot-state": Reason("{who} tells {other} what it knows of a slot, for people alone", ""),
+    "ask-slot": Reason("{who} asks {other} what happened at a slot, only to show it", "", _UNSAID),
+    "slot-state": Reason("{who} tells {other} what it knows of a slot, only to show it", ""),
 }
 """What is behind a message that leaves; by its type."""
 
 TAKEN: Final = {
     "prepare": Reason(
-        "{who} may promise {ballot} if it is above all that it promised and accepted there", "A1", _UNSAID
+        "{who} may promise {ballot} if it is above every ballot it promised or accepted there", "A1", _UNSAID
     ),
     "promise": Reason("{who} counts {other}, once, for {ballot}", "B3", re.compile("promised, ")),
     "accept": Reason(
@@ -73,38 +75,38 @@ TAKEN: Final = {
     "accepted": Reason(
         "{who} counts {other}, once, for {ballot}: what a majority accepts at one ballot is chosen", "B3", _UNSAID
     ),
-    "refused": Reason("{who} gives {ballot} up when no majority is left for it", "B4", re.compile("refused ")),
+    "refused": Reason("{who} gives up {ballot} once no majority is left for it", "B4", re.compile("refused ")),
     "chosen": Reason("{who} learns the choice, which never changes", "R1"),
     "ask": Reason("{who} answers {other} with what it has learned of those slots", "R3", _UNSAID),
     "known": Reason(
-        "{who} takes what {other} has learned, for a choice never changes", "R1", re.compile("learned here: ")
+        "{who} takes over what {other} has learned: a choice never changes", "R1", re.compile("learned here: ")
     ),
     "ask-highest": Reason("{who} says how far it knows the log to go, if it votes", "R4", _UNSAID),
     "highest": Reason("{who} counts {other}: the highest answer of a majority is the bound", "R4"),
-    "hello": Reason("{who} looks which store of {other} it remembers", "D5", _UNSAID),
+    "hello": Reason("{who} checks which store of {other} it remembers", "D5", _UNSAID),
     "welcome": Reason("{who} counts {other} as one that knows its store", "D5"),
-    "heartbeat": Reason("{who} hears that {other} lives", "L3"),
+    "heartbeat": Reason("{who} hears that {other} is alive", "L3"),
     "hand-on": Reason("{who} proposes them, if it leads", "L3", _HANDED),
-    "ask-slot": Reason("{who} answers, for people alone", "", _UNSAID),
-    "slot-state": Reason("{who} has the answer, for people alone", ""),
+    "ask-slot": Reason("{who} answers, only to show it", "", _UNSAID),
+    "slot-state": Reason("{who} has the answer, only to show it", ""),
 }
 """What its addressee makes of a message that arrives."""
 
 MISSED: Final = {
-    "prepare": Reason("the promises of any majority do", "B2"),
-    "promise": Reason("the promises of any majority do", "B2"),
-    "accept": Reason("any majority that accepts makes a choice", "B3"),
-    "accepted": Reason("it is accepted all the same, {other} does not know", "B3"),
+    "prepare": Reason("any majority's promises suffice", "B2"),
+    "promise": Reason("any majority's promises suffice", "B2"),
+    "accept": Reason("it is chosen once any majority accepts", "B3"),
+    "accepted": Reason("it is accepted anyway; {other} just does not know", "B3"),
     "refused": Reason("{other} asks again, and is refused again", "A5"),
-    "chosen": Reason("it is chosen all the same, and who misses it asks", "R3"),
-    "ask": Reason("a hole that nobody answers about is settled by a synod", "R3"),
-    "known": Reason("a hole that nobody answers about is settled by a synod", "R3"),
-    "ask-highest": Reason("the answers of any majority do", "R4"),
-    "highest": Reason("the answers of any majority do", "R4"),
+    "chosen": Reason("it is chosen anyway; a site that misses it asks", "R3"),
+    "ask": Reason("a hole is settled by a full synod if nobody answers", "R3"),
+    "known": Reason("a hole is settled by a full synod if nobody answers", "R3"),
+    "ask-highest": Reason("any majority's answers suffice", "R4"),
+    "highest": Reason("any majority's answers suffice", "R4"),
     "hello": Reason("it is shown again until enough know it", "D5"),
     "welcome": Reason("it is shown again until enough know it", "D5"),
-    "heartbeat": Reason("who is silent for too long is followed no more", "L3"),
-    "hand-on": Reason("they are handed on again, and take effect once at most", "E1, E5"),
+    "heartbeat": Reason("a leader that is silent for too long is no longer followed", "L3"),
+    "hand-on": Reason("they are handed on again, and take effect at most once", "E1, E5"),
     "ask-slot": Reason("nothing depends on it", ""),
     "slot-state": Reason("nothing depends on it", ""),
 }
@@ -114,17 +116,17 @@ CONCLUDED: Final = {
     "chosen": Reason("{who} knows the choice, which never changes", "R1"),
     "void": Reason("{who} skips an entry without effect", "E5"),
     "created": Reason("{who} tells its user: created", "E2, E4"),
-    "lost": Reason("{who} tells its user: lost, for it can never be in the log", "E2"),
-    "not-created": Reason("{who} tells its user: not created, for it can never be in the log", "E2"),
-    "unknown": Reason("{who} tells its user: unknown, for it may be chosen yet", "E2"),
-    "preparing": Reason("{who} takes a ballot that it never used before", "B1"),
-    "fallback": Reason("{who} goes on with a full synod", "L2"),
+    "lost": Reason("{who} tells its user: lost; it can never be in the log", "E2"),
+    "not-created": Reason("{who} tells its user: not created; it can never be in the log", "E2"),
+    "unknown": Reason("{who} tells its user: unknown; it may still be chosen", "E2"),
+    "preparing": Reason("{who} takes a ballot it has never used", "B1"),
+    "fallback": Reason("{who} continues with a full synod", "L2"),
     "accepting": Reason("{who} proposes", "B2"),
     "adopting": Reason("{who} must propose what it found, not its own", "B2"),
-    "waiting": Reason("{who} waits for a time drawn anew, so that a duel ends", "B4"),
-    "standing": Reason("{who} stands, and asks for all slots at once", "L3"),
+    "waiting": Reason("{who} waits for a random time, so that a duel ends", "B4"),
+    "standing": Reason("{who} stands for election, and asks for all slots at once", "L3"),
     "leads": Reason("{who} leads", "L3"),
-    "steps down": Reason("{who} leads no more", "L3"),
+    "steps down": Reason("{who} no longer leads", "L3"),
     "asking": Reason("{who} has a hole", "R3"),
     "yielding": Reason("{who} has a hole, and lets others go first", "R3"),
     "hole": Reason("{who} has holes", "R3"),
@@ -133,25 +135,25 @@ CONCLUDED: Final = {
     "fresh": Reason("{who} answers a read", "R5"),
     "voter": Reason("{who} votes", "D5"),
     "learner": Reason("{who} learns, and does not vote", "D5"),
-    "members": Reason("{who} counts by the list that holds from that slot on", "M2"),
-    "removed": Reason("{who} belongs to it no more, and stops when nobody needs it", "M5"),
+    "members": Reason("{who} counts votes by the list in effect from that slot on", "M2"),
+    "removed": Reason("{who} was removed, and stops once nobody needs it", "M5"),
     "peer": Reason("{who}", "L3"),
-    "hand-on": Reason("{who} hands on to who leads", "L3"),
-    "rejected": Reason("{who} drops what is not meant for it as it is now", "W1"),
+    "hand-on": Reason("{who} hands events to the leader", "L3"),
+    "rejected": Reason("{who} drops a message that is not meant for its present store", "W1"),
 }
 """What is behind a conclusion; by its type."""
 
 HAPPENED: Final = {
     "start": Reason("{who} begins with what its disk holds, and knows nothing else", "D1"),
-    "end": Reason("{who} ends: what it has said is on its disk, and the rest is gone", "D1"),
+    "end": Reason("{who} ends: whatever it has said is on its disk, the rest is gone", "D1"),
     "refused": Reason("{who} stays down: a damaged row is refused by name", "D3"),
-    "pause": Reason("{who} stands still, and who does not hear it follows another", "L3"),
-    "clock": Reason("{who} has a clock that is wrong; what is safe asks no clock", "L3"),
-    "replaced": Reason("{who} has another store, and votes when enough others know it", "D5"),
+    "pause": Reason("{who} stands still; sites that no longer hear it follow another leader", "L3"),
+    "clock": Reason("{who} has a wrong clock; safety does not depend on clocks", "L3"),
+    "replaced": Reason("{who} has another store, and votes once enough others know it", "D5"),
     "cleared": Reason("nobody remembers anything, and what was chosen is lost: no real site may do this", "D5"),
-    "cut": Reason("links carry nothing: a side with a majority goes on", "B2"),
-    "limit": Reason("links lose what is longer", "W4"),
-    "mend": Reason("links are whole again: who missed something asks for it", "R3"),
+    "cut": Reason("links carry nothing: a side with a majority continues", "B2"),
+    "limit": Reason("links lose longer datagrams", "W4"),
+    "mend": Reason("links work again: a site that missed something asks for it", "R3"),
     "calm": Reason("no faults any more: everything must settle", "R3, R4"),
     "breaks": Reason("a rule is broken", ""),
 }
@@ -207,7 +209,7 @@ class Why:
                 )
             case Fate.LOST | Fate.NOBODY_THERE:
                 gone = "is lost" if seen.fate is Fate.LOST else f"finds nobody at {seen.to}"
-                reason = MISSED.get(line.type) or Reason("nobody knows what depends on it", "")
+                reason = MISSED.get(line.type) or Reason("it is not known what depends on it", "")
                 said = f"{line.type} {ballot}".rstrip()
                 gone = f"{said} of {seen.sender} {gone}: {reason.sentence}"
                 return self._sentence(replace(reason, sentence=gone), "", other=seen.to)

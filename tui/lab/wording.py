@@ -20,10 +20,10 @@ _LINES: Final = {
     "drop": "what waited is lost",
     "duplicate": "what waited arrives, and waits once more",
     "run": "time passes, and what does not wait arrives",
-    "expect": "it is so",
+    "expect": "it is true",
 }
 """What a line of a scenario means, where nothing else is to be seen of it; by its first word."""
-_UNTOLD: Final = "What it comes to is not told while you are asked."
+_UNTOLD: Final = "The result is not shown while you are being asked."
 ABOUT_FROM: Final = 130
 """From this width on the title says what the scenario shows."""
 

@@ -27,7 +27,7 @@ class BlocksPane(Page):
         if blocks is None:
             return [BLANK, row(("Not read: no engine is connected." if self.model.over else "reading …", Role.DIM))]
         if not blocks and self.model.over:
-            said = row(("Nobody blocked anybody when it was read, before the engine was lost.", Role.WARN))
+            said = row(("Nobody blocked anybody before the engine was lost.", Role.WARN))
             return [BLANK, *wrapped(said, width)]
         if not blocks:
             said = row(
@@ -38,9 +38,7 @@ class BlocksPane(Page):
         names = max(map(len, sites))
         column = max(2, min(names, (width - names - 1) // len(sites) - 1))
         since = {(line.blocker, line.blocked): line.slot for line in blocks}
-        before = (
-            wrapped(row(("as it was read before the engine was lost", Role.WARN)), width) if self.model.over else []
-        )
+        before = wrapped(row(("as read before the engine was lost", Role.WARN)), width) if self.model.over else []
         lines = [*before, row((" " * (names + 1) + "".join(f"{fitted(site, column)} " for site in sites), Role.DIM))]
         for blocker in sites:
             parts = [Part(f"{blocker:<{names}} ", Role.STRONG if blocker == self.model.site else Role.PLAIN)]

@@ -170,14 +170,12 @@ class Composer(Vertical):
 
     def on_field_pasted(self, event: Field.Pasted) -> None:
         event.stop()
-        said = (
-            "the paste has several lines: a tweet is one line, so replace each line break (shown as \\n) before sending"
-        )
+        said = "the paste has several lines, but a tweet has one: replace each line break (shown as \\n) before sending"
         self._hint.tell(row((said, Role.WARN)))
 
     def on_field_overfull(self, event: Field.Overfull) -> None:
         event.stop()
-        said = f"the paste is too long: its beginning is kept; a tweet is at most {TEXT_MAX} characters"
+        said = f"the paste is too long, so only its beginning is kept: a tweet has at most {TEXT_MAX} characters"
         self._hint.tell(row((said, Role.WARN)))
 
     def on_field_sent(self, event: Field.Sent) -> None:
@@ -209,5 +207,5 @@ class Composer(Vertical):
                 self._drafts.save(draft)
                 self._kept = draft
         except OSError as failed:
-            said = f"the draft is kept in this screen only, it cannot be saved: {failed.strerror}"
+            said = f"the draft cannot be saved, so only this screen keeps it: {failed.strerror}"
             self._hint.tell(row((said, Role.WARN)))

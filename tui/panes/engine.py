@@ -42,7 +42,7 @@ class EnginePanel(Painted):
                 lines += [row((f"   {line}", Role.DIM)) for line in log_tail[-shown:] if shown]
             case _:
                 return []
-        said = "The command below starts the engine again, and this screen is then attached to it"
+        said = "The command below starts the engine again; this screen then attaches to it"
         status = exit_status(self.model, self._leaving)
         quits = f" quits (exit {status})" if status else " quits"
         keys = row(" ", ("q", Role.KEY), f"{quits}. {said} (", ("y", Role.KEY), " copies it):")

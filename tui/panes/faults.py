@@ -188,7 +188,7 @@ class FaultsPane(Page):
         elif self.model.faults.rules:
             self._refuse("select the row of a rule first", lambda: self._selected(Rule) is None)
         else:
-            self._refuse("there is no rule: a adds one", lambda: not self._has_rules())
+            self._refuse("there are no rules: a adds one", lambda: not self._has_rules())
 
     def action_clear(self) -> None:
         if not self.model.live:
@@ -199,11 +199,11 @@ class FaultsPane(Page):
         if faults.rules or faults.held:
             self._do(
                 FaultsClear(),
-                lambda gone: f"no rule is left, {gone.removed} removed{goes_on}",
+                lambda gone: f"{gone.removed} removed, no rule is left{goes_on}",
                 lambda: not self._has_rules(),
             )
         else:
-            none = "there is no rule to remove, and no message is held"
+            none = "there is no rule to remove and no held message"
             self._refuse(none, lambda: not (self._has_rules() or self._holds_messages()))
 
     def action_release(self) -> None:

@@ -84,7 +84,7 @@ class InspectorPane(Page):
                 return wrapped(row((f"slot {self.inspected} was not read: no engine is connected", Role.WARN)), width)
             return [row((f"reading slot {self.inspected} …", Role.DIM))]
         if self.model.over:
-            before = wrapped(row(("as it was read before the engine was lost", Role.WARN)), width)
+            before = wrapped(row(("as read before the engine was lost", Role.WARN)), width)
             lines = [*before, *self._variables(view, width), *self._biography(width)]
         else:
             hindered = [] if view.hindered is None else wrapped(row((view.hindered, Role.WARN)), width, indent=2)
@@ -112,7 +112,7 @@ class InspectorPane(Page):
         if view.learned is not None:
             lines += _entry("learned", view.learned, width)
             if view.void:
-                lines.append(row(("void: its author's events before it are missing, so it has no effect", Role.WARN)))
+                lines.append(row(("void: an earlier event of its author is missing, so it has no effect", Role.WARN)))
         else:
             lines.append(row(("learned  ", Role.DIM), ("not yet", Role.WARN)))
         return lines
@@ -143,7 +143,7 @@ class InspectorPane(Page):
         if self._asking:
             lines.append(row(("all sites are asked again …", Role.DIM)))
         elif self._outdated and self.model.live:
-            lines.append(row(("the slot changed since: ", Role.NOTE), ("a", Role.KEY), " asks all sites again"))
+            lines.append(row(("the slot has changed since: ", Role.NOTE), ("a", Role.KEY), " asks all sites again"))
         return lines
 
     def _messages(self, view: SlotView, width: int) -> list[Row]:

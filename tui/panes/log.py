@@ -103,7 +103,7 @@ class LogPane(Lines):
             case LogState.PROMISED:
                 return row(("promised, nothing accepted here", Role.DIM))
             case LogState.HOLE:
-                return row(("nothing heard; f fills it" if self.model.live else "nothing heard", Role.DIM))
+                return row(("unknown here; f fills it" if self.model.live else "unknown here", Role.DIM))
             case _:
                 role = Role.DIM if line.kind in {Kind.NOOP, VOID, Kind.WITHDRAWAL} else Role.PLAIN
                 return row((line_words(line), role))

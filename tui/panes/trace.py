@@ -65,7 +65,7 @@ class TracePane(Lines):
             ]
         if not self.model.live:
             return [row(("No message was read from the engine.", Role.DIM))]
-        said = row("No messages yet: they come when something is written (", ("c", Role.KEY), ") or filled.")
+        said = row("No messages yet: they appear when something is written (", ("c", Role.KEY), ") or filled.")
         return wrapped(said, self.rows_width)
 
     def rows_count(self) -> int:

@@ -18,6 +18,7 @@ from typing import Any, Final
 from engine.contract.errors import RequestFailed
 from engine.core.entry import BadOperation, Operation, Tweet, clean_text
 from tui import standing
+from tui.counted import plural
 from tui.hops import Hop, Leaving
 from tui.line_reader import Line, LineReader, text_of
 from tui.parser import Command
@@ -131,7 +132,7 @@ class PlainSession:
         waiting = {task for task in self._sending if not task.done()}
         if not waiting or self._hurried.is_set():
             return
-        self._say(f"Waiting for what becomes of {len(waiting)} that you sent; Ctrl+C leaves at once.")
+        self._say(f"Waiting for the outcome of {plural(len(waiting), 'event')} that you sent; Ctrl+C leaves at once.")
         told = asyncio.Event()
         self._spawn(_then(asyncio.wait(waiting, timeout=PATIENCE_S), told.set))
         await self._until(told)
@@ -204,13 +205,13 @@ class PlainSession:
             case "again":
                 operation = self.board.take_offered(Offer.RETRY)
                 if operation is None:
-                    self._say("There is nothing to send again: all that was sent is in the log, or may be.")
+                    self._say("There is nothing to send again: everything sent is in the log, or may be.")
                 else:
                     self._send(operation)
             case _ if (command := self._commands.get(name)) is not None:
                 self._run_command(command, rest)
             case _:
-                self._say(f"There is no /{name}: /help names what there is. A tweet that begins with / needs two.")
+                self._say(f"There is no /{name}: /help lists the commands. Type // to begin a tweet with /.")
 
     # What is told.
 

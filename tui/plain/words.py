@@ -13,12 +13,12 @@ from tui.site.mentions import names
 from tui.site.notices import Notice, Offer
 from tui.times import day_or_clock
 
-BEGINNING: Final = "A line that you type is a tweet. /help says what else there is, /quit leaves."
+BEGINNING: Final = "A line you type is a tweet. /help lists the commands, /quit leaves."
 _HELP: Final = (
-    "A line that you type is a tweet; Enter sends it. One that is to begin with / begins with two of them.",
-    "/again: send once more what was told last to be in no log.",
-    "/quit: leave, once the outcome of what was sent is known. The end of input does the same; Ctrl+C leaves at once.",
-    "The others are the commands of `loggos`, of this site; `/NAME --help` has the arguments of each:",
+    "A line you type is a tweet; Enter sends it. To begin a tweet with /, type // first.",
+    "/again: send again the last event reported as not in the log.",
+    "/quit: leave once the outcome of everything sent is known. End of input does the same; Ctrl+C leaves at once.",
+    "The rest are commands of `loggos`, for this site; `/NAME --help` lists the arguments:",
 )
 
 
@@ -42,7 +42,7 @@ def offers(told: Notice) -> list[str]:
     """What can be done about it."""
     said = []
     if Offer.RETRY in told.offers:
-        said.append("/again sends it once more.")
+        said.append("/again sends it again.")
     if Offer.SETTLE in told.offers and told.slot is not None:
         said.append(f"/fill {told.slot} settles slot {told.slot} now.")
     return said

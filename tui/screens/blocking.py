@@ -17,7 +17,7 @@ from tui.site.model import SiteModel
 
 _MEANS: Final = {
     EventKind.BLOCK: "A blocked site sees none of this site's tweets, old ones included, until it is unblocked.",
-    EventKind.UNBLOCK: "A site that is unblocked sees this site's tweets again, those in between included.",
+    EventKind.UNBLOCK: "An unblocked site sees this site's tweets again, including those written meanwhile.",
 }
 
 
@@ -52,8 +52,8 @@ def block_question(kind: EventKind, site: str, model: SiteModel) -> Confirmation
     said = row(_MEANS[kind])
     slot = model.blocked_since(site)
     if kind is EventKind.BLOCK and slot is not None:
-        said = row((f"{site} is blocked since #{slot:,}: once more changes nothing.", Role.WARN))
+        said = row((f"{site} has been blocked since #{slot:,}: blocking again changes nothing.", Role.WARN))
     if kind is EventKind.UNBLOCK and slot is None and model.blocks is not None:
         said = row((f"{site} is not blocked: this changes nothing.", Role.WARN))
-    yes = row(f"{kind} {site}: an event in everybody's log")
+    yes = row(f"{kind} {site}: an event in the log of all sites")
     return Confirmation(f"{kind.capitalize()} {site}?", [said], yes)

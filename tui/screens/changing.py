@@ -25,11 +25,11 @@ from tui.site.changes import Changes
 
 _CHOICES: Final = (
     ("r", ChangeKind.READMIT, "a site whose disk was lost votes again, with its new store"),
-    ("a", ChangeKind.ADD, "a site comes to the cluster; it votes once it has the log"),
-    ("l", ChangeKind.ADD_LEARNER, "a site comes that has the log, and no vote"),
+    ("a", ChangeKind.ADD, "a site joins the cluster; it votes once it has the log"),
+    ("l", ChangeKind.ADD_LEARNER, "a site joins that copies the log and does not vote"),
     ("p", ChangeKind.PROMOTE, "a learner votes"),
     ("d", ChangeKind.REMOVE, "a site leaves the cluster"),
-    ("m", ChangeKind.MOVE, "a site has another address"),
+    ("m", ChangeKind.MOVE, "a site has a new address"),
 )
 _PLACED: Final = (ChangeKind.ADD, ChangeKind.ADD_LEARNER, ChangeKind.MOVE)
 
@@ -45,7 +45,7 @@ class ChangingScreen(FaultsScreen):
             return
         asked = standing.readmission(status).get(standing.Trouble.NOT_VOTING)
         if asked is not None:
-            self.hint(f"{asked[1]} does not vote, and cannot let itself: {wording.readmits(status, *asked)}")
+            self.hint(f"{asked[1]} does not vote, and cannot readmit itself: {wording.readmits(status, *asked)}")
             return
         self.action_show("sites")
 
@@ -113,5 +113,5 @@ def change_question(plan: ChangePlan) -> Confirmation:
     if plan.unsafe is not None:
         sentences.append(row((f"Careful: {plan.unsafe}.", Role.BAD)))
     what = f"{plan.kind} {plan.site}"
-    yes: Row = (Part(f"{what}{'' if plan.unsafe is None else ' all the same'}: an entry of everybody's log"),)
+    yes: Row = (Part(f"{what}{'' if plan.unsafe is None else ' all the same'}: an entry in the log of all sites"),)
     return Confirmation(f"{what.capitalize()}?", sentences, yes)

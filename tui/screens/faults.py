@@ -26,7 +26,7 @@ class FaultsScreen(ReadingScreen):
 
     async def _add_rule(self, rule: str) -> str | None:
         if not rule:
-            return "a rule says whom it is about and what happens, e.g. to=bob drop=50%"
+            return "a rule names messages and what happens to them, e.g. to=bob drop=50%"
         return await self.faults.add(rule)
 
     def ask_partition(self, begun: str) -> None:
@@ -84,7 +84,7 @@ class FaultsScreen(ReadingScreen):
         return not self.model.over and any(rule.on and is_partition(rule) for rule in self.model.faults.rules)
 
     def on_faults_pane_not_connected(self) -> None:
-        self.lacks_engine("there are no rules without one")
+        self.lacks_engine("rules need a running engine")
 
     def on_faults_pane_answered(self, event: FaultsPane.Answered) -> None:
         if event.refused:

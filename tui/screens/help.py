@@ -13,10 +13,10 @@ from tui.times import clock
 
 CAP_WIDTH = 11
 
-RULES: Final = row("  Letters and numbers such as (B2) are rules: docs/protocol.md has them all, by number.")
+RULES: Final = row("  Labels such as (B2) are rules; docs/protocol.md lists them.")
 UNKNOWN: Final = row(
-    "  -- means that there is nothing (a no-op has no author), or that it is not known here: after a restart of the"
-    " engine, or where another site told of it, the log lacks the ballot at which a slot was chosen. Enter asks all."
+    "  -- means nothing (a no-op has no author) or unknown here: after a restart of the engine, or if another site"
+    " reported the slot, the log does not have the ballot that chose it. Enter asks all sites."
 )
 
 
@@ -46,7 +46,7 @@ def _keys(width: int) -> Sequence[Row]:
     lines += described(keys.EDITING, width)
     lines.append(BLANK)
     lines.append(row(("Move", Role.STRONG)))
-    lines += described((*keys.MOVE, ("ctrl+p", "every action by name, those of the panes too")), width)
+    lines += described((*keys.MOVE, ("ctrl+p", "every action by name, including those of the panes")), width)
     return [*lines, BLANK, *wrapped(RULES, width, indent=2), *wrapped(UNKNOWN, width, indent=2)]
 
 
@@ -60,7 +60,7 @@ def described(caps: Iterable[tuple[str, str]], width: int) -> list[Row]:
 
 def _outcomes(doing: Sequence[Row], history: Sequence[Notice], width: int) -> Sequence[Row]:
     if not doing and not history:
-        return [row(("Nothing was told yet.", Role.DIM))]
+        return [row(("Nothing was reported yet.", Role.DIM))]
     under_way = [line for said in doing for line in wrapped((Part("now      ", Role.DIM), *said), width, indent=11)]
     return under_way + [
         line

@@ -26,7 +26,7 @@ def leave_dialog(
     """For ASK and STOPS_ALL; who only attached is not asked. `unsent`: what is kept, by site."""
     waits = [line for site, events in unsent.items() for line in _kept(site, events)]
     if leaving is Leaving.STOPS_ALL:
-        all_stop = row("leave the demo: ", ("all its sites stop; started again, they go on where they were", Role.DIM))
+        all_stop = row("leave the demo: ", ("all its sites stop; the next start continues from there", Role.DIM))
         return ChoiceDialog("Leave", waits, (Choice("y", "leave", all_stop, Decision.DETACH),))
     site = hop.site
     stop: Row = row(f"stop the engine of {site}")
@@ -35,8 +35,8 @@ def leave_dialog(
         after = quorum_after(quorum.reachable, quorum.needed, quorum.size, status.voting)
         role = Role.DIM if quorum.reachable - status.voting >= quorum.needed else Role.WARN
         stop = row(f"stop the engine of {site}: ", (after, role))
-    run = row("leave it running: ", (f"it goes on as it is; `{hop.command('open')}` attaches again", Role.DIM))
-    started = row(f"This call started the engine of {site}. Stop it, or leave it running?")
+    run = row("leave it running: ", (f"it keeps running; `{hop.command('open')}` attaches again", Role.DIM))
+    started = row(f"This screen started the engine of {site}. Stop it, or leave it running?")
     choices = (
         Choice("l", "leave it running", run, Decision.DETACH),
         Choice("s", f"stop {site}", stop, Decision.STOP),
@@ -53,7 +53,7 @@ def _kept(site: SiteId, events: Sequence[Unsent]) -> Iterator[Row]:
         yield row((first, Role.WARN), again, *_quoted(site, untold))
     unposted = [event for event in events if event.in_no_log]
     if unposted:
-        first = f"{plural(len(unposted), 'tweet')} of {site} in no log."
+        first = f"{plural(len(unposted), 'tweet')} of {site} not in the log."
         again = f" Kept: the next time that {site}'s screen is shown, it offers "
         yield row((first, Role.WARN), again, *_quoted(site, unposted))
 

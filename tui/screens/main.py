@@ -300,7 +300,7 @@ class MainScreen(ChangingScreen):
             self.action_read()  # a row about no slot: all that there is to see of it is what it says
             return
         if slot is None:
-            self.hint("select a row that is about a slot, in Timeline, Log or Trace")
+            self.hint("select a row about a slot, in Timeline, Log or Trace")
             return
         if self.active != "inspector" and self.lacks_engine("the slot cannot be read"):
             return
@@ -312,7 +312,7 @@ class MainScreen(ChangingScreen):
         self.set_focus(self.pane)
 
     def action_ask(self) -> None:
-        if self.lacks_engine("no site can be asked of a slot"):
+        if self.lacks_engine("no site can be asked about a slot"):
             return
         if self.inspector.display:
             self.inspector.ask_sites()
@@ -330,7 +330,7 @@ class MainScreen(ChangingScreen):
         elif self.pane.SELECTS:
             self.hint("no row is selected")
         else:
-            self.hint("l is for rows; z gives this pane the whole screen")
+            self.hint("l shows a row; z gives this pane the whole screen")
 
     def action_zoom(self) -> None:
         self.zoomed = not self.zoomed

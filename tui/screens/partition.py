@@ -17,7 +17,7 @@ class Partition(Enum):
 def partition_dialog(site: str, everywhere: str) -> ChoiceDialog[Partition]:
     """`everywhere` is all sites, in words."""
     cut = row("cut the cluster into groups: ", (f"the same rule at {everywhere}", Role.DIM))
-    mend = row("mend it: ", (f"partitions are taken away at {everywhere}", Role.DIM))
+    mend = row("mend it: ", (f"partitions are removed at {everywhere}", Role.DIM))
     own = f"{site} then talks only to its own group; all others talk as before"
     here = row(f"a rule at {site} only: ", (own, Role.DIM))
     choices = (

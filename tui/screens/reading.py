@@ -52,7 +52,7 @@ class ReadingScreen(SearchScreen):
         mark = self.model.reading.last_read
         if mark is None:
             self.hint("nothing in the timeline is new to you")
-        elif not self.lacks_engine("what is new was not read"):
+        elif not self.lacks_engine("what is new could not be read"):
             self.timeline.go_behind_slot(mark.slot)
             self.remark(f"new since {times.day_and_minute(mark.at)}; end goes to the newest, and all are read")
 
@@ -71,7 +71,7 @@ class ReadingScreen(SearchScreen):
 
     def action_copy_line(self) -> None:
         if self.model.over:
-            self._copy(self.model.hop.command("serve"), "the command that starts the engine is copied")
+            self._copy(self.model.hop.command("serve"), "copied: the command that starts the engine")
         elif text := "\n".join(map(plain, self.pane.selected())):
             self._copy(text, "copied")
         else:
@@ -79,4 +79,4 @@ class ReadingScreen(SearchScreen):
 
     def _copy(self, text: str, said: str) -> None:
         self.app.copy_to_clipboard(text)
-        self.remark(f"{said}; a terminal without OSC 52 ignores it, then m and the mouse help")
+        self.remark(f"{said}; if the terminal ignores OSC 52, select with m and the mouse")

@@ -32,18 +32,18 @@ class SearchScreen(SiteScreen):
 
     def action_search(self) -> None:
         if self.nothing_read:
-            self.lacks_engine("nothing was read that could be searched")
+            self.lacks_engine("there is nothing to search yet")
             return
         prompt = self.prompt
         if isinstance(self.pane, TracePane):
             shown = " ".join(self.model.trace.words)
-            hint = "words that a line must hold, e.g. accept #43 bob; -word: must not; nothing: all lines"
+            hint = "words that a line must contain, e.g. accept #43 bob; -word: must not; empty: all lines"
             prompt.ask("filter the trace", hint, self._filter, shown, "filter")
             return
         if not isinstance(self.pane, TimelinePane | LogPane):
             self.action_show("log")
         where = "timeline" if isinstance(self.pane, TimelinePane) else "log"
-        hint = f"{HELP}; then n goes on above, N below, esc takes the marks away"
+        hint = f"{HELP}; then n goes up, N down, esc removes the marks"
         prompt.ask(f"search the {where}", hint, self._find, self._search.typed, "search")
 
     async def _filter(self, words: str) -> str | None:

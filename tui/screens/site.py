@@ -131,7 +131,7 @@ class SiteScreen(OncePainted):
 
     def on_composer_kept(self) -> None:
         self.remark(
-            "what came together with Enter is not taken as keys: it is kept in the draft, and c continues it",
+            "text that came with Enter is not taken as keys: it is in the draft, c continues it",
             lambda: bool(self.composer.field.text) and not self.composer.is_open,
         )
 
@@ -169,7 +169,7 @@ class SiteScreen(OncePainted):
             self.board.take(notice)
             self._submit(notice.operation)
         else:
-            self._nothing_offered(Offer.RETRY, "send again", "r is offered after an event that is certainly in no log")
+            self._nothing_offered(Offer.RETRY, "send again", "r is for an event that is certainly not in the log")
 
     def action_edit(self) -> None:
         """What was dismissed is in no log either: its text can still be had."""
@@ -180,19 +180,19 @@ class SiteScreen(OncePainted):
             self.board.take(notice)
             self.composer.take(notice.operation.text)
         else:
-            self._nothing_offered(Offer.EDIT, "edit", "e is offered after a tweet that is in no log")
+            self._nothing_offered(Offer.EDIT, "edit", "e is for a tweet that is not in the log")
 
     def action_wait(self) -> None:
         notice = self.board.seen
         if notice is not None and Offer.WAIT in notice.offers:
             self.board.take(notice)
-            told = "its outcome is told here as soon as it is known; the status bar counts unknown ones"
+            told = "its outcome appears here once it is known; the status bar counts unknown ones"
             self.remark(told, self._waits_for_outcomes)
         elif self._waits_for_outcomes():
-            told = "the outcome is told here as soon as it is known; nothing else need be done"
+            told = "the outcome appears here once it is known; you need not do anything"
             self.remark(told, self._waits_for_outcomes)
         else:
-            self._nothing_offered(Offer.WAIT, "wait for", "w is offered after an event whose outcome is unknown")
+            self._nothing_offered(Offer.WAIT, "wait for", "w is for an event whose outcome is unknown")
 
     def _waits_for_outcomes(self) -> bool:
         return self.model.status is not None and self.model.status.unknown > 0
@@ -202,13 +202,13 @@ class SiteScreen(OncePainted):
         if not self.board.offers_below(offer):
             self.hint(f"there is nothing to {what}: {when}")
         elif self.board.is_busy:
-            self.remark(f"{when}, and one is shown again when what is under way has ended", self._is_busy)
+            self.remark(f"{when}; one reappears when what is under way has ended", self._is_busy)
         else:
             self.remark(f"x first: {when}, and one waits below", lambda: self.board.offers_below(offer))
 
     def action_dismiss_outcome(self) -> None:
         if not self.board.dismiss() and self.board.is_busy:
-            self.remark("what is under way ends by itself: there is nothing to dismiss", self._is_busy)
+            self.remark("nothing to dismiss: what is under way ends by itself", self._is_busy)
 
     def _is_busy(self) -> bool:
         return self.board.is_busy
@@ -228,7 +228,7 @@ class SiteScreen(OncePainted):
         return notice.slot if notice is not None and Offer.SETTLE in notice.offers else None
 
     def action_fill(self) -> None:
-        if self.lacks_engine("it is not known which slots are holes"):
+        if self.lacks_engine("it is not known whether there are holes"):
             return
         holes = self.model.holes
         slot, fills = self.pane.slot(), self.fills_here()
@@ -241,7 +241,7 @@ class SiteScreen(OncePainted):
             self.remark(f"{here}: H goes to the next one, F fills all of them", lambda: slot not in self.model.holes)
 
     def action_fill_all(self) -> None:
-        if not self.lacks_engine("it is not known which slots are holes"):
+        if not self.lacks_engine("it is not known whether there are holes"):
             self._fill(Filling(None, "F"))
 
     def _fill(self, wanted: Filling) -> None:
@@ -267,7 +267,7 @@ class SiteScreen(OncePainted):
         if self.lacks_engine("no majority can be asked"):
             return
         if isinstance(self.model.read_state, Confirming):
-            told = "a majority is being asked already: the title of the timeline tells when it has answered"
+            told = "a majority is being asked already: the timeline's title says when it has answered"
             self.remark(told, lambda: isinstance(self.model.read_state, Confirming))
         else:
             self.run_worker(self._confirm(), group="confirm")
@@ -289,7 +289,7 @@ class SiteScreen(OncePainted):
         if not self.nothing_read:
             self.prompt.ask("go to slot", self._slots(), self._go_to, kept_as="slot")
         else:
-            self.lacks_engine("no slot has been read yet to go to")
+            self.lacks_engine("no slot has been read yet")
 
     async def _go_to(self, typed: str) -> str | None:
         number = typed.lstrip("#").replace(",", "")
@@ -301,7 +301,7 @@ class SiteScreen(OncePainted):
     def _slots(self) -> str:
         match self.model.log.last:
             case 0:
-                return "the log is empty: there is no slot to go to yet"
+                return "the log is empty: there is no slot to go to"
             case 1:
                 return "slot 1 is the only one"
             case last:
@@ -321,7 +321,7 @@ class SiteScreen(OncePainted):
             pane.go_to_slot(slot)
 
     def action_next_hole(self) -> None:
-        if self.lacks_engine("it is not known which slots are holes"):
+        if self.lacks_engine("it is not known whether there are holes"):
             return
         holes = self.model.holes
         if not holes:

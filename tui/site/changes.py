@@ -84,5 +84,5 @@ def _told(what: str, plan: ChangePlan, outcome: Outcome) -> Row:
             return row(
                 ("? ", Role.WARN),
                 ("outcome unknown", Role.WARN),
-                f": {what}{event}: {outcome.reason}. It may still be chosen: 5 tells how {plan.site} stands",
+                f": {what}{event}: {outcome.reason}. It may still be chosen: pane 5 shows how {plan.site} stands",
             )

@@ -50,17 +50,17 @@ def cut_words(reached: Reached) -> str:
         return f"the cluster is not cut: {_missed(reached)}"
     if reached.missed:
         return f"the cluster is cut at {', '.join(reached.sites)}; {_missed(reached)}"
-    return f"the cluster is cut at all {plural(len(reached.sites), 'site')}; p, then m mends it"
+    return f"the cluster is cut at all {plural(len(reached.sites), 'site')}; p, then m, mends it"
 
 
 def mended_words(reached: Reached) -> str:
     if not reached.sites:
         return f"nothing is mended: {_missed(reached)}"
     if reached.missed:
-        return f"mended: no partition any more at {', '.join(reached.sites)}; {_missed(reached)}"
+        return f"mended: no partition left at {', '.join(reached.sites)}; {_missed(reached)}"
     if not reached.removed:
         return f"there was no partition to mend: all {plural(len(reached.sites), 'site')} were asked"
-    return f"mended: none of the {plural(len(reached.sites), 'site')} has a partition any more; other rules stay"
+    return f"mended: no partition left at all {plural(len(reached.sites), 'site')}; other rules stay"
 
 
 def _missed(reached: Reached) -> str:

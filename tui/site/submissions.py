@@ -199,7 +199,7 @@ class Submissions:
         if not status.voting:
             return f"waits until {status.site} votes, at most {TIMEOUT_S:.0f} s"
         if status.lacks_leader:
-            return "no leader is heard that it could be handed to"
+            return "no leader is heard to hand it to"
         if status.leader not in (None, status.site):
             return f"sent; {status.leader} leads"
         return "sent, waiting for its turn"
@@ -312,7 +312,7 @@ class Submissions:
         try:
             self._file.save(tuple(self.unsent()))
         except OSError as failed:
-            said = f"what has no outcome yet is kept in this screen only, it cannot be saved: {failed.strerror}"
+            said = f"events without an outcome cannot be saved, so only this screen keeps them: {failed.strerror}"
             self._model.on_complaint(said)
 
     def unsent(self) -> Iterator[Unsent]:

@@ -122,16 +122,16 @@ def created(words: str, outcome: Outcome, quorum: SlotQuorum | None) -> Row:
 def lost(words: str, outcome: Outcome) -> Row:
     to = entries.whose(outcome.to)
     if outcome.to is None or outcome.to.author is None:
-        to += " that fills the gap"
+        to += " that fills the hole"
     elif outcome.to.text is not None:
         to += f" “{shortened(outcome.to.text)}”"
-    said = f": slot {outcome.slot} went to {to}. Yours is in no log: "
+    said = f": slot {outcome.slot} went to {to}. Yours is not in the log: "
     return row(("✗ ", Role.BAD), ("lost", Role.BAD), said, (words, Role.DIM))
 
 
 def not_created(words: str, outcome: Outcome) -> Row:
     why = _sentence(outcome.reason or "it was given up before anything left this site")
-    return row(("✗ ", Role.BAD), ("not created", Role.BAD), f": {why} It is in no log: ", (words, Role.DIM))
+    return row(("✗ ", Role.BAD), ("not created", Role.BAD), f": {why} It is not in the log: ", (words, Role.DIM))
 
 
 def unknown(words: str, outcome: Outcome) -> Row:
@@ -154,7 +154,7 @@ def settled(words: str, outcome: Outcome) -> Row:
         case OutcomeWord.LOST:
             return row(("✗ ", Role.BAD), what, ("is lost", Role.BAD), f": slot {outcome.slot} holds another. ", words)
         case _:
-            return row(("✗ ", Role.BAD), what, ("is not created", Role.BAD), ". It is in no log. ", words)
+            return row(("✗ ", Role.BAD), what, ("is not created", Role.BAD), ". It is not in the log. ", words)
 
 
 def refused(reason: str) -> Row:
@@ -163,20 +163,20 @@ def refused(reason: str) -> Row:
 
 def kept_out(what: str, reason: str, words: str) -> Row:
     """`what` became of an event that never reached the log: refused, or not sent."""
-    return row(("✗ ", Role.BAD), (what, Role.BAD), f": {_sentence(reason)} It is in no log: ", (words, Role.DIM))
+    return row(("✗ ", Role.BAD), (what, Role.BAD), f": {_sentence(reason)} It is not in the log: ", (words, Role.DIM))
 
 
 def untold(pending: Sequence[tuple[Operation, str]], author: str) -> Row:
     """Of events whose outcome nobody can tell now, the oldest first, each with what came before it was told."""
     operation, lost = pending[0]
     more = f" · {len(pending) - 1} more wait" if len(pending) > 1 else ""
-    said = f"{lost} before the outcome was told; asked again once the engine is back{more}: "
+    said = f"{lost} before the outcome was told; it is asked again once the engine is back{more}: "
     return row(("? ", Role.WARN), said, (operation_words(operation, author), Role.DIM))
 
 
 def not_posted(words: str) -> Row:
     """Of an event that was in no log when the screen was left."""
-    said = " when this screen was left. It is in no log: "
+    said = " when this screen was left. It is not in the log: "
     return row(("✗ ", Role.BAD), ("not posted", Role.BAD), said, (words, Role.DIM))
 
 
@@ -196,12 +196,12 @@ def filled(told: Filled) -> Row:
     """The result of a fill, slot by slot while they are few, and what keeps the lowest that is not settled."""
     lines = told.lines
     if not lines:
-        return row(("✓ ", Role.GOOD), "no hole was left to fill")
+        return row(("✓ ", Role.GOOD), "there was no hole left to fill")
     results = {line.result for line in lines}
     glyph, role = ("? ", Role.WARN) if results & UNSETTLED else ("✓ ", Role.GOOD)
-    because = f". The engine goes on with {told.why}" if told.why else ""
+    because = f". The engine keeps trying: {told.why}" if told.why else ""
     if FillResult.HINDERED in results:
-        because += ". Fault rules are in pane 6: del takes one away, x all"
+        because += ". Fault rules are in pane 6: del removes one, x all"
     if len(lines) <= 3:
         said = "; ".join(f"slot {line.slot} {_RESULTS.get(line.result, line.result)}" for line in lines)
         return row((glyph, role), f"{said}{because}")
@@ -215,13 +215,13 @@ def filled(told: Filled) -> Row:
 def no_hole(status: Status | None) -> str:
     """That there is none, as far as this site knows: without a quorum slots may be used that nobody told it of."""
     if status is None:
-        return "it is not known yet which slots are holes"
+        return "it is not known yet whether there are holes"
     last = status.next - 1
     learned = f"all slots up to #{last:,} are learned" if last else "no slot is used yet"
     if status.quorum.reachable < status.quorum.needed:
-        return f"no hole is known here ({learned}); without a quorum nobody can tell whether more slots are used"
+        return f"no hole is known here ({learned}); without a quorum it is not known whether more slots are used"
     if status.recovering:
-        return f"no hole is known here ({learned}); how far the log goes is still being asked"
+        return f"no hole is known here ({learned}); still asking how far the log goes"
     return f"there is no hole: {learned}"
 
 
@@ -233,7 +233,7 @@ def quorum_after(reachable: int, needed: int, size: int, voting_here: bool) -> s
     if reachable < needed:
         return f"it reaches {reachable} of {size} voters, {needed} needed: what the others can do is not known here"
     if left >= needed:
-        return f"{left} of {size} voters remain, {needed} needed: the others go on"
+        return f"{left} of {size} voters remain, {needed} needed: the others continue"
     return (
         f"only {left} of {size} voters remain, {needed} needed: nothing new can be created until"
         f" {'one returns' if needed - left == 1 else f'{needed - left} return'}"

@@ -23,7 +23,7 @@ from tui.top.table import rows
 from tui.top.watch import Watch, Watched
 
 KEYS: Final = (
-    Key("space", "space", "pause", "pause", "stop looking, or look again"),
+    Key("space", "space", "pause", "pause", "pause, or resume"),
     Key("up,down", "↑↓", "", "scroll", "scroll"),
     Key("q", "q", "app.leave", "quit", "leave; engines run on"),
 )

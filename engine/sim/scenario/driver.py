@@ -154,13 +154,13 @@ class Driver:
         world = self._world
         life = world.present_store(self._index[site], member)
         if life is None:
-            return f"{site} knows of no store of {member} now"
+            return f"{site} does not know a store of {member} now"
         return self._submit(Submit(site, (Readmit(member, life),), READMISSION_MS, retry=True, give_up_ms=None))
 
     def _change(self, site: SiteId, kind: Kind, member: SiteId) -> str | None:
         operation = self._operation(site, kind, member)
         if operation is None:
-            return f"{site} knows of no store of {member} now"
+            return f"{site} does not know a store of {member} now"
         return self._submit(Submit(site, (operation,), READMISSION_MS, retry=True, give_up_ms=None))
 
     def _operation(self, site: SiteId, kind: Kind, member: SiteId) -> Operation | None:

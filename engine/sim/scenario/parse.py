@@ -170,7 +170,7 @@ def _plan(draft: _Draft, number: int, words: Words) -> None:
     last = draft.lines[-1].at if draft.lines else None
     act = read_line(words, number) if words.peek() == "at" else None
     if act is None or act.at is None:
-        raise BadLine(f"{words.line!r} is no line of a plan: write at 100 ms ACT, or calm at 5000 ms")
+        raise BadLine(f"{words.line!r} is not a line of a plan: write at 100 ms ACT, or calm at 5000 ms")
     if last is not None and act.at < last:
         raise BadLine(f"this is before {last} ms, the time of the act above: keep them in order")
     _add(draft, act)
@@ -252,7 +252,7 @@ def _broken(words: Words) -> Broken:
     name = words.take("a mutant")
     if name not in NAMES:
         near = get_close_matches(name, NAMES, 1)
-        raise BadLine(f"{name!r} is no mutant" + (f": did you mean {near[0]!r}?" if near else ""))
+        raise BadLine(f"{name!r} is not a mutant" + (f": did you mean {near[0]!r}?" if near else ""))
     return Broken(name, words.take("a rule") if words.takes("until") else None)
 
 
@@ -268,7 +268,7 @@ def _names(words: Words) -> tuple[SiteId, ...]:
         name = words.take()
         if not SITE_NAME.match(name):
             raise BadLine(
-                f"{name!r} is no name of a site: write 1 to 16 characters of a-z, 0-9 and '-', a letter first"
+                f"{name!r} is not a site's name: write 1 to 16 characters of a-z, 0-9 and '-', a letter first"
             )
         names.append(SiteId(name))
     if not 1 <= len(names) <= SITES_MAX or sorted(set(names)) != names:
@@ -289,7 +289,7 @@ def _leadership(draft: _Draft, words: Words) -> None:
 def _mode(words: Words) -> Leadership:
     word = words.take("none, last-author or elected")
     if word not in tuple(Leadership):
-        raise BadLine(f"{word!r} is no kind of leadership")
+        raise BadLine(f"{word!r} is not a kind of leadership")
     return Leadership(word)
 
 
@@ -314,7 +314,7 @@ def _weather(words: Words) -> Weather:
             case "stale":
                 stale = words.fraction("a share with which an old one comes again")
             case _:
-                raise BadLine(f"{word!r} is nothing that a link does")
+                raise BadLine(f"{word!r} is not something that a link does")
     if late and late_max_ms == 0:
         raise BadLine("what is late needs its late-max")
     return Weather(loss, duplicate, delay_min_ms, spread_ms, late, late_max_ms, stale)

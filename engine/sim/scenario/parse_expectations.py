@@ -76,7 +76,7 @@ def pattern(words: Words) -> Pattern:
         elif word in tuple(Which):
             which = Which(words.take())
         else:
-            raise BadLine(f"{word!r} is no type of message: write one of {', '.join(WORDS)}")
+            raise BadLine(f"{word!r} is not a type of message: write one of {', '.join(WORDS)}")
     return Pattern(which, frozenset(types), frozenset(senders), frozenset(addressees), slot, ballot, frozenset(numbers))
 
 
@@ -127,7 +127,7 @@ def checkable(words: Words) -> Checkable:
             return ExpectState(words.site(), state)
     sites = words.some_sites()
     if not sites and not words.takes("all"):
-        raise BadLine(f"{words.peek()!r} is nothing that can be expected")
+        raise BadLine(f"{words.peek()!r} is not something to expect")
     if words.takes("follow") or words.takes("follows"):
         return ExpectFollowing(sites, None if words.takes("nobody") else words.site())
     words.need("learned")
@@ -142,7 +142,7 @@ def _slot(words: Words) -> ExpectSlot:
     name = words.take("a site")
     site = SiteId(name.removesuffix(":"))
     if site not in words.sites:
-        raise BadLine(f"{site!r} is no site: write one of {', '.join(words.sites)}, with a colon after it")
+        raise BadLine(f"{site!r} is not a site: write one of {', '.join(words.sites)}, with a colon after it")
     if not name.endswith(":"):
         words.need(":")
     facts: list[Fact] = []
@@ -177,5 +177,5 @@ def _outcome(words: Words) -> ExpectOutcome:
     if word == "open":
         return ExpectOutcome(event, None, None)
     if word not in _OUTCOMES:
-        raise BadLine(f"{word!r} is no outcome: write created, lost, not-created, unknown, or open for none yet")
+        raise BadLine(f"{word!r} is not an outcome: write created, lost, not-created, unknown, or open for none yet")
     return ExpectOutcome(event, EventState(word), words.slot() if words.takes("at") else None)

@@ -134,11 +134,11 @@ def _command(words: Words, when: str) -> Command:
     if first in words.sites and words.takes("reads"):
         return _with_usage(when + USER, words, lambda: _read(words, SiteId(first)))
     if first in words.sites and not words.done:
-        raise BadLine(f"{words.peek()!r} is nothing that a user does; write: {when}{USER}")
+        raise BadLine(f"{words.peek()!r} is not something a user does; write: {when}{USER}")
     if first not in USAGES:
         near = [] if first in words.sites else get_close_matches(first, [*USAGES, *words.sites], 1)
         meant = f"did you mean {near[0]!r}? " if near else ""
-        raise BadLine(f"{first!r} begins no command: {meant}write {', '.join(USAGES)}, or {USER}")
+        raise BadLine(f"{first!r} does not begin a command: {meant}write {', '.join(USAGES)}, or {USER}")
     return _with_usage(when + USAGES[first], words, lambda: _READERS[first](words))
 
 

@@ -320,7 +320,7 @@ class Play:
                 return problem
         for done in range(step.events):
             if self.world.next_at is None:
-                return f"nothing happens any more after {done}"
+                return f"nothing more happens after {done}"
             yield
         return None
 

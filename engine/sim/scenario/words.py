@@ -57,7 +57,7 @@ class Words:
 
     def take(self, what: str = "a word") -> str:
         if self.done:
-            raise BadLine(f"the line ends where {what} should stand")
+            raise BadLine(f"the line ends where {what} is expected")
         word = self.peek()
         self._at += 1
         return word
@@ -87,16 +87,16 @@ class Words:
 
     def need(self, *words: str) -> None:
         if not self.takes(*words):
-            raise BadLine(f"{self._here()} stands where {' '.join(words)!r} should")
+            raise BadLine(f"{self._here()} is where {' '.join(words)!r} is expected")
 
     def end(self) -> None:
         if not self.done:
-            raise BadLine(f"{self._here()} is too much here")
+            raise BadLine(f"{self._here()} is not expected here")
 
     def site(self) -> SiteId:
         word = self.take("a site")
         if word not in self.sites:
-            raise BadLine(f"{word!r} is no site: write one of {', '.join(self.sites)}")
+            raise BadLine(f"{word!r} is not a site: write one of {', '.join(self.sites)}")
         return SiteId(word)
 
     def some_sites(self) -> tuple[SiteId, ...]:
@@ -136,7 +136,7 @@ class Words:
         word = self.take("a message").rstrip(",")
         found = _MESSAGE.match(word)
         if not found or not 1 <= int(found.group(1)) <= NUMBER_MAX:
-            raise BadLine(f"{word!r} is no number of a message: write #12, as the trace does")
+            raise BadLine(f"{word!r} is not the number of a message: write #12, as the trace does")
         return int(found.group(1))
 
     def ms(self) -> int:
@@ -144,7 +144,7 @@ class Words:
         number = self.number("a time")
         unit = self.take("a unit of time")
         if unit not in _UNITS_MS:
-            raise BadLine(f"{unit!r} is no unit of time: write ms, s or min")
+            raise BadLine(f"{unit!r} is not a unit of time: write ms, s or min")
         return number * _UNITS_MS[unit]
 
     def times(self) -> tuple[int, ...]:
@@ -153,7 +153,7 @@ class Words:
         while not self.done or not found:
             word = self.take("a time")
             if not _TIME.match(word):
-                raise BadLine(f"{word!r} is no time: write milliseconds since 1970")
+                raise BadLine(f"{word!r} is not a time: write milliseconds since 1970")
             found.append(int(word))
         return tuple(found)
 
@@ -161,7 +161,7 @@ class Words:
         word = self.take("a ballot")
         found = _BALLOT.match(word)
         if not found or found.group(2) not in self.sites:
-            raise BadLine(f"{word!r} is no ballot: write ROUND.SITE, as in 2.{self.sites[0]}")
+            raise BadLine(f"{word!r} is not a ballot: write ROUND.SITE, as in 2.{self.sites[0]}")
         return Ballot(Round(int(found.group(1))), SiteId(found.group(2)))
 
     def links(self) -> tuple[tuple[SiteId, SiteId], ...]:
@@ -184,7 +184,7 @@ class Words:
             self.take()
             sender, _, to = word.partition(">")
             if sender not in self.sites or to not in self.sites:
-                raise BadLine(f"{word!r} is no link: write SITE>SITE")
+                raise BadLine(f"{word!r} is not a link: write SITE>SITE")
             found.append((SiteId(sender), SiteId(to)))
         return tuple(found)
 
@@ -192,7 +192,7 @@ class Words:
         word = self.take("an event")
         found = _EVENT.match(word)
         if not found or found.group(1) not in self.sites:
-            raise BadLine(f"{word!r} is no event: write SITE/NUMBER, as in {self.sites[0]}/1")
+            raise BadLine(f"{word!r} is not an event: write SITE/NUMBER, as in {self.sites[0]}/1")
         return EventId(SiteId(found.group(1)), int(found.group(2)))
 
     def what(self) -> What:
@@ -211,7 +211,7 @@ class Words:
         except ValueError:
             text = None
         if not isinstance(text, str):
-            raise BadLine(f'{word} is no text: write it in double quotes, with \\" for a quote in it')
+            raise BadLine(f'{word} is not a text: write it in double quotes, with \\" for a quote in it')
         return text
 
     def _here(self) -> str:
