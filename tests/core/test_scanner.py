@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from engine.core.effects import Effects, RecoveryPhase, SawRecovery
 from engine.core.ids import Nonce, Slot
-from engine.core.log.scanner import PAGE_SLOTS_MAX
+from engine.core.log.pages import PAGES_PER_ANSWER
+from engine.core.log.scanner import QUESTION_SLOTS_MAX, QUESTIONS_MAX
 from engine.core.messages import Ask, AskHighest, Highest, Known
-from engine.core.settings import WINDOW_SLOTS
+from engine.core.settings import WINDOW_SLOTS, Leadership, Settings
 from engine.core.storage import Vote
 from tests.core.stage import (
     ALICE,
@@ -14,6 +17,7 @@ from tests.core.stage import (
     CAROL,
     DAVE,
     ERIN,
+    SITES,
     Stage,
     accept,
     ballot,
@@ -23,6 +27,7 @@ from tests.core.stage import (
     run,
     sent,
     sent_to,
+    shorter,
     told,
     tweet,
 )
@@ -46,13 +51,12 @@ def learned(stage: Stage, through: int) -> Stage:
 
 def copy_from(stage: Stage, source: Stage, effects: Effects) -> int:
     """Carries questions and answers between the two until no more is asked; returns how many questions it took."""
-    questions = 0
-    while asked := sent_to(effects, source.site, Ask):
-        assert len(asked) == 1, "the next question leaves when the last one is answered"
+    questions, waiting = 0, sent_to(effects, source.site, Ask)
+    while waiting:
+        assert len(waiting) <= QUESTIONS_MAX, "it is paced by the answers"
         questions += 1
-        effects = Effects()
-        for known in sent_to(source.hear(stage.site, asked[0]), stage.site, Known):
-            effects.extend(stage.hear(source.site, known))
+        for known in sent_to(source.hear(stage.site, waiting.pop(0)), stage.site, Known):
+            waiting += sent_to(stage.hear(source.site, known), source.site, Ask)
     return questions
 
 
@@ -157,8 +161,8 @@ def test_r4_a_peer_that_claims_more_is_a_reason_to_ask() -> None:
 
 
 def test_r4_learned_slots_are_copied_in_bulk_from_a_peer_that_has_them() -> None:
-    """Twice as many slots as one question covers: two questions at least, and far fewer than there are slots."""
-    through = PAGE_SLOTS_MAX + 500
+    """More slots than one question covers: two questions at least, and far fewer than there are slots."""
+    through = QUESTION_SLOTS_MAX + 500
     bob = learned(Stage(3, site=BOB).vote(), through)
     alice = Stage(3).vote()
     effects = alice.answer_scan(alice.tick(), used_max=through)
@@ -204,6 +208,27 @@ def test_r4_what_a_page_holds_is_learned_whoever_sent_it() -> None:
     assert stage.replica.prefix == 1
 
 
+def test_r4_who_leads_is_spared_while_another_has_nearly_as_much() -> None:
+    stage = Stage(5).vote()
+    nonce = question(stage.tick())
+    stage.hear(BOB, replace(beat(9), leads=ballot(1, BOB)))
+    stage.hear(BOB, highest(nonce, 9, prefix=9))
+    effects = stage.hear(CAROL, highest(nonce, 9, prefix=8))
+    assert {site for site, _ in sent(effects, Ask)} == {CAROL}
+
+
+def test_r4_an_answer_that_is_cut_is_gone_on_with_where_it_ended() -> None:
+    """A page holds two short entries, or one of the long ones that follow: half of what is asked of these comes."""
+    short, through = 64, 64 + 5 * PAGES_PER_ANSWER
+    texts = ["x" * (150 if slot > short else 1) for slot in range(1, through + 1)]
+    bob = Stage(settings=shorter(Settings(BOB, SITES[:3], Leadership.NONE), 300)).vote()
+    bob.hear(CAROL, *(chosen(slot, tweet(CAROL, slot, text=text)) for slot, text in enumerate(texts, 1)))
+    alice = Stage(3).vote()
+    questions = copy_from(alice, bob, alice.answer_scan(alice.tick(), used_max=through))
+    assert alice.store.log == bob.store.log
+    assert questions <= 3 + 5 + QUESTIONS_MAX, "what is asked for becomes as much as fits again"
+
+
 FAR = WINDOW_SLOTS + 30_000
 
 
@@ -225,12 +250,12 @@ def test_r4_a_bound_beyond_the_window_stands_while_its_sources_are_silent() -> N
 
 def test_r4_a_bound_beyond_the_window_is_copied_towards() -> None:
     stage, effects = behind_the_window()
-    ((source, asked),) = sent(effects, Ask)
-    for first in range(1, 129, 8):
-        page = run(first, *(tweet(CAROL, slot) for slot in range(first, first + 8)))
+    (source, asked), (_, after) = sent(effects, Ask)
+    for first in range(1, asked.spans[0][1], 16):
+        page = run(first, *(tweet(CAROL, slot) for slot in range(first, first + 16)))
         effects = stage.hear(source, Known(asked.nonce, page.first, page.last, (page,)))
     ((_, following),) = sent(effects, Ask)
-    assert following.spans[0][0] == 129
+    assert following.spans[0][0] == after.spans[0][1] + 1
     assert stage.replica.view(0).holes_count == 0, "it is not filled towards (R6)"
 
 
@@ -239,7 +264,7 @@ def test_r6_a_bound_beyond_the_window_that_nobody_has_is_given_up() -> None:
     stage, effects = behind_the_window()
     stage.hear(CAROL, beat(used_max=FAR))
     for peer in (BOB, CAROL):
-        (asked,) = sent_to(effects, peer, Ask)
+        asked, _ = sent_to(effects, peer, Ask)
         effects = stage.hear(peer, Known(asked.nonce, *asked.spans[0], ()))
     assert [saw.phase for saw in told(effects, SawRecovery)] == ["done"]
     assert stage.replica.view(0).holes_count == 0

@@ -5,8 +5,8 @@ Rules that hold here:
   this site included, bounds everything chosen before it asked, and there it stops. One peer's word is no bound.
 - M2: it is a majority of each list that holds above the prefix. Where others vote later, the entry that says so
   was used by those that were counted, so the prefix comes to it: the list has changed then, and it asks again.
-- Learned slots are copied in bulk from a peer that has them, a page at a time: the next question leaves when the last
-  one is answered. What no peer has learned is left to the hole filler (R3).
+- Learned slots are copied in bulk from a peer that has them, paced by the answers: two questions are out at the most,
+  so that the peer reads ahead while this site learns. What no peer has learned is left to the hole filler (R3).
 - R6: a bound beyond the window is copied towards, never filled towards. It is given up only when every peer that claims
   to be ahead has answered that it lacks what comes next; silence disproves nothing.
 - W1: every question carries a nonce; an answer counts once a site, for that nonce.
@@ -30,8 +30,12 @@ from engine.core.settings import WINDOW_SLOTS, Settings
 from engine.core.step import Step
 from engine.core.value import Value
 
-PAGE_SLOTS_MAX: Final = 4_096
-"""How many slots one question of the copying covers."""
+QUESTION_SLOTS: Final = 256
+QUESTION_SLOTS_MAX: Final = 4_096
+"""How many slots one question of the copying covers: at first, and at the most. It doubles while half an answer is
+enough, and is halved where an answer is cut."""
+
+QUESTIONS_MAX: Final = 2
 
 
 # Each phase says when `tick` is `due`: what it does then is the phase's.
@@ -52,17 +56,24 @@ class Asking(Value):
     resend_every: Tick
 
 
+class Question(Value):
+    """Which slots has the source learned? `pages` of the answer have come."""
+
+    nonce: Nonce
+    first: Slot
+    last: Slot
+    pages: int = 0
+
+
 class Copying(Value):
-    """Pages up to `bound` are asked of `source`; `pages` of this nonce's answer have come, the span up to `last`.
+    """Pages up to `bound` are asked of `source`. `questions` are those out, in the order of their slots.
 
     Since the prefix moved last, `tried` were asked, and `lacking` answered that they lack the slot after it.
     """
 
     bound: Slot
     source: SiteId
-    nonce: Nonce
-    last: Slot
-    pages: int
+    questions: tuple[Question, ...]
     prefix_asked: Slot
     due: Tick
     tried: frozenset[SiteId]
@@ -82,6 +93,7 @@ class Scanner:
         self.ready = False
         """The first scan since the start is done: this site knows how far the log went."""
         self._told_done = False
+        self._question_slots = QUESTION_SLOTS
 
     @property
     def copying(self) -> bool:
@@ -125,17 +137,34 @@ class Scanner:
         self._conclude(step)
 
     def on_known(self, step: Step, sender: SiteId, message: Known) -> None:
-        """A page of the answer came; what it holds is learned already."""
-        phase = self._phase
-        if not isinstance(phase, Copying) or message.nonce != phase.nonce or sender != phase.source:
+        """A page of an answer came; what it holds is learned already."""
+        phase, prefix = self._phase, self._learner.prefix
+        if not isinstance(phase, Copying) or sender != phase.source:
             return
-        lacking = phase.lacking
-        if message.first <= self._learner.prefix + 1 <= message.last:
-            lacking |= {phase.source}
+        asked = next((question for question in phase.questions if question.nonce == message.nonce), None)
+        if asked is None:
+            return
+        left = self._left(step, sender, replace(asked, pages=asked.pages + 1), message)
+        questions = tuple(left if question is asked else question for question in phase.questions)
+        lacks = message.first <= prefix + 1 <= message.last
+        lacking = phase.lacking | {phase.source} if lacks else phase.lacking
         due = Tick(step.now + self._patience())
-        phase = self._phase = replace(phase, pages=phase.pages + 1, due=due, lacking=lacking)
-        if phase.pages == PAGES_PER_ANSWER or self._learner.prefix >= phase.last or phase.source in lacking:
+        phase = self._phase = replace(phase, questions=questions, due=due, lacking=lacking)
+        if lacks or prefix >= phase.bound:
             self._turn_page(step, phase)
+        elif prefix >= questions[0].last:
+            self._ask_on(step, phase)
+
+    def _left(self, step: Step, source: SiteId, question: Question, page: Known) -> Question:
+        """What is still asked after this page. Where the answer ends before the question, the rest is asked anew. The
+        next questions are made to fit."""
+        slots = question.last - question.first + 1
+        if page.last < question.last and question.pages == PAGES_PER_ANSWER:
+            self._question_slots = max(PAGES_PER_ANSWER, slots // 2)
+            return self._question(step, source, Slot(page.last + 1), question.last)
+        if page.last == question.last and question.pages <= PAGES_PER_ANSWER // 2:
+            self._question_slots = min(QUESTION_SLOTS_MAX, max(self._question_slots, 2 * slots))
+        return question
 
     def tick(self, step: Step) -> None:
         if step.now >= self._phase.due:
@@ -209,13 +238,24 @@ class Scanner:
                 self._bound = self._learner.used_max  # nobody has what would lie between: not believed (R6)
             self._rest(step)
             return
-        first = Slot(prefix + 1)
-        last = Slot(min(bound, prefix + PAGE_SLOTS_MAX))
-        nonce = new_nonce(self._random)
         due = Tick(step.now + self._patience())
-        self._phase = Copying(bound, source, nonce, last, 0, prefix, due, tried, lacking)
-        step.tell(SawRecovery(RecoveryPhase.COPYING, bound, prefix, source))
+        self._ask_on(step, Copying(bound, source, (), prefix, due, tried, lacking))
+
+    def _ask_on(self, step: Step, phase: Copying) -> None:
+        """Asks the source for what comes next."""
+        prefix = self._learner.prefix
+        step.tell(SawRecovery(RecoveryPhase.COPYING, phase.bound, prefix, phase.source))
+        out = [question for question in phase.questions if question.last > prefix]
+        asked = out[-1].last if out else prefix
+        while len(out) < QUESTIONS_MAX and asked < phase.bound:
+            first, asked = Slot(asked + 1), Slot(min(phase.bound, asked + self._question_slots))
+            out.append(self._question(step, phase.source, first, asked))
+        self._phase = replace(phase, questions=tuple(out))
+
+    def _question(self, step: Step, source: SiteId, first: Slot, last: Slot) -> Question:
+        nonce = new_nonce(self._random)
         step.send(source, Ask(nonce, ((first, last),)))
+        return Question(nonce, first, last)
 
     def _turn_page(self, step: Step, phase: Copying) -> None:
         if self._learner.prefix >= phase.bound:

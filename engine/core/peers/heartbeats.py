@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Final
 
 from engine.core.effects import SawPeer
@@ -32,6 +31,8 @@ UP_BEATS: Final = 4
 LEADING_BEATS: Final = 2
 """How many times as often a leader beats: the others wait for it (L3), and nobody else's silence is that urgent."""
 
+LEADER_SPARED_SLOTS: Final = 4_096
+
 
 @dataclass(slots=True)
 class _Peer:
@@ -44,6 +45,7 @@ class _Peer:
     used_max: Slot = Slot(0)
     echoed: Tick | None = None  # our clock, when we sent the newest of our heartbeats that it heard
     leadership: str | None = None
+    leads: bool = False
     every: Tick | None = None  # the heartbeat interval that it told
     sent: Tick | None = None  # its clock, when it sent the newest heartbeat that came ...
     sent_heard: Tick = Tick(0)  # ... and ours then
@@ -87,6 +89,7 @@ class Peers:
         peer = self._peers[site]
         peer.voting = message.voting
         peer.leadership = message.leadership
+        peer.leads = message.leads is not None
         peer.every = message.every_ms
         self.claims(site, message.prefix, message.used_max)
         peer.sent = message.sent
@@ -176,13 +179,14 @@ class Peers:
         return tuple(peer.site for peer in self._peers.values() if peer.up)
 
     def ahead_of(self, prefix: Slot) -> list[SiteId]:
-        """The peers that are up and claim a longer prefix, the longest first."""
+        """The peers that are up and claim a longer prefix, the longest first; who leads, for it has most to do, comes
+        after those that have nearly as much."""
         ahead = [
-            (peer.prefix, peer.site)
+            (LEADER_SPARED_SLOTS * peer.leads - peer.prefix, peer.site)
             for peer in self._peers.values()
             if peer.up and peer.prefix is not None and peer.prefix > prefix
         ]
-        return [site for _, site in sorted(ahead, key=itemgetter(0), reverse=True)]
+        return [site for _, site in sorted(ahead)]
 
     def used_above(self, slot: Slot) -> bool:
         """A peer that is up claims that a higher slot than this is used."""
