@@ -75,14 +75,6 @@ def _two_at_once(original: Callable[..., str | None]) -> Any:
     return misfit
 
 
-def _twice(original: Callable[..., str | None]) -> Any:
-    def misfit(self: Members, slot: Slot, operation: Membership) -> str | None:
-        told = original(self, slot, operation)
-        return None if told is not None and "before" in told and slot >= self.newest.first else told
-
-    return misfit
-
-
 def _says_fits(words: str) -> Callable[[Any], Any]:
     """What does not fit for this reason fits."""
 
@@ -273,7 +265,7 @@ MUTANTS: Final = (
     Mutant("M2", "leads on with promises of an older list", (Patch(Leader, "outlived", _old_promises_are_enough),)),
     Mutant("M2", "a majority of one of two lists is enough", (Patch(Members, "is_majority", _one_list_is_enough),)),
     Mutant("M3", "a change fits before the last one took effect", (Patch(Members, "_misfit", _two_at_once),)),
-    Mutant("M3", "a store may be admitted twice", (Patch(Members, "_misfit", _twice),)),
+    Mutant("M3", "a store may be admitted twice", (Patch(Members, "_misfit", _says_fits("has already admitted")),)),
     Mutant("M1", "who is removed stays in the list", (Patch(Members, "_changed", _stays),)),
     Mutant("M1", "who is added votes at once", (Patch(Members, "_changed", _votes_as_soon_as_it_is_added),)),
     Mutant("M2", "as many as at the beginning are a majority", (Patch(Members, "after", _quorum_of_the_founders),)),
