@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from pathlib import Path
 
@@ -141,6 +142,15 @@ async def test_an_empty_site_says_what_will_be_there(tmp_path: Path) -> None:
             await pilot.until_shown(words)
         await pilot.press("6")
         await pilot.until_shown("There are no fault rules. a adds a rule")
+
+
+async def test_what_was_not_read_yet_is_not_said_to_be_empty(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.on["log"] = lambda _: asyncio.sleep(3_600)
+        async with screen_of(engine) as pilot:
+            await pilot.until(lambda: engine.called("log"), "never asked")
+            await pilot.until_shown("reading …")
+            assert "No tweets yet" not in pilot.text()
 
 
 async def test_where_panes_just_fit_beside_each_other_the_sites_keep_their_prefix(tmp_path: Path) -> None:

@@ -89,8 +89,9 @@ class TimelinePane(Lines):
         if window.hidden:
             said = row(f"Nothing to read: {plural(window.hidden, 'tweet')} by sites that block this one.")
             return [BLANK, *wrapped(said, self.rows_width)]
-        if not self.model.live and not window.prefix:
-            return [BLANK, row(("Nothing was read from the engine yet.", Role.DIM))]
+        if not window.prefix and not (self.model.live and self.model.was_read):
+            waits = not (self.model.over or self.model.was_read)
+            return [BLANK, row(("reading …" if waits else "Nothing was read from the engine yet.", Role.DIM))]
         if self.model.over:
             return [BLANK, row(("There was no tweet when the engine was lost.", Role.WARN))]
         said = row("No tweets yet. ", ("c", Role.KEY), " writes the first.")
