@@ -4,6 +4,7 @@ Rules that hold here:
 - As `make keys` does, what is timed is from the writing of a key to where what it painted has come out of the terminal.
   A screen that follows a busy log never rests, so here a key is known by its letter: each is typed once, and none is in
   the events.
+- What the screen itself computes is told: it takes that from the sites, and is counted with none of them.
 - A thread takes what the screen writes at once, whatever else is measured: a terminal that nobody reads stops it.
 """
 
@@ -77,7 +78,14 @@ def typing(cluster: BenchCluster, site: str, size: tuple[int, int]) -> Iterator[
     try:
         _until_shown(terminal)
         painted = Painted(terminal.master)
-        yield lambda seconds: _type(painted, seconds)
+
+        def measured(seconds: float) -> tuple[Figure, ...]:
+            computed_ms = terminal.computed_ms()
+            figures = _type(painted, seconds)
+            cores = (terminal.computed_ms() - computed_ms) / 1_000 / seconds
+            return *figures, Figure("cores: screen", cores, "")
+
+        yield measured
     finally:
         terminal.close()
 
