@@ -35,7 +35,7 @@ from engine.runtime.recording import Recording, Waiting
 from engine.runtime.trace import Trace
 
 FLUSH_EVERY: Final = Tick(100)
-BUSY_FLUSH_EVERY: Final = Tick(250)
+BUSY_FLUSH_EVERY: Final = Tick(500)
 LOG_LINES_MAX: Final = 64
 TRACE_LINES_MAX: Final = 200
 OUTCOMES_MAX: Final = 64
