@@ -125,6 +125,7 @@ class RealCluster:
         self.data_path = folder / "data"
         self.names = tuple(names)
         self.engines: dict[str, Engine] = {}
+        self._own_files: dict[str, Path] = {}
         write_files(self.sites_path, "test-island", free_addresses(self.names))
         self.sites_path.write_text(with_leadership(self.sites_path.read_text(), leadership) + timings)
 
@@ -135,9 +136,18 @@ class RealCluster:
         for engine in self.engines.values():
             engine.close()
 
+    def own_file(self, site: str, text: str) -> None:
+        """The site has a sites file of its own from now on."""
+        self._own_files[site] = self.folder / f"{site}.yaml"
+        self._own_files[site].write_text(text)
+
     @property
     def options(self) -> tuple[str, ...]:
-        return ("--sites", str(self.sites_path), "--data", str(self.data_path))
+        return self.options_of("")
+
+    def options_of(self, site: str) -> tuple[str, ...]:
+        """With its own sites file, if it has one."""
+        return ("--sites", str(self._own_files.get(site, self.sites_path)), "--data", str(self.data_path))
 
     def run(self, *words: str, stdin: bytes = b"") -> Said:
         return run(*self.options, *words, stdin=stdin)
@@ -154,7 +164,7 @@ class RealCluster:
         for name in names:
             if name in self.engines:
                 self.engines[name].close()
-            words, log = [*self.options, "serve", name], self.folder / f"{name}.log"
+            words, log = [*self.options_of(name), "serve", name], self.folder / f"{name}.log"
             self.engines[name] = Engine(words, log, self._program)
         for name in names:
             assert self.engines[name].ready, f"{name} does not start: see its log"

@@ -21,6 +21,11 @@ def command(sites_path: Path, data_path: Path, *words: str) -> str:
     return " ".join((_program(), *places, *map(shlex.quote, words)))
 
 
+def at(site: str, here: str, typed: str) -> str:
+    """What is `typed` at an engine of `site`; said by one of `here`, whose machine may be another."""
+    return f"`{typed}`" if site == here else f"where {site} runs, `{typed}`"
+
+
 def _word(path: Path) -> str:
     """As one word for a shell, which puts the home folder in the place of `~`."""
     try:

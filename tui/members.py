@@ -23,6 +23,7 @@ _STANDINGS: Final[Mapping[str, tuple[str, Role]]] = {
     MemberStanding.VOTER: ("voter", Role.GOOD),
     MemberStanding.NO_VOTE: ("does not vote now", Role.WARN),
     MemberStanding.NEW_STORE: ("new store: its disk was lost or replaced", Role.WARN),
+    MemberStanding.OLD_STORE: ("old store, which never votes again", Role.WARN),
     MemberStanding.LEARNER: ("learner", Role.PLAIN),
     MemberStanding.NOT_HEARD: ("not heard", Role.BAD),
     MemberStanding.REMOVED: ("removed", Role.WARN),

@@ -26,6 +26,7 @@ class Trouble(Enum):
     NO_QUORUM = auto()
     NOT_VOTING = auto()
     NEW_STORE = auto()
+    OLD_STORE = auto()
     NO_LEADER = auto()
     MISMATCH = auto()
     NARROW = auto()
@@ -42,6 +43,7 @@ def troubles(status: Status) -> Mapping[Trouble, str]:
         else "NO QUORUM: nothing can be created here; reading works",
         Trouble.NOT_VOTING: None if status.voting else _removed(status) or _voteless(status),
         Trouble.NEW_STORE: _replaced(status),
+        Trouble.OLD_STORE: _outdated(status),
         Trouble.NO_LEADER: _leaderless(status),
         Trouble.MISMATCH: status.mismatch,
         Trouble.NARROW: status.narrow,
@@ -125,7 +127,8 @@ def where(status: Status) -> Iterator[tuple[str, Part]]:
 
 def _voteless(status: Status) -> str:
     why = f": {status.voting_why}" if status.voting_why else ""
-    return f"{status.site} does not vote{why}"
+    what = f". {START_ANEW}" if status.standing == MemberStanding.OLD_STORE else ""
+    return f"{status.site} does not vote{why}{what}"
 
 
 def _removed(status: Status) -> str | None:
@@ -145,6 +148,17 @@ def _replaced(status: Status) -> str | None:
     lost = named(map(SiteId, status.new_stores))
     what = f"{lost}'s disk was" if len(status.new_stores) == 1 else f"the disks of {lost} were"
     return f"{what} lost or replaced: no vote until readmitted"
+
+
+START_ANEW: Final = "Stop it, move its folder away, start it, and have its new store readmitted"
+
+
+def _outdated(status: Status) -> str | None:
+    old = status.old_stores
+    if not old:
+        return None
+    run = "runs" if len(old) == 1 else "run"
+    return f"{named(map(SiteId, old))} {run} on an old store, which never votes again. {START_ANEW}"
 
 
 def _leaderless(status: Status) -> str | None:

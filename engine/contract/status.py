@@ -30,6 +30,7 @@ class MemberStanding(StrEnum):
     VOTER = "voter"
     NO_VOTE = "no-vote"  # it is heard, and does not vote: it starts, or only it knows why
     NEW_STORE = "new-store"  # its disk was lost or replaced: it votes again once it is readmitted (D5, M4)
+    OLD_STORE = "old-store"  # it runs on an old copy, or on one that the log replaced: that never votes again (D5, M4)
     LEARNER = "learner"  # it belongs to the cluster, and does not vote
     NOT_HEARD = "not-heard"
     REMOVED = "removed"  # it belongs to the cluster no more (M5)
@@ -208,7 +209,15 @@ class Status(Shape):
     @property
     def new_stores(self) -> list[str]:
         """The peers whose disk was lost or replaced, and that wait to be readmitted."""
-        return [site for site, peer in sorted(self.peers.items()) if peer.standing == MemberStanding.NEW_STORE]
+        return self._standing_so(MemberStanding.NEW_STORE)
+
+    @property
+    def old_stores(self) -> list[str]:
+        """The peers that run on a store that never votes again."""
+        return self._standing_so(MemberStanding.OLD_STORE)
+
+    def _standing_so(self, standing: MemberStanding) -> list[str]:
+        return [site for site, peer in sorted(self.peers.items()) if peer.standing == standing]
 
     def has_settled(self, slot: int) -> bool:
         """Whether the slot is learned there, as far as this tells: of very many holes the first are named."""

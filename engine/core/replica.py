@@ -186,7 +186,7 @@ class Replica:
     def deadline(self) -> Tick:
         return min(
             self._peers.deadline(),
-            self._lives.deadline(),
+            self._lives.hellos.deadline(),
             self._scanner.deadline(),
             self._proposer.deadline(),
             NEVER if self._scanner.copying else self._filler.deadline(),
@@ -324,14 +324,14 @@ class Replica:
         self._reads.give_up(step, token, "given up by the client that asked")
 
     def _tick(self, step: Step) -> None:
-        self._lives.tick(step)
+        self._lives.hellos.tick(step)
         self._scanner.tick(step)
         self._proposer.tick(step)
         self._policy.tick(step)
         if not self._scanner.copying:
             self._filler.tick(step, self._proposes(step) and self._policy.fills(step.now))
         for silent in self._peers.tick(step, self._learner.prefix, self._learner.used_max, self._policy.claim):
-            self._lives.greet(step, silent)
+            self._lives.hellos.greet(step, silent)
         if self._proposes(step):
             self._promotions.tick(step)
         self._sessions.tick(step, lambda: self._readings.situation(step.now))

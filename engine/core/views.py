@@ -68,7 +68,8 @@ class ReplicaView(Value):
     """What `status` shows of the replica; `holes` names at most 1,000 of `holes_count` slots. `fresh_at`: what was
     chosen before is in the prefix, as a read confirmed last (R5). `hindered`: what fault rules here keep from it.
     `members`: the lists that hold above the prefix, one or two (M1). `replaced`: who runs on another store than is
-    remembered of it; this site where it is a learner for good (D5)."""
+    remembered of it, and can be readmitted; `outdated`: who runs on one that never votes again; this site where it is a
+    learner for good (D5). `doubled`: under whose names two engines run."""
 
     quorum: QuorumView
     leader: SiteId | None
@@ -91,3 +92,5 @@ class ReplicaView(Value):
     members: tuple[Roster, ...]
     removed: Removed | None
     replaced: tuple[SiteId, ...]
+    outdated: tuple[SiteId, ...]
+    doubled: tuple[SiteId, ...]

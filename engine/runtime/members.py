@@ -148,6 +148,11 @@ class MembersBoard:
         votes = site == me or any(peer.site == site and peer.up and peer.voting for peer in view.peers)
         if kind is ChangeKind.READMIT and votes and site not in view.replaced:
             return f"{site} says that it votes with its present store: there is nothing to readmit"
+        if kind is ChangeKind.READMIT and site in view.outdated:
+            return (
+                f"{site} runs on an old store, which never votes again: stop it, move its folder away, start it without"
+                " it, and ask again"
+            )
         return None
 
     def _unsafe(self, kind: ChangeKind, site: SiteId, view: ReplicaView, *, is_up: bool) -> str | None:
@@ -156,6 +161,8 @@ class MembersBoard:
             return None
         if not is_up:
             return f"{site} is not heard: it would count as a voter without running"
+        if site in view.doubled:
+            return f"two engines run as {site}, and which of both would vote is chance: stop one of them before"
         prefix = next((peer.prefix for peer in view.peers if peer.site == site), None)
         if kind is ChangeKind.PROMOTE and (prefix or 0) + self._settings.change_lag < view.prefix:
             return f"{site} does not have the whole log yet: it is at slot {prefix or 0:,} of {view.prefix:,}"
@@ -203,6 +210,8 @@ def _standing(site: SiteId, peer: PeerView | None, view: ReplicaView) -> MemberS
         return MemberStanding.LEARNER
     if site in view.replaced:
         return MemberStanding.NEW_STORE
+    if site in view.outdated:
+        return MemberStanding.OLD_STORE
     votes = view.voting if peer is None else peer.voting is True
     return MemberStanding.VOTER if votes else MemberStanding.NO_VOTE
 

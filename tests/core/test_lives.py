@@ -244,6 +244,8 @@ def test_d5_an_old_copy_of_a_store_is_told_that_its_disk_is_lost() -> None:
     answer = greet(stage, 21, commit=999)
     assert answer.verdict is Verdict.LOST_DISK
     assert answer.reason.startswith("bob heard commit 1000 of alice's store, which is now at 999")
+    view = stage.replica.view(0)
+    assert (view.outdated, view.replaced) == ((ALICE,), ()), "it is not what a readmission is for"
 
 
 def test_d5_a_peer_is_told_the_commit_of_the_start_until_it_has_recorded_the_store() -> None:
@@ -362,7 +364,7 @@ def test_d5_a_voter_that_is_contradicted_later_stops_voting_and_proposing_at_onc
     (outcome,) = told(stage.submit(2), SawOutcome)
     assert outcome.outcome is EventState.NOT_CREATED
     assert outcome.reason is not None
-    assert "lost-disk" in outcome.reason
+    assert "old-store" in outcome.reason
 
 
 # W1, its lives

@@ -45,6 +45,8 @@ class Known:
         default_factory=lambda: {ALICE: OLD, BOB: OLD, CAROL: NEW, DAVE: NEW}
     )
     replaced: tuple[SiteId, ...] = (CAROL,)
+    outdated: tuple[SiteId, ...] = ()
+    doubled: tuple[SiteId, ...] = ()
     removed: Removed | None = None
     changes: tuple[tuple[int, Membership], ...] = ()
     prefix: int = 9_000
@@ -61,7 +63,8 @@ class Known:
         said: dict[str, Any] = dict.fromkeys(ReplicaView.__struct_fields__)
         said |= {"quorum": QuorumView(0, 2, 3), "prefix": Slot(self.prefix), "voting": self.voting, "voting_why": "why"}
         said |= {"peers": self.peers, "members": tuple(self.members.above(Slot(self.prefix)))}
-        return ReplicaView(**said | {"replaced": self.replaced, "removed": self.removed})
+        said |= {"replaced": self.replaced, "outdated": self.outdated, "doubled": self.doubled}
+        return ReplicaView(**said | {"removed": self.removed})
 
     def members_after(self, operation: Membership) -> Roster | str:
         return self.members.after(Slot(self.prefix + 1), operation)
@@ -104,8 +107,9 @@ def test_a_plan_counts_who_is_needed_and_who_is_heard_now_and_then() -> None:
         (Known(voting=False, peers=()), "carol", "hears no site that does"),
         (Known(stores=dict.fromkeys(SITES)), "carol", "start carol, then try again"),
         (Known(changes=((8_500, Readmit(CAROL, OLD)),)), "carol", "takes effect only at slot 16692"),
+        (Known(replaced=(), outdated=(CAROL,)), "carol", "carol runs on an old store, which never votes"),
     ],
-    ids=["nobody", "a voter", "itself", "no voter asks", "nobody votes", "never heard", "no fit"],
+    ids=["nobody", "a voter", "itself", "no voter asks", "nobody votes", "never heard", "no fit", "an old copy"],
 )  # fmt: skip
 def test_what_would_be_vain_is_refused_whatever_is_forced(known: Known, site: str, why: str) -> None:
     refused = board(known).plan(ChangeKind.READMIT, site, None).refused
@@ -113,6 +117,12 @@ def test_what_would_be_vain_is_refused_whatever_is_forced(known: Known, site: st
     assert why in refused
     with pytest.raises(CallRefused, match=re.escape(refused)):
         board(known).operation(ChangeKind.READMIT, site, None, force=True)
+
+
+def test_of_two_engines_under_one_name_chance_would_say_which_is_readmitted() -> None:
+    known = Known(replaced=(), doubled=(CAROL,))
+    unsafe = board(known).plan(ChangeKind.READMIT, CAROL, None).unsafe
+    assert unsafe == "two engines run as carol, and which of both would vote is chance: stop one of them before"
 
 
 @pytest.mark.parametrize(
@@ -205,6 +215,8 @@ def test_each_member_has_its_standing() -> None:
     assert [member.why for member in starting.members] == ["why", None, None]
     lost = board(Known(voting=False, replaced=(ALICE,))).members()
     assert lost.members[0].standing == "new-store"
+    old = board(Known(replaced=(), outdated=(CAROL,))).members()
+    assert old.members[2].standing == "old-store"
     added = board(Known(peers=(peer(DAVE),), changes=((1, Add(DAVE, "10.0.0.4:7001")),))).members().members[-1]
     assert (added.site, added.standing, added.votes, added.wanted) == ("dave", "learner", False, True)
     assert (added.log_address, added.file_address) == ("10.0.0.4:7001", None)

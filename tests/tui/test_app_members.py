@@ -118,10 +118,26 @@ async def test_who_lost_its_own_disk_is_told_who_can_readmit_it(tmp_path: Path, 
     )
     double.status_changes = {"voting": False, "standing": "new-store", "voting_why": why}
     async with double, screen_of(double, size=size) as pilot:
-        await pilot.until_shown("screen readmits carol")
+        await pilot.until_shown("screen readmits")
         await pilot.press("M")
         await pilot.until_shown("carol does not vote, and cannot readmit itself")
         assert not double.called("members.plan")
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=str)
+async def test_of_an_old_store_and_of_two_engines_it_is_told_what_to_do(tmp_path: Path, size: tuple[int, int]) -> None:
+    """Nothing says that this store could be readmitted."""
+    double = EngineDouble(tmp_path, site="carol")
+    why = "old-store: alice heard commit 17 of carol's store, which is now at 7: an old copy was put back"
+    two = "alice hears two engines as carol, each with a store of its own: stop the one that does not vote"
+    double.status_changes = {"voting": False, "standing": "old-store", "voting_why": why, "mismatch": two}
+    async with double, screen_of(double, size=size) as pilot:
+        await pilot.until_shown("its store is an old one")
+        await pilot.until_shown("and have its new store readmitted")
+        await pilot.until_shown("with a store of its own: stop the one")
+        assert "readmits carol" not in pilot.text()
+        await pilot.press("5")
+        await pilot.until_shown("alice heard commit 17")
 
 
 async def test_a_change_that_is_coming_and_who_moved_are_told(engine: EngineDouble) -> None:

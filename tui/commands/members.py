@@ -80,7 +80,7 @@ def _print(out: Output, local: LocalSite, told: Members) -> None:
         by = told.asked_by(member)
         if member.standing == MemberStanding.NEW_STORE and by is not None:
             command = advice.command(local.sites_path, local.data_path, "readmit", by, member.site)
-            out.line(f"to let {member.site} vote again: `{command}`")
+            out.line(f"to let {member.site} vote again: {advice.at(by, told.site, command)}")
 
 
 def _change(arguments: Namespace, kind: ChangeKind, address: str | None) -> int:

@@ -47,7 +47,8 @@ def _advised(local: LocalSite, trouble: Trouble, status: Status) -> str:
         return f"; `{local.command('faults', 'clear')}`"
     if (asked := standing.readmission(status).get(trouble)) is None:
         return ""
-    return f"; `{advice.command(local.sites_path, local.data_path, 'readmit', *asked)}`"
+    typed = advice.command(local.sites_path, local.data_path, "readmit", *asked)
+    return f"; {advice.at(asked[0], local.site, typed)}"
 
 
 def _facts(status: Status) -> Iterator[Cells]:

@@ -15,7 +15,7 @@ from typing import Final
 
 from textual.timer import Timer
 
-from engine.contract.status import Status
+from engine.contract.status import MemberStanding, Status
 from tui import leading, standing, times
 from tui.panes.paint import Painted
 from tui.rows import Part, Role, Row, row, width_of, wrapped
@@ -203,8 +203,11 @@ def _alarms(status: Status, width: int) -> list[Row]:
     if Trouble.NOT_VOTING in asked:
         said = {
             **said,
-            Trouble.NOT_VOTING: f"{status.site} does not vote: its store is new or an old copy (5 tells)",
+            Trouble.NOT_VOTING: f"{status.site} does not vote: its store is new (5 tells)",
         }
+    elif status.standing == MemberStanding.OLD_STORE:
+        short = f"{status.site} does not vote: its store is an old one (5 tells). {standing.START_ANEW}"
+        said = {**said, Trouble.NOT_VOTING: short}
     lines: list[Row] = []
     for trouble, sentence in said.items():
         key = f". {wording.readmits(status, *asked[trouble])}" if trouble in asked else ""

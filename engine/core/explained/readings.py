@@ -59,7 +59,7 @@ class Readings:
             recovering=self.parts.scanner.recovering,
             voting=lives.voting,
             voting_why=lives.why,
-            mismatch=self.belonging.mismatch,
+            mismatch="; also, ".join(filter(None, (self.belonging.mismatch, *lives.doubles.sentences(now)))) or None,
             hindered=self._hindered_at_all(now),
             unknown=self.parts.sessions.unknown,
             fresh_at=self.reads.confirmed_at,
@@ -68,7 +68,9 @@ class Readings:
             attempts=tuple(attempt for attempt in attempts if attempt is not None),
             members=self.parts.consensus.lists(),
             removed=self.belonging.removed(self.parts.settings.site),
-            replaced=tuple(lives.replaced()),
+            replaced=tuple(lives.replaced(now)),
+            outdated=tuple(lives.outdated()),
+            doubled=tuple(peer for peer in self.parts.consensus.company() if lives.doubles.of(peer, now)),
         )
 
     def _quorum(self) -> QuorumView:

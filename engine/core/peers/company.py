@@ -15,6 +15,8 @@ from typing import Final
 from engine.core.ids import LEARNERS_MAX, SITES_MAX, Nonce, SiteId, Slot, StoreId, Tick
 from engine.core.log.members import Members
 from engine.core.messages import Verdict
+from engine.core.peers.doubles import Doubles
+from engine.core.settings import Settings
 from engine.core.storage import PeerMemory, Standing
 from engine.core.value import Value
 
@@ -46,20 +48,22 @@ class Peer:
     dirty: bool = False
     hello_at: Tick = Tick(0)
     hello_every: Tick = Tick(0)
+    is_old_copy: bool = False  # a later commit of its store is remembered
 
 
 class Company:
     """`names`: those of the lists. `unmet`: the peers with no life yet to talk to. `unrecorded`: those that have not
     recorded this site's store since it started."""
 
-    def __init__(self, site: SiteId, memories: Mapping[SiteId, PeerMemory], names: Iterable[SiteId]) -> None:
-        self._site = site
+    def __init__(self, settings: Settings, memories: Mapping[SiteId, PeerMemory]) -> None:
+        self._site = settings.site
         self._memories = memories
+        self.doubles = Doubles(settings.site, settings.timings.heartbeat)
         self._peers: dict[SiteId, Peer] = {}
         self.names: frozenset[SiteId] = frozenset()
         self.unmet = set[SiteId]()
         self.unrecorded = set[SiteId]()
-        self.follow(names)
+        self.follow(settings.peers)
 
     def follow(self, names: Iterable[SiteId]) -> None:
         """These belong to the lists now."""
@@ -95,9 +99,30 @@ class Company:
         """Those of the lists that have not judged this site's store."""
         return [peer for peer in self._peers.values() if peer.verdict is None and peer.site in self.names]
 
-    def replaced(self) -> list[SiteId]:
-        """Who runs on another store than is remembered of it."""
-        return [peer.site for peer in self.present() if peer.memory and peer.life not in (None, peer.memory.life)]
+    def talk_to(self, peer: Peer, life: StoreId, now: Tick) -> None:
+        """It proved that this is its store."""
+        self.doubles.proved(peer.site, peer.life, life, now)
+        peer.is_old_copy = peer.is_old_copy and peer.life == life
+        peer.life = life
+        self.unmet.discard(peer.site)
+
+    def replaced(self, members: Members, now: Tick) -> Iterator[SiteId]:
+        """Who runs on another store than is remembered of it, which the log may admit."""
+        for peer in self.present():
+            is_other = peer.memory is not None and peer.life not in (None, peer.memory.life)
+            if is_other and not (self._was_admitted(peer, members) or self.doubles.of(peer.site, now)):
+                yield peer.site
+
+    def outdated(self, members: Members) -> Iterator[SiteId]:
+        """Who runs on a store that does not vote again: on an old copy, or one that the log replaced by another."""
+        for peer in self.present():
+            is_other = peer.memory is not None and peer.life != peer.memory.life
+            if peer.is_old_copy or (is_other and self._was_admitted(peer, members)):
+                yield peer.site
+
+    @staticmethod
+    def _was_admitted(peer: Peer, members: Members) -> bool:
+        return peer.life is not None and members.admits(peer.site, peer.life)
 
     def lacking(self, members: Members, prefix: Slot, standing: Standing) -> tuple[int, int] | None:
         """How many others have to confirm this site's store and how many do, where that is too few; None where it is

@@ -28,16 +28,19 @@ from typing import Final
 
 from engine.core.effects import RejectedFor, SawProof, SawRejected, SawStanding, Send
 from engine.core.entry import Promote, Readmit, decode
-from engine.core.ids import NEVER, Nonce, SiteId, Slot, StoreId, Tick, named, new_nonce
+from engine.core.ids import Nonce, SiteId, Slot, StoreId, Tick, named, new_nonce
 from engine.core.log.members import Members
 from engine.core.messages import GREETINGS, VOTES, Hello, Message, Packet, Verdict, Welcome
 from engine.core.peers.company import Challenge, Company, Peer
+from engine.core.peers.doubles import Doubles
+from engine.core.peers.hellos import Hellos
 from engine.core.settings import Settings
 from engine.core.step import Step
 from engine.core.storage import Change, PeerMemory, Standing, Stored, WritePeer, WriteStanding
 
-HELLO_EVERY_MAX: Final = Tick(4_000)
 _NONCES_KEPT: Final = 8
+_LOST_DISK: Final = "lost-disk: "
+_OLD_STORE: Final = "old-store: "
 
 
 class Lives:
@@ -52,8 +55,8 @@ class Lives:
         self._why = stored.standing_why
         self._confirmed = False
         self._prefix = stored.prefix
-        self._company = Company(settings.site, stored.peers, settings.peers)
-        self._unanswered = self._company.without_verdict()
+        self._company = Company(settings, stored.peers)
+        self.hellos = Hellos(settings, self._company, random)
         self._anew = set[SiteId]()
         """The peers whose store the log has changed, or that judged before the log admitted this one: no vote goes to
         them before they record it."""
@@ -61,7 +64,7 @@ class Lives:
     def follow(self, company: Iterable[SiteId]) -> None:
         """These are the peers of this site now. To new ones it says hello when next it may."""
         self._company.follow(company)
-        self._unanswered = self._company.without_verdict()
+        self.hellos.follow()
 
     def present(self, site: SiteId) -> StoreId | None:
         """The store that a site proved to run on last; None where it never did."""
@@ -73,9 +76,19 @@ class Lives:
     def knows(self, site: SiteId) -> bool:
         return site in self._company.names
 
-    def replaced(self) -> list[SiteId]:
-        """Who runs on another store than is remembered of it."""
-        return [*self._company.replaced(), *[self._settings.site] * self.lost]
+    def replaced(self, now: Tick) -> list[SiteId]:
+        """Who runs on another store than is remembered of it, and waits to be readmitted."""
+        mine = [self._settings.site] if self.lost and not self._is_outdated else []
+        return [*self._company.replaced(self._members, now), *mine]
+
+    def outdated(self) -> list[SiteId]:
+        """Who runs on a store that has voted, and does not vote again."""
+        mine = [self._settings.site] if self._is_outdated else []
+        return [*self._company.outdated(self._members), *mine]
+
+    @property
+    def doubles(self) -> Doubles:
+        return self._company.doubles
 
     @property
     def replaced_at(self) -> Slot | None:
@@ -108,6 +121,10 @@ class Lives:
     def lost(self) -> bool:
         return self._standing is Standing.LEARNER
 
+    @property
+    def _is_outdated(self) -> bool:
+        return self.lost and self._why.startswith(_OLD_STORE)
+
     def _learns(self) -> str | None:
         """Why it learns and no more, where that is no loss: the log has it as a learner, or has not heard of it."""
         me, member = self._settings.site, self._members.newest.of(self._settings.site)
@@ -119,26 +136,8 @@ class Lives:
         return None
 
     def start(self, step: Step) -> None:
-        for peer in self._company.without_verdict():
-            self._hello(step, peer)
+        self.hellos.start(step)
         self._judge(step)
-
-    def tick(self, step: Step) -> None:
-        for peer in self._unanswered:
-            if step.now >= peer.hello_at:
-                self._hello(step, peer)
-
-    def greet(self, step: Step, site: SiteId) -> None:
-        """The peer is not heard. Perhaps one of us has another life than the other thinks, so that packets are dropped
-        (W1): a hello finds out."""
-        peer = self._company.get(site)
-        if peer is not None and site in self._company.names and peer.verdict is not None:
-            self._judged(peer, None)
-            peer.hello_every = Tick(0)
-            self._hello(step, peer)
-
-    def deadline(self) -> Tick:
-        return min((peer.hello_at for peer in self._unanswered), default=NEVER)
 
     def commit_for(self, to: SiteId) -> int:
         """The commit number that a packet to this peer tells."""
@@ -185,7 +184,8 @@ class Lives:
         peer.said_life = packet.life
         challenge = next((given for given in peer.challenges.values() if given.proof == message.proof), None)
         if challenge is None:
-            step.send(peer.site, Welcome(message.nonce, Verdict.UNPROVEN, self._challenge(peer, message.nonce), ""))
+            warning, proof = self.doubles.warning(peer.site, step.now), self._challenge(peer, message.nonce)
+            step.send(peer.site, Welcome(message.nonce, Verdict.UNPROVEN, proof, warning))
             return False
         peer.challenges.clear()
         self._meet(step, peer, packet.life)
@@ -201,12 +201,14 @@ class Lives:
         elif memory is not None and challenge.commit > packet.commit:
             reason = (
                 f"{me} heard commit {challenge.commit} of {peer.site}'s store, which is now at {packet.commit}:"
-                " an old copy was put back. Move its folder away, and start the site without it"
+                " an old copy was put back"
             )
+            peer.is_old_copy = True
             named = self._members.admits(peer.site, packet.life)
             verdict = Verdict.OLD_COPY if named else Verdict.LOST_DISK
             step.send(peer.site, Welcome(message.nonce, verdict, None, reason))
         else:
+            peer.is_old_copy = False
             if memory is None or memory.commit < packet.commit:
                 peer.memory = PeerMemory(peer.site, packet.life, packet.commit)
                 peer.dirty = False
@@ -230,19 +232,20 @@ class Lives:
         self._meet(step, peer, packet.life)
         peer.proof = message.challenge
         if message.verdict is Verdict.UNPROVEN:
+            self.doubles.told(peer.site, message.reason, step.now)
             peer.hello_every = Tick(0)
-            self._hello(step, peer)
+            self.hellos.say(step, peer)
             return True
-        self._judged(peer, message.verdict)
+        self.hellos.judged(peer, message.verdict)
         if message.verdict in (Verdict.RECORDED, Verdict.NOTED):
             peer.recorded, peer.noted, peer.recorded_on = True, message.verdict is Verdict.NOTED, packet.life
             self._company.unrecorded.discard(peer.site)
             self._anew.discard(peer.site)
             self._judge(step)
         elif message.verdict is Verdict.STRANGER or (message.verdict is Verdict.LOST_DISK and not self._is_of_d5()):
-            self._ask_again(step, peer)
+            self.hellos.ask_again(step, peer)
         elif self._standing is not Standing.LEARNER:
-            self._learn_only(step, f"lost-disk: {message.reason}")
+            self._learn_only(step, f"{self._mark}{message.reason}")
         return True
 
     def on_change(self, step: Step, change: Change) -> bool:
@@ -279,7 +282,7 @@ class Lives:
         if last is None or prefix < last or self._standing is Standing.LEARNER:
             return False
         me, slot = self._settings.site, self._members.removed_at(self._settings.site)
-        why = f"slot {slot} removed {me}" if slot else f"the log replaced this store of {me} by another"
+        why = f"slot {slot} removed {me}" if slot else f"{self._mark}the log replaced this store of {me} by another"
         self._learn_only(step, f"{why}, from slot {last + 1} on")
         return slot is not None
 
@@ -289,8 +292,13 @@ class Lives:
         self._anew.add(peer.site)
         peer.nonces.clear()
         peer.hello_every = Tick(0)
-        self._judged(peer, None)
-        self._hello(step, peer)
+        self.hellos.judged(peer, None)
+        self.hellos.say(step, peer)
+
+    @property
+    def _mark(self) -> str:
+        """A store that has voted is an old one; one that has not came in the place of a lost one."""
+        return _LOST_DISK if self._standing is Standing.NEW else _OLD_STORE
 
     def _learn_only(self, step: Step, why: str) -> None:
         self._standing = Standing.LEARNER
@@ -324,9 +332,9 @@ class Lives:
             elif send.to not in self._company.unmet:
                 kept.append(send)
         step.effects.sends = kept
-        for peer in self._unanswered:
+        for peer in self.hellos.unanswered:
             if peer.site in waiting:
-                self._hello_soon(step, peer)
+                self.hellos.say_soon(step, peer)
 
     def _lacking(self) -> tuple[int, int] | None:
         return self._company.lacking(self._members, self._prefix, self._standing)
@@ -347,42 +355,14 @@ class Lives:
             step.write(WriteStanding(self._standing, self._why))
         step.tell(SawStanding(True, self.why))
 
-    def _hello(self, step: Step, peer: Peer) -> None:
-        nonce = new_nonce(self._random)
-        peer.nonces = [*peer.nonces[-_NONCES_KEPT + 1 :], nonce]
-        peer.hello_every = Tick(min(HELLO_EVERY_MAX, max(self._settings.timings.retransmit, peer.hello_every * 2)))
-        peer.hello_at = Tick(step.now + peer.hello_every)
-        step.send(peer.site, Hello(nonce, peer.proof, self._settings.founders))
-
-    def _ask_again(self, step: Step, peer: Peer) -> None:
-        """The peer, or this site, is behind in the log; after a while it says hello again."""
-        self._judged(peer, None)
-        peer.hello_at = Tick(step.now + HELLO_EVERY_MAX // 4)
-
-    def _hello_soon(self, step: Step, peer: Peer) -> None:
-        """Hellos grow rarer while nobody answers. But this peer is there, and a vote for it is held back until it has
-        answered: so the next hello leaves as soon as the first ones did."""
-        said_at = peer.hello_at - peer.hello_every
-        peer.hello_every = self._settings.timings.retransmit
-        peer.hello_at = Tick(said_at + peer.hello_every)
-        if step.now >= peer.hello_at:
-            peer.hello_every = Tick(0)
-            self._hello(step, peer)
-
-    def _judged(self, peer: Peer, verdict: Verdict | None) -> None:
-        """This is the peer's verdict to our last hello, None: there is none yet, and we go on saying hello."""
-        peer.verdict = verdict
-        self._unanswered = self._company.without_verdict()
-
     def _meet(self, step: Step, peer: Peer, life: StoreId) -> None:
         """The peer proved that this is its life. Votes of this site are for one that recorded it: where the log knows
         of replaced stores, another one of the peer's may count them."""
-        peer.life = life
+        self._company.talk_to(peer, life, step.now)
         if self._members.changed and peer.recorded_on not in (None, life):
             self._anew.add(peer.site)
-            self._judged(peer, None)
+            self.hellos.judged(peer, None)
             peer.hello_every, peer.hello_at = Tick(0), step.now
-        self._company.unmet.discard(peer.site)
         step.tell(SawProof(peer.site))
 
     def _challenge(self, peer: Peer, hello: Nonce) -> Nonce:
