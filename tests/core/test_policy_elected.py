@@ -240,7 +240,7 @@ def test_e2_an_event_that_the_leader_proposes_is_told_at_which_slot() -> None:
     assert first.reason == "accepted at slot 1, not chosen yet; 3 of 3 reachable, 2 needed"
     assert (second.slot, second.reason) == (
         2,
-        "waits for alice/1, whose outcome is not known yet; at slot 2, not chosen yet;"
+        "waits for alice/1, whose outcome is not known yet; accepted at slot 2, not chosen yet;"
         " slot 1 before it is not settled yet; 3 of 3 reachable, 2 needed",
     )
 
