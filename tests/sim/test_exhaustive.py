@@ -10,19 +10,23 @@ import pytest
 
 from engine.sim.proving.exhaustive.__main__ import main
 from engine.sim.proving.exhaustive.catalog import AGAIN, DUEL, PAGES, QUICK, TOLD, ZERO, SmallCluster
-from engine.sim.proving.exhaustive.search import Move, Searched, State, search
+from engine.sim.proving.exhaustive.changes import QUICK_CHANGES, REMOVED
+from engine.sim.proving.exhaustive.changing import ChangingCluster
+from engine.sim.proving.exhaustive.search import Move, Searched, State, StateSpace, search
 from engine.sim.proving.exhaustive.states import ClusterStates, ForgetfulStates
 
 
-@pytest.mark.parametrize("cluster", QUICK, ids=lambda cluster: cluster.name)
-def test_every_state_of_a_small_cluster_is_true_and_there_are_as_many_as_ever(cluster: SmallCluster) -> None:
+@pytest.mark.parametrize("cluster", [*QUICK, *QUICK_CHANGES], ids=lambda cluster: cluster.name)
+def test_every_state_of_a_small_cluster_is_true_and_there_are_as_many_as_ever(
+    cluster: SmallCluster | ChangingCluster,
+) -> None:
     assert search(cluster.states()) == cluster.pinned
 
 
 class _Seen:
     """The states of a cluster, told apart by more than need be; `reduced` are those that the search tells apart."""
 
-    def __init__(self, states: ClusterStates, canonical: Callable[[State], State]) -> None:
+    def __init__(self, states: StateSpace, canonical: Callable[[State], State]) -> None:
         self._states = states
         self._canonical = canonical
         self.initial = states.initial
@@ -58,6 +62,13 @@ def test_forgetting_votes_that_nobody_counts_any_more_loses_no_state(cluster: Sm
     with_all_votes, without = _Seen(states, partial(ClusterStates.canonical, states)), _Seen(states, states.canonical)
     assert search(with_all_votes).states > search(without).states
     assert with_all_votes.reduced == without.reduced
+
+
+def test_where_the_log_changes_who_votes_nothing_that_is_forgotten_loses_a_state() -> None:
+    """Who is who of those alike, and votes that nobody counts any more (B3)."""
+    everything_kept = _Seen(REMOVED.states(), lambda state: state)
+    assert search(everything_kept).states > 2 * REMOVED.pinned.states
+    assert len(everything_kept.reduced) == REMOVED.pinned.states
 
 
 def test_the_table_says_what_is_not_as_pinned(

@@ -111,6 +111,10 @@ class Replay:
             return False
         return life not in self.admitted if lives[site] is None else lives[site] == life
 
+    def last_in_effect(self, author: SiteId) -> int:
+        """The author's last number in effect, 0 before the first."""
+        return self._last.get(author, 0)
+
     def apply(self, entry: Entry) -> Applied:
         """The entry of the next slot."""
         applied = self._applied(self.next, entry)
@@ -123,7 +127,7 @@ class Replay:
             return Applied(entry, void=False, shown=False, table=None)
         lives = self.lives(slot)
         barred = len(self.lists) > 1 and (lives is None or author not in lives)
-        if self._last.get(author, 0) != entry.follows or entry.number <= entry.follows or barred:
+        if self.last_in_effect(author) != entry.follows or entry.number <= entry.follows or barred:
             return Applied(entry, void=True, shown=False, table=None)
         self._last[author] = entry.number
         kind, _, argument = entry.body.split(" ", 2)
@@ -172,6 +176,6 @@ class Replay:
         if site not in self.ever_voted:
             self.ever_voted.add(site)
             return Applied(entry, void=False, shown=False, table=None, change=True)
-        last = self._last.get(site, 0)
+        last = self.last_in_effect(site)
         self._last[site] = last - last % MILLION + 2 * MILLION
         return Applied(entry, void=False, shown=False, table=None, taken=(site, self._last[site]), change=True)

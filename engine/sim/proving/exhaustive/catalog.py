@@ -19,7 +19,7 @@ from engine.core.run import Run
 from engine.sim.proving.exhaustive import logs
 from engine.sim.proving.exhaustive.acceptors import PAGE_BYTES, AcceptorState
 from engine.sim.proving.exhaustive.casts import Actor, Author, Contender, LastAuthor
-from engine.sim.proving.exhaustive.changing import CHANGING
+from engine.sim.proving.exhaustive.changes import LONG_CHANGES, QUICK_CHANGES
 from engine.sim.proving.exhaustive.leaders import Leads
 from engine.sim.proving.exhaustive.search import Searched
 from engine.sim.proving.exhaustive.states import ClusterStates, ForgetfulStates
@@ -363,4 +363,4 @@ LONG: Final = (
     ),
 )
 
-SMALL_CLUSTERS: Final = (*QUICK, *LONG, *CHANGING)
+SMALL_CLUSTERS: Final = (*QUICK, *LONG, *QUICK_CHANGES, *LONG_CHANGES)

@@ -46,20 +46,26 @@ def check(proposers: list[Witness], acceptors: list[Witness]) -> None:
     """Raises Violated."""
     everybody = [*proposers, *acceptors]
     proposed = frozenset[Proposal]().union(*(each.proposed | each.accepted for each in everybody))
-    _one_entry_a_ballot(proposed)
+    one_entry_a_ballot(proposed)
     accepted = tuple(each.accepted for each in acceptors)
-    for proposal in sorted(proposed, key=_slot_and_ballot):
-        _p2c(accepted, proposal)
-    log = _chosen(accepted)
+    for proposal in sorted(proposed, key=slot_and_ballot):
+        p2c(accepted, proposal)
+    slots = sorted({slot for slot, _, _ in proposed})
+    log = {slot: entry for slot in slots if (entry := chosen(accepted, slot)) is not None}
     for slot, entry in sorted(frozenset[logs.Placed]().union(*(each.learned for each in everybody)), key=repr):
-        chosen = log.get(slot)
-        if chosen != entry:
-            said = "nothing" if chosen is None else in_words(chosen)
-            violate("R1", f"{in_words(entry)} is learned; chosen is {said}", slot=slot)
+        is_chosen(slot, entry, log.get(slot))
     _once(log)
 
 
-def _one_entry_a_ballot(proposed: Iterable[Proposal]) -> None:
+def is_chosen(slot: Slot, learned: Entry, chosen_there: Entry | None) -> None:
+    """R1, of an entry that somebody learned. Raises Violated."""
+    if chosen_there != learned:
+        said = "nothing" if chosen_there is None else in_words(chosen_there)
+        violate("R1", f"{in_words(learned)} is learned; chosen is {said}", slot=slot)
+
+
+def one_entry_a_ballot(proposed: Iterable[Proposal]) -> None:
+    """B1. Raises Violated."""
     carried: dict[tuple[Slot, Ballot], Entry] = {}
     for slot, ballot, entry in sorted(proposed, key=repr):
         known = carried.setdefault((slot, ballot), entry)
@@ -67,7 +73,8 @@ def _one_entry_a_ballot(proposed: Iterable[Proposal]) -> None:
             violate("B1", f"{ballot} carries {in_words(known)}, and {in_words(entry)}", slot=slot)
 
 
-def _p2c(accepted: tuple[frozenset[Proposal], ...], proposal: Proposal) -> None:
+def p2c(accepted: tuple[frozenset[Proposal], ...], proposal: Proposal) -> None:
+    """Of what those who vote on its slot ever accepted. Raises Violated."""
     slot, ballot, entry = proposal
     if ballot.round == 0:
         return
@@ -89,19 +96,23 @@ def _number(accepted: tuple[Ballot, Entry]) -> Ballot:
     return accepted[0]
 
 
-def _slot_and_ballot(proposal: Proposal) -> tuple[Slot, Ballot]:
+def slot_and_ballot(proposal: Proposal) -> tuple[Slot, Ballot]:
     return proposal[:2]
 
 
-def _chosen(accepted: tuple[frozenset[Proposal], ...]) -> dict[Slot, Entry]:
-    """What a majority accepted at one ballot."""
-    chosen: dict[Slot, Entry] = {}
-    for slot, ballot, entry in sorted(frozenset().union(*accepted), key=_slot_and_ballot):
-        votes = sum((slot, ballot, entry) in each for each in accepted)
-        if votes >= quorum_size(len(accepted)) and chosen.setdefault(slot, entry) != entry:
-            other = in_words(chosen[slot])
+def chosen(accepted: tuple[frozenset[Proposal], ...], slot: Slot) -> Entry | None:
+    """What a majority of those who vote on this slot accepted at one ballot. Raises Violated."""
+    there = {proposal for each in accepted for proposal in each if proposal[0] == slot}
+    found: Entry | None = None
+    for proposal in sorted(there, key=slot_and_ballot):
+        _, ballot, entry = proposal
+        if sum(proposal in each for each in accepted) < quorum_size(len(accepted)):
+            continue
+        if found is not None and found != entry:
+            other = in_words(found)
             violate("agreement", f"{in_words(entry)} is chosen at {ballot}, and {other} was chosen before", slot=slot)
-    return chosen
+        found = entry
+    return found
 
 
 def _once(log: dict[Slot, Entry]) -> None:

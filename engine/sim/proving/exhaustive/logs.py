@@ -93,9 +93,10 @@ def consensus(
     life: StoreId = FIRST_STORE,
     standing: Standing = Standing.ADMITTED,
 ) -> Consensus:
-    """One whose store has these rounds, votes and promises, and that has learned all of `log` since."""
+    """One whose store has these rounds, votes and promises, and that has learned all of `log` since: as a voter, unless
+    it is the log that admits it."""
     made = Consensus(settings, _store(used, votes, ranges, life, standing), _NoRows(), CHANCE)
-    telling = step(settings.site)
+    telling = Step(NOW, settings.site, voting=standing is Standing.ADMITTED)
     for slot, entry in in_order(log):
         made.learn(telling, run_of(slot, entry), SAID)
     return made

@@ -8,9 +8,9 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import combinations
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 
 from engine.core.explained import describe
 from engine.core.ids import SiteId
@@ -19,42 +19,14 @@ from engine.sim.proving.exhaustive import acceptors, invariants, logs
 from engine.sim.proving.exhaustive.acceptors import AcceptorState, Counted
 from engine.sim.proving.exhaustive.casts import Actor, ActorState, LastAuthor
 from engine.sim.proving.exhaustive.invariants import Witness
+from engine.sim.proving.exhaustive.numbers import Answers, Numbers
 from engine.sim.proving.exhaustive.proposers import QUORUM, VOTERS, ProposerState
 from engine.sim.proving.exhaustive.search import Move, State
-
-Key = TypeVar("Key", bound=Hashable)
-Value = TypeVar("Value")
 
 _Choices = tuple[tuple[str, int], ...]
 """What may happen to one component, in words, and the number of its state then."""
 
 _Kinds = tuple[type[Message], ...]
-
-
-class _Numbers(Generic[Key]):
-    """Numbers for values, in the order in which they are met."""
-
-    def __init__(self) -> None:
-        self.values: list[Key] = []
-        self._numbers: dict[Key, int] = {}
-
-    def __call__(self, value: Key) -> int:
-        number = self._numbers.setdefault(value, len(self.values))
-        if number == len(self.values):
-            self.values.append(value)
-        return number
-
-
-class _Answers(dict[Key, Value]):
-    """The answers to questions, each asked once, when it first comes up."""
-
-    def __init__(self, ask: Callable[[Key], Value]) -> None:
-        super().__init__()
-        self._ask = ask
-
-    def __missing__(self, key: Key) -> Value:
-        answer = self[key] = self._ask(key)
-        return answer
 
 
 class _Listener(NamedTuple):
@@ -94,19 +66,19 @@ class ClusterStates:
         self._homes = tuple(each for each in cast if isinstance(each, LastAuthor))
         assert self._homes == cast[: len(self._homes)], "who is at home with an acceptor stands first"
         self._names = (*(each.site for each in self._homes), *VOTERS)[: len(VOTERS)]
-        self._actors = _Numbers[ActorState]()
-        self._acceptors = _Numbers[AcceptorState]()
-        self._mails = _Numbers[tuple[Message, ...]]()
-        self._witnesses = _Numbers[Witness]()
-        self._said = _Answers(self._votes_of)
-        self._testimony = _Answers(self._testimony_of)
-        self._together = _Answers(self._cast_of)
-        self._begun = _Answers(self._begin)
-        self._taken = _Answers(self._take)
-        self._heard = _Answers(self._hear)
-        self._counted = _Answers(self._count)
-        self._listened = _Answers(self._listen)
-        self._begun_at_zero = _Answers(self._begin_at_zero)
+        self._actors = Numbers[ActorState]()
+        self._acceptors = Numbers[AcceptorState]()
+        self._mails = Numbers[tuple[Message, ...]]()
+        self._witnesses = Numbers[Witness]()
+        self._said = Answers(self._votes_of)
+        self._testimony = Answers(self._testimony_of)
+        self._together = Answers(self._cast_of)
+        self._begun = Answers(self._begin)
+        self._taken = Answers(self._take)
+        self._heard = Answers(self._hear)
+        self._counted = Answers(self._count)
+        self._listened = Answers(self._listen)
+        self._begun_at_zero = Answers(self._begin_at_zero)
         self._true: set[State] = set()
         self.initial: State = (
             *(self._actors(each.start(settled)) for each in cast),
@@ -246,9 +218,9 @@ class ForgetfulStates(ClusterStates):
         initial: AcceptorState,
     ) -> None:
         super().__init__(cast, takes, settled, initial)
-        self._open = _Answers(self._open_of)
-        self._kept = _Answers(self._keep)
-        self._counted_sets = _Numbers[Counted]()
+        self._open = Answers(self._open_of)
+        self._kept = Answers(self._keep)
+        self._counted_sets = Numbers[Counted]()
 
     def kept(self, state: State) -> State:
         count = len(self._cast)
