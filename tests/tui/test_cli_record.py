@@ -118,7 +118,7 @@ def test_a_file_that_is_there_is_written_over_only_when_told_so(cluster: RealClu
     ("words", "says"),
     [
         (("--record", "here", "--follow"), "leave out --follow"),
-        (("--record", "here", "--slot", "3"), "leave --slot out"),
+        (("--record", "here", "--slot", "3"), "leave out --slot"),
         (("--record", "/no/such/folder/file"), "cannot write /no/such/folder/file (No such file or directory)"),
     ],
 )

@@ -399,7 +399,7 @@ def test_a_file_is_known_by_its_first_line() -> None:
         (b"sites s1\n", "x.jsonl: its first line is not that of a recording"),
         (b'{"recording":2}\n', "x.jsonl: it is of a later version (2): open it with that version of loggos"),
         (Notebook("dave").text, "x.jsonl: dave is not one of its cluster's sites, alice, bob, carol"),
-        (Notebook("alice").text + b"{}\n", "x.jsonl, line 2, is none of a recording (Object missing"),
+        (Notebook("alice").text + b"{}\n", "x.jsonl, line 2, does not belong in a recording (Object missing"),
         (Notebook("alice").tells().text.replace(b'"1.alice"', b'"1"'), "x.jsonl, line 2: '1' is no ballot"),
         (Notebook("alice").tells().text.replace(b'"self"', b'"up"'), "x.jsonl, line 2: nothing is known of 'up'"),
     ],
