@@ -208,6 +208,9 @@ def named(*actions: str) -> list[Key]:
     return [every[action] for action in actions]
 
 
+OPENS: Final = Key("enter,i", "enter", "inspect", "open", "show each of the no-ops that are one row; esc closes them")
+"""What Enter does there."""
+
 UNDONE: Final = {"pause": "follow", "zoom": "unzoom"}
 """What these keys are called while what they did is so: then they undo it."""
 

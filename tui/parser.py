@@ -130,6 +130,7 @@ COMMANDS: Final = (
         "every slot of the log, with its state",
         "loggos log alice --from 1 --to 40",
         arguments.log,
+        "No-ops in a row are one line; with --json each slot has its own.",
         aliases=("view_log",),
     ),
     Command(

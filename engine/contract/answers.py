@@ -259,10 +259,22 @@ class Lines(Shape, Generic[_T]):
     lines: tuple[_T, ...]
 
 
+class NoOps(Shape):
+    """Three learned no-ops in a row, or more. `change`: the slot of the change of the members that they bring into
+    effect, None where there is none."""
+
+    first: int
+    last: int
+    change: int | None
+
+
 class LogPage(Shape):
+    """`no_ops`: those that reach into the lines, with what lies beyond."""
+
     lines: tuple[LogLine, ...]
     used_max: int
     prefix: int
+    no_ops: tuple[NoOps, ...]
 
 
 class Found(Shape):

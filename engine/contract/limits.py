@@ -14,6 +14,9 @@ LINES_MAX: Final = 1_000
 """The most lines in one answer: a larger `limit` is taken as this."""
 
 TRACE_LINES_MAX: Final = 5_000
+NO_OPS_MIN: Final = 3
+"""So many no-ops in a row are one line where people read the log."""
+
 SLOTS_MAX: Final = 1_000
 """So many slots, or numbers of held messages, are named at once."""
 

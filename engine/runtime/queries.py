@@ -18,6 +18,7 @@ from engine.contract import status as standing
 from engine.contract.answers import BlockLine, Found, Lines, LogLine, LogPage, Outcome, PlanLine, SlotView, TimelinePage
 from engine.contract.limits import SLOTS_MAX
 from engine.contract.lines import acceptor_line, entry_shape, iso, log_line, slot_state, timeline_line
+from engine.contract.no_ops import stretches
 from engine.contract.requests import (
     Blocks,
     ChangeKind,
@@ -207,7 +208,8 @@ class Queries:
         last = top if query.last is None else min(query.last, top)
         first = max(query.first or 1, last - query.lines + 1)
         lines = self.log_lines(Slot(slot) for slot in range(first, last + 1))
-        return LogPage(newest_that_fit(lines), view.used_max, view.prefix)
+        no_ops = stretches(lines, self._stored_span, self._settings.change_lag)
+        return LogPage(newest_that_fit(lines), view.used_max, view.prefix, no_ops)
 
     def _search(self, query: Search) -> Found:
         words = tuple(word.casefold() for word in query.words or ())
@@ -302,6 +304,9 @@ class Queries:
 
     def _stored(self, slots: Iterable[Slot]) -> dict[Slot, LogRow]:
         rows: dict[Slot, LogRow] = {}
-        for first, last in spans_of(sorted(slots)):
-            rows.update((row.slot, row) for row in self._storage.log_page(first, last, last - first + 1))
+        for span in spans_of(sorted(slots)):
+            rows.update((row.slot, row) for row in self._stored_span(*span))
         return rows
+
+    def _stored_span(self, first: Slot, last: Slot) -> list[LogRow]:
+        return self._storage.log_page(first, last, last - first + 1)

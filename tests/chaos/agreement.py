@@ -66,7 +66,7 @@ def hold_against_logs(
     settled: dict[str, Json] = {}
     for name, path in sockets.items():
         with Client.connect(path) as client:
-            slots = log_slots(client, None, None, None)
+            slots = log_slots(client, None, None)
             logs[name] = read_log(printed(line) for page in log_pages(client, slots) for line in page)
             views[name] = [printed(line) for line in newest_timeline(client, len(slots)).lines] if slots else []
             if ids := _told_unknown(name, submissions):

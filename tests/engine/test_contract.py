@@ -57,6 +57,7 @@ IN_CONTROL: Final = {
     status.FaultCounts: '"costs":{...},"faults":',
     status.Costs: "what events cost this site since its start:",
     status.PerEvent: '"per_event":',
+    answers.NoOps: "**no-ops**:",
     notifications.Observed: '"method":"observed","params":',
     notifications.LogSpan: '`{"topic":"log-span"}` +',
     notifications.Acknowledged: '"method":"acknowledged","params":',

@@ -146,6 +146,7 @@ class EngineDouble:
         self.special: dict[int, Json] = {}
         """Slots whose line is not the usual tweet."""
         self.usual: Callable[[int], Json] = log_line
+        self.no_ops: list[Json] = []
         self.trace: list[Json] = []
         self.blocks: list[Json] = []
         self.events: list[Json] = []
@@ -297,7 +298,8 @@ class EngineDouble:
                 last = min(asked.last or self.used_max, self.used_max)
                 first = max(asked.first or 1, last - asked.limit + 1)
                 lines = [self.line(slot) for slot in range(first, last + 1)]
-                return {"lines": lines, "used_max": self.used_max, "prefix": self.prefix()}
+                no_ops = [each for each in self.no_ops if each["first"] <= last and each["last"] >= first]
+                return {"lines": lines, "used_max": self.used_max, "prefix": self.prefix(), "no_ops": no_ops}
             case Search(below=below) as asked:
                 last = min(below - 1 if below else self.used_max, self.used_max)
                 first = max(asked.first or 1, last - SEARCHED_MAX + 1)

@@ -75,6 +75,7 @@ def test_a_lost_disk_is_readmitted_and_its_vote_is_needed_and_counts(tmp_path: P
         for site in ("alice", "carol"):
             cluster.until_learned(site, outcome["slot"] + CHANGE_LAG - 1)
         assert set(_standings(cluster, "alice").values()) == {"voter"}
+        _no_ops_are_one_line(cluster, outcome["slot"])
         again = cluster.run("readmit", "alice", "carol", "--yes")
         assert (again.status, again.out) == (2, "")
         assert "there is nothing to readmit" in again.err
@@ -221,3 +222,17 @@ def test_a_site_moves_another_is_promoted_and_removed_and_none_runs_twice(tmp_pa
 def _is_told_of_two(where: RealCluster, site: str) -> bool:
     told = r"two engines (run )?as carol, each with a store of its own.*: stop the one that does not vote"
     return re.search(told, where.ask(site, "status")["mismatch"] or "") is not None
+
+
+def _no_ops_are_one_line(cluster: RealCluster, change: int) -> None:
+    """M3: those that follow a change. For programs each slot has its line."""
+    span, last = f"{change + 1}-{change + CHANGE_LAG - 1}", change + CHANGE_LAG - 1
+    said = cluster.run("log", "alice", "--to", str(last), "--limit", "2")
+    [changed, no_ops] = said.out.splitlines()
+    assert changed.split()[0] == str(change)
+    assert no_ops.split()[0] == span
+    assert no_ops.endswith(f"2,047 no-ops until the change of slot {change:,} is in effect")
+    within = cluster.run("log", "alice", "--from", str(change + 10), "--to", str(change + 400))
+    assert [line.split()[0] for line in within.out.splitlines()] == [f"{change + 10}-{change + 400}"]
+    singly = cluster.run("log", "alice", "--from", str(change + 10), "--to", str(change + 400), "--json")
+    assert [line["slot"] for line in singly.lines] == list(range(change + 10, change + 401))

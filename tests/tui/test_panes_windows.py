@@ -135,7 +135,7 @@ def test_pages_are_bounded_and_the_least_recently_read_go_first() -> None:
     pages = LogPages()
     for page in range(PAGES_MAX + 5):
         first, last = span_of(page)
-        pages.merge(page, LogPage(tuple(line(slot) for slot in range(first, last + 1)), 10**6, 10**6))
+        pages.merge(page, LogPage(tuple(line(slot) for slot in range(first, last + 1)), 10**6, 10**6, ()))
         assert pages.line(1) is not None  # read again, so kept
     assert pages.line(PAGE_SLOTS + 1) is None
     assert page_of(span_of(7)[1]) == 7
@@ -143,7 +143,7 @@ def test_pages_are_bounded_and_the_least_recently_read_go_first() -> None:
 
 def test_a_slot_of_a_fetched_page_always_has_a_line() -> None:
     pages = LogPages()
-    pages.merge(0, LogPage((line(1), line(3)), 3, 1))
+    pages.merge(0, LogPage((line(1), line(3)), 3, 1, ()))
     missing = pages.line(2)
     assert missing is not None
     assert missing.state == "hole"
@@ -151,7 +151,7 @@ def test_a_slot_of_a_fetched_page_always_has_a_line() -> None:
 
 def test_the_newest_word_about_a_slot_wins() -> None:
     pages = LogPages()
-    pages.merge(0, LogPage((line(1, "accepted"),), 1, 0))
+    pages.merge(0, LogPage((line(1, "accepted"),), 1, 0, ()))
     pages.learn(line(1, "chosen"))
     found = pages.line(1)
     assert found is not None

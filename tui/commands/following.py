@@ -15,25 +15,21 @@ from engine.contract.notifications import LogSpan
 from engine.contract.requests import Log, Subscribe, View
 from engine.core.ids import Slot
 from tui.client import Client
-from tui.commands.pages import PAGE_LINES, log_pages, newest_timeline
+from tui.commands.pages import PAGE_LINES, newest_timeline
 from tui.connection import Told
 from tui.interrupts import Interrupts
 from tui.output import Output, told_when_unread
 
 
-def follow_log(
-    client: Client, out: Output, first: int | None, limit: int | None, show: Callable[[Sequence[LogLine]], None]
-) -> None:
-    """The newest `limit` slots of the prefix, of those from `first` on, and then all that come."""
+def follow_log(client: Client, out: Output, newest: Callable[[int], range], show: Callable[[range], None]) -> None:
+    """The newest slots of the prefix, and then all that come. `newest` says which those are, by where it ends."""
     _subscribe(client)
-    prefix = client.ask(Log(limit=1)).prefix
-    due = max(first or 1, 1 if limit is None else prefix - limit + 1)
+    due = newest(client.ask(Log(limit=1)).prefix).start
 
     def print_new() -> None:
         nonlocal due
         prefix = client.ask(Log(limit=1)).prefix
-        for page in log_pages(client, range(due, prefix + 1)):
-            show(page)
+        show(range(due, prefix + 1))
         due = max(due, prefix + 1)
 
     _until_a_signal(client, out, print_new)

@@ -11,7 +11,8 @@ from typing import Final, Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from engine.contract.answers import AcceptorLine, LogLine, Outcome, TimelinePage
+from engine.contract.answers import AcceptorLine, LogLine, LogPage, NoOps, Outcome, TimelinePage
+from engine.contract.limits import NO_OPS_MIN
 from engine.contract.params import Params
 from engine.contract.requests import Data, Events, Log, View
 from engine.core.ids import Slot
@@ -50,19 +51,65 @@ def with_older(client: Asked, first: _Page, limit: int) -> _Page:
     return replace(first, lines=tuple(line for part in reversed(parts) for line in part))
 
 
-def log_slots(client: Asked, first: int | None, last: int | None, limit: int | None) -> range:
-    """Which slots to show: the newest `limit` of the range, all of it with None; no more than are used."""
+def log_slots(client: Asked, first: int | None, last: int | None) -> range:
+    """Which slots of a range there are to show: no more than are used."""
     used_max = client.ask(Log(limit=1)).used_max
     highest = used_max if last is None else min(last, used_max)
-    lowest = 1 if limit is None else max(1, highest - limit + 1)
-    return range(max(lowest, first or 1), highest + 1)
+    return range(first or 1, highest + 1)
 
 
 def log_pages(client: Asked, slots: range) -> Iterator[Sequence[LogLine]]:
     """The lines of `slots`, in parts."""
     for start in range(slots.start, slots.stop, PAGE_LINES):
-        end = min(start + PAGE_LINES, slots.stop) - 1
-        yield client.ask(Log(first=Slot(start), last=Slot(end), limit=PAGE_LINES)).lines
+        yield _page(client, start, slots.stop - 1).lines
+
+
+def folded_pages(client: Asked, slots: range) -> Iterator[Sequence[LogLine | NoOps]]:
+    """As `log_pages`, no-ops in a row as one: as far as they are of these slots."""
+    start, rows = slots.start, list[LogLine | NoOps]()
+    while start < slots.stop:
+        rows += _folded(_page(client, start, slots.stop - 1), slots)
+        start = _span(rows[-1])[1] + 1
+        if len(rows) >= PAGE_LINES or start >= slots.stop:
+            yield rows
+            rows = []
+
+
+def folded_begin(client: Asked, slots: range, limit: int) -> range:
+    """The newest of `slots` that make so many rows there."""
+    end = slots.stop - 1
+    while limit > 0 and end >= slots.start:
+        rows = list(_folded(_page(client, max(slots.start, end - PAGE_LINES + 1), end), slots))
+        newest = rows[-limit:]
+        limit -= len(newest)
+        end = _span(newest[0])[0] - 1
+    return range(end + 1, slots.stop)
+
+
+def _page(client: Asked, first: int, last: int) -> LogPage:
+    """From `first` on, as far as it may be in one answer."""
+    return client.ask(Log(first=Slot(first), last=Slot(min(last, first + PAGE_LINES - 1)), limit=PAGE_LINES))
+
+
+def _folded(page: LogPage, within: range) -> Iterator[LogLine | NoOps]:
+    cut = [_cut(each, within) for each in page.no_ops]
+    folded = [each for each in cut if each.last - each.first + 1 >= NO_OPS_MIN]
+    told: NoOps | None = None
+    for line in page.lines:
+        stretch = next((each for each in folded if each.first <= line.slot <= each.last), None)
+        if stretch is None:
+            yield line
+        elif stretch is not told:
+            told = stretch
+            yield stretch
+
+
+def _cut(stretch: NoOps, within: range) -> NoOps:
+    return replace(stretch, first=max(stretch.first, within.start), last=min(stretch.last, within.stop - 1))
+
+
+def _span(row: LogLine | NoOps) -> tuple[int, int]:
+    return (row.first, row.last) if isinstance(row, NoOps) else (row.slot, row.slot)
 
 
 def data_pages(client: Asked, slots: Sequence[int]) -> Iterator[Sequence[AcceptorLine]]:

@@ -15,9 +15,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from engine.contract.answers import AcceptorLine, LinearizableRead, LogLine, TimelineLine, TimelinePage
+from engine.contract.answers import AcceptorLine, LinearizableRead, LogLine, NoOps, TimelineLine, TimelinePage
 from engine.contract.errors import NoAnswer
 from engine.contract.requests import Blocks, LinearizableView
+from engine.core.entry import Kind
 from tui import entries, slots
 from tui.arguments import LINES_DEFAULT, TIMEOUT_DEFAULT_S
 from tui.client import Client, failures_as_exits
@@ -27,6 +28,8 @@ from tui.commands.pages import (
     Asked,
     data_pages,
     events_pages,
+    folded_begin,
+    folded_pages,
     log_pages,
     log_slots,
     newest_lines,
@@ -135,23 +138,37 @@ def log(arguments: Namespace) -> int:
         if last is not None:
             raise CommandFailed(ExitStatus.BAD_INPUT, "--follow has no end: leave out --to")
         with asking(arguments) as (client, out):
-            follow_log(client, out, first, limit, lambda lines: _print_log(out, lines))
+            follow_log(
+                client,
+                out,
+                lambda prefix: _newest(client, out, range(first or 1, prefix + 1), limit),
+                lambda wanted: _print_log(client, out, wanted),
+            )
         return ExitStatus.DONE
     with _reading(arguments) as (asked, out):
-        slots = log_slots(asked, first, last, limit)
-        for page in log_pages(asked, slots):
-            _print_log(out, page)
-            out.flush()
-        if not slots and not out.as_json:
+        wanted = _newest(asked, out, log_slots(asked, first, last), limit)
+        _print_log(asked, out, wanted)
+        if not wanted and not out.as_json:
             out.line(Part("no slot of the log is used there yet", Role.DIM))
     return ExitStatus.DONE
 
 
-def _print_log(out: Output, page: Sequence[LogLine]) -> None:
+def _newest(asked: Asked, out: Output, wanted: range, limit: int | None) -> range:
+    """The newest of these slots that make so many lines; all of them without a limit."""
+    if limit is None:
+        return wanted
+    return wanted[-limit:] if out.as_json else folded_begin(asked, wanted, limit)
+
+
+def _print_log(asked: Asked, out: Output, wanted: range) -> None:
     if out.as_json:
-        out.json_lines(page)
-    else:
-        out.table([log_row(line) for line in page])
+        for page in log_pages(asked, wanted):
+            out.json_lines(page)
+            out.flush()
+        return
+    for rows in folded_pages(asked, wanted):
+        out.table([log_row(row) for row in rows])
+        out.flush()
 
 
 def _must_run(arguments: Namespace) -> None:
@@ -217,7 +234,10 @@ def _reading(arguments: Namespace) -> Iterator[tuple[Asked, Output]]:
         yield asked, Output(arguments.json)
 
 
-def log_row(line: LogLine) -> Cells:
+def log_row(line: LogLine | NoOps) -> Cells:
+    if isinstance(line, NoOps):
+        said = slots.no_ops_words(line)
+        return f"{line.first:>5}-{line.last}", _state(slots.NO_OP), Kind.NOOP, _NOTHING, _NOTHING, said
     kind = line.kind or _NOTHING
     return (
         f"{line.slot:>5}",

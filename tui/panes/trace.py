@@ -145,6 +145,13 @@ class TracePane(Lines):
         else:
             self.changed()
 
+    def closes(self) -> bool:
+        """Clears the filter; False where there is none."""
+        if not self.model.trace.words:
+            return False
+        self.filter("")
+        return True
+
     def filter(self, words: str) -> None:
         self.model.trace.filter(words)
         self.following = True

@@ -13,6 +13,7 @@ from tui import keys
 from tui.keys import Key
 from tui.panes.faults import FaultsPane
 from tui.panes.lines import Lines
+from tui.panes.log import LogPane
 from tui.panes.trace import TracePane
 from tui.site.model import SiteModel
 
@@ -33,6 +34,8 @@ class Here:
 def footer_keys(here: Here) -> list[Key]:
     vain, undone = _vain(here), _undone(here)
     named = [key for key in _of_pane(here) if key.action not in vain]
+    if isinstance(here.pane, LogPane) and here.pane.is_folded:
+        named = [keys.OPENS if key.action == keys.OPENS.action else key for key in named]
     return [keys.undoing(key) if key.action in undone else key for key in named]
 
 

@@ -295,6 +295,8 @@ class MainScreen(ChangingScreen):
         self.action_show(TABS[(here + by) % len(TABS)])
 
     def action_inspect(self) -> None:
+        if isinstance(self.pane, LogPane) and self.pane.opens():
+            return
         slot = self.pane.slot()
         if slot is None and self.active == "trace" and self.trace.rows_count():
             self.action_read()  # a row about no slot: all that there is to see of it is what it says
@@ -346,11 +348,11 @@ class MainScreen(ChangingScreen):
     def action_back(self) -> None:
         if self.searching:
             self.workers.cancel_group(self, "search")
-        elif self.active == "trace" and self.model.trace.words:
-            self.trace.filter("")
         elif self.marks:
             self.stop_marking()
             self.board.dismiss_remark()
+        elif isinstance(self.pane, LogPane | TracePane) and self.pane.closes():
+            pass
         elif self._before_inspector is not None:
             self.action_show(self._before_inspector)
         elif self.zoomed:

@@ -4,6 +4,7 @@ Rules that hold here:
 - What is held does not grow with the log: at most PAGES_MAX pages of PAGE_SLOTS slots.
 - The newest word about a slot wins; answers and notifications come in one order, on one connection.
 - A slot of a fetched page has a line until it is told that it may have changed, so that nothing is asked for twice.
+- No-ops in a row are known as such from a page that has some of them, or from their lines as they come.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
-from engine.contract.answers import LogLine, LogPage, LogState
+from engine.contract.answers import LogLine, LogPage, LogState, NoOps
+from engine.contract.limits import NO_OPS_MIN
+from engine.contract.no_ops import is_no_op
 from engine.contract.notifications import LogSpan
+from tui.site.folds import Stretches
 
 PAGE_SLOTS: Final = 128
 PAGES_MAX: Final = 16
@@ -31,6 +35,7 @@ class LogPages:
     def __init__(self) -> None:
         self.used_max = 0
         self.prefix = 0
+        self.no_ops = Stretches()
         self._tip = 0  # a slot above used_max that this site attempts
         self._pages: OrderedDict[int, dict[int, LogLine]] = OrderedDict()
 
@@ -59,6 +64,8 @@ class LogPages:
         self._pages.move_to_end(page)
         while len(self._pages) > PAGES_MAX:
             self._pages.popitem(last=False)
+        for stretch in fetched.no_ops:
+            self.no_ops.learn(stretch)
 
     def learn(self, line: LogLine) -> None:
         """A slot changed. Pages that nobody reads stay unfetched, but for the newest."""
@@ -73,6 +80,8 @@ class LogPages:
             self._pages[page][line.slot] = line
         elif page == page_of(self.last):
             self._pages[page] = {line.slot: line}
+        if is_no_op(line):
+            self.no_ops.learn(self._around(line.slot))
 
     def outdate(self, span: LogSpan) -> None:
         """Slots of this span may have changed: what is known of them counts no longer."""
@@ -81,6 +90,19 @@ class LogPages:
         for lines in self._pages.values():
             for slot in [slot for slot in lines if span.first <= slot <= span.last]:
                 del lines[slot]
+
+    def _around(self, slot: int) -> NoOps:
+        """The no-ops beside this one, as far as they make a stretch of it."""
+        first = last = slot
+        while last - first + 1 < NO_OPS_MIN and self._has_no_op(first - 1):
+            first -= 1
+        while last - first + 1 < NO_OPS_MIN and self._has_no_op(last + 1):
+            last += 1
+        return NoOps(first, last, None)
+
+    def _has_no_op(self, slot: int) -> bool:
+        line = self._pages.get(page_of(slot), {}).get(slot)
+        return line is not None and is_no_op(line)
 
     def forget(self) -> None:
         """After a lost connection everything is read anew; the length is kept until then."""
