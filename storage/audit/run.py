@@ -167,9 +167,9 @@ class _Audit:
             needed = (others + others // 2 + 1) // 2  # ceil((N-1+f)/2), f = floor((N-1)/2)
             memories = [store.begun.peers.get(site) for store in self._stores.values()]
             against = sum(memory is not None and memory.life != meta.life for memory in memories)
-            if slot < self._begins[site]:
+            if (early := self._votes.early.get(site)) is not None:
                 sentence = f"votes; the log lets its store {meta.life} vote from slot {self._begins[site]} on"
-                self._findings.add("M4", sentence, slot=slot, site=site)
+                self._findings.add("M4", sentence, slot=early, site=site)
             if meta.standing is Standing.NEW:
                 self._findings.add("D5", "votes, though its store was never admitted", slot=slot, site=site)
             elif self._is_readmitted(site):

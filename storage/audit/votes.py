@@ -27,10 +27,12 @@ Rows = Mapping[SiteId, LogRow]
 
 @dataclass(frozen=True, slots=True)
 class Acceptances:
-    """The entry that a ballot carries in a slot, and which stores accepted it."""
+    """The entry that a ballot carries in a slot, which stores accepted it, and those of them whose votes count there
+    (M4)."""
 
     entry: Entry
     sites: list[SiteId]
+    voters: list[SiteId]
 
 
 class Votes:
@@ -46,6 +48,8 @@ class Votes:
         self._highest: dict[SiteId, tuple[Ballot, Slot, SiteId]] = {}
         self.voters: dict[SiteId, Slot] = {}
         """The stores that hold a vote, each with the first slot where it does."""
+        self.early: dict[SiteId, Slot] = {}
+        """The same of what it accepted before its own slots (M4)."""
 
     @property
     def highest(self) -> Mapping[SiteId, tuple[Ballot, Slot, SiteId]]:
@@ -64,7 +68,7 @@ class Votes:
         """Returns what was learned at the slot. `before`: at the slot before, None where that is not known."""
         accepted = self._accepted(slot, rows, before)
         learned = self._learned(slot, rows)
-        chosen = [ballot for ballot, held in accepted.items() if len(held.sites) >= self._lists.quorum(slot)]
+        chosen = [ballot for ballot, held in accepted.items() if len(held.voters) >= self._lists.quorum(slot)]
         if chosen:
             self._against_choice(slot, rows, min(chosen), accepted)
         elif learned is not None and not self._may_be_chosen(slot, rows, learned[1]):
@@ -88,15 +92,19 @@ class Votes:
             if ballot is None:
                 continue
             self.saw(ballot, slot, site)
+            if self._lists.is_early(slot, site):
+                self.early.setdefault(site, slot)
             if entry is None:
                 self._findings.add("A2", f"accepted {ballot} without an entry", slot=slot, site=site)
                 continue
             if promised is None or promised < ballot:
                 sentence = f"accepted {ballot}, but its promise is {promised or 'none'}"
                 self._findings.add("A2", sentence, slot=slot, site=site)
-            held = accepted.setdefault(ballot, Acceptances(entry, []))
+            held = accepted.setdefault(ballot, Acceptances(entry, [], []))
             if held.entry == entry:
                 held.sites.append(site)
+                if self._lists.counts(slot, site):
+                    held.voters.append(site)
             else:
                 others = f"{held.sites[0]} accepted {named(held.entry)} there"
                 self._findings.add("B1", f"accepted {named(entry)} at {ballot}; {others}", slot=slot, site=site)
@@ -125,7 +133,7 @@ class Votes:
 
     def _against_choice(self, slot: Slot, rows: Rows, ballot: Ballot, accepted: Mapping[Ballot, Acceptances]) -> None:
         choice = accepted[ballot]
-        majority = f"{', '.join(choice.sites)} accepted {named(choice.entry)} at {ballot}"
+        majority = f"{', '.join(choice.voters)} accepted {named(choice.entry)} at {ballot}"
         for site, row in rows.items():
             if row.learned is not None and row.learned != choice.entry:
                 self._findings.add("R1", f"learned {named(row.learned)}, but {majority}", slot=slot, site=site)
@@ -135,5 +143,6 @@ class Votes:
                 self._findings.add("B2", sentence, slot=slot, site=higher.site)
 
     def _may_be_chosen(self, slot: Slot, rows: Rows, entry: Entry) -> bool:
-        holders = sum(row.vote.accepted is not None and row.vote.entry == entry for row in rows.values())
-        return holders + self._lists.unseen(slot) >= self._lists.quorum(slot)
+        accepted = (site for site, row in rows.items() if row.vote.accepted is not None and row.vote.entry == entry)
+        holders = {site for site in accepted if self._lists.counts(slot, site)}
+        return len(holders | self._lists.unseen(slot)) >= self._lists.quorum(slot)

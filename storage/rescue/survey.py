@@ -220,7 +220,8 @@ class _Survey:
         if ballot is None or entry is None:
             return None
         sites = tuple(site for site, row in sorted(rows.items()) if row.vote.accepted == ballot)
-        return TakenOver(slot, entry, ballot, sites, len(sites) >= self._lists.quorum(slot))
+        voters = sum(self._lists.counts(slot, site) for site in sites)
+        return TakenOver(slot, entry, ballot, sites, voters >= self._lists.quorum(slot))
 
     def _apply(self, slot: Slot, entry: Entry) -> None:
         applied = self._microblog.apply(run_of(slot, entry))

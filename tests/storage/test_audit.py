@@ -16,7 +16,7 @@ from typing import Any
 import apsw
 import pytest
 
-from engine.core.ids import Round, Slot
+from engine.core.ids import Round, SiteId, Slot
 from engine.core.storage import (
     EventRun,
     EventState,
@@ -197,8 +197,11 @@ def test_an_engine_goes_on_beside_an_audit_and_its_log_starts_over(data: Path, m
 class AllSeen(Lists):
     """All voters' stores are here."""
 
-    def unseen(self, slot: Slot) -> int:  # noqa: ARG002
-        return 0
+    def unseen(self, slot: Slot) -> frozenset[SiteId]:  # noqa: ARG002
+        return frozenset()
+
+    def counts(self, slot: Slot, site: SiteId) -> bool:  # noqa: ARG002
+        return True
 
 
 def test_a_vote_that_comes_between_two_readings_is_seen_r0() -> None:

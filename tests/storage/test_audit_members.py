@@ -122,6 +122,34 @@ def test_the_lost_store_that_comes_back_is_no_contradiction_either_m4(readmitted
     assert audit([readmitted]).violations == ()
 
 
+def test_m4_a_vote_that_the_replaced_store_gave_after_that_counts_for_nothing(readmitted: Path, cluster: Path) -> None:
+    """The store that votes there is not here, and one vote alone is no majority."""
+    shutil.rmtree(readmitted / "carol")
+    shutil.copytree(cluster / "carol", readmitted / "carol")
+    after = entry(CAROL, 2_000_001, 2_000_000, Tweet("back again"))
+    with Planter(readmitted / "alice") as planter:
+        planter.slot(FIRST, after)
+    with Planter(readmitted / "carol") as planter:
+        planter.slot(FIRST, after, vote(ballot(1, CAROL), after))
+    found = [(each.rule, each.slot) for each in audit([readmitted]).violations]
+    assert found == [("R0", FIRST)]
+
+
+def test_m4_the_first_store_itself_may_be_readmitted_and_what_it_voted_before_stays(data: Path) -> None:
+    """An old copy of it was put back, which the others did not take for the site's store any more (D5)."""
+    with closing(open_beside(data / "carol", CAROL)) as store:
+        life = store.load().life
+        known = WriteLearned(run_of(Slot(10), log(life)[9][0]))
+        store.commit([WriteStanding(Standing.READMITTED, "")])
+        store.commit([each for each in writes(CAROL, log(life), 9) if each != known])
+    for site in (ALICE, BOB):
+        with closing(open_beside(data / site, site)) as store:
+            own = EventRun(4, (log(life)[READMITTED_AT - 1][0].body,), EventState.CREATED, Slot(READMITTED_AT))
+            store.commit([WriteRound(Round(8)), *([WriteEvents(own)] if site == ALICE else [])])
+            store.commit([*writes(site, log(life), READMITTED_AT)])
+    assert audit([data]).violations == ()
+
+
 def test_a_range_promise_may_be_of_the_lost_store_s_ballot_b1(readmitted: Path) -> None:
     """It stands where the new store votes too, which has used no such round."""
     commit(readmitted, ALICE, WriteRanges((RangePromise(Slot(FIRST + 1), None, ballot(7, CAROL)),)))
