@@ -11,7 +11,7 @@ from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, Nonce, Round, SiteId, Slot, StoreId
 from engine.core.messages import Highest, Prepare, Verdict, Welcome
 from engine.core.settings import CHANGE_LAG
-from engine.core.storage import InEffect, PeerMemory, Standing, Vote, WriteApplied, WriteBlock, WriteStanding
+from engine.core.storage import Change, InEffect, PeerMemory, Standing, Vote, WriteApplied, WriteBlock, WriteStanding
 from engine.sim.image import Image
 from engine.sim.sometimes import Reached
 from engine.sim.truth.ballots import Ballots
@@ -139,6 +139,33 @@ def test_d5_a_peer_s_store_that_is_remembered_is_not_replaced(alice: Admission) 
 def test_d1_who_says_that_it_recorded_a_store_has_it_on_disk(alice: Admission) -> None:
     with violates("D1"):
         alice.asks_and_is_answered(1)
+
+
+# Electorates
+
+
+def test_m4_a_first_store_that_another_one_replaced_votes_from_its_readmission_on(disks: list[SimDisk]) -> None:
+    """Removed, added, promoted with another store; then the first one was put back, and readmitted."""
+    electorates, image = Electorates(NAMES, disks, Replay(NAMES, CHANGE_LAG), Judge()), disks[0].image
+    electorates.stands(0)
+    changes = (
+        "remove 0 alice",
+        "add 0 alice 127.0.0.1:1",
+        f"promote 0 alice {'e' * 16}",
+        f"readmit 0 alice {image.life}",
+    )
+    image.changes = [Change(Slot(1 + at * CHANGE_LAG), body) for at, body in enumerate(changes)]
+    first = Slot(image.changes[-1].slot + CHANGE_LAG)
+    electorates.votes(0, first)
+    with violates("M4"):
+        electorates.votes(0, Slot(first - 1))
+
+
+def test_m4_a_first_store_that_is_readmitted_in_its_own_place_votes_all_the_time(disks: list[SimDisk]) -> None:
+    electorates, image = Electorates(NAMES, disks, Replay(NAMES, CHANGE_LAG), Judge()), disks[0].image
+    electorates.stands(0)
+    image.changes = [Change(Slot(5), f"readmit 0 alice {image.life}")]
+    electorates.votes(0, Slot(6))
 
 
 # Rounds

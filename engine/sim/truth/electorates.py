@@ -103,8 +103,11 @@ class Electorates:
         name, image = self._sites[index], self._disks[index].image
         named = [change for change in image.changes if change.body.split(" ")[2:] == [name, image.life]]
         first_store = image.life in self._first_stores
-        if named and not (first_store and named[-1].body.startswith(f"{Kind.READMIT} ")):
-            return Slot(named[-1].slot + self._replay.lag)
+        if named:
+            newest = named[-1]
+            ended = any(each.slot < newest.slot and _ends(each, name, image.life) for each in image.changes)
+            if ended or not first_store or not newest.body.startswith(f"{Kind.READMIT} "):
+                return Slot(newest.slot + self._replay.lag)
         return Slot(1) if first_store else self._replay.admitted.get(image.life, Slot(1))
 
     def _end(self, index: int, first: Slot) -> Slot | None:
