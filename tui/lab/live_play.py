@@ -19,7 +19,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, assert_never
 
 from engine.contract import requests
 from engine.contract.errors import RequestFailed
@@ -159,6 +159,8 @@ class LivePlay:
 
     def _do(self, number: int, command: Command) -> str | None:
         """What is wrong, in words; None where it is done, or as expected."""
+        if isinstance(command, Act):
+            return self._act(command)
         match command:
             case Hold(pattern):
                 self.holding.hold(pattern)
@@ -178,30 +180,6 @@ class LivePlay:
                 return self._within(partial(self.checker.wrong, expected), self._real_s(within_ms))
             case ExpectHeld():
                 return self._expect(number, partial(self.holding.wrong, number, command))
-            case (
-                Submit()
-                | StopWaiting()
-                | FillHoles()
-                | Read()
-                | Cut()
-                | Narrow()
-                | Mend()
-                | Crash()
-                | CrashAll()
-                | Restart()
-                | Pause()
-                | ClockJump()
-                | FailSync()
-                | FillDisk()
-                | FlipBit()
-                | Wipe()
-                | Clear()
-                | TakeCopy()
-                | PutBack()
-                | Readmission()
-                | MembersChange()
-            ):
-                return self._act(command)
             case Step():
                 raise AssertionError("refused before anything began")
             case _:
@@ -248,8 +226,14 @@ class LivePlay:
                 return self._restart(sites)
             case Pause(site, for_ms):
                 return self._at(site, lambda watched: self._pause(watched, for_ms))
-            case _:
+            case (
+                Narrow() | ClockJump() | FailSync() | FillDisk() | FlipBit() | Wipe() | Clear() | TakeCopy() | PutBack()
+            ):
                 raise AssertionError(f"{act} was refused before anything began")
+            case Readmission() | MembersChange():
+                raise AssertionError(f"{act} was refused before anything began")
+            case _:
+                assert_never(act)
         return None
 
     def _at(self, site: SiteId, do: Callable[[Watched], object]) -> str | None:
