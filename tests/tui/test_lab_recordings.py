@@ -157,7 +157,7 @@ def test_gaps_cut_off_lines_and_missing_ends_are_said() -> None:
     assert merge([alice.recording, bob.recording, cut_off]).findings == (
         "alice.jsonl lacks 12 lines before line 4: its recorder was too slow",
         "bob.jsonl has no end: its recorder was killed, or is still recording",
-        "carol.jsonl ends in the middle of a line, which is left out: its recorder was killed, or its disk was full",
+        "carol.jsonl ends within a line, which is left out: its recorder was killed, or its disk was full",
     )
     assert [seen.is_wrong for frame in frames(alice) for seen in frame.seen if isinstance(seen, Said)] == [True]
 
