@@ -28,7 +28,8 @@ class Lists:
     def __init__(self, members: Members, stores: Collection[Store]) -> None:
         self.members = members
         self._stores = stores
-        self._admitted = {store.life: admitted_at(store, stores) for store in stores}
+        readmitted = (each for each in stores if each.begun.meta.standing is Standing.READMITTED)
+        self._admitted = {store.life: admitted_at(store, stores) for store in readmitted}
         self._unseen: dict[Slot, frozenset[SiteId]] = {}  # by the first slot of the list
         self._voting: dict[tuple[Slot, SiteId], list[Store]] = {}  # by the same
 
@@ -51,7 +52,7 @@ class Lists:
         return [store for store in self._stores if store.site == site]
 
     def _is_early(self, slot: Slot, store: Store) -> bool:
-        at = self._admitted[store.life]
+        at = self._admitted.get(store.life)
         return at is not None and slot < at + CHANGE_LAG and (slot > at or store.site not in self.members.founders)
 
     def unseen(self, slot: Slot) -> frozenset[SiteId]:
