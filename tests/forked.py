@@ -87,31 +87,35 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
     def communicate(self, given: bytes = b"", timeout: float = 60.0) -> tuple[bytes, bytes]:
-        """Gives it this input and its end, and returns what it prints and complains until it ends.
+        """Gives it this input and its end, and returns what it prints and complains until it ends; once.
 
         Raises TimeoutExpired after so many seconds.
         """
         deadline = time.monotonic() + timeout
         writer = Thread(target=self._feed, args=(given,), daemon=True)
         writer.start()
+        printed = b"" if self.stdout.closed else self._read(deadline)
+        self._process.join(max(0.0, deadline - time.monotonic()))
+        writer.join(max(0.0, deadline - time.monotonic()))
+        self.wait(0.0)
+        return printed, self.complaints()
+
+    def complaints(self) -> bytes:
+        """What it said on its standard error, once it ended: once, and nothing where that is another's file."""
+        if self._complaints is None or self._complaints.closed:
+            return b""
+        with self._complaints as file:
+            file.seek(0)
+            return file.read()
+
+    def _read(self, deadline: float) -> bytes:
         printed = bytearray()
         with self.stdout as pipe:
             while wait([pipe.fileno()], max(0.0, deadline - time.monotonic())):
                 if not (chunk := os.read(pipe.fileno(), _CHUNK_BYTES)):
                     break
                 printed += chunk
-        self._process.join(max(0.0, deadline - time.monotonic()))
-        writer.join(max(0.0, deadline - time.monotonic()))
-        self.wait(0.0)
-        return bytes(printed), self.complaints()
-
-    def complaints(self) -> bytes:
-        """What it said on its standard error, once it ended; nothing where that is somebody else's file."""
-        if self._complaints is None:
-            return b""
-        with self._complaints as file:
-            file.seek(0)
-            return file.read()
+        return bytes(printed)
 
     def _feed(self, given: bytes) -> None:
         if not self.stdin.closed:

@@ -139,7 +139,7 @@ def test_whatever_ends_a_run_nothing_of_it_is_left(three: RealCluster, tmp_path:
     if ending is not signal.SIGKILL:
         assert said.status == 128 + signal.SIGINT, said
         assert "bob goes on\ncarol runs again\n" in said.out
-        assert "put right" in said.err
+        assert "the run's changes to the sites are undone" in said.err
     until(lambda: not stands_still(bob), "bob goes on")
     until(lambda: engine_runs(three.socket_path("carol")), "carol runs again")
     for name in NAMES:

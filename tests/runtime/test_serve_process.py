@@ -36,8 +36,8 @@ def closes_its_standard_input(process: trio.Process) -> None:
 @pytest.mark.parametrize(
     ("stop", "reason"),
     [
-        (sends(signal.SIGTERM), b"SIGTERM came"),
-        (sends(signal.SIGINT), b"SIGINT came"),
+        (sends(signal.SIGTERM), b"SIGTERM was received"),
+        (sends(signal.SIGINT), b"SIGINT was received"),
         (closes_its_standard_input, b"the program that started this engine ended"),
     ],
 )

@@ -93,7 +93,7 @@ def test_an_engine_tells_that_it_serves_how_it_stands_and_that_it_stops(tmp_path
                 assert all(line[0] == "WATCHDOG=1" for line in said), "again and again"
                 assert "1 of 1 voters reachable" in said[1][1]
                 engine.send_signal(signal.SIGTERM)
-                assert "STATUS=SIGTERM came" in manager.told_until("STOPPING=1")
+                assert "STATUS=SIGTERM was received" in manager.told_until("STOPPING=1")
                 assert engine.wait(60) == 0
             finally:
                 engine.kill()
