@@ -70,11 +70,11 @@ async def test_what_was_under_way_when_the_screen_was_left_is_told_the_next_time
         async with screen_of(engine, size=(160, 24)) as pilot:
             await pilot.until(lambda: told in " ".join(pilot.text().split()), f"never told: {told}")
             await pilot.press("e")
-            if "no log" in told:
+            if "not in the log" in told:
                 await pilot.until(lambda: pilot.main.query_one(Composer).field.text == "hello", "the text is lost")
             else:
                 await pilot.until_shown("there is nothing to edit")
-            settled = "created at" in told or "no log" in told
+            settled = "created at" in told or "not in the log" in told
             await pilot.until(lambda: (engine.folder / "unsent").exists() != settled, "kept too long, or not at all")
 
 
@@ -88,7 +88,7 @@ async def test_what_the_engine_that_goes_on_may_have_taken_is_not_said_to_be_in_
             await pilot.until(lambda: pilot.app.return_value is not None, "never left")
         async with screen_of(engine) as pilot:
             await pilot.until_shown("outcome unknown")
-            assert "no log" not in pilot.text()
+            assert "not in the log" not in pilot.text()
 
 
 @pytest.mark.parametrize("sent", [True, False], ids=["not created", "not sent"])
@@ -102,7 +102,7 @@ async def test_what_is_in_no_log_is_offered_again_after_the_screen_was_left(tmp_
             await pilot.press("c", *"hello", "enter")
             await pilot.until_shown("r retry · e edit")
             again = "Kept: the next time that alice's screen is shown, it offers “hello”"
-            await leave(pilot, f"1 tweet of alice in no log. {again}")
+            await leave(pilot, f"1 tweet of alice not in the log. {again}")
         if not sent:
             await engine.start()
         engine.on["submit"] = lambda _: CREATED

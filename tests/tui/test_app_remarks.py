@@ -73,7 +73,7 @@ async def test_that_no_rule_is_left_goes_when_there_is_one(tmp_path: Path) -> No
         engine.on["faults.clear"] = clear
         async with screen_of(engine) as pilot:
             await pilot.press("6", "x")
-            await pilot.until_shown("no rule is left, 1 removed; what was held goes on its way")
+            await pilot.until_shown("1 removed, no rule is left; what was held goes on its way")
             await pilot.press("d")
             await pilot.until_shown("no message is held to drop")
             engine.held = [held(5, "carol")]
@@ -83,7 +83,7 @@ async def test_that_no_rule_is_left_goes_when_there_is_one(tmp_path: Path) -> No
             await pilot.until_shown("there are no rules: a adds one")
             engine.rules = [rule(2, "to=bob drop", True)]
             engine.tell({"topic": "faults", **engine.faults()})
-            await gone(pilot, "there is no rule")
+            await gone(pilot, "there are no rules")
             assert "no rule is left" not in pilot.text()
 
 
@@ -179,7 +179,7 @@ async def test_what_says_that_an_outcome_will_be_told_goes_when_none_is_open(tmp
             await pilot.until_shown("the outcome appears here once it is known")
             engine.status_changes = {}
             engine.tell({"topic": "status", **engine.status()})
-            await gone(pilot, "the outcome is told here")
+            await gone(pilot, "the outcome appears here")
 
 
 # What is not known is not told.
@@ -231,7 +231,7 @@ async def test_what_a_fill_covers_is_not_dismissed_and_not_answered_unseen(tmp_p
                 await pilot.press(key)
                 await pilot.until_shown("nothing to dismiss: what is under way ends by itself")
                 await pilot.press(key)
-                await gone(pilot, "there is nothing to dismiss")
+                await gone(pilot, "nothing to dismiss")
             for key in ("r", "e"):
                 await pilot.press(key)
                 await until_said(pilot, "reappears when what is under way has ended")

@@ -380,7 +380,7 @@ async def test_an_answer_is_told_with_its_rule_and_the_score_by_rules(
         assert "(A1)" in pilot.lab.said
         await pilot.until_step(before + 1)
         await pilot.press("2")
-        await pilot.until_said("nothing is asked now")
+        await pilot.until_said("no question now")
         await pilot.press("N", "2")
         await pilot.until_said("✗ wrong: yes: ")
         await pilot.press("N", "escape")

@@ -31,7 +31,7 @@ async def test_a_theme_is_chosen_in_the_palette_and_remembered_at_all_sites(tmp_
         async with screen_of(engine, bob) as pilot:
             assert pilot.app.theme == CALM.name
             await pilot.press("ctrl+p", *"theme")
-            await pilot.until_shown("Look: other colours")
+            await pilot.until_shown("Look: choose other colours")
             await pilot.press("enter")
             await pilot.until_shown("a name, or light, dark, ansi")
             await pilot.press(*"calm light")

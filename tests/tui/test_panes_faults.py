@@ -176,7 +176,7 @@ async def test_keys_act_on_the_selected_row(tmp_path: Path) -> None:
             assert engine.called("faults.release") == [{}]  # no held message was selected
             assert engine.called("faults.drop") == [{"held": [5]}]
             await pilot.press("x")
-            await pilot.until_shown("no rule is left, 2 removed; what was held goes on its way")
+            await pilot.until_shown("2 removed, no rule is left; what was held goes on its way")
             assert pilot.app.return_value is None  # d is the detach key elsewhere
 
 
