@@ -136,7 +136,7 @@ async def test_a_mistake_is_put_in_and_out_with_a_key() -> None:
         await pilot.until_shown("k mistake")
         for _ in range(20):
             await pilot.press("N")
-        await pilot.until_said("the run ends with the rule that is broken")
+        await pilot.until_said("the run ends where the rule is broken")
         await pilot.until_shown("two entries are chosen")
         await pilot.press("k")
         await pilot.until_shown("mistake out")
@@ -290,9 +290,9 @@ def _digest_at(pilot: LabDriven, step: int) -> str:
 async def test_what_is_not_saved_is_not_lost_unasked() -> None:
     async with lab_of("free 3 none") as pilot:
         await pilot.press("c", "q")
-        await pilot.until_shown("no file has")
+        await pilot.until_shown("is not in a file")
         await pilot.press("escape", "S", "enter")
-        await pilot.until_shown("no file has")
+        await pilot.until_shown("is not in a file")
         await pilot.press("y")
         await pilot.until_shown("Lab: single")
         await pilot.press("q")
@@ -305,7 +305,7 @@ async def test_a_file_that_lacks_what_was_done_by_hand_says_so(tmp_path: Path, m
         await pilot.press("N", "c", "b", "b", "s", "enter")
         await pilot.until_said("saved up to step 16 (without step 18 of branch 2). It opens with: ")
         await pilot.press("q")
-        await pilot.until_shown("At step 18 of branch 2 something was done by hand")
+        await pilot.until_shown("What you did at step 18 of branch 2 is not in a file")
         await pilot.press("escape", "r", "s")
         await pilot.until_said("this is step 0")
 
