@@ -86,7 +86,7 @@ async def test_what_is_unsafe_is_said_and_a_yes_to_it_forces_it(engine: EngineDo
 @pytest.mark.parametrize("where", ["members.plan", "members.change"])
 async def test_what_is_refused_says_why(engine: EngineDouble, where: str) -> None:
     def refuse(_: Json) -> None:
-        raise ErrorAnswer(1, "carol votes with the store that it has: there is nothing to readmit")
+        raise ErrorAnswer(1, "carol says that it votes with its present store: there is nothing to readmit")
 
     engine.on[where] = refuse
     async with engine, screen_of(engine) as pilot:
@@ -97,7 +97,7 @@ async def test_what_is_refused_says_why(engine: EngineDouble, where: str) -> Non
             await pilot.until_shown("Readmit carol?")
             await pilot.pause()
             await pilot.press("y")
-        await pilot.until_shown("✗ refused: carol votes with the store that it has")
+        await pilot.until_shown("✗ refused: carol says that it votes with its present store")
 
 
 async def test_a_change_that_has_no_effect_is_not_called_created(engine: EngineDouble) -> None:
