@@ -5,7 +5,8 @@ Rules that hold here:
 - Of a slot of which nothing is left, nobody can say what stood there: a no-op takes its place.
 - E5: an author's event takes effect only after the one that it follows. Where that one is gone with such a slot, its
   number is withdrawn there in its author's name: so that one missing event does not make all later ones void.
-- E1: what is withdrawn is found nowhere above. Where it is, its author proposed it again, and the chain goes on there.
+- E1: what is withdrawn is found nowhere above, nor is the first one that is gone before it. Where it is, its author
+  proposed it again, and the chain goes on there.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ def bridges(entries: Entries, last: dict[SiteId, int], stood: dict[SiteId, Slot]
     these entries, and its slot."""
     last, stood = dict(last), dict(stood)
     found_at = {(entry.author, entry.number): slot for slot, entry in entries if entry is not None}
+    next_at = {(entry.author, entry.follows): slot for slot, entry in entries if entry is not None}
     free: list[Slot] = []
     placed: dict[Slot, Entry] = {}
     for slot, entry in entries:
@@ -34,7 +36,8 @@ def bridges(entries: Entries, last: dict[SiteId, int], stood: dict[SiteId, Slot]
         if author is None or entry.number <= entry.follows:
             continue
         before = last.get(author, 0)
-        if entry.follows > before and found_at.get((author, entry.follows), 0) < slot:
+        again_at = max(found_at.get((author, entry.follows), 0), next_at.get((author, before), 0))
+        if entry.follows > before and again_at < slot:
             place = next((each for each in free if each > stood.get(author, 0)), None)
             if place is not None:
                 free.remove(place)

@@ -255,6 +255,7 @@ WITHDRAWN = Entry(ALICE, 5, 4, "withdrawal 1795262400123 ")
         pytest.param([None, tweet(ALICE, 5), tweet(ALICE, 7)], {}, id="nor in one below"),
         pytest.param([tweet(ALICE, 5), None, tweet(ALICE, 6)], {}, id="nothing is missing"),
         pytest.param([None, tweet(ALICE, 6), tweet(ALICE, 5), tweet(ALICE, 6)], {}, id="it was proposed again"),
+        pytest.param([None, tweet(ALICE, 8), tweet(ALICE, 5)], {}, id="what comes long before it was proposed again"),
         pytest.param([None, tweet(ALICE, 4)], {}, id="it was in effect before"),
         pytest.param([None, NOOP, None], {}, id="nobody misses anything"),
         pytest.param(
