@@ -197,10 +197,10 @@ def test_an_engine_goes_on_beside_an_audit_and_its_log_starts_over(data: Path, m
 class AllSeen(Lists):
     """All voters' stores are here."""
 
-    def unseen(self, slot: Slot) -> frozenset[SiteId]:  # noqa: ARG002
+    def unseen(self, slot: Slot) -> frozenset[SiteId]:  # noqa: ARG002  (of every slot alike)
         return frozenset()
 
-    def counts(self, slot: Slot, site: SiteId) -> bool:  # noqa: ARG002
+    def counts(self, slot: Slot, site: SiteId) -> bool:  # noqa: ARG002  (everywhere)
         return True
 
 

@@ -146,7 +146,7 @@ async def test_an_empty_site_says_what_will_be_there(tmp_path: Path) -> None:
 
 async def test_what_was_not_read_yet_is_not_said_to_be_empty(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine:
-        engine.on["log"] = lambda _: asyncio.sleep(3_600)
+        engine.on["log"] = lambda _: asyncio.Event().wait()  # never answers
         async with screen_of(engine) as pilot:
             await pilot.until(lambda: engine.called("log"), "never asked")
             await pilot.until_shown("reading …")

@@ -166,7 +166,7 @@ async def test_one_that_hangs_holds_up_no_other(tmp_path: Path, monkeypatch: pyt
     async with Sites(tmp_path) as sites:
         await sites.start("alice")
         hangs = await sites.start("bob")
-        hangs.on["metrics"] = lambda _: asyncio.sleep(3_600)
+        hangs.on["metrics"] = lambda _: asyncio.Event().wait()  # never answers
         await sites.start("carol")
         answering: set[str] = set()
         async with asyncio.timeout(BOUND_S):
