@@ -3,8 +3,9 @@
 Rules that hold here:
 - An author's numbers in effect only grow along the log, as those of its events do: both are read side by side, each
   once.
-- E1: what takes effect has a row. E2: `created` stands in effect exactly where its row says; `lost` and `not-created`
-  are in effect nowhere. E3: later numbers stand in later slots. E4: `created` lies within the site's own prefix.
+- E1: an event that takes effect has a row; a withdrawal of the last number of a block need not (M6). E2: `created`
+  stands in effect exactly where its row says; `lost` and `not-created` are in effect nowhere. E3: later numbers stand
+  in later slots. E4: `created` lies within the site's own prefix.
 - E5: a withdrawal in effect leaves its event `not-created`. Once the site's own prefix has the number, the row says so.
 - A row may be read before the site goes on: one without an outcome is held to nothing but its own prefix.
 """
@@ -49,7 +50,9 @@ class Events:
             self._advance()
         row = self._next
         if row is None or row.number != entry.number:
-            if self._store.is_voter and slot >= self._since and entry.number <= self._store.begun.meta.number_max:
+            is_event = kind_of(entry) is not Kind.WITHDRAWAL
+            reserved = entry.number <= self._store.begun.meta.number_max
+            if is_event and self._store.is_voter and slot >= self._since and reserved:
                 self._add("E1", slot, f"{named(entry)} is in effect; its author's store has no sound row of it")
             return
         self._advance()

@@ -36,6 +36,7 @@ from storage.audit.run import audit
 from storage.audit.stores import AuditRefused
 from storage.audit.votes import Votes
 from storage.beside import read_beside
+from storage.rows import EVENTS
 from tests.storage.planting import NAMES, Planter, damage, open_beside, vote
 from tests.storage.samples import ALICE, BOB, CAROL, ballot, promised, settle, tweet
 
@@ -105,6 +106,12 @@ def test_evidence_is_listed_under_its_rule(data: Path) -> None:
     [violation] = audit([data]).violations
     assert (violation.rule, violation.site) == ("R1", "carol")
     assert violation.sentence == "kept as evidence: slot 4 was learned twice"
+
+
+def test_a_withdrawal_of_a_number_that_was_no_event_s_needs_no_row_m6(data: Path) -> None:
+    with Planter(data / "bob") as planter:
+        planter.delete(EVENTS, "first = 2")
+    assert audit([data]).violations == ()
 
 
 def test_a_lost_disk_is_no_violation_and_its_votes_count_as_possible_d5(data: Path) -> None:

@@ -24,7 +24,7 @@ from msgspec.structs import replace
 
 from engine.core.effects import SawApplied
 from engine.core.entry import Entry, Stamped, Withdrawal, decode, encode, kind_of
-from engine.core.events.situation import Doubt, Situation, together
+from engine.core.events.situation import Doubt, Situation
 from engine.core.events.submissions import Batch, Open, Submission, Submissions, outcome_of
 from engine.core.ids import EventId, SiteId, Slot, Tick
 from engine.core.run import Run, slots_of
@@ -80,9 +80,9 @@ class Sessions:
         unnumbered = self._submissions.waits_since()
         return min(submitted if unnumbered is None else [*submitted, unnumbered], default=None)
 
-    @property
-    def outstanding(self) -> bool:
-        return bool(self._placed) and any(part.value.events.slot is None for part in self._placed)
+    def outstanding(self, last_in_effect: int) -> bool:
+        handed = any(part.value.events.slot is None for part in self._placed)
+        return handed or bool(self._going_on(last_in_effect))
 
     @property
     def open_slots(self) -> list[Slot]:
@@ -96,7 +96,7 @@ class Sessions:
             if run.events.state is EventState.QUEUED:
                 self._settle(step, run, run.ended(EventState.NOT_CREATED, None, STOPPED_BEFORE))
             elif run.events.state is EventState.PROPOSED:
-                self._doubt(step, run, [_after(STOPPED_AFTER, situation.left(row)) for row in run.events.rows()])
+                self._doubt(step, run, [situation.left(row).after(STOPPED_AFTER) for row in run.events.rows()])
 
     def submit(self, step: Step, submission: Submission) -> None:
         self._submissions.submit(step, submission)
@@ -131,9 +131,9 @@ class Sessions:
         """The entries to propose next in a chain, `limit` of them at most, now aimed at the slots from `slot` on; none
         where none waits, or one before it is not settled. Of several that were given up and follow each other the last
         one is withdrawn: once that takes effect, none before it can (E5)."""
-        entries: list[Entry] = []
         if self._aims:
             return ()
+        entries = self._going_on(follows)
         runs = [part.value.events for part in sorted((*self._placed, *self._queue), key=lambda part: part.first)]
         movable = list(takewhile(lambda events: events.slot is None, runs))
         for events, after in zip_longest(movable, movable[1:]):
@@ -152,12 +152,17 @@ class Sessions:
             self._void_at.pop(entry.number, None)
         return tuple(entries)
 
-    @property
-    def waiting(self) -> bool:
+    def waiting(self, last_in_effect: int) -> bool:
         if self._aims:
             return False
         first = [next(iter(parts)) for parts in (self._placed, self._queue) if parts]
-        return bool(first) and min(first, key=lambda part: part.first).value.events.slot is None
+        if not first:
+            return bool(self._going_on(last_in_effect))
+        return min(first, key=lambda part: part.first).value.events.slot is None
+
+    def _going_on(self, last_in_effect: int) -> list[Entry]:
+        """M6: what has to take effect so that numbers can be given out again."""
+        return [] if self._placed or self._queue else self._submissions.withdrawal(last_in_effect)
 
     def hand(self, step: Step, last_in_effect: int, limit: int) -> list[Entry]:
         """The events that are handed on for the first time now, in a chain after all that are (L3, E5)."""
@@ -175,8 +180,7 @@ class Sessions:
 
     def chain(self, last_in_effect: int, limit: int) -> list[Entry]:
         """What was handed on and is not settled, or its withdrawal: to be handed on again, the first `limit`."""
-        entries: list[Entry] = []
-        follows = last_in_effect
+        entries, follows = self._going_on(last_in_effect), last_in_effect
         for part in self._placed:
             if part.value.events.slot is None:
                 entries += self._entries(part.value.events, follows)
@@ -394,7 +398,3 @@ class Sessions:
         """The events of these numbers are not pushed any more."""
         for slot in [slot for slot, number in self._aims.items() if first <= number <= last]:
             del self._aims[slot]
-
-
-def _after(lead: str, doubt: Doubt) -> Doubt:
-    return replace(doubt, said=together(lead, doubt.said))

@@ -24,6 +24,9 @@ class Doubt(Value):
     waits_for: Slot | None
     said: str
 
+    def after(self, lead: str) -> Doubt:
+        return replace(self, said=together(lead, self.said))
+
 
 class Situation(Value):
     """`blocked`: what is in the way of any event; `missing`: the first unlearned slot, and `used` whether anything is

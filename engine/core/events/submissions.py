@@ -4,7 +4,8 @@ Rules that hold here:
 - E1: numbers are given out of a block that an earlier commit reserved; after a restart they begin above it. Those of
   one submission are consecutive, and told in the step that writes their rows.
 - M6: none lies as far above the last one in effect as those of another life of this site begin; those of this life
-  begin where the log says.
+  begin where the log says. Where numbers run out, as many were given out and none took effect, the last of them is
+  withdrawn: once that takes effect, they go on above it.
 - D5: a site that does not vote gives out no numbers: submissions wait.
 - The clock of an event starts when it is submitted, and anew whenever an event of this site before it is settled: one
   that waits its turn does not run out of time while the queue moves.
@@ -21,6 +22,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from engine.core.effects import SawNumbered, SawOutcome
+from engine.core.entry import Entry, Stamped, Withdrawal, decode, encode
 from engine.core.ids import NEVER, EventId, SiteId, Slot, Tick
 from engine.core.log.members import numbers_end
 from engine.core.step import Step
@@ -140,6 +142,17 @@ class Submissions:
         first = self._unnumbered[0].batch.count if self._unnumbered else 0
         self._lacks_numbers = wanted > self._given and self._given + first <= self._reserving
         return numbered
+
+    def withdrawal(self, last_in_effect: int) -> list[Entry]:
+        """Of the last number, where what waits first finds none left (M6); call it where no event is open. That number
+        is none of an event that could ever take effect, nor was any before it: it has no row, and nobody is told."""
+        waiting = self._unnumbered[0] if self._unnumbered else None
+        if waiting is None or not last_in_effect < self._given <= self._reserved:
+            return []
+        if waiting.batch.first or self._given + waiting.batch.count <= numbers_end(last_in_effect):
+            return []
+        at_ms = decode(waiting.bodies[0]).at_ms
+        return [Entry(self._site, self._given, last_in_effect, encode(Stamped(Withdrawal(), at_ms)))]
 
     def committed(self) -> None:
         """All that was written so far is durable."""

@@ -57,7 +57,7 @@ class Forwarder:
         changed, self._to = to != self._to, to
         if to is None:
             return
-        first = not self._sessions.outstanding
+        first = not self._sessions.outstanding(last_in_effect)
         new = self._sessions.hand(step, last_in_effect, HANDED_MAX)
         if last_in_effect != self._settled_through or (first and new):
             self._settled_through = last_in_effect
@@ -73,7 +73,8 @@ class Forwarder:
             self._hand(step, to, new)
 
     def deadline(self) -> Tick:
-        return self._again_at if self._to is not None and self._sessions.outstanding else NEVER
+        waits = self._to is not None and self._sessions.outstanding(self._settled_through)
+        return self._again_at if waits else NEVER
 
     def _hand(self, step: Step, to: Heard, entries: list[Entry]) -> None:
         if to.ballot.site == self._settings.site:

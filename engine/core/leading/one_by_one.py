@@ -46,7 +46,7 @@ class OneByOne(Policy):
         for slot in self._pushed:
             if slot not in sessions.aims:
                 proposer.end(step, slot, slot, "its event is settled or given up")
-        if self._parts.scanner.ready and sessions.waiting:
+        if self._parts.scanner.ready and sessions.waiting(self._parts.last_in_effect):
             self._begin(step)
         elif self._parts.consensus.members.changed:
             self._fill(step)

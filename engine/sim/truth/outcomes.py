@@ -4,6 +4,8 @@ Rules that hold here:
 - Every event has a body of its own, so that an entry in the log names its event. Some are submitted together.
 - E1: a number names one event, and an event is in effect at most once. A number is one of a block that was durably
   reserved, by this process: none that an earlier process may have given out is given out again.
+- M6: where a site has no numbers left, it withdraws the last one, which is no event's, or one's that certainly takes no
+  effect: so nothing is durable of that but the number.
 - E2: `created` names the slot at which the event is in effect, within its author's durable prefix; an event that was
   said to be lost or not created is never in effect, before or after. A final outcome is told once and never changes,
   over restarts too.
@@ -159,7 +161,8 @@ class Outcomes:
         """An accept of an author's entry leaves: it is durable there that it is proposed at this slot, or that it was
         handed on (E1, E2); or it had left beside that commit, and was found (B2)."""
         event = self._event_of(entry)
-        if slot not in event.proposed and not event.handed_on and not event.left_beside:
+        known = slot in event.proposed or event.handed_on or event.left_beside
+        if not known and not _goes_on(event, entry):
             told = f"an accept of {entry} leaves, but its author's disk does not say that it is proposed here"
             violate("D1", told, slot=slot, site=site)
         self._as_its_author_said(site, event, entry)
@@ -180,7 +183,7 @@ class Outcomes:
         """Events leave for the leader: that they do is durable at their author (E1, E2); a peer's have one hop (L3)."""
         for entry in message.entries:
             event = self._event_of(entry)
-            if not event.handed_on:
+            if not event.handed_on and not _goes_on(event, entry):
                 violate("D1", f"hands on {entry}; its author's disk does not say so", site=site)
             if entry.author != site and not message.relayed:
                 violate("L3", f"hands on {entry} of a peer as if it were its own", site=site)
@@ -188,7 +191,7 @@ class Outcomes:
 
     def voted_for_its_own(self, entry: Entry) -> None:
         """The author's own vote for its event is durable, and may be found there before an accept ever leaves."""
-        event = None if entry.id is None else self.by_id.get(entry.id)
+        event = self._known(entry)
         if event is not None:
             event.follows.add(entry.follows)
 
@@ -200,10 +203,20 @@ class Outcomes:
             told = f"says that {entry.id} follows {entry.follows}; its author said {sorted(event.follows)}"
             violate("E5", told, site=site)
 
+    def _known(self, entry: Entry) -> Event | None:
+        """The event that has this number. Where none has, and an earlier process reserved it, its author may withdraw
+        it all the same (M6)."""
+        id_ = entry.id
+        if id_ is None:
+            return None
+        if id_ not in self.by_id and _withdraws(entry) and id_.number <= self._used_before[id_.author]:
+            unused = Event(id_.author, _OWN, entry.body, -1, Slot(0), id_.number, EventState.NOT_CREATED)
+            self.by_id[id_] = unused
+        return self.by_id.get(id_)
+
     def _event_of(self, entry: Entry) -> Event:
         """E1: the event that an entry carries, or withdraws (E5), has this number durably."""
-        id_ = entry.id
-        event = None if id_ is None else self.by_id.get(id_)
+        event = self._known(entry)
         if event is None or (event.body != entry.body and not _withdraws(entry)):
             violate("E1", f"{entry} is no event of its author's", site=entry.author)
         if _withdraws(entry) and event.said is None:
@@ -296,6 +309,11 @@ def _is_read(site: SiteId, row: EventRow) -> None:
         decode(row.body)
     except BadOperation as bad:
         violate("W5", f"{site}/{row.number} becomes durable, and no site reads it: {bad}", slot=row.slot, site=site)
+
+
+def _goes_on(event: Event, entry: Entry) -> bool:
+    """M6: it takes the number of an event that is nowhere, so that the numbers go on above."""
+    return _withdraws(entry) and event.said in (EventState.LOST, EventState.NOT_CREATED)
 
 
 def _withdraws(entry: Entry) -> bool:
