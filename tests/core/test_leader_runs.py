@@ -15,9 +15,9 @@ from engine.core.entry import NOOP, Entry
 from engine.core.ids import NUMBER_MAX, Ballot, SiteId, Slot
 from engine.core.messages import Accept, Cause, Chosen, HandOn, Message, Prepare, Promise, Refused, RefusedSpan
 from engine.core.run import AcceptedRun, slots_of
-from engine.core.settings import WINDOW_SLOTS, Leadership, Settings
+from engine.core.settings import CHANGE_LAG, WINDOW_SLOTS, Leadership, Settings
 from engine.core.storage import EventState
-from tests.core.led import elected, leading, led, phases, proposed, slot_prepares, standing
+from tests.core.led import among_all, elected, leading, led, phases, proposed, range_prepares, slot_prepares, standing
 from tests.core.stage import (
     ALICE,
     BOB,
@@ -121,7 +121,7 @@ def test_l3_what_of_a_flight_is_not_answered_is_said_again_to_those_who_did_not(
         assert [(slot, entry) for _, slot, entry in proposed(effects, peer)] == list(enumerate(bobs(1, 7), 1))
 
 
-def test_a5_of_a_flight_that_is_partly_refused_that_part_is_settled_by_synods_and_the_rest_flies_on() -> None:
+def test_a5_of_a_flight_that_is_partly_refused_that_part_is_settled_by_synods_begun_together() -> None:
     """Two of five refuse slots 3 and 4 for another's promise there; a third ends their majority."""
     stage, number = flying()
     span = RefusedSpan(Slot(3), Slot(4), ballot(40, CAROL), Cause.SLOT)
@@ -130,11 +130,12 @@ def test_a5_of_a_flight_that_is_partly_refused_that_part_is_settled_by_synods_an
         assert not slot_prepares(effects)
     assert sorted(stage.store.log) == [1, 2, 5, 6, 7]
     effects = stage.hear(DAVE, Refused(number, "accept", (span,)))
-    assert slot_prepares(effects) == [prepare(ballot(41, ALICE), 3), prepare(ballot(42, ALICE), 4)]
+    again = ballot(41, ALICE)
+    assert range_prepares(effects) == [Prepare(again, Slot(3), Slot(4))]
     assert "steps down" not in phases(effects)
     for peer in (BOB, DAVE):
-        effects = stage.hear(peer, promise(ballot(42, ALICE), 4))
-    assert proposed(effects) == [(ballot(42, ALICE), 4, tweet(BOB, 4))], "what it had in flight there"
+        effects = stage.hear(peer, promise(again, 4))
+    assert proposed(effects) == [(again, 4, tweet(BOB, 4))], "what it had in flight there"
 
 
 def test_a5_of_a_flight_that_several_refuse_in_parts_what_too_few_may_accept_alone_is_settled_by_synods() -> None:
@@ -200,7 +201,7 @@ def test_b2_l3_whatever_the_promises_hold_no_accepted_entry_is_lost_and_gaps_bec
     assert {slot: entry for _, slot, entry in proposed(effects)} == expected
 
 
-def test_a4_slots_that_a_promise_leaves_out_together_have_a_synod_each_where_too_few_promised() -> None:
+def test_a4_slots_that_a_promise_leaves_out_have_synods_begun_together_where_too_few_promised() -> None:
     stage = elected()
     number, _ = standing(stage)
     out = RefusedSpan(Slot(2), Slot(3), ballot(40, CAROL), Cause.SLOT)
@@ -209,7 +210,25 @@ def test_a4_slots_that_a_promise_leaves_out_together_have_a_synod_each_where_too
     )
     assert phases(effects)[0] == "leads"
     assert [slot for _, slot, _ in proposed(effects)] == [1, 4]
-    assert [message.first for message in slot_prepares(effects)] == [2, 3]
+    assert [(message.first, message.last) for message in range_prepares(effects)] == [(2, 3)]
+
+
+def test_a4_m4_a_whole_window_that_too_few_promised_costs_one_prepare_and_is_settled() -> None:
+    """Bob votes only after it (M4), so alice lacks a majority there until carol speaks."""
+    stage = elected()
+    number, _ = standing(stage)
+    last = Slot(CHANGE_LAG - 1)
+    out = RefusedSpan(Slot(1), last, None, Cause.NOT_VOTING)
+    stage.hear(BOB, Promise(number, Slot(1), None, (), (), (out,)))
+    stage.hear(CAROL, accepted(ballot(0, CAROL), last))
+    effects = among_all(stage, stage.settings.timings.retransmit)
+    asked = sent_to(effects, CAROL, Prepare)
+    assert {(message.first, message.last) for message in asked} == {(1, last)}
+    synod = asked[0].ballot
+    effects = stage.hear(CAROL, Promise(synod, Slot(1), last, (), (), ()))
+    assert sum(len(message.run.entries) for message in sent_to(effects, CAROL, Accept)) == last
+    stage.hear(CAROL, accepted(synod, *range(1, CHANGE_LAG)))
+    assert stage.replica.prefix == last
 
 
 @pytest.mark.parametrize("last", [None, NUMBER_MAX, WINDOW_SLOTS + 1])

@@ -28,19 +28,19 @@ from engine.core.leading.reign import (
     Campaign,
     Flight,
     Reign,
+    by_promises,
     land,
     learned,
     overtaken,
     sent,
     sent_again,
-    short_of_promises,
     view_of,
 )
 from engine.core.log.learner import Learner
 from engine.core.log.members import Members
 from engine.core.log.pages import ENTRY_BYTES_MIN, cost_bytes, fitting, run_pages
 from engine.core.messages import Accept, Accepted, Cause, Prepare, Promise, Refused
-from engine.core.run import Run, run_of, slots_of, spans_of
+from engine.core.run import Run, slots_of, spans_of
 from engine.core.settings import WINDOW_SLOTS, Settings
 from engine.core.spans import Part, Spans
 from engine.core.step import Step
@@ -337,31 +337,30 @@ class Leader:
         return self._fly(step, reign, Run(first, (NOOP,) * (last - first + 1)))
 
     def _fly(self, step: Step, reign: Reign, run: Run) -> Iterator[Run]:
-        """The accept rounds at the range ballot. Slots that too few promised have none: a synod settles each."""
-        short = short_of_promises(reign, self._members, run.first, run.last) if reign.left_out else []
-        spans = spans_of(slot for slot, _ in run if slot not in short) if short else [(run.first, run.last)]
-        for first, last in self._members.split(spans):
+        """The accept rounds at the range ballot. Slots that too few promised have none: synods settle them."""
+        for first, last, are_promised in by_promises(reign, self._members, run.first, run.last):
             part = run.cut(first, last)
+            if not are_promised:
+                reign.synods.update(dict.fromkeys(slots_of(first, last), step.now))
+                for span in self._free(first, last):
+                    self._proposer.start(step, part.cut(*span))
+                continue
             phase = Accepting(reign.ballot, part.entries)
             flight = sent(phase, step.now, self._settings.timings.retransmit)
             reign.flights.put(first, last, flight)
             reign.flying_bytes += cost_bytes(part.entries)
             reign.due = min(reign.due, flight.resend_at)
             yield part
-        for slot in short:
-            if self._proposer.attempt(slot) is None:
-                self._proposer.start(step, run_of(slot, run.entry(slot)))
-            reign.synods[slot] = step.now
 
     def _settle(self, step: Step, reign: Reign, part: Part[Flight]) -> None:
         flight = part.value
         land(reign, part.first, part.last)
         why = f"{named(flight.refused)} promised a higher ballot for this slot alone: settles it with a full synod"
-        for slot, entry in Run(part.first, flight.phase.entries):
-            reign.synods[slot] = flight.since
-            if self._proposer.attempt(slot) is None:
-                step.tell(SawAttempt(slot, AttemptPhase.FALLBACK, reign.ballot, why))
-                self._proposer.start(step, run_of(slot, entry))
+        run = Run(part.first, flight.phase.entries)
+        reign.synods.update(dict.fromkeys(slots_of(part.first, part.last), flight.since))
+        for first, last in self._free(part.first, part.last):
+            step.tell(SawAttempt(first, AttemptPhase.FALLBACK, reign.ballot, why, last=last))
+            self._proposer.start(step, run.cut(first, last))
 
     def _resend(self, step: Step, reign: Reign) -> None:
         if step.now < reign.due:

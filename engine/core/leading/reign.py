@@ -9,6 +9,7 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
@@ -21,7 +22,7 @@ from engine.core.leading.chains import Chains
 from engine.core.log.members import Members
 from engine.core.log.pages import cost_bytes
 from engine.core.roster import Roster
-from engine.core.run import Run, slots_of
+from engine.core.run import Run
 from engine.core.spans import Spans, cut_entries
 from engine.core.synod.phases import Accepting, Found, cut_found
 from engine.core.synod.proposer import RESEND_MAX
@@ -157,12 +158,10 @@ def overtaken(reign: Reign, now: Tick, sender: SiteId, newest: Tick) -> None:
             reign.due = min(reign.due, at)
 
 
-def short_of_promises(reign: Reign, members: Members, first: Slot, last: Slot) -> list[Slot]:
-    """The slots of these that so many left out of their promises that no majority is left."""
-    short: list[Slot] = []
-    for begin, end, left_out_by in reign.left_out.over(first, last):
-        promised = {site: life for site, life in reign.promised.items() if site not in left_out_by}
+def by_promises(reign: Reign, members: Members, first: Slot, last: Slot) -> Iterator[tuple[Slot, Slot, bool]]:
+    """These slots in parts, each of one list; whether a majority promised them. (Some may have left slots out.)"""
+    for begin, end, left_out_by in reign.left_out.parts(first, last):
+        absent = left_out_by or frozenset[SiteId]()
+        promised = {site: life for site, life in reign.promised.items() if site not in absent}
         for span in members.split(((begin, end),)):
-            if not members.has_majority(span[0], promised):
-                short += slots_of(*span)
-    return short
+            yield *span, not absent or members.has_majority(span[0], promised)
