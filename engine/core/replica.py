@@ -348,7 +348,7 @@ class Replica:
         elif not step.voting:
             for first, last in self._proposer.attempted(Slot(1), None):
                 self._proposer.end(step, first, last, self._lives.why)
-            if self._lives.lost:
+            if self._lives.only_learns:
                 self._sessions.give_up_all(step, lambda: self._readings.situation(step.now))
                 self._policy.withdraw(step)
 

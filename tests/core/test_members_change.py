@@ -46,6 +46,7 @@ from tests.core.stage import (
     ALICE,
     BOB,
     CAROL,
+    MINUTE,
     SITES,
     Stage,
     accept,
@@ -331,13 +332,37 @@ def test_m4_the_log_admits_the_store_that_a_promotion_names() -> None:
     stage = staged(DAVE, new_store(DAVE))
     answer_hellos(stage, Verdict.NOTED)
     stage.hear(BOB, chosen(1, change(BOB, 1, AddLearner(DAVE, "dave:1")), NOOP, NOOP, NOOP))
-    assert stage.replica.view(0).voting_why == "a learner, as the log says"
+    assert stage.replica.view(0).voting_why == "a learner, as the log says; it votes once it is promoted"
     effects = stage.hear(BOB, chosen(5, change(BOB, 2, Promote(DAVE, life_of(DAVE)))))
     assert stage.store.load().standing is Standing.READMITTED
     stage.welcome(SITES[:3], effects)
     assert stage.replica.view(0).voting
     assert not sent(stage.hear(BOB, prepare(ballot(3, BOB), 8)), Promise), "it votes from slot 9 on"
     assert sent(stage.hear(BOB, prepare(ballot(3, BOB), 9)), Promise)
+
+
+def test_e2_who_only_learns_is_told_at_once_that_its_event_is_not_created_and_why() -> None:
+    """What waited already is told too."""
+    stage = staged(DAVE, new_store(DAVE))
+    answer_hellos(stage, Verdict.NOTED)
+    assert not told(stage.submit(1), SawOutcome), "as far as dave knows, somebody may have added it to vote"
+    effects = stage.hear(BOB, chosen(1, change(BOB, 1, AddLearner(DAVE, "dave:1"))))
+    effects.extend(stage.submit(2))
+    outcomes = told(effects, SawOutcome)
+    assert [(saw.token, saw.outcome) for saw in outcomes] == [(1, EventState.NOT_CREATED), (2, EventState.NOT_CREATED)]
+    assert {saw.reason for saw in outcomes} == {
+        "dave does not vote: a learner, as the log says; it votes once it is promoted"
+    }
+
+
+def test_an_event_at_a_site_that_is_to_vote_waits_while_it_copies_the_log() -> None:
+    stage = staged(DAVE, new_store(DAVE))
+    answer_hellos(stage, Verdict.NOTED)
+    effects = stage.hear(BOB, chosen(1, change(BOB, 1, Add(DAVE, "dave:1"))))
+    effects.extend(stage.submit(1))
+    assert not told(effects, SawOutcome)
+    (saw,) = told(stage.wait(MINUTE), SawOutcome)
+    assert saw.reason == "dave does not vote: a learner, as the log says; it votes once it has the log and is promoted"
 
 
 # Promotions

@@ -122,6 +122,13 @@ class Lives:
         return self._standing is Standing.LEARNER
 
     @property
+    def only_learns(self) -> bool:
+        """Nothing that is under way makes it a voter: what is submitted here waits for nothing. (One that belongs to no
+        list that is known here may be behind in the log, and waits.)"""
+        member = self._members.newest.of(self._settings.site)
+        return self.lost if member is None or member.votes else member.wanted_since is None
+
+    @property
     def _is_outdated(self) -> bool:
         return self.lost and self._why.startswith(_OLD_STORE)
 
@@ -129,8 +136,8 @@ class Lives:
         """Why it learns and no more, where that is no loss: the log has it as a learner, or has not heard of it."""
         me, member = self._settings.site, self._members.newest.of(self._settings.site)
         if member is not None and not member.votes:
-            then = "" if member.wanted_since is None else "; it votes once it has the log and is promoted"
-            return f"a learner, as the log says{then}"
+            then = "is promoted" if member.wanted_since is None else "has the log and is promoted"
+            return f"a learner, as the log says; it votes once it {then}"
         if member is None and not self._members.has_voted(me):
             return f"as far as {me} knows, it does not belong to the cluster yet: add it at a site that votes"
         return None
