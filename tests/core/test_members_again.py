@@ -8,7 +8,7 @@ from engine.core.ids import SITES_MAX, Nonce, SiteId, Slot
 from engine.core.log.members import Members
 from engine.core.messages import Hello, Message, Packet, Verdict, Welcome
 from engine.core.settings import Leadership, Settings
-from engine.core.storage import EventState, WriteEvents
+from engine.core.storage import EventState, Standing, WriteEvents
 from tests.core.stage import ALICE, BOB, CAROL, SITES, Stage, beat, chosen, life_of, sent, told, written
 from tests.core.test_members_change import DAVE, LAG, NEW, OTHER, answer_hellos, change, staged
 
@@ -55,6 +55,31 @@ def test_m4_a_store_that_votes_again_is_confirmed_as_at_each_start() -> None:
     assert stage.replica.prefix == 5 * LAG
     effects = stage.wait(1_000)
     stage.welcome(SITES[:3], effects)
+    assert stage.replica.view(0).voting
+
+
+def test_d5_an_old_copy_that_somebody_has_readmitted_all_the_same_never_votes() -> None:
+    """Who asked for it never heard of the later commit, and confirms it. The promises that it forgot would count."""
+    stage = staged(CAROL)
+    answer_hellos(stage, Verdict.LOST_DISK)
+    effects = stage.hear(BOB, chosen(1, change(BOB, 1, Readmit(CAROL, life_of(CAROL))), *(NOOP,) * LAG))
+    effects.extend(stage.wait(10_000))
+    stage.welcome([BOB], effects)
+    assert not stage.replica.view(0).voting
+    assert stage.store.load().standing is Standing.LEARNER
+    assert stage.replica.view(0).voting_why.startswith("old-store: ")
+    stage.welcome([BOB], stage.restarted().start())
+    assert not stage.replica.view(0).voting
+
+
+def test_m4_a_first_store_that_the_log_replaced_and_readmits_votes_again() -> None:
+    """It has forgotten nothing."""
+    stage = staged(CAROL).ready()
+    pause = (NOOP,) * (LAG - 1)
+    stage.hear(BOB, chosen(1, change(BOB, 1, Readmit(CAROL, NEW)), *pause))
+    assert stage.replica.view(0).voting_why.startswith("old-store: the log replaced")
+    effects = stage.hear(BOB, chosen(1 + LAG, change(BOB, 2, Readmit(CAROL, life_of(CAROL))), *pause))
+    stage.welcome([BOB], effects)
     assert stage.replica.view(0).voting
 
 

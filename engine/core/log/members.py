@@ -122,6 +122,10 @@ class Members:
         terms = self._terms.get(site)
         return terms is not None and terms[-1].life not in (None, life)
 
+    def has_others(self, site: SiteId, life: StoreId) -> bool:
+        """The log names another store of the site, whenever that votes or voted."""
+        return any(term.life not in (None, life) for term in self._terms.get(site, ()))
+
     def has_voted(self, site: SiteId) -> bool:
         """At some slot, with whatever life."""
         return site in self._terms

@@ -10,6 +10,9 @@ Rules that hold here:
   hello has a challenge of its own: one that an old duplicate brought out proves nothing of a store that came later.
 - M4: a store that the log admits becomes a voter with the entry that says so, once enough others confirm it, as at each
   start. That somebody calls it a lost disk is not the last word: he may be behind in the log. He is asked again.
+- D5: an old copy stays a learner, also if the log names it as a voter: asked for by somebody who never heard of a later
+  commit. What its store promised since is forgotten, and counted under the same id. (A store that stood back because
+  the log replaced it by another has forgotten nothing, and may vote again.)
 - A store that the log admitted remembers nothing of before, and of one that it admits nobody remembers what was there
   before: so that is only noted, which admits no new store.
 - M1: its company is who belongs to the lists above its prefix. Of a stranger, who says hello and is in none of them,
@@ -270,7 +273,7 @@ class Lives:
                 step.write(WritePeer(peer.memory))
             if peer.recorded_on not in (None, peer.life):
                 self._ask_anew(step, peer)
-        elif life == self.life and (isinstance(operation, Promote) or self._standing is not Standing.ADMITTED):
+        elif life == self.life and not self._is_old_copy and self._is_named(operation):
             self._standing, self._why, self._confirmed = Standing.READMITTED, "", False
             step.voting = False
             step.write(WriteStanding(self._standing, self._why))
@@ -301,6 +304,15 @@ class Lives:
         peer.hello_every = Tick(0)
         self.hellos.judged(peer, None)
         self.hellos.say(step, peer)
+
+    def _is_named(self, operation: Readmit | Promote) -> bool:
+        """From now on it votes as the log says, not as D5 did."""
+        return isinstance(operation, Promote) or self._standing is not Standing.ADMITTED
+
+    @property
+    def _is_old_copy(self) -> bool:
+        """It was told so: nothing else makes an old store of one that no other followed in the log."""
+        return self._is_outdated and not self._members.has_others(self._settings.site, self.life)
 
     @property
     def _mark(self) -> str:
