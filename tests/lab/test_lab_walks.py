@@ -27,7 +27,7 @@ from tui.rows import Row, plain, width_of
 pytestmark = pytest.mark.timeout(600)
 """A walk that fails is made smaller for up to five minutes."""
 
-WALKS: Final = int(os.environ.get("LOGGOS_WALKS", "25"))
+WALKS: Final = int(os.environ.get("LOGGOS_WALKS", "15"))
 STEPS: Final = 20
 WIDTHS: Final = (46, 157)
 OPENED: Final = ("b-wins", "bb-wins-3", "hole-noop", "broken-accept", "free 1 none", "free 3 elected", "free 5 none")

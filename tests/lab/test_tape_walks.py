@@ -68,7 +68,7 @@ from tui.lab.tape import SimulatedTape, free
 pytestmark = pytest.mark.timeout(600)
 """A walk that fails is made smaller for up to five minutes."""
 
-WALKS: Final = int(os.environ.get("LOGGOS_WALKS", "100"))
+WALKS: Final = int(os.environ.get("LOGGOS_WALKS", "40"))
 STEPS: Final = 25
 
 NAMES: Final = tuple(SiteId(f"s{place}") for place in range(1, 6))

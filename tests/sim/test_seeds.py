@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import Final
 
 import pytest
 
 from engine.sim.proving.campaign import JUDGED_FROM, campaign
+
+ENOUGH: Final = 100
 
 PRINT_DIGEST = """
 from engine.sim.proving.swarm import draw
@@ -20,9 +23,12 @@ print(Play(draw({})).complete().digest)
 
 @pytest.mark.timeout(500)
 def test_the_truth_holds_over_many_seeds_and_every_state_is_reached() -> None:
-    *_, tally = campaign(0, JUDGED_FROM, None, os.cpu_count() or 1)
-    assert tally.seeds == JUDGED_FROM
-    assert tally.passed, "\n".join(tally.report())
+    """As many as it takes to reach them all, and ENOUGH at least; `make simulate` goes on."""
+    for tally in campaign(0, JUDGED_FROM, None, os.cpu_count() or 1):
+        assert not tally.failures, "\n".join(tally.report())
+        if tally.seeds >= ENOUGH and not tally.missing:
+            return
+    raise AssertionError("\n".join(tally.report()))
 
 
 @pytest.mark.parametrize("seed", [3, 11, 28])

@@ -151,12 +151,6 @@ QUICK: Final = (
     AGAIN,
     TOLD,
     SmallCluster(
-        "synod of four",
-        "one slot, two proposers, four ballots: 1.p 1.q 2.p 2.q",
-        (_contender(P, 1, 2), _contender(Q, 1, 2)),
-        Searched(states=31_596, steps=224_148, depth=30),
-    ),
-    SmallCluster(
         "synod of three sites",
         "one slot, three proposers, three ballots: 1.f 1.p 1.q",
         (_contender(P, 1), _contender(Q, 1), _contender(F, 1)),
@@ -167,13 +161,6 @@ QUICK: Final = (
         "p proposes at slot 1, then at slot 2 what lost, or the next event; q fills slot 1: 1.p 1.q, then 2.p",
         (_author(P, 1, then=(2,)), _filler(Q, 1)),
         Searched(states=2_596, steps=27_253, depth=24),
-    ),
-    SmallCluster(
-        "hole, and told",
-        "the same, and acceptors are told what is chosen, by the entry or by the ballot alone",
-        (_author(P, 1, then=(2,)), _filler(Q, 1)),
-        Searched(states=25_799, steps=256_723, depth=30),
-        takes=_TOLD,
     ),
     ZERO,
     SmallCluster(
@@ -223,6 +210,28 @@ QUICK: Final = (
         takes=_TOLD,
     ),
     SmallCluster(
+        "synod and run",
+        "p has 1.p at slot 2; q proposes two events together at slots 1 and 2, with 1.q",
+        (_contender(P, 1, slot=2), _together(Q, 1)),
+        Searched(states=6_981, steps=52_532, depth=21),
+    ),
+)
+
+LONG: Final = (
+    SmallCluster(
+        "synod of four",
+        "one slot, two proposers, four ballots: 1.p 1.q 2.p 2.q",
+        (_contender(P, 1, 2), _contender(Q, 1, 2)),
+        Searched(states=31_596, steps=224_148, depth=30),
+    ),
+    SmallCluster(
+        "hole, and told",
+        "as `hole`, and acceptors are told what is chosen, by the entry or by the ballot alone",
+        (_author(P, 1, then=(2,)), _filler(Q, 1)),
+        Searched(states=25_799, steps=256_723, depth=30),
+        takes=_TOLD,
+    ),
+    SmallCluster(
         "run left out",
         "q leads with 1.q, and is handed two events together; p proposes at slot 2 with 1.p and 2.p",
         (_leads(Q, (_A1, _A2)), _contender(P, 1, 2, slot=2)),
@@ -234,15 +243,6 @@ QUICK: Final = (
         (_together(P, 1), _contender(Q, 1, slot=2)),
         Searched(states=35_943, steps=352_776, depth=23),
     ),
-    SmallCluster(
-        "synod and run",
-        "p has 1.p at slot 2; q proposes two events together at slots 1 and 2, with 1.q",
-        (_contender(P, 1, slot=2), _together(Q, 1)),
-        Searched(states=6_981, steps=52_532, depth=21),
-    ),
-)
-
-LONG: Final = (
     SmallCluster(
         "leaders and gaps",
         "two leaders, 1.p and 1.q: p is handed two events one by one, q none",
