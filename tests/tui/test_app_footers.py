@@ -90,7 +90,7 @@ async def test_every_key_in_the_footer_does_something(tmp_path: Path, pane: str,
     way = {**PANES, **SLOT}[pane]
     async with EngineDouble(tmp_path) as engine, EngineDouble(tmp_path, site="bob") as bob:
         answering(engine)
-        async with screen_of(engine, bob, size=WIDE, leaving=Leaving.STOPS_ALL) as pilot:
+        async with screen_of(engine, bob, size=(160, 24), leaving=Leaving.STOPS_ALL) as pilot:
             await pilot.until_shown("#3")
             await pilot.press(*way)
             await back_to(pilot, pane, way)
