@@ -63,13 +63,16 @@ help:
 demo: $(VENV)/run.stamp
 	@$(BIN)/loggos demo $(ARGS)
 
-# Types are checked while the tests run; mypy's output follows theirs, and either can fail the run.
+# Types are checked while the tests run; mypy's output follows theirs, and either can fail the run. The first run has the
+# tests compiled once before it: each worker would compile them all.
 test: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@types=$$(mktemp) && { $(BIN)/mypy >"$$types" 2>&1 & } && mypy=$$!; \
 	trap 'kill $$mypy 2>/dev/null; rm -f "$$types"' EXIT; trap 'exit 130' INT TERM; \
-	echo '$(PYTEST) $(TESTS)'; $(PYTEST) $(TESTS); tested=$$?; \
+	echo '$(PYTEST) $(TESTS)'; \
+	[ -d tests/__pycache__ ] || $(BIN)/pytest --collect-only --quiet --quiet $(TESTS) >/dev/null; \
+	$(PYTEST) $(TESTS); tested=$$?; \
 	wait $$mypy; typed=$$?; echo '$(BIN)/mypy'; cat "$$types"; \
 	[ $$tested = 0 ] && [ $$typed = 0 ]
 

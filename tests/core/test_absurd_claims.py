@@ -174,7 +174,7 @@ BEGUN: Final[dict[str, Callable[[], Stage]]] = {
     ],
     9,
 )
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 def test_w2_w3_whatever_the_wire_lets_through_is_no_crash_and_has_a_bounded_answer(
     begin: Callable[[], Stage], heard: list[tuple[SiteId, Message]], wait_every: int
 ) -> None:
