@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,10 @@ def count_in_bar(pilot: Driven) -> str:
     return found[0].strip() if found else ""
 
 
+def last_in_view(pilot: Driven) -> int:
+    return max(int(number) for number in re.findall(r"tweet number (\d+)", pilot.text()))
+
+
 async def test_the_next_visit_begins_where_the_last_one_ended(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine:
         engine.used_max = 3
@@ -178,6 +183,9 @@ async def test_more_than_a_screen_is_counted_until_it_is_read_or_end_says_so(tmp
             await pilot.until_shown("tweet number 4")
             await pilot.until(lambda: pilot.main.pane.slot() == 4, "never there")
             await pilot.until(lambda: count_in_bar(pilot) not in {"", "297 new"}, "nothing was read")
+            await pilot.until(
+                lambda: count_in_bar(pilot) == f"{300 - last_in_view(pilot)} new", "what was unseen is read"
+            )
             await pilot.press("end")
             await pilot.until(lambda: count_in_bar(pilot) == "", "end reads all")
 
