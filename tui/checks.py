@@ -27,6 +27,7 @@ from engine.config import Cluster
 from engine.contract.status import Status
 from engine.core.ids import SiteId, named
 from tui import standing
+from tui.counted import plural
 from tui.exits import ExitStatus
 from tui.selection import LocalSite
 from tui.standing import Trouble
@@ -77,7 +78,9 @@ def bad(about: str, says: str, status: ExitStatus = ExitStatus.BAD_INPUT) -> Fin
 def of_files(cluster: Cluster) -> Iterator[Finding]:
     """The sites file holds, and the key with it: whoever has a cluster knows that."""
     count = len(cluster.sites)
-    yield good("sites file", f"{cluster.path}: {cluster.name}, {count} sites, leadership {cluster.leadership}")
+    yield good(
+        "sites file", f"{cluster.path}: {cluster.name}, {plural(count, 'site')}, leadership {cluster.leadership}"
+    )
     if cluster.path.stat().st_mode & _OTHERS_WRITE:
         yield warn(
             "sites file", f"other users may write {cluster.path} and redirect sites: `chmod go-w {cluster.path}`"

@@ -87,13 +87,13 @@ def _date(said: str) -> datetime:
             return datetime.strptime(said, form).astimezone()
         except (ValueError, OverflowError):
             continue
-    raise NotSought(f"{said or 'since:'} is no date: write since:2026-11-01, or since:2026-11-01T14:30")
+    raise NotSought(f"{said or 'since:'} is not a date: write since:2026-11-01, or since:2026-11-01T14:30")
 
 
 def _slots(said: str) -> tuple[int, int]:
     found = _SLOTS.match(said)
     if found is None:
-        raise NotSought(f"{said or 'slot:'} is no slot: write slot:43, or slot:40-50")
+        raise NotSought(f"{said or 'slot:'} is not a slot: write slot:43, or slot:40-50")
     first = int(found[1])
     last = int(found[2] or first)
     return min(first, last), max(first, last)

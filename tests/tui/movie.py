@@ -88,7 +88,7 @@ class Hand:
 async def _act(cluster: RealCluster, hand: Hand, site: str) -> None:
     story, others = Story(cluster), [name for name in SITES if name != site]
     leader = (await story.ask(site, "status"))["leader"]
-    hand.says(f"{site} writes. It is created once three of the five sites have it on their disks.")
+    hand.says(f"{site} writes a tweet. It is created once three of the five sites have it on their disks.")
     await hand.lets_read(1)
     await hand.press("c", *"lunch at noon?", "enter")
     await hand.see("created at slot", 2.5)
@@ -99,24 +99,24 @@ async def _act(cluster: RealCluster, hand: Hand, site: str) -> None:
     await hand.press("3")
     for author, text in ((others[0], "the projector is broken"), (others[1], "room 4 is free")):
         await story.tweet(author, text)
-    hand.says(f"The others go on. Their tweets are holes in the log of {site}.")
+    hand.says(f"The others go on. Their tweets leave holes in the log of {site}.")
     await hand.lets_read(3)
 
     hand.says(
-        "F says what a fill of all holes will do, F again does it. The rule is in its way, and that is said, too."
+        "F shows what filling the holes would do; F again does it. The rule is in the way, and the screen says so."
     )
     await hand.press("H", "F")
     await hand.see("F again starts", 4)
     await hand.press("F")
     await hand.lets_read(2.5)
 
-    hand.says("Without the rule the holes are settled at once.")
+    hand.says("With the rule removed, the holes are settled at once.")
     await hand.press("6", "x")
     await hand.lets_read(1)
     await hand.press("3")
     await hand.lets_read(2.5)
 
-    hand.says(f"kill -9 of the engine of {leader}, who leads, and a tweet right after it.")
+    hand.says(f"kill -9 of the leader, {leader}, and a tweet right after it.")
     await hand.press("1", "c", *"who leads now?")
     await asyncio.to_thread(cluster.engines[leader].kill)
     await hand.press("enter")
@@ -124,7 +124,7 @@ async def _act(cluster: RealCluster, hand: Hand, site: str) -> None:
     hand.says("Within two seconds another site leads, and the tweet is created.")
     await hand.lets_read(3)
 
-    hand.says("Each slot tells who promised, who accepted, and which quorum chose it.")
+    hand.says("Enter on a slot shows who promised, who accepted, and which quorum chose it.")
     await hand.press("3", "end", "enter")
     await hand.see("quorum of", 6)
 

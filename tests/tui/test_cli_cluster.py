@@ -317,7 +317,7 @@ def test_words_are_searched_in_timeline_and_log(cluster: RealCluster) -> None:
     said = cluster.run("search", "alice", "since:monday")
     assert (said.status, said.err) == (
         2,
-        "loggos: monday is no date: write since:2026-11-01, or since:2026-11-01T14:30\n",
+        "loggos: monday is not a date: write since:2026-11-01, or since:2026-11-01T14:30\n",
     )
 
 

@@ -33,9 +33,9 @@ def test_words_whose_since_when_and_where(typed: str, what: Sought) -> None:
     ("typed", "told"),
     [
         ("from:", "from: needs something behind it, as in from:bob"),
-        ("since:", "since: is no date: write since:2026-11-01, or since:2026-11-01T14:30"),
-        ("since:monday", "monday is no date: write since:2026-11-01, or since:2026-11-01T14:30"),
-        ("slot:x", "x is no slot: write slot:43, or slot:40-50"),
+        ("since:", "since: is not a date: write since:2026-11-01, or since:2026-11-01T14:30"),
+        ("since:monday", "monday is not a date: write since:2026-11-01, or since:2026-11-01T14:30"),
+        ("slot:x", "x is not a slot: write slot:43, or slot:40-50"),
     ],
 )
 def test_what_is_none_of_that_is_told(typed: str, told: str) -> None:
