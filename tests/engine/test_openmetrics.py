@@ -201,7 +201,7 @@ def test_a_site_without_a_majority_is_told_by_its_name(tmp_path: Path) -> None:
         "cluster": "island",
         "site": "alice",
     }
-    summary = "alice of island reaches 1 voters: no majority"
+    summary = "alice of island reaches no majority: voters reached 1"
     description = "Start the sites that are down, or repair the network. Nothing else is needed: docs/operations.md."
     told = {"exp_labels": labels, "exp_annotations": {"summary": summary, "description": description}}
     page = tmp_path / "test.yml"
