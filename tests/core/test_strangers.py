@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.core.effects import RejectedFor, SawRejected
+from engine.core.entry import NOOP, AddLearner, Remove
 from engine.core.ids import Nonce, SiteId, Slot
 from engine.core.messages import Accept, Accepted, Ask, Hello, Known, Packet, Prepare, Promise, Verdict, Welcome
 from engine.core.peers.company import STRANGERS_MAX
@@ -26,6 +27,7 @@ from tests.core.stage import (
     tweet,
     written,
 )
+from tests.core.test_members_change import LAG, change, staged
 
 
 def hello(stage: Stage, nonce: int, proof: Nonce | None = None) -> Hello:
@@ -88,3 +90,15 @@ def test_r6_of_a_bounded_number_of_strangers_anything_is_kept() -> None:
     ]
     assert answered == [True] * STRANGERS_MAX + [False]
     assert sent_to(stage.hear(BOB, hello(stage, 5)), BOB, Welcome), "a peer has its place"
+
+
+def test_r6_who_was_in_the_lists_and_left_takes_no_room_of_strangers() -> None:
+    stage = staged().vote()
+    slot = 1
+    for number in range(STRANGERS_MAX + 1):
+        site = SiteId(f"site-{number}")
+        for operation in (AddLearner(site, f"{site}:1"), Remove(site)):
+            stage.hear(BOB, chosen(slot, change(BOB, slot, operation, max(0, slot - LAG)), *(NOOP,) * (LAG - 1)))
+            slot += LAG
+    assert [each.names for each in stage.replica.members()] == [stage.settings.sites]
+    assert sent_to(stage.hear(DAVE, hello(stage, 1)), DAVE, Welcome)

@@ -21,6 +21,8 @@ from engine.core.storage import PeerMemory, Standing
 from engine.core.value import Value
 
 STRANGERS_MAX: Final = SITES_MAX + LEARNERS_MAX
+NONCES_KEPT: Final = 8
+"""Of the hellos to a peer, and of its hellos to this site."""
 
 
 class Challenge(Value):
@@ -61,6 +63,7 @@ class Company:
         self.doubles = Doubles(settings.site, settings.timings.heartbeat)
         self._peers: dict[SiteId, Peer] = {}
         self.names: frozenset[SiteId] = frozenset()
+        self._listed = set[SiteId]()  # who belongs to the lists, or did since the start
         self.unmet = set[SiteId]()
         self.unrecorded = set[SiteId]()
         self.follow(settings.peers)
@@ -68,6 +71,7 @@ class Company:
     def follow(self, names: Iterable[SiteId]) -> None:
         """These belong to the lists now."""
         self.names = frozenset(names)
+        self._listed |= self.names
         for site in sorted(self.names):
             self.met(site)
 
@@ -86,7 +90,8 @@ class Company:
         return peer
 
     def has_room_for(self, site: SiteId) -> bool:
-        return site in self._peers or len(self._peers.keys() - self.names) < STRANGERS_MAX
+        """Who left the lists takes no stranger's room."""
+        return site in self._peers or len(self._peers.keys() - self._listed) < STRANGERS_MAX
 
     def __iter__(self) -> Iterator[Peer]:
         return iter(self._peers.values())

@@ -11,12 +11,11 @@ from typing import Final
 
 from engine.core.ids import NEVER, SiteId, Tick, new_nonce
 from engine.core.messages import Hello, Verdict
-from engine.core.peers.company import Company, Peer
+from engine.core.peers.company import NONCES_KEPT, Company, Peer
 from engine.core.settings import Settings
 from engine.core.step import Step
 
 HELLO_EVERY_MAX: Final = Tick(4_000)
-_NONCES_KEPT: Final = 8
 
 
 class Hellos:
@@ -55,7 +54,7 @@ class Hellos:
 
     def say(self, step: Step, peer: Peer) -> None:
         nonce = new_nonce(self._random)
-        peer.nonces = [*peer.nonces[-_NONCES_KEPT + 1 :], nonce]
+        peer.nonces = [*peer.nonces[-NONCES_KEPT + 1 :], nonce]
         peer.hello_every = Tick(min(HELLO_EVERY_MAX, max(self._settings.timings.retransmit, peer.hello_every * 2)))
         peer.hello_at = Tick(step.now + peer.hello_every)
         step.send(peer.site, Hello(nonce, peer.proof, self._settings.founders))

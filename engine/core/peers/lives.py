@@ -34,14 +34,13 @@ from engine.core.entry import Promote, Readmit, decode
 from engine.core.ids import Nonce, SiteId, Slot, StoreId, Tick, named, new_nonce
 from engine.core.log.members import Members
 from engine.core.messages import GREETINGS, VOTES, Hello, Message, Packet, Verdict, Welcome
-from engine.core.peers.company import Challenge, Company, Peer
+from engine.core.peers.company import NONCES_KEPT, Challenge, Company, Peer
 from engine.core.peers.doubles import Doubles
 from engine.core.peers.hellos import Hellos
 from engine.core.settings import Settings
 from engine.core.step import Step
 from engine.core.storage import Change, PeerMemory, Standing, Stored, WritePeer, WriteStanding
 
-_NONCES_KEPT: Final = 8
 _LOST_DISK: Final = "lost-disk: "
 _OLD_STORE: Final = "old-store: "
 
@@ -386,7 +385,7 @@ class Lives:
 
     def _challenge(self, peer: Peer, hello: Nonce) -> Nonce:
         if hello not in peer.challenges:
-            while len(peer.challenges) >= _NONCES_KEPT:
+            while len(peer.challenges) >= NONCES_KEPT:
                 del peer.challenges[next(iter(peer.challenges))]
             peer.challenges[hello] = Challenge(
                 new_nonce(self._random), 0 if peer.memory is None else peer.memory.commit
