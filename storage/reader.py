@@ -155,15 +155,13 @@ class Reader:
 
     def voted(self, slot: Slot) -> Vote:
         """As `LogReader.voted`."""
-        page = self.log_page(slot, slot, 1)
+        page = self.log_rows(slot, slot)
         return page[0].vote if page else NO_VOTE
 
-    def log_page(self, first: Slot, last: Slot, limit: int) -> list[LogRow]:
-        """As `Storage.log_page`."""
+    def log_rows(self, first: Slot, last: Slot) -> list[LogRow]:
+        """As `Storage.log_rows`."""
         with self._sound.snapshot("read the log") as meta:
-            if limit == 0:
-                return []
-            return list(self._log(meta, Slot(self._sound.newest(rows.SLOTS, first, last, limit)), last))
+            return list(self._log(meta, first, last))
 
     def texts(self, first: Slot, last: Slot) -> list[SlotText]:
         """As `Storage.texts`."""

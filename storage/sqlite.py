@@ -102,9 +102,9 @@ class SqliteStorage:
         with self._attempt():
             return self._reader.voted(slot)
 
-    def log_page(self, first: Slot, last: Slot, limit: int) -> list[LogRow]:
+    def log_rows(self, first: Slot, last: Slot) -> list[LogRow]:
         with self._attempt():
-            return self._reader.log_page(first, last, limit)
+            return self._reader.log_rows(first, last)
 
     def texts(self, first: Slot, last: Slot) -> list[SlotText]:
         with self._attempt():

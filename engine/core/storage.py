@@ -330,8 +330,8 @@ class Storage(LogReader, Protocol):
     def commit(self, writes: Sequence[Write]) -> int:
         """Makes all of `writes` durable in one synced transaction; returns the store's new commit number (D1, D5)."""
 
-    def log_page(self, first: Slot, last: Slot, limit: int) -> list[LogRow]:
-        """The newest `limit` of the stored slots from `first` to `last`, ascending; unused slots have no row."""
+    def log_rows(self, first: Slot, last: Slot) -> list[LogRow]:
+        """The stored slots from `first` to `last`, ascending; unused slots have no row."""
 
     def texts(self, first: Slot, last: Slot) -> list[SlotText]:
         """What the stored slots from `first` to `last` say, ascending."""

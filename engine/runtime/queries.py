@@ -208,7 +208,7 @@ class Queries:
         last = top if query.last is None else min(query.last, top)
         first = max(query.first or 1, last - query.lines + 1)
         lines = self.log_lines(Slot(slot) for slot in range(first, last + 1))
-        no_ops = stretches(lines, self._stored_span, self._settings.change_lag)
+        no_ops = stretches(lines, self._storage.log_rows, self._settings.change_lag)
         return LogPage(newest_that_fit(lines), view.used_max, view.prefix, no_ops)
 
     def _search(self, query: Search) -> Found:
@@ -305,8 +305,5 @@ class Queries:
     def _stored(self, slots: Iterable[Slot]) -> dict[Slot, LogRow]:
         rows: dict[Slot, LogRow] = {}
         for span in spans_of(sorted(slots)):
-            rows.update((row.slot, row) for row in self._stored_span(*span))
+            rows.update((row.slot, row) for row in self._storage.log_rows(*span))
         return rows
-
-    def _stored_span(self, first: Slot, last: Slot) -> list[LogRow]:
-        return self._storage.log_page(first, last, last - first + 1)

@@ -142,7 +142,7 @@ class Searching:
 
     def _is_settled(self, slot: Slot) -> bool:
         """Whether the store has all up to `slot` in its prefix: what was chosen just now may not be committed yet."""
-        rows = self._storage.log_page(slot, slot, 1)
+        rows = self._storage.log_rows(slot, slot)
         return bool(rows) and rows[0].void is not None
 
 

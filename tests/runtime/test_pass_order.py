@@ -59,7 +59,7 @@ class RecordedStorage:
         self.load = real.load
         self.learned = real.learned
         self.voted = real.voted
-        self.log_page = real.log_page
+        self.log_rows = real.log_rows
         self.texts = real.texts
         self.timeline = real.timeline
         self.timeline_count = real.timeline_count

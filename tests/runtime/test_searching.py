@@ -36,8 +36,8 @@ class Log:
     def used_max(self) -> int:
         return len(self.slots)
 
-    def log_page(self, first: int, last: int, limit: int) -> Sequence[LogRow]:
-        assert (first, limit) == (last, 1)
+    def log_rows(self, first: int, last: int) -> Sequence[LogRow]:
+        assert first == last
         return [LogRow(Slot(last), NO_VOTE, None, False if last <= self.prefix - self.uncommitted else None)]
 
     def texts(self, first: int, last: int) -> Sequence[SlotText]:

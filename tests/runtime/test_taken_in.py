@@ -224,7 +224,7 @@ class Process:
                 pass
 
     def rows(self) -> list[LogRow]:
-        return self.storage.log_page(Slot(1), Slot(NUMBER_MAX), 1_000)
+        return self.storage.log_rows(Slot(1), Slot(NUMBER_MAX))
 
     def shows(self) -> None:
         """Every reader reads all that there is, and a screen can paint its times."""

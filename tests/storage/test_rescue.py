@@ -69,7 +69,7 @@ def rescued(data: Path, *places: Path) -> Survey:
 
 def log_of(folder: Path) -> list[Entry | None]:
     with read_outside(folder) as outside:
-        return [row.learned for row in outside.reader.log_page(Slot(1), Slot(100), 100)]
+        return [row.learned for row in outside.reader.log_rows(Slot(1), Slot(100))]
 
 
 def stored(data: Path, site: SiteId) -> Stored:

@@ -99,7 +99,7 @@ def store(disk: Disk) -> Storage:
 
 
 def page(store: Storage) -> list[LogRow]:
-    return store.log_page(Slot(1), Slot(NUMBER_MAX), 1_000)
+    return store.log_rows(Slot(1), Slot(NUMBER_MAX))
 
 
 def ten_tweets() -> list[Write]:
@@ -409,19 +409,18 @@ def test_learned_pages_hold_a_budget_of_utf8_bytes_a4(store: Storage, run_slots:
     assert learned(4, 5, 0) == entries[3:4]
 
 
-def test_a_log_page_is_the_newest_stored_slots_ascending(store: Storage) -> None:
+def test_log_rows_are_the_stored_slots_ascending(store: Storage) -> None:
     store.commit([*ten_tweets(), learn(13, NOOP), vote(15, promised(1))])
 
-    def slots(first: int, last: int, limit: int) -> list[int]:
-        return [row.slot for row in store.log_page(Slot(first), Slot(last), limit)]
+    def slots(first: int, last: int) -> list[int]:
+        return [row.slot for row in store.log_rows(Slot(first), Slot(last))]
 
-    assert slots(1, NUMBER_MAX, 4) == [9, 10, 13, 15]
-    assert slots(1, NUMBER_MAX, 1_000) == [*range(1, 11), 13, 15]
-    assert slots(3, 5, 10) == [3, 4, 5]
-    assert slots(3, 5, 2) == [4, 5]
-    assert slots(11, 12, 5) == []
-    assert slots(1, 10, 0) == []
-    assert [row.void for row in store.log_page(Slot(10), Slot(15), 9)] == [False, None, None]
+    assert slots(1, NUMBER_MAX) == [*range(1, 11), 13, 15]
+    assert slots(3, 5) == [3, 4, 5]
+    assert slots(11, 12) == []
+    assert slots(1, 0) == []
+    assert slots(5, 3) == []
+    assert [row.void for row in store.log_rows(Slot(10), Slot(15))] == [False, None, None]
 
 
 # --- the timeline

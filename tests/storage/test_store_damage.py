@@ -53,7 +53,7 @@ def seen(store: SqliteStorage) -> object:
     return (
         stored,
         store.learned(Slot(1), stored.prefix, 1_000_000),
-        store.log_page(Slot(1), Slot(NUMBER_MAX), 1_000),
+        store.log_rows(Slot(1), Slot(NUMBER_MAX)),
         [(store.timeline(frozenset(them), 1_000, None), store.timeline_count(frozenset(them))) for them in hidden],
         store.events(None, 1_000),
     )
@@ -146,9 +146,8 @@ def test_a_lost_row_is_noticed_d3(folder: Path, row: str, says: str) -> None:
         pytest.param(lambda store: store.learned(Slot(1), Slot(8), 1_000_000), id="learned over it"),
         pytest.param(lambda store: store.learned(Slot(5), Slot(5), 1), id="learned there"),
         pytest.param(lambda store: store.learned(Slot(5), Slot(8), 1), id="learned from it"),
-        pytest.param(lambda store: store.log_page(Slot(1), Slot(8), 8), id="page over it"),
-        pytest.param(lambda store: store.log_page(Slot(5), Slot(5), 8), id="page there"),
-        pytest.param(lambda store: store.log_page(Slot(1), Slot(8), 4), id="newest of a page"),
+        pytest.param(lambda store: store.log_rows(Slot(1), Slot(8)), id="rows over it"),
+        pytest.param(lambda store: store.log_rows(Slot(5), Slot(5)), id="rows there"),
         pytest.param(lambda store: store.scrub(Slot(0), 100), id="check over it"),
         pytest.param(lambda store: store.scrub(Slot(3), 2), id="check to behind it"),
         pytest.param(lambda store: store.scrub(Slot(4), 1), id="check from it"),
@@ -306,9 +305,9 @@ def test_a_start_reads_nothing_of_the_prefix_but_its_end_d3(folder: Path) -> Non
     alter(folder, "UPDATE slots SET entries = 'x' WHERE first = 1")
     with closing(open_sample(folder)) as store:
         assert store.load().prefix == 3
-        assert store.log_page(Slot(2), Slot(3), 10)
+        assert store.log_rows(Slot(2), Slot(3))
         with pytest.raises(StoreDamaged, match="table slots, first 1: does not match its checksum"):
-            store.log_page(Slot(1), Slot(3), 10)
+            store.log_rows(Slot(1), Slot(3))
         with pytest.raises(StoreDamaged, match="table slots, first 1: does not match its checksum"):
             store.scrub(Slot(0), 10)
 

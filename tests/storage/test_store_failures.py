@@ -39,7 +39,7 @@ except StoreFailed as failure:
     print(number)
     print(failure)
 resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-for use in (store.load, lambda: store.commit([]), lambda: store.log_page(Slot(1), Slot(9), 9)):
+for use in (store.load, lambda: store.commit([]), lambda: store.log_rows(Slot(1), Slot(9))):
     try:
         use()
     except StoreFailed as failure:
@@ -67,7 +67,7 @@ def assert_refuses_everything(store: Storage, disk: FaultyDisk) -> None:
         lambda: store.commit([]),
         lambda: vote_in(store, 9),
         lambda: store.learned(Slot(1), Slot(1), 1),
-        lambda: store.log_page(Slot(1), Slot(1), 1),
+        lambda: store.log_rows(Slot(1), Slot(1)),
         lambda: store.texts(Slot(1), Slot(1)),
         lambda: store.timeline(frozenset(), 1, None),
         lambda: store.timeline_count(frozenset()),

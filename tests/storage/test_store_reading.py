@@ -145,7 +145,7 @@ def test_the_tables_have_the_columns_that_rows_are_written_by(tmp_path: Path, st
     [
         pytest.param(lambda reader: reader.tail(), id="start"),
         pytest.param(lambda reader: reader.learned(Slot(50), Slot(60), 1_000), id="learned"),
-        pytest.param(lambda reader: reader.log_page(Slot(1), Slot(NUMBER_MAX), 10), id="log page"),
+        pytest.param(lambda reader: reader.log_rows(Slot(50), Slot(60)), id="log rows"),
         pytest.param(lambda reader: reader.texts(Slot(50), Slot(60)), id="texts"),
         pytest.param(lambda reader: reader.timeline(frozenset({ALICE}), 10, None), id="timeline"),
         pytest.param(lambda reader: reader.timeline(frozenset({ALICE}), 10, Slot(90)), id="timeline further up"),
@@ -224,7 +224,7 @@ def test_one_commit_or_many_leave_the_same_store(tmp_path: Path) -> None:
                 (
                     [getattr(stored, name) for name in ("prefix", "used_max", "votes", "ahead", "ranges", "blocks")],
                     [getattr(stored, name) for name in ("last_in_effect", "open_events", "peers", "number_max")],
-                    store.log_page(Slot(1), Slot(NUMBER_MAX), 10_000),
+                    store.log_rows(Slot(1), Slot(NUMBER_MAX)),
                     store.timeline(frozenset(), 10_000, None),
                     store.timeline_count(frozenset({ALICE})),
                 )

@@ -200,7 +200,7 @@ def test_a_store_is_worth_what_its_slots_and_events_are_one_by_one(tmp_path: Pat
         ]
         assert store.events(None, 1_000) == [row for _, row in sorted(model.events.items())]
         log = model.log()
-        assert store.log_page(Slot(1), Slot(NUMBER_MAX), 1_000) == log
+        assert store.log_rows(Slot(1), Slot(NUMBER_MAX)) == log
         assert [store.voted(row.slot) for row in log] == [row.vote for row in log]
         for hidden in (frozenset(), frozenset({ALICE}), frozenset({ALICE, BOB})):
             shown = [slot for slot in model.tweets if model.learned[slot].author not in hidden]

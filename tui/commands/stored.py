@@ -92,16 +92,13 @@ class StoredSite:
         last = self._used_max if query.last is None else min(query.last, self._used_max)
         first = Slot(max(query.first or 1, last - query.lines + 1))
         lines = tuple(log_line(row, None, None) for row in self._rows(first, Slot(last)))
-        return LogPage(lines, self._used_max, self._prefix, stretches(lines, self._stored, CHANGE_LAG))
+        return LogPage(lines, self._used_max, self._prefix, stretches(lines, self._reader.log_rows, CHANGE_LAG))
 
     def _rows(self, first: Slot, last: Slot) -> list[LogRow]:
         """A row for each slot, whether the store has one or not; range promises are folded into the unlearned ones."""
-        there = {row.slot: row for row in self._stored(first, last)} if first <= last else {}
+        there = {row.slot: row for row in self._reader.log_rows(first, last)} if first <= last else {}
         rows = (there.get(slot) or LogRow(slot, NO_VOTE, None, None) for slot in map(Slot, range(first, last + 1)))
         return [row if row.learned is not None else self._with_ranges(row) for row in rows]
-
-    def _stored(self, first: Slot, last: Slot) -> list[LogRow]:
-        return self._reader.log_page(first, last, last - first + 1)
 
     def _with_ranges(self, row: LogRow) -> LogRow:
         """What holds for a slot is the higher of its own promise and of the range promise that covers it (A3)."""
