@@ -162,7 +162,7 @@ class MembersBoard:
         if not is_up:
             return f"{site} is not heard: it would count as a voter without running"
         if site in view.doubled:
-            return f"two engines run as {site}, and which of both would vote is chance: stop one of them before"
+            return f"two engines run as {site}, and which of both would vote is chance: stop one of them first"
         prefix = next((peer.prefix for peer in view.peers if peer.site == site), None)
         if kind is ChangeKind.PROMOTE and (prefix or 0) + self._settings.change_lag < view.prefix:
             return f"{site} does not have the whole log yet: it is at slot {prefix or 0:,} of {view.prefix:,}"

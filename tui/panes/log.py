@@ -181,12 +181,12 @@ class LogPane(Lines):
     @property
     def is_folded(self) -> bool:
         """The selected row stands for many slots."""
-        return bool(self.rows_count()) and isinstance(self._folds.at(self.cursor), NoOps)
+        return isinstance(self._folds.at(self.cursor), NoOps)
 
     def opens(self) -> bool:
         """Shows the slots that the selected row stands for, each in its row; False where it stands for itself."""
         at = self._folds.at(self.cursor)
-        if not self.is_folded or not isinstance(at, NoOps):
+        if not isinstance(at, NoOps):
             return False
         self.unfollow()
         self._opened.add(at.first)

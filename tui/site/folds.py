@@ -34,10 +34,9 @@ class Stretches:
         begin = bisect_left(self.each, found.first - 1, key=_last)
         end = bisect_right(self.each, found.last + 1, key=_first)
         touched = self.each[begin:end]
-        first = min(found.first, *(each.first for each in touched)) if touched else found.first
-        last = max(found.last, *(each.last for each in touched)) if touched else found.last
-        change = next((each.change for each in (found, *touched) if each.change is not None), None)
-        made = NoOps(first, last, change)
+        parts = (found, *touched)
+        first, last = min(each.first for each in parts), max(each.last for each in parts)
+        made = NoOps(first, last, next((each.change for each in parts if each.change is not None), None))
         if touched == [made] or last - first + 1 < NO_OPS_MIN or (not touched and len(self.each) >= STRETCHES_MAX):
             return
         self.each[begin:end] = [made]
