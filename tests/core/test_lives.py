@@ -215,6 +215,16 @@ def test_d5_only_voters_count_as_reachable() -> None:
     assert stage.replica.view(0).quorum.reachable == 1
 
 
+def test_d5_a_new_store_does_not_count_as_reachable_by_what_the_one_before_said() -> None:
+    stage = Stage(3).vote()
+    stage.hear(BOB, beat(7))
+    assert stage.replica.view(0).quorum.reachable == 2
+    greet(stage, 7, life=OTHER_LIFE, sender=BOB)
+    view = stage.replica.view(0)
+    assert view.quorum.reachable == 1
+    assert [(peer.up, peer.prefix) for peer in view.peers if peer.site == BOB] == [(True, None)]
+
+
 # Lost disks
 
 

@@ -161,3 +161,19 @@ def test_m3_no_promotion_is_asked_for_while_it_does_not_fit() -> None:
     stage.hear(BOB, chosen(len(changes) + 2, removed))
     says(stage, DAVE, beat(prefix=stage.replica.prefix, voting=False))
     assert asked_for(stage) == {encode(Stamped(Promote(DAVE, NEW), 5))}
+
+
+def test_m3_who_runs_on_another_store_is_not_promoted_by_what_the_one_before_had() -> None:
+    stage = staged().ready()
+    stage.hear(BOB, chosen(1, change(ALICE, 1, Add(DAVE, "dave:1")), *(NOOP,) * (LAG - 2)))
+    greets(stage, DAVE)
+    says(stage, DAVE, beat(prefix=LAG, voting=False))
+    proof = None
+    for number in (7, 8):
+        hello = Packet(DAVE, OTHER, 1, None, (Hello(Nonce(number), proof, stage.settings.founders),))
+        (_, welcome), *_ = sent(stage.hear_packet(hello), Welcome)
+        proof = welcome.challenge
+    stage.hear(BOB, chosen(LAG, NOOP))
+    assert asked_for(stage) == set()
+    stage.hear_packet(Packet(DAVE, OTHER, 1, stage.store.life, (beat(prefix=LAG, voting=False),)))
+    assert asked_for(stage) == {encode(Stamped(Promote(DAVE, OTHER), 5))}

@@ -50,7 +50,11 @@ class Belonging:
         """Takes one of the GREETINGS, of a cluster that began alike; True where it proves that its sender is there."""
         if isinstance(message, Hello) and not self._founders.began_alike(step, packet.sender, message):
             return False
-        return self._lives.greeted(step, packet, message)
+        before = self._lives.present(packet.sender)
+        is_there = self._lives.greeted(step, packet, message)
+        if before not in (None, self._lives.present(packet.sender)):
+            self._peers.begins_anew(packet.sender)
+        return is_there
 
     def may_say(self, sender: SiteId, message: Message) -> bool:
         if isinstance(message, Prepare | Accept):

@@ -101,6 +101,12 @@ class Peers:
         if (rtt_ms := message.round_trip(step.now)) is not None:
             peer.rtt_ms = rtt_ms
 
+    def begins_anew(self, site: SiteId) -> None:
+        """It runs on another store, which has said nothing of itself yet (D5)."""
+        peer = self._peers.get(site)
+        if peer is not None:
+            self._peers[site] = _Peer(site, peer.up, peer.heard)
+
     def claims(self, site: SiteId, prefix: Slot, used_max: Slot) -> None:
         """The peer says how far along it is; a reason to ask it, no more."""
         peer = self._peers.get(site)
