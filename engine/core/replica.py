@@ -10,14 +10,14 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
 from random import Random
-from typing import Final, assert_never
+from typing import assert_never
 
+from engine.core.around import Around
 from engine.core.broken import BrokenRule
-from engine.core.consensus import Consensus, Onlooker
-from engine.core.effects import Effects, RejectedFor, SawApplied, SawRejected
+from engine.core.consensus import Consensus
+from engine.core.effects import Effects, RejectedFor, SawRejected
 from engine.core.entry import Entry, Membership
 from engine.core.events.promotions import Promotions
 from engine.core.events.sessions import Sessions
@@ -29,9 +29,9 @@ from engine.core.explained.readings import Readings
 from engine.core.ids import NEVER, Ballot, SiteId, Slot, StoreId, Tick
 from engine.core.leading.elected import Elected
 from engine.core.leading.one_by_one import OneByOne
-from engine.core.leading.policy import Parts, Policy
+from engine.core.leading.policy import Parts
 from engine.core.log.filler import Filler
-from engine.core.log.learner import Learner, Origin
+from engine.core.log.learner import Origin
 from engine.core.log.linearizable_reads import LinearizableReads
 from engine.core.log.pages import answer
 from engine.core.log.scanner import Scanner, highest
@@ -62,57 +62,10 @@ from engine.core.peers.bundle import bundled
 from engine.core.peers.heartbeats import Peers
 from engine.core.peers.lives import Lives
 from engine.core.roster import Roster
-from engine.core.run import Run, slots_of
 from engine.core.settings import Leadership, Settings
 from engine.core.step import Step
 from engine.core.storage import LogReader, Stored, Vote, Write, WriteEvidence, WriteRanges, WriteVote
 from engine.core.views import AttemptView, ReplicaView
-
-_BEFORE: Final = "the site was readmitted at slot {}, and none of its earlier events can take effect after that"
-
-
-@dataclass(frozen=True, slots=True)
-class _Around(Onlooker):
-    """The parts of a site that act on what the consensus comes to: each is told here of what it needs."""
-
-    site: SiteId
-    learner: Learner
-    filler: Filler
-    sessions: Sessions
-    policy: Policy
-    lives: Lives
-    belonging: Belonging
-
-    def saw_attempt(self, step: Step, first: Slot, last: Slot) -> None:
-        self.filler.saw_attempt(step, first, last)
-
-    def promised(self, step: Step, prepare: Prepare) -> None:
-        self.policy.on_promised(step, prepare)
-
-    def accepting(self, step: Step, run: Run) -> None:
-        self.sessions.on_accepting(step, run)
-
-    def missed(self, step: Step, first: Slot, last: Slot) -> None:
-        self.filler.fill(step, slots_of(first, min(last, self.learner.used_max)))
-
-    def learned(self, step: Step, run: Run, origin: Origin) -> None:
-        self.filler.on_learned(step, run, origin.how is How.VOTES)
-        self.sessions.on_learned(step, run)
-        if self.learner.prefix < run.last and any(entry.author == self.site for entry in run.entries):
-            self.filler.fill_through(step, run.last)  # E4
-
-    def may_leave_beside(self, run: Run) -> bool:
-        return self.sessions.may_leave_beside(run)
-
-    def applied(self, step: Step, reached: Sequence[SawApplied]) -> None:
-        for applied in reached:
-            self.sessions.on_applied(step, applied)
-            for change in applied.changes:
-                if self.lives.on_change(step, change):
-                    self.sessions.end_all(step, _BEFORE.format(change.slot))
-        self.belonging.on_applied(step)
-        if self.lives.on_applied(step, self.learner.prefix):
-            self.sessions.end_all(step, self.lives.why)
 
 
 class Replica:
@@ -144,7 +97,7 @@ class Replica:
         parts = Parts(settings, random, self._peers, self._sessions, consensus, self._scanner)
         elected = settings.leadership is Leadership.ELECTED
         self._policy = Elected(parts, self._ask_for_the_missing) if elected else OneByOne(parts)
-        consensus.onlooker = _Around(
+        consensus.onlooker = Around(
             settings.site, self._learner, self._filler, self._sessions, self._policy, self._lives, self._belonging
         )
         around = (self._lives, self._belonging, self._filler, self._reads, self._policy, hindrances)
