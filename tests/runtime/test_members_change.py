@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import trio
 
 from engine.core.ids import SiteId, Tick
@@ -55,9 +56,12 @@ async def added(sites: Cluster, name: str, by: str, *, started_before: bool) -> 
     return running
 
 
-async def test_m1_sites_that_were_added_vote_in_the_place_of_all_that_were_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("leadership", Leadership)
+async def test_m1_sites_that_were_added_vote_in_the_place_of_all_that_were_there(
+    tmp_path: Path, leadership: Leadership
+) -> None:
     async with cluster(tmp_path, "alice", timings=QUICK) as sites:
-        sites.leadership, sites.change_lag = Leadership.ELECTED, LAG
+        sites.leadership, sites.change_lag = leadership, LAG
         await sites.start_all()
         alice = sites.running["alice"]
         await tweet(alice, "first")
