@@ -195,7 +195,7 @@ def test_a_site_moves_another_is_promoted_and_removed_and_none_runs_twice(tmp_pa
             screen.type("3", "Promote dave? 2 of 3 3 of 4")  # not Enter: what comes right after it is text
             screen.insist("y", "created at slot")
         until(lambda: _standings(cluster, "alice").get("dave") == "voter", "alice knows that dave votes")
-        assert cluster.ask("alice", "status")["quorum"]["size"] == 4
+        until(lambda: cluster.ask("alice", "status")["quorum"]["size"] == 4, "the list with dave is in effect at alice")
         until(lambda: cluster.ask("dave", "status")["voting"], "so does dave")
         assert _tweet(cluster, "dave", "now it votes")["outcome"] == "created"
 
