@@ -200,7 +200,7 @@ def test_where_a_rule_is_broken_on_purpose_the_reason_is_the_mistakes() -> None:
     )
     bench.go(29)
     in_full = "".join(part.text for line in wording.in_full(bench, 200) for part in line)
-    assert "s3 breaks A4 slot 1 at s3: promises 5.1 reporting 3.1, after it said to have accepted 4.5" in in_full
+    assert "s3 breaks A4 slot 1 at s3: promises 5.1 and reports 3.1, after it said it accepted 4.5" in in_full
 
 
 def test_a_mistake_is_told_at_every_step() -> None:

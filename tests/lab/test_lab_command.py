@@ -131,7 +131,7 @@ def test_a_mistake_in_any_run_is_shown_at_the_step_that_broke_the_rule(tmp_path:
     assert "with a mistake in it (D1): promises are not durable" in shown
     at, verdict = shown[shown.index("the step that broke the rule") + 1 :][:2]
     assert at.split()[1:5] == ["s2", "<-", "s1", "prepare"]
-    assert verdict == "violates D1 slot 1 at s2: promises 1.1; its disk says None"
+    assert verdict == "violates D1 slot 1 at s2: promises 1.1, but its disk says nothing"
     assert shown[-1] == f"= {verdict}"
 
 

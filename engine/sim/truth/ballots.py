@@ -140,7 +140,7 @@ class Ballots:
     def _above_ranges(self, site: int, slot: Slot, ballot: Ballot) -> None:
         covering = _covering(self._ranges[site], slot)
         if covering is not None and ballot < covering:
-            told = f"votes for {ballot}, after it promised {covering} for a range"
+            told = f"votes for {ballot} after it promised {covering} for a range"
             self._judge.breaks("A3", told, slot=slot, site=self._names[site])
 
     def learned(self, site: int, slot: Slot, entry: Entry) -> None:
@@ -151,7 +151,7 @@ class Ballots:
             self._judge.breaks("R0", told, slot=slot, site=self._names[site])
             book.mistaken = (self._names[site], entry)
         elif book.chosen != entry:
-            told = f"learned another entry than the chosen one: {in_words(entry)}; chosen is {in_words(book.chosen)}"
+            told = f"learned {in_words(entry)}, but {in_words(book.chosen)} is chosen"
             self._judge.breaks("R1", told, slot=slot, site=self._names[site])
 
     def _never_back(self, site: int, slot: Slot, before: Vote, vote: Vote) -> None:
@@ -165,7 +165,7 @@ class Ballots:
     def _accepted(self, site: int, slot: Slot, book: SlotBook, ballot: Ballot, entry: Entry) -> None:
         promised = book.votes[site].promised
         if promised is None or promised < ballot:
-            told = f"accepted {ballot} and left its promise at {promised}"
+            told = f"accepted {ballot}, but its promise is still {promised}"
             self._judge.breaks("A2", told, slot=slot, site=self._names[site])
         self._above_ranges(site, slot, ballot)
         self.proposed(slot, ballot, entry)
@@ -178,8 +178,8 @@ class Ballots:
             self.chosen_max = max(self.chosen_max, slot)
             if book.mistaken is not None and book.mistaken[1] != entry:
                 learned_at, learned = book.mistaken
-                told = f"chosen at {ballot} is another entry than {learned_at} has learned: {in_words(entry)}"
-                self._judge.breaks("agreement", f"{told}; learned was {in_words(learned)}", slot=slot)
+                told = f"{in_words(entry)} is chosen at {ballot}, but {learned_at} has learned {in_words(learned)}"
+                self._judge.breaks("agreement", told, slot=slot)
         elif book.chosen != entry:
             before = next(each for each, known in book.proposals.items() if self._is_chosen(slot, book, each, known))
             told = (
@@ -218,7 +218,7 @@ class Ballots:
             return  # that nobody can know yet who votes there is broken before (M2)
         votes = [vote for store, vote in promises.items() if rule.voters >> store & 1]
         if len(votes) < rule.quorum:
-            few = f"{len(votes)} durable promises, {rule.quorum} are needed"
+            few = f"{len(votes)} durable promises, though {rule.quorum} are needed"
             told = f"{ballot} proposes after {few}: {in_words(entry)}"
             self._judge.breaks("B2", told, slot=slot, site=ballot.site)
         empty = sum(vote.accepted is None for vote in votes)
@@ -230,7 +230,10 @@ class Ballots:
             below = sum(vote.accepted is not None and vote.accepted <= highest.accepted for vote in votes)
             if empty + below >= rule.quorum:
                 return
-        seen = ", ".join(f"{vote.entry.id or 'no-op'} at {vote.accepted}" for vote in votes if vote.entry is not None)
+        seen = (
+            ", ".join(f"{vote.entry.id or 'no-op'} at {vote.accepted}" for vote in votes if vote.entry is not None)
+            or "no votes"
+        )
         told = f"{ballot} proposes what no majority of its promises allows ({seen}; {empty} empty): {in_words(entry)}"
         self._judge.breaks("B2", told, slot=slot, site=ballot.site)
 
@@ -264,7 +267,9 @@ class Ballots:
                 self._claim(book, site, slot, ballot)
             before = book.accept_claimed.get(site)
             if before is not None and (slot not in reported or reported[slot] < before):
-                told = f"promises {ballot} reporting {reported.get(slot)}, after it said to have accepted {before}"
+                told = (
+                    f"promises {ballot} and reports {reported.get(slot, 'nothing')}, after it said it accepted {before}"
+                )
                 self._judge.breaks("A4", told, slot=slot, site=name)
         for run in message.accepted:
             self._reported(site, run)
@@ -274,7 +279,7 @@ class Ballots:
         both = self.book(slot).votes[site].promised, _covering(self._ranges[site], slot)
         held = max((promised for promised in both if promised is not None), default=None)
         if held is None or held < ballot:
-            told = f"promises {ballot}; its disk says {held}"
+            told = f"promises {ballot}, but its disk says {'nothing' if held is None else held}"
             self._judge.breaks("D1", told, slot=slot, site=self._names[site])
 
     def _reported(self, site: int, reported: AcceptedRun) -> None:
@@ -283,14 +288,14 @@ class Ballots:
         for slot, entry in reported.run:
             book = self.book(slot)
             if not book.acceptors.get(ballot, 0) >> site & 1 or book.proposals[ballot] != entry:
-                told = f"reports as accepted at {ballot} what it did not accept there: {in_words(entry)}"
+                told = f"reports that it accepted at {ballot} what it did not accept there: {in_words(entry)}"
                 self._judge.breaks("A4", told, slot=slot, site=self._names[site])
 
     def accepted_sent(self, site: int, message: Accepted) -> None:
         for slot in (slot for span in message.spans for slot in slots_of(*span)):
             book = self.book(slot)
             if not book.acceptors.get(message.ballot, 0) >> site & 1:
-                told = f"says that it accepted {message.ballot}; its disk does not"
+                told = f"says that it accepted {message.ballot}, but its disk does not"
                 self._judge.breaks("D1", told, slot=slot, site=self._names[site])
             self._claim(book, site, slot, message.ballot)
             before = book.accept_claimed.get(site)
@@ -300,11 +305,11 @@ class Ballots:
     def _claim(self, book: SlotBook, site: int, slot: Slot, ballot: Ballot) -> None:
         before = book.promise_claimed.get(site)
         if before is not None and ballot < before:
-            told = f"answers {ballot} with a vote, after it answered {before}"
+            told = f"answers {ballot} with a vote after it answered {before}"
             self._judge.breaks("A1", told, slot=slot, site=self._names[site])
         for first, promised in self._range_claims[site]:
             if slot >= first and ballot < promised:
-                told = f"answers {ballot} with a vote, after it promised {promised} from slot {first} on"
+                told = f"answers {ballot} with a vote after it promised {promised} from slot {first} on"
                 self._judge.breaks("A3", told, slot=slot, site=self._names[site])
         book.promise_claimed[site] = ballot
 
@@ -324,7 +329,7 @@ class Ballots:
                 barring = [(slot, self.book(slot).votes[site].promised) for slot in slots]
             for slot, promised in barring:
                 if promised is None or promised < span.ballot or span.ballot <= message.ballot:
-                    told = f"refuses {message.ballot} because of {span.ballot}; its disk says {promised}"
+                    told = f"refuses {message.ballot} because of {span.ballot}, but its disk says {promised}"
                     self._judge.breaks("A5", told, slot=slot, site=self._names[site])
 
     def chosen_sent(self, site: int, message: Chosen) -> None:
@@ -335,12 +340,12 @@ class Ballots:
             entry = message.entries[slot - message.first] if message.entries else None
             if entry is not None and entry != book.chosen:
                 chosen = "nothing" if book.chosen is None else in_words(book.chosen)
-                told = f"says of another entry than the chosen one that it is: {in_words(entry)}; chosen is {chosen}"
+                told = f"says that {in_words(entry)} is chosen, but {chosen} is"
                 self._judge.breaks("R0", told, slot=slot, site=name)
             if ballot is not None:
                 accepted = book.acceptors.get(ballot, 0)
                 if not self._are_majority(slot, accepted) or book.proposals[ballot] != book.chosen:
-                    told = f"says that {ballot} is chosen; {accepted.bit_count()} sites accepted it"
+                    told = f"says that {ballot} is chosen, but {accepted.bit_count()} sites accepted it"
                     self._judge.breaks("R0", told, slot=slot, site=name)
 
 

@@ -32,6 +32,6 @@ class Duels:
         defeats = min(self._defeats[slot] for slot in slots)
         longest = min(BACKOFF_MAX, BACKOFF_FIRST * 2**defeats)
         if saw.until is None or not now < saw.until <= now + longest:
-            waits = "for no time that it names" if saw.until is None else f"{saw.until - now} ms"
-            told = f"defeated {defeats} times, waits {waits}; 1 to {longest} ms are right"
+            waits = "without saying how long" if saw.until is None else f"{saw.until - now} ms"
+            told = f"waits {waits} after defeat {defeats}, where 1 to {longest} ms are right"
             self._judge.breaks("B4", told, slot=saw.slot, site=self._site)

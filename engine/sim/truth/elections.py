@@ -135,13 +135,15 @@ class Elections:
     def _stands(self, index: int, now: Tick, ballot: Ballot, first: Slot) -> None:
         process = self._processes[index]
         if ballot in process.stepped_down:
-            violate("B1", f"stands with {ballot} again", slot=first, site=self._settings[index].site)
+            violate(
+                "B1", f"stands for election with {ballot} a second time", slot=first, site=self._settings[index].site
+            )
         if process.stood is not None and ballot <= process.stood:
             return
         process.stood = ballot
         leader = self._leader(index, now)
         if leader is not None and not (process.led is not None and process.led > leader[0]):
-            told = f"stands with {ballot}, though {leader[1]} tells of {leader[0]}"
+            told = f"stands for election with {ballot}, though {leader[1]} says that {leader[0]} leads"
             violate("L3", told, slot=first, site=self._settings[index].site)
 
     def _proposes(self, index: int, now: Tick, first: Slot, last: Slot) -> None:
@@ -153,7 +155,7 @@ class Elections:
         process.tried |= slots
         leader = self._leader(index, now)
         if leader is not None:
-            told = f"fills this slot itself, though {leader[1]} tells of {leader[0]}"
+            told = f"fills this slot itself, though {leader[1]} says that {leader[0]} leads"
             violate("L3", told, slot=first, site=self._settings[index].site)
 
     def _is_majority(self, index: int, sites: set[SiteId]) -> bool:
@@ -167,22 +169,23 @@ class Elections:
             echoed = process.echoed.items()
             reached = {peer for peer, at in echoed if now - at <= UP_BEATS * self._every(index, peer)}
             if not self._is_majority(index, reached | {settings.site}):
-                told = f"says that it reaches a majority; {', '.join(sorted(reached)) or 'nobody'} answered in time"
+                names = ", ".join(sorted(reached)) or "none"
+                told = f"says that it reaches a majority, though only these answered in time: {names}"
                 violate("L3", told, site=settings.site)
         if process.led is not None and process.led != heartbeat.leads:
             process.stepped_down.add(process.led)
         process.led = heartbeat.leads
         if heartbeat.leads is not None:
             if heartbeat.leads == process.outranked:
-                told = f"goes on with {heartbeat.leads}, which was refused because of a range promise"
+                told = f"goes on leading with {heartbeat.leads}, which was refused because of a range promise"
                 violate("L3", told, site=settings.site)
             if not heartbeat.reaches:
-                violate("L3", f"leads with {heartbeat.leads}, and reaches no majority", site=settings.site)
+                violate("L3", f"leads with {heartbeat.leads}, but reaches no majority", site=settings.site)
             for peer, heard in process.surely.items():
                 said = heard.heartbeat
                 alive = now - heard.at <= self._timeout(index, peer)
                 if alive and said.reaches and said.leads and said.leads > heartbeat.leads:
-                    told = f"goes on with {heartbeat.leads}, though {peer} leads with {said.leads}"
+                    told = f"goes on leading with {heartbeat.leads}, though {peer} leads with {said.leads}"
                     violate("L3", told, site=settings.site)
         if heartbeat.hears is not None and now > process.leads_heard.get(heartbeat.hears, _NEVER):
-            violate("L3", f"says that it hears {heartbeat.hears}, which told it nothing", site=settings.site)
+            violate("L3", f"says that it hears the leader {heartbeat.hears}, which it did not hear", site=settings.site)

@@ -64,11 +64,11 @@ class Electorates:
         """A vote of this site becomes durable."""
         name, first = self._sites[index], self._first(index)
         if slot < first:
-            told = f"votes; its store votes from slot {first} on"
+            told = f"votes here, but its store may vote only from slot {first} on"
             self._judge.breaks("M4", told, slot=slot, site=name)
         end = self._end(index, first)
         if end is not None and slot >= end:
-            told = f"votes; it does not from slot {end} on, as its own disk says"
+            told = f"votes here, but its own disk says that it does not vote from slot {end} on"
             self._judge.breaks("M4", told, slot=slot, site=name)
 
     def promises(self, index: int, ranges: Sequence[RangePromise]) -> None:
@@ -80,22 +80,24 @@ class Electorates:
                 continue  # it stood before, perhaps in another term of the same store
             self._promised.add((number, promised.ballot))
             if lowest < first and (promised.last is None or promised.last >= lowest):
-                told = f"promises {promised.ballot} for a range; its store votes from slot {first} on"
+                told = f"promises {promised.ballot} for a range, but its store may vote only from slot {first} on"
                 self._judge.breaks("M4", told, slot=lowest, site=self._sites[index])
 
     def prepares(self, index: int, message: Prepare) -> None:
         """A prepare of this site leaves."""
         if message.last is not None and self.rule(message.last) is None:
-            told = "asks for a promise where nobody can know yet who votes"
+            told = "asks for a promise of slots of which nobody can know yet who votes"
             self._judge.breaks("M2", told, slot=message.last, site=self._sites[index])
 
     def proposes(self, index: int, slot: Slot) -> None:
         """An accept of this site leaves."""
         name, life = self._sites[index], self._disks[index].image.life
         if self.rule(slot) is None:
-            self._judge.breaks("M2", "proposes where nobody can know yet who votes", slot=slot, site=name)
+            self._judge.breaks("M2", "proposes at a slot of which nobody can know yet who votes", slot=slot, site=name)
         elif slot < self._first(index) or not (life in self._first_stores or self._replay.votes(slot, name, life)):
-            self._judge.breaks("M4", f"proposes; its store {life} does not vote here", slot=slot, site=name)
+            self._judge.breaks(
+                "M4", f"proposes here, but its store {life} does not vote at this slot", slot=slot, site=name
+            )
 
     def _first(self, index: int) -> Slot:
         """From where on a site's present store votes, as its own disk says: it may be behind in the log, and vote yet

@@ -121,13 +121,13 @@ class Outcomes:
         if event.reopened:
             return before
         if before in FINAL and row.state is not before:
-            violate("E2", f"{id_} was {before} and becomes {row.state}", slot=row.slot, site=site)
+            violate("E2", f"{id_} was {before}, and its row says {row.state} now", slot=row.slot, site=site)
         match row.state:
             case EventState.CREATED:
                 self._created(id_, event, row.slot, image.prefix)
             case EventState.LOST | EventState.NOT_CREATED:
                 if event.slot is not None:
-                    violate("E2", f"{id_} is {row.state}, but in effect", slot=event.slot, site=site)
+                    violate("E2", f"{id_} is {row.state}, but it is in effect", slot=event.slot, site=site)
             case EventState.PROPOSED | EventState.UNKNOWN:
                 if row.slot is None:  # it was void at its slot (E5): from there on it is as one that was handed on
                     event.handed_on = True
@@ -144,18 +144,18 @@ class Outcomes:
             violate("E1", f"{id_} names two events, or has two numbers", site=site)
         if event.number is None:
             if number > image.number_max:
-                violate("E1", f"{id_} is given out; numbers are reserved up to {image.number_max}", site=site)
+                violate("E1", f"{id_} is given out, but reserved is up to {image.number_max}", site=site)
             if number <= self._used_before.get(site, 0):
-                before = f"up to {self._used_before[site]} they were reserved before the process began"
-                violate("E1", f"{id_} is given out; {before}", site=site)
+                before = f"up to {self._used_before[site]} numbers were reserved before its process began"
+                violate("E1", f"{id_} is given out, but {before}", site=site)
             event.number = number
 
     def _created(self, id_: EventId, event: Event, slot: Slot | None, prefix: Slot) -> None:
         if event.slot is None or event.slot != slot:
-            told = f"{id_} is created at {slot}; it is in effect at {event.slot}"
+            told = f"{id_} is created at {slot}, but it is in effect at {event.slot or 'no slot'}"
             self._judge.breaks("E2", told, slot=slot, site=event.site)
         elif prefix < event.slot:
-            violate("E4", f"{id_} is created, but the prefix is {prefix}", slot=slot, site=event.site)
+            violate("E4", f"{id_} is created, but the prefix ends at {prefix}", slot=slot, site=event.site)
 
     def pushed(self, site: SiteId, slot: Slot, entry: Entry) -> None:
         """An accept of an author's entry leaves: it is durable there that it is proposed at this slot, or that it was
@@ -163,7 +163,7 @@ class Outcomes:
         event = self._event_of(entry)
         known = slot in event.proposed or event.handed_on or event.left_beside
         if not known and not _goes_on(event, entry):
-            told = f"an accept of {entry} leaves, but its author's disk does not say that it is proposed here"
+            told = f"sends an accept of {entry}, but its author's disk does not say that it is proposed here"
             violate("D1", told, slot=slot, site=site)
         self._as_its_author_said(site, event, entry)
 
@@ -184,9 +184,9 @@ class Outcomes:
         for entry in message.entries:
             event = self._event_of(entry)
             if not event.handed_on and not _goes_on(event, entry):
-                violate("D1", f"hands on {entry}; its author's disk does not say so", site=site)
+                violate("D1", f"hands on {entry}, but its author's disk does not say so", site=site)
             if entry.author != site and not message.relayed:
-                violate("L3", f"hands on {entry} of a peer as if it were its own", site=site)
+                violate("L3", f"hands on {entry}, an event of a peer, as if it were its own", site=site)
             self._as_its_author_said(site, event, entry)
 
     def voted_for_its_own(self, entry: Entry) -> None:
@@ -200,7 +200,7 @@ class Outcomes:
         if entry.author == site:
             event.follows.add(entry.follows)
         elif entry.follows not in event.follows:
-            told = f"says that {entry.id} follows {entry.follows}; its author said {sorted(event.follows)}"
+            told = f"says that {entry.id} follows {entry.follows}, but its author said {sorted(event.follows)}"
             violate("E5", told, site=site)
 
     def _known(self, entry: Entry) -> Event | None:
@@ -218,18 +218,18 @@ class Outcomes:
         """E1: the event that an entry carries, or withdraws (E5), has this number durably."""
         event = self._known(entry)
         if event is None or (event.body != entry.body and not _withdraws(entry)):
-            violate("E1", f"{entry} is no event of its author's", site=entry.author)
+            violate("E1", f"{entry} is not an event of its author", site=entry.author)
         if _withdraws(entry) and event.said is None:
-            violate("E1", f"{entry} withdraws what was never recorded", site=entry.author)
+            violate("E1", f"{entry} withdraws an event that was never recorded", site=entry.author)
         return event
 
     def in_effect(self, slot: Slot, entry: Entry) -> None:
         """The chosen log reached a slot, and its entry takes effect."""
         event = self._event_of(entry)
         if event.slot is not None or event.withdrawn is not None:
-            violate("E1", f"{entry.id} is in effect at {event.slot or event.withdrawn} too", slot=slot)
+            violate("E1", f"{entry.id} takes effect, but did so already at {event.slot or event.withdrawn}", slot=slot)
         if slot <= event.above:
-            told = f"{entry.id} was submitted after slot {event.above} was acknowledged"
+            told = f"{entry.id} takes effect, but was submitted only after slot {event.above} was acknowledged"
             violate("E4", told, slot=slot, site=event.site)
         last = self._last_in_effect.get(event.site)
         if last is not None and last.order > event.order and event.token != _OWN:
@@ -241,7 +241,7 @@ class Outcomes:
             return
         for said in () if event.reopened else (event.said, event.told):
             if said in (EventState.LOST, EventState.NOT_CREATED):
-                violate("E2", f"{entry.id} takes effect, and was said to be {said}", slot=slot, site=event.site)
+                violate("E2", f"{entry.id} takes effect, but was said to be {said}", slot=slot, site=event.site)
         event.slot = slot
 
     def numbered(self, site: SiteId, saw: SawNumbered, image: Image) -> None:
@@ -249,7 +249,7 @@ class Outcomes:
         for number, event in enumerate(self.by_token[saw.token], start=saw.first.number):
             row = image.events.get(number)
             if row is None or row.body != event.body:
-                told = f"{saw.first.author}/{number} is told to who submitted it; its author's disk has no such event"
+                told = f"{saw.first.author}/{number} is reported as given out, but its author's disk has no such event"
                 violate("D1", told, site=site)
 
     def told(self, site: SiteId, saw: SawOutcome, image: Image, prefix: Slot) -> list[Event]:
@@ -262,7 +262,7 @@ class Outcomes:
             known = (self.by_id.get(EventId(site, number)) for number in numbers)
             events = [event for event in known if event is not None]
         if not events or len(events) != saw.count:
-            violate("E2", f"an outcome is told of no event: {saw}", slot=saw.slot, site=site)
+            violate("E2", f"an outcome is reported that is of no known event: {saw}", slot=saw.slot, site=site)
         for place, event in enumerate(events):
             slot = None if saw.slot is None else Slot(saw.slot + place)
             if saw.id is not None:
@@ -278,7 +278,7 @@ class Outcomes:
         is_of_it = row is not None and row.body == event.body
         must_say = outcome in (EventState.LOST, EventState.NOT_CREATED)
         if row is None or not is_of_it or (must_say and row.state is not outcome):
-            told = f"{id_} is told {outcome}; its disk says {row or 'nothing'}"
+            told = f"{id_} is reported {outcome}, but its author's disk says {row or 'nothing'}"
             violate("D1", told, slot=None if row is None else row.slot, site=id_.author)
 
     def _told(self, id_: EventId | None, event: Event, outcome: EventState, slot: Slot | None, prefix: Slot) -> None:
@@ -286,9 +286,9 @@ class Outcomes:
         if event.reopened:
             return
         if event.told in FINAL:
-            violate("E2", f"{id_} was told {event.told}, and is told {outcome}", slot=slot, site=site)
+            violate("E2", f"{id_} was reported {event.told}, and is now reported {outcome}", slot=slot, site=site)
         if event.told is EventState.UNKNOWN and outcome is EventState.UNKNOWN:
-            violate("E2", f"{id_} is told unknown twice", slot=slot, site=site)
+            violate("E2", f"{id_} is reported unknown twice", slot=slot, site=site)
         match outcome:
             case EventState.CREATED:
                 assert id_ is not None
@@ -296,11 +296,11 @@ class Outcomes:
                 self.acknowledged = max(self.acknowledged, slot or Slot(0))
             case EventState.LOST | EventState.NOT_CREATED:
                 if event.slot is not None:
-                    violate("E2", f"{id_} is told {outcome}, but is in effect", slot=event.slot, site=site)
+                    violate("E2", f"{id_} is reported {outcome}, but it is in effect", slot=event.slot, site=site)
             case EventState.UNKNOWN:
                 pass
             case EventState.QUEUED | EventState.PROPOSED:
-                violate("E2", f"{id_} is told {outcome}, which is no outcome", slot=slot, site=site)
+                violate("E2", f"{id_} is reported {outcome}, which is not an outcome", slot=slot, site=site)
 
 
 def _is_read(site: SiteId, row: EventRow) -> None:
@@ -308,7 +308,7 @@ def _is_read(site: SiteId, row: EventRow) -> None:
     try:
         decode(row.body)
     except BadOperation as bad:
-        violate("W5", f"{site}/{row.number} becomes durable, and no site reads it: {bad}", slot=row.slot, site=site)
+        violate("W5", f"{site}/{row.number} becomes durable, but no site can read it: {bad}", slot=row.slot, site=site)
 
 
 def _goes_on(event: Event, entry: Entry) -> bool:

@@ -30,7 +30,7 @@ class Prefixes:
 
     def started(self, index: int, stored: Stored) -> None:
         if stored.blocks != self._blocks[index]:
-            told = f"starts with the block table {stored.blocks}, a replay gives {self._blocks[index]}"
+            told = f"starts with the block table {stored.blocks}, but a replay gives {self._blocks[index]}"
             violate("R2", told, site=self._names[index])
 
     def replaced(self, index: int, image: Image) -> None:
@@ -42,15 +42,15 @@ class Prefixes:
         name, chosen = self._names[index], self._replay.applied[write.first - 1 : write.last]
         for slot, entry in enumerate(image.log[write.first - 1 : write.last], start=write.first):
             if slot >= self._replay.next:
-                told = f"applies what is not chosen up to here: {in_words(entry)}"
+                told = f"applies {in_words(entry)}, but the log is not chosen up to here"
                 self._judge.breaks("R2", told, slot=Slot(slot), site=name)
                 return
             if entry != (right := chosen[slot - write.first].entry):
-                violate("R2", f"applies {in_words(entry)}, a replay {in_words(right)}", slot=Slot(slot), site=name)
+                violate("R2", f"applies {in_words(entry)}, but a replay {in_words(right)}", slot=Slot(slot), site=name)
         void = tuple(slot for slot, applied in enumerate(chosen, start=write.first) if applied.void)
         authors = {each.author: each for each in write.authors}
         if void != write.void or len(authors) < len(write.authors) or authors != _in_effect(chosen):
-            violate("R2", f"applies {write}, a replay gives {chosen}", slot=write.first, site=name)
+            violate("R2", f"applies {write}, but a replay gives {chosen}", slot=write.first, site=name)
         self.committed(index)
         self._due[index].extend(applied.table for applied in chosen if applied.table is not None)
         changes = [(slot, each) for slot, each in enumerate(chosen, start=write.first) if each.change]
@@ -74,14 +74,14 @@ class Prefixes:
         """All that belongs to what was applied is durable."""
         due = self._due[index]
         if due:
-            violate("R2", f"keeps no change of the block table, a replay has {due[0]}", site=self._names[index])
+            violate("R2", f"keeps no change of the block table, but a replay has {due[0]}", site=self._names[index])
         if changes := self._changes[index]:
-            violate("M1", f"keeps no change of who votes, a replay has {changes[0]}", site=self._names[index])
+            violate("M1", f"keeps no change of who votes, but a replay has {changes[0]}", site=self._names[index])
 
     def shows(self, index: int, blocks: dict[Pair, Slot]) -> None:
         """A site shows this block table for its prefix."""
         if blocks != self._blocks[index]:
-            told = f"shows the block table {blocks}, a replay gives {self._blocks[index]}"
+            told = f"shows the block table {blocks}, but a replay gives {self._blocks[index]}"
             violate("R2", told, site=self._names[index])
 
 

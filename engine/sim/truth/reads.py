@@ -68,21 +68,26 @@ class Reads:
         """A read is confirmed on a durable `prefix`."""
         begun = self.ended(site, saw.token)
         if prefix < begun.acknowledged:
-            told = f"a confirmed read shows slots through {prefix}; this one was acknowledged before it began"
+            told = f"a confirmed read shows slots up to {prefix}, but this one was acknowledged before the read began"
             violate("R5", told, slot=begun.acknowledged, site=site)
         if prefix < begun.chosen:
-            told = f"a confirmed read shows slots through {prefix}; this one was chosen before it began"
+            told = f"a confirmed read shows slots up to {prefix}, but this one was chosen before the read began"
             violate("R5", told, slot=begun.chosen, site=site)
         if prefix < saw.bound:
-            violate("R5", f"a confirmed read shows slots through {prefix}", slot=saw.bound, site=site)
+            violate(
+                "R5",
+                f"a confirmed read shows slots up to {prefix}, but its bound is this one",
+                slot=saw.bound,
+                site=site,
+            )
         if saw.asked < begun.at:
-            violate("R5", f"a read that began at {begun.at} ms rests on a question of {saw.asked} ms", site=site)
+            violate("R5", f"a read that began at {begun.at} ms rests on a question asked at {saw.asked} ms", site=site)
         for voter in saw.voters:
             if voter != site and self._answered.get((site, voter), 0) <= begun.questions:
-                violate("R5", f"a read counts {voter}, who was asked nothing since it began", slot=saw.bound, site=site)
+                violate("R5", f"a read counts {voter}, which was not asked since it began", slot=saw.bound, site=site)
         lists = self._replay.about(prefix)  # the pass may have learned more after it was confirmed
         if not any(len(lives.keys() & set(saw.voters)) >= quorum_size(len(lives)) for lives in lists):
             newest = lists[-1]
             told = f"{quorum_size(len(newest))} of {', '.join(newest)} are needed"
-            violate("R5", f"a read is confirmed by {', '.join(saw.voters)}; {told}", slot=saw.bound, site=site)
+            violate("R5", f"a read is confirmed by {', '.join(saw.voters)}, but {told}", slot=saw.bound, site=site)
         return begun

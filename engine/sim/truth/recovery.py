@@ -38,13 +38,13 @@ class Recovery:
     def answers(self, index: int, message: Highest, used_before: Slot) -> None:
         """`used_before`: what the disk said before this pass's commit."""
         if message.used_max < used_before:
-            told = f"says that it used no more than {message.used_max}; its disk says {used_before}"
+            told = f"says that it used no more than {message.used_max}, but its disk says {used_before}"
             self._judge.breaks("R4", told, slot=used_before, site=self._names[index])
 
     def ends(self, index: int, prefix: Slot) -> None:
         """A site says that it has recovered, up to here."""
         process = self._processes[index]
         if not process.recovered and process.chosen is not None and prefix < process.chosen:
-            told = f"recovered {prefix} slots; {process.chosen} were chosen before it asked"
+            told = f"recovered {prefix} slots, but {process.chosen} were chosen before it asked"
             self._judge.breaks("R4", told, slot=process.chosen, site=self._names[index])
         process.recovered = True

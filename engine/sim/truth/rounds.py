@@ -69,13 +69,15 @@ class Rounds:
     def _used(self, index: int, ballot: Ballot, span: _Purpose) -> None:
         name, slot, durable = self._names[index], span[0], self._disks[index].image.round
         if ballot.site != name or ballot.round > durable:
-            self._judge.breaks("B1", f"uses {ballot}; the highest round on its disk is {durable}", slot=slot, site=name)
+            self._judge.breaks(
+                "B1", f"uses {ballot}, but the highest round on its disk is {durable}", slot=slot, site=name
+            )
         if ballot.round <= self._at_start[index]:
             told = f"uses {ballot}, though round {self._at_start[index]} was used before it started"
             self._judge.breaks("B1", told, slot=slot, site=name)
         first, last = self._purposes.setdefault((self._disks[index].image.life, ballot), span)
         if slot < first or (last is not None and (span[1] is None or span[1] > last)):
-            told = f"uses {ballot} beside what it is for, slots {first} to {last or 'any'}"
+            told = f"uses {ballot} outside the slots that it is for, {first} to {last or 'any'}"
             self._judge.breaks("B1", told, slot=slot, site=name)
 
     def _ballot_zero(self, index: int, slot: Slot, ballot: Ballot, entry: Entry) -> None:
@@ -83,10 +85,10 @@ class Rounds:
         name = self._names[index]
         before = None if slot == 1 else self._disks[index].image.entry(Slot(slot - 1))
         if ballot.site != name or before is None or before.author != name:
-            self._judge.breaks("L2", f"uses {ballot} after {before}", slot=slot, site=name)
-        if entry.author != name:
-            self._judge.breaks("L2", f"uses {ballot} for {entry}", slot=slot, site=name)
-        if not self.ballots.book(slot).acceptors.get(ballot, 0) >> self._electorates.number(index) & 1:
             self._judge.breaks(
-                "L2", f"an accept of {ballot} leaves, which its disk does not have", slot=slot, site=name
+                "L2", f"uses {ballot}, but the slot before has {before or 'nothing'}", slot=slot, site=name
             )
+        if entry.author != name:
+            self._judge.breaks("L2", f"uses {ballot} for {entry}, which is not its own", slot=slot, site=name)
+        if not self.ballots.book(slot).acceptors.get(ballot, 0) >> self._electorates.number(index) & 1:
+            self._judge.breaks("L2", f"sends an accept of {ballot}, which its disk does not have", slot=slot, site=name)

@@ -141,7 +141,7 @@ class Stores:
         if life in self._replay.admitted:
             store.remembers[peer] = life
         if store.remembers.setdefault(peer, life) != life:
-            told = f"remembers {peer}'s store as {life}, and knew another: {store.remembers[peer]}"
+            told = f"remembers {peer}'s store as {life}, but knew another before: {store.remembers[peer]}"
             self._judge.breaks("D5", told, site=store.name)
         if store.disk.image.life not in self._replay.admitted:
             self._recorded[life] = self._recorded.get(life, 0) | 1 << index
@@ -153,22 +153,24 @@ class Stores:
                 by = self._recorded.get(store.disk.image.life, 0) & ~(1 << index)
                 recorded = by & sum(1 << self._names.index(site) for site in self._founders)
                 if recorded.bit_count() < self._to_admit or store.name not in self._founders:
-                    told = f"admitted, recorded by {recorded.bit_count()} peers, {self._to_admit} are needed"
+                    told = (
+                        f"its store is admitted, recorded by {recorded.bit_count()} peers; {self._to_admit} are needed"
+                    )
                     self._judge.breaks("D5", told, site=store.name)
                 self.may_not_be_barred(index, "is admitted")
                 store.ever_voted = True
             case Standing.READMITTED:
                 life, changes = store.disk.image.life, store.disk.image.changes
                 if not any(change.body.endswith(f" {store.name} {life}") for change in changes):
-                    told = f"readmitted on the store {life}, of which its log says nothing"
+                    told = f"its store {life} is readmitted, but its log says nothing of it"
                     self._judge.breaks("M4", told, site=store.name)
                 store.ever_voted = True
             case Standing.LEARNER:
                 self._reached("lost disk detected")
                 if not store.replaced and not self._has_another(store):
-                    self._judge.breaks("D5", f"called a lost disk, which it is not: {write.why}", site=store.name)
+                    self._judge.breaks("D5", f"its disk is called lost, but it is not: {write.why}", site=store.name)
             case Standing.NEW:
-                self._judge.breaks("D5", "becomes new again", site=store.name)
+                self._judge.breaks("D5", "its store becomes new again", site=store.name)
             case _:
                 assert_never(write.standing)
 
@@ -193,7 +195,7 @@ class Stores:
         peer = (asked := self._hellos[message.nonce]).store
         memory = store.disk.image.peers.get(peer.name)
         if memory is None or memory.life != asked.life:
-            told = f"says that it recorded {peer.name}'s store {asked.life}; its disk has {memory}"
+            told = f"says that it recorded {peer.name}'s store {asked.life}, but its disk has {memory}"
             self._judge.breaks("D1", told, site=store.name)
         elif asked.process == peer.process and not peer.confirmed >> index & 1:
             peer.confirmed |= 1 << index

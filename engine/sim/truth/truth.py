@@ -227,7 +227,7 @@ class Truth:
                     "D1", f"{message.word()} leaves before the commit that it rests on", slot=message.slot, site=name
                 )
             if not self._elects[index] or not self._rounds.is_of_the_whole_log(index, message.ballot):
-                told = f"an accept of {message.ballot}, which is no leader's, leaves before the commit of its pass"
+                told = f"an accept of {message.ballot}, which is not a leader's, leaves before the commit of its pass"
                 violate("L3", told, slot=message.slot, site=name)
             self._proposed(index, message)
             for slot, entry in message.run:
@@ -248,7 +248,7 @@ class Truth:
                 case Heartbeat():
                     self._reached_slot[name] = max(message.prefix, self._reached_slot.get(name, Slot(0)))
                     if message.prefix >= self.replay.next:
-                        told = f"claims a prefix of {message.prefix}; slot {self.replay.next} is not chosen"
+                        told = f"claims a prefix of {message.prefix}, but slot {self.replay.next} is not chosen"
                         self._judge.breaks("D1", told, slot=message.prefix, site=name)
                     if message.voting:
                         self._stores.may_vote(index, "says that it votes")
@@ -294,7 +294,7 @@ class Truth:
                     self.outcomes.handed_on(name, message)
                 case SlotState():
                     if message.learned and self.chosen(message.slot) is None:
-                        told = "says that it has learned it; no majority has it on its disks"
+                        told = "says that it has learned this slot, but no majority has one entry on its disks"
                         self._judge.breaks("D1", told, slot=message.slot, site=name)
                 case _:
                     assert_never(message)
@@ -311,7 +311,7 @@ class Truth:
     def _are_chosen(self, name: SiteId, learned: Iterable[Run]) -> None:
         for slot, entry in (each for run in learned for each in run):
             if self.chosen(slot) != entry:
-                told = f"says that {entry} is chosen; no majority has it on its disks"
+                told = f"says that {entry} is chosen, but no majority has it on its disks"
                 self._judge.breaks("D1", told, slot=slot, site=name)
 
     # What arrives, and what is told
@@ -349,11 +349,11 @@ class Truth:
         """M5: a site tells that it was removed, and perhaps that nobody needs it."""
         name = self._names[index]
         if removed.slot >= self.replay.next:
-            violate("M5", "says that it was removed; nobody can know yet", slot=removed.slot, site=name)
+            violate("M5", "says that it was removed, but nobody can know that yet", slot=removed.slot, site=name)
         have = {site for site, prefix in self._reached_slot.items() if prefix >= removed.first - 1}
         later = [lives for first, lives in self.replay.lists if first >= removed.first]
         if not removed.needed and not any(len(have & lives.keys()) >= quorum_size(len(lives)) for lives in later):
-            told = f"says that nobody needs it; who has what lies before: {', '.join(sorted(have))}"
+            told = f"says that nobody needs it, but the slots before are only at {', '.join(sorted(have))}"
             violate("M5", told, slot=removed.first, site=name)
 
     def shows(self, index: int, blocks: dict[Pair, Slot]) -> None:
@@ -377,4 +377,4 @@ class Truth:
         if saw.bound > begun.prefix:
             self._reached("read waits for its prefix")
         if name in saw.voters and not self._stores.votes(index):
-            violate("D5", "counts itself in a read, and does not vote", site=name)
+            violate("D5", "counts itself in a read, but does not vote", site=name)
