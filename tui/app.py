@@ -157,7 +157,9 @@ class LoggosApp(Shell):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002
         yield from commands(self.main)
         yield SystemCommand(
-            "notify", f"Look: choose the alert for a tweet that names the site ({self._alert} now)", self.action_alert
+            "notify",
+            f"Look: how a tweet that names the site is announced: {self._alert}, next {self._alert.after}",
+            self.action_alert,
         )
         yield SystemCommand("theme", "Look: choose other colours, light or dark; remembered", self.action_change_theme)
 
