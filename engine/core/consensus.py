@@ -161,6 +161,8 @@ class Consensus:
 
     def _on_change(self, step: Step, changes: Iterable[Change]) -> None:
         for operation in (decode(change.body).operation for change in changes):
+            if isinstance(operation, Promote | Readmit):
+                self.leader.on_admitted(operation.site, operation.life)
             match operation:
                 case Readmit(site, life) if (site, life) == (self._settings.site, self._life):
                     self._was_there = self._was_there or step.voting

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from engine.core.effects import SawNumbered, SawOutcome
 from engine.core.entry import NOOP, Add, AddLearner, Membership, Promote, Readmit, Remove, Stamped, encode
 from engine.core.ids import SITES_MAX, Nonce, SiteId, Slot
@@ -9,7 +11,8 @@ from engine.core.log.members import Members
 from engine.core.messages import Hello, Message, Packet, Verdict, Welcome
 from engine.core.settings import Leadership, Settings
 from engine.core.storage import EventState, Standing, WriteEvents
-from tests.core.stage import ALICE, BOB, CAROL, SITES, Stage, beat, chosen, life_of, sent, told, written
+from tests.core.led import proposed, range_promise, standing
+from tests.core.stage import ALICE, BOB, CAROL, ERIN, SITES, Stage, beat, chosen, life_of, sent, told, written
 from tests.core.test_members_change import DAVE, LAG, NEW, OTHER, answer_hellos, change, staged
 
 
@@ -177,3 +180,31 @@ def test_m3_who_runs_on_another_store_is_not_promoted_by_what_the_one_before_had
     assert asked_for(stage) == set()
     stage.hear_packet(Packet(DAVE, OTHER, 1, stage.store.life, (beat(prefix=LAG, voting=False),)))
     assert asked_for(stage) == {encode(Stamped(Promote(DAVE, OTHER), 5))}
+
+
+# Leading
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        (Remove(ERIN), AddLearner(ERIN, "erin:1"), Promote(ERIN, life_of(ERIN))),
+        (Readmit(ERIN, NEW), Readmit(ERIN, life_of(ERIN))),
+    ],
+)
+def test_m4_where_a_store_votes_again_a_leader_counts_nothing_that_it_promised_before(
+    changes: tuple[Membership, ...],
+) -> None:
+    """Erin promised the slots up to her last one. Of those who vote in the end alone the leader itself promised."""
+    stage = Stage(settings=Settings(ALICE, SITES[:5], Leadership.ELECTED, change_lag=LAG)).ready()
+    stage.hear(BOB, chosen(1, change(BOB, 1, changes[0])))
+    number, first = standing(stage)
+    for site, last in ((BOB, None), (ERIN, LAG), (DAVE, None)):
+        stage.hear(site, range_promise(number, first, last))
+    assert stage.replica.view(0).leader == ALICE
+    pause = (NOOP,) * (LAG - 1)
+    stage.hear(CAROL, chosen(2, *pause))
+    for done, operation in enumerate((*changes[1:], Remove(DAVE), Remove(BOB)), 1):
+        stage.hear(CAROL, chosen(1 + LAG * done, change(BOB, 1 + done, operation), *pause))
+    assert stage.replica.members()[-1].sites == (ALICE, CAROL, ERIN)
+    assert proposed(stage.submit(1), CAROL) == []

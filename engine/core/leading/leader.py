@@ -211,6 +211,11 @@ class Leader:
         if self._reign is not None:
             learned(self._reign, run)
 
+    def on_admitted(self, site: SiteId, life: StoreId) -> None:
+        """M4: a store that votes anew has promised nothing of its slots to come, though it may have voted before."""
+        if (held := self._campaign or self._reign) is not None:
+            held.forget(site, life)
+
     @property
     def outlived(self) -> Slot | None:
         """From which slot on others vote than those who promised it, so that it comes no further (M2)."""

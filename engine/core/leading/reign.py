@@ -90,6 +90,10 @@ class Campaign:
     def complete(self) -> dict[SiteId, StoreId | None]:
         return {site: self.stores[site] for site, slot in self.wanted.items() if slot is None}
 
+    def forget(self, site: SiteId, life: StoreId) -> None:
+        if self.stores.get(site) == life:
+            self.wanted.pop(site, None)
+
 
 @dataclass(slots=True)
 class Reign:
@@ -111,6 +115,10 @@ class Reign:
     placed: Spans[tuple[Entry, ...]] = field(default_factory=lambda: Spans(cut_entries))
     synods: dict[Slot, Tick] = field(default_factory=dict)
     """Slots that are settled by a synod instead, and since when they are not."""
+
+    def forget(self, site: SiteId, life: StoreId) -> None:
+        if self.promised.get(site) == life:
+            del self.promised[site]
 
 
 def land(reign: Reign, first: Slot, last: Slot) -> None:

@@ -219,6 +219,11 @@ def _any_store_of_the_name(_: Any) -> Any:
     return counts
 
 
+def _keeps_what_was_promised(_: Any) -> Any:
+    """What a store promised before it was replaced is forgotten, too, where it votes again: a second bar."""
+    return lambda _self, _site, _life: None
+
+
 def _numbers_from_one(original: Callable[..., list[Open]]) -> Any:
     def number(self: Submissions, step: Step, _last_in_effect: int) -> list[Open]:
         return original(self, step, 0)
@@ -286,7 +291,11 @@ MUTANTS: Final = (
     Mutant("M4", "promises slots of another store", (Patch(Consensus, "_prepared", _promises_for_others),)),
     Mutant("M4", "accepts at slots of another store", (Patch(Consensus, "_accepted", _accepts_for_others),)),
     Mutant("M4", "proposes at slots of another store", (Patch(Consensus, "proposes_through", _proposes_for_others),)),
-    Mutant("M4", "counts any store of the name", (Patch(Members, "counts", _any_store_of_the_name),)),
+    Mutant(
+        "M4",
+        "counts any store of the name",
+        (Patch(Members, "counts", _any_store_of_the_name), Patch(Leader, "on_admitted", _keeps_what_was_promised)),
+    ),
     Mutant(
         "M4",
         "a readmitted store votes as if it had been there",
