@@ -122,7 +122,7 @@ def test_what_would_be_vain_is_refused_whatever_is_forced(known: Known, site: st
 def test_of_two_engines_under_one_name_chance_would_say_which_is_readmitted() -> None:
     known = Known(replaced=(), doubled=(CAROL,))
     unsafe = board(known).plan(ChangeKind.READMIT, CAROL, None).unsafe
-    assert unsafe == "two engines run as carol, and which of both would vote is chance: stop one of them before"
+    assert unsafe == "two engines run as carol, and which of both would vote is chance: stop one of them first"
 
 
 @pytest.mark.parametrize(
