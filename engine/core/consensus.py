@@ -165,7 +165,8 @@ class Consensus:
                 self.leader.on_admitted(operation.site, operation.life)
             match operation:
                 case Readmit(site, life) if (site, life) == (self._settings.site, self._life):
-                    self._was_there = self._was_there or step.voting
+                    was_replaced = self.members.has_others(site, life)  # since, and votes again from here on alone
+                    self._was_there = not was_replaced and (self._was_there or step.voting)
                 case Promote(site, life) if (site, life) == (self._settings.site, self._life):
                     self._was_there = False  # it was removed since
                 case _:

@@ -5,14 +5,29 @@ from __future__ import annotations
 import pytest
 
 from engine.core.effects import SawNumbered, SawOutcome
-from engine.core.entry import NOOP, Add, AddLearner, Membership, Promote, Readmit, Remove, Stamped, encode
+from engine.core.entry import NOOP, Add, AddLearner, Entry, Membership, Promote, Readmit, Remove, Stamped, encode
 from engine.core.ids import SITES_MAX, Nonce, SiteId, Slot
 from engine.core.log.members import Members
-from engine.core.messages import Hello, Message, Packet, Verdict, Welcome
+from engine.core.messages import Hello, Message, Packet, Promise, Verdict, Welcome
 from engine.core.settings import Leadership, Settings
 from engine.core.storage import EventState, Standing, WriteEvents
 from tests.core.led import proposed, range_promise, standing
-from tests.core.stage import ALICE, BOB, CAROL, ERIN, SITES, Stage, beat, chosen, life_of, sent, told, written
+from tests.core.stage import (
+    ALICE,
+    BOB,
+    CAROL,
+    ERIN,
+    SITES,
+    Stage,
+    ballot,
+    beat,
+    chosen,
+    life_of,
+    prepare,
+    sent,
+    told,
+    written,
+)
 from tests.core.test_members_change import DAVE, LAG, NEW, OTHER, answer_hellos, change, staged
 
 
@@ -208,3 +223,29 @@ def test_m4_where_a_store_votes_again_a_leader_counts_nothing_that_it_promised_b
         stage.hear(CAROL, chosen(1 + LAG * done, change(BOB, 1 + done, operation), *pause))
     assert stage.replica.members()[-1].sites == (ALICE, CAROL, ERIN)
     assert proposed(stage.submit(1), CAROL) == []
+
+
+def test_m2_a_leader_proposes_at_no_slot_of_a_list_that_came_while_it_heard_nothing_and_goes_again() -> None:
+    """Carol promised all slots, then another store of hers votes at 5 to 8, and her first one again from 9 on."""
+    stage = Stage(settings=Settings(ALICE, SITES[:3], Leadership.ELECTED, change_lag=LAG)).ready()
+    number, first = standing(stage)
+    stage.hear(CAROL, range_promise(number, first))
+    assert stage.replica.view(0).leader == ALICE
+    stage.hear(BOB, chosen(1, *_replaced_and_back()))
+    assert [list_.first for list_ in stage.replica.members()] == [1 + LAG, 1 + 2 * LAG]
+    assert proposed(stage.submit(1), BOB) == []
+
+
+def test_m4_a_store_that_was_replaced_and_is_back_votes_at_no_slot_of_the_one_between() -> None:
+    stage = staged(CAROL).ready()
+    stage.hear(BOB, chosen(1, *_replaced_and_back()))
+    effects = stage.wait(100)
+    stage.welcome(SITES[:3], effects)
+    answers = [stage.hear(BOB, prepare(ballot(9, BOB), slot)) for slot in (2 * LAG, 1 + 2 * LAG)]
+    assert [len(sent(effects, Promise)) for effects in answers] == [0, 1]
+
+
+def _replaced_and_back() -> tuple[Entry, ...]:
+    """Slots 1 to 5: the log puts another store of Carol in the place of hers, and then hers again."""
+    replaced, back = Readmit(CAROL, NEW), Readmit(CAROL, life_of(CAROL))
+    return (change(BOB, 1, replaced), *(NOOP,) * (LAG - 1), change(BOB, 2, back))

@@ -219,9 +219,8 @@ class Leader:
     @property
     def outlived(self) -> Slot | None:
         """From which slot on others vote than those who promised it, so that it comes no further (M2)."""
-        reign, newest = self._reign, self._members.newest
-        lasts = reign is None or not self._members.changed or self._members.has_majority(newest.first, reign.promised)
-        return None if lasts else newest.first
+        reign, members, prefix = self._reign, self._members, self._learner.prefix
+        return None if reign is None or not members.changed else members.outvoted(prefix, reign.promised)
 
     def stuck(self, now: Tick, patience: Tick) -> Slot | None:
         """The slot that it has proposed at for longest, where that is longer than `patience` and no majority

@@ -95,7 +95,12 @@ class Members:
 
     def is_majority(self, prefix: Slot, stores: Mapping[SiteId, StoreId | None]) -> bool:
         """These stores are a majority of each list that holds above the prefix."""
-        return all(self.has_majority(Slot(max(each.first, prefix + 1)), stores) for each in self.above(prefix))
+        return self.outvoted(prefix, stores) is None
+
+    def outvoted(self, prefix: Slot, stores: Mapping[SiteId, StoreId | None]) -> Slot | None:
+        """The first slot above the prefix at which these stores are no majority."""
+        firsts = (Slot(max(each.first, prefix + 1)) for each in self.above(prefix))
+        return next((slot for slot in firsts if not self.has_majority(slot, stores)), None)
 
     def split(self, spans: Iterable[tuple[Slot, Slot]]) -> Iterator[tuple[Slot, Slot]]:
         """These spans in parts, each of slots of one list."""
