@@ -91,6 +91,8 @@ _ATTEMPTS: Final[Mapping[AttemptPhase | ElectionPhase, str]] = {
     AttemptPhase.ADOPTING: "entry is adopted",
 }
 
+VOTES_AGAIN: Final = "a store votes again while a leader lasts that it promised before"
+
 EXPECTED: Final = (
     *(point.value for point in CrashPoint),
     *_ATTEMPTS.values(),
@@ -129,4 +131,5 @@ EXPECTED: Final = (
     "run learned out of order",
     "crash between a run's acceptance and its learning",
     "crash with part of a run learned",
+    VOTES_AGAIN,
 )

@@ -46,6 +46,8 @@ CAUGHT: Final = (
     ("run-partly-refused", "b3-a-vote-for-a-part-of-a-run-counts-for-all-of-it"),
     ("run-partly-refused", "b3-says-that-it-accepted-all-of-a-run"),
     ("run-split-by-a-promise", "a4-reports-the-first-slot-of-an-accepted-run-alone"),
+    ("m4-a-promise-of-an-earlier-term", "m4-counts-what-a-store-promised-before-it-left"),
+    ("m4-a-promise-of-the-store-before", "m4-counts-any-store-of-the-name"),
     ("l3-accept-beside-its-commit", "l3-acceptances-leave-beside-the-commit"),
     ("l3-queued-waits-for-the-commit", "l3-an-event-that-the-disk-calls-queued-leaves-beside-the-commit"),
 )

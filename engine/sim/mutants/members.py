@@ -220,7 +220,7 @@ def _any_store_of_the_name(_: Any) -> Any:
 
 
 def _keeps_what_was_promised(_: Any) -> Any:
-    """What a store promised before it was replaced is forgotten, too, where it votes again: a second bar."""
+    """The store of the name that counts is one that may have promised before, and been away since."""
     return lambda _self, _site, _life: None
 
 
@@ -295,6 +295,9 @@ MUTANTS: Final = (
         "M4",
         "counts any store of the name",
         (Patch(Members, "counts", _any_store_of_the_name), Patch(Leader, "on_admitted", _keeps_what_was_promised)),
+    ),
+    Mutant(
+        "M4", "counts what a store promised before it left", (Patch(Leader, "on_admitted", _keeps_what_was_promised),)
     ),
     Mutant(
         "M4",

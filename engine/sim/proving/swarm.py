@@ -17,6 +17,7 @@ from engine.core.entry import AT_MS_MAX, Block, Operation, Tweet, Unblock
 from engine.core.ids import NUMBER_MAX, SiteId, Tick
 from engine.core.settings import Leadership, Timings
 from engine.sim.proving.drawn import NAMES, Timed, a_moment, a_site, down_ms, tweets
+from engine.sim.proving.drawn_leader import beside_a_leader
 from engine.sim.proving.drawn_members import members_change, readmissions
 from engine.sim.scenario.acts import (
     ClockJump,
@@ -75,6 +76,8 @@ def draw(seed: int) -> Schedule:
     setup, acts = replace(setup, change_lag=lag), acts + readmitted
     setup, changes = members_change(Random(f"members of {seed}"), setup, calm_at)
     acts += changes
+    if (others := beside_a_leader(Random(f"a leader that lasts of {seed}"), setup)) is not None:
+        setup, acts, calm_at = others
     acts.sort(key=itemgetter(0))
     return Schedule(setup, tuple(Line(act, at) for at, act in acts), calm_at)
 

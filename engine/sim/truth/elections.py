@@ -69,6 +69,10 @@ class Elections:
         """A new process has heard nothing yet."""
         self._processes[index] = _Process()
 
+    def leads(self, index: int) -> Ballot | None:
+        """With what ballot the process says that it leads."""
+        return self._processes[index].led
+
     def received(self, index: int, now: Tick, packet: Packet) -> None:
         """The process takes a packet in; `now` is its own clock."""
         if not self._elects[index]:

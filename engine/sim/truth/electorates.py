@@ -83,6 +83,17 @@ class Electorates:
                 told = f"promises {promised.ballot} for a range, but its store may vote only from slot {first} on"
                 self._judge.breaks("M4", told, slot=lowest, site=self._sites[index])
 
+    def votes_again(self, index: int, change: Change, ballot: Ballot) -> bool:
+        """By this change, which a site's disk says, a store votes in another term than that in which it promised the
+        ballot."""
+        kind, _, site, *rest = change.body.split(" ")
+        if kind not in (Kind.READMIT, Kind.PROMOTE):
+            return False
+        name, life = SiteId(site), StoreId(rest[0])
+        before = (each for each in self._disks[index].image.changes if each.slot < change.slot)
+        number = self._number(self._sites.index(name), life)
+        return (number, ballot) in self._promised and any(_ends(each, name, life) for each in before)
+
     def prepares(self, index: int, message: Prepare) -> None:
         """A prepare of this site leaves."""
         if message.last is not None and self.rule(message.last) is None:

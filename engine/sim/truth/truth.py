@@ -62,7 +62,7 @@ from engine.core.storage import (
     cut_vote,
 )
 from engine.sim.image import Disk, Image
-from engine.sim.sometimes import Reached
+from engine.sim.sometimes import VOTES_AGAIN, Reached
 from engine.sim.truth.ballots import Ballots
 from engine.sim.truth.duels import Duels
 from engine.sim.truth.elections import Elections
@@ -157,6 +157,9 @@ class Truth:
                     self._prefixes.applied(index, write, self._disks[index].image)
                 case WriteChange(change):
                     self._prefixes.changed(index, change)
+                    ballot = self._elections.leads(index)
+                    if ballot is not None and self._electorates.votes_again(index, change, ballot):
+                        self._reached(VOTES_AGAIN)
                 case WriteBlock():
                     self._prefixes.block(index, write)
                 case WriteEvents():
