@@ -6,7 +6,7 @@ import pytest
 
 from engine.core.effects import SawNumbered, SawOutcome
 from engine.core.entry import NOOP, Add, AddLearner, Entry, Membership, Promote, Readmit, Remove, Stamped, encode
-from engine.core.ids import SITES_MAX, Nonce, SiteId, Slot
+from engine.core.ids import SITES_MAX, Nonce, SiteId, Slot, StoreId
 from engine.core.log.members import Members
 from engine.core.messages import Hello, Message, Packet, Promise, Verdict, Welcome
 from engine.core.settings import Leadership, Settings
@@ -145,6 +145,15 @@ def says(stage: Stage, site: SiteId, message: Message) -> None:
     stage.hear_packet(Packet(site, NEW, 1, stage.store.life, (message,)))
 
 
+def proves(stage: Stage, site: SiteId, life: StoreId, nonce: int) -> None:
+    """It runs on this store now, and greets with it."""
+    proof = None
+    for number in (nonce, nonce + 1):
+        hello = Packet(site, life, 1, None, (Hello(Nonce(number), proof, stage.settings.founders),))
+        (_, welcome), *_ = sent(stage.hear_packet(hello), Welcome)
+        proof = welcome.challenge
+
+
 def asked_for(stage: Stage) -> set[str]:
     """The changes that it submits in some seconds."""
     return {body for write in written(stage.live(4_000), WriteEvents) for body in write.events.bodies}
@@ -186,13 +195,25 @@ def test_m3_who_runs_on_another_store_is_not_promoted_by_what_the_one_before_had
     stage.hear(BOB, chosen(1, change(ALICE, 1, Add(DAVE, "dave:1")), *(NOOP,) * (LAG - 2)))
     greets(stage, DAVE)
     says(stage, DAVE, beat(prefix=LAG, voting=False))
-    proof = None
-    for number in (7, 8):
-        hello = Packet(DAVE, OTHER, 1, None, (Hello(Nonce(number), proof, stage.settings.founders),))
-        (_, welcome), *_ = sent(stage.hear_packet(hello), Welcome)
-        proof = welcome.challenge
+    proves(stage, DAVE, OTHER, 7)
     stage.hear(BOB, chosen(LAG, NOOP))
     assert asked_for(stage) == set()
+    stage.hear_packet(Packet(DAVE, OTHER, 1, stage.store.life, (beat(prefix=LAG, voting=False),)))
+    assert asked_for(stage) == {encode(Stamped(Promote(DAVE, OTHER), 5))}
+
+
+def test_m3_while_two_engines_run_under_the_name_neither_is_promoted() -> None:
+    """Chance would say which of both votes."""
+    stage = staged().ready()
+    stage.hear(BOB, chosen(1, change(ALICE, 1, Add(DAVE, "dave:1")), *(NOOP,) * (LAG - 1)))
+    greets(stage, DAVE)
+    for number, life in enumerate((OTHER, NEW, OTHER)):
+        proves(stage, DAVE, life, 10 * number + 1)
+    stage.hear_packet(Packet(DAVE, OTHER, 1, stage.store.life, (beat(prefix=LAG, voting=False),)))
+    assert stage.replica.view(0).doubled == (DAVE,)
+    assert asked_for(stage) == set()
+    stage.wait(61 * stage.settings.timings.heartbeat)
+    assert stage.replica.view(0).doubled == ()
     stage.hear_packet(Packet(DAVE, OTHER, 1, stage.store.life, (beat(prefix=LAG, voting=False),)))
     assert asked_for(stage) == {encode(Stamped(Promote(DAVE, OTHER), 5))}
 

@@ -9,6 +9,7 @@ Rules that hold here:
 - One that does not fit the list is not asked for: it would be void, and asked for again and again. Where there are too
   many voters, it waits until one leaves.
 - It names the store that the other proved to run on. If that one is lost on the way, it is readmitted like any other.
+  Where two engines run under the name, chance would say which of both it names: it waits until one stays away.
 """
 
 from __future__ import annotations
@@ -48,18 +49,20 @@ class Promotions:
         if newest.first > prefix + 1 or step.now < self._at or self._sessions.is_open(self._token):
             return
         for member in newest.members:
-            promotion = self._promotion(member)
+            promotion = self._promotion(member, step.now)
             if promotion is not None:
                 self._token -= 1
                 self._at = Tick(step.now + self._settings.timings.fill_every)
                 self._sessions.submit(step, Submission(self._token, (promotion,), PATIENCE, retry=True))
                 return
 
-    def _promotion(self, member: Member) -> str | None:
+    def _promotion(self, member: Member, now: Tick) -> str | None:
         """The body of the entry that has it promoted; None where that is not this site's to ask for, or cannot be now.
         The clock reading is that of who asked for both."""
         life, entry = self._lives.present(member.site), self._wanted_by(member)
         if life is None or entry is None or entry.author != self._settings.site or not self._has_the_log(member.site):
+            return None
+        if self._lives.doubles.of(member.site, now):
             return None
         promote = Promote(member.site, life)
         if isinstance(self._consensus.members.after(Slot(self._consensus.learner.prefix + 1), promote), str):
