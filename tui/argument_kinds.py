@@ -16,6 +16,7 @@ class Kind(StrEnum):
     """Names that there are now, at this site or in this version."""
 
     SITES = "sites"
+    OTHERS = "others"  # sites, but that which is asked
     SLOTS = "slots"
     HOLES = "holes"
     EVENTS = "events"
@@ -28,7 +29,7 @@ class Kind(StrEnum):
 
 KINDS: Final[Mapping[str, Kind]] = {
     "SITE": Kind.SITES,
-    "OTHER": Kind.SITES,
+    "OTHER": Kind.OTHERS,
     "K": Kind.SLOTS,
     "ID": Kind.EVENTS,
     "RULE": Kind.RULES,
@@ -37,8 +38,8 @@ KINDS: Final[Mapping[str, Kind]] = {
 }
 KINDS_OF_COMMANDS: Final[Mapping[tuple[str, str], Kind]] = {
     ("loggos fill", "K"): Kind.HOLES,
-    ("loggos readmit", "NAME"): Kind.SITES,
-    ("loggos promote", "NAME"): Kind.SITES,
+    ("loggos readmit", "NAME"): Kind.OTHERS,
+    ("loggos promote", "NAME"): Kind.OTHERS,
     ("loggos remove", "NAME"): Kind.SITES,
     ("loggos move", "NAME"): Kind.SITES,
     ("loggos faults SITE remove", "N"): Kind.RULE_NUMBERS,

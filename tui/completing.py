@@ -84,6 +84,8 @@ def _of_cluster(kind: Kind, cluster: Cluster, words: Sequence[str], word: str) -
     match kind:
         case Kind.SITES:
             return _sites(cluster, data, here, named)
+        case Kind.OTHERS:
+            return [site for site in _sites(cluster, data, here, named) if site != named]
         case Kind.RULES:
             return _rules(_sites(cluster, data, here, named), word)
         case _:

@@ -77,7 +77,8 @@ def test_what_is_typed_is_read_as_a_shell_reads_it(line: str, words: list[str], 
     ("kind", "typed_so_far", "values"),
     [
         (Kind.SITES, "view ", ["alice", "bob", "carol"]),
-        (Kind.SITES, "block alice c", ["carol"]),
+        (Kind.OTHERS, "block alice ", ["bob", "carol"]),
+        (Kind.SITES, "remove alice ", ["alice", "bob", "carol"]),
         (Kind.RULES, "faults alice add to=b", ["to=bob"]),
         (Kind.RULES, "faults alice add type=prep", ["type=prepare"]),
         (Kind.RULES, "faults alice add to=bob,a", ["to=bob,alice"]),
@@ -132,7 +133,7 @@ def test_sites_are_those_of_the_log_and_of_this_machine_too(sites: Path) -> None
     told = EngineDouble(sites.parent, "frank", ("alice", "bob", "erin", "frank")).status()
     line = f"loggos --sites={sites} --data={sites.parent}"
     with ScriptedEngine(sites.parent / "frank" / "control.sock", lambda engine, asked: engine.answer(asked, told)):
-        assert offered(Kind.SITES, f"{line} block frank ") == ["alice", "bob", "carol", "dave", "frank", "erin"]
+        assert offered(Kind.OTHERS, f"{line} block frank ") == ["alice", "bob", "carol", "dave", "erin"]
         assert offered(Kind.RULES, f"{line} faults frank add to=e") == ["to=erin"]
         assert offered(Kind.SITES, f"{line} view e") == ["erin"]
 
