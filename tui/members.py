@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Final
 
 from engine.contract.answers import Outcome, OutcomeWord
-from engine.contract.members import ChangePlan, Member
+from engine.contract.members import ChangePlan, Member, Members
 from engine.contract.requests import ChangeKind
 from engine.contract.status import Coming, MemberStanding, Quorum
 from engine.contract.words import entry_words
@@ -53,14 +53,30 @@ def standing_word(standing: str) -> Part:
     return Part(*_STANDINGS.get(standing, (standing, Role.PLAIN)))
 
 
-def standing(member: Member) -> Part:
+def standing(told: Members, member: Member) -> Part:
     words, role = standing_word(member.standing)
-    if member.standing == MemberStanding.LEARNER and member.wanted:
-        words += ", votes once it has the log"
+    if member.standing == MemberStanding.LEARNER and member.wanted_by is not None:
+        by_hand = by_hand_because(member.wanted_by, told.standing_of(member.wanted_by)) is not None
+        words += ", to be promoted by hand" if by_hand else ", votes once it has the log"
     if member.standing == MemberStanding.NOT_HEARD:
         since = None if member.heard_s is None else times.now() - timedelta(seconds=member.heard_s)
         words += " by this engine yet" if since is None else f" since {since:%d %b %H:%M:%S}"
     return Part(words, role)
+
+
+def by_hand_because(added_by: str, standing: str | None) -> str | None:
+    """Why the site that added a learner to vote does not promote it by itself; None where it does. `standing`: of that
+    site, None where it belongs to the cluster no more."""
+    match standing:
+        case MemberStanding.VOTER | MemberStanding.NO_VOTE:
+            return None
+        case MemberStanding.NOT_HEARD:
+            why = "is not heard"
+        case None | MemberStanding.STRANGER | MemberStanding.REMOVED:
+            why = "was removed"
+        case _:
+            why = "does not vote"
+    return f"{added_by}, which added it, {why}"
 
 
 def plan(planned: ChangePlan) -> Iterator[tuple[str, str]]:

@@ -178,7 +178,7 @@ COMMANDS: Final = (
         "replaced: `readmit` lets it vote again); learner; not-heard. All of it as SITE knows it.\n\n"
         "--json prints one object:\n"
         '  {"site","members":[MEMBER, ...],"quorum":{"reachable","needed","size"},"coming":COMING}\n'
-        'MEMBER is {"site","votes","wanted","standing","why","heard_s","chosen_through","store","address",\n'
+        'MEMBER is {"site","votes","wanted_by","standing","why","heard_s","chosen_through","store","address",\n'
         '"file_address","log_address"}. COMING is null or {"slot","since","entry":ENTRY}, a change in the\n'
         'log that takes effect from slot "since" on.',
     ),

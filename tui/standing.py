@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import Enum, auto
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.cluster_key import WhichKey
+from engine.contract.requests import ChangeKind
 from engine.contract.status import MemberStanding, Peer, Status
 from engine.core.ids import SiteId, named
-from tui import costs, leading
+from tui import costs, leading, members
 from tui.counted import listed, plural
 from tui.parts import Part, Role
 from tui.times import local_time
@@ -27,6 +28,7 @@ class Trouble(Enum):
     NOT_VOTING = auto()
     NEW_STORE = auto()
     OLD_STORE = auto()
+    UNPROMOTED = auto()
     NO_LEADER = auto()
     MISMATCH = auto()
     NARROW = auto()
@@ -44,6 +46,7 @@ def troubles(status: Status) -> Mapping[Trouble, str]:
         Trouble.NOT_VOTING: None if status.voting else _removed(status) or _voteless(status),
         Trouble.NEW_STORE: _replaced(status),
         Trouble.OLD_STORE: _outdated(status),
+        Trouble.UNPROMOTED: _unpromoted(status),
         Trouble.NO_LEADER: _leaderless(status),
         Trouble.MISMATCH: status.mismatch,
         Trouble.NARROW: status.narrow,
@@ -62,14 +65,24 @@ def beside_the_bar(status: Status) -> Mapping[Trouble, str]:
     return {trouble: sentence for trouble, sentence in troubles(status).items() if trouble not in _IN_A_WORD}
 
 
-def readmission(status: Status) -> Mapping[Trouble, tuple[str, str]]:
-    """Where a lost disk is what is wrong: which site to ask for the readmission, and of whom."""
-    by, lost = status.readmitter, status.new_stores
-    found: dict[Trouble, tuple[str, str]] = {}
-    if by is not None and status.standing == MemberStanding.NEW_STORE:
-        found[Trouble.NOT_VOTING] = by, status.site
+class Remedy(NamedTuple):
+    """A change of the members that mends it: which one, which site to ask for it, and of whom."""
+
+    kind: ChangeKind
+    by: str
+    site: str
+
+
+def remedies(status: Status) -> Mapping[Trouble, Remedy]:
+    """Where a lost disk, or who is gone that would promote a learner, is what is wrong."""
+    other, lost, by_hand = status.other_voter, status.new_stores, _by_hand(status)
+    found: dict[Trouble, Remedy] = {}
+    if other is not None and status.standing == MemberStanding.NEW_STORE:
+        found[Trouble.NOT_VOTING] = Remedy(ChangeKind.READMIT, other, status.site)
     if lost and status.voting:
-        found[Trouble.NEW_STORE] = status.site, lost[0]
+        found[Trouble.NEW_STORE] = Remedy(ChangeKind.READMIT, status.site, lost[0])
+    if by_hand and (by := status.site if status.voting else other) is not None:
+        found[Trouble.UNPROMOTED] = Remedy(ChangeKind.PROMOTE, by, next(iter(by_hand)))
     return found
 
 
@@ -159,6 +172,17 @@ def _outdated(status: Status) -> str | None:
         return None
     run = "runs" if len(old) == 1 else "run"
     return f"{named(map(SiteId, old))} {run} on an old store, which never votes again. {START_ANEW}"
+
+
+def _by_hand(status: Status) -> Mapping[str, str]:
+    """The learners that nobody promotes by itself, and why."""
+    told = ((site, members.by_hand_because(by, status.standing_of(by))) for site, by in status.wanted.items())
+    return {site: why for site, why in told if why is not None}
+
+
+def _unpromoted(status: Status) -> str | None:
+    told = _by_hand(status).items()
+    return "; ".join(f"{site} has to be promoted by hand once it has the log: {why}" for site, why in told) or None
 
 
 def _leaderless(status: Status) -> str | None:

@@ -9,14 +9,15 @@ from engine.contract.status import Coming, MemberStanding, Quorum
 
 
 class Member(Shape):
-    """A site of the cluster, as this one knows it. `votes`: by the newest list; `wanted`: it is to vote once it has the
-    log; `standing` as in MemberStanding; `heard_s`: since it was heard, None for this site, and before it was; `store`:
-    the id of the one on which it runs, as it proved last; `address`: where it is reached, `file_address` what the sites
-    file says, `log_address` what the log does, if it says anything of that."""
+    """A site of the cluster, as this one knows it. `votes`: by the newest list; `wanted_by`: of a learner that is to
+    vote, who added it, and promotes it once it has the log; `standing` as in MemberStanding; `heard_s`: since it was
+    heard, None for this site, and before it was; `store`: the id of the one on which it runs, as it proved last;
+    `address`: where it is reached, `file_address` what the sites file says, `log_address` what the log does, if it says
+    anything of that."""
 
     site: str
     votes: bool
-    wanted: bool
+    wanted_by: str | None
     standing: str
     why: str | None
     heard_s: float | None
@@ -35,8 +36,12 @@ class Members(Shape):
     quorum: Quorum
     coming: Coming | None
 
+    def standing_of(self, site: str) -> str | None:
+        """None of who does not belong to it."""
+        return next((each.standing for each in self.members if each.site == site), None)
+
     def asked_by(self, member: Member) -> str | None:
-        """A voter that can have this member readmitted: the site that tells, if it can."""
+        """A voter that can have this member readmitted, or promoted: the site that tells, if it can."""
         voters = [each.site for each in self.members if each.standing == MemberStanding.VOTER and each != member]
         return self.site if self.site in voters else next(iter(voters), None)
 

@@ -56,7 +56,8 @@ class Removed(Shape):
 
 class Peer(Shape):
     """As it was last heard since this site's engine started; None is what it has not told yet. `standing` as in
-    MemberStanding; `file_address`: what the sites file says, where it is reached elsewhere."""
+    MemberStanding; `file_address`: what the sites file says, where it is reached elsewhere; `wanted_by`: of a learner
+    that is to vote, who added it, and promotes it once it has the log."""
 
     up: bool
     rtt_ms: int | None
@@ -71,6 +72,7 @@ class Peer(Shape):
     """How far its wall clock is ahead of this site's, at least; below 0: behind it."""
     standing: ForScreens[str]
     file_address: ForScreens[str | None]
+    wanted_by: ForScreens[str | None]
 
 
 class PerEvent(Shape):
@@ -171,6 +173,7 @@ class Status(Shape):
     data: ForScreens[str]
     attempts: ForScreens[tuple[Attempt, ...]]
     standing: ForScreens[str]
+    wanted_by: ForScreens[str | None]
     coming: ForScreens[Coming | None]
     removed: ForScreens[Removed | None]
 
@@ -202,8 +205,8 @@ class Status(Shape):
         return self.quorum.is_reached and self.voting and not (self.hindered or self.recovering or self.lacks_leader)
 
     @property
-    def readmitter(self) -> str | None:
-        """Another site that is heard and votes: one that this site can be readmitted at, if it has to be."""
+    def other_voter(self) -> str | None:
+        """Another site that is heard and votes: where this site can be readmitted or promoted."""
         return next((site for site, peer in sorted(self.peers.items()) if peer.up and peer.voting), None)
 
     @property
@@ -215,6 +218,17 @@ class Status(Shape):
     def old_stores(self) -> list[str]:
         """The peers that run on a store that never votes again."""
         return self._standing_so(MemberStanding.OLD_STORE)
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """The learners that are to vote, this site perhaps among them; and who added each."""
+        said = {self.site: self.wanted_by} | {site: peer.wanted_by for site, peer in self.peers.items()}
+        return {site: by for site, by in sorted(said.items()) if by is not None}
+
+    def standing_of(self, site: str) -> str | None:
+        """None of who does not belong to the cluster, as far as is known here."""
+        peer = self.peers.get(site)
+        return self.standing if site == self.site else None if peer is None else peer.standing
 
     def _standing_so(self, standing: MemberStanding) -> list[str]:
         return [site for site, peer in sorted(self.peers.items()) if peer.standing == standing]

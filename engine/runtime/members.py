@@ -41,9 +41,13 @@ class MembersBoard:
     def members(self) -> Members:
         view = self._replica.view(attempts_max=0)
         standings, newest = self.standings(view), view.members[-1]
+        wanted_by = self.wanted_by(view)
         return Members(
             site=self._settings.site,
-            members=tuple(self._member(site, newest.of(site), standings[site], view) for site in sorted(standings)),
+            members=tuple(
+                self._member(site, newest.of(site), standings[site], wanted_by.get(site), view)
+                for site in sorted(standings)
+            ),
             quorum=_quorum(view.members[0].sites, _heard(view, self._settings.site)),
             coming=self.coming(view),
         )
@@ -53,6 +57,12 @@ class MembersBoard:
         peers = {peer.site: peer for peer in view.peers}
         sites = {self._settings.site, *(name for each in view.members for name in each.names)}
         return {site: _standing(site, peers.get(site), view) for site in sites}
+
+    def wanted_by(self, view: ReplicaView) -> Mapping[SiteId, SiteId]:
+        """The learners that are to vote, and who had each added: that site promotes it. Raises StoreError."""
+        since = {each.site: each.wanted_since for each in view.members[-1].members if each.wanted_since is not None}
+        added = ((site, self._replica.learned(slot)) for site, slot in since.items())
+        return {site: entry.author for site, entry in added if entry is not None and entry.author is not None}
 
     def coming(self, view: ReplicaView) -> Coming | None:
         """What changes the members, and is not in effect yet. Raises StoreError."""
@@ -169,7 +179,12 @@ class MembersBoard:
         return None
 
     def _member(
-        self, site: SiteId, member: roster.Member | None, standing: MemberStanding, view: ReplicaView
+        self,
+        site: SiteId,
+        member: roster.Member | None,
+        standing: MemberStanding,
+        wanted_by: SiteId | None,
+        view: ReplicaView,
     ) -> Member:
         """`member`: as the newest list has it; None where it is to leave, or has left."""
         here = site == self._settings.site
@@ -178,7 +193,7 @@ class MembersBoard:
         return Member(
             site=site,
             votes=member is not None and member.votes,
-            wanted=member is not None and member.wanted_since is not None,
+            wanted_by=wanted_by,
             standing=standing,
             why=view.voting_why if here and not view.voting else None,
             heard_s=None if heard is None else round((self._clock.now() - heard) / 1000, 1),

@@ -11,7 +11,7 @@ from typing import Final
 from engine.contract.lines import iso
 from engine.contract.metrics import Metrics
 from engine.contract.status import MemberStanding, Peer, Quorum, Removed, Status
-from engine.core.ids import Tick
+from engine.core.ids import SiteId, Tick
 from engine.core.replica import Replica
 from engine.core.settings import Settings
 from engine.core.views import ElectionPhase, PeerView
@@ -80,6 +80,7 @@ class StatusBoard:
         now = clock.now()
         view = self._replica.view(ATTEMPTS_MAX)
         quorum, removed, standings = view.quorum, view.removed, self.members.standings(view)
+        wanted_by = self.members.wanted_by(view)
         attempts = (attempt_shape(attempt, clock) for attempt in view.attempts)
         return Status(
             site=settings.site,
@@ -103,7 +104,10 @@ class StatusBoard:
             unknown=view.unknown,
             fresh_at=at(view.fresh_at, clock),
             key=self._keys_heard.told,
-            peers={peer.site: self._peer(peer, now, standings.get(peer.site)) for peer in view.peers},
+            peers={
+                peer.site: self._peer(peer, now, standings.get(peer.site), wanted_by.get(peer.site))
+                for peer in view.peers
+            },
             counters=counters_shape(self._counts, self._udp.counts, self._fault_layer.counts, self._keys_heard.second),
             udp=facts.udp,
             pid=facts.pid,
@@ -113,6 +117,7 @@ class StatusBoard:
             data=str(facts.data),
             attempts=tuple(attempt for attempt in attempts if attempt is not None),
             standing=standings[settings.site],
+            wanted_by=wanted_by.get(settings.site),
             coming=self.members.coming(view),
             removed=None if removed is None else Removed(removed.slot, removed.first, removed.needed),
         )
@@ -130,7 +135,7 @@ class StatusBoard:
             disk_free_bytes=_free_bytes(self._facts.data),
         )
 
-    def _peer(self, peer: PeerView, now: Tick, standing: MemberStanding | None) -> Peer:
+    def _peer(self, peer: PeerView, now: Tick, standing: MemberStanding | None, wanted_by: SiteId | None) -> Peer:
         return Peer(
             up=peer.up,
             rtt_ms=peer.rtt_ms,
@@ -143,6 +148,7 @@ class StatusBoard:
             clock_ms=self._clocks.ahead_ms(peer.site),
             standing=standing or MemberStanding.STRANGER,
             file_address=self._roll.elsewhere(peer.site, self._peer_addresses.shown(peer.site)),
+            wanted_by=wanted_by,
         )
 
 

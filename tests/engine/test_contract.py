@@ -95,11 +95,11 @@ ADDED: Final = {
     answers.LinearizableRead: ("**read** (of a `view` with `fresh`):", r'`"(\w+)"`'),
     status.Peer: (
         "**status**: the object of",
-        r"`peers\[name\]\.(heard_s|voting|address|clock_ms|standing|file_address)`",
+        r"`peers\[name\]\.(heard_s|voting|address|clock_ms|standing|wanted_by|file_address)`",
     ),
     status.Status: (
         "**status**: the object of",
-        r"`(udp|pid|version|since|fill_in_s|data|attempts|standing|coming|removed)`",
+        r"`(udp|pid|version|since|fill_in_s|data|attempts|standing|wanted_by|coming|removed)`",
     ),
 }
 """Which paragraph tells what is for screens, and how a key stands in it."""

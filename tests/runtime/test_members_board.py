@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 import pytest
 
 from engine.contract.requests import ChangeKind
-from engine.core.entry import NOOP, Add, Entry, Membership, Move, Readmit, Remove
+from engine.core.entry import Add, Entry, Membership, Move, Readmit, Remove, Stamped, encode
 from engine.core.ids import SiteId, Slot, StoreId, Tick
 from engine.core.log.members import Members
 from engine.core.replica import Replica
@@ -73,8 +73,8 @@ class Known:
         return self.stores.get(site)
 
     def learned(self, slot: Slot) -> Entry:
-        assert slot in dict(self.changes), "a change alone is asked for"
-        return NOOP
+        """Bob asked for all of them."""
+        return Entry(BOB, slot, 0, encode(Stamped(dict(self.changes)[slot], 5)))
 
 
 class StillClock:
@@ -218,7 +218,7 @@ def test_each_member_has_its_standing() -> None:
     old = board(Known(replaced=(), outdated=(CAROL,))).members()
     assert old.members[2].standing == "old-store"
     added = board(Known(peers=(peer(DAVE),), changes=((1, Add(DAVE, "10.0.0.4:7001")),))).members().members[-1]
-    assert (added.site, added.standing, added.votes, added.wanted) == ("dave", "learner", False, True)
+    assert (added.site, added.standing, added.votes, added.wanted_by) == ("dave", "learner", False, "bob")
     assert (added.log_address, added.file_address) == ("10.0.0.4:7001", None)
     gone = board(Known(removed=Removed(Slot(5), Slot(8_197), needed=False))).members()
     assert gone.members[0].standing == "removed"

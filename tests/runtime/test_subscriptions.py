@@ -82,6 +82,7 @@ class FakePicture:
             clock_ms=None,
             standing="voter",
             file_address=None,
+            wanted_by=None,
         )
         self.counters = 0
         self.made: list[str] = []
@@ -133,6 +134,7 @@ class FakePicture:
             data="/data/alice",
             attempts=(),
             standing="voter",
+            wanted_by=None,
             coming=None,
             removed=None,
         )

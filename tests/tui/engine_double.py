@@ -228,7 +228,7 @@ class EngineDouble:
         peers = {
             site: up
             | {"address": f"127.0.0.1:{7000 + number}", "datagram_bytes": 1_452, "clock_ms": 0, "key": "first"}
-            | {"standing": "voter", "file_address": None}
+            | {"standing": "voter", "file_address": None, "wanted_by": None}
             for number, site in enumerate(self.sites, 1)
             if site != self.site
         }
@@ -256,7 +256,7 @@ class EngineDouble:
                 },
             }, "udp": "127.0.0.1:7001",
             "pid": 4711, "version": "0.1.0", "since": at(0), "fill_in_s": None, "data": "/data/alice",
-            "standing": "voter", "coming": None, "removed": None,
+            "standing": "voter", "wanted_by": None, "coming": None, "removed": None,
             "attempts": [told for line in self.special.values() if (told := line.get("attempt")) is not None],
         }  # fmt: skip
         return status | self.status_changes

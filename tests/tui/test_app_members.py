@@ -140,6 +140,31 @@ async def test_of_an_old_store_and_of_two_engines_it_is_told_what_to_do(tmp_path
         await pilot.until_shown("alice heard commit 17")
 
 
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=str)
+@pytest.mark.parametrize(
+    ("bob", "why"),
+    [
+        ({"up": False, "standing": "not-heard"}, "bob, which added it, is not heard"),
+        ({"standing": "stranger"}, "bob, which added it, was removed"),
+        ({"voting": False, "standing": "new-store"}, "bob, which added it, does not vote"),
+    ],
+)
+async def test_where_nobody_promotes_a_learner_by_itself_it_is_told_how(
+    tmp_path: Path, bob: Json, why: str, size: tuple[int, int]
+) -> None:
+    double = EngineDouble(tmp_path)
+    peers = double.status()["peers"]
+    peers["dave"] |= {"voting": False, "standing": "learner", "wanted_by": "bob"}
+    double.status_changes = {"peers": peers}
+    async with double, screen_of(double, size=size) as pilot:
+        assert "dave has to be promoted" not in pilot.text(), "bob does, which is heard and votes"
+        peers["bob"] |= bob
+        double.tell({"topic": "status", **double.status()})
+        await pilot.until_shown("dave has to be promoted by hand once it has the log")
+        await pilot.until_shown("M promotes dave")
+        assert why in " ".join(pilot.text().split())
+
+
 async def test_a_change_that_is_coming_and_who_moved_are_told(engine: EngineDouble) -> None:
     readmission = {"kind": "readmit", "author": "alice", "id": "alice/18", "text": "c" * 16, "target": "carol"}
     engine.status_changes["coming"] = {"slot": 44, "since": 8_236, "entry": readmission}

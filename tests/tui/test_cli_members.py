@@ -13,13 +13,18 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.structs import fields
 
+from engine.contract.members import Member, Members
+from engine.contract.status import Quorum
 from engine.core.settings import CHANGE_LAG, Leadership
 from engine.core.storage import Standing
 from tests.ports import free_ports
 from tests.real_cluster import BOUND_S, PROGRAM, Json, RealCluster, environment, until
+from tui import members
 from tui.commands import audit, rescue_report
 
 NAMES = ("alice", "bob", "carol")
@@ -42,6 +47,24 @@ def _lose_disk(cluster: RealCluster, site: str) -> None:
 @pytest.mark.parametrize("words", [audit.STANDINGS, rescue_report.STANDINGS], ids=["audit", "rescue"])
 def test_every_standing_of_a_store_has_its_words(words: Mapping[Standing, str]) -> None:
     assert words.keys() == set(Standing)
+
+
+@pytest.mark.parametrize(
+    ("bob", "words"),
+    [
+        ("voter", "learner, votes once it has the log"),
+        ("not-heard", "learner, to be promoted by hand"),
+        (None, "learner, to be promoted by hand"),
+    ],
+    ids=["heard", "not heard", "removed"],
+)
+def test_of_a_learner_it_is_told_whether_it_is_promoted_by_itself(bob: str | None, words: str) -> None:
+    """Bob added it."""
+    nothing: dict[str, Any] = dict.fromkeys(field.name for field in fields(Member))
+    dave = Member(**nothing | {"site": "dave", "standing": "learner", "wanted_by": "bob"})
+    others = [] if bob is None else [Member(**nothing | {"site": "bob", "standing": bob})]
+    told = Members("alice", (*others, dave), Quorum(2, 2, 2), None)
+    assert members.standing(told, dave).text == words
 
 
 def test_a_lost_disk_is_readmitted_and_its_vote_is_needed_and_counts(tmp_path: Path) -> None:

@@ -69,5 +69,5 @@ def test_without_a_quorum_nothing_is_said_of_what_the_others_create(tmp_path: Pa
     ],
 )
 def test_the_panel_says_how_far_a_peer_is_as_far_as_it_told(up: bool, chosen_through: int | None, said: str) -> None:
-    peer = Peer(up, None, chosen_through, None, None, None, 1_452, None, None, "not-heard", None)
+    peer = Peer(up, None, chosen_through, None, None, None, 1_452, None, None, "not-heard", None, None)
     assert peer_row("carol", peer)[-1] == said

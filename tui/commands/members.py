@@ -13,7 +13,7 @@ from argparse import Namespace
 from engine.contract import requests
 from engine.contract.answers import Outcome
 from engine.contract.errors import NoAnswer
-from engine.contract.members import ChangePlan, Members
+from engine.contract.members import ChangePlan, Member, Members
 from engine.contract.requests import ChangeKind, ChangeMembers, PlanChange
 from engine.contract.status import MemberStanding
 from tui import advice, members
@@ -69,7 +69,7 @@ def _print(out: Output, local: LocalSite, told: Members) -> None:
         for said, written in ((member.log_address, "log"), (member.file_address, "sites file")):
             if said not in (None, member.address):
                 where += f", {said} in the {written}"
-        rows.append((name, members.standing(member), Part(through), Part(where)))
+        rows.append((name, members.standing(told, member), Part(through), Part(where)))
     out.table(rows)
     out.line(members.quorum(told.quorum))
     if told.coming is not None:
@@ -79,8 +79,17 @@ def _print(out: Output, local: LocalSite, told: Members) -> None:
             out.line(Part(f"! {member.site} does not vote: {member.why}", Role.BAD))
         by = told.asked_by(member)
         if member.standing == MemberStanding.NEW_STORE and by is not None:
-            command = advice.command(local.sites_path, local.data_path, "readmit", by, member.site)
-            out.line(f"to let {member.site} vote again: {advice.at(by, told.site, command)}")
+            out.line(f"to let {member.site} vote again: {_typed(local, told, 'readmit', by, member)}")
+        added_by = member.wanted_by
+        why = None if added_by is None else members.by_hand_because(added_by, told.standing_of(added_by))
+        if why is not None and by is not None:
+            typed = _typed(local, told, "promote", by, member)
+            out.line(f"to let {member.site} vote once it has the log ({why}): {typed}")
+
+
+def _typed(local: LocalSite, told: Members, word: str, by: str, member: Member) -> str:
+    """The command, and where it does what is said."""
+    return advice.at(by, told.site, advice.command(local.sites_path, local.data_path, word, by, member.site))
 
 
 def _change(arguments: Namespace, kind: ChangeKind, address: str | None) -> int:

@@ -45,10 +45,10 @@ def _advised(local: LocalSite, trouble: Trouble, status: Status) -> str:
     """What to type."""
     if trouble is Trouble.FAULTS:
         return f"; `{local.command('faults', 'clear')}`"
-    if (asked := standing.readmission(status).get(trouble)) is None:
+    if (remedy := standing.remedies(status).get(trouble)) is None:
         return ""
-    typed = advice.command(local.sites_path, local.data_path, "readmit", *asked)
-    return f"; {advice.at(asked[0], local.site, typed)}"
+    typed = advice.command(local.sites_path, local.data_path, *remedy)
+    return f"; {advice.at(remedy.by, local.site, typed)}"
 
 
 def _facts(status: Status) -> Iterator[Cells]:

@@ -77,8 +77,8 @@ class SitesPane(Page):
         for site in status.sites:
             peer = status.peers.get(site)
             if site == status.site or peer is None:
-                told = status.chosen_through, None, status.voting, status.udp, 0, None, None, status.standing, None
-                peer = Peer(True, None, *told)
+                told = status.chosen_through, None, status.voting, status.udp, 0, None, None, status.standing
+                peer = Peer(True, None, *told, None, None)
             lines += self._site(site, peer, columns, site == status.site)
         return lines
 
@@ -113,9 +113,9 @@ def _prefix(told: int | None, width: int) -> str:
 def _standing(status: Status, width: int) -> list[Row]:
     """This site in sentences."""
     lines = [row(f"{status.site} ", ("votes", Role.GOOD))] if status.voting else []
-    asked = standing.readmission(status)
+    remedies = standing.remedies(status)
     for trouble, sentence in standing.beside_the_bar(status).items():
-        key = f". {wording.readmits(status, *asked[trouble])}" if trouble in asked else ""
+        key = f". {wording.remedied(status, remedies[trouble])}" if trouble in remedies else ""
         lines += wrapped(row((f"{sentence}{key}", Role.WARN)), width)
     if status.coming is not None:
         lines += wrapped(row((members.coming(status.coming), Role.NOTE)), width)

@@ -199,8 +199,8 @@ def _peers_with_rtt(status: Status) -> Row:
 def _alarms(status: Status, width: int) -> list[Row]:
     """What is wrong and lasts, in sentences below the bar."""
     said = standing.beside_the_bar(status)
-    asked = standing.readmission(status)
-    if Trouble.NOT_VOTING in asked:
+    remedies = standing.remedies(status)
+    if Trouble.NOT_VOTING in remedies:
         said = {
             **said,
             Trouble.NOT_VOTING: f"{status.site} does not vote: its store is new (5 tells)",
@@ -210,7 +210,7 @@ def _alarms(status: Status, width: int) -> list[Row]:
         said = {**said, Trouble.NOT_VOTING: short}
     lines: list[Row] = []
     for trouble, sentence in said.items():
-        key = f". {wording.readmits(status, *asked[trouble])}" if trouble in asked else ""
+        key = f". {wording.remedied(status, remedies[trouble])}" if trouble in remedies else ""
         lines += wrapped(row(" ", (f"{sentence}{key}", Role.WARN)), width, indent=1)[:2]
     return lines
 

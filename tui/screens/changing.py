@@ -43,9 +43,9 @@ class ChangingScreen(FaultsScreen):
         status = self.model.status
         if self.lacks_engine("the members cannot be changed") or status is None:
             return
-        asked = standing.readmission(status).get(standing.Trouble.NOT_VOTING)
-        if asked is not None:
-            self.hint(f"{asked[1]} does not vote, and cannot readmit itself: {wording.readmits(status, *asked)}")
+        remedy = standing.remedies(status).get(standing.Trouble.NOT_VOTING)
+        if remedy is not None:
+            self.hint(f"{status.site} does not vote, and cannot readmit itself: {wording.remedied(status, remedy)}")
             return
         self.action_show("sites")
 

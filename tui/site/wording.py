@@ -31,6 +31,7 @@ from engine.core.views import AttemptPhase
 from tui import entries
 from tui.counted import listed, plural
 from tui.rows import Role, Row, fitted, row, width_of
+from tui.standing import Remedy
 
 SHORT: Final = 24
 PLANNED_MAX: Final = 6
@@ -240,9 +241,10 @@ def quorum_after(reachable: int, needed: int, size: int, voting_here: bool) -> s
     )
 
 
-def readmits(status: Status, by: str, site: str) -> str:
-    """Which key lets a site vote again whose disk was lost, and where."""
-    return f"M readmits {site}" if by == status.site else f"M at {by}'s screen readmits {site}"
+def remedied(status: Status, remedy: Remedy) -> str:
+    """Which key changes the members so, and where."""
+    where = "" if remedy.by == status.site else f" at {remedy.by}'s screen"
+    return f"M{where} {remedy.kind}s {remedy.site}"
 
 
 def _sentence(text: str) -> str:
