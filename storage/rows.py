@@ -33,6 +33,7 @@ from engine.core.storage import (
     Change,
     EventRun,
     EventState,
+    Loss,
     PeerMemory,
     RangePromise,
     Standing,
@@ -94,7 +95,7 @@ META: Final = Table(
     ["site"],
     [
         *("cluster", "sites", "life", "commit_number", "standing", "standing_why"),
-        *("round", "number_max", "prefix", "tally", "log_tally"),
+        *("loss", "round", "number_max", "prefix", "tally", "log_tally"),
     ],
 )
 SLOTS: Final = Table("slots", ["first"], ["last", "promised", "accepted", "entries", "accepted_entries", "void"])
@@ -126,6 +127,7 @@ class Meta:
     commit: int
     standing: Standing
     standing_why: str
+    loss: Loss | None
     round: Round
     number_max: int
     prefix: Slot
@@ -214,14 +216,16 @@ _BACKUP_OF: Final = "backup of "
 
 def meta_values(meta: Meta) -> Cells:
     life = f"{_BACKUP_OF}{meta.life}" if meta.is_backup else meta.life
+    loss = None if meta.loss is None else meta.loss.value
     return (
-        *(meta.site, meta.cluster, " ".join(meta.sites), life, meta.commit, meta.standing.value),
-        *(meta.standing_why, meta.round, meta.number_max, meta.prefix, meta.tally, meta.log_tally),
+        *(meta.site, meta.cluster, " ".join(meta.sites), life, meta.commit, meta.standing.value, meta.standing_why),
+        *(loss, meta.round, meta.number_max, meta.prefix, meta.tally, meta.log_tally),
     )
 
 
 def meta_of(values: Sequence[Any]) -> Meta:
-    site, cluster, sites, life, commit, standing, why, round_, number_max, prefix, tally, log_tally = values
+    site, cluster, sites, life, commit, standing, why, loss, round_, *counted = values
+    number_max, prefix, tally, log_tally = counted
     return Meta(
         SiteId(site),
         cluster,
@@ -230,6 +234,7 @@ def meta_of(values: Sequence[Any]) -> Meta:
         _number(commit),
         Standing(standing),
         why,
+        None if loss is None else Loss(loss),
         Round(_number(round_)),
         _number(number_max),
         Slot(_number(prefix)),

@@ -24,7 +24,7 @@ from storage.errors import OWN_STORE, START_ANEW, START_ANEW_BESIDE_BACKUP, file
 from storage.rows import META, Meta, meta_values
 
 APPLICATION_ID: Final = 0x4C6F6767  # "Logg", in the header where the `file` command looks for it
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 
 _TABLES: Final = """\
 CREATE TABLE meta ( -- one row: whose store this is and how far it got
@@ -34,7 +34,8 @@ CREATE TABLE meta ( -- one row: whose store this is and how far it got
   life TEXT NOT NULL, -- the store's random id
   commit_number INTEGER NOT NULL,
   standing TEXT NOT NULL, -- new, admitted, readmitted or learner
-  standing_why TEXT NOT NULL,
+  standing_why TEXT NOT NULL, -- in words
+  loss TEXT, -- of a learner: lost-disk, old-store or removed
   round INTEGER NOT NULL, -- the highest ever used here
   number_max INTEGER NOT NULL, -- numbers of this site's events are reserved up to this one
   prefix INTEGER NOT NULL, -- learned and applied without a gap up to this slot
@@ -271,6 +272,7 @@ def _write_new(draft: Path, identity: Identity, life: StoreId) -> None:
         commit=0,
         standing=Standing.NEW,
         standing_why="a new store",
+        loss=None,
         round=Round(0),
         number_max=0,
         prefix=Slot(0),

@@ -102,6 +102,7 @@ class Tail:
             commit=meta.commit,
             standing=meta.standing,
             standing_why=meta.standing_why,
+            loss=meta.loss,
             round=meta.round,
             number_max=meta.number_max,
             prefix=meta.prefix,
@@ -223,9 +224,8 @@ class Tail:
                     raise _broken(f"slot {change.slot} changed who votes, the prefix is {self.meta.prefix} (M1)")
                 touched.changes.append(change)
                 self.changes.append(change)
-            case WriteStanding(standing, why):
-                self.meta.standing = standing
-                self.meta.standing_why = why
+            case WriteStanding():
+                self.meta.standing, self.meta.standing_why, self.meta.loss = write.standing, write.why, write.loss
             case WriteEvidence():
                 touched.evidence.append(write)
             case _:

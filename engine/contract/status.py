@@ -30,7 +30,7 @@ class MemberStanding(StrEnum):
     VOTER = "voter"
     NO_VOTE = "no-vote"  # it is heard, and does not vote: it starts, or only it knows why
     NEW_STORE = "new-store"  # its disk was lost or replaced: it votes again once it is readmitted (D5, M4)
-    OLD_STORE = "old-store"  # it runs on an old copy, or on one that the log replaced: that never votes again (D5, M4)
+    OLD_STORE = "old-store"  # on an old copy, or on one that the log named and replaced: that never votes again (D5)
     LEARNER = "learner"  # it belongs to the cluster, and does not vote
     NOT_HEARD = "not-heard"
     REMOVED = "removed"  # it belongs to the cluster no more (M5)

@@ -96,6 +96,14 @@ class Standing(StrEnum):
     LEARNER = "learner"  # a peer remembers another life or a later commit: never a voter again
 
 
+class Loss(StrEnum):
+    """How a store came to be a learner that was none by the log."""
+
+    LOST_DISK = "lost-disk"  # it is new, in the place of one that was lost
+    OLD_STORE = "old-store"  # it has voted: it is an old copy, or another one is in its place
+    REMOVED = "removed"  # the log removed its site (M5)
+
+
 class EventState(StrEnum):
     """Where an event of this site stands. The last three are outcomes that are never taken back (E2)."""
 
@@ -239,8 +247,11 @@ class WritePeer(Value):
 
 
 class WriteStanding(Value):
+    """`why`: in words, for people."""
+
     standing: Standing
     why: str
+    loss: Loss | None = None
 
 
 class WriteEvidence(Value):
@@ -273,6 +284,7 @@ class Stored(Value):
     commit: int
     standing: Standing
     standing_why: str
+    loss: Loss | None
     round: Round
     number_max: int  # reserved for this site's events, 0 if none
     prefix: Slot

@@ -23,6 +23,7 @@ from engine.core.storage import (
     EventRow,
     EventRun,
     EventState,
+    Loss,
     PeerMemory,
     RangePromise,
     Standing,
@@ -55,6 +56,7 @@ class Image:
     commit: int = 0
     standing: Standing = Standing.NEW
     standing_why: str = ""
+    loss: Loss | None = None
     round: Round = _NO_ROUND
     number_max: int = 0  # reserved
     prefix: Slot = Slot(0)
@@ -138,8 +140,8 @@ class Image:
                     self.blocks[blocker, blocked] = slot
             case WriteChange(change):
                 self.changes.append(change)
-            case WriteStanding(standing, why):
-                self.standing, self.standing_why = standing, why
+            case WriteStanding(standing, why, loss):
+                self.standing, self.standing_why, self.loss = standing, why, loss
             case WriteRanges(ranges):
                 self.ranges = ranges
             case WriteEvidence():

@@ -20,6 +20,7 @@ from engine.core.storage import (
     EventRow,
     EventRun,
     EventState,
+    Loss,
     PeerMemory,
     RangePromise,
     Standing,
@@ -50,6 +51,7 @@ class MemoryStore:
         self.life = life
         self.standing = standing
         self.standing_why = ""
+        self.loss: Loss | None = None
         self.commits = 0
         self.reads = 0
         self.round = Round(0)
@@ -73,6 +75,7 @@ class MemoryStore:
             commit=self.commits,
             standing=self.standing,
             standing_why=self.standing_why,
+            loss=self.loss,
             round=self.round,
             number_max=self.number_max,
             prefix=self.prefix,
@@ -143,8 +146,8 @@ class MemoryStore:
                 self.changes.append(change)
             case WritePeer(memory):
                 self.peers[memory.site] = memory
-            case WriteStanding(standing, why):
-                self.standing, self.standing_why = standing, why
+            case WriteStanding(standing, why, loss):
+                self.standing, self.standing_why, self.loss = standing, why, loss
             case WriteEvidence():
                 self.evidence.append(write)
             case _:

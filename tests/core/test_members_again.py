@@ -101,6 +101,15 @@ def test_m4_a_first_store_that_the_log_replaced_and_readmits_votes_again() -> No
     assert stage.replica.view(0).voting
 
 
+def test_m4_of_a_first_store_that_the_log_replaced_the_others_say_what_it_says_itself() -> None:
+    """That it votes once it is readmitted: the log, which does not name it, may do so."""
+    itself, other = staged(CAROL).ready(), staged().ready()
+    for stage in (itself, other):
+        stage.hear(BOB, chosen(1, change(BOB, 1, Readmit(CAROL, NEW)), *(NOOP,) * (LAG - 1)))
+        view = stage.replica.view(0)
+        assert (view.replaced, view.outdated) == ((CAROL,), ())
+
+
 def test_m4_a_store_that_was_replaced_is_called_lost_once_it_is_not_needed_any_more() -> None:
     """Of two voters, both have to vote until the change is in effect: the old store must not be barred before."""
     stage = staged().ready()

@@ -21,6 +21,7 @@ from engine.core.storage import (
     EventRun,
     EventState,
     LogRow,
+    Loss,
     PeerMemory,
     RangePromise,
     SlotText,
@@ -558,11 +559,11 @@ def test_peers_and_standing_are_durable_d5(disk: Disk) -> None:
     carol = PeerMemory(CAROL, StoreId("1" * 16), 0)
     disk.open().commit([WritePeer(first), WritePeer(carol), WritePeer(second)])
     disk.open().commit(
-        [WriteStanding(Standing.ADMITTED, "bob and carol"), WriteStanding(Standing.LEARNER, "lost disk")]
+        [WriteStanding(Standing.ADMITTED, "bob and carol"), WriteStanding(Standing.LEARNER, "why", Loss.OLD_STORE)]
     )
     stored = disk.open().load()
     assert stored.peers == {BOB: second, CAROL: carol}
-    assert (stored.standing, stored.standing_why) == (Standing.LEARNER, "lost disk")
+    assert (stored.standing, stored.standing_why, stored.loss) == (Standing.LEARNER, "why", Loss.OLD_STORE)
 
 
 def test_evidence_is_taken_a2_r1(store: Storage) -> None:

@@ -315,7 +315,7 @@ def test_a_start_reads_nothing_of_the_prefix_but_its_end_d3(folder: Path) -> Non
 def test_changed_tables_are_refused_d3(folder: Path) -> None:
     with closing(sqlite3.connect(folder / "site.db")) as database:
         database.execute("DROP INDEX open_events")
-    with pytest.raises(StoreDamaged, match="its tables are not those of store version 3"):
+    with pytest.raises(StoreDamaged, match="its tables are not those of store version 4"):
         open_sample(folder)
 
 

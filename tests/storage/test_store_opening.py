@@ -135,7 +135,7 @@ def test_another_version_of_the_tables_is_refused_by_number(tmp_path: Path) -> N
     database = sqlite3.connect(tmp_path / "site.db")
     database.execute("PRAGMA user_version = 7")
     database.close()
-    with pytest.raises(StoreForeign, match="a store of version 7; this program reads version 3"):
+    with pytest.raises(StoreForeign, match="a store of version 7; this program reads version 4"):
         open_sample(tmp_path)
 
 

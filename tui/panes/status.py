@@ -203,7 +203,7 @@ def _alarms(status: Status, width: int) -> list[Row]:
     if Trouble.NOT_VOTING in remedies:
         said = {
             **said,
-            Trouble.NOT_VOTING: f"{status.site} does not vote: its store is new (5 tells)",
+            Trouble.NOT_VOTING: f"{status.site} does not vote: its store is not the one that the others know (5 tells)",
         }
     elif status.standing == MemberStanding.OLD_STORE:
         short = f"{status.site} does not vote: its store is an old one (5 tells). {standing.START_ANEW}"

@@ -27,7 +27,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from random import Random
-from typing import Final
 
 from engine.core.effects import RejectedFor, SawProof, SawRejected, SawStanding, Send
 from engine.core.entry import Promote, Readmit, decode
@@ -39,10 +38,7 @@ from engine.core.peers.doubles import Doubles
 from engine.core.peers.hellos import Hellos
 from engine.core.settings import Settings
 from engine.core.step import Step
-from engine.core.storage import Change, PeerMemory, Standing, Stored, WritePeer, WriteStanding
-
-_LOST_DISK: Final = "lost-disk: "
-_OLD_STORE: Final = "old-store: "
+from engine.core.storage import Change, Loss, PeerMemory, Standing, Stored, WritePeer, WriteStanding
 
 
 class Lives:
@@ -55,6 +51,7 @@ class Lives:
         self._commit_at_start = stored.commit
         self._standing = stored.standing
         self._why = stored.standing_why
+        self._loss = stored.loss
         self._confirmed = False
         self._prefix = stored.prefix
         self._company = Company(settings, stored.peers)
@@ -132,7 +129,9 @@ class Lives:
 
     @property
     def _is_outdated(self) -> bool:
-        return self.lost and self._why.startswith(_OLD_STORE)
+        """No readmission lets it vote: it is an old copy, or the log has named it already (M3)."""
+        is_named = self._members.admits(self._settings.site, self.life)
+        return self._is_old_copy or (self._loss is Loss.OLD_STORE and is_named)
 
     def _learns(self) -> str | None:
         """Why it learns and no more, where that is no loss: the log has it as a learner, or has not heard of it."""
@@ -254,7 +253,7 @@ class Lives:
         elif message.verdict is Verdict.STRANGER or (message.verdict is Verdict.LOST_DISK and not self._is_of_d5()):
             self.hellos.ask_again(step, peer)
         elif self._standing is not Standing.LEARNER:
-            self._learn_only(step, f"{self._mark}{message.reason}")
+            self._learn_only(step, self._lost_as, message.reason)
         return True
 
     def on_change(self, step: Step, change: Change) -> bool:
@@ -273,7 +272,7 @@ class Lives:
             if peer.recorded_on not in (None, peer.life):
                 self._ask_anew(step, peer)
         elif life == self.life and not self._is_old_copy and self._is_named(operation):
-            self._standing, self._why, self._confirmed = Standing.READMITTED, "", False
+            self._standing, self._why, self._loss, self._confirmed = Standing.READMITTED, "", None, False
             step.voting = False
             step.write(WriteStanding(self._standing, self._why))
             for peer in self._company.present():
@@ -291,8 +290,8 @@ class Lives:
         if last is None or prefix < last or self._standing is Standing.LEARNER:
             return False
         me, slot = self._settings.site, self._members.removed_at(self._settings.site)
-        why = f"slot {slot} removed {me}" if slot else f"{self._mark}the log replaced this store of {me} by another"
-        self._learn_only(step, f"{why}, from slot {last + 1} on")
+        why = f"slot {slot} removed {me}" if slot else f"the log replaced this store of {me} by another"
+        self._learn_only(step, Loss.REMOVED if slot else self._lost_as, f"{why}, from slot {last + 1} on")
         return slot is not None
 
     def _ask_anew(self, step: Step, peer: Peer) -> None:
@@ -311,18 +310,19 @@ class Lives:
     @property
     def _is_old_copy(self) -> bool:
         """It was told so: nothing else makes an old store of one that no other followed in the log."""
-        return self._is_outdated and not self._members.has_others(self._settings.site, self.life)
+        return self._loss is Loss.OLD_STORE and not self._members.has_others(self._settings.site, self.life)
 
     @property
-    def _mark(self) -> str:
+    def _lost_as(self) -> Loss:
         """A store that has voted is an old one; one that has not came in the place of a lost one."""
-        return _LOST_DISK if self._standing is Standing.NEW else _OLD_STORE
+        return Loss.LOST_DISK if self._standing is Standing.NEW else Loss.OLD_STORE
 
-    def _learn_only(self, step: Step, why: str) -> None:
-        self._standing = Standing.LEARNER
-        self._why = f"{why}. This site learns and serves reads, but does not vote"
+    def _learn_only(self, step: Step, loss: Loss, why: str) -> None:
+        self._standing, self._loss = Standing.LEARNER, loss
+        said = why if loss is Loss.REMOVED else f"{loss}: {why}"
+        self._why = f"{said}. This site learns and serves reads, but does not vote"
         step.voting = self.voting
-        step.write(WriteStanding(self._standing, self._why))
+        step.write(WriteStanding(self._standing, self._why, loss))
         step.tell(SawStanding(False, self._why))
 
     def remember(self, step: Step) -> None:

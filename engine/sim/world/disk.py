@@ -51,6 +51,7 @@ class SimDisk:
             commit=image.commit,
             standing=image.standing,
             standing_why=image.standing_why,
+            loss=image.loss,
             round=image.round,
             number_max=image.number_max,
             prefix=image.prefix,

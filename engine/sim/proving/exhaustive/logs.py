@@ -59,6 +59,7 @@ def _store(
         commit=0,
         standing=standing,
         standing_why="",
+        loss=None,
         round=used,
         number_max=0,
         prefix=Slot(0),
