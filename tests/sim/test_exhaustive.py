@@ -11,12 +11,13 @@ import pytest
 from engine.sim.proving.exhaustive.__main__ import main
 from engine.sim.proving.exhaustive.catalog import AGAIN, DUEL, PAGES, QUICK, TOLD, ZERO, SmallCluster
 from engine.sim.proving.exhaustive.changes import QUICK_CHANGES, REMOVED
+from engine.sim.proving.exhaustive.changes_led import QUICK_LED
 from engine.sim.proving.exhaustive.changing import ChangingCluster
 from engine.sim.proving.exhaustive.search import Move, Searched, State, StateSpace, search
 from engine.sim.proving.exhaustive.states import ClusterStates, ForgetfulStates
 
 
-@pytest.mark.parametrize("cluster", [*QUICK, *QUICK_CHANGES], ids=lambda cluster: cluster.name)
+@pytest.mark.parametrize("cluster", [*QUICK, *QUICK_CHANGES, *QUICK_LED], ids=lambda cluster: cluster.name)
 def test_every_state_of_a_small_cluster_is_true_and_there_are_as_many_as_ever(
     cluster: SmallCluster | ChangingCluster,
 ) -> None:

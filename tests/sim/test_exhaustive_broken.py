@@ -5,14 +5,16 @@ The mutants are those of the campaigns, wherever a small cluster has what they b
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pytest
 
 import engine.core.synod.phases
-from engine.core.ids import Ballot, Slot
+from engine.core.ids import Ballot, SiteId, Slot, StoreId
+from engine.core.leading.leader import Leader
+from engine.core.log.members import Members
 from engine.core.spans import Part
 from engine.core.storage import NO_VOTE, Vote
 from engine.core.synod.acceptor import Acceptor
@@ -59,8 +61,41 @@ _AGAIN: Final = _skipping("again", _in_the_place_of("l2-uses-ballot-0-at-a-slot-
 _OVER_A_PROMISE: Final = _skipping("over a promise", _in_the_place_of("l2-uses-ballot-0-at-a-slot-it-has-promised"))
 _AFTER_ANY: Final = _skipping("after any entry", _zero_after_any)
 
+
+def _through_any_list(_: Any) -> Any:
+    def limit(self: Leader) -> Slot:
+        first = self.outlived
+        through = Slot(self._learner.prefix + self._members.lag)
+        return through if first is None else min(through, Slot(first - 1))
+
+    return limit
+
+
+def _by_the_newest_list(_: Any) -> Any:
+    def outvoted(self: Members, _prefix: Slot, stores: Mapping[SiteId, StoreId | None]) -> Slot | None:
+        first = self.newest.first
+        return None if self.has_majority(first, stores) else first
+
+    return outvoted
+
+
+def _of_no_other(_: Any) -> Any:
+    return lambda _self, _site, _life: False
+
+
 _ANY_OWN: Final = Mutant(
     "R0", "takes whatever it accepted for chosen", (Patch(Acceptor, "accepted_at", _whatever_was_accepted),)
+)
+
+_LEADS_ON: Final = Mutant("M5", "a removed leader proposes on", (Patch(Leader, "_limit", _through_any_list),))
+_NEWEST_ALONE: Final = Mutant(
+    "M2", "a leader asks for a majority of the newest list alone", (Patch(Members, "outvoted", _by_the_newest_list),)
+)
+_KEEPS: Final = Mutant(
+    "M4", "counts what was promised in an older term", named("m4-counts-any-store-of-the-name").patches[1:]
+)
+_IS_BACK: Final = Mutant(
+    "M4", "a store that is back votes where another one did", (Patch(Members, "has_others", _of_no_other),)
 )
 
 BREAKAGES: Final = (
@@ -116,6 +151,15 @@ BREAKAGES: Final = (
     Breakage(named("m6-who-comes-back-numbers-on-as-before"), "readmitted", "M6", 0),
     Breakage(named("m4-proposes-at-slots-of-another-store"), "two stores propose", "M4", 1),
     Breakage(named("m4-a-readmitted-store-votes-as-if-it-had-been-there"), "two stores propose", "M4", 1),
+    Breakage(named("m2-leads-on-with-promises-of-an-older-list"), "leader, and z removed", "B2", 11),
+    Breakage(named("m4-proposes-at-slots-of-another-store"), "leader removed", "M5", 1),
+    Breakage(_LEADS_ON, "leader removed", "M5", 4),
+    Breakage(_KEEPS, "leader, and z promoted again", "B2", 7),
+    Breakage(_NEWEST_ALONE, "leader, and z readmitted twice", "B2", 5),
+    Breakage(_IS_BACK, "leader, and z readmitted twice", "M4", 4),
+    Breakage(named("m4-counts-any-store-of-the-name"), "leader, and z readmitted twice", "B2", 5),
+    Breakage(named("m4-promises-slots-of-another-store"), "leader, and z readmitted twice", "M4", 2),
+    Breakage(named("a3-range-promises-are-not-held"), "leader, and z removed", "D1", 1),
 )
 
 

@@ -16,7 +16,8 @@ What is modelled, and why what is left out can show nothing new:
   by them alone are one state, which leaves one of a hundred.
 - Proposers and acceptors are on sites of their own. On one site, a message to oneself is never late and both crash
   together: the network and the crashes have that among their choices. Where it matters (ballot 0, L2), they share one.
-- Where the log changes who votes (`changing`), each slot is judged by those who vote there, as a replay of it says.
+- Where the log changes who votes (`changing`), each slot is judged by those who vote there, as a replay of it says. A
+  leader may hear of a change there between two promises that it counts.
 
 What a step does is never written down here: the production functions do it, once for each distinct argument, for they
 are pure, and states are numbers for their frozen values.

@@ -117,11 +117,11 @@ def restart(state: AcceptorState) -> AcceptorState:
 def forget(state: AcceptorState, counted: Counted) -> AcceptorState:
     """Without the votes that nobody will count."""
     votes = (vote for vote in state.sent if isinstance(vote, Promise | Accepted))
-    return replace(state, sent=frozenset(part for vote in votes for part in _open_part(vote, counted)))
+    return replace(state, sent=frozenset(part for vote in votes for part in open_part(vote, counted)))
 
 
-def _open_part(vote: Promise | Accepted, counted: Counted) -> Iterator[Message]:
-    """Of promises, all that is said at a ballot: it has one purpose (B1)."""
+def open_part(vote: Promise | Accepted, counted: Counted) -> Iterator[Message]:
+    """What of a vote is counted. Of promises, all that is said at a ballot: it has one purpose (B1)."""
     match vote:
         case Promise():
             slots = [slot for ballot, kind, slot in counted if (ballot, kind) == (vote.ballot, Promise)]

@@ -20,6 +20,7 @@ from engine.sim.proving.exhaustive import logs
 from engine.sim.proving.exhaustive.acceptors import PAGE_BYTES, AcceptorState
 from engine.sim.proving.exhaustive.casts import Actor, Author, Contender, LastAuthor
 from engine.sim.proving.exhaustive.changes import LONG_CHANGES, QUICK_CHANGES
+from engine.sim.proving.exhaustive.changes_led import LONG_LED, QUICK_LED
 from engine.sim.proving.exhaustive.leaders import Leads
 from engine.sim.proving.exhaustive.search import Searched
 from engine.sim.proving.exhaustive.states import ClusterStates, ForgetfulStates
@@ -363,4 +364,4 @@ LONG: Final = (
     ),
 )
 
-SMALL_CLUSTERS: Final = (*QUICK, *LONG, *QUICK_CHANGES, *LONG_CHANGES)
+SMALL_CLUSTERS: Final = (*QUICK, *LONG, *QUICK_CHANGES, *LONG_CHANGES, *QUICK_LED, *LONG_LED)

@@ -6,7 +6,8 @@ Rules that hold here:
   is that of the simulator's truth, and shares nothing with the core.
 - M2, by what comes of it: what anybody learned, a majority of those who vote on its slot accepted, and none but them.
 - D1: what a vote claims is durable. D5: a store that the log has to admit does nothing before. M4, M5: nobody votes or
-  proposes for a store of its name that was before, or comes after; nor once it is removed.
+  proposes for a store of its name that was before, or comes after; nor once it is removed. A3: so it is of every slot
+  that a promise of a range covers.
 - M6, E5: after a prefix each author's last number in effect is what the replay says.
 """
 
@@ -17,11 +18,11 @@ from typing import NamedTuple
 
 from engine.core.entry import Entry
 from engine.core.ids import SiteId, Slot, StoreId
-from engine.core.messages import Accept, Accepted, Message, Prepare, Promise
+from engine.core.messages import Accept, Accepted, Message, Prepare, Promise, RefusedSpan
 from engine.core.run import slots_of
-from engine.core.spans import Spans
-from engine.core.storage import NO_VOTE, Vote
+from engine.core.storage import Vote
 from engine.sim.proving.exhaustive import invariants, logs
+from engine.sim.proving.exhaustive.acceptors import Promises
 from engine.sim.proving.exhaustive.invariants import Proposal, Witness
 from engine.sim.proving.exhaustive.numbers import Answers
 from engine.sim.truth.replay import Lives, Replay
@@ -81,22 +82,22 @@ class Electors:
         for slot, learned in sorted(frozenset[logs.Placed]().union(*(each.learned for each in everybody)), key=repr):
             invariants.is_chosen(slot, learned, log.get(slot))
 
-    def judge(self, store: Store, learned: logs.Log, votes: Spans[Vote] | None, sent: Iterable[Message]) -> None:
-        """What a store says, which has learned this, and has these votes on its disk. Raises Violated."""
+    def judge(self, store: Store, learned: logs.Log, disk: Promises | None, sent: Iterable[Message]) -> None:
+        """What a store says, which has learned this, and has these promises on its disk. Raises Violated."""
         if store.site not in self._sites:
             return
-        replay = self._replays[learned]
+        replay, acceptor = self._replays[learned], None if disk is None else disk.acceptor()
         for message in sorted(sent, key=repr):
-            for slot in _slots(message, learned):
-                lives = next(lives for first, lives in reversed(replay.lists) if first <= slot)
+            for slot in _slots(store, message, learned, replay):
+                lives = _lives(replay, slot)
                 if not store.votes(lives):
                     rule = "M5" if store.site not in lives else "M4"
                     if not store.is_first and store.life not in replay.admitted:
                         rule = "D5"
                     said = f"{store.name} says {message.word()}, and does not vote here"
                     violate(rule, said, slot=slot, site=store.site)
-                if votes is not None:
-                    _is_durable(store, slot, votes.get(slot) or NO_VOTE, message)
+                if acceptor is not None:
+                    _is_durable(store, slot, acceptor.vote(slot), message)
 
     def judge_prefix(self, learned: logs.Log, last_in_effect: Callable[[SiteId], int]) -> None:
         """What the core made of these entries. Raises Violated."""
@@ -117,19 +118,30 @@ class Electors:
         return replay
 
 
-def _slots(message: Message, learned: logs.Log) -> list[Slot]:
-    """Where it votes or proposes: not where it tells what it has learned."""
+def _lives(replay: Replay, slot: Slot) -> Lives:
+    """Who votes there, as far as this log says."""
+    return next(lives for first, lives in reversed(replay.lists) if first <= slot)
+
+
+def _slots(store: Store, message: Message, learned: logs.Log, replay: Replay) -> list[Slot]:
+    """Where it votes or proposes: not where it tells what it has learned, nor what it leaves out. Of slots without an
+    end, the first one of the newest list stands for all that follow; who asks for promises of them means those where it
+    votes: there has to be one."""
+    left_out: tuple[RefusedSpan, ...] = ()
     match message:
         case Prepare(first=first, last=last) | Promise(first=first, last=last):
-            assert last is not None, "in these clusters nobody leads"
-            spans: tuple[tuple[Slot, Slot], ...] = ((first, last),)
+            spans: tuple[tuple[Slot, Slot], ...] = ((first, last or max(first, replay.lists[-1][0])),)
+            left_out = message.left_out if isinstance(message, Promise) else ()
         case Accept(run=run):
             spans = ((run.first, run.last),)
         case Accepted(spans=spans):
             pass
         case _:
             raise AssertionError(f"a {message.word()} is no vote, and proposes nothing")
-    return [slot for span in spans for slot in slots_of(*span) if logs.at(learned, slot) is None]
+    slots = [slot for span in spans for slot in slots_of(*span) if logs.at(learned, slot) is None]
+    if isinstance(message, Prepare) and message.last is None:
+        return [slot for slot in slots if store.votes(_lives(replay, slot))] or slots
+    return [slot for slot in slots if not any(out.first <= slot <= (out.last or slot) for out in left_out)]
 
 
 def _is_durable(store: Store, slot: Slot, vote: Vote, message: Message) -> None:

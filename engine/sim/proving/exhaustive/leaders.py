@@ -20,7 +20,7 @@ from engine.core.messages import Cause, Refused, RefusedSpan
 from engine.core.step import Step
 from engine.sim.proving.exhaustive.casts import Choice
 from engine.sim.proving.exhaustive.proposers import QUORUM, VOTERS
-from engine.sim.proving.exhaustive.sites import SLOTS, Site, SiteState
+from engine.sim.proving.exhaustive.sites import Site, SiteState
 
 _PATIENCE: Final = Tick(1)
 
@@ -32,12 +32,15 @@ class Leads(Site):
 
     handed: tuple[tuple[Entry, ...], ...] = ()
 
+    def may_stand(self, _state: SiteState) -> bool:
+        return True
+
     def attempts(self, state: SiteState) -> Iterator[Choice]:
-        for before in (state, self.crashed(state)):
+        for before in filter(self.may_stand, (state, self.crashed(state))):
             for number in self.rounds:
                 what = f"stands for election in round {number}"
                 yield from self.attempt(before, what, partial(_stand, Round(number - 1)))
-        for number, slot in product(self.slot_rounds, SLOTS):
+        for number, slot in product(self.slot_rounds, self.slots):
             what = f"is refused slot {slot}, and settles it in round {number}"
             yield from self.attempt(state, what, partial(_refused, Round(number - 1), slot))
         for events in self.handed:

@@ -23,6 +23,7 @@ from engine.core.synod.phases import Accepting, Preparing
 from engine.core.synod.proposer import Rounds
 from engine.sim.proving.exhaustive import invariants, logs
 from engine.sim.proving.exhaustive.acceptors import Counted
+from engine.sim.proving.exhaustive.electors import Store
 from engine.sim.proving.exhaustive.invariants import Witness
 from engine.sim.violation import violate
 
@@ -31,7 +32,7 @@ VOTERS: Final = tuple(SiteId(name) for name in ("x", "y", "z"))
 
 QUORUM: Final = quorum_size(len(VOTERS))
 
-Mail = list[tuple[SiteId, Message]]
+Mail = list[tuple[Store, Message]]
 """Messages with their senders."""
 
 _NO_ROUND: Final = Round(0)
@@ -102,7 +103,7 @@ def hear(state: ProposerState, mail: Mail) -> Iterator[tuple[str, ProposerState]
     known = {state}
     for before in half_counted:
         for sender, message in mail:
-            after = _take(before, sender, message)
+            after = _take(before, sender.site, message)
             if after in known:
                 continue
             known.add(after)

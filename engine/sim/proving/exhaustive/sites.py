@@ -34,7 +34,9 @@ from engine.core.synod.phases import Accepting, Preparing
 from engine.sim.proving.exhaustive import invariants, logs
 from engine.sim.proving.exhaustive.acceptors import SLOT_MAX, Counted
 from engine.sim.proving.exhaustive.casts import Choice
+from engine.sim.proving.exhaustive.electors import Store
 from engine.sim.proving.exhaustive.invariants import Witness
+from engine.sim.proving.exhaustive.numbers import Numbers
 from engine.sim.proving.exhaustive.proposers import VOTERS, Mail
 from engine.sim.proving.exhaustive.snapshot import frozen
 from engine.sim.violation import violate
@@ -45,15 +47,21 @@ SLOTS: Final = tuple(Slot(number) for number in range(1, SLOT_MAX + 1))
 
 _NO_ROUND: Final = Round(0)
 
+_ANYBODY: Final = Store(VOTERS[0])
+"""Nobody asks who said that something is chosen."""
+
 
 @dataclass(frozen=True, slots=True)
 class SiteState:
-    """`consensus` is what it has in memory, and `memory` the value of that; `taken` are the ballots of its attempts.
-    All states of a search have the same `votes`: what a vote brought a state to."""
+    """`consensus` is what it has in memory, and `memory` whose that is and the number of its value, as `memories` gives
+    them; `taken` are the ballots of its attempts. All states of a site in a search have the same `memories`, the same
+    `votes`, what a vote brought a state to, and the same `slots`, those that are searched."""
 
     consensus: Consensus = field(compare=False)
-    votes: dict[tuple[SiteState, SiteId, Message], SiteState | None] = field(compare=False, repr=False)
-    memory: Hashable
+    votes: dict[tuple[SiteState, Store, Message], SiteState | None] = field(compare=False, repr=False)
+    slots: tuple[Slot, ...] = field(compare=False)
+    memories: Numbers[Hashable] = field(compare=False, repr=False)
+    memory: tuple[str, int]
     disk_round: Round
     taken: frozenset[Ballot] = frozenset()
     learned: logs.Log = frozenset()
@@ -66,7 +74,7 @@ class SiteState:
     @property
     def awaited(self) -> tuple[type[Message], ...]:
         """The votes that it counts at present."""
-        leader, attempts = self.consensus.leader, self.consensus.proposer.attempted(SLOTS[0], SLOTS[-1])
+        leader, attempts = self.consensus.leader, self.consensus.proposer.attempted(self.slots[0], self.slots[-1])
         kinds: dict[type[Message], bool] = {
             Promise: (leader.busy and leader.ballot is None) or bool(attempts),
             Accepted: leader.ballot is not None or bool(attempts),
@@ -81,8 +89,8 @@ class SiteState:
             if leader.owns(ballot) and leader.ballot is None:
                 counted.add((ballot, Promise, None))
             elif leader.owns(ballot):
-                counted.update((ballot, Accepted, slot) for slot in SLOTS if leader.is_proposing(slot))
-        for slot in SLOTS:
+                counted.update((ballot, Accepted, slot) for slot in self.slots if leader.is_proposing(slot))
+        for slot in self.slots:
             attempt = proposer.attempt(slot)
             if attempt is not None and isinstance(attempt.phase, Preparing | Accepting):
                 kind = Promise if isinstance(attempt.phase, Preparing) else Accepted
@@ -93,7 +101,7 @@ class SiteState:
     def half_counted(self) -> bool:
         """Some vote is counted where no majority is yet."""
         leader, proposer = self.consensus.leader, self.consensus.proposer
-        views = (leader.view(slot) or proposer.view(slot) for slot in SLOTS)
+        views = (leader.view(slot) or proposer.view(slot) for slot in self.slots)
         return any(view is not None and view.votes for view in views)
 
     def witness(self) -> Witness:
@@ -109,13 +117,33 @@ class Site:
     slot_rounds: tuple[Round, ...] = ()
     listens: bool = field(default=True, init=False)
 
+    @property
+    def name(self) -> str:
+        return self.site
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """Those that are searched."""
+        return SLOTS
+
+    def made(self, learned: logs.Log, used: Round) -> Consensus:
+        """As it comes up with this log and this round."""
+        return logs.consensus(_settings(self.site), learned, used=used)
+
+    def said(self, _after: SiteState, messages: frozenset[Message]) -> frozenset[Message]:
+        """What of these messages of a step is sent. Raises Violated."""
+        return messages
+
     def start(self, settled: logs.Log) -> SiteState:
-        consensus = logs.consensus(_settings(self.site), settled)
-        return SiteState(consensus, {}, frozen(consensus), _NO_ROUND, learned=settled)
+        consensus = self.made(settled, _NO_ROUND)
+        memories = Numbers[Hashable]()
+        return SiteState(
+            consensus, {}, self.slots, memories, (self.name, memories(frozen(consensus))), _NO_ROUND, learned=settled
+        )
 
     def crashed(self, state: SiteState) -> SiteState:
-        consensus = logs.consensus(_settings(self.site), state.learned, used=state.disk_round)
-        return replace(state, consensus=consensus, memory=frozen(consensus))
+        consensus = self.made(state.learned, state.disk_round)
+        return replace(state, consensus=consensus, memory=(self.name, state.memories(frozen(consensus))))
 
     def attempt(self, state: SiteState, what: str, begin: Callable[[Consensus, Step], None]) -> Iterator[Choice]:
         after = self._after(state, begin)
@@ -126,22 +154,22 @@ class Site:
         """Of promises of all slots from one on; of what is said of one slot; or of what is said of several together."""
         for sender, message in mail:
             yield from self._ask_on(state, sender, message)
-        ranges = [(sender, message) for sender, message in mail if self._is_of_range(message)]
+        ranges = [(sender, message) for sender, message in mail if self.is_of_range(message)]
         yield from self._count(state, ranges)
-        others = [(sender, _without_refusals(message)) for sender, message in mail if not self._is_of_range(message)]
-        for slot in SLOTS:
+        others = [(sender, _without_refusals(message)) for sender, message in mail if not self.is_of_range(message)]
+        for slot in self.slots:
             yield from self._count(state, [(sender, part) for sender, said in others for part in _of_slot(slot, said)])
         yield from self._count(state, others)
 
     def listen(self, state: SiteState, said: Chosen) -> Iterator[Choice]:
         if said.entries:
             what = f"is told {logs.holds(Run(said.first, said.entries))}"
-            yield from self.attempt(state, what, lambda consensus, step: consensus.take(step, VOTERS[0], said))
+            yield from self.attempt(state, what, partial(_take, _ANYBODY, said))
 
-    def _ask_on(self, state: SiteState, sender: SiteId, message: Message) -> Iterator[Choice]:
+    def _ask_on(self, state: SiteState, sender: Store, message: Message) -> Iterator[Choice]:
         """What a promise had no room for is asked for."""
         if isinstance(message, Promise) and message.last is not None:
-            after = self._voted(state, sender, message)
+            after = self.heard(state, sender, message)
             asked = set[Message]() if after is None else _prepares(after, message.ballot)
             if not asked <= state.sent:
                 yield Choice("asks for the next page", replace(state, sent=state.sent | asked))
@@ -150,7 +178,7 @@ class Site:
         half_counted, known = [state], {state}
         for before in half_counted:
             for sender, message in mail:
-                after = self._voted(before, sender, message)
+                after = self.heard(before, sender, message)
                 if after is None:
                     continue
                 if isinstance(message, Promise):
@@ -160,13 +188,13 @@ class Site:
                     continue
                 known.add(after)
                 what = _news(state, after)
-                standing = self._is_of_range(message) and not after.leads
+                standing = self.is_of_range(message) and not after.leads
                 if what is None or standing or after.half_counted:
                     half_counted.append(after)  # with what the promise says is chosen, which others may say too
                 else:
                     yield Choice(what, after)
 
-    def _voted(self, state: SiteState, sender: SiteId, message: Message) -> SiteState | None:
+    def heard(self, state: SiteState, sender: Store, message: Message) -> SiteState | None:
         """As `_after`; the same votes are counted again and again, together with ever other ones."""
         vote = state, sender, message
         if vote not in state.votes:
@@ -175,13 +203,13 @@ class Site:
 
     def _after(self, state: SiteState, act: Callable[[Consensus, Step], None]) -> SiteState | None:
         """None where that leads out of what is searched. Raises Violated."""
-        consensus, step = _copied(state.consensus, self.site), logs.step(self.site)
+        consensus, step = _copied(state.consensus), logs.step(self.site)
         try:
             act(consensus, step)
         except BrokenRule as broken:
             violate(broken.rule, broken.evidence, site=self.site)
-        sent = frozenset(send.message for send in step.effects.sends)
-        if not all(map(self._is_within, sent)):
+        messages = frozenset((*(send.message for send in step.effects.sends), *step.looped))
+        if not all(map(self._is_within, messages)):
             return None
         disk_round, taken, learned = state.disk_round, state.taken, state.learned
         for write in step.effects.writes:
@@ -196,10 +224,17 @@ class Site:
                     learned = learned.union(write.run)
                 case _:
                     pass
-        memory = frozen(consensus)
-        return SiteState(consensus, state.votes, memory, disk_round, taken, learned, state.sent | sent)
+        after = replace(
+            state,
+            consensus=consensus,
+            memory=(self.name, state.memories(frozen(consensus))),
+            disk_round=disk_round,
+            taken=taken,
+            learned=learned,
+        )
+        return replace(after, sent=state.sent | self.said(after, messages))
 
-    def _is_of_range(self, message: Message) -> bool:
+    def is_of_range(self, message: Message) -> bool:
         """A promise of all slots from one on, or a page of it: a ballot has one purpose (B1)."""
         return isinstance(message, Promise) and message.ballot.round in self.rounds
 
@@ -208,7 +243,7 @@ class Site:
             case Prepare():
                 return message.ballot.round in (self.rounds if message.last is None else self.slot_rounds)
             case Accept():
-                return message.run.last <= SLOT_MAX
+                return message.run.last <= self.slots[-1]
             case _:
                 return True
 
@@ -218,8 +253,9 @@ def _settings(site: SiteId) -> Settings:
     return Settings(site, VOTERS, Leadership.ELECTED)
 
 
-def _copied(consensus: Consensus, site: SiteId) -> Consensus:
-    return deepcopy(consensus, {id(shared): shared for shared in (_settings(site), consensus.onlooker, logs.CHANCE)})
+def _copied(consensus: Consensus) -> Consensus:
+    shared = consensus._settings, consensus.onlooker, logs.CHANCE
+    return deepcopy(consensus, {id(each): each for each in shared})
 
 
 def _news(before: SiteState, after: SiteState) -> str | None:
@@ -263,6 +299,6 @@ def _without_refusals(message: Message) -> Message:
     return structs.replace(message, left_out=tuple(structs.replace(out, ballot=None) for out in message.left_out))
 
 
-def _take(sender: SiteId, message: Message, consensus: Consensus, step: Step) -> None:
-    assert isinstance(message, Promise | Accepted)
-    consensus.take(step, sender, message)
+def _take(sender: Store, message: Message, consensus: Consensus, step: Step) -> None:
+    assert isinstance(message, Promise | Accepted | Chosen)
+    consensus.take(step, sender.site, message, sender.life)

@@ -18,6 +18,7 @@ from engine.core.messages import Accept, Accepted, Chosen, Message, Prepare, Pro
 from engine.sim.proving.exhaustive import acceptors, invariants, logs
 from engine.sim.proving.exhaustive.acceptors import AcceptorState, Counted
 from engine.sim.proving.exhaustive.casts import Actor, ActorState, LastAuthor
+from engine.sim.proving.exhaustive.electors import Store
 from engine.sim.proving.exhaustive.invariants import Witness
 from engine.sim.proving.exhaustive.numbers import Answers, Numbers
 from engine.sim.proving.exhaustive.proposers import QUORUM, VOTERS, ProposerState
@@ -183,7 +184,9 @@ class ClusterStates:
         """What one of the cast comes to by counting the votes of a majority, whoever that is."""
         place, actor, *said = question
         mail = [
-            (site, message) for site, votes in zip(VOTERS, said, strict=False) for message in self._mails.values[votes]
+            (Store(site), message)
+            for site, votes in zip(VOTERS, said, strict=False)
+            for message in self._mails.values[votes]
         ]
         counted = self._cast[place].hear(self._actors.values[actor], mail)
         return tuple((what, self._actors(after)) for what, after in counted)
