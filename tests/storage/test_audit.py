@@ -7,7 +7,7 @@ import gc
 import os
 import shutil
 import tracemalloc
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from random import Random
 from tempfile import gettempdir
@@ -16,7 +16,7 @@ from typing import Any
 import apsw
 import pytest
 
-from engine.core.ids import Round, SiteId, Slot
+from engine.core.ids import Round, Slot
 from engine.core.storage import (
     EventRun,
     EventState,
@@ -33,9 +33,9 @@ from storage.audit.lists import Lists
 from storage.audit.replays import members_of
 from storage.audit.report import KEPT_MAX, Findings, Report
 from storage.audit.run import audit
-from storage.audit.stores import AuditRefused
+from storage.audit.stores import AuditRefused, begin
 from storage.audit.votes import Votes
-from storage.beside import read_beside
+from storage.beside import read_beside, read_outside
 from storage.rows import EVENTS
 from tests.storage.planting import NAMES, Planter, damage, open_beside, vote
 from tests.storage.samples import ALICE, BOB, CAROL, ballot, promised, settle, tweet
@@ -201,26 +201,19 @@ def test_an_engine_goes_on_beside_an_audit_and_its_log_starts_over(data: Path, m
         assert audit([data]).violations == ()
 
 
-class AllSeen(Lists):
-    """All voters' stores are here."""
-
-    def unseen(self, slot: Slot) -> frozenset[SiteId]:  # noqa: ARG002  (of every slot alike)
-        return frozenset()
-
-    def counts(self, slot: Slot, site: SiteId) -> bool:  # noqa: ARG002  (everywhere)
-        return True
-
-
-def test_a_vote_that_comes_between_two_readings_is_seen_r0() -> None:
+def test_a_vote_that_comes_between_two_readings_is_seen_r0(data: Path) -> None:
     """carol learned from votes that were not there yet when alice's and bob's rows were read."""
     entry_learned = tweet(ALICE, 1)
     learned = LogRow(Slot(1), vote(ballot(1, ALICE), entry_learned), entry_learned, False)
     empty = LogRow(Slot(1), promised(1, ALICE), None, None)
     voted = LogRow(Slot(1), vote(ballot(1, ALICE), entry_learned), None, None)
     rows = {ALICE: empty, BOB: empty, CAROL: learned}
+    with ExitStack() as opened:
+        found = [begin(opened.enter_context(read_outside(data / name)), Findings()) for name in (ALICE, BOB, CAROL)]
+    lists = Lists(members_of((ALICE, BOB, CAROL)), [store for store in found if store is not None])
     for later, violations in ((rows, 1), (rows | {ALICE: voted}, 0)):
         findings = Findings()
-        votes = Votes(AllSeen(members_of((ALICE, BOB, CAROL)), ()), {Slot(1): later}.__getitem__, {}, findings)
+        votes = Votes(lists, {Slot(1): later}.__getitem__, {}, findings)
         assert votes.judge(Slot(1), rows, None) == entry_learned
         assert findings.count == violations
 
