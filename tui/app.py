@@ -69,29 +69,29 @@ class LoggosApp(Shell):
         except OSError as failed:
             self.remark(f"this theme cannot be saved, so it is for this session only: {failed.strerror}")
 
+    def get_default_screen(self) -> MainScreen:
+        return self._hop_screen()
+
     def begin(self) -> None:
-        self._show_hop()
         try:
             self._alert = alert_of(os.environ)
         except ValueError as unknown:
             self.call_later(self.remark, str(unknown))
 
-    def _show_hop(self) -> None:
+    def _hop_screen(self) -> MainScreen:
+        """That of the site which is to be shown, made when it is shown first."""
         hop = self._hops[self._at]
         if hop not in self._screens:
             self._screens[hop] = MainScreen(hop, self._hops, self._leaving, lambda: self._alert)
             self.install_screen(self._screens[hop], hop.site)
-        if any(isinstance(screen, MainScreen) for screen in self.screen_stack):
-            self.switch_screen(hop.site)
-        else:
-            self.push_screen(hop.site)
+        return self._screens[hop]
 
     def action_hop(self) -> None:
         if len(self._hops) == 1:
             self.main.remark("h shows the next site of a demo; there is only one site here")
             return
         self._at = (self._at + 1) % len(self._hops)
-        self._show_hop()
+        self.switch_screen(self._hop_screen())
 
     # Leaving.
 

@@ -159,9 +159,12 @@ class Shell(App[int]):
         """Whether this is the screen over which all else lies."""
         raise NotImplementedError
 
-    def begin(self) -> None:
-        """Shows the home screen."""
+    def get_default_screen(self) -> Screen[None]:
+        """The home screen: there is no empty one under it, which would be laid out and painted first."""
         raise NotImplementedError
+
+    def begin(self) -> None:
+        """What is done once the home screen is there."""
 
     def end(self) -> None:
         """Leaves at once, unasked."""

@@ -60,6 +60,11 @@ class OncePainted(Screen[None]):
         else:
             super()._compositor_refresh()
 
+    def _pop_result_callback(self) -> None:
+        """A program's first screen was not pushed: Textual cannot switch from it, as nothing waits for what it says."""
+        if self._result_callbacks:
+            super()._pop_result_callback()
+
 
 class SteadyCompositor(Compositor):
     """Compares each layout with the one before it, and with what scrolling has painted since.

@@ -36,8 +36,10 @@ class LabApp(Shell):
     def is_home(self, screen: Screen[object]) -> bool:
         return screen is self.lab
 
+    def get_default_screen(self) -> LabScreen:
+        return self.lab
+
     def begin(self) -> None:
-        self.push_screen(self.lab)
         if self._asks:
             self.call_after_refresh(self.lab.action_scenarios)
 

@@ -142,8 +142,8 @@ class TopApp(Shell):
     def is_home(self, screen: Screen[object]) -> bool:
         return screen is self.top
 
-    def begin(self) -> None:
-        self.push_screen(self.top)
+    def get_default_screen(self) -> TopScreen:
+        return self.top
 
     def end(self) -> None:
         self.exit(0)
