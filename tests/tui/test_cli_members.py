@@ -195,11 +195,12 @@ def test_a_site_moves_another_is_promoted_and_removed_and_none_runs_twice(tmp_pa
         cluster.own_file("bob", born.replace(at_birth, bob_at))
         cluster.serve_all()
         cluster.engines["carol"].kill()
-        _changed(cluster, "move", "alice", "bob", bob_at)
+        slot = _changed(cluster, "move", "alice", "bob", bob_at)
         cluster.engines["bob"].kill()
         cluster.serve("carol")
+        cluster.until_learned("carol", slot + CHANGE_LAG - 1)
         moved = next(each for each in cluster.run("members", "carol").out.splitlines() if each.startswith("bob"))
-        assert f"{bob_at}, {at_birth} in the sites file" in moved, "by the log, for nobody is there"
+        assert f"{bob_at}, {at_birth} in the sites file" in moved, "by the log, for bob is not there"
         assert f"bob is at {bob_at}, not at {at_birth}" in cluster.run("status", "carol").out
         cluster.serve("bob")
         cluster.until_reached("carol", 3)
