@@ -171,6 +171,19 @@ class Replica:
         return self._learner.used_max
 
     @property
+    def voting(self) -> bool:
+        return self._lives.voting
+
+    @property
+    def recovering(self) -> bool:
+        return self._scanner.recovering
+
+    @property
+    def leader(self) -> SiteId | None:
+        """Whom this site follows; itself where it leads."""
+        return self._policy.leader(self._now)
+
+    @property
     def fills(self) -> bool:
         return self._readings.fills(self._now)
 

@@ -217,7 +217,7 @@ class Links:
     def answer_bare(self) -> None:
         """Answers those who asked how long datagrams may be (W4), what this site's clock says, and with whom the
         cluster began (M1): of one that has not begun, nobody knows whether its sites agree on that."""
-        if self._asked_founders and (self._replica.prefix > 0 or self._replica.view(0).voting):
+        if self._asked_founders and (self._replica.prefix > 0 or self._replica.voting):
             for asked, source in self._asked_founders:
                 self._udp.send(self._wire.tell_founders(asked.sender, asked.challenge, self._founders), source)
         self._asked_founders.clear()

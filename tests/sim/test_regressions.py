@@ -41,7 +41,7 @@ def leading(leadership: tuple[Leadership, ...], seed: int) -> tuple[World, int]:
         world.run(world.now + 100)
         assert world.now < 30_000, "nobody comes to lead"
         leaders = {
-            site.replica.view(0).leader
+            site.replica.leader
             for site in world.sites
             if site.replica is not None and site.settings.leadership is Leadership.ELECTED
         }
@@ -79,7 +79,7 @@ def test_l3_a_moment_to_stand_at_that_comes_while_a_site_copies_does_not_keep_it
     world.run(world.now + 10_000)  # a site that ticks without end is a violation
     monkeypatch.undo()
     world.run(world.now + 10_000)
-    leaders = {site.replica.view(0).leader for site in world.sites if site.replica is not None}
+    leaders = {site.replica.leader for site in world.sites if site.replica is not None}
     assert len(leaders) == 1
     assert leaders < set(NAMES) - {world.names[leader]}
 

@@ -221,7 +221,7 @@ def led(disk_ms: int, onlooker: Onlooker | None = None) -> tuple[World, int]:
     world = begun(replace(setup(disk_ms=disk_ms), leadership=(Leadership.ELECTED,) * 3), onlooker)
     while True:
         world.run(world.now + 100)
-        leaders = {site.replica.view(0).leader for site in world.sites if site.replica is not None}
+        leaders = {site.replica.leader for site in world.sites if site.replica is not None}
         if len(leaders) == 1 and (leader := leaders.pop()) is not None:
             return world, world.index[leader]
 

@@ -138,9 +138,8 @@ class Camera:
             looked.commit, looked.used_max, looked.prefix = image.commit, used_max, image.prefix
         if acceptors is None:
             acceptors = looked.acceptors.view(step)
-        view = None if site.replica is None else site.replica.view(0)
-        leader = None if view is None else view.leader
-        why = _hindered(site, voting=view is not None and view.voting)
+        leader = None if site.replica is None else site.replica.leader
+        why = _hindered(site, voting=site.replica is not None and site.replica.voting)
         before = looked.state
         is_same = before is not None and (before.is_up, before.why, before.leader) == (site.up, why, leader)
         if before is None or not is_same or before.acceptors is not acceptors:

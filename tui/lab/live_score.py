@@ -183,7 +183,7 @@ def _run(schedule: Schedule, pause_ms: int) -> Run:
 
 
 def _followed(play: Play) -> SiteId | None:
-    leaders = {site.replica.view(0).leader for site in play.world.sites if site.replica is not None}
+    leaders = {site.replica.leader for site in play.world.sites if site.replica is not None}
     return next((leader for leader in leaders if leader is not None), None)
 
 

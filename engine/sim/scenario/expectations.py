@@ -146,7 +146,7 @@ class Checker:
     def _following_wrong(self, sites: tuple[SiteId, ...], leader: SiteId | None) -> str | None:
         for site in self._world.sites:
             if site.name in sites or (not sites and site.replica is not None):
-                followed = None if site.replica is None else site.replica.view(0).leader
+                followed = None if site.replica is None else site.replica.leader
                 if followed != leader:
                     return f"{site.name} follows {followed or 'nobody'}"
         return None
@@ -155,11 +155,10 @@ class Checker:
         replica = self._world.sites[self._world.index[site]].replica
         if replica is None:
             return [State.DOWN, State.NOT_VOTING, State.NOT_LEADING]
-        view = replica.view(0)
         return [
             State.UP,
-            State.VOTING if view.voting else State.NOT_VOTING,
-            State.LEADING if view.leader == site else State.NOT_LEADING,
+            State.VOTING if replica.voting else State.NOT_VOTING,
+            State.LEADING if replica.leader == site else State.NOT_LEADING,
         ]
 
     def _stopped_by(self, site: SiteId) -> str | None:

@@ -301,7 +301,7 @@ class Play:
         while (wrong := self.checker.wrong(expected)) is not None:
             if world.now >= latest:
                 return f"{within_ms} ms later {wrong}"
-            yield min(latest, world.now + _LOOK_MS)
+            yield min(latest, world.next_look(_LOOK_MS))
         return None
 
     def _until_quiet(self) -> Generator[int, None, str | None]:
@@ -310,7 +310,7 @@ class Play:
         while (noise := _noise(world)) is not None:
             if world.now >= latest:
                 return f"not quiet after {QUIET_MAX_MS // 1_000} s: {noise}"
-            yield world.now + _LOOK_MS
+            yield min(latest, world.next_look(_LOOK_MS))
         return None
 
     def _step(self, step: Step) -> Generator[None, None, str | None]:
@@ -339,16 +339,16 @@ def _from_nothing(schedule: Schedule, make_replica: MakeReplica) -> World:
 def _noise(world: World) -> str | None:
     """What is still going on, in words."""
     members = world.truth.replay.members()
-    running = [site for site in world.sites if site.replica and not site.stalled and site.name in members]
-    used_max = max((site.replica.used_max for site in running if site.replica is not None), default=0)
-    for site in running:
-        assert site.replica is not None
-        view = site.replica.view(1)
-        if view.prefix < used_max:
-            return f"{site.name} has learned to {view.prefix}, slot {used_max} is used"
-        if view.recovering or view.attempts:
-            return f"{site.name} goes on: {view.attempts or 'looks how far the log goes'}"
-        if site.awaited or (view.voting and site.disk.image.open_events):
+    looked_at = [site for site in world.sites if not site.stalled and site.name in members]
+    running = [(site, site.replica) for site in looked_at if site.replica is not None]
+    used_max = max((replica.used_max for _, replica in running), default=0)
+    for site, replica in running:
+        if replica.prefix < used_max:
+            return f"{site.name} has learned to {replica.prefix}, slot {used_max} is used"
+        attempts = replica.view(1).attempts
+        if replica.recovering or attempts:
+            return f"{site.name} goes on: {attempts or 'looks how far the log goes'}"
+        if site.awaited or (replica.voting and site.disk.image.open_events):
             return f"{site.name} has events without an outcome"
     held = world.network.held
     for datagram in world.in_flight():

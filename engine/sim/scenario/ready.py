@@ -44,7 +44,7 @@ def _started(scenario: Schedule, setup: Setup, make_replica: MakeReplica) -> Wor
     while not _is_ready(world):
         if world.now > _READY_MAX_MS:
             raise ScenarioError(scenario.file, 1, "the sites do not come up with these links: write better ones")
-        world.run(world.now + _LOOK_MS)
+        world.run(world.next_look(_LOOK_MS))
     return world
 
 
@@ -52,15 +52,13 @@ def _is_ready(world: World) -> bool:
     """Looked at often: whoever is not ready is all that there is to know."""
     leaders: set[SiteId | None] = set()
     for site in world.sites:
-        if site.replica is None:
+        replica = site.replica
+        if replica is None or site.name in world.setup.later:
             continue
-        view = site.replica.view(1)
-        if site.name in world.setup.later:
-            continue
-        if not view.voting or view.recovering or view.attempts:
+        if not replica.voting or replica.recovering or replica.view(1).attempts:
             return False
         if site.settings.leadership is Leadership.ELECTED:
-            leaders.add(view.leader)
+            leaders.add(replica.leader)
             if len(leaders) != 1 or None in leaders:
                 return False
     return all(is_upkeep(message) for datagram in world.in_flight() for message in datagram.messages)
@@ -69,7 +67,7 @@ def _is_ready(world: World) -> bool:
 def _leaders(world: World) -> set[SiteId | None]:
     """Whom the sites that elect follow."""
     return {
-        site.replica.view(0).leader
+        site.replica.leader
         for site in world.sites
         if site.replica is not None and site.settings.leadership is Leadership.ELECTED
     }

@@ -129,7 +129,7 @@ class Settling:
                 if self._does_not_know(site, replica):
                     return f"{site.name} was removed, and does not know it, or that nobody needs it"
                 continue
-            barred = not replica.view(0).voting and site.settings.leadership is not Leadership.ELECTED
+            barred = not replica.voting and site.settings.leadership is not Leadership.ELECTED
             if replica.prefix != prefix or replica.used_max != prefix:
                 return f"{site.name} learned to {replica.prefix}, used to {replica.used_max}; chosen to {prefix}"
             awaited = [row for row in site.disk.image.open_events.values() if not (barred and _is_void(row))]
@@ -137,9 +137,9 @@ class Settling:
                 return f"{site.name} has events without an outcome: {awaited}"
             if not site.ahead:
                 self._world.truth.shows(site.index, replica.blocks())
-            view = replica.view(1)
-            if view.recovering or view.attempts:
-                return f"{site.name} goes on: recovering {view.recovering}, {view.attempts}"
+            attempts = replica.view(1).attempts
+            if replica.recovering or attempts:
+                return f"{site.name} goes on: recovering {replica.recovering}, {attempts}"
         return None
 
 

@@ -104,8 +104,9 @@ class Stores:
 
     def _is_confirmed(self, store: _Store) -> bool:
         """Since it started, by floor(N/2) others of a list by which it voted then."""
-        lists = [lives for lives in self._replay.about(store.disk.image.prefix) if store.name in lives]
-        store.is_confirmed |= any(self._confirmed_by(store, lives) >= len(lives) // 2 for lives in lists)
+        if not store.is_confirmed:
+            lists = [lives for lives in self._replay.about(store.disk.image.prefix) if store.name in lives]
+            store.is_confirmed = any(self._confirmed_by(store, lives) >= len(lives) // 2 for lives in lists)
         return store.is_confirmed
 
     def _confirmed_by(self, store: _Store, lives: Lives) -> int:

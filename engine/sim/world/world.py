@@ -121,6 +121,11 @@ class World:
         """The world's time of the next event; None where there is none."""
         return self._heap[0][0] if self._heap else None
 
+    def next_look(self, every_ms: int) -> int:
+        """For whoever looks so often whether something is so: when it may be, as nothing happens before."""
+        idle_ms = 0 if self.next_at is None else max(0, self.next_at - self.now - 1)
+        return self.now + (1 + idle_ms // every_ms) * every_ms
+
     def step(self) -> bool:
         """The next event; False where there is none."""
         if not self._heap:
