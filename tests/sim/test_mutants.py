@@ -1,8 +1,9 @@
 """The net is tight: every deliberate breakage of a rule is caught, and soon.
 
 `mutants.seeds` names for each mutant a seed whose run catches it: `python -m engine.sim.proving.mutants` hunts from the
-first seed on, and `--pin tests/sim/mutants.seeds` writes down what it finds. A seed that another plan is drawn from by
-now is no failure: the hunt goes on from there.
+first seed on, and `--pin tests/sim/mutants.seeds` writes down what it finds. Where another seed is caught by the same
+rule and much sooner, that one is named. A seed that another plan is drawn from by now is no failure: the hunt goes on
+from there.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Final, get_args
 
 from engine.core.entry import AT_MS_MAX
@@ -14,12 +15,16 @@ from engine.sim.scenario.schedule import Schedule
 from engine.sim.sometimes import CrashPoint
 from engine.sim.world.setup import Weather
 
-PLANS: Final = [draw(seed) for seed in range(400)]
 BY_HAND: Final = {GiveUp, Narrow, Mend, Restart, Clear}
 """Whoever drives a world by hand ends by them what in a plan has an end of its own; no plan has narrow links, and none
 clears all sites, which no cluster bears."""
 
 SHAPES: Final = {"one-way", "alone", "split", "star", "chain", "bridge"}
+
+
+@cache
+def plans() -> tuple[Schedule, ...]:
+    return tuple(map(draw, range(400)))
 
 
 def kinds(plan: Schedule) -> set[type]:
@@ -28,13 +33,13 @@ def kinds(plan: Schedule) -> set[type]:
 
 def test_every_act_is_drawn_and_each_is_left_out_by_many_plans() -> None:
     for kind in set(get_args(Act)) - BY_HAND:
-        having = sum(kind in kinds(plan) for plan in PLANS)
+        having = sum(kind in kinds(plan) for plan in plans())
         assert having > 10, kind
-        assert having < len(PLANS) - 10 or kind.__name__ == "Submit", kind
+        assert having < len(plans()) - 10 or kind.__name__ == "Submit", kind
 
 
 def test_cuts_of_every_shape_crashes_of_every_phase_and_both_rows_of_a_disk_are_drawn() -> None:
-    acts = [line.command for plan in PLANS for line in plan.lines]
+    acts = [line.command for plan in plans() for line in plan.lines]
     assert {act.shape for act in acts if isinstance(act, Cut)} == SHAPES
     phases = {act.only for act in acts if isinstance(act, Crash)}
     assert phases == {None, *CrashPoint} - {CrashPoint.IDLE}
@@ -43,7 +48,7 @@ def test_cuts_of_every_shape_crashes_of_every_phase_and_both_rows_of_a_disk_are_
 
 
 def test_links_lose_repeat_reorder_delay_for_minutes_and_bring_back_what_is_old() -> None:
-    every = [weather for plan in PLANS for row in plan.setup.links for weather in row]
+    every = [weather for plan in plans() for row in plan.setup.links for weather in row]
     bad: tuple[Callable[[Weather], bool], ...] = (
         lambda w: w.loss >= 0.5,
         lambda w: w.duplicate >= 0.3,
@@ -54,11 +59,11 @@ def test_links_lose_repeat_reorder_delay_for_minutes_and_bring_back_what_is_old(
     for is_bad in bad:
         assert any(map(is_bad, every))
         assert any(not is_bad(weather) for weather in every)
-    assert any(len({*map(_directed, _pairs(plan))}) > 1 for plan in PLANS), "the two ways of a link differ"
+    assert any(len({*map(_directed, _pairs(plan))}) > 1 for plan in plans()), "the two ways of a link differ"
 
 
 def test_slow_disks_late_timers_sites_of_all_numbers_and_settings_are_drawn() -> None:
-    setups = [plan.setup for plan in PLANS]
+    setups = [plan.setup for plan in plans()]
     assert {len(setup.names) - len(setup.later) for setup in setups} == {1, 2, 3, 4, 5, 7}
     assert any(max(setup.disk_ms) > 0 for setup in setups)
     assert any(setup.tick_late_ms > 0 for setup in setups)
@@ -67,8 +72,8 @@ def test_slow_disks_late_timers_sites_of_all_numbers_and_settings_are_drawn() ->
 
 
 def test_members_come_and_go_at_some_seeds() -> None:
-    changing = [plan for plan in PLANS if any(isinstance(line.command, MembersChange) for line in plan.lines)]
-    assert len(PLANS) / 10 < len(changing) < len(PLANS) / 4
+    changing = [plan for plan in plans() if any(isinstance(line.command, MembersChange) for line in plan.lines)]
+    assert len(plans()) / 10 < len(changing) < len(plans()) / 4
     asked = {line.command.kind for plan in changing for line in plan.lines if isinstance(line.command, MembersChange)}
     assert asked == set(CHANGES)
     assert any(plan.setup.later for plan in changing)
@@ -76,8 +81,8 @@ def test_members_come_and_go_at_some_seeds() -> None:
 
 
 def test_wrong_clocks_are_drawn_of_before_1970_and_after_9999_and_seldom() -> None:
-    wrong = [said for plan in PLANS for _, said in plan.setup.stamps]
-    assert 10 < len(wrong) < len(PLANS) / 5
+    wrong = [said for plan in plans() for _, said in plan.setup.stamps]
+    assert 10 < len(wrong) < len(plans()) / 5
     assert any(at_ms < 0 for said in wrong for at_ms in said)
     assert any(at_ms > AT_MS_MAX for said in wrong for at_ms in said)
     assert any(len(said) > 1 for said in wrong), "a clock that jumps"
