@@ -68,15 +68,19 @@ def fitted(text: str, width: int) -> str:
 
 def wrapped(parts: Row, width: int, indent: int = 0) -> list[Row]:
     """The row as lines of at most `width` cells, broken at spaces where there are any; later lines are indented."""
+    whole = tuple(Part(inert(text), role) for text, role in parts if text)
+    if sum(cell_len(part.text) for part in whole) <= width:
+        return [whole]
     lines: list[list[Part]] = [[]]
     left = width
-    for word, role in _words(parts):
+    for word, role in _words(whole):
         for piece in _pieces(word, max(2, width - indent)):
-            if cell_len(piece.rstrip()) > left:
+            size = cell_len(piece)
+            if size > left and cell_len(piece.rstrip()) > left:
                 lines.append([Part(" " * indent)] if indent else [])
                 left = width - indent
-            lines[-1].append(Part(piece if cell_len(piece) <= left else piece.rstrip(), role))
-            left -= cell_len(piece)
+            lines[-1].append(Part(piece if size <= left else piece.rstrip(), role))
+            left -= size
     return [tuple(line) for line in lines]
 
 
@@ -92,9 +96,9 @@ def marked(parts: Row, words: re.Pattern[str]) -> Row:
     return tuple(part for part in found if part.text)
 
 
-def _words(parts: Row) -> Iterable[Part]:
-    for part in parts:
-        for word in re.findall(r"\s*\S+\s*|\s+", inert(part.text)):
+def _words(inert_parts: Row) -> Iterable[Part]:
+    for part in inert_parts:
+        for word in re.findall(r"\s*\S+\s*|\s+", part.text):
             yield Part(word, part.role)
 
 

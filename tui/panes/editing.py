@@ -77,6 +77,9 @@ class Edit:
 
 def cells(text: str) -> Iterator[str]:
     """The inert form of each code point; one that adds no cell (a combining mark) belongs to the one before."""
+    if text.isascii() and text.isprintable():
+        yield from text
+        return
     before = ""
     for character in text:
         now = inert(before + character)
