@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -14,7 +15,7 @@ from engine.core.ids import Round, Tick
 from engine.core.replica import Replica
 from engine.core.settings import Settings
 from engine.core.storage import LogReader, Stored
-from engine.sim.proving.minimise import Failure, failure_of, minimise, save
+from engine.sim.proving.minimise import Failure, Minimised, failure_of, minimise, save
 from engine.sim.proving.swarm import draw
 from engine.sim.scenario.parse import parse, read
 from engine.sim.scenario.schedule import Schedule
@@ -22,6 +23,8 @@ from engine.sim.scenario.write import write
 from engine.sim.world.world import MakeReplica
 
 LINES_MAX: Final = 30
+RUNS_MAX: Final = 60
+ACTS: Final = range(8, 40)
 SITES_MAX: Final = 4
 """Of the plans that are made small: what runs a hundred times and more is quick."""
 SEEDS: Final = range(253, 753)
@@ -38,21 +41,27 @@ def forgets_its_rounds(settings: Settings, stored: Stored, log: LogReader, rando
     return Replica(settings, structs.replace(stored, round=Round(0)), log, random)
 
 
-def _failing(make_replica: MakeReplica, acts: range) -> tuple[Schedule, Failure]:
-    """The first of the seeds with a plan of so many acts, for few sites, that fails."""
+@cache
+def _failing(make_replica: MakeReplica) -> tuple[Schedule, Failure]:
+    """The first of the seeds with a plan of some acts, for few sites, that fails."""
     for seed in SEEDS:
         plan = draw(seed)
-        if len(plan.lines) in acts and len(plan.setup.names) <= SITES_MAX:
+        if len(plan.lines) in ACTS and len(plan.setup.names) <= SITES_MAX:
             failure = failure_of(plan, make_replica)
             if failure is not None:
                 return plan, failure
     raise AssertionError("no seed fails: this breakage is not seen any more")
 
 
+@cache
+def _minimised(make_replica: MakeReplica) -> Minimised:
+    return minimise(_failing(make_replica)[0], make_replica, RUNS_MAX)
+
+
 @pytest.mark.parametrize("make_replica", [forgets_its_votes, forgets_its_rounds])
 def test_a_failing_plan_becomes_small_and_fails_by_the_same_rule(make_replica: MakeReplica, tmp_path: Path) -> None:
-    plan, failure = _failing(make_replica, range(8, 40))
-    minimised = minimise(plan, make_replica, runs_max=60)
+    plan, failure = _failing(make_replica)
+    minimised = _minimised(make_replica)
     path = tmp_path / "found.scenario"
     printed = save(minimised, path, make_replica)
 
@@ -70,8 +79,8 @@ def test_a_failing_plan_becomes_small_and_fails_by_the_same_rule(make_replica: M
 
 
 def test_minimising_is_deterministic() -> None:
-    plan, _ = _failing(forgets_its_rounds, range(8, 40))
-    assert minimise(plan, forgets_its_rounds, 60) == minimise(plan, forgets_its_rounds, 60)
+    plan, _ = _failing(forgets_its_rounds)
+    assert minimise(plan, forgets_its_rounds, RUNS_MAX) == _minimised(forgets_its_rounds)
 
 
 def test_a_plan_that_holds_is_refused() -> None:
@@ -81,7 +90,7 @@ def test_a_plan_that_holds_is_refused() -> None:
 
 def test_a_plan_is_read_back_as_it_was_written() -> None:
     """Every kind of act and of weather: what the swarm draws, to the last digit; and a site of its own heartbeat."""
-    for seed in range(300):
+    for seed in range(100):
         plan = draw(seed)
         slow = ((plan.setup.names[-1], Tick(501 + seed)),)
         plan = replace(plan, setup=replace(plan.setup, heartbeats=slow))
