@@ -32,7 +32,9 @@ from engine.template import DEFAULT_NAMES
 ONE_WAY_MS: Final = 70
 SYNC_MS: Final = 1
 SIZES: Final = (3, 5)
-EVENTS: Final = 100
+AT_ONCE: Final = 100
+ONE_BY_ONE: Final = 50
+"""How many events."""
 PAUSE_MS: Final = 300
 """Between an outcome and the next event, where they come one by one: time for all sites to learn it."""
 
@@ -67,7 +69,7 @@ class Workload:
     sites: int
     loss: float
     at_once: bool
-    events: int = EVENTS
+    events: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,17 +162,17 @@ def table(sites: int) -> Iterator[str]:
     """The ladder of a cluster of so many sites, line by line."""
     head = f"{'':<24}{'messages':>10}{'datagrams':>11}{'bytes':>8}{'syncs':>7}{'round trips':>13}"
     for loss, lost in ((0.0, "nothing lost"), (LOSS, f"{LOSS:.0%} of all datagrams lost")):
-        yield f"{sites} sites, {EVENTS} events of one site one by one, {lost}; an event:"
+        yield f"{sites} sites, {ONE_BY_ONE} events of one site one by one, {lost}; an event:"
         yield head if loss else f"{head}{'syncs in turn':>15}"
         for rung in RUNGS:
-            cost = measure(rung, Workload(sites, loss, at_once=False))
+            cost = measure(rung, Workload(sites, loss, at_once=False, events=ONE_BY_ONE))
             in_turn = "" if loss else f"{cost.syncs_in_turn:>15}"
             yield f"{rung.words:<24}{_counts(cost)}{cost.round_trips:>13.1f}{in_turn}"
         yield ""
-        yield f"{sites} sites, {EVENTS} events of one site at once, {lost}; an event, and the round trips of all:"
+        yield f"{sites} sites, {AT_ONCE} events of one site at once, {lost}; an event, and the round trips of all:"
         yield head
         for rung in RUNGS:
-            cost = measure(rung, Workload(sites, loss, at_once=True))
+            cost = measure(rung, Workload(sites, loss, at_once=True, events=AT_ONCE))
             yield f"{rung.words:<24}{_counts(cost)}{cost.round_trips_in_all:>13.1f}"
         yield ""
 
