@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import wait
 from multiprocessing.reduction import DupFd
 from pathlib import Path
@@ -25,7 +25,7 @@ from typing import IO, Any, Final
 
 from tui.cli import main
 
-_COMMANDS: Final = ("serve", "submit", "read", "status", "fill", "audit", "outcomes", "trace", "faults")
+_COMMANDS: Final = ("serve", "submit", "read", "status", "fill", "audit", "outcomes", "trace", "faults", "lab")
 
 _CHUNK_BYTES: Final = 65_536
 
@@ -37,9 +37,15 @@ class Forked:
     """A command that runs, with the part of `subprocess.Popen` that tests use."""
 
     def __init__(
-        self, words: Sequence[str], env: Mapping[str, str], cwd: Path | None = None, stderr: IO[bytes] | None = None
+        self,
+        words: Sequence[str],
+        env: Mapping[str, str],
+        cwd: Path | None = None,
+        stderr: IO[bytes] | None = None,
+        first: Callable[[], None] | None = None,
     ) -> None:
-        """`stderr`: the file that it complains to, left open; without one its complaints come with `communicate`."""
+        """`stderr`: the file that it complains to, left open; without one its complaints come with `communicate`.
+        `first` is done in the process before `main`; it is found by its name, as all that is pickled."""
         self.args = tuple(words)
         self._complaints = None if stderr else tempfile.TemporaryFile()  # noqa: SIM115 - open until `communicate`
         said = stderr or self._complaints
@@ -50,7 +56,7 @@ class Forked:
         self.stdout: IO[bytes] = os.fdopen(ours_out, "rb", buffering=0)
         streams = [_Stream(number) for number in (theirs_in, theirs_out, said.fileno())]
         self._process = _SERVER.Process(
-            target=_command, args=(streams, self.args, dict(env), str(cwd or Path.cwd())), daemon=True
+            target=_command, args=(streams, self.args, dict(env), str(cwd or Path.cwd()), first), daemon=True
         )
         try:
             self._process.start()
@@ -139,7 +145,13 @@ def _arrived(sent: Any) -> int:
     return number
 
 
-def _command(streams: Sequence[int], words: Sequence[str], env: Mapping[str, str], folder: str) -> None:
+def _command(
+    streams: Sequence[int],
+    words: Sequence[str],
+    env: Mapping[str, str],
+    folder: str,
+    first: Callable[[], None] | None,
+) -> None:
     """What is left of a start once everything is imported."""
     for wanted, number in enumerate(streams):
         os.dup2(number, wanted)
@@ -150,4 +162,6 @@ def _command(streams: Sequence[int], words: Sequence[str], env: Mapping[str, str
     time.tzset()
     os.chdir(folder)
     sys.argv = ["loggos", *words]
+    if first is not None:
+        first()
     sys.exit(main())

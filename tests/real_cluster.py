@@ -152,9 +152,9 @@ class RealCluster:
     def run(self, *words: str, stdin: bytes = b"") -> Said:
         return run(*self.options, *words, stdin=stdin)
 
-    def start(self, *words: str) -> Forked:
-        """A command that goes on; the caller ends it."""
-        return Forked((*self.options, *words), environment())
+    def start(self, *words: str, first: Callable[[], None] | None = None) -> Forked:
+        """A command that goes on; the caller ends it. `first`: as of `Forked`."""
+        return Forked((*self.options, *words), environment(), first=first)
 
     def socket_path(self, name: str) -> Path:
         return files_of(self.data_path, name).control

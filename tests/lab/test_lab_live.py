@@ -15,9 +15,10 @@ import pytest
 
 from engine.core.settings import Leadership
 from engine.sim.scenario.parse import parse
+from tests.forked import Forked
+from tests.lab.hurried import hurried, hurry
 from tests.real_cluster import (
     BOUND_S,
-    PROGRAM,
     RealCluster,
     engine_runs,
     environment,
@@ -27,7 +28,7 @@ from tests.real_cluster import (
     with_leadership,
 )
 from tui.exits import CommandFailed, ExitStatus
-from tui.lab import live_play, live_score
+from tui.lab import live_play
 from tui.lab.live import Where, play_live
 
 PATIENT: Final = "heartbeat_ms: 2000\nretransmit_ms: 1000\nfill_every_s: 15\nscan_every_s: 75\n"
@@ -36,7 +37,7 @@ PATIENT: Final = "heartbeat_ms: 2000\nretransmit_ms: 1000\nfill_every_s: 15\nsca
 SETTLES_SOON: Final = "heartbeat_ms: 500\nretransmit_ms: 1000\nfill_every_s: 1\nscan_every_s: 5\n"
 
 NAMES: Final = ("alice", "bob", "carol")
-# As long as anything may take (`BOUND_S`); each minute costs the simulated world, which goes first, seconds.
+# As long as anything may take (`BOUND_S`).
 ENDLESS: Final = """\
 # Everything that must be put right at once: messages are held, bob stands still, carol was killed.
 sites s1 s2 s3
@@ -94,15 +95,10 @@ def test_holes_are_settled_as_in_the_simulated_world_with_processes_that_are_kil
 
 def test_the_lab_makes_a_cluster_that_fits_and_leaves_nothing_of_it() -> None:
     with TemporaryDirectory() as folder:  # with a short name: sockets are made in it
-        done = subprocess.run(
-            [*PROGRAM, "lab", "single", "--live", "--json"],
-            env=environment() | {"TMPDIR": folder},
-            capture_output=True,
-            timeout=BOUND_S,
-            check=False,
-        )
-        assert (done.returncode, done.stderr) == (0, b"")
-        assert json.loads(done.stdout)["as_expected"] is True
+        lab = Forked(("lab", "single", "--live", "--json"), environment() | {"TMPDIR": folder})
+        out, err = lab.communicate(timeout=BOUND_S)
+        assert (lab.returncode, err) == (0, b"")
+        assert json.loads(out)["as_expected"] is True
         assert list(Path(folder).iterdir()) == []
 
 
@@ -114,6 +110,12 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
         for name in NAMES:  # those that the lab started are no children of this process
             if engine_runs(cluster.socket_path(name)):
                 cluster.run("stop", name)
+
+
+@pytest.fixture
+def in_no_time() -> Iterator[None]:
+    with hurried():
+        yield
 
 
 def pid(cluster: RealCluster, name: str) -> int:
@@ -130,7 +132,7 @@ def test_whatever_ends_a_run_nothing_of_it_is_left(three: RealCluster, tmp_path:
     file = tmp_path / "endless.scenario"
     file.write_text(ENDLESS)
     bob, carol = pid(three, "bob"), pid(three, "carol")
-    process = three.start("lab", str(file), "--live")
+    process = three.start("lab", str(file), "--live", first=hurry)
     until(lambda: not process_runs(carol), "carol is killed")
     until(lambda: stands_still(bob), "bob stands still")
     assert three.ask("alice", "faults")["rules"] != []
@@ -149,6 +151,7 @@ def test_whatever_ends_a_run_nothing_of_it_is_left(three: RealCluster, tmp_path:
     assert_no_rules(three)
 
 
+@pytest.mark.usefixtures("in_no_time")
 def test_a_scenario_that_does_not_go_as_it_says_ends_with_what_is_true_and_without_its_rules(
     three: RealCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,13 +176,7 @@ def test_a_scenario_that_does_not_go_as_it_says_ends_with_what_is_true_and_witho
     assert_no_rules(three)
 
 
-@pytest.fixture
-def compares_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What else chance may decide is found out for nothing where a run does not come to its end."""
-    monkeypatch.setattr(live_score, "MORE_RUNS_MAX", 0)
-
-
-@pytest.mark.usefixtures("compares_nothing")
+@pytest.mark.usefixtures("in_no_time")
 def test_an_engine_that_is_killed_meanwhile_ends_the_run_and_the_others_have_no_rule_left(three: RealCluster) -> None:
     schedule = parse('sites s1 s2 s3\nhold\ns1 tweets "X"\nrun 1 min\n', "a test")
     killed: list[int] = []
@@ -200,6 +197,7 @@ def test_an_engine_that_is_killed_meanwhile_ends_the_run_and_the_others_have_no_
         three.until_reached(name, 3)
 
 
+@pytest.mark.usefixtures("in_no_time")
 def test_rules_of_a_person_are_no_ground_to_play_on(three: RealCluster) -> None:
     rule = three.ask("bob", "faults.add", {"rule": "to=carol delay=5ms"})
     try:
@@ -209,7 +207,7 @@ def test_rules_of_a_person_are_no_ground_to_play_on(three: RealCluster) -> None:
         three.ask("bob", "faults.remove", {"number": rule["number"]})
 
 
-@pytest.mark.usefixtures("compares_nothing")
+@pytest.mark.usefixtures("in_no_time")
 def test_engines_that_run_with_another_leadership_than_their_file_says_now_are_no_ground_to_play_on(
     three: RealCluster, tmp_path: Path
 ) -> None:
