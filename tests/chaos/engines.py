@@ -4,11 +4,14 @@ Rules that hold here:
 - Only own children are signalled. However the campaign ends, they end too: their standard input is its pipe, and where
   the system has `setpriv` the kernel kills them, frozen ones included, when it dies.
 - An engine that ends without having been told to is a finding.
+- A test may fork them (`ForkedEngines`) where nothing is put before the command.
 - Each process writes down what it says to other sites, in a file of its own (`sayings`).
 """
 
 from __future__ import annotations
 
+import ctypes
+import os
 import selectors
 import shutil
 import signal
@@ -16,8 +19,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from engine.contract.answers import Topic
 from engine.contract.errors import NoAnswer, NoEngine
@@ -25,9 +29,10 @@ from engine.contract.requests import Status as AskStatus
 from engine.contract.requests import Subscribe
 from engine.contract.status import Status
 from engine.site_files import files_of
-from tests.chaos.overheard_engine import MODULE, NO_MUTANT
+from tests.chaos.overheard_engine import MODULE, NO_MUTANT, prepare
 from tests.chaos.witness import Sayings, read_sayings
-from tests.real_cluster import environment
+from tests.forked import Forked
+from tests.real_cluster import Process, environment
 from tui.client import Client
 from tui.connection import Told
 from tui.exits import ExitStatus
@@ -36,6 +41,8 @@ Json = dict[str, Any]
 
 CALL_TIMEOUT_S: Final = 5.0
 STOP_TIMEOUT_S: Final = 15.0
+
+_PR_SET_PDEATHSIG: Final = 1
 
 
 class Engines:
@@ -64,7 +71,7 @@ class Engines:
         self._mutant = mutant or NO_MUTANT
         self._said: dict[str, list[Path]] = {name: [] for name in names}
         """What each process of a site writes down, in the order of their starts."""
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._running: dict[str, Process] = {}
         self._frozen: set[str] = set()
         self._ready: set[str] = set()
         """The sites whose engines were heard to take commands: their first line is read."""
@@ -95,25 +102,20 @@ class Engines:
         self._ready.discard(site)
         said = folder / f"said.{len(self._said[site])}"
         self._said[site].append(said)
-        program = [sys.executable, "-m", MODULE, str(said), self._mutant]
-        command = [
-            *self._wrap(site),
-            *self._guard,
-            *program,
-            *self._options_of.get(site, self.options),
-            "serve",
-            site,
-            "--until-eof",
-        ]
+        words = [*self._options_of.get(site, self.options), "serve", site, "--until-eof"]
         with (folder / "engine.log").open("ab") as log:
-            self._running[site] = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,
-                env=environment(),
-            )
+            self._running[site] = self._begin(self._wrap(site), said, words, log)
+
+    def _begin(self, before: Sequence[str], said: Path, words: Sequence[str], log: IO[bytes]) -> Process:
+        program = [sys.executable, "-m", MODULE, str(said), self._mutant]
+        return subprocess.Popen(
+            [*before, *self._guard, *program, *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+            env=environment(),
+        )
 
     def kill(self, sites: Sequence[str]) -> int:
         """`kill -9` to all of them at once; returns how many of them ran."""
@@ -228,11 +230,27 @@ class Engines:
             process.wait(STOP_TIMEOUT_S)
             raise NoEngine("its engine ended")
 
-    def _says_it_is_ready(self, site: str, process: subprocess.Popen[bytes]) -> bool:
+    def _says_it_is_ready(self, site: str, process: Process) -> bool:
         """Whether it says, or said before it ended, that it takes commands: before, SIGTERM ends it as any program."""
         if site not in self._ready and process.stdout is not None and process.stdout.readline():
             self._ready.add(site)
         return site in self._ready
+
+
+class ForkedEngines(Engines):
+    """For a run that a test begins: its engines do not import anew what every start of them would."""
+
+    def _begin(self, before: Sequence[str], said: Path, words: Sequence[str], log: IO[bytes]) -> Process:
+        assert not before
+        return Forked(words, environment(), stderr=log, first=partial(_begin_forked, str(said), self._mutant))
+
+
+def _begin_forked(said: str, mutant: str) -> None:
+    """As the guard of an executed one: nothing outlives the fork server, frozen or not."""
+    os.setsid()
+    if (prctl := getattr(ctypes.CDLL(None), "prctl", None)) is not None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    prepare(said, mutant)
 
 
 def _until_all_are_reached(client: Client, size: int, deadline: float) -> None:
@@ -248,7 +266,7 @@ def _until_all_are_reached(client: Client, size: int, deadline: float) -> None:
         status = (status, *told)[-1]
 
 
-def _reap(process: subprocess.Popen[bytes]) -> None:
+def _reap(process: Process) -> None:
     process.wait()
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:

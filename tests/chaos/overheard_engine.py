@@ -29,6 +29,9 @@ from tui.cli import main
 MODULE: Final = "tests.chaos.overheard_engine"
 NO_MUTANT: Final = "-"
 
+_BROKEN: Final = ExitStack()
+"""As long as the process."""
+
 Json = dict[str, Any]
 
 
@@ -76,13 +79,16 @@ def overhear(path: str) -> None:
     patch.object(Replica, "packet", overheard).start()
 
 
-if __name__ == "__main__":
-    file, mutant = sys.argv[1:3]
-    del sys.argv[1:3]
-    with ExitStack() as stack:
-        if mutant != NO_MUTANT:
-            from engine.sim.mutants.catalogue import broken_by
+def prepare(file: str, mutant: str) -> None:
+    """What is done in the process before the program begins."""
+    if mutant != NO_MUTANT:
+        from engine.sim.mutants.catalogue import broken_by  # noqa: PLC0415 - for a mutant alone
 
-            stack.enter_context(broken_by(mutant))
-        overhear(file)
-        raise SystemExit(main())
+        _BROKEN.enter_context(broken_by(mutant))
+    overhear(file)
+
+
+if __name__ == "__main__":
+    prepare(*sys.argv[1:3])
+    del sys.argv[1:3]
+    raise SystemExit(main())

@@ -22,7 +22,7 @@ from engine.core.settings import Leadership
 from engine.core.storage import Vote
 from engine.template import write_files
 from tests.chaos.disks import Disks, stored_votes
-from tests.chaos.engines import Engines
+from tests.chaos.engines import Engines, ForkedEngines
 from tests.chaos.network import RuledNetwork
 from tests.chaos.overheard_engine import claims
 from tests.chaos.witness import Sayings, ballot_of, hold_against_stores, read_sayings
@@ -166,7 +166,7 @@ def three(folder: Path, mutant: str | None) -> Iterator[Three]:
     write_files(path, "witness-island", free_addresses(NAMES))
     path.write_text(with_leadership(path.read_text(), Leadership.NONE))
     with ExitStack() as stack:
-        engines = Engines(path, folder / "data", NAMES, RuledNetwork().wrap, mutant)
+        engines = ForkedEngines(path, folder / "data", NAMES, RuledNetwork().wrap, mutant)
         stack.enter_context(closing(engines))
         for name in NAMES:
             engines.start(name)

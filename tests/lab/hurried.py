@@ -8,13 +8,16 @@ Rules that hold here:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from typing import Final
 from unittest.mock import patch
 
 from engine.core.settings import Timings
 from engine.sim.scenario.schedule import Line, RunFor, Schedule
 from tui.lab import live, live_score
+
+_FOR_GOOD: Final = ExitStack()
 
 
 @contextmanager
@@ -25,7 +28,7 @@ def hurried() -> Iterator[None]:
 
 def hurry() -> None:
     """The same, for as long as this process lives."""
-    hurried().__enter__()
+    _FOR_GOOD.enter_context(hurried())
 
 
 def _score(schedule: Schedule, timings: Timings) -> live_score.Score:
