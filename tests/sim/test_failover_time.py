@@ -58,11 +58,11 @@ def _led(sites: int, seed: int, ears: Ears) -> tuple[World, int]:
     for site in world.sites:
         world.start(site.index)
     while True:
-        world.run(world.now + 10)
+        world.run(world.next_look(10))
         assert world.now < READY_MAX_MS
-        views = [site.replica.view(0) for site in world.sites if site.replica is not None]
-        leaders = {view.leader for view in views}
-        if len(leaders) == 1 and None not in leaders and not any(view.recovering for view in views):
+        replicas = [site.replica for site in world.sites if site.replica is not None]
+        leaders = {replica.leader for replica in replicas}
+        if len(leaders) == 1 and None not in leaders and not any(replica.recovering for replica in replicas):
             break
     world.run(world.now + 4 * TIMINGS.heartbeat + world.random.randrange(TIMINGS.heartbeat))
     [leader] = leaders
