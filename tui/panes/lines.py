@@ -72,7 +72,7 @@ class ScrolledRows(SteadyScroll, can_focus=True, inherit_bindings=False):
         self._width = 0
         self._title = ""
         self.scrolls = False  # there are more lines than room
-        self._painting = View(0, 0, 0, None)
+        self._painting = View(0, 0, 0, None, ())
         self.marked: re.Pattern[str] | None = None
 
     # What a pane says of its rows.
@@ -134,19 +134,20 @@ class ScrolledRows(SteadyScroll, can_focus=True, inherit_bindings=False):
         return max(1, self.scrollable_content_region.width - GUTTER)
 
     def render_lines(self, crop: Region) -> list[Strip]:
+        total = self.lines_total() if self.rows_count() else 0
         self._painting = View(
             self.scrollable_content_region.width,
             self.scroll_offset.y,
-            self.lines_total() if self.rows_count() else 0,
+            total,
             self.cursor if self.SELECTS and self.shows_cursor else None,
+            () if total else self.empty(),
         )
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
-        width, top, total, cursor = self._painting
+        width, top, total, cursor, said = self._painting
         line = y + top
         if total == 0:
-            said = self.empty()
             return strip(row("  ", *said[y]) if y < len(said) else (), width, self.style_of)
         if line >= total:
             return Strip.blank(width, self.rich_style)

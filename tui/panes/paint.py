@@ -38,6 +38,8 @@ class View(NamedTuple):
     lines: int
     """0 where there are no rows."""
     cursor: int | None
+    said: Sequence[Row]
+    """What stands there instead of rows."""
 
 
 def strip(parts: Row, width: int, style_of: StyleOf) -> Strip:
