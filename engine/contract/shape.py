@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
+from threading import Lock
 from typing import Annotated, Final, TypeVar, dataclass_transform, get_args
 
 import msgspec
@@ -29,10 +30,15 @@ class Shape(Struct, frozen=True, rename={"max_prepare": "maxPrepare", "acc_num":
     """A result of a method, what subscribers are told, or a part of it."""
 
 
+_one_at_a_time: Final = Lock()
+"""msgspec looks through a class when the first value is made of it: two threads at once crash the process."""
+
+
 def read(wanted: type[_T], raw: object) -> _T:
-    """What was answered, or told, as a value. Raises BadAnswer."""
+    """What was answered, or told, as a value; in any thread. Raises BadAnswer."""
     try:
-        return msgspec.convert(raw, wanted)
+        with _one_at_a_time:
+            return msgspec.convert(raw, wanted)
     except msgspec.ValidationError as error:
         missing = _MISSING.match(str(error))
         lack = f"has no {missing[1]!r}" if missing else f"is not as it should be ({error})"

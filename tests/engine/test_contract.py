@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Final, get_origin
 
@@ -216,6 +218,33 @@ def test_what_is_missing_or_of_another_type_is_named_and_more_is_ignored() -> No
     for wrong in (None, said | {"slot": "12"}):
         with pytest.raises(BadAnswer, match=r"^the engine's answer is not as it should be .*: it is of another"):
             read(answers.BlockLine, wrong)
+
+
+_AT_ONCE: Final = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from msgspec import defstruct
+from engine.contract.shape import Shape, read
+
+def first(shape):
+    ready.wait()
+    return read(shape, {"inner": {"a": 1, "b": "two"}}).inner.b
+
+sys.setswitchinterval(1e-6)
+ready = Barrier(4)
+with ThreadPoolExecutor(4) as threads:
+    for _ in range(200):
+        inner = defstruct("Inner", [("a", int), ("b", str)], bases=(Shape,))
+        outer = defstruct("Outer", [("inner", inner)], bases=(Shape,))
+        assert list(threads.map(first, [outer] * 4)) == ["two"] * 4
+"""
+
+
+def test_several_threads_may_be_the_first_to_read_an_answer_of_its_kind() -> None:
+    """As where several sites are asked at once: msgspec alone ends such a process by a signal."""
+    done = subprocess.run([sys.executable, "-c", _AT_ONCE], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def _all_keys(shape: type[Shape]) -> set[str]:
