@@ -37,7 +37,7 @@ class ExactUpdate(ChopsUpdate):
         written: list[str] = []
         for y, first, last in self.spans:
             for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
-                if strip is None or x > last or end <= first:
+                if strip is None or x >= last or end <= first:
                     continue
                 whole = first <= x < last and end <= last
                 piece = strip if whole else strip.crop(0, min(end, last) - x)

@@ -7,13 +7,14 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from textual import constants
 from textual._compositor import ChopsUpdate, Compositor, CompositorMap, LayoutUpdate, ReflowResult
 from textual._xterm_parser import XTermParser
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.reactive import Reactive
 from textual.screen import Screen
 from textual.scroll_view import ScrollView
@@ -76,6 +77,8 @@ class SteadyCompositor(Compositor):
 
     _laid_out: CompositorMap | None = None
     _scrolled: CompositorMap | None = None
+    _bare: dict[int, set[int]] | None = None
+    """While something is painted: where the pieces of each line begin that no widget has painted yet."""
 
     def reflow(self, parent: Widget, size: Size) -> ReflowResult:
         if self._laid_out is not None:
@@ -87,6 +90,47 @@ class SteadyCompositor(Compositor):
             self._dirty_regions.update(part for place in places if (part := place.clip.intersection(place.region)))
             self._scrolled = None
         return result
+
+    def render_partial_update(self) -> ChopsUpdate | None:
+        bare: dict[int, set[int]] = {}
+        for y, first, last in self._regions_to_spans(self._dirty_regions):
+            pieces = (x for x, end in pairwise(self.cuts[y]) if x < last and end > first)
+            bare.setdefault(y, set()).update(pieces)
+        self._bare = bare
+        try:
+            return super().render_partial_update()
+        finally:
+            self._bare = None
+
+    def _render_chops(self, crop: Region, is_rendered_line: Callable[[int], bool]) -> Sequence[Mapping[int, Strip]]:
+        if self._bare is not None:
+            return super()._render_chops(crop, is_rendered_line)
+        self._bare = {y: set(cuts[:-1]) for y, cuts in enumerate(self.cuts)}
+        try:
+            return super()._render_chops(crop, is_rendered_line)
+        finally:
+            self._bare = None
+
+    def _get_renders(self, crop: Region | None = None) -> Iterator[tuple[Region, Region, list[Strip]]]:  # noqa: ARG002
+        """Of each widget, from the front to the back, the lines of which something is painted.
+
+        Textual asks all that are seen anywhere for all of their lines, and throws away what is not painted or lies
+        under others.
+        """
+        for widget, (region, clip) in self.visible_widgets.items():
+            seen = region.intersection(clip)
+            lines = [y for y in seen.line_range if self._paints(seen, y)]
+            if lines:
+                clipped = Region(clip.x, lines[0], clip.width, lines[-1] + 1 - lines[0])
+                yield region, clipped, widget.render_lines(region.intersection(clipped).translate(-region.offset))
+
+    def _paints(self, seen: Region, y: int) -> bool:
+        """Whether something of the line is left to a widget that is `seen` there."""
+        assert self._bare is not None
+        bare = self._bare.get(y, set())
+        pieces = {x for x in bare if seen.x <= x < seen.right}
+        bare -= pieces
+        return bool(pieces)
 
     def reflow_visible(self, parent: Widget, size: Size) -> set[Widget]:
         exposed = super().reflow_visible(parent, size)
