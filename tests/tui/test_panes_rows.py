@@ -8,6 +8,9 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
 
 from tests.tui.engine_double import EngineDouble, attempt, entry, filled, log_line, trace_line
 from tests.tui.pilots import NARROW, WIDE, Driven, screen_of
@@ -167,6 +170,27 @@ async def test_an_idle_screen_repaints_nothing(tmp_path: Path, monkeypatch: pyte
             engine.tell({"topic": "trace", **trace_line(2, "in", "bob", "ask-highest")})
             await asyncio.sleep(0.5)
             assert painted == []
+
+
+async def test_only_those_make_lines_of_which_something_is_painted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        engine.used_max = 60
+        async with screen_of(engine, size=WIDE) as pilot:
+            await pilot.press("c", "h")
+            await pilot.pause()
+            made: set[str | None] = set()
+            make = Widget.render_lines
+
+            def lines(widget: Widget, crop: Region) -> list[Strip]:
+                made.add(widget.id)
+                return make(widget, crop)
+
+            monkeypatch.setattr(Widget, "render_lines", lines)
+            await pilot.press("i")
+            await pilot.until(lambda: "draft" in made, "the letter is painted")
+            assert made <= {"draft", "composer", "composer-hint"}
 
 
 async def test_a_row_that_changes_is_repainted_in_place(tmp_path: Path) -> None:
