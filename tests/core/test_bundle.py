@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.codec import encode_packet
@@ -24,12 +24,12 @@ def together(*said: Message, page_bytes: int = PAGE_BYTES) -> list[Message]:
 
 
 def claims(said: Iterable[Message]) -> list[object]:
-    """Each single thing that is said, in order; what is said of neighbouring slots alike, as of one span."""
+    """Each single thing that is said, in order; what is said alike of slots that touch, or twice, as of one span."""
     spans: list[tuple[object, int, int]] = []
     for message in said:
         for what, first, last in single(message):
-            if spans and spans[-1][0] == what and spans[-1][2] + 1 == first:
-                spans[-1] = (what, spans[-1][1], last)
+            if spans and spans[-1][0] == what and spans[-1][1] <= first <= spans[-1][2] + 1:
+                spans[-1] = (what, spans[-1][1], max(spans[-1][2], last))
             else:
                 spans.append((what, first, last))
     return [*spans]
@@ -52,6 +52,7 @@ def single(message: Message) -> Iterator[tuple[object, int, int]]:
             yield message, 0, 0
 
 
+@example([accepted(ONE, 1), accepted(ONE, 1, 2)], 80)
 @given(st.lists(messages, max_size=8), st.integers(0, 3_000))
 def test_a4_b3_nothing_is_said_that_was_not_and_nothing_is_left_out(said: list[Message], page_bytes: int) -> None:
     assert claims(together(*said, page_bytes=page_bytes)) == claims(said)
@@ -61,6 +62,7 @@ def test_slots_of_one_ballot_become_one_message() -> None:
     one, two = tweet(ALICE, 1), tweet(ALICE, 2)
     assert together(accept(ONE, 1, one), accept(ONE, 2, two)) == [accept(ONE, 1, one, two)]
     assert together(accepted(ONE, 1), accepted(ONE, 2, 3), accepted(ONE, 7)) == [accepted(ONE, 1, 2, 3, 7)]
+    assert together(accepted(ONE, 1), accepted(ONE, 1, 2)) == [accepted(ONE, 1, 2)]
     assert together(chosen(1, one, at=ONE), chosen(2, two, at=ONE)) == [chosen(1, one, two, at=ONE)]
     assert together(chosen_at(TWO, 1, 4), chosen_at(TWO, 5)) == [chosen_at(TWO, 1, 5)]
     assert together(HandOn((one,), False), HandOn((two,), False)) == [HandOn((one, two), False)]
