@@ -80,10 +80,10 @@ def spans_of(slots: Iterable[Slot]) -> tuple[tuple[Slot, Slot], ...]:
 
 
 def joined(spans: Iterable[tuple[Slot, Slot]]) -> tuple[tuple[Slot, Slot], ...]:
-    """Ascending spans, those that touch or overlap made one."""
+    """Ascending spans, those that touch or overlap made one. One that begins before the last stays as it is."""
     result: list[tuple[Slot, Slot]] = []
     for first, last in spans:
-        if result and first <= result[-1][1] + 1:
+        if result and result[-1][0] <= first <= result[-1][1] + 1:
             result[-1] = (result[-1][0], max(result[-1][1], last))
         else:
             result.append((first, last))

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.codec import encode_packet
-from engine.core.ids import StoreId
+from engine.core.ids import Slot, StoreId
 from engine.core.messages import Accept, Accepted, Chosen, HandOn, Message, Packet
 from engine.core.peers.bundle import bundled
 from engine.core.run import Run
@@ -63,6 +63,9 @@ def test_slots_of_one_ballot_become_one_message() -> None:
     assert together(accept(ONE, 1, one), accept(ONE, 2, two)) == [accept(ONE, 1, one, two)]
     assert together(accepted(ONE, 1), accepted(ONE, 2, 3), accepted(ONE, 7)) == [accepted(ONE, 1, 2, 3, 7)]
     assert together(accepted(ONE, 1), accepted(ONE, 1, 2)) == [accepted(ONE, 1, 2)]
+    assert together(accepted(ONE, 5), accepted(ONE, 3), accepted(ONE, 4)) == [
+        Accepted(ONE, ((Slot(5), Slot(5)), (Slot(3), Slot(4))))
+    ]
     assert together(chosen(1, one, at=ONE), chosen(2, two, at=ONE)) == [chosen(1, one, two, at=ONE)]
     assert together(chosen_at(TWO, 1, 4), chosen_at(TWO, 5)) == [chosen_at(TWO, 1, 5)]
     assert together(HandOn((one,), False), HandOn((two,), False)) == [HandOn((one, two), False)]

@@ -45,7 +45,7 @@ def _joined(one: Message, other: Message) -> Message | None:
         case Accept(ballot, run), Accept(same, more) if ballot == same and run.last + 1 == more.first:
             return Accept(ballot, Run(run.first, run.entries + more.entries))
         case Accepted(ballot, spans), Accepted(same, added) if ballot == same:
-            return Accepted(ballot, joined((*spans, *added)) if spans[-1] < added[0] else spans + added)
+            return Accepted(ballot, joined((*spans, *added)))
         case Chosen(first, last, ballot, entries), Chosen(after, end, same, later) if (
             last + 1 == after and ballot == same and bool(entries) == bool(later)
         ):
