@@ -13,6 +13,7 @@ from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 
 from tui import keys as main_keys
@@ -23,7 +24,6 @@ from tui.lab.bench import Bench, Exhibit, Refused
 from tui.lab.panes import AcceptorsPane, Bar, DiagramPane, FlightsPane, LaneHeads
 from tui.panes.bars import KeyBar
 from tui.panes.field import Field
-from tui.panes.paint import Beside, Column
 from tui.panes.prompt import Prompt
 from tui.rows import BLANK, Part, Role, Row, row, wrapped
 from tui.screens.dialogs import TextDialog
@@ -38,7 +38,6 @@ SAID_LINES: Final = 2
 
 
 class LookingScreen(OncePainted):
-    BLANK = True  # panes and bars cover it
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = keys.BINDINGS
 
@@ -58,8 +57,8 @@ class LookingScreen(OncePainted):
         self._why = Bar(self._why_rows, id="lab-why")
         self._told = Bar(self._told_rows, id="lab-told")
         self._small = Bar(self._small_rows, id="too-small")
-        self._house = Column(id="house")
-        self._top = Beside(id="lab-top")
+        self._house = Vertical(id="house")
+        self._top = Horizontal(id="lab-top")
         self._key_bar = KeyBar(self._footer_keys)
 
     def compose(self) -> ComposeResult:

@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.containers import Horizontal, Vertical
 from textual.geometry import Size
 from textual.strip import Strip
 from textual.widget import Widget
@@ -87,19 +86,6 @@ class Inks:
 
     def forget(self) -> None:
         self._styles.clear()
-
-
-class Column(Vertical):
-    """A container that what it holds covers whole. Textual would render its own lines all the same, and half of a paint
-    was such lines; a blank one has none."""
-
-    BLANK = True
-
-
-class Beside(Horizontal):
-    """A Column whose contents stand side by side."""
-
-    BLANK = True
 
 
 class Painted(Widget):

@@ -15,6 +15,7 @@ from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
 
 from engine.contract.errors import RequestFailed
 from tui import keys
@@ -30,7 +31,6 @@ from tui.panes.inspector import InspectorPane
 from tui.panes.lines import Lines
 from tui.panes.log import LogPane
 from tui.panes.page import Page
-from tui.panes.paint import Beside, Column
 from tui.panes.prompt import Prompt
 from tui.panes.sites import SitesPane
 from tui.panes.status import StatusBar
@@ -87,9 +87,9 @@ class MainScreen(ChangingScreen):
         self._tabs = TabBar(TABS)
         self._engine = EnginePanel(model, leaving)
         self._too_small = Hint(row((f"too small: {SMALL_WIDTH}x{SMALL_HEIGHT} needed", Role.WARN)), id="too-small")
-        self._house = Column(id="house")
-        self._top = Beside(id="top")
-        self._side = Column(id="side")
+        self._house = Vertical(id="house")
+        self._top = Horizontal(id="top")
+        self._side = Vertical(id="side")
         self._outcome = OutcomeLine(self.board, self.submissions, self.keys_taken, lambda: not self.is_active)
         self._key_bar = KeyBar(self._footer_keys)
 

@@ -54,7 +54,6 @@ class Planned:
 
 
 class SiteScreen(OncePainted):
-    BLANK = True  # panes and bars cover it
     panes: Mapping[str, Lines]
     timeline: TimelinePane
     trace: TracePane
