@@ -111,7 +111,10 @@ class SteadyCompositor(Compositor):
         finally:
             self._bare = None
 
-    def _get_renders(self, crop: Region | None = None) -> Iterator[tuple[Region, Region, list[Strip]]]:  # noqa: ARG002
+    def _get_renders(
+        self,
+        crop: Region | None = None,  # noqa: ARG002  (Textual gives it; `_bare` says more exactly what is painted)
+    ) -> Iterator[tuple[Region, Region, list[Strip]]]:
         """Of each widget, from the front to the back, the lines of which something is painted.
 
         Textual asks all that are seen anywhere for all of their lines, and throws away what is not painted or lies

@@ -24,6 +24,7 @@ import orjson
 from engine.core.ids import SiteId, Slot
 from engine.core.messages import Accepted, Message, Packet, Prepare, Promise
 from engine.core.replica import Replica
+from engine.sim.mutants.catalogue import broken_by
 from tui.cli import main
 
 MODULE: Final = "tests.chaos.overheard_engine"
@@ -82,8 +83,6 @@ def overhear(path: str) -> None:
 def prepare(file: str, mutant: str) -> None:
     """What is done in the process before the program begins."""
     if mutant != NO_MUTANT:
-        from engine.sim.mutants.catalogue import broken_by  # noqa: PLC0415 - for a mutant alone
-
         _BROKEN.enter_context(broken_by(mutant))
     overhear(file)
 
