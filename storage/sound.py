@@ -150,11 +150,8 @@ class SoundRows:
 
     def newest(self, table: Table, first: int, last: int, limit: int) -> int:
         """From where on there are `limit` (1 or more) of what the table has of `first` to `last`."""
-        sql = f"SELECT first, last FROM {table.name} WHERE first <= ? ORDER BY first DESC"
-        with closing(self._db.execute(sql, (last,))) as cursor:
-            begin: int
-            end: int
-            for begin, end in cursor:
+        with closing(self._reaches(table, "WHERE first <= ? ORDER BY first DESC", (last,))) as reaches:
+            for begin, end in reaches:
                 if end < first:
                     break
                 limit -= min(end, last) - begin + 1
@@ -166,11 +163,8 @@ class SoundRows:
         """The key of the last row, behind `after`, with which there are `count_max` of what rows stand for; None where
         the table ends before. Whoever goes on behind a key comes to an end."""
         count, before = 0, after
-        first: int
-        last: int
-        sql = f"SELECT first, last FROM {table.name} WHERE first > ? ORDER BY first LIMIT ?"
-        with closing(self._db.execute(sql, (after, count_max))) as cursor:
-            for first, last in cursor:
+        with closing(self._reaches(table, "WHERE first > ? ORDER BY first LIMIT ?", (after, count_max))) as reaches:
+            for first, last in reaches:
                 if first <= before:
                     raise self.damaged(table, f"first {first}", f"it stands behind first {before}")
                 before = first
@@ -178,6 +172,14 @@ class SoundRows:
                 if count >= count_max:
                     return before
         return None
+
+    def _reaches(self, table: Table, rest: str, bindings: tuple[int, ...]) -> Generator[tuple[int, int]]:
+        """The firsts and lasts of rows, which nothing has checked but that they are numbers."""
+        with closing(self._db.execute(f"SELECT first, last FROM {table.name} {rest}", bindings)) as cursor:
+            for first, last in cursor:
+                if not (isinstance(first, int) and isinstance(last, int)):
+                    raise self.damaged(table, f"first {first}", "last is not a number")
+                yield first, last
 
     def damaged(self, table: Table, key: str, what: str) -> StoreDamaged:
         return damaged_row(self._path, table.name, key, what)

@@ -54,9 +54,11 @@ class WordFile:
         """Goes on with what was indexed of this life, else begins anew."""
         with self._attempt():
             db = self._db = self._kept(life) or self._made(life)
-            spans = db.execute("SELECT first, last FROM spans ORDER BY first").fetchall()
-            self._firsts = [Slot(cast("int", first)) for first, _ in spans]
-            self._lasts = [Slot(cast("int", last)) for _, last in spans]
+            for first, last in db.execute("SELECT first, last FROM spans ORDER BY first").fetchall():
+                if not (isinstance(first, int) and isinstance(last, int)):
+                    raise apsw.CorruptError("a span of slots is not two numbers")
+                self._firsts.append(Slot(first))
+                self._lasts.append(Slot(last))
 
     def begin_of(self, slot: Slot) -> Slot | None:
         """From where on all up to `slot` is indexed; None where `slot` is not."""

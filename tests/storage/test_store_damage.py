@@ -284,6 +284,27 @@ def test_rows_out_of_their_order_are_noticed_and_the_check_comes_to_its_end_d3(
         store.scrub(Slot(0), rows)
 
 
+@pytest.mark.parametrize("table", ["slots", "events"])
+def test_a_row_without_its_end_is_refused_by_name_d3(folder: Path, table: str) -> None:
+    """SQLite takes a byte of a row for what it says its kind is, whatever the tables allow."""
+    with closing(sqlite3.connect(folder / "site.db")) as database:
+        database.execute("PRAGMA writable_schema = ON")
+        allowed = "UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE name = ?"
+        database.execute(allowed, ("last INTEGER NOT NULL", "last INTEGER", table))
+        database.commit()
+    alter(folder, f"UPDATE {table} SET last = NULL WHERE first = 2")
+    with closing(sqlite3.connect(folder / "site.db")) as database:
+        database.execute("PRAGMA writable_schema = ON")
+        database.execute(allowed, ("last INTEGER", "last INTEGER NOT NULL", table))
+        database.commit()
+    says = f"table {table}, first 2: "
+    with closing(open_sample(folder)) as store:
+        with pytest.raises(StoreDamaged, match=f"{says}last is not a number"):
+            store.scrub(Slot(0), 10)
+        with pytest.raises(StoreDamaged, match=says):
+            store.events(None, 10) if table == "events" else store.log_rows(Slot(1), Slot(3))
+
+
 @pytest.mark.parametrize(
     ("row", "says"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -44,8 +44,8 @@ changes = st.builds(
 @dataclass(frozen=True)
 class Original:
     folder: Path
-    content: bytes
-    said: object
+    content: bytes = field(repr=False)
+    said: object = field(repr=False)
 
 
 @pytest.fixture(scope="module")

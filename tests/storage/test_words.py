@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -115,6 +117,20 @@ def test_one_that_is_no_database_is_made_anew(tmp_path: Path, words: WordFile) -
     (tmp_path / FILE).write_bytes(b"what is this?" * 1_000)
     words.begin(LIFE)
     assert spans(words, 1) == [None]
+    add(words, 1, "lunch at noon")
+    assert found(words, "noon") == [1]
+
+
+def test_one_whose_spans_are_no_numbers_is_made_anew(tmp_path: Path, words: WordFile) -> None:
+    add(words, 1, "lunch at noon")
+    words.close()
+    with closing(sqlite3.connect(tmp_path / FILE)) as database:
+        database.execute("UPDATE spans SET last = 'x'")
+        database.commit()
+    words.begin(LIFE)
+    assert found(words, "noon") is None
+    assert spans(words, 1) == [None]
+    words.begin(LIFE)
     add(words, 1, "lunch at noon")
     assert found(words, "noon") == [1]
 
