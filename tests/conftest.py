@@ -5,7 +5,8 @@ Rules that hold here:
   `from tests.strategies import packets`.
 - Signals mean what they do in a terminal, though the run was started in the background or under `nohup`: a process
   that inherits "ignored" goes on ignoring, and so would every engine and command that a test starts.
-- Twice as many workers as there are cores: a test of real engines or of a screen often waits, and a core waits with it.
+- Three times as many workers as there are cores: a test of real engines or of a screen often waits, and a core waits
+  with it.
 - What is compiled is kept beside its source, whatever the environment says of that: else every worker, and each engine
   and command that a test starts, compiles all that it imports.
 - What may take longest begins first, in whatever order the rest comes: else the cores wait for it at the end.
@@ -43,6 +44,7 @@ settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
+gc.disable()  # until all is loaded, and none of it is garbage
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
@@ -54,7 +56,7 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 @pytest.hookimpl(wrapper=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
     cores = yield
-    return 2 * cores
+    return 3 * cores
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -64,6 +66,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
     gc.freeze()  # what is loaded stays: looking through it for garbage again and again took a twentieth of the run
+    gc.enable()
 
 
 def _limit_s(item: pytest.Item) -> float:
