@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from itertools import cycle
 from typing import Final
 
+from engine import template
 from engine.addresses import Address
 from engine.core.ids import SiteId
 
@@ -26,6 +27,11 @@ _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) %
 _mine = range(_FIRST + _worker * _PORTS_EACH, _FIRST + (_worker + 1) * _PORTS_EACH)
 _begins = os.getpid() * 37 % _PORTS_EACH
 _circle = cycle([*_mine[_begins:], *_mine[:_begins]])
+
+
+def let_the_program_draw() -> None:
+    """For a process of its own: what it draws for a sites file is from its worker's range too."""
+    vars(template)["_FREE_PORTS"] = _mine
 
 
 def free_ports(count: int, kind: socket.SocketKind = socket.SOCK_DGRAM) -> list[int]:

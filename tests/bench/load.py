@@ -62,12 +62,13 @@ class Load:
         self._ask(outstanding)
 
     def run(self, seconds: float) -> Driven:
-        """Raises EngineGone."""
+        """For so long, and until something was settled, but not for DRAIN_S longer. Raises EngineGone."""
         self._outcomes.clear()
         self._latencies = array("d")
         began, computed_s = time.perf_counter(), _computed_s()
-        while (now := time.perf_counter()) < began + seconds:
-            self._ask(self._move(began + seconds - now))
+        end = began + seconds
+        while (now := time.perf_counter()) < end or (not self._outcomes and now < end + DRAIN_S):
+            self._ask(self._move((end if now < end else end + DRAIN_S) - now))
         created = self._outcomes.pop(CREATED, 0)
         return Driven(
             now - began,

@@ -17,6 +17,7 @@ from engine.core.settings import Leadership
 from engine.sim.scenario.parse import parse
 from tests.forked import Forked
 from tests.lab.hurried import hurried, hurry
+from tests.ports import let_the_program_draw
 from tests.real_cluster import (
     BOUND_S,
     RealCluster,
@@ -95,7 +96,9 @@ def test_holes_are_settled_as_in_the_simulated_world_with_processes_that_are_kil
 
 def test_the_lab_makes_a_cluster_that_fits_and_leaves_nothing_of_it() -> None:
     with TemporaryDirectory() as folder:  # with a short name: sockets are made in it
-        lab = Forked(("lab", "single", "--live", "--json"), environment() | {"TMPDIR": folder})
+        lab = Forked(
+            ("lab", "single", "--live", "--json"), environment() | {"TMPDIR": folder}, first=let_the_program_draw
+        )
         out, err = lab.communicate(timeout=BOUND_S)
         assert (lab.returncode, err) == (0, b"")
         assert json.loads(out)["as_expected"] is True

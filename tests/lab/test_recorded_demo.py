@@ -24,7 +24,7 @@ SITES: Final = ("alice", "bob", "carol")
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Demo]:
-    started = Demo(tmp_path / "demo", "--size", "3", "--record", str(tmp_path / "recorded"))
+    started = Demo(tmp_path / "demo", len(SITES), "--record", str(tmp_path / "recorded"))
     yield started
     started.process.kill()
     started.process.communicate(timeout=BOUND_S)

@@ -384,7 +384,9 @@ async def test_a_subscriber_is_told_of_its_topics_and_an_idle_engine_tells_nothi
             item["type"] for item in client.items("trace")
         }
         await client.hears(
-            lambda _: all(peer["chosen_through"] >= slot for peer in client.items("status")[-1]["peers"].values())
+            lambda _: all(
+                (peer["chosen_through"] or 0) >= slot for peer in client.items("status")[-1]["peers"].values()
+            )
         )
 
         async def told_while_it_beats() -> int:

@@ -152,6 +152,7 @@ async def test_waiting_for_an_engine_tries_ever_more_rarely_and_paints_once(tmp_
     async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
         await engine.stop()
         await pilot.until_shown("NO ENGINE")
+        await pilot.until_painted()
         await pilot.pause()
         painted: list[object] = []
         pilot.app._display = lambda *update: painted.append(update)  # type: ignore[method-assign]

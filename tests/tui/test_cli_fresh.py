@@ -10,7 +10,7 @@ import pytest
 
 from tests.real_cluster import RealCluster, interrupt, until
 
-SLOW = "heartbeat_ms: 100\nretransmit_ms: 50\nfill_every_s: 60\nscan_every_s: 60\n"
+SLOW = "heartbeat_ms: 100\nretransmit_ms: 50\nfill_every_s: 3600\nscan_every_s: 3600\n"
 """Nothing is filled or copied unless somebody asks for it."""
 
 

@@ -46,6 +46,7 @@ async def test_steps_go_on_and_back_and_to_decisions() -> None:
         await pilot.press("N")
         await pilot.until_shown('CHOSEN "X" in slot 1')
         decided = pilot.bench.reel.position
+        await pilot.until_painted()
         shown = pilot.text()
         await pilot.press("b", "b")
         await pilot.until_step(decided - 2)

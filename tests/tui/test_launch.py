@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from engine.config import read_cluster
+from engine.template import choose_names, write_files
+from tests.ports import free_addresses
 from tests.real_cluster import (
     BOUND_S,
     PROGRAM,
@@ -145,7 +147,10 @@ def test_an_engine_that_does_not_answer_is_killed_by_its_parent_alone(
 class Demo:
     """`loggos demo --headless` as a process."""
 
-    def __init__(self, folder: Path, *words: str) -> None:
+    def __init__(self, folder: Path, size: int, *words: str) -> None:
+        if not (folder / "sites.yaml").exists():  # it would draw ports that a demo of another test draws too
+            folder.mkdir()
+            write_files(folder / "sites.yaml", f"demo-{size}", free_addresses(choose_names((), size)))
         self.process = subprocess.Popen(
             [*PROGRAM, "demo", "--headless", "--data", str(folder), *words],
             stdout=subprocess.PIPE,
@@ -168,7 +173,7 @@ class Demo:
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Demo]:
-    started = Demo(tmp_path / "demo", "--size", "2")
+    started = Demo(tmp_path / "demo", 2)
     yield started
     started.process.kill()
     started.process.communicate(timeout=BOUND_S)
@@ -206,7 +211,7 @@ def test_started_again_it_goes_on_with_the_same_ports_and_logs(demo: Demo, tmp_p
     assert run(*options, "tweet", "alice", "hello", "--timeout", "50").status == 0
     demo.end(signal.SIGTERM)
     assert run("demo", "--headless", "--size", "4", "--data", str(folder)).status == 2
-    again = Demo(folder)
+    again = Demo(folder, 2)
     try:
         assert (folder / "sites.yaml").read_bytes() == sites
         assert [line["text"] for line in run(*options, "view", "alice", "--json").lines] == ["hello"]
@@ -251,6 +256,7 @@ def test_a_demo_whose_store_cannot_be_used_says_how_another_begins(tmp_path: Pat
     (tmp_path / "alice").mkdir()
     (tmp_path / "alice" / "site.db").write_bytes(b"not a database" * 100)
     failed = run("demo", "--headless", "--size", "1", "--data", str(tmp_path))
+    assert list(read_cluster(tmp_path / "sites.yaml").addresses) == ["alice"]
     assert failed.status == 3
     assert "`loggos demo --data DIR` starts another demo, in its own folder" in failed.err
 

@@ -75,8 +75,9 @@ async def test_what_one_reads_never_moves(tmp_path: Path, key: str) -> None:
             await pilot.press(key)
             pane = pilot.main.pane
             await pilot.until(lambda: pane.rows_count() >= 40, "never filled")
-            await pilot.pause()
             await pilot.press("up")
+            await pilot.until(lambda: not any("…" in row for row in pilot.rows(pane)), "never loaded")
+            await pilot.pause()
             before = pilot.rows(pane)
             for number in range(5):
                 engine.append(text=f"later {number}")
@@ -104,9 +105,7 @@ async def test_a_screen_that_was_resized_while_another_was_shown_is_painted_whol
                 await pilot.resize(*size)
                 await pilot.press("h")
                 await pilot.until_shown("11漢字")
-                await pilot.pause()
-                last = pilot.text().partition("11漢字")[2].partition("4 Trace")[0]
-                assert last.count("漢") >= 69
+                await pilot.until(partial(_shows_all_of_the_last, pilot), "the end of the last tweet is not in view")
                 if size == WIDE:
                     await pilot.until_shown("alice bob   carol dave  erin")
 
@@ -447,3 +446,8 @@ async def test_the_title_of_the_log_counts_holes_as_they_are_now(tmp_path: Path)
             await pilot.until_shown("of 20 · 1 hole")
             engine.tell({"topic": "status", **engine.status(), "holes": []})
             await pilot.until(lambda: "1 hole" not in pilot.text(), "a hole that is none is still counted")
+
+
+def _shows_all_of_the_last(pilot: Driven) -> bool:
+    last = pilot.text().partition("11漢字")[2].partition("4 Trace")[0]
+    return last.count("漢") >= 69

@@ -142,6 +142,7 @@ async def test_the_next_visit_begins_where_the_last_one_ended(tmp_path: Path) ->
         engine.used_max = 5
         async with screen_of(engine) as pilot:
             await pilot.until_shown("tweet number 5")
+            await pilot.until_shown(f"{NEW}14:00 ")
             lines = pilot.lines()
             new = next(place for place, line in enumerate(lines) if f"{NEW}14:00 " in line)
             assert "tweet number 3" in lines[new - 1]
