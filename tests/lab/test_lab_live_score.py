@@ -42,7 +42,6 @@ def test_an_event_is_told_by_its_place_among_those_of_its_site() -> None:
 def test_what_the_real_sites_timings_bring_about_is_left_to_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another site's filler looks as often as an accept is repeated there: it may settle the hole before who is asked
     to. With the scenario's own timings it never does."""
-    monkeypatch.setattr(live_score, "MORE_RUNS_MAX", 8)
     monkeypatch.setattr(live_score, "MORE_WITHIN_S", math.inf)  # the same runs on every machine
     schedule = read(FOLDER / "hole-recovered.scenario")
     own = schedule.setup.timings

@@ -6,7 +6,6 @@ some site can reach a majority, and a tweet must be created within ten election 
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Final
@@ -15,7 +14,6 @@ from tests.net.led_cluster import ELECTION_TIMEOUT_S, FIVE, LedCluster
 from tests.real_cluster import until
 
 PROGRESS_MAX_S: Final = 10 * ELECTION_TIMEOUT_S
-CUTS_MAX: Final = 5
 
 
 def test_quorum_loss_a_leader_left_with_one_link_is_replaced(tmp_path: Path) -> None:
@@ -56,32 +54,19 @@ def test_chained_who_is_cut_off_from_the_leader_does_not_disturb_it(tmp_path: Pa
     """Two ends of a chain of three do not hear each other. One of them leads: the other hands its events on through the
     middle, and nobody stands for election, however long this lasts.
 
-    Who is given no time by the machine is silent, and then somebody may stand: the links are cut until nobody did.
+    Beats are slow, so that no leader seems to be silent because the machine gave it no time.
     """
-    texts: list[str] = []
     with LedCluster(tmp_path, FIVE[:3], "heartbeat_ms: 1000\n") as cluster:
         cluster.serve_all()
-        for number in range(CUTS_MAX):
-            leader = cluster.leader_of(cluster.names)
-            end, middle = (name for name in cluster.names if name != leader)
-            stood = {name: cluster.times(name, "standing") for name in cluster.names}
-            cluster.cut([(leader, end)])
-            assert cluster.tweet(end, f"handed on {number}") < PROGRESS_MAX_S
-            until(partial(_misses, cluster, end, leader), f"{end} misses {leader}")
-            assert cluster.tweet(end, f"through the middle {number}") < PROGRESS_MAX_S
-            assert cluster.tweet(middle, f"from the middle {number}") < PROGRESS_MAX_S
-            texts += (f"{how} {number}" for how in ("handed on", "through the middle", "from the middle"))
-            after = cluster.leader_of(cluster.names)
-            undisturbed = {name: cluster.times(name, "standing") for name in cluster.names} == stood
-            cluster.mend()
-            if undisturbed:
-                break
-            for name in cluster.names:
-                cluster.until_reached(name, len(cluster.names))
-        assert undisturbed
-        assert after == leader
-        assert cluster.texts_once_alike() == texts
-
-
-def _misses(cluster: LedCluster, site: str, peer: str) -> bool:
-    return not cluster.ask(site, "status")["peers"][peer]["up"]
+        leader = cluster.leader_of(cluster.names)
+        end, middle = (name for name in cluster.names if name != leader)
+        stood = {name: cluster.times(name, "standing") for name in cluster.names}
+        cluster.cut([(leader, end)])
+        assert cluster.tweet(end, "handed on") < PROGRESS_MAX_S
+        until(lambda: not cluster.ask(end, "status")["peers"][leader]["up"], f"{end} misses {leader}")
+        assert cluster.tweet(end, "handed on through the middle") < PROGRESS_MAX_S
+        assert cluster.tweet(middle, "from the middle") < PROGRESS_MAX_S
+        assert cluster.leader_of(cluster.names) == leader
+        assert {name: cluster.times(name, "standing") for name in cluster.names} == stood
+        cluster.mend()
+        assert cluster.texts_once_alike() == ["handed on", "handed on through the middle", "from the middle"]
