@@ -7,6 +7,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
@@ -78,19 +79,36 @@ class Inbox:
         self._rung = True
         if self._sleep is not None:
             self._sleep.cancel()
+            self._sleep = None
 
-    async def wait(self, something: Callable[[], Awaitable[None]], until_s: float) -> None:
-        """Until `something` happens, the bell rings or trio's clock says `until_s`; a checkpoint in any case.
+    async def wait(self, something: Callable[[], Awaitable[None]]) -> None:
+        """Until `something` happens or the bell rings; a checkpoint in any case."""
+        await self.follow(something, math.inf, lambda: None)
+
+    async def follow(
+        self, something: Callable[[], Awaitable[None]], until_s: float | None, act: Callable[[], float | None]
+    ) -> None:
+        """Acts whenever `something` happens, the bell rings or trio's clock says `until_s`, and then what it returned
+        last, until that is None. A checkpoint comes before each time.
 
         The node itself waits for its socket: a task of its own that only woke the node would double what a wake costs.
+        For the same reason a cancel scope lasts until the bell or the clock breaks into it.
         """
-        if self._rung or self._requests:
-            await trio.lowlevel.checkpoint()
-        else:
-            with trio.CancelScope(deadline=until_s) as self._sleep:
-                await something()
-            self._sleep = None
+        while until_s is not None:
+            if self._rung or self._requests:
+                await trio.lowlevel.checkpoint()
+            else:
+                with trio.CancelScope(deadline=until_s) as self._sleep:
+                    await something()
+                    while (until_s := self._acted(act)) is not None and self._sleep is not None and not self._requests:
+                        self._sleep.deadline = until_s
+                        await something()
+                    continue
+            until_s = self._acted(act)
+
+    def _acted(self, act: Callable[[], float | None]) -> float | None:
         self._rung = False
+        return act()
 
     async def put(self, asked: list[Asked]) -> None:
         """Hands requests to the node; waits while too many wait there already."""

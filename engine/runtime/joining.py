@@ -12,7 +12,6 @@ Rules that hold here:
 from __future__ import annotations
 
 import logging
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,7 +86,7 @@ class _Asking:
         me, asked = self._newcomer.site, named(self._newcomer.contacts)
         say_at_s = trio.current_time() + ASK_EVERY_S  # one that is there answers at once
         while inbox.stop_reason is None:
-            await inbox.wait(self._ask_and_listen, math.inf)
+            await inbox.wait(self._ask_and_listen)
             if self._found is not None:
                 _log.info("%s learned which sites the cluster began with: %s", me, named(self._found))
                 return self._found

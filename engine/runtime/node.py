@@ -136,12 +136,8 @@ class Node:
         """Passes until something ends the site."""
         parts = self._parts
         try:
-            while self._ending is None:
-                await parts.inbox.wait(parts.links.readable, parts.clock.trio_time_s(self._due))
-                if parts.inbox.stop_reason is not None:
-                    self._ending = Ending(parts.inbox.stop_reason, EndStatus.CLEAN, ErrorCode.STOPPING)
-                else:
-                    self._pass()
+            await parts.inbox.follow(parts.links.readable, parts.clock.trio_time_s(self._due), self._woken)
+            assert self._ending is not None
             if self._ending.status is EndStatus.CLEAN:
                 self._turn.settle()
                 self._perform(parts.clock.now())
@@ -164,6 +160,15 @@ class Node:
             asked.client.fail(CallFailed(code, message, asked.call_id))
 
     # One pass
+
+    def _woken(self) -> float | None:
+        """When the next pass is due, on trio's clock; None where the site ends."""
+        stop_reason = self._parts.inbox.stop_reason
+        if stop_reason is not None:
+            self._ending = Ending(stop_reason, EndStatus.CLEAN, ErrorCode.STOPPING)
+        else:
+            self._pass()
+        return None if self._ending is not None else self._parts.clock.trio_time_s(self._due)
 
     def _pass(self) -> None:
         parts = self._parts

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import math
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -90,7 +89,7 @@ async def await_sockets(site: Site, inbox: Inbox, on_waiting: Callable[[str], No
 
     try:
         while inbox.stop_reason is None:
-            await inbox.wait(attempt, math.inf)
+            await inbox.wait(attempt)
             if opened:
                 return opened[0]
         _log.info("%s stops before it was ready: %s", site.settings.site, inbox.stop_reason)
