@@ -49,7 +49,7 @@ _FREE_SPACE: Final = "Free some space, then start the site"
 _CHECK_DISK: Final = "Check the disk before you start the site again"
 
 _FULL: Final = "the disk is full"
-_NOT_WRITABLE: Final = (apsw.CantOpenError, apsw.PermissionsError, apsw.ReadOnlyError)
+SQLITE_RAISES: Final = (apsw.Error, UnicodeDecodeError)
 
 
 class BackupDamaged(StoreDamaged):
@@ -59,21 +59,27 @@ class BackupDamaged(StoreDamaged):
 @contextmanager
 def sqlite_errors(path: Path, doing: str) -> Iterator[None]:
     """Turns what SQLite raises while `doing` (as in "cannot commit") into StoreDamaged or StoreFailed."""
-    cannot = f"{path}: cannot {doing}"
     try:
         yield
-    except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, UnicodeDecodeError) as error:
-        # The statements are the same every time, so one that SQLite refuses was met by other tables than ours.
-        raise StoreDamaged(f"{cannot}: not a sound database ({_code(error)})", START_ANEW) from error
-    except apsw.FullError as error:
-        raise StoreFailed(f"{cannot}: {_FULL}", _FREE_SPACE) from error
-    except (apsw.BusyError, apsw.LockedError) as error:
-        locked = f"{cannot}: another program has it locked"
-        raise StoreFailed(locked, "Close that program, then start the site") from error
-    except _NOT_WRITABLE as error:
-        raise StoreFailed(f"{cannot}: it cannot be opened for writing ({_code(error)})", _MAKE_WRITABLE) from error
-    except apsw.Error as error:
-        raise StoreFailed(f"{cannot}: {error} ({_code(error)})", _CHECK_DISK) from error
+    except SQLITE_RAISES as error:
+        raise of_sqlite(error, path, doing) from error
+
+
+def of_sqlite(error: apsw.Error | UnicodeDecodeError, path: Path, doing: str) -> StoreError:
+    """One of SQLITE_RAISES, as `sqlite_errors` has it."""
+    cannot = f"{path}: cannot {doing}"
+    match error:
+        case apsw.CorruptError() | apsw.NotADBError() | apsw.SQLError() | UnicodeDecodeError():
+            # The statements are the same every time, so one that SQLite refuses was met by other tables than ours.
+            return StoreDamaged(f"{cannot}: not a sound database ({_code(error)})", START_ANEW)
+        case apsw.FullError():
+            return StoreFailed(f"{cannot}: {_FULL}", _FREE_SPACE)
+        case apsw.BusyError() | apsw.LockedError():
+            return StoreFailed(f"{cannot}: another program has it locked", "Close that program, then start the site")
+        case apsw.CantOpenError() | apsw.PermissionsError() | apsw.ReadOnlyError():
+            return StoreFailed(f"{cannot}: it cannot be opened for writing ({_code(error)})", _MAKE_WRITABLE)
+        case _:
+            return StoreFailed(f"{cannot}: {error} ({_code(error)})", _CHECK_DISK)
 
 
 @contextmanager

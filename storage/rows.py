@@ -67,6 +67,7 @@ class Table:
     def __init__(self, name: str, key: Sequence[str], others: Sequence[str]) -> None:
         self.name = name
         self.key = tuple(key)
+        self.key_length = len(self.key)
         self.columns = (*key, *others)
         self.selected = ", ".join((*self.columns, "checksum"))
         self.put = f"REPLACE INTO {name} ({self.selected}) VALUES ({', '.join('?' * (len(self.columns) + 1))})"
@@ -77,7 +78,7 @@ class Table:
         return zlib.crc32(orjson.dumps((self.name, *values)))
 
     def key_of(self, values: Cells) -> Key:
-        return values[: len(self.key)]
+        return values[: self.key_length]
 
     def is_sound(self, values: Sequence[object], checksum: object) -> bool:
         try:

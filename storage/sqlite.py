@@ -24,7 +24,7 @@ from engine.core.ids import SiteId, Slot
 from engine.core.run import Run
 from engine.core.storage import EventRow, LogRow, SlotText, Stored, StoreFailed, Vote, Write
 from storage.changes import Changes
-from storage.errors import sqlite_errors
+from storage.errors import SQLITE_RAISES, of_sqlite, sqlite_errors
 from storage.lock import FolderLock
 from storage.reader import Reader
 from storage.schema import Identity, check_identity, check_schema, ensure_store, make_folder
@@ -87,12 +87,16 @@ class SqliteStorage:
 
     def commit(self, writes: Sequence[Write]) -> int:
         """As `Storage.commit`. Raises AssertionError for writes that break the contract; refuses all from then on."""
-        with self._attempt(BaseException):
+        self._check_refusal()
+        try:
             if self._tail is None:
                 self._tail = self._reader.tail()
             if writes:
                 self._write(self._tail.advance(writes))
-            return self._tail.meta.commit
+        except BaseException as error:
+            self._refuse_from_now_on(error)
+            raise
+        return self._tail.meta.commit
 
     def learned(self, first: Slot, last: Slot, bytes_max: int) -> list[Run]:
         with self._attempt():
@@ -139,24 +143,33 @@ class SqliteStorage:
             self._lock.release()
 
     @contextmanager
-    def _attempt(self, fatal: type[BaseException] = StoreFailed) -> Iterator[None]:
-        """Refuses what comes after a failure; an exception of type `fatal` is such a failure (D2)."""
-        if self._refusal is not None:
-            raise StoreFailed(f"{self._path}: refused because of an earlier failure: {self._refusal}")
+    def _attempt(self) -> Iterator[None]:
+        """Refuses what comes after a failure (D2)."""
+        self._check_refusal()
         try:
             yield
-        except fatal as error:
-            self._refusal = str(error) or type(error).__name__
+        except StoreFailed as error:
+            self._refuse_from_now_on(error)
             raise
 
+    def _check_refusal(self) -> None:
+        if self._refusal is not None:
+            raise StoreFailed(f"{self._path}: refused because of an earlier failure: {self._refusal}")
+
+    def _refuse_from_now_on(self, error: BaseException) -> None:
+        self._refusal = str(error) or type(error).__name__
+
     def _write(self, changes: Changes) -> None:
-        with sqlite_errors(self._path, "commit"):
-            self._db.execute("BEGIN IMMEDIATE")
+        execute, executemany = self._db.execute, self._db.executemany
+        try:
+            execute("BEGIN IMMEDIATE")
             for table, keys in changes.deletes.items():
-                self._db.executemany(table.delete, keys)
+                executemany(table.delete, keys)
             for table, rows in changes.puts.items():
-                self._db.executemany(table.put, rows)
-            self._db.execute("COMMIT")
+                executemany(table.put, rows)
+            execute("COMMIT")
+        except SQLITE_RAISES as error:
+            raise of_sqlite(error, self._path, "commit") from error
         if self._wal_pages >= _WAL_PAGES_MAX:
             self._checkpoint()
 

@@ -109,6 +109,20 @@ class OutcomeSpan(Shape):
         slot = None if self.slot is None else self.slot + skip
         return Outcome(self.outcome, self._id(skip), slot, self.to, self.reason, self.waits_for, self.took_ms)
 
+    def ones(self) -> list[Outcome]:
+        """Of each event."""
+        author, slash, number = (self.first or "").partition("/")
+        first, slot, of_all = int(number or 0), self.slot, (self.to, self.reason, self.waits_for, self.took_ms)
+        return [
+            Outcome(
+                self.outcome,
+                f"{author}/{first + skip}" if slash else None,
+                None if slot is None else slot + skip,
+                *of_all,
+            )
+            for skip in range(self.count)
+        ]
+
     def part(self, skip: int, count: int) -> OutcomeSpan:
         """Of so many events, after so many."""
         if count == self.count:

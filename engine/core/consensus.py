@@ -279,11 +279,11 @@ class Consensus:
         return structs.replace(reply, first=message.first, left_out=(others, *reply.left_out))
 
     def _accepted(self, step: Step, message: Accept) -> list[Message]:
-        run = message.run
-        first, last = max(run.first, self._lowest), _lower(run.last, self._last) or run.last
-        if (first, last) == (run.first, run.last):
+        run, end = message.run, message.run.last
+        first, last = max(run.first, self._lowest), _lower(end, self._last) or end
+        if (first, last) == (run.first, end):
             return self.acceptor.on_accept(step, self.learner, message)
-        outside = [(run.first, Slot(min(first - 1, run.last))), (Slot(max(last + 1, run.first)), run.last)]
+        outside = [(run.first, Slot(min(first - 1, end))), (Slot(max(last + 1, run.first)), end)]
         spans = (RefusedSpan(*span, None, Cause.NOT_VOTING) for span in outside if span[0] <= span[1])
         refused = Refused(message.ballot, "accept", tuple(spans))
         if last < first:

@@ -90,9 +90,12 @@ class RefusedSpan(Row):
                 assert_never(self.cause)
 
 
-def _beyond(*runs: Run | AcceptedRun) -> Flaw | None:
+def _beyond(runs: Iterable[Run | AcceptedRun]) -> Flaw | None:
     """A run reaches past the highest number that there is."""
-    return "message" if any(run.last > NUMBER_MAX for run in runs) else None
+    for run in runs:
+        if run.last > NUMBER_MAX:
+            return "message"
+    return None
 
 
 class Prepare(Spanning, tag="prepare"):
@@ -130,7 +133,7 @@ class Promise(Said, tag="promise"):
 
     def flaw(self) -> Flaw | None:
         spans = (*self.about(), *((out.first, out.last) for out in self.left_out))
-        return backward(spans) or _beyond(*self.accepted, *self.learned)
+        return backward(spans) or _beyond((*self.accepted, *self.learned))
 
     def decided(self) -> Iterable[Span]:
         return ((run.first, run.last) for run in self.learned)
@@ -162,7 +165,7 @@ class Accept(Said, tag="accept"):
         return self.run.entries
 
     def flaw(self) -> Flaw | None:
-        return _beyond(self.run)
+        return _beyond((self.run,))
 
     def note(self) -> str:
         asks = "asks to accept" if self.ballot.round else "asks to accept without a prepare (L2)"
@@ -259,7 +262,7 @@ class Known(Spanning, tag="known"):
         return chain.from_iterable([run.entries for run in self.learned])
 
     def flaw(self) -> Flaw | None:
-        return super().flaw() or _beyond(*self.learned)
+        return super().flaw() or _beyond(self.learned)
 
     def decided(self) -> Iterable[Span]:
         return ((run.first, run.last) for run in self.learned)

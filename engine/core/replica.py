@@ -274,12 +274,16 @@ class Replica:
         self._belonging.start(step)
 
     def _receive(self, step: Step, packet: Packet) -> None:
+        admitted = False
         for message in packet.messages:
             if type(message) in GREETINGS:
+                admitted = False
                 if self._belonging.greeted(step, packet, message):
                     self._peers.heard(step, packet.sender)
-            elif self._lives.admits(step, packet):
-                self._peers.heard(step, packet.sender)
+            elif admitted or self._lives.admits(step, packet):
+                if not admitted:
+                    admitted = True  # and all that follow, up to the next greeting
+                    self._peers.heard(step, packet.sender)
                 if self._belonging.may_say(packet.sender, message):
                     self._handle(step, packet.sender, message, packet.life)
                 else:

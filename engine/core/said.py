@@ -103,4 +103,7 @@ def sites_of(ballots: Iterable[Ballot | None]) -> list[SiteId]:
 
 
 def backward(spans: Iterable[Span]) -> Flaw | None:
-    return "message" if any(last is not None and last < first for first, last in spans) else None
+    for first, last in spans:
+        if last is not None and last < first:
+            return "message"
+    return None

@@ -145,7 +145,7 @@ class Turn(Generic[Address]):
         """`source`: where the packet came from that had these effects. A greeting's answer goes there and nothing else
         does, for that the sender is there is not proved yet (W1)."""
         self._effects.extend(effects)
-        if source is not None:
+        if source is not None and effects.sends:
             self._welcomes += [(send, source) for send in effects.sends if type(send.message) is Welcome]
 
     def items(self) -> Iterator[Item[Address]]:

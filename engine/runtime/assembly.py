@@ -145,7 +145,7 @@ async def assemble(site: Site, udp: UdpSocket, inbox: Inbox, nursery: trio.Nurse
         sizes=sizes,
         clocks=clocks,
         links=links,
-        pending=PendingCalls(settings, replica, queries, clock),
+        pending=PendingCalls(settings, replica, queries),
         queries=queries,
         faults=faults,
         subscriptions=Subscriptions(trace, recording),

@@ -17,7 +17,7 @@ import logging
 import os
 import socket
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -200,7 +200,7 @@ class Connection:
             *lines, rest = (rest + chunk).split(b"\n")
             self._ledger.hold(self, Load.LINE, len(rest) - held)
             asked = self._asked(lines)
-            self._ledger.hold(self, Load.REQUESTS, sum(each.size_bytes for each in asked))
+            self._ledger.hold(self, Load.REQUESTS, sum([each.size_bytes for each in asked]))
             if self._closed:  # cut off meanwhile: what it asked is dropped
                 return
             self._count(len(asked))
@@ -224,15 +224,18 @@ class Connection:
                     if not await self._stream.receive_some(_CHUNK_BYTES):
                         break
 
-    def _asked(self, lines: Iterable[bytes]) -> list[Asked]:
+    def _asked(self, lines: Sequence[bytes]) -> list[Asked]:
         """The requests on these lines; those that are wrong are answered with an error, and blank ones are none."""
         asked: list[Asked] = []
+        is_roomy = self._unanswered + len(lines) < UNANSWERED_MAX
+        is_roomy = is_roomy and self._ledger.unanswered + len(lines) < ledger.UNANSWERED_MAX
         for line in lines:
             if not line or line.isspace():
                 continue
             try:
                 call = jsonrpc.requested(line)
-                self._check_room(call, len(asked))
+                if not is_roomy:
+                    self._check_room(call, len(asked))
             except CallFailed as failed:
                 self.notify(jsonrpc.failure(failed))
             else:

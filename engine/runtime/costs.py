@@ -58,7 +58,7 @@ class Costs:
 
     def applied(self, saw: SawApplied) -> None:
         """The prefix reached entries."""
-        self.events += sum(entry.author is not None for entry in saw.run.entries) - len(saw.void)
+        self.events += sum([entry.author is not None for entry in saw.run.entries]) - len(saw.void)
 
     def told(self) -> status.Costs:
         per_event = status.PerEvent(

@@ -24,6 +24,9 @@ from engine.runtime.jsonrpc import CallFailed
 
 REQUESTS_MAX: Final = 4_096
 
+_client_of: Final = attrgetter("client")
+_size_of: Final = attrgetter("size_bytes")
+
 
 class Client(Protocol):
     """One connection of the control socket, as the node sees it. Nothing here blocks or raises."""
@@ -128,9 +131,12 @@ class Inbox:
         return dropped
 
     def take(self, count_max: int) -> list[Asked]:
-        taken = [self._requests.popleft() for _ in range(min(count_max, len(self._requests)))]
-        for client, requests in groupby(taken, attrgetter("client")):
-            client.taken(sum(asked.size_bytes for asked in requests))
+        waiting = self._requests
+        if not waiting:
+            return []
+        taken = [waiting.popleft() for _ in range(min(count_max, len(waiting)))]
+        for client, requests in groupby(taken, _client_of):
+            client.taken(sum(map(_size_of, requests)))
         self._make_room()
         return taken
 

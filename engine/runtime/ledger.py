@@ -73,7 +73,8 @@ class Ledger:
             return
         account.bytes_of[what] += change_bytes
         self.held_bytes += change_bytes
-        self._tidy(holder, account)
+        if not account.connected:
+            self._tidy(holder, account)
         while self.held_bytes > HELD_BYTES_MAX:
             worst = max(self._accounts, key=lambda each: self._accounts[each].held_bytes)
             worst_bytes_of = dict(self._accounts[worst].bytes_of)
@@ -85,7 +86,8 @@ class Ledger:
         if (account := self._accounts.get(holder)) is not None:
             account.unanswered += change
             self.unanswered += change
-            self._tidy(holder, account)
+            if not account.connected:
+                self._tidy(holder, account)
 
     def _release(self, holder: Holder, kinds: tuple[Load, ...]) -> None:
         account = self._accounts.get(holder)

@@ -213,8 +213,9 @@ class Node:
         parts = self._parts
         for _ in range(0, REQUESTS_PER_PASS, _REQUESTS_AT_ONCE):
             requests = parts.inbox.take(_REQUESTS_AT_ONCE)
+            at_ms = parts.clock.wall_ms()
             for asked in requests:
-                self._request(now, asked)
+                self._request(now, at_ms, asked)
             if (
                 len(requests) < _REQUESTS_AT_ONCE
                 or parts.pending.collected >= EVENTS_PER_PASS
@@ -353,11 +354,11 @@ class Node:
 
     # Requests
 
-    def _request(self, now: Tick, asked: Asked) -> None:
+    def _request(self, now: Tick, at_ms: int, asked: Asked) -> None:
         parts, request = self._parts, asked.request
         try:
             if isinstance(request, Submitting):
-                parts.pending.collect(asked, request)
+                parts.pending.collect(asked, request, at_ms)
             elif isinstance(request, Action):
                 self._turn.take(parts.pending.act(now, asked, request))
             elif isinstance(request, FaultAction):

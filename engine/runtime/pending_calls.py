@@ -26,7 +26,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from engine.contract.answers import Filled, FillLine, GivenUp, Outcomes, OutcomeSpan
+from engine.contract.answers import Filled, FillLine, GivenUp, Outcome, Outcomes, OutcomeSpan
 from engine.contract.errors import ErrorCode
 from engine.contract.notifications import Acknowledged
 from engine.contract.params import CallId
@@ -63,7 +63,6 @@ from engine.core.messages import How
 from engine.core.replica import Replica
 from engine.core.settings import Settings
 from engine.runtime import jsonrpc
-from engine.runtime.clock import Clock
 from engine.runtime.inbox import Asked, Client
 from engine.runtime.jsonrpc import CallFailed, CallRefused, newest_that_fit
 from engine.runtime.queries import Queries
@@ -125,13 +124,14 @@ class _ReadWait:
 
 
 class PendingCalls:
-    def __init__(self, settings: Settings, replica: Replica, queries: Queries, clock: Clock) -> None:
+    def __init__(self, settings: Settings, replica: Replica, queries: Queries) -> None:
         self._settings = settings
         self._replica = replica
         self._queries = queries
-        self._clock = clock
         self._tokens = count(1)
         self._collected: list[_Together] = []
+        self.collected = 0
+        """How many events are."""
         self._together: dict[int, _Together] = {}
         self._submits: dict[tuple[Client, CallId], _SubmitWait] = {}
         self._many_events = 0
@@ -141,9 +141,9 @@ class PendingCalls:
         self._fill_slots = 0
         self._explains: dict[int, tuple[Client, CallId]] = {}
 
-    def collect(self, asked: Asked, submitted: Submitting) -> None:
-        """It goes to the replica with what is collected until `push`. Raises CallRefused, and then nothing was done."""
-        at_ms = self._clock.wall_ms()
+    def collect(self, asked: Asked, submitted: Submitting, at_ms: int) -> None:
+        """It goes to the replica with what is collected until `push`, as said at this time. Raises CallRefused, and
+        then nothing was done."""
         match submitted:
             case Submit():
                 said: Sequence[Operation] = [self._operation(submitted)]
@@ -162,13 +162,9 @@ class PendingCalls:
         wait = _SubmitWait(*key, submitted.acknowledge, together.token, place, number, number, told)
         self._submits[key] = wait
         self._many_events += 0 if told is None else number
+        self.collected += number
         together.waits.append(wait)
         together.bodies += bodies
-
-    @property
-    def collected(self) -> int:
-        """How many events are."""
-        return sum(len(together.bodies) for together in self._collected)
 
     def push(self, now: Tick) -> Effects:
         """What was collected goes to the replica."""
@@ -180,7 +176,7 @@ class PendingCalls:
             submission = Submission(together.token, tuple(together.bodies), timeout, retry)
             together.bodies = []
             effects.extend(self._replica.submit(now, submission))
-        self._collected = []
+        self._collected, self.collected = [], 0
         return effects
 
     def act(self, now: Tick, asked: Asked, action: Action) -> Effects:
@@ -232,6 +228,7 @@ class PendingCalls:
         if together is None:
             return
         answers: defaultdict[Client, list[tuple[CallId, Shape]]] = defaultdict(list)
+        ones: Sequence[Outcome] = ()
         after = saw.offset + saw.count
         first = bisect_right(together.waits, saw.offset, key=attrgetter("place")) - 1
         for wait in together.waits[first : first + saw.count]:
@@ -243,7 +240,8 @@ class PendingCalls:
             wait.untold -= end - begin
             together.untold -= end - begin
             if wait.told is None:
-                answers[wait.client].append((wait.call_id, span.one(begin - saw.offset)))
+                ones = ones or span.ones()
+                answers[wait.client].append((wait.call_id, ones[begin - saw.offset]))
             else:
                 wait.told.append((begin, span.part(begin - saw.offset, end - begin)))
                 if not wait.untold:
@@ -278,6 +276,7 @@ class PendingCalls:
         for client, call_id in [*self._submits, *self._read_tokens, *self._fills, *self._explains.values()]:
             client.fail(CallFailed(code, message, call_id))
         self._collected.clear()
+        self.collected = 0
         self._together.clear()
         self._submits.clear()
         self._many_events = 0

@@ -182,7 +182,7 @@ class Subscriptions:
             items.append((Topic.LOG, self._log_items(picture)))
             self._log, self._blocks_changed = [], False
         if self._outcomes or self._news:
-            told = [span.one(skip) for span in self._news for skip in range(span.count)]
+            told = [one for span in self._news for one in span.ones()]
             told += _newest_outcomes(self._outcomes)
             items.append((Topic.OUTCOME, _encoded(Topic.OUTCOME, told)))
             self._outcomes, self._news = [], []

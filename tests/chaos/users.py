@@ -164,4 +164,4 @@ def one_by_one(spans: Iterable[Json]) -> Iterator[Json]:
     """The outcomes of events that were submitted together, each as if it had been submitted alone."""
     for told in spans:
         span = read(OutcomeSpan, told)
-        yield from (msgspec.to_builtins(span.one(place)) for place in range(span.count))
+        yield from map(msgspec.to_builtins, span.ones())

@@ -149,7 +149,7 @@ class Process:
             board=cast(StatusBoard, None),
             clock=clock,
         )
-        self._pending = PendingCalls(self._settings, self.replica, self.queries, clock)
+        self._pending = PendingCalls(self._settings, self.replica, self.queries)
         self._asked = 0
         self.perform(self.replica.start(clock.now()))
 
@@ -165,7 +165,7 @@ class Process:
             call = jsonrpc.decode(line)
             action = call.request()
             assert isinstance(action, Submit)
-            self._pending.collect(Asked(asker, call.id, action, len(line)), action)
+            self._pending.collect(Asked(asker, call.id, action, len(line)), action, self.clock.wall_ms())
             self.perform(self._pending.push(self.clock.now()))
         except CallFailed as failed:
             asker.fail(failed)

@@ -209,7 +209,7 @@ class EventStream:
 
 def _outcomes(answered: Outcomes, count: int) -> list[Outcome]:
     """One for each of `count` events. Raises BadAnswer."""
-    outcomes = [span.one(skip) for span in answered.spans for skip in range(span.count)]
+    outcomes = [one for span in answered.spans for one in span.ones()]
     if len(outcomes) != count:
         raise BadAnswer(
             f"the engine told {len(outcomes)} outcomes of {count} events: it is of another version, restart it"

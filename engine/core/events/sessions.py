@@ -54,17 +54,13 @@ class Sessions:
         self._handed = self._handed_durably = number_max  # nor is this site's leader's any that is higher
         self._progress_at = Tick(0)
         self._aims: dict[Slot, int] = {}  # where the events whose turn it is are being pushed, ascending
-        self._setbacks = 0
+        self.setbacks = 0
+        """How often an aimed slot went to another entry, or an event was chosen where it is void."""
 
     @property
     def aims(self) -> Collection[Slot]:
         """The slots at which the events whose turn it is are being pushed, ascending."""
         return self._aims.keys()
-
-    @property
-    def setbacks(self) -> int:
-        """How often an aimed slot went to another entry, or an event was chosen where it is void."""
-        return self._setbacks
 
     @property
     def unknown(self) -> int:
@@ -79,6 +75,11 @@ class Sessions:
         submitted = [Tick(0) if batch is None else batch.submitted for batch in first]
         unnumbered = self._submissions.waits_since()
         return min(submitted if unnumbered is None else [*submitted, unnumbered], default=None)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits here, and nothing is under way."""
+        return not (self._placed or self._queue or self._submissions.waits)
 
     def outstanding(self, last_in_effect: int) -> bool:
         handed = any(part.value.events.slot is None for part in self._placed)
@@ -167,8 +168,6 @@ class Sessions:
     def hand(self, step: Step, last_in_effect: int, limit: int) -> list[Entry]:
         """The events that are handed on for the first time now, in a chain after all that are (L3, E5)."""
         entries: list[Entry] = []
-        if not self._queue:
-            return entries
         handed = (part.last for part in reversed(self._placed) if part.value.events.slot is None)
         follows: int = next(handed, last_in_effect)
         while self._queue and (room := limit - self._placed.slots_count) > 0:
@@ -220,7 +219,7 @@ class Sessions:
         run = None if number is None else self._placed.get(number) or self._queue.get(number)
         if run is None or (entry.author == self._site and entry.number == number):
             return  # `created` waits for the prefix (E4)
-        self._setbacks += 1
+        self.setbacks += 1
         if run.events.state is not EventState.UNKNOWN and run.batch is not None and run.batch.submission.retry:
             self._again(step, run)
         else:
@@ -312,7 +311,7 @@ class Sessions:
         it is as one that was handed on: it, or its withdrawal, goes on until that or a later number takes effect."""
         run = self._placed.get(entry.number) if entry.author == self._site else None
         if run is not None and run.events.slot == slot:
-            self._setbacks += 1
+            self.setbacks += 1
             self._void_at[entry.number] = slot
             self._keep_placed(step, run, replace(run.events, slot=None))
 

@@ -165,6 +165,11 @@ class Submissions:
     def batch(self, token: int) -> Batch | None:
         return self._batches.get(token)
 
+    @property
+    def waits(self) -> bool:
+        """Something has no number yet."""
+        return bool(self._unnumbered)
+
     def waits_since(self) -> Tick | None:
         """When the oldest of those without a number was submitted."""
         return self._unnumbered[0].batch.submitted if self._unnumbered else None

@@ -55,7 +55,7 @@ class Forwarder:
     def push(self, step: Step, to: Heard | None, last_in_effect: int) -> None:
         """Hands on what is new, and all of it where the leader is new; `to` is None while no leader is heard."""
         changed, self._to = to != self._to, to
-        if to is None:
+        if to is None or self._sessions.idle:
             return
         first = not self._sessions.outstanding(last_in_effect)
         new = self._sessions.hand(step, last_in_effect, HANDED_MAX)

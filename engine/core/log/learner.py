@@ -129,15 +129,15 @@ class Learner:
 
     def learn(self, step: Step, run: Run, origin: Origin) -> Learned:
         """Learns what of a run is not learned, and is within the window. Raises BrokenRule (R1)."""
-        last = min(run.last, Slot(self._prefix + WINDOW_SLOTS))
-        unlearned = self.unlearned(run.first, last)
-        if unlearned != [(run.first, run.last)]:
+        whole = run.first, run.last
+        unlearned = self.unlearned(run.first, min(whole[1], Slot(self._prefix + WINDOW_SLOTS)))
+        if unlearned != [whole]:
             self._check(run, origin)
         new: list[Run] = []
         for span in unlearned:
-            part = run.cut(*span)
-            self.used(part.last)
-            self._ahead.put(part.first, part.last, part.entries)
+            part = run if span == whole else run.cut(*span)
+            self.used(span[1])
+            self._ahead.put(*span, part.entries)
             self._forget(*span)
             step.write_along(WriteLearned(part))
             step.tell(SawLearned(part, origin.how, origin.ballot, origin.source, origin.votes))

@@ -138,10 +138,11 @@ class Members:
     def of(self, site: SiteId, life: StoreId) -> tuple[Slot, Slot | None]:
         """The slots at which this store votes, first and last, as far as the prefix says (None: all from the first on).
         Whether one that the log does not name votes there, D5 says."""
-        terms = self._terms.get(site, [])
-        named = next((term for term in reversed(terms) if term.life == life), None)
-        term = named or next((term for term in terms if term.life is None), None)
-        return NOWHERE if term is None else (term.first, term.last)
+        found: _Term | None = None
+        for term in self._terms.get(site, ()):
+            if term.life == life or (term.life is None and found is None):
+                found = term
+        return NOWHERE if found is None else (found.first, found.last)
 
     def last_of(self, site: SiteId, life: StoreId | None) -> Slot | None:
         """The last slot at which this store votes, as far as the prefix says; None where nothing ends that."""

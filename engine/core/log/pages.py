@@ -27,6 +27,7 @@ SPAN_BYTES: Final = 96
 ENTRY_BYTES_MIN: Final = 128
 """What an entry takes in a message, its body apart."""
 
+_ESCAPED: Final = ('"', "\\")
 _body_of: Final[Callable[[Entry], str]] = attrgetter("body")
 
 
@@ -53,9 +54,12 @@ def fitting(entries: Sequence[Entry], budget_bytes: int) -> int:
 
 
 def _quoted_bytes(text: str) -> int:
-    """As JSON."""
+    """As JSON. (To find out that a text has none of what JSON escapes is much quicker than to count it.)"""
     plain_bytes = len(text) if text.isascii() else len(text.encode())
-    return plain_bytes + text.count('"') + text.count("\\")
+    for escaped in _ESCAPED:
+        if escaped in text:
+            plain_bytes += text.count(escaped)
+    return plain_bytes
 
 
 def entry_pages(entries: tuple[Entry, ...], page_bytes: int) -> Iterator[tuple[Entry, ...]]:

@@ -10,6 +10,8 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from typing import Final
+
 from engine.core.consensus import Consensus
 from engine.core.effects import SawMembers, SawRemoved
 from engine.core.ids import SiteId, Slot
@@ -21,6 +23,8 @@ from engine.core.roster import Removed
 from engine.core.settings import Settings
 from engine.core.step import Step
 
+_PROPOSALS: Final = frozenset({Prepare, Accept})
+
 
 class Belonging:
     def __init__(self, settings: Settings, consensus: Consensus, peers: Peers, lives: Lives) -> None:
@@ -29,6 +33,7 @@ class Belonging:
         self._peers = peers
         self._lives = lives
         self._lists = consensus.lists()
+        self._voters = frozenset[SiteId]()
         self._told: Removed | None = None
         self._follow()
 
@@ -57,9 +62,9 @@ class Belonging:
         return is_there
 
     def may_say(self, sender: SiteId, message: Message) -> bool:
-        if isinstance(message, Prepare | Accept):
-            return any(sender in each.sites for each in self._lists)
-        return self._lives.knows(sender) or type(message) in FROM_ANYBODY
+        if type(message) in _PROPOSALS:
+            return sender in self._voters
+        return type(message) in FROM_ANYBODY or self._lives.knows(sender)
 
     def removed(self, site: SiteId) -> Removed | None:
         """Where the log says that this site was removed, and whether the others need it, as far as they told."""
@@ -88,6 +93,7 @@ class Belonging:
                 step.tell(SawRemoved(removed))
 
     def _follow(self) -> None:
+        self._voters = frozenset(site for each in self._lists for site in each.sites)
         company = self._consensus.company()
         self._peers.follow(company)
         self._lives.follow(company)

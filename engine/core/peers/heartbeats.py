@@ -79,7 +79,9 @@ class Peers:
         self._peers = dict(sorted(self._peers.items()))
 
     def heard(self, step: Step, site: SiteId) -> None:
-        peer = self._peers.setdefault(site, _Peer(site))
+        peer = self._peers.get(site)
+        if peer is None:
+            peer = self._peers[site] = _Peer(site)
         peer.heard = step.now
         if not peer.up:
             peer.up = True

@@ -148,7 +148,8 @@ class Acceptor:
         accepted: list[tuple[Slot, Slot]] = []
         changed: list[tuple[Slot, Slot]] = []
         refused: list[RefusedSpan] = []
-        unlearned = log.unlearned(run.first, run.last)
+        whole = run.first, run.last
+        unlearned = log.unlearned(*whole)
         for first, last in unlearned:
             for part, ranged in self._parts(first, min(last, Slot(far - 1))):
                 before = part.value
@@ -162,16 +163,17 @@ class Acceptor:
             if last >= far:
                 refused.append(RefusedSpan(max(first, far), last, None, Cause.FAR))
         for first, last in joined(changed):
-            self._keep(step, first, last, Vote(ballot, ballot, run.cut(first, last).entries))
+            entries = run.entries if (first, last) == whole else run.cut(first, last).entries
+            self._keep(step, first, last, Vote(ballot, ballot, entries))
         answers: list[Message] = []
         if accepted:
             log.used(accepted[-1][1])
             answers.append(Accepted(ballot, joined(accepted)))
         if refused:
             answers.append(Refused(ballot, "accept", tuple(refused)))
-        if unlearned != [(run.first, run.last)]:
+        if unlearned != [whole]:
             # an accept of many no-ops may be answered with as many long entries
-            pages = run_pages(log.learned(run.first, run.last), self._page_bytes)
+            pages = run_pages(log.learned(*whole), self._page_bytes)
             answers += [Chosen(page.first, page.last, None, page.entries) for page in pages]
         return answers
 
