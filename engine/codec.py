@@ -126,16 +126,18 @@ def _check_entries(entries: Iterable[Entry], clean: bool) -> None:
     is_tweet, refused = TWEET.match, REFUSED.search
     looked_at: SiteId | None = None
     for entry in entries:
-        body = entry.body
+        author, body = entry.author, entry.body
         if (
-            entry.follows >= entry.number
+            author is None
+            or entry.follows >= entry.number
             or is_tweet(body) is None
             or not (clean or refused(body) is None)
-            or entry.author is None
-            or entry.author != looked_at
         ):
             _check_entry(entry)
-            looked_at = entry.author
+        elif author != looked_at:
+            if not _is_site_name(author):
+                raise Rejected(Reason.SITE)
+            looked_at = author
 
 
 def _check_entry(entry: Entry) -> None:

@@ -323,7 +323,7 @@ class Leader:
             if last < reign.next:
                 break
             for span in self._free(reign.next, last):
-                run = Run(span[0], tuple(reign.backlog.popleft() for _ in slots_of(*span)))
+                run = Run(span[0], tuple([reign.backlog.popleft() for _ in slots_of(*span)]))
                 reign.placed.put(run.first, run.last, run.entries)
                 runs += self._fly(step, reign, run)
             reign.next = Slot(last + 1)

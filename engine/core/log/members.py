@@ -53,7 +53,8 @@ class Members:
         self._rosters = [roster(Slot(1), (Member(site, votes=True) for site in founders))]  # the newest last
         self._terms = {site: [_Term(None, Slot(1), None)] for site in self._rosters[0].names}
         self._removed: dict[SiteId, Slot] = {}
-        self._others_vote = False  # than the founders
+        self.others_vote = False
+        """Than the founders, somewhere."""
         for change in changes:
             misfit = self.apply(change.slot, decode(change.body).operation)
             assert misfit is None, f"a change that was in effect does not fit: {misfit}"
@@ -154,7 +155,7 @@ class Members:
 
     def bars(self, author: SiteId, slot: Slot) -> bool:
         """What it authored takes no effect there: it does not vote (M5)."""
-        return self._others_vote and author not in self.at(slot).sites
+        return self.others_vote and author not in self.at(slot).sites
 
     def apply(self, slot: Slot, operation: Operation) -> str | None:
         """Takes in an entry of the prefix, in slot order; says why it does not fit, if it does not (M3)."""
@@ -235,7 +236,7 @@ class Members:
             self._removed[site] = slot
         elif isinstance(operation, Add | AddLearner):
             self._removed.pop(site, None)
-        self._others_vote = self._others_vote or isinstance(operation, Promote | Remove)
+        self.others_vote = self.others_vote or isinstance(operation, Promote | Remove)
 
 
 def numbers_end(last_in_effect: int) -> int:

@@ -63,7 +63,8 @@ class Microblog:
         table: list[WriteBlock] = []
         misfits: list[tuple[Slot, str]] = []
         changes: list[Change] = []
-        known = self._last_in_effect
+        known, members = self._last_in_effect, self._members
+        others_vote = members.others_vote
         for slot, entry in run:
             author = entry.author
             if author is None:
@@ -71,7 +72,7 @@ class Microblog:
             if (
                 entry.follows != known.get(author, 0)
                 or entry.number <= entry.follows
-                or self._members.bars(author, slot)
+                or (others_vote and members.bars(author, slot))
             ):
                 void.append(slot)
                 continue
@@ -80,6 +81,7 @@ class Microblog:
                 shown.append(author)
             elif entry.body.startswith(_MEMBERSHIP):
                 misfit = self._change(slot, entry.body, numbers)
+                others_vote = members.others_vote
                 if misfit is None:
                     changes.append(Change(slot, entry.body))
                 else:
