@@ -113,6 +113,9 @@ class Spans(Generic[Held]):
         parts = self._parts
         if not parts or first > parts[-1].last:
             return []
+        if len(parts) == 1 and first <= parts[0].first and parts[0].last <= last:
+            removed, self._parts, self._firsts, self._slots = parts, [], [], 0
+            return removed
         begin = end = self._from(first)
         while end < len(parts) and parts[end].first <= last:
             end += 1

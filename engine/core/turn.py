@@ -183,18 +183,18 @@ class Turn(Generic[Address]):
                 self._waiting.append(send)
         return early
 
-    def _leaving(self, sends: Iterable[Send]) -> Iterator[Leave[Address]]:
+    def _leaving(self, sends: Iterable[Send]) -> list[Leave[Address]]:
+        greetings: list[Leave[Address]] = []
         together: dict[SiteId, list[Message]] = {}
         for send in sends:
             message, to = send.message, send.to
             if type(message) in GREETINGS:
-                yield Leave(to, [message], self._source(send))
+                greetings.append(Leave(to, [message], self._source(send)))
             elif to in together:
                 together[to].append(message)
             else:
                 together[to] = [message]
-        for to, messages in together.items():
-            yield Leave(to, messages, None)
+        return greetings + [Leave(to, messages, None) for to, messages in together.items()]
 
     def committed(self, commit: int) -> None:
         """The commit is durable, and this is the store's number of it."""
