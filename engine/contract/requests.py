@@ -115,11 +115,12 @@ class Submit(Params[Outcome], _Timed, kw_only=True):
     acknowledge: Truth = False
 
     def __post_init__(self) -> None:
-        needed, other = ("text", "target") if self.kind is EventKind.TWEET else ("target", "text")
-        if getattr(self, needed) is None:
-            raise BadParams(f"{needed!r} is needed, a string")
-        if getattr(self, other) is not None:
-            raise BadParams(no_such_param(other))
+        is_tweet = self.kind is EventKind.TWEET
+        needed, other = (self.text, self.target) if is_tweet else (self.target, self.text)
+        if needed is None:
+            raise BadParams(f"{'text' if is_tweet else 'target'!r} is needed, a string")
+        if other is not None:
+            raise BadParams(no_such_param("target" if is_tweet else "text"))
 
     @property
     def argument(self) -> str:

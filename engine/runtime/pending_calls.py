@@ -29,7 +29,7 @@ from msgspec.structs import replace
 from engine.contract.answers import Filled, FillLine, GivenUp, Outcome, Outcomes, OutcomeSpan
 from engine.contract.errors import ErrorCode
 from engine.contract.notifications import Acknowledged
-from engine.contract.params import CallId
+from engine.contract.params import CallId, ticks
 from engine.contract.requests import (
     Action,
     ChangeMembers,
@@ -108,7 +108,7 @@ class _Together:
     """What goes to the replica, or went there, as one submission; `waits` is in the order of their places."""
 
     token: int
-    terms: tuple[Tick, bool]
+    terms: tuple[float, bool]
     bodies: list[str] = field(default_factory=list)
     waits: list[_SubmitWait] = field(default_factory=list)
     untold: int = 0
@@ -153,7 +153,7 @@ class PendingCalls:
                 said = [self._queries.change(submitted.kind, submitted.site, submitted.address, force=submitted.force)]
         bodies = [encode(stamped(operation, at_ms)) for operation in said]
         key = self._unused_key(asked)
-        terms = submitted.timeout, submitted.retry
+        terms = submitted.timeout_s, submitted.retry
         if not self._collected or self._collected[-1].terms != terms:
             self._collected.append(_Together(next(self._tokens), terms))
         together = self._collected[-1]
@@ -170,10 +170,10 @@ class PendingCalls:
         """What was collected goes to the replica."""
         effects = Effects()
         for together in self._collected:
-            timeout, retry = together.terms
+            timeout_s, retry = together.terms
             together.untold = len(together.bodies)
             self._together[together.token] = together
-            submission = Submission(together.token, tuple(together.bodies), timeout, retry)
+            submission = Submission(together.token, tuple(together.bodies), ticks(timeout_s), retry)
             together.bodies = []
             effects.extend(self._replica.submit(now, submission))
         self._collected, self.collected = [], 0
