@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ def describe(folder: Path) -> Machine:
         cores=os.cpu_count() or 1,
         load=round(os.getloadavg()[0], 1),
         kernel=f"{platform.system()} {platform.release()}",
-        python=f"{platform.python_implementation()} {platform.python_version()}",
+        python=f"{platform.python_implementation()} {sys.version}",  # builds differ in speed: it names its own
         disk=disk_of(folder, Path("/proc/self/mounts")),
         commit=_commit(),
         at=datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds"),
