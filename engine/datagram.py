@@ -37,7 +37,7 @@ DATAGRAM_BYTES_FAR: Final = 1_232
 DATAGRAM_BYTES_FAR_MOST: Final = 1_452
 """The longest there by default, to peers that proved that it arrives: a frame of Ethernet, less the headers of IPv6."""
 
-DATAGRAM_BYTES_LOOPBACK: Final = 16_384
+DATAGRAM_BYTES_LOOPBACK: Final = 32_768
 """The default where all sites are on loopback hosts."""
 
 _USUAL_BYTES: Final = (16_384, 8_952, 1_452, 1_372, DATAGRAM_BYTES_FAR, 1_000, 800, DATAGRAM_BYTES_MIN)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from msgspec.structs import replace
 
 from engine.core.effects import Effects, RecoveryPhase, SawRecovery
@@ -227,6 +229,24 @@ def test_r4_an_answer_that_is_cut_is_gone_on_with_where_it_ended() -> None:
     questions = copy_from(alice, bob, alice.answer_scan(alice.tick(), used_max=through))
     assert alice.store.log == bob.store.log
     assert questions <= 3 + 5 + QUESTIONS_MAX, "what is asked for becomes as much as fits again"
+
+
+def test_r4_no_more_is_asked_for_at_a_time_than_may_be_in_flight() -> None:
+    """What it lacks in a buffer is lost: the larger a page, the fewer are asked for."""
+    paged, fit, through = 2_000, 4, 2_000
+    bob = learned(Stage(settings=shorter(Settings(BOB, SITES[:3], Leadership.NONE), paged)).vote(), through)
+    settings = shorter(Settings(ALICE, SITES[:3], Leadership.NONE), paged)
+    alice = Stage(settings=dataclasses.replace(settings, flight_bytes=fit * paged)).vote()
+    waiting = sent_to(alice.answer_scan(alice.tick(), used_max=through), BOB, Ask)
+    pages: list[int] = []
+    while waiting:
+        answer = sent_to(bob.hear(ALICE, waiting.pop(0)), ALICE, Known)
+        pages.append(len(answer))
+        for known in answer:
+            waiting += sent_to(alice.hear(BOB, known), BOB, Ask)
+    assert alice.store.log == bob.store.log
+    assert max(pages) > fit, "the first question is asked before anybody knows how long the entries are"
+    assert max(pages[-10:]) <= fit
 
 
 FAR = WINDOW_SLOTS + 30_000

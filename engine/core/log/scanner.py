@@ -33,7 +33,7 @@ from engine.core.value import Value
 QUESTION_SLOTS: Final = 256
 QUESTION_SLOTS_MAX: Final = 4_096
 """How many slots one question of the copying covers: at first, and at the most. It doubles while half an answer is
-enough, and is halved where an answer is cut."""
+enough, and is halved where an answer is cut, or is more than may be in flight at a time (`flight_bytes`)."""
 
 QUESTIONS_MAX: Final = 2
 
@@ -94,6 +94,7 @@ class Scanner:
         """The first scan since the start is done: this site knows how far the log went."""
         self._told_done = False
         self._question_slots = QUESTION_SLOTS
+        self._pages_max = max(1, min(PAGES_PER_ANSWER, settings.flight_bytes // settings.page_bytes))
 
     @property
     def copying(self) -> bool:
@@ -162,8 +163,11 @@ class Scanner:
         if page.last < question.last and question.pages == PAGES_PER_ANSWER:
             self._question_slots = max(PAGES_PER_ANSWER, slots // 2)
             return self._question(step, source, Slot(page.last + 1), question.last)
-        if page.last == question.last and question.pages <= PAGES_PER_ANSWER // 2:
-            self._question_slots = min(QUESTION_SLOTS_MAX, max(self._question_slots, 2 * slots))
+        if page.last == question.last:
+            if question.pages <= self._pages_max // 2:
+                self._question_slots = min(QUESTION_SLOTS_MAX, max(self._question_slots, 2 * slots))
+            elif question.pages > self._pages_max:
+                self._question_slots = max(PAGES_PER_ANSWER, slots // 2)
         return question
 
     def tick(self, step: Step) -> None:
