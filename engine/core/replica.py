@@ -55,6 +55,7 @@ from engine.core.messages import (
     Promise,
     Refused,
     SlotState,
+    Verdict,
     Welcome,
 )
 from engine.core.peers.belonging import Belonging
@@ -280,6 +281,8 @@ class Replica:
                 admitted = False
                 if self._belonging.greeted(step, packet, message):
                     self._peers.heard(step, packet.sender)
+                    if not (isinstance(message, Welcome) and message.verdict is Verdict.UNPROVEN):
+                        self._scanner.met(step, packet.sender)
             elif admitted or self._lives.admits(step, packet):
                 if not admitted:
                     admitted = True  # and all that follow, up to the next greeting

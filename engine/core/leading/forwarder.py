@@ -55,10 +55,11 @@ class Forwarder:
     def push(self, step: Step, to: Heard | None, last_in_effect: int) -> None:
         """Hands on what is new, and all of it where the leader is new; `to` is None while no leader is heard."""
         changed, self._to = to != self._to, to
-        if to is None or self._sessions.idle:
+        if to is None:
             return
-        first = not self._sessions.outstanding(last_in_effect)
-        new = self._sessions.hand(step, last_in_effect, HANDED_MAX)
+        idle = self._sessions.idle  # most pushes are of a site that waits for nothing
+        first = idle or not self._sessions.outstanding(last_in_effect)
+        new = [] if idle else self._sessions.hand(step, last_in_effect, HANDED_MAX)
         if last_in_effect != self._settled_through or (first and new):
             self._settled_through = last_in_effect
             self._again_every = self._settings.timings.retransmit
@@ -66,7 +67,7 @@ class Forwarder:
         if changed or step.now >= self._again_at:
             self._again_every = Tick(min(RESEND_MAX, self._again_every * 2))
             self._again_at = Tick(step.now + self._again_every)
-            new = self._sessions.chain(last_in_effect, HANDED_MAX if changed else AGAIN_MAX)
+            new = [] if idle else self._sessions.chain(last_in_effect, HANDED_MAX if changed else AGAIN_MAX)
             if new and not changed:
                 self._ask(step)
         if new:

@@ -128,6 +128,12 @@ class Scanner:
             self._told_done = False
             self._copy(step, self._bound, frozenset(), frozenset())
 
+    def met(self, step: Step, site: SiteId) -> None:
+        """One of both knows the other's store only now (D5): what was asked before, it did not take, or not answer."""
+        phase = self._phase
+        if isinstance(phase, Asking) and site not in phase.answered and site in self._consensus.voters():
+            step.send(site, AskHighest(phase.nonce))
+
     def on_highest(self, step: Step, sender: SiteId, message: Highest, life: StoreId | None) -> None:
         phase = self._phase
         if not isinstance(phase, Asking) or message.nonce != phase.nonce or sender in phase.answered:

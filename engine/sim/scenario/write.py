@@ -9,7 +9,6 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final, assert_never
@@ -262,10 +261,9 @@ def _setup(setup: Setup) -> Iterator[str]:
     if setup.chosen_waits_ms:
         yield f"chosen waits {setup.chosen_waits_ms} ms"
     yield from (f"stamps {name} {' '.join(map(str, said))}" for name, said in setup.stamps)
-    between = {(a, b): setup.links[i][j] for i, a in enumerate(names) for j, b in enumerate(names) if i != j}
-    usual = Counter(between.values()).most_common(1)[0][0] if between else setup.links[0][0]
+    usual = setup.usual
     yield f"links {_weather(usual)}"
-    yield from (f"link {a} {b} {_weather(weather)}" for (a, b), weather in between.items() if weather != usual)
+    yield from (f"link {a} {b} {_weather(weather)}" for (a, b), weather in setup.between().items() if weather != usual)
 
 
 def _weather(weather: Weather) -> str:

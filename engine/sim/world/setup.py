@@ -8,6 +8,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,3 +62,14 @@ class Setup:
     """Those that are no founders of the cluster: they run, and belong to it when the log says so."""
     change_lag: int = CHANGE_LAG
     """After how many slots a change of who votes takes effect (M1)."""
+
+    def between(self) -> dict[tuple[SiteId, SiteId], Weather]:
+        """The weather from each site to each other one."""
+        named = list(enumerate(self.names))
+        return {(a, b): self.links[i][j] for i, a in named for j, b in named if i != j}
+
+    @property
+    def usual(self) -> Weather:
+        """The most common weather between two sites."""
+        between = self.between()
+        return Counter(between.values()).most_common(1)[0][0] if between else self.links[0][0]
