@@ -71,6 +71,18 @@ def test_r4_at_start_all_are_asked_how_far_the_log_goes() -> None:
     assert [saw.phase for saw in told(effects, SawRecovery)] == ["scanning"]
 
 
+def test_r4_who_knows_this_store_only_after_the_question_is_asked_again_at_once() -> None:
+    """Nothing but greetings goes to whom it has not met (W1): the retransmit would be the first that is heard."""
+    stage = Stage(3)
+    hellos = stage.start()
+    assert not sent(stage.tick(), AskHighest)
+    nonce = question(stage.welcome([BOB], hellos))
+    assert {site for site, _ in sent(stage.welcome([CAROL], hellos), AskHighest)} == {CAROL}
+    for site in (BOB, CAROL):
+        stage.hear(site, highest(nonce, 0))
+    assert not stage.replica.view(0).recovering
+
+
 def test_r4_one_peers_maximum_is_no_bound() -> None:
     """Trap: bob says that nothing is used; what alice, carol and dave chose is not known to him."""
     stage = Stage(5).vote()
