@@ -111,7 +111,7 @@ def test_timings_are_in_the_units_of_their_names(folder: Path) -> None:
 
 
 def test_w4_datagrams_are_long_only_where_every_host_is_loopback(folder: Path) -> None:
-    assert _read(folder, GOOD).datagram_sizes == DatagramSizes(16_384, 16_384)
+    assert _read(folder, GOOD).datagram_sizes == DatagramSizes(32_768, 32_768)
     far = GOOD.replace("[::1]", "[2001:db8::1]")
     assert _read(folder, far).datagram_sizes == DatagramSizes(1_232, 1_452)
     assert _read(folder, far + "datagram_max_bytes: 9000\n").datagram_sizes == DatagramSizes(1_232, 9_000)

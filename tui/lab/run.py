@@ -41,8 +41,9 @@ from tui.lab.frame import Frame
 
 QUIET_EVENTS_MAX: Final = 20_000
 """So many events are gone through in one step that shows nothing."""
-QUIET_MS: Final = 2_000
-"""When so long nothing is to be seen and everybody is done, nothing more happens."""
+QUIET_MS: Final = 3_000
+"""When so long nothing is to be seen and everybody is done, nothing more happens: longer than it takes all to find out
+at their next beat that one is silent, which is four beats."""
 _LOOK_EVENTS: Final = 16
 _CALM: Final = "the faults of this plan are over, and it is settling: go back before the calm, and do it there"
 
