@@ -50,11 +50,11 @@ class Changes:
 
     def keep(self, table: Table, values: Cells) -> None:
         """Puts a row that the next start needs."""
-        self._tally.add(table, values[: table.key_length], self._put(table, values))
+        self._tally.add(table, table.key_of(values), self._put(table, values))
 
     def archive(self, table: Table, values: Cells) -> int:
         """Puts a row that no start needs any more; returns its checksum."""
-        self._tally.drop(table, values[: table.key_length])
+        self._tally.drop(table, table.key_of(values))
         return self._put(table, values)
 
     def delete(self, table: Table, key: Key) -> None:
@@ -65,11 +65,7 @@ class Changes:
 
     def _put(self, table: Table, values: Cells) -> int:
         checksum = table.checksum(values)
-        row = (*values, checksum)
-        if table in self.puts:
-            self.puts[table].append(row)
-        else:
-            self.puts[table] = [row]
+        self.puts.setdefault(table, []).append((*values, checksum))
         return checksum
 
 

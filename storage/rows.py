@@ -67,7 +67,6 @@ class Table:
     def __init__(self, name: str, key: Sequence[str], others: Sequence[str]) -> None:
         self.name = name
         self.key = tuple(key)
-        self.key_length = len(self.key)
         self.columns = (*key, *others)
         self.selected = ", ".join((*self.columns, "checksum"))
         self.put = f"REPLACE INTO {name} ({self.selected}) VALUES ({', '.join('?' * (len(self.columns) + 1))})"
@@ -78,7 +77,7 @@ class Table:
         return zlib.crc32(orjson.dumps((self.name, *values)))
 
     def key_of(self, values: Cells) -> Key:
-        return values[: self.key_length]
+        return values[: len(self.key)]
 
     def is_sound(self, values: Sequence[object], checksum: object) -> bool:
         try:

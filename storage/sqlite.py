@@ -93,7 +93,7 @@ class SqliteStorage:
                 self._tail = self._reader.tail()
             if writes:
                 self._write(self._tail.advance(writes))
-        except BaseException as error:
+        except BaseException as error:  # whatever it is, tail and disk may differ by now (D2); it goes on
             self._refuse_from_now_on(error)
             raise
         return self._tail.meta.commit

@@ -285,9 +285,8 @@ class Tail:
     def _leave(self, first: Slot, last: Slot) -> None:
         """The prefix has come to `last`: rows that end there or below leave the tail."""
         spans = self.slots.spans
-        begins = ends = spans.at(last)
-        if first != last:
-            begins = spans.at(first)
+        ends = spans.at(last)
+        begins = ends if first == last else spans.at(first)
         assert begins is not None
         assert ends is not None
         through = last if ends.last == last else Slot(ends.first - 1)

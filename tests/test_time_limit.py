@@ -23,10 +23,10 @@ NEVER_ENDING = {
     ),
     "trio, without a checkpoint": "async def test_over() -> None:\n    time_is_over()\n    while True:\n        pass",
     "a run of trio's own": "def test_over() -> None:\n    time_is_over()\n    trio.run(trio.sleep_forever)",
-    "a run of asyncio": "def test_over() -> None:\n    time_is_over()\n    asyncio.run(asyncio.sleep(3600))",
-    "plain": "def test_over() -> None:\n    time_is_over()\n    time.sleep(3600)",
+    "a run of asyncio": "def test_over() -> None:\n    time_is_over()\n    asyncio.run(asyncio.Event().wait())",
+    "plain": "def test_over() -> None:\n    time_is_over()\n    threading.Event().wait()",
     "a fixture": (
-        "@pytest.fixture\ndef slow() -> None:\n    time_is_over()\n    time.sleep(3600)\n\n"
+        "@pytest.fixture\ndef slow() -> None:\n    time_is_over()\n    threading.Event().wait()\n\n"
         "def test_over(slow: None) -> None:\n    pass"
     ),
     "a process of a fixture": (
@@ -55,7 +55,7 @@ def test_no_process_is_left() -> None:
 
 IMPORTS = """
 from __future__ import annotations
-import asyncio, signal, subprocess, time
+import asyncio, signal, subprocess, threading
 import pytest, trio
 
 STARTED = []

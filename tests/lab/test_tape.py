@@ -350,7 +350,7 @@ def test_what_a_campaign_found_opens_where_the_rule_is_broken(says_so: bool, tmp
     with nullcontext() if says_so else named(A1).in_force():
         reel = LabOpener(5, None).open(str(path)).reel
     assert reel.position > 0
-    assert str(reel.frames[reel.position].broken).startswith("A3 slot ")
+    assert str(reel.frames[reel.position].broken).startswith("A3 slot 2 at carol")
     assert LabOpener(5, None).open(str(min(FOUND.glob("*.scenario")))).reel.position == 0, "nothing is broken there"
 
 
