@@ -44,7 +44,7 @@ def style_sheets_are_parsed_once() -> Iterator[None]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Before pytest-trio looks for coroutines, those of this folder become plain functions."""
     for item in items:
-        if HERE in item.path.parents and isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj) and HERE in item.path.parents:
             item.obj = _in_asyncio(item.obj)
 
 

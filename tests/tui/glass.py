@@ -6,6 +6,7 @@ What is painted is put there when somebody looks: most tests do not.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 from rich.cells import get_character_cell_size
@@ -13,26 +14,26 @@ from textual.screen import Screen
 from textual.strip import Strip
 
 from tui.shell import Shell
-from tui.textual_inside import ChopsUpdate, shown
+from tui.textual_inside import ChopsUpdate, LayoutUpdate
 
 _WRITTEN: Final = re.compile(r"\x1b\[(?:(\d+);(\d+)H|[0-9;]*[A-Za-z])|([^\x1b])", re.DOTALL)
 """To a place, some other sequence, or a character."""
 
 
 class Glass:
-    """Of a program that runs without a terminal; it begins with what is shown now."""
+    """Of a program without a terminal, that does not run yet."""
 
     def __init__(self, app: Shell) -> None:
         self._app = app
         self._cells: dict[tuple[int, int], str] = {}
-        self._painted: list[ChopsUpdate | list[Strip]] = [shown(app.screen)]
+        self._painted: list[ChopsUpdate | LayoutUpdate] = []
         display = app._display
 
         def paint(screen: Screen[Any], update: Any) -> None:
-            if isinstance(update, ChopsUpdate):
+            if isinstance(update, LayoutUpdate):
+                self._painted.clear()
+            if update is not None:
                 self._painted.append(update)
-            elif update is not None:
-                self._painted = [shown(app.screen)]
             display(screen, update)
 
         vars(app)["_display"] = paint
@@ -43,15 +44,15 @@ class Glass:
             if isinstance(painted, ChopsUpdate):
                 self._write(painted.render_segments(self._app.console))
             else:
-                self._whole(painted)
+                self._whole(painted.strips)
         self._painted.clear()
         width, height = self._app.size
         return ["".join(self._cells.get((y, x), "") for x in range(width)).rstrip() for y in range(height)]
 
-    def _whole(self, strips: list[Strip]) -> None:
+    def _whole(self, lines: list[Iterable[Strip]]) -> None:
         self._cells.clear()
-        for y, strip in enumerate(strips):
-            self._put(y, 0, strip.text)
+        for y, line in enumerate(lines):
+            self._put(y, 0, "".join(strip.text for strip in line))
 
     def _write(self, written: str) -> None:
         y = x = 0

@@ -54,8 +54,7 @@ def opened(what: str) -> Exhibit:
 @asynccontextmanager
 async def lab_of(what: str, size: tuple[int, int] = NARROW, *, asks: bool = False) -> AsyncIterator[LabDriven]:
     app = LabApp(opened(what), LabOpener(5, None), asks=asks)
-    async with app.run_test(size=size) as pilot:
-        driven = LabDriven(app, pilot)
+    async with LabDriven.of(app, size) as driven:
         await driven.until_shown("Lab: ")
         await driven.pause()
         yield driven

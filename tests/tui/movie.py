@@ -137,8 +137,7 @@ async def _film(cluster: RealCluster) -> str:
         await story.tweet(author, text)
     files = files_of(cluster.data_path, site)
     app = LoggosApp([Hop(SiteId(site), files.control, files.log, cluster.sites_path)], Leaving.DETACHES)
-    async with app.run_test(size=SIZE) as pilot:
-        driven = Driven(app, pilot)
+    async with Driven.of(app, SIZE) as driven:
         await driven.until_shown("QUORUM 5/5")
         await driven.until_shown("harbour lights")
         camera = Camera(app)

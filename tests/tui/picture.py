@@ -98,8 +98,7 @@ async def _draw(cluster: RealCluster) -> dict[str, str]:
     """The pictures by their names."""
     files = files_of(cluster.data_path, "alice")
     app = LoggosApp([Hop(SiteId("alice"), files.control, files.log, cluster.sites_path)], Leaving.DETACHES)
-    async with app.run_test(size=WIDE) as pilot:
-        driven = Driven(app, pilot)
+    async with Driven.of(app, WIDE) as driven:
         await driven.until_shown("QUORUM 5/5")
         await _act(Story(cluster), driven)
         drawn = {}

@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Self
 
 from textual import events
 from textual.pilot import Pilot
@@ -38,10 +39,18 @@ REWRITE = "LOGGOS_REWRITE_GOLDEN"
 class Shown:
     """A program that runs without a terminal."""
 
-    def __init__(self, app: Shell, pilot: Pilot[int]) -> None:
+    def __init__(self, app: Shell, pilot: Pilot[int], glass: Glass) -> None:
         self.app = app
         self._pilot = pilot
-        self._glass = Glass(app)
+        self._glass = glass
+
+    @classmethod
+    @asynccontextmanager
+    async def of(cls, app: Shell, size: tuple[int, int] = NARROW) -> AsyncIterator[Self]:
+        """Runs it, and stops it at the end."""
+        glass = Glass(app)
+        async with app.run_test(size=size) as pilot:
+            yield cls(app, pilot, glass)
 
     def lines(self) -> list[str]:
         """What the screen shows, without trailing spaces."""
@@ -139,8 +148,7 @@ async def screen_of(
 ) -> AsyncIterator[Driven]:
     """The screen, attached to the first of `engines`."""
     app = LoggosApp([engine.hop for engine in engines], leaving)
-    async with app.run_test(size=size) as pilot:
-        driven = Driven(app, pilot)
+    async with Driven.of(app, size) as driven:
         await driven.until(lambda: app.main.model.live and app.main.model.status is not None, "never attached")
         await driven.pause()
         yield driven

@@ -90,8 +90,7 @@ async def test_a_screen_that_never_had_an_engine_does_not_call_the_log_empty(
 ) -> None:
     engine = EngineDouble(tmp_path)
     app = LoggosApp([engine.hop], Leaving.STOPS_ALL)
-    async with app.run_test(size=size) as drives:
-        pilot = Driven(app, drives)
+    async with Driven.of(app, size) as pilot:
         await pilot.until_shown("NO ENGINE")
         await pilot.until_shown("1 Timeline · nothing read")
         assert "0 shown" not in pilot.text()

@@ -64,8 +64,7 @@ async def test_a_step_paints_what_is_in_view_and_makes_no_row_again(monkeypatch:
     monkeypatch.setattr(diagram, "rows_of", makes)
     monkeypatch.setattr("tui.lab.panes.painted", paints)
     app = LabApp(Exhibit(LongReel(), None, ""), LabOpener(5, None))
-    async with app.run_test(size=WIDE) as pilot:
-        driven = LabDriven(app, pilot)
+    async with LabDriven.of(app, WIDE) as driven:
         await driven.press("g", *str(STEPS), "enter")
         await driven.until_shown(f"step {STEPS} of {STEPS}")
         assert sorted(made) == list(range(STEPS + 1))

@@ -10,7 +10,7 @@ from rich.style import Style
 from textual.drivers.linux_driver import LinuxDriver
 
 from tests.tui.engine_double import EngineDouble
-from tests.tui.pilots import GOLDEN, screen_of
+from tests.tui.pilots import GOLDEN, WIDE, screen_of
 from tui.app import LoggosApp
 from tui.ascii_glyphs import AsciiTerminal, in_ascii
 from tui.hops import Glyphs, Leaving
@@ -18,6 +18,7 @@ from tui.rows import Role
 from tui.shell import CALM, CALM_LIGHT
 from tui.slots import mark
 from tui.terminal import Terminal
+from tui.textual_inside import shown
 from tui.top.table import BARS
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +70,24 @@ async def test_every_role_is_readable_in_our_themes(tmp_path: Path) -> None:
             await pilot.pause()
             weak = {role: contrast for role in INKS if (contrast := contrast_of(pane.style_of(role))) < READABLE}
             assert not weak, theme.name
+
+
+async def test_no_style_is_of_the_16_colours_or_dim_but_in_a_theme_of_those(tmp_path: Path) -> None:
+    """`Coloured` rests on that."""
+    async with EngineDouble(tmp_path) as engine, screen_of(engine, size=WIDE) as pilot:
+        engine.append(author="bob", text="hello")
+        await pilot.until_shown("hello")
+        for theme in pilot.app.available_themes.values():
+            pilot.app.theme = theme.name
+            await pilot.until(lambda: pilot.app.current_theme is theme, "never")  # noqa: B023
+            await pilot.pause()
+            painted = {style for strip in shown(pilot.app.screen) for _, style, _ in strip if style is not None}
+            styles = painted | {pilot.main.timeline.style_of(role) for role in Role}
+            assert theme.ansi or not set(filter(is_of_the_16, styles)), theme.name
+
+
+def is_of_the_16(style: Style) -> bool:
+    return bool(style.dim) or any(color and color.triplet is None for color in (style.color, style.bgcolor))
 
 
 def contrast_of(style: Style) -> float:

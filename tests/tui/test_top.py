@@ -210,8 +210,7 @@ async def test_the_screen_shows_all_and_goes_on_looking(tmp_path: Path) -> None:
         alice = await sites.start("alice")
         await sites.start("bob", **NO_QUORUM)
         app = TopApp(sites.watch, 0.01, "no engine below here")
-        async with app.run_test(size=(100, 24)) as pilot:
-            shown = Shown(app, pilot)
+        async with Shown.of(app, (100, 24)) as shown:
             await shown.until(lambda: "NO QUORUM" in shown.text(), "what is wrong is not shown")
             assert "● alice" in shown.text()
             alice.used_max = 4_321

@@ -25,7 +25,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.inert import inert
-from tui.panes.paint import CURSOR_CLASS, Inks, View, strip
+from tui.panes.paint import CURSOR_CLASS, Coloured, Inks, View, strip
 from tui.rows import Role, Row, marked, row
 from tui.site.model import Change, SiteModel
 from tui.textual_inside import SteadyScroll
@@ -37,7 +37,7 @@ GUTTER: Final = 2
 """Cells before each row, where the cursor's mark stands."""
 
 
-class ScrolledRows(SteadyScroll, can_focus=True, inherit_bindings=False):
+class ScrolledRows(Coloured, SteadyScroll, can_focus=True, inherit_bindings=False):
     """Rows of one line or several; what is not loaded is asked for when it comes into view."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {CURSOR_CLASS}
