@@ -10,14 +10,17 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from typing import dataclass_transform
+from typing import Self, dataclass_transform
 
 from msgspec import Struct
 
 
 @dataclass_transform(frozen_default=True)
 class Value(Struct, frozen=True, gc=False):
-    """Equal where all fields are; hashable where they are."""
+    """Equal where all fields are; hashable where they are; its own copy."""
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self
 
 
 @dataclass_transform(frozen_default=True)
