@@ -9,7 +9,8 @@ Rules that hold here:
   with it.
 - What is compiled is kept beside its source, whatever the environment says of that: else every worker, and each engine
   and command that a test starts, compiles all that it imports.
-- What may take longest begins first, in whatever order the rest comes: else the cores wait for it at the end.
+- What may take longest begins first, in whatever order the rest comes: else the cores wait for it at the end. After
+  what has a limit of its own that is what drives whole sites through faults.
 - Hypothesis has no deadline (two cores are shared by all); on CI its examples are the same on every run.
 """
 
@@ -40,6 +41,8 @@ __all__ = [
     "pytest_timeout_set_timer",
 ]
 
+OF_WHOLE_SITES = ("tests/chaos/", "tests/lab/test_lab_live", "tests/net/")
+
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
@@ -60,7 +63,7 @@ def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=_limit_s, reverse=True)
+    items.sort(key=_may_take, reverse=True)
 
 
 @pytest.hookimpl(trylast=True)
@@ -69,7 +72,8 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-def _limit_s(item: pytest.Item) -> float:
-    """A limit of its own, which is above that of all others; 0: it has none."""
+def _may_take(item: pytest.Item) -> tuple[float, bool]:
+    """How much, against others: its limit, if it has one of its own (which is above that of all others), and whether it
+    waits for whole sites."""
     marker = item.get_closest_marker("timeout")
-    return float(marker.args[0]) if marker else 0.0
+    return float(marker.args[0]) if marker else 0.0, item.nodeid.startswith(OF_WHOLE_SITES)
