@@ -14,6 +14,7 @@ from typing import Any, Final
 from textual import constants
 from textual._compositor import ChopsUpdate, Compositor, CompositorMap, LayoutUpdate, ReflowResult
 from textual._xterm_parser import XTermParser
+from textual.events import ScreenResume
 from textual.geometry import Region, Size
 from textual.reactive import Reactive
 from textual.screen import Screen
@@ -44,13 +45,20 @@ class OncePainted(Screen[None]):
     Textual paints it at once, then tells widgets their new sizes, then lays out and paints again what they make of
     them: twice the computing, and twice the bytes to a terminal that may be far away. Here the first of both paints is
     left out, never two in a row; what it would have painted stays marked, and is part of the second. And whatever gets
-    the focus paints itself: Textual paints the whole screen.
+    the focus paints itself: Textual paints the whole screen. When it is shown first its widgets have their styles:
+    Textual looks them all up anew.
     """
 
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
     _sizes: Mapping[Widget, Size] | None = None
     """Of the widgets when something was last to be painted."""
     _left_out = False
+    _was_shown = False
+
+    def _on_screen_resume(self, event: ScreenResume) -> None:
+        """Before that of Textual, which comes next."""
+        event.refresh_styles = event.refresh_styles and self._was_shown
+        self._was_shown = True
 
     def _compositor_refresh(self) -> None:
         sizes = {widget: placed.region.size for widget, placed in self._compositor._full_map.items()}
