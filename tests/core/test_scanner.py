@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from engine.core.effects import Effects, RecoveryPhase, SawRecovery
 from engine.core.ids import Nonce, Slot
 from engine.core.log.pages import PAGES_PER_ANSWER
-from engine.core.log.scanner import QUESTION_SLOTS_MAX, QUESTIONS_MAX
+from engine.core.log.scanner import QUESTION_SLOTS, QUESTION_SLOTS_MAX, QUESTIONS_MAX
 from engine.core.messages import Ask, AskHighest, Highest, Known
 from engine.core.settings import WINDOW_SLOTS, Leadership, Settings
 from engine.core.storage import Vote
@@ -184,6 +184,27 @@ def test_r4_learned_slots_are_copied_in_bulk_from_a_peer_that_has_them() -> None
     assert alice.store.log == bob.store.log
     assert not alice.replica.view(0).recovering
     assert 2 <= questions < through / 50
+
+
+def test_r4_where_the_log_goes_on_meanwhile_it_is_copied_until_there_is_little_left() -> None:
+    """Else a site that is far behind would never come to the end of a busy log: it would wait for the next scan as long
+    as it had copied, and be as far behind again."""
+    bob = Stage(3, site=BOB).vote()
+    alice = Stage(3).vote()
+    end, effects = 0, alice.tick()
+    for more in (3 * QUESTION_SLOTS, QUESTION_SLOTS + 1, QUESTION_SLOTS):
+        assert not alice.replica.view(0).recovering or end == 0, "what was there at first is learned"
+        bob.hear(CAROL, *(chosen(slot, tweet(CAROL, slot)) for slot in range(end + 1, end + more + 1)))
+        end += more
+        effects = alice.answer_scan(effects, used_max=end)
+        asked = sent_to(effects, BOB, Ask)
+        while asked:
+            for known in sent_to(bob.hear(ALICE, asked.pop(0)), ALICE, Known):
+                effects = alice.hear(BOB, known)
+                asked += sent_to(effects, BOB, Ask)
+        assert alice.replica.prefix == end
+    assert not sent(effects, AskHighest)
+    assert [saw.phase for saw in told(effects, SawRecovery)] == [RecoveryPhase.DONE]
 
 
 def test_r4_the_peer_that_is_furthest_along_is_asked_alone() -> None:

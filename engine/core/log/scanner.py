@@ -7,6 +7,8 @@ Rules that hold here:
   was used by those that were counted, so the prefix comes to it: the list has changed then, and it asks again.
 - Learned slots are copied in bulk from a peer that has them, paced by the answers: two questions are out at the most,
   so that the peer reads ahead while this site learns. What no peer has learned is left to the hole filler (R3).
+- Where many slots were copied the log has gone on meanwhile, above what this site can keep until it comes to it. So it
+  asks again at once, and has ever less to copy.
 - R6: a bound beyond the window is copied towards, never filled towards. It is given up only when every peer that claims
   to be ahead has answered that it lacks what comes next; silence disproves nothing.
 - W1: every question carries a nonce; an answer counts once a site, for that nonce.
@@ -90,6 +92,7 @@ class Scanner:
         self._phase: Idle | Asking | Copying = Idle(Tick(0))
         self._bound: Slot | None = None
         self._counted = Slot(1)  # where the newest list begins by which the bound was counted
+        self._copied_from = consensus.learner.prefix  # the prefix when the bound was counted
         self.ready = False
         """The first scan since the start is done: this site knows how far the log went."""
         self._told_done = False
@@ -229,6 +232,7 @@ class Scanner:
         if not isinstance(phase, Asking) or not self._consensus.is_majority(step, dict(phase.stores)):
             return
         self._counted = self._consensus.members.newest.first
+        self._copied_from = self._learner.prefix
         bound = max((answer.used_max for answer in phase.answers), default=Slot(0))
         self._bound = Slot(max(bound, self._learner.used_max))
         if self._bound <= self._learner.prefix + WINDOW_SLOTS:
@@ -291,9 +295,13 @@ class Scanner:
             self._bound = None
             self._ask(step)
             return
+        self.ready = True
+        if self._learner.prefix - self._copied_from > QUESTION_SLOTS:
+            self._bound = None
+            self._ask(step)
+            return
         if isinstance(self._phase, Asking | Copying):
             self._phase = Idle(Tick(step.now + self._settings.timings.scan_every))
-        self.ready = True
         if not self._told_done:
             self._told_done = True
             step.tell(SawRecovery(RecoveryPhase.DONE, self._bound, self._learner.prefix, None))
