@@ -105,6 +105,8 @@ class Inbox:
                     await something()
                     while (until_s := self._acted(act)) is not None and self._sleep is not None and not self._requests:
                         self._sleep.deadline = until_s
+                        if self._sleep.cancel_called:
+                            break  # the clock struck just when something happened: that was acted upon
                         await something()
                     continue
             until_s = self._acted(act)

@@ -43,6 +43,7 @@ from engine.core.effects import (
 )
 from engine.core.explained import describe
 from engine.core.ids import NEVER, Slot, Tick
+from engine.core.messages import Heartbeat
 from engine.core.replica import Replica
 from engine.core.settings import CHOSEN_WAITS_MAX
 from engine.core.storage import Storage, StoreError, Write, WriteBlock
@@ -251,11 +252,10 @@ class Node:
         effects = self._replica.receive(now, arrival.packet)
         peer = arrival.packet.sender
         self._parts.counts.measures.came(now, arrival.packet)
-        if SawProof in map(type, effects.observations):
-            before = self._parts.peer_addresses.of(peer)
-            self._parts.peer_addresses.prove(peer, arrival.source)
-            if self._parts.peer_addresses.of(peer) != before:
-                self._parts.sizes.moved(now, peer)
+        if SawProof in map(type, effects.observations) and self._parts.peer_addresses.prove(peer, arrival.source):
+            self._parts.sizes.moved(now, peer)
+        if Heartbeat in map(type, arrival.packet.messages):
+            self._tick_at = now  # this site beats along, if it would soon
         self._turn.take(effects, arrival.source)
 
     def _perform(self, now: Tick) -> None:

@@ -117,9 +117,9 @@ class PeerAddresses:
         words = error if number is None else os.strerror(number)
         return f"nothing can be sent to {peer} at {self.shown(peer)} ({words}): check both addresses in the sites file"
 
-    def prove(self, peer: SiteId, source: Address) -> None:
-        """The peer answered a fresh challenge from `source`."""
-        if source != self.of(peer):
+    def prove(self, peer: SiteId, source: Address) -> bool:
+        """The peer answered a fresh challenge from `source`. Returns whether it was elsewhere before."""
+        if moved := source != self.of(peer):
             _log.info("%s is reached at %s now", peer, show(source))
         self._proved.pop(peer, None)
         if source != self._resolved.get(peer):
@@ -127,6 +127,7 @@ class PeerAddresses:
             strangers = [peer for peer in self._proved if peer not in self._places]
             for oldest in strangers[:-STRANGERS_MAX]:
                 del self._proved[oldest]
+        return moved
 
     def heard(self, peer: SiteId) -> None:
         self._up.add(peer)
