@@ -57,11 +57,13 @@ def behind(folder: Path, work: rows.Behind, seconds: float) -> tuple[Figure, ...
             figures = _catch_up(cluster, late, leader)
             meanwhile = (_prefix(cluster, leader) - chosen) / (time.perf_counter() - began)
             after = _rate(cluster, leader, seconds)
+            lacks = max(0, _prefix(cluster, leader) - _prefix(cluster, late))
         return (
             *figures,
             Figure("created before", before, "/s"),
             Figure("meanwhile", meanwhile, "/s"),
             Figure("after", after, "/s"),
+            Figure("lacks then", lacks, "entries"),
         )
 
 

@@ -7,7 +7,7 @@ from copy import deepcopy
 from typing import Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.core.effects import Effects, SawApplied, SawLearned
@@ -344,6 +344,16 @@ def test_a_run_is_answered_kept_and_learned_as_its_slots_are_one_by_one(heard: l
 
 
 @given(st.lists(MESSAGES, max_size=14), NUMBERS, st.integers(1, TOP), st.integers(150, 900))
+@example(
+    [
+        Prepare(ballot(1, BOB), Slot(1), Slot(2)),
+        Prepare(ballot(0, CAROL), Slot(1), None),
+        chosen(1, *map(settled, (1, 2, 3))),
+    ],
+    ballot(0, BOB),
+    1,
+    150,
+)
 @settings(max_examples=150)
 def test_a4_w4_pages_that_are_cut_in_the_midst_of_a_run_say_together_what_one_would(
     heard: list[Message], number: Ballot, first: int, page_bytes: int
@@ -369,7 +379,11 @@ def test_a4_w4_pages_that_are_cut_in_the_midst_of_a_run_say_together_what_one_wo
         if page.last is None:
             break
     if {what for what, _, _ in one} == {"prepare"}:  # refused as a whole: too many promises in the way for a short page
-        assert {slot for what, slot, _ in told_in_pages if what == "left out"} >= set(range(first, asked))
+        # What is chosen needs no promise, so a page of nothing but that is none that is refused.
+        learned = {slot: entry for what, slot, entry in told_in_pages if what == "learned"}
+        assert all(entry == whole.replica.learned(Slot(slot)) for slot, entry in learned.items())
+        left_out = {slot for what, slot, _ in told_in_pages if what == "left out"}
+        assert left_out | learned.keys() >= set(range(first, asked))
         return
     assert asked > first
     assert meaning(told_in_pages, asked) == meaning(one, asked)
