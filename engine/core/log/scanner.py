@@ -92,7 +92,7 @@ class Scanner:
         self._phase: Idle | Asking | Copying = Idle(Tick(0))
         self._bound: Slot | None = None
         self._counted = Slot(1)  # where the newest list begins by which the bound was counted
-        self._copied_from = consensus.learner.prefix  # the prefix when the bound was counted
+        self._copied_from = consensus.learner.prefix  # the prefix when the bound was found
         self.ready = False
         """The first scan since the start is done: this site knows how far the log went."""
         self._told_done = False
@@ -128,6 +128,7 @@ class Scanner:
         if isinstance(self._phase, Idle) and self._peers.ahead_of(self._learner.prefix):
             self._bound = max(bound, self._bound or bound)
             self._counted = self._consensus.members.newest.first
+            self._copied_from = self._learner.prefix
             self._told_done = False
             self._copy(step, self._bound, frozenset(), frozenset())
 
@@ -223,6 +224,7 @@ class Scanner:
         ahead = [site for site in self._peers.ahead_of(self._learner.prefix) if not (step.voting and site in voters)]
         if ahead:
             self._counted = Slot(0)
+            self._copied_from = self._learner.prefix
             self._bound = max(peer.prefix or Slot(0) for peer in self._peers.views() if peer.site in ahead)
             self._copy(step, self._bound, frozenset(), frozenset())
 
