@@ -93,7 +93,7 @@ class SqliteStorage:
                 self._tail = self._reader.tail()
             if writes:
                 self._write(self._tail.advance(writes))
-        except BaseException as error:  # whatever it is, tail and disk may differ by now (D2); it goes on
+        except BaseException as error:  # of any kind: tail and disk may differ by now (D2). It is raised again
             self._refuse_from_now_on(error)
             raise
         return self._tail.meta.commit

@@ -8,9 +8,10 @@ import pytest
 from rich.cells import cell_len
 from rich.style import Style
 from textual.drivers.linux_driver import LinuxDriver
+from textual.theme import Theme
 
 from tests.tui.engine_double import EngineDouble
-from tests.tui.pilots import GOLDEN, WIDE, screen_of
+from tests.tui.pilots import GOLDEN, WIDE, Driven, screen_of
 from tui.app import LoggosApp
 from tui.ascii_glyphs import AsciiTerminal, in_ascii
 from tui.hops import Glyphs, Leaving
@@ -65,9 +66,7 @@ async def test_every_role_is_readable_in_our_themes(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine, screen_of(engine) as pilot:
         pane = pilot.main.timeline
         for theme in (CALM, CALM_LIGHT):
-            pilot.app.theme = theme.name
-            await pilot.until(lambda: pilot.app.current_theme.name == theme.name, "never")  # noqa: B023
-            await pilot.pause()
+            await choose(theme, pilot)
             weak = {role: contrast for role in INKS if (contrast := contrast_of(pane.style_of(role))) < READABLE}
             assert not weak, theme.name
 
@@ -78,12 +77,32 @@ async def test_no_style_is_of_the_16_colours_or_dim_but_in_a_theme_of_those(tmp_
         engine.append(author="bob", text="hello")
         await pilot.until_shown("hello")
         for theme in pilot.app.available_themes.values():
-            pilot.app.theme = theme.name
-            await pilot.until(lambda: pilot.app.current_theme is theme, "never")  # noqa: B023
-            await pilot.pause()
-            painted = {style for strip in shown(pilot.app.screen) for _, style, _ in strip if style is not None}
+            await choose(theme, pilot)
+            painted = {style for line in styles_of(pilot) for style in line if style is not None}
             styles = painted | {pilot.main.timeline.style_of(role) for role in Role}
             assert theme.ansi or not set(filter(is_of_the_16, styles)), theme.name
+
+
+async def test_a_screen_that_is_shown_first_looks_as_its_style_sheet_says(tmp_path: Path) -> None:
+    async with EngineDouble(tmp_path) as engine:
+        (engine.folder / "look").write_text(f"{CALM_LIGHT.name}\n")
+        async with screen_of(engine, size=WIDE) as pilot:
+            await pilot.until_shown("No tweets yet")
+            first = styles_of(pilot)
+            pilot.app.screen.update_node_styles(animate=False)
+            await pilot.pause()
+            assert styles_of(pilot) == first
+
+
+async def choose(theme: Theme, pilot: Driven) -> None:
+    pilot.app.theme = theme.name
+    await pilot.until(lambda: pilot.app.current_theme.name == theme.name, "never")
+    await pilot.pause()
+
+
+def styles_of(pilot: Driven) -> list[list[Style | None]]:
+    """Line by line."""
+    return [[style for _, style, _ in strip] for strip in shown(pilot.app.screen)]
 
 
 def is_of_the_16(style: Style) -> bool:
