@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from random import Random
-from typing import assert_never
+from typing import TypeVarTuple, assert_never
 
 from engine.core.around import Around
 from engine.core.broken import BrokenRule
@@ -68,6 +68,8 @@ from engine.core.step import Step
 from engine.core.storage import LogReader, Stored, Vote, Write, WriteEvidence, WriteRanges, WriteVote
 from engine.core.views import AttemptView, ReplicaView
 
+Said = TypeVarTuple("Said")
+
 
 class Replica:
     """`meddling`: what fault rules of this site keep from their way, for the reasons that people are given."""
@@ -112,26 +114,26 @@ class Replica:
 
     def receive(self, now: Tick, packet: Packet) -> Effects:
         """A packet that opened under the cluster's key and was addressed to this site."""
-        return self._act(now, lambda step: self._receive(step, packet))
+        return self._act(now, self._receive, packet)
 
     def submit(self, now: Tick, submission: Submission) -> Effects:
-        return self._act(now, lambda step: self._sessions.submit(step, submission))
+        return self._act(now, self._sessions.submit, submission)
 
     def give_up(self, now: Tick, token: int, offset: int = 0, count: int | None = None) -> Effects:
         """Ends a read, or events of a submission (`count` from `offset` on, or all), as when the time has passed."""
-        return self._act(now, lambda step: self._give_up(step, token, offset, count))
+        return self._act(now, self._give_up, token, offset, count)
 
     def read(self, now: Tick, token: int, timeout: Tick) -> Effects:
         """A linearizable read begins (R5). Its token, which no open read has, comes back with what became of it."""
-        return self._act(now, lambda step: self._reads.begin(step, token, timeout))
+        return self._act(now, self._reads.begin, token, timeout)
 
     def explain(self, now: Tick, token: int, slot: Slot, timeout: Tick) -> Effects:
         """What happened at a slot, with what others answer in time: it ends in one SawBiography with this token."""
-        return self._act(now, lambda step: self._biographer.ask(step, token, slot, timeout))
+        return self._act(now, self._biographer.ask, token, slot, timeout)
 
     def fill(self, now: Tick, slots: Iterable[Slot]) -> Effects:
         """On demand (R3). Each slot that is a hole ends in one SawFilled or more (one of UNSETTLED is not the end)."""
-        return self._act(now, lambda step: self._filler.fill(step, slots))
+        return self._act(now, self._filler.fill, slots)
 
     def tick(self, now: Tick) -> Effects:
         """Does what is due; it is needed again at the `deadline`."""
@@ -243,16 +245,16 @@ class Replica:
 
     # Inside a step
 
-    def _act(self, now: Tick, act: Callable[[Step], None]) -> Effects:
-        """One step. What a site sends itself is handled within it. Then what waits is pushed, and commit numbers that
-        were heard are kept with what is written anyway."""
+    def _act(self, now: Tick, act: Callable[[Step, *Said], None], *said: *Said) -> Effects:
+        """One step, `act(step, *said)`. What a site sends itself is handled within it. Then what waits is pushed, and
+        commit numbers that were heard are kept with what is written anyway."""
         self._now = now
         step = Step(now, self._settings.site, self._lives.voting, Effects(stop=self._stopped))
         effects = step.effects
         if self._stopped is not None:
             return effects
         try:
-            act(step)
+            act(step, *said)
             self._push(step)
             for message in step.looped:  # what they bring about may loop back too
                 self._handle(step, self._settings.site, message, self._lives.life)

@@ -32,7 +32,10 @@ class Roster(Value):
     quorum: int
 
     def of(self, site: SiteId) -> Member | None:
-        return next((member for member in self.members if member.site == site), None)
+        for member in self.members:
+            if member.site == site:
+                return member
+        return None
 
 
 class Removed(Value):

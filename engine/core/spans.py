@@ -32,12 +32,14 @@ def cut_entries(entries: tuple[Entry, ...], skip: int, count: int) -> tuple[Entr
 
 
 class Spans(Generic[Held]):
+    """`slots_count`: how many slots are in them."""
+
     def __init__(self, cut: Callable[[Held, int, int], Held], parts: Iterable[Part[Held]] = ()) -> None:
         """`parts` are disjoint and ascending."""
         self._cut = cut
         self._parts = list(parts)
         self._firsts = [part.first for part in self._parts]
-        self._slots = sum(part.last - part.first + 1 for part in self._parts)
+        self.slots_count = sum(part.last - part.first + 1 for part in self._parts)
 
     def __iter__(self) -> Iterator[Part[Held]]:
         return iter(self._parts)
@@ -51,10 +53,6 @@ class Spans(Generic[Held]):
     def __len__(self) -> int:
         """How many spans there are."""
         return len(self._parts)
-
-    @property
-    def slots_count(self) -> int:
-        return self._slots
 
     @property
     def last(self) -> Slot | None:
@@ -106,7 +104,7 @@ class Spans(Generic[Held]):
             index = len(self._parts)
         self._parts.insert(index, Part(Slot(first), Slot(last), value))
         self._firsts.insert(index, Slot(first))
-        self._slots += last - first + 1
+        self.slots_count += last - first + 1
 
     def remove(self, first: int, last: int) -> list[Part[Held]]:
         """Takes out what lies within, and returns it; what lies beside stays."""
@@ -114,7 +112,7 @@ class Spans(Generic[Held]):
         if not parts or first > parts[-1].last:
             return []
         if len(parts) == 1 and first <= parts[0].first and parts[0].last <= last:
-            removed, self._parts, self._firsts, self._slots = parts, [], [], 0
+            removed, self._parts, self._firsts, self.slots_count = parts, [], [], 0
             return removed
         begin = end = self._from(first)
         while end < len(parts) and parts[end].first <= last:
@@ -133,7 +131,7 @@ class Spans(Generic[Held]):
         parts[begin:end] = left
         self._firsts[begin:end] = [part.first for part in left] if left else ()
         for part in removed:
-            self._slots -= part.last - part.first + 1
+            self.slots_count -= part.last - part.first + 1
         return removed
 
     def _from(self, slot: int) -> int:

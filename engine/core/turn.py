@@ -109,7 +109,8 @@ class Turn(Generic[Address]):
     @property
     def shows(self) -> bool:
         """Before some of what is to be told, all is done that is owed."""
-        return not _SETTLING.isdisjoint(map(type, self._effects.observations))
+        saw = self._effects.observations
+        return bool(saw) and not _SETTLING.isdisjoint(map(type, saw))
 
     @property
     def owes(self) -> bool:
@@ -128,7 +129,11 @@ class Turn(Generic[Address]):
 
     def next(self) -> Turn[Address]:
         """The turn after this one, whose items were all done. It owes what this one did not commit and not send."""
-        writes = [] if self.commits else self._effects.writes
+        writes = self._effects.writes
+        if writes and self.commits:
+            writes = []
+        if not writes and not self._waiting:
+            return Turn(self._replica)
         sends = [Send(send.to, send.message, beside=True, along=True) for send in self._waiting]
         return Turn(self._replica, Effects(writes=writes, sends=sends))
 
@@ -142,9 +147,13 @@ class Turn(Generic[Address]):
         return before if was_owed else from_now
 
     def take(self, effects: Effects, source: Address | None = None) -> None:
-        """`source`: where the packet came from that had these effects. A greeting's answer goes there and nothing else
-        does, for that the sender is there is not proved yet (W1)."""
-        self._effects.extend(effects)
+        """The effects are the turn's from now on. `source`: where the packet came from that had them. A greeting's
+        answer goes there and nothing else does, for that the sender is there is not proved yet (W1)."""
+        mine = self._effects
+        if mine.writes or mine.sends or mine.observations or mine.claims or mine.stop is not None:
+            mine.extend(effects)
+        else:
+            self._effects = effects
         if source is not None and effects.sends:
             self._welcomes += [(send, source) for send in effects.sends if type(send.message) is Welcome]
 
@@ -154,7 +163,8 @@ class Turn(Generic[Address]):
         early = self._part(commits)
         self._is_durable = not commits
         if commits:
-            yield from self._leaving(early)
+            if early:
+                yield from self._leaving(early)
             yield Commit(effects.writes)
         assert self._is_durable, "nothing leaves, and nothing is told, before the commit (D1)"
         if effects.stop is not None:
@@ -164,13 +174,20 @@ class Turn(Generic[Address]):
             yield Tell(effects.observations)
             yield from self._leaving(self._late)
             return
-        yield from self._leaving(self._late)
+        if self._late:
+            yield from self._leaving(self._late)
         yield Tell(effects.observations)
 
     def _part(self, commits: bool) -> list[Send]:
         """Finds out what leaves when; returns what leaves beside the commit."""
         sends, early = self._effects.sends, list[Send]()
         if not sends or self._effects.stop is not None:
+            return early
+        for send in sends:
+            if send.beside or send.along:
+                break
+        else:
+            self._late = sends
             return early
         beside = {send.to for send in sends if send.beside and not send.along} if commits else set[SiteId]()
         after = {send.to for send in sends if not send.along and not (commits and send.beside)}

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import Final
 
 from engine.core.consensus import Consensus
-from engine.core.entry import Entry, Promote, Stamped, decode, encode
+from engine.core.entry import Promote, Stamped, decode, encode
 from engine.core.events.sessions import Sessions
 from engine.core.events.submissions import Submission
 from engine.core.ids import SiteId, Slot, Tick
@@ -59,7 +59,9 @@ class Promotions:
     def _promotion(self, member: Member, now: Tick) -> str | None:
         """The body of the entry that has it promoted; None where that is not this site's to ask for, or cannot be now.
         The clock reading is that of who asked for both."""
-        life, entry = self._lives.present(member.site), self._wanted_by(member)
+        if member.wanted_since is None:
+            return None
+        life, entry = self._lives.present(member.site), self._consensus.learner.entry(member.wanted_since)
         if life is None or entry is None or entry.author != self._settings.site or not self._has_the_log(member.site):
             return None
         if self._lives.doubles.of(member.site, now):
@@ -68,9 +70,6 @@ class Promotions:
         if isinstance(self._consensus.members.after(Slot(self._consensus.learner.prefix + 1), promote), str):
             return None  # it does not fit, and would not the next time either
         return encode(Stamped(promote, decode(entry.body).at_ms))
-
-    def _wanted_by(self, member: Member) -> Entry | None:
-        return None if member.wanted_since is None else self._consensus.learner.entry(member.wanted_since)
 
     def _has_the_log(self, site: SiteId) -> bool:
         """And is heard: else those who vote now might have to wait for it at once."""

@@ -79,7 +79,7 @@ class Sessions:
     @property
     def idle(self) -> bool:
         """Nothing waits here, and nothing is under way."""
-        return not (self._placed or self._queue or self._submissions.waits)
+        return not (self._placed.slots_count or self._queue.slots_count or self._submissions.waits)
 
     def outstanding(self, last_in_effect: int) -> bool:
         handed = any(part.value.events.slot is None for part in self._placed)
@@ -109,7 +109,7 @@ class Sessions:
 
     def keep(self, step: Step) -> None:
         """What got its number in this step, and did not leave in it, is durable with it (E1)."""
-        last = self._queue.last
+        last = self._queue.last if self._queue.slots_count else None
         if last is not None and last > self._written:
             for part in self._queue.over(self._written + 1, last):
                 step.write(WriteEvents(part.value.events))
@@ -163,7 +163,8 @@ class Sessions:
 
     def _going_on(self, last_in_effect: int) -> list[Entry]:
         """M6: what has to take effect so that numbers can be given out again."""
-        return [] if self._placed or self._queue else self._submissions.withdrawal(last_in_effect)
+        is_open = self._placed.slots_count or self._queue.slots_count
+        return [] if is_open else self._submissions.withdrawal(last_in_effect)
 
     def hand(self, step: Step, last_in_effect: int, limit: int) -> list[Entry]:
         """The events that are handed on for the first time now, in a chain after all that are (L3, E5)."""
@@ -228,7 +229,7 @@ class Sessions:
 
     def on_applied(self, step: Step, applied: SawApplied) -> None:
         """The prefix reached these slots (E4): a number of this site in effect settles it, and all before it (E5)."""
-        if not self._placed:
+        if not self._placed.slots_count:
             return
         for slot in applied.without_number:
             self._push_again(step, slot, applied.run.entry(slot))

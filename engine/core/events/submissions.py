@@ -124,9 +124,9 @@ class Submissions:
         """Gives those that wait their numbers, as far as they are durably reserved, and has more reserved in time; at a
         site that votes."""
         numbered: list[Open] = []
-        self._given = max(self._given, last_in_effect)
-        if not self._unnumbered and self._reserving - self._given >= self._block // 2:
+        if not self._unnumbered and last_in_effect <= self._given <= self._reserving - self._block // 2:
             return numbered
+        self._given = max(self._given, last_in_effect)
         while self._unnumbered and self._has_numbers(step, self._unnumbered[0].batch):
             waiting = self._unnumbered.popleft()
             events = EventRun(waiting.batch.first + waiting.offset, waiting.bodies, EventState.QUEUED)

@@ -42,15 +42,15 @@ class OneByOne(Policy):
         self._pushed: tuple[Slot, ...] = ()  # where the events whose turn it is are being pushed
 
     def push(self, step: Step) -> None:
-        sessions, proposer = self._parts.sessions, self._parts.consensus.proposer
+        sessions, consensus, aims = self._parts.sessions, self._parts.consensus, self._parts.sessions.aims
         for slot in self._pushed:
-            if slot not in sessions.aims:
-                proposer.end(step, slot, slot, "its event is settled or given up")
-        if self._parts.scanner.ready and sessions.waiting(self._parts.last_in_effect):
+            if slot not in aims:
+                consensus.proposer.end(step, slot, slot, "its event is settled or given up")
+        if not sessions.idle and self._parts.scanner.ready and sessions.waiting(self._parts.last_in_effect):
             self._begin(step)
-        elif self._parts.consensus.members.changed:
+        elif consensus.members.changed:
             self._fill(step)
-        self._pushed = tuple(sessions.aims)
+        self._pushed = tuple(aims)
 
     def _fill(self, step: Step) -> None:
         """M3: a change that this site had chosen takes effect at once: what lies before becomes no-ops. Another's, if

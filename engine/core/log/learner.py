@@ -52,13 +52,15 @@ NOTHING_NEW: Final = Learned((), ())
 
 
 class Learner:
-    """`forget(first, last)` is told of slots that are being learned: nothing is voted there any more."""
+    """`prefix`: all slots from 1 to this one are learned and applied. `used_max`: the highest slot known to be used
+    anywhere; at most WINDOW_SLOTS above the prefix. `forget(first, last)` is told of slots that are being learned:
+    nothing is voted there any more."""
 
     def __init__(
         self, stored: Stored, log: LogReader, microblog: Microblog, forget: Callable[[Slot, Slot], None]
     ) -> None:
-        self._prefix = stored.prefix
-        self._used_max = stored.used_max
+        self.prefix = stored.prefix
+        self.used_max = stored.used_max
         self._ahead = Spans(cut_entries, (Part(run.first, run.last, run.entries) for run in stored.ahead))
         self._log = log
         self._microblog = microblog
@@ -66,33 +68,23 @@ class Learner:
         self._recent: Spans[tuple[Entry, ...]] = Spans(cut_entries)  # the end of the prefix
 
     @property
-    def prefix(self) -> Slot:
-        """All slots from 1 to this one are learned and applied."""
-        return self._prefix
-
-    @property
-    def used_max(self) -> Slot:
-        """The highest slot known to be used anywhere; at most WINDOW_SLOTS above the prefix."""
-        return self._used_max
-
-    @property
     def learned_max(self) -> Slot:
-        return self._ahead.last or self._prefix
+        return self._ahead.last or self.prefix
 
     def is_learned(self, slot: Slot) -> bool:
-        return slot <= self._prefix or self._ahead.at(slot) is not None
+        return slot <= self.prefix or self._ahead.at(slot) is not None
 
     def unlearned(self, first: Slot, last: Slot) -> list[tuple[Slot, Slot]]:
         """What of `first` to `last` is not learned, ascending."""
-        first = max(first, Slot(self._prefix + 1))
+        first = max(first, Slot(self.prefix + 1))
         if not self._ahead:
             return [(first, last)] if first <= last else []
         return [(part.first, part.last) for part in self._ahead.parts(first, last) if part.value is None]
 
     def used(self, slot: Slot) -> None:
         """Something was accepted or learned at `slot`, somewhere. Beyond the window this is not believed (R6)."""
-        if self._used_max < slot <= self._prefix + WINDOW_SLOTS:
-            self._used_max = slot
+        if self.used_max < slot <= self.prefix + WINDOW_SLOTS:
+            self.used_max = slot
 
     def committed(self) -> None:
         """All that was learned so far is durable and can be read from the store."""
@@ -105,12 +97,12 @@ class Learner:
         part = self._recent.at(slot) or self._ahead.at(slot)
         if part is not None:
             return part.value[slot - part.first]
-        return next(self.learned(slot, slot)).entries[0] if slot <= self._prefix else None
+        return next(self.learned(slot, slot)).entries[0] if slot <= self.prefix else None
 
     def learned(self, first: Slot, last: Slot) -> Iterator[Run]:
         """What is learned of `first` to `last`, ascending, read as it is taken."""
         slot = first
-        in_memory = next((part.first for part in self._recent), Slot(self._prefix + 1))
+        in_memory = next((part.first for part in self._recent), Slot(self.prefix + 1))
         while slot <= last and slot < in_memory:
             runs = self._log.learned(slot, Slot(min(last, in_memory - 1)), _READ_BYTES)
             yield from runs
@@ -120,17 +112,17 @@ class Learner:
 
     def holes(self, limit: int) -> list[Slot]:
         """The lowest `limit` holes."""
-        spans = self.unlearned(Slot(self._prefix + 1), self._used_max)
+        spans = self.unlearned(Slot(self.prefix + 1), self.used_max)
         return list(islice((slot for span in spans for slot in slots_of(*span)), limit))
 
     @property
     def holes_count(self) -> int:
-        return self._used_max - self._prefix - self._ahead.slots_count
+        return self.used_max - self.prefix - self._ahead.slots_count
 
     def learn(self, step: Step, run: Run, origin: Origin) -> Learned:
         """Learns what of a run is not learned, and is within the window. Raises BrokenRule (R1)."""
         whole = run.first, run.last
-        unlearned = self.unlearned(run.first, min(whole[1], Slot(self._prefix + WINDOW_SLOTS)))
+        unlearned = self.unlearned(run.first, min(whole[1], Slot(self.prefix + WINDOW_SLOTS)))
         if unlearned != [whole]:
             self._check(run, origin)
         new: list[Run] = []
@@ -154,10 +146,10 @@ class Learner:
             raise BrokenRule("R1", f"slot {slot} was learned as {before}, and {origin.source} says {now}")
 
     def _advance(self, step: Step) -> Iterator[SawApplied]:
-        while (part := self._ahead.at(Slot(self._prefix + 1))) is not None:
+        while (part := self._ahead.at(Slot(self.prefix + 1))) is not None:
             self._ahead.remove(part.first, part.last)
             self._recent.put(*part)
-            self._prefix = part.last
+            self.prefix = part.last
             run = Run(part.first, part.value)
             applied = self._microblog.apply(run)
             shown = Counter(applied.shown)

@@ -143,10 +143,10 @@ class LinearizableReads:
 
     def reach(self, step: Step) -> None:
         """Ends the reads whose bound the prefix covers."""
-        waiting, newest = self._waiting, self._consensus.members.newest.first
+        waiting = self._waiting
         while waiting and waiting[0].bound <= self._learner.prefix:
             done = waiting.pop(0)
-            if done.counted != newest:
+            if done.counted != self._consensus.members.newest.first:
                 self._next |= done.reads
                 if self._question is None:
                     self._ask(step)

@@ -55,6 +55,8 @@ class Members:
         self._removed: dict[SiteId, Slot] = {}
         self.others_vote = False
         """Than the founders, somewhere."""
+        self.changed = False
+        """The log has changed the first list."""
         for change in changes:
             misfit = self.apply(change.slot, decode(change.body).operation)
             assert misfit is None, f"a change that was in effect does not fit: {misfit}"
@@ -66,11 +68,6 @@ class Members:
     @property
     def founders(self) -> tuple[SiteId, ...]:
         return self._rosters[0].names
-
-    @property
-    def changed(self) -> bool:
-        """The log has changed the first list."""
-        return len(self._rosters) > 1
 
     def at(self, slot: Slot) -> Roster:
         """Of a slot that is no more than w above the prefix (M2)."""
@@ -165,6 +162,7 @@ class Members:
         if isinstance(after, str):
             return after
         self._rosters.append(after)
+        self.changed = True
         self._end_or_begin(slot, after, operation)
         return None
 

@@ -86,6 +86,8 @@ class Belonging:
 
     def tell(self, step: Step) -> None:
         """At the end of a step."""
+        if self._told is None and not self._consensus.members.changed:
+            return
         removed = self.removed(step.site)
         if removed != self._told:
             self._told = removed

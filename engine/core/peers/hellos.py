@@ -41,7 +41,7 @@ class Hellos:
                 self.say(step, peer)
 
     def deadline(self) -> Tick:
-        return min((peer.hello_at for peer in self.unanswered), default=NEVER)
+        return min([peer.hello_at for peer in self.unanswered]) if self.unanswered else NEVER
 
     def greet(self, step: Step, site: SiteId) -> None:
         """The peer is not heard. Perhaps one of us has another life than the other thinks, so that packets are dropped
