@@ -316,8 +316,9 @@ class Replica:
     def _push(self, step: Step) -> None:
         """Sends what waits on its way, if this site votes, and may propose at the slots to come (M4)."""
         if self._proposes(step):
-            if not self._consensus.members.replaced(step.site, self._lives.life):  # M6
-                self._sessions.number(step, self._consensus.microblog.last_in_effect(step.site))
+            consensus, members = self._consensus, self._consensus.members
+            if not (members.changed and members.replaced(step.site, self._lives.life)):  # M6
+                self._sessions.number(step, consensus.microblog.last_in_effect(step.site))
             self._policy.push(step)
             self._sessions.keep(step)
         elif not step.voting:

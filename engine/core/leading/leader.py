@@ -84,11 +84,8 @@ class Leader:
         self._may_leave_beside = may_leave_beside
         self._campaign: Campaign | None = None
         self._reign: Reign | None = None
-
-    @property
-    def ballot(self) -> Ballot | None:
+        self.ballot: Ballot | None = None
         """The range ballot this site leads with."""
-        return None if self._reign is None else self._reign.ballot
 
     @property
     def busy(self) -> bool:
@@ -121,7 +118,7 @@ class Leader:
         if held is not None:
             first = self._campaign.first if self._campaign else Slot(self._learner.prefix + 1)
             step.tell(SawAttempt(first, ElectionPhase.STEPS_DOWN, held.ballot, why))
-        self._campaign = self._reign = None
+        self._campaign = self._reign = self.ballot = None
 
     def on_promise(self, step: Step, sender: SiteId, message: Promise, life: StoreId | None) -> None:
         campaign = self._campaign
@@ -264,7 +261,7 @@ class Leader:
         top = max(self._learner.learned_max, campaign.found.last or Slot(0))
         chains = Chains(self._last_in_effect)
         reign = Reign(campaign.ballot, campaign.complete, campaign.left_out, first, chains, campaign.found, top)
-        self._reign = reign
+        self._reign, self.ballot = reign, reign.ballot
         why = f"{named(campaign.complete)} promised all slots from {campaign.first} on"
         step.tell(SawAttempt(campaign.first, ElectionPhase.LEADS, campaign.ballot, why))
         parts = (part for span in self._learner.unlearned(first, top) for part in campaign.found.over(*span))
