@@ -347,6 +347,8 @@ class Replica:
                     self._policy.on_heartbeat(step, sender, message)
                 if message.used_max > self._learner.used_max:
                     self._scanner.scan_soon(step.now)
+                if message.prefix > self._learner.prefix:
+                    self._scanner.trails(step, message.prefix)
             case AskHighest():
                 if step.voting:
                     step.send(sender, highest(self._learner, message))

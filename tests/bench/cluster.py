@@ -75,6 +75,10 @@ class BenchCluster(RealCluster):
     def process_ids(self) -> list[int]:
         return [engine.process.pid for engine in self.engines.values()]
 
+    def prefix(self, site: str) -> int:
+        chosen_through: int = self.ask(site, "status")["chosen_through"]
+        return chosen_through
+
     def computed_s(self) -> float:
         return computed_s(self.process_ids)
 

@@ -51,7 +51,7 @@ def _beside(cluster: BenchCluster, site: str, beside: rows.Beside) -> Iterator[M
             for name in cluster.names:
                 cluster.ask(name, "faults.add", {"rule": f"from={name} drop={percent}%"})
             try:
-                yield lambda _: ()
+                yield lambda seconds: _furthest_behind(cluster, site, seconds)
             finally:
                 for name in cluster.names:
                     cluster.ask(name, "faults.clear")
@@ -63,6 +63,14 @@ def _beside(cluster: BenchCluster, site: str, beside: rows.Beside) -> Iterator[M
                 yield lambda seconds: _largest(cluster, site, seconds)
         case _:
             assert_never(beside)
+
+
+def _furthest_behind(cluster: BenchCluster, site: str, seconds: float) -> tuple[Figure, ...]:
+    """What the others lack at the end: they are read as much as it is."""
+    time.sleep(seconds)  # as long as the load is driven
+    through = cluster.prefix(site)
+    behind = max(through - cluster.prefix(other) for other in cluster.names if other != site)
+    return (Figure("another site lacks then", max(0, behind), "entries"),)
 
 
 def _largest(cluster: BenchCluster, site: str, seconds: float) -> tuple[Figure, ...]:

@@ -53,11 +53,11 @@ def behind(folder: Path, work: rows.Behind, seconds: float) -> tuple[Figure, ...
         with driving(cluster, leader, work.outstanding, _LOADED_S_MAX, WARM_UP_S_MAX) as load:
             load.wait_begun()
             before = _rate(cluster, leader, seconds)
-            began, chosen = time.perf_counter(), _prefix(cluster, leader)
+            began, chosen = time.perf_counter(), cluster.prefix(leader)
             figures = _catch_up(cluster, late, leader)
-            meanwhile = (_prefix(cluster, leader) - chosen) / (time.perf_counter() - began)
+            meanwhile = (cluster.prefix(leader) - chosen) / (time.perf_counter() - began)
             after = _rate(cluster, leader, seconds)
-            lacks = max(0, _prefix(cluster, leader) - _prefix(cluster, late))
+            lacks = max(0, cluster.prefix(leader) - cluster.prefix(late))
         return (
             *figures,
             Figure("created before", before, "/s"),
@@ -81,7 +81,7 @@ def _catch_up(cluster: BenchCluster, late: str, leader: str) -> tuple[Figure, ..
     began = time.perf_counter()
     cluster.serve(late)
     ready = time.perf_counter()
-    cluster.until_learned(late, _prefix(cluster, leader))
+    cluster.until_learned(late, cluster.prefix(leader))
     caught_up = time.perf_counter()
     return (
         Figure("from ready to caught up", caught_up - ready, "s"),
@@ -91,11 +91,6 @@ def _catch_up(cluster: BenchCluster, late: str, leader: str) -> tuple[Figure, ..
 
 def _rate(cluster: BenchCluster, site: str, seconds: float) -> float:
     """How many slots are chosen a second."""
-    began, chosen = time.perf_counter(), _prefix(cluster, site)
+    began, chosen = time.perf_counter(), cluster.prefix(site)
     time.sleep(seconds)  # a rate is of a time
-    return (_prefix(cluster, site) - chosen) / (time.perf_counter() - began)
-
-
-def _prefix(cluster: BenchCluster, site: str) -> int:
-    prefix: int = cluster.ask(site, "status")["chosen_through"]
-    return prefix
+    return (cluster.prefix(site) - chosen) / (time.perf_counter() - began)

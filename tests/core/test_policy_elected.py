@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from engine.core.effects import Effects, SawOutcome
 from engine.core.entry import Entry, Stamped, Withdrawal, encode
@@ -145,7 +146,8 @@ def test_l3_who_waits_for_an_event_asks_how_far_the_log_goes_when_a_peer_claims_
     nothing_used = among(stage, lambda: [(CAROL, beat_of(stage, hears=THREE))], 1_000)
     assert handed(nothing_used)
     assert not sent(nothing_used, AskHighest)
-    effects = among(stage, lambda: [(CAROL, beat_of(stage, hears=THREE, used_max=1))], 2_000)
+    accepted = replace(beat_of(stage, hears=THREE, used_max=1), prefix=Slot(0))
+    effects = among(stage, lambda: [(CAROL, accepted)], 2_000)
     assert CAROL in {to for to, _ in sent(effects, AskHighest)}
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 
 from msgspec.structs import replace
 
 from engine.core.effects import Effects, RecoveryPhase, SawRecovery
-from engine.core.ids import Nonce, Slot
+from engine.core.ids import Nonce, Slot, Tick
 from engine.core.log.pages import PAGES_PER_ANSWER
 from engine.core.log.scanner import QUESTION_SLOTS, QUESTION_SLOTS_MAX, QUESTIONS_MAX
 from engine.core.messages import Ask, AskHighest, Highest, Known
+from engine.core.run import Run
 from engine.core.settings import WINDOW_SLOTS, Leadership, Settings
 from engine.core.storage import Vote
 from tests.core.stage import (
@@ -49,6 +51,11 @@ def learned(stage: Stage, through: int) -> Stage:
     """Slots 1 to `through` are chosen, and this site knows it."""
     stage.hear(CAROL, *(chosen(slot, tweet(CAROL, slot)) for slot in range(1, through + 1)))
     return stage
+
+
+def known(asked: Ask, page: Run) -> Known:
+    """A page of an answer."""
+    return Known(asked.nonce, page.first, page.last, (page,))
 
 
 def copy_from(stage: Stage, source: Stage, effects: Effects) -> int:
@@ -205,6 +212,76 @@ def test_r4_where_the_log_goes_on_meanwhile_it_is_copied_until_there_is_little_l
         assert alice.replica.prefix == end
     assert not sent(effects, AskHighest)
     assert [saw.phase for saw in told(effects, SawRecovery)] == [RecoveryPhase.DONE]
+
+
+def test_r4_what_was_chosen_and_its_word_was_lost_is_copied_from_who_claims_it() -> None:
+    """Holes are looked for every few seconds, and filled one by one: of thousands of events a second some are always
+    lost, and nobody would ever come to the end of that."""
+    stage = Stage(3).ready()
+    later = stage.settings.timings.retransmit + 1
+    stage.hear(BOB, chosen(2, tweet(CAROL, 2)))
+    assert not sent(stage.hear(BOB, beat(3)), Ask), "the word of it may be on its way"
+    stage.wait(later)
+    effects = stage.hear(BOB, beat(3))
+    assert [(to, asked.spans) for to, asked in sent(effects, Ask)] == [(BOB, ((1, 3),))]
+
+
+def test_r4_a_peer_that_claims_more_and_answers_nothing_is_asked_ever_more_rarely() -> None:
+    """Who is heard may not hear this site; and a site that copies does not stand for election (L3)."""
+    stage = Stage(3).ready()
+    asked: list[Tick] = []
+    while stage.now < 30_000:
+        asked += [stage.now for _ in sent_to(stage.hear(BOB, beat(3)), BOB, Ask)]
+        stage.wait(100)
+    waits = [after - before for before, after in pairwise(asked)]
+    assert len(asked) < 10
+    assert waits == sorted(waits)
+
+
+def test_r4_whose_prefix_goes_on_copies_nothing() -> None:
+    """Who works hard is always some slots behind what the others claimed last."""
+    stage = Stage(3).ready()
+    for slot in range(1, 6):
+        assert not sent(stage.hear(BOB, beat(slot + 2)), Ask)
+        stage.wait(stage.settings.timings.retransmit + 1)
+        stage.hear(BOB, chosen(slot, tweet(CAROL, slot)))
+
+
+def test_r4_what_a_page_skips_is_lost_and_asked_for_anew_at_once() -> None:
+    stage = Stage(3).vote()
+    (asked,) = sent_to(stage.answer_scan(stage.tick(), used_max=9), BOB, Ask)
+    pages = [run(first, *(tweet(CAROL, slot) for slot in range(first, first + 3))) for first in (1, 4, 7)]
+    stage.hear(BOB, known(asked, pages[0]))
+    (anew,) = sent_to(stage.hear(BOB, known(asked, pages[2])), BOB, Ask)
+    assert anew.spans == ((4, 6),)
+    stage.hear(BOB, known(anew, pages[1]))
+    assert stage.replica.prefix == 9
+
+
+def test_r4_what_was_asked_earlier_than_what_is_answered_is_lost_and_asked_for_anew_at_once() -> None:
+    """The source answers in turn."""
+    through = 2 * QUESTION_SLOTS
+    stage = Stage(3).vote()
+    first, second = sent_to(stage.answer_scan(stage.tick(), used_max=through), BOB, Ask)
+    page = run(1, *(tweet(CAROL, slot) for slot in range(1, 101)))
+    stage.hear(BOB, known(first, page))
+    page = run(QUESTION_SLOTS + 1, *(tweet(CAROL, slot) for slot in range(QUESTION_SLOTS + 1, through + 1)))
+    (anew,) = sent_to(stage.hear(BOB, known(second, page)), BOB, Ask)
+    assert anew.spans == ((101, QUESTION_SLOTS),)
+    page = run(101, *(tweet(CAROL, slot) for slot in range(101, QUESTION_SLOTS + 1)))
+    stage.hear(BOB, known(anew, page))
+    assert stage.replica.prefix == through
+
+
+def test_r4_a_page_that_comes_twice_or_late_brings_out_no_question() -> None:
+    stage = Stage(3).vote()
+    (asked,) = sent_to(stage.answer_scan(stage.tick(), used_max=9), BOB, Ask)
+    pages = [run(first, *(tweet(CAROL, slot) for slot in range(first, first + 3))) for first in (1, 4, 7)]
+    stage.hear(BOB, known(asked, pages[1]))
+    for page in (pages[1], pages[0], pages[0]):
+        assert not sent(stage.hear(BOB, known(asked, page)), Ask)
+    stage.hear(BOB, known(asked, pages[2]))
+    assert stage.replica.prefix == 9
 
 
 def test_r4_the_peer_that_is_furthest_along_is_asked_alone() -> None:

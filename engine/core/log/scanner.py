@@ -9,6 +9,8 @@ Rules that hold here:
   so that the peer reads ahead while this site learns. What no peer has learned is left to the hole filler (R3).
 - Where many slots were copied the log has gone on meanwhile, above what this site can keep until it comes to it. So it
   asks again at once, and has ever less to copy.
+- A prefix that stands still while a peer claims a longer one lacks what was lost on its way: that is copied too.
+- A source answers in turn. So what a page skips is lost, and what was asked earlier than a question that is answered.
 - R6: a bound beyond the window is copied towards, never filled towards. It is given up only when every peer that claims
   to be ahead has answered that it lacks what comes next; silence disproves nothing.
 - W1: every question carries a nonce; an answer counts once a site, for that nonce.
@@ -16,6 +18,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from random import Random
 from typing import Final, assert_never
 
@@ -58,12 +61,25 @@ class Asking(Value):
     resend_every: Tick
 
 
+class Trailing(Value):
+    """Since the prefix came to this slot peers have claimed more. If it is still there when that is `due` it is copied;
+    then again, ever more rarely: who cannot be asked may be heard all the same, and a site that copies does not stand
+    for election (L3)."""
+
+    prefix: Slot
+    due: Tick
+    every: Tick
+
+
 class Question(Value):
-    """Which slots has the source learned? `pages` of the answer have come."""
+    """Which slots has the source learned? `number`: later ones have higher ones. `pages` of the answer have come, which
+    reach to the slot `through`."""
 
     nonce: Nonce
+    number: int
     first: Slot
     last: Slot
+    through: Slot
     pages: int = 0
 
 
@@ -93,10 +109,12 @@ class Scanner:
         self._bound: Slot | None = None
         self._counted = Slot(1)  # where the newest list begins by which the bound was counted
         self._copied_from = consensus.learner.prefix  # the prefix when the bound was found
+        self._trailing: Trailing | None = None
         self.ready = False
         """The first scan since the start is done: this site knows how far the log went."""
         self._told_done = False
         self._question_slots = QUESTION_SLOTS
+        self._asked = 0
         self._pages_max = max(1, min(PAGES_PER_ANSWER, settings.flight_bytes // settings.page_bytes))
 
     @property
@@ -123,8 +141,21 @@ class Scanner:
         if isinstance(self._phase, Idle) and self._peers.used_above(self._learner.used_max):
             self._ask(step)
 
+    def trails(self, step: Step, claimed: Slot) -> None:
+        """A peer says that its prefix has come to here, and this site's has not. Where it comes no further for longer
+        than an answer takes, the word of something chosen was lost: it is copied, as the log may go on much faster than
+        holes are filled."""
+        prefix, timings, seen = self._learner.prefix, self._settings.timings, self._trailing
+        if seen is None or seen.prefix != prefix:
+            self._trailing = Trailing(prefix, Tick(step.now + timings.retransmit), timings.retransmit)
+        elif step.now > seen.due:
+            every = Tick(min(2 * seen.every, timings.scan_every))
+            self._trailing = Trailing(prefix, Tick(step.now + every), every)
+            if self.ready:
+                self.catch_up(step, claimed)
+
     def catch_up(self, step: Step, bound: Slot) -> None:
-        """A majority's bound that somebody waits for (R5): what peers have learned of it is copied now."""
+        """A bound that somebody waits for (R5), or that a peer claims: what peers have learned of it is copied now."""
         if isinstance(self._phase, Idle) and self._peers.ahead_of(self._learner.prefix):
             self._bound = max(bound, self._bound or bound)
             self._counted = self._consensus.members.newest.first
@@ -155,8 +186,7 @@ class Scanner:
         asked = next((question for question in phase.questions if question.nonce == message.nonce), None)
         if asked is None:
             return
-        left = self._left(step, sender, replace(asked, pages=asked.pages + 1), message)
-        questions = tuple(left if question is asked else question for question in phase.questions)
+        questions = tuple(self._after(step, phase, asked, message))
         lacks = message.first <= prefix + 1 <= message.last
         lacking = phase.lacking | {phase.source} if lacks else phase.lacking
         due = Tick(step.now + self._patience())
@@ -166,9 +196,26 @@ class Scanner:
         elif prefix >= questions[0].last:
             self._ask_on(step, phase)
 
+    def _after(self, step: Step, phase: Copying, asked: Question, page: Known) -> Iterator[Question]:
+        """What is out after this page. What it skips is lost on its way, and so is the rest of what was asked earlier
+        than this, for the source answers in turn: that is asked anew at once."""
+        for question in phase.questions:
+            due = Slot(question.through + 1)
+            if question is asked:
+                skips = page.first > due
+                if skips:
+                    yield self._question(step, phase.source, due, Slot(page.first - 1))
+                through = max(question.through, page.last)
+                answered = replace(question, through=through, pages=question.pages + 1 + skips)
+                yield self._left(step, phase.source, answered, page)
+            elif question.number < asked.number and due <= question.last:
+                yield self._question(step, phase.source, due, question.last)
+            else:
+                yield question
+
     def _left(self, step: Step, source: SiteId, question: Question, page: Known) -> Question:
-        """What is still asked after this page. Where the answer ends before the question, the rest is asked anew. The
-        next questions are made to fit."""
+        """What is still asked of its question. Where the answer ends before that, the rest is asked anew. The next
+        questions are made to fit."""
         slots = question.last - question.first + 1
         if page.last < question.last and question.pages == PAGES_PER_ANSWER:
             self._question_slots = max(PAGES_PER_ANSWER, slots // 2)
@@ -270,8 +317,9 @@ class Scanner:
 
     def _question(self, step: Step, source: SiteId, first: Slot, last: Slot) -> Question:
         nonce = new_nonce(self._random)
+        self._asked += 1
         step.send(source, Ask(nonce, ((first, last),)))
-        return Question(nonce, first, last)
+        return Question(nonce, self._asked, first, last, Slot(first - 1))
 
     def _turn_page(self, step: Step, phase: Copying) -> None:
         if self._learner.prefix >= phase.bound:

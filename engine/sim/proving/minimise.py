@@ -180,6 +180,8 @@ class _Search:
             return False
         self.runs += 1
         failure = self._judge(schedule, self._make_replica)
+        if failure is not None and schedule.calm_at is not None and failure.at >= schedule.calm_at:
+            failure = failure_of(schedule, self._make_replica)  # whoever plays it does more in the calm
         if failure is None or failure.rule != self.failure.rule:
             return False
         self.schedule, self.failure = schedule, failure
