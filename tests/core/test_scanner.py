@@ -273,6 +273,17 @@ def test_r4_what_was_asked_earlier_than_what_is_answered_is_lost_and_asked_for_a
     assert stage.replica.prefix == through
 
 
+def test_r6_a_source_that_skips_again_and_again_brings_out_a_bounded_number_of_questions() -> None:
+    stage = Stage(3).vote()
+    (asked,) = sent_to(stage.answer_scan(stage.tick(), used_max=QUESTION_SLOTS), BOB, Ask)
+    anew = 0
+    for slot in range(2, QUESTION_SLOTS, 2):
+        anew += len(sent(stage.hear(BOB, known(asked, run(slot, tweet(CAROL, slot)))), Ask))
+    assert anew <= QUESTIONS_MAX * PAGES_PER_ANSWER
+    far = Known(asked.nonce, Slot(2**50), Slot(2**50), ())
+    assert not sent(stage.hear(BOB, far), Ask), "it is no page of this answer"
+
+
 def test_r4_a_page_that_comes_twice_or_late_brings_out_no_question() -> None:
     stage = Stage(3).vote()
     (asked,) = sent_to(stage.answer_scan(stage.tick(), used_max=9), BOB, Ask)

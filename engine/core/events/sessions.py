@@ -109,7 +109,7 @@ class Sessions:
 
     def keep(self, step: Step) -> None:
         """What got its number in this step, and did not leave in it, is durable with it (E1)."""
-        last = self._queue.last if self._queue.slots_count else None
+        last = self._queue.last
         if last is not None and last > self._written:
             for part in self._queue.over(self._written + 1, last):
                 step.write(WriteEvents(part.value.events))

@@ -97,7 +97,7 @@ class Biographer:
         self._conclude(step, message.nonce)
 
     def tick(self, step: Step) -> None:
-        for nonce, inquiry in list(self._inquiries.items()) if self._inquiries else ():
+        for nonce, inquiry in list(self._inquiries.items()):
             due = step.now >= inquiry.resend_at
             if due:
                 inquiry.repeats += 1
@@ -109,7 +109,7 @@ class Biographer:
 
     def deadline(self) -> Tick:
         due = NEVER
-        for inquiry in self._inquiries.values() if self._inquiries else ():
+        for inquiry in self._inquiries.values():
             due = min(due, inquiry.give_up_at, inquiry.resend_at)
         return due
 

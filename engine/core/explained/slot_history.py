@@ -69,7 +69,7 @@ class SlotHistory:
             if type(saw) is SawLearned:
                 origin = Origin(saw.how, saw.ballot, saw.source, saw.votes)
                 self._learned.put(saw.run.first, saw.run.last, Learned(origin, now))
-        while self._learned.slots_count > LEARNED_MAX and len(self._learned) > LEARNED_MAX:
+        while len(self._learned) > LEARNED_MAX:
             lowest = next(iter(self._learned))
             self._learned.remove(lowest.first, lowest.last)
 

@@ -161,7 +161,7 @@ class Filler:
         """`competes`: this site may propose a no-op itself (D5, L3); else it asks again."""
         self._competes = competes
         again: list[_Fill] = []
-        for fill in list(self._fills.values()) if self._fills else ():
+        for fill in list(self._fills.values()):
             match fill.phase:
                 case Asking(until, _) if step.now >= until:
                     self._yield(step, fill)
@@ -185,7 +185,7 @@ class Filler:
 
     def deadline(self) -> Tick:
         due = self._look_at if self._learner.holes_count else NEVER
-        for fill in self._fills.values() if self._fills else ():
+        for fill in self._fills.values():
             if not isinstance(fill.phase, Competing) and fill.phase.until < due:
                 due = fill.phase.until
         return due

@@ -42,6 +42,9 @@ enough, and is halved where an answer is cut, or is more than may be in flight a
 
 QUESTIONS_MAX: Final = 2
 
+_OUT_MAX: Final = QUESTIONS_MAX * PAGES_PER_ANSWER
+"""So many are out at the most, with those of what was lost: no more pages can be, of two answers (R6)."""
+
 
 # Each phase says when `tick` is `due`: what it does then is the phase's.
 
@@ -199,13 +202,14 @@ class Scanner:
     def _after(self, step: Step, phase: Copying, asked: Question, page: Known) -> Iterator[Question]:
         """What is out after this page. What it skips is lost on its way, and so is the rest of what was asked earlier
         than this, for the source answers in turn: that is asked anew at once."""
+        has_room = len(phase.questions) < _OUT_MAX
         for question in phase.questions:
             due = Slot(question.through + 1)
             if question is asked:
-                skips = page.first > due
-                if skips:
+                skips = due < page.first <= question.last
+                if skips and has_room:
                     yield self._question(step, phase.source, due, Slot(page.first - 1))
-                through = max(question.through, page.last)
+                through = min(max(question.through, page.last), question.last)
                 answered = replace(question, through=through, pages=question.pages + 1 + skips)
                 yield self._left(step, phase.source, answered, page)
             elif question.number < asked.number and due <= question.last:

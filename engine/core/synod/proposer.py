@@ -186,7 +186,7 @@ class Proposer:
             self._refused(step, sender, message.ballot, Preparing if message.phase == "prepare" else Accepting, span)
 
     def tick(self, step: Step) -> None:
-        for part in list(self._attempts) if self._attempts.slots_count else ():
+        for part in list(self._attempts):
             attempt = part.value
             if isinstance(attempt.phase, Waiting):
                 if step.now >= attempt.phase.until:
@@ -196,7 +196,9 @@ class Proposer:
 
     def deadline(self) -> Tick:
         due = NEVER
-        for _, _, attempt in self._attempts if self._attempts.slots_count else ():
+        if not self._attempts.slots_count:
+            return due
+        for _, _, attempt in self._attempts:
             at = attempt.phase.until if isinstance(attempt.phase, Waiting) else attempt.resend_at
             due = min(due, at)
         return due
