@@ -89,9 +89,12 @@ def test_holes_are_settled_as_in_the_simulated_world_with_processes_that_are_kil
     """The first site is killed, and started again; the second scenario names who leads."""
     with RealCluster(tmp_path, NAMES, SETTLES_SOON, leadership) as cluster:
         cluster.serve_all()
-        plays(cluster, name)
-        assert cluster.engines["alice"].process.wait() == -signal.SIGKILL
-        assert cluster.run("stop", "alice").status == 0, "another process of alice's runs"
+        try:
+            plays(cluster, name)
+            assert cluster.engines["alice"].process.wait() == -signal.SIGKILL
+        finally:
+            stopped = cluster.run("stop", "alice")
+        assert stopped.status == 0, "another process of alice's runs"
 
 
 def test_the_lab_makes_a_cluster_that_fits_and_leaves_nothing_of_it() -> None:
