@@ -29,6 +29,7 @@ from typing import Final
 import orjson
 
 from engine.contract.lines import iso
+from engine.core.effects import RecoveryPhase
 
 QUEUE_BYTES_MAX: Final = 262_144
 """What waits for a reader that is slow; lines beyond it are dropped."""
@@ -43,7 +44,10 @@ FLUSH_S: Final = 1.0
 CUT_OFFS: Final = "engine.clients_cut_off"
 """The logger of clients that are cut off, which may be many at once."""
 
-_MANY: Final = ("trio.serve_listeners", CUT_OFFS)
+RECOVERY: Final = "engine.recovery"
+"""The logger of recovery, with the phase after a dot: where datagrams are lost, some are lacking again and again."""
+
+_MANY: Final = ("trio.serve_listeners", CUT_OFFS, *(f"{RECOVERY}.{phase}" for phase in RecoveryPhase))
 """Loggers of what may happen many times a second."""
 
 _QUIET_S: Final = 60.0

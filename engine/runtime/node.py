@@ -59,6 +59,7 @@ from engine.runtime.faults import FaultLayer
 from engine.runtime.inbox import Asked, Inbox
 from engine.runtime.jsonrpc import CallFailed, CallRefused
 from engine.runtime.links import Arrival, Links
+from engine.runtime.log import RECOVERY
 from engine.runtime.peer_addresses import Address, PeerAddresses
 from engine.runtime.pending_calls import PendingCalls
 from engine.runtime.queries import Queries
@@ -342,15 +343,13 @@ class Node:
             case SawRemoved(removed):
                 parts.following.leave(removed)
             case SawRecovery():
-                _log.info("recovery: %s", describe.recovery(saw).note)
+                logging.getLogger(f"{RECOVERY}.{saw.phase}").info("recovery: %s", describe.recovery(saw).note)
             case SawRejected(reason, _):
                 parts.counts.rejected[reason.value] += 1
             case SawApplied():
                 parts.counts.costs.applied(saw)
             case SawAttempt(phase=ElectionPhase() as phase):
                 parts.counts.measures.elections[phase.value] += 1
-            case _:
-                pass
 
     # Requests
 

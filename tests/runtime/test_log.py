@@ -13,8 +13,9 @@ from pathlib import Path
 import orjson
 import pytest
 
+from engine.core.effects import RecoveryPhase
 from engine.runtime import log
-from engine.runtime.log import JsonLines, LogStyle, LogWriter, TurnedOver, lines_lost, logging_to
+from engine.runtime.log import RECOVERY, JsonLines, LogStyle, LogWriter, TurnedOver, lines_lost, logging_to
 from tests.runtime.sites import WITHIN_S
 
 _log = logging.getLogger("tests.log")
@@ -199,3 +200,12 @@ def test_what_is_less_than_the_level_is_left_out() -> None:
     with os.fdopen(reader, "rb") as pipe:
         [line] = pipe.readlines()
     assert line.endswith(b"WARNING kept\n")
+
+
+def test_what_is_copied_again_and_again_is_a_line_a_minute_a_phase(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as file, logging_to(file.fileno()):
+        for _ in range(3):
+            for phase in RecoveryPhase:
+                logging.getLogger(f"{RECOVERY}.{phase}").info("recovery: %s", phase)
+    lines = [line.split("recovery: ", 1)[1] for line in (tmp_path / "log").read_text().splitlines()]
+    assert lines == [phase.value for phase in RecoveryPhase]
