@@ -215,5 +215,10 @@ def process_runs(process_id: int) -> bool:
 def interrupt(process: Process, number: signal.Signals) -> Said:
     """Sends the signal and takes what the command still says."""
     process.send_signal(number)
+    return ended(process)
+
+
+def ended(process: Process) -> Said:
+    """What the command still says until it ends."""
     out, err = process.communicate(timeout=BOUND_S)
     return Said(process.wait(), out.decode(), err.decode())

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.real_cluster import RealCluster, interrupt, until
+from tests.real_cluster import Json, RealCluster, ended, interrupt, until
 
 SLOW = "heartbeat_ms: 100\nretransmit_ms: 50\nfill_every_s: 3600\nscan_every_s: 3600\n"
-"""Nothing is filled or copied unless somebody asks for it."""
+"""Nothing is filled unless somebody asks for it; what a peer claims is copied."""
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +36,21 @@ def deaf(cluster: RealCluster) -> Iterator[str]:
     cluster.run("faults", "carol", "clear")
 
 
-def test_r5_it_shows_what_was_created_elsewhere_before_the_call(cluster: RealCluster, deaf: str) -> None:
+def _questions(cluster: RealCluster, site: str) -> list[Json]:
+    return [line for line in cluster.ask(site, "trace")["lines"] if line["type"] == "ask-highest"]
+
+
+def test_r5_it_waits_for_what_was_created_elsewhere_before_the_call(cluster: RealCluster) -> None:
+    """Carol is told nothing before it is asked for, and has asked how far the log goes."""
+    deaf = "carol"
+    cluster.run("faults", deaf, "add", "from=* type=chosen,known,promise drop")
     slot = _tweet(cluster, "alice", "lunch at noon?")
     assert "lunch at noon?" not in cluster.run("view", deaf).out
-    said = cluster.run("view", deaf, "--fresh", "--timeout", "50")
+    asked = _questions(cluster, deaf)
+    process = cluster.start("view", deaf, "--fresh", "--timeout", "500")
+    until(lambda: _questions(cluster, deaf) != asked, "the question leaves")
+    cluster.run("faults", deaf, "clear")
+    said = ended(process)
     assert (said.status, said.err) == (0, "")
     *lines, confirmed = said.out.splitlines()
     assert lines[-1].startswith(f"#{slot} ")
@@ -89,12 +100,9 @@ def test_an_unsettled_slot_below_the_bound_is_named(cluster: RealCluster) -> Non
 
 def test_a_signal_ends_the_wait_with_what_is_known(cluster: RealCluster) -> None:
     cluster.run("faults", "alice", "add", "from=* type=highest drop")
+    asked = _questions(cluster, "alice")
     process = cluster.start("view", "alice", "--fresh", "--timeout", "500")
-    asked = [line for line in cluster.ask("alice", "trace")["lines"] if line["type"] == "ask-highest"]
-    until(
-        lambda: [line for line in cluster.ask("alice", "trace")["lines"] if line["type"] == "ask-highest"] != asked,
-        "the question leaves",
-    )
+    until(lambda: _questions(cluster, "alice") != asked, "the question leaves")
     said = interrupt(process, signal.SIGINT)
     cluster.run("faults", "alice", "clear")
     assert said.status == 11
