@@ -31,6 +31,8 @@ def measure(cluster: BenchCluster, work: rows.Driven, seconds: float) -> tuple[R
         figures = meanwhile(seconds)
         driven = load.figures()
         took, computed = time.perf_counter() - began, cluster.computed_s() - computed
+        if isinstance(work.beside, rows.Loss):
+            figures = (*figures, _furthest_behind(cluster, site))
         load.wait_drained()
     rate = Rate(
         driven.created / driven.seconds,
@@ -51,7 +53,7 @@ def _beside(cluster: BenchCluster, site: str, beside: rows.Beside) -> Iterator[M
             for name in cluster.names:
                 cluster.ask(name, "faults.add", {"rule": f"from={name} drop={percent}%"})
             try:
-                yield lambda seconds: _furthest_behind(cluster, site, seconds)
+                yield lambda _: ()
             finally:
                 for name in cluster.names:
                     cluster.ask(name, "faults.clear")
@@ -65,12 +67,11 @@ def _beside(cluster: BenchCluster, site: str, beside: rows.Beside) -> Iterator[M
             assert_never(beside)
 
 
-def _furthest_behind(cluster: BenchCluster, site: str, seconds: float) -> tuple[Figure, ...]:
-    """What the others lack at the end: they are read as much as it is."""
-    time.sleep(seconds)  # as long as the load is driven
+def _furthest_behind(cluster: BenchCluster, site: str) -> Figure:
+    """What the others lack: they are read as much as it is."""
     through = cluster.prefix(site)
     behind = max(through - cluster.prefix(other) for other in cluster.names if other != site)
-    return (Figure("another site lacks then", max(0, behind), "entries"),)
+    return Figure("another site lacks then", max(0, behind), "entries")
 
 
 def _largest(cluster: BenchCluster, site: str, seconds: float) -> tuple[Figure, ...]:
