@@ -146,9 +146,9 @@ class Driven(Shown):
 async def screen_of(
     *engines: EngineDouble, size: tuple[int, int] = NARROW, leaving: Leaving = Leaving.DETACHES
 ) -> AsyncIterator[Driven]:
-    """The screen, attached to the first of `engines`."""
+    """The screen, attached to the first of `engines`, which has answered all that is asked at first."""
     app = LoggosApp([engine.hop for engine in engines], leaving)
     async with Driven.of(app, size) as driven:
-        await driven.until(lambda: app.main.model.live and app.main.model.status is not None, "never attached")
+        await driven.until(lambda: app.main.model.live and app.main.model.was_read, "never attached")
         await driven.pause()
         yield driven

@@ -21,6 +21,8 @@ from tests.tui.engine_double import (
 )
 from tests.tui.pilots import NARROW, SIZES, WIDE, Driven, screen_of
 from tui import times
+from tui.app import LoggosApp
+from tui.hops import Leaving
 from tui.panes.sites import SitesPane
 from tui.panes.status import short_names
 from tui.textual_inside import shown
@@ -147,7 +149,7 @@ async def test_an_empty_site_says_what_will_be_there(tmp_path: Path) -> None:
 async def test_what_was_not_read_yet_is_not_said_to_be_empty(tmp_path: Path) -> None:
     async with EngineDouble(tmp_path) as engine:
         engine.on["log"] = lambda _: asyncio.Event().wait()  # never answers
-        async with screen_of(engine) as pilot:
+        async with Driven.of(LoggosApp([engine.hop], Leaving.DETACHES)) as pilot:
             await pilot.until(lambda: engine.called("log"), "never asked")
             await pilot.until_shown("reading …")
             assert "No tweets yet" not in pilot.text()
