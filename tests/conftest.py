@@ -9,10 +9,7 @@ Rules that hold here:
   with it.
 - What is compiled is kept beside its source, whatever the environment says of that: else every worker, and each engine
   and command that a test starts, compiles all that it imports.
-- What may take longest begins first, in whatever order the rest comes: else the cores wait for it at the end. After
-  what has a limit of its own that is what drives whole sites through faults. It is dealt to half of the workers, of
-  which each is given tests that follow one another: one worker alone would be at it to the end, and all of them would
-  wait at once, for most of it is waiting.
+- What may take longest begins first (`tests.dealing`), in whatever order the rest comes.
 - Hypothesis has no deadline (two cores are shared by all); on CI its examples are the same on every run.
 """
 
@@ -23,11 +20,11 @@ import os
 import signal
 import sys
 from collections.abc import Generator
-from itertools import islice
 
 import pytest
 from hypothesis import settings
 
+from tests.dealing import dealt, may_take
 from tests.time_limit import (
     pytest_runtest_call,
     pytest_runtest_setup,
@@ -43,8 +40,6 @@ __all__ = [
     "pytest_timeout_cancel_timer",
     "pytest_timeout_set_timer",
 ]
-
-OF_WHOLE_SITES = ("tests/chaos/", "tests/lab/test_lab_live", "tests/net/")
 
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
@@ -66,32 +61,12 @@ def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=_may_take, reverse=True)
-    longest = [item for item in items if any(_may_take(item))]
-    items[:] = _dealt(longest, items[len(longest) :], int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
-
-
-def _dealt(longest: list[pytest.Item], others: list[pytest.Item], workers: int) -> list[pytest.Item]:
-    """In the order in which so many workers are given them: the first gets as many from the front as is its share."""
-    hands = workers // 2 or 1
-    dealt: list[pytest.Item] = []
-    left, rest = len(longest) + len(others), iter(others)
-    for worker in range(workers):
-        share = left // (workers - worker)
-        left -= share
-        hand = longest[worker::hands] if worker < hands else []
-        dealt += [*hand, *islice(rest, max(0, share - len(hand)))]
-    return dealt
+    items.sort(key=may_take, reverse=True)
+    longest = [item for item in items if any(may_take(item))]
+    items[:] = dealt(longest, items[len(longest) :], int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
     gc.freeze()  # what is loaded stays: looking through it for garbage again and again took a twentieth of the run
     gc.enable()
-
-
-def _may_take(item: pytest.Item) -> tuple[float, bool]:
-    """How much, against others: its limit, if it has one of its own (which is above that of all others), and whether it
-    waits for whole sites."""
-    marker = item.get_closest_marker("timeout")
-    return float(marker.args[0]) if marker else 0.0, item.nodeid.startswith(OF_WHOLE_SITES)
