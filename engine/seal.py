@@ -33,6 +33,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -162,7 +163,10 @@ class Seal:
                 plaintext = key.decrypt(nonce, datagram[HEADER_BYTES:], header)
             except InvalidTag:
                 continue
-            self._keep(link, which, key)
+            if kept is None:
+                self._keep(link, which, key)
+            else:
+                self._receiving.move_to_end(link)
             opened = self._opened.of(sender)
             opened.latest = which
             opened.second += which is WhichKey.SECOND
@@ -176,7 +180,6 @@ class Seal:
 
     def _keep(self, link: bytes, which: WhichKey, key: AESGCM) -> None:
         self._receiving[link] = which, key
-        self._receiving.move_to_end(link)
         if len(self._receiving) > _KEYS_KEPT_MAX:
             self._receiving.popitem(last=False)
 
@@ -189,6 +192,7 @@ def _padded(name: SiteId) -> bytes:
     return name.encode().ljust(NAME_BYTES, b"\0")
 
 
+@lru_cache(maxsize=64)
 def _name_in(padded: bytes) -> SiteId | None:
     """The name in these bytes of a header; None where they are no site's."""
     try:

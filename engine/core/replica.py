@@ -152,6 +152,11 @@ class Replica:
             self._policy.deadline(),
         )
 
+    @property
+    def beats_at(self) -> Tick:
+        """When its next heartbeats are due: a part of the `deadline`, and what another's heartbeat may change."""
+        return self._peers.deadline()
+
     def committed(self, commit: int) -> None:
         """The store's commit number after the commit of the effects so far; packets tell it (D5)."""
         self._lives.commit = commit

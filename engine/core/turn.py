@@ -113,6 +113,12 @@ class Turn(Generic[Address]):
         return bool(saw) and not _SETTLING.isdisjoint(map(type, saw))
 
     @property
+    def is_empty(self) -> bool:
+        """It leaves nothing to be done."""
+        effects = self._effects
+        return not (effects.writes or effects.sends or effects.observations or effects.stop is not None)
+
+    @property
     def owes(self) -> bool:
         """There is something to be made durable, or to be sent."""
         return bool(self._effects.writes or self._effects.sends)

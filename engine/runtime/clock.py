@@ -19,11 +19,12 @@ _WALL_SLACK_MS: Final = 20
 
 class Clock:
     def __init__(self) -> None:
-        self._began_s = trio.current_time()
+        self._time_s = trio.lowlevel.current_clock().current_time
+        self._began_s = self._time_s()
         self._began_wall_ms = self.wall_ms()
 
     def now(self) -> Tick:
-        return Tick(round((trio.current_time() - self._began_s) * 1000))
+        return Tick(round((self._time_s() - self._began_s) * 1000))
 
     def trio_time_s(self, tick: Tick) -> float:
         """When `now()` will say `tick`, on trio's clock."""

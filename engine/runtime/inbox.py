@@ -132,10 +132,13 @@ class Inbox:
         self._make_room()
         return dropped
 
+    @property
+    def waits(self) -> bool:
+        """A request does."""
+        return bool(self._requests)
+
     def take(self, count_max: int) -> list[Asked]:
         waiting = self._requests
-        if not waiting:
-            return []
         taken = [waiting.popleft() for _ in range(min(count_max, len(waiting)))]
         for client, requests in groupby(taken, _client_of):
             client.taken(sum(map(_size_of, requests)))

@@ -114,8 +114,8 @@ class Links:
 
     async def readable(self) -> None:
         """Until something waits at the socket; a moment longer where nobody minds."""
-        await self._rest.over()
-        await self._udp.readable()
+        if not (await self._rest.taken() and self._udp.waits):
+            await self._udp.readable()
 
     def take(self, now: Tick, datagram: Datagram) -> list[Arrival]:
         """What a datagram brings at this moment: nothing, if it is bad, if other parts of its packet are missing, or

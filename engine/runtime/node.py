@@ -69,7 +69,7 @@ from engine.runtime.shapes import outcome_of
 from engine.runtime.sizes import Sizes
 from engine.runtime.subscriptions import Subscriptions
 from engine.runtime.trace import Trace
-from engine.runtime.udp import UdpSocket
+from engine.runtime.udp import Datagram, UdpSocket
 
 DATAGRAMS_PER_PASS: Final = 512
 REQUESTS_PER_PASS: Final = 1_024
@@ -169,24 +169,35 @@ class Node:
         if stop_reason is not None:
             self._ending = Ending(stop_reason, EndStatus.CLEAN, ErrorCode.STOPPING)
         else:
-            self._pass()
+            self._passes()
         return None if self._ending is not None else self._parts.clock.trio_time_s(self._due)
 
-    def _pass(self) -> None:
+    def _passes(self) -> None:
+        """One; and a second where something came while the first one committed: mostly what others say to that."""
+        udp, counts = self._parts.udp, self._parts.counts
+        commits = counts.commits
+        now = self._pass(udp.receive(DATAGRAMS_PER_PASS))
+        if counts.commits > commits and self._ending is None and (came := udp.receive(DATAGRAMS_PER_PASS)):
+            now = self._pass(came)
+        if self._ending is None:
+            self._go_to_sleep(now)
+
+    def _pass(self, datagrams: Sequence[Datagram]) -> Tick:
+        """Returns when it began."""
         parts = self._parts
         now = parts.clock.now()
         parts.counts.passes += 1
-        for arrival in self._arrivals(now):
+        for arrival in self._arrivals(now, datagrams):
             self._receive(now, arrival)
             if self._turn.ends:
                 break  # A broken replica is not stepped again.
         else:
-            self._take_requests(now)
+            if parts.inbox.waits:
+                self._take_requests(now)
             if self._tick_at <= now:
                 self._turn.take(self._replica.tick(now))
         self._perform(now)
-        if self._ending is None:
-            self._go_to_sleep(now)
+        return now
 
     def _go_to_sleep(self, now: Tick) -> None:
         """Does what is due beside the protocol, and finds out when the next pass is."""
@@ -204,10 +215,10 @@ class Node:
         self._tick_at = self._replica.deadline()
         self._due = min(self._tick_at, chores_at, self._settle_at)
 
-    def _arrivals(self, now: Tick) -> Iterator[Arrival]:
+    def _arrivals(self, now: Tick, datagrams: Sequence[Datagram]) -> Iterator[Arrival]:
         """What a fault rule let come only now, then what came: what was held is not overtaken by what is newer."""
         yield from self._parts.links.due(now)
-        for datagram in self._parts.udp.receive(DATAGRAMS_PER_PASS):
+        for datagram in datagrams:
             yield from self._parts.links.take(now, datagram)
 
     def _take_requests(self, now: Tick) -> None:
@@ -256,12 +267,16 @@ class Node:
         if SawProof in map(type, effects.observations) and self._parts.peer_addresses.prove(peer, arrival.source):
             self._parts.sizes.moved(now, peer)
         if Heartbeat in map(type, arrival.packet.messages):
-            self._tick_at = now  # this site beats along, if it would soon
+            self._tick_at = min(self._tick_at, self._replica.beats_at)  # this site beats along, if it would soon
         self._turn.take(effects, arrival.source)
 
     def _perform(self, now: Tick) -> None:
         """Does what the pass leaves to be done, then answers."""
         parts, turn = self._parts, self._turn
+        if turn.is_empty:
+            self._settle_at = NEVER
+            self._answer_all()
+            return
         if turn.owes and self._shows(now, turn):
             turn.settle()
         written: Sequence[Write] = ()
@@ -287,9 +302,12 @@ class Node:
                     return
         self._settle_at = turn.owed_by(self._settle_at, Tick(now + CHOSEN_WAITS_MAX)) or NEVER
         self._turn = turn.next()
+        self._answer_all()
+
+    def _answer_all(self) -> None:
         while self._questions:
             self._answer(*self._questions.popleft())
-        parts.inbox.flush()
+        self._parts.inbox.flush()
 
     def _shows(self, now: Tick, turn: Turn[Address]) -> bool:
         """Something is about to be read from the store for somebody, or what is owed has waited long enough."""

@@ -37,8 +37,10 @@ class Rest:
         self.heard(now, messages)
         self._due = now - self._busy_at > QUIET_AFTER
 
-    async def over(self) -> None:
-        """Once it should listen: at once, unless it has just beaten."""
-        if self._due:
-            self._due = False
-            await trio.sleep(REST_S)
+    async def taken(self) -> bool:
+        """Rests, where it has just beaten; whether it did. Without a rest this does not wait."""
+        if not self._due:
+            return False
+        self._due = False
+        await trio.sleep(REST_S)
+        return True
