@@ -116,7 +116,9 @@ def _check(message: Message, clean: bool) -> None:
     """What the types of its fields cannot say. `clean`: nothing in it is REFUSED."""
     if not all(map(_is_site_name, message.names())):
         raise Rejected(Reason.SITE)
-    _check_entries(message.carried(), clean)
+    entries = message.carried()
+    if entries:
+        _check_entries(entries, clean)
     flaw = message.flaw()
     if flaw is not None:
         raise Rejected(Reason(flaw))

@@ -358,7 +358,9 @@ class Heartbeat(Said, tag="heartbeat"):
         return Tick(now - self.echo - self.held_ms)
 
     def names(self) -> Iterable[SiteId]:
-        return sites_of((self.leads, self.hears))
+        if self.leads is None:
+            return () if self.hears is None else (self.hears.site,)
+        return (self.leads.site,) if self.hears is None else (self.leads.site, self.hears.site)
 
     def note(self) -> str:
         state = "voter" if self.voting else "not a voter"

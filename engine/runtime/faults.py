@@ -227,8 +227,7 @@ class FaultLayer:
 
     def due(self, now: Tick) -> Iterator[Transit]:
         """Messages whose delay is over, in the order of their times; also ends rules whose time is over."""
-        over = [number for number, state in self.rules.items() if state.is_over(now)]
-        if over:
+        if self.rules and (over := [number for number, state in self.rules.items() if state.is_over(now)]):
             self._forget(now, over)
         while self._under_way and self._under_way[0][0] <= now:
             yield heapq.heappop(self._under_way)[2]

@@ -23,6 +23,9 @@ from engine.contract.shape import Shape
 from engine.runtime.jsonrpc import CallFailed
 
 REQUESTS_MAX: Final = 4_096
+_PUT_OFF_S: Final = 0.05
+"""To put a deadline off costs a part of what a wake does: not worth it for less, where it is put off at each wake."""
+
 
 _client_of: Final = attrgetter("client")
 _size_of: Final = attrgetter("size_bytes")
@@ -95,7 +98,8 @@ class Inbox:
         last, until that is None. A checkpoint comes before each time.
 
         The node itself waits for its socket: a task of its own that only woke the node would double what a wake costs.
-        For the same reason a cancel scope lasts until the bell or the clock breaks into it.
+        For the same reason a cancel scope lasts until the bell or the clock breaks into it, and its deadline stays as
+        it is where the next one is a little later: a clock that strikes too early is not acted upon.
         """
         while until_s is not None:
             if self._rung or self._requests:
@@ -104,10 +108,13 @@ class Inbox:
                 with trio.CancelScope(deadline=until_s) as self._sleep:
                     await something()
                     while (until_s := self._acted(act)) is not None and self._sleep is not None and not self._requests:
-                        self._sleep.deadline = until_s
+                        if not 0 <= until_s - self._sleep.deadline < _PUT_OFF_S:
+                            self._sleep.deadline = until_s
                         if self._sleep.cancel_called:
                             break  # the clock struck just when something happened: that was acted upon
                         await something()
+                    continue
+                if not self._rung and until_s is not None and trio.current_time() < until_s:
                     continue
             until_s = self._acted(act)
 

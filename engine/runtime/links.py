@@ -217,6 +217,8 @@ class Links:
     def answer_bare(self) -> None:
         """Answers those who asked how long datagrams may be (W4), what this site's clock says, and with whom the
         cluster began (M1): of one that has not begun, nobody knows whether its sites agree on that."""
+        if not (self._asked_founders or self._echoes or self._asked_clock):
+            return
         if self._asked_founders and (self._replica.prefix > 0 or self._replica.voting):
             for asked, source in self._asked_founders:
                 self._udp.send(self._wire.tell_founders(asked.sender, asked.challenge, self._founders), source)
@@ -276,12 +278,15 @@ class Links:
             self._udp.counts.send_errors["too-long"] += 1
             return unsent(f"longer than any datagram: {too_long}"), ()
         self._counts.messages_out += len(packet.messages)
-        self._counts.costs.sent(packet.messages, [len(datagram) for datagram in datagrams])
-        self._sizes.sent(now, to, max(map(len, datagrams), default=0))
-        failed = [error for datagram in datagrams if (error := self._udp.send(datagram, destination)) is not None]
+        failed: str | None = None
+        for datagram in datagrams:
+            failed = self._udp.send(datagram, destination) or failed
+        sizes_bytes = list(map(len, datagrams))
+        self._counts.costs.sent(packet.messages, sizes_bytes)
+        self._sizes.sent(now, to, max(sizes_bytes, default=0))
         if address is None:
-            self._peer_addresses.sent(to, failed[0] if failed else None)
-        return unsent(failed[0]) if failed else UNTOUCHED, datagrams
+            self._peer_addresses.sent(to, failed)
+        return UNTOUCHED if failed is None else unsent(failed), datagrams
 
     def _count_given_up(self) -> None:
         given_up = self._wire.given_up

@@ -34,7 +34,8 @@ class Rest:
             self._busy_at = now
 
     def said(self, now: Tick, messages: Sequence[Message]) -> None:
-        self.heard(now, messages)
+        if not _BEATS.issuperset(map(type, messages)):
+            self._busy_at = now
         self._due = now - self._busy_at > QUIET_AFTER
 
     async def taken(self) -> bool:

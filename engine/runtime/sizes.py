@@ -127,9 +127,9 @@ class Sizes:
     def sent(self, now: Tick, site: SiteId, length: int) -> None:
         """A datagram of this length left for the peer. Whatever is longer than the shortest may not arrive any more."""
         peer = self._peers.get(site)
-        if peer is None or length <= self.sizes.ladder[-1] or not peer.up or peer.round is not None:
+        if peer is None or not peer.up or peer.round is not None or now - peer.proved_at <= PROVED_FOR:
             return
-        if now - peer.proved_at > PROVED_FOR:
+        if length > self.sizes.ladder[-1]:
             self._ask(peer, now, peer.size)
 
     def answered(self, now: Tick, site: SiteId, challenge: bytes) -> None:
