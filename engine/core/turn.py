@@ -56,7 +56,7 @@ class Leave(Value, Generic[Address]):
 
 class Tell(Value):
     """What was seen, for all who wait for it or watch. It may be empty. The last item, or the first of a turn without a
-    commit."""
+    commit; a turn that leaves nothing to be done has none."""
 
     observations: list[Observation]
 
@@ -113,12 +113,6 @@ class Turn(Generic[Address]):
         return bool(saw) and not _SETTLING.isdisjoint(map(type, saw))
 
     @property
-    def is_empty(self) -> bool:
-        """It leaves nothing to be done."""
-        effects = self._effects
-        return not (effects.writes or effects.sends or effects.observations or effects.stop is not None)
-
-    @property
     def owes(self) -> bool:
         """There is something to be made durable, or to be sent."""
         return bool(self._effects.writes or self._effects.sends)
@@ -166,6 +160,8 @@ class Turn(Generic[Address]):
     def items(self) -> Iterator[Item[Address]]:
         """Each is to be done before the next one is asked for."""
         effects, commits = self._effects, self.commits
+        if not (effects.sends or effects.observations or effects.writes or effects.stop is not None):
+            return
         early = self._part(commits)
         self._is_durable = not commits
         if commits:

@@ -42,7 +42,7 @@ from engine.core.effects import (
     SawStanding,
 )
 from engine.core.explained import describe
-from engine.core.ids import NEVER, Slot, Tick
+from engine.core.ids import NEVER, Tick
 from engine.core.messages import Heartbeat
 from engine.core.replica import Replica
 from engine.core.settings import CHOSEN_WAITS_MAX
@@ -65,6 +65,7 @@ from engine.runtime.pending_calls import PendingCalls
 from engine.runtime.queries import Queries
 from engine.runtime.recording import SLOTS_AT_FIRST_MAX, Recording
 from engine.runtime.roll import Following
+from engine.runtime.scrub import Scrub
 from engine.runtime.shapes import outcome_of
 from engine.runtime.sizes import Sizes
 from engine.runtime.subscriptions import Subscriptions
@@ -81,9 +82,6 @@ REQUESTS_TAKEN_MAX: Final = Tick(50)
 such bound, for what waits there may be the heartbeat without which the tick would find a leader silent."""
 
 _REQUESTS_AT_ONCE: Final = 8
-SCRUB_EVERY: Final = Tick(10_000)
-SCRUB_AGAIN_AFTER: Final = Tick(3_600_000)
-SCRUB_ROWS: Final = 200
 
 _log = logging.getLogger(__name__)
 
@@ -121,8 +119,7 @@ class Node:
         self._ending: Ending | None = None
         self._settle_at = NEVER  # by when what was chosen is committed, and told
         self._faults_shown = 0
-        self._scrubbed = Slot(0)
-        self._scrub_at = SCRUB_EVERY
+        self._scrub = Scrub(parts.storage)
         self._tick_at = Tick(0)
         self._due = Tick(0)  # of the next pass
 
@@ -210,7 +207,12 @@ class Node:
         parts.links.answer_bare()
         chores_at = self._chores_at()
         if chores_at <= now:
-            self._do_chores(now)
+            parts.pending.tick(now)
+            parts.links.ask_bare(now)
+            for peer in parts.peer_addresses.to_resolve(now):
+                parts.following.resolve(peer)
+            self._scrub.tick(now)
+            parts.subscriptions.flush(now, parts.queries)
             chores_at = self._chores_at()
         self._tick_at = self._replica.deadline()
         self._due = min(self._tick_at, chores_at, self._settle_at)
@@ -247,18 +249,9 @@ class Node:
             parts.peer_addresses.deadline(),
             parts.sizes.deadline(),
             parts.clocks.deadline(),
-            self._scrub_at,
+            self._scrub.deadline(),
         )
         return min([time for time in times if time is not None])
-
-    def _do_chores(self, now: Tick) -> None:
-        parts = self._parts
-        parts.pending.tick(now)
-        parts.links.ask_bare(now)
-        for peer in parts.peer_addresses.to_resolve(now):
-            parts.following.resolve(peer)
-        self._scrub(now)
-        parts.subscriptions.flush(now, parts.queries)
 
     def _receive(self, now: Tick, arrival: Arrival) -> None:
         effects = self._replica.receive(now, arrival.packet)
@@ -273,10 +266,6 @@ class Node:
     def _perform(self, now: Tick) -> None:
         """Does what the pass leaves to be done, then answers."""
         parts, turn = self._parts, self._turn
-        if turn.is_empty:
-            self._settle_at = NEVER
-            self._answer_all()
-            return
         if turn.owes and self._shows(now, turn):
             turn.settle()
         written: Sequence[Write] = ()
@@ -302,12 +291,9 @@ class Node:
                     return
         self._settle_at = turn.owed_by(self._settle_at, Tick(now + CHOSEN_WAITS_MAX)) or NEVER
         self._turn = turn.next()
-        self._answer_all()
-
-    def _answer_all(self) -> None:
         while self._questions:
             self._answer(*self._questions.popleft())
-        self._parts.inbox.flush()
+        parts.inbox.flush()
 
     def _shows(self, now: Tick, turn: Turn[Address]) -> bool:
         """Something is about to be read from the store for somebody, or what is owed has waited long enough."""
@@ -407,11 +393,3 @@ class Node:
     def _record_votes(self) -> None:
         """A recording begins with what there is; what of it is not durable yet is so before anybody is told (D1)."""
         self._parts.recording.kept(self._parts.clock.wall_ms(), self._replica.votes(SLOTS_AT_FIRST_MAX))
-
-    def _scrub(self, now: Tick) -> None:
-        """Checks a few more rows of the store (D3). Raises StoreDamaged, which ends the site."""
-        if now < self._scrub_at:
-            return
-        last = self._parts.storage.scrub(self._scrubbed, SCRUB_ROWS)
-        self._scrubbed = Slot(0) if last is None else last
-        self._scrub_at = Tick(now + (SCRUB_AGAIN_AFTER if last is None else SCRUB_EVERY))

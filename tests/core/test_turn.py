@@ -172,7 +172,7 @@ def test_d1_a_turn_that_is_told_to_settle_commits_first() -> None:
     assert [type(item) for item in done(stage, turn)] == [Commit, Leave, Leave, Tell], "and both are told"
     nothing = turn.next()
     nothing.settle()
-    assert [type(item) for item in done(stage, nothing)] == [Tell], "nothing is owed"
+    assert not list(done(stage, nothing)), "nothing is owed"
 
 
 def test_e2_what_is_lost_is_durable_before_it_is_told() -> None:

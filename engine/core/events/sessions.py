@@ -82,10 +82,8 @@ class Sessions:
         return not (self._placed.slots_count or self._queue.slots_count or self._submissions.waits)
 
     def outstanding(self, last_in_effect: int) -> bool:
-        if self.idle:
-            return False
-        handed = any(part.value.events.slot is None for part in self._placed)
-        return handed or bool(self._going_on(last_in_effect))
+        handed = (part.value.events.slot is None for part in self._placed)
+        return not self.idle and (any(handed) or bool(self._going_on(last_in_effect)))
 
     @property
     def open_slots(self) -> list[Slot]:
