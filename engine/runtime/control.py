@@ -94,8 +94,7 @@ class Connection:
     def notify(self, line: bytes) -> None:
         if self._closed:
             return
-        if not self._queue:
-            self._inbox.spoken(self)
+        if not (self._queue or self._inbox.spoken(self)):
             self._work.set()
         self._queue.append(line)
         self._queued_bytes += len(line)
@@ -164,6 +163,7 @@ class Connection:
             if sent < len(batch):
                 self._queue.appendleft(batch[sent:])
                 self._written(sent, lines - 1)
+                self._work.set()
                 return
             self._written(sent, lines)
 
@@ -195,7 +195,7 @@ class Connection:
 
     async def _read(self) -> None:
         rest = b""
-        while chunk := await self._stream.receive_some(_CHUNK_BYTES):
+        while chunk := await self._received():
             held = len(rest)
             *lines, rest = (rest + chunk).split(b"\n")
             self._ledger.hold(self, Load.LINE, len(rest) - held)
@@ -210,6 +210,18 @@ class Connection:
                 self.fail(CallFailed(ErrorCode.NOT_A_REQUEST, message))
                 await self._say_no_more()
                 return
+
+    async def _received(self) -> bytes:
+        """What the other end said next; nothing once it says nothing more. As the stream does it, but for that it waits
+        before it reads: what is asked mostly comes after the answer."""
+        while True:
+            await trio.lowlevel.wait_readable(self._stream.socket)
+            try:
+                return os.read(self._stream.socket.fileno(), _CHUNK_BYTES)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise trio.BrokenResourceError from error
 
     async def _say_no_more(self) -> None:
         """Lets the other end read what was said to it, boundedly.

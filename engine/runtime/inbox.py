@@ -72,7 +72,7 @@ class Inbox:
         self._requests: deque[Asked] = deque()
         self._spoken_to: dict[Listener, None] = {}
         self._room = trio.lowlevel.ParkingLot()
-        self._rung = False
+        self._rung = self._acting = False
         self._sleep: trio.CancelScope | None = None
         self.stop_reason: str | None = None
 
@@ -120,7 +120,12 @@ class Inbox:
 
     def _acted(self, act: Callable[[], float | None]) -> float | None:
         self._rung = False
-        return act()
+        self._acting = True
+        try:
+            return act()
+        finally:
+            self._acting = False
+            self.flush()
 
     async def put(self, asked: list[Asked]) -> None:
         """Hands requests to the node; waits while too many wait there already."""
@@ -152,9 +157,10 @@ class Inbox:
         self._make_room()
         return taken
 
-    def spoken(self, listener: Listener) -> None:
-        """Something is said to it, the first since it was flushed."""
+    def spoken(self, listener: Listener) -> bool:
+        """Something is said to it, the first since it was flushed; True where a pass is under way that flushes it."""
         self._spoken_to[listener] = None
+        return self._acting
 
     def flush(self) -> None:
         """The node has said all that it had to say."""
