@@ -47,8 +47,7 @@ class Sessions:
         self._queue: Spans[Open] = Spans(Open.cut)
         left = (Part(Slot(run.first), Slot(run.last), Open(run, None)) for run in open_events)
         self._placed: Spans[Open] = Spans(Open.cut, left)
-        rows = [row for run in open_events for row in run.rows()]
-        self._at: dict[Slot, int] = {row.slot: row.number for row in rows if row.slot is not None}
+        self._at: dict[Slot, int] = {row.slot: row.number for run in open_events for row in run.rows() if row.slot}
         self._void_at: dict[int, Slot] = {}  # chosen there where they are void, and not proposed again since
         self._written = self._queued_durably = number_max  # no higher number was written as QUEUED
         self._handed = self._handed_durably = number_max  # nor is this site's leader's any that is higher
@@ -163,12 +162,13 @@ class Sessions:
 
     def _going_on(self, last_in_effect: int) -> list[Entry]:
         """M6: what has to take effect so that numbers can be given out again."""
-        is_open = self._placed.slots_count or self._queue.slots_count
-        return [] if is_open else self._submissions.withdrawal(last_in_effect)
+        return [] if self._placed or self._queue else self._submissions.withdrawal(last_in_effect)
 
     def hand(self, step: Step, last_in_effect: int, limit: int) -> list[Entry]:
         """The events that are handed on for the first time now, in a chain after all that are (L3, E5)."""
         entries: list[Entry] = []
+        if not self._queue:
+            return entries
         handed = (part.last for part in reversed(self._placed) if part.value.events.slot is None)
         follows: int = next(handed, last_in_effect)
         while self._queue and (room := limit - self._placed.slots_count) > 0:

@@ -57,17 +57,16 @@ class Forwarder:
         changed, self._to = to != self._to, to
         if to is None:
             return
-        idle = self._sessions.idle  # most pushes are of a site that waits for nothing
-        first = idle or not self._sessions.outstanding(last_in_effect)
-        new = [] if idle else self._sessions.hand(step, last_in_effect, HANDED_MAX)
-        if last_in_effect != self._settled_through or (first and new):
+        new = self._sessions.hand(step, last_in_effect, HANDED_MAX)
+        is_first = bool(new) and new[0].follows == last_in_effect  # nothing else is on its way
+        if is_first or last_in_effect != self._settled_through:
             self._settled_through = last_in_effect
             self._again_every = self._settings.timings.retransmit
             self._again_at = Tick(step.now + 2 * self._again_every)
         if changed or step.now >= self._again_at:
             self._again_every = Tick(min(RESEND_MAX, self._again_every * 2))
             self._again_at = Tick(step.now + self._again_every)
-            new = [] if idle else self._sessions.chain(last_in_effect, HANDED_MAX if changed else AGAIN_MAX)
+            new = self._sessions.chain(last_in_effect, HANDED_MAX if changed else AGAIN_MAX)
             if new and not changed:
                 self._ask(step)
         if new:

@@ -168,6 +168,9 @@ def overtaken(reign: Reign, now: Tick, sender: SiteId, newest: Tick) -> None:
 
 def by_promises(reign: Reign, members: Members, first: Slot, last: Slot) -> Iterator[tuple[Slot, Slot, bool]]:
     """These slots in parts, each of one list; whether a majority promised them. (Some may have left slots out.)"""
+    if not (reign.left_out or members.changed):
+        yield first, last, True
+        return
     for begin, end, left_out_by in reign.left_out.parts(first, last):
         absent = left_out_by or frozenset[SiteId]()
         promised = {site: life for site, life in reign.promised.items() if site not in absent}

@@ -10,7 +10,6 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Final
@@ -152,8 +151,8 @@ class Learner:
             self.prefix = part.last
             run = Run(part.first, part.value)
             applied = self._microblog.apply(run)
-            shown = Counter(applied.shown)
-            authors = tuple(InEffect(author, number, shown[author]) for author, number in applied.numbers.items())
+            tweets = applied.shown.count
+            authors = tuple([InEffect(author, number, tweets(author)) for author, number in applied.numbers.items()])
             step.write_along(WriteApplied(run.first, run.last, applied.void, authors))
             for block in applied.table:
                 step.write_along(block)

@@ -24,19 +24,20 @@ def bundled(messages: Sequence[Message], page_bytes: int) -> tuple[Message, ...]
 
 
 def _joining(messages: Sequence[Message], page_bytes: int) -> Iterator[Message]:
-    last: Message | None = None
-    room = 0
-    for message in messages:
-        size = _size_bytes(message)
-        joined = None if last is None or size > room else _joined(last, message)
+    last, room = messages[0], -1
+    for message in messages[1:]:
+        joined: Message | None = None
+        size = -1
+        if type(message) is type(last):
+            size = _size_bytes(message)
+            room = page_bytes - _size_bytes(last) if room < 0 else room
+            joined = _joined(last, message) if size <= room else None
         if joined is None:
-            if last is not None:
-                yield last
-            last, room = message, page_bytes - size
+            yield last
+            last, room = message, -1
         else:
             last, room = joined, room - size
-    if last is not None:
-        yield last
+    yield last
 
 
 def _joined(one: Message, other: Message) -> Message | None:
