@@ -192,6 +192,7 @@ class Node:
             if parts.inbox.waits:
                 self._take_requests(now)
             if self._tick_at <= now:
+                self._tick_at = NEVER  # until it is known anew, before the next sleep
                 self._turn.take(self._replica.tick(now))
         self._perform(now)
         return now
