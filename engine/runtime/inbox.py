@@ -1,7 +1,8 @@
 """What waits for the node: clients' requests, and the bell that ends its sleep.
 
 Rules that hold here:
-- The node is one task; the tasks of sockets only put things here and ring. Nothing is awaited for each event.
+- The node acts for one task at a time; the tasks of sockets put things here, and mostly act for it at once. Nothing is
+  awaited for each event.
 - What waits is bounded: a client that asks faster than the node answers is read more slowly.
 """
 
@@ -74,6 +75,10 @@ class Inbox:
         self._room = trio.lowlevel.ParkingLot()
         self._rung = self._acting = False
         self._sleep: trio.CancelScope | None = None
+        self._until_s: float | None = None
+        self._act: Callable[[], float | None] = lambda: None
+        self._is_deaf: Callable[[], bool] = lambda: False
+        self._failed: Exception | None = None
         self.stop_reason: str | None = None
 
     def stop(self, reason: str) -> None:
@@ -92,49 +97,78 @@ class Inbox:
         await self.follow(something, math.inf, lambda: None)
 
     async def follow(
-        self, something: Callable[[], Awaitable[None]], until_s: float | None, act: Callable[[], float | None]
+        self,
+        something: Callable[[], Awaitable[None]],
+        until_s: float | None,
+        act: Callable[[], float | None],
+        is_deaf: Callable[[], bool] = lambda: False,
     ) -> None:
         """Acts whenever `something` happens, the bell rings or trio's clock says `until_s`, and then what it returned
-        last, until that is None. A checkpoint comes before each time.
+        last, until that is None; raises what that raises. A checkpoint comes before each time. `is_deaf`: `something`
+        has not begun to listen yet, and a request makes it do so.
 
         The node itself waits for its socket: a task of its own that only woke the node would double what a wake costs.
         For the same reason a cancel scope lasts until the bell or the clock breaks into it, and its deadline stays as
-        it is where the next one is a little later: a clock that strikes too early is not acted upon.
+        it is where the next one is a little later: a clock that strikes too early is not acted upon. And who puts
+        requests acts in the place of a node that sleeps, and lets it sleep on.
         """
-        while until_s is not None:
+        self._until_s, self._act, self._is_deaf = until_s, act, is_deaf
+        while self._until_s is not None:
+            self._sleep = None
             if self._rung or self._requests:
                 await trio.lowlevel.checkpoint()
             else:
-                with trio.CancelScope(deadline=until_s) as self._sleep:
+                with trio.CancelScope(deadline=self._until_s) as self._sleep:
                     await something()
-                    while (until_s := self._acted(act)) is not None and self._sleep is not None and not self._requests:
-                        if not 0 <= until_s - self._sleep.deadline < _PUT_OFF_S:
-                            self._sleep.deadline = until_s
+                    while self._goes_on() and self._sleep is not None and not self._requests:
                         if self._sleep.cancel_called:
                             break  # the clock struck just when something happened: that was acted upon
                         await something()
                     continue
-                if not self._rung and until_s is not None and trio.current_time() < until_s:
+                if self._until_s is None or (not self._rung and trio.current_time() < self._until_s):
                     continue
-            until_s = self._acted(act)
+            self._goes_on()
+        if self._failed is not None:
+            raise self._failed
 
-    def _acted(self, act: Callable[[], float | None]) -> float | None:
-        self._rung = False
-        self._acting = True
+    def _goes_on(self) -> bool:
+        """Acts, unless it did for the last time; False where that was the last time."""
+        if self._until_s is None:
+            return False
+        self._rung, self._acting = False, True
         try:
-            return act()
+            self._until_s = self._act()
         finally:
             self._acting = False
             self.flush()
+        if self._until_s is None:
+            return False
+        if self._sleep is not None and not 0 <= self._until_s - self._sleep.deadline < _PUT_OFF_S:
+            self._sleep.deadline = self._until_s
+        return True
 
     async def put(self, asked: list[Asked]) -> None:
         """Hands requests to the node; waits while too many wait there already."""
         if not asked:
             return
         self._requests.extend(asked)
-        self.ring()
+        if self._sleep is None or self._is_deaf():
+            self.ring()
+        else:
+            await trio.lowlevel.cancel_shielded_checkpoint()  # what others put just now goes with it
+            if self._requests and self._sleep is not None:
+                self._act_for_the_node()
         while len(self._requests) > REQUESTS_MAX:
             await self._room.park()
+
+    def _act_for_the_node(self) -> None:
+        try:
+            goes_on = self._goes_on()
+        except Exception as error:  # the node's: it raises it
+            self._until_s, self._failed = None, error
+            goes_on = False
+        if not goes_on or self._requests:
+            self.ring()
 
     def drop(self, client: Client) -> int:
         """Nobody takes what this client asked any more; how many requests that were."""

@@ -117,6 +117,10 @@ class Links:
         if not (await self._rest.taken() and self._udp.waits):
             await self._udp.readable()
 
+    def rests(self) -> bool:
+        """It listens only a moment later."""
+        return self._rest.under_way
+
     def take(self, now: Tick, datagram: Datagram) -> list[Arrival]:
         """What a datagram brings at this moment: nothing, if it is bad, if other parts of its packet are missing, or
         if a rule drops, delays or holds it."""

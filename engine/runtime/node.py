@@ -135,7 +135,8 @@ class Node:
         """Passes until something ends the site."""
         parts = self._parts
         try:
-            await parts.inbox.follow(parts.links.readable, parts.clock.trio_time_s(self._due), self._woken)
+            due_s = parts.clock.trio_time_s(self._due)
+            await parts.inbox.follow(parts.links.readable, due_s, self._woken, parts.links.rests)
             assert self._ending is not None
             if self._ending.status is EndStatus.CLEAN:
                 self._turn.settle()

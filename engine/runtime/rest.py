@@ -28,6 +28,7 @@ class Rest:
     def __init__(self) -> None:
         self._busy_at = Tick(0)
         self._due = False
+        self.under_way = False
 
     def heard(self, now: Tick, messages: Sequence[Message]) -> None:
         if not _BEATS.issuperset(map(type, messages)):
@@ -43,5 +44,9 @@ class Rest:
         if not self._due:
             return False
         self._due = False
-        await trio.sleep(REST_S)
+        self.under_way = True
+        try:
+            await trio.sleep(REST_S)
+        finally:
+            self.under_way = False
         return True

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import socket
+from typing import cast
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from engine.runtime.inbox import Inbox
+from engine.contract.requests import Stop
+from engine.runtime.inbox import Asked, Client, Inbox
+
+
+class Reader:
+    """As much of a client as the inbox sees."""
+
+    def taken(self, size_bytes: int) -> None:
+        pass
+
+
+ASKED = Asked(cast(Client, Reader()), 1, Stop(), 10)
 
 
 async def test_a_clock_that_strikes_as_something_happens_does_not_wake_it_twice(autojump_clock: MockClock) -> None:
@@ -67,3 +79,48 @@ async def test_the_bell_is_acted_upon_whatever_the_time(autojump_clock: MockCloc
     async with trio.open_nursery() as nursery:
         await inbox.follow(something, 1.0, act)
     assert acted == [0, 0.5]
+
+
+@pytest.mark.parametrize(("is_deaf", "waited", "ended_s"), [(False, 1, 9), (True, 2, 9.5)])
+async def test_who_puts_a_request_acts_for_a_node_that_sleeps_and_makes_one_listen_that_does_not_yet(
+    is_deaf: bool, waited: int, ended_s: float, autojump_clock: MockClock
+) -> None:
+    """To wake the node costs more than to act; but a node that rests would not notice the answers of its peers."""
+    inbox = Inbox()
+    waits = 0
+    acted: list[tuple[float, int]] = []
+
+    async def something() -> None:
+        nonlocal waits
+        waits += 1
+        await trio.sleep(9)
+
+    def act() -> float | None:
+        acted.append((autojump_clock.current_time(), len(inbox.take(10))))
+        return 20.0 if len(acted) < 3 else None
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(inbox.follow, something, 10.0, act, lambda: is_deaf and waits == 1)
+        await trio.sleep(0.5)
+        for _client in range(2):
+            nursery.start_soon(inbox.put, [ASKED])
+        await trio.sleep(0.5)
+        await inbox.put([ASKED])
+    assert acted == [(0.5, 2), (1, 1), (ended_s, 0)], "what comes together is acted upon together"
+    assert waits == waited
+
+
+async def test_what_goes_wrong_while_another_acts_is_the_nodes() -> None:
+    inbox = Inbox()
+
+    def act() -> float | None:
+        raise ZeroDivisionError
+
+    async def follows() -> None:
+        with pytest.raises(ZeroDivisionError):
+            await inbox.follow(trio.sleep_forever, 10.0, act)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(follows)
+        await trio.testing.wait_all_tasks_blocked()
+        await inbox.put([ASKED])
