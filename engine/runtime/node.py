@@ -1,4 +1,4 @@
-"""The node: one task that owns the replica and drives it.
+"""The node: owns the replica and drives it, in one pass after the other.
 
 Rules that hold here:
 - D1: a pass takes all that waits, steps the replica through it, drives the turn that comes of it (`engine.core.turn`),
