@@ -24,6 +24,8 @@ from engine.contract.shape import Shape
 from engine.runtime.jsonrpc import CallFailed
 
 REQUESTS_MAX: Final = 4_096
+ACTS_AT_ONCE_BYTES_MAX: Final = 16_384
+"""Of what is put together, for it to be acted upon at once."""
 _PUT_OFF_S: Final = 0.05
 """To put a deadline off costs a part of what a wake does: not worth it for less, where it is put off at each wake."""
 
@@ -109,8 +111,9 @@ class Inbox:
 
         The node itself waits for its socket: a task of its own that only woke the node would double what a wake costs.
         For the same reason a cancel scope lasts until the bell or the clock breaks into it, and its deadline stays as
-        it is where the next one is a little later: a clock that strikes too early is not acted upon. And who puts
-        requests acts in the place of a node that sleeps, and lets it sleep on.
+        it is where the next one is a little later: a clock that strikes too early is not acted upon. And who puts a few
+        requests acts in the place of a node that sleeps, and lets it sleep on. Who puts many has more to say: until the
+        node is awake, that comes too.
         """
         self._until_s, self._act, self._is_deaf = until_s, act, is_deaf
         while self._until_s is not None:
@@ -152,7 +155,7 @@ class Inbox:
         if not asked:
             return
         self._requests.extend(asked)
-        if self._sleep is None or self._is_deaf():
+        if self._sleep is None or self._is_deaf() or sum(map(_size_of, asked)) > ACTS_AT_ONCE_BYTES_MAX:
             self.ring()
         else:
             await trio.lowlevel.cancel_shielded_checkpoint()  # what others put just now goes with it

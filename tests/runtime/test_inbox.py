@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from engine.contract.requests import Stop
-from engine.runtime.inbox import Asked, Client, Inbox
+from engine.runtime.inbox import ACTS_AT_ONCE_BYTES_MAX, Asked, Client, Inbox
 
 
 class Reader:
@@ -18,9 +18,6 @@ class Reader:
 
     def taken(self, size_bytes: int) -> None:
         pass
-
-
-ASKED = Asked(cast(Client, Reader()), 1, Stop(), 10)
 
 
 async def test_a_clock_that_strikes_as_something_happens_does_not_wake_it_twice(autojump_clock: MockClock) -> None:
@@ -81,12 +78,16 @@ async def test_the_bell_is_acted_upon_whatever_the_time(autojump_clock: MockCloc
     assert acted == [0, 0.5]
 
 
-@pytest.mark.parametrize(("is_deaf", "waited", "ended_s"), [(False, 1, 9), (True, 2, 9.5)])
+@pytest.mark.parametrize(
+    ("size_bytes", "is_deaf", "waited", "ended_s"),
+    [(10, False, 1, 9), (10, True, 2, 9.5), (ACTS_AT_ONCE_BYTES_MAX + 1, False, 3, 10)],
+)
 async def test_who_puts_a_request_acts_for_a_node_that_sleeps_and_makes_one_listen_that_does_not_yet(
-    is_deaf: bool, waited: int, ended_s: float, autojump_clock: MockClock
+    size_bytes: int, is_deaf: bool, waited: int, ended_s: float, autojump_clock: MockClock
 ) -> None:
-    """To wake the node costs more than to act; but a node that rests would not notice the answers of its peers."""
-    inbox = Inbox()
+    """To wake the node costs more than to act; but a node that rests would not notice the answers of its peers, and who
+    puts much has more to put before the node is awake."""
+    inbox, asked = Inbox(), [Asked(cast(Client, Reader()), 1, Stop(), size_bytes)]
     waits = 0
     acted: list[tuple[float, int]] = []
 
@@ -103,9 +104,9 @@ async def test_who_puts_a_request_acts_for_a_node_that_sleeps_and_makes_one_list
         nursery.start_soon(inbox.follow, something, 10.0, act, lambda: is_deaf and waits == 1)
         await trio.sleep(0.5)
         for _client in range(2):
-            nursery.start_soon(inbox.put, [ASKED])
+            nursery.start_soon(inbox.put, asked)
         await trio.sleep(0.5)
-        await inbox.put([ASKED])
+        await inbox.put(asked)
     assert acted == [(0.5, 2), (1, 1), (ended_s, 0)], "what comes together is acted upon together"
     assert waits == waited
 
@@ -123,4 +124,4 @@ async def test_what_goes_wrong_while_another_acts_is_the_nodes() -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(follows)
         await trio.testing.wait_all_tasks_blocked()
-        await inbox.put([ASKED])
+        await inbox.put([Asked(cast(Client, Reader()), 1, Stop(), 10)])
