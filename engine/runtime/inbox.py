@@ -135,10 +135,10 @@ class Inbox:
             raise self._failed
 
     def _goes_on(self) -> bool:
-        """Acts, unless it did for the last time; False where that was the last time."""
+        """Acts, unless it did for the last time; False where that was the last time, as where it raises (D2)."""
         if self._until_s is None:
             return False
-        self._rung, self._acting = False, True
+        self._until_s, self._rung, self._acting = None, False, True
         try:
             self._until_s = self._act()
         finally:
@@ -168,8 +168,7 @@ class Inbox:
         try:
             goes_on = self._goes_on()
         except Exception as error:  # the node's: it raises it
-            self._until_s, self._failed = None, error
-            goes_on = False
+            self._failed, goes_on = error, False
         if not goes_on or self._requests:
             self.ring()
 

@@ -111,17 +111,26 @@ async def test_who_puts_a_request_acts_for_a_node_that_sleeps_and_makes_one_list
     assert waits == waited
 
 
-async def test_what_goes_wrong_while_another_acts_is_the_nodes() -> None:
+@pytest.mark.parametrize("asks", [False, True])
+async def test_d2_what_goes_wrong_is_the_nodes_whoever_acts_and_the_last_that_is_done(
+    asks: bool, autojump_clock: MockClock
+) -> None:
     inbox = Inbox()
+    acted: list[float] = []
+    asked = [Asked(cast(Client, Reader()), 1, Stop(), 10)]
 
     def act() -> float | None:
+        acted.append(autojump_clock.current_time())
         raise ZeroDivisionError
 
     async def follows() -> None:
         with pytest.raises(ZeroDivisionError):
-            await inbox.follow(trio.sleep_forever, 10.0, act)
+            await inbox.follow(trio.sleep_forever, 1.0, act)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(follows)
         await trio.testing.wait_all_tasks_blocked()
-        await inbox.put([Asked(cast(Client, Reader()), 1, Stop(), 10)])
+        if asks:
+            await inbox.put(asked)
+    await inbox.put(asked)
+    assert acted == [0 if asks else 1]
