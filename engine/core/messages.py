@@ -358,9 +358,7 @@ class Heartbeat(Said, tag="heartbeat"):
         return Tick(now - self.echo - self.held_ms)
 
     def names(self) -> Iterable[SiteId]:
-        if self.leads is None:
-            return () if self.hears is None else (self.hears.site,)
-        return (self.leads.site,) if self.hears is None else (self.leads.site, self.hears.site)
+        return sites_of((self.leads, self.hears))
 
     def note(self) -> str:
         state = "voter" if self.voting else "not a voter"

@@ -74,17 +74,6 @@ class UdpSocket:
         """Until a datagram, or an error, waits at the socket."""
         await trio.lowlevel.wait_readable(self._socket)
 
-    @property
-    def waits(self) -> bool:
-        """A datagram, or an error, is there already."""
-        try:
-            self._socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return False
-        except OSError:
-            pass  # it will be the datagram's that is received
-        return True
-
     def receive(self, count_max: int) -> list[Datagram]:
         """What waits at the socket, at most so many, without waiting for more."""
         counts = self.counts

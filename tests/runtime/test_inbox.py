@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 from typing import cast
 
@@ -46,7 +47,9 @@ async def test_a_time_that_was_changed_is_not_acted_upon(until_s: float, autojum
     acted: list[float] = []
 
     async def something() -> None:
-        await trio.sleep_forever() if acted else await trio.sleep(0.5)
+        if acted:
+            await trio.sleep_forever()
+        autojump_clock.jump(0.5)
 
     def act() -> float | None:
         acted.append(autojump_clock.current_time())
@@ -56,58 +59,59 @@ async def test_a_time_that_was_changed_is_not_acted_upon(until_s: float, autojum
     assert acted == [0.5, until_s]
 
 
-async def test_the_bell_is_acted_upon_whatever_the_time(autojump_clock: MockClock) -> None:
+async def test_the_bell_is_acted_upon_whatever_the_time(mock_clock: MockClock) -> None:
     inbox = Inbox()
     acted: list[float] = []
 
     async def something() -> None:
         if acted:
-            nursery.start_soon(ring)
             await trio.sleep_forever()
 
-    async def ring() -> None:
-        await trio.sleep(0.5)
-        inbox.ring()
-
     def act() -> float | None:
-        acted.append(autojump_clock.current_time())
+        acted.append(mock_clock.current_time())
         return 5.0 if len(acted) == 1 else None
 
     async with trio.open_nursery() as nursery:
-        await inbox.follow(something, 1.0, act)
+        nursery.start_soon(inbox.follow, something, 1.0, act)
+        await trio.testing.wait_all_tasks_blocked()
+        mock_clock.jump(0.5)
+        inbox.ring()
     assert acted == [0, 0.5]
 
 
 @pytest.mark.parametrize(
-    ("size_bytes", "is_deaf", "waited", "ended_s"),
-    [(10, False, 1, 9), (10, True, 2, 9.5), (ACTS_AT_ONCE_BYTES_MAX + 1, False, 3, 10)],
+    ("size_bytes", "is_deaf", "waited"),
+    [(10, False, 1), (10, True, 2), (ACTS_AT_ONCE_BYTES_MAX + 1, False, 3)],
 )
 async def test_who_puts_a_request_acts_for_a_node_that_sleeps_and_makes_one_listen_that_does_not_yet(
-    size_bytes: int, is_deaf: bool, waited: int, ended_s: float, autojump_clock: MockClock
+    size_bytes: int, is_deaf: bool, waited: int
 ) -> None:
     """To wake the node costs more than to act; but a node that rests would not notice the answers of its peers, and who
     puts much has more to put before the node is awake."""
     inbox, asked = Inbox(), [Asked(cast(Client, Reader()), 1, Stop(), size_bytes)]
+    happens = trio.Event()
     waits = 0
-    acted: list[tuple[float, int]] = []
+    acted: list[int] = []
 
     async def something() -> None:
         nonlocal waits
         waits += 1
-        await trio.sleep(9)
+        await happens.wait()
 
     def act() -> float | None:
-        acted.append((autojump_clock.current_time(), len(inbox.take(10))))
-        return 20.0 if len(acted) < 3 else None
+        acted.append(len(inbox.take(10)))
+        return math.inf if len(acted) < 3 else None
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(inbox.follow, something, 10.0, act, lambda: is_deaf and waits == 1)
-        await trio.sleep(0.5)
+        nursery.start_soon(inbox.follow, something, math.inf, act, lambda: is_deaf and waits == 1)
+        await trio.testing.wait_all_tasks_blocked()
         for _client in range(2):
             nursery.start_soon(inbox.put, asked)
-        await trio.sleep(0.5)
+        await trio.testing.wait_all_tasks_blocked()
         await inbox.put(asked)
-    assert acted == [(0.5, 2), (1, 1), (ended_s, 0)], "what comes together is acted upon together"
+        await trio.testing.wait_all_tasks_blocked()
+        happens.set()
+    assert acted == [2, 1, 0], "what comes together is acted upon together"
     assert waits == waited
 
 
