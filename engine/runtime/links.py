@@ -114,8 +114,8 @@ class Links:
 
     async def readable(self) -> None:
         """Until something waits at the socket; a moment longer where nobody minds."""
-        if not (await self._rest.taken() and self._udp.waits):
-            await self._udp.readable()
+        await self._rest.over()
+        await self._udp.readable()
 
     def rests(self) -> bool:
         """It listens only a moment later."""

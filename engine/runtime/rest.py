@@ -35,18 +35,15 @@ class Rest:
             self._busy_at = now
 
     def said(self, now: Tick, messages: Sequence[Message]) -> None:
-        if not _BEATS.issuperset(map(type, messages)):
-            self._busy_at = now
+        self.heard(now, messages)
         self._due = now - self._busy_at > QUIET_AFTER
 
-    async def taken(self) -> bool:
-        """Rests, where it has just beaten; whether it did. Without a rest this does not wait."""
-        if not self._due:
-            return False
-        self._due = False
-        self.under_way = True
-        try:
-            await trio.sleep(REST_S)
-        finally:
-            self.under_way = False
-        return True
+    async def over(self) -> None:
+        """Once it should listen: at once, unless it has just beaten."""
+        if self._due:
+            self._due = False
+            self.under_way = True
+            try:
+                await trio.sleep(REST_S)
+            finally:
+                self.under_way = False
