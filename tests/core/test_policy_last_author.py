@@ -12,7 +12,7 @@ import pytest
 from engine.core.effects import Effects, SawAttempt, SawOutcome
 from engine.core.entry import NOOP, Entry
 from engine.core.ids import Ballot, SiteId, Slot
-from engine.core.messages import Accept, Cause, Chosen, Message, Prepare, Promise, Refused, RefusedSpan
+from engine.core.messages import Accept, Accepted, Cause, Chosen, Message, Prepare, Promise, Refused, RefusedSpan
 from engine.core.settings import Leadership, Settings
 from engine.core.storage import EventState, WriteEvents, WriteRound, WriteVote
 from tests.core.stage import (
@@ -27,6 +27,7 @@ from tests.core.stage import (
     chosen,
     prepare,
     promise,
+    run,
     sent,
     told,
     tweet,
@@ -107,6 +108,19 @@ def test_l2_the_chain_goes_on_as_long_as_each_entry_is_its_own() -> None:
         assert proposals(effects) == {accept(ZERO, slot, tweet(ALICE, slot, text="again"))}
         alice.hear(CAROL, accepted(ZERO, slot))
     assert sorted(alice.store.log) == [1, 2, 3, 4]
+
+
+def test_l2_several_that_wait_go_by_one_synod_and_are_settled_together() -> None:
+    """The first of them could go at ballot 0. What is submitted once that is created would have the next lot to itself,
+    and all others of the same user wait for it."""
+    alice = author()
+    (asked,) = proposals(alice.submit_many(2, "again", "and again"))
+    assert asked == Prepare(TWO, Slot(2), Slot(3))
+    own = run(2, AGAIN, tweet(ALICE, 3, text="and again"))
+    (then,) = proposals(alice.hear(BOB, Promise(TWO, Slot(2), Slot(3), (), (), ())))
+    assert then == Accept(TWO, own)
+    effects = alice.hear(BOB, Accepted(TWO, ((Slot(2), Slot(3)),)))
+    assert [(saw.token, saw.count, saw.outcome) for saw in told(effects, SawOutcome)] == [(2, 2, EventState.CREATED)]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ Rules that hold here:
   a slot went to another entry is followed by a single event: who meets rivals would only have the rest void (E5).
 - L2: who wrote what it learned at the slot before may begin with accept at ballot 0, if its own acceptor has promised
   and accepted nothing at this slot. Its own vote is in the same commit: it is the durable mark that this was done once.
-  The rest of a lot goes by the full synod meanwhile: what it must have learned before is not.
+  A lot of several goes by the full synod: what its second slot would need is not learned, and if its first one went
+  ahead alone, what is submitted upon that would have the next lot to itself.
 """
 
 from __future__ import annotations
@@ -87,15 +88,15 @@ class OneByOne(Policy):
         self._lot = 1 if setbacks != self._setbacks else min(self._lot_max, 2 * self._lot)
         lot = Run(slot, parts.sessions.turn(slot, parts.last_in_effect, min(self._lot, room)))
         proposer = parts.consensus.proposer
-        if self._skips and self._may_skip_prepare(slot):
-            proposer.start_at_zero(step, lot.cut(slot, slot))
-            if lot.last > slot:
-                proposer.start(step, lot.cut(Slot(slot + 1), lot.last))
+        if self._skips and self._may_skip_prepare(lot):
+            proposer.start_at_zero(step, lot)
         else:
             proposer.start(step, lot)
 
-    def _may_skip_prepare(self, slot: Slot) -> bool:
-        consensus = self._parts.consensus
+    def _may_skip_prepare(self, lot: Run) -> bool:
+        consensus, slot = self._parts.consensus, lot.first
+        if lot.last > slot:
+            return False
         before = consensus.learner.entry(Slot(slot - 1)) if slot > 1 else None
         return may_skip_prepare(self._parts.settings.site, before, consensus.acceptor.vote(slot))
 

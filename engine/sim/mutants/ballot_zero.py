@@ -80,14 +80,10 @@ def _zero_at(policy: OneByOne, step: Step, slot: Slot, follows: int) -> None:
 
 
 def _all_of_a_lot(original: Any) -> Any:
-    def start(self: Proposer, step: Step, own: Run) -> None:
-        before = self.attempt(Slot(own.first - 1))
-        if before is not None and before.at_zero:
-            self.start_at_zero(step, own)
-        else:
-            original(self, step, own)
+    def may_skip(self: OneByOne, lot: Run) -> bool:
+        return bool(original(self, lot.cut(lot.first, lot.first)))
 
-    return start
+    return may_skip
 
 
 def _only_in_memory(original: Any) -> Any:
@@ -154,7 +150,7 @@ MUTANTS: Final = (
         "uses ballot 0 again, for the next event",
         (Patch(OneByOne, "push", _in_the_place_of_what_is_in_doubt),),
     ),
-    Mutant("L2", "uses ballot 0 for all of a lot", (Patch(Proposer, "start", _all_of_a_lot),)),
+    Mutant("L2", "uses ballot 0 for all of a lot", (Patch(OneByOne, "_may_skip_prepare", _all_of_a_lot),)),
     Mutant("L2", "ballot 0 is not durable before it leaves", (Patch(Acceptor, "_keep", _only_in_memory),)),
     Mutant("L2", "takes ballot 0 below a promise", (Patch(*_accepting, _taken_below_a_promise),)),
     Mutant("L2", "takes ballot 0 below a range promise", (Patch(*_accepting, _taken_below_a_range),)),
