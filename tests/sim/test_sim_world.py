@@ -11,6 +11,7 @@ from engine.core.effects import Effects, Observation, SawOutcome, SawReadConfirm
 from engine.core.entry import Tweet
 from engine.core.ids import SiteId, Slot, Tick
 from engine.core.messages import Accept, Accepted, HandOn, Heartbeat, Hello, Message, Prepare, Promise
+from engine.core.peers.heartbeats import Peers
 from engine.core.replica import Replica
 from engine.core.settings import Leadership, Timings
 from engine.core.step import Step
@@ -293,6 +294,20 @@ def test_l3_nothing_else_leaves_before_its_commit(
         world.run(world.now + 10_000)
     assert caught.value.violation.rule == rule
     assert "leaves before the commit" in caught.value.violation.sentence
+
+
+def test_sites_that_answer_each_message_with_two_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = voting(setup())
+
+    def breeds(_: Peers, step: Step, site: SiteId, message: Heartbeat) -> None:
+        step.send_all(site, (message,) * 2)
+        step.send(next(name for name in NAMES if name not in (site, step.site)), message)
+
+    monkeypatch.setattr(Peers, "on_heartbeat", breeds)
+    with pytest.raises(Violated) as caught:
+        world.run(world.now + 60_000)
+    assert caught.value.violation.rule == "liveness"
+    assert "ever more" in caught.value.violation.sentence
 
 
 # The processes

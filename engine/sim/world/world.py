@@ -19,7 +19,7 @@ from dataclasses import replace
 from heapq import heapify, heappop, heappush
 from itertools import chain, count
 from random import Random
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from zlib import crc32
 
 from engine.core.effects import Observation, SawLearned
@@ -33,7 +33,7 @@ from engine.core.storage import LogReader, Stored
 from engine.sim.image import Image
 from engine.sim.sometimes import CrashPoint, Reached
 from engine.sim.truth.truth import Truth
-from engine.sim.violation import Judge
+from engine.sim.violation import Judge, violate
 from engine.sim.world.disk import SimDisk
 from engine.sim.world.inputs import Fill, GiveUp, Read
 from engine.sim.world.marks import Mark, Marks
@@ -43,6 +43,10 @@ from engine.sim.world.site import SimSite
 from engine.sim.world.surroundings import Fuse
 
 _T = TypeVar("_T")
+
+COMING_MAX: Final = 5_000
+"""So many events are to come at the most, ten times what the busiest worlds have: a message that makes sites say two
+more would keep a world busy for ever."""
 
 MakeReplica = Callable[[Settings, Stored, LogReader, Random], Replica]
 
@@ -321,6 +325,8 @@ class World:
     def send(self, index: int, to: SiteId, payload: bytes, messages: tuple[Message, ...]) -> None:
         datagram, arrives = self.network.send(Tick(self.now), index, self.index[to], payload, messages)
         self.mark((Mark.SEND, self.now, crc32(payload, datagram.number)))
+        if len(self._heap) > COMING_MAX:
+            violate("liveness", f"what is said makes ever more be said: {COMING_MAX} events are to come", site=to)
         if self.watcher is not None:
             self.watcher.sent(self.now, datagram, lost=not arrives)
 
