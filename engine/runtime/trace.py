@@ -30,7 +30,7 @@ from engine.core.views import ElectionPhase
 from engine.runtime.fault_rules import Fate
 
 KEPT_MAX: Final = 5_000
-_FEW_ENTRIES: Final = 8
+_FEW_ENTRIES: Final = 16
 
 
 class _Concluded(Value):
