@@ -320,18 +320,25 @@ class Replica:
 
     def _push(self, step: Step) -> None:
         """Sends what waits on its way, if this site votes, and may propose at the slots to come (M4)."""
-        if self._proposes(step):
-            consensus, members = self._consensus, self._consensus.members
-            if not (members.changed and members.replaced(step.site, self._lives.life)):  # M6
-                self._sessions.number(step, consensus.microblog.last_in_effect(step.site))
-            self._policy.push(step)
-            self._sessions.keep(step)
-        elif not step.voting:
+        if not self._proposes(step):
+            self._hold(step)
+            return
+        consensus, members = self._consensus, self._consensus.members
+        if not (members.changed and members.replaced(step.site, self._lives.life)):  # M6
+            self._sessions.number(step, consensus.microblog.last_in_effect(step.site))
+        self._policy.push(step)
+        self._sessions.keep(step)
+
+    def _hold(self, step: Step) -> None:
+        """What waits stays here, and nothing is due of it; where this site only learns, it is given up (D5)."""
+        if not step.voting:
             for first, last in self._proposer.attempted(Slot(1), None):
                 self._proposer.end(step, first, last, self._lives.why)
             if self._lives.only_learns:
                 self._sessions.give_up_all(step, lambda: self._readings.situation(step.now))
                 self._policy.withdraw(step)
+                return
+        self._policy.hold()
 
     def _proposes(self, step: Step) -> bool:
         return step.voting and self._consensus.proposes_through() > self._learner.prefix

@@ -43,6 +43,15 @@ def test_m6_a_store_that_was_replaced_and_is_back_gives_out_no_number_that_the_n
     assert [(saw.outcome, saw.id) for saw in told(effects, SawOutcome)] == [(EventState.NOT_CREATED, None)]
 
 
+def test_m6_numbers_that_came_when_they_may_not_be_given_out_any_more_keep_no_site_busy() -> None:
+    stage = staged(CAROL).ready()
+    stage.submit_many(1, *["hello"] * 3_000)
+    assert stage.replica.deadline() <= stage.now, "the numbers that they lacked are durable"
+    stage.hear(BOB, chosen(1, change(BOB, 1, Readmit(CAROL, NEW))))
+    stage.tick()
+    assert stage.replica.deadline() > stage.now
+
+
 def test_m6_a_voter_that_the_log_names_numbers_on() -> None:
     stage = staged(CAROL).ready()
     stage.hear(BOB, chosen(1, change(BOB, 1, Readmit(CAROL, life_of(CAROL)))))

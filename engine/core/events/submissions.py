@@ -175,7 +175,8 @@ class Submissions:
         return self._unnumbered[0].batch.submitted if self._unnumbered else None
 
     def due(self, now: Tick, progress_at: Tick) -> Iterator[Batch]:
-        """Those whose time has passed, where an event was settled last at `progress_at`."""
+        """At a tick: those whose time has passed, where an event was settled last at `progress_at`."""
+        self._lacks_numbers = False  # `number` finds out anew; a site that may give out none would tick for ever
         while self._alarms and self._alarms[0][0] <= now:
             _, token = heappop(self._alarms)
             batch = self._batches.get(token)

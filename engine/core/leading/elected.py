@@ -85,6 +85,9 @@ class Elected(Policy):
             self._said = self._leader.ballot
             self._parts.peers.beat_now(step.now)
 
+    def hold(self) -> None:
+        self._forwarder.hold()
+
     def withdraw(self, step: Step) -> None:
         """What was handed on may be proposed by any leader, and this site is a learner (D5). So withdrawals are
         handed on in its place: they give out no new number, and are void wherever the event or a later one took effect

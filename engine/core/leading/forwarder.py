@@ -72,6 +72,10 @@ class Forwarder:
         if new:
             self._hand(step, to, new)
 
+    def hold(self) -> None:
+        """Nothing is handed on any more; once it is again, that is to a new leader."""
+        self._to = None
+
     def deadline(self) -> Tick:
         waits = self._to is not None and self._sessions.outstanding(self._settled_through)
         return self._again_at if waits else NEVER

@@ -47,6 +47,9 @@ class Policy:
     def push(self, step: Step) -> None:
         """Sends the events of this voter on their way."""
 
+    def hold(self) -> None:
+        """This site may propose nothing for now: nothing of its events is due until they are pushed again."""
+
     def withdraw(self, step: Step) -> None:
         """This site is a learner (D5), and all its events are given up: has withdrawn what may have left (E5)."""
 
