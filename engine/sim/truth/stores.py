@@ -205,6 +205,7 @@ class Stores:
                 peer.contradicted_by.add(store.name)
 
     def passed(self, index: int) -> None:
-        """All that a pass had to say has left: from here on the site is held to the standing that is on its disk."""
+        """All that a pass had to say, if anything, has left: from here on the site is held to the standing that is on
+        its disk."""
         store = self._stores[index]
         store.standing = store.disk.image.standing

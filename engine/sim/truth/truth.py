@@ -301,8 +301,11 @@ class Truth:
                         self._judge.breaks("D1", told, slot=message.slot, site=name)
                 case _:
                     assert_never(message)
-        self._stores.passed(index)
         self._elections.sending(index, now, sends)
+
+    def passed(self, index: int) -> None:
+        """The site has done all that a pass left to be done."""
+        self._stores.passed(index)
 
     def _proposed(self, index: int, message: Accept) -> None:
         self._stores.may_vote(index, "proposes")

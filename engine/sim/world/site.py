@@ -357,6 +357,7 @@ class SimSite:
                     violate("R1", f"a site stopped itself: {why}", site=self.name)
         replica = self.replica
         assert replica is not None
+        self._truth.passed(self.index)
         self._settle_at = turn.owed_by(self._settle_at, self._world.now + self.chosen_waits_ms)
         self._deadline = self._began + replica.deadline()
         if self._waiting:
