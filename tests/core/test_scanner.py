@@ -238,6 +238,20 @@ def test_r4_a_peer_that_claims_more_and_answers_nothing_is_asked_ever_more_rarel
     assert waits == sorted(waits)
 
 
+def test_r4_a_voter_that_too_few_answer_copies_what_is_learned_and_is_not_done() -> None:
+    """Of five, erin alone answers alice, and has learned a slot: it may say who else votes now."""
+    stage = Stage(5).vote()
+    nonce = question(stage.tick())
+    assert not sent(stage.hear(ERIN, highest(nonce, 1, prefix=1)), Ask)
+    effects = Effects()
+    while stage.now < 4 * stage.settings.timings.fill_every:
+        effects.extend(stage.hear(ERIN, beat(1)))
+        effects.extend(stage.wait(100))
+    assert {site for site, _ in sent(effects, Ask)} == {ERIN}
+    assert {site for site, _ in sent(effects, AskHighest)} >= {BOB, CAROL, DAVE}, "what is copied is no bound"
+    assert stage.replica.view(0).recovering
+
+
 def test_r4_whose_prefix_goes_on_copies_nothing() -> None:
     """Who works hard is always some slots behind what the others claimed last."""
     stage = Stage(3).ready()

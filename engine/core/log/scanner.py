@@ -252,7 +252,7 @@ class Scanner:
                 step.cast(missing, AskHighest(phase.nonce))
                 self._conclude(step)
                 if self._phase.due == due:
-                    self._copy_of_others(step)
+                    self._copy_of_others(step, phase)
             case Copying() as phase:
                 self._turn_page(step, phase)
             case _:
@@ -267,12 +267,13 @@ class Scanner:
         step.cast(self._consensus.voters(), AskHighest(nonce))
         self._conclude(step)
 
-    def _copy_of_others(self, step: Step) -> None:
+    def _copy_of_others(self, step: Step, phase: Asking) -> None:
         """Those who vote by the lists that are known here may be gone by now, or never answer who is in none of theirs.
-        So who does not vote, or hears of others, copies what is learned anywhere: it says who is to be asked. It is no
-        bound."""
+        So who does not vote, or hears of others, copies what is learned anywhere, and so does a voter that has asked
+        for long: too few may be left of its lists. What is learned says who is to be asked. It is no bound."""
         voters = self._consensus.voters()
-        ahead = [site for site in self._peers.ahead_of(self._learner.prefix) if not (step.voting and site in voters)]
+        anybody = not step.voting or phase.resend_every == self._settings.timings.fill_every
+        ahead = [site for site in self._peers.ahead_of(self._learner.prefix) if anybody or site not in voters]
         if ahead:
             self._counted = Slot(0)
             self._copied_from = self._learner.prefix

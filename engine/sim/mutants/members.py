@@ -16,7 +16,7 @@ from engine.core.ids import SiteId, Slot, StoreId
 from engine.core.leading.elected import Elected
 from engine.core.leading.leader import Leader
 from engine.core.log.members import Members
-from engine.core.log.scanner import Scanner
+from engine.core.log.scanner import Asking, Scanner
 from engine.core.messages import Accept, Message, Prepare
 from engine.core.peers.belonging import Belonging
 from engine.core.peers.company import Company
@@ -152,8 +152,8 @@ def _d5_admits_whom_the_log_added(original: Callable[..., tuple[int, int] | None
 
 
 def _bound_by_what_others_learned(original: Any) -> Any:
-    def copy_of_others(self: Scanner, step: Step) -> None:
-        original(self, step)
+    def copy_of_others(self: Scanner, step: Step, phase: Asking) -> None:
+        original(self, step, phase)
         self._counted = self._consensus.members.newest.first
 
     return copy_of_others
