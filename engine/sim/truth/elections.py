@@ -49,6 +49,7 @@ class _Process:
     leads_heard: dict[Ballot, Tick] = field(default_factory=dict)  # its clock when the newest such claim is over
     stood: Ballot | None = None  # its newest range ballot
     led: Ballot | None = None  # the newest that it said to lead with
+    proposed: Ballot | None = None  # the newest with which it stood, and then proposed
     outranked: Ballot | None = None  # the newest that was refused because of a range promise
     stepped_down: set[Ballot] = field(default_factory=set)
     tried: set[Slot] = field(default_factory=set)
@@ -92,6 +93,12 @@ class Elections:
                 in_the_way = any(span.cause is Cause.RANGE for span in message.spans)
                 if in_the_way and self._knows(self._settings[index].site, packet):
                     process.outranked = message.ballot
+
+    def proposes(self, index: int, ballot: Ballot) -> None:
+        """An accept leaves."""
+        process = self._processes[index]
+        if ballot == process.stood:
+            process.proposed = ballot
 
     def sending(self, index: int, now: Tick, sends: Iterable[Send]) -> None:
         """These messages leave; `now` is the process's clock in the pass that made them."""
@@ -146,7 +153,8 @@ class Elections:
             return
         process.stood = ballot
         leader = self._leader(index, now)
-        if leader is not None and not (process.led is not None and process.led > leader[0]):
+        mine = [led for led in (process.led, process.proposed) if led is not None]
+        if leader is not None and not any(led > leader[0] for led in mine):
             told = f"stands for election with {ballot}, though {leader[1]} says that {leader[0]} leads"
             violate("L3", told, slot=first, site=self._settings[index].site)
 

@@ -309,6 +309,7 @@ class Truth:
 
     def _proposed(self, index: int, message: Accept) -> None:
         self._stores.may_vote(index, "proposes")
+        self._elections.proposes(index, message.ballot)
         for slot, entry in message.run:
             self._electorates.proposes(index, slot)
             self._rounds.proposes(index, slot, message.ballot, entry)
