@@ -5,7 +5,8 @@ Rules that hold here:
   it ever voted; nobody else is called a lost disk; and a peer's store that is remembered is not replaced by another.
 - M4: a store that the log admitted may vote, whatever was there before it; whoever it is put in the place of may not.
   It is remembered in the place of that; and what it records itself admits no new store.
-- D1: who says that it recorded a store has its life on disk.
+- D1: who says that it recorded a store has its life on disk, or had: the log may have put another in its place by the
+  same pass.
 - An old copy that no asked peer can contradict is outside of the model.
 """
 
@@ -35,6 +36,7 @@ class _Store:
     is_confirmed: bool = False
     confirmed: int = 0  # who recorded this store since the process began, as a mask
     remembers: dict[SiteId, StoreId] = field(default_factory=dict)
+    recorded: set[StoreId] = field(default_factory=set)  # on its disk with the pass that is looked at, if not after it
     standing: Standing = Standing.NEW  # on its disk before the pass that is looked at
     ever_voted: bool = False
     replaced: bool = False  # wiped or put back, ever
@@ -144,6 +146,7 @@ class Stores:
         if store.remembers.setdefault(peer, life) != life:
             told = f"remembers {peer}'s store as {life}, but knew another before: {store.remembers[peer]}"
             self._judge.breaks("D5", told, site=store.name)
+        store.recorded.add(life)
         if store.disk.image.life not in self._replay.admitted:
             self._recorded[life] = self._recorded.get(life, 0) | 1 << index
 
@@ -195,13 +198,14 @@ class Stores:
         store = self._stores[index]
         peer = (asked := self._hellos[message.nonce]).store
         memory = store.disk.image.peers.get(peer.name)
-        if memory is None or memory.life != asked.life:
+        known = memory if memory is not None and memory.life == asked.life else None
+        if known is None and asked.life not in store.recorded:
             told = f"says that it recorded {peer.name}'s store {asked.life}, but its disk has {memory}"
             self._judge.breaks("D1", told, site=store.name)
         elif asked.process == peer.process and not peer.confirmed >> index & 1:
             peer.confirmed |= 1 << index
             self._is_confirmed(peer)
-            if memory.commit > peer.commit_at_start:
+            if known is not None and known.commit > peer.commit_at_start:
                 peer.contradicted_by.add(store.name)
 
     def passed(self, index: int) -> None:
@@ -209,3 +213,4 @@ class Stores:
         its disk."""
         store = self._stores[index]
         store.standing = store.disk.image.standing
+        store.recorded.clear()
