@@ -79,6 +79,7 @@ class Stores:
         store.confirmed, store.commit_at_start = 0, stored.commit
         store.is_confirmed = False
         store.standing = stored.standing
+        store.recorded.clear()
         store.contradicted_by = self.contradicting(store.name, stored.life, stored.commit)
 
     def replaced(self, index: int, image: Image) -> None:
