@@ -31,6 +31,7 @@ from engine.runtime.fault_rules import Fate
 
 KEPT_MAX: Final = 5_000
 _FEW_ENTRIES: Final = 16
+"""Words take little memory and much time: kept as they are, KEPT_MAX lines of so many entries take some 10 MiB."""
 
 
 class _Concluded(Value):
