@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -142,6 +142,26 @@ def test_d1_who_says_that_it_recorded_a_store_has_it_on_disk(alice: Admission) -
 
 
 # Electorates
+
+
+def _bob_has_passed(alice: Admission) -> None:
+    alice.stores.passed(1)
+
+
+def _bob_starts_anew(alice: Admission) -> None:
+    alice.stores.started(1, alice.disks[1].load())
+
+
+@pytest.mark.parametrize("ends", [_bob_has_passed, _bob_starts_anew])
+def test_d1_what_a_pass_recorded_and_the_log_replaced_is_said_by_that_pass_alone(
+    alice: Admission, ends: Callable[[Admission], None]
+) -> None:
+    alice.recorded_by(1)
+    alice.disks[1].image.peers[ALICE] = PeerMemory(ALICE, StoreId("f" * 16), 0)
+    alice.asks_and_is_answered(1)
+    ends(alice)
+    with violates("D1"):
+        alice.asks_and_is_answered(1)
 
 
 def test_m4_a_first_store_that_another_one_replaced_votes_from_its_readmission_on(disks: list[SimDisk]) -> None:
