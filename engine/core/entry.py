@@ -13,7 +13,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
@@ -174,6 +174,12 @@ def clean_text(text: str) -> str:
             " write the tweet on one line without it"
         )
     return stripped
+
+
+def tweeted(texts: Iterable[str], at_ms: int) -> list[str]:
+    """The bodies of tweets of these texts, which `clean_text` made, as `encode` writes each of them `stamped`."""
+    begin = f"{Kind.TWEET.value} {bounded_ms(at_ms)} "
+    return [begin + text for text in texts]
 
 
 def encode(said: Stamped) -> str:

@@ -56,7 +56,7 @@ from engine.core.effects import (
     SawReadConfirmed,
     SawReadUnconfirmed,
 )
-from engine.core.entry import NOOP, BadOperation, Block, Operation, Tweet, Unblock, clean_text, encode, kind_of, stamped
+from engine.core.entry import NOOP, BadOperation, Block, Unblock, clean_text, encode, kind_of, stamped, tweeted
 from engine.core.events.submissions import Submission
 from engine.core.ids import SiteId, Slot, Tick
 from engine.core.messages import How
@@ -145,13 +145,14 @@ class PendingCalls:
         """It goes to the replica with what is collected until `push`, as said at this time. Raises CallRefused, and
         then nothing was done."""
         match submitted:
+            case Submit(kind=EventKind.TWEET):
+                bodies = tweeted([_text_of(submitted)], at_ms)
             case Submit():
-                said: Sequence[Operation] = [self._operation(submitted)]
+                bodies = [encode(stamped(self._blocking(submitted), at_ms))]
             case SubmitMany():
-                said = self._tweets(submitted)
-            case ChangeMembers():
-                said = [self._queries.change(submitted.kind, submitted.site, submitted.address, force=submitted.force)]
-        bodies = [encode(stamped(operation, at_ms)) for operation in said]
+                bodies = tweeted(self._texts_of(submitted), at_ms)
+            case ChangeMembers(kind=kind, site=site, address=address, force=force):
+                bodies = [encode(stamped(self._queries.change(kind, site, address, force=force), at_ms))]
         key = self._unused_key(asked)
         terms = submitted.timeout_s, submitted.retry
         if not self._collected or self._collected[-1].terms != terms:
@@ -275,15 +276,13 @@ class PendingCalls:
         """The engine stops: nothing that waits gets another answer."""
         for client, call_id in [*self._submits, *self._read_tokens, *self._fills, *self._explains.values()]:
             client.fail(CallFailed(code, message, call_id))
-        self._collected.clear()
-        self.collected = 0
+        self._collected, self.collected = [], 0
         self._together.clear()
         self._submits.clear()
         self._many_events = 0
         self._reads.clear()
         self._read_tokens.clear()
-        self._fills.clear()
-        self._fill_slots = 0
+        self._fills, self._fill_slots = {}, 0
         self._explains.clear()
 
     def _read(self, now: Tick, asked: Asked, view: LinearizableView) -> Effects:
@@ -293,12 +292,7 @@ class PendingCalls:
         self._read_tokens[key] = token
         return self._replica.read(now, token, view.timeout)
 
-    def _operation(self, submit: Submit) -> Operation:
-        if submit.kind is EventKind.TWEET:
-            try:
-                return Tweet(clean_text(submit.argument))
-            except BadOperation as bad:
-                raise CallRefused(str(bad)) from None
+    def _blocking(self, submit: Submit) -> Block | Unblock:
         known = {*self._settings.sites, *(site for each in self._replica.members() for site in each.names)}
         if submit.argument not in known:
             sites = ", ".join(sorted(known))
@@ -310,19 +304,18 @@ class PendingCalls:
             raise CallRefused("a site cannot block itself: name another site")
         return Block(target)
 
-    def _tweets(self, submitted: SubmitMany) -> list[Tweet]:
+    def _texts_of(self, submitted: SubmitMany) -> list[str]:
         if self._many_events + len(submitted.texts) > MANY_EVENTS_MAX:
-            raise CallRefused(
-                f"{self._many_events} events of batches have no outcome yet, and the limit is {MANY_EVENTS_MAX}:"
-                " wait for some of them"
-            )
-        tweets: list[Tweet] = []
-        for place, text in enumerate(submitted.texts, start=1):
+            waiting = f"{self._many_events} events of batches have no outcome yet, and the limit is {MANY_EVENTS_MAX}"
+            raise CallRefused(f"{waiting}: wait for some of them")
+        texts: list[str] = []
+        for text in submitted.texts:
             try:
-                tweets.append(Tweet(clean_text(text)))
+                texts.append(clean_text(text))
             except BadOperation as bad:
-                raise CallRefused(f"text {place} of {len(submitted.texts)}: {bad}; nothing was submitted") from None
-        return tweets
+                place = f"text {len(texts) + 1} of {len(submitted.texts)}"
+                raise CallRefused(f"{place}: {bad}; nothing was submitted") from None
+        return texts
 
     def _give_up(self, now: Tick, asked: Asked, give_up: GiveUp) -> Effects:
         effects = self.push(now)
@@ -397,3 +390,11 @@ class PendingCalls:
         client, call_id = key
         lines = newest_that_fit(line for _, line in sorted(wait.lines.items()))
         client.answer(call_id, Filled(lines, why))
+
+
+def _text_of(submit: Submit) -> str:
+    """Of a tweet. Raises CallRefused."""
+    try:
+        return clean_text(submit.argument)
+    except BadOperation as bad:
+        raise CallRefused(str(bad)) from None

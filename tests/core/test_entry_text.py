@@ -6,8 +6,11 @@ import sys
 import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from engine.core.entry import BadOperation, clean_text
+from engine.core.entry import BadOperation, Tweet, clean_text, encode, stamped, tweeted
+from tests.strategies import texts
 
 
 def _is_taken(character: str) -> bool:
@@ -30,3 +33,9 @@ def test_exactly_the_four_categories_are_refused() -> None:
 def test_the_refusal_names_the_character_and_its_place() -> None:
     with pytest.raises(BadOperation, match=r"character 3 is U\+001B"):
         clean_text("  ab\x1b[2J")
+
+
+@given(st.lists(texts), st.integers(-(2**60), 2**60))
+def test_w5_tweets_made_together_have_the_bodies_that_each_has_alone(some: list[str], at_ms: int) -> None:
+    """Whatever the clock says."""
+    assert tweeted(some, at_ms) == [encode(stamped(Tweet(text), at_ms)) for text in some]

@@ -27,6 +27,9 @@ SPAN_BYTES: Final = 96
 ENTRY_BYTES_MIN: Final = 128
 """What an entry takes in a message, its body apart."""
 
+_SOME: Final = 64
+"""So many entries are looked at together, as long as all of them fit."""
+
 _ESCAPED: Final = ('"', "\\")
 _body_of: Final[Callable[[Entry], str]] = attrgetter("body")
 
@@ -37,19 +40,18 @@ def cost_bytes(entries: Sequence[Entry]) -> int:
 
 
 def fitting(entries: Sequence[Entry], budget_bytes: int) -> int:
-    """How many of the first ones fit. What it costs to find out does not grow with how many do not."""
-    budget_bytes = max(0, budget_bytes)
-    some = entries[: budget_bytes // ENTRY_BYTES_MIN]
-    all_bytes = cost_bytes(some)
-    if all_bytes <= budget_bytes:
-        return len(some)
-    count = len(some) * budget_bytes // all_bytes  # as if all were equally long
-    left_bytes = budget_bytes - cost_bytes(some[:count])
-    while left_bytes < 0:
-        count -= 1
-        left_bytes += cost_bytes(some[count : count + 1])
-    while (left_bytes := left_bytes - cost_bytes(some[count : count + 1])) >= 0:
-        count += 1
+    """How many of the first ones fit. What it costs to find out grows with them, not with how many do not."""
+    count, some = 0, _SOME
+    while some:
+        looked_at = entries[count : count + some]
+        needed_bytes = cost_bytes(looked_at)
+        if needed_bytes > budget_bytes:
+            some = min(some, len(looked_at)) // 2
+            continue
+        budget_bytes -= needed_bytes
+        count += len(looked_at)
+        if len(looked_at) < some:
+            break
     return count
 
 
