@@ -370,7 +370,7 @@ class Replica:
             case Prepare() | Promise() | Accept() | Accepted() | Refused() | Chosen():
                 self._consensus.take(step, sender, message, life)
             case Ask():
-                self._policy.on_asked(message)
+                self._policy.on_asked(sender, message)
                 for known in answer(self._learner, message, self._settings.page_bytes):
                     step.send(sender, known)
             case Known():

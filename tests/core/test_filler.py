@@ -335,6 +335,23 @@ def test_r3_who_does_not_compete_asks_again_of_all_holes_together() -> None:
     assert (phase(stage, 1), phase(stage, 3)) == (AttemptPhase.YIELDING, AttemptPhase.YIELDING)
 
 
+def test_r3_what_a_site_asks_for_that_does_not_vote_is_settled_by_who_is_asked() -> None:
+    """It may be alone in knowing that the slot is used: an old copy of the store that proposed there (D5)."""
+    stage = Stage().ready()
+    stage.hear(BOB, beat(voting=False))
+    stage.hear(BOB, Ask(Nonce(7), ((Slot(1), Slot(1)),)))
+    effects = stage.wait(3 * stage.settings.timings.fill_every)
+    assert {message.first for _, message in sent(effects, Prepare)} == {1}
+
+
+def test_r3_what_a_voter_asks_for_it_settles_itself() -> None:
+    stage = Stage().ready()
+    stage.hear(BOB, beat(voting=True))
+    stage.hear(BOB, Ask(Nonce(7), ((Slot(1), Slot(1)),)))
+    assert not sent(stage.wait(3 * stage.settings.timings.fill_every), Prepare)
+    assert stage.replica.used_max == 0
+
+
 def test_r3_on_demand_a_hole_that_is_yielded_already_waits_no_longer_than_the_demand_allows() -> None:
     stage = with_hole(random=Longest())
     effects = stage.live(stage.settings.timings.fill_every + 100)

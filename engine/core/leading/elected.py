@@ -110,12 +110,10 @@ class Elected(Policy):
         if heard is not None:
             relayed(message, heard.site, step)
 
-    def on_asked(self, message: Ask) -> None:
-        """L3: others do not fill, they ask the leader for what they miss. It was used somewhere, perhaps unknown to
-        this leader: from here on it is a hole of its own, which it fills."""
+    def on_asked(self, _sender: SiteId, message: Ask) -> None:
+        """L3: others do not fill, they ask the leader for what they miss, and it fills that."""
         if self._leader.ballot is not None:
-            for _, last in message.spans:
-                self._parts.consensus.learner.used(last)
+            self._take_for_used(message)
 
     def on_promised(self, step: Step, prepare: Prepare) -> None:
         """An election of another is under way: it may take its time."""

@@ -68,8 +68,16 @@ class Policy:
     def on_hand_on(self, step: Step, message: HandOn) -> None:
         """Who leads nothing leaves events to their author, who hands them on elsewhere (L4)."""
 
-    def on_asked(self, message: Ask) -> None:
-        """A peer misses these slots."""
+    def on_asked(self, sender: SiteId, message: Ask) -> None:
+        """A peer misses these slots. One that does not vote cannot settle them (R3), and may be alone in knowing that
+        they are used."""
+        if sender not in self._parts.peers.voters_up:
+            self._take_for_used(message)
+
+    def _take_for_used(self, message: Ask) -> None:
+        """From here on they are holes here too."""
+        for _, last in message.spans:
+            self._parts.consensus.learner.used(last)
 
     def on_promised(self, step: Step, prepare: Prepare) -> None:
         """This site promised a ballot of another. (Duels are waited out by the proposer, B4.)"""

@@ -4,7 +4,7 @@ Rules that hold here:
 - R3: a hole is first asked for; what nobody knows is settled by the full synod proposing the no-op (B2 completes what
   was accepted). After asking it waits a random part of `fill_every` (on demand: of 4 retransmits), then as long as
   messages of another attempt there keep arriving, at most YIELD_MAX a slot; then it competes. A site that does not
-  compete (D5, L3) asks again instead, of all its holes together.
+  compete (D5, L3) asks again instead, of all its holes together: who does takes them for used then (`leading.policy`).
 - W1: every question carries a nonce; an answer counts once a site, for that nonce.
 """
 
