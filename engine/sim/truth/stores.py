@@ -4,7 +4,8 @@ Rules that hold here:
 - D5: only a store that enough peers recorded votes, proposes or counts; one that was wiped or put back never does, if
   it ever voted; nobody else is called a lost disk; and a peer's store that is remembered is not replaced by another.
 - M4: a store that the log admitted may vote, whatever was there before it; whoever it is put in the place of may not.
-  It is remembered in the place of that; and what it records itself admits no new store.
+  It is remembered in the place of that; and what it records itself admits no new store. Only one that D5 had admitted
+  before the log named it knows what was there before.
 - D1: who says that it recorded a store has its life on disk, or had: the log may have put another in its place by the
   same pass.
 - An old copy that no asked peer can contradict is outside of the model.
@@ -37,7 +38,7 @@ class _Store:
     confirmed: int = 0  # who recorded this store since the process began, as a mask
     remembers: dict[SiteId, StoreId] = field(default_factory=dict)
     recorded: set[StoreId] = field(default_factory=set)  # on its disk with the pass that is looked at, if not after it
-    standing: Standing = Standing.NEW  # on its disk before the pass that is looked at
+    stood: set[Standing] = field(default_factory=set)  # as its disk said before, and in, the pass that is looked at
     ever_voted: bool = False
     replaced: bool = False  # wiped or put back, ever
     barred: bool = False  # ... after it had voted: never again (D5)
@@ -64,6 +65,7 @@ class Stores:
         self._replay = replay
         self._stores = [_Store(name, disk) for name, disk in zip(names, disks, strict=True)]
         self._recorded: dict[StoreId, int] = {}  # life -> who ever recorded it durably, as a mask
+        self._by_d5 = set[StoreId]()  # the stores that were admitted by those who recorded them
         self._hellos: dict[Nonce, _Asked] = {}
         self._reached = reached
         self._judge = judge
@@ -78,7 +80,7 @@ class Stores:
         store.process += 1
         store.confirmed, store.commit_at_start = 0, stored.commit
         store.is_confirmed = False
-        store.standing = stored.standing
+        store.stood = {stored.standing}
         store.recorded.clear()
         store.contradicted_by = self.contradicting(store.name, stored.life, stored.commit)
 
@@ -119,8 +121,8 @@ class Stores:
         store = self._stores[index]
         if self._is_barred(store):
             self.may_not_be_barred(index, does)
-        # A pass may learn that the disk is lost after it voted as a voter.
-        admitted = {Standing.ADMITTED, Standing.READMITTED} & {store.standing, store.disk.image.standing}
+        # A pass may learn that the disk is lost after it voted as a voter, or even became one.
+        admitted = {Standing.ADMITTED, Standing.READMITTED} & store.stood
         if not admitted or not self._is_confirmed(store):
             told = f"{does}, but only {store.confirmed.bit_count()} peers confirmed its store since it started"
             self._judge.breaks("D5", told, site=store.name)
@@ -148,11 +150,17 @@ class Stores:
             told = f"remembers {peer}'s store as {life}, but knew another before: {store.remembers[peer]}"
             self._judge.breaks("D5", told, site=store.name)
         store.recorded.add(life)
-        if store.disk.image.life not in self._replay.admitted:
+        if self._knows_what_was_before(store.disk.image.life):
             self._recorded[life] = self._recorded.get(life, 0) | 1 << index
+
+    def _knows_what_was_before(self, life: StoreId) -> bool:
+        """D5 alone let the store in, and it belonged to the cluster ever since."""
+        replay = self._replay
+        return life not in replay.admitted or (life in self._by_d5 and life not in replay.promoted)
 
     def stands(self, index: int, write: WriteStanding) -> None:
         store = self._stores[index]
+        store.stood.add(write.standing)
         match write.standing:
             case Standing.ADMITTED:
                 by = self._recorded.get(store.disk.image.life, 0) & ~(1 << index)
@@ -163,6 +171,7 @@ class Stores:
                     )
                     self._judge.breaks("D5", told, site=store.name)
                 self.may_not_be_barred(index, "is admitted")
+                self._by_d5.add(store.disk.image.life)
                 store.ever_voted = True
             case Standing.READMITTED:
                 life, changes = store.disk.image.life, store.disk.image.changes
@@ -213,5 +222,5 @@ class Stores:
         """All that a pass had to say, if anything, has left: from here on the site is held to the standing that is on
         its disk."""
         store = self._stores[index]
-        store.standing = store.disk.image.standing
+        store.stood = {store.disk.image.standing}
         store.recorded.clear()
