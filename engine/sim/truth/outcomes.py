@@ -58,6 +58,7 @@ class Event:
     follows: set[int] = field(default_factory=set)  # the numbers that its author said it follows (E5)
     withdrawn: Slot | None = None  # at which its withdrawal is in effect
     reopened: bool = False  # its author runs on an old copy, on which it was open
+    gone: bool = False  # its author's process ended before it had a number
 
 
 class Outcomes:
@@ -74,7 +75,10 @@ class Outcomes:
     def started(self, site: SiteId, stored: Stored) -> None:
         self._used_before[site] = stored.number_max
         for event in self.by_body.values():
-            if event.site == site and event.told is EventState.CREATED and event.said not in FINAL:
+            if event.site != site:
+                continue
+            event.gone = event.number is None
+            if event.told is EventState.CREATED and event.said not in FINAL:
                 event.told = None
 
     def submitted(self, site: SiteId, token: int, bodies: Sequence[str]) -> None:
@@ -88,9 +92,9 @@ class Outcomes:
 
     def _event(self, id_: EventId, body: str) -> Event:
         """That of a number. A promotion that nobody submitted is the site's own (M3), and may be spelt like one that it
-        began before."""
+        began before, or that was submitted and is gone."""
         event = self.by_body.get(body)
-        if event is not None and (event.token != _OWN or event.number == id_.number):
+        if event is not None and not event.gone and (event.token != _OWN or event.number == id_.number):
             return event
         known = self.by_id.get(id_)
         if known is not None and known.body == body:
