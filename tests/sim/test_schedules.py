@@ -388,11 +388,14 @@ def test_a_site_goes_with_all_lines_about_it() -> None:
         (Narrow(((ALICE, BOB), (BOB, dave)), 500), Narrow(((ALICE, BOB),), 500)),
         (Restart((ALICE, dave)), Restart((ALICE,))),
     )
-    four = parse("sites alice bob carol dave\nround dave 2\nround bob 3\nleader dave\nrun 1 ms", "some.scenario")
+    four = parse(
+        "sites alice bob carol dave\nlater carol dave\nround dave 2\nround bob 3\nleader dave\nrun 1 ms",
+        "some.scenario",
+    )
     read = parse("sites alice bob carol dave\nexpect up dave\nexpect up bob", "some.scenario").lines
     lines = (*map(Line, (*gone, *kept, *(before for before, _ in cut))), *read)
     smaller = _without(replace(four, lines=lines), dave)
     assert smaller.setup.names == NAMES
-    assert (smaller.leader, smaller.rounds) == (None, ((BOB, Round(3)),))
+    assert (smaller.setup.later, smaller.leader, smaller.rounds) == ((CAROL,), None, ((BOB, Round(3)),))
     assert [line.command for line in smaller.lines] == [*kept, *(after for _, after in cut), read[1].command]
     assert parse(write(smaller, ""), "some.scenario") == smaller

@@ -244,6 +244,7 @@ def _without(schedule: Schedule, site: SiteId) -> Schedule:
     smaller = replace(
         setup,
         names=_less(setup.names, index),
+        later=tuple(each for each in setup.later if each != site),
         leadership=_less(setup.leadership, index),
         disk_ms=_less(setup.disk_ms, index),
         heartbeats=tuple(each for each in setup.heartbeats if each[0] != site),
