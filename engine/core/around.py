@@ -70,3 +70,4 @@ class Around(Onlooker):
         self.belonging.on_applied(step)
         if self.lives.on_applied(step, self.learner.prefix):
             self.sessions.end_all(step, self.lives.why)
+        self.policy.settled(step)

@@ -8,7 +8,7 @@ from engine.core.effects import SawNumbered, SawOutcome
 from engine.core.entry import NOOP, Add, AddLearner, Entry, Membership, Promote, Readmit, Remove, Stamped, encode
 from engine.core.ids import SITES_MAX, Nonce, SiteId, Slot, StoreId
 from engine.core.log.members import Members
-from engine.core.messages import Hello, Message, Packet, Promise, Verdict, Welcome
+from engine.core.messages import Accept, Hello, Message, Packet, Prepare, Promise, Verdict, Welcome
 from engine.core.settings import Leadership, Settings
 from engine.core.storage import EventState, Standing, WriteEvents
 from tests.core.led import proposed, range_promise, standing
@@ -19,11 +19,13 @@ from tests.core.stage import (
     ERIN,
     SITES,
     Stage,
+    accept,
     ballot,
     beat,
     chosen,
     life_of,
     prepare,
+    promise,
     sent,
     told,
     written,
@@ -57,6 +59,18 @@ def test_m6_a_voter_that_the_log_names_numbers_on() -> None:
     stage.hear(BOB, chosen(1, change(BOB, 1, Readmit(CAROL, life_of(CAROL)))))
     effects = stage.submit(1)
     assert [saw.first.number for saw in told(effects, SawNumbered)] == [2_000_001]
+
+
+def test_e2_what_is_under_way_where_the_log_names_the_store_ends_there() -> None:
+    """Also where the packet that says so brings the promise that its event waits for."""
+    stage = staged(CAROL).ready()
+    named = change(BOB, 1, Readmit(CAROL, life_of(CAROL)))
+    stage.hear(BOB, accept(ballot(1, BOB), 1, named))
+    ((_, asked), *_) = sent(stage.submit(1), Prepare)
+    assert asked.first == 2
+    effects = stage.hear(BOB, chosen(1, named), promise(asked.ballot, 2))
+    assert [saw.outcome for saw in told(effects, SawOutcome)] == [EventState.NOT_CREATED]
+    assert not sent(effects, Accept)
 
 
 def test_m4_a_store_that_was_removed_may_vote_again() -> None:

@@ -43,14 +43,22 @@ class OneByOne(Policy):
         self._pushed: tuple[Slot, ...] = ()  # where the events whose turn it is are being pushed
 
     def push(self, step: Step) -> None:
-        sessions, consensus, aims = self._parts.sessions, self._parts.consensus, self._parts.sessions.aims
-        for slot in self._pushed:
-            if slot not in aims:
-                consensus.proposer.end(step, slot, slot, "its event is settled or given up")
+        self.settled(step)
+        sessions, consensus = self._parts.sessions, self._parts.consensus
         if not sessions.idle and self._parts.scanner.ready and sessions.waiting(self._parts.last_in_effect):
             self._begin(step)
         elif consensus.members.changed:
             self._fill(step)
+        self._pushed = tuple(sessions.aims)
+
+    def settled(self, step: Step) -> None:
+        """E2: what was begun for them does not go on, not even by what came in the same packet."""
+        if not self._pushed:
+            return
+        aims, proposer = self._parts.sessions.aims, self._parts.consensus.proposer
+        for slot in self._pushed:
+            if slot not in aims:
+                proposer.end(step, slot, slot, "its event is settled or given up")
         self._pushed = tuple(aims)
 
     def _fill(self, step: Step) -> None:

@@ -47,6 +47,9 @@ class Policy:
     def push(self, step: Step) -> None:
         """Sends the events of this voter on their way."""
 
+    def settled(self, step: Step) -> None:
+        """Within a step: events of this site may have come to their end."""
+
     def hold(self) -> None:
         """This site may propose nothing for now: nothing of its events is due until they are pushed again."""
 
