@@ -5,6 +5,7 @@ Rules that hold here:
 - All links are whole and fast, all processes run but those whose store is refused. If enough voters can be had,
   everything settles within SETTLE_MS of the world's time: one prefix everywhere that reaches every used slot, no
   recovery and no attempt going on, an outcome for every event. Then each site has a read confirmed.
+- Where so many disks are lost that nobody can find out what was chosen at a slot, the run is outside of the model.
 - D5: an old copy of a store that proposes for itself cannot know what became of events that were void at their slots.
 """
 
@@ -19,7 +20,7 @@ from engine.core.settings import Leadership
 from engine.core.storage import EventRow, EventState, Standing
 from engine.sim.scenario.model import Model
 from engine.sim.truth.replay import Lives
-from engine.sim.violation import violate
+from engine.sim.violation import OutOfModel, violate
 from engine.sim.world.site import SimSite
 from engine.sim.world.world import World
 
@@ -42,18 +43,29 @@ class Settling:
         world.calm()
 
     def stages(self) -> Iterator[int]:
-        """Up to when the world must run next, until all is settled or too few voters are left. Raises Violated."""
-        if self._can_settle():
+        """Up to when the world must run next, until all is settled or too few voters are left. Raises Violated,
+        OutOfModel."""
+        if self._can_settle(self._chosen):
             yield from self._settle()
 
-    def _can_settle(self) -> bool:
-        """Enough of the sites that run can be voters (D5)."""
+    @property
+    def _chosen(self) -> Slot:
+        """All up to here is."""
+        return Slot(self._world.truth.replay.next - 1)
+
+    @property
+    def _learned(self) -> Slot:
+        """So far a site has learned all."""
+        return max((site.replica.prefix for site in self._world.sites if site.replica is not None), default=Slot(0))
+
+    def _can_settle(self, prefix: Slot) -> bool:
+        """Enough of the sites that run can be voters of what comes after this slot (D5, M1)."""
         world = self._world
         running = [site for site in world.sites if site.up]
         replay = world.truth.replay
         others = len(replay.lists[0][1]) - 1
         admit = (others + others // 2 + 1) // 2
-        return all(self._have_majority(running, lives, admit) for lives in replay.holding(Slot(replay.next - 1)))
+        return all(self._have_majority(running, lives, admit) for lives in replay.holding(prefix))
 
     def _have_majority(self, running: list[SimSite], lives: Lives, admit: int) -> bool:
         world, voters = self._world, 0
@@ -83,6 +95,8 @@ class Settling:
             if world.now >= self._calm_at + SETTLE_MS:
                 if self._too_few_are_left():
                     return
+                if not self._can_settle(self._learned):
+                    raise OutOfModel("too few are left of those who could tell what was chosen")
                 violate("liveness", f"{SETTLE_MS} ms after all faults ended: {left}")
             yield world.now + _LOOK_MS
         settled_ms = world.now - self._calm_at
@@ -102,7 +116,7 @@ class Settling:
     def _too_few_are_left(self) -> bool:
         """A damaged row was met only in the calm (D3), or others vote by now, and too few can be voters."""
         changed = len(self._world.truth.replay.lists) > 1
-        return (changed or self._refused() > self._refused_in_time) and not self._can_settle()
+        return (changed or self._refused() > self._refused_in_time) and not self._can_settle(self._chosen)
 
     def _read(self) -> Iterator[int]:
         """R5: a read at each site that runs is confirmed. One whose time passes is not, so that it comes too late."""
@@ -121,7 +135,7 @@ class Settling:
     def _unsettled(self) -> str | None:
         """What is still going on, in words."""
         running = [site for site in self._world.sites if site.up]
-        prefix = self._world.truth.replay.next - 1
+        prefix = self._chosen
         for site in running:
             replica = site.replica
             assert replica is not None
