@@ -16,6 +16,7 @@ from engine.sim.scenario.transcript import Transcript
 
 FOLDER: Final = Path(__file__).parents[1] / "scenarios"
 SHIPPED: Final = FOLDER.parents[1] / "tui" / "lab" / "scenarios"
+FOUND: Final = Path(__file__).with_name("found")
 
 _IN_FLIGHT: Final = "elected-failover"
 
@@ -50,6 +51,8 @@ CAUGHT: Final = (
     ("m4-a-promise-of-the-store-before", "m4-counts-any-store-of-the-name"),
     ("l3-accept-beside-its-commit", "l3-acceptances-leave-beside-the-commit"),
     ("l3-queued-waits-for-the-commit", "l3-an-event-that-the-disk-calls-queued-leaves-beside-the-commit"),
+    ("old-copy-that-alone-knows-of-a-slot", "r3-leaves-a-hole-to-one-that-does-not-vote"),
+    ("ended-by-the-packet-that-promises", "e2-proposes-what-ended-when-the-promise-comes-in-the-same-packet"),
 )
 
 
@@ -66,7 +69,7 @@ def test_what_is_too_rare_for_a_campaign_has_a_trap() -> None:
 
 @pytest.mark.parametrize(("trap", "mutant"), CAUGHT)
 def test_a_trap_catches_whoever_breaks_its_rule(trap: str, mutant: str) -> None:
-    (path,) = (path for folder in (FOLDER, SHIPPED) if (path := folder / f"{trap}.scenario").exists())
+    (path,) = (path for folder in (FOLDER, SHIPPED, FOUND) if (path := folder / f"{trap}.scenario").exists())
     scenario = parse(path.read_text(encoding="utf-8"), path.name)
     with named(mutant).in_force():
         transcript = Transcript(scenario)

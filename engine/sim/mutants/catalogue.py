@@ -19,7 +19,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *members.MUTANTS,
 )
 
-RARE: Final[tuple[Mutant, ...]] = (*leading.RARE, *proposing.RARE)
+RARE: Final[tuple[Mutant, ...]] = (*leading.RARE, *proposing.RARE, *recovery.RARE, *events.RARE)
 """What the swarm meets too seldom to be caught within a minute; a scenario catches it."""
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from engine.core import entry as entries
+from engine.core.around import Around
 from engine.core.effects import SawApplied, SawOutcome
 from engine.core.entry import Entry
 from engine.core.events import submissions
@@ -15,6 +17,7 @@ from engine.core.events.sessions import Sessions
 from engine.core.events.situation import Doubt
 from engine.core.events.submissions import Batch, Open, Submissions
 from engine.core.ids import EventId, SiteId
+from engine.core.leading.policy import Policy
 from engine.core.log.microblog import Applied, Microblog
 from engine.core.run import Run
 from engine.core.step import Step
@@ -204,6 +207,13 @@ def _told_of_the_next_one(original: Any) -> Any:
     return tell
 
 
+def _goes_on_in_the_packet(original: Any) -> Any:
+    def applied(self: Around, step: Step, reached: Sequence[SawApplied]) -> None:
+        original(dataclasses.replace(self, policy=Policy(self.policy._parts)), step, reached)
+
+    return applied
+
+
 MUTANTS: Final = (
     Mutant("W5", "stamps whatever the clock says", (Patch(entries, "bounded_ms", lambda _: lambda at_ms: at_ms),)),
     Mutant(
@@ -247,5 +257,13 @@ MUTANTS: Final = (
         "E5",
         "an event follows the number before, in effect or not",
         (Patch(Sessions, "_entries", _follow_the_number_before),),
+    ),
+)
+
+RARE: Final = (
+    Mutant(
+        "E2",
+        "proposes what ended when the promise comes in the same packet",
+        (Patch(Around, "applied", _goes_on_in_the_packet),),
     ),
 )

@@ -10,12 +10,13 @@ from msgspec import structs
 import engine.core.replica
 from engine.core.entry import Entry, Unblock, decode
 from engine.core.ids import SiteId, Slot, StoreId, Tick
+from engine.core.leading.policy import Policy
 from engine.core.log.filler import Filler
 from engine.core.log.learner import Learner
 from engine.core.log.linearizable_reads import LinearizableReads
 from engine.core.log.microblog import Microblog
 from engine.core.log.scanner import Asking, Scanner
-from engine.core.messages import GREETINGS, AskHighest, Highest
+from engine.core.messages import GREETINGS, Ask, AskHighest, Highest
 from engine.core.peers.lives import Lives
 from engine.core.step import Step
 from engine.sim.mutants.mutant import Mutant, Patch
@@ -41,6 +42,13 @@ def _never_compete(_: Any) -> Any:
         self._fills.pop(fill.slot, None)
 
     return compete
+
+
+def _asked_in_vain(_: Any) -> Any:
+    def on_asked(_self: Policy, _sender: SiteId, _message: Ask) -> None:
+        pass
+
+    return on_asked
 
 
 def _highest_is_the_prefix(_: Any) -> Any:
@@ -168,3 +176,5 @@ MUTANTS: Final = (
     Mutant("D5", "an old copy tells the commit that it caught up to", (Patch(Lives, "commit_for", _commit_of_now),)),
     Mutant("D5", "nobody remembers a store", (Patch(Lives, "on_hello", _nobody_remembers),)),
 )
+
+RARE: Final = (Mutant("R3", "leaves a hole to one that does not vote", (Patch(Policy, "on_asked", _asked_in_vain),)),)
