@@ -92,9 +92,9 @@ class Outcomes:
 
     def _event(self, id_: EventId, body: str) -> Event:
         """That of a number. A promotion that nobody submitted is the site's own (M3), and may be spelt like one that it
-        began before, or that was submitted and is gone."""
+        began, or that was submitted, before, and has its number or is gone."""
         event = self.by_body.get(body)
-        if event is not None and not event.gone and (event.token != _OWN or event.number == id_.number):
+        if event is not None and not event.gone and event.number in (None, id_.number):
             return event
         known = self.by_id.get(id_)
         if known is not None and known.body == body:
