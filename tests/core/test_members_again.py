@@ -10,7 +10,7 @@ from engine.core.ids import SITES_MAX, Nonce, SiteId, Slot, StoreId
 from engine.core.log.members import Members
 from engine.core.messages import Accept, Hello, Message, Packet, Prepare, Promise, Verdict, Welcome
 from engine.core.settings import Leadership, Settings
-from engine.core.storage import EventState, Standing, WriteEvents
+from engine.core.storage import EventState, Loss, Standing, WriteEvents, WriteStanding
 from tests.core.led import proposed, range_promise, standing
 from tests.core.stage import (
     ALICE,
@@ -71,6 +71,19 @@ def test_e2_what_is_under_way_where_the_log_names_the_store_ends_there() -> None
     effects = stage.hear(BOB, chosen(1, named), promise(asked.ballot, 2))
     assert [saw.outcome for saw in told(effects, SawOutcome)] == [EventState.NOT_CREATED]
     assert not sent(effects, Accept)
+
+
+def test_m5_who_learns_of_its_removal_once_it_is_added_again_was_removed() -> None:
+    """It does not run on an old copy: what it submitted has ended, and its promotion lets it vote."""
+    stage = staged(CAROL).ready()
+    stage.submit(1, retry=True)
+    away = (change(BOB, 1, Remove(CAROL)), *(NOOP,) * (LAG - 1), change(BOB, 2, Add(CAROL, "carol:1")))
+    effects = stage.hear(BOB, chosen(1, *away))
+    assert [saw.outcome for saw in told(effects, SawOutcome)] == [EventState.NOT_CREATED]
+    assert [write.loss for write in written(effects, WriteStanding)] == [Loss.REMOVED]
+    promoted = change(BOB, 3, Promote(CAROL, life_of(CAROL)))
+    effects = stage.hear(BOB, chosen(LAG + 2, *(NOOP,) * (LAG - 1), promoted))
+    assert [write.standing for write in written(effects, WriteStanding)] == [Standing.READMITTED]
 
 
 def test_m4_a_store_that_was_removed_may_vote_again() -> None:

@@ -282,17 +282,21 @@ class Lives:
 
     def on_applied(self, step: Step, prefix: Slot) -> bool:
         """The prefix has come to here: where that is the last slot of this store, it votes no more (M4, M5). True where
-        it was removed."""
+        it was removed; perhaps it has been added again by now."""
         self._prefix = prefix
         if not self._confirmed:
             self._judge(step)
         last = self.replaced_at
         if last is None or prefix < last or self._standing is Standing.LEARNER:
             return False
-        me, slot = self._settings.site, self._members.removed_at(self._settings.site)
-        why = f"slot {slot} removed {me}" if slot else f"the log replaced this store of {me} by another"
-        self._learn_only(step, Loss.REMOVED if slot else self._lost_as, f"{why}, from slot {last + 1} on")
-        return slot is not None
+        me, since = self._settings.site, f"from slot {last + 1} on"
+        if self._members.replaced(me, self.life):
+            self._learn_only(step, self._lost_as, f"the log replaced this store of {me} by another, {since}")
+            return False
+        slot = self._members.removed_at(me)
+        why = f"slot {slot} removed {me}, {since}" if slot else f"{me} was removed, {since}, and then added again"
+        self._learn_only(step, Loss.REMOVED, why)
+        return True
 
     def _ask_anew(self, step: Step, peer: Peer) -> None:
         """What the peer recorded counts no more until it says so again."""
