@@ -372,8 +372,7 @@ class Lives:
         self._confirmed = True
         step.voting = True
         if self._standing is Standing.NEW:
-            self._standing = Standing.ADMITTED
-            self._why = ""
+            self._standing, self._why = Standing.ADMITTED, ""
             step.write(WriteStanding(self._standing, self._why))
         step.tell(SawStanding(True, self.why))
 
