@@ -86,6 +86,14 @@ def test_m5_who_learns_of_its_removal_once_it_is_added_again_was_removed() -> No
     assert [write.standing for write in written(effects, WriteStanding)] == [Standing.READMITTED]
 
 
+def test_m5_who_learns_at_once_that_its_store_was_replaced_and_it_was_removed_was_removed() -> None:
+    stage = staged(CAROL).ready()
+    pause = (NOOP,) * (LAG - 1)
+    removed = change(BOB, 2, Remove(CAROL))
+    stage.hear(BOB, chosen(1, change(BOB, 1, Readmit(CAROL, NEW)), *pause, removed, *pause))
+    assert stage.replica.view(0).voting_why.startswith("slot 5 removed carol, from slot ")
+
+
 def test_m4_a_store_that_was_removed_may_vote_again() -> None:
     made = Members(SITES[:3], 1)
     added, promoted = AddLearner(DAVE, "dave:1"), Promote(DAVE, NEW)

@@ -101,6 +101,28 @@ def test_d5_a_store_that_one_peer_recorded_is_not_admitted(alice: Admission) -> 
         alice.becomes(Standing.ADMITTED)
 
 
+def test_d5_a_store_that_is_called_lost_in_the_pass_that_admits_it_votes_in_that_pass_alone(alice: Admission) -> None:
+    alice.wiped().recorded_by(1, 2)
+    alice.becomes(Standing.ADMITTED)
+    alice.becomes(Standing.LEARNER)
+    alice.stores.may_vote(0, "votes")
+    alice.stores.passed(0)
+    with violates("D5"):
+        alice.stores.may_vote(0, "votes")
+
+
+@pytest.mark.parametrize("was_there", [False, True], ids=["named by the log alone", "away since D5 admitted it"])
+def test_m4_what_a_store_records_that_the_log_let_in_admits_no_new_one(alice: Admission, was_there: bool) -> None:
+    bobs = alice.disks[1].image.life
+    alice.stores._replay.admitted[bobs] = Slot(1)
+    if was_there:
+        alice.stores._by_d5.add(bobs)
+        alice.stores._replay.promoted.add(bobs)
+    alice.recorded_by(1, 2)
+    with violates("D5"):
+        alice.becomes(Standing.ADMITTED)
+
+
 def test_d5_a_voter_votes_after_a_start_once_it_was_confirmed_again(alice: Admission) -> None:
     alice.admitted().stores.started(0, alice.disks[0].load())
     with violates("D5"):

@@ -290,10 +290,10 @@ class Lives:
         if last is None or prefix < last or self._standing is Standing.LEARNER:
             return False
         me, since = self._settings.site, f"from slot {last + 1} on"
-        if self._members.replaced(me, self.life):
+        slot = self._members.removed_at(me)
+        if slot is None and self._members.replaced(me, self.life):
             self._learn_only(step, self._lost_as, f"the log replaced this store of {me} by another, {since}")
             return False
-        slot = self._members.removed_at(me)
         why = f"slot {slot} removed {me}, {since}" if slot else f"{me} was removed, {since}, and then added again"
         self._learn_only(step, Loss.REMOVED, why)
         return True
